@@ -1,0 +1,35 @@
+"""Time in three forms: aware UTC datetimes inside, `…Z` with milliseconds in keys and answers, epoch seconds for expiry."""
+
+from datetime import UTC, date, datetime
+
+
+def now() -> datetime:
+    """The present moment, aware, UTC."""
+    return datetime.now(UTC)
+
+
+def utc_text(moment: datetime) -> str:
+    """`2026-11-21T05:54:16.123Z`: UTC with milliseconds, so that text order is time order."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def parse(text: str) -> datetime:
+    """Reads an ISO-8601 moment that carries an offset.
+
+    Raises:
+        ValueError: the text is no moment, or says no offset.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"no offset in {text!r}")
+    return moment.astimezone(UTC)
+
+
+def utc_day(moment: datetime) -> date:
+    """The UTC date a moment falls on."""
+    return moment.astimezone(UTC).date()
+
+
+def epoch(moment: datetime) -> int:
+    """Whole seconds since 1970, as DynamoDB's time to live wants them."""
+    return int(moment.timestamp())

@@ -1,0 +1,58 @@
+"""What every test shares: its marker by folder, no network where none is meant, and the compiled contracts."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+KINDS = ("unit", "contract", "integration", "infrastructure", "e2e")
+WITHOUT_SOCKETS = {"unit", "contract"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gives each test the marker of its folder; a test outside the five folders is a mistake."""
+    for item in items:
+        kind = item.path.relative_to(HERE).parts[0]
+        if kind not in KINDS:
+            raise pytest.UsageError(f"{item.nodeid}: tests live in {', '.join(KINDS)}")
+        item.add_marker(getattr(pytest.mark, kind))
+        if kind in WITHOUT_SOCKETS:
+            item.add_marker(pytest.mark.disable_socket)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _dummy_account() -> Iterator[None]:
+    """Keeps every client away from the account of whoever runs the tests."""
+    kept = dict(os.environ)
+    for name in [n for n in os.environ if n.startswith("AWS_") and not n.startswith("AWS_ENDPOINT_URL")]:
+        del os.environ[name]
+    os.environ.update(
+        AWS_ACCESS_KEY_ID="test",
+        AWS_SECRET_ACCESS_KEY="test",
+        AWS_DEFAULT_REGION="us-east-1",
+        AWS_REGION="us-east-1",
+        AWS_EC2_METADATA_DISABLED="true",
+        POWERTOOLS_METRICS_NAMESPACE="Millrace",
+    )
+    yield
+    os.environ.clear()
+    os.environ.update(kept)
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The contracts of `schemas/`, compiled once a session; `MILLRACE_BUNDLE` names the folder meanwhile."""
+    from millrace.contracts.compile import compile_bundle
+
+    folder = tmp_path_factory.mktemp("bundle")
+    compile_bundle(ROOT / "schemas", folder)
+    before = os.environ.get("MILLRACE_BUNDLE")
+    os.environ["MILLRACE_BUNDLE"] = str(folder)
+    yield folder
+    if before is None:
+        del os.environ["MILLRACE_BUNDLE"]
+    else:
+        os.environ["MILLRACE_BUNDLE"] = before

@@ -1,0 +1,69 @@
+# Needs python3 (3.11 or newer), make and git. Everything else is installed below this folder.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+PYTHON ?= python3
+ENV ?= dev
+ENVIRONMENTS := local dev staging prod
+BIN := .venv/bin
+CDK := $(BIN)/python -m cli.local.cdk
+PYTEST := $(BIN)/python -m pytest $(PYTEST_ARGS)
+export MILLRACE_PORT
+
+define setup
+@command -v $(PYTHON) >/dev/null || { \
+	echo "There is no $(PYTHON) here. Install Python 3.11 or newer, or name one: make $@ PYTHON=/path/to/python3" >&2; \
+	exit 1; }
+@$(PYTHON) cli/bootstrap.py
+endef
+
+.PHONY: help up down reset test unit check lint synth layers deploy clean run-environment test-environment
+
+help: ## What there is to do
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "  PYTHON=python3.13 chooses the Python, MILLRACE_PORT=4567 moves the local platform."
+
+up: run-environment ## Set up, start the local platform, deploy, send sample events, show what happened
+	@$(BIN)/millrace up
+
+down: run-environment ## Stop the local platform and keep what it holds
+	@$(BIN)/millrace down
+
+reset: run-environment ## Stop the local platform and forget what it holds
+	@$(BIN)/millrace down --reset
+
+test: test-environment ## Every test: unit, contract, integration, infrastructure, end to end
+	@$(PYTEST)
+
+unit: test-environment ## The tests that need no input or output, in seconds
+	@$(PYTEST) -q tests/unit tests/contract
+
+lint: test-environment ## Format, lint, types, contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/millrace contracts lint
+
+check: lint synth ## What CI runs: lint, every environment synthesized, every test
+	@$(PYTEST)
+
+synth: run-environment ## Synthesize every environment; no credentials, Docker or network beyond the first installation
+	@for env in $(ENVIRONMENTS); do \
+		echo "synth $$env"; $(CDK) synth --quiet -c env=$$env --output build/cdk/$$env || exit 1; done
+
+layers: run-environment ## Build the third-party layers of ENV (dev, staging, prod; local is built by make up)
+	@$(BIN)/python -m layers.build --env $(ENV)
+
+deploy: layers ## Deploy ENV to the AWS account of your credentials
+	@$(CDK) deploy --all -c env=$(ENV) --output build/cdk/$(ENV)
+
+clean: ## Remove what was built and installed, and the local platform with what it holds
+	@if [ -x $(BIN)/millrace ]; then $(BIN)/millrace down; fi
+	rm -rf .venv .local build cdk.out .hypothesis .ruff_cache *.egg-info
+
+run-environment:
+	$(setup) run
+
+test-environment:
+	$(setup) dev

@@ -1,0 +1,129 @@
+"""Makes the virtual environments, with nothing but the standard library: the Makefile runs this before anything is there.
+
+`python3 cli/bootstrap.py run` installs what deploys and runs, `… dev` also what tests. A stamp in the environment
+holds the hash of what was asked for, so that a second run costs nothing.
+"""
+
+# Read by whatever `python3` the machine has, so the first lines must parse on old ones too.
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - an older Python is exactly who must read this
+    sys.exit(
+        "Millrace needs Python 3.11 or newer; %s is %d.%d.\n"
+        "Install one and name it: make up PYTHON=python3.13" % (sys.executable, sys.version_info[0], sys.version_info[1])
+    )
+
+import hashlib
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+LOGS = ROOT / ".local" / "log"
+FILES = {"run": ("requirements.txt",), "dev": ("requirements-dev.txt",)}
+HASHED = {
+    "run": ("requirements.txt", "pyproject.toml"),
+    "dev": ("requirements.txt", "requirements-dev.txt", "pyproject.toml"),
+}
+
+
+class SetupError(Exception):
+    """The environment could not be made; the message says what to do."""
+
+
+def fingerprint(parts: Sequence[str]) -> str:
+    """What an environment depends on: the interpreter, the folder it stands in, and the given texts."""
+    text = "\0".join((sys.version, sys.prefix, str(ROOT), *parts))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def ensure(folder: Path, arguments: Sequence[str], wanted: str, *, stamp: str, what: str) -> bool:
+    """Makes `folder` a virtual environment with the given pip arguments installed.
+
+    Args:
+        folder: where the environment stands.
+        arguments: what pip installs.
+        wanted: the hash that the stamp holds when nothing is left to do.
+        stamp: the stamp's name inside the folder.
+        what: how the progress line names it.
+
+    Returns:
+        False when everything was there already.
+
+    Raises:
+        SetupError: the environment or an installation failed.
+    """
+    mark = folder / stamp
+    if mark.exists() and mark.read_text() == wanted:
+        return False
+    started = time.monotonic()
+    sys.stderr.write(f"Installing {what} into {folder.relative_to(ROOT)} (the first time takes about a minute) … ")
+    sys.stderr.flush()
+    _make(folder)
+    python = folder / "bin" / "python"
+    mark.unlink(missing_ok=True)
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
+    _run(pip, "pip.log", hint="Is the network there? Run the same command again to go on.")
+    mark.write_text(wanted)
+    sys.stderr.write(f"{time.monotonic() - started:.0f} s\n")
+    return True
+
+
+def _make(folder: Path) -> None:
+    """Makes the empty environment; one that was moved here, or outlived its Python, is made anew."""
+    made_by = folder / ".made-by"
+    now = f"{sys.version}\n{folder}"
+    if made_by.exists() and made_by.read_text() == now and (folder / "bin" / "python").exists():
+        return
+    if folder.exists():
+        shutil.rmtree(folder)
+    _run([sys.executable, "-m", "venv", str(folder)], "venv.log", hint=_venv_hint())
+    made_by.write_text(now)
+
+
+def _venv_hint() -> str:
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    return f"On Debian and Ubuntu the module comes with: apt install python{version}-venv"
+
+
+def _run(command: Sequence[str], log_name: str, *, hint: str) -> None:
+    LOGS.mkdir(parents=True, exist_ok=True)
+    log = LOGS / log_name
+    # A PYTHONPATH or an active environment of the caller must not leak into ours.
+    clean = {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_TARGET"}}
+    with log.open("w") as out:
+        done = subprocess.run(command, cwd=ROOT, env=clean, stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=False)
+    if done.returncode:
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        raise SetupError(f"failed.\n{tail}\n{hint}\nThe whole log: {log.relative_to(ROOT)}")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Makes `.venv` for `run` or `dev`."""
+    kind = arguments[0] if arguments else "run"
+    if kind not in FILES:
+        sys.stderr.write("usage: bootstrap.py run|dev\n")
+        return 2
+    # `dev` holds all of `run`, so its stamp serves both.
+    wanted = {name: fingerprint([(ROOT / f).read_text() for f in HASHED[name]]) for name in FILES}
+    if kind == "run" and (VENV / ".installed-dev").exists() and (VENV / ".installed-dev").read_text() == wanted["dev"]:
+        return 0
+    wheels = [argument for file in FILES[kind] for argument in ("-r", file)]
+    what = "what Millrace runs on" if kind == "run" else "what Millrace runs on and is tested with"
+    try:
+        ensure(VENV, [*wheels, "-e", "."], wanted[kind], stamp=f".installed-{kind}", what=what)
+    except SetupError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; run it again to go on\n")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

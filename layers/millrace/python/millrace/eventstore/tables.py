@@ -2,7 +2,7 @@
 
 Attribute names are what a row really carries. A key that holds more than one fact (`org#type#shard`) has a
 name of its own, so that the plain attribute beside it can be filtered on. Hot paths do not go through these
-models: they use the low-level client with the keys of `eventstore.keys`.
+models: they use the low-level client with the keys of `core.keys`.
 """
 
 from pynamodb.attributes import BinaryAttribute, NumberAttribute, TTLAttribute, UnicodeAttribute

@@ -1,0 +1,143 @@
+"""API keys in the Metadata table: `platform#credential#<2 hex>` / SHA-256 of the key.
+
+The key itself is shown once, when it is made, and stored nowhere.
+"""
+
+import hashlib
+import re
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from millrace.core import clock
+from millrace.core.errors import PermanentError, from_client_error
+from millrace.core import keys
+
+PREFIX = "mk_"
+PLATFORM = "platform"
+KIND = "credential"
+ALL_SCOPES = ("events:write", "events:read", "schemas:read", "quarantine:read", "quarantine:write")
+CACHE_SECONDS = 60
+_ORG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_KEY = re.compile(r"mk_[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The holder of a credential."""
+
+    org: str
+    name: str
+    scopes: tuple[str, ...]
+
+
+def create_api_key(
+    client: Any, metadata_table: str, *, org: str, name: str, scopes: Sequence[str], expires_at: datetime | None = None
+) -> str:
+    """Makes a key of 256 random bits for a tenant and returns it; only its hash is stored.
+
+    Raises:
+        PermanentError: the org, a scope or the name is none we know how to write.
+        MillraceError: the table did not take it.
+    """
+    if not _ORG.fullmatch(org) or org == PLATFORM:
+        raise PermanentError(f"{org!r} is no org: use 1 to 63 of a-z, 0-9, _ and -, and not 'platform'")
+    unknown = sorted(set(scopes) - set(ALL_SCOPES))
+    if unknown or not scopes or not name:
+        raise PermanentError(f"a key needs a name and scopes of {', '.join(ALL_SCOPES)}; unknown: {unknown}")
+    key = PREFIX + secrets.token_urlsafe(32)
+    digest = _digest(key)
+    item: dict[str, Any] = {
+        "entityTypeKey": {"S": _partition(digest)},
+        "entityId": {"S": digest},
+        "orgId": {"S": org},
+        "name": {"S": name},
+        "scopes": {"SS": sorted(set(scopes))},
+        "status": {"S": "active"},
+        "createdAt": {"S": clock.utc_text(clock.now())},
+    }
+    if expires_at is not None:
+        item["expiresAt"] = {"N": str(clock.epoch(expires_at))}
+    try:
+        client.put_item(TableName=metadata_table, Item=item)
+    except (ClientError, BotoCoreError) as error:
+        raise from_client_error(error, "store API key") from error
+    return key
+
+
+def revoke_api_key(client: Any, metadata_table: str, key: str) -> bool:
+    """Revokes a key, wherever it is used within the cache's 60 seconds. False: there is no such key."""
+    digest = _digest(key)
+    try:
+        client.update_item(
+            TableName=metadata_table,
+            Key={"entityTypeKey": {"S": _partition(digest)}, "entityId": {"S": digest}},
+            UpdateExpression="SET #status = :revoked",
+            ConditionExpression="attribute_exists(entityId)",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={":revoked": {"S": "revoked"}},
+        )
+    except client.exceptions.ConditionalCheckFailedException:
+        return False
+    except (ClientError, BotoCoreError) as error:
+        raise from_client_error(error, "revoke API key") from error
+    return True
+
+
+class Credentials:
+    """Looks credentials up, with a memory of 60 seconds for known and unknown keys alike."""
+
+    def __init__(self, client: Any, metadata_table: str) -> None:
+        self._client = client
+        self._table = metadata_table
+        self._known: dict[str, tuple[float, Principal | None]] = {}
+
+    def authenticate(self, header: str) -> Principal | None:
+        """The principal of an `Authorization` header, or None for what is absent, unknown, revoked or expired.
+
+        Raises:
+            RetryableError: the table did not answer.
+        """
+        scheme, _, key = header.strip().partition(" ")
+        key = key.strip()
+        if scheme.lower() != "bearer" or not _KEY.fullmatch(key):
+            return None
+        digest = _digest(key)
+        moment = time.monotonic()
+        cached = self._known.get(digest)
+        if cached is not None and cached[0] > moment:
+            return cached[1]
+        principal = self._look_up(digest)
+        if len(self._known) > 10_000:
+            self._known.clear()
+        self._known[digest] = (moment + CACHE_SECONDS, principal)
+        return principal
+
+    def _look_up(self, digest: str) -> Principal | None:
+        try:
+            found = self._client.get_item(
+                TableName=self._table,
+                Key={"entityTypeKey": {"S": _partition(digest)}, "entityId": {"S": digest}},
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise from_client_error(error, "look up credential") from error
+        item = found.get("Item")
+        if item is None or item["status"]["S"] != "active":
+            return None
+        # Time to live removes late, so the expiry is compared here as well.
+        if "expiresAt" in item and int(item["expiresAt"]["N"]) <= time.time():
+            return None
+        return Principal(org=item["orgId"]["S"], name=item["name"]["S"], scopes=tuple(sorted(item["scopes"]["SS"])))
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _partition(digest: str) -> str:
+    return keys.metadata(PLATFORM, KIND, digest[:2])

@@ -1,0 +1,130 @@
+"""API Gateway's HTTP API (payload 2.0) as a request and a response, errors as RFC 9457 problems."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+PROBLEM = "application/problem+json"
+JSON = "application/json"
+
+
+class Problem(Exception):
+    """An answer other than success, raised where it is found and mapped once at the edge."""
+
+    def __init__(self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **extra: Any) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.extra = extra
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who the authorizer says is calling."""
+
+    org: str
+    principal: str
+    scopes: frozenset[str]
+
+    def require(self, scope: str) -> None:
+        """Raises:
+        Problem: 403, the caller is known but has no such right.
+        """
+        if scope not in self.scopes:
+            raise Problem(HTTPStatus.FORBIDDEN, f"this credential lacks the right {scope}")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a handler needs of one HTTP call. Header names are lower case."""
+
+    request_id: str
+    route: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    path: Mapping[str, str]
+    body: bytes = field(repr=False, default=b"")
+    caller: Caller | None = None
+    source_ip: str = ""
+
+    @property
+    def authenticated(self) -> Caller:
+        """The caller of a route behind the authorizer.
+
+        Raises:
+            Problem: 401, no authorizer spoke for this call.
+        """
+        if self.caller is None:
+            raise Problem(HTTPStatus.UNAUTHORIZED, "a credential is needed")
+        return self.caller
+
+
+def read_request(event: Mapping[str, Any]) -> Request:
+    """Reads the event that the gateway hands to a function.
+
+    Raises:
+        Problem: 400, a body that says it is base64 and is not.
+    """
+    context = event.get("requestContext", {})
+    body: str = event.get("body") or ""
+    if event.get("isBase64Encoded"):
+        try:
+            raw = base64.b64decode(body, validate=True)
+        except binascii.Error as error:
+            raise Problem(HTTPStatus.BAD_REQUEST, "the body is no base64") from error
+    else:
+        # A lone surrogate cannot be encoded; it passes on as bytes that no parser takes, so it is answered.
+        raw = body.encode("utf-8", "surrogatepass")
+    return Request(
+        request_id=str(context.get("requestId", "")),
+        route=str(event.get("routeKey", "")),
+        headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+        query=dict(event.get("queryStringParameters") or {}),
+        path=dict(event.get("pathParameters") or {}),
+        body=raw,
+        caller=_caller(context.get("authorizer") or {}),
+        source_ip=str(context.get("http", {}).get("sourceIp", "")),
+    )
+
+
+def _caller(authorizer: Mapping[str, Any]) -> Caller | None:
+    said = authorizer.get("lambda") or {}
+    if not said.get("org"):
+        return None
+    scopes = frozenset(str(said.get("scopes", "")).split())
+    return Caller(org=str(said["org"]), principal=str(said.get("principal", "")), scopes=scopes)
+
+
+def answer(
+    request_id: str,
+    payload: object,
+    *,
+    status: int = HTTPStatus.OK,
+    content_type: str = JSON,
+    headers: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """A response with a JSON body (bytes pass as they are) and the request's id."""
+    body = payload if isinstance(payload, bytes) else orjson.dumps(payload)
+    return {
+        "statusCode": int(status),
+        "headers": {"content-type": content_type, "x-request-id": request_id, **(headers or {})},
+        "body": body.decode("utf-8"),
+    }
+
+
+def problem_answer(request_id: str, problem: Problem) -> dict[str, Any]:
+    """The RFC 9457 form of a problem; `type` stays about:blank, so `title` is the status's own phrase."""
+    payload = {
+        "type": "about:blank",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": int(problem.status),
+        "detail": problem.detail,
+        **problem.extra,
+    }
+    return answer(request_id, payload, status=problem.status, content_type=PROBLEM, headers=problem.headers)

@@ -1,0 +1,71 @@
+"""Key values of every table: tenant first, UTC sort keys that are unique, separators inside values escaped."""
+
+from datetime import datetime
+
+from millrace.core.clock import utc_text
+
+SEPARATOR = "#"
+_SESSION = "session:"
+
+
+def escape(value: str) -> str:
+    """A client's value as one part of a key: `%` and `#` are percent-encoded, everything else stays."""
+    return value.replace("%", "%25").replace(SEPARATOR, "%23")
+
+
+def unescape(part: str) -> str:
+    """The inverse of `escape`."""
+    return part.replace("%23", SEPARATOR).replace("%3A", ":").replace("%25", "%")
+
+
+def join(*parts: str) -> str:
+    """One key value from its parts, each escaped."""
+    return SEPARATOR.join(escape(part) for part in parts)
+
+
+def split(key: str) -> list[str]:
+    """The parts of a key value, unescaped."""
+    return [unescape(part) for part in key.split(SEPARATOR)]
+
+
+def event(org: str, event_id: str) -> str:
+    """`org#eventId`. UUIDs are compared in lower case, so one id in two spellings is one event."""
+    return join(org, event_id.lower())
+
+
+def by_type(org: str, event_type: str, shard: int = 0) -> str:
+    """`org#type#shard`."""
+    return join(org, event_type, str(shard))
+
+
+def by_user(org: str, user: str) -> str:
+    """`org#user`. A user who is called `session:…` must not meet a session's key."""
+    name = escape(user)
+    if name.startswith(_SESSION):
+        name = name.replace(":", "%3A", 1)
+    return f"{escape(org)}{SEPARATOR}{name}"
+
+
+def by_session(org: str, session: str) -> str:
+    """`org#session:<id>`: where the events of a session without a user are found."""
+    return f"{escape(org)}{SEPARATOR}{_SESSION}{escape(session)}"
+
+
+def by_correlation(org: str, correlation: str) -> str:
+    """`org#correlationId`."""
+    return join(org, correlation)
+
+
+def by_entity(org: str, entity: str, entity_id: str) -> str:
+    """`org#order#<id>`."""
+    return join(org, entity, entity_id)
+
+
+def sort(moment: datetime, event_id: str) -> str:
+    """`<UTC ms Z>#<eventId>`: unique, and text order is time order."""
+    return f"{utc_text(moment)}{SEPARATOR}{event_id.lower()}"
+
+
+def metadata(org: str, entity_type: str, *more: str) -> str:
+    """`org#entityType#…` of the Metadata table."""
+    return join(org, entity_type, *more)

@@ -1,0 +1,19 @@
+"""One JSON log line a happening, one metrics line an invocation. Nothing is logged per event on the accept path."""
+
+from functools import cache
+
+from aws_lambda_powertools import Logger, Metrics
+
+NAMESPACE = "Millrace"
+
+
+@cache
+def logger(service: str, level: str = "INFO") -> Logger:
+    """The structured logger of a function; `service` is the function's stem."""
+    return Logger(service=service, level=level)
+
+
+@cache
+def metrics(service: str) -> Metrics:
+    """The metrics of a function, written as one embedded-metric-format line when flushed."""
+    return Metrics(namespace=NAMESPACE, service=service)

@@ -1,0 +1,179 @@
+"""The whole way of a request's events: each judged by itself, appended together, the refused kept."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import orjson
+
+from millrace.contracts.registry import Registry
+from millrace.contracts.validator import FieldError
+from millrace.core.errors import MillraceError
+from millrace.eventstore.codec import Codec
+from millrace.eventstore.row import Item, to_item
+from millrace.intake.append import Appender, Outcome
+from millrace.intake.enrich import Origin, enrich
+from millrace.intake.fingerprint import canonical, fingerprint
+from millrace.intake.parse import Candidate
+from millrace.intake.tenant_key import TenantKeys
+from millrace.intake.validate import Refused, validate
+from millrace.quarantine.entry import Entry, quarantine_id
+
+_CONFLICT = FieldError("/eventId", "conflict", "this id is taken by an event that says something else")
+_TOO_DEEP = FieldError("", "malformed", "the event nests too deep to be stored: at most 250 levels")
+
+
+class Quarantine(Protocol):
+    """Where refused events are kept."""
+
+    def keep(self, org: str, request_id: str, received_at: Any, source: str, refused: list[Entry]) -> None: ...
+
+
+@dataclass(slots=True)
+class Result:
+    """What became of one event of a request."""
+
+    index: int
+    event_id: str | None
+    event_type: str | None = None
+    outcome: Outcome = Outcome.UNAVAILABLE
+    errors: list[FieldError] = field(default_factory=list)
+    quarantine_id: str | None = None
+
+
+@dataclass(slots=True)
+class _Case:
+    """One event on its way: its candidate, its result, and its row once it is valid."""
+
+    candidate: Candidate
+    result: Result
+    item: Item | None = None
+    contract: str | None = None
+
+
+class Intake:
+    """Takes the candidates of a request and answers for each. Holds no state of a request."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        appender: Appender,
+        quarantine: Quarantine,
+        tenant_keys: TenantKeys,
+        log: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._registry, self._appender, self._quarantine = registry, appender, quarantine
+        self._tenant_keys, self._log = tenant_keys, log
+        self._codec = Codec(registry.dictionary)
+
+    def accept(self, candidates: Sequence[Candidate], origin: Origin) -> list[Result]:
+        """One result per candidate, in order. Raises nothing for what an event says or a store does."""
+        cases = [_Case(candidate, _result(candidate)) for candidate in candidates]
+        try:
+            tenant_key = self._tenant_keys.key(origin.org)
+        except MillraceError as error:
+            self._log(str(error))
+            return [case.result for case in cases]
+        for case in cases:
+            self._judge(case, origin, tenant_key)
+        self._append([case for case in cases if case.item is not None])
+        refused = [case for case in cases if case.result.outcome in (Outcome.REJECTED, Outcome.CONFLICT)]
+        if refused:
+            self._keep(refused, origin)
+        return [case.result for case in cases]
+
+    def _judge(self, case: _Case, origin: Origin, tenant_key: bytes) -> None:
+        candidate, result = case.candidate, case.result
+        if candidate.error is not None:
+            result.outcome, result.errors = Outcome.REJECTED, [candidate.error]
+            return
+        try:
+            canonical_event = canonical(candidate.event)
+        except (orjson.JSONEncodeError, RecursionError):
+            result.outcome, result.errors = Outcome.REJECTED, [_TOO_DEEP]
+            return
+        verdict = validate(candidate.event, len(canonical_event), self._registry, origin.received_at)
+        case.contract = verdict.contract.ref if verdict.contract is not None else None
+        if isinstance(verdict, Refused):
+            result.outcome, result.errors = Outcome.REJECTED, verdict.errors
+            return
+        envelope = enrich(candidate.event, verdict.contract, origin, verdict.happened_at)
+        case.item = to_item(envelope, verdict.contract, fingerprint(canonical_event, tenant_key), self._codec)
+
+    def _append(self, valid: list[_Case]) -> None:
+        """The first of an id in the request is written; the others are answered by what became of it."""
+        first: dict[str, _Case] = {}
+        later: list[_Case] = []
+        for case in valid:
+            assert case.item is not None
+            if first.setdefault(case.item["eventId"]["S"], case) is not case:
+                later.append(case)
+        leaders = list(first.values())
+        if leaders:
+            outcomes = self._appender.append([case.item for case in leaders if case.item is not None])
+            for case, outcome in zip(leaders, outcomes, strict=True):
+                case.result.outcome = outcome
+        while later:
+            later = self._follow(first, later)
+        for case in valid:
+            if case.result.outcome is Outcome.CONFLICT:
+                case.result.errors = [_CONFLICT]
+
+    def _follow(self, first: dict[str, _Case], later: list[_Case]) -> list[_Case]:
+        """Answers repeats of an id that is in the table now. Where the first met a foreign row, each asks itself."""
+        asked: dict[str, _Case] = {}
+        left: list[_Case] = []
+        for case in later:
+            assert case.item is not None
+            leader = first[case.item["eventId"]["S"]]
+            assert leader.item is not None
+            same = leader.item["fingerprint"] == case.item["fingerprint"]
+            if leader.result.outcome is Outcome.UNAVAILABLE:
+                case.result.outcome = Outcome.UNAVAILABLE
+            elif same:
+                conflict = leader.result.outcome is Outcome.CONFLICT
+                case.result.outcome = Outcome.CONFLICT if conflict else Outcome.DUPLICATE
+            elif leader.result.outcome is not Outcome.CONFLICT:
+                case.result.outcome = Outcome.CONFLICT
+            elif asked.setdefault(case.item["eventId"]["S"], case) is not case:
+                left.append(case)
+        if asked:
+            outcomes = self._appender.append([case.item for case in asked.values() if case.item is not None])
+            for case, outcome in zip(asked.values(), outcomes, strict=True):
+                case.result.outcome = outcome
+        return left
+
+    def _keep(self, refused: list[_Case], origin: Origin) -> None:
+        entries = [_entry(case, origin) for case in refused]
+        try:
+            self._quarantine.keep(origin.org, origin.request_id, origin.received_at, origin.kind, entries)
+        except MillraceError as error:
+            self._log(str(error))
+            for case in refused:
+                case.result.outcome, case.result.errors = Outcome.UNAVAILABLE, []
+            return
+        for case, entry in zip(refused, entries, strict=True):
+            case.result.quarantine_id = entry.quarantine_id
+
+
+def _result(candidate: Candidate) -> Result:
+    event = candidate.event if isinstance(candidate.event, dict) else {}
+    return Result(candidate.index, _text(event.get("eventId")), _text(event.get("eventType")))
+
+
+def _text(value: Any) -> str | None:
+    return value[:256] if isinstance(value, str) else None
+
+
+def _entry(case: _Case, origin: Origin) -> Entry:
+    event = case.candidate.event if isinstance(case.candidate.event, dict) else {}
+    return Entry(
+        quarantine_id=quarantine_id(origin.request_id, case.candidate.index, origin.received_at),
+        index=case.candidate.index,
+        raw=case.candidate.raw_bytes(),
+        errors=tuple({"pointer": e.pointer, "code": e.code, "message": e.message} for e in case.result.errors),
+        event_id=_text(event.get("eventId")),
+        event_type=_text(event.get("eventType")),
+        version=_text(event.get("version")),
+        contract=case.contract,
+    )

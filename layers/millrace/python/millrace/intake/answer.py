@@ -1,0 +1,44 @@
+"""The answer to a request: counts, one result per event, and the status that sums them up."""
+
+from collections import Counter
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from millrace.intake.accept import Result
+from millrace.intake.append import Outcome
+
+_COUNTS = {
+    Outcome.ACCEPTED: "accepted",
+    Outcome.DUPLICATE: "duplicates",
+    Outcome.CONFLICT: "conflicts",
+    Outcome.REJECTED: "rejected",
+    Outcome.UNAVAILABLE: "unavailable",
+}
+
+
+def status(results: Sequence[Result]) -> HTTPStatus:
+    """202 all taken, 400 all refused, 503 all unavailable, 207 anything between."""
+    outcomes = {result.outcome for result in results}
+    if outcomes <= {Outcome.ACCEPTED, Outcome.DUPLICATE}:
+        return HTTPStatus.ACCEPTED
+    if outcomes <= {Outcome.REJECTED, Outcome.CONFLICT}:
+        return HTTPStatus.BAD_REQUEST
+    if outcomes == {Outcome.UNAVAILABLE}:
+        return HTTPStatus.SERVICE_UNAVAILABLE
+    return HTTPStatus.MULTI_STATUS
+
+
+def body(results: Sequence[Result]) -> dict[str, Any]:
+    """The JSON of the answer."""
+    counts = Counter(result.outcome for result in results)
+    return {**{name: counts[outcome] for outcome, name in _COUNTS.items()}, "results": [_one(r) for r in results]}
+
+
+def _one(result: Result) -> dict[str, Any]:
+    answer: dict[str, Any] = {"index": result.index, "eventId": result.event_id, "status": str(result.outcome)}
+    if result.quarantine_id is not None:
+        answer["quarantineId"] = result.quarantine_id
+    if result.errors:
+        answer["errors"] = [{"pointer": e.pointer, "code": e.code, "message": e.message} for e in result.errors]
+    return answer

@@ -1,0 +1,70 @@
+"""The one conditional write that accepts an event. The first write of an id wins, in whichever copy it came."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
+from typing import Any, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from millrace.core.errors import error_code
+from millrace.eventstore.row import Item
+from millrace.intake import limits
+
+
+class Outcome(StrEnum):
+    """What became of an event."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+    REJECTED = "rejected"
+    UNAVAILABLE = "unavailable"
+
+
+class Appender(Protocol):
+    """Where accepted events go."""
+
+    def append(self, items: Sequence[Item]) -> list[Outcome]: ...
+
+
+class TableAppender:
+    """Puts rows into the Events table, in parallel with a bound, and reads the answer of each."""
+
+    def __init__(self, dynamodb: Any, events_table: str, log: Callable[[str], None] = lambda _: None) -> None:
+        self._dynamodb, self._table, self._log = dynamodb, events_table, log
+        self._pool: ThreadPoolExecutor | None = None
+
+    def append(self, items: Sequence[Item]) -> list[Outcome]:
+        """One outcome per row, in order. A row whose write stays unanswered is `unavailable`, never lost."""
+        if len(items) == 1:
+            return [self._put(items[0])]
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(limits.IN_FLIGHT, thread_name_prefix="append")
+        return list(self._pool.map(self._put, items))
+
+    def _put(self, item: Item) -> Outcome:
+        try:
+            self._dynamodb.put_item(
+                TableName=self._table,
+                Item=item,
+                ConditionExpression="attribute_not_exists(eventId)",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except ClientError as error:
+            if error_code(error.response) == "ConditionalCheckFailedException":
+                return judge(error.response.get("Item", {}), item)
+            self._log(f"put event: {error_code(error.response)}")
+            return Outcome.UNAVAILABLE
+        except BotoCoreError as error:
+            self._log(f"put event: {type(error).__name__}")
+            return Outcome.UNAVAILABLE
+        return Outcome.ACCEPTED
+
+
+def judge(stored: Item, item: Item) -> Outcome:
+    """What a refused put means: the same event again, this very request retried, or another event under the id."""
+    if bytes(stored["fingerprint"]["B"]) != item["fingerprint"]["B"]:
+        return Outcome.CONFLICT
+    # The SDK repeats a put whose answer was lost: the row then carries this very request.
+    return Outcome.ACCEPTED if stored["requestId"] == item["requestId"] else Outcome.DUPLICATE

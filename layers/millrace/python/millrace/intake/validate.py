@@ -1,0 +1,74 @@
+"""Judges one event against its contract and against the clock. Pure: it reads nothing but its arguments."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from millrace.contracts.contract import Contract
+from millrace.contracts.registry import Registry, UnknownType, UnknownVersion
+from millrace.contracts.validator import FieldError
+from millrace.core import clock
+from millrace.intake import limits
+from millrace.intake.enrich import user_in_payload
+
+
+@dataclass(frozen=True, slots=True)
+class Valid:
+    """An event that its contract takes."""
+
+    contract: Contract
+    happened_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why an event is not taken, and by which contract, where one was found."""
+
+    errors: list[FieldError]
+    contract: Contract | None = None
+
+
+def validate(event: Any, size: int, registry: Registry, received_at: datetime) -> Valid | Refused:
+    """The verdict on one event.
+
+    Args:
+        event: what was parsed, of any JSON type.
+        size: bytes of its canonical JSON.
+        registry: the contracts in force.
+        received_at: when the request came; the accepted range of timestamps hangs on it.
+    """
+    if size > limits.BYTES_PER_EVENT:
+        return Refused([FieldError("", "too_large", f"an event holds at most {limits.BYTES_PER_EVENT} bytes, got {size}")])
+    if not isinstance(event, dict):
+        return Refused([FieldError("", "type", "an event is a JSON object")])
+    event_type, version = event.get("eventType"), event.get("version")
+    if not isinstance(event_type, str) or not (version is None or isinstance(version, str)):
+        return Refused(registry.envelope_errors(event))
+    try:
+        contract = registry.find(event_type, version)
+    except UnknownType as error:
+        return Refused([*registry.envelope_errors(event), FieldError("/eventType", "unknown_type", str(error))])
+    except UnknownVersion as error:
+        return Refused([*registry.envelope_errors(event), FieldError("/version", "unknown_version", str(error))])
+    errors = registry.validator(contract).errors(event)
+    if errors:
+        return Refused(errors, contract)
+    happened_at = clock.parse(event["timestamp"])
+    errors = [*_time_errors(happened_at, contract, received_at), *_user_errors(event, contract)]
+    return Refused(errors, contract) if errors else Valid(contract, happened_at)
+
+
+def _time_errors(happened_at: datetime, contract: Contract, received_at: datetime) -> list[FieldError]:
+    oldest = received_at - timedelta(days=contract.retention_days - 1)
+    newest = received_at + limits.AHEAD
+    if oldest <= happened_at <= newest:
+        return []
+    message = f"must be between {clock.utc_text(oldest)} and {clock.utc_text(newest)}"
+    return [FieldError("/timestamp", "timestamp_range", message)]
+
+
+def _user_errors(event: dict[str, Any], contract: Contract) -> list[FieldError]:
+    inside, outside = user_in_payload(event, contract), event.get("userId")
+    if inside is None or outside is None or inside == outside:
+        return []
+    return [FieldError("/userId", "rule", f"must equal {contract.user_id_pointer}")]

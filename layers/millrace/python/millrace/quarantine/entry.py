@@ -1,0 +1,118 @@
+"""One refused event as it is kept: in an object of its request, and as an index row that the object can rebuild."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from millrace.core import clock, keys
+
+KIND = "quarantine"
+KEPT_DAYS = 90
+SHARD = "0"
+_MOMENT_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A refused event with everything that is needed to repair and replay it."""
+
+    quarantine_id: str
+    index: int
+    raw: bytes
+    errors: tuple[dict[str, str], ...]
+    event_id: str | None
+    event_type: str | None
+    version: str | None
+    contract: str | None
+
+
+def quarantine_id(request_id: str, index: int, received_at: datetime) -> str:
+    """36 hex digits: the moment in milliseconds, then a hash of request and index. Its order is time order."""
+    moment = int(received_at.timestamp() * 1000)
+    digest = hashlib.sha256(f"{request_id}#{index}".encode()).hexdigest()
+    return f"{moment:0{_MOMENT_DIGITS}x}{digest[:24]}"
+
+
+def moment_of(identifier: str) -> datetime:
+    """When the event of a quarantine id was refused.
+
+    Raises:
+        ValueError: this is no quarantine id.
+    """
+    if len(identifier) != 36:
+        raise ValueError("a quarantine id has 36 hex digits")
+    bytes.fromhex(identifier)
+    return datetime.fromtimestamp(int(identifier[:_MOMENT_DIGITS], 16) / 1000, UTC)
+
+
+def first_id(moment: datetime) -> str:
+    """The lowest id that an event refused at this moment can have."""
+    return f"{max(0, int(moment.timestamp() * 1000)):0{_MOMENT_DIGITS}x}" + "0" * 24
+
+
+def object_key(org: str, received_at: datetime, request_id: str) -> str:
+    """Where a request's refused events lie in the lake. The id is hashed: a gateway's may hold any character."""
+    name = hashlib.sha256(request_id.encode()).hexdigest()[:32]
+    return f"quarantine/org={org}/day={clock.utc_day(received_at).isoformat()}/{name}.json"
+
+
+def to_object(org: str, request_id: str, received_at: datetime, source: str, entries: list[Entry]) -> bytes:
+    """The object of one request. `raw` is base64: what was refused may be any bytes."""
+    return orjson.dumps(
+        {
+            "orgId": org,
+            "requestId": request_id,
+            "receivedAt": clock.utc_text(received_at),
+            "source": source,
+            "entries": [
+                {
+                    "quarantineId": entry.quarantine_id,
+                    "index": entry.index,
+                    "eventId": entry.event_id,
+                    "eventType": entry.event_type,
+                    "version": entry.version,
+                    "contract": entry.contract,
+                    "errors": entry.errors,
+                    "raw": base64.b64encode(entry.raw).decode(),
+                }
+                for entry in entries
+            ],
+        }
+    )
+
+
+def to_rows(document: dict[str, Any], key: str) -> list[dict[str, dict[str, Any]]]:
+    """The index rows of an object; they hold nothing that the object does not."""
+    received_at = clock.parse(document["receivedAt"])
+    expires_at = clock.epoch(received_at + timedelta(days=KEPT_DAYS))
+    partition = day_key(document["orgId"], clock.utc_day(received_at).isoformat())
+    return [_row(entry, document, key, partition, expires_at) for entry in document["entries"]]
+
+
+def day_key(org: str, day: str) -> str:
+    """`org#quarantine#day#shard`."""
+    return keys.metadata(org, KIND, day, SHARD)
+
+
+def _row(
+    entry: dict[str, Any], document: dict[str, Any], key: str, partition: str, expires_at: int
+) -> dict[str, dict[str, Any]]:
+    row: dict[str, dict[str, Any]] = {
+        "entityTypeKey": {"S": partition},
+        "entityId": {"S": entry["quarantineId"]},
+        "receivedAt": {"S": document["receivedAt"]},
+        "source": {"S": document["source"]},
+        "object": {"S": key},
+        "status": {"S": "open"},
+        "errors": {"S": orjson.dumps(entry["errors"]).decode()},
+        "codes": {"SS": sorted({error["code"] for error in entry["errors"]})},
+        "expiresAt": {"N": str(expires_at)},
+    }
+    for name in ("eventId", "eventType", "version"):
+        if entry[name]:
+            row[name] = {"S": entry[name]}
+    return row

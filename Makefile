@@ -8,7 +8,6 @@ ENVIRONMENTS := local dev staging prod
 BIN := .venv/bin
 CDK := $(BIN)/python -m cli.local.cdk
 PYTEST := $(BIN)/python -m pytest $(PYTEST_ARGS)
-export MILLRACE_PORT
 
 define setup
 @command -v $(PYTHON) >/dev/null || { \
@@ -27,11 +26,11 @@ help: ## What there is to do
 up: run-environment ## Set up, start the local platform, deploy, send sample events, show what happened
 	@$(BIN)/millrace up
 
-down: run-environment ## Stop the local platform and keep what it holds
-	@$(BIN)/millrace down
+down: ## Stop the local platform and keep what it holds
+	@if [ -x $(BIN)/millrace ]; then $(BIN)/millrace down; else echo "Nothing is running here."; fi
 
-reset: run-environment ## Stop the local platform and forget what it holds
-	@$(BIN)/millrace down --reset
+reset: ## Stop the local platform and forget what it holds
+	@if [ -x $(BIN)/millrace ]; then $(BIN)/millrace down --reset; else echo "Nothing is running here."; fi
 
 test: test-environment ## Every test: unit, contract, integration, infrastructure, end to end
 	@$(PYTEST)

@@ -1,0 +1,143 @@
+"""Calls of the HTTP API, with bounds on every wait and one plain sentence for every refusal."""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+import urllib3
+
+from cli.errors import NoPlatformError, RefusedError
+from cli.target import Target
+
+CONNECT_SECONDS = 3.0
+READ_SECONDS = 60.0
+TRIES = 6
+FIRST_PAUSE = 0.25
+LONGEST_PAUSE = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the API said. `document` is None when the body is no JSON."""
+
+    status: int
+    document: Any
+    retry_after: float | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The detail of a problem, or the gateway's own short message."""
+        if isinstance(self.document, dict):
+            return str(self.document.get("detail") or self.document.get("message") or f"status {self.status}")
+        return f"status {self.status}"
+
+
+def pause(attempt: int, retry_after: float | None, jitter: Callable[[], float] = random.random) -> float:
+    """Seconds before the next try: doubling with jitter, at least what the server asked, never past 8.
+
+    Args:
+        attempt: how many tries were made, from 1.
+        retry_after: seconds the server asked for, if it did.
+        jitter: a number in [0, 1).
+    """
+    grown = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (attempt - 1)) * (0.5 + jitter() / 2)
+    return min(LONGEST_PAUSE, max(grown, retry_after or 0.0))
+
+
+class Api:
+    """The HTTP API of one platform, called with one key."""
+
+    def __init__(self, target: Target, org: str | None = None, *, anonymous: bool = False) -> None:
+        self._target = target
+        self._headers = {"accept": "application/json"}
+        if not anonymous:
+            self._headers["authorization"] = f"Bearer {target.key(org)}"
+        self._pool = urllib3.PoolManager(
+            num_pools=1,
+            maxsize=4,
+            retries=False,
+            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+        )
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | None] | None = None,
+        body: bytes | None = None,
+        content_type: str = "application/json",
+    ) -> Answer:
+        """One call, without another try.
+
+        Raises:
+            NoPlatformError: nothing answers at the address.
+            ConnectionResetError: the connection broke after it stood; the call may have been heard.
+        """
+        asked = "&".join(f"{name}={quote(value, safe='')}" for name, value in (query or {}).items() if value)
+        url = self._target.api_url + path + (f"?{asked}" if asked else "")
+        headers = self._headers if body is None else {**self._headers, "content-type": content_type}
+        try:
+            response = self._pool.request(method, url, body=body, headers=headers)
+        except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
+            raise NoPlatformError(self._nobody()) from error
+        except urllib3.exceptions.LocationValueError as error:
+            raise NoPlatformError(f"{self._target.api_url} is no address of an API") from error
+        except urllib3.exceptions.HTTPError as error:
+            raise ConnectionResetError(f"{method} {path}: {error}") from error
+        return Answer(response.status, _document(response.data), _seconds(response.headers.get("retry-after")))
+
+    def ask(self, method: str, path: str, **more: Any) -> Any:
+        """A call whose answer is its document; busy answers and broken connections are tried again.
+
+        Raises:
+            NoPlatformError: nothing answers at the address.
+            RefusedError: the API refused, or did not serve within the tries.
+        """
+        sentence = ""
+        for attempt in range(1, TRIES + 1):
+            try:
+                answer = self.call(method, path, **more)
+            except ConnectionResetError as error:
+                sentence, asked = str(error), None
+            else:
+                if answer.status < 300 and answer.document is not None:
+                    return answer.document
+                if answer.status not in (429, 502, 503, 504):
+                    raise RefusedError(refusal(answer, self._target))
+                sentence, asked = answer.sentence, answer.retry_after
+            if attempt < TRIES:
+                time.sleep(pause(attempt, asked))
+        raise RefusedError(f"the platform did not serve {method} {path} in {TRIES} tries: {sentence}")
+
+    def _nobody(self) -> str:
+        if self._target.env == "local":
+            return f"the local platform does not answer at {self._target.api_url}. Start it in the checkout: make up"
+        return f"nothing answers at {self._target.api_url}. Is MILLRACE_API_URL the ApiUrl output of {self._target.env}?"
+
+
+def refusal(answer: Answer, target: Target) -> str:
+    """One sentence for an answer that is no success."""
+    match answer.status:
+        case 401 | 403:
+            where = ".local/keys.json (make up renews it)" if target.env == "local" else "MILLRACE_API_KEY"
+            return f"the platform refused the key in {where}: {answer.sentence}"
+        case 404:
+            return f"not found: {answer.sentence}"
+        case _:
+            return f"the platform answered {answer.status}: {answer.sentence}"
+
+
+def _document(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _seconds(text: str | None) -> float | None:
+    return float(text) if text and text.isascii() and text.isdigit() else None

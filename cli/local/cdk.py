@@ -1,0 +1,82 @@
+"""The CDK command line: Node from its wheel, the CLI from npm, pinned, below `.local/cdk`.
+
+`python -m cli.local.cdk synth -c env=dev` runs it with the arguments given; the Makefile does so.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+
+from cli import bootstrap
+from cli.errors import CommandError
+from cli.local.programs import run
+from cli.output import complain
+from cli.places import Places, checkout
+
+# npm's `latest` is 3.0.0, which refuses the library's cloud assembly.
+PACKAGE = "aws-cdk@2.1148.1"
+INSTALL_SECONDS = 300.0
+
+
+def install(places: Places) -> None:
+    """Installs the CLI unless it is there.
+
+    Raises:
+        StepError: npm could not.
+    """
+    stamp = places.cdk / ".installed"
+    if stamp.exists() and stamp.read_text() == PACKAGE and (places.cdk / "node_modules" / ".bin" / "cdk").exists():
+        return
+    places.cdk.mkdir(parents=True, exist_ok=True)
+    stamp.unlink(missing_ok=True)
+    # A package of its own: without it npm looks for one upward and would write there.
+    (places.cdk / "package.json").write_text('{"name": "millrace-cdk", "private": true}\n')
+    arguments = ["install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error", PACKAGE]
+    run(
+        [str(places.bin / "npm"), *arguments],
+        cwd=places.cdk,
+        env=environment(places, os.environ),
+        log=places.log / "npm.log",
+        seconds=INSTALL_SECONDS,
+        what="npm install",
+        way_out="Is the network there? Run the same command again to go on.",
+    )
+    stamp.write_text(PACKAGE)
+
+
+def environment(places: Places, base: Mapping[str, str]) -> dict[str, str]:
+    """An environment in which `node` and `python` are those of `.venv`, and nothing is reported anywhere."""
+    return {
+        **base,
+        "PATH": os.pathsep.join((str(places.bin), base.get("PATH", os.defpath))),
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+        "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
+        "NO_UPDATE_NOTIFIER": "1",
+    }
+
+
+def command(places: Places, arguments: Sequence[str]) -> list[str]:
+    """The CLI with arguments."""
+    return [str(places.cdk / "node_modules" / ".bin" / "cdk"), "--no-notices", *arguments]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the CLI for `make synth` and `make deploy`."""
+    places = checkout()
+    try:
+        install(places)
+    except (CommandError, bootstrap.SetupError) as error:
+        complain(str(error))
+        return 1
+    try:
+        done = subprocess.run(
+            command(places, arguments), cwd=places.root, env=environment(places, os.environ), check=False
+        )
+    except KeyboardInterrupt:
+        return 130
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

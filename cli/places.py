@@ -1,0 +1,97 @@
+"""Where things lie in a checkout: everything that `make up` makes is below `.local/` and `.venv/`."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_PORT = 4566
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The paths of one checkout."""
+
+    root: Path
+
+    @property
+    def local(self) -> Path:
+        return self.root / ".local"
+
+    @property
+    def outputs(self) -> Path:
+        return self.local / "outputs.json"
+
+    @property
+    def keys(self) -> Path:
+        return self.local / "keys.json"
+
+    @property
+    def log(self) -> Path:
+        return self.local / "log"
+
+    @property
+    def emulator_log(self) -> Path:
+        return self.log / "ministack.log"
+
+    @property
+    def running(self) -> Path:
+        """The pid file: JSON with `pid` and `port`."""
+        return self.local / "ministack.pid"
+
+    @property
+    def state(self) -> Path:
+        return self.local / "state"
+
+    @property
+    def objects(self) -> Path:
+        return self.local / "s3"
+
+    @property
+    def deployed(self) -> Path:
+        """What was deployed last: the fingerprint of the sources and the stacks that came of it."""
+        return self.local / "deployed.json"
+
+    @property
+    def emulator_environment(self) -> Path:
+        return self.local / "ministack-venv"
+
+    @property
+    def cdk(self) -> Path:
+        return self.local / "cdk"
+
+    @property
+    def assembly(self) -> Path:
+        return self.local / "cdk.out"
+
+    @property
+    def bin(self) -> Path:
+        return self.root / ".venv" / "bin"
+
+
+def checkout() -> Places:
+    """The checkout that this command belongs to."""
+    return Places(Path(__file__).resolve().parent.parent)
+
+
+def around(start: Path | None = None) -> Places | None:
+    """The nearest folder upward, from the current one on, that has a `.local/outputs.json`."""
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if Places(folder).outputs.is_file():
+            return Places(folder)
+    return None
+
+
+def port() -> int:
+    """The port of the local platform: `MILLRACE_PORT`, or 4566.
+
+    Raises:
+        ValueError: the variable holds no port.
+    """
+    text = os.environ.get("MILLRACE_PORT", "").strip()
+    if not text:
+        return DEFAULT_PORT
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if not 1024 <= number <= 65535:
+        raise ValueError(f"MILLRACE_PORT is {text!r}; it must be a port between 1024 and 65535")
+    return number

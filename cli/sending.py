@@ -1,0 +1,68 @@
+"""Sends batches through the HTTP API and tries again what may succeed later."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from cli.api import Answer, Api, pause, refusal
+from cli.batches import MOST_BYTES, Line, Merged, batches, body
+from cli.errors import RefusedError
+from cli.target import Target
+
+TRIES = 6
+
+
+def send_lines(
+    api: Api, target: Target, lines: Iterable[Line], merged: Merged, sent: Callable[[int], None] = lambda _: None
+) -> None:
+    """Sends all lines; `merged` holds an answer for each afterwards.
+
+    Events are tried again only when the platform was busy or the connection broke, at most six times: the first
+    write of an id wins, so sending again changes nothing.
+
+    Raises:
+        NoPlatformError: nothing answers.
+        RefusedError: a request as a whole was refused.
+    """
+    for batch in batches(lines):
+        if len(batch) == 1 and len(batch[0].body) > MOST_BYTES:
+            sentence = f"{len(batch[0].body)} bytes do not fit a request"
+            merged.note(batch[0], "rejected", errors=[{"pointer": "", "code": "too_large", "message": sentence}])
+        else:
+            _send(api, target, batch, merged)
+        sent(len(batch))
+
+
+def _send(api: Api, target: Target, batch: Sequence[Line], merged: Merged) -> None:
+    waiting = list(batch)
+    for attempt in range(1, TRIES + 1):
+        asked, waiting = _once(api, target, waiting, merged)
+        if not waiting:
+            return
+        if attempt < TRIES:
+            time.sleep(pause(attempt, asked))
+
+
+def _once(api: Api, target: Target, batch: list[Line], merged: Merged) -> tuple[float | None, list[Line]]:
+    """One request; the seconds the platform asks to wait, and the lines to try again."""
+    try:
+        answer = api.call("POST", "/v1/events", body=body(batch), content_type="application/x-ndjson")
+    except ConnectionResetError as error:
+        return None, _unavailable(batch, merged, str(error))
+    if isinstance(answer.document, dict) and "results" in answer.document:
+        return answer.retry_after, _taken(batch, answer, merged)
+    if answer.status in (429, 500, 502, 503, 504):
+        return answer.retry_after, _unavailable(batch, merged, answer.sentence)
+    raise RefusedError(refusal(answer, target))
+
+
+def _taken(batch: Sequence[Line], answer: Answer, merged: Merged) -> list[Line]:
+    try:
+        return merged.add(batch, answer.document)
+    except ValueError as error:
+        raise RefusedError(f"the platform's answer does not match what was sent: {error}") from error
+
+
+def _unavailable(batch: list[Line], merged: Merged, sentence: str) -> list[Line]:
+    for line in batch:
+        merged.note(line, "unavailable", message=sentence)
+    return batch

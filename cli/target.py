@@ -1,0 +1,155 @@
+"""Which platform a command talks to: the local one of this checkout, or one in AWS named by `--env`."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from cli.errors import NoPlatformError, RefusedError, UsageError
+from cli.places import around
+
+ENVIRONMENTS = ("local", "dev", "staging", "prod")
+FIRST_ORG = "org_acme"
+LOCAL_REGION = "us-east-1"
+BOOTSTRAP_STACK = "CDKToolkit"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A deployed platform."""
+
+    env: str
+    api_url: str
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def key(self, org: str | None) -> str:
+        """The API key to call with.
+
+        Args:
+            org: the tenant; None is the first demo tenant locally, and the only key there is elsewhere.
+
+        Raises:
+            UsageError: there is no key for that tenant.
+        """
+        if self.env != "local":
+            if org is not None:
+                raise UsageError(f"--org chooses among local keys; in {self.env} the key in MILLRACE_API_KEY says the tenant")
+            return self.keys[""]
+        name = org or FIRST_ORG
+        if name not in self.keys:
+            raise UsageError(f"there is no key for {name} in .local/keys.json; it holds {', '.join(self.keys) or 'none'}")
+        return self.keys[name]
+
+    @property
+    def endpoint(self) -> str | None:
+        """Where the AWS APIs of this platform answer; None is AWS itself."""
+        if self.env == "local":
+            # By number: the name localhost may resolve to IPv6 first, where nothing listens.
+            return f"http://127.0.0.1:{urlsplit(self.api_url).port}"
+        return os.environ.get("AWS_ENDPOINT_URL") or None
+
+    def client(self, service: str) -> Any:
+        """A boto3 client for the services of this platform."""
+        import boto3
+        from botocore.config import Config
+
+        config = Config(connect_timeout=3, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
+        if self.env != "local":
+            return boto3.client(service, endpoint_url=self.endpoint, config=config)
+        # A session of its own, so that no profile or region of the user is asked.
+        session = boto3.Session(
+            aws_access_key_id="test", aws_secret_access_key="test", region_name=LOCAL_REGION
+        )
+        return session.client(service, endpoint_url=self.endpoint, config=config)
+
+    def output(self, name: str) -> str:
+        """A stack output by name (`MetadataTable`, `LakeBucket`).
+
+        Raises:
+            NoPlatformError: no deployed stack of this environment has it.
+        """
+        value = self.outputs.get(name) or _stack_outputs(self).get(name)
+        if not value:
+            raise NoPlatformError(f"no stack of {self.env} has an output {name}; is it deployed?")
+        return value
+
+
+def find_target(env: str | None) -> Target:
+    """The platform that `--env` names; without it, the local one.
+
+    Raises:
+        UsageError: no such environment, or its address or key is not given.
+        NoPlatformError: nothing was started here.
+    """
+    name = env or "local"
+    if name not in ENVIRONMENTS:
+        raise UsageError(f"--env is one of {', '.join(ENVIRONMENTS)}, not {name}")
+    if name == "local":
+        return _local()
+    url, key = os.environ.get("MILLRACE_API_URL", ""), os.environ.get("MILLRACE_API_KEY", "")
+    if not url or not key:
+        raise UsageError(f"--env {name} needs MILLRACE_API_URL (the ApiUrl output) and MILLRACE_API_KEY (mk_…)")
+    return Target(name, url.rstrip("/"), keys={"": key})
+
+
+def _local() -> Target:
+    places = around()
+    if places is None:
+        raise NoPlatformError("there is no local platform here. Start one in the checkout: make up")
+    outputs = _read(places.outputs)
+    keys = _read(places.keys) if places.keys.exists() else {}
+    if "ApiUrl" not in outputs:
+        raise NoPlatformError(f"{places.outputs} names no ApiUrl. Deploy again: make up")
+    return Target("local", outputs["ApiUrl"].rstrip("/"), outputs, keys)
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        found = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise NoPlatformError(f"{path} cannot be read ({error}). Start the platform again: make up") from error
+    if not isinstance(found, dict):
+        raise NoPlatformError(f"{path} is not what make up writes. Start the platform again: make up")
+    return {str(name): str(value) for name, value in found.items()}
+
+
+def stacks(target: Target) -> list[dict[str, Any]]:
+    """The deployed stacks of this environment: name, status, id, when last changed, outputs.
+
+    Raises:
+        RefusedError: CloudFormation did not answer.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        client = target.client("cloudformation")
+        pages = client.get_paginator("describe_stacks").paginate()
+        found = [stack for page in pages for stack in page["Stacks"]]
+    except (BotoCoreError, ClientError) as error:
+        raise RefusedError(f"CloudFormation did not list the stacks: {error}") from error
+    mine = [stack for stack in found if belongs(stack, target.env)]
+    return [
+        {
+            "name": stack["StackName"],
+            "status": stack["StackStatus"],
+            "id": stack["StackId"],
+            "changedAt": stack.get("LastUpdatedTime") or stack.get("CreationTime"),
+            "outputs": {item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", [])},
+        }
+        for stack in sorted(mine, key=lambda stack: str(stack["StackName"]))
+    ]
+
+
+def belongs(stack: Mapping[str, Any], env: str) -> bool:
+    """Whether a stack is one of ours in that environment: `Millrace-<env>-…`, and not deleted."""
+    name = str(stack["StackName"]).lower()
+    return name.startswith(f"millrace-{env}") and stack["StackStatus"] != "DELETE_COMPLETE"
+
+
+def _stack_outputs(target: Target) -> dict[str, str]:
+    return {name: value for stack in stacks(target) for name, value in stack["outputs"].items()}

@@ -1,0 +1,64 @@
+"""From batches of the log to objects of the lake: one object per tenant, category and UTC day, then its manifest row."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from millrace import __version__
+from millrace.archive import raw
+from millrace.core import clock
+from millrace.core.batch import write_all
+from millrace.core.consumer import Delivery
+from millrace.core.errors import from_client_error
+from millrace.eventstore import receipts
+from millrace.eventstore.codec import Codec
+from millrace.eventstore.row import StoredEvent, from_item
+
+
+class Archive:
+    """Writes deliveries to the lake. A batch delivered twice overwrites its own objects and rows."""
+
+    def __init__(self, s3: Any, dynamodb: Any, codec: Codec, bucket: str, metadata_table: str) -> None:
+        self._s3, self._dynamodb, self._codec = s3, dynamodb, codec
+        self._bucket, self._table = bucket, metadata_table
+
+    def write(self, deliveries: Sequence[Delivery]) -> None:
+        """Stores a batch.
+
+        Raises:
+            PermanentError: a delivery holds no row of an event.
+            RetryableError: the lake or Metadata did not take it.
+        """
+        first, last = deliveries[0], deliveries[-1]
+        parts: dict[tuple[str, str, str], dict[str, StoredEvent]] = defaultdict(dict)
+        for delivery in deliveries:
+            event = from_item(delivery.item, self._codec)
+            # A change record may come twice in one batch; one row of it is enough.
+            parts[(event.org, event.envelope["platform"]["category"], event.day)].setdefault(event.event_id, event)
+        rows: list[receipts.Item] = []
+        for (org, category, day), events in sorted(parts.items()):
+            name = f"{first.shard}-{first.sequence}-{last.sequence}.parquet"
+            key = f"{raw.partition(org, category, day)}/{name}"
+            body = raw.to_parquet(list(events.values()))
+            self._put(key, body)
+            receipt = receipts.Receipt(
+                org=org,
+                kind=receipts.MANIFEST,
+                day=day,
+                place=receipts.place(first.arrived_at, first.shard, first.sequence, last.sequence, category),
+                at=clock.now(),
+                ids=tuple(events),
+                version=__version__,
+                object=f"s3://{self._bucket}/{key}",
+                size=len(body),
+            )
+            rows.extend(receipts.to_items(receipt))
+        write_all(self._dynamodb, self._table, rows)
+
+    def _put(self, key: str, body: bytes) -> None:
+        try:
+            self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="application/vnd.apache.parquet")
+        except (ClientError, BotoCoreError) as error:
+            raise from_client_error(error, "put raw object") from error

@@ -1,0 +1,85 @@
+"""The raw table: one fixed schema for all event types, so that any event ever accepted can be read alike."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from millrace.core import clock
+from millrace.eventstore.row import StoredEvent
+
+_MOMENT = pa.timestamp("us", tz="UTC")
+
+SCHEMA = pa.schema(
+    [
+        pa.field("event_id", pa.string(), nullable=False),
+        pa.field("event_type", pa.string(), nullable=False),
+        pa.field("event_source", pa.string(), nullable=False),
+        pa.field("timestamp", pa.string(), nullable=False),
+        pa.field("event_time", _MOMENT, nullable=False),
+        pa.field("version", pa.string(), nullable=False),
+        pa.field("correlation_id", pa.string()),
+        pa.field("user_id", pa.string()),
+        pa.field("session_id", pa.string()),
+        pa.field("environment", pa.string()),
+        pa.field("region", pa.string()),
+        pa.field("org_id", pa.string(), nullable=False),
+        pa.field("received_at", _MOMENT, nullable=False),
+        pa.field("request_id", pa.string(), nullable=False),
+        # Not `category`: the partition path has that name, and a file's column would be shadowed by it.
+        pa.field("event_category", pa.string(), nullable=False),
+        pa.field("contract", pa.string(), nullable=False),
+        pa.field("derived_from", pa.string()),
+        pa.field("payload", pa.string(), nullable=False),
+        pa.field("metadata", pa.string()),
+        pa.field("fingerprint", pa.binary(), nullable=False),
+        pa.field("expires_at", pa.int64(), nullable=False),
+        pa.field("dictionary", pa.string(), nullable=False),
+    ]
+)
+
+
+def partition(org: str, category: str, day: str) -> str:
+    """The folder of a tenant's category and UTC day."""
+    year, month, day_of_month = day.split("-")
+    return f"raw/events/org={org}/category={category}/year={year}/month={month}/day={day_of_month}"
+
+
+def row(event: StoredEvent) -> dict[str, Any]:
+    """One event as a row of the schema."""
+    envelope = event.envelope
+    platform, data = envelope["platform"], envelope["data"]
+    metadata = data.get("metadata")
+    return {
+        "event_id": envelope["eventId"],
+        "event_type": envelope["eventType"],
+        "event_source": envelope["eventSource"],
+        "timestamp": envelope["timestamp"],
+        "event_time": event.happened_at,
+        "version": envelope["version"],
+        "correlation_id": envelope.get("correlationId"),
+        "user_id": envelope.get("userId"),
+        "session_id": envelope.get("sessionId"),
+        "environment": envelope.get("environment"),
+        "region": envelope.get("region"),
+        "org_id": platform["orgId"],
+        "received_at": clock.parse(platform["receivedAt"]),
+        "request_id": platform["requestId"],
+        "event_category": platform["category"],
+        "contract": platform["contract"],
+        "derived_from": platform.get("derivedFrom"),
+        "payload": orjson.dumps(data["payload"]).decode(),
+        "metadata": None if metadata is None else orjson.dumps(metadata).decode(),
+        "fingerprint": event.fingerprint,
+        "expires_at": event.expires_at,
+        "dictionary": event.dictionary,
+    }
+
+
+def to_parquet(events: Sequence[StoredEvent]) -> bytes:
+    """The events as one Parquet file, zstd."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist([row(event) for event in events], schema=SCHEMA), sink, compression="zstd")
+    return sink.getvalue().to_pybytes()

@@ -1,0 +1,180 @@
+"""What every stream consumer does alike: decode, drop what is not new, hand over, set poison aside.
+
+Poison (a record that can never succeed, or whose handling raises something unexpected) goes to the consumer's
+dead letters with its reason and counts as done. A failing dependency raises: the batch comes back whole.
+"""
+
+import base64
+import binascii
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import orjson
+from botocore.exceptions import BotoCoreError, ClientError
+
+from millrace.core import clock
+from millrace.core.errors import PermanentError, RetryableError, from_client_error
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One new row, as the log or the table's stream delivered it."""
+
+    item: Mapping[str, Mapping[str, Any]]
+    shard: str
+    sequence: str
+    arrived_at: datetime
+    record: Record
+
+
+class DeadLetters(Protocol):
+    """Where poison goes."""
+
+    def put(self, record: Record, place: str, arrived_at: datetime, reason: str) -> None: ...
+
+
+class LakeDeadLetters:
+    """Dead letters of one consumer in the lake, one object a record; a second delivery overwrites the first."""
+
+    def __init__(self, s3: Any, bucket: str, consumer: str) -> None:
+        self._s3, self._bucket, self._consumer = s3, bucket, consumer
+
+    def put(self, record: Record, place: str, arrived_at: datetime, reason: str) -> None:
+        """Raises:
+        RetryableError: the record is not kept; it must be delivered again.
+        """
+        day = clock.utc_day(arrived_at).isoformat()
+        key = f"dead-letters/{self._consumer}/day={day}/{place}.json"
+        body = orjson.dumps({"consumer": self._consumer, "reason": reason, "record": record})
+        try:
+            self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="application/json")
+        except (ClientError, BotoCoreError) as error:
+            raise RetryableError(str(from_client_error(error, "keep dead letter"))) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Consumed:
+    """What became of a batch, counted."""
+
+    delivered: int
+    handled: int
+    dead: int
+
+
+class Consumer:
+    """Runs a capability's function over the batches of one event source mapping."""
+
+    def __init__(
+        self,
+        handle: Callable[[Sequence[Delivery]], None],
+        dead_letters: DeadLetters,
+        log: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._handle, self._dead_letters, self._log = handle, dead_letters, log
+        self._dead = 0
+
+    def consume(self, event: Mapping[str, Any]) -> Consumed:
+        """Handles a batch as Lambda delivers it from Kinesis or from a table's stream.
+
+        Raises:
+            RetryableError: a dependency failed; Lambda delivers the whole batch again.
+        """
+        records: Sequence[Record] = event["Records"]
+        self._dead = 0
+        deliveries = [delivery for record in records for delivery in self._decode(record)]
+        if deliveries:
+            self._deliver(deliveries)
+        return Consumed(len(records), len(deliveries), self._dead)
+
+    def _decode(self, record: Record) -> Iterator[Delivery]:
+        try:
+            delivery = decode(record)
+        except PermanentError as error:
+            self._set_aside(record, _place(record), _arrival(record), str(error))
+            return
+        if delivery is not None:
+            yield delivery
+
+    def _deliver(self, deliveries: Sequence[Delivery]) -> None:
+        """Handles a batch; one that raises is halved until the record that raises stands alone."""
+        try:
+            self._handle(deliveries)
+        except RetryableError:
+            raise
+        except (ClientError, BotoCoreError) as error:
+            raise from_retryable(error) from error
+        except Exception as error:
+            if len(deliveries) > 1:
+                middle = len(deliveries) // 2
+                self._deliver(deliveries[:middle])
+                self._deliver(deliveries[middle:])
+                return
+            only = deliveries[0]
+            reason = "".join(traceback.format_exception_only(error)).strip()
+            self._set_aside(only.record, f"{only.shard}-{only.sequence}", only.arrived_at, reason)
+
+    def _set_aside(self, record: Record, place: str, arrived_at: datetime, reason: str) -> None:
+        self._dead_letters.put(record, place, arrived_at, reason)
+        self._dead += 1
+        self._log(f"dead letter {place}: {reason}")
+
+
+def from_retryable(error: Exception) -> RetryableError:
+    """A service's error that no adapter mapped: the dependency is taken as failing, so that nothing is lost."""
+    return RetryableError(str(from_client_error(error, "handle batch")))
+
+
+def decode(record: Record) -> Delivery | None:
+    """The new row of a record; None for a change that is no insert (a row that expired, say).
+
+    Raises:
+        PermanentError: this is no change record of the Events table, nor a direct record in its form.
+    """
+    try:
+        change = _change(record)
+        if change.get("eventName") != "INSERT":
+            return None
+        return Delivery(change["dynamodb"]["NewImage"], _shard(record), _sequence(record), _arrival(record), record)
+    except (KeyError, TypeError, AttributeError, ValueError, binascii.Error) as error:
+        raise PermanentError(f"no change record: {type(error).__name__}: {error}") from error
+
+
+def _change(record: Record) -> Mapping[str, Any]:
+    if "kinesis" not in record:
+        return record
+    change = orjson.loads(base64.b64decode(record["kinesis"]["data"], validate=True))
+    if not isinstance(change, dict):
+        raise ValueError("the data is no JSON object")
+    return change
+
+
+def _shard(record: Record) -> str:
+    # Only Kinesis names the shard, in the event id: shardId-000000000000:<sequence>.
+    identifier = str(record.get("eventID", ""))
+    return identifier.partition(":")[0] if "kinesis" in record else "table"
+
+
+def _sequence(record: Record) -> str:
+    if "kinesis" in record:
+        return str(record["kinesis"]["sequenceNumber"])
+    return str(record["dynamodb"]["SequenceNumber"])
+
+
+def _arrival(record: Record) -> datetime:
+    if "kinesis" in record:
+        seconds = record["kinesis"].get("approximateArrivalTimestamp", 0)
+    else:
+        seconds = record.get("dynamodb", {}).get("ApproximateCreationDateTime", 0)
+    return datetime.fromtimestamp(float(seconds), UTC)
+
+
+def _place(record: Record) -> str:
+    try:
+        return f"{_shard(record)}-{_sequence(record)}"
+    except (KeyError, TypeError):
+        return str(record.get("eventID", "unknown")).replace(":", "-").replace("/", "-")

@@ -1,0 +1,59 @@
+"""UserEvents: for every event of a user, or of a session without a user, one pointer in order of time."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from millrace.contracts.contract import Contract
+from millrace.core import clock, keys
+from millrace.core.batch import write_all
+from millrace.core.consumer import Delivery
+from millrace.eventstore.codec import Codec
+from millrace.eventstore.row import Item, StoredEvent, from_item
+
+KEPT_DAYS = 365
+
+
+class Projection:
+    """Writes pointers. The same event gives the same key, so a second delivery changes nothing."""
+
+    def __init__(self, dynamodb: Any, codec: Codec, contract_of: Callable[[str], Contract], table: str) -> None:
+        """`contract_of` gives the contract of a reference as events carry it (`order.created/1.2.0`)."""
+        self._dynamodb, self._codec, self._contract_of, self._table = dynamodb, codec, contract_of, table
+
+    def project(self, deliveries: Sequence[Delivery]) -> None:
+        """Projects a batch.
+
+        Raises:
+            PermanentError: a delivery holds no row of an event.
+            RetryableError: the table did not take every pointer.
+        """
+        pointers: dict[tuple[str, str], Item] = {}
+        for delivery in deliveries:
+            event = from_item(delivery.item, self._codec)
+            pointer = to_pointer(event, self._contract_of(event.envelope["platform"]["contract"]))
+            if pointer is not None:
+                pointers[(pointer["userKey"]["S"], pointer["sortKey"]["S"])] = pointer
+        write_all(self._dynamodb, self._table, list(pointers.values()))
+
+
+def to_pointer(event: StoredEvent, contract: Contract) -> Item | None:
+    """The pointer of an event; None for one that belongs to no user and no session."""
+    envelope, org = event.envelope, event.org
+    user, session = envelope.get("userId"), envelope.get("sessionId")
+    if not user and not session:
+        return None
+    newest = max(clock.parse(envelope["platform"]["receivedAt"]), event.happened_at)
+    pointer: Item = {
+        "userKey": {"S": keys.by_user(org, user) if user else keys.by_session(org, session)},
+        "sortKey": {"S": keys.sort(event.happened_at, event.event_id)},
+        "typeKey": {"S": keys.by_type(org, event.event_type)},
+        "eventId": {"S": event.event_id},
+        "eventType": {"S": event.event_type},
+        "orgId": {"S": org},
+        "projectedAt": {"S": clock.utc_text(clock.now())},
+        "expiresAt": {"N": str(clock.epoch(newest + timedelta(days=KEPT_DAYS + 1)))},
+    }
+    if session and "session" in contract.indexes:
+        pointer["sessionKey"] = {"S": keys.by_session(org, session)}
+    return pointer

@@ -1,0 +1,122 @@
+"""What a consumer of the log has done with a batch, as Metadata rows: the archive's manifest, the router's receipts.
+
+One row per tenant, UTC day and object (or batch) with the ids in it: enough to trace an event, to reconcile
+what was accepted with what arrived, and to plan a run of the pipeline.
+"""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from millrace.core import clock, keys
+from millrace.core.errors import from_client_error
+
+MANIFEST = "manifest"
+ROUTED = "routed"
+SHARD = "0"
+IDS_PER_ROW = 2000
+KEPT_DAYS = 400
+_ID_BYTES = 16
+# Arrival is stamped by the stream, acceptance by intake: their clocks may differ by this much.
+_SKEW = timedelta(minutes=5)
+
+Item = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A batch done. `place` names it within the stream: `<arrival>#<shard>#<first>-<last>#<part>`."""
+
+    org: str
+    kind: str
+    day: str
+    place: str
+    at: datetime
+    ids: tuple[str, ...]
+    version: str
+    object: str | None = None
+    size: int | None = None
+
+
+def place(arrived_at: datetime, shard: str, first: str, last: str, part: str = "") -> str:
+    """Where a batch lies in its stream. The same batch has the same place, so a second delivery overwrites."""
+    return keys.SEPARATOR.join((clock.utc_text(arrived_at), shard, f"{first}-{last}", part))
+
+
+def to_items(receipt: Receipt) -> list[Item]:
+    """The rows of a receipt, at most 2,000 ids each; ids are 16 bytes a piece."""
+    items = []
+    for number, start in enumerate(range(0, len(receipt.ids), IDS_PER_ROW)):
+        ids = receipt.ids[start : start + IDS_PER_ROW]
+        item: Item = {
+            "entityTypeKey": {"S": partition(receipt.org, receipt.kind, receipt.day)},
+            "entityId": {"S": f"{receipt.place}{keys.SEPARATOR}{number}"},
+            "at": {"S": clock.utc_text(receipt.at)},
+            "ids": {"B": b"".join(uuid.UUID(identifier).bytes for identifier in ids)},
+            "rows": {"N": str(len(ids))},
+            "version": {"S": receipt.version},
+            "expiresAt": {"N": str(clock.epoch(receipt.at + timedelta(days=KEPT_DAYS)))},
+        }
+        if receipt.object is not None:
+            item["object"] = {"S": receipt.object}
+        if receipt.size is not None:
+            item["bytes"] = {"N": str(receipt.size)}
+        items.append(item)
+    return items
+
+
+def partition(org: str, kind: str, day: str) -> str:
+    """`org#manifest#<day>#<shard>`."""
+    return keys.metadata(org, kind, day, SHARD)
+
+
+def find(dynamodb: Any, table: str, org: str, kind: str, day: str, event_id: str, since: datetime) -> Item | None:
+    """The first row that holds an event, from shortly before `since` (its acceptance) on.
+
+    Raises:
+        MillraceError: the table did not answer.
+    """
+    wanted = uuid.UUID(event_id).bytes
+    for item in read(dynamodb, table, org, kind, day, since - _SKEW):
+        ids = bytes(item["ids"]["B"])
+        at = ids.find(wanted)
+        while at >= 0:
+            if at % _ID_BYTES == 0:
+                return item
+            at = ids.find(wanted, at + 1)
+    return None
+
+
+def read(dynamodb: Any, table: str, org: str, kind: str, day: str, since: datetime | None = None) -> Iterator[Item]:
+    """The rows of a tenant's day in the order in which batches arrived.
+
+    Raises:
+        MillraceError: the table did not answer.
+    """
+    query: dict[str, Any] = {
+        "TableName": table,
+        "KeyConditionExpression": "entityTypeKey = :day AND entityId >= :since",
+        "ExpressionAttributeValues": {
+            ":day": {"S": partition(org, kind, day)},
+            ":since": {"S": clock.utc_text(since) if since is not None else "0"},
+        },
+    }
+    while True:
+        try:
+            page = dynamodb.query(**query)
+        except (ClientError, BotoCoreError) as error:
+            raise from_client_error(error, f"read {kind}") from error
+        yield from page["Items"]
+        if "LastEvaluatedKey" not in page:
+            return
+        query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def ids_of(item: Item) -> Sequence[str]:
+    """The event ids of a row."""
+    packed = bytes(item["ids"]["B"])
+    return [str(uuid.UUID(bytes=packed[at : at + _ID_BYTES])) for at in range(0, len(packed), _ID_BYTES)]

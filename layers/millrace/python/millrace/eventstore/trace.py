@@ -1,0 +1,65 @@
+"""Where an event is: each step with its moment, from the rows that the steps themselves have left."""
+
+from collections.abc import Callable
+from typing import Any
+
+from millrace import __version__
+from millrace.contracts.contract import Contract
+from millrace.core import clock
+from millrace.eventstore import receipts
+from millrace.eventstore.reader import EventReader
+from millrace.eventstore.row import StoredEvent
+
+Step = dict[str, Any]
+
+
+class Tracer:
+    """Traces events of a tenant through the platform."""
+
+    def __init__(
+        self, reader: EventReader, dynamodb: Any, metadata_table: str, contract_of: Callable[[str], Contract]
+    ) -> None:
+        self._reader, self._dynamodb, self._table = reader, dynamodb, metadata_table
+        self._contract_of = contract_of
+
+    def trace(self, event: StoredEvent) -> dict[str, Any]:
+        """`{"eventId", "status", "steps"}`: `complete` when every step that its contract asks for is done.
+
+        Raises:
+            MillraceError: a table did not answer.
+        """
+        platform = event.envelope["platform"]
+        contract = self._contract_of(platform["contract"])
+        accepted = {
+            "requestId": platform["requestId"],
+            "contract": platform["contract"],
+            "source": event.envelope["eventSource"],
+        }
+        steps = [_step("accepted", platform["receivedAt"], __version__, accepted)]
+        expected = {"accepted", "archived"}
+        if event.envelope.get("userId") or event.envelope.get("sessionId"):
+            expected.add("projected")
+            pointer = self._reader.pointer(event)
+            if pointer is not None:
+                detail = {"userKey": pointer["userKey"]["S"], "sortKey": pointer["sortKey"]["S"]}
+                steps.append(_step("projected", pointer["projectedAt"]["S"], __version__, detail))
+        steps.extend(self._of_log(event, "archived", receipts.MANIFEST))
+        if contract.route:
+            expected.add("routed")
+            steps.extend(self._of_log(event, "routed", receipts.ROUTED))
+        done = {step["step"] for step in steps} >= expected
+        return {"eventId": event.event_id, "status": "complete" if done else "pending", "steps": steps}
+
+    def _of_log(self, event: StoredEvent, step: str, kind: str) -> list[Step]:
+        since = clock.parse(event.envelope["platform"]["receivedAt"])
+        item = receipts.find(self._dynamodb, self._table, event.org, kind, event.day, event.event_id, since)
+        if item is None:
+            return []
+        detail: dict[str, Any] = {"rows": int(item["rows"]["N"])}
+        if "object" in item:
+            detail["object"] = item["object"]["S"]
+        return [_step(step, item["at"]["S"], item["version"]["S"], detail)]
+
+
+def _step(name: str, at: str, version: str, detail: dict[str, Any]) -> Step:
+    return {"step": name, "at": at, "version": version, "detail": detail}

@@ -1,0 +1,108 @@
+"""Publishes routed events on the platform's bus, at least once; `detail.eventId` is the subscriber's key."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import orjson
+from botocore.exceptions import BotoCoreError, ClientError
+
+from millrace import __version__
+from millrace.core import clock
+from millrace.core.batch import write_all
+from millrace.core.consumer import Delivery
+from millrace.core.errors import RetryableError, from_client_error
+from millrace.eventstore import receipts
+from millrace.eventstore.codec import Codec
+from millrace.eventstore.row import StoredEvent, from_item
+
+SOURCE = "millrace.events"
+# PutEvents takes 10 entries; together they stay below its 1 MB with room for what surrounds a detail.
+ENTRIES_PER_CALL = 10
+BYTES_PER_CALL = 900_000
+ATTEMPTS = 3
+
+Entry = dict[str, Any]
+
+
+class Router:
+    """Puts deliveries on the bus and leaves a receipt, which the trace reads."""
+
+    def __init__(
+        self,
+        events: Any,
+        dynamodb: Any,
+        codec: Codec,
+        routed: Callable[[str], bool],
+        bus: str,
+        metadata_table: str,
+    ) -> None:
+        """`routed` says of an event type whether it goes out."""
+        self._events, self._dynamodb, self._codec, self._routed = events, dynamodb, codec, routed
+        self._bus, self._table = bus, metadata_table
+
+    def publish(self, deliveries: Sequence[Delivery]) -> None:
+        """Publishes a batch, then writes its receipts.
+
+        Raises:
+            PermanentError: a delivery holds no row of an event.
+            RetryableError: the bus did not take every event.
+        """
+        wanted = [delivery for delivery in deliveries if self._routed(delivery.item["eventType"]["S"])]
+        if not wanted:
+            return
+        found = [from_item(delivery.item, self._codec) for delivery in wanted]
+        for entries in _calls([self._entry(event) for event in found]):
+            self._put(entries)
+        self._leave_receipts(wanted, found)
+
+    def _entry(self, event: StoredEvent) -> Entry:
+        return {
+            "EventBusName": self._bus,
+            "Source": SOURCE,
+            "DetailType": event.event_type,
+            "Detail": orjson.dumps(event.envelope).decode(),
+            "Time": event.happened_at,
+        }
+
+    def _put(self, entries: list[Entry]) -> None:
+        """Puts entries; those that fail inside an answered call are put again, the others are not."""
+        for _ in range(ATTEMPTS):
+            try:
+                answer = self._events.put_events(Entries=entries)
+            except (ClientError, BotoCoreError) as error:
+                raise from_client_error(error, "put on bus") from error
+            if not answer["FailedEntryCount"]:
+                return
+            results = zip(entries, answer["Entries"], strict=True)
+            entries = [entry for entry, result in results if result.get("ErrorCode")]
+        raise RetryableError(f"put on bus: {len(entries)} entries failed {ATTEMPTS} times")
+
+    def _leave_receipts(self, deliveries: Sequence[Delivery], events: Sequence[StoredEvent]) -> None:
+        first, last = deliveries[0], deliveries[-1]
+        where = receipts.place(first.arrived_at, first.shard, first.sequence, last.sequence)
+        days: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+        for event in events:
+            days[(event.org, event.day)][event.event_id] = None
+        rows = [
+            item
+            for (org, day), ids in days.items()
+            for item in receipts.to_items(
+                receipts.Receipt(org, receipts.ROUTED, day, where, clock.now(), tuple(ids), __version__)
+            )
+        ]
+        write_all(self._dynamodb, self._table, rows)
+
+
+def _calls(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    call: list[Entry] = []
+    size = 0
+    for entry in entries:
+        needed = len(entry["Detail"].encode())
+        if call and (len(call) == ENTRIES_PER_CALL or size + needed > BYTES_PER_CALL):
+            yield call
+            call, size = [], 0
+        call.append(entry)
+        size += needed
+    if call:
+        yield call

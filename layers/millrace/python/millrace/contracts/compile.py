@@ -1,0 +1,201 @@
+"""From `schemas/` to the bundle that the functions read. Used at build only: it parses YAML.
+
+The bundle holds `contracts.json`, `openapi.json` and `dictionaries/`. Each file of `schemas/events` is validated
+against the standard's own JSON Schema before anything is read from it, so a misspelt key is an error and not a
+constraint that is silently absent.
+"""
+
+import json
+import re
+import shutil
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import yaml
+
+from millrace.contracts import checks, dictionaries, properties
+from millrace.contracts.contract import Contract
+from millrace.contracts.errors import ContractError, Problem
+from millrace.contracts.fields import Translation
+from millrace.contracts.pointers import write
+
+FILE = re.compile(r"v([1-9][0-9]*)\.yaml")
+
+
+class _OnceLoader(yaml.SafeLoader):
+    """YAML in which a key stands once: the usual loader keeps the last and says nothing.
+
+    Dates stay texts, because JSON has no dates.
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key} stands here twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_OnceLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def compile_bundle(schemas_dir: Path, out_dir: Path) -> None:
+    """Compiles every contract and writes the bundle; the folder then holds nothing else.
+
+    Raises:
+        ContractError: with every problem of every file.
+    """
+    contracts = compile_contracts(schemas_dir)
+    openapi = schemas_dir / "openapi.yaml"
+    document = _yaml(openapi, openapi.name) if openapi.exists() else None
+    shutil.rmtree(out_dir, ignore_errors=True)
+    out_dir.mkdir(parents=True)
+    _write(out_dir / "contracts.json", [contract.to_json() for contract in contracts])
+    if document is not None:
+        _write(out_dir / "openapi.json", document)
+    (out_dir / dictionaries.FOLDER).mkdir()
+    for path in sorted((schemas_dir / dictionaries.FOLDER).glob(f"*{dictionaries.SUFFIX}")):
+        shutil.copyfile(path, out_dir / dictionaries.FOLDER / path.name)
+
+
+def compile_contracts(schemas_dir: Path) -> list[Contract]:
+    """Every contract below `events/`, by type and major.
+
+    Raises:
+        ContractError: with every problem of every file.
+    """
+    problems: list[Problem] = []
+    found: dict[str, Contract] = {}
+    for path in sorted((schemas_dir / "events").glob("*/*/*.yaml")):
+        try:
+            contract = compile_file(path, schemas_dir)
+        except ContractError as error:
+            problems += error.problems
+            continue
+        if contract.name in found:
+            problems.append(
+                Problem(str(path.relative_to(schemas_dir)), "/id", f"{contract.name} has two files")
+            )
+        found[contract.name] = contract
+    if problems:
+        raise ContractError(problems)
+    return sorted(found.values(), key=lambda contract: (contract.event_type, contract.major))
+
+
+def compile_file(path: Path, schemas_dir: Path) -> Contract:
+    """One contract.
+
+    Raises:
+        ContractError: with every problem of the file.
+    """
+    name = str(path.relative_to(schemas_dir))
+    contract = compile_document(_yaml(path, name), name)
+    expected = f"events/{path.parent.parent.name}/{contract.event_type}/v{contract.major}.yaml"
+    if name != expected or not FILE.fullmatch(path.name):
+        raise ContractError([Problem(name, "/version", f"by its name and version this file is {expected}")])
+    return replace(contract, dictionary=dictionaries.current(contract.name, schemas_dir))
+
+
+def compile_document(document: Any, name: str) -> Contract:
+    """A contract from its parsed YAML, without a dictionary.
+
+    Args:
+        document: the parsed file.
+        name: how messages call the file.
+
+    Raises:
+        ContractError: with every problem of the document.
+    """
+    problems = [Problem(name, pointer, sentence) for pointer, sentence in _standard_errors(document)]
+    if problems:
+        raise ContractError(problems)
+
+    def report(pointer: str, sentence: str) -> None:
+        problems.append(Problem(name, pointer, sentence))
+
+    values = properties.read(document, report)
+    data, classification = _data(document, closed=values.additional_properties == "reject", report=report)
+    if problems:
+        raise ContractError(problems)
+    contract = Contract(
+        event_type=document["name"],
+        version=document["version"],
+        category=values.category,
+        store=values.store,
+        indexes=values.indexes,
+        entity=values.entity,
+        route=values.route,
+        subject=values.subject,
+        user_id_pointer=values.user_id,
+        partition_key=values.partition_key,
+        additional_properties=values.additional_properties,
+        lateness_seconds=values.lateness_seconds,
+        retention_days=values.retention_days,
+        data_schema=data,
+        rules=values.rules,
+        dictionary="",
+        description=document.get("description", {}).get("purpose", "").strip(),
+        classification=classification,
+    )
+    checks.check(contract, report)
+    if problems:
+        raise ContractError(problems)
+    return contract
+
+
+def _data(document: dict[str, Any], *, closed: bool, report: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    at = "/schema/0/properties"
+    translation = Translation(closed, report)
+    parts = document["schema"][0].get("properties", []) if len(document.get("schema", [])) == 1 else []
+    if [part["name"] for part in parts] not in (["payload"], ["payload", "metadata"]):
+        report("/schema", "an event's schema is one object with the properties payload and, if any, metadata")
+        return {}, {}
+    for index, part in enumerate(parts):
+        if part.get("logicalType") != "object" or "properties" not in part:
+            report(f"{at}/{index}", f"{part['name']} is an object with properties")
+    if not parts[0].get("required"):
+        report(f"{at}/0", "an event has a payload: it is required")
+    if "metadata" not in [part["name"] for part in parts]:
+        parts = [*parts, {"name": "metadata", "logicalType": "object", "properties": []}]
+    # Only payload and metadata reach the lake, so nothing else may stand beside them.
+    data = translation.object_schema(parts, at, "/data")
+    return {**data, "additionalProperties": False}, translation.classification
+
+
+@cache
+def _standard() -> jsonschema_rs.Draft201909Validator:
+    """The standard's own schema. Draft 2019-09: later drafts read `unevaluatedProperties` differently."""
+    text = files("open_data_contract_standard").joinpath("schema.json").read_text(encoding="utf-8")
+    return jsonschema_rs.Draft201909Validator(json.loads(text))
+
+
+def _standard_errors(document: Any) -> list[tuple[str, str]]:
+    found = [(write(error.instance_path), error.message) for error in _standard().iter_errors(document)]
+    if not found and document["apiVersion"] != "v3.2.0":
+        found.append(("/apiVersion", "contracts are written in v3.2.0 of the standard"))
+    return found
+
+
+def _yaml(path: Path, name: str) -> Any:
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), _OnceLoader)  # noqa: S506  it is a SafeLoader
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ContractError([Problem(name, "", " ".join(str(error).split()))]) from error
+
+
+def _write(path: Path, document: Any) -> None:
+    # Compact and sorted: equal contracts give equal bytes, so the layer's hash changes only when a contract does.
+    path.write_text(
+        json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False), encoding="utf-8"
+    )

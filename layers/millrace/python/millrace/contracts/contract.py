@@ -1,0 +1,94 @@
+"""A compiled contract, as the bundle holds it and the functions use it."""
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
+
+VERSION = re.compile(r"([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?")
+
+CATEGORIES = ("user-events", "business-events", "system-events", "integration-events", "ml-events")
+STORES = ("table", "none")
+INDEXES = ("type", "user", "correlation", "session", "entity")
+CLASSES = ("public", "internal", "confidential", "restricted")
+# Classes that `protect` tokenises or encrypts.
+PROTECTED = frozenset({"confidential", "restricted"})
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """One event type in one major version.
+
+    Attributes:
+        event_type: such as `order.created`.
+        version: full version of the contract, such as `1.2.0`.
+        category: one of `CATEGORIES`.
+        store: `table`, or `none`: straight to the log.
+        indexes: access paths the type pays for, of `INDEXES`.
+        entity: name of an entity → pointer of its id.
+        route: whether events go to the bus.
+        subject: pointer of the person the event is about.
+        user_id_pointer: where an absent envelope `userId` is filled from.
+        partition_key: pointer of the log's partition key; for `store: none` only.
+        additional_properties: `allow` (kept) or `reject`.
+        lateness_seconds: how old an event may be on receipt and still enter stream windows.
+        retention_days: how long its row lives.
+        data_schema: JSON Schema 2020-12 of `data`.
+        rules: cross-field rules, as `millrace.contracts.rules` reads them.
+        dictionary: name of the zstd dictionary for new rows; empty where none has been made yet.
+        description: what the type says, for people.
+        classification: pointer (`*` for array items) → class, for every leaf.
+    """
+
+    event_type: str
+    version: str
+    category: str
+    store: str
+    indexes: frozenset[str]
+    entity: dict[str, str]
+    route: bool
+    subject: str | None
+    user_id_pointer: str | None
+    partition_key: str | None
+    additional_properties: str
+    lateness_seconds: int
+    retention_days: int
+    data_schema: dict[str, Any]
+    rules: tuple[dict[str, Any], ...]
+    dictionary: str
+    description: str
+    classification: dict[str, str]
+
+    @property
+    def major(self) -> int:
+        """The major version, which decides what is valid."""
+        return int(self.version.split(".", 1)[0])
+
+    @property
+    def minor(self) -> int:
+        """The minor version: a client that asks for a newer one knows fields that we do not."""
+        return int(self.version.split(".")[1])
+
+    @property
+    def ref(self) -> str:
+        """`order.created/1.2.0`, as `platform.contract` carries it."""
+        return f"{self.event_type}/{self.version}"
+
+    @property
+    def name(self) -> str:
+        """`order.created.v1`: the type and major, which name files and tables."""
+        return f"{self.event_type}.v{self.major}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The form in the bundle."""
+        return {**asdict(self), "indexes": sorted(self.indexes), "rules": list(self.rules)}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "Contract":
+        """Reads what `to_json` wrote."""
+        return cls(
+            **{
+                **document,
+                "indexes": frozenset(document["indexes"]),
+                "rules": tuple(document["rules"]),
+            }
+        )

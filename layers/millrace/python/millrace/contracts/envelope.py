@@ -1,0 +1,46 @@
+"""The envelope that every event has, as JSON Schema (seed 004's core event)."""
+
+from typing import Any
+
+from millrace.contracts import formats
+
+REQUIRED = ("eventId", "eventType", "timestamp", "data")
+
+_FIELDS: dict[str, dict[str, Any]] = {
+    "eventId": {
+        "type": "string",
+        **formats.UUID_V4,
+        "description": "The event's own id, a uuid of version 4.",
+    },
+    "eventType": {**formats.text("identifier"), "description": "Which contract the event keeps."},
+    "eventSource": {
+        **formats.text("identifier"),
+        "description": "Who says it; the credential's name by default.",
+    },
+    "timestamp": {**formats.text("date-time"), "description": "When it happened, with offset."},
+    "version": {
+        **formats.text("version"),
+        "description": "Version of the contract; the newest major by default.",
+    },
+    "correlationId": {**formats.text("identifier"), "description": "Joins events of one flow."},
+    "userId": {**formats.text("identifier"), "description": "The user it is about."},
+    "sessionId": {**formats.text("identifier"), "description": "The session it happened in."},
+    "environment": {**formats.text("identifier"), "description": "The producer's environment."},
+    "region": {**formats.text("identifier"), "description": "The producer's region."},
+}
+
+# What an event holds whose contract is not known.
+ANY_DATA: dict[str, Any] = {
+    "type": "object",
+    "required": ["payload"],
+    "additionalProperties": False,
+    "properties": {"payload": {"type": "object"}, "metadata": {"type": ["object", "null"]}},
+}
+
+
+def schema(data: dict[str, Any], event_type: str | None = None) -> dict[str, Any]:
+    """JSON Schema 2020-12 of a whole event whose `data` has the given schema."""
+    fields: dict[str, Any] = {**_FIELDS, "data": data}
+    if event_type is not None:
+        fields["eventType"] = {"const": event_type, "description": _FIELDS["eventType"]["description"]}
+    return {"type": "object", "required": list(REQUIRED), "properties": fields, "additionalProperties": False}

@@ -1,0 +1,48 @@
+"""What can be wrong: with a contract's file, with a name asked for, with an event."""
+
+from dataclasses import dataclass
+
+from millrace.core.errors import MillraceError, PermanentError
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a contract's file: where (a JSON pointer into the YAML document) and what, as a sentence."""
+
+    file: str
+    pointer: str
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{self.file} {self.pointer or '/'}: {self.sentence}"
+
+
+class ContractError(MillraceError):
+    """Contracts that cannot be compiled; every problem found is in `problems`, one line each in the message."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(map(str, problems)))
+
+
+class UnknownType(PermanentError):  # noqa: N818  what callers read is the reason, and the codes carry the same words
+    """No contract describes this event type."""
+
+
+class UnknownVersion(PermanentError):  # noqa: N818
+    """The event type has no contract of this version."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One thing wrong in an event.
+
+    Attributes:
+        pointer: JSON pointer from the event's root, such as `/data/payload/totalAmount`.
+        code: one of the closed list of the interface: `missing`, `type`, `format`, `minimum`, …
+        message: a sentence for people, at most 80 characters, safe to print.
+    """
+
+    pointer: str
+    code: str
+    message: str

@@ -1,0 +1,173 @@
+"""From the properties of an ODCS schema to JSON Schema 2020-12. Used at build only."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from millrace.contracts import formats
+from millrace.contracts.contract import CLASSES, PROTECTED
+from millrace.contracts.decimals import INT64, LIMIT, STEP
+
+DEFAULT_CLASS = "internal"
+DECIMAL = "decimal(18,4)"
+
+_INTEGERS = {
+    **{f"i{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)},
+    **{f"u{bits}": (0, 2**bits - 1) for bits in (8, 16, 32)},
+}
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+_OPTIONS: dict[str, frozenset[str]] = {
+    "string": frozenset({"minLength", "maxLength", "pattern", "format"}),
+    "date": frozenset(),
+    "timestamp": frozenset({"timezone"}),
+    "number": frozenset({*_BOUNDS, "format"}),
+    "integer": frozenset({*_BOUNDS, "format", "multipleOf"}),
+    "boolean": frozenset(),
+    "object": frozenset({"minProperties", "maxProperties"}),
+    "array": frozenset({"minItems", "maxItems", "uniqueItems"}),
+}
+Property = dict[str, Any]
+
+
+@dataclass
+class Translation:
+    """What becomes of one property tree: its JSON Schema, the class of every leaf, and what was wrong."""
+
+    closed: bool
+    report: Callable[[str, str], None]
+    classification: dict[str, str] = field(default_factory=dict)
+
+    def object_schema(self, properties: list[Property], at: str, pointer: str) -> dict[str, Any]:
+        """JSON Schema of an object.
+
+        Args:
+            properties: the ODCS properties.
+            at: where they stand in the contract's file, for reports.
+            pointer: where the object stands in the event.
+        """
+        schema: dict[str, Any] = {"type": "object"}
+        required = [item["name"] for item in properties if item.get("required")]
+        if required:
+            schema["required"] = required
+        fields: dict[str, Any] = {}
+        for index, item in enumerate(properties):
+            here = f"{at}/{index}"
+            if item["name"] in fields:
+                self.report(f"{here}/name", f"the field {item['name']} stands here twice")
+            fields[item["name"]] = self._nullable(self._field(item, here, f"{pointer}/{item['name']}"), item)
+        schema["properties"] = fields
+        if self.closed:
+            schema["additionalProperties"] = False
+        return schema
+
+    def _field(self, item: Property, at: str, pointer: str) -> dict[str, Any]:
+        logical = item.get("logicalType")
+        if logical not in _OPTIONS:
+            self.report(
+                f"{at}/logicalType", f"events have fields of {', '.join(_OPTIONS)}; this one is {logical}"
+            )
+            return {}
+        options = item.get("logicalTypeOptions", {})
+        for name in sorted(set(options) - _OPTIONS[logical]):
+            self.report(f"{at}/logicalTypeOptions/{name}", f"a {logical} of an event has no option {name}")
+        schema = {
+            "string": self._string,
+            "date": lambda *_: formats.text("date"),
+            "timestamp": self._timestamp,
+            "number": self._number,
+            "integer": self._integer,
+            "boolean": lambda *_: {"type": "boolean"},
+            "object": self._object,
+            "array": self._array,
+        }[logical](item, options, at, pointer)
+        self._classify(item, logical, schema, at, pointer)
+        if "enum" in item:
+            schema["enum"] = [entry["value"] for entry in item["enum"]]
+        if "description" in item:
+            schema["description"] = item["description"].strip()
+        return schema
+
+    def _string(self, _: Property, options: dict[str, Any], at: str, __: str) -> dict[str, Any]:
+        schema: dict[str, Any] = {"type": "string"}
+        name = options.get("format")
+        if name is not None and name not in formats.FORMATS:
+            known = ", ".join(sorted(formats.FORMATS))
+            self.report(f"{at}/logicalTypeOptions/format", f"no format is called {name}; there are {known}")
+        elif name is not None:
+            schema.update(formats.FORMATS[name])
+            if "pattern" in options:
+                self.report(
+                    f"{at}/logicalTypeOptions/pattern", f"the format {name} has its own pattern: give one"
+                )
+        schema.update({key: options[key] for key in ("minLength", "maxLength", "pattern") if key in options})
+        return schema
+
+    def _timestamp(self, _: Property, options: dict[str, Any], at: str, __: str) -> dict[str, Any]:
+        if options.get("timezone") is False:
+            self.report(f"{at}/logicalTypeOptions/timezone", "a moment in an event carries its offset")
+        return formats.text("date-time")
+
+    def _number(self, item: Property, options: dict[str, Any], at: str, _: str) -> dict[str, Any]:
+        bounds = {key: options[key] for key in _BOUNDS if key in options}
+        physical = item.get("physicalType", "double")
+        if physical == DECIMAL:
+            return {"type": "number", "minimum": -LIMIT, "maximum": LIMIT, **bounds, "multipleOf": STEP}
+        if physical != "double":
+            self.report(f"{at}/physicalType", f"a number is {DECIMAL} or double; this one is {physical}")
+        return {"type": "number", **bounds}
+
+    def _integer(self, _: Property, options: dict[str, Any], at: str, __: str) -> dict[str, Any]:
+        name = options.get("format", "i64")
+        if name not in _INTEGERS:
+            self.report(
+                f"{at}/logicalTypeOptions/format", f"an integer is one of {', '.join(_INTEGERS)}, not {name}"
+            )
+        low, high = _INTEGERS.get(name, INT64)
+        rest = {key: options[key] for key in (*_BOUNDS, "multipleOf") if key in options}
+        return {"type": "integer", "minimum": low, "maximum": high, **rest}
+
+    def _object(self, item: Property, options: dict[str, Any], at: str, pointer: str) -> dict[str, Any]:
+        limits: dict[str, Any] = {
+            key: options[key] for key in ("minProperties", "maxProperties") if key in options
+        }
+        if "properties" not in item:
+            return {"type": "object", **limits}
+        return {**self.object_schema(item["properties"], f"{at}/properties", pointer), **limits}
+
+    def _array(self, item: Property, options: dict[str, Any], at: str, pointer: str) -> dict[str, Any]:
+        limits: dict[str, Any] = {
+            key: options[key] for key in ("minItems", "maxItems", "uniqueItems") if key in options
+        }
+        if "items" not in item:
+            self.report(at, "an array says what its items are")
+            return {"type": "array", **limits}
+        return {"type": "array", "items": self._field(item["items"], f"{at}/items", f"{pointer}/*"), **limits}
+
+    def _classify(self, item: Property, logical: str, schema: dict[str, Any], at: str, pointer: str) -> None:
+        name = item.get("classification")
+        if name is not None and name not in CLASSES:
+            self.report(f"{at}/classification", f"a class is one of {', '.join(CLASSES)}, not {name}")
+        if name in PROTECTED and logical != "string":
+            self.report(f"{at}/classification", f"only texts are protected; this {logical} cannot be {name}")
+        if logical != "array" and "properties" not in schema:
+            self.classification[pointer] = name or DEFAULT_CLASS
+
+    @staticmethod
+    def _nullable(schema: dict[str, Any], item: Property) -> dict[str, Any]:
+        """A field that is not required may be null: so the standard defines `required`."""
+        if item.get("required") or "type" not in schema:
+            return schema
+        widened = {**schema, "type": [schema["type"], "null"]}
+        if "enum" in schema:
+            widened["enum"] = [*schema["enum"], None]
+        return widened
+
+
+def leaves(schema: dict[str, Any], pointer: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every field below an object, with its pointer; array items are written `*`."""
+    for name, part in schema.get("properties", {}).items():
+        yield f"{pointer}/{name}", part
+        yield from leaves(part, f"{pointer}/{name}")
+    if isinstance(schema.get("items"), dict):
+        yield f"{pointer}/*", schema["items"]
+        yield from leaves(schema["items"], f"{pointer}/*")

@@ -1,0 +1,78 @@
+r"""The formats a text can have, each as JSON Schema.
+
+Every format carries a pattern, so that a validator that does not assert `format` gives the same verdict; only the
+calendar (30 February) rests on `format: date-time` and `format: date`. Patterns use what ECMA-262, Rust and Python
+read alike: no look-around, no `\d` (which is Unicode in Python).
+"""
+
+from typing import Any
+
+# Control characters (C0, DEL, C1) and the marks that turn the direction of writing. In an id they make two different
+# values look like one, so no id may hold them.
+UNPRINTABLE = r"\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+
+_HEX = "[0-9a-fA-F]"
+_MOMENT = (
+    # Four digits of year from 1000: RFC 3339 allows year 0000, which Python's datetime cannot hold.
+    r"[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}"
+    # Seconds end at 59: a leap second has no place in POSIX time, so it could not be ordered.
+    r"T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
+    r"(Z|[+-][0-2][0-9]:[0-5][0-9])"
+)
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+
+# JSON Schema of each format.
+FORMATS: dict[str, dict[str, Any]] = {
+    "identifier": {"minLength": 1, "maxLength": 256, "pattern": f"^[^{UNPRINTABLE}]*$"},
+    "uuid": {"format": "uuid", "pattern": f"^{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}$"},
+    "date-time": {"format": "date-time", "pattern": f"^{_MOMENT}$"},
+    "date": {"format": "date", "pattern": "^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}$"},
+    "email": {
+        "format": "email",
+        "maxLength": 254,
+        "pattern": rf"^[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~-]+)*@({_LABEL}\.)+{_LABEL}$",
+    },
+    "uri": {
+        "format": "uri",
+        "maxLength": 2048,
+        "pattern": r"^[a-zA-Z][a-zA-Z0-9+.-]*:[A-Za-z0-9._~:/?#@!$&'()*+,;=%\[\]-]+$",
+    },
+    "hostname": {"format": "hostname", "maxLength": 253, "pattern": rf"^{_LABEL}(\.{_LABEL})*$"},
+    "ipv4": {"format": "ipv4", "pattern": rf"^{_OCTET}(\.{_OCTET}){{3}}$"},
+    # Either family, as access logs have it; which of the many spellings of IPv6 is sound is not worth a refusal.
+    "ip-address": {"minLength": 2, "maxLength": 45, "pattern": "^[0-9a-fA-F:.]+$"},
+    "currency": {"pattern": "^[A-Z]{3}$"},
+    "country": {"pattern": "^[A-Z]{2}$"},
+    "version": {"maxLength": 256, "pattern": r"^[0-9]+(\.[0-9]+){0,2}$"},
+}
+
+# How a message calls each.
+NAMES = {
+    "identifier": "1 to 256 printable characters",
+    "uuid": "a uuid",
+    "uuid-v4": "a uuid of version 4",
+    "date-time": "a date and time with offset (RFC 3339)",
+    "date": "a date, such as 2026-11-21",
+    "email": "an e-mail address",
+    "uri": "a URI",
+    "hostname": "a host name",
+    "ipv4": "an IPv4 address",
+    "ip-address": "an IP address",
+    "currency": "a currency code, such as EUR",
+    "country": "a country code, such as DE",
+    "version": "a version, such as 1.2.0",
+}
+
+UUID_V4: dict[str, Any] = {
+    "format": "uuid",
+    "pattern": f"^{_HEX}{{8}}-{_HEX}{{4}}-4{_HEX}{{3}}-[89abAB]{_HEX}{{3}}-{_HEX}{{12}}$",
+}
+
+# The way back, for messages: which format a failing pattern belongs to.
+BY_PATTERN = {schema["pattern"]: name for name, schema in FORMATS.items()} | {UUID_V4["pattern"]: "uuid-v4"}
+
+
+def text(name: str) -> dict[str, Any]:
+    """JSON Schema of a text in one of the formats of `FORMATS`."""
+    return {"type": "string", **FORMATS[name]}

@@ -1,0 +1,140 @@
+"""The contracts in force: the compiled bundle of the layer, read once a process."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from millrace.contracts import validator as validation
+from millrace.contracts.contract import VERSION, Contract
+from millrace.contracts.errors import FieldError, UnknownType, UnknownVersion
+from millrace.contracts.validator import Validator
+
+__all__ = ["Registry", "UnknownType", "UnknownVersion", "load"]
+
+_BUNDLE = Path(__file__).parent.parent / "bundle"
+_loaded: dict[Path, "Registry"] = {}
+
+
+class Registry:
+    """The contracts of a bundle, by type and version."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` holds what `compile_bundle` wrote."""
+        self._folder = folder
+        self._bytes = (folder / "contracts.json").read_bytes()
+        self.contracts: tuple[Contract, ...] = tuple(map(Contract.from_json, orjson.loads(self._bytes)))
+        self._types: dict[str, dict[int, Contract]] = {}
+        for contract in self.contracts:
+            self._types.setdefault(contract.event_type, {})[contract.major] = contract
+        self._newest = {name: majors[max(majors)] for name, majors in self._types.items()}
+        self._validators: dict[str, Validator] = {}
+        self._dictionaries: dict[str, bytes] = {}
+
+    def find(self, event_type: str, version: str | None = None) -> Contract:
+        """The contract of an event.
+
+        Args:
+            event_type: such as `order.created`.
+            version: `1`, `1.2` or `1.2.0`; the newest major if None.
+
+        Raises:
+            UnknownType: no contract describes the type.
+            UnknownVersion: the text is no version, the major does not exist, or its minor is newer than ours.
+        """
+        if version is None:
+            newest = self._newest.get(event_type)
+            if newest is None:
+                raise UnknownType("no contract describes this event type")
+            return newest
+        majors = self._types.get(event_type)
+        if majors is None:
+            raise UnknownType("no contract describes this event type")
+        match = VERSION.fullmatch(version)
+        if match is None:
+            raise UnknownVersion("a version is major.minor.patch, such as 1.2.0")
+        # Longer than any version of ours; and Python refuses to read endless digits.
+        contract = majors.get(int(match[1])) if len(match[1]) <= 9 else None
+        if contract is None:
+            raise UnknownVersion(
+                f"{event_type} has {', '.join(f'version {major}' for major in sorted(majors))}"
+            )
+        minor = match[2] or "0"
+        if len(minor) > 9 or int(minor) > contract.minor:
+            raise UnknownVersion(f"the newest minor of version {contract.major} is {contract.version}")
+        return contract
+
+    def of_ref(self, ref: str) -> Contract:
+        """The contract in force for what an event carries as `platform.contract`, such as `order.created/1.2.0`.
+
+        Its major decides: an event of an older minor, or of a newer one during a deploy, is described by ours.
+
+        Raises:
+            UnknownType: no contract describes the type.
+            UnknownVersion: the major does not exist.
+        """
+        event_type, _, version = ref.partition("/")
+        return self.find(event_type, version.partition(".")[0])
+
+    def is_routed(self, event_type: str) -> bool:
+        """Whether any major of the type goes to the bus."""
+        return any(contract.route for contract in self.majors(event_type).values())
+
+    def majors(self, event_type: str) -> Mapping[int, Contract]:
+        """Every major of a type, empty for a type that no contract describes."""
+        return self._types.get(event_type, {})
+
+    def validator(self, contract: Contract) -> Validator:
+        """The contract's validator, compiled once."""
+        found = self._validators.get(contract.name)
+        if found is None:
+            found = self._validators[contract.name] = Validator(contract)
+        return found
+
+    def envelope_errors(self, event: Any) -> list[FieldError]:
+        """What is wrong with the envelope of an event whose contract is not known."""
+        return validation.envelope_errors(event)
+
+    def dictionary(self, name: str) -> bytes:
+        """The zstd dictionary of that name, for raw content; empty for the empty name, which means none.
+
+        Raises:
+            KeyError: this bundle has no such dictionary.
+        """
+        found = self._dictionaries.get(name)
+        if found is None:
+            found = self._dictionaries[name] = self._read_dictionary(name)
+        return found
+
+    def _read_dictionary(self, name: str) -> bytes:
+        if name == "":
+            return b""
+        path = self._folder / "dictionaries" / f"{name}.zdict"
+        # By its listing, because a name comes from a row and must not lead out of the folder.
+        if path.name not in {entry.name for entry in (self._folder / "dictionaries").iterdir()}:
+            raise KeyError(name)
+        return path.read_bytes()
+
+    @cached_property
+    def version_hash(self) -> str:
+        """16 hex digits that change exactly when a contract changes."""
+        return hashlib.sha256(self._bytes).hexdigest()[:16]
+
+    def openapi(self) -> dict[str, Any]:
+        """The API's own description; empty if the bundle was built without one."""
+        path = self._folder / "openapi.json"
+        document: dict[str, Any] = orjson.loads(path.read_bytes()) if path.exists() else {}
+        return document
+
+
+def load(folder: Path | None = None) -> Registry:
+    """The registry of a bundle: `folder`, else what MILLRACE_BUNDLE names, else the one in the layer."""
+    chosen = folder or Path(os.environ.get("MILLRACE_BUNDLE") or _BUNDLE)
+    found = _loaded.get(chosen)
+    if found is None:
+        found = _loaded[chosen] = Registry(chosen)
+    return found

@@ -1,0 +1,218 @@
+"""Cross-field rules: a closed list of kinds, so that each can also be said in SQL.
+
+| kind | parameters | an event breaks it when |
+|---|---|---|
+| `equalsSum` | `total`, `items`, `factors`, `tolerance` | the total is further than the tolerance from Σ of the factors' products |
+| `notBefore` | `later`, `earlier` | the moment `later` lies before `earlier` |
+| `requiredIf` | `field`, `when`, `equals` | `when` has one of the values of `equals` and `field` is absent |
+| `reference` | `field`, `type`, `key` | never: quality counts ids that no event of the type has introduced |
+
+A rule speaks only when what it reads is there and of the right type; the rest is the schema's business.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from millrace.contracts.errors import FieldError
+from millrace.contracts.pointers import parse, read
+
+Check = Callable[[Any], FieldError | None]
+_PARAMETERS: dict[str, frozenset[str]] = {
+    "equalsSum": frozenset({"kind", "total", "items", "factors", "tolerance"}),
+    "notBefore": frozenset({"kind", "later", "earlier"}),
+    "requiredIf": frozenset({"kind", "field", "when", "equals"}),
+    "reference": frozenset({"kind", "field", "type", "key"}),
+}
+_POINTERS = {
+    "equalsSum": ("total", "items"),
+    "notBefore": ("later", "earlier"),
+    "requiredIf": ("field", "when"),
+}
+# Up to this size of all terms, float errors stay below a tenth of the step of a decimal.
+_EXACT_ENOUGH = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The Python form of a rule: what it reads, and how it judges a whole event."""
+
+    reads: tuple[str, ...]
+    check: Check
+
+
+def compile_rule(rule: dict[str, Any]) -> Rule | None:
+    """The Python form of a rule; None for a rule that never refuses."""
+    makers = {"equalsSum": _equals_sum, "notBefore": _not_before, "requiredIf": _required_if}
+    make = makers.get(rule["kind"])
+    return Rule(tuple(rule[name] for name in _POINTERS[rule["kind"]]), make(rule)) if make else None
+
+
+def problems(rules: Sequence[dict[str, Any]], fields: dict[str, dict[str, Any]]) -> Iterator[tuple[int, str]]:
+    """What is wrong with the rules of a contract: index and sentence.
+
+    Args:
+        rules: as the contract has them.
+        fields: JSON Schema of every field by its pointer.
+    """
+    for index, rule in enumerate(rules):
+        kind = rule.get("kind")
+        if kind not in _PARAMETERS:
+            yield index, f"a kind is one of {', '.join(_PARAMETERS)}, not {kind}"
+            continue
+        if set(rule) != _PARAMETERS[kind]:
+            yield index, f"{kind} has the parameters {', '.join(sorted(_PARAMETERS[kind] - {'kind'}))}"
+            continue
+        for name in _POINTERS.get(kind, ("field",)):
+            if rule[name] not in fields:
+                yield index, f"{name}: no field is {rule[name]}"
+        yield from ((index, sentence) for sentence in _KIND_PROBLEMS[kind](rule, fields))
+
+
+def _equals_sum(rule: dict[str, Any]) -> Check:
+    pointer, total_at, items_at = rule["total"], parse(rule["total"]), parse(rule["items"])
+    factors: tuple[str, ...] = tuple(rule["factors"])
+    tolerance = Decimal(str(rule["tolerance"]))
+    near = float(tolerance)
+
+    def check(event: Any) -> FieldError | None:
+        total, items = read(event, total_at), read(event, items_at)
+        if not _is_number(total) or not isinstance(items, list):
+            return None
+        try:
+            value, size = _float_sum(items, factors)
+            # Floats first: they settle all but totals at the very edge of the tolerance, at a tenth of the time.
+            off, size = abs(total - value), size + abs(total)
+            if size < _EXACT_ENOUGH and abs(off - near) > 1e-6:
+                broken = off > near
+            else:
+                broken = math.isfinite(size) and abs(_decimal(total) - _exact(items, factors)) > tolerance
+        except (AttributeError, KeyError, TypeError, OverflowError):
+            return None
+        if not broken:
+            return None
+        message = (
+            f"must be the sum of its parts within {rule['tolerance']}: {_exact(items, factors).normalize():f}"
+        )
+        return FieldError(pointer, "rule", message[:80])
+
+    return check
+
+
+def _float_sum(items: list[Any], factors: tuple[str, ...]) -> tuple[float, float]:
+    """The sum of the products, and the sum of their sizes, which bounds its error."""
+    value = size = 0.0
+    for item in items:
+        product = 1.0
+        for factor in factors:
+            number = item[factor]
+            if not _is_number(number):
+                raise TypeError(factor)
+            product *= number
+        value += product
+        size += abs(product)
+    return value, size
+
+
+def _exact(items: list[dict[str, Any]], factors: tuple[str, ...]) -> Decimal:
+    total = Decimal(0)
+    for item in items:
+        product = Decimal(1)
+        for factor in factors:
+            product *= _decimal(item[factor])
+        total += product
+    return total
+
+
+def _decimal(value: float) -> Decimal:
+    # By its text: 0.1 is meant as 0.1, not as the nearest float.
+    return Decimal(repr(value))
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is float or type(value) is int
+
+
+def _not_before(rule: dict[str, Any]) -> Check:
+    pointer, later_at, earlier_at = rule["later"], parse(rule["later"]), parse(rule["earlier"])
+
+    def check(event: Any) -> FieldError | None:
+        later, earlier = _moment(read(event, later_at)), _moment(read(event, earlier_at))
+        if later is None or earlier is None or later >= earlier:
+            return None
+        return FieldError(pointer, "rule", f"must not be before {rule['earlier']}"[:80])
+
+    return check
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else None
+
+
+def _required_if(rule: dict[str, Any]) -> Check:
+    pointer, field_at, when_at = rule["field"], parse(rule["field"]), parse(rule["when"])
+    values: list[Any] = rule["equals"]
+
+    def check(event: Any) -> FieldError | None:
+        if read(event, field_at) is not None:
+            return None
+        found = read(event, when_at)
+        # By type as well: in Python True == 1, in JSON it is not.
+        if not any(found == value and isinstance(found, bool) == isinstance(value, bool) for value in values):
+            return None
+        return FieldError(pointer, "rule", f"is required when {rule['when']} is {found}"[:80])
+
+    return check
+
+
+def _types(fields: dict[str, dict[str, Any]], pointer: str) -> set[str]:
+    types = fields.get(pointer, {}).get("type", [])
+    return {types} if isinstance(types, str) else set(types)
+
+
+def _equals_sum_problems(rule: dict[str, Any], fields: dict[str, dict[str, Any]]) -> Iterator[str]:
+    if "number" not in _types(fields, rule["total"]):
+        yield f"total: {rule['total']} is no number"
+    if not isinstance(rule["factors"], list) or not rule["factors"]:
+        yield "factors is a list of fields of the items"
+        return
+    for factor in rule["factors"]:
+        if not {"number", "integer"} & _types(fields, f"{rule['items']}/*/{factor}"):
+            yield f"factors: the items have no number {factor}"
+    if (
+        isinstance(rule["tolerance"], bool)
+        or not isinstance(rule["tolerance"], (int, float))
+        or rule["tolerance"] < 0
+    ):
+        yield "tolerance is a number from 0"
+
+
+def _not_before_problems(rule: dict[str, Any], fields: dict[str, dict[str, Any]]) -> Iterator[str]:
+    for name in ("later", "earlier"):
+        if fields.get(rule[name], {}).get("format") != "date-time":
+            yield f"{name}: {rule[name]} is no timestamp"
+
+
+def _required_if_problems(rule: dict[str, Any], _: dict[str, dict[str, Any]]) -> Iterator[str]:
+    if not isinstance(rule["equals"], list) or not rule["equals"]:
+        yield "equals is a list of values"
+
+
+def _reference_problems(rule: dict[str, Any], _: dict[str, dict[str, Any]]) -> Iterator[str]:
+    if not all(isinstance(rule[name], str) for name in ("field", "type", "key")):
+        yield "field, type and key are texts"
+
+
+_KIND_PROBLEMS: dict[str, Callable[[dict[str, Any], dict[str, dict[str, Any]]], Iterator[str]]] = {
+    "equalsSum": _equals_sum_problems,
+    "notBefore": _not_before_problems,
+    "requiredIf": _required_if_problems,
+    "reference": _reference_problems,
+}

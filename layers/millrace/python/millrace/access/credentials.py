@@ -14,9 +14,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from millrace.core import clock
+from millrace.core import clock, keys
 from millrace.core.errors import PermanentError, from_client_error
-from millrace.core import keys
 
 PREFIX = "mk_"
 PLATFORM = "platform"
@@ -37,7 +36,13 @@ class Principal:
 
 
 def create_api_key(
-    client: Any, metadata_table: str, *, org: str, name: str, scopes: Sequence[str], expires_at: datetime | None = None
+    client: Any,
+    metadata_table: str,
+    *,
+    org: str,
+    name: str,
+    scopes: Sequence[str],
+    expires_at: datetime | None = None,
 ) -> str:
     """Makes a key of 256 random bits for a tenant and returns it; only its hash is stored.
 
@@ -132,7 +137,9 @@ class Credentials:
         # Time to live removes late, so the expiry is compared here as well.
         if "expiresAt" in item and int(item["expiresAt"]["N"]) <= time.time():
             return None
-        return Principal(org=item["orgId"]["S"], name=item["name"]["S"], scopes=tuple(sorted(item["scopes"]["SS"])))
+        return Principal(
+            org=item["orgId"]["S"], name=item["name"]["S"], scopes=tuple(sorted(item["scopes"]["SS"]))
+        )
 
 
 def _digest(key: str) -> str:

@@ -41,9 +41,9 @@ class EventsApi:
         if "cursor" in request.query:
             try:
                 after = cursors.decode(org, query, request.query["cursor"])
-            except cursors.BadCursor as error:
+            except cursors.BadCursorError as error:
                 raise Problem(HTTPStatus.BAD_REQUEST, str(error)) from error
-        page = self._reader.list(
+        page = self._reader.page(
             org,
             self._index(org, given[0], request.query[given[0]]),
             params.moment(request, "from"),

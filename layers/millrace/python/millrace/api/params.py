@@ -12,8 +12,10 @@ MOST = 500
 
 
 def only(request: Request, known: Iterable[str]) -> None:
-    """Raises:
-    Problem: 400, a query parameter that this call does not take.
+    """Checks the names of the query parameters.
+
+    Raises:
+        Problem: 400, one that this call does not take.
     """
     unknown = sorted(set(request.query) - set(known))
     if unknown:
@@ -33,7 +35,9 @@ def moment(request: Request, name: str) -> datetime | None:
         # A plus sign that was not encoded arrives as a space.
         return clock.parse(text.replace(" ", "+"))
     except (ValueError, OverflowError) as error:
-        raise Problem(HTTPStatus.BAD_REQUEST, f"{name} must be ISO-8601 with an offset, like 2026-11-21T06:00:00Z") from error
+        raise Problem(
+            HTTPStatus.BAD_REQUEST, f"{name} must be ISO-8601 with an offset, like 2026-11-21T06:00:00Z"
+        ) from error
 
 
 def limit(request: Request) -> int:

@@ -27,7 +27,7 @@ class QuarantineApi:
         if "cursor" in request.query:
             try:
                 after = cursors.decode(org, query, request.query["cursor"])
-            except cursors.BadCursor as error:
+            except cursors.BadCursorError as error:
                 raise Problem(HTTPStatus.BAD_REQUEST, str(error)) from error
         until = params.moment(request, "to") or clock.now() + timedelta(minutes=1)
         wanted = Filter(
@@ -38,7 +38,9 @@ class QuarantineApi:
             after=after,
         )
         found = self._store.find(org, wanted, limit + 1)
-        following = cursors.encode(org, query, found[limit - 1]["quarantineId"]) if len(found) > limit else None
+        following = (
+            cursors.encode(org, query, found[limit - 1]["quarantineId"]) if len(found) > limit else None
+        )
         return {"items": found[:limit], "cursor": following}
 
     def get(self, request: Request) -> dict[str, Any]:

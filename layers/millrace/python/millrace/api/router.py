@@ -25,7 +25,10 @@ class Router:
     """Answers calls; every way out is an answer with the request's id."""
 
     def __init__(
-        self, answers: Mapping[str, Answer], openapi: Mapping[str, Any], log: Callable[[str], None] = lambda _: None
+        self,
+        answers: Mapping[str, Answer],
+        openapi: Mapping[str, Any],
+        log: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._answers, self._scopes, self._log = dict(answers), scopes(openapi), log
 
@@ -38,8 +41,12 @@ class Router:
             return problem_answer(request_id, problem)
         except MillraceError as error:
             self._log(str(error))
-            problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, "a store did not answer: try again", headers={"retry-after": "1"})
-            return problem_answer(request_id, problem)
+            unavailable = Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "a store did not answer: try again",
+                headers={"retry-after": "1"},
+            )
+            return problem_answer(request_id, unavailable)
 
     def _answer(self, request: Request) -> object:
         found = self._answers.get(request.route)

@@ -36,7 +36,9 @@ class Archive:
         for delivery in deliveries:
             event = from_item(delivery.item, self._codec)
             # A change record may come twice in one batch; one row of it is enough.
-            parts[(event.org, event.envelope["platform"]["category"], event.day)].setdefault(event.event_id, event)
+            parts[(event.org, event.envelope["platform"]["category"], event.day)].setdefault(
+                event.event_id, event
+            )
         rows: list[receipts.Item] = []
         for (org, category, day), events in sorted(parts.items()):
             name = f"{first.shard}-{first.sequence}-{last.sequence}.parquet"
@@ -59,6 +61,8 @@ class Archive:
 
     def _put(self, key: str, body: bytes) -> None:
         try:
-            self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="application/vnd.apache.parquet")
+            self._s3.put_object(
+                Bucket=self._bucket, Key=key, Body=body, ContentType="application/vnd.apache.parquet"
+            )
         except (ClientError, BotoCoreError) as error:
             raise from_client_error(error, "put raw object") from error

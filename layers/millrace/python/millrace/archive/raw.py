@@ -81,5 +81,7 @@ def row(event: StoredEvent) -> dict[str, Any]:
 def to_parquet(events: Sequence[StoredEvent]) -> bytes:
     """The events as one Parquet file, zstd."""
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist([row(event) for event in events], schema=SCHEMA), sink, compression="zstd")
-    return sink.getvalue().to_pybytes()
+    pq.write_table(
+        pa.Table.from_pylist([row(event) for event in events], schema=SCHEMA), sink, compression="zstd"
+    )
+    return bytes(sink.getvalue().to_pybytes())

@@ -30,6 +30,6 @@ def write_all(dynamodb: Any, table: str, items: Sequence[dict[str, Any]]) -> Non
             left = answer.get("UnprocessedItems", {}).get(table, [])
             if not left:
                 break
-            time.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**attempt))
+            time.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311  jitter
         else:
             raise ThrottledError(f"write items: {len(left)} left unprocessed")

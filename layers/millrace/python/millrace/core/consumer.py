@@ -35,7 +35,9 @@ class Delivery:
 class DeadLetters(Protocol):
     """Where poison goes."""
 
-    def put(self, record: Record, place: str, arrived_at: datetime, reason: str) -> None: ...
+    def put(self, record: Record, place: str, arrived_at: datetime, reason: str) -> None:
+        """Keeps a record with its reason, or raises RetryableError."""
+        ...
 
 
 class LakeDeadLetters:
@@ -45,8 +47,10 @@ class LakeDeadLetters:
         self._s3, self._bucket, self._consumer = s3, bucket, consumer
 
     def put(self, record: Record, place: str, arrived_at: datetime, reason: str) -> None:
-        """Raises:
-        RetryableError: the record is not kept; it must be delivered again.
+        """Keeps a record.
+
+        Raises:
+            RetryableError: the record is not kept; it must be delivered again.
         """
         day = clock.utc_day(arrived_at).isoformat()
         key = f"dead-letters/{self._consumer}/day={day}/{place}.json"
@@ -107,8 +111,8 @@ class Consumer:
         except RetryableError:
             raise
         except (ClientError, BotoCoreError) as error:
-            raise from_retryable(error) from error
-        except Exception as error:
+            raise from_service(error) from error
+        except Exception as error:  # noqa: BLE001  whatever a record sets off must not stop those behind it
             if len(deliveries) > 1:
                 middle = len(deliveries) // 2
                 self._deliver(deliveries[:middle])
@@ -124,7 +128,7 @@ class Consumer:
         self._log(f"dead letter {place}: {reason}")
 
 
-def from_retryable(error: Exception) -> RetryableError:
+def from_service(error: Exception) -> RetryableError:
     """A service's error that no adapter mapped: the dependency is taken as failing, so that nothing is lost."""
     return RetryableError(str(from_client_error(error, "handle batch")))
 
@@ -139,7 +143,9 @@ def decode(record: Record) -> Delivery | None:
         change = _change(record)
         if change.get("eventName") != "INSERT":
             return None
-        return Delivery(change["dynamodb"]["NewImage"], _shard(record), _sequence(record), _arrival(record), record)
+        return Delivery(
+            change["dynamodb"]["NewImage"], _shard(record), _sequence(record), _arrival(record), record
+        )
     except (KeyError, TypeError, AttributeError, ValueError, binascii.Error) as error:
         raise PermanentError(f"no change record: {type(error).__name__}: {error}") from error
 
@@ -149,7 +155,7 @@ def _change(record: Record) -> Mapping[str, Any]:
         return record
     change = orjson.loads(base64.b64decode(record["kinesis"]["data"], validate=True))
     if not isinstance(change, dict):
-        raise ValueError("the data is no JSON object")
+        raise TypeError("the data is no JSON object")
     return change
 
 

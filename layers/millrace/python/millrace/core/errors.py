@@ -34,7 +34,9 @@ THROTTLES = frozenset(
         "LimitExceededException",
     }
 )
-_WRONG_REQUEST = frozenset({"ValidationException", "InvalidParameterValueException", "InvalidArgumentException"})
+_WRONG_REQUEST = frozenset(
+    {"ValidationException", "InvalidParameterValueException", "InvalidArgumentException"}
+)
 
 
 def error_code(response: Mapping[str, Any]) -> str:

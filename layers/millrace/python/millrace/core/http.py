@@ -13,10 +13,12 @@ PROBLEM = "application/problem+json"
 JSON = "application/json"
 
 
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818  the name RFC 9457 gives it
     """An answer other than success, raised where it is found and mapped once at the edge."""
 
-    def __init__(self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **extra: Any) -> None:
+    def __init__(
+        self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **extra: Any
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
@@ -33,8 +35,10 @@ class Caller:
     scopes: frozenset[str]
 
     def require(self, scope: str) -> None:
-        """Raises:
-        Problem: 403, the caller is known but has no such right.
+        """Lets the call go on.
+
+        Raises:
+            Problem: 403, the caller is known but has no such right.
         """
         if scope not in self.scopes:
             raise Problem(HTTPStatus.FORBIDDEN, f"this credential lacks the right {scope}")

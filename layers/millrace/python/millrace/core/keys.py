@@ -51,6 +51,13 @@ def by_session(org: str, session: str) -> str:
     return f"{escape(org)}{SEPARATOR}{_SESSION}{escape(session)}"
 
 
+def by_owner(org: str, user: str | None, session: str | None) -> str | None:
+    """The UserEvents partition of an event: its user's, else its session's; None where it has neither."""
+    if user:
+        return by_user(org, user)
+    return by_session(org, session) if session else None
+
+
 def by_correlation(org: str, correlation: str) -> str:
     """`org#correlationId`."""
     return join(org, correlation)

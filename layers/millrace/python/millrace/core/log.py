@@ -1,4 +1,7 @@
-"""One JSON log line a happening, one metrics line an invocation. Nothing is logged per event on the accept path."""
+"""One JSON log line an invocation, and one for what goes wrong. Nothing is logged per event on the accept path.
+
+The line of each invocation also serves the local emulator, which waits 50 ms for a first one.
+"""
 
 from functools import cache
 

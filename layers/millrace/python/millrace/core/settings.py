@@ -21,8 +21,6 @@ class FunctionSettings(BaseModel):
 
     environment: Environment
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    # The local emulator waits 50 ms for a first log line of each invocation; one printed line avoids that.
-    print_line: bool = False
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:

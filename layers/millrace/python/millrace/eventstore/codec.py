@@ -42,5 +42,8 @@ class Codec:
             self._unpackers[name] = unpacker
         return unpacker.decompress(packed, max_output_size=MAX_BYTES)
 
-    def _load(self, name: str) -> zstandard.ZstdCompressionDict:
+    def _load(self, name: str) -> zstandard.ZstdCompressionDict | None:
+        # The empty name means a contract that has no dictionary yet.
+        if not name:
+            return None
         return zstandard.ZstdCompressionDict(self._dictionary(name), dict_type=zstandard.DICT_TYPE_RAWCONTENT)

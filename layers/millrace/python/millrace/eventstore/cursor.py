@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import orjson
 
 
-class BadCursor(ValueError):
+class BadCursorError(ValueError):
     """The cursor was not made for this tenant and query."""
 
 
@@ -21,14 +21,14 @@ def decode(org: str, query: Mapping[str, object], cursor: str) -> str:
     """The position of a cursor.
 
     Raises:
-        BadCursor: it is broken, or of another tenant or query.
+        BadCursorError: it is broken, or of another tenant or query.
     """
     try:
         digest, position = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, TypeError, binascii.Error) as error:
-        raise BadCursor("the cursor cannot be read") from error
+        raise BadCursorError("the cursor cannot be read") from error
     if digest != _digest(org, query) or not isinstance(position, str):
-        raise BadCursor("the cursor is not of this query")
+        raise BadCursorError("the cursor is not of this query")
     return position
 
 

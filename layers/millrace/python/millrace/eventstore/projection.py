@@ -17,7 +17,9 @@ KEPT_DAYS = 365
 class Projection:
     """Writes pointers. The same event gives the same key, so a second delivery changes nothing."""
 
-    def __init__(self, dynamodb: Any, codec: Codec, contract_of: Callable[[str], Contract], table: str) -> None:
+    def __init__(
+        self, dynamodb: Any, codec: Codec, contract_of: Callable[[str], Contract], table: str
+    ) -> None:
         """`contract_of` gives the contract of a reference as events carry it (`order.created/1.2.0`)."""
         self._dynamodb, self._codec, self._contract_of, self._table = dynamodb, codec, contract_of, table
 
@@ -40,12 +42,13 @@ class Projection:
 def to_pointer(event: StoredEvent, contract: Contract) -> Item | None:
     """The pointer of an event; None for one that belongs to no user and no session."""
     envelope, org = event.envelope, event.org
-    user, session = envelope.get("userId"), envelope.get("sessionId")
-    if not user and not session:
+    session = envelope.get("sessionId")
+    owner = keys.by_owner(org, envelope.get("userId"), session)
+    if owner is None:
         return None
     newest = max(clock.parse(envelope["platform"]["receivedAt"]), event.happened_at)
     pointer: Item = {
-        "userKey": {"S": keys.by_user(org, user) if user else keys.by_session(org, session)},
+        "userKey": {"S": owner},
         "sortKey": {"S": keys.sort(event.happened_at, event.event_id)},
         "typeKey": {"S": keys.by_type(org, event.event_type)},
         "eventId": {"S": event.event_id},

@@ -61,10 +61,9 @@ class EventReader:
 
     def pointer(self, event: StoredEvent) -> Item | None:
         """The UserEvents row of an event, if it has been projected."""
-        user, session = event.envelope.get("userId"), event.envelope.get("sessionId")
-        if not user and not session:
+        partition = keys.by_owner(event.org, event.envelope.get("userId"), event.envelope.get("sessionId"))
+        if partition is None:
             return None
-        partition = keys.by_user(event.org, user) if user else keys.by_session(event.org, session)
         key = {"userKey": {"S": partition}, "sortKey": {"S": keys.sort(event.happened_at, event.event_id)}}
         try:
             found: Item | None = self._dynamodb.get_item(TableName=self._user_events, Key=key).get("Item")
@@ -73,25 +72,38 @@ class EventReader:
         return found
 
     def of_type(self, org: str, event_type: str) -> Index:
+        """Events of a type."""
         values = tuple(keys.by_type(org, event_type, shard) for shard in range(self._shards))
         return Index(self._events, "eventType-timestamp-index", "typeKey", values)
 
     def of_user(self, org: str, user: str) -> Index:
+        """Events of a user."""
         return Index(self._events, "userId-timestamp-index", "userKey", (keys.by_user(org, user),))
 
     def of_correlation(self, org: str, correlation: str) -> Index:
+        """Events with a correlation id."""
         values = (keys.by_correlation(org, correlation),)
         return Index(self._events, "correlationId-timestamp-index", "correlationKey", values)
 
     def of_session(self, org: str, session: str) -> Index:
-        return Index(self._user_events, "sessionId-timestamp-index", "sessionKey", (keys.by_session(org, session),))
+        """Events of a session."""
+        return Index(
+            self._user_events, "sessionId-timestamp-index", "sessionKey", (keys.by_session(org, session),)
+        )
 
     def of_entity(self, org: str, entity: str, entity_id: str) -> Index:
+        """Events about an entity, such as an order."""
         values = (keys.by_entity(org, entity, entity_id),)
         return Index(self._events, "entity-timestamp-index", "entityKey", values)
 
-    def list(
-        self, org: str, index: Index, since: datetime | None, until: datetime | None, limit: int, after: str | None
+    def page(
+        self,
+        org: str,
+        index: Index,
+        since: datetime | None,
+        until: datetime | None,
+        limit: int,
+        after: str | None,
     ) -> Page:
         """Events of an index between two moments of their own (`since` inclusive, `until` exclusive).
 
@@ -102,7 +114,9 @@ class EventReader:
         high = after or (clock.utc_text(until) if until is not None else ":")
         if low >= high:
             return Page([], None)
-        found = heapq.merge(*(self._sort_keys(index, value, low, high) for value in index.values), reverse=True)
+        found = heapq.merge(
+            *(self._sort_keys(index, value, low, high) for value in index.values), reverse=True
+        )
         events: list[StoredEvent] = []
         wanted: list[str] = []
         for sort_key in found:
@@ -148,7 +162,9 @@ class EventReader:
         return [from_item(rows[i], self._codec) for i in ids if i in rows and not _expired(rows[i])]
 
     def _batch_get(self, ids: Sequence[str]) -> dict[str, Item]:
-        left: dict[str, Any] = {self._events: {"Keys": [{"eventId": {"S": identifier}} for identifier in ids]}}
+        left: dict[str, Any] = {
+            self._events: {"Keys": [{"eventId": {"S": identifier}} for identifier in ids]}
+        }
         rows: dict[str, Item] = {}
         for attempt in range(ATTEMPTS):
             try:

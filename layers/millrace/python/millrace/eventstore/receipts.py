@@ -74,7 +74,9 @@ def partition(org: str, kind: str, day: str) -> str:
     return keys.metadata(org, kind, day, SHARD)
 
 
-def find(dynamodb: Any, table: str, org: str, kind: str, day: str, event_id: str, since: datetime) -> Item | None:
+def find(
+    dynamodb: Any, table: str, org: str, kind: str, day: str, event_id: str, since: datetime
+) -> Item | None:
     """The first row that holds an event, from shortly before `since` (its acceptance) on.
 
     Raises:
@@ -91,7 +93,9 @@ def find(dynamodb: Any, table: str, org: str, kind: str, day: str, event_id: str
     return None
 
 
-def read(dynamodb: Any, table: str, org: str, kind: str, day: str, since: datetime | None = None) -> Iterator[Item]:
+def read(
+    dynamodb: Any, table: str, org: str, kind: str, day: str, since: datetime | None = None
+) -> Iterator[Item]:
     """The rows of a tenant's day in the order in which batches arrived.
 
     Raises:

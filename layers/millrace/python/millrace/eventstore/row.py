@@ -29,14 +29,17 @@ class StoredEvent:
 
     @property
     def event_id(self) -> str:
+        """The client's id, as it was sent."""
         return str(self.envelope["eventId"])
 
     @property
     def event_type(self) -> str:
+        """Such as `order.created`."""
         return str(self.envelope["eventType"])
 
     @property
     def org(self) -> str:
+        """The tenant."""
         return str(self.envelope["platform"]["orgId"])
 
     @property

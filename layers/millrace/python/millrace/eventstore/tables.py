@@ -233,4 +233,12 @@ class SubjectKeys(Model):
     version = NumberAttribute(null=True)
 
 
-TABLES: tuple[type[Model], ...] = (Events, UserEvents, Analytics, Metadata, MLModels, FeatureStore, SubjectKeys)
+TABLES: tuple[type[Model], ...] = (
+    Events,
+    UserEvents,
+    Analytics,
+    Metadata,
+    MLModels,
+    FeatureStore,
+    SubjectKeys,
+)

@@ -26,7 +26,9 @@ _TOO_DEEP = FieldError("", "malformed", "the event nests too deep to be stored: 
 class Quarantine(Protocol):
     """Where refused events are kept."""
 
-    def keep(self, org: str, request_id: str, received_at: Any, source: str, refused: list[Entry]) -> None: ...
+    def keep(self, org: str, request_id: str, received_at: Any, source: str, refused: list[Entry]) -> None:
+        """Keeps them all, or raises MillraceError."""
+        ...
 
 
 @dataclass(slots=True)
@@ -47,8 +49,12 @@ class _Case:
 
     candidate: Candidate
     result: Result
-    item: Item | None = None
+    item: Item = field(default_factory=dict)  # empty: the event is not valid
     contract: str | None = None
+
+    @property
+    def key(self) -> str:
+        return str(self.item["eventId"]["S"])
 
 
 class Intake:
@@ -76,7 +82,7 @@ class Intake:
             return [case.result for case in cases]
         for case in cases:
             self._judge(case, origin, tenant_key)
-        self._append([case for case in cases if case.item is not None])
+        self._append([case for case in cases if case.item])
         refused = [case for case in cases if case.result.outcome in (Outcome.REJECTED, Outcome.CONFLICT)]
         if refused:
             self._keep(refused, origin)
@@ -105,12 +111,11 @@ class Intake:
         first: dict[str, _Case] = {}
         later: list[_Case] = []
         for case in valid:
-            assert case.item is not None
-            if first.setdefault(case.item["eventId"]["S"], case) is not case:
+            if first.setdefault(case.key, case) is not case:
                 later.append(case)
         leaders = list(first.values())
         if leaders:
-            outcomes = self._appender.append([case.item for case in leaders if case.item is not None])
+            outcomes = self._appender.append([case.item for case in leaders])
             for case, outcome in zip(leaders, outcomes, strict=True):
                 case.result.outcome = outcome
         while later:
@@ -124,9 +129,7 @@ class Intake:
         asked: dict[str, _Case] = {}
         left: list[_Case] = []
         for case in later:
-            assert case.item is not None
-            leader = first[case.item["eventId"]["S"]]
-            assert leader.item is not None
+            leader = first[case.key]
             same = leader.item["fingerprint"] == case.item["fingerprint"]
             if leader.result.outcome is Outcome.UNAVAILABLE:
                 case.result.outcome = Outcome.UNAVAILABLE
@@ -135,10 +138,10 @@ class Intake:
                 case.result.outcome = Outcome.CONFLICT if conflict else Outcome.DUPLICATE
             elif leader.result.outcome is not Outcome.CONFLICT:
                 case.result.outcome = Outcome.CONFLICT
-            elif asked.setdefault(case.item["eventId"]["S"], case) is not case:
+            elif asked.setdefault(case.key, case) is not case:
                 left.append(case)
         if asked:
-            outcomes = self._appender.append([case.item for case in asked.values() if case.item is not None])
+            outcomes = self._appender.append([case.item for case in asked.values()])
             for case, outcome in zip(asked.values(), outcomes, strict=True):
                 case.result.outcome = outcome
         return left
@@ -171,7 +174,9 @@ def _entry(case: _Case, origin: Origin) -> Entry:
         quarantine_id=quarantine_id(origin.request_id, case.candidate.index, origin.received_at),
         index=case.candidate.index,
         raw=case.candidate.raw_bytes(),
-        errors=tuple({"pointer": e.pointer, "code": e.code, "message": e.message} for e in case.result.errors),
+        errors=tuple(
+            {"pointer": e.pointer, "code": e.code, "message": e.message} for e in case.result.errors
+        ),
         event_id=_text(event.get("eventId")),
         event_type=_text(event.get("eventType")),
         version=_text(event.get("version")),

@@ -32,13 +32,22 @@ def status(results: Sequence[Result]) -> HTTPStatus:
 def body(results: Sequence[Result]) -> dict[str, Any]:
     """The JSON of the answer."""
     counts = Counter(result.outcome for result in results)
-    return {**{name: counts[outcome] for outcome, name in _COUNTS.items()}, "results": [_one(r) for r in results]}
+    return {
+        **{name: counts[outcome] for outcome, name in _COUNTS.items()},
+        "results": [_one(r) for r in results],
+    }
 
 
 def _one(result: Result) -> dict[str, Any]:
-    answer: dict[str, Any] = {"index": result.index, "eventId": result.event_id, "status": str(result.outcome)}
+    answer: dict[str, Any] = {
+        "index": result.index,
+        "eventId": result.event_id,
+        "status": str(result.outcome),
+    }
     if result.quarantine_id is not None:
         answer["quarantineId"] = result.quarantine_id
     if result.errors:
-        answer["errors"] = [{"pointer": e.pointer, "code": e.code, "message": e.message} for e in result.errors]
+        answer["errors"] = [
+            {"pointer": e.pointer, "code": e.code, "message": e.message} for e in result.errors
+        ]
     return answer

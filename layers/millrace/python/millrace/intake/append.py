@@ -25,7 +25,9 @@ class Outcome(StrEnum):
 class Appender(Protocol):
     """Where accepted events go."""
 
-    def append(self, items: Sequence[Item]) -> list[Outcome]: ...
+    def append(self, items: Sequence[Item]) -> list[Outcome]:
+        """One outcome per row, in order."""
+        ...
 
 
 class TableAppender:

@@ -51,4 +51,6 @@ def user_in_payload(event: dict[str, Any], contract: Contract) -> str | None:
     if contract.user_id_pointer is None:
         return None
     value = at_pointer(event, contract.user_id_pointer)
-    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "" else None
+    return (
+        str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "" else None
+    )

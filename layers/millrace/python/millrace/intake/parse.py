@@ -56,7 +56,9 @@ def body_of(body: bytes, headers: Mapping[str, str]) -> bytes:
     if encoding in ("", "identity"):
         return body
     if encoding != "gzip":
-        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"content-encoding {encoding[:40]!r} is not taken: use gzip")
+        raise Problem(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"content-encoding {encoding[:40]!r} is not taken: use gzip"
+        )
     return _inflate(body)
 
 
@@ -74,7 +76,9 @@ def _inflate(body: bytes) -> bytes:
                 raise Problem(HTTPStatus.BAD_REQUEST, "the gzip body ends too early")
             rest = member.unused_data
     except zlib.error as error:
-        raise Problem(HTTPStatus.BAD_REQUEST, "the body is no gzip, though content-encoding says so") from error
+        raise Problem(
+            HTTPStatus.BAD_REQUEST, "the body is no gzip, though content-encoding says so"
+        ) from error
     return inflated.getvalue()
 
 
@@ -98,7 +102,8 @@ def candidates(body: bytes, content_type: str) -> list[Candidate]:
         found = _document(body)
     else:
         raise Problem(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send application/json or {NDJSON}, not {media_type[:80] or 'nothing'!r}"
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"send application/json or {NDJSON}, not {media_type[:80] or 'nothing'!r}",
         )
     if not found:
         raise Problem(HTTPStatus.BAD_REQUEST, "there is no event in this request")
@@ -133,7 +138,9 @@ def _parse(index: int, raw: bytes) -> Candidate:
     try:
         event = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        return Candidate(index, None, raw, FieldError("", "malformed", f"not JSON: {error.msg} at byte {error.pos}"))
+        return Candidate(
+            index, None, raw, FieldError("", "malformed", f"not JSON: {error.msg} at byte {error.pos}")
+        )
     parsed = Candidate(index, event, raw)
     if not isinstance(event, list) and _LONG_INTEGER.search(raw):
         return _exact(parsed)
@@ -157,10 +164,14 @@ def _beyond(value: Any, pointer: str) -> str | None:
             stack.extend((item, f"{where}/{_escape(name)}") for name, item in found.items())
         elif isinstance(found, list):
             stack.extend((item, f"{where}/{number}") for number, item in enumerate(found))
-        elif isinstance(found, (int, float)) and not isinstance(found, bool):
-            if not -_LARGEST - 1 <= found <= _LARGEST and float(found).is_integer():
-                return where
+        elif _is_too_long(found):
+            return where
     return None
+
+
+def _is_too_long(value: Any) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and not -_LARGEST - 1 <= value <= _LARGEST and float(value).is_integer()
 
 
 def _escape(name: str) -> str:

@@ -3,6 +3,9 @@
 import math
 import time
 from collections.abc import Callable
+from http import HTTPStatus
+
+from millrace.core.http import Problem
 
 
 class RateLimiter:
@@ -14,8 +17,12 @@ class RateLimiter:
         self._rate, self._size, self._clock = events_per_second, events_per_second * burst_seconds, clock
         self._buckets: dict[str, tuple[float, float]] = {}
 
-    def take(self, org: str, events: int) -> int | None:
-        """Takes tokens for a request. None: go on. Otherwise the seconds after which it is worth another try."""
+    def take(self, org: str, events: int) -> None:
+        """Takes tokens for the events of a request.
+
+        Raises:
+            Problem: 429, with the seconds after which it is worth another try in `retry-after`.
+        """
         moment = self._clock()
         tokens, seen = self._buckets.get(org, (self._size, moment))
         tokens = min(self._size, tokens + (moment - seen) * self._rate)
@@ -23,6 +30,11 @@ class RateLimiter:
         needed = min(events, self._size)
         if tokens >= needed:
             self._buckets[org] = (tokens - events, moment)
-            return None
+            return
         self._buckets[org] = (tokens, moment)
-        return max(1, math.ceil((needed - tokens) / self._rate))
+        wait = max(1, math.ceil((needed - tokens) / self._rate))
+        raise Problem(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            f"more than {self._rate:g} events a second: try again in {wait} s",
+            headers={"retry-after": str(wait)},
+        )

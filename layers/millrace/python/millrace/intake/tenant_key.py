@@ -15,7 +15,9 @@ BYTES = 32
 class TenantKeys(Protocol):
     """Gives the fingerprint key of an org."""
 
-    def key(self, org: str) -> bytes: ...
+    def key(self, org: str) -> bytes:
+        """32 bytes, or RetryableError."""
+        ...
 
 
 class WrappedTenantKeys:
@@ -44,7 +46,9 @@ class WrappedTenantKeys:
         context = {"org": org, "use": KIND}
         stored = self._read(org)
         if stored is None:
-            made = self._kms.generate_data_key(KeyId=self._kms_key_id, NumberOfBytes=BYTES, EncryptionContext=context)
+            made = self._kms.generate_data_key(
+                KeyId=self._kms_key_id, NumberOfBytes=BYTES, EncryptionContext=context
+            )
             if self._write(org, made["CiphertextBlob"]):
                 return bytes(made["Plaintext"])
             # Another copy of this function was first; its key is the tenant's key.
@@ -55,7 +59,9 @@ class WrappedTenantKeys:
         return {"entityTypeKey": {"S": keys.metadata(org, KIND)}, "entityId": {"S": ENTITY}}
 
     def _read(self, org: str) -> bytes | None:
-        item = self._dynamodb.get_item(TableName=self._table, Key=self._key(org), ConsistentRead=True).get("Item")
+        item = self._dynamodb.get_item(TableName=self._table, Key=self._key(org), ConsistentRead=True).get(
+            "Item"
+        )
         return None if item is None else bytes(item["wrapped"]["B"])
 
     def _write(self, org: str, wrapped: bytes) -> bool:

@@ -28,7 +28,9 @@ class Refused:
     contract: Contract | None = None
 
 
-def validate(event: Any, size: int, registry: Registry, received_at: datetime) -> Valid | Refused:
+def validate(  # noqa: PLR0911  each return is one verdict, the cheapest first
+    event: Any, size: int, registry: Registry, received_at: datetime
+) -> Valid | Refused:
     """The verdict on one event.
 
     Args:
@@ -38,7 +40,13 @@ def validate(event: Any, size: int, registry: Registry, received_at: datetime) -
         received_at: when the request came; the accepted range of timestamps hangs on it.
     """
     if size > limits.BYTES_PER_EVENT:
-        return Refused([FieldError("", "too_large", f"an event holds at most {limits.BYTES_PER_EVENT} bytes, got {size}")])
+        return Refused(
+            [
+                FieldError(
+                    "", "too_large", f"an event holds at most {limits.BYTES_PER_EVENT} bytes, got {size}"
+                )
+            ]
+        )
     if not isinstance(event, dict):
         return Refused([FieldError("", "type", "an event is a JSON object")])
     event_type, version = event.get("eventType"), event.get("version")
@@ -47,9 +55,13 @@ def validate(event: Any, size: int, registry: Registry, received_at: datetime) -
     try:
         contract = registry.find(event_type, version)
     except UnknownType as error:
-        return Refused([*registry.envelope_errors(event), FieldError("/eventType", "unknown_type", str(error))])
+        return Refused(
+            [*registry.envelope_errors(event), FieldError("/eventType", "unknown_type", str(error))]
+        )
     except UnknownVersion as error:
-        return Refused([*registry.envelope_errors(event), FieldError("/version", "unknown_version", str(error))])
+        return Refused(
+            [*registry.envelope_errors(event), FieldError("/version", "unknown_version", str(error))]
+        )
     errors = registry.validator(contract).errors(event)
     if errors:
         return Refused(errors, contract)

@@ -34,7 +34,9 @@ class QuarantineStore:
         self._dynamodb, self._s3 = dynamodb, s3
         self._table, self._bucket = metadata_table, bucket
 
-    def keep(self, org: str, request_id: str, received_at: datetime, source: str, refused: list[Entry]) -> None:
+    def keep(
+        self, org: str, request_id: str, received_at: datetime, source: str, refused: list[Entry]
+    ) -> None:
         """Stores the refused events of one request: first the object, then the rows that find it.
 
         Raises:

@@ -1,0 +1,67 @@
+"""Edge: events posted to the HTTP API."""
+
+import os
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from millrace.contracts import registry
+from millrace.core import clock
+from millrace.core.aws import client
+from millrace.core.http import Problem, answer, problem_answer, read_request
+from millrace.core.log import logger
+from millrace.intake import answer as answers
+from millrace.intake.accept import Intake
+from millrace.intake.append import TableAppender
+from millrace.intake.enrich import Origin
+from millrace.intake.parse import body_of, candidates
+from millrace.intake.rate import RateLimiter
+from millrace.intake.tenant_key import WrappedTenantKeys
+from millrace.quarantine.store import QuarantineStore
+from settings import Settings
+
+SCOPE = "events:write"
+
+
+@cache
+def _settings() -> Settings:
+    return Settings.from_environment(os.environ)
+
+
+def _log() -> Logger:
+    return logger("post_events", _settings().log_level)
+
+
+@cache
+def _limiter() -> RateLimiter:
+    return RateLimiter(_settings().events_per_second)
+
+
+@cache
+def _intake() -> Intake:
+    settings, dynamodb = _settings(), client("dynamodb")
+    log = _log().warning
+    return Intake(
+        registry.load(),
+        TableAppender(dynamodb, settings.events_table, log),
+        QuarantineStore(dynamodb, client("s3"), settings.metadata_table, settings.lake_bucket),
+        WrappedTenantKeys(dynamodb, client("kms"), settings.metadata_table, settings.tenant_key_id),
+        log,
+    )
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Answers for each event of the request."""
+    request_id = str(event.get("requestContext", {}).get("requestId", ""))
+    try:
+        request = read_request(event)
+        caller = request.authenticated
+        caller.require(SCOPE)
+        found = candidates(body_of(request.body, request.headers), request.headers.get("content-type", ""))
+        _limiter().take(caller.org, len(found))
+    except Problem as problem:
+        return problem_answer(request_id, problem)
+    origin = Origin(caller.org, caller.principal, request.request_id, clock.now())
+    results = _intake().accept(found, origin)
+    _log().info("request", extra={"org": caller.org, "events": len(results)})
+    return answer(request_id, answers.body(results), status=answers.status(results))

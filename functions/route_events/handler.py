@@ -1,0 +1,47 @@
+"""Edge: the log, to be published on the bus."""
+
+import os
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from millrace.contracts import registry
+from millrace.core.aws import client
+from millrace.core.consumer import Consumer, LakeDeadLetters
+from millrace.core.log import logger
+from millrace.eventstore.codec import Codec
+from millrace.routing.route import Router
+from settings import Settings
+
+NAME = "route_events"
+
+
+@cache
+def _settings() -> Settings:
+    return Settings.from_environment(os.environ)
+
+
+def _log() -> Logger:
+    return logger(NAME, _settings().log_level)
+
+
+@cache
+def _consumer() -> Consumer:
+    settings, contracts = _settings(), registry.load()
+    router = Router(
+        client("events"),
+        client("dynamodb"),
+        Codec(contracts.dictionary),
+        contracts.is_routed,
+        settings.event_bus,
+        settings.metadata_table,
+    )
+    dead_letters = LakeDeadLetters(client("s3"), settings.lake_bucket, NAME)
+    return Consumer(router.publish, dead_letters, _log().error)
+
+
+def handler(event: dict[str, Any], context: object) -> None:
+    """Publishes a batch; a bus that does not take it raises, and the batch comes again."""
+    consumed = _consumer().consume(event)
+    _log().info("batch", extra=asdict(consumed))

@@ -1,0 +1,48 @@
+"""Wires the read calls: one function per route of the API's document."""
+
+from collections.abc import Callable
+from typing import Any
+
+from millrace import __version__
+from millrace.api.events import EventsApi
+from millrace.api.quarantine import QuarantineApi
+from millrace.api.router import Answer, Router
+from millrace.api.schemas import SchemasApi
+from millrace.contracts import registry as contracts
+from millrace.eventstore.codec import Codec
+from millrace.eventstore.reader import EventReader
+from millrace.eventstore.trace import Tracer
+from millrace.quarantine.store import QuarantineStore
+
+
+def reads(
+    dynamodb: Any,
+    s3: Any,
+    *,
+    environment: str,
+    events_table: str,
+    user_events_table: str,
+    metadata_table: str,
+    lake_bucket: str,
+    log: Callable[[str], None],
+) -> Router:
+    """The router of all reads over these stores."""
+    registry = contracts.load()
+    reader = EventReader(dynamodb, Codec(registry.dictionary), events_table, user_events_table)
+    events = EventsApi(reader, Tracer(reader, dynamodb, metadata_table, registry.of_ref))
+    quarantine = QuarantineApi(QuarantineStore(dynamodb, s3, metadata_table, lake_bucket))
+    schemas = SchemasApi(registry)
+    openapi = registry.openapi()
+    health = {"status": "ok", "version": __version__, "environment": environment}
+    answers: dict[str, Answer] = {
+        "GET /v1/health": lambda _: health,
+        "GET /v1/openapi.json": lambda _: openapi,
+        "GET /v1/events": events.list,
+        "GET /v1/events/{eventId}": events.get,
+        "GET /v1/events/{eventId}/trace": events.trace,
+        "GET /v1/quarantine": quarantine.list,
+        "GET /v1/quarantine/{id}": quarantine.get,
+        "GET /v1/schemas": schemas.list,
+        "GET /v1/schemas/{type}/{version}": schemas.get,
+    }
+    return Router(answers, openapi, log)

@@ -196,7 +196,7 @@ class EventSourceMapping:
         rest = batch.records[aged:]
         batch.records = [record for record in rest if not self.source.expired(record)]
         lost = [record for record in rest if self.source.expired(record)]
-        self.statistics.discarded["Expired"] += self._settle(shard, lost)
+        self._lose(shard, lost)
 
     def _discard(
         self, shard: Shard, batch: Batch, records: list[StreamRecord], condition: Condition, request_id: str
@@ -227,12 +227,16 @@ class EventSourceMapping:
         discarded, and the stream's iterator advances past it ("… with a Kinesis event source").
         """
         if self.source.expired(record):
-            self.statistics.discarded["Expired"] += self._settle(shard, [record])
+            self._lose(shard, [record])
             return False
         if not self.filters.pass_on(self.source.filter_document(shard, record)):
             self.statistics.filtered += self._settle(shard, [record])
             return False
         return True
+
+    def _lose(self, shard: Shard, records: list[StreamRecord]) -> None:
+        if records:
+            self.statistics.discarded["Expired"] += self._settle(shard, records)
 
     def _settle(self, shard: Shard, records: list[StreamRecord]) -> int:
         """Mark records as settled; return how many were not before."""

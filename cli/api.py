@@ -89,7 +89,9 @@ class Api:
             raise NoPlatformError(f"{self._target.api_url} is no address of an API") from error
         except urllib3.exceptions.HTTPError as error:
             raise ConnectionResetError(f"{method} {path}: {error}") from error
-        return Answer(response.status, _document(response.data), _seconds(response.headers.get("retry-after")))
+        return Answer(
+            response.status, _document(response.data), _seconds(response.headers.get("retry-after"))
+        )
 
     def ask(self, method: str, path: str, **more: Any) -> Any:
         """A call whose answer is its document; busy answers and broken connections are tried again.

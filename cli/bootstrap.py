@@ -9,8 +9,12 @@ import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 - an older Python is exactly who must read this
     sys.exit(
-        "Millrace needs Python 3.11 or newer; %s is %d.%d.\n"
-        "Install one and name it: make up PYTHON=python3.13" % (sys.executable, sys.version_info[0], sys.version_info[1])
+        "Millrace needs Python 3.11 or newer, and this one is "
+        + sys.version.split()[0]
+        + " ("
+        + sys.executable
+        + ").\n"
+        "Install one and name it: make up PYTHON=python3.13"
     )
 
 import hashlib
@@ -61,7 +65,9 @@ def ensure(folder: Path, arguments: Sequence[str], wanted: str, *, stamp: str, w
     if mark.exists() and mark.read_text() == wanted:
         return False
     started = time.monotonic()
-    sys.stderr.write(f"Installing {what} into {folder.relative_to(ROOT)} (the first time takes about a minute) … ")
+    sys.stderr.write(
+        f"Installing {what} into {folder.relative_to(ROOT)} (the first time takes about a minute) … "
+    )
     sys.stderr.flush()
     _make(folder)
     python = folder / "bin" / "python"
@@ -94,9 +100,15 @@ def _run(command: Sequence[str], log_name: str, *, hint: str) -> None:
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / log_name
     # A PYTHONPATH or an active environment of the caller must not leak into ours.
-    clean = {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_TARGET"}}
+    clean = {
+        k: v
+        for k, v in os.environ.items()
+        if k not in {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_TARGET"}
+    }
     with log.open("w") as out:
-        done = subprocess.run(command, cwd=ROOT, env=clean, stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=False)
+        done = subprocess.run(
+            command, cwd=ROOT, env=clean, stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=False
+        )
     if done.returncode:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         raise SetupError(f"failed.\n{tail}\n{hint}\nThe whole log: {log.relative_to(ROOT)}")
@@ -110,7 +122,11 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     # `dev` holds all of `run`, so its stamp serves both.
     wanted = {name: fingerprint([(ROOT / f).read_text() for f in HASHED[name]]) for name in FILES}
-    if kind == "run" and (VENV / ".installed-dev").exists() and (VENV / ".installed-dev").read_text() == wanted["dev"]:
+    if (
+        kind == "run"
+        and (VENV / ".installed-dev").exists()
+        and (VENV / ".installed-dev").read_text() == wanted["dev"]
+    ):
         return 0
     wheels = [argument for file in FILES[kind] for argument in ("-r", file)]
     what = "what Millrace runs on" if kind == "run" else "what Millrace runs on and is tested with"

@@ -12,7 +12,11 @@ TRIES = 6
 
 
 def send_lines(
-    api: Api, target: Target, lines: Iterable[Line], merged: Merged, sent: Callable[[int], None] = lambda _: None
+    api: Api,
+    target: Target,
+    lines: Iterable[Line],
+    merged: Merged,
+    sent: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Sends all lines; `merged` holds an answer for each afterwards.
 
@@ -26,7 +30,9 @@ def send_lines(
     for batch in batches(lines):
         if len(batch) == 1 and len(batch[0].body) > MOST_BYTES:
             sentence = f"{len(batch[0].body)} bytes do not fit a request"
-            merged.note(batch[0], "rejected", errors=[{"pointer": "", "code": "too_large", "message": sentence}])
+            merged.note(
+                batch[0], "rejected", errors=[{"pointer": "", "code": "too_large", "message": sentence}]
+            )
         else:
             _send(api, target, batch, merged)
         sent(len(batch))

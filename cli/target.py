@@ -38,11 +38,15 @@ class Target:
         """
         if self.env != "local":
             if org is not None:
-                raise UsageError(f"--org chooses among local keys; in {self.env} the key in MILLRACE_API_KEY says the tenant")
+                raise UsageError(
+                    f"--org chooses among local keys; in {self.env} the key in MILLRACE_API_KEY says the tenant"
+                )
             return self.keys[""]
         name = org or FIRST_ORG
         if name not in self.keys:
-            raise UsageError(f"there is no key for {name} in .local/keys.json; it holds {', '.join(self.keys) or 'none'}")
+            raise UsageError(
+                f"there is no key for {name} in .local/keys.json; it holds {', '.join(self.keys) or 'none'}"
+            )
         return self.keys[name]
 
     @property
@@ -58,12 +62,16 @@ class Target:
         import boto3
         from botocore.config import Config
 
-        config = Config(connect_timeout=3, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
+        config = Config(
+            connect_timeout=3, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3}
+        )
         if self.env != "local":
             return boto3.client(service, endpoint_url=self.endpoint, config=config)
         # A session of its own, so that no profile or region of the user is asked.
         session = boto3.Session(
-            aws_access_key_id="test", aws_secret_access_key="test", region_name=LOCAL_REGION
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106  the emulator takes any
+            region_name=LOCAL_REGION,
         )
         return session.client(service, endpoint_url=self.endpoint, config=config)
 
@@ -93,7 +101,9 @@ def find_target(env: str | None) -> Target:
         return _local()
     url, key = os.environ.get("MILLRACE_API_URL", ""), os.environ.get("MILLRACE_API_KEY", "")
     if not url or not key:
-        raise UsageError(f"--env {name} needs MILLRACE_API_URL (the ApiUrl output) and MILLRACE_API_KEY (mk_…)")
+        raise UsageError(
+            f"--env {name} needs MILLRACE_API_URL (the ApiUrl output) and MILLRACE_API_KEY (mk_…)"
+        )
     return Target(name, url.rstrip("/"), keys={"": key})
 
 
@@ -112,7 +122,9 @@ def _read(path: Path) -> dict[str, str]:
     try:
         found = orjson.loads(path.read_bytes())
     except (OSError, orjson.JSONDecodeError) as error:
-        raise NoPlatformError(f"{path} cannot be read ({error}). Start the platform again: make up") from error
+        raise NoPlatformError(
+            f"{path} cannot be read ({error}). Start the platform again: make up"
+        ) from error
     if not isinstance(found, dict):
         raise NoPlatformError(f"{path} is not what make up writes. Start the platform again: make up")
     return {str(name): str(value) for name, value in found.items()}

@@ -26,7 +26,11 @@ def install(places: Places) -> None:
         StepError: npm could not.
     """
     stamp = places.cdk / ".installed"
-    if stamp.exists() and stamp.read_text() == PACKAGE and (places.cdk / "node_modules" / ".bin" / "cdk").exists():
+    if (
+        stamp.exists()
+        and stamp.read_text() == PACKAGE
+        and (places.cdk / "node_modules" / ".bin" / "cdk").exists()
+    ):
         return
     places.cdk.mkdir(parents=True, exist_ok=True)
     stamp.unlink(missing_ok=True)

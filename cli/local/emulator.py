@@ -53,7 +53,9 @@ def install(places: Places) -> None:
             what="the local AWS",
         )
     except bootstrap.SetupError as error:
-        raise StepError(f"the local AWS could not be installed: {error}", way_out="Run make up again.") from error
+        raise StepError(
+            f"the local AWS could not be installed: {error}", way_out="Run make up again."
+        ) from error
 
 
 def running(places: Places) -> Running | None:

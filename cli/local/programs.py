@@ -13,7 +13,14 @@ STOP_SECONDS = 10
 
 
 def run(
-    command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, seconds: float, what: str, way_out: str
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    log: Path,
+    seconds: float,
+    what: str,
+    way_out: str,
 ) -> None:
     """Runs a program to its end.
 
@@ -33,7 +40,13 @@ def run(
     with log.open("wb") as out:
         # A process group of its own, so that a stop reaches what it started, too.
         process = subprocess.Popen(
-            command, cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            command,
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
         )
         try:
             code = process.wait(timeout=seconds)

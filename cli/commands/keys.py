@@ -1,0 +1,111 @@
+"""`millrace keys`: API keys of tenants. Needs AWS rights on the Metadata table, not an API key."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from cli.errors import RefusedError
+from cli.options import Env, Json
+from cli.output import out, print_json
+from cli.target import find_target
+
+app = typer.Typer(no_args_is_help=True, help="API keys of tenants.")
+PARTITIONS = 256
+
+
+@app.command()
+def create(
+    org: Annotated[str, typer.Option("--org", help="The tenant the key speaks for.")],
+    name: Annotated[str, typer.Option("--name", help="Who holds it; events without eventSource carry it.")],
+    scope: Annotated[
+        list[str] | None, typer.Option("--scope", help="A right, once per right (default: all).")
+    ] = None,
+    days: Annotated[
+        int | None, typer.Option("--days", min=1, help="How long it is valid (default: for good).")
+    ] = None,
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Make a key and show it, this one time."""
+    from millrace.access.credentials import ALL_SCOPES, create_api_key
+
+    target = find_target(env)
+    expires = datetime.now(UTC) + timedelta(days=days) if days else None
+    scopes = tuple(scope or ALL_SCOPES)
+    table = target.output("MetadataTable")
+    key = create_api_key(
+        target.client("dynamodb"), table, org=org, name=name, scopes=scopes, expires_at=expires
+    )
+    if as_json:
+        print_json({"key": key, "org": org, "name": name, "scopes": scopes, "expiresAt": expires})
+    else:
+        out.print(f"{key}\nIt is stored as a hash only: keep it now.", markup=False)
+
+
+@app.command("list")
+def list_(env: Env = None, as_json: Json = False) -> None:
+    """List the keys' holders; the keys themselves are stored nowhere."""
+    target = find_target(env)
+    client, table = target.client("dynamodb"), target.output("MetadataTable")
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(lambda number: _partition(client, table, number), range(PARTITIONS))
+        items = sorted(
+            (item for part in found for item in part), key=lambda item: (item["org"], item["createdAt"])
+        )
+    if as_json:
+        print_json({"items": items})
+        return
+    shown = Table("id", "org", "name", "status", "made", "expires", "rights")
+    for item in items:
+        rights = " ".join(item["scopes"])
+        expires = str(item["expiresAt"] or "never")
+        shown.add_row(
+            item["id"][:12], item["org"], item["name"], item["status"], item["createdAt"], expires, rights
+        )
+    out.print(shown)
+
+
+@app.command()
+def revoke(
+    key: Annotated[str, typer.Argument(help="The key itself (mk_…).")],
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Revoke a key; warm functions forget it within 60 seconds."""
+    from millrace.access.credentials import revoke_api_key
+
+    target = find_target(env)
+    if not revoke_api_key(target.client("dynamodb"), target.output("MetadataTable"), key):
+        raise RefusedError("there is no such key")
+    if as_json:
+        print_json({"revoked": True})
+    else:
+        out.print("revoked")
+
+
+def _partition(client: Any, table: str, number: int) -> list[dict[str, Any]]:
+    from millrace.access.credentials import KIND, PLATFORM
+    from millrace.core import keys
+
+    pages = client.get_paginator("query").paginate(
+        TableName=table,
+        KeyConditionExpression="entityTypeKey = :key",
+        ExpressionAttributeValues={":key": {"S": keys.metadata(PLATFORM, KIND, f"{number:02x}")}},
+    )
+    return [_holder(item) for page in pages for item in page["Items"]]
+
+
+def _holder(item: dict[str, Any]) -> dict[str, Any]:
+    expires = item.get("expiresAt")
+    return {
+        "id": item["entityId"]["S"],
+        "org": item["orgId"]["S"],
+        "name": item["name"]["S"],
+        "scopes": sorted(item["scopes"]["SS"]),
+        "status": item["status"]["S"],
+        "createdAt": item["createdAt"]["S"],
+        "expiresAt": datetime.fromtimestamp(int(expires["N"]), UTC) if expires else None,
+    }

@@ -1,0 +1,42 @@
+"""`millrace query`: SQL over the lake, on DuckDB."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from cli.lake import rows
+from cli.options import Env, Json
+from cli.output import err, out, plain, print_json
+from cli.target import find_target
+
+SHOWN = 200
+
+
+def query(
+    sql: Annotated[
+        str,
+        typer.Argument(help="One statement, such as: select event_type, count(*) from raw.events group by 1"),
+    ],
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Query the lake. The table is raw.events; its partitions are org, category, year, month, day."""
+    target = find_target(env)
+    with err.status("querying …"):
+        names, found = rows(target, sql)
+    if as_json:
+        print_json([dict(zip(names, row, strict=True)) for row in found])
+        return
+    table = Table(*names)
+    for row in found[:SHOWN]:
+        table.add_row(*(escape(text(value)) for value in row))
+    out.print(table)
+    out.print(f"{len(found)} rows" + (f", the first {SHOWN} are shown" if len(found) > SHOWN else ""))
+
+
+def text(value: object) -> str:
+    """A cell."""
+    shown = plain(value)
+    return "" if shown is None else str(value if not isinstance(shown, str | int | float | bool) else shown)

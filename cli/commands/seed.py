@@ -1,0 +1,114 @@
+"""`millrace seed`: realistic users, orders and payments, with labelled fraud, for as long as asked."""
+
+import secrets
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import orjson
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from cli.api import Api
+from cli.batches import MOST_EVENTS, Line, Merged
+from cli.commands.send import show
+from cli.options import Env, Json, Org
+from cli.output import err, out
+from cli.seeding import timeline
+from cli.seeding.events import Event
+from cli.sending import send_lines
+from cli.target import find_target
+
+DEFAULT_RATE = 1000.0
+HOURS = 24
+# At a rate, what has become due is sent this often, in seconds.
+TICK = 0.5
+
+
+def seed(
+    count: Annotated[int | None, typer.Option("--count", min=1, help="So many events, then stop.")] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            "--rate", min=1, help="Events an hour, at their time (default: 1000; with --count: at once)."
+        ),
+    ] = None,
+    number: Annotated[
+        int | None,
+        typer.Option("--seed", min=0, help="The same number gives the same events (default: a new one)."),
+    ] = None,
+    org: Org = None,
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Send realistic events: at 1000 an hour until stopped, or --count of yesterday's at once.
+
+    Sent at once they happened in the 24 hours before today (UTC), so the same seed on the same day sends the very
+    same events, and they are duplicates then.
+    """
+    target = find_target(env)
+    api = Api(target, org)
+    chosen = secrets.randbelow(2**31) if number is None else number
+    now = datetime.now(UTC)
+    live = count is None or rate is not None
+    if live:
+        events = timeline(f"{chosen}", start=now, per_hour=rate or DEFAULT_RATE, most=count)
+    else:
+        events = yesterday(chosen, now, count or 0)
+    if not as_json:
+        out.print(f"seed {chosen}" + ("; stop with Ctrl-C" if count is None else ""))
+    types: Counter[str] = Counter()
+    merged = Merged()
+    columns = (TextColumn("sending"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as progress:
+        task = progress.add_task("sending", total=count)
+        try:
+            for lines in due(numbered(events, types)) if live else chunks(numbered(events, types)):
+                send_lines(api, target, lines, merged, lambda sent: progress.advance(task, sent))
+        except KeyboardInterrupt:
+            if count is not None:
+                raise
+            # Without a count, stopping is how it ends.
+    show({**merged.document(), "types": dict(sorted(types.items()))}, as_json)
+
+
+def yesterday(seed_number: int, now: datetime, count: int) -> Iterator[Event]:
+    """So many events of the UTC day before today, the same all day long."""
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    start = today - timedelta(hours=HOURS)
+    return timeline(f"{seed_number} {start.date()}", start=start, per_hour=count / HOURS, most=count)
+
+
+def numbered(events: Iterator[Event], types: Counter[str]) -> Iterator[tuple[datetime, Line]]:
+    """Each event as a line with its moment; counts the types on the way."""
+    for index, event in enumerate(events):
+        types[event["eventType"]] += 1
+        yield datetime.fromisoformat(event["timestamp"]), Line(index, orjson.dumps(event))
+
+
+def chunks(lines: Iterator[tuple[datetime, Line]]) -> Iterator[list[Line]]:
+    """As many at once as a request takes."""
+    batch: list[Line] = []
+    for _, line in lines:
+        batch.append(line)
+        if len(batch) == MOST_EVENTS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def due(lines: Iterator[tuple[datetime, Line]]) -> Iterator[list[Line]]:
+    """What has happened by now, again and again, until nothing is left."""
+    waiting = next(lines, None)
+    while waiting is not None:
+        batch: list[Line] = []
+        while waiting is not None and waiting[0] <= datetime.now(UTC) and len(batch) < MOST_EVENTS:
+            batch.append(waiting[1])
+            waiting = next(lines, None)
+        if batch:
+            yield batch
+        elif waiting is not None:
+            time.sleep(min(TICK, max(0.0, (waiting[0] - datetime.now(UTC)).total_seconds())) or 0.01)

@@ -1,0 +1,80 @@
+"""`millrace send`: events of a file, through the HTTP API."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import Progress
+
+from cli.api import Api
+from cli.batches import Line, Merged, all_taken, read_events
+from cli.errors import RefusedError, UsageError
+from cli.options import Env, Json, Org
+from cli.output import err, out, print_json
+from cli.sending import send_lines
+from cli.target import find_target
+
+SHOWN = 10
+
+
+def send(
+    file: Annotated[
+        str, typer.Argument(help="JSON (an event or an array) or NDJSON; - reads standard input.")
+    ],
+    org: Org = None,
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Send events and show the answer to each."""
+    target = find_target(env)
+    lines = _read(file)
+    merged = Merged()
+    api = Api(target, org)
+    with Progress(console=err, transient=True) as progress:
+        task = progress.add_task("sending", total=len(lines))
+        send_lines(api, target, lines, merged, lambda count: progress.advance(task, count))
+    show(merged.document(), as_json)
+
+
+def _read(file: str) -> list[Line]:
+    try:
+        text = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+    try:
+        return [Line(index, body) for index, body in enumerate(read_events(text))]
+    except ValueError as error:
+        raise UsageError(f"{'standard input' if file == '-' else file}: {error}") from error
+
+
+def show(document: dict[str, Any], as_json: bool) -> None:
+    """Shows a merged answer.
+
+    Raises:
+        RefusedError: not every event is in.
+    """
+    sentence = summary(document)
+    if as_json:
+        print_json(document)
+    else:
+        for result in [r for r in document["results"] if r["status"] not in ("accepted", "duplicate")][
+            :SHOWN
+        ]:
+            errors = "; ".join(f"{e['pointer']} {e['message']}".strip() for e in result.get("errors", []))
+            said = errors or result.get("message", "")
+            out.print(
+                f"  [{result['index']}] {result.get('eventId') or '-'}  {result['status']}  {said}",
+                markup=False,
+            )
+        out.print(sentence)
+    if not all_taken(document):
+        raise RefusedError(
+            "" if as_json else "not every event was taken; see what was refused: millrace quarantine list"
+        )
+
+
+def summary(document: dict[str, Any]) -> str:
+    """The counts in one line."""
+    names = ("accepted", "duplicates", "conflicts", "rejected", "unavailable")
+    return ", ".join(f"{document[name]} {name}" for name in names if document[name] or name == "accepted")

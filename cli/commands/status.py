@@ -1,0 +1,27 @@
+"""`millrace status`: which platform this is, and whether it answers."""
+
+from typing import Any
+
+from cli.api import Api
+from cli.options import Env, Json
+from cli.output import out, print_json
+from cli.target import find_target, stacks
+
+
+def status(env: Env = None, as_json: Json = False) -> None:
+    """Say which platform this is, whether it answers, and what is deployed."""
+    target = find_target(env)
+    health: dict[str, Any] = Api(target, anonymous=True).ask("GET", "/v1/health")
+    deployed = stacks(target)
+    document = {
+        "env": target.env,
+        "apiUrl": target.api_url,
+        "stacks": [stack["name"] for stack in deployed],
+        "version": health.get("version"),
+    }
+    if as_json:
+        print_json(document)
+        return
+    out.print(f"Millrace {document['version']} ({target.env}) answers at {target.api_url}")
+    for stack in deployed:
+        out.print(f"  {stack['name']}  {stack['status']}")

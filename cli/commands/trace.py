@@ -1,0 +1,38 @@
+"""`millrace trace`: where an event is."""
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+from rich.table import Table
+
+from cli.api import Api
+from cli.options import Env, Json, Org
+from cli.output import out, print_json
+from cli.target import find_target
+
+
+def trace(
+    event_id: Annotated[str, typer.Argument(help="The event's id.", metavar="ID")],
+    org: Org = None,
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Show each step an event has taken, down to its object in the lake."""
+    document: dict[str, Any] = Api(find_target(env), org).ask(
+        "GET", f"/v1/events/{quote(event_id, safe='')}/trace"
+    )
+    if as_json:
+        print_json(document)
+        return
+    table = Table(
+        "step", "at", "detail", title=f"{document['eventId']}: {document['status']}", title_justify="left"
+    )
+    for step in document["steps"]:
+        table.add_row(step["step"], step.get("at") or "", details(step.get("detail") or {}))
+    out.print(table)
+
+
+def details(detail: dict[str, Any]) -> str:
+    """A step's details in one line."""
+    return "  ".join(f"{name}={value}" for name, value in detail.items() if value not in (None, "", [], {}))

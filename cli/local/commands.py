@@ -1,0 +1,132 @@
+"""`millrace up` and `millrace down`."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from cli.errors import RefusedError
+from cli.local import emulator
+from cli.local.steps import StepError, Steps
+from cli.local.up import bring_up
+from cli.options import Json
+from cli.output import err, out, print_json
+from cli.places import Places, checkout
+from cli.target import FIRST_ORG
+
+
+def up(
+    events: Annotated[
+        bool, typer.Option("--events/--no-events", help="Send sample events and follow them.")
+    ] = True,
+    as_json: Json = False,
+) -> None:
+    """Start the local platform, deploy to it, send sample events and show where each is."""
+    places = checkout()
+    with _alone(places):
+        try:
+            result = bring_up(places, demo_events=events)
+        except StepError as error:
+            raise RefusedError(f"{error}. {error.way_out}".strip()) from error
+        except KeyboardInterrupt:
+            if emulator.running(places):
+                err.print("The local AWS keeps running; make up goes on from here, make down stops it.")
+            raise
+    if as_json:
+        print_json(result)
+    else:
+        _show(places, result)
+
+
+def down(
+    reset: Annotated[bool, typer.Option("--reset", help="Forget what the platform holds, too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Stop the local platform; what it holds is there again after the next start."""
+    places = checkout()
+    steps = Steps(err)
+    clean = True
+    with _alone(places):
+        found = emulator.running(places)
+        if found is not None:
+            with steps.step("Stopping the local AWS") as step:
+                clean = emulator.stop(places, found)
+                step.note = "" if clean else "it did not end by itself: what it took since its start is lost"
+        places.running.unlink(missing_ok=True)
+        if reset:
+            emulator.forget(places)
+    if as_json:
+        print_json({"stopped": found is not None, "clean": clean, "reset": reset})
+    elif found is None:
+        out.print("Nothing was running." + (" What it held is forgotten." if reset else ""))
+    elif reset:
+        out.print("Stopped, and what it held is forgotten. Start with: make up")
+    else:
+        out.print("Stopped. What it holds is kept; start again with: make up")
+
+
+@contextmanager
+def _alone(places: Places) -> Iterator[None]:
+    """Keeps two of these commands from working on one checkout at once."""
+    places.local.mkdir(parents=True, exist_ok=True)
+    with (places.local / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RefusedError(
+                "another make up or make down is at work in this checkout; let it end first"
+            ) from error
+        yield
+
+
+def _show(places: Places, result: dict[str, Any]) -> None:
+    if result["events"]:
+        table = Table(
+            "event", "answer", "where it is", title="What happened to the sample events", title_justify="left"
+        )
+        for event in result["events"]:
+            kind = event["eventType"] + (f"\n[dim]{event['special']}[/]" if event["special"] else "")
+            table.add_row(f"{kind}\n[dim]{event['eventId']}[/]", _answer(event["answer"]), _where(event))
+        out.print(table)
+    out.print(f"Ready in {result['seconds']:.0f} s: {result['apiUrl']}")
+    out.print("\nTo send one of your own and to look around:")
+    for line in hints(places, result):
+        out.print(f"  {line}", markup=False)
+
+
+def _answer(answer: dict[str, Any]) -> str:
+    errors = [f"{error['pointer'] or '/'} {error['code']}" for error in answer.get("errors", [])]
+    return "\n".join([answer["status"], *errors])
+
+
+def _where(event: dict[str, Any]) -> str:
+    if event["trace"] is None:
+        kept = event["answer"].get("quarantineId")
+        return f"quarantine {kept}" if kept else "is there once"
+    steps = [step["step"] for step in event["trace"]["steps"] if step.get("at")]
+    objects = [step["detail"].get("object") for step in event["trace"]["steps"] if step["step"] == "archived"]
+    return "\n".join([" → ".join(steps), *(str(name) for name in objects if name)])
+
+
+def hints(places: Places, result: dict[str, Any]) -> list[str]:
+    """What to type next, each line ready to be copied."""
+    key = f'$(python3 -c \'import json; print(json.load(open(".local/keys.json"))["{FIRST_ORG}"])\')'
+    sample = "schemas/events/commerce/order.created/samples/v1.golden.json"
+    lines = [
+        f"KEY={key}",
+        f"curl -s -H \"Authorization: Bearer $KEY\" '{result['apiUrl']}/v1/events?eventType=order.created'",
+    ]
+    if (places.root / sample).exists():
+        lines.append(f".venv/bin/millrace send {sample}")
+    accepted = [event["eventId"] for event in result["events"] if event["trace"]]
+    lines += [f".venv/bin/millrace trace {accepted[0]}"] if accepted else []
+    return [
+        *lines,
+        ".venv/bin/millrace seed --count 500",
+        ".venv/bin/millrace quarantine list",
+        ".venv/bin/millrace query 'select event_type, count(*) from raw.events group by all'",
+        "make down",
+    ]

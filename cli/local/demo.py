@@ -1,0 +1,123 @@
+"""What `up` shows once the platform stands: keys of two tenants, sample events, and where each went."""
+
+import copy
+import os
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import orjson
+
+from cli.api import Api
+from cli.local.steps import StepError
+from cli.places import Places
+from cli.target import FIRST_ORG, Target
+
+ORGS = (FIRST_ORG, "org_globex")
+# An event is in the lake some seconds after it was accepted: the log is read about once a second.
+SETTLE_SECONDS = 30.0
+FIRST_TRY_SECONDS = 20.0
+STEPS = frozenset({"accepted", "projected", "archived", "routed"})
+_WAY_OUT = "Run make up again; if it stays so: make reset, then make up."
+
+
+def ensure_keys(places: Places, target: Target) -> dict[str, str]:
+    """API keys of the demo tenants in `.local/keys.json`: those that are there while they work, new ones else.
+
+    Raises:
+        MillraceError: the table did not take a key.
+    """
+    from millrace.access.credentials import ALL_SCOPES, Credentials, create_api_key
+
+    client, table = target.client("dynamodb"), target.output("MetadataTable")
+    known = Credentials(client, table)
+    keys = _read(places)
+    for org in ORGS:
+        principal = known.authenticate(f"Bearer {keys.get(org, '')}")
+        if principal is None or principal.org != org:
+            keys[org] = create_api_key(
+                client, table, org=org, name="local demo", scopes=ALL_SCOPES, expires_at=None
+            )
+    descriptor = os.open(places.keys, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(orjson.dumps(keys, option=orjson.OPT_INDENT_2))
+    places.keys.chmod(0o600)
+    return keys
+
+
+def _read(places: Places) -> dict[str, str]:
+    try:
+        found = orjson.loads(places.keys.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return {}
+    return {str(org): str(key) for org, key in found.items()} if isinstance(found, dict) else {}
+
+
+def samples(places: Places, moment: datetime) -> list[tuple[str, dict[str, Any]]]:
+    """A golden sample of each contract as if it happened now, one of them broken, one sent twice.
+
+    Returns:
+        What is special about each, and the event.
+    """
+    fresh = [("", renewed(event, moment)) for event in _golden(places)]
+    if not fresh:
+        raise StepError("there are no samples below schemas/events", way_out="Is this a whole checkout?")
+    broken = renewed(fresh[0][1], moment)
+    del broken["data"]["payload"]
+    return [*fresh, ("without its payload", broken), ("sent twice", fresh[0][1])]
+
+
+def _golden(places: Places) -> Iterator[dict[str, Any]]:
+    for file in sorted((places.root / "schemas" / "events").glob("*/*/samples/v*.golden.json")):
+        yield orjson.loads(file.read_bytes())[0]
+
+
+def renewed(sample: Mapping[str, Any], moment: datetime) -> dict[str, Any]:
+    """A sample with an id of its own that happened at a moment; so does the payload's own timestamp, if it has one."""
+    event = copy.deepcopy(dict(sample))
+    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    event["eventId"], event["timestamp"] = str(uuid4()), text.replace("+00:00", "Z")
+    payload = event.get("data", {}).get("payload", {})
+    if "timestamp" in payload:
+        payload["timestamp"] = text
+    return event
+
+
+def send_samples(target: Target, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Sends the samples in one request; the result of each.
+
+    Raises:
+        StepError: the API did not serve in time. A function's first call takes a moment, so this waits.
+    """
+    api, body = Api(target), orjson.dumps(events)
+    end = time.monotonic() + FIRST_TRY_SECONDS
+    while True:
+        answer = api.call("POST", "/v1/events", body=body)
+        if isinstance(answer.document, dict) and "results" in answer.document:
+            return list(answer.document["results"])
+        if time.monotonic() > end:
+            raise StepError(
+                f"the API did not take the sample events: {answer.status} {answer.sentence}", way_out=_WAY_OUT
+            )
+        time.sleep(0.5)
+
+
+def await_traces(target: Target, event_ids: list[str]) -> dict[str, dict[str, Any]]:
+    """The trace of each event, once every step is done or half a minute is over."""
+    api, found = Api(target), dict[str, dict[str, Any]]()
+    end = time.monotonic() + SETTLE_SECONDS
+    waiting = list(event_ids)
+    while waiting and time.monotonic() < end:
+        for event_id in waiting:
+            found[event_id] = api.ask("GET", f"/v1/events/{event_id}/trace")
+        waiting = [event_id for event_id in waiting if not settled(found[event_id])]
+        if waiting:
+            time.sleep(0.5)
+    return found
+
+
+def settled(trace: Mapping[str, Any]) -> bool:
+    """Whether an event has come to rest everywhere."""
+    return {step["step"] for step in trace["steps"] if step.get("at")} >= STEPS

@@ -1,0 +1,154 @@
+"""Brings the stacks onto the emulator with the real `cdk deploy`, unless what is there is what would come of it."""
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from cli.local import cdk, emulator
+from cli.local.programs import local_aws, run, without_aws
+from cli.local.steps import StepError
+from cli.places import Places
+from cli.target import BOOTSTRAP_STACK, Target, stacks
+
+ACCOUNT = "000000000000"
+REGION = "us-east-1"
+LAYERS_SECONDS = 300.0
+BOOTSTRAP_SECONDS = 120.0
+# The deploy of all stacks takes well under a minute; an emulator that hangs must not hang this command.
+DEPLOY_SECONDS = 300.0
+SOURCES = ("app.py", "cdk.json", "requirements.txt", "stacks", "functions", "layers", "schemas")
+_SKIPPED = frozenset({"__pycache__", "bundle"})
+_SETTLED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
+
+
+def fingerprint(root: Path, more: Sequence[str] = (sys.version, *emulator.REQUIREMENTS)) -> str:
+    """A hash over everything that a deploy depends on: sources, contracts, requirements, the interpreter."""
+    digest = hashlib.sha256("\0".join(more).encode())
+    for file in _files(root, SOURCES):
+        digest.update(f"\0{file.relative_to(root).as_posix()}\0".encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _files(root: Path, names: Iterable[str]) -> Iterator[Path]:
+    for name in names:
+        top = root / name
+        found = sorted(top.rglob("*")) if top.is_dir() else [top]
+        yield from (
+            file
+            for file in found
+            if file.is_file()
+            and not _SKIPPED & set(file.relative_to(root).parts)
+            and not any(part.endswith(".egg-info") for part in file.parts)
+        )
+
+
+def identities(deployed: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """What tells a stack from one that was made or changed at another time: its id, last change and status."""
+    return {stack["name"]: [str(stack["id"]), str(stack["changedAt"]), stack["status"]] for stack in deployed}
+
+
+def is_current(places: Places, wanted: str, deployed: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the last deploy was of these sources, and the emulator still holds what it made."""
+    try:
+        noted = orjson.loads(places.deployed.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return False
+    if not deployed or any(stack["status"] not in _SETTLED for stack in deployed):
+        return False
+    return bool(noted == {"fingerprint": wanted, "stacks": identities(deployed)})
+
+
+def note_deployed(places: Places, wanted: str, deployed: Sequence[Mapping[str, Any]]) -> None:
+    """Remembers what was deployed, for `is_current`."""
+    places.deployed.write_bytes(orjson.dumps({"fingerprint": wanted, "stacks": identities(deployed)}))
+
+
+def build_layers(places: Places) -> None:
+    """Builds the layers for this interpreter; what is there and current is kept.
+
+    Raises:
+        StepError: a layer could not be built.
+    """
+    run(
+        [str(places.bin / "python"), "-m", "layers.build", "--env", "local"],
+        cwd=places.root,
+        env=cdk.environment(places, os.environ),
+        log=places.log / "layers.log",
+        seconds=LAYERS_SECONDS,
+        what="the build of the layers",
+        way_out="Is the network there? Run make up again to go on.",
+    )
+
+
+def bootstrap(places: Places, target: Target) -> bool:
+    """Runs `cdk bootstrap` once for this emulator; False when it was done before."""
+    client = target.client("cloudformation")
+    names = {stack["StackName"] for stack in client.describe_stacks()["Stacks"]}
+    if BOOTSTRAP_STACK in names:
+        return False
+    _cdk(places, target, ["bootstrap", f"aws://{ACCOUNT}/{REGION}"], "cdk-bootstrap.log", BOOTSTRAP_SECONDS)
+    return True
+
+
+def deploy(places: Places, target: Target) -> None:
+    """Runs `cdk deploy` of every stack.
+
+    Raises:
+        StepError: it failed, or took longer than five minutes.
+    """
+    arguments = [
+        "deploy",
+        "--all",
+        "--require-approval",
+        "never",
+        "--progress",
+        "events",
+        "--concurrency",
+        "2",
+    ]
+    _cdk(places, target, arguments, "cdk-deploy.log", DEPLOY_SECONDS)
+
+
+def _cdk(places: Places, target: Target, arguments: Sequence[str], log: str, seconds: float) -> None:
+    environment = cdk.environment(places, {**without_aws(os.environ), **local_aws(target.endpoint or "")})
+    run(
+        cdk.command(places, [*arguments, "-c", "env=local", "--output", str(places.assembly)]),
+        cwd=places.root,
+        env=environment,
+        log=places.log / log,
+        seconds=seconds,
+        what=f"cdk {arguments[0]}",
+        way_out="Mend what the log says and run make up again; to start from nothing: make reset, then make up.",
+    )
+
+
+def outputs(deployed: Iterable[Mapping[str, Any]], port: int) -> dict[str, str]:
+    """Every stack output by name, with the API's address in the form that every client can resolve.
+
+    Raises:
+        StepError: no stack has an `ApiUrl`.
+    """
+    flat = {name: value for stack in deployed for name, value in stack["outputs"].items()}
+    if "ApiUrl" not in flat:
+        raise StepError(
+            "no stack has an output ApiUrl", way_out="To start from nothing: make reset, then make up."
+        )
+    return {**flat, "ApiUrl": local_api_url(flat["ApiUrl"], port)}
+
+
+def local_api_url(url: str, port: int) -> str:
+    """`https://<id>.execute-api.<host>/…` as `http://localhost:<port>/_aws/execute-api/<id>/$default`."""
+    api_id = (urlsplit(url).hostname or "").split(".", 1)[0]
+    return f"http://localhost:{port}/_aws/execute-api/{api_id}/$default"
+
+
+def deployed(target: Target) -> list[dict[str, Any]]:
+    """The platform's stacks that the emulator holds."""
+    return stacks(target)

@@ -1,0 +1,110 @@
+"""`millrace up`: from a checkout to a running platform with events in it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from cli.errors import UsageError
+from cli.local import capture, cdk, demo, deploy, emulator
+from cli.local.steps import Steps
+from cli.output import err
+from cli.places import Places, port
+from cli.target import FIRST_ORG, Target
+
+
+def bring_up(places: Places, *, demo_events: bool = True) -> dict[str, Any]:
+    """Sets up, starts, deploys and shows; each step is skipped when it is done.
+
+    Returns:
+        `env`, `apiUrl`, `seconds`, `deployed` (whether this run did) and `events` (the samples with answer and trace).
+
+    Raises:
+        StepError: a step failed; the platform stays as it is then.
+        UsageError: `MILLRACE_PORT` is no port.
+    """
+    try:
+        wanted_port = port()
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    steps = Steps(err)
+    with steps.step("Installing the local AWS"):
+        emulator.install(places)
+    with steps.step("Installing the CDK"):
+        cdk.install(places)
+    with steps.step("Building the layers"):
+        deploy.build_layers(places)
+    with steps.step("Starting the local AWS") as step:
+        step.note = _start(places, wanted_port)
+    target = Target("local", deploy.local_api_url("", wanted_port))
+    deployed = _deploy(places, target, steps)
+    with steps.step("Opening the capture of new events"):
+        outputs = deploy.outputs(deployed["stacks"], wanted_port)
+        target = Target("local", outputs["ApiUrl"], outputs)
+        capture.open_capture(target)
+    with steps.step("Keys of the demo tenants") as step:
+        keys = demo.ensure_keys(places, target)
+        target = Target("local", outputs["ApiUrl"], outputs, keys)
+        # Written last: whoever finds it finds a platform that is ready.
+        places.outputs.write_bytes(orjson.dumps(outputs, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
+        step.note = f"{places.keys.relative_to(places.root)}"
+    events = _send(places, target, steps) if demo_events else []
+    return {
+        "env": "local",
+        "apiUrl": target.api_url,
+        "seconds": round(steps.seconds, 1),
+        "deployed": deployed["now"],
+        "events": events,
+    }
+
+
+def _start(places: Places, wanted_port: int) -> str:
+    found = emulator.running(places)
+    if found is not None and found.port == wanted_port and emulator.healthy(wanted_port):
+        return f"was running on port {wanted_port}"
+    if found is not None:
+        emulator.stop(places, found)
+    started = emulator.start(places, wanted_port)
+    return f"{emulator.endpoint(started.port)}, process {started.pid}"
+
+
+def _deploy(places: Places, target: Target, steps: Steps) -> dict[str, Any]:
+    wanted = deploy.fingerprint(places.root)
+    with steps.step("Looking at what is deployed") as step:
+        stacks = deploy.deployed(target)
+        current = deploy.is_current(places, wanted, stacks)
+        step.note = "nothing has changed" if current else "something is new"
+    if current:
+        return {"stacks": stacks, "now": False}
+    # The old outputs would speak of a platform that is being changed.
+    places.outputs.unlink(missing_ok=True)
+    with steps.step("cdk bootstrap") as step:
+        step.note = "" if deploy.bootstrap(places, target) else "was done"
+    with steps.step("cdk deploy") as step:
+        deploy.deploy(places, target)
+        stacks = deploy.deployed(target)
+        deploy.note_deployed(places, wanted, stacks)
+        step.note = ", ".join(stack["name"] for stack in stacks)
+    return {"stacks": stacks, "now": True}
+
+
+def _send(places: Places, target: Target, steps: Steps) -> list[dict[str, Any]]:
+    named = demo.samples(places, datetime.now(UTC))
+    with steps.step("Sending sample events") as step:
+        results = demo.send_samples(target, [event for _, event in named])
+        step.note = f"{len(results)} events of {FIRST_ORG}"
+    accepted = [result["eventId"] for result in results if result["status"] == "accepted"]
+    with steps.step("Following them to the lake") as step:
+        traces = demo.await_traces(target, accepted)
+        done = sum(demo.settled(trace) for trace in traces.values())
+        step.note = f"{done} of {len(accepted)} are everywhere"
+    return [
+        {
+            "eventId": event["eventId"],
+            "eventType": event["eventType"],
+            "special": special,
+            "answer": result,
+            "trace": traces.get(event["eventId"]) if result["status"] == "accepted" else None,
+        }
+        for (special, event), result in zip(named, results, strict=True)
+    ]

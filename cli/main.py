@@ -1,0 +1,101 @@
+"""The `millrace` command.
+
+Exit codes: 0 done, 1 refused or a check failed, 2 usage, 3 no platform. An error is one plain sentence.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+from typer.exceptions import TyperException
+
+from cli.commands import contracts, keys, quarantine
+from cli.commands.query import query
+from cli.commands.seed import seed
+from cli.commands.send import send
+from cli.commands.status import status
+from cli.commands.trace import trace
+from cli.errors import CommandError, NoPlatformError
+from cli.local.commands import down, up
+from cli.output import complain, print_json
+
+STOPPED = 130
+
+app = typer.Typer(
+    name="millrace",
+    help="An event data platform that a team owns. Start one on this machine with: make up",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for _command in (up, down, status, send, seed, trace, query):
+    app.command()(_command)
+app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(keys.app, name="keys")
+app.add_typer(contracts.app, name="contracts")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs a command line and returns its exit code."""
+    as_json = "--json" in arguments
+    try:
+        code = app(args=list(arguments), prog_name="millrace", standalone_mode=False)
+    except typer.Exit as done:
+        return done.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        complain("stopped")
+        return STOPPED
+    except TyperException as error:
+        return _end(as_json, error.format_message(), error.exit_code)
+    except CommandError as error:
+        return _end(as_json, str(error), error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has enough of it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001  whatever it was, a person gets a sentence
+        return _unexpected(as_json, error)
+    return code if isinstance(code, int) else 0
+
+
+def _end(as_json: bool, sentence: str, code: int) -> int:
+    if sentence:
+        complain(sentence)
+        if as_json:
+            print_json({"error": sentence})
+    return code
+
+
+def _unexpected(as_json: bool, error: Exception) -> int:
+    """An error that no command expected: from AWS, from our own code, or a fault of the command."""
+    from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
+    from millrace.core.errors import MillraceError
+
+    if os.environ.get("MILLRACE_TRACEBACK"):
+        traceback.print_exception(error)
+    match error:
+        case EndpointConnectionError():
+            return _end(
+                as_json,
+                f"the platform does not answer: {error}. Start it with: make up",
+                NoPlatformError.exit_code,
+            )
+        case NoCredentialsError():
+            return _end(as_json, "no AWS credentials were found", NoPlatformError.exit_code)
+        case ClientError() | BotoCoreError() | MillraceError():
+            return _end(as_json, str(error), 1)
+        case _:
+            sentence = f"{type(error).__name__}: {error}"
+            return _end(as_json, f"{sentence} (a fault of this command; MILLRACE_TRACEBACK=1 shows where)", 1)
+
+
+def main() -> None:
+    """The entry point of `millrace`."""
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""Realistic events of a shop and its payments, the same for the same seed. No I/O, no clock."""
+
+from cli.seeding.timeline import timeline
+
+__all__ = ["timeline"]

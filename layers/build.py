@@ -1,0 +1,214 @@
+"""Assembles the layers of the deployed functions under `build/layers`.
+
+The platform's own layer (our code and the compiled contracts) is assembled at every synth, offline and in about a
+second. The third-party layers come from pip, in a step of their own: `python -m layers.build --env local` builds
+for this interpreter, any other environment for Lambda (python3.13, arm64).
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from millrace.contracts.compile import compile_bundle
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "layers" / "millrace" / "python"
+SCHEMAS = ROOT / "schemas"
+BUILD = ROOT / "build" / "layers"
+THIRD_PARTY = ("runtime", "lake")
+LAMBDA_PYTHON = "3.13"
+# python3.13 on Lambda is Amazon Linux 2023 (glibc 2.34), which runs wheels of both tags.
+LAMBDA_PLATFORMS = ("manylinux2014_aarch64", "manylinux_2_28_aarch64")
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: function and layers together, unzipped.
+UNZIPPED_LIMIT = 250 * 1024 * 1024
+# What no function runs. libarrow_substrait looks like one of these, but the core of Arrow links it.
+TRIMMED_FOLDERS = frozenset({"__pycache__", "tests", "include", "bin"})
+TRIMMED_FILES = (
+    "libarrow_flight*",
+    "libarrow_python_flight*",
+    "_flight*",
+    "*.pxd",
+    "*.pyx",
+    "*.pxi",
+    "*.h",
+    "*.a",
+)
+# Lambda brings these itself.
+TRIMMED_PACKAGES = ("boto3", "botocore", "s3transfer")
+
+
+class BuildError(Exception):
+    """A layer cannot be built as asked."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer's folder (with `python/` in it), whether it holds what it should, and a hash of what it is made of."""
+
+    name: str
+    path: Path
+    built: bool
+    revision: str
+
+
+def platform_layer(*, build: Path = BUILD, source: Path = SOURCE, schemas: Path = SCHEMAS) -> Layer:
+    """Our own code with the compiled contracts in `millrace/bundle`; reassembled only when either has changed."""
+    revision = _hash_files([*_source_files(source), *_source_files(schemas)], relative_to=source.parent)
+    target = build / "millrace"
+    stamp = build / "millrace.stamp"
+    if not (target.is_dir() and _read(stamp) == revision):
+        build.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=build, prefix=".millrace-") as folder:
+            fresh = Path(folder) / "layer"
+            shutil.copytree(
+                source, fresh / "python", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "bundle")
+            )
+            compile_bundle(schemas, fresh / "python" / "millrace" / "bundle")
+            _replace(fresh, target)
+        stamp.write_text(revision)
+    return Layer("millrace", target, built=True, revision=revision)
+
+
+def third_party_layer(name: str, environment: str, *, build: Path = BUILD) -> Layer:
+    """The built layer, or a placeholder that holds the requirements only, so that synth needs no network."""
+    revision = _requirements_revision(name, environment)
+    target = build / f"{name}-{_target(environment)}"
+    if _read(_stamp(target)) == revision and (target / "python").is_dir():
+        return Layer(name, target, built=True, revision=revision)
+    placeholder = build / f"{name}-unbuilt"
+    placeholder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(_requirements(name), placeholder / "requirements.txt")
+    return Layer(name, placeholder, built=False, revision=revision)
+
+
+def install(name: str, environment: str, *, build: Path = BUILD) -> Layer:
+    """Installs and trims a third-party layer, unless what is there was made from the same requirements.
+
+    Raises:
+        BuildError: pip could not install the requirements.
+    """
+    layer = third_party_layer(name, environment, build=build)
+    if layer.built:
+        return layer
+    target = build / f"{name}-{_target(environment)}"
+    with tempfile.TemporaryDirectory(dir=build, prefix=f".{name}-") as folder:
+        fresh = Path(folder) / "layer"
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--only-binary=:all:"]
+        command += ["--target", str(fresh / "python"), "-r", str(_requirements(name))]
+        if environment != "local":
+            command += ["--implementation", "cp", "--python-version", LAMBDA_PYTHON]
+            command += [part for platform in LAMBDA_PLATFORMS for part in ("--platform", platform)]
+        if subprocess.run(command, check=False).returncode != 0:
+            raise BuildError(f"pip could not install layers/{name}/requirements.txt; its reason stands above")
+        trim(fresh / "python")
+        _stamp(target).unlink(missing_ok=True)
+        _replace(fresh, target)
+    _stamp(target).write_text(layer.revision)
+    return third_party_layer(name, environment, build=build)
+
+
+def trim(folder: Path) -> None:
+    """Removes what no function runs: tests, headers, Arrow Flight, and what Lambda has of its own."""
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir():
+            if path.name in TRIMMED_FOLDERS or (path.parent == folder and path.name in TRIMMED_PACKAGES):
+                shutil.rmtree(path)
+        elif any(path.match(pattern) for pattern in TRIMMED_FILES):
+            path.unlink()
+
+
+def check_size(layers: Iterable[Layer], *, limit: int = UNZIPPED_LIMIT) -> int:
+    """The unzipped bytes of all the layers together, as one function may attach them.
+
+    Raises:
+        BuildError: they are more than Lambda takes.
+    """
+    sizes = {layer.name: _size(layer.path) for layer in layers}
+    total = sum(sizes.values())
+    if total > limit:
+        parts = ", ".join(f"{name} {size / 1e6:.0f} MB" for name, size in sizes.items())
+        raise BuildError(
+            f"the layers are {total / 1e6:.0f} MB unzipped, Lambda takes {limit / 1e6:.0f}: {parts}"
+        )
+    return total
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Builds every layer of an environment and says how large they are."""
+    parser = argparse.ArgumentParser(
+        prog="python -m layers.build", description="Builds the layers of the functions."
+    )
+    parser.add_argument("--env", required=True, choices=("local", "dev", "staging", "prod"))
+    environment = parser.parse_args(arguments).env
+    try:
+        layers = [platform_layer(), *(install(name, environment) for name in THIRD_PARTY)]
+        total = check_size(layers)
+    except BuildError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(
+        f"layers for {environment}: {total / 1e6:.0f} of {UNZIPPED_LIMIT / 1e6:.0f} MB in {BUILD}\n"
+    )
+    return 0
+
+
+def _target(environment: str) -> str:
+    return "local" if environment == "local" else "lambda"
+
+
+def _requirements(name: str) -> Path:
+    return ROOT / "layers" / name / "requirements.txt"
+
+
+def _stamp(target: Path) -> Path:
+    return target.with_name(f"{target.name}.stamp")
+
+
+def _requirements_revision(name: str, environment: str) -> str:
+    if environment == "local":
+        machine = f"{sys.version_info.major}.{sys.version_info.minor} {sys.platform} {os.uname().machine}"
+    else:
+        machine = f"{LAMBDA_PYTHON} {' '.join(LAMBDA_PLATFORMS)}"
+    trimmed = [*sorted(TRIMMED_FOLDERS), *TRIMMED_FILES, *TRIMMED_PACKAGES]
+    recipe = "\n".join([machine, *trimmed, _requirements(name).read_text()])
+    return hashlib.sha256(recipe.encode()).hexdigest()
+
+
+def _source_files(folder: Path) -> list[Path]:
+    skipped = {"__pycache__", "bundle"}
+    return sorted(
+        p for p in folder.rglob("*") if p.is_file() and not skipped & set(p.relative_to(folder).parts)
+    )
+
+
+def _hash_files(files: Iterable[Path], *, relative_to: Path) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(os.path.relpath(path, relative_to).encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text() if path.is_file() else None
+
+
+def _replace(fresh: Path, target: Path) -> None:
+    if target.exists():
+        shutil.rmtree(target)
+    fresh.rename(target)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""Plain threshold alarms, all to one topic."""
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+
+def alarm_on(
+    scope: Construct,
+    construct_id: str,
+    *,
+    metric: cloudwatch.IMetric,
+    threshold: float,
+    description: str,
+    topic: sns.ITopic,
+    periods: int = 1,
+) -> cloudwatch.Alarm:
+    """An alarm at or above a threshold; no data is no alarm, because idle is not broken.
+
+    Args:
+        scope: what the alarm watches over.
+        construct_id: the alarm's name in it.
+        metric: the metric with its statistic and period.
+        threshold: in the metric's unit.
+        description: what is wrong when it fires, for whoever is woken by it.
+        topic: where alarm and recovery are said.
+        periods: how many periods in a row must be at the threshold.
+    """
+    alarm = cloudwatch.Alarm(
+        scope,
+        construct_id,
+        metric=metric,
+        threshold=threshold,
+        evaluation_periods=periods,
+        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        alarm_description=description,
+    )
+    action = actions.SnsAction(topic)
+    alarm.add_alarm_action(action)
+    alarm.add_ok_action(action)
+    return alarm

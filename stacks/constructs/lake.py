@@ -1,0 +1,105 @@
+"""The lake's bucket: versioned, encrypted, reached over TLS only, and cleared by prefix and age."""
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from stacks.constructs.waivers import waive
+from stacks.environment import OMISSION_REASONS, EnvironmentSettings, Omission
+
+RAW = "raw/"
+QUARANTINE = "quarantine/"
+DEAD_LETTERS = "dead-letters/"
+# Where Lambda itself puts batches that a stream mapping gave up on. The prefix cannot be chosen.
+# https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
+FAILED_BATCHES = "aws/lambda/"
+ACCESS_LOG_DAYS = 90
+OLD_VERSION_DAYS = 30
+
+
+class Lake(Construct):
+    """The bucket of all events and of what could not become one."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, settings: EnvironmentSettings, key: kms.IKey
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._settings = settings
+        self._removal = RemovalPolicy.RETAIN if settings.retain else RemovalPolicy.DESTROY
+        self._emptied = not settings.retain and not settings.omits(Omission.EMPTYING_BUCKETS)
+        self.bucket = s3.Bucket(
+            self,
+            "Bucket",
+            versioned=True,
+            encryption=s3.BucketEncryption.KMS,
+            encryption_key=key,
+            bucket_key_enabled=True,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            lifecycle_rules=self._lifecycle(),
+            server_access_logs_bucket=self._access_logs(),
+            server_access_logs_prefix=None if settings.omits(Omission.ACCESS_LOG_BUCKET) else "lake/",
+            removal_policy=self._removal,
+            auto_delete_objects=self._emptied,
+        )
+        if settings.omits(Omission.ACCESS_LOG_BUCKET):
+            waive(self.bucket, "S1", OMISSION_REASONS[Omission.ACCESS_LOG_BUCKET])
+
+    def _access_logs(self) -> s3.IBucket | None:
+        if self._settings.omits(Omission.ACCESS_LOG_BUCKET):
+            return None
+        bucket = s3.Bucket(
+            self,
+            "AccessLogs",
+            # S3 delivers access logs to no bucket that is encrypted with a key of KMS.
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            lifecycle_rules=[s3.LifecycleRule(id="expire", expiration=Duration.days(ACCESS_LOG_DAYS))],
+            removal_policy=self._removal,
+            auto_delete_objects=self._emptied,
+        )
+        waive(bucket, "S1", "This bucket holds access logs; logging access to it would never end.")
+        return bucket
+
+    def _lifecycle(self) -> list[s3.LifecycleRule]:
+        lake = self._settings.lake
+        ages = {
+            QUARANTINE: lake.quarantine_expiry_days,
+            DEAD_LETTERS: lake.dead_letter_expiry_days,
+            FAILED_BATCHES: lake.dead_letter_expiry_days,
+        }
+        return [
+            s3.LifecycleRule(
+                id="old-versions-and-broken-uploads",
+                noncurrent_version_expiration=Duration.days(OLD_VERSION_DAYS),
+                abort_incomplete_multipart_upload_after=Duration.days(7),
+            ),
+            *self._raw_rules(),
+            *(
+                s3.LifecycleRule(
+                    id=prefix.strip("/").replace("/", "-"), prefix=prefix, expiration=Duration.days(days)
+                )
+                for prefix, days in ages.items()
+            ),
+        ]
+
+    def _raw_rules(self) -> list[s3.LifecycleRule]:
+        lake = self._settings.lake
+        if lake.raw_infrequent_days is None and lake.raw_expiry_days is None:
+            return []
+        transitions = None
+        if lake.raw_infrequent_days is not None:
+            transitions = [
+                s3.Transition(
+                    storage_class=s3.StorageClass.INFREQUENT_ACCESS,
+                    transition_after=Duration.days(lake.raw_infrequent_days),
+                )
+            ]
+        expiry = None if lake.raw_expiry_days is None else Duration.days(lake.raw_expiry_days)
+        return [s3.LifecycleRule(id="raw", prefix=RAW, transitions=transitions, expiration=expiry)]

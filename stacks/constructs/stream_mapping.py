@@ -1,0 +1,97 @@
+"""The mapping from a stream to a function, with the failure settings that every consumer here relies on."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aws_cdk import Duration
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from stacks.constructs.alarms import alarm_on
+from stacks.constructs.fleet import Fleet
+from stacks.constructs.lake import FAILED_BATCHES
+from stacks.constructs.platform_function import PlatformFunction
+from stacks.environment import Omission
+
+BATCH_SIZE = 500
+LAG_ALARM = Duration.minutes(15)
+
+
+class StreamMapping(Construct):
+    """Batches in order, from the oldest record on, retried until they pass or are too old.
+
+    The consumer itself sets poison aside, so a batch that fails is one whose dependency fails: it comes back
+    whole (no partial answers, no halving) and without a limit of attempts up to the age limit.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        fleet: Fleet,
+        function: PlatformFunction,
+        source_arn: str,
+        maximum_age: Duration,
+        failed_batches: s3.IBucket,
+        filters: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Makes the mapping.
+
+        Args:
+            scope: the stack.
+            construct_id: its name there.
+            fleet: the stack's; it says what the environment leaves out.
+            function: the consumer, which may read the source already.
+            source_arn: a data stream or a table's stream.
+            maximum_age: of a record; older ones go to the bucket with their whole batch.
+            failed_batches: the bucket, below the prefix that Lambda itself chooses.
+            filters: which records are delivered at all.
+        """
+        super().__init__(scope, construct_id)
+        keeps_failures = not fleet.settings.omits(Omission.STREAM_FAILURE_DESTINATIONS)
+        if keeps_failures:
+            function.allow("s3:ListBucket", on=[failed_batches.bucket_arn])
+            function.allow_prefix(
+                "s3:PutObject",
+                bucket=failed_batches,
+                prefix=FAILED_BATCHES,
+                reason="Lambda names the objects of failed batches by mapping, shard and moment, in this function's role.",
+            )
+        mapping = lambda_.EventSourceMapping(
+            self,
+            "Mapping",
+            target=function.function,
+            event_source_arn=source_arn,
+            batch_size=BATCH_SIZE,
+            starting_position=lambda_.StartingPosition.TRIM_HORIZON,
+            bisect_batch_on_error=False,
+            report_batch_item_failures=False,
+            parallelization_factor=1,
+            max_record_age=maximum_age,
+            filters=filters,
+        )
+        resource = mapping.node.default_child
+        if not isinstance(resource, lambda_.CfnEventSourceMapping):
+            raise TypeError("an EventSourceMapping is made of one CfnEventSourceMapping")
+        resource.maximum_retry_attempts = -1
+        if keeps_failures:
+            # Not S3OnFailureDestination: it would let the function read, write and delete in the whole bucket.
+            resource.destination_config = lambda_.CfnEventSourceMapping.DestinationConfigProperty(
+                on_failure=lambda_.CfnEventSourceMapping.OnFailureProperty(
+                    destination=failed_batches.bucket_arn
+                )
+            )
+        if fleet.alarms is not None:
+            alarm_on(
+                self,
+                "Behind",
+                metric=function.function.metric(
+                    "IteratorAge", statistic="Maximum", period=Duration.minutes(5)
+                ),
+                threshold=LAG_ALARM.to_milliseconds(),
+                description=f"{function.node.id} is behind its stream; batches that stay too long leave it unread.",
+                topic=fleet.alarms,
+                periods=2,
+            )

@@ -1,0 +1,174 @@
+"""What reads the log and the table's stream, and the first subscriber of the bus. All of it can be made again."""
+
+from pathlib import Path
+
+from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from stacks.constructs.fleet import Fleet
+from stacks.constructs.lake import DEAD_LETTERS, RAW
+from stacks.constructs.platform_function import PlatformFunction
+from stacks.constructs.stream_mapping import StreamMapping
+from stacks.constructs.subscriber import SubscriberQueue
+from stacks.environment import EnvironmentSettings
+from stacks.storage import StorageStack
+
+# A table's stream keeps a day; what is left of it is for finding out why a batch does not pass.
+TABLE_STREAM_AGE = Duration.hours(20)
+LOG_MARGIN_HOURS = 6
+EVENT_SOURCE = "millrace.events"
+
+
+class ConsumersStack(Stack):
+    """Archive and route from the log, project from the table's stream, and a queue behind the bus."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: EnvironmentSettings,
+        storage: StorageStack,
+        layers: Path,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._settings = settings
+        self._storage = storage
+        self._fleet = Fleet(
+            self,
+            "Fleet",
+            settings=settings,
+            third_party=("runtime", "lake"),
+            layers=layers,
+            alarms=storage.alarms,
+        )
+        self._read_log(self._archive_events())
+        self._read_log(self._route_events())
+        self._read_inserts(self._project_events())
+        subscriber = SubscriberQueue(
+            self, "Subscriber", settings=settings, bus=storage.bus, source=EVENT_SOURCE, alarms=storage.alarms
+        )
+        CfnOutput(self, "SubscriberQueue", value=subscriber.queue.queue_url)
+
+    def _archive_events(self) -> PlatformFunction:
+        function = self._consumer(
+            "archive_events",
+            description="Writes the log's events to the lake as Parquet, with a manifest of what lies where.",
+            memory_mb=1769,
+            layers=("runtime", "lake"),
+            variables={
+                "metadata_table": self._storage.metadata.table.table_name,
+                "lake_bucket": self._storage.lake.bucket_name,
+            },
+        )
+        self._allow_writing_metadata(function)
+        function.allow_prefix(
+            "s3:PutObject",
+            bucket=self._storage.lake,
+            prefix=RAW,
+            reason="Objects are named by tenant, category, day and the sequence numbers they hold.",
+        )
+        return function
+
+    def _route_events(self) -> PlatformFunction:
+        function = self._consumer(
+            "route_events",
+            description="Publishes the events whose contract says so on the bus.",
+            memory_mb=512,
+            variables={
+                "metadata_table": self._storage.metadata.table.table_name,
+                "lake_bucket": self._storage.lake.bucket_name,
+                "event_bus": self._storage.bus.event_bus_name,
+            },
+        )
+        self._allow_writing_metadata(function)
+        function.allow("events:PutEvents", on=[self._storage.bus.event_bus_arn])
+        return function
+
+    def _project_events(self) -> PlatformFunction:
+        function = self._consumer(
+            "project_events",
+            description="Keeps the events of each user in their order, as pointers.",
+            memory_mb=512,
+            variables={
+                "user_events_table": self._storage.user_events.table.table_name,
+                "lake_bucket": self._storage.lake.bucket_name,
+            },
+        )
+        function.allow(
+            "dynamodb:BatchWriteItem", "dynamodb:PutItem", on=[self._storage.user_events.table.table_arn]
+        )
+        return function
+
+    def _consumer(
+        self,
+        stem: str,
+        *,
+        description: str,
+        memory_mb: int,
+        variables: dict[str, str],
+        layers: tuple[str, ...] = ("runtime",),
+    ) -> PlatformFunction:
+        function = PlatformFunction(
+            self,
+            stem,
+            fleet=self._fleet,
+            description=description,
+            memory_mb=memory_mb,
+            timeout=Duration.minutes(2),
+            layers=layers,
+            variables=variables,
+        )
+        function.allow_use_of(self._storage.data_key)
+        function.allow_prefix(
+            "s3:PutObject",
+            bucket=self._storage.lake,
+            prefix=f"{DEAD_LETTERS}{stem}/",
+            reason="A record that can never succeed becomes an object of its own, named by where it was in its stream.",
+        )
+        return function
+
+    def _allow_writing_metadata(self, function: PlatformFunction) -> None:
+        function.allow(
+            "dynamodb:BatchWriteItem", "dynamodb:PutItem", on=[self._storage.metadata.table.table_arn]
+        )
+
+    def _read_log(self, function: PlatformFunction) -> None:
+        stream = self._storage.stream
+        function.allow(
+            "kinesis:DescribeStream",
+            "kinesis:DescribeStreamSummary",
+            "kinesis:GetRecords",
+            "kinesis:GetShardIterator",
+            "kinesis:ListShards",
+            on=[stream.stream_arn],
+        )
+        StreamMapping(
+            self,
+            f"{function.node.id}FromLog",
+            fleet=self._fleet,
+            function=function,
+            source_arn=stream.stream_arn,
+            maximum_age=Duration.hours(self._settings.stream.retention_hours - LOG_MARGIN_HOURS),
+            failed_batches=self._storage.lake,
+        )
+
+    def _read_inserts(self, function: PlatformFunction) -> None:
+        stream_arn = self._storage.events.table.table_stream_arn
+        if stream_arn is None:
+            raise ValueError("the Events table has no stream")
+        function.allow(
+            "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", on=[stream_arn]
+        )
+        StreamMapping(
+            self,
+            f"{function.node.id}FromTable",
+            fleet=self._fleet,
+            function=function,
+            source_arn=stream_arn,
+            maximum_age=TABLE_STREAM_AGE,
+            failed_batches=self._storage.lake,
+            # In the table's stream an event id is inserted once; expiry and corrections are not events.
+            filters=[lambda_.FilterCriteria.filter({"eventName": lambda_.FilterRule.is_equal("INSERT")})],
+        )

@@ -1,0 +1,172 @@
+"""The settings of each environment, and what `local` leaves out and why."""
+
+import platform
+import sys
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Literal
+
+from millrace.core.settings import Environment
+from pydantic import BaseModel, ConfigDict, Field
+
+HOURS_PER_DAY = 24
+LAMBDA_RUNTIME = "python3.13"
+
+
+class Omission(StrEnum):
+    """What an environment leaves out because what it runs on does not have it."""
+
+    EMPTYING_BUCKETS = "emptying-buckets"
+    STREAM_FAILURE_DESTINATIONS = "stream-failure-destinations"
+    TARGET_DEAD_LETTERS = "target-dead-letters"
+    ALARMS = "alarms"
+    ACCESS_LOG_BUCKET = "access-log-bucket"
+
+
+OMISSION_REASONS: Mapping[Omission, str] = MappingProxyType(
+    {
+        Omission.EMPTYING_BUCKETS: (
+            "The function that empties a bucket before its stack is destroyed needs a part of the AWS SDK that the "
+            "emulator has not: the deploy would wait for it for ever. `make down` throws the whole platform away."
+        ),
+        Omission.STREAM_FAILURE_DESTINATIONS: (
+            "The emulator retries a failed batch of a stream for ever and sends nothing to an on-failure destination."
+        ),
+        Omission.TARGET_DEAD_LETTERS: (
+            "The emulator's event bus has no dead-letter queues for a rule's target; the subscriber's queue has its own."
+        ),
+        Omission.ALARMS: (
+            "The emulator has no metrics of functions that a stream or the HTTP API calls, so no alarm could fire."
+        ),
+        Omission.ACCESS_LOG_BUCKET: "The emulator writes no server access logs of buckets.",
+    }
+)
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StreamSettings(_Settings):
+    """The log: provisioned shards, or as many as it takes (`shards` is None)."""
+
+    shards: int | None = Field(default=None, ge=1)
+    retention_hours: int = Field(ge=24, le=8760)
+
+
+class LakeSettings(_Settings):
+    """How long the lake keeps what in which class, in days; None keeps it."""
+
+    raw_infrequent_days: int | None = None
+    raw_expiry_days: int | None = None
+    quarantine_expiry_days: int = 90
+    dead_letter_expiry_days: int = 180
+
+
+class ThrottleSettings(_Settings):
+    """Requests a second that the HTTP API lets through, over all callers."""
+
+    rate: int
+    burst: int
+
+
+class EnvironmentSettings(_Settings):
+    """All that differs between environments. Names and structure do not."""
+
+    name: Environment
+    runtime: str = LAMBDA_RUNTIME
+    architecture: Literal["arm64", "x86_64"] = "arm64"
+    retain: bool
+    point_in_time_recovery: bool
+    deletion_protection: bool
+    stream: StreamSettings
+    lake: LakeSettings
+    throttle: ThrottleSettings
+    log_retention_days: int
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    # One printed line an invocation: see millrace.core.settings.
+    alarms: bool
+    # New accounts have few concurrent executions to give away, so nothing is reserved unless it stands here.
+    reserved_concurrency: Mapping[str, int] = Field(default_factory=dict)
+    omissions: frozenset[Omission] = frozenset()
+
+    def omits(self, what: Omission) -> bool:
+        """Whether this environment leaves something out; `OMISSION_REASONS` says why."""
+        return what in self.omissions
+
+
+def _local() -> EnvironmentSettings:
+    return EnvironmentSettings(
+        name="local",
+        # The emulator runs a function on its own interpreter, which is the one that runs this.
+        runtime=f"python{sys.version_info.major}.{sys.version_info.minor}",
+        architecture="arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64",
+        retain=False,
+        point_in_time_recovery=False,
+        deletion_protection=False,
+        stream=StreamSettings(shards=1, retention_hours=HOURS_PER_DAY),
+        lake=LakeSettings(raw_expiry_days=30),
+        throttle=ThrottleSettings(rate=1000, burst=2000),
+        log_retention_days=7,
+        alarms=False,
+        omissions=frozenset(Omission),
+    )
+
+
+def _dev() -> EnvironmentSettings:
+    return EnvironmentSettings(
+        name="dev",
+        retain=False,
+        point_in_time_recovery=False,
+        deletion_protection=False,
+        stream=StreamSettings(shards=1, retention_hours=HOURS_PER_DAY),
+        lake=LakeSettings(raw_expiry_days=30),
+        throttle=ThrottleSettings(rate=50, burst=100),
+        log_retention_days=7,
+        alarms=False,
+    )
+
+
+def _staging() -> EnvironmentSettings:
+    return EnvironmentSettings(
+        name="staging",
+        retain=False,
+        point_in_time_recovery=True,
+        deletion_protection=False,
+        stream=StreamSettings(retention_hours=3 * HOURS_PER_DAY),
+        lake=LakeSettings(raw_infrequent_days=30, raw_expiry_days=90),
+        throttle=ThrottleSettings(rate=500, burst=1000),
+        log_retention_days=30,
+        alarms=True,
+    )
+
+
+def _prod() -> EnvironmentSettings:
+    return EnvironmentSettings(
+        name="prod",
+        retain=True,
+        point_in_time_recovery=True,
+        deletion_protection=True,
+        stream=StreamSettings(retention_hours=7 * HOURS_PER_DAY),
+        lake=LakeSettings(raw_infrequent_days=90),
+        throttle=ThrottleSettings(rate=2000, burst=4000),
+        log_retention_days=365,
+        alarms=True,
+    )
+
+
+ENVIRONMENTS: Mapping[str, EnvironmentSettings] = MappingProxyType(
+    {settings.name: settings for settings in (_local(), _dev(), _staging(), _prod())}
+)
+
+
+def environment_named(name: str) -> EnvironmentSettings:
+    """The settings of an environment.
+
+    Raises:
+        ValueError: there is no environment of that name.
+    """
+    if name not in ENVIRONMENTS:
+        raise ValueError(f"-c env={name}: there are {', '.join(ENVIRONMENTS)}")
+    return ENVIRONMENTS[name]

@@ -107,6 +107,9 @@ def test_a_full_batch_does_not_wait_for_the_window(setup: Setup) -> None:
     assert recorder.batches == [[0, 1]]
     driver.run_until_idle()
     assert recorder.at == [0.0, 300.0]
+    fill(stream, 2)
+    driver.run_until_idle()
+    assert recorder.at == [0.0, 300.0, 300.0]
 
 
 def test_a_batch_ends_at_six_megabytes_and_then_does_not_wait(setup: Setup) -> None:
@@ -187,8 +190,12 @@ def test_trim_horizon_is_the_oldest_record_that_is_kept(setup: Setup) -> None:
     assert driver.statistics("late").discarded.total() == 0
 
 
-def test_records_that_expire_unread_are_lost_and_counted(setup: Setup) -> None:
-    stream, recorder, driver = setup(retention=timedelta(hours=48))
+def test_records_that_expire_unread_are_lost_and_no_destination_hears_of_them(setup: Setup) -> None:
+    destination = FailureDestination("s3")
+    settings = MappingSettings(
+        starting_position="TRIM_HORIZON", maximum_record_age_in_seconds=36_000, on_failure=destination
+    )
+    stream, recorder, driver = setup(settings, retention=timedelta(hours=48))
     fill(stream, 3)
     stream.clock.advance(timedelta(hours=47))
     stream.put("user-1", "3")
@@ -196,6 +203,7 @@ def test_records_that_expire_unread_are_lost_and_counted(setup: Setup) -> None:
     driver.run_until_idle()
     assert recorder.flat == [3]
     assert driver.statistics("archive_events").discarded == {"Expired": 3}
+    assert destination.documents == []
 
 
 def test_every_mapping_of_a_stream_gets_every_record_at_its_own_pace(setup: Setup) -> None:

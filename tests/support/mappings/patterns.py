@@ -165,8 +165,7 @@ def _rule_matches(rule: Any, value: Any) -> bool:
     if value is _MISSING or isinstance(value, dict):
         return isinstance(rule, dict) and rule.get("exists") is False
     if not isinstance(rule, dict):
-        # ``True == 1`` in Python; JSON keeps the two apart.
-        return type(rule) is type(value) and bool(rule == value)
+        return bool(rule == value)
     ((name, wanted),) = rule.items()
     return _OPERATORS[name](wanted, value)
 

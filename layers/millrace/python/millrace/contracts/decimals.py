@@ -7,6 +7,7 @@ will read.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 SCALE = 4
@@ -25,12 +26,6 @@ def is_decimal(schema: dict[str, Any]) -> bool:
     return schema.get("multipleOf") == STEP
 
 
-def fits(value: float) -> bool:
-    """Whether a number's shortest decimal text has at most four decimals."""
-    # `round` works on the decimal text, not by multiplying: 0.07 * 10000 would already be no integer.
-    return isinstance(value, int) or round(value, SCALE) == value
-
-
 def without_step(schema: Any) -> Any:
     """The same JSON Schema without the decimals' `multipleOf`, for a validator that leaves them to `checker`."""
     if isinstance(schema, list):
@@ -41,19 +36,80 @@ def without_step(schema: Any) -> Any:
     return {key: without_step(part) for key, part in schema.items() if not (decimal and key == "multipleOf")}
 
 
-def checker(schema: dict[str, Any]) -> Callable[[Any], list[Found]] | None:
-    """A function from an event's part to its decimals that do not fit; None if the schema has no decimal."""
-    paths = list(_paths(schema, ()))
+@dataclass(frozen=True, slots=True)
+class Checker:
+    """Finds the decimals of an event that do not fit.
+
+    Attributes:
+        fit: a quick verdict; False also for an event whose shape is so wrong that only `errors` can tell.
+        errors: path and value of each that does not fit, in an event of any shape.
+    """
+
+    fit: Callable[[Any], bool]
+    errors: Callable[[Any], list[Found]]
+
+
+def checker(data: dict[str, Any]) -> Checker | None:
+    """The checker of events whose `data` has this JSON Schema; None if that has no decimal."""
+    paths = [("data", *path) for path in _paths(data, ())]
     if not paths:
         return None
 
-    def check(value: Any) -> list[Found]:
+    def errors(event: Any) -> list[Found]:
         found: list[Found] = []
         for path in paths:
-            _walk(value, path, 0, (), found)
+            _walk(event, path, 0, (), found)
         return found
 
-    return check
+    return Checker(_quick(paths) or (lambda event: not errors(event)), errors)
+
+
+def _quick(paths: list[_Path]) -> Callable[[Any], bool] | None:
+    """For decimals in payload and metadata themselves and in objects of their arrays, which is where most are.
+
+    This runs for every event: a general walk over the paths takes longer than the rest of validation.
+    """
+    scalars = tuple((path[1], path[2]) for path in paths if len(path) == 3)
+    arrays = tuple((path[1], path[2], path[4]) for path in paths if len(path) == 5 and path[3] is _ITEMS)
+    if len(scalars) + len(arrays) < len(paths) or any(_ITEMS in pair for pair in scalars):
+        return None
+
+    def fit(event: Any) -> bool:
+        try:
+            data = event["data"]
+            for part, name in scalars:
+                holder = data.get(part)
+                if holder:
+                    number = holder.get(name)
+                    # Equal to n / 10⁴ for a whole n: then its text has no more decimals. Where that product was too
+                    # coarse to tell, the slower and exact way decides.
+                    if (
+                        number.__class__ is float
+                        and number != (number * 1e4 + 0.5) // 1 / 1e4
+                        and not _fits(number)
+                    ):
+                        return False
+            for part, array, name in arrays:
+                holder = data.get(part)
+                if holder:
+                    for item in holder.get(array) or ():
+                        number = item.get(name)
+                        if (
+                            number.__class__ is float
+                            and number != (number * 1e4 + 0.5) // 1 / 1e4
+                            and not _fits(number)
+                        ):
+                            return False
+        except (AttributeError, KeyError, TypeError):
+            return False
+        return True
+
+    return fit
+
+
+def _fits(value: float) -> bool:
+    # `round` works on the decimal text, not by multiplying: 0.07 * 10000 would already be no integer.
+    return round(value, SCALE) == value
 
 
 def _paths(schema: dict[str, Any], above: _Path) -> Iterator[_Path]:
@@ -77,5 +133,5 @@ def _walk(value: Any, path: _Path, at: int, trail: tuple[str | int, ...], found:
             return
         value = value[part]
         trail = (*trail, part)
-    if isinstance(value, float) and round(value, SCALE) != value:
+    if isinstance(value, float) and not _fits(value):
         found.append((trail, value))

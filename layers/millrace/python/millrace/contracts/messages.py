@@ -1,7 +1,7 @@
 """From what the validator finds to the interface's codes and sentences."""
 
-import json
 from collections.abc import Iterator
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from jsonschema_rs import ValidationError
@@ -20,6 +20,7 @@ _TYPES = {
     "object": "an object",
     "array": "an array",
 }
+_WORDS = {"True": "true", "False": "false", "None": "null"}
 # Keyword → code, direction, and what is counted.
 _COUNTED = {
     "minLength": ("minimum", "least", "character"),
@@ -73,8 +74,11 @@ def shown(value: Any) -> str:
     if isinstance(value, list):
         return "an array"
     # Cut before it is written: a text of a megabyte is not written out to show twenty characters of it.
-    cut = value[: _MAX_VALUE * 2] if isinstance(value, str) else value
-    text = json.dumps(cut, ensure_ascii=True, default=str)
+    text = (
+        encode_basestring_ascii(value[: _MAX_VALUE * 2])
+        if isinstance(value, str)
+        else _WORDS.get(str(value), str(value))
+    )
     return text if len(text) <= _MAX_VALUE else text[: _MAX_VALUE - 1] + "…"
 
 

@@ -1,6 +1,6 @@
 """JSON pointers (RFC 6901) into events, parsed once and read often."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -16,12 +16,12 @@ def write(parts: Iterable[str | int]) -> str:
 
 def read(event: Any, parts: tuple[str, ...]) -> Any:
     """What stands there; None where nothing does, and where a part leads through something that is no object."""
-    value = event
-    for part in parts:
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(part)
-    return value
+    try:
+        for part in parts:
+            event = event[part]
+    except (KeyError, TypeError, IndexError):
+        return None
+    return event
 
 
 def as_text(value: Any) -> str | None:

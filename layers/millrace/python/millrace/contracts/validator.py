@@ -4,7 +4,7 @@ The common case is one call into the compiled schema that says "valid". Only for
 collected and put into words.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -29,7 +29,7 @@ class Validator:
         """Without a contract it judges the envelope alone, whatever the data holds."""
         self._contract = contract
         self._schema: jsonschema_rs.Draft202012Validator | None = None
-        self._decimals: Callable[[Any], list[decimals.Found]] | None = None
+        self._decimals: decimals.Checker | None = None
         self._rules: tuple[rules.Rule, ...] = ()
         self._hidden: frozenset[str] = frozenset()
 
@@ -40,33 +40,21 @@ class Validator:
             event: a parsed JSON document of any type.
         """
         schema = self._schema or self._compile()
-        if schema.is_valid(event):
-            if self._decimals is None and not self._rules:
-                return []
-            found = self._decimal_errors(event)
-        else:
-            found = [
-                error
-                for finding in islice(schema.iter_errors(event), _MAX_FINDINGS)
-                for error in messages.from_validation(
-                    finding, show_value=self._is_shown(finding.instance_path)
-                )
-            ]
-            found += self._decimal_errors(event)
+        found: list[FieldError] = []
+        if not schema.is_valid(event):
+            for finding in islice(schema.iter_errors(event), _MAX_FINDINGS):
+                found += messages.from_validation(finding, show_value=self._is_shown(finding.instance_path))
+        if self._decimals is not None and not self._decimals.fit(event):
+            for path, value in self._decimals.errors(event):
+                found.append(messages.decimal_error(path, value, show_value=self._is_shown(path)))
         for rule in self._rules:
+            # Where what a rule reads is wrong already, the rule would only say the same once more.
+            if found and _touches(found, rule.reads):
+                continue
             error = rule.check(event)
-            # What a rule reads is wrong already: then the rule would only say the same once more.
-            if error is not None and not _touches(found, rule.reads):
+            if error is not None:
                 found.append(error)
-        return _ordered(found) if found else found
-
-    def _decimal_errors(self, event: Any) -> list[FieldError]:
-        if self._decimals is None:
-            return []
-        return [
-            messages.decimal_error(path, value, show_value=self._is_shown(path))
-            for path, value in self._decimals(event)
-        ]
+        return _ordered(found) if len(found) > 1 else found
 
     def _compile(self) -> jsonschema_rs.Draft202012Validator:
         contract = self._contract
@@ -74,7 +62,7 @@ class Validator:
             whole = envelope.schema(envelope.ANY_DATA)
         else:
             whole = envelope.schema(contract.data_schema, contract.event_type)
-        self._decimals = decimals.checker(whole)
+        self._decimals = decimals.checker(contract.data_schema) if contract else None
         compiled = (rules.compile_rule(rule) for rule in (contract.rules if contract else ()))
         self._rules = tuple(rule for rule in compiled if rule is not None)
         classes = contract.classification if contract else {}

@@ -1,0 +1,15 @@
+"""A platform in process for each test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.platform import Platform, platform
+
+
+@pytest.fixture
+def running(bundle: Path) -> Iterator[Platform]:
+    """Both tenants on empty stores."""
+    with platform(bundle) as found:
+        yield found

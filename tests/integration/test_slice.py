@@ -1,0 +1,175 @@
+"""An event's whole way through the real handlers: posted, stored, projected, archived, routed, read, traced."""
+
+import io
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.support import events
+from tests.support.mappings import Faults
+from tests.support.platform import ACME, GLOBEX, Platform, ids, platform
+
+EVENT, LIST, TRACE = "/v1/events/{eventId}", "/v1/events", "/v1/events/{eventId}/trace"
+
+
+def archived(running: Platform) -> Counter[tuple[str, str]]:
+    found: Counter[tuple[str, str]] = Counter()
+    for key, body in running.objects("raw/events/").items():
+        table = pq.read_table(io.BytesIO(body)).to_pylist()
+        assert {row["org_id"] for row in table} == {key.split("/")[2].removeprefix("org=")}
+        found.update((row["org_id"], row["event_id"]) for row in table)
+    return found
+
+
+def test_one_event_goes_the_whole_way(running: Platform) -> None:
+    event = events.order()
+    posted = running.post(event)
+    assert posted["status"] == 202
+    assert posted["body"]["results"] == [{"index": 0, "eventId": event["eventId"], "status": "accepted"}]
+    running.settle()
+
+    stored = running.get(EVENT, eventId=event["eventId"])["body"]
+    assert {name: stored[name] for name in event} == event
+    assert stored["eventSource"] == f"shop of {ACME}"
+    assert stored["userId"] == "usr_4711"
+    assert stored["platform"]["orgId"] == ACME
+    assert stored["platform"]["category"] == "business-events"
+    assert stored["platform"]["contract"].startswith("order.created/")
+    assert stored["platform"]["day"] == event["timestamp"][:10]
+
+    trace = running.get(TRACE, eventId=event["eventId"])["body"]
+    assert trace["status"] == "complete"
+    assert [step["step"] for step in trace["steps"]] == ["accepted", "projected", "archived", "routed"]
+    found = {step["step"]: step["detail"] for step in trace["steps"]}["archived"]["object"]
+    assert found.startswith("s3://lake/raw/events/org=org_acme/category=business-events/year=")
+    row = pq.read_table(io.BytesIO(running.objects(found.removeprefix("s3://lake/")).popitem()[1])).to_pylist()[0]
+    assert row["event_id"] == event["eventId"]
+    assert running.messages()[0]["detail"] == stored
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("eventType", "order.created"),
+        ("userId", "usr_4711"),
+        ("correlationId", "checkout-17"),
+        ("sessionId", "ses_17"),
+        ("entity", "order:ord_7"),
+    ],
+)
+def test_every_access_path_lists_newest_first_and_pages(running: Platform, name: str, value: str) -> None:
+    sent = [
+        events.order(timestamp=f"2026-11-{day:02d}T10:00:00+02:00", payload={"orderId": "ord_7"})
+        for day in range(10, 21)
+    ]
+    assert running.post(sent)["body"]["accepted"] == len(sent)
+    running.post(events.order(payload={"orderId": "ord_7"}), org=GLOBEX)
+    running.settle()
+    newest_first = ids(reversed(sent))
+
+    whole = running.get(LIST, query={name: value})["body"]
+    assert ids(whole["items"]) == newest_first
+    assert whole["cursor"] is None
+
+    collected: list[str] = []
+    cursor: str | None = None
+    for _ in range(10):
+        query = {name: value, "limit": "4", **({"cursor": cursor} if cursor else {})}
+        page = running.get(LIST, query=query)["body"]
+        collected += ids(page["items"])
+        cursor = page["cursor"]
+        if cursor is None:
+            break
+    assert collected == newest_first
+
+    between = {name: value, "from": "2026-11-12T08:00:00Z", "to": "2026-11-14T08:00:00Z"}
+    assert ids(running.get(LIST, query=between)["body"]["items"]) == [sent[3]["eventId"], sent[2]["eventId"]]
+
+
+def test_a_tenant_reads_nothing_of_another(running: Platform) -> None:
+    event = events.order()
+    refused = events.order(payload={"totalAmount": -1})
+    quarantined = running.post([event, refused])["body"]["results"][1]["quarantineId"]
+    running.settle()
+
+    assert running.get(EVENT, org=GLOBEX, eventId=event["eventId"])["status"] == 404
+    assert running.get(TRACE, org=GLOBEX, eventId=event["eventId"])["status"] == 404
+    assert running.get("/v1/quarantine/{id}", org=GLOBEX, id=quarantined)["status"] == 404
+    assert running.get("/v1/quarantine", org=GLOBEX)["body"]["items"] == []
+    for query in ({"eventType": "order.created"}, {"userId": "usr_4711"}, {"sessionId": "ses_17"}):
+        assert running.get(LIST, org=GLOBEX, query=query)["body"]["items"] == []
+    # Even the same id is another event for another tenant.
+    assert running.post(event, org=GLOBEX)["body"]["accepted"] == 1
+
+
+def test_a_cursor_serves_one_tenant_and_one_query(running: Platform) -> None:
+    for org in (ACME, GLOBEX):
+        assert running.post([events.order() for _ in range(3)], org=org)["body"]["accepted"] == 3
+    query = {"eventType": "order.created", "limit": "1"}
+    cursor = running.get(LIST, query=query)["body"]["cursor"]
+    assert running.get(LIST, query={**query, "cursor": cursor})["status"] == 200
+    assert running.get(LIST, org=GLOBEX, query={**query, "cursor": cursor})["status"] == 400
+    assert running.get(LIST, query={"userId": "usr_4711", "cursor": cursor})["status"] == 400
+    for broken in ("", "x", "e30", "bnVsbA", "WyJhIl0"):
+        assert running.get(LIST, query={**query, "cursor": broken})["status"] == 400
+
+
+def test_a_user_called_like_a_session_meets_no_session(running: Platform) -> None:
+    of_user = events.transaction(user=7, sessionId="17", userId="7")
+    named = events.health_check(userId="session:17")
+    of_session = events.health_check(sessionId="17")
+    assert running.post([of_user, named, of_session])["body"]["accepted"] == 3
+    running.settle()
+    owners = {row["eventId"]["S"]: row["userKey"]["S"] for row in running.rows("UserEvents")}
+    assert owners[named["eventId"]] != owners[of_session["eventId"]]
+
+
+def test_the_right_of_a_credential_is_asked_for(running: Platform) -> None:
+    assert running.post(events.order(), scopes="events:read")["status"] == 403
+    assert running.get(LIST, query={"userId": "u"}, scopes="events:write")["status"] == 403
+    assert running.get("/v1/quarantine", scopes="events:read")["status"] == 403
+
+
+def account(answers: list[dict[str, Any]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for answer in answers:
+        total.update({name: answer["body"][name] for name in answer["body"] if name != "results"})
+    return total
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_two_tenants_thousands_of_events_duplicates_and_crashes(bundle: Path, seed: int) -> None:
+    faults = Faults(crash_before=0.1, crash_after=0.1, duplicate_delivery=0.1)
+    rng = random.Random(seed)
+    with platform(bundle, seed=seed, faults=faults) as running:
+        accepted: dict[str, set[str]] = {}
+        for org in (ACME, GLOBEX):
+            good = events.mixed(1000, rng)
+            bad = [{**event, "eventId": events.new_id(rng), "data": {"payload": {}}} for event in good[:20]]
+            again = rng.sample(good, 30)
+            other = [{**event, "correlationId": "another"} for event in rng.sample(good, 5)]
+            # Copies after their first, so that it is known which of two different events is the conflict.
+            sent = [*rng.sample(good + bad, len(good) + len(bad)), *rng.sample(again + other, 35)]
+            answers = [running.post(sent[at : at + 250], org=org) for at in range(0, len(sent), 250)]
+            total = account(answers)
+            assert total == Counter(accepted=1000, duplicates=30, conflicts=5, rejected=20)
+            assert sum(total.values()) == len(sent)
+            accepted[org] = {event["eventId"] for event in good}
+        running.settle()
+
+        everything = {(org, one) for org, found in accepted.items() for one in found}
+        rows = Counter((row["orgId"]["S"], row["eventId"]["S"].split("#")[1]) for row in running.rows("Events"))
+        assert rows == Counter(everything)
+        raw = archived(running)
+        assert set(raw) == everything
+        pointers = Counter((row["orgId"]["S"], row["eventId"]["S"]) for row in running.rows("UserEvents"))
+        assert max(pointers.values()) == 1
+        assert len(pointers) == 2 * 667  # all but the health checks, which have no user
+        routed = {(m["detail"]["platform"]["orgId"], m["detail"]["eventId"]) for m in running.messages()}
+        assert len(routed) == 2 * 667
+        assert routed <= everything
+        assert running.objects("dead-letters/") == {}

@@ -1,0 +1,180 @@
+"""The slice in process: moto's stores, the real handlers, and AWS's mapping semantics between them."""
+
+import base64
+import gzip
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+from moto import mock_aws
+
+from millrace.access.credentials import ALL_SCOPES, create_api_key
+from millrace.core import aws
+from millrace.eventstore.tables import TABLES
+from tests.support.functions import function
+from tests.support.mappings import Faults, KinesisStream, ManualClock, MappingDriver, MappingSettings, Table
+
+ACME, GLOBEX = "org_acme", "org_globex"
+LAKE, BUS = "lake", "millrace-test"
+REQUEST_LIMIT_OFF = "1000000"
+
+
+class Platform:
+    """Two tenants, seven tables, a lake and a bus; `settle` lets every consumer catch up."""
+
+    def __init__(self, stack: ExitStack, *, seed: int = 0, faults: Faults | None = None) -> None:
+        self.dynamodb, self.s3 = boto3.client("dynamodb"), boto3.client("s3")
+        self.kms, self.events, self.sqs = boto3.client("kms"), boto3.client("events"), boto3.client("sqs")
+        for model in TABLES:
+            model.create_table(billing_mode="PAY_PER_REQUEST")
+        self.s3.create_bucket(Bucket=LAKE)
+        self.kms_key = self.kms.create_key()["KeyMetadata"]["KeyId"]
+        self.queue = self._subscribe()
+        self.keys = {
+            org: create_api_key(self.dynamodb, "Metadata", org=org, name=f"shop of {org}", scopes=ALL_SCOPES)
+            for org in (ACME, GLOBEX)
+        }
+        environ = {
+            "ENVIRONMENT": "local",
+            "EVENTS_TABLE": "Events",
+            "USER_EVENTS_TABLE": "UserEvents",
+            "METADATA_TABLE": "Metadata",
+            "LAKE_BUCKET": LAKE,
+            "EVENT_BUS": BUS,
+            "TENANT_KEY_ID": self.kms_key,
+            "EVENTS_PER_SECOND": REQUEST_LIMIT_OFF,
+            "LOG_LEVEL": "ERROR",
+        }
+        stems = ("authorize", "post_events", "read_api", "archive_events", "route_events", "project_events")
+        self.functions = {stem: stack.enter_context(function(stem, environ)) for stem in stems}
+        # What a change record is made from; the clock of the mappings is its own.
+        self.clock = ManualClock(datetime.now(UTC))
+        self.table = Table("Events", keys=("eventId",), clock=self.clock)
+        self.log = KinesisStream("events", shards=2, clock=self.clock)
+        self.table.stream_to(self.log, duplicate_rate=0.05, reorder_window=8)
+        self.driver = MappingDriver(clock=self.clock, seed=seed)
+        self._captured: set[str] = set()
+        settings = MappingSettings(starting_position="TRIM_HORIZON", batch_size=100)
+        inserts = MappingSettings(
+            starting_position="TRIM_HORIZON", batch_size=100, filter_criteria=({"eventName": ["INSERT"]},)
+        )
+        for stem, source, how in (
+            ("archive_events", self.log, settings),
+            ("route_events", self.log, settings),
+            ("project_events", self.table.stream, inserts),
+        ):
+            self.driver.add_mapping(
+                stem, source, self.functions[stem].handler, how, faults=faults if faults is not None else Faults()
+            )
+
+    def post(
+        self,
+        body: object,
+        *,
+        org: str = ACME,
+        content_type: str | None = "application/json",
+        compress: bool = False,
+        scopes: str = " ".join(ALL_SCOPES),
+    ) -> dict[str, Any]:
+        """Posts to `/v1/events` as the gateway hands it on; `body` as bytes, or anything JSON."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"Content-Type": content_type} if content_type is not None else {}
+        if compress:
+            raw = gzip.compress(raw)
+            headers["Content-Encoding"] = "gzip"
+        event = _call("POST /v1/events", org, scopes, headers=headers)
+        event["body"], event["isBase64Encoded"] = base64.b64encode(raw).decode(), True
+        return _answer(self.functions["post_events"].handler(event, None))
+
+    def get(
+        self,
+        route: str,
+        *,
+        org: str = ACME,
+        query: Mapping[str, str] | None = None,
+        scopes: str = " ".join(ALL_SCOPES),
+        **path: str,
+    ) -> dict[str, Any]:
+        """Calls a read: `get("/v1/events/{eventId}", eventId=…)`."""
+        event = _call(f"GET {route}", org, scopes)
+        event["pathParameters"], event["queryStringParameters"] = path, dict(query or {})
+        return _answer(self.functions["read_api"].handler(event, None))
+
+    def settle(self) -> None:
+        """Captures what is new in Events and runs every consumer until nothing is left."""
+        for row in self.rows("Events"):
+            if row["eventId"]["S"] not in self._captured:
+                self._captured.add(row["eventId"]["S"])
+                self.table.put(row)
+        self.log.settle()
+        self.driver.run_until_idle(max_steps=100_000)
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """Every row of a table."""
+        pages = self.dynamodb.get_paginator("scan").paginate(TableName=table)
+        return [item for page in pages for item in page["Items"]]
+
+    def objects(self, prefix: str) -> dict[str, bytes]:
+        """Objects of the lake by key."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=LAKE, Prefix=prefix)
+        names = [found["Key"] for page in pages for found in page.get("Contents", [])]
+        return {name: self.s3.get_object(Bucket=LAKE, Key=name)["Body"].read() for name in names}
+
+    def messages(self) -> list[dict[str, Any]]:
+        """What the subscriber's queue holds, taken out."""
+        found: list[dict[str, Any]] = []
+        while batch := self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages"):
+            found += [json.loads(message["Body"]) for message in batch]
+            for message in batch:
+                self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+    def _subscribe(self) -> str:
+        self.events.create_event_bus(Name=BUS)
+        queue: str = self.sqs.create_queue(QueueName="subscriber")["QueueUrl"]
+        arn = self.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        pattern = json.dumps({"source": ["millrace.events"]})
+        self.events.put_rule(Name="subscriber", EventBusName=BUS, EventPattern=pattern)
+        self.events.put_targets(Rule="subscriber", EventBusName=BUS, Targets=[{"Id": "queue", "Arn": arn}])
+        return queue
+
+
+@contextmanager
+def platform(bundle: Path, *, seed: int = 0, faults: Faults | None = None) -> Iterator[Platform]:
+    """A platform of its own; `bundle` is the fixture that compiled the contracts."""
+    assert bundle.is_dir()
+    aws.client.cache_clear()
+    with ExitStack() as stack:
+        stack.enter_context(mock_aws())
+        yield Platform(stack, seed=seed, faults=faults)
+    aws.client.cache_clear()
+
+
+def _call(route: str, org: str, scopes: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+    said = {"org": org, "principal": f"shop of {org}", "scopes": scopes}
+    return {
+        "version": "2.0",
+        "routeKey": route,
+        "headers": dict(headers or {}),
+        "requestContext": {
+            "requestId": str(uuid.uuid4()),
+            "authorizer": {"lambda": said},
+            "http": {"sourceIp": "203.0.113.7", "method": route.split()[0]},
+        },
+        "isBase64Encoded": False,
+    }
+
+
+def _answer(response: dict[str, Any]) -> dict[str, Any]:
+    assert response["headers"]["x-request-id"]
+    return {"status": response["statusCode"], "headers": response["headers"], "body": json.loads(response["body"])}
+
+
+def ids(items: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The event ids of envelopes."""
+    return [str(item["eventId"]) for item in items]

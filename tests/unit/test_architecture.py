@@ -1,0 +1,99 @@
+"""The code keeps to the import table of docs/architecture.md."""
+
+import ast
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ROOT / "layers/millrace/python/millrace"
+PURE = (
+    "intake/validate.py",
+    "intake/enrich.py",
+    "intake/fingerprint.py",
+    "intake/parse.py",
+    "contracts/validator.py",
+    "contracts/rules.py",
+    "contracts/registry.py",
+)
+
+
+def table() -> dict[str, set[str]]:
+    """Package → the packages it may import, from the document."""
+    text = (ROOT / "docs/architecture.md").read_text()
+    rows = text.split("| package | is |")[1].split("\n\n")[0].splitlines()[2:]
+    allowed = {}
+    for row in rows:
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        allowed[cells[0].strip("`")] = set(re.findall(r"`(\w+)`", cells[2]))
+    return allowed
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_every_package_has_its_row() -> None:
+    packages = {path.parent.name for path in PACKAGES.glob("*/__init__.py")}
+    assert packages - {"bundle"} == set(table())
+
+
+@pytest.mark.parametrize("package", sorted(table()))
+def test_a_package_imports_only_what_its_row_allows(package: str) -> None:
+    allowed = table()[package] | {package}
+    if package != "core":
+        allowed |= {"core", "contracts"}
+    for path in (PACKAGES / package).rglob("*.py"):
+        for name in imports(path):
+            parts = name.split(".")
+            assert parts[0] not in {"functions", "stacks", "cli", "tests"}, f"{path}: {name}"
+            if parts[0] == "millrace" and len(parts) > 1 and (PACKAGES / parts[1]).is_dir():
+                assert parts[1] in allowed, f"{path.relative_to(ROOT)} imports {name}"
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_rules_know_no_aws(name: str) -> None:
+    for found in imports(PACKAGES / name):
+        assert found.split(".")[0] not in {"boto3", "botocore", "aws_lambda_powertools"}, found
+        assert not found.startswith("millrace.core.aws"), found
+
+
+def test_handlers_are_edges() -> None:
+    for handler in ROOT.glob("functions/*/handler.py"):
+        beside = {path.name for path in handler.parent.iterdir() if path.suffix == ".py"}
+        assert beside == {"handler.py", "settings.py"}
+        lines = [line for line in handler.read_text().splitlines() if line.strip()]
+        assert len(lines) <= 80, f"{handler.parent.name} thinks too much"
+
+
+@pytest.mark.parametrize("stem", sorted(path.parent.name for path in ROOT.glob("functions/*/handler.py")))
+def test_a_handler_is_imported_without_environment_and_network(stem: str) -> None:
+    code = (
+        "import socket, sys\n"
+        "def closed(*a, **k): raise AssertionError('network at import')\n"
+        "socket.socket.connect = closed\n"
+        "import boto3\n"
+        "boto3.client = boto3.resource = closed\n"
+        "import handler\n"
+        "assert callable(handler.handler)\n"
+    )
+    path = f"{ROOT / 'functions' / stem}:{ROOT / 'layers/millrace/python'}"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": path}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_sockets_are_off_here() -> None:
+    with pytest.raises(Exception, match="socket"):
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM)

@@ -11,7 +11,7 @@ PYTEST := $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 define setup
 @command -v $(PYTHON) >/dev/null || { \
-	echo "There is no $(PYTHON) here. Install Python 3.11 or newer, or name one: make $@ PYTHON=/path/to/python3" >&2; \
+	echo "There is no $(PYTHON) here. Install Python 3.11 or newer, or name one with PYTHON=/path/to/python3" >&2; \
 	exit 1; }
 @$(PYTHON) cli/bootstrap.py
 endef

@@ -28,7 +28,6 @@ def rows(target: Target, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         config={
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
-            "TimeZone": "UTC",
         }
     )
     try:
@@ -74,6 +73,7 @@ def extension() -> Path:
 
 
 def _connect(connection: "duckdb.DuckDBPyConnection", target: Target) -> None:
+    connection.execute("SET TimeZone = 'UTC'")
     connection.execute(f"LOAD {_quoted(str(extension()))}")
     options = {"TYPE": "s3", **_credentials(target)}
     if target.endpoint:

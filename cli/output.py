@@ -2,6 +2,7 @@
 
 import base64
 import math
+import os
 import sys
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
@@ -12,11 +13,30 @@ from uuid import UUID
 
 import orjson
 from rich.console import Console
+from rich.table import Table
 
-out = Console(highlight=False, soft_wrap=True)
+# A pipe or a log has no width; rich would take 80 columns and break what a person wants to copy.
+WIDTH_OF_PIPES = 160
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    known = stream.isatty() or "COLUMNS" in os.environ
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=None if known else WIDTH_OF_PIPES)
+
+
+out = _console(stderr=False)
 """For results."""
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+err = _console(stderr=True)
 """For progress and errors, so that standard output stays what was asked for."""
+
+
+def table(*columns: str, title: str | None = None) -> Table:
+    """A table that breaks what is too long for a line, and never cuts an id short."""
+    made = Table(title=title, title_justify="left")
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    return made
 
 
 def plain(value: Any) -> Any:

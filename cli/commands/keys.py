@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from cli.errors import RefusedError
 from cli.options import Env, Json
 from cli.output import out, print_json
+from cli.output import table as table_of
 from cli.target import find_target
 
 app = typer.Typer(no_args_is_help=True, help="API keys of tenants.")
@@ -58,7 +58,7 @@ def list_(env: Env = None, as_json: Json = False) -> None:
     if as_json:
         print_json({"items": items})
         return
-    shown = Table("id", "org", "name", "status", "made", "expires", "rights")
+    shown = table_of("id", "org", "name", "status", "made", "expires", "rights")
     for item in items:
         rights = " ".join(item["scopes"])
         expires = str(item["expiresAt"] or "never")

@@ -4,11 +4,10 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
-from rich.table import Table
 
 from cli.api import Api
 from cli.options import Env, Json, Org
-from cli.output import out, print_json
+from cli.output import out, print_json, table
 from cli.target import find_target
 
 app = typer.Typer(no_args_is_help=True, help="What was refused, kept and why.")
@@ -45,16 +44,16 @@ def list_(
     if as_json:
         print_json({"items": items, "cursor": cursor})
         return
-    table = Table("quarantine id", "received", "event type", "status", "errors")
+    shown = table("quarantine id", "received", "event type", "status", "errors")
     for item in items:
-        table.add_row(
+        shown.add_row(
             item["quarantineId"],
             item["receivedAt"],
             item.get("eventType") or "?",
             item["status"],
             errors(item["errors"]),
         )
-    out.print(table if items else "Nothing is in quarantine.")
+    out.print(shown if items else "Nothing is in quarantine.")
     if cursor is not None:
         out.print(f"There are more: --limit {limit * 10}")
 

@@ -4,11 +4,10 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from cli.lake import rows
 from cli.options import Env, Json
-from cli.output import err, out, plain, print_json
+from cli.output import err, out, plain, print_json, table
 from cli.target import find_target
 
 SHOWN = 200
@@ -29,14 +28,14 @@ def query(
     if as_json:
         print_json([dict(zip(names, row, strict=True)) for row in found])
         return
-    table = Table(*names)
+    shown = table(*names)
     for row in found[:SHOWN]:
-        table.add_row(*(escape(text(value)) for value in row))
-    out.print(table)
+        shown.add_row(*(escape(text(value)) for value in row))
+    out.print(shown)
     out.print(f"{len(found)} rows" + (f", the first {SHOWN} are shown" if len(found) > SHOWN else ""))
 
 
 def text(value: object) -> str:
     """A cell."""
-    shown = plain(value)
-    return "" if shown is None else str(value if not isinstance(shown, str | int | float | bool) else shown)
+    said = plain(value)
+    return "" if said is None else str(said if isinstance(said, str | int | float | bool) else value)

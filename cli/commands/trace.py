@@ -4,11 +4,10 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
-from rich.table import Table
 
 from cli.api import Api
 from cli.options import Env, Json, Org
-from cli.output import out, print_json
+from cli.output import out, print_json, table
 from cli.target import find_target
 
 
@@ -25,12 +24,10 @@ def trace(
     if as_json:
         print_json(document)
         return
-    table = Table(
-        "step", "at", "detail", title=f"{document['eventId']}: {document['status']}", title_justify="left"
-    )
+    shown = table("step", "at", "detail", title=f"{document['eventId']}: {document['status']}")
     for step in document["steps"]:
-        table.add_row(step["step"], step.get("at") or "", details(step.get("detail") or {}))
-    out.print(table)
+        shown.add_row(step["step"], step.get("at") or "", details(step.get("detail") or {}))
+    out.print(shown)
 
 
 def details(detail: dict[str, Any]) -> str:

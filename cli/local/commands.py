@@ -6,14 +6,13 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from cli.errors import RefusedError
 from cli.local import emulator
 from cli.local.steps import StepError, Steps
 from cli.local.up import bring_up
 from cli.options import Json
-from cli.output import err, out, print_json
+from cli.output import err, out, print_json, table
 from cli.places import Places, checkout
 from cli.target import FIRST_ORG
 
@@ -38,7 +37,7 @@ def up(
     if as_json:
         print_json(result)
     else:
-        _show(places, result)
+        _show(result)
 
 
 def down(
@@ -82,18 +81,16 @@ def _alone(places: Places) -> Iterator[None]:
         yield
 
 
-def _show(places: Places, result: dict[str, Any]) -> None:
+def _show(result: dict[str, Any]) -> None:
     if result["events"]:
-        table = Table(
-            "event", "answer", "where it is", title="What happened to the sample events", title_justify="left"
-        )
+        shown = table("event", "answer", "where it is", title="What happened to the sample events")
         for event in result["events"]:
             kind = event["eventType"] + (f"\n[dim]{event['special']}[/]" if event["special"] else "")
-            table.add_row(f"{kind}\n[dim]{event['eventId']}[/]", _answer(event["answer"]), _where(event))
-        out.print(table)
+            shown.add_row(f"{kind}\n[dim]{event['eventId']}[/]", _answer(event["answer"]), _where(event))
+        out.print(shown)
     out.print(f"Ready in {result['seconds']:.0f} s: {result['apiUrl']}")
     out.print("\nTo send one of your own and to look around:")
-    for line in hints(places, result):
+    for line in hints(result):
         out.print(f"  {line}", markup=False)
 
 
@@ -111,16 +108,13 @@ def _where(event: dict[str, Any]) -> str:
     return "\n".join([" → ".join(steps), *(str(name) for name in objects if name)])
 
 
-def hints(places: Places, result: dict[str, Any]) -> list[str]:
+def hints(result: dict[str, Any]) -> list[str]:
     """What to type next, each line ready to be copied."""
     key = f'$(python3 -c \'import json; print(json.load(open(".local/keys.json"))["{FIRST_ORG}"])\')'
-    sample = "schemas/events/commerce/order.created/samples/v1.golden.json"
     lines = [
         f"KEY={key}",
         f"curl -s -H \"Authorization: Bearer $KEY\" '{result['apiUrl']}/v1/events?eventType=order.created'",
     ]
-    if (places.root / sample).exists():
-        lines.append(f".venv/bin/millrace send {sample}")
     accepted = [event["eventId"] for event in result["events"] if event["trace"]]
     lines += [f".venv/bin/millrace trace {accepted[0]}"] if accepted else []
     return [

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -135,7 +136,7 @@ def outputs(deployed: Iterable[Mapping[str, Any]], port: int) -> dict[str, str]:
     Raises:
         StepError: no stack has an `ApiUrl`.
     """
-    flat = {name: value for stack in deployed for name, value in stack["outputs"].items()}
+    flat = {name: here(value, port) for stack in deployed for name, value in stack["outputs"].items()}
     if "ApiUrl" not in flat:
         raise StepError(
             "no stack has an output ApiUrl", way_out="To start from nothing: make reset, then make up."
@@ -147,6 +148,11 @@ def local_api_url(url: str, port: int) -> str:
     """`https://<id>.execute-api.<host>/…` as `http://localhost:<port>/_aws/execute-api/<id>/$default`."""
     api_id = (urlsplit(url).hostname or "").split(".", 1)[0]
     return f"http://localhost:{port}/_aws/execute-api/{api_id}/$default"
+
+
+def here(value: str, port: int) -> str:
+    """An address of the emulator as it is now: a stack remembers the port that it was deployed at."""
+    return re.sub(r"^(https?://(?:localhost|127\.0\.0\.1)):\d+", rf"\1:{port}", value)
 
 
 def deployed(target: Target) -> list[dict[str, Any]]:

@@ -1,0 +1,84 @@
+"""The mappings from streams to consumers, and the subscriber behind the bus."""
+
+import json
+from typing import Any
+
+import pytest
+
+from stacks.environment import ENVIRONMENTS
+from tests.support.templates import Templates
+
+MAPPING = "AWS::Lambda::EventSourceMapping"
+FROM_LOG = ("archive_events", "route_events")
+FROM_TABLE = ("project_events",)
+
+
+def _mapping(templates: Templates, stem: str) -> dict[str, Any]:
+    properties: dict[str, Any] = templates.one(MAPPING, stem.replace("_", ""), "consumers")["Properties"]
+    return properties
+
+
+def test_each_consumer_has_one_mapping(every: Templates) -> None:
+    assert len(every.resources(MAPPING)) == len(FROM_LOG + FROM_TABLE)
+
+
+@pytest.mark.parametrize("stem", FROM_LOG + FROM_TABLE)
+def test_batches_come_back_whole_until_they_are_too_old(every: Templates, stem: str) -> None:
+    properties = _mapping(every, stem)
+    assert properties["StartingPosition"] == "TRIM_HORIZON"
+    assert properties["BatchSize"] <= 500
+    assert properties["MaximumRetryAttempts"] == -1
+    assert properties["BisectBatchOnFunctionError"] is False
+    assert properties["ParallelizationFactor"] == 1
+    assert "FunctionResponseTypes" not in properties
+    if stem in FROM_TABLE:
+        hours = 20
+        assert "EventsTable" in str(properties["EventSourceArn"])
+        assert "StreamArn" in str(properties["EventSourceArn"])
+    else:
+        hours = ENVIRONMENTS[every.environment].stream.retention_hours - 6
+        assert "EventLog" in str(properties["EventSourceArn"])
+    assert properties["MaximumRecordAgeInSeconds"] == hours * 3600
+
+
+def test_the_projection_sees_inserts_only(every: Templates) -> None:
+    (pattern,) = _mapping(every, "project_events")["FilterCriteria"]["Filters"]
+    assert json.loads(pattern["Pattern"]) == {"eventName": ["INSERT"]}
+    assert not [stem for stem in FROM_LOG if "FilterCriteria" in _mapping(every, stem)]
+
+
+@pytest.mark.parametrize("stem", FROM_LOG + FROM_TABLE)
+def test_what_is_too_old_goes_to_the_lake_except_in_local(every: Templates, stem: str) -> None:
+    properties = _mapping(every, stem)
+    if every.environment == "local":
+        assert "DestinationConfig" not in properties
+    else:
+        assert "LakeBucket" in str(properties["DestinationConfig"]["OnFailure"]["Destination"])
+
+
+def test_a_mapping_is_made_after_the_rights_of_its_function(every: Templates) -> None:
+    for stem in FROM_LOG + FROM_TABLE:
+        flat = stem.replace("_", "")
+        policies = {name for name in every.resources("AWS::IAM::Policy") if name.startswith(flat)}
+        assert policies <= set(every.functions()[stem]["DependsOn"])
+
+
+def test_the_subscriber_gets_what_route_publishes(every: Templates) -> None:
+    (rule,) = every.resources("AWS::Events::Rule").values()
+    properties = rule["Properties"]
+    assert properties["EventPattern"] == {"source": ["millrace.events"]}
+    (target,) = properties["Targets"]
+    assert "SubscriberQueue" in str(target["Arn"])
+    # The local bus has no dead letters of its own; everywhere else a target without them would lose events.
+    assert ("DeadLetterConfig" in target) is (every.environment != "local")
+
+
+def test_the_subscribers_queue_gives_up_into_its_dead_letters(every: Templates) -> None:
+    queues = every.resources("AWS::SQS::Queue")
+    main = next(q for name, q in queues.items() if name.startswith("SubscriberQueue"))["Properties"]
+    redrive = main["RedrivePolicy"]
+    assert redrive["maxReceiveCount"] == 5
+    assert redrive["deadLetterTargetArn"]["Fn::GetAtt"][0].startswith("SubscriberDeadLetters")
+    for queue in queues.values():
+        assert queue["Properties"]["SqsManagedSseEnabled"] is True
+        assert queue["Properties"]["MessageRetentionPeriod"] == 1209600

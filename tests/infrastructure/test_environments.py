@@ -1,0 +1,117 @@
+"""What differs between environments, what local leaves out, and the checks that stand before every deploy."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from aws_cdk import Stack
+from aws_cdk import aws_sqs as sqs
+
+from layers import build
+from stacks.application import build_application, new_app
+from stacks.constructs.layers import UNBUILT_RULE
+from stacks.environment import ENVIRONMENTS, OMISSION_REASONS, Omission, environment_named
+from tests.support import templates as support
+from tests.support.templates import Templates
+
+EMULATED = {
+    line
+    for line in (Path(support.__file__).parent / "emulator_types.txt").read_text().splitlines()
+    if not line.startswith("#")
+}
+
+
+def test_local_uses_only_types_that_the_emulator_has(local: Templates) -> None:
+    used = {r["Type"] for stack in local.stacks.values() for r in stack["Resources"].values()}
+    assert not {kind for kind in used if not kind.startswith("Custom::")} - EMULATED
+    assert {kind for kind in used if kind.startswith("Custom::")} == {"Custom::OpenCapture"}
+
+
+def test_every_omission_has_a_reason_and_only_local_has_any() -> None:
+    assert set(OMISSION_REASONS) == set(Omission)
+    assert all(reason.endswith(".") and len(reason) > 40 for reason in OMISSION_REASONS.values())
+    assert {name for name, settings in ENVIRONMENTS.items() if settings.omissions} == {"local"}
+
+
+def test_local_empties_no_bucket_and_dev_does(local: Templates, dev: Templates) -> None:
+    assert not local.resources("Custom::S3AutoDeleteObjects")
+    assert len(dev.resources("Custom::S3AutoDeleteObjects")) == len(dev.resources("AWS::S3::Bucket"))
+
+
+def test_prod_empties_no_bucket(prod: Templates) -> None:
+    assert not prod.resources("Custom::S3AutoDeleteObjects")
+
+
+def test_the_same_functions_tables_and_routes_everywhere() -> None:
+    kinds = ("AWS::DynamoDB::Table", "AWS::ApiGatewayV2::Route", "AWS::Lambda::EventSourceMapping")
+    for kind in kinds:
+        assert len({frozenset(support.templates(name).resources(kind)) for name in ENVIRONMENTS}) == 1
+
+
+def test_everything_is_tagged_with_its_environment(every: Templates) -> None:
+    for table in every.resources("AWS::DynamoDB::Table").values():
+        tags = {tag["Key"]: tag["Value"] for tag in table["Properties"]["Tags"]}
+        assert tags == {"project": "millrace", "environment": every.environment}
+
+
+def test_settings_cannot_be_changed_and_unknown_environments_are_named() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        ENVIRONMENTS["prod"].retain = False
+    with pytest.raises(ValueError, match="-c env=qa: there are local, dev, staging, prod"):
+        environment_named("qa")
+
+
+def test_a_stack_with_an_unbuilt_layer_cannot_be_deployed(every: Templates) -> None:
+    for stack in ("ingestion", "consumers"):
+        (assertion,) = every.stacks[stack]["Rules"][UNBUILT_RULE]["Assertions"]
+        assert assertion["Assert"] == {"Fn::Equals": ["unbuilt", "built"]}
+        assert f"make layers ENV={every.environment}" in assertion["AssertDescription"]
+    assert UNBUILT_RULE not in every.stacks["storage"].get("Rules", {})
+
+
+def test_with_its_layers_built_it_can(tmp_path: Path) -> None:
+    layers = tmp_path / "layers"
+    for name in build.THIRD_PARTY:
+        unbuilt = build.third_party_layer(name, "dev", build=layers)
+        (layers / f"{name}-lambda" / "python").mkdir(parents=True)
+        (layers / f"{name}-lambda" / "python" / "module.py").write_text("")
+        (layers / f"{name}-lambda.stamp").write_text(unbuilt.revision)
+    made = support.read("dev", support.synthesize("dev", outdir=tmp_path / "out", layers=layers))
+    assert not [name for name, stack in made.stacks.items() if UNBUILT_RULE in stack.get("Rules", {})]
+
+
+def test_an_unwaived_finding_stops_the_synth(tmp_path: Path) -> None:
+    app = new_app(str(tmp_path / "out"))
+    build_application(app, ENVIRONMENTS["dev"], layers=tmp_path / "layers")
+    stack = app.node.find_child("millrace-dev-storage")
+    assert isinstance(stack, Stack)
+    sqs.Queue(stack, "Careless")
+    with pytest.raises(RuntimeError, match="ValidationFailed"):
+        app.synth()
+    report = (tmp_path / "out" / "validation-report.json").read_text()
+    assert "AwsSolutions-SQS3" in report
+    assert "Careless" in report
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_a_construct_waives_a_rule_once_and_says_why(name: str, tmp_path: Path) -> None:
+    app = new_app(str(tmp_path / "out"))
+    build_application(app, ENVIRONMENTS[name], layers=tmp_path / "layers")
+    waivers: list[tuple[str, str, str]] = []
+    for construct in app.node.find_all():
+        for entry in construct.node.metadata:
+            if isinstance(entry.data, dict) and "acknowledged" in entry.type.lower():
+                waivers += [(construct.node.path, rule, reason) for rule, reason in entry.data.items()]
+    assert waivers
+    per_rule = Counter((path, rule.split("::")[-1].split("[")[0]) for path, rule, _ in waivers)
+    assert max(per_rule.values()) == 1, per_rule.most_common(1)
+    for path, rule, reason in waivers:
+        assert path.count("/") >= 1, f"{rule} is waived for all of {path}"
+        assert reason.endswith("."), (path, rule)
+        assert len(reason) > 40, (path, rule)
+
+
+def test_the_command_line_starts_what_is_tested_here() -> None:
+    root = Path(build.__file__).parent.parent
+    assert json.loads((root / "cdk.json").read_text())["app"] == ".venv/bin/python app.py"

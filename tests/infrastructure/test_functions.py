@@ -1,0 +1,198 @@
+"""Every function: one construct makes it, its settings are its environment, its rights are named one by one."""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stacks.constructs.platform_function import settings_model
+from stacks.environment import ENVIRONMENTS
+from tests.support.templates import Templates, as_list, stems, templates
+
+ROOT = Path(__file__).parent.parent.parent
+COMMON = {"ENVIRONMENT", "LOG_LEVEL"}
+# What each function may do; the names are those of the table in docs/architecture.md.
+RIGHTS = {
+    "authorize": {"dynamodb:GetItem"},
+    "post_events": {
+        "dynamodb:PutItem",
+        "dynamodb:GetItem",
+        "dynamodb:BatchWriteItem",
+        "kms:Decrypt",
+        "kms:GenerateDataKey",
+        "s3:PutObject",
+    },
+    "read_api": {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "s3:GetObject"},
+    "archive_events": {"s3:PutObject", "dynamodb:PutItem", "dynamodb:BatchWriteItem"},
+    "route_events": {"s3:PutObject", "dynamodb:PutItem", "dynamodb:BatchWriteItem", "events:PutEvents"},
+    "project_events": {"s3:PutObject", "dynamodb:PutItem", "dynamodb:BatchWriteItem"},
+    "open_capture": {
+        "dynamodb:DescribeKinesisStreamingDestination",
+        "dynamodb:EnableKinesisStreamingDestination",
+        "kinesis:DescribeStream",
+        "kinesis:DescribeStreamSummary",
+        "kinesis:ListStreams",
+        "kinesis:PutRecord",
+        "kinesis:PutRecords",
+    },
+}
+# What every function has for its log, its failures and its key, and every consumer for its stream.
+PLUMBING = {
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "sqs:GetQueueAttributes",
+    "sqs:GetQueueUrl",
+    "sqs:SendMessage",
+}
+READS_A_STREAM = {
+    "archive_events": "kinesis",
+    "route_events": "kinesis",
+    "project_events": "dynamodb",
+}
+STREAM_READS = {
+    "kinesis": {
+        "kinesis:DescribeStream",
+        "kinesis:DescribeStreamSummary",
+        "kinesis:GetRecords",
+        "kinesis:GetShardIterator",
+        "kinesis:ListShards",
+    },
+    "dynamodb": {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"},
+}
+
+
+def test_every_folder_is_deployed_in_every_environment(every: Templates) -> None:
+    assert set(every.functions()) == set(stems()) == set(RIGHTS)
+
+
+def test_no_other_file_makes_a_function() -> None:
+    makers = set()
+    for path in (ROOT / "stacks").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in {
+                "Function",
+                "CfnFunction",
+                "SingletonFunction",
+                "DockerImageFunction",
+                "PythonFunction",
+                "Provider",
+                "AwsCustomResource",
+            }:
+                makers.add(path.name)
+    assert makers == {"platform_function.py"}
+
+
+@pytest.mark.parametrize("stem", stems())
+def test_environment_variables_are_the_settings_both_ways(every: Templates, stem: str) -> None:
+    variables: dict[str, Any] = every.functions()[stem]["Properties"]["Environment"]["Variables"]
+    model = settings_model(stem)
+    assert set(variables) == {name.upper() for name in model.model_fields}
+    # Values of the stack are known at deployment only; any text stands for them.
+    known = {name: v if isinstance(v, str) else f"deployed-{name}" for name, v in variables.items()}
+    settings = model.from_environment(known)
+    assert model.from_environment(settings.environment_variables()) == settings
+    assert set(settings.environment_variables()) == set(variables)
+    assert settings.environment == every.environment
+    fixed = {name for name, value in variables.items() if isinstance(value, str)}
+    assert fixed >= COMMON
+    defaults = {name.upper() for name, field in model.model_fields.items() if not field.is_required()}
+    assert fixed <= COMMON | defaults, "a table, bucket or bus is referenced, never named"
+
+
+def test_runtime_and_architecture(every: Templates) -> None:
+    settings = ENVIRONMENTS[every.environment]
+    for function in every.functions().values():
+        properties = function["Properties"]
+        assert properties["Runtime"] == settings.runtime
+        assert properties["Architectures"] == [settings.architecture]
+        assert properties["Handler"] == "handler.handler"
+        if every.environment != "local":
+            assert (settings.runtime, settings.architecture) == ("python3.13", "arm64")
+
+
+def test_each_has_bounds_a_log_group_with_retention_and_a_place_for_failures(every: Templates) -> None:
+    groups = every.resources("AWS::Logs::LogGroup")
+    targets = every.resources("AWS::Lambda::EventInvokeConfig")
+    for stem, function in every.functions().items():
+        properties = function["Properties"]
+        assert 128 <= properties["MemorySize"] <= 3008, stem
+        assert 1 <= properties["Timeout"] <= 300, stem
+        group = groups[properties["LoggingConfig"]["LogGroup"]["Ref"]]
+        assert group["Properties"]["RetentionInDays"] == ENVIRONMENTS[every.environment].log_retention_days
+        mine = [t for name, t in targets.items() if f"{stem.replace('_', '')}Function" in name]
+        assert len(mine) == 1
+        assert "Destination" in mine[0]["Properties"]["DestinationConfig"]["OnFailure"]
+        assert mine[0]["Properties"]["MaximumEventAgeInSeconds"] == 21600
+
+
+def test_answers_come_before_the_gateway_gives_up(every: Templates) -> None:
+    for stem in ("post_events", "read_api", "authorize"):
+        assert every.functions()[stem]["Properties"]["Timeout"] < 30
+
+
+def test_only_the_archive_carries_arrow(every: Templates) -> None:
+    for stem, function in every.functions().items():
+        layers = [layer["Ref"] for layer in function["Properties"]["Layers"]]
+        names = {
+            name for name in ("Millrace", "Runtime", "Lake") if any(f"Layers{name}" in ref for ref in layers)
+        }
+        assert names == {"Millrace", "Runtime"} | ({"Lake"} if stem == "archive_events" else set())
+
+
+@pytest.mark.parametrize("stem", stems())
+def test_rights_are_exactly_those_of_the_table(every: Templates, stem: str) -> None:
+    allowed = {
+        action
+        for name, statement in every.statements()
+        if stem.replace("_", "") in name and "kms:ViaService" not in str(statement.get("Condition"))
+        for action in as_list(statement["Action"])
+    }
+    wanted = RIGHTS[stem] | PLUMBING
+    if stem in READS_A_STREAM:
+        wanted |= STREAM_READS[READS_A_STREAM[stem]]
+        if every.environment != "local":
+            wanted |= {"s3:ListBucket"}
+    assert allowed == wanted
+
+
+def test_no_action_has_a_wildcard(every: Templates) -> None:
+    for name, statement in every.statements():
+        assert not [action for action in as_list(statement["Action"]) if "*" in action], name
+
+
+def test_a_wildcard_resource_stands_alone_in_its_policy_and_is_a_prefix(every: Templates) -> None:
+    prefixes = set()
+    for name, statement in every.statements():
+        for resource in as_list(statement["Resource"]):
+            text = resource if isinstance(resource, str) else str(resource)
+            if "*" not in text:
+                continue
+            if as_list(statement["Action"]) == ["kinesis:ListStreams"]:
+                continue
+            assert len(as_list(statement["Resource"])) == 1, name
+            prefixes.add(text.split("'")[-2].lstrip("/"))
+    wanted = {"raw/*", "quarantine/*", *(f"dead-letters/{stem}/*" for stem in READS_A_STREAM)}
+    assert prefixes == wanted | ({"aws/lambda/*"} if every.environment != "local" else set())
+
+
+def test_the_data_key_serves_only_through_the_stores(every: Templates) -> None:
+    for name, statement in every.statements():
+        actions = as_list(statement["Action"])
+        if any(action.startswith("kms:") for action in actions) and "DataKey" in str(statement["Resource"]):
+            services = statement["Condition"]["StringEquals"]["kms:ViaService"]
+            assert len(services) == 3, name
+
+
+def test_alarms_watch_every_function_where_there_is_someone_to_wake() -> None:
+    for name in ENVIRONMENTS:
+        watched = {
+            (alarm["Properties"]["MetricName"], str(alarm["Properties"]["Dimensions"]))
+            for alarm in templates(name).resources("AWS::CloudWatch::Alarm").values()
+            if alarm["Properties"]["Namespace"] == "AWS/Lambda"
+        }
+        for stem in stems():
+            flat = f"{stem.replace('_', '')}Function"
+            kinds = {metric for metric, dimensions in watched if flat in dimensions}
+            wanted = {"Errors", "Throttles"} | ({"IteratorAge"} if stem in READS_A_STREAM else set())
+            assert kinds == (wanted if name in {"staging", "prod"} else set())

@@ -1,0 +1,144 @@
+"""The HTTP API is its document; nothing passes without a credential but health; capture is open before it."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+from millrace.contracts.compile import compile_bundle
+from openapi_spec_validator import validate
+
+from stacks.constructs.http_api import OPENAPI, load_routes, routes_of
+from stacks.environment import ENVIRONMENTS
+from tests.support.templates import Templates
+
+ROUTE = "AWS::ApiGatewayV2::Route"
+CALLS = {
+    "POST /v1/events": ("post_events", "events:write"),
+    "GET /v1/events": ("read_api", "events:read"),
+    "GET /v1/events/{eventId}": ("read_api", "events:read"),
+    "GET /v1/events/{eventId}/trace": ("read_api", "events:read"),
+    "GET /v1/schemas": ("read_api", "schemas:read"),
+    "GET /v1/schemas/{type}/{version}": ("read_api", "schemas:read"),
+    "GET /v1/quarantine": ("read_api", "quarantine:read"),
+    "GET /v1/quarantine/{id}": ("read_api", "quarantine:read"),
+    "GET /v1/openapi.json": ("read_api", "schemas:read"),
+    "GET /v1/health": ("read_api", None),
+}
+
+
+def _document() -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load(OPENAPI.read_text())
+    return document
+
+
+def test_the_document_is_openapi_and_has_every_call() -> None:
+    validate(_document())
+    assert {route.key: (route.function, route.scope) for route in load_routes()} == CALLS
+
+
+def test_routes_are_those_of_the_document(every: Templates) -> None:
+    routes = {r["Properties"]["RouteKey"]: r["Properties"] for r in every.resources(ROUTE).values()}
+    assert set(routes) == set(CALLS)
+    integrations = every.resources("AWS::ApiGatewayV2::Integration")
+    for key, (function, _) in CALLS.items():
+        target = str(routes[key]["Target"])
+        logical_id = next(name for name in integrations if f"'{name}'" in target)
+        assert function.replace("_", "") in str(integrations[logical_id]["Properties"]["IntegrationUri"])
+
+
+def test_only_health_is_open(every: Templates) -> None:
+    open_routes = {
+        r["Properties"]["RouteKey"]
+        for r in every.resources(ROUTE).values()
+        if r["Properties"]["AuthorizationType"] == "NONE"
+    }
+    assert open_routes == {"GET /v1/health"}
+    closed = [r["Properties"] for r in every.resources(ROUTE).values() if "AuthorizerId" in r["Properties"]]
+    assert {r["AuthorizationType"] for r in closed} == {"CUSTOM"}
+    assert len(closed) == len(CALLS) - 1
+
+
+def test_the_authorizer_answers_simply_and_is_asked_once_a_minute(every: Templates) -> None:
+    (authorizer,) = every.resources("AWS::ApiGatewayV2::Authorizer").values()
+    properties = authorizer["Properties"]
+    assert properties["AuthorizerType"] == "REQUEST"
+    assert properties["EnableSimpleResponses"] is True
+    assert properties["AuthorizerPayloadFormatVersion"] == "2.0"
+    assert properties["IdentitySource"] == ["$request.header.Authorization"]
+    assert properties["AuthorizerResultTtlInSeconds"] == 60
+
+
+def test_the_stage_is_bounded_and_logs_who_called_without_what_they_carried(every: Templates) -> None:
+    (stage,) = every.resources("AWS::ApiGatewayV2::Stage").values()
+    properties = stage["Properties"]
+    throttle = ENVIRONMENTS[every.environment].throttle
+    assert properties["StageName"] == "$default"
+    assert properties["DefaultRouteSettings"]["ThrottlingRateLimit"] == throttle.rate
+    assert properties["DefaultRouteSettings"]["ThrottlingBurstLimit"] == throttle.burst
+    log = properties["AccessLogSettings"]["Format"]
+    assert "$context.requestId" in log
+    assert "$context.authorizer.org" in log
+    assert not re.search("authorization|header", log, re.IGNORECASE)
+
+
+def test_capture_is_open_before_the_api_serves(every: Templates) -> None:
+    (stage,) = every.resources("AWS::ApiGatewayV2::Stage").values()
+    ((name, opened),) = every.resources("Custom::OpenCapture").items()
+    assert name in stage["DependsOn"]
+    properties = opened["Properties"]
+    assert "opencapture" in str(properties["ServiceToken"])
+    assert re.fullmatch("[0-9a-f]{64}", properties["Revision"]), (
+        "a change of code or contracts opens it again"
+    )
+    timeout = every.functions()["open_capture"]["Properties"]["Timeout"]
+    assert int(properties["ServiceTimeout"]) > timeout, "the function answers first"
+
+
+def test_capture_is_opened_with_all_its_rights_in_place(every: Templates) -> None:
+    (opened,) = every.resources("Custom::OpenCapture").values()
+    policies = {name for name in every.resources("AWS::IAM::Policy") if "opencapture" in name}
+    assert policies <= set(opened["DependsOn"])
+    assert len(policies) == 2
+
+
+def test_outputs(every: Templates) -> None:
+    names = {name for stack in every.stacks.values() for name in stack["Outputs"]}
+    wanted = {"ApiUrl", "LakeBucket", "EventStream", "EventBus", "TenantKeyId", "SubscriberQueue"}
+    wanted |= {f"{name}Table" for name in ("Events", "UserEvents", "Analytics", "Metadata", "MLModels")}
+    assert wanted | {"FeatureStoreTable"} <= names
+    assert not str(every.stacks["ingestion"]["Outputs"]["ApiUrl"]["Value"]).endswith("/']]}")
+
+
+def test_a_new_path_becomes_a_route() -> None:
+    document = _document()
+    document["paths"]["/v1/datasets"] = {
+        "parameters": [],
+        "get": {"x-millrace-function": "read_api", "x-millrace-scope": "datasets:read"},
+    }
+    added = {route.key for route in routes_of(document)} - set(CALLS)
+    assert added == {"GET /v1/datasets"}
+
+
+@pytest.mark.parametrize(
+    ("operation", "complaint"),
+    [
+        ({"x-millrace-scope": "events:read"}, "x-millrace-function is missing"),
+        ({"x-millrace-function": "read_api"}, "needs x-millrace-scope"),
+        ({"x-millrace-function": "read_api", "security": []}, None),
+        ({"x-millrace-function": "read_api", "security": [], "x-millrace-scope": "events:read"}, "needs"),
+        ({"x-millrace-function": "read_api", "security": [{"credential": []}]}, "needs x-millrace-scope"),
+    ],
+)
+def test_an_operation_is_open_or_has_a_scope(operation: dict[str, Any], complaint: str | None) -> None:
+    document = {"paths": {"/v1/thing": {"get": operation}}}
+    if complaint is None:
+        assert [route.scope for route in routes_of(document)] == [None]
+    else:
+        with pytest.raises(ValueError, match=complaint):
+            routes_of(document)
+
+
+def test_the_bundle_carries_the_document(tmp_path: Any) -> None:
+    compile_bundle(OPENAPI.parent, tmp_path / "bundle")
+    assert (tmp_path / "bundle" / "openapi.json").is_file()

@@ -1,0 +1,208 @@
+"""State: how it is encrypted, kept and derived, in every environment."""
+
+from typing import Any
+
+import pytest
+from millrace.eventstore.tables import TABLES
+
+from stacks.environment import ENVIRONMENTS
+from tests.support.templates import Templates, as_list
+
+TABLE = "AWS::DynamoDB::Table"
+STATEFUL = (TABLE, "AWS::S3::Bucket", "AWS::Kinesis::Stream", "AWS::KMS::Key")
+
+
+# Written out, so that a slip in a model is a slip against the design and not against itself.
+KEYS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, ...]], bool]] = {
+    "Events": (
+        ("eventId",),
+        {
+            "eventType-timestamp-index": ("typeKey", "sortKey"),
+            "userId-timestamp-index": ("userKey", "sortKey"),
+            "correlationId-timestamp-index": ("correlationKey", "sortKey"),
+            "entity-timestamp-index": ("entityKey", "sortKey"),
+        },
+        True,
+    ),
+    "UserEvents": (
+        ("userKey", "sortKey"),
+        {
+            "eventType-timestamp-index": ("typeKey", "sortKey"),
+            "sessionId-timestamp-index": ("sessionKey", "sortKey"),
+        },
+        True,
+    ),
+    "Analytics": (
+        ("metricKey", "tileKey"),
+        {
+            "userId-metricType-index": ("userKey", "metricKey"),
+            "eventType-date-index": ("typeKey", "date"),
+        },
+        True,
+    ),
+    "Metadata": (("entityTypeKey", "entityId"), {"userId-status-index": ("userKey", "status")}, True),
+    "MLModels": (
+        ("modelKey", "version"),
+        {
+            "modelType-status-index": ("typeKey", "status"),
+            "performance-version-index": ("performanceKey", "performance"),
+        },
+        False,
+    ),
+    "FeatureStore": (
+        ("featureKey", "sortKey"),
+        {"featureName-dataType-index": ("featureName", "dataType")},
+        True,
+    ),
+    "SubjectKeys": (("subjectKey",), {}, False),
+}
+
+
+def _schema(schema: list[dict[str, str]]) -> tuple[str, ...]:
+    assert [key["KeyType"] for key in schema] == ["HASH", "RANGE"][: len(schema)]
+    return tuple(key["AttributeName"] for key in schema)
+
+
+def _table(templates: Templates, model: str) -> dict[str, Any]:
+    return templates.one(TABLE, f"{model}Table", "storage")
+
+
+def test_state_is_in_the_storage_stack_only(every: Templates) -> None:
+    for kind in STATEFUL:
+        assert every.resources(kind, "storage")
+        assert not every.resources(kind, "ingestion")
+        assert not every.resources(kind, "consumers")
+
+
+def test_state_is_retained_in_prod_and_goes_with_its_stack_elsewhere(every: Templates) -> None:
+    wanted = "Retain" if every.environment == "prod" else "Delete"
+    for kind in STATEFUL:
+        for logical_id, resource in every.resources(kind).items():
+            assert resource["DeletionPolicy"] == wanted, logical_id
+            assert resource["UpdateReplacePolicy"] == wanted, logical_id
+
+
+@pytest.mark.parametrize("model", KEYS)
+def test_keys_indexes_and_expiry_of_a_table(every: Templates, model: str) -> None:
+    properties = _table(every, model)["Properties"]
+    key, indexes, expires = KEYS[model]
+    assert _schema(properties["KeySchema"]) == key
+    made = {index["IndexName"]: index for index in properties.get("GlobalSecondaryIndexes", [])}
+    assert {name: _schema(index["KeySchema"]) for name, index in made.items()} == indexes
+    assert all(index["Projection"] == {"ProjectionType": "KEYS_ONLY"} for index in made.values())
+    assert {a["AttributeType"] for a in properties["AttributeDefinitions"]} == {"S"}
+    expiry = {"AttributeName": "expiresAt", "Enabled": True} if expires else None
+    assert properties.get("TimeToLiveSpecification") == expiry
+
+
+def test_no_model_is_left_out() -> None:
+    assert {model.__name__ for model in TABLES} == set(KEYS)
+
+
+def test_tables_are_encrypted_with_the_data_key(every: Templates) -> None:
+    for table in every.resources(TABLE).values():
+        encryption = table["Properties"]["SSESpecification"]
+        assert encryption["SSEEnabled"] is True
+        assert encryption["SSEType"] == "KMS"
+        assert encryption["KMSMasterKeyId"]["Fn::GetAtt"][0].startswith("DataKey")
+
+
+def test_recovery_and_deletion_protection_by_environment(every: Templates) -> None:
+    recoverable = every.environment in {"staging", "prod"}
+    for model in TABLES:
+        properties = _table(every, model.__name__)["Properties"]
+        recovery = properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
+        # A backup would bring erased persons' keys back.
+        assert recovery is (recoverable and model.__name__ != "SubjectKeys")
+        assert properties["DeletionProtectionEnabled"] is (every.environment == "prod")
+
+
+def test_only_events_is_captured_and_has_a_stream(every: Templates) -> None:
+    for model in TABLES:
+        properties = _table(every, model.__name__)["Properties"]
+        if model.__name__ == "Events":
+            assert properties["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+            assert properties["KinesisStreamSpecification"]["StreamArn"]["Fn::GetAtt"][0].startswith(
+                "EventLog"
+            )
+        else:
+            assert "StreamSpecification" not in properties
+            assert "KinesisStreamSpecification" not in properties
+
+
+def test_the_log_is_encrypted_and_kept_as_long_as_the_environment_says(every: Templates) -> None:
+    properties = every.one("AWS::Kinesis::Stream", "EventLog")["Properties"]
+    assert properties["StreamEncryption"]["EncryptionType"] == "KMS"
+    hours = {"local": 24, "dev": 24, "staging": 72, "prod": 168}
+    assert properties["RetentionPeriodHours"] == hours[every.environment]
+    if every.environment in {"local", "dev"}:
+        assert properties["ShardCount"] == 1
+    else:
+        assert properties["StreamModeDetails"]["StreamMode"] == "ON_DEMAND"
+
+
+def test_keys_rotate_and_are_two(every: Templates) -> None:
+    keys = every.resources("AWS::KMS::Key")
+    assert {name[:4] for name in keys} == {"Data", "Tena"}
+    assert all(key["Properties"]["EnableKeyRotation"] for key in keys.values())
+
+
+def test_the_lake_is_versioned_encrypted_and_private(every: Templates) -> None:
+    properties = every.one("AWS::S3::Bucket", "LakeBucket")["Properties"]
+    assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+    rule = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"][0]
+    assert rule["BucketKeyEnabled"] is True
+    assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
+    assert rule["ServerSideEncryptionByDefault"]["KMSMasterKeyID"]["Fn::GetAtt"][0].startswith("DataKey")
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+
+
+def test_lifecycle_of_the_lake(every: Templates) -> None:
+    properties = every.one("AWS::S3::Bucket", "LakeBucket")["Properties"]
+    rules = {rule.get("Prefix", ""): rule for rule in properties["LifecycleConfiguration"]["Rules"]}
+    assert rules["quarantine/"]["ExpirationInDays"] == 90
+    assert rules["dead-letters/"]["ExpirationInDays"] == 180
+    assert rules["aws/lambda/"]["ExpirationInDays"] == 180
+    assert rules[""]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
+    if every.environment == "prod":
+        assert "ExpirationInDays" not in rules["raw/"], "accepted events stay"
+        assert rules["raw/"]["Transitions"] == [{"StorageClass": "STANDARD_IA", "TransitionInDays": 90}]
+    else:
+        assert rules["raw/"]["ExpirationInDays"] == ENVIRONMENTS[every.environment].lake.raw_expiry_days
+
+
+@pytest.mark.parametrize(
+    ("policies", "guarded"),
+    [("AWS::S3::BucketPolicy", "AWS::S3::Bucket"), ("AWS::SQS::QueuePolicy", "AWS::SQS::Queue")],
+)
+def test_nothing_is_reached_without_tls(every: Templates, policies: str, guarded: str) -> None:
+    refused = [
+        policy
+        for policy in every.resources(policies).values()
+        if any(
+            statement["Effect"] == "Deny"
+            and statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
+            and statement["Principal"] in ("*", {"AWS": "*"})
+            for statement in as_list(policy["Properties"]["PolicyDocument"]["Statement"])
+        )
+    ]
+    assert len(refused) == len(every.resources(guarded)) > 0
+
+
+def test_the_bus_has_a_name_that_outsiders_can_know(every: Templates) -> None:
+    properties = every.one("AWS::Events::EventBus", "Bus")["Properties"]
+    assert properties["Name"] == f"millrace-{every.environment}"
+
+
+def test_only_the_bus_and_the_api_have_fixed_names(every: Templates) -> None:
+    named = {
+        TABLE: "TableName",
+        "AWS::S3::Bucket": "BucketName",
+        "AWS::Kinesis::Stream": "Name",
+        "AWS::SQS::Queue": "QueueName",
+        "AWS::Lambda::Function": "FunctionName",
+        "AWS::IAM::Role": "RoleName",
+        "AWS::Logs::LogGroup": "LogGroupName",
+    }
+    for kind, name in named.items():
+        assert not [r for r in every.resources(kind).values() if name in r["Properties"]]

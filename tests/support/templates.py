@@ -1,0 +1,95 @@
+"""The synthesized templates of an environment, and questions to them."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from aws_cdk.cx_api import CloudAssembly
+
+from stacks.application import build_application, new_app
+from stacks.environment import ENVIRONMENTS
+
+Resource = dict[str, Any]
+NAMES = tuple(ENVIRONMENTS)
+STACKS = ("storage", "ingestion", "consumers")
+
+
+@dataclass(frozen=True)
+class Templates:
+    """The three templates of one environment, by the stack's short name."""
+
+    environment: str
+    stacks: dict[str, dict[str, Any]]
+
+    def resources(self, kind: str, stack: str | None = None) -> dict[str, Resource]:
+        """Resources of a type by logical id, over all stacks or in one."""
+        chosen = STACKS if stack is None else (stack,)
+        return {
+            logical_id: resource
+            for name in chosen
+            for logical_id, resource in self.stacks[name]["Resources"].items()
+            if resource["Type"] == kind
+        }
+
+    def one(self, kind: str, prefix: str, stack: str | None = None) -> Resource:
+        """The only resource of a type whose logical id begins so."""
+        found = [r for name, r in self.resources(kind, stack).items() if name.startswith(prefix)]
+        assert len(found) == 1, f"{len(found)} of {kind} {prefix} in {self.environment}"
+        return found[0]
+
+    def functions(self) -> dict[str, Resource]:
+        """The platform's functions by stem; what the CDK itself adds has no folder."""
+        found = {}
+        for logical_id, resource in self.resources("AWS::Lambda::Function").items():
+            for stem in stems():
+                if f"{stem.replace('_', '')}Function" in logical_id:
+                    found[stem] = resource
+        return found
+
+    def statements(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Every Allow statement of a role's policies, with the policy's logical id."""
+        for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
+            for logical_id, policy in self.resources(kind).items():
+                for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+                    if statement["Effect"] == "Allow":
+                        yield logical_id, statement
+
+
+def stems() -> list[str]:
+    """The folders under `functions/`."""
+    folder = Path(__file__).parent.parent.parent / "functions"
+    return sorted(path.name for path in folder.iterdir() if (path / "settings.py").is_file())
+
+
+@cache
+def templates(environment: str) -> Templates:
+    """Synthesizes an environment once a session, with no third-party layer built, and cdk-nag's checks on."""
+    folder = Path(tempfile.mkdtemp(prefix=f"millrace-{environment}-"))
+    return read(environment, synthesize(environment, outdir=folder / "out", layers=folder / "layers"))
+
+
+def synthesize(environment: str, *, outdir: Path, layers: Path) -> CloudAssembly:
+    """A synth in process."""
+    app = new_app(str(outdir))
+    build_application(app, ENVIRONMENTS[environment], layers=layers)
+    return app.synth()
+
+
+def read(environment: str, assembly: CloudAssembly) -> Templates:
+    """The templates of an assembly."""
+    stacks = {
+        name: json.loads(
+            Path(assembly.get_stack_by_name(f"millrace-{environment}-{name}").template_full_path).read_text()
+        )
+        for name in STACKS
+    }
+    return Templates(environment, stacks)
+
+
+def as_list(value: Any) -> list[Any]:
+    """Policies write one as itself and more as a list."""
+    return value if isinstance(value, list) else [value]

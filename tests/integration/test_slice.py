@@ -46,7 +46,9 @@ def test_one_event_goes_the_whole_way(running: Platform) -> None:
     assert [step["step"] for step in trace["steps"]] == ["accepted", "projected", "archived", "routed"]
     found = {step["step"]: step["detail"] for step in trace["steps"]}["archived"]["object"]
     assert found.startswith("s3://lake/raw/events/org=org_acme/category=business-events/year=")
-    row = pq.read_table(io.BytesIO(running.objects(found.removeprefix("s3://lake/")).popitem()[1])).to_pylist()[0]
+    row = pq.read_table(
+        io.BytesIO(running.objects(found.removeprefix("s3://lake/")).popitem()[1])
+    ).to_pylist()[0]
     assert row["event_id"] == event["eventId"]
     assert running.messages()[0]["detail"] == stored
 
@@ -141,14 +143,13 @@ def account(answers: list[dict[str, Any]]) -> Counter[str]:
     return total
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_two_tenants_thousands_of_events_duplicates_and_crashes(bundle: Path, seed: int) -> None:
+def test_two_tenants_many_events_duplicates_and_crashes(bundle: Path) -> None:
     faults = Faults(crash_before=0.1, crash_after=0.1, duplicate_delivery=0.1)
-    rng = random.Random(seed)
-    with platform(bundle, seed=seed, faults=faults) as running:
+    rng = random.Random(7)
+    with platform(bundle, seed=7, faults=faults) as running:
         accepted: dict[str, set[str]] = {}
         for org in (ACME, GLOBEX):
-            good = events.mixed(1000, rng)
+            good = events.mixed(300, rng)
             bad = [{**event, "eventId": events.new_id(rng), "data": {"payload": {}}} for event in good[:20]]
             again = rng.sample(good, 30)
             other = [{**event, "correlationId": "another"} for event in rng.sample(good, 5)]
@@ -156,20 +157,22 @@ def test_two_tenants_thousands_of_events_duplicates_and_crashes(bundle: Path, se
             sent = [*rng.sample(good + bad, len(good) + len(bad)), *rng.sample(again + other, 35)]
             answers = [running.post(sent[at : at + 250], org=org) for at in range(0, len(sent), 250)]
             total = account(answers)
-            assert total == Counter(accepted=1000, duplicates=30, conflicts=5, rejected=20)
+            assert total == Counter(accepted=300, duplicates=30, conflicts=5, rejected=20)
             assert sum(total.values()) == len(sent)
             accepted[org] = {event["eventId"] for event in good}
         running.settle()
 
         everything = {(org, one) for org, found in accepted.items() for one in found}
-        rows = Counter((row["orgId"]["S"], row["eventId"]["S"].split("#")[1]) for row in running.rows("Events"))
+        rows = Counter(
+            (row["orgId"]["S"], row["eventId"]["S"].split("#")[1]) for row in running.rows("Events")
+        )
         assert rows == Counter(everything)
         raw = archived(running)
         assert set(raw) == everything
         pointers = Counter((row["orgId"]["S"], row["eventId"]["S"]) for row in running.rows("UserEvents"))
         assert max(pointers.values()) == 1
-        assert len(pointers) == 2 * 667  # all but the health checks, which have no user
+        assert len(pointers) == 2 * 200  # all but the health checks, which have no user
         routed = {(m["detail"]["platform"]["orgId"], m["detail"]["eventId"]) for m in running.messages()}
-        assert len(routed) == 2 * 667
+        assert len(routed) == 2 * 200
         assert routed <= everything
         assert running.objects("dead-letters/") == {}

@@ -71,8 +71,17 @@ def health_check(**changes: Any) -> dict[str, Any]:
         "eventType": "system.health.check",
         "timestamp": moment(),
         "data": {
-            "payload": {"serviceName": "checkout", "status": "healthy", "responseTime": 12.5, "errorCount": 0},
-            "metadata": {"instanceId": "i-0abc", "region": "eu-central-1", "availabilityZone": "eu-central-1a"},
+            "payload": {
+                "serviceName": "checkout",
+                "status": "healthy",
+                "responseTime": 12.5,
+                "errorCount": 0,
+            },
+            "metadata": {
+                "instanceId": "i-0abc",
+                "region": "eu-central-1",
+                "availabilityZone": "eu-central-1a",
+            },
         },
         **changes,
     }

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from moto import mock_aws
-
 from millrace.access.credentials import ALL_SCOPES, create_api_key
 from millrace.core import aws
 from millrace.eventstore.tables import TABLES
+from moto import mock_aws
+
 from tests.support.functions import function
 from tests.support.mappings import Faults, KinesisStream, ManualClock, MappingDriver, MappingSettings, Table
 
@@ -69,7 +69,11 @@ class Platform:
             ("project_events", self.table.stream, inserts),
         ):
             self.driver.add_mapping(
-                stem, source, self.functions[stem].handler, how, faults=faults if faults is not None else Faults()
+                stem,
+                source,
+                self.functions[stem].handler,
+                how,
+                faults=faults if faults is not None else Faults(),
             )
 
     def post(
@@ -137,7 +141,9 @@ class Platform:
     def _subscribe(self) -> str:
         self.events.create_event_bus(Name=BUS)
         queue: str = self.sqs.create_queue(QueueName="subscriber")["QueueUrl"]
-        arn = self.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        arn = self.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"][
+            "QueueArn"
+        ]
         pattern = json.dumps({"source": ["millrace.events"]})
         self.events.put_rule(Name="subscriber", EventBusName=BUS, EventPattern=pattern)
         self.events.put_targets(Rule="subscriber", EventBusName=BUS, Targets=[{"Id": "queue", "Arn": arn}])
@@ -164,7 +170,7 @@ def _call(route: str, org: str, scopes: str, headers: Mapping[str, str] | None =
         "requestContext": {
             "requestId": str(uuid.uuid4()),
             "authorizer": {"lambda": said},
-            "http": {"sourceIp": "203.0.113.7", "method": route.split()[0]},
+            "http": {"sourceIp": "203.0.113.7", "method": route.split(maxsplit=1)[0]},
         },
         "isBase64Encoded": False,
     }
@@ -172,7 +178,11 @@ def _call(route: str, org: str, scopes: str, headers: Mapping[str, str] | None =
 
 def _answer(response: dict[str, Any]) -> dict[str, Any]:
     assert response["headers"]["x-request-id"]
-    return {"status": response["statusCode"], "headers": response["headers"], "body": json.loads(response["body"])}
+    return {
+        "status": response["statusCode"],
+        "headers": response["headers"],
+        "body": json.loads(response["body"]),
+    }
 
 
 def ids(items: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -89,7 +89,12 @@ def test_a_handler_is_imported_without_environment_and_network(stem: str) -> Non
     )
     path = f"{ROOT / 'functions' / stem}:{ROOT / 'layers/millrace/python'}"
     done = subprocess.run(
-        [sys.executable, "-c", code], env={"PYTHONPATH": path}, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 

@@ -170,8 +170,9 @@ def _beyond(value: Any, pointer: str) -> str | None:
 
 
 def _is_too_long(value: Any) -> bool:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and not -_LARGEST - 1 <= value <= _LARGEST and float(value).is_integer()
+    if isinstance(value, float):
+        return abs(value) >= _LARGEST and value.is_integer()
+    return isinstance(value, int) and value > _LARGEST
 
 
 def _escape(name: str) -> str:

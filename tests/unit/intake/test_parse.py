@@ -1,0 +1,138 @@
+"""Bodies to candidates: every form, every limit, nothing silently changed."""
+
+import gzip
+import json
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from millrace.core.http import Problem
+from millrace.intake import limits
+from millrace.intake.parse import body_of, candidates
+
+JSON, NDJSON = "application/json", "application/x-ndjson"
+
+
+def test_object_array_and_lines_are_the_same_events() -> None:
+    events = [{"a": 1}, {"b": [2, 3]}]
+    array = candidates(json.dumps(events).encode(), JSON)
+    lines = candidates(b"\n".join(json.dumps(event).encode() for event in events) + b"\r\n\n", NDJSON)
+    assert [c.event for c in array] == [c.event for c in lines] == events
+    assert [c.index for c in array] == [c.index for c in lines] == [0, 1]
+    assert [c.event for c in candidates(b'{"a": 1}', "application/json; charset=utf-8")] == [{"a": 1}]
+
+
+def test_one_broken_line_is_one_malformed_candidate_with_its_bytes() -> None:
+    found = candidates(b'{"a":1}\n{"a":\n{"a":2}', NDJSON)
+    assert [c.error.code if c.error else None for c in found] == [None, "malformed", None]
+    assert found[1].raw_bytes() == b'{"a":'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"nul",
+        b"NaN",
+        b"[1e400]",
+        b'"\\ud800"',
+        b"\xff\xfe",
+        b"[" * 1100 + b"]" * 1100,
+        b'{"a":Infinity}',
+        b"\x00",
+    ],
+)
+def test_what_is_no_json_is_kept_whole(body: bytes) -> None:
+    (only,) = candidates(body, JSON)
+    assert only.error is not None
+    assert only.error.code == "malformed"
+    assert only.raw_bytes() == body
+
+
+def test_the_last_of_duplicate_keys_wins_before_anything_else_sees_it() -> None:
+    (only,) = candidates(b'{"a": 1, "a": 2}', JSON)
+    assert only.event == {"a": 2}
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64, 10**30, -(2**63) - 1])
+def test_an_integer_that_a_column_cannot_hold_is_refused_where_it_stands(number: int) -> None:
+    (only,) = candidates(json.dumps({"data": {"payload": {"ids~/": [1, number]}}}).encode(), JSON)
+    assert only.error is not None
+    assert (only.error.code, only.error.pointer) == ("malformed", "/data/payload/ids~0~1/1")
+
+
+@pytest.mark.parametrize("number", [2**63 - 1, -(2**63), 1234567890123456789])
+def test_integers_of_64_bits_stay_exact(number: int) -> None:
+    (only,) = candidates(json.dumps({"id": number, "text": "9" * 30}).encode(), JSON)
+    assert only.error is None
+    assert only.event["id"] == number
+
+
+@pytest.mark.parametrize(("body", "kind"), [(b"", JSON), (b"  \n", JSON), (b"[]", JSON), (b"\n\n", NDJSON)])
+def test_nothing_is_400(body: bytes, kind: str) -> None:
+    with pytest.raises(Problem) as raised:
+        candidates(body, kind)
+    assert raised.value.status == 400
+
+
+@pytest.mark.parametrize(
+    "kind", ["", "text/plain", "application/xml", "application/jsonx", "multipart/form-data"]
+)
+def test_other_media_types_are_415(kind: str) -> None:
+    with pytest.raises(Problem) as raised:
+        candidates(b"{}", kind)
+    assert raised.value.status == 415
+
+
+@pytest.mark.parametrize("kind", [JSON, NDJSON])
+def test_one_event_over_the_limit_is_413(kind: str) -> None:
+    def body(count: int) -> bytes:
+        return b"[" + b",".join([b"{}"] * count) + b"]" if kind == JSON else b"{}\n" * count
+
+    assert len(candidates(body(limits.EVENTS_PER_REQUEST), kind)) == 500
+    with pytest.raises(Problem) as raised:
+        candidates(body(limits.EVENTS_PER_REQUEST + 1), kind)
+    assert raised.value.status == 413
+
+
+def test_an_event_too_deep_to_write_keeps_the_body_it_came_in() -> None:
+    body = b'[{"a":' + b"[" * 500 + b"]" * 500 + b"}]"
+    (only,) = candidates(body, JSON)
+    assert only.raw_bytes() == body
+
+
+def test_gzip_is_inflated_and_a_bomb_is_not() -> None:
+    assert body_of(gzip.compress(b"{}"), {"content-encoding": "gzip"}) == b"{}"
+    two_members = gzip.compress(b"[1,") + gzip.compress(b"2]")
+    assert body_of(two_members, {"content-encoding": "GZIP"}) == b"[1,2]"
+    bomb = gzip.compress(b" " * (500 * 1024 * 1024), compresslevel=1)
+    with pytest.raises(Problem) as raised:
+        body_of(bomb, {"content-encoding": "gzip"})
+    assert raised.value.status == 413
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "status"),
+    [
+        (b"x" * (limits.BYTES_PER_REQUEST + 1), "identity", 413),
+        (b"not gzip", "gzip", 400),
+        (gzip.compress(b"{}" * 100)[:-12], "gzip", 400),
+        (zlib.compress(b"{}"), "deflate", 415),
+        (b"{}", "br", 415),
+    ],
+)
+def test_bodies_that_cannot_be_taken(body: bytes, encoding: str, status: int) -> None:
+    with pytest.raises(Problem) as raised:
+        body_of(body, {"content-encoding": encoding})
+    assert raised.value.status == status
+
+
+@given(st.binary(max_size=200), st.sampled_from([JSON, NDJSON]))
+def test_any_bytes_are_answered(body: bytes, kind: str) -> None:
+    try:
+        found = candidates(body, kind)
+    except Problem as problem:
+        assert problem.status == 400
+    else:
+        assert all(isinstance(candidate.raw_bytes(), bytes) for candidate in found)

@@ -1,0 +1,58 @@
+"""Receipts hold every id, 2,000 a row, and are found by id."""
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from millrace.eventstore import receipts
+
+AT = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
+
+
+class Rows:
+    """A table that answers one query in pages of one row."""
+
+    def __init__(self, items: list[receipts.Item]) -> None:
+        self.items = items
+
+    def query(self, **asked: Any) -> dict[str, Any]:
+        start = asked.get("ExclusiveStartKey", {"at": -1})["at"] + 1
+        since = asked["ExpressionAttributeValues"][":since"]["S"]
+        page = [item for item in self.items[start : start + 1] if item["entityId"]["S"] >= since]
+        more = {"LastEvaluatedKey": {"at": start}} if start + 1 < len(self.items) else {}
+        return {"Items": page, **more}
+
+
+def receipt(ids: tuple[str, ...]) -> receipts.Receipt:
+    where = receipts.place(AT, "shardId-000000000000", "100", "200", "system-events")
+    return receipts.Receipt(
+        "org_acme", receipts.MANIFEST, "2026-11-21", where, AT, ids, "0.1.0", "s3://lake/a", 10
+    )
+
+
+def test_many_ids_are_several_rows_and_come_back_in_order() -> None:
+    ids = tuple(str(uuid.uuid4()) for _ in range(4001))
+    items = receipts.to_items(receipt(ids))
+    assert [item["rows"]["N"] for item in items] == ["2000", "2000", "1"]
+    assert len({item["entityId"]["S"] for item in items}) == 3
+    assert [name for item in items for name in receipts.ids_of(item)] == list(ids)
+    assert all(len(item["ids"]["B"]) <= 32_000 for item in items)
+    assert receipts.to_items(receipt(ids)) == items, "a second delivery writes the same rows"
+
+
+def test_an_id_is_found_only_where_it_stands_whole() -> None:
+    one, other = uuid.uuid4(), uuid.uuid4()
+    across = uuid.UUID(bytes=one.bytes[8:] + other.bytes[:8])
+    table = Rows(receipts.to_items(receipt((str(one), str(other)))))
+
+    def found(wanted: uuid.UUID, since: datetime = AT) -> bool:
+        kind, day = receipts.MANIFEST, "2026-11-21"
+        return receipts.find(table, "Metadata", "org_acme", kind, day, str(wanted), since) is not None
+
+    assert found(one)
+    assert found(other)
+    assert not found(across)
+    assert not found(uuid.uuid4())
+    assert not found(one, AT.replace(hour=9)), (
+        "accepted long after this batch arrived: another life of the id"
+    )

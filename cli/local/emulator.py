@@ -96,12 +96,16 @@ def start(places: Places, port: int) -> Running:
         )
     for folder in (places.log, places.state, places.objects):
         folder.mkdir(parents=True, exist_ok=True)
+    _rewind_table_streams(places)
     environment = {
         **without_aws(os.environ),
         "BIND_HOST": HOST,
         "GATEWAY_PORT": str(port),
         "PERSIST_STATE": "1",
         "STATE_DIR": str(places.state),
+        # Listeners that nobody here needs, and that would bind every interface.
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(places.objects),
     }
@@ -127,6 +131,24 @@ def start(places: Places, port: int) -> Running:
         places.running.unlink(missing_ok=True)
         raise
     return Running(process.pid, port)
+
+
+def _rewind_table_streams(places: Places) -> None:
+    """Lets the consumers of a table's stream begin anew, as its records do.
+
+    The emulator keeps over a restart how far each consumer has read, but not the records of table streams: their
+    count begins at zero again, and a consumer would wait until it has passed its old place. Kinesis keeps both.
+    """
+    file = places.state / "lambda.json"
+    try:
+        state = orjson.loads(file.read_bytes())
+        state["payload"]["dynamodb_stream_positions"]["data"] = {}
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+        # Nothing was kept, or this version keeps it otherwise.
+        return
+    fresh = file.with_suffix(".fresh")
+    fresh.write_bytes(orjson.dumps(state))
+    fresh.replace(file)
 
 
 def _taken(port: int) -> bool:

@@ -12,7 +12,6 @@ from typing import Any
 
 import jsonschema
 import jsonschema.validators
-
 from millrace.contracts import json_schema
 from millrace.contracts.compile import compile_document, compile_file
 from millrace.contracts.contract import Contract
@@ -119,15 +118,15 @@ def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[jsonschem
         yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
-_Exact = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"pattern": _pattern})
-_FORMATS = jsonschema.FormatChecker(formats=())
-
-
-@_FORMATS.checks("date-time", raises=ValueError)
 def _is_moment(value: object) -> bool:
     return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
 
 
-@_FORMATS.checks("date", raises=ValueError)
 def _is_day(value: object) -> bool:
     return not isinstance(value, str) or bool(date.fromisoformat(value))
+
+
+_Exact = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"pattern": _pattern})
+_FORMATS = jsonschema.FormatChecker(formats=())
+_FORMATS.checks("date-time", raises=ValueError)(_is_moment)
+_FORMATS.checks("date", raises=ValueError)(_is_day)

@@ -181,10 +181,23 @@ def _standard() -> jsonschema_rs.Draft201909Validator:
 
 
 def _standard_errors(document: Any) -> list[tuple[str, str]]:
-    found = [(write(error.instance_path), error.message) for error in _standard().iter_errors(document)]
+    found: dict[tuple[str, str], None] = {}
+    for error in _standard().iter_errors(document):
+        if error.kind.name in ("unevaluatedProperties", "additionalProperties"):
+            sentence = f"the standard has no {', '.join(error.kind.value)} here"
+        elif error.kind.name == "required":
+            sentence = f"{error.kind.value} is missing"
+        else:
+            sentence = error.message
+        found[(write(error.instance_path), sentence)] = None
     if not found and document["apiVersion"] != "v3.2.0":
-        found.append(("/apiVersion", "contracts are written in v3.2.0 of the standard"))
-    return found
+        return [("/apiVersion", "contracts are written in v3.2.0 of the standard")]
+    # What is wrong inside a part makes the part itself unevaluated, up to the root: the innermost says it.
+    return [
+        (pointer, sentence)
+        for pointer, sentence in found
+        if not any(below.startswith(f"{pointer}/") for below, _ in found)
+    ]
 
 
 def _yaml(path: Path, name: str) -> Any:

@@ -4,6 +4,7 @@ A dictionary is raw content: the golden samples as stored envelopes. Rows name t
 file under `schemas/dictionaries` is never changed or removed; the highest number of a contract packs new rows.
 """
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from millrace.contracts.contract import Contract
 
 FOLDER = "dictionaries"
 SUFFIX = ".zdict"
+# Every dictionary ever made, in the form of sha256sum.
+SUMS = "SHA256SUMS"
 # Beyond this a dictionary costs more to load on a cold start than it saves: rows are a few hundred bytes.
 MAX_BYTES = 16 * 1024
 
@@ -71,4 +74,6 @@ def new_dictionary(contract: Contract, samples: list[dict[str, Any]], schemas_di
     path = folder / f"{contract.name}.{(made[-1] if made else 0) + 1}{SUFFIX}"
     with path.open("xb") as file:
         file.write(data)
+    with (folder / SUMS).open("a", encoding="utf-8") as file:
+        file.write(f"{hashlib.sha256(data).hexdigest()}  {path.name}\n")
     return path

@@ -41,7 +41,12 @@ class Validator:
         """
         schema = self._schema or self._compile()
         found: list[FieldError] = []
-        if not schema.is_valid(event):
+        try:
+            valid = schema.is_valid(event)
+        except UnicodeEncodeError:
+            # Half a surrogate pair: no JSON parser of ours lets it in, a caller in Python may.
+            return [FieldError("", "malformed", "holds a text that is no Unicode")]
+        if not valid:
             for finding in islice(schema.iter_errors(event), _MAX_FINDINGS):
                 found += messages.from_validation(finding, show_value=self._is_shown(finding.instance_path))
         if self._decimals is not None and not self._decimals.fit(event):

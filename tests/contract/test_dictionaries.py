@@ -1,0 +1,76 @@
+"""Dictionaries are there, stay as they are, and keep a row within one write unit."""
+
+import hashlib
+import random
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from millrace.contracts import dictionaries, samples
+from millrace.contracts.registry import Registry
+
+from tests.support import rows
+from tests.support.contracts import FILES, SCHEMAS, compiled, named
+
+STORED = [path for path in FILES if compiled(path).store == "table"]
+# DynamoDB's write unit. The goal is held at the 95th percentile.
+WRITE_UNIT = 1024
+
+
+@pytest.fixture(scope="module")
+def registry(bundle: Path) -> Registry:
+    return Registry(bundle)
+
+
+@pytest.mark.parametrize("path", STORED, ids=named)
+def test_every_stored_contract_has_one(path: Path, registry: Registry) -> None:
+    contract = compiled(path)
+    assert contract.dictionary.startswith(f"{contract.name}.")
+    assert registry.dictionary(contract.dictionary)
+
+
+@pytest.mark.parametrize("path", STORED, ids=named)
+def test_the_95th_percentile_of_a_row_is_one_write_unit(path: Path, registry: Registry) -> None:
+    contract = compiled(path)
+    rng = random.Random(contract.name)
+    golden = samples.golden(path)[0]
+    sizes = sorted(
+        rows.size(rows.item(rows.variant(golden, rng), contract, registry, rng)) for _ in range(200)
+    )
+    assert sizes[189] < WRITE_UNIT, f"95th percentile {sizes[189]} bytes"
+
+
+def test_each_stands_in_the_list_of_what_was_ever_made() -> None:
+    """Rows written years ago name their dictionary: no file may change or go. The list only ever grows."""
+    listed = dict(
+        line.split("  ")[::-1] for line in (SCHEMAS / "dictionaries/SHA256SUMS").read_text().splitlines()
+    )
+    found = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (SCHEMAS / "dictionaries").glob("*.zdict")
+    }
+    assert found == listed
+
+
+def test_the_next_one_has_the_next_number_and_the_old_one_stays(tmp_path: Path) -> None:
+    path = STORED[0]
+    contract, golden = compiled(path), samples.golden(path)
+    shutil.copytree(SCHEMAS / "dictionaries", tmp_path / "dictionaries")
+    number = dictionaries.numbers(contract.name, tmp_path)[-1]
+    old = {path: path.read_bytes() for path in (tmp_path / "dictionaries").glob("*.zdict")}
+    changed = [{**golden[0], "region": "af-south-1"}, *golden[1:]]
+    made = dictionaries.new_dictionary(contract, changed, tmp_path)
+    assert made is not None
+    assert made.name == f"{contract.name}.{number + 1}.zdict"
+    assert dictionaries.current(contract.name, tmp_path) == f"{contract.name}.{number + 1}"
+    assert dictionaries.new_dictionary(contract, changed, tmp_path) is None
+    assert all(path.read_bytes() == content for path, content in old.items())
+    checked = subprocess.run(
+        ["sha256sum", "--check", "--quiet", "SHA256SUMS"],
+        cwd=made.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout

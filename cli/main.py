@@ -43,11 +43,8 @@ def run(arguments: Sequence[str]) -> int:
     as_json = "--json" in arguments
     try:
         code = app(args=list(arguments), prog_name="millrace", standalone_mode=False)
-    except typer.Exit as done:
-        return done.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        complain("stopped")
-        return STOPPED
+        code = STOPPED
     except TyperException as error:
         return _end(as_json, error.format_message(), error.exit_code)
     except CommandError as error:
@@ -58,6 +55,8 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     except Exception as error:  # noqa: BLE001  whatever it was, a person gets a sentence
         return _unexpected(as_json, error)
+    if code == STOPPED:
+        complain("stopped")
     return code if isinstance(code, int) else 0
 
 

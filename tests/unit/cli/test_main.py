@@ -1,0 +1,186 @@
+"""Exit codes and errors, as scripts rely on them: 0 done, 1 refused, 2 usage, 3 no platform."""
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from cli.api import Answer, Api
+from cli.errors import NoPlatformError
+from cli.main import run
+
+EVENT = b'{"eventId":"e"}'
+COMMANDS = [
+    ["status"],
+    ["send", "-"],
+    ["seed", "--count", "1"],
+    ["trace", "x"],
+    ["query", "select 1"],
+    ["quarantine", "list"],
+    ["quarantine", "show", "x"],
+    ["keys", "list"],
+    ["keys", "create", "--org", "org_acme", "--name", "n"],
+    ["keys", "revoke", "mk_x"],
+]
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("MILLRACE_API_URL", "MILLRACE_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def platform(nowhere: Path) -> Path:
+    local = nowhere / ".local"
+    local.mkdir()
+    (local / "outputs.json").write_bytes(
+        orjson.dumps({"ApiUrl": "http://localhost:1/_aws/execute-api/a/$default"})
+    )
+    (local / "keys.json").write_bytes(orjson.dumps({"org_acme": "mk_a", "org_globex": "mk_g"}))
+    return nowhere
+
+
+def answers(
+    monkeypatch: pytest.MonkeyPatch, status: int, document: Any
+) -> list[tuple[str, str, dict[str, Any]]]:
+    asked: list[tuple[str, str, dict[str, Any]]] = []
+
+    def call(_: Api, method: str, path: str, **more: Any) -> Answer:
+        asked.append((method, path, more))
+        return Answer(status, document)
+
+    monkeypatch.setattr(Api, "call", call)
+    return asked
+
+
+def last_document(capsys: pytest.CaptureFixture[str]) -> Any:
+    return orjson.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+@pytest.mark.usefixtures("nowhere")
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_without_a_platform_every_command_says_how_to_start_one(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*command, "--json"]) == 3
+    said = capsys.readouterr()
+    assert "make up" in said.err
+    assert "Traceback" not in said.err
+    assert "make up" in orjson.loads(said.out.splitlines()[-1])["error"]
+
+
+@pytest.mark.usefixtures("platform")
+def test_a_platform_that_was_stopped_is_no_platform(monkeypatch: pytest.MonkeyPatch) -> None:
+    def call(*_: Any, **__: Any) -> Answer:
+        raise NoPlatformError("does not answer. Start it: make up")
+
+    monkeypatch.setattr(Api, "call", call)
+    assert run(["trace", "x"]) == 3
+
+
+@pytest.mark.usefixtures("nowhere")
+@pytest.mark.parametrize(
+    "command",
+    [
+        [],
+        ["bogus"],
+        ["trace"],
+        ["seed", "--count", "0"],
+        ["seed", "--rate", "fast"],
+        ["status", "--env", "moon"],
+        ["status", "--env", "dev"],
+        ["quarantine", "list", "--limit", "0"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_call_is_usage(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("platform")
+def test_a_file_that_is_not_there_or_holds_no_events_is_usage(platform: Path) -> None:
+    (platform / "empty.json").write_text("[]")
+    assert run(["send", "missing.json"]) == 2
+    assert run(["send", "empty.json"]) == 2
+    assert run(["send", "."]) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [("accepted", 0), ("duplicate", 0), ("conflict", 1), ("rejected", 1)]
+)
+def test_send_ends_well_when_every_event_is_in(
+    status: str,
+    code: int,
+    platform: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    answers(monkeypatch, 202, {"results": [{"index": 0, "eventId": "e", "status": status}]})
+    (platform / "one.json").write_bytes(EVENT)
+    assert run(["send", "one.json", "--json"]) == code
+    assert last_document(capsys)["results"] == [{"index": 0, "eventId": "e", "status": status}]
+
+
+@pytest.mark.usefixtures("platform")
+def test_an_org_without_a_key_is_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["trace", "x", "--org", "org_initech"]) == 2
+    assert "org_acme, org_globex" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("platform")
+@pytest.mark.parametrize(("status", "said"), [(401, "key"), (404, "not found"), (400, "cursor")])
+def test_a_refusal_is_one_sentence_with_the_platforms_reason(
+    status: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers(monkeypatch, status, {"detail": "the cursor is of another query"})
+    assert run(["trace", "x", "--json"]) == 1
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert captured.err.count("\n") == 1
+    assert said in orjson.loads(captured.out)["error"]
+
+
+@pytest.mark.usefixtures("platform")
+def test_ids_are_escaped_into_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = answers(monkeypatch, 200, {"eventId": "x", "status": "pending", "steps": []})
+    assert run(["trace", "../quarantine?x=1#"]) == 0
+    assert asked[0][1] == "/v1/events/..%2Fquarantine%3Fx%3D1%23/trace"
+
+
+@pytest.mark.usefixtures("platform")
+def test_quarantine_follows_the_cursor_up_to_the_limit(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = answers(monkeypatch, 200, {"items": [{"quarantineId": "q"}] * 500, "cursor": "c"})
+    assert run(["quarantine", "list", "--limit", "700", "--code", "missing", "--json"]) == 0
+    assert [call[2]["query"]["limit"] for call in asked] == ["500", "200"]
+    assert [call[2]["query"]["cursor"] for call in asked] == [None, "c"]
+    assert last_document(capsys)["cursor"] == "c"
+
+
+@pytest.mark.usefixtures("platform")
+def test_a_fault_of_our_own_is_a_sentence_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers(monkeypatch, 200, {"unexpected": True})
+    assert run(["trace", "x"]) == 1
+    said = capsys.readouterr().err
+    assert "KeyError" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.usefixtures("platform")
+def test_ctrl_c_ends_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def call(*_: Any, **__: Any) -> Answer:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Api, "call", call)
+    assert run(["trace", "x"]) == 130
+    assert capsys.readouterr().err == "stopped\n"

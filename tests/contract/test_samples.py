@@ -22,9 +22,10 @@ KEYWORDS = {
     "pattern": {"pattern"},
     "format": {"pattern", "format", "multipleOf"},
     "enum": {"enum", "const"},
+    "rule": {"uniqueItems"},
 }
-# The first contracts of every kind of store, category and index must not be lost by a slip of a glob.
-LEAST = 3
+# Lost contracts would be no failure of any other test here: a slip of a glob must be seen.
+LEAST = 25
 
 
 def test_there_are_contracts() -> None:
@@ -75,7 +76,9 @@ def test_broken_samples_are_refused_for_their_reason(path: Path, case: samples.B
 )
 def test_the_exported_schema_refuses_them_the_same_way(path: Path, case: samples.Broken) -> None:
     found = second_opinion(compiled(path), case.event)
-    by_schema = [(pointer, code) for pointer, code in case.errors if code != "rule"]
+    # JSON Schema knows one rule, that no item comes twice; the cross-field ones are ours alone.
+    unique = {pointer for pointer, keyword in found if keyword == "uniqueItems"}
+    by_schema = [(pointer, code) for pointer, code in case.errors if code != "rule" or pointer in unique]
     assert {pointer for pointer, _ in found} == {pointer for pointer, _ in by_schema}
     for pointer, code in by_schema:
         keywords = {keyword for place, keyword in found if place == pointer}

@@ -7,7 +7,6 @@ import uuid
 from typing import Any
 
 from millrace.contracts.contract import Contract
-from millrace.contracts.registry import Registry
 from millrace.core import clock
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import Item, to_item
@@ -50,13 +49,13 @@ def variant(event: dict[str, Any], rng: random.Random) -> dict[str, Any]:
     }
 
 
-def item(event: dict[str, Any], contract: Contract, registry: Registry, rng: random.Random) -> Item:
+def item(event: dict[str, Any], contract: Contract, codec: Codec, rng: random.Random) -> Item:
     """The row that intake would write for the event."""
     received_at = clock.parse("2026-11-21T09:30:00.123Z")
     request = str(uuid.UUID(int=rng.getrandbits(128), version=4))
     origin = Origin(org="org_acme", principal="webshop", request_id=request, received_at=received_at)
     envelope = enrich(event, contract, origin, clock.parse(event["timestamp"]))
-    return to_item(envelope, contract, rng.randbytes(16), Codec(registry.dictionary))
+    return to_item(envelope, contract, rng.randbytes(16), codec)
 
 
 def size(item: Item) -> int:

@@ -166,7 +166,7 @@ def test_a_reference_never_refuses() -> None:
         ({**SUM, "factors": ["n", "name"]}, "no number name"),
         ({**SUM, "tolerance": -1}, "from 0"),
         ({**SUM, "tolerance": "0.005"}, "from 0"),
-        ({"kind": "notBefore", "later": "/timestamp", "earlier": "/data/payload/total"}, "no timestamp"),
+        ({"kind": "notBefore", "later": "/timestamp", "earlier": "/data/payload/total"}, "two timestamps"),
         (
             {"kind": "requiredIf", "field": "/data/payload/total", "when": "/userId", "equals": "x"},
             "list of values",

@@ -3,7 +3,7 @@
 | kind | parameters | an event breaks it when |
 |---|---|---|
 | `equalsSum` | `total`, `items`, `factors`, `tolerance` | the total is further than the tolerance from Σ of the factors' products |
-| `notBefore` | `later`, `earlier` | the moment `later` lies before `earlier` |
+| `notBefore` | `later`, `earlier` | the moment or day `later` lies before `earlier` |
 | `requiredIf` | `field`, `when`, `equals` | `when` has one of the values of `equals` and `field` is absent |
 | `reference` | `field`, `type`, `key` | never: quality counts ids that no event of the type has introduced |
 
@@ -12,7 +12,7 @@ A rule is asked only when the schema found nothing wrong with what it reads, and
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -135,11 +135,12 @@ def _not_before(rule: dict[str, Any]) -> Check:
 
 
 def _moment(value: Any) -> datetime | None:
+    """A moment, or a day as its beginning in UTC: the compiler lets a rule compare only two of a kind."""
     try:
         moment = datetime.fromisoformat(value)
     except (TypeError, ValueError):
         return None
-    return moment if moment.tzinfo else None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _required_if(rule: dict[str, Any]) -> Check:
@@ -181,9 +182,9 @@ def _equals_sum_problems(rule: dict[str, Any], fields: dict[str, dict[str, Any]]
 
 
 def _not_before_problems(rule: dict[str, Any], fields: dict[str, dict[str, Any]]) -> Iterator[str]:
-    for name in ("later", "earlier"):
-        if fields.get(rule[name], {}).get("format") != "date-time":
-            yield f"{name}: {rule[name]} is no timestamp"
+    formats = [fields.get(rule[name], {}).get("format") for name in ("later", "earlier")]
+    if formats not in (["date-time", "date-time"], ["date", "date"]):
+        yield f"{rule['later']} and {rule['earlier']} are not two timestamps or two dates"
 
 
 def _required_if_problems(rule: dict[str, Any], _: dict[str, dict[str, Any]]) -> Iterator[str]:

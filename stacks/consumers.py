@@ -11,13 +11,12 @@ from stacks.constructs.lake import DEAD_LETTERS, RAW
 from stacks.constructs.platform_function import PlatformFunction
 from stacks.constructs.stream_mapping import StreamMapping
 from stacks.constructs.subscriber import SubscriberQueue
-from stacks.environment import EnvironmentSettings
+from stacks.environment import ROUTED_SOURCE, EnvironmentSettings
 from stacks.storage import StorageStack
 
 # A table's stream keeps a day; what is left of it is for finding out why a batch does not pass.
 TABLE_STREAM_AGE = Duration.hours(20)
 LOG_MARGIN_HOURS = 6
-EVENT_SOURCE = "millrace.events"
 
 
 class ConsumersStack(Stack):
@@ -47,7 +46,12 @@ class ConsumersStack(Stack):
         self._read_log(self._route_events())
         self._read_inserts(self._project_events())
         subscriber = SubscriberQueue(
-            self, "Subscriber", settings=settings, bus=storage.bus, source=EVENT_SOURCE, alarms=storage.alarms
+            self,
+            "Subscriber",
+            settings=settings,
+            bus=storage.bus,
+            source=ROUTED_SOURCE,
+            alarms=storage.alarms,
         )
         CfnOutput(self, "SubscriberQueue", value=subscriber.queue.queue_url)
 

@@ -8,10 +8,11 @@ from types import MappingProxyType
 from typing import Literal
 
 from millrace.core.settings import Environment
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 HOURS_PER_DAY = 24
 LAMBDA_RUNTIME = "python3.13"
+ROUTED_SOURCE = "millrace.events"
 
 
 class Omission(StrEnum):
@@ -71,6 +72,29 @@ class ThrottleSettings(_Settings):
     burst: int
 
 
+class BusBinding(_Settings):
+    """Events of one source on one bus, taken in for one tenant.
+
+    Without `event_type` each `detail` is an event of ours; with one, `detail` is foreign and becomes its payload.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,62}$")
+    org: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    bus: str = Field(default="default", min_length=1)  # `default`, `platform`, or the name of a (partner) bus
+    source: str = Field(min_length=1)
+    detail_types: tuple[str, ...] = ()
+    event_type: str | None = None
+
+    @field_validator("source")
+    @classmethod
+    def _is_not_ours(cls, source: str) -> str:
+        if source == ROUTED_SOURCE:
+            raise ValueError(
+                f"{ROUTED_SOURCE} is what the platform publishes: taken in again it would go round for ever"
+            )
+        return source
+
+
 class EnvironmentSettings(_Settings):
     """All that differs between environments. Names and structure do not."""
 
@@ -85,9 +109,9 @@ class EnvironmentSettings(_Settings):
     throttle: ThrottleSettings
     log_retention_days: int
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    # One printed line an invocation: see millrace.core.settings.
     alarms: bool
     # New accounts have few concurrent executions to give away, so nothing is reserved unless it stands here.
+    bus_bindings: tuple[BusBinding, ...] = ()
     reserved_concurrency: Mapping[str, int] = Field(default_factory=dict)
     omissions: frozenset[Omission] = frozenset()
 
@@ -110,6 +134,15 @@ def _local() -> EnvironmentSettings:
         throttle=ThrottleSettings(rate=1000, burst=2000),
         log_retention_days=7,
         alarms=False,
+        bus_bindings=(
+            BusBinding(name="PlatformBus", org="org_acme", bus="platform", source="millrace.intake"),
+            BusBinding(
+                name="Webhooks",
+                org="org_globex",
+                source="demo.webhooks",
+                event_type="integration.webhook.received",
+            ),
+        ),
         omissions=frozenset(Omission),
     )
 

@@ -5,9 +5,11 @@ from pathlib import Path
 from aws_cdk import CfnOutput, Duration, Stack
 from constructs import Construct
 
+from stacks.constructs.bus_feeder import BusFeeder
 from stacks.constructs.capture import Capture
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.http_api import EventApi
+from stacks.constructs.intake_function import IntakeFunction
 from stacks.constructs.lake import QUARANTINE
 from stacks.constructs.platform_function import PlatformFunction
 from stacks.environment import EnvironmentSettings
@@ -39,8 +41,20 @@ class IngestionStack(Stack):
             "HttpApi",
             settings=settings,
             authorizer=self._authorize(),
-            functions={"post_events": self._post_events(), "read_api": self._read_api()},
+            functions={
+                "post_events": self._post_events(),
+                "read_api": self._read_api(),
+                "replay_quarantine": self._replay_quarantine(),
+            },
             after=capture.resource,
+        )
+        BusFeeder(
+            self,
+            "BusFeeder",
+            settings=settings,
+            platform_bus=storage.bus,
+            function=self._receive_bus_events(),
+            alarms=storage.alarms,
         )
         CfnOutput(self, "ApiUrl", value=self.api.url)
 
@@ -59,37 +73,32 @@ class IngestionStack(Stack):
         return function
 
     def _post_events(self) -> PlatformFunction:
-        storage = self._storage
-        function = PlatformFunction(
-            self,
+        return self._intake(
             "post_events",
-            fleet=self._fleet,
-            description="Takes events over HTTP: validates, enriches and appends them, and keeps what it refuses.",
-            memory_mb=1769,  # one whole processor; validation is what takes the time
-            timeout=Duration.seconds(29),
-            variables={
-                "events_table": storage.events.table.table_name,
-                "metadata_table": storage.metadata.table.table_name,
-                "lake_bucket": storage.lake.bucket_name,
-                "tenant_key_id": storage.tenant_key.key_id,
-            },
+            "Takes events over HTTP: validates, enriches and appends them, and keeps what it refuses.",
         )
-        function.allow("dynamodb:PutItem", on=[storage.events.table.table_arn])
-        function.allow(
-            "dynamodb:BatchWriteItem",
-            "dynamodb:GetItem",
-            "dynamodb:PutItem",
-            on=[storage.metadata.table.table_arn],
+
+    def _receive_bus_events(self) -> PlatformFunction:
+        return self._intake(
+            "receive_bus_events", "Takes events that EventBridge brings, for the tenants of their bindings."
         )
-        function.allow("kms:Decrypt", "kms:GenerateDataKey", on=[storage.tenant_key.key_arn])
-        function.allow_use_of(storage.data_key)
+
+    def _replay_quarantine(self) -> PlatformFunction:
+        storage = self._storage
+        function = self._intake(
+            "replay_quarantine", "Sends refused events through intake again, repaired, or closes them."
+        )
+        function.allow("dynamodb:Query", "dynamodb:UpdateItem", on=[storage.metadata.table.table_arn])
         function.allow_prefix(
-            "s3:PutObject",
+            "s3:GetObject",
             bucket=storage.lake,
-            prefix=QUARANTINE,
-            reason="Each request's refused events become one object, named by tenant, day and request.",
+            prefix=f"{QUARANTINE}org=",
+            reason="Which refused requests are replayed is known only when it is asked for.",
         )
         return function
+
+    def _intake(self, stem: str, description: str) -> IntakeFunction:
+        return IntakeFunction(self, stem, fleet=self._fleet, storage=self._storage, description=description)
 
     def _read_api(self) -> PlatformFunction:
         storage = self._storage

@@ -5,19 +5,15 @@ from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from millrace.contracts import registry
 from millrace.core import clock
-from millrace.core.aws import client
 from millrace.core.http import Problem, answer, problem_answer, read_request
 from millrace.core.log import logger
 from millrace.intake import answer as answers
 from millrace.intake.accept import Intake
-from millrace.intake.append import TableAppender
+from millrace.intake.assemble import intake
 from millrace.intake.enrich import Origin
 from millrace.intake.parse import body_of, candidates
 from millrace.intake.rate import RateLimiter
-from millrace.intake.tenant_key import WrappedTenantKeys
-from millrace.quarantine.store import QuarantineStore
 from settings import Settings
 
 SCOPE = "events:write"
@@ -39,15 +35,7 @@ def _limiter() -> RateLimiter:
 
 @cache
 def _intake() -> Intake:
-    settings, dynamodb = _settings(), client("dynamodb")
-    log = _log().warning
-    return Intake(
-        registry.load(),
-        TableAppender(dynamodb, settings.events_table, log),
-        QuarantineStore(dynamodb, client("s3"), settings.metadata_table, settings.lake_bucket),
-        WrappedTenantKeys(dynamodb, client("kms"), settings.metadata_table, settings.tenant_key_id),
-        log,
-    )
+    return intake(_settings(), _log().warning)
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class World:
     def __init__(self) -> None:
         self.table, self.kept, self.keys = Table(), Kept(), Keys()
         self.registry = registry.load()
-        self.intake = Intake(self.registry, self.table, self.kept, self.keys)
+        self.intake = Intake(self.registry, {"table": self.table}, self.kept, self.keys)
         self.requests = 0
 
     def send(self, *sent: Any, org: str = "org_acme", request: str | None = None, at: datetime = NOW) -> Any:

@@ -1,1 +1,1 @@
-"""The HTTP API's reads: from a request's parameters to one call of a capability, and its answer."""
+"""The HTTP API: from a request's parameters to one call of a capability, and its answer."""

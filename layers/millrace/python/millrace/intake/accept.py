@@ -1,11 +1,12 @@
 """The whole way of a request's events: each judged by itself, appended together, the refused kept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import orjson
 
+from millrace.contracts.contract import Contract
 from millrace.contracts.registry import Registry
 from millrace.contracts.validator import FieldError
 from millrace.core.errors import MillraceError
@@ -19,6 +20,7 @@ from millrace.intake.tenant_key import TenantKeys
 from millrace.intake.validate import Refused, validate
 from millrace.quarantine.entry import Entry, quarantine_id
 
+REFUSED = frozenset({Outcome.REJECTED, Outcome.CONFLICT})
 _CONFLICT = FieldError("/eventId", "conflict", "this id is taken by an event that says something else")
 _TOO_DEEP = FieldError("", "malformed", "the event nests too deep to be stored: at most 250 levels")
 
@@ -50,7 +52,7 @@ class _Case:
     candidate: Candidate
     result: Result
     item: Item = field(default_factory=dict)  # empty: the event is not valid
-    contract: str | None = None
+    contract: Contract | None = None
 
     @property
     def key(self) -> str:
@@ -58,35 +60,54 @@ class _Case:
 
 
 class Intake:
-    """Takes the candidates of a request and answers for each. Holds no state of a request."""
+    """Takes the candidates of a request and answers for each. Holds no state of a request.
+
+    `appenders` says where events go by their contract's `store`: `table`, or `none` for straight to the log.
+    """
 
     def __init__(
         self,
         registry: Registry,
-        appender: Appender,
+        appenders: Mapping[str, Appender],
         quarantine: Quarantine,
         tenant_keys: TenantKeys,
         log: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._registry, self._appender, self._quarantine = registry, appender, quarantine
+        self._registry, self._appenders, self._quarantine = registry, appenders, quarantine
         self._tenant_keys, self._log = tenant_keys, log
         self._codec = Codec(registry.dictionary)
 
     def accept(self, candidates: Sequence[Candidate], origin: Origin) -> list[Result]:
         """One result per candidate, in order. Raises nothing for what an event says or a store does."""
+        cases = self._attempt(candidates, origin, dry_run=False)
+        refused = [case for case in cases if case.result.outcome in REFUSED]
+        if refused:
+            self._keep(refused, origin)
+        return [case.result for case in cases]
+
+    def replay(self, candidates: Sequence[Candidate], origin: Origin, *, dry_run: bool) -> list[Result]:
+        """The same steps for events that are in quarantine already, so that none is kept twice.
+
+        A dry run stops before the append: what would pass is `accepted`, though the table may still know its id.
+        """
+        return [case.result for case in self._attempt(candidates, origin, dry_run=dry_run)]
+
+    def _attempt(self, candidates: Sequence[Candidate], origin: Origin, *, dry_run: bool) -> list[_Case]:
         cases = [_Case(candidate, _result(candidate)) for candidate in candidates]
         try:
             tenant_key = self._tenant_keys.key(origin.org)
         except MillraceError as error:
             self._log(str(error))
-            return [case.result for case in cases]
+            return cases
         for case in cases:
             self._judge(case, origin, tenant_key)
-        self._append([case for case in cases if case.item])
-        refused = [case for case in cases if case.result.outcome in (Outcome.REJECTED, Outcome.CONFLICT)]
-        if refused:
-            self._keep(refused, origin)
-        return [case.result for case in cases]
+        valid = [case for case in cases if case.item]
+        if dry_run:
+            for case in valid:
+                case.result.outcome = Outcome.ACCEPTED
+        else:
+            self._append(valid)
+        return cases
 
     def _judge(self, case: _Case, origin: Origin, tenant_key: bytes) -> None:
         candidate, result = case.candidate, case.result
@@ -99,7 +120,7 @@ class Intake:
             result.outcome, result.errors = Outcome.REJECTED, [_TOO_DEEP]
             return
         verdict = validate(candidate.event, len(canonical_event), self._registry, origin.received_at)
-        case.contract = verdict.contract.ref if verdict.contract is not None else None
+        case.contract = verdict.contract
         if isinstance(verdict, Refused):
             result.outcome, result.errors = Outcome.REJECTED, verdict.errors
             return
@@ -113,11 +134,7 @@ class Intake:
         for case in valid:
             if first.setdefault(case.key, case) is not case:
                 later.append(case)
-        leaders = list(first.values())
-        if leaders:
-            outcomes = self._appender.append([case.item for case in leaders])
-            for case, outcome in zip(leaders, outcomes, strict=True):
-                case.result.outcome = outcome
+        self._put(list(first.values()))
         while later:
             later = self._follow(first, later)
         for case in valid:
@@ -140,11 +157,17 @@ class Intake:
                 case.result.outcome = Outcome.CONFLICT
             elif asked.setdefault(case.key, case) is not case:
                 left.append(case)
-        if asked:
-            outcomes = self._appender.append([case.item for case in asked.values()])
-            for case, outcome in zip(asked.values(), outcomes, strict=True):
-                case.result.outcome = outcome
+        self._put(list(asked.values()))
         return left
+
+    def _put(self, cases: list[_Case]) -> None:
+        """Writes rows, all of one store together."""
+        for store, appender in self._appenders.items():
+            chosen = [case for case in cases if case.contract is not None and case.contract.store == store]
+            if chosen:
+                outcomes = appender.append([case.item for case in chosen])
+                for case, outcome in zip(chosen, outcomes, strict=True):
+                    case.result.outcome = outcome
 
     def _keep(self, refused: list[_Case], origin: Origin) -> None:
         entries = [_entry(case, origin) for case in refused]
@@ -180,5 +203,5 @@ def _entry(case: _Case, origin: Origin) -> Entry:
         event_id=_text(event.get("eventId")),
         event_type=_text(event.get("eventType")),
         version=_text(event.get("version")),
-        contract=case.contract,
+        contract=case.contract.ref if case.contract is not None else None,
     )

@@ -118,7 +118,7 @@ def candidates(body: bytes, content_type: str) -> list[Candidate]:
 def _document(body: bytes) -> list[Candidate]:
     if not body.strip():
         return []
-    parsed = _parse(0, body)
+    parsed = parse_one(0, body)
     if parsed.error is not None or not isinstance(parsed.event, list):
         return [parsed]
     items = [Candidate(index, event, body=body) for index, event in enumerate(parsed.event)]
@@ -131,10 +131,11 @@ def _lines(body: bytes) -> list[Candidate]:
     lines = [line for line in body.split(b"\n") if line.strip()]
     if len(lines) > limits.EVENTS_PER_REQUEST:
         return [Candidate(index, None) for index in range(len(lines))]
-    return [_parse(index, line.strip()) for index, line in enumerate(lines)]
+    return [parse_one(index, line.strip()) for index, line in enumerate(lines)]
 
 
-def _parse(index: int, raw: bytes) -> Candidate:
+def parse_one(index: int, raw: bytes) -> Candidate:
+    """The event of some bytes; bytes that are no JSON are a malformed candidate."""
     try:
         event = orjson.loads(raw)
     except orjson.JSONDecodeError as error:

@@ -28,7 +28,7 @@ class Refused:
     contract: Contract | None = None
 
 
-def validate(  # noqa: PLR0911  each return is one verdict, the cheapest first
+def validate(
     event: Any, size: int, registry: Registry, received_at: datetime
 ) -> Valid | Refused:
     """The verdict on one event.

@@ -1,15 +1,15 @@
 """Quarantine in the lake and in Metadata: one object a request, an index row an event."""
 
 import base64
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import orjson
 from botocore.exceptions import BotoCoreError, ClientError
 
-from millrace.core import clock
+from millrace.core import clock, keys
 from millrace.core.batch import write_all
 from millrace.core.errors import error_code, from_client_error
 from millrace.quarantine import entry as entries
@@ -25,6 +25,16 @@ class Filter:
     event_type: str | None = None
     code: str | None = None
     after: str | None = None
+    status: str | None = None
+    only: str | None = None  # one id
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An open refused event with its bytes."""
+
+    quarantine_id: str
+    raw: bytes
 
 
 class QuarantineStore:
@@ -56,13 +66,100 @@ class QuarantineStore:
         Raises:
             MillraceError: the table did not answer.
         """
+        return [_public(row) for row in self._newest(org, wanted, limit)]
+
+    def open(self, org: str, wanted: Filter, limit: int) -> list[Refusal]:
+        """Open refused events with their bytes, newest first, at most `limit`.
+
+        Raises:
+            MillraceError: table or lake did not answer.
+        """
+        rows = self._newest(org, replace(wanted, status="open"), limit)
+        raw: dict[str, bytes] = {}
+        for key in dict.fromkeys(row["object"]["S"] for row in rows):
+            raw.update(self._raw_of(key))
+        return [Refusal(row["entityId"]["S"], raw[row["entityId"]["S"]]) for row in rows]
+
+    def mark(self, org: str, refusals: Sequence[Refusal], status: str, principal: str) -> int:
+        """Closes open refusals; returns how many were open still.
+
+        Raises:
+            MillraceError: the table did not answer.
+        """
+        return sum(self._close(org, refusal.quarantine_id, status, principal) for refusal in refusals)
+
+    def discard(self, org: str, wanted: Filter, limit: int, principal: str) -> tuple[int, int]:
+        """Closes what matches without replaying it: how many matched, how many are discarded now.
+
+        Raises:
+            MillraceError: the table did not answer.
+        """
+        rows = self._newest(org, replace(wanted, status="open"), limit)
+        closed = sum(self._close(org, row["entityId"]["S"], "discarded", principal) for row in rows)
+        return len(rows), closed
+
+    def audit(
+        self, org: str, action: str, principal: str, request_id: str, detail: Mapping[str, Any]
+    ) -> None:
+        """Writes up who did what to the quarantine.
+
+        Raises:
+            MillraceError: the table did not take it.
+        """
+        moment = clock.utc_text(clock.now())
+        item = {
+            "entityTypeKey": {"S": keys.metadata(org, "audit", moment[:10])},
+            "entityId": {"S": keys.join(moment, request_id)},
+            "action": {"S": f"quarantine.{action}"},
+            "principal": {"S": principal},
+            "detail": {"S": orjson.dumps(detail).decode()},
+        }
+        write_all(self._dynamodb, self._table, [item])
+
+    def _newest(self, org: str, wanted: Filter, limit: int) -> list[dict[str, Any]]:
+        if wanted.only is not None:
+            wanted = _on_its_day(wanted, wanted.only)
         found: list[dict[str, Any]] = []
         for day in _days_back(wanted):
             for row in self._rows(org, day, wanted):
-                found.append(_public(row))
+                if wanted.only is not None and row["entityId"]["S"] != wanted.only:
+                    continue
+                found.append(row)
                 if len(found) == limit:
                     return found
         return found
+
+    def _close(self, org: str, identifier: str, status: str, principal: str) -> bool:
+        day = clock.utc_day(entries.moment_of(identifier)).isoformat()
+        try:
+            self._dynamodb.update_item(
+                TableName=self._table,
+                Key={"entityTypeKey": {"S": entries.day_key(org, day)}, "entityId": {"S": identifier}},
+                UpdateExpression="SET #status = :status, closedAt = :now, closedBy = :principal",
+                ConditionExpression="#status = :open",
+                ExpressionAttributeNames={"#status": "status"},
+                ExpressionAttributeValues={
+                    ":status": {"S": status},
+                    ":open": {"S": "open"},
+                    ":now": {"S": clock.utc_text(clock.now())},
+                    ":principal": {"S": principal},
+                },
+            )
+        except (ClientError, BotoCoreError) as error:
+            if error_code(getattr(error, "response", {})) == "ConditionalCheckFailedException":
+                return False
+            raise from_client_error(error, "close refused event") from error
+        return True
+
+    def _raw_of(self, key: str) -> dict[str, bytes]:
+        """The bytes of each refused event of an object, by quarantine id."""
+        try:
+            stored = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        except (ClientError, BotoCoreError) as error:
+            raise from_client_error(error, "read refused events") from error
+        return {
+            kept["quarantineId"]: base64.b64decode(kept["raw"]) for kept in orjson.loads(stored)["entries"]
+        }
 
     def get(self, org: str, identifier: str) -> dict[str, Any] | None:
         """One refused event with `raw` as text (`rawBase64` beside it where it is no UTF-8), or None.
@@ -77,19 +174,11 @@ class QuarantineStore:
         key = {"entityTypeKey": {"S": entries.day_key(org, day)}, "entityId": {"S": identifier}}
         try:
             row = self._dynamodb.get_item(TableName=self._table, Key=key).get("Item")
-            if row is None:
-                return None
-            stored = self._s3.get_object(Bucket=self._bucket, Key=row["object"]["S"])["Body"].read()
         except (ClientError, BotoCoreError) as error:
-            if error_code(getattr(error, "response", {})) == "NoSuchKey":
-                return None
             raise from_client_error(error, "read refused event") from error
-        raw = next(
-            base64.b64decode(kept["raw"])
-            for kept in orjson.loads(stored)["entries"]
-            if kept["quarantineId"] == identifier
-        )
-        return {**_public(row), **_raw(raw)}
+        if row is None:
+            return None
+        return {**_public(row), **_raw(self._raw_of(row["object"]["S"])[identifier])}
 
     def _rows(self, org: str, day: date, wanted: Filter) -> Iterator[dict[str, Any]]:
         low = entries.first_id(wanted.since)
@@ -113,6 +202,10 @@ class QuarantineStore:
         if wanted.code is not None:
             conditions.append("contains(codes, :code)")
             query["ExpressionAttributeValues"][":code"] = {"S": wanted.code}
+        if wanted.status is not None:
+            conditions.append("#status = :status")
+            query["ExpressionAttributeNames"] = {"#status": "status"}
+            query["ExpressionAttributeValues"][":status"] = {"S": wanted.status}
         if conditions:
             query["FilterExpression"] = " AND ".join(conditions)
         while True:
@@ -126,6 +219,16 @@ class QuarantineStore:
             if "LastEvaluatedKey" not in page:
                 return
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _on_its_day(wanted: Filter, identifier: str) -> Filter:
+    """The same filter around the moment that an id carries; one that is no id matches nothing."""
+    try:
+        moment = entries.moment_of(identifier)
+    except (ValueError, OverflowError):
+        return replace(wanted, until=wanted.since)
+    margin = timedelta(milliseconds=2)
+    return replace(wanted, since=max(wanted.since, moment - margin), until=min(wanted.until, moment + margin))
 
 
 def _days_back(wanted: Filter) -> Iterator[date]:
@@ -155,6 +258,6 @@ def _public(row: dict[str, Any]) -> dict[str, Any]:
 
 def _raw(raw: bytes) -> dict[str, str]:
     try:
-        return {"raw": raw.decode("utf-8")}
+        return {"raw": raw.decode("utf-8"), "rawEncoding": "utf-8"}
     except UnicodeDecodeError:
-        return {"raw": raw.decode("utf-8", "replace"), "rawBase64": base64.b64encode(raw).decode()}
+        return {"raw": base64.b64encode(raw).decode(), "rawEncoding": "base64"}

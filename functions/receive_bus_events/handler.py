@@ -1,0 +1,47 @@
+"""Edge: events that EventBridge brought into the feeder's queue."""
+
+import os
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from millrace.core import clock
+from millrace.core.errors import RetryableError
+from millrace.core.log import logger
+from millrace.intake.accept import Intake
+from millrace.intake.append import Outcome
+from millrace.intake.assemble import intake
+from millrace.intake.bus import read_message
+from settings import Settings
+
+
+@cache
+def _settings() -> Settings:
+    return Settings.from_environment(os.environ)
+
+
+def _log() -> Logger:
+    return logger("receive_bus_events", _settings().log_level)
+
+
+@cache
+def _intake() -> Intake:
+    return intake(_settings(), _log().warning)
+
+
+def _receive(record: dict[str, Any]) -> None:
+    """Refused is done, for it is in quarantine; `unavailable` goes back to the queue."""
+    candidate, origin = read_message(record["body"], record["messageId"], clock.now())
+    (result,) = _intake().accept([candidate], origin)
+    if result.outcome is Outcome.UNAVAILABLE:
+        raise RetryableError("a store did not answer")
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Takes a batch; only the messages that could not be stored are delivered again."""
+    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+    answer = process_partial_response(event, _receive, processor, context=None)
+    failed = len(answer["batchItemFailures"])
+    _log().info("batch", extra={"messages": len(event["Records"]), "failed": failed})
+    return dict(answer)

@@ -1,0 +1,38 @@
+"""Intake with its stores, wired for every edge that takes events."""
+
+from collections.abc import Callable
+
+from millrace.contracts import registry
+from millrace.core.aws import client
+from millrace.core.settings import FunctionSettings
+from millrace.intake.accept import Intake
+from millrace.intake.append import Appender, TableAppender
+from millrace.intake.log_append import LogAppender
+from millrace.intake.tenant_key import WrappedTenantKeys
+from millrace.quarantine.store import QuarantineStore
+
+
+class IntakeSettings(FunctionSettings):
+    """What every edge of intake is told: where events, refusals and keys are."""
+
+    events_table: str
+    metadata_table: str
+    lake_bucket: str
+    event_stream_arn: str
+    tenant_key_id: str
+
+
+def quarantine(settings: IntakeSettings) -> QuarantineStore:
+    """The quarantine of these settings."""
+    return QuarantineStore(client("dynamodb"), client("s3"), settings.metadata_table, settings.lake_bucket)
+
+
+def intake(settings: IntakeSettings, log: Callable[[str], None]) -> Intake:
+    """Intake over the stores of these settings."""
+    dynamodb = client("dynamodb")
+    appenders: dict[str, Appender] = {
+        "table": TableAppender(dynamodb, settings.events_table, log),
+        "none": LogAppender(client("kinesis"), settings.event_stream_arn, log),
+    }
+    tenant_keys = WrappedTenantKeys(dynamodb, client("kms"), settings.metadata_table, settings.tenant_key_id)
+    return Intake(registry.load(), appenders, quarantine(settings), tenant_keys, log)

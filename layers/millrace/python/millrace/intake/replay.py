@@ -1,0 +1,108 @@
+"""Refused events on their way back: found, repaired with a JSON Patch, tried or appended, and written up."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jsonpatch
+import jsonpointer
+import orjson
+
+from millrace.contracts.validator import FieldError
+from millrace.core.errors import PermanentError
+from millrace.intake.accept import Intake, Result
+from millrace.intake.append import Outcome
+from millrace.intake.enrich import Origin
+from millrace.intake.parse import Candidate, parse_one
+from millrace.quarantine.store import Filter, QuarantineStore, Refusal
+
+# What one call can do well within the gateway's 29 seconds.
+EVENTS_PER_CALL = 500
+PASSED = frozenset({Outcome.ACCEPTED, Outcome.DUPLICATE})
+
+
+class BadPatchError(PermanentError):
+    """The patch is no JSON Patch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayer:
+    """Replays a tenant's refused events through intake's own steps, with the ids they came with."""
+
+    intake: Intake
+    quarantine: QuarantineStore
+
+    def replay(
+        self, wanted: Filter, patch: Sequence[Any], origin: Origin, *, dry_run: bool
+    ) -> dict[str, Any]:
+        """The outcome of each open refusal that matches, at most 500 a call (`more` says that others are left).
+
+        An event that has reached the table is marked `replayed` after its append: a replay that is cut off
+        and made again finds it as a duplicate, never as a second event.
+
+        Raises:
+            BadPatchError: `patch` is no JSON Patch.
+            MillraceError: the quarantine did not answer.
+        """
+        repair = _compile(patch)
+        found = self.quarantine.open(origin.org, wanted, EVENTS_PER_CALL + 1)
+        refusals = found[:EVENTS_PER_CALL]
+        candidates = [_repaired(index, refusal.raw, repair) for index, refusal in enumerate(refusals)]
+        results = self.intake.replay(candidates, origin, dry_run=dry_run)
+        passed = [r for r, result in zip(refusals, results, strict=True) if result.outcome in PASSED]
+        if not dry_run:
+            self.quarantine.mark(origin.org, passed, "replayed", origin.principal)
+        report = {
+            "matched": len(refusals),
+            "wouldPass": len(passed),
+            "replayed": 0 if dry_run else len(passed),
+            "stillFailing": len(refusals) - len(passed),
+            "more": len(found) > len(refusals),
+        }
+        if not dry_run and refusals:
+            self.quarantine.audit(
+                origin.org, "replay", origin.principal, origin.request_id, {**report, "patch": patch}
+            )
+        pairs = zip(refusals, results, strict=True)
+        return {**report, "results": [_answer(refusal, result, dry_run) for refusal, result in pairs]}
+
+
+def _compile(patch: Sequence[Any]) -> jsonpatch.JsonPatch | None:
+    if not patch:
+        return None
+    try:
+        return jsonpatch.JsonPatch(list(patch))
+    except (
+        jsonpatch.JsonPatchException,
+        jsonpointer.JsonPointerException,
+        TypeError,
+        AttributeError,
+    ) as error:
+        raise BadPatchError(f"patch is no JSON Patch (RFC 6902): {error}"[:200]) from error
+
+
+def _repaired(index: int, raw: bytes, repair: jsonpatch.JsonPatch | None) -> Candidate:
+    candidate = parse_one(index, raw)
+    if repair is None or candidate.event is None:
+        return candidate
+    try:
+        event = repair.apply(candidate.event)
+    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError) as error:
+        failed = FieldError("", "rule", f"the patch does not apply: {error}"[:80])
+        return Candidate(index, candidate.event, raw, failed)
+    # Written and read again, so that a repaired event is judged by exactly the rules of a sent one.
+    return parse_one(index, orjson.dumps(event))
+
+
+def _answer(refusal: Refusal, result: Result, dry_run: bool) -> dict[str, Any]:
+    status = "wouldPass" if dry_run and result.outcome in PASSED else str(result.outcome)
+    answer: dict[str, Any] = {
+        "quarantineId": refusal.quarantine_id,
+        "eventId": result.event_id,
+        "status": status,
+    }
+    if result.errors:
+        answer["errors"] = [
+            {"pointer": e.pointer, "code": e.code, "message": e.message} for e in result.errors
+        ]
+    return answer

@@ -1,0 +1,149 @@
+"""Refused events: kept whole, listed, read, repaired, tried, replayed once, discarded."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.support import events
+from tests.support.platform import GLOBEX, Platform
+
+REPLAY, DISCARD = "/v1/quarantine/replay", "/v1/quarantine/discard"
+LIST, ONE = "/v1/quarantine", "/v1/quarantine/{id}"
+FIX = [{"op": "replace", "path": "/data/payload/totalAmount", "value": 45.48}]
+
+
+def broken(**changes: Any) -> dict[str, Any]:
+    return events.order(payload={"totalAmount": -1}, **changes)
+
+
+def test_what_was_refused_is_read_as_it_was_sent(running: Platform) -> None:
+    line = b'{"eventId": "x",\t"a": "\\u00e9"}'
+    answer = running.post(line + b"\n\xff\xfe{", content_type="application/x-ndjson")
+    first, second = [result["quarantineId"] for result in answer["body"]["results"]]
+    found = running.get(ONE, id=first)["body"]
+    assert (found["raw"], found["rawEncoding"], found["status"]) == (line.decode(), "utf-8", "open")
+    found = running.get(ONE, id=second)["body"]
+    assert (found["raw"], found["rawEncoding"]) == ("//57", "base64")
+    for unknown in ("", "x", "0" * 36, "f" * 36, first[:-1] + "g"):
+        assert running.get(ONE, id=unknown)["status"] == 404
+
+
+def test_lists_filter_and_page_newest_first(running: Platform) -> None:
+    for _ in range(3):
+        running.post([broken(), {**events.order(), "eventType": "no.such"}])
+    everything = running.get(LIST)["body"]["items"]
+    assert len(everything) == 6
+    moments = [item["receivedAt"] for item in everything]
+    assert moments == sorted(moments, reverse=True)
+    assert {
+        item["eventType"] for item in running.get(LIST, query={"code": "unknown_type"})["body"]["items"]
+    } == {"no.such"}
+    assert len(running.get(LIST, query={"eventType": "order.created"})["body"]["items"]) == 3
+    assert running.get(LIST, query={"to": "2026-01-01T00:00:00Z"})["body"]["items"] == []
+    seen, cursor = [], None
+    for _ in range(4):
+        page = running.get(LIST, query={"limit": "4", **({"cursor": cursor} if cursor else {})})["body"]
+        seen += page["items"]
+        cursor = page["cursor"]
+        if cursor is None:
+            break
+    assert seen == everything
+
+
+def test_a_dry_run_changes_nothing_and_the_replay_keeps_the_id(running: Platform) -> None:
+    event = broken()
+    refused = running.post([event, broken(eventType="no.such")])["body"]["results"]
+    tried = running.call(REPLAY, {"filter": {"eventType": "order.created"}, "patch": FIX, "dryRun": True})[
+        "body"
+    ]
+    assert {name: tried[name] for name in ("matched", "wouldPass", "replayed", "stillFailing")} == {
+        "matched": 1,
+        "wouldPass": 1,
+        "replayed": 0,
+        "stillFailing": 0,
+    }
+    assert running.rows("Events") == []
+    done = running.call(REPLAY, {"filter": {}, "patch": FIX})["body"]
+    assert (done["matched"], done["replayed"], done["stillFailing"]) == (2, 1, 1)
+    stored = running.get("/v1/events/{eventId}", eventId=event["eventId"])["body"]
+    assert stored["data"]["payload"]["totalAmount"] == 45.48
+    assert running.get(ONE, id=refused[0]["quarantineId"])["body"]["status"] == "replayed"
+    assert running.get(ONE, id=refused[1]["quarantineId"])["body"]["status"] == "open"
+    audits = [
+        row for row in running.rows("Metadata") if row.get("action", {}).get("S") == "quarantine.replay"
+    ]
+    assert json.loads(audits[0]["detail"]["S"])["patch"] == FIX
+    # What failed again is not kept a second time, and what passed is not replayed a second time.
+    again = running.call(REPLAY, {"filter": {}, "patch": FIX})["body"]
+    assert (again["matched"], again["stillFailing"]) == (1, 1)
+    assert len(running.get(LIST)["body"]["items"]) == 2
+
+
+def test_a_replay_cut_off_after_its_append_doubles_nothing(
+    running: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from millrace.quarantine.store import QuarantineStore
+
+    running.post(broken())
+    with monkeypatch.context() as broken_off:
+        broken_off.setattr(QuarantineStore, "mark", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            running.call(REPLAY, {"filter": {}, "patch": FIX})
+    assert len(running.rows("Events")) == 1
+    done = running.call(REPLAY, {"filter": {}, "patch": FIX})["body"]
+    assert (done["replayed"], done["results"][0]["status"]) == (1, "duplicate")
+    assert len(running.rows("Events")) == 1
+
+
+def test_a_conflict_is_repaired_with_an_id_of_its_own(running: Platform) -> None:
+    event = events.order()
+    running.post(event)
+    running.post({**event, "correlationId": "another"})
+    assert running.call(REPLAY, {"filter": {"code": "conflict"}})["body"]["stillFailing"] == 1
+    own = [{"op": "replace", "path": "/eventId", "value": events.new_id()}]
+    assert running.call(REPLAY, {"filter": {"code": "conflict"}, "patch": own})["body"]["replayed"] == 1
+    assert len(running.rows("Events")) == 2
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        [{"op": "nonsense", "path": "/a"}],
+        [{"op": "add"}],
+        ["add"],
+        "add",
+        [{"op": "add", "path": "no pointer", "value": 1}],
+    ],
+)
+def test_what_is_no_patch_is_a_400(running: Platform, patch: Any) -> None:
+    running.post(broken())
+    assert running.call(REPLAY, {"filter": {}, "patch": patch})["status"] == 400
+
+
+def test_a_patch_that_does_not_apply_leaves_the_event_open(running: Platform) -> None:
+    running.post(broken())
+    patch = [{"op": "remove", "path": "/data/payload/nothing/here"}]
+    done = running.call(REPLAY, {"filter": {}, "patch": patch})["body"]
+    assert (done["stillFailing"], done["results"][0]["errors"][0]["code"]) == (1, "rule")
+
+
+def test_discard_needs_a_filter_and_a_tenant_touches_its_own(running: Platform) -> None:
+    refused = running.post([broken(), broken()])["body"]["results"]
+    assert running.call(DISCARD, {"filter": {}})["status"] == 400
+    assert (
+        running.call(DISCARD, {"filter": {"eventType": "order.created"}}, org=GLOBEX)["body"]["matched"] == 0
+    )
+    assert running.call(REPLAY, {"filter": {}, "patch": FIX}, org=GLOBEX)["body"]["matched"] == 0
+    one = {"filter": {"quarantineId": refused[0]["quarantineId"]}}
+    assert running.call(DISCARD, one)["body"] == {"matched": 1, "discarded": 1}
+    assert running.call(DISCARD, one)["body"] == {"matched": 0, "discarded": 0}
+    assert running.call(REPLAY, {"filter": {}})["body"]["matched"] == 1
+    assert running.call(REPLAY, {"filter": {}}, scopes="quarantine:read")["status"] == 403
+
+
+@pytest.mark.parametrize(
+    "body", [b"[]", b"{", b'{"dryRun": "yes"}', b'{"filter": []}', b'{"filter": {"x": "y"}}', b'{"a": 1}']
+)
+def test_a_wrong_body_is_a_400(running: Platform, body: bytes) -> None:
+    assert running.call(REPLAY, body)["status"] == 400

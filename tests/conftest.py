@@ -1,6 +1,7 @@
 """What every test shares: its marker by folder, no network where none is meant, and the compiled contracts."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 KINDS = ("unit", "contract", "integration", "infrastructure", "e2e")
+# The Node of this environment, before any that the machine has: the CDK library starts it when it is imported.
+os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
 WITHOUT_SOCKETS = {"unit", "contract"}
 
 

@@ -39,7 +39,7 @@ def table(*columns: str, title: str | None = None) -> Table:
     return made
 
 
-def plain(value: Any) -> Any:  # noqa: PLR0911  one return a kind of value
+def plain(value: Any) -> Any:
     """A value as JSON can say it: decimals exactly as numbers, times as ISO UTC with `Z`, bytes as base64."""
     match value:
         case None | bool() | str():

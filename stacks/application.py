@@ -16,6 +16,8 @@ DEFAULT_ENVIRONMENT = "dev"
 FEATURE_FLAGS = {
     # Access logs are delivered by bucket policy: the lake's buckets have no access control lists.
     "@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy": True,
+    # A table or bucket that another stack still uses cannot be removed.
+    "@aws-cdk/core:defaultCrossStackReferences": "strong",
 }
 
 

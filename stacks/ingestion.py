@@ -92,7 +92,7 @@ class IngestionStack(Stack):
         function.allow_prefix(
             "s3:GetObject",
             bucket=storage.lake,
-            prefix=f"{QUARANTINE}org=",
+            prefix=QUARANTINE,
             reason="Which refused requests are replayed is known only when it is asked for.",
         )
         return function

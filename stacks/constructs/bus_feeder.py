@@ -3,7 +3,7 @@
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
-from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -38,8 +38,20 @@ class BusFeeder(Construct):
         )
         for binding in settings.bus_bindings:
             self._bind(binding)
-        function.function.add_event_source(
-            sources.SqsEventSource(self.queue, batch_size=BATCH, report_batch_item_failures=True)
+        function.allow(
+            "sqs:ChangeMessageVisibility",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+            "sqs:ReceiveMessage",
+            on=[self.queue.queue_arn],
+        )
+        lambda_.EventSourceMapping(
+            self,
+            "Mapping",
+            target=function.function,
+            event_source_arn=self.queue.queue_arn,
+            batch_size=BATCH,
+            report_batch_item_failures=True,
         )
         if alarms is not None:
             alarm_on(

@@ -123,7 +123,8 @@ class PlatformFunction(Construct):
         stands on the policy. One policy a prefix, so that each has one.
         """
         name = "".join(part.capitalize() for part in prefix.replace("-", "/").replace("_", "/").split("/"))
-        policy = self._policy(f"{name}Objects", actions, bucket.arn_for_objects(f"{prefix}*"))
+        verbs = "".join(action.partition(":")[2] for action in actions)
+        policy = self._policy(f"{name}{verbs}", actions, bucket.arn_for_objects(f"{prefix}*"))
         waive(policy, "IAM5", reason, finding=f"Resource::{_imported(bucket)}/{prefix}*")
 
     def allow_everywhere(self, action: str, *, reason: str) -> None:

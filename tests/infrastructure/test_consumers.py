@@ -19,7 +19,7 @@ def _mapping(templates: Templates, stem: str) -> dict[str, Any]:
 
 
 def test_each_consumer_has_one_mapping(every: Templates) -> None:
-    assert len(every.resources(MAPPING)) == len(FROM_LOG + FROM_TABLE)
+    assert len(every.resources(MAPPING, "consumers")) == len(FROM_LOG + FROM_TABLE)
 
 
 @pytest.mark.parametrize("stem", FROM_LOG + FROM_TABLE)
@@ -64,7 +64,7 @@ def test_a_mapping_is_made_after_the_rights_of_its_function(every: Templates) ->
 
 
 def test_the_subscriber_gets_what_route_publishes(every: Templates) -> None:
-    (rule,) = every.resources("AWS::Events::Rule").values()
+    (rule,) = every.resources("AWS::Events::Rule", "consumers").values()
     properties = rule["Properties"]
     assert properties["EventPattern"] == {"source": ["millrace.events"]}
     (target,) = properties["Targets"]

@@ -12,17 +12,21 @@ from tests.support.templates import Templates, as_list, stems, templates
 
 ROOT = Path(__file__).parent.parent.parent
 COMMON = {"ENVIRONMENT", "LOG_LEVEL"}
+INTAKE = {
+    "dynamodb:PutItem",
+    "dynamodb:GetItem",
+    "dynamodb:BatchWriteItem",
+    "kinesis:PutRecords",
+    "kms:Decrypt",
+    "kms:GenerateDataKey",
+    "s3:PutObject",
+}
 # What each function may do; the names are those of the table in docs/architecture.md.
 RIGHTS = {
     "authorize": {"dynamodb:GetItem"},
-    "post_events": {
-        "dynamodb:PutItem",
-        "dynamodb:GetItem",
-        "dynamodb:BatchWriteItem",
-        "kms:Decrypt",
-        "kms:GenerateDataKey",
-        "s3:PutObject",
-    },
+    "post_events": INTAKE,
+    "receive_bus_events": INTAKE | {"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"},
+    "replay_quarantine": INTAKE | {"dynamodb:Query", "dynamodb:UpdateItem", "s3:GetObject"},
     "read_api": {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "s3:GetObject"},
     "archive_events": {"s3:PutObject", "dynamodb:PutItem", "dynamodb:BatchWriteItem"},
     "route_events": {"s3:PutObject", "dynamodb:PutItem", "dynamodb:BatchWriteItem", "events:PutEvents"},

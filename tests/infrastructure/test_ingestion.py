@@ -22,6 +22,8 @@ CALLS = {
     "GET /v1/schemas/{type}/{version}": ("read_api", "schemas:read"),
     "GET /v1/quarantine": ("read_api", "quarantine:read"),
     "GET /v1/quarantine/{id}": ("read_api", "quarantine:read"),
+    "POST /v1/quarantine/replay": ("replay_quarantine", "quarantine:write"),
+    "POST /v1/quarantine/discard": ("replay_quarantine", "quarantine:write"),
     "GET /v1/openapi.json": ("read_api", "schemas:read"),
     "GET /v1/health": ("read_api", None),
 }

@@ -15,12 +15,22 @@ os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.envir
 WITHOUT_SOCKETS = {"unit", "contract"}
 
 
+def _kind(item: pytest.Item) -> str:
+    kind = item.path.relative_to(HERE).parts[0]
+    if kind not in KINDS:
+        raise pytest.UsageError(f"{item.nodeid}: tests live in {', '.join(KINDS)}")
+    return kind
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Gives each test the marker of its folder; a test outside the five folders is a mistake."""
+    """Gives each test the marker of its folder, and runs the quick kinds first.
+
+    Raises:
+        pytest.UsageError: a test lies outside the five folders.
+    """
+    items.sort(key=lambda item: KINDS.index(_kind(item)))
     for item in items:
-        kind = item.path.relative_to(HERE).parts[0]
-        if kind not in KINDS:
-            raise pytest.UsageError(f"{item.nodeid}: tests live in {', '.join(KINDS)}")
+        kind = _kind(item)
         item.add_marker(getattr(pytest.mark, kind))
         if kind in WITHOUT_SOCKETS:
             item.add_marker(pytest.mark.disable_socket)

@@ -97,10 +97,23 @@ class Platform:
     ) -> dict[str, Any]:
         """Posts to `/v1/events` as the gateway hands it on; `body` as bytes, or anything JSON."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        headers = {"Content-Type": content_type} if content_type is not None else {}
         if compress:
-            raw = gzip.compress(raw)
-            headers["Content-Encoding"] = "gzip"
+            raw = gzip.compress(raw, compresslevel=1)
+        encoding = "gzip" if compress else None
+        return self.request(raw, org=org, content_type=content_type, content_encoding=encoding, scopes=scopes)
+
+    def request(
+        self,
+        raw: bytes,
+        *,
+        org: str = ACME,
+        content_type: str | None = "application/json",
+        content_encoding: str | None = None,
+        scopes: str = " ".join(ALL_SCOPES),
+    ) -> dict[str, Any]:
+        """Posts bytes as they are."""
+        given = {"Content-Type": content_type, "Content-Encoding": content_encoding}
+        headers = {name: value for name, value in given.items() if value is not None}
         event = _call("POST /v1/events", org, scopes, headers=headers)
         event["body"], event["isBase64Encoded"] = base64.b64encode(raw).decode(), True
         return _answer(self.functions["post_events"].handler(event, None))

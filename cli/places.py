@@ -14,8 +14,15 @@ class Places:
     root: Path
 
     @property
-    def local(self) -> Path:
+    def tools(self) -> Path:
+        """What is installed once a checkout: the emulator's environment, the CDK."""
         return self.root / ".local"
+
+    @property
+    def local(self) -> Path:
+        """What one running platform has: `.local/`, or MILLRACE_LOCAL for a second one beside it."""
+        chosen = os.environ.get("MILLRACE_LOCAL")
+        return Path(chosen).resolve() if chosen else self.tools
 
     @property
     def outputs(self) -> Path:
@@ -53,11 +60,11 @@ class Places:
 
     @property
     def emulator_environment(self) -> Path:
-        return self.local / "ministack-venv"
+        return self.tools / "ministack-venv"
 
     @property
     def cdk(self) -> Path:
-        return self.local / "cdk"
+        return self.tools / "cdk"
 
     @property
     def assembly(self) -> Path:

@@ -91,9 +91,12 @@ def build_layers(places: Places) -> None:
 def bootstrap(places: Places, target: Target) -> bool:
     """Runs `cdk bootstrap` once for this emulator; False when it was done before."""
     client = target.client("cloudformation")
-    names = {stack["StackName"] for stack in client.describe_stacks()["Stacks"]}
-    if BOOTSTRAP_STACK in names:
+    status = {stack["StackName"]: stack["StackStatus"] for stack in client.describe_stacks()["Stacks"]}
+    if status.get(BOOTSTRAP_STACK) in _SETTLED:
         return False
+    if BOOTSTRAP_STACK in status:
+        # One that failed stands in the way of the next.
+        client.delete_stack(StackName=BOOTSTRAP_STACK)
     _cdk(places, target, ["bootstrap", f"aws://{ACCOUNT}/{REGION}"], "cdk-bootstrap.log", BOOTSTRAP_SECONDS)
     return True
 

@@ -94,6 +94,7 @@ def start(places: Places, port: int) -> Running:
             f"port {port} on {HOST} is in use by another program",
             way_out=f"Stop that program, or choose another port: MILLRACE_PORT={port + 1} make up",
         )
+    _drop_orphaned_objects(places)
     for folder in (places.log, places.state, places.objects):
         folder.mkdir(parents=True, exist_ok=True)
     _rewind_table_streams(places)
@@ -131,6 +132,16 @@ def start(places: Places, port: int) -> Running:
         places.running.unlink(missing_ok=True)
         raise
     return Running(process.pid, port)
+
+
+def _drop_orphaned_objects(places: Places) -> None:
+    """Removes the objects of a platform that ended before its first clean stop.
+
+    Objects are on disk at once, everything else is written by a clean stop only. Buckets that no stack remembers
+    would be in the way of the next deploy.
+    """
+    if not (places.state / "cloudformation.json").exists():
+        shutil.rmtree(places.objects, ignore_errors=True)
 
 
 def _rewind_table_streams(places: Places) -> None:

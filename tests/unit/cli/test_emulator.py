@@ -60,6 +60,17 @@ class TestEmulator:
         kept = places.state / "lambda.json"
         assert (kept.read_text() if kept.exists() else None) == text
 
+    @pytest.mark.parametrize("kept", [True, False])
+    def test_objects_without_stacks_are_dropped(self, places: Places, kept: bool) -> None:
+        """After an end without a clean stop, buckets are there that nothing remembers."""
+        places.state.mkdir()
+        places.objects.mkdir()
+        (places.objects / "bucket").mkdir()
+        if kept:
+            (places.state / "cloudformation.json").write_text("{}")
+        emulator._drop_orphaned_objects(places)
+        assert (places.objects / "bucket").exists() is kept
+
     def test_forgetting_leaves_what_was_installed(self, places: Places) -> None:
         for folder in (places.state, places.objects, places.cdk):
             folder.mkdir()

@@ -88,6 +88,8 @@ def _show(result: dict[str, Any]) -> None:
             kind = event["eventType"] + (f"\n[dim]{event['special']}[/]" if event["special"] else "")
             shown.add_row(f"{kind}\n[dim]{event['eventId']}[/]", _answer(event["answer"]), _where(event))
         out.print(shown)
+        if _object(result["events"][0]):
+            out.print(f"The first one lies in {_object(result['events'][0])}", markup=False)
     out.print(f"Ready in {result['seconds']:.0f} s: {result['apiUrl']}")
     out.print("\nTo send one of your own and to look around:")
     for line in hints(result):
@@ -103,9 +105,13 @@ def _where(event: dict[str, Any]) -> str:
     if event["trace"] is None:
         kept = event["answer"].get("quarantineId")
         return f"quarantine {kept}" if kept else "is there once"
-    steps = [step["step"] for step in event["trace"]["steps"] if step.get("at")]
-    objects = [step["detail"].get("object") for step in event["trace"]["steps"] if step["step"] == "archived"]
-    return "\n".join([" → ".join(steps), *(str(name) for name in objects if name)])
+    return " → ".join(step["step"] for step in event["trace"]["steps"])
+
+
+def _object(event: dict[str, Any]) -> str:
+    """The Parquet object that an event is in, if it has come so far."""
+    steps = event["trace"]["steps"] if event["trace"] else []
+    return next((str(step["detail"]["object"]) for step in steps if step["step"] == "archived"), "")
 
 
 def hints(result: dict[str, Any]) -> list[str]:

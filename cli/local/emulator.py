@@ -21,6 +21,7 @@ from cli.places import Places
 HOST = "127.0.0.1"
 # MiniStack's Lambda workers run on this environment's interpreter and take boto3 from it; Athena needs duckdb.
 REQUIREMENTS = ("ministack==1.5.33", "boto3==1.43.106", "duckdb==1.5.5", "cryptography==50.0.2")
+SERVE = Path(__file__).with_name("serve_emulator.py")
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 
@@ -115,7 +116,7 @@ def start(places: Places, port: int) -> Running:
         environment.pop(name, None)
     with places.emulator_log.open("wb") as log:
         process = subprocess.Popen(
-            [str(places.emulator_environment / "bin" / "ministack")],
+            [str(places.emulator_environment / "bin" / "python"), str(SERVE)],
             cwd=places.local,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -1,0 +1,205 @@
+"""The deployed platform, from outside: what a client sees, and what lies in the stores behind it."""
+
+import json
+import random
+import uuid
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import command
+from tests.support import events
+from tests.support.client import Client, eventually, totals
+
+ORGS = ("org_acme", "org_globex")
+
+
+def test_the_outputs_are_all_there(client: Client) -> None:
+    tables = {
+        f"{n}Table" for n in ("Events", "UserEvents", "Analytics", "Metadata", "MLModels", "FeatureStore")
+    }
+    assert tables | {"ApiUrl", "LakeBucket", "EventStream", "EventBus"} <= set(client.outputs)
+    assert "/_aws/execute-api/" in client.outputs["ApiUrl"]
+    assert client.outputs["ApiUrl"].endswith("/$default")
+
+
+def test_health_is_open_and_nothing_else(client: Client) -> None:
+    health = client.call("GET", "/v1/health", org=None)
+    assert (health.status, health.body["status"], health.body["environment"]) == (200, "ok", "local")
+    for path in ("/v1/events?userId=a", "/v1/openapi.json", "/v1/quarantine", "/v1/schemas"):
+        assert client.call("GET", path, org=None).status == 401
+        assert client.call("GET", path, key="mk_" + "A" * 43).status in (401, 403)
+    assert client.call("POST", "/v1/events", org=None, body=events.order()).status == 401
+
+
+def test_a_key_is_revoked_within_a_minute_and_an_expired_one_never_serves(
+    client: Client, environ: dict[str, str]
+) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    from millrace.access.credentials import create_api_key, revoke_api_key
+
+    dynamodb, table = client.aws("dynamodb"), client.outputs["MetadataTable"]
+    expired = create_api_key(
+        dynamodb, table, org="org_acme", name="old", scopes=["events:read"], expires_at=datetime.now(UTC)
+    )
+    assert client.call("GET", "/v1/events?userId=a", key=expired).status in (401, 403)
+    later = datetime.now(UTC) + timedelta(days=1)
+    reader = create_api_key(
+        dynamodb, table, org="org_acme", name="reader", scopes=["events:read"], expires_at=later
+    )
+    assert client.call("GET", "/v1/events?userId=a", key=reader).status == 200
+    assert client.call("POST", "/v1/events", key=reader, body=events.order()).status == 403
+    unused = create_api_key(dynamodb, table, org="org_acme", name="unused", scopes=["events:read"])
+    assert revoke_api_key(dynamodb, table, unused)
+    assert client.call("GET", "/v1/events?userId=a", key=unused).status in (401, 403)
+
+
+def test_one_event_is_followed_to_the_lake_and_the_subscriber(client: Client) -> None:
+    event = events.order(payload={"orderId": "ord_e2e"})
+    assert client.post(event).status == 202
+    path = f"/v1/events/{event['eventId']}"
+    trace = eventually(lambda: client.get(f"{path}/trace").body, lambda found: found["status"] == "complete")
+    assert [step["step"] for step in trace["steps"]] == ["accepted", "projected", "archived", "routed"]
+    found = trace["steps"][2]["detail"]["object"]
+    bucket = client.outputs["LakeBucket"]
+    assert found.startswith(f"s3://{bucket}/raw/events/org=org_acme/category=business-events/year=")
+    assert client.aws("s3").head_object(Bucket=bucket, Key=found.removeprefix(f"s3://{bucket}/"))
+    stored = client.get(path).body
+    assert stored["platform"]["orgId"] == "org_acme"
+    listed = client.get("/v1/events", entity="order:ord_e2e").body["items"]
+    assert listed == [stored]
+    assert client.get(path, org="org_globex").status == 404
+
+    queue, sqs = client.outputs["SubscriberQueue"], client.aws("sqs")
+
+    def delivered() -> list[Any]:
+        got = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+        return [json.loads(message["Body"])["detail"] for message in got]
+
+    seen: list[Any] = []
+    eventually(lambda: seen.extend(delivered()) or seen, lambda all_: stored in all_, seconds=20)
+    assert stored in seen
+
+
+def test_events_come_in_over_the_bus_for_the_tenant_of_the_binding(client: Client) -> None:
+    ours = events.order()
+    foreign = {"webhookId": "wh_1", "source": "stripe", "payload": {"id": "evt_1"}}
+    entries = [
+        {
+            "EventBusName": client.outputs["EventBus"],
+            "Source": "millrace.intake",
+            "DetailType": "order.created",
+            "Detail": json.dumps(ours),
+        },
+        {"Source": "demo.webhooks", "DetailType": "anything", "Detail": json.dumps(foreign)},
+        {
+            "EventBusName": client.outputs["EventBus"],
+            "Source": "millrace.intake",
+            "DetailType": "x",
+            "Detail": json.dumps({"orgId": "org_globex", "eventType": "order.created"}),
+        },
+    ]
+    answer = client.aws("events").put_events(Entries=entries)
+    assert answer["FailedEntryCount"] == 0
+    path = f"/v1/events/{ours['eventId']}"
+    assert eventually(lambda: client.get(path).status, lambda status: status == 200) == 200
+    assert client.get(path, org="org_globex").status == 404
+    wrapped = eventually(
+        lambda: client.get("/v1/events", org="org_globex", eventType="integration.webhook.received").body[
+            "items"
+        ],
+        bool,
+    )
+    assert wrapped[0]["data"]["payload"] == foreign
+    assert wrapped[0]["platform"]["orgId"] == "org_globex"
+    refused = eventually(
+        lambda: [
+            item for item in client.get("/v1/quarantine").body["items"] if item["source"] == "eventbridge"
+        ],
+        bool,
+    )
+    assert {error["code"] for error in refused[0]["errors"]} >= {"unknown_field", "missing"}
+
+
+def test_thousands_of_events_of_two_tenants_arrive_once_everywhere(client: Client) -> None:
+    rng = random.Random(uuid.uuid4().int)
+    before = {name: len(client.rows(name)) for name in ("EventsTable", "UserEventsTable")}
+    sent_total, answers, accepted = 0, [], set[tuple[str, str]]()
+    for org in ORGS:
+        good = events.mixed(1000, rng)
+        bad = [{**event, "eventId": events.new_id(rng), "data": {"payload": {}}} for event in good[:20]]
+        again, other = rng.sample(good, 30), [{**e, "region": "elsewhere"} for e in rng.sample(good, 5)]
+        sent = [*rng.sample(good + bad, 1020), *again, *other]
+        sent_total += len(sent)
+        answers += [client.post(sent[at : at + 500], org=org) for at in range(0, len(sent), 500)]
+        accepted |= {(org, event["eventId"]) for event in good}
+    assert totals(answers) == {
+        "accepted": 2000,
+        "duplicates": 60,
+        "conflicts": 10,
+        "rejected": 40,
+        "unavailable": 0,
+    }
+    assert sum(totals(answers).values()) == sent_total
+
+    rows = client.rows("EventsTable")
+    assert len(rows) == before["EventsTable"] + 2000
+    keys = Counter((row["orgId"]["S"], row["eventId"]["S"].split("#")[1]) for row in rows)
+    assert {key: count for key, count in keys.items() if key in accepted} == dict.fromkeys(accepted, 1)
+    raw = eventually(lambda: Counter(client.raw()), lambda found: accepted <= set(found), seconds=90)
+    assert accepted <= set(raw)
+    with_user = 2 * 667
+    pointers = eventually(
+        lambda: client.rows("UserEventsTable"),
+        lambda found: len(found) >= before["UserEventsTable"] + with_user,
+        seconds=60,
+    )
+    ours = Counter((row["orgId"]["S"], row["eventId"]["S"]) for row in pointers)
+    assert len([key for key in ours if key in accepted]) == with_user
+    assert max(ours.values()) == 1
+    for org, other in (ORGS, reversed(ORGS)):
+        sample = rng.sample(sorted(one for o, one in accepted if o == org), 5)
+        assert all(client.get(f"/v1/events/{one}", org=org).status == 200 for one in sample)
+        assert all(client.get(f"/v1/events/{one}", org=other).status == 404 for one in sample)
+    dead = client.aws("s3").list_objects_v2(Bucket=client.outputs["LakeBucket"], Prefix="dead-letters/")
+    assert dead.get("KeyCount", 0) == 0
+
+
+@pytest.mark.parametrize("form", ["application/json", "application/x-ndjson"])
+def test_compressed_bodies_pass_the_gateway(client: Client, form: str) -> None:
+    import gzip
+
+    sent = [events.order(), events.transaction()]
+    lines = b"\n".join(json.dumps(event).encode() for event in sent)
+    body = json.dumps(sent).encode() if form == "application/json" else lines
+    answer = client.post(gzip.compress(body), content_type=form, content_encoding="gzip")
+    assert (answer.status, answer.body["accepted"]) == (202, 2)
+
+
+def test_the_command_line_talks_to_it(client: Client, environ: dict[str, str], tmp_path: Any) -> None:
+    file = tmp_path / "events.ndjson"
+    sent = [events.order(), events.order(payload={"totalAmount": -1})]
+    file.write_text("\n".join(json.dumps(event) for event in sent))
+
+    def said(*arguments: str) -> tuple[int, Any]:
+        done = command(*arguments, "--json", environ=environ)
+        return done.returncode, json.loads(done.stdout.splitlines()[-1])
+
+    code, answer = said("send", str(file))
+    assert (code, answer["accepted"], answer["rejected"]) == (1, 1, 1)
+    code, answer = said("status")
+    assert (code, answer["env"], len(answer["stacks"])) == (0, "local", 3)
+    code, answer = said("seed", "--count", "50", "--seed", str(random.randrange(10**6)))
+    assert code == 0
+    assert sum(answer["types"].values()) == 50
+    assert said("trace", sent[0]["eventId"])[1]["eventId"] == sent[0]["eventId"]
+    assert said("quarantine", "list")[1]["items"]
+    eventually(lambda: client.get(f"/v1/events/{sent[0]['eventId']}/trace").body["status"], "complete".__eq__)
+    code, found = said(
+        "query", f"select count(*) as n from raw.events where event_id = '{sent[0]['eventId']}'"
+    )
+    assert (code, found[0]["n"] >= 1) == (0, True)
+    assert command("trace", str(uuid.uuid4()), environ=environ).returncode == 1
+    assert command("send", environ=environ).returncode == 2

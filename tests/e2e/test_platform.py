@@ -74,13 +74,14 @@ def test_one_event_is_followed_to_the_lake_and_the_subscriber(client: Client) ->
 
     queue, sqs = client.outputs["SubscriberQueue"], client.aws("sqs")
 
+    seen: list[Any] = []
+
     def delivered() -> list[Any]:
         got = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
-        return [json.loads(message["Body"])["detail"] for message in got]
+        seen.extend(json.loads(message["Body"])["detail"] for message in got)
+        return seen
 
-    seen: list[Any] = []
-    eventually(lambda: seen.extend(delivered()) or seen, lambda all_: stored in all_, seconds=20)
-    assert stored in seen
+    assert stored in eventually(delivered, lambda all_: stored in all_, seconds=20)
 
 
 def test_events_come_in_over_the_bus_for_the_tenant_of_the_binding(client: Client) -> None:
@@ -130,8 +131,8 @@ def test_thousands_of_events_of_two_tenants_arrive_once_everywhere(client: Clien
     for org in ORGS:
         good = events.mixed(1000, rng)
         bad = [{**event, "eventId": events.new_id(rng), "data": {"payload": {}}} for event in good[:20]]
-        again, other = rng.sample(good, 30), [{**e, "region": "elsewhere"} for e in rng.sample(good, 5)]
-        sent = [*rng.sample(good + bad, 1020), *again, *other]
+        again, clash = rng.sample(good, 30), [{**event, "region": "elsewhere"} for event in rng.sample(good, 5)]
+        sent = [*rng.sample(good + bad, 1020), *again, *clash]
         sent_total += len(sent)
         answers += [client.post(sent[at : at + 500], org=org) for at in range(0, len(sent), 500)]
         accepted |= {(org, event["eventId"]) for event in good}
@@ -159,8 +160,8 @@ def test_thousands_of_events_of_two_tenants_arrive_once_everywhere(client: Clien
     ours = Counter((row["orgId"]["S"], row["eventId"]["S"]) for row in pointers)
     assert len([key for key in ours if key in accepted]) == with_user
     assert max(ours.values()) == 1
-    for org, other in (ORGS, reversed(ORGS)):
-        sample = rng.sample(sorted(one for o, one in accepted if o == org), 5)
+    for org, other in (ORGS, ORGS[::-1]):
+        sample = rng.sample(sorted(one for owner, one in accepted if owner == org), 5)
         assert all(client.get(f"/v1/events/{one}", org=org).status == 200 for one in sample)
         assert all(client.get(f"/v1/events/{one}", org=other).status == 404 for one in sample)
     dead = client.aws("s3").list_objects_v2(Bucket=client.outputs["LakeBucket"], Prefix="dead-letters/")

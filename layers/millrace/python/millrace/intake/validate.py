@@ -28,9 +28,7 @@ class Refused:
     contract: Contract | None = None
 
 
-def validate(
-    event: Any, size: int, registry: Registry, received_at: datetime
-) -> Valid | Refused:
+def validate(event: Any, size: int, registry: Registry, received_at: datetime) -> Valid | Refused:
     """The verdict on one event.
 
     Args:

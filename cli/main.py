@@ -71,6 +71,7 @@ def _end(as_json: bool, sentence: str, code: int) -> int:
 def _unexpected(as_json: bool, error: Exception) -> int:
     """An error that no command expected: from AWS, from our own code, or a fault of the command."""
     from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
+
     from millrace.core.errors import MillraceError
 
     if os.environ.get("MILLRACE_TRACEBACK"):

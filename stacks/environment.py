@@ -7,8 +7,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal
 
-from millrace.core.settings import Environment
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from millrace.core.settings import Environment
 
 HOURS_PER_DAY = 24
 LAMBDA_RUNTIME = "python3.13"

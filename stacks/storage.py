@@ -9,9 +9,9 @@ from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
-from millrace.eventstore import tables
 from pynamodb.models import Model
 
+from millrace.eventstore import tables
 from stacks.constructs.alarms import alarm_on
 from stacks.constructs.lake import Lake
 from stacks.constructs.tables import ModelTable

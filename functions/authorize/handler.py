@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
+
 from millrace.access.credentials import Credentials
 from millrace.core.aws import client
 from millrace.core.log import logger

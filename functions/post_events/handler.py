@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
+
 from millrace.core import clock
 from millrace.core.http import Problem, answer, problem_answer, read_request
 from millrace.core.log import logger

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
+
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.consumer import Consumer, LakeDeadLetters

@@ -6,6 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+
 from millrace.core import clock
 from millrace.core.errors import RetryableError
 from millrace.core.log import logger

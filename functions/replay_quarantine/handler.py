@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
+
 from millrace.api.repairs import RepairsApi
 from millrace.api.router import Router
 from millrace.contracts import registry

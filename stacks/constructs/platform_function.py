@@ -11,8 +11,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
-from millrace.core.settings import FunctionSettings
 
+from millrace.core.settings import FunctionSettings
 from stacks.constructs.alarms import alarm_on
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.log_groups import log_group

@@ -7,10 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from millrace.contracts import dictionaries, samples
 from millrace.contracts.registry import Registry
 from millrace.eventstore.codec import Codec
-
 from tests.support import rows
 from tests.support.contracts import FILES, SCHEMAS, compiled, named
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import jsonschema
 import orjson
 import pytest
+
 from millrace.contracts import json_schema, samples
 from millrace.contracts.contract import Contract
 from millrace.contracts.validator import Validator
-
 from tests.support.contracts import FILES, compiled, named, second_opinion
 
 BROKEN = [(path, case) for path in FILES for case in samples.broken(path)]

@@ -3,9 +3,8 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from millrace.contracts.registry import load
-
 from cli.seeding import timeline
+from millrace.contracts.registry import load
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
 

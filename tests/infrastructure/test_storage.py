@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from millrace.eventstore.tables import TABLES
 
+from millrace.eventstore.tables import TABLES
 from stacks.environment import ENVIRONMENTS
 from tests.support.templates import Templates, as_list
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from botocore.stub import Stubber
-from millrace.core.aws import client
 
+from millrace.core.aws import client
 from tests.support.functions import function
 
 STREAM = "arn:aws:kinesis:us-east-1:111122223333:stream/events"

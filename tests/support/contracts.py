@@ -12,6 +12,7 @@ from typing import Any
 
 import jsonschema
 import jsonschema.validators
+
 from millrace.contracts import json_schema
 from millrace.contracts.compile import compile_document, compile_file
 from millrace.contracts.contract import Contract

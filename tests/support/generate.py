@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
+from millrace.contracts.schema import json_type
+
 from millrace.contracts.contract import Contract
 from millrace.contracts.decimals import LIMIT, is_decimal
-from millrace.contracts.schema import json_type
 
 _FREE = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5),

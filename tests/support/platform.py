@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from moto import mock_aws
+
 from millrace.access.credentials import ALL_SCOPES, create_api_key
 from millrace.core import aws
 from millrace.eventstore.tables import TABLES
-from moto import mock_aws
-
 from tests.support.functions import function
 from tests.support.mappings import Faults, KinesisStream, ManualClock, MappingDriver, MappingSettings, Table
 

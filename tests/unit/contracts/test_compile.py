@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 import yaml
+
 from millrace.contracts.compile import compile_bundle, compile_contracts, compile_document
 from millrace.contracts.errors import ContractError
-
 from tests.support.contracts import SCHEMAS, contract, document, field
 
 

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from millrace.contracts import decimals
 
+from millrace.contracts import decimals
 from tests.support.contracts import contract, field
 
 MONEY: dict[str, Any] = {"physicalType": "decimal(18,4)"}

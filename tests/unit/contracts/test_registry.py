@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from millrace.contracts import registry as registries
 from millrace.contracts.compile import compile_bundle
 from millrace.contracts.registry import Registry, UnknownType, UnknownVersion
-
 from tests.support.contracts import document, field
 
 

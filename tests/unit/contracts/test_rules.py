@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+
 from millrace.contracts import rules
 from millrace.contracts.contract import Contract
 from millrace.contracts.errors import ContractError
 from millrace.contracts.validator import Validator
-
 from tests.support.contracts import contract, event, field
 
 MONEY: dict[str, Any] = {"physicalType": "decimal(18,4)"}

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from millrace.contracts.errors import FieldError
 from millrace.contracts.validator import MAX_ERRORS, Validator, envelope_errors
-
 from tests.support.contracts import contract, event, field, second_opinion
 
 IDS = ("eventSource", "correlationId", "userId", "sessionId", "environment", "region")

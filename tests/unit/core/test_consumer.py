@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+
 from millrace.core.consumer import Consumer, Delivery, Record
 from millrace.core.errors import PermanentError, RetryableError
 

@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from millrace.core import keys
 
 TEXT = st.text(alphabet="a#%:ses ion25 3A", max_size=12)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+
 from millrace.core.errors import PermanentError, RetryableError
 from millrace.eventstore.capture import open_capture
 

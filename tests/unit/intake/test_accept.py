@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from millrace.contracts import registry
 from millrace.core.errors import RetryableError
 from millrace.eventstore.codec import Codec
@@ -17,7 +18,6 @@ from millrace.intake.append import Outcome, judge
 from millrace.intake.enrich import Origin
 from millrace.intake.parse import Candidate
 from millrace.quarantine.entry import Entry
-
 from tests.support import events
 
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)

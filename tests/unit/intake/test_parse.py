@@ -7,6 +7,7 @@ import zlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from millrace.core.http import Problem
 from millrace.intake import limits
 from millrace.intake.parse import body_of, candidates

@@ -84,13 +84,17 @@ def event(payload: Any, **more: Any) -> dict[str, Any]:
 
 def second_opinion(contract: Contract, event: Any) -> set[tuple[str, str]]:
     """Pointer and keyword of whatever the `jsonschema` library finds wrong by the exported JSON Schema."""
-    schema = json.loads(json.dumps(json_schema.export(contract)), parse_float=Decimal)
+    validator = _validator(json.dumps(json_schema.export(contract)))
     instance = json.loads(json.dumps(event), parse_float=_number)
-    validator = _Exact(schema, format_checker=_FORMATS)
     # Remainders of large decimals need all their digits.
     with localcontext() as context:
         context.prec = 1200
         return {found for error in validator.iter_errors(instance) for found in _places(error)}
+
+
+@cache
+def _validator(schema: str) -> Any:
+    return _Exact(json.loads(schema, parse_float=Decimal), format_checker=_FORMATS)
 
 
 def _places(error: jsonschema.ValidationError) -> Iterator[tuple[str, str]]:

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
-from millrace.contracts.schema import json_type
 
+from millrace.contracts import formats
 from millrace.contracts.contract import Contract
 from millrace.contracts.decimals import LIMIT, is_decimal
+from millrace.contracts.schema import json_type
 
 _FREE = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5),
@@ -71,8 +72,12 @@ def _objects(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
 def _arrays(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     least = schema.get("minItems", 0)
     size = {"min_size": least, "max_size": min(schema.get("maxItems", 3), least + 3)}
-    unique = {"unique_by": repr} if schema.get("uniqueItems") else {}
-    return st.lists(values(schema["items"]), **size, **unique)
+    found = st.lists(values(schema["items"]), **size)
+    return (
+        found.filter(lambda items: len({*map(repr, items)}) == len(items))
+        if schema.get("uniqueItems")
+        else found
+    )
 
 
 def _texts(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
@@ -81,8 +86,13 @@ def _texts(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
         return _moments()
     if schema.get("format") == "date":
         return st.dates().map(str).filter(lambda day: day[0] != "0")
+    if schema.get("pattern") == formats.FORMATS["identifier"]["pattern"]:
+        return st.text(_PRINTABLE, min_size=least, max_size=8)
+    if schema.get("format") == "email":
+        return st.from_regex(r"^[A-Za-z0-9_+]{1,5}(\.[a-z]{1,3})?@([a-z0-9]{1,3}\.){1,2}[a-z]{2}\Z")
     if "pattern" in schema:
-        found = st.from_regex(schema["pattern"].replace("$", r"\Z"), alphabet=st.characters(codec="ascii"))
+        ends = schema["pattern"].removesuffix("$") + r"\Z"
+        found = st.from_regex(ends, alphabet=st.characters(codec="ascii"))
         return found.filter(lambda text: least <= len(text) <= schema.get("maxLength", len(text)))
     return st.text(st.characters(codec="utf-8"), min_size=least, max_size=min(most, least + 10))
 

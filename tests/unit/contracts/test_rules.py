@@ -57,6 +57,22 @@ def test_large_sums_that_cancel_out_are_exact() -> None:
     assert broken(ORDER, {"total": 0, "lines": lines}) == [("/data/payload/total", "rule")]
 
 
+def test_products_of_many_digits_are_not_rounded_before_they_cancel_out() -> None:
+    lines = field(
+        "lines",
+        "array",
+        items={
+            "logicalType": "object",
+            "properties": [field("a", "number", **MONEY), field("b", "number", **MONEY)],
+        },
+    )
+    made = contract(field("total", "number", **MONEY), lines, rules=[{**SUM, "factors": ["a", "b"]}])
+    large = {"a": 999999999999.9999, "b": 999999999999.9999}
+    parts = [large, {"a": -999999999999.9999, "b": 999999999999.9999}, {"a": 0.1, "b": 0.1}]
+    assert broken(made, {"total": 0.01, "lines": parts}) == []
+    assert broken(made, {"total": 0.02, "lines": parts}) == [("/data/payload/total", "rule")]
+
+
 @pytest.mark.parametrize(
     "payload",
     [
@@ -160,10 +176,10 @@ def test_a_reference_never_refuses() -> None:
     [
         ({"kind": "equalsSum", "total": "/data/payload/total"}, "has the parameters"),
         ({**SUM, "note": "x"}, "has the parameters"),
-        ({**SUM, "total": "/data/payload/sum"}, "no field is /data/payload/sum"),
-        ({**SUM, "total": "/data/payload/lines"}, "is no number"),
-        ({**SUM, "factors": []}, "list of fields"),
-        ({**SUM, "factors": ["n", "name"]}, "no number name"),
+        ({**SUM, "total": "/data/payload/sum"}, "may read is /data/payload/sum"),
+        ({**SUM, "total": "/data/payload/lines"}, "neither a decimal"),
+        ({**SUM, "factors": []}, "one or two fields"),
+        ({**SUM, "factors": ["n", "name"]}, "no decimal or integer name"),
         ({**SUM, "tolerance": -1}, "from 0"),
         ({**SUM, "tolerance": "0.005"}, "from 0"),
         ({"kind": "notBefore", "later": "/timestamp", "earlier": "/data/payload/total"}, "two timestamps"),

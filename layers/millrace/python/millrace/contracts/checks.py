@@ -1,33 +1,22 @@
 """What must hold between the parts of a contract, beyond what each part says alone. Build only."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jsonschema_rs
 
-from millrace.contracts import envelope, rules
+from millrace.contracts import columns, envelope, rules
 from millrace.contracts.contract import PROTECTED, Contract
-from millrace.contracts.fields import leaves
+from millrace.contracts.schema import leaves, types
 
 Report = Callable[[str, str], None]
 
-# Columns that silver takes from the envelope; a field of the payload may not claim one.
-SILVER = frozenset(
-    {
-        *("event_id", "event_time", "event_source", "correlation_id", "user_key", "session_id"),
-        *("org_id", "received_at", "contract"),
-    }
-)
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # Texts and whole numbers can name something; other values have no one spelling.
 _NAMING = frozenset({"string", "integer"})
-
-
-def snake(name: str) -> str:
-    """`totalAmount` → `total_amount`; `isIOSApp` → `is_ios_app`."""
-    return _CAMEL.sub("_", name).lower()
+# What intake fills in or replaces: a rule would judge the sender's event and silver's row differently.
+_NOT_FOR_RULES = frozenset({None, "/eventId", "/eventSource", "/userId"})
 
 
 def check(contract: Contract, report: Report) -> None:
@@ -37,7 +26,20 @@ def check(contract: Contract, report: Report) -> None:
     _schema(contract, report)
     _columns(contract, report)
     _naming(contract, known, report)
-    for index, problem in rules.problems(contract.rules, known):
+    _rules(contract, known, report)
+
+
+def _rules(contract: Contract, known: dict[str, dict[str, Any]], report: Report) -> None:
+    """Rules read only what has a column of its own in silver, where their SQL form reads it."""
+    usable = {
+        column.pointer: known[column.pointer]
+        for column in columns.columns(contract)
+        if column.pointer is not None and column.pointer not in _NOT_FOR_RULES
+    }
+    items = {pointer: part for pointer, part in known.items() if "*" in pointer}
+    protected = frozenset(pointer for pointer, name in contract.classification.items() if name in PROTECTED)
+    event_type = {"/eventType": {"type": "string"}}
+    for index, problem in rules.problems(contract.rules, {**usable, **items, **event_type}, protected):
         report("/customProperties", f"rule {index + 1}: {problem}")
 
 
@@ -51,29 +53,32 @@ def _schema(contract: Contract, report: Report) -> None:
 
 
 def _columns(contract: Contract, report: Report) -> None:
-    parts: dict[str, Any] = contract.data_schema.get("properties", {})
-    taken: dict[str, str] = dict.fromkeys(SILVER, "an envelope column")
-    for part, prefix in (("payload", ""), ("metadata", "meta_")):
-        for pointer, column in columns(parts.get(part, {}), f"/data/{part}", prefix):
-            if not _FIELD.fullmatch(pointer.rsplit("/", 1)[1]):
-                report(
-                    "/schema/0",
-                    f"{pointer}: a field's name is letters, digits and _, and begins with a letter",
-                )
-            if column in taken:
-                report("/schema/0", f"{pointer} would be silver's column {column}, which is {taken[column]}")
-            taken[column] = f"{pointer}'s"
+    for pointer, _ in leaves(contract.data_schema, "/data"):
+        name = pointer.rsplit("/", 1)[1]
+        if name != "*" and not _FIELD.fullmatch(name):
+            report(
+                "/schema/0", f"{pointer}: a field's name is letters, digits and _, and begins with a letter"
+            )
+    taken: dict[str, str] = {}
+    for column in columns.columns(contract):
+        if column.name in taken:
+            report(
+                "/schema/0",
+                f"{column.pointer} would be silver's column {column.name}, as {taken[column.name]} is",
+            )
+        taken[column.name] = column.pointer or "what intake adds"
+        for name in _doubles(column.type):
+            report("/schema/0", f"{column.pointer} holds two fields that silver would call {name}")
 
 
-def columns(schema: dict[str, Any], pointer: str, prefix: str) -> list[tuple[str, str]]:
-    """Pointer and silver column of each field: objects are flattened, arrays and free objects are one column."""
-    found: list[tuple[str, str]] = []
-    for name, part in schema.get("properties", {}).items():
-        if part.get("properties"):
-            found += columns(part, f"{pointer}/{name}", f"{prefix}{snake(name)}_")
-        else:
-            found.append((f"{pointer}/{name}", f"{prefix}{snake(name)}"))
-    return found
+def _doubles(of: columns.Type) -> list[str]:
+    if isinstance(of, columns.Array):
+        return _doubles(of.item)
+    if isinstance(of, columns.Struct):
+        names = [name for name, _, _ in of.fields]
+        inner = [name for _, part, _ in of.fields for name in _doubles(part)]
+        return [*sorted({name for name in names if names.count(name) > 1}), *inner]
+    return []
 
 
 def _naming(contract: Contract, known: dict[str, dict[str, Any]], report: Report) -> None:
@@ -87,10 +92,9 @@ def _naming(contract: Contract, known: dict[str, dict[str, Any]], report: Report
     for name, pointer in pointers.items():
         if pointer is None:
             continue
-        types = known.get(pointer, {}).get("type")
-        if pointer not in known:
+        if pointer not in known or "*" in pointer:
             report("/customProperties", f"{name}: no field is {pointer}")
-        elif not _NAMING & {*(types if isinstance(types, list) else [types])}:
+        elif not _NAMING & types(known[pointer]):
             report("/customProperties", f"{name}: {pointer} is neither a text nor an integer")
         elif name != "subject" and contract.classification.get(pointer) in PROTECTED:
             report(
@@ -117,3 +121,16 @@ def _naming(contract: Contract, known: dict[str, dict[str, Any]], report: Report
     ):
         if wrong:
             report("/customProperties", sentence)
+
+
+def references(contracts: Iterable[Contract]) -> Iterator[tuple[str, str]]:
+    """References that lead nowhere: name of the contract and sentence."""
+    known: dict[str, set[str]] = {}
+    everything = list(contracts)
+    for contract in everything:
+        pointers = {column.pointer for column in columns.columns(contract) if column.pointer}
+        known[contract.event_type] = known.get(contract.event_type, set()) | pointers
+    for contract in everything:
+        for rule in contract.rules:
+            if rule["kind"] == "reference" and rule["key"] not in known.get(rule["type"], set()):
+                yield contract.name, f"reference: {rule['type']} has no field {rule['key']}"

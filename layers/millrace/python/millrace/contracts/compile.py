@@ -77,6 +77,7 @@ def compile_contracts(schemas_dir: Path) -> list[Contract]:
     """
     problems: list[Problem] = []
     found: dict[str, Contract] = {}
+    places: dict[str, str] = {}
     for path in sorted((schemas_dir / "events").glob("*/*/*.yaml")):
         try:
             contract = compile_file(path, schemas_dir)
@@ -88,6 +89,9 @@ def compile_contracts(schemas_dir: Path) -> list[Contract]:
                 Problem(str(path.relative_to(schemas_dir)), "/id", f"{contract.name} has two files")
             )
         found[contract.name] = contract
+        places[contract.name] = str(path.relative_to(schemas_dir))
+    for name, sentence in checks.references(found.values()):
+        problems.append(Problem(places[name], "/customProperties", sentence))
     if problems:
         raise ContractError(problems)
     return sorted(found.values(), key=lambda contract: (contract.event_type, contract.major))

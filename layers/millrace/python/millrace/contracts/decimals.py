@@ -26,16 +26,6 @@ def is_decimal(schema: dict[str, Any]) -> bool:
     return schema.get("multipleOf") == STEP
 
 
-def without_step(schema: Any) -> Any:
-    """The same JSON Schema without the decimals' `multipleOf`, for a validator that leaves them to `checker`."""
-    if isinstance(schema, list):
-        return [without_step(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    decimal = is_decimal(schema)
-    return {key: without_step(part) for key, part in schema.items() if not (decimal and key == "multipleOf")}
-
-
 @dataclass(frozen=True, slots=True)
 class Checker:
     """Finds the decimals of an event that do not fit.

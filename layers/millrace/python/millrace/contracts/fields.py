@@ -1,6 +1,6 @@
 """From the properties of an ODCS schema to JSON Schema 2020-12. Used at build only."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -161,13 +161,3 @@ class Translation:
         if "enum" in schema:
             widened["enum"] = [*schema["enum"], None]
         return widened
-
-
-def leaves(schema: dict[str, Any], pointer: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every field below an object, with its pointer; array items are written `*`."""
-    for name, part in schema.get("properties", {}).items():
-        yield f"{pointer}/{name}", part
-        yield from leaves(part, f"{pointer}/{name}")
-    if isinstance(schema.get("items"), dict):
-        yield f"{pointer}/*", schema["items"]
-        yield from leaves(schema["items"], f"{pointer}/*")

@@ -13,11 +13,13 @@ A rule is asked only when the schema found nothing wrong with what it reads, and
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
+from millrace.contracts.decimals import is_decimal
 from millrace.contracts.errors import FieldError
 from millrace.contracts.pointers import parse, read
+from millrace.contracts.schema import types
 
 Check = Callable[[Any], FieldError | None]
 _PARAMETERS: dict[str, frozenset[str]] = {
@@ -50,25 +52,31 @@ def compile_rule(rule: dict[str, Any]) -> Rule | None:
     return Rule(tuple(rule[name] for name in _POINTERS[rule["kind"]]), make(rule)) if make else None
 
 
-def problems(rules: Sequence[dict[str, Any]], fields: dict[str, dict[str, Any]]) -> Iterator[tuple[int, str]]:
+def problems(
+    rules: Sequence[dict[str, Any]],
+    fields: dict[str, dict[str, Any]],
+    protected: frozenset[str] = frozenset(),
+) -> Iterator[tuple[int, str]]:
     """What is wrong with the rules of a contract: index and sentence.
 
     Args:
         rules: as the contract has them.
-        fields: JSON Schema of every field by its pointer.
+        fields: JSON Schema of every field that a rule may read, by its pointer.
+        protected: pointers of fields whose values are not kept as they came.
     """
     for index, rule in enumerate(rules):
         kind = rule.get("kind")
         if kind not in _PARAMETERS:
             yield index, f"a kind is one of {', '.join(_PARAMETERS)}, not {kind}"
-            continue
-        if set(rule) != _PARAMETERS[kind]:
+        elif set(rule) != _PARAMETERS[kind]:
             yield index, f"{kind} has the parameters {', '.join(sorted(_PARAMETERS[kind] - {'kind'}))}"
-            continue
-        for name in _POINTERS.get(kind, ("field",)):
-            if rule[name] not in fields:
-                yield index, f"{name}: no field is {rule[name]}"
-        yield from ((index, sentence) for sentence in _KIND_PROBLEMS[kind](rule, fields))
+        else:
+            for name in _POINTERS.get(kind, ("field",)):
+                if rule[name] not in fields or "*" in rule[name]:
+                    yield index, f"{name}: no field that a rule may read is {rule[name]}"
+                elif rule[name] in protected and not (kind == "requiredIf" and name == "field"):
+                    yield index, f"{name}: {rule[name]} is protected, so its value cannot be compared"
+            yield from ((index, sentence) for sentence in _KIND_PROBLEMS[kind](rule, fields))
 
 
 def _equals_sum(rule: dict[str, Any]) -> Check:
@@ -97,7 +105,7 @@ def _equals_sum(rule: dict[str, Any]) -> Check:
         if size < _EXACT_ENOUGH and abs(off - near) > 1e-6:
             if off <= near:
                 return None
-        elif abs(_decimal(total) - _exact(items, factors)) <= tolerance:
+        elif _is_near(total, items, factors, tolerance):
             return None
         message = (
             f"must be the sum of its parts within {rule['tolerance']}: {_exact(items, factors).normalize():f}"
@@ -105,6 +113,12 @@ def _equals_sum(rule: dict[str, Any]) -> Check:
         return FieldError(pointer, "rule", message[:80])
 
     return check
+
+
+def _is_near(total: float, items: list[dict[str, Any]], factors: tuple[str, ...], tolerance: Decimal) -> bool:
+    # Two factors have up to 36 digits; the usual 28 would round them before large ones cancel out.
+    with localcontext(prec=80):
+        return abs(_decimal(total) - _exact(items, factors)) <= tolerance
 
 
 def _exact(items: list[dict[str, Any]], factors: tuple[str, ...]) -> Decimal:
@@ -159,20 +173,24 @@ def _required_if(rule: dict[str, Any]) -> Check:
     return check
 
 
-def _types(fields: dict[str, dict[str, Any]], pointer: str) -> set[str]:
-    types = fields.get(pointer, {}).get("type", [])
-    return {types} if isinstance(types, str) else set(types)
+def _is_exact(schema: dict[str, Any]) -> bool:
+    return is_decimal(schema) or types(schema) == {"integer"}
+
+
+def _is_narrow(schema: dict[str, Any]) -> bool:
+    return "maximum" in schema and schema["minimum"] >= -(2**31) and schema["maximum"] < 2**31
 
 
 def _equals_sum_problems(rule: dict[str, Any], fields: dict[str, dict[str, Any]]) -> Iterator[str]:
-    if "number" not in _types(fields, rule["total"]):
-        yield f"total: {rule['total']} is no number"
-    if not isinstance(rule["factors"], list) or not rule["factors"]:
-        yield "factors is a list of fields of the items"
+    if not _is_exact(fields.get(rule["total"], {})):
+        yield f"total: {rule['total']} is neither a decimal nor an integer"
+    # Two factors of 18 digits fit SQL's 38; a third would not.
+    if not isinstance(rule["factors"], list) or not 1 <= len(rule["factors"]) <= 2:
+        yield "factors is a list of one or two fields of the items"
         return
     for factor in rule["factors"]:
-        if not {"number", "integer"} & _types(fields, f"{rule['items']}/*/{factor}"):
-            yield f"factors: the items have no number {factor}"
+        if not _is_exact(fields.get(f"{rule['items']}/*/{factor}", {})):
+            yield f"factors: the items have no decimal or integer {factor}"
     if (
         isinstance(rule["tolerance"], bool)
         or not isinstance(rule["tolerance"], (int, float))
@@ -187,9 +205,16 @@ def _not_before_problems(rule: dict[str, Any], fields: dict[str, dict[str, Any]]
         yield f"{rule['later']} and {rule['earlier']} are not two timestamps or two dates"
 
 
-def _required_if_problems(rule: dict[str, Any], _: dict[str, dict[str, Any]]) -> Iterator[str]:
+def _required_if_problems(rule: dict[str, Any], fields: dict[str, dict[str, Any]]) -> Iterator[str]:
     if not isinstance(rule["equals"], list) or not rule["equals"]:
         yield "equals is a list of values"
+        return
+    when = fields.get(rule["when"], {})
+    kind = {"string": str, "integer": int, "boolean": bool}.get("".join(types(when)))
+    if kind is None or when.get("format") in ("date-time", "date"):
+        yield f"when: {rule['when']} is no text, integer or boolean"
+    elif not all(type(value) is kind for value in rule["equals"]):
+        yield f"equals: {rule['when']} never has these values"
 
 
 def _reference_problems(rule: dict[str, Any], _: dict[str, dict[str, Any]]) -> Iterator[str]:

@@ -18,6 +18,7 @@ from millrace.contracts.pointers import write
 MAX_ERRORS = 20
 # Findings looked at, before sorting. An event can hold thousands of wrong items; nobody reads the rest.
 _MAX_FINDINGS = 200
+_CALENDAR = ("date-time", "date")
 
 __all__ = ["MAX_ERRORS", "FieldError", "Validator", "envelope_errors"]
 
@@ -73,7 +74,7 @@ class Validator:
         classes = contract.classification if contract else {}
         self._hidden = frozenset(pointer for pointer, name in classes.items() if name in PROTECTED)
         self._schema = jsonschema_rs.Draft202012Validator(
-            decimals.without_step(whole),
+            _judged_by_the_schema(whole),
             validate_formats=True,
             # Linear in the length of the text whatever the pattern: no client can make a pattern backtrack.
             pattern_options=jsonschema_rs.RegexOptions(),
@@ -93,6 +94,22 @@ _ENVELOPE = Validator(None)
 def envelope_errors(event: Any) -> list[FieldError]:
     """What is wrong with the envelope of an event whose contract is not known."""
     return _ENVELOPE.errors(event)
+
+
+def _judged_by_the_schema(schema: Any) -> Any:
+    """What the compiled schema judges: all but the step of decimals, and the formats that their pattern says whole.
+
+    The library's own idea of an e-mail address or a URI is not that of the schema we publish.
+    """
+    if isinstance(schema, list):
+        return [_judged_by_the_schema(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    left_out = {
+        *(["multipleOf"] if decimals.is_decimal(schema) else []),
+        *(["format"] if isinstance(schema.get("format"), str) and schema["format"] not in _CALENDAR else []),
+    }
+    return {key: _judged_by_the_schema(part) for key, part in schema.items() if key not in left_out}
 
 
 def _touches(found: list[FieldError], reads: tuple[str, ...]) -> bool:

@@ -24,6 +24,10 @@ CALLS = {
     "GET /v1/quarantine/{id}": ("read_api", "quarantine:read"),
     "POST /v1/quarantine/replay": ("replay_quarantine", "quarantine:write"),
     "POST /v1/quarantine/discard": ("replay_quarantine", "quarantine:write"),
+    "GET /subjects": ("read_api", "schemas:read"),
+    "GET /subjects/{subject}/versions": ("read_api", "schemas:read"),
+    "GET /subjects/{subject}/versions/{version}": ("read_api", "schemas:read"),
+    "GET /schemas/ids/{id}": ("read_api", "schemas:read"),
     "GET /v1/openapi.json": ("read_api", "schemas:read"),
     "GET /v1/health": ("read_api", None),
 }

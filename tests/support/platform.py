@@ -132,6 +132,12 @@ class Platform:
         event["pathParameters"], event["queryStringParameters"] = path, dict(query or {})
         return _answer(self.functions["read_api"].handler(event, None))
 
+    def text(self, route: str, *, query: Mapping[str, str] | None = None, **path: str) -> str:
+        """A read whose answer is no JSON."""
+        event = _call(f"GET {route}", ACME, " ".join(ALL_SCOPES))
+        event["pathParameters"], event["queryStringParameters"] = path, dict(query or {})
+        return str(self.functions["read_api"].handler(event, None)["body"])
+
     def call(
         self, path: str, body: object, *, org: str = ACME, scopes: str = " ".join(ALL_SCOPES)
     ) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from millrace import __version__
+from millrace.api.confluent import ConfluentApi
 from millrace.api.events import EventsApi
 from millrace.api.quarantine import QuarantineApi
 from millrace.api.router import Answer, Router
@@ -31,7 +32,7 @@ def reads(
     reader = EventReader(dynamodb, Codec(registry.dictionary), events_table, user_events_table)
     events = EventsApi(reader, Tracer(reader, dynamodb, metadata_table, registry.of_ref))
     quarantine = QuarantineApi(QuarantineStore(dynamodb, s3, metadata_table, lake_bucket))
-    schemas = SchemasApi(registry)
+    schemas, confluent = SchemasApi(registry), ConfluentApi(registry)
     openapi = registry.openapi()
     health = {"status": "ok", "version": __version__, "environment": environment}
     answers: dict[str, Answer] = {
@@ -44,5 +45,9 @@ def reads(
         "GET /v1/quarantine/{id}": quarantine.get,
         "GET /v1/schemas": schemas.list,
         "GET /v1/schemas/{type}/{version}": schemas.get,
+        "GET /subjects": confluent.subjects,
+        "GET /subjects/{subject}/versions": confluent.versions,
+        "GET /subjects/{subject}/versions/{version}": confluent.version,
+        "GET /schemas/ids/{id}": confluent.by_id,
     }
     return Router(answers, openapi, log)

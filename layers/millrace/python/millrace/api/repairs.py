@@ -36,15 +36,15 @@ class RepairsApi:
             raise Problem(HTTPStatus.BAD_REQUEST, str(error)) from error
 
     def discard(self, request: Request) -> dict[str, Any]:
-        """Closes what matches without replaying it; it stays readable until its time is over."""
+        """Closes what matches without replaying it, at most 500; it stays readable until its time is over."""
         asked = _body(request, ("filter",))
         if not asked.get("filter"):
             raise Problem(HTTPStatus.BAD_REQUEST, "discard needs a filter: name what is to be discarded")
         caller = request.authenticated
-        matched, discarded = self._quarantine.discard(
+        matched, discarded, more = self._quarantine.discard(
             caller.org, _filter(asked), EVENTS_PER_CALL, caller.principal
         )
-        report = {"matched": matched, "discarded": discarded}
+        report = {"matched": matched, "discarded": discarded, "more": more}
         if discarded:
             self._quarantine.audit(
                 caller.org,

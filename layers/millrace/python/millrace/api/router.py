@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from millrace.core.errors import MillraceError
-from millrace.core.http import Problem, Request, answer, problem_answer, read_request
+from millrace.core.http import Document, Problem, Request, answer, problem_answer, read_request
 
 Answer = Callable[[Request], object]
 METHODS = ("get", "post", "put", "delete")
@@ -36,7 +36,10 @@ class Router:
         """The gateway's answer to the gateway's event."""
         request_id = str(event.get("requestContext", {}).get("requestId", ""))
         try:
-            return answer(request_id, self._answer(read_request(event)))
+            found = self._answer(read_request(event))
+            if isinstance(found, Document):
+                return answer(request_id, found.payload, status=found.status, content_type=found.content_type)
+            return answer(request_id, found)
         except Problem as problem:
             return problem_answer(request_id, problem)
         except MillraceError as error:

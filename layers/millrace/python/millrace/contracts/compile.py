@@ -50,6 +50,10 @@ _OnceLoader.yaml_implicit_resolvers = {
 }
 
 
+# The folder of the bundle with each contract as its author wrote it, in JSON.
+ODCS = "odcs"
+
+
 def compile_bundle(schemas_dir: Path, out_dir: Path) -> None:
     """Compiles every contract and writes the bundle; the folder then holds nothing else.
 
@@ -64,6 +68,9 @@ def compile_bundle(schemas_dir: Path, out_dir: Path) -> None:
     _write(out_dir / "contracts.json", [contract.to_json() for contract in contracts])
     if document is not None:
         _write(out_dir / "openapi.json", document)
+    (out_dir / ODCS).mkdir()
+    for path in contract_files(schemas_dir):
+        _write(out_dir / ODCS / f"{path.parent.name}.{path.stem}.json", _yaml(path, path.name))
     (out_dir / dictionaries.FOLDER).mkdir()
     for path in sorted((schemas_dir / dictionaries.FOLDER).glob(f"*{dictionaries.SUFFIX}")):
         shutil.copyfile(path, out_dir / dictionaries.FOLDER / path.name)
@@ -78,7 +85,7 @@ def compile_contracts(schemas_dir: Path) -> list[Contract]:
     problems: list[Problem] = []
     found: dict[str, Contract] = {}
     places: dict[str, str] = {}
-    for path in sorted((schemas_dir / "events").glob("*/*/*.yaml")):
+    for path in contract_files(schemas_dir):
         try:
             contract = compile_file(path, schemas_dir)
         except ContractError as error:
@@ -95,6 +102,11 @@ def compile_contracts(schemas_dir: Path) -> list[Contract]:
     if problems:
         raise ContractError(problems)
     return sorted(found.values(), key=lambda contract: (contract.event_type, contract.major))
+
+
+def contract_files(schemas_dir: Path) -> list[Path]:
+    """The files of all event types, in order."""
+    return sorted((schemas_dir / "events").glob("*/*/*.yaml"))
 
 
 def compile_file(path: Path, schemas_dir: Path) -> Contract:

@@ -124,6 +124,11 @@ class Registry:
         """16 hex digits that change exactly when a contract changes."""
         return hashlib.sha256(self._bytes).hexdigest()[:16]
 
+    def odcs(self, contract: Contract) -> dict[str, Any]:
+        """The contract as its author wrote it, in the Open Data Contract Standard."""
+        document: dict[str, Any] = orjson.loads((self._folder / "odcs" / f"{contract.name}.json").read_bytes())
+        return document
+
     def openapi(self) -> dict[str, Any]:
         """The API's own description; empty if the bundle was built without one."""
         path = self._folder / "openapi.json"

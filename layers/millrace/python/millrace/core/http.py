@@ -105,6 +105,15 @@ def _caller(authorizer: Mapping[str, Any]) -> Caller | None:
     return Caller(org=str(said["org"]), principal=str(said.get("principal", "")), scopes=scopes)
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A successful answer whose media type is not plain JSON; `payload` as bytes passes as it is."""
+
+    payload: object
+    content_type: str
+    status: int = HTTPStatus.OK
+
+
 def answer(
     request_id: str,
     payload: object,

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import zstandard
 
+from millrace.contracts import pointers
 from millrace.contracts.contract import Contract
 from millrace.core import clock, keys
 from millrace.core.errors import PermanentError
@@ -91,19 +92,11 @@ def _index_keys(envelope: Envelope, contract: Contract, org: str) -> list[tuple[
         found.append(("correlationKey", keys.by_correlation(org, envelope["correlationId"])))
     if "entity" in contract.indexes:
         for entity, pointer in contract.entity.items():
-            value = at_pointer(envelope, pointer)
-            if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "":
-                found.append(("entityKey", keys.by_entity(org, entity, str(value))))
+            value = pointers.as_text(pointers.read(envelope, pointers.parse(pointer)))
+            if value is not None:
+                found.append(("entityKey", keys.by_entity(org, entity, value)))
                 break
     return found
-
-
-def at_pointer(event: Mapping[str, Any], pointer: str) -> Any:
-    """What a JSON pointer of a contract finds in an event, None where nothing is."""
-    value: Any = event
-    for part in pointer.split("/")[1:]:
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
 
 
 def from_item(item: Mapping[str, Mapping[str, Any]], codec: Codec) -> StoredEvent:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from millrace.contracts import pointers
 from millrace.contracts.contract import Contract
 from millrace.core import clock
-from millrace.eventstore.row import Envelope, at_pointer
+from millrace.eventstore.row import Envelope
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,4 @@ def user_in_payload(event: dict[str, Any], contract: Contract) -> str | None:
     """The user that the contract points to, as text; None where it points nowhere or nothing is there."""
     if contract.user_id_pointer is None:
         return None
-    value = at_pointer(event, contract.user_id_pointer)
-    return (
-        str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "" else None
-    )
+    return pointers.as_text(pointers.read(event, pointers.parse(contract.user_id_pointer)))

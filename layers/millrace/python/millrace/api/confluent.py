@@ -1,0 +1,107 @@
+"""The registry as Confluent's clients read it: subjects, versions, ids. Reading only; contracts change by a deploy.
+
+A contract is two subjects: `<type>-value` is its Avro, `<type>-json` its JSON Schema. A version is a major. An id is a
+hash of type, major and form, so it is the same in every environment and never given to another schema.
+"""
+
+import zlib
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+from millrace.contracts import avro, json_schema
+from millrace.contracts.contract import Contract
+from millrace.contracts.registry import Registry
+from millrace.core.http import Document, Request
+
+MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
+AVRO, JSON = "AVRO", "JSON"
+_SUFFIXES = {"-value": AVRO, "-json": JSON}
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """One contract in one form, under the names that Confluent's clients use."""
+
+    subject: str
+    version: int
+    form: str
+    contract: Contract
+
+    @property
+    def id(self) -> int:
+        """31 bits, stable over deploys and environments."""
+        return zlib.crc32(f"{self.subject}/{self.version}".encode()) & 0x7FFFFFFF
+
+    def text(self) -> str:
+        """The schema as text."""
+        export = avro.export if self.form == AVRO else json_schema.export
+        return orjson.dumps(export(self.contract)).decode()
+
+
+class ConfluentApi:
+    """Answers of the calls under `/subjects` and `/schemas`."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._schemas = schemas(registry)
+
+    def subjects(self, _: Request) -> Document:
+        """Every subject."""
+        return _document(sorted({schema.subject for schema in self._schemas}))
+
+    def versions(self, request: Request) -> Document:
+        """The versions of a subject."""
+        found = self._of(request.path.get("subject", ""))
+        if not found:
+            return _error(40401, "Subject not found.")
+        return _document([schema.version for schema in found])
+
+    def version(self, request: Request) -> Document:
+        """One version of a subject, by number or as `latest`."""
+        found = self._of(request.path.get("subject", ""))
+        if not found:
+            return _error(40401, "Subject not found.")
+        wanted = request.path.get("version", "")
+        chosen = found[-1:] if wanted == "latest" else [one for one in found if str(one.version) == wanted]
+        if not chosen:
+            return _error(40402, "Version not found.")
+        (schema,) = chosen
+        named = {"subject": schema.subject, "version": schema.version, "id": schema.id}
+        return _document({**named, **_body(schema)})
+
+    def by_id(self, request: Request) -> Document:
+        """A schema by its id."""
+        wanted = request.path.get("id", "")
+        for schema in self._schemas:
+            if str(schema.id) == wanted:
+                return _document(_body(schema))
+        return _error(40403, "Schema not found")
+
+    def _of(self, subject: str) -> list[Schema]:
+        return [schema for schema in self._schemas if schema.subject == subject]
+
+
+def schemas(registry: Registry) -> list[Schema]:
+    """Every contract in every form, by subject and version."""
+    found = [
+        Schema(f"{contract.event_type}{suffix}", contract.major, form, contract)
+        for contract in registry.contracts
+        for suffix, form in _SUFFIXES.items()
+    ]
+    return sorted(found, key=lambda schema: (schema.subject, schema.version))
+
+
+def _body(schema: Schema) -> dict[str, Any]:
+    # Confluent leaves schemaType out for Avro.
+    kind = {} if schema.form == AVRO else {"schemaType": schema.form}
+    return {**kind, "schema": schema.text()}
+
+
+def _document(payload: object) -> Document:
+    return Document(payload, MEDIA_TYPE)
+
+
+def _error(code: int, message: str) -> Document:
+    return Document({"error_code": code, "message": message}, MEDIA_TYPE, HTTPStatus.NOT_FOUND)

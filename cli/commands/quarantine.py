@@ -1,29 +1,40 @@
-"""`millrace quarantine`: what was refused and why."""
+"""`millrace quarantine`: what was refused and why, and the two ways out of it."""
 
+import sys
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
+import orjson
 import typer
 
+from cli import repairs
 from cli.api import Api
+from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json, Org
-from cli.output import out, print_json, table
+from cli.output import err, out, print_json, table
 from cli.target import find_target
 
-app = typer.Typer(no_args_is_help=True, help="What was refused, kept and why.")
+app = typer.Typer(no_args_is_help=True, help="What was refused, kept and why; replay or discard it.")
 PAGE = 500
+SHOWN = 20
+
+EventType = Annotated[str | None, typer.Option("--event-type", help="Only this event type.")]
+Code = Annotated[
+    str | None, typer.Option("--code", help="Only with an error of this code (missing, enum, …).")
+]
+From = Annotated[str | None, typer.Option("--from", help="Received at or after this ISO-8601 moment.")]
+To = Annotated[str | None, typer.Option("--to", help="Received before this ISO-8601 moment.")]
+Id = Annotated[str | None, typer.Option("--id", help="Only the one with this quarantine id.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen and change nothing.")]
 
 
 @app.command("list")
 def list_(
-    event_type: Annotated[str | None, typer.Option("--event-type", help="Only this event type.")] = None,
-    code: Annotated[
-        str | None, typer.Option("--code", help="Only with an error of this code (missing, enum, …).")
-    ] = None,
-    from_: Annotated[
-        str | None, typer.Option("--from", help="Received at or after this ISO-8601 moment.")
-    ] = None,
-    to: Annotated[str | None, typer.Option("--to", help="Received before this ISO-8601 moment.")] = None,
+    event_type: EventType = None,
+    code: Code = None,
+    from_: From = None,
+    to: To = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 50,
     org: Org = None,
     env: Env = None,
@@ -82,6 +93,138 @@ def show(
             f"{'error':<14} {error['pointer'] or '/'} {error['code']}: {error['message']}", markup=False
         )
     out.print(f"{'raw':<14} {item.get('raw')}", markup=False)
+
+
+@app.command()
+def replay(
+    *,
+    patch: Annotated[
+        str | None,
+        typer.Option(
+            "--patch", help="A file with a JSON Patch (RFC 6902) for each event; - reads standard input."
+        ),
+    ] = None,
+    dry_run: DryRun = False,
+    event_type: EventType = None,
+    code: Code = None,
+    from_: From = None,
+    to: To = None,
+    quarantine_id: Id = None,
+    org: Org = None,
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Send refused events through intake again, repaired, each with its own id; all that are open without a filter."""
+    api = Api(find_target(env), org)
+    repair = _patch(patch) if patch is not None else []
+    wanted = _filter(event_type, code, from_, to, quarantine_id)
+    with err.status("replaying …") as status:
+        document = repairs.replay(
+            lambda path, body: _post(api, path, body),
+            wanted,
+            repair,
+            dry_run=dry_run,
+            progress=lambda count: status.update(f"replaying … {count} replayed"),
+        )
+    if as_json:
+        print_json(document)
+    else:
+        _show_replay(document, dry_run)
+    if document["stillFailing"] or (document["more"] and not dry_run):
+        raise RefusedError("" if as_json else _unfinished(document, dry_run))
+
+
+@app.command()
+def discard(
+    *,
+    dry_run: DryRun = False,
+    event_type: EventType = None,
+    code: Code = None,
+    from_: From = None,
+    to: To = None,
+    quarantine_id: Id = None,
+    org: Org = None,
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Close refused events without replaying them; they stay readable until their time is over."""
+    api = Api(find_target(env), org)
+    wanted = _filter(event_type, code, from_, to, quarantine_id)
+    if not wanted:
+        raise UsageError("say what to discard: --event-type, --code, --from, --to or --id")
+    with err.status("discarding …") as status:
+        document = repairs.discard(
+            lambda path, body: _post(api, path, body),
+            wanted,
+            dry_run=dry_run,
+            progress=lambda count: status.update(f"discarding … {count} discarded"),
+        )
+    if as_json:
+        print_json(document)
+    elif dry_run:
+        out.print(f"{_at_least(document)} would be discarded")
+    else:
+        out.print(f"{document['discarded']} discarded")
+    if document["more"] and not dry_run:
+        raise RefusedError("" if as_json else "others that match are left; run the same command again")
+
+
+def _filter(
+    event_type: str | None, code: str | None, from_: str | None, to: str | None, quarantine_id: str | None
+) -> dict[str, str]:
+    given = {"eventType": event_type, "code": code, "from": from_, "to": to, "quarantineId": quarantine_id}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _patch(file: str) -> list[Any]:
+    named = "standard input" if file == "-" else file
+    try:
+        found = orjson.loads(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
+    except OSError as error:
+        raise UsageError(f"{named} cannot be read: {error.strerror}") from error
+    except orjson.JSONDecodeError as error:
+        raise UsageError(f"{named} is no JSON: {error}") from error
+    if not isinstance(found, list) or not found:
+        raise UsageError(
+            f'{named}: a JSON Patch is an array, such as [{{"op": "remove", "path": "/region"}}]'
+        )
+    return found
+
+
+def _post(api: Api, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    # Asked again after a broken connection: what the first call closed is open no longer, so nothing happens twice.
+    answer: dict[str, Any] = api.ask("POST", path, body=orjson.dumps(body))
+    return answer
+
+
+def _show_replay(document: dict[str, Any], dry_run: bool) -> None:
+    failing = [result for result in document["results"] if result["status"] not in repairs.PASSED]
+    if failing:
+        shown = table("quarantine id", "event id", "status", "errors", title="What still fails")
+        for result in failing[:SHOWN]:
+            event_id = result.get("eventId") or "?"
+            shown.add_row(
+                result["quarantineId"], event_id, result["status"], errors(result.get("errors", []))
+            )
+        out.print(shown)
+        if len(failing) > SHOWN:
+            out.print(f"… and {len(failing) - SHOWN} others; --json has them all")
+    if not document["matched"]:
+        out.print("Nothing open matches.")
+    elif dry_run:
+        out.print(f"{_at_least(document)} matched, {document['wouldPass']} would pass")
+    else:
+        out.print(f"{document['replayed']} replayed, {document['stillFailing']} still failing")
+
+
+def _at_least(document: dict[str, Any]) -> str:
+    return f"at least {document['matched']}" if document["more"] else str(document["matched"])
+
+
+def _unfinished(document: dict[str, Any], dry_run: bool) -> str:
+    if document["more"] and not dry_run:
+        return "others that match are left untried behind what fails; repair that first, or narrow the filter"
+    return "not everything would pass" if dry_run else "what still fails stays in quarantine"
 
 
 def errors(found: list[dict[str, Any]]) -> str:

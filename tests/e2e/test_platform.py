@@ -131,7 +131,10 @@ def test_thousands_of_events_of_two_tenants_arrive_once_everywhere(client: Clien
     for org in ORGS:
         good = events.mixed(1000, rng)
         bad = [{**event, "eventId": events.new_id(rng), "data": {"payload": {}}} for event in good[:20]]
-        again, clash = rng.sample(good, 30), [{**event, "region": "elsewhere"} for event in rng.sample(good, 5)]
+        again, clash = (
+            rng.sample(good, 30),
+            [{**event, "region": "elsewhere"} for event in rng.sample(good, 5)],
+        )
         sent = [*rng.sample(good + bad, 1020), *again, *clash]
         sent_total += len(sent)
         answers += [client.post(sent[at : at + 500], org=org) for at in range(0, len(sent), 500)]
@@ -204,3 +207,37 @@ def test_the_command_line_talks_to_it(client: Client, environ: dict[str, str], t
     assert (code, found[0]["n"] >= 1) == (0, True)
     assert command("trace", str(uuid.uuid4()), environ=environ).returncode == 1
     assert command("send", environ=environ).returncode == 2
+
+
+def test_refused_events_are_repaired_and_discarded_from_the_command_line(
+    client: Client, environ: dict[str, str], tmp_path: Any
+) -> None:
+    from datetime import UTC, datetime
+
+    since = datetime.now(UTC).isoformat()
+    total = events.order()["data"]["payload"]["totalAmount"]
+    repairable = [events.order(payload={"totalAmount": -1}) for _ in range(3)]
+    beyond = events.order(payload={"totalAmount": -1, "items": "none"})
+    client.post([*repairable, beyond])
+    patch = tmp_path / "patch.json"
+    patch.write_text(json.dumps([{"op": "replace", "path": "/data/payload/totalAmount", "value": total}]))
+
+    def said(*arguments: str) -> tuple[int, dict[str, Any]]:
+        mine = ("--event-type", "order.created", "--from", since, "--json")
+        done = command("quarantine", *arguments, *mine, environ=environ)
+        return done.returncode, json.loads(done.stdout.splitlines()[-1])
+
+    code, tried = said("replay", "--patch", str(patch), "--dry-run")
+    assert (code, tried["matched"], tried["wouldPass"], tried["replayed"]) == (1, 4, 3, 0)
+    assert client.get(f"/v1/events/{repairable[0]['eventId']}").status == 404
+    code, done = said("replay", "--patch", str(patch))
+    assert (code, done["replayed"], done["stillFailing"], done["more"]) == (1, 3, 1, False)
+    for event in repairable:
+        stored = client.get(f"/v1/events/{event['eventId']}").body
+        assert stored["data"]["payload"]["totalAmount"] == total
+    assert said("discard", "--dry-run") == (0, {"matched": 1, "discarded": 0, "more": False})
+    assert said("discard") == (0, {"matched": 1, "discarded": 1, "more": False})
+    assert said("replay") == (
+        0,
+        {"matched": 0, "wouldPass": 0, "replayed": 0, "stillFailing": 0, "more": False, "results": []},
+    )

@@ -136,8 +136,8 @@ def test_discard_needs_a_filter_and_a_tenant_touches_its_own(running: Platform) 
     )
     assert running.call(REPLAY, {"filter": {}, "patch": FIX}, org=GLOBEX)["body"]["matched"] == 0
     one = {"filter": {"quarantineId": refused[0]["quarantineId"]}}
-    assert running.call(DISCARD, one)["body"] == {"matched": 1, "discarded": 1}
-    assert running.call(DISCARD, one)["body"] == {"matched": 0, "discarded": 0}
+    assert running.call(DISCARD, one)["body"] == {"matched": 1, "discarded": 1, "more": False}
+    assert running.call(DISCARD, one)["body"] == {"matched": 0, "discarded": 0, "more": False}
     assert running.call(REPLAY, {"filter": {}})["body"]["matched"] == 1
     assert running.call(REPLAY, {"filter": {}}, scopes="quarantine:read")["status"] == 403
 

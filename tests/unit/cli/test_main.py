@@ -19,6 +19,8 @@ COMMANDS = [
     ["query", "select 1"],
     ["quarantine", "list"],
     ["quarantine", "show", "x"],
+    ["quarantine", "replay"],
+    ["quarantine", "discard", "--code", "enum"],
     ["keys", "list"],
     ["keys", "create", "--org", "org_acme", "--name", "n"],
     ["keys", "revoke", "mk_x"],

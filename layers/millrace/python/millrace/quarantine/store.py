@@ -88,15 +88,16 @@ class QuarantineStore:
         """
         return sum(self._close(org, refusal.quarantine_id, status, principal) for refusal in refusals)
 
-    def discard(self, org: str, wanted: Filter, limit: int, principal: str) -> tuple[int, int]:
-        """Closes what matches without replaying it: how many matched, how many are discarded now.
+    def discard(self, org: str, wanted: Filter, limit: int, principal: str) -> tuple[int, int, bool]:
+        """Closes what matches, at most `limit`: how many matched, how many are discarded now, whether others are left.
 
         Raises:
             MillraceError: the table did not answer.
         """
-        rows = self._newest(org, replace(wanted, status="open"), limit)
+        found = self._newest(org, replace(wanted, status="open"), limit + 1)
+        rows = found[:limit]
         closed = sum(self._close(org, row["entityId"]["S"], "discarded", principal) for row in rows)
-        return len(rows), closed
+        return len(rows), closed, len(found) > len(rows)
 
     def audit(
         self, org: str, action: str, principal: str, request_id: str, detail: Mapping[str, Any]

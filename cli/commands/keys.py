@@ -1,12 +1,13 @@
 """`millrace keys`: API keys of tenants. Needs AWS rights on the Metadata table, not an API key."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
 
-from cli.errors import RefusedError
+from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json
 from cli.output import out, print_json
 from cli.output import table as table_of
@@ -14,6 +15,9 @@ from cli.target import find_target
 
 app = typer.Typer(no_args_is_help=True, help="API keys of tenants.")
 PARTITIONS = 256
+# So many digits of an id the table shows; all of them, 64, are in the JSON.
+SHOWN = 12
+_ID = re.compile(rf"[0-9a-f]{{{SHOWN},64}}")
 
 
 @app.command()
@@ -63,27 +67,52 @@ def list_(env: Env = None, as_json: Json = False) -> None:
         rights = " ".join(item["scopes"])
         expires = str(item["expiresAt"] or "never")
         shown.add_row(
-            item["id"][:12], item["org"], item["name"], item["status"], item["createdAt"], expires, rights
+            item["id"][:SHOWN], item["org"], item["name"], item["status"], item["createdAt"], expires, rights
         )
     out.print(shown)
 
 
 @app.command()
 def revoke(
-    key: Annotated[str, typer.Argument(help="The key itself (mk_…).")],
+    key: Annotated[
+        str, typer.Argument(help="The key itself (mk_…), or its id of the list.", metavar="KEY|ID")
+    ],
     env: Env = None,
     as_json: Json = False,
 ) -> None:
     """Revoke a key; warm functions forget it within 60 seconds."""
-    from millrace.access.credentials import revoke_api_key
+    from millrace.access.credentials import PREFIX, revoke_api_key, revoke_digest
 
     target = find_target(env)
-    if not revoke_api_key(target.client("dynamodb"), target.output("MetadataTable"), key):
+    by_id = not key.startswith(PREFIX)
+    if by_id and not _ID.fullmatch(key):
+        raise UsageError(
+            f"{key!r} is neither a key (mk_…) nor an id of the list (its first {SHOWN} digits or more)"
+        )
+    client, table = target.client("dynamodb"), target.output("MetadataTable")
+    if by_id:
+        done = revoke_digest(client, table, _whole(client, table, key))
+    else:
+        done = revoke_api_key(client, table, key)
+    if not done:
         raise RefusedError("there is no such key")
     if as_json:
         print_json({"revoked": True})
     else:
         out.print("revoked")
+
+
+def _whole(client: Any, table: str, shown: str) -> str:
+    """The whole id of a shown one."""
+    from millrace.access.credentials import digests_like
+
+    match digests_like(client, table, shown):
+        case []:
+            raise RefusedError("there is no such key")
+        case [digest]:
+            return digest
+        case _:
+            raise RefusedError("several keys have that id; take the whole one: millrace keys list --json")
 
 
 def _partition(client: Any, table: str, number: int) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ ALL_SCOPES = ("events:write", "events:read", "schemas:read", "quarantine:read", 
 CACHE_SECONDS = 60
 _ORG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _KEY = re.compile(r"mk_[A-Za-z0-9_-]{43}")
+_PREFIX = re.compile(r"[0-9a-f]{2,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,20 @@ def create_api_key(
 
 
 def revoke_api_key(client: Any, metadata_table: str, key: str) -> bool:
-    """Revokes a key, wherever it is used within the cache's 60 seconds. False: there is no such key."""
-    digest = _digest(key)
+    """Revokes a key, wherever it is used within the cache's 60 seconds. False: there is no such key.
+
+    Raises:
+        MillraceError: the table did not take it.
+    """
+    return revoke_digest(client, metadata_table, _digest(key))
+
+
+def revoke_digest(client: Any, metadata_table: str, digest: str) -> bool:
+    """Revokes the key with this SHA-256 (64 hex digits), as `revoke_api_key`; it revokes a lost key, too.
+
+    Raises:
+        MillraceError: the table did not take it.
+    """
     try:
         client.update_item(
             TableName=metadata_table,
@@ -92,6 +105,28 @@ def revoke_api_key(client: Any, metadata_table: str, key: str) -> bool:
     except (ClientError, BotoCoreError) as error:
         raise from_client_error(error, "revoke API key") from error
     return True
+
+
+def digests_like(client: Any, metadata_table: str, prefix: str) -> list[str]:
+    """The digests that begin with these hex digits, at least two of them; two answers are enough to know that many do.
+
+    Raises:
+        PermanentError: the prefix is none.
+        MillraceError: the table did not answer.
+    """
+    if not _PREFIX.fullmatch(prefix):
+        raise PermanentError(f"{prefix!r} is no beginning of a key's id: 2 to 64 of 0-9 and a-f")
+    try:
+        found = client.query(
+            TableName=metadata_table,
+            KeyConditionExpression="entityTypeKey = :key AND begins_with(entityId, :prefix)",
+            ExpressionAttributeValues={":key": {"S": _partition(prefix)}, ":prefix": {"S": prefix}},
+            ProjectionExpression="entityId",
+            Limit=2,
+        )
+    except (ClientError, BotoCoreError) as error:
+        raise from_client_error(error, "look for API key") from error
+    return [item["entityId"]["S"] for item in found["Items"]]
 
 
 class Credentials:

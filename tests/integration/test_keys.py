@@ -1,0 +1,130 @@
+"""API keys in their table: made, found by what the list shows, revoked by key or by id."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import orjson
+import pytest
+from moto import mock_aws
+
+from cli.commands import keys
+from cli.main import run
+from cli.target import Target
+from millrace.access.credentials import (
+    Credentials,
+    create_api_key,
+    digests_like,
+    revoke_api_key,
+    revoke_digest,
+)
+from millrace.core.errors import PermanentError
+from millrace.eventstore.tables import TABLES
+
+TABLE = "Metadata"
+
+
+@pytest.fixture
+def dynamodb() -> Iterator[Any]:
+    with mock_aws():
+        for model in TABLES:
+            if model.Meta.table_name == TABLE:
+                model.create_table(billing_mode="PAY_PER_REQUEST")
+        yield boto3.client("dynamodb")
+
+
+@pytest.fixture
+def command(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    target = Target("local", "http://localhost:1/_aws/execute-api/a/$default", {"MetadataTable": TABLE})
+    monkeypatch.setattr(keys, "find_target", lambda _: target)
+    monkeypatch.setattr(Target, "client", lambda *_: dynamodb)
+    return run
+
+
+def made(dynamodb: Any, name: str = "shop") -> str:
+    return create_api_key(dynamodb, TABLE, org="org_acme", name=name, scopes=["events:read"])
+
+
+def serves(dynamodb: Any, key: str) -> bool:
+    return Credentials(dynamodb, TABLE).authenticate(f"Bearer {key}") is not None
+
+
+def digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def put(dynamodb: Any, identifier: str) -> None:
+    """A key whose digest is chosen: real ones with the same beginning are beyond reach."""
+    item = {
+        "entityTypeKey": f"platform#credential#{identifier[:2]}",
+        "entityId": identifier,
+        "status": "active",
+    }
+    dynamodb.put_item(TableName=TABLE, Item={name: {"S": value} for name, value in item.items()})
+
+
+def test_revoking_ends_one_key_and_no_other(dynamodb: Any) -> None:
+    first, second, third = (made(dynamodb, name) for name in "abc")
+    assert revoke_api_key(dynamodb, TABLE, first)
+    assert revoke_digest(dynamodb, TABLE, digest(second))
+    assert [serves(dynamodb, key) for key in (first, second, third)] == [False, False, True]
+
+
+def test_revoking_what_is_not_there_makes_nothing(dynamodb: Any) -> None:
+    assert not revoke_api_key(dynamodb, TABLE, "mk_" + "A" * 43)
+    assert not revoke_digest(dynamodb, TABLE, "0" * 64)
+    assert dynamodb.scan(TableName=TABLE)["Items"] == []
+
+
+@pytest.mark.parametrize("prefix", ["", "a", "AB", "g0", "ab#", "0" * 65, "ab\n"])
+def test_what_is_no_id_is_not_looked_for(dynamodb: Any, prefix: str) -> None:
+    with pytest.raises(PermanentError):
+        digests_like(dynamodb, TABLE, prefix)
+
+
+def test_the_id_of_the_list_revokes_the_key(
+    dynamodb: Any, command: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key, other = made(dynamodb), made(dynamodb, "other")
+    assert command(["keys", "list", "--json"]) == 0
+    items = orjson.loads(capsys.readouterr().out)["items"]
+    (listed,) = [item["id"] for item in items if item["name"] == "shop"]
+    assert command(["keys", "revoke", listed[: keys.SHOWN], "--json"]) == 0
+    assert orjson.loads(capsys.readouterr().out) == {"revoked": True}
+    assert (serves(dynamodb, key), serves(dynamodb, other)) == (False, True)
+    assert command(["keys", "revoke", digest(other)]) == 0
+    assert not serves(dynamodb, other)
+
+
+def test_an_id_that_several_keys_have_revokes_none(
+    dynamodb: Any, command: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    twins = ["ab" * 6 + last * 52 for last in "01"]
+    for one in twins:
+        put(dynamodb, one)
+    assert command(["keys", "revoke", "ab" * 6]) == 1
+    assert "several" in capsys.readouterr().err
+    assert {item["status"]["S"] for item in dynamodb.scan(TableName=TABLE)["Items"]} == {"active"}
+    assert command(["keys", "revoke", twins[1]]) == 0
+    states = {item["entityId"]["S"]: item["status"]["S"] for item in dynamodb.scan(TableName=TABLE)["Items"]}
+    assert states == {twins[0]: "active", twins[1]: "revoked"}
+
+
+@pytest.mark.parametrize(
+    ("key", "code"),
+    [
+        ("mk_" + "A" * 43, 1),
+        ("mk_", 1),
+        ("0" * 12, 1),
+        ("0" * 64, 1),
+        ("0" * 11, 2),
+        ("0" * 65, 2),
+        ("shop", 2),
+        ("AB" * 6, 2),
+    ],
+)
+def test_what_is_no_key_is_said(dynamodb: Any, command: Any, key: str, code: int) -> None:
+    held = made(dynamodb)
+    assert command(["keys", "revoke", key]) == code
+    assert serves(dynamodb, held)

@@ -50,7 +50,8 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         _limiter().take(caller.org, len(found))
     except Problem as problem:
         return problem_answer(request_id, problem)
-    origin = Origin(caller.org, caller.principal, request.request_id, clock.now())
+    facts = {"userAgent": request.headers.get("user-agent", ""), "clientAddress": request.source_ip}
+    origin = Origin(caller.org, caller.principal, request.request_id, clock.now(), facts=facts)
     results = _intake().accept(found, origin)
     _log().info("request", extra={"org": caller.org, "events": len(results)})
     return answer(request_id, answers.body(results), status=answers.status(results))

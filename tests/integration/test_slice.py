@@ -1,6 +1,7 @@
 """An event's whole way through the real handlers: posted, stored, projected, archived, routed, read, traced."""
 
 import io
+import json
 import random
 from collections import Counter
 from pathlib import Path
@@ -176,3 +177,28 @@ def test_two_tenants_many_events_duplicates_and_crashes(bundle: Path) -> None:
         assert len(routed) == 2 * 200
         assert routed <= everything
         assert running.objects("dead-letters/") == {}
+
+
+def test_the_request_enriches_metadata_only_where_the_contract_asks(running: Platform) -> None:
+    at = events.moment()
+    registered: dict[str, Any] = {
+        "eventId": events.new_id(),
+        "eventType": "user.registered",
+        "timestamp": at,
+        "data": {"payload": {"userId": "usr_1", "email": "ana@example.org"}},
+    }
+    own = {**registered, "eventId": events.new_id()}
+    own["data"] = {**registered["data"], "metadata": {"userAgent": "kept as sent", "ipAddress": None}}
+    order = events.order()
+    for event in (registered, own, order):
+        answer = running.request(json.dumps(event).encode(), user_agent="Mozilla/5.0 " + "x" * 600)
+        assert answer["status"] == 202, answer
+    stored = running.get(EVENT, eventId=registered["eventId"])["body"]["data"]["metadata"]
+    assert stored["ipAddress"] == "203.0.113.7"
+    assert stored["userAgent"].startswith("Mozilla/5.0 x")
+    assert len(stored["userAgent"]) == 512
+    stored = running.get(EVENT, eventId=own["eventId"])["body"]["data"]["metadata"]
+    assert stored == {"userAgent": "kept as sent", "ipAddress": "203.0.113.7"}
+    assert running.get(EVENT, eventId=order["eventId"])["body"]["data"] == order["data"]
+    # What the request adds says nothing about whether an event is the same.
+    assert running.request(json.dumps(registered).encode(), user_agent="another")["body"]["duplicates"] == 1

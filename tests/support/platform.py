@@ -109,10 +109,11 @@ class Platform:
         org: str = ACME,
         content_type: str | None = "application/json",
         content_encoding: str | None = None,
+        user_agent: str | None = None,
         scopes: str = " ".join(ALL_SCOPES),
     ) -> dict[str, Any]:
         """Posts bytes as they are."""
-        given = {"Content-Type": content_type, "Content-Encoding": content_encoding}
+        given = {"Content-Type": content_type, "Content-Encoding": content_encoding, "User-Agent": user_agent}
         headers = {name: value for name, value in given.items() if value is not None}
         event = _call("POST /v1/events", org, scopes, headers=headers)
         event["body"], event["isBase64Encoded"] = base64.b64encode(raw).decode(), True

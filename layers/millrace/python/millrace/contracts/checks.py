@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema_rs
 
 from millrace.contracts import columns, envelope, rules
-from millrace.contracts.contract import PROTECTED, Contract
+from millrace.contracts.contract import FACT_LENGTH, PROTECTED, Contract
 from millrace.contracts.schema import leaves, types
 
 Report = Callable[[str, str], None]
@@ -101,6 +101,12 @@ def _naming(contract: Contract, known: dict[str, dict[str, Any]], report: Report
                 "/customProperties",
                 f"{name}: {pointer} is {contract.classification[pointer]}, so it is no key",
             )
+    for fact, pointer in contract.enrich.items():
+        field = known.get(pointer, {})
+        if not pointer.startswith("/data/metadata/") or pointer.count("/") != 3 or types(field) != {"string"}:
+            report("/customProperties", f"enrich: {fact} goes into a text directly below /data/metadata")
+        elif fact == "userAgent" and field.get("maxLength", FACT_LENGTH) < FACT_LENGTH:
+            report("/customProperties", f"enrich: {pointer} needs room for {FACT_LENGTH} characters")
     for wrong, sentence in (
         (
             contract.user_id_pointer and not contract.user_id_pointer.startswith("/data/"),

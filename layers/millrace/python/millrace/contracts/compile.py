@@ -160,6 +160,7 @@ def compile_document(document: Any, name: str) -> Contract:
         retention_days=values.retention_days,
         data_schema=data,
         rules=values.rules,
+        enrich=values.enrich,
         dictionary="",
         description=document.get("description", {}).get("purpose", "").strip(),
         classification=classification,

@@ -9,6 +9,9 @@ VERSION = re.compile(r"([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?")
 CATEGORIES = ("user-events", "business-events", "system-events", "integration-events", "ml-events")
 STORES = ("table", "none")
 INDEXES = ("type", "user", "correlation", "session", "entity")
+# What intake knows of a request and writes into metadata where a contract asks.
+FACTS = ("userAgent", "clientAddress")
+FACT_LENGTH = 512
 CLASSES = ("public", "internal", "confidential", "restricted")
 # Classes that `protect` tokenises or encrypts.
 PROTECTED = frozenset({"confidential", "restricted"})
@@ -34,6 +37,7 @@ class Contract:
         retention_days: how long its row lives.
         data_schema: JSON Schema 2020-12 of `data`.
         rules: cross-field rules, as `millrace.contracts.rules` reads them.
+        enrich: fact of the request, of `FACTS` → pointer in metadata that it fills where the client sent nothing.
         dictionary: name of the zstd dictionary for new rows; empty where none has been made yet.
         description: what the type says, for people.
         classification: pointer (`*` for array items) → class, for every leaf.
@@ -54,6 +58,7 @@ class Contract:
     retention_days: int
     data_schema: dict[str, Any]
     rules: tuple[dict[str, Any], ...]
+    enrich: dict[str, str]
     dictionary: str
     description: str
     classification: dict[str, str]

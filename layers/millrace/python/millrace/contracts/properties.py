@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from millrace.contracts.contract import CATEGORIES, INDEXES, STORES
+from millrace.contracts.contract import CATEGORIES, FACTS, INDEXES, STORES
 
 Report = Callable[[str, str], None]
 EVENT_TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
@@ -18,7 +18,7 @@ _DAYS = {"d": 1, "day": 1, "days": 1, "y": 365, "yr": 365, "years": 365}
 _NAMES = frozenset(
     {
         *("category", "store", "indexes", "entity", "route", "subject", "userId", "partitionKey"),
-        *("additionalProperties", "lateness", "rules"),
+        *("additionalProperties", "lateness", "rules", "enrich"),
     }
 )
 
@@ -38,6 +38,7 @@ class Values:
     additional_properties: str
     lateness_seconds: int
     rules: tuple[dict[str, Any], ...]
+    enrich: dict[str, str]
     retention_days: int
 
 
@@ -111,6 +112,7 @@ def read(document: dict[str, Any], report: Report) -> Values:
         additional_properties=reader.one_of("additionalProperties", ("allow", "reject"), "allow"),
         lateness_seconds=_lateness(reader),
         rules=_rules(reader),
+        enrich=_enrich(reader),
         retention_days=_retention(document, report),
     )
 
@@ -170,6 +172,15 @@ def _rules(reader: _Reader) -> tuple[dict[str, Any], ...]:
         reader.wrong("rules", "a rule is an object with a kind")
         return ()
     return tuple(rules)
+
+
+def _enrich(reader: _Reader) -> dict[str, str]:
+    sentence = f"enrich is an object from {' or '.join(FACTS)} to a pointer, such as /data/metadata/userAgent"
+    found = reader.value("enrich", dict, {}, sentence)
+    if not all(name in FACTS and isinstance(pointer, str) for name, pointer in found.items()):
+        reader.wrong("enrich", sentence)
+        return {}
+    return dict(found)
 
 
 def _retention(document: dict[str, Any], report: Report) -> int:

@@ -32,7 +32,7 @@ class Registry:
         for contract in self.contracts:
             self._types.setdefault(contract.event_type, {})[contract.major] = contract
         self._newest = {name: majors[max(majors)] for name, majors in self._types.items()}
-        self._validators: dict[str, Validator] = {}
+        self._validators: dict[tuple[str, str], Validator] = {}
         self._dictionaries: dict[str, bytes] = {}
 
     def find(self, event_type: str, version: str | None = None) -> Contract:
@@ -50,6 +50,9 @@ class Registry:
             newest = self._newest.get(event_type)
             if newest is None:
                 raise UnknownType("no contract describes this event type")
+            return newest
+        newest = self._newest.get(event_type)
+        if newest is not None and newest.version == version:
             return newest
         majors = self._types.get(event_type)
         if majors is None:
@@ -90,9 +93,10 @@ class Registry:
 
     def validator(self, contract: Contract) -> Validator:
         """The contract's validator, compiled once."""
-        found = self._validators.get(contract.name)
+        key = (contract.event_type, contract.version)
+        found = self._validators.get(key)
         if found is None:
-            found = self._validators[contract.name] = Validator(contract)
+            found = self._validators[key] = Validator(contract)
         return found
 
     def envelope_errors(self, event: Any) -> list[FieldError]:
@@ -126,7 +130,9 @@ class Registry:
 
     def odcs(self, contract: Contract) -> dict[str, Any]:
         """The contract as its author wrote it, in the Open Data Contract Standard."""
-        document: dict[str, Any] = orjson.loads((self._folder / "odcs" / f"{contract.name}.json").read_bytes())
+        document: dict[str, Any] = orjson.loads(
+            (self._folder / "odcs" / f"{contract.name}.json").read_bytes()
+        )
         return document
 
     def openapi(self) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """The stored envelope: the client's event, its defaults filled from contract and credential, and `platform`."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from millrace.contracts import pointers
-from millrace.contracts.contract import Contract
+from millrace.contracts.contract import FACT_LENGTH, Contract
 from millrace.core import clock
 from millrace.eventstore.row import Envelope
 
@@ -19,32 +21,51 @@ class Origin:
     request_id: str
     received_at: datetime
     kind: str = "api"
+    facts: Mapping[str, str] = field(default_factory=dict)  # what is known of the request, by name
+
+
+# The events of a request were received at one moment.
+_received = lru_cache(maxsize=1)(clock.utc_text)
 
 
 def enrich(event: dict[str, Any], contract: Contract, origin: Origin, happened_at: datetime) -> Envelope:
     """A new envelope; the client's values, its timestamp's text included, stay as they are."""
+    timestamp = event["timestamp"]
     envelope: Envelope = {
         "eventId": event["eventId"],
         "eventType": event["eventType"],
         "eventSource": event.get("eventSource") or origin.principal,
-        "timestamp": event["timestamp"],
+        "timestamp": timestamp,
         "version": event.get("version") or contract.version,
-        "data": event["data"],
+        "data": _data(event["data"], contract, origin),
     }
     for name in ("correlationId", "userId", "sessionId", "environment", "region"):
-        if event.get(name) is not None:
-            envelope[name] = event[name]
+        value = event.get(name)
+        if value is not None:
+            envelope[name] = value
     if "userId" not in envelope and (user := user_in_payload(event, contract)) is not None:
         envelope["userId"] = user
     envelope["platform"] = {
         "orgId": origin.org,
-        "receivedAt": clock.utc_text(origin.received_at),
+        "receivedAt": _received(origin.received_at),
         "requestId": origin.request_id,
         "category": contract.category,
         "contract": contract.ref,
-        "day": clock.utc_day(happened_at).isoformat(),
+        # Most clients write UTC, and then the day stands there already.
+        "day": timestamp[:10] if timestamp[-1] == "Z" else clock.utc_day(happened_at).isoformat(),
     }
     return envelope
+
+
+def _data(data: dict[str, Any], contract: Contract, origin: Origin) -> dict[str, Any]:
+    """The data with the facts that its contract asks for, where the client sent none."""
+    metadata = data.get("metadata") or {}
+    filled = {
+        name: origin.facts[fact][:FACT_LENGTH]
+        for fact, pointer in contract.enrich.items()
+        if origin.facts.get(fact) and metadata.get(name := pointer.rpartition("/")[2]) is None
+    }
+    return {**data, "metadata": {**metadata, **filled}} if filled else data
 
 
 def user_in_payload(event: dict[str, Any], contract: Contract) -> str | None:

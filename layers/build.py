@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from millrace.contracts.compile import compile_bundle
+from millrace.fraud.compile import compile_rules
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "layers" / "millrace" / "python"
@@ -70,10 +71,20 @@ def platform_layer(*, build: Path = BUILD, source: Path = SOURCE, schemas: Path 
             shutil.copytree(
                 source, fresh / "python", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "bundle")
             )
-            compile_bundle(schemas, fresh / "python" / "millrace" / "bundle")
+            assemble_bundle(schemas, fresh / "python" / "millrace" / "bundle")
             _replace(fresh, target)
         stamp.write_text(revision)
     return Layer("millrace", target, built=True, revision=revision)
+
+
+def assemble_bundle(schemas: Path, folder: Path) -> None:
+    """All that is compiled from `schemas/`: contracts with their dictionaries, the API's document, the fraud rules.
+
+    Raises:
+        ContractError: with every problem of every file.
+    """
+    compile_bundle(schemas, folder)
+    compile_rules(schemas, folder)
 
 
 def third_party_layer(name: str, environment: str, *, build: Path = BUILD) -> Layer:

@@ -58,10 +58,10 @@ def _dummy_account() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The contracts of `schemas/`, compiled once a session; `MILLRACE_BUNDLE` names the folder meanwhile."""
-    from millrace.contracts.compile import compile_bundle
+    from layers.build import assemble_bundle
 
     folder = tmp_path_factory.mktemp("bundle")
-    compile_bundle(ROOT / "schemas", folder)
+    assemble_bundle(ROOT / "schemas", folder)
     before = os.environ.get("MILLRACE_BUNDLE")
     os.environ["MILLRACE_BUNDLE"] = str(folder)
     yield folder

@@ -1,0 +1,1 @@
+"""Fraud decisions: rules as data, velocity and profile of each user, the decision with its reasons."""

@@ -1,0 +1,131 @@
+"""A decision on a transaction: score, class, reasons, what it was made from, and the bytes that prove it. Pure."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from millrace.fraud.rules import Facts, RuleSet, Verdict, facts_of
+from millrace.fraud.velocity import HASH_BYTES
+
+EVENT_TYPE = "fraud.decision.made"
+SOURCE_TYPE = "transaction.created"
+# A payload's clock that differs by more from the event's own moment is named in the features.
+CLOCK_TOLERANCE = timedelta(minutes=15)
+# The fallback when the user's sets could not be had in time: a decision without them, which says so.
+WITHOUT_VELOCITY = "velocity"
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """All that a decision depends on, besides the rules.
+
+    Attributes:
+        payload: of the transaction.
+        event_id: of its event; None for a question that is no event.
+        counted: the id hashes in the velocity window, its own last; None if they could not be had.
+        profile: the profile's features; empty if they could not be had.
+        happened_at: the event's own moment, to be compared with the payload's.
+    """
+
+    payload: Mapping[str, Any]
+    event_id: str | None
+    counted: Sequence[bytes] | None
+    profile: Mapping[str, Any]
+    happened_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided and from what."""
+
+    inputs: Inputs
+    verdict: Verdict
+    features: dict[str, Any]
+    rules: RuleSet
+    fallback: str | None
+
+    def record(self) -> dict[str, Any]:
+        """Everything that is decided, in the form in which it is stored: the same inputs give the same record."""
+        return {
+            "transactionId": self.inputs.payload.get("transaction_id"),
+            "transactionEventId": self.inputs.event_id,
+            "score": self.verdict.score,
+            "riskClass": self.verdict.risk_class,
+            "reasons": [{"factor": name, "points": points} for name, points in self.verdict.reasons],
+            "modelScore": None,
+            "modelVersion": None,
+            "rulesVersion": self.rules.version,
+            "rulesDigest": self.rules.digest,
+            "features": self.features,
+            "counted": pack(self.inputs.counted),
+            "fallback": self.fallback,
+        }
+
+
+def decide(inputs: Inputs, rules: RuleSet) -> Decision:
+    """The decision of these rules on these inputs."""
+    moment = moment_of(inputs.payload)
+    velocity = None if inputs.counted is None else len(inputs.counted)
+    facts = facts_of(inputs.payload, moment, velocity)
+    features: dict[str, Any] = {
+        "amount": facts.amount,
+        "payment_method": facts.payment_method,
+        "country": facts.country,
+        "hour": facts.hour,
+        "weekday": facts.weekday,
+        "velocity": velocity,
+        **inputs.profile,
+    }
+    if moment is not None and inputs.happened_at is not None:
+        off = moment - inputs.happened_at
+        if abs(off) > CLOCK_TOLERANCE:
+            features["clock_off_s"] = round(off.total_seconds())
+    features = {name: value for name, value in features.items() if value is not None}
+    features["missing"] = _missing(facts, inputs.payload)
+    fallback = WITHOUT_VELOCITY if inputs.counted is None else None
+    return Decision(inputs, rules.judge(facts), features, rules, fallback)
+
+
+def moment_of(payload: Mapping[str, Any]) -> datetime | None:
+    """The payload's own timestamp with the offset that it carries; None if there is none, or without an offset."""
+    try:
+        moment = datetime.fromisoformat(payload["timestamp"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo is not None else None
+
+
+def _missing(facts: Facts, payload: Mapping[str, Any]) -> list[str]:
+    """What fired nothing because it is not there, by the names of the transaction's fields."""
+    names = {
+        "is_fraud": facts.is_fraud,
+        "amount": facts.amount,
+        "payment_method": facts.payment_method,
+        "location": payload.get("location"),
+        "country": facts.country if payload.get("location") else "",
+        "timestamp": facts.hour,
+        "velocity": facts.velocity,
+    }
+    return [name for name, value in names.items() if value is None]
+
+
+def pack(counted: Sequence[bytes] | None) -> str | None:
+    """Id hashes as one text."""
+    return None if counted is None else base64.b64encode(b"".join(counted)).decode()
+
+
+def unpack(text: str | None) -> list[bytes] | None:
+    """The inverse of `pack`."""
+    if text is None:
+        return None
+    joined = base64.b64decode(text, validate=True)
+    return [joined[at : at + HASH_BYTES] for at in range(0, len(joined), HASH_BYTES)]
+
+
+def canonical(record: Mapping[str, Any]) -> bytes:
+    """The bytes of a record, which are compared when a decision is derived again."""
+    return orjson.dumps(dict(record), option=orjson.OPT_SORT_KEYS)

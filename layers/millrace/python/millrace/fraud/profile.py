@@ -1,0 +1,83 @@
+"""What a user usually does, as sets that take a repeat without growing.
+
+Per UTC day the ids with their amounts, and the devices, merchants and countries seen. Never a counter: a counter would
+count a second delivery.
+"""
+
+import hashlib
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from millrace.fraud.rules import country_of
+from millrace.fraud.velocity import HASH_BYTES
+
+MS_PER_DAY = 86_400_000
+DAYS = 30
+AMOUNT_BYTES = 8
+# Amounts have at most four decimals.
+UNITS = 10_000
+# A day or a list takes no more than this: beyond it a user has no profile but a bulk of everything.
+SATURATION = 200
+SEEN_BYTES = 6
+SEEN = ("devices", "merchants", "countries")
+
+DaySets = Mapping[int, Collection[bytes]]
+"""Day since 1970 → id hash and amount of each transaction."""
+
+
+def day_element(moment_ms: int, hashed: bytes, amount: float) -> tuple[int, bytes]:
+    """The UTC day of a transaction and its element there."""
+    units = min(round(amount * UNITS), 2 ** (8 * AMOUNT_BYTES - 1) - 1)
+    return moment_ms // MS_PER_DAY, hashed + units.to_bytes(AMOUNT_BYTES, "big", signed=True)
+
+
+def seen_elements(payload: Mapping[str, Any]) -> dict[str, bytes]:
+    """The device, merchant and country of a transaction, each hashed; what is missing is left out."""
+    values = {
+        "devices": payload.get("device_id"),
+        "merchants": payload.get("merchant"),
+        "countries": country_of(payload.get("location")),
+    }
+    return {
+        name: hashlib.sha256(value.casefold().encode()).digest()[:SEEN_BYTES]
+        for name, value in values.items()
+        if value
+    }
+
+
+def features(
+    days: DaySets,
+    seen: Mapping[str, Collection[bytes]],
+    payload: Mapping[str, Any],
+    moment_ms: int,
+    own: bytes,
+) -> dict[str, Any]:
+    """What the profile says of a transaction.
+
+    Args:
+        days: of the user; the transaction itself is not counted.
+        seen: the devices, merchants and countries before this transaction.
+        payload: of the transaction.
+        moment_ms: when it happened.
+        own: the hash of its id.
+
+    Returns:
+        `transactions_1d`, `_7d`, `_30d` (UTC days up to and with that of the transaction), `mean_amount_30d` (None
+        without any), and for what it carries `new_device`, `new_merchant`, `new_country`.
+    """
+    today = moment_ms // MS_PER_DAY
+    counts = {1: 0, 7: 0, DAYS: 0}
+    total = 0
+    for day in range(today - DAYS + 1, today + 1):
+        amounts = [one[HASH_BYTES:] for one in days.get(day, ()) if one[:HASH_BYTES] != own]
+        total += sum(int.from_bytes(amount, "big", signed=True) for amount in amounts)
+        for length in counts:
+            if day > today - length:
+                counts[length] += len(amounts)
+    mean = round(total / counts[DAYS] / UNITS, 4) if counts[DAYS] else None
+    found: dict[str, Any] = {f"transactions_{length}d": count for length, count in counts.items()}
+    found["mean_amount_30d"] = mean
+    names = {"devices": "new_device", "merchants": "new_merchant", "countries": "new_country"}
+    for name, hashed in seen_elements(payload).items():
+        found[names[name]] = hashed not in seen.get(name, ())
+    return found

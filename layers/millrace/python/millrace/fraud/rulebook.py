@@ -1,0 +1,56 @@
+"""The rules in force: the compiled bundle of the layer, by tenant, and the versions they have replaced."""
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from millrace.core.errors import PermanentError
+from millrace.fraud.rules import RuleSet
+
+FILE = "fraud_rules.json"
+_BUNDLE = Path(__file__).parent.parent / "bundle"
+
+
+class Rulebook:
+    """Every version of the rules that the bundle holds."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        """`document` is what `millrace.fraud.compile` wrote."""
+        self._default = RuleSet(document["default"])
+        self._tenants = {org: RuleSet(found) for org, found in document["tenants"].items()}
+        every = [self._default, *self._tenants.values(), *map(RuleSet, document["superseded"])]
+        self._versions = {rules.version: rules for rules in every}
+
+    def of(self, org: str) -> RuleSet:
+        """The rules in force for a tenant."""
+        return self._tenants.get(org, self._default)
+
+    @property
+    def default(self) -> RuleSet:
+        """The rules in force for a tenant without rules of its own."""
+        return self._default
+
+    def version(self, version: str) -> RuleSet:
+        """The rules of a version, in force or superseded.
+
+        Raises:
+            PermanentError: this bundle does not hold that version.
+        """
+        found = self._versions.get(version)
+        if found is None:
+            raise PermanentError(f"there are no fraud rules of version {version}")
+        return found
+
+
+def load(folder: Path | None = None) -> Rulebook:
+    """The rulebook of a bundle: `folder`, else what MILLRACE_BUNDLE names, else the one in the layer."""
+    return _read(folder or Path(os.environ.get("MILLRACE_BUNDLE") or _BUNDLE))
+
+
+@cache
+def _read(folder: Path) -> Rulebook:
+    return Rulebook(orjson.loads((folder / FILE).read_bytes()))

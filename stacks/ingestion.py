@@ -12,6 +12,7 @@ from stacks.constructs.http_api import EventApi
 from stacks.constructs.intake_function import IntakeFunction
 from stacks.constructs.lake import QUARANTINE
 from stacks.constructs.platform_function import PlatformFunction
+from stacks.constructs.waiting_replay import WaitingReplay
 from stacks.environment import EnvironmentSettings
 from stacks.storage import StorageStack
 
@@ -56,6 +57,8 @@ class IngestionStack(Stack):
             function=self._receive_bus_events(),
             alarms=storage.alarms,
         )
+        waiting = WaitingReplay(self, "Waiting", fleet=self._fleet, settings=settings, storage=storage)
+        waiting.resource.node.add_dependency(capture.resource)
         CfnOutput(self, "ApiUrl", value=self.api.url)
 
     def _authorize(self) -> PlatformFunction:
@@ -88,13 +91,7 @@ class IngestionStack(Stack):
         function = self._intake(
             "replay_quarantine", "Sends refused events through intake again, repaired, or closes them."
         )
-        function.allow("dynamodb:Query", "dynamodb:UpdateItem", on=[storage.metadata.table.table_arn])
-        function.allow_prefix(
-            "s3:GetObject",
-            bucket=storage.lake,
-            prefix=QUARANTINE,
-            reason="Which refused requests are replayed is known only when it is asked for.",
-        )
+        function.allow_replay(storage)
         return function
 
     def _intake(self, stem: str, description: str) -> IntakeFunction:

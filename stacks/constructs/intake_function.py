@@ -22,6 +22,7 @@ class IntakeFunction(PlatformFunction):
         fleet: Fleet,
         storage: StorageStack,
         description: str,
+        timeout: Duration | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(
@@ -30,7 +31,7 @@ class IntakeFunction(PlatformFunction):
             fleet=fleet,
             description=description,
             memory_mb=1769,  # one whole processor; validation is what takes the time
-            timeout=Duration.seconds(29),
+            timeout=timeout or Duration.seconds(29),
             variables={
                 "events_table": storage.events.table.table_name,
                 "metadata_table": storage.metadata.table.table_name,
@@ -55,4 +56,14 @@ class IntakeFunction(PlatformFunction):
             bucket=storage.lake,
             prefix=QUARANTINE,
             reason="Each request's refused events become one object, named by tenant, day and request.",
+        )
+
+    def allow_replay(self, storage: StorageStack) -> None:
+        """Lets the function find refused events, read them and close them."""
+        self.allow("dynamodb:Query", "dynamodb:UpdateItem", on=[storage.metadata.table.table_arn])
+        self.allow_prefix(
+            "s3:GetObject",
+            bucket=storage.lake,
+            prefix=QUARANTINE,
+            reason="Which refused requests are replayed is known only when it is asked for.",
         )

@@ -25,7 +25,10 @@ EMULATED = {
 def test_local_uses_only_types_that_the_emulator_has(local: Templates) -> None:
     used = {r["Type"] for stack in local.stacks.values() for r in stack["Resources"].values()}
     assert not {kind for kind in used if not kind.startswith("Custom::")} - EMULATED
-    assert {kind for kind in used if kind.startswith("Custom::")} == {"Custom::OpenCapture"}
+    assert {kind for kind in used if kind.startswith("Custom::")} == {
+        "Custom::OpenCapture",
+        "Custom::ReplayWaiting",
+    }
 
 
 def test_every_omission_has_a_reason_and_only_local_has_any() -> None:

@@ -26,6 +26,7 @@ RIGHTS = {
     "authorize": {"dynamodb:GetItem"},
     "post_events": INTAKE,
     "receive_bus_events": INTAKE | {"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"},
+    "replay_waiting": INTAKE | {"dynamodb:Query", "dynamodb:UpdateItem", "s3:GetObject"},
     "replay_quarantine": INTAKE | {"dynamodb:Query", "dynamodb:UpdateItem", "s3:GetObject"},
     "read_api": {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "s3:GetObject"},
     "archive_events": {"s3:PutObject", "dynamodb:PutItem", "dynamodb:BatchWriteItem"},

@@ -56,6 +56,7 @@ class Platform:
             "post_events",
             "read_api",
             "replay_quarantine",
+            "replay_waiting",
             "receive_bus_events",
             "archive_events",
             "route_events",
@@ -160,6 +161,11 @@ class Platform:
         """Every row of a table."""
         pages = self.dynamodb.get_paginator("scan").paginate(TableName=table)
         return [item for page in pages for item in page["Items"]]
+
+    def stored(self, org: str, event_id: str) -> bool:
+        """Whether the event of a tenant has its row."""
+        key = {"eventId": {"S": f"{org}#{event_id}"}}
+        return "Item" in self.dynamodb.get_item(TableName="Events", Key=key)
 
     def objects(self, prefix: str) -> dict[str, bytes]:
         """Objects of the lake by key."""

@@ -15,11 +15,13 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from millrace.core import clock, keys
+from millrace.core.batch import write_all
 from millrace.core.errors import PermanentError, from_client_error
 
 PREFIX = "mk_"
 PLATFORM = "platform"
 KIND = "credential"
+TENANT = "tenant"
 ALL_SCOPES = ("events:write", "events:read", "schemas:read", "quarantine:read", "quarantine:write")
 CACHE_SECONDS = 60
 _ORG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -69,11 +71,32 @@ def create_api_key(
     }
     if expires_at is not None:
         item["expiresAt"] = {"N": str(clock.epoch(expires_at))}
-    try:
-        client.put_item(TableName=metadata_table, Item=item)
-    except (ClientError, BotoCoreError) as error:
-        raise from_client_error(error, "store API key") from error
+    tenant = {"entityTypeKey": {"S": keys.metadata(PLATFORM, TENANT)}, "entityId": {"S": org}}
+    write_all(client, metadata_table, [tenant, item])
     return key
+
+
+def orgs(client: Any, metadata_table: str) -> list[str]:
+    """Every tenant that was ever given a credential.
+
+    Raises:
+        MillraceError: the table did not answer.
+    """
+    found: list[str] = []
+    query: dict[str, Any] = {
+        "TableName": metadata_table,
+        "KeyConditionExpression": "entityTypeKey = :tenants",
+        "ExpressionAttributeValues": {":tenants": {"S": keys.metadata(PLATFORM, TENANT)}},
+    }
+    while True:
+        try:
+            page = client.query(**query)
+        except (ClientError, BotoCoreError) as error:
+            raise from_client_error(error, "list tenants") from error
+        found += [item["entityId"]["S"] for item in page["Items"]]
+        if "LastEvaluatedKey" not in page:
+            return found
+        query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
 
 def revoke_api_key(client: Any, metadata_table: str, key: str) -> bool:

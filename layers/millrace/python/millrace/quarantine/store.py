@@ -80,6 +80,10 @@ class QuarantineStore:
             raw.update(self._raw_of(key))
         return [Refusal(row["entityId"]["S"], raw[row["entityId"]["S"]]) for row in rows]
 
+    def moment(self, identifier: str) -> datetime:
+        """When the event of a quarantine id was refused."""
+        return entries.moment_of(identifier)
+
     def mark(self, org: str, refusals: Sequence[Refusal], status: str, principal: str) -> int:
         """Closes open refusals; returns how many were open still.
 

@@ -52,8 +52,11 @@ def down(
         found = emulator.running(places)
         if found is not None:
             with steps.step("Stopping the local AWS") as step:
+                unread = 0 if reset else emulator.drain(found.port)
                 clean = emulator.stop(places, found)
-                step.note = "" if clean else "it did not end by itself: what it took since its start is lost"
+                step.note = f"{unread} events are not in UserEvents, and will not be" if unread else ""
+                if not clean:
+                    step.note = "it did not end by itself: what it took since its start is lost"
         places.running.unlink(missing_ok=True)
         if reset:
             emulator.forget(places)

@@ -24,6 +24,9 @@ REQUIREMENTS = ("ministack==1.5.33", "boto3==1.43.106", "duckdb==1.5.5", "crypto
 SERVE = Path(__file__).with_name("serve_emulator.py")
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
+DRAIN_SECONDS = 5.0
+# Listeners that nobody here needs, and that would bind every interface.
+SWITCHED_OFF = {"IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +98,17 @@ def start(places: Places, port: int) -> Running:
             f"port {port} on {HOST} is in use by another program",
             way_out=f"Stop that program, or choose another port: MILLRACE_PORT={port + 1} make up",
         )
-    _drop_orphaned_objects(places)
+    for mend in MENDS:
+        mend(places)
     for folder in (places.log, places.state, places.objects):
         folder.mkdir(parents=True, exist_ok=True)
-    _rewind_table_streams(places)
     environment = {
         **without_aws(os.environ),
         "BIND_HOST": HOST,
         "GATEWAY_PORT": str(port),
         "PERSIST_STATE": "1",
         "STATE_DIR": str(places.state),
-        # Listeners that nobody here needs, and that would bind every interface.
-        "IOT_MTLS_ENABLED": "0",
-        "SFTP_ENABLED": "0",
+        **SWITCHED_OFF,
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(places.objects),
     }
@@ -163,6 +164,10 @@ def _rewind_table_streams(places: Places) -> None:
     fresh.replace(file)
 
 
+# What a start mends of what the last end left behind.
+MENDS = (_drop_orphaned_objects, _rewind_table_streams)
+
+
 def _taken(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
@@ -195,6 +200,24 @@ def healthy(port: int) -> bool:
     except urllib3.exceptions.HTTPError:
         return False
     return answer.status == 200
+
+
+def drain(port: int, seconds: float = DRAIN_SECONDS) -> int:
+    """Waits until the consumers of tables' streams have read everything: a stop forgets what they have not.
+
+    Returns:
+        How many records are left after that time; 0 as well when the emulator does not say.
+    """
+    _until(lambda: not _unread(port), seconds)
+    return _unread(port)
+
+
+def _unread(port: int) -> int:
+    try:
+        answer = urllib3.request("GET", f"{endpoint(port)}/_millrace/unread", timeout=2.0, retries=False)
+        return int(answer.json()["unread"]) if answer.status == 200 else 0
+    except (urllib3.exceptions.HTTPError, ValueError, KeyError, TypeError):
+        return 0
 
 
 def stop(places: Places, found: Running, *, seconds: float = STOP_SECONDS) -> bool:

@@ -1,16 +1,20 @@
 """Runs MiniStack, in its own virtual environment, with what is mended of it. Nothing here is imported by the rest.
 
-AWS hands a compressed body to a function as base64; MiniStack decides by the media type alone and would decode gzip
-as text, which destroys it.
+Each entry of `MENDS` is explained in docs/local.md.
 """
 
+import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
-from ministack.app import main
-from ministack.services import apigateway
+from ministack import app
+from ministack.services import apigateway, dynamodb, lambda_svc
+
+UNREAD_PATH = "/_millrace/unread"
 
 _invoke = apigateway._invoke_lambda_proxy  # noqa: SLF001  there is no other place to mend it
+_serve = app.app
 
 
 class _Compressed(dict[str, Any]):
@@ -28,7 +32,49 @@ async def _invoke_with_bytes(
     return await _invoke(integration, api_id, stage, path, method, headers, *rest, **more)
 
 
-apigateway._invoke_lambda_proxy = _invoke_with_bytes  # noqa: SLF001
+def compressed_bodies() -> None:
+    """Hands a compressed body to a function as base64.
+
+    MiniStack decides by the media type alone and would decode gzip as text, which destroys it.
+    """
+    apigateway._invoke_lambda_proxy = _invoke_with_bytes  # noqa: SLF001
+
+
+def _unread() -> int:
+    """Records of tables' streams that an enabled consumer has not dealt with."""
+    count = 0
+    for account, region, mapping in lambda_svc._iter_all_esms():  # noqa: SLF001
+        kind, _, table = str(mapping.get("EventSourceArn", "")).rpartition(":table/")
+        if not kind.startswith("arn:aws:dynamodb:") or not mapping.get("Enabled", True):
+            continue
+        where = {"account_id": account, "region": region}
+        name = table.partition("/")[0]
+        first = dynamodb.stream_start_position(name, **where)
+        end = dynamodb.stream_end_position(name, **where)
+        latest = mapping.get("StartingPosition", "LATEST") == "LATEST"
+        positions = lambda_svc._dynamodb_stream_positions._data  # noqa: SLF001
+        place = positions.get((account, region, mapping["UUID"]), end if latest else first)
+        count += end - max(place, first)
+    return count
+
+
+async def _serve_unread(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] != "http" or scope["path"] != UNREAD_PATH:
+        await _serve(scope, receive, send)
+        return
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps({"unread": _unread()}).encode()})
+
+
+def unread_records() -> None:
+    """Says how many records of tables' streams wait for a consumer: they are gone with a stop."""
+    app.app = _serve_unread
+
+
+MENDS: tuple[Callable[[], None], ...] = (compressed_bodies, unread_records)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    for mend in MENDS:
+        mend()
+    sys.exit(app.main())

@@ -63,6 +63,7 @@ def _start(places: Places, wanted_port: int) -> str:
     if found is not None and found.port == wanted_port and emulator.healthy(wanted_port):
         return f"was running on port {wanted_port}"
     if found is not None:
+        emulator.drain(found.port)
         emulator.stop(places, found)
     started = emulator.start(places, wanted_port)
     return f"{emulator.endpoint(started.port)}, process {started.pid}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import command
+from tests.e2e.conftest import UP_SECONDS, command
 from tests.support import events
 from tests.support.client import Client, eventually, totals
 
@@ -241,3 +241,22 @@ def test_refused_events_are_repaired_and_discarded_from_the_command_line(
         0,
         {"matched": 0, "wouldPass": 0, "replayed": 0, "stillFailing": 0, "more": False, "results": []},
     )
+
+
+def test_a_restart_loses_nothing_that_was_accepted(client: Client, environ: dict[str, str]) -> None:
+    """Stopped right after its answers: what consumers had not read by then is projected, archived and routed, too."""
+    sent = [events.order() for _ in range(500)]
+    answer = client.post(sent)
+    assert answer.body["accepted"] == 500
+    stopped = command("down", "--json", environ=environ)
+    assert json.loads(stopped.stdout.splitlines()[-1]) == {"stopped": True, "clean": True, "reset": False}
+    started = command("up", "--no-events", "--json", environ=environ, seconds=UP_SECONDS)
+    assert started.returncode == 0, started.stderr
+    wanted = {event["eventId"] for event in sent}
+    assert wanted <= {row["eventId"]["S"] for row in client.rows("UserEventsTable")}
+    path = f"/v1/events/{sent[-1]['eventId']}/trace"
+    assert eventually(lambda: client.get(path).body["status"], "complete".__eq__) == "complete"
+    archived = eventually(
+        lambda: {event_id for _, event_id in client.raw()}, lambda found: wanted <= found, seconds=60
+    )
+    assert wanted <= archived

@@ -1,11 +1,13 @@
 """Which process is ours, what is kept over a restart, and what reaches the programs that are started."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+import urllib3
 
 from cli.local import emulator
 from cli.local.programs import local_aws, without_aws
@@ -104,3 +106,55 @@ class TestPrograms:
         assert "line 99" in said
         assert "line 50" not in said
         assert "✗ Doing it" in said
+
+
+class TestDrain:
+    """Before a stop: records that no consumer has read are waited for, a bounded time."""
+
+    @pytest.fixture
+    def says(self, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+        def use(*answers: urllib3.BaseHTTPResponse | Exception) -> list[str]:
+            asked: list[str] = []
+
+            def request(method: str, url: str, **_: Any) -> urllib3.BaseHTTPResponse:
+                asked.append(f"{method} {url}")
+                answer = answers[min(len(asked), len(answers)) - 1]
+                if isinstance(answer, Exception):
+                    raise answer
+                return answer
+
+            monkeypatch.setattr(urllib3, "request", request)
+            return asked
+
+        return use
+
+    def test_it_waits_until_nothing_is_left(self, says: Callable[..., list[str]]) -> None:
+        asked = says(unread(7), unread(1), unread(0))
+        assert emulator.drain(4999) == 0
+        assert len(asked) >= 3
+        assert set(asked) == {"GET http://127.0.0.1:4999/_millrace/unread"}
+
+    def test_what_never_ends_is_not_waited_for_longer_than_said(self, says: Callable[..., list[str]]) -> None:
+        says(unread(3))
+        assert emulator.drain(4999, seconds=0.1) == 3
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            urllib3.exceptions.NewConnectionError(None, "refused"),  # type: ignore[arg-type]
+            urllib3.HTTPResponse(b"<Error/>", status=404),
+            urllib3.HTTPResponse(b"no json", status=200),
+            urllib3.HTTPResponse(b"[]", status=200),
+            urllib3.HTTPResponse(b"{}", status=200),
+        ],
+    )
+    def test_an_emulator_that_does_not_say_is_stopped_at_once(
+        self, says: Callable[..., list[str]], answer: Any
+    ) -> None:
+        asked = says(answer)
+        assert emulator.drain(4999) == 0
+        assert len(asked) == 2
+
+
+def unread(count: int) -> urllib3.HTTPResponse:
+    return urllib3.HTTPResponse(orjson.dumps({"unread": count}), status=200)

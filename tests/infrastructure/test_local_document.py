@@ -1,0 +1,60 @@
+"""docs/local.md says all that differs on a laptop, and nothing that does not."""
+
+import ast
+import re
+from pathlib import Path
+
+from cli.local import emulator
+from stacks.environment import ENVIRONMENTS, OMISSION_REASONS
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs/local.md").read_text()
+
+
+def table(heading: str) -> dict[str, str]:
+    """The first table below a heading: first column → second."""
+    part = re.split(rf"^## {re.escape(heading)}$", TEXT, flags=re.MULTILINE)[1].split("\n## ")[0]
+    cells = [line.strip("|").split("|", 1) for line in part.splitlines() if line.startswith("|")]
+    return {first.strip(): second.strip() for first, second in cells[2:]}
+
+
+def mends_of_the_running_emulator() -> set[str]:
+    """The names in `MENDS`: the file is for the emulator's interpreter, which this is not."""
+    tree = ast.parse((ROOT / "cli/local/serve_emulator.py").read_text())
+    (mends,) = [
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "MENDS"
+    ]
+    assert isinstance(mends, ast.Tuple)
+    return {ast.unparse(name) for name in mends.elts}
+
+
+def test_each_omission_is_there_with_its_reason() -> None:
+    assert table("What the stacks leave out") == {
+        f"`{what}`": reason for what, reason in OMISSION_REASONS.items()
+    }
+    assert ENVIRONMENTS["local"].omissions == set(OMISSION_REASONS)
+    assert not any(ENVIRONMENTS[name].omissions for name in ("dev", "staging", "prod"))
+
+
+def test_each_mend_is_there() -> None:
+    listed = {name.strip("`") for name in table("What is mended of the emulator")}
+    assert listed == mends_of_the_running_emulator() | {mend.__name__ for mend in emulator.MENDS}
+    for name, value in emulator.SWITCHED_OFF.items():
+        assert f"`{name}={value}`" in TEXT
+
+
+def test_each_setting_that_differs_is_there() -> None:
+    local, dev = ENVIRONMENTS["local"].model_dump(), ENVIRONMENTS["dev"].model_dump()
+    # On a machine with the Python and the processor of `dev` those two do not differ.
+    differ = {name for name in local if local[name] != dev[name]} | {"runtime", "architecture"}
+    rows = table("What is set otherwise than in `dev`")
+    listed = {name.strip("` ") for row in rows for name in row.split(",")}
+    assert listed == differ - {"name"}
+
+
+def test_numbers_are_those_of_the_code() -> None:
+    throttle = ENVIRONMENTS["local"].throttle
+    assert f"{throttle.rate} requests a second" in TEXT
+    assert f"up to {emulator.DRAIN_SECONDS:.0f} seconds" in TEXT

@@ -130,9 +130,10 @@ class Translation:
         limits: dict[str, Any] = {
             key: options[key] for key in ("minProperties", "maxProperties") if key in options
         }
-        if "properties" not in item:
+        # Payload and metadata are objects with declared fields even where they declare none.
+        if not item.get("properties") and pointer.count("/") > 2:
             return {"type": "object", **limits}
-        return {**self.object_schema(item["properties"], f"{at}/properties", pointer), **limits}
+        return {**self.object_schema(item.get("properties", []), f"{at}/properties", pointer), **limits}
 
     def _array(self, item: Property, options: dict[str, Any], at: str, pointer: str) -> dict[str, Any]:
         limits: dict[str, Any] = {

@@ -31,7 +31,7 @@ def broken(contract_file: Path) -> list[Broken]:
     return [
         Broken(
             name=entry["name"],
-            event=_patched(first, entry["patch"]),
+            event=patched(first, entry["patch"]),
             errors=tuple((error["pointer"], error["code"]) for error in entry["errors"]),
         )
         for entry in orjson.loads(_beside(contract_file, "broken").read_bytes())
@@ -42,8 +42,8 @@ def _beside(contract_file: Path, kind: str) -> Path:
     return contract_file.parent / "samples" / f"{contract_file.stem}.{kind}.json"
 
 
-def _patched(event: dict[str, Any], patch: list[dict[str, Any]]) -> dict[str, Any]:
-    """Applies the three operations of JSON Patch (RFC 6902) that samples use: add, remove, replace."""
+def patched(event: dict[str, Any], patch: list[dict[str, Any]]) -> dict[str, Any]:
+    """A copy after the three operations of JSON Patch (RFC 6902) that samples use: add, remove, replace."""
     result = copy.deepcopy(event)
     for step in patch:
         *above, last = parse(step["path"])

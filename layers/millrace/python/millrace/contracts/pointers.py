@@ -1,11 +1,13 @@
 """JSON pointers (RFC 6901) into events, parsed once and read often."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 
+@cache
 def parse(pointer: str) -> tuple[str, ...]:
-    """`/data/payload/a~1b` as its parts, unescaped."""
+    """`/data/payload/a~1b` as its parts, unescaped. Remembered: only for pointers of contracts, never of clients."""
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
 
 

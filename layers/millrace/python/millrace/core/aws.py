@@ -25,3 +25,16 @@ def client(service: str) -> Any:
         tcp_keepalive=True,
     )
     return boto3.client(service, config=config)
+
+
+class Lazy:
+    """A client that is made at its first call.
+
+    For services that most invocations never ask: reading a service's model costs tens of milliseconds of a cold start.
+    """
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    def __getattr__(self, operation: str) -> Any:
+        return getattr(client(self._service), operation)

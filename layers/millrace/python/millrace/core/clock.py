@@ -10,7 +10,7 @@ def now() -> datetime:
 
 def utc_text(moment: datetime) -> str:
     """`2026-11-21T05:54:16.123Z`: UTC with milliseconds, so that text order is time order."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
 
 
 def parse(text: str) -> datetime:

@@ -20,7 +20,7 @@ def unescape(part: str) -> str:
 
 def join(*parts: str) -> str:
     """One key value from its parts, each escaped."""
-    return SEPARATOR.join(escape(part) for part in parts)
+    return SEPARATOR.join([escape(part) for part in parts])
 
 
 def split(key: str) -> list[str]:

@@ -3,7 +3,8 @@
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -17,6 +18,9 @@ from millrace.eventstore.codec import Codec
 
 Item = dict[str, dict[str, Any]]
 Envelope = dict[str, Any]
+_DAY_SECONDS = 86_400
+# The events of a request were received at one moment.
+_received = lru_cache(maxsize=1)(clock.parse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class StoredEvent:
 
 def expiry(contract: Contract, received_at: datetime, happened_at: datetime) -> int:
     """Epoch second at which the row goes: an id that comes again later is too old to be accepted."""
-    return clock.epoch(max(received_at, happened_at) + timedelta(days=contract.retention_days + 1))
+    return clock.epoch(max(received_at, happened_at)) + (contract.retention_days + 1) * _DAY_SECONDS
 
 
 def to_item(envelope: Envelope, contract: Contract, fingerprint: bytes, codec: Codec) -> Item:
@@ -64,7 +68,7 @@ def to_item(envelope: Envelope, contract: Contract, fingerprint: bytes, codec: C
     platform = envelope["platform"]
     org, event_id = platform["orgId"], envelope["eventId"]
     happened_at = clock.parse(envelope["timestamp"])
-    expires_at = expiry(contract, clock.parse(platform["receivedAt"]), happened_at)
+    expires_at = expiry(contract, _received(platform["receivedAt"]), happened_at)
     item: Item = {
         "eventId": {"S": keys.event(org, event_id)},
         "eventType": {"S": envelope["eventType"]},

@@ -1,5 +1,6 @@
 """The one conditional write that accepts an event. The first write of an id wins, in whichever copy it came."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
@@ -43,7 +44,21 @@ class TableAppender:
             return [self._put(items[0])]
         if self._pool is None:
             self._pool = ThreadPoolExecutor(limits.IN_FLIGHT, thread_name_prefix="append")
-        return list(self._pool.map(self._put, items))
+        left = deque(enumerate(items))
+        outcomes = [Outcome.UNAVAILABLE] * len(items)
+        # One task a thread, each taking rows until none is left: a task a row would cost as much as judging it.
+        workers = min(limits.IN_FLIGHT, len(items))
+        for done in [self._pool.submit(self._put_some, left, outcomes) for _ in range(workers)]:
+            done.result()
+        return outcomes
+
+    def _put_some(self, left: deque[tuple[int, Item]], outcomes: list[Outcome]) -> None:
+        while True:
+            try:
+                index, item = left.popleft()
+            except IndexError:
+                return
+            outcomes[index] = self._put(item)
 
     def _put(self, item: Item) -> Outcome:
         try:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from millrace.contracts import registry
-from millrace.core.aws import client
+from millrace.core.aws import Lazy, client
 from millrace.core.settings import FunctionSettings
 from millrace.intake.accept import Intake
 from millrace.intake.append import Appender, TableAppender
@@ -24,7 +24,7 @@ class IntakeSettings(FunctionSettings):
 
 def quarantine(settings: IntakeSettings) -> QuarantineStore:
     """The quarantine of these settings."""
-    return QuarantineStore(client("dynamodb"), client("s3"), settings.metadata_table, settings.lake_bucket)
+    return QuarantineStore(client("dynamodb"), Lazy("s3"), settings.metadata_table, settings.lake_bucket)
 
 
 def intake(settings: IntakeSettings, log: Callable[[str], None]) -> Intake:
@@ -32,7 +32,7 @@ def intake(settings: IntakeSettings, log: Callable[[str], None]) -> Intake:
     dynamodb = client("dynamodb")
     appenders: dict[str, Appender] = {
         "table": TableAppender(dynamodb, settings.events_table, log),
-        "none": LogAppender(client("kinesis"), settings.event_stream_arn, log),
+        "none": LogAppender(Lazy("kinesis"), settings.event_stream_arn, log),
     }
-    tenant_keys = WrappedTenantKeys(dynamodb, client("kms"), settings.metadata_table, settings.tenant_key_id)
+    tenant_keys = WrappedTenantKeys(dynamodb, Lazy("kms"), settings.metadata_table, settings.tenant_key_id)
     return Intake(registry.load(), appenders, quarantine(settings), tenant_keys, log)

@@ -37,7 +37,7 @@ def enrich(event: dict[str, Any], contract: Contract, origin: Origin, happened_a
         "eventSource": event.get("eventSource") or origin.principal,
         "timestamp": timestamp,
         "version": event.get("version") or contract.version,
-        "data": _data(event["data"], contract, origin),
+        "data": _data(event["data"], contract, origin) if contract.enrich else event["data"],
     }
     for name in ("correlationId", "userId", "sessionId", "environment", "region"):
         value = event.get(name)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from millrace.contracts.contract import Contract
@@ -12,17 +13,17 @@ from millrace.intake import limits
 from millrace.intake.enrich import user_in_payload
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Valid:
-    """An event that its contract takes."""
+    """An event that its contract takes. Nothing changes it."""
 
     contract: Contract
     happened_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Refused:
-    """Why an event is not taken, and by which contract, where one was found."""
+    """Why an event is not taken, and by which contract, where one was found. Nothing changes it."""
 
     errors: list[FieldError]
     contract: Contract | None = None
@@ -64,21 +65,29 @@ def validate(event: Any, size: int, registry: Registry, received_at: datetime) -
     if errors:
         return Refused(errors, contract)
     happened_at = clock.parse(event["timestamp"])
-    errors = [*_time_errors(happened_at, contract, received_at), *_user_errors(event, contract)]
+    errors = _time_errors(happened_at, contract, received_at) + _user_errors(event, contract)
     return Refused(errors, contract) if errors else Valid(contract, happened_at)
 
 
 def _time_errors(happened_at: datetime, contract: Contract, received_at: datetime) -> list[FieldError]:
-    oldest = received_at - timedelta(days=contract.retention_days - 1)
-    newest = received_at + limits.AHEAD
+    oldest, newest = _range(received_at, contract.retention_days)
     if oldest <= happened_at <= newest:
         return []
     message = f"must be between {clock.utc_text(oldest)} and {clock.utc_text(newest)}"
     return [FieldError("/timestamp", "timestamp_range", message)]
 
 
+@lru_cache(maxsize=64)
+def _range(received_at: datetime, retention_days: int) -> tuple[datetime, datetime]:
+    """The same for all events of a request whose contracts keep them equally long."""
+    return received_at - timedelta(days=retention_days - 1), received_at + limits.AHEAD
+
+
 def _user_errors(event: dict[str, Any], contract: Contract) -> list[FieldError]:
-    inside, outside = user_in_payload(event, contract), event.get("userId")
-    if inside is None or outside is None or inside == outside:
+    outside = event.get("userId")
+    if outside is None:
+        return []
+    inside = user_in_payload(event, contract)
+    if inside is None or inside == outside:
         return []
     return [FieldError("/userId", "rule", f"must equal {contract.user_id_pointer}")]

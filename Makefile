@@ -16,7 +16,7 @@ define setup
 @$(PYTHON) cli/bootstrap.py
 endef
 
-.PHONY: help up down reset test unit check lint synth layers deploy clean run-environment test-environment
+.PHONY: help up down reset test unit check lint bench synth layers deploy clean run-environment test-environment
 
 help: ## What there is to do
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,9 @@ lint: test-environment ## Format, lint, types, contracts
 
 check: lint synth ## What CI runs: lint, every environment synthesized, every test
 	@$(PYTEST)
+
+bench: test-environment ## Measure the goals of speed, each against its peer or floor; WRITE=1 writes bench/RESULTS.md
+	@$(BIN)/python -m bench $(if $(WRITE),--write) $(GOALS)
 
 synth: run-environment ## Synthesize every environment; no credentials, Docker or network beyond the first installation
 	@for env in $(ENVIRONMENTS); do \

@@ -1,0 +1,98 @@
+"""The real handler of post_events, over clients without a network or over stores that do nothing."""
+
+import base64
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
+from types import ModuleType
+from typing import Any
+
+from bench.stubs import Network
+from millrace.contracts import registry
+from millrace.core import aws
+from millrace.intake.accept import Intake
+from millrace.intake.append import TableAppender
+from millrace.intake.log_append import LogAppender
+from millrace.quarantine.store import QuarantineStore
+from tests.support.functions import function
+
+ENVIRON = {
+    "ENVIRONMENT": "local",
+    "EVENTS_TABLE": "Events",
+    "METADATA_TABLE": "Metadata",
+    "LAKE_BUCKET": "lake",
+    "EVENT_STREAM_ARN": "arn:aws:kinesis:us-east-1:123456789012:stream/events",
+    "TENANT_KEY_ID": "alias/tenants",
+    "EVENTS_PER_SECOND": "1000000000",
+    "LOG_LEVEL": "INFO",
+}
+SERVICES = ("dynamodb", "s3", "kinesis", "kms")
+
+
+class Sink(StringIO):
+    """Where log lines go that nobody reads."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+class Nothing:
+    """A client each of whose calls succeeds at once."""
+
+    def put_item(self, **_: object) -> dict[str, Any]:
+        return {}
+
+    def batch_write_item(self, **_: object) -> dict[str, Any]:
+        return {}
+
+    def put_object(self, **_: object) -> dict[str, Any]:
+        return {}
+
+    def put_records(self, **call: Any) -> dict[str, Any]:
+        return {"Records": [{}] * len(call["Records"])}
+
+
+class OneKey:
+    """The same fingerprint key for every tenant."""
+
+    def key(self, _: str) -> bytes:
+        return b"k" * 32
+
+
+@contextmanager
+def post_events(network: Network | None, client: Nothing | None = None) -> Iterator[ModuleType]:
+    """The handler's module: over clients on `network`, or, if it is None, over `client`, whose calls do nothing."""
+    aws.client.cache_clear()
+    # A Logger keeps the stream that it was made with.
+    with redirect_stdout(Sink()), function("post_events", ENVIRON) as module:
+        if network is None:
+            alone = _alone(client or Nothing())
+            module._intake = lambda: alone  # type: ignore[attr-defined]
+        else:
+            for service in SERVICES:
+                network.attach(aws.client(service))
+        yield module
+    aws.client.cache_clear()
+
+
+def _alone(client: Nothing) -> Intake:
+    """Intake as it is wired for Lambda, threads included, over a client that does nothing."""
+    return Intake(
+        registry.load(),
+        {"table": TableAppender(client, "Events"), "none": LogAppender(client, ENVIRON["EVENT_STREAM_ARN"])},
+        QuarantineStore(client, client, "Metadata", "lake"),
+        OneKey(),
+    )
+
+
+def call(body: bytes, request_id: str = "bench-1") -> dict[str, Any]:
+    """A posted body, as the gateway hands it over."""
+    said = {"org": "org_acme", "principal": "shop", "scopes": "events:write"}
+    return {
+        "version": "2.0",
+        "routeKey": "POST /v1/events",
+        "headers": {"content-type": "application/json"},
+        "requestContext": {"requestId": request_id, "authorizer": {"lambda": said}},
+        "body": base64.b64encode(body).decode(),
+        "isBase64Encoded": True,
+    }

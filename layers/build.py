@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "layers" / "millrace" / "python"
 SCHEMAS = ROOT / "schemas"
 BUILD = ROOT / "build" / "layers"
-THIRD_PARTY = ("runtime", "lake")
+THIRD_PARTY = ("runtime", "lake", "registry")
 LAMBDA_PYTHON = "3.13"
 # python3.13 on Lambda is Amazon Linux 2023 (glibc 2.34), which runs wheels of both tags.
 LAMBDA_PLATFORMS = ("manylinux2014_aarch64", "manylinux_2_28_aarch64")

@@ -32,7 +32,12 @@ class IngestionStack(Stack):
         super().__init__(scope, construct_id)
         self._storage = storage
         self._fleet = Fleet(
-            self, "Fleet", settings=settings, third_party=("runtime",), layers=layers, alarms=storage.alarms
+            self,
+            "Fleet",
+            settings=settings,
+            third_party=("runtime", "registry"),
+            layers=layers,
+            alarms=storage.alarms,
         )
         capture = Capture(
             self, "Capture", fleet=self._fleet, table=storage.events.table, stream=storage.stream
@@ -46,6 +51,7 @@ class IngestionStack(Stack):
                 "post_events": self._post_events(),
                 "read_api": self._read_api(),
                 "replay_quarantine": self._replay_quarantine(),
+                "check_schema": self._check_schema(),
             },
             after=capture.resource,
         )
@@ -93,6 +99,17 @@ class IngestionStack(Stack):
         )
         function.allow_replay(storage)
         return function
+
+    def _check_schema(self) -> PlatformFunction:
+        return PlatformFunction(
+            self,
+            "check_schema",
+            fleet=self._fleet,
+            description="Says whether a contract could be deployed beside those in force.",
+            memory_mb=1024,
+            timeout=Duration.seconds(29),
+            layers=("runtime", "registry"),
+        )
 
     def _intake(self, stem: str, description: str) -> IntakeFunction:
         return IntakeFunction(self, stem, fleet=self._fleet, storage=self._storage, description=description)

@@ -26,6 +26,7 @@ RIGHTS = {
     "authorize": {"dynamodb:GetItem"},
     "post_events": INTAKE,
     "receive_bus_events": INTAKE | {"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"},
+    "check_schema": set(),
     "replay_waiting": INTAKE | {"dynamodb:Query", "dynamodb:UpdateItem", "s3:GetObject"},
     "replay_quarantine": INTAKE | {"dynamodb:Query", "dynamodb:UpdateItem", "s3:GetObject"},
     "read_api": {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "s3:GetObject"},
@@ -136,13 +137,16 @@ def test_answers_come_before_the_gateway_gives_up(every: Templates) -> None:
         assert every.functions()[stem]["Properties"]["Timeout"] < 30
 
 
-def test_only_the_archive_carries_arrow(every: Templates) -> None:
+def test_a_function_carries_no_layer_that_it_does_not_need(every: Templates) -> None:
     for stem, function in every.functions().items():
         layers = [layer["Ref"] for layer in function["Properties"]["Layers"]]
         names = {
-            name for name in ("Millrace", "Runtime", "Lake") if any(f"Layers{name}" in ref for ref in layers)
+            name
+            for name in ("Millrace", "Runtime", "Lake", "Registry")
+            if any(f"Layers{name}" in ref for ref in layers)
         }
-        assert names == {"Millrace", "Runtime"} | ({"Lake"} if stem == "archive_events" else set())
+        own = {"archive_events": {"Lake"}, "check_schema": {"Registry"}}
+        assert names == {"Millrace", "Runtime"} | own.get(stem, set())
 
 
 @pytest.mark.parametrize("stem", stems())

@@ -20,6 +20,7 @@ CALLS = {
     "GET /v1/events/{eventId}/trace": ("read_api", "events:read"),
     "GET /v1/schemas": ("read_api", "schemas:read"),
     "GET /v1/schemas/{type}/{version}": ("read_api", "schemas:read"),
+    "POST /v1/schemas/check": ("check_schema", "schemas:read"),
     "GET /v1/quarantine": ("read_api", "quarantine:read"),
     "GET /v1/quarantine/{id}": ("read_api", "quarantine:read"),
     "POST /v1/quarantine/replay": ("replay_quarantine", "quarantine:write"),

@@ -1,12 +1,16 @@
 """The registry of contracts over HTTP, in every form, and as Confluent's clients read it."""
 
 import json
+import shutil
+from pathlib import Path
 
 import fastavro
 import pytest
 
 from millrace.api.confluent import schemas
 from millrace.contracts import registry
+from millrace.contracts.compile import compile_bundle
+from tests.support import events
 from tests.support.platform import Platform
 
 ONE = "/v1/schemas/{type}/{version}"
@@ -73,3 +77,92 @@ def test_confluent_reads(running: Platform) -> None:
 def test_no_two_schemas_share_an_id(running: Platform) -> None:
     found = schemas(registry.load())
     assert len({schema.id for schema in found}) == len(found)
+
+
+CHECK = "/v1/schemas/check"
+ORDER = Path(__file__).parents[2] / "schemas/events/commerce/order.created/v1.yaml"
+
+
+def changed(**edit: str) -> bytes:
+    text = ORDER.read_text()
+    for old, new in edit.items():
+        assert old in text
+        text = text.replace(old, new, 1)
+    return text.encode()
+
+
+def test_a_contract_is_checked_before_anyone_deploys_it(running: Platform) -> None:
+    same = running.call(CHECK, ORDER.read_bytes(), function="check_schema", content_type="application/yaml")
+    assert (same["status"], same["body"]) == (200, {"compatible": True, "breaking": []})
+    stricter = changed(**{"minItems: 1": "minItems: 2"})
+    found = running.call(CHECK, stricter, function="check_schema", content_type="application/yaml")["body"]
+    assert found["compatible"] is False
+    assert [(b["contract"], b["pointer"], b["kind"]) for b in found["breaking"]] == [
+        ("order.created.v1", "/data/payload/items", "narrowed")
+    ]
+    as_json = running.get(ONE, query={"format": "odcs"}, type="order.created", version="1")["body"]
+    assert running.call(CHECK, as_json, function="check_schema")["body"]["compatible"] is True
+
+
+def test_a_new_type_or_major_breaks_nobody(running: Platform) -> None:
+    text = ORDER.read_text()
+    new_type = text.replace("order.created", "order.teleported").encode()
+    major = text.replace("version: 1.2.0", "version: 2.0.0").replace(
+        "id: order.created.v1", "id: order.created.v2"
+    )
+    for body in (new_type, major.encode()):
+        found = running.call(CHECK, body, function="check_schema", content_type="application/yaml")
+        assert found["body"] == {"compatible": True, "breaking": []}
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b"[]", "application/json", 400),
+        (b"kind: DataContract", "application/yaml", 400),
+        (b"a: &a [*a]", "application/yaml", 400),
+        (b"\xff", "application/yaml", 400),
+        (b"{}", "text/plain", 415),
+        (b" " * 300_000, "application/json", 413),
+    ],
+)
+def test_what_does_not_compile_is_said(
+    running: Platform, body: bytes, content_type: str, status: int
+) -> None:
+    found = running.call(CHECK, body, function="check_schema", content_type=content_type)
+    assert found["status"] == status
+    if status == 400:
+        assert found["body"]["problems"]
+
+
+def test_two_majors_of_a_type_are_accepted_at_once(
+    running: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schemas_dir = tmp_path / "schemas"
+    shutil.copytree(ORDER.parents[3], schemas_dir)
+    two = schemas_dir / "events/commerce/order.created/v2.yaml"
+    text = ORDER.read_text().replace("version: 1.2.0", "version: 2.0.0")
+    text = text.replace("id: order.created.v1", "id: order.created.v2").replace(
+        "name: orderId", "name: orderNumber"
+    )
+    two.write_text(text.replace("/data/payload/orderId", "/data/payload/orderNumber"))
+    shutil.copyfile(ORDER.parent / "samples/v1.golden.json", two.parent / "samples/v2.golden.json")
+    compile_bundle(schemas_dir, tmp_path / "bundle")
+    monkeypatch.setenv("MILLRACE_BUNDLE", str(tmp_path / "bundle"))
+    first, second, newest = (events.order(version="1"), events.order(version="2.0.0"), events.order())
+    for event in (second, newest):
+        payload = event["data"]["payload"]
+        payload["orderNumber"] = payload.pop("orderId")
+    answer = running.post([first, second, newest])
+    assert [result["status"] for result in answer["body"]["results"]] == ["accepted"] * 3
+    running.settle()
+    refs = [
+        running.get("/v1/events/{eventId}", eventId=event["eventId"])["body"]["platform"]["contract"]
+        for event in (first, second, newest)
+    ]
+    assert refs == ["order.created/1.2.0", "order.created/2.0.0", "order.created/2.0.0"]
+    assert running.post(events.order(version="2"))["body"]["rejected"] == 1
+    listed = running.get("/v1/schemas")["body"]["items"]
+    assert [item["version"] for item in listed if item["eventType"] == "order.created"] == ["1.2.0", "2.0.0"]
+    assert running.get("/subjects/{subject}/versions", subject="order.created-value")["body"] == [1, 2]

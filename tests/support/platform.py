@@ -57,6 +57,7 @@ class Platform:
             "read_api",
             "replay_quarantine",
             "replay_waiting",
+            "check_schema",
             "receive_bus_events",
             "archive_events",
             "route_events",
@@ -141,12 +142,20 @@ class Platform:
         return str(self.functions["read_api"].handler(event, None)["body"])
 
     def call(
-        self, path: str, body: object, *, org: str = ACME, scopes: str = " ".join(ALL_SCOPES)
+        self,
+        path: str,
+        body: object,
+        *,
+        function: str = "replay_quarantine",
+        org: str = ACME,
+        content_type: str = "application/json",
+        scopes: str = " ".join(ALL_SCOPES),
     ) -> dict[str, Any]:
-        """Posts to one of the quarantine's calls."""
-        event = _call(f"POST {path}", org, scopes)
-        event["body"] = body.decode() if isinstance(body, bytes) else json.dumps(body)
-        return _answer(self.functions["replay_quarantine"].handler(event, None))
+        """Posts to a call other than `/v1/events`."""
+        event = _call(f"POST {path}", org, scopes, headers={"Content-Type": content_type})
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        event["body"], event["isBase64Encoded"] = base64.b64encode(raw).decode(), True
+        return _answer(self.functions[function].handler(event, None))
 
     def settle(self) -> None:
         """Captures what is new in Events and runs every consumer until nothing is left."""

@@ -218,14 +218,23 @@ def _standard_errors(document: Any) -> list[tuple[str, str]]:
 
 
 def _yaml(path: Path, name: str) -> Any:
+    return parse_document(path.read_bytes(), name)
+
+
+def parse_document(text: bytes, name: str) -> Any:
+    """The document of a file, YAML or JSON, without looking at what it says.
+
+    Raises:
+        ContractError: the bytes are no YAML, or what they say is no JSON.
+    """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _OnceLoader)  # noqa: S506  it is a SafeLoader
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        document = yaml.load(text.decode("utf-8"), _OnceLoader)  # noqa: S506  it is a SafeLoader
+        # An anchor may hold itself; JSON cannot say that, and nothing that reads a contract would come to an end.
+        json.dumps(document)
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
         raise ContractError([Problem(name, "", " ".join(str(error).split()))]) from error
 
 
 def _write(path: Path, document: Any) -> None:
-    # Compact and sorted: equal contracts give equal bytes, so the layer's hash changes only when a contract does.
-    path.write_text(
-        json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False), encoding="utf-8"
-    )
+    # Compact, and in the author's order: the fields of an object are numbered by it (Protobuf) and columns follow it.
+    path.write_text(json.dumps(document, separators=(",", ":"), ensure_ascii=False), encoding="utf-8")

@@ -59,17 +59,27 @@ def _quick(paths: list[_Path]) -> Callable[[Any], bool] | None:
 
     This runs for every event: a general walk over the paths takes longer than the rest of validation.
     """
-    scalars = tuple((path[1], path[2]) for path in paths if len(path) == 3)
-    arrays = tuple((path[1], path[2], path[4]) for path in paths if len(path) == 5 and path[3] is _ITEMS)
-    if len(scalars) + len(arrays) < len(paths) or any(_ITEMS in pair for pair in scalars):
+    if any(
+        _ITEMS in path[:3] or path[3:4] not in ((), (_ITEMS,)) or len(path) not in (3, 5) for path in paths
+    ):
         return None
+    plan = tuple(
+        (
+            part,
+            tuple(path[2] for path in paths if path[1] == part and len(path) == 3),
+            tuple((path[2], path[4]) for path in paths if path[1] == part and len(path) == 5),
+        )
+        for part in dict.fromkeys(path[1] for path in paths)
+    )
 
     def fit(event: Any) -> bool:
         try:
             data = event["data"]
-            for part, name in scalars:
+            for part, scalars, arrays in plan:
                 holder = data.get(part)
-                if holder:
+                if not holder:
+                    continue
+                for name in scalars:
                     number = holder.get(name)
                     # Equal to n / 10⁴ for a whole n: then its text has no more decimals. Where that product was too
                     # coarse to tell, the slower and exact way decides.
@@ -79,9 +89,7 @@ def _quick(paths: list[_Path]) -> Callable[[Any], bool] | None:
                         and not _fits(number)
                     ):
                         return False
-            for part, array, name in arrays:
-                holder = data.get(part)
-                if holder:
+                for array, name in arrays:
                     for item in holder.get(array) or ():
                         number = item.get(name)
                         if (

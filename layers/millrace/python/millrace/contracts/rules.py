@@ -82,6 +82,7 @@ def problems(
 def _equals_sum(rule: dict[str, Any]) -> Check:
     pointer, total_at, items_at = rule["total"], parse(rule["total"]), parse(rule["items"])
     factors: tuple[str, ...] = tuple(rule["factors"])
+    first, second = factors[0], factors[-1] if len(factors) > 1 else None
     tolerance = Decimal(str(rule["tolerance"]))
     near = float(tolerance)
 
@@ -92,11 +93,9 @@ def _equals_sum(rule: dict[str, Any]) -> Check:
         value, size = 0.0, abs(total)
         try:
             for item in items:
-                product = 1.0
-                for factor in factors:
-                    product *= item[factor]
+                product = item[first] if second is None else item[first] * item[second]
                 value += product
-                size += abs(product)
+                size += product if product > 0 else -product
         except (KeyError, TypeError):
             # A factor is absent or null, as its contract allows: then there is no sum to equal.
             return None

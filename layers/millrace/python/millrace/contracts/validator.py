@@ -4,7 +4,7 @@ The common case is one call into the compiled schema that says "valid". Only for
 collected and put into words.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -26,12 +26,16 @@ __all__ = ["MAX_ERRORS", "FieldError", "Validator", "envelope_errors"]
 class Validator:
     """The validator of one contract; compiled when first used, reusable, safe to share between threads."""
 
+    __slots__ = ("_checks", "_contract", "_decimals", "_fit", "_hidden", "_is_valid", "_schema")
+
     def __init__(self, contract: Contract | None) -> None:
         """Without a contract it judges the envelope alone, whatever the data holds."""
         self._contract = contract
         self._schema: jsonschema_rs.Draft202012Validator | None = None
+        self._is_valid: Callable[[Any], bool] | None = None
         self._decimals: decimals.Checker | None = None
-        self._rules: tuple[rules.Rule, ...] = ()
+        self._fit: Callable[[Any], bool] | None = None
+        self._checks: tuple[tuple[rules.Check, tuple[str, ...]], ...] = ()
         self._hidden: frozenset[str] = frozenset()
 
     def errors(self, event: Any) -> list[FieldError]:
@@ -40,46 +44,59 @@ class Validator:
         Args:
             event: a parsed JSON document of any type.
         """
-        schema = self._schema or self._compile()
+        is_valid = self._is_valid or self._compile()
         found: list[FieldError] = []
         try:
-            valid = schema.is_valid(event)
+            if not is_valid(event):
+                found = self._schema_errors(event)
         except UnicodeEncodeError:
             # Half a surrogate pair: no JSON parser of ours lets it in, a caller in Python may.
             return [FieldError("", "malformed", "holds a text that is no Unicode")]
-        if not valid:
-            for finding in islice(schema.iter_errors(event), _MAX_FINDINGS):
-                found += messages.from_validation(finding, show_value=self._is_shown(finding.instance_path))
-        if self._decimals is not None and not self._decimals.fit(event):
-            for path, value in self._decimals.errors(event):
-                found.append(messages.decimal_error(path, value, show_value=self._is_shown(path)))
-        for rule in self._rules:
+        fit = self._fit
+        if fit is not None and not fit(event):
+            found += self._decimal_errors(event)
+        for check, reads in self._checks:
             # Where what a rule reads is wrong already, the rule would only say the same once more.
-            if found and _touches(found, rule.reads):
+            if found and _touches(found, reads):
                 continue
-            error = rule.check(event)
+            error = check(event)
             if error is not None:
                 found.append(error)
-        return _ordered(found) if len(found) > 1 else found
+        return _ordered(found) if found else found
 
-    def _compile(self) -> jsonschema_rs.Draft202012Validator:
+    def _schema_errors(self, event: Any) -> list[FieldError]:
+        found: list[FieldError] = []
+        if self._schema is not None:
+            for finding in islice(self._schema.iter_errors(event), _MAX_FINDINGS):
+                found += messages.from_validation(finding, show_value=self._is_shown(finding.instance_path))
+        return found
+
+    def _decimal_errors(self, event: Any) -> list[FieldError]:
+        found = self._decimals.errors(event) if self._decimals is not None else []
+        return [messages.decimal_error(path, value, show_value=self._is_shown(path)) for path, value in found]
+
+    def _compile(self) -> Callable[[Any], bool]:
         contract = self._contract
         if contract is None:
             whole = envelope.schema(envelope.ANY_DATA)
         else:
             whole = envelope.schema(contract.data_schema, contract.event_type)
-        self._decimals = decimals.checker(contract.data_schema) if contract else None
-        compiled = (rules.compile_rule(rule) for rule in (contract.rules if contract else ()))
-        self._rules = tuple(rule for rule in compiled if rule is not None)
-        classes = contract.classification if contract else {}
-        self._hidden = frozenset(pointer for pointer, name in classes.items() if name in PROTECTED)
+            self._decimals = decimals.checker(contract.data_schema)
+            self._fit = self._decimals.fit if self._decimals is not None else None
+            compiled = (rules.compile_rule(rule) for rule in contract.rules)
+            self._checks = tuple((rule.check, rule.reads) for rule in compiled if rule is not None)
+            self._hidden = frozenset(
+                pointer for pointer, name in contract.classification.items() if name in PROTECTED
+            )
         self._schema = jsonschema_rs.Draft202012Validator(
             _judged_by_the_schema(whole),
             validate_formats=True,
             # Linear in the length of the text whatever the pattern: no client can make a pattern backtrack.
             pattern_options=jsonschema_rs.RegexOptions(),
         )
-        return self._schema
+        # Last, because another thread takes it for the sign that all else is there.
+        self._is_valid = self._schema.is_valid
+        return self._is_valid
 
     def _is_shown(self, path: Iterable[str | int]) -> bool:
         return (
@@ -122,6 +139,8 @@ def _touches(found: list[FieldError], reads: tuple[str, ...]) -> bool:
 
 def _ordered(found: list[FieldError]) -> list[FieldError]:
     """One error for each place, a wrong type before all else that is wrong there."""
+    if len(found) == 1:
+        return found
     first: dict[str, FieldError] = {}
     for error in found:
         if error.pointer not in first or (error.code == "type" and first[error.pointer].code != "type"):

@@ -1,0 +1,45 @@
+"""Whether a contract could be deployed beside those in force: it compiles, and it breaks nobody inside its major.
+
+Imported by one function only: it needs the compiler with its own third-party layer.
+"""
+
+from http import HTTPStatus
+from typing import Any
+
+from millrace.api import params
+from millrace.contracts.compile import compile_document, parse_document
+from millrace.contracts.diff import compare
+from millrace.contracts.errors import ContractError
+from millrace.contracts.registry import Registry
+from millrace.core.http import Problem, Request
+
+MEDIA_TYPES = ("application/json", "application/yaml", "text/yaml")
+BYTES = 256 * 1024
+_NAME = "contract"
+
+
+class CheckApi:
+    """Answers of `POST /v1/schemas/check`."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def check(self, request: Request) -> dict[str, Any]:
+        """`{"compatible", "breaking"}` for an ODCS contract in JSON or YAML.
+
+        A new type or a new major breaks nobody. What does not compile is a 400 with every problem found.
+        """
+        params.only(request, ())
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type not in MEDIA_TYPES:
+            raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send {' or '.join(MEDIA_TYPES)}")
+        if len(request.body) > BYTES:
+            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a contract holds at most {BYTES} bytes")
+        try:
+            changed = compile_document(parse_document(request.body, _NAME), _NAME)
+        except ContractError as error:
+            found = [{"pointer": problem.pointer, "message": problem.sentence} for problem in error.problems]
+            raise Problem(HTTPStatus.BAD_REQUEST, "the contract does not compile", problems=found) from error
+        in_force = self._registry.majors(changed.event_type).get(changed.major)
+        breaking = [reason.to_json() for reason in compare(in_force, changed)] if in_force is not None else []
+        return {"compatible": not breaking, "breaking": breaking}

@@ -233,6 +233,7 @@ def parse_document(text: bytes, name: str) -> Any:
         json.dumps(document)
     except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
         raise ContractError([Problem(name, "", " ".join(str(error).split()))]) from error
+    return document
 
 
 def _write(path: Path, document: Any) -> None:

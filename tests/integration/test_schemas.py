@@ -94,7 +94,7 @@ def changed(**edit: str) -> bytes:
 def test_a_contract_is_checked_before_anyone_deploys_it(running: Platform) -> None:
     same = running.call(CHECK, ORDER.read_bytes(), function="check_schema", content_type="application/yaml")
     assert (same["status"], same["body"]) == (200, {"compatible": True, "breaking": []})
-    stricter = changed(**{"minItems: 1": "minItems: 2"})
+    stricter = changed(**{"minItems: 1": "minItems: 2", "version: 1.2.0": "version: 1.3.0"})
     found = running.call(CHECK, stricter, function="check_schema", content_type="application/yaml")["body"]
     assert found["compatible"] is False
     assert [(b["contract"], b["pointer"], b["kind"]) for b in found["breaking"]] == [

@@ -84,7 +84,9 @@ def test_datacontract_cli_agrees(edit: Edit) -> None:
 
 
 @pytest.mark.parametrize("edit", HARMLESS, ids=called)
-@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(
+    deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
 @given(st.data())
 def test_what_does_not_break_takes_all_that_was_taken(edit: Edit, data: st.DataObject) -> None:
     event = data.draw(events(OLD))

@@ -19,7 +19,9 @@ from tests.support.generate import events
 VALIDATORS = {made.name: Validator(made) for made in ALL}
 SCHEMAS = {made.name: fastavro.parse_schema(avro.export(made)) for made in ALL}
 EVENTS = {made.name: events(made) for made in ALL}
-FEW = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+FEW = settings(
+    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
 WRONG = st.sampled_from(
     [None, True, 0, -1, 2**63, 1.5, 0.00001, "", "text", "\u202e", [], {}, [None], {"a": 1}]
 )

@@ -2,7 +2,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from millrace.contracts import decimals
@@ -31,6 +31,7 @@ def decimals_of(value: float) -> int:
     return max(0, -exponent)
 
 
+@settings(deadline=None)
 @given(st.one_of(st.floats(-1e12, 1e12), st.decimals(-(10**12), 10**12, places=4).map(float)))
 @example(0.07)
 @example(0.1 + 0.2)

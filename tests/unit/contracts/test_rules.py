@@ -3,7 +3,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from millrace.contracts import rules
@@ -33,6 +33,7 @@ def broken(made: Contract, payload: dict[str, Any], **more: Any) -> list[tuple[s
     return [(error.pointer, error.code) for error in Validator(made).errors(event(payload, **more))]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(-5, 1000), FOUR), max_size=6), st.integers(-60, 60))
 @example([(1, Decimal("10"))], 50)
 @example([(1, Decimal("10"))], 51)
@@ -112,6 +113,7 @@ MOMENTS = st.datetimes(
 )
 
 
+@settings(deadline=None)
 @given(MOMENTS, MOMENTS)
 def test_moments_are_compared_as_moments_whatever_their_offset(later: datetime, earlier: datetime) -> None:
     found = broken(ENDED, {"startedAt": earlier.isoformat()}, timestamp=later.isoformat())

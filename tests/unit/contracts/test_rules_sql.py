@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from millrace.contracts import columns, rules, rules_sql
@@ -116,6 +116,7 @@ LINES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(
     st.none() | LINES,
     st.none() | AMOUNT,
@@ -172,6 +173,7 @@ MOMENT = st.datetimes(
 DAY = st.dates(date(2026, 2, 27), date(2026, 3, 2)).map(str)
 
 
+@settings(deadline=None)
 @given(
     st.fixed_dictionaries(
         {},
@@ -216,6 +218,7 @@ NEEDS = contract(
 )
 
 
+@settings(deadline=None)
 @given(
     st.fixed_dictionaries(
         {},

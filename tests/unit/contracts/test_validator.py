@@ -2,7 +2,7 @@ import string
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.contracts.errors import FieldError
@@ -298,6 +298,7 @@ VALUES = st.one_of(
 NAMES = st.sampled_from([*MIXED.data_schema["properties"]["payload"]["properties"], "else", "a/b"])
 
 
+@settings(deadline=None)
 @given(st.one_of(VALUES, st.dictionaries(NAMES, VALUES)))
 def test_the_verdict_is_that_of_the_jsonschema_library(payload: Any) -> None:
     sent = event(payload)

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -48,8 +48,10 @@ class TableAppender:
         outcomes = [Outcome.UNAVAILABLE] * len(items)
         # One task a thread, each taking rows until none is left: a task a row would cost as much as judging it.
         workers = min(limits.IN_FLIGHT, len(items))
-        for done in [self._pool.submit(self._put_some, left, outcomes) for _ in range(workers)]:
-            done.result()
+        tasks = [self._pool.submit(self._put_some, left, outcomes) for _ in range(workers)]
+        wait(tasks)
+        for task in tasks:
+            task.result()
         return outcomes
 
     def _put_some(self, left: deque[tuple[int, Item]], outcomes: list[Outcome]) -> None:

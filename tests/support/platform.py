@@ -22,18 +22,29 @@ from tests.support.mappings import Faults, KinesisStream, ManualClock, MappingDr
 ACME, GLOBEX = "org_acme", "org_globex"
 LAKE, BUS = "lake", "millrace-test"
 REQUEST_LIMIT_OFF = "1000000"
+# As the stack filters the log for fraud.
+TRANSACTIONS = {
+    "data": {
+        "eventName": ["INSERT"],
+        "dynamodb": {"NewImage": {"eventType": {"S": ["transaction.created"]}}},
+    }
+}
 
 
 class Platform:
     """Two tenants, seven tables, a lake and a bus; `settle` lets every consumer catch up."""
 
-    def __init__(self, stack: ExitStack, *, seed: int = 0, faults: Faults | None = None) -> None:
+    def __init__(
+        self, stack: ExitStack, *, seed: int = 0, faults: Faults | None = None, scoring: bool = False
+    ) -> None:
         self.dynamodb, self.s3 = boto3.client("dynamodb"), boto3.client("s3")
         self.kms, self.events, self.sqs = boto3.client("kms"), boto3.client("events"), boto3.client("sqs")
         for model in TABLES:
             model.create_table(billing_mode="PAY_PER_REQUEST")
         self.s3.create_bucket(Bucket=LAKE)
         self.kms_key = self.kms.create_key()["KeyMetadata"]["KeyId"]
+        self.kinesis = boto3.client("kinesis")
+        self.kinesis.create_stream(StreamName="events", ShardCount=1)
         self.queue = self._subscribe()
         self.keys = {
             org: create_api_key(self.dynamodb, "Metadata", org=org, name=f"shop of {org}", scopes=ALL_SCOPES)
@@ -44,6 +55,8 @@ class Platform:
             "EVENTS_TABLE": "Events",
             "USER_EVENTS_TABLE": "UserEvents",
             "METADATA_TABLE": "Metadata",
+            "FEATURE_STORE_TABLE": "FeatureStore",
+            "FEATURES_BUDGET_MS": "60000",
             "LAKE_BUCKET": LAKE,
             "EVENT_BUS": BUS,
             "EVENT_STREAM_ARN": "arn:aws:kinesis:us-east-1:123456789012:stream/events",
@@ -62,6 +75,8 @@ class Platform:
             "archive_events",
             "route_events",
             "project_events",
+            "score_transactions",
+            "predict",
         )
         self.functions = {stem: stack.enter_context(function(stem, environ)) for stem in stems}
         # What a change record is made from; the clock of the mappings is its own.
@@ -75,10 +90,16 @@ class Platform:
         inserts = MappingSettings(
             starting_position="TRIM_HORIZON", batch_size=100, filter_criteria=({"eventName": ["INSERT"]},)
         )
+        transactions = MappingSettings(
+            starting_position="TRIM_HORIZON", batch_size=100, filter_criteria=(TRANSACTIONS,)
+        )
+        # What fraud derives are events too: tests that count events of their own run without it.
+        fraud = [("score_transactions", self.log, transactions)] if scoring else []
         for stem, source, how in (
             ("archive_events", self.log, settings),
             ("route_events", self.log, settings),
             ("project_events", self.table.stream, inserts),
+            *fraud,
         ):
             self.driver.add_mapping(
                 stem,
@@ -159,17 +180,28 @@ class Platform:
 
     def settle(self) -> None:
         """Captures what is new in Events and runs every consumer until nothing is left."""
-        for row in self.rows("Events"):
-            if row["eventId"]["S"] not in self._captured:
-                self._captured.add(row["eventId"]["S"])
-                self.table.put(row)
-        self.log.settle()
-        self.driver.run_until_idle(max_steps=100_000)
+        while self._capture():
+            self.log.settle()
+            self.driver.run_until_idle(max_steps=100_000)
+
+    def _capture(self) -> int:
+        new = [row for row in self.rows("Events") if row["eventId"]["S"] not in self._captured]
+        for row in new:
+            self._captured.add(row["eventId"]["S"])
+            self.table.put(row)
+        return len(new)
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """Every row of a table."""
         pages = self.dynamodb.get_paginator("scan").paginate(TableName=table)
         return [item for page in pages for item in page["Items"]]
+
+    def log_records(self) -> list[bytes]:
+        """What intake itself put into the log."""
+        (shard,) = self.kinesis.list_shards(StreamName="events")["Shards"]
+        place = {"StreamName": "events", "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+        iterator = self.kinesis.get_shard_iterator(**place)["ShardIterator"]
+        return [record["Data"] for record in self.kinesis.get_records(ShardIterator=iterator)["Records"]]
 
     def stored(self, org: str, event_id: str) -> bool:
         """Whether the event of a tenant has its row."""
@@ -204,13 +236,15 @@ class Platform:
 
 
 @contextmanager
-def platform(bundle: Path, *, seed: int = 0, faults: Faults | None = None) -> Iterator[Platform]:
+def platform(
+    bundle: Path, *, seed: int = 0, faults: Faults | None = None, scoring: bool = False
+) -> Iterator[Platform]:
     """A platform of its own; `bundle` is the fixture that compiled the contracts."""
     assert bundle.is_dir()
     aws.client.cache_clear()
     with ExitStack() as stack:
         stack.enter_context(mock_aws())
-        yield Platform(stack, seed=seed, faults=faults)
+        yield Platform(stack, seed=seed, faults=faults, scoring=scoring)
     aws.client.cache_clear()
 
 

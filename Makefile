@@ -47,6 +47,7 @@ lint: test-environment ## Format, lint, types, contracts
 		echo "$(BIN)/mypy $$folder"; MYPYPATH=$$folder $(BIN)/mypy --no-error-summary $$folder || failed=1; \
 	done; exit $$failed
 	$(BIN)/millrace contracts lint
+	$(BIN)/millrace contracts diff
 
 check: lint synth ## What CI runs: lint, every environment synthesized, every test
 	@$(PYTEST)

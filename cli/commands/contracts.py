@@ -1,35 +1,100 @@
 """`millrace contracts`: the data contracts of this checkout."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
 from cli.errors import RefusedError
 from cli.options import Json
-from cli.output import complain, out, print_json
+from cli.output import complain, out, print_json, table
 from cli.places import checkout
+from cli.revisions import default_base, schemas_at
+
+if TYPE_CHECKING:
+    from millrace.contracts.contract import Contract
 
 app = typer.Typer(no_args_is_help=True, help="The data contracts of this checkout.")
-
-
-@app.callback()
-def group() -> None:
-    """Keeps `lint` a command of its own while it is the only one."""
 
 
 @app.command()
 def lint(as_json: Json = False) -> None:
     """Compile every contract below schemas/ and name each fault with its file and pointer."""
-    from millrace.contracts.compile import compile_contracts
-    from millrace.contracts.errors import ContractError
-
-    try:
-        contracts = compile_contracts(checkout().root / "schemas")
-    except ContractError as error:
-        if not as_json:
-            complain(str(error))
-        raise RefusedError(
-            f"the contracts do not compile: {error}" if as_json else "the contracts do not compile"
-        ) from error
+    contracts = _compiled(checkout().root / "schemas", as_json=as_json)
     if as_json:
         print_json({"contracts": len(contracts), "breaking": []})
     else:
         out.print(f"{len(contracts)} contracts compile")
+
+
+@app.command()
+def diff(
+    base: Annotated[
+        str | None,
+        typer.Argument(
+            help="A revision to compare with; without it where this branch left origin/main, or HEAD."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Refuse what would break those who send or read events: a change inside a major that takes something away."""
+    from millrace.contracts.diff import gate
+
+    root = checkout().root
+    revision = base or default_base(root)
+    contracts = _compiled(root / "schemas", as_json=as_json)
+    with schemas_at(root, revision) as folder:
+        before = _compiled(folder, as_json=as_json, where=f" of {revision}") if folder is not None else []
+    breaking = gate(before, contracts)
+    if as_json:
+        print_json({"contracts": len(contracts), "breaking": [reason.to_json() for reason in breaking]})
+    elif breaking:
+        shown = table("contract", "where", "kind", "why", title=f"Breaking since {revision}")
+        for reason in breaking:
+            shown.add_row(reason.contract, reason.pointer or "/", reason.kind, reason.reason)
+        out.print(shown)
+        out.print("A change that breaks is a new major: a file v<major + 1>.yaml beside the old one.")
+    else:
+        out.print(f"{len(contracts)} contracts, nothing broken since {revision}")
+    if breaking:
+        raise typer.Exit(1)
+
+
+@app.command()
+def docs(
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Where the pages go (default: build/docs/events).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a page for each event type, and their index."""
+    from millrace.contracts import samples
+    from millrace.contracts.docs import index, page
+
+    root = checkout().root
+    target = folder or root / "build" / "docs" / "events"
+    contracts = _compiled(root / "schemas", as_json=as_json)
+    target.mkdir(parents=True, exist_ok=True)
+    for contract in contracts:
+        (file,) = (root / "schemas" / "events").glob(f"*/{contract.event_type}/v{contract.major}.yaml")
+        golden = samples.golden(file)
+        text = page(contract, golden[0] if golden else None)
+        (target / f"{contract.name}.md").write_text(text, encoding="utf-8")
+    (target / "README.md").write_text(index(contracts), encoding="utf-8")
+    if as_json:
+        print_json({"contracts": len(contracts), "breaking": []})
+    else:
+        out.print(f"{len(contracts)} pages in {target}")
+
+
+def _compiled(schemas: Path, *, as_json: bool, where: str = "") -> "list[Contract]":
+    from millrace.contracts.compile import compile_contracts
+    from millrace.contracts.errors import ContractError
+
+    try:
+        return compile_contracts(schemas)
+    except ContractError as error:
+        sentence = f"the contracts{where} do not compile"
+        if not as_json:
+            complain(str(error))
+        raise RefusedError(f"{sentence}: {error}" if as_json else sentence) from error

@@ -1,0 +1,97 @@
+"""`millrace contracts`: the gate against another revision, in a repository of its own."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.commands import contracts
+from cli.errors import UsageError
+from cli.main import app
+from cli.places import Places
+
+ROOT = Path(__file__).parents[3]
+ORDER = "schemas/events/commerce/order.created/v1.yaml"
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = tmp_path / "millrace"
+    shutil.copytree(ROOT / "schemas", root / "schemas")
+    monkeypatch.setattr(contracts, "checkout", lambda: Places(root))
+    for arguments in (
+        ["init", "-q", "-b", "main"],
+        ["add", "."],
+        ["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-q", "-m", "base"],
+    ):
+        subprocess.run(["git", "-C", str(root), *arguments], check=True, timeout=60)
+    return root
+
+
+def edit(root: Path, old: str, new: str) -> None:
+    text = (root / ORDER).read_text()
+    assert old in text
+    (root / ORDER).write_text(text.replace(old, new, 1))
+
+
+def run(*arguments: str) -> tuple[int, Any]:
+    done = CliRunner().invoke(app, ["contracts", *arguments, "--json"])
+    return done.exit_code, json.loads(done.stdout.splitlines()[-1]) if done.stdout else done.exception
+
+
+def test_nothing_changed_breaks_nothing(repository: Path) -> None:
+    code, said = run("diff")
+    assert (code, said["breaking"]) == (0, [])
+    assert said["contracts"] >= 25
+
+
+def test_a_breaking_change_is_refused_with_pointer_and_reason(repository: Path) -> None:
+    edit(repository, "version: 1.2.0", "version: 1.3.0")
+    edit(repository, "minItems: 1", "minItems: 2")
+    code, said = run("diff", "HEAD")
+    assert code == 1
+    (reason,) = said["breaking"]
+    assert (reason["contract"], reason["pointer"], reason["kind"]) == (
+        "order.created.v1",
+        "/data/payload/items",
+        "narrowed",
+    )
+    assert reason["reason"]
+
+
+def test_a_new_field_and_a_new_type_are_welcome(repository: Path) -> None:
+    edit(repository, "version: 1.2.0", "version: 1.3.0")
+    field = "          - name: channel\n            logicalType: string\n      - name: metadata"
+    edit(repository, "      - name: metadata", field)
+    target = repository / "schemas/events/commerce/order.shipped"
+    shutil.copytree((repository / ORDER).parent, target)
+    new = target / "v1.yaml"
+    new.write_text(new.read_text().replace("order.created", "order.shipped"))
+    assert run("diff") == (
+        0,
+        {"contracts": len(list(repository.glob("schemas/events/*/*/v*.yaml"))), "breaking": []},
+    )
+
+
+def test_a_removed_type_is_refused(repository: Path) -> None:
+    shutil.rmtree(repository / "schemas/events/operations/system.health.check")
+    code, said = run("diff")
+    assert (code, [reason["kind"] for reason in said["breaking"]]) == (1, ["removed"])
+
+
+def test_what_does_not_compile_and_what_git_does_not_know(repository: Path) -> None:
+    code, said = run("diff", "no-such-branch")
+    assert isinstance(said, UsageError) or code == 2
+    edit(repository, "kind: DataContract", "kind: Nothing")
+    assert run("diff")[0] != 0
+
+
+def test_a_page_for_each_type(repository: Path, tmp_path: Path) -> None:
+    code, said = run("docs", "--out", str(tmp_path / "pages"))
+    assert code == 0
+    assert len(list((tmp_path / "pages").glob("*.v*.md"))) == said["contracts"]
+    assert "order.created.v1.md" in (tmp_path / "pages/README.md").read_text()

@@ -73,6 +73,8 @@ def _facts(contract: Contract) -> Iterator[tuple[str, str]]:
         "partition key": contract.partition_key,
     }
     yield from ((name, f"`{pointer}`") for name, pointer in pointers.items() if pointer)
+    for fact, pointer in contract.enrich.items():
+        yield f"{fact} of the request", f"into `{pointer}` where the client sent none"
     yield "goes to the bus", "yes" if contract.route else "no"
     yield "other fields", "are kept" if contract.additional_properties == "allow" else "are refused"
     yield "kept for", f"{contract.retention_days} days"

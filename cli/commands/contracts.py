@@ -87,6 +87,32 @@ def docs(
         out.print(f"{len(contracts)} pages in {target}")
 
 
+@app.command()
+def dictionaries(
+    renew: Annotated[
+        str | None,
+        typer.Option("--renew", help="An event type whose samples have changed: its next dictionary."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make the compression dictionary of every stored type that has none. What is made is kept for ever."""
+    from millrace.contracts import samples
+    from millrace.contracts.dictionaries import new_dictionary
+
+    schemas = checkout().root / "schemas"
+    made = []
+    for contract in _compiled(schemas, as_json=as_json):
+        wanted = contract.event_type == renew if renew else not contract.dictionary
+        if contract.store == "table" and wanted:
+            (file,) = (schemas / "events").glob(f"*/{contract.event_type}/v{contract.major}.yaml")
+            path = new_dictionary(contract, samples.golden(file), schemas)
+            made += [path.name] if path is not None else []
+    if as_json:
+        print_json({"made": made})
+    else:
+        out.print("\n".join(made) or "every stored type has its dictionary")
+
+
 def _compiled(schemas: Path, *, as_json: bool, where: str = "") -> "list[Contract]":
     from millrace.contracts.compile import compile_contracts
     from millrace.contracts.errors import ContractError

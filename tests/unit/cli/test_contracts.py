@@ -95,3 +95,15 @@ def test_a_page_for_each_type(repository: Path, tmp_path: Path) -> None:
     assert code == 0
     assert len(list((tmp_path / "pages").glob("*.v*.md"))) == said["contracts"]
     assert "order.created.v1.md" in (tmp_path / "pages/README.md").read_text()
+
+
+def test_a_new_type_gets_its_dictionary_once(repository: Path) -> None:
+    target = repository / "schemas/events/commerce/order.shipped"
+    shutil.copytree((repository / ORDER).parent, target)
+    for file in (target / "v1.yaml", target / "samples/v1.golden.json"):
+        file.write_text(file.read_text().replace("order.created", "order.shipped"))
+    assert run("dictionaries") == (0, {"made": ["order.shipped.v1.1.zdict"]})
+    assert run("dictionaries") == (0, {"made": []})
+    golden = target / "samples/v1.golden.json"
+    golden.write_text(golden.read_text().replace("Lisboa", "Porto"))
+    assert run("dictionaries", "--renew", "order.shipped") == (0, {"made": ["order.shipped.v1.2.zdict"]})

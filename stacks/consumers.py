@@ -1,12 +1,15 @@
 """What reads the log and the table's stream, and the first subscriber of the bus. All of it can be made again."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from stacks.constructs.fleet import Fleet
+from stacks.constructs.fraud_alerts import FraudAlerts
 from stacks.constructs.lake import DEAD_LETTERS, RAW
 from stacks.constructs.platform_function import PlatformFunction
 from stacks.constructs.stream_mapping import StreamMapping
@@ -17,10 +20,21 @@ from stacks.storage import StorageStack
 # A table's stream keeps a day; what is left of it is for finding out why a batch does not pass.
 TABLE_STREAM_AGE = Duration.hours(20)
 LOG_MARGIN_HOURS = 6
+# What fraud reads of the log: new rows of transactions, and so nothing that it derived itself.
+TRANSACTIONS = lambda_.FilterCriteria.filter(
+    {
+        "data": {
+            "eventName": lambda_.FilterRule.is_equal("INSERT"),
+            "dynamodb": {
+                "NewImage": {"eventType": {"S": lambda_.FilterRule.is_equal("transaction.created")}}
+            },
+        }
+    }
+)
 
 
 class ConsumersStack(Stack):
-    """Archive and route from the log, project from the table's stream, and a queue behind the bus."""
+    """Archive, route and score from the log, project from the table's stream; a queue and a topic behind the bus."""
 
     def __init__(
         self,
@@ -44,6 +58,7 @@ class ConsumersStack(Stack):
         )
         self._read_log(self._archive_events())
         self._read_log(self._route_events())
+        self._read_log(self._score_transactions(), filters=[TRANSACTIONS])
         self._read_inserts(self._project_events())
         subscriber = SubscriberQueue(
             self,
@@ -54,6 +69,15 @@ class ConsumersStack(Stack):
             alarms=storage.alarms,
         )
         CfnOutput(self, "SubscriberQueue", value=subscriber.queue.queue_url)
+        alerts = FraudAlerts(
+            self,
+            "FraudAlerts",
+            fleet=self._fleet,
+            bus=storage.bus,
+            source=ROUTED_SOURCE,
+            key=storage.data_key,
+        )
+        CfnOutput(self, "FraudAlertTopic", value=alerts.topic.topic_arn)
 
     def _archive_events(self) -> PlatformFunction:
         function = self._consumer(
@@ -88,6 +112,29 @@ class ConsumersStack(Stack):
         )
         self._allow_writing_metadata(function)
         function.allow("events:PutEvents", on=[self._storage.bus.event_bus_arn])
+        return function
+
+    def _score_transactions(self) -> PlatformFunction:
+        budget = (
+            {}
+            if self._settings.features_budget_ms is None
+            else {"features_budget_ms": str(self._settings.features_budget_ms)}
+        )
+        function = self._consumer(
+            "score_transactions",
+            description="Decides on transactions by the fraud rules and appends each decision as an event.",
+            memory_mb=1769,
+            variables={
+                "events_table": self._storage.events.table.table_name,
+                "feature_store_table": self._storage.features.table.table_name,
+                "lake_bucket": self._storage.lake.bucket_name,
+                **budget,
+            },
+        )
+        function.allow("dynamodb:PutItem", on=[self._storage.events.table.table_arn])
+        function.allow(
+            "dynamodb:BatchGetItem", "dynamodb:UpdateItem", on=[self._storage.features.table.table_arn]
+        )
         return function
 
     def _project_events(self) -> PlatformFunction:
@@ -138,7 +185,9 @@ class ConsumersStack(Stack):
             "dynamodb:BatchWriteItem", "dynamodb:PutItem", on=[self._storage.metadata.table.table_arn]
         )
 
-    def _read_log(self, function: PlatformFunction) -> None:
+    def _read_log(
+        self, function: PlatformFunction, filters: Sequence[Mapping[str, Any]] | None = None
+    ) -> None:
         stream = self._storage.stream
         function.allow(
             "kinesis:DescribeStream",
@@ -156,6 +205,7 @@ class ConsumersStack(Stack):
             source_arn=stream.stream_arn,
             maximum_age=Duration.hours(self._settings.stream.retention_hours - LOG_MARGIN_HOURS),
             failed_batches=self._storage.lake,
+            filters=filters,
         )
 
     def _read_inserts(self, function: PlatformFunction) -> None:

@@ -114,6 +114,8 @@ class EnvironmentSettings(_Settings):
     # New accounts have few concurrent executions to give away, so nothing is reserved unless it stands here.
     bus_bindings: tuple[BusBinding, ...] = ()
     reserved_concurrency: Mapping[str, int] = Field(default_factory=dict)
+    # How long fraud waits for a user's sets before it decides without them; None: as its function has it.
+    features_budget_ms: int | None = None
     omissions: frozenset[Omission] = frozenset()
 
     def omits(self, what: Omission) -> bool:
@@ -135,6 +137,8 @@ def _local() -> EnvironmentSettings:
         throttle=ThrottleSettings(rate=1000, burst=2000),
         log_retention_days=7,
         alarms=False,
+        # Everything local shares one machine with everything else on it: a slow moment is no failing store.
+        features_budget_ms=10_000,
         bus_bindings=(
             BusBinding(name="PlatformBus", org="org_acme", bus="platform", source="millrace.intake"),
             BusBinding(

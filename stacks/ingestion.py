@@ -31,6 +31,7 @@ class IngestionStack(Stack):
     ) -> None:
         super().__init__(scope, construct_id)
         self._storage = storage
+        self._settings = settings
         self._fleet = Fleet(
             self,
             "Fleet",
@@ -51,6 +52,7 @@ class IngestionStack(Stack):
                 "post_events": self._post_events(),
                 "read_api": self._read_api(),
                 "replay_quarantine": self._replay_quarantine(),
+                "predict": self._predict(),
                 "check_schema": self._check_schema(),
             },
             after=capture.resource,
@@ -110,6 +112,26 @@ class IngestionStack(Stack):
             timeout=Duration.seconds(29),
             layers=("runtime", "registry"),
         )
+
+    def _predict(self) -> PlatformFunction:
+        features = self._storage.features.table
+        budget = (
+            {}
+            if self._settings.features_budget_ms is None
+            else {"features_budget_ms": str(self._settings.features_budget_ms)}
+        )
+        function = PlatformFunction(
+            self,
+            "predict",
+            fleet=self._fleet,
+            description="Decides on transactions that are asked about; reads what is known of the user, stores nothing.",
+            memory_mb=1769,
+            timeout=Duration.seconds(29),
+            variables={"feature_store_table": features.table_name, **budget},
+        )
+        function.allow("dynamodb:BatchGetItem", on=[features.table_arn])
+        function.allow_use_of(self._storage.data_key)
+        return function
 
     def _intake(self, stem: str, description: str) -> IntakeFunction:
         return IntakeFunction(self, stem, fleet=self._fleet, storage=self._storage, description=description)

@@ -26,6 +26,7 @@ class StorageStack(Stack):
         super().__init__(scope, construct_id, termination_protection=settings.deletion_protection)
         self.settings = settings
         self.data_key = self._key("DataKey", "Encrypts Millrace's tables, lake and log.")
+        self._let_the_bus_publish()
         self.tenant_key = self._key("TenantKey", "Wraps the keys of Millrace's tenants.")
         self.alarms = self._alarm_topic() if settings.alarms else None
         self.stream = self._stream()
@@ -92,6 +93,16 @@ class StorageStack(Stack):
             "The log carries whole events of every tenant, so it is under the same key as their tables.",
         )
         return log
+
+    def _let_the_bus_publish(self) -> None:
+        # A rule publishes to an encrypted topic in EventBridge's own name.
+        self.data_key.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("events.amazonaws.com")],
+                actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                resources=["*"],  # in a key's own policy: this key
+            )
+        )
 
     def _alarm_topic(self) -> sns.Topic:
         # CloudWatch publishes in its own name, so it needs the topic's key.

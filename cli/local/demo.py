@@ -37,7 +37,8 @@ def ensure_keys(places: Places, target: Target) -> dict[str, str]:
     keys = _read(places)
     for org in ORGS:
         principal = known.authenticate(f"Bearer {keys.get(org, '')}")
-        if principal is None or principal.org != org:
+        # A key of before lacks the rights that have come since.
+        if principal is None or principal.org != org or not set(ALL_SCOPES) <= set(principal.scopes):
             keys[org] = create_api_key(
                 client, table, org=org, name="local demo", scopes=ALL_SCOPES, expires_at=None
             )

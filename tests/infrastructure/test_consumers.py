@@ -9,7 +9,7 @@ from stacks.environment import ENVIRONMENTS
 from tests.support.templates import Templates
 
 MAPPING = "AWS::Lambda::EventSourceMapping"
-FROM_LOG = ("archive_events", "route_events")
+FROM_LOG = ("archive_events", "route_events", "score_transactions")
 FROM_TABLE = ("project_events",)
 
 
@@ -44,7 +44,32 @@ def test_batches_come_back_whole_until_they_are_too_old(every: Templates, stem: 
 def test_the_projection_sees_inserts_only(every: Templates) -> None:
     (pattern,) = _mapping(every, "project_events")["FilterCriteria"]["Filters"]
     assert json.loads(pattern["Pattern"]) == {"eventName": ["INSERT"]}
-    assert not [stem for stem in FROM_LOG if "FilterCriteria" in _mapping(every, stem)]
+    filtered = [stem for stem in FROM_LOG if "FilterCriteria" in _mapping(every, stem)]
+    assert filtered == ["score_transactions"]
+
+
+def test_fraud_sees_new_transactions_only(every: Templates) -> None:
+    (pattern,) = _mapping(every, "score_transactions")["FilterCriteria"]["Filters"]
+    assert json.loads(pattern["Pattern"]) == {
+        "data": {
+            "eventName": ["INSERT"],
+            "dynamodb": {"NewImage": {"eventType": {"S": ["transaction.created"]}}},
+        }
+    }
+
+
+def test_critical_and_high_reach_the_topic(every: Templates) -> None:
+    rule = every.one("AWS::Events::Rule", "FraudAlerts", "consumers")["Properties"]
+    assert rule["EventPattern"] == {
+        "source": ["millrace.events"],
+        "detail-type": ["fraud.decision.made"],
+        "detail": {"data": {"payload": {"riskClass": ["CRITICAL", "HIGH"]}}},
+    }
+    (target,) = rule["Targets"]
+    assert "FraudAlertsTopic" in str(target["Arn"])
+    assert ("DeadLetterConfig" in target) is (every.environment != "local")
+    topic = every.one("AWS::SNS::Topic", "FraudAlerts", "consumers")["Properties"]
+    assert "DataKey" in str(topic["KmsMasterKeyId"])
 
 
 @pytest.mark.parametrize("stem", FROM_LOG + FROM_TABLE)
@@ -64,8 +89,7 @@ def test_a_mapping_is_made_after_the_rights_of_its_function(every: Templates) ->
 
 
 def test_the_subscriber_gets_what_route_publishes(every: Templates) -> None:
-    (rule,) = every.resources("AWS::Events::Rule", "consumers").values()
-    properties = rule["Properties"]
+    properties = every.one("AWS::Events::Rule", "Subscriber", "consumers")["Properties"]
     assert properties["EventPattern"] == {"source": ["millrace.events"]}
     (target,) = properties["Targets"]
     assert "SubscriberQueue" in str(target["Arn"])

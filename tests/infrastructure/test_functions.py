@@ -30,6 +30,13 @@ RIGHTS = {
     "replay_waiting": INTAKE | {"dynamodb:Query", "dynamodb:UpdateItem", "s3:GetObject"},
     "replay_quarantine": INTAKE | {"dynamodb:Query", "dynamodb:UpdateItem", "s3:GetObject"},
     "read_api": {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "s3:GetObject"},
+    "predict": {"dynamodb:BatchGetItem"},
+    "score_transactions": {
+        "s3:PutObject",
+        "dynamodb:BatchGetItem",
+        "dynamodb:PutItem",
+        "dynamodb:UpdateItem",
+    },
     "archive_events": {"s3:PutObject", "dynamodb:PutItem", "dynamodb:BatchWriteItem"},
     "route_events": {"s3:PutObject", "dynamodb:PutItem", "dynamodb:BatchWriteItem", "events:PutEvents"},
     "project_events": {"s3:PutObject", "dynamodb:PutItem", "dynamodb:BatchWriteItem"},
@@ -54,6 +61,7 @@ PLUMBING = {
 READS_A_STREAM = {
     "archive_events": "kinesis",
     "route_events": "kinesis",
+    "score_transactions": "kinesis",
     "project_events": "dynamodb",
 }
 STREAM_READS = {
@@ -133,7 +141,7 @@ def test_each_has_bounds_a_log_group_with_retention_and_a_place_for_failures(eve
 
 
 def test_answers_come_before_the_gateway_gives_up(every: Templates) -> None:
-    for stem in ("post_events", "read_api", "authorize"):
+    for stem in ("post_events", "read_api", "authorize", "predict"):
         assert every.functions()[stem]["Properties"]["Timeout"] < 30
 
 

@@ -22,7 +22,14 @@ PREFIX = "mk_"
 PLATFORM = "platform"
 KIND = "credential"
 TENANT = "tenant"
-ALL_SCOPES = ("events:write", "events:read", "schemas:read", "quarantine:read", "quarantine:write")
+ALL_SCOPES = (
+    "events:write",
+    "events:read",
+    "schemas:read",
+    "quarantine:read",
+    "quarantine:write",
+    "fraud:read",
+)
 CACHE_SECONDS = 60
 _ORG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _KEY = re.compile(r"mk_[A-Za-z0-9_-]{43}")

@@ -6,6 +6,7 @@ from typing import Any
 from millrace import __version__
 from millrace.api.confluent import ConfluentApi
 from millrace.api.events import EventsApi
+from millrace.api.fraud import DecisionsApi
 from millrace.api.quarantine import QuarantineApi
 from millrace.api.router import Answer, Router
 from millrace.api.schemas import SchemasApi
@@ -43,6 +44,7 @@ def reads(
         "GET /v1/events/{eventId}/trace": events.trace,
         "GET /v1/quarantine": quarantine.list,
         "GET /v1/quarantine/{id}": quarantine.get,
+        "GET /v1/fraud/decisions/{transactionId}": DecisionsApi(reader).get,
         "GET /v1/schemas": schemas.list,
         "GET /v1/schemas/{type}/{version}": schemas.get,
         "GET /subjects": confluent.subjects,

@@ -1,0 +1,42 @@
+"""Edge: fraud decisions that are asked for."""
+
+import os
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from millrace.api.fraud import PredictApi
+from millrace.api.router import Router
+from millrace.contracts import registry
+from millrace.core.aws import client
+from millrace.core.log import logger
+from millrace.fraud import rulebook
+from millrace.fraud.predict import Predictor
+from millrace.fraud.store import FeatureStore
+from settings import Settings
+
+
+@cache
+def _settings() -> Settings:
+    return Settings.from_environment(os.environ)
+
+
+def _log() -> Logger:
+    return logger("predict", _settings().log_level)
+
+
+@cache
+def _router() -> Router:
+    settings, contracts = _settings(), registry.load()
+    store = FeatureStore(client("dynamodb"), settings.feature_store_table)
+    predictor = Predictor(store, rulebook.load(), features_budget_ms=settings.features_budget_ms)
+    api = PredictApi(predictor, contracts)
+    answers = {"POST /v1/predict": api.one, "POST /v1/predict/batch": api.batch}
+    return Router(answers, contracts.openapi(), _log().warning)
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Answers one call."""
+    _log().info("call", extra={"route": event.get("routeKey")})
+    return _router()(event)

@@ -1,0 +1,52 @@
+"""Edge: the log's transactions, to be decided."""
+
+import os
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from millrace.contracts import registry
+from millrace.core.aws import client
+from millrace.core.consumer import Consumer, LakeDeadLetters
+from millrace.core.log import logger
+from millrace.eventstore.codec import Codec
+from millrace.fraud import rulebook
+from millrace.fraud.consumer import Scorer
+from millrace.fraud.store import FeatureStore
+from millrace.intake.append import TableAppender
+from millrace.intake.derived_append import DerivedAppender
+from settings import Settings
+
+NAME = "score_transactions"
+
+
+@cache
+def _settings() -> Settings:
+    return Settings.from_environment(os.environ)
+
+
+def _log() -> Logger:
+    return logger(NAME, _settings().log_level)
+
+
+@cache
+def _consumer() -> Consumer:
+    settings, contracts = _settings(), registry.load()
+    table = TableAppender(client("dynamodb"), settings.events_table, _log().warning)
+    scorer = Scorer(
+        FeatureStore(client("dynamodb"), settings.feature_store_table),
+        DerivedAppender(contracts, table),
+        rulebook.load(),
+        Codec(contracts.dictionary),
+        features_budget_ms=settings.features_budget_ms,
+    )
+    dead_letters = LakeDeadLetters(client("s3"), settings.lake_bucket, NAME)
+    return Consumer(scorer.score, dead_letters, _log().error)
+
+
+def handler(event: dict[str, Any], context: object) -> None:
+    """Decides on a batch; a store that does not take it raises, and the batch comes again."""
+    consumed = _consumer().consume(event)
+    _log().info("batch", extra=asdict(consumed))

@@ -1,0 +1,117 @@
+"""Fraud decisions: those that were made, and those that are only asked for."""
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+from millrace.api import params
+from millrace.contracts.errors import FieldError
+from millrace.contracts.registry import Registry
+from millrace.core import clock
+from millrace.core.http import Problem, Request
+from millrace.eventstore.reader import EventReader
+from millrace.fraud.decision import EVENT_TYPE, SOURCE_TYPE
+from millrace.fraud.derive import answer
+from millrace.fraud.predict import Predictor
+
+MOST = 100
+PAGE = 20
+# A transaction id that many events share is looked through this far, newest first.
+PAGES = 5
+_PAYLOAD = re.compile(r"^/data/payload")
+_NO_EVENT = "00000000-0000-4000-8000-000000000000"
+
+
+class DecisionsApi:
+    """Answers of `GET /v1/fraud/decisions/{transactionId}`."""
+
+    def __init__(self, reader: EventReader) -> None:
+        self._reader = reader
+
+    def get(self, request: Request) -> dict[str, Any]:
+        """The decision on a transaction; the newest, should several events carry one transaction id."""
+        params.only(request, ())
+        org, transaction = request.authenticated.org, request.path.get("transactionId", "")
+        if transaction and len(transaction) <= 256:
+            index, after = self._reader.of_entity(org, "transaction", transaction), None
+            for _ in range(PAGES):
+                page = self._reader.page(org, index, None, None, PAGE, after)
+                for event in page.events:
+                    # What a client sent under this type was derived from nothing, and is no decision.
+                    if event.event_type == EVENT_TYPE and "derivedFrom" in event.envelope["platform"]:
+                        return answer(event.envelope)
+                after = page.next
+                if after is None:
+                    break
+        raise Problem(HTTPStatus.NOT_FOUND, "there is no decision on such a transaction")
+
+
+class PredictApi:
+    """Answers of `POST /v1/predict` and `/v1/predict/batch`. They store nothing and move no count."""
+
+    def __init__(self, predictor: Predictor, registry: Registry) -> None:
+        self._predictor, self._registry = predictor, registry
+
+    def one(self, request: Request) -> dict[str, Any]:
+        """The decision on a transaction's payload."""
+        params.only(request, ())
+        payload = _body(request)
+        if not isinstance(payload, dict):
+            raise Problem(HTTPStatus.BAD_REQUEST, "the body is the payload of a transaction, an object")
+        errors = self._errors(payload)
+        if errors:
+            raise Problem(HTTPStatus.BAD_REQUEST, "this is no transaction", errors=_told(errors))
+        return self._predictor.predict(request.authenticated.org, [payload])[0]
+
+    def batch(self, request: Request) -> dict[str, Any]:
+        """One result a payload, in order: a decision, or what is wrong with this one."""
+        params.only(request, ())
+        payloads = _body(request)
+        if not isinstance(payloads, list) or not payloads:
+            raise Problem(HTTPStatus.BAD_REQUEST, f"the body is an array of 1 to {MOST} payloads")
+        if len(payloads) > MOST:
+            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {MOST} payloads a call")
+        results: list[dict[str, Any]] = []
+        sound: list[tuple[int, Mapping[str, Any]]] = []
+        for index, payload in enumerate(payloads):
+            errors = self._errors(payload)
+            name = payload.get("transaction_id") if isinstance(payload, dict) else None
+            results.append(
+                {"transactionId": name if isinstance(name, str) else None, "errors": _told(errors)}
+            )
+            if not errors:
+                sound.append((index, payload))
+        if sound:
+            org = request.authenticated.org
+            decided = self._predictor.predict(org, [payload for _, payload in sound])
+            for (index, _), decision in zip(sound, decided, strict=True):
+                results[index] = decision
+        return {"results": results}
+
+    def _errors(self, payload: Any) -> list[FieldError]:
+        """Judges a payload as intake would judge the event that carries it."""
+        event = {
+            "eventId": _NO_EVENT,
+            "eventType": SOURCE_TYPE,
+            "timestamp": clock.utc_text(clock.now()),
+            "data": {"payload": payload},
+        }
+        contract = self._registry.find(SOURCE_TYPE)
+        return self._registry.validator(contract).errors(event)
+
+
+def _body(request: Request) -> Any:
+    try:
+        return orjson.loads(request.body)
+    except orjson.JSONDecodeError as error:
+        raise Problem(HTTPStatus.BAD_REQUEST, "the body is no JSON") from error
+
+
+def _told(errors: list[FieldError]) -> list[dict[str, str]]:
+    return [
+        {"pointer": _PAYLOAD.sub("", error.pointer), "code": error.code, "message": error.message}
+        for error in errors
+    ]

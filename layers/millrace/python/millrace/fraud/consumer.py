@@ -1,0 +1,167 @@
+"""The log's transactions, decided: grouped by user, counted, judged, and each decision appended as an event.
+
+Each stage has a budget. A user's sets that cannot be had within theirs are decided without, the record says so
+(`fallback`), and the batch is then asked for again: that decision stands, and the sets are made whole.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from millrace.core import clock
+from millrace.core.consumer import Delivery
+from millrace.core.errors import RetryableError
+from millrace.eventstore.codec import Codec
+from millrace.eventstore.row import StoredEvent, from_item
+from millrace.fraud.assess import assess
+from millrace.fraud.decision import EVENT_TYPE, SOURCE_TYPE, Decision, moment_of
+from millrace.fraud.rulebook import Rulebook
+from millrace.fraud.store import FeatureStore, User
+from millrace.fraud.user import Transaction, UserSets, additions, stale
+from millrace.fraud.velocity import epoch_ms, id_hash
+from millrace.intake.derived_append import Derived, DerivedAppender
+
+NAME = "fraud"
+IN_FLIGHT = 16
+# Rules are arithmetic: a batch that needs longer says that its machine is too small.
+DECIDE_BUDGET_MS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A transaction of a batch."""
+
+    event: StoredEvent
+    transaction: Transaction
+
+    @property
+    def user(self) -> User:
+        return self.event.org, str(self.transaction.payload["user_id"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Sets:
+    before: UserSets
+    after: UserSets
+
+
+class Scorer:
+    """Decides on batches. What it derives from one delivery and from the next is the same event."""
+
+    def __init__(
+        self,
+        store: FeatureStore,
+        appender: DerivedAppender,
+        rulebook: Rulebook,
+        codec: Codec,
+        *,
+        features_budget_ms: int,
+        now: Callable[[], datetime] = clock.now,
+    ) -> None:
+        self._store, self._appender, self._rulebook, self._codec = store, appender, rulebook, codec
+        self._budget_ms, self._now = features_budget_ms, now
+        self._pool = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="features")
+
+    def score(self, deliveries: Sequence[Delivery]) -> None:
+        """Decides on the transactions of a batch.
+
+        Raises:
+            PermanentError: a delivery holds no row of an event.
+            RetryableError: not every decision is stored, or not every transaction is counted.
+        """
+        cases = self._cases(deliveries)
+        if not cases:
+            return
+        users: dict[User, list[_Case]] = {}
+        for case in cases:
+            users.setdefault(case.user, []).append(case)
+        started = time.monotonic()
+        sets, failure = self._features(users)
+        counted = time.monotonic()
+        decisions = [(case, self._decide(case, sets.get(case.user))) for case in cases]
+        stages = {
+            "features": {"ms": _ms(counted - started), "budgetMs": self._budget_ms},
+            "decide": {"ms": _ms(time.monotonic() - counted), "budgetMs": DECIDE_BUDGET_MS},
+        }
+        at = self._now()
+        self._appender.append([_derived(case, decision, at, stages) for case, decision in decisions], at)
+        if failure is not None:
+            raise failure
+
+    def _cases(self, deliveries: Sequence[Delivery]) -> list[_Case]:
+        found: dict[tuple[str, str], _Case] = {}
+        for delivery in deliveries:
+            if delivery.item["eventType"]["S"] != SOURCE_TYPE:
+                continue
+            event = from_item(delivery.item, self._codec)
+            payload = event.envelope["data"]["payload"]
+            moment = moment_of(payload) or event.happened_at
+            transaction = Transaction(id_hash(event.event_id), epoch_ms(moment), payload)
+            found[(event.org, event.event_id.lower())] = _Case(event, transaction)
+        return list(found.values())
+
+    def _features(self, users: dict[User, list[_Case]]) -> tuple[dict[User, _Sets], RetryableError | None]:
+        """The sets of the users that could be had within the budget, and why not all, if not all."""
+        end = time.monotonic() + self._budget_ms / 1000
+        try:
+            before = _within(end, self._pool.submit(self._store.read, list(users)))
+        except RetryableError as error:
+            return {}, error
+        updates = {
+            user: self._pool.submit(self._add, user, [case.transaction for case in cases], before[user])
+            for user, cases in users.items()
+        }
+        sets: dict[User, _Sets] = {}
+        failure: RetryableError | None = None
+        for user, update in updates.items():
+            try:
+                sets[user] = _Sets(before[user], _within(end, update))
+            except RetryableError as error:
+                failure = error
+        return sets, failure
+
+    def _add(self, user: User, transactions: Sequence[Transaction], before: UserSets) -> UserSets:
+        now = self._now()
+        window_ms = self._rulebook.of(user[0]).window_ms
+        added = additions(before, transactions)
+        dropped = stale(before, transactions, window_ms, epoch_ms(now))
+        if not added and not dropped:
+            return before
+        return self._store.add(user, added, dropped, now)
+
+    def _decide(self, case: _Case, sets: _Sets | None) -> Decision:
+        return assess(
+            case.transaction,
+            sets.before if sets else None,
+            sets.after if sets else None,
+            self._rulebook.of(case.event.org),
+            event_id=case.event.event_id,
+            happened_at=case.event.happened_at,
+        )
+
+
+def _within(end: float, future: "Future[Any]") -> Any:
+    try:
+        return future.result(timeout=max(0.0, end - time.monotonic()))
+    except TimeoutError as error:
+        raise RetryableError("features: the budget is spent") from error
+
+
+def _derived(case: _Case, decision: Decision, at: datetime, stages: dict[str, Any]) -> Derived:
+    received_at = clock.parse(case.event.envelope["platform"]["receivedAt"])
+    payload = {
+        **decision.record(),
+        "userId": case.user[1],
+        "amount": case.transaction.payload.get("amount"),
+        "decidedAt": clock.utc_text(at),
+        "latencyMs": max(0.0, _ms((at - received_at).total_seconds())),
+        "stages": stages,
+    }
+    return Derived(NAME, case.event, EVENT_TYPE, payload)
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 1)

@@ -1,0 +1,121 @@
+"""Users' sets in FeatureStore: one batched read for many users, one update a user that adds and returns the new sets."""
+
+import random
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from millrace.core import clock, keys
+from millrace.core.errors import ThrottledError, from_client_error
+from millrace.fraud.user import UserSets
+
+GROUP = "fraud"
+LATEST = "LATEST"
+# A user who does nothing for this long has no profile any more.
+KEPT_DAYS = 60
+KEYS_PER_CALL = 100
+ATTEMPTS = 4
+FIRST_PAUSE_SECONDS = 0.02
+# DynamoDB takes an expression of 4 KB and 300 operators; a clause here is some 14 bytes.
+ATTRIBUTES_PER_UPDATE = 200
+
+User = tuple[str, str]
+"""Tenant and user id."""
+
+
+class FeatureStore:
+    """The rows `org#fraud#user` / `LATEST`."""
+
+    def __init__(self, dynamodb: Any, table: str) -> None:
+        self._dynamodb, self._table = dynamodb, table
+
+    def read(self, users: Iterable[User]) -> dict[User, UserSets]:
+        """The sets of many users, strongly consistent, 100 users a call; empty sets for one who has none.
+
+        Raises:
+            RetryableError: the table did not answer for all.
+        """
+        by_key = {keys.join(org, GROUP, user): (org, user) for org, user in users}
+        found = dict.fromkeys(by_key.values(), UserSets())
+        names = list(by_key)
+        for start in range(0, len(names), KEYS_PER_CALL):
+            for item in self._items(names[start : start + KEYS_PER_CALL]):
+                found[by_key[item["featureKey"]["S"]]] = UserSets.from_item(item)
+        return found
+
+    def _items(self, names: Sequence[str]) -> list[Mapping[str, Any]]:
+        items: list[Mapping[str, Any]] = []
+        left: list[dict[str, Any]] = [_key(name) for name in names]
+        for attempt in range(ATTEMPTS):
+            try:
+                answer = self._dynamodb.batch_get_item(
+                    RequestItems={self._table: {"Keys": left, "ConsistentRead": True}}
+                )
+            except (ClientError, BotoCoreError) as error:
+                raise from_client_error(error, "read features") from error
+            items += answer["Responses"].get(self._table, [])
+            left = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+            if not left:
+                return items
+            time.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311  jitter
+        raise ThrottledError(f"read features: {len(left)} left unprocessed")
+
+    def add(
+        self,
+        user: User,
+        added: Mapping[str, Sequence[bytes]],
+        dropped: Sequence[str],
+        now: datetime,
+    ) -> UserSets:
+        """Adds elements to a user's sets and returns all of them as they are then.
+
+        One call, but for a batch that touches more than 200 of one user's minutes.
+
+        Args:
+            user: tenant and user.
+            added: elements by attribute; an element that is there already changes nothing.
+            dropped: attributes that the row can do without.
+            now: the row lives for 60 days more.
+
+        Raises:
+            RetryableError: the table did not take them.
+        """
+        names = list(added)
+        sets = UserSets()
+        for start in range(0, max(1, len(names)), ATTRIBUTES_PER_UPDATE):
+            some = {name: added[name] for name in names[start : start + ATTRIBUTES_PER_UPDATE]}
+            sets = self._update(user, some, dropped if start == 0 else (), now)
+        return sets
+
+    def _update(
+        self, user: User, added: Mapping[str, Sequence[bytes]], dropped: Sequence[str], now: datetime
+    ) -> UserSets:
+        expires = clock.epoch(now + timedelta(days=KEPT_DAYS))
+        names = {f"#a{at}": name for at, name in enumerate(added)}
+        removed = {f"#r{at}": name for at, name in enumerate(name for name in dropped if name not in added)}
+        parts = ["SET expiresAt = :e"]
+        if names:
+            parts.append("ADD " + ",".join(f"{alias} :{alias[1:]}" for alias in names))
+        if removed:
+            parts.append("REMOVE " + ",".join(removed))
+        values = {f":{alias[1:]}": {"BS": list(added[name])} for alias, name in names.items()}
+        aliases = {**names, **removed}
+        try:
+            answer = self._dynamodb.update_item(
+                TableName=self._table,
+                Key=_key(keys.join(user[0], GROUP, user[1])),
+                UpdateExpression=" ".join(parts),
+                ExpressionAttributeValues={":e": {"N": str(expires)}, **values},
+                ReturnValues="ALL_NEW",
+                **({"ExpressionAttributeNames": aliases} if aliases else {}),
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise from_client_error(error, "add features") from error
+        return UserSets.from_item(answer["Attributes"])
+
+
+def _key(feature_key: str) -> dict[str, dict[str, str]]:
+    return {"featureKey": {"S": feature_key}, "sortKey": {"S": LATEST}}

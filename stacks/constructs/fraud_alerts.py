@@ -1,0 +1,61 @@
+"""The topic that people who watch for fraud subscribe to: decisions of the two highest classes, from the bus."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from stacks.constructs.fleet import Fleet
+from stacks.environment import Omission
+
+DECISION = "fraud.decision.made"
+ALERTING = ("CRITICAL", "HIGH")
+
+
+class FraudAlerts(Construct):
+    """Every CRITICAL and HIGH decision, at least once; `detail.eventId` is the key by which repeats are dropped."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        fleet: Fleet,
+        bus: events.IEventBus,
+        source: str,
+        key: kms.IKey,
+    ) -> None:
+        """Makes the topic and its rule.
+
+        Args:
+            scope: the stack.
+            construct_id: its name there.
+            fleet: the stack's; its queue for failures takes what could not be published.
+            bus: where decisions are routed to.
+            source: under which they are routed.
+            key: encrypts the topic; EventBridge may use it.
+        """
+        super().__init__(scope, construct_id)
+        self.topic = sns.Topic(self, "Topic", master_key=key, enforce_ssl=True)
+        events.Rule(
+            self,
+            "Rule",
+            event_bus=bus,
+            description="CRITICAL and HIGH fraud decisions to their topic.",
+            event_pattern=events.EventPattern(
+                source=[source],
+                detail_type=[DECISION],
+                detail={"data": {"payload": {"riskClass": list(ALERTING)}}},
+            ),
+            targets=[
+                targets.SnsTopic(
+                    self.topic,
+                    dead_letter_queue=None
+                    if fleet.settings.omits(Omission.TARGET_DEAD_LETTERS)
+                    else fleet.failures,
+                    max_event_age=Duration.hours(24),
+                )
+            ],
+        )

@@ -1,0 +1,353 @@
+"""Transactions through the real handlers: counted, decided once, read back, and equal to a brute force."""
+
+import json
+import random
+from collections import Counter, defaultdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from millrace.contracts import registry
+from millrace.core import clock
+from millrace.eventstore.codec import Codec
+from millrace.eventstore.row import StoredEvent, from_item
+from millrace.fraud import derive, rulebook, velocity
+from millrace.fraud.decision import moment_of, unpack
+from millrace.fraud.user import UserSets
+from tests.support import events
+from tests.support.mappings import Faults
+from tests.support.platform import ACME, GLOBEX, Platform, platform
+
+DECISION = "/v1/fraud/decisions/{transactionId}"
+WINDOW = timedelta(minutes=30)
+# Against a real server's semantics and its speed; tests/unit/fraud/test_proof.py does many more in memory.
+COUNT = 240
+
+
+def at(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")
+
+
+def stored(running: Platform) -> list[StoredEvent]:
+    codec = Codec(registry.load().dictionary)
+    return [from_item(row, codec) for row in running.rows("Events")]
+
+
+def decisions(running: Platform) -> dict[tuple[str, str], StoredEvent]:
+    """Tenant and id of the transaction's event → its decision; none is there twice."""
+    found = [event for event in stored(running) if event.event_type == "fraud.decision.made"]
+    by_source = {(event.org, event.envelope["platform"]["derivedFrom"]): event for event in found}
+    assert len(by_source) == len(found)
+    return by_source
+
+
+def sets_of(running: Platform) -> dict[str, UserSets]:
+    return {row["featureKey"]["S"]: UserSets.from_item(row) for row in running.rows("FeatureStore")}
+
+
+@pytest.fixture
+def scoring(bundle: Path) -> Any:
+    with platform(bundle, scoring=True) as running:
+        yield running
+
+
+def test_a_transaction_has_its_decision_with_reasons(scoring: Platform) -> None:
+    event = events.transaction(
+        payload={
+            "amount": 9000,
+            "payment_method": "CRYPTO",
+            "location": "Tehran, Iran",
+            "timestamp": "2026-11-18T12:00:00+03:30",
+        }
+    )
+    assert scoring.post(event)["body"]["accepted"] == 1
+    scoring.settle()
+    transaction = event["data"]["payload"]["transaction_id"]
+    answer = scoring.get(DECISION, transactionId=transaction)
+    assert answer["status"] == 200
+    body = answer["body"]
+    assert (body["score"], body["riskClass"]) == (65, "HIGH")
+    assert {reason["factor"] for reason in body["reasons"]} == {
+        "high_amount",
+        "crypto_payment",
+        "high_risk_country",
+    }
+    assert body["eventId"] == event["eventId"]
+    assert (body["modelScore"], body["modelVersion"], body["fallback"]) == (None, None, None)
+    assert body["rulesVersion"] == "1.0.0"
+    assert body["features"]["velocity"] == 1
+    assert body["latencyMs"] >= 0
+    assert scoring.get(DECISION, org=GLOBEX, transactionId=transaction)["status"] == 404
+    assert scoring.get(DECISION, transactionId="txn_none")["status"] == 404
+    assert scoring.get(DECISION, scopes="events:read", transactionId=transaction)["status"] == 403
+    routed = [one for one in scoring.messages() if one["detail-type"] == "fraud.decision.made"]
+    assert [one["detail"]["data"]["payload"]["riskClass"] for one in routed] == ["HIGH"]
+
+
+def test_the_sixth_in_half_an_hour_is_the_first_to_fire(scoring: Platform) -> None:
+    start = datetime(2026, 11, 18, 12, tzinfo=UTC)
+    minutes = [0, 5, 10, 15, 20, 25, 29, 31]
+    sent = [
+        events.transaction(user=9, payload={"timestamp": at(start + timedelta(minutes=minute))})
+        for minute in minutes
+    ]
+    for event in sent:
+        scoring.post(event)
+        scoring.settle()
+    found = decisions(scoring)
+    counts = [
+        found[(ACME, event["eventId"])].envelope["data"]["payload"]["features"]["velocity"] for event in sent
+    ]
+    assert counts == [1, 2, 3, 4, 5, 6, 7, 7]
+    scores = [found[(ACME, event["eventId"])].envelope["data"]["payload"]["score"] for event in sent]
+    assert scores == [0, 0, 0, 0, 0, 25, 25, 25]
+
+
+def test_what_a_client_sends_as_a_decision_is_none(scoring: Platform) -> None:
+    forged = json.loads(
+        Path("schemas/events/payments/fraud.decision.made/samples/v1.golden.json").read_text()
+    )[0]
+    assert scoring.post({**forged, "timestamp": events.moment()})["body"]["accepted"] == 1
+    scoring.settle()
+    transaction = forged["data"]["payload"]["transactionId"]
+    assert scoring.get(DECISION, transactionId=transaction)["status"] == 404
+
+
+def test_a_question_is_answered_as_the_log_would_and_changes_nothing(scoring: Platform) -> None:
+    start = datetime(2026, 11, 18, 12, tzinfo=UTC)
+    sent = [events.transaction(user=9, payload={"timestamp": at(start)}) for _ in range(5)]
+    scoring.post(sent)
+    scoring.settle()
+    before = (scoring.rows("FeatureStore"), len(scoring.rows("Events")))
+    asked = {**sent[0]["data"]["payload"], "transaction_id": "txn_asked"}
+    del asked["is_fraud"]
+    for _ in range(3):
+        answer = scoring.call("/v1/predict", asked, function="predict")
+        assert answer["status"] == 200
+        assert answer["body"]["features"]["velocity"] == 6
+        assert answer["body"]["reasons"] == [{"factor": "velocity", "points": 25}]
+        assert answer["body"]["features"]["missing"] == ["is_fraud"]
+        assert answer["body"]["eventId"] is None
+    other = scoring.call("/v1/predict", asked, function="predict", org=GLOBEX)
+    assert other["body"]["features"]["velocity"] == 1
+    assert (scoring.rows("FeatureStore"), len(scoring.rows("Events"))) == before
+
+    real = events.transaction(user=9, payload={**asked, "transaction_id": "txn_real"})
+    del real["data"]["payload"]["is_fraud"]
+    scoring.post(real)
+    scoring.settle()
+    made = scoring.get(DECISION, transactionId="txn_real")["body"]
+    for name in ("score", "riskClass", "reasons", "rulesVersion", "fallback"):
+        assert made[name] == answer["body"][name]
+    clockless = {name: value for name, value in made["features"].items() if name != "clock_off_s"}
+    assert clockless == answer["body"]["features"]
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer", "code"),
+    [
+        ({"amount": -0.01}, "/amount", "minimum"),
+        ({"amount": 1e13}, "/amount", "maximum"),
+        ({"amount": "57"}, "/amount", "type"),
+        ({"timestamp": "2026-11-18T12:00:00"}, "/timestamp", "format"),
+        ({"user_id": None}, "/user_id", "type"),
+    ],
+)
+def test_a_question_that_is_no_transaction_says_where(
+    scoring: Platform, change: dict[str, Any], pointer: str, code: str
+) -> None:
+    payload = {**events.transaction()["data"]["payload"], **change}
+    answer = scoring.call("/v1/predict", payload, function="predict")
+    assert answer["status"] == 400
+    assert [(one["pointer"], one["code"]) for one in answer["body"]["errors"]] == [(pointer, code)]
+    both = scoring.call(
+        "/v1/predict/batch", [payload, events.transaction()["data"]["payload"]], function="predict"
+    )
+    assert both["status"] == 200
+    wrong, right = both["body"]["results"]
+    assert wrong["errors"][0]["code"] == code
+    assert right["riskClass"]
+
+
+def test_questions_are_bounded(scoring: Platform) -> None:
+    payload = events.transaction()["data"]["payload"]
+
+    def status(path: str, body: object) -> int:
+        return int(scoring.call(path, body, function="predict")["status"])
+
+    assert status("/v1/predict/batch", [payload] * 100) == 200
+    assert status("/v1/predict/batch", [payload] * 101) == 413
+    for path, body in (
+        ("/v1/predict/batch", []),
+        ("/v1/predict/batch", payload),
+        ("/v1/predict", [payload]),
+        ("/v1/predict", b"{"),
+        ("/v1/predict", b""),
+        ("/v1/predict", {"amount": 1}),
+    ):
+        assert status(path, body) == 400
+
+
+@pytest.mark.parametrize(
+    ("payload", "missing"),
+    [
+        ({"location": None}, ["location"]),
+        ({"location": "Nowhere, Atlantis", "payment_method": "cowrie shells"}, []),
+        ({"location": "Lisbon"}, ["country"]),
+        (
+            {"is_fraud": None, "payment_method": None, "device_id": None, "merchant": None},
+            ["is_fraud", "payment_method"],
+        ),
+        ({"amount": 0}, []),
+        ({"amount": 1e12}, []),
+    ],
+)
+def test_odd_transactions_are_decided(scoring: Platform, payload: dict[str, Any], missing: list[str]) -> None:
+    event = events.transaction(payload={"timestamp": "2026-11-18T12:00:00Z", **payload})
+    scoring.post(event)
+    scoring.settle()
+    (made,) = decisions(scoring).values()
+    body = made.envelope["data"]["payload"]
+    assert body["features"]["missing"] == missing
+    assert body["score"] == (30 if payload.get("amount", 0) == 1e12 else 0)
+    assert not scoring.objects("dead-letters/")
+
+
+def test_a_clock_three_hours_off_is_named(scoring: Platform) -> None:
+    event = events.transaction()
+    late = clock.parse(event["timestamp"]) - timedelta(hours=3)
+    event["data"]["payload"]["timestamp"] = at(late)
+    scoring.post(event)
+    scoring.settle()
+    (made,) = decisions(scoring).values()
+    assert made.envelope["data"]["payload"]["features"]["clock_off_s"] == -10800
+
+
+def test_ten_thousand_in_a_minute_saturate_and_one_merchant_is_no_hot_key(scoring: Platform) -> None:
+    start = datetime(2026, 11, 18, 12, tzinfo=UTC)
+    count = 300
+    sent = [
+        events.transaction(
+            user=9, payload={"timestamp": at(start + timedelta(milliseconds=60_000 * n // count))}
+        )
+        for n in range(count)
+    ]
+    scoring.post(sent)
+    scoring.settle()
+    found = decisions(scoring)
+    assert len(found) == count
+    assert (
+        Counter(one.envelope["data"]["payload"]["features"]["velocity"] > 5 for one in found.values())[True]
+        >= 0.9 * count
+    )
+    (sets,) = sets_of(scoring).values()
+    assert {len(elements) for elements in sets.minutes.values()} == {velocity.SATURATION}
+    (row,) = scoring.rows("FeatureStore")
+    assert sum(len(name) + sum(map(len, value.get("BS", []))) for name, value in row.items()) < 16_000
+
+
+def test_every_decision_is_the_rules_over_what_it_counted_and_the_sets_are_brute_force(bundle: Path) -> None:
+    """Two tenants, crashes before and after, duplicates in the log, redelivered batches, another order, late arrival."""
+    rng = random.Random(11)
+    faults = Faults(crash_before=0.1, crash_after=0.15, duplicate_delivery=0.15)
+    newest = datetime.now(UTC) - timedelta(minutes=5)
+    sent: dict[tuple[str, str], dict[str, Any]] = {}
+    with platform(bundle, seed=11, faults=faults, scoring=True) as running:
+        batches = []
+        for org in (ACME, GLOBEX):
+            transactions = []
+            for _ in range(COUNT // 2):
+                moment = newest - timedelta(milliseconds=rng.randrange(3 * 3_600_000))
+                offset = rng.choice(["Z", "+05:45", "-08:00"])
+                local = (
+                    moment
+                    if offset == "Z"
+                    else moment.astimezone(datetime.fromisoformat(f"2026-01-01T00:00:00{offset}").tzinfo)
+                )
+                payload = {
+                    "timestamp": at(local),
+                    "amount": rng.choice([12.5, 5000, 5000.01, 99999]),
+                    "payment_method": rng.choice(["credit_card", "crypto", None]),
+                    "location": rng.choice(["Lisbon, Portugal", "Yangon, MM", None]),
+                    "is_fraud": rng.random() < 0.05,
+                }
+                event = events.transaction(
+                    user=rng.randrange(COUNT // 40 + 1), timestamp=at(moment), payload=payload
+                )
+                event["eventId"] = events.new_id(rng)
+                transactions.append(event)
+                sent[(org, event["eventId"])] = event
+            rng.shuffle(transactions)
+            batches += [
+                (org, transactions[begin : begin + 400]) for begin in range(0, len(transactions), 400)
+            ]
+        for org, batch in batches:
+            assert running.post(batch, org=org)["body"]["accepted"] == len(batch)
+            if rng.random() < 0.4:
+                running.settle()
+        running.settle()
+        for _ in range(5):
+            running.driver.redeliver("score_transactions", batches=3)
+        running.settle()
+        running.driver.run_until_idle(max_steps=100_000)
+
+        found = decisions(running)
+        assert set(found) == set(sent), "each transaction has its decision, and nothing else has one"
+        assert not running.objects("dead-letters/")
+        moments = {key: _moment(event) for key, event in sent.items()}
+        hashes = {(org, velocity.id_hash(event)): (org, event) for org, event in sent}
+        users: dict[tuple[str, int], list[tuple[str, str]]] = defaultdict(list)
+        for key, event in sent.items():
+            users[(key[0], event["data"]["payload"]["user_id"])].append(key)
+        _check_decisions(sent, found, moments, hashes)
+        _check_sets(running, users, moments)
+
+
+def _moment(event: dict[str, Any]) -> datetime:
+    found = moment_of(event["data"]["payload"])
+    assert found is not None
+    return found
+
+
+def _check_decisions(
+    sent: dict[tuple[str, str], dict[str, Any]],
+    found: dict[tuple[str, str], StoredEvent],
+    moments: dict[tuple[str, str], datetime],
+    hashes: dict[tuple[str, bytes], tuple[str, str]],
+) -> None:
+    rules = rulebook.load()
+    for (org, event_id), decision in found.items():
+        body = decision.envelope["data"]["payload"]
+        again = derive.derive(sent[(org, event_id)], body, rules.of(org))
+        assert derive.same(again, body), derive.differences(again, body)
+        assert body["fallback"] is None
+        ids = unpack(body["counted"])
+        assert ids is not None
+        assert len(set(ids)) == len(ids) == body["features"]["velocity"]
+        end, user = moments[(org, event_id)], sent[(org, event_id)]["data"]["payload"]["user_id"]
+        for one in ids:
+            other = hashes[(org, one)]
+            assert sent[other]["data"]["payload"]["user_id"] == user
+            assert end - WINDOW < moments[other] <= end
+        assert hashes[(org, ids[-1])] == (org, event_id)
+        fired = {reason["factor"] for reason in body["reasons"]}
+        assert ("velocity" in fired) == (len(ids) > 5)
+
+
+def _check_sets(
+    running: Platform,
+    users: dict[tuple[str, int], list[tuple[str, str]]],
+    moments: dict[tuple[str, str], datetime],
+) -> None:
+    sets = sets_of(running)
+    assert set(sets) == {f"{org}#fraud#{user}" for org, user in users}
+    for (org, user), keys in users.items():
+        expected: dict[int, set[bytes]] = defaultdict(set)
+        for key in keys:
+            minute, element = velocity.element(velocity.epoch_ms(moments[key]), velocity.id_hash(key[1]))
+            expected[minute].add(element)
+        assert {
+            minute: set(found) for minute, found in sets[f"{org}#fraud#{user}"].minutes.items()
+        } == expected

@@ -26,6 +26,14 @@ def test_a_moment_as_text(moment: datetime, text: str) -> None:
 
 
 # Without the first and last days, which some offset moves out of what a datetime can hold.
+@pytest.mark.parametrize(
+    "text", ["", "now", "2026-11-21T06:00:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"]
+)
+def test_what_is_no_moment_in_utc_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  each says its own
+        clock.parse(text)
+
+
 _MOMENTS = st.datetimes(timezones=st.timezones()).filter(lambda moment: 2 <= moment.year <= 9998)
 
 

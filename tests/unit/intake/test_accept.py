@@ -204,6 +204,8 @@ def test_unavailable_stores_lose_nothing_and_say_so(world: World) -> None:
         ({"timestamp": "2026-11-21T06:15:00.001Z"}, ("/timestamp", "timestamp_range")),
         ({"timestamp": "1970-01-01T00:00:00Z"}, ("/timestamp", "timestamp_range")),
         ({"timestamp": "2036-11-21T06:00:00Z"}, ("/timestamp", "timestamp_range")),
+        ({"timestamp": "9999-12-31T23:59:59-14:00"}, ("/timestamp", "timestamp_range")),
+        ({"timestamp": "1000-01-01T00:00:00+23:59"}, ("/timestamp", "timestamp_range")),
         ({"timestamp": "2026-11-21T06:00:00"}, ("/timestamp", "format")),
         ({"timestamp": "2026-06-30T23:59:60Z"}, ("/timestamp", "format")),
         ({"eventType": 7}, ("/eventType", "type")),

@@ -17,12 +17,15 @@ def parse(text: str) -> datetime:
     """Reads an ISO-8601 moment that carries an offset.
 
     Raises:
-        ValueError: the text is no moment, or says no offset.
+        ValueError: the text is no moment, says no offset, or is in UTC before year 1 or after year 9999.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"no offset in {text!r}")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"no moment in UTC: {text!r}") from error
 
 
 def utc_day(moment: datetime) -> date:

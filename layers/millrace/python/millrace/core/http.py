@@ -1,7 +1,6 @@
 """API Gateway's HTTP API (payload 2.0) as a request and a response, errors as RFC 9457 problems."""
 
 import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -80,7 +79,7 @@ def read_request(event: Mapping[str, Any]) -> Request:
     if event.get("isBase64Encoded"):
         try:
             raw = base64.b64decode(body, validate=True)
-        except binascii.Error as error:
+        except ValueError as error:  # binascii.Error, and what is said of text beyond ASCII
             raise Problem(HTTPStatus.BAD_REQUEST, "the body is no base64") from error
     else:
         # A lone surrogate cannot be encoded; it passes on as bytes that no parser takes, so it is answered.

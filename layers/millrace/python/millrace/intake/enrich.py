@@ -61,7 +61,8 @@ def _data(data: dict[str, Any], contract: Contract, origin: Origin) -> dict[str,
     """The data with the facts that its contract asks for, where the client sent none."""
     metadata = data.get("metadata") or {}
     filled = {
-        name: origin.facts[fact][:FACT_LENGTH]
+        # A header may hold half a surrogate pair, which no JSON can.
+        name: origin.facts[fact][:FACT_LENGTH].encode("utf-8", "replace").decode()
         for fact, pointer in contract.enrich.items()
         if origin.facts.get(fact) and metadata.get(name := pointer.rpartition("/")[2]) is None
     }

@@ -64,17 +64,24 @@ def validate(event: Any, size: int, registry: Registry, received_at: datetime) -
     errors = registry.validator(contract).errors(event)
     if errors:
         return Refused(errors, contract)
-    happened_at = clock.parse(event["timestamp"])
+    try:
+        happened_at = clock.parse(event["timestamp"])
+    except ValueError:
+        # Its text is sound, but in UTC it lies beyond the year 9999.
+        return Refused([_out_of_range(contract, received_at)], contract)
     errors = _time_errors(happened_at, contract, received_at) + _user_errors(event, contract)
     return Refused(errors, contract) if errors else Valid(contract, happened_at)
 
 
 def _time_errors(happened_at: datetime, contract: Contract, received_at: datetime) -> list[FieldError]:
     oldest, newest = _range(received_at, contract.retention_days)
-    if oldest <= happened_at <= newest:
-        return []
+    return [] if oldest <= happened_at <= newest else [_out_of_range(contract, received_at)]
+
+
+def _out_of_range(contract: Contract, received_at: datetime) -> FieldError:
+    oldest, newest = _range(received_at, contract.retention_days)
     message = f"must be between {clock.utc_text(oldest)} and {clock.utc_text(newest)}"
-    return [FieldError("/timestamp", "timestamp_range", message)]
+    return FieldError("/timestamp", "timestamp_range", message)
 
 
 @lru_cache(maxsize=64)

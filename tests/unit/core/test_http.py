@@ -1,0 +1,28 @@
+"""The gateway's event as a request: what it may leave out, and what no gateway should send but answers all the same."""
+
+from typing import Any
+
+import pytest
+
+from millrace.core.http import Problem, read_request
+
+
+def test_what_the_gateway_leaves_out_is_empty() -> None:
+    request = read_request({})
+    assert (request.request_id, request.route, request.body, request.caller) == ("", "", b"", None)
+    assert dict(request.headers) == dict(request.query) == dict(request.path) == {}
+
+
+def test_header_names_are_lower_case_and_a_body_is_bytes() -> None:
+    request = read_request({"headers": {"Content-Type": "a"}, "body": "aé", "isBase64Encoded": False})
+    assert request.headers == {"content-type": "a"}
+    assert request.body == "aé".encode()
+    assert read_request({"body": "AAEC", "isBase64Encoded": True}).body == b"\x00\x01\x02"
+
+
+@pytest.mark.parametrize("body", ["A", "AA=A", "not base64", "\x80", "😀", "\ud800", "AAAA\n"])
+def test_a_body_that_is_no_base64_is_a_bad_request(body: str) -> None:
+    event: dict[str, Any] = {"body": body, "isBase64Encoded": True}
+    with pytest.raises(Problem) as raised:
+        read_request(event)
+    assert raised.value.status == 400

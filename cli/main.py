@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from cli.commands import contracts, keys, quarantine
+from cli.commands import contracts, fraud, keys, quarantine
+from cli.commands.backtest import backtest
 from cli.commands.query import query
 from cli.commands.seed import seed
 from cli.commands.send import send
@@ -31,10 +32,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (up, down, status, send, seed, trace, query):
+for _command in (up, down, status, send, seed, trace, query, backtest):
     app.command()(_command)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(keys.app, name="keys")
+app.add_typer(fraud.app, name="fraud")
 app.add_typer(contracts.app, name="contracts")
 
 

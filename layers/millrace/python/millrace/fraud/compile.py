@@ -93,7 +93,16 @@ class _Rules(_Strict):
 
 
 def compile_rules(schemas_dir: Path, out_dir: Path) -> None:
-    """Compiles the rules in force and those they have replaced, and writes them into the bundle.
+    """Compiles the rulebook and writes it into the bundle.
+
+    Raises:
+        ContractError: with every problem of the files.
+    """
+    (out_dir / FILE).write_bytes(orjson.dumps(compile_rulebook(schemas_dir), option=orjson.OPT_SORT_KEYS))
+
+
+def compile_rulebook(schemas_dir: Path) -> dict[str, Any]:
+    """The rules in force and those they have replaced, as `Rulebook` takes them.
 
     Raises:
         ContractError: with every problem of the files.
@@ -107,7 +116,7 @@ def compile_rules(schemas_dir: Path, out_dir: Path) -> None:
     versions = [old["default"]["version"] for old in superseded]
     if document["default"]["version"] in versions or len(set(versions)) != len(versions):
         raise ContractError([Problem("fraud/superseded", "/version", "a version has two files")])
-    (out_dir / FILE).write_bytes(orjson.dumps(document, option=orjson.OPT_SORT_KEYS))
+    return document
 
 
 def compile_file(path: Path) -> dict[str, Any]:

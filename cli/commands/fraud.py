@@ -1,0 +1,206 @@
+"""`millrace fraud`: why a transaction was judged as it was, and whether it would be again."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote, urlencode
+
+import orjson
+import typer
+
+from cli.api import Api
+from cli.errors import RefusedError, UsageError
+from cli.options import Env, Json, Org
+from cli.output import err, out, print_json, table
+from cli.places import checkout
+from cli.target import find_target
+
+if TYPE_CHECKING:
+    from millrace.fraud.rulebook import Rulebook
+
+SHOWN = 50
+PAGES = 10
+
+app = typer.Typer(no_args_is_help=True, help="Fraud decisions explained, verified and replayed.")
+
+
+@app.command()
+def explain(
+    transaction_id: Annotated[str, typer.Argument(help="The payment system's id.", metavar="TRANSACTION_ID")],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Derive the decision again from its record, byte for byte.")
+    ] = False,
+    org: Org = None,
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Show a decision with its reasons and what it was made from."""
+    api = Api(find_target(env), org)
+    document: dict[str, Any] = api.ask("GET", f"/v1/fraud/decisions/{quote(transaction_id, safe='')}")
+    differ: list[str] = []
+    if verify:
+        differ = _verify(api, transaction_id, document)
+        document["verified"] = not differ
+    if as_json:
+        print_json(document)
+    else:
+        _show(document)
+    if differ:
+        raise RefusedError(f"derived again, this decision differs in {', '.join(differ)}")
+
+
+def _verify(api: Api, transaction_id: str, document: dict[str, Any]) -> list[str]:
+    """The fields in which the stored decision differs from the derived one."""
+    from millrace.core.errors import PermanentError
+    from millrace.fraud import derive
+
+    stored = _stored(api, transaction_id, document["eventId"])
+    transaction = api.ask("GET", f"/v1/events/{document['eventId']}")
+    try:
+        rules = _rulebook().version(stored["rulesVersion"])
+    except PermanentError as error:
+        raise RefusedError(f"{error} in schemas/fraud, so this decision cannot be derived again") from error
+    again = derive.derive(transaction, stored, rules)
+    return [] if derive.same(again, stored) else derive.differences(again, stored)
+
+
+def _stored(api: Api, transaction_id: str, event_id: str) -> dict[str, Any]:
+    query = {"entity": f"transaction:{transaction_id}", "limit": "50"}
+    for _ in range(PAGES):
+        page = api.ask("GET", f"/v1/events?{urlencode(query)}")
+        for envelope in page["items"]:
+            if envelope["platform"].get("derivedFrom") == event_id:
+                payload: dict[str, Any] = envelope["data"]["payload"]
+                return payload
+        if page["cursor"] is None:
+            break
+        query["cursor"] = page["cursor"]
+    raise RefusedError("the decision's own event is not there any more")
+
+
+def _rulebook() -> "Rulebook":
+    from millrace.contracts.errors import ContractError
+    from millrace.fraud.compile import compile_rulebook
+    from millrace.fraud.rulebook import Rulebook
+
+    try:
+        return Rulebook(compile_rulebook(checkout().root / "schemas"))
+    except ContractError as error:
+        raise UsageError(str(error)) from error
+
+
+def _show(document: dict[str, Any]) -> None:
+    shown = table("factor", "points", title=f"{document['transactionId']}: {document['riskClass']}")
+    for reason in document["reasons"]:
+        shown.add_row(reason["factor"], str(reason["points"]))
+    shown.add_row("score", str(document["score"]))
+    out.print(shown)
+    features = table("feature", "value")
+    for name, value in document["features"].items():
+        features.add_row(name, ", ".join(value) if isinstance(value, list) else str(value))
+    out.print(features)
+    out.print(
+        f"rules {document['rulesVersion']}, decided at {document['decidedAt']}, {document['latencyMs']} ms after receipt"
+        + (f", without {document['fallback']}" if document["fallback"] else "")
+    )
+    if "verified" in document:
+        out.print("derived again byte for byte" if document["verified"] else "derived again it differs")
+
+
+@app.command()
+def replay(
+    since: Annotated[
+        str | None, typer.Option("--from", help="Received from then on (default: a day ago).")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--to", help="Received before then (default: now).")] = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option("--rules", help="Judge by this file (default: by the version that decided)."),
+    ] = None,
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Derive the decisions of a stretch of time again, in the order of receipt; different ones are reported."""
+    from cli.commands.backtest import rules_of
+
+    now = datetime.now(UTC)
+    start, end = _moment(since, now - timedelta(days=1)), _moment(until, now)
+    chosen = rules_of(rules) if rules is not None else None
+    target = find_target(env)
+    with err.status("reading the lake …"):
+        from cli.lake import rows
+
+        _, found = rows(target, _QUERY.format(start=start.isoformat(), end=end.isoformat()))
+    different, undecided = _replayed(found, chosen)
+    document = {
+        "rows": len(found),
+        "different": len(different),
+        "undecided": undecided,
+        "differences": different[:SHOWN],
+    }
+    if as_json:
+        print_json(document)
+    else:
+        shown = table("tenant", "transaction", "differs in")
+        for one in different[:SHOWN]:
+            shown.add_row(one["org"], one["transactionId"], ", ".join(one["fields"]))
+        if different:
+            out.print(shown)
+        out.print(f"{len(found)} transactions, {len(different)} decisions different, {undecided} without one")
+    if different and chosen is None:
+        raise RefusedError(f"{len(different)} decisions differ from what their own records say")
+
+
+# Moments are formatted by us, so nothing of a caller's stands in the statement.
+_QUERY = """
+SELECT t.org_id, t.event_id, t.timestamp, t.payload, d.payload
+FROM raw.events t
+LEFT JOIN raw.events d
+  ON d.org_id = t.org_id AND d.derived_from = t.event_id AND d.event_type = 'fraud.decision.made'
+WHERE t.event_type = 'transaction.created'
+  AND t.received_at >= TIMESTAMPTZ '{start}' AND t.received_at < TIMESTAMPTZ '{end}'
+QUALIFY row_number() OVER (PARTITION BY t.org_id, t.event_id ORDER BY d.received_at NULLS LAST) = 1
+ORDER BY t.received_at, t.event_id
+"""
+
+
+def _replayed(found: list[tuple[Any, ...]], chosen: Any) -> tuple[list[dict[str, Any]], int]:
+    from millrace.core.errors import PermanentError
+    from millrace.fraud import derive
+
+    book = _rulebook()
+    different, undecided = list[dict[str, Any]](), 0
+    for org, event_id, timestamp, transaction, decision in found:
+        if decision is None:
+            undecided += 1
+            continue
+        stored = orjson.loads(decision)
+        envelope = {
+            "eventId": event_id,
+            "timestamp": timestamp,
+            "data": {"payload": orjson.loads(transaction)},
+        }
+        try:
+            rules = chosen or book.version(stored["rulesVersion"])
+        except PermanentError as error:
+            raise RefusedError(f"{error} in schemas/fraud; --rules names a file to judge by") from error
+        again = derive.derive(envelope, stored, rules)
+        if not derive.same(again, stored):
+            fields = derive.differences(again, stored)
+            # Other rules of course have another version; what counts is what they say.
+            fields = [
+                name for name in fields if chosen is None or name not in ("rulesVersion", "rulesDigest")
+            ]
+            if fields:
+                different.append({"org": org, "transactionId": stored["transactionId"], "fields": fields})
+    return different, undecided
+
+
+def _moment(text: str | None, otherwise: datetime) -> datetime:
+    if text is None:
+        return otherwise
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{text} is no moment: 2026-11-21 or 2026-11-21T06:00:00Z") from error
+    return found.astimezone(UTC) if found.tzinfo is not None else found.replace(tzinfo=UTC)

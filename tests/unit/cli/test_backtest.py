@@ -1,0 +1,205 @@
+"""Back-tests: the numbers are a brute force's, the source says what it lacks, wrong rules are refused."""
+
+import json
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from cli.errors import UsageError
+from cli.history.source import History
+from cli.main import run
+
+RULES = Path(__file__).parents[3] / "schemas/fraud/rules.yaml"
+START = datetime(2018, 4, 1, tzinfo=UTC)
+
+
+def card_data(folder: Path, count: int = 3000) -> list[dict[str, Any]]:
+    """Two files with the columns of card data, in no order."""
+    rng = random.Random(3)
+    rows = [
+        {
+            "transaction_id": number,
+            "timestamp": (START + timedelta(seconds=rng.randrange(86_400))).replace(tzinfo=None),
+            "customer_id": rng.randrange(40),
+            "terminal_id": rng.randrange(20),
+            "amount": rng.choice([12.5, 220.01, 5000.0, 5000.01]),
+            "is_fraud": rng.random() < 0.1,
+        }
+        for number in range(count)
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, part in (("a", rows[: count // 2]), ("b", rows[count // 2 :])):
+        pq.write_table(pa.Table.from_pylist(part), folder / f"{name}.parquet")
+    return rows
+
+
+def asked(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    capsys.readouterr()
+    code = run(["backtest", "--json", *arguments])
+    said = capsys.readouterr()
+    assert code == 0, said.err
+    return json.loads(said.out.splitlines()[-1])
+
+
+def changed(folder: Path, name: str, **settings: Any) -> str:
+    """The rules with other points or thresholds of the factor high_amount."""
+    document = yaml.safe_load(RULES.read_text())
+    document["factors"][1].update(settings)
+    path = folder / name
+    path.write_text(yaml.safe_dump(document))
+    return str(path)
+
+
+def brute_force(rows: Sequence[dict[str, Any]], threshold: float, points: int) -> list[int]:
+    ordered = sorted(rows, key=lambda row: row["timestamp"])
+    scores = []
+    for position, row in enumerate(ordered):
+        after = row["timestamp"] - timedelta(minutes=30)
+        velocity = sum(
+            other["customer_id"] == row["customer_id"] and other["timestamp"] > after
+            for other in ordered[: position + 1]
+        )
+        hour, weekday = row["timestamp"].hour, row["timestamp"].weekday()
+        score = points * (row["amount"] > threshold) + 10 * (hour >= 23 or hour < 5) + 5 * (weekday >= 5)
+        scores.append(score + 25 * (velocity > 5))
+        row["score"] = scores[-1]
+    return scores
+
+
+def test_the_numbers_are_those_of_a_brute_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = card_data(tmp_path / "data")
+    scores = brute_force(rows, 220, 50)
+    rules = changed(tmp_path, "rules.yaml", threshold=220, points=50)
+    report = tmp_path / "report.html"
+    found = asked(
+        capsys,
+        "--data",
+        str(tmp_path / "data"),
+        "--rules",
+        rules,
+        "--baseline",
+        str(RULES),
+        "--report",
+        str(report),
+    )
+    alerts = [row for row in rows if row["score"] >= 50]
+    caught = [row for row in alerts if row["is_fraud"]]
+    fraud = [row for row in rows if row["is_fraud"]]
+    assert found["rows"] == len(rows)
+    assert found["precision"] == pytest.approx(len(caught) / len(alerts), abs=1e-6)
+    assert found["recall"] == pytest.approx(len(caught) / len(fraud), abs=1e-6)
+    assert found["f1"] == pytest.approx(2 * len(caught) / (len(alerts) + len(fraud)), abs=1e-5)
+    assert found["alertRate"] == pytest.approx(len(alerts) / len(rows), abs=1e-6)
+    assert found["money"]["caught"] == pytest.approx(sum(row["amount"] for row in caught), abs=1e-6)
+    assert found["byClass"] == {
+        "CRITICAL": sum(score >= 75 for score in scores),
+        "HIGH": sum(50 <= score < 75 for score in scores),
+        "MEDIUM": sum(25 <= score < 50 for score in scores),
+        "LOW": sum(10 <= score < 25 for score in scores),
+        "MINIMAL": sum(score < 10 for score in scores),
+    }
+    assert found["byFactor"]["high_amount"] == sum(row["amount"] > 220 for row in rows)
+    assert found["byFactor"]["weekend"] == len(rows)
+    assert set(found["off"]) == {"known_fraud", "crypto_payment", "high_risk_country"}
+    assert found["difference"]["recall"] == pytest.approx(
+        found["recall"] - found["baseline"]["recall"], abs=1e-6
+    )
+    page = report.read_text()
+    assert page.count("<svg") == 4
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", ""), "nothing is loaded from anywhere"
+    assert "no column for payment_method" in page
+
+
+def test_the_label_fires_only_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    card_data(tmp_path / "data", 200)
+    arguments = (
+        "--data",
+        str(tmp_path / "data"),
+        "--rules",
+        str(RULES),
+        "--report",
+        str(tmp_path / "r.html"),
+    )
+    assert asked(capsys, *arguments)["byFactor"]["known_fraud"] == 0
+    found = asked(capsys, *arguments, "--label-fires")
+    assert found["recall"] == 1.0
+    assert "known_fraud" not in found["off"]
+
+
+def test_silver_transactions_bring_their_offset_and_their_country(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        # Saturday morning in UTC, Friday evening in California: no weekend, no night.
+        ("2026-11-21T04:30:00Z", "2026-11-20T20:30:00-08:00", "Yangon, Burma", "CRYPTO"),
+        ("2026-11-18T12:00:00Z", "2026-11-18T23:00:00+11:00", "Lisbon", None),
+        ("2026-11-18T12:00:01Z", "2026-11-18T12:00:01.123456789Z", None, "card"),
+    ]
+    table = [
+        {
+            "event_id": str(number),
+            "event_time": datetime.fromisoformat(at),
+            "timestamp": text,
+            "user_id": 7,
+            "user_key": "7",
+            "amount": 6000.0,
+            "payment_method": method,
+            "location": location,
+            "is_fraud": None if number else True,
+        }
+        for number, (at, text, location, method) in enumerate(rows)
+    ]
+    pq.write_table(pa.Table.from_pylist(table), tmp_path / "silver.parquet")
+    found = asked(capsys, "--data", str(tmp_path / "silver.parquet"), "--report", str(tmp_path / "r.html"))
+    assert found["byFactor"] == {
+        "known_fraud": 0,
+        "high_amount": 3,
+        "crypto_payment": 1,
+        "high_risk_country": 1,
+        "late_night": 1,
+        "weekend": 0,
+        "velocity": 0,
+    }
+    assert set(found["off"]) == {"known_fraud"}
+    assert found["notes"] == []
+    assert (found["precision"], found["recall"]) == (1.0, 1.0)
+
+
+def test_what_cannot_be_tested_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    card_data(tmp_path / "data", 10)
+    data = str(tmp_path / "data")
+    report = ("--report", str(tmp_path / "r.html"))
+    wrong = changed(tmp_path, "wrong.yaml", factor="luck")
+    no_label = tmp_path / "bare.parquet"
+    pq.write_table(pa.table({"timestamp": [START]}), no_label)
+    (tmp_path / "text.parquet").write_text("no Parquet")
+    (tmp_path / "empty").mkdir()
+    for arguments, said in (
+        (("--data", data, "--rules", wrong), "there is no such factor"),
+        (("--data", data, "--rules", "absent.yaml"), "cannot be read"),
+        (("--data", data, "--alert", "PURPLE"), "no class PURPLE"),
+        (("--data", str(no_label)), "no column is_fraud"),
+        (("--data", str(tmp_path / "empty")), "no Parquet"),
+        (("--data", str(tmp_path / "absent.parquet")), "there is no"),
+        (("--data", str(tmp_path / "text.parquet")), "cannot be read"),
+    ):
+        capsys.readouterr()
+        assert run(["backtest", *arguments, *report]) == 2
+        assert said in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_rows_come_in_the_order_of_time_whatever_the_files_are(tmp_path: Path) -> None:
+    card_data(tmp_path / "data")
+    history = History(tmp_path / "data")
+    moments = [row.moment_ms for batch in history.batches() for row in batch]
+    assert moments == sorted(moments)
+    assert len(moments) == history.count() == 3000
+    with pytest.raises(UsageError):
+        History(tmp_path / "nothing.parquet")

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import yaml
 
-from millrace.contracts.compile import compile_bundle, compile_contracts, compile_document
+from millrace.contracts.compile import compile_bundle, compile_contracts, compile_document, parse_document
 from millrace.contracts.errors import ContractError
 from tests.support.contracts import SCHEMAS, contract, document, field
 
@@ -139,6 +139,16 @@ def test_documents_that_cannot_be(change: dict[str, Any], pointer: str) -> None:
 @pytest.mark.parametrize("made", [None, [], "text", {}])
 def test_what_is_no_contract_at_all(made: Any) -> None:
     assert problems(made)
+
+
+def test_an_escaped_character_beyond_the_first_plane_is_one_character() -> None:
+    assert parse_document(b'{"description": "\\ud83d\\ude00"}', "c") == {"description": "😀"}
+
+
+@pytest.mark.parametrize("text", [b'{"a": "\\ud83d"}', b'{"\\ude00": 1}', b"a: &a [*a]", b"\xff"])
+def test_a_text_that_json_cannot_say_is_refused(text: bytes) -> None:
+    with pytest.raises(ContractError):
+        parse_document(text, "c")
 
 
 def test_every_problem_of_every_file_is_told(tmp_path: Path) -> None:

@@ -229,8 +229,10 @@ def parse_document(text: bytes, name: str) -> Any:
     """
     try:
         document = yaml.load(text.decode("utf-8"), _OnceLoader)  # noqa: S506  it is a SafeLoader
-        # An anchor may hold itself; JSON cannot say that, and nothing that reads a contract would come to an end.
-        json.dumps(document)
+        # An anchor may hold itself; JSON cannot say that, and nothing that reads a contract would come to an end. And YAML
+        # reads an escaped pair of surrogates as two characters, JSON as the one that is meant; half a pair is none.
+        document = json.loads(json.dumps(document))
+        json.dumps(document, ensure_ascii=False).encode("utf-8")
     except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
         raise ContractError([Problem(name, "", " ".join(str(error).split()))]) from error
     return document

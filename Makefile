@@ -4,6 +4,7 @@ SHELL := /bin/sh
 
 PYTHON ?= python3
 ENV ?= dev
+REQUESTS ?= 200000
 ENVIRONMENTS := local dev staging prod
 BIN := .venv/bin
 CDK := $(BIN)/python -m cli.local.cdk
@@ -16,7 +17,7 @@ define setup
 @$(PYTHON) cli/bootstrap.py
 endef
 
-.PHONY: help up down reset test unit check lint bench synth layers deploy clean run-environment test-environment
+.PHONY: help up down reset test unit check lint bench fuzz synth layers deploy clean run-environment test-environment
 
 help: ## What there is to do
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +55,9 @@ check: lint synth ## What CI runs: lint, every environment synthesized, every te
 
 bench: test-environment ## Measure the goals of speed, each against its peer or floor; WRITE=1 writes bench/RESULTS.md
 	@$(BIN)/python -m bench $(if $(WRITE),--write) $(GOALS)
+
+fuzz: test-environment ## Send generated requests to the handler of post_events, REQUESTS of them
+	@$(BIN)/python -m tests.support.fuzz $(REQUESTS)
 
 synth: run-environment ## Synthesize every environment; no credentials, Docker or network beyond the first installation
 	@for env in $(ENVIRONMENTS); do \

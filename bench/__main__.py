@@ -14,7 +14,7 @@ from rich.table import Table
 
 from bench import report
 from bench.figure import Figure
-from millrace.contracts.compile import compile_bundle
+from layers.build import assemble_bundle
 
 HERE = Path(__file__).parent
 GOALS = sorted(path.stem for path in HERE.glob("p[0-9][0-9]_*.py"))
@@ -54,7 +54,7 @@ def table(figures: list[Figure]) -> Table:
     for heading in ("goal", "what", "ratio", "target", "pass"):
         made.add_column(heading, justify="right" if heading in ("ratio", "target") else "left")
     for figure in figures:
-        verdict = "[green]yes" if figure.passed else "[red]no"
+        verdict = "–" if not figure.held else "[green]yes" if figure.passed else "[red]no"
         made.add_row(figure.goal, figure.what, f"{figure.ratio:.3g}", figure.wanted, verdict)
     return made
 
@@ -72,7 +72,7 @@ def surroundings() -> Iterator[None]:
         POWERTOOLS_METRICS_NAMESPACE="Millrace",
     )
     with TemporaryDirectory() as folder:
-        compile_bundle(HERE.parent / "schemas", Path(folder))
+        assemble_bundle(HERE.parent / "schemas", Path(folder))
         os.environ["MILLRACE_BUNDLE"] = folder
         yield
 

@@ -82,6 +82,10 @@ def test_a_transaction_has_its_decision_with_reasons(scoring: Platform) -> None:
     assert scoring.get(DECISION, org=GLOBEX, transactionId=transaction)["status"] == 404
     assert scoring.get(DECISION, transactionId="txn_none")["status"] == 404
     assert scoring.get(DECISION, scopes="events:read", transactionId=transaction)["status"] == 403
+    trace = scoring.get("/v1/events/{eventId}/trace", eventId=event["eventId"])["body"]
+    assert trace["status"] == "complete"
+    assert trace["steps"][-1]["step"] == "scored"
+    assert trace["steps"][-1]["detail"]["riskClass"] == "HIGH"
     routed = [one for one in scoring.messages() if one["detail-type"] == "fraud.decision.made"]
     assert [one["detail"]["data"]["payload"]["riskClass"] for one in routed] == ["HIGH"]
 

@@ -127,7 +127,7 @@ def test_a_profile_counts_no_delivery_twice_and_not_the_transaction_itself() -> 
             day, element = profile.day_element(moment, velocity.id_hash(str(number)), amount)
             days.setdefault(day, set()).add(element)
     seen = {"devices": {profile.seen_elements(PAYLOAD)["devices"]}}
-    found = profile.features(days, seen, PAYLOAD, at, velocity.id_hash("1"))
+    found = profile.features(days, seen, profile.seen_elements(PAYLOAD), at, velocity.id_hash("1"))
     assert found == {
         "transactions_1d": 1,
         "transactions_7d": 2,

@@ -13,9 +13,11 @@ from millrace.contracts.registry import Registry
 from millrace.core import clock
 from millrace.core.http import Problem, Request
 from millrace.eventstore.reader import EventReader
-from millrace.fraud.decision import EVENT_TYPE, SOURCE_TYPE
+from millrace.eventstore.row import StoredEvent
+from millrace.fraud.decision import CONSUMER, EVENT_TYPE, SOURCE_TYPE
 from millrace.fraud.derive import answer
 from millrace.fraud.predict import Predictor
+from millrace.intake.derived_append import derived_id
 
 MOST = 100
 PAGE = 20
@@ -23,6 +25,13 @@ PAGE = 20
 PAGES = 5
 _PAYLOAD = re.compile(r"^/data/payload")
 _NO_EVENT = "00000000-0000-4000-8000-000000000000"
+
+
+def decision_id(event: StoredEvent) -> str | None:
+    """The id of the decision on an event; None for one that is no transaction."""
+    if event.event_type != SOURCE_TYPE:
+        return None
+    return derived_id(CONSUMER, event.org, event.event_id, EVENT_TYPE)
 
 
 class DecisionsApi:

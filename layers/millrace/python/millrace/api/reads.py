@@ -6,7 +6,7 @@ from typing import Any
 from millrace import __version__
 from millrace.api.confluent import ConfluentApi
 from millrace.api.events import EventsApi
-from millrace.api.fraud import DecisionsApi
+from millrace.api.fraud import DecisionsApi, decision_id
 from millrace.api.quarantine import QuarantineApi
 from millrace.api.router import Answer, Router
 from millrace.api.schemas import SchemasApi
@@ -31,7 +31,7 @@ def reads(
     """The router of all reads over these stores."""
     registry = contracts.load()
     reader = EventReader(dynamodb, Codec(registry.dictionary), events_table, user_events_table)
-    events = EventsApi(reader, Tracer(reader, dynamodb, metadata_table, registry.of_ref))
+    events = EventsApi(reader, Tracer(reader, dynamodb, metadata_table, registry.of_ref, decision_id))
     quarantine = QuarantineApi(QuarantineStore(dynamodb, s3, metadata_table, lake_bucket))
     schemas, confluent = SchemasApi(registry), ConfluentApi(registry)
     openapi = registry.openapi()

@@ -17,10 +17,16 @@ class Tracer:
     """Traces events of a tenant through the platform."""
 
     def __init__(
-        self, reader: EventReader, dynamodb: Any, metadata_table: str, contract_of: Callable[[str], Contract]
+        self,
+        reader: EventReader,
+        dynamodb: Any,
+        metadata_table: str,
+        contract_of: Callable[[str], Contract],
+        decision_id: Callable[[StoredEvent], str | None] = lambda _: None,
     ) -> None:
+        """`decision_id` gives the id of the fraud decision on an event; None for one that is not judged."""
         self._reader, self._dynamodb, self._table = reader, dynamodb, metadata_table
-        self._contract_of = contract_of
+        self._contract_of, self._decision_id = contract_of, decision_id
 
     def trace(self, event: StoredEvent) -> dict[str, Any]:
         """`{"eventId", "status", "steps"}`: `complete` when every step that its contract asks for is done.
@@ -47,8 +53,21 @@ class Tracer:
         if contract.route:
             expected.add("routed")
             steps.extend(self._of_log(event, "routed", receipts.ROUTED))
+        decision = self._decision_id(event)
+        if decision is not None:
+            expected.add("scored")
+            steps.extend(self._scored(event, decision))
         done = {step["step"] for step in steps} >= expected
         return {"eventId": event.event_id, "status": "complete" if done else "pending", "steps": steps}
+
+    def _scored(self, event: StoredEvent, decision_id: str) -> list[Step]:
+        found = self._reader.get(event.org, decision_id)
+        # Only what the platform itself derived from this event is its decision.
+        if found is None or found.envelope["platform"].get("derivedFrom") != event.event_id:
+            return []
+        made = found.envelope["data"]["payload"]
+        detail = {"eventId": found.event_id, "riskClass": made["riskClass"], "score": made["score"]}
+        return [_step("scored", made["decidedAt"], made["rulesVersion"], detail)]
 
     def _of_log(self, event: StoredEvent, step: str, kind: str) -> list[Step]:
         since = clock.parse(event.envelope["platform"]["receivedAt"])

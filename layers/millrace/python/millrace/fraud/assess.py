@@ -32,5 +32,5 @@ def assess(
         return decide(Inputs(payload, event_id, None, {}, happened_at), rules)
     at, own = transaction.moment_ms, transaction.hashed
     counted = velocity.counted(after.minutes, at, own, rules.window_ms)
-    known = profile.features(after.days, before.seen, payload, at, own)
+    known = profile.features(after.days, before.seen, transaction.seen, at, own)
     return decide(Inputs(payload, event_id, counted, known, happened_at), rules)

@@ -5,6 +5,7 @@ Each stage has a budget. A user's sets that cannot be had within theirs are deci
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,14 +18,13 @@ from millrace.core.errors import RetryableError
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import StoredEvent, from_item
 from millrace.fraud.assess import assess
-from millrace.fraud.decision import EVENT_TYPE, SOURCE_TYPE, Decision, moment_of
+from millrace.fraud.decision import CONSUMER, EVENT_TYPE, SOURCE_TYPE, Decision, moment_of
 from millrace.fraud.rulebook import Rulebook
 from millrace.fraud.store import FeatureStore, User
 from millrace.fraud.user import Transaction, UserSets, additions, stale
-from millrace.fraud.velocity import epoch_ms, id_hash
+from millrace.fraud.velocity import epoch_ms
 from millrace.intake.derived_append import Derived, DerivedAppender
 
-NAME = "fraud"
 IN_FLIGHT = 16
 # Rules are arithmetic: a batch that needs longer says that its machine is too small.
 DECIDE_BUDGET_MS = 50
@@ -99,7 +99,7 @@ class Scorer:
             event = from_item(delivery.item, self._codec)
             payload = event.envelope["data"]["payload"]
             moment = moment_of(payload) or event.happened_at
-            transaction = Transaction(id_hash(event.event_id), epoch_ms(moment), payload)
+            transaction = Transaction.of(event.event_id, moment, payload)
             found[(event.org, event.event_id.lower())] = _Case(event, transaction)
         return list(found.values())
 
@@ -110,18 +110,33 @@ class Scorer:
             before = _within(end, self._pool.submit(self._store.read, list(users)))
         except RetryableError as error:
             return {}, error
-        updates = {
-            user: self._pool.submit(self._add, user, [case.transaction for case in cases], before[user])
-            for user, cases in users.items()
-        }
+        left = deque(users.items())
         sets: dict[User, _Sets] = {}
-        failure: RetryableError | None = None
-        for user, update in updates.items():
+        failures: list[RetryableError] = []
+
+        def work() -> None:
+            # One task a thread, each taking users until none is left or the time is over.
+            while time.monotonic() < end:
+                try:
+                    user, cases = left.popleft()
+                except IndexError:
+                    return
+                try:
+                    after = self._add(user, [case.transaction for case in cases], before[user])
+                except RetryableError as error:
+                    failures.append(error)
+                else:
+                    sets[user] = _Sets(before[user], after)
+
+        for worker in [self._pool.submit(work) for _ in range(min(IN_FLIGHT, len(users)))]:
             try:
-                sets[user] = _Sets(before[user], _within(end, update))
+                _within(end, worker)
             except RetryableError as error:
-                failure = error
-        return sets, failure
+                failures.append(error)
+        found = dict(sets)
+        if len(found) < len(users) and not failures:
+            failures.append(_spent())
+        return found, failures[0] if failures else None
 
     def _add(self, user: User, transactions: Sequence[Transaction], before: UserSets) -> UserSets:
         now = self._now()
@@ -147,7 +162,11 @@ def _within(end: float, future: "Future[Any]") -> Any:
     try:
         return future.result(timeout=max(0.0, end - time.monotonic()))
     except TimeoutError as error:
-        raise RetryableError("features: the budget is spent") from error
+        raise _spent() from error
+
+
+def _spent() -> RetryableError:
+    return RetryableError("features: the budget is spent")
 
 
 def _derived(case: _Case, decision: Decision, at: datetime, stages: dict[str, Any]) -> Derived:
@@ -160,7 +179,7 @@ def _derived(case: _Case, decision: Decision, at: datetime, stages: dict[str, An
         "latencyMs": max(0.0, _ms((at - received_at).total_seconds())),
         "stages": stages,
     }
-    return Derived(NAME, case.event, EVENT_TYPE, payload)
+    return Derived(CONSUMER, case.event, EVENT_TYPE, payload)
 
 
 def _ms(seconds: float) -> float:

@@ -11,6 +11,8 @@ import orjson
 from millrace.fraud.rules import Facts, RuleSet, Verdict, facts_of
 from millrace.fraud.velocity import HASH_BYTES
 
+# Who derives; part of a decision's id.
+CONSUMER = "fraud"
 EVENT_TYPE = "fraud.decision.made"
 SOURCE_TYPE = "transaction.created"
 # A payload's clock that differs by more from the event's own moment is named in the features.

@@ -12,7 +12,6 @@ from millrace.fraud.decision import moment_of
 from millrace.fraud.rulebook import Rulebook
 from millrace.fraud.store import FeatureStore, User
 from millrace.fraud.user import Transaction, UserSets, additions
-from millrace.fraud.velocity import epoch_ms, id_hash
 
 IN_FLIGHT = 4
 
@@ -47,8 +46,8 @@ class Predictor:
     ) -> dict[str, Any]:
         now = clock.now()
         # No event has an id like this, so a question never stands in for one.
-        hashed = id_hash(f"predict:{payload['transaction_id']}")
-        transaction = Transaction(hashed, epoch_ms(moment_of(payload) or now), payload)
+        name = f"predict:{payload['transaction_id']}"
+        transaction = Transaction.of(name, moment_of(payload) or now, payload)
         after = None if before is None else before.with_added(additions(before, [transaction]))
         decision = assess(transaction, before, after, self._rulebook.of(org), event_id=None)
         record = decision.record()

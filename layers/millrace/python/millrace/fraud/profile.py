@@ -12,7 +12,7 @@ from millrace.fraud.rules import country_of
 from millrace.fraud.velocity import HASH_BYTES
 
 MS_PER_DAY = 86_400_000
-DAYS = 30
+WEEK, DAYS = 7, 30
 AMOUNT_BYTES = 8
 # Amounts have at most four decimals.
 UNITS = 10_000
@@ -20,6 +20,7 @@ UNITS = 10_000
 SATURATION = 200
 SEEN_BYTES = 6
 SEEN = ("devices", "merchants", "countries")
+_NEW = {"devices": "new_device", "merchants": "new_merchant", "countries": "new_country"}
 
 DaySets = Mapping[int, Collection[bytes]]
 """Day since 1970 → id hash and amount of each transaction."""
@@ -48,7 +49,7 @@ def seen_elements(payload: Mapping[str, Any]) -> dict[str, bytes]:
 def features(
     days: DaySets,
     seen: Mapping[str, Collection[bytes]],
-    payload: Mapping[str, Any],
+    own_seen: Mapping[str, bytes],
     moment_ms: int,
     own: bytes,
 ) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def features(
     Args:
         days: of the user; the transaction itself is not counted.
         seen: the devices, merchants and countries before this transaction.
-        payload: of the transaction.
+        own_seen: those of this transaction, as `seen_elements` gives them.
         moment_ms: when it happened.
         own: the hash of its id.
 
@@ -66,18 +67,26 @@ def features(
         without any), and for what it carries `new_device`, `new_merchant`, `new_country`.
     """
     today = moment_ms // MS_PER_DAY
-    counts = {1: 0, 7: 0, DAYS: 0}
-    total = 0
-    for day in range(today - DAYS + 1, today + 1):
-        amounts = [one[HASH_BYTES:] for one in days.get(day, ()) if one[:HASH_BYTES] != own]
-        total += sum(int.from_bytes(amount, "big", signed=True) for amount in amounts)
-        for length in counts:
-            if day > today - length:
-                counts[length] += len(amounts)
-    mean = round(total / counts[DAYS] / UNITS, 4) if counts[DAYS] else None
-    found: dict[str, Any] = {f"transactions_{length}d": count for length, count in counts.items()}
-    found["mean_amount_30d"] = mean
-    names = {"devices": "new_device", "merchants": "new_merchant", "countries": "new_country"}
-    for name, hashed in seen_elements(payload).items():
-        found[names[name]] = hashed not in seen.get(name, ())
+    one = seven = thirty = units = 0
+    for day, elements in days.items():
+        if not today - DAYS < day <= today:
+            continue
+        count = 0
+        for element in elements:
+            if element[:HASH_BYTES] != own:
+                count += 1
+                units += int.from_bytes(element[HASH_BYTES:], "big", signed=True)
+        thirty += count
+        if day > today - WEEK:
+            seven += count
+        if day == today:
+            one = count
+    found: dict[str, Any] = {
+        "transactions_1d": one,
+        "transactions_7d": seven,
+        "transactions_30d": thirty,
+        "mean_amount_30d": round(units / thirty / UNITS, 4) if thirty else None,
+    }
+    for name, element in own_seen.items():
+        found[_NEW[name]] = element not in seen.get(name, ())
     return found

@@ -54,6 +54,9 @@ class RuleSet:
         """`document` is what `millrace.fraud.compile` wrote; its shape was checked there."""
         self.document = document
         self.version: str = document["version"]
+        # 12 hex digits that change exactly when the rules do.
+        text = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+        self.digest = hashlib.sha256(text).hexdigest()[:DIGEST_DIGITS]
         factors: Mapping[str, Mapping[str, Any]] = document["factors"]
         self.factors = tuple(factors)
         points = {name: int(factor["points"]) for name, factor in factors.items()}
@@ -81,12 +84,6 @@ class RuleSet:
         return tuple(
             next(one["class"] for one in descending if score >= one["from"]) for score in range(most + 1)
         )
-
-    @property
-    def digest(self) -> str:
-        """12 hex digits that change exactly when the rules do."""
-        text = orjson.dumps(self.document, option=orjson.OPT_SORT_KEYS)
-        return hashlib.sha256(text).hexdigest()[:DIGEST_DIGITS]
 
     def judge(self, facts: Facts) -> Verdict:
         """The verdict on a transaction. A fact that is not known fires nothing."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from millrace.fraud import profile, velocity
@@ -24,11 +25,20 @@ class Transaction:
         hashed: of its event's id.
         moment_ms: when it happened, by its own timestamp.
         payload: of the event.
+        seen: its device, merchant and country, hashed.
     """
 
     hashed: bytes
     moment_ms: int
     payload: Mapping[str, Any]
+    seen: Mapping[str, bytes]
+
+    @classmethod
+    def of(cls, event_id: str, moment: datetime, payload: Mapping[str, Any]) -> "Transaction":
+        """The transaction of an event."""
+        return cls(
+            velocity.id_hash(event_id), velocity.epoch_ms(moment), payload, profile.seen_elements(payload)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +87,7 @@ def additions(sets: UserSets, transactions: Sequence[Transaction]) -> dict[str, 
         if amount is not None:
             day, element = profile.day_element(one.moment_ms, one.hashed, amount)
             wanted.setdefault(f"{DAY}{day}", {})[element] = None
-        for name, element in profile.seen_elements(one.payload).items():
+        for name, element in one.seen.items():
             wanted.setdefault(name, {})[element] = None
     added = {}
     for name, elements in wanted.items():

@@ -1,0 +1,80 @@
+"""Transactions posted to the deployed platform: their decisions, within seconds."""
+
+import json
+import random
+import time
+import uuid
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.e2e.conftest import command
+from tests.support import events
+from tests.support.client import Client, eventually
+
+
+def decision(client: Client, transaction: str, *, org: str = "org_acme") -> Any:
+    path = f"/v1/fraud/decisions/{transaction}"
+    return eventually(lambda: client.get(path, org=org), lambda answer: answer.status == 200, seconds=60).body
+
+
+def test_a_transaction_is_decided_within_seconds(client: Client, environ: dict[str, str]) -> None:
+    first = events.transaction(user=71_000)
+    assert client.post(first).status == 202
+    decision(client, first["data"]["payload"]["transaction_id"])  # the function is warm from here on
+
+    event = events.transaction(
+        user=71_001,
+        payload={
+            "amount": 7500,
+            "payment_method": "Crypto",
+            "location": "Pyongyang, North Korea",
+            "timestamp": "2026-11-18T12:00:00+09:00",
+        },
+    )
+    transaction = event["data"]["payload"]["transaction_id"]
+    asked = client.call("POST", "/v1/predict", body=event["data"]["payload"])
+    assert (asked.status, asked.body["riskClass"]) == (200, "HIGH")
+    posted = time.monotonic()
+    assert client.post(event).status == 202
+    made = decision(client, transaction)
+    assert time.monotonic() - posted < 20
+    assert made["reasons"] == asked.body["reasons"]
+    assert (made["score"], made["eventId"]) == (65, event["eventId"])
+    assert client.get(f"/v1/fraud/decisions/{transaction}", org="org_globex").status == 404
+    done = command("fraud", "explain", transaction, "--verify", "--json", environ=environ)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["verified"] is True
+
+
+def test_thousands_of_transactions_are_each_decided_once(client: Client) -> None:
+    rng = random.Random(uuid.uuid4().int)
+    now = datetime.now(UTC)
+    sent = {}
+    for _ in range(5000):
+        at = (now - timedelta(seconds=rng.randrange(3600))).isoformat(timespec="milliseconds")
+        event = events.transaction(user=72_000 + rng.randrange(500), timestamp=at)
+        sent[event["eventId"]] = event
+    everything = list(sent.values())
+    for begin in range(0, len(everything), 500):
+        assert client.post(everything[begin : begin + 500]).status == 202
+    again = rng.sample(everything, 300)
+    assert client.post(again).body["duplicates"] == 300
+
+    def decided() -> Counter[str]:
+        rows = client.rows("EventsTable")
+        return Counter(row["eventType"]["S"] for row in rows if row["orgId"]["S"] == "org_acme")
+
+    counts = eventually(
+        decided, lambda found: found["fraud.decision.made"] >= found["transaction.created"], seconds=100
+    )
+    assert counts["fraud.decision.made"] == counts["transaction.created"]
+    for event in rng.sample(everything, 10):
+        made = decision(client, event["data"]["payload"]["transaction_id"])
+        assert made["eventId"] == event["eventId"]
+        fired = {reason["factor"] for reason in made["reasons"]}
+        assert ("velocity" in fired) == (made["features"]["velocity"] > 5)
+    dead = client.aws("s3").list_objects_v2(
+        Bucket=client.outputs["LakeBucket"], Prefix="dead-letters/score_transactions/"
+    )
+    assert dead.get("KeyCount", 0) == 0

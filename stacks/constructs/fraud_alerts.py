@@ -47,7 +47,11 @@ class FraudAlerts(Construct):
             event_pattern=events.EventPattern(
                 source=[source],
                 detail_type=[DECISION],
-                detail={"data": {"payload": {"riskClass": list(ALERTING)}}},
+                # Derived by the platform: a decision that a client posted alerts nobody.
+                detail={
+                    "data": {"payload": {"riskClass": list(ALERTING)}},
+                    "platform": {"derivedFrom": [{"exists": True}]},
+                },
             ),
             targets=[
                 targets.SnsTopic(

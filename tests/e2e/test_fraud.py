@@ -47,7 +47,13 @@ def test_a_transaction_is_decided_within_seconds(client: Client, environ: dict[s
     assert json.loads(done.stdout.splitlines()[-1])["verified"] is True
 
 
-def test_thousands_of_transactions_are_each_decided_once(client: Client) -> None:
+def _replayed(environ: dict[str, str]) -> Any:
+    done = command("fraud", "replay", "--json", environ=environ)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_thousands_of_transactions_are_each_decided_once(client: Client, environ: dict[str, str]) -> None:
     rng = random.Random(uuid.uuid4().int)
     now = datetime.now(UTC)
     sent = {}
@@ -74,6 +80,9 @@ def test_thousands_of_transactions_are_each_decided_once(client: Client) -> None
         assert made["eventId"] == event["eventId"]
         fired = {reason["factor"] for reason in made["reasons"]}
         assert ("velocity" in fired) == (made["features"]["velocity"] > 5)
+    archived = eventually(lambda: _replayed(environ), lambda found: not found["undecided"], seconds=60)
+    assert archived["rows"] >= 5000
+    assert (archived["different"], archived["undecided"]) == (0, 0)
     dead = client.aws("s3").list_objects_v2(
         Bucket=client.outputs["LakeBucket"], Prefix="dead-letters/score_transactions/"
     )

@@ -63,7 +63,11 @@ def test_critical_and_high_reach_the_topic(every: Templates) -> None:
     assert rule["EventPattern"] == {
         "source": ["millrace.events"],
         "detail-type": ["fraud.decision.made"],
-        "detail": {"data": {"payload": {"riskClass": ["CRITICAL", "HIGH"]}}},
+        "detail": {
+            "data": {"payload": {"riskClass": ["CRITICAL", "HIGH"]}},
+            # What a client posts under this type is derived from nothing, and alerts nobody.
+            "platform": {"derivedFrom": [{"exists": True}]},
+        },
     }
     (target,) = rule["Targets"]
     assert "FraudAlertsTopic" in str(target["Arn"])

@@ -16,8 +16,8 @@ WEEK, DAYS = 7, 30
 AMOUNT_BYTES = 8
 # Amounts have at most four decimals.
 UNITS = 10_000
-# A day or a list takes no more than this: beyond it a user has no profile but a bulk of everything.
-SATURATION = 200
+# A day or a list takes no more than this: it keeps the row of whoever charges all day within a few dozen kilobytes.
+SATURATION = 64
 SEEN_BYTES = 6
 SEEN = ("devices", "merchants", "countries")
 _NEW = {"devices": "new_device", "merchants": "new_merchant", "countries": "new_country"}

@@ -13,6 +13,8 @@ ROOMY = 400
 MOST = 2000
 # Transactions that arrive up to this late are counted with those around them, whatever the row's size below MOST.
 KEPT_MINUTES = 8 * 24 * 60
+# Days are dropped some at a time, not one a day.
+SPARE_DAYS = 5
 # Removals per update, so that its expression stays far below DynamoDB's 4 KB.
 REMOVED_AT_ONCE = 60
 
@@ -93,7 +95,8 @@ def additions(sets: UserSets, transactions: Sequence[Transaction]) -> dict[str, 
     for name, elements in wanted.items():
         there = _held(sets, name)
         new = [element for element in elements if element not in there]
-        new = new[: max(0, velocity.SATURATION - len(there))]
+        most = velocity.SATURATION if _is_minute(name) else profile.SATURATION
+        new = new[: max(0, most - len(there))]
         if new:
             added[name] = new
     return added
@@ -103,7 +106,7 @@ def stale(sets: UserSets, transactions: Sequence[Transaction], window_ms: int, n
     """Attributes that a large row can do without: old minutes and days, oldest first; never what a batch counts."""
     minutes = sorted(sets.minutes)
     held = sum(len(elements) for elements in sets.minutes.values())
-    if held <= ROOMY and len(sets.days) <= 2 * profile.DAYS:
+    if held <= ROOMY and len(sets.days) <= profile.DAYS + SPARE_DAYS:
         return []
     now = now_ms // velocity.MS_PER_MINUTE
     span = window_ms // velocity.MS_PER_MINUTE + 1
@@ -117,15 +120,19 @@ def stale(sets: UserSets, transactions: Sequence[Transaction], window_ms: int, n
             dropped.append(f"{MINUTE}{minute}")
             held -= len(sets.minutes[minute])
     touched = {one.moment_ms // profile.MS_PER_DAY for one in transactions}
-    oldest = now_ms // profile.MS_PER_DAY - 2 * profile.DAYS
+    oldest = now_ms // profile.MS_PER_DAY - profile.DAYS
     dropped += [f"{DAY}{day}" for day in sorted(sets.days) if day < oldest and day not in touched]
     return dropped[:REMOVED_AT_ONCE]
+
+
+def _is_minute(name: str) -> bool:
+    return name[0] == MINUTE and name not in profile.SEEN
 
 
 def _held(sets: UserSets, name: str) -> frozenset[bytes]:
     if name in profile.SEEN:
         return sets.seen.get(name, frozenset())
-    chosen = sets.minutes if name[0] == MINUTE else sets.days
+    chosen = sets.minutes if _is_minute(name) else sets.days
     return chosen.get(int(name[1:]), frozenset())
 
 

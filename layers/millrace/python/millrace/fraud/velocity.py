@@ -49,7 +49,11 @@ def counted(sets: MinuteSets, moment_ms: int, own: bytes, window_ms: int) -> lis
     """
     after = moment_ms - window_ms
     found = []
-    for minute in range(after // MS_PER_MINUTE, moment_ms // MS_PER_MINUTE + 1):
+    first, last = after // MS_PER_MINUTE, moment_ms // MS_PER_MINUTE
+    # Most users have fewer minutes than the window.
+    for minute in sets if len(sets) <= last - first else range(first, last + 1):
+        if not first <= minute <= last:
+            continue
         for one in sets.get(minute, ()):
             at = minute * MS_PER_MINUTE + int.from_bytes(one[:OFFSET_BYTES], "big")
             hashed = one[OFFSET_BYTES:]

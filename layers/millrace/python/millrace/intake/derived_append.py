@@ -55,13 +55,14 @@ class DerivedAppender:
         """
         if not derived:
             return []
-        outcomes = self._appender.append([self._row(one, at) for one in derived])
+        received_at = clock.utc_text(at)
+        outcomes = self._appender.append([self._row(one, received_at) for one in derived])
         left = outcomes.count(Outcome.UNAVAILABLE)
         if left:
             raise RetryableError(f"append derived events: {left} of {len(outcomes)} are not stored")
         return [outcome is Outcome.ACCEPTED for outcome in outcomes]
 
-    def _row(self, derived: Derived, at: datetime) -> Item:
+    def _row(self, derived: Derived, received_at: str) -> Item:
         contract = self._registry.find(derived.event_type)
         envelope = envelope_of(derived, contract.version)
         errors = self._registry.validator(contract).errors(envelope)
@@ -69,7 +70,7 @@ class DerivedAppender:
             raise PermanentError(f"{derived.event_type} at {errors[0].pointer}: {errors[0].message}")
         envelope["platform"] = {
             "orgId": derived.source.org,
-            "receivedAt": clock.utc_text(at),
+            "receivedAt": received_at,
             # The id itself: whoever derives it again is the same request.
             "requestId": envelope["eventId"],
             "category": contract.category,

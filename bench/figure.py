@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
-ROUNDS = 9
+ROUNDS = 15
 # Each side of a round works at least this long, so that the clock's grain and a stray interrupt weigh little.
-SECONDS = 0.12
+SECONDS = 0.15
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ Environment = Literal["local", "dev", "staging", "prod"]
 class FunctionSettings(BaseModel):
     """Common to every function; each function's own fields are added by a subclass beside its handler."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built when first used: a function uses the last of a line of subclasses, and building each costs a cold start.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     environment: Environment
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from millrace.contracts import pointers
@@ -22,10 +21,10 @@ class Origin:
     received_at: datetime
     kind: str = "api"
     facts: Mapping[str, str] = field(default_factory=dict)  # what is known of the request, by name
+    received_text: str = field(init=False)  # of `received_at`, written once for all events
 
-
-# The events of a request were received at one moment.
-_received = lru_cache(maxsize=1)(clock.utc_text)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "received_text", clock.utc_text(self.received_at))
 
 
 def enrich(event: dict[str, Any], contract: Contract, origin: Origin, happened_at: datetime) -> Envelope:
@@ -47,7 +46,7 @@ def enrich(event: dict[str, Any], contract: Contract, origin: Origin, happened_a
         envelope["userId"] = user
     envelope["platform"] = {
         "orgId": origin.org,
-        "receivedAt": _received(origin.received_at),
+        "receivedAt": origin.received_text,
         "requestId": origin.request_id,
         "category": contract.category,
         "contract": contract.ref,

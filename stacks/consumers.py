@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -58,7 +59,7 @@ class ConsumersStack(Stack):
         )
         self._read_log(self._archive_events())
         self._read_log(self._route_events())
-        self._read_log(self._score_transactions(), filters=[TRANSACTIONS])
+        self._read_log(self._score_transactions(), filters=[TRANSACTIONS], fan_out=settings.fraud_fan_out)
         self._read_inserts(self._project_events())
         subscriber = SubscriberQueue(
             self,
@@ -186,9 +187,23 @@ class ConsumersStack(Stack):
         )
 
     def _read_log(
-        self, function: PlatformFunction, filters: Sequence[Mapping[str, Any]] | None = None
+        self,
+        function: PlatformFunction,
+        filters: Sequence[Mapping[str, Any]] | None = None,
+        *,
+        fan_out: bool = False,
     ) -> None:
         stream = self._storage.stream
+        source_arn = stream.stream_arn
+        if fan_out:
+            own = kinesis.CfnStreamConsumer(
+                self,
+                f"{function.node.id}FanOut",
+                consumer_name=function.node.id,
+                stream_arn=stream.stream_arn,
+            )
+            source_arn = own.attr_consumer_arn
+            function.allow("kinesis:SubscribeToShard", on=[source_arn])
         function.allow(
             "kinesis:DescribeStream",
             "kinesis:DescribeStreamSummary",
@@ -202,7 +217,7 @@ class ConsumersStack(Stack):
             f"{function.node.id}FromLog",
             fleet=self._fleet,
             function=function,
-            source_arn=stream.stream_arn,
+            source_arn=source_arn,
             maximum_age=Duration.hours(self._settings.stream.retention_hours - LOG_MARGIN_HOURS),
             failed_batches=self._storage.lake,
             filters=filters,

@@ -116,6 +116,8 @@ class EnvironmentSettings(_Settings):
     reserved_concurrency: Mapping[str, int] = Field(default_factory=dict)
     # How long fraud waits for a user's sets before it decides without them; None: as its function has it.
     features_budget_ms: int | None = None
+    # Fraud reads each shard on a line of its own, pushed to it; without, it shares the shard's reads with the others.
+    fraud_fan_out: bool = False
     omissions: frozenset[Omission] = frozenset()
 
     def omits(self, what: Omission) -> bool:
@@ -191,6 +193,7 @@ def _prod() -> EnvironmentSettings:
         throttle=ThrottleSettings(rate=2000, burst=4000),
         log_retention_days=365,
         alarms=True,
+        fraud_fan_out=True,
     )
 
 

@@ -37,7 +37,8 @@ def test_batches_come_back_whole_until_they_are_too_old(every: Templates, stem: 
         assert "StreamArn" in str(properties["EventSourceArn"])
     else:
         hours = ENVIRONMENTS[every.environment].stream.retention_hours - 6
-        assert "EventLog" in str(properties["EventSourceArn"])
+        fan_out = stem == "score_transactions" and ENVIRONMENTS[every.environment].fraud_fan_out
+        assert ("FanOut" if fan_out else "EventLog") in str(properties["EventSourceArn"])
     assert properties["MaximumRecordAgeInSeconds"] == hours * 3600
 
 
@@ -56,6 +57,13 @@ def test_fraud_sees_new_transactions_only(every: Templates) -> None:
             "dynamodb": {"NewImage": {"eventType": {"S": ["transaction.created"]}}},
         }
     }
+
+
+def test_fraud_has_a_line_of_its_own_in_prod_only(every: Templates) -> None:
+    made = every.resources("AWS::Kinesis::StreamConsumer", "consumers")
+    assert len(made) == (1 if every.environment == "prod" else 0)
+    for consumer in made.values():
+        assert "EventLog" in str(consumer["Properties"]["StreamARN"])
 
 
 def test_critical_and_high_reach_the_topic(every: Templates) -> None:

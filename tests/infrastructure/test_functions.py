@@ -170,6 +170,8 @@ def test_rights_are_exactly_those_of_the_table(every: Templates, stem: str) -> N
         wanted |= STREAM_READS[READS_A_STREAM[stem]]
         if every.environment != "local":
             wanted |= {"s3:ListBucket"}
+        if stem == "score_transactions" and ENVIRONMENTS[every.environment].fraud_fan_out:
+            wanted |= {"kinesis:SubscribeToShard"}
     assert allowed == wanted
 
 

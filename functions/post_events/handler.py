@@ -2,12 +2,13 @@
 
 import os
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools import Logger
 
 from millrace.core import clock
-from millrace.core.http import Problem, answer, problem_answer, read_request
+from millrace.core.http import FAULT, Problem, answer, problem_answer, read_request
 from millrace.core.log import logger
 from millrace.intake import answer as answers
 from millrace.intake.accept import Intake
@@ -52,6 +53,10 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         return problem_answer(request_id, problem)
     facts = {"userAgent": request.headers.get("user-agent", ""), "clientAddress": request.source_ip}
     origin = Origin(caller.org, caller.principal, request.request_id, clock.now(), facts=facts)
-    results = _intake().accept(found, origin)
+    try:
+        results = _intake().accept(found, origin)
+    except Exception:  # noqa: BLE001  a caller gets an answer, and the log the reason
+        _log().exception("fault")
+        return problem_answer(request_id, Problem(HTTPStatus.INTERNAL_SERVER_ERROR, FAULT))
     _log().info("request", extra={"org": caller.org, "events": len(results)})
     return answer(request_id, answers.body(results), status=answers.status(results))

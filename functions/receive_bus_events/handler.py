@@ -1,6 +1,7 @@
 """Edge: events that EventBridge brought into the feeder's queue."""
 
 import os
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -33,7 +34,10 @@ def _intake() -> Intake:
 
 def _receive(record: dict[str, Any]) -> None:
     """Refused is done, for it is in quarantine; `unavailable` goes back to the queue."""
-    candidate, origin = read_message(record["body"], record["messageId"], clock.now())
+    # When it was sent, not when it is delivered: a second delivery is the same request, also in quarantine.
+    sent = record.get("attributes", {}).get("SentTimestamp")
+    received_at = datetime.fromtimestamp(int(sent) / 1000, UTC) if sent else clock.now()
+    candidate, origin = read_message(record["body"], record["messageId"], received_at)
     (result,) = _intake().accept([candidate], origin)
     if result.outcome is Outcome.UNAVAILABLE:
         raise RetryableError("a store did not answer")

@@ -7,6 +7,7 @@ from millrace.access.credentials import orgs
 from millrace.core import clock
 from millrace.core.aws import client
 from millrace.core.custom_resource import ANSWER_SECONDS, respond
+from millrace.core.errors import MillraceError
 from millrace.core.log import logger
 from millrace.intake.assemble import intake, quarantine
 from millrace.intake.replay import Replayer
@@ -25,10 +26,11 @@ def _replay(event: dict[str, Any], context: Any) -> dict[str, str]:
     settings = Settings.from_environment(os.environ)
     log = logger(NAME, settings.log_level)
     store = quarantine(settings)
-    known = {
-        *orgs(client("dynamodb"), settings.metadata_table),
-        *filter(None, settings.bound_orgs.split(",")),
-    }
+    known = set(filter(None, settings.bound_orgs.split(",")))
+    try:
+        known |= set(orgs(client("dynamodb"), settings.metadata_table))
+    except MillraceError as error:
+        log.warning(str(error))
     report = replay_waiting(
         Replayer(intake(settings, log.warning), store),
         sorted(known),

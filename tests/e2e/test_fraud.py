@@ -6,11 +6,14 @@ import time
 import uuid
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from tests.e2e.conftest import command
 from tests.support import events
 from tests.support.client import Client, eventually
+
+SAMPLE = Path(__file__).parents[2] / "schemas/events/payments/fraud.decision.made/samples/v1.golden.json"
 
 
 def decision(client: Client, transaction: str, *, org: str = "org_acme") -> Any:
@@ -45,6 +48,41 @@ def test_a_transaction_is_decided_within_seconds(client: Client, environ: dict[s
     done = command("fraud", "explain", transaction, "--verify", "--json", environ=environ)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["verified"] is True
+
+
+def test_critical_and_high_are_published_and_what_a_client_claims_is_not(client: Client) -> None:
+    sqs, sns = client.aws("sqs"), client.aws("sns")
+    queue = sqs.create_queue(QueueName=f"fraud-{uuid.uuid4().hex[:8]}")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=client.outputs["FraudAlertTopic"], Protocol="sqs", Endpoint=arn)
+    quiet = events.transaction(user=73_000, payload={"timestamp": "2026-11-18T12:00:00Z"})
+    loud = events.transaction(
+        user=73_001,
+        payload={
+            "is_fraud": True,
+            "amount": 6000,
+            "payment_method": "crypto",
+            "timestamp": "2026-11-18T12:00:00Z",
+        },
+    )
+    claimed = json.loads(SAMPLE.read_text())[0]
+    claimed["data"]["payload"].update(riskClass="CRITICAL", transactionId="txn_claimed")
+    claim = {**claimed, "eventId": events.new_id(), "timestamp": events.moment()}
+    assert client.post([claim, quiet, loud]).body["accepted"] == 3
+    seen: list[Any] = []
+
+    def published() -> list[Any]:
+        for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
+            detail = json.loads(json.loads(message["Body"])["Message"])["detail"]
+            seen.append(detail["data"]["payload"])
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return seen
+
+    wanted = loud["data"]["payload"]["transaction_id"]
+    eventually(published, lambda found: wanted in {one["transactionId"] for one in found}, seconds=60)
+    decision(client, quiet["data"]["payload"]["transaction_id"])
+    assert {(one["transactionId"], one["riskClass"]) for one in published()} == {(wanted, "CRITICAL")}
+    assert client.get("/v1/fraud/decisions/txn_claimed").status == 404
 
 
 def _replayed(environ: dict[str, str]) -> Any:

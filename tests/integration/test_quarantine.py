@@ -1,6 +1,7 @@
 """Refused events: kept whole, listed, read, repaired, tried, replayed once, discarded."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -128,9 +129,8 @@ def test_a_patch_that_does_not_apply_leaves_the_event_open(running: Platform) ->
     assert (done["stillFailing"], done["results"][0]["errors"][0]["code"]) == (1, "rule")
 
 
-def test_discard_needs_a_filter_and_a_tenant_touches_its_own(running: Platform) -> None:
+def test_a_tenant_discards_and_replays_its_own(running: Platform) -> None:
     refused = running.post([broken(), broken()])["body"]["results"]
-    assert running.call(DISCARD, {"filter": {}})["status"] == 400
     assert (
         running.call(DISCARD, {"filter": {"eventType": "order.created"}}, org=GLOBEX)["body"]["matched"] == 0
     )
@@ -147,3 +147,105 @@ def test_discard_needs_a_filter_and_a_tenant_touches_its_own(running: Platform) 
 )
 def test_a_wrong_body_is_a_400(running: Platform, body: bytes) -> None:
     assert running.call(REPLAY, body)["status"] == 400
+
+
+def test_a_message_delivered_twice_is_kept_once_and_blocks_nothing(running: Platform) -> None:
+    body = {
+        "org": "org_acme",
+        "binding": "B",
+        "eventType": "",
+        "id": "1",
+        "source": "s",
+        "time": events.moment(),
+    }
+    record = {
+        "messageId": "m-1",
+        "body": json.dumps({**body, "detail": {"eventType": "no.such"}}),
+        "eventSource": "aws:sqs",
+        "attributes": {"SentTimestamp": str(int(time.time() * 1000))},
+    }
+    for _ in range(2):
+        assert (
+            running.functions["receive_bus_events"].handler({"Records": [record]}, None)["batchItemFailures"]
+            == []
+        )
+        time.sleep(0.005)
+    (item,) = running.get(LIST)["body"]["items"]
+    assert running.get(ONE, id=item["quarantineId"])["status"] == 200
+    assert running.call(REPLAY, {"filter": {}})["body"]["stillFailing"] == 1
+
+
+def test_rows_whose_object_is_gone_and_rows_whose_time_is_over_are_in_nobodys_way(running: Platform) -> None:
+    first = running.post(broken())["body"]["results"][0]["quarantineId"]
+    second = running.post(broken())["body"]["results"][0]["quarantineId"]
+    for key in running.objects("quarantine/"):
+        running.s3.delete_object(Bucket="lake", Key=key)
+        break
+    found = [running.get(ONE, id=one)["status"] for one in (first, second)]
+    assert sorted(found) == [200, 404]
+    assert running.call(REPLAY, {"filter": {}, "patch": FIX})["body"]["replayed"] == 1
+    for row in running.rows("Metadata"):
+        if "#quarantine#" in row["entityTypeKey"]["S"]:
+            running.dynamodb.put_item(TableName="Metadata", Item={**row, "expiresAt": {"N": "1"}})
+    assert running.get(LIST)["body"]["items"] == []
+    assert running.get(ONE, id=second)["status"] == running.get(ONE, id=first)["status"] == 404
+
+
+def test_a_deep_event_stands_in_no_replays_way(running: Platform) -> None:
+    deep = json.dumps(broken()).replace('"payload": {', '"payload": {"x": ' + "[" * 300 + "]" * 300 + ", ", 1)
+    running.post(f"[{deep},{json.dumps(broken())}]".encode())
+    done = running.call(REPLAY, {"filter": {}, "patch": FIX})["body"]
+    assert (done["matched"], done["replayed"], done["stillFailing"]) == (2, 1, 1)
+
+
+def test_a_patch_that_grows_without_end_is_stopped(running: Platform) -> None:
+    running.post(broken(region="r"))
+    copies = [{"op": "add", "path": "/x", "value": ["abcdefgh"]}]
+    copies += [{"op": "copy", "from": "/x", "path": "/x/-"}] * 45
+    done = running.call(REPLAY, {"filter": {}, "patch": copies})["body"]
+    assert done["results"][0]["errors"][0]["message"].endswith("grows too large")
+    assert running.call(REPLAY, {"filter": {}, "patch": copies * 2})["status"] == 400
+    assert (
+        running.call(REPLAY, {"filter": {}, "patch": [{"op": "add", "path": "/x", "value": "y" * 70_000}]})[
+            "status"
+        ]
+        == 413
+    )
+
+
+def test_a_replay_keeps_who_sent_the_event_first(running: Platform) -> None:
+    event = broken()
+    running.post(event)
+    running.call(REPLAY, {"filter": {}, "patch": FIX}, principal="the operator")
+    stored = running.get("/v1/events/{eventId}", eventId=event["eventId"])["body"]
+    assert stored["eventSource"] == "shop of org_acme"
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ({"to": "2099-01-01T00:00:00Z"}, 200),
+        ({"to": "0001-01-02T00:00:00Z"}, 200),
+        ({"from": "0001-01-02T00:00:00Z"}, 200),
+        ({"limit": "000001999" + "9" * 5000}, 400),
+        ({"limit": "0000019"}, 400),
+        ({"cursor": "WyJhIiwieCJd"}, 400),
+    ],
+)
+def test_odd_bounds_are_answered(running: Platform, query: dict[str, str], status: int) -> None:
+    running.post(broken())
+    found = running.get(LIST, query=query)
+    assert found["status"] == status
+    if "to" in query and status == 200:
+        assert len(found["body"]["items"]) == (1 if query["to"] > "2026" else 0)
+
+
+def test_an_id_of_another_age_matches_nothing(running: Platform) -> None:
+    for identifier in ("e677d21fdbff" + "0" * 24, "f" * 36, "nonsense"):
+        assert running.call(REPLAY, {"filter": {"quarantineId": identifier}})["body"]["matched"] == 0
+
+
+def test_raw_that_json_would_blow_up_is_base64(running: Platform) -> None:
+    refused = running.post(b"\x01" * 1_500_000)["body"]["results"][0]["quarantineId"]
+    found = running.get(ONE, id=refused)["body"]
+    assert (found["rawEncoding"], len(found["raw"])) == ("base64", 2_000_000)

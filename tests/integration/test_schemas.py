@@ -29,6 +29,20 @@ def test_every_contract_is_listed_and_read_in_every_form(running: Platform) -> N
         assert (odcs["kind"], odcs["version"]) == ("DataContract", item["version"])
 
 
+def test_the_list_pages(running: Platform) -> None:
+    whole = [item["eventType"] for item in running.get("/v1/schemas")["body"]["items"]]
+    seen: list[str] = []
+    query = {"limit": "10"}
+    for _ in range(10):
+        page = running.get("/v1/schemas", query=query)["body"]
+        seen += [item["eventType"] for item in page["items"]]
+        if page["cursor"] is None:
+            break
+        query["cursor"] = page["cursor"]
+    assert seen == whole
+    assert running.get("/v1/schemas", query={"cursor": "x"})["status"] == 400
+
+
 def test_protobuf_is_text(running: Platform) -> None:
     event = {"type": "order.created", "version": "1"}
     found = running.text(ONE, query={"format": "protobuf"}, **event)
@@ -42,6 +56,8 @@ def test_protobuf_is_text(running: Platform) -> None:
         ("no.such", "1", {}, 404),
         ("order.created", "9", {}, 404),
         ("order.created", "1.999", {}, 404),
+        ("order.created", "1.0.99", {}, 404),
+        ("order.created", "01", {}, 404),
         ("order.created", "latest", {}, 404),
         ("order.created", "1", {"format": "thrift"}, 400),
         ("order.created", "1", {"colour": "red"}, 400),
@@ -122,6 +138,7 @@ def test_a_new_type_or_major_breaks_nobody(running: Platform) -> None:
         (b"[]", "application/json", 400),
         (b"kind: DataContract", "application/yaml", 400),
         (b"a: &a [*a]", "application/yaml", 400),
+        (b"a: &a [x]\nb: &b [*a,*a]\nc: &c [*b,*b]\n", "application/yaml", 400),
         (b"\xff", "application/yaml", 400),
         (b"{}", "text/plain", 415),
         (b" " * 300_000, "application/json", 413),

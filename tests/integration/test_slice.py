@@ -202,3 +202,19 @@ def test_the_request_enriches_metadata_only_where_the_contract_asks(running: Pla
     assert running.get(EVENT, eventId=order["eventId"])["body"]["data"] == order["data"]
     # What the request adds says nothing about whether an event is the same.
     assert running.request(json.dumps(registered).encode(), user_agent="another")["body"]["duplicates"] == 1
+
+
+def test_a_page_ends_where_an_answer_would_be_too_large(running: Platform) -> None:
+    sent = [events.order(payload={"note": "x" * 220_000}) for _ in range(30)]
+    for at in range(0, 30, 15):
+        assert running.post(sent[at : at + 15])["status"] == 202
+    seen: list[str] = []
+    query = {"eventType": "order.created"}
+    for _ in range(5):
+        page = running.get(LIST, query=query)["body"]
+        assert len(json.dumps(page)) < 5_000_000
+        seen += ids(page["items"])
+        if page["cursor"] is None:
+            break
+        query["cursor"] = page["cursor"]
+    assert sorted(seen) == sorted(ids(sent))

@@ -170,10 +170,13 @@ class Platform:
         function: str = "replay_quarantine",
         org: str = ACME,
         content_type: str = "application/json",
+        principal: str | None = None,
         scopes: str = " ".join(ALL_SCOPES),
     ) -> dict[str, Any]:
         """Posts to a call other than `/v1/events`."""
         event = _call(f"POST {path}", org, scopes, headers={"Content-Type": content_type})
+        if principal is not None:
+            event["requestContext"]["authorizer"]["lambda"]["principal"] = principal
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         event["body"], event["isBase64Encoded"] = base64.b64encode(raw).decode(), True
         return _answer(self.functions[function].handler(event, None))

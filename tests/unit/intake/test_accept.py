@@ -1,5 +1,6 @@
 """Each event gets its own answer, whatever its neighbours and the stores do."""
 
+import json
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -243,11 +244,16 @@ def test_too_deep_is_answered_and_kept(world: World) -> None:
     for _ in range(300):
         deep = [deep]
     event = {**order(), "data": {"payload": {"a": deep}}}
-    answered = world.intake.accept(
-        [Candidate(0, event, body=b"the body")], Origin("org_acme", "shop", "r", NOW)
-    )
-    assert [error.code for error in answered[0].errors] == ["malformed"]
-    assert world.kept.entries[0].raw == b"the body"
+    answered = world.send(event, order())
+    assert statuses(answered) == ["rejected", "accepted"]
+    assert codes(answered) == [("", "malformed")]
+    assert json.loads(world.kept.entries[0].raw) == event
+
+
+def test_names_that_a_client_made_up_are_cut_in_answers(world: World) -> None:
+    answered = world.send({**order(), **{"~" * 13_000 + str(number): 1 for number in range(18)}})
+    assert statuses(answered) == ["rejected"]
+    assert max(len(pointer) for pointer, _ in codes(answered)) <= 256
 
 
 def test_the_stored_row_holds_what_was_sent(world: World) -> None:

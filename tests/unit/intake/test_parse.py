@@ -97,10 +97,11 @@ def test_one_event_over_the_limit_is_413(kind: str) -> None:
     assert raised.value.status == 413
 
 
-def test_an_event_too_deep_to_write_keeps_the_body_it_came_in() -> None:
-    body = b'[{"a":' + b"[" * 500 + b"]" * 500 + b"}]"
-    (only,) = candidates(body, JSON)
-    assert only.raw_bytes() == body
+def test_an_event_too_deep_for_the_writer_is_written_by_itself() -> None:
+    deep = b'{"a":1,"b":[],"c":{"d":"x\\u0000\xc3\xa9","e":[true,null,1.5,' + b"[" * 500 + b"]" * 500 + b"]}}"
+    found = candidates(b"[" + deep + b"," + deep + b"]", JSON)
+    assert [json.loads(candidate.raw_bytes()) for candidate in found] == [json.loads(deep)] * 2
+    assert found[0].raw_bytes() == deep
 
 
 def test_gzip_is_inflated_and_a_bomb_is_not() -> None:
@@ -119,6 +120,7 @@ def test_gzip_is_inflated_and_a_bomb_is_not() -> None:
         (b"x" * (limits.BYTES_PER_REQUEST + 1), "identity", 413),
         (b"not gzip", "gzip", 400),
         (gzip.compress(b"{}" * 100)[:-12], "gzip", 400),
+        (gzip.compress(b"") * 1000, "gzip", 400),
         (zlib.compress(b"{}"), "deflate", 415),
         (b"{}", "br", 415),
     ],

@@ -3,13 +3,18 @@
 from http import HTTPStatus
 from typing import Any
 
+import orjson
+
 from millrace.api import params
+from millrace.core import keys
 from millrace.core.http import Problem, Request
 from millrace.eventstore import cursor as cursors
-from millrace.eventstore.reader import EventReader, Index
+from millrace.eventstore.reader import EventReader, Index, Page
 from millrace.eventstore.row import StoredEvent
 from millrace.eventstore.trace import Tracer
 
+# A function answers at most 6 MB, in which the body stands as escaped text.
+BYTES = 4 * 1024 * 1024
 FILTERS = ("eventType", "userId", "correlationId", "sessionId", "entity")
 
 
@@ -51,8 +56,9 @@ class EventsApi:
             params.limit(request),
             after,
         )
-        following = cursors.encode(org, query, page.next) if page.next is not None else None
-        return {"items": [event.envelope for event in page.events], "cursor": following}
+        events, after = _fitting(page)
+        following = cursors.encode(org, query, after) if after is not None else None
+        return {"items": [event.envelope for event in events], "cursor": following}
 
     def _event(self, request: Request) -> StoredEvent:
         identifier = request.path.get("eventId", "")
@@ -76,3 +82,14 @@ class EventsApi:
         if not entity or not identifier:
             raise Problem(HTTPStatus.BAD_REQUEST, "entity is a name and an id, like order:A-17")
         return self._reader.of_entity(org, entity, identifier)
+
+
+def _fitting(page: Page) -> tuple[list[StoredEvent], str | None]:
+    """As many events as an answer can carry, and where the next page starts. One event always fits."""
+    size = 0
+    for number, event in enumerate(page.events):
+        size += len(orjson.dumps(event.envelope))
+        if size > BYTES and number:
+            last = page.events[number - 1]
+            return page.events[:number], keys.sort(last.happened_at, last.event_id)
+    return page.events, page.next

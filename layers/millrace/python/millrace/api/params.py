@@ -47,6 +47,6 @@ def limit(request: Request) -> int:
         Problem: 400, no such number.
     """
     text = request.query.get("limit", str(LIMIT))
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= MOST):
+    if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MOST):
         raise Problem(HTTPStatus.BAD_REQUEST, f"limit must be a number from 1 to {MOST}")
     return int(text)

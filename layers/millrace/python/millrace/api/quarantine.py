@@ -8,7 +8,7 @@ from millrace.api import params
 from millrace.core import clock
 from millrace.core.http import Problem, Request
 from millrace.eventstore import cursor as cursors
-from millrace.quarantine.entry import KEPT_DAYS
+from millrace.quarantine.entry import KEPT_DAYS, moment_of
 from millrace.quarantine.store import Filter, QuarantineStore
 
 
@@ -27,8 +27,9 @@ class QuarantineApi:
         if "cursor" in request.query:
             try:
                 after = cursors.decode(org, query, request.query["cursor"])
-            except cursors.BadCursorError as error:
-                raise Problem(HTTPStatus.BAD_REQUEST, str(error)) from error
+                moment_of(after)
+            except (ValueError, OverflowError) as error:
+                raise Problem(HTTPStatus.BAD_REQUEST, "the cursor is not of this query") from error
         until = params.moment(request, "to") or clock.now() + timedelta(minutes=1)
         wanted = Filter(
             since=params.moment(request, "from") or clock.now() - timedelta(days=KEPT_DAYS),

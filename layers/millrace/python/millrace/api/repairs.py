@@ -13,6 +13,7 @@ from millrace.intake.replay import EVENTS_PER_CALL, BadPatchError, Replayer
 from millrace.quarantine.entry import KEPT_DAYS
 from millrace.quarantine.store import Filter, QuarantineStore
 
+BYTES = 64 * 1024
 _FILTERS = ("eventType", "code", "from", "to", "quarantineId")
 
 
@@ -38,8 +39,6 @@ class RepairsApi:
     def discard(self, request: Request) -> dict[str, Any]:
         """Closes what matches without replaying it, at most 500; it stays readable until its time is over."""
         asked = _body(request, ("filter",))
-        if not asked.get("filter"):
-            raise Problem(HTTPStatus.BAD_REQUEST, "discard needs a filter: name what is to be discarded")
         caller = request.authenticated
         matched, discarded, more = self._quarantine.discard(
             caller.org, _filter(asked), EVENTS_PER_CALL, caller.principal
@@ -51,12 +50,14 @@ class RepairsApi:
                 "discard",
                 caller.principal,
                 request.request_id,
-                {**report, "filter": asked["filter"]},
+                {**report, "filter": asked.get("filter", {})},
             )
         return report
 
 
 def _body(request: Request, known: tuple[str, ...]) -> dict[str, Any]:
+    if len(request.body) > BYTES:
+        raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body holds at most {BYTES} bytes")
     try:
         asked = orjson.loads(request.body or b"{}")
     except orjson.JSONDecodeError as error:

@@ -1,11 +1,12 @@
 """From a route to the function that answers it, with the right that the API's own document asks for."""
 
+import traceback
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from millrace.core.errors import MillraceError
-from millrace.core.http import Document, Problem, Request, answer, problem_answer, read_request
+from millrace.core.http import FAULT, Document, Problem, Request, answer, problem_answer, read_request
 
 Answer = Callable[[Request], object]
 METHODS = ("get", "post", "put", "delete")
@@ -50,6 +51,10 @@ class Router:
                 headers={"retry-after": "1"},
             )
             return problem_answer(request_id, unavailable)
+        except Exception as error:  # noqa: BLE001  a caller gets an answer, and the log the reason
+            self._log("".join(traceback.format_exception(error)))
+            fault = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, FAULT)
+            return problem_answer(request_id, fault)
 
     def _answer(self, request: Request) -> object:
         found = self._answers.get(request.route)

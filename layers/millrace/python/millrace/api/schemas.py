@@ -7,8 +7,11 @@ from typing import Any
 from millrace.api import params
 from millrace.contracts import avro, json_schema, protobuf
 from millrace.contracts.contract import Contract
-from millrace.contracts.registry import Registry, UnknownType, UnknownVersion
+from millrace.contracts.registry import Registry
 from millrace.core.http import Document, Problem, Request
+from millrace.eventstore import cursor as cursors
+
+_QUERY = {"list": "schemas"}
 
 
 class SchemasApi:
@@ -27,11 +30,17 @@ class SchemasApi:
 
     def list(self, request: Request) -> dict[str, Any]:
         """Every contract in force, by type and version."""
-        params.only(request, ())
-        contracts = sorted(
-            self._registry.contracts, key=lambda contract: (contract.event_type, contract.major)
-        )
-        return {"items": [_summary(contract) for contract in contracts], "cursor": None}
+        params.only(request, ("limit", "cursor"))
+        limit, org, after = params.limit(request), request.authenticated.org, ""
+        if "cursor" in request.query:
+            try:
+                after = cursors.decode(org, _QUERY, request.query["cursor"])
+            except cursors.BadCursorError as error:
+                raise Problem(HTTPStatus.BAD_REQUEST, str(error)) from error
+        contracts = sorted((c for c in self._registry.contracts if c.name > after), key=lambda c: c.name)
+        page = contracts[:limit]
+        following = cursors.encode(org, _QUERY, page[-1].name) if len(contracts) > limit else None
+        return {"items": [_summary(contract) for contract in page], "cursor": following}
 
     def get(self, request: Request) -> Document:
         """A contract as JSON Schema, Avro, Protocol Buffers, or as it was written (ODCS, in JSON)."""
@@ -39,11 +48,11 @@ class SchemasApi:
         export = self._formats.get(request.query.get("format", "jsonschema"))
         if export is None:
             raise Problem(HTTPStatus.BAD_REQUEST, f"format must be one of {', '.join(self._formats)}")
-        try:
-            contract = self._registry.find(request.path.get("type", ""), request.path.get("version", ""))
-        except (UnknownType, UnknownVersion) as error:
-            raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
-        return export(contract)
+        wanted = request.path.get("version", "")
+        for contract in self._registry.majors(request.path.get("type", "")).values():
+            if wanted in (str(contract.major), contract.version):
+                return export(contract)
+        raise Problem(HTTPStatus.NOT_FOUND, "no contract has this type and version")
 
 
 def _summary(contract: Contract) -> dict[str, Any]:

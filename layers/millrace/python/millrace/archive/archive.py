@@ -32,6 +32,8 @@ class Archive:
             RetryableError: the lake or Metadata did not take it.
         """
         first, last = deliveries[0], deliveries[-1]
+        # The newest arrival: whoever looks for an event begins shortly before its acceptance.
+        newest = max(delivery.arrived_at for delivery in deliveries)
         parts: dict[tuple[str, str, str], dict[str, StoredEvent]] = defaultdict(dict)
         for delivery in deliveries:
             event = from_item(delivery.item, self._codec)
@@ -49,7 +51,7 @@ class Archive:
                 org=org,
                 kind=receipts.MANIFEST,
                 day=day,
-                place=receipts.place(first.arrived_at, first.shard, first.sequence, last.sequence, category),
+                place=receipts.place(newest, first.shard, first.sequence, last.sequence, category),
                 at=clock.now(),
                 ids=tuple(events),
                 version=__version__,

@@ -50,6 +50,16 @@ _OnceLoader.yaml_implicit_resolvers = {
 }
 
 
+class _PlainLoader(_OnceLoader):
+    """For what comes from outside: an alias could stand for more than any memory holds."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """A node that is written out."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.composer.ComposerError(None, None, "a contract has no aliases", None)
+        return super().compose_node(parent, index)
+
+
 # The folder of the bundle with each contract as its author wrote it, in JSON.
 ODCS = "odcs"
 
@@ -218,17 +228,17 @@ def _standard_errors(document: Any) -> list[tuple[str, str]]:
 
 
 def _yaml(path: Path, name: str) -> Any:
-    return parse_document(path.read_bytes(), name)
+    return parse_document(path.read_bytes(), name, _OnceLoader)
 
 
-def parse_document(text: bytes, name: str) -> Any:
+def parse_document(text: bytes, name: str, loader: type[_OnceLoader] = _PlainLoader) -> Any:
     """The document of a file, YAML or JSON, without looking at what it says.
 
     Raises:
         ContractError: the bytes are no YAML, or what they say is no JSON.
     """
     try:
-        document = yaml.load(text.decode("utf-8"), _OnceLoader)  # noqa: S506  it is a SafeLoader
+        document = yaml.load(text.decode("utf-8"), loader)  # noqa: S506  it is a SafeLoader
         # An anchor may hold itself; JSON cannot say that, and nothing that reads a contract would come to an end. And YAML
         # reads an escaped pair of surrogates as two characters, JSON as the one that is meant; half a pair is none.
         document = json.loads(json.dumps(document))

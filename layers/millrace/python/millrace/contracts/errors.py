@@ -33,6 +33,9 @@ class UnknownVersion(PermanentError):  # noqa: N818
     """The event type has no contract of this version."""
 
 
+MAX_POINTER = 256
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """One thing wrong in an event.
@@ -46,3 +49,7 @@ class FieldError:
     pointer: str
     code: str
     message: str
+
+    def to_json(self) -> dict[str, str]:
+        """The form of the interface. A pointer may hold names that a client made up, so it is cut."""
+        return {"pointer": self.pointer[:MAX_POINTER], "code": self.code, "message": self.message}

@@ -6,10 +6,10 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-# A connection that has not opened in 2 s or answered in 5 s is worth another try; the standard mode
+# A connection that has not opened in 1 s or answered in 3 s is worth another try; the standard mode
 # spreads three tries with jitter, which keeps one call well inside the shortest function's time.
-CONNECT_SECONDS = 2
-READ_SECONDS = 5
+CONNECT_SECONDS = 1
+READ_SECONDS = 3
 ATTEMPTS = 3
 CONNECTIONS = 32
 

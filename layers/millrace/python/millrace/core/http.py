@@ -10,6 +10,7 @@ import orjson
 
 PROBLEM = "application/problem+json"
 JSON = "application/json"
+FAULT = "a fault of ours; it is in the log under this request's id"
 
 
 class Problem(Exception):  # noqa: N818  the name RFC 9457 gives it

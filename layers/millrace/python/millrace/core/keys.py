@@ -13,19 +13,9 @@ def escape(value: str) -> str:
     return value.replace("%", "%25").replace(SEPARATOR, "%23")
 
 
-def unescape(part: str) -> str:
-    """The inverse of `escape`."""
-    return part.replace("%23", SEPARATOR).replace("%3A", ":").replace("%25", "%")
-
-
 def join(*parts: str) -> str:
     """One key value from its parts, each escaped."""
     return SEPARATOR.join([escape(part) for part in parts])
-
-
-def split(key: str) -> list[str]:
-    """The parts of a key value, unescaped."""
-    return [unescape(part) for part in key.split(SEPARATOR)]
 
 
 def event(org: str, event_id: str) -> str:

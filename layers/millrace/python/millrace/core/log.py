@@ -5,18 +5,10 @@ The line of each invocation also serves the local emulator, which waits 50 ms fo
 
 from functools import cache
 
-from aws_lambda_powertools import Logger, Metrics
-
-NAMESPACE = "Millrace"
+from aws_lambda_powertools import Logger
 
 
 @cache
 def logger(service: str, level: str = "INFO") -> Logger:
     """The structured logger of a function; `service` is the function's stem."""
     return Logger(service=service, level=level)
-
-
-@cache
-def metrics(service: str) -> Metrics:
-    """The metrics of a function, written as one embedded-metric-format line when flushed."""
-    return Metrics(namespace=NAMESPACE, service=service)

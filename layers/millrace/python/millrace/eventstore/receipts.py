@@ -5,7 +5,7 @@ what was accepted with what arrived, and to plan a run of the pipeline.
 """
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -118,9 +118,3 @@ def read(
         if "LastEvaluatedKey" not in page:
             return
         query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
-
-
-def ids_of(item: Item) -> Sequence[str]:
-    """The event ids of a row."""
-    packed = bytes(item["ids"]["B"])
-    return [str(uuid.UUID(bytes=packed[at : at + _ID_BYTES])) for at in range(0, len(packed), _ID_BYTES)]

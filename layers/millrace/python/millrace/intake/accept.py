@@ -1,7 +1,7 @@
 """The whole way of a request's events: each judged by itself, appended together, the refused kept."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import orjson
@@ -124,7 +124,8 @@ class Intake:
         if isinstance(verdict, Refused):
             result.outcome, result.errors = Outcome.REJECTED, verdict.errors
             return
-        envelope = enrich(candidate.event, verdict.contract, origin, verdict.happened_at)
+        sender = origin if candidate.principal is None else replace(origin, principal=candidate.principal)
+        envelope = enrich(candidate.event, verdict.contract, sender, verdict.happened_at)
         case.item = to_item(envelope, verdict.contract, fingerprint(canonical_event, tenant_key), self._codec)
 
     def _append(self, valid: list[_Case]) -> None:
@@ -197,11 +198,10 @@ def _entry(case: _Case, origin: Origin) -> Entry:
         quarantine_id=quarantine_id(origin.request_id, case.candidate.index, origin.received_at),
         index=case.candidate.index,
         raw=case.candidate.raw_bytes(),
-        errors=tuple(
-            {"pointer": e.pointer, "code": e.code, "message": e.message} for e in case.result.errors
-        ),
+        errors=tuple(e.to_json() for e in case.result.errors),
         event_id=_text(event.get("eventId")),
         event_type=_text(event.get("eventType")),
         version=_text(event.get("version")),
         contract=case.contract.ref if case.contract is not None else None,
+        principal=origin.principal,
     )

@@ -47,7 +47,5 @@ def _one(result: Result) -> dict[str, Any]:
     if result.quarantine_id is not None:
         answer["quarantineId"] = result.quarantine_id
     if result.errors:
-        answer["errors"] = [
-            {"pointer": e.pointer, "code": e.code, "message": e.message} for e in result.errors
-        ]
+        answer["errors"] = [e.to_json() for e in result.errors]
     return answer

@@ -1,5 +1,6 @@
 """The one conditional write that accepts an event. The first write of an id wins, in whichever copy it came."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -48,14 +49,16 @@ class TableAppender:
         outcomes = [Outcome.UNAVAILABLE] * len(items)
         # One task a thread, each taking rows until none is left: a task a row would cost as much as judging it.
         workers = min(limits.IN_FLIGHT, len(items))
-        tasks = [self._pool.submit(self._put_some, left, outcomes) for _ in range(workers)]
+        end = time.monotonic() + limits.APPEND_SECONDS
+        tasks = [self._pool.submit(self._put_some, left, outcomes, end) for _ in range(workers)]
         wait(tasks)
         for task in tasks:
             task.result()
         return outcomes
 
-    def _put_some(self, left: deque[tuple[int, Item]], outcomes: list[Outcome]) -> None:
-        while True:
+    def _put_some(self, left: deque[tuple[int, Item]], outcomes: list[Outcome], end: float) -> None:
+        # Rows that time does not suffice for stay unavailable: the client gets its answer before the gateway gives up.
+        while time.monotonic() < end:
             try:
                 index, item = left.popleft()
             except IndexError:

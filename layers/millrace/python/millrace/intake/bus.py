@@ -8,7 +8,7 @@ import orjson
 from millrace.core.errors import PermanentError
 from millrace.intake.derived import event_id
 from millrace.intake.enrich import Origin
-from millrace.intake.parse import Candidate, parse_one
+from millrace.intake.parse import Candidate, parse_one, write
 
 KIND = "eventbridge"
 
@@ -41,7 +41,7 @@ def read_message(body: str, message_id: str, received_at: datetime) -> tuple[Can
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise PermanentError(f"no message of a binding: {type(error).__name__}: {error}") from error
     # Written and read again: the same exactness is asked of an event from the bus as of a posted one.
-    return parse_one(0, orjson.dumps(event)), origin
+    return parse_one(0, write(event)), origin
 
 
 def _wrapped(said: dict[str, Any], org: str) -> dict[str, Any]:

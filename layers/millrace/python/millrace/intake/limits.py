@@ -9,3 +9,5 @@ AHEAD = timedelta(minutes=15)
 # What orjson can write again: deeper events could be read but never stored.
 NESTING = 250
 IN_FLIGHT = 32
+# After this no further put is begun; one that has begun ends within 13 s, and the function has 29.
+APPEND_SECONDS = 12.0

@@ -2,7 +2,7 @@
 
 import io
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
@@ -19,6 +19,8 @@ JSON_TYPES = ("application/json",)
 # as nineteen zeros among digits made zeros: a sixteenth of the time that a regular expression takes for each body.
 _DIGITS_TO_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG_INTEGER = b"0" * 19
+# Each member is a copy of what is left; nobody who writes a file needs more than a few.
+GZIP_MEMBERS = 256
 _LARGEST = 2**63 - 1
 
 
@@ -30,19 +32,40 @@ class Candidate:
     event: Any
     raw: bytes | None = None
     error: FieldError | None = None
-    body: bytes = b""
+    principal: str | None = None  # who sent it first, where that is not who sends it now
 
     def raw_bytes(self) -> bytes:
-        """The event as it came; for one of an array, written again by the parser that read it.
+        """The event as it came; for one of an array, written again by the parser that read it."""
+        return self.raw if self.raw is not None else write(self.event)
 
-        An event that nests too deep to be written again is given with the whole body it came in.
-        """
-        if self.raw is not None:
-            return self.raw
-        try:
-            return orjson.dumps(self.event)
-        except orjson.JSONEncodeError:
-            return self.body
+
+def write(value: Any) -> bytes:
+    """JSON of a parsed value, also of one that nests deeper than orjson writes."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return b"".join(_pieces(value))
+
+
+def _pieces(value: Any) -> Iterator[bytes]:
+    """Without recursion: bytes on the stack are text, everything else is still to be written."""
+    left: list[Any] = [value]
+    while left:
+        item = left.pop()
+        if isinstance(item, bytes):
+            yield item
+        elif isinstance(item, dict):
+            yield b"{"
+            left.append(b"}")
+            for number, (name, inner) in reversed(list(enumerate(item.items()))):
+                left += [inner, (b"," if number else b"") + orjson.dumps(name) + b":"]
+        elif isinstance(item, list):
+            yield b"["
+            left.append(b"]")
+            for number, inner in reversed(list(enumerate(item))):
+                left += [inner, b","] if number else [inner]
+        else:
+            yield orjson.dumps(item)
 
 
 def body_of(body: bytes, headers: Mapping[str, str]) -> bytes:
@@ -67,7 +90,9 @@ def _inflate(body: bytes) -> bytes:
     inflated = io.BytesIO()
     rest = body
     try:
-        while rest:
+        for _ in range(GZIP_MEMBERS):
+            if not rest:
+                break
             # A gzip file may have several members; the limit counts them together and stops inflating there.
             member = zlib.decompressobj(wbits=31)
             inflated.write(member.decompress(rest, limits.BYTES_PER_REQUEST + 1 - inflated.tell()))
@@ -76,6 +101,8 @@ def _inflate(body: bytes) -> bytes:
             if not member.eof:
                 raise Problem(HTTPStatus.BAD_REQUEST, "the gzip body ends too early")
             rest = member.unused_data
+        else:
+            raise Problem(HTTPStatus.BAD_REQUEST, f"the gzip body has more than {GZIP_MEMBERS} members")
     except zlib.error as error:
         raise Problem(
             HTTPStatus.BAD_REQUEST, "the body is no gzip, though content-encoding says so"
@@ -122,7 +149,7 @@ def _document(body: bytes) -> list[Candidate]:
     parsed = parse_one(0, body)
     if parsed.error is not None or not isinstance(parsed.event, list):
         return [parsed]
-    items = [Candidate(index, event, body=body) for index, event in enumerate(parsed.event)]
+    items = [Candidate(index, event) for index, event in enumerate(parsed.event)]
     if _may_be_inexact(body):
         return [_exact(item) for item in items]
     return items

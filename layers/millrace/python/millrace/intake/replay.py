@@ -1,7 +1,7 @@
 """Refused events on their way back: found, repaired with a JSON Patch, tried or appended, and written up."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jsonpatch
@@ -10,6 +10,7 @@ import orjson
 
 from millrace.contracts.validator import FieldError
 from millrace.core.errors import PermanentError
+from millrace.intake import limits
 from millrace.intake.accept import Intake, Result
 from millrace.intake.append import Outcome
 from millrace.intake.enrich import Origin
@@ -18,6 +19,8 @@ from millrace.quarantine.store import Filter, QuarantineStore, Refusal
 
 # What one call can do well within the gateway's 29 seconds.
 EVENTS_PER_CALL = 500
+OPERATIONS = 50
+_PATCH_ERRORS = (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError)
 PASSED = frozenset({Outcome.ACCEPTED, Outcome.DUPLICATE})
 
 
@@ -47,7 +50,7 @@ class Replayer:
         repair = _compile(patch)
         found = self.quarantine.open(origin.org, wanted, EVENTS_PER_CALL + 1)
         refusals = found[:EVENTS_PER_CALL]
-        candidates = [_repaired(index, refusal.raw, repair) for index, refusal in enumerate(refusals)]
+        candidates = [_repaired(index, refusal, repair) for index, refusal in enumerate(refusals)]
         results = self.intake.replay(candidates, origin, dry_run=dry_run)
         passed = [r for r, result in zip(refusals, results, strict=True) if result.outcome in PASSED]
         if not dry_run:
@@ -67,31 +70,33 @@ class Replayer:
         return {**report, "results": [_answer(refusal, result, dry_run) for refusal, result in pairs]}
 
 
-def _compile(patch: Sequence[Any]) -> jsonpatch.JsonPatch | None:
-    if not patch:
-        return None
+def _compile(patch: Sequence[Any]) -> list[jsonpatch.JsonPatch]:
+    if len(patch) > OPERATIONS:
+        raise BadPatchError(f"a patch has at most {OPERATIONS} operations, got {len(patch)}")
     try:
-        return jsonpatch.JsonPatch(list(patch))
-    except (
-        jsonpatch.JsonPatchException,
-        jsonpointer.JsonPointerException,
-        TypeError,
-        AttributeError,
-    ) as error:
+        return [jsonpatch.JsonPatch([operation]) for operation in patch]
+    except (*_PATCH_ERRORS, AttributeError) as error:
         raise BadPatchError(f"patch is no JSON Patch (RFC 6902): {error}"[:200]) from error
 
 
-def _repaired(index: int, raw: bytes, repair: jsonpatch.JsonPatch | None) -> Candidate:
-    candidate = parse_one(index, raw)
-    if repair is None or candidate.event is None:
+def _repaired(index: int, refusal: Refusal, repair: Sequence[jsonpatch.JsonPatch]) -> Candidate:
+    candidate = replace(parse_one(index, refusal.raw), principal=refusal.principal)
+    if candidate.event is None:
         return candidate
+    event = candidate.event
     try:
-        event = repair.apply(candidate.event)
-    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError) as error:
+        for operation in repair:
+            event = operation.apply(event)
+            # A copy of a copy of a copy grows without end; no event may be larger than this anyway.
+            if len(orjson.dumps(event)) > 2 * limits.BYTES_PER_EVENT:
+                raise ValueError("the event grows too large")  # noqa: TRY301  one way out for all that cannot be
+    except (*_PATCH_ERRORS, KeyError, ValueError, RecursionError) as error:
         failed = FieldError("", "rule", f"the patch does not apply: {error}"[:80])
-        return Candidate(index, candidate.event, raw, failed)
+        return replace(candidate, error=failed)
     # Written and read again, so that a repaired event is judged by exactly the rules of a sent one.
-    return parse_one(index, orjson.dumps(event))
+    return (
+        replace(parse_one(index, orjson.dumps(event)), principal=refusal.principal) if repair else candidate
+    )
 
 
 def _answer(refusal: Refusal, result: Result, dry_run: bool) -> dict[str, Any]:
@@ -102,7 +107,5 @@ def _answer(refusal: Refusal, result: Result, dry_run: bool) -> dict[str, Any]:
         "status": status,
     }
     if result.errors:
-        answer["errors"] = [
-            {"pointer": e.pointer, "code": e.code, "message": e.message} for e in result.errors
-        ]
+        answer["errors"] = [e.to_json() for e in result.errors]
     return answer

@@ -1,9 +1,9 @@
 """Events that waited for a contract: replayed by themselves when a deploy has brought others."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from millrace.core.errors import MillraceError
 from millrace.intake.enrich import Origin
 from millrace.intake.replay import Replayer
 from millrace.quarantine.entry import KEPT_DAYS
@@ -29,27 +29,21 @@ def replay_waiting(
     A tenant whose stores fail is logged and left as it is. Each round leaves an audit row of its tenant.
 
     Returns:
-        `replayed` and `stillFailing` over all tenants, and `left`: tenants that time did not suffice for.
+        `replayed` and `stillFailing` over all tenants, and `left`: for how many tenants and codes it was not finished.
     """
     report = {"replayed": 0, "stillFailing": 0, "left": 0}
     for org in orgs:
         for code in CODES:
-            until = now
-            while seconds_left() > ROUND_SECONDS:
-                origin = Origin(
-                    org, PRINCIPAL, f"{request_id}#{code}#{until.isoformat()}", now, kind="replay"
-                )
-                wanted = Filter(now - timedelta(days=KEPT_DAYS), until, code=code)
+            wanted: Filter | None = Filter(now - timedelta(days=KEPT_DAYS), now, code=code)
+            while wanted is not None and seconds_left() > ROUND_SECONDS:
+                origin = Origin(org, PRINCIPAL, f"{request_id}#{code}#{wanted.after}", now, kind="replay")
                 try:
                     done = replayer.replay(wanted, [], origin, dry_run=False)
-                except MillraceError as error:
-                    log(f"{org}: {error}")
+                except Exception as error:  # noqa: BLE001  whatever is wrong with one tenant's, the deploy goes on
+                    log(f"{org}: {type(error).__name__}: {error}")
                     break
                 report["replayed"] += done["replayed"]
                 report["stillFailing"] += done["stillFailing"]
-                if not done["more"]:
-                    break
-                until = replayer.quarantine.moment(done["results"][-1]["quarantineId"])
-            else:
-                report["left"] += 1
+                wanted = replace(wanted, after=done["results"][-1]["quarantineId"]) if done["more"] else None
+            report["left"] += wanted is not None
     return report

@@ -28,6 +28,7 @@ class Entry:
     event_type: str | None
     version: str | None
     contract: str | None
+    principal: str | None = None
 
 
 def quarantine_id(request_id: str, index: int, received_at: datetime) -> str:
@@ -76,6 +77,7 @@ def to_object(org: str, request_id: str, received_at: datetime, source: str, ent
                     "eventType": entry.event_type,
                     "version": entry.version,
                     "contract": entry.contract,
+                    "principal": entry.principal,
                     "errors": entry.errors,
                     "raw": base64.b64encode(entry.raw).decode(),
                 }

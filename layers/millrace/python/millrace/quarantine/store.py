@@ -1,6 +1,7 @@
 """Quarantine in the lake and in Metadata: one object a request, an index row an event."""
 
 import base64
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -35,6 +36,7 @@ class Refusal:
 
     quarantine_id: str
     raw: bytes
+    principal: str | None = None
 
 
 class QuarantineStore:
@@ -75,14 +77,13 @@ class QuarantineStore:
             MillraceError: table or lake did not answer.
         """
         rows = self._newest(org, replace(wanted, status="open"), limit)
-        raw: dict[str, bytes] = {}
+        kept: dict[str, dict[str, Any]] = {}
         for key in dict.fromkeys(row["object"]["S"] for row in rows):
-            raw.update(self._raw_of(key))
-        return [Refusal(row["entityId"]["S"], raw[row["entityId"]["S"]]) for row in rows]
-
-    def moment(self, identifier: str) -> datetime:
-        """When the event of a quarantine id was refused."""
-        return entries.moment_of(identifier)
+            kept.update(self._entries_of(key))
+        found = [(row["entityId"]["S"], kept.get(row["entityId"]["S"])) for row in rows]
+        return [
+            Refusal(name, base64.b64decode(one["raw"]), one.get("principal")) for name, one in found if one
+        ]
 
     def mark(self, org: str, refusals: Sequence[Refusal], status: str, principal: str) -> int:
         """Closes open refusals; returns how many were open still.
@@ -156,15 +157,15 @@ class QuarantineStore:
             raise from_client_error(error, "close refused event") from error
         return True
 
-    def _raw_of(self, key: str) -> dict[str, bytes]:
-        """The bytes of each refused event of an object, by quarantine id."""
+    def _entries_of(self, key: str) -> dict[str, dict[str, Any]]:
+        """The refused events of an object, by quarantine id; none where the object is gone before its rows."""
         try:
             stored = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         except (ClientError, BotoCoreError) as error:
+            if error_code(getattr(error, "response", {})) == "NoSuchKey":
+                return {}
             raise from_client_error(error, "read refused events") from error
-        return {
-            kept["quarantineId"]: base64.b64decode(kept["raw"]) for kept in orjson.loads(stored)["entries"]
-        }
+        return {kept["quarantineId"]: kept for kept in orjson.loads(stored)["entries"]}
 
     def get(self, org: str, identifier: str) -> dict[str, Any] | None:
         """One refused event with `raw` as text (`rawBase64` beside it where it is no UTF-8), or None.
@@ -181,9 +182,10 @@ class QuarantineStore:
             row = self._dynamodb.get_item(TableName=self._table, Key=key).get("Item")
         except (ClientError, BotoCoreError) as error:
             raise from_client_error(error, "read refused event") from error
-        if row is None:
+        if row is None or _is_over(row):
             return None
-        return {**_public(row), **_raw(self._raw_of(row["object"]["S"])[identifier])}
+        kept = self._entries_of(row["object"]["S"]).get(identifier)
+        return None if kept is None else {**_public(row), **_raw(base64.b64decode(kept["raw"]))}
 
     def _rows(self, org: str, day: date, wanted: Filter) -> Iterator[dict[str, Any]]:
         low = entries.first_id(wanted.since)
@@ -219,7 +221,7 @@ class QuarantineStore:
             except (ClientError, BotoCoreError) as error:
                 raise from_client_error(error, "list refused events") from error
             for row in page["Items"]:
-                if row["entityId"]["S"] != wanted.after:
+                if row["entityId"]["S"] != wanted.after and not _is_over(row):
                     yield row
             if "LastEvaluatedKey" not in page:
                 return
@@ -228,21 +230,31 @@ class QuarantineStore:
 
 def _on_its_day(wanted: Filter, identifier: str) -> Filter:
     """The same filter around the moment that an id carries; one that is no id matches nothing."""
+    margin = timedelta(milliseconds=2)
     try:
         moment = entries.moment_of(identifier)
+        low, high = moment - margin, moment + margin
     except (ValueError, OverflowError):
         return replace(wanted, until=wanted.since)
-    margin = timedelta(milliseconds=2)
-    return replace(wanted, since=max(wanted.since, moment - margin), until=min(wanted.until, moment + margin))
+    return replace(wanted, since=max(wanted.since, low), until=min(wanted.until, high))
 
 
 def _days_back(wanted: Filter) -> Iterator[date]:
-    newest = entries.moment_of(wanted.after) if wanted.after else wanted.until
-    oldest = max(wanted.since, newest - timedelta(days=entries.KEPT_DAYS + 1))
+    # Nothing is refused in the future, and nothing is kept longer than it is kept: the walk has both ends.
+    now = clock.now()
+    newest = min(
+        entries.moment_of(wanted.after) if wanted.after else wanted.until, now + timedelta(minutes=1)
+    )
+    oldest = max(wanted.since, now - timedelta(days=entries.KEPT_DAYS + 1))
     day, last = clock.utc_day(newest), clock.utc_day(oldest)
     while day >= last:
         yield day
         day -= timedelta(days=1)
+
+
+def _is_over(row: dict[str, Any]) -> bool:
+    # Time to live removes late; a row whose time is over is gone for every reader at once.
+    return int(row["expiresAt"]["N"]) <= time.time()
 
 
 def _public(row: dict[str, Any]) -> dict[str, Any]:
@@ -262,7 +274,11 @@ def _public(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _raw(raw: bytes) -> dict[str, str]:
+    """As text; as base64 where it is no UTF-8, or where JSON would need more room for it than that."""
     try:
-        return {"raw": raw.decode("utf-8"), "rawEncoding": "utf-8"}
+        text = raw.decode("utf-8")
     except UnicodeDecodeError:
+        text = None
+    if text is None or len(orjson.dumps(text)) > len(raw) * 4 // 3 + 1024:
         return {"raw": base64.b64encode(raw).decode(), "rawEncoding": "base64"}
+    return {"raw": text, "rawEncoding": "utf-8"}

@@ -1,5 +1,7 @@
 """Publishes routed events on the platform's bus, at least once; `detail.eventId` is the subscriber's key."""
 
+import random
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -11,7 +13,7 @@ from millrace import __version__
 from millrace.core import clock
 from millrace.core.batch import write_all
 from millrace.core.consumer import Delivery
-from millrace.core.errors import RetryableError, from_client_error
+from millrace.core.errors import PermanentError, RetryableError, from_client_error
 from millrace.eventstore import receipts
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import StoredEvent, from_item
@@ -21,6 +23,8 @@ SOURCE = "millrace.events"
 ENTRIES_PER_CALL = 10
 BYTES_PER_CALL = 900_000
 ATTEMPTS = 3
+FIRST_PAUSE_SECONDS = 0.05
+PERMANENT = frozenset({"InvalidArgument", "MalformedDetail", "NotAuthorizedForSourceException"})
 
 Entry = dict[str, Any]
 
@@ -67,20 +71,27 @@ class Router:
 
     def _put(self, entries: list[Entry]) -> None:
         """Puts entries; those that fail inside an answered call are put again, the others are not."""
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                time.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311  jitter
             try:
                 answer = self._events.put_events(Entries=entries)
             except (ClientError, BotoCoreError) as error:
                 raise from_client_error(error, "put on bus") from error
             if not answer["FailedEntryCount"]:
                 return
-            results = zip(entries, answer["Entries"], strict=True)
+            results = list(zip(entries, answer["Entries"], strict=True))
             entries = [entry for entry, result in results if result.get("ErrorCode")]
+            codes = {result["ErrorCode"] for _, result in results if result.get("ErrorCode")}
+            # The batch is halved until the entry that the bus will never take stands alone.
+            if codes & PERMANENT:
+                raise PermanentError(f"put on bus: {', '.join(sorted(codes))}")
         raise RetryableError(f"put on bus: {len(entries)} entries failed {ATTEMPTS} times")
 
     def _leave_receipts(self, deliveries: Sequence[Delivery], events: Sequence[StoredEvent]) -> None:
         first, last = deliveries[0], deliveries[-1]
-        where = receipts.place(first.arrived_at, first.shard, first.sequence, last.sequence)
+        newest = max(delivery.arrived_at for delivery in deliveries)
+        where = receipts.place(newest, first.shard, first.sequence, last.sequence)
         days: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
         for event in events:
             days[(event.org, event.day)][event.event_id] = None

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -13,6 +14,7 @@ from millrace.contracts.compile import compile_bundle
 from tests.support.fuzz.run import Report, run
 
 PROCESSES = 2
+JOB = 10_000
 ROOT = Path(__file__).parents[3]
 
 
@@ -24,17 +26,21 @@ def main(arguments: list[str]) -> int:
     with TemporaryDirectory() as folder, ProcessPoolExecutor(PROCESSES) as pool:
         compile_bundle(ROOT / "schemas", Path(folder))
         os.environ["MILLRACE_BUNDLE"] = folder
-        reports = list(pool.map(run, [count // PROCESSES] * PROCESSES, range(1, PROCESSES + 1)))
-    failures = [failure for report in reports for failure in report.failures]
-    console.print(
-        f"{sum(report.requests for report in reports):,} requests in {max(r.seconds for r in reports):,.0f} s, "
-        f"{len(failures)} chunks with a fault, {sum(r.given_up for r in reports)} that the generator gave up"
-    )
+        sizes = [min(JOB, count - start) for start in range(0, count, JOB)]
+        reports: list[Report] = []
+        started = time.monotonic()
+        for report in pool.map(run, sizes, range(1, len(sizes) + 1)):
+            reports.append(report)
+            for failure in report.failures:
+                console.print(failure, markup=False)
+            console.print(
+                f"{sum(r.requests for r in reports):,} requests in {time.monotonic() - started:,.0f} s, "
+                f"{sum(len(r.failures) for r in reports)} chunks with a fault, "
+                f"{sum(r.given_up for r in reports)} that the generator gave up"
+            )
     console.print(f"statuses: {_sum(reports, 'statuses')}")
     console.print(f"events: {_sum(reports, 'outcomes')}")
-    for failure in failures:
-        console.print(failure, markup=False)
-    return int(bool(failures))
+    return int(any(report.failures for report in reports))
 
 
 def _sum(reports: list[Report], name: str) -> str:

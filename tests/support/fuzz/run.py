@@ -63,6 +63,7 @@ def run(count: int, first_seed: int = 0) -> Report:
     started = time.monotonic()
     chunk = 0
     while report.requests < count:
+        done = report.requests
         number = first_seed * 1_000_000 + chunk
         try:
             _chunk(min(CHUNK, count - report.requests), number, report)
@@ -71,6 +72,8 @@ def run(count: int, first_seed: int = 0) -> Report:
             report.given_up += 1
         except Exception as error:  # noqa: BLE001  whatever it is, it is what is looked for
             report.failures.append(f"seed {number}: {_story(error)}")
+        if report.requests == done:
+            raise RuntimeError(f"no request could be sent: {report.failures}")
         chunk += 1
     report.seconds = time.monotonic() - started
     return report

@@ -17,7 +17,7 @@ define setup
 @$(PYTHON) cli/bootstrap.py
 endef
 
-.PHONY: help up down reset test unit check lint bench fuzz synth layers deploy clean run-environment test-environment
+.PHONY: help up down reset test unit check lint bench bench-fraud fuzz synth layers deploy clean run-environment test-environment
 
 help: ## What there is to do
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,9 @@ lint: test-environment ## Format, lint, types, contracts
 
 check: lint synth ## What CI runs: lint, every environment synthesized, every test
 	@$(PYTEST)
+
+bench-fraud: test-environment ## The goals of fraud: rules, decisions, velocity
+	@$(BIN)/python -m bench P8 P10 P11
 
 bench: test-environment ## Measure the goals of speed, each against its peer or floor; WRITE=1 writes bench/RESULTS.md
 	@$(BIN)/python -m bench $(if $(WRITE),--write) $(GOALS)

@@ -87,7 +87,8 @@ class Scorer:
             "decide": {"ms": _ms(time.monotonic() - counted), "budgetMs": DECIDE_BUDGET_MS},
         }
         at = self._now()
-        self._appender.append([_derived(case, decision, at, stages) for case, decision in decisions], at)
+        text = clock.utc_text(at)
+        self._appender.append([_derived(case, made, at, text, stages) for case, made in decisions], at)
         if failure is not None:
             raise failure
 
@@ -169,13 +170,15 @@ def _spent() -> RetryableError:
     return RetryableError("features: the budget is spent")
 
 
-def _derived(case: _Case, decision: Decision, at: datetime, stages: dict[str, Any]) -> Derived:
+def _derived(
+    case: _Case, decision: Decision, at: datetime, decided_at: str, stages: dict[str, Any]
+) -> Derived:
     received_at = clock.parse(case.event.envelope["platform"]["receivedAt"])
     payload = {
         **decision.record(),
         "userId": case.user[1],
         "amount": case.transaction.payload.get("amount"),
-        "decidedAt": clock.utc_text(at),
+        "decidedAt": decided_at,
         "latencyMs": max(0.0, _ms((at - received_at).total_seconds())),
         "stages": stages,
     }

@@ -30,7 +30,16 @@ def document(figures: list[Figure], throughput: str | None) -> str:
         machine=_machine(),
         python=platform.python_version(),
     )
-    return head + "".join(rows) + (f"\n{throughput}\n" if throughput else "")
+    return head + "".join(rows) + _close(figures) + (f"\n{throughput}\n" if throughput else "")
+
+
+def _close(figures: list[Figure]) -> str:
+    """What another run may decide otherwise."""
+    near = [f for f in figures if f.held and f.target and 0 < abs(f.ratio / f.target - 1) < 0.05]
+    if not near:
+        return ""
+    names = ", ".join(dict.fromkeys(figure.goal for figure in near))
+    return f"\nWithin 5 % of the target, so that a busy machine may decide otherwise: {names}.\n"
 
 
 def _verdict(figure: Figure) -> str:

@@ -1,6 +1,6 @@
 """The few calls of DynamoDB that fraud makes, in memory: for proofs over more transactions than a server would take.
 
-tests/integration/test_fraud_store.py holds it to moto's answers.
+tests/integration/test_fraud.py runs the same consumer on moto.
 """
 
 import re

@@ -124,6 +124,7 @@ def test_gzip_is_inflated_and_a_bomb_is_not() -> None:
         (zlib.compress(b"{}"), "deflate", 415),
         (b"{}", "br", 415),
     ],
+    ids=["too large", "no gzip", "cut gzip", "a thousand members", "deflate", "brotli"],
 )
 def test_bodies_that_cannot_be_taken(body: bytes, encoding: str, status: int) -> None:
     with pytest.raises(Problem) as raised:

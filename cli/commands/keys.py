@@ -80,7 +80,7 @@ def revoke(
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Revoke a key; warm functions forget it within 60 seconds."""
+    """Revoke a key; the gateway forgets it within 60 seconds."""
     from millrace.access.credentials import PREFIX, revoke_api_key, revoke_digest
 
     target = find_target(env)

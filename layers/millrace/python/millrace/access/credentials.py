@@ -106,7 +106,7 @@ def orgs(client: Any, metadata_table: str) -> list[str]:
 
 
 def revoke_api_key(client: Any, metadata_table: str, key: str) -> bool:
-    """Revokes a key, wherever it is used within the cache's 60 seconds. False: there is no such key.
+    """Revokes a key, which the gateway forgets within 60 seconds. False: there is no such key.
 
     Raises:
         MillraceError: the table did not take it.

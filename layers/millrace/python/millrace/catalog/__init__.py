@@ -1,0 +1,1 @@
+"""Which tables there are, where they come from and what would break."""

@@ -1,0 +1,62 @@
+"""A table of the lake as contracts describe it: silver from an event's contract, the rest from a table's."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from millrace.contracts import columns
+from millrace.contracts.columns import Column
+from millrace.contracts.contract import Contract
+
+Layer = Literal["silver", "gold", "marts", "ml_features"]
+LAYERS: tuple[Layer, ...] = ("silver", "gold", "marts", "ml_features")
+# `day`: a tenant's UTC day is replaced as a whole. `org`: all of a tenant is.
+Grain = Literal["day", "org"]
+Refresh = Literal["hourly", "daily"]
+
+
+@dataclass(frozen=True, slots=True)
+class LakeTable:
+    """A table that the pipeline keeps.
+
+    Attributes:
+        layer: its schema.
+        name: its name in the schema, such as `order_created_v1`.
+        columns: in order; all of them may be null in Iceberg, what is required is a check.
+        grain: what is replaced at once; the partitions are the tenant and, for `day`, the day of `time_column`.
+        time_column: whose UTC day is the partition; None for grain `org`.
+        refresh: how often it is made anew.
+        description: what a row is, for people.
+        owner: who answers for it.
+        quality: checks beyond those that follow from the columns, as the contract's author wrote them.
+        freshness_hours: age of the newest row at which to warn, and at which it is an error; None where nobody asks.
+    """
+
+    layer: Layer
+    name: str
+    columns: tuple[Column, ...]
+    grain: Grain
+    time_column: str | None
+    refresh: Refresh
+    description: str
+    owner: str
+    quality: tuple[dict[str, Any], ...] = ()
+    freshness_hours: tuple[float, float] | None = None
+
+    @property
+    def full_name(self) -> str:
+        """`silver.order_created_v1`."""
+        return f"{self.layer}.{self.name}"
+
+
+def silver_table(contract: Contract) -> LakeTable:
+    """The silver table of an event type and major."""
+    return LakeTable(
+        layer="silver",
+        name=columns.table(contract),
+        columns=columns.columns(contract),
+        grain="day",
+        time_column="event_time",
+        refresh="hourly",
+        description=contract.description,
+        owner="platform",
+    )

@@ -1,0 +1,1 @@
+"""The lakehouse: from raw Parquet to Iceberg tables, by runs that can be repeated."""

@@ -1,0 +1,229 @@
+"""What the steps of a run tell each other: documents in the lake, one writer each, so that a retry writes the same one.
+
+The state machine carries only names and numbers. Everything here is plain JSON on the way (`write`, `read`).
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, TypeVar
+
+import orjson
+from pydantic import TypeAdapter
+
+from millrace.quality.result import CheckResult
+
+Status = Literal["committed", "unchanged", "blocked", "conflict", "failed", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class RawObject:
+    """An object of raw and how many rows its manifest row counts in it."""
+
+    key: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class TenantDay:
+    """What a run takes in of one tenant's UTC day: all of it, because a day is replaced as a whole."""
+
+    org: str
+    day: str
+    objects: tuple[RawObject, ...]
+    # Of the pending row that asked for it; None where an interval was asked for.
+    token: str | None = None
+    # Changes exactly when a manifest row comes or goes.
+    manifest: str = ""
+
+    @property
+    def rows(self) -> int:
+        """As the manifest counts them, duplicates included."""
+        return sum(part.rows for part in self.objects)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One bucket of a tenant-day: the events whose id hashes into it."""
+
+    org: str
+    day: str
+    bucket: int
+    buckets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run will do. `bases`: table → metadata location that the run starts from (None: no such table yet)."""
+
+    run: str
+    planned_at: str
+    refresh: tuple[str, ...]
+    partitions: tuple[TenantDay, ...]
+    batches: tuple[tuple[Unit, ...], ...]
+    levels: tuple[tuple[str, ...], ...]
+    bases: dict[str, str | None]
+    remaining: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a worker wrote of one tenant (and day) for one table: `rows_in = rows + duplicates + dead`."""
+
+    table: str
+    org: str
+    day: str | None
+    file: str | None
+    rows_in: int
+    rows: int
+    duplicates: int = 0
+    dead: int = 0
+    size: int = 0
+    checks: tuple[CheckResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A tenant (and day) that could not be done, and why."""
+
+    org: str
+    day: str | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class SilverBatch:
+    """What came of one batch of units. A tenant-day with a failure lands in no table."""
+
+    run: str
+    batch: int
+    parts: tuple[Part, ...]
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A data file of an input; `day` is None where the input has no days."""
+
+    path: str
+    org: str
+    day: str | None
+    rows: int = 0
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A table as a model reads it: one snapshot of it, with `columns` as (name, DuckDB type)."""
+
+    table: str
+    snapshot: int | None
+    columns: tuple[tuple[str, str], ...]
+    files: tuple[InputFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One tenant (and day) that a model is to be made anew for."""
+
+    org: str
+    day: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a model run reads and makes. `status`: `ready`, `unchanged` (nothing to do) or `skipped` (`reason` says why)."""
+
+    run: str
+    model: str
+    status: Literal["ready", "unchanged", "skipped"]
+    reason: str
+    definition: str
+    base: str | None
+    inputs: tuple[Input, ...]
+    chunks: tuple[tuple[Work, ...], ...]
+    # Whether every tenant and day is made anew, so that what is not among the parts goes.
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChunk:
+    """What came of one chunk of a model's work."""
+
+    run: str
+    model: str
+    chunk: int
+    parts: tuple[Part, ...]
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What came of a table in a run. `landed`: the parts that are in `snapshot`; `left_out`: those that are not, and why."""
+
+    run: str
+    table: str
+    status: Status
+    at: str
+    snapshot: int | None = None
+    base_snapshot: int | None = None
+    rows: int = 0
+    total_rows: int = 0
+    landed: tuple[Part, ...] = ()
+    left_out: tuple[Failure, ...] = ()
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TableSummary:
+    """A table's line in what `millrace etl` answers. `rows` are all rows of the snapshot."""
+
+    table: str
+    rows: int
+    snapshot: int | None
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSummary:
+    """A check's line: the worst status over all tenants and days of the run."""
+
+    table: str
+    check: str
+    status: str
+    failed: int = 0
+    rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run did."""
+
+    run: str
+    status: Literal["done", "partly", "failed"]
+    started_at: str
+    ended_at: str
+    tables: tuple[TableSummary, ...]
+    checks: tuple[CheckSummary, ...]
+    failures: tuple[dict[str, Any], ...]
+    partitions: int = 0
+    rows_in: int = 0
+    rows: int = 0
+    duplicates: int = 0
+    dead: int = 0
+    remaining: int = field(default=0)
+
+
+Document = TypeVar("Document")
+
+
+def write(document: Any) -> bytes:
+    """A document as JSON, keys in the order of its fields."""
+    return orjson.dumps(asdict(document))
+
+
+def read(kind: type[Document], text: bytes) -> Document:
+    """The document that `write` wrote.
+
+    Raises:
+        pydantic.ValidationError: the text is no such document.
+    """
+    return TypeAdapter(kind).validate_json(text)

@@ -1,0 +1,48 @@
+"""Where the lakehouse keeps what. Data files are found through their table's metadata, never by taking a key apart."""
+
+from millrace.contracts.tables import LAYERS, Layer
+
+RAW = "raw/events/"
+RUNS = "runs/"
+DEAD_LETTERS = "dead-letters/"
+# The folders of the lake that hold each layer.
+FOLDERS: dict[Layer, str] = {
+    "silver": "processed/analytics/",
+    "gold": "curated/reporting/",
+    "marts": "curated/business-intelligence/",
+    "ml_features": "curated/ml-training/",
+}
+
+
+def database(environment: str, layer: str) -> str:
+    """The Glue database of a layer (or of `raw`): `millrace_dev_silver`."""
+    return f"millrace_{environment}_{layer}"
+
+
+def location(bucket: str, table: str) -> str:
+    """Where a table's files lie: `s3://<bucket>/processed/analytics/<name>`.
+
+    Args:
+        bucket: the lake's.
+        table: its full name, such as `silver.order_created_v1`.
+    """
+    layer, name = split(table)
+    return f"s3://{bucket}/{FOLDERS[layer]}{name}"
+
+
+def data_file(bucket: str, table: str, run: str, org: str, day: str | None, number: int) -> str:
+    """One Parquet file of a tenant (and day) that a run writes: written again under the same name by a retry."""
+    return f"{location(bucket, table)}/data/{run}/{org}/{day or 'all'}-{number}.parquet"
+
+
+def split(table: str) -> tuple[Layer, str]:
+    """`silver.order_created_v1` → `("silver", "order_created_v1")`.
+
+    Raises:
+        ValueError: the name has no layer of ours.
+    """
+    layer, _, name = table.partition(".")
+    for known in LAYERS:
+        if layer == known and name:
+            return known, name
+    raise ValueError(f"{table} is no table of the lake")

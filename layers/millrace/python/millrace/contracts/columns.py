@@ -7,10 +7,10 @@ without declared fields is JSON text. Fields that a contract does not declare st
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from millrace.contracts.contract import Contract
+from millrace.contracts.contract import CLASSES, Contract
 from millrace.contracts.decimals import is_decimal
 from millrace.contracts.schema import json_type
 
@@ -56,6 +56,9 @@ class Column:
         type: its type.
         required: whether it is never null.
         description: for the catalog.
+        schema: the field's JSON Schema, whose limits become checks; empty for what has none.
+        classification: `public`, `internal`, `confidential` or `restricted`.
+        unique: whether no two rows have the same value.
     """
 
     name: str
@@ -63,11 +66,15 @@ class Column:
     type: Type
     required: bool
     description: str
+    # Left out of comparison: a dictionary has no hash, and a column is what it is called and holds.
+    schema: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    classification: str = "internal"
+    unique: bool = False
 
 
 _STRING, _MOMENT = Scalar("string"), Scalar("timestamptz")
 ENVELOPE = (
-    Column("event_id", "/eventId", _STRING, True, "The event's id, unique in the tenant."),
+    Column("event_id", "/eventId", _STRING, True, "The event's id, unique in the tenant.", unique=True),
     Column("event_time", "/timestamp", _MOMENT, True, "When it happened."),
     Column("event_source", "/eventSource", _STRING, True, "Who said it."),
     Column("correlation_id", "/correlationId", _STRING, False, "Joins events of one flow."),
@@ -87,19 +94,29 @@ def table(contract: Contract) -> str:
 def columns(contract: Contract) -> tuple[Column, ...]:
     """All columns of the contract's silver table, in order."""
     parts = contract.data_schema["properties"]
-    payload = _flatten(parts["payload"], "/data/payload", "", required=True)
-    metadata = _flatten(parts.get("metadata", {}), "/data/metadata", "meta_", required=False)
+    classes = contract.classification
+    payload = _flatten(parts["payload"], "/data/payload", "", classes, required=True)
+    metadata = _flatten(parts.get("metadata", {}), "/data/metadata", "meta_", classes, required=False)
     return (*ENVELOPE, *payload, *metadata)
 
 
-def _flatten(schema: dict[str, Any], pointer: str, prefix: str, *, required: bool) -> Iterator[Column]:
+def strictest(classes: dict[str, str], pointer: str) -> str:
+    """The strictest class of a field and all that is in it."""
+    found = {name for at, name in classes.items() if at == pointer or at.startswith(f"{pointer}/")}
+    return max(found, key=CLASSES.index, default="internal")
+
+
+def _flatten(
+    schema: dict[str, Any], pointer: str, prefix: str, classes: dict[str, str], *, required: bool
+) -> Iterator[Column]:
     for name, part in schema.get("properties", {}).items():
         here, column = f"{pointer}/{name}", f"{prefix}{snake(name)}"
         needed = required and name in schema.get("required", ())
         if part.get("properties"):
-            yield from _flatten(part, here, f"{column}_", required=needed)
+            yield from _flatten(part, here, f"{column}_", classes, required=needed)
         else:
-            yield Column(column, here, type_of(part), needed, part.get("description", ""))
+            description, strict = part.get("description", ""), strictest(classes, here)
+            yield Column(column, here, type_of(part), needed, description, part, strict)
 
 
 def type_of(schema: dict[str, Any]) -> Type:

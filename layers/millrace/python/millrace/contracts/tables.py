@@ -1,9 +1,10 @@
 """A table of the lake as contracts describe it: silver from an event's contract, the rest from a table's."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from millrace.contracts import columns
+from millrace.contracts import columns, rules_sql
 from millrace.contracts.columns import Column
 from millrace.contracts.contract import Contract
 
@@ -12,6 +13,10 @@ LAYERS: tuple[Layer, ...] = ("silver", "gold", "marts", "ml_features")
 # `day`: a tenant's UTC day is replaced as a whole. `org`: all of a tenant is.
 Grain = Literal["day", "org"]
 Refresh = Literal["hourly", "daily"]
+# Seed 003: a source is late after two hours, and an error after four.
+FRESHNESS_HOURS = (2.0, 4.0)
+# What the platform itself and its operators say comes when there is something to say.
+_AS_IT_HAPPENS = frozenset({"system-events", "ml-events"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,7 @@ class LakeTable:
         owner: who answers for it.
         quality: checks beyond those that follow from the columns, as the contract's author wrote them.
         freshness_hours: age of the newest row at which to warn, and at which it is an error; None where nobody asks.
+        rules: name of a rule across columns → SQL condition that holds for the rows that break it.
     """
 
     layer: Layer
@@ -41,6 +47,7 @@ class LakeTable:
     owner: str
     quality: tuple[dict[str, Any], ...] = ()
     freshness_hours: tuple[float, float] | None = None
+    rules: tuple[tuple[str, str], ...] = ()
 
     @property
     def full_name(self) -> str:
@@ -59,4 +66,15 @@ def silver_table(contract: Contract) -> LakeTable:
         refresh="hourly",
         description=contract.description,
         owner="platform",
+        freshness_hours=None if contract.category in _AS_IT_HAPPENS else FRESHNESS_HOURS,
+        rules=tuple(_rules(contract)),
     )
+
+
+def _rules(contract: Contract) -> Iterator[tuple[str, str]]:
+    names = {column.pointer: column.name for column in columns.columns(contract)}
+    for rule in contract.rules:
+        # A reference is broken by no row: it asks of another table.
+        if rule["kind"] != "reference":
+            about = next(rule[name] for name in ("total", "later", "field") if name in rule)
+            yield f"{rule['kind']}({names[about]})", rules_sql.broken(rule, contract)

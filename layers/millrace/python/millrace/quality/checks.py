@@ -1,0 +1,102 @@
+"""Which checks a table's rows are held to: those that follow from its columns, its rules, and those its author wrote.
+
+Pure: a check is a SQL aggregate that counts what breaks it, so that all of a table's checks are one pass.
+
+| check | asked of | severity |
+|---|---|---|
+| `not_null(column)` | required columns, and required fields of the structs in a list | blocking |
+| `unique(column)` | the event id; a table contract's `unique` columns | blocking |
+| `range(column)` | minimum, maximum, either exclusive, multiples of a whole number | blocking |
+| `accepted(column)` | enumerations | blocking |
+| `equalsSum(…)`, `notBefore(…)`, `requiredIf(…)` | the rules of an event's contract | blocking |
+| `length(column)`, `pattern(column)` | texts, and how many items a list has | warning |
+| as its author named it | `quality` of a table contract | as it says; `warning` where it says nothing |
+
+Two more are no row's fault and judged elsewhere: `freshness` only has the newest row measured here, its age is judged
+when a run is published; `balance` (rows in = rows + duplicates + dead) is the commit's.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from millrace.contracts.columns import Column
+from millrace.contracts.contract import PROTECTED
+from millrace.contracts.tables import LakeTable
+from millrace.quality import written
+from millrace.quality.conditions import broken
+
+Severity = Literal["blocking", "warning"]
+BALANCE, FRESHNESS = "balance", "freshness"
+_WARNINGS = frozenset({"length", "pattern"})
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check.
+
+    Attributes:
+        name: such as `range(total_amount)`; unique in its table.
+        severity: whether rows that break it keep their tenant-day out of the table.
+        failed: a SQL aggregate over the rows, the number of those that break it; `${object}` stands for the relation.
+        value: a SQL aggregate of what is to be known besides: for `freshness` the newest row, in milliseconds since
+            1970.
+    """
+
+    name: str
+    severity: Severity
+    failed: str
+    value: str = "NULL"
+
+
+def checks_of(table: LakeTable) -> tuple[Check, ...]:
+    """Every check of a table that rows can break, in the order of its columns."""
+    found: dict[str, Check] = {}
+    for check in _all(table):
+        # Two rules may be about the same column.
+        name, number = check.name, 2
+        while name in found:
+            name, number = f"{check.name}#{number}", number + 1
+        found[name] = Check(name, check.severity, check.failed)
+    return tuple(found.values())
+
+
+def _all(table: LakeTable) -> Iterator[Check]:
+    for column in table.columns:
+        yield from _of_column(column)
+    for name, condition in table.rules:
+        yield Check(name, "blocking", _count(condition))
+    for rule in table.quality:
+        yield from (Check(name, severity, failed) for name, severity, failed in written.rule(rule))
+    newest = newest_column(table)
+    if table.freshness_hours is not None and newest is not None:
+        moment = f"CAST(max({written.quoted(newest)}) AS TIMESTAMPTZ)"
+        yield Check(FRESHNESS, "warning", "0", f"epoch_ms({moment})")
+
+
+def newest_column(table: LakeTable) -> str | None:
+    """The column that says how new a row is: its arrival, else the table's own time; None where it has neither."""
+    names = {column.name for column in table.columns}
+    return "received_at" if "received_at" in names else table.time_column
+
+
+def _of_column(column: Column) -> Iterator[Check]:
+    name = written.quoted(column.name)
+    if column.required:
+        yield Check(f"not_null({column.name})", "blocking", _count(f"{name} IS NULL"))
+    if column.unique:
+        yield Check(f"unique({column.name})", "blocking", written.duplicates([column.name]))
+    # A protected value is kept as a token or encrypted, so it has no length or pattern of its contract.
+    if column.classification in PROTECTED:
+        return
+    kinds: dict[str, list[str]] = {}
+    for kind, field, condition in broken(name, column.name, column.schema, column.type):
+        kinds.setdefault(f"{kind}({field})", []).append(condition)
+    for check, conditions in kinds.items():
+        severity: Severity = "warning" if check.partition("(")[0] in _WARNINGS else "blocking"
+        yield Check(check, severity, _count(" OR ".join(conditions)))
+
+
+def _count(condition: str) -> str:
+    # A condition that is unknown, because a value is absent, breaks nothing.
+    return f"count(*) FILTER (WHERE {condition})"

@@ -1,12 +1,12 @@
 """The lake as DuckDB sees it: views over the Parquet of the bucket, without a download of anything."""
 
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cli.errors import NoPlatformError, RefusedError, UsageError
 from cli.target import LOCAL_REGION, Target
+from millrace.core.errors import PermanentError
+from millrace.lake import duck
 
 if TYPE_CHECKING:
     import duckdb
@@ -51,30 +51,13 @@ def _first_line(error: Exception) -> str:
     return " ".join(lines[:3])
 
 
-def extension() -> Path:
-    """The httpfs extension that its wheel carries, for the version of DuckDB that is installed.
-
-    Raises:
-        NoPlatformError: the wheel has none for it.
-    """
-    import duckdb
-
-    path = (
-        Path(str(files("duckdb_extension_httpfs")))
-        / "extensions"
-        / f"v{duckdb.__version__}"
-        / "httpfs.duckdb_extension"
-    )
-    if not path.exists():
-        raise NoPlatformError(
-            f"the httpfs extension is not installed for DuckDB {duckdb.__version__}: make up"
-        )
-    return path
-
-
 def _connect(connection: "duckdb.DuckDBPyConnection", target: Target) -> None:
     connection.execute("SET TimeZone = 'UTC'")
-    connection.execute(f"LOAD {_quoted(str(extension()))}")
+    try:
+        path = duck.extension()
+    except PermanentError as error:
+        raise NoPlatformError(f"{error}: make up") from error
+    connection.execute(f"LOAD {_quoted(str(path))}")
     options = {"TYPE": "s3", **_credentials(target)}
     if target.endpoint:
         address = urlsplit(target.endpoint)

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.emulator import emulator, lake
 from tests.support.platform import Platform, platform
+
+__all__ = ["emulator", "lake"]
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from millrace.contracts.compile import compile_bundle
+from millrace.contracts.table_contracts import write_tables
 from millrace.fraud.compile import compile_rules
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -78,12 +79,13 @@ def platform_layer(*, build: Path = BUILD, source: Path = SOURCE, schemas: Path 
 
 
 def assemble_bundle(schemas: Path, folder: Path) -> None:
-    """All that is compiled from `schemas/`: contracts with their dictionaries, the API's document, the fraud rules.
+    """All that is compiled from `schemas/`: contracts with their dictionaries, tables, the API's document, the fraud rules.
 
     Raises:
         ContractError: with every problem of every file.
     """
     compile_bundle(schemas, folder)
+    write_tables(schemas, folder)
     compile_rules(schemas, folder)
 
 

@@ -23,7 +23,10 @@ LAYERS_SECONDS = 300.0
 BOOTSTRAP_SECONDS = 120.0
 # The deploy of all stacks takes well under a minute; an emulator that hangs must not hang this command.
 DEPLOY_SECONDS = 300.0
-SOURCES = ("app.py", "cdk.json", "requirements.txt", "stacks", "functions", "layers", "schemas")
+SOURCES = (
+    *("app.py", "cdk.json", "requirements.txt", "stacks", "functions", "layers", "schemas"),
+    *("state_machines", "warehouse"),
+)
 _SKIPPED = frozenset({"__pycache__", "bundle"})
 _SETTLED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
 

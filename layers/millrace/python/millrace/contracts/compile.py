@@ -72,7 +72,7 @@ def compile_bundle(schemas_dir: Path, out_dir: Path) -> None:
     """
     contracts = compile_contracts(schemas_dir)
     openapi = schemas_dir / "openapi.yaml"
-    document = _yaml(openapi, openapi.name) if openapi.exists() else None
+    document = yaml_file(openapi, openapi.name) if openapi.exists() else None
     shutil.rmtree(out_dir, ignore_errors=True)
     out_dir.mkdir(parents=True)
     _write(out_dir / "contracts.json", [contract.to_json() for contract in contracts])
@@ -80,7 +80,7 @@ def compile_bundle(schemas_dir: Path, out_dir: Path) -> None:
         _write(out_dir / "openapi.json", document)
     (out_dir / ODCS).mkdir()
     for path in contract_files(schemas_dir):
-        _write(out_dir / ODCS / f"{path.parent.name}.{path.stem}.json", _yaml(path, path.name))
+        _write(out_dir / ODCS / f"{path.parent.name}.{path.stem}.json", yaml_file(path, path.name))
     (out_dir / dictionaries.FOLDER).mkdir()
     for path in sorted((schemas_dir / dictionaries.FOLDER).glob(f"*{dictionaries.SUFFIX}")):
         shutil.copyfile(path, out_dir / dictionaries.FOLDER / path.name)
@@ -126,7 +126,7 @@ def compile_file(path: Path, schemas_dir: Path) -> Contract:
         ContractError: with every problem of the file.
     """
     name = str(path.relative_to(schemas_dir))
-    contract = compile_document(_yaml(path, name), name)
+    contract = compile_document(yaml_file(path, name), name)
     expected = f"events/{path.parent.parent.name}/{contract.event_type}/v{contract.major}.yaml"
     if name != expected or not FILE.fullmatch(path.name):
         raise ContractError([Problem(name, "/version", f"by its name and version this file is {expected}")])
@@ -143,7 +143,7 @@ def compile_document(document: Any, name: str) -> Contract:
     Raises:
         ContractError: with every problem of the document.
     """
-    problems = [Problem(name, pointer, sentence) for pointer, sentence in _standard_errors(document)]
+    problems = [Problem(name, pointer, sentence) for pointer, sentence in standard_errors(document)]
     if problems:
         raise ContractError(problems)
 
@@ -207,7 +207,8 @@ def _standard() -> jsonschema_rs.Draft201909Validator:
     return jsonschema_rs.Draft201909Validator(json.loads(text))
 
 
-def _standard_errors(document: Any) -> list[tuple[str, str]]:
+def standard_errors(document: Any) -> list[tuple[str, str]]:
+    """Where a document breaks the standard, and how: pointer and sentence."""
     found: dict[tuple[str, str], None] = {}
     for error in _standard().iter_errors(document):
         if error.kind.name in ("unevaluatedProperties", "additionalProperties"):
@@ -227,7 +228,12 @@ def _standard_errors(document: Any) -> list[tuple[str, str]]:
     ]
 
 
-def _yaml(path: Path, name: str) -> Any:
+def yaml_file(path: Path, name: str) -> Any:
+    """The document of one of our own files.
+
+    Raises:
+        ContractError: the file is no YAML.
+    """
     return parse_document(path.read_bytes(), name, _OnceLoader)
 
 

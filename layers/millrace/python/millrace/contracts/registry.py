@@ -9,9 +9,11 @@ from typing import Any
 
 import orjson
 
+from millrace.contracts import table_bundle
 from millrace.contracts import validator as validation
 from millrace.contracts.contract import VERSION, Contract
 from millrace.contracts.errors import FieldError, UnknownType, UnknownVersion
+from millrace.contracts.tables import LakeTable, silver_table
 from millrace.contracts.validator import Validator
 
 __all__ = ["Registry", "UnknownType", "UnknownVersion", "load"]
@@ -127,6 +129,15 @@ class Registry:
     def version_hash(self) -> str:
         """16 hex digits that change exactly when a contract changes."""
         return hashlib.sha256(self._bytes).hexdigest()[:16]
+
+    def tables(self) -> Mapping[str, LakeTable]:
+        """Every table of the lake by its full name: silver's from the events' contracts, the rest from their own."""
+        return self._tables
+
+    @cached_property
+    def _tables(self) -> dict[str, LakeTable]:
+        found = [*map(silver_table, self.contracts), *table_bundle.read(self._folder)]
+        return {table.full_name: table for table in found}
 
     def odcs(self, contract: Contract) -> dict[str, Any]:
         """The contract as its author wrote it, in the Open Data Contract Standard."""

@@ -1,0 +1,149 @@
+"""The warehouse as it was compiled: models in order, what each reads, and who reads them. `warehouse.json` of the bundle."""
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter
+
+from millrace.contracts.tables import Grain, Layer, Refresh
+
+FILE = "warehouse.json"
+LINEAGE = "lineage.json"
+_BUNDLE = Path(__file__).parent.parent / "bundle"
+_loaded: dict[Path, "Project"] = {}
+# Column → the columns of other tables that it is made of, as (table, column).
+Lineage = dict[str, tuple[tuple[str, str], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """A view between physical tables and models: `staging.<name>`. `inputs` are what its SQL reads."""
+
+    name: str
+    sql: str
+    inputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A table that SQL makes.
+
+    Attributes:
+        layer: its schema.
+        name: its name in the schema.
+        sql: one SELECT of DuckDB; it reads `silver.x`, `marts.y` and `staging.z` by these names.
+        athena_sql: the same for Athena, staging as common table expressions, databases as `${silver}`.
+        inputs: full names of the physical tables that it reads, through staging as well.
+        staging: the views it reads, each after those it reads itself.
+        grain: what is made anew at once.
+        refresh: how often it is made anew.
+        definition: changes exactly when its rows may: its SQL, its staging, its contract.
+        level: 0 reads silver only; every other reads models of lower levels.
+        columns: names, in order.
+        lineage: of each column, down to columns of `inputs`.
+    """
+
+    layer: Layer
+    name: str
+    sql: str
+    athena_sql: str
+    inputs: tuple[str, ...]
+    staging: tuple[Staging, ...]
+    grain: Grain
+    refresh: Refresh
+    definition: str
+    level: int
+    columns: tuple[str, ...]
+    lineage: Lineage
+
+    @property
+    def full_name(self) -> str:
+        """`marts.fct_transactions`."""
+        return f"{self.layer}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """Who reads tables without being one: a dashboard or a model of machine learning."""
+
+    name: str
+    label: str
+    kind: str
+    owner: str
+    description: str
+    inputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    models: tuple[Model, ...]
+    exposures: tuple[Exposure, ...]
+
+
+class Project:
+    """All models and exposures."""
+
+    def __init__(self, models: Collection[Model], exposures: Collection[Exposure]) -> None:
+        self.models = tuple(models)
+        self.exposures = tuple(exposures)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Model]:
+        """Models by full name."""
+        return {model.full_name: model for model in self.models}
+
+    def model(self, name: str) -> Model:
+        """The model of that full name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return self.by_name[name]
+
+    def levels(self, refresh: Collection[str]) -> tuple[tuple[str, ...], ...]:
+        """Full names of the models of these refreshes, level after level; a level that has none is left out."""
+        depths = sorted({model.level for model in self.models})
+        found = (
+            tuple(m.full_name for m in self.models if m.level == depth and m.refresh in refresh)
+            for depth in depths
+        )
+        return tuple(level for level in found if level)
+
+    def silver(self, name: str) -> frozenset[str]:
+        """The silver tables that a model is made of, through whatever models lie between."""
+        found: set[str] = set()
+        for table in self.model(name).inputs:
+            found |= self.silver(table) if table in self.by_name else {table}
+        return frozenset(found)
+
+    def to_json(self) -> dict[str, Any]:
+        """The form in the bundle."""
+        return asdict(_Document(self.models, self.exposures))
+
+
+def from_json(text: bytes) -> Project:
+    """Reads what `Project.to_json` wrote."""
+    document = TypeAdapter(_Document).validate_json(text)
+    return Project(document.models, document.exposures)
+
+
+def load(folder: Path | None = None) -> Project:
+    """The warehouse of a bundle: `folder`, else what MILLRACE_BUNDLE names, else the one in the layer."""
+    chosen = folder or Path(os.environ.get("MILLRACE_BUNDLE") or _BUNDLE)
+    found = _loaded.get(chosen)
+    if found is None:
+        path = chosen / FILE
+        found = from_json(path.read_bytes()) if path.exists() else Project((), ())
+        _loaded[chosen] = found
+    return found
+
+
+def documents(project: Project) -> dict[str, bytes]:
+    """What a project is in a bundle: file → bytes."""
+    lineage = {model.full_name: model.lineage for model in project.models}
+    return {FILE: orjson.dumps(project.to_json()), LINEAGE: orjson.dumps(lineage)}

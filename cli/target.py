@@ -57,13 +57,15 @@ class Target:
             return f"http://127.0.0.1:{urlsplit(self.api_url).port}"
         return os.environ.get("AWS_ENDPOINT_URL") or None
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, *, read_seconds: int = 30, attempts: int = 3) -> Any:
         """A boto3 client for the services of this platform."""
         import boto3
         from botocore.config import Config
 
         config = Config(
-            connect_timeout=3, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3}
+            connect_timeout=3,
+            read_timeout=read_seconds,
+            retries={"mode": "standard", "total_max_attempts": attempts},
         )
         if self.env != "local":
             return boto3.client(service, endpoint_url=self.endpoint, config=config)
@@ -155,6 +157,29 @@ def stacks(target: Target) -> list[dict[str, Any]]:
         }
         for stack in sorted(mine, key=lambda stack: str(stack["StackName"]))
     ]
+
+
+def deployed_function(target: Target, stem: str) -> str:
+    """The name that a function of `functions/` has in the account.
+
+    Raises:
+        UsageError: no stack of this environment has such a function.
+        RefusedError: CloudFormation did not answer.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    wanted = f"{stem.replace('_', '')}Function"
+    try:
+        pages = target.client("cloudformation").get_paginator("list_stack_resources")
+        for stack in stacks(target):
+            for page in pages.paginate(StackName=stack["name"]):
+                for found in page["StackResourceSummaries"]:
+                    is_function = found["ResourceType"] == "AWS::Lambda::Function"
+                    if is_function and found["LogicalResourceId"].startswith(wanted):
+                        return str(found["PhysicalResourceId"])
+    except (BotoCoreError, ClientError) as error:
+        raise RefusedError(f"CloudFormation did not list the functions: {error}") from error
+    raise UsageError(f"{stem} is no function of {target.env}; functions/ has their names")
 
 
 def belongs(stack: Mapping[str, Any], env: str) -> bool:

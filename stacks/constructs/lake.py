@@ -14,6 +14,8 @@ DEAD_LETTERS = "dead-letters/"
 # Where Lambda itself puts batches that a stream mapping gave up on. The prefix cannot be chosen.
 # https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
 FAILED_BATCHES = "aws/lambda/"
+# Where `millrace redrive` puts what it has fed.
+REDRIVEN = "redriven/"
 ACCESS_LOG_DAYS = 90
 OLD_VERSION_DAYS = 30
 
@@ -73,6 +75,7 @@ class Lake(Construct):
             QUARANTINE: lake.quarantine_expiry_days,
             DEAD_LETTERS: lake.dead_letter_expiry_days,
             FAILED_BATCHES: lake.dead_letter_expiry_days,
+            REDRIVEN: lake.dead_letter_expiry_days,
         }
         return [
             s3.LifecycleRule(

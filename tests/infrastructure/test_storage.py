@@ -163,6 +163,7 @@ def test_lifecycle_of_the_lake(every: Templates) -> None:
     assert rules["quarantine/"]["ExpirationInDays"] == 90
     assert rules["dead-letters/"]["ExpirationInDays"] == 180
     assert rules["aws/lambda/"]["ExpirationInDays"] == 180
+    assert rules["redriven/"]["ExpirationInDays"] == 180
     assert rules[""]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
     if every.environment == "prod":
         assert "ExpirationInDays" not in rules["raw/"], "accepted events stay"

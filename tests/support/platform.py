@@ -6,7 +6,9 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,21 @@ from millrace.access.credentials import ALL_SCOPES, create_api_key
 from millrace.core import aws
 from millrace.eventstore.tables import TABLES
 from tests.support.functions import function
-from tests.support.mappings import Faults, KinesisStream, ManualClock, MappingDriver, MappingSettings, Table
+from tests.support.mappings import (
+    FailureDestination,
+    Faults,
+    KinesisStream,
+    ManualClock,
+    MappingDriver,
+    MappingSettings,
+    Table,
+)
 
 ACME, GLOBEX = "org_acme", "org_globex"
 LAKE, BUS = "lake", "millrace-test"
 REQUEST_LIMIT_OFF = "1000000"
+# As the stack lets batches of the table's stream grow; the log's are older before they are given up.
+MAXIMUM_AGE_SECONDS = 20 * 3600
 # As the stack filters the log for fraud.
 TRANSACTIONS = {
     "data": {
@@ -35,8 +47,15 @@ class Platform:
     """Two tenants, seven tables, a lake and a bus; `settle` lets every consumer catch up."""
 
     def __init__(
-        self, stack: ExitStack, *, seed: int = 0, faults: Faults | None = None, scoring: bool = False
+        self,
+        stack: ExitStack,
+        *,
+        seed: int = 0,
+        faults: Faults | None = None,
+        scoring: bool = False,
+        giving_up: bool = False,
     ) -> None:
+        """`giving_up`: batches that grow too old go into the lake, as in every environment but local."""
         self.dynamodb, self.s3 = boto3.client("dynamodb"), boto3.client("s3")
         self.kms, self.events, self.sqs = boto3.client("kms"), boto3.client("events"), boto3.client("sqs")
         for model in TABLES:
@@ -78,6 +97,7 @@ class Platform:
             "score_transactions",
             "predict",
         )
+        self._stack, self._environ = stack, environ
         self.functions = {stem: stack.enter_context(function(stem, environ)) for stem in stems}
         # What a change record is made from; the clock of the mappings is its own.
         self.clock = ManualClock(datetime.now(UTC))
@@ -86,13 +106,16 @@ class Platform:
         self.table.stream_to(self.log, duplicate_rate=0.05, reorder_window=8)
         self.driver = MappingDriver(clock=self.clock, seed=seed)
         self._captured: set[str] = set()
+        self.failed_batches = FailureDestination("s3", put=self._put_failed_batch)
         settings = MappingSettings(starting_position="TRIM_HORIZON", batch_size=100)
-        inserts = MappingSettings(
-            starting_position="TRIM_HORIZON", batch_size=100, filter_criteria=({"eventName": ["INSERT"]},)
-        )
-        transactions = MappingSettings(
-            starting_position="TRIM_HORIZON", batch_size=100, filter_criteria=(TRANSACTIONS,)
-        )
+        if giving_up:
+            settings = replace(
+                settings,
+                maximum_record_age_in_seconds=MAXIMUM_AGE_SECONDS,
+                on_failure=self.failed_batches,
+            )
+        inserts = replace(settings, filter_criteria=({"eventName": ["INSERT"]},))
+        transactions = replace(settings, filter_criteria=(TRANSACTIONS,))
         # What fraud derives are events too: tests that count events of their own run without it.
         fraud = [("score_transactions", self.log, transactions)] if scoring else []
         for stem, source, how in (
@@ -104,10 +127,21 @@ class Platform:
             self.driver.add_mapping(
                 stem,
                 source,
-                self.functions[stem].handler,
+                partial(self.invoke, stem),
                 how,
                 faults=faults if faults is not None else Faults(),
             )
+
+    def invoke(self, stem: str, event: dict[str, Any], context: Any = None) -> Any:
+        """Calls a function as its service does."""
+        return self.functions[stem].handler(event, context)
+
+    def restart(self, stem: str) -> None:
+        """Puts a fresh copy of a function in its place, with nothing warm, as after a kill."""
+        self.functions[stem] = self._stack.enter_context(function(stem, self._environ))
+
+    def _put_failed_batch(self, key: str, body: bytes) -> None:
+        self.s3.put_object(Bucket=LAKE, Key=key, Body=body)
 
     def post(
         self,
@@ -140,7 +174,7 @@ class Platform:
         headers = {name: value for name, value in given.items() if value is not None}
         event = _call("POST /v1/events", org, scopes, headers=headers)
         event["body"], event["isBase64Encoded"] = base64.b64encode(raw).decode(), True
-        return _answer(self.functions["post_events"].handler(event, None))
+        return _answer(self.invoke("post_events", event))
 
     def get(
         self,
@@ -179,7 +213,7 @@ class Platform:
             event["requestContext"]["authorizer"]["lambda"]["principal"] = principal
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         event["body"], event["isBase64Encoded"] = base64.b64encode(raw).decode(), True
-        return _answer(self.functions[function].handler(event, None))
+        return _answer(self.invoke(function, event))
 
     def settle(self) -> None:
         """Captures what is new in Events and runs every consumer until nothing is left."""
@@ -240,14 +274,19 @@ class Platform:
 
 @contextmanager
 def platform(
-    bundle: Path, *, seed: int = 0, faults: Faults | None = None, scoring: bool = False
+    bundle: Path,
+    *,
+    seed: int = 0,
+    faults: Faults | None = None,
+    scoring: bool = False,
+    giving_up: bool = False,
 ) -> Iterator[Platform]:
     """A platform of its own; `bundle` is the fixture that compiled the contracts."""
     assert bundle.is_dir()
     aws.client.cache_clear()
     with ExitStack() as stack:
         stack.enter_context(mock_aws())
-        yield Platform(stack, seed=seed, faults=faults, scoring=scoring)
+        yield Platform(stack, seed=seed, faults=faults, scoring=scoring, giving_up=giving_up)
     aws.client.cache_clear()
 
 

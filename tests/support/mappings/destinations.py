@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -24,6 +24,8 @@ class FailureDestination:
     """
 
     kind: Literal["sqs", "sns", "s3"]
+    put: Callable[[str, bytes], None] | None = None
+    """Also writes each S3 object there, by key."""
     documents: list[dict[str, Any]] = field(default_factory=list)
     objects: dict[str, bytes] = field(default_factory=dict)
 
@@ -40,6 +42,8 @@ class FailureDestination:
             at = datetime.fromisoformat(document["timestamp"])
             key = f"aws/lambda/{mapping_id}/{shard_id}/{at:%Y/%m/%d}/{at:%Y-%m-%dT%H.%M.%S}-{unique}"
             self.objects[key] = json.dumps(document).encode()
+            if self.put is not None:
+                self.put(key, self.objects[key])
         self.documents.append(document)
 
 

@@ -1,0 +1,69 @@
+"""`millrace redrive`: what a consumer could not take in time, fed to it again once the cause is mended."""
+
+from typing import Annotated
+
+import typer
+
+from cli.errors import RefusedError
+from cli.options import Env, Json
+from cli.output import err, out, print_json
+from cli.target import deployed_function, find_target
+
+SHOWN = 5
+# A consumer may take two minutes for a batch; one call is made for each, and the objects say what is left to do.
+READ_SECONDS = 150
+
+
+def redrive(
+    function: Annotated[str, typer.Argument(help="A consumer, such as archive_events.", metavar="FUNCTION")],
+    dead_letters: Annotated[
+        bool,
+        typer.Option(
+            "--dead-letters", help="Feed the records that it set aside, not the batches that grew too old."
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count what would be fed and change nothing.")
+    ] = False,
+    parallel: Annotated[int, typer.Option("--parallel", min=1, max=32, help="So many calls at once.")] = 4,
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Feed failed batches (or dead letters) to the function that failed on them; what succeeds moves to redriven/."""
+    from cli.redrive import Fed, Redrive
+
+    target = find_target(env)
+    redriving = Redrive(
+        target.client("s3"),
+        target.client("lambda", read_seconds=READ_SECONDS, attempts=1),
+        bucket=target.output("LakeBucket"),
+        stem=function,
+        function=deployed_function(target, function),
+    )
+    with err.status("looking for what is left …"):
+        keys = redriving.dead_letters() if dead_letters else redriving.failed_batches()
+    failures: list[Fed] = []
+    done = 0
+    with err.status(f"0 of {len(keys)} …") as status:
+
+        def told(fed: Fed) -> None:
+            nonlocal done
+            done += 1
+            status.update(f"{done} of {len(keys)} …")
+            if fed.reason is not None:
+                failures.append(fed)
+
+        feed = redriving.feed_dead_letter if dead_letters else redriving.feed_batch
+        total = redriving.run(keys, redriving.count if dry_run else feed, parallel=parallel, told=told)
+    what = "dead letter" if dead_letters else "failed batch"
+    if as_json:
+        print_json({"rows": total["rows"], "different": total["different"], "batches": total["batches"]})
+    elif not keys:
+        out.print(f"There is nothing to redrive: no {what} of {function}.")
+    else:
+        verb = "would be fed" if dry_run else "fed"
+        out.print(f"{total['rows']} records of {len(keys)} objects {verb}, {total['different']} failed again")
+    for failed in failures[:SHOWN]:
+        err.print(f"{failed.key}: {failed.reason}", markup=False)
+    if failures:
+        raise RefusedError(f"{total['different']} records failed again; they stay where they were")

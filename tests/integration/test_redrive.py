@@ -1,0 +1,206 @@
+"""A batch that grew too old, or a record that was set aside, fed again once the cause is mended: nothing is missing."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from cli.redrive import FED, REDRIVEN, Fed, Redrive
+from tests.support import events
+from tests.support.lambdas import LambdaClient
+from tests.support.platform import GLOBEX, LAKE, Platform, ids, platform
+
+CONSUMERS = ("archive_events", "route_events", "project_events", "score_transactions")
+
+
+@pytest.fixture
+def giving_up(bundle: Path) -> Iterator[Platform]:
+    with platform(bundle, giving_up=True, scoring=True) as found:
+        yield found
+
+
+def redrive(running: Platform, stem: str, client: LambdaClient | None = None) -> Redrive:
+    return Redrive(running.s3, client or LambdaClient(running), bucket=LAKE, stem=stem, function=stem)
+
+
+def state(running: Platform) -> dict[str, Any]:
+    """What each consumer has made, by event id."""
+    raw = {
+        (row["org_id"], row["event_id"])
+        for body in running.objects("raw/events/").values()
+        for row in pq.read_table(io.BytesIO(body)).to_pylist()
+    }
+    pointers = {(row["userKey"]["S"], row["sortKey"]["S"]) for row in running.rows("UserEvents")}
+    sent = {message["detail"]["eventId"] for message in running.messages()}
+    decided = {
+        row["eventId"]["S"]
+        for row in running.rows("Events")
+        if row["eventType"]["S"] == "fraud.decision.made"
+    }
+    sets = {row["featureKey"]["S"]: len(row) for row in running.rows("FeatureStore")}
+    return {"raw": raw, "pointers": pointers, "bus": sent, "decisions": decided, "sets": sets}
+
+
+def outage(running: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every store behind the consumers is out of reach until the batches are too old."""
+
+    def down(*_: Any, **__: Any) -> Any:
+        raise ConnectionError("the store is out of reach")
+
+    with monkeypatch.context() as broken:
+        for stem in CONSUMERS:
+            broken.setattr(running.functions[stem], "handler", down)
+        running.settle()
+
+
+def posted(running: Platform) -> list[dict[str, Any]]:
+    sent = [events.order(user=f"u{n}") for n in range(5)] + [events.transaction(user=n % 2) for n in range(5)]
+    assert running.post(sent)["status"] == 202
+    assert running.post([events.health_check(), events.order()], org=GLOBEX)["status"] == 202
+    return sent
+
+
+def test_what_an_outage_outlasted_ends_as_if_there_had_been_none(
+    giving_up: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = giving_up
+    posted(running)
+    outage(running, monkeypatch)
+    assert {len(found) for found in state(running).values()} == {0}, "nothing got through"
+    for stem in CONSUMERS:
+        found = redrive(running, stem)
+        keys = found.failed_batches()
+        assert keys, stem
+        total = found.run(keys, found.feed_batch, parallel=1)
+        given_up = sum(running.driver.statistics(stem).discarded.values())
+        assert total["rows"] >= given_up > 0
+        assert total["different"] == 0
+        assert found.failed_batches() == []
+        assert set(running.objects(f"{REDRIVEN}{stem}/")) == {f"{REDRIVEN}{stem}/{key}" for key in keys}
+    running.settle()  # the decisions that were made meanwhile are events too
+    made = state(running)
+    accepted = {row["eventId"]["S"] for row in running.rows("Events")}
+    assert {f"{org}#{event_id}" for org, event_id in made["raw"]} == accepted
+    assert len(made["decisions"]) == 5
+    assert (
+        len(made["pointers"]) == 16
+    )  # 6 orders, 5 transactions and 5 decisions have a user, a health check has none
+    assert len(made["bus"]) > 0
+    again = state(running)
+    assert {name: again[name] for name in again if name != "bus"} == {n: made[n] for n in made if n != "bus"}
+
+
+def test_an_object_lies_where_lambda_puts_it_and_says_what_lambda_says(
+    giving_up: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posted(giving_up)
+    outage(giving_up, monkeypatch)
+    mapping = giving_up.driver.mappings["project_events"].mapping_id
+    (key,) = [key for key in giving_up.objects("aws/lambda/") if key.split("/")[2] == mapping]
+    document = json.loads(giving_up.objects(key)[key])
+    assert key.split("/")[3].startswith("shardId-")
+    assert document["requestContext"]["condition"] == "RecordAgeExceeded"
+    assert document["requestContext"]["functionArn"].endswith(":function:project_events")
+    assert (
+        document["DDBStreamBatchInfo"]["batchSize"] == len(json.loads(document["payload"])["Records"]) == 12
+    )
+
+
+def test_a_batch_that_fails_again_stays_and_is_counted(
+    giving_up: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posted(giving_up)
+    outage(giving_up, monkeypatch)
+    found = redrive(giving_up, "project_events")
+    keys = found.failed_batches()
+    told: list[Fed] = []
+    with monkeypatch.context() as broken:
+        broken.setattr(giving_up.functions["project_events"], "handler", lambda *_: 1 / 0)
+        total = found.run(keys, found.feed_batch, parallel=2, told=told.append)
+    assert total == {"rows": 12, "different": 12, "batches": 1}
+    assert "division" in str(told[0].reason)
+    assert found.failed_batches() == keys
+    assert giving_up.objects(REDRIVEN) == {}
+    assert found.run(keys, found.feed_batch, parallel=2)["different"] == 0
+
+
+def test_counting_changes_nothing(giving_up: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    posted(giving_up)
+    outage(giving_up, monkeypatch)
+    client = LambdaClient(giving_up)
+    found = redrive(giving_up, "archive_events", client)
+    keys = found.failed_batches()
+    assert found.run(keys, found.count, parallel=2)["rows"] >= 12
+    assert found.failed_batches() == keys
+    assert client.calls == []
+
+
+def test_batches_of_a_mapping_that_a_deploy_replaced_are_found(
+    giving_up: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posted(giving_up)
+    outage(giving_up, monkeypatch)
+    client = LambdaClient(giving_up)
+    keys = redrive(giving_up, "archive_events", client).failed_batches()
+    client.forgotten = {"archive_events", "route_events"}
+    assert redrive(giving_up, "archive_events", client).failed_batches() == keys
+
+
+def test_a_dead_letter_comes_back_once_the_cause_is_mended(
+    running: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = [events.order(), events.order()]
+    running.post(sent)
+    with monkeypatch.context() as broken:
+        # A fault of the code: each record raises something that is no failing dependency.
+        broken.setattr("millrace.eventstore.projection.to_pointer", lambda *_: 1 / 0)
+        running.settle()
+        assert running.rows("UserEvents") == []
+        found = redrive(running, "project_events")
+        keys = found.dead_letters()
+        assert len(keys) == 2
+        told: list[Fed] = []
+        total = found.run(keys, found.feed_dead_letter, parallel=1, told=told.append)
+        assert total == {"rows": 2, "different": 2, "batches": 2}
+        assert "ZeroDivisionError" in str(told[0].reason)
+        assert found.dead_letters() == keys
+    total = found.run(keys, found.feed_dead_letter, parallel=2)
+    assert total == {"rows": 2, "different": 0, "batches": 2}
+    assert found.dead_letters() == []
+    assert sorted(row["eventId"]["S"] for row in running.rows("UserEvents")) == sorted(ids(sent))
+    moved = running.s3.head_object(Bucket=LAKE, Key=f"{REDRIVEN}project_events/{keys[0]}")
+    assert FED in moved["Metadata"]
+
+
+def test_a_dead_letter_whose_feeding_was_cut_off_is_fed_again(
+    running: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.post(events.order())
+    with monkeypatch.context() as broken:
+        broken.setattr("millrace.eventstore.projection.to_pointer", lambda *_: 1 / 0)
+        running.settle()
+    found = redrive(running, "project_events")
+    (key,) = found.dead_letters()
+    with monkeypatch.context() as broken:
+
+        def cut(*_: Any) -> None:
+            raise KeyboardInterrupt
+
+        broken.setattr(found, "_move", cut)
+        with pytest.raises(KeyboardInterrupt):
+            found.feed_dead_letter(key)
+    assert found.dead_letters() == [key]
+    assert found.feed_dead_letter(key) == Fed(key, 1)
+    assert len(running.rows("UserEvents")) == 1
+
+
+def test_where_nothing_failed_there_is_nothing_to_redrive(running: Platform) -> None:
+    running.post(events.order())
+    running.settle()
+    found = redrive(running, "archive_events")
+    assert found.failed_batches() == found.dead_letters() == []
+    assert found.run([], found.feed_batch, parallel=1) == {"rows": 0, "different": 0, "batches": 0}

@@ -1,0 +1,210 @@
+"""The order of a run: what is called with what, and how it ends when a step fails for good."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support.state_machine import Call, Execution, Hook, Killed, StateMachine, TaskError, definition
+
+RUN = "hourly_etl-20261121T10-1"
+A, B = "silver.order_created_v1", "silver.payment_captured_v1"
+
+
+class Fakes:
+    """Functions that answer as the real ones do, over a lake of dictionaries."""
+
+    def __init__(self, *, batches: int = 0, levels: list[list[str]] | None = None) -> None:
+        self.batches, self.levels = batches, levels or []
+        self.calls: list[tuple[str, Any]] = []
+        self.tables = {0: [A], 1: [A, B]}
+        self.chunks: dict[str, list[int]] = {}
+        self.broken: set[tuple[str, Any]] = set()
+        self.landed: set[str] = set()
+
+    def machine(self, hook: Hook | None = None) -> StateMachine:
+        functions = {
+            "PlanRun": self._counted("plan", self._plan),
+            "TransformPartitions": self._counted("transform", self._transform, "batch"),
+            "CommitTable": self._counted("commit", self._commit, "table"),
+            "PrepareModel": self._counted("prepare", self._prepare, "model"),
+            "RunModel": self._counted("run", self._run, "chunk"),
+            "PublishRun": self._counted("publish", self._publish),
+        }
+        return StateMachine(definition("hourly_etl"), functions, hook=hook)
+
+    def _counted(self, name: str, answer: Callable[[Any], Any], about: str = "") -> Callable[[Any], Any]:
+        def call(payload: Any) -> Any:
+            self.calls.append((name, payload))
+            assert payload["runId"] == RUN
+            if (name, payload.get(about)) in self.broken:
+                raise TaskError("Runtime.HandlerError", f"{name} is broken")
+            return answer(payload)
+
+        return call
+
+    def _plan(self, payload: Any) -> Any:
+        return {
+            "runId": RUN,
+            "batches": list(range(self.batches)),
+            "levels": self.levels,
+            "partitions": 0,
+            "remaining": 0,
+        }
+
+    def _transform(self, payload: Any) -> Any:
+        return {"tables": self.tables[payload["batch"]], "failed": []}
+
+    def _commit(self, payload: Any) -> Any:
+        self.landed.add(payload["table"])
+        return {"table": payload["table"], "status": "committed", "rows": 1, "snapshot": 2**60}
+
+    def _prepare(self, payload: Any) -> Any:
+        model = payload["model"]
+        # As prepare_model does: what an earlier level did not land, skips what reads it.
+        earlier = [one for level in self.levels for one in level][: self._index(model)]
+        if any(one not in self.landed for one in earlier):
+            return {"model": model, "status": "skipped", "chunks": []}
+        return {"model": model, "status": "ready", "chunks": self.chunks.get(model, [0])}
+
+    def _index(self, model: str) -> int:
+        before = 0
+        for level in self.levels:
+            if model in level:
+                return before
+            before += len(level)
+        raise AssertionError(model)
+
+    def _run(self, payload: Any) -> Any:
+        return {"model": payload["model"], "chunk": payload["chunk"], "status": "ok", "error": ""}
+
+    def _publish(self, payload: Any) -> Any:
+        wanted = {one for level in self.levels for one in level}
+        wanted |= {table for batch in range(self.batches) for table in self.tables[batch]}
+        return {"runId": RUN, "status": "done" if wanted <= self.landed else "partly"}
+
+    def called(self, name: str, about: str) -> list[Any]:
+        return [payload[about] for called, payload in self.calls if called == name]
+
+
+def run(fakes: Fakes, given: dict[str, Any] | None = None, hook: Hook | None = None) -> Execution:
+    return fakes.machine(hook).run(RUN, given)
+
+
+def test_nothing_to_do_is_planned_and_published() -> None:
+    fakes = Fakes()
+    done = run(fakes)
+    assert done.status == "SUCCEEDED"
+    assert fakes.calls == [
+        ("plan", {"runId": RUN, "refresh": ["hourly"], "silver": True}),
+        ("publish", {"runId": RUN}),
+    ]
+
+
+def test_the_plan_gets_what_the_run_was_started_with_and_nothing_else() -> None:
+    fakes = Fakes()
+    given = {"from": "2026-11-01", "to": "2026-11-02", "refresh": [], "silver": False, "request": "x"}
+    run(fakes, {**given, "runId": "another"})
+    del given["request"]
+    assert fakes.calls[0] == ("plan", {**given, "runId": RUN})
+
+
+def test_two_batches_each_table_once_models_level_by_level() -> None:
+    fakes = Fakes(batches=2, levels=[["gold.a", "marts.b"], ["marts.c"]])
+    fakes.chunks = {"gold.a": [0, 1, 2], "marts.b": [0]}
+    assert run(fakes).status == "SUCCEEDED"
+    assert fakes.called("transform", "batch") == [0, 1]
+    assert fakes.called("commit", "table") == [A, B, "gold.a", "marts.b", "marts.c"]
+    assert fakes.called("prepare", "model") == ["gold.a", "marts.b", "marts.c"]
+    assert [(p["model"], p["chunk"]) for name, p in fakes.calls if name == "run"] == [
+        ("gold.a", 0),
+        ("gold.a", 1),
+        ("gold.a", 2),
+        ("marts.b", 0),
+        ("marts.c", 0),
+    ]
+    assert fakes.calls[-1] == ("publish", {"runId": RUN})
+
+
+def test_a_single_model_of_a_single_level_is_no_text() -> None:
+    fakes = Fakes(batches=1, levels=[["gold.a"]])
+    assert run(fakes).status == "SUCCEEDED"
+    assert fakes.called("prepare", "model") == ["gold.a"]
+
+
+def test_a_model_that_stands_as_it_is_is_neither_run_nor_committed() -> None:
+    fakes = Fakes(levels=[["gold.a"]])
+    fakes._prepare = lambda payload: {"model": "gold.a", "status": "unchanged", "chunks": []}  # type: ignore[method-assign]
+    fakes.landed = {"gold.a"}
+    assert run(fakes).status == "SUCCEEDED"
+    assert not fakes.called("run", "model")
+    assert not fakes.called("commit", "table")
+
+
+@pytest.mark.parametrize(
+    ("broken", "committed"),
+    [
+        (("transform", 1), [A, "gold.a", "marts.c"]),
+        (("commit", A), [A, A, A, B, "gold.a", "marts.c"]),
+        (("run", 0), [A, B, "gold.a", "marts.c"]),
+    ],
+)
+def test_what_fails_for_good_leaves_the_rest_alone(broken: tuple[str, Any], committed: list[str]) -> None:
+    fakes = Fakes(batches=2, levels=[["gold.a"], ["marts.c"]])
+    fakes.broken = {broken}
+    done = run(fakes)
+    assert fakes.called("commit", "table") == committed
+    assert fakes.calls[-1] == ("publish", {"runId": RUN})
+    if broken[0] == "run":
+        assert done.status == "SUCCEEDED", "only the commit knows what a missing chunk means"
+    else:
+        assert done.error == "Millrace.RunIncomplete"
+        assert done.cause == (
+            f"The run {RUN} ended partly; runs/{RUN}/summary.json in the lake names what did not land and why."
+        )
+
+
+@pytest.mark.parametrize("step", ["prepare", "commit"])
+def test_what_reads_a_failed_model_is_skipped(step: str) -> None:
+    fakes = Fakes(levels=[["gold.a"], ["marts.c"]])
+    fakes.broken = {(step, "gold.a")}
+    assert run(fakes).status == "FAILED"
+    assert fakes.called("prepare", "model")[-1] == "marts.c"
+    assert fakes.called("run", "model") == ([] if step == "prepare" else ["gold.a"])
+    assert "marts.c" not in fakes.landed
+    assert fakes.calls[-1][0] == "publish"
+
+
+@pytest.mark.parametrize(
+    ("step", "sentence"),
+    [("plan", "could not be planned, and nothing has changed"), ("publish", "could not be published")],
+)
+def test_without_plan_or_summary_the_run_fails_by_name(step: str, sentence: str) -> None:
+    fakes = Fakes(batches=1)
+    fakes.broken = {(step, None)}
+    done = run(fakes)
+    assert done.status == "FAILED"
+    assert done.cause.startswith(f"The run {RUN} {sentence}")
+    assert f"{step} is broken" in done.cause
+    assert len(fakes.called(step, "runId")) == (3 if step == "plan" else 5)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_every_call_may_fail_once_and_the_end_is_the_same(when: str) -> None:
+    def hook(call: Call) -> None:
+        if call.attempt == 0 and call.when == when:
+            raise TaskError("Lambda.TooManyRequestsException", "busy")
+
+    fakes = Fakes(batches=2, levels=[["gold.a"], ["marts.c"]])
+    assert run(fakes, hook=hook).status == "SUCCEEDED"
+    assert fakes.landed == {A, B, "gold.a", "marts.c"}
+
+
+def test_a_run_that_is_ended_in_the_middle_calls_nothing_more() -> None:
+    def hook(call: Call) -> None:
+        if call.name == "CommitTable":
+            raise Killed
+
+    fakes = Fakes(batches=1)
+    assert run(fakes, hook=hook).status == "ABORTED"
+    assert [name for name, _ in fakes.calls] == ["plan", "transform"]

@@ -7,7 +7,7 @@ from typing import Any
 from millrace.archive.archive import Archive
 from millrace.contracts import registry
 from millrace.core.consumer import Delivery
-from millrace.eventstore import receipts
+from millrace.eventstore import pending, receipts
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import to_item
 from millrace.intake.enrich import Origin, enrich
@@ -66,6 +66,44 @@ def test_a_batch_delivered_twice_leaves_the_same_objects_and_rows(bundle: Path) 
     batch = [delivery(n, org, AT)[1] for n, org in enumerate(("org_acme", "org_globex", "org_acme"))]
     archive.write(batch)
     before = (set(stores.objects), set(stores.rows))
+    waiting = marks(stores)
     archive.write([*batch[:1], *batch])
-    assert len(before[0]) == len(before[1]) == 2
+    assert len(before[0]) == len(waiting) == 2
+    assert len(before[1]) == 4
     assert (set(stores.objects), set(stores.rows)) == before
+    assert marks(stores) == waiting, "a redelivery writes the same token"
+
+
+def test_a_later_batch_of_the_day_leaves_another_token(bundle: Path) -> None:
+    stores = Stores()
+    archive = Archive(stores, stores, Codec(registry.load().dictionary), "lake", "Metadata")
+    archive.write([delivery(1, "org_acme", AT)[1]])
+    before = marks(stores)
+    archive.write([delivery(2, "org_acme", AT)[1], delivery(3, "org_globex", AT)[1]])
+    after = marks(stores)
+    assert set(before) == {"org_acme#2026-11-21"}
+    assert set(after) == {"org_acme#2026-11-21", "org_globex#2026-11-21"}
+    assert before["org_acme#2026-11-21"]["token"] != after["org_acme#2026-11-21"]["token"]
+
+
+def test_a_day_is_pending_only_when_all_its_rows_are_there(bundle: Path) -> None:
+    """One BatchWriteItem keeps no order, so the marks come in a call after the manifest's."""
+    stores = Stores()
+    calls: list[set[str]] = []
+    write = stores.batch_write_item
+
+    def watched(*, RequestItems: dict[str, list[Any]]) -> dict[str, Any]:  # noqa: N803
+        items = [put["PutRequest"]["Item"] for put in RequestItems["Metadata"]]
+        calls.append({item["entityTypeKey"]["S"].split("#")[1] for item in items})
+        return write(RequestItems=RequestItems)
+
+    stores.batch_write_item = watched  # type: ignore[method-assign]
+    Archive(stores, stores, Codec(registry.load().dictionary), "lake", "Metadata").write(
+        [delivery(n, org, AT)[1] for n, org in enumerate(("org_acme", "org_globex"))]
+    )
+    assert calls == [{"manifest"}, {"pending"}]
+
+
+def marks(stores: Stores) -> dict[str, Any]:
+    """The pending rows by tenant and day."""
+    return {key: row for (kind, key), row in stores.rows.items() if kind == pending.partition()}

@@ -12,7 +12,7 @@ from millrace.core import clock
 from millrace.core.batch import write_all
 from millrace.core.consumer import Delivery
 from millrace.core.errors import from_client_error
-from millrace.eventstore import receipts
+from millrace.eventstore import pending, receipts
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import StoredEvent, from_item
 
@@ -60,6 +60,10 @@ class Archive:
             )
             rows.extend(receipts.to_items(receipt))
         write_all(self._dynamodb, self._table, rows)
+        # After them and in a call of its own, since one call keeps no order: who finds a day pending finds all its rows.
+        place = receipts.place(newest, first.shard, first.sequence, last.sequence)
+        touched = [(org, day) for org, _, day in parts]
+        write_all(self._dynamodb, self._table, pending.to_items(touched, place, newest))
 
     def _put(self, key: str, body: bytes) -> None:
         try:

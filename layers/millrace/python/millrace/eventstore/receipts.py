@@ -94,9 +94,25 @@ def find(
 
 
 def read(
-    dynamodb: Any, table: str, org: str, kind: str, day: str, since: datetime | None = None
+    dynamodb: Any,
+    table: str,
+    org: str,
+    kind: str,
+    day: str,
+    since: datetime | None = None,
+    *,
+    consistent: bool = False,
 ) -> Iterator[Item]:
     """The rows of a tenant's day in the order in which batches arrived.
+
+    Args:
+        dynamodb: the client.
+        table: Metadata.
+        org: the tenant.
+        kind: `MANIFEST` or `ROUTED`.
+        day: UTC.
+        since: only what arrived from this moment on.
+        consistent: with every row that was written before the call: for who plans from them.
 
     Raises:
         MillraceError: the table did not answer.
@@ -109,6 +125,8 @@ def read(
             ":since": {"S": clock.utc_text(since) if since is not None else "0"},
         },
     }
+    if consistent:
+        query["ConsistentRead"] = True
     while True:
         try:
             page = dynamodb.query(**query)

@@ -168,19 +168,20 @@ def _loosely(value: Any) -> Any:
 
 @pytest.mark.parametrize("made", ALL, ids=ref)
 def test_iceberg_takes_the_columns_and_numbers_them_as_we_do(made: Contract) -> None:
-    schema = Schema.model_validate(columns.iceberg_schema(made))
+    schema = Schema.model_validate(columns.iceberg_schema(columns.columns(made)))
     assert assign_fresh_schema_ids(schema) == schema
     assert [part.name for part in schema.fields] == [column.name for column in columns.columns(made)]
+    assert not any(part.required for part in schema.fields)
     assert schema_to_pyarrow(schema).names == [column.name for column in columns.columns(made)]
 
 
 @pytest.mark.parametrize("made", ALL, ids=ref)
 def test_glue_types_are_those_that_pyiceberg_writes(made: Contract) -> None:
-    schema = Schema.model_validate(columns.iceberg_schema(made))
+    schema = Schema.model_validate(columns.iceberg_schema(columns.columns(made)))
     theirs = {
         part.name: visit(part.field_type, pyiceberg_glue._IcebergSchemaToGlueType()) for part in schema.fields
     }
-    ours = {column["Name"]: column["Type"] for column in columns.glue_columns(made)}
+    ours = {column["Name"]: column["Type"] for column in columns.glue_columns(columns.columns(made))}
     assert ours == theirs
 
 

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import jsonschema_rs
 
-from millrace.contracts import columns, envelope, rules
+from millrace.contracts import columns, derived, envelope, rules
 from millrace.contracts.contract import FACT_LENGTH, PROTECTED, Contract
 from millrace.contracts.schema import leaves, types
 
@@ -22,6 +23,12 @@ _NOT_FOR_RULES = frozenset({None, "/eventId", "/eventSource", "/userId"})
 def check(contract: Contract, report: Report) -> None:
     """Reports whatever contradicts itself."""
     fields = dict(leaves(contract.data_schema, "/data"))
+    wrong = list(derived.problems(contract.silver, columns.columns(replace(contract, silver=()))))
+    for sentence in wrong:
+        report("/customProperties", sentence)
+    if wrong:
+        # What follows asks for columns that cannot be made.
+        contract = replace(contract, silver=())
     known = {**{f"/{name}": part for name, part in envelope.schema({})["properties"].items()}, **fields}
     _schema(contract, report)
     _columns(contract, report)
@@ -53,6 +60,11 @@ def _schema(contract: Contract, report: Report) -> None:
 
 
 def _columns(contract: Contract, report: Report) -> None:
+    seen: dict[str, str] = {}
+    for pointer, _ in leaves(contract.data_schema, "/data"):
+        # DuckDB's structs, into which silver reads an object, know no upper case.
+        if seen.setdefault(pointer.lower(), pointer) != pointer:
+            report("/schema/0", f"{pointer} and {seen[pointer.lower()]} differ in upper case only")
     for pointer, _ in leaves(contract.data_schema, "/data"):
         name = pointer.rsplit("/", 1)[1]
         if name != "*" and not _FIELD.fullmatch(name):
@@ -64,9 +76,9 @@ def _columns(contract: Contract, report: Report) -> None:
         if column.name in taken:
             report(
                 "/schema/0",
-                f"{column.pointer} would be silver's column {column.name}, as {taken[column.name]} is",
+                f"{column.pointer or 'what is derived'} would be silver's column {column.name}, as {taken[column.name]} is",
             )
-        taken[column.name] = column.pointer or "what intake adds"
+        taken[column.name] = column.pointer or "what the platform adds"
         for name in _doubles(column.type):
             report("/schema/0", f"{column.pointer} holds two fields that silver would call {name}")
 

@@ -174,6 +174,7 @@ def compile_document(document: Any, name: str) -> Contract:
         dictionary="",
         description=document.get("description", {}).get("purpose", "").strip(),
         classification=classification,
+        silver=values.silver,
     )
     checks.check(contract, report)
     if problems:

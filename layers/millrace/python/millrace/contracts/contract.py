@@ -41,6 +41,7 @@ class Contract:
         dictionary: name of the zstd dictionary for new rows; empty where none has been made yet.
         description: what the type says, for people.
         classification: pointer (`*` for array items) → class, for every leaf.
+        silver: columns that silver derives, as `millrace.contracts.derived` reads them.
     """
 
     event_type: str
@@ -62,6 +63,7 @@ class Contract:
     dictionary: str
     description: str
     classification: dict[str, str]
+    silver: tuple[dict[str, Any], ...] = ()
 
     @property
     def major(self) -> int:
@@ -85,7 +87,12 @@ class Contract:
 
     def to_json(self) -> dict[str, Any]:
         """The form in the bundle."""
-        return {**asdict(self), "indexes": sorted(self.indexes), "rules": list(self.rules)}
+        return {
+            **asdict(self),
+            "indexes": sorted(self.indexes),
+            "rules": list(self.rules),
+            "silver": list(self.silver),
+        }
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Contract":
@@ -95,5 +102,6 @@ class Contract:
                 **document,
                 "indexes": frozenset(document["indexes"]),
                 "rules": tuple(document["rules"]),
+                "silver": tuple(document.get("silver", ())),
             }
         )

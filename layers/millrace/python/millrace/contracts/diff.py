@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from millrace.contracts import columns
 from millrace.contracts.contract import Contract
 from millrace.contracts.schema_diff import Finding, compare_schemas
 
@@ -69,6 +70,7 @@ def compare(old: Contract, new: Contract) -> list[Breaking]:
         *compare_schemas(old.data_schema, new.data_schema, "/data"),
         *_rules(old, new),
         *_access(old, new),
+        *_silver(old, new),
         *_version(old, new),
     ]
     ordered = sorted(findings, key=lambda finding: (finding.pointer, finding.kind))
@@ -115,6 +117,18 @@ def _access(old: Contract, new: Contract) -> Iterator[Finding]:
     if new.retention_days < old.retention_days:
         reason = f"events up to {old.retention_days} days old were accepted and kept"
         yield Finding("/retention", "retention", reason)
+
+
+def _silver(old: Contract, new: Contract) -> Iterator[Finding]:
+    """Columns that silver derives: whoever reads the table counts on them as on fields."""
+    after = {column.name: column for column in columns.columns(new)}
+    for rule in old.silver:
+        name = rule["column"]
+        before = next(column for column in columns.columns(old) if column.name == name)
+        if name not in after:
+            yield Finding("/silver", "removed", f"silver had the column {name}")
+        elif after[name].type != before.type:
+            yield Finding("/silver", "retyped", f"the column {name} of silver had another type")
 
 
 def _version(old: Contract, new: Contract) -> Iterator[Finding]:

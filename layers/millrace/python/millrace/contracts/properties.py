@@ -18,7 +18,7 @@ _DAYS = {"d": 1, "day": 1, "days": 1, "y": 365, "yr": 365, "years": 365}
 _NAMES = frozenset(
     {
         *("category", "store", "indexes", "entity", "route", "subject", "userId", "partitionKey"),
-        *("additionalProperties", "lateness", "rules", "enrich"),
+        *("additionalProperties", "lateness", "rules", "enrich", "silver"),
     }
 )
 
@@ -40,6 +40,7 @@ class Values:
     rules: tuple[dict[str, Any], ...]
     enrich: dict[str, str]
     retention_days: int
+    silver: tuple[dict[str, Any], ...]
 
 
 class _Reader:
@@ -114,6 +115,7 @@ def read(document: dict[str, Any], report: Report) -> Values:
         rules=_rules(reader),
         enrich=_enrich(reader),
         retention_days=_retention(document, report),
+        silver=_silver(reader),
     )
 
 
@@ -172,6 +174,14 @@ def _rules(reader: _Reader) -> tuple[dict[str, Any], ...]:
         reader.wrong("rules", "a rule is an object with a kind")
         return ()
     return tuple(rules)
+
+
+def _silver(reader: _Reader) -> tuple[dict[str, Any], ...]:
+    found = reader.value("silver", list, [], "silver is a list")
+    if not all(isinstance(rule, dict) for rule in found):
+        reader.wrong("silver", "a column that silver derives is an object with column, kind and of")
+        return ()
+    return tuple(found)
 
 
 def _enrich(reader: _Reader) -> dict[str, str]:

@@ -1,0 +1,181 @@
+"""A table's columns, and how JSON Schema, Iceberg, Glue and DuckDB write their types.
+
+Objects are flattened to `a_b`, arrays of objects are lists of structs, and an object without declared fields is JSON
+text.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from millrace.contracts.decimals import is_decimal
+from millrace.contracts.schema import json_type
+
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def snake(name: str) -> str:
+    """`totalAmount` → `total_amount`; `isIOSApp` → `is_ios_app`."""
+    return _CAMEL.sub("_", name).lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """`string`, `int`, `long`, `double`, `decimal`, `boolean`, `date` or `timestamptz`, as Iceberg calls them."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """A list; its items are never null."""
+
+    item: "Type"
+
+
+@dataclass(frozen=True, slots=True)
+class Struct:
+    """Fields in order, each with whether it is required."""
+
+    fields: tuple[tuple[str, "Type", bool], ...]
+
+
+Type = Scalar | Array | Struct
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table of the lake.
+
+    Attributes:
+        name: such as `total_amount`.
+        pointer: where its value stands in the event; None for what intake adds, and for what is derived.
+        type: its type.
+        required: whether it is never null.
+        description: for the catalog.
+        schema: the field's JSON Schema, whose limits become checks; empty for what has none.
+        classification: `public`, `internal`, `confidential` or `restricted`.
+        unique: whether no two rows have the same value.
+    """
+
+    name: str
+    pointer: str | None
+    type: Type
+    required: bool
+    description: str
+    # Left out of comparison: a dictionary has no hash, and a column is what it is called and holds.
+    schema: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    classification: str = "internal"
+    unique: bool = False
+
+
+_STRING, _MOMENT = Scalar("string"), Scalar("timestamptz")
+
+
+def type_of(schema: dict[str, Any]) -> Type:
+    """The column type of a field's JSON Schema."""
+    kind = json_type(schema)
+    if kind == "array":
+        return Array(type_of(schema["items"]) if "items" in schema else _STRING)
+    if kind == "object":
+        required = schema.get("required", ())
+        fields = schema.get("properties", {}).items()
+        found = tuple((snake(name), type_of(part), name in required) for name, part in fields)
+        return Struct(found) if found else _STRING
+    if kind == "string":
+        return {"date-time": _MOMENT, "date": Scalar("date")}.get(schema.get("format", ""), _STRING)
+    if kind == "integer":
+        return Scalar("int" if schema["minimum"] >= -(2**31) and schema["maximum"] < 2**31 else "long")
+    if kind == "number":
+        return Scalar("decimal" if is_decimal(schema) else "double")
+    return Scalar("boolean")
+
+
+_GLUE = {"long": "bigint", "decimal": "decimal(18,4)", "timestamptz": "timestamp"}
+_DUCKDB = {
+    **{
+        "string": "VARCHAR",
+        "int": "INTEGER",
+        "long": "BIGINT",
+        "double": "DOUBLE",
+        "decimal": "DECIMAL(18,4)",
+    },
+    **{"boolean": "BOOLEAN", "date": "DATE", "timestamptz": "TIMESTAMPTZ"},
+}
+
+
+def glue_type(of: Type) -> str:
+    """As the Glue catalog writes it: `array<struct<product_id:string,price:decimal(18,4)>>`."""
+    if isinstance(of, Array):
+        return f"array<{glue_type(of.item)}>"
+    if isinstance(of, Struct):
+        return f"struct<{','.join(f'{name}:{glue_type(part)}' for name, part, _ in of.fields)}>"
+    return _GLUE.get(of.name, of.name)
+
+
+def duckdb_type(of: Type) -> str:
+    """As DuckDB writes it: `STRUCT("product_id" VARCHAR, "price" DECIMAL(18,4))[]`."""
+    if isinstance(of, Array):
+        return f"{duckdb_type(of.item)}[]"
+    if isinstance(of, Struct):
+        fields = ", ".join(f'"{name}" {duckdb_type(part)}' for name, part, _ in of.fields)
+        return f"STRUCT({fields})"
+    return _DUCKDB[of.name]
+
+
+def glue_columns(columns: Iterable[Column]) -> list[dict[str, str]]:
+    """`Columns` of a Glue table's storage descriptor."""
+    return [
+        # The catalog holds 255 characters.
+        {"Name": column.name, "Type": glue_type(column.type), "Comment": column.description[:255]}
+        for column in columns
+    ]
+
+
+def iceberg_schema(columns: Iterable[Column]) -> dict[str, Any]:
+    """The table's schema as JSON of the Iceberg specification, ids counted level by level as a new table has them.
+
+    Every field may be null: a file is added to the table as DuckDB wrote it, and DuckDB writes no column as required,
+    which Iceberg does not take into a required field. That what a contract requires is there, is checked before.
+    """
+    return _Numbered().struct([(c.name, c.type, c.description) for c in columns], schema=True)
+
+
+class _Numbered:
+    """Writes Iceberg types and gives each field the next id."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def struct(self, fields: list[tuple[str, Type, str]], *, schema: bool = False) -> dict[str, Any]:
+        # All fields of a level first, then what is inside them: so the specification numbers a new table.
+        ids = [self._next() for _ in fields]
+        written = [
+            {
+                "id": number,
+                "name": name,
+                "required": False,
+                "type": self.type(of),
+                **({"doc": description} if description else {}),
+            }
+            for number, (name, of, description) in zip(ids, fields, strict=True)
+        ]
+        return {"type": "struct", **({"schema-id": 0} if schema else {}), "fields": written}
+
+    def type(self, of: Type) -> str | dict[str, Any]:
+        if isinstance(of, Array):
+            number = self._next()
+            return {
+                "type": "list",
+                "element-id": number,
+                "element": self.type(of.item),
+                "element-required": False,
+            }
+        if isinstance(of, Struct):
+            return self.struct([(name, part, "") for name, part, _ in of.fields])
+        return "decimal(18, 4)" if of.name == "decimal" else of.name
+
+    def _next(self) -> int:
+        self._last += 1
+        return self._last

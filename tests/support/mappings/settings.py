@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tests.support.mappings.destinations import FailureDestination
+from tests.support.mappings.passages import STREAM
 
 REPORT_BATCH_ITEM_FAILURES = "ReportBatchItemFailures"
 INFINITE = -1
@@ -65,8 +66,11 @@ class MappingSettings:
         that only AWS resolves, so the caller gives the stand-in.
 
         Raises:
-            ValueError: a value out of bounds, or an ``on_failure`` that does not go with the template.
+            ValueError: a value out of bounds, a property that has no semantics here, or an ``on_failure`` that
+                does not go with the template.
         """
+        if unknown := set(properties) - set(STREAM):
+            raise ValueError(f"a stream's mapping does not know {sorted(unknown)}")
         if ("DestinationConfig" in properties) != (on_failure is not None):
             raise ValueError("give on_failure exactly when the template has a DestinationConfig")
         names = {

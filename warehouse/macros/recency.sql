@@ -1,0 +1,4 @@
+{# 1 for the last row of a key: by when it happened, then by when intake had it. The event id decides what is left. #}
+{% macro recency(keys) -%}
+ROW_NUMBER() OVER (PARTITION BY org_id, {{ keys }} ORDER BY event_time DESC, received_at DESC, event_id DESC)
+{%- endmacro %}

@@ -1,0 +1,40 @@
+-- A transaction's last report of each UTC day. By day, because tables of day grain are made of one day's rows alone.
+WITH ranked AS (
+    SELECT
+        org_id,
+        event_id,
+        event_time,
+        received_at,
+        transaction_id,
+        user_id,
+        amount,
+        merchant,
+        payment_method,
+        device_id,
+        location,
+        "timestamp" AS charged_at,
+        is_fraud,
+        {{ recency('transaction_id, CAST(event_time AS DATE)') }} AS recency
+    FROM {{ source('silver', 'transaction_created_v1') }}
+)
+
+SELECT
+    org_id,
+    event_id,
+    event_time,
+    received_at,
+    transaction_id,
+    user_id,
+    amount,
+    merchant,
+    payment_method,
+    device_id,
+    location,
+    charged_at,
+    COALESCE(is_fraud, FALSE) AS is_fraud,
+    CASE
+        WHEN location LIKE '%,%' THEN NULLIF(TRIM(REGEXP_EXTRACT(location, '^(.*),[^,]*$', 1)), '')
+    END AS city,
+    NULLIF(TRIM(REGEXP_EXTRACT(location, '([^,]*)$', 1)), '') AS country
+FROM ranked
+WHERE recency = 1

@@ -6,8 +6,8 @@ empty tables on it. Both are registered in tests/integration/conftest.py.
 
 import os
 import socket
+import subprocess
 import uuid
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ from millrace.lake.layout import database
 
 # The one environment that is not on AWS; handlers take no other names than the deployed ones.
 ENVIRONMENT = "local"
+STOP_SECONDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +72,18 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The endpoint of an emulator of this session."""
     ministack.install(checkout())
     places = OwnPlaces(checkout().root, tmp_path_factory.mktemp("emulator"))
-    with warnings.catch_warnings():
-        # A start outlives the command, so nobody holds the process it began.
-        warnings.simplefilter("ignore", ResourceWarning)
+    processes: list[subprocess.Popen[bytes]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        # A start outlives its command and lets go of the process; here it is held, and waited for at the end.
+        begin = subprocess.Popen
+        patch.setattr(subprocess, "Popen", lambda *args, **how: _kept(processes, begin(*args, **how)))
         started = ministack.start(places, _free_port())
     try:
         yield ministack.endpoint(started.port)
     finally:
         ministack.stop(places, started)
+        for process in processes:
+            process.wait(timeout=STOP_SECONDS)
 
 
 @pytest.fixture
@@ -155,6 +160,11 @@ def _table(model: type[Model]) -> dict[str, Any]:
 
 def _keys(schema: Mapping[str, Any]) -> list[dict[str, str]]:
     return sorted(schema["key_schema"], key=lambda key: str(key["KeyType"]))
+
+
+def _kept(processes: list[Any], process: Any) -> Any:
+    processes.append(process)
+    return process
 
 
 def _free_port() -> int:

@@ -101,7 +101,7 @@ def read(
     day: str,
     since: datetime | None = None,
     *,
-    consistent: bool = False,
+    planning: bool = False,
 ) -> Iterator[Item]:
     """The rows of a tenant's day in the order in which batches arrived.
 
@@ -112,7 +112,7 @@ def read(
         kind: `MANIFEST` or `ROUTED`.
         day: UTC.
         since: only what arrived from this moment on.
-        consistent: with every row that was written before the call: for who plans from them.
+        planning: every row that was written before the call, of each only `entityId`, `object` and `rows`.
 
     Raises:
         MillraceError: the table did not answer.
@@ -125,8 +125,12 @@ def read(
             ":since": {"S": clock.utc_text(since) if since is not None else "0"},
         },
     }
-    if consistent:
-        query["ConsistentRead"] = True
+    if planning:
+        query |= {
+            "ConsistentRead": True,
+            "ProjectionExpression": "entityId, #object, #rows",
+            "ExpressionAttributeNames": {"#object": "object", "#rows": "rows"},
+        }
     while True:
         try:
             page = dynamodb.query(**query)

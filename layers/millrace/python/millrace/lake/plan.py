@@ -1,0 +1,129 @@
+"""Plans a run: which tenant-days, from which objects, in which batches, and what the tables are at its start.
+
+An interval is planned from the manifest, never from the clock or a listing of objects. What is read keeps an order:
+the tables first, then what is pending, then the manifest. So a run that came in between shows as a changed table at the
+commit, and a batch of the archive that came in between keeps its day pending.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from millrace.contracts.tables import LAYERS
+from millrace.core import clock
+from millrace.core.errors import error_code, from_client_error
+from millrace.eventstore import pending, receipts
+from millrace.lake import packing
+from millrace.lake.documents import Plan, TenantDay
+from millrace.lake.layout import RAW, database
+from millrace.warehouse import project
+
+_ORG = "org="
+READERS = 16
+
+
+class Planner:
+    """Makes plans from Metadata, the lake's folders and the Glue catalog."""
+
+    def __init__(
+        self, dynamodb: Any, s3: Any, glue: Any, *, environment: str, bucket: str, metadata_table: str
+    ) -> None:
+        self._dynamodb, self._s3, self._glue = dynamodb, s3, glue
+        self._environment, self._bucket, self._table = environment, bucket, metadata_table
+
+    def plan(
+        self,
+        run: str,
+        at: datetime,
+        *,
+        days: Sequence[str] | None = None,
+        refresh: Collection[str] = ("hourly", "daily"),
+        silver: bool = True,
+    ) -> Plan:
+        """The plan of a run.
+
+        Args:
+            run: its id.
+            at: now, for the record only.
+            days: UTC days to do again; None for what is pending.
+            refresh: which models: those of these refreshes.
+            silver: False to make the models of these tenant-days again from silver as it is.
+
+        Raises:
+            MillraceError: a store did not answer.
+        """
+        bases = self.bases()
+        wanted = (
+            self._pending() if days is None else [(org, day, None) for org in self.orgs() for day in days]
+        )
+        with ThreadPoolExecutor(READERS) as pool:
+            found = [day for day in pool.map(self._tenant_day, wanted) if day is not None]
+        packed = packing.pack(packing.fair(found))
+        partitions = packed.partitions
+        if not silver:
+            # Without their tokens: silver takes nothing in here, so nothing of it is done.
+            partitions = tuple(TenantDay(d.org, d.day, d.objects, None, d.manifest) for d in partitions)
+        return Plan(
+            run=run,
+            planned_at=clock.utc_text(at),
+            refresh=tuple(refresh),
+            partitions=partitions,
+            batches=packed.batches if silver else (),
+            levels=project.load().levels(refresh),
+            bases=bases,
+            remaining=packed.remaining,
+        )
+
+    def bases(self) -> dict[str, str | None]:
+        """Full name of every Iceberg table there is → its metadata location."""
+        found: dict[str, str | None] = {}
+        for layer in LAYERS:
+            for table in self._tables(database(self._environment, layer)):
+                parameters = table.get("Parameters", {})
+                if parameters.get("table_type", "").upper() == "ICEBERG":
+                    found[f"{layer}.{table['Name']}"] = parameters.get("metadata_location")
+        return found
+
+    def orgs(self) -> list[str]:
+        """The tenants that have anything in raw, by the folders that the archive makes."""
+        found: list[str] = []
+        asked = {"Bucket": self._bucket, "Prefix": RAW, "Delimiter": "/"}
+        while True:
+            try:
+                page = self._s3.list_objects_v2(**asked)
+            except (ClientError, BotoCoreError) as error:
+                raise from_client_error(error, "list tenants") from error
+            names = [folder["Prefix"].removeprefix(RAW) for folder in page.get("CommonPrefixes", [])]
+            found += [name.removeprefix(_ORG).rstrip("/") for name in names if name.startswith(_ORG)]
+            if not page.get("IsTruncated"):
+                return found
+            asked["ContinuationToken"] = page["NextContinuationToken"]
+
+    def _pending(self) -> list[tuple[str, str, str | None]]:
+        rows = pending.read(self._dynamodb, self._table)
+        # What has waited longest comes first.
+        return [
+            (row.org, row.day, row.token) for row in sorted(rows, key=lambda row: (row.at, row.org, row.day))
+        ]
+
+    def _tenant_day(self, wanted: tuple[str, str, str | None]) -> TenantDay | None:
+        org, day, token = wanted
+        rows = receipts.read(self._dynamodb, self._table, org, receipts.MANIFEST, day, planning=True)
+        return packing.tenant_day(org, day, rows, self._bucket, token)
+
+    def _tables(self, name: str) -> Iterable[dict[str, Any]]:
+        asked: dict[str, Any] = {"DatabaseName": name}
+        while True:
+            try:
+                page = self._glue.get_tables(**asked)
+            except (ClientError, BotoCoreError) as error:
+                if error_code(getattr(error, "response", {})) == "EntityNotFoundException":
+                    return
+                raise from_client_error(error, "list tables") from error
+            yield from page["TableList"]
+            if not page.get("NextToken"):
+                return
+            asked["NextToken"] = page["NextToken"]

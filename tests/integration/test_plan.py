@@ -1,0 +1,103 @@
+"""Planning over real stores: from what the archive marked, or from an interval; never from a clock or a listing."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from millrace.core.batch import write_all
+from millrace.core.errors import PermanentError
+from millrace.eventstore import pending, receipts
+from millrace.lake.layout import RAW
+from millrace.lake.plan import Planner
+from millrace.lake.run_store import RunStore
+from tests.support.emulator import Lake
+from tests.support.functions import function
+
+AT = datetime(2026, 11, 21, 6, tzinfo=UTC)
+
+
+def archived(lake: Lake, org: str, day: str, rows: int, place: str = "p", *, marked: bool = True) -> None:
+    """The traces of a batch as the archive leaves them."""
+    key = f"{RAW}org={org}/category=c/year=2026/month={day[5:7]}/day={day[8:]}/{place}.parquet"
+    lake.s3.put_object(Bucket=lake.bucket, Key=key, Body=b"")
+    receipt = receipts.Receipt(
+        org, receipts.MANIFEST, day, place, AT, ("0" * 32,) * rows, "1", f"s3://{lake.bucket}/{key}", 1
+    )
+    write_all(lake.dynamodb, "Metadata", receipts.to_items(receipt))
+    if marked:
+        write_all(lake.dynamodb, "Metadata", pending.to_items([(org, day)], place, AT))
+
+
+def planner(lake: Lake) -> Planner:
+    return Planner(
+        lake.dynamodb,
+        lake.s3,
+        lake.glue,
+        environment=lake.environment,
+        bucket=lake.bucket,
+        metadata_table="Metadata",
+    )
+
+
+def test_what_is_new_is_what_is_pending(lake: Lake, bundle: Path) -> None:
+    archived(lake, "org_acme", "2026-11-20", 2001)
+    archived(lake, "org_acme", "2026-11-20", 5, "q", marked=False)
+    archived(lake, "org_globex", "2026-11-19", 3, marked=False)
+    plan = planner(lake).plan("run", AT)
+    (found,) = plan.partitions
+    assert (found.org, found.day, found.rows, found.token) == (
+        "org_acme",
+        "2026-11-20",
+        2006,
+        pending.token("p"),
+    )
+    assert [part.rows for part in found.objects] == [2001, 5]
+    assert all(lake.s3.head_object(Bucket=lake.bucket, Key=part.key) for part in found.objects)
+    assert [[(unit.org, unit.day) for unit in batch] for batch in plan.batches] == [
+        [("org_acme", "2026-11-20")]
+    ]
+
+
+def test_an_interval_takes_what_has_a_manifest_pending_or_not(lake: Lake, bundle: Path) -> None:
+    for org, day in (("org_acme", "2026-11-19"), ("org_acme", "2026-11-21"), ("org_globex", "2026-11-20")):
+        archived(lake, org, day, 1, marked=False)
+    archived(lake, "org_acme", "2026-11-18", 1)
+    plan = planner(lake).plan("run", AT, days=("2026-11-19", "2026-11-20"))
+    assert {(d.org, d.day, d.token) for d in plan.partitions} == {
+        ("org_acme", "2026-11-19", None),
+        ("org_globex", "2026-11-20", None),
+    }
+
+
+def test_models_only_has_the_same_partitions_and_clears_nothing(lake: Lake, bundle: Path) -> None:
+    archived(lake, "org_acme", "2026-11-20", 1)
+    plan = planner(lake).plan("run", AT, silver=False)
+    assert plan.batches == ()
+    assert [(d.day, d.token) for d in plan.partitions] == [("2026-11-20", None)]
+
+
+def test_the_handler_keeps_the_plan_and_answers_numbers(lake: Lake, bundle: Path) -> None:
+    archived(lake, "org_acme", "2026-11-20", 1)
+    with function("plan_run", lake.environ) as planned:
+        answer = planned.handler({"runId": "r1", "refresh": ["hourly"], "silver": True}, None)
+        kept = RunStore(lake.s3, lake.bucket).plan("r1")
+        assert (answer["runId"], answer["batches"], answer["partitions"]) == ("r1", [0], 1)
+        assert answer["remaining"] == 0
+        assert answer["levels"] == [list(level) for level in kept.levels]
+        empty = planned.handler({"runId": "r2", "from": "2026-01-01", "to": "2026-01-01"}, None)
+        assert (empty["batches"], empty["partitions"]) == ([], 0)
+        with pytest.raises(PermanentError, match="is after"):
+            planned.handler({"runId": "r3", "from": "2026-01-02", "to": "2026-01-01"}, None)
+
+
+def test_bases_are_the_tables_at_the_start(lake: Lake, bundle: Path) -> None:
+    assert planner(lake).bases() == {}
+    for name, kind in (("order_created_v1", "ICEBERG"), ("other", "EXTERNAL")):
+        lake.glue.create_table(
+            DatabaseName="millrace_local_silver",
+            TableInput={"Name": name, "Parameters": {"table_type": kind, "metadata_location": "s3://m"}},
+        )
+    assert planner(lake).bases() == {"silver.order_created_v1": "s3://m"}
+    lake.glue.delete_database(Name="millrace_local_gold")
+    assert planner(lake).bases() == {"silver.order_created_v1": "s3://m"}

@@ -183,7 +183,7 @@ def test_a_name_is_used_once_and_a_child_that_fails_fails_its_task() -> None:
 def test_a_hook_fails_a_call_before_or_after_its_work_or_ends_everything(
     when: str, done: int, status: str
 ) -> None:
-    calls = []
+    calls: list[Any] = []
 
     def hook(call: Call) -> None:
         if call.attempt == 0 and call.when == "before" and when == "kill":
@@ -196,6 +196,6 @@ def test_a_hook_fails_a_call_before_or_after_its_work_or_ends_everything(
     catch = [{"ErrorEquals": ["States.ALL"], "Next": "End"}]
     states = {"A": task(Retry=retry, Catch=catch), "End": {"Type": "Succeed"}}
     asl = {"QueryLanguage": "JSONata", "StartAt": "A", "States": states}
-    ended = StateMachine(asl, {"F": lambda payload: calls.append(payload)}, hook=hook).run("one")
+    ended = StateMachine(asl, {"F": calls.append}, hook=hook).run("one")
     assert ended.status == status
     assert len(calls) == (0 if when == "kill" else done + 1)

@@ -7,6 +7,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from millrace.core.errors import PermanentError, error_code, from_client_error
 from millrace.lake import documents
+from millrace.lake.backfill import BackfillPlan
 from millrace.lake.documents import Committed, ModelChunk, Plan, Prepared, SilverBatch, Summary
 from millrace.lake.layout import RUNS
 
@@ -78,6 +79,14 @@ class RunStore:
     def summary(self, run: str) -> Summary | None:
         """What a run did; None while it runs."""
         return self._get(Summary, run, "summary")
+
+    def put_backfill(self, plan: BackfillPlan) -> None:
+        """Keeps the plan of a backfill."""
+        self._put(plan.run, "backfill", plan)
+
+    def backfill(self, run: str) -> BackfillPlan | None:
+        """The plan of a backfill; None before it was made, and for runs of another kind."""
+        return self._get(BackfillPlan, run, "backfill")
 
     def _need(self, kind: type[Document], run: str, name: str) -> Document:
         found = self._get(kind, run, name)

@@ -1,0 +1,126 @@
+"""Names of executions: machine, interval and attempt, such as `hourly_etl-20261121T10-1`.
+
+A run's name is also the folder of its documents and a property of the snapshots it makes. Step Functions lets a name be
+used once in 90 days, so the attempt is what makes a second run of an interval possible, and the name itself is what
+keeps two from running the same attempt.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Literal
+
+from millrace.core.errors import PermanentError
+
+Machine = Literal["hourly_etl", "backfill", "maintenance"]
+MACHINES: tuple[Machine, ...] = ("hourly_etl", "backfill", "maintenance")
+# https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html#API_StartExecution_RequestSyntax
+LONGEST = 80
+_NAME = re.compile(r"(hourly_etl|backfill|maintenance)-([A-Za-z0-9._]+)-([1-9][0-9]*)")
+_HOUR = re.compile(r"\d{8}T\d{2}")
+_DAY = re.compile(r"\d{8}")
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionName:
+    """What a name says."""
+
+    machine: Machine
+    interval: str
+    attempt: int
+
+    def __str__(self) -> str:
+        return f"{self.machine}-{self.interval}-{self.attempt}"
+
+    @property
+    def prefix(self) -> str:
+        """The name without its attempt."""
+        return f"{self.machine}-{self.interval}"
+
+
+def named(machine: Machine, interval: str, attempt: int) -> ExecutionName:
+    """The name of an attempt.
+
+    Raises:
+        PermanentError: Step Functions takes no such name.
+    """
+    name = ExecutionName(machine, interval, attempt)
+    if len(str(name)) > LONGEST or not _NAME.fullmatch(str(name)):
+        raise PermanentError(f"{name} is no name of an execution")
+    return name
+
+
+def parse(text: str) -> ExecutionName | None:
+    """What a name says; None where somebody named an execution in another way."""
+    found = _NAME.fullmatch(text)
+    if found is None:
+        return None
+    machine = next(known for known in MACHINES if known == found[1])
+    return ExecutionName(machine, found[2], int(found[3]))
+
+
+def interval(machine: Machine, given: Mapping[str, Any], now: datetime) -> str:
+    """Which interval an execution is for.
+
+    Args:
+        machine: which machine.
+        given: its input. With `from` and `to` the days between them are the interval; else it takes what is new, and
+            the interval is the hour of `now`, or its day where models are refreshed that are made once a day.
+        now: the present moment.
+
+    Raises:
+        PermanentError: `from` or `to` is no day, only one is given, or they are the wrong way round.
+    """
+    first, last = given.get("from"), given.get("to")
+    if first is not None or last is not None:
+        start, end = days_of(first, last)
+        return f"{start:%Y%m%d}_{end:%Y%m%d}"
+    if machine == "backfill":
+        raise PermanentError("a backfill needs from and to")
+    moment = now.astimezone(UTC)
+    if machine == "hourly_etl" and "daily" not in given.get("refresh", ()):
+        return f"{moment:%Y%m%dT%H}"
+    return f"{moment:%Y%m%d}"
+
+
+def days_of(first: Any, last: Any) -> tuple[date, date]:
+    """Both ends of an interval of UTC days, each included.
+
+    Raises:
+        PermanentError: one is missing or no day, or the first is after the last.
+    """
+    try:
+        start, end = date.fromisoformat(str(first)), date.fromisoformat(str(last))
+    except ValueError as error:
+        raise PermanentError(f"from and to are days such as 2026-11-21, not {first} and {last}") from error
+    if start > end:
+        raise PermanentError(f"from {first} is after to {last}")
+    return start, end
+
+
+def next_attempt(names: Iterable[str], prefix: str) -> int:
+    """The first attempt behind all those among the names."""
+    parsed = [parse(name) for name in names]
+    return 1 + max((one.attempt for one in parsed if one is not None and one.prefix == prefix), default=0)
+
+
+def in_the_way(running: Iterable[str], wanted: ExecutionName) -> str | None:
+    """The running execution that an execution of this interval must not run beside, if there is one.
+
+    That is one of the same interval, and for runs over what is new any other of the same kind: the next hour's takes
+    the same tenant-days as long as this hour's has not ended.
+    """
+    for text in running:
+        name = parse(text)
+        if name is None or name.machine != wanted.machine:
+            continue
+        if name.interval == wanted.interval or _kind(name.interval) == _kind(wanted.interval) != "days":
+            return text
+    return None
+
+
+def _kind(text: str) -> Literal["hour", "day", "days"]:
+    if _HOUR.fullmatch(text):
+        return "hour"
+    return "day" if _DAY.fullmatch(text) else "days"

@@ -45,7 +45,7 @@ class Lake:
 def test_each_day_once_then_the_models_once() -> None:
     lake = Lake()
     assert lake.machine.run(f"{NAME}-1", GIVEN).status == "SUCCEEDED"
-    days = [
+    days: list[dict[str, Any]] = [
         {"from": day, "to": day, "refresh": [], "silver": True}
         for day in ("2026-11-01", "2026-11-02", "2026-11-03")
     ]

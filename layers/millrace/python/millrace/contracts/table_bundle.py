@@ -50,6 +50,7 @@ def from_json(document: dict[str, Any]) -> LakeTable:
         owner=document["owner"],
         quality=tuple(document["quality"]),
         freshness_hours=None if hours is None else (hours[0], hours[1]),
+        contract=f"{document['layer']}.{document['name']}/{document.get('version', '')}",
     )
 
 

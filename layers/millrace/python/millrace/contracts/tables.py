@@ -35,6 +35,7 @@ class LakeTable:
         quality: checks beyond those that follow from the columns, as the contract's author wrote them.
         freshness_hours: age of the newest row at which to warn, and at which it is an error; None where nobody asks.
         rules: name of a rule across columns → SQL condition that holds for the rows that break it.
+        contract: which promise it keeps, such as `order.created/1.2.0` or `marts.fct_transactions/1.0.0`.
     """
 
     layer: Layer
@@ -48,6 +49,7 @@ class LakeTable:
     quality: tuple[dict[str, Any], ...] = ()
     freshness_hours: tuple[float, float] | None = None
     rules: tuple[tuple[str, str], ...] = ()
+    contract: str = ""
 
     @property
     def full_name(self) -> str:
@@ -68,6 +70,7 @@ def silver_table(contract: Contract) -> LakeTable:
         owner="platform",
         freshness_hours=None if contract.category in _AS_IT_HAPPENS else FRESHNESS_HOURS,
         rules=tuple(_rules(contract)),
+        contract=contract.ref,
     )
 
 

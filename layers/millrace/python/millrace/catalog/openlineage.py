@@ -1,0 +1,206 @@
+"""The jobs of a run as OpenLineage tells them: START, then COMPLETE or FAIL, one job for each table. Pure.
+
+Specification 2-0-2 (https://openlineage.io/spec/2-0-2/OpenLineage.json); datasets are named by its naming rules for
+files in S3, and by their name in the Glue catalog as a symlink. Every id follows from the run and the job, so a run
+that is published twice says the same.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from millrace import __version__
+from millrace.catalog.edges import RAW, Edges
+from millrace.contracts.columns import glue_type
+from millrace.contracts.tables import LakeTable
+from millrace.intake.derived import event_id
+from millrace.lake.layout import RAW as RAW_PREFIX
+from millrace.lake.layout import database, location
+from millrace.quality.results import Result
+
+PRODUCER = f"urn:millrace:lakehouse:{__version__}"
+SCHEMA_URL = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
+PIPELINE = "pipeline"
+_FACETS = {
+    "ColumnLineageDatasetFacet": "1-2-0",
+    "DataQualityAssertionsDatasetFacet": "1-1-0",
+    "DatasetVersionDatasetFacet": "1-0-1",
+    "DocumentationDatasetFacet": "1-1-0",
+    "ErrorMessageRunFacet": "1-0-1",
+    "JobTypeJobFacet": "2-0-4",
+    "OutputStatisticsOutputDatasetFacet": "1-0-2",
+    "ParentRunFacet": "1-2-0",
+    "SchemaDatasetFacet": "1-2-0",
+    "SymlinksDatasetFacet": "1-0-1",
+}
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose lake it is: names of datasets and jobs begin with it."""
+
+    environment: str
+    bucket: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What made one table in one run.
+
+    Attributes:
+        run: of the pipeline.
+        table: what is made; None of it where the contracts have gone since.
+        name: the table's full name.
+        started_at: UTC text.
+        ended_at: UTC text.
+        error: why nothing landed; None where it did.
+        inputs: full name → version of what was read: a snapshot, or for raw a hash of the manifest rows.
+        edges: where columns come from.
+        rows: that the run wrote.
+        size: of the files, in bytes.
+        snapshot: of the table.
+        results: of its checks.
+    """
+
+    run: str
+    table: LakeTable | None
+    name: str
+    started_at: str
+    ended_at: str
+    error: str | None
+    inputs: Mapping[str, str | None]
+    edges: Edges
+    rows: int
+    size: int
+    snapshot: int | None
+    results: Sequence[Result]
+
+
+def events(job: Job, place: Place) -> Iterator[Json]:
+    """The job's two events, in order."""
+    inputs = [_input(name, version, place) for name, version in job.inputs.items()]
+    yield _event("START", job, place, inputs, [_dataset(job.name, place)])
+    facets: Json = {}
+    if job.table is not None:
+        facets |= _described(job.table)
+    if job.error is None:
+        facets |= _landed(job, place)
+        written = {"rowCount": job.rows, "size": job.size}
+        outputs = {"outputStatistics": _facet("OutputStatisticsOutputDatasetFacet", written)}
+    else:
+        outputs = {}
+    if job.results:
+        facets["dataQualityAssertions"] = _assertions(job.results)
+    output = {**_dataset(job.name, place, facets), "outputFacets": outputs}
+    yield _event("FAIL" if job.error else "COMPLETE", job, place, inputs, [output])
+
+
+def _event(kind: str, job: Job, place: Place, inputs: list[Json], outputs: list[Json]) -> Json:
+    namespace = f"millrace-{place.environment}"
+    parent = {
+        "run": {"runId": event_id("openlineage", place.environment, job.run)},
+        "job": {"namespace": namespace, "name": PIPELINE},
+    }
+    facets = {"parent": _facet("ParentRunFacet", parent)}
+    if job.error and kind == "FAIL":
+        said = {"message": job.error, "programmingLanguage": "SQL"}
+        facets["errorMessage"] = _facet("ErrorMessageRunFacet", said)
+    doing = {"processingType": "BATCH", "integration": "MILLRACE", "jobType": "MODEL"}
+    return {
+        "eventType": kind,
+        "eventTime": job.started_at if kind == "START" else job.ended_at,
+        "producer": PRODUCER,
+        "schemaURL": SCHEMA_URL,
+        "run": {"runId": event_id("openlineage", place.environment, job.run, job.name), "facets": facets},
+        "job": {
+            "namespace": namespace,
+            "name": f"{PIPELINE}.{job.name}",
+            "facets": {"jobType": _facet("JobTypeJobFacet", doing)},
+        },
+        "inputs": inputs,
+        "outputs": outputs,
+    }
+
+
+def _input(name: str, version: str | None, place: Place) -> Json:
+    facets = {} if version is None else {"version": _version(version)}
+    return _dataset(name, place, facets)
+
+
+def _dataset(name: str, place: Place, facets: Json | None = None) -> Json:
+    namespace, path = _named(name, place)
+    layer, _, table = name.partition(".")
+    identifier = {
+        "namespace": f"glue:{place.environment}",
+        "name": f"{database(place.environment, layer)}.{table}",
+        "type": "TABLE",
+    }
+    known = {"symlinks": _facet("SymlinksDatasetFacet", {"identifiers": [identifier]})}
+    return {"namespace": namespace, "name": path, "facets": {**known, **(facets or {})}}
+
+
+def _named(name: str, place: Place) -> tuple[str, str]:
+    """Namespace and name, as the standard names files in S3."""
+    bucket = f"s3://{place.bucket}"
+    path = RAW_PREFIX.rstrip("/") if name == RAW else location(place.bucket, name).removeprefix(f"{bucket}/")
+    return bucket, path
+
+
+def _described(table: LakeTable) -> Json:
+    fields = [
+        {"name": column.name, "type": glue_type(column.type), "description": column.description}
+        for column in table.columns
+    ]
+    return {
+        "schema": _facet("SchemaDatasetFacet", {"fields": fields}),
+        "documentation": _facet("DocumentationDatasetFacet", {"description": table.description}),
+    }
+
+
+def _landed(job: Job, place: Place) -> Json:
+    fields = {
+        column: {"inputFields": [_source(source, job.edges.places.get(column), place) for source in sources]}
+        for column, sources in job.edges.columns.items()
+        if sources
+    }
+    found = {"columnLineage": _facet("ColumnLineageDatasetFacet", {"fields": fields})}
+    if job.snapshot is not None:
+        found["version"] = _version(str(job.snapshot))
+    return found
+
+
+def _source(source: tuple[str, str], at: str | None, place: Place) -> Json:
+    namespace, name = _named(source[0], place)
+    field: Json = {"namespace": namespace, "name": name, "field": source[1]}
+    if at is not None:
+        field["transformations"] = [{"type": "DIRECT", "subtype": "TRANSFORMATION", "description": at}]
+    return field
+
+
+def _assertions(results: Sequence[Result]) -> Json:
+    said = []
+    for result in results:
+        kind, _, about = result.check.partition("(")
+        column = about.rstrip(")").partition(".")[0]
+        said.append(
+            {
+                "assertion": kind,
+                "name": result.check,
+                "success": result.status == "pass",
+                "severity": "error" if result.severity == "blocking" else "warn",
+                "actual": str(result.failed),
+                "expected": "0",
+                **({"column": column} if column else {}),
+            }
+        )
+    return _facet("DataQualityAssertionsDatasetFacet", {"assertions": said})
+
+
+def _version(text: str) -> Json:
+    return _facet("DatasetVersionDatasetFacet", {"datasetVersion": text})
+
+
+def _facet(kind: str, content: Json) -> Json:
+    url = f"https://openlineage.io/spec/facets/{_FACETS[kind]}/{kind}.json#/$defs/{kind}"
+    return {"_producer": PRODUCER, "_schemaURL": url, **content}

@@ -1,0 +1,158 @@
+"""What came of a run, read from its documents: which tables and tenant-days landed, and what did not, by name. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from millrace.lake.documents import (
+    Committed,
+    Failure,
+    ModelChunk,
+    Part,
+    Plan,
+    Prepared,
+    SilverBatch,
+    TenantDay,
+)
+
+LANDED = ("committed", "unchanged")
+Place = tuple[str, str | None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The documents of a run together. Models and commits by the table's full name."""
+
+    plan: Plan
+    silver: Sequence[SilverBatch]
+    prepared: Mapping[str, Prepared]
+    chunks: Mapping[str, Sequence[ModelChunk]]
+    commits: Mapping[str, Committed]
+    # What is found only when the run is published: tables that landed and came from nowhere.
+    without_lineage: tuple[str, ...] = field(default=())
+
+    @cached_property
+    def models(self) -> tuple[str, ...]:
+        """The models that the run was to make, in order."""
+        return tuple(model for level in self.plan.levels for model in level)
+
+    @cached_property
+    def parts(self) -> Mapping[str, tuple[Part, ...]]:
+        """Table → what workers wrote of it, whether it landed or not; silver first, then the models in order."""
+        found: dict[str, list[Part]] = {}
+        for part in sorted(self._silver_parts(), key=lambda part: (part.table, part.org, part.day or "")):
+            found.setdefault(part.table, []).append(part)
+        for model in self.models:
+            written = [part for chunk in self.chunks.get(model, ()) for part in chunk.parts]
+            if written:
+                found[model] = written
+        return {table: tuple(parts) for table, parts in found.items()}
+
+    @cached_property
+    def tables(self) -> tuple[str, ...]:
+        """Every table that the run wrote or committed."""
+        return tuple(dict.fromkeys([*self.parts, *sorted(self.commits)]))
+
+    def has_landed(self, table: str) -> bool:
+        """Whether the table's snapshot is the run's, wholly or in part, or needed no other."""
+        commit = self.commits.get(table)
+        return commit is not None and commit.status in LANDED
+
+    def landed(self, table: str) -> tuple[Part, ...]:
+        """The parts that are in the table's snapshot."""
+        commit = self.commits.get(table)
+        if commit is None or commit.status not in LANDED:
+            return ()
+        if commit.landed:
+            return commit.landed
+        left = _left_out(commit)
+        return tuple(part for part in self.parts.get(table, ()) if (part.org, part.day) not in left)
+
+    @cached_property
+    def finished(self) -> tuple[TenantDay, ...]:
+        """The tenant-days of which all of silver landed: what was pending of them is done."""
+        lost: set[Place] = {(failure.org, failure.day) for batch in self.silver for failure in batch.failures}
+        lost |= {(unit.org, unit.day) for _, unit in self._lost_units()}
+        for table, parts in self.parts.items():
+            if table in self.models:
+                continue
+            commit = self.commits.get(table)
+            if commit is None or commit.status not in LANDED:
+                lost |= {(part.org, part.day) for part in parts}
+            else:
+                lost |= _left_out(commit)
+        return tuple(day for day in self.plan.partitions if (day.org, day.day) not in lost)
+
+    @cached_property
+    def failures(self) -> tuple[dict[str, Any], ...]:
+        """What did not land: `{"step", "table", "org", "day", "error"}` each, the same one said once."""
+        said = [*self._silver_failures(), *self._model_failures(), *self._commit_failures()]
+        said += [_said("publish", table, None, None, "has no lineage") for table in self.without_lineage]
+        unique = {tuple(one.values()): one for one in said}
+        return tuple(unique.values())
+
+    @property
+    def status(self) -> str:
+        """`done`; `partly`: something named did not land; `failed`: nothing did, or a table came from nowhere."""
+        if self.without_lineage:
+            return "failed"
+        if not self.failures:
+            return "done"
+        return "partly" if any(self.has_landed(table) for table in self.commits) else "failed"
+
+    def _silver_parts(self) -> Iterator[Part]:
+        for batch in self.silver:
+            yield from batch.parts
+
+    def _lost_units(self) -> Iterator[tuple[int, Any]]:
+        """Units of batches that came to no end."""
+        known = {batch.batch for batch in self.silver}
+        for number, units in enumerate(self.plan.batches):
+            if number not in known:
+                yield from ((number, unit) for unit in units)
+
+    def _silver_failures(self) -> Iterator[dict[str, Any]]:
+        for batch in self.silver:
+            yield from _each("transform", None, batch.failures)
+        for number, unit in self._lost_units():
+            yield _said("transform", None, unit.org, unit.day, f"batch {number} came to no end")
+
+    def _model_failures(self) -> Iterator[dict[str, Any]]:
+        for model in self.models:
+            prepared = self.prepared.get(model)
+            if prepared is None:
+                yield _said("prepare", model, None, None, "was not prepared")
+            elif prepared.status == "skipped":
+                yield _said("prepare", model, None, None, prepared.reason)
+            elif prepared.status == "ready":
+                known = {chunk.chunk: chunk for chunk in self.chunks.get(model, ())}
+                for number, work in enumerate(prepared.chunks):
+                    if number in known:
+                        yield from _each("model", model, known[number].failures)
+                        continue
+                    for one in work:
+                        yield _said("model", model, one.org, one.day, f"chunk {number} came to no end")
+                if model not in self.commits:
+                    yield _said("commit", model, None, None, "was not committed")
+
+    def _commit_failures(self) -> Iterator[dict[str, Any]]:
+        for table in self.parts:
+            if table not in self.models and table not in self.commits:
+                yield _said("commit", table, None, None, "was not committed")
+        for table, commit in sorted(self.commits.items()):
+            yield from _each("commit", table, commit.left_out)
+            if commit.status not in LANDED and not commit.left_out:
+                yield _said("commit", table, None, None, commit.status)
+
+
+def _left_out(commit: Committed) -> set[Place]:
+    return {(failure.org, failure.day) for failure in commit.left_out}
+
+
+def _each(step: str, table: str | None, failures: Iterable[Failure]) -> Iterator[dict[str, Any]]:
+    return (_said(step, table, failure.org, failure.day, failure.error) for failure in failures)
+
+
+def _said(step: str, table: str | None, org: str | None, day: str | None, error: str) -> dict[str, Any]:
+    return {"step": step, "table": table, "org": org, "day": day, "error": error}

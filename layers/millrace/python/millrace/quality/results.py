@@ -1,0 +1,76 @@
+"""What a run found of its tables: the checks of all its parts summed up, tenant by tenant. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from millrace.contracts.tables import LakeTable
+from millrace.quality.checks import FRESHNESS
+from millrace.quality.result import CheckResult
+
+Status = Literal["pass", "warn", "fail"]
+_WORST: tuple[Status, ...] = ("pass", "warn", "fail")
+_HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A check over all rows of one tenant that a run looked at. `failed` of `rows` did not pass."""
+
+    check: str
+    severity: Literal["blocking", "warning"]
+    status: Status
+    failed: int
+    rows: int
+
+    def to_json(self) -> dict[str, Any]:
+        """As the catalog tells it."""
+        return {
+            "check": self.check,
+            "severity": self.severity,
+            "status": self.status,
+            "failed": self.failed,
+            "rows": self.rows,
+        }
+
+
+def worst(statuses: Iterable[str]) -> Status:
+    """The worst of some statuses; `pass` of none."""
+    return max((status for status in _WORST if status in set(statuses)), key=_WORST.index, default="pass")
+
+
+def summed(measured: Iterable[CheckResult]) -> dict[str, Result]:
+    """Check → result over several parts of a table. What is only measured, `freshness`, is left out."""
+    found: dict[str, Result] = {}
+    for one in measured:
+        if one.check == FRESHNESS:
+            continue
+        before = found.get(one.check)
+        failed, rows = (before.failed, before.rows) if before else (0, 0)
+        status = worst([one.status, before.status if before else "pass"])
+        found[one.check] = Result(one.check, one.severity, status, failed + one.failed, rows + one.rows)
+    return found
+
+
+def newest(measured: Iterable[CheckResult]) -> int | None:
+    """The newest row of several parts, in milliseconds since 1970."""
+    values = [one.value for one in measured if one.check == FRESHNESS and one.value is not None]
+    return max(values, default=None)
+
+
+def freshness(table: LakeTable, newest_ms: int | None, now: datetime) -> Status | None:
+    """How late a table is; None where nobody asks, or where the tenant has no rows.
+
+    `fail` tells of a source that has stopped. It blocks nothing: the data that is there stays as readable as it was.
+    """
+    if table.freshness_hours is None or newest_ms is None:
+        return None
+    warn, error = table.freshness_hours
+    age = (now.timestamp() * 1000 - newest_ms) / _HOUR_MS
+    return "fail" if age > error else "warn" if age > warn else "pass"
+
+
+def to_json(results: Mapping[str, Result]) -> list[dict[str, Any]]:
+    """All results of a table, by name."""
+    return [results[name].to_json() for name in sorted(results)]

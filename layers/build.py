@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from millrace.contracts.compile import compile_bundle
-from millrace.contracts.table_contracts import write_tables
+from millrace.contracts.table_contracts import lake_tables, write_tables
 from millrace.fraud.compile import compile_rules
+from millrace.warehouse.compile import write_warehouse
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "layers" / "millrace" / "python"
 SCHEMAS = ROOT / "schemas"
+WAREHOUSE = ROOT / "warehouse"
 BUILD = ROOT / "build" / "layers"
 THIRD_PARTY = ("runtime", "lake", "registry")
 LAMBDA_PYTHON = "3.13"
@@ -60,9 +62,12 @@ class Layer:
     revision: str
 
 
-def platform_layer(*, build: Path = BUILD, source: Path = SOURCE, schemas: Path = SCHEMAS) -> Layer:
-    """Our own code with the compiled contracts in `millrace/bundle`; reassembled only when either has changed."""
-    revision = _hash_files([*_source_files(source), *_source_files(schemas)], relative_to=source.parent)
+def platform_layer(
+    *, build: Path = BUILD, source: Path = SOURCE, schemas: Path = SCHEMAS, warehouse: Path = WAREHOUSE
+) -> Layer:
+    """Our own code with what was compiled in `millrace/bundle`; reassembled only when some of it has changed."""
+    parts = [file for folder in (source, schemas, warehouse) for file in _source_files(folder)]
+    revision = _hash_files(parts, relative_to=source.parent)
     target = build / "millrace"
     stamp = build / "millrace.stamp"
     if not (target.is_dir() and _read(stamp) == revision):
@@ -72,20 +77,22 @@ def platform_layer(*, build: Path = BUILD, source: Path = SOURCE, schemas: Path 
             shutil.copytree(
                 source, fresh / "python", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "bundle")
             )
-            assemble_bundle(schemas, fresh / "python" / "millrace" / "bundle")
+            assemble_bundle(schemas, fresh / "python" / "millrace" / "bundle", warehouse)
             _replace(fresh, target)
         stamp.write_text(revision)
     return Layer("millrace", target, built=True, revision=revision)
 
 
-def assemble_bundle(schemas: Path, folder: Path) -> None:
-    """All that is compiled from `schemas/`: contracts with their dictionaries, tables, the API's document, the fraud rules.
+def assemble_bundle(schemas: Path, folder: Path, warehouse: Path = WAREHOUSE) -> None:
+    """All that is compiled: contracts with their dictionaries, tables, the warehouse, the API's document, the fraud rules.
 
     Raises:
-        ContractError: with every problem of every file.
+        ContractError: with every problem of every contract.
+        WarehouseError: with every problem of every model.
     """
     compile_bundle(schemas, folder)
     write_tables(schemas, folder)
+    write_warehouse(warehouse, lake_tables(schemas), folder)
     compile_rules(schemas, folder)
 
 

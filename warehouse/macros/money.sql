@@ -4,7 +4,7 @@ CAST(SUM({{ amount }}) AS DECIMAL(18, 4))
 {%- endmacro %}
 
 {# One division of an exact sum, rounded to four decimals; null where there is nothing. #}
-{% macro mean(amount, condition) -%}
+{% macro mean(amount, condition=none) -%}
 CAST(CAST(SUM({{ amount }}){% if condition %} FILTER (WHERE {{ condition }}){% endif %} AS DOUBLE) / NULLIF(COUNT(*){% if condition %} FILTER (WHERE {{ condition }}){% endif %}, 0) AS DECIMAL(18, 4))
 {%- endmacro %}
 

@@ -24,7 +24,7 @@ counted AS (
     SELECT
         org_id,
         order_id,
-        COUNT(*) AS item_count,
+        COUNT(product_id) AS item_count,
         CAST(SUM(quantity) AS BIGINT) AS unit_count
     FROM items
     GROUP BY org_id, order_id

@@ -3,7 +3,7 @@ SELECT
     org_id,
     CAST(event_time AS DATE) AS day,
     currency,
-    COUNT(*) AS payment_count,
+    COUNT(payment_id) AS payment_count,
     COUNT(DISTINCT order_id) AS order_count,
     COUNT(DISTINCT user_id) AS distinct_users,
     {{ total('amount') }} AS revenue,

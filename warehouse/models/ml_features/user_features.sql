@@ -39,7 +39,7 @@ spent AS (
         org_id,
         user_id,
         currency,
-        COUNT(*) AS order_count,
+        COUNT(order_id) AS order_count,
         {{ total('total_amount') }} AS lifetime_value
     FROM {{ ref('stg_orders') }}
     GROUP BY org_id, user_id, currency

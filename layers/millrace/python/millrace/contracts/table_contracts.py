@@ -15,11 +15,11 @@ from typing import Any, get_args
 
 from millrace.contracts import table_bundle
 from millrace.contracts.columns import Column, Scalar
-from millrace.contracts.compile import standard_errors, yaml_file
+from millrace.contracts.compile import compile_contracts, standard_errors, yaml_file
 from millrace.contracts.errors import ContractError, Problem
 from millrace.contracts.fields import Translation
 from millrace.contracts.properties import VERSION
-from millrace.contracts.tables import Grain, LakeTable, Layer, Refresh
+from millrace.contracts.tables import Grain, LakeTable, Layer, Refresh, silver_table
 
 FOLDER = "tables"
 LAYERS = tuple(layer for layer in get_args(Layer) if layer != "silver")
@@ -64,6 +64,16 @@ def compile_tables(schemas_dir: Path) -> list[TableContract]:
     if problems:
         raise ContractError(problems)
     return sorted(found, key=lambda contract: contract.name)
+
+
+def lake_tables(schemas_dir: Path) -> list[LakeTable]:
+    """Every table of the lake: silver's from the events' contracts, the rest from their own.
+
+    Raises:
+        ContractError: with every problem of the first folder that has one.
+    """
+    silver = [silver_table(contract) for contract in compile_contracts(schemas_dir)]
+    return [*silver, *(contract.table for contract in compile_tables(schemas_dir))]
 
 
 def write_tables(schemas_dir: Path, out_dir: Path) -> None:

@@ -1,0 +1,52 @@
+"""Which columns of which tables a model's columns are made of, read from its SQL by sqlglot. Used at build only."""
+
+from collections.abc import Mapping
+
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.lineage import Node, lineage
+
+from millrace.warehouse.project import Lineage
+
+# Schema → table → column → type, as sqlglot takes them.
+Schema = dict[str, dict[str, dict[str, str]]]
+
+
+def column_lineage(query: exp.Query, staging: Mapping[str, exp.Query], schema: Schema) -> Lineage:
+    """Each column's sources, down through staging to tables of the lake.
+
+    What a column is computed from counts, in windows and filters of its own as well; what only chooses or joins rows
+    does not.
+
+    Args:
+        query: the model.
+        staging: `staging.stg_orders` → its SQL, of every view that the model reads.
+        schema: the physical tables.
+
+    Raises:
+        ValueError: sqlglot cannot follow a column, or finds nothing that a column is made of and it is no literal.
+    """
+    try:
+        found = lineage(None, query, schema, sources=staging, dialect="duckdb")
+    except SqlglotError as error:
+        raise ValueError(f"its columns cannot be traced: {error}") from error
+    if not isinstance(found, dict):
+        raise TypeError("sqlglot answered for one column where all were asked")
+    return {name: _sources(name, node) for name, node in found.items()}
+
+
+def _sources(column: str, root: Node) -> tuple[tuple[str, str], ...]:
+    found: set[tuple[str, str]] = set()
+    literal = True
+    for node in root.walk():
+        if node.downstream:
+            continue
+        if isinstance(node.expression, exp.Table):
+            table = node.expression
+            found.add((f"{table.db}.{table.name}", node.name.rpartition(".")[2]))
+        elif node.expression.find(exp.Placeholder):
+            raise ValueError(f"{column}: nothing is known of {node.name}")
+        literal = literal and not node.expression.find(exp.Column)
+    if not found and not (literal and root.expression.find(exp.Literal, exp.Null, exp.Boolean)):
+        raise ValueError(f"{column} is made of no column")
+    return tuple(sorted(found))

@@ -1,0 +1,148 @@
+"""What a model's SQL may say, so that it means the same on DuckDB and Athena, for one tenant and at any time.
+
+DuckDB's dialect is the source, Athena's is derived from it. Refused is what does not cross (`median`, `string_agg`,
+`GROUP BY ALL`, `* EXCLUDE`, `//`, QUALIFY, functions that one engine has), what gives other rows when run again
+(clocks, chance, ranks without an order), what adds money as floats, and what could mix tenants. Used at build only.
+"""
+
+from collections.abc import Iterator
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ParseError, UnsupportedError
+
+TENANT = "org_id"
+_REFUSED: dict[type[exp.Expression], str] = {
+    exp.Median: "median is DuckDB's own",
+    exp.GroupConcat: "string_agg does not cross to Athena",
+    exp.Qualify: "Athena has no QUALIFY: rank in a subquery",
+    exp.IntDiv: "// divides in DuckDB only",
+    exp.Limit: "which rows a LIMIT keeps is an engine's choice",
+    exp.Length: "LEN and LENGTH of a list are texts' on Athena: ARRAY_LENGTH",
+    exp.CurrentTimestamp: "rows depend on no clock",
+    exp.CurrentDate: "rows depend on no clock",
+    exp.CurrentTime: "rows depend on no clock",
+    exp.CurrentDatetime: "rows depend on no clock",
+    exp.Rand: "rows depend on no chance",
+    exp.Uuid: "rows depend on no chance",
+    exp.AnyValue: "any_value depends on the order of rows",
+    exp.First: "first depends on the order of rows",
+    exp.Last: "last depends on the order of rows",
+    exp.ArrayAgg: "a list depends on the order of rows",
+    exp.Avg: "avg adds floats: the macro mean divides an exact sum",
+    exp.Comprehension: "list comprehensions are DuckDB's own",
+    exp.Anonymous: "a function that is not known on both engines",
+    exp.Command: "a model is one SELECT",
+}
+_FLOATS = (exp.DataType.Type.DOUBLE, exp.DataType.Type.FLOAT)
+
+
+def parse(sql: str) -> exp.Query:
+    """The one SELECT of a model.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        (found,) = sqlglot.parse(sql, dialect="duckdb")
+    except ParseError as error:
+        raise ValueError(f"DuckDB would not read it: {str(error).splitlines()[0]}") from error
+    except ValueError as error:
+        raise ValueError("a model is one SELECT, without a semicolon") from error
+    if not isinstance(found, exp.Query):
+        raise ValueError("a model is one SELECT")  # noqa: TRY004  what the text says, not its type
+    return found
+
+
+def problems(query: exp.Query) -> list[str]:
+    """Everything that a model's SQL may not say."""
+    found = [
+        f"{node.sql('duckdb')[:60]}: {sentence}"
+        for kind, sentence in _REFUSED.items()
+        for node in query.find_all(kind)
+    ]
+    # One sentence a fault, however often it stands there.
+    return list(dict.fromkeys([*found, *_stars(query), *_groups(query), *_floats(query), *_tenants(query)]))
+
+
+def athena(query: exp.Query) -> str:
+    """The same SELECT in Athena's dialect.
+
+    Raises:
+        ValueError: some part of it has no form there.
+    """
+    try:
+        text = query.sql("athena", unsupported_level=sqlglot.ErrorLevel.RAISE, pretty=True, comments=False)
+        sqlglot.parse_one(text, dialect="athena")
+    except (UnsupportedError, ParseError) as error:
+        raise ValueError(f"Athena would not read it: {str(error).splitlines()[0]}") from error
+    return text
+
+
+def _stars(query: exp.Query) -> Iterator[str]:
+    for select in query.find_all(exp.Select):
+        for column in select.expressions:
+            star = column.find(exp.Star) if isinstance(column, exp.Star | exp.Column) else None
+            if star is not None:
+                more = star.args.get("except_") or star.args.get("replace") or star.args.get("except")
+                yield "* EXCLUDE is DuckDB's own" if more else "SELECT * does not say which columns there are"
+    yield from ("COLUMNS(…) is DuckDB's own" for _ in query.find_all(exp.Columns))
+
+
+def _groups(query: exp.Query) -> Iterator[str]:
+    for group in query.find_all(exp.Group):
+        if group.args.get("all") is not None:
+            yield "GROUP BY ALL is DuckDB's own"
+        if any(isinstance(one, exp.Literal) for one in group.expressions):
+            yield "GROUP BY names columns, not places"
+    for window in query.find_all(exp.Window):
+        ranks = isinstance(window.this, exp.RowNumber | exp.Lag | exp.Lead | exp.FirstValue | exp.LastValue)
+        if ranks and window.args.get("order") is None:
+            yield f"{window.sql('duckdb')[:60]}: a rank needs an order"
+
+
+def _floats(query: exp.Query) -> Iterator[str]:
+    for total in query.find_all(exp.Sum):
+        casts = (cast.to.this for cast in total.find_all(exp.Cast))
+        if any(kind in _FLOATS for kind in casts) or total.find(exp.Div):
+            yield f"{total.sql('duckdb')[:60]}: money is never added as floats"
+
+
+def _tenants(query: exp.Query) -> Iterator[str]:
+    for join in query.find_all(exp.Join):
+        if isinstance(join.this, exp.Unnest):
+            continue
+        if not any(_joins_tenant(part) for part in _conjuncts(join.args.get("on"))):
+            yield f"{join.sql('duckdb')[:60]}: a join has {TENANT} = {TENANT}"
+    for window in query.find_all(exp.Window):
+        if not any(_is_tenant(part) for part in window.args.get("partition_by") or ()):
+            yield f"{window.sql('duckdb')[:60]}: a window is partitioned by {TENANT}"
+    for select in query.find_all(exp.Select):
+        group = select.args.get("group")
+        sums = any(isinstance(node, exp.AggFunc) for node in _own(select))
+        if (group is not None or sums) and not any(_is_tenant(part) for part in group or ()):
+            yield f"{select.sql('duckdb')[:60]}: rows are grouped by {TENANT}"
+
+
+def _own(select: exp.Select) -> Iterator[exp.Expression]:
+    """What stands in a SELECT's own columns, windows aside: those are no aggregates."""
+    for column in select.expressions:
+        for node in column.walk(prune=lambda one: isinstance(one, exp.Query | exp.Window)):
+            if not isinstance(node, exp.Window):
+                yield node
+
+
+def _conjuncts(condition: exp.Expression | None) -> Iterator[exp.Expression]:
+    if isinstance(condition, exp.And | exp.Paren):
+        for part in (condition.this, condition.args.get("expression")):
+            yield from _conjuncts(part)
+    elif condition is not None:
+        yield condition
+
+
+def _joins_tenant(part: exp.Expression) -> bool:
+    return isinstance(part, exp.EQ) and _is_tenant(part.this) and _is_tenant(part.expression)
+
+
+def _is_tenant(part: object) -> bool:
+    return isinstance(part, exp.Column) and part.name == TENANT

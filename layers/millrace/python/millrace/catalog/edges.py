@@ -42,7 +42,7 @@ class Edges:
 
 def of_silver(contract: Contract) -> Edges:
     """Edges of a contract's silver table."""
-    derived = {rule["column"]: rule["of"] for rule in getattr(contract, "silver", ())}
+    derived = {rule["column"]: rule["of"] for rule in contract.silver}
     columns: dict[str, tuple[tuple[str, str], ...]] = {}
     places: dict[str, str] = {}
     for column in silver_table(contract).columns:

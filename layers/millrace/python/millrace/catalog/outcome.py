@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from millrace.lake.documents import (
     Committed,
@@ -93,7 +93,7 @@ class Outcome:
         return tuple(unique.values())
 
     @property
-    def status(self) -> str:
+    def status(self) -> Literal["done", "partly", "failed"]:
         """`done`; `partly`: something named did not land; `failed`: nothing did, or a table came from nowhere."""
         if self.without_lineage:
             return "failed"

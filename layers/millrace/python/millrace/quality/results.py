@@ -1,7 +1,7 @@
 """What a run found of its tables: the checks of all its parts summed up, tenant by tenant. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -51,6 +51,18 @@ def summed(measured: Iterable[CheckResult]) -> dict[str, Result]:
         status = worst([one.status, before.status if before else "pass"])
         found[one.check] = Result(one.check, one.severity, status, failed + one.failed, rows + one.rows)
     return found
+
+
+def over_tenants(found: Iterable[Result]) -> list[Result]:
+    """One result a check, by name, where several tenants have one each."""
+    total: dict[str, Result] = {}
+    for one in found:
+        before = total.get(one.check, replace(one, failed=0, rows=0))
+        status = worst([one.status, before.status])
+        total[one.check] = replace(
+            one, status=status, failed=one.failed + before.failed, rows=one.rows + before.rows
+        )
+    return [total[name] for name in sorted(total)]
 
 
 def newest(measured: Iterable[CheckResult]) -> int | None:

@@ -1,0 +1,53 @@
+"""Edge: the end of a run, to be told: catalog, lineage, results, receipts."""
+
+import os
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from millrace.catalog import metrics
+from millrace.catalog.check_events import CheckEvents
+from millrace.catalog.openlineage import Place
+from millrace.catalog.publish import Publisher, Stores
+from millrace.contracts import registry
+from millrace.core.aws import client
+from millrace.core.log import logger
+from millrace.core.metrics import emit
+from millrace.intake.append import TableAppender
+from millrace.warehouse import project
+from settings import Settings
+
+NAME = "publish_run"
+
+
+@cache
+def _settings() -> Settings:
+    return Settings.from_environment(os.environ)
+
+
+def _log() -> Logger:
+    return logger(NAME, _settings().log_level)
+
+
+@cache
+def _publisher() -> Publisher:
+    settings, contracts = _settings(), registry.load()
+    place = Place(settings.environment, settings.lake_bucket)
+    appender = TableAppender(client("dynamodb"), settings.events_table, _log().warning)
+    return Publisher(
+        Stores(client("s3"), client("dynamodb"), settings.metadata_table, place),
+        CheckEvents(contracts, appender, _log().warning),
+        contracts,
+        project.load(),
+    )
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Publishes a run; a store that does not take it raises, and publishing again changes nothing."""
+    summary = _publisher().publish(event["runId"])
+    emit(NAME, _settings().environment, metrics.of_run(summary))
+    _log().info(
+        "run", extra={"run": summary.run, "status": summary.status, "failures": summary.failures[:20]}
+    )
+    return {"runId": summary.run, "status": summary.status}

@@ -1,0 +1,31 @@
+"""All documents of a run, read together."""
+
+from millrace.catalog.outcome import Outcome
+from millrace.core.errors import PermanentError
+from millrace.lake.documents import Prepared
+from millrace.lake.run_store import RunStore
+
+
+def read_run(runs: RunStore, run: str) -> Outcome:
+    """What came of a run, as far as it came.
+
+    Raises:
+        PermanentError: there is no plan of such a run.
+        RetryableError: the lake did not answer.
+    """
+    plan = runs.plan(run)
+    models = [model for level in plan.levels for model in level]
+    prepared: dict[str, Prepared] = {}
+    for model in models:
+        try:
+            prepared[model] = runs.prepared(run, model)
+        except PermanentError:
+            # The run did not come to it: that is told with the rest.
+            continue
+    return Outcome(
+        plan=plan,
+        silver=runs.silver(run),
+        prepared=prepared,
+        chunks={model: runs.chunks(run, model) for model in prepared},
+        commits={commit.table: commit for commit in runs.commits(run)},
+    )

@@ -1,0 +1,23 @@
+"""Metrics as lines of the log, in CloudWatch's embedded metric format: no call, so nothing can fail or wait."""
+
+from collections.abc import Mapping
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
+
+NAMESPACE = "Millrace"
+
+
+def emit(service: str, environment: str, values: Mapping[str, tuple[float, MetricUnit]]) -> None:
+    """Writes one line with all values, by service and environment.
+
+    Args:
+        service: the function's stem.
+        environment: such as `dev`.
+        values: name of the metric → value and unit.
+    """
+    line = AmazonCloudWatchEMFProvider(namespace=NAMESPACE, service=service, metric_set={}, dimension_set={})
+    line.add_dimension("environment", environment)
+    for name, (value, unit) in values.items():
+        line.add_metric(name=name, unit=unit, value=value)
+    line.flush_metrics()

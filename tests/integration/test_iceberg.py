@@ -86,6 +86,6 @@ def test_files_columns_and_snapshots(lake: Lake) -> None:
     with pytest.raises(PermanentError, match="no snapshot 7"):
         opened.files(7)
     old = iceberg.open_metadata(catalog, "silver.t", opened.table.metadata.metadata_log[0].metadata_file)
-    assert old is not None
     assert old.files() == []
-    assert iceberg.open_metadata(catalog, "silver.t", f"{location}/metadata/gone.metadata.json") is None
+    with pytest.raises(FileNotFoundError):
+        iceberg.open_metadata(catalog, "silver.t", f"{location}/metadata/gone.metadata.json")

@@ -76,6 +76,7 @@ class SnapshotInfo:
     """A snapshot of a table. `properties` are its summary's, ours among them (`millrace.run` …)."""
 
     id: int
+    parent: int | None
     at: datetime
     operation: str
     properties: dict[str, str]
@@ -182,12 +183,13 @@ def open_table(catalog: Catalog, name: str) -> OpenTable | None:
         raise from_client_error(error, f"open {name}") from error
 
 
-def open_metadata(catalog: Catalog, name: str, location: str) -> OpenTable | None:
-    """A table as one of its metadata files has it; None where that file is gone."""
-    try:
-        return OpenTable(name, StaticTable.from_metadata(location, dict(catalog.glue.properties)))
-    except FileNotFoundError:
-        return None
+def open_metadata(catalog: Catalog, name: str, location: str) -> OpenTable:
+    """A table as one of its metadata files has it.
+
+    Raises:
+        FileNotFoundError: that file is gone; only the last hundred are kept.
+    """
+    return OpenTable(name, StaticTable.from_metadata(location, dict(catalog.glue.properties)))
 
 
 def data_file(table: Table, spec: PartitionSpec, file: IcebergFile) -> DataFile:
@@ -228,6 +230,7 @@ def _info(snapshot: Snapshot) -> SnapshotInfo:
     summary = snapshot.summary
     return SnapshotInfo(
         id=snapshot.snapshot_id,
+        parent=snapshot.parent_snapshot_id,
         at=datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC),
         operation=summary.operation.value if summary is not None else "",
         properties=dict(summary.additional_properties) if summary is not None else {},

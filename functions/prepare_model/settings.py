@@ -1,0 +1,9 @@
+"""Settings of the preparation of models."""
+
+from millrace.core.settings import FunctionSettings
+
+
+class Settings(FunctionSettings):
+    """Where the lake is."""
+
+    lake_bucket: str

@@ -28,6 +28,9 @@ CALLS = {
     "POST /v1/predict": ("predict", "fraud:read"),
     "POST /v1/predict/batch": ("predict", "fraud:read"),
     "GET /v1/fraud/decisions/{transactionId}": ("read_api", "fraud:read"),
+    "GET /v1/datasets": ("read_api", "catalog:read"),
+    "GET /v1/datasets/{name}": ("read_api", "catalog:read"),
+    "GET /v1/datasets/{name}/lineage": ("read_api", "catalog:read"),
     "GET /subjects": ("read_api", "schemas:read"),
     "GET /subjects/{subject}/versions": ("read_api", "schemas:read"),
     "GET /subjects/{subject}/versions/{version}": ("read_api", "schemas:read"),
@@ -122,12 +125,12 @@ def test_outputs(every: Templates) -> None:
 
 def test_a_new_path_becomes_a_route() -> None:
     document = _document()
-    document["paths"]["/v1/datasets"] = {
+    document["paths"]["/v1/things"] = {
         "parameters": [],
-        "get": {"x-millrace-function": "read_api", "x-millrace-scope": "datasets:read"},
+        "get": {"x-millrace-function": "read_api", "x-millrace-scope": "things:read"},
     }
     added = {route.key for route in routes_of(document)} - set(CALLS)
-    assert added == {"GET /v1/datasets"}
+    assert added == {"GET /v1/things"}
 
 
 @pytest.mark.parametrize(

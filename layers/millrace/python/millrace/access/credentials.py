@@ -29,6 +29,7 @@ ALL_SCOPES = (
     "quarantine:read",
     "quarantine:write",
     "fraud:read",
+    "catalog:read",
 )
 _ORG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _KEY = re.compile(r"mk_[A-Za-z0-9_-]{43}")

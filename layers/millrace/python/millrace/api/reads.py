@@ -5,16 +5,20 @@ from typing import Any
 
 from millrace import __version__
 from millrace.api.confluent import ConfluentApi
+from millrace.api.datasets import DatasetsApi
 from millrace.api.events import EventsApi
 from millrace.api.fraud import DecisionsApi, decision_id
 from millrace.api.quarantine import QuarantineApi
 from millrace.api.router import Answer, Router
 from millrace.api.schemas import SchemasApi
+from millrace.catalog.datasets import Catalog
+from millrace.catalog.store import CatalogStore
 from millrace.contracts import registry as contracts
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.reader import EventReader
 from millrace.eventstore.trace import Tracer
 from millrace.quarantine.store import QuarantineStore
+from millrace.warehouse import project
 
 
 def reads(
@@ -34,6 +38,7 @@ def reads(
     events = EventsApi(reader, Tracer(reader, dynamodb, metadata_table, registry.of_ref, decision_id))
     quarantine = QuarantineApi(QuarantineStore(dynamodb, s3, metadata_table, lake_bucket))
     schemas, confluent = SchemasApi(registry), ConfluentApi(registry)
+    datasets = DatasetsApi(Catalog(CatalogStore(dynamodb, metadata_table), registry, project.load))
     openapi = registry.openapi()
     health = {"status": "ok", "version": __version__, "environment": environment}
     answers: dict[str, Answer] = {
@@ -45,6 +50,9 @@ def reads(
         "GET /v1/quarantine": quarantine.list,
         "GET /v1/quarantine/{id}": quarantine.get,
         "GET /v1/fraud/decisions/{transactionId}": DecisionsApi(reader).get,
+        "GET /v1/datasets": datasets.list,
+        "GET /v1/datasets/{name}": datasets.get,
+        "GET /v1/datasets/{name}/lineage": datasets.lineage,
         "GET /v1/schemas": schemas.list,
         "GET /v1/schemas/{type}/{version}": schemas.get,
         "GET /subjects": confluent.subjects,

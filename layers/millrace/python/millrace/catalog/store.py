@@ -141,8 +141,8 @@ class CatalogStore:
             past = key(keys.metadata(one.org, QUALITY, one.at[:10]), keys.join(one.dataset, one.run))
             self._rows.put({**past, **said, "expiresAt": {"N": str(expires_at)}}, one.at)
 
-    def checked(self, org: str, day: str = LATEST) -> list[Checked]:
-        """The latest results of a tenant's datasets, or those of the runs of a UTC day."""
+    def checked(self, org: str, day: str = LATEST, dataset: str | None = None) -> list[Checked]:
+        """The latest results of a tenant's datasets (or of one), or those of the runs of a UTC day."""
         return [
             Checked(
                 org=org,
@@ -151,7 +151,7 @@ class CatalogStore:
                 run=row["runId"]["S"],
                 at=row["at"]["S"],
             )
-            for row in self._rows.query(keys.metadata(org, QUALITY, day))
+            for row in self._rows.query(keys.metadata(org, QUALITY, day), dataset)
         ]
 
     def put_made(self, made: Sequence[Made]) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from millrace import __version__
+from millrace.contracts import columns
 from millrace.contracts.contract import Contract
 from millrace.core import clock
-from millrace.eventstore import receipts
+from millrace.eventstore import receipts, silver
 from millrace.eventstore.reader import EventReader
 from millrace.eventstore.row import StoredEvent
 
@@ -49,7 +50,8 @@ class Tracer:
             if pointer is not None:
                 detail = {"userKey": pointer["userKey"]["S"], "sortKey": pointer["sortKey"]["S"]}
                 steps.append(_step("projected", pointer["projectedAt"]["S"], __version__, detail))
-        steps.extend(self._of_log(event, "archived", receipts.MANIFEST))
+        archived = self._of_log(event, "archived", receipts.MANIFEST)
+        steps.extend(archived)
         if contract.route:
             expected.add("routed")
             steps.extend(self._of_log(event, "routed", receipts.ROUTED))
@@ -57,6 +59,9 @@ class Tracer:
         if decision is not None:
             expected.add("scored")
             steps.extend(self._scored(event, decision))
+        # By the schedule of the pipeline, so nothing waits for it.
+        for step in archived:
+            steps.extend(self._in_silver(event, contract, step["detail"].get("object")))
         done = {step["step"] for step in steps} >= expected
         return {"eventId": event.event_id, "status": "complete" if done else "pending", "steps": steps}
 
@@ -68,6 +73,22 @@ class Tracer:
         made = found.envelope["data"]["payload"]
         detail = {"eventId": found.event_id, "riskClass": made["riskClass"], "score": made["score"]}
         return [_step("scored", made["decidedAt"], made["rulesVersion"], detail)]
+
+    def _in_silver(self, event: StoredEvent, contract: Contract, key: str | None) -> list[Step]:
+        if key is None:
+            return []
+        table = f"silver.{columns.table(contract)}"
+        item = silver.find(self._dynamodb, self._table, event.org, event.day, table, key)
+        if item is None:
+            return []
+        detail = {
+            "table": table,
+            "runId": item["runId"]["S"],
+            "contract": item["contract"]["S"],
+            # As text: 64 bits are more than a number holds in JavaScript.
+            "snapshot": item["snapshot"]["N"] if "snapshot" in item else None,
+        }
+        return [_step("in_silver", item["at"]["S"], item["version"]["S"], detail)]
 
     def _of_log(self, event: StoredEvent, step: str, kind: str) -> list[Step]:
         since = clock.parse(event.envelope["platform"]["receivedAt"])

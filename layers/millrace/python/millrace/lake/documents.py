@@ -97,6 +97,8 @@ class SilverBatch:
     batch: int
     parts: tuple[Part, ...]
     failures: tuple[Failure, ...]
+    # Rows of events that no contract in force describes, all of them dead; `table` is the contract that they name.
+    unread: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

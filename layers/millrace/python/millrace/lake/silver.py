@@ -162,7 +162,7 @@ def _unfit(ref: str, schema: dict[str, Any], of: Type, depth: int = 0) -> str:
         unfit = f"{item} IS NULL OR {inner}" if inner else f"{item} IS NULL"
         return f"coalesce(len(list_filter({ref}, lambda {item}: {unfit})) > 0, false)"
     if isinstance(of, Struct):
-        return " OR ".join(_unfit_members(ref, schema, of, depth))
+        return " OR ".join(_unfit_members(ref, schema, depth))
     if of.name == "string":
         return ""
     unfit = f"({ref} IS NOT NULL AND {_typed(ref, schema, of)} IS NULL)"
@@ -176,7 +176,7 @@ def _unfit(ref: str, schema: dict[str, Any], of: Type, depth: int = 0) -> str:
     return unfit
 
 
-def _unfit_members(ref: str, schema: dict[str, Any], of: Struct, depth: int) -> Iterator[str]:
+def _unfit_members(ref: str, schema: dict[str, Any], depth: int) -> Iterator[str]:
     for name, part in schema["properties"].items():
         member = _member(ref, name)
         if name in schema.get("required", ()):

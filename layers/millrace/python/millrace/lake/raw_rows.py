@@ -1,0 +1,127 @@
+"""The raw rows of one unit as DuckDB sees them: checked against the plan, counted, and without the second of a kind."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from millrace.lake.documents import Unit
+from millrace.lake.duck import parquet, text
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class BadRowsError(Exception):
+    """What is in raw is not what the plan says is there; the sentence names where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The rows of one contract's reference: how many, and in which objects."""
+
+    ref: str
+    rows: int
+    objects: tuple[str, ...]
+
+
+class RawRows:
+    """The rows of a unit. The memory it takes grows with the ids that come twice, and hardly with the rows."""
+
+    def __init__(
+        self, connection: "duckdb.DuckDBPyConnection", unit: Unit, objects: Mapping[str, int]
+    ) -> None:
+        """`objects`: URL → rows that the manifest counts in it."""
+        self._connection, self._unit, self._objects = connection, unit, objects
+
+    def check_objects(self) -> None:
+        """Looks at every object's footer.
+
+        Raises:
+            BadRowsError: an object has fewer rows than the manifest counts.
+            duckdb.Error: an object is missing or is no Parquet.
+        """
+        names = ", ".join(text(url) for url in self._objects)
+        sql = f"SELECT file_name, num_rows FROM parquet_file_metadata([{names}])"  # noqa: S608  quoted
+        found = dict(self._connection.execute(sql).fetchall())
+        for url, rows in self._objects.items():
+            if found.get(url, 0) < rows:
+                raise BadRowsError(f"{url} has {found.get(url, 0)} rows, its manifest {rows}")
+
+    def groups(self) -> list[Group]:
+        """What is there, by contract.
+
+        Raises:
+            BadRowsError: a row is another tenant's, or happened on another day.
+        """
+        org, day = text(self._unit.org), text(self._unit.day)
+        sql = f"""
+            SELECT contract, filename, count(*), count(*) FILTER (WHERE org_id <> {org}),
+                count(*) FILTER (WHERE CAST(event_time AT TIME ZONE 'UTC' AS DATE) <> CAST({day} AS DATE))
+            FROM {self._scan(self._objects)} WHERE {self._mine()} GROUP BY contract, filename"""  # noqa: S608
+        rows: dict[str, int] = defaultdict(int)
+        objects: dict[str, list[str]] = defaultdict(list)
+        for ref, url, count, strangers, strays in sorted(self._connection.execute(sql).fetchall()):
+            if strangers or strays:
+                whose = f"{strangers} rows of other tenants" if strangers else f"{strays} rows of other days"
+                raise BadRowsError(f"{url} has {whose}")
+            rows[ref] += count
+            objects[ref].append(url)
+        return [Group(ref, rows[ref], tuple(objects[ref])) for ref in sorted(rows)]
+
+    def find_duplicates(self) -> dict[str, int]:
+        """Notes each row whose event came earlier; how many there are, by the contract's reference.
+
+        An id is unique in type and major. The first received stays; of those received at once, the one of the
+        smallest request, then of the smallest fingerprint.
+        """
+        scan, mine = self._scan(self._objects), self._mine()
+        # First by a hash of eight bytes: only what shares one is looked at by its id.
+        self._connection.execute(f"""
+            CREATE OR REPLACE TEMP TABLE twice AS
+            SELECT hash(event_id) AS id FROM {scan} WHERE {mine} GROUP BY id HAVING count(*) > 1""")  # noqa: S608
+        self._connection.execute(f"""
+            CREATE OR REPLACE TEMP TABLE later AS
+            SELECT contract, filename, file_row_number FROM (
+                SELECT contract, filename, file_row_number, row_number() OVER (
+                    PARTITION BY event_id, split_part(contract, '/', 1),
+                        split_part(split_part(contract, '/', 2), '.', 1)
+                    ORDER BY received_at, request_id, fingerprint, filename, file_row_number) AS place
+                FROM {scan} WHERE {mine} AND hash(event_id) IN (SELECT id FROM twice)
+            ) WHERE place > 1""")  # noqa: S608
+        self._connection.execute("DROP TABLE twice")
+        return dict(self._connection.execute("SELECT contract, count(*) FROM later GROUP BY ALL").fetchall())
+
+    def of(self, groups: Sequence[Group], *, distinct: bool) -> str:
+        """The rows of these groups as what stands behind FROM.
+
+        Args:
+            groups: of `groups`.
+            distinct: without what `find_duplicates` noted.
+        """
+        objects = dict.fromkeys(url for group in groups for url in group.objects)
+        refs = ", ".join(text(group.ref) for group in groups)
+        without = " ANTI JOIN later USING (filename, file_row_number)" if distinct else ""
+        return f"(SELECT * FROM {self._scan(objects)}{without} WHERE {self._mine()} AND contract IN ({refs}))"  # noqa: S608
+
+    def bad_object(self) -> str | None:
+        """The first object that cannot be read to its end, and why; None if all can."""
+        import duckdb  # noqa: PLC0415  only the workers have it
+
+        for url in self._objects:
+            try:
+                self._connection.execute(
+                    f"SELECT bit_xor(hash(rows)) FROM read_parquet([{text(url)}]) AS rows"  # noqa: S608
+                ).fetchall()
+            except duckdb.Error as error:
+                return f"{url}: {' '.join(str(error).split())[:300]}"
+        return None
+
+    def _scan(self, objects: Iterable[str]) -> str:
+        return parquet(objects, "filename = true", "file_row_number = true")
+
+    def _mine(self) -> str:
+        # By MD5, which is the same in every version of DuckDB: two workers of one run may have two.
+        if self._unit.buckets == 1:
+            return "true"
+        return f"md5_number(event_id) % {self._unit.buckets} = {self._unit.bucket}"

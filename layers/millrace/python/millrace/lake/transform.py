@@ -1,0 +1,220 @@
+"""From raw to the files of silver: one tenant-day (or a bucket of it) at a time, in memory that does not grow with it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from millrace.contracts import columns
+from millrace.contracts.contract import Contract
+from millrace.contracts.errors import UnknownType, UnknownVersion
+from millrace.contracts.registry import Registry
+from millrace.contracts.tables import silver_table
+from millrace.core.errors import PermanentError, RetryableError
+from millrace.lake import silver
+from millrace.lake.documents import Failure, Part, SilverBatch, TenantDay, Unit
+from millrace.lake.duck import text
+from millrace.lake.layout import DEAD_LETTERS, data_file
+from millrace.lake.raw_rows import BadRowsError, Group, RawRows
+from millrace.lake.run_store import RunStore
+from millrace.quality.checks import checks_of
+from millrace.quality.measure import measure
+
+if TYPE_CHECKING:
+    import duckdb
+
+NAME = "transform_partitions"
+UNKNOWN = "unknown_contract"
+# What a reader takes at once, and what a worker holds of a file that it writes.
+ROW_GROUP = 122_880
+# What a raw row is kept as, where it cannot be typed.
+_LETTER = (
+    "* EXCLUDE (filename, file_row_number) REPLACE (hex(fingerprint) AS fingerprint), filename AS object"
+)
+
+
+@dataclass(slots=True)
+class Done:
+    """What came of a unit. `unread`: rows of events that no contract in force describes, by their reference."""
+
+    parts: list[Part] = field(default_factory=list)
+    unread: list[Part] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+
+class Transform:
+    """Makes the files of silver."""
+
+    def __init__(
+        self,
+        connect: Callable[[], "duckdb.DuckDBPyConnection"],
+        registry: Registry,
+        bucket: str,
+        root: str = "",
+    ) -> None:
+        """Binds it to a lake.
+
+        Args:
+            connect: a database of its own for each unit, so that no tenant's rows meet another's.
+            registry: the contracts in force.
+            bucket: the lake's.
+            root: a folder that stands for `s3://<bucket>`; empty for S3 itself.
+        """
+        self._connect, self._registry, self._bucket, self._root = connect, registry, bucket, root
+
+    def unit(self, run: str, unit: Unit, day: TenantDay) -> Done:
+        """Makes one unit; what cannot be done is named in what it returns.
+
+        Raises:
+            RetryableError: the lake did not answer.
+        """
+        import duckdb  # noqa: PLC0415  only the workers have it
+
+        objects = {self._place(f"s3://{self._bucket}/{part.key}"): part.rows for part in day.objects}
+        connection = self._connect()
+        rows = RawRows(connection, unit, objects)
+        try:
+            return self._made(run, unit, connection, rows)
+        except BadRowsError as error:
+            return Done(failures=[Failure(unit.org, unit.day, str(error))])
+        except duckdb.Error as error:
+            if _is_passing(error):
+                raise RetryableError(f"silver of {unit.org} {unit.day}: {_line(error)}") from error
+            # An error in the middle of a query does not always say in which object.
+            reason = None if isinstance(error, duckdb.OutOfMemoryException) else rows.bad_object()
+            return Done(failures=[Failure(unit.org, unit.day, reason or _line(error))])
+        finally:
+            connection.close()
+
+    def _made(self, run: str, unit: Unit, connection: "duckdb.DuckDBPyConnection", rows: RawRows) -> Done:
+        rows.check_objects()
+        known: dict[str, tuple[Contract, list[Group]]] = {}
+        done = Done()
+        for group in rows.groups():
+            try:
+                contract = self._registry.of_ref(group.ref)
+            except (UnknownType, UnknownVersion):
+                done.unread.append(self._unread(run, unit, connection, rows, group))
+                continue
+            known.setdefault(contract.name, (contract, []))[1].append(group)
+        duplicates = rows.find_duplicates()
+        for contract, groups in known.values():
+            counts = (sum(group.rows for group in groups), sum(duplicates.get(g.ref, 0) for g in groups))
+            source = rows.of(groups, distinct=counts[1] > 0)
+            done.parts.append(self._part(run, unit, connection, contract, source, counts))
+        return done
+
+    def _part(
+        self,
+        run: str,
+        unit: Unit,
+        connection: "duckdb.DuckDBPyConnection",
+        contract: Contract,
+        source: str,
+        counts: tuple[int, int],
+    ) -> Part:
+        rows_in, duplicates = counts
+        table = f"silver.{columns.table(contract)}"
+        file = data_file(self._bucket, table, run, unit.org, unit.day, unit.bucket)
+        options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP}"
+        rows, size = self._copy(connection, silver.typed(contract, source), file, options)
+        dead = rows_in - duplicates - rows
+        if dead:
+            # Only now: that there are any is rare, and to look for them reads everything once more.
+            letters = f"SELECT {_LETTER} FROM ({silver.dead(contract, source)})"  # noqa: S608
+            self._bury(connection, letters, run, unit, table, dead)
+        checks = checks_of(silver_table(contract)) if rows else ()
+        found = measure(connection, f"read_parquet({text(self._place(file))})", checks)
+        return Part(
+            table=table,
+            org=unit.org,
+            day=unit.day,
+            file=file if rows else None,
+            rows_in=rows_in,
+            rows=rows,
+            duplicates=duplicates,
+            dead=dead,
+            size=size if rows else 0,
+            checks=tuple(found),
+        )
+
+    def _unread(
+        self, run: str, unit: Unit, connection: "duckdb.DuckDBPyConnection", rows: RawRows, group: Group
+    ) -> Part:
+        letters = f"SELECT {_LETTER}, {text(UNKNOWN)} AS reason FROM {rows.of([group], distinct=False)}"  # noqa: S608
+        self._bury(connection, letters, run, unit, group.ref.replace("/", "-"), group.rows)
+        return Part(group.ref, unit.org, unit.day, None, rows_in=group.rows, rows=0, dead=group.rows)
+
+    def _bury(
+        self,
+        connection: "duckdb.DuckDBPyConnection",
+        letters: str,
+        run: str,
+        unit: Unit,
+        name: str,
+        expected: int,
+    ) -> None:
+        place = f"{DEAD_LETTERS}{NAME}/{run}/{unit.org}/{unit.day}-{unit.bucket}-{name}.ndjson"
+        buried, _ = self._copy(connection, letters, f"s3://{self._bucket}/{place}", "FORMAT json")
+        if buried != expected:
+            raise BadRowsError(f"{expected} rows of {name} are no rows of silver, and {buried} say why")
+
+    def _copy(
+        self, connection: "duckdb.DuckDBPyConnection", sql: str, file: str, options: str
+    ) -> tuple[int, int]:
+        """Rows and bytes of what was written."""
+        place = self._place(file)
+        if self._root:
+            Path(place).parent.mkdir(parents=True, exist_ok=True)
+        cursor = connection.execute(f"COPY ({sql}) TO {text(place)} ({options}, RETURN_STATS)")
+        names = [column[0] for column in cursor.description or ()]
+        found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        return sum(row["count"] for row in found), sum(row["file_size_bytes"] for row in found)
+
+    def _place(self, url: str) -> str:
+        return f"{self._root}{url.removeprefix(f's3://{self._bucket}')}" if self._root else url
+
+
+def run_batch(store: RunStore, transform: Transform, run: str, batch: int) -> SilverBatch:
+    """Makes a batch of the plan and keeps what came of it.
+
+    Raises:
+        PermanentError: the run has no plan, or the plan no such batch.
+        RetryableError: the lake did not answer.
+    """
+    plan = store.plan(run)
+    if not 0 <= batch < len(plan.batches):
+        raise PermanentError(f"the run {run} has no batch {batch}")
+    days = {(day.org, day.day): day for day in plan.partitions}
+    done = [transform.unit(run, unit, days[(unit.org, unit.day)]) for unit in plan.batches[batch]]
+    made = SilverBatch(
+        run=run,
+        batch=batch,
+        parts=tuple(part for one in done for part in one.parts),
+        failures=tuple(failure for one in done for failure in one.failures),
+        unread=tuple(part for one in done for part in one.unread),
+    )
+    store.put_silver(made)
+    return made
+
+
+def _is_passing(error: "duckdb.Error") -> bool:
+    """Whether the lake may answer another time: not what is missing, and not what is broken."""
+    import duckdb  # noqa: PLC0415
+
+    if isinstance(error, duckdb.HTTPException):
+        return getattr(error, "status_code", 0) not in {400, 404, 416}
+    told = str(error)
+    return isinstance(error, duckdb.IOException) and any(sign in told for sign in _PASSING)
+
+
+_PASSING = ("Could not establish connection", "Connection error", "timed out", "Timeout", "HTTP 5", "SSL")
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+def tables(made: SilverBatch) -> Iterator[str]:
+    """The tables that have something to commit of a batch, each once."""
+    yield from sorted({part.table for part in made.parts})

@@ -6,10 +6,15 @@ SELECT
     received_at,
     user_id,
     amount,
+    amount_category,
     merchant,
     payment_method,
     device_id,
     city,
     country,
+    charged_at,
+    hour,
+    day_of_week,
+    is_weekend,
     is_fraud
 FROM {{ ref('stg_transactions') }}

@@ -14,6 +14,12 @@ WITH ranked AS (
         location,
         "timestamp" AS charged_at,
         is_fraud,
+        city,
+        country,
+        amount_category,
+        hour,
+        day_of_week,
+        is_weekend,
         {{ recency('transaction_id, CAST(event_time AS DATE)') }} AS recency
     FROM {{ source('silver', 'transaction_created_v1') }}
 )
@@ -31,10 +37,12 @@ SELECT
     device_id,
     location,
     charged_at,
-    COALESCE(is_fraud, FALSE) AS is_fraud,
-    CASE
-        WHEN location LIKE '%,%' THEN NULLIF(TRIM(REGEXP_EXTRACT(location, '^(.*),[^,]*$', 1)), '')
-    END AS city,
-    NULLIF(TRIM(REGEXP_EXTRACT(location, '([^,]*)$', 1)), '') AS country
+    is_fraud,
+    city,
+    country,
+    amount_category,
+    hour,
+    day_of_week,
+    is_weekend
 FROM ranked
 WHERE recency = 1

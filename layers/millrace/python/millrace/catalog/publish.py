@@ -165,9 +165,10 @@ class Publisher:
 
     def _summary(self, outcome: Outcome, found: findings.Findings) -> Summary:
         plan, before = outcome.plan, self._runs.summary(outcome.plan.run)
-        silver_parts = [
-            part for table in outcome.tables if table not in outcome.models for part in outcome.landed(table)
-        ]
+        tables = [table for table in outcome.tables if table not in outcome.models]
+        silver_parts = [part for table in tables for part in outcome.landed(table)]
+        # Rows that no contract in force describes: kept as dead letters, counted like all others.
+        silver_parts += [part for batch in outcome.silver for part in batch.unread]
         return Summary(
             run=plan.run,
             status=outcome.status,

@@ -17,7 +17,7 @@ when a run is published; `balance` (rows in = rows + duplicates + dead) is the c
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from millrace.contracts.columns import Column
@@ -57,7 +57,7 @@ def checks_of(table: LakeTable) -> tuple[Check, ...]:
         name, number = check.name, 2
         while name in found:
             name, number = f"{check.name}#{number}", number + 1
-        found[name] = Check(name, check.severity, check.failed)
+        found[name] = replace(check, name=name)
     return tuple(found.values())
 
 

@@ -62,8 +62,27 @@ class LakeSettings(_Settings):
 
     raw_infrequent_days: int | None = None
     raw_expiry_days: int | None = None
+    # Of the tables: silver and all that is made of it. What a run replaces goes with the old versions.
+    tables_infrequent_days: int | None = None
+    run_expiry_days: int = 90
+    query_result_expiry_days: int = 7
     quarantine_expiry_days: int = 90
     dead_letter_expiry_days: int = 180
+
+
+class LakehouseSettings(_Settings):
+    """How much the lakehouse's machines do at once, with how much memory, and when."""
+
+    # Workers of one step at once; each waits on S3 most of its time, and on one machine they share its processors.
+    max_concurrency: int = Field(default=10, ge=1, le=40)
+    # New accounts get functions of up to 3008 MB; DuckDB works within what its function has, and spills beyond.
+    worker_memory_mb: int = Field(default=3008, ge=1024, le=10240)
+    # Spill of a worker, in MB of its /tmp.
+    worker_storage_mb: int = Field(default=2048, ge=512, le=10240)
+    # EventBridge Scheduler's expressions, UTC. Seeds 001 and 003: hourly, features and training data once a day.
+    hourly: str = "cron(5 * * * ? *)"
+    daily: str = "cron(35 2 * * ? *)"
+    maintenance: str = "cron(20 4 * * ? *)"
 
 
 class ThrottleSettings(_Settings):
@@ -108,6 +127,7 @@ class EnvironmentSettings(_Settings):
     stream: StreamSettings
     lake: LakeSettings
     throttle: ThrottleSettings
+    lakehouse: LakehouseSettings = LakehouseSettings()
     log_retention_days: int
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     alarms: bool
@@ -137,6 +157,7 @@ def _local() -> EnvironmentSettings:
         stream=StreamSettings(shards=1, retention_hours=HOURS_PER_DAY),
         lake=LakeSettings(raw_expiry_days=30),
         throttle=ThrottleSettings(rate=1000, burst=2000),
+        lakehouse=LakehouseSettings(max_concurrency=2),
         log_retention_days=7,
         alarms=False,
         # Everything local shares one machine with everything else on it: a slow moment is no failing store.
@@ -189,7 +210,7 @@ def _prod() -> EnvironmentSettings:
         point_in_time_recovery=True,
         deletion_protection=True,
         stream=StreamSettings(retention_hours=7 * HOURS_PER_DAY),
-        lake=LakeSettings(raw_infrequent_days=90),
+        lake=LakeSettings(raw_infrequent_days=90, tables_infrequent_days=90),
         throttle=ThrottleSettings(rate=2000, burst=4000),
         log_retention_days=365,
         alarms=True,

@@ -9,6 +9,11 @@ from stacks.constructs.waivers import waive
 from stacks.environment import OMISSION_REASONS, EnvironmentSettings, Omission
 
 RAW = "raw/"
+PROCESSED = "processed/"
+CURATED = "curated/"
+RUNS = "runs/"
+LINEAGE = "lineage/"
+ATHENA_RESULTS = "athena-results/"
 QUARANTINE = "quarantine/"
 DEAD_LETTERS = "dead-letters/"
 # Where Lambda itself puts batches that a stream mapping gave up on. The prefix cannot be chosen.
@@ -76,6 +81,8 @@ class Lake(Construct):
             DEAD_LETTERS: lake.dead_letter_expiry_days,
             FAILED_BATCHES: lake.dead_letter_expiry_days,
             REDRIVEN: lake.dead_letter_expiry_days,
+            RUNS: lake.run_expiry_days,
+            ATHENA_RESULTS: lake.query_result_expiry_days,
         }
         return [
             s3.LifecycleRule(
@@ -83,7 +90,9 @@ class Lake(Construct):
                 noncurrent_version_expiration=Duration.days(OLD_VERSION_DAYS),
                 abort_incomplete_multipart_upload_after=Duration.days(7),
             ),
-            *self._raw_rules(),
+            *self._rules("raw", RAW, lake.raw_infrequent_days, lake.raw_expiry_days),
+            *self._rules("processed", PROCESSED, lake.tables_infrequent_days, None),
+            *self._rules("curated", CURATED, lake.tables_infrequent_days, None),
             *(
                 s3.LifecycleRule(
                     id=prefix.strip("/").replace("/", "-"), prefix=prefix, expiration=Duration.days(days)
@@ -92,17 +101,18 @@ class Lake(Construct):
             ),
         ]
 
-    def _raw_rules(self) -> list[s3.LifecycleRule]:
-        lake = self._settings.lake
-        if lake.raw_infrequent_days is None and lake.raw_expiry_days is None:
+    def _rules(
+        self, name: str, prefix: str, infrequent_days: int | None, expiry_days: int | None
+    ) -> list[s3.LifecycleRule]:
+        if infrequent_days is None and expiry_days is None:
             return []
         transitions = None
-        if lake.raw_infrequent_days is not None:
+        if infrequent_days is not None:
             transitions = [
                 s3.Transition(
                     storage_class=s3.StorageClass.INFREQUENT_ACCESS,
-                    transition_after=Duration.days(lake.raw_infrequent_days),
+                    transition_after=Duration.days(infrequent_days),
                 )
             ]
-        expiry = None if lake.raw_expiry_days is None else Duration.days(lake.raw_expiry_days)
-        return [s3.LifecycleRule(id="raw", prefix=RAW, transitions=transitions, expiration=expiry)]
+        expiry = None if expiry_days is None else Duration.days(expiry_days)
+        return [s3.LifecycleRule(id=name, prefix=prefix, transitions=transitions, expiration=expiry)]

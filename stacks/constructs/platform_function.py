@@ -4,7 +4,7 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from aws_cdk import Duration, Stack
+from aws_cdk import Aws, Duration, Size, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -51,6 +51,7 @@ class PlatformFunction(Construct):
         timeout: Duration,
         layers: tuple[str, ...] = ("runtime",),
         variables: Mapping[str, str] | None = None,
+        storage_mb: int | None = None,
     ) -> None:
         """Makes the function.
 
@@ -63,6 +64,7 @@ class PlatformFunction(Construct):
             timeout: how long one invocation may take.
             layers: the third-party layers it imports from.
             variables: the function's own settings, by field.
+            storage_mb: of `/tmp`, in MB, where Lambda's 512 are too few.
         """
         super().__init__(scope, stem)
         settings = fleet.settings
@@ -84,6 +86,7 @@ class PlatformFunction(Construct):
             description=description,
             memory_size=memory_mb,
             timeout=timeout,
+            ephemeral_storage_size=None if storage_mb is None else Size.mebibytes(storage_mb),
             environment=model.model_validate({**common, **(variables or {})}).environment_variables(),
             reserved_concurrent_executions=settings.reserved_concurrency.get(stem),
             on_failure=destinations.SqsDestination(fleet.failures),
@@ -126,6 +129,22 @@ class PlatformFunction(Construct):
         verbs = "".join(action.partition(":")[2] for action in actions)
         policy = self._policy(f"{name}{verbs}", actions, bucket.arn_for_objects(f"{prefix}*"))
         waive(policy, "IAM5", reason, finding=f"Resource::{_imported(bucket)}/{prefix}*")
+
+    def allow_tables(self, *actions: str, databases: Sequence[str], reason: str) -> None:
+        """Lets the function do Glue actions on databases of the catalog and on whatever tables are in them.
+
+        Tables are made by the pipeline from contracts, so their names are not known here: one policy a database, with
+        the reason for its wildcard. The catalog and the databases themselves are named.
+        """
+        catalog = f"arn:{Aws.PARTITION}:glue:{Aws.REGION}:{Aws.ACCOUNT_ID}"
+        self.allow(
+            *actions, on=[f"{catalog}:catalog", *(f"{catalog}:database/{database}" for database in databases)]
+        )
+        for database in databases:
+            name = "".join(part.capitalize() for part in database.split("_"))
+            policy = self._policy(f"{name}Tables", actions, f"{catalog}:table/{database}/*")
+            finding = f"Resource::arn:<AWS::Partition>:glue:<AWS::Region>:<AWS::AccountId>:table/{database}/*"
+            waive(policy, "IAM5", reason, finding=finding)
 
     def allow_everywhere(self, action: str, *, reason: str) -> None:
         """Lets the function do an action that takes no resource; the reason stands on its policy."""

@@ -66,7 +66,7 @@ def test_settings_cannot_be_changed_and_unknown_environments_are_named() -> None
 
 
 def test_a_stack_with_an_unbuilt_layer_cannot_be_deployed(every: Templates) -> None:
-    for stack in ("ingestion", "consumers"):
+    for stack in ("ingestion", "consumers", "lakehouse"):
         (assertion,) = every.stacks[stack]["Rules"][UNBUILT_RULE]["Assertions"]
         assert assertion["Assert"] == {"Fn::Equals": ["unbuilt", "built"]}
         assert f"make layers ENV={every.environment}" in assertion["AssertDescription"]

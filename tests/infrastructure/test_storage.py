@@ -163,6 +163,11 @@ def test_lifecycle_of_the_lake(every: Templates) -> None:
     assert rules["quarantine/"]["ExpirationInDays"] == 90
     assert rules["dead-letters/"]["ExpirationInDays"] == 180
     assert rules["aws/lambda/"]["ExpirationInDays"] == 180
+    assert rules["runs/"]["ExpirationInDays"] == 90
+    assert rules["athena-results/"]["ExpirationInDays"] == 7
+    for prefix in ("processed/", "curated/"):
+        assert "ExpirationInDays" not in rules.get(prefix, {}), "what the tables name stays"
+        assert (prefix in rules) is (every.environment == "prod")
     assert rules["redriven/"]["ExpirationInDays"] == 180
     assert rules[""]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
     if every.environment == "prod":

@@ -1,6 +1,6 @@
 """The few calls of DynamoDB that fraud makes, in memory: for proofs over more transactions than a server would take.
 
-tests/integration/test_fraud.py runs the same consumer on moto.
+tests/integration/test_memory_table.py holds it to the same answers as moto.
 """
 
 import re
@@ -42,10 +42,12 @@ class MemoryDynamoDB:
             self._ask("batch_get_item")
             found = {}
             for name, asked in RequestItems.items():
-                assert len(asked["Keys"]) <= 100
+                wanted = [_key(key) for key in asked["Keys"]]
+                if len(wanted) > 100 or len(set(wanted)) < len(wanted):
+                    raise ClientError({"Error": {"Code": "ValidationException"}}, "BatchGetItem")
                 assert asked["ConsistentRead"]
                 table = self.tables.setdefault(name, {})
-                rows = (table.get(_key(key)) for key in asked["Keys"])
+                rows = map(table.get, wanted)
                 found[name] = [dict(row) for row in rows if row is not None]
             return {"Responses": found, "UnprocessedKeys": {}}
 
@@ -57,16 +59,16 @@ class MemoryDynamoDB:
         UpdateExpression: str,  # noqa: N803
         ExpressionAttributeValues: Row,  # noqa: N803
         ExpressionAttributeNames: dict[str, str] | None = None,  # noqa: N803
-        ReturnValues: str,  # noqa: N803
+        ReturnValues: str = "NONE",  # noqa: N803
     ) -> dict[str, Any]:
         """SET expiresAt, ADD to binary sets, REMOVE attributes."""
         with self._lock:
             self._ask("update_item")
             assert len(UpdateExpression) <= 4096
-            assert ReturnValues == "ALL_NEW"
             row = self.tables.setdefault(TableName, {}).setdefault(_key(Key), dict(Key))
             names = ExpressionAttributeNames or {}
             row["expiresAt"] = ExpressionAttributeValues[":e"]
+            updated = ["expiresAt"]
             if match := _ADD.search(UpdateExpression):
                 for clause in match[1].split(","):
                     alias, value = clause.split()
@@ -74,10 +76,16 @@ class MemoryDynamoDB:
                     row[names[alias]] = {
                         "BS": list(dict.fromkeys([*old, *ExpressionAttributeValues[value]["BS"]]))
                     }
+                    updated.append(names[alias])
             if match := _REMOVE.search(UpdateExpression):
                 for alias in match[1].split(","):
                     row.pop(names[alias], None)
-            return {"Attributes": dict(row)}
+            match ReturnValues:
+                case "ALL_NEW":
+                    return {"Attributes": dict(row)}
+                case "UPDATED_NEW":
+                    return {"Attributes": {name: row[name] for name in updated}}
+            return {}
 
     def _ask(self, operation: str) -> None:
         self.calls[operation] += 1

@@ -14,8 +14,9 @@ from millrace.core import clock
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import StoredEvent, from_item
 from millrace.fraud import derive, rulebook, velocity
-from millrace.fraud.decision import moment_of, unpack
+from millrace.fraud.decision import CONSUMER, EVENT_TYPE, moment_of, unpack
 from millrace.fraud.user import UserSets
+from millrace.intake import derived
 from tests.support import events
 from tests.support.mappings import Faults
 from tests.support.platform import ACME, GLOBEX, Platform, platform
@@ -117,6 +118,22 @@ def test_what_a_client_sends_as_a_decision_is_none(scoring: Platform) -> None:
     scoring.settle()
     transaction = forged["data"]["payload"]["transactionId"]
     assert scoring.get(DECISION, transactionId=transaction)["status"] == 404
+
+
+def test_nobody_can_take_a_decisions_id_before_it_is_made(scoring: Platform) -> None:
+    transaction = events.transaction(payload={"transaction_id": "txn_robbed"})
+    # All that a client knows of the decision to come, in the way in which ids are cut.
+    guessed = derived.event_id(CONSUMER, ACME, transaction["eventId"], EVENT_TYPE)
+    assert scoring.post(events.order(eventId=guessed))["body"]["accepted"] == 1
+    scoring.post(transaction)
+    scoring.settle()
+    (made,) = decisions(scoring).values()
+    assert made.event_id != guessed
+    assert scoring.get(DECISION, transactionId="txn_robbed")["body"]["eventId"] == transaction["eventId"]
+    trace = scoring.get("/v1/events/{eventId}/trace", eventId=transaction["eventId"])["body"]
+    (scored,) = [step for step in trace["steps"] if step["step"] == "scored"]
+    assert scored["detail"]["eventId"] == made.event_id
+    assert not scoring.objects("dead-letters/")
 
 
 def test_a_question_is_answered_as_the_log_would_and_changes_nothing(scoring: Platform) -> None:

@@ -21,11 +21,11 @@ from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import StoredEvent, from_item, to_item
 from millrace.fraud import derive, rulebook, velocity
 from millrace.fraud.consumer import Scorer
-from millrace.fraud.decision import moment_of, unpack
+from millrace.fraud.decision import CONSUMER, EVENT_TYPE, moment_of, unpack
 from millrace.fraud.store import FeatureStore
 from millrace.fraud.user import UserSets
 from millrace.intake.append import TableAppender
-from millrace.intake.derived_append import DerivedAppender
+from millrace.intake.derived_append import ID_TAKEN, DerivedAppender, derived_id
 from millrace.intake.enrich import Origin, enrich
 from tests.support import events
 from tests.support.mappings import (
@@ -290,3 +290,21 @@ def test_poison_goes_to_the_dead_letters_and_the_others_are_decided(registry: Re
     proof.settle()
     assert len(proof.decisions()) == 2
     assert len(proof.dead.reasons) >= 1
+
+
+def test_a_decision_whose_id_is_taken_is_a_dead_letter_and_the_others_stand(registry: Registry) -> None:
+    proof = Proof(registry)
+    codec = Codec(registry.dictionary)
+    for _ in range(7):
+        proof.send(ORGS[0], events.transaction())
+    robbed = from_item(list(proof.table.items.values())[3], codec)
+    order = {**events.order(), "eventId": derived_id(CONSUMER, robbed, EVENT_TYPE)}
+    contract, now = registry.find("order.created"), datetime.now(UTC)
+    envelope = enrich(order, contract, Origin(ORGS[0], "shop", "r-1", now), now)
+    proof.dynamodb.put_item(TableName="Events", Item=to_item(envelope, contract, b"a client's", codec))
+    proof.settle()
+    rows = [from_item(row, codec) for row in proof.dynamodb.tables["Events"].values()]
+    assert Counter(row.event_type for row in rows) == {EVENT_TYPE: 6, "order.created": 1}
+    assert proof.dead.reasons
+    assert {reason.partition(": ")[2].partition(":")[0] for reason in proof.dead.reasons} == {ID_TAKEN}
+    assert all(robbed.event_id in reason for reason in proof.dead.reasons)

@@ -31,7 +31,7 @@ def decision_id(event: StoredEvent) -> str | None:
     """The id of the decision on an event; None for one that is no transaction."""
     if event.event_type != SOURCE_TYPE:
         return None
-    return derived_id(CONSUMER, event.org, event.event_id, EVENT_TYPE)
+    return derived_id(CONSUMER, event, EVENT_TYPE)
 
 
 class DecisionsApi:

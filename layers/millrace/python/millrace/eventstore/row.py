@@ -1,6 +1,6 @@
 """A row of the Events table, from and to the event it holds."""
 
-import base64
+import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,13 +19,25 @@ from millrace.eventstore.codec import Codec
 Item = dict[str, dict[str, Any]]
 Envelope = dict[str, Any]
 _DAY_SECONDS = 86_400
+_TEXT_LENGTH = len("2026-11-21T05:54:16.123Z")
 # The events of a request were received at one moment.
 _received = lru_cache(maxsize=1)(clock.parse)
 
 
-@dataclass(frozen=True, slots=True)
+@lru_cache(maxsize=1024)
+def _shared(text: str) -> dict[str, str]:
+    """The attribute of a text that many rows have. Nothing changes it; a copy a row is what the collector looks at."""
+    return {"S": text}
+
+
+@lru_cache(maxsize=1024)
+def _type_key(org: str, event_type: str) -> dict[str, str]:
+    return {"S": keys.by_type(org, event_type)}
+
+
+@dataclass(slots=True)
 class StoredEvent:
-    """An accepted event with the attributes its row carries in plain."""
+    """An accepted event with the attributes its row carries in plain. Nothing changes it."""
 
     envelope: Envelope
     fingerprint: bytes
@@ -63,44 +75,59 @@ def expiry(contract: Contract, received_at: datetime, happened_at: datetime) -> 
     return clock.epoch(max(received_at, happened_at)) + (contract.retention_days + 1) * _DAY_SECONDS
 
 
-def to_item(envelope: Envelope, contract: Contract, fingerprint: bytes, codec: Codec) -> Item:
-    """The row of an event, in DynamoDB's attribute form, with the index attributes its contract pays for."""
+def to_item(
+    envelope: Envelope,
+    contract: Contract,
+    fingerprint: bytes,
+    codec: Codec,
+    happened_at: datetime | None = None,
+) -> Item:
+    """The row of an event, in DynamoDB's attribute form, with the index attributes its contract pays for.
+
+    `happened_at` is the envelope's timestamp, for a caller who has read it already.
+    """
     platform = envelope["platform"]
     org, event_id = platform["orgId"], envelope["eventId"]
-    happened_at = clock.parse(envelope["timestamp"])
+    if happened_at is None:
+        happened_at = clock.parse(envelope["timestamp"])
     expires_at = expiry(contract, _received(platform["receivedAt"]), happened_at)
     item: Item = {
         "eventId": {"S": keys.event(org, event_id)},
-        "eventType": {"S": envelope["eventType"]},
-        "orgId": {"S": org},
-        "receivedAt": {"S": platform["receivedAt"]},
+        "eventType": _shared(envelope["eventType"]),
+        "orgId": _shared(org),
+        "receivedAt": _shared(platform["receivedAt"]),
         "requestId": {"S": platform["requestId"]},
         "fingerprint": {"B": fingerprint},
         "expiresAt": {"N": str(expires_at)},
         "body": {"B": codec.pack(orjson.dumps(envelope), contract.dictionary)},
-        "dict": {"S": contract.dictionary},
-        "sortKey": {"S": keys.sort(happened_at, event_id)},
+        "dict": _shared(contract.dictionary),
+        "sortKey": {"S": _sort(envelope["timestamp"], happened_at, event_id)},
     }
-    for name, value in _index_keys(envelope, contract, org):
-        item[name] = {"S": value}
+    _add_index_keys(item, envelope, contract, org)
     return item
 
 
-def _index_keys(envelope: Envelope, contract: Contract, org: str) -> list[tuple[str, str]]:
-    found = []
-    if "type" in contract.indexes:
-        found.append(("typeKey", keys.by_type(org, envelope["eventType"])))
-    if "user" in contract.indexes and envelope.get("userId"):
-        found.append(("userKey", keys.by_user(org, envelope["userId"])))
-    if "correlation" in contract.indexes and envelope.get("correlationId"):
-        found.append(("correlationKey", keys.by_correlation(org, envelope["correlationId"])))
-    if "entity" in contract.indexes:
+def _sort(timestamp: str, happened_at: datetime, event_id: str) -> str:
+    # Most clients write UTC with milliseconds, and then the key's text stands there already.
+    if len(timestamp) == _TEXT_LENGTH and timestamp[-1] == "Z" and timestamp[10] == "T":
+        return f"{timestamp}{keys.SEPARATOR}{event_id.lower()}"
+    return keys.sort(happened_at, event_id)
+
+
+def _add_index_keys(item: Item, envelope: Envelope, contract: Contract, org: str) -> None:
+    indexes = contract.indexes
+    if "type" in indexes:
+        item["typeKey"] = _type_key(org, envelope["eventType"])
+    if "user" in indexes and (user := envelope.get("userId")):
+        item["userKey"] = {"S": keys.by_user(org, user)}
+    if "correlation" in indexes and (correlation := envelope.get("correlationId")):
+        item["correlationKey"] = {"S": keys.by_correlation(org, correlation)}
+    if "entity" in indexes:
         for entity, pointer in contract.entity.items():
             value = pointers.as_text(pointers.read(envelope, pointers.parse(pointer)))
             if value is not None:
-                found.append(("entityKey", keys.by_entity(org, entity, value)))
+                item["entityKey"] = {"S": keys.by_entity(org, entity, value)}
                 break
-    return found
 
 
 def from_item(item: Mapping[str, Mapping[str, Any]], codec: Codec) -> StoredEvent:
@@ -123,4 +150,4 @@ def from_item(item: Mapping[str, Mapping[str, Any]], codec: Codec) -> StoredEven
 
 
 def _binary(value: bytes | str) -> bytes:
-    return base64.b64decode(value, validate=True) if isinstance(value, str) else bytes(value)
+    return binascii.a2b_base64(value, strict_mode=True) if isinstance(value, str) else bytes(value)

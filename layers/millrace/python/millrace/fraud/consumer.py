@@ -4,10 +4,11 @@ Each stage has a budget. A user's sets that cannot be had within theirs are deci
 (`fallback`), and the batch is then asked for again: that decision stands, and the sets are made whole.
 """
 
+import gc
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,11 +19,12 @@ from millrace.core.errors import RetryableError
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import StoredEvent, from_item
 from millrace.fraud.assess import assess
-from millrace.fraud.decision import CONSUMER, EVENT_TYPE, SOURCE_TYPE, Decision, moment_of
+from millrace.fraud.decision import CONSUMER, EVENT_TYPE, SOURCE_TYPE, moment_of
 from millrace.fraud.rulebook import Rulebook
 from millrace.fraud.store import FeatureStore, User
 from millrace.fraud.user import Transaction, UserSets, additions, stale
 from millrace.fraud.velocity import epoch_ms
+from millrace.intake.crew import Crew
 from millrace.intake.derived_append import Derived, DerivedAppender
 
 IN_FLIGHT = 16
@@ -30,19 +32,17 @@ IN_FLIGHT = 16
 DECIDE_BUDGET_MS = 50
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Case:
-    """A transaction of a batch."""
+    """A transaction of a batch. Nothing changes it."""
 
     event: StoredEvent
+    happened_at: datetime
+    user: User
     transaction: Transaction
 
-    @property
-    def user(self) -> User:
-        return self.event.org, str(self.transaction.payload["user_id"])
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Sets:
     before: UserSets
     after: UserSets
@@ -63,7 +63,7 @@ class Scorer:
     ) -> None:
         self._store, self._appender, self._rulebook, self._codec = store, appender, rulebook, codec
         self._budget_ms, self._now = features_budget_ms, now
-        self._pool = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="features")
+        self._crew = Crew(IN_FLIGHT, "features")
 
     def score(self, deliveries: Sequence[Delivery]) -> None:
         """Decides on the transactions of a batch.
@@ -72,6 +72,10 @@ class Scorer:
             PermanentError: a delivery holds no row of an event.
             RetryableError: not every decision is stored, or not every transaction is counted.
         """
+        with _uncollected():
+            self._score(deliveries)
+
+    def _score(self, deliveries: Sequence[Delivery]) -> None:
         cases = self._cases(deliveries)
         if not cases:
             return
@@ -81,14 +85,15 @@ class Scorer:
         started = time.monotonic()
         sets, failure = self._features(users)
         counted = time.monotonic()
-        decisions = [(case, self._decide(case, sets.get(case.user))) for case in cases]
+        records = [self._decide(case, sets.get(case.user)) for case in cases]
         stages = {
             "features": {"ms": _ms(counted - started), "budgetMs": self._budget_ms},
             "decide": {"ms": _ms(time.monotonic() - counted), "budgetMs": DECIDE_BUDGET_MS},
         }
         at = self._now()
         text = clock.utc_text(at)
-        self._appender.append([_derived(case, made, at, text, stages) for case, made in decisions], at)
+        pairs = zip(cases, records, strict=True)
+        self._appender.append([_derived(case, record, at, text, stages) for case, record in pairs], at)
         if failure is not None:
             raise failure
 
@@ -98,17 +103,19 @@ class Scorer:
             if delivery.item["eventType"]["S"] != SOURCE_TYPE:
                 continue
             event = from_item(delivery.item, self._codec)
+            org, event_id, happened_at = event.org, event.event_id, event.happened_at
             payload = event.envelope["data"]["payload"]
-            moment = moment_of(payload) or event.happened_at
-            transaction = Transaction.of(event.event_id, moment, payload)
-            found[(event.org, event.event_id.lower())] = _Case(event, transaction)
+            transaction = Transaction.of(event_id, moment_of(payload) or happened_at, payload)
+            user = org, str(payload["user_id"])
+            found[(org, event_id.lower())] = _Case(event, happened_at, user, transaction)
         return list(found.values())
 
     def _features(self, users: dict[User, list[_Case]]) -> tuple[dict[User, _Sets], RetryableError | None]:
         """The sets of the users that could be had within the budget, and why not all, if not all."""
         end = time.monotonic() + self._budget_ms / 1000
+        before: dict[User, UserSets] = {}
         try:
-            before = _within(end, self._pool.submit(self._store.read, list(users)))
+            self._within(end, lambda: before.update(self._store.read(users)), 1)
         except RetryableError as error:
             return {}, error
         left = deque(users.items())
@@ -116,7 +123,7 @@ class Scorer:
         failures: list[RetryableError] = []
 
         def work() -> None:
-            # One task a thread, each taking users until none is left or the time is over.
+            # Each takes users until none is left or the time is over.
             while time.monotonic() < end:
                 try:
                     user, cases = left.popleft()
@@ -129,15 +136,20 @@ class Scorer:
                 else:
                     sets[user] = _Sets(before[user], after)
 
-        for worker in [self._pool.submit(work) for _ in range(min(IN_FLIGHT, len(users)))]:
-            try:
-                _within(end, worker)
-            except RetryableError as error:
-                failures.append(error)
+        try:
+            self._within(end, work, len(users))
+        except RetryableError as error:
+            failures.append(error)
         found = dict(sets)
         if len(found) < len(users) and not failures:
             failures.append(_spent())
         return found, failures[0] if failures else None
+
+    def _within(self, end: float, work: Callable[[], object], hands: int) -> None:
+        try:
+            self._crew.run(work, hands, max(0.0, end - time.monotonic()))
+        except TimeoutError as error:
+            raise _spent() from error
 
     def _add(self, user: User, transactions: Sequence[Transaction], before: UserSets) -> UserSets:
         now = self._now()
@@ -148,22 +160,32 @@ class Scorer:
             return before
         return self._store.add(user, added, dropped, now)
 
-    def _decide(self, case: _Case, sets: _Sets | None) -> Decision:
+    def _decide(self, case: _Case, sets: _Sets | None) -> dict[str, Any]:
+        # Only its record is kept: a batch holds thousands of objects, and the collector looks at each.
         return assess(
             case.transaction,
             sets.before if sets else None,
             sets.after if sets else None,
-            self._rulebook.of(case.event.org),
+            self._rulebook.of(case.user[0]),
             event_id=case.event.event_id,
-            happened_at=case.event.happened_at,
-        )
+            happened_at=case.happened_at,
+        ).record()
 
 
-def _within(end: float, future: "Future[Any]") -> Any:
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Pauses the collector of cycles for a batch.
+
+    A batch holds some tens of thousands of objects until its end and makes no cycle. To look at them meanwhile frees
+    nothing, and sets off collections of the whole process, each some tens of milliseconds.
+    """
+    paused = gc.isenabled()
+    gc.disable()
     try:
-        return future.result(timeout=max(0.0, end - time.monotonic()))
-    except TimeoutError as error:
-        raise _spent() from error
+        yield
+    finally:
+        if paused:
+            gc.enable()
 
 
 def _spent() -> RetryableError:
@@ -171,18 +193,16 @@ def _spent() -> RetryableError:
 
 
 def _derived(
-    case: _Case, decision: Decision, at: datetime, decided_at: str, stages: dict[str, Any]
+    case: _Case, record: dict[str, Any], at: datetime, decided_at: str, stages: dict[str, Any]
 ) -> Derived:
+    """The event of a decision; `record` becomes its payload."""
     received_at = clock.parse(case.event.envelope["platform"]["receivedAt"])
-    payload = {
-        **decision.record(),
-        "userId": case.user[1],
-        "amount": case.transaction.payload.get("amount"),
-        "decidedAt": decided_at,
-        "latencyMs": max(0.0, _ms((at - received_at).total_seconds())),
-        "stages": stages,
-    }
-    return Derived(CONSUMER, case.event, EVENT_TYPE, payload)
+    record["userId"] = case.user[1]
+    record["amount"] = case.transaction.payload.get("amount")
+    record["decidedAt"] = decided_at
+    record["latencyMs"] = max(0.0, _ms((at - received_at).total_seconds()))
+    record["stages"] = stages
+    return Derived(CONSUMER, case.event, case.happened_at, EVENT_TYPE, record)
 
 
 def _ms(seconds: float) -> float:

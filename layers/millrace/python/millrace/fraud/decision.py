@@ -21,9 +21,9 @@ CLOCK_TOLERANCE = timedelta(minutes=15)
 WITHOUT_VELOCITY = "velocity"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Inputs:
-    """All that a decision depends on, besides the rules.
+    """All that a decision depends on, besides the rules. Nothing changes it.
 
     Attributes:
         payload: of the transaction.
@@ -40,9 +40,9 @@ class Inputs:
     happened_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decision:
-    """What was decided and from what."""
+    """What was decided and from what. Nothing changes it."""
 
     inputs: Inputs
     verdict: Verdict
@@ -73,21 +73,24 @@ def decide(inputs: Inputs, rules: RuleSet) -> Decision:
     moment = moment_of(inputs.payload)
     velocity = None if inputs.counted is None else len(inputs.counted)
     facts = facts_of(inputs.payload, moment, velocity)
+    # All facts but the first: the label is no feature.
     features: dict[str, Any] = {
-        "amount": facts.amount,
-        "payment_method": facts.payment_method,
-        "country": facts.country,
-        "hour": facts.hour,
-        "weekday": facts.weekday,
+        "amount": facts[1],
+        "payment_method": facts[2],
+        "country": facts[3],
+        "hour": facts[4],
+        "weekday": facts[5],
         "velocity": velocity,
         **inputs.profile,
     }
-    if moment is not None and inputs.happened_at is not None:
-        off = moment - inputs.happened_at
-        if abs(off) > CLOCK_TOLERANCE:
+    happened_at = inputs.happened_at
+    if moment is not None and happened_at is not None:
+        off = moment - happened_at
+        if not -CLOCK_TOLERANCE <= off <= CLOCK_TOLERANCE:
             features["clock_off_s"] = round(off.total_seconds())
-    features = {name: value for name, value in features.items() if value is not None}
-    features["missing"] = _missing(facts, inputs.payload)
+    if None in features.values():
+        features = {name: value for name, value in features.items() if value is not None}
+    features["missing"] = _missing(facts, inputs.payload) if None in facts else []
     fallback = WITHOUT_VELOCITY if inputs.counted is None else None
     return Decision(inputs, rules.judge(facts), features, rules, fallback)
 

@@ -6,6 +6,7 @@ count a second delivery.
 
 import hashlib
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
 from millrace.fraud.rules import country_of
@@ -34,16 +35,22 @@ def day_element(moment_ms: int, hashed: bytes, amount: float) -> tuple[int, byte
 
 def seen_elements(payload: Mapping[str, Any]) -> dict[str, bytes]:
     """The device, merchant and country of a transaction, each hashed; what is missing is left out."""
-    values = {
-        "devices": payload.get("device_id"),
-        "merchants": payload.get("merchant"),
-        "countries": country_of(payload.get("location")),
-    }
-    return {
-        name: hashlib.sha256(value.casefold().encode()).digest()[:SEEN_BYTES]
-        for name, value in values.items()
-        if value
-    }
+    found = {}
+    if device := payload.get("device_id"):
+        found["devices"] = _hashed(device)
+    if merchant := payload.get("merchant"):
+        found["merchants"] = _hashed(merchant)
+    if country := country_of(payload.get("location")):
+        found["countries"] = _hashed_country(country)
+    return found
+
+
+def _hashed(value: str) -> bytes:
+    return hashlib.sha256(value.casefold().encode()).digest()[:SEEN_BYTES]
+
+
+# There are few countries, and many transactions in each.
+_hashed_country = lru_cache(maxsize=512)(_hashed)
 
 
 def features(

@@ -21,6 +21,14 @@ ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 0.02
 # DynamoDB takes an expression of 4 KB and 300 operators; a clause here is some 14 bytes.
 ATTRIBUTES_PER_UPDATE = 200
+_ALIASES = [f"#a{at}" for at in range(ATTRIBUTES_PER_UPDATE)]
+_VALUES = [f":a{at}" for at in range(ATTRIBUTES_PER_UPDATE)]
+_CLAUSES = [f"#a{at} :a{at}" for at in range(ATTRIBUTES_PER_UPDATE)]
+# By the number of attributes that are added to.
+_EXPRESSIONS = [
+    "SET expiresAt = :e" + (f" ADD {','.join(_CLAUSES[:count])}" if count else "")
+    for count in range(ATTRIBUTES_PER_UPDATE + 1)
+]
 
 User = tuple[str, str]
 """Tenant and user id."""
@@ -66,7 +74,7 @@ class FeatureStore:
     def add(
         self,
         user: User,
-        added: Mapping[str, Sequence[bytes]],
+        added: Mapping[str, list[bytes]],
         dropped: Sequence[str],
         now: datetime,
     ) -> UserSets:
@@ -83,34 +91,36 @@ class FeatureStore:
         Raises:
             RetryableError: the table did not take them.
         """
+        if len(added) <= ATTRIBUTES_PER_UPDATE:
+            return self._update(user, added, dropped, now)
         names = list(added)
         sets = UserSets()
-        for start in range(0, max(1, len(names)), ATTRIBUTES_PER_UPDATE):
+        for start in range(0, len(names), ATTRIBUTES_PER_UPDATE):
             some = {name: added[name] for name in names[start : start + ATTRIBUTES_PER_UPDATE]}
             sets = self._update(user, some, dropped if start == 0 else (), now)
         return sets
 
     def _update(
-        self, user: User, added: Mapping[str, Sequence[bytes]], dropped: Sequence[str], now: datetime
+        self, user: User, added: Mapping[str, list[bytes]], dropped: Sequence[str], now: datetime
     ) -> UserSets:
         expires = clock.epoch(now + timedelta(days=KEPT_DAYS))
-        names = {f"#a{at}": name for at, name in enumerate(added)}
-        removed = {f"#r{at}": name for at, name in enumerate(name for name in dropped if name not in added)}
-        parts = ["SET expiresAt = :e"]
-        if names:
-            parts.append("ADD " + ",".join(f"{alias} :{alias[1:]}" for alias in names))
-        if removed:
-            parts.append("REMOVE " + ",".join(removed))
-        values = {f":{alias[1:]}": {"BS": list(added[name])} for alias, name in names.items()}
-        aliases = {**names, **removed}
+        expression = _EXPRESSIONS[len(added)]
+        names = dict(zip(_ALIASES, added, strict=False))
+        values: dict[str, dict[str, Any]] = {":e": {"N": str(expires)}}
+        for value, elements in zip(_VALUES, added.values(), strict=False):
+            values[value] = {"BS": elements}
+        if removed := [name for name in dropped if name not in added]:
+            aliases = [f"#r{at}" for at in range(len(removed))]
+            names.update(zip(aliases, removed, strict=True))
+            expression += f" REMOVE {','.join(aliases)}"
         try:
             answer = self._dynamodb.update_item(
                 TableName=self._table,
                 Key=_key(keys.join(user[0], GROUP, user[1])),
-                UpdateExpression=" ".join(parts),
-                ExpressionAttributeValues={":e": {"N": str(expires)}, **values},
+                UpdateExpression=expression,
+                ExpressionAttributeValues=values,
                 ReturnValues="ALL_NEW",
-                **({"ExpressionAttributeNames": aliases} if aliases else {}),
+                **({"ExpressionAttributeNames": names} if names else {}),
             )
         except (ClientError, BotoCoreError) as error:
             raise from_client_error(error, "add features") from error

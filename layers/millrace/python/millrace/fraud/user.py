@@ -17,11 +17,13 @@ KEPT_MINUTES = 8 * 24 * 60
 SPARE_DAYS = 5
 # Removals per update, so that its expression stays far below DynamoDB's 4 KB.
 REMOVED_AT_ONCE = 60
+_SEEN = frozenset(profile.SEEN)
+_NONE: frozenset[bytes] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Transaction:
-    """A transaction on its way into a user's sets.
+    """A transaction on its way into a user's sets. Nothing changes it.
 
     Attributes:
         hashed: of its event's id.
@@ -43,9 +45,9 @@ class Transaction:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class UserSets:
-    """The sets of one user."""
+    """The sets of one user. Nothing changes them."""
 
     minutes: Mapping[int, frozenset[bytes]] = field(default_factory=dict)
     days: Mapping[int, frozenset[bytes]] = field(default_factory=dict)
@@ -60,8 +62,8 @@ class UserSets:
         for name, value in item.items():
             if "BS" not in value:
                 continue
-            elements = frozenset(map(bytes, value["BS"]))
-            if name in profile.SEEN:
+            elements = frozenset(value["BS"])
+            if name in _SEEN:
                 seen[name] = elements
             elif name[0] == MINUTE:
                 minutes[int(name[1:])] = elements
@@ -80,32 +82,36 @@ class UserSets:
 
 def additions(sets: UserSets, transactions: Sequence[Transaction]) -> dict[str, list[bytes]]:
     """Elements to add, by attribute: what is there already is left out, and a full set takes nothing more."""
-    wanted: dict[str, dict[bytes, None]] = {}
+    added: dict[str, list[bytes]] = {}
     # In the order of time, so that it does not depend on the order of delivery what a full set takes.
-    for one in sorted(transactions, key=lambda each: (each.moment_ms, each.hashed)):
+    for one in sorted(transactions, key=_order) if len(transactions) > 1 else transactions:
         minute, element = velocity.element(one.moment_ms, one.hashed)
-        wanted.setdefault(f"{MINUTE}{minute}", {})[element] = None
+        _add(added, f"{MINUTE}{minute}", element, sets.minutes.get(minute, _NONE), velocity.SATURATION)
         amount = one.payload.get("amount")
         if amount is not None:
             day, element = profile.day_element(one.moment_ms, one.hashed, amount)
-            wanted.setdefault(f"{DAY}{day}", {})[element] = None
+            _add(added, f"{DAY}{day}", element, sets.days.get(day, _NONE), profile.SATURATION)
         for name, element in one.seen.items():
-            wanted.setdefault(name, {})[element] = None
-    added = {}
-    for name, elements in wanted.items():
-        there = _held(sets, name)
-        new = [element for element in elements if element not in there]
-        most = velocity.SATURATION if _is_minute(name) else profile.SATURATION
-        new = new[: max(0, most - len(there))]
-        if new:
-            added[name] = new
+            _add(added, name, element, sets.seen.get(name, _NONE), profile.SATURATION)
     return added
+
+
+def _add(added: dict[str, list[bytes]], name: str, element: bytes, held: frozenset[bytes], most: int) -> None:
+    new = added.get(name)
+    if new is None:
+        if element not in held and len(held) < most:
+            added[name] = [element]
+    elif element not in new and element not in held and len(held) + len(new) < most:
+        new.append(element)
+
+
+def _order(one: Transaction) -> tuple[int, bytes]:
+    return one.moment_ms, one.hashed
 
 
 def stale(sets: UserSets, transactions: Sequence[Transaction], window_ms: int, now_ms: int) -> list[str]:
     """Attributes that a large row can do without: old minutes and days, oldest first; never what a batch counts."""
-    minutes = sorted(sets.minutes)
-    held = sum(len(elements) for elements in sets.minutes.values())
+    held = sum(map(len, sets.minutes.values()))
     if held <= ROOMY and len(sets.days) <= profile.DAYS + SPARE_DAYS:
         return []
     now = now_ms // velocity.MS_PER_MINUTE
@@ -113,7 +119,7 @@ def stale(sets: UserSets, transactions: Sequence[Transaction], window_ms: int, n
     ends = {one.moment_ms // velocity.MS_PER_MINUTE for one in transactions}
     needed = {minute for end in ends for minute in range(end - span, end + 1)}
     dropped = []
-    for minute in minutes:
+    for minute in sorted(sets.minutes):
         if held <= ROOMY or (held <= MOST and minute >= now - KEPT_MINUTES):
             break
         if minute not in needed:
@@ -123,17 +129,6 @@ def stale(sets: UserSets, transactions: Sequence[Transaction], window_ms: int, n
     oldest = now_ms // profile.MS_PER_DAY - profile.DAYS
     dropped += [f"{DAY}{day}" for day in sorted(sets.days) if day < oldest and day not in touched]
     return dropped[:REMOVED_AT_ONCE]
-
-
-def _is_minute(name: str) -> bool:
-    return name[0] == MINUTE and name not in profile.SEEN
-
-
-def _held(sets: UserSets, name: str) -> frozenset[bytes]:
-    if name in profile.SEEN:
-        return sets.seen.get(name, frozenset())
-    chosen = sets.minutes if _is_minute(name) else sets.days
-    return chosen.get(int(name[1:]), frozenset())
 
 
 def _merged(

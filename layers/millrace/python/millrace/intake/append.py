@@ -3,7 +3,6 @@
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -12,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from millrace.core.errors import error_code
 from millrace.eventstore.row import Item
 from millrace.intake import limits
+from millrace.intake.crew import Crew
 
 
 class Outcome(StrEnum):
@@ -37,23 +37,17 @@ class TableAppender:
 
     def __init__(self, dynamodb: Any, events_table: str, log: Callable[[str], None] = lambda _: None) -> None:
         self._dynamodb, self._table, self._log = dynamodb, events_table, log
-        self._pool: ThreadPoolExecutor | None = None
+        self._crew = Crew(limits.IN_FLIGHT, "append")
 
     def append(self, items: Sequence[Item]) -> list[Outcome]:
         """One outcome per row, in order. A row whose write stays unanswered is `unavailable`, never lost."""
         if len(items) == 1:
             return [self._put(items[0])]
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(limits.IN_FLIGHT, thread_name_prefix="append")
         left = deque(enumerate(items))
         outcomes = [Outcome.UNAVAILABLE] * len(items)
-        # One task a thread, each taking rows until none is left: a task a row would cost as much as judging it.
-        workers = min(limits.IN_FLIGHT, len(items))
         end = time.monotonic() + limits.APPEND_SECONDS
-        tasks = [self._pool.submit(self._put_some, left, outcomes, end) for _ in range(workers)]
-        wait(tasks)
-        for task in tasks:
-            task.result()
+        # Each takes rows until none is left: a task a row would cost as much as judging it.
+        self._crew.run(lambda: self._put_some(left, outcomes, end), len(items))
         return outcomes
 
     def _put_some(self, left: deque[tuple[int, Item]], outcomes: list[Outcome], end: float) -> None:

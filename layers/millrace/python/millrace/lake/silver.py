@@ -140,6 +140,10 @@ def _typed(ref: str, schema: dict[str, Any], of: Type, depth: int = 0) -> str:
 def _faults(contract: Contract, fields: dict[str, _Field] | None = None) -> Iterator[tuple[str, str]]:
     """Conditions, never null, that a row which cannot be typed meets one of; each with its reason."""
     known = fields if fields is not None else dict(_fields(contract))
+    # First, because of what is of another kind nothing came: it would be called absent.
+    for field in known.values():
+        for gate in _suspicious(field.ref, field.schema):
+            yield _wrong_kind(field, gate), f"{_column_name(field)}: no {json_type(field.schema)}"
     for column in columns.columns(contract):
         field = known.get(column.pointer or "")
         if field is None:
@@ -148,9 +152,6 @@ def _faults(contract: Contract, fields: dict[str, _Field] | None = None) -> Iter
             yield f"{field.ref} IS NULL", f"{column.name}: absent"
         if condition := _unfit(field.ref, field.schema, column.type):
             yield condition, f"{column.name}: no {_called(column.type)}"
-    for field in known.values():
-        for gate in _suspicious(field.ref, field.schema):
-            yield _wrong_kind(field, gate), f"{_column_name(field)}: no {json_type(field.schema)}"
 
 
 def _unfit(ref: str, schema: dict[str, Any], of: Type, depth: int = 0) -> str:

@@ -116,8 +116,7 @@ class Transform:
         rows_in, duplicates = counts
         table = f"silver.{columns.table(contract)}"
         file = data_file(self._bucket, table, run, unit.org, unit.day, unit.bucket)
-        options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP}"
-        rows, size = self._copy(connection, silver.typed(contract, source), file, options)
+        rows, size = self._copy(connection, silver.typed(contract, source), file)
         dead = rows_in - duplicates - rows
         if dead:
             # Only now: that there are any is rare, and to look for them reads everything once more.
@@ -154,22 +153,26 @@ class Transform:
         name: str,
         expected: int,
     ) -> None:
-        place = f"{DEAD_LETTERS}{NAME}/{run}/{unit.org}/{unit.day}-{unit.bucket}-{name}.ndjson"
-        buried, _ = self._copy(connection, letters, f"s3://{self._bucket}/{place}", "FORMAT json")
+        key = f"{DEAD_LETTERS}{NAME}/{run}/{unit.org}/{unit.day}-{unit.bucket}-{name}.ndjson"
+        place = self._target(f"s3://{self._bucket}/{key}")
+        cursor = connection.execute(f"COPY ({letters}) TO {text(place)} (FORMAT json)")
+        (buried,) = cursor.fetchone() or (0,)
         if buried != expected:
             raise BadRowsError(f"{expected} rows of {name} are no rows of silver, and {buried} say why")
 
-    def _copy(
-        self, connection: "duckdb.DuckDBPyConnection", sql: str, file: str, options: str
-    ) -> tuple[int, int]:
-        """Rows and bytes of what was written."""
-        place = self._place(file)
-        if self._root:
-            Path(place).parent.mkdir(parents=True, exist_ok=True)
-        cursor = connection.execute(f"COPY ({sql}) TO {text(place)} ({options}, RETURN_STATS)")
+    def _copy(self, connection: "duckdb.DuckDBPyConnection", sql: str, file: str) -> tuple[int, int]:
+        """Rows and bytes of the Parquet file that was written."""
+        options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP}, RETURN_STATS"
+        cursor = connection.execute(f"COPY ({sql}) TO {text(self._target(file))} ({options})")
         names = [column[0] for column in cursor.description or ()]
         found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
         return sum(row["count"] for row in found), sum(row["file_size_bytes"] for row in found)
+
+    def _target(self, url: str) -> str:
+        place = self._place(url)
+        if self._root:
+            Path(place).parent.mkdir(parents=True, exist_ok=True)
+        return place
 
     def _place(self, url: str) -> str:
         return f"{self._root}{url.removeprefix(f's3://{self._bucket}')}" if self._root else url

@@ -1,0 +1,368 @@
+"""Silver from raw objects in a folder: each value as the envelope had it, each row accounted for, no failure silent."""
+
+import json
+import random
+from collections import Counter
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from millrace.contracts import columns, derived
+from millrace.contracts.columns import Array, Column, Struct, Type, snake
+from millrace.contracts.compile import compile_bundle
+from millrace.contracts.contract import Contract
+from millrace.contracts.pointers import parse, read
+from millrace.contracts.registry import Registry
+from millrace.core import clock
+from millrace.eventstore.row import StoredEvent
+from millrace.lake import duck
+from millrace.lake.documents import Part, Unit
+from millrace.lake.layout import DEAD_LETTERS
+from millrace.lake.transform import Done, Transform
+from tests.support.contracts import FILES, SCHEMAS, compiled
+from tests.support.raw_files import BUCKET, RawFiles, again, event, winners
+
+pytestmark = pytest.mark.integration
+
+DAY, NEXT = "2026-11-20", "2026-11-21"
+CONTRACTS = {contract.name: contract for contract in map(compiled, FILES)}
+TRANSACTION = CONTRACTS["transaction.created.v1"]
+ORDER = CONTRACTS["order.created.v1"]
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    folder = tmp_path_factory.mktemp("bundle")
+    compile_bundle(SCHEMAS, folder)
+    return Registry(folder)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> RawFiles:
+    return RawFiles(tmp_path / "lake")
+
+
+def transform(files: RawFiles, registry: Registry) -> Transform:
+    def connect() -> duckdb.DuckDBPyConnection:
+        return duck.connect(memory_mb=400, threads=2, temp_dir=files.root.parent)
+
+    return Transform(connect, registry, BUCKET, root=str(files.root))
+
+
+def run(files: RawFiles, registry: Registry, buckets: int = 1) -> dict[tuple[str, str], Done]:
+    made = transform(files, registry)
+    return {
+        (day.org, day.day): _joined(
+            [made.unit("run-1", Unit(day.org, day.day, bucket, buckets), day) for bucket in range(buckets)]
+        )
+        for day in files.days()
+    }
+
+
+def _joined(done: list[Done]) -> Done:
+    return Done(
+        [part for one in done for part in one.parts],
+        [part for one in done for part in one.unread],
+        [failure for one in done for failure in one.failures],
+    )
+
+
+def rows_of(files: RawFiles, part: Part) -> list[dict[str, Any]]:
+    if part.file is None:
+        return []
+    path = str(files.root) + part.file.removeprefix(f"s3://{BUCKET}")
+    with duck.connect(memory_mb=400, threads=2, temp_dir=files.root.parent) as connection:
+        cursor = connection.execute(f"SELECT * FROM read_parquet('{path}')")
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def letters(files: RawFiles) -> list[dict[str, Any]]:
+    found = sorted((files.root / DEAD_LETTERS).rglob("*.ndjson"))
+    return [json.loads(line) for path in found for line in path.read_text().splitlines()]
+
+
+def expected(stored: StoredEvent, contract: Contract) -> dict[str, Any]:
+    """The row that the envelope says, made without SQL."""
+    envelope = stored.envelope
+    platform = envelope["platform"]
+    added = {
+        "org_id": platform["orgId"],
+        "received_at": clock.parse(platform["receivedAt"]),
+        "contract": platform["contract"],
+    }
+    rules = {rule["column"]: rule for rule in contract.silver}
+    return {
+        column.name: derived.value(rules[column.name], read(envelope, parse(rules[column.name]["of"])))
+        if column.name in rules
+        else added[column.name]
+        if column.pointer is None
+        else _typed(read(envelope, parse(column.pointer)), column.type, _is_text(column))
+        for column in columns.columns(contract)
+    }
+
+
+def _is_text(column: Column) -> bool:
+    return "object" in column.schema.get("type", ())
+
+
+def _typed(value: Any, of: Type, is_json: bool = False) -> Any:
+    if value is None:
+        return None
+    if isinstance(of, Array):
+        return [_typed(item, of.item) for item in value]
+    if isinstance(of, Struct):
+        given = {snake(name): part for name, part in value.items()}
+        return {name: _typed(given.get(name), part) for name, part, _ in of.fields}
+    match of.name:
+        case "decimal":
+            return Decimal(repr(value)).quantize(Decimal("0.0001"))
+        case "int" | "long":
+            return int(value)
+        case "date":
+            return date.fromisoformat(value)
+        case "timestamptz":
+            return datetime.fromisoformat(value)
+        case _:
+            return json.dumps(value, sort_keys=True) if is_json else value
+
+
+def comparable(row: dict[str, Any], contract: Contract) -> dict[str, Any]:
+    as_json = {column.name for column in columns.columns(contract) if _is_text(column)}
+    return {
+        name: json.dumps(json.loads(value), sort_keys=True)
+        if name in as_json and value is not None
+        else value
+        for name, value in row.items()
+    }
+
+
+def minors(stored: StoredEvent, contract: Contract) -> StoredEvent:
+    """As an older minor of the contract had it."""
+    platform = {**stored.envelope["platform"], "contract": f"{contract.event_type}/{contract.major}.0.0"}
+    return StoredEvent({**stored.envelope, "platform": platform}, stored.fingerprint, stored.expires_at, "")
+
+
+@pytest.mark.parametrize(("buckets", "orgs"), [(1, ("org_acme", "org_zest")), (3, ("org_acme",))])
+def test_every_contract_comes_out_as_it_was_stored(
+    files: RawFiles, registry: Registry, buckets: int, orgs: tuple[str, ...]
+) -> None:
+    rng = random.Random(5)
+    stored: dict[tuple[str, str], list[StoredEvent]] = {}
+    for org in orgs:
+        for day in (DAY, NEXT):
+            events = [
+                minors(made, contract) if rng.random() < 0.3 else made
+                for contract in CONTRACTS.values()
+                for made in (event(contract, org, day, rng) for _ in range(40))
+            ]
+            doubles = [again(one, rng.choice((0, 60, -60))) for one in rng.sample(events, len(events) // 33)]
+            stored[(org, day)] = [*events, *doubles]
+            rng.shuffle(stored[(org, day)])
+            for part in range(4):
+                files.put(org, day, stored[(org, day)][part::4])
+
+    done = run(files, registry, buckets)
+
+    assert not [failure for one in done.values() for failure in one.failures]
+    assert letters(files) == []
+    seen = 0
+    for place, events in stored.items():
+        kept = winners(events)
+        for contract in CONTRACTS.values():
+            parts = [p for p in done[place].parts if p.table == f"silver.{columns.table(contract)}"]
+            found = [row for part in parts for row in rows_of(files, part)]
+            wanted = {i: one for (kind, i), one in kept.items() if kind == contract.event_type}
+            assert len(found) == len(wanted)
+            for row in found:
+                assert comparable(row, contract) == expected(wanted[row["event_id"]], contract)
+            assert sum(part.rows_in for part in parts) == sum(
+                e.event_type == contract.event_type for e in events
+            )
+            assert all(part.rows_in == part.rows + part.duplicates + part.dead for part in parts)
+            assert all(part.size > 0 and (part.org, part.day) == place for part in parts)
+            seen += len(found)
+    assert seen == sum(len(winners(events)) for events in stored.values()) > 2_000 * len(orgs)
+
+
+def test_rows_are_in_the_order_of_time_and_the_files_are_zstd(files: RawFiles, registry: Registry) -> None:
+    rng = random.Random(1)
+    files.put("org_acme", DAY, [event(TRANSACTION, "org_acme", DAY, rng) for _ in range(500)])
+    (one,) = run(files, registry).values()
+    assert one.failures == []
+    (part,) = one.parts
+    times = [row["event_time"] for row in rows_of(files, part)]
+    assert times == sorted(times)
+    assert part.file is not None
+    path = str(files.root) + part.file.removeprefix(f"s3://{BUCKET}")
+    assert duckdb.sql(f"SELECT DISTINCT compression FROM parquet_metadata('{path}')").fetchall() == [
+        ("ZSTD",)
+    ]
+    assert {check.check for check in part.checks} >= {
+        "not_null(event_id)",
+        "unique(event_id)",
+        "accepted(amount_category)",
+    }
+    assert all(check.status == "pass" for check in part.checks if check.check.startswith("not_null"))
+
+
+def test_the_first_received_wins_across_objects_and_ties_are_settled(
+    files: RawFiles, registry: Registry
+) -> None:
+    rng = random.Random(2)
+    first = event(TRANSACTION, "org_acme", DAY, rng, amount=1.5)
+    late, early = again(first, 3600, amount=2.5), again(first, -1, amount=3.5)
+    tied = StoredEvent(early.envelope, bytes(16), early.expires_at, "")
+    files.put("org_acme", DAY, [first, late])
+    files.put("org_acme", DAY, [early])
+    files.put("org_acme", DAY, [tied])
+    (one,) = run(files, registry).values()
+    assert one.failures == []
+    (part,) = one.parts
+    assert (part.rows_in, part.rows, part.duplicates, part.dead) == (4, 1, 3, 0)
+    assert rows_of(files, part)[0]["amount"] == Decimal("3.5000")
+
+
+def test_an_id_of_two_types_is_two_events(files: RawFiles, registry: Registry) -> None:
+    rng = random.Random(3)
+    one, other = event(TRANSACTION, "org_acme", DAY, rng), event(ORDER, "org_acme", DAY, rng)
+    other.envelope["eventId"] = one.event_id
+    files.put("org_acme", DAY, [one, other])
+    (done,) = run(files, registry).values()
+    assert [(part.rows, part.duplicates) for part in done.parts] == [(1, 0), (1, 0)]
+
+
+BAD: list[tuple[Contract, dict[str, Any], str]] = [
+    (TRANSACTION, {"amount": "much"}, "amount: no decimal"),
+    (TRANSACTION, {"amount": None}, "amount: absent"),
+    (TRANSACTION, {"user_id": 3.5}, "user_id: no long"),
+    (TRANSACTION, {"user_id": 2**63}, "user_id: no long"),
+    (TRANSACTION, {"is_fraud": "maybe"}, "is_fraud: no boolean"),
+    (TRANSACTION, {"timestamp": "2026-02-30T00:00:00Z"}, "timestamp: no timestamptz"),
+    (TRANSACTION, {"timestamp": "2026-02-20T00:00:00"}, "timestamp: no timestamptz"),
+    (ORDER, {"items": "none"}, "items: no array"),
+    (ORDER, {"items": {"productId": "p"}}, "items: no array"),
+    (ORDER, {"items": [3]}, "items: no list"),
+    (ORDER, {"items": [None]}, "items: no list"),
+    (ORDER, {"items": [{"productId": "p", "quantity": 1, "price": "free"}]}, "items: no list"),
+]
+
+
+@pytest.mark.parametrize(
+    ("contract", "change", "reason"), BAD, ids=[f"{r}-{n}" for n, (_, _, r) in enumerate(BAD)]
+)
+def test_what_cannot_be_typed_is_dead_with_its_reason(
+    files: RawFiles, registry: Registry, contract: Contract, change: dict[str, Any], reason: str
+) -> None:
+    rng = random.Random(4)
+    good, bad = event(contract, "org_acme", DAY, rng), event(contract, "org_acme", DAY, rng, **change)
+    files.put("org_acme", DAY, [good, bad])
+    (one,) = run(files, registry).values()
+    assert one.failures == []
+    (part,) = one.parts
+    assert (part.rows_in, part.rows, part.dead) == (2, 1, 1)
+    assert [row["event_id"] for row in rows_of(files, part)] == [good.event_id]
+    (letter,) = letters(files)
+    assert letter["reason"].startswith(reason)
+    assert (letter["event_id"], letter["fingerprint"]) == (bad.event_id, bad.fingerprint.hex().upper())
+    assert json.loads(letter["payload"]) == bad.envelope["data"]["payload"]
+
+
+def test_an_object_of_metadata_that_is_a_text_is_dead(files: RawFiles, registry: Registry) -> None:
+    rng = random.Random(6)
+    bad = event(ORDER, "org_acme", DAY, rng)
+    bad.envelope["data"]["metadata"] = {"shippingAddress": "Lisbon"}
+    files.put("org_acme", DAY, [bad])
+    (one,) = run(files, registry).values()
+    assert one.failures == []
+    (part,) = one.parts
+    assert (part.rows, part.dead, part.file) == (0, 1, None)
+    assert letters(files)[0]["reason"] == "meta_shipping_address: no object"
+
+
+def test_what_no_contract_describes_is_counted_kept_and_named(files: RawFiles, registry: Registry) -> None:
+    rng = random.Random(7)
+    known, gone, future = (event(TRANSACTION, "org_acme", DAY, rng) for _ in range(3))
+    gone.envelope["platform"]["contract"] = "thing.happened/1.0.0"
+    future.envelope["platform"]["contract"] = "transaction.created/7.0.0"
+    files.put("org_acme", DAY, [known, gone, future])
+    (done,) = run(files, registry).values()
+    assert [part.rows for part in done.parts] == [1]
+    assert [(part.table, part.rows_in, part.dead) for part in done.unread] == [
+        ("thing.happened/1.0.0", 1, 1),
+        ("transaction.created/7.0.0", 1, 1),
+    ]
+    assert Counter(letter["reason"] for letter in letters(files)) == {"unknown_contract": 2}
+
+
+def _corrupt(files: RawFiles, key: str) -> None:
+    path = files.root / key
+    held = bytearray(path.read_bytes())
+    held[200 : len(held) // 2] = bytes(len(held) // 2 - 200)
+    path.write_bytes(bytes(held))
+
+
+def _cut(files: RawFiles, key: str) -> None:
+    path = files.root / key
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def _remove(files: RawFiles, key: str) -> None:
+    (files.root / key).unlink()
+
+
+@pytest.mark.parametrize("harm", [_corrupt, _cut, _remove])
+def test_a_harmed_object_fails_its_day_by_name_and_no_other(
+    files: RawFiles, registry: Registry, harm: Any
+) -> None:
+    rng = random.Random(8)
+    for day in (DAY, NEXT):
+        for _ in range(3):
+            files.put("org_acme", day, [event(TRANSACTION, "org_acme", day, rng) for _ in range(50)])
+    harmed = files.objects[("org_acme", DAY)][1].key
+    harm(files, harmed)
+    done = run(files, registry)
+    assert [part.rows for part in done[("org_acme", NEXT)].parts] == [150]
+    (failure,) = done[("org_acme", DAY)].failures
+    assert (failure.org, failure.day) == ("org_acme", DAY)
+    assert harmed in failure.error
+    assert done[("org_acme", DAY)].parts == []
+
+
+STRANGERS = [("org_zest", DAY, "1 rows of other tenants"), ("org_acme", NEXT, "1 rows of other days")]
+
+
+@pytest.mark.parametrize(("org", "day", "told"), STRANGERS)
+def test_a_row_of_another_tenant_or_day_fails_the_day(
+    files: RawFiles, registry: Registry, org: str, day: str, told: str
+) -> None:
+    rng = random.Random(9)
+    files.put("org_acme", DAY, [event(TRANSACTION, "org_acme", DAY, rng)])
+    key = files.put(
+        "org_acme", DAY, [event(TRANSACTION, "org_acme", DAY, rng), event(TRANSACTION, org, day, rng)]
+    )
+    (done,) = run(files, registry).values()
+    assert done.parts == []
+    assert told in done.failures[0].error
+    assert key in done.failures[0].error
+
+
+def test_an_object_with_less_than_its_manifest_fails_the_day(files: RawFiles, registry: Registry) -> None:
+    rng = random.Random(10)
+    rows = [event(TRANSACTION, "org_acme", DAY, rng) for _ in range(5)]
+    files.put("org_acme", DAY, rows, name="same")
+    files.put("org_acme", DAY, rows[:3], name="same")
+    files.objects[("org_acme", DAY)].pop()
+    (done,) = run(files, registry).values()
+    assert "has 3 rows, its manifest 5" in done.failures[0].error
+
+
+def test_a_second_run_writes_the_same_rows(files: RawFiles, registry: Registry) -> None:
+    rng = random.Random(11)
+    files.put("org_acme", DAY, [event(ORDER, "org_acme", DAY, rng) for _ in range(100)])
+    first, second = (run(files, registry)[("org_acme", DAY)].parts[0] for _ in range(2))
+    assert first == second

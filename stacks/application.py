@@ -9,6 +9,7 @@ from layers import build
 from stacks.consumers import ConsumersStack
 from stacks.environment import EnvironmentSettings, environment_named
 from stacks.ingestion import IngestionStack
+from stacks.lakehouse import LakehouseStack
 from stacks.storage import StorageStack
 
 DEFAULT_ENVIRONMENT = "dev"
@@ -41,7 +42,10 @@ def build_application(app: App, settings: EnvironmentSettings, *, layers: Path =
     consumers = ConsumersStack(
         app, f"millrace-{settings.name}-consumers", settings=settings, storage=storage, layers=layers
     )
-    for stack in (storage, ingestion, consumers):
+    lakehouse = LakehouseStack(
+        app, f"millrace-{settings.name}-lakehouse", settings=settings, storage=storage, layers=layers
+    )
+    for stack in (storage, ingestion, consumers, lakehouse):
         Tags.of(stack).add("project", "millrace")
         Tags.of(stack).add("environment", settings.name)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app, verbose=True))

@@ -78,7 +78,7 @@ class LakehouseSettings(_Settings):
     # New accounts get functions of up to 3008 MB; DuckDB works within what its function has, and spills beyond.
     worker_memory_mb: int = Field(default=3008, ge=1024, le=10240)
     # Spill of a worker, in MB of its /tmp.
-    worker_storage_mb: int = Field(default=2048, ge=512, le=10240)
+    worker_storage_mb: int = Field(default=4608, ge=1024, le=10240)
     # EventBridge Scheduler's expressions, UTC. Seeds 001 and 003: hourly, features and training data once a day.
     hourly: str = "cron(5 * * * ? *)"
     daily: str = "cron(35 2 * * ? *)"

@@ -42,7 +42,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         event["runId"],
         clock.now(),
         days=interval.days(event.get("from"), event.get("to")),
-        refresh=event.get("refresh") or ("hourly", "daily"),
+        refresh=event.get("refresh", ("hourly", "daily")),
         silver=event.get("silver", True),
     )
     RunStore(s3, settings.lake_bucket).put_plan(plan)

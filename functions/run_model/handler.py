@@ -10,7 +10,7 @@ from aws_lambda_powertools import Logger
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.log import logger
-from millrace.lake.duck import S3Access, connect
+from millrace.lake.duck import S3Access, connect, share
 from millrace.lake.models import ModelRunner, in_lake
 from millrace.lake.run_store import RunStore
 from millrace.warehouse import project
@@ -35,8 +35,9 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     prepared = store.prepared(event["runId"], event["model"])
     with closing(
         connect(
-            memory_mb=settings.duckdb_memory_mb,
-            threads=settings.duckdb_threads,
+            memory_mb=share(settings.memory_mb),
+            threads=settings.threads,
+            temp_limit_mb=settings.temp_mb,
             s3=S3Access.from_environment(),
         )
     ) as connection:

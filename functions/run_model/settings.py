@@ -4,8 +4,11 @@ from millrace.core.settings import FunctionSettings
 
 
 class Settings(FunctionSettings):
-    """Where the lake is, and what DuckDB may take of this function."""
+    """Where the lake is, and how much of the function DuckDB may have."""
 
     lake_bucket: str
-    duckdb_memory_mb: int = 2_000
-    duckdb_threads: int = 2
+    # Of the function, in MB.
+    memory_mb: int
+    threads: int = 2
+    # Of /tmp, in MB.
+    temp_mb: int = 4096

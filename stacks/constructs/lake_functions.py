@@ -152,7 +152,11 @@ class LakeFunctions:
             storage_mb=self._lakehouse.worker_storage_mb,
             timeout=WORKER,
             layers=DUCKDB,
-            variables={"memory_mb": str(self._lakehouse.worker_memory_mb)},
+            variables={
+                "memory_mb": str(self._lakehouse.worker_memory_mb),
+                # The rest of /tmp is Python's and whatever else writes there.
+                "temp_mb": str(self._lakehouse.worker_storage_mb - 512),
+            },
         )
 
     def _step(

@@ -15,12 +15,12 @@ from stacks.environment import ENVIRONMENTS
 
 Resource = dict[str, Any]
 NAMES = tuple(ENVIRONMENTS)
-STACKS = ("storage", "ingestion", "consumers")
+STACKS = ("storage", "ingestion", "consumers", "lakehouse")
 
 
 @dataclass(frozen=True)
 class Templates:
-    """The three templates of one environment, by the stack's short name."""
+    """The templates of one environment, by the stack's short name."""
 
     environment: str
     stacks: dict[str, dict[str, Any]]

@@ -31,7 +31,7 @@ def generate(seed: int, transactions: int = 1_500, orders: int = 300) -> Rows:
     rows: Rows = {}
     for org in ("org_acme", "org_globex"):
         made = _Tenant(rng, org)
-        for name, found in (
+        tables: tuple[tuple[str, Iterator[Row]], ...] = (
             ("transaction_created_v1", made.transactions(transactions)),
             ("order_created_v1", made.orders(orders)),
             ("order_completed_v1", made.completed()),
@@ -40,10 +40,11 @@ def generate(seed: int, transactions: int = 1_500, orders: int = 300) -> Rows:
             ("user_profile_updated_v1", made.updated()),
             ("product_updated_v1", made.products()),
             ("campaign_metrics_reported_v1", made.campaigns()),
-        ):
+        )
+        for name, found in tables:
             rows.setdefault(f"silver.{name}", []).extend(found)
-    for found in rows.values():
-        rng.shuffle(found)
+    for held in rows.values():
+        rng.shuffle(held)
     return rows
 
 
@@ -104,7 +105,7 @@ class _Tenant:
     def orders(self, count: int) -> Iterator[Row]:
         rng = self._rng
         for number in range(count):
-            items = [
+            items: list[Row] = [
                 {
                     "product_id": f"prd_{rng.randrange(15)}",
                     "quantity": rng.randrange(1, 4),

@@ -6,6 +6,7 @@ translated for Athena. What a model reads of staging travels with it, so that a 
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,6 @@ class _Compilation:
         self._tables = tables
         self._problems: list[str] = []
         self._queries = {name: query for name, query in map(self._query, self._all.values()) if query}
-        self._shapes = Shapes(tables.values())
         self._models: dict[str, Model] = {}
 
     def project(self, exposures: list[Exposure]) -> Project:
@@ -82,6 +82,10 @@ class _Compilation:
         if self._problems:
             raise WarehouseError(sorted(dict.fromkeys(self._problems)))
         return Project(sorted(self._models.values(), key=lambda m: (m.level, m.full_name)), exposures)
+
+    @cached_property
+    def _shapes(self) -> Shapes:
+        return Shapes(self._tables.values())
 
     def _query(self, model: Rendered) -> tuple[str, exp.Query | None]:
         try:

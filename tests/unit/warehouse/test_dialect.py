@@ -1,0 +1,239 @@
+"""What does not mean the same on DuckDB and Athena, for one tenant, at any time, does not compile."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from millrace.contracts.tables import LakeTable
+from millrace.warehouse import dialect
+from millrace.warehouse.compile import compile_project
+from millrace.warehouse.errors import WarehouseError
+from millrace.warehouse.project import Project
+from millrace.warehouse.render import render
+
+pytestmark = pytest.mark.unit
+ROOT = Path(__file__).parents[3]
+TABLE = "{{ source('silver', 'payment_captured_v1') }}"
+MODEL = "models/marts/revenue_by_day.sql"
+REFUSED = {
+    "median": (f"SELECT org_id, median(amount) AS m FROM {TABLE} GROUP BY org_id", "median is DuckDB's own"),
+    "string_agg": (
+        f"SELECT org_id, string_agg(currency, ',') AS m FROM {TABLE} GROUP BY org_id",
+        "string_agg does not cross",
+    ),
+    "group by all": (f"SELECT org_id, count(amount) AS m FROM {TABLE} GROUP BY ALL", "GROUP BY ALL"),
+    "exclude": (f"SELECT * EXCLUDE (amount) FROM {TABLE}", "EXCLUDE is DuckDB's own"),
+    "star": (f"SELECT * FROM {TABLE}", "does not say which columns"),
+    "star of a table": (f"SELECT p.* FROM {TABLE} AS p", "does not say which columns"),
+    "whole division": (f"SELECT org_id, 7 // 2 AS m FROM {TABLE}", "// divides in DuckDB only"),
+    "qualify": (
+        f"SELECT org_id FROM {TABLE} QUALIFY row_number() OVER (PARTITION BY org_id ORDER BY amount) = 1",
+        "Athena has no QUALIFY",
+    ),
+    "length of a list": (f"SELECT org_id, len(currency) AS m FROM {TABLE}", "ARRAY_LENGTH"),
+    "a function of one engine": (
+        f"SELECT org_id, damerau_levenshtein(currency, 'EUR') AS m FROM {TABLE}",
+        "both engines",
+    ),
+    "clock": (f"SELECT org_id, now() AS m FROM {TABLE}", "both engines"),
+    "moment": (f"SELECT org_id, current_timestamp AS m FROM {TABLE}", "no clock"),
+    "today": (f"SELECT org_id, current_date AS m FROM {TABLE}", "no clock"),
+    "chance": (f"SELECT org_id, random() AS m FROM {TABLE}", "no chance"),
+    "limit": (f"SELECT org_id FROM {TABLE} LIMIT 5", "an engine's choice"),
+    "rank without an order": (
+        f"SELECT org_id, row_number() OVER (PARTITION BY org_id) AS m FROM {TABLE}",
+        "a rank needs an order",
+    ),
+    "money as floats": (
+        f"SELECT org_id, sum(CAST(amount AS DOUBLE)) AS m FROM {TABLE} GROUP BY org_id",
+        "never added as floats",
+    ),
+    "average of money": (f"SELECT org_id, avg(amount) AS m FROM {TABLE} GROUP BY org_id", "avg adds floats"),
+    "a join across tenants": (
+        f"SELECT a.org_id FROM {TABLE} AS a JOIN {TABLE} AS b ON a.payment_id = b.payment_id",
+        "a join has org_id = org_id",
+    ),
+    "a product of tables": (f"SELECT a.org_id FROM {TABLE} AS a, {TABLE} AS b", "a join has org_id = org_id"),
+    "a total across tenants": (f"SELECT sum(amount) AS org_id FROM {TABLE}", "grouped by org_id"),
+    "a window across tenants": (
+        f"SELECT org_id, sum(amount) OVER (PARTITION BY currency) AS m FROM {TABLE}",
+        "partitioned by org_id",
+    ),
+    "no query": ("DELETE FROM silver.payment_captured_v1", "a model is one SELECT"),
+    "two queries": ("SELECT 1; SELECT 2", "a model is one SELECT"),
+    "no SQL": ("SELECT FROM WHERE", "DuckDB would not read it"),
+    "an unknown model": ("SELECT org_id FROM {{ ref('stg_nothing') }}", "no model is called stg_nothing"),
+    "an unknown table": ("SELECT org_id FROM {{ source('silver', 'nothing_v1') }}", "is no table"),
+    "an unknown word": ("SELECT {{ env_var('HOME') }}", "'env_var' is undefined"),
+    "an unknown variable": ("SELECT {{ var('nothing') }}", "no variable is called nothing"),
+    "a way out of the sandbox": ("SELECT {{ ''.__class__.__mro__ }}", "unsafe"),
+}
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(ROOT / "warehouse", tmp_path / "warehouse"))
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_model_that_says_it_is_refused_by_name(
+    name: str, warehouse: Path, tables: Mapping[str, LakeTable]
+) -> None:
+    sql, reason = REFUSED[name]
+    (warehouse / MODEL).write_text(sql)
+    with pytest.raises(WarehouseError) as refused:
+        compile_project(warehouse, tables.values())
+    assert any("revenue_by_day" in problem and reason in problem for problem in refused.value.problems), (
+        refused.value
+    )
+
+
+def test_what_is_there_says_none_of_it() -> None:
+    for model in render(ROOT / "warehouse"):
+        assert dialect.problems(dialect.parse(model.sql)) == [], model.name
+
+
+def change(warehouse: Path, old: str, new: str, model: str = MODEL) -> None:
+    text = (warehouse / model).read_text()
+    assert old in text
+    (warehouse / model).write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (
+            "COUNT(payment_id) AS payment_count",
+            "COUNT(payment_id) AS payments",
+            "payment_count is in the contract",
+        ),
+        (
+            "COUNT(payment_id) AS payment_count",
+            "CAST(COUNT(payment_id) AS INTEGER) AS payment_count",
+            "payment_count is INTEGER, its contract says BIGINT",
+        ),
+        ("    currency,\n", "    currency, 'x' AS method,\n", "method is in the SQL"),
+        (
+            "COUNT(payment_id) AS payment_count",
+            "COUNT(*) AS payment_count",
+            "payment_count is made of no column",
+        ),
+        ("    org_id,\n", "    org_id, amount_nobody_has,\n", "DuckDB refuses it"),
+    ],
+)
+def test_a_model_keeps_its_contract(
+    old: str, new: str, sentence: str, warehouse: Path, tables: Mapping[str, LakeTable]
+) -> None:
+    change(warehouse, old, new)
+    with pytest.raises(WarehouseError, match=sentence):
+        compile_project(warehouse, tables.values())
+
+
+def test_a_column_in_another_place_is_refused(warehouse: Path, tables: Mapping[str, LakeTable]) -> None:
+    change(
+        warehouse,
+        "    org_id,\n    CAST(event_time AS DATE) AS day,",
+        "    CAST(event_time AS DATE) AS day,\n    org_id,",
+    )
+    with pytest.raises(WarehouseError, match="another place"):
+        compile_project(warehouse, tables.values())
+
+
+def test_models_that_read_each_other_are_refused(warehouse: Path, tables: Mapping[str, LakeTable]) -> None:
+    sql = "SELECT org_id FROM {{ ref('revenue_by_day') }}"
+    (warehouse / "models/marts/fct_transactions.sql").write_text(sql)
+    (warehouse / MODEL).write_text(sql.replace("revenue_by_day", "fct_transactions"))
+    with pytest.raises(WarehouseError, match="it reads what is made of it"):
+        compile_project(warehouse, tables.values())
+
+
+def test_a_table_without_a_model_and_a_model_without_a_table_are_refused(
+    warehouse: Path, tables: Mapping[str, LakeTable]
+) -> None:
+    (warehouse / MODEL).rename(warehouse / "models/marts/revenue_by_week.sql")
+    with pytest.raises(WarehouseError) as refused:
+        compile_project(warehouse, tables.values())
+    assert "marts.revenue_by_day: its contract has no model" in refused.value.problems
+    assert "marts.revenue_by_week: it has no contract" in refused.value.problems
+
+
+def test_lineage_goes_through_staging_to_silver(project: Project) -> None:
+    lineage = project.model("marts.orders_enriched").lineage
+    assert lineage["category"] == (("silver.product_updated_v1", "category"),)
+    assert lineage["item_count"] == (("silver.order_created_v1", "items"),)
+    assert ("silver.user_profile_updated_v1", "segment") in lineage["segment"]
+    assert ("silver.order_created_v1", "total_amount") in lineage["total_amount_cents"]
+
+
+def test_lineage_of_a_feature_goes_to_the_mart_it_reads(project: Project) -> None:
+    lineage = project.model("ml_features.merchant_features").lineage
+    assert lineage["mean_amount_7d"] == (
+        ("marts.fct_transactions", "amount"),
+        ("marts.fct_transactions", "event_time"),
+    )
+
+
+def test_every_column_has_its_lineage(project: Project) -> None:
+    for model in project.models:
+        assert tuple(model.lineage) == model.columns
+        assert all(model.lineage.values())
+
+
+def test_an_edge_goes_with_its_column(warehouse: Path, tables: Mapping[str, LakeTable]) -> None:
+    # Nothing of location but its text: then country comes from it no more.
+    change(
+        warehouse,
+        "    country,\n    amount_category",
+        "    city AS country,\n    amount_category",
+        "models/staging/stg_transactions.sql",
+    )
+    project = compile_project(warehouse, tables.values())
+    assert project.model("gold.country_10min").lineage["country"] == (
+        ("silver.transaction_created_v1", "city"),
+    )
+
+
+def test_a_definition_changes_with_what_makes_rows_and_not_with_words(
+    warehouse: Path, project: Project, tables: Mapping[str, LakeTable]
+) -> None:
+    def definitions() -> dict[str, str]:
+        return {m.full_name: m.definition for m in compile_project(warehouse, tables.values()).models}
+
+    before = {model.full_name: model.definition for model in project.models}
+    change(warehouse, "-- Currencies are", "-- No currencies are")
+    assert definitions() == before
+    change(warehouse, "WHERE recency = 1", "WHERE recency <= 1", "models/staging/stg_transactions.sql")
+    after = definitions()
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {
+        *("gold.country_10min", "gold.merchant_10min", "gold.payment_method_10min", "marts.fct_transactions"),
+        # Made of what another definition makes.
+        *("ml_features.merchant_features", "ml_features.user_features"),
+    }
+
+
+def test_levels_follow_what_models_read(project: Project) -> None:
+    hourly, daily = project.levels({"hourly"}), project.levels({"hourly", "daily"})
+    assert daily == (*hourly, ("ml_features.merchant_features", "ml_features.user_features"))
+    assert project.silver("ml_features.user_features") == {
+        *("silver.transaction_created_v1", "silver.order_created_v1", "silver.order_completed_v1")
+    }
+
+
+def test_athena_reads_databases_by_their_layer(project: Project) -> None:
+    for model in project.models:
+        text = model.athena_sql
+        assert "staging." not in text
+        for table in model.inputs:
+            layer, _, name = table.partition(".")
+            assert f'"${{{layer}}}".{name}' in text
+
+
+def test_exposures_name_what_they_read(project: Project) -> None:
+    assert {(one.label, one.kind) for one in project.exposures} == {
+        ("Revenue Overview", "dashboard"),
+        ("Churn Prediction", "ml"),
+    }
+    assert all("marts.revenue_by_day" in one.inputs for one in project.exposures)

@@ -27,7 +27,7 @@ def column_lineage(query: exp.Query, staging: Mapping[str, exp.Query], schema: S
         ValueError: sqlglot cannot follow a column, or finds nothing that a column is made of and it is no literal.
     """
     try:
-        found = lineage(None, query, schema, sources=staging, dialect="duckdb")
+        found = lineage(None, query, schema, sources=staging, dialect="duckdb", trim_selects=False)
     except SqlglotError as error:
         raise ValueError(f"its columns cannot be traced: {error}") from error
     if not isinstance(found, dict):

@@ -138,7 +138,8 @@ def test_limits_of_columns(
     connection: duckdb.DuckDBPyConnection, schema: dict[str, Any], value: Any, name: str
 ) -> None:
     table = lake_table(column("x", schema))
-    assert broken(measured(connection, table, [{"x": value}, {"x": None}])) == {name: (1, "fail")}
+    rows: list[dict[str, Any]] = [{"x": value}, {"x": None}]
+    assert broken(measured(connection, table, rows)) == {name: (1, "fail")}
 
 
 def test_what_a_type_holds_anyway_is_no_check() -> None:

@@ -1,0 +1,177 @@
+"""Lineage is what OpenLineage's own JSON Schemas say it is, facet by facet."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from millrace.catalog import edges
+from millrace.catalog.edges import Edges
+from millrace.catalog.openlineage import Job, Place, events, version_of
+from millrace.contracts.registry import Registry
+from millrace.quality.results import Result
+from millrace.warehouse import project
+
+SPEC = Path(__file__).parent / "openlineage"
+CORE: dict[str, Any] = json.loads((SPEC / "OpenLineage.json").read_text())
+FACETS: dict[str, dict[str, Any]] = {
+    path.stem: json.loads(path.read_text()) for path in (SPEC / "facets").glob("*.json")
+}
+PLACE = Place("dev", "lake")
+ORDERS = "silver.order_created_v1"
+
+
+def validator(schema: dict[str, Any]) -> Any:
+    resources = [(CORE["$id"], CORE)]
+    resources += [(one["$id"], one) for one in FACETS.values()]
+    return jsonschema_rs.Draft202012Validator(
+        schema, registry=jsonschema_rs.Registry(resources), validate_formats=True
+    )
+
+
+EVENT = validator({"$ref": f"{CORE['$id']}#/$defs/RunEvent"})
+
+
+def check(event: dict[str, Any]) -> set[str]:
+    """Validates an event, then each facet by the schema that it names; returns the kinds of its facets."""
+    EVENT.validate(event)
+    groups = [event["run"]["facets"], event["job"]["facets"]]
+    for dataset in (*event["inputs"], *event["outputs"]):
+        groups += [dataset.get(name, {}) for name in ("facets", "inputFacets", "outputFacets")]
+    found = set()
+    for group in groups:
+        for name, facet in group.items():
+            kind = facet["_schemaURL"].rpartition("/")[2]
+            schema = FACETS[kind]
+            assert facet["_schemaURL"] == f"{schema['$id']}#/$defs/{kind}"
+            # Under the name that the standard gives the facet.
+            assert name in schema["properties"], (name, kind)
+            validator(schema).validate({name: facet})
+            found.add(kind)
+    return found
+
+
+@pytest.fixture
+def registry(bundle: Path) -> Registry:
+    return Registry(bundle)
+
+
+def job(registry: Registry, known: Mapping[str, Edges], name: str, inputs: dict[str, str | None]) -> Job:
+    return Job(
+        run="hourly-1",
+        table=registry.tables()[name],
+        name=name,
+        started_at="2026-11-21T10:00:00.000Z",
+        ended_at="2026-11-21T10:01:00.000Z",
+        error=None,
+        inputs=inputs,
+        edges=known[name],
+        rows=12,
+        size=3400,
+        snapshot=7,
+        results=[
+            Result("not_null(order_id)", "blocking", "pass", 0, 12),
+            Result("balance", "blocking", "pass", 0, 12),
+        ],
+    )
+
+
+def test_every_table_is_told_as_the_standard_wants(registry: Registry, bundle: Path) -> None:
+    warehouse = project.load(bundle)
+    known = edges.of_all(registry, warehouse)
+    assert set(known) >= {table for table in registry.tables() if table.startswith("silver.")}
+    assert {model.full_name for model in warehouse.models} <= set(known)
+    for name in known:
+        inputs = dict.fromkeys(known[name].inputs, "5")
+        start, end = events(job(registry, known, name, inputs), PLACE)
+        check(start)
+        kinds = check(end)
+        assert kinds >= {
+            "ColumnLineageDatasetFacet",
+            "DatasetVersionDatasetFacet",
+            "SchemaDatasetFacet",
+            "OutputStatisticsOutputDatasetFacet",
+            "DataQualityAssertionsDatasetFacet",
+            "ParentRunFacet",
+        }
+        assert (start["eventType"], end["eventType"]) == ("START", "COMPLETE")
+        assert start["run"]["runId"] == end["run"]["runId"]
+        assert start["inputs"], name
+
+
+def test_columns_of_silver_lead_to_raw(registry: Registry) -> None:
+    known = edges.of_all(registry, project.Project((), ()))
+    _, end = events(job(registry, known, ORDERS, {edges.RAW: None}), PLACE)
+    fields = end["outputs"][0]["facets"]["columnLineage"]["fields"]
+    assert fields["order_id"]["inputFields"] == [
+        {
+            "namespace": "s3://lake",
+            "name": "raw/events",
+            "field": "payload",
+            "transformations": [
+                {"type": "DIRECT", "subtype": "TRANSFORMATION", "description": "/data/payload/orderId"}
+            ],
+        }
+    ]
+    assert fields["user_key"]["inputFields"][0]["field"] == "user_id"
+    assert fields["meta_payment_method"]["inputFields"][0]["field"] == "metadata"
+    assert set(fields) == {column.name for column in registry.tables()[ORDERS].columns}
+
+
+def test_every_edge_of_silver_leads_to_a_column_of_raw(registry: Registry) -> None:
+    from millrace.catalog.inventory import RAW_COLUMNS
+
+    for name, found in edges.of_all(registry, project.Project((), ())).items():
+        sources = {field for sources in found.columns.values() for _, field in sources}
+        assert sources <= set(RAW_COLUMNS), name
+
+
+def test_derived_columns_lead_to_the_field_they_are_read_from(registry: Registry) -> None:
+    contract = registry.find("transaction.created")
+    found = edges.of_silver(contract)
+    assert contract.silver
+    for rule in contract.silver:
+        assert found.places[rule["column"]] == rule["of"]
+        assert found.columns[rule["column"]] == ((edges.RAW, "payload"),)
+
+
+def test_what_did_not_land_fails_with_its_reason(registry: Registry) -> None:
+    known = edges.of_all(registry, project.Project((), ()))
+    failed = replace(job(registry, known, ORDERS, {edges.RAW: "a"}), error="conflict", snapshot=None, rows=0)
+    _, end = events(failed, PLACE)
+    assert check(end) >= {"ErrorMessageRunFacet"}
+    assert end["eventType"] == "FAIL"
+    assert end["outputs"][0]["outputFacets"] == {}
+
+
+def test_the_same_run_says_the_same_and_another_has_other_ids(registry: Registry) -> None:
+    known = edges.of_all(registry, project.Project((), ()))
+    one = job(registry, known, ORDERS, {edges.RAW: "a"})
+    assert list(events(one, PLACE)) == list(events(one, PLACE))
+    ids = {
+        next(events(other, place))["run"]["runId"]
+        for other, place in (
+            (one, PLACE),
+            (replace(one, run="hourly-2"), PLACE),
+            (one, Place("prod", "lake")),
+        )
+    }
+    assert len(ids) == 3
+
+
+def test_a_version_of_raw_does_not_depend_on_order() -> None:
+    assert version_of(["a", "b"]) == version_of(["b", "a"]) != version_of(["a"])
+
+
+def test_the_oracle_refuses_what_is_wrong(registry: Registry) -> None:
+    known = edges.of_all(registry, project.Project((), ()))
+    event = next(events(job(registry, known, ORDERS, {edges.RAW: "a"}), PLACE))
+    with pytest.raises(jsonschema_rs.ValidationError):
+        check({**event, "eventTime": "yesterday"})
+    event["run"]["facets"]["parent"].pop("job")
+    with pytest.raises(jsonschema_rs.ValidationError):
+        check(event)

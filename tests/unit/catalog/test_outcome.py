@@ -1,0 +1,131 @@
+"""What landed and what did not, from the documents of a run."""
+
+from dataclasses import replace
+
+from millrace.catalog.outcome import Outcome
+from millrace.lake.documents import Failure
+from tests.support.runs import Run, part
+
+ORDERS, TRANSACTIONS, FACTS = (
+    "silver.order_created_v1",
+    "silver.transaction_created_v1",
+    "marts.fct_transactions",
+)
+ACME, DAY = "org_acme", "2026-11-20"
+
+
+def outcome(run: Run) -> Outcome:
+    return Outcome(
+        plan=run.plan(),
+        silver=run.batches(),
+        prepared=run.prepared,
+        chunks={chunk.model: [chunk] for chunk in run.chunks},
+        commits=run.commits,
+    )
+
+
+def landed() -> Run:
+    run = Run()
+    run.day(ACME, DAY)
+    run.day("org_globex", DAY)
+    run.silver = [part(ORDERS, ACME, DAY), part(ORDERS, "org_globex", DAY), part(TRANSACTIONS, ACME, DAY)]
+    run.commit(ORDERS, *run.silver[:2])
+    run.commit(TRANSACTIONS, run.silver[2])
+    run.model(FACTS, part(FACTS, ACME, DAY), inputs=(TRANSACTIONS,))
+    return run
+
+
+def finished(run: Run) -> list[str]:
+    return [day.org for day in outcome(run).finished]
+
+
+def test_all_landed() -> None:
+    found = outcome(landed())
+    assert found.status == "done"
+    assert found.failures == ()
+    assert finished(landed()) == [ACME, "org_globex"]
+    assert found.tables == (ORDERS, TRANSACTIONS, FACTS)
+
+
+def test_nothing_to_do_is_done() -> None:
+    assert outcome(Run()).status == "done"
+
+
+def test_a_failed_tenant_day_is_named_and_stays_pending() -> None:
+    run = landed()
+    run.failures = [Failure("org_globex", DAY, "corrupt object")]
+    found = outcome(run)
+    assert found.status == "partly"
+    assert found.failures == (
+        {"step": "transform", "table": None, "org": "org_globex", "day": DAY, "error": "corrupt object"},
+    )
+    assert finished(run) == [ACME]
+
+
+def test_what_a_check_blocked_stays_pending_for_its_tenant_only() -> None:
+    run = landed()
+    run.commits[ORDERS] = replace(
+        run.commits[ORDERS],
+        landed=(run.silver[0],),
+        left_out=(Failure("org_globex", DAY, "range(total_amount): 1 of 10 rows"),),
+    )
+    assert outcome(run).status == "partly"
+    assert finished(run) == [ACME]
+    assert outcome(run).landed(ORDERS) == (run.silver[0],)
+
+
+def test_a_conflict_of_one_table_keeps_its_days_pending() -> None:
+    run = landed()
+    run.commits[TRANSACTIONS] = replace(run.commits[TRANSACTIONS], status="conflict", landed=())
+    found = outcome(run)
+    assert [(one["table"], one["error"]) for one in found.failures] == [(TRANSACTIONS, "conflict")]
+    assert finished(run) == ["org_globex"]
+    assert found.landed(TRANSACTIONS) == ()
+
+
+def test_a_batch_that_came_to_no_end_is_named() -> None:
+    run = landed()
+    run.ended = False
+    run.commits.clear()
+    found = outcome(run)
+    assert "batch 0 came to no end" in {one["error"] for one in found.failures}
+    assert finished(run) == []
+    assert found.status == "failed"
+
+
+def test_a_table_that_was_never_committed_is_named() -> None:
+    run = landed()
+    del run.commits[ORDERS]
+    assert {"was not committed"} == {one["error"] for one in outcome(run).failures}
+    assert finished(run) == []
+
+
+def test_what_is_unchanged_has_landed() -> None:
+    run = landed()
+    run.commits[ORDERS] = replace(run.commits[ORDERS], status="unchanged", landed=())
+    assert outcome(run).status == "done"
+    assert outcome(run).landed(ORDERS) == tuple(run.silver[:2])
+
+
+def test_models_that_fail_are_skipped_or_lost_are_named_and_silver_is_done() -> None:
+    run = landed()
+    chunk = replace(run.chunks[0], parts=(), failures=(Failure(ACME, DAY, "divides by zero"),))
+    run.chunks = [chunk]
+    run.commits[FACTS] = replace(run.commits[FACTS], status="failed", landed=())
+    run.prepared["marts.later"] = replace(
+        run.prepared[FACTS], model="marts.later", status="skipped", reason=f"{FACTS} failed"
+    )
+    run.prepared["marts.lost"] = replace(run.prepared[FACTS], model="marts.lost")
+    found = outcome(run)
+    said = {(one["table"], one["error"]) for one in found.failures}
+    assert (FACTS, "divides by zero") in said
+    assert ("marts.later", f"{FACTS} failed") in said
+    assert ("marts.lost", "chunk 0 came to no end") in said
+    assert found.status == "partly"
+    assert finished(run) == [ACME, "org_globex"]
+
+
+def test_a_table_from_nowhere_fails_the_run() -> None:
+    found = replace(outcome(landed()), without_lineage=(FACTS,))
+    assert found.status == "failed"
+    assert found.failures[-1]["error"] == "has no lineage"

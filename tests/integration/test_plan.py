@@ -92,12 +92,12 @@ def test_the_handler_keeps_the_plan_and_answers_numbers(lake: Lake, bundle: Path
 
 
 def test_bases_are_the_tables_at_the_start(lake: Lake, bundle: Path) -> None:
-    assert planner(lake).bases() == {}
+    assert planner(lake).plan("r", AT).bases == {}
     for name, kind in (("order_created_v1", "ICEBERG"), ("other", "EXTERNAL")):
         lake.glue.create_table(
             DatabaseName="millrace_local_silver",
             TableInput={"Name": name, "Parameters": {"table_type": kind, "metadata_location": "s3://m"}},
         )
-    assert planner(lake).bases() == {"silver.order_created_v1": "s3://m"}
+    assert planner(lake).plan("r", AT).bases == {"silver.order_created_v1": "s3://m"}
     lake.glue.delete_database(Name="millrace_local_gold")
-    assert planner(lake).bases() == {"silver.order_created_v1": "s3://m"}
+    assert planner(lake).plan("r", AT).bases == {"silver.order_created_v1": "s3://m"}

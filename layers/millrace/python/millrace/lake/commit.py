@@ -4,28 +4,21 @@ The fence: the partitions that are about to be replaced must hold the data files
 attempt looks again. A partition that somebody else changed is left out as a conflict, and the next run takes it.
 """
 
-import random
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
-from botocore.exceptions import BotoCoreError, ClientError
-from pyiceberg.exceptions import CommitFailedException
-
 from millrace.contracts.tables import LakeTable
 from millrace.core import clock
-from millrace.core.errors import PermanentError, RetryableError, from_client_error
+from millrace.core.errors import PermanentError
 from millrace.lake import landing as landings
 from millrace.lake import replace, shape
+from millrace.lake.attempts import until_committed
 from millrace.lake.documents import Committed, Failure, Part
 from millrace.lake.iceberg import Catalog, DataFile, OpenTable, SnapshotInfo, open_metadata
 from millrace.lake.landing import Landing, LeftOut, Partition
 from millrace.lake.run_store import RunStore
 
 RUN = "millrace.run"
-ATTEMPTS = 10
-FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 5.0
 _CHANGED = "another run or a compaction changed it since this run was planned"
 
 
@@ -78,18 +71,7 @@ class Committer:
         contract = self._tables.get(table)
         if contract is None:
             raise PermanentError(f"no contract describes {table}")
-        for attempt in range(ATTEMPTS):
-            try:
-                return self._attempt(run, contract, landing)
-            except CommitFailedException:
-                # Another commit came first, to whatever partition.
-                pause = min(FIRST_PAUSE_SECONDS * 2**attempt, LONGEST_PAUSE_SECONDS)
-                time.sleep(random.uniform(0, pause))  # noqa: S311  jitter
-            except (ClientError, BotoCoreError) as error:
-                raise from_client_error(error, f"commit {table}") from error
-            except OSError as error:
-                raise RetryableError(f"commit {table}: {error}") from error
-        raise RetryableError(f"commit {table}: others came first {ATTEMPTS} times")
+        return until_committed(f"commit {table}", lambda: self._attempt(run, contract, landing))
 
     def _attempt(self, run: str, contract: LakeTable, landing: Landing) -> Committed:
         if not landing.parts and not landing.whole:

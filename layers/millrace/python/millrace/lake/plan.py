@@ -5,20 +5,19 @@ the tables first, then what is pending, then the manifest. So a run that came in
 commit, and a batch of the archive that came in between keeps its day pending.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from millrace.contracts.tables import LAYERS
 from millrace.core import clock
-from millrace.core.errors import error_code, from_client_error
+from millrace.core.errors import from_client_error
 from millrace.eventstore import pending, receipts
-from millrace.lake import packing
+from millrace.lake import glue_tables, packing
 from millrace.lake.documents import Plan, TenantDay
-from millrace.lake.layout import RAW, database
+from millrace.lake.layout import RAW
 from millrace.warehouse import project
 
 _ORG = "org="
@@ -55,7 +54,7 @@ class Planner:
         Raises:
             MillraceError: a store did not answer.
         """
-        bases = self.bases()
+        bases = glue_tables.locations(self._glue, self._environment)
         wanted = (
             self._pending() if days is None else [(org, day, None) for org in self.orgs() for day in days]
         )
@@ -76,16 +75,6 @@ class Planner:
             bases=bases,
             remaining=packed.remaining,
         )
-
-    def bases(self) -> dict[str, str | None]:
-        """Full name of every Iceberg table there is → its metadata location."""
-        found: dict[str, str | None] = {}
-        for layer in LAYERS:
-            for table in self._tables(database(self._environment, layer)):
-                parameters = table.get("Parameters", {})
-                if parameters.get("table_type", "").upper() == "ICEBERG":
-                    found[f"{layer}.{table['Name']}"] = parameters.get("metadata_location")
-        return found
 
     def orgs(self) -> list[str]:
         """The tenants that have anything in raw, by the folders that the archive makes."""
@@ -113,17 +102,3 @@ class Planner:
         org, day, token = wanted
         rows = receipts.read(self._dynamodb, self._table, org, receipts.MANIFEST, day, planning=True)
         return packing.tenant_day(org, day, rows, self._bucket, token)
-
-    def _tables(self, name: str) -> Iterable[dict[str, Any]]:
-        asked: dict[str, Any] = {"DatabaseName": name}
-        while True:
-            try:
-                page = self._glue.get_tables(**asked)
-            except (ClientError, BotoCoreError) as error:
-                if error_code(getattr(error, "response", {})) == "EntityNotFoundException":
-                    return
-                raise from_client_error(error, "list tables") from error
-            yield from page["TableList"]
-            if not page.get("NextToken"):
-                return
-            asked["NextToken"] = page["NextToken"]

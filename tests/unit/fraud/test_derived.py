@@ -83,7 +83,7 @@ def _is_in_time(event: dict[str, Any]) -> bool:
     return True
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_every_decision_on_valid_transactions_is_valid(registry: Registry, data: st.DataObject) -> None:
     """This stands for what `DerivedAppender` does not judge at run time."""

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,14 @@ SOURCE = ROOT / "layers" / "millrace" / "python"
 SCHEMAS = ROOT / "schemas"
 WAREHOUSE = ROOT / "warehouse"
 BUILD = ROOT / "build" / "layers"
-THIRD_PARTY = ("runtime", "lake", "registry")
+THIRD_PARTY = ("runtime", "lake", "registry", "duckdb", "iceberg")
+# Which of them one function attaches, beside our own. DuckDB and pyiceberg (with Arrow) do not fit into one.
+SETS = (
+    ("runtime", "lake"),
+    ("runtime", "registry"),
+    ("runtime", "duckdb"),
+    ("runtime", "lake", "iceberg"),
+)
 LAMBDA_PYTHON = "3.13"
 # python3.13 on Lambda is Amazon Linux 2023 (glibc 2.34), which runs wheels of both tags.
 LAMBDA_PLATFORMS = ("manylinux2014_aarch64", "manylinux_2_28_aarch64")
@@ -44,8 +51,20 @@ TRIMMED_FILES = (
     "*.h",
     "*.a",
 )
-# Lambda brings these itself.
-TRIMMED_PACKAGES = ("boto3", "botocore", "s3transfer")
+# Lambda brings these itself. A layer goes before them, and botocore does not take the dateutil that pip would choose.
+TRIMMED_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six.py", "urllib3")
+# What a layer's requirements bring along and none of its functions imports, or the runtime layer has already: two
+# versions of one package must not meet in /opt/python.
+_PYDANTIC = ("pydantic", "pydantic_core", "annotated_types", "typing_inspection", "typing_extensions.py")
+WITHOUT = {
+    "registry": _PYDANTIC,
+    "iceberg": (
+        *_PYDANTIC,
+        *("zstandard", "pygments", "markdown_it", "mdurl"),
+        *("click", "fsspec", "requests", "certifi", "charset_normalizer", "idna", "tenacity", "tzdata"),
+        *("hive_metastore", "fb303"),
+    ),
+}
 
 
 class BuildError(Exception):
@@ -127,25 +146,37 @@ def install(name: str, environment: str, *, build: Path = BUILD) -> Layer:
             command += [part for platform in LAMBDA_PLATFORMS for part in ("--platform", platform)]
         if subprocess.run(command, check=False).returncode != 0:
             raise BuildError(f"pip could not install layers/{name}/requirements.txt; its reason stands above")
-        trim(fresh / "python")
+        trim(fresh / "python", WITHOUT.get(name, ()))
         _stamp(target).unlink(missing_ok=True)
         _replace(fresh, target)
     _stamp(target).write_text(layer.revision)
     return third_party_layer(name, environment, build=build)
 
 
-def trim(folder: Path) -> None:
-    """Removes what no function runs: tests, headers, Arrow Flight, and what Lambda has of its own."""
+def trim(folder: Path, without: Collection[str] = ()) -> None:
+    """Removes what no function runs: tests, headers, Arrow Flight, what Lambda has of its own, and `without`."""
+    packages = {*TRIMMED_PACKAGES, *without}
     for path in sorted(folder.rglob("*"), reverse=True):
+        unwanted = path.parent == folder and path.name in packages
         if path.is_dir():
-            if path.name in TRIMMED_FOLDERS or (path.parent == folder and path.name in TRIMMED_PACKAGES):
+            if unwanted or path.name in TRIMMED_FOLDERS:
                 shutil.rmtree(path)
-        elif any(path.match(pattern) for pattern in TRIMMED_FILES):
+        elif unwanted or any(path.match(pattern) for pattern in TRIMMED_FILES):
             path.unlink()
 
 
+def check_sizes(layers: Iterable[Layer], *, limit: int = UNZIPPED_LIMIT) -> dict[tuple[str, ...], int]:
+    """The unzipped bytes of each set of layers that a function attaches, our own among them.
+
+    Raises:
+        BuildError: a set is more than Lambda takes.
+    """
+    known = {layer.name: layer for layer in layers}
+    return {names: check_size([known[name] for name in ("millrace", *names)], limit=limit) for names in SETS}
+
+
 def check_size(layers: Iterable[Layer], *, limit: int = UNZIPPED_LIMIT) -> int:
-    """The unzipped bytes of all the layers together, as one function may attach them.
+    """The unzipped bytes of all the layers together, as one function attaches them.
 
     Raises:
         BuildError: they are more than Lambda takes.
@@ -169,13 +200,13 @@ def main(arguments: list[str] | None = None) -> int:
     environment = parser.parse_args(arguments).env
     try:
         layers = [platform_layer(), *(install(name, environment) for name in THIRD_PARTY)]
-        total = check_size(layers)
+        sizes = check_sizes(layers)
     except BuildError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.write(
-        f"layers for {environment}: {total / 1e6:.0f} of {UNZIPPED_LIMIT / 1e6:.0f} MB in {BUILD}\n"
-    )
+    sys.stdout.write(f"layers for {environment} in {BUILD}; a function takes {UNZIPPED_LIMIT / 1e6:.0f} MB\n")
+    for names, size in sizes.items():
+        sys.stdout.write(f"  {' + '.join(names)}: {size / 1e6:.0f} MB\n")
     return 0
 
 
@@ -196,7 +227,7 @@ def _requirements_revision(name: str, environment: str) -> str:
         machine = f"{sys.version_info.major}.{sys.version_info.minor} {sys.platform} {os.uname().machine}"
     else:
         machine = f"{LAMBDA_PYTHON} {' '.join(LAMBDA_PLATFORMS)}"
-    trimmed = [*sorted(TRIMMED_FOLDERS), *TRIMMED_FILES, *TRIMMED_PACKAGES]
+    trimmed = [*sorted(TRIMMED_FOLDERS), *TRIMMED_FILES, *TRIMMED_PACKAGES, *WITHOUT.get(name, ())]
     recipe = "\n".join([machine, *trimmed, _requirements(name).read_text()])
     return hashlib.sha256(recipe.encode()).hexdigest()
 

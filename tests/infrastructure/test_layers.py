@@ -1,5 +1,7 @@
 """How layers are assembled, trimmed, measured and found again."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,10 +105,83 @@ def test_layers_that_lambda_would_refuse_are_refused_here(tmp_path: Path) -> Non
         build.check_size(made, limit=1000)
 
 
+def test_each_set_is_measured_by_itself(tmp_path: Path) -> None:
+    """Everything together is more than Lambda takes; no function attaches everything."""
+    made = []
+    for name in ("millrace", *build.THIRD_PARTY):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "module.so").write_bytes(b"\0" * 100)
+        made.append(build.Layer(name, tmp_path / name, built=True, revision=""))
+    sizes = build.check_sizes(made, limit=400)
+    assert sizes["runtime", "lake", "iceberg"] == 400
+    assert sizes["runtime", "duckdb"] == 300
+    with pytest.raises(build.BuildError, match="iceberg"):
+        build.check_sizes(made, limit=399)
+
+
+def test_what_another_layer_has_is_left_out(tmp_path: Path) -> None:
+    for name in ("pydantic/main.py", "pyiceberg/table.py", "typing_extensions.py", "pyiceberg/pydantic/x.py"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    build.trim(tmp_path, ("pydantic", "typing_extensions.py"))
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {"pyiceberg/table.py", "pyiceberg/pydantic/x.py"}
+
+
+def built(environment: str) -> list[build.Layer]:
+    made = [build.third_party_layer(name, environment) for name in build.THIRD_PARTY]
+    missing = [layer.name for layer in made if not layer.built]
+    if missing:
+        pytest.skip(f"not built here: {', '.join(missing)}; make layers ENV={environment}")
+    return made
+
+
 @pytest.mark.parametrize("environment", ["local", "dev"])
 def test_what_is_built_here_fits(environment: str) -> None:
     """Measures the layers that were built; building them needs a network and is not this test's."""
-    made = [build.third_party_layer(name, environment) for name in build.THIRD_PARTY]
-    if not all(layer.built for layer in made):
-        pytest.skip(f"the layers of {environment} are not built here: make layers ENV={environment}")
-    assert build.check_size([build.platform_layer(), *made]) < build.UNZIPPED_LIMIT
+    sizes = build.check_sizes([build.platform_layer(), *built(environment)])
+    assert set(sizes) == set(build.SETS)
+
+
+@pytest.mark.parametrize("environment", ["local", "dev"])
+def test_no_two_layers_of_a_function_hold_one_package(environment: str) -> None:
+    """In /opt/python the later would be laid over the earlier, file by file."""
+    layers = {layer.name: layer for layer in built(environment)}
+    for names in build.SETS:
+        seen: dict[str, str] = {}
+        for name in names:
+            for path in (layers[name].path / "python").iterdir():
+                if path.suffix != ".dist-info":
+                    assert seen.setdefault(path.name, name) == name, f"{path.name} in {names}"
+
+
+def test_the_iceberg_layer_needs_no_more_than_it_attaches(tmp_path: Path) -> None:
+    """Imports what the Iceberg workers import from their layers alone, with the boto3 that Lambda would bring."""
+    layers = {layer.name: layer for layer in built("local")}
+    paths = [build.platform_layer().path, *(layers[name].path for name in ("runtime", "lake", "iceberg"))]
+    code = (
+        "import sys\n"
+        f"sys.path[:] = [p for p in sys.path if 'site-packages' not in p] + {[str(p / 'python') for p in paths]!r}\n"
+        f"import importlib.util, pathlib; site = pathlib.Path({str(_site())!r})\n"
+        "for name in ('boto3', 'botocore', 's3transfer', 'jmespath', 'dateutil', 'six', 'urllib3'):\n"
+        "    link = pathlib.Path(sys.argv[1]) / (f'{name}.py' if name == 'six' else name)\n"
+        "    link.symlink_to(site / link.name)\n"
+        "sys.path.append(sys.argv[1])\n"
+        "import millrace.lake.commit, millrace.lake.maintain, pyiceberg.catalog.glue\n"
+        "import pyiceberg.avro.codecs, pyiceberg.table.maintenance, rich.console, rich.table\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def _site() -> Path:
+    import boto3
+
+    return Path(boto3.__file__).parents[1]

@@ -60,7 +60,7 @@ def registry(bundle: Path) -> Registry:
     return Registry(bundle)
 
 
-def job(registry: Registry, known: Mapping[str, Edges], name: str, inputs: dict[str, str | None]) -> Job:
+def job(registry: Registry, known: Mapping[str, Edges], name: str, inputs: Mapping[str, str | None]) -> Job:
     return Job(
         run="hourly-1",
         table=registry.tables()[name],

@@ -185,7 +185,12 @@ def test_checks_as_their_author_wrote_them(
 ) -> None:
     numbers, texts = {"type": ["number", "null"]}, {"type": ["string", "null"]}
     table = lake_table(column("x", numbers), column("y", texts), quality=({**rule, "name": "mine"},))
-    rows = [{"x": 1, "y": "a"}, {"x": 1, "y": "a"}, {"x": 2, "y": "b"}, {"x": None, "y": "n/a"}]
+    rows: list[dict[str, Any]] = [
+        {"x": 1, "y": "a"},
+        {"x": 1, "y": "a"},
+        {"x": 2, "y": "b"},
+        {"x": None, "y": "n/a"},
+    ]
     result = measured(connection, table, rows)["mine"]
     assert (result.failed, result.status) == (failed, status)
 

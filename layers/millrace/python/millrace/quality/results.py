@@ -37,7 +37,8 @@ class Result:
 
 def worst(statuses: Iterable[str]) -> Status:
     """The worst of some statuses; `pass` of none."""
-    return max((status for status in _WORST if status in set(statuses)), key=_WORST.index, default="pass")
+    given = set(statuses)
+    return next((status for status in reversed(_WORST) if status in given), "pass")
 
 
 def summed(measured: Iterable[CheckResult]) -> dict[str, Result]:

@@ -48,7 +48,10 @@ def model(lineage: dict[str, tuple[tuple[str, str], ...]]) -> Model:
     )
 
 
-LINEAGE = {"amount": ((TRANSACTIONS, "amount"),), "country": ((TRANSACTIONS, "country"),)}
+LINEAGE: dict[str, tuple[tuple[str, str], ...]] = {
+    "amount": ((TRANSACTIONS, "amount"),),
+    "country": ((TRANSACTIONS, "country"),),
+}
 BOARD = Exposure("revenue_overview", "Revenue Overview", "dashboard", "finance", "Revenue by day.", (FACTS,))
 
 

@@ -39,9 +39,12 @@ _WRONG_REQUEST = frozenset(
 )
 
 
-def error_code(response: Mapping[str, Any]) -> str:
-    """The AWS error code of a botocore error response, or an empty string."""
-    return str(response.get("Error", {}).get("Code", ""))
+def error_code(response: Mapping[str, Any] | None) -> str:
+    """The AWS error code of a botocore error response, or an empty string.
+
+    None is what a timeout or a broken connection carries as its response.
+    """
+    return str((response or {}).get("Error", {}).get("Code", ""))
 
 
 def from_client_error(error: Exception, doing: str) -> MillraceError:

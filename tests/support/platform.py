@@ -4,8 +4,8 @@ import base64
 import gzip
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -97,7 +97,8 @@ class Platform:
             "score_transactions",
             "predict",
         )
-        self._stack, self._environ = stack, environ
+        self._environ = environ
+        self.around: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext()
         self.functions = {stem: stack.enter_context(function(stem, environ)) for stem in stems}
         # What a change record is made from; the clock of the mappings is its own.
         self.clock = ManualClock(datetime.now(UTC))
@@ -134,11 +135,19 @@ class Platform:
 
     def invoke(self, stem: str, event: dict[str, Any], context: Any = None) -> Any:
         """Calls a function as its service does."""
-        return self.functions[stem].handler(event, context)
+        with self.around(stem):
+            return self.functions[stem].handler(event, context)
 
-    def restart(self, stem: str) -> None:
-        """Puts a fresh copy of a function in its place, with nothing warm, as after a kill."""
-        self.functions[stem] = self._stack.enter_context(function(stem, self._environ))
+    def restart_all(self) -> None:
+        """Puts a fresh copy of each function in its place, with nothing warm, as after a kill."""
+        for stem in self.functions:
+            with function(stem, self._environ) as fresh:
+                self.functions[stem] = fresh
+
+    def forget(self) -> None:
+        """For a test that has emptied the tables: what comes into Events now is new to its streams."""
+        self._captured.clear()
+        self.table.items.clear()
 
     def _put_failed_batch(self, key: str, body: bytes) -> None:
         self.s3.put_object(Bucket=LAKE, Key=key, Body=body)

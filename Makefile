@@ -17,7 +17,7 @@ define setup
 @$(PYTHON) cli/bootstrap.py
 endef
 
-.PHONY: help up down reset test unit check lint bench bench-fraud fuzz synth layers deploy clean run-environment test-environment
+.PHONY: help up down reset test unit check lint bench bench-fraud fuzz warehouse synth layers deploy clean run-environment test-environment
 
 help: ## What there is to do
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -58,6 +58,9 @@ bench-fraud: test-environment ## The goals of fraud: rules, decisions, velocity
 
 bench: test-environment ## Measure the goals of speed, each against its peer or floor; WRITE=1 writes bench/RESULTS.md
 	@$(BIN)/python -m bench $(if $(WRITE),--write) $(GOALS)
+
+warehouse: run-environment ## Build, test and document the dbt project on the running platform's silver
+	@$(BIN)/python -m cli.warehouse
 
 fuzz: test-environment ## Send generated requests to the handler of post_events, REQUESTS of them
 	@$(BIN)/python -m tests.support.fuzz $(REQUESTS)

@@ -1,0 +1,53 @@
+"""`make warehouse`: silver of the running platform in a DuckDB file, and the dbt project built and documented on it."""
+
+import os
+import sys
+from functools import partial
+
+from cli.errors import CommandError
+from cli.local.programs import local_aws
+from cli.local.steps import StepError
+from cli.output import err, out
+from cli.places import checkout
+from cli.target import find_target
+from cli.warehouse import dbt, environment, silver
+
+
+def main() -> None:
+    """Copies, builds, documents; says where what is."""
+    from millrace.contracts.table_contracts import lake_tables
+    from millrace.lake.duck import S3Access
+    from millrace.lake.iceberg import catalog, open_table
+    from millrace.lake.layout import database as glue_database
+    from millrace.warehouse.compile import compile_project
+
+    places = checkout()
+    target = find_target(None)
+    if target.endpoint is not None:
+        os.environ.update(local_aws(target.endpoint))
+    tables = {table.full_name: table for table in lake_tables(places.root / "schemas")}
+    project = compile_project(places.root / "warehouse", tables.values())
+    program = environment.ensure(places)
+    file = places.local / "warehouse.duckdb"
+    read = {name: tables[name] for model in project.models for name in project.silver(model.full_name)}
+    with err.status(f"copying {glue_database(target.env, 'silver')} …"):
+        lake = catalog(target.env, target.output("LakeBucket"))
+        rows = silver.copy(partial(open_table, lake), read, file, S3Access.from_environment())
+    out.print(f"{sum(rows.values())} rows of {len(rows)} silver tables in {file}")
+    work = dbt.workspace(
+        program, places.root / "warehouse", places.local / "warehouse", file, project, tables
+    )
+    with err.status("dbt build …"):
+        work.run("build")
+    with err.status("dbt docs generate …"):
+        work.run("docs", "generate")
+    out.print(f"{len(project.models)} models built and tested in {file}")
+    out.print(f"their documentation: {work.docs / 'index.html'} (dbt docs serve shows it)")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (CommandError, StepError) as error:
+        err.print(str(error))
+        sys.exit(1)

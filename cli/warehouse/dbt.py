@@ -1,0 +1,77 @@
+"""Runs dbt over a copy of the project with what is generated for it, so that nothing is made in the checkout."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.local.programs import run
+from cli.warehouse import environment, generated
+from millrace.contracts.tables import LakeTable
+from millrace.warehouse.project import Project
+
+SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A copy of the dbt project in which dbt runs. `database` is its DuckDB file."""
+
+    dbt: Path
+    folder: Path
+    database: Path
+
+    @property
+    def compiled(self) -> Path:
+        """Where `dbt compile` puts the models' SQL."""
+        return self.folder / "target" / "compiled" / "millrace" / "models"
+
+    @property
+    def docs(self) -> Path:
+        """Where `dbt docs generate` puts its page."""
+        return self.folder / "target"
+
+    def run(self, *command: str) -> None:
+        """Runs a command of dbt to its end.
+
+        Raises:
+            StepError: it failed; its log says why.
+        """
+        arguments: Sequence[str] = (
+            *(str(self.dbt), "--no-use-colors", *command),
+            *("--project-dir", str(self.folder), "--profiles-dir", str(self.folder)),
+        )
+        run(
+            arguments,
+            cwd=self.folder,
+            env=environment.variables(self.database),
+            log=self.folder / f"dbt-{command[0]}.log",
+            seconds=SECONDS,
+            what=f"dbt {' '.join(command)}",
+            way_out="The log names the model or test that failed.",
+        )
+
+
+def workspace(
+    dbt: Path,
+    project_dir: Path,
+    folder: Path,
+    database: Path,
+    project: Project,
+    tables: Mapping[str, LakeTable],
+) -> Workspace:
+    """A fresh copy of the project.
+
+    Args:
+        dbt: the program.
+        project_dir: `warehouse/`.
+        folder: where the copy goes; what was there goes.
+        database: the DuckDB file that dbt builds in.
+        project: the compiled warehouse.
+        tables: every contract.
+    """
+    if folder.exists():
+        shutil.rmtree(folder)
+    shutil.copytree(project_dir, folder)
+    generated.write(folder / "models" / "generated", project, tables)
+    return Workspace(dbt, folder, database)

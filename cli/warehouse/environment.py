@@ -1,0 +1,36 @@
+"""dbt's virtual environment: one of its own, because it wants other versions of what the platform uses."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from cli import bootstrap
+from cli.errors import RefusedError
+from cli.places import Places
+
+
+def ensure(places: Places) -> Path:
+    """The `dbt` program, installed from `warehouse/requirements.txt` unless it is.
+
+    Raises:
+        RefusedError: it could not be installed.
+    """
+    requirements = places.root / "warehouse" / "requirements.txt"
+    folder = places.tools / "dbt-venv"
+    wanted = bootstrap.fingerprint([requirements.read_text()])
+    try:
+        bootstrap.ensure(folder, ["-r", str(requirements)], wanted, stamp=".installed", what="dbt")
+    except bootstrap.SetupError as error:
+        raise RefusedError(f"dbt could not be installed: {error}") from error
+    return folder / "bin" / "dbt"
+
+
+def variables(database: Path) -> Mapping[str, str]:
+    """What dbt runs with: this database, and nothing that it sends anywhere."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("DBT_", "PYTHON"))}
+    return {
+        **ours,
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "MILLRACE_WAREHOUSE": str(database),
+        "PYTHONUTF8": "1",
+    }

@@ -1,0 +1,110 @@
+"""What dbt is told of sources and models: `sources.yml` and `schema.yml`, from the contracts. Nobody writes them by hand.
+
+A model's tests are its contract's checks, as dbt says them: `not_null`, `accepted_values`, and the project's own
+`in_range` and `unique_within`, which looks where the pipeline looks, in one tenant (and day). Silver's rows are held to
+their checks by the pipeline before they are committed, so sources carry descriptions only.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from millrace.contracts.columns import Column, duckdb_type
+from millrace.contracts.decimals import INT64
+from millrace.contracts.tables import LakeTable
+from millrace.warehouse.project import Project
+
+HEAD = "# Generated from schemas/: edit the contracts.\n"
+_BOUNDS = {
+    "minimum": "at_least",
+    "maximum": "at_most",
+    "exclusiveMinimum": "above",
+    "exclusiveMaximum": "below",
+}
+# What a column of the type holds anyway.
+_HELD = frozenset({*INT64, -(2**31), 2**31 - 1})
+_SILVER = "{{ 'silver' if target.type == 'duckdb' else target.schema ~ '_silver' }}"
+
+
+def write(folder: Path, project: Project, tables: Mapping[str, LakeTable]) -> None:
+    """Writes both files.
+
+    Args:
+        folder: below the models of a project.
+        project: the compiled warehouse.
+        tables: every contract.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    read = sorted({name for model in project.models for name in model.inputs if name.startswith("silver.")})
+    made = [tables[model.full_name] for model in project.models]
+    documents = {"sources.yml": sources(tables[name] for name in read), "schema.yml": models(made)}
+    for name, document in documents.items():
+        text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
+        (folder / name).write_text(HEAD + text, encoding="utf-8")
+
+
+def sources(tables: Iterable[LakeTable]) -> dict[str, Any]:
+    """Silver, as models read it."""
+    listed = [
+        {"name": table.name, "description": table.description, "columns": [_column(c) for c in table.columns]}
+        for table in tables
+    ]
+    return {"sources": [{"name": "silver", "schema": _SILVER, "tables": listed}]}
+
+
+def models(tables: Iterable[LakeTable]) -> dict[str, Any]:
+    """The models with their columns and tests."""
+    return {"models": [_model(table) for table in tables]}
+
+
+def _model(table: LakeTable) -> dict[str, Any]:
+    columns = [
+        {**_column(column), **({"data_tests": tests} if (tests := list(_tests(column))) else {})}
+        for column in table.columns
+    ]
+    meta = {"grain": table.grain, "refresh": table.refresh, "owner": table.owner}
+    found = {
+        "name": table.name,
+        "description": table.description,
+        "config": {"meta": meta},
+        "columns": columns,
+    }
+    unique = [{"unique_within": {"arguments": arguments}} for arguments in _unique(table)]
+    return {**found, "data_tests": unique} if unique else found
+
+
+def _column(column: Column) -> dict[str, Any]:
+    return {
+        "name": column.name,
+        "description": column.description,
+        "data_type": duckdb_type(column.type),
+        "config": {"meta": {"classification": column.classification}},
+    }
+
+
+def _tests(column: Column) -> Iterator[Any]:
+    if column.required:
+        yield "not_null"
+    if "enum" in column.schema:
+        values = [value for value in column.schema["enum"] if value is not None]
+        yield {"accepted_values": {"arguments": {"values": values}}}
+    bounds = {
+        _BOUNDS[name]: value
+        for name, value in column.schema.items()
+        if name in _BOUNDS and value not in _HELD
+    }
+    if bounds:
+        yield {"in_range": {"arguments": bounds}}
+
+
+def _unique(table: LakeTable) -> Iterator[dict[str, Any]]:
+    """Columns that no two rows of a tenant (and day) share."""
+    within = {"day": table.time_column} if table.time_column is not None else {}
+    for column in table.columns:
+        if column.unique:
+            yield {"columns": [column.name], **within}
+    for rule in table.quality:
+        if rule.get("metric") == "duplicateValues":
+            yield {"columns": list(rule["arguments"]["properties"]), **within}

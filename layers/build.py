@@ -18,6 +18,7 @@ from pathlib import Path
 
 from millrace.contracts.compile import compile_bundle
 from millrace.contracts.table_contracts import lake_tables, write_tables
+from millrace.features.compile import compile_features
 from millrace.fraud.compile import compile_rules
 from millrace.warehouse.compile import write_warehouse
 
@@ -113,6 +114,7 @@ def assemble_bundle(schemas: Path, folder: Path, warehouse: Path = WAREHOUSE) ->
     write_tables(schemas, folder)
     write_warehouse(warehouse, lake_tables(schemas), folder)
     compile_rules(schemas, folder)
+    compile_features(schemas, folder)
 
 
 def third_party_layer(name: str, environment: str, *, build: Path = BUILD) -> Layer:

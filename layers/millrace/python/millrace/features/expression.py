@@ -1,0 +1,103 @@
+"""The little language of filters and derived features: names, numbers, texts, arithmetic, comparisons, a few functions.
+
+`request.amount / user_features.mean_amount_30d`, `is_fraud and amount > 5`. It is read by Python's own parser, of which a
+closed list of forms is allowed, and becomes SQL. A division by zero has no value.
+"""
+
+import ast
+from collections.abc import Callable
+
+_BINARY: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*"}
+_COMPARE: dict[type[ast.cmpop], str] = {
+    ast.Gt: ">",
+    ast.GtE: ">=",
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Eq: "=",
+    ast.NotEq: "<>",
+}
+# Name → arguments at least and at most, and the SQL of them. `hour` and `weekday` take microseconds since 1970, UTC;
+# Monday is 1.
+_FUNCTIONS: dict[str, tuple[int, int, str]] = {
+    "coalesce": (2, 8, "coalesce({})"),
+    "least": (2, 8, "least({})"),
+    "greatest": (2, 8, "greatest({})"),
+    "abs": (1, 1, "abs({})"),
+    "hour": (1, 1, "hour(make_timestamp({}))"),
+    "weekday": (1, 1, "isodow(make_timestamp({}))"),
+}
+# The moment of an entity row, in microseconds since 1970.
+MOMENT = "moment"
+# `request.amount` is the column `amount` of an entity row.
+REQUEST = "request"
+Quote = Callable[[str], str]
+
+
+class ExpressionError(ValueError):
+    """Text that is no expression; the message says where it stops being one."""
+
+
+def names(text: str) -> tuple[str, ...]:
+    """The names that an expression reads, in order, each once: `amount`, `user_features.order_count`.
+
+    Raises:
+        ExpressionError: it is none.
+    """
+    found: dict[str, None] = {}
+
+    def note(name: str) -> str:
+        found[name] = None
+        return name
+
+    sql(text, note)
+    return tuple(found)
+
+
+def sql(text: str, quote: Quote) -> str:
+    """The expression in DuckDB's SQL.
+
+    Args:
+        text: the expression.
+        quote: what SQL a name becomes.
+
+    Raises:
+        ExpressionError: it is none.
+    """
+    try:
+        body = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ExpressionError(f"{text!r} is no expression") from error
+    return _sql(body, quote)
+
+
+def _sql(node: ast.expr, quote: Quote) -> str:  # noqa: C901, PLR0912  one case a form of the language
+    match node:
+        case ast.Constant(value=bool() as value):
+            return "TRUE" if value else "FALSE"
+        case ast.Constant(value=(int() | float()) as number):
+            return repr(float(number)) if isinstance(number, float) else str(number)
+        case ast.Constant(value=str() as words):
+            return "'" + words.replace("'", "''") + "'"
+        case ast.Name(id=name):
+            return quote(name)
+        case ast.Attribute(value=ast.Name(id=view), attr=feature):
+            return quote(f"{view}.{feature}")
+        case ast.BinOp(left=left, op=ast.Div(), right=right):
+            return f"({_sql(left, quote)} / nullif({_sql(right, quote)}, 0))"
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
+            return f"({_sql(left, quote)} {_BINARY[type(op)]} {_sql(right, quote)})"
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return f"(-{_sql(operand, quote)})"
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return f"(NOT {_sql(operand, quote)})"
+        case ast.BoolOp(op=op, values=values):
+            word = " AND " if isinstance(op, ast.And) else " OR "
+            return "(" + word.join(_sql(value, quote) for value in values) + ")"
+        case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARE:
+            return f"({_sql(left, quote)} {_COMPARE[type(op)]} {_sql(right, quote)})"
+        case ast.Call(func=ast.Name(id=function), args=arguments, keywords=[]) if function in _FUNCTIONS:
+            least, most, template = _FUNCTIONS[function]
+            if not least <= len(arguments) <= most:
+                raise ExpressionError(f"{function} takes {least} to {most} values")
+            return template.format(", ".join(_sql(one, quote) for one in arguments))
+    raise ExpressionError(f"{ast.unparse(node)!r} is nothing that an expression may hold")

@@ -1,0 +1,192 @@
+"""The offline store: what feature views said at past moments, read with DuckDB.
+
+A row of the entity frame has the keys of its entities and a moment; it gets what was known strictly before that moment,
+delays respected. Rows stay as they are: as many, in their order, repeated where they are repeated.
+"""
+
+# ruff: noqa: S608  names come from compiled views and are quoted
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from millrace.features import expression, point_in_time
+from millrace.features.point_in_time import Span, quoted
+from millrace.features.registry import FeatureError, Reference, Views
+from millrace.features.view import Group
+
+EVENT_TIMESTAMP = "event_timestamp"
+_FRAME = "millrace_entity_frame"
+_ENTITIES = "millrace_entities"
+_READ = "millrace_read"
+
+
+class FeatureStore:
+    """Reads feature views over a DuckDB connection that has their sources as `schema.table`.
+
+    The connection's memory limit and temporary folder hold here too: sorts and joins spill. The entity frame and the
+    answer are in memory.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, views: Views) -> None:
+        """One tenant's sources, and the views."""
+        self._connection = connection
+        self._views = views
+
+    def get_historical_features(
+        self,
+        entity_df: Any,
+        features: Sequence[str],
+        *,
+        timestamp: str = EVENT_TIMESTAMP,
+        full_feature_names: bool = False,
+    ) -> Any:
+        """The entity frame with a column for each feature, as it was at each row's moment.
+
+        Args:
+            entity_df: a pandas frame, a pyarrow table or a DuckDB relation; the answer is of the same kind.
+            features: such as `user_features:order_count`.
+            timestamp: the frame's column with the moments; those without a zone are UTC.
+            full_feature_names: columns are named `user_features__order_count`.
+
+        Raises:
+            FeatureError: a feature is unknown, a column is missing or would be there twice, a moment is null.
+        """
+        frame = _table(entity_df)
+        references = self._views.references(features)
+        titles = [f"{one.view}__{one.feature}" if full_feature_names else one.feature for one in references]
+        taken = [*frame.column_names, *titles]
+        if twice := sorted({name for name in taken if taken.count(name) > 1}):
+            raise FeatureError(
+                f"{', '.join(twice)} would be a column twice; full_feature_names=True tells them apart"
+            )
+        read = self._read(frame, self._views.aggregates(references), timestamp)
+        derived = self._derive(frame, references, read, timestamp)
+        for title, reference in zip(titles, references, strict=True):
+            frame = frame.append_column(
+                title, derived[reference] if reference in derived else read[reference]
+            )
+        return self._like(entity_df, frame)
+
+    def _read(
+        self, frame: pa.Table, references: Iterable[Reference], timestamp: str
+    ) -> dict[Reference, pa.ChunkedArray]:
+        """The features of sources, in the order of the frame."""
+        wanted: dict[tuple[str, Group], list[Reference]] = {}
+        for reference in references:
+            view = self._views.view(reference.view)
+            group = next(
+                one for one in view.groups if reference.feature in {part.name for part in one.features}
+            )
+            wanted.setdefault((view.key, group), []).append(reference)
+        found: dict[Reference, pa.ChunkedArray] = {}
+        for (key, group), asked in wanted.items():
+            names = {reference.feature: reference for reference in asked}
+            for statement in self._statements(group, names, frame, key, timestamp):
+                answer = self._connection.execute(statement).to_arrow_table()
+                order = pc.inverse_permutation(answer["row"].combine_chunks())
+                for name in answer.column_names[1:]:
+                    found[names[name]] = answer[name].take(order)
+        return found
+
+    def _statements(
+        self, group: Group, names: Mapping[str, Reference], frame: pa.Table, key: str, timestamp: str
+    ) -> Iterable[str]:
+        span = self._entities(frame, group, key, timestamp)
+        asked = [feature for feature in group.features if feature.name in names]
+        try:
+            if latest := [one for one in asked if one.aggregate == "latest"]:
+                yield point_in_time.newest(group, latest, _ENTITIES)
+            if windows := [one for one in asked if one.aggregate != "latest"]:
+                yield point_in_time.windowed(group, windows, _ENTITIES, span)
+        finally:
+            self._connection.execute(f"DROP TABLE {_ENTITIES}")
+
+    def _entities(self, frame: pa.Table, group: Group, key: str, timestamp: str) -> Span:
+        """Makes the table of rows, keys and moments, its keys of the source's type, and says when it begins and ends."""
+        for column in (key, timestamp):
+            if column not in frame.column_names:
+                raise FeatureError(f"the entity frame has no column {column}")
+        source = f"SELECT {quoted(group.key)} FROM {point_in_time.relation(group.table)} LIMIT 0"
+        kind = self._connection.sql(source).types[0]
+        rows = pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), frame.num_rows))
+        narrow = pa.table(
+            {"row": pc.subtract(rows, 1), "key": frame[key], "instant": _moments(frame, timestamp)}
+        )
+        self._connection.register(_FRAME, narrow)
+        try:
+            self._connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE {_ENTITIES} AS "
+                f"SELECT row, TRY_CAST(key AS {kind}) AS key, instant FROM {_FRAME}"
+            )
+        finally:
+            self._connection.unregister(_FRAME)
+        ends = pc.min_max(narrow["instant"]).as_py()
+        return Span(ends["min"] or 0, ends["max"] or 0)
+
+    def _derive(
+        self,
+        frame: pa.Table,
+        references: Sequence[Reference],
+        read: Mapping[Reference, pa.ChunkedArray],
+        timestamp: str,
+    ) -> dict[Reference, pa.ChunkedArray]:
+        """The derived features, each an expression over what was read."""
+        columns: dict[str, pa.ChunkedArray] = {f"{one.view}.{one.feature}": got for one, got in read.items()}
+        wanted: list[tuple[Reference, str]] = []
+        for reference in references:
+            view = self._views.view(reference.view)
+            derived = next((one for one in view.derived if one.name == reference.feature), None)
+            if derived is None:
+                continue
+            for name in view.request:
+                if name not in frame.column_names:
+                    raise FeatureError(f"the entity frame has no column {name}; {view.name} needs it")
+                columns[f"{expression.REQUEST}.{name}"] = frame[name]
+            value = f"CAST({expression.sql(derived.expression, quoted)} AS DOUBLE)"
+            value = f"CASE WHEN isfinite({value}) THEN {value} END"
+            if derived.default is not None:
+                value = f"coalesce({value}, {float(derived.default)!r})"
+            wanted.append((reference, value))
+        if not wanted:
+            return {}
+        columns[expression.MOMENT] = _moments(frame, timestamp)
+        self._connection.register(_READ, pa.table(columns))
+        try:
+            picked = ", ".join(f"{value} AS d{position}" for position, (_, value) in enumerate(wanted))
+            # A projection of a registered table keeps its order.
+            answer = self._connection.execute(f"SELECT {picked} FROM {_READ}").to_arrow_table()
+        finally:
+            self._connection.unregister(_READ)
+        return {reference: answer[f"d{position}"] for position, (reference, _) in enumerate(wanted)}
+
+    def _like(self, given: Any, table: pa.Table) -> Any:
+        if isinstance(given, duckdb.DuckDBPyRelation):
+            return self._connection.from_arrow(table)
+        return table if isinstance(given, pa.Table) else table.to_pandas()
+
+
+def _table(frame: Any) -> pa.Table:
+    if isinstance(frame, pa.Table):
+        return frame
+    if isinstance(frame, duckdb.DuckDBPyRelation):
+        return frame.to_arrow_table()
+    if type(frame).__module__.partition(".")[0] == "pandas":
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    raise FeatureError(
+        f"an entity frame is of pandas, pyarrow or DuckDB, and this is a {type(frame).__name__}"
+    )
+
+
+def _moments(frame: pa.Table, timestamp: str) -> pa.ChunkedArray:
+    """The moments in microseconds since 1970, those of nanoseconds cut down."""
+    column = frame[timestamp]
+    if not pa.types.is_timestamp(column.type):
+        raise FeatureError(f"{timestamp} holds no moments but {column.type}")
+    if column.null_count:
+        raise FeatureError(f"{timestamp} is null in {column.null_count} rows")
+    whole = column.cast(pa.timestamp("us", tz=column.type.tz), safe=False)
+    return whole.cast(pa.int64())

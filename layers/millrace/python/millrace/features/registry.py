@@ -1,0 +1,108 @@
+"""The feature views of a bundle, by name, and references to features: `user_features:order_count`."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from millrace.core.errors import PermanentError
+from millrace.features import expression
+from millrace.features.view import FeatureView
+
+FILE = "features.json"
+_BUNDLE = Path(__file__).parent.parent / "bundle"
+
+
+class FeatureError(PermanentError):
+    """What was asked of the feature views cannot be answered; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One feature of one view."""
+
+    view: str
+    feature: str
+
+    def __str__(self) -> str:
+        return f"{self.view}:{self.feature}"
+
+
+class Views:
+    """All views of a bundle."""
+
+    def __init__(self, views: Iterable[FeatureView]) -> None:
+        self._views = {view.name: view for view in views}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Views":
+        """What `millrace.features.compile` wrote."""
+        return cls(FeatureView.from_json(one) for one in document["views"])
+
+    def view(self, name: str) -> FeatureView:
+        """One view.
+
+        Raises:
+            FeatureError: there is none of that name.
+        """
+        found = self._views.get(name)
+        if found is None:
+            raise FeatureError(f"there is no feature view {name}; there are {', '.join(sorted(self._views))}")
+        return found
+
+    def names(self) -> tuple[str, ...]:
+        """The names of all views, in order."""
+        return tuple(sorted(self._views))
+
+    def with_delay(self, delay_us: int) -> "Views":
+        """The views as they would be if what is known late were known after `delay_us`."""
+        return Views(view.with_delay(delay_us) for view in self._views.values())
+
+    def references(self, features: Iterable[str]) -> tuple[Reference, ...]:
+        """What `view:feature` texts mean, in order.
+
+        Raises:
+            FeatureError: one is no reference, or names what is not there, or stands there twice.
+        """
+        found: dict[Reference, None] = {}
+        for text in features:
+            view, colon, feature = text.partition(":")
+            if not colon or not view or not feature:
+                raise FeatureError(f"{text!r} is no feature; write view:feature")
+            if feature not in self.view(view).features:
+                raise FeatureError(f"the view {view} has no feature {feature}")
+            reference = Reference(view, feature)
+            if reference in found:
+                raise FeatureError(f"{text} stands there twice")
+            found[reference] = None
+        if not found:
+            raise FeatureError("no feature is asked for")
+        return tuple(found)
+
+    def aggregates(self, references: Iterable[Reference]) -> tuple[Reference, ...]:
+        """The features of sources that must be read for these, each once: derived ones are made of others."""
+        found: dict[Reference, None] = {}
+        for reference in references:
+            derived = {one.name: one for one in self.view(reference.view).derived}
+            if reference.feature not in derived:
+                found[reference] = None
+                continue
+            for name in expression.names(derived[reference.feature].expression):
+                view, point, feature = name.partition(".")
+                if point and view != expression.REQUEST:
+                    found[Reference(view, feature)] = None
+        return tuple(found)
+
+
+def load(folder: Path | None = None) -> Views:
+    """The views of a bundle: `folder`, else what MILLRACE_BUNDLE names, else the one in the layer."""
+    return _read(folder or Path(os.environ.get("MILLRACE_BUNDLE") or _BUNDLE))
+
+
+@cache
+def _read(folder: Path) -> Views:
+    return Views.from_json(orjson.loads((folder / FILE).read_bytes()))

@@ -1,0 +1,67 @@
+"""The three kinds of models, and the settings among which validation chooses."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from millrace.models.errors import TrainingError
+
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """A kind of model.
+
+    Attributes:
+        name: as it is registered.
+        candidates: settings to choose from. Fraud is rare: whether its rows weigh more is one of them.
+    """
+
+    name: str
+    candidates: Sequence[Settings]
+
+    def estimator(self, settings: Settings, *, seed: int, jobs: int) -> Any:
+        """An untrained scikit-learn estimator."""
+        match self.name:
+            case "logistic_regression":
+                return make_pipeline(
+                    StandardScaler(), LogisticRegression(max_iter=2000, random_state=seed, **settings)
+                )
+            case "random_forest":
+                return RandomForestClassifier(n_jobs=jobs, random_state=seed, **settings)
+            case "gradient_boosting":
+                return HistGradientBoostingClassifier(early_stopping=False, random_state=seed, **settings)
+        raise TrainingError(f"there is no algorithm {self.name}")
+
+
+LOGISTIC_REGRESSION = Algorithm(
+    "logistic_regression",
+    (
+        {"C": 0.01, "class_weight": None},
+        {"C": 0.1, "class_weight": None},
+        {"C": 0.01, "class_weight": "balanced"},
+    ),
+)
+RANDOM_FOREST = Algorithm(
+    "random_forest",
+    (
+        {"n_estimators": 150, "min_samples_leaf": 3, "max_features": "sqrt", "class_weight": None},
+        {"n_estimators": 150, "min_samples_leaf": 5, "max_features": "sqrt", "class_weight": {0: 1, 1: 5}},
+    ),
+)
+_BOOSTING = {"learning_rate": 0.05, "max_leaf_nodes": 8, "l2_regularization": 5.0, "min_samples_leaf": 20}
+GRADIENT_BOOSTING = Algorithm(
+    "gradient_boosting",
+    (
+        {**_BOOSTING, "max_iter": 100, "class_weight": None},
+        {**_BOOSTING, "max_iter": 200, "class_weight": None},
+        {**_BOOSTING, "max_iter": 100, "class_weight": {0: 1, 1: 5}},
+    ),
+)
+ALGORITHMS = (LOGISTIC_REGRESSION, RANDOM_FOREST, GRADIENT_BOOSTING)

@@ -1,0 +1,181 @@
+"""From rows to a model: settings by validation in the order of time, then the training days, then calibration."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import average_precision_score
+
+from millrace.models import dataset
+from millrace.models.algorithms import Algorithm, Settings
+from millrace.models.calibration import Calibration, calibrate
+from millrace.models.dataset import Dataset, Floats, Numbers
+from millrace.models.errors import TrainingError
+from millrace.models.gates import Gate, gates
+from millrace.models.metrics import Metrics, best_threshold, measure
+from millrace.models.periods import Split, folds
+
+SEED = 7
+FOLDS = 2
+# Importances are measured on every fraud and this many other rows.
+SAMPLE = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A model that can score.
+
+    Attributes:
+        algorithm: its name.
+        settings: as validation chose them.
+        names: the columns that it takes, in order.
+        estimator: fitted, of scikit-learn.
+        calibration: from its scores to probabilities.
+        threshold: the probability from which on a transaction is called fraud.
+        validation: average precision of the settings on each fold.
+        importances: by how much average precision falls when a column is shuffled, greatest first.
+    """
+
+    algorithm: str
+    settings: Settings
+    names: tuple[str, ...]
+    estimator: Any
+    calibration: Calibration
+    threshold: float
+    validation: tuple[float, ...]
+    importances: Mapping[str, float]
+
+    def scores(self, data: Dataset) -> Floats:
+        """Probabilities of fraud."""
+        if data.names != self.names:
+            raise TrainingError("the columns are not those that the model was trained with")
+        return self.calibration(raw_scores(self.estimator, data))
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What a model did on held-out time."""
+
+    metrics: Metrics
+    gates: tuple[Gate, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether it may be deployed."""
+        return all(gate.passed for gate in self.gates)
+
+
+def raw_scores(estimator: Any, data: Dataset) -> Floats:
+    """What the estimator says, not yet calibrated."""
+    scores: Floats = estimator.predict_proba(data.values)[:, 1]
+    return scores
+
+
+def train(
+    data: Dataset, split: Split, algorithm: Algorithm, *, seed: int = SEED, jobs: int = 2
+) -> TrainedModel:
+    """Chooses settings, fits them to the training days, calibrates, sets the threshold.
+
+    Settings, calibration and threshold are made on folds that lie before the end of the training days, laid out as the
+    test is: trained on one period, judged on a later one, the delay between them. No row of the delay or the test is seen.
+
+    Args:
+        data: rows of the training days and, for validation, of the weeks before them.
+        split: the days.
+        algorithm: what to train.
+        seed: of everything that is drawn.
+        jobs: processor cores.
+
+    Raises:
+        TrainingError: the rows cannot make a model, or the model says the same of every row.
+    """
+    rows = dataset.trained_on(data, split)
+    dataset.check(rows, f"training days {split.train}")
+    seen = data.where(data.days <= dataset.number(split.train.last))
+    pairs = _folds(seen, split)
+    settings, validation, labels, scores = _choose(pairs, algorithm, seed=seed, jobs=jobs)
+    calibration = calibrate(labels, scores)
+    estimator = algorithm.estimator(settings, seed=seed, jobs=jobs).fit(rows.values, rows.labels)
+    found = raw_scores(estimator, rows)
+    if np.ptp(found) == 0:
+        raise TrainingError(f"{algorithm.name} gives every row the score {found[0]:.3g}")
+    return TrainedModel(
+        algorithm=algorithm.name,
+        settings=settings,
+        names=data.names,
+        estimator=estimator,
+        calibration=calibration,
+        threshold=best_threshold(labels, calibration(scores)),
+        validation=validation,
+        importances=_importances(estimator, rows, seed=seed),
+    )
+
+
+def evaluate(model: TrainedModel, data: Dataset, split: Split) -> Evaluation:
+    """Judges a model on the test days, customers who are known to be compromised left out.
+
+    Raises:
+        TrainingError: the test days cannot be judged by, or the model says the same of all their rows.
+    """
+    rows = dataset.judged_on(data, split)
+    dataset.check(rows, f"test days {split.test}")
+    scores = model.scores(rows)
+    if np.ptp(scores) == 0:
+        raise TrainingError(f"{model.algorithm} gives every row of the test the score {scores[0]:.3g}")
+    metrics = measure(rows, scores, model.threshold)
+    return Evaluation(metrics, gates(metrics))
+
+
+def _folds(seen: Dataset, split: Split) -> list[tuple[Dataset, Dataset]]:
+    """Rows to fit and rows to judge by, of each fold that has both classes in both."""
+    since = dataset.first_day(seen)
+    pairs = [
+        (dataset.trained_on(seen, fold), dataset.judged_on(seen, fold))
+        for fold in folds(split.train, split.delay_days, count=FOLDS, since=since)
+    ]
+    good = [pair for pair in pairs if all(0 < part.labels.sum() < len(part) for part in pair)]
+    if not good:
+        raise TrainingError(
+            f"no validation is possible up to {split.train.last}: some part has one class only"
+        )
+    for fitted, judged in good:
+        dataset.check(fitted, "a fold's training rows")
+        dataset.check(judged, "a fold's validation rows")
+    return good
+
+
+def _choose(
+    pairs: Sequence[tuple[Dataset, Dataset]], algorithm: Algorithm, *, seed: int, jobs: int
+) -> tuple[Settings, tuple[float, ...], Numbers, Floats]:
+    """The candidate with the best mean average precision; with it the labels and scores of all its folds."""
+    best: tuple[Settings, tuple[float, ...], Numbers, Floats] | None = None
+    for settings in algorithm.candidates:
+        precisions, labels, scores = [], [], []
+        for fitted, judged in pairs:
+            estimator = algorithm.estimator(settings, seed=seed, jobs=jobs).fit(fitted.values, fitted.labels)
+            found = raw_scores(estimator, judged)
+            precisions.append(float(average_precision_score(judged.labels, found)))
+            labels.append(judged.labels)
+            scores.append(found)
+        if best is None or np.mean(precisions) > np.mean(best[1]):
+            best = settings, tuple(precisions), np.concatenate(labels), np.concatenate(scores)
+    if best is None:
+        raise TrainingError(f"{algorithm.name} has no settings to choose from")
+    return best
+
+
+def _importances(estimator: Any, rows: Dataset, *, seed: int) -> dict[str, float]:
+    """Breiman's permutation importance on a sample of the training rows."""
+    drawn = np.random.default_rng(seed)
+    frauds, others = np.flatnonzero(rows.labels == 1), np.flatnonzero(rows.labels == 0)
+    taken = np.concatenate([frauds, drawn.permutation(others)[:SAMPLE]])
+    values, labels = rows.values[taken].copy(), rows.labels[taken]
+    base = average_precision_score(labels, estimator.predict_proba(values)[:, 1])
+    falls: dict[str, float] = {}
+    for place, name in enumerate(rows.names):
+        kept = values[:, place].copy()
+        values[:, place] = drawn.permutation(kept)
+        falls[name] = float(base - average_precision_score(labels, estimator.predict_proba(values)[:, 1]))
+        values[:, place] = kept
+    return dict(sorted(falls.items(), key=lambda one: -one[1]))

@@ -35,7 +35,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         RunStore(client("s3"), settings.lake_bucket),
         catalog,
         registry.load().tables(),
-        Optimizers(client("glue"), catalog, settings.optimizer_role_arn).of,
+        Optimizers(client("glue"), catalog, settings.optimizer_role_arn, _log().warning).of,
     )
     done = committer.commit(event["runId"], event["table"])
     answer = {"table": done.table, "status": done.status, "rows": done.rows, "snapshot": done.snapshot}

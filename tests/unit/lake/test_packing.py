@@ -60,7 +60,11 @@ def test_every_unit_once_in_bounded_batches(
 def test_thousands_of_objects_of_which_one_tenant_has_a_hundred_times_the_rest() -> None:
     rng = random.Random(5)
     small = [day(f"org_{n:03}", rng.randrange(1, 40_000), objects=12) for n in range(300)]
-    large = day("org_large", 4_000_000, objects=4000)
+    # Of an object with more than 2,000 events there are several rows.
+    rows = [row(f"{n:05}#{part}", f"raw/{n}", 500) for n in range(4000) for part in range(2)]
+    large = packing.tenant_day("org_large", DAY, rows, "lake")
+    assert large is not None
+    assert (large.rows, len(large.objects)) == (4_000_000, 4000)
     packed = packing.pack(packing.fair([large, *small]))
     assert packed.remaining == 0
     of_large = [unit for batch in packed.batches for unit in batch if unit.org == "org_large"]

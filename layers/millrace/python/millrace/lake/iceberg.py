@@ -4,7 +4,7 @@ Imports pyiceberg, so only workers with its layer, the command line and tests im
 """
 
 import os
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -28,6 +28,8 @@ from millrace.lake.layout import database, split
 ORG_COLUMN = "org_id"
 CONNECT_SECONDS = 2
 READ_SECONDS = 30
+# Manifests that are read at once: each is a request of tens of milliseconds.
+READERS = 8
 _EPOCH = date(1970, 1, 1)
 _DUCKDB = {
     "string": "VARCHAR",
@@ -124,7 +126,9 @@ class OpenTable:
         snapshot = self._snapshot(snapshot_id, at)
         if snapshot is None:
             return []
-        return [found for manifest in snapshot.manifests(self.table.io) for found in self._of(manifest)]
+        with ThreadPoolExecutor(READERS) as pool:
+            held = pool.map(self._of, snapshot.manifests(self.table.io))
+            return [found for files in held for found in files]
 
     def _snapshot(self, snapshot_id: int | None, at: datetime | None) -> Snapshot | None:
         if snapshot_id is not None:
@@ -136,17 +140,17 @@ class OpenTable:
             return self.table.snapshot_as_of_timestamp(int(at.timestamp() * 1000))
         return self.table.current_snapshot()
 
-    def _of(self, manifest: ManifestFile) -> Iterator[DataFile]:
+    def _of(self, manifest: ManifestFile) -> list[DataFile]:
         if manifest.content != ManifestContent.DATA:
             if manifest.has_added_files() or manifest.has_existing_files():
                 raise PermanentError(
                     f"{self.name} has delete files, which Millrace does not write and does not read: "
                     "compact the table with the program that made them"
                 )
-            return
+            return []
         spec = self.table.specs()[manifest.partition_spec_id]
-        for entry in manifest.fetch_manifest_entry(self.table.io, discard_deleted=True):
-            yield data_file(self.table, spec, entry.data_file)
+        entries = manifest.fetch_manifest_entry(self.table.io, discard_deleted=True)
+        return [data_file(self.table, spec, entry.data_file) for entry in entries]
 
 
 def catalog(environment: str, bucket: str) -> Catalog:

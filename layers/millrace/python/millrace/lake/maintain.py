@@ -4,6 +4,7 @@ The rows of the last snapshot are the same before and after.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from millrace.core.errors import PermanentError, RetryableError, from_client_error
 from millrace.lake import compaction, optimizers
 from millrace.lake.attempts import until_committed
-from millrace.lake.iceberg import Catalog, OpenTable, SnapshotInfo, open_table
+from millrace.lake.iceberg import READERS, Catalog, OpenTable, SnapshotInfo, open_table
 from millrace.lake.layout import location
 
 # A run that is still going may have written files that no snapshot names yet.
@@ -111,10 +112,10 @@ def _referenced(opened: OpenTable) -> Iterator[str]:
     for snapshot in table.snapshots():
         yield snapshot.manifest_list
         manifests.update(snapshot.manifests(table.io))
-    for manifest in manifests:
-        yield manifest.manifest_path
-        for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True):
-            yield entry.data_file.file_path
+    yield from (manifest.manifest_path for manifest in manifests)
+    with ThreadPoolExecutor(READERS) as pool:
+        for entries in pool.map(lambda manifest: manifest.fetch_manifest_entry(table.io), manifests):
+            yield from (entry.data_file.file_path for entry in entries)
 
 
 def _listed(s3: Any, bucket: str, prefix: str) -> Iterator[tuple[str, datetime]]:

@@ -4,12 +4,12 @@ An optimizer belongs to a table, and tables are made by commits, so a commit mak
 https://docs.aws.amazon.com/glue/latest/dg/table-optimizers.html
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from millrace.core.errors import error_code, from_client_error
+from millrace.core.errors import error_code
 from millrace.lake.iceberg import Catalog, OpenTable
 
 PROPERTY = "millrace.optimizers"
@@ -20,16 +20,19 @@ ORPHAN_DAYS = 3
 class Optimizers:
     """Makes the optimizers of tables that have none."""
 
-    def __init__(self, glue: Any, catalog: Catalog, role_arn: str) -> None:
-        """`role_arn` is the role that Glue works under; empty where there is no optimizer (not on AWS, not in prod)."""
-        self._glue, self._catalog, self._role_arn = glue, catalog, role_arn
+    def __init__(self, glue: Any, catalog: Catalog, role_arn: str, warn: Callable[[str], None]) -> None:
+        """Makes nothing yet.
+
+        Args:
+            glue: the client.
+            catalog: of the environment.
+            role_arn: the role that Glue works under; empty where there is no optimizer (not on AWS, not in prod).
+            warn: told what Glue refused. Rows land without an optimizer, and the next commit asks again.
+        """
+        self._glue, self._catalog, self._role_arn, self._warn = glue, catalog, role_arn, warn
 
     def of(self, opened: OpenTable) -> Mapping[str, str]:
-        """Makes what is missing; the property that remembers it, so that each table is asked for once.
-
-        Raises:
-            MillraceError: Glue did not take one.
-        """
+        """Makes what is missing; the property that remembers it, so that each table is asked for once."""
         if not self._role_arn or opened.properties.get(PROPERTY):
             return {}
         database, table = self._catalog.identifier(opened.name)
@@ -46,7 +49,8 @@ class Optimizers:
                 )
             except (ClientError, BotoCoreError) as error:
                 if error_code(getattr(error, "response", {})) != "AlreadyExistsException":
-                    raise from_client_error(error, f"optimize {opened.name} ({kind})") from error
+                    self._warn(f"no {kind} of {opened.name} by Glue: {error}")
+                    return {}
         return {PROPERTY: "glue"}
 
 

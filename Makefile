@@ -53,8 +53,10 @@ lint: test-environment ## Format, lint, types, contracts
 check: lint synth ## What CI runs: lint, every environment synthesized, every test
 	@$(PYTEST)
 
-bench-fraud: test-environment ## The goals of fraud: rules, decisions, velocity
-	@$(BIN)/python -m bench P8 P10 P11
+bench-fraud: test-environment ## Quality of the fraud models: DATA=FOLDER TRAIN_FROM= TRAIN_TO= DELAY= TEST_FROM= TEST_TO=
+	@$(BIN)/python -m bench.quality $(if $(DATA),--data '$(DATA)') $(if $(TRAIN_FROM),--train-from '$(TRAIN_FROM)') \
+		$(if $(TRAIN_TO),--train-to '$(TRAIN_TO)') $(if $(DELAY),--delay '$(DELAY)') \
+		$(if $(TEST_FROM),--test-from '$(TEST_FROM)') $(if $(TEST_TO),--test-to '$(TEST_TO)')
 
 bench: test-environment ## Measure the goals of speed, each against its peer or floor; WRITE=1 writes bench/RESULTS.md
 	@$(BIN)/python -m bench $(if $(WRITE),--write) $(GOALS)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-# `latest` is the newest value, `since` the seconds since the newest row; the rest is what it is in SQL. Values that are
-# null, NaN or infinite count for nothing.
+# `latest` is what the newest row says (null where it says nothing), `since` the seconds since the newest row; the rest is
+# what it is in SQL, and values that are null, NaN or infinite count for nothing.
 Aggregate = Literal["count", "sum", "mean", "share", "min", "max", "stddev", "latest", "since"]
 Kind = Literal["long", "double", "string"]
 

@@ -19,7 +19,7 @@ from millrace.models.periods import Split, folds
 SEED = 7
 FOLDS = 2
 # Importances are measured on every fraud and this many other rows.
-SAMPLE = 4000
+SAMPLE = 2000
 
 
 @dataclass(frozen=True, slots=True)

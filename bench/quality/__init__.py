@@ -1,0 +1,1 @@
+"""How good the models are, on card transactions that are public."""

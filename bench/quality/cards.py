@@ -1,0 +1,76 @@
+"""Card transactions as the platform's own table, and the rows that a split is made of."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from millrace.features.offline import FeatureStore
+from millrace.features.registry import Views
+from millrace.models import fraud
+from millrace.models.dataset import DAY_US, Dataset, number
+from millrace.models.periods import Split
+from millrace.models.train import FOLDS
+
+# The folder's columns, and what they are in marts.fct_transactions. `fraud_scenario` is how the simulation made a fraud: it is
+# never read.
+COLUMNS = {
+    "transaction_id": "CAST(transaction_id AS VARCHAR) AS transaction_id",
+    "timestamp": "CAST(CAST(timestamp AS TIMESTAMP) AS TIMESTAMPTZ) AS event_time",
+    "customer_id": "CAST(customer_id AS BIGINT) AS user_id",
+    "terminal_id": "CAST(terminal_id AS VARCHAR) AS merchant",
+    "amount": "CAST(amount AS DECIMAL(18, 4)) AS amount",
+    "is_fraud": "CAST(is_fraud AS BOOLEAN) AS is_fraud",
+}
+MEMORY = "2GB"
+
+
+class DataError(Exception):
+    """The folder does not hold what is asked for."""
+
+
+def connect(folder: Path, until: date, temporary: Path) -> duckdb.DuckDBPyConnection:
+    """The transactions of a folder of Parquet files up to and with a day, as `marts.fct_transactions`.
+
+    Raises:
+        DataError: there are no such files, or they have other columns.
+    """
+    if not any(folder.glob("*.parquet")):
+        raise DataError(f"there is no Parquet file in {folder}")
+    connection = duckdb.connect(
+        config={"threads": 2, "memory_limit": MEMORY, "temp_directory": str(temporary)}
+    )
+    files = str(folder / "*.parquet").replace("'", "''")
+    found = connection.sql(f"SELECT * FROM '{files}' LIMIT 0").columns  # noqa: S608  a path, quoted
+    if missing := sorted(set(COLUMNS) - set(found)):
+        raise DataError(f"the files in {folder} have no column {', '.join(missing)}")
+    connection.execute("CREATE SCHEMA marts; CREATE SCHEMA silver")
+    connection.execute(
+        f"CREATE TABLE marts.fct_transactions AS SELECT {', '.join(COLUMNS.values())} FROM '{files}' "  # noqa: S608
+        f"WHERE epoch_us(CAST(timestamp AS TIMESTAMP)) < {(number(until) + 1) * DAY_US} ORDER BY timestamp"
+    )
+    return connection
+
+
+def rows(connection: duckdb.DuckDBPyConnection, split: Split, views: Views) -> Dataset:
+    """The transactions from the first fold of validation to the last day of the test, with every feature.
+
+    Raises:
+        DataError: there is no transaction in the training or the test days.
+    """
+    back = split.train.days * FOLDS + split.delay_days
+    first = split.train.first - timedelta(days=back)
+    asked: pa.Table = connection.execute(
+        "SELECT user_id, merchant, amount, is_fraud, event_time AS event_timestamp FROM marts.fct_transactions "
+        "WHERE epoch_us(event_time) >= ?",
+        [number(first) * DAY_US],
+    ).to_arrow_table()
+    answer = FeatureStore(connection, views).get_historical_features(
+        asked, fraud.features(views), full_feature_names=True
+    )
+    data = fraud.rows(answer, views)
+    for period, what in ((split.train, "training"), (split.test, "test")):
+        if not len(data.within(period)):
+            raise DataError(f"there is no transaction in the {what} days {period}")
+    return data

@@ -112,6 +112,7 @@ class LakeFunctions:
             on=[self._storage.metadata.table.table_arn],
         )
         function.allow("dynamodb:PutItem", on=[self._storage.events.table.table_arn])
+        self._read(function, f"{DEAD_LETTERS}transform_partitions/")
         self._write(function, LINEAGE)
         return function
 

@@ -535,6 +535,29 @@ def test_the_trace_says_in_silver_once_the_object_is_taken_in(
     assert found["detail"]["contract"].startswith("order.created/1.")
 
 
+def test_the_trace_of_an_event_that_could_not_be_typed_does_not_say_in_silver(
+    running: Platform, runs: RunStore, publish: Publish
+) -> None:
+    sound, dead = events.order(), events.order()
+    assert running.post([sound, dead])["status"] == 202
+    running.settle()
+    archived = [trace(running, one["eventId"]) for one in (sound, dead)]
+    day = archived[0]["accepted"]["day"]
+    run = Run()
+    run.day(ACME, day, tuple(one["archived"]["detail"]["object"].split("/", 3)[3] for one in archived))
+    run.silver = [part(ORDERS, ACME, day, 1, dead=1)]
+    run.commit(ORDERS, *run.silver)
+    run.write(runs)
+    running.s3.put_object(
+        Bucket=LAKE,
+        Key=f"dead-letters/transform_partitions/{run.run}/{ACME}/{day}-0-{ORDERS}.ndjson",
+        Body=json.dumps({"event_id": dead["eventId"].upper(), "reason": "x"}) + "\n",
+    )
+    publish(run.run)
+    assert "in_silver" in trace(running, sound["eventId"])
+    assert "in_silver" not in trace(running, dead["eventId"])
+
+
 def trace(running: Platform, event_id: str) -> dict[str, Any]:
     envelope = running.get("/v1/events/{eventId}", eventId=event_id)["body"]
     body = running.get("/v1/events/{eventId}/trace", eventId=event_id)["body"]

@@ -62,6 +62,18 @@ def test_a_failed_tenant_day_is_named_and_stays_pending() -> None:
     assert finished(run) == [ACME]
 
 
+def test_a_failure_that_keeps_a_day_out_of_every_table_is_said_once() -> None:
+    run = landed()
+    run.failures = [Failure("org_globex", DAY, "corrupt object")]
+    run.silver = [one for one in run.silver if one.org == ACME]
+    left = (Failure("org_globex", DAY, "failed: corrupt object"),)
+    for table in (ORDERS, TRANSACTIONS):
+        kept = tuple(one for one in run.silver if one.table == table)
+        run.commits[table] = replace(run.commits[table], landed=kept, left_out=left)
+    assert [one["error"] for one in outcome(run).failures] == ["corrupt object"]
+    assert finished(run) == [ACME]
+
+
 def test_what_a_check_blocked_stays_pending_for_its_tenant_only() -> None:
     run = landed()
     run.commits[ORDERS] = replace(

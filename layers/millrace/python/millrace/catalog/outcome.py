@@ -140,8 +140,14 @@ class Outcome:
         for table in self.parts:
             if table not in self.models and table not in self.commits:
                 yield _said("commit", table, None, None, "was not committed")
+        told = [*self._silver_failures(), *self._model_failures()]
         for table, commit in sorted(self.commits.items()):
-            yield from _each("commit", table, commit.left_out)
+            # What a worker could not make is left out of each of its tables: its own reason says it once.
+            of = table if table in self.models else None
+            known = {(one["org"], one["day"]) for one in told if one["table"] == of}
+            yield from _each(
+                "commit", table, [one for one in commit.left_out if (one.org, one.day) not in known]
+            )
             if commit.status not in LANDED and not commit.left_out:
                 yield _said("commit", table, None, None, commit.status)
 

@@ -16,6 +16,7 @@ from millrace import __version__
 from millrace.catalog import edges as lineage
 from millrace.catalog import findings, openlineage
 from millrace.catalog.check_events import CheckEvents
+from millrace.catalog.dead import DeadRows
 from millrace.catalog.edges import RAW, Edges
 from millrace.catalog.landed import Landed
 from millrace.catalog.openlineage import Job, Place
@@ -144,11 +145,13 @@ class Publisher:
 
     def _receipts(self, outcome: Outcome) -> None:
         objects = {(day.org, day.day): [part.key for part in day.objects] for day in outcome.plan.partitions}
+        dead = DeadRows(self._stores.s3, self._stores.place.bucket, outcome)
         tables, items = self._registry.tables(), []
         for table, commit in outcome.commits.items():
             if table in outcome.models:
                 continue
-            for org, day in sorted({(part.org, part.day or "") for part in outcome.landed(table)}):
+            parts = outcome.landed(table)
+            for org, day in sorted({(part.org, part.day or "") for part in parts}):
                 receipt = silver.SilverReceipt(
                     org=org,
                     day=day,
@@ -159,6 +162,7 @@ class Publisher:
                     contract=tables[table].contract if table in tables else "",
                     version=__version__,
                     objects=objects.get((org, day), []),
+                    dead=dead.ids(table, org, day, parts),
                 )
                 items += silver.to_items(receipt)
         write_all(self._stores.dynamodb, self._stores.metadata_table, items)

@@ -18,8 +18,9 @@ from millrace.eventstore.receipts import KEPT_DAYS, Item, partition
 
 KIND = "silver"
 BYTES = 8
-# 8 bytes each stay below the 400 KB of a row.
-OBJECTS_PER_ROW = 40_000
+# 8 bytes each, both together stay below the 400 KB of a row.
+OBJECTS_PER_ROW = 25_000
+DEAD_PER_ROW = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class SilverReceipt:
         contract: in force then, such as `order.created/1.2.0`.
         version: of the platform's code.
         objects: keys of the raw objects that the run planned, in the lake's bucket.
+        dead: ids of the events of these that are no rows of the table, because they could not be typed; the first
+            `DEAD_PER_ROW` are kept.
     """
 
     org: str
@@ -47,6 +50,7 @@ class SilverReceipt:
     contract: str
     version: str
     objects: Sequence[str]
+    dead: Sequence[str] = ()
 
 
 def fold(key: str) -> bytes:
@@ -71,14 +75,18 @@ def to_items(receipt: SilverReceipt) -> list[Item]:
             "objects": {"B": b"".join(hashes[start : start + OBJECTS_PER_ROW])},
             "expiresAt": {"N": str(expires_at)},
         }
+        if receipt.dead:
+            item["dead"] = {"B": b"".join(fold(one.lower()) for one in receipt.dead[:DEAD_PER_ROW])}
         if receipt.snapshot is not None:
             item["snapshot"] = {"N": str(receipt.snapshot)}
         items.append(item)
     return items
 
 
-def find(dynamodb: Any, table: str, org: str, day: str, silver: str, key: str) -> Item | None:
-    """The receipt by which an object is in a silver table; None if no run has taken it in.
+def find(
+    dynamodb: Any, table: str, org: str, day: str, silver: str, key: str, event_id: str = ""
+) -> Item | None:
+    """The receipt by which an object, and an event in it, is in a silver table; None if no run has taken it in.
 
     Args:
         dynamodb: the client.
@@ -87,6 +95,7 @@ def find(dynamodb: Any, table: str, org: str, day: str, silver: str, key: str) -
         day: UTC day of the event.
         silver: full name of the silver table.
         key: of the raw object.
+        event_id: of the event; without it, the object alone is asked for.
 
     Raises:
         MillraceError: the table did not answer.
@@ -104,11 +113,16 @@ def find(dynamodb: Any, table: str, org: str, day: str, silver: str, key: str) -
         if item is None:
             return None
         objects = bytes(item["objects"]["B"])
-        if any(objects[at : at + BYTES] == wanted for at in range(0, len(objects), BYTES)):
-            return item
+        if _holds(objects, wanted):
+            dead = bytes(item["dead"]["B"]) if "dead" in item else b""
+            return None if _holds(dead, fold(event_id.lower())) else item
         if len(objects) < OBJECTS_PER_ROW * BYTES:
             return None
         number += 1
+
+
+def _holds(hashes: bytes, wanted: bytes) -> bool:
+    return any(hashes[at : at + BYTES] == wanted for at in range(0, len(hashes), BYTES))
 
 
 def _name(table: str, number: int) -> str:

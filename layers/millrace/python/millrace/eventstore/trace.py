@@ -78,7 +78,7 @@ class Tracer:
         if key is None:
             return []
         table = f"silver.{columns.table(contract)}"
-        item = silver.find(self._dynamodb, self._table, event.org, event.day, table, key)
+        item = silver.find(self._dynamodb, self._table, event.org, event.day, table, key, event.event_id)
         if item is None:
             return []
         detail = {

@@ -141,9 +141,9 @@ def _faults(contract: Contract, fields: dict[str, _Field] | None = None) -> Iter
     """Conditions, never null, that a row which cannot be typed meets one of; each with its reason."""
     known = fields if fields is not None else dict(_fields(contract))
     # First, because of what is of another kind nothing came: it would be called absent.
-    for field in known.values():
-        for gate in _suspicious(field.ref, field.schema):
-            yield _wrong_kind(field, gate), f"{_column_name(field)}: no {json_type(field.schema)}"
+    for one in known.values():
+        for gate in _suspicious(one.ref, one.schema):
+            yield _wrong_kind(one, gate), f"{_column_name(one)}: no {json_type(one.schema)}"
     for column in columns.columns(contract):
         field = known.get(column.pointer or "")
         if field is None:

@@ -19,6 +19,7 @@ from millrace.lake.raw_rows import BadRowsError, Group, RawRows
 from millrace.lake.run_store import RunStore
 from millrace.quality.checks import checks_of
 from millrace.quality.measure import measure
+from millrace.quality.result import CheckResult
 
 if TYPE_CHECKING:
     import duckdb
@@ -122,8 +123,7 @@ class Transform:
             # Only now: that there are any is rare, and to look for them reads everything once more.
             letters = f"SELECT {_LETTER} FROM ({silver.dead(contract, source)})"  # noqa: S608
             self._bury(connection, letters, run, unit, table, dead)
-        checks = checks_of(silver_table(contract)) if rows else ()
-        found = measure(connection, f"read_parquet({text(self._place(file))})", checks)
+        found = self._checked(connection, contract, file) if rows else ()
         return Part(
             table=table,
             org=unit.org,
@@ -134,8 +134,15 @@ class Transform:
             duplicates=duplicates,
             dead=dead,
             size=size if rows else 0,
-            checks=tuple(found),
+            checks=found,
         )
+
+    def _checked(
+        self, connection: "duckdb.DuckDBPyConnection", contract: Contract, file: str
+    ) -> tuple[CheckResult, ...]:
+        """The checks on the rows as they were written, not as they were meant."""
+        written = f"read_parquet({text(self._place(file))})"
+        return tuple(measure(connection, written, checks_of(silver_table(contract))))
 
     def _unread(
         self, run: str, unit: Unit, connection: "duckdb.DuckDBPyConnection", rows: RawRows, group: Group

@@ -1,5 +1,7 @@
 """`millrace contracts`: the data contracts of this checkout."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +15,7 @@ from cli.revisions import default_base, schemas_at
 
 if TYPE_CHECKING:
     from millrace.contracts.contract import Contract
+    from millrace.contracts.table_contracts import TableContract
 
 app = typer.Typer(no_args_is_help=True, help="The data contracts of this checkout.")
 
@@ -20,11 +23,15 @@ app = typer.Typer(no_args_is_help=True, help="The data contracts of this checkou
 @app.command()
 def lint(as_json: Json = False) -> None:
     """Compile every contract below schemas/ and name each fault with its file and pointer."""
-    contracts = _compiled(checkout().root / "schemas", as_json=as_json)
+    root = checkout().root
+    contracts = _compiled(root / "schemas", as_json=as_json)
+    tables = _tables(root / "schemas", as_json=as_json)
+    _checks(tables, as_json=as_json)
+    count = len(contracts) + len(tables)
     if as_json:
-        print_json({"contracts": len(contracts), "breaking": []})
+        print_json({"contracts": count, "breaking": []})
     else:
-        out.print(f"{len(contracts)} contracts compile")
+        out.print(f"{count} contracts compile: {len(contracts)} of events, {len(tables)} of tables")
 
 
 @app.command()
@@ -38,16 +45,20 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Refuse what would break those who send or read events: a change inside a major that takes something away."""
+    from millrace.contracts import table_diff
     from millrace.contracts.diff import gate
 
     root = checkout().root
     revision = base or default_base(root)
     contracts = _compiled(root / "schemas", as_json=as_json)
+    tables = _tables(root / "schemas", as_json=as_json)
+    count, where = len(contracts) + len(tables), f" of {revision}"
     with schemas_at(root, revision) as folder:
-        before = _compiled(folder, as_json=as_json, where=f" of {revision}") if folder is not None else []
-    breaking = gate(before, contracts)
+        before = _compiled(folder, as_json=as_json, where=where) if folder is not None else []
+        tables_before = _tables(folder, as_json=as_json, where=where) if folder is not None else []
+    breaking = [*gate(before, contracts), *table_diff.gate(tables_before, tables)]
     if as_json:
-        print_json({"contracts": len(contracts), "breaking": [reason.to_json() for reason in breaking]})
+        print_json({"contracts": count, "breaking": [reason.to_json() for reason in breaking]})
     elif breaking:
         shown = table("contract", "where", "kind", "why", title=f"Breaking since {revision}")
         for reason in breaking:
@@ -55,7 +66,7 @@ def diff(
         out.print(shown)
         out.print("A change that breaks is a new major: a file v<major + 1>.yaml beside the old one.")
     else:
-        out.print(f"{len(contracts)} contracts, nothing broken since {revision}")
+        out.print(f"{count} contracts, nothing broken since {revision}")
     if breaking:
         raise typer.Exit(1)
 
@@ -115,10 +126,40 @@ def dictionaries(
 
 def _compiled(schemas: Path, *, as_json: bool, where: str = "") -> "list[Contract]":
     from millrace.contracts.compile import compile_contracts
+
+    with _told(as_json=as_json, where=where):
+        return compile_contracts(schemas)
+
+
+def _tables(schemas: Path, *, as_json: bool, where: str = "") -> "list[TableContract]":
+    from millrace.contracts.table_contracts import compile_tables
+
+    with _told(as_json=as_json, where=where):
+        return compile_tables(schemas)
+
+
+def _checks(tables: "list[TableContract]", *, as_json: bool) -> None:
+    """Every check that an author wrote is of a kind that is understood."""
+    from millrace.contracts.errors import ContractError, Problem
+    from millrace.quality.checks import checks_of
+
+    problems = []
+    for contract in tables:
+        try:
+            checks_of(contract.table)
+        except (ValueError, KeyError) as error:
+            problems.append(Problem(contract.name, "/schema/0/quality", str(error)))
+    with _told(as_json=as_json):
+        if problems:
+            raise ContractError(problems)
+
+
+@contextmanager
+def _told(*, as_json: bool, where: str = "") -> Iterator[None]:
     from millrace.contracts.errors import ContractError
 
     try:
-        return compile_contracts(schemas)
+        yield
     except ContractError as error:
         sentence = f"the contracts{where} do not compile"
         if not as_json:

@@ -73,8 +73,31 @@ def test_a_new_field_and_a_new_type_are_welcome(repository: Path) -> None:
     new.write_text(new.read_text().replace("order.created", "order.shipped"))
     assert run("diff") == (
         0,
-        {"contracts": len(list(repository.glob("schemas/events/*/*/v*.yaml"))), "breaking": []},
+        {
+            "contracts": len(list(repository.glob("schemas/events/*/*/v*.yaml")))
+            + len(list(repository.glob("schemas/tables/*/*.yaml"))),
+            "breaking": [],
+        },
     )
+
+
+def test_a_column_that_goes_from_a_table_is_refused(repository: Path) -> None:
+    table = repository / "schemas/tables/marts/revenue_by_day.yaml"
+    lines = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(line for line in lines if "name: order_count" not in line))
+    code, said = run("diff")
+    assert code == 1
+    assert [(one["contract"], one["pointer"], one["kind"]) for one in said["breaking"]] == [
+        ("marts.revenue_by_day", "/order_count", "removed")
+    ]
+
+
+def test_a_check_of_a_table_that_is_of_no_known_kind_is_named(repository: Path) -> None:
+    table = repository / "schemas/tables/marts/revenue_by_day.yaml"
+    table.write_text(table.read_text().replace("metric: duplicateValues", "metric: roundValues"))
+    code, said = run("lint")
+    assert code == 1
+    assert "roundValues" in str(said)
 
 
 def test_a_removed_type_is_refused(repository: Path) -> None:

@@ -33,6 +33,7 @@ def to_json(table: LakeTable) -> dict[str, Any]:
         "owner": table.owner,
         "quality": list(table.quality),
         "freshnessHours": table.freshness_hours,
+        "contract": table.contract,
     }
 
 
@@ -50,7 +51,7 @@ def from_json(document: dict[str, Any]) -> LakeTable:
         owner=document["owner"],
         quality=tuple(document["quality"]),
         freshness_hours=None if hours is None else (hours[0], hours[1]),
-        contract=f"{document['layer']}.{document['name']}/{document.get('version', '')}",
+        contract=document["contract"],
     )
 
 

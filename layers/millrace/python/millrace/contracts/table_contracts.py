@@ -82,10 +82,7 @@ def write_tables(schemas_dir: Path, out_dir: Path) -> None:
     Raises:
         ContractError: with every problem of every file.
     """
-    document = [
-        {"version": contract.version, **table_bundle.to_json(contract.table)}
-        for contract in compile_tables(schemas_dir)
-    ]
+    document = [table_bundle.to_json(contract.table) for contract in compile_tables(schemas_dir)]
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
     (out_dir / table_bundle.FILE).write_text(text, encoding="utf-8")
 
@@ -121,6 +118,7 @@ def compile_table(document: Any, name: str) -> TableContract:
         owner=_owner(document, report),
         quality=_quality(document),
         freshness_hours=_freshness(document, report),
+        contract=f"{document['id']}/{document['version']}",
     )
     if problems:
         raise ContractError(problems)

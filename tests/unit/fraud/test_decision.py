@@ -10,7 +10,7 @@ import pytest
 from millrace.core import clock
 from millrace.fraud import derive, profile, velocity
 from millrace.fraud.compile import compile_file
-from millrace.fraud.decision import Inputs, canonical, decide, moment_of, pack, unpack
+from millrace.fraud.decision import Inputs, canonical, decide, moment_of, pack, unpack, user_of
 from millrace.fraud.rules import RuleSet
 
 RULES = RuleSet(compile_file(Path(__file__).parents[3] / "schemas/fraud/rules.yaml")["default"])
@@ -138,3 +138,7 @@ def test_a_profile_counts_no_delivery_twice_and_not_the_transaction_itself() -> 
         "new_country": True,
     }
     assert profile.features({}, {}, {}, at, b"")["mean_amount_30d"] is None
+
+
+def test_one_user_in_two_spellings_has_one_set_of_counts() -> None:
+    assert user_of({"user_id": 42}) == user_of({"user_id": 42.0}) == "42"

@@ -19,7 +19,7 @@ from millrace.core.errors import RetryableError
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import StoredEvent, from_item
 from millrace.fraud.assess import assess
-from millrace.fraud.decision import CONSUMER, EVENT_TYPE, SOURCE_TYPE, moment_of
+from millrace.fraud.decision import CONSUMER, EVENT_TYPE, SOURCE_TYPE, moment_of, user_of
 from millrace.fraud.rulebook import Rulebook
 from millrace.fraud.store import FeatureStore, User
 from millrace.fraud.user import Transaction, UserSets, additions, stale
@@ -106,7 +106,7 @@ class Scorer:
             org, event_id, happened_at = event.org, event.event_id, event.happened_at
             payload = event.envelope["data"]["payload"]
             transaction = Transaction.of(event_id, moment_of(payload) or happened_at, payload)
-            user = org, str(payload["user_id"])
+            user = org, user_of(payload)
             found[(org, event_id.lower())] = _Case(event, happened_at, user, transaction)
         return list(found.values())
 

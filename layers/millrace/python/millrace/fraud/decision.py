@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from millrace.contracts import pointers
 from millrace.fraud.rules import Facts, RuleSet, Verdict, facts_of
 from millrace.fraud.velocity import HASH_BYTES
 
@@ -93,6 +94,11 @@ def decide(inputs: Inputs, rules: RuleSet) -> Decision:
     features["missing"] = _missing(facts, inputs.payload) if None in facts else []
     fallback = WITHOUT_VELOCITY if inputs.counted is None else None
     return Decision(inputs, rules.judge(facts), features, rules, fallback)
+
+
+def user_of(payload: Mapping[str, Any]) -> str:
+    """Whose transaction it is, as the envelope's `userId` says it: `42` and `42.0` are one user, with one set of counts."""
+    return pointers.as_text(payload["user_id"]) or ""
 
 
 def moment_of(payload: Mapping[str, Any]) -> datetime | None:

@@ -8,7 +8,7 @@ from typing import Any
 from millrace.core import clock
 from millrace.core.errors import RetryableError
 from millrace.fraud.assess import assess
-from millrace.fraud.decision import moment_of
+from millrace.fraud.decision import moment_of, user_of
 from millrace.fraud.rulebook import Rulebook
 from millrace.fraud.store import FeatureStore, User
 from millrace.fraud.user import Transaction, UserSets, additions
@@ -27,7 +27,7 @@ class Predictor:
     def predict(self, org: str, payloads: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """One decision a payload, each as if it were the only one. The payloads keep their contract."""
         started = time.monotonic()
-        users: list[User] = [(org, str(payload["user_id"])) for payload in payloads]
+        users: list[User] = [(org, user_of(payload)) for payload in payloads]
         sets = self._sets(users)
         return [
             self._decide(org, payload, sets.get(user), started)

@@ -75,6 +75,12 @@ class LakeFunctions:
         for prefix in (PROCESSED, CURATED):
             self._read(function, prefix)
             self._write(function, prefix)
+            function.allow_prefix(
+                "s3:DeleteObject",
+                bucket=self._storage.lake,
+                prefix=prefix,
+                reason="A commit that another came before takes its manifests away, and only so many versions of a table's metadata are kept.",
+            )
         function.allow_tables(*WRITES_TABLES, databases=self._databases, reason=TABLES_REASON)
         return function
 

@@ -47,7 +47,7 @@ RIGHTS = {
     "plan_backfill": RUN_DOCUMENTS,
     "plan_run": RUN_DOCUMENTS | READS_TABLES | {"dynamodb:Query"},
     "transform_partitions": RUN_DOCUMENTS,
-    "commit_table": RUN_DOCUMENTS | WRITES_TABLES,
+    "commit_table": RUN_DOCUMENTS | WRITES_TABLES | {"s3:DeleteObject"},
     "prepare_model": RUN_DOCUMENTS | READS_TABLES,
     "run_model": RUN_DOCUMENTS,
     "publish_run": RUN_DOCUMENTS

@@ -1,9 +1,15 @@
-"""The lake as DuckDB sees it: views over the Parquet of the bucket, without a download of anything."""
+"""The lake as DuckDB sees it: views over the Parquet of the bucket, without a download of anything.
 
+`raw` is what the archive wrote; the other layers are Iceberg tables, of which only those that a statement names are
+opened, each at the snapshot that it asks for.
+"""
+
+import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cli.errors import NoPlatformError, RefusedError, UsageError
+from cli.table_names import Reference, no_such_table, rewrite
 from cli.target import LOCAL_REGION, Target
 from millrace.core.errors import PermanentError
 from millrace.lake import duck
@@ -11,19 +17,24 @@ from millrace.lake import duck
 if TYPE_CHECKING:
     import duckdb
 
+    from millrace.lake.iceberg import Catalog, OpenTable
+
 PARTITIONS = ("org", "category", "year", "month", "day")
+RAW_EVENTS = "raw.events"
+SNAPSHOTS = "lake.snapshots"
 
 
 def rows(target: Target, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Runs one statement; the names of the columns, and the rows.
 
     Raises:
-        UsageError: the statement is wrong.
+        UsageError: the statement is wrong, or names a table or a snapshot that is not there.
         RefusedError: the lake cannot be read.
         NoPlatformError: there is no lake.
     """
     import duckdb
 
+    text, references = rewrite(sql)
     connection = duckdb.connect(
         config={
             "autoinstall_known_extensions": "false",
@@ -32,10 +43,16 @@ def rows(target: Target, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     )
     try:
         _connect(connection, target)
-        _raw_events(connection, target.output("LakeBucket"))
-        if len(duckdb.extract_statements(sql)) != 1:
+        connection.execute("CREATE SCHEMA raw")
+        missing = _open(connection, target, references)
+        if len(duckdb.extract_statements(text)) != 1:
             raise UsageError("query takes one statement")
-        cursor = connection.execute(sql)
+        try:
+            cursor = connection.execute(text)
+        except duckdb.CatalogException as error:
+            if not missing:
+                raise
+            raise no_such_table(missing[0], lambda: tables(target)) from error
         found = cursor.fetchall()
         return [column[0] for column in cursor.description or []], found
     except (duckdb.HTTPException, duckdb.IOException) as error:
@@ -44,6 +61,99 @@ def rows(target: Target, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         raise UsageError(_first_line(error)) from error
     finally:
         connection.close()
+
+
+def tables(target: Target) -> list[str]:
+    """Every table that can be queried."""
+    from millrace.lake.glue_tables import locations
+
+    return [RAW_EVENTS, *sorted(locations(target.client("glue"), target.env)), SNAPSHOTS]
+
+
+def _open(connection: "duckdb.DuckDBPyConnection", target: Target, references: list[Reference]) -> list[str]:
+    """A view for each table that is named; those that are not there."""
+    missing: list[str] = []
+    lake: Catalog | None = None
+    for reference in references:
+        if reference.table == RAW_EVENTS:
+            if reference.moment is not None:
+                raise UsageError("raw.events has no snapshots: it only grows; choose by received_at")
+            _raw_events(connection, target.output("LakeBucket"))
+            continue
+        lake = lake or _catalog(target)
+        if reference.table == SNAPSHOTS:
+            _snapshots(connection, target, lake)
+        elif not _view(connection, lake, reference):
+            if reference.moment is not None:
+                raise no_such_table(reference.table, lambda: tables(target))
+            missing.append(reference.table)
+    return missing
+
+
+def _catalog(target: Target) -> "Catalog":
+    from millrace.lake.iceberg import catalog
+
+    if target.env == "local":
+        # pyiceberg and pyarrow take these from the environment; this process talks to no other AWS.
+        os.environ |= {
+            "AWS_ENDPOINT_URL": str(target.endpoint),
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": LOCAL_REGION,
+            "AWS_DEFAULT_REGION": LOCAL_REGION,
+        }
+        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3"):
+            os.environ.pop(name, None)
+    return catalog(target.env, target.output("LakeBucket"))
+
+
+def _view(connection: "duckdb.DuckDBPyConnection", lake: "Catalog", reference: Reference) -> bool:
+    from millrace.lake.iceberg import open_table
+
+    try:
+        table = open_table(lake, reference.table)
+    except PermanentError:
+        # `lake.x` is no table's name.
+        return False
+    if table is None:
+        return False
+    moment = reference.moment
+    if moment is not None:
+        _must_reach_back(table, reference)
+    try:
+        found = table.files(snapshot_id=moment.snapshot if moment else None, at=moment.at if moment else None)
+    except PermanentError as error:
+        raise UsageError(f"{error}; lake.snapshots has those there are") from error
+    duck.create_view(connection, reference.view, table.columns, [file.path for file in found])
+    return True
+
+
+def _must_reach_back(table: "OpenTable", reference: Reference) -> None:
+    moment, known = reference.moment, table.snapshots()
+    if moment is None or moment.at is None:
+        return
+    if not known or known[0].at > moment.at:
+        first = f"the first is of {known[0].at.isoformat()}" if known else "it has none"
+        raise UsageError(f"{reference.table} has no snapshot before {moment.at.isoformat()}: {first}")
+
+
+def _snapshots(connection: "duckdb.DuckDBPyConnection", target: Target, lake: "Catalog") -> None:
+    from millrace.lake.glue_tables import locations
+    from millrace.lake.iceberg import open_table
+
+    connection.execute("CREATE SCHEMA IF NOT EXISTS lake")
+    connection.execute(
+        'CREATE TABLE lake.snapshots ("table" VARCHAR, snapshot BIGINT, committed_at TIMESTAMPTZ, operation VARCHAR, '
+        "run VARCHAR, rows BIGINT)"
+    )
+    for name in sorted(locations(target.client("glue"), target.env)):
+        table = open_table(lake, name)
+        for one in table.snapshots() if table is not None else ():
+            rows_then = one.properties.get("total-records")
+            connection.execute(
+                "INSERT INTO lake.snapshots VALUES (?, ?, ?, ?, ?, ?)",
+                [name, one.id, one.at, one.operation, one.properties.get("millrace.run"), rows_then],
+            )
 
 
 def _first_line(error: Exception) -> str:
@@ -91,7 +201,6 @@ def _credentials(target: Target) -> dict[str, str]:
 
 def _raw_events(connection: "duckdb.DuckDBPyConnection", bucket: str) -> None:
     pattern = f"s3://{bucket}/raw/events/**/*.parquet"
-    connection.execute("CREATE SCHEMA raw")
     found = connection.execute(f"SELECT count(*) FROM glob({_quoted(pattern)})").fetchone()  # noqa: S608
     if found is not None and found[0]:
         # Partitions as text: 01 is a month, and an org that looks like a number is still a name.

@@ -1,5 +1,6 @@
 """`millrace up`: from a checkout to a running platform with events in it."""
 
+import os
 from datetime import UTC, datetime
 from typing import Any
 
@@ -47,7 +48,7 @@ def bring_up(places: Places, *, demo_events: bool = True) -> dict[str, Any]:
         target = Target("local", outputs["ApiUrl"], outputs, keys)
         # Written last: whoever finds it finds a platform that is ready.
         places.outputs.write_bytes(orjson.dumps(outputs, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
-        step.note = f"{places.keys.relative_to(places.root)}"
+        step.note = os.path.relpath(places.keys, places.root)
     events = _send(places, target, steps) if demo_events else []
     return {
         "env": "local",

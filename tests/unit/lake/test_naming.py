@@ -90,7 +90,9 @@ def test_attempts_go_up_for_each_interval() -> None:
     [
         ("hourly_etl-20261121T10-1", "20261121T10", True),
         ("hourly_etl-20261121T09-3", "20261121T10", True),
-        ("hourly_etl-20261121-1", "20261121T10", False),
+        ("hourly_etl-20261121-1", "20261121T10", True),
+        ("hourly_etl-20261121T10-1", "20261121", False),
+        ("hourly_etl-20261120-1", "20261121", True),
         ("hourly_etl-20261101_20261102-1", "20261121T10", False),
         ("hourly_etl-20261101_20261102-1", "20261101_20261102", True),
         ("hourly_etl-20261101_20261102-1", "20261101_20261103", False),

@@ -108,16 +108,25 @@ def next_attempt(names: Iterable[str], prefix: str) -> int:
 def in_the_way(running: Iterable[str], wanted: ExecutionName) -> str | None:
     """The running execution that an execution of this interval must not run beside, if there is one.
 
-    That is one of the same interval, and for runs over what is new any other of the same kind: the next hour's takes
-    the same tenant-days as long as this hour's has not ended.
+    That is one of the same interval; and as runs over what is new all take the same tenant-days, an hour's does not run
+    beside any other of them. One that refreshes the day's models waits for its like only: skipped, it would not come
+    again before tomorrow.
     """
+    kind = _kind(wanted.interval)
     for text in running:
         name = parse(text)
         if name is None or name.machine != wanted.machine:
             continue
-        if name.interval == wanted.interval or _kind(name.interval) == _kind(wanted.interval) != "days":
+        other = _kind(name.interval)
+        if name.interval == wanted.interval or (kind != "days" and other in ("day", kind)):
             return text
     return None
+
+
+def takes_what_is_new(text: str) -> bool:
+    """Whether an execution of that name takes in what is new, and not chosen days."""
+    name = parse(text)
+    return name is not None and name.machine == "hourly_etl" and _kind(name.interval) != "days"
 
 
 def _kind(text: str) -> Literal["hour", "day", "days"]:

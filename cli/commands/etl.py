@@ -1,0 +1,107 @@
+"""`millrace etl`: a run of the lakehouse now, over what is new or over an interval of days."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from cli.errors import RefusedError, UsageError
+from cli.options import Env, Json
+from cli.output import complain, err, out, print_json, table
+from cli.runs import document, run
+from cli.target import find_target
+
+# A longer interval is a backfill: one run a day, resumable, and one over the models.
+DAYS_AT_ONCE = 7
+WAIT_MINUTES = 60.0
+SHOWN = 20
+
+
+def etl(
+    first: Annotated[
+        str | None,
+        typer.Option(
+            "--from", help="First UTC day, such as 2026-11-01 (default: what is new since the last run)."
+        ),
+    ] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last UTC day, included.")] = None,
+    minutes: Annotated[
+        float, typer.Option("--wait", min=0.1, help="Minutes to wait for the run.")
+    ] = WAIT_MINUTES,
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Bring what is new, or days from --from to --to, into silver, gold, marts and ml_features."""
+    target = find_target(env)
+    backfill, given = what(first, last)
+    with err.status("starting …") as shown:
+        run_id, status, cause = run(
+            target,
+            "backfill" if backfill else "hourly_etl",
+            given,
+            seconds=minutes * 60,
+            say=lambda step: shown.update(f"{escape(step)} …"),
+        )
+    done = document(target, run_id)
+    if done is None:
+        raise RefusedError(cause or f"{run_id} ended {status} and says nothing of its tables")
+    if as_json:
+        print_json(done)
+    else:
+        show(done)
+    if status != "SUCCEEDED":
+        for sentence in missing(done, cause):
+            complain(sentence)
+        raise RefusedError("" if as_json else f"{run_id} is not complete")
+
+
+def what(first: str | None, last: str | None) -> tuple[bool, dict[str, Any]]:
+    """Whether it is a backfill, and the machine's input.
+
+    Raises:
+        UsageError: the interval is none.
+    """
+    from millrace.core.errors import PermanentError
+    from millrace.lake.naming import days_of
+
+    refresh = {"refresh": ["hourly", "daily"]}
+    if first is None and last is None:
+        return False, refresh
+    if first is None or last is None:
+        raise UsageError("--from and --to go together")
+    try:
+        start, end = days_of(first, last)
+    except PermanentError as error:
+        raise UsageError(str(error)) from error
+    interval = {"from": f"{start}", "to": f"{end}"}
+    if (end - start).days >= DAYS_AT_ONCE:
+        return True, interval
+    return False, {**interval, **refresh}
+
+
+def missing(done: dict[str, Any], cause: str) -> list[str]:
+    """What did not land, a sentence each; of many the first ones."""
+    found = []
+    for failure in done.get("failures", [])[:SHOWN]:
+        where = " ".join(str(failure[name]) for name in ("table", "org", "day") if failure.get(name))
+        found.append(f"{where}: {failure.get('error') or failure.get('reason') or 'did not land'}")
+    more = len(done.get("failures", [])) - SHOWN
+    return [*found, *([f"and {more} more"] if more > 0 else [])] or [cause]
+
+
+def show(done: dict[str, Any]) -> None:
+    """The tables, and the checks that are not passing."""
+    tables = table("table", "rows", "snapshot", title=f"Run {done['runId']}")
+    for one in done["tables"]:
+        tables.add_row(one["table"], str(one["rows"]), str(one["snapshot"] or "–"))
+    if done["tables"]:
+        out.print(tables)
+    else:
+        out.print(f"Run {done['runId']}: nothing was new.", markup=False)
+    bad = [check for check in done["checks"] if check["status"] not in ("pass", "skip")]
+    if bad:
+        checks = table("table", "check", "status", title="Checks that do not pass")
+        for check in bad:
+            checks.add_row(check["table"], check["check"], check["status"])
+        out.print(checks)
+    out.print(f"{len(done['checks']) - len(bad)} of {len(done['checks'])} checks pass")

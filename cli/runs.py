@@ -1,0 +1,136 @@
+"""Runs of the lakehouse, as a command starts them, waits for them and reads what they did."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from cli.errors import RefusedError
+from cli.target import Target
+
+if TYPE_CHECKING:
+    from millrace.lake.documents import Summary
+    from millrace.lake.naming import Machine
+    from millrace.lake.starts import Started
+
+POLL_SECONDS = 0.5
+OUTPUTS = {"hourly_etl": "HourlyEtlMachine", "backfill": "BackfillMachine"}
+
+Say = Callable[[str], None]
+
+
+def run(
+    target: Target, machine: "Machine", given: Mapping[str, Any], *, seconds: float, say: Say
+) -> tuple[str, str, str]:
+    """Starts a machine and waits for its end; a run that is in its way is waited for first.
+
+    Args:
+        target: the platform.
+        machine: which machine.
+        given: its input.
+        seconds: how long to wait, for both.
+        say: told what is under way.
+
+    Returns:
+        The run's name, its status and, if it failed, the cause that it gave.
+
+    Raises:
+        RefusedError: it took longer; it goes on without this command.
+    """
+    states, arn = target.client("stepfunctions"), target.output(OUTPUTS[machine])
+    end = time.monotonic() + seconds
+    while True:
+        started = _start(states, arn, machine, given)
+        if started.started:
+            break
+        _await(states, started, end, "waiting for ", say)
+    ended = _await(states, started, end, "", say)
+    return started.run_id, str(ended["status"]), str(ended.get("cause") or ended.get("error") or "")
+
+
+def _start(states: Any, arn: str, machine: "Machine", given: Mapping[str, Any]) -> "Started":
+    from millrace.lake.naming import takes_what_is_new
+    from millrace.lake.starts import Started, execution_arn, running, start
+
+    if "from" not in given:
+        # This one makes the models of the hour and of the day: it waits for either kind of run over what is new.
+        for name in running(states, arn):
+            if takes_what_is_new(name):
+                return Started(False, name, execution_arn(arn, name))
+    return start(states, arn, machine, given, datetime.now(UTC))
+
+
+def _await(states: Any, started: "Started", end: float, why: str, say: Say) -> dict[str, Any]:
+    while True:
+        found: dict[str, Any] = states.describe_execution(executionArn=started.arn)
+        if found["status"] != "RUNNING":
+            return found
+        if time.monotonic() > end:
+            raise RefusedError(
+                f"{started.run_id} is still running and goes on without this command; "
+                "its tables change one after the other. Wait longer with --wait, or look again later"
+            )
+        say(f"{why}{started.run_id}: {_step(states, started.arn)}")
+        time.sleep(POLL_SECONDS)
+
+
+def _step(states: Any, arn: str) -> str:
+    """The state that was entered last, and for which table."""
+    page = states.get_execution_history(executionArn=arn, reverseOrder=True, maxResults=50)
+    entered = [event for event in page["events"] if "stateEnteredEventDetails" in event]
+    if not entered:
+        return "starting"
+    details = max(entered, key=lambda event: int(event["id"]))["stateEnteredEventDetails"]
+    try:
+        given = orjson.loads(details.get("input") or "null")
+    except orjson.JSONDecodeError:
+        given = None
+    about = (
+        given if isinstance(given, str) else (given or {}).get("model") if isinstance(given, dict) else None
+    )
+    return f"{details['name']} {about or ''}".strip()
+
+
+def document(target: Target, run_id: str) -> dict[str, Any] | None:
+    """What a run did, as `millrace etl --json` says it; None where it did not come so far as to say it.
+
+    A backfill's is that of its runs together: a table as the last of them left it, a check at its worst.
+    """
+    from millrace.lake.run_store import RunStore
+    from millrace.quality.results import worst
+
+    store = RunStore(target.client("s3"), target.output("LakeBucket"))
+    summaries = list(_summaries(store, run_id))
+    if not summaries:
+        return None
+    tables: dict[str, dict[str, Any]] = {}
+    checks: dict[tuple[str, str], dict[str, Any]] = {}
+    for summary in sorted(summaries, key=lambda one: one.ended_at):
+        for one in summary.tables:
+            # A table that a run left alone has no snapshot of that run.
+            if one.snapshot is not None or one.table not in tables:
+                tables[one.table] = {"table": one.table, "rows": one.rows, "snapshot": one.snapshot}
+        for check in summary.checks:
+            before = checks.get((check.table, check.check), {}).get("status", "pass")
+            checks[check.table, check.check] = {
+                "table": check.table,
+                "check": check.check,
+                "status": worst([before, check.status]),
+            }
+    failures = [failure for summary in summaries for failure in summary.failures]
+    found = {"runId": run_id, "tables": list(tables.values()), "checks": list(checks.values())}
+    return found | ({"failures": failures} if failures else {})
+
+
+def _summaries(store: Any, run_id: str) -> Iterator["Summary"]:
+    plan = store.backfill(run_id)
+    if plan is None:
+        found = store.summary(run_id)
+        if found is not None:
+            yield found
+        return
+    for child in (*plan.done, *plan.days, plan.models):
+        ended = [found for name in child.names if (found := store.summary(name)) is not None]
+        yield from ended[-1:]

@@ -1,0 +1,173 @@
+"""Finds the lake's tables in a SQL text, and what is asked of their past: `silver.x AS OF 123`.
+
+DuckDB has no time travel over views, so each table at each moment becomes a view of its own, and the text is changed to
+name it. Only names are touched: strings, comments and everything else stay as they are, so an error of DuckDB speaks of
+the text that was written.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from cli.errors import UsageError
+
+SCHEMAS = ("raw", "silver", "gold", "marts", "ml_features", "lake")
+_TOKEN = re.compile(
+    r"""
+    (?P<skip>\s+ | --[^\n]* | /\*.*?\*/)
+    | (?P<text>'(?:[^']|'')*')
+    | (?P<dollar>\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)
+    | (?P<quoted>"(?:[^"]|"")*")
+    | (?P<word>[^\W\d]\w*)
+    | (?P<number>\d+)
+    | (?P<other>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+# What may stand behind a table and is no alias of it.
+_NO_ALIAS = frozenset(
+    (  # noqa: SIM905  thirty words, not thirty lines
+        "where join on using group order limit offset having qualify window union except intersect inner left right "
+        "full cross natural semi anti asof positional lateral tablesample sample fetch set returning pivot unpivot for"
+    ).split()
+)
+_KINDS = frozenset({"version", "timestamp", "system_time", "system_version"})
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Of a table's past: a snapshot's id, or a time."""
+
+    snapshot: int | None = None
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A table that a text names, and the view that stands for it."""
+
+    table: str
+    moment: Moment | None
+    view: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+    start: int
+    end: int
+
+    @property
+    def name(self) -> str:
+        """A word in lower case, a quoted name as it is."""
+        return self.text[1:-1].replace('""', '"') if self.kind == "quoted" else self.text.lower()
+
+    @property
+    def is_name(self) -> bool:
+        return self.kind in {"word", "quoted"}
+
+
+def rewrite(sql: str) -> tuple[str, list[Reference]]:
+    """The text with each table of the past under its view's name, and every table that it names, each once.
+
+    Raises:
+        UsageError: what stands behind AS OF is neither a snapshot nor a time.
+    """
+    tokens = [token for token in _tokens(sql) if token.kind != "skip"]
+    found: dict[Reference, None] = {}
+    made, copied, at = [], 0, 0
+    while at < len(tokens):
+        table = _table(tokens, at)
+        if table is None:
+            at += 1
+            continue
+        end, moment = _moment(tokens, at + 3)
+        reference = Reference(table, moment, _view(table, moment))
+        found[reference] = None
+        if moment is not None:
+            schema, name = table.split(".", 1)
+            alias = "" if _has_alias(tokens, end) else f' AS "{name}"'
+            made += [sql[copied : tokens[at].start], f'{schema}."{reference.view.split(".", 1)[1]}"{alias}']
+            copied = tokens[end - 1].end
+        at = end
+    return "".join([*made, sql[copied:]]), list(found)
+
+
+def names(references: Iterable[Reference]) -> set[str]:
+    """The tables among references."""
+    return {reference.table for reference in references}
+
+
+def _tokens(sql: str) -> Iterator[_Token]:
+    for match in _TOKEN.finditer(sql):
+        # The last group that matched is the tag of a dollar quote, if it is one.
+        kind = "dollar" if match["dollar"] is not None else str(match.lastgroup)
+        yield _Token(kind, match[0], match.start(), match.end())
+
+
+def _table(tokens: list[_Token], at: int) -> str | None:
+    if at and tokens[at - 1].text == ".":
+        return None
+    if (
+        at + 2 >= len(tokens)
+        or tokens[at + 1].text != "."
+        or not (tokens[at].is_name and tokens[at + 2].is_name)
+    ):
+        return None
+    schema = tokens[at].name
+    return f"{schema}.{tokens[at + 2].name}" if schema in SCHEMAS else None
+
+
+def _moment(tokens: list[_Token], at: int) -> tuple[int, Moment | None]:
+    """Where a table's reference ends, and the moment, if one is asked for."""
+    start = at
+    if _word(tokens, at) == "for" and _word(tokens, at + 1) in _KINDS:
+        at += 2
+    if _word(tokens, at) != "as" or _word(tokens, at + 1) != "of":
+        return start, None
+    at += 2
+    if _word(tokens, at) in {"timestamp", "timestamptz", "version"}:
+        at += 1
+    if at < len(tokens) and tokens[at].kind == "number":
+        return at + 1, Moment(snapshot=int(tokens[at].text))
+    if at < len(tokens) and tokens[at].kind == "text":
+        return at + 1, Moment(at=_time(tokens[at].text[1:-1]))
+    raise UsageError("AS OF takes a snapshot's id, or a time in quotes such as '2026-11-21T10:00:00Z'")
+
+
+def _time(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"AS OF '{text}': no time such as '2026-11-21T10:00:00Z'") from error
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def _word(tokens: list[_Token], at: int) -> str:
+    return tokens[at].name if at < len(tokens) and tokens[at].kind == "word" else ""
+
+
+def _has_alias(tokens: list[_Token], at: int) -> bool:
+    if at >= len(tokens):
+        return False
+    return tokens[at].kind == "quoted" or (tokens[at].kind == "word" and tokens[at].name not in _NO_ALIAS)
+
+
+def _view(table: str, moment: Moment | None) -> str:
+    if moment is None:
+        return table
+    said = moment.snapshot if moment.at is None else moment.at.isoformat()
+    return f"{table}@{said}"
+
+
+Existing = Callable[[], Iterable[str]]
+
+
+def no_such_table(table: str, existing: Existing) -> UsageError:
+    """The error for a table that is not there: it names those that are."""
+    known = sorted(existing())
+    return UsageError(
+        f"there is no table {table}; there are {', '.join(known) if known else 'none yet: millrace etl'}"
+    )

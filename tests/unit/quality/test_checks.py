@@ -207,6 +207,17 @@ def test_two_rules_about_one_column_are_two_checks() -> None:
     assert [check.name for check in checks_of(table)] == ["notBefore(x)", "notBefore(x)#2"]
 
 
+def test_a_row_of_a_day_is_as_new_as_the_days_end(connection: duckdb.DuckDBPyConnection) -> None:
+    table = lake_table(
+        Column("day", None, Scalar("date"), True, ""),
+        grain="day",
+        time_column="day",
+        freshness_hours=(2.0, 4.0),
+    )
+    result = measured(connection, table, [{"day": "2026-11-20"}, {"day": "2026-11-21"}])[FRESHNESS]
+    assert result.value == 1795305600000, "2026-11-22T00:00:00Z"
+
+
 def test_freshness_is_asked_of_arrival_before_the_tables_own_time() -> None:
     moment = Scalar("timestamptz")
     arrived = Column("received_at", None, moment, True, "")

@@ -101,11 +101,14 @@ def _freshness(dataset: Dataset, entry: Entry | None) -> dict[str, Any] | None:
     if dataset.table is None or dataset.table.freshness_hours is None:
         return None
     warn, error = dataset.table.freshness_hours
-    newest = entry.newest if entry is not None else None
+    newest, now = entry.newest if entry is not None else None, clock.now()
     return {
         "warnHours": warn,
         "errorHours": error,
-        "newest": clock.utc_text(datetime.fromtimestamp(newest / 1000, UTC)) if newest is not None else None,
+        # A row of a day is as new as the day's end, which may not have come.
+        "newest": None
+        if newest is None
+        else clock.utc_text(min(datetime.fromtimestamp(newest / 1000, UTC), now)),
         # Judged when it is read: a source that has stopped brings no run that could tell.
-        "status": results.freshness(dataset.table, newest, clock.now()),
+        "status": results.freshness(dataset.table, newest, now),
     }

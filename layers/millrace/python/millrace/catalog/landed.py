@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from millrace.catalog.outcome import Outcome
 from millrace.catalog.store import CatalogStore, Entry, Partition
 from millrace.contracts.tables import LakeTable
+from millrace.core import clock
 from millrace.lake.documents import Committed, Part
 from millrace.quality import results
+from millrace.quality.checks import newest_column
 
 
 class Landed:
@@ -57,6 +59,9 @@ class Landed:
     def _entry(self, org: str, table: str, commit: Committed, mine: list[Part]) -> Entry:
         newest = results.newest(check for part in mine for check in part.checks)
         known = self._tables.get(table)
+        if mine and known is not None and newest_column(known) is None:
+            # Its rows say no moment: they are as new as the run that made them.
+            newest = int(clock.parse(commit.at).timestamp() * 1000)
         if known is None or known.grain == "day":
             before = self._catalog.entry(org, table)
             known_newest = before.newest if before is not None else None

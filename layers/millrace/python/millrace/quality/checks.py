@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from millrace.contracts.columns import Column
+from millrace.contracts.columns import Column, Scalar
 from millrace.contracts.contract import PROTECTED
 from millrace.contracts.tables import LakeTable
 from millrace.quality import written
@@ -70,7 +70,10 @@ def _all(table: LakeTable) -> Iterator[Check]:
         yield from (Check(name, severity, failed) for name, severity, failed in written.rule(rule))
     newest = newest_column(table)
     if table.freshness_hours is not None and newest is not None:
-        moment = f"CAST(max({written.quoted(newest)}) AS TIMESTAMPTZ)"
+        kind = next((column.type for column in table.columns if column.name == newest), None)
+        # A row of a day is as new as the day's end.
+        end = " + INTERVAL 1 DAY" if kind == Scalar("date") else ""
+        moment = f"CAST(max({written.quoted(newest)}){end} AS TIMESTAMPTZ)"
         yield Check(FRESHNESS, "warning", "0", f"epoch_ms({moment})")
 
 

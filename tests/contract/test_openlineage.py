@@ -130,6 +130,16 @@ def test_every_edge_of_silver_leads_to_a_column_of_raw(registry: Registry) -> No
         assert sources <= set(RAW_COLUMNS), name
 
 
+def test_every_edge_of_a_model_leads_to_a_column_of_what_it_reads(registry: Registry, bundle: Path) -> None:
+    warehouse, tables = project.load(bundle), registry.tables()
+    assert warehouse.models
+    for model in warehouse.models:
+        for column, sources in edges.of_all(registry, warehouse)[model.full_name].columns.items():
+            assert column in {one.name for one in tables[model.full_name].columns}
+            for table, field in sources:
+                assert field in {one.name for one in tables[table].columns}, (model.full_name, column, field)
+
+
 def test_derived_columns_lead_to_the_field_they_are_read_from(registry: Registry) -> None:
     contract = registry.find("transaction.created")
     found = edges.of_silver(contract)

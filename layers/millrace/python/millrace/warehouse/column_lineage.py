@@ -43,7 +43,8 @@ def _sources(column: str, root: Node) -> tuple[tuple[str, str], ...]:
             continue
         if isinstance(node.expression, exp.Table):
             table = node.expression
-            found.add((f"{table.db}.{table.name}", node.name.rpartition(".")[2]))
+            # A name that SQL reserves comes in quotes.
+            found.add((f"{table.db}.{table.name}", node.name.rpartition(".")[2].strip('"')))
         elif node.expression.find(exp.Placeholder):
             raise ValueError(f"{column}: nothing is known of {node.name}")
         literal = literal and not node.expression.find(exp.Column)

@@ -1,6 +1,6 @@
 """Silver of transactions as one writes it in PySpark; runs in an environment of its own, which `bench.spark` makes.
 
-`python spark_silver.py <raw folder> <out folder> <cores> <memory, such as 8g>`; tells the seconds of the work, without the
+`python spark_silver.py <raw folder> <out folder> <cores> <memory, such as 8g>`; tells the seconds of the work (also of CPU), without the
 start of the JVM, and the most of memory that JVM and Python held at once.
 """
 
@@ -41,7 +41,7 @@ def main(raw: str, out: str, cores: str, memory: str) -> None:
         .config("spark.sql.shuffle.partitions", "8")
         .getOrCreate()
     )
-    started = time.perf_counter()
+    started, used = time.perf_counter(), cpu()
     rows = spark.read.option("recursiveFileLookup", "true").parquet(raw)
     first = Window.partitionBy("event_id", f.to_date("event_time")).orderBy(
         "received_at", "request_id", "fingerprint"
@@ -76,10 +76,17 @@ def main(raw: str, out: str, cores: str, memory: str) -> None:
     typed.repartition("day").sortWithinPartitions("day", "event_time").write.partitionBy("day").mode(
         "overwrite"
     ).parquet(out)
-    seconds = time.perf_counter() - started
+    seconds, spent = time.perf_counter() - started, cpu() - used
     count = spark.read.parquet(out).count()
     spark.stop()
-    sys.stdout.write(json.dumps({"seconds": seconds, "peak_mb": peak.stop(), "rows": count}))
+    sys.stdout.write(json.dumps({"seconds": seconds, "cpu": spent, "peak_mb": peak.stop(), "rows": count}))
+
+
+def cpu() -> float:
+    """Seconds of CPU that this process and all below it have used."""
+    here = psutil.Process()
+    times = [process.cpu_times() for process in (here, *here.children(recursive=True))]
+    return float(sum(one.user + one.system for one in times))
 
 
 class Peak:

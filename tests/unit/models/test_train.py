@@ -1,6 +1,7 @@
 """Training on rows that are made up: fraud is where two columns are large."""
 
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ SPLIT = Split(
     7,
     Period(START + timedelta(days=35), START + timedelta(days=41)),
 )
-SMALL = {
+SMALL: dict[str, tuple[dict[str, Any], ...]] = {
     "logistic_regression": ({"C": 1.0},),
     "random_forest": ({"n_estimators": 20, "min_samples_leaf": 2}, {"n_estimators": 1, "max_depth": 1}),
     "gradient_boosting": ({"max_iter": 20, "class_weight": "balanced"},),

@@ -1,0 +1,249 @@
+"""The lakehouse on the deployed platform: what was accepted is in every layer once, again and again, and in its past."""
+
+import json
+import random
+import subprocess
+import sys
+import uuid
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import ROOT, command
+from tests.support import events
+from tests.support.client import Client, eventually
+
+ORGS = ("org_acme", "org_globex")
+ORDERS = "silver.order_created_v1"
+TRANSACTIONS = "silver.transaction_created_v1"
+HEALTH = "silver.system_health_check_v1"
+MARTS = ("marts.fct_transactions", "marts.orders_enriched")
+DAYS_AGO = 2
+
+
+class Lake:
+    """The command line, as this module uses it."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        self.environ = environ
+
+    def etl(self, *arguments: str) -> dict[str, Any]:
+        """A run that ends well."""
+        done = command("etl", *arguments, "--json", environ=self.environ, seconds=400)
+        assert done.returncode == 0, done.stdout + done.stderr
+        document: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return document
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """The rows of a statement."""
+        done = command("query", sql, "--json", environ=self.environ)
+        assert done.returncode == 0, done.stdout + done.stderr
+        rows: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
+        return rows
+
+    def content(self, *tables: str) -> dict[str, tuple[int, str]]:
+        """Rows of each table, and a sum over what is in them."""
+        found = {}
+        for table in tables:
+            (row,) = self.query(f"SELECT count(*) AS n, sum(hash(t))::VARCHAR AS content FROM {table} AS t")
+            found[table] = (row["n"], row["content"])
+        return found
+
+    def snapshots(self) -> dict[str, list[int]]:
+        """The ids of each table's snapshots, oldest first."""
+        found: dict[str, list[int]] = {}
+        for row in self.query("SELECT * FROM lake.snapshots ORDER BY committed_at"):
+            found.setdefault(row["table"], []).append(row["snapshot"])
+        return found
+
+
+@pytest.fixture(scope="module")
+def lake(client: Client, environ: dict[str, str]) -> Lake:
+    return Lake(environ)
+
+
+@pytest.fixture(scope="module")
+def sent(client: Client, lake: Lake) -> dict[str, list[dict[str, Any]]]:
+    """Two tenants' events, some of them sent again, all of them archived, with what was derived from them."""
+    rng = random.Random(uuid.uuid4().int)
+    made = {}
+    for org in ORGS:
+        good = events.mixed(1000, rng)
+        for batch in (good[:500], good[500:], rng.sample(good, 100)):
+            answer = client.post(batch, org=org).body
+            assert answer["rejected"] == answer["conflicts"] == answer["unavailable"] == 0
+        made[org] = good
+    wanted = {(org, event["eventId"]) for org in ORGS for event in made[org]}
+    assert wanted <= eventually(lambda: set(client.raw()), wanted.__le__, seconds=90)
+    _decided(lake)
+    return made
+
+
+def _decided(lake: Lake) -> None:
+    """Waits until each transaction's decision is archived too: a later one would be new to the next run."""
+    sql = "SELECT event_type, count(DISTINCT event_id) AS n FROM raw.events WHERE event_type IN "
+    sql += "('transaction.created', 'fraud.decision.made') GROUP BY ALL"
+    counts = eventually(
+        lambda: {row["event_type"]: row["n"] for row in lake.query(sql)},
+        lambda found: found["transaction.created"] == found.get("fraud.decision.made"),
+    )
+    assert len(set(counts.values())) == 1, counts
+
+
+def _ids(lake: Lake, table: str) -> Counter[tuple[str, str]]:
+    return Counter(
+        (row["org_id"], row["event_id"]) for row in lake.query(f"SELECT org_id, event_id FROM {table}")
+    )
+
+
+def _raw_ids(lake: Lake, event_type: str) -> set[tuple[str, str]]:
+    sql = f"SELECT DISTINCT org_id, event_id FROM raw.events WHERE event_type = '{event_type}'"
+    return {(row["org_id"], row["event_id"]) for row in lake.query(sql)}
+
+
+def test_what_was_accepted_is_in_silver_once_and_in_what_is_made_of_it(
+    lake: Lake, sent: dict[str, list[dict[str, Any]]]
+) -> None:
+    run = lake.etl()
+    tables = {one["table"]: one for one in run["tables"]}
+    assert {ORDERS, TRANSACTIONS, HEALTH, *MARTS} <= set(tables)
+    for event_type, table in (
+        ("order.created", ORDERS),
+        ("transaction.created", TRANSACTIONS),
+        ("system.health.check", HEALTH),
+    ):
+        ids = _ids(lake, table)
+        mine = {(org, e["eventId"]) for org in ORGS for e in sent[org] if e["eventType"] == event_type}
+        assert mine <= set(ids) == _raw_ids(lake, event_type)
+        assert set(ids.values()) == {1}
+        assert tables[table]["rows"] == len(ids)
+    facts = lake.query(
+        "SELECT org_id, count(*) AS n, sum(amount) AS total FROM marts.fct_transactions GROUP BY 1"
+    )
+    silver = lake.query(f"SELECT org_id, count(*) AS n, sum(amount) AS total FROM {TRANSACTIONS} GROUP BY 1")
+    assert sorted(facts, key=str) == sorted(silver, key=str) != []
+    windows = "SELECT org_id, sum(transaction_count) AS n FROM gold.merchant_10min GROUP BY 1"
+    assert {row["org_id"]: row["n"] for row in lake.query(windows)} == {
+        row["org_id"]: row["n"] for row in silver
+    }
+    assert not [
+        check for check in run["checks"] if check["status"] == "fail" and check["check"] != "freshness"
+    ]
+
+
+def test_where_an_event_is_in_silver_is_in_its_trace(
+    client: Client, sent: dict[str, list[dict[str, Any]]]
+) -> None:
+    event = next(event for event in sent["org_acme"] if event["eventType"] == "order.created")
+    steps = {step["step"]: step for step in client.get(f"/v1/events/{event['eventId']}/trace").body["steps"]}
+    assert "in_silver" in steps
+
+
+def test_nothing_new_changes_nothing(lake: Lake, sent: dict[str, list[dict[str, Any]]]) -> None:
+    lake.etl()
+    before = lake.snapshots()
+    lake.etl()
+    assert lake.snapshots() == before
+
+
+def test_an_interval_again_gives_the_same_and_its_past_can_be_read(
+    lake: Lake, sent: dict[str, list[dict[str, Any]]]
+) -> None:
+    tables = (ORDERS, TRANSACTIONS, HEALTH, *MARTS)
+    before, ids = lake.content(*tables), lake.snapshots()
+    today = datetime.now(UTC).date()
+    lake.etl("--from", f"{today - timedelta(days=4)}", "--to", f"{today}")
+    assert lake.content(*tables) == before
+    past = {f"{table} AS OF {ids[table][-1]}": before[table] for table in tables}
+    assert lake.content(*past) == past
+
+
+def test_a_late_event_opens_its_day_again_and_no_other(
+    client: Client, lake: Lake, sent: dict[str, list[dict[str, Any]]]
+) -> None:
+    files = _files(client, ORDERS)
+    moment = datetime.now(UTC).isoformat()
+    late = events.order(timestamp=events.moment(timedelta(days=DAYS_AGO)))
+    day = late["timestamp"][:10]
+    assert client.post(late).body["accepted"] == 1
+    _archived(client, late["eventId"])
+    run = lake.etl()
+    plan = json.loads(_document(client, run["runId"], "plan"))
+    assert [(one["org"], one["day"]) for one in plan["partitions"]] == [("org_acme", day)]
+    assert _ids(lake, ORDERS)["org_acme", late["eventId"]] == 1
+    after = _files(client, ORDERS)
+    assert {place for place in after if after[place] != files.get(place)} == {("org_acme", day)}
+    (then,) = lake.query(f"SELECT count(*) AS n FROM {ORDERS} AS OF '{moment}'")
+    (now,) = lake.query(f"SELECT count(*) AS n FROM {ORDERS}")
+    assert now["n"] == then["n"] + 1
+
+
+def test_two_runs_at_once_leave_one_result(
+    client: Client, lake: Lake, sent: dict[str, list[dict[str, Any]]]
+) -> None:
+    fresh = [events.order() for _ in range(20)]
+    assert client.post(fresh).body["accepted"] == 20
+    _archived(client, *(event["eventId"] for event in fresh))
+    arguments = [sys.executable, "-m", "cli.main", "etl", "--json"]
+    runs = [
+        subprocess.Popen(
+            arguments, cwd=ROOT, env=lake.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    said = [run.communicate(timeout=400) for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], said
+    names = {json.loads(out.splitlines()[-1])["runId"] for out, _ in said}
+    assert len(names) == 2, "each is a run of its own, one after the other"
+    ids = _ids(lake, ORDERS)
+    assert {("org_acme", event["eventId"]) for event in fresh} <= set(ids)
+    assert set(ids.values()) == {1}
+
+
+def test_a_backfill_of_everything_gives_the_same(lake: Lake, sent: dict[str, list[dict[str, Any]]]) -> None:
+    tables = (ORDERS, TRANSACTIONS, HEALTH, *MARTS)
+    before = lake.content(*tables)
+    today = datetime.now(UTC).date()
+    run = lake.etl("--from", f"{today - timedelta(days=7)}", "--to", f"{today}")
+    assert run["runId"].startswith("backfill-")
+    assert lake.content(*tables) == before
+
+
+def test_what_is_not_there_is_said(lake: Lake, sent: dict[str, list[dict[str, Any]]]) -> None:
+    for sql, sentence in (
+        ("SELECT 1 FROM silver.nothing", "there is no table silver.nothing; there are"),
+        (f"SELECT 1 FROM {ORDERS} AS OF '2026-01-01'", "has no snapshot before"),
+        (f"SELECT 1 FROM {ORDERS} AS OF 5", "has no snapshot 5"),
+    ):
+        done = command("query", sql, environ=lake.environ)
+        assert done.returncode == 2
+        assert sentence in done.stderr
+    assert command("etl", "--from", "2026-11-02", environ=lake.environ).returncode == 2
+
+
+def _archived(client: Client, *ids: str) -> None:
+    wanted = set(ids)
+    seen = eventually(lambda: {one for _, one in client.raw()}, wanted.__le__, seconds=60)
+    assert wanted <= seen
+
+
+def _document(client: Client, run: str, name: str) -> bytes:
+    bucket = client.outputs["LakeBucket"]
+    body: bytes = client.aws("s3").get_object(Bucket=bucket, Key=f"runs/{run}/{name}.json")["Body"].read()
+    return body
+
+
+def _files(client: Client, table: str) -> dict[tuple[str, str | None], set[str]]:
+    """The data files of a table's last snapshot, by tenant and day."""
+    from millrace.lake.iceberg import catalog, open_table
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", client.endpoint)
+        opened = open_table(catalog("local", client.outputs["LakeBucket"]), table)
+        assert opened is not None
+        found: dict[tuple[str, str | None], set[str]] = {}
+        for file in opened.files():
+            found.setdefault((file.org, file.day), set()).add(file.path)
+    return found

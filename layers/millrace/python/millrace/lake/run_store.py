@@ -1,6 +1,8 @@
 """The documents of runs in the lake: `runs/<run>/…`."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -12,6 +14,8 @@ from millrace.lake.documents import Committed, ModelChunk, Plan, Prepared, Silve
 from millrace.lake.layout import RUNS
 
 Document = TypeVar("Document")
+# Documents that are read at once: a run has hundreds of batches, and each of its commits reads them all.
+READERS = 16
 
 
 class RunStore:
@@ -120,10 +124,10 @@ class RunStore:
                 page = self._s3.list_objects_v2(**listing)
             except (ClientError, BotoCoreError) as error:
                 raise from_client_error(error, "list a run") from error
-            for item in page.get("Contents", []):
-                found = self._get(kind, run, item["Key"].removeprefix(start).removesuffix(".json"))
-                if found is not None:
-                    yield found
+            names = [i["Key"].removeprefix(start).removesuffix(".json") for i in page.get("Contents", [])]
+            with ThreadPoolExecutor(READERS) as pool:
+                found = list(pool.map(partial(self._get, kind, run), names))
+            yield from (document for document in found if document is not None)
             if not page.get("IsTruncated"):
                 return
             listing["ContinuationToken"] = page["NextContinuationToken"]

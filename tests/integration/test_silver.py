@@ -366,3 +366,24 @@ def test_a_second_run_writes_the_same_rows(files: RawFiles, registry: Registry) 
     files.put("org_acme", DAY, [event(ORDER, "org_acme", DAY, rng) for _ in range(100)])
     first, second = (run(files, registry)[("org_acme", DAY)].parts[0] for _ in range(2))
     assert first == second
+
+
+def test_what_does_not_fit_into_the_worker_is_named_and_the_next_day_lands(
+    files: RawFiles, registry: Registry
+) -> None:
+    rng = random.Random(12)
+    # One object whose rows need more than the worker has, and may not spill.
+    long = "x" * 100_000
+    files.put(
+        "org_acme", DAY, [event(TRANSACTION, "org_acme", DAY, rng, note=f"{n}{long}") for n in range(400)]
+    )
+    files.put("org_acme", NEXT, [event(TRANSACTION, "org_acme", NEXT, rng)])
+
+    def connect() -> duckdb.DuckDBPyConnection:
+        return duck.connect(memory_mb=24, threads=1, temp_dir=files.root.parent, temp_limit_mb=1)
+
+    made = Transform(connect, registry, BUCKET, root=str(files.root))
+    first, second = (made.unit("run-1", Unit(day.org, day.day, 0, 1), day) for day in files.days())
+    assert first.parts == []
+    assert "Out of Memory" in first.failures[0].error
+    assert [part.rows for part in second.parts] == [1]

@@ -1,0 +1,120 @@
+"""`millrace rebuild`: a table made again from the lake, and compared with the one it should equal."""
+
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.errors import RefusedError, UsageError
+from cli.options import Env, Json
+from cli.output import err, out, print_json
+from cli.places import checkout
+from cli.target import find_target
+
+if TYPE_CHECKING:
+    from pynamodb.models import Model
+
+    from millrace.contracts.registry import Registry
+
+
+class Table(StrEnum):
+    """What the lake holds enough of."""
+
+    EVENTS = "Events"
+    USER_EVENTS = "UserEvents"
+
+
+def rebuild(
+    table: Annotated[Table, typer.Option("--table", help="Which table to make again.")],
+    into: Annotated[
+        str, typer.Option("--into", help="The table to write; it is created if it is not there.")
+    ],
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Make a table again from the lake, into a new one, and compare it row for row with the original."""
+    from cli.compare import Comparison
+    from cli.rebuild import Rebuild
+    from millrace.eventstore import tables
+    from millrace.eventstore.codec import Codec
+
+    target = find_target(env)
+    original, bucket = target.output(f"{table}Table"), target.output("LakeBucket")
+    if into == original:
+        raise UsageError(f"{into} is the table itself; --into names another one")
+    dynamodb, registry = target.client("dynamodb"), _registry()
+    like = _described(dynamodb, original)
+    making = Rebuild(
+        target.client("s3"),
+        dynamodb,
+        registry,
+        bucket=bucket,
+        table=table,
+        into=into,
+        original=original if like else None,
+    )
+    if _ready(dynamodb, getattr(tables, table), into, like):
+        making.forget()
+    rows = 0
+    with err.status("reading the lake …") as status:
+
+        def told(folder: str, more: int) -> None:
+            nonlocal rows
+            rows += more
+            status.update(f"{rows} rows, {folder.removeprefix('raw/events/')}")
+
+        rows = making.run(told)
+        different = 0
+        if like:
+            comparison = Comparison(dynamodb, Codec(registry.dictionary), original, into)
+            different = comparison.different(lambda seen: status.update(f"compared {seen} rows"))
+    if as_json:
+        print_json({"rows": rows, "different": different})
+    else:
+        against = f"{different} differ from {original}" if like else "there is no original to compare with"
+        out.print(f"{rows} rows in {into}, {against}")
+    if different:
+        raise RefusedError(
+            f"{different} rows differ from {original} or are in one of the two only; "
+            "what the archive has not written yet is one of them"
+        )
+
+
+def _ready(dynamodb: Any, model: "type[Model]", into: str, like: dict[str, Any] | None) -> bool:
+    """Creates the table if it is not there, and says whether it did."""
+    from cli.ddl import create_table, schema
+
+    there = _described(dynamodb, into)
+    if there is None:
+        create_table(dynamodb, model, into, like=like)
+        return True
+    if there["KeySchema"] != schema(model)["KeySchema"]:
+        raise UsageError(f"{into} is there already, and its keys are not those of {model.__name__}")
+    return False
+
+
+def _described(dynamodb: Any, name: str) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = dynamodb.describe_table(TableName=name)["Table"]
+    except dynamodb.exceptions.ResourceNotFoundException:
+        return None
+    return found
+
+
+def _registry() -> "Registry":
+    """The contracts of this checkout, with every dictionary that a row may have been written with."""
+    from millrace.contracts.compile import compile_bundle
+    from millrace.contracts.errors import ContractError
+    from millrace.contracts.registry import Registry
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            compile_bundle(checkout().root / "schemas", Path(folder))
+        except ContractError as error:
+            raise UsageError(str(error)) from error
+        registry = Registry(Path(folder))
+        for path in (Path(folder) / "dictionaries").glob("*.zdict"):
+            registry.dictionary(path.stem)
+        return registry

@@ -1,0 +1,221 @@
+"""Tables made again from the lake equal the ones that were: duplicates, two tenants, expiry, derived events."""
+
+import io
+import json
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cli.compare import Comparison
+from cli.ddl import create_table, schema
+from cli.rebuild import PROGRESS, Rebuild
+from millrace.archive import raw, restore
+from millrace.contracts import registry
+from millrace.core import clock
+from millrace.eventstore import tables
+from millrace.eventstore.codec import Codec
+from millrace.eventstore.projection import to_pointer
+from millrace.eventstore.row import from_item
+from tests.integration.test_lake_only import inference
+from tests.support import events, rows
+from tests.support.platform import GLOBEX, LAKE, Platform, platform
+
+NAMES = ("Events", "UserEvents")
+
+
+@pytest.fixture
+def scoring(bundle: Path) -> Iterator[Platform]:
+    with platform(bundle, scoring=True) as found:
+        yield found
+
+
+def rebuilding(running: Platform, table: str, **changes: Any) -> Rebuild:
+    given = {"bucket": LAKE, "table": table, "into": "Again", "original": table, **changes}
+    return Rebuild(running.s3, running.dynamodb, registry.load(), **given)
+
+
+def made_again(running: Platform, table: str) -> tuple[int, int]:
+    """Rows, and how many differ."""
+    create_table(running.dynamodb, getattr(tables, table), "Again", like=None)
+    count = rebuilding(running, table).run()
+    codec = Codec(registry.load().dictionary)
+    return count, Comparison(running.dynamodb, codec, table, "Again").different()
+
+
+def unpacked(row: dict[str, Any]) -> Any:
+    return json.loads(Codec(registry.load().dictionary).unpack(bytes(row["body"]["B"]), row["dict"]["S"]))
+
+
+def by_key(running: Platform, name: str, table: str) -> dict[tuple[str, ...], dict[str, Any]]:
+    names = ("eventId",) if table == "Events" else ("userKey", "sortKey")
+    return {tuple(row[key]["S"] for key in names): row for row in running.rows(name)}
+
+
+@pytest.mark.parametrize("table", NAMES)
+def test_what_came_through_the_handlers_is_made_again(scoring: Platform, table: str) -> None:
+    rng = random.Random(5)
+    sent = [*events.mixed(90, rng), inference()]
+    assert scoring.post(sent)["status"] == 202
+    # The same id for another tenant, and other forms: no metadata, a session alone, every optional field.
+    bare = events.order(data={"payload": events.order()["data"]["payload"]})
+    full = events.order(correlationId="c#1%", environment="live", region="eu", userId="usr_4711")
+    assert (
+        scoring.post([*sent[:20], bare, full, events.health_check(sessionId="s")], org=GLOBEX)["status"]
+        == 202
+    )
+    scoring.post([*sent[:10], bare])
+    for record in scoring.log_records():
+        scoring.log.put("direct", record)
+    scoring.settle()
+    original = by_key(scoring, table, table)
+    count, different = made_again(scoring, table)
+    assert (count, different) == (len(original), 0)
+    again = by_key(scoring, "Again", table)
+    assert again.keys() == original.keys()
+    for key, row in original.items():
+        assert {**again[key], "body": None} == {**row, "body": None}
+        if "body" in row:
+            # Raw knows no order of names: a user id that came from the payload stands behind the session's.
+            assert unpacked(again[key]) == unpacked(row)
+    assert any(row["eventType"]["S"] == "fraud.decision.made" for row in original.values())
+    assert not any(row["eventType"]["S"] == "ml.model.inference" for row in original.values())
+
+
+def fill(running: Platform, count: int, rng: random.Random) -> None:
+    """Rows of two tenants as intake and the consumers leave them, and raw with copies in other objects."""
+    found, codec = registry.load(), Codec(registry.load().dictionary)
+    contract = found.find("order.created")
+    now = clock.now()
+    stored = []
+    for number in range(count):
+        event = events.order(
+            user=f"usr_{rng.randrange(50)}", timestamp=events.moment(timedelta(minutes=number))
+        )
+        item = rows.item({**event, "version": "1.2.0"}, contract, codec, rng)
+        stored.append(from_item({**item, "expiresAt": {"N": str(clock.epoch(now) + 86400)}}, codec))
+        if number % 3 == 0:
+            stored[-1].envelope["platform"]["orgId"] = GLOBEX
+    items = [restore.to_row(event, contract, codec) for event in stored]
+    pointers = [to_pointer(event, contract) for event in stored]
+    for table, some in (("Events", items), ("UserEvents", [p for p in pointers if p])):
+        for start in range(0, len(some), 25):
+            asked = {table: [{"PutRequest": {"Item": item}} for item in some[start : start + 25]]}
+            assert not running.dynamodb.batch_write_item(RequestItems=asked)["UnprocessedItems"]
+    copies = [*stored, *rng.sample(stored, count // 4)]
+    rng.shuffle(copies)
+    for start in range(0, len(copies), 400):
+        parts: dict[tuple[str, str], list[Any]] = {}
+        for copied in copies[start : start + 400]:
+            parts.setdefault((copied.org, copied.day), []).append(copied)
+        for (org, day), together in parts.items():
+            key = f"{raw.partition(org, contract.category, day)}/shard-{start}.parquet"
+            running.s3.put_object(Bucket=LAKE, Key=key, Body=raw.to_parquet(together))
+
+
+@pytest.mark.parametrize("table", NAMES)
+def test_thousands_of_rows_with_copies_are_equal(running: Platform, table: str) -> None:
+    fill(running, 2500, random.Random(1))
+    assert made_again(running, table) == (2500, 0)
+    assert len(running.rows("Again")) == 2500
+
+
+def test_of_two_copies_the_one_received_first_stands(running: Platform) -> None:
+    event = events.order()
+    running.post(event)
+    running.settle()
+    (key,) = running.objects("raw/events/")
+    table = pq.read_table(io.BytesIO(running.objects(key)[key]))
+    row = table.to_pylist()[0]
+    later = pa.Table.from_pylist(
+        [{**row, "received_at": row["received_at"] + timedelta(seconds=9)}], schema=raw.SCHEMA
+    )
+    for name in ("0", "z"):  # before and behind the first copy in the order of keys
+        sink = io.BytesIO()
+        pq.write_table(later, sink)
+        running.s3.put_object(
+            Bucket=LAKE, Key=f"{key.rpartition('/')[0]}/{name}.parquet", Body=sink.getvalue()
+        )
+    assert made_again(running, "Events") == (1, 0)
+
+
+def test_what_differs_or_is_missing_on_either_side_is_counted(running: Platform) -> None:
+    sent = [events.order() for _ in range(4)]
+    running.post(sent)
+    running.settle()
+    key = {"eventId": running.rows("Events")[0]["eventId"]}
+    create_table(running.dynamodb, tables.Events, "Again", like=None)
+    rebuilding(running, "Events").run()
+    codec = Codec(registry.load().dictionary)
+
+    def different() -> int:
+        return Comparison(running.dynamodb, codec, "Events", "Again").different()
+
+    assert different() == 0
+    row = running.dynamodb.get_item(TableName="Events", Key=key)["Item"]
+    running.dynamodb.put_item(TableName="Again", Item={**row, "requestId": {"S": "another"}})
+    assert different() == 1
+    running.dynamodb.delete_item(TableName="Again", Key=key)
+    assert different() == 1
+    running.dynamodb.put_item(TableName="Again", Item={**row, "eventId": {"S": "org_acme#new"}})
+    assert different() == 2
+    over = {"N": str(clock.epoch(clock.now()) - 1)}
+    running.dynamodb.put_item(
+        TableName="Again", Item={**row, "eventId": {"S": "org_acme#new"}, "expiresAt": over}
+    )
+    assert different() == 1
+
+
+def test_rows_past_their_expiry_stay_away(running: Platform) -> None:
+    running.post([events.order(), events.health_check(timestamp=events.moment(timedelta(days=-0.005)))])
+    running.settle()
+    making = rebuilding(running, "Events")
+    first, second = sorted(int(row["expiresAt"]["N"]) for row in running.rows("Events"))
+    making._now = first
+    create_table(running.dynamodb, tables.Events, "Again", like=None)
+    assert making.run() == 1
+    assert [int(row["expiresAt"]["N"]) for row in running.rows("Again")] == [second] != [first]
+
+
+def test_a_rebuild_that_was_cut_off_goes_on_where_it_was(
+    running: Platform,
+) -> None:
+    running.post([events.order(), events.health_check(), events.order()])
+    running.post(events.order(), org=GLOBEX)
+    running.settle()
+    create_table(running.dynamodb, tables.Events, "Again", like=None)
+    folders: list[str] = []
+
+    def cut(folder: str, _: int) -> None:
+        folders.append(folder)
+        if len(folders) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rebuilding(running, "Events").run(cut)
+    assert list(running.objects(PROGRESS))
+    assert rebuilding(running, "Events").run(lambda folder, _: folders.append(folder)) == 4
+    assert len(folders) == len(set(folders)) == 3
+    assert len(running.rows("Again")) == 4
+    assert running.objects(PROGRESS) == {}
+
+
+@pytest.mark.parametrize("table", NAMES)
+def test_the_new_table_has_the_keys_indexes_and_expiry_of_the_old(running: Platform, table: str) -> None:
+    create_table(running.dynamodb, getattr(tables, table), "Again", like=None)
+    old, new = (running.dynamodb.describe_table(TableName=name)["Table"] for name in (table, "Again"))
+    assert new["KeySchema"] == old["KeySchema"] == schema(getattr(tables, table))["KeySchema"]
+
+    def indexes(of: dict[str, Any]) -> dict[str, Any]:
+        return {
+            one["IndexName"]: (one["KeySchema"], one["Projection"]) for one in of["GlobalSecondaryIndexes"]
+        }
+
+    assert indexes(new) == indexes(old)
+    ttl = running.dynamodb.describe_time_to_live(TableName="Again")["TimeToLiveDescription"]
+    assert (ttl["TimeToLiveStatus"], ttl["AttributeName"]) == ("ENABLED", "expiresAt")

@@ -1,8 +1,14 @@
-"""`make warehouse`: silver of the running platform in a DuckDB file, and the dbt project built and documented on it."""
+"""`make warehouse`: silver of the running platform in a DuckDB file, and the dbt project built and documented on it.
+
+`python -m cli.warehouse athena` writes the project as Athena reads it to `.local/warehouse-athena` instead: there
+`dbt build --target athena` runs it, where dbt-athena is installed.
+"""
 
 import os
 import sys
+from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 from cli.errors import CommandError
 from cli.local.programs import local_aws
@@ -13,7 +19,7 @@ from cli.target import find_target
 from cli.warehouse import dbt, environment, silver
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     """Copies, builds, documents; says where what is."""
     from millrace.contracts.table_contracts import lake_tables
     from millrace.lake.duck import S3Access
@@ -22,21 +28,24 @@ def main() -> None:
     from millrace.warehouse.compile import compile_project
 
     places = checkout()
+    tables = {table.full_name: table for table in lake_tables(places.root / "schemas")}
+    project = compile_project(places.root / "warehouse", tables.values())
+    source, file = places.root / "warehouse", places.local / "warehouse.duckdb"
+    if list(arguments) == ["athena"]:
+        folder = places.local / "warehouse-athena"
+        dbt.workspace(Path("dbt"), source, folder, file, project, tables, for_athena=True)
+        out.print(f"{len(project.models)} models for Athena in {folder}")
+        return
     target = find_target(None)
     if target.endpoint is not None:
         os.environ.update(local_aws(target.endpoint))
-    tables = {table.full_name: table for table in lake_tables(places.root / "schemas")}
-    project = compile_project(places.root / "warehouse", tables.values())
     program = environment.ensure(places)
-    file = places.local / "warehouse.duckdb"
     read = {name: tables[name] for model in project.models for name in project.silver(model.full_name)}
     with err.status(f"copying {glue_database(target.env, 'silver')} …"):
         lake = catalog(target.env, target.output("LakeBucket"))
         rows = silver.copy(partial(open_table, lake), read, file, S3Access.from_environment())
     out.print(f"{sum(rows.values())} rows of {len(rows)} silver tables in {file}")
-    work = dbt.workspace(
-        program, places.root / "warehouse", places.local / "warehouse", file, project, tables
-    )
+    work = dbt.workspace(program, source, places.local / "warehouse", file, project, tables)
     with err.status("dbt build …"):
         work.run("build")
     with err.status("dbt docs generate …"):
@@ -47,7 +56,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     try:
-        main()
+        main(sys.argv[1:])
     except (CommandError, StepError) as error:
         err.print(str(error))
         sys.exit(1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.local.programs import run
-from cli.warehouse import environment, generated
+from cli.warehouse import athena, environment, generated
 from millrace.contracts.tables import LakeTable
 from millrace.warehouse.project import Project
 
@@ -59,6 +59,8 @@ def workspace(
     database: Path,
     project: Project,
     tables: Mapping[str, LakeTable],
+    *,
+    for_athena: bool = False,
 ) -> Workspace:
     """A fresh copy of the project.
 
@@ -69,9 +71,12 @@ def workspace(
         database: the DuckDB file that dbt builds in.
         project: the compiled warehouse.
         tables: every contract.
+        for_athena: whether the models are translated, for dbt's target `athena`.
     """
     if folder.exists():
         shutil.rmtree(folder)
     shutil.copytree(project_dir, folder)
+    if for_athena:
+        athena.translate(folder)
     generated.write(folder / "models" / "generated", project, tables)
     return Workspace(dbt, folder, database)

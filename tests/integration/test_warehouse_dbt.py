@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 import pytest
+import sqlglot
 import yaml
 
 from cli.local.steps import StepError
@@ -92,6 +93,20 @@ def test_dbt_names_what_breaks_a_contract(built: tuple[Workspace, LocalLake]) ->
     (named,) = set(re.findall(r"Failure in test (\S+)", failed.value.log.read_text()))
     assert named.startswith("in_range_revenue_by_day_")
     assert named.endswith("__revenue")
+
+
+def test_the_project_for_athena_says_the_same_of_other_words(
+    project: Project, tables: Mapping[str, LakeTable], tmp_path: Path
+) -> None:
+    work = dbt.workspace(
+        Path("dbt"), WAREHOUSE, tmp_path / "project", tmp_path / "none", project, tables, for_athena=True
+    )
+    theirs = {model.full_name: model for model in render(work.folder)}
+    for model in render(WAREHOUSE):
+        assert set(theirs[model.full_name].reads) == set(model.reads)
+        sqlglot.parse_one(theirs[model.full_name].sql, dialect="athena")
+    assert "CARDINALITY(" in theirs["marts.orders_enriched"].sql
+    assert "FROM_UNIXTIME(" in theirs["gold.merchant_10min"].sql
 
 
 def test_every_blocking_check_of_a_contract_is_a_test_of_dbt(

@@ -1,0 +1,40 @@
+"""The project's models in Athena's dialect, for dbt's target `athena`: the translation that the bundle carries, as models of dbt."""
+
+import re
+from pathlib import Path
+
+from millrace.warehouse import dialect
+from millrace.warehouse.render import Rendered, render
+
+# A name that no table has, which the translation leaves alone.
+_MARK = re.compile(r'"?millrace_(ref|source)"?\."?(\w+)__in__(\w+)"?')
+
+
+def translate(project_dir: Path) -> None:
+    """Rewrites the models of a copy of the project; macros that they used are then of no use to them.
+
+    Args:
+        project_dir: the copy.
+
+    Raises:
+        WarehouseError: a model does not render.
+        ValueError: a model has no form on Athena.
+    """
+    for model in render(project_dir, _marked):
+        path = project_dir / "models" / model.schema / f"{model.name}.sql"
+        path.write_text(model_of(model) + "\n", encoding="utf-8")
+
+
+def model_of(model: Rendered) -> str:
+    """The translated SQL, with its marks as `ref` and `source` again."""
+    return _MARK.sub(_word, dialect.athena(dialect.parse(model.sql)))
+
+
+def _marked(schema: str, name: str) -> str:
+    kind = "source" if schema == "silver" else "ref"
+    return f"millrace_{kind}.{name}__in__{schema}"
+
+
+def _word(found: re.Match[str]) -> str:
+    kind, name, schema = found.groups()
+    return f"{{{{ source('{schema}', '{name}') }}}}" if kind == "source" else f"{{{{ ref('{name}') }}}}"

@@ -11,10 +11,11 @@ from millrace.eventstore import pending
 from millrace.lake.documents import Summary
 from millrace.lake.run_store import RunStore
 from millrace.warehouse import project
-from tests.integration.test_commit import ACME, GLOBEX, SILVER
+from tests.integration.test_commit import ACME, GLOBEX
 from tests.integration.test_silver_run import DAY, NEXT, archive, call, finish, plan
 from tests.support.emulator import Lake
 from tests.support.functions import function
+from tests.support.lake_files import SILVER
 
 ENRICHED = "marts.orders_enriched"
 

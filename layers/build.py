@@ -20,6 +20,7 @@ from millrace.contracts.compile import compile_bundle
 from millrace.contracts.table_contracts import lake_tables, write_tables
 from millrace.features.compile import compile_features
 from millrace.fraud.compile import compile_rules
+from millrace.quality.checks import checks_of
 from millrace.warehouse.compile import write_warehouse
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -108,11 +109,16 @@ def assemble_bundle(schemas: Path, folder: Path, warehouse: Path = WAREHOUSE) ->
 
     Raises:
         ContractError: with every problem of every contract.
+        ValueError: a table's author wrote a check of no known kind.
         WarehouseError: with every problem of every model.
     """
     compile_bundle(schemas, folder)
     write_tables(schemas, folder)
-    write_warehouse(warehouse, lake_tables(schemas), folder)
+    tables = lake_tables(schemas)
+    for table in tables:
+        # A check of a kind that nobody understands is found here, not by the first run.
+        checks_of(table)
+    write_warehouse(warehouse, tables, folder)
     compile_rules(schemas, folder)
     compile_features(schemas, folder)
 

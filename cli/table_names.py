@@ -158,7 +158,8 @@ def _has_alias(tokens: list[_Token], at: int) -> bool:
 def _view(table: str, moment: Moment | None) -> str:
     if moment is None:
         return table
-    said = moment.snapshot if moment.at is None else moment.at.isoformat()
+    # Without a full stop, which would end a schema's name; snapshots are known to the millisecond.
+    said = moment.snapshot if moment.at is None else f"{int(moment.at.timestamp() * 1000)}ms"
     return f"{table}@{said}"
 
 

@@ -93,6 +93,14 @@ def _show(result: dict[str, Any]) -> None:
         out.print(shown)
         if _object(result["events"][0]):
             out.print(f"The first one lies in {_object(result['events'][0])}", markup=False)
+    if result["etl"]:
+        made = table("table", "rows", title="What the lakehouse made of it")
+        for one in sorted(
+            result["etl"]["tables"], key=lambda one: str(one["table"]).partition(".")[0], reverse=True
+        ):
+            if one["rows"]:
+                made.add_row(one["table"], str(one["rows"]))
+        out.print(made)
     out.print(f"Ready in {result['seconds']:.0f} s: {result['apiUrl']}")
     out.print("\nTo send one of your own and to look around:")
     for line in hints(result):
@@ -130,6 +138,7 @@ def hints(result: dict[str, Any]) -> list[str]:
         *lines,
         ".venv/bin/millrace seed --count 500",
         ".venv/bin/millrace quarantine list",
-        ".venv/bin/millrace query 'select event_type, count(*) from raw.events group by all'",
+        ".venv/bin/millrace etl",
+        ".venv/bin/millrace query 'select * from gold.merchant_10min limit 5'",
         "make down",
     ]

@@ -21,6 +21,7 @@ def test_a_statement_without_a_past_stays_as_it_is() -> None:
     [
         ("AS OF 7008894928788525185", Moment(snapshot=7008894928788525185)),
         ("as of '2026-11-21T10:00:00Z'", Moment(at=datetime(2026, 11, 21, 10, tzinfo=UTC))),
+        ("AS OF '2026-11-21T10:00:00.5Z'", Moment(at=datetime(2026, 11, 21, 10, 0, 0, 500_000, tzinfo=UTC))),
         ("AS OF '2026-11-21'", Moment(at=datetime(2026, 11, 21, tzinfo=UTC))),
         ("AS OF TIMESTAMP '2026-11-21 11:00:00+01:00'", Moment(at=datetime(2026, 11, 21, 10, tzinfo=UTC))),
         ("FOR VERSION AS OF 5", Moment(snapshot=5)),
@@ -42,6 +43,7 @@ def test_a_statement_without_a_past_stays_as_it_is() -> None:
 def test_a_moment_becomes_a_view_of_its_own(behind: str, moment: Moment, after: str, alias: str) -> None:
     text, (found, *_) = rewrite(f"select * from silver.x {behind}{after}")
     assert (found.table, found.moment) == ("silver.x", moment)
+    assert found.view.count(".") == 1, "a schema and a name"
     assert text == f'select * from silver."{found.view.removeprefix("silver.")}"{alias}{after}'
 
 

@@ -288,6 +288,8 @@ def test_a_file_that_is_not_what_its_worker_said_is_left_out(lake: Lake, kind: s
     done = commit(lake, "r1")
     assert counted(lake) == {(GLOBEX, FIRST): 3}
     assert [(f.org, f.error.partition(":")[0]) for f in done.left_out] == [(ACME, "failed")]
+    if kind == "other types":
+        assert "decimal(18, 4) in the table, 4: amount: optional string in the file" in done.left_out[0].error
 
 
 def test_all_rows_of_a_day_gone_empties_it(lake: Lake) -> None:

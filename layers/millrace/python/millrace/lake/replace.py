@@ -74,8 +74,16 @@ def read_footers(
         except FileNotFoundError:
             return path, "its file is missing"
         except (ValueError, TypeError, KeyError, pa.ArrowInvalid) as error:
-            return path, f"its file does not fit the table: {' '.join(str(error).split())[:400]}"
+            return path, f"its file does not fit the table: {_said(error)}"
         return path, data_file(opened.table, spec, found)
 
     with ThreadPoolExecutor(READERS) as pool:
         return dict(pool.map(read, paths))
+
+
+def _said(error: Exception) -> str:
+    """The error in a line: pyiceberg draws a table of all fields, and crosses those that do not fit."""
+    lines = str(error).splitlines()
+    crossed = [[cell.strip() for cell in line.split("│")] for line in lines if "❌" in line]
+    fields = [f"{cells[2]} in the table, {cells[3]} in the file" for cells in crossed if len(cells) > 3]
+    return "; ".join(fields)[:400] or " ".join(lines)[:400]

@@ -1,0 +1,155 @@
+"""What must be true after any history, whatever was sent, lost, doubled or late."""
+
+import io
+import json
+import uuid
+from collections import Counter, defaultdict
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from millrace.contracts import registry
+from millrace.core import clock
+from millrace.eventstore.codec import Codec
+from millrace.eventstore.row import from_item
+from tests.support.histories.world import ORGS, Answered, World
+
+Key = tuple[str, str]
+_PASSED = ("accepted", "duplicate")
+
+
+def check(world: World) -> Counter[str]:
+    """Raises AssertionError at the first thing that is not so; the answers, counted."""
+    first = _first_writes(world)
+    counted = _accounting(world, first)
+    _events(world, first)
+    _lake(world, first)
+    _pointers(world, first)
+    assert world.dead.reasons == []
+    return counted
+
+
+def _first_writes(world: World) -> dict[tuple[str, str, int], Answered]:
+    """Of each id of a tenant, the delivery that was accepted, by the life it was accepted in. There is one."""
+    found: dict[tuple[str, str, int], Answered] = {}
+    unsure: set[tuple[str, str, int]] = set()
+    for answer in [*world.answers, *world.replays]:
+        key = (answer.sent.org, answer.sent.event_id, answer.life)
+        if answer.outcome == "accepted":
+            assert key not in found, f"accepted twice: {answer} and {found[key]}"
+            found[key] = answer
+        elif answer.outcome == "unavailable":
+            unsure.add(key)
+    # A client whose answer was lost learns from the next one that its event is there.
+    for answer in [*world.answers, *world.replays]:
+        key = (answer.sent.org, answer.sent.event_id, answer.life)
+        if answer.outcome == "duplicate" and key in unsure and key not in found:
+            found[key] = answer
+    return found
+
+
+def _accounting(world: World, first: dict[tuple[str, str, int], Answered]) -> Counter[str]:
+    """Every delivery has one answer, every refusal is kept, and answers say what the first write makes of them."""
+    counted = Counter(answer.outcome for answer in world.answers)
+    refused = counted["rejected"] + counted["conflict"]
+    assert len(world.quarantine.kept) == refused
+    assert counted.total() == len(world.answers)
+    living: dict[Key, Answered] = {}
+    for (org, event_id, _), answer in sorted(first.items(), key=lambda item: item[0][2]):
+        living[(org, event_id)] = answer
+    for answer in world.answers:
+        if answer.sent.story < 0:
+            assert answer.outcome in ("rejected", "unavailable"), answer
+        elif answer.outcome == "conflict":
+            others = _told(first, answer)
+            assert any(other.sent != answer.sent for other in others), f"conflicts with nothing: {answer}"
+        elif answer.outcome == "duplicate":
+            assert any(other.sent == answer.sent for other in _told(first, answer)), f"of nothing: {answer}"
+        elif answer.outcome == "rejected":
+            assert answer.codes == ("timestamp_range",), answer
+    return counted
+
+
+def _told(first: dict[tuple[str, str, int], Answered], answer: Answered) -> list[Answered]:
+    """What was accepted under the id of an answer, in its life or before."""
+    sent = answer.sent
+    lives = range(answer.life + 1)
+    return [first[key] for life in lives if (key := (sent.org, sent.event_id, life)) in first]
+
+
+def _events(world: World, first: dict[tuple[str, str, int], Answered]) -> None:
+    """Events are the accepted ids whose time is not over, each with the story that was accepted."""
+    codec = Codec(registry.load().dictionary)
+    stored: dict[Key, Any] = {}
+    for key, row in world.stores.tables["Events"].items():
+        event = from_item(row, codec)
+        assert key == (f"{event.org}#{event.event_id}",)
+        assert event.expires_at > clock.epoch(world.now)
+        stored[(event.org, event.event_id)] = event
+    newest: dict[Key, Answered] = {}
+    for (org, event_id, _), answer in sorted(first.items(), key=lambda item: item[0][2]):
+        newest[(org, event_id)] = answer
+    assert set(stored) <= set(newest), "a row that nobody was told of"
+    for key, event in stored.items():
+        said = newest[key].sent.body()
+        assert event.envelope["data"] == said["data"], f"{key}: not the first write"
+        assert event.envelope["timestamp"] == said["timestamp"]
+    for key, answer in newest.items():
+        if key not in stored:
+            assert answer.life < world.life, f"{key} was accepted and is not there"
+
+
+def _lake(world: World, first: dict[tuple[str, str, int], Answered]) -> None:
+    """Raw after dedup is every write that was ever accepted, under its tenant; the manifest names the same."""
+    raw: dict[tuple[str, str, str], dict[str, Any]] = {}
+    by_object: dict[str, set[str]] = {}
+    for name, body in world.stores.objects.items():
+        if not name.startswith("raw/"):
+            continue
+        org = name.split("org=")[1].partition("/")[0]
+        rows = pq.read_table(
+            io.BytesIO(body), columns=["event_id", "org_id", "received_at", "payload", "event_time"]
+        ).to_pylist()
+        by_object[f"s3://lake/{name}"] = {row["event_id"] for row in rows}
+        for row in rows:
+            assert row["org_id"] == org, f"{name} holds a row of {row['org_id']}"
+            key = (org, row["event_id"], clock.utc_day(row["event_time"]).isoformat())
+            if key not in raw or row["received_at"] < raw[key]["received_at"]:
+                raw[key] = row
+    wanted = {
+        (org, event_id, answer.sent.at.date().isoformat()): answer.sent.body()["data"]["payload"]
+        for (org, event_id, _), answer in first.items()
+    }
+    assert set(raw) == set(wanted)
+    for key, row in raw.items():
+        assert json.loads(row["payload"]) == wanted[key], f"{key}: not the first write"
+    named: dict[str, set[str]] = defaultdict(set)
+    manifest: set[Key] = set()
+    for (partition, _), row in world.stores.tables["Metadata"].items():
+        org, kind, *_ = partition.split("#")
+        if kind == "manifest":
+            assert f"org={org}/" in row["object"]["S"]
+            packed = row["ids"]["B"]
+            ids = {str(uuid.UUID(bytes=packed[at : at + 16])) for at in range(0, len(packed), 16)}
+            named[row["object"]["S"]] |= ids
+            manifest |= {(org, event_id) for event_id in ids}
+    for name, ids in named.items():
+        assert by_object[name] == ids
+    assert manifest == {(org, event_id) for org, event_id, _ in wanted}
+
+
+def _pointers(world: World, first: dict[tuple[str, str, int], Answered]) -> None:
+    """UserEvents are the accepted events that have a user, each once, under its own tenant's user."""
+    found = set()
+    for (owner, place), row in world.stores.tables["UserEvents"].items():
+        org = row["orgId"]["S"]
+        assert org in ORGS
+        assert owner.startswith(f"{org}#")
+        found.add((owner, place))
+    wanted = set()
+    for (org, event_id, _), answer in first.items():
+        payload = answer.sent.body()["data"]["payload"]
+        user = payload.get("userId") or payload.get("user_id")
+        if user is not None:
+            wanted.add((f"{org}#{user}", f"{clock.utc_text(answer.sent.at)}#{event_id}"))
+    assert found == wanted

@@ -9,19 +9,16 @@ import json
 import re
 import shutil
 from dataclasses import replace
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jsonschema_rs
 import yaml
 
 from millrace.contracts import checks, dictionaries, properties
 from millrace.contracts.contract import Contract
 from millrace.contracts.errors import ContractError, Problem
 from millrace.contracts.fields import Translation
-from millrace.contracts.pointers import write
+from millrace.contracts.standard import standard_errors
 
 FILE = re.compile(r"v([1-9][0-9]*)\.yaml")
 
@@ -199,34 +196,6 @@ def _data(document: dict[str, Any], *, closed: bool, report: Any) -> tuple[dict[
     # Only payload and metadata reach the lake, so nothing else may stand beside them.
     data = translation.object_schema(parts, at, "/data")
     return {**data, "additionalProperties": False}, translation.classification
-
-
-@cache
-def _standard() -> jsonschema_rs.Draft201909Validator:
-    """The standard's own schema. Draft 2019-09: later drafts read `unevaluatedProperties` differently."""
-    text = files("open_data_contract_standard").joinpath("schema.json").read_text(encoding="utf-8")
-    return jsonschema_rs.Draft201909Validator(json.loads(text))
-
-
-def standard_errors(document: Any) -> list[tuple[str, str]]:
-    """Where a document breaks the standard, and how: pointer and sentence."""
-    found: dict[tuple[str, str], None] = {}
-    for error in _standard().iter_errors(document):
-        if error.kind.name in ("unevaluatedProperties", "additionalProperties"):
-            sentence = f"the standard has no {', '.join(error.kind.value)} here"
-        elif error.kind.name == "required":
-            sentence = f"{error.kind.value} is missing"
-        else:
-            sentence = error.message
-        found[(write(error.instance_path), sentence)] = None
-    if not found and document["apiVersion"] != "v3.2.0":
-        return [("/apiVersion", "contracts are written in v3.2.0 of the standard")]
-    # What is wrong inside a part makes the part itself unevaluated, up to the root: the innermost says it.
-    return [
-        (pointer, sentence)
-        for pointer, sentence in found
-        if not any(below.startswith(f"{pointer}/") for below, _ in found)
-    ]
 
 
 def yaml_file(path: Path, name: str) -> Any:

@@ -15,10 +15,11 @@ from typing import Any, get_args
 
 from millrace.contracts import table_bundle
 from millrace.contracts.columns import Column, Scalar
-from millrace.contracts.compile import compile_contracts, standard_errors, yaml_file
+from millrace.contracts.compile import compile_contracts, yaml_file
 from millrace.contracts.errors import ContractError, Problem
 from millrace.contracts.fields import Translation
 from millrace.contracts.properties import VERSION
+from millrace.contracts.standard import standard_errors
 from millrace.contracts.tables import Grain, LakeTable, Layer, Refresh, silver_table
 
 FOLDER = "tables"

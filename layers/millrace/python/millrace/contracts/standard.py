@@ -1,0 +1,38 @@
+"""A document against the Open Data Contract Standard's own JSON Schema. Used at build only."""
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import jsonschema_rs
+
+from millrace.contracts.pointers import write
+
+
+@cache
+def _standard() -> jsonschema_rs.Draft201909Validator:
+    """The standard's own schema. Draft 2019-09: later drafts read `unevaluatedProperties` differently."""
+    text = files("open_data_contract_standard").joinpath("schema.json").read_text(encoding="utf-8")
+    return jsonschema_rs.Draft201909Validator(json.loads(text))
+
+
+def standard_errors(document: Any) -> list[tuple[str, str]]:
+    """Where a document breaks the standard, and how: pointer and sentence."""
+    found: dict[tuple[str, str], None] = {}
+    for error in _standard().iter_errors(document):
+        if error.kind.name in ("unevaluatedProperties", "additionalProperties"):
+            sentence = f"the standard has no {', '.join(error.kind.value)} here"
+        elif error.kind.name == "required":
+            sentence = f"{error.kind.value} is missing"
+        else:
+            sentence = error.message
+        found[(write(error.instance_path), sentence)] = None
+    if not found and document["apiVersion"] != "v3.2.0":
+        return [("/apiVersion", "contracts are written in v3.2.0 of the standard")]
+    # What is wrong inside a part makes the part itself unevaluated, up to the root: the innermost says it.
+    return [
+        (pointer, sentence)
+        for pointer, sentence in found
+        if not any(below.startswith(f"{pointer}/") for below, _ in found)
+    ]

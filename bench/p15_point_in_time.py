@@ -60,12 +60,9 @@ def measure() -> list[Figure]:
 
 
 def _view() -> FeatureView:
-    told = {"column": None, "window_us": None, "offset_us": 0, "default": None, "description": ""}
     features = (
-        Feature(**{**told, "name": "price", "aggregate": "latest", "column": "price", "kind": "double"}),
-        Feature(
-            **{**told, "name": "category", "aggregate": "latest", "column": "category", "kind": "string"}
-        ),
+        Feature("price", "latest", "price", None, 0, None, "double", ""),
+        Feature("category", "latest", "category", None, 0, None, "string", ""),
     )
     group = Group("silver.item_v1", "item_id", "happened", (), 0, None, features)
     return FeatureView("item", "1.0.0", "", "", "", "item", "item_id", (group,), (), ())
@@ -124,7 +121,12 @@ def _feast(folder: Path, answer: pa.Table, ours: Callable[[], pa.Table]) -> list
     bootstrap.ensure(venv, FEAST, wanted, stamp=".installed-feast", what="Feast to compare with")
     figures = []
     for kind, known_as in STORES.items():
-        command = [venv / "bin/python", Path(__file__).with_name("feast_peer.py"), folder, kind]
+        command = [
+            str(venv / "bin/python"),
+            str(Path(__file__).with_name("feast_peer.py")),
+            str(folder),
+            kind,
+        ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
         said = json.loads(done.stdout.splitlines()[-1])
         theirs = pq.read_table(folder / f"feast-{kind}.parquet")

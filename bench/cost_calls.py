@@ -1,0 +1,202 @@
+"""What the real handlers ask of AWS, recorded for `millrace cost`: `python -m bench.cost_calls` writes the file.
+
+Each handler runs over clients without a network, with requests or batches of 1, 10, 100 and 500 events. What it asks is
+counted as AWS counts it; CPU is this machine's, so it is the one figure that another machine records differently.
+"""
+
+import base64
+import json
+import random
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from datetime import timedelta
+from functools import partial
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from bench import edge, sent
+from bench.__main__ import surroundings
+from bench.cost_clients import ENVIRON, Asked, Recording
+from millrace.core import aws
+from millrace.core.log import logger
+from tests.support import events as made
+from tests.support.functions import function
+
+FILE = Path(__file__).resolve().parent.parent / "cli" / "costing" / "calls.json"
+SIZES = (1, 10, 100, 500)
+ROUNDS = 3
+SAMPLES = Path(__file__).resolve().parent.parent / "schemas" / "events"
+Rows = list[dict[str, Any]]
+
+
+def record(sizes: Sequence[int] = SIZES, rounds: int = ROUNDS) -> list[dict[str, Any]]:
+    """Every trace: profile, function and number of events, with what was used."""
+    return [trace for size in sizes for profile in PROFILES for trace in _profile(profile, size, rounds)]
+
+
+def _profile(profile: str, size: int, rounds: int) -> Iterator[dict[str, Any]]:
+    events = PROFILES[profile](size)
+
+    def request() -> dict[str, Any]:
+        return edge.call(sent.body(_fresh(events)), str(uuid.uuid4()))
+
+    asked = _run("post_events", request, rounds)
+    yield _trace(profile, "post_events", size, asked)
+    for stem in CONSUMERS.get(profile, ()):
+        batch = {"Records": _delivered(stem, asked)}
+        yield _trace(profile, stem, size, _run(stem, partial(dict, batch), rounds))
+
+
+def _fresh(events: Rows) -> Rows:
+    return [{**event, "eventId": made.new_id()} for event in events]
+
+
+def _mix(size: int) -> Rows:
+    return sent.copies(size, 1)
+
+
+def _sample(path: str) -> dict[str, Any]:
+    found: dict[str, Any] = orjson.loads((SAMPLES / path / "samples" / "v1.golden.json").read_bytes())[0]
+    return found
+
+
+def _defaults(size: int) -> Rows:
+    """A type with a user and the default indexes, `type` and `user`: nothing that another index would hold."""
+    sample = _sample("identity/user.profile_updated")
+    sample.pop("correlationId", None)
+    return [{**sample, "timestamp": made.moment(timedelta(minutes=n % 60))} for n in range(size)]
+
+
+def _lake_only(size: int) -> Rows:
+    sample, rng = _sample("campaigns/rule.evaluated"), random.Random(3)  # noqa: S311  no secret
+    return [_evaluated(sample, made.moment(timedelta(minutes=n % 60)), rng) for n in range(size)]
+
+
+def _evaluated(sample: dict[str, Any], at: str, rng: random.Random) -> dict[str, Any]:
+    """As like each other as evaluations are, and no more: what is alike costs nothing in Parquet."""
+    drawn = {
+        "ruleId": f"rule_{rng.randrange(500)}",
+        "campaignId": f"cmp_{rng.randrange(90)}",
+        "value": round(rng.uniform(0, 900), 3),
+        "durationMs": round(rng.uniform(0, 40), 2),
+        "evaluatedAt": at,
+    }
+    payload = sample["data"]["payload"]
+    drawn = {name: value for name, value in drawn.items() if name in payload}
+    return {**sample, "timestamp": at, "data": {**sample["data"], "payload": {**payload, **drawn}}}
+
+
+def _transactions(size: int) -> Rows:
+    return [made.transaction(user=number % max(1, size // 2)) for number in range(size)]
+
+
+def _refused(size: int) -> Rows:
+    broken = [made.order() for _ in range(size)]
+    for event in broken:
+        del event["data"]["payload"]["totalAmount"]
+    return broken
+
+
+PROFILES: dict[str, Callable[[int], Rows]] = {
+    "mix": _mix,
+    "default": _defaults,
+    "lake-only": _lake_only,
+    "transactions": _transactions,
+    "refused": _refused,
+}
+CONSUMERS = {
+    "mix": ("archive_events", "project_events", "route_events"),
+    "default": ("archive_events", "project_events", "route_events"),
+    "lake-only": ("archive_events",),
+    "transactions": ("score_transactions",),
+}
+
+
+def _delivered(stem: str, asked: Asked) -> Rows:
+    """What intake wrote, as Lambda delivers it to a consumer."""
+    if stem == "project_events":
+        return [_table_record(json.loads(change), number) for number, change in enumerate(asked.changes)]
+    data = asked.changes or asked.records
+    return [
+        {
+            "eventID": f"shardId-000000000000:{number:020d}",
+            "eventSource": "aws:kinesis",
+            "kinesis": {
+                "data": base64.b64encode(body).decode(),
+                "sequenceNumber": f"{number:020d}",
+                "approximateArrivalTimestamp": time.time(),
+            },
+        }
+        for number, body in enumerate(data)
+    ]
+
+
+def _table_record(change: dict[str, Any], number: int) -> dict[str, Any]:
+    whole = {"SequenceNumber": f"{number:020d}", "ApproximateCreationDateTime": time.time()}
+    return {**change, "dynamodb": {**change["dynamodb"], **whole}}
+
+
+@contextmanager
+def _module(stem: str, recording: Recording) -> Iterator[Any]:
+    aws.client.cache_clear()
+    # A Logger keeps the stream that it was made with.
+    logger.cache_clear()
+    with redirect_stdout(recording.lines), function(stem, ENVIRON) as module:
+        for service in ("dynamodb", "s3", "kinesis", "kms", "events"):
+            recording.attach(aws.client(service))
+        yield module
+    aws.client.cache_clear()
+
+
+def _run(stem: str, event: Callable[[], dict[str, Any]], rounds: int) -> Asked:
+    """Calls the handler warm; of the rounds the quickest one's CPU counts."""
+    recording, spent = Recording(), []
+    with _module(stem, recording) as module:
+        module.handler(event(), None)
+        for _ in range(rounds):
+            recording.start()
+            given = event()
+            before = time.process_time()
+            module.handler(given, None)
+            spent.append((time.process_time() - before) * 1000)
+        asked = recording.asked()
+    asked.cpu_ms = min(spent)
+    return asked
+
+
+def _trace(profile: str, stem: str, size: int, asked: Asked) -> dict[str, Any]:
+    return {
+        "profile": profile,
+        "function": stem,
+        "events": size,
+        "usage": _rounded(asked.usage),
+        "calls": dict(sorted(asked.calls.items())),
+        "cpuMs": round(asked.cpu_ms, 2),
+        "logBytes": asked.log_bytes,
+        "stored": {name: _rounded(held) for name, held in sorted(asked.stored.items())},
+        "objects": {name: _rounded(held) for name, held in sorted(asked.objects.items())},
+    }
+
+
+def _rounded(numbers: Mapping[str, float]) -> dict[str, float]:
+    return {name: ceil(value * 10) / 10 for name, value in sorted(numbers.items())}
+
+
+def main() -> int:
+    """Records and writes."""
+    with surroundings():
+        traces = record()
+    lines = ",\n  ".join(json.dumps(trace, separators=(", ", ": ")) for trace in traces)
+    FILE.write_text(f"[\n  {lines}\n]\n")
+    sys.stdout.write(f"{len(traces)} traces in {FILE}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""`millrace cost`: what a platform costs while it stands, and what a million events cost on each path."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.errors import UsageError
+from cli.options import Json
+from cli.output import err, out, print_json, table
+from cli.places import checkout
+
+
+class Of(StrEnum):
+    """Environments in AWS."""
+
+    DEV = "dev"
+    STAGING = "staging"
+    PROD = "prod"
+
+
+def cost(
+    rate: Annotated[float, typer.Option("--rate", min=0.001, help="Events a second.")] = 100.0,
+    mix: Annotated[
+        str, typer.Option("--mix", help="A file with a traffic profile, or `default`.")
+    ] = "default",
+    env: Annotated[Of, typer.Option("--env", help="Whose settings the paths are reckoned with.")] = Of.PROD,
+    lines: Annotated[bool, typer.Option("--lines", help="Say also what each figure is made of.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say what each environment costs a month while idle, and a million events on each path, in dollars."""
+    from cli.costing import deployment, idle, paths, prices
+
+    listed = prices.load()
+    try:
+        profile = paths.Mix() if mix == "default" else paths.read_mix(Path(mix))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--mix: {error}") from error
+    made = {}
+    with err.status("reading the templates …") as status:
+        for name in Of:
+            status.update(f"reading the templates of {name} …")
+            made[name] = deployment.load(name, checkout().root / "build" / "cdk")
+    idling = {str(name): idle.usage(found, listed) for name, found in made.items()}
+    used = paths.Paths(made[env], listed, rate=rate, request=profile.request).all()
+    dollars = {name: listed.of(usage) for name, usage in used.items()}
+    dollars |= paths.totals(dollars, profile)
+    document: dict[str, Any] = {
+        "idle": {"local": 0.0} | {name: round(listed.of(usage), 2) for name, usage in idling.items()},
+        "perMillion": {name: round(value, 3) for name, value in dollars.items()},
+        "priceDate": listed.date,
+    }
+    if lines:
+        document["lines"] = {
+            name: {item: round(value, 4) for item, value in listed.lines(usage).items() if value >= 0.00005}
+            for name, usage in ({f"idle.{name}": usage for name, usage in idling.items()} | used).items()
+        }
+    if as_json:
+        print_json(document)
+        return
+    _show(document, env, rate)
+
+
+def _show(document: dict[str, Any], env: str, rate: float) -> None:
+    standing = table("environment", "$ a month", title=f"Idle (prices of {document['priceDate']})")
+    for name, value in document["idle"].items():
+        standing.add_row(name, f"{value:.2f}")
+    out.print(standing)
+    flowing = table("path", "$ per million", title=f"Events, {env} at {rate:g} a second")
+    for name, value in document["perMillion"].items():
+        flowing.add_row(name, f"{value:.3f}")
+    out.print(flowing)
+    for name, items in document.get("lines", {}).items():
+        out.print(f"{name}: " + ", ".join(f"{item} {value:.4g}" for item, value in items.items()))

@@ -1,0 +1,115 @@
+"""What an environment's synthesized templates say that costs money."""
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Resource = Mapping[str, Any]
+# cdk-nag and the CDK write these for themselves; none is a thing that runs.
+STACK_PREFIX = "millrace-"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The resources of one environment, over all its stacks."""
+
+    environment: str
+    resources: tuple[tuple[str, Resource], ...]
+
+    def of(self, kind: str) -> list[tuple[str, Mapping[str, Any]]]:
+        """Logical id and properties of each resource of a type."""
+        return [
+            (name, resource.get("Properties", {}))
+            for name, resource in self.resources
+            if resource["Type"] == kind
+        ]
+
+    @property
+    def kinds(self) -> set[str]:
+        """Every resource type."""
+        return {resource["Type"] for _, resource in self.resources}
+
+    @property
+    def shards(self) -> int | None:
+        """Of the log; None: on demand."""
+        ((_, stream),) = self.of("AWS::Kinesis::Stream")
+        on_demand = stream.get("StreamModeDetails", {}).get("StreamMode") == "ON_DEMAND"
+        return None if on_demand else int(stream["ShardCount"])
+
+    @property
+    def retention_hours(self) -> int:
+        """How long the log keeps a record."""
+        ((_, stream),) = self.of("AWS::Kinesis::Stream")
+        return int(stream["RetentionPeriodHours"])
+
+    @property
+    def fan_outs(self) -> int:
+        """Consumers of the log with a line of their own."""
+        return len(self.of("AWS::Kinesis::StreamConsumer"))
+
+    @property
+    def raw_days(self) -> tuple[float | None, float | None]:
+        """Days after which raw data is infrequent, and after which it is gone; None: never."""
+        for _, bucket in self.of("AWS::S3::Bucket"):
+            for rule in bucket.get("LifecycleConfiguration", {}).get("Rules", []):
+                if rule.get("Id") == "raw":
+                    moves = rule.get("Transitions", [])
+                    return (moves[0]["TransitionInDays"] if moves else None, rule.get("ExpirationInDays"))
+        return (None, None)
+
+    def recovered(self, table: str) -> bool:
+        """Whether a table pays for point-in-time recovery."""
+        for name, properties in self.of("AWS::DynamoDB::Table"):
+            if name.startswith(f"{table}Table"):
+                return bool(
+                    properties.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled")
+                )
+        raise KeyError(table)
+
+    def memory_mb(self, stem: str) -> int:
+        """Memory of a function of `functions/`.
+
+        Raises:
+            KeyError: the environment has no such function.
+        """
+        for name, properties in self.of("AWS::Lambda::Function"):
+            if f"{stem.replace('_', '')}Function" in name:
+                return int(properties["MemorySize"])
+        raise KeyError(stem)
+
+
+def load(environment: str, synthesized: Path) -> Deployment:
+    """Reads the templates of `make synth`; without them, synthesizes in process, which takes half a minute.
+
+    Args:
+        environment: such as `dev`.
+        synthesized: `build/cdk`, with a folder for each environment.
+    """
+    files = sorted((synthesized / environment).glob(f"{STACK_PREFIX}{environment}-*.template.json"))
+    if files:
+        return Deployment(environment, tuple(_read(files)))
+    from layers.build import BUILD
+    from stacks.application import build_application, new_app
+    from stacks.environment import environment_named
+
+    with tempfile.TemporaryDirectory(prefix="millrace-cost-") as folder:
+        app = new_app(folder)
+        build_application(app, environment_named(environment), layers=BUILD)
+        app.synth()
+        return Deployment(environment, tuple(_read(sorted(Path(folder).glob("*.template.json")))))
+
+
+def of_templates(environment: str, templates: Mapping[str, Mapping[str, Any]]) -> Deployment:
+    """From templates that are there already, by the stack's name."""
+    return Deployment(
+        environment,
+        tuple(item for template in templates.values() for item in template["Resources"].items()),
+    )
+
+
+def _read(files: list[Path]) -> Iterator[tuple[str, Resource]]:
+    for file in files:
+        yield from json.loads(file.read_text())["Resources"].items()

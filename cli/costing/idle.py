@@ -1,0 +1,140 @@
+"""Dollars a month of an environment through which no event flows, read from its templates."""
+
+import re
+from collections.abc import Mapping
+
+from cli.costing.deployment import Deployment
+from cli.costing.prices import HOURS_A_MONTH, Prices, Usage
+
+MINUTES_A_MONTH = HOURS_A_MONTH * 60
+_UNITS = {"minute": 1, "hour": 60, "day": 1440}
+# Cost by what flows through them, or nothing at all: no line here while nothing flows.
+FREE_WHEN_IDLE = frozenset(
+    {
+        "AWS::ApiGatewayV2::Api",
+        "AWS::ApiGatewayV2::Authorizer",
+        "AWS::ApiGatewayV2::Integration",
+        "AWS::ApiGatewayV2::Route",
+        "AWS::ApiGatewayV2::Stage",
+        "AWS::Athena::WorkGroup",
+        "AWS::CDK::Metadata",
+        "AWS::DynamoDB::Table",
+        "AWS::Events::EventBus",
+        "AWS::Events::Rule",
+        "AWS::Glue::Database",
+        "AWS::Glue::Table",
+        "AWS::IAM::ManagedPolicy",
+        "AWS::IAM::Policy",
+        "AWS::IAM::Role",
+        "AWS::Lambda::EventInvokeConfig",
+        "AWS::Lambda::Function",
+        "AWS::Lambda::LayerVersion",
+        "AWS::Lambda::Permission",
+        "AWS::Logs::LogGroup",
+        "AWS::Logs::MetricFilter",
+        "AWS::S3::BucketPolicy",
+        "AWS::SNS::Subscription",
+        "AWS::SNS::Topic",
+        "AWS::SNS::TopicPolicy",
+        "AWS::SQS::Queue",
+        "AWS::SQS::QueuePolicy",
+        "AWS::StepFunctions::StateMachine",
+        "Custom::OpenCapture",
+        "Custom::ReplayWaiting",
+        "Custom::S3AutoDeleteObjects",
+    }
+)
+PRICED = frozenset(
+    {
+        "AWS::CloudWatch::Alarm",
+        "AWS::CloudWatch::Dashboard",
+        "AWS::KMS::Key",
+        "AWS::Kinesis::Stream",
+        "AWS::Kinesis::StreamConsumer",
+        "AWS::Lambda::EventSourceMapping",
+        "AWS::S3::Bucket",
+        "AWS::Scheduler::Schedule",
+    }
+)
+
+
+def unknown(deployment: Deployment) -> set[str]:
+    """Resource types of which this page does not say what they cost; a test wants it empty."""
+    return deployment.kinds - FREE_WHEN_IDLE - PRICED
+
+
+def usage(deployment: Deployment, prices: Prices) -> Usage:
+    """What a month uses, in the price table's units."""
+    assumed, used = prices.assumptions, Usage()
+    keys = deployment.of("AWS::KMS::Key")
+    used["kms.key"] += len(keys)
+    # As it is after two years, when it is dearest.
+    used["kms.rotation"] += 2 * sum(bool(key.get("EnableKeyRotation")) for _, key in keys)
+    used["kms.request"] += assumed["kms_callers"] * 12 * HOURS_A_MONTH
+    if deployment.shards is None:
+        used["kinesis.stream"] += HOURS_A_MONTH
+    else:
+        hours = deployment.shards * HOURS_A_MONTH
+        used["kinesis.shard"] += hours
+        used["kinesis.fan_out_shard"] += hours * deployment.fan_outs
+        used["kinesis.retention_shard"] += hours if deployment.retention_hours > 24 else 0
+    for _, alarm in deployment.of("AWS::CloudWatch::Alarm"):
+        metrics = [one for one in alarm.get("Metrics", []) if "MetricStat" in one]
+        used["cloudwatch.alarm"] += max(1, len(metrics))
+    used["cloudwatch.dashboard"] += len(deployment.of("AWS::CloudWatch::Dashboard"))
+    used["cloudwatch.metric"] += assumed["run_metrics"]
+    used["s3.storage"] += assumed["idle_lake_gb"]
+    for _, mapping in deployment.of("AWS::Lambda::EventSourceMapping"):
+        if mapping.get("StartingPosition") is None:
+            used["sqs.request"] += assumed["sqs_pollers"] * HOURS_A_MONTH * 3600 / 20
+    for name, schedule in deployment.of("AWS::Scheduler::Schedule"):
+        if schedule.get("State", "ENABLED") == "ENABLED":
+            used.add(_of_schedule(name, runs_a_month(str(schedule["ScheduleExpression"])), assumed))
+    return Usage({name: quantity for name, quantity in used.items() if quantity})
+
+
+def _of_schedule(name: str, runs: float, assumed: Mapping[str, float]) -> Usage:
+    used = Usage({"scheduler.call": runs, "lambda.request": runs})
+    if name.startswith("Canary"):
+        # Its events then cost what any event costs, each in a batch of its own.
+        used["lambda.second"] += runs * assumed["canary_gb_seconds"]
+        used["dynamodb.write"] += runs * assumed["canary_write_units"]
+        used["dynamodb.read"] += runs * assumed["canary_read_units"]
+        used["s3.put"] += runs * assumed["canary_puts"]
+        used["lambda.request"] += runs * assumed["canary_calls"]
+        used["api.request"] += runs
+        used["cloudwatch.metric"] += assumed["canary_metrics"]
+        return used
+    if name.startswith("Reconcile"):
+        used["lambda.second"] += runs * assumed["canary_gb_seconds"]
+        used["cloudwatch.metric"] += assumed["reconcile_metrics"]
+        return used
+    # A run that finds nothing: the machine's states, one trace, and the functions of its first and last step.
+    used["states.transition"] += runs * assumed["empty_run_transitions"]
+    used["xray.trace"] += runs
+    used["lambda.request"] += runs * 2
+    used["lambda.second"] += runs * assumed["empty_run_gb_seconds"]
+    used["s3.put"] += runs * 3
+    return used
+
+
+def runs_a_month(expression: str) -> float:
+    """How often a schedule of EventBridge Scheduler calls.
+
+    Raises:
+        ValueError: the expression is of a form that no schedule here has.
+    """
+    if rate := re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression):
+        return MINUTES_A_MONTH / (int(rate[1]) * _UNITS[rate[2]])
+    if cron := re.fullmatch(r"cron\((\S+) (\S+) \S+ \S+ \S+ \S+\)", expression):
+        minutes, hours = (_times(cron[1], 60), _times(cron[2], 24))
+        return minutes * hours * HOURS_A_MONTH / 24
+    raise ValueError(f"no schedule is known of the form {expression}")
+
+
+def _times(field: str, of: int) -> float:
+    if field == "*":
+        return of
+    if "/" in field:
+        return of / int(field.partition("/")[2])
+    return len(field.split(","))

@@ -1,0 +1,251 @@
+"""Dollars per million events by path: recorded calls, an environment's templates, a rate, the price table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from cli.costing import traces
+from cli.costing.deployment import Deployment
+from cli.costing.prices import DAYS_A_MONTH, GB, Prices, Usage
+from cli.costing.traces import PerEvent
+
+MILLION = 1_000_000
+# A stream on demand begins with four shards.
+FIRST_SHARDS = 4
+MB = 1024**2
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html
+LEAST_MOVED = 128 * 1024
+READERS = 3
+# What the path of one event with the default indexes is made of, and of one that goes to the lake only. Routing, fraud
+# and the hourly tables are what some events have beside.
+DEFAULT_INDEXES = ("accept", "store", "log", "archive", "project", "storage")
+LAKE_ONLY = ("accept.lake-only", "log.lake-only", "archive.lake-only", "storage.lake-only")
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """A traffic profile.
+
+    Attributes:
+        request: events in one request.
+        seeded: share of events that are as the demo seeds them (four or five indexes).
+        default: share with the default indexes, `type` and `user`.
+        lake_only: share of `store: none`.
+        refused: events that are refused, over events that are accepted.
+        transactions: share of accepted events that fraud decides on.
+        routed: share of accepted events that go to the bus.
+    """
+
+    request: int = 100
+    seeded: float = 1.0
+    default: float = 0.0
+    lake_only: float = 0.0
+    refused: float = 0.01
+    transactions: float = 0.74
+    routed: float = 0.97
+
+    def __post_init__(self) -> None:
+        if abs(self.seeded + self.default + self.lake_only - 1) > 1e-6:
+            raise ValueError("seeded, default and lakeOnly are shares of one whole")
+        if self.request < 1 or min(self.refused, self.transactions, self.routed) < 0:
+            raise ValueError("a mix has at least one event a request and no negative share")
+
+
+def read_mix(file: Path) -> Mix:
+    """Reads a mix from YAML or JSON, with the attributes' names in camelCase.
+
+    Raises:
+        ValueError: the file has a name that no mix has, or shares that make no whole.
+    """
+    held = yaml.safe_load(file.read_text())
+    names = {"lakeOnly": "lake_only"}
+    try:
+        return Mix(**{names.get(str(name), str(name)): value for name, value in dict(held).items()})
+    except TypeError as error:
+        raise ValueError(f"{file}: {error}") from error
+
+
+class Paths:
+    """The paths of one environment at one rate. Each answer is what a million events use, by the price table's names."""
+
+    def __init__(self, deployment: Deployment, prices: Prices, *, rate: float, request: int) -> None:
+        """`rate`: events a second; it says how full a consumer's batches are."""
+        self._deployment, self._prices, self._request = deployment, prices, request
+        self._assumed, self._rate = prices.assumptions, rate
+        shards = deployment.shards or max(FIRST_SHARDS, rate / self._assumed["events_per_shard"])
+        self.batch = rate / shards / self._assumed["polls_per_second"]
+        self.stream_batch = rate / self._assumed["stream_polls_per_second"]
+
+    def all(self) -> dict[str, Usage]:
+        """Every path by name."""
+        return {
+            "accept": self._accept("default"),
+            "accept.lake-only": self._accept("lake-only"),
+            "store": self._store("default"),
+            "store.seeded": self._store("mix"),
+            "log": self._log("default"),
+            "log.lake-only": self._log("lake-only"),
+            "archive": self._consume("mix", "archive_events", self.batch),
+            "archive.lake-only": self._consume("lake-only", "archive_events", self.batch),
+            "project": self._consume("default", "project_events", self.stream_batch),
+            "route": self._consume("default", "route_events", self.batch),
+            "fraud": self._fraud(),
+            "etl": self._etl(),
+            "quarantine": self._quarantine(),
+            "storage": self._storage("default"),
+            "storage.seeded": self._storage("mix"),
+            "storage.lake-only": self._storage("lake-only"),
+        }
+
+    def _accept(self, profile: str) -> Usage:
+        """The request, the function that takes it, and the authorizer's share; nothing that is stored."""
+        found = self._event(profile, "post_events", self._request)
+        used = self._function("post_events", found)
+        used["api.request"] += MILLION / self._request
+        used["logs.ingested"] += MILLION / self._request * self._assumed["access_log_bytes"] / GB
+        asked = self._assumed["callers"] / 60 / self._rate * MILLION
+        used["lambda.request"] += asked
+        used["lambda.second"] += asked * 0.01 * self._deployment.memory_mb("authorize") / 1024
+        used["dynamodb.read"] += asked
+        return used
+
+    def _store(self, profile: str) -> Usage:
+        found = self._event(profile, "post_events", self._request)
+        return _times({name: found.usage[name] for name in ("dynamodb.write", "dynamodb.change")})
+
+    def _log(self, profile: str) -> Usage:
+        """Into the log and out to its three readers, with a longer retention's storage."""
+        return self._logged(self._event(profile, "post_events", self._request).usage)
+
+    def _logged(self, of_event: Mapping[str, float]) -> Usage:
+        if self._deployment.shards is not None:
+            # A shard that is full: those that stand idle are in the idle figure.
+            most = min(self._assumed["events_per_shard"], MB / of_event["log.bytes"])
+            return _times({"kinesis.payload": of_event["log.payload"], "kinesis.shard": 1 / most / 3600})
+        held, fast = of_event["log.bytes"] / GB, self._deployment.fan_outs
+        days = max(0.0, min(self._deployment.retention_hours, 168) / 24 - 1)
+        return _times(
+            {
+                "kinesis.in": held,
+                "kinesis.out": held * (READERS - fast),
+                "kinesis.fan_out": held * fast,
+                "kinesis.retention": held * days / DAYS_A_MONTH,
+            }
+        )
+
+    def _consume(self, profile: str, function: str, batch: float) -> Usage:
+        found = self._event(profile, function, batch)
+        used = self._function(function, found)
+        used.add(_times({name: value for name, value in found.usage.items() if not name.startswith("log.")}))
+        return used
+
+    def _fraud(self) -> Usage:
+        """A decision on each of a million transactions, and the decision's own way to the log."""
+        used = self._consume("transactions", "score_transactions", self.batch)
+        found = self._event("transactions", "score_transactions", self.batch)
+        used.add(self._logged(found.usage))
+        used.add(self._tables(found))
+        used.add(self._consume("mix", "archive_events", self.batch))
+        used.add(self._consume("default", "route_events", self.batch))
+        return used
+
+    def _quarantine(self) -> Usage:
+        """A million refused events: an object a request, index rows, and the request itself."""
+        found = self._event("refused", "post_events", self._request)
+        used = self._function("post_events", found)
+        used["api.request"] += MILLION / self._request
+        used.add(_times({name: value for name, value in found.usage.items() if not name.startswith("log.")}))
+        used.add(self._tables(found))
+        used["s3.storage"] += found.raw_bytes * MILLION / GB * 90 / DAYS_A_MONTH
+        return used
+
+    def _etl(self) -> Usage:
+        """Hourly runs over a million events: what each run costs whatever it finds, spread over an hour's events."""
+        runs = MILLION / (self._rate * 3600)
+        tables, assumed = self._assumed["etl_tables"], self._assumed
+        raw = self._event("mix", "archive_events", self.batch)
+        used = Usage()
+        # Each table: prepare or transform, commit, and the states between.
+        used["states.transition"] += runs * (assumed["empty_run_transitions"] + 5 * tables)
+        used["xray.trace"] += runs
+        used["lambda.request"] += runs * (3 + 3 * tables)
+        used["lambda.second"] += runs * 3 * tables * 1.7
+        used["lambda.second"] += assumed["etl_seconds_per_million"] * 3008 / 1024
+        used["glue.request"] += runs * 6 * tables
+        used["s3.put"] += runs * 8 * tables
+        used["s3.get"] += runs * 10 * tables + raw.objects * MILLION * 2
+        used["s3.storage"] += (
+            raw.raw_bytes * assumed["etl_silver_per_raw"] * MILLION / GB * assumed["lake_days"] / DAYS_A_MONTH
+        )
+        return used
+
+    def _storage(self, profile: str) -> Usage:
+        """Rows until they expire, with recovery where the environment has it, receipts, and raw Parquet."""
+        used = Usage()
+        if profile != "lake-only":
+            used.add(self._tables(self._event(profile, "post_events", self._request)))
+            used.add(self._tables(self._event(profile, "project_events", self.stream_batch)))
+        lake = "lake-only" if profile == "lake-only" else "mix"
+        archived = self._event(lake, "archive_events", self.batch)
+        used.add(self._tables(archived))
+        infrequent, expiry = self._deployment.raw_days
+        days = expiry or self._assumed["lake_days"]
+        gigabytes = archived.raw_bytes * MILLION / GB
+        # S3 moves no object below 128 KB.
+        moved = infrequent is not None and archived.raw_bytes / archived.objects >= LEAST_MOVED
+        first = min(infrequent, days) if infrequent is not None and moved else days
+        used["s3.storage"] += gigabytes * first / DAYS_A_MONTH
+        used["s3.infrequent"] += gigabytes * (days - first) / DAYS_A_MONTH
+        used["s3.transition"] += archived.objects * MILLION if days > first else 0
+        return used
+
+    def _tables(self, found: PerEvent) -> Usage:
+        used = Usage()
+        for name, byte_days in found.stored.items():
+            table, _, kind = name.partition(".")
+            months = byte_days * MILLION / GB / DAYS_A_MONTH
+            used["dynamodb.storage"] += months
+            if kind == "byteDays" and self._deployment.recovered(table):
+                used["dynamodb.recovery"] += months
+        return used
+
+    def _function(self, stem: str, found: PerEvent) -> Usage:
+        """Invocations, their time and their log lines; while a store is waited for, the function is paid as well."""
+        memory = self._deployment.memory_mb(stem)
+        slower = max(1.0, self._assumed["processor_mb"] / memory)
+        seconds = (found.cpu_ms * slower + found.waits * self._assumed["call_ms"]) / 1000
+        lines = found.log_bytes + found.invocations * (
+            self._assumed["platform_log_bytes"] + 4 * self._assumed["log_line_overhead"]
+        )
+        return _times(
+            {
+                "lambda.request": found.invocations,
+                "lambda.second": seconds * memory / 1024,
+                "logs.ingested": lines / GB,
+            }
+        )
+
+    def _event(self, profile: str, function: str, batch: float) -> PerEvent:
+        return traces.per_event(profile, function, batch, self._prices)
+
+
+def _times(of_event: Mapping[str, float]) -> Usage:
+    return Usage({name: value * MILLION for name, value in of_event.items() if value})
+
+
+def totals(dollars: Mapping[str, float], mix: Mix) -> dict[str, float]:
+    """The whole way of three kinds of events: default indexes, lake only, and the mix with all that it sets off."""
+    shared = mix.routed * dollars["route"] + mix.transactions * dollars["fraud"] + dollars["etl"]
+    stored = dollars["accept"] + dollars["log"] + dollars["archive"] + dollars["project"]
+    lake_only = sum(dollars[name] for name in LAKE_ONLY)
+    return {
+        "total.default-indexes": sum(dollars[name] for name in DEFAULT_INDEXES),
+        "total.lake-only": lake_only,
+        "total.mix": mix.seeded * (stored + dollars["store.seeded"] + dollars["storage.seeded"])
+        + mix.default * sum(dollars[name] for name in DEFAULT_INDEXES)
+        + mix.lake_only * lake_only
+        + mix.refused * dollars["quarantine"]
+        + shared,
+    }

@@ -1,0 +1,29 @@
+"""What `millrace cost` reckons with is what the handlers do today."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.cost_calls import FILE, record
+
+SIZE = 10
+
+
+@pytest.fixture(scope="module")
+def recorded(bundle: Path) -> dict[tuple[str, str], dict[str, dict[str, float]]]:
+    return {(t["profile"], t["function"]): t for t in record(sizes=(SIZE,), rounds=1)}
+
+
+def test_the_recorded_calls_are_those_of_the_code(
+    recorded: dict[tuple[str, str], dict[str, dict[str, float]]],
+) -> None:
+    kept = {(t["profile"], t["function"]): t for t in json.loads(FILE.read_text()) if t["events"] == SIZE}
+    assert recorded.keys() == kept.keys(), "python -m bench.cost_calls"
+    for key, found in recorded.items():
+        assert found["calls"] == kept[key]["calls"], f"{key}: python -m bench.cost_calls"
+        for name, value in kept[key]["usage"].items():
+            # Ids and moments differ, and with them a few bytes of what is rounded up.
+            assert found["usage"].get(name, 0) == pytest.approx(value, rel=0.15), f"{key} {name}"
+        for table, held in kept[key]["stored"].items():
+            assert found["stored"][table]["byteDays"] == pytest.approx(held["byteDays"], rel=0.15), f"{key}"  # type: ignore[index]

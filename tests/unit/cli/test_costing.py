@@ -1,0 +1,141 @@
+"""The cost model's rules, each against figures worked out by hand from the price pages."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.costing import idle, prices, rounding, traces
+from cli.costing.deployment import Deployment
+from cli.costing.paths import Mix, read_mix, totals
+
+LISTED = prices.load()
+
+
+def test_an_item_is_counted_as_dynamodb_counts_it() -> None:
+    item: dict[str, dict[str, Any]] = {
+        "id": {"S": "ä" * 10},
+        "n": {"N": "-123.45"},
+        "b": {"B": b"x" * 30},
+        "set": {"SS": ["ab", "c"]},
+    }
+    assert rounding.item_bytes(item) == (2 + 20) + (1 + 4) + (1 + 30) + (3 + 3)
+    assert rounding.item_bytes({"b": {"B": "eHh4"}}) == 1 + 3
+
+
+def test_an_index_has_an_entry_only_where_its_key_is() -> None:
+    item = {"id": {"S": "1234"}, "at": {"S": "12"}, "user": {"S": "u"}}
+    assert rounding.index_entries(item, [("user", "at", "id"), ("session", "at", "id")]) == [5 + 4 + 6]
+
+
+@pytest.mark.parametrize(
+    ("size", "entries", "units"), [(1024, (), 1), (1025, (), 2), (700, (200, 210), 3), (700, (1025,), 3)]
+)
+def test_writes_are_rounded_one_by_one(size: int, entries: tuple[int, ...], units: int) -> None:
+    assert rounding.write_units(size, entries) == units
+
+
+def test_other_units() -> None:
+    assert (rounding.read_units(1), rounding.read_units(4097, consistent=True)) == (0.5, 2)
+    assert (rounding.payload_units(25 * 1024), rounding.payload_units(25 * 1024 + 1)) == (1, 2)
+    assert (rounding.on_demand_bytes(1), rounding.on_demand_bytes(1500)) == (1024, 2048)
+    assert (rounding.event_units(65_536), rounding.event_units(65_537)) == (1, 2)
+    assert (rounding.api_units(10), rounding.api_units(512 * 1024 + 1)) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("expression", "runs"),
+    [
+        ("cron(5 * * * ? *)", 730),
+        ("cron(35 2 * * ? *)", 730 / 24),
+        ("rate(5 minutes)", 8760),
+        ("cron(0/15 * * * ? *)", 2920),
+    ],
+)
+def test_a_schedule_is_counted(expression: str, runs: float) -> None:
+    assert idle.runs_a_month(expression) == pytest.approx(runs)
+    with pytest.raises(ValueError, match="form"):
+        idle.runs_a_month("at(2026-11-21T00:00:00)")
+
+
+def _deployment(**resources: dict[str, Any]) -> Deployment:
+    stream = {
+        "Type": "AWS::Kinesis::Stream",
+        "Properties": {
+            "ShardCount": 2,
+            "RetentionPeriodHours": 24,
+            "StreamModeDetails": {"StreamMode": "PROVISIONED"},
+        },
+    }
+    return Deployment("test", (("Log", stream), *resources.items()))
+
+
+def test_idle_counts_what_stands() -> None:
+    bare = idle.usage(_deployment(), LISTED)
+    assert bare["kinesis.shard"] == 1460
+    key = {"Type": "AWS::KMS::Key", "Properties": {"EnableKeyRotation": True}}
+    more = idle.usage(_deployment(Key=key, Board={"Type": "AWS::CloudWatch::Dashboard"}), LISTED)
+    assert LISTED.of(more) - LISTED.of(bare) == pytest.approx(1 + 2 + 3)
+
+
+def test_a_resource_of_unknown_cost_is_named() -> None:
+    assert idle.unknown(_deployment(Gate={"Type": "AWS::EC2::NatGateway"})) == {"AWS::EC2::NatGateway"}
+
+
+def test_what_was_used_without_a_price_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        LISTED.of({"fairy.dust": 1})
+
+
+def test_between_two_recorded_batches_lies_a_straight_line(tmp_path: Path) -> None:
+    def trace(events: int, writes: int) -> dict[str, object]:
+        return {
+            "profile": "p",
+            "function": "f",
+            "events": events,
+            "usage": {"dynamodb.write": writes},
+            "calls": {"PutItem": 33, "BatchWriteItem": 2},
+            "cpuMs": 1.0,
+            "logBytes": 0,
+            "stored": {"T": {"rows": 1, "byteDays": 10 * events}},
+            "objects": {},
+        }
+
+    file = tmp_path / "calls.json"
+    file.write_text(json.dumps([trace(10, 20), trace(20, 30)]))
+    found = traces.per_event("p", "f", 15, LISTED, file)
+    assert found.usage["dynamodb.write"] == pytest.approx(25 / 15)
+    assert found.stored == {"T.byteDays": pytest.approx(10)}
+    assert found.waits * 15 == pytest.approx(2 + 2)
+    assert traces.per_event("p", "f", 900, LISTED, file).invocations == 1 / 20
+    with pytest.raises(KeyError):
+        traces.per_event("p", "g", 15, LISTED, file)
+
+
+def test_a_mix_is_a_whole(tmp_path: Path) -> None:
+    file = tmp_path / "mix.yaml"
+    file.write_text("{request: 50, seeded: 0.5, lakeOnly: 0.5, refused: 0}")
+    assert read_mix(file) == Mix(request=50, seeded=0.5, lake_only=0.5, refused=0)
+    for text in ("{seeded: 0.5}", "{colour: red}", "{request: 0}"):
+        file.write_text(text)
+        with pytest.raises(ValueError, match=r"."):
+            read_mix(file)
+
+
+def test_a_mix_of_lake_only_events_costs_what_they_cost() -> None:
+    names = (
+        "accept",
+        "store",
+        "store.seeded",
+        "log",
+        "archive",
+        "project",
+        "storage",
+        "storage.seeded",
+        "quarantine",
+    )
+    dollars = dict.fromkeys((*names, "route", "fraud", "etl"), 1.0)
+    dollars |= {f"{name}.lake-only": 0.1 for name in ("accept", "log", "archive", "storage")}
+    mix = Mix(seeded=0, lake_only=1, refused=0, transactions=0, routed=0)
+    assert totals(dollars, mix)["total.mix"] == pytest.approx(0.4 + 1.0)

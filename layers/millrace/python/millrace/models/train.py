@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import average_precision_score
+from threadpoolctl import threadpool_limits
 
 from millrace.models import dataset
 from millrace.models.algorithms import Algorithm, Settings
@@ -18,8 +19,8 @@ from millrace.models.periods import Split, folds
 
 SEED = 7
 FOLDS = 2
-# Importances are measured on every fraud and this many other rows.
-SAMPLE = 2000
+# Importances are measured on up to so many frauds and as many other rows.
+SAMPLE = 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class TrainedModel:
         calibration: from its scores to probabilities.
         threshold: the probability from which on a transaction is called fraud.
         validation: average precision of the settings on each fold.
-        importances: by how much average precision falls when a column is shuffled, greatest first.
+        importances: by how much average precision falls on rows before the training days when a column is shuffled,
+            greatest first.
     """
 
     algorithm: str
@@ -68,7 +70,8 @@ class Evaluation:
 
 def raw_scores(estimator: Any, data: Dataset) -> Floats:
     """What the estimator says, not yet calibrated."""
-    scores: Floats = estimator.predict_proba(data.values)[:, 1]
+    with threadpool_limits(limits=1):
+        scores: Floats = estimator.predict_proba(data.values)[:, 1]
     return scores
 
 
@@ -90,6 +93,13 @@ def train(
     Raises:
         TrainingError: the rows cannot make a model, or the model says the same of every row.
     """
+    # Threads of OpenMP and BLAS wait by spinning: beside other programs they would take many times as long. The forest has
+    # threads of its own, `jobs` of them.
+    with threadpool_limits(limits=1):
+        return _train(data, split, algorithm, seed=seed, jobs=jobs)
+
+
+def _train(data: Dataset, split: Split, algorithm: Algorithm, *, seed: int, jobs: int) -> TrainedModel:
     rows = dataset.trained_on(data, split)
     dataset.check(rows, f"training days {split.train}")
     seen = data.where(data.days <= dataset.number(split.train.last))
@@ -108,7 +118,7 @@ def train(
         calibration=calibration,
         threshold=best_threshold(labels, calibration(scores)),
         validation=validation,
-        importances=_importances(estimator, rows, seed=seed),
+        importances=_importances(estimator, _unseen(seen, rows, split), seed=seed),
     )
 
 
@@ -165,11 +175,17 @@ def _choose(
     return best
 
 
+def _unseen(seen: Dataset, rows: Dataset, split: Split) -> Dataset:
+    """Rows before the training days, of which the model knows nothing; the training rows where there are none."""
+    earlier = seen.where(seen.days < dataset.number(split.train.first))
+    return earlier if 0 < earlier.labels.sum() < len(earlier) else rows
+
+
 def _importances(estimator: Any, rows: Dataset, *, seed: int) -> dict[str, float]:
-    """Breiman's permutation importance on a sample of the training rows."""
+    """Breiman's permutation importance on a sample of rows."""
     drawn = np.random.default_rng(seed)
-    frauds, others = np.flatnonzero(rows.labels == 1), np.flatnonzero(rows.labels == 0)
-    taken = np.concatenate([frauds, drawn.permutation(others)[:SAMPLE]])
+    classes = (np.flatnonzero(rows.labels == label) for label in (1, 0))
+    taken = np.concatenate([drawn.permutation(places)[:SAMPLE] for places in classes])
     values, labels = rows.values[taken].copy(), rows.labels[taken]
     base = average_precision_score(labels, estimator.predict_proba(values)[:, 1])
     falls: dict[str, float] = {}

@@ -79,6 +79,8 @@ class LakehouseSettings(_Settings):
     worker_memory_mb: int = Field(default=3008, ge=1024, le=10240)
     # Spill of a worker, in MB of its /tmp.
     worker_storage_mb: int = Field(default=4608, ge=1024, le=10240)
+    # Glue compacts tables, expires snapshots and removes orphans by itself; elsewhere the maintenance machine does.
+    optimizers: bool = False
     # EventBridge Scheduler's expressions, UTC. Seeds 001 and 003: hourly, features and training data once a day.
     hourly: str = "cron(5 * * * ? *)"
     daily: str = "cron(35 2 * * ? *)"
@@ -211,6 +213,7 @@ def _prod() -> EnvironmentSettings:
         deletion_protection=True,
         stream=StreamSettings(retention_hours=7 * HOURS_PER_DAY),
         lake=LakeSettings(raw_infrequent_days=90, tables_infrequent_days=90),
+        lakehouse=LakehouseSettings(optimizers=True),
         throttle=ThrottleSettings(rate=2000, burst=4000),
         log_retention_days=365,
         alarms=True,

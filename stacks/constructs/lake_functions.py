@@ -8,6 +8,7 @@ from constructs import Construct
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.lake import CURATED, DEAD_LETTERS, LINEAGE, PROCESSED, RAW, RUNS
 from stacks.constructs.platform_function import PlatformFunction
+from stacks.constructs.table_optimizers import TableOptimizers
 from stacks.storage import StorageStack
 
 DUCKDB = ("runtime", "duckdb")
@@ -65,13 +66,25 @@ class LakeFunctions:
         return function
 
     def _commit_table(self) -> PlatformFunction:
+        optimizers = None
+        if self._lakehouse.optimizers:
+            optimizers = TableOptimizers(
+                self._scope,
+                "Optimizers",
+                lake=self._storage.lake,
+                key=self._storage.data_key,
+                databases=self._databases,
+            )
         function = self._step(
             "commit_table",
             "Replaces the partitions of a table that a run holds, in one transaction.",
             memory_mb=1769,
             timeout=WORKER,
             layers=ICEBERG,
+            variables={"optimizer_role_arn": optimizers.role.role_arn} if optimizers else None,
         )
+        if optimizers is not None:
+            optimizers.let_make(function, self._databases)
         for prefix in (PROCESSED, CURATED):
             self._read(function, prefix)
             self._write(function, prefix)

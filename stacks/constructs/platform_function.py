@@ -128,7 +128,7 @@ class PlatformFunction(Construct):
         name = "".join(part.capitalize() for part in prefix.replace("-", "/").replace("_", "/").split("/"))
         verbs = "".join(action.partition(":")[2] for action in actions)
         policy = self._policy(f"{name}{verbs}", actions, bucket.arn_for_objects(f"{prefix}*"))
-        waive(policy, "IAM5", reason, finding=f"Resource::{_imported(bucket)}/{prefix}*")
+        waive(policy, "IAM5", reason, finding=f"Resource::{imported(bucket)}/{prefix}*")
 
     def allow_tables(self, *actions: str, databases: Sequence[str], reason: str) -> None:
         """Lets the function do Glue actions on databases of the catalog and on whatever tables are in them.
@@ -142,7 +142,8 @@ class PlatformFunction(Construct):
         )
         for database in databases:
             name = "".join(part.capitalize() for part in database.split("_"))
-            policy = self._policy(f"{name}Tables", actions, f"{catalog}:table/{database}/*")
+            verb = actions[0].partition(":")[2] if len(actions) == 1 else ""
+            policy = self._policy(f"{name}Tables{verb}", actions, f"{catalog}:table/{database}/*")
             finding = f"Resource::arn:<AWS::Partition>:glue:<AWS::Region>:<AWS::AccountId>:table/{database}/*"
             waive(policy, "IAM5", reason, finding=finding)
 
@@ -200,8 +201,8 @@ def settings_model(stem: str) -> type[FunctionSettings]:
     return model
 
 
-def _imported(bucket: s3.IBucket) -> str:
-    # cdk-nag names a bucket of another stack by the export that its ARN comes through.
+def imported(bucket: s3.IBucket) -> str:
+    """How cdk-nag names a bucket of another stack: by the export that its ARN comes through."""
     owner = Stack.of(bucket)
     resolved = owner.resolve(owner.export_value(bucket.bucket_arn))
     return str(resolved["Fn::ImportValue"])

@@ -230,3 +230,23 @@ def test_the_machines_are_outputs(every: Templates) -> None:
     machines = {"HourlyEtlMachine", "BackfillMachine", "MaintenanceMachine"}
     databases = {f"{layer}Database" for layer in ("Raw", "Silver", "Gold", "Marts", "MlFeatures")}
     assert machines | databases <= set(outputs)
+
+
+def test_glue_keeps_tables_in_shape_in_prod_only(every: Templates) -> None:
+    """Its role reaches the tables and their files, and nothing else of the lake."""
+    mine = [(name, one) for name, one in every.statements() if name.startswith("Optimizers")]
+    assert bool(mine) is (every.environment == "prod")
+    role = every.functions()["commit_table"]["Properties"]["Environment"]["Variables"]["OPTIMIZER_ROLE_ARN"]
+    assert bool(role) is (every.environment == "prod")
+    wild = {
+        str(resource).split("'")[-2].lstrip("/:")
+        for _, statement in mine
+        for resource in as_list(statement["Resource"])
+        if "*" in str(resource)
+    }
+    tables = {f"table/millrace_prod_{layer}/*" for layer in ("silver", "gold", "marts", "ml_features")}
+    logs = {
+        f"log-group:/aws-glue/iceberg-{kind}/logs:*"
+        for kind in ("compaction", "retention", "orphan-file-deletion")
+    }
+    assert wild == (tables | logs | {"processed/*", "curated/*"} if mine else set())

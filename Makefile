@@ -5,6 +5,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 ENV ?= dev
 REQUESTS ?= 200000
+DELIVERIES ?= 1000000
 ENVIRONMENTS := local dev staging prod
 BIN := .venv/bin
 CDK := $(BIN)/python -m cli.local.cdk
@@ -17,7 +18,7 @@ define setup
 @$(PYTHON) cli/bootstrap.py
 endef
 
-.PHONY: help up down reset test unit check lint bench bench-fraud fuzz warehouse synth layers deploy clean run-environment test-environment
+.PHONY: help up down reset test unit check lint bench bench-fraud fuzz fault-points histories warehouse synth layers deploy clean run-environment test-environment
 
 help: ## What there is to do
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +67,12 @@ warehouse: run-environment ## Build, test and document the dbt project on the ru
 
 fuzz: test-environment ## Send generated requests to the handler of post_events, REQUESTS of them
 	@$(BIN)/python -m tests.support.fuzz $(REQUESTS)
+
+fault-points: test-environment ## Every AWS call of intake and the consumers goes wrong in every way, one at a time
+	@$(BIN)/python -m tests.support.faultpoints
+
+histories: test-environment ## DELIVERIES of events in histories by chance, checked against the guarantees
+	@$(BIN)/python -m tests.support.histories $(DELIVERIES)
 
 synth: run-environment ## Synthesize every environment; no credentials, Docker or network beyond the first installation
 	@for env in $(ENVIRONMENTS); do \

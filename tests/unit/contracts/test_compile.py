@@ -170,6 +170,18 @@ def test_every_problem_of_every_file_is_told(tmp_path: Path) -> None:
     assert "events/things/thing.happened/v1.yaml" in str(caught.value)
 
 
+def test_two_types_may_not_share_a_silver_table(tmp_path: Path) -> None:
+    for name in ("part.of_thing", "part_of.thing"):
+        folder = tmp_path / "events/things" / name
+        folder.mkdir(parents=True)
+        made = {**document(field("a")), "name": name, "id": f"{name}.v1"}
+        (folder / "v1.yaml").write_text(yaml.safe_dump(made))
+    with pytest.raises(ContractError) as caught:
+        compile_contracts(tmp_path)
+    (problem,) = caught.value.problems
+    assert problem.sentence == "silver.part_of_thing_v1 is the table of part.of_thing already"
+
+
 def test_retention_in_years() -> None:
     made = document(field("a"))
     made["slaProperties"] = [{"property": "retention", "value": 3, "unit": "y"}]

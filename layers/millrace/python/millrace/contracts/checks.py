@@ -152,3 +152,12 @@ def references(contracts: Iterable[Contract]) -> Iterator[tuple[str, str]]:
         for rule in contract.rules:
             if rule["kind"] == "reference" and rule["key"] not in known.get(rule["type"], set()):
                 yield contract.name, f"reference: {rule['type']} has no field {rule['key']}"
+
+
+def shared_tables(contracts: Iterable[Contract]) -> Iterator[tuple[str, str]]:
+    """Types whose names differ in a dot only, and so would share a silver table: name of the contract and sentence."""
+    owners: dict[str, Contract] = {}
+    for contract in contracts:
+        owner = owners.setdefault(columns.table(contract), contract)
+        if owner is not contract:
+            yield contract.name, f"silver.{columns.table(contract)} is the table of {owner.event_type} already"

@@ -106,6 +106,8 @@ def compile_contracts(schemas_dir: Path) -> list[Contract]:
         places[contract.name] = str(path.relative_to(schemas_dir))
     for name, sentence in checks.references(found.values()):
         problems.append(Problem(places[name], "/customProperties", sentence))
+    for name, sentence in checks.shared_tables(found.values()):
+        problems.append(Problem(places[name], "/name", sentence))
     if problems:
         raise ContractError(problems)
     return sorted(found.values(), key=lambda contract: (contract.event_type, contract.major))

@@ -21,6 +21,8 @@ TRANSACTIONS = "silver.transaction_created_v1"
 HEALTH = "silver.system_health_check_v1"
 MARTS = ("marts.fct_transactions", "marts.orders_enriched")
 DAYS_AGO = 2
+# The first one waits for the deploy, and a run starts a dozen functions.
+pytestmark = pytest.mark.timeout(600)
 
 
 class Lake:

@@ -98,7 +98,7 @@ def test_other_columns_are_named(tmp_path: Path) -> None:
 
 
 def test_days_without_transactions_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    days = {
+    later: dict[str, Any] = {
         "train_from": "2019-05-01",
         "train_to": "2019-05-07",
         "test_from": "2019-05-15",

@@ -1,6 +1,7 @@
 """`python -m tests.support.histories N`: about N deliveries by chance, in worlds of 50,000, each checked at its end."""
 
 import argparse
+import gc
 import os
 import random
 import sys
@@ -44,6 +45,8 @@ def main(arguments: list[str]) -> int:
                 return 1
             finally:
                 world.close()
+            del world
+            gc.collect()
             worlds += 1
             seconds = time.monotonic() - started
             rate = total.total() / seconds

@@ -9,7 +9,7 @@ import typer
 
 from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json
-from cli.output import err, out, print_json
+from cli.output import complain, err, out, print_json
 from cli.places import checkout
 from cli.target import find_target
 
@@ -76,10 +76,11 @@ def rebuild(
         against = f"{different} differ from {original}" if like else "there is no original to compare with"
         out.print(f"{rows} rows in {into}, {against}")
     if different:
-        raise RefusedError(
+        complain(
             f"{different} rows differ from {original} or are in one of the two only; "
             "what the archive has not written yet is one of them"
         )
+        raise typer.Exit(RefusedError.exit_code)
 
 
 def _ready(dynamodb: Any, model: "type[Model]", into: str, like: dict[str, Any] | None) -> bool:

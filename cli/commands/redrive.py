@@ -6,7 +6,7 @@ import typer
 
 from cli.errors import RefusedError
 from cli.options import Env, Json
-from cli.output import err, out, print_json
+from cli.output import complain, err, out, print_json
 from cli.target import deployed_function, find_target
 
 SHOWN = 5
@@ -66,4 +66,5 @@ def redrive(
     for failed in failures[:SHOWN]:
         err.print(f"{failed.key}: {failed.reason}", markup=False)
     if failures:
-        raise RefusedError(f"{total['different']} records failed again; they stay where they were")
+        complain(f"{total['different']} records failed again; they stay where they were")
+        raise typer.Exit(RefusedError.exit_code)

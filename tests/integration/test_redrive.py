@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from cli.main import run
 from cli.redrive import FED, REDRIVEN, Fed, Redrive
 from tests.support import events
 from tests.support.lambdas import LambdaClient
@@ -204,3 +205,70 @@ def test_where_nothing_failed_there_is_nothing_to_redrive(running: Platform) -> 
     found = redrive(running, "archive_events")
     assert found.failed_batches() == found.dead_letters() == []
     assert found.run([], found.feed_batch, parallel=1) == {"rows": 0, "different": 0, "batches": 0}
+
+
+class Account:
+    """What the command asks of an account: stacks, their resources, and the platform's own stores."""
+
+    env = "dev"
+
+    def __init__(self, running: Platform, operation: str = "") -> None:
+        self.running, self.operation = running, operation
+
+    def client(self, service: str, **_: Any) -> Any:
+        return {
+            "s3": self.running.s3,
+            "lambda": LambdaClient(self.running),
+            "cloudformation": self,
+            "dynamodb": self.running.dynamodb,
+        }[service]
+
+    def output(self, name: str) -> str:
+        return {"LakeBucket": LAKE, "EventsTable": "Events", "UserEventsTable": "UserEvents"}[name]
+
+    def get_paginator(self, operation: str) -> Any:
+        return Account(self.running, operation)
+
+    def paginate(self, **_: Any) -> Iterator[dict[str, Any]]:
+        if self.operation == "describe_stacks":
+            yield {"Stacks": [{"StackName": "millrace-dev-consumers", "StackStatus": "OK", "StackId": "1"}]}
+            return
+        yield {
+            "StackResourceSummaries": [
+                {
+                    "ResourceType": "AWS::Lambda::Function",
+                    "LogicalResourceId": "projecteventsFunction9AF84746",
+                    "PhysicalResourceId": "project_events",
+                }
+            ]
+        }
+
+
+def test_the_command_says_what_it_did(
+    giving_up: Platform, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    posted(giving_up)
+    outage(giving_up, monkeypatch)
+    for module in ("redrive", "rebuild"):
+        monkeypatch.setattr(f"cli.commands.{module}.find_target", lambda _: Account(giving_up))
+
+    def said(*arguments: str) -> tuple[int, Any]:
+        code = run([*arguments, "--json"])
+        return code, json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    assert said("redrive", "project_events", "--dry-run") == (0, {"rows": 12, "different": 0, "batches": 1})
+    with monkeypatch.context() as broken:
+        broken.setattr(giving_up.functions["project_events"], "handler", lambda *_: 1 / 0)
+        assert said("redrive", "project_events") == (1, {"rows": 12, "different": 12, "batches": 1})
+    assert said("redrive", "project_events") == (0, {"rows": 12, "different": 0, "batches": 1})
+    assert said("redrive", "project_events") == (0, {"rows": 0, "different": 0, "batches": 0})
+    assert run(["redrive", "project_events"]) == 0
+    assert "nothing to redrive" in capsys.readouterr().out
+    assert said("redrive", "no_such_function")[0] == 2
+    # The archive has written nothing yet, so every row is in the original alone; it is fed then, and all are equal.
+    assert said("rebuild", "--table", "Events", "--into", "Again") == (1, {"rows": 0, "different": 12})
+    found = redrive(giving_up, "archive_events")
+    found.run(found.failed_batches(), found.feed_batch, parallel=1)
+    assert said("rebuild", "--table", "Events", "--into", "Again") == (0, {"rows": 12, "different": 0})
+    assert said("rebuild", "--table", "Events", "--into", "Events")[0] == 2
+    assert said("rebuild", "--table", "UserEvents", "--into", "Again")[0] == 2

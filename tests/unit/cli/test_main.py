@@ -24,6 +24,8 @@ COMMANDS = [
     ["keys", "list"],
     ["keys", "create", "--org", "org_acme", "--name", "n"],
     ["keys", "revoke", "mk_x"],
+    ["redrive", "archive_events"],
+    ["rebuild", "--table", "Events", "--into", "EventsAgain"],
 ]
 
 

@@ -1,0 +1,153 @@
+"""On the deployed platform: workers killed with SIGKILL, a dead letter fed again, tables made again from the lake."""
+
+import json
+import os
+import signal
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import command
+from tests.support import events
+from tests.support.client import Client, eventually
+
+ORGS = ("org_acme", "org_globex")
+# A worker is there at once after an answer; after a kill, when the emulator has started it again for the batch.
+KILLING_SECONDS = 30.0
+
+
+def workers(environ: dict[str, str], stem: str) -> list[int]:
+    """Processes that the session's own emulator runs a function in."""
+    parent = json.loads((Path(environ["MILLRACE_LOCAL"]) / "ministack.pid").read_text())["pid"]
+    wanted = stem.replace("_", "").encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            status = (folder / "status").read_text()
+            given = dict(
+                pair.split(b"=", 1) for pair in (folder / "environ").read_bytes().split(b"\0") if b"=" in pair
+            )
+        except OSError:
+            continue
+        if f"\nPPid:\t{parent}\n" in status and wanted in given.get(b"AWS_LAMBDA_FUNCTION_NAME", b""):
+            found.append(int(folder.name))
+    return found
+
+
+def killed(environ: dict[str, str], stem: str) -> int:
+    """Kills the function's workers, with what they are at, and says how many there were."""
+    found = workers(environ, stem)
+    for pid in found:
+        os.kill(pid, signal.SIGKILL)
+    return len(found)
+
+
+def stored(client: Client) -> set[tuple[str, str]]:
+    return {(row["orgId"]["S"], row["eventId"]["S"].split("#")[1]) for row in client.rows("EventsTable")}
+
+
+def pointed(client: Client) -> set[tuple[str, str]]:
+    return {(row["orgId"]["S"], row["eventId"]["S"]) for row in client.rows("UserEventsTable")}
+
+
+def decided(client: Client) -> list[str]:
+    """Ids of decisions' transactions, as often as there are decisions."""
+    rows = client.rows("UserEventsTable")
+    return [row["eventId"]["S"] for row in rows if row["eventType"]["S"] == "fraud.decision.made"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="workers are found under /proc")
+@pytest.mark.parametrize("stem", ["archive_events", "project_events", "score_transactions"])
+def test_a_worker_that_is_killed_loses_and_doubles_nothing(
+    client: Client, environ: dict[str, str], stem: str
+) -> None:
+    client.post(events.transaction())
+    assert eventually(lambda: workers(environ, stem), bool), "the function is warm"
+    decisions = len(decided(client))
+    users = range(10_000_000, 10_000_010)
+    sent = {org: [events.transaction(user=users[n % 10]) for n in range(150)] for org in ORGS}
+    for org, start in ((ORGS[0], 0), (ORGS[1], 0), (ORGS[1], 75)):
+        some = sent[org][start : start + (150 if org == ORGS[0] else 75)]
+        assert client.post(some, org=org).body["accepted"] == len(some)
+        assert eventually(lambda: killed(environ, stem), bool, seconds=KILLING_SECONDS), "a worker was killed"
+    wanted = {(org, event["eventId"]) for org in ORGS for event in sent[org]}
+    archived = eventually(lambda: set(client.raw()), lambda found: wanted <= found, seconds=90)
+    assert wanted <= archived
+    assert wanted <= eventually(lambda: pointed(client), lambda found: wanted <= found, seconds=90)
+    # A decision each, none twice; and what was decided is stored, pointed to and archived like any other event.
+    wanted_decisions = decisions + 300
+    found = eventually(lambda: decided(client), lambda found: len(found) >= wanted_decisions, seconds=90)
+    assert len(found) in (wanted_decisions, wanted_decisions + 1)  # the first transaction's may come late
+    assert len(found) == len(set(found))
+
+
+def test_a_dead_letter_is_fed_again(client: Client, environ: dict[str, str]) -> None:
+    """What a fault of the code left: a record under the consumer's dead letters, and no pointer."""
+    event = events.order()
+    client.post(event)
+    key = ("org_acme", event["eventId"])
+    eventually(lambda: pointed(client), lambda found: key in found)
+    row = next(r for r in client.rows("UserEventsTable") if r["eventId"]["S"] == event["eventId"])
+    dynamodb, s3 = client.aws("dynamodb"), client.aws("s3")
+    table, bucket = client.outputs["UserEventsTable"], client.outputs["LakeBucket"]
+    item = dynamodb.get_item(
+        TableName=client.outputs["EventsTable"], Key={"eventId": {"S": f"org_acme#{event['eventId']}"}}
+    )["Item"]
+    image = {
+        name: {kind: held if isinstance(held, str) else _base64(held) for kind, held in value.items()}
+        for name, value in item.items()
+    }
+    record = {"eventName": "INSERT", "dynamodb": {"SequenceNumber": "1", "NewImage": image}}
+    letter = {"consumer": "project_events", "reason": "a fault that is mended", "record": record}
+    place = f"dead-letters/project_events/day=2026-11-20/table-{uuid.uuid4()}.json"
+    s3.put_object(Bucket=bucket, Key=place, Body=json.dumps(letter).encode())
+    dynamodb.delete_item(TableName=table, Key={name: row[name] for name in ("userKey", "sortKey")})
+
+    def said(*arguments: str) -> tuple[int, Any]:
+        done = command("redrive", *arguments, "--json", environ=environ)
+        return done.returncode, json.loads(done.stdout.splitlines()[-1])
+
+    assert said("project_events", "--dead-letters", "--dry-run")[1]["rows"] == 1
+    assert said("project_events", "--dead-letters") == (0, {"rows": 1, "different": 0, "batches": 1})
+    assert key in pointed(client)
+    moved = s3.list_objects_v2(Bucket=bucket, Prefix=f"redriven/project_events/{place}")
+    assert moved["KeyCount"] == 1
+    assert said("archive_events") == (0, {"rows": 0, "different": 0, "batches": 0})
+    assert said("no_such_function")[0] == 2
+
+
+@pytest.mark.parametrize("table", ["Events", "UserEvents"])
+def test_a_table_is_made_again_from_the_lake(client: Client, environ: dict[str, str], table: str) -> None:
+    for org in ORGS:
+        sent = [events.order(), events.transaction(), events.health_check(sessionId="ses_9")]
+        assert client.post([*sent, sent[0]], org=org).body["accepted"] == 3
+    everything = eventually(
+        lambda: (stored(client), set(client.raw()), pointed(client)),
+        lambda found: found[0] <= found[1],
+        seconds=60,
+    )
+    assert everything[0] <= everything[1]
+    into = f"{table}-again-{uuid.uuid4().hex[:8]}"
+    done = command("rebuild", "--table", table, "--into", into, "--json", environ=environ, seconds=120)
+    said = json.loads(done.stdout.splitlines()[-1])
+    original = client.rows(f"{table}Table")
+    assert (done.returncode, said) == (0, {"rows": len(original), "different": 0}), done.stderr
+    dynamodb = client.aws("dynamodb")
+    again = [row for page in dynamodb.get_paginator("scan").paginate(TableName=into) for row in page["Items"]]
+    assert len(again) == len(original)
+    names = ("eventId",) if table == "Events" else ("userKey", "sortKey")
+
+    def by_key(rows: list[dict[str, Any]]) -> dict[tuple[str, ...], Any]:
+        # The body's bytes keep an order of names that says nothing; the command has compared what they say.
+        return {tuple(row[n]["S"] for n in names): {**row, "body": None} for row in rows}
+
+    assert by_key(again) == by_key(original)
+    dynamodb.delete_table(TableName=into)
+
+
+def _base64(held: Any) -> str:
+    import base64
+
+    return base64.b64encode(bytes(held)).decode()

@@ -1,0 +1,81 @@
+"""The functions that start runs and plan backfills, over Step Functions and S3 of a few lines."""
+
+import io
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from millrace.core.errors import PermanentError
+from millrace.lake import documents
+from millrace.lake.documents import Summary
+from tests.support.functions import function
+
+MACHINES = {
+    f"{name.upper()}_MACHINE": f"arn:aws:states:us-east-1:1:stateMachine:{name}"
+    for name in ("hourly_etl", "backfill", "maintenance")
+}
+BACKFILL = "backfill-20261101_20261102"
+
+
+class States:
+    def __init__(self) -> None:
+        self.started: list[tuple[str, str]] = []
+
+    def list_executions(self, **asked: Any) -> dict[str, Any]:
+        return {
+            "executions": [{"name": name} for arn, name in self.started if arn == asked["stateMachineArn"]]
+        }
+
+    def start_execution(self, **asked: str) -> dict[str, Any]:
+        self.started.append((asked["stateMachineArn"], asked["name"]))
+        return {"executionArn": "arn"}
+
+
+class Bucket:
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    def put_object(self, **asked: Any) -> None:
+        self.objects[asked["Key"]] = asked["Body"]
+
+    def get_object(self, **asked: Any) -> dict[str, Any]:
+        if asked["Key"] not in self.objects:
+            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
+        return {"Body": io.BytesIO(self.objects[asked["Key"]])}
+
+    def ended(self, run: str, status: Any) -> None:
+        self.objects[f"runs/{run}/summary.json"] = documents.write(Summary(run, status, "", "", (), (), ()))
+
+
+def test_each_machine_is_started_by_its_name_once() -> None:
+    states = States()
+    with function("start_run", {"ENVIRONMENT": "dev", **MACHINES}) as module:
+        module.client = lambda service: states  # type: ignore[attr-defined]
+        for machine, given in (
+            ("hourly_etl", {"refresh": ["hourly"]}),
+            ("maintenance", {}),
+            ("backfill", {"from": "2026-11-01", "to": "2026-11-02"}),
+        ):
+            first = module.handler({"machine": machine, "input": given}, None)
+            again = module.handler({"machine": machine, "input": given}, None)
+            assert (first["started"], again["started"]) == (True, False)
+            assert first["runId"] == again["runId"]
+            assert first["runId"].startswith(f"{machine}-")
+        with pytest.raises(PermanentError, match="no machine"):
+            module.handler({"machine": "other"}, None)
+    assert [arn.rpartition(":")[2] for arn, _ in states.started] == ["hourly_etl", "maintenance", "backfill"]
+
+
+def test_a_backfill_is_planned_once_and_goes_on_behind_what_is_done() -> None:
+    bucket = Bucket()
+    given = {"from": "2026-11-01", "to": "2026-11-02"}
+    with function("plan_backfill", {"ENVIRONMENT": "dev", "LAKE_BUCKET": "b"}) as module:
+        module.client = lambda service: bucket  # type: ignore[attr-defined]
+        first = module.handler({"runId": f"{BACKFILL}-1", **given}, None)
+        assert [day["day"] for day in first["days"]] == ["2026-11-01", "2026-11-02"]
+        bucket.ended(f"{first['days'][0]['name']}-1", "done")
+        bucket.ended(f"{first['days'][1]['name']}-1", "partly")
+        assert module.handler({"runId": f"{BACKFILL}-1", **given}, None) == first
+        second = module.handler({"runId": f"{BACKFILL}-3", **given}, None)
+        assert [(day["day"], day["attempt"]) for day in second["days"]] == [("2026-11-02", 7)]

@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 from cli.commands import contracts, fraud, keys, quarantine
 from cli.commands.backtest import backtest
 from cli.commands.cost import cost
+from cli.commands.doctor import doctor
 from cli.commands.etl import etl
 from cli.commands.query import query
 from cli.commands.rebuild import rebuild
@@ -36,7 +37,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (up, down, status, send, seed, trace, etl, query, backtest, cost, rebuild, redrive):
+for _command in (up, down, status, send, seed, trace, etl, query, backtest, cost, doctor, rebuild, redrive):
     app.command()(_command)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(keys.app, name="keys")

@@ -117,6 +117,10 @@ class BusBinding(_Settings):
         return source
 
 
+# The canary's way in over the platform's own bus. The tenant is millrace.canary.events.ORG.
+CANARY_BINDING = BusBinding(name="Canary", org="millrace-canary", bus="platform", source="millrace.canary")
+
+
 class EnvironmentSettings(_Settings):
     """All that differs between environments. Names and structure do not."""
 
@@ -134,7 +138,9 @@ class EnvironmentSettings(_Settings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     alarms: bool
     # New accounts have few concurrent executions to give away, so nothing is reserved unless it stands here.
-    bus_bindings: tuple[BusBinding, ...] = ()
+    bus_bindings: tuple[BusBinding, ...] = (CANARY_BINDING,)
+    # When the canary is sent, as EventBridge Scheduler says it; None: only `millrace doctor` sends one.
+    canary: str | None = None
     reserved_concurrency: Mapping[str, int] = Field(default_factory=dict)
     # How long fraud waits for a user's sets before it decides without them; None: as its function has it.
     features_budget_ms: int | None = None
@@ -165,6 +171,7 @@ def _local() -> EnvironmentSettings:
         # Everything local shares one machine with everything else on it: a slow moment is no failing store.
         features_budget_ms=10_000,
         bus_bindings=(
+            CANARY_BINDING,
             BusBinding(name="PlatformBus", org="org_acme", bus="platform", source="millrace.intake"),
             BusBinding(
                 name="Webhooks",
@@ -180,6 +187,7 @@ def _local() -> EnvironmentSettings:
 def _dev() -> EnvironmentSettings:
     return EnvironmentSettings(
         name="dev",
+        canary="rate(15 minutes)",
         retain=False,
         point_in_time_recovery=False,
         deletion_protection=False,
@@ -194,6 +202,7 @@ def _dev() -> EnvironmentSettings:
 def _staging() -> EnvironmentSettings:
     return EnvironmentSettings(
         name="staging",
+        canary="rate(5 minutes)",
         retain=False,
         point_in_time_recovery=True,
         deletion_protection=False,
@@ -208,6 +217,7 @@ def _staging() -> EnvironmentSettings:
 def _prod() -> EnvironmentSettings:
     return EnvironmentSettings(
         name="prod",
+        canary="rate(5 minutes)",
         retain=True,
         point_in_time_recovery=True,
         deletion_protection=True,

@@ -6,6 +6,7 @@ from aws_cdk import CfnOutput, Duration, Stack
 from constructs import Construct
 
 from stacks.constructs.bus_feeder import BusFeeder
+from stacks.constructs.canary import Canary
 from stacks.constructs.capture import Capture
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.http_api import EventApi
@@ -67,6 +68,7 @@ class IngestionStack(Stack):
         )
         waiting = WaitingReplay(self, "Waiting", fleet=self._fleet, settings=settings, storage=storage)
         waiting.resource.node.add_dependency(capture.resource)
+        Canary(self, "Canary", fleet=self._fleet, storage=storage, api_url=self.api.url)
         CfnOutput(self, "ApiUrl", value=self.api.url)
 
     def _authorize(self) -> PlatformFunction:

@@ -15,8 +15,9 @@ def alarm_on(
     description: str,
     topic: sns.ITopic,
     periods: int = 1,
+    silence_alarms: bool = False,
 ) -> cloudwatch.Alarm:
-    """An alarm at or above a threshold; no data is no alarm, because idle is not broken.
+    """An alarm at or above a threshold; no data is no alarm, because idle is not broken, unless it is said.
 
     Args:
         scope: what the alarm watches over.
@@ -26,7 +27,9 @@ def alarm_on(
         description: what is wrong when it fires, for whoever is woken by it.
         topic: where alarm and recovery are said.
         periods: how many periods in a row must be at the threshold.
+        silence_alarms: no data is an alarm too.
     """
+    missing = cloudwatch.TreatMissingData
     alarm = cloudwatch.Alarm(
         scope,
         construct_id,
@@ -34,7 +37,7 @@ def alarm_on(
         threshold=threshold,
         evaluation_periods=periods,
         comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        treat_missing_data=missing.BREACHING if silence_alarms else missing.NOT_BREACHING,
         alarm_description=description,
     )
     action = actions.SnsAction(topic)

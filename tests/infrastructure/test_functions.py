@@ -43,6 +43,7 @@ RIGHTS = {
     "archive_events": {"s3:PutObject", "dynamodb:PutItem", "dynamodb:BatchWriteItem"},
     "route_events": {"s3:PutObject", "dynamodb:PutItem", "dynamodb:BatchWriteItem", "events:PutEvents"},
     "project_events": {"s3:PutObject", "dynamodb:PutItem", "dynamodb:BatchWriteItem"},
+    "send_canary": {"dynamodb:BatchWriteItem", "dynamodb:Query", "events:PutEvents"},
     "start_run": {"states:ListExecutions", "states:StartExecution"},
     "plan_backfill": RUN_DOCUMENTS,
     "plan_run": RUN_DOCUMENTS | READS_TABLES | {"dynamodb:Query"},

@@ -1,0 +1,151 @@
+"""What `millrace doctor` looks at beside the canary's journey: stores, queues, dead letters, the last run."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli.errors import RefusedError
+from cli.target import Target, stacks
+from millrace.canary.assemble import journey
+from millrace.canary.events import flock
+from millrace.canary.journey import Call, Check, Status
+
+# Objects that are counted before it is enough to say that there are some.
+COUNTED = 1000
+# The hourly run comes at five past; after this long without one it is late.
+RUN_HOURS = 2
+# Whole parts of a platform that a store in trouble must not keep from being told.
+EXPECTED_ERRORS = (ClientError, BotoCoreError, RefusedError, KeyError)
+
+Found = tuple[Status, str]
+
+
+class Doctor:
+    """Checks one deployed platform. Each check is bounded, and one that fails keeps no other from being made."""
+
+    def __init__(self, target: Target, seconds: float) -> None:
+        """`seconds`: how long events may take to arrive."""
+        self._target = target
+        self._travelling = journey(
+            target.client("dynamodb"),
+            target.client("events"),
+            api_url=target.api_url,
+            event_bus=target.output("EventBus"),
+            metadata_table=target.output("MetadataTable"),
+            seconds=seconds,
+            timer=time.monotonic,
+            sleep=time.sleep,
+            name="millrace doctor",
+        )
+
+    def checks(self, told: Callable[[str], None]) -> Iterator[Check]:
+        """Each check as it is made; `told` hears the name of the next."""
+        told("a canary down every path")
+        at = datetime.now(UTC)
+        yield from self._travelling.travel(flock(f"doctor-{at:%Y%m%dT%H%M%SZ}", at, lambda: str(uuid4())), at)
+        for path, look in (
+            ("capture", self._capture),
+            ("dead-letters", self._dead_letters),
+            ("failed-batches", self._failed_batches),
+            ("failed-invocations", self._failed_invocations),
+            ("catalog", self._catalog),
+            ("silver", self._silver),
+        ):
+            told(path)
+            yield _timed(path, look)
+
+    @property
+    def _call(self) -> Call:
+        return self._travelling.call
+
+    def _capture(self) -> Found:
+        table = self._target.output("EventsTable")
+        answer = self._target.client("dynamodb").describe_kinesis_streaming_destination(TableName=table)
+        states = [found["DestinationStatus"] for found in answer.get("KinesisDataStreamDestinations", [])]
+        if "ACTIVE" in states:
+            return "ok", ""
+        return "fail", f"{table} goes to no stream: {', '.join(states) or 'no destination'}; deploy again"
+
+    def _dead_letters(self) -> Found:
+        return self._empty("dead-letters/", "millrace redrive FUNCTION --dead-letters")
+
+    def _failed_batches(self) -> Found:
+        return self._empty("aws/lambda/", "millrace redrive FUNCTION")
+
+    def _empty(self, prefix: str, way_out: str) -> Found:
+        bucket = self._target.output("LakeBucket")
+        answer = self._target.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=COUNTED)
+        found = int(answer.get("KeyCount", 0))
+        if not found:
+            return "ok", ""
+        many = f"{found} or more" if answer.get("IsTruncated") else str(found)
+        return "fail", f"{many} objects below {prefix}; {way_out}"
+
+    def _failed_invocations(self) -> Found:
+        sqs, waiting = self._target.client("sqs"), []
+        for url in self._queues():
+            asked = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+            if number := int(asked["Attributes"]["ApproximateNumberOfMessages"]):
+                waiting.append(f"{number} in {url.rsplit('/', 1)[-1]}")
+        return ("fail", ", ".join(waiting)) if waiting else ("ok", "")
+
+    def _queues(self) -> Iterator[str]:
+        """Queues of what failed: of asynchronous invocations, of the feeder, of subscribers."""
+        pages = self._target.client("cloudformation").get_paginator("list_stack_resources")
+        for stack in stacks(self._target):
+            for page in pages.paginate(StackName=stack["name"]):
+                for found in page["StackResourceSummaries"]:
+                    name = found["LogicalResourceId"]
+                    if found["ResourceType"] == "AWS::SQS::Queue" and (
+                        "FailedInvocations" in name or "DeadLetters" in name
+                    ):
+                        yield str(found["PhysicalResourceId"])
+
+    def _catalog(self) -> Found:
+        status, document = self._call("GET", "/v1/datasets?limit=1", None)
+        if status == 200 and isinstance(document, dict) and document.get("items"):
+            return "ok", ""
+        return "fail", f"GET /v1/datasets answered {status}"
+
+    def _silver(self) -> Found:
+        """The newest summary of a run of the pipeline: how it ended, and when."""
+        bucket, s3 = self._target.output("LakeBucket"), self._target.client("s3")
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="runs/")
+        summaries = [
+            found
+            for page in pages
+            for found in page.get("Contents", [])
+            if found["Key"].endswith("/summary.json")
+        ]
+        if not summaries:
+            return "skipped", "no run of the pipeline yet; millrace etl starts one"
+        newest = max(summaries, key=lambda found: found["LastModified"])
+        summary = _json(s3.get_object(Bucket=bucket, Key=newest["Key"])["Body"].read())
+        status = str(summary.get("status"))
+        if status != "done":
+            failures = "; ".join(str(one) for one in summary.get("failures", [])[:3])
+            return "fail", f"{summary.get('run')} ended {status}: {failures}"
+        age = datetime.now(UTC) - newest["LastModified"]
+        if self._target.env != "local" and age > timedelta(hours=RUN_HOURS):
+            return "fail", f"the last run ended {age.total_seconds() / 3600:.1f} hours ago"
+        return "ok", f"{summary.get('run')}"
+
+
+def _timed(path: str, look: Callable[[], Found]) -> Check:
+    started = time.monotonic()
+    try:
+        status, detail = look()
+    except EXPECTED_ERRORS as error:
+        status, detail = "fail", f"{type(error).__name__}: {error}"
+    return Check(path, status, round((time.monotonic() - started) * 1000), detail)
+
+
+def _json(body: bytes) -> dict[str, Any]:
+    import orjson
+
+    found: dict[str, Any] = orjson.loads(body)
+    return found

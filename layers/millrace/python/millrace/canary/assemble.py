@@ -1,0 +1,73 @@
+"""The journey with its stores."""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import orjson
+from botocore.exceptions import BotoCoreError, ClientError
+
+from millrace.canary.caller import ApiCaller, new_key
+from millrace.canary.events import BUS_SOURCE, ORG
+from millrace.canary.journey import Journey
+from millrace.core.errors import RetryableError, from_client_error
+from millrace.eventstore import receipts
+
+
+def journey(
+    dynamodb: Any,
+    events: Any,
+    *,
+    api_url: str,
+    event_bus: str,
+    metadata_table: str,
+    seconds: float,
+    timer: Callable[[], float],
+    sleep: Callable[[float], object],
+    name: str = "canary",
+) -> Journey:
+    """A journey through the platform at this address.
+
+    Args:
+        dynamodb: the client.
+        events: the client of EventBridge.
+        api_url: of the HTTP API.
+        event_bus: the platform's bus.
+        metadata_table: where keys and manifests are.
+        seconds: how long it may take.
+        timer: seconds that only go forward.
+        sleep: pauses for seconds.
+        name: who holds the key that is made for it.
+    """
+
+    @cache
+    def key() -> str:
+        return new_key(dynamodb, metadata_table, name)
+
+    def archived(event_id: str, day: str, since: datetime) -> bool:
+        manifest = receipts.MANIFEST
+        return receipts.find(dynamodb, metadata_table, ORG, manifest, day, event_id, since) is not None
+
+    def publish(event: dict[str, Any]) -> None:
+        entry = {
+            "EventBusName": event_bus,
+            "Source": BUS_SOURCE,
+            "DetailType": event["eventType"],
+            "Detail": orjson.dumps(event).decode(),
+        }
+        try:
+            answer = events.put_events(Entries=[entry])
+        except (ClientError, BotoCoreError) as error:
+            raise from_client_error(error, "put the canary on the bus") from error
+        if answer.get("FailedEntryCount"):
+            raise RetryableError(f"the bus did not take the canary: {answer['Entries']}")
+
+    return Journey(
+        call=ApiCaller(api_url, key),
+        archived=archived,
+        publish=publish,
+        seconds=seconds,
+        timer=timer,
+        sleep=sleep,
+    )

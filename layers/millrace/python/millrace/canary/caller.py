@@ -1,0 +1,48 @@
+"""The HTTP API as the canary calls it, with a key of its own tenant that lives for a day."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import urllib3
+
+from millrace.access.credentials import create_api_key
+from millrace.canary.events import ORG
+from millrace.core import clock
+from millrace.core.errors import MillraceError
+
+SCOPES = ("events:read", "events:write", "quarantine:read", "catalog:read", "schemas:read")
+KEY_HOURS = 24
+TIMEOUT = urllib3.Timeout(connect=2, read=10)
+
+
+def new_key(dynamodb: Any, metadata_table: str, name: str, hours: float = KEY_HOURS) -> str:
+    """A key of the canaries' tenant that is gone after some hours.
+
+    Raises:
+        MillraceError: the table did not take it.
+    """
+    expires = clock.now() + timedelta(hours=hours)
+    return create_api_key(dynamodb, metadata_table, org=ORG, name=name, scopes=SCOPES, expires_at=expires)
+
+
+class ApiCaller:
+    """Calls, without another try: a call that fails is what the canary is for."""
+
+    def __init__(self, url: str, key: Callable[[], str]) -> None:
+        self._url, self._key = url.rstrip("/"), key
+        self._pool = urllib3.PoolManager(retries=False, timeout=TIMEOUT)
+
+    def __call__(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        """Status and document; status 0 where nobody answered."""
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            headers = {"authorization": f"Bearer {self._key()}", "content-type": "application/json"}
+            answer = self._pool.request(method, f"{self._url}{path}", body=data, headers=headers)
+        except (urllib3.exceptions.HTTPError, MillraceError) as error:
+            return 0, str(error)
+        try:
+            return answer.status, json.loads(answer.data)
+        except ValueError:
+            return answer.status, None

@@ -1,0 +1,150 @@
+"""Sends a flock and waits, within bounds, until each of its events is everywhere it should be."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from millrace.canary.events import EVENT_TYPE, Flock
+from millrace.core import clock
+from millrace.core.errors import MillraceError
+
+Status = Literal["ok", "fail", "skipped"]
+Call = Callable[[str, str, Any], tuple[int, Any]]
+"""Method, path with its query, body → status of the answer and its document. Status 0: nobody answered."""
+
+PAUSE_SECONDS = 0.5
+EXPECTED = ("accepted", "accepted", "accepted", "rejected")
+# Steps of a trace, by the path that they prove.
+STEPS: Mapping[str, str] = {
+    "table": "accepted",
+    "projection": "projected",
+    "archive": "archived",
+    "route": "routed",
+}
+WAITING = ("table", "projection", "archive", "route", "fraud", "log-only", "quarantine", "reads", "bus")
+ACCEPTED = (200, 202, 207)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What became of a path. `ms`: from the sending to the sight of it; None where it was not seen."""
+
+    path: str
+    status: Status
+    ms: int | None = None
+    detail: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """`{"path", "status", "ms"}`, with a detail where there is something to say."""
+        said: dict[str, Any] = {"path": self.path, "status": self.status, "ms": self.ms}
+        return {**said, "detail": self.detail} if self.detail else said
+
+
+@dataclass(slots=True)
+class Journey:
+    """One flock's way.
+
+    Attributes:
+        call: the HTTP API, with a key of the canaries' tenant.
+        archived: whether the manifest names an event id of a UTC day that was received at a moment.
+        publish: puts an event on the bus; None where no binding brings it in.
+        seconds: how long to wait for all of it together.
+        timer: seconds that only go forward.
+        sleep: pauses for seconds.
+    """
+
+    call: Call
+    archived: Callable[[str, str, datetime], bool]
+    publish: Callable[[dict[str, Any]], None] | None
+    seconds: float
+    timer: Callable[[], float]
+    sleep: Callable[[float], object]
+    _started: float = 0.0
+    _seen: dict[str, Check] = field(default_factory=dict)
+
+    def travel(self, flock: Flock, at: datetime) -> list[Check]:
+        """A check for `http` and for each path; raises nothing that a platform in trouble could set off."""
+        self._started, self._seen = self.timer(), {}
+        status, document = self.call("POST", "/v1/events", flock.posted)
+        results = document.get("results", []) if isinstance(document, dict) else []
+        said = tuple(result.get("status") for result in results)
+        if status not in ACCEPTED or said != EXPECTED:
+            answer = ", ".join(str(one) for one in said) or str(document)[:200]
+            first = Check("http", "fail", self._ms(), f"{status}: {answer}")
+            return [first, *(Check(path, "skipped", detail="nothing was sent") for path in WAITING)]
+        self._arrived("http")
+        if self.publish is None:
+            self._seen["bus"] = Check("bus", "skipped", detail="no binding brings it in")
+        else:
+            self._publish(flock.over_bus)
+        self._await(flock, at, str(results[3].get("quarantineId")))
+        return [
+            self._seen.get(path) or Check(path, "fail", detail=self._late()) for path in ("http", *WAITING)
+        ]
+
+    def _publish(self, event: dict[str, Any]) -> None:
+        try:
+            if self.publish is not None:
+                self.publish(event)
+        except MillraceError as error:
+            self._seen["bus"] = Check("bus", "fail", detail=str(error))
+
+    def _await(self, flock: Flock, at: datetime, quarantine_id: str) -> None:
+        while True:
+            self._look(flock, at, quarantine_id)
+            if len(self._seen) == 1 + len(WAITING) or self.timer() - self._started >= self.seconds:
+                return
+            self.sleep(PAUSE_SECONDS)
+
+    def _look(self, flock: Flock, at: datetime, quarantine_id: str) -> None:
+        """One round over what has not been seen yet."""
+        if any(path not in self._seen for path in STEPS):
+            steps = self._steps(flock.canary["eventId"])
+            for path, step in STEPS.items():
+                if step in steps:
+                    self._arrived(path)
+        if "fraud" not in self._seen and "scored" in self._steps(flock.transaction["eventId"]):
+            self._arrived("fraud")
+        if "log-only" not in self._seen:
+            day = clock.utc_day(at).isoformat()
+            if self._is_archived(flock.logged["eventId"], day, at):
+                self._arrived("log-only")
+        self._ask("quarantine", f"/v1/quarantine/{quarantine_id}", "eventId", flock.broken["eventId"])
+        self._ask("bus", f"/v1/events/{flock.over_bus['eventId']}", "eventId", flock.over_bus["eventId"])
+        if "reads" not in self._seen:
+            since = flock.canary["timestamp"]
+            status, document = self.call(
+                "GET", f"/v1/events?eventType={EVENT_TYPE}&from={since}&limit=50", None
+            )
+            listed = document.get("items", []) if status == 200 and isinstance(document, dict) else []
+            if any(item.get("eventId") == flock.canary["eventId"] for item in listed):
+                self._arrived("reads")
+
+    def _ask(self, path: str, address: str, name: str, value: str) -> None:
+        if path in self._seen:
+            return
+        status, document = self.call("GET", address, None)
+        if status == 200 and isinstance(document, dict) and document.get(name) == value:
+            self._arrived(path)
+
+    def _is_archived(self, event_id: str, day: str, at: datetime) -> bool:
+        try:
+            return self.archived(event_id, day, at)
+        except MillraceError:
+            return False
+
+    def _steps(self, event_id: str) -> set[str]:
+        status, document = self.call("GET", f"/v1/events/{event_id}/trace", None)
+        if status != 200 or not isinstance(document, dict):
+            return set()
+        return {step["step"] for step in document["steps"]}
+
+    def _arrived(self, path: str) -> None:
+        self._seen.setdefault(path, Check(path, "ok", self._ms()))
+
+    def _ms(self) -> int:
+        return round((self.timer() - self._started) * 1000)
+
+    def _late(self) -> str:
+        return f"not seen within {self.seconds:g} s"

@@ -1,0 +1,76 @@
+"""The canary: a function that sends an event down every path, its times, and the alarm on what does not arrive."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from millrace.canary.report import FAILED
+from millrace.core.metrics import NAMESPACE
+from stacks.constructs.alarms import alarm_on
+from stacks.constructs.fleet import Fleet
+from stacks.constructs.platform_function import PlatformFunction
+from stacks.constructs.schedule import Schedule
+from stacks.storage import StorageStack
+
+WAIT_SECONDS = 60
+# Twice in a row: one deploy or one slow moment is no outage.
+PERIODS = 2
+
+
+class Canary(Construct):
+    """The function is there in every environment; where the environment says no times, nothing calls it."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, fleet: Fleet, storage: StorageStack, api_url: str
+    ) -> None:
+        super().__init__(scope, construct_id)
+        function = PlatformFunction(
+            self,
+            "send_canary",
+            fleet=fleet,
+            description="Sends an event of the platform's own down every path and tells how long each took.",
+            memory_mb=512,
+            timeout=Duration.seconds(2 * WAIT_SECONDS),
+            variables={
+                "api_url": api_url,
+                "event_bus": storage.bus.event_bus_name,
+                "metadata_table": storage.metadata.table.table_name,
+                "wait_seconds": str(WAIT_SECONDS),
+            },
+        )
+        function.allow(
+            "dynamodb:BatchWriteItem",
+            "dynamodb:Query",
+            on=[storage.metadata.table.table_arn],
+        )
+        function.allow("events:PutEvents", on=[storage.bus.event_bus_arn])
+        function.allow_use_of(storage.data_key)
+        times = fleet.settings.canary
+        if times is None:
+            return
+        Schedule(
+            self,
+            "Times",
+            fleet=fleet,
+            expression=times,
+            description="A canary down every path.",
+            function=function,
+            payload="{}",
+        )
+        if fleet.alarms is not None:
+            alarm_on(
+                self,
+                "PathsFail",
+                metric=cloudwatch.Metric(
+                    namespace=NAMESPACE,
+                    metric_name=FAILED,
+                    dimensions_map={"environment": fleet.settings.name, "service": "send_canary"},
+                    statistic=cloudwatch.Stats.MAXIMUM,
+                    period=Duration.minutes(10),
+                ),
+                threshold=1,
+                description="An event of the platform's own did not arrive, or none was sent: millrace doctor says where.",
+                topic=fleet.alarms,
+                periods=PERIODS,
+                silence_alarms=True,
+            )

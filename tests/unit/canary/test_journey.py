@@ -1,0 +1,139 @@
+"""The canary's journey over an API that answers as it is told."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+import pytest
+
+from millrace.canary import report
+from millrace.canary.events import ORG, Flock, flock
+from millrace.canary.journey import WAITING, Check, Journey
+from millrace.contracts.registry import Registry
+from millrace.core.errors import RetryableError
+
+AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+ALL_STEPS = ("accepted", "projected", "archived", "routed", "scored")
+
+
+def ids() -> Iterator[str]:
+    return (f"00000000-0000-4000-8000-{number:012d}" for number in count())
+
+
+@pytest.fixture
+def sent() -> Flock:
+    made = ids()
+    return flock("canary-1", AT, lambda: next(made))
+
+
+class Api:
+    """Everything arrives at once, but for the steps and addresses that are named."""
+
+    def __init__(
+        self, sent: Flock, *, without: tuple[str, ...] = (), post: tuple[int, Any] | None = None
+    ) -> None:
+        self._sent, self._without, self._post = sent, without, post
+        self.calls: list[str] = []
+
+    def __call__(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        self.calls.append(f"{method} {path}")
+        if method == "POST":
+            results = [{"status": "accepted"}] * 3 + [{"status": "rejected", "quarantineId": "q1"}]
+            return self._post or (207, {"results": results})
+        if any(part in path for part in self._without):
+            return 404, {}
+        if path.endswith("/trace"):
+            steps = [{"step": step} for step in ALL_STEPS if step not in self._without]
+            return 200, {"steps": steps}
+        if path.startswith("/v1/quarantine/"):
+            return 200, {"eventId": self._sent.broken["eventId"]}
+        if path.startswith("/v1/events?"):
+            return 200, {"items": [{"eventId": self._sent.canary["eventId"]}]}
+        return 200, {"eventId": self._sent.over_bus["eventId"]}
+
+
+def travel(sent: Flock, api: Api, **more: Any) -> dict[str, Check]:
+    moments = count(0, 0.25)
+    given: dict[str, Any] = {"archived": lambda *_: True, "publish": lambda _: None, **more}
+    going = Journey(call=api, seconds=5, timer=lambda: next(moments), sleep=lambda _: None, **given)
+    return {check.path: check for check in going.travel(sent, AT)}
+
+
+def test_everything_arrives(sent: Flock) -> None:
+    found = travel(sent, Api(sent))
+    assert set(found) == {"http", *WAITING}
+    assert {check.status for check in found.values()} == {"ok"}
+    assert all(check.ms is not None and check.ms > 0 for check in found.values())
+
+
+@pytest.mark.parametrize(
+    ("missing", "path"),
+    [
+        ("projected", "projection"),
+        ("archived", "archive"),
+        ("routed", "route"),
+        ("scored", "fraud"),
+        ("/v1/quarantine/", "quarantine"),
+        ("eventType=", "reads"),
+    ],
+)
+def test_what_does_not_arrive_is_named_and_nothing_else(sent: Flock, missing: str, path: str) -> None:
+    found = travel(sent, Api(sent, without=(missing,)))
+    assert {name for name, check in found.items() if check.status == "fail"} == {path}
+    assert "5 s" in found[path].detail
+
+
+def test_the_log_and_the_bus_are_looked_at_for_themselves(sent: Flock) -> None:
+    assert travel(sent, Api(sent), archived=lambda *_: False)["log-only"].status == "fail"
+    assert travel(sent, Api(sent), publish=None)["bus"].status == "skipped"
+
+    def refused(_: dict[str, Any]) -> None:
+        raise RetryableError("no bus")
+
+    assert travel(sent, Api(sent), publish=refused)["bus"] == Check("bus", "fail", None, "no bus")
+
+
+@pytest.mark.parametrize(
+    "post",
+    [(0, "nobody"), (503, None), (202, {"results": [{"status": "accepted"}] * 4}), (401, {"message": "no"})],
+)
+def test_when_nothing_was_sent_nothing_is_waited_for(sent: Flock, post: tuple[int, Any]) -> None:
+    api = Api(sent, post=post)
+    found = travel(sent, api)
+    assert found["http"].status == "fail"
+    assert {found[path].status for path in WAITING} == {"skipped"}
+    assert len(api.calls) == 1
+
+
+def test_metrics_say_how_many_failed_and_how_long_each_took(sent: Flock) -> None:
+    checks = [
+        Check("http", "ok", 12),
+        Check("log-only", "ok", 800),
+        Check("fraud", "fail"),
+        Check("bus", "skipped"),
+    ]
+    told = {name: value for name, (value, _) in report.metrics(checks).items()}
+    assert told == {
+        "CanaryPathsFailed": 1,
+        "CanaryPathsArrived": 2,
+        "CanaryHttpMilliseconds": 12,
+        "CanaryLogOnlyMilliseconds": 800,
+    }
+
+
+def test_the_flock_is_what_its_contracts_say(bundle: Any, sent: Flock) -> None:
+    registry = Registry(bundle)
+    for event in (sent.canary, sent.transaction, sent.logged, sent.over_bus):
+        contract = registry.find(event["eventType"])
+        assert registry.validator(contract).errors(event) == [], event["eventType"]
+    assert registry.validator(registry.find(sent.broken["eventType"])).errors(sent.broken)
+    assert registry.find(sent.logged["eventType"]).store == "none"
+    assert registry.find(sent.canary["eventType"]).route
+
+
+def test_the_binding_names_the_canaries_tenant() -> None:
+    from stacks.environment import CANARY_BINDING, ENVIRONMENTS
+
+    assert CANARY_BINDING.org == ORG
+    assert all(CANARY_BINDING in settings.bus_bindings for settings in ENVIRONMENTS.values())

@@ -10,7 +10,8 @@ import pytest
 from millrace.archive.raw import SCHEMA, partition
 from stacks.constructs.glue_catalog import PARTITIONS
 from stacks.environment import ENVIRONMENTS
-from tests.support.state_machine import CHILD, FOLDER, LAMBDA, definition, evaluate
+from tests.support.state_machine import CHILD, FOLDER, LAMBDA, definition
+from tests.support.state_values import evaluate
 from tests.support.templates import Templates, as_list, templates
 
 MACHINES = tuple(sorted(path.name.removesuffix(".asl.json") for path in FOLDER.glob("*.asl.json")))

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import jsonata
-from jsonata.utils import Utils
+from tests.support.state_values import Scope, TaskError, filled
 
 FOLDER = Path(__file__).parents[2] / "state_machines"
 LAMBDA = "arn:aws:states:::lambda:invoke"
@@ -23,14 +22,6 @@ CHILD = "arn:aws:states:::states:startExecution.sync:2"
 MOST_STATES = 10_000
 
 Function = Callable[[Any], Any]
-
-
-class TaskError(Exception):
-    """What a task fails with; `error` is the name that Retry and Catch match."""
-
-    def __init__(self, error: str, cause: str = "") -> None:
-        super().__init__(f"{error}: {cause}")
-        self.error, self.cause = error, cause
 
 
 class Killed(BaseException):
@@ -62,14 +53,6 @@ class Execution:
     cause: str = ""
     states: list[str] = field(default_factory=list)
     calls: list[tuple[str, Any]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Scope:
-    """What expressions see. A Map's item sees the variables around it and keeps its own to itself."""
-
-    context: dict[str, Any]
-    variables: dict[str, Any]
 
 
 def definition(machine: str) -> dict[str, Any]:
@@ -114,7 +97,7 @@ class StateMachine:
         if name in self.executions:
             raise TaskError("StepFunctions.ExecutionAlreadyExistsException", name)
         execution = self.executions[name] = Execution(name)
-        scope = _Scope({"Execution": {"Name": name, "Input": given or {}}}, {})
+        scope = Scope({"Execution": {"Name": name, "Input": given or {}}}, {})
         try:
             execution.output = self._machine(self._asl, given or {}, scope, execution)
             execution.status = "SUCCEEDED"
@@ -124,7 +107,7 @@ class StateMachine:
             execution.status = "ABORTED"
         return execution
 
-    def _machine(self, asl: Mapping[str, Any], given: Any, scope: _Scope, execution: Execution) -> Any:
+    def _machine(self, asl: Mapping[str, Any], given: Any, scope: Scope, execution: Execution) -> Any:
         name: str | None = asl["StartAt"]
         while name is not None:
             execution.states.append(name)
@@ -134,16 +117,16 @@ class StateMachine:
         return given
 
     def _state(
-        self, name: str, state: Mapping[str, Any], given: Any, scope: _Scope, execution: Execution
+        self, name: str, state: Mapping[str, Any], given: Any, scope: Scope, execution: Execution
     ) -> tuple[Any, str | None]:
         match state["Type"]:
             case "Succeed":
-                return _value(state.get("Output", given), scope, given), None
+                return filled(state.get("Output", given), scope, given), None
             case "Fail":
-                raise TaskError(_value(state["Error"], scope, given), _value(state["Cause"], scope, given))
+                raise TaskError(filled(state["Error"], scope, given), filled(state["Cause"], scope, given))
             case "Choice":
                 for choice in state["Choices"]:
-                    if _value(choice["Condition"], scope, given) is True:
+                    if filled(choice["Condition"], scope, given) is True:
                         return given, choice["Next"]
                 return given, state["Default"]
             case "Pass":
@@ -160,16 +143,16 @@ class StateMachine:
         raise AssertionError(f"{name}: {state['Type']} is not interpreted here")
 
     def _left(
-        self, state: Mapping[str, Any], given: Any, scope: _Scope, result: Any
+        self, state: Mapping[str, Any], given: Any, scope: Scope, result: Any
     ) -> tuple[Any, str | None]:
         # Both are evaluated with the variables as they were when the state was entered.
-        output = _value(state["Output"], scope, given, result=result) if "Output" in state else result
-        assigned = _value(state.get("Assign", {}), scope, given, result=result)
+        output = filled(state["Output"], scope, given, result=result) if "Output" in state else result
+        assigned = filled(state.get("Assign", {}), scope, given, result=result)
         scope.variables.update(assigned)
         return output, state.get("Next")
 
     def _tried(
-        self, state: Mapping[str, Any], given: Any, scope: _Scope, attempt: Callable[[int], Any]
+        self, state: Mapping[str, Any], given: Any, scope: Scope, attempt: Callable[[int], Any]
     ) -> tuple[Any, str | None]:
         used: dict[int, int] = {}
         while True:
@@ -188,8 +171,8 @@ class StateMachine:
                 if caught is None:
                     raise
                 said = {"Error": error.error, "Cause": error.cause}
-                output = _value(caught["Output"], scope, given, error=said) if "Output" in caught else said
-                scope.variables.update(_value(caught.get("Assign", {}), scope, given, error=said))
+                output = filled(caught["Output"], scope, given, error=said) if "Output" in caught else said
+                scope.variables.update(filled(caught.get("Assign", {}), scope, given, error=said))
                 return output, caught["Next"]
 
     def _task(
@@ -197,12 +180,12 @@ class StateMachine:
         name: str,
         state: Mapping[str, Any],
         given: Any,
-        scope: _Scope,
+        scope: Scope,
         execution: Execution,
         attempt: int,
     ) -> Any:
         scope.context["State"] = {"Name": name, "RetryCount": attempt}
-        arguments = _value(state["Arguments"], scope, given)
+        arguments = filled(state["Arguments"], scope, given)
         called = arguments["FunctionName" if state["Resource"] == LAMBDA else "StateMachineArn"]
         placeholder = called.removeprefix("${").removesuffix("}")
         payload = arguments["Payload"] if state["Resource"] == LAMBDA else arguments["Input"]
@@ -237,19 +220,19 @@ class StateMachine:
             raise TaskError("States.TaskFailed", json.dumps({"Name": name, "Cause": ended.cause}))
         return {"Name": name, "Status": ended.status, "Output": ended.output}
 
-    def _map(self, state: Mapping[str, Any], given: Any, scope: _Scope, execution: Execution) -> list[Any]:
-        items = _value(state["Items"], scope, given)
+    def _map(self, state: Mapping[str, Any], given: Any, scope: Scope, execution: Execution) -> list[Any]:
+        items = filled(state["Items"], scope, given)
         if not isinstance(items, list):
             raise TaskError("States.QueryEvaluationError", f"Items is no array: {items!r}")
-        at_once = _value(state.get("MaxConcurrency", 0), scope, given)
+        at_once = filled(state.get("MaxConcurrency", 0), scope, given)
         if not isinstance(at_once, int) or isinstance(at_once, bool):
             raise TaskError("States.QueryEvaluationError", f"MaxConcurrency is no number: {at_once!r}")
         results = []
         for index, item in enumerate(items):
-            inner = _Scope(
+            inner = Scope(
                 {**scope.context, "Map": {"Item": {"Index": index, "Value": item}}}, dict(scope.variables)
             )
-            chosen = _value(state["ItemSelector"], inner, given) if "ItemSelector" in state else item
+            chosen = filled(state["ItemSelector"], inner, given) if "ItemSelector" in state else item
             results.append(self._machine(state["ItemProcessor"], chosen, inner, execution))
         return results
 
@@ -259,36 +242,3 @@ def _matches(handler: Mapping[str, Any], error: TaskError) -> bool:
     if "States.ALL" in names or error.error in names:
         return True
     return "States.TaskFailed" in names and error.error != "States.Timeout"
-
-
-def _value(template: Any, scope: _Scope, given: Any, *, result: Any = None, error: Any = None) -> Any:
-    """A template with every `{% … %}` in it evaluated."""
-    if isinstance(template, Mapping):
-        return {
-            key: _value(value, scope, given, result=result, error=error) for key, value in template.items()
-        }
-    if isinstance(template, list):
-        return [_value(value, scope, given, result=result, error=error) for value in template]
-    if not (isinstance(template, str) and template.startswith("{%") and template.endswith("%}")):
-        return template
-    states = {"input": given, "result": result, "errorOutput": error, "context": scope.context}
-    return evaluate(template[2:-2].strip(), {**scope.variables, "states": states})
-
-
-def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
-    """What a JSONata expression gives; an undefined result is an error, as in Step Functions.
-
-    Raises:
-        TaskError: `States.QueryEvaluationError`.
-    """
-    # A binding of None would be undefined to the engine.
-    bound = {name: Utils.NULL_VALUE if value is None else value for name, value in variables.items()}
-    try:
-        found = jsonata.Jsonata.jsonata(expression).evaluate(None, dict(bound))
-        if found is None and not jsonata.Jsonata.jsonata(f"$exists(({expression}))").evaluate(
-            None, dict(bound)
-        ):
-            raise TaskError("States.QueryEvaluationError", f"{expression} gives nothing")
-    except jsonata.JException as error:
-        raise TaskError("States.QueryEvaluationError", f"{expression}: {error}") from error
-    return json.loads(json.dumps(found))

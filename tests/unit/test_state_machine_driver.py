@@ -10,9 +10,8 @@ from tests.support.state_machine import (
     Call,
     Killed,
     StateMachine,
-    TaskError,
-    evaluate,
 )
+from tests.support.state_values import TaskError, evaluate
 
 
 def machine(states: dict[str, Any], **functions: Any) -> StateMachine:

@@ -3,7 +3,8 @@
 from typing import Any
 
 from millrace.lake import backfill
-from tests.support.state_machine import StateMachine, TaskError, definition
+from tests.support.state_machine import StateMachine, definition
+from tests.support.state_values import TaskError
 
 NAME = "backfill-20261101_20261103"
 GIVEN = {"from": "2026-11-01", "to": "2026-11-03", "request": "x"}

@@ -95,37 +95,39 @@ class FeatureStore:
     def _statements(
         self, group: Group, names: Mapping[str, Reference], frame: pa.Table, key: str, timestamp: str
     ) -> Iterable[str]:
-        span = self._entities(frame, group, key, timestamp)
+        """The statements that read a group, each while the entities that it asks for are there."""
         asked = [feature for feature in group.features if feature.name in names]
+        narrow = self._narrow(frame, key, timestamp)
+        source = f"SELECT {quoted(group.key)} FROM {point_in_time.relation(group.table)} LIMIT 0"
+        kind = self._connection.sql(source).types[0]
+        # Keys of the source's type: what cannot be one is an entity that nobody has seen.
+        entities = f"SELECT row, TRY_CAST(key AS {kind}) AS key, instant FROM {_FRAME}"
+        self._connection.register(_FRAME, narrow)
         try:
             if latest := [one for one in asked if one.aggregate == "latest"]:
-                yield point_in_time.newest(group, latest, _ENTITIES)
+                # DuckDB does not know how large a registered frame is, and would take the quadratic join for small ones.
+                self._connection.execute("SET asof_loop_join_threshold = 0")
+                yield point_in_time.newest(group, latest, f"({entities})")
             if windows := [one for one in asked if one.aggregate != "latest"]:
+                self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {_ENTITIES} AS {entities}")
+                ends = pc.min_max(narrow["instant"]).as_py()
+                span = Span(ends["min"] or 0, ends["max"] or 0)
                 yield point_in_time.windowed(group, windows, _ENTITIES, span)
+                self._connection.execute(f"DROP TABLE {_ENTITIES}")
         finally:
-            self._connection.execute(f"DROP TABLE {_ENTITIES}")
+            self._connection.execute("RESET asof_loop_join_threshold")
+            self._connection.unregister(_FRAME)
 
-    def _entities(self, frame: pa.Table, group: Group, key: str, timestamp: str) -> Span:
-        """Makes the table of rows, keys and moments, its keys of the source's type, and says when it begins and ends."""
+    @staticmethod
+    def _narrow(frame: pa.Table, key: str, timestamp: str) -> pa.Table:
+        """Rows, keys and moments of the frame; its other columns pass through no join."""
         for column in (key, timestamp):
             if column not in frame.column_names:
                 raise FeatureError(f"the entity frame has no column {column}")
-        source = f"SELECT {quoted(group.key)} FROM {point_in_time.relation(group.table)} LIMIT 0"
-        kind = self._connection.sql(source).types[0]
         rows = pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), frame.num_rows))
-        narrow = pa.table(
+        return pa.table(
             {"row": pc.subtract(rows, 1), "key": frame[key], "instant": _moments(frame, timestamp)}
         )
-        self._connection.register(_FRAME, narrow)
-        try:
-            self._connection.execute(
-                f"CREATE OR REPLACE TEMP TABLE {_ENTITIES} AS "
-                f"SELECT row, TRY_CAST(key AS {kind}) AS key, instant FROM {_FRAME}"
-            )
-        finally:
-            self._connection.unregister(_FRAME)
-        ends = pc.min_max(narrow["instant"]).as_py()
-        return Span(ends["min"] or 0, ends["max"] or 0)
 
     def _derive(
         self,

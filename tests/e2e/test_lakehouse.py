@@ -6,7 +6,7 @@ import subprocess
 import sys
 import uuid
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -109,6 +109,9 @@ def test_what_was_accepted_is_in_silver_once_and_in_what_is_made_of_it(
     lake: Lake, sent: dict[str, list[dict[str, Any]]]
 ) -> None:
     run = lake.etl()
+    if not run["tables"]:
+        # It is five past the hour, and the platform's own run was here first.
+        run = lake.etl("--from", f"{_today() - timedelta(days=4)}", "--to", f"{_today()}")
     tables = {one["table"]: one for one in run["tables"]}
     assert {ORDERS, TRANSACTIONS, HEALTH, *MARTS} <= set(tables)
     for event_type, table in (
@@ -155,8 +158,7 @@ def test_an_interval_again_gives_the_same_and_its_past_can_be_read(
 ) -> None:
     tables = (ORDERS, TRANSACTIONS, HEALTH, *MARTS)
     before, ids = lake.content(*tables), lake.snapshots()
-    today = datetime.now(UTC).date()
-    lake.etl("--from", f"{today - timedelta(days=4)}", "--to", f"{today}")
+    lake.etl("--from", f"{_today() - timedelta(days=4)}", "--to", f"{_today()}")
     assert lake.content(*tables) == before
     past = {f"{table} AS OF {ids[table][-1]}": before[table] for table in tables}
     assert lake.content(*past) == past
@@ -171,8 +173,11 @@ def test_a_late_event_opens_its_day_again_and_no_other(
     day = late["timestamp"][:10]
     assert client.post(late).body["accepted"] == 1
     _archived(client, late["eventId"])
-    run = lake.etl()
-    plan = json.loads(_document(client, run["runId"], "plan"))
+    lake.etl()
+    (last,) = lake.query(
+        f"SELECT run FROM lake.snapshots WHERE \"table\" = '{ORDERS}' ORDER BY committed_at DESC LIMIT 1"
+    )
+    plan = json.loads(_document(client, last["run"], "plan"))
     assert [(one["org"], one["day"]) for one in plan["partitions"]] == [("org_acme", day)]
     assert _ids(lake, ORDERS)["org_acme", late["eventId"]] == 1
     after = _files(client, ORDERS)
@@ -207,8 +212,7 @@ def test_two_runs_at_once_leave_one_result(
 def test_a_backfill_of_everything_gives_the_same(lake: Lake, sent: dict[str, list[dict[str, Any]]]) -> None:
     tables = (ORDERS, TRANSACTIONS, HEALTH, *MARTS)
     before = lake.content(*tables)
-    today = datetime.now(UTC).date()
-    run = lake.etl("--from", f"{today - timedelta(days=7)}", "--to", f"{today}")
+    run = lake.etl("--from", f"{_today() - timedelta(days=7)}", "--to", f"{_today()}")
     assert run["runId"].startswith("backfill-")
     assert lake.content(*tables) == before
 
@@ -223,6 +227,10 @@ def test_what_is_not_there_is_said(lake: Lake, sent: dict[str, list[dict[str, An
         assert done.returncode == 2
         assert sentence in done.stderr
     assert command("etl", "--from", "2026-11-02", environ=lake.environ).returncode == 2
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 def _archived(client: Client, *ids: str) -> None:

@@ -9,6 +9,8 @@ from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from stacks.constructs.dashboards import DataPipeline
+from stacks.constructs.dead_letter_alarm import DeadLetterAlarm
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.fraud_alerts import FraudAlerts
 from stacks.constructs.lake import DEAD_LETTERS, RAW
@@ -57,10 +59,13 @@ class ConsumersStack(Stack):
             layers=layers,
             alarms=storage.alarms,
         )
-        self._read_log(self._archive_events())
-        self._read_log(self._route_events())
-        self._read_log(self._score_transactions(), filters=[TRANSACTIONS], fan_out=settings.fraud_fan_out)
-        self._read_inserts(self._project_events())
+        archive, route, score = self._archive_events(), self._route_events(), self._score_transactions()
+        project = self._project_events()
+        self._read_log(archive)
+        self._read_log(route)
+        self._read_log(score, filters=[TRANSACTIONS], fan_out=settings.fraud_fan_out)
+        self._read_inserts(project)
+        self._watch([archive, route, score, project])
         subscriber = SubscriberQueue(
             self,
             "Subscriber",
@@ -79,6 +84,17 @@ class ConsumersStack(Stack):
             key=storage.data_key,
         )
         CfnOutput(self, "FraudAlertTopic", value=alerts.topic.topic_arn)
+
+    def _watch(self, consumers: Sequence[PlatformFunction]) -> None:
+        topic, environment = self._storage.alarms, self._settings.name
+        if topic is None:
+            return
+        for function in consumers:
+            name = f"{function.node.id}DeadLetters"
+            DeadLetterAlarm(self, name, function=function, environment=environment, topic=topic)
+        DataPipeline(
+            self, "Pipeline", environment=environment, stream=self._storage.stream, consumers=consumers
+        )
 
     def _archive_events(self) -> PlatformFunction:
         function = self._consumer(

@@ -202,7 +202,7 @@ def _dev() -> EnvironmentSettings:
 def _staging() -> EnvironmentSettings:
     return EnvironmentSettings(
         name="staging",
-        canary="rate(5 minutes)",
+        canary="rate(15 minutes)",
         retain=False,
         point_in_time_recovery=True,
         deletion_protection=False,

@@ -1,5 +1,6 @@
 """The way in and the reads: the HTTP API, its authorizer, intake, and capture, which is open before the API is."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from aws_cdk import CfnOutput, Duration, Stack
@@ -8,12 +9,14 @@ from constructs import Construct
 from stacks.constructs.bus_feeder import BusFeeder
 from stacks.constructs.canary import Canary
 from stacks.constructs.capture import Capture
+from stacks.constructs.dashboards import PlatformOverview
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.http_api import EventApi
 from stacks.constructs.intake_function import IntakeFunction
 from stacks.constructs.lake import QUARANTINE
 from stacks.constructs.platform_function import PlatformFunction
 from stacks.constructs.waiting_replay import WaitingReplay
+from stacks.constructs.way_in_alarms import WayInAlarms, event_types
 from stacks.environment import EnvironmentSettings
 from stacks.storage import StorageStack
 
@@ -44,18 +47,19 @@ class IngestionStack(Stack):
         capture = Capture(
             self, "Capture", fleet=self._fleet, table=storage.events.table, stream=storage.stream
         )
+        functions = {
+            "post_events": self._post_events(),
+            "read_api": self._read_api(),
+            "replay_quarantine": self._replay_quarantine(),
+            "predict": self._predict(),
+            "check_schema": self._check_schema(),
+        }
         self.api = EventApi(
             self,
             "HttpApi",
             settings=settings,
             authorizer=self._authorize(),
-            functions={
-                "post_events": self._post_events(),
-                "read_api": self._read_api(),
-                "replay_quarantine": self._replay_quarantine(),
-                "predict": self._predict(),
-                "check_schema": self._check_schema(),
-            },
+            functions=functions,
             after=capture.resource,
         )
         BusFeeder(
@@ -69,7 +73,32 @@ class IngestionStack(Stack):
         waiting = WaitingReplay(self, "Waiting", fleet=self._fleet, settings=settings, storage=storage)
         waiting.resource.node.add_dependency(capture.resource)
         Canary(self, "Canary", fleet=self._fleet, storage=storage, api_url=self.api.url)
+        self._watch(functions)
         CfnOutput(self, "ApiUrl", value=self.api.url)
+
+    def _watch(self, functions: Mapping[str, PlatformFunction]) -> None:
+        storage, environment = self._storage, self._settings.name
+        if storage.alarms is None:
+            return
+        tables = {"Events": storage.events, "UserEvents": storage.user_events, "Metadata": storage.metadata}
+        WayInAlarms(
+            self,
+            "WayIn",
+            environment=environment,
+            topic=storage.alarms,
+            api=self.api.api,
+            stream=storage.stream,
+            tables={name: one.table for name, one in {**tables, "FeatureStore": storage.features}.items()},
+            event_types=event_types(),
+        )
+        PlatformOverview(
+            self,
+            "Overview",
+            environment=environment,
+            api=self.api.api,
+            functions=functions,
+            events=storage.events.table,
+        )
 
     def _authorize(self) -> PlatformFunction:
         function = PlatformFunction(

@@ -82,7 +82,7 @@ def usage(deployment: Deployment, prices: Prices) -> Usage:
         metrics = [one for one in alarm.get("Metrics", []) if "MetricStat" in one]
         used["cloudwatch.alarm"] += max(1, len(metrics))
     used["cloudwatch.dashboard"] += len(deployment.of("AWS::CloudWatch::Dashboard"))
-    used["cloudwatch.metric"] += assumed["run_metrics"]
+    used["cloudwatch.metric"] += assumed["run_metrics"] + _canary_metrics(deployment, assumed)
     used["s3.storage"] += assumed["idle_lake_gb"]
     for _, mapping in deployment.of("AWS::Lambda::EventSourceMapping"):
         if mapping.get("StartingPosition") is None:
@@ -91,6 +91,14 @@ def usage(deployment: Deployment, prices: Prices) -> Usage:
         if schedule.get("State", "ENABLED") == "ENABLED":
             used.add(_of_schedule(name, runs_a_month(str(schedule["ScheduleExpression"])), assumed))
     return Usage({name: quantity for name, quantity in used.items() if quantity})
+
+
+def _canary_metrics(deployment: Deployment, assumed: Mapping[str, float]) -> float:
+    for name, function in deployment.of("AWS::Lambda::Function"):
+        if "sendcanaryFunction" in name:
+            told = function["Environment"]["Variables"].get("EACH_PATH")
+            return assumed["canary_path_metrics" if told == "true" else "canary_metrics"]
+    return 0.0
 
 
 def _of_schedule(name: str, runs: float, assumed: Mapping[str, float]) -> Usage:
@@ -103,7 +111,6 @@ def _of_schedule(name: str, runs: float, assumed: Mapping[str, float]) -> Usage:
         used["s3.put"] += runs * assumed["canary_puts"]
         used["lambda.request"] += runs * assumed["canary_calls"]
         used["api.request"] += runs
-        used["cloudwatch.metric"] += assumed["canary_metrics"]
         return used
     if name.startswith("Reconcile"):
         used["lambda.second"] += runs * assumed["canary_gb_seconds"]

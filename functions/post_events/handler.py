@@ -11,6 +11,7 @@ from millrace.core import clock
 from millrace.core.http import FAULT, Problem, answer, problem_answer, read_request
 from millrace.core.log import logger
 from millrace.intake import answer as answers
+from millrace.intake import refusals
 from millrace.intake.accept import Intake
 from millrace.intake.assemble import intake
 from millrace.intake.enrich import Origin
@@ -58,5 +59,6 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     except Exception:  # noqa: BLE001  a caller gets an answer, and the log the reason
         _log().exception("fault")
         return problem_answer(request_id, Problem(HTTPStatus.INTERNAL_SERVER_ERROR, FAULT))
+    refusals.tell(results, _settings().environment)
     _log().info("request", extra={"org": caller.org, "events": len(results)})
     return answer(request_id, answers.body(results), status=answers.status(results))

@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from millrace.core import clock
 from millrace.core.errors import RetryableError
 from millrace.core.log import logger
+from millrace.intake import refusals
 from millrace.intake.accept import Intake
 from millrace.intake.append import Outcome
 from millrace.intake.assemble import intake
@@ -39,6 +40,7 @@ def _receive(record: dict[str, Any]) -> None:
     received_at = datetime.fromtimestamp(int(sent) / 1000, UTC) if sent else clock.now()
     candidate, origin = read_message(record["body"], record["messageId"], received_at)
     (result,) = _intake().accept([candidate], origin)
+    refusals.tell([result], _settings().environment)
     if result.outcome is Outcome.UNAVAILABLE:
         raise RetryableError("a store did not answer")
 

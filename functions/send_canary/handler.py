@@ -43,7 +43,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         sleep=time.sleep,
     )
     checks = travelling.travel(flock(f"canary-{at:%Y%m%dT%H%M%SZ}", at, lambda: str(uuid4())), at)
-    emit(NAME, settings.environment, report.metrics(checks))
+    emit(NAME, settings.environment, report.metrics(checks, each_path=settings.each_path))
     said = [check.to_json() for check in checks]
     _log().info("canary", extra={"checks": said})
     return {"checks": said}

@@ -10,3 +10,4 @@ class Settings(FunctionSettings):
     event_bus: str
     metadata_table: str
     wait_seconds: float = 60
+    each_path: bool = False

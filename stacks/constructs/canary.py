@@ -36,6 +36,8 @@ class Canary(Construct):
                 "event_bus": storage.bus.event_bus_name,
                 "metadata_table": storage.metadata.table.table_name,
                 "wait_seconds": str(WAIT_SECONDS),
+                # Where someone is woken, they see which path it was; elsewhere the log says it.
+                "each_path": str(fleet.alarms is not None).lower(),
             },
         )
         function.allow(

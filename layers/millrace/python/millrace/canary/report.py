@@ -6,7 +6,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from millrace.canary.journey import Check
 
-FAILED, ARRIVED = "CanaryPathsFailed", "CanaryPathsArrived"
+FAILED, SLOWEST = "CanaryPathsFailed", "CanarySlowestMilliseconds"
 
 
 def metric_name(path: str) -> str:
@@ -14,13 +14,20 @@ def metric_name(path: str) -> str:
     return f"Canary{''.join(part.capitalize() for part in path.split('-'))}Milliseconds"
 
 
-def metrics(checks: Sequence[Check]) -> dict[str, tuple[float, MetricUnit]]:
-    """Metric → value and unit: how many paths failed and arrived, and how long each arrival took."""
+def metrics(checks: Sequence[Check], *, each_path: bool) -> dict[str, tuple[float, MetricUnit]]:
+    """Metric → value and unit: how many paths failed, and how long arrivals took.
+
+    Args:
+        checks: of one flock.
+        each_path: how long each path took, or the slowest alone: every metric is paid for by the month.
+    """
     times = {
         metric_name(check.path): (float(check.ms), MetricUnit.Milliseconds)
         for check in checks
         if check.status == "ok" and check.ms is not None
     }
     failed = sum(check.status == "fail" for check in checks)
-    arrived = sum(check.status == "ok" for check in checks)
-    return {FAILED: (float(failed), MetricUnit.Count), ARRIVED: (float(arrived), MetricUnit.Count), **times}
+    told = {FAILED: (float(failed), MetricUnit.Count)}
+    if times and not each_path:
+        times = {SLOWEST: max(times.values(), key=lambda taken: taken[0])}
+    return {**told, **times}

@@ -8,16 +8,24 @@ from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import Ama
 NAMESPACE = "Millrace"
 
 
-def emit(service: str, environment: str, values: Mapping[str, tuple[float, MetricUnit]]) -> None:
+def emit(
+    service: str,
+    environment: str,
+    values: Mapping[str, tuple[float, MetricUnit]],
+    dimensions: Mapping[str, str] | None = None,
+) -> None:
     """Writes one line with all values, by service and environment.
 
     Args:
         service: the function's stem.
         environment: such as `dev`.
         values: name of the metric → value and unit.
+        dimensions: more of them; each combination of values is a metric that is paid for.
     """
     line = AmazonCloudWatchEMFProvider(namespace=NAMESPACE, service=service, metric_set={}, dimension_set={})
     line.add_dimension("environment", environment)
+    for name, held in (dimensions or {}).items():
+        line.add_dimension(name, held)
     for name, (value, unit) in values.items():
         line.add_metric(name=name, unit=unit, value=value)
     line.flush_metrics()

@@ -1,0 +1,140 @@
+"""Two pages for people: what clients and the platform see of each other, and how events get on behind the door."""
+
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import Duration
+from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_kinesis as kinesis
+from constructs import Construct
+
+from millrace.canary.journey import WAITING
+from millrace.canary.report import FAILED, metric_name
+from millrace.core.metrics import NAMESPACE
+from stacks.constructs.dead_letter_alarm import dead_letters
+from stacks.constructs.platform_function import PlatformFunction
+
+PERIOD = Duration.minutes(5)
+SUM, MAXIMUM, P99 = cloudwatch.Stats.SUM, cloudwatch.Stats.MAXIMUM, "p99"
+WIDTH = 8
+
+
+def told(name: str, service: str, environment: str, statistic: str = SUM) -> cloudwatch.Metric:
+    """A metric that a function tells in its log."""
+    return cloudwatch.Metric(
+        namespace=NAMESPACE,
+        metric_name=name,
+        dimensions_map={"environment": environment, "service": service},
+        statistic=statistic,
+        period=PERIOD,
+        label=name,
+    )
+
+
+class PlatformOverview(Construct):
+    """Requests and their answers, intake, the Events table, the canary."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: str,
+        api: apigateway.IHttpApi,
+        functions: Mapping[str, PlatformFunction],
+        events: dynamodb.ITable,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        writes = cloudwatch.Metric(
+            namespace="AWS/DynamoDB",
+            metric_name="ConsumedWriteCapacityUnits",
+            dimensions_map={"TableName": events.table_name},
+            statistic=SUM,
+            period=PERIOD,
+        )
+        _dashboard(
+            self,
+            f"millrace-{environment}-platform-overview",
+            [
+                _graph("Requests", [_api(api, "Count", SUM)]),
+                _graph("Answers 4xx and 5xx", [_api(api, "4xx", SUM), _api(api, "5xx", SUM)]),
+                _graph("Milliseconds to an answer", [_api(api, "Latency", "p50"), _api(api, "Latency", P99)]),
+                _graph("Calls of functions", [_of(f, "Invocations", SUM) for f in functions.values()]),
+                _graph("Errors of functions", [_of(f, "Errors", SUM) for f in functions.values()]),
+                _graph(
+                    "Milliseconds of functions, p99", [_of(f, "Duration", P99) for f in functions.values()]
+                ),
+                _graph("Write units of Events", [writes]),
+                _graph("Canary: paths that failed", [told(FAILED, "send_canary", environment, MAXIMUM)]),
+                _graph(
+                    "Canary: milliseconds to arrival",
+                    [
+                        told(metric_name(path), "send_canary", environment, MAXIMUM)
+                        for path in ("http", *WAITING)
+                    ],
+                ),
+            ],
+        )
+
+
+class DataPipeline(Construct):
+    """The log and who reads it, dead letters, and the runs of the lakehouse."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: str,
+        stream: kinesis.IStream,
+        consumers: Sequence[PlatformFunction],
+    ) -> None:
+        super().__init__(scope, construct_id)
+
+        def run(*names: str) -> list[cloudwatch.IMetric]:
+            return [told(name, "publish_run", environment) for name in names]
+
+        _dashboard(
+            self,
+            f"millrace-{environment}-data-pipeline",
+            [
+                _graph(
+                    "Records into the log", [stream.metric_incoming_records(period=PERIOD, statistic=SUM)]
+                ),
+                _graph(
+                    "Milliseconds behind", [_of(function, "IteratorAge", MAXIMUM) for function in consumers]
+                ),
+                _graph("Errors of consumers", [_of(function, "Errors", SUM) for function in consumers]),
+                _graph("Dead letters", [dead_letters(f.node.id, environment) for f in consumers]),
+                _graph("Rows of runs", run("RowsIn", "Rows", "Duplicates", "DeadRows")),
+                _graph("Checks that did not pass", run("ChecksFailed", "ChecksWarned", "TablesStale")),
+                _graph("Tenant-days", run("TenantDays", "TenantDaysRemaining", "NotLanded")),
+                _graph("Seconds of a run", [told("RunSeconds", "publish_run", environment, MAXIMUM)]),
+                _graph("Runs that failed", run("RunsFailed")),
+            ],
+        )
+
+
+def _dashboard(scope: Construct, name: str, graphs: list[cloudwatch.IWidget]) -> None:
+    rows = [graphs[start : start + 3] for start in range(0, len(graphs), 3)]
+    cloudwatch.Dashboard(scope, "Dashboard", dashboard_name=name, widgets=rows)
+
+
+def _graph(title: str, metrics: Sequence[cloudwatch.IMetric]) -> cloudwatch.IWidget:
+    return cloudwatch.GraphWidget(title=title, left=list(metrics), width=WIDTH)
+
+
+def _of(function: PlatformFunction, name: str, statistic: str) -> cloudwatch.IMetric:
+    return function.function.metric(name, statistic=statistic, period=PERIOD, label=function.node.id)
+
+
+def _api(api: apigateway.IHttpApi, name: str, statistic: str) -> cloudwatch.IMetric:
+    return cloudwatch.Metric(
+        namespace="AWS/ApiGateway",
+        metric_name=name,
+        dimensions_map={"ApiId": api.api_id},
+        statistic=statistic,
+        period=PERIOD,
+        label=f"{name} {statistic}",
+    )

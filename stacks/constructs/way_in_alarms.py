@@ -1,0 +1,92 @@
+"""Alarms on what clients feel: answers 5xx, tables and a log that throttle, events of a type that are refused."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from aws_cdk import Duration
+from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_kinesis as kinesis
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from millrace.core.metrics import NAMESPACE
+from millrace.intake.refusals import METRIC, TYPE
+from stacks.constructs.alarms import alarm_on
+
+FIVE_MINUTES = Duration.minutes(5)
+# A client with a fault sends it again and again; a typing error now and then is no alarm.
+REFUSED_IN_FIVE_MINUTES = 100
+ANSWERS_5XX = 5
+
+
+EVENTS = Path(__file__).resolve().parent.parent.parent / "schemas" / "events"
+
+
+def event_types() -> list[str]:
+    """Every type of which there is a contract."""
+    return sorted({file.parent.name for file in EVENTS.glob("*/*/v*.yaml")})
+
+
+class WayInAlarms(Construct):
+    """None of them needs metric math."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: str,
+        topic: sns.ITopic,
+        api: apigateway.IHttpApi,
+        stream: kinesis.IStream,
+        tables: Mapping[str, dynamodb.ITable],
+        event_types: Sequence[str],
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._topic = topic
+        self._alarm(
+            "Answers5xx",
+            self._metric("AWS/ApiGateway", "5xx", {"ApiId": api.api_id}),
+            "Clients get answers of 500 and above; the access log says on which routes.",
+            threshold=ANSWERS_5XX,
+        )
+        self._alarm(
+            "LogThrottles",
+            self._metric(
+                "AWS/Kinesis", "WriteProvisionedThroughputExceeded", {"StreamName": stream.stream_name}
+            ),
+            "The log takes no more: it needs more shards, or one key has too many events.",
+        )
+        for name, table in tables.items():
+            for kind in ("ReadThrottleEvents", "WriteThrottleEvents"):
+                self._alarm(
+                    f"{name}{kind}",
+                    self._metric("AWS/DynamoDB", kind, {"TableName": table.table_name}),
+                    f"{name} throttles: a key is too hot, or the traffic grew faster than the table does.",
+                )
+        for event_type in event_types:
+            dimensions = {"environment": environment, "service": "intake", TYPE: event_type}
+            self._alarm(
+                f"Refused-{event_type.replace('.', '-')}",
+                self._metric(NAMESPACE, METRIC, dimensions),
+                f"Many events of {event_type} are refused: millrace quarantine list --type {event_type}",
+                threshold=REFUSED_IN_FIVE_MINUTES,
+            )
+
+    def _metric(self, namespace: str, name: str, dimensions: dict[str, str]) -> cloudwatch.Metric:
+        return cloudwatch.Metric(
+            namespace=namespace,
+            metric_name=name,
+            dimensions_map=dimensions,
+            statistic=cloudwatch.Stats.SUM,
+            period=FIVE_MINUTES,
+        )
+
+    def _alarm(
+        self, construct_id: str, metric: cloudwatch.Metric, description: str, threshold: float = 1
+    ) -> None:
+        alarm_on(
+            self, construct_id, metric=metric, threshold=threshold, description=description, topic=self._topic
+        )

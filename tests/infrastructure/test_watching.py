@@ -1,0 +1,91 @@
+"""Alarms and dashboards: where someone is woken there is one for each trouble, elsewhere nothing is paid for."""
+
+from typing import Any
+
+import pytest
+
+from stacks.constructs.way_in_alarms import event_types
+from stacks.environment import ENVIRONMENTS
+from tests.support.templates import Templates, templates
+
+WOKEN = [name for name, settings in ENVIRONMENTS.items() if settings.alarms]
+CONSUMERS = ("archive_events", "route_events", "score_transactions", "project_events")
+
+
+def alarms(name: str) -> list[dict[str, Any]]:
+    return [found["Properties"] for found in templates(name).resources("AWS::CloudWatch::Alarm").values()]
+
+
+def named(name: str, metric: str) -> list[dict[str, Any]]:
+    return [alarm for alarm in alarms(name) if alarm.get("MetricName") == metric]
+
+
+def dimensions(alarm: dict[str, Any]) -> dict[str, Any]:
+    return {one["Name"]: one["Value"] for one in alarm["Dimensions"]}
+
+
+def test_dev_and_local_pay_for_none(local: Templates, dev: Templates) -> None:
+    for found in (local, dev):
+        for kind in ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::Logs::MetricFilter"):
+            assert found.resources(kind) == {}
+
+
+@pytest.mark.parametrize("name", WOKEN)
+def test_each_consumer_is_watched_for_dead_letters_and_lag(name: str) -> None:
+    filters = [found["Properties"] for found in templates(name).resources("AWS::Logs::MetricFilter").values()]
+    assert {one["FilterPattern"] for one in filters} == {"{ $.dead > 0 }"}
+    told = {transform["MetricName"] for one in filters for transform in one["MetricTransformations"]}
+    assert told == {f"{stem}-dead-letters" for stem in CONSUMERS}
+    for metric in told:
+        (alarm,) = named(name, metric)
+        assert (alarm["Threshold"], alarm["Namespace"]) == (1, f"Millrace/{name}")
+    assert len(named(name, "IteratorAge")) == len(CONSUMERS)
+
+
+@pytest.mark.parametrize("name", WOKEN)
+def test_answers_throttles_and_refusals_are_watched(name: str) -> None:
+    assert [alarm["Namespace"] for alarm in named(name, "5xx")] == ["AWS/ApiGateway"]
+    assert len(named(name, "WriteProvisionedThroughputExceeded")) == 1
+    for kind in ("ReadThrottleEvents", "WriteThrottleEvents"):
+        assert len(named(name, kind)) == 4
+    refused = [dimensions(alarm) for alarm in named(name, "EventsRefused")]
+    assert sorted(one["eventType"] for one in refused) == event_types()
+    assert {(one["environment"], one["service"]) for one in refused} == {(name, "intake")}
+
+
+@pytest.mark.parametrize("name", WOKEN)
+def test_a_canary_that_is_not_heard_of_is_an_alarm(name: str) -> None:
+    (alarm,) = named(name, "CanaryPathsFailed")
+    assert (alarm["TreatMissingData"], alarm["Threshold"], alarm["EvaluationPeriods"]) == ("breaching", 1, 2)
+    assert dimensions(alarm) == {"environment": name, "service": "send_canary"}
+    silent = [one for one in alarms(name) if one["TreatMissingData"] == "breaching"]
+    assert silent == [alarm]
+
+
+@pytest.mark.parametrize("name", WOKEN)
+def test_every_alarm_wakes_someone_and_is_plain(name: str) -> None:
+    for alarm in alarms(name):
+        assert alarm["AlarmActions"]
+        assert alarm["OKActions"]
+        assert alarm["AlarmDescription"]
+        assert "Metrics" not in alarm, "metric math is not everywhere"
+
+
+def test_the_canary_goes_on_a_schedule_but_locally(every: Templates) -> None:
+    schedules = [
+        found["Properties"]["ScheduleExpression"]
+        for name, found in every.resources("AWS::Scheduler::Schedule").items()
+        if name.startswith("Canary")
+    ]
+    assert schedules == ([] if every.environment == "local" else [ENVIRONMENTS[every.environment].canary])
+
+
+@pytest.mark.parametrize("name", WOKEN)
+def test_two_dashboards(name: str) -> None:
+    boards = {
+        found["Properties"]["DashboardName"]: str(found["Properties"]["DashboardBody"])
+        for found in templates(name).resources("AWS::CloudWatch::Dashboard").values()
+    }
+    assert set(boards) == {f"millrace-{name}-platform-overview", f"millrace-{name}-data-pipeline"}
+    assert "CanaryPathsFailed" in boards[f"millrace-{name}-platform-overview"]
+    assert "IteratorAge" in boards[f"millrace-{name}-data-pipeline"]

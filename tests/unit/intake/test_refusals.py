@@ -1,0 +1,41 @@
+"""Refused events as metrics: by type, and without a client's own words."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from millrace.intake import refusals
+from millrace.intake.accept import Result
+from millrace.intake.append import Outcome
+
+
+def results() -> list[Result]:
+    return [
+        Result(0, "a", "order.created", Outcome.ACCEPTED),
+        Result(1, "b", "order.created", Outcome.REJECTED),
+        Result(2, "c", "order.created", Outcome.CONFLICT),
+        Result(3, "d", "order.created", Outcome.UNAVAILABLE),
+        Result(4, "e", "no.such_type_17", Outcome.REJECTED),
+        Result(5, None, None, Outcome.REJECTED),
+    ]
+
+
+def test_only_refused_ones_count_and_unknown_types_are_one() -> None:
+    assert refusals.by_type(results(), {"order.created"}) == {"order.created": 2, "unknown": 2}
+
+
+def test_a_line_a_type_and_none_for_a_good_request(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    refusals.tell(results()[:1], "dev")
+    assert capsys.readouterr().out == ""
+    refusals.tell(results(), "dev")
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["eventType"], line["EventsRefused"]) for line in lines] == [
+        ("order.created", [2.0]),
+        ("unknown", [2.0]),
+    ]
+    assert set(lines[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0]) == {
+        "environment",
+        "eventType",
+        "service",
+    }

@@ -11,8 +11,8 @@ AT = datetime(2026, 11, 21, 6, tzinfo=UTC)
 DAY = "2026-11-21"
 
 
-def mark(running: Platform, place: str, *touched: tuple[str, str]) -> None:
-    write_all(running.dynamodb, "Metadata", pending.to_items(touched, place, AT))
+def mark(running: Platform, token: str, *touched: tuple[str, str]) -> None:
+    write_all(running.dynamodb, "Metadata", pending.to_items(touched, token, AT))
 
 
 def test_what_came_since_the_plan_stays_pending(running: Platform) -> None:
@@ -23,7 +23,7 @@ def test_what_came_since_the_plan_stays_pending(running: Platform) -> None:
     for (org, day), token in planned.items():
         cleared = pending.clear(running.dynamodb, "Metadata", org, day, token)
         assert cleared == (org == GLOBEX)
-    left = Pending(ACME, DAY, pending.token("second"), "2026-11-21T06:00:00.000Z")
+    left = Pending(ACME, DAY, "second", "2026-11-21T06:00:00.000Z")
     assert pending.read(running.dynamodb, "Metadata") == [left]
     assert pending.clear(running.dynamodb, "Metadata", ACME, DAY, left.token)
     assert not pending.clear(running.dynamodb, "Metadata", ACME, DAY, left.token)

@@ -50,7 +50,7 @@ def test_what_is_new_is_what_is_pending(lake: Lake, bundle: Path) -> None:
         "org_acme",
         "2026-11-20",
         2006,
-        pending.token("p"),
+        "p",
     )
     assert [part.rows for part in found.objects] == [2001, 5]
     assert all(lake.s3.head_object(Bucket=lake.bucket, Key=part.key) for part in found.objects)

@@ -34,12 +34,14 @@ class Archive:
         first, last = deliveries[0], deliveries[-1]
         # The newest arrival: whoever looks for an event begins shortly before its acceptance.
         newest = max(delivery.arrived_at for delivery in deliveries)
-        parts: dict[tuple[str, str, str], dict[str, StoredEvent]] = defaultdict(dict)
+        parts: dict[tuple[str, str, str], dict[tuple[str, str], StoredEvent]] = defaultdict(dict)
         for delivery in deliveries:
             event = from_item(delivery.item, self._codec)
-            # A change record may come twice in one batch; one row of it is enough.
-            parts[(event.org, event.envelope["platform"]["category"], event.day)].setdefault(
-                event.event_id, event
+            platform = event.envelope["platform"]
+            # A change record may come twice in one batch; one row of it is enough. Where a type has no row in Events,
+            # nothing keeps another type from having the id as well.
+            parts[(event.org, platform["category"], event.day)].setdefault(
+                (event.event_id, platform["contract"]), event
             )
         rows: list[receipts.Item] = []
         for (org, category, day), events in sorted(parts.items()):
@@ -53,7 +55,7 @@ class Archive:
                 day=day,
                 place=receipts.place(newest, first.shard, first.sequence, last.sequence, category),
                 at=clock.now(),
-                ids=tuple(events),
+                ids=tuple(event.event_id for event in events.values()),
                 version=__version__,
                 object=f"s3://{self._bucket}/{key}",
                 size=len(body),
@@ -61,9 +63,8 @@ class Archive:
             rows.extend(receipts.to_items(receipt))
         write_all(self._dynamodb, self._table, rows)
         # After them and in a call of its own, since one call keeps no order: who finds a day pending finds all its rows.
-        place = receipts.place(newest, first.shard, first.sequence, last.sequence)
         touched = [(org, day) for org, _, day in parts]
-        write_all(self._dynamodb, self._table, pending.to_items(touched, place, newest))
+        write_all(self._dynamodb, self._table, pending.to_items(touched, pending.new_token(), newest))
 
     def _put(self, key: str, body: bytes) -> None:
         try:

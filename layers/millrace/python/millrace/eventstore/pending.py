@@ -1,14 +1,14 @@
 """Which tenant-days have rows in raw that no run has taken in yet: one Metadata row each, written by the archive.
 
-A row carries the token of the batch that wrote it last. A run deletes it only under the condition that the token is
-still the one it planned with, so a batch that came meanwhile keeps its day pending.
+A row carries the token of the write that was last. A run deletes it only under the condition that the token is still
+the one it planned with, so a batch that came meanwhile keeps its day pending.
 """
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -17,7 +17,6 @@ from millrace.core.errors import error_code, from_client_error
 
 ENTITY = "pending"
 SHARD = "0"
-_TOKEN_DIGITS = 32
 
 Item = dict[str, dict[str, Any]]
 
@@ -37,17 +36,21 @@ def partition() -> str:
     return keys.metadata("platform", ENTITY, SHARD)
 
 
-def token(place: str) -> str:
-    """The token of a batch, from its place in the stream: a second delivery of it writes the same."""
-    return hashlib.sha256(place.encode()).hexdigest()[:_TOKEN_DIGITS]
+def new_token() -> str:
+    """Never the same again, not even for a batch that is delivered again.
+
+    That batch may come behind another of the same day: with the token it had before, it would take the day back to what
+    a run has planned already, and the other batch would be cleared away unseen.
+    """
+    return uuid4().hex
 
 
-def to_items(touched: Iterable[tuple[str, str]], place: str, newest: datetime) -> list[Item]:
+def to_items(touched: Iterable[tuple[str, str]], token: str, newest: datetime) -> list[Item]:
     """The rows of a batch.
 
     Args:
         touched: tenant and UTC day of its events; each pair gives one row.
-        place: of the batch in its stream, as its receipts have it.
+        token: of this write, by `new_token`.
         newest: when its newest record arrived.
     """
     return [
@@ -56,7 +59,7 @@ def to_items(touched: Iterable[tuple[str, str]], place: str, newest: datetime) -
             "entityId": {"S": keys.join(org, day)},
             "orgId": {"S": org},
             "day": {"S": day},
-            "token": {"S": token(place)},
+            "token": {"S": token},
             "at": {"S": clock.utc_text(newest)},
         }
         for org, day in sorted(set(touched))

@@ -13,13 +13,15 @@ CAST(CAST(SUM({{ amount }}){% if condition %} FILTER (WHERE {{ condition }}){% e
 CAST(COUNT(*) FILTER (WHERE {{ condition }}) AS DOUBLE) / COUNT(*)
 {%- endmacro %}
 
-{# Cents, half to even: exact on decimals, without a function that only one engine has. #}
+{# Cents, half to even: exact on decimals, without a function that only one engine has. Money's own type has no room for
+   a hundred times its largest amount. #}
 {% macro cents(amount) -%}
-CAST(FLOOR({{ amount }} * 100) AS BIGINT)
+{%- set hundredfold = 'CAST(' ~ amount ~ ' AS DECIMAL(38, 4)) * 100' -%}
+CAST(FLOOR({{ hundredfold }}) AS BIGINT)
         + CASE
-            WHEN {{ amount }} * 100 - FLOOR({{ amount }} * 100) > 0.5 THEN 1
-            WHEN {{ amount }} * 100 - FLOOR({{ amount }} * 100) = 0.5
-                AND CAST(FLOOR({{ amount }} * 100) AS BIGINT) % 2 <> 0 THEN 1
+            WHEN {{ hundredfold }} - FLOOR({{ hundredfold }}) > 0.5 THEN 1
+            WHEN {{ hundredfold }} - FLOOR({{ hundredfold }}) = 0.5
+                AND CAST(FLOOR({{ hundredfold }}) AS BIGINT) % 2 <> 0 THEN 1
             ELSE 0
         END
 {%- endmacro %}

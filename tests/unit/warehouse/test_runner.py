@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import duckdb
 import pytest
@@ -12,6 +13,7 @@ from layers.build import platform_layer
 from millrace.contracts.tables import LakeTable
 from millrace.core.errors import RetryableError
 from millrace.lake.documents import Input, InputFile, Work
+from millrace.lake.models import ModelRunner
 from millrace.warehouse.project import Model, Project
 from tests.support.local_lake import LocalLake
 
@@ -104,16 +106,27 @@ def test_no_rows_are_no_file(files: LocalLake) -> None:
     assert (part.file, part.rows, part.rows_in, part.size) == (None, 0, 0, 0)
 
 
-def test_a_file_that_cannot_be_read_is_asked_for_again(files: LocalLake) -> None:
+def test_a_file_that_is_missing_fails_its_tenant_s_work_only(files: LocalLake) -> None:
     prepared = files.prepared(REVENUE)
-    gone = tuple(
-        Input(
-            one.table, one.snapshot, one.columns, (InputFile("/nowhere/x.parquet", "org_acme", "2026-11-01"),)
-        )
+    gone = InputFile("/nowhere/x.parquet", "org_acme", "2026-11-01")
+    inputs = tuple(
+        replace(one, files=(*(file for file in one.files if file.org != "org_acme"), gone))
         for one in prepared.inputs
     )
+    works = tuple(Work(org, "2026-11-01") for org in ("org_acme", "org_globex"))
+    (chunk,) = files.run(REVENUE, replace(prepared, inputs=inputs, chunks=(works,)))
+    assert [(failure.org, failure.day) for failure in chunk.failures] == [("org_acme", "2026-11-01")]
+    assert "/nowhere/x.parquet" in chunk.failures[0].error
+    assert [(part.org, part.rows > 0) for part in chunk.parts] == [("org_globex", True)]
+
+
+def test_a_lake_that_does_not_answer_is_asked_again(files: LocalLake) -> None:
+    broken = duckdb.IOException("IO Error: Connection refused error for HTTP GET to 'https://lake/x'")
+    connection = Mock()
+    connection.execute.side_effect = broken
+    runner = ModelRunner(connection, files._project, files._tables, files._place)
     with pytest.raises(RetryableError):
-        files.run(REVENUE, replace(prepared, inputs=gone))
+        runner.run(files.prepared(REVENUE), 0)
 
 
 def test_a_column_that_silver_has_not_yet_is_null(files: LocalLake, tmp_path: Path) -> None:

@@ -203,6 +203,18 @@ def parquet(files: Iterable[str], *options: str) -> str:
     return f"read_parquet([{', '.join(text(name) for name in names)}], {', '.join(more)})"
 
 
+def is_passing(error: "duckdb.Error") -> bool:
+    """Whether the lake may answer another time: not what is missing, and not what is broken."""
+    import duckdb  # noqa: PLC0415
+
+    if isinstance(error, duckdb.HTTPException):
+        return getattr(error, "status_code", 0) not in {404, 416}
+    # A connection that is refused or broken off has no status.
+    return isinstance(error, duckdb.ConnectionException) or (
+        isinstance(error, duckdb.IOException) and " for HTTP " in str(error)
+    )
+
+
 def identifier(name: str) -> str:
     """A name in SQL."""
     return '"' + name.replace('"', '""') + '"'

@@ -13,7 +13,7 @@ from millrace.contracts.tables import LakeTable
 from millrace.core.errors import RetryableError
 from millrace.lake import layout
 from millrace.lake.documents import Failure, Input, ModelChunk, Part, Prepared, Work
-from millrace.lake.duck import create_view, identifier, text
+from millrace.lake.duck import create_view, identifier, is_passing, text
 from millrace.quality.checks import checks_of
 from millrace.quality.measure import measure
 from millrace.warehouse.project import Model, Project
@@ -60,9 +60,11 @@ class ModelRunner:
         for work in prepared.chunks[chunk]:
             try:
                 parts.append(self._make(model, prepared, work))
-            except (duckdb.HTTPException, duckdb.IOException, duckdb.ConnectionException) as error:
-                raise RetryableError(f"{model.full_name} of {work.org}: {_said(error)}") from error
-            except (duckdb.Error, ForeignRowsError) as error:
+            except duckdb.Error as error:
+                if is_passing(error):
+                    raise RetryableError(f"{model.full_name} of {work.org}: {_said(error)}") from error
+                failures.append(Failure(work.org, work.day, _said(error)))
+            except ForeignRowsError as error:
                 failures.append(Failure(work.org, work.day, _said(error)))
         return ModelChunk(prepared.run, prepared.model, chunk, tuple(parts), tuple(failures))
 

@@ -13,7 +13,7 @@ from millrace.contracts.tables import silver_table
 from millrace.core.errors import PermanentError, RetryableError
 from millrace.lake import silver
 from millrace.lake.documents import Failure, Part, SilverBatch, TenantDay, Unit
-from millrace.lake.duck import text
+from millrace.lake.duck import is_passing, text
 from millrace.lake.layout import DEAD_LETTERS, data_file
 from millrace.lake.raw_rows import BadRowsError, Group, RawRows
 from millrace.lake.run_store import RunStore
@@ -79,7 +79,7 @@ class Transform:
         except BadRowsError as error:
             return Done(failures=[Failure(unit.org, unit.day, str(error))])
         except duckdb.Error as error:
-            if _is_passing(error):
+            if is_passing(error):
                 raise RetryableError(f"silver of {unit.org} {unit.day}: {_line(error)}") from error
             # An error in the middle of a query does not always say in which object.
             reason = None if isinstance(error, duckdb.OutOfMemoryException) else rows.bad_object()
@@ -206,16 +206,6 @@ def run_batch(store: RunStore, transform: Transform, run: str, batch: int) -> Si
     )
     store.put_silver(made)
     return made
-
-
-def _is_passing(error: "duckdb.Error") -> bool:
-    """Whether the lake may answer another time: not what is missing, and not what is broken."""
-    import duckdb  # noqa: PLC0415
-
-    if isinstance(error, duckdb.HTTPException):
-        return getattr(error, "status_code", 0) not in {404, 416}
-    # A connection that is refused or broken off has no status.
-    return isinstance(error, duckdb.IOException) and " for HTTP " in str(error)
 
 
 def _line(error: Exception) -> str:

@@ -164,9 +164,7 @@ class ConsumersStack(Stack):
                 "lake_bucket": self._storage.lake.bucket_name,
             },
         )
-        function.allow(
-            "dynamodb:BatchWriteItem", "dynamodb:PutItem", on=[self._storage.user_events.table.table_arn]
-        )
+        function.allow("dynamodb:BatchWriteItem", on=[self._storage.user_events.table.table_arn])
         return function
 
     def _consumer(
@@ -198,9 +196,7 @@ class ConsumersStack(Stack):
         return function
 
     def _allow_writing_metadata(self, function: PlatformFunction) -> None:
-        function.allow(
-            "dynamodb:BatchWriteItem", "dynamodb:PutItem", on=[self._storage.metadata.table.table_arn]
-        )
+        function.allow("dynamodb:BatchWriteItem", on=[self._storage.metadata.table.table_arn])
 
     def _read_log(
         self,

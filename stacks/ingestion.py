@@ -183,14 +183,12 @@ class IngestionStack(Stack):
                 "lake_bucket": storage.lake.bucket_name,
             },
         )
-        tables = [storage.events, storage.user_events, storage.metadata]
-        function.allow(
-            "dynamodb:BatchGetItem",
-            "dynamodb:GetItem",
-            "dynamodb:Query",
-            on=[table.table.table_arn for table in tables],
-        )
-        function.allow("dynamodb:Query", on=[*storage.events.index_arns, *storage.user_events.index_arns])
+        events, user_events = storage.events.table.table_arn, storage.user_events.table.table_arn
+        metadata = storage.metadata.table.table_arn
+        function.allow("dynamodb:GetItem", on=[events, user_events, metadata])
+        function.allow("dynamodb:BatchGetItem", on=[events])
+        by_session = f"{user_events}/index/sessionId-timestamp-index"
+        function.allow("dynamodb:Query", on=[metadata, *storage.events.index_arns, by_session])
         function.allow_use_of(storage.data_key)
         function.allow_prefix(
             "s3:GetObject",

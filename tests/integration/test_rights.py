@@ -1,0 +1,151 @@
+"""Least privilege, shown: what functions ask of AWS while a day is told, their synthesized roles allow; and no more."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support import events
+from tests.support.faultpoints import Calls, Story
+from tests.support.platform import ACME, platform
+from tests.support.rights import Asked, Recorder, Rights
+from tests.support.templates import templates
+
+FUNCTIONS = (
+    "post_events",
+    "receive_bus_events",
+    "replay_quarantine",
+    "archive_events",
+    "project_events",
+    "route_events",
+    "score_transactions",
+    "read_api",
+    "predict",
+    "authorize",
+)
+# Of Lambda itself: logs, failed invocations, reading of streams and queues. No code of a function asks for these.
+BY_LAMBDA = {
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "sqs:ChangeMessageVisibility",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:GetQueueUrl",
+    "sqs:ReceiveMessage",
+    "sqs:SendMessage",
+    "dynamodb:DescribeStream",
+    "dynamodb:GetRecords",
+    "dynamodb:GetShardIterator",
+    "kinesis:DescribeStream",
+    "kinesis:DescribeStreamSummary",
+    "kinesis:GetRecords",
+    "kinesis:GetShardIterator",
+    "kinesis:ListShards",
+    "kinesis:SubscribeToShard",
+}
+DEAD = "only poison is set aside, and the day has none; tests/integration/test_slice.py has it"
+GIVEN_UP = "Lambda writes batches that are too old in the function's role, and asks first whether the bucket is there"
+ONE_INTAKE = "whatever the way in, intake may meet a tenant, a type or a refusal for the first time"
+# Allowed and not asked for: function → action and resource → why it stays.
+UNUSED: dict[str, dict[Asked, str]] = {
+    "receive_bus_events": {
+        ("kms:GenerateDataKey", "tenant-key"): ONE_INTAKE,
+        ("dynamodb:PutItem", "table/Metadata"): ONE_INTAKE,
+        ("kinesis:PutRecords", "log"): ONE_INTAKE,
+    },
+    "replay_quarantine": {
+        ("kms:GenerateDataKey", "tenant-key"): ONE_INTAKE,
+        ("dynamodb:PutItem", "table/Metadata"): ONE_INTAKE,
+        ("kinesis:PutRecords", "log"): ONE_INTAKE,
+        ("s3:PutObject", "lake/quarantine/*"): ONE_INTAKE,
+    },
+    **{
+        stem: {
+            ("s3:PutObject", f"lake/dead-letters/{stem}/*"): DEAD,
+            ("s3:PutObject", "lake/aws/lambda/*"): GIVEN_UP,
+            ("s3:ListBucket", "lake"): GIVEN_UP,
+        }
+        for stem in ("archive_events", "project_events", "route_events", "score_transactions")
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def asked(bundle: Path) -> Iterator[dict[str, set[Asked]]]:
+    recorder, calls = Recorder(), Calls()
+    with platform(bundle, scoring=True) as running, recorder.installed():
+        story = Story(running, calls)
+
+        @contextmanager
+        def both(stem: str) -> Iterator[None]:
+            with ExitStack() as stack:
+                stack.enter_context(calls.of(stem))
+                stack.enter_context(recorder.of(stem))
+                yield
+
+        running.around = both
+        story.tell()
+        # A copy that is new finds the tenant's key there and has it unwrapped.
+        running.restart_all()
+        order, transaction = events.order(), events.transaction()
+        broken = events.order()
+        del broken["data"]["payload"]["orderId"]
+        results = running.post([order, transaction, broken])["body"]["results"]
+        running.settle()
+        with recorder.of("read_api"):
+            ids = {"eventId": order["eventId"]}
+            running.get("/v1/events/{eventId}", **ids)
+            running.get("/v1/events/{eventId}/trace", **ids)
+            for query in (
+                {"eventType": "order.created"},
+                {"userId": "usr_4711"},
+                {"correlationId": "checkout-17"},
+                {"sessionId": "ses_17"},
+                {"entity": f"order:{order['data']['payload']['orderId']}"},
+            ):
+                assert running.get("/v1/events", query=query)["status"] == 200
+            running.get("/v1/quarantine")
+            running.get("/v1/quarantine/{id}", id=results[2]["quarantineId"])
+            transaction_id = transaction["data"]["payload"]["transaction_id"]
+            running.get("/v1/fraud/decisions/{transactionId}", transactionId=transaction_id)
+            running.get("/v1/datasets")
+            running.get("/v1/datasets/{name}", name="silver.order_created_v1")
+        running.call("/v1/predict", transaction["data"]["payload"], function="predict")
+        running.call("/v1/quarantine/discard", {"filter": {"code": "missing"}})
+        call = {"headers": {"authorization": f"Bearer {running.keys[ACME]}"}, "routeKey": "GET /v1/events"}
+        with recorder.of("authorize"):
+            running.functions["authorize"].handler(call, None)
+        yield recorder.asked
+
+
+def test_every_function_was_heard(asked: dict[str, set[Asked]]) -> None:
+    assert set(asked) == set(FUNCTIONS)
+    assert all(asked.values()), {stem for stem, found in asked.items() if not found}
+
+
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+@pytest.mark.parametrize("stem", FUNCTIONS)
+def test_a_role_allows_what_its_function_asks(
+    asked: dict[str, set[Asked]], stem: str, environment: str
+) -> None:
+    rights = Rights(templates(environment), stem)
+    assert [one for one in sorted(asked[stem]) if not rights.allow(one)] == []
+
+
+@pytest.mark.parametrize("stem", FUNCTIONS)
+def test_a_role_allows_nothing_without_a_reason(asked: dict[str, set[Asked]], stem: str) -> None:
+    unused = Rights(templates("prod"), stem).unused(asked[stem])
+    assert {one for one in unused if one[0] not in BY_LAMBDA} == set(UNUSED.get(stem, {}))
+
+
+def test_what_no_role_allows_is_found(asked: dict[str, set[Asked]]) -> None:
+    rights = Rights(templates("prod"), "archive_events")
+    assert rights.allow(("s3:PutObject", "lake/raw/events/org=a/x.parquet"))
+    for one in (
+        ("s3:PutObject", "lake/quarantine/x"),
+        ("s3:GetObject", "lake/raw/events/x"),
+        ("dynamodb:BatchWriteItem", "table/Events"),
+        ("dynamodb:DeleteItem", "table/Metadata"),
+    ):
+        assert not rights.allow(one)

@@ -1,0 +1,165 @@
+"""What functions asked of AWS, as IAM names it, and what the synthesized roles let them.
+
+Every client of boto3 is watched in process, those of libraries too. DuckDB and Arrow read and write S3 with clients of
+their own, which no hook of Python sees: what they do stands in `UNSEEN`, for whoever compares.
+"""
+
+import json
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+from unittest.mock import patch
+
+from botocore.client import BaseClient
+
+from tests.support.templates import Templates, as_list
+
+Asked = tuple[str, str]
+"""An IAM action and a resource in the words of `_shown`: `table/Events`, `lake/raw/…`, `bus`."""
+
+# Operations whose action has another name.
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
+_ACTIONS: Mapping[str, tuple[str, ...]] = {
+    "s3:HeadObject": ("s3:GetObject",),
+    "s3:ListObjectsV2": ("s3:ListBucket",),
+    "s3:HeadBucket": ("s3:ListBucket",),
+    "s3:DeleteObjects": ("s3:DeleteObject",),
+    "s3:CopyObject": ("s3:GetObject", "s3:PutObject"),
+    "s3:CreateMultipartUpload": ("s3:PutObject",),
+    "s3:UploadPart": ("s3:PutObject",),
+    "s3:CompleteMultipartUpload": ("s3:PutObject",),
+}
+_SERVICES = {"stepfunctions": "states"}
+# Logical ids in the words of this page.
+_WORDS = (
+    (re.compile(r"GetAtt(\w+?)Table[0-9A-F]{8}StreamArn"), r"stream-of/\1"),
+    (re.compile(r"GetAtt(\w+?)Table[0-9A-F]{8}Arn"), r"table/\1"),
+    (re.compile(r"GetAttLakeBucket[0-9A-F]{8}Arn"), "lake"),
+    (re.compile(r"GetAttEventLog[0-9A-F]{8}Arn"), "log"),
+    (re.compile(r"GetAttBus[0-9A-F]{8}Arn"), "bus"),
+    (re.compile(r"GetAttTenantKey[0-9A-F]{8}Arn"), "tenant-key"),
+    (re.compile(r"GetAttDataKey[0-9A-F]{8}Arn"), "data-key"),
+)
+
+
+@dataclass
+class Recorder:
+    """Collects what is asked while a function runs; threads that it starts are its own."""
+
+    asked: dict[str, set[Asked]] = field(default_factory=dict)
+    _function: str | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def installed(self) -> Iterator["Recorder"]:
+        """Watches every client, those that exist already too."""
+        real = BaseClient._make_api_call
+
+        def watched(client: Any, operation: str, params: Any) -> Any:
+            self._note(client.meta.service_model.service_name, operation, params)
+            return real(client, operation, params)
+
+        with patch.object(BaseClient, "_make_api_call", watched):
+            yield self
+
+    @contextmanager
+    def of(self, function: str) -> Iterator[None]:
+        """Calls made inside are that function's."""
+        before, self._function = self._function, function
+        self.asked.setdefault(function, set())
+        try:
+            yield
+        finally:
+            self._function = before
+
+    def _note(self, service: str, operation: str, params: Mapping[str, Any]) -> None:
+        if self._function is None:
+            return
+        name = f"{_SERVICES.get(service, service)}:{operation}"
+        found = {
+            (action, resource)
+            for action in _ACTIONS.get(name, (name,))
+            for resource in _resources(service, operation, params)
+        }
+        with self._lock:
+            self.asked[self._function] |= found
+
+
+def _resources(service: str, operation: str, params: Mapping[str, Any]) -> list[str]:
+    match service:
+        case "dynamodb" if "RequestItems" in params:
+            return [f"table/{name}" for name in params["RequestItems"]]
+        case "dynamodb":
+            index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
+            return [f"table/{params['TableName']}{index}"]
+        case "s3" if operation == "DeleteObjects":
+            return [f"lake/{one['Key']}" for one in params["Delete"]["Objects"]]
+        case "s3":
+            return [f"lake/{params['Key']}" if "Key" in params else "lake"]
+        case "glue":
+            database = str(params.get("DatabaseName") or params.get("Name"))
+            table = params.get("Name") if "DatabaseName" in params else None
+            table = table or params.get("TableInput", {}).get("Name")
+            layer = "_".join(database.split("_")[2:])
+            return ["catalog", f"database/{layer}", *([f"glue-table/{layer}/{table}"] if table else [])]
+        case "kinesis":
+            return ["log"]
+        case "kms":
+            return ["tenant-key"]
+        case "events":
+            return ["bus"]
+        case "stepfunctions":
+            return [f"machine/{str(params['stateMachineArn']).rsplit(':', 1)[-1]}"]
+        case _:
+            return [f"{service}/unknown"]
+
+
+class Rights:
+    """The Allow statements of one function's role, in one environment."""
+
+    def __init__(self, templates: Templates, stem: str) -> None:
+        flat = stem.replace("_", "")
+        self._allowed: list[Asked] = [
+            (action, _shown(resource, templates.environment))
+            for name, statement in templates.statements()
+            if re.match(rf"\w*?{flat}(Role|[A-Z])", name)
+            and "kms:ViaService" not in str(statement.get("Condition"))
+            for action in as_list(statement["Action"])
+            for resource in as_list(statement["Resource"])
+        ]
+
+    def allow(self, asked: Asked) -> bool:
+        """Whether a statement names the action and the resource."""
+        action, resource = asked
+        return any(action == named and fnmatchcase(resource, pattern) for named, pattern in self._allowed)
+
+    def unused(self, asked: set[Asked]) -> set[Asked]:
+        """What is allowed and matched by nothing that was asked."""
+        return {
+            (action, pattern)
+            for action, pattern in self._allowed
+            if not any(action == done and fnmatchcase(resource, pattern) for done, resource in asked)
+        }
+
+
+def _shown(resource: Any, environment: str) -> str:
+    """A resource of a template in the words in which calls are noted."""
+    if isinstance(resource, dict) and "Fn::Join" in resource:
+        text = "".join(_shown(part, environment) for part in resource["Fn::Join"][1])
+        glue = re.search(r":glue:.*:(catalog|database/.*|table/.*)$", text)
+        if glue is None:
+            return text
+        name = glue[1].replace(f"millrace_{environment}_", "")
+        return f"glue-{name}" if name.startswith("table/") else name
+    text = json.dumps(resource) if not isinstance(resource, str) else resource
+    for pattern, word in _WORDS:
+        found = pattern.search(text)
+        if found is not None:
+            return found.expand(word)
+    if machine := re.search(r'"Ref": "(\w+?)Machine[0-9A-F]{8}"', text):
+        return f"machine/{machine[1]}"
+    return text

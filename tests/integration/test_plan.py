@@ -1,6 +1,6 @@
 """Planning over real stores: from what the archive marked, or from an interval; never from a clock or a listing."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -68,6 +68,16 @@ def test_an_interval_takes_what_has_a_manifest_pending_or_not(lake: Lake, bundle
         ("org_acme", "2026-11-19", None),
         ("org_globex", "2026-11-20", None),
     }
+
+
+def test_a_day_whose_manifest_may_be_gone_in_part_is_not_replaced_by_less(lake: Lake, bundle: Path) -> None:
+    """Of a day 400 days ago only what came late has a row still."""
+    archived(lake, "org_acme", "2025-10-17", 1, marked=False)
+    oldest = (AT - timedelta(days=399)).date().isoformat()
+    assert planner(lake).plan("run", AT, days=(oldest,)).partitions == ()
+    with pytest.raises(PermanentError, match=f"2025-10-17 is not kept any more.* from {oldest} on"):
+        planner(lake).plan("run", AT, days=("2025-10-17", oldest))
+    assert planner(lake).plan("run", AT, days=("2025-10-17",), silver=False).batches == ()
 
 
 def test_models_only_has_the_same_partitions_and_clears_nothing(lake: Lake, bundle: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from millrace.core.errors import PermanentError, RetryableError
 from millrace.lake import backfill, starts
+from millrace.lake.interval import days
 from millrace.lake.naming import LONGEST, Machine, in_the_way, interval, named, next_attempt, parse
 
 NOW = datetime(2026, 11, 21, 10, 5, tzinfo=UTC)
@@ -231,8 +232,10 @@ def test_a_backfill_that_was_done_is_done_anew() -> None:
 
 
 def test_an_interval_has_an_end_and_the_longest_fits_a_name() -> None:
-    with pytest.raises(PermanentError, match="at most 1100 days"):
+    with pytest.raises(PermanentError, match="at most 400 days"):
         backfill.plan(f"{NAME}-1", "2020-01-01", "2026-01-01", None, bool)
+    longest = backfill.plan("backfill-20250101_20260204-1", "2025-01-01", "2026-02-04", None, bool)
+    assert len(longest.days) == len(days(longest.models.first, longest.models.last) or ()) == 400
     with pytest.raises(PermanentError, match="no name of a backfill"):
         backfill.plan("hourly_etl-20261121T10-1", FIRST, LAST, None, bool)
     made = backfill.plan(f"{NAME}-999999", FIRST, LAST, None, bool)

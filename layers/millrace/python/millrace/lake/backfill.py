@@ -6,10 +6,9 @@ from datetime import date, timedelta
 from typing import Any
 
 from millrace.core.errors import PermanentError
+from millrace.lake.interval import MAX_DAYS
 from millrace.lake.naming import ExecutionName, days_of, named, parse
 
-# One execution has 25,000 events of history, and a day takes about ten.
-MOST_DAYS = 1100
 # How often the state machine starts a day that failed: names of a backfill's attempts lie so far apart.
 STARTS = 3
 
@@ -71,9 +70,9 @@ def plan(run: str, first: str, last: str, earlier: BackfillPlan | None, done: Do
     if name is None or name.machine != "backfill":
         raise PermanentError(f"{run} is no name of a backfill")
     start, end = days_of(first, last)
-    if (end - start).days >= MOST_DAYS:
+    if (end - start).days >= MAX_DAYS:
         raise PermanentError(
-            f"a backfill takes at most {MOST_DAYS} days at once, not {(end - start).days + 1}"
+            f"a backfill takes at most {MAX_DAYS} days at once, not {(end - start).days + 1}"
         )
     root = name.attempt
     if earlier is not None and not _complete(earlier, done):

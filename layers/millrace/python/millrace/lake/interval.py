@@ -5,7 +5,8 @@ from typing import Any
 
 from millrace.core.errors import PermanentError
 
-MAX_DAYS = 366
+# Of a run, and of a backfill, whose last run is over all of its days. The manifest reaches back no further.
+MAX_DAYS = 400
 
 
 def days(first: Any, last: Any) -> tuple[str, ...] | None:

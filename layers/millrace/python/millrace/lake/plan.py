@@ -7,13 +7,13 @@ commit, and a batch of the archive that came in between keeps its day pending.
 
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from millrace.core import clock
-from millrace.core.errors import from_client_error
+from millrace.core.errors import PermanentError, from_client_error
 from millrace.eventstore import pending, receipts
 from millrace.lake import glue_tables, packing
 from millrace.lake.documents import Plan, TenantDay
@@ -46,14 +46,17 @@ class Planner:
 
         Args:
             run: its id.
-            at: now, for the record only.
+            at: now, for the record, and to know which days' manifest is still whole.
             days: UTC days to do again; None for what is pending.
             refresh: which models: those of these refreshes.
             silver: False to make the models of these tenant-days again from silver as it is.
 
         Raises:
+            PermanentError: some of a day's manifest may be gone, and silver would be replaced by less than it has.
             MillraceError: a store did not answer.
         """
+        if silver and days:
+            _must_be_whole(min(days), at)
         bases = glue_tables.locations(self._glue, self._environment)
         wanted = (
             self._pending() if days is None else [(org, day, None) for org in self.orgs() for day in days]
@@ -102,3 +105,12 @@ class Planner:
         org, day, token = wanted
         rows = receipts.read(self._dynamodb, self._table, org, receipts.MANIFEST, day, planning=True)
         return packing.tenant_day(org, day, rows, self._bucket, token)
+
+
+def _must_be_whole(day: str, at: datetime) -> None:
+    # A row of the manifest is kept from when it was written, which is shortly before the event at the earliest.
+    first = (at - timedelta(days=receipts.KEPT_DAYS - 1)).date().isoformat()
+    if day < first:
+        raise PermanentError(
+            f"the manifest of {day} is not kept any more; silver can be made again from {first} on"
+        )

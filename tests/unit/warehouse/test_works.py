@@ -257,6 +257,14 @@ def test_portions_are_bounded_in_works_and_bytes() -> None:
     assert [len(chunk) for chunk in found] == [2, 2, 1]
 
 
+def test_a_model_made_anew_for_many_tenants_and_days_fits_the_history_of_a_run() -> None:
+    todo = {(f"org_{number:03}", f"2026-11-{day:02}") for number in range(400) for day in range(1, 29)}
+    files = tuple(InputFile(f"{org}{day}", org, day, 1, 1) for org, day in todo)
+    found = works.chunks(todo, "day", (Input("silver.a", 1, (), files),), {"silver.a": "day"})
+    assert len(found) == works.MAX_CHUNKS
+    assert {(work.org, work.day) for chunk in found for work in chunk} == todo
+
+
 def test_a_tenant_s_table_without_days_touches_all_its_days() -> None:
     inputs = (
         Input(

@@ -13,6 +13,9 @@ from millrace.lake.documents import Committed, Input, InputFile, Prepared, Work
 
 MAX_WORKS = 50
 MAX_BYTES = 1_000_000_000
+# An execution has 25,000 events of history and a chunk takes seven of them, in each of a dozen models: where a model is
+# made wholly anew for many tenants and days, its chunks are larger and not more.
+MAX_CHUNKS = 100
 # A tenant and, where the table has days, the day.
 Partition = tuple[str, str | None]
 
@@ -70,13 +73,14 @@ def chunks(
             sizes[one.table, (file.org, file.day)] += file.size
             if file.day is not None:
                 sizes[one.table, (file.org, None)] += file.size
+    most = max(MAX_WORKS, -(-len(works) // MAX_CHUNKS))
     found: list[tuple[Work, ...]] = []
     portion: list[Work] = []
     held = 0
     for org, day in sorted(works, key=lambda part: (part[0], part[1] or "")):
         parts = [(one.table, (org, day if grains[one.table] == "day" else None)) for one in inputs]
         size = sum(sizes[part] for part in parts)
-        if portion and (len(portion) == MAX_WORKS or held + size > MAX_BYTES):
+        if portion and (len(portion) == most or held + size > MAX_BYTES):
             found.append(tuple(portion))
             portion, held = [], 0
         portion.append(Work(org, day if grain == "day" else None))

@@ -1,0 +1,164 @@
+"""The same for the steps of a run, on the emulator: what boto3 is asked, whoever asks it, the steps' roles allow.
+
+DuckDB and Arrow reach S3 by clients of their own, which are not heard here: reads and writes of data files below
+`raw/`, `processed/` and `curated/` are shown by the run itself, and that their prefixes are allowed by
+tests/infrastructure/test_functions.py.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from millrace.archive.archive import Archive
+from millrace.contracts import registry
+from millrace.core.consumer import Delivery
+from millrace.eventstore.codec import Codec
+from millrace.eventstore.row import to_item
+from tests.support.contracts import FILES, compiled
+from tests.support.emulator import emulator, fresh, pointed_at
+from tests.support.functions import function
+from tests.support.raw_files import event
+from tests.support.rights import Asked, Recorder, Rights
+from tests.support.state_machine import StateMachine, definition
+from tests.support.templates import templates
+
+__all__ = ["emulator"]
+
+STEPS = {
+    "PlanRun": "plan_run",
+    "TransformPartitions": "transform_partitions",
+    "CommitTable": "commit_table",
+    "PrepareModel": "prepare_model",
+    "RunModel": "run_model",
+    "PublishRun": "publish_run",
+}
+MAINTENANCE = {"MaintainTable": "maintain_table"}
+FUNCTIONS = (*STEPS.values(), *MAINTENANCE.values())
+DAYS = ("2026-11-19", "2026-11-20")
+# Of Lambda itself, as in test_rights.py: no code of a function asks for these.
+BY_LAMBDA = {
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "sqs:GetQueueAttributes",
+    "sqs:GetQueueUrl",
+    "sqs:SendMessage",
+}
+MISSED = "asked only where an object or a table is not there, or by Arrow and DuckDB, which are not heard"
+POISON = "only rows that cannot be typed are set aside, and these days have none"
+RANGE = "only a run over a range of days looks for tenants by prefix"
+AGAIN = "only a plan that was made already is read, by a retry"
+GROUP = "the steps have reading, writing and their run's documents as groups; narrower is possible here"
+FAILING = "only a check that fails is an event, and here none does"
+UNUSED: dict[str, dict[Asked, str]] = {
+    "plan_run": {
+        ("s3:ListBucket", "lake"): RANGE,
+        ("s3:GetObject", "lake/runs/*"): AGAIN,
+        ("glue:GetDatabase", "glue"): GROUP,
+        ("glue:GetTable", "glue"): GROUP,
+    },
+    "commit_table": {("glue:GetTables", "glue"): GROUP},
+    "prepare_model": {
+        ("s3:ListBucket", "lake"): MISSED,
+        ("glue:GetDatabase", "glue"): GROUP,
+        ("glue:GetTables", "glue"): GROUP,
+    },
+    "maintain_table": {
+        ("s3:GetObject", "lake/runs/*"): GROUP,
+        ("s3:PutObject", "lake/runs/*"): GROUP,
+        ("glue:CreateTable", "glue"): GROUP,
+        ("glue:GetDatabase", "glue"): GROUP,
+        ("glue:UpdateTable", "glue"): "only a table with old snapshots is committed, and these are new",
+    },
+    "transform_partitions": {
+        ("s3:ListBucket", "lake"): MISSED,
+        ("s3:PutObject", "lake/dead-letters/transform_partitions/*"): POISON,
+    },
+    "run_model": {("s3:ListBucket", "lake"): MISSED},
+    "publish_run": {
+        ("s3:GetObject", "lake/dead-letters/transform_partitions/*"): POISON,
+        ("dynamodb:PutItem", "table/Events"): FAILING,
+    },
+}
+UNHEARD = ("lake/raw/", "lake/processed/", "lake/curated/")
+
+
+def handler(stem: str, environ: dict[str, str], recorder: Recorder) -> Callable[[Any], Any]:
+    """The real handler, each call in a copy of its own."""
+
+    def invoke(payload: Any) -> Any:
+        with function(stem, environ) as module, recorder.of(stem):
+            return module.handler(payload, None)
+
+    return invoke
+
+
+@pytest.fixture(scope="module")
+def asked(bundle: Path, emulator: str) -> Iterator[dict[str, set[Asked]]]:
+    recorder = Recorder()
+    with pointed_at(emulator), recorder.installed():
+        lake = fresh(emulator)
+        environ = {**lake.environ, "MEMORY_MB": "1024", "EVENTS_TABLE": "Events"}
+        make = partial(handler, environ=environ, recorder=recorder)
+        archive = Archive(lake.s3, lake.dynamodb, Codec(registry.load().dictionary), lake.bucket, "Metadata")
+        steps = {name: make(stem) for name, stem in STEPS.items()}
+        for number, day in enumerate(DAYS):
+            archive.write(deliveries(day, number))
+            done = StateMachine(definition("hourly_etl"), steps).run(f"hourly_etl-20261121T1{number}-1")
+            assert done.status == "SUCCEEDED", done.cause
+        maintenance = {name: make(stem) for name, stem in MAINTENANCE.items()}
+        done = StateMachine(definition("maintenance"), maintenance).run("maintenance-20261121-1")
+        assert done.status == "SUCCEEDED", done.cause
+        yield recorder.asked
+
+
+def deliveries(day: str, number: int) -> list[Delivery]:
+    """Some orders and transactions of a day, as the log delivers them; one batch of each type."""
+    rng, codec = random.Random(number), Codec(registry.load().dictionary)
+    found = []
+    for kind in ("order.created", "transaction.created"):
+        contract = compiled([path for path in FILES if path.parent.name == kind][-1])
+        for place in range(20):
+            one = event(contract, "org_acme", day, rng, **payload(kind, number * 100 + place))
+            item = to_item(one.envelope, contract, one.fingerprint, codec)
+            at = datetime(2026, 11, 21, 9, number, tzinfo=UTC)
+            found.append(Delivery(item, "shardId-0", f"{number}{kind}{place:03}", at, {}))
+    return found
+
+
+def payload(kind: str, number: int) -> dict[str, Any]:
+    """What no check refuses."""
+    if kind == "transaction.created":
+        return {"transaction_id": f"txn_{number}", "amount": 12.5 + number, "merchant": "terminal_7"}
+    item = {"productId": "sku_1", "quantity": 1, "price": 9.99}
+    order = {"orderId": f"ord_{number}", "userId": "usr_1", "currency": "EUR"}
+    return {**order, "items": [item], "totalAmount": 9.99}
+
+
+def test_every_step_was_heard(asked: dict[str, set[Asked]]) -> None:
+    assert set(asked) == set(FUNCTIONS)
+    assert all(asked.values())
+
+
+@pytest.mark.parametrize("environment", ["local", "dev"])
+@pytest.mark.parametrize("stem", FUNCTIONS)
+def test_a_step_s_role_allows_what_it_asks(asked: dict[str, set[Asked]], stem: str, environment: str) -> None:
+    rights = Rights(templates(environment), stem)
+    assert [one for one in sorted(asked[stem]) if not rights.allow(one)] == []
+
+
+@pytest.mark.parametrize("stem", FUNCTIONS)
+def test_a_step_s_role_allows_nothing_without_a_reason(asked: dict[str, set[Asked]], stem: str) -> None:
+    unused = Rights(templates("dev"), stem).unused(asked[stem])
+    # Glue asks an action of the catalog, the database and the table alike, and which tables there are is data.
+    done = {(action, "glue") for action, _ in asked[stem]}
+    heard = {
+        (action, "glue") if action.startswith("glue:") else (action, resource)
+        for action, resource in unused
+        if action not in BY_LAMBDA and not resource.startswith(UNHEARD)
+    }
+    assert heard - done == set(UNUSED.get(stem, {}))

@@ -77,7 +77,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         # A start outlives its command and lets go of the process; here it is held, and waited for at the end.
         begin = subprocess.Popen
         patch.setattr(subprocess, "Popen", lambda *args, **how: _kept(processes, begin(*args, **how)))
-        started = ministack.start(places, _free_port())
+        started = ministack.start(places, free_port())
     try:
         yield ministack.endpoint(started.port)
     finally:
@@ -167,7 +167,8 @@ def _kept(processes: list[Any], process: Any) -> Any:
     return process
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as found:
         found.bind((ministack.HOST, 0))
         port: int = found.getsockname()[1]

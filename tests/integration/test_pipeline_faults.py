@@ -1,0 +1,75 @@
+"""Whatever call of the hourly run goes wrong, in whatever way: at rest, the lake is what it is without a fault.
+
+Meanwhile each snapshot of each table holds of each tenant's day the old rows or the new, and what is not there is still
+pending. Here a few of the points, several in one telling; every kind of point by itself, in every way, and every order
+of two executions are run by `python -m tests.support.pipelinefaults`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.emulator import fresh, pointed_at
+from tests.support.faultpoints.calls import Fault, Point
+from tests.support.pipelinefaults import Calls, Story
+from tests.support.pipelinefaults.calls import INVOKE
+from tests.support.pipelinefaults.interleaved import at_once
+from tests.support.pipelinefaults.plan import Armed, kinds
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+
+# Each fault in every state, none of them in two calls of one task.
+TELLINGS: dict[str, Armed] = {
+    "answers are lost": {
+        Point("Plan", "s3.PutObject", 0): Fault.AFTER,
+        Point("Transform", "s3.PutObject", 1): Fault.AFTER,
+        Point("CommitTable", "glue.UpdateTable", 0): Fault.AFTER,
+        Point("CommitTable", "glue.CreateTable", 0): Fault.AFTER,
+        Point("CommitModel", "glue.UpdateTable", 1): Fault.AFTER,
+        Point("Publish", "s3.PutObject", 1): Fault.AFTER,
+    },
+    "calls fail": {
+        Point("Plan", "glue.GetTables", 0): Fault.BEFORE,
+        Point("CommitTable", "glue.UpdateTable", 1): Fault.BEFORE,
+        Point("Prepare", INVOKE, 0): Fault.THROTTLED,
+        Point("Run", "s3.PutObject", 0): Fault.THROTTLED,
+        Point("Run", INVOKE, 2): Fault.AFTER,
+        Point("Publish", "dynamodb.BatchWriteItem", 0): Fault.THROTTLED,
+        Point("Publish", "dynamodb.DeleteItem", 1): Fault.BEFORE,
+    },
+    "killed between commit and answer": {Point("CommitTable", "glue.UpdateTable", 1): Fault.KILLED_AFTER},
+    "killed while it clears": {Point("Publish", "dynamodb.DeleteItem", 1): Fault.KILLED_AFTER},
+}
+
+
+@pytest.fixture(scope="module")
+def story(emulator: str, bundle: Path) -> Iterator[Story]:
+    with pointed_at(emulator), Calls().installed() as calls:
+        yield Story.begin(fresh(emulator), calls)
+
+
+def test_the_run_comes_to_every_store_and_makes_every_layer(story: Story) -> None:
+    assert story.expected is not None
+    assert {name.partition(".")[0] for name in story.expected.tables} == {"silver", "gold", "marts"}
+    assert story.expected.tables["silver.payment_captured_v1"], "a table that the second run creates"
+    assert story.expected.pending == set()
+    states = {"Plan", "Transform", "CommitTable", "Prepare", "Run", "CommitModel", "Publish"}
+    assert {point.function for point in kinds(story.points)} == states
+    calls = {point.call for point in story.points}
+    assert {"glue.UpdateTable", "glue.CreateTable", "dynamodb.DeleteItem", "s3.PutObject"} <= calls
+    changed = [name for name, held in story.expected.tables.items() if held != story.old.get(name, {})]
+    assert len(changed) >= 8
+
+
+@pytest.mark.parametrize("name", TELLINGS)
+def test_at_rest_nothing_tells_of_it(story: Story, name: str) -> None:
+    assert story.tell(TELLINGS[name]) == []
+
+
+def test_two_executions_in_step_leave_what_one_leaves(story: Story) -> None:
+    assert at_once(story, []) == []
+
+
+def test_workers_that_are_killed_in_the_middle(story: Story) -> None:
+    assert story.kill_workers() == []

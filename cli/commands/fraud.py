@@ -46,7 +46,7 @@ def explain(
     else:
         _show(document)
     if differ:
-        raise RefusedError(f"derived again, this decision differs in {', '.join(differ)}")
+        raise RefusedError("" if as_json else f"derived again, this decision differs in {', '.join(differ)}")
 
 
 def _verify(api: Api, transaction_id: str, document: dict[str, Any]) -> list[str]:
@@ -148,7 +148,9 @@ def replay(
             out.print(shown)
         out.print(f"{len(found)} transactions, {len(different)} decisions different, {undecided} without one")
     if different and chosen is None:
-        raise RefusedError(f"{len(different)} decisions differ from what their own records say")
+        raise RefusedError(
+            "" if as_json else f"{len(different)} decisions differ from what their own records say"
+        )
 
 
 # Moments are formatted by us, so nothing of a caller's stands in the statement.

@@ -1,5 +1,7 @@
 """Where the lakehouse keeps what. Data files are found through their table's metadata, never by taking a key apart."""
 
+from uuid import uuid4
+
 from millrace.contracts.tables import LAYERS, Layer
 
 RAW = "raw/events/"
@@ -31,8 +33,12 @@ def location(bucket: str, table: str) -> str:
 
 
 def data_file(bucket: str, table: str, run: str, org: str, day: str | None, number: int) -> str:
-    """One Parquet file of a tenant (and day) that a run writes: written again under the same name by a retry."""
-    return f"{location(bucket, table)}/data/{run}/{org}/{day or 'all'}-{number}.parquet"
+    """One Parquet file of a tenant (and day) that a run writes, under a name that nobody else gets.
+
+    Not even a retry: a worker whose answer was lost may still be writing when the retry's file is committed, and the
+    same rows are not the same bytes. What no document names is an orphan, which the maintenance removes.
+    """
+    return f"{location(bucket, table)}/data/{run}/{org}/{day or 'all'}-{number}-{uuid4().hex[:12]}.parquet"
 
 
 def split(table: str) -> tuple[Layer, str]:

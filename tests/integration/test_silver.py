@@ -362,6 +362,19 @@ def test_an_object_with_less_than_its_manifest_fails_the_day(files: RawFiles, re
     assert "has 3 rows, its manifest 5" in done.failures[0].error
 
 
+@pytest.mark.parametrize("buckets", [1, 3])
+def test_an_id_in_two_spellings_is_one_event(files: RawFiles, registry: Registry, buckets: int) -> None:
+    """Where a type has no row in Events, this is the first place that sees the second of it."""
+    sent = event(ORDER, "org_acme", DAY, random.Random(13))
+    shouted = again(sent, 1)
+    shouted.envelope["eventId"] = sent.event_id.upper()
+    assert shouted.event_id != sent.event_id
+    files.put("org_acme", DAY, [sent])
+    files.put("org_acme", DAY, [shouted])
+    (done,) = run(files, registry, buckets=buckets).values()
+    assert sum(part.rows for part in done.parts) == sum(part.duplicates for part in done.parts) == 1
+
+
 def test_a_second_run_writes_the_same_rows(files: RawFiles, registry: Registry) -> None:
     rng = random.Random(11)
     files.put("org_acme", DAY, [event(ORDER, "org_acme", DAY, rng) for _ in range(100)])

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     import duckdb
 
 
+# A UUID in two spellings is one id, as everywhere else.
+_ID = "lower(event_id)"
+
+
 class BadRowsError(Exception):
     """What is in raw is not what the plan says is there; the sentence names where."""
 
@@ -72,22 +76,22 @@ class RawRows:
     def find_duplicates(self) -> dict[str, int]:
         """Notes each row whose event came earlier; how many there are, by the contract's reference.
 
-        An id is unique in type and major. The first received stays; of those received at once, the one of the
-        smallest request, then of the smallest fingerprint.
+        An id is unique in type and major, however its letters are written. The first received stays; of those received
+        at once, the one of the smallest request, then of the smallest fingerprint.
         """
         scan, mine = self._scan(self._objects), self._mine()
         # First by a hash of eight bytes: only what shares one is looked at by its id.
         self._connection.execute(f"""
             CREATE OR REPLACE TEMP TABLE twice AS
-            SELECT hash(event_id) AS id FROM {scan} WHERE {mine} GROUP BY id HAVING count(*) > 1""")  # noqa: S608
+            SELECT hash({_ID}) AS id FROM {scan} WHERE {mine} GROUP BY id HAVING count(*) > 1""")  # noqa: S608
         self._connection.execute(f"""
             CREATE OR REPLACE TEMP TABLE later AS
             SELECT contract, filename, file_row_number FROM (
                 SELECT contract, filename, file_row_number, row_number() OVER (
-                    PARTITION BY event_id, split_part(contract, '/', 1),
+                    PARTITION BY {_ID}, split_part(contract, '/', 1),
                         split_part(split_part(contract, '/', 2), '.', 1)
                     ORDER BY received_at, request_id, fingerprint, filename, file_row_number) AS place
-                FROM {scan} WHERE {mine} AND hash(event_id) IN (SELECT id FROM twice)
+                FROM {scan} WHERE {mine} AND hash({_ID}) IN (SELECT id FROM twice)
             ) WHERE place > 1""")  # noqa: S608
         self._connection.execute("DROP TABLE twice")
         return dict(self._connection.execute("SELECT contract, count(*) FROM later GROUP BY ALL").fetchall())
@@ -124,4 +128,4 @@ class RawRows:
         # By MD5, which is the same in every version of DuckDB: two workers of one run may have two.
         if self._unit.buckets == 1:
             return "true"
-        return f"md5_number(event_id) % {self._unit.buckets} = {self._unit.bucket}"
+        return f"md5_number({_ID}) % {self._unit.buckets} = {self._unit.bucket}"

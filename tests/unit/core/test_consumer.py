@@ -64,6 +64,12 @@ def test_one_poison_record_does_not_take_its_batch_along() -> None:
         kinesis(1, change={"eventName": "INSERT"}),
         kinesis(1, change={"eventName": "INSERT", "dynamodb": None}),
         {"eventID": "shardId-1:1", "kinesis": {"sequenceNumber": "1", "data": "no base64!"}},
+        {
+            "eventID": "1",
+            "eventName": "INSERT",
+            "dynamodb": {"NewImage": {}, "ApproximateCreationDateTime": 1e300},
+        },
+        {"eventID": "1", "eventName": "INSERT", "dynamodb": None},
     ],
 )
 def test_what_is_no_change_record_is_a_dead_letter(record: dict[str, Any]) -> None:

@@ -99,7 +99,7 @@ class Consumer:
         try:
             delivery = decode(record)
         except PermanentError as error:
-            self._set_aside(record, _place(record), _arrival(record), str(error))
+            self._set_aside(record, _place(record), _day_of(record), str(error))
             return
         if delivery is not None:
             yield delivery
@@ -146,7 +146,7 @@ def decode(record: Record) -> Delivery | None:
         return Delivery(
             change["dynamodb"]["NewImage"], _shard(record), _sequence(record), _arrival(record), record
         )
-    except (KeyError, TypeError, AttributeError, ValueError, binascii.Error) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError, binascii.Error) as error:
         raise PermanentError(f"no change record: {type(error).__name__}: {error}") from error
 
 
@@ -177,6 +177,14 @@ def _arrival(record: Record) -> datetime:
     else:
         seconds = record.get("dynamodb", {}).get("ApproximateCreationDateTime", 0)
     return datetime.fromtimestamp(float(seconds), UTC)
+
+
+def _day_of(record: Record) -> datetime:
+    """When a record came that cannot be read: where even that cannot be, it is kept below the first day of 1970."""
+    try:
+        return _arrival(record)
+    except (AttributeError, TypeError, ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)
 
 
 def _place(record: Record) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from millrace.catalog.outcome import Outcome
-from millrace.lake.documents import Failure
+from millrace.lake.documents import Failure, Part, SilverBatch
 from tests.support.runs import Run, part
 
 ORDERS, TRANSACTIONS, FACTS = (
@@ -60,6 +60,18 @@ def test_a_failed_tenant_day_is_named_and_stays_pending() -> None:
         {"step": "transform", "table": None, "org": "org_globex", "day": DAY, "error": "corrupt object"},
     )
     assert finished(run) == [ACME]
+
+
+def test_rows_that_no_contract_describes_yet_are_named_and_keep_their_day_pending() -> None:
+    run = landed()
+    unread = Part("order.created/9.0.0", "org_globex", DAY, None, 3, 0, dead=3)
+    found = outcome(run)
+    found = replace(found, silver=(*found.silver, SilverBatch("run", 9, (), (), (unread,))))
+    assert found.status == "partly"
+    assert [(one["org"], one["error"]) for one in found.failures] == [
+        ("org_globex", "no contract in force describes order.created/9.0.0: 3 rows")
+    ]
+    assert [day.org for day in found.finished] == [ACME]
 
 
 def test_a_failure_that_keeps_a_day_out_of_every_table_is_said_once() -> None:

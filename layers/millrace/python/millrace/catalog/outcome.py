@@ -74,6 +74,8 @@ class Outcome:
         """The tenant-days of which all of silver landed: what was pending of them is done."""
         lost: set[Place] = {(failure.org, failure.day) for batch in self.silver for failure in batch.failures}
         lost |= {(unit.org, unit.day) for _, unit in self._lost_units()}
+        # A major is never taken away, so its contract is on its way: a deploy has brought intake before the lakehouse.
+        lost |= {(part.org, part.day) for batch in self.silver for part in batch.unread}
         for table, parts in self.parts.items():
             if table in self.models:
                 continue
@@ -87,7 +89,12 @@ class Outcome:
     @cached_property
     def failures(self) -> tuple[dict[str, Any], ...]:
         """What did not land: `{"step", "table", "org", "day", "error"}` each, the same one said once."""
-        said = [*self._silver_failures(), *self._model_failures(), *self._commit_failures()]
+        said = [
+            *self._silver_failures(),
+            *self._unread(),
+            *self._model_failures(),
+            *self._commit_failures(),
+        ]
         said += [_said("publish", table, None, None, "has no lineage") for table in self.without_lineage]
         unique = {tuple(one.values()): one for one in said}
         return tuple(unique.values())
@@ -117,6 +124,12 @@ class Outcome:
             yield from _each("transform", None, batch.failures)
         for number, unit in self._lost_units():
             yield _said("transform", None, unit.org, unit.day, f"batch {number} came to no end")
+
+    def _unread(self) -> Iterator[dict[str, Any]]:
+        for batch in self.silver:
+            for part in batch.unread:
+                error = f"no contract in force describes {part.table}: {part.dead} rows"
+                yield _said("transform", None, part.org, part.day, error)
 
     def _model_failures(self) -> Iterator[dict[str, Any]]:
         for model in self.models:

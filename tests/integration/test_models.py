@@ -12,7 +12,7 @@ from millrace.contracts import registry
 from millrace.contracts.tables import LakeTable
 from millrace.lake import iceberg, layout
 from millrace.lake.commit import Committer
-from millrace.lake.documents import Committed, Part, Plan, RawObject, SilverBatch, TenantDay, Unit
+from millrace.lake.documents import Committed, Part, Plan, RawObject, SilverBatch, Summary, TenantDay, Unit
 from millrace.lake.duck import S3Access, connect, parquet
 from millrace.lake.iceberg import open_table
 from millrace.lake.run_store import RunStore
@@ -65,6 +65,11 @@ class Pipeline:
             for number in prepared["chunks"]
         ]
         return prepared, made, self.commit(run, name)
+
+    def published(self, run: str) -> None:
+        """The run has come to its end, as far as the next one looks."""
+        at = "2026-11-21T00:00:00.000Z"
+        self._store.put_summary(Summary(run, "done", at, at, (), (), ()))
 
     def call(self, stem: str, event: dict[str, Any]) -> dict[str, Any]:
         """A function's answer, once it was JSON."""
@@ -122,6 +127,7 @@ def test_models_follow_silver_run_by_run(pipeline: Pipeline) -> None:
     assert {row["event_id"] for row in pipeline.rows(FACTS)} == {row["event_id"] for row in wanted}
     pipeline.model("r1", FEATURES)
     assert {row["org_id"] for row in pipeline.rows(FEATURES)} == {ACME, GLOBEX}
+    pipeline.published("r1")
 
     # An hourly run brings another day of one tenant; features are not of it.
     third = {SILVER: [row for row in transactions({3})[SILVER] if row["org_id"] == ACME]}
@@ -129,6 +135,7 @@ def test_models_follow_silver_run_by_run(pipeline: Pipeline) -> None:
     _, _, committed = pipeline.model("r2", FACTS)
     assert committed is not None
     assert [(part.org, part.day) for part in committed.landed] == [(ACME, "2026-11-03")]
+    pipeline.published("r2")
 
     # A run that brings nothing to the facts finds what the features lack.
     other = {"silver.payment_captured_v1": list(silver.generate(3, 1, 20)["silver.payment_captured_v1"])}
@@ -143,10 +150,30 @@ def test_models_follow_silver_run_by_run(pipeline: Pipeline) -> None:
     assert again["status"] == "ready", "what it was told before"
 
 
+def test_what_a_run_made_that_was_not_published_is_made_again(pipeline: Pipeline) -> None:
+    first = transactions({1, 2})
+    pipeline.silver("r1", first, BOTH)
+    pipeline.model("r1", FACTS)
+    pipeline.published("r1")
+    third = {SILVER: [row for row in transactions({3})[SILVER] if row["org_id"] == ACME]}
+    pipeline.silver("r2", third, ((FACTS,),))
+    pipeline.model("r2", FACTS)
+    other = {"silver.payment_captured_v1": list(silver.generate(3, 1, 20)["silver.payment_captured_v1"])}
+    pipeline.silver("r3", other, ((FACTS,),))
+    prepared, _, committed = pipeline.model("r3", FACTS)
+    assert prepared["status"] == "ready", "nobody was told what r2 made"
+    assert committed is not None
+    assert [(part.org, part.day) for part in committed.landed] == [(ACME, "2026-11-03")]
+    pipeline.published("r3")
+    pipeline.silver("r4", other, ((FACTS,),))
+    assert pipeline.model("r4", FACTS)[0]["status"] == "unchanged"
+
+
 def test_a_blocked_day_stays_as_it_was_and_is_tried_again(pipeline: Pipeline) -> None:
     first = transactions({1, 2})
     pipeline.silver("r1", first, BOTH)
     pipeline.model("r1", FACTS)
+    pipeline.published("r1")
     before = pipeline.rows(FACTS)
     # Silver would have refused these: here they come to the model, whose contract refuses them as well.
     broken = [
@@ -159,6 +186,7 @@ def test_a_blocked_day_stays_as_it_was_and_is_tried_again(pipeline: Pipeline) ->
     assert [(out.org, out.day) for out in committed.left_out] == [(ACME, "2026-11-01")]
     assert "range(amount)" in committed.left_out[0].error
     assert {row["amount"] for row in pipeline.rows(FACTS)} == {row["amount"] for row in before}
+    pipeline.published("r2")
     other = {"silver.payment_captured_v1": list(silver.generate(3, 1, 20)["silver.payment_captured_v1"])}
     pipeline.silver("r3", other, BOTH)
     _, _, committed = pipeline.model("r3", FACTS)

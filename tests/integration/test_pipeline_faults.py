@@ -73,3 +73,20 @@ def test_two_executions_in_step_leave_what_one_leaves(story: Story) -> None:
 
 def test_workers_that_are_killed_in_the_middle(story: Story) -> None:
     assert story.kill_workers() == []
+
+
+def test_models_of_the_day_are_told_of_though_the_run_that_made_them_was_killed(story: Story) -> None:
+    """What they are made of came with the runs of the hours: nothing pending leads to them."""
+    story.world.restore()
+    story.calls.arm()
+    story.run_to_rest("hourly_etl-20261121T10")
+    story.calls.arm({Point("Publish", INVOKE, 0): Fault.KILLED_BEFORE})
+    daily = {"refresh": ["hourly", "daily"]}
+    ended = story.run_to_rest("hourly_etl-20261121", given=daily)
+    assert [one.status for one in ended] == ["ABORTED", "SUCCEEDED"]
+    end = story.end()
+    features = {name for name in end.tables if name.startswith("ml_features.")}
+    assert len(features) == 2
+    for name in features:
+        for (org, _), (rows, _) in end.tables[name].items():
+            assert end.metadata[f"{org}#catalog#0", name]["rows"] == {"N": str(rows)}

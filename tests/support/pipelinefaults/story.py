@@ -126,7 +126,7 @@ class Story:
         said += [f"still pending: {found}" for found in sorted(end.pending)]
         return said
 
-    def run_to_rest(self, interval: str, reader: Reader | None = None) -> list[Execution]:
+    def run_to_rest(self, interval: str, reader: Reader | None = None, given: Any = None) -> list[Execution]:
         """Executions of the interval, one after the other, until one ends well.
 
         Raises:
@@ -135,7 +135,7 @@ class Story:
         ended = []
         for attempt in range(1, MOST_RUNS + 1):
             self.calls.revive()
-            ended.append(self.machine(partial(self._watch, reader)).run(f"{interval}-{attempt}"))
+            ended.append(self.machine(partial(self._watch, reader)).run(f"{interval}-{attempt}", given))
             self.calls.revive()
             if reader is not None:
                 reader.look()

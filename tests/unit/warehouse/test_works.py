@@ -9,7 +9,7 @@ from millrace.contracts.columns import Column, Scalar
 from millrace.contracts.tables import Grain, LakeTable
 from millrace.core.errors import PermanentError
 from millrace.lake import works
-from millrace.lake.documents import Committed, Failure, Input, InputFile, Part, Plan, Prepared, Work
+from millrace.lake.documents import Committed, Failure, Input, InputFile, Part, Plan, Prepared, Summary, Work
 from millrace.lake.prepare import Preparer
 from millrace.warehouse.project import Model, Project
 
@@ -55,6 +55,7 @@ class Store:
         self.plans: dict[str, Plan] = {}
         self.prepared_: dict[tuple[str, str], Prepared] = {}
         self.committed_: dict[tuple[str, str], Committed] = {}
+        self.died: set[str] = set()
 
     def plan(self, run: str) -> Plan:
         levels = (("marts.fact",), ("ml_features.user",))
@@ -67,6 +68,9 @@ class Store:
 
     def put_prepared(self, prepared: Prepared) -> None:
         self.prepared_[prepared.run, prepared.model] = prepared
+
+    def summary(self, run: str) -> Summary | None:
+        return None if run in self.died else Summary(run, "done", "", "", (), (), ())
 
     def committed(self, run: str, table: str) -> Committed | None:
         return self.committed_.get((run, table))
@@ -181,6 +185,26 @@ def test_what_was_left_out_is_tried_again() -> None:
     world.tables["silver.a"].held = [File("b1", "acme", "2026-11-01"), File("b2", "globex", "2026-11-02")]
     world.commit(world.prepare("r2"), left_out=(("acme", "2026-11-01"),))
     assert works_of(world.prepare("r3")) == {("acme", "2026-11-01")}
+
+
+def test_what_a_run_made_that_was_not_published_is_made_again() -> None:
+    world = World()
+    world.commit(world.prepare("r1"))
+    world.tables["silver.a"].held[0] = File("a1-again", "acme", "2026-11-01")
+    world.commit(world.prepare("r2"))
+    world.store.died.add("r2")
+    prepared = world.prepare("r3")
+    assert works_of(prepared) == {("acme", "2026-11-01")}
+    assert not prepared.whole
+    world.commit(prepared)
+    assert world.prepare("r4").status == "unchanged"
+
+
+def test_what_was_made_as_a_whole_and_not_published_is_so_again() -> None:
+    world = World()
+    world.commit(world.prepare("r1"))
+    world.store.died.add("r1")
+    assert world.prepare("r2").whole
 
 
 def test_another_definition_makes_everything_anew() -> None:

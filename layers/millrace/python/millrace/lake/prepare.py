@@ -97,8 +97,14 @@ class Preparer:
         changes = works.changed(before.inputs, inputs)
         if changes is None:
             return None
-        grains = {table: self._tables[table].grain for table in model.inputs}
         left = works.unfinished(before, committed)
+        if self._store.summary(runs[-1]) is None:
+            # It died before it was published, and may have made what nothing that is pending leads to: a run of the
+            # day follows the runs of its hours. What it made is made again, so that this run tells of it.
+            if before.whole:
+                return None
+            left |= works.of(before)
+        grains = {table: self._tables[table].grain for table in model.inputs}
         return works.touched(model.grain, changes, inputs, grains) | left
 
     def _upstream(self, run: str, model: Model) -> str | None:

@@ -34,8 +34,12 @@ def changed(before: Sequence[Input], now: Sequence[Input]) -> Mapping[str, set[P
 
 def unfinished(prepared: Prepared, committed: Committed) -> set[Partition]:
     """What an earlier run was to make and did not bring into the table."""
-    landed = {(part.org, part.day) for part in committed.landed}
-    return {(work.org, work.day) for works in prepared.chunks for work in works} - landed
+    return of(prepared) - {(part.org, part.day) for part in committed.landed}
+
+
+def of(prepared: Prepared) -> set[Partition]:
+    """What a run is to make."""
+    return {(work.org, work.day) for works in prepared.chunks for work in works}
 
 
 def everything(grain: Grain, inputs: Sequence[Input], grains: Mapping[str, Grain]) -> set[Partition]:

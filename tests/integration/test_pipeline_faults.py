@@ -38,8 +38,10 @@ TELLINGS: dict[str, Armed] = {
         Point("Publish", "dynamodb.BatchWriteItem", 0): Fault.THROTTLED,
         Point("Publish", "dynamodb.DeleteItem", 1): Fault.BEFORE,
     },
-    "killed between commit and answer": {Point("CommitTable", "glue.UpdateTable", 1): Fault.KILLED_AFTER},
-    "killed while it clears": {Point("Publish", "dynamodb.DeleteItem", 1): Fault.KILLED_AFTER},
+    "killed between commit and answer, and again while it clears": {
+        Point("CommitTable", "glue.UpdateTable", 1): Fault.KILLED_AFTER,
+        Point("Publish", "dynamodb.DeleteItem", 1): Fault.KILLED_AFTER,
+    },
 }
 
 

@@ -10,8 +10,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from millrace.core.settings import Environment
+from millrace.eventstore import receipts
 
 HOURS_PER_DAY = 24
+# Raw outlives every event that may still come late: a late one has its whole day made again, from raw. The manifest that
+# says what lies there is kept as long.
+RAW_EXPIRY_DAYS = receipts.KEPT_DAYS
 LAMBDA_RUNTIME = "python3.13"
 ROUTED_SOURCE = "millrace.events"
 
@@ -163,7 +167,7 @@ def _local() -> EnvironmentSettings:
         point_in_time_recovery=False,
         deletion_protection=False,
         stream=StreamSettings(shards=1, retention_hours=HOURS_PER_DAY),
-        lake=LakeSettings(raw_expiry_days=30),
+        lake=LakeSettings(raw_expiry_days=RAW_EXPIRY_DAYS),
         throttle=ThrottleSettings(rate=1000, burst=2000),
         lakehouse=LakehouseSettings(max_concurrency=2),
         log_retention_days=7,
@@ -192,7 +196,7 @@ def _dev() -> EnvironmentSettings:
         point_in_time_recovery=False,
         deletion_protection=False,
         stream=StreamSettings(shards=1, retention_hours=HOURS_PER_DAY),
-        lake=LakeSettings(raw_expiry_days=30),
+        lake=LakeSettings(raw_expiry_days=RAW_EXPIRY_DAYS),
         throttle=ThrottleSettings(rate=50, burst=100),
         log_retention_days=7,
         alarms=False,
@@ -207,7 +211,7 @@ def _staging() -> EnvironmentSettings:
         point_in_time_recovery=True,
         deletion_protection=False,
         stream=StreamSettings(retention_hours=3 * HOURS_PER_DAY),
-        lake=LakeSettings(raw_infrequent_days=30, raw_expiry_days=90),
+        lake=LakeSettings(raw_infrequent_days=30, raw_expiry_days=RAW_EXPIRY_DAYS),
         throttle=ThrottleSettings(rate=500, burst=1000),
         log_retention_days=30,
         alarms=True,

@@ -21,7 +21,7 @@ def query(
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Query the lake. The table is raw.events; its partitions are org, category, year, month, day."""
+    """Query raw.events, silver, gold, marts and ml_features; `AS OF` a snapshot or time behind a table reads its past."""
     target = find_target(env)
     with err.status("querying …"):
         names, found = rows(target, sql)

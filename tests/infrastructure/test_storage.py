@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from layers import build
+from millrace.contracts.compile import compile_contracts
 from millrace.eventstore.tables import TABLES
 from stacks.environment import ENVIRONMENTS
 from tests.support.templates import Templates, as_list
@@ -174,7 +176,10 @@ def test_lifecycle_of_the_lake(every: Templates) -> None:
         assert "ExpirationInDays" not in rules["raw/"], "accepted events stay"
         assert rules["raw/"]["Transitions"] == [{"StorageClass": "STANDARD_IA", "TransitionInDays": 90}]
     else:
-        assert rules["raw/"]["ExpirationInDays"] == ENVIRONMENTS[every.environment].lake.raw_expiry_days
+        kept = rules["raw/"]["ExpirationInDays"]
+        assert kept == ENVIRONMENTS[every.environment].lake.raw_expiry_days
+        longest = max(contract.retention_days for contract in compile_contracts(build.SCHEMAS))
+        assert kept > longest, "a late event has its day made again from raw"
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ def test_an_interval_is_the_hour_the_day_or_the_days(
         {"to": "2026-11-01"},
         {"from": "2026-11-02", "to": "2026-11-01"},
         {"from": "yesterday", "to": "2026-11-01"},
+        {"from": "20261101", "to": "20261102"},
         {"from": 1, "to": 2},
     ],
 )
@@ -232,7 +233,7 @@ def test_a_backfill_that_was_done_is_done_anew() -> None:
 
 
 def test_an_interval_has_an_end_and_the_longest_fits_a_name() -> None:
-    with pytest.raises(PermanentError, match="at most 400 days"):
+    with pytest.raises(PermanentError, match="takes 400 at most"):
         backfill.plan(f"{NAME}-1", "2020-01-01", "2026-01-01", None, bool)
     longest = backfill.plan("backfill-20250101_20260204-1", "2025-01-01", "2026-02-04", None, bool)
     assert len(longest.days) == len(days(longest.models.first, longest.models.last) or ()) == 400

@@ -160,4 +160,7 @@ def shared_tables(contracts: Iterable[Contract]) -> Iterator[tuple[str, str]]:
     for contract in contracts:
         owner = owners.setdefault(columns.table(contract), contract)
         if owner is not contract:
-            yield contract.name, f"silver.{columns.table(contract)} is the table of {owner.event_type} already"
+            yield (
+                contract.name,
+                f"silver.{columns.table(contract)} is the table of {owner.event_type} already",
+            )

@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from typing import Any
 
 from millrace.core.errors import PermanentError
-from millrace.lake.interval import MAX_DAYS
 from millrace.lake.naming import ExecutionName, days_of, named, parse
 
 # How often the state machine starts a day that failed: names of a backfill's attempts lie so far apart.
@@ -70,10 +69,6 @@ def plan(run: str, first: str, last: str, earlier: BackfillPlan | None, done: Do
     if name is None or name.machine != "backfill":
         raise PermanentError(f"{run} is no name of a backfill")
     start, end = days_of(first, last)
-    if (end - start).days >= MAX_DAYS:
-        raise PermanentError(
-            f"a backfill takes at most {MAX_DAYS} days at once, not {(end - start).days + 1}"
-        )
     root = name.attempt
     if earlier is not None and not _complete(earlier, done):
         root = earlier.root

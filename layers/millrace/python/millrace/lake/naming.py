@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from millrace.core.errors import PermanentError
+from millrace.lake.interval import days
 
 Machine = Literal["hourly_etl", "backfill", "maintenance"]
 MACHINES: tuple[Machine, ...] = ("hourly_etl", "backfill", "maintenance")
@@ -90,12 +91,10 @@ def days_of(first: Any, last: Any) -> tuple[date, date]:
     Raises:
         PermanentError: one is missing or no day, or the first is after the last.
     """
-    try:
-        start, end = date.fromisoformat(str(first)), date.fromisoformat(str(last))
-    except ValueError as error:
-        raise PermanentError(f"from and to are days such as 2026-11-21, not {first} and {last}") from error
-    if start > end:
-        raise PermanentError(f"from {first} is after to {last}")
+    found = days(first, last)
+    if found is None:
+        raise PermanentError("an interval has both ends: from and to are missing")
+    start, end = date.fromisoformat(found[0]), date.fromisoformat(found[-1])
     return start, end
 
 

@@ -44,7 +44,8 @@ def main(arguments: list[str]) -> int:
     if throughput is not None:
         console.print(throughput)
     if asked.write:
-        (HERE / "RESULTS.md").write_text(report.document(figures, throughput))
+        results = HERE / "RESULTS.md"
+        results.write_text(report.document(figures, throughput, results.read_text() if wanted else ""))
     return int(not all(figure.passed for figure in figures))
 
 

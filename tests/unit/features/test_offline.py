@@ -215,6 +215,25 @@ def test_derived_features_are_of_features_and_the_request(connection: duckdb.Duc
         made.get_historical_features(frame([(1, 20)]), ["asked:ratio"])
 
 
+def test_sources_are_known_up_to_another_moment_than_the_rows(connection: duckdb.DuckDBPyConnection) -> None:
+    share = Derived("share", "request.amount / user.mean", -1.0, "")
+    hour = Derived("hour", "hour(moment)", None, "")
+    derived = FeatureView("asked", "1.0.0", "", "", "", "", "", (), ("amount",), (share, hour))
+    made = store(connection, [row(1, 10, 4.0), row(1, 20, 100.0)], VIEW, derived)
+    known = pa.array([20, 21, 10], pa.timestamp("us"))
+    asked = frame([(1, 3 * 3600 * SECOND)] * 3, amount=[8.0, 8.0, 8.0], known=known)
+    names = ["user:count_ever", "user:newest", "user:since", "asked:share", "asked:hour"]
+    answer = made.get_historical_features(asked, names, known_at="known")
+    assert answer["count_ever"].to_pylist() == [1, 2, 0]
+    assert answer["newest"].to_pylist() == [4.0, 100.0, None]
+    # As it was served: seconds up to the moment that was known, and the question's own hour.
+    assert answer["since"].to_pylist() == [1e-5, 1e-6, None]
+    assert answer["share"].to_pylist() == [2.0, pytest.approx(8 / 52), -1.0]
+    assert answer["hour"].to_pylist() == [3.0, 3.0, 3.0]
+    with pytest.raises(FeatureError, match="no column known_at"):
+        made.get_historical_features(asked.drop_columns("known"), names, known_at="known_at")
+
+
 def test_a_view_can_be_read_with_another_delay(connection: duckdb.DuckDBPyConnection) -> None:
     made = store(connection, [row(1, 10)], VIEW.with_delay(2))
     answer = made.get_historical_features(frame([(1, 12), (1, 13)]), ["user:known", "user:count"])

@@ -42,6 +42,7 @@ class FeatureStore:
         features: Sequence[str],
         *,
         timestamp: str = EVENT_TIMESTAMP,
+        known_at: str | None = None,
         full_feature_names: bool = False,
     ) -> Any:
         """The entity frame with a column for each feature, as it was at each row's moment.
@@ -50,6 +51,9 @@ class FeatureStore:
             entity_df: a pandas frame, a pyarrow table or a DuckDB relation; the answer is of the same kind.
             features: such as `user_features:order_count`.
             timestamp: the frame's column with the moments; those without a zone are UTC.
+            known_at: the frame's column with the moments up to which sources are known, for who was served what an earlier
+                run had counted: aggregates are read strictly before it, derived expressions still see `timestamp`. Without
+                it everything before `timestamp` is known.
             full_feature_names: columns are named `user_features__order_count`.
 
         Raises:
@@ -63,7 +67,7 @@ class FeatureStore:
             raise FeatureError(
                 f"{', '.join(twice)} would be a column twice; full_feature_names=True tells them apart"
             )
-        read = self._read(frame, self._views.aggregates(references), timestamp)
+        read = self._read(frame, self._views.aggregates(references), known_at or timestamp)
         derived = self._derive(frame, references, read, timestamp)
         for title, reference in zip(titles, references, strict=True):
             frame = frame.append_column(

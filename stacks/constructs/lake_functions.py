@@ -43,6 +43,7 @@ class LakeFunctions:
         self.commit_table = self._commit_table()
         self.prepare_model = self._prepare_model()
         self.run_model = self._run_model()
+        self.pin_sources = self._pin_sources()
         self.publish_run = self._publish_run()
         self.maintain_table = self._maintain_table()
         self.plan_backfill = self._plan_backfill()
@@ -114,6 +115,18 @@ class LakeFunctions:
         self._read(function, PROCESSED)
         self._read(function, CURATED)
         self._write(function, CURATED)
+        return function
+
+    def _pin_sources(self) -> PlatformFunction:
+        function = self._step(
+            "pin_sources",
+            "Writes down which snapshots of the tables a run reads features from.",
+            memory_mb=1769,
+            layers=ICEBERG,
+        )
+        for prefix in (PROCESSED, CURATED):
+            self._read(function, prefix)
+        function.allow_tables(*READS_TABLES, databases=self._databases, reason=TABLES_REASON)
         return function
 
     def _publish_run(self) -> PlatformFunction:

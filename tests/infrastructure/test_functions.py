@@ -51,6 +51,7 @@ RIGHTS = {
     "commit_table": RUN_DOCUMENTS | WRITES_TABLES | {"s3:DeleteObject"},
     "prepare_model": RUN_DOCUMENTS | READS_TABLES,
     "run_model": RUN_DOCUMENTS,
+    "pin_sources": RUN_DOCUMENTS | READS_TABLES,
     "publish_run": RUN_DOCUMENTS
     | {"dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:Query"},
     "maintain_table": RUN_DOCUMENTS | WRITES_TABLES | {"s3:DeleteObject"},
@@ -175,7 +176,10 @@ def test_a_function_carries_no_layer_that_it_does_not_need(every: Templates) -> 
             "archive_events": {"Lake"},
             "check_schema": {"Registry"},
             **{worker: {"Duckdb"} for worker in WORKERS},
-            **{one: {"Lake", "Iceberg"} for one in ("commit_table", "prepare_model", "maintain_table")},
+            **{
+                one: {"Lake", "Iceberg"}
+                for one in ("commit_table", "prepare_model", "pin_sources", "maintain_table")
+            },
         }
         assert names == {"Millrace", "Runtime"} | own.get(stem, set())
 

@@ -58,6 +58,10 @@ class Views:
         """The names of all views, in order."""
         return tuple(sorted(self._views))
 
+    def sources(self) -> tuple[str, ...]:
+        """Every table that some view reads, in order."""
+        return tuple(sorted({group.table for view in self._views.values() for group in view.groups}))
+
     def with_delay(self, delay_us: int) -> "Views":
         """The views as they would be if what is known late were known after `delay_us`."""
         return Views(view.with_delay(delay_us) for view in self._views.values())

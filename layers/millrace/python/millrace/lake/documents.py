@@ -123,6 +123,15 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
+class Sources:
+    """Tables as a run reads them from `at` on (UTC text), one snapshot each."""
+
+    run: str
+    at: str
+    inputs: tuple[Input, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """One tenant (and day) that a model is to be made anew for."""
 

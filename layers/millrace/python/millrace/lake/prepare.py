@@ -6,13 +6,13 @@ Runs beside the catalog; the rules are in lake/works.py.
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from millrace.contracts.columns import duckdb_type
 from millrace.contracts.tables import LakeTable
 from millrace.core.errors import PermanentError, RetryableError
 from millrace.lake import works
-from millrace.lake.documents import Input, InputFile, Prepared
+from millrace.lake.documents import Input, Prepared
 from millrace.lake.iceberg import OpenTable
 from millrace.lake.run_store import RunStore
+from millrace.lake.sources import read_input
 from millrace.lake.works import Partition
 from millrace.warehouse.project import Model, Project
 
@@ -126,16 +126,7 @@ class Preparer:
         return None
 
     def _input(self, name: str) -> Input:
-        opened = self._open(name)
-        # By the contract, against which the model was compiled: what the table lacks of it is null.
-        columns = tuple((column.name, duckdb_type(column.type)) for column in self._tables[name].columns)
-        if opened is None:
-            return Input(name, None, columns, ())
-        files = sorted(
-            (InputFile(file.path, file.org, file.day, file.rows, file.bytes) for file in opened.files()),
-            key=lambda file: (file.org, file.day or "", file.path),
-        )
-        return Input(name, opened.snapshot_id, columns, tuple(files))
+        return read_input(name, self._tables[name], self._open(name))
 
     def _prepared(self, run: str, name: str) -> Prepared | None:
         try:

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from millrace.core.errors import PermanentError, error_code, from_client_error
 from millrace.lake import documents
 from millrace.lake.backfill import BackfillPlan
-from millrace.lake.documents import Committed, ModelChunk, Plan, Prepared, SilverBatch, Summary
+from millrace.lake.documents import Committed, ModelChunk, Plan, Prepared, SilverBatch, Sources, Summary
 from millrace.lake.layout import RUNS
 
 Document = TypeVar("Document")
@@ -83,6 +83,14 @@ class RunStore:
     def summary(self, run: str) -> Summary | None:
         """What a run did; None while it runs."""
         return self._get(Summary, run, "summary")
+
+    def put_sources(self, sources: Sources) -> None:
+        """Keeps the tables that a run has pinned."""
+        self._put(sources.run, "sources", sources)
+
+    def sources(self, run: str) -> Sources | None:
+        """The tables that a run has pinned; None before."""
+        return self._get(Sources, run, "sources")
 
     def put_backfill(self, plan: BackfillPlan) -> None:
         """Keeps the plan of a backfill."""

@@ -1,0 +1,9 @@
+"""Settings of the pinning of sources."""
+
+from millrace.core.settings import FunctionSettings
+
+
+class Settings(FunctionSettings):
+    """Where the lake is."""
+
+    lake_bucket: str

@@ -1,0 +1,106 @@
+"""Tables as a run has pinned them: one snapshot each, so that everything that reads them reads the same rows.
+
+DuckDB sees one tenant's rows: views are made of that tenant's files and hold that tenant's rows only.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from millrace.contracts.columns import duckdb_type
+from millrace.contracts.tables import LakeTable
+from millrace.core import clock
+from millrace.core.errors import PermanentError, RetryableError
+from millrace.lake.documents import Input, InputFile, Sources
+from millrace.lake.duck import create_view, text
+from millrace.lake.run_store import RunStore
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from millrace.lake.iceberg import OpenTable
+
+
+class Pinner:
+    """Pins the tables of a run. Needs pyiceberg behind `open_table`, and nothing else here does."""
+
+    def __init__(
+        self,
+        store: RunStore,
+        open_table: "Callable[[str], OpenTable | None]",
+        tables: Mapping[str, LakeTable],
+        now: Callable[[], datetime] = clock.now,
+    ) -> None:
+        """Args of note.
+
+        Args:
+            store: of the runs' documents.
+            open_table: a table by its full name, None if there is none.
+            tables: every table's contract.
+            now: the clock.
+        """
+        self._store, self._open, self._tables, self._now = store, open_table, tables, now
+
+    def pin(self, run: str, names: Iterable[str]) -> Sources:
+        """The current snapshots of these tables, kept as a document; asked again, the same.
+
+        Raises:
+            RetryableError: the catalog or the lake did not answer.
+            PermanentError: no contract describes a table, or it cannot be read.
+        """
+        done = self._store.sources(run)
+        if done is not None:
+            return done
+        # Before the tables are opened: what is pinned is at least as new as it says.
+        at = clock.utc_text(self._now())
+        try:
+            inputs = tuple(self._input(name) for name in sorted(set(names)))
+        except OSError as error:
+            raise RetryableError(f"pin sources: {error}") from error
+        pinned = Sources(run, at, inputs)
+        self._store.put_sources(pinned)
+        return pinned
+
+    def _input(self, name: str) -> Input:
+        table = self._tables.get(name)
+        if table is None:
+            raise PermanentError(f"no contract describes a table {name}")
+        return read_input(name, table, self._open(name))
+
+
+def read_input(name: str, table: LakeTable, opened: "OpenTable | None") -> Input:
+    """A table's current snapshot, file by file; a table that is not there yet has no file.
+
+    Raises:
+        PermanentError: the table cannot be read.
+    """
+    # By the contract, against which its readers were compiled: what the table lacks of it is null.
+    columns = tuple((column.name, duckdb_type(column.type)) for column in table.columns)
+    if opened is None:
+        return Input(name, None, columns, ())
+    files = sorted(
+        (InputFile(file.path, file.org, file.day, file.rows, file.bytes) for file in opened.files()),
+        key=lambda file: (file.org, file.day or "", file.path),
+    )
+    return Input(name, opened.snapshot_id, columns, tuple(files))
+
+
+def tenants(sources: Sources) -> tuple[str, ...]:
+    """Who has rows in any of the tables, in order."""
+    return tuple(sorted({file.org for one in sources.inputs for file in one.files}))
+
+
+def open_views(connection: "DuckDBPyConnection", sources: Sources, org: str) -> None:
+    """Makes each pinned table a view `schema.table` of one tenant's rows.
+
+    Args:
+        connection: of lake/duck.py; views of these names are replaced.
+        sources: what a run has pinned.
+        org: the tenant; one without a file has empty views.
+
+    Raises:
+        duckdb.Error: a file cannot be read.
+    """
+    for one in sources.inputs:
+        files = [file.path for file in one.files if file.org == org]
+        create_view(connection, one.table, one.columns, files, f"org_id = {text(org)}")

@@ -1,6 +1,6 @@
 """Card transactions as the platform's own table, and the rows that a split is made of."""
 
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -9,9 +9,9 @@ import pyarrow as pa
 from millrace.features.offline import FeatureStore
 from millrace.features.registry import Views
 from millrace.models import fraud
+from millrace.models import rows as training_rows
 from millrace.models.dataset import DAY_US, Dataset, number
-from millrace.models.periods import Split
-from millrace.models.train import FOLDS
+from millrace.models.periods import Split, first_needed
 
 # The folder's columns, and what they are in marts.fct_transactions. `fraud_scenario` is how the simulation made a fraud: it is
 # never read.
@@ -59,8 +59,7 @@ def rows(connection: duckdb.DuckDBPyConnection, split: Split, views: Views) -> D
     Raises:
         DataError: there is no transaction in the training or the test days.
     """
-    back = split.train.days * FOLDS + split.delay_days
-    first = split.train.first - timedelta(days=back)
+    first = first_needed(split)
     asked: pa.Table = connection.execute(
         "SELECT user_id, merchant, amount, is_fraud, event_time AS event_timestamp FROM marts.fct_transactions "
         "WHERE epoch_us(event_time) >= ?",
@@ -69,7 +68,7 @@ def rows(connection: duckdb.DuckDBPyConnection, split: Split, views: Views) -> D
     answer = FeatureStore(connection, views).get_historical_features(
         asked, fraud.features(views), full_feature_names=True
     )
-    data = fraud.rows(answer, views)
+    data = training_rows.rows(answer, fraud.features(views))
     for period, what in ((split.train, "training"), (split.test, "test")):
         if not len(data.within(period)):
             raise DataError(f"there is no transaction in the {what} days {period}")

@@ -6,6 +6,9 @@ from datetime import date, timedelta
 
 from millrace.models.errors import TrainingError
 
+# Of validation: how many periods before the training days are trained on and judged.
+FOLDS = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Period:
@@ -58,14 +61,19 @@ class Split:
             )
 
 
-def folds(train: Period, delay_days: int, *, count: int, since: date) -> list[Split]:
+def first_needed(split: Split) -> date:
+    """The first day whose rows training reads: that of the earliest fold."""
+    return split.train.first - timedelta(days=split.train.days * FOLDS + split.delay_days)
+
+
+def folds(train: Period, delay_days: int, *, since: date, count: int = FOLDS) -> list[Split]:
     """Splits for choosing between settings: the same layout as the test's, moved back so that the training days are last.
 
     Args:
         train: the training days; the first split is judged on them.
         delay_days: as in the test.
-        count: how many splits at most, each a whole training period earlier.
         since: the first day of the data; splits that begin before it are left out.
+        count: how many splits at most, each a whole training period earlier.
 
     Returns:
         The splits, the newest first. Without enough history one split inside the training days: the first half (or

@@ -18,7 +18,6 @@ from millrace.models.metrics import Metrics, best_threshold, measure
 from millrace.models.periods import Split, folds
 
 SEED = 7
-FOLDS = 2
 # Importances are measured on up to so many frauds and as many other rows.
 SAMPLE = 1500
 
@@ -142,7 +141,7 @@ def _folds(seen: Dataset, split: Split) -> list[tuple[Dataset, Dataset]]:
     since = dataset.first_day(seen)
     pairs = [
         (dataset.trained_on(seen, fold), dataset.judged_on(seen, fold))
-        for fold in folds(split.train, split.delay_days, count=FOLDS, since=since)
+        for fold in folds(split.train, split.delay_days, since=since)
     ]
     good = [pair for pair in pairs if all(0 < part.labels.sum() < len(part) for part in pair)]
     if not good:

@@ -28,11 +28,12 @@ SOURCE = ROOT / "layers" / "millrace" / "python"
 SCHEMAS = ROOT / "schemas"
 WAREHOUSE = ROOT / "warehouse"
 BUILD = ROOT / "build" / "layers"
-THIRD_PARTY = ("runtime", "lake", "registry", "duckdb", "iceberg")
+THIRD_PARTY = ("runtime", "lake", "registry", "duckdb", "iceberg", "onnx")
 # Which of them one function attaches, beside our own. DuckDB and pyiceberg (with Arrow) do not fit into one.
 SETS = (
     ("runtime", "lake"),
     ("runtime", "registry"),
+    ("runtime", "onnx"),
     ("runtime", "duckdb"),
     ("runtime", "lake", "iceberg"),
 )
@@ -60,6 +61,8 @@ TRIMMED_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "
 _PYDANTIC = ("pydantic", "pydantic_core", "annotated_types", "typing_inspection", "typing_extensions.py")
 WITHOUT = {
     "registry": _PYDANTIC,
+    # Of onnxruntime's requirements only numpy is imported to score; the rest is for its tools.
+    "onnx": ("google", "flatbuffers", "packaging"),
     "iceberg": (
         *_PYDANTIC,
         *("zstandard", "pygments", "markdown_it", "mdurl"),

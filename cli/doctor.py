@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -13,11 +12,14 @@ from cli.target import Target, stacks
 from millrace.canary.assemble import journey
 from millrace.canary.events import flock
 from millrace.canary.journey import Call, Check, Status
+from millrace.core.prefixes import DEAD_LETTERS, FAILED_BATCHES
 
 # Objects that are counted before it is enough to say that there are some.
 COUNTED = 1000
 # The hourly run comes at five past; after this long without one it is late.
 RUN_HOURS = 2
+# Executions among which the newest that has ended is looked for.
+LISTED = 20
 # Whole parts of a platform that a store in trouble must not keep from being told.
 EXPECTED_ERRORS = (ClientError, BotoCoreError, RefusedError, KeyError)
 
@@ -71,10 +73,10 @@ class Doctor:
         return "fail", f"{table} goes to no stream: {', '.join(states) or 'no destination'}; deploy again"
 
     def _dead_letters(self) -> Found:
-        return self._empty("dead-letters/", "millrace redrive FUNCTION --dead-letters")
+        return self._empty(DEAD_LETTERS, "millrace redrive FUNCTION --dead-letters")
 
     def _failed_batches(self) -> Found:
-        return self._empty("aws/lambda/", "millrace redrive FUNCTION")
+        return self._empty(FAILED_BATCHES, "millrace redrive FUNCTION")
 
     def _empty(self, prefix: str, way_out: str) -> Found:
         bucket = self._target.output("LakeBucket")
@@ -112,27 +114,29 @@ class Doctor:
         return "fail", f"GET /v1/datasets answered {status}"
 
     def _silver(self) -> Found:
-        """The newest summary of a run of the pipeline: how it ended, and when."""
-        bucket, s3 = self._target.output("LakeBucket"), self._target.client("s3")
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="runs/")
-        summaries = [
-            found
-            for page in pages
-            for found in page.get("Contents", [])
-            if found["Key"].endswith("/summary.json")
-        ]
-        if not summaries:
+        """How the newest run of the pipeline that has come to an end ended, and when."""
+        from cli.runs import OUTPUTS
+        from millrace.lake.run_store import RunStore
+
+        machine = self._target.output(OUTPUTS["hourly_etl"])
+        # The newest to start come first.
+        known = self._target.client("stepfunctions").list_executions(
+            stateMachineArn=machine, maxResults=LISTED
+        )
+        over = [one for one in known["executions"] if "stopDate" in one]
+        if not over:
             return "skipped", "no run of the pipeline yet; millrace etl starts one"
-        newest = max(summaries, key=lambda found: found["LastModified"])
-        summary = _json(s3.get_object(Bucket=bucket, Key=newest["Key"])["Body"].read())
-        status = str(summary.get("status"))
+        ended = max(over, key=lambda one: one["stopDate"])
+        store = RunStore(self._target.client("s3"), self._target.output("LakeBucket"))
+        summary = store.summary(ended["name"])
+        status = summary.status if summary else str(ended["status"]).lower()
         if status != "done":
-            failures = "; ".join(str(one) for one in summary.get("failures", [])[:3])
-            return "fail", f"{summary.get('run')} ended {status}: {failures}"
-        age = datetime.now(UTC) - newest["LastModified"]
+            failures = "; ".join(str(one) for one in (summary.failures if summary else ())[:3])
+            return "fail", f"{ended['name']} ended {status}: {failures}"
+        age = datetime.now(UTC) - ended["stopDate"]
         if self._target.env != "local" and age > timedelta(hours=RUN_HOURS):
             return "fail", f"the last run ended {age.total_seconds() / 3600:.1f} hours ago"
-        return "ok", f"{summary.get('run')}"
+        return "ok", str(ended["name"])
 
 
 def _timed(path: str, look: Callable[[], Found]) -> Check:
@@ -142,10 +146,3 @@ def _timed(path: str, look: Callable[[], Found]) -> Check:
     except EXPECTED_ERRORS as error:
         status, detail = "fail", f"{type(error).__name__}: {error}"
     return Check(path, status, round((time.monotonic() - started) * 1000), detail)
-
-
-def _json(body: bytes) -> dict[str, Any]:
-    import orjson
-
-    found: dict[str, Any] = orjson.loads(body)
-    return found

@@ -6,13 +6,14 @@ opened, each at the snapshot that it asks for.
 
 import os
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from cli.errors import NoPlatformError, RefusedError, UsageError
 from cli.table_names import Reference, no_such_table, rewrite
 from cli.target import LOCAL_REGION, Target
 from millrace.core.errors import PermanentError
+from millrace.core.prefixes import RAW_EVENTS
 from millrace.lake import duck
+from millrace.lake.layout import RUN
 
 if TYPE_CHECKING:
     import duckdb
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from millrace.lake.iceberg import Catalog, OpenTable
 
 PARTITIONS = ("org", "category", "year", "month", "day")
-RAW_EVENTS = "raw.events"
+RAW_TABLE = "raw.events"
 SNAPSHOTS = "lake.snapshots"
 
 
@@ -67,7 +68,7 @@ def tables(target: Target) -> list[str]:
     """Every table that can be queried."""
     from millrace.lake.glue_tables import locations
 
-    return [RAW_EVENTS, *sorted(locations(target.client("glue"), target.env)), SNAPSHOTS]
+    return [RAW_TABLE, *sorted(locations(target.client("glue"), target.env)), SNAPSHOTS]
 
 
 def _open(connection: "duckdb.DuckDBPyConnection", target: Target, references: list[Reference]) -> list[str]:
@@ -75,7 +76,7 @@ def _open(connection: "duckdb.DuckDBPyConnection", target: Target, references: l
     missing: list[str] = []
     lake: Catalog | None = None
     for reference in references:
-        if reference.table == RAW_EVENTS:
+        if reference.table == RAW_TABLE:
             if reference.moment is not None:
                 raise UsageError("raw.events has no snapshots: it only grows; choose by received_at")
             _raw_events(connection, target.output("LakeBucket"))
@@ -152,7 +153,7 @@ def _snapshots(connection: "duckdb.DuckDBPyConnection", target: Target, lake: "C
             rows_then = one.properties.get("total-records")
             connection.execute(
                 "INSERT INTO lake.snapshots VALUES (?, ?, ?, ?, ?, ?)",
-                [name, one.id, one.at, one.operation, one.properties.get("millrace.run"), rows_then],
+                [name, one.id, one.at, one.operation, one.properties.get(RUN), rows_then],
             )
 
 
@@ -167,44 +168,25 @@ def _connect(connection: "duckdb.DuckDBPyConnection", target: Target) -> None:
         path = duck.extension()
     except PermanentError as error:
         raise NoPlatformError(f"{error}: make up") from error
-    connection.execute(f"LOAD {_quoted(str(path))}")
-    options = {"TYPE": "s3", **_credentials(target)}
-    if target.endpoint:
-        address = urlsplit(target.endpoint)
-        options |= {
-            "ENDPOINT": address.netloc,
-            "URL_STYLE": "path",
-            "USE_SSL": str(address.scheme == "https").lower(),
-        }
-    connection.execute(
-        f"CREATE SECRET ({', '.join(f'{name} {_quoted(value)}' for name, value in options.items())})"
-    )
+    connection.execute(f"LOAD {duck.text(str(path))}")
+    connection.execute(_access(target).secret_sql())
 
 
-def _credentials(target: Target) -> dict[str, str]:
+def _access(target: Target) -> duck.S3Access:
     if target.env == "local":
-        return {"KEY_ID": "test", "SECRET": "test", "REGION": LOCAL_REGION}
-    import boto3
-
-    session = boto3.Session()
-    found = session.get_credentials()
-    if found is None:
-        raise NoPlatformError(f"no AWS credentials to read the lake of {target.env} with")
-    frozen = found.get_frozen_credentials()
-    options = {
-        "KEY_ID": frozen.access_key,
-        "SECRET": frozen.secret_key,
-        "REGION": session.region_name or LOCAL_REGION,
-    }
-    return options | ({"SESSION_TOKEN": frozen.token} if frozen.token else {})
+        return duck.S3Access("test", "test", LOCAL_REGION, endpoint=target.endpoint)
+    try:
+        return duck.S3Access.from_environment()
+    except PermanentError as error:
+        raise NoPlatformError(f"{target.env}: {error}") from error
 
 
 def _raw_events(connection: "duckdb.DuckDBPyConnection", bucket: str) -> None:
-    pattern = f"s3://{bucket}/raw/events/**/*.parquet"
-    found = connection.execute(f"SELECT count(*) FROM glob({_quoted(pattern)})").fetchone()  # noqa: S608
+    pattern = f"s3://{bucket}/{RAW_EVENTS}**/*.parquet"
+    found = connection.execute(f"SELECT count(*) FROM glob({duck.text(pattern)})").fetchone()  # noqa: S608
     if found is not None and found[0]:
         # Partitions as text: 01 is a month, and an org that looks like a number is still a name.
-        source = f"read_parquet({_quoted(pattern)}, hive_partitioning = true, hive_types_autocast = false, union_by_name = true)"
+        source = f"read_parquet({duck.text(pattern)}, hive_partitioning = true, hive_types_autocast = false, union_by_name = true)"
         connection.execute(f"CREATE VIEW raw.events AS SELECT * FROM {source}")  # noqa: S608  quoted above
         return
     from millrace.archive.raw import SCHEMA
@@ -212,7 +194,3 @@ def _raw_events(connection: "duckdb.DuckDBPyConnection", bucket: str) -> None:
     connection.register("raw_columns", SCHEMA.empty_table())
     partitions = ", ".join(f"NULL::VARCHAR AS {name}" for name in PARTITIONS)
     connection.execute(f"CREATE VIEW raw.events AS SELECT *, {partitions} FROM raw_columns")  # noqa: S608  our own names
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -21,10 +21,10 @@ from millrace.contracts.registry import Registry
 from millrace.core import clock
 from millrace.core.batch import ITEMS_PER_CALL, write_all
 from millrace.core.errors import ThrottledError
+from millrace.core.prefixes import RAW_EVENTS
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.projection import to_pointer
 from millrace.eventstore.row import Item, StoredEvent
-from millrace.lake.layout import RAW
 
 TABLES = ("Events", "UserEvents")
 PROGRESS = "rebuilds/"
@@ -87,7 +87,7 @@ class Rebuild:
 
     def _objects(self) -> Iterator[str]:
         """Keys of raw, in order, so that a folder's follow each other."""
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=RAW)
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=RAW_EVENTS)
         for page in pages:
             yield from (found["Key"] for found in page.get("Contents", []))
 

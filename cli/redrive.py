@@ -14,9 +14,8 @@ from typing import Any
 import orjson
 from botocore.exceptions import BotoCoreError, ClientError
 
-FAILED_BATCHES = "aws/lambda/"
-DEAD_LETTERS = "dead-letters/"
-REDRIVEN = "redriven/"
+from millrace.core.prefixes import DEAD_LETTERS, FAILED_BATCHES, REDRIVEN
+
 # Metadata of a dead letter that is being fed; the consumer, should it set the record aside again, writes without it.
 FED = "millrace-redrive"
 

@@ -9,11 +9,11 @@ from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from millrace.core.prefixes import DEAD_LETTERS, RAW
 from stacks.constructs.dashboards import DataPipeline
 from stacks.constructs.dead_letter_alarm import DeadLetterAlarm
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.fraud_alerts import FraudAlerts
-from stacks.constructs.lake import DEAD_LETTERS, RAW
 from stacks.constructs.platform_function import PlatformFunction
 from stacks.constructs.stream_mapping import StreamMapping
 from stacks.constructs.subscriber import SubscriberQueue

@@ -6,6 +6,7 @@ from pathlib import Path
 from aws_cdk import CfnOutput, Duration, Stack
 from constructs import Construct
 
+from millrace.core.prefixes import QUARANTINE
 from stacks.constructs.bus_feeder import BusFeeder
 from stacks.constructs.canary import Canary
 from stacks.constructs.capture import Capture
@@ -13,7 +14,6 @@ from stacks.constructs.dashboards import PlatformOverview
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.http_api import EventApi
 from stacks.constructs.intake_function import IntakeFunction
-from stacks.constructs.lake import QUARANTINE
 from stacks.constructs.platform_function import PlatformFunction
 from stacks.constructs.waiting_replay import WaitingReplay
 from stacks.constructs.way_in_alarms import WayInAlarms, event_types

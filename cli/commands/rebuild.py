@@ -12,6 +12,7 @@ from cli.options import Env, Json
 from cli.output import complain, err, out, print_json
 from cli.places import checkout
 from cli.target import find_target
+from millrace.core.prefixes import RAW_EVENTS
 
 if TYPE_CHECKING:
     from pynamodb.models import Model
@@ -63,7 +64,7 @@ def rebuild(
         def told(folder: str, more: int) -> None:
             nonlocal rows
             rows += more
-            status.update(f"{rows} rows, {folder.removeprefix('raw/events/')}")
+            status.update(f"{rows} rows, {folder.removeprefix(RAW_EVENTS)}")
 
         rows = making.run(told)
         different = 0

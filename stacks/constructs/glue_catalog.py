@@ -13,8 +13,8 @@ from constructs import Construct
 from millrace.archive.raw import SCHEMA
 from millrace.contracts.contract import CATEGORIES
 from millrace.contracts.tables import LAYERS
-from millrace.lake.layout import RAW, database
-from stacks.constructs.lake import ATHENA_RESULTS
+from millrace.core.prefixes import ATHENA_RESULTS, RAW_EVENTS
+from millrace.lake.layout import database
 from stacks.environment import EnvironmentSettings
 
 PARQUET = "org.apache.hadoop.hive.ql.io.parquet"
@@ -68,7 +68,7 @@ class GlueCatalog(Construct):
         self._workgroup(settings, lake, key)
 
     def _raw_events(self, lake: s3.IBucket) -> glue.CfnTable:
-        location = f"s3://{lake.bucket_name}/{RAW}"
+        location = f"s3://{lake.bucket_name}/{RAW_EVENTS}"
         template = location + "/".join(f"{name}=${{{name}}}" for name in PARTITIONS) + "/"
         return glue.CfnTable(
             self,

@@ -5,22 +5,20 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from millrace.core.prefixes import (
+    ATHENA_RESULTS,
+    CURATED,
+    DEAD_LETTERS,
+    FAILED_BATCHES,
+    PROCESSED,
+    QUARANTINE,
+    RAW,
+    REDRIVEN,
+    RUNS,
+)
 from stacks.constructs.waivers import waive
 from stacks.environment import OMISSION_REASONS, EnvironmentSettings, Omission
 
-RAW = "raw/"
-PROCESSED = "processed/"
-CURATED = "curated/"
-RUNS = "runs/"
-LINEAGE = "lineage/"
-ATHENA_RESULTS = "athena-results/"
-QUARANTINE = "quarantine/"
-DEAD_LETTERS = "dead-letters/"
-# Where Lambda itself puts batches that a stream mapping gave up on. The prefix cannot be chosen.
-# https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
-FAILED_BATCHES = "aws/lambda/"
-# Where `millrace redrive` puts what it has fed.
-REDRIVEN = "redriven/"
 ACCESS_LOG_DAYS = 90
 OLD_VERSION_DAYS = 30
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from aws_cdk import Duration
 from constructs import Construct
 
+from millrace.core.prefixes import CURATED, DEAD_LETTERS, LINEAGE, PROCESSED, RAW, RUNS
 from stacks.constructs.fleet import Fleet
-from stacks.constructs.lake import CURATED, DEAD_LETTERS, LINEAGE, PROCESSED, RAW, RUNS
 from stacks.constructs.platform_function import PlatformFunction
 from stacks.constructs.table_optimizers import TableOptimizers
 from stacks.storage import StorageStack

@@ -8,9 +8,9 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from millrace.core.prefixes import FAILED_BATCHES
 from stacks.constructs.alarms import alarm_on
 from stacks.constructs.fleet import Fleet
-from stacks.constructs.lake import FAILED_BATCHES
 from stacks.constructs.platform_function import PlatformFunction
 from stacks.environment import Omission
 

@@ -8,7 +8,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from stacks.constructs.lake import CURATED, PROCESSED
+from millrace.core.prefixes import CURATED, PROCESSED
 from stacks.constructs.platform_function import PlatformFunction, imported
 from stacks.constructs.waivers import waive
 

@@ -9,9 +9,10 @@ import pytest
 from millrace.contracts.columns import Array, Column, Scalar
 from millrace.contracts.tables import LakeTable
 from millrace.lake import iceberg
-from millrace.lake.commit import RUN, Committer
+from millrace.lake.commit import Committer
 from millrace.lake.documents import Committed, Failure
 from millrace.lake.iceberg import OpenTable, open_table
+from millrace.lake.layout import RUN
 from tests.support import lake_files
 from tests.support.emulator import Lake
 from tests.support.lake_files import MODEL, SILVER, keep_batch, keep_model, keep_plan, part, rows

@@ -7,8 +7,8 @@ import pytest
 
 from millrace.core.batch import write_all
 from millrace.core.errors import PermanentError
+from millrace.core.prefixes import RAW_EVENTS
 from millrace.eventstore import pending, receipts
-from millrace.lake.layout import RAW
 from millrace.lake.plan import Planner
 from millrace.lake.run_store import RunStore
 from tests.support.emulator import Lake
@@ -19,7 +19,7 @@ AT = datetime(2026, 11, 21, 6, tzinfo=UTC)
 
 def archived(lake: Lake, org: str, day: str, rows: int, place: str = "p", *, marked: bool = True) -> None:
     """The traces of a batch as the archive leaves them."""
-    key = f"{RAW}org={org}/category=c/year=2026/month={day[5:7]}/day={day[8:]}/{place}.parquet"
+    key = f"{RAW_EVENTS}org={org}/category=c/year=2026/month={day[5:7]}/day={day[8:]}/{place}.parquet"
     lake.s3.put_object(Bucket=lake.bucket, Key=key, Body=b"")
     receipt = receipts.Receipt(
         org, receipts.MANIFEST, day, place, AT, ("0" * 32,) * rows, "1", f"s3://{lake.bucket}/{key}", 1

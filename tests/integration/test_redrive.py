@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from cli.main import run
-from cli.redrive import FED, REDRIVEN, Fed, Redrive
+from cli.redrive import FED, Fed, Redrive
+from millrace.core.prefixes import REDRIVEN
 from tests.support import events
 from tests.support.lambdas import LambdaClient
 from tests.support.platform import GLOBEX, LAKE, Platform, ids, platform

@@ -19,10 +19,10 @@ from millrace.contracts.contract import Contract
 from millrace.contracts.pointers import parse, read
 from millrace.contracts.registry import Registry
 from millrace.core import clock
+from millrace.core.prefixes import DEAD_LETTERS
 from millrace.eventstore.row import StoredEvent
 from millrace.lake import duck
 from millrace.lake.documents import Part, Unit
-from millrace.lake.layout import DEAD_LETTERS
 from millrace.lake.transform import Done, Transform
 from tests.support.contracts import FILES, SCHEMAS, compiled
 from tests.support.raw_files import BUCKET, RawFiles, again, event, winners

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from millrace.core import clock
+from millrace.core.prefixes import RAW_EVENTS
 from millrace.eventstore.row import StoredEvent
 
 _MOMENT = pa.timestamp("us", tz="UTC")
@@ -44,7 +45,7 @@ SCHEMA = pa.schema(
 def partition(org: str, category: str, day: str) -> str:
     """The folder of a tenant's category and UTC day."""
     year, month, day_of_month = day.split("-")
-    return f"raw/events/org={org}/category={category}/year={year}/month={month}/day={day_of_month}"
+    return f"{RAW_EVENTS}org={org}/category={category}/year={year}/month={month}/day={day_of_month}"
 
 
 def row(event: StoredEvent) -> dict[str, Any]:

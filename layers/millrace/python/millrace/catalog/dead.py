@@ -9,9 +9,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from millrace.catalog.outcome import Outcome
 from millrace.core.errors import error_code, from_client_error
+from millrace.core.prefixes import DEAD_LETTERS
 from millrace.eventstore.silver import DEAD_PER_ROW
 from millrace.lake.documents import Part
-from millrace.lake.layout import DEAD_LETTERS
 
 # As lake/transform.py names them: run, tenant, day and bucket, table.
 FOLDER = f"{DEAD_LETTERS}transform_partitions/"

@@ -14,8 +14,8 @@ from millrace import __version__
 from millrace.catalog.edges import RAW, Edges
 from millrace.contracts.columns import glue_type
 from millrace.contracts.tables import LakeTable
+from millrace.core.prefixes import RAW_EVENTS
 from millrace.intake.derived import event_id
-from millrace.lake.layout import RAW as RAW_PREFIX
 from millrace.lake.layout import database, location
 from millrace.quality.results import Result
 
@@ -149,7 +149,7 @@ def _dataset(name: str, place: Place, facets: Json | None = None) -> Json:
 def _named(name: str, place: Place) -> tuple[str, str]:
     """Namespace and name, as the standard names files in S3."""
     bucket = f"s3://{place.bucket}"
-    path = RAW_PREFIX.rstrip("/") if name == RAW else location(place.bucket, name).removeprefix(f"{bucket}/")
+    path = RAW_EVENTS.rstrip("/") if name == RAW else location(place.bucket, name).removeprefix(f"{bucket}/")
     return bucket, path
 
 

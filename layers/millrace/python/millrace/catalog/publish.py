@@ -27,14 +27,13 @@ from millrace.contracts.registry import Registry
 from millrace.core import clock
 from millrace.core.batch import write_all
 from millrace.core.errors import from_client_error
+from millrace.core.prefixes import LINEAGE
 from millrace.eventstore import pending, silver
 from millrace.lake.documents import Summary, TableSummary
 from millrace.lake.run_store import RunStore
 from millrace.quality import results
 from millrace.quality.results import Status
 from millrace.warehouse.project import Project
-
-FOLDER = "lineage/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +134,7 @@ class Publisher:
 
     def _put_lines(self, outcome: Outcome, lines: Iterable[dict[str, Any]]) -> None:
         plan, body = outcome.plan, b"".join(orjson.dumps(line) + b"\n" for line in lines)
-        key = f"{FOLDER}{plan.planned_at[:10]}/{plan.run}.ndjson"
+        key = f"{LINEAGE}{plan.planned_at[:10]}/{plan.run}.ndjson"
         try:
             self._stores.s3.put_object(
                 Bucket=self._stores.place.bucket, Key=key, Body=body, ContentType="application/x-ndjson"

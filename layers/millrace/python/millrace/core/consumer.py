@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from millrace.core import clock
 from millrace.core.errors import PermanentError, RetryableError, from_client_error
+from millrace.core.prefixes import DEAD_LETTERS
 
 Record = Mapping[str, Any]
 
@@ -53,7 +54,7 @@ class LakeDeadLetters:
             RetryableError: the record is not kept; it must be delivered again.
         """
         day = clock.utc_day(arrived_at).isoformat()
-        key = f"dead-letters/{self._consumer}/day={day}/{place}.json"
+        key = f"{DEAD_LETTERS}{self._consumer}/day={day}/{place}.json"
         body = orjson.dumps({"consumer": self._consumer, "reason": reason, "record": record})
         try:
             self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="application/json")

@@ -16,9 +16,9 @@ from millrace.lake.attempts import until_committed
 from millrace.lake.documents import Committed, Failure, Part
 from millrace.lake.iceberg import Catalog, DataFile, OpenTable, SnapshotInfo, open_metadata
 from millrace.lake.landing import Landing, LeftOut, Partition
+from millrace.lake.layout import DEFINITION, RUN
 from millrace.lake.run_store import RunStore
 
-RUN = "millrace.run"
 _CHANGED = "another run or a compaction changed it since this run was planned"
 
 
@@ -107,7 +107,7 @@ class Committer:
         wanted = dict(self._optimize(opened))
         if landing.definition and not landing.left_out:
             # Only when no tenant was left behind: another definition makes the next run do all of them again.
-            wanted[shape.DEFINITION] = landing.definition
+            wanted[DEFINITION] = landing.definition
         return {name: value for name, value in wanted.items() if opened.properties.get(name) != value}
 
     def _conflicts(
@@ -200,7 +200,7 @@ def _summary(run: str, landing: Landing) -> dict[str, str]:
         "millrace.duplicates": str(sum(part.duplicates for part in parts)),
         "millrace.dead": str(sum(part.dead for part in parts)),
     }
-    named = {"millrace.manifest": landing.manifest, shape.DEFINITION: landing.definition}
+    named = {"millrace.manifest": landing.manifest, DEFINITION: landing.definition}
     return properties | {name: value for name, value in named.items() if value}
 
 

@@ -3,16 +3,16 @@
 from uuid import uuid4
 
 from millrace.contracts.tables import LAYERS, Layer
+from millrace.core.prefixes import CURATED, PROCESSED
 
-RAW = "raw/events/"
-RUNS = "runs/"
-DEAD_LETTERS = "dead-letters/"
+# Properties of ours: the run that made a snapshot, the model that made a table.
+RUN, DEFINITION = "millrace.run", "millrace.definition"
 # The folders of the lake that hold each layer.
 FOLDERS: dict[Layer, str] = {
-    "silver": "processed/analytics/",
-    "gold": "curated/reporting/",
-    "marts": "curated/business-intelligence/",
-    "ml_features": "curated/ml-training/",
+    "silver": f"{PROCESSED}analytics/",
+    "gold": f"{CURATED}reporting/",
+    "marts": f"{CURATED}business-intelligence/",
+    "ml_features": f"{CURATED}ml-training/",
 }
 
 

@@ -14,10 +14,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from millrace.core import clock
 from millrace.core.errors import PermanentError, from_client_error
+from millrace.core.prefixes import RAW_EVENTS
 from millrace.eventstore import pending, receipts
 from millrace.lake import glue_tables, packing
 from millrace.lake.documents import Plan, TenantDay
-from millrace.lake.layout import RAW
 from millrace.warehouse import project
 
 _ORG = "org="
@@ -82,13 +82,13 @@ class Planner:
     def orgs(self) -> list[str]:
         """The tenants that have anything in raw, by the folders that the archive makes."""
         found: list[str] = []
-        asked = {"Bucket": self._bucket, "Prefix": RAW, "Delimiter": "/"}
+        asked = {"Bucket": self._bucket, "Prefix": RAW_EVENTS, "Delimiter": "/"}
         while True:
             try:
                 page = self._s3.list_objects_v2(**asked)
             except (ClientError, BotoCoreError) as error:
                 raise from_client_error(error, "list tenants") from error
-            names = [folder["Prefix"].removeprefix(RAW) for folder in page.get("CommonPrefixes", [])]
+            names = [folder["Prefix"].removeprefix(RAW_EVENTS) for folder in page.get("CommonPrefixes", [])]
             found += [name.removeprefix(_ORG).rstrip("/") for name in names if name.startswith(_ORG)]
             if not page.get("IsTruncated"):
                 return found

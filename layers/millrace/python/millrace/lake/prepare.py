@@ -11,12 +11,11 @@ from millrace.core.errors import PermanentError, RetryableError
 from millrace.lake import works
 from millrace.lake.documents import Input, Prepared
 from millrace.lake.iceberg import OpenTable
+from millrace.lake.layout import DEFINITION, RUN
 from millrace.lake.run_store import RunStore
 from millrace.lake.sources import read_input
 from millrace.lake.works import Partition
 from millrace.warehouse.project import Model, Project
-
-RUN, DEFINITION = "millrace.run", "millrace.definition"
 
 
 class Preparer:

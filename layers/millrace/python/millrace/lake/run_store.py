@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from millrace.core.errors import PermanentError, error_code, from_client_error
+from millrace.core.prefixes import RUNS
 from millrace.lake import documents
 from millrace.lake.backfill import BackfillPlan
 from millrace.lake.documents import Committed, ModelChunk, Plan, Prepared, SilverBatch, Sources, Summary
-from millrace.lake.layout import RUNS
 
 Document = TypeVar("Document")
 # Documents that are read at once: a run has hundreds of batches, and each of its commits reads them all.

@@ -37,7 +37,6 @@ from millrace.lake.layout import location
 # What Glue takes as the comment of a column, and as the description of a table.
 COMMENT_LENGTH, DESCRIPTION_LENGTH = 255, 2048
 NAME_MAPPING = "schema.name-mapping.default"
-DEFINITION = "millrace.definition"
 _SCALARS: dict[str, PrimitiveType] = {
     "string": StringType(),
     "int": IntegerType(),

@@ -11,10 +11,11 @@ from millrace.contracts.errors import UnknownType, UnknownVersion
 from millrace.contracts.registry import Registry
 from millrace.contracts.tables import silver_table
 from millrace.core.errors import PermanentError, RetryableError
+from millrace.core.prefixes import DEAD_LETTERS
 from millrace.lake import silver
 from millrace.lake.documents import Failure, Part, SilverBatch, TenantDay, Unit
 from millrace.lake.duck import is_passing, text
-from millrace.lake.layout import DEAD_LETTERS, data_file
+from millrace.lake.layout import data_file
 from millrace.lake.raw_rows import BadRowsError, Group, RawRows
 from millrace.lake.run_store import RunStore
 from millrace.quality.checks import checks_of

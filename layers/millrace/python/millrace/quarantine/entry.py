@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from millrace.core import clock, keys
+from millrace.core.prefixes import QUARANTINE
 
 KIND = "quarantine"
 KEPT_DAYS = 90
@@ -58,7 +59,7 @@ def first_id(moment: datetime) -> str:
 def object_key(org: str, received_at: datetime, request_id: str) -> str:
     """Where a request's refused events lie in the lake. The id is hashed: a gateway's may hold any character."""
     name = hashlib.sha256(request_id.encode()).hexdigest()[:32]
-    return f"quarantine/org={org}/day={clock.utc_day(received_at).isoformat()}/{name}.json"
+    return f"{QUARANTINE}org={org}/day={clock.utc_day(received_at).isoformat()}/{name}.json"
 
 
 def to_object(org: str, request_id: str, received_at: datetime, source: str, entries: list[Entry]) -> bytes:

@@ -14,15 +14,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cli.api import Api
 from cli.batches import MOST_EVENTS, Line, Merged
 from cli.commands.send import show
+from cli.errors import UsageError
 from cli.options import Env, Json, Org
 from cli.output import err, out
-from cli.seeding import timeline
+from cli.seeding import past, timeline
 from cli.seeding.events import Event
+from cli.seeding.past import MOST_DAYS
 from cli.sending import send_lines
 from cli.target import find_target
 
 DEFAULT_RATE = 1000.0
 HOURS = 24
+# Events a day of a past, unless --count says how many there are in all.
+PER_DAY = 400
 # At a rate, what has become due is sent this often, in seconds.
 TICK = 0.5
 
@@ -39,15 +43,29 @@ def seed(
         int | None,
         typer.Option("--seed", min=0, help="The same number gives the same events (default: a new one)."),
     ] = None,
+    days: Annotated[
+        int | None,
+        typer.Option(
+            "--days",
+            min=1,
+            max=MOST_DAYS,
+            help="Spread over so many whole UTC days before today (without --count: 400 events a day).",
+        ),
+    ] = None,
     org: Org = None,
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Send realistic events: at 1000 an hour until stopped, or --count of yesterday's at once.
+    """Send realistic events: at 1000 an hour until stopped, --count of yesterday's at once, or --days of a past.
 
     Sent at once they happened in the 24 hours before today (UTC), so the same seed on the same day sends the very
-    same events, and they are duplicates then.
+    same events, and they are duplicates then. With --days they are a past to learn from: people with habits, and fraud
+    that shows beside what users and merchants did before.
     """
+    if days is not None and rate is not None:
+        raise UsageError("--days and --rate exclude each other: what is past is sent at once")
+    if days is not None and count is None:
+        count = PER_DAY * days
     target = find_target(env)
     api = Api(target, org)
     chosen = secrets.randbelow(2**31) if number is None else number
@@ -55,6 +73,8 @@ def seed(
     live = count is None or rate is not None
     if live:
         events = timeline(f"{chosen}", start=now, per_hour=rate or DEFAULT_RATE, most=count)
+    elif days is not None:
+        events = past(chosen, today=now.date(), days=days, count=count or 0)
     else:
         events = yesterday(chosen, now, count or 0)
     if not as_json:

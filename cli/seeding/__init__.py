@@ -1,5 +1,6 @@
 """Realistic events of a shop and its payments, the same for the same seed. No I/O, no clock."""
 
+from cli.seeding.past import past
 from cli.seeding.timeline import timeline
 
-__all__ = ["timeline"]
+__all__ = ["past", "timeline"]

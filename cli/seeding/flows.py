@@ -26,15 +26,15 @@ def draw(
         return [(start, health_check(rng, start))]
     if kind < HEALTH + FRAUD:
         return rng.choice(FRAUDS)(rng, rng.choice(everyone), start)
-    person = _someone_awake(rng, everyone, start)
+    person = someone_awake(rng, everyone, start)
     if kind < HEALTH + FRAUD + PURCHASE:
-        return _purchase(rng, person, start, products)
+        return purchase(rng, person, start, products)
     moment = start.astimezone(person.zone)
     cents = _usual(rng, person)
     return [(start, transaction(rng, person, moment, cents=cents, merchant=rng.choice(SHOPS)))]
 
 
-def _someone_awake(rng: Random, everyone: Sequence[Person], moment: datetime) -> Person:
+def someone_awake(rng: Random, everyone: Sequence[Person], moment: datetime) -> Person:
     """Honest people sleep: tries a few times for someone whose clock shows day."""
     for _ in range(8):
         person = rng.choice(everyone)
@@ -47,7 +47,8 @@ def _usual(rng: Random, person: Person) -> int:
     return max(50, round(person.median_cents * rng.lognormvariate(0, 0.5)))
 
 
-def _purchase(rng: Random, person: Person, start: datetime, products: Sequence[Product]) -> list[Timed]:
+def purchase(rng: Random, person: Person, start: datetime, products: Sequence[Product]) -> list[Timed]:
+    """An order and its payment a little later."""
     basket = [
         (product, rng.choice((1, 1, 1, 2, 3)))
         for product in rng.sample(products, rng.choice((1, 1, 2, 3, 5)))

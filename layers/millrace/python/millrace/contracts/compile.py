@@ -14,11 +14,10 @@ from typing import Any
 
 import yaml
 
-from millrace.contracts import checks, dictionaries, properties
+from millrace.contracts import checks, dictionaries, properties, standard
 from millrace.contracts.contract import Contract
 from millrace.contracts.errors import ContractError, Problem
 from millrace.contracts.fields import Translation
-from millrace.contracts.standard import standard_errors
 
 FILE = re.compile(r"v([1-9][0-9]*)\.yaml")
 
@@ -142,17 +141,11 @@ def compile_document(document: Any, name: str) -> Contract:
     Raises:
         ContractError: with every problem of the document.
     """
-    problems = [Problem(name, pointer, sentence) for pointer, sentence in standard_errors(document)]
-    if problems:
-        raise ContractError(problems)
-
-    def report(pointer: str, sentence: str) -> None:
-        problems.append(Problem(name, pointer, sentence))
-
+    findings = standard.begin(document, name)
+    report = findings.report
     values = properties.read(document, report)
     data, classification = _data(document, closed=values.additional_properties == "reject", report=report)
-    if problems:
-        raise ContractError(problems)
+    findings.check()
     contract = Contract(
         event_type=document["name"],
         version=document["version"],
@@ -176,8 +169,7 @@ def compile_document(document: Any, name: str) -> Contract:
         silver=values.silver,
     )
     checks.check(contract, report)
-    if problems:
-        raise ContractError(problems)
+    findings.check()
     return contract
 
 

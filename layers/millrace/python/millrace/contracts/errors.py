@@ -25,6 +25,26 @@ class ContractError(MillraceError):
         super().__init__("\n".join(map(str, problems)))
 
 
+class Findings:
+    """What is found wrong in one file, as it is read."""
+
+    def __init__(self, file: str) -> None:
+        self._file, self._problems = file, list[Problem]()
+
+    def report(self, pointer: str, sentence: str) -> None:
+        """Notes one thing."""
+        self._problems.append(Problem(self._file, pointer, sentence))
+
+    def check(self) -> None:
+        """Raises what has been noted so far, if anything has.
+
+        Raises:
+            ContractError: with all of it.
+        """
+        if self._problems:
+            raise ContractError(self._problems)
+
+
 class UnknownType(PermanentError):  # noqa: N818  what callers read is the reason, and the codes carry the same words
     """No contract describes this event type."""
 

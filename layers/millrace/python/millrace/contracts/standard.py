@@ -7,6 +7,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from millrace.contracts.errors import Findings
 from millrace.contracts.pointers import write
 
 
@@ -17,7 +18,24 @@ def _standard() -> jsonschema_rs.Draft201909Validator:
     return jsonschema_rs.Draft201909Validator(json.loads(text))
 
 
-def standard_errors(document: Any) -> list[tuple[str, str]]:
+def begin(document: Any, name: str) -> Findings:
+    """An empty list of findings on a document that keeps to the standard.
+
+    Args:
+        document: the parsed file.
+        name: how messages call the file.
+
+    Raises:
+        ContractError: the document breaks the standard, so that nothing more can be said of it.
+    """
+    findings = Findings(name)
+    for pointer, sentence in _errors(document):
+        findings.report(pointer, sentence)
+    findings.check()
+    return findings
+
+
+def _errors(document: Any) -> list[tuple[str, str]]:
     """Where a document breaks the standard, and how: pointer and sentence."""
     found: dict[tuple[str, str], None] = {}
     for error in _standard().iter_errors(document):

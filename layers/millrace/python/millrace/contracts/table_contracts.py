@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from millrace.contracts import table_bundle
+from millrace.contracts import standard, table_bundle
 from millrace.contracts.columns import Column, Scalar
 from millrace.contracts.compile import compile_contracts, yaml_file
 from millrace.contracts.errors import ContractError, Problem
 from millrace.contracts.fields import Translation
 from millrace.contracts.properties import VERSION
-from millrace.contracts.standard import standard_errors
 from millrace.contracts.tables import Grain, LakeTable, Layer, Refresh, silver_table
 
 FOLDER = "tables"
@@ -98,13 +97,8 @@ def compile_table(document: Any, name: str) -> TableContract:
     Raises:
         ContractError: with every problem of the document.
     """
-    problems = [Problem(name, pointer, sentence) for pointer, sentence in standard_errors(document)]
-    if problems:
-        raise ContractError(problems)
-
-    def report(pointer: str, sentence: str) -> None:
-        problems.append(Problem(name, pointer, sentence))
-
+    findings = standard.begin(document, name)
+    report = findings.report
     layer = _identity(document, report)
     columns = _columns(document, report)
     grain, time, refresh = _custom(document, columns, report)
@@ -121,8 +115,7 @@ def compile_table(document: Any, name: str) -> TableContract:
         freshness_hours=_freshness(document, report),
         contract=f"{document['id']}/{document['version']}",
     )
-    if problems:
-        raise ContractError(problems)
+    findings.check()
     return TableContract(document["version"], table)
 
 

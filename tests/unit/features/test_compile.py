@@ -118,6 +118,8 @@ def test_no_view_reads_a_label_before_it_is_known() -> None:
         (lambda text: text.replace("entity: {name: user, key: user_id}\n", ""), "are of an entity"),
         (lambda text: text.replace("owner: tests\n", ""), "/owner"),
         (lambda text: text.replace("name: buyers", "name: sellers"), "lies in sellers.yaml"),
+        (lambda text: text.replace("name: buyers", "name: fraud"), "fraud is no name for a view"),
+        (lambda text: text.replace("owner: tests\n", "owner: tests\nttl: soon\n"), "/ttl"),
         (lambda text: text + "surprise: 1\n", "/surprise"),
         (lambda text: text.replace("default: 0", "default: none"), "a text can stand for no number"),
         (lambda text: text.replace("windows:", "window: 1d, windows:"), "either one window or many"),
@@ -139,9 +141,19 @@ def test_a_wrong_view_is_refused_with_its_place(schemas: Path, edit: Edit, says:
         ("buyers.spent if True else 0", "nothing that an expression may hold"),
         ("1 +", "is no expression"),
         ("least(1)", "least takes 2 to 8 values"),
+        ("buyers.spent > 'much'", "nothing that a derived feature may hold"),
+        ("buyers.spent + (1 > 0)", "1 > 0 is a boolean, and a number is needed"),
+        ("not buyers.spent", "buyers.spent is a number, and a boolean is needed"),
+        ("coalesce(1 > 0, 1)", "1 is a number, and a boolean is needed"),
+        ("hour(buyers.spent)", "buyers.spent is not the moment"),
+        ("hour(moment * 2)", "moment * 2 is not the moment"),
+        ("1e999 + 1", "inf is no number"),
+        ("buyers.newest + 1", "buyers.newest is a text"),
     ],
 )
 def test_a_wrong_expression_is_refused(schemas: Path, expression: str, says: str) -> None:
+    newest = "      - {name: newest, aggregate: latest, column: currency, description: Its name.}\n"
+    (schemas / FOLDER / "buyers.yaml").write_text(VIEW + newest)
     text = DERIVED.replace("request.amount / buyers.spent", orjson.dumps(expression).decode())
     (schemas / FOLDER / "asked.yaml").write_text(text)
     assert says in refused(schemas, pinned=False)

@@ -18,7 +18,7 @@ from millrace.contracts.column_types import Scalar
 from millrace.contracts.compile import yaml_file
 from millrace.contracts.errors import ContractError, Problem
 from millrace.contracts.table_contracts import lake_tables
-from millrace.features import definition, expression
+from millrace.features import definition, evaluate, expression
 from millrace.features.definition import ViewDefinition
 
 FILE = "features.json"
@@ -50,12 +50,12 @@ def compile_views(schemas_dir: Path, *, pinned: bool = True) -> list[dict[str, A
     """
     found, problems = _read(schemas_dir)
     tables = _tables(schemas_dir) if found else {}
-    names = {view.name: _outputs(view) for view in found.values()}
+    documents = {file: _document(view, tables) for file, view in found.items()}
+    names = {one["name"]: _kinds(one) for one in documents.values()}
     for file, view in found.items():
         problems += [Problem(file, *one) for one in definition.problems(view)]
         problems += [Problem(file, *one) for one in _source_problems(view, tables)]
         problems += [Problem(file, *one) for one in _expression_problems(view, names)]
-    documents = {file: _document(view, tables) for file, view in found.items()}
     pins = _pins(schemas_dir)
     if pinned and not problems:
         for file, one in documents.items():
@@ -127,12 +127,12 @@ def _document(view: ViewDefinition, tables: Tables) -> dict[str, Any]:
         "digest": digest,
         "description": view.description,
         "owner": view.owner,
+        "ttl_us": definition.microseconds(view.ttl),
     }
 
 
-def _outputs(view: ViewDefinition) -> set[str]:
-    meaning = definition.written_out(view)
-    return {one["name"] for group in meaning["groups"] for one in group["features"]}
+def _kinds(document: Mapping[str, Any]) -> dict[str, str]:
+    return {one["name"]: one["kind"] for group in document["groups"] for one in group["features"]}
 
 
 def _tables(schemas_dir: Path) -> Tables:
@@ -176,7 +176,9 @@ def _read_by(filter_: str | None) -> tuple[str, ...]:
         return (str(filter_),)
 
 
-def _expression_problems(view: ViewDefinition, names: Mapping[str, set[str]]) -> Iterator[tuple[str, str]]:
+def _expression_problems(
+    view: ViewDefinition, names: Mapping[str, Mapping[str, str]]
+) -> Iterator[tuple[str, str]]:
     for index, one in enumerate(view.derived):
         at = f"/derived/{index}/expression"
         try:
@@ -189,8 +191,14 @@ def _expression_problems(view: ViewDefinition, names: Mapping[str, set[str]]) ->
             if owner == expression.REQUEST:
                 if feature not in view.request:
                     yield at, f"the request has no {feature}; `request` lists what it has"
-            elif name != expression.MOMENT and feature not in names.get(owner, set()):
+            elif name != expression.MOMENT and feature not in names.get(owner, {}):
                 yield at, f"there is no feature {name}"
+            elif name != expression.MOMENT and names[owner][feature] == "string":
+                yield at, f"{name} is a text, and a derived feature is made of numbers"
+        try:
+            evaluate.check(one.expression)
+        except expression.ExpressionError as error:
+            yield at, str(error)
 
 
 def _pins(schemas_dir: Path) -> dict[str, str]:

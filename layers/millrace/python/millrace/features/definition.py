@@ -10,6 +10,8 @@ _NAME = r"^[a-z][a-z0-9_]{0,62}$"
 _SPAN = re.compile(r"([1-9][0-9]{0,4})([smhd])")
 _MICROSECONDS = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 ALL = "all"
+# Other rows of the online store are called so.
+_RESERVED = ("definition", "fraud", "views")
 Span = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}[smhd]$")]
 Window = Annotated[str, Field(pattern=r"^([1-9][0-9]{0,4}[smhd]|all)$")]
 Name = Annotated[str, Field(pattern=_NAME)]
@@ -70,6 +72,7 @@ class ViewDefinition(_Strict):
     version: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")]
     description: Text
     owner: Text
+    ttl: Span = "1d"
     entity: EntityDefinition | None = None
     sources: list[GroupDefinition] = []
     request: list[Name] = []
@@ -150,6 +153,8 @@ def problems(view: ViewDefinition) -> Iterator[tuple[str, str]]:
                 (f"/sources/{index}/features/{place}{pointer}", sentence)
                 for pointer, sentence in _feature_problems(feature)
             )
+    if view.name in _RESERVED:
+        yield "/name", f"{view.name} is no name for a view"
     document = written_out(view)
     names = [one["name"] for group in document["groups"] for one in group["features"]]
     names += [one["name"] for one in document["derived"]]

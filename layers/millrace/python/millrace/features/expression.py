@@ -26,6 +26,7 @@ _FUNCTIONS: dict[str, tuple[int, int, str]] = {
     "hour": (1, 1, "hour(make_timestamp({}))"),
     "weekday": (1, 1, "isodow(make_timestamp({}))"),
 }
+_OF_WHOLE = frozenset({"hour", "weekday"})
 # The moment of an entity row, in microseconds since 1970.
 MOMENT = "moment"
 # `request.amount` is the column `amount` of an entity row.
@@ -53,51 +54,65 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def sql(text: str, quote: Quote) -> str:
+def sql(text: str, quote: Quote, *, doubles: bool = False) -> str:
     """The expression in DuckDB's SQL.
 
     Args:
         text: the expression.
         quote: what SQL a name becomes.
+        doubles: every number is a double, but those that `hour` and `weekday` take; else each is of its own type.
 
     Raises:
         ExpressionError: it is none.
     """
+    return _sql(parse(text), quote, doubles)
+
+
+def parse(text: str) -> ast.expr:
+    """The expression as Python's parser reads it; which of it is allowed is for the reader to say.
+
+    Raises:
+        ExpressionError: it cannot be read.
+    """
     try:
-        body = ast.parse(text.strip(), mode="eval").body
+        return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ExpressionError(f"{text!r} is no expression") from error
-    return _sql(body, quote)
 
 
-def _sql(node: ast.expr, quote: Quote) -> str:  # noqa: C901, PLR0912  one case a form of the language
+def _sql(node: ast.expr, quote: Quote, doubles: bool) -> str:  # noqa: C901, PLR0912  one case a form of the language
     match node:
         case ast.Constant(value=bool() as value):
             return "TRUE" if value else "FALSE"
         case ast.Constant(value=(int() | float()) as number):
-            return repr(float(number)) if isinstance(number, float) else str(number)
+            return _typed(repr(number), doubles)
         case ast.Constant(value=str() as words):
             return "'" + words.replace("'", "''") + "'"
         case ast.Name(id=name):
-            return quote(name)
+            return _typed(quote(name), doubles)
         case ast.Attribute(value=ast.Name(id=view), attr=feature):
-            return quote(f"{view}.{feature}")
+            return _typed(quote(f"{view}.{feature}"), doubles)
         case ast.BinOp(left=left, op=ast.Div(), right=right):
-            return f"({_sql(left, quote)} / nullif({_sql(right, quote)}, 0))"
+            return f"({_sql(left, quote, doubles)} / nullif({_sql(right, quote, doubles)}, 0))"
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
-            return f"({_sql(left, quote)} {_BINARY[type(op)]} {_sql(right, quote)})"
+            return f"({_sql(left, quote, doubles)} {_BINARY[type(op)]} {_sql(right, quote, doubles)})"
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return f"(-{_sql(operand, quote)})"
+            return f"(-{_sql(operand, quote, doubles)})"
         case ast.UnaryOp(op=ast.Not(), operand=operand):
-            return f"(NOT {_sql(operand, quote)})"
+            return f"(NOT {_sql(operand, quote, doubles)})"
         case ast.BoolOp(op=op, values=values):
             word = " AND " if isinstance(op, ast.And) else " OR "
-            return "(" + word.join(_sql(value, quote) for value in values) + ")"
+            return "(" + word.join(_sql(value, quote, doubles) for value in values) + ")"
         case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARE:
-            return f"({_sql(left, quote)} {_COMPARE[type(op)]} {_sql(right, quote)})"
+            return f"({_sql(left, quote, doubles)} {_COMPARE[type(op)]} {_sql(right, quote, doubles)})"
         case ast.Call(func=ast.Name(id=function), args=arguments, keywords=[]) if function in _FUNCTIONS:
             least, most, template = _FUNCTIONS[function]
             if not least <= len(arguments) <= most:
                 raise ExpressionError(f"{function} takes {least} to {most} values")
-            return template.format(", ".join(_sql(one, quote) for one in arguments))
+            whole = function in _OF_WHOLE
+            return template.format(", ".join(_sql(one, quote, doubles and not whole) for one in arguments))
     raise ExpressionError(f"{ast.unparse(node)!r} is nothing that an expression may hold")
+
+
+def _typed(value: str, doubles: bool) -> str:
+    return f"CAST({value} AS DOUBLE)" if doubles else value

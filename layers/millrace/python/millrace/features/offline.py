@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace.features import expression, point_in_time
+from millrace.features import evaluate, expression, point_in_time
 from millrace.features.point_in_time import Span, quoted
 from millrace.features.registry import FeatureError, Reference, Views
 from millrace.features.view import Group
@@ -152,11 +152,7 @@ class FeatureStore:
                 if name not in frame.column_names:
                     raise FeatureError(f"the entity frame has no column {name}; {view.name} needs it")
                 columns[f"{expression.REQUEST}.{name}"] = frame[name]
-            value = f"CAST({expression.sql(derived.expression, quoted)} AS DOUBLE)"
-            value = f"CASE WHEN isfinite({value}) THEN {value} END"
-            if derived.default is not None:
-                value = f"coalesce({value}, {float(derived.default)!r})"
-            wanted.append((reference, value))
+            wanted.append((reference, evaluate.sql(derived, quoted)))
         if not wanted:
             return {}
         columns[expression.MOMENT] = _moments(frame, timestamp)

@@ -86,6 +86,7 @@ class FeatureView:
         groups: the features by source.
         request: columns of an entity frame that derived features read.
         derived: what is computed from other views and the request.
+        ttl_us: how old, in microseconds, what is served of it may be.
     """
 
     name: str
@@ -98,6 +99,7 @@ class FeatureView:
     groups: tuple[Group, ...]
     request: tuple[str, ...]
     derived: tuple[Derived, ...]
+    ttl_us: int = 86_400_000_000
 
     @property
     def features(self) -> tuple[str, ...]:

@@ -137,6 +137,25 @@ def test_the_function_says_what_sql_says(
     assert found == by_sql(connection, asked, rows)
 
 
+def test_every_form_over_every_odd_pair(connection: duckdb.DuckDBPyConnection) -> None:
+    odd = (None, math.nan, math.inf, -math.inf, 0.0, -0.0, 1.0, -2.5)
+    rows = [({"a": a, "b": b, "c": 0.0}, None, 0) for a in odd for b in odd]
+    two = [f"view.a {operator} view.b" for operator in (">", ">=", "<", "<=", "==", "!=", "+", "-", "*", "/")]
+    two += [f"{function}(view.a, view.b)" for function in ("coalesce", "least", "greatest")]
+    two += [
+        "view.a > 0 and view.b > 0",
+        "view.a > 0 or view.b > 0",
+        "not view.a > 0",
+        "-view.a",
+        "abs(view.a)",
+    ]
+    # What is not finite is null in the end: these tell it from null.
+    two += [f"coalesce({one}, 7) > 3" for one in two[6:13]]
+    asked = view([(one, None) for one in two])
+    function = compile_view(asked)
+    assert [function({"view": values}, {}, 0) for values, _, _ in rows] == by_sql(connection, asked, rows)
+
+
 def test_the_repository_s_derived_features_are_equal_to_the_last_digit(
     connection: duckdb.DuckDBPyConnection, bundle: Any
 ) -> None:

@@ -4,6 +4,7 @@ All rows of a tenant's model are in one partition, `org#model`; versions are eig
 and a row `run#<run>#<algorithm>` keeps a run from registering an algorithm twice.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -23,6 +24,8 @@ FIRST, LAST = "0" * DIGITS, "9" * DIGITS
 CHAMPION = keys.join("alias", "champion")
 # How many champions before this one a rollback can go back over.
 TRAIL = 20
+# Both are folders of the lake.
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,17 @@ class Alias:
     def previous(self) -> str | None:
         """Where a rollback goes."""
         return self.trail[-1] if self.trail else None
+
+
+def check_names(org: str, model: str) -> None:
+    """Refuses names that no tenant and no model has.
+
+    Raises:
+        PermanentError: one is none.
+    """
+    for what, name in (("tenant", org), ("model", model)):
+        if not _NAME.fullmatch(name):
+            raise PermanentError(f"{name!r} is no name of a {what}")
 
 
 def partition(org: str, model: str) -> str:

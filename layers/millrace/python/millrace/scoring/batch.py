@@ -1,0 +1,145 @@
+"""The models' part in a batch of transactions: which online rows they need, and what they say once these are read."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from millrace.scoring.answer import WITHOUT_MODEL, Said
+from millrace.scoring.champion import Champion, Question
+from millrace.scoring.champions import Champions
+from millrace.scoring.columns import Source, Values
+from millrace.scoring.errors import ModelUnavailableError, ScoringError
+
+Item = Mapping[str, Mapping[str, Any]]
+
+
+class Asked(NamedTuple):
+    """A transaction of a batch.
+
+    Attributes:
+        org: its tenant; no other tenant's model or row is looked at.
+        request: its payload.
+        moment_us: when it happened, in microseconds since 1970.
+    """
+
+    org: str
+    request: Values
+    moment_us: int
+
+
+class Batch:
+    """A batch of transactions, asked about in two steps, so that the rows can be read with whatever else is read."""
+
+    def __init__(self, champions: Champions, asked: Sequence[Asked], seconds: float) -> None:
+        """Finds the champions.
+
+        Args:
+            champions: of all tenants.
+            asked: the batch.
+            seconds: to wait for champions that have to be loaded, in all.
+        """
+        end = time.monotonic() + seconds
+        self._said: list[Said] = [None] * len(asked)
+        # Tenant by tenant: the champion, and the places, questions and row keys of its transactions.
+        self._served: list[tuple[Champion, list[tuple[int, Asked, list[str | None]]]]] = []
+        self.unavailable: list[str] = []
+        places: dict[str, list[int]] = {}
+        for place, one in enumerate(asked):
+            places.setdefault(one.org, []).append(place)
+        for org, of_org in places.items():
+            try:
+                champion = champions.of(org, end - time.monotonic())
+            except ModelUnavailableError as error:
+                self.unavailable.append(str(error))
+                self._without(of_org)
+                continue
+            if champion is None:
+                continue
+            if champion.known_until < time.time():
+                self.unavailable.append(f"what is known online for {champion.version} of {org} has expired")
+                self._without(of_org)
+                continue
+            keys = champion.columns.keys
+            self._served.append((champion, [(at, asked[at], keys(asked[at].request)) for at in of_org]))
+
+    def _without(self, places: Sequence[int]) -> None:
+        for place in places:
+            self._said[place] = WITHOUT_MODEL
+
+    def keys(self) -> list[str]:
+        """The keys of the online rows that are needed, each once."""
+        found: dict[str | None, None] = {}
+        for _, cases in self._served:
+            for _, _, keys in cases:
+                found.update(dict.fromkeys(keys))
+        found.pop(None, None)
+        return [key for key in found if key is not None]
+
+    def answers(self, items: Mapping[str, Item] | None) -> list[Said]:
+        """What the models say of each transaction, one run a champion.
+
+        Args:
+            items: the rows of `keys`, by key; one that is not there is of an entity that nobody has seen. None if they
+                could not be had.
+        """
+        for champion, cases in self._served:
+            places = [place for place, _, _ in cases]
+            if items is None:
+                self._without(places)
+                continue
+            reader = _Reader(champion.columns.sources, items)
+            questions = [
+                None
+                if (values := reader.values(keys)) is None
+                else Question(values, one.request, one.moment_us)
+                for _, one, keys in cases
+            ]
+            try:
+                answers = champion.answers(questions)
+            except ScoringError as error:
+                self.unavailable.append(str(error))
+                self._without(places)
+                continue
+            for place, answer in zip(places, answers, strict=True):
+                self._said[place] = WITHOUT_MODEL if answer is None else answer
+        return self._said
+
+
+class _Reader:
+    """Online rows as values, each read once however many transactions share it."""
+
+    def __init__(self, sources: Sequence[Source], items: Mapping[str, Item]) -> None:
+        self._sources, self._items = sources, items
+        self._names = [source.view.name for source in sources]
+        self._read: dict[str, Values | None] = {}
+        self._now = time.time()
+
+    def values(self, keys: Sequence[str | None]) -> dict[str, Values] | None:
+        """The values of each source, by view; None if a row is there and may not be used."""
+        found: dict[str, Values] = {}
+        read = self._read
+        for name, source, key in zip(self._names, self._sources, keys, strict=True):
+            if key is None:
+                found[name] = source.defaults
+                continue
+            values = read[key] if key in read else self._parse(source, key)
+            if values is None:
+                return None
+            found[name] = values
+        return found
+
+    def _parse(self, source: Source, key: str) -> Values | None:
+        item = self._items.get(key)
+        values: Values | None = source.defaults
+        if item is not None and "values" in item and not self._is_over(item):
+            values = (
+                orjson.loads(item["values"]["S"]) if item["version"]["S"] == source.view.version else None
+            )
+        self._read[key] = values
+        return values
+
+    def _is_over(self, item: Item) -> bool:
+        # DynamoDB deletes what is over some time later.
+        return "expiresAt" in item and int(item["expiresAt"]["N"]) <= self._now

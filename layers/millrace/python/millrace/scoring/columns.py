@@ -1,0 +1,151 @@
+"""From a transaction and the online rows of its user and merchant to the row of numbers that a model is given. Pure."""
+
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from millrace.contracts import pointers
+from millrace.core import keys
+from millrace.features.evaluate import compile_view
+from millrace.features.registry import FeatureError, Views
+from millrace.features.view import FeatureView
+from millrace.registry.artifact import ModelCard
+from millrace.scoring.errors import ScoringError
+
+Values = Mapping[str, Any]
+"""Feature → value, of one view and entity."""
+
+
+class Source(NamedTuple):
+    """A view whose online rows a model reads.
+
+    Attributes:
+        view: of an entity.
+        prefix: of the rows' keys; the entity's key, escaped, follows.
+        defaults: what stands for an entity that nobody has seen.
+    """
+
+    view: FeatureView
+    prefix: str
+    defaults: Values
+
+
+class Columns:
+    """The columns of one model, made once when it is loaded; `pack` runs for every transaction."""
+
+    def __init__(self, card: ModelCard, views: Views) -> None:
+        """Finds what a model reads.
+
+        Raises:
+            ScoringError: the views here are not those that it was trained on.
+        """
+        self.width = len(card.features)
+        try:
+            references = views.references(card.features)
+            read = {name: views.view(name) for name in card.views}
+        except FeatureError as error:
+            raise ScoringError(f"the model reads what the views do not have: {error}") from error
+        for name, pin in card.views.items():
+            view = read[name]
+            if view.digest != pin.digest:
+                raise ScoringError(
+                    f"the model was trained on {name} {pin.version}, and here it is {view.version}"
+                    + (" of another definition" if view.version == pin.version else "")
+                )
+        self.sources = tuple(
+            Source(view, f"{keys.join(card.org, view.name)}{keys.SEPARATOR}", _defaults(view))
+            for view in read.values()
+            if view.entity
+        )
+        fields = dict.fromkeys(source.view.key for source in self.sources)
+        self._fields = tuple(
+            (field, tuple((at, one.prefix) for at, one in enumerate(self.sources) if one.view.key == field))
+            for field in fields
+        )
+        known = {source.view.name for source in self.sources}
+        if lacking := {one.view for one in views.aggregates(references)} - known:
+            raise ScoringError(f"the model's card pins no {', '.join(sorted(lacking))}")
+        # The names in the order in which `_parts` makes them, and from there to the order of the card.
+        self._parts: list[Callable[[Mapping[str, Values], Values, int], Sequence[Any]]] = []
+        made: list[str] = []
+        for name in dict.fromkeys(one.view for one in references):
+            view = read[name]
+            if view.entity:
+                wanted = [one.feature for one in references if one.view == name]
+                self._parts.append(_direct(name, wanted))
+            else:
+                wanted = list(view.features)
+                self._parts.append(compile_view(view))
+            made += [f"{name}:{feature}" for feature in wanted]
+        places = [made.index(feature) for feature in card.features]
+        self._order = None if places == list(range(len(made))) else _at(places)
+        self._pack_into = struct.Struct(f"<{self.width}f").pack_into
+        self.row_bytes = 4 * self.width
+
+    def keys(self, request: Values) -> list[str | None]:
+        """The keys of a transaction's rows, one a source; None where the transaction does not say whose."""
+        found: list[str | None] = [None] * len(self.sources)
+        for field, places in self._fields:
+            text = pointers.as_text(request.get(field))
+            if text is not None:
+                text = keys.escape(text)
+                for place, prefix in places:
+                    found[place] = prefix + text
+        return found
+
+    def pack(
+        self, buffer: bytearray, offset: int, values: Mapping[str, Values], request: Values, moment_us: int
+    ) -> bool:
+        """Writes a row of float32, little endian.
+
+        Args:
+            buffer: takes `row_bytes` from `offset` on.
+            offset: in bytes.
+            values: of each source's row, by view.
+            request: the transaction's payload.
+            moment_us: when it happened, in microseconds since 1970.
+
+        Returns:
+            False where a feature has no value, or one that no float32 holds: such a row is never shown to a model.
+        """
+        parts = self._parts
+        try:
+            row = parts[0](values, request, moment_us)
+            if len(parts) > 1:
+                row = [*row]
+                for part in parts[1:]:
+                    row += part(values, request, moment_us)
+            if self._order is not None:
+                row = self._order(row)
+            if not isfinite(sum(row)):
+                return False
+            self._pack_into(buffer, offset, *row)
+        except (KeyError, TypeError, OverflowError, struct.error):
+            return False
+        return True
+
+
+def _direct(view: str, features: list[str]) -> Callable[[Mapping[str, Values], Values, int], Sequence[Any]]:
+    if len(features) == 1:
+        (only,) = features
+        return lambda values, _request, _moment: (values[view][only],)
+    get = itemgetter(*features)
+
+    def row(values: Mapping[str, Values], _request: Values, _moment: int) -> Sequence[Any]:
+        found: Sequence[Any] = get(values[view])
+        return found
+
+    return row
+
+
+def _at(places: list[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    if len(places) == 1:
+        (only,) = places
+        return lambda row: (row[only],)
+    return itemgetter(*places)
+
+
+def _defaults(view: FeatureView) -> Values:
+    return {feature.name: feature.default for group in view.groups for feature in group.features}

@@ -31,7 +31,7 @@ LOGS = ROOT / ".local" / "log"
 FILES = {"run": ("requirements.txt",), "dev": ("requirements-dev.txt",)}
 HASHED = {
     "run": ("requirements.txt", "pyproject.toml"),
-    "dev": ("requirements.txt", "requirements-dev.txt", "training/requirements.txt", "pyproject.toml"),
+    "dev": ("requirements.txt", "requirements-dev.txt", "pyproject.toml"),
 }
 
 

@@ -29,6 +29,9 @@ SCHEMAS = ROOT / "schemas"
 WAREHOUSE = ROOT / "warehouse"
 BUILD = ROOT / "build" / "layers"
 THIRD_PARTY = ("runtime", "lake", "registry", "duckdb", "iceberg", "onnx")
+# Of the laptop only: on AWS the training container installs the same requirements. One function there has it beside
+# runtime, lake and onnx, which together are more than Lambda takes.
+LOCAL_ONLY = ("training",)
 # Which of them one function attaches, beside our own. DuckDB and pyiceberg (with Arrow) do not fit into one.
 SETS = (
     ("runtime", "lake"),
@@ -63,6 +66,8 @@ WITHOUT = {
     "registry": _PYDANTIC,
     # Of onnxruntime's requirements only numpy is imported to score; the rest is for its tools.
     "onnx": ("google", "flatbuffers", "packaging"),
+    # The other layers of its function have these.
+    "training": ("numpy", "numpy.libs", "onnxruntime", "pyarrow", "pyarrow.libs", "orjson", *_PYDANTIC[-1:]),
     "iceberg": (
         *_PYDANTIC,
         *("zstandard", "pygments", "markdown_it", "mdurl"),
@@ -126,6 +131,11 @@ def assemble_bundle(schemas: Path, folder: Path, warehouse: Path = WAREHOUSE) ->
     compile_features(schemas, folder)
 
 
+def third_party(environment: str) -> tuple[str, ...]:
+    """The names of an environment's third-party layers."""
+    return (*THIRD_PARTY, *LOCAL_ONLY) if environment == "local" else THIRD_PARTY
+
+
 def third_party_layer(name: str, environment: str, *, build: Path = BUILD) -> Layer:
     """The built layer, or a placeholder that holds the requirements only, so that synth needs no network."""
     revision = _requirements_revision(name, environment)
@@ -156,7 +166,9 @@ def install(name: str, environment: str, *, build: Path = BUILD) -> Layer:
             command += ["--implementation", "cp", "--python-version", LAMBDA_PYTHON]
             command += [part for platform in LAMBDA_PLATFORMS for part in ("--platform", platform)]
         if subprocess.run(command, check=False).returncode != 0:
-            raise BuildError(f"pip could not install layers/{name}/requirements.txt; its reason stands above")
+            raise BuildError(
+                f"pip could not install {_requirements(name).relative_to(ROOT)}; its reason stands above"
+            )
         trim(fresh / "python", WITHOUT.get(name, ()))
         _stamp(target).unlink(missing_ok=True)
         _replace(fresh, target)
@@ -210,7 +222,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--env", required=True, choices=("local", "dev", "staging", "prod"))
     environment = parser.parse_args(arguments).env
     try:
-        layers = [platform_layer(), *(install(name, environment) for name in THIRD_PARTY)]
+        layers = [platform_layer(), *(install(name, environment) for name in third_party(environment))]
         sizes = check_sizes(layers)
     except BuildError as error:
         sys.stderr.write(f"{error}\n")
@@ -226,7 +238,8 @@ def _target(environment: str) -> str:
 
 
 def _requirements(name: str) -> Path:
-    return ROOT / "layers" / name / "requirements.txt"
+    # What trains on the laptop is what trains in the container.
+    return ROOT / ("training" if name == "training" else f"layers/{name}") / "requirements.txt"
 
 
 def _stamp(target: Path) -> Path:

@@ -130,7 +130,7 @@ def test_what_another_layer_has_is_left_out(tmp_path: Path) -> None:
 
 
 def built(environment: str) -> list[build.Layer]:
-    made = [build.third_party_layer(name, environment) for name in build.THIRD_PARTY]
+    made = [build.third_party_layer(name, environment) for name in build.third_party(environment)]
     missing = [layer.name for layer in made if not layer.built]
     if missing:
         pytest.skip(f"not built here: {', '.join(missing)}; make layers ENV={environment}")
@@ -144,11 +144,18 @@ def test_what_is_built_here_fits(environment: str) -> None:
     assert set(sizes) == set(build.SETS)
 
 
+def test_what_trains_on_the_laptop_is_made_there_only() -> None:
+    assert "training" in build.third_party("local")
+    for environment in ("dev", "staging", "prod"):
+        assert "training" not in build.third_party(environment)
+
+
 @pytest.mark.parametrize("environment", ["local", "dev"])
 def test_no_two_layers_of_a_function_hold_one_package(environment: str) -> None:
     """In /opt/python the later would be laid over the earlier, file by file."""
     layers = {layer.name: layer for layer in built(environment)}
-    for names in build.SETS:
+    trains = [("runtime", "lake", "onnx", "training")] if environment == "local" else []
+    for names in [*build.SETS, *trains]:
         seen: dict[str, str] = {}
         for name in names:
             for path in (layers[name].path / "python").iterdir():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from millrace.models.algorithms import ALGORITHMS, GRADIENT_BOOSTING, LOGISTIC_REGRESSION, Algorithm
-from millrace.models.calibration import calibrate
+from millrace.models.calibration import calibrate, probabilities
 from millrace.models.dataset import DAY_US, Dataset, number
 from millrace.models.errors import TrainingError
 from millrace.models.periods import Period, Split
@@ -87,7 +87,7 @@ def test_calibration_keeps_the_order_and_makes_probabilities() -> None:
     labels = (drawn.uniform(size=4000) < truth).astype(np.int64)
     distorted = truth**3
     calibration = calibrate(labels, distorted)
-    scores = calibration(distorted)
+    scores = probabilities(calibration, distorted)
     assert (np.diff(scores[np.argsort(distorted)]) >= 0).all()
     assert np.mean((scores - labels) ** 2) < np.mean((distorted - labels) ** 2)
     # Scores that say the opposite are left as they are rather than turned round.

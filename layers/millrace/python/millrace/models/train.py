@@ -1,6 +1,6 @@
 """From rows to a model: settings by validation in the order of time, then the training days, then calibration."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,13 @@ from threadpoolctl import threadpool_limits
 
 from millrace.models import dataset
 from millrace.models.algorithms import Algorithm, Settings
-from millrace.models.calibration import Calibration, calibrate
+from millrace.models.calibration import calibrate, probabilities
 from millrace.models.dataset import Dataset, Floats, Numbers
 from millrace.models.errors import TrainingError
 from millrace.models.gates import Gate, gates
 from millrace.models.metrics import Metrics, best_threshold, measure
 from millrace.models.periods import Split, folds
+from millrace.registry.artifact import Calibration
 
 SEED = 7
 # Importances are measured on up to so many frauds and as many other rows.
@@ -47,11 +48,15 @@ class TrainedModel:
     validation: tuple[float, ...]
     importances: Mapping[str, float]
 
-    def scores(self, data: Dataset) -> Floats:
-        """Probabilities of fraud."""
+    def raw(self, data: Dataset) -> Floats:
+        """What the estimator says of rows, not yet calibrated."""
         if data.names != self.names:
             raise TrainingError("the columns are not those that the model was trained with")
-        return self.calibration(raw_scores(self.estimator, data))
+        return raw_scores(self.estimator, data)
+
+    def scores(self, data: Dataset) -> Floats:
+        """Probabilities of fraud."""
+        return probabilities(self.calibration, self.raw(data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,7 @@ def _train(data: Dataset, split: Split, algorithm: Algorithm, *, seed: int, jobs
     pairs = _folds(seen, split)
     settings, validation, labels, scores = _choose(pairs, algorithm, seed=seed, jobs=jobs)
     calibration = calibrate(labels, scores)
-    estimator = algorithm.estimator(settings, seed=seed, jobs=jobs).fit(rows.values, rows.labels)
+    estimator = _fitted(algorithm, settings, rows, seed=seed, jobs=jobs)
     found = raw_scores(estimator, rows)
     if np.ptp(found) == 0:
         raise TrainingError(f"{algorithm.name} gives every row the score {found[0]:.3g}")
@@ -115,25 +120,41 @@ def _train(data: Dataset, split: Split, algorithm: Algorithm, *, seed: int, jobs
         names=data.names,
         estimator=estimator,
         calibration=calibration,
-        threshold=best_threshold(labels, calibration(scores)),
+        threshold=best_threshold(labels, probabilities(calibration, scores)),
         validation=validation,
         importances=_importances(estimator, _unseen(seen, rows, split), seed=seed),
     )
 
 
-def evaluate(model: TrainedModel, data: Dataset, split: Split) -> Evaluation:
+def evaluate(
+    model: TrainedModel, data: Dataset, split: Split, *, raw: Callable[[Dataset], Floats] | None = None
+) -> Evaluation:
     """Judges a model on the test days, customers who are known to be compromised left out.
+
+    Args:
+        model: its calibration and threshold.
+        data: rows of the test days; of those before them, who is known to be compromised.
+        split: the days.
+        raw: what says the scores before calibration, as the exported model does; without it the estimator.
 
     Raises:
         TrainingError: the test days cannot be judged by, or the model says the same of all their rows.
     """
     rows = dataset.judged_on(data, split)
     dataset.check(rows, f"test days {split.test}")
-    scores = model.scores(rows)
+    scores = probabilities(model.calibration, (raw or model.raw)(rows))
     if np.ptp(scores) == 0:
         raise TrainingError(f"{model.algorithm} gives every row of the test the score {scores[0]:.3g}")
     metrics = measure(rows, scores, model.threshold)
     return Evaluation(metrics, gates(metrics))
+
+
+def _fitted(algorithm: Algorithm, settings: Settings, rows: Dataset, *, seed: int, jobs: int) -> Any:
+    estimator = algorithm.estimator(settings, seed=seed, jobs=jobs).fit(rows.values, rows.labels)
+    if "n_jobs" in estimator.get_params(deep=False):
+        # Threads would add up the trees' answers in any order, and the last digits would differ from run to run.
+        estimator.set_params(n_jobs=1)
+    return estimator
 
 
 def _folds(seen: Dataset, split: Split) -> list[tuple[Dataset, Dataset]]:
@@ -162,7 +183,7 @@ def _choose(
     for settings in algorithm.candidates:
         precisions, labels, scores = [], [], []
         for fitted, judged in pairs:
-            estimator = algorithm.estimator(settings, seed=seed, jobs=jobs).fit(fitted.values, fitted.labels)
+            estimator = _fitted(algorithm, settings, fitted, seed=seed, jobs=jobs)
             found = raw_scores(estimator, judged)
             precisions.append(float(average_precision_score(judged.labels, found)))
             labels.append(judged.labels)

@@ -1,0 +1,207 @@
+"""One tenant's hours of a day: read from every store, compared, and what is missing put where it belongs.
+
+The order of reading is what keeps a difference from being only a matter of time: the pointers, the manifest and raw first,
+then what waits for silver, then silver, and Events last. What Events has by then and the others had not was received in
+the time to settle; what raw had, silver has by then or its day is waiting.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from millrace.contracts.registry import Registry
+from millrace.core import clock, keys
+from millrace.eventstore import pending, receipts
+from millrace.reconcile import tables
+from millrace.reconcile.compare import (
+    EVENTS,
+    MANIFEST,
+    POINTERS,
+    RAW,
+    SILVER,
+    Entry,
+    Ledger,
+    missing,
+    to_text,
+)
+from millrace.reconcile.judge import Status
+from millrace.reconcile.outcome import UNPLACED, Cell
+from millrace.reconcile.raw_objects import Held, RawObjects
+from millrace.reconcile.results import Results
+from millrace.reconcile.suspects import Day, Suspects
+from millrace.reconcile.window import HOURS, SETTLE, Window
+
+READERS = 8
+# Events that are looked at closer in one go; the next pass takes those behind them.
+MOST_SUSPECTS = 200_000
+MOST_DANGLING = 500
+# An event is accepted up to 15 minutes before it happens, and clocks differ: nothing of an hour was written earlier.
+AHEAD = timedelta(minutes=20)
+# A run takes in hourly what waits; what has waited so long is not taken in at all.
+LATE = timedelta(hours=6)
+_ID_BYTES = 16
+Cells = dict[tuple[str, int], Cell]
+
+
+class SilverIds(Protocol):
+    """What silver has of a tenant's day."""
+
+    def read(
+        self, org: str, day: str, *, fresh: bool = False
+    ) -> Iterator[tuple[str, list[tuple[int, bytes]]]]:
+        """Type, and hour and id of its events; `fresh`: as it is at this moment."""
+        ...
+
+
+class Check:
+    """Reads the stores and settles accounts."""
+
+    def __init__(
+        self,
+        dynamodb: Any,
+        registry: Registry,
+        raw: RawObjects,
+        silver: SilverIds,
+        results: Results,
+        suspects: Suspects,
+        *,
+        events_table: str,
+        user_events_table: str,
+        metadata_table: str,
+    ) -> None:
+        self._dynamodb, self._registry, self._raw, self._silver = dynamodb, registry, raw, silver
+        self._results, self._suspects = results, suspects
+        self._events, self._user_events, self._table = events_table, user_events_table, metadata_table
+
+    def run(self, org: str, window: Window, now: datetime) -> list[Cell]:
+        """Reconciles and keeps the result.
+
+        Raises:
+            MillraceError: a store did not answer. What was repaired until then is; the next pass finds the rest.
+        """
+        ledger = Ledger()
+        try:
+            cells = self._reconciled(ledger, org, window, now)
+        finally:
+            ledger.close()
+        found = sorted(cells.values(), key=lambda cell: (cell.hour, cell.event_type))
+        self._results.keep(org, window.day, found, now, whole=window.first == 0)
+        return found
+
+    def _reconciled(self, ledger: Ledger, org: str, window: Window, now: datetime) -> Cells:
+        settled = now - SETTLE
+        since = None if window.first == 0 else window.start - AHEAD
+        types = {one.event_type for one in self._registry.contracts if one.store == "table"}
+        self._read_index(ledger, POINTERS, self._user_events, types, org, window)
+        objects = self._read_manifest(ledger, org, window.day, since)
+        held = Held()
+        for source, event_type, events in self._raw.read(org, window.day, held, since=since, young=settled):
+            types.add(event_type)
+            ledger.add(source, event_type, _within(events, window))
+        waiting = self._waiting(org, window.day, now)
+        for event_type, events in self._silver.read(org, window.day):
+            ledger.add(SILVER, event_type, _within(events, window))
+        self._read_index(ledger, EVENTS, self._events, types, org, window)
+
+        dangling = self._dangling(org, window.day, objects, held)
+        lost: set[bytes] = set()
+        cells: Cells = {}
+        suspects: list[Entry] = []
+        wanted = {one for ids in dangling.values() for one in _cut(ids)}
+        for entry in ledger.entries():
+            if entry.id in wanted and not entry.mask & RAW:
+                lost.add(entry.id)
+            absent = missing(entry.mask)
+            if entry.event_type is None:
+                # Of some hours alone the rest of the manifest's day is unknown and no difference.
+                if window.whole and len(suspects) < MOST_SUSPECTS:
+                    suspects.append(entry)
+            elif not absent:
+                _cell(cells, entry.event_type, entry.hour).count(entry.mask)
+            elif absent == SILVER and waiting == "soon":
+                _cell(cells, entry.event_type, entry.hour).leave(entry.mask, absent, Status.EXPLAINED)
+            elif len(suspects) < MOST_SUSPECTS:
+                suspects.append(entry)
+            else:
+                _cell(cells, entry.event_type, entry.hour).leave(entry.mask, absent, Status.OPEN)
+        day = Day(org, window.day, settled, now, waiting, self._seen_now(org, window.day, suspects, waiting))
+        for entry, mask, verdict in self._suspects.settle(day, suspects):
+            _cell(cells, entry.event_type or UNPLACED, entry.hour).tell(to_text(entry.id), mask, verdict)
+        self._drop(org, window.day, dangling, lost, now)
+        return cells
+
+    def _read_index(
+        self, ledger: Ledger, source: int, table: str, types: set[str], org: str, window: Window
+    ) -> None:
+        def read(event_type: str) -> None:
+            for page in tables.of_type(self._dynamodb, table, org, event_type, window):
+                ledger.add(source, event_type, page)
+
+        with ThreadPoolExecutor(READERS, thread_name_prefix="index") as pool:
+            list(pool.map(read, sorted(types)))
+
+    def _read_manifest(
+        self, ledger: Ledger, org: str, day: str, since: datetime | None
+    ) -> dict[str, list[str]]:
+        """Notes the ids; gives the manifest's rows by the key of the object that they name."""
+        objects: dict[str, list[str]] = {}
+        for row in receipts.read(self._dynamodb, self._table, org, receipts.MANIFEST, day, since):
+            ledger.add_ids(MANIFEST, _cut(bytes(row["ids"]["B"])))
+            objects.setdefault(row["object"]["S"].split("/", 3)[3], []).append(row["entityId"]["S"])
+        return objects
+
+    def _dangling(self, org: str, day: str, objects: dict[str, list[str]], held: Held) -> dict[str, bytes]:
+        """Rows of the manifest whose object is not there or cannot be read, with the ids in them."""
+        gone = [key for key in objects if key not in held.keys or key in held.unreadable]
+        name = receipts.partition(org, receipts.MANIFEST, day)
+        wanted = [
+            {"entityTypeKey": {"S": name}, "entityId": {"S": row}}
+            for key in gone[:MOST_DANGLING]
+            for row in objects[key]
+        ]
+        found = tables.rows(self._dynamodb, self._table, wanted)
+        return {row["entityId"]["S"]: bytes(row["ids"]["B"]) for row in found}
+
+    def _waiting(self, org: str, day: str, now: datetime) -> str:
+        """Whether the next run of silver takes the day in: "" or "soon", "late" where it should have been long ago."""
+        key = {"entityTypeKey": {"S": pending.partition()}, "entityId": {"S": keys.join(org, day)}}
+        for row in tables.rows(self._dynamodb, self._table, [key]):
+            return "soon" if clock.parse(row["at"]["S"]) > now - LATE else "late"
+        return ""
+
+    def _seen_now(
+        self, org: str, day: str, suspects: Sequence[Entry], waiting: str
+    ) -> set[tuple[str | None, bytes]]:
+        """Those that only silver lacked and that are in it by now, or in another hour of the day."""
+        asked = {(one.event_type, one.id) for one in suspects if missing(one.mask) == SILVER}
+        if not asked or waiting:
+            return set()
+        found: set[tuple[str | None, bytes]] = set()
+        for event_type, events in self._silver.read(org, day, fresh=True):
+            found |= asked & {(event_type, identifier) for _, identifier in events}
+        return found
+
+    def _drop(self, org: str, day: str, dangling: dict[str, bytes], lost: set[bytes], now: datetime) -> None:
+        """Takes rows away that name an object which is not there, once all of their events are in others.
+
+        While such a row stands, no run can take the day in.
+        """
+        done = [row for row, ids in dangling.items() if not lost.intersection(_cut(ids))]
+        if done:
+            self._results.drop_manifest(receipts.partition(org, receipts.MANIFEST, day), done)
+            self._suspects.repairs.reopen(org, day, now)
+
+
+def _within(events: Sequence[tuple[int, bytes]], window: Window) -> Sequence[tuple[int, bytes]]:
+    if (window.first, window.last) == (0, HOURS):
+        return events
+    return [event for event in events if window.first <= event[0] < window.last]
+
+
+def _cut(ids: bytes) -> Iterator[bytes]:
+    return (ids[at : at + _ID_BYTES] for at in range(0, len(ids), _ID_BYTES))
+
+
+def _cell(cells: Cells, event_type: str, hour: int) -> Cell:
+    return cells.setdefault((event_type, hour), Cell(event_type, hour))

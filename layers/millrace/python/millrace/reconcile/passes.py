@@ -1,0 +1,62 @@
+"""A pass over tenants and days: those that were looked at longest ago first, as many as time suffices for."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from millrace.reconcile.outcome import Cell, Report
+from millrace.reconcile.results import Results
+from millrace.reconcile.window import Window
+
+Unit = tuple[str, Window]
+
+
+class Checking(Protocol):
+    """What a tenant's hours are looked at by."""
+
+    def run(self, org: str, window: Window, now: datetime) -> list[Cell]:
+        """Reconciles them."""
+        ...
+
+
+def units(orgs: Iterable[str], windows: Sequence[Window]) -> list[Unit]:
+    """Every window of every tenant."""
+    return [(org, window) for window in windows for org in sorted(set(orgs))]
+
+
+def oldest_first(wanted: Sequence[Unit], results: Results) -> list[Unit]:
+    """In the order in which they were looked at last, so that what one pass leaves the next begins with.
+
+    Raises:
+        MillraceError: the table did not answer.
+    """
+    known = results.checked((org, window.day) for org, window in wanted)
+    return sorted(wanted, key=lambda unit: known.get((unit[0], unit[1].day), ""))
+
+
+def run(
+    check: Checking,
+    wanted: Sequence[Unit],
+    now: datetime,
+    seconds_left: Callable[[], float],
+    needed_seconds: float,
+) -> Report:
+    """Reconciles one after the other.
+
+    Args:
+        check: what does it.
+        wanted: in the order in which they are to be done.
+        now: when the pass began.
+        seconds_left: how long there is still.
+        needed_seconds: what must be left for another one to be begun.
+
+    Raises:
+        MillraceError: a store did not answer.
+    """
+    report = Report()
+    for number, (org, window) in enumerate(wanted):
+        if seconds_left() < needed_seconds:
+            report.left = len(wanted) - number
+            break
+        report.add(org, window.day, check.run(org, window, now))
+    return report

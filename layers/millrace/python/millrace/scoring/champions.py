@@ -13,7 +13,7 @@ from typing import Protocol
 from millrace.core.errors import MillraceError
 from millrace.registry.rows import Alias
 from millrace.scoring.champion import Champion
-from millrace.scoring.errors import ModelUnavailableError
+from millrace.scoring.errors import ModelUnavailableError, ScoringError
 
 # The alias and the markers of what is known online are asked for once in so many seconds, and tenant.
 REFRESH_SECONDS = 60.0
@@ -130,15 +130,17 @@ class Champions:
         champion, failure = None, None
         if alias is not None:
             try:
-                champion = self._champion(alias, tenant.champion)
+                champion = self._champion(org, alias, tenant.champion)
             except Exception as error:  # noqa: BLE001  likewise
                 champion, failure = tenant.champion, f"version {alias.version} of {org}: {_said(error)}"
         with self._lock:
             tenant.champion, tenant.failure, tenant.asked = champion, failure, True
         self._end(tenant, failure)
 
-    def _champion(self, alias: Alias, serving: Champion | None) -> Champion:
+    def _champion(self, org: str, alias: Alias, serving: Champion | None) -> Champion:
         """The version in force: the one that serves already, or loaded. And until when it may use what is known online."""
+        if alias.org != org:
+            raise ScoringError(f"the alias is of {alias.org}")
         if serving is None or (serving.registered, serving.card_sha256) != (alias.version, alias.card_sha256):
             serving = self._registry.load(alias)
         try:

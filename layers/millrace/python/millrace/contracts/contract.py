@@ -8,7 +8,8 @@ VERSION = re.compile(r"([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?")
 
 CATEGORIES = ("user-events", "business-events", "system-events", "integration-events", "ml-events")
 STORES = ("table", "none")
-INDEXES = ("type", "user", "correlation", "session", "entity")
+# `type`, `user`, `correlation` and `entity` are indexes of Events; `session` and `userType` (by type) of UserEvents.
+INDEXES = ("type", "user", "correlation", "session", "entity", "userType")
 # What intake knows of a request and writes into metadata where a contract asks.
 FACTS = ("userAgent", "clientAddress")
 FACT_LENGTH = 512

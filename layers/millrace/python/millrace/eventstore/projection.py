@@ -1,7 +1,6 @@
 """UserEvents: for every event of a user, or of a session without a user, one pointer in order of time."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from typing import Any
 
 from millrace.contracts.contract import Contract
@@ -10,8 +9,6 @@ from millrace.core.batch import write_all
 from millrace.core.consumer import Delivery
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import Item, StoredEvent, from_item
-
-KEPT_DAYS = 365
 
 
 class Projection:
@@ -40,23 +37,26 @@ class Projection:
 
 
 def to_pointer(event: StoredEvent, contract: Contract) -> Item | None:
-    """The pointer of an event; None for one that belongs to no user and no session."""
+    """The pointer of an event; None for one that belongs to no user and no session.
+
+    It goes when the event's row goes: behind that it would point to nothing, and what is older is in the lake.
+    """
     envelope, org = event.envelope, event.org
     session = envelope.get("sessionId")
     owner = keys.by_owner(org, envelope.get("userId"), session)
     if owner is None:
         return None
-    newest = max(clock.parse(envelope["platform"]["receivedAt"]), event.happened_at)
     pointer: Item = {
         "userKey": {"S": owner},
         "sortKey": {"S": keys.sort(event.happened_at, event.event_id)},
-        "typeKey": {"S": keys.by_type(org, event.event_type)},
         "eventId": {"S": event.event_id},
         "eventType": {"S": event.event_type},
         "orgId": {"S": org},
         "projectedAt": {"S": clock.utc_text(clock.now())},
-        "expiresAt": {"N": str(clock.epoch(newest + timedelta(days=KEPT_DAYS + 1)))},
+        "expiresAt": {"N": str(event.expires_at)},
     }
+    if "userType" in contract.indexes:
+        pointer["typeKey"] = {"S": keys.by_type(org, event.event_type)}
     if session and "session" in contract.indexes:
         pointer["sessionKey"] = {"S": keys.by_session(org, session)}
     return pointer

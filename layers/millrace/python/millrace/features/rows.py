@@ -1,0 +1,203 @@
+"""Rows of the online store, as they are kept and as they are understood. No I/O.
+
+`org#<view>#<entity>` / `LATEST` holds what was counted of an entity at `asOf`; a row without `values` says that nothing is
+known any more. `org#views#<view>` / `LATEST` is the view's marker: until when all of its rows are complete. A row that did
+not change is not written again, so it holds until the marker's `asOf`; one that is older than the marker's `wholeAt`, when
+every row was written, is of nobody.
+"""
+
+import hashlib
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Literal
+
+import orjson
+
+from millrace.core import clock, keys
+from millrace.features.registry import FeatureError
+from millrace.features.view import FeatureView
+
+LATEST = "LATEST"
+MARKERS = "views"
+# A key of DynamoDB's has 2,048 bytes; what is longer goes under its hash.
+MOST_KEY_BYTES = 1_536
+_LONE = re.compile("[\ud800-\udfff]")
+Value = float | int | str | None
+Status = Literal["ok", "missing", "expired"]
+Item = Mapping[str, Any]
+Key = dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Until when a view is complete for a tenant.
+
+    Attributes:
+        as_of: UTC text; None before the first time.
+        whole_at: `as_of` of when every row was written; rows that are older are of nobody.
+        version: of the view that its rows are of.
+        digest: of that view's definition.
+        snapshot: the object of the lake that holds the rows as they were at `as_of`.
+        run: who is writing now; None if nobody is.
+        started_at: since when; what is still here when nobody writes is a run that died.
+    """
+
+    as_of: str | None
+    whole_at: str | None
+    version: str | None
+    digest: str | None
+    snapshot: str | None
+    run: str | None
+    started_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineRow:
+    """What is known of an entity: every feature of its view, those that nobody knows as their defaults.
+
+    `as_of` is the moment (UTC text) that the values are of; None where there is none.
+    """
+
+    values: Mapping[str, Value]
+    status: Status
+    as_of: str | None
+
+
+def entity_text(value: object) -> str | None:
+    """An entity's key as text: `42` for 42 and 42.0, a text as it is; None is nobody.
+
+    Raises:
+        FeatureError: it is neither a number nor a text.
+    """
+    match value:
+        case None:
+            return None
+        case str() if not _LONE.search(value):
+            return value
+        case bool():
+            pass
+        case int():
+            return str(value)
+        case float() | Decimal() if math.isfinite(value):
+            return str(int(value)) if value == int(value) else str(value)
+    raise FeatureError(f"{value!r:.100} is no key of an entity: a key is a text or a number")
+
+
+def row_key(org: str, view: str, entity: str) -> Key:
+    """The key of an entity's row, as the low-level client takes it."""
+    name = keys.join(org, view, entity)
+    if len(name.encode()) > MOST_KEY_BYTES:
+        hashed = hashlib.sha256(entity.encode()).hexdigest()
+        # No text of a client's holds a `#` in a key.
+        name = f"{keys.join(org, view)}{keys.SEPARATOR}{keys.SEPARATOR}{hashed}"
+    return {"featureKey": {"S": name}, "sortKey": {"S": LATEST}}
+
+
+def marker_key(org: str, view: str) -> Key:
+    """The key of a view's marker."""
+    return {"featureKey": {"S": keys.join(org, MARKERS, view)}, "sortKey": {"S": LATEST}}
+
+
+def row_keys(org: str, views: Iterable[FeatureView], entity: Mapping[str, object]) -> list[Key | None]:
+    """The key of the entity's row in each of these views, in order; None where the entity is nobody.
+
+    Args:
+        org: the tenant.
+        views: views of entities.
+        entity: what each view's `key` is, such as `{"user_id": 42, "merchant": "Nile"}`.
+
+    Raises:
+        FeatureError: a key is not among them, or is none.
+    """
+    found: list[Key | None] = []
+    for view in views:
+        if view.key not in entity:
+            raise FeatureError(f"{view.name} is of a {view.entity}, and there is no {view.key}")
+        text = entity_text(entity[view.key])
+        found.append(None if text is None else row_key(org, view.name, text))
+    return found
+
+
+def defaults(view: FeatureView) -> dict[str, Value]:
+    """What stands for an entity that nobody has seen."""
+    return {feature.name: feature.default for group in view.groups for feature in group.features}
+
+
+def since(view: FeatureView) -> tuple[str, ...]:
+    """The features that grow with time alone: seconds since something happened."""
+    return tuple(one.name for group in view.groups for one in group.features if one.aggregate == "since")
+
+
+def item(
+    org: str, view: FeatureView, entity: str, values: Mapping[str, Value] | None, as_of: str, kept: timedelta
+) -> dict[str, Any]:
+    """A row as the low-level client takes it; without values it says that nothing is known any more."""
+    expires = clock.epoch(clock.parse(as_of) + kept)
+    made: dict[str, Any] = {
+        **row_key(org, view.name, entity),
+        "version": {"S": view.version},
+        "asOf": {"S": as_of},
+        "expiresAt": {"N": str(expires)},
+    }
+    if values is not None:
+        made["values"] = {"S": orjson.dumps(values).decode()}
+    return made
+
+
+def parse_marker(found: Item | None) -> Marker | None:
+    """A marker from the table's row; None where there is none."""
+    if found is None:
+        return None
+    names = ("asOf", "wholeAt", "version", "digest", "snapshot", "run", "startedAt")
+    return Marker(*(found.get(name, {}).get("S") for name in names))
+
+
+def parse_row(found: Item | None, view: FeatureView, marker: Marker | None, now: datetime) -> OnlineRow:
+    """What the table's row says of an entity.
+
+    Args:
+        found: the row; None where there is none.
+        view: a view of an entity, as this code knows it.
+        marker: the view's, which may be a minute old.
+        now: the present, which decides what is expired.
+    """
+    values = defaults(view)
+    complete = marker.as_of if marker is not None else None
+    if marker is not None and complete is not None and marker.digest != view.digest:
+        return OnlineRow(values, "expired", complete)
+    written = found["asOf"]["S"] if found is not None else None
+    whole = marker.whole_at if marker is not None else None
+    if written is not None and whole is not None and written < whole:
+        found = None
+    # Text order is time order. A row may be newer than the marker: its view is being written.
+    as_of = max((one for one in (complete, written) if one is not None), default=None)
+    if as_of is None:
+        return OnlineRow(values, "missing", None)
+    late = now - clock.parse(as_of) > timedelta(microseconds=view.ttl_us)
+    if found is None or "values" not in found:
+        return OnlineRow(values, "expired" if late else "missing", as_of)
+    if found["version"]["S"] != view.version:
+        return OnlineRow(values, "expired", as_of)
+    held: dict[str, Value] = orjson.loads(found["values"]["S"])
+    values.update((name, held[name]) for name in values if name in held)
+    if written != as_of:
+        for name in since(view):
+            values[name] = _later(values[name], str(written), as_of)
+    return OnlineRow(values, "expired" if late else "ok", as_of)
+
+
+def microseconds(moment: datetime) -> int:
+    """A moment in whole microseconds since 1970."""
+    return (moment - datetime.fromtimestamp(0, moment.tzinfo)) // timedelta(microseconds=1)
+
+
+def _later(seconds: Value, written: str, as_of: str) -> Value:
+    """Seconds since something happened, at a later moment than they were counted at: to the microsecond."""
+    if not isinstance(seconds, (int, float)):
+        return seconds
+    before, after = (microseconds(clock.parse(text)) for text in (written, as_of))
+    return (after - before + round(seconds * 1e6)) / 1e6

@@ -13,6 +13,7 @@ KINDS = ("unit", "contract", "integration", "infrastructure", "e2e")
 # The Node of this environment, before any that the machine has: the CDK library starts it when it is imported.
 os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
 WITHOUT_SOCKETS = {"unit", "contract"}
+E2E_SECONDS = 900
 
 
 def _kind(item: pytest.Item) -> str:
@@ -34,6 +35,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(getattr(pytest.mark, kind))
         if kind in WITHOUT_SOCKETS:
             item.add_marker(pytest.mark.disable_socket)
+        # The first one waits for the deploy, the last for the end of the platform.
+        if kind == "e2e" and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(E2E_SECONDS))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,1 +1,1 @@
-"""Models: trained on what was known, judged on what came later. Needs training/requirements.txt; no function imports it."""
+"""Models: trained on what was known, judged on what came later. Needs training/requirements.txt, but for `fraud`, `order`, `periods`."""

@@ -48,8 +48,9 @@ LOGISTIC_REGRESSION = Algorithm(
         {"C": 0.01, "class_weight": "balanced"},
     ),
 )
-# Each tree sees three rows in ten: as good as all of them on this kind of data, and three times as fast.
-_FOREST = {"n_estimators": 150, "max_samples": 0.3, "max_features": "sqrt"}
+# Each tree sees three rows in ten, and sixty of depth 12 rank as well as hundreds that grow on: in a fraction of the time, and
+# as a graph that loads quickly where it is served.
+_FOREST = {"n_estimators": 60, "max_samples": 0.3, "max_features": "sqrt", "max_depth": 12}
 RANDOM_FOREST = Algorithm(
     "random_forest",
     (
@@ -57,13 +58,18 @@ RANDOM_FOREST = Algorithm(
         {**_FOREST, "min_samples_leaf": 4, "class_weight": {0: 1, 1: 5}},
     ),
 )
-_BOOSTING = {"learning_rate": 0.05, "max_leaf_nodes": 8, "l2_regularization": 5.0, "min_samples_leaf": 20}
+_BOOSTING = {
+    "learning_rate": 0.05,
+    "max_leaf_nodes": 8,
+    "l2_regularization": 5.0,
+    "min_samples_leaf": 20,
+    "max_iter": 100,
+}
 GRADIENT_BOOSTING = Algorithm(
     "gradient_boosting",
     (
-        {**_BOOSTING, "max_iter": 100, "class_weight": None},
-        {**_BOOSTING, "max_iter": 200, "class_weight": None},
-        {**_BOOSTING, "max_iter": 100, "class_weight": {0: 1, 1: 5}},
+        {**_BOOSTING, "class_weight": None},
+        {**_BOOSTING, "class_weight": {0: 1, 1: 5}},
     ),
 )
 ALGORITHMS = (LOGISTIC_REGRESSION, RANDOM_FOREST, GRADIENT_BOOSTING)

@@ -164,14 +164,14 @@ def test_the_feature_store_adds_and_reads_the_same(dynamodb: Any, monkeypatch: p
     # moto reads an expression by recursion, and does not get through 200 clauses.
     monkeypatch.setattr("millrace.fraud.store.ATTRIBUTES_PER_UPDATE", 20)
     store = FeatureStore(dynamodb, "FeatureStore")
-    assert store.read([USER]) == {USER: UserSets()}
+    assert store.read([USER]).sets == {USER: UserSets()}
     added = {f"m{minute}": [b"%d" % minute] for minute in range(50)}
     after = store.add(USER, {**added, "devices": [b"d"], "d7": [b"x", b"y"]}, ["m1000"], NOW)
     assert len(after.minutes) == 50
     assert after.days == {7: frozenset({b"x", b"y"})}
     assert after.seen == {"devices": frozenset({b"d"})}
     assert store.add(USER, {"m0": [b"0"]}, ["m1", "m2"], NOW).minutes.keys() == after.minutes.keys() - {1, 2}
-    assert store.add(USER, {}, [], NOW) == store.read([USER])[USER]
+    assert store.add(USER, {}, [], NOW) == store.read([USER]).sets[USER]
     others = [("org_acme", str(number)) for number in range(2 * KEYS_PER_CALL)]
-    found = store.read([*others, USER, ("org_globex", "596")])
+    found = store.read([*others, USER, ("org_globex", "596")]).sets
     assert {user for user, held in found.items() if held.minutes} == {USER}

@@ -1,13 +1,14 @@
 """The log's transactions, decided: grouped by user, counted, judged, and each decision appended as an event.
 
 Each stage has a budget. A user's sets that cannot be had within theirs are decided without, the record says so
-(`fallback`), and the batch is then asked for again: that decision stands, and the sets are made whole.
+(`fallback`), and the batch is then asked for again: that decision stands, and the sets are made whole. A champion that
+cannot be had is done without too, and nothing is asked for again: its score stands beside the decision, not in it.
 """
 
 import gc
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,11 +22,14 @@ from millrace.eventstore.row import StoredEvent, from_item
 from millrace.fraud.assess import assess
 from millrace.fraud.decision import CONSUMER, EVENT_TYPE, SOURCE_TYPE, moment_of, user_of
 from millrace.fraud.rulebook import Rulebook
-from millrace.fraud.store import FeatureStore, User
+from millrace.fraud.store import FeatureStore, Item, Read, User
 from millrace.fraud.user import Transaction, UserSets, additions, stale
 from millrace.fraud.velocity import epoch_ms
 from millrace.intake.crew import Crew
 from millrace.intake.derived_append import Derived, DerivedAppender
+from millrace.scoring.answer import Said
+from millrace.scoring.batch import US_PER_MS, Asked, Batch
+from millrace.scoring.champions import Champions
 
 IN_FLIGHT = 16
 # Rules are arithmetic: a batch that needs longer says that its machine is too small.
@@ -59,10 +63,25 @@ class Scorer:
         codec: Codec,
         *,
         features_budget_ms: int,
+        champions: Champions | None = None,
+        model_budget_ms: int = 0,
         now: Callable[[], datetime] = clock.now,
     ) -> None:
+        """Joins what it decides with.
+
+        Args:
+            store: of the users' sets and the online features.
+            appender: takes the decisions.
+            rulebook: the rules of every tenant.
+            codec: reads the stored events.
+            features_budget_ms: for reading and counting, per batch.
+            champions: of every tenant; without them no model is asked.
+            model_budget_ms: to wait for champions that have to be loaded, per batch.
+            now: the clock.
+        """
         self._store, self._appender, self._rulebook, self._codec = store, appender, rulebook, codec
         self._budget_ms, self._now = features_budget_ms, now
+        self._champions, self._model_budget_ms = champions, model_budget_ms
         self._crew = Crew(IN_FLIGHT, "features")
 
     def score(self, deliveries: Sequence[Delivery]) -> None:
@@ -82,20 +101,36 @@ class Scorer:
         users: dict[User, list[_Case]] = {}
         for case in cases:
             users.setdefault(case.user, []).append(case)
+        begun = time.monotonic()
+        models = self._models(cases)
         started = time.monotonic()
-        sets, failure = self._features(users)
+        sets, rows, failure = self._features(users, models.keys())
         counted = time.monotonic()
-        records = [self._decide(case, sets.get(case.user)) for case in cases]
+        said = models.answers(rows)
+        scored = time.monotonic()
+        records = [
+            self._decide(case, sets.get(case.user), model) for case, model in zip(cases, said, strict=True)
+        ]
         stages = {
             "features": {"ms": _ms(counted - started), "budgetMs": self._budget_ms},
-            "decide": {"ms": _ms(time.monotonic() - counted), "budgetMs": DECIDE_BUDGET_MS},
+            "decide": {"ms": _ms(time.monotonic() - scored), "budgetMs": DECIDE_BUDGET_MS},
         }
+        if models.asked:
+            spent = started - begun + scored - counted
+            stages["model"] = {"ms": _ms(spent), "budgetMs": self._model_budget_ms}
         at = self._now()
         text = clock.utc_text(at)
         pairs = zip(cases, records, strict=True)
         self._appender.append([_derived(case, record, at, text, stages) for case, record in pairs], at)
         if failure is not None:
             raise failure
+
+    def _models(self, cases: Sequence[_Case]) -> Batch:
+        asked = [
+            Asked(case.event.org, case.transaction.payload, epoch_ms(case.happened_at) * US_PER_MS)
+            for case in cases
+        ]
+        return Batch(self._champions, asked, self._model_budget_ms / 1000)
 
     def _cases(self, deliveries: Sequence[Delivery]) -> list[_Case]:
         found: dict[tuple[str, str], _Case] = {}
@@ -110,14 +145,17 @@ class Scorer:
             found[(org, event_id.lower())] = _Case(event, happened_at, user, transaction)
         return list(found.values())
 
-    def _features(self, users: dict[User, list[_Case]]) -> tuple[dict[User, _Sets], RetryableError | None]:
-        """The sets of the users that could be had within the budget, and why not all, if not all."""
+    def _features(
+        self, users: dict[User, list[_Case]], keys: Sequence[str]
+    ) -> tuple[dict[User, _Sets], Mapping[str, Item] | None, RetryableError | None]:
+        """The sets of the users that could be had within the budget, the online rows, and why not all, if not all."""
         end = time.monotonic() + self._budget_ms / 1000
-        before: dict[User, UserSets] = {}
+        read: list[Read] = []
         try:
-            self._within(end, lambda: before.update(self._store.read(users)), 1)
+            self._within(end, lambda: read.append(self._store.read(users, keys)), 1)
         except RetryableError as error:
-            return {}, error
+            return {}, None, error
+        before, rows = read[0]
         left = deque(users.items())
         sets: dict[User, _Sets] = {}
         failures: list[RetryableError] = []
@@ -143,7 +181,7 @@ class Scorer:
         found = dict(sets)
         if len(found) < len(users) and not failures:
             failures.append(_spent())
-        return found, failures[0] if failures else None
+        return found, rows, failures[0] if failures else None
 
     def _within(self, end: float, work: Callable[[], object], hands: int) -> None:
         try:
@@ -160,7 +198,7 @@ class Scorer:
             return before
         return self._store.add(user, added, dropped, now)
 
-    def _decide(self, case: _Case, sets: _Sets | None) -> dict[str, Any]:
+    def _decide(self, case: _Case, sets: _Sets | None, model: Said) -> dict[str, Any]:
         # Only its record is kept: a batch holds thousands of objects, and the collector looks at each.
         return assess(
             case.transaction,
@@ -169,6 +207,7 @@ class Scorer:
             self._rulebook.of(case.user[0]),
             event_id=case.event.event_id,
             happened_at=case.happened_at,
+            model=model,
         ).record()
 
 

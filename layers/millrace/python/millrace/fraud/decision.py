@@ -11,6 +11,7 @@ import orjson
 from millrace.contracts import pointers
 from millrace.fraud.rules import Facts, RuleSet, Verdict, facts_of
 from millrace.fraud.velocity import HASH_BYTES
+from millrace.scoring.answer import WITHOUT_MODEL, Answer, Said
 
 # Who derives; part of a decision's id.
 CONSUMER = "fraud"
@@ -32,6 +33,7 @@ class Inputs:
         counted: the id hashes in the velocity window, its own last; None if they could not be had.
         profile: the profile's features; empty if they could not be had.
         happened_at: the event's own moment, to be compared with the payload's.
+        model: what the champion says of it; no score or class depends on that.
     """
 
     payload: Mapping[str, Any]
@@ -39,6 +41,7 @@ class Inputs:
     counted: Sequence[bytes] | None
     profile: Mapping[str, Any]
     happened_at: datetime | None = None
+    model: Said = None
 
 
 @dataclass(slots=True)
@@ -53,7 +56,8 @@ class Decision:
 
     def record(self) -> dict[str, Any]:
         """Everything that is decided, in the form in which it is stored: the same inputs give the same record."""
-        return {
+        model = self.inputs.model
+        record = {
             "transactionId": self.inputs.payload.get("transaction_id"),
             "transactionEventId": self.inputs.event_id,
             "score": self.verdict.score,
@@ -67,6 +71,10 @@ class Decision:
             "counted": pack(self.inputs.counted),
             "fallback": self.fallback,
         }
+        if isinstance(model, Answer):
+            # A decision without a model has no inputs of one, as those had that were made before there was any.
+            record["modelVersion"], record["modelScore"], record["modelInputs"] = model
+        return record
 
 
 def decide(inputs: Inputs, rules: RuleSet) -> Decision:
@@ -93,6 +101,8 @@ def decide(inputs: Inputs, rules: RuleSet) -> Decision:
         features = {name: value for name, value in features.items() if value is not None}
     features["missing"] = _missing(facts, inputs.payload) if None in facts else []
     fallback = WITHOUT_VELOCITY if inputs.counted is None else None
+    if inputs.model == WITHOUT_MODEL:
+        fallback = f"{fallback}+{WITHOUT_MODEL}" if fallback else WITHOUT_MODEL
     return Decision(inputs, rules.judge(facts), features, rules, fallback)
 
 

@@ -1,11 +1,14 @@
 """A stored decision derived again from its own record and the transaction it is about."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from millrace.core import clock
+from millrace.core.errors import PermanentError
 from millrace.fraud.decision import Inputs, canonical, decide, unpack
 from millrace.fraud.rules import RuleSet
+from millrace.scoring.answer import DECIMALS, WITHOUT_MODEL, Answer, Said
+from millrace.scoring.answer import unpack as unpack_row
 
 # What a record carries of the profile: inputs of the decision, taken as they were recorded.
 PROFILE = (
@@ -21,13 +24,25 @@ PROFILE = (
 MEASURED = frozenset({"userId", "amount", "decidedAt", "latencyMs", "stages"})
 
 
-def derive(transaction: Mapping[str, Any], stored: Mapping[str, Any], rules: RuleSet) -> dict[str, Any]:
+# (`fraud/00000003`, the recorded row of its inputs) → the served score.
+Rescore = Callable[[str, bytes], float | None]
+# A processor of another kind adds up in another order, and may round the last of the six decimals otherwise.
+_LAST_DECIMAL = 1.5 * 10**-DECIMALS
+
+
+def derive(
+    transaction: Mapping[str, Any], stored: Mapping[str, Any], rules: RuleSet, rescore: Rescore | None = None
+) -> dict[str, Any]:
     """The record that these rules make of a transaction, with the ids and the profile that a decision counted.
 
     Args:
         transaction: the stored envelope of the transaction.
         stored: the payload of its decision.
         rules: of the version to judge by.
+        rescore: has the registered model say again what it said; needed where a model was asked.
+
+    Raises:
+        PermanentError: a model was asked, and nothing is given to ask it again.
     """
     features = stored["features"]
     inputs = Inputs(
@@ -36,8 +51,34 @@ def derive(transaction: Mapping[str, Any], stored: Mapping[str, Any], rules: Rul
         counted=unpack(stored["counted"]),
         profile={name: features[name] for name in PROFILE if name in features},
         happened_at=clock.parse(transaction["timestamp"]),
+        model=_said(stored, rescore),
     )
     return decide(inputs, rules).record()
+
+
+def _said(stored: Mapping[str, Any], rescore: Rescore | None) -> Said:
+    """What the model says of the recorded inputs; that it could not be asked is itself an input, and taken as recorded."""
+    version, inputs = stored.get("modelVersion"), stored.get("modelInputs")
+    if version is None and inputs is None:
+        without = WITHOUT_MODEL in (stored.get("fallback") or "").split("+")
+        return WITHOUT_MODEL if without else None
+    if rescore is None:
+        raise PermanentError(
+            f"the decision was made with the model {version}, which is not here to be asked again"
+        )
+    if version is None or inputs is None:
+        # A record that says half of it is no record of ours: it derives to one without a model, and so differs.
+        return None
+    try:
+        score = rescore(version, unpack_row(inputs))
+    except ValueError:
+        return None
+    if score is None:
+        return None
+    recorded = stored["modelScore"]
+    if isinstance(recorded, float | int) and abs(score - recorded) <= _LAST_DECIMAL:
+        score = recorded
+    return Answer(version, score, inputs)
 
 
 def same(derived: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:

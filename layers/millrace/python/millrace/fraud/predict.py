@@ -10,46 +10,72 @@ from millrace.core.errors import RetryableError
 from millrace.fraud.assess import assess
 from millrace.fraud.decision import moment_of, user_of
 from millrace.fraud.rulebook import Rulebook
-from millrace.fraud.store import FeatureStore, User
+from millrace.fraud.store import FeatureStore, Read, User
 from millrace.fraud.user import Transaction, UserSets, additions
+from millrace.fraud.velocity import epoch_ms
+from millrace.scoring.answer import Said
+from millrace.scoring.batch import US_PER_MS, Asked, Batch
+from millrace.scoring.champions import Champions
 
 IN_FLIGHT = 4
 
 
 class Predictor:
-    """Decides without storing anything or moving any count. Sets that are not there in time are decided without."""
+    """Decides without storing anything or moving any count. What is not there in time is decided without."""
 
-    def __init__(self, store: FeatureStore, rulebook: Rulebook, *, features_budget_ms: int) -> None:
+    def __init__(
+        self,
+        store: FeatureStore,
+        rulebook: Rulebook,
+        *,
+        features_budget_ms: int,
+        champions: Champions | None = None,
+        model_budget_ms: int = 0,
+    ) -> None:
+        """Joins what it decides with.
+
+        Args:
+            store: of the users' sets and the online features.
+            rulebook: the rules of every tenant.
+            features_budget_ms: for reading.
+            champions: of every tenant; without them no model is asked.
+            model_budget_ms: to wait for a champion that has to be loaded.
+        """
         self._store, self._rulebook = store, rulebook
         self._budget_seconds = features_budget_ms / 1000
+        self._champions, self._model_seconds = champions, model_budget_ms / 1000
         self._pool = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="features")
 
     def predict(self, org: str, payloads: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """One decision a payload, each as if it were the only one. The payloads keep their contract."""
-        started = time.monotonic()
+        started, now = time.monotonic(), clock.now()
+        moments = [moment_of(payload) or now for payload in payloads]
+        asked = [
+            Asked(org, payload, epoch_ms(moment) * US_PER_MS)
+            for payload, moment in zip(payloads, moments, strict=True)
+        ]
+        models = Batch(self._champions, asked, self._model_seconds)
         users: list[User] = [(org, user_of(payload)) for payload in payloads]
-        sets = self._sets(users)
+        read = self._read(users, models.keys())
+        said = models.answers(read.rows if read else None)
+        sets = read.sets if read else {}
         return [
-            self._decide(org, payload, sets.get(user), started)
-            for payload, user in zip(payloads, users, strict=True)
+            self._decide(org, Transaction.of(_name(payload), moment, payload), sets.get(user), model, started)
+            for payload, moment, user, model in zip(payloads, moments, users, said, strict=True)
         ]
 
-    def _sets(self, users: list[User]) -> dict[User, UserSets]:
-        pending: Future[dict[User, UserSets]] = self._pool.submit(self._store.read, users)
+    def _read(self, users: list[User], keys: list[str]) -> Read | None:
+        pending: Future[Read] = self._pool.submit(self._store.read, users, keys)
         try:
             return pending.result(timeout=self._budget_seconds)
         except (RetryableError, TimeoutError):
-            return {}
+            return None
 
     def _decide(
-        self, org: str, payload: Mapping[str, Any], before: UserSets | None, started: float
+        self, org: str, transaction: Transaction, before: UserSets | None, model: Said, started: float
     ) -> dict[str, Any]:
-        now = clock.now()
-        # No event has an id like this, so a question never stands in for one.
-        name = f"predict:{payload['transaction_id']}"
-        transaction = Transaction.of(name, moment_of(payload) or now, payload)
         after = None if before is None else before.with_added(additions(before, [transaction]))
-        decision = assess(transaction, before, after, self._rulebook.of(org), event_id=None)
+        decision = assess(transaction, before, after, self._rulebook.of(org), event_id=None, model=model)
         record = decision.record()
         return {
             "transactionId": record["transactionId"],
@@ -60,6 +86,11 @@ class Predictor:
             },
             "features": record["features"],
             "fallback": record["fallback"],
-            "decidedAt": clock.utc_text(now),
+            "decidedAt": clock.utc_text(clock.now()),
             "latencyMs": round((time.monotonic() - started) * 1000, 2),
         }
+
+
+def _name(payload: Mapping[str, Any]) -> str:
+    """No event has an id like this, so a question never stands in for one."""
+    return f"predict:{payload['transaction_id']}"

@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -32,6 +32,19 @@ _EXPRESSIONS = [
 
 User = tuple[str, str]
 """Tenant and user id."""
+Item = Mapping[str, Mapping[str, Any]]
+
+
+class Read(NamedTuple):
+    """What one batched read found.
+
+    Attributes:
+        sets: of every user that was asked for; empty for one who has none.
+        rows: the other rows that are there, by key.
+    """
+
+    sets: dict[User, UserSets]
+    rows: dict[str, Item]
 
 
 class FeatureStore:
@@ -40,19 +53,28 @@ class FeatureStore:
     def __init__(self, dynamodb: Any, table: str) -> None:
         self._dynamodb, self._table = dynamodb, table
 
-    def read(self, users: Iterable[User]) -> dict[User, UserSets]:
-        """The sets of many users, strongly consistent, 100 users a call; empty sets for one who has none.
+    def read(self, users: Iterable[User], rows: Iterable[str] = ()) -> Read:
+        """The sets of many users and other rows of the table, strongly consistent, 100 keys a call.
+
+        Args:
+            users: whose sets.
+            rows: keys of other rows, each with the sort key `LATEST`.
 
         Raises:
             RetryableError: the table did not answer for all.
         """
         by_key = {keys.join(org, GROUP, user): (org, user) for org, user in users}
-        found = dict.fromkeys(by_key.values(), UserSets())
-        names = list(by_key)
+        sets, others = dict.fromkeys(by_key.values(), UserSets()), dict[str, Item]()
+        names = [*by_key, *rows]
         for start in range(0, len(names), KEYS_PER_CALL):
             for item in self._items(names[start : start + KEYS_PER_CALL]):
-                found[by_key[item["featureKey"]["S"]]] = UserSets.from_item(item)
-        return found
+                name = item["featureKey"]["S"]
+                user = by_key.get(name)
+                if user is None:
+                    others[name] = item
+                else:
+                    sets[user] = UserSets.from_item(item)
+        return Read(sets, others)
 
     def _items(self, names: Sequence[str]) -> list[Mapping[str, Any]]:
         items: list[Mapping[str, Any]] = []

@@ -12,6 +12,7 @@ from millrace.scoring.champions import Champions
 from millrace.scoring.columns import Source, Values
 from millrace.scoring.errors import ModelUnavailableError, ScoringError
 
+US_PER_MS = 1000
 Item = Mapping[str, Mapping[str, Any]]
 
 
@@ -32,39 +33,41 @@ class Asked(NamedTuple):
 class Batch:
     """A batch of transactions, asked about in two steps, so that the rows can be read with whatever else is read."""
 
-    def __init__(self, champions: Champions, asked: Sequence[Asked], seconds: float) -> None:
+    def __init__(self, champions: Champions | None, asked: Sequence[Asked], seconds: float) -> None:
         """Finds the champions.
 
         Args:
-            champions: of all tenants.
+            champions: of all tenants; without them no model is in force for anybody.
             asked: the batch.
             seconds: to wait for champions that have to be loaded, in all.
         """
-        end = time.monotonic() + seconds
         self._said: list[Said] = [None] * len(asked)
         # Tenant by tenant: the champion, and the places, questions and row keys of its transactions.
         self._served: list[tuple[Champion, list[tuple[int, Asked, list[str | None]]]]] = []
-        self.unavailable: list[str] = []
+        # Whether a model is in force, or may be, for any of the transactions.
+        self.asked = False
+        if champions is None:
+            return
+        end = time.monotonic() + seconds
         places: dict[str, list[int]] = {}
         for place, one in enumerate(asked):
             places.setdefault(one.org, []).append(place)
         for org, of_org in places.items():
             try:
                 champion = champions.of(org, end - time.monotonic())
-            except ModelUnavailableError as error:
-                self.unavailable.append(str(error))
+            except ModelUnavailableError:
                 self._without(of_org)
                 continue
             if champion is None:
                 continue
             if champion.known_until < time.time():
-                self.unavailable.append(f"what is known online for {champion.version} of {org} has expired")
                 self._without(of_org)
                 continue
-            keys = champion.columns.keys
+            self.asked, keys = True, champion.columns.keys
             self._served.append((champion, [(at, asked[at], keys(asked[at].request)) for at in of_org]))
 
     def _without(self, places: Sequence[int]) -> None:
+        self.asked = True
         for place in places:
             self._said[place] = WITHOUT_MODEL
 
@@ -98,8 +101,7 @@ class Batch:
             ]
             try:
                 answers = champion.answers(questions)
-            except ScoringError as error:
-                self.unavailable.append(str(error))
+            except ScoringError:
                 self._without(places)
                 continue
             for place, answer in zip(places, answers, strict=True):

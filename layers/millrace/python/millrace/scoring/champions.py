@@ -148,6 +148,10 @@ class Champions:
         except MillraceError as error:
             # What cannot be had stays as it was, and runs out by itself.
             self._warn(f"{serving.version}: {error}")
+        if serving.known_until < time.time():
+            self._warn(
+                f"{serving.version} of {org}: what is known online has expired, and decisions are made without it"
+            )
         return serving
 
     def _end(self, tenant: _Tenant, failure: str | None) -> None:

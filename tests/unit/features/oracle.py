@@ -37,7 +37,8 @@ def _aggregate(feature: Feature, group: Group, rows: Sequence[Row], at_us: int) 
     if feature.aggregate == "latest":
         # The newest row, its value null or not.
         newest = max(rows, key=lambda row: row[group.timestamp], default=None)
-        return None if newest is None else newest[column]
+        value = None if newest is None else newest[column]
+        return value if value is None or isinstance(value, str) or math.isfinite(value) else None
     values = [row[column] for row in rows if row[column] is not None and math.isfinite(row[column])]
     if not values:
         return None

@@ -108,6 +108,7 @@ def test_no_view_reads_a_label_before_it_is_known() -> None:
         (lambda text: text.replace("column: total_amount", "column: totals"), "has no column totals"),
         (lambda text: text.replace("column: total_amount", "column: currency"), "sum needs a number, and currency is string"),
         (lambda text: text.replace("key: user_id\n", "key: nobody\n"), "has no column nobody"),
+        (lambda text: text.replace("key: user_id\n", "key: total_amount\n"), "total_amount is decimal, and a key is a text"),
         (lambda text: text.replace("timestamp: event_time", "timestamp: order_id"), "order_id is no moment"),
         (lambda text: text.replace("order_created_v1", "order_created_v9"), "there is no table silver.order_created_v9"),
         (lambda text: text.replace("total_amount > 5", "price > 5"), "has no column price"),

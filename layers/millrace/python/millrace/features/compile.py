@@ -24,6 +24,8 @@ from millrace.features.definition import ViewDefinition
 FILE = "features.json"
 FOLDER = "features"
 PINS = "SHA256SUMS"
+# Types of which a value is written in one way only.
+_KEYS = ("string", "int", "long")
 # Table → column → its type in a word.
 Tables = Mapping[str, Mapping[str, str]]
 
@@ -164,6 +166,8 @@ def _source_problems(view: ViewDefinition, tables: Tables) -> Iterator[tuple[str
         for pointer, column in named:
             if column not in columns:
                 yield f"{at}{pointer}", f"{group.table} has no column {column}"
+        if columns.get(group.key, "string") not in _KEYS:
+            yield f"{at}/key", f"{group.key} is {columns[group.key]}, and a key is a text or a whole number"
         if columns.get(group.timestamp, "timestamptz") != "timestamptz":
             yield f"{at}/timestamp", f"{group.timestamp} is no moment"
 

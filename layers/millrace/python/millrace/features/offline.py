@@ -92,8 +92,9 @@ class FeatureStore:
             for statement in self._statements(group, names, frame, key, timestamp):
                 answer = self._connection.execute(statement).to_arrow_table()
                 order = pc.inverse_permutation(answer["row"].combine_chunks())
+                defaults = {one.name: one.default for one in group.features}
                 for name in answer.column_names[1:]:
-                    found[names[name]] = answer[name].take(order)
+                    found[names[name]] = _finite(answer[name].take(order), defaults[name])
         return found
 
     def _statements(
@@ -104,8 +105,7 @@ class FeatureStore:
         narrow = self._narrow(frame, key, timestamp)
         source = f"SELECT {quoted(group.key)} FROM {point_in_time.relation(group.table)} LIMIT 0"
         kind = self._connection.sql(source).types[0]
-        # Keys of the source's type: what cannot be one is an entity that nobody has seen.
-        entities = f"SELECT row, TRY_CAST(key AS {kind}) AS key, instant FROM {_FRAME}"
+        entities = f"SELECT row, {_same(narrow['key'].type, str(kind))} AS key, instant FROM {_FRAME}"
         self._connection.register(_FRAME, narrow)
         try:
             if latest := [one for one in asked if one.aggregate == "latest"]:
@@ -181,6 +181,34 @@ def _table(frame: Any) -> pa.Table:
     raise FeatureError(
         f"an entity frame is of pandas, pyarrow or DuckDB, and this is a {type(frame).__name__}"
     )
+
+
+def _same(given: pa.DataType, kind: str) -> str:
+    """A key of the frame as the source writes it; what cannot be one is an entity that nobody has seen.
+
+    A number is one entity however its type writes it, 42 and 42.0. A text is only itself: `042` is not the user 42.
+    """
+    if pa.types.is_dictionary(given):
+        given = given.value_type
+    if pa.types.is_floating(given) or pa.types.is_decimal(given):
+        whole = "CASE WHEN key = floor(key) THEN TRY_CAST(key AS HUGEINT) END"
+        if kind != "VARCHAR":
+            return f"TRY_CAST({whole} AS {kind})"
+        return f"coalesce(CAST({whole} AS VARCHAR), CAST(key AS VARCHAR))"
+    cast = f"TRY_CAST(key AS {kind})"
+    if kind == "VARCHAR" or pa.types.is_integer(given):
+        return cast
+    return f"CASE WHEN CAST({cast} AS VARCHAR) = CAST(key AS VARCHAR) THEN {cast} END"
+
+
+def _finite(column: pa.ChunkedArray, default: Any) -> pa.ChunkedArray:
+    """A sum that a double cannot hold is no value."""
+    if not pa.types.is_floating(column.type):
+        return column
+    finite = pc.is_finite(column)
+    if pc.all(finite).as_py() is not False:
+        return column
+    return pc.if_else(finite, column, pa.scalar(default, column.type))
 
 
 def _moments(frame: pa.Table, timestamp: str) -> pa.ChunkedArray:

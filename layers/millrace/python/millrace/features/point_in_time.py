@@ -67,7 +67,10 @@ def newest(group: Group, features: Sequence[Feature], entities: str) -> str:
 
 
 def _newest_value(feature: Feature, alias: str) -> str:
-    value = f"f.{alias}" if feature.kind == "string" else f"CAST(f.{alias} AS DOUBLE)"
+    value = f"f.{alias}"
+    if feature.kind != "string":
+        number = f"CAST({value} AS DOUBLE)"
+        value = f"CASE WHEN isfinite({number}) THEN {number} END"
     if feature.window_us is not None:
         value = f"CASE WHEN e.instant - f.instant <= {feature.window_us} THEN {value} END"
     return _or_default(value, feature)

@@ -1,0 +1,41 @@
+"""Edge: a training set, to be trained on. On the laptop only: on AWS the same job runs in SageMaker."""
+
+import os
+from functools import cache, partial
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from millrace.core.aws import client
+from millrace.core.log import logger
+from millrace.learning.channel import Channel
+from millrace.learning.local_training import LocalTraining
+from millrace.models import container
+from settings import Settings
+
+NAME = "train_model"
+
+
+@cache
+def _settings() -> Settings:
+    return Settings.from_environment(os.environ)
+
+
+def _log() -> Logger:
+    return logger(NAME, _settings().log_level)
+
+
+@cache
+def _training() -> LocalTraining:
+    settings = _settings()
+    job = partial(container.run, seconds=settings.seconds, jobs=settings.jobs)
+    return LocalTraining(Channel(client("s3"), settings.lake_bucket), job)
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Trains, and answers with where the models are."""
+    run, org = event["runId"], event["org"]
+    artifact, said = _training().train(run, org)
+    answer = {"runId": run, "org": org, "artifact": artifact}
+    _log().info("trained", extra={**answer, "said": list(said)})
+    return answer

@@ -59,10 +59,15 @@ class Templates:
                         yield logical_id, statement
 
 
-def stems() -> list[str]:
-    """The folders under `functions/`."""
+# On AWS the same job runs in SageMaker.
+LOCAL_ONLY = {"train_model"}
+
+
+def stems(environment: str = "local") -> list[str]:
+    """The folders under `functions/` that an environment deploys."""
     folder = Path(__file__).parent.parent.parent / "functions"
-    return sorted(path.name for path in folder.iterdir() if (path / "settings.py").is_file())
+    found = {path.name for path in folder.iterdir() if (path / "settings.py").is_file()}
+    return sorted(found if environment == "local" else found - LOCAL_ONLY)
 
 
 @cache

@@ -4,14 +4,15 @@ import math
 import random
 import struct
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import orjson
 from onnx import TensorProto, helper
 
-from millrace.core import clock, keys
+from millrace.core import clock
+from millrace.features import rows as rows_online
 from millrace.features.registry import Views
+from millrace.features.rows import Marker
 from millrace.features.view import FeatureView
 from millrace.registry import artifact, rows
 from millrace.registry.artifact import ModelCard
@@ -144,27 +145,31 @@ def deploy(
     return moved
 
 
-def marker(org: str, view: FeatureView, as_of: datetime | None = None) -> dict[str, Any]:
-    """The row that says until when a view is complete."""
-    return {
-        "featureKey": {"S": keys.join(org, "views", view.name)},
-        "sortKey": {"S": "LATEST"},
-        "asOf": {"S": clock.utc_text(as_of or datetime.now(UTC))},
-        "version": {"S": view.version},
-        "digest": {"S": view.digest},
+def mark(view: FeatureView, complete: datetime) -> Marker:
+    """A view that is complete until then, all of whose rows were written a day before."""
+    whole = clock.utc_text(complete - timedelta(days=1))
+    return Marker(clock.utc_text(complete), whole, view.version, view.digest, None, None, None)
+
+
+def marker(org: str, view: FeatureView, complete: datetime | None = None) -> dict[str, Any]:
+    """Its row."""
+    mark_ = mark(view, complete or datetime.now(UTC))
+    named = {
+        "asOf": mark_.as_of,
+        "wholeAt": mark_.whole_at,
+        "version": mark_.version,
+        "digest": mark_.digest,
     }
+    return {**rows_online.marker_key(org, view.name), **{name: {"S": text} for name, text in named.items()}}
 
 
-def online(org: str, view: FeatureView, entity: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def online(
+    org: str, view: FeatureView, entity: str, values: Mapping[str, Any] | None, at: datetime | None = None
+) -> dict[str, Any]:
     """An online row: what is not named is the view's default."""
-    defaults = {one.name: one.default for group in view.groups for one in group.features}
-    return {
-        "featureKey": {"S": keys.join(org, view.name, entity)},
-        "sortKey": {"S": "LATEST"},
-        "values": {"S": orjson.dumps({**defaults, **values}).decode()},
-        "version": {"S": view.version},
-        "asOf": {"S": clock.utc_text(datetime.now(UTC))},
-    }
+    known = None if values is None else {**rows_online.defaults(view), **values}
+    as_of = clock.utc_text(at or datetime.now(UTC))
+    return rows_online.item(org, view, entity, known, as_of, timedelta(days=30))
 
 
 def as_float32(value: float) -> float:

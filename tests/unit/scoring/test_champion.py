@@ -12,6 +12,7 @@ import pytest
 
 from millrace.features import registry
 from millrace.features.registry import Views
+from millrace.features.rows import defaults
 from millrace.registry import artifact
 from millrace.registry.artifact import ArtifactError
 from millrace.scoring import answer
@@ -34,7 +35,7 @@ def model(views: Views, **changed: Any) -> Model:
 
 
 def question(champion: Champion, **request: Any) -> Question:
-    values = {source.view.name: dict(source.defaults) for source in champion.columns.sources}
+    values = {source.view.name: defaults(source.view) for source in champion.columns.sources}
     return Question(values, {"amount": 120.5, **request}, MOMENT)
 
 

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from millrace.core.errors import RetryableError
 from millrace.features import registry
 from millrace.features.registry import Views
+from millrace.features.rows import Marker
 from millrace.registry.artifact import ArtifactError
 from millrace.registry.rows import Alias
 from millrace.scoring.champion import Artifact, Champion, Model
@@ -40,7 +42,7 @@ class World:
         self.gate = threading.Event()
         self.gate.set()
         self.now = 0.0
-        self.known = 1e12
+        self.complete = datetime.now(UTC)
         self.warned: list[str] = []
         self.champions = Champions(self, self.warned.append, refresh_seconds=60, monotonic=lambda: self.now)
 
@@ -59,9 +61,11 @@ class World:
         model = Model(self.lake[alias.artifact], alias.card_sha256, org=alias.org, version=alias.version)
         return Champion(model, self.views)
 
-    def known_until(self, champion: Champion) -> float:
-        self._ask("known_until")
-        return self.known
+    def markers(self, champion: Champion) -> dict[str, Marker | None]:
+        self._ask("markers")
+        return {
+            source.view.name: made.mark(source.view, self.complete) for source in champion.columns.sources
+        }
 
     def _ask(self, call: str) -> None:
         self.calls[call] += 1
@@ -109,11 +113,11 @@ def test_a_champion_is_loaded_once_and_its_alias_asked_for_once_a_minute(world: 
     world.deploy()
     for _ in range(50):
         assert world.version() == "fraud/00000001"
-    assert world.calls == {"alias": 1, "load": 1, "known_until": 1}
+    assert world.calls == {"alias": 1, "load": 1, "markers": 1}
     for _ in range(3):
         world.a_minute_later()
     assert world.version() == "fraud/00000001"
-    assert world.calls == {"alias": 4, "load": 1, "known_until": 4}
+    assert world.calls == {"alias": 4, "load": 1, "markers": 4}
 
 
 def test_a_moved_alias_is_served_without_a_new_process(world: World) -> None:
@@ -249,15 +253,21 @@ def test_an_alias_that_is_taken_away_ends_the_serving(world: World) -> None:
 
 def test_markers_that_cannot_be_read_run_out_by_themselves(world: World) -> None:
     world.deploy()
-    assert world.champions.of(ACME, PATIENT).known_until == 1e12  # type: ignore[union-attr]
-    world.failing["known_until"] = RetryableError("timeout")
+    champion = world.champions.of(ACME, PATIENT)
+    assert champion is not None
+    first = champion.known_until
+    assert first == pytest.approx((world.complete + timedelta(days=1)).timestamp(), abs=0.01)
+    world.failing["markers"] = RetryableError("timeout")
+    world.complete += timedelta(hours=1)
     world.a_minute_later()
-    assert world.champions.of(ACME, PATIENT).known_until == 1e12  # type: ignore[union-attr]
+    assert champion.known_until == first
     world.failing.clear()
-    world.known = 2e12
     world.a_minute_later()
-    assert world.champions.of(ACME, PATIENT).known_until == 2e12  # type: ignore[union-attr]
-    assert world.calls["load"] == 1
+    assert champion.known_until == first + 3600
+    assert world.champions.of(ACME, PATIENT) is champion
+    world.complete -= timedelta(days=3)
+    world.a_minute_later()
+    assert "has expired" in world.warned[-1]
 
 
 def test_two_tenants_have_two_models(world: World) -> None:

@@ -2,18 +2,15 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
-
-import orjson
+from typing import NamedTuple
 
 from millrace.scoring.answer import WITHOUT_MODEL, Said
 from millrace.scoring.champion import Champion, Question
 from millrace.scoring.champions import Champions
-from millrace.scoring.columns import Source, Values
 from millrace.scoring.errors import ModelUnavailableError, ScoringError
+from millrace.scoring.online_rows import Item, Values
 
 US_PER_MS = 1000
-Item = Mapping[str, Mapping[str, Any]]
 
 
 class Asked(NamedTuple):
@@ -92,10 +89,10 @@ class Batch:
             if items is None:
                 self._without(places)
                 continue
-            reader = _Reader(champion.columns.sources, items)
+            rows = _Rows(champion, items)
             questions = [
                 None
-                if (values := reader.values(keys)) is None
+                if (values := rows.values(keys)) is None
                 else Question(values, one.request, one.moment_us)
                 for _, one, keys in cases
             ]
@@ -109,39 +106,28 @@ class Batch:
         return self._said
 
 
-class _Reader:
+class _Rows:
     """Online rows as values, each read once however many transactions share it."""
 
-    def __init__(self, sources: Sequence[Source], items: Mapping[str, Item]) -> None:
-        self._sources, self._items = sources, items
-        self._names = [source.view.name for source in sources]
+    def __init__(self, champion: Champion, items: Mapping[str, Item]) -> None:
+        names = (source.view.name for source in champion.columns.sources)
+        self._readers = tuple(zip(names, champion.readers, strict=True))
+        self._items = items
         self._read: dict[str, Values | None] = {}
-        self._now = time.time()
 
     def values(self, keys: Sequence[str | None]) -> dict[str, Values] | None:
         """The values of each source, by view; None if a row is there and may not be used."""
         found: dict[str, Values] = {}
         read = self._read
-        for name, source, key in zip(self._names, self._sources, keys, strict=True):
+        for (name, reader), key in zip(self._readers, keys, strict=True):
             if key is None:
-                found[name] = source.defaults
+                found[name] = reader.defaults
                 continue
-            values = read[key] if key in read else self._parse(source, key)
+            if key in read:
+                values = read[key]
+            else:
+                values = read[key] = reader.values(self._items.get(key))
             if values is None:
                 return None
             found[name] = values
         return found
-
-    def _parse(self, source: Source, key: str) -> Values | None:
-        item = self._items.get(key)
-        values: Values | None = source.defaults
-        if item is not None and "values" in item and not self._is_over(item):
-            values = (
-                orjson.loads(item["values"]["S"]) if item["version"]["S"] == source.view.version else None
-            )
-        self._read[key] = values
-        return values
-
-    def _is_over(self, item: Item) -> bool:
-        # DynamoDB deletes what is over some time later.
-        return "expiresAt" in item and int(item["expiresAt"]["N"]) <= self._now

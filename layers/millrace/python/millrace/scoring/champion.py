@@ -1,15 +1,18 @@
 """A model that serves: its columns, its graph, its calibration, and the version that decisions name."""
 
+import math
 import struct
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from millrace.features.registry import Views
+from millrace.features.rows import Marker
 from millrace.registry import artifact
 from millrace.registry.artifact import ArtifactError, ModelCard
 from millrace.scoring.answer import DECIMALS, MODEL, Answer, pack, version_text
-from millrace.scoring.columns import Columns, Values
+from millrace.scoring.columns import Columns
 from millrace.scoring.errors import ScoringError
+from millrace.scoring.online_rows import RowReader, Values, known_until
 
 
 class Graph(Protocol):
@@ -124,8 +127,19 @@ class Champion:
         self.org = model.card.org
         self.columns = Columns(model.card, views)
         self._model = model
-        # Until when what is known online may be used, in seconds since 1970; whoever refreshes the champion moves it on.
-        self.known_until = 0.0
+        self.know({})
+
+    def know(self, markers: Mapping[str, Marker | None]) -> None:
+        """Takes note of until when what is known online is complete, and so may be used: `known_until`, seconds since 1970.
+
+        Args:
+            markers: of each source's view; one that is missing is not complete.
+        """
+        views = [source.view for source in self.columns.sources]
+        self.readers = tuple(RowReader(view, markers.get(view.name)) for view in views)
+        self.known_until = min(
+            (known_until(view, markers.get(view.name)) for view in views), default=math.inf
+        )
 
     def answers(self, questions: Sequence[Question | None]) -> list[Answer | None]:
         """What the model says, one run for all; None for a question that cannot be put in numbers.

@@ -7,10 +7,11 @@ never had one is told that there is none to be had, which is not the same as tha
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from millrace.core.errors import MillraceError
+from millrace.features.rows import Marker
 from millrace.registry.rows import Alias
 from millrace.scoring.champion import Champion
 from millrace.scoring.errors import ModelUnavailableError, ScoringError
@@ -32,8 +33,8 @@ class Registry(Protocol):
         """That version, proven."""
         ...
 
-    def known_until(self, champion: Champion) -> float:
-        """Until when what is known online for it may be used, in seconds since 1970."""
+    def markers(self, champion: Champion) -> Mapping[str, Marker | None]:
+        """Until when the views that it reads are complete online."""
         ...
 
 
@@ -144,7 +145,7 @@ class Champions:
         if serving is None or (serving.registered, serving.card_sha256) != (alias.version, alias.card_sha256):
             serving = self._registry.load(alias)
         try:
-            serving.known_until = self._registry.known_until(serving)
+            serving.know(self._registry.markers(serving))
         except MillraceError as error:
             # What cannot be had stays as it was, and runs out by itself.
             self._warn(f"{serving.version}: {error}")

@@ -6,16 +6,17 @@ from math import isfinite
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from millrace.contracts import pointers
 from millrace.core import keys
 from millrace.features.evaluate import compile_view
 from millrace.features.registry import FeatureError, Views
+from millrace.features.rows import entity_text, row_key
 from millrace.features.view import FeatureView
 from millrace.registry.artifact import ModelCard
 from millrace.scoring.errors import ScoringError
+from millrace.scoring.online_rows import Values
 
-Values = Mapping[str, Any]
-"""Feature → value, of one view and entity."""
+# A text of so many characters is short enough for a key, however it is escaped.
+_SHORT = 300
 
 
 class Source(NamedTuple):
@@ -24,12 +25,10 @@ class Source(NamedTuple):
     Attributes:
         view: of an entity.
         prefix: of the rows' keys; the entity's key, escaped, follows.
-        defaults: what stands for an entity that nobody has seen.
     """
 
     view: FeatureView
     prefix: str
-    defaults: Values
 
 
 class Columns:
@@ -41,7 +40,7 @@ class Columns:
         Raises:
             ScoringError: the views here are not those that it was trained on.
         """
-        self.width = len(card.features)
+        self.width, self._org = len(card.features), card.org
         try:
             references = views.references(card.features)
             read = {name: views.view(name) for name in card.views}
@@ -55,7 +54,7 @@ class Columns:
                     + (" of another definition" if view.version == pin.version else "")
                 )
         self.sources = tuple(
-            Source(view, f"{keys.join(card.org, view.name)}{keys.SEPARATOR}", _defaults(view))
+            Source(view, f"{keys.join(card.org, view.name)}{keys.SEPARATOR}")
             for view in read.values()
             if view.entity
         )
@@ -85,14 +84,23 @@ class Columns:
         self.row_bytes = 4 * self.width
 
     def keys(self, request: Values) -> list[str | None]:
-        """The keys of a transaction's rows, one a source; None where the transaction does not say whose."""
+        """The keys of a transaction's rows, one a source, as `features.rows.row_key` makes them.
+
+        None where the transaction does not say whose.
+        """
         found: list[str | None] = [None] * len(self.sources)
         for field, places in self._fields:
-            text = pointers.as_text(request.get(field))
-            if text is not None:
-                text = keys.escape(text)
-                for place, prefix in places:
-                    found[place] = prefix + text
+            text = entity_text(request.get(field))
+            if text is None:
+                continue
+            if len(text) > _SHORT:
+                for place, _ in places:
+                    name = self.sources[place].view.name
+                    found[place] = row_key(self._org, name, text)["featureKey"]["S"]
+                continue
+            escaped = keys.escape(text)
+            for place, prefix in places:
+                found[place] = prefix + escaped
         return found
 
     def pack(
@@ -145,7 +153,3 @@ def _at(places: list[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:
         (only,) = places
         return lambda row: (row[only],)
     return itemgetter(*places)
-
-
-def _defaults(view: FeatureView) -> Values:
-    return {feature.name: feature.default for group in view.groups for feature in group.features}

@@ -1,0 +1,90 @@
+"""The fast reading of online rows says what the feature store's own reading says, of any row and marker."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millrace.core import clock
+from millrace.features import registry, rows
+from millrace.features.registry import Views
+from millrace.features.rows import Marker
+from millrace.registry.artifact import ModelCard
+from millrace.scoring.columns import Columns
+from millrace.scoring.online_rows import RowReader, known_until
+from tests.support import champions
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+MOMENTS = st.integers(0, 72).map(lambda hours: clock.utc_text(NOW - timedelta(hours=hours)))
+
+
+@pytest.fixture(scope="module")
+def views(bundle: Path) -> Views:
+    return registry.load(bundle)
+
+
+@st.composite
+def stored(draw: st.DrawFn) -> dict[str, Any] | None:
+    if draw(st.booleans()) and draw(st.booleans()):
+        return None
+    values = draw(
+        st.none()
+        | st.fixed_dictionaries(
+            {},
+            optional={
+                "mean_amount_90d": st.none() | st.floats(0, 1e6),
+                "seconds_since_last": st.none() | st.floats(0, 1e7),
+                "max_amount_1d": st.integers(0, 9),
+            },
+        )
+    )
+    version = draw(st.sampled_from(["1.0.0", "1.0.0", "0.9.0"]))
+    item: dict[str, Any] = {"version": {"S": version}, "asOf": {"S": draw(MOMENTS)}}
+    if values is not None:
+        item["values"] = {"S": orjson.dumps(values).decode()}
+    return item
+
+
+@given(item=stored(), complete=MOMENTS, whole=MOMENTS)
+def test_a_row_is_read_as_the_feature_store_reads_it(
+    views: Views, item: dict[str, Any] | None, complete: str, whole: str
+) -> None:
+    view = views.view("user_spending")
+    marker = Marker(complete, min(whole, complete), view.version, view.digest, None, None, None)
+    said = rows.parse_row(item, view, marker, NOW)
+    usable = known_until(view, marker) >= NOW.timestamp()
+    found = RowReader(view, marker).values(item)
+    if usable:
+        assert (found is None) == (said.status == "expired")
+    if found is not None:
+        assert dict(found) == dict(said.values)
+
+
+@pytest.mark.parametrize(
+    "change", [{"as_of": None}, {"digest": "0" * 64}, {"as_of": clock.utc_text(NOW - timedelta(days=2))}]
+)
+def test_a_view_that_is_not_complete_is_of_no_use(views: Views, change: dict[str, Any]) -> None:
+    view = views.view("user_spending")
+    sound = {"as_of": clock.utc_text(NOW), "digest": view.digest}
+    fields = {"whole_at": None, "version": view.version, "snapshot": None, "run": None, "started_at": None}
+    assert known_until(view, Marker(**{**fields, **sound})) > NOW.timestamp()
+    assert known_until(view, Marker(**{**fields, **sound, **change})) < NOW.timestamp()
+    assert known_until(view, None) < NOW.timestamp()
+
+
+@given(
+    user=st.one_of(st.integers(), st.floats(-1e6, 1e6).map(float), st.none()),
+    merchant=st.one_of(st.none(), st.text(st.characters(exclude_categories=["Cs"]), max_size=600)),
+)
+def test_the_keys_are_those_under_which_rows_are_written(
+    views: Views, user: Any, merchant: str | None
+) -> None:
+    card: ModelCard = champions.card(views, org="org_acme")
+    columns = Columns(card, views)
+    entity = {"user_id": user, "merchant": merchant}
+    written = rows.row_keys("org_acme", [source.view for source in columns.sources], entity)
+    assert columns.keys(entity) == [key and key["featureKey"]["S"] for key in written]

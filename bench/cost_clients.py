@@ -26,6 +26,8 @@ ENVIRON = {
     "USER_EVENTS_TABLE": "UserEvents",
     "FEATURE_STORE_TABLE": "FeatureStore",
     "FEATURES_BUDGET_MS": "60000",
+    "MODELS_TABLE": "MLModels",
+    "MODEL_BUDGET_MS": "60000",
     "EVENT_BUS": "millrace-dev",
 }
 

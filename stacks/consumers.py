@@ -15,6 +15,7 @@ from stacks.constructs.dead_letter_alarm import DeadLetterAlarm
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.fraud_alerts import FraudAlerts
 from stacks.constructs.platform_function import PlatformFunction
+from stacks.constructs.served_models import allow_models
 from stacks.constructs.stream_mapping import StreamMapping
 from stacks.constructs.subscriber import SubscriberQueue
 from stacks.environment import ROUTED_SOURCE, EnvironmentSettings
@@ -55,7 +56,7 @@ class ConsumersStack(Stack):
             self,
             "Fleet",
             settings=settings,
-            third_party=("runtime", "lake"),
+            third_party=("runtime", "lake", "onnx"),
             layers=layers,
             alarms=storage.alarms,
         )
@@ -132,22 +133,21 @@ class ConsumersStack(Stack):
         return function
 
     def _score_transactions(self) -> PlatformFunction:
-        budget = (
-            {}
-            if self._settings.features_budget_ms is None
-            else {"features_budget_ms": str(self._settings.features_budget_ms)}
-        )
         function = self._consumer(
             "score_transactions",
-            description="Decides on transactions by the fraud rules and appends each decision as an event.",
+            description="Decides on transactions by rules and model and appends each decision as an event.",
+            # One whole processor: rules and models are arithmetic.
             memory_mb=1769,
+            layers=("runtime", "onnx"),
             variables={
                 "events_table": self._storage.events.table.table_name,
                 "feature_store_table": self._storage.features.table.table_name,
+                "models_table": self._storage.models.table.table_name,
                 "lake_bucket": self._storage.lake.bucket_name,
-                **budget,
+                **self._settings.fraud_budgets(),
             },
         )
+        allow_models(function, self._storage)
         function.allow("dynamodb:PutItem", on=[self._storage.events.table.table_arn])
         function.allow(
             "dynamodb:BatchGetItem", "dynamodb:UpdateItem", on=[self._storage.features.table.table_arn]

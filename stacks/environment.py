@@ -5,9 +5,9 @@ import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from millrace.core.settings import Environment
 from millrace.eventstore import receipts
@@ -28,6 +28,7 @@ class Omission(StrEnum):
     TARGET_DEAD_LETTERS = "target-dead-letters"
     ALARMS = "alarms"
     ACCESS_LOG_BUCKET = "access-log-bucket"
+    TRAINING_JOBS = "training-jobs"
 
 
 OMISSION_REASONS: Mapping[Omission, str] = MappingProxyType(
@@ -46,6 +47,10 @@ OMISSION_REASONS: Mapping[Omission, str] = MappingProxyType(
             "The emulator has no metrics of functions that a stream or the HTTP API calls, so no alarm could fire."
         ),
         Omission.ACCESS_LOG_BUCKET: "The emulator writes no server access logs of buckets.",
+        Omission.TRAINING_JOBS: (
+            "The emulator has no SageMaker: the machine trains in the function `train_model`, which is only here and runs the "
+            "same script under the same contract."
+        ),
     }
 )
 
@@ -89,6 +94,32 @@ class LakehouseSettings(_Settings):
     hourly: str = "cron(5 * * * ? *)"
     daily: str = "cron(35 2 * * ? *)"
     maintenance: str = "cron(20 4 * * ? *)"
+
+
+class LearningSettings(_Settings):
+    """Where models are trained, on what, and when."""
+
+    # A SageMaker job, or a function that runs the same script.
+    train_in: Literal["sagemaker", "lambda"] = "sagemaker"
+    instance_type: str = Field(default="ml.m5.xlarge", pattern=r"^ml\.[a-z0-9]+\.[a-z0-9]+$")
+    cores: int = Field(default=4, ge=1)
+    # Spare capacity at about a third of the price; what it breaks off begins again within the wait.
+    managed_spot: bool = True
+    longest_hours: int = Field(default=2, ge=1, le=24)
+    # With spot: the job and its waiting for capacity together.
+    longest_wait_hours: int = Field(default=12, ge=1, le=24)
+    # Tenants that train at once; an account has few training instances at first.
+    max_concurrency: int = Field(default=2, ge=1, le=20)
+    # EventBridge Scheduler's expression, UTC. Seed 003: once a week, on Sunday.
+    weekly: str = "cron(10 3 ? * SUN *)"
+    # Where experiments are logged: an MLflow server's URL, or the ARN of a serverless MLflow App; empty: nowhere.
+    tracking_uri: str = Field(default="", pattern=r"^$|^https?://|^arn:aws[a-z-]*:sagemaker:")
+
+    @model_validator(mode="after")
+    def _waits_as_long_as_it_works(self) -> Self:
+        if self.longest_wait_hours < self.longest_hours:
+            raise ValueError("longest_wait_hours holds longest_hours, so it cannot be less")
+        return self
 
 
 class ThrottleSettings(_Settings):
@@ -138,6 +169,7 @@ class EnvironmentSettings(_Settings):
     lake: LakeSettings
     throttle: ThrottleSettings
     lakehouse: LakehouseSettings = LakehouseSettings()
+    learning: LearningSettings = LearningSettings()
     log_retention_days: int
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     alarms: bool
@@ -148,9 +180,16 @@ class EnvironmentSettings(_Settings):
     reserved_concurrency: Mapping[str, int] = Field(default_factory=dict)
     # How long fraud waits for a user's sets before it decides without them; None: as its function has it.
     features_budget_ms: int | None = None
+    # How long it waits for a champion that has to be loaded; None: as its function has it.
+    model_budget_ms: int | None = None
     # Fraud reads each shard on a line of its own, pushed to it; without, it shares the shard's reads with the others.
     fraud_fan_out: bool = False
     omissions: frozenset[Omission] = frozenset()
+
+    def fraud_budgets(self) -> dict[str, str]:
+        """Budgets of the functions that decide on fraud, where they differ from what these say themselves."""
+        budgets = {"features_budget_ms": self.features_budget_ms, "model_budget_ms": self.model_budget_ms}
+        return {name: str(value) for name, value in budgets.items() if value is not None}
 
     def omits(self, what: Omission) -> bool:
         """Whether this environment leaves something out; `OMISSION_REASONS` says why."""
@@ -170,10 +209,12 @@ def _local() -> EnvironmentSettings:
         lake=LakeSettings(raw_expiry_days=RAW_EXPIRY_DAYS),
         throttle=ThrottleSettings(rate=1000, burst=2000),
         lakehouse=LakehouseSettings(max_concurrency=2),
+        learning=LearningSettings(train_in="lambda", max_concurrency=1, tracking_uri="http://127.0.0.1:5500"),
         log_retention_days=7,
         alarms=False,
         # Everything local shares one machine with everything else on it: a slow moment is no failing store.
         features_budget_ms=10_000,
+        model_budget_ms=10_000,
         bus_bindings=(
             CANARY_BINDING,
             BusBinding(name="PlatformBus", org="org_acme", bus="platform", source="millrace.intake"),

@@ -15,6 +15,7 @@ from stacks.constructs.fleet import Fleet
 from stacks.constructs.http_api import EventApi
 from stacks.constructs.intake_function import IntakeFunction
 from stacks.constructs.platform_function import PlatformFunction
+from stacks.constructs.served_models import allow_models
 from stacks.constructs.waiting_replay import WaitingReplay
 from stacks.constructs.way_in_alarms import WayInAlarms, event_types
 from stacks.environment import EnvironmentSettings
@@ -40,7 +41,7 @@ class IngestionStack(Stack):
             self,
             "Fleet",
             settings=settings,
-            third_party=("runtime", "registry"),
+            third_party=("runtime", "registry", "onnx"),
             layers=layers,
             alarms=storage.alarms,
         )
@@ -146,11 +147,6 @@ class IngestionStack(Stack):
 
     def _predict(self) -> PlatformFunction:
         features = self._storage.features.table
-        budget = (
-            {}
-            if self._settings.features_budget_ms is None
-            else {"features_budget_ms": str(self._settings.features_budget_ms)}
-        )
         function = PlatformFunction(
             self,
             "predict",
@@ -158,9 +154,16 @@ class IngestionStack(Stack):
             description="Decides on transactions that are asked about; reads what is known of the user, stores nothing.",
             memory_mb=1769,
             timeout=Duration.seconds(29),
-            variables={"feature_store_table": features.table_name, **budget},
+            layers=("runtime", "onnx"),
+            variables={
+                "feature_store_table": features.table_name,
+                "models_table": self._storage.models.table.table_name,
+                "lake_bucket": self._storage.lake.bucket_name,
+                **self._settings.fraud_budgets(),
+            },
         )
         function.allow("dynamodb:BatchGetItem", on=[features.table_arn])
+        allow_models(function, self._storage)
         function.allow_use_of(self._storage.data_key)
         return function
 

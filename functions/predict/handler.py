@@ -9,11 +9,13 @@ from aws_lambda_powertools import Logger
 from millrace.api.fraud import PredictApi
 from millrace.api.router import Router
 from millrace.contracts import registry
-from millrace.core.aws import client
+from millrace.core.aws import Lazy, client
 from millrace.core.log import logger
 from millrace.fraud import rulebook
 from millrace.fraud.predict import Predictor
 from millrace.fraud.store import FeatureStore
+from millrace.scoring.champions import Champions
+from millrace.scoring.source import Source
 from settings import Settings
 
 
@@ -30,7 +32,20 @@ def _log() -> Logger:
 def _router() -> Router:
     settings, contracts = _settings(), registry.load()
     store = FeatureStore(client("dynamodb"), settings.feature_store_table)
-    predictor = Predictor(store, rulebook.load(), features_budget_ms=settings.features_budget_ms)
+    source = Source(
+        client("dynamodb"),
+        Lazy("s3"),
+        models_table=settings.models_table,
+        features_table=settings.feature_store_table,
+        bucket=settings.lake_bucket,
+    )
+    predictor = Predictor(
+        store,
+        rulebook.load(),
+        features_budget_ms=settings.features_budget_ms,
+        champions=Champions(source, _log().warning),
+        model_budget_ms=settings.model_budget_ms,
+    )
     api = PredictApi(predictor, contracts)
     answers = {"POST /v1/predict": api.one, "POST /v1/predict/batch": api.batch}
     return Router(answers, contracts.openapi(), _log().warning)

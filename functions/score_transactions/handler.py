@@ -17,6 +17,8 @@ from millrace.fraud.consumer import Scorer
 from millrace.fraud.store import FeatureStore
 from millrace.intake.append import TableAppender
 from millrace.intake.derived_append import DerivedAppender
+from millrace.scoring.champions import Champions
+from millrace.scoring.source import Source
 from settings import Settings
 
 NAME = "score_transactions"
@@ -35,12 +37,21 @@ def _log() -> Logger:
 def _consumer() -> Consumer:
     settings, contracts = _settings(), registry.load()
     table = TableAppender(client("dynamodb"), settings.events_table, _log().warning)
+    source = Source(
+        client("dynamodb"),
+        client("s3"),
+        models_table=settings.models_table,
+        features_table=settings.feature_store_table,
+        bucket=settings.lake_bucket,
+    )
     scorer = Scorer(
         FeatureStore(client("dynamodb"), settings.feature_store_table),
         DerivedAppender(contracts, table),
         rulebook.load(),
         Codec(contracts.dictionary),
         features_budget_ms=settings.features_budget_ms,
+        champions=Champions(source, _log().warning),
+        model_budget_ms=settings.model_budget_ms,
     )
     dead_letters = LakeDeadLetters(client("s3"), settings.lake_bucket, NAME)
     return Consumer(scorer.score, dead_letters, _log().error)

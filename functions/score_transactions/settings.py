@@ -4,9 +4,12 @@ from millrace.core.settings import FunctionSettings
 
 
 class Settings(FunctionSettings):
-    """The users' sets, where decisions are appended, and the place for what cannot be decided."""
+    """The users' sets and online features, the models, where decisions are appended, and the place for what cannot be decided."""
 
     events_table: str
     feature_store_table: str
+    models_table: str
     lake_bucket: str
     features_budget_ms: int = 600
+    # The log can wait for a cold start to load a model; what comes meanwhile is decided right after.
+    model_budget_ms: int = 3000

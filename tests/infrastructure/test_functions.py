@@ -33,10 +33,12 @@ RIGHTS = {
     "replay_waiting": INTAKE | {"dynamodb:Query", "dynamodb:UpdateItem", "s3:GetObject"},
     "replay_quarantine": INTAKE | {"dynamodb:Query", "dynamodb:UpdateItem", "s3:GetObject"},
     "read_api": {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "s3:GetObject"},
-    "predict": {"dynamodb:BatchGetItem"},
+    "predict": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "s3:GetObject"},
     "score_transactions": {
+        "s3:GetObject",
         "s3:PutObject",
         "dynamodb:BatchGetItem",
+        "dynamodb:GetItem",
         "dynamodb:PutItem",
         "dynamodb:UpdateItem",
     },
@@ -173,12 +175,13 @@ def test_a_function_carries_no_layer_that_it_does_not_need(every: Templates) -> 
         layers = [layer["Ref"] for layer in function["Properties"]["Layers"]]
         names = {
             name
-            for name in ("Millrace", "Runtime", "Lake", "Registry", "Duckdb", "Iceberg")
+            for name in ("Millrace", "Runtime", "Lake", "Registry", "Duckdb", "Iceberg", "Onnx")
             if any(f"Layers{name}" in ref for ref in layers)
         }
         own = {
             "archive_events": {"Lake"},
             "check_schema": {"Registry"},
+            **{scorer: {"Onnx"} for scorer in ("predict", "score_transactions")},
             **{worker: {"Duckdb"} for worker in WORKERS},
             **{
                 one: {"Lake", "Iceberg"}
@@ -226,7 +229,7 @@ def test_a_wildcard_resource_stands_alone_in_its_policy_and_is_a_prefix(every: T
                 continue
             assert len(as_list(statement["Resource"])) == 1, name
             prefixes.add(text.split("'")[-2].lstrip("/:"))
-    wanted = {"raw/*", "quarantine/*", *(f"dead-letters/{stem}/*" for stem in READS_A_STREAM)}
+    wanted = {"raw/*", "quarantine/*", "models/*", *(f"dead-letters/{stem}/*" for stem in READS_A_STREAM)}
     wanted |= {"runs/*", "processed/*", "curated/*", "lineage/*", "dead-letters/transform_partitions/*"}
     wanted |= {
         f"table/millrace_{every.environment}_{layer}/*"

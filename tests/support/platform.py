@@ -76,6 +76,8 @@ class Platform:
             "METADATA_TABLE": "Metadata",
             "FEATURE_STORE_TABLE": "FeatureStore",
             "FEATURES_BUDGET_MS": "60000",
+            "MODELS_TABLE": "MLModels",
+            "MODEL_BUDGET_MS": "60000",
             "LAKE_BUCKET": LAKE,
             "EVENT_BUS": BUS,
             "EVENT_STREAM_ARN": "arn:aws:kinesis:us-east-1:123456789012:stream/events",

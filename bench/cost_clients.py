@@ -17,6 +17,7 @@ from bench import edge
 from bench.stubs import Network
 from cli.costing import rounding
 from cli.costing.prices import Usage
+from millrace.eventstore import pending
 from millrace.eventstore.tables import TABLES
 
 DAY_SECONDS = 86_400
@@ -150,7 +151,7 @@ class Recording(Network):
         size = rounding.item_bytes(item)
         entries = rounding.index_entries(item, _INDEXES[table])
         self._asked.usage["dynamodb.write"] += rounding.write_units(size, entries)
-        days = (float(item["expiresAt"]["N"]) - time()) / DAY_SECONDS if "expiresAt" in item else 365.0
+        days = _days(item)
         held = size + rounding.ITEM_OVERHEAD
         in_indexes = sum(entries) + len(entries) * rounding.ITEM_OVERHEAD
         self._asked.stored[table].update(
@@ -182,6 +183,16 @@ class Recording(Network):
         self._log(len(data) + 32)
 
     def _log(self, size: int) -> None:
+        self._asked.usage["log.size"] += size
         self._asked.usage["log.payload"] += rounding.payload_units(size)
         self._asked.usage["log.bytes"] += rounding.on_demand_bytes(size)
         self._asked.usage["log.records"] += 1
+
+
+def _days(item: dict[str, Any]) -> float:
+    """How long a row lies in its table; one that says that a day is pending, until the next hourly run."""
+    if "expiresAt" in item:
+        return (float(item["expiresAt"]["N"]) - time()) / DAY_SECONDS
+    if item.get("entityTypeKey", {}).get("S") == pending.partition():
+        return 1 / 24
+    return 365.0

@@ -62,7 +62,8 @@ class ConsumersStack(Stack):
         )
         archive, route, score = self._archive_events(), self._route_events(), self._score_transactions()
         project = self._project_events()
-        self._read_log(archive)
+        # An object and its receipts cost the same for one event and for five hundred.
+        self._read_log(archive, window=settings.archive_window_seconds)
         self._read_log(route)
         self._read_log(score, filters=[TRANSACTIONS], fan_out=settings.fraud_fan_out)
         self._read_inserts(project)
@@ -204,6 +205,7 @@ class ConsumersStack(Stack):
         filters: Sequence[Mapping[str, Any]] | None = None,
         *,
         fan_out: bool = False,
+        window: int = 0,
     ) -> None:
         stream = self._storage.stream
         source_arn = stream.stream_arn
@@ -233,6 +235,7 @@ class ConsumersStack(Stack):
             maximum_age=Duration.hours(self._settings.stream.retention_hours - LOG_MARGIN_HOURS),
             failed_batches=self._storage.lake,
             filters=filters,
+            window=Duration.seconds(window) if window else None,
         )
 
     def _read_inserts(self, function: PlatformFunction) -> None:

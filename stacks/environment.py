@@ -166,6 +166,8 @@ class EnvironmentSettings(_Settings):
     point_in_time_recovery: bool
     deletion_protection: bool
     stream: StreamSettings
+    # How long the archive gathers events of a shard before it writes them: few large objects cost less than many small.
+    archive_window_seconds: int = Field(default=5, ge=0, le=60)
     lake: LakeSettings
     throttle: ThrottleSettings
     lakehouse: LakehouseSettings = LakehouseSettings()
@@ -206,6 +208,8 @@ def _local() -> EnvironmentSettings:
         point_in_time_recovery=False,
         deletion_protection=False,
         stream=StreamSettings(shards=1, retention_hours=HOURS_PER_DAY),
+        # Someone sits before it and waits; storage is free.
+        archive_window_seconds=0,
         lake=LakeSettings(raw_expiry_days=RAW_EXPIRY_DAYS),
         throttle=ThrottleSettings(rate=1000, burst=2000),
         lakehouse=LakehouseSettings(max_concurrency=2),
@@ -251,7 +255,7 @@ def _staging() -> EnvironmentSettings:
         retain=False,
         point_in_time_recovery=True,
         deletion_protection=False,
-        stream=StreamSettings(retention_hours=3 * HOURS_PER_DAY),
+        stream=StreamSettings(shards=1, retention_hours=3 * HOURS_PER_DAY),
         lake=LakeSettings(raw_infrequent_days=30, raw_expiry_days=RAW_EXPIRY_DAYS),
         throttle=ThrottleSettings(rate=500, burst=1000),
         log_retention_days=30,
@@ -266,7 +270,7 @@ def _prod() -> EnvironmentSettings:
         retain=True,
         point_in_time_recovery=True,
         deletion_protection=True,
-        stream=StreamSettings(retention_hours=7 * HOURS_PER_DAY),
+        stream=StreamSettings(shards=2, retention_hours=7 * HOURS_PER_DAY),
         lake=LakeSettings(raw_infrequent_days=90, tables_infrequent_days=90),
         lakehouse=LakehouseSettings(optimizers=True),
         throttle=ThrottleSettings(rate=2000, burst=4000),

@@ -1,7 +1,6 @@
 """State: the keys, the tables, the lake, the log and the bus. Everything else can be made again from these."""
 
 from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
-from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
@@ -12,11 +11,15 @@ from constructs import Construct
 from pynamodb.models import Model
 
 from millrace.eventstore import tables
-from stacks.constructs.alarms import alarm_on
 from stacks.constructs.lake import Lake
+from stacks.constructs.log_alarms import LogAlarms
 from stacks.constructs.tables import ModelTable
 from stacks.constructs.waivers import waive
 from stacks.environment import EnvironmentSettings
+
+# Why a table has no recovery to a point in time although its environment has.
+ERASED = "Erasure deletes a person's key from this table for good, so no backup may bring it back."
+DERIVED = "Every row is made from an event, and `millrace rebuild` makes the table again from the lake."
 
 
 class StorageStack(Stack):
@@ -33,15 +36,23 @@ class StorageStack(Stack):
         self.events = self._table(
             tables.Events, stream=dynamodb.StreamViewType.NEW_IMAGE, capture_into=self.stream
         )
-        self.user_events = self._table(tables.UserEvents)
+        self.user_events = self._table(tables.UserEvents, without_backup=DERIVED)
         self.analytics = self._table(tables.Analytics)
         self.metadata = self._table(tables.Metadata)
         self.models = self._table(tables.MLModels)
         self.features = self._table(tables.FeatureStore)
-        self.subject_keys = self._table(tables.SubjectKeys, backed_up=False)
+        self.subject_keys = self._table(tables.SubjectKeys, without_backup=ERASED)
         self.lake = Lake(self, "Lake", settings=settings, key=self.data_key).bucket
         self.bus = events.EventBus(self, "Bus", event_bus_name=f"millrace-{settings.name}")
-        self._watch_capture()
+        if self.alarms is not None:
+            LogAlarms(
+                self,
+                "Log",
+                table=self.events.table,
+                stream=self.stream,
+                shards=settings.stream.shards,
+                topic=self.alarms,
+            )
         self._outputs()
 
     def _key(self, construct_id: str, description: str) -> kms.Key:
@@ -58,7 +69,7 @@ class StorageStack(Stack):
         self,
         model: type[Model],
         *,
-        backed_up: bool = True,
+        without_backup: str | None = None,
         stream: dynamodb.StreamViewType | None = None,
         capture_into: kinesis.IStream | None = None,
     ) -> ModelTable:
@@ -68,7 +79,7 @@ class StorageStack(Stack):
             model=model,
             settings=self.settings,
             key=self.data_key,
-            backed_up=backed_up,
+            without_backup=without_backup,
             stream=stream,
             capture_into=capture_into,
         )
@@ -114,26 +125,6 @@ class StorageStack(Stack):
             )
         )
         return sns.Topic(self, "Alarms", master_key=self.data_key, enforce_ssl=True)
-
-    def _watch_capture(self) -> None:
-        if self.alarms is None:
-            return
-        # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/kds_using-shards-and-metrics.html
-        failed = cloudwatch.Metric(
-            namespace="AWS/DynamoDB",
-            metric_name="FailedToReplicateRecordCount",
-            dimensions_map={"TableName": self.events.table.table_name, "DelegatedOperation": "PutRecord"},
-            statistic=cloudwatch.Stats.SUM,
-            period=Duration.minutes(5),
-        )
-        alarm_on(
-            self,
-            "CaptureFails",
-            metric=failed,
-            threshold=1,
-            description="Rows of Events did not reach the log; reconciliation has to put them there.",
-            topic=self.alarms,
-        )
 
     def _outputs(self) -> None:
         outputs = {

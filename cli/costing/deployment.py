@@ -69,6 +69,17 @@ class Deployment:
                 )
         raise KeyError(table)
 
+    def window_seconds(self, stem: str) -> float:
+        """How long a mapping from a stream waits for its batch to fill.
+
+        Raises:
+            KeyError: the function reads no stream.
+        """
+        for name, properties in self.of("AWS::Lambda::EventSourceMapping"):
+            if name.startswith(stem.replace("_", "")):
+                return float(properties.get("MaximumBatchingWindowInSeconds", 0))
+        raise KeyError(stem)
+
     def memory_mb(self, stem: str) -> int:
         """Memory of a function of `functions/`.
 

@@ -75,7 +75,12 @@ class Paths:
         self._deployment, self._prices, self._request = deployment, prices, request
         self._assumed, self._rate = prices.assumptions, rate
         shards = deployment.shards or max(FIRST_SHARDS, rate / self._assumed["events_per_shard"])
-        self.batch = rate / shards / self._assumed["polls_per_second"]
+        of_shard = rate / shards
+        self.batch = of_shard / self._assumed["polls_per_second"]
+        # The archive may wait for more.
+        self.gathered = of_shard * max(
+            deployment.window_seconds("archive_events"), 1 / self._assumed["polls_per_second"]
+        )
         self.stream_batch = rate / self._assumed["stream_polls_per_second"]
 
     def all(self) -> dict[str, Usage]:
@@ -87,8 +92,8 @@ class Paths:
             "store.seeded": self._store("mix"),
             "log": self._log("default"),
             "log.lake-only": self._log("lake-only"),
-            "archive": self._consume("mix", "archive_events", self.batch),
-            "archive.lake-only": self._consume("lake-only", "archive_events", self.batch),
+            "archive": self._consume("mix", "archive_events", self.gathered),
+            "archive.lake-only": self._consume("lake-only", "archive_events", self.gathered),
             "project": self._consume("default", "project_events", self.stream_batch),
             "route": self._consume("default", "route_events", self.batch),
             "fraud": self._fraud(),
@@ -121,9 +126,17 @@ class Paths:
 
     def _logged(self, of_event: Mapping[str, float]) -> Usage:
         if self._deployment.shards is not None:
-            # A shard that is full: those that stand idle are in the idle figure.
-            most = min(self._assumed["events_per_shard"], MB / of_event["log.bytes"])
-            return _times({"kinesis.payload": of_event["log.payload"], "kinesis.shard": 1 / most / 3600})
+            # A shard as full as its alarm lets it be, with its retention and its own lines: those that stand idle are in the idle figure.
+            most = min(self._assumed["events_per_shard"], MB / of_event["log.size"])
+            hours = 1 / (most * self._assumed["shard_use"]) / 3600
+            return _times(
+                {
+                    "kinesis.payload": of_event["log.payload"],
+                    "kinesis.shard": hours,
+                    "kinesis.retention_shard": hours if self._deployment.retention_hours > 24 else 0,
+                    "kinesis.fan_out_shard": hours * self._deployment.fan_outs,
+                }
+            )
         held, fast = of_event["log.bytes"] / GB, self._deployment.fan_outs
         days = max(0.0, min(self._deployment.retention_hours, 168) / 24 - 1)
         return _times(
@@ -147,7 +160,7 @@ class Paths:
         found = self._event("transactions", "score_transactions", self.batch)
         used.add(self._logged(found.usage))
         used.add(self._tables(found))
-        used.add(self._consume("mix", "archive_events", self.batch))
+        used.add(self._consume("mix", "archive_events", self.gathered))
         used.add(self._consume("default", "route_events", self.batch))
         return used
 
@@ -165,7 +178,7 @@ class Paths:
         """Hourly runs over a million events: what each run costs whatever it finds, spread over an hour's events."""
         runs = MILLION / (self._rate * 3600)
         tables, assumed = self._assumed["etl_tables"], self._assumed
-        raw = self._event("mix", "archive_events", self.batch)
+        raw = self._event("mix", "archive_events", self.gathered)
         used = Usage()
         # Each table: prepare or transform, commit, and the states between.
         used["states.transition"] += runs * (assumed["empty_run_transitions"] + 5 * tables)
@@ -188,7 +201,7 @@ class Paths:
             used.add(self._tables(self._event(profile, "post_events", self._request)))
             used.add(self._tables(self._event(profile, "project_events", self.stream_batch)))
         lake = "lake-only" if profile == "lake-only" else "mix"
-        archived = self._event(lake, "archive_events", self.batch)
+        archived = self._event(lake, "archive_events", self.gathered)
         used.add(self._tables(archived))
         infrequent, expiry = self._deployment.raw_days
         days = expiry or self._assumed["lake_days"]

@@ -36,6 +36,7 @@ class StreamMapping(Construct):
         maximum_age: Duration,
         failed_batches: s3.IBucket,
         filters: Sequence[Mapping[str, Any]] | None = None,
+        window: Duration | None = None,
     ) -> None:
         """Makes the mapping.
 
@@ -48,6 +49,7 @@ class StreamMapping(Construct):
             maximum_age: of a record; older ones go to the bucket with their whole batch.
             failed_batches: the bucket, below the prefix that Lambda itself chooses.
             filters: which records are delivered at all.
+            window: how long a batch may wait for more records; without, it goes as it is read.
         """
         super().__init__(scope, construct_id)
         keeps_failures = not fleet.settings.omits(Omission.STREAM_FAILURE_DESTINATIONS)
@@ -71,6 +73,7 @@ class StreamMapping(Construct):
             parallelization_factor=1,
             max_record_age=maximum_age,
             filters=filters,
+            max_batching_window=window,
         )
         resource = mapping.node.default_child
         if not isinstance(resource, lambda_.CfnEventSourceMapping):

@@ -39,7 +39,7 @@ class ModelTable(Construct):
         model: type[Model],
         settings: EnvironmentSettings,
         key: kms.IKey,
-        backed_up: bool = True,
+        without_backup: str | None = None,
         stream: dynamodb.StreamViewType | None = None,
         capture_into: kinesis.IStream | None = None,
     ) -> None:
@@ -51,12 +51,12 @@ class ModelTable(Construct):
             model: where keys, indexes and the attribute of expiry come from.
             settings: the environment's; they say whether the table is retained and recoverable.
             key: encrypts the table.
-            backed_up: False for a table whose deleted rows must be gone.
+            without_backup: why the table has no recovery where the environment's others have.
             stream: what each record of the table's own stream carries, if it has one.
             capture_into: the data stream that every change of the table goes to.
         """
         super().__init__(scope, construct_id)
-        recovery = settings.point_in_time_recovery and backed_up
+        recovery = settings.point_in_time_recovery and without_backup is None
         self.table = dynamodb.Table(
             self,
             "Table",
@@ -76,7 +76,7 @@ class ModelTable(Construct):
         )
         self.index_names = tuple(self._add_indexes(model))
         if not recovery:
-            waive(self.table, "DDB3", _without_recovery(settings, backed_up=backed_up))
+            waive(self.table, "DDB3", without_backup or _test_data(settings))
 
     def _add_indexes(self, model: type[Model]) -> Iterator[str]:
         for index in indexes(model):
@@ -133,7 +133,5 @@ def _attributes(owner: Any) -> Iterator[Attribute[Any]]:
             yield value
 
 
-def _without_recovery(settings: EnvironmentSettings, *, backed_up: bool) -> str:
-    if not backed_up:
-        return "Erasure deletes a person's key from this table for good, so no backup may bring it back."
+def _test_data(settings: EnvironmentSettings) -> str:
     return f"Rows in {settings.name} are test data that is sent again, so its tables pay for no continuous backup."

@@ -85,6 +85,13 @@ def test_critical_and_high_reach_the_topic(every: Templates) -> None:
 
 
 @pytest.mark.parametrize("stem", FROM_LOG + FROM_TABLE)
+def test_only_the_archive_gathers(every: Templates, stem: str) -> None:
+    window = _mapping(every, stem).get("MaximumBatchingWindowInSeconds", 0)
+    gathers = stem == "archive_events" and every.environment != "local"
+    assert window == (5 if gathers else 0)
+
+
+@pytest.mark.parametrize("stem", FROM_LOG + FROM_TABLE)
 def test_what_is_too_old_goes_to_the_lake_except_in_local(every: Templates, stem: str) -> None:
     properties = _mapping(every, stem)
     if every.environment == "local":

@@ -1,13 +1,17 @@
 """State: how it is encrypted, kept and derived, in every environment."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aws_cdk.assertions import Match, Template
 
 from layers import build
 from millrace.contracts.compile import compile_contracts
 from millrace.eventstore.tables import TABLES
+from stacks.application import new_app
 from stacks.environment import ENVIRONMENTS
+from stacks.storage import StorageStack
 from tests.support.templates import Templates, as_list
 
 TABLE = "AWS::DynamoDB::Table"
@@ -114,8 +118,8 @@ def test_recovery_and_deletion_protection_by_environment(every: Templates) -> No
     for model in TABLES:
         properties = _table(every, model.__name__)["Properties"]
         recovery = properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
-        # A backup would bring erased persons' keys back.
-        assert recovery is (recoverable and model.__name__ != "SubjectKeys")
+        # A backup would bring erased persons' keys back, and pointers are made again from the lake.
+        assert recovery is (recoverable and model.__name__ not in {"SubjectKeys", "UserEvents"})
         assert properties["DeletionProtectionEnabled"] is (every.environment == "prod")
 
 
@@ -137,10 +141,26 @@ def test_the_log_is_encrypted_and_kept_as_long_as_the_environment_says(every: Te
     assert properties["StreamEncryption"]["EncryptionType"] == "KMS"
     hours = {"local": 24, "dev": 24, "staging": 72, "prod": 168}
     assert properties["RetentionPeriodHours"] == hours[every.environment]
-    if every.environment in {"local", "dev"}:
-        assert properties["ShardCount"] == 1
-    else:
-        assert properties["StreamModeDetails"]["StreamMode"] == "ON_DEMAND"
+    assert properties["StreamModeDetails"]["StreamMode"] == "PROVISIONED"
+    assert properties["ShardCount"] == {"local": 1, "dev": 1, "staging": 1, "prod": 2}[every.environment]
+
+
+def test_a_log_on_demand_is_one_setting_away(tmp_path: Path) -> None:
+    settings = ENVIRONMENTS["prod"]
+    app = new_app(str(tmp_path))
+    on_demand = settings.model_copy(update={"stream": settings.stream.model_copy(update={"shards": None})})
+    made = StorageStack(app, "storage", settings=on_demand)
+    template = Template.from_stack(made)
+    template.has_resource_properties(
+        "AWS::Kinesis::Stream",
+        {"StreamModeDetails": {"StreamMode": "ON_DEMAND"}, "ShardCount": Match.absent()},
+    )
+    metrics = {
+        alarm["Properties"]["MetricName"]
+        for alarm in template.find_resources("AWS::CloudWatch::Alarm").values()
+    }
+    assert "ThrottledPutRecordCount" in metrics
+    assert "IncomingBytes" not in metrics, "there is no limit that it could come near"
 
 
 def test_keys_rotate_and_are_two(every: Templates) -> None:

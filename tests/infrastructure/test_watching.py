@@ -54,6 +54,26 @@ def test_answers_throttles_and_refusals_are_watched(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WOKEN)
+def test_a_log_that_fills_and_rows_that_wait_for_it_are_watched(name: str) -> None:
+    shards = ENVIRONMENTS[name].stream.shards or 0
+    wanted = {
+        "FailedToReplicateRecordCount": 1,
+        "ThrottledPutRecordCount": 1,
+        "AgeOfOldestUnreplicatedRecord": 900_000,
+        # Three quarters of what its shards take in five minutes.
+        "IncomingBytes": shards * 1_048_576 * 225,
+        "IncomingRecords": shards * 1000 * 225,
+    }
+    for metric, threshold in wanted.items():
+        (alarm,) = named(name, metric)
+        assert (alarm["Threshold"], alarm["Period"]) == (threshold, 300)
+        assert alarm["Statistic"] == ("Maximum" if "Age" in metric else "Sum")
+        assert set(dimensions(alarm)) == (
+            {"StreamName"} if "Incoming" in metric else {"TableName", "DelegatedOperation"}
+        )
+
+
+@pytest.mark.parametrize("name", WOKEN)
 def test_a_canary_that_is_not_heard_of_is_an_alarm(name: str) -> None:
     (alarm,) = named(name, "CanaryPathsFailed")
     assert (alarm["TreatMissingData"], alarm["Threshold"], alarm["EvaluationPeriods"]) == ("breaching", 1, 2)

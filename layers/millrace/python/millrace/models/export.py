@@ -1,20 +1,15 @@
-"""A fitted estimator as an ONNX graph, and what the graph says. Needs skl2onnx and onnxruntime: training only."""
+"""A fitted estimator as an ONNX graph. Needs skl2onnx, which is where training is and nowhere else."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 from skl2onnx import to_onnx
 from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
 
-from millrace.models.dataset import Floats
 from millrace.models.errors import TrainingError
+from millrace.models.graph import OUTPUT
 
-INPUT, OUTPUT = "X", "score"
-# How far the graph may be from the estimator on any row.
-PARITY = 1e-4
 _PROBABILITIES, _FRAUD = "probabilities", "fraud_class"
 
 
@@ -44,35 +39,3 @@ def export(estimator: Any, columns: int) -> bytes:
     model.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in sets.items())
     content: bytes = model.SerializeToString(deterministic=True)
     return content
-
-
-def run(onnx: bytes, values: Floats) -> Floats:
-    """What a graph says of rows, on one thread.
-
-    Args:
-        onnx: the graph.
-        values: rows x columns, as fine as float32.
-    """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
-    answers: Sequence[Any] = session.run([OUTPUT], {INPUT: values.astype(np.float32)})
-    scores: Floats = np.asarray(answers[0], dtype=np.float64).reshape(-1)
-    return scores
-
-
-def compare(scores: Floats, estimated: Floats) -> float:
-    """By how much the graph and the estimator differ at most.
-
-    Raises:
-        TrainingError: by more than `PARITY`, or an answer is no number.
-    """
-    if not np.isfinite(scores).all():
-        raise TrainingError("the ONNX graph answers NaN or infinite")
-    most = float(np.abs(scores - estimated).max(initial=0.0))
-    if most > PARITY:
-        raise TrainingError(
-            f"the ONNX graph differs from the model by {most:.3g} on {int((np.abs(scores - estimated) > PARITY).sum())} "
-            f"of {len(scores)} held-out rows; {PARITY:g} is allowed"
-        )
-    return most

@@ -18,12 +18,13 @@ import numpy as np
 import orjson
 
 from millrace.core.errors import PermanentError
-from millrace.models import channel, export
+from millrace.models import channel, graph
 from millrace.models.algorithms import ALGORITHMS, Algorithm
 from millrace.models.card import card, gate_results, golden_rows
 from millrace.models.channel import Channel
 from millrace.models.dataset import Dataset, Floats, judged_on
 from millrace.models.errors import TrainingError
+from millrace.models.export import export
 from millrace.models.train import SEED, evaluate, train
 from millrace.registry import artifact, strict
 from millrace.registry.package import EVALUATION
@@ -90,12 +91,12 @@ def _try(algorithm: Algorithm, given: Channel, models: Path, seed: int, jobs: in
 def _make(algorithm: Algorithm, given: Channel, folder: Path, *, seed: int, jobs: int) -> dict[str, Any]:
     split, data = given.order.days(), given.data
     model = train(data, split, algorithm, seed=seed, jobs=jobs)
-    onnx = export.export(model.estimator, len(model.names))
+    onnx = export(model.estimator, len(model.names))
     held_out = data.within(split.test)
-    furthest = export.compare(export.run(onnx, held_out.values), model.raw(held_out))
+    furthest = graph.compare(graph.run(onnx, held_out.values), model.raw(held_out))
 
     def raw(rows: Dataset) -> Floats:
-        return export.run(onnx, rows.values)
+        return graph.run(onnx, rows.values)
 
     # The artifact itself is judged, not what it was made of.
     evaluation = evaluate(model, data, split, raw=raw)
@@ -109,7 +110,7 @@ def _make(algorithm: Algorithm, given: Channel, folder: Path, *, seed: int, jobs
         golden=golden_rows(judged, raw(judged), model),
         libraries={name: version(name) for name in LIBRARIES},
     )
-    artifact.verify_golden(made, export.run(onnx, np.array([row.inputs for row in made.golden])).tolist())
+    artifact.verify_golden(made, graph.run(onnx, np.array([row.inputs for row in made.golden])).tolist())
     folder.mkdir(parents=True)
     (folder / artifact.ONNX_FILE).write_bytes(onnx)
     (folder / artifact.CARD_FILE).write_bytes(artifact.write(made))

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from millrace.lake.starts import Started
 
 POLL_SECONDS = 0.5
-OUTPUTS = {"hourly_etl": "HourlyEtlMachine", "backfill": "BackfillMachine"}
+OUTPUTS = {
+    "hourly_etl": "HourlyEtlMachine",
+    "backfill": "BackfillMachine",
+    "train_model": "TrainModelMachine",
+}
 
 Say = Callable[[str], None]
 

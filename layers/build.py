@@ -28,7 +28,7 @@ SOURCE = ROOT / "layers" / "millrace" / "python"
 SCHEMAS = ROOT / "schemas"
 WAREHOUSE = ROOT / "warehouse"
 BUILD = ROOT / "build" / "layers"
-THIRD_PARTY = ("runtime", "lake", "registry", "duckdb", "iceberg", "onnx")
+THIRD_PARTY = ("runtime", "lake", "registry", "duckdb", "iceberg", "onnx", "mlflow")
 # Of the laptop only: on AWS the training container installs the same requirements. One function there has it beside
 # runtime, lake and onnx, which together are more than Lambda takes.
 LOCAL_ONLY = ("training",)
@@ -38,6 +38,8 @@ SETS = (
     ("runtime", "registry"),
     ("runtime", "onnx"),
     ("runtime", "duckdb"),
+    ("runtime", "lake", "duckdb"),
+    ("runtime", "mlflow"),
     ("runtime", "lake", "iceberg"),
 )
 LAMBDA_PYTHON = "3.13"
@@ -68,6 +70,12 @@ WITHOUT = {
     "onnx": ("google", "flatbuffers", "packaging"),
     # The other layers of its function have these.
     "training": ("numpy", "numpy.libs", "onnxruntime", "pyarrow", "pyarrow.libs", "orjson", *_PYDANTIC[-1:]),
+    # Of a client, not of a server.
+    "mlflow": (
+        *_PYDANTIC,
+        *("uvicorn", "h11", "git", "gitdb", "smmap", "dotenv"),
+        *("cryptography", "cffi", "pycparser", "pyasn1", "pyasn1_modules"),
+    ),
     "iceberg": (
         *_PYDANTIC,
         *("zstandard", "pygments", "markdown_it", "mdurl"),

@@ -6,14 +6,16 @@ from pathlib import Path
 from aws_cdk import CfnOutput, Duration, Stack
 from constructs import Construct
 
+from layers.build import LOCAL_ONLY
 from millrace.contracts.tables import LAYERS
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.glue_catalog import GlueCatalog
 from stacks.constructs.lake_functions import LakeFunctions
+from stacks.constructs.learning import Learning
 from stacks.constructs.platform_function import PlatformFunction
 from stacks.constructs.schedule import Schedule
 from stacks.constructs.state_machine import PlatformStateMachine
-from stacks.environment import EnvironmentSettings
+from stacks.environment import EnvironmentSettings, Omission
 from stacks.storage import StorageStack
 
 
@@ -35,7 +37,7 @@ class LakehouseStack(Stack):
             self,
             "Fleet",
             settings=settings,
-            third_party=("runtime", "lake", "duckdb", "iceberg"),
+            third_party=("runtime", "lake", "duckdb", "iceberg", "mlflow", *_local_only(settings)),
             layers=layers,
             alarms=storage.alarms,
         )
@@ -71,11 +73,18 @@ class LakehouseStack(Stack):
             functions={"MaintainTable": functions.maintain_table},
             values={"MaxConcurrency": str(settings.lakehouse.max_concurrency)},
         )
+        self._learning = Learning(
+            self,
+            fleet=self._fleet,
+            storage=storage,
+            pin_sources=functions.pin_sources,
+            folder=layers,
+        )
         self._schedule(self._start_run())
         self._outputs()
 
     def _start_run(self) -> PlatformFunction:
-        machines = (self._hourly_etl, self._backfill, self._maintenance)
+        machines = (self._hourly_etl, self._backfill, self._maintenance, self._learning.machine)
         function = PlatformFunction(
             self,
             "start_run",
@@ -111,6 +120,12 @@ class LakehouseStack(Stack):
                 "Old snapshots, files without one, and small files.",
                 {"machine": "maintenance", "input": {}},
             ),
+            (
+                "Weekly",
+                self._settings.learning.weekly,
+                "Trains every tenant's models anew, and serves the best that pass the gates.",
+                {"machine": "train_model", "input": {}},
+            ),
         ):
             Schedule(
                 self,
@@ -127,6 +142,7 @@ class LakehouseStack(Stack):
             "HourlyEtlMachine": self._hourly_etl.arn,
             "BackfillMachine": self._backfill.arn,
             "MaintenanceMachine": self._maintenance.arn,
+            "TrainModelMachine": self._learning.machine.arn,
             **{
                 f"{layer.title().replace('_', '')}Database": self.catalog.databases[layer]
                 for layer in ("raw", *LAYERS)
@@ -134,3 +150,8 @@ class LakehouseStack(Stack):
         }
         for name, value in outputs.items():
             CfnOutput(self, name, value=value)
+
+
+def _local_only(settings: EnvironmentSettings) -> tuple[str, ...]:
+    """The layers of a function that trains where there are no training jobs."""
+    return ("onnx", *LOCAL_ONLY) if settings.omits(Omission.TRAINING_JOBS) else ()

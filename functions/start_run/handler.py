@@ -28,6 +28,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         "hourly_etl": settings.hourly_etl_machine,
         "backfill": settings.backfill_machine,
         "maintenance": settings.maintenance_machine,
+        "train_model": settings.train_model_machine,
     }
     started = start(client("stepfunctions"), arns[machine], machine, event.get("input") or {}, clock.now())
     answer = {"started": started.started, "runId": started.run_id}

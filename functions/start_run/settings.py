@@ -9,3 +9,4 @@ class Settings(FunctionSettings):
     hourly_etl_machine: str
     backfill_machine: str
     maintenance_machine: str
+    train_model_machine: str

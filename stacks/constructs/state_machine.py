@@ -34,9 +34,11 @@ _TRACES = (
     "xray:PutTelemetryRecords",
     "xray:PutTraceSegments",
 )
-# The rule by which Step Functions hears of the end of a child.
+# The rules by which Step Functions hears of the end of a child, and of a training job.
 # https://docs.aws.amazon.com/step-functions/latest/dg/connect-stepfunctions.html#sync-async-iam-policies
 _CHILD_RULE = "StepFunctionsGetEventsForStepFunctionsExecutionRule"
+# https://docs.aws.amazon.com/step-functions/latest/dg/connect-sagemaker.html#sagemaker-iam-createtrainingjob
+_TRAINING_RULE = "StepFunctionsGetEventsForSageMakerTrainingJobsRule"
 
 
 class PlatformStateMachine(Construct):
@@ -109,6 +111,39 @@ class PlatformStateMachine(Construct):
         """The machine's ARN."""
         return self.machine.state_machine_arn
 
+    def allow_training(self, role: iam.IRole, jobs: str) -> None:
+        """Lets the machine run training jobs whose names begin so, in that role, and nothing else of SageMaker.
+
+        Args:
+            role: of the jobs.
+            jobs: what their names begin with.
+        """
+        place = f"{Aws.REGION}:{Aws.ACCOUNT_ID}"
+        policy = self._allow(
+            "Train",
+            [
+                "sagemaker:AddTags",
+                "sagemaker:CreateTrainingJob",
+                "sagemaker:DescribeTrainingJob",
+                "sagemaker:StopTrainingJob",
+            ],
+            [f"arn:{Aws.PARTITION}:sagemaker:{place}:training-job/{jobs}*"],
+        )
+        waive(
+            policy,
+            "IAM5",
+            "A training job is named by its run and tenant.",
+            finding=f"Resource::arn:<AWS::Partition>:sagemaker:<AWS::Region>:<AWS::AccountId>:training-job/{jobs}*",
+        )
+        rule = f"arn:{Aws.PARTITION}:events:{place}:rule/{_TRAINING_RULE}"
+        self._allow("HearJobs", ["events:DescribeRule", "events:PutRule", "events:PutTargets"], [rule])
+        passed = iam.PolicyStatement(
+            actions=["iam:PassRole"],
+            resources=[role.role_arn],
+            conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
+        )
+        self._attach("PassRole", passed)
+
     def _allow_child(self, child: "PlatformStateMachine") -> None:
         rule = f"arn:{Aws.PARTITION}:events:{Aws.REGION}:{Aws.ACCOUNT_ID}:rule/{_CHILD_RULE}"
         self._allow("Start", ["states:StartExecution"], [child.arn])
@@ -127,7 +162,11 @@ class PlatformStateMachine(Construct):
         waive(self._allow(construct_id, actions, ["*"]), "IAM5", reason, finding="Resource::*")
 
     def _allow(self, construct_id: str, actions: Sequence[str], resources: Sequence[str]) -> iam.Policy:
-        statement = iam.PolicyStatement(actions=list(actions), resources=list(resources))
+        return self._attach(
+            construct_id, iam.PolicyStatement(actions=list(actions), resources=list(resources))
+        )
+
+    def _attach(self, construct_id: str, statement: iam.PolicyStatement) -> iam.Policy:
         policy = iam.Policy(self, construct_id, statements=[statement])
         policy.attach_to_role(self._role)
         # An execution must not begin before it may do what it is for.

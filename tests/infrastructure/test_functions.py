@@ -57,6 +57,22 @@ RIGHTS = {
     "publish_run": RUN_DOCUMENTS
     | {"dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:Query"},
     "train_model": {"s3:GetObject", "s3:PutObject"},
+    "build_training_set": {"s3:GetObject", "s3:ListBucket", "s3:PutObject"},
+    "register_models": {
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:PutObject",
+    },
+    "move_model": {
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:UpdateItem",
+        "s3:GetObject",
+        "s3:ListBucket",
+    },
     "maintain_table": RUN_DOCUMENTS | WRITES_TABLES | {"s3:DeleteObject"},
     "open_capture": {
         "dynamodb:DescribeKinesisStreamingDestination",

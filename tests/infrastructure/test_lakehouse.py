@@ -26,7 +26,21 @@ CALLS = {
     },
     "backfill": {"PlanBackfill": "planbackfill"},
     "maintenance": {"MaintainTable": "maintaintable"},
+    "train_model": {
+        "PinSources": "pinsources",
+        "BuildTrainingSet": "buildtrainingset",
+        "RegisterModels": "registermodels",
+        "MoveModel": "movemodel",
+        "TrainModel": "Learningtrainmodel",
+    },
 }
+SAGEMAKER = "arn:aws:states:::sagemaker:createTrainingJob.sync"
+
+
+def calls(name: str, environment: str) -> dict[str, str]:
+    """Placeholders of a machine's functions, and what fills them; where there are training jobs no function trains."""
+    found = CALLS[name]
+    return found if environment == "local" else {key: one for key, one in found.items() if key != "TrainModel"}
 
 
 def states(machine: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -50,7 +64,7 @@ def texts(value: Any) -> Iterator[str]:
         yield from texts(part)
 
 
-def test_there_are_three() -> None:
+def test_there_are_these() -> None:
     assert set(MACHINES) == set(CALLS)
 
 
@@ -83,10 +97,13 @@ def test_every_task_is_tried_again_within_bounds_and_none_fails_a_map(name: str)
     for state, task in states(definition(name)):
         if task["Type"] != "Task":
             continue
-        assert task["Resource"] in {LAMBDA, CHILD}
+        assert task["Resource"] in {LAMBDA, CHILD, SAGEMAKER}
         assert task["TimeoutSeconds"] > 900 or task["Resource"] == CHILD
         errors = {error for retry in task["Retry"] for error in retry["ErrorEquals"]}
-        assert "States.TaskFailed" in errors, "the emulator reports every exception as Runtime.HandlerError"
+        if task["Resource"] == SAGEMAKER:
+            assert errors == {"SageMaker.AmazonSageMakerException"}, "a job that failed is not paid for again"
+        else:
+            assert "States.TaskFailed" in errors, "the emulator reports every exception as Runtime.HandlerError"
         if task["Resource"] == LAMBDA:
             assert {"Lambda.ServiceException", "Lambda.TooManyRequestsException"} <= errors
         for retry in task["Retry"]:
@@ -128,10 +145,13 @@ def test_the_file_is_what_is_deployed_with_every_placeholder_filled(every: Templ
     wanted = set(re.findall(r"\$\{(\w+)\}", machine["DefinitionString"]))
     filled = machine["DefinitionSubstitutions"]
     assert wanted == set(filled)
-    for placeholder, function in CALLS[name].items():
+    for placeholder, function in calls(name, every.environment).items():
         assert filled[placeholder]["Fn::GetAtt"][0].startswith(f"{function}Function")
     if name != "backfill":
-        assert filled["MaxConcurrency"] == ("2" if every.environment == "local" else "10")
+        lakehouse, learning = (
+            getattr(ENVIRONMENTS[every.environment], part).max_concurrency for part in ("lakehouse", "learning")
+        )
+        assert filled["MaxConcurrency"] == str(learning if name == "train_model" else lakehouse)
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -151,8 +171,10 @@ def test_a_machine_is_logged_and_traced_and_calls_only_its_functions(every: Temp
         for resource in as_list(statement["Resource"]):
             if "*" in str(resource):
                 wild.setdefault(policy.removeprefix(flat)[:5], set()).update(actions)
-    assert {arn.split("Function")[0] for arn in invoked} == set(CALLS[name].values())
-    assert set(wild) == {"LogDe", "Trace"} | ({"Await"} if name == "backfill" else set())
+    assert {arn.split("Function")[0] for arn in invoked} == set(calls(name, every.environment).values())
+    jobs = name == "train_model" and every.environment != "local"
+    more = {"Await"} if name == "backfill" else {"Train"} if jobs else set()
+    assert set(wild) == {"LogDe", "Trace"} | more
     assert all(action.startswith("logs:") for action in wild["LogDe"])
     assert all(action.startswith("xray:") for action in wild["Trace"])
     assert wild.get("Await", set()) <= {"states:DescribeExecution", "states:StopExecution"}
@@ -179,6 +201,7 @@ def test_runs_start_by_themselves_everywhere(every: Templates) -> None:
             {"machine": "hourly_etl", "input": {"refresh": ["hourly", "daily"]}},
         ),
         "Maintenance": ("cron(20 4 * * ? *)", {"machine": "maintenance", "input": {}}),
+        "Weekly": ("cron(10 3 ? * SUN *)", {"machine": "train_model", "input": {}}),
     }
 
 
@@ -189,7 +212,8 @@ def test_failed_executions_wake_someone_where_there_is_someone() -> None:
             for logical_id, alarm in templates(name).resources("AWS::CloudWatch::Alarm").items()
             if alarm["Properties"]["MetricName"] == "ExecutionsFailed"
         }
-        assert watched == ({"hourlyetl", "backfill", "maintenance"} if name in {"staging", "prod"} else set())
+        machines = {"hourlyetl", "backfill", "maintenance", "trainmodel"}
+        assert watched == (machines if name in {"staging", "prod"} else set())
 
 
 def test_a_database_for_each_layer(every: Templates) -> None:
@@ -230,7 +254,7 @@ def test_results_of_queries_are_encrypted_and_the_workgroup_insists(every: Templ
 
 def test_the_machines_are_outputs(every: Templates) -> None:
     outputs = every.stacks["lakehouse"]["Outputs"]
-    machines = {"HourlyEtlMachine", "BackfillMachine", "MaintenanceMachine"}
+    machines = {"HourlyEtlMachine", "BackfillMachine", "MaintenanceMachine", "TrainModelMachine"}
     databases = {f"{layer}Database" for layer in ("Raw", "Silver", "Gold", "Marts", "MlFeatures")}
     assert machines | databases <= set(outputs)
 

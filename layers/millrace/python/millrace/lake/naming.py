@@ -9,16 +9,19 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from typing import Any, Literal
 
 from millrace.core.errors import PermanentError
 from millrace.lake.interval import days
 
-Machine = Literal["hourly_etl", "backfill", "maintenance"]
-MACHINES: tuple[Machine, ...] = ("hourly_etl", "backfill", "maintenance")
+Machine = Literal["hourly_etl", "backfill", "maintenance", "train_model"]
+MACHINES: tuple[Machine, ...] = ("hourly_etl", "backfill", "maintenance", "train_model")
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html#API_StartExecution_RequestSyntax
 LONGEST = 80
-_NAME = re.compile(r"(hourly_etl|backfill|maintenance)-([A-Za-z0-9._]+)-([1-9][0-9]*)")
+_NAME = re.compile(rf"({'|'.join(MACHINES)})-([A-Za-z0-9._-]+)-([1-9][0-9]*)")
+# A longer tenant's name would leave no room for the rest.
+_LONGEST_ORG = 48
 _HOUR = re.compile(r"\d{8}T\d{2}")
 _DAY = re.compile(r"\d{8}")
 
@@ -67,7 +70,8 @@ def interval(machine: Machine, given: Mapping[str, Any], now: datetime) -> str:
     Args:
         machine: which machine.
         given: its input. With `from` and `to` the days between them are the interval; else it takes what is new, and
-            the interval is the hour of `now`, or its day where models are refreshed that are made once a day.
+            the interval is the hour of `now`, or its day where models are refreshed that are made once a day. A training
+            is of the day, and of its tenant where one is named.
         now: the present moment.
 
     Raises:
@@ -80,9 +84,17 @@ def interval(machine: Machine, given: Mapping[str, Any], now: datetime) -> str:
     if machine == "backfill":
         raise PermanentError("a backfill needs from and to")
     moment = now.astimezone(UTC)
+    if machine == "train_model" and given.get("org") is not None:
+        return f"{_short(str(given['org']))}.{moment:%Y%m%d}"
     if machine == "hourly_etl" and "daily" not in given.get("refresh", ()):
         return f"{moment:%Y%m%dT%H}"
     return f"{moment:%Y%m%d}"
+
+
+def _short(org: str) -> str:
+    if len(org) <= _LONGEST_ORG:
+        return org
+    return f"{org[: _LONGEST_ORG - 13]}.{sha256(org.encode()).hexdigest()[:12]}"
 
 
 def days_of(first: Any, last: Any) -> tuple[date, date]:

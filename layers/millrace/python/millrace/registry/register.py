@@ -16,6 +16,8 @@ from millrace.registry.store import ModelStore
 
 # Registrations of one tenant that come between reading the newest number and taking the next.
 MOST_ATTEMPTS = 50
+# Nobody tracks.
+OFF = "off"
 
 
 class Tracker(Protocol):
@@ -25,7 +27,7 @@ class Tracker(Protocol):
         """Logs a version, once.
 
         Returns:
-            `logged`, `off` where nobody tracks, or a warning that names what could not be reached; it never raises.
+            `logged`, or a warning that names what could not be reached; it never raises.
         """
         ...
 
@@ -37,7 +39,7 @@ class Registered:
     name: str
     status: Status | Literal["failed"]
     version: Version | None = None
-    mlflow: str = "off"
+    mlflow: str = OFF
     error: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -74,7 +76,7 @@ class Registrar:
         self,
         store: ModelStore,
         files: ArtifactFiles,
-        tracker: Tracker,
+        tracker: Tracker | None,
         now: Callable[[], datetime] = clock.now,
     ) -> None:
         """Rows, artifacts, and where experiments are logged."""
@@ -89,7 +91,9 @@ class Registrar:
         found = []
         for trained in package.models:
             version = self._version(trained)
-            said = self._tracker.log(version, trained.card, trained.text, trained.onnx)
+            said = OFF
+            if self._tracker is not None:
+                said = self._tracker.log(version, trained.card, trained.text, trained.onnx)
             found.append(Registered(version.algorithm, version.status, version, said))
         return found + [
             Registered(name, "failed", error=error) for name, error in sorted(package.failures.items())

@@ -1,0 +1,54 @@
+"""Edge: what a training made, to be registered."""
+
+import os
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from millrace.core.aws import client
+from millrace.core.log import logger
+from millrace.learning.channel import Channel
+from millrace.registry import tracking
+from millrace.registry.files import ArtifactFiles
+from millrace.registry.package import unpack
+from millrace.registry.register import Registrar, best
+from millrace.registry.store import ModelStore
+from settings import Settings
+
+NAME = "register_models"
+
+
+@cache
+def _settings() -> Settings:
+    return Settings.from_environment(os.environ)
+
+
+def _log() -> Logger:
+    return logger(NAME, _settings().log_level)
+
+
+@cache
+def _registrar() -> Registrar:
+    settings = _settings()
+    return Registrar(
+        ModelStore(client("dynamodb"), settings.models_table),
+        ArtifactFiles(client("s3"), settings.lake_bucket),
+        tracking.tracker(settings.tracking_uri, settings.environment),
+    )
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Registers the models of a run; registered again they are the same versions."""
+    org, model, run = event["org"], event["model"], event["runId"]
+    content = Channel(client("s3"), _settings().lake_bucket).get(event["artifact"])
+    registered = _registrar().register(unpack(content, org=org, model=model, run=run))
+    chosen = best(registered)
+    answer = {
+        "runId": run,
+        "org": org,
+        "models": [one.to_json() for one in registered],
+        "best": chosen.version if chosen else None,
+    }
+    _log().info("registered", extra=answer)
+    return answer

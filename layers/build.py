@@ -39,6 +39,7 @@ SETS = (
     ("runtime", "onnx"),
     ("runtime", "duckdb"),
     ("runtime", "lake", "duckdb"),
+    ("runtime", "lake", "duckdb"),
     ("runtime", "mlflow"),
     ("runtime", "lake", "iceberg"),
 )

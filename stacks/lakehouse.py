@@ -55,6 +55,8 @@ class LakehouseStack(Stack):
                 "CommitTable": functions.commit_table,
                 "PrepareModel": functions.prepare_model,
                 "RunModel": functions.run_model,
+                "PinSources": functions.pin_sources,
+                "MaterializeFeatures": functions.materialize_features,
                 "PublishRun": functions.publish_run,
             },
             values={"MaxConcurrency": str(settings.lakehouse.max_concurrency)},

@@ -45,7 +45,7 @@ def _publisher() -> Publisher:
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Publishes a run; a store that does not take it raises, and publishing again changes nothing."""
-    summary = _publisher().publish(event["runId"])
+    summary = _publisher().publish(event["runId"], event.get("unpinned", ""))
     emit(NAME, _settings().environment, metrics.of_run(summary))
     _log().info(
         "run", extra={"run": summary.run, "status": summary.status, "failures": summary.failures[:20]}

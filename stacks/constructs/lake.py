@@ -10,6 +10,7 @@ from millrace.core.prefixes import (
     CURATED,
     DEAD_LETTERS,
     FAILED_BATCHES,
+    FEATURE_STATES,
     PROCESSED,
     QUARANTINE,
     RAW,
@@ -21,6 +22,8 @@ from stacks.environment import OMISSION_REASONS, EnvironmentSettings, Omission
 
 ACCESS_LOG_DAYS = 90
 OLD_VERSION_DAYS = 30
+# Longer than a week, after which nothing is compared with a state any more.
+FEATURE_STATE_DAYS = 14
 
 
 class Lake(Construct):
@@ -80,6 +83,8 @@ class Lake(Construct):
             FAILED_BATCHES: lake.dead_letter_expiry_days,
             REDRIVEN: lake.dead_letter_expiry_days,
             RUNS: lake.run_expiry_days,
+            # What was written online, to be compared with once; after this long all of it is written anew.
+            FEATURE_STATES: FEATURE_STATE_DAYS,
             ATHENA_RESULTS: lake.query_result_expiry_days,
         }
         return [

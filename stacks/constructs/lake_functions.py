@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from aws_cdk import Duration
 from constructs import Construct
 
-from millrace.core.prefixes import CURATED, DEAD_LETTERS, LINEAGE, PROCESSED, RAW, RUNS
+from millrace.core.prefixes import CURATED, DEAD_LETTERS, FEATURE_STATES, LINEAGE, PROCESSED, RAW, RUNS
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.platform_function import PlatformFunction
 from stacks.constructs.table_optimizers import TableOptimizers
@@ -44,6 +44,7 @@ class LakeFunctions:
         self.prepare_model = self._prepare_model()
         self.run_model = self._run_model()
         self.pin_sources = self._pin_sources()
+        self.materialize_features = self._materialize_features()
         self.publish_run = self._publish_run()
         self.maintain_table = self._maintain_table()
         self.plan_backfill = self._plan_backfill()
@@ -129,6 +130,26 @@ class LakeFunctions:
         function.allow_tables(*READS_TABLES, databases=self._databases, reason=TABLES_REASON)
         return function
 
+    def _materialize_features(self) -> PlatformFunction:
+        features = self._storage.features.table
+        function = self._worker(
+            "materialize_features",
+            "Brings a tenant's newest features into the online store.",
+            layers=("runtime", "lake", "duckdb"),
+            variables={"feature_store_table": features.table_name},
+        )
+        function.allow(
+            "dynamodb:BatchWriteItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+            on=[features.table_arn],
+        )
+        for prefix in (PROCESSED, CURATED):
+            self._read(function, prefix)
+        self._write(function, FEATURE_STATES)
+        return function
+
     def _publish_run(self) -> PlatformFunction:
         function = self._step(
             "publish_run",
@@ -177,18 +198,26 @@ class LakeFunctions:
     def _metadata(self) -> dict[str, str]:
         return {"metadata_table": self._storage.metadata.table.table_name}
 
-    def _worker(self, stem: str, description: str) -> PlatformFunction:
+    def _worker(
+        self,
+        stem: str,
+        description: str,
+        *,
+        layers: tuple[str, ...] = DUCKDB,
+        variables: Mapping[str, str] | None = None,
+    ) -> PlatformFunction:
         return self._step(
             stem,
             description,
             memory_mb=self._lakehouse.worker_memory_mb,
             storage_mb=self._lakehouse.worker_storage_mb,
             timeout=WORKER,
-            layers=DUCKDB,
+            layers=layers,
             variables={
                 "memory_mb": str(self._lakehouse.worker_memory_mb),
                 # The rest of /tmp is Python's and whatever else writes there.
                 "temp_mb": str(self._lakehouse.worker_storage_mb - 512),
+                **(variables or {}),
             },
         )
 

@@ -54,6 +54,8 @@ RIGHTS = {
     "prepare_model": RUN_DOCUMENTS | READS_TABLES,
     "run_model": RUN_DOCUMENTS,
     "pin_sources": RUN_DOCUMENTS | READS_TABLES,
+    "materialize_features": RUN_DOCUMENTS
+    | {"dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
     "publish_run": RUN_DOCUMENTS
     | {"dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:Query"},
     "train_model": {"s3:GetObject", "s3:PutObject"},
@@ -99,7 +101,7 @@ READS_A_STREAM = {
     "project_events": "dynamodb",
 }
 # Workers over a million rows at once: as much time as Lambda has, and memory as the environment's settings say.
-WORKERS = {"transform_partitions", "run_model"}
+WORKERS = {"transform_partitions", "run_model", "materialize_features"}
 LONG = WORKERS | {"commit_table", "maintain_table"}
 STREAM_READS = {
     "kinesis": {
@@ -199,6 +201,7 @@ def test_a_function_carries_no_layer_that_it_does_not_need(every: Templates) -> 
             "check_schema": {"Registry"},
             **{scorer: {"Onnx"} for scorer in ("predict", "score_transactions")},
             **{worker: {"Duckdb"} for worker in WORKERS},
+            "materialize_features": {"Lake", "Duckdb"},
             **{
                 one: {"Lake", "Iceberg"}
                 for one in ("commit_table", "prepare_model", "pin_sources", "maintain_table")

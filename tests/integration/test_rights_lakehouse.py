@@ -35,6 +35,8 @@ STEPS = {
     "CommitTable": "commit_table",
     "PrepareModel": "prepare_model",
     "RunModel": "run_model",
+    "PinSources": "pin_sources",
+    "MaterializeFeatures": "materialize_features",
     "PublishRun": "publish_run",
 }
 MAINTENANCE = {"MaintainTable": "maintain_table"}

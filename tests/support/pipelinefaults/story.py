@@ -25,6 +25,8 @@ FUNCTIONS = {
     "CommitTable": "commit_table",
     "PrepareModel": "prepare_model",
     "RunModel": "run_model",
+    "PinSources": "pin_sources",
+    "MaterializeFeatures": "materialize_features",
     "PublishRun": "publish_run",
 }
 INTERVAL = "hourly_etl-20261121T10"

@@ -22,6 +22,7 @@ class Fakes:
         self.chunks: dict[str, list[int]] = {}
         self.broken: set[tuple[str, Any]] = set()
         self.landed: set[str] = set()
+        self.orgs: list[str] = []
 
     def machine(self, hook: Hook | None = None) -> StateMachine:
         functions = {
@@ -30,6 +31,8 @@ class Fakes:
             "CommitTable": self._counted("commit", self._commit, "table"),
             "PrepareModel": self._counted("prepare", self._prepare, "model"),
             "RunModel": self._counted("run", self._run, "chunk"),
+            "PinSources": self._counted("pin", self._pin),
+            "MaterializeFeatures": self._counted("features", self._features, "org"),
             "PublishRun": self._counted("publish", self._publish),
         }
         return StateMachine(definition("hourly_etl"), functions, hook=hook)
@@ -78,6 +81,12 @@ class Fakes:
 
     def _run(self, payload: Any) -> Any:
         return {"model": payload["model"], "chunk": payload["chunk"], "status": "ok", "error": ""}
+
+    def _pin(self, payload: Any) -> Any:
+        return {"orgs": self.orgs}
+
+    def _features(self, payload: Any) -> Any:
+        return {"org": payload["org"], "asOf": "2026-11-21T10:06:00.000Z", "written": 3}
 
     def _publish(self, payload: Any) -> Any:
         wanted = {one for level in self.levels for one in level}
@@ -209,3 +218,49 @@ def test_a_run_that_is_ended_in_the_middle_calls_nothing_more() -> None:
     fakes = Fakes(batches=1)
     assert run(fakes, hook=hook).status == "ABORTED"
     assert [name for name, _ in fakes.calls] == ["plan", "transform"]
+
+
+def test_features_follow_the_models_tenant_by_tenant() -> None:
+    fakes = Fakes(levels=[["gold.a"]])
+    fakes.orgs = ["org_a", "org_b"]
+    assert run(fakes).status == "SUCCEEDED"
+    assert fakes.calls[-4:] == [
+        ("pin", {"runId": RUN}),
+        ("features", {"runId": RUN, "org": "org_a"}),
+        ("features", {"runId": RUN, "org": "org_b"}),
+        ("publish", {"runId": RUN}),
+    ]
+
+
+@pytest.mark.parametrize("orgs", [[], ["org_a"]])
+def test_none_and_one_tenant_are_lists_too(orgs: list[str]) -> None:
+    fakes = Fakes(levels=[["gold.a"]])
+    fakes.orgs = orgs
+    assert run(fakes).status == "SUCCEEDED"
+    assert fakes.called("features", "org") == orgs
+
+
+def test_a_run_that_makes_no_model_leaves_the_features_alone() -> None:
+    fakes = Fakes(batches=1)
+    fakes.orgs = ["org_a"]
+    assert run(fakes).status == "SUCCEEDED"
+    assert not fakes.called("pin", "runId")
+
+
+def test_a_tenant_whose_features_fail_stops_nobody() -> None:
+    fakes = Fakes(levels=[["gold.a"]])
+    fakes.orgs = ["org_a", "org_b", "org_c"]
+    fakes.broken = {("features", "org_b")}
+    assert run(fakes).status == "SUCCEEDED", "only publish knows what a missing document means"
+    assert fakes.called("features", "org") == ["org_a", *["org_b"] * 3, "org_c"]
+    assert fakes.calls[-1] == ("publish", {"runId": RUN})
+
+
+def test_sources_that_cannot_be_pinned_are_told_to_publish() -> None:
+    fakes = Fakes(levels=[["gold.a"]])
+    fakes.broken = {("pin", None)}
+    run(fakes)
+    assert not fakes.called("features", "org")
+    name, payload = fakes.calls[-1]
+    assert (name, payload["runId"]) == ("publish", RUN)
+    assert "pin is broken" in payload["unpinned"]

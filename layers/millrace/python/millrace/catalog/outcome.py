@@ -8,6 +8,7 @@ from typing import Any, Literal
 from millrace.lake.documents import (
     Committed,
     Failure,
+    Materialized,
     ModelChunk,
     Part,
     Plan,
@@ -29,6 +30,10 @@ class Outcome:
     prepared: Mapping[str, Prepared]
     chunks: Mapping[str, Sequence[ModelChunk]]
     commits: Mapping[str, Committed]
+    # Of the tenants whose features the run was to bring online; None where it did not come to its documents.
+    materialized: Mapping[str, Materialized | None] = field(default_factory=dict)
+    # Why the sources of features were not pinned, if they were not.
+    unpinned: str = ""
     # What is found only when the run is published: tables that landed and came from nowhere.
     without_lineage: tuple[str, ...] = field(default=())
 
@@ -94,6 +99,7 @@ class Outcome:
             *self._unread(),
             *self._model_failures(),
             *self._commit_failures(),
+            *self._feature_failures(),
         ]
         said += [_said("publish", table, None, None, "has no lineage") for table in self.without_lineage]
         unique = {tuple(one.values()): one for one in said}
@@ -106,7 +112,8 @@ class Outcome:
             return "failed"
         if not self.failures:
             return "done"
-        return "partly" if any(self.has_landed(table) for table in self.commits) else "failed"
+        landed = any(self.has_landed(table) for table in self.commits)
+        return "partly" if landed or len(self.failures) == len(list(self._feature_failures())) else "failed"
 
     def _silver_parts(self) -> Iterator[Part]:
         for batch in self.silver:
@@ -163,6 +170,18 @@ class Outcome:
             )
             if commit.status not in LANDED and not commit.left_out:
                 yield _said("commit", table, None, None, commit.status)
+
+
+    def _feature_failures(self) -> Iterator[dict[str, Any]]:
+        if self.unpinned:
+            yield _said("features", None, None, None, f"the sources were not pinned: {self.unpinned}")
+        for org, done in sorted(self.materialized.items()):
+            if done is None:
+                yield _said("features", None, org, None, "came to no end")
+                continue
+            for one in done.views:
+                if one["status"] == "failed":
+                    yield _said("features", one["view"], org, None, str(one["error"]))
 
 
 def _left_out(commit: Committed) -> set[Place]:

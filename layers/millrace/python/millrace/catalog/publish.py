@@ -62,14 +62,18 @@ class Publisher:
         self._runs = RunStore(stores.s3, stores.place.bucket)
         self._catalog = CatalogStore(stores.dynamodb, stores.metadata_table)
 
-    def publish(self, run: str) -> Summary:
+    def publish(self, run: str, unpinned: str = "") -> Summary:
         """Tells what a run did and returns it.
+
+        Args:
+            run: the run.
+            unpinned: why its features have no sources, where they should have.
 
         Raises:
             PermanentError: there is no plan of such a run.
             RetryableError: a store did not take it; publishing again changes nothing that was told.
         """
-        outcome, edges = read_run(self._runs, run), lineage.of_all(self._registry, self._project)
+        outcome, edges = read_run(self._runs, run, unpinned), lineage.of_all(self._registry, self._project)
         outcome = replace(outcome, without_lineage=_from_nowhere(outcome, edges))
         found = findings.of_run(outcome)
         landed = Landed(self._catalog, self._registry.tables(), outcome)

@@ -4,10 +4,16 @@ from millrace.catalog.outcome import Outcome
 from millrace.core.errors import PermanentError
 from millrace.lake.documents import Prepared
 from millrace.lake.run_store import RunStore
+from millrace.lake.sources import tenants
 
 
-def read_run(runs: RunStore, run: str) -> Outcome:
+def read_run(runs: RunStore, run: str, unpinned: str = "") -> Outcome:
     """What came of a run, as far as it came.
+
+    Args:
+        runs: the documents.
+        run: the run.
+        unpinned: why there are no sources of features, where there should be.
 
     Raises:
         PermanentError: there is no plan of such a run.
@@ -22,10 +28,14 @@ def read_run(runs: RunStore, run: str) -> Outcome:
         except PermanentError:
             # The run did not come to it: that is told with the rest.
             continue
+    sources = runs.sources(run)
+    online = {done.org: done for done in runs.materialized(run)} if sources is not None else {}
     return Outcome(
         plan=plan,
         silver=runs.silver(run),
         prepared=prepared,
         chunks={model: runs.chunks(run, model) for model in prepared},
         commits={commit.table: commit for commit in runs.commits(run)},
+        materialized={org: online.get(org) for org in (tenants(sources) if sources is not None else ())},
+        unpinned=unpinned,
     )

@@ -3,6 +3,8 @@
 RAW = "raw/"
 RAW_EVENTS = f"{RAW}events/"
 PROCESSED = "processed/"
+# What materializations have written online, below the tables.
+FEATURE_STATES = f"{PROCESSED}features/"
 CURATED = "curated/"
 RUNS = "runs/"
 LINEAGE = "lineage/"

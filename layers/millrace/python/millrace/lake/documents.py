@@ -132,6 +132,15 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True)
+class Materialized:
+    """What came of a tenant's feature views: for each `view`, `status` (`failed` with an `error`), and how many rows."""
+
+    run: str
+    org: str
+    views: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """One tenant (and day) that a model is to be made anew for."""
 

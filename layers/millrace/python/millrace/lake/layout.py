@@ -3,7 +3,7 @@
 from uuid import uuid4
 
 from millrace.contracts.tables import LAYERS, Layer
-from millrace.core.prefixes import CURATED, PROCESSED
+from millrace.core.prefixes import CURATED, FEATURE_STATES, PROCESSED
 
 # Properties of ours: the run that made a snapshot, the model that made a table.
 RUN, DEFINITION = "millrace.run", "millrace.definition"
@@ -39,6 +39,11 @@ def data_file(bucket: str, table: str, run: str, org: str, day: str | None, numb
     same rows are not the same bytes. What no document names is an orphan, which the maintenance removes.
     """
     return f"{location(bucket, table)}/data/{run}/{org}/{day or 'all'}-{number}-{uuid4().hex[:12]}.parquet"
+
+
+def feature_state(bucket: str, view: str, org: str, writer: str) -> str:
+    """What one materialization of a tenant's feature view has written online, for the next to compare with."""
+    return f"s3://{bucket}/{FEATURE_STATES}{view}/org={org}/{writer}.parquet"
 
 
 def split(table: str) -> tuple[Layer, str]:

@@ -11,7 +11,16 @@ from millrace.core.errors import PermanentError, error_code, from_client_error
 from millrace.core.prefixes import RUNS
 from millrace.lake import documents
 from millrace.lake.backfill import BackfillPlan
-from millrace.lake.documents import Committed, ModelChunk, Plan, Prepared, SilverBatch, Sources, Summary
+from millrace.lake.documents import (
+    Committed,
+    Materialized,
+    ModelChunk,
+    Plan,
+    Prepared,
+    SilverBatch,
+    Sources,
+    Summary,
+)
 
 Document = TypeVar("Document")
 # Documents that are read at once: a run has hundreds of batches, and each of its commits reads them all.
@@ -91,6 +100,14 @@ class RunStore:
     def sources(self, run: str) -> Sources | None:
         """The tables that a run has pinned; None before."""
         return self._get(Sources, run, "sources")
+
+    def put_materialized(self, done: Materialized) -> None:
+        """Keeps what came of a tenant's feature views."""
+        self._put(done.run, f"features/{done.org}", done)
+
+    def materialized(self, run: str) -> list[Materialized]:
+        """What came of the feature views of every tenant that the run came to."""
+        return list(self._all(Materialized, run, "features/"))
 
     def put_backfill(self, plan: BackfillPlan) -> None:
         """Keeps the plan of a backfill."""

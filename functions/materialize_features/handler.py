@@ -1,0 +1,66 @@
+"""Edge: a tenant's feature views, to be brought online as of a run."""
+
+import os
+from contextlib import closing
+from dataclasses import asdict
+from functools import cache, partial
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from millrace.core.aws import client
+from millrace.core.errors import PermanentError, RetryableError
+from millrace.core.log import logger
+from millrace.features import registry
+from millrace.features.materialize import Materializer
+from millrace.features.online_writer import OnlineWriter
+from millrace.lake.documents import Materialized
+from millrace.lake.duck import S3Access, connect, share
+from millrace.lake.layout import feature_state
+from millrace.lake.run_store import RunStore
+from millrace.lake.sources import open_views
+from settings import Settings
+
+NAME = "materialize_features"
+
+
+@cache
+def _settings() -> Settings:
+    return Settings.from_environment(os.environ)
+
+
+def _log() -> Logger:
+    return logger(NAME, _settings().log_level)
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Writes the tenant's rows as of the pinned sources and keeps what came of each view.
+
+    Raises:
+        PermanentError: the run has pinned no sources.
+        RetryableError: a view failed; the others are complete, and doing it again does what is left.
+    """
+    settings, run, org = _settings(), event["runId"], event["org"]
+    store = RunStore(client("s3"), settings.lake_bucket)
+    sources = store.sources(run)
+    if sources is None:
+        raise PermanentError(f"the run {run} has pinned no sources")
+    writer = OnlineWriter(client("dynamodb"), settings.feature_store_table)
+    with closing(
+        connect(
+            memory_mb=share(settings.memory_mb),
+            threads=settings.threads,
+            temp_limit_mb=settings.temp_mb,
+            s3=S3Access.from_environment(),
+        )
+    ) as connection:
+        open_views(connection, sources, org)
+        place = partial(feature_state, settings.lake_bucket)
+        done = Materializer(connection, registry.load(), writer, place).materialize(org, run, sources.at)
+    store.put_materialized(Materialized(run, org, tuple(map(asdict, done))))
+    failed = [one for one in done if one.status == "failed"]
+    if failed:
+        raise RetryableError("; ".join(f"{one.view} of {org}: {one.error}" for one in failed)[:2000])
+    answer = {"org": org, "asOf": sources.at, "written": sum(one.written for one in done)}
+    _log().info("materialized", extra={**answer, "views": [asdict(one) for one in done]})
+    return answer

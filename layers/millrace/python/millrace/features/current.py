@@ -1,0 +1,151 @@
+"""What a view says of every entity at one moment, and what of it is new: computed, compared and kept by DuckDB.
+
+The figures are the offline store's own, so online and offline cannot differ. What was written is kept as Parquet beside the
+table, because a table of rows by key cannot be compared with anything at the price of a scan.
+"""
+
+# ruff: noqa: S608  names come from compiled views and are quoted
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+import pyarrow as pa
+
+from millrace.features.offline import EVENT_TIMESTAMP, FeatureStore
+from millrace.features.point_in_time import quoted, relation
+from millrace.features.registry import Views
+from millrace.features.rows import Value, defaults, microseconds, since
+from millrace.features.view import FeatureView
+
+ROWS_PER_BATCH = 10_000
+_ANSWER, _CURRENT, _BEFORE = "millrace_answer", "millrace_current", "millrace_before"
+_ENTITY = "entity"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An entity's row as it is to be; None: nothing is known any more."""
+
+    entity: str
+    values: dict[str, Value] | None
+
+
+class CurrentRows:
+    """The rows of a view at a moment, on a connection that has its sources; those that are all default are left out."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, views: Views, view: FeatureView, at: datetime
+    ) -> None:
+        """Computes them.
+
+        Raises:
+            duckdb.Error: a source cannot be read.
+        """
+        self._connection, self._view, self._at = connection, view, microseconds(at)
+        entities = connection.execute(self._entities()).to_arrow_table()
+        moments = pa.repeat(pa.scalar(at, pa.timestamp("us", tz="UTC")), entities.num_rows)
+        answer = FeatureStore(connection, views).get_historical_features(
+            entities.append_column(EVENT_TIMESTAMP, moments),
+            [f"{view.name}:{name}" for name in view.features],
+            full_feature_names=True,
+        )
+        picked = ", ".join(f"{quoted(f'{view.name}__{name}')} AS {quoted(name)}" for name in view.features)
+        known = " OR ".join(
+            f"{quoted(name)} IS DISTINCT FROM {_literal(value)}" for name, value in defaults(view).items()
+        )
+        connection.register(_ANSWER, answer)
+        try:
+            connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE {_CURRENT} AS SELECT * FROM (SELECT {quoted(view.key)} AS {_ENTITY}, "
+                f"{picked} FROM {_ANSWER}) WHERE {known}"
+            )
+        finally:
+            connection.unregister(_ANSWER)
+
+    @property
+    def count(self) -> int:
+        """How many entities something is known of."""
+        row = self._connection.execute(f"SELECT count(*) FROM {_CURRENT}").fetchone()
+        return int(row[0]) if row else 0
+
+    def all(self) -> Iterator[Change]:
+        """Every row."""
+        return self._changes(f"SELECT {_ENTITY}, true, {self._columns()} FROM {_CURRENT} AS c")
+
+    def changed(self, before: str) -> Iterator[Change]:
+        """The rows that are not as they were in what `keep` wrote, and those that are gone.
+
+        Raises:
+            duckdb.Error: it cannot be read.
+        """
+        self._connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE {_BEFORE} AS SELECT {_ENTITY}, {self._names()} "
+            f"FROM read_parquet('{_text(before)}', hive_partitioning = false)"
+        )
+        other = " OR ".join(
+            f"{kept} IS DISTINCT FROM b.{quoted(name)}" for name, kept in self._kept("c").items()
+        )
+        return self._changes(
+            f"SELECT c.{_ENTITY}, true, {self._columns()} FROM {_CURRENT} AS c LEFT JOIN {_BEFORE} AS b USING ({_ENTITY}) "
+            f"WHERE b.{_ENTITY} IS NULL OR {other} UNION ALL "
+            f"SELECT b.{_ENTITY}, false, {', '.join('NULL' for _ in self._view.features)} FROM {_BEFORE} AS b "
+            f"ANTI JOIN {_CURRENT} AS c USING ({_ENTITY})"
+        )
+
+    def keep(self, place: str) -> None:
+        """Writes the rows as Parquet, for the next run to compare with.
+
+        Raises:
+            duckdb.Error: it cannot be written.
+        """
+        kept = ", ".join(f"{value} AS {quoted(name)}" for name, value in self._kept("c").items())
+        self._connection.execute(
+            f"COPY (SELECT {_ENTITY}, {kept} FROM {_CURRENT} AS c) TO '{_text(place)}' (FORMAT parquet, COMPRESSION zstd)"
+        )
+
+    def close(self) -> None:
+        """Lets go of the rows."""
+        for name in (_CURRENT, _BEFORE):
+            self._connection.execute(f"DROP TABLE IF EXISTS {name}")
+
+    def _entities(self) -> str:
+        """Every entity that some source names before the moment, as text."""
+        parts = [
+            f"SELECT CAST({quoted(group.key)} AS VARCHAR) AS {quoted(self._view.key)} FROM {relation(group.table)} "
+            f"WHERE {quoted(group.key)} IS NOT NULL AND epoch_us({quoted(group.timestamp)}) < {self._at}"
+            for group in {(one.table, one.key): one for one in self._view.groups}.values()
+        ]
+        # A UNION has each entity once.
+        return " UNION ".join([*parts, f"SELECT NULL::VARCHAR AS {quoted(self._view.key)} WHERE false"])
+
+    def _changes(self, statement: str) -> Iterator[Change]:
+        names = self._view.features
+        found = self._connection.execute(statement)
+        while batch := found.fetchmany(ROWS_PER_BATCH):
+            for entity, known, *values in batch:
+                yield Change(entity, dict(zip(names, values, strict=True)) if known else None)
+
+    def _columns(self) -> str:
+        return ", ".join(f"c.{quoted(name)}" for name in self._view.features)
+
+    def _names(self) -> str:
+        return ", ".join(map(quoted, self._view.features))
+
+    def _kept(self, alias: str) -> dict[str, str]:
+        """What decides whether a row is as it was. Seconds since something grow by themselves: of those it is the moment."""
+        found = {name: f"{alias}.{quoted(name)}" for name in self._view.features}
+        for name in since(self._view):
+            found[name] = f"{self._at} - CAST(round({found[name]} * 1e6) AS BIGINT)"
+        return found
+
+
+def _literal(value: Value) -> str:
+    if isinstance(value, str):
+        return f"'{_text(value)}'"
+    return "NULL" if value is None else repr(float(value))
+
+
+def _text(value: str) -> str:
+    return value.replace("'", "''")

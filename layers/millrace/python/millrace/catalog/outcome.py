@@ -171,7 +171,6 @@ class Outcome:
             if commit.status not in LANDED and not commit.left_out:
                 yield _said("commit", table, None, None, commit.status)
 
-
     def _feature_failures(self) -> Iterator[dict[str, Any]]:
         if self.unpinned:
             yield _said("features", None, None, None, f"the sources were not pinned: {self.unpinned}")

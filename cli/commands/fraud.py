@@ -13,10 +13,14 @@ from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json, Org
 from cli.output import err, out, print_json, table
 from cli.places import checkout
-from cli.target import find_target
+from cli.target import Target, find_target
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from millrace.fraud.derive import Rescore
     from millrace.fraud.rulebook import Rulebook
+    from millrace.scoring.again import RegisteredModels
 
 SHOWN = 50
 PAGES = 10
@@ -35,11 +39,12 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Show a decision with its reasons and what it was made from."""
-    api = Api(find_target(env), org)
+    target = find_target(env)
+    api = Api(target, org)
     document: dict[str, Any] = api.ask("GET", f"/v1/fraud/decisions/{quote(transaction_id, safe='')}")
     differ: list[str] = []
     if verify:
-        differ = _verify(api, transaction_id, document)
+        differ = _verify(target, api, transaction_id, document)
         document["verified"] = not differ
     if as_json:
         print_json(document)
@@ -49,9 +54,9 @@ def explain(
         raise RefusedError("" if as_json else f"derived again, this decision differs in {', '.join(differ)}")
 
 
-def _verify(api: Api, transaction_id: str, document: dict[str, Any]) -> list[str]:
+def _verify(target: Target, api: Api, transaction_id: str, document: dict[str, Any]) -> list[str]:
     """The fields in which the stored decision differs from the derived one."""
-    from millrace.core.errors import PermanentError
+    from millrace.core.errors import MillraceError, PermanentError
     from millrace.fraud import derive
 
     stored = _stored(api, transaction_id, document["eventId"])
@@ -60,8 +65,35 @@ def _verify(api: Api, transaction_id: str, document: dict[str, Any]) -> list[str
         rules = _rulebook().version(stored["rulesVersion"])
     except PermanentError as error:
         raise RefusedError(f"{error} in schemas/fraud, so this decision cannot be derived again") from error
-    again = derive.derive(transaction, stored, rules)
+    try:
+        again = derive.derive(transaction, stored, rules, _models(target)(transaction["platform"]["orgId"]))
+    except MillraceError as error:
+        raise RefusedError(f"{error}: this decision cannot be derived again") from error
     return [] if derive.same(again, stored) else derive.differences(again, stored)
+
+
+def _models(target: Target) -> "Callable[[str], Rescore]":
+    """What asks a tenant's registered models again. Registry and lake are not touched before a decision names one."""
+    found: list[RegisteredModels] = []
+
+    def registered() -> "RegisteredModels":
+        from millrace.registry.store import ModelStore
+        from millrace.scoring.again import RegisteredModels
+        from millrace.scoring.lake import ArtifactStore
+
+        if not found:
+            models = ModelStore(target.client("dynamodb"), target.output("MLModelsTable"))
+            artifacts = ArtifactStore(target.client("s3"), target.output("LakeBucket"))
+            found.append(RegisteredModels(models, artifacts))
+        return found[0]
+
+    def of(org: str) -> "Rescore":
+        def rescore(version: str, inputs: bytes) -> float | None:
+            return registered().of(org)(version, inputs)
+
+        return rescore
+
+    return of
 
 
 def _stored(api: Api, transaction_id: str, event_id: str) -> dict[str, Any]:
@@ -99,6 +131,8 @@ def _show(document: dict[str, Any]) -> None:
     for name, value in document["features"].items():
         features.add_row(name, ", ".join(value) if isinstance(value, list) else str(value))
     out.print(features)
+    if document["modelVersion"] is not None:
+        out.print(f"{document['modelVersion']} says {document['modelScore']}")
     out.print(
         f"rules {document['rulesVersion']}, decided at {document['decidedAt']}, {document['latencyMs']} ms after receipt"
         + (f", without {document['fallback']}" if document["fallback"] else "")
@@ -131,7 +165,7 @@ def replay(
         from cli.lake import rows
 
         _, found = rows(target, _QUERY.format(start=start.isoformat(), end=end.isoformat()))
-    different, undecided = _replayed(found, chosen)
+    different, undecided = _replayed(found, chosen, _models(target))
     document = {
         "rows": len(found),
         "different": len(different),
@@ -166,8 +200,10 @@ ORDER BY t.received_at, t.event_id
 """
 
 
-def _replayed(found: list[tuple[Any, ...]], chosen: Any) -> tuple[list[dict[str, Any]], int]:
-    from millrace.core.errors import PermanentError
+def _replayed(
+    found: list[tuple[Any, ...]], chosen: Any, models: "Callable[[str], Rescore]"
+) -> tuple[list[dict[str, Any]], int]:
+    from millrace.core.errors import MillraceError, PermanentError
     from millrace.fraud import derive
 
     book = _rulebook()
@@ -186,7 +222,12 @@ def _replayed(found: list[tuple[Any, ...]], chosen: Any) -> tuple[list[dict[str,
             rules = chosen or book.version(stored["rulesVersion"])
         except PermanentError as error:
             raise RefusedError(f"{error} in schemas/fraud; --rules names a file to judge by") from error
-        again = derive.derive(envelope, stored, rules)
+        try:
+            again = derive.derive(envelope, stored, rules, models(org))
+        except MillraceError as error:
+            raise RefusedError(
+                f"{error}: the decision on {stored['transactionId']} cannot be derived"
+            ) from error
         if not derive.same(again, stored):
             fields = derive.differences(again, stored)
             # Other rules of course have another version; what counts is what they say.

@@ -145,6 +145,30 @@ def deploy(
     return moved
 
 
+def register(dynamodb: Any, views: Views, *, org: str, version: str = "00000001", **changed: Any) -> None:
+    """Puts the row of a version, as registering does."""
+    made, card_sha256 = held(views, org=org, **changed)
+    known = artifact.read(made.card)
+    row = rows.Version(
+        org=org,
+        model="fraud",
+        version=version,
+        algorithm=known.algorithm,
+        status="candidate",
+        run=known.run_id,
+        registered_at="2026-11-21T12:00:00.000Z",
+        card_sha256=card_sha256,
+        onnx_sha256=known.onnx_sha256,
+        artifact=artifact.prefix(org, "fraud", version),
+        metrics=known.metrics,
+        gates=(),
+        data=known.data,
+        sources=known.sources,
+        code_version=known.code_version,
+    )
+    dynamodb.put_item(TableName="MLModels", Item=rows.to_item(row))
+
+
 def mark(view: FeatureView, complete: datetime) -> Marker:
     """A view that is complete until then, all of whose rows were written a day before."""
     whole = clock.utc_text(complete - timedelta(days=1))

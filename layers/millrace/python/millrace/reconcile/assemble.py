@@ -46,7 +46,15 @@ def check(
         Projection(dynamodb, codec, registry.of_ref, settings.user_events_table),
         warn,
     )
-    suspects = Suspects(dynamodb, registry, letters, results, repairs, events_table=settings.events_table)
+    suspects = Suspects(
+        dynamodb,
+        registry,
+        letters,
+        results,
+        repairs,
+        events_table=settings.events_table,
+        user_events_table=settings.user_events_table,
+    )
     return Check(
         dynamodb,
         registry,

@@ -1,6 +1,6 @@
 """One tenant's hours of a day: read from every store, compared, and what is missing put where it belongs.
 
-The order of reading is what keeps a difference from being only a matter of time: the pointers, the manifest and raw first,
+The order of reading is what keeps a difference from being only a matter of time: the manifest, raw and the pointers first,
 then what waits for silver, then silver, and Events last. What Events has by then and the others had not was received in
 the time to settle; what raw had, silver has by then or its day is waiting.
 """
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from millrace.contracts.registry import Registry
 from millrace.core import clock, keys
-from millrace.eventstore import pending, receipts
+from millrace.eventstore import pending, receipts, silver
 from millrace.reconcile import tables
 from millrace.reconcile.compare import (
     EVENTS,
@@ -27,7 +27,7 @@ from millrace.reconcile.compare import (
 )
 from millrace.reconcile.judge import Status
 from millrace.reconcile.outcome import UNPLACED, Cell
-from millrace.reconcile.raw_objects import Held, RawObjects
+from millrace.reconcile.raw_objects import Held, RawObject, RawObjects
 from millrace.reconcile.results import Results
 from millrace.reconcile.suspects import Day, Suspects
 from millrace.reconcile.window import HOURS, SETTLE, Window
@@ -74,72 +74,93 @@ class Check:
         self._results, self._suspects = results, suspects
         self._events, self._user_events, self._table = events_table, user_events_table, metadata_table
 
-    def run(self, org: str, window: Window, now: datetime) -> list[Cell]:
+    def run(self, org: str, window: Window, now: datetime, *, again: bool = False) -> list[Cell]:
         """Reconciles and keeps the result.
+
+        Args:
+            org: the tenant.
+            window: hours that are closed.
+            now: the present moment.
+            again: look for every pointer, those of objects too that were seen to have them all.
 
         Raises:
             MillraceError: a store did not answer. What was repaired until then is; the next pass finds the rest.
         """
         ledger = Ledger()
         try:
-            cells = self._reconciled(ledger, org, window, now)
+            cells = self._reconciled(ledger, org, window, now, again=again)
         finally:
             ledger.close()
         found = sorted(cells.values(), key=lambda cell: (cell.hour, cell.event_type))
         self._results.keep(org, window.day, found, now, whole=window.first == 0)
         return found
 
-    def _reconciled(self, ledger: Ledger, org: str, window: Window, now: datetime) -> Cells:
-        settled = now - SETTLE
+    def _reconciled(self, ledger: Ledger, org: str, window: Window, now: datetime, *, again: bool) -> Cells:
         since = None if window.first == 0 else window.start - AHEAD
         types = {one.event_type for one in self._registry.contracts if one.store == "table"}
-        self._read_index(ledger, POINTERS, self._user_events, types, org, window)
         objects = self._read_manifest(ledger, org, window.day, since)
         held = Held()
-        for source, event_type, events in self._raw.read(org, window.day, held, since=since, young=settled):
-            types.add(event_type)
-            ledger.add(source, event_type, _within(events, window))
+        types |= self._read_raw(ledger, held, org, window, since, now, again=again)
         waiting = self._waiting(org, window.day, now)
         for event_type, events in self._silver.read(org, window.day):
             ledger.add(SILVER, event_type, _within(events, window))
-        self._read_index(ledger, EVENTS, self._events, types, org, window)
-
+        self._read_events(ledger, types, org, window)
         dangling = self._dangling(org, window.day, objects, held)
-        lost: set[bytes] = set()
-        cells: Cells = {}
-        suspects: list[Entry] = []
-        wanted = {one for ids in dangling.values() for one in _cut(ids)}
-        for entry in ledger.entries():
-            if entry.id in wanted and not entry.mask & RAW:
-                lost.add(entry.id)
-            absent = missing(entry.mask)
-            if entry.event_type is None:
-                # Of some hours alone the rest of the manifest's day is unknown and no difference.
-                if window.whole and len(suspects) < MOST_SUSPECTS:
-                    suspects.append(entry)
-            elif not absent:
-                _cell(cells, entry.event_type, entry.hour).count(entry.mask)
-            elif absent == SILVER and waiting == "soon":
-                _cell(cells, entry.event_type, entry.hour).leave(entry.mask, absent, Status.EXPLAINED)
-            elif len(suspects) < MOST_SUSPECTS:
-                suspects.append(entry)
-            else:
-                _cell(cells, entry.event_type, entry.hour).leave(entry.mask, absent, Status.OPEN)
-        day = Day(org, window.day, settled, now, waiting, self._seen_now(org, window.day, suspects, waiting))
+        cells, suspects, lost = _compared(ledger, window, waiting, dangling)
+        seen_now = self._seen_now(org, window.day, suspects, waiting)
+        day = Day(org, window.day, now - SETTLE, now, waiting, seen_now)
         for entry, mask, verdict in self._suspects.settle(day, suspects):
             _cell(cells, entry.event_type or UNPLACED, entry.hour).tell(to_text(entry.id), mask, verdict)
         self._drop(org, window.day, dangling, lost, now)
         return cells
 
-    def _read_index(
-        self, ledger: Ledger, source: int, table: str, types: set[str], org: str, window: Window
-    ) -> None:
-        def read(event_type: str) -> None:
-            for page in tables.of_type(self._dynamodb, table, org, event_type, window):
-                ledger.add(source, event_type, page)
+    def _read_raw(
+        self,
+        ledger: Ledger,
+        held: Held,
+        org: str,
+        window: Window,
+        since: datetime | None,
+        now: datetime,
+        *,
+        again: bool,
+    ) -> set[str]:
+        """Notes what raw has, and which of the pointers are there that raw says there should be; the types in raw."""
+        types = set()
+        known = self._results.pointed(org, window.day)
+        seen = set[bytes]() if again else set(known)
+        for one in self._raw.read(org, window.day, held, since=since, young=now - SETTLE):
+            for (source, event_type), events in one.events.items():
+                types.add(event_type)
+                ledger.add(source, event_type, _within(events, window))
+            self._read_pointers(ledger, one, window, seen)
+        if not seen <= known:
+            self._results.keep_pointed(org, window.day, seen | known, now)
+        return types
 
-        with ThreadPoolExecutor(READERS, thread_name_prefix="index") as pool:
+    def _read_events(self, ledger: Ledger, types: set[str], org: str, window: Window) -> None:
+        def read(event_type: str) -> None:
+            for page in tables.of_type(self._dynamodb, self._events, org, event_type, window):
+                ledger.add(EVENTS, event_type, page)
+
+        with ThreadPoolExecutor(READERS, thread_name_prefix="events") as pool:
             list(pool.map(read, sorted(types)))
+
+    def _read_pointers(self, ledger: Ledger, one: RawObject, window: Window, seen: set[bytes]) -> None:
+        """Notes the pointers of an object's events; of an object in `seen` all are there, and others are added to it."""
+        there = one.owned
+        name = silver.fold(one.key)
+        if name not in seen:
+            asked = {(owned.user_key, owned.sort_key) for owned in one.owned}
+            found = tables.pointers(self._dynamodb, self._user_events, asked) if asked else set()
+            there = [owned for owned in one.owned if (owned.user_key, owned.sort_key) in found]
+            if found == asked:
+                seen.add(name)
+        by_type: dict[str, list[tuple[int, bytes]]] = {}
+        for owned in there:
+            by_type.setdefault(owned.event_type, []).append((owned.hour, owned.id))
+        for event_type, events in by_type.items():
+            ledger.add(POINTERS, event_type, _within(events, window))
 
     def _read_manifest(
         self, ledger: Ledger, org: str, day: str, since: datetime | None
@@ -191,6 +212,34 @@ class Check:
         if done:
             self._results.drop_manifest(receipts.partition(org, receipts.MANIFEST, day), done)
             self._suspects.repairs.reopen(org, day, now)
+
+
+def _compared(
+    ledger: Ledger, window: Window, waiting: str, dangling: dict[str, bytes]
+) -> tuple[Cells, list[Entry], set[bytes]]:
+    """What is equal or waits, by hour and type; what is to be looked at closer; and ids of `dangling` that raw has not."""
+    wanted = {one for ids in dangling.values() for one in _cut(ids)}
+    lost: set[bytes] = set()
+    cells: Cells = {}
+    suspects: list[Entry] = []
+    for entry in ledger.entries():
+        if entry.id in wanted and not entry.mask & RAW:
+            lost.add(entry.id)
+        if entry.event_type is None:
+            # Of some hours alone the rest of the manifest's day is unknown, and no difference.
+            if window.whole and len(suspects) < MOST_SUSPECTS:
+                suspects.append(entry)
+            continue
+        absent, cell = missing(entry.mask), _cell(cells, entry.event_type, entry.hour)
+        if not absent:
+            cell.count(entry.mask)
+        elif absent == SILVER and waiting == "soon":
+            cell.leave(entry.mask, absent, Status.EXPLAINED)
+        elif len(suspects) < MOST_SUSPECTS:
+            suspects.append(entry)
+        else:
+            cell.leave(entry.mask, absent, Status.OPEN)
+    return cells, suspects, lost
 
 
 def _within(events: Sequence[tuple[int, bytes]], window: Window) -> Sequence[tuple[int, bytes]]:

@@ -14,7 +14,7 @@ Unit = tuple[str, Window]
 class Checking(Protocol):
     """What a tenant's hours are looked at by."""
 
-    def run(self, org: str, window: Window, now: datetime) -> list[Cell]:
+    def run(self, org: str, window: Window, now: datetime, *, again: bool = False) -> list[Cell]:
         """Reconciles them."""
         ...
 
@@ -40,6 +40,8 @@ def run(
     now: datetime,
     seconds_left: Callable[[], float],
     needed_seconds: float,
+    *,
+    again: bool = False,
 ) -> Report:
     """Reconciles one after the other.
 
@@ -49,6 +51,7 @@ def run(
         now: when the pass began.
         seconds_left: how long there is still.
         needed_seconds: what must be left for another one to be begun.
+        again: look for every pointer, those too that an earlier pass has seen.
 
     Raises:
         MillraceError: a store did not answer.
@@ -58,5 +61,5 @@ def run(
         if seconds_left() < needed_seconds:
             report.left = len(wanted) - number
             break
-        report.add(org, window.day, check.run(org, window, now))
+        report.add(org, window.day, check.run(org, window, now, again=again))
     return report

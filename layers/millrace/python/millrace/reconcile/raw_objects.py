@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ from millrace.archive import raw
 from millrace.contracts.contract import CATEGORIES
 from millrace.contracts.errors import UnknownType, UnknownVersion
 from millrace.contracts.registry import Registry
-from millrace.core import clock
+from millrace.core import clock, keys
 from millrace.core.errors import error_code, from_client_error
 from millrace.reconcile.compare import OWNED, RAW, STORED, YOUNG, to_bytes
 
@@ -23,8 +23,27 @@ READERS = 8
 COLUMNS = ["event_id", "event_type", "event_time", "user_id", "session_id", "contract", "expires_at"]
 _HOUR_US = 3_600_000_000
 
-# Source bits, type, and hour and id of events of one object that are alike in both.
-Found = tuple[int, str, list[tuple[int, bytes]]]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """An event that has a user or a session, with the key of its pointer in UserEvents."""
+
+    event_type: str
+    hour: int
+    id: bytes
+    user_key: str
+    sort_key: str
+
+
+@dataclass(slots=True)
+class RawObject:
+    """The events of an object: hour and id by what raw says of them (source bits) and type."""
+
+    key: str
+    events: dict[tuple[int, str], list[tuple[int, bytes]]] = field(default_factory=dict)
+    owned: list[Owned] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -43,8 +62,8 @@ class RawObjects:
 
     def read(
         self, org: str, day: str, held: Held, *, since: datetime | None, young: datetime
-    ) -> Iterator[Found]:
-        """The events of a tenant's day.
+    ) -> Iterator[RawObject]:
+        """The objects of a tenant's day.
 
         Args:
             org: the tenant.
@@ -75,27 +94,30 @@ class RawObjects:
                     except pa.ArrowInvalid:
                         held.unreadable.add(key)
                         continue
-                    yield from self._of(found, mark)
+                    yield self._of(org, key, found, mark)
 
-    def _of(self, found: pa.Table, mark: int) -> Iterator[Found]:
+    def _of(self, org: str, key: str, found: pa.Table, mark: int) -> RawObject:
         now = clock.epoch(clock.now())
         columns = [found.column(name) for name in COLUMNS]
         columns[2] = columns[2].cast(pa.int64())
-        parts: dict[tuple[int, str], list[tuple[int, bytes]]] = {}
+        made = RawObject(key)
         stored: dict[str, bool] = {}
         for event_id, event_type, at, user, session, ref, expires in zip(
             *(column.to_pylist() for column in columns), strict=True
         ):
             if ref not in stored:
                 stored[ref] = self._is_stored(ref)
-            source = RAW | mark
-            if stored[ref]:
-                # Once its time is over the row may have gone.
-                source |= STORED if expires > now else 0
-                source |= OWNED if user or session else 0
-            parts.setdefault((source, event_type), []).append((at // _HOUR_US % 24, to_bytes(event_id)))
-        for (source, event_type), events in parts.items():
-            yield source, event_type, events
+            source, hour, identifier = RAW | mark, at // _HOUR_US % 24, to_bytes(event_id)
+            # Once its time is over the row may have gone, and its pointer with it.
+            if stored[ref] and expires > now:
+                source |= STORED
+                owner = keys.by_owner(org, user, session)
+                if owner is not None:
+                    source |= OWNED
+                    place = keys.sort(_EPOCH + timedelta(microseconds=at), event_id)
+                    made.owned.append(Owned(event_type, hour, identifier, owner, place))
+            made.events.setdefault((source, event_type), []).append((hour, identifier))
+        return made
 
     def _is_stored(self, ref: str) -> bool:
         try:

@@ -53,10 +53,11 @@ class Suspects:
         repairs: Repairs,
         *,
         events_table: str,
+        user_events_table: str,
     ) -> None:
         self._dynamodb, self._registry, self._codec = dynamodb, registry, Codec(registry.dictionary)
         self._letters, self._results, self.repairs = letters, results, repairs
-        self._table = events_table
+        self._table, self._user_events = events_table, user_events_table
 
     def settle(self, day: Day, suspects: Sequence[Entry]) -> Iterator[tuple[Entry, int, Verdict]]:
         """Each with the stores that it is in after all, and the verdict; what was to be done for it is done.
@@ -76,13 +77,17 @@ class Suspects:
     ) -> Iterator[tuple[Entry, int, Verdict]]:
         rows = self._rows(day.org, {one.id for one in some})
         tried = self._results.tried(day.org, day.day, {one.id for one in some})
+        pointers = self._pointers(rows, some)
         judged: list[tuple[Entry, int, Verdict]] = []
-        for entry in some:
+        for found in some:
+            entry = found
+            if pointers.get(found.id):
+                entry = replace(found, mask=found.mask | POINTERS)
             row, before = rows.get(entry.id), tried.get(entry.id)
             facts = Facts(
                 received_at=None if row is None else clock.parse(row["receivedAt"]["S"]),
                 # Raw has said it of what is in raw.
-                owned=row is not None and not entry.mask & (RAW | POINTERS) and self._has_owner(row),
+                owned=entry.id in pointers,
                 untyped=entry.id in untyped,
                 in_silver=(entry.event_type, entry.id) in day.in_silver,
                 waiting=day.waiting,
@@ -96,14 +101,26 @@ class Suspects:
         self._repair(day, judged, rows, tried)
         yield from judged
 
-    def _has_owner(self, row: Item) -> bool:
+    def _pointers(self, rows: dict[bytes, Item], some: Sequence[Entry]) -> dict[bytes, bool]:
+        """Of those that raw has lost and that should have a pointer: whether it is there."""
+        wanted: dict[bytes, tables.Pointer] = {}
+        for entry in some:
+            if entry.id in rows and not entry.mask & RAW:
+                pointer = self._pointer(rows[entry.id])
+                if pointer is not None:
+                    wanted[entry.id] = (pointer["userKey"]["S"], pointer["sortKey"]["S"])
+        if not wanted:
+            return {}
+        found = tables.pointers(self._dynamodb, self._user_events, set(wanted.values()))
+        return {one: key in found for one, key in wanted.items()}
+
+    def _pointer(self, row: Item) -> Item | None:
         try:
             event = from_item(row, self._codec)
-            contract = self._registry.of_ref(event.envelope["platform"]["contract"])
+            return to_pointer(event, self._registry.of_ref(event.envelope["platform"]["contract"]))
         except (PermanentError, UnknownType, UnknownVersion, KeyError):
             # A dictionary or a contract that is not deployed here: nobody can project it either.
-            return False
-        return to_pointer(event, contract) is not None
+            return None
 
     def _repair(
         self,

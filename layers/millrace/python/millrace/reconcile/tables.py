@@ -1,7 +1,8 @@
-"""What the tables have: keys of the type index, at 16 bytes an id, and whole rows only of events that are missing somewhere."""
+"""What the tables have: keys of Events by type, which pointers are there, and whole rows of what is missing somewhere."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,6 +16,9 @@ from millrace.reconcile.window import Window
 INDEX = "eventType-timestamp-index"
 KEYS_PER_CALL = 100
 ATTEMPTS = 6
+READERS = 8
+# Partition and sort key of a row of UserEvents.
+Pointer = tuple[str, str]
 # Behind the moment of a sort key: `2026-11-21T05:54:16.123Z#`.
 _ID = 25
 _HOUR = slice(11, 13)
@@ -23,7 +27,7 @@ _HOUR = slice(11, 13)
 def of_type(
     dynamodb: Any, table: str, org: str, event_type: str, window: Window
 ) -> Iterator[list[tuple[int, bytes]]]:
-    """Hour and id of a tenant's events of a type, a page at a time: of Events, or of the pointers of UserEvents.
+    """Hour and id of a tenant's rows of a type in Events, a page at a time.
 
     Raises:
         MillraceError: the table did not answer.
@@ -51,7 +55,7 @@ def of_type(
         query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
 
-def rows(dynamodb: Any, table: str, wanted: Iterable[dict[str, Any]]) -> Iterator[Item]:
+def rows(dynamodb: Any, table: str, wanted: Iterable[Item]) -> Iterator[Item]:
     """The rows under these keys that are there, strongly consistent.
 
     Raises:
@@ -59,20 +63,41 @@ def rows(dynamodb: Any, table: str, wanted: Iterable[dict[str, Any]]) -> Iterato
     """
     left = list(wanted)
     for start in range(0, len(left), KEYS_PER_CALL):
-        yield from _rows(dynamodb, table, left[start : start + KEYS_PER_CALL])
+        asked = {"Keys": left[start : start + KEYS_PER_CALL], "ConsistentRead": True}
+        yield from _rows(dynamodb, table, asked)
 
 
-def _rows(dynamodb: Any, table: str, asked: Sequence[dict[str, Any]]) -> Iterator[Item]:
-    left = list(asked)
+def pointers(dynamodb: Any, table: str, wanted: Collection[Pointer]) -> set[Pointer]:
+    """Those of some keys of UserEvents under which there is a pointer; what was written just now may be overlooked.
+
+    Raises:
+        MillraceError: the table did not answer for all.
+    """
+    left = list(wanted)
+
+    def ask(start: int) -> list[Pointer]:
+        keys_of = [
+            {"userKey": {"S": user}, "sortKey": {"S": sort}}
+            for user, sort in left[start : start + KEYS_PER_CALL]
+        ]
+        asked = {"Keys": keys_of, "ProjectionExpression": "userKey, sortKey"}
+        return [(row["userKey"]["S"], row["sortKey"]["S"]) for row in _rows(dynamodb, table, asked)]
+
+    with ThreadPoolExecutor(READERS, thread_name_prefix="pointers") as pool:
+        return {one for found in pool.map(ask, range(0, len(left), KEYS_PER_CALL)) for one in found}
+
+
+def _rows(dynamodb: Any, table: str, asked: dict[str, Any]) -> Iterator[Item]:
     for attempt in range(ATTEMPTS):
-        request = {table: {"Keys": left, "ConsistentRead": True}}
+        request = {table: asked}
         answer = _ask(lambda: dynamodb.batch_get_item(RequestItems=request), "read rows")  # noqa: B023  called at once
         yield from answer["Responses"].get(table, [])
-        left = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+        left = answer.get("UnprocessedKeys", {}).get(table)
         if not left:
             return
+        asked = left
         time.sleep(0.05 * 2**attempt)
-    raise ThrottledError(f"read rows: {len(left)} keys left unprocessed")
+    raise ThrottledError(f"read rows: {len(asked['Keys'])} keys left unprocessed")
 
 
 def _ask(call: Callable[[], Any], doing: str) -> Any:

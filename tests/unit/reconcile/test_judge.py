@@ -1,0 +1,94 @@
+"""What a missing event means, case by case; and that nothing is repaired that should not be."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millrace.reconcile.compare import EVENTS, MANIFEST, OWNED, POINTERS, RAW, SILVER, STORED, YOUNG, missing
+from millrace.reconcile.judge import LOG, PROJECT, REOPEN, TRIES, Facts, Status, judge
+
+SETTLED = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+OLD = SETTLED - timedelta(hours=3)
+LAKE = MANIFEST | RAW | SILVER
+WHOLE = EVENTS | POINTERS | LAKE | STORED | OWNED
+
+
+@pytest.mark.parametrize(
+    ("mask", "facts", "status", "repair"),
+    [
+        (WHOLE, Facts(received_at=OLD), Status.EQUAL, 0),
+        # The capture gap: only Events has it.
+        (EVENTS, Facts(received_at=OLD), Status.REPAIRED, LOG),
+        (EVENTS, Facts(received_at=OLD, owned=True), Status.REPAIRED, LOG | PROJECT),
+        (EVENTS, Facts(received_at=SETTLED), Status.SETTLING, 0),
+        (EVENTS, Facts(received_at=OLD, letters=frozenset({"archive_events"})), Status.EXPLAINED, 0),
+        (WHOLE & ~MANIFEST, Facts(received_at=OLD), Status.REPAIRED, LOG),
+        (WHOLE & ~MANIFEST | YOUNG, Facts(received_at=OLD), Status.SETTLING, 0),
+        (WHOLE & ~(RAW | STORED | OWNED), Facts(received_at=OLD, owned=True), Status.REPAIRED, LOG),
+        (WHOLE & ~POINTERS, Facts(received_at=OLD), Status.REPAIRED, PROJECT),
+        (WHOLE & ~POINTERS, Facts(), Status.OPEN, 0),
+        (
+            WHOLE & ~POINTERS,
+            Facts(received_at=OLD, letters=frozenset({"project_events"})),
+            Status.EXPLAINED,
+            0,
+        ),
+        (WHOLE & ~SILVER, Facts(received_at=OLD), Status.REPAIRED, REOPEN),
+        (WHOLE & ~SILVER, Facts(received_at=OLD, waiting="soon"), Status.EXPLAINED, 0),
+        (WHOLE & ~SILVER, Facts(received_at=OLD, waiting="late"), Status.OPEN, 0),
+        (WHOLE & ~SILVER, Facts(received_at=OLD, untyped=True), Status.EXPLAINED, 0),
+        (WHOLE & ~SILVER, Facts(received_at=OLD, in_silver=True), Status.EQUAL, 0),
+        (WHOLE & ~SILVER | YOUNG, Facts(received_at=OLD), Status.SETTLING, 0),
+        # The index is behind the table, or the row has gone.
+        (WHOLE & ~EVENTS, Facts(received_at=OLD), Status.EQUAL, 0),
+        (WHOLE & ~EVENTS, Facts(), Status.OPEN, 0),
+        # `store: none` has no row to make anything of.
+        (LAKE, Facts(), Status.EQUAL, 0),
+        (MANIFEST | SILVER, Facts(), Status.OPEN, 0),
+        (RAW | SILVER | YOUNG, Facts(), Status.SETTLING, 0),
+        (RAW | SILVER, Facts(), Status.OPEN, 0),
+        (MANIFEST, Facts(), Status.OPEN, 0),
+        (EVENTS, Facts(received_at=OLD, tries=TRIES - 1), Status.REPAIRED, LOG),
+        (EVENTS, Facts(received_at=OLD, tries=TRIES), Status.OPEN, 0),
+        (EVENTS, Facts(received_at=OLD, tries=1, tried_lately=True), Status.REPAIRED, 0),
+        (EVENTS, Facts(received_at=OLD, tries=TRIES, tried_lately=True), Status.REPAIRED, 0),
+    ],
+)
+def test_each_case(mask: int, facts: Facts, status: Status, repair: int) -> None:
+    verdict = judge(mask, facts, SETTLED)
+    assert (verdict.status, verdict.repair) == (status, repair)
+    assert bool(verdict.reasons) == (status is not Status.EQUAL)
+
+
+masks = st.integers(1, 255).filter(lambda mask: mask & (EVENTS | POINTERS | LAKE) != 0)
+facts = st.builds(
+    Facts,
+    received_at=st.none() | st.sampled_from([OLD, SETTLED, SETTLED + timedelta(minutes=1)]),
+    owned=st.booleans(),
+    letters=st.frozensets(st.sampled_from(["archive_events", "project_events"])),
+    untyped=st.booleans(),
+    in_silver=st.booleans(),
+    waiting=st.sampled_from(["", "soon", "late"]),
+    tries=st.integers(0, 5),
+    tried_lately=st.booleans(),
+)
+
+
+@given(masks, facts)
+def test_what_holds_of_every_verdict(mask: int, known: Facts) -> None:
+    verdict = judge(mask, known, SETTLED)
+    if verdict.status is Status.EQUAL:
+        assert not verdict.missing
+        assert not missing(mask) & ~(EVENTS | SILVER)
+    if verdict.repair:
+        assert known.received_at is None or known.received_at < SETTLED, "what is in flight is not touched"
+        assert known.tries < TRIES, "nothing is tried for ever"
+        assert not known.tried_lately
+    if verdict.repair & (LOG | PROJECT):
+        assert known.received_at is not None, "only a row of Events is put anywhere"
+    if verdict.repair & LOG:
+        assert "archive_events" not in known.letters
+    if verdict.status is Status.REPAIRED:
+        assert verdict.repair or known.tried_lately

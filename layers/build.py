@@ -39,7 +39,6 @@ SETS = (
     ("runtime", "onnx"),
     ("runtime", "duckdb"),
     ("runtime", "lake", "duckdb"),
-    ("runtime", "lake", "duckdb"),
     ("runtime", "mlflow"),
     ("runtime", "lake", "iceberg"),
 )
@@ -66,6 +65,8 @@ TRIMMED_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "
 # versions of one package must not meet in /opt/python.
 _PYDANTIC = ("pydantic", "pydantic_core", "annotated_types", "typing_inspection", "typing_extensions.py")
 WITHOUT = {
+    # Its second backend, for interpreters that are not CPython.
+    "runtime": ("zstandard/_cffi.*",),
     "registry": _PYDANTIC,
     # Of onnxruntime's requirements only numpy is imported to score; the rest is for its tools.
     "onnx": ("google", "flatbuffers", "packaging"),
@@ -186,7 +187,16 @@ def install(name: str, environment: str, *, build: Path = BUILD) -> Layer:
 
 
 def trim(folder: Path, without: Collection[str] = ()) -> None:
-    """Removes what no function runs: tests, headers, Arrow Flight, what Lambda has of its own, and `without`."""
+    """Removes what no function runs: tests, headers, Arrow Flight, what Lambda has of its own, and `without`.
+
+    Args:
+        folder: the layer's `python`.
+        without: names of packages, or patterns of files with their folder.
+    """
+    for pattern in without:
+        if "/" in pattern:
+            for path in folder.glob(pattern):
+                path.unlink()
     packages = {*TRIMMED_PACKAGES, *without}
     for path in sorted(folder.rglob("*"), reverse=True):
         unwanted = path.parent == folder and path.name in packages

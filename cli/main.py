@@ -11,18 +11,20 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from cli.commands import contracts, fraud, keys, quarantine
+from cli.commands import contracts, fraud, keys, models, quarantine
 from cli.commands.backtest import backtest
 from cli.commands.cost import cost
 from cli.commands.doctor import doctor
 from cli.commands.etl import etl
 from cli.commands.query import query
 from cli.commands.rebuild import rebuild
+from cli.commands.reconcile import reconcile
 from cli.commands.redrive import redrive
 from cli.commands.seed import seed
 from cli.commands.send import send
 from cli.commands.status import status
 from cli.commands.trace import trace
+from cli.commands.train import train
 from cli.errors import CommandError, NoPlatformError
 from cli.local.commands import down, up
 from cli.output import complain, print_json
@@ -37,12 +39,29 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (up, down, status, send, seed, trace, etl, query, backtest, cost, doctor, rebuild, redrive):
+for _command in (
+    up,
+    down,
+    status,
+    send,
+    seed,
+    trace,
+    etl,
+    query,
+    backtest,
+    cost,
+    doctor,
+    rebuild,
+    reconcile,
+    redrive,
+    train,
+):
     app.command()(_command)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(keys.app, name="keys")
 app.add_typer(fraud.app, name="fraud")
 app.add_typer(contracts.app, name="contracts")
+app.add_typer(models.app, name="models")
 
 
 def run(arguments: Sequence[str]) -> int:

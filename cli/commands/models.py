@@ -1,0 +1,145 @@
+"""`millrace models`: what is registered, which version serves, and moves between versions."""
+
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from cli.errors import RefusedError, UsageError
+from cli.learning import models
+from cli.options import Env, Json, Org
+from cli.output import err, out, print_json, table
+from cli.target import Target, find_target
+
+app = typer.Typer(no_args_is_help=True, help="Registered models, and which of them serves.")
+Number = Annotated[str, typer.Argument(help="Such as 3 or fraud/00000003.", metavar="VERSION")]
+
+
+@app.command(name="list")
+def list_all(org: Org = None, env: Env = None, as_json: Json = False) -> None:
+    """List the tenant's models, the newest first."""
+    target = find_target(env)
+    whose = models.tenant(target, org)
+    store = models.store(target)
+    found = models.document(store.versions(whose, models.MODEL), store.alias(whose, models.MODEL))
+    if as_json:
+        print_json(found)
+    elif not found["models"]:
+        out.print(
+            f"{whose} has no registered model. Train some with: millrace train --org {whose}", markup=False
+        )
+    else:
+        show(found)
+
+
+@app.command(name="show")
+def show_one(version: Number, org: Org = None, env: Env = None, as_json: Json = False) -> None:
+    """Show one version with its card: features, days, rows, importances, sources."""
+    target = find_target(env)
+    whose = models.tenant(target, org)
+    store = models.store(target)
+    one = store.version(whose, models.MODEL, _number(version))
+    if one is None:
+        raise RefusedError(f"{whose} has no version {_number(version)} of {models.MODEL}")
+    found = models.document([one], store.alias(whose, models.MODEL))
+    found["models"][0]["card"] = _card(target, f"{one.artifact}model.json")
+    if as_json:
+        print_json(found)
+    else:
+        show(found)
+        _show_card(found["models"][0]["card"])
+
+
+@app.command()
+def promote(
+    version: Number,
+    force: Annotated[
+        bool, typer.Option("--force", help="Although it did not pass the gates, or was trained on files.")
+    ] = False,
+    org: Org = None,
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Let another version serve."""
+    _number(version)
+    _move(version, "promote", org, env, as_json=as_json, force=force)
+
+
+@app.command()
+def rollback(org: Org = None, env: Env = None, as_json: Json = False) -> None:
+    """Let the version serve that served before; again, the one before that."""
+    _move("previous", "rollback", org, env, as_json=as_json)
+
+
+def _move(
+    to: str, reason: str, org: str | None, env: str | None, *, as_json: bool, force: bool = False
+) -> None:
+    target = find_target(env)
+    whose = models.tenant(target, org)
+    with err.status("moving the champion …"):
+        moved = models.move(target, whose, to, reason, force=force)
+        store = models.store(target)
+        alias = store.alias(whose, models.MODEL)
+        now = store.version(whose, models.MODEL, moved["version"])
+    found = {**models.document([now] if now else [], alias), "status": moved["status"], "move": moved["move"]}
+    if as_json:
+        print_json(found)
+        return
+    if moved["status"] == "unchanged":
+        out.print(f"{models.MODEL}/{moved['version']} was the champion already.", markup=False)
+        return
+    before = f" instead of {models.MODEL}/{moved['replaces']}" if moved["replaces"] else ""
+    out.print(
+        f"{models.MODEL}/{moved['version']} serves {whose}{before}; within a minute every scorer has it.",
+        markup=False,
+    )
+
+
+def _number(text: str) -> str:
+    from millrace.core.errors import PermanentError
+    from millrace.registry.rows import version_named
+
+    try:
+        return version_named(text)
+    except PermanentError as error:
+        raise UsageError(str(error)) from error
+
+
+def _card(target: Target, key: str) -> Any:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        body = target.client("s3").get_object(Bucket=target.output("LakeBucket"), Key=key)["Body"].read()
+        return orjson.loads(body)
+    except (ClientError, BotoCoreError, orjson.JSONDecodeError) as error:
+        raise RefusedError(f"its card {key} cannot be read: {error}") from error
+
+
+def show(found: dict[str, Any]) -> None:
+    """Versions as a table: figures, and which gates are not passed."""
+    shown = table("version", "algorithm", "status", "precision", "recall", "F1", "AUC", "not passed", "run")
+    for one in found["models"]:
+        figures = [one["metrics"].get(name) for name in ("precision", "recall", "f1", "auc_roc")]
+        missed = [name for name, gate in one["gates"].items() if not gate["passed"]]
+        shown.add_row(
+            one["version"] or "–",
+            one["name"],
+            one["status"],
+            *(f"{value:.3f}" if isinstance(value, int | float) else "–" for value in figures),
+            ", ".join(missed) or one.get("error", ""),
+            str(one.get("runId") or found["runId"]),
+        )
+    out.print(shown)
+
+
+def _show_card(card: dict[str, Any]) -> None:
+    split = card["split"]
+    out.print(
+        f"trained on {' to '.join(split['train'])} ({card['rows']['train']} rows), "
+        f"judged on {' to '.join(split['test'])} ({card['rows']['test']} rows), data: {card['data']}",
+        markup=False,
+    )
+    heaviest = table("feature", "importance")
+    for name, fall in list(card["importances"].items())[:10]:
+        heaviest.add_row(name, f"{fall:.4f}")
+    out.print(heaviest)

@@ -1,0 +1,76 @@
+"""A folder of card transactions: looked at, named by what is in it, and brought to the lake."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cli.errors import UsageError
+from cli.target import Target
+
+_CHUNK = 1 << 20
+
+
+def files(folder: Path) -> list[Path]:
+    """The Parquet files of a folder, in order.
+
+    Raises:
+        UsageError: there is none, one cannot be read, or the columns are others.
+    """
+    import duckdb
+
+    from millrace.lake.duck import parquet
+    from millrace.learning import cards
+
+    if not folder.is_dir():
+        raise UsageError(f"--data is a folder of Parquet files; {folder} is none")
+    found = sorted(folder.glob("*.parquet"))
+    if not found:
+        raise UsageError(f"there is no Parquet file in {folder}")
+    try:
+        with duckdb.connect() as connection:
+            relation = connection.sql(f"SELECT * FROM {parquet([str(path) for path in found])} LIMIT 0")  # noqa: S608
+            lacking = cards.missing(relation.columns)
+    except (duckdb.Error, ValueError) as error:
+        raise UsageError(f"the files in {folder} cannot be read: {error}") from error
+    if lacking:
+        raise UsageError(f"the files in {folder} have no column {', '.join(lacking)}")
+    return found
+
+
+def digest(found: list[Path]) -> str:
+    """SHA-256 over what is in the files, in their order; their names do not matter."""
+    whole = hashlib.sha256()
+    for path in found:
+        part = hashlib.sha256()
+        with path.open("rb") as opened:
+            while chunk := opened.read(_CHUNK):
+                part.update(chunk)
+        whole.update(part.digest())
+    return whole.hexdigest()
+
+
+def bring(target: Target, org: str, found: list[Path], say: Callable[[str], None]) -> str:
+    """Uploads the files where a training of this tenant finds them; what is there already is not sent again.
+
+    Returns:
+        The folder's URL.
+    """
+    from millrace.learning.channel import brought
+
+    say("reading the files")
+    s3, bucket = target.client("s3", read_seconds=120), target.output("LakeBucket")
+    prefix = brought(org, digest(found))
+    there = _sizes(s3, bucket, prefix)
+    for number, path in enumerate(found):
+        key = f"{prefix}{number:05d}.parquet"
+        if there.get(key) == path.stat().st_size:
+            continue
+        say(f"uploading {path.name} ({number + 1} of {len(found)})")
+        s3.upload_file(str(path), bucket, key)
+    return f"s3://{bucket}/{prefix}"
+
+
+def _sizes(s3: Any, bucket: str, prefix: str) -> dict[str, int]:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    return {one["Key"]: one["Size"] for page in pages for one in page.get("Contents", [])}

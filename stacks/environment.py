@@ -79,6 +79,13 @@ class LakeSettings(_Settings):
     dead_letter_expiry_days: int = 180
 
 
+class ReconcileTimes(_Settings):
+    """When the stores are compared, as EventBridge Scheduler says it, UTC: behind the hourly run, and once a day."""
+
+    hourly: str = "cron(50 * * * ? *)"
+    daily: str = "cron(40 5 * * ? *)"
+
+
 class LakehouseSettings(_Settings):
     """How much the lakehouse's machines do at once, with how much memory, and when."""
 
@@ -94,6 +101,8 @@ class LakehouseSettings(_Settings):
     hourly: str = "cron(5 * * * ? *)"
     daily: str = "cron(35 2 * * ? *)"
     maintenance: str = "cron(20 4 * * ? *)"
+    # None: only `millrace reconcile` compares.
+    reconcile: ReconcileTimes | None = ReconcileTimes()
 
 
 class LearningSettings(_Settings):
@@ -212,7 +221,7 @@ def _local() -> EnvironmentSettings:
         archive_window_seconds=0,
         lake=LakeSettings(raw_expiry_days=RAW_EXPIRY_DAYS),
         throttle=ThrottleSettings(rate=1000, burst=2000),
-        lakehouse=LakehouseSettings(max_concurrency=2),
+        lakehouse=LakehouseSettings(max_concurrency=2, reconcile=None),
         learning=LearningSettings(train_in="lambda", max_concurrency=1, tracking_uri="http://127.0.0.1:5500"),
         log_retention_days=7,
         alarms=False,

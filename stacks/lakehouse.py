@@ -13,6 +13,7 @@ from stacks.constructs.glue_catalog import GlueCatalog
 from stacks.constructs.lake_functions import LakeFunctions
 from stacks.constructs.learning import Learning
 from stacks.constructs.platform_function import PlatformFunction
+from stacks.constructs.reconciliation import Reconciliation
 from stacks.constructs.schedule import Schedule
 from stacks.constructs.state_machine import PlatformStateMachine
 from stacks.environment import EnvironmentSettings, Omission
@@ -83,6 +84,9 @@ class LakehouseStack(Stack):
             folder=layers,
         )
         self._schedule(self._start_run())
+        Reconciliation(
+            self, "Reconciliation", fleet=self._fleet, storage=storage, databases=self.catalog.databases
+        )
         self._outputs()
 
     def _start_run(self) -> PlatformFunction:

@@ -100,6 +100,24 @@ def test_the_canary_goes_on_a_schedule_but_locally(every: Templates) -> None:
     assert schedules == ([] if every.environment == "local" else [ENVIRONMENTS[every.environment].canary])
 
 
+def test_stores_are_compared_hourly_behind_the_run_and_daily_but_locally(every: Templates) -> None:
+    schedules = {
+        found["Properties"]["Target"]["Input"]: found["Properties"]["ScheduleExpression"]
+        for name, found in every.resources("AWS::Scheduler::Schedule").items()
+        if name.startswith("Reconciliation")
+    }
+    wanted = {'{"pass": "hourly"}': "cron(50 * * * ? *)", '{"pass": "daily"}': "cron(40 5 * * ? *)"}
+    assert schedules == ({} if every.environment == "local" else wanted)
+
+
+@pytest.mark.parametrize("name", WOKEN)
+def test_events_that_stay_missing_wake_someone(name: str) -> None:
+    for metric in ("EventsOpen", "TenantDaysLeft"):
+        (alarm,) = named(name, metric)
+        assert dimensions(alarm) == {"environment": name, "service": "reconcile_events"}
+        assert (alarm["Namespace"], alarm["Threshold"]) == ("Millrace", 1)
+
+
 @pytest.mark.parametrize("name", WOKEN)
 def test_two_dashboards(name: str) -> None:
     boards = {

@@ -349,12 +349,12 @@ def test_two_passes_at_once_and_one_that_is_killed(world: World) -> None:
     # Another one begins after it, and a third beside that: the third is as far as the reading when the other repairs.
     world.later()
     other = world.made()
-    read, beside = world.check._suspects._results.tried, []
+    read, beside = world.check._suspects._results.tried, list[dict[str, int]]()
 
     def tried(*asked: Any) -> Any:
         found = read(*asked)
         if not beside:
-            beside.append(None)
+            beside.append({})
             beside.append(words(world.look(other)))
         return found
 
@@ -424,7 +424,13 @@ def test_some_hours_are_looked_at_without_the_rest_of_their_day(world: World) ->
     world.without_capture([event, order(40)], ACME)
     asked: list[str] = []
     read = world.check._raw._body
-    world.check._raw._body = lambda key: asked.append(key) or read(key)
+
+    def body(key: str) -> bytes | None:
+        asked.append(key)
+        held: bytes | None = read(key)
+        return held
+
+    world.check._raw._body = body
     hour = int(event["timestamp"][11:13])
     day = event["timestamp"][:10]
     cells = world.check.run(ACME, Window(day, hour, hour + 1), world.now)

@@ -58,11 +58,11 @@ def test_whatever_is_missing_anywhere_is_found_and_nothing_else(
         if not gone & MANIFEST:
             told += [(MANIFEST, None, 0, identifier)] * data.draw(st.integers(1, 2))
     with closing(Ledger(spool_bytes=data.draw(st.sampled_from([1, 1 << 20])))) as ledger:
-        for source, event_type, hour, identifier in data.draw(st.permutations(told)):
-            if event_type is None:
+        for source, named, hour, identifier in data.draw(st.permutations(told)):
+            if named is None:
                 ledger.add_ids(source, [identifier])
             else:
-                ledger.add(source, event_type, [(hour, identifier)])
+                ledger.add(source, named, [(hour, identifier)])
         found = list(ledger.entries())
     assert {(one.event_type, one.id): missing(one.mask) for one in found} == planted
     assert len(found) == len(planted)

@@ -24,14 +24,21 @@ def units(orgs: Iterable[str], windows: Sequence[Window]) -> list[Unit]:
     return [(org, window) for window in windows for org in sorted(set(orgs))]
 
 
-def oldest_first(wanted: Sequence[Unit], results: Results) -> list[Unit]:
+def oldest_first(wanted: Sequence[Unit], results: Results, before: str = "") -> list[Unit]:
     """In the order in which they were looked at last, so that what one pass leaves the next begins with.
+
+    Args:
+        wanted: windows of tenants.
+        results: which know when that was.
+        before: only those that were looked at before this moment, as UTC text; empty: all.
 
     Raises:
         MillraceError: the table did not answer.
     """
     known = results.checked((org, window.day) for org, window in wanted)
-    return sorted(wanted, key=lambda unit: known.get((unit[0], unit[1].day), ""))
+    at = [(known.get((org, window.day), ""), (org, window)) for org, window in wanted]
+    chosen = [one for one in at if not before or one[0] < before]
+    return [unit for _, unit in sorted(chosen, key=lambda one: one[0])]
 
 
 def run(

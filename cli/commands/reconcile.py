@@ -1,0 +1,142 @@
+"""`millrace reconcile`: every store against every other now, over days; what is missing is put where it belongs."""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from cli.errors import RefusedError, UsageError
+from cli.options import Env, Json
+from cli.output import complain, err, out, print_json, table
+from cli.target import Target, deployed_function, find_target
+
+# As long as the function may take.
+READ_SECONDS = 15 * 60 + 10
+SHOWN = 40
+TOLD = 500
+STORES = ("events", "userEvents", "manifest", "raw", "silver")
+
+
+def reconcile(
+    first: Annotated[
+        str | None, typer.Option("--from", help="First UTC day, such as 2026-11-01 (default: yesterday).")
+    ] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last UTC day, included (default: today).")] = None,
+    org: Annotated[str | None, typer.Option("--org", help="One tenant (default: all).")] = None,
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Compare what every store has of each closed hour, repair what is missing, and say what stays open."""
+    target = find_target(env)
+    days = interval(first, last, datetime.now(UTC))
+    function = deployed_function(target, "reconcile_events")
+    found = Total()
+    with err.status("comparing …") as status:
+        for number, day in enumerate(days):
+            status.update(f"{day}, {number + 1} of {len(days)} …")
+            for answer in _answers(target, function, {"from": day, "to": day, "org": org}):
+                found.add(answer)
+    said = {"from": days[-1], "to": days[0], **found.to_json()}
+    if as_json:
+        print_json(said)
+    else:
+        show(said)
+    left_open = said["cells"].get("open", 0)
+    if left_open:
+        complain(f"{left_open} hours have events that are missing and cannot be put where they belong")
+        raise typer.Exit(RefusedError.exit_code)
+
+
+def interval(first: str | None, last: str | None, now: datetime) -> list[str]:
+    """The days, newest first.
+
+    Raises:
+        UsageError: they are none.
+    """
+    from millrace.core.errors import PermanentError
+    from millrace.lake.interval import days
+
+    today = now.date()
+    start = first or min(last or "9999", (today - timedelta(days=1)).isoformat())
+    try:
+        found = days(start, last or today.isoformat())
+    except PermanentError as error:
+        raise UsageError(str(error)) from error
+    return sorted(found or (), reverse=True)
+
+
+class Total:
+    """Answers of the function, added up."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Counter[str]] = {}
+        self._differences: list[dict[str, Any]] = []
+
+    def add(self, answer: Mapping[str, Any]) -> None:
+        """Adds one."""
+        for name, value in answer.items():
+            if isinstance(value, dict):
+                # Not `update`, which drops nothing but keeps no zero either.
+                kept = self._counts.setdefault(name, Counter())
+                for key, count in value.items():
+                    kept[key] += count
+        self._differences += answer["differences"][: TOLD - len(self._differences)]
+
+    def to_json(self) -> dict[str, Any]:
+        """As the function says it."""
+        return {
+            **{name: dict(counts) for name, counts in self._counts.items()},
+            "differences": self._differences,
+        }
+
+
+def _answers(target: Target, function: str, asked: Mapping[str, Any]) -> Any:
+    """The function's answers: another one as long as it leaves something, which it then begins with.
+
+    Raises:
+        RefusedError: it failed, or came to nothing more.
+    """
+    client = target.client("lambda", read_seconds=READ_SECONDS, attempts=1)
+    payload = {**asked, "before": datetime.now(UTC).isoformat()}
+    left: int | None = None
+    while left is None or left:
+        answer = client.invoke(
+            FunctionName=function, InvocationType="RequestResponse", Payload=orjson.dumps(payload)
+        )
+        said = orjson.loads(answer["Payload"].read())
+        if answer.get("FunctionError"):
+            raise RefusedError(f"reconcile_events failed: {said.get('errorMessage', said)}")
+        if left is not None and said["left"] >= left:
+            raise RefusedError(f"reconcile_events does not come to {said['left']} tenants of {asked['from']}")
+        left = said["left"]
+        yield said
+
+
+def show(said: Mapping[str, Any]) -> None:
+    """The hours that are not equal, and what there is in all."""
+    differences = said["differences"]
+    if differences:
+        shown = table("tenant", "hour", "type", "status", "missing", "events", "why")
+        for one in differences[:SHOWN]:
+            why = dict.fromkeys(reason for event in one["differences"] for reason in event["reasons"])
+            shown.add_row(
+                one["org"],
+                f"{one['day']}T{one['hour']:02}",
+                one["eventType"],
+                one["status"],
+                ", ".join(f"{name} {count}" for name, count in one["missing"].items()),
+                ", ".join(event["eventId"] for event in one["differences"][:2]),
+                "; ".join(why),
+            )
+        out.print(shown)
+        if len(differences) > SHOWN:
+            out.print(f"… and {len(differences) - SHOWN} hours more; --json has them")
+    counts, cells = said.get("counts", {}), said.get("cells", {})
+    out.print(
+        f"{said['from']} to {said['to']}: "
+        + (", ".join(f"{count} hours {word}" for word, count in cells.items() if count) or "no events")
+    )
+    out.print(", ".join(f"{name} {counts.get(name, 0)}" for name in STORES), markup=False)

@@ -183,13 +183,14 @@ class IngestionStack(Stack):
                 "events_table": storage.events.table.table_name,
                 "user_events_table": storage.user_events.table.table_name,
                 "metadata_table": storage.metadata.table.table_name,
+                "feature_store_table": storage.features.table.table_name,
                 "lake_bucket": storage.lake.bucket_name,
             },
         )
         events, user_events = storage.events.table.table_arn, storage.user_events.table.table_arn
         metadata = storage.metadata.table.table_arn
         function.allow("dynamodb:GetItem", on=[events, user_events, metadata])
-        function.allow("dynamodb:BatchGetItem", on=[events])
+        function.allow("dynamodb:BatchGetItem", on=[events, storage.features.table.table_arn])
         by_session = f"{user_events}/index/sessionId-timestamp-index"
         function.allow("dynamodb:Query", on=[metadata, *storage.events.index_arns, by_session])
         function.allow_use_of(storage.data_key)

@@ -26,6 +26,7 @@ def _router() -> Router:
         events_table=settings.events_table,
         user_events_table=settings.user_events_table,
         metadata_table=settings.metadata_table,
+        feature_store_table=settings.feature_store_table,
         lake_bucket=settings.lake_bucket,
         log=logger("read_api", settings.log_level).warning,
     )

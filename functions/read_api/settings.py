@@ -9,4 +9,5 @@ class Settings(FunctionSettings):
     events_table: str
     user_events_table: str
     metadata_table: str
+    feature_store_table: str
     lake_bucket: str

@@ -31,6 +31,7 @@ CALLS = {
     "GET /v1/datasets": ("read_api", "catalog:read"),
     "GET /v1/datasets/{name}": ("read_api", "catalog:read"),
     "GET /v1/datasets/{name}/lineage": ("read_api", "catalog:read"),
+    "GET /v1/features": ("read_api", "features:read"),
     "GET /subjects": ("read_api", "schemas:read"),
     "GET /subjects/{subject}/versions": ("read_api", "schemas:read"),
     "GET /subjects/{subject}/versions/{version}": ("read_api", "schemas:read"),

@@ -22,6 +22,8 @@ CALLS = {
         "CommitTable": "committable",
         "PrepareModel": "preparemodel",
         "RunModel": "runmodel",
+        "PinSources": "pinsources",
+        "MaterializeFeatures": "materializefeatures",
         "PublishRun": "publishrun",
     },
     "backfill": {"PlanBackfill": "planbackfill"},

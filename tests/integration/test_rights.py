@@ -110,6 +110,7 @@ def asked(bundle: Path) -> Iterator[dict[str, set[Asked]]]:
             transaction_id = transaction["data"]["payload"]["transaction_id"]
             running.get("/v1/fraud/decisions/{transactionId}", transactionId=transaction_id)
             running.get("/v1/datasets")
+            running.get("/v1/features", query={"features": "user_features:order_count", "user_id": "42"})
             running.get("/v1/datasets/{name}", name="silver.order_created_v1")
         running.call("/v1/predict", transaction["data"]["payload"], function="predict")
         running.call("/v1/quarantine/discard", {"filter": {"code": "missing"}})

@@ -58,6 +58,7 @@ class Lake:
             "ENVIRONMENT": self.environment,
             "LAKE_BUCKET": self.bucket,
             "METADATA_TABLE": "Metadata",
+            "FEATURE_STORE_TABLE": "FeatureStore",
             "LOG_LEVEL": "ERROR",
         }
 

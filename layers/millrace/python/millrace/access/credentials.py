@@ -30,6 +30,7 @@ ALL_SCOPES = (
     "quarantine:write",
     "fraud:read",
     "catalog:read",
+    "features:read",
 )
 _ORG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _KEY = re.compile(r"mk_[A-Za-z0-9_-]{43}")

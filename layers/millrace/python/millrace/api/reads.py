@@ -7,6 +7,7 @@ from millrace import __version__
 from millrace.api.confluent import ConfluentApi
 from millrace.api.datasets import DatasetsApi
 from millrace.api.events import EventsApi
+from millrace.api.features import FeaturesApi
 from millrace.api.fraud import DecisionsApi, decision_id
 from millrace.api.quarantine import QuarantineApi
 from millrace.api.router import Answer, Router
@@ -17,6 +18,8 @@ from millrace.contracts import registry as contracts
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.reader import EventReader
 from millrace.eventstore.trace import Tracer
+from millrace.features import registry as features
+from millrace.features.online import OnlineStore
 from millrace.quarantine.store import QuarantineStore
 from millrace.warehouse import project
 
@@ -29,6 +32,7 @@ def reads(
     events_table: str,
     user_events_table: str,
     metadata_table: str,
+    feature_store_table: str,
     lake_bucket: str,
     log: Callable[[str], None],
 ) -> Router:
@@ -39,7 +43,7 @@ def reads(
     quarantine = QuarantineApi(QuarantineStore(dynamodb, s3, metadata_table, lake_bucket))
     schemas, confluent = SchemasApi(registry), ConfluentApi(registry)
     datasets = DatasetsApi(Catalog(CatalogStore(dynamodb, metadata_table), registry, project.load))
-    openapi = registry.openapi()
+    openapi, views = registry.openapi(), features.load()
     health = {"status": "ok", "version": __version__, "environment": environment}
     answers: dict[str, Answer] = {
         "GET /v1/health": lambda _: health,
@@ -53,6 +57,7 @@ def reads(
         "GET /v1/datasets": datasets.list,
         "GET /v1/datasets/{name}": datasets.get,
         "GET /v1/datasets/{name}/lineage": datasets.lineage,
+        "GET /v1/features": FeaturesApi(OnlineStore(dynamodb, feature_store_table, views), views).get,
         "GET /v1/schemas": schemas.list,
         "GET /v1/schemas/{type}/{version}": schemas.get,
         "GET /subjects": confluent.subjects,

@@ -1,0 +1,155 @@
+"""`GET /v1/features` through the front door: what is known, what is not, and what is no question."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from millrace.core import clock
+from millrace.features import registry, rows
+from tests.support.platform import ACME, GLOBEX, Platform
+
+pytestmark = pytest.mark.integration
+ROUTE = "/v1/features"
+
+
+class Counted:
+    """The platform with rows of feature views, as a run would have written them."""
+
+    def __init__(self, running: Platform) -> None:
+        self.running, self.views = running, registry.load()
+        self.at = clock.utc_text(clock.now() - timedelta(minutes=20))
+
+    def run(self, org: str, as_of: str | None = None) -> None:
+        for view in map(self.views.view, self.views.names()):
+            if view.groups:
+                said = {"asOf": as_of or self.at, "wholeAt": as_of or self.at, "version": view.version, "digest": view.digest}  # fmt: skip
+                self._put(
+                    {**rows.marker_key(org, view.name), **{key: {"S": text} for key, text in said.items()}}
+                )
+
+    def put(self, org: str, view: str, entity: str, as_of: str | None = None, **values: Any) -> None:
+        self._put(rows.item(org, self.views.view(view), entity, values, as_of or self.at, timedelta(days=14)))
+
+    def _put(self, item: dict[str, Any]) -> None:
+        self.running.dynamodb.put_item(TableName="FeatureStore", Item=item)
+
+    def ask(self, features: str, org: str = ACME, **query: str) -> dict[str, Any]:
+        return self.running.get(ROUTE, org=org, query={"features": features, **query})
+
+    def results(self, features: str, org: str = ACME, **query: str) -> list[dict[str, Any]]:
+        answer = self.ask(features, org, **query)
+        assert answer["status"] == 200, answer
+        assert set(answer["body"]) == {"results"}
+        found: list[dict[str, Any]] = answer["body"]["results"]
+        return found
+
+
+@pytest.fixture
+def counted(running: Platform) -> Counted:
+    made = Counted(running)
+    made.run(ACME)
+    return made
+
+
+def test_features_of_several_views_in_the_order_that_is_asked_for(counted: Counted) -> None:
+    counted.put(ACME, "user_features", "42", order_count=3, lifetime_value=99.5, mean_amount_7d=None)
+    counted.put(ACME, "merchant_features", "Ärger & Söhne", fraud_share_7d=0.25)
+    asked = "merchant_features:fraud_share_7d,user_features:order_count,user_features:mean_amount_7d"
+    found = counted.results(asked, user_id="42", merchant="Ärger & Söhne")
+    assert found == [
+        {"feature": "merchant_features:fraud_share_7d", "value": 0.25, "asOf": counted.at, "status": "ok"},
+        {"feature": "user_features:order_count", "value": 3, "asOf": counted.at, "status": "ok"},
+        {"feature": "user_features:mean_amount_7d", "value": None, "asOf": counted.at, "status": "ok"},
+    ]
+
+
+def test_nobody_has_seen_the_entity(counted: Counted) -> None:
+    counted.put(ACME, "user_features", "42", order_count=3)
+    for user in ("43", "042", "42.0", "a#b", "🦊"):
+        (found,) = counted.results("user_features:order_count", user_id=user)
+        assert (found["value"], found["status"], found["asOf"]) == (0, "missing", counted.at)
+
+
+def test_another_tenant_sees_nothing(counted: Counted) -> None:
+    counted.put(ACME, "user_features", "42", order_count=3)
+    (found,) = counted.results("user_features:order_count", GLOBEX, user_id="42")
+    assert found == {"feature": "user_features:order_count", "value": 0, "asOf": None, "status": "missing"}
+    # Nor by a name that would be a key of the other's.
+    (found,) = counted.results("user_features:order_count", GLOBEX, user_id=f"{ACME}#user_features#42")
+    assert found["status"] == "missing"
+
+
+def test_what_is_too_old_is_expired(counted: Counted) -> None:
+    old = clock.utc_text(clock.now() - timedelta(days=1, minutes=1))
+    counted.run(ACME, old)
+    counted.put(ACME, "user_features", "42", old, order_count=3)
+    (found,) = counted.results("user_features:order_count", user_id="42")
+    assert found == {"feature": "user_features:order_count", "value": 3, "asOf": old, "status": "expired"}
+
+
+def test_derived_features_are_made_of_the_question(counted: Counted) -> None:
+    counted.put(ACME, "user_features", "42", mean_amount_7d=50.0)
+    asked = (
+        "transaction_features:amount_over_mean_7d,transaction_features:amount,transaction_features:is_night"
+    )
+    over, amount, night = counted.results(asked, user_id="42", amount="75")
+    assert (over["value"], over["status"], over["asOf"]) == (1.5, "ok", counted.at)
+    assert (amount["value"], amount["status"]) == (75.0, "ok")
+    assert night["value"] in (0.0, 1.0)
+    # Nothing but the moment is needed for the last alone.
+    (night,) = counted.results("transaction_features:is_night")
+    assert night["status"] == "ok"
+    every = ",".join(
+        f"transaction_features:{name}" for name in counted.views.view("transaction_features").features
+    )
+    found = counted.results(every, user_id="42", merchant="Nile", amount="75.5")
+    assert all(isinstance(one["value"], float) for one in found)
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ({}, "features is missing"),
+        ({"features": ""}, "features is missing"),
+        ({"features": "user_features"}, "write view:feature"),
+        ({"features": "user_features:order_count,"}, "'' is no feature"),
+        ({"features": "nobody:order_count", "user_id": "1"}, "there is no feature view nobody"),
+        ({"features": "user_features:nothing", "user_id": "1"}, "the view user_features has no feature nothing"),
+        ({"features": "user_features:order_count,user_features:order_count", "user_id": "1"}, "stands there twice"),
+        ({"features": ",".join(["user_features:order_count"] * 101), "user_id": "1"}, "at most 100 features"),
+        ({"features": "user_features:order_count"}, "user_id is missing: user_features is of a user"),
+        ({"features": "user_features:order_count", "user_id": ""}, "user_id is missing"),
+        ({"features": "user_features:order_count", "merchant": "Nile"}, "unknown parameter: merchant"),
+        ({"features": "user_features:order_count", "user_id": "1", "limit": "5"}, "unknown parameter: limit"),
+        ({"features": "user_features:order_count", "user_id": "\ud800"}, "is no key of an entity"),
+        ({"features": "transaction_features:amount"}, "amount is missing"),
+        ({"features": "transaction_features:amount", "amount": "much"}, "amount must be a number"),
+        ({"features": "transaction_features:amount", "amount": "nan"}, "amount must be a number"),
+        ({"features": "transaction_features:amount", "amount": "1e999"}, "amount must be a number"),
+        ({"features": "transaction_features:amount", "amount": "1_0"}, "amount must be a number"),
+    ],
+)  # fmt: skip
+def test_what_is_no_question_is_a_problem_that_says_so(
+    running: Platform, query: dict[str, str], says: str
+) -> None:
+    answer = running.get(ROUTE, query=query)
+    assert answer["status"] == 400, answer
+    assert says in answer["body"]["detail"]
+
+
+def test_a_credential_without_the_right_is_refused(running: Platform) -> None:
+    answer = running.get(
+        ROUTE, query={"features": "user_features:order_count"}, scopes="fraud:read events:read"
+    )
+    assert answer["status"] == 403
+    assert "features:read" in answer["body"]["detail"]
+
+
+def test_the_document_has_the_key_of_every_view_and_every_column_of_the_request(running: Platform) -> None:
+    views = registry.load()
+    found = [views.view(name) for name in views.names()]
+    keys = {view.key for view in found if view.key} | {name for view in found for name in view.request}
+    document = running.get("/v1/openapi.json")["body"]
+    parameters = document["paths"][ROUTE]["get"]["parameters"]
+    assert {one["name"] for one in parameters} == {"features", *keys}

@@ -76,6 +76,16 @@ RIGHTS = {
         "s3:ListBucket",
     },
     "maintain_table": RUN_DOCUMENTS | WRITES_TABLES | {"s3:DeleteObject"},
+    "reconcile_events": {
+        "dynamodb:BatchGetItem",
+        "dynamodb:BatchWriteItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:Query",
+        "glue:GetTable",
+        "kinesis:PutRecords",
+        "s3:GetObject",
+        "s3:ListBucket",
+    },
     "open_capture": {
         "dynamodb:DescribeKinesisStreamingDestination",
         "dynamodb:EnableKinesisStreamingDestination",
@@ -102,7 +112,7 @@ READS_A_STREAM = {
 }
 # Workers over a million rows at once: as much time as Lambda has, and memory as the environment's settings say.
 WORKERS = {"transform_partitions", "run_model", "materialize_features"}
-LONG = WORKERS | {"commit_table", "maintain_table"}
+LONG = WORKERS | {"commit_table", "maintain_table", "reconcile_events"}
 STREAM_READS = {
     "kinesis": {
         "kinesis:DescribeStream",
@@ -204,7 +214,13 @@ def test_a_function_carries_no_layer_that_it_does_not_need(every: Templates) -> 
             "materialize_features": {"Lake", "Duckdb"},
             **{
                 one: {"Lake", "Iceberg"}
-                for one in ("commit_table", "prepare_model", "pin_sources", "maintain_table")
+                for one in (
+                    "commit_table",
+                    "prepare_model",
+                    "pin_sources",
+                    "maintain_table",
+                    "reconcile_events",
+                )
             },
         }
         assert names == {"Millrace", "Runtime"} | own.get(stem, set())

@@ -189,7 +189,7 @@ def test_runs_start_by_themselves_everywhere(every: Templates) -> None:
         assert properties["State"] == "ENABLED"
         assert properties["ScheduleExpressionTimezone"] == "UTC"
         if not properties["Target"]["Arn"]["Fn::GetAtt"][0].startswith("startrunFunction"):
-            assert name.startswith("Canary")
+            assert name.startswith(("Canary", "Reconciliation"))
             continue
         assert ("DeadLetterConfig" in properties["Target"]) is (every.environment != "local")
         found[name.split("Schedule")[0]] = (

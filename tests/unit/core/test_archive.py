@@ -11,6 +11,8 @@ FILES = {"b/model.onnx": b"\0\1", "a.json": b"{}"}
 def test_the_same_files_make_the_same_bytes_in_any_order() -> None:
     assert pack(FILES) == pack(dict(reversed(FILES.items())))
     assert pack(FILES) != pack({**FILES, "a.json": b"[]"})
+    # The time in the header of gzip.
+    assert pack(FILES)[4:8] == bytes(4)
 
 
 def test_what_goes_in_comes_out() -> None:

@@ -19,7 +19,7 @@ from millrace.eventstore.tables import FeatureStore as Table
 from millrace.features.materialize import Materializer, ViewDone
 from millrace.features.offline import FeatureStore
 from millrace.features.online import OnlineStore
-from millrace.features.online_writer import LEASE, OnlineWriter
+from millrace.features.online_writer import OnlineWriter
 from millrace.features.registry import Views
 from millrace.features.rows import defaults
 from millrace.features.view import Feature, FeatureView, Group
@@ -283,64 +283,73 @@ def test_a_run_that_is_killed_and_told_again_ends_as_one_without_a_fault(
     world.must_serve(ACME, end)
 
 
-def test_while_one_writes_another_is_refused_and_nothing_is_lost(world: World) -> None:
-    world.rows[ACME] = sales(random.Random(3), 400, 80, 12)
-    world.run(ACME, at(10), until=at(10))
-    seen: list[tuple[ViewDone, ...]] = []
-
-    def meanwhile() -> None:
-        world.before_put = lambda: None
-        seen.append(world.run(ACME, at(11.1), "second", until=at(11.1)))
-
-    lock = threading.Lock()
+def in_the_middle(world: World, puts: int, act: Callable[[], None]) -> threading.Event:
+    """Lets something happen once, before the row behind so many is put."""
+    left, happened, lock = iter(range(puts)), threading.Event(), threading.Lock()
 
     def before_put() -> None:
         with lock:
-            if not seen:
-                meanwhile()
+            if next(left, None) is None and not happened.is_set():
+                happened.set()
+                world.before_put = lambda: None
+                act()
 
     world.before_put = before_put
-    first = world.run(ACME, at(11), "first", until=at(11))
-    (second,) = seen
-    # The second came when the first was writing shops, and had users to itself; the first finds those newer.
-    assert [(one.view, one.status) for one in second] == [("shop", "failed"), ("user", "complete")]
-    assert "first/" in str(second[0].error)
-    assert [(one.view, one.status) for one in first] == [("shop", "complete"), ("user", "unchanged")]
-    assert [one.status for one in world.run(ACME, at(11.1), "second", until=at(11.1))] == [
-        "complete",
-        "unchanged",
-    ]
-    world.must_serve(ACME, at(11.1))
+    return happened
 
 
-@pytest.mark.parametrize("late", [1, 40])
-def test_one_that_was_taken_for_dead_and_goes_on_writes_nothing_that_is_served(
-    world: World, late: int
-) -> None:
+@pytest.mark.parametrize("puts", [0, 10, 40])
+def test_a_later_run_takes_over_from_one_that_is_still_writing(world: World, puts: int) -> None:
     world.rows[ACME] = sales(random.Random(4), 900, 150, 30)
     world.run(ACME, at(10), until=at(10))
-    puts, done = iter(range(late)), threading.Event()
-    lock = threading.Lock()
+    later: list[ViewDone] = []
 
-    def before_put() -> None:
-        with lock:
-            if next(puts, None) is not None or done.is_set():
-                return
-            done.set()
-            # The first is held up for longer than any function lives, and a whole run goes by.
-            world.before_put = lambda: None
-            world.now = at(11) + LEASE + timedelta(seconds=1)
-            world.rows[ACME] = [row for row in world.rows[ACME] if row[1] != "Nile"]
-            later = world.run(ACME, at(30), "second")
-            assert {one.status for one in later} == {"complete"}
+    def take_over() -> None:
+        # What only the first has seen is gone: a shop and its sales.
+        world.rows[ACME] = [row for row in world.rows[ACME] if row[1] != "Nile"]
+        later.extend(world.run(ACME, at(30), "second"))
 
-    world.before_put = before_put
+    happened = in_the_middle(world, puts, take_over)
     first = {one.view: one for one in world.run(ACME, at(11), "first", until=at(11))}
-    assert done.is_set()
-    failed = first["shop"] if late == 1 else first.get("user", first["shop"])
-    assert first["shop"].status == "failed" or failed.status in ("failed", "unchanged")
-    assert any("has taken over" in str(one.error) for one in first.values())
+    assert happened.is_set()
+    assert {one.status for one in later} == {"complete"}
+    taken = [one for one in first.values() if one.status == "failed"]
+    assert len(taken) == 1
+    assert "another run has taken over" in str(taken[0].error)
+    # Tried again, the first finds that there is nothing for it to do.
+    assert {one.status for one in world.run(ACME, at(11), "first", until=at(11))} == {"unchanged"}
     world.must_serve(ACME, at(30))
+    # And the next hour compares with what the second wrote.
+    assert not any(one.whole for one in world.run(ACME, at(31)))
+    world.must_serve(ACME, at(31))
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_an_older_run_waits_for_the_later_one_that_has_begun(world: World, dies: bool) -> None:
+    world.rows[ACME] = sales(random.Random(3), 600, 100, 14)
+    world.run(ACME, at(10), until=at(10))
+    older: list[ViewDone] = []
+
+    def come_late() -> None:
+        older.extend(world.run(ACME, at(11), "older", until=at(11)))
+        if dies:
+            raise _Killed
+
+    happened = in_the_middle(world, 5, come_late)
+    if dies:
+        with pytest.raises(_Killed):
+            world.run(ACME, at(11.5), "later", until=at(11.5))
+    else:
+        done = {one.view: one.status for one in world.run(ACME, at(11.5), "later", until=at(11.5))}
+        assert done == {"shop": "complete", "user": "complete"}
+    assert happened.is_set()
+    assert {one.view: one.status for one in older} == {"shop": "failed", "user": "complete"}
+    assert "later/" in str(older[0].error)
+    if not dies:
+        world.must_serve(ACME, at(11.5))
+    wholes = {one.view: one.whole for one in world.run(ACME, at(12.5))}
+    assert wholes == {"shop": dies, "user": False}
+    world.must_serve(ACME, at(12.5))
 
 
 def test_a_new_version_is_expired_until_it_is_written(world: World) -> None:

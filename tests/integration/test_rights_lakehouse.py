@@ -69,6 +69,12 @@ UNUSED: dict[str, dict[Asked, str]] = {
         ("glue:GetDatabase", "glue"): GROUP,
         ("glue:GetTables", "glue"): GROUP,
     },
+    "pin_sources": {
+        ("s3:ListBucket", "lake"): MISSED,
+        ("glue:GetDatabase", "glue"): GROUP,
+        ("glue:GetTables", "glue"): GROUP,
+    },
+    "materialize_features": {("s3:ListBucket", "lake"): MISSED},
     "maintain_table": {
         ("s3:GetObject", "lake/runs/*"): GROUP,
         ("s3:PutObject", "lake/runs/*"): GROUP,

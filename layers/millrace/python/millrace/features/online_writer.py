@@ -1,8 +1,9 @@
 """Writing of the online store: one materialization of a view at a time, and never an older row over a newer one.
 
-A marker says who is writing. Whoever begins while another writes is refused; whoever finds that another began and died
-writes every row, because nobody knows which of them the dead one has written. Each row is put under the condition that
-what stands there is not newer, and a marker is moved on by the one that holds it only.
+A marker says who is writing, as of when. The later moment wins: who comes with it takes the view over, whether the other is
+dead or only slow, and writes every row, because nobody knows which of them the other has written. Each row is put under the
+condition that what stands there is not newer; a marker is moved on by the one that holds it only; and what the other may
+still put is older than the moment as of which every row was written, and is therefore of nobody (features/rows.py).
 """
 
 import uuid
@@ -26,15 +27,13 @@ from millrace.features.view import FeatureView
 # Rows outlive the whole writing that renews them, so that none is gone while it is true.
 KEPT = timedelta(days=14)
 MARKER_KEPT = timedelta(days=30)
-# No function runs longer than a quarter of an hour: whoever began before that is dead.
-LEASE = timedelta(minutes=16)
 IN_FLIGHT = 24
 DEFINITION = "definition"
 _CONDITION_FAILED = "ConditionalCheckFailedException"
 
 
 class BusyError(RetryableError):
-    """Another materialization of the view is on its way."""
+    """Another materialization of the view is on its way, as of a later moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ class OnlineWriter:
             dynamodb: the low-level client, with at least `in_flight` connections.
             table: FeatureStore.
             in_flight: how many rows are put at once.
-            now: the clock, which decides when a lease has run out.
+            now: the clock, for when it began.
         """
         self._dynamodb, self._table, self._in_flight, self._now = dynamodb, table, in_flight, now
 
@@ -81,24 +80,19 @@ class OnlineWriter:
         """The right to write the view as of a moment; None where it is complete up to then or later.
 
         Raises:
-            BusyError: another run is writing it, or was quicker.
+            BusyError: a run of a later moment has begun, or another was quicker.
             RetryableError: the table did not answer.
         """
         before = self._marker(org, view)
         if before is not None and _is_there(before, view, as_of):
             return None
-        stale = clock.utc_text(self._now() - LEASE)
-        if (
-            before is not None
-            and before.started_at is not None
-            and before.started_at > stale
-            and str(before.run).partition("/")[0] != run
-        ):
-            raise BusyError(f"{before.run} has been writing {view.name} of {org} since {before.started_at}")
+        if before is not None and before.writing is not None and before.writing > as_of:
+            # It may have put rows that are newer than ours, and have died: the next run writes all of them.
+            raise BusyError(f"{before.run} has begun to write {view.name} of {org} as of {before.writing}")
         token = f"{run}/{uuid.uuid4().hex[:12]}"
         # As it was when it was read: of two that begin at once, one does.
         seen = {"asOf": before.as_of if before else None, "run": before.run if before else None}
-        values = {":run": token, ":now": clock.utc_text(self._now())}
+        values = {":run": token, ":now": clock.utc_text(self._now()), ":writing": as_of}
         conditions = []
         for name, text in seen.items():
             conditions.append(f"attribute_not_exists(#{name})" if text is None else f"#{name} = :seen{name}")
@@ -108,10 +102,10 @@ class OnlineWriter:
             self._update(
                 org,
                 view,
-                "SET #run = :run, #startedAt = :now, #expiresAt = :expires",
+                "SET #run = :run, #startedAt = :now, #writing = :writing, #expiresAt = :expires",
                 " AND ".join(conditions),
                 values,
-                ("run", "startedAt", "expiresAt", "asOf"),
+                ("run", "startedAt", "writing", "expiresAt", "asOf"),
             )
         except ClientError as error:
             if error_code(error.response) == _CONDITION_FAILED:
@@ -164,10 +158,10 @@ class OnlineWriter:
             self._update(
                 lease.org,
                 lease.view,
-                f"SET {said}, #expiresAt = :expires REMOVE #run, #startedAt",
+                f"SET {said}, #expiresAt = :expires REMOVE #run, #startedAt, #writing",
                 "#run = :run",
                 values,
-                (*names, "expiresAt", "run", "startedAt"),
+                (*names, "expiresAt", "run", "startedAt", "writing"),
             )
         except (ClientError, BotoCoreError) as error:
             if error_code(getattr(error, "response", {})) == _CONDITION_FAILED:

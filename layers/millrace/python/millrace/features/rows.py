@@ -44,6 +44,7 @@ class Marker:
         snapshot: the object of the lake that holds the rows as they were at `as_of`.
         run: who is writing now; None if nobody is.
         started_at: since when; what is still here when nobody writes is a run that died.
+        writing: as of which moment.
     """
 
     as_of: str | None
@@ -53,6 +54,7 @@ class Marker:
     snapshot: str | None
     run: str | None
     started_at: str | None
+    writing: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ def parse_marker(found: Item | None) -> Marker | None:
     """A marker from the table's row; None where there is none."""
     if found is None:
         return None
-    names = ("asOf", "wholeAt", "version", "digest", "snapshot", "run", "startedAt")
+    names = ("asOf", "wholeAt", "version", "digest", "snapshot", "run", "startedAt", "writing")
     return Marker(*(found.get(name, {}).get("S") for name in names))
 
 

@@ -54,7 +54,7 @@ class Marker:
     snapshot: str | None
     run: str | None
     started_at: str | None
-    writing: str | None
+    writing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,12 +30,7 @@ ALGORITHMS = ("logistic_regression", "random_forest", "gradient_boosting")
 
 @pytest.fixture(scope="module")
 def libraries() -> list[str]:
-    """The paths of what the container installs. Builds what is not built, as `make up` does."""
-    try:
-        layers = [build.install(name, "local") for name in ("runtime", "lake", "onnx", "training")]
-    except build.BuildError as error:
-        pytest.skip(f"{error}; the layers of training cannot be built here")
-    return [str(layer.path / "python") for layer in layers]
+    return training.libraries()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,9 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
+from layers import build
 from millrace.models.dataset import DAY_US, number
 
 START = date(2018, 7, 1)
@@ -59,3 +61,12 @@ def write(folder: Path, made: dict[str, Any] | None = None, asked: dict[str, Any
     pq.write_table(pa.table(found), folder / "rows.parquet")
     (folder / "training.json").write_bytes(orjson.dumps(asked or order()))
     return folder
+
+
+def libraries() -> list[str]:
+    """The paths of what the container installs. Builds what is not built, as `make up` does."""
+    try:
+        layers = [build.install(name, "local") for name in ("runtime", "lake", "onnx", "training")]
+    except build.BuildError as error:
+        pytest.skip(f"{error}; the layers of training cannot be built here")
+    return [str(layer.path / "python") for layer in layers]

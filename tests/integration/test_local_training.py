@@ -1,0 +1,67 @@
+"""The function that trains on the laptop, on a store that is the emulator's."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from millrace.core.errors import RetryableError
+from millrace.learning import channel
+from millrace.learning.channel import Channel
+from millrace.learning.local_training import LocalTraining
+from millrace.models.container import Outcome
+from millrace.models.errors import TrainingError
+from millrace.registry.package import unpack
+from tests.support import training
+from tests.support.emulator import Lake
+from tests.support.functions import function
+
+pytestmark = pytest.mark.timeout(600)
+RUN, ORG = "train_model-shop_a-1", "shop_a"
+ARCHIVE = f"processed/ml-datasets/org={ORG}/{RUN}/output/model.tar.gz"
+
+
+def put(lake: Lake, folder: Path) -> None:
+    for path in training.write(folder).iterdir():
+        Channel(lake.s3, lake.bucket).put(f"{channel.train(ORG, RUN)}{path.name}", path.read_bytes())
+
+
+def test_a_training_leaves_what_can_be_registered(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(lake, tmp_path)
+    # As on the platform: the layers before everything else.
+    monkeypatch.setattr(sys, "path", [*training.libraries(), *sys.path])
+    with function("train_model", {**lake.environ, "SECONDS": "400", "JOBS": "1"}) as trained:
+        answer = trained.handler({"runId": RUN, "org": ORG}, None)
+        archive = lake.s3.get_object(Bucket=lake.bucket, Key=ARCHIVE)["Body"].read()
+        again = trained.handler({"runId": RUN, "org": ORG}, None)
+    assert answer == again == {"runId": RUN, "org": ORG, "artifact": f"s3://{lake.bucket}/{ARCHIVE}"}
+    assert lake.s3.get_object(Bucket=lake.bucket, Key=ARCHIVE)["Body"].read() == archive
+    assert len(unpack(archive, org=ORG, model="fraud", run=RUN).models) == 3
+    # It is no folder for others: nothing else was written.
+    assert lake.keys(f"processed/ml-datasets/org={ORG}/{RUN}/output/") == [ARCHIVE]
+
+
+def test_without_a_model_nothing_is_left(lake: Lake, tmp_path: Path) -> None:
+    put(lake, tmp_path)
+
+    def refuses(files: object) -> Outcome:
+        raise TrainingError("no fraud among them")
+
+    with pytest.raises(TrainingError, match="no fraud"):
+        LocalTraining(Channel(lake.s3, lake.bucket), refuses).train(RUN, ORG)
+    assert lake.keys("processed/") == [
+        f"{channel.train(ORG, RUN)}{name}" for name in sorted(os.listdir(tmp_path))
+    ]
+
+
+def test_a_channel_that_is_not_there_is_no_training(lake: Lake) -> None:
+    def never(files: object) -> Outcome:
+        raise AssertionError("nothing to train on")
+
+    with pytest.raises(RetryableError) as raised:
+        LocalTraining(Channel(lake.s3, lake.bucket), never).train(RUN, ORG)
+    assert isinstance(raised.value.__cause__, ClientError)

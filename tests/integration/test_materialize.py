@@ -127,11 +127,9 @@ class World:
     def entities(self) -> list[dict[str, Any]]:
         """Every entity of either tenant, and some that nobody has seen."""
         users = sorted({row[0] for rows in self.rows.values() for row in rows if row[0] is not None})
-        shops = sorted({row[1] for rows in self.rows.values() for row in rows if row[1] is not None})
-        pairs = [
-            (user, shops[place % len(shops)] if shops else "")
-            for place, user in enumerate([*users, 10**12, -1])
-        ]
+        # Those too whose sales are not there any more.
+        shops = sorted({*ODD, *(row[1] for rows in self.rows.values() for row in rows if row[1] is not None)})
+        pairs = [(user, shops[place % len(shops)]) for place, user in enumerate([*users, 10**12, -1])]
         pairs += [(10**12, shop) for shop in [*shops, "nobody", "042", "42.00"]]
         return [{"user_id": user, "shop": shop} for user, shop in pairs]
 

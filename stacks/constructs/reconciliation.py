@@ -35,7 +35,8 @@ class Reconciliation(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._fleet, self._storage = fleet, storage
-        function = self._function()
+        # In the stack itself, where `millrace reconcile` finds it by its name.
+        function = self._function(scope)
         self._allow(function, databases["silver"])
         times = fleet.settings.lakehouse.reconcile
         if times is None:
@@ -55,11 +56,11 @@ class Reconciliation(Construct):
             )
         self._watch()
 
-    def _function(self) -> PlatformFunction:
+    def _function(self, scope: Construct) -> PlatformFunction:
         storage = self._storage
         bound = sorted({binding.org for binding in self._fleet.settings.bus_bindings})
         return PlatformFunction(
-            self,
+            scope,
             NAME,
             fleet=self._fleet,
             description="Compares what every store has of each hour, and puts events where they are missing.",

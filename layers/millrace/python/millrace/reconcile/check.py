@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from millrace.contracts.registry import Registry
-from millrace.core import clock, keys
+from millrace.core import keys
 from millrace.eventstore import pending, receipts, silver
 from millrace.reconcile import tables
 from millrace.reconcile.compare import (
@@ -38,7 +38,7 @@ MOST_SUSPECTS = 200_000
 MOST_DANGLING = 500
 # An event is accepted up to 15 minutes before it happens, and clocks differ: nothing of an hour was written earlier.
 AHEAD = timedelta(minutes=20)
-# A run takes in hourly what waits; what has waited so long is not taken in at all.
+# A run takes in hourly what waits; a day in which nothing was written for so long should have been taken in.
 LATE = timedelta(hours=6)
 _ID_BYTES = 16
 Cells = dict[tuple[str, int], Cell]
@@ -101,7 +101,7 @@ class Check:
         objects = self._read_manifest(ledger, org, window.day, since)
         held = Held()
         types |= self._read_raw(ledger, held, org, window, since, now, again=again)
-        waiting = self._waiting(org, window.day, now)
+        waiting = self._waiting(org, window.day, now - held.newest > LATE)
         for event_type, events in self._silver.read(org, window.day):
             ledger.add(SILVER, event_type, _within(events, window))
         self._read_events(ledger, types, org, window)
@@ -184,12 +184,11 @@ class Check:
         found = tables.rows(self._dynamodb, self._table, wanted)
         return {row["entityId"]["S"]: bytes(row["ids"]["B"]) for row in found}
 
-    def _waiting(self, org: str, day: str, now: datetime) -> str:
+    def _waiting(self, org: str, day: str, late: bool) -> str:
         """Whether the next run of silver takes the day in: "" or "soon", "late" where it should have been long ago."""
         key = {"entityTypeKey": {"S": pending.partition()}, "entityId": {"S": keys.join(org, day)}}
-        for row in tables.rows(self._dynamodb, self._table, [key]):
-            return "soon" if clock.parse(row["at"]["S"]) > now - LATE else "late"
-        return ""
+        waits = any(tables.rows(self._dynamodb, self._table, [key]))
+        return ("late" if late else "soon") if waits else ""
 
     def _seen_now(
         self, org: str, day: str, suspects: Sequence[Entry], waiting: str

@@ -22,7 +22,6 @@ from millrace.reconcile.compare import OWNED, RAW, STORED, YOUNG, to_bytes
 READERS = 8
 COLUMNS = ["event_id", "event_type", "event_time", "user_id", "session_id", "contract", "expires_at"]
 _HOUR_US = 3_600_000_000
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -48,10 +47,11 @@ class RawObject:
 
 @dataclass(slots=True)
 class Held:
-    """The objects of a tenant's day: the keys that are there, and those of them that are no Parquet."""
+    """The objects of a tenant's day: the keys that are there, those that are no Parquet, when the newest was written."""
 
     keys: set[str] = field(default_factory=set)
     unreadable: set[str] = field(default_factory=set)
+    newest: datetime = _EPOCH
 
 
 class RawObjects:
@@ -79,6 +79,7 @@ class RawObjects:
         for category in CATEGORIES:
             for key, at in self._listed(f"{raw.partition(org, category, day)}/"):
                 held.keys.add(key)
+                held.newest = max(held.newest, at)
                 if since is None or at >= since:
                     wanted.append((key, YOUNG if at >= young else 0))
         with ThreadPoolExecutor(READERS, thread_name_prefix="raw") as pool:

@@ -63,6 +63,8 @@ class LakeFunctions:
     def _transform_partitions(self) -> PlatformFunction:
         function = self._worker("transform_partitions", "Makes silver's rows of a portion of tenant-days.")
         self._read(function, RAW)
+        # What it has written it measures: the checks of quality are over the file itself.
+        self._read(function, PROCESSED)
         self._write(function, PROCESSED)
         self._write(function, f"{DEAD_LETTERS}transform_partitions/")
         return function

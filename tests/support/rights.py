@@ -1,7 +1,11 @@
 """What functions asked of AWS, as IAM names it, and what the synthesized roles let them.
 
 Every client of boto3 is watched in process, those of libraries too. DuckDB and Arrow read and write S3 with clients of
-their own, which no hook of Python sees: what they do stands in `UNSEEN`, for whoever compares.
+their own, which no hook of Python sees: `tests/support/s3_watch.py` stands between them and the emulator and tells `heard`.
+
+To show the rights of another function: call it inside `recorder.of(stem)` in one of the stories of
+`tests/integration/test_rights*.py` and add its stem to that page's `FUNCTIONS`. What its role allows beyond is found by
+the test and removed, or stands in the page's `UNUSED` with its reason.
 """
 
 import json
@@ -75,6 +79,12 @@ class Recorder:
             yield
         finally:
             self._function = before
+
+    def heard(self, action: str, resource: str) -> None:
+        """Notes what a client asked that is not boto3's."""
+        if self._function is not None:
+            with self._lock:
+                self.asked[self._function].add((action, resource))
 
     def _note(self, service: str, operation: str, params: Mapping[str, Any]) -> None:
         if self._function is None:

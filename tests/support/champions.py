@@ -169,22 +169,30 @@ def register(dynamodb: Any, views: Views, *, org: str, version: str = "00000001"
     dynamodb.put_item(TableName="MLModels", Item=rows.to_item(row))
 
 
-def mark(view: FeatureView, complete: datetime) -> Marker:
-    """A view that is complete until then, all of whose rows were written a day before."""
-    whole = clock.utc_text(complete - timedelta(days=1))
-    return Marker(clock.utc_text(complete), whole, view.version, view.digest, None, None, None)
-
-
-def marker(org: str, view: FeatureView, complete: datetime | None = None) -> dict[str, Any]:
-    """Its row."""
-    mark_ = mark(view, complete or datetime.now(UTC))
+def marker(
+    org: str,
+    view: FeatureView,
+    complete: datetime | None = None,
+    whole: datetime | None = None,
+    **changed: str,
+) -> dict[str, Any]:
+    """The row that says until when a view is complete, and that all its rows were written a day before, or when `whole` says."""
+    complete = complete or datetime.now(UTC)
     named = {
-        "asOf": mark_.as_of,
-        "wholeAt": mark_.whole_at,
-        "version": mark_.version,
-        "digest": mark_.digest,
+        "asOf": clock.utc_text(complete),
+        "wholeAt": clock.utc_text(whole or complete - timedelta(days=1)),
+        "version": view.version,
+        "digest": view.digest,
+        **changed,
     }
     return {**rows_online.marker_key(org, view.name), **{name: {"S": text} for name, text in named.items()}}
+
+
+def mark(
+    view: FeatureView, complete: datetime, whole: datetime | None = None, **changed: str
+) -> Marker | None:
+    """What that row says."""
+    return rows_online.parse_marker(marker("org", view, complete, whole, **changed))
 
 
 def online(

@@ -12,14 +12,13 @@ from hypothesis import strategies as st
 from millrace.core import clock
 from millrace.features import registry, rows
 from millrace.features.registry import Views
-from millrace.features.rows import Marker
 from millrace.registry.artifact import ModelCard
 from millrace.scoring.columns import Columns
 from millrace.scoring.online_rows import RowReader, known_until
 from tests.support import champions
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-MOMENTS = st.integers(0, 72).map(lambda hours: clock.utc_text(NOW - timedelta(hours=hours)))
+MOMENTS = st.integers(0, 72).map(lambda hours: NOW - timedelta(hours=hours))
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +42,7 @@ def stored(draw: st.DrawFn) -> dict[str, Any] | None:
         )
     )
     version = draw(st.sampled_from(["1.0.0", "1.0.0", "0.9.0"]))
-    item: dict[str, Any] = {"version": {"S": version}, "asOf": {"S": draw(MOMENTS)}}
+    item: dict[str, Any] = {"version": {"S": version}, "asOf": {"S": clock.utc_text(draw(MOMENTS))}}
     if values is not None:
         item["values"] = {"S": orjson.dumps(values).decode()}
     return item
@@ -51,10 +50,10 @@ def stored(draw: st.DrawFn) -> dict[str, Any] | None:
 
 @given(item=stored(), complete=MOMENTS, whole=MOMENTS)
 def test_a_row_is_read_as_the_feature_store_reads_it(
-    views: Views, item: dict[str, Any] | None, complete: str, whole: str
+    views: Views, item: dict[str, Any] | None, complete: datetime, whole: datetime
 ) -> None:
     view = views.view("user_spending")
-    marker = Marker(complete, min(whole, complete), view.version, view.digest, None, None, None)
+    marker = champions.mark(view, complete, min(whole, complete))
     said = rows.parse_row(item, view, marker, NOW)
     usable = known_until(view, marker) >= NOW.timestamp()
     found = RowReader(view, marker).values(item)
@@ -64,16 +63,15 @@ def test_a_row_is_read_as_the_feature_store_reads_it(
         assert dict(found) == dict(said.values)
 
 
-@pytest.mark.parametrize(
-    "change", [{"as_of": None}, {"digest": "0" * 64}, {"as_of": clock.utc_text(NOW - timedelta(days=2))}]
-)
-def test_a_view_that_is_not_complete_is_of_no_use(views: Views, change: dict[str, Any]) -> None:
-    view = views.view("user_spending")
-    sound = {"as_of": clock.utc_text(NOW), "digest": view.digest}
-    fields = {"whole_at": None, "version": view.version, "snapshot": None, "run": None, "started_at": None}
-    assert known_until(view, Marker(**{**fields, **sound})) > NOW.timestamp()
-    assert known_until(view, Marker(**{**fields, **sound, **change})) < NOW.timestamp()
-    assert known_until(view, None) < NOW.timestamp()
+def test_a_view_that_is_not_complete_is_of_no_use(views: Views) -> None:
+    view, now = views.view("user_spending"), NOW.timestamp()
+    assert known_until(view, champions.mark(view, NOW)) > now
+    assert known_until(view, champions.mark(view, NOW - timedelta(days=2))) < now
+    assert known_until(view, champions.mark(view, NOW, digest="0" * 64)) < now
+    begun = champions.marker("org_acme", view)
+    del begun["asOf"]
+    assert known_until(view, rows.parse_marker(begun)) < now
+    assert known_until(view, None) < now
 
 
 @given(

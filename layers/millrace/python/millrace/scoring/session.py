@@ -10,6 +10,7 @@ import onnxruntime
 from millrace.registry.artifact import ArtifactError
 
 _INPUT, _OUTPUT = "X", "score"
+_OUTPUTS = (_OUTPUT,)
 # A product of one row is added up in another order than that of many, and its last bits differ: with two at least, a row's
 # answer does not depend on who it is asked with, and the record's bytes can be made again from the record alone.
 FEWEST = 2
@@ -39,7 +40,7 @@ class Session:
             # The classes of onnxruntime's errors have no common root but this.
             raise ArtifactError(f"model.onnx is no graph: {_first_line(error)}") from error
         self._check(width)
-        self._width = width
+        self._width, self._run = width, self._session.run
         self.buffer = bytearray()
         self.room(FEWEST)
 
@@ -67,14 +68,15 @@ class Session:
         """
         if not rows:
             return []
+        asked = max(rows, FEWEST)
         try:
-            (answer,) = self._session.run([_OUTPUT], {_INPUT: self._rows[: max(rows, FEWEST)]})
+            (answer,) = self._run(_OUTPUTS, {_INPUT: self._rows[:asked]})
         except Exception as error:
             raise ArtifactError(f"model.onnx fails: {_first_line(error)}") from error
-        found: list[float] = np.ravel(answer)[:rows].tolist()
-        if len(found) != rows or np.size(answer) != max(rows, FEWEST):
-            raise ArtifactError(f"model.onnx gives {np.size(answer)} answers to {max(rows, FEWEST)} rows")
-        return found
+        found: list[float] = answer.ravel().tolist()
+        if len(found) != asked:
+            raise ArtifactError(f"model.onnx gives {len(found)} answers to {asked} rows")
+        return found[:rows]
 
 
 def _first_line(error: Exception) -> str:

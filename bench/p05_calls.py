@@ -1,26 +1,30 @@
 """P5: calls, counted at the network: n events are n conditional puts, at most 32 under way, and nothing else.
 
 Warm: the tenant's key is unwrapped. Events of `store: none` go in ⌈n/500⌉ PutRecords. Duplicates and conflicts are
-known from the answer to the put itself, so they cost no read.
+known from the answer to the put itself, so they cost no read. Online features of any number of views are one read.
 """
 
 from pathlib import Path
 
+import boto3
 import orjson
 
 from bench import edge, sent
 from bench.figure import Figure
 from bench.stubs import Network, Stored
+from millrace.features import registry as features
+from millrace.features.online import OnlineStore
 from millrace.intake import limits
 from tests.support import events as made
 
 SAMPLE = Path("schemas/events/campaigns/rule.evaluated/samples/v1.golden.json")
+READ = "dynamodb.BatchGetItem"
 PUT, RECORDS = "dynamodb.PutItem", "kinesis.PutRecords"
 
 
 def measure() -> list[Figure]:
     """Calls over what they may be; 1 is exactly that."""
-    return [*_accepted(100), *_accepted(500), *_log_only(), *_taken()]
+    return [*_accepted(100), *_accepted(500), *_log_only(), *_taken(), *_features()]
 
 
 def _accepted(size: int) -> list[Figure]:
@@ -58,6 +62,23 @@ def _taken() -> list[Figure]:
             Figure("P5", f"reads, 100 {what}", reads, 0),
         ]
     return figures
+
+
+def _features() -> list[Figure]:
+    views = features.load()
+    asked = [f"{name}:{one}" for name in views.names() for one in views.view(name).features]
+    entity: dict[str, object] = {"user_id": 42, "merchant": "Nile", "product_id": "sku_1", "amount": 9.5}
+    network = Network()
+    table = network.attach(boto3.client("dynamodb", region_name="us-east-1"))
+    store = OnlineStore(table, "FeatureStore", views)
+    store.get_online_features("org_acme", features=asked, entity_rows=[entity], full_feature_names=True)
+    others = sum(network.calls.values()) - network.calls[READ]
+    return [
+        Figure(
+            "P5", f"reads of {len(views.names())} feature views of one entity row", network.calls[READ], 1
+        ),
+        Figure("P5", "other calls of that", others, 0),
+    ]
 
 
 def _bodies(size: int) -> list[bytes]:

@@ -72,6 +72,8 @@ class Network:
                     item["fingerprint"] = {"B": "AAAA"}
                 name = "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"
                 return 400, orjson.dumps({"__type": name, "message": "taken", "Item": item})
+            case "BatchGetItem":
+                return 200, orjson.dumps({"Responses": {}, "UnprocessedKeys": {}})
             case "PutObject":
                 return 200, b""
             case _:

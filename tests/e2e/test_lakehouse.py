@@ -146,6 +146,29 @@ def test_where_an_event_is_in_silver_is_in_its_trace(
     assert "in_silver" in steps
 
 
+def test_features_are_online_for_each_tenant(
+    client: Client, lake: Lake, sent: dict[str, list[dict[str, Any]]]
+) -> None:
+    asked = "user_features:transaction_count_30d,user_features:mean_amount_30d"
+    for org in ORGS:
+        of = f"FROM marts.fct_transactions WHERE org_id = '{org}'"
+        (user,) = lake.query(f"SELECT user_id AS id {of} GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1")
+        answer = client.get("/v1/features", org=org, features=asked, user_id=str(user["id"]))
+        assert answer.status == 200, answer.body
+        count, mean = answer.body["results"]
+        until = f"TIMESTAMPTZ '{count['asOf']}'"
+        (wanted,) = lake.query(
+            f"SELECT count(*) AS n, avg(amount) AS mean {of} AND user_id = {user['id']} "
+            f"AND event_time < {until} AND event_time >= {until} - INTERVAL 720 HOUR"
+        )
+        assert (count["status"], count["value"]) == ("ok", wanted["n"])
+        assert mean["value"] == pytest.approx(wanted["mean"])
+        (nobody,) = client.get(
+            "/v1/features", org=org, features="user_features:order_count", user_id="nobody"
+        ).body["results"]
+        assert (nobody["value"], nobody["status"]) == (0, "missing")
+
+
 def test_nothing_new_changes_nothing(lake: Lake, sent: dict[str, list[dict[str, Any]]]) -> None:
     lake.etl()
     before = lake.snapshots()

@@ -18,7 +18,7 @@ define setup
 @$(PYTHON) cli/bootstrap.py
 endef
 
-.PHONY: help up down reset test unit check lint bench bench-fraud fuzz fault-points histories warehouse synth layers deploy clean run-environment test-environment
+.PHONY: help up down reset test unit check lint bench bench-fraud fuzz fault-points histories mlflow warehouse synth layers deploy clean run-environment test-environment
 
 help: ## What there is to do
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,9 @@ bench-fraud: test-environment ## Quality of the fraud models: DATA=FOLDER TRAIN_
 
 bench: test-environment ## Measure the goals of speed, each against its peer or floor; WRITE=1 writes bench/RESULTS.md
 	@$(BIN)/python -m bench $(if $(WRITE),--write) $(GOALS)
+
+mlflow: run-environment ## Start MLflow on 127.0.0.1:5500 (MLFLOW_PORT moves it) with every registered model; Ctrl-C stops it
+	@$(BIN)/python -m cli.mlflow.server
 
 warehouse: run-environment ## Build, test and document the dbt project on the running platform's silver
 	@$(BIN)/python -m cli.warehouse

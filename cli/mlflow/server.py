@@ -1,0 +1,149 @@
+"""`make mlflow`: the real MLflow server, bound to 127.0.0.1, until Ctrl-C."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import urllib3
+
+from cli import bootstrap
+from cli.errors import CommandError, UsageError
+from cli.local.programs import stop_group
+from cli.mlflow.sync import sync
+from cli.output import complain, err, out
+from cli.places import Places, checkout
+
+HOST = "127.0.0.1"
+DEFAULT_PORT = 5500
+# The client in the functions, layers/mlflow, is of the same version. The rest is what our own code needs beside it.
+REQUIREMENTS = ("mlflow==3.17.2", "boto3==1.43.106", "orjson==3.13.0")
+START_SECONDS = 120.0
+STOPPED = 130
+
+
+def serve(places: Places, port: int) -> int:
+    """Installs what is missing, starts the server, logs what it lacks, and stays until it is stopped.
+
+    Returns:
+        What the server ended with; 0 where it was asked to.
+
+    Raises:
+        CommandError: it could not be installed, the port is taken, or it did not come up.
+    """
+    environment = places.tools / "mlflow-venv"
+    try:
+        bootstrap.ensure(
+            environment, REQUIREMENTS, bootstrap.fingerprint(REQUIREMENTS), stamp=".installed", what="MLflow"
+        )
+    except bootstrap.SetupError as error:
+        raise CommandError(f"MLflow could not be installed: {error}") from error
+    if _taken(port):
+        raise CommandError(
+            f"port {port} on {HOST} is in use; stop what uses it, or: MLFLOW_PORT={port + 1} make mlflow"
+        )
+    folder, url = places.local / "mlflow", f"http://{HOST}:{port}"
+    (folder / "artifacts").mkdir(parents=True, exist_ok=True)
+    log = places.log / "mlflow.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as written:
+        process = subprocess.Popen(
+            command(environment / "bin" / "python", folder, port),
+            cwd=folder,
+            env=_environ(os.environ),
+            stdin=subprocess.DEVNULL,
+            stdout=written,
+            stderr=written,
+            # A Ctrl-C is ours to answer; the server's workers end with it.
+            start_new_session=True,
+        )
+        try:
+            with err.status(f"starting MLflow on port {port} …"):
+                _await(process, url, log)
+            out.print(f"MLflow  {url}", markup=False)
+            with err.status("logging what MLflow lacks …"):
+                said = sync(environment / "bin" / "python", url)
+            out.print(said, markup=False)
+            out.print(f"Ctrl-C stops it; what it holds stays in {os.path.relpath(folder)}.", markup=False)
+            return process.wait()
+        except KeyboardInterrupt:
+            out.print("stopped", markup=False)
+            return 0
+        finally:
+            stop_group(process)
+
+
+def command(python: Path, folder: Path, port: int) -> Sequence[str]:
+    """The server's command line: SQLite and artifacts below one folder, one worker, nobody outside this machine."""
+    return (
+        *(str(python), "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"),
+        *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
+        *("--artifacts-destination", str(folder / "artifacts")),
+    )
+
+
+def port() -> int:
+    """The server's port: `MLFLOW_PORT`, or 5500.
+
+    Raises:
+        UsageError: the variable holds no port.
+    """
+    text = os.environ.get("MLFLOW_PORT", "").strip()
+    if not text:
+        return DEFAULT_PORT
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if not 1024 <= number <= 65535:
+        raise UsageError(f"MLFLOW_PORT is {text!r}; it must be a port between 1024 and 65535")
+    return number
+
+
+def _environ(given: Mapping[str, str]) -> dict[str, str]:
+    """Without what would lead it elsewhere, and without its reports of use to its makers."""
+    dropped = ("MLFLOW_", "PYTHON", "VIRTUAL_ENV")
+    kept = {name: value for name, value in given.items() if not name.startswith(dropped)}
+    return {**kept, "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+
+def _taken(number: int) -> bool:
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((HOST, number))
+        except OSError:
+            return True
+    return False
+
+
+def _await(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            break
+        try:
+            if urllib3.request("GET", f"{url}/health", timeout=1, retries=False).status == 200:
+                return
+        except urllib3.exceptions.HTTPError:
+            pass
+        time.sleep(0.2)
+    raise CommandError(f"MLflow did not come up; its log: {log}")
+
+
+def main() -> int:
+    """Runs until it is stopped."""
+    # `make` and init systems ask by SIGTERM.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return serve(checkout(), port())
+    except CommandError as error:
+        complain(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        return STOPPED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -31,6 +31,7 @@ def test_a_training_leaves_what_can_be_registered(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(lake, tmp_path)
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(training.COMPILED))
     # As on the platform: the layers before everything else.
     monkeypatch.setattr(sys, "path", [*training.libraries(), *sys.path])
     with function("train_model", {**lake.environ, "SECONDS": "400", "JOBS": "1"}) as trained:

@@ -53,6 +53,7 @@ class Job:
         self._libraries = libraries
         self._environ = {
             "PATH": os.environ["PATH"],
+            "PYTHONPYCACHEPREFIX": str(training.COMPILED),
             "SM_CHANNEL_TRAIN": str(self.channel),
             "SM_MODEL_DIR": str(self.model),
             "SM_OUTPUT_DIR": str(self.output),
@@ -239,6 +240,11 @@ def test_a_hyperparameter_that_nobody_knows_is_refused(job: Job) -> None:
 
 def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture(autouse=True)
+def _compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(training.COMPILED))
 
 
 def contained(done: Job, script: str) -> container.Outcome:

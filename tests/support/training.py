@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from layers import build
+from layers.build import ROOT
 from millrace.models.dataset import DAY_US, number
 
 START = date(2018, 7, 1)
@@ -61,6 +62,10 @@ def write(folder: Path, made: dict[str, Any] | None = None, asked: dict[str, Any
     pq.write_table(pa.table(found), folder / "rows.parquet")
     (folder / "training.json").write_bytes(orjson.dumps(asked or order()))
     return folder
+
+
+# Compiled files go here, and not into the layers that are deployed.
+COMPILED = ROOT / ".local" / "pycache"
 
 
 def libraries() -> list[str]:

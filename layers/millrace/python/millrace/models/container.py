@@ -15,7 +15,7 @@ from millrace.models.errors import TrainingError
 
 JOB = (sys.executable, "-m", "millrace.models.job")
 # What a process needs of this one's environment. Of credentials the job gets none: it reads one folder and writes another.
-_PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
+_PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPYCACHEPREFIX")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,6 @@
 """What a SageMaker training job of ours is made of: the image, the script, and a role that sees training sets only."""
 
-import gzip
-import io
 import json
-import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from aws_cdk import Aws, CfnMapping, Stack
@@ -12,13 +8,12 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
-from layers import build
+from layers import source
 from millrace.learning.channel import DATASETS
 from stacks.constructs.platform_function import imported
 from stacks.constructs.waivers import waive
 from stacks.storage import StorageStack
 
-TRAINING = build.ROOT / "training"
 IMAGES = Path(__file__).with_name("training_images.json")
 LOGS = "/aws/sagemaker/TrainingJobs"
 
@@ -44,7 +39,7 @@ class TrainingJob(Construct):
         )
         account = accounts.find_in_map(Aws.REGION, "account")
         self.image = f"{account}.dkr.ecr.{Aws.REGION}.{Aws.URL_SUFFIX}/{images['repository']}:{images['tag']}"
-        archive = assets.Asset(self, "Source", path=str(pack(folder)))
+        archive = assets.Asset(self, "Source", path=str(source.write(folder / "sourcedir.tar.gz")))
         self.source = archive.s3_object_url
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("sagemaker.amazonaws.com"))
         repository = f"arn:{Aws.PARTITION}:ecr:{Aws.REGION}:{account}:repository/{images['repository']}"
@@ -123,27 +118,3 @@ class TrainingJob(Construct):
         policy = iam.Policy(self, construct_id, statements=[statement])
         policy.attach_to_role(self.role)
         return policy
-
-
-def pack(folder: Path) -> Path:
-    """The script with our code and what it needs, as the container unpacks it; the same bytes for the same files."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for name, path in _files():
-            content = path.read_bytes()
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(content), 0o644
-            archive.addfile(entry, io.BytesIO(content))
-    folder.mkdir(parents=True, exist_ok=True)
-    made = folder / "training-source.tar.gz"
-    made.write_bytes(gzip.compress(packed.getvalue(), mtime=0))
-    return made
-
-
-def _files() -> Iterator[tuple[str, Path]]:
-    for name in ("train.py", "requirements.txt"):
-        yield name, TRAINING / name
-    source = build.SOURCE / "millrace"
-    for path in sorted(source.rglob("*.py")):
-        if "bundle" not in path.relative_to(source).parts:
-            yield f"millrace/{path.relative_to(source).as_posix()}", path

@@ -110,24 +110,23 @@ class _Rows:
     """Online rows as values, each read once however many transactions share it."""
 
     def __init__(self, champion: Champion, items: Mapping[str, Item]) -> None:
-        names = (source.view.name for source in champion.columns.sources)
-        self._readers = tuple(zip(names, champion.readers, strict=True))
-        self._items = items
+        self._names = [source.view.name for source in champion.columns.sources]
+        self._readers, self._get = champion.readers, items.get
         self._read: dict[str, Values | None] = {}
 
     def values(self, keys: Sequence[str | None]) -> dict[str, Values] | None:
         """The values of each source, by view; None if a row is there and may not be used."""
         found: dict[str, Values] = {}
         read = self._read
-        for (name, reader), key in zip(self._readers, keys, strict=True):
+        for place, key in enumerate(keys):
+            reader = self._readers[place]
             if key is None:
-                found[name] = reader.defaults
-                continue
-            if key in read:
+                values: Values | None = reader.defaults
+            elif key in read:
                 values = read[key]
             else:
-                values = read[key] = reader.values(self._items.get(key))
+                values = read[key] = reader.values(self._get(key))
             if values is None:
                 return None
-            found[name] = values
+            found[self._names[place]] = values
         return found

@@ -90,7 +90,9 @@ class Columns:
         """
         found: list[str | None] = [None] * len(self.sources)
         for field, places in self._fields:
-            text = entity_text(request.get(field))
+            key = request.get(field)
+            # Nearly every key is one of these; what is odd about the others is for the feature store to say.
+            text = key if type(key) is str and key.isascii() else entity_text(key)
             if text is None:
                 continue
             if len(text) > _SHORT:
@@ -118,8 +120,8 @@ class Columns:
         Returns:
             False where a feature has no value, or one that no float32 holds: such a row is never shown to a model.
         """
-        parts = self._parts
         try:
+            parts = self._parts
             row = parts[0](values, request, moment_us)
             if len(parts) > 1:
                 row = [*row]

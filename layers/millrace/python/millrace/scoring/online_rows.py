@@ -6,6 +6,7 @@ marker is read.
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -58,11 +59,19 @@ class RowReader:
             return self.defaults
         if item["version"]["S"] != self._version:
             return None
-        found = {**self.defaults, **orjson.loads(item["values"]["S"])}
-        if written < self._complete:
+        found: dict[str, Any] = orjson.loads(item["values"]["S"])
+        if len(found) != len(self.defaults):
+            found = {**self.defaults, **found}
+        if self._since and written < self._complete:
             for name in self._since:
                 seconds = found[name]
                 if seconds is not None:
-                    passed = self._complete_us - microseconds(clock.parse(written))
+                    passed = self._complete_us - _microseconds(written)
                     found[name] = (passed + round(seconds * _SECOND)) / _SECOND
         return found
+
+
+@lru_cache(maxsize=1024)
+def _microseconds(text: str) -> int:
+    """Of a moment; the rows of one run share theirs."""
+    return microseconds(clock.parse(text))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from millrace.catalog.outcome import Outcome
-from millrace.lake.documents import Failure, Part, SilverBatch
+from millrace.lake.documents import Failure, Materialized, Part, SilverBatch
 from tests.support.runs import Run, part
 
 ORDERS, TRANSACTIONS, FACTS = (
@@ -153,3 +153,31 @@ def test_a_table_from_nowhere_fails_the_run() -> None:
     found = replace(outcome(landed()), without_lineage=(FACTS,))
     assert found.status == "failed"
     assert found.failures[-1]["error"] == "has no lineage"
+
+
+def test_features_that_failed_are_named_and_keep_nothing_pending() -> None:
+    done = {"view": "user_features", "status": "complete", "error": None}
+    broken = {"view": "merchant_risk", "status": "failed", "error": "the table did not answer"}
+    materialized = {
+        ACME: Materialized("run", ACME, (done,)),
+        "org_b": Materialized("run", "org_b", (done, broken)),
+        "org_c": None,
+    }
+    found = replace(outcome(landed()), materialized=materialized)
+    assert [(one["step"], one["table"], one["org"], one["error"]) for one in found.failures] == [
+        ("features", "merchant_risk", "org_b", "the table did not answer"),
+        ("features", None, "org_c", "came to no end"),
+    ]
+    assert found.status == "partly"
+    assert [day.org for day in found.finished] == [ACME, "org_globex"]
+    # Where nothing was to land, the tables have not failed.
+    assert replace(outcome(Run()), materialized=materialized).status == "partly"
+    assert replace(outcome(Run()), materialized={ACME: materialized[ACME]}).status == "done"
+
+
+def test_sources_that_were_not_pinned_are_named() -> None:
+    (failure,) = replace(outcome(landed()), unpinned="Glue did not answer").failures
+    assert (failure["step"], failure["error"]) == (
+        "features",
+        "the sources were not pinned: Glue did not answer",
+    )

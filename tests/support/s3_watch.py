@@ -58,71 +58,93 @@ def actions(method: str, target: str, copied: str | None = None, body: bytes = b
     raise ValueError(f"{method} {target} is no action that this page knows")
 
 
+class _Server(ThreadingHTTPServer):
+    """Passes requests on to a host."""
+
+    daemon_threads = True
+
+    def __init__(self, host: str, heard: Heard) -> None:
+        self.host, self.heard = host, heard
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def do_GET(self) -> None:
+        self._pass()
+
+    def do_HEAD(self) -> None:
+        self._pass()
+
+    def do_PUT(self) -> None:
+        self._pass()
+
+    def do_POST(self) -> None:
+        self._pass()
+
+    def do_DELETE(self) -> None:
+        self._pass()
+
+    def _pass(self) -> None:
+        body = self._body()
+        try:
+            asked = actions(self.command, self.path, self.headers.get("x-amz-copy-source"), body)
+        except ValueError as error:
+            self._answer(501, [("Content-Type", "text/plain")], str(error).encode())
+            return
+        for action, resource in asked:
+            self.server.heard(action, resource)
+        onward = http.client.HTTPConnection(self.server.host, timeout=TIMEOUT)
+        try:
+            sent = {name: value for name, value in self.headers.items() if name.lower() not in HOP}
+            onward.request(self.command, self.path, body=body or None, headers=sent)
+            answer = onward.getresponse()
+            self._answer(answer.status, answer.getheaders(), answer.read())
+        finally:
+            onward.close()
+
+    def _body(self) -> bytes:
+        if self.headers.get("transfer-encoding", "").lower() == "chunked":
+            return b"".join(self._chunks())
+        return self.rfile.read(int(self.headers.get("content-length", 0)))
+
+    def _chunks(self) -> Iterator[bytes]:
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            yield self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+
+    def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        # The length of what HEAD asks about is the object's, not this answer's.
+        left = HOP if self.command == "HEAD" else HOP | {"content-length"}
+        self.send_response_only(status)
+        for name, value in headers:
+            if name.lower() not in left:
+                self.send_header(name, value)
+        if self.command != "HEAD":
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def handle_expect_100(self) -> bool:
+        self.send_response_only(100)
+        self.end_headers()
+        return True
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
 @contextmanager
 def watched(endpoint: str, heard: Heard) -> Iterator[str]:
     """The address of a listener before `endpoint`; it is there until the end of the block.
 
     What it cannot name is answered 501, so that nothing passes unheard.
     """
-    host = urlsplit(endpoint).netloc
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def _pass(self) -> None:
-            body = self._body()
-            try:
-                for action, resource in actions(
-                    self.command, self.path, self.headers.get("x-amz-copy-source"), body
-                ):
-                    heard(action, resource)
-            except ValueError as error:
-                self._answer(501, [("Content-Type", "text/plain")], str(error).encode())
-                return
-            onward = http.client.HTTPConnection(host, timeout=TIMEOUT)
-            try:
-                sent = {name: value for name, value in self.headers.items() if name.lower() not in HOP}
-                onward.request(self.command, self.path, body=body or None, headers=sent)
-                answer = onward.getresponse()
-                self._answer(answer.status, answer.getheaders(), answer.read())
-            finally:
-                onward.close()
-
-        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass
-
-        def _body(self) -> bytes:
-            if self.headers.get("transfer-encoding", "").lower() == "chunked":
-                return b"".join(self._chunks())
-            return self.rfile.read(int(self.headers.get("content-length", 0)))
-
-        def _chunks(self) -> Iterator[bytes]:
-            while size := int(self.rfile.readline().partition(b";")[0], 16):
-                yield self.rfile.read(size)
-                self.rfile.readline()
-            self.rfile.readline()
-
-        def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-            self.send_response_only(status)
-            for name, value in headers:
-                if name.lower() not in HOP and not (
-                    name.lower() == "content-length" and self.command != "HEAD"
-                ):
-                    self.send_header(name, value)
-            if self.command != "HEAD":
-                self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def handle_expect_100(self) -> bool:
-            self.send_response_only(100)
-            self.end_headers()
-            return True
-
-        def log_message(self, *_: object) -> None:
-            """Says nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(urlsplit(endpoint).netloc, heard)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -1,0 +1,215 @@
+"""The same for functions that neither a day's events nor a run calls: deploys, the clock, and whoever asks about a contract."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import nullcontext
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import ANY, Stubber
+
+from millrace.core import custom_resource
+from millrace.core.aws import client
+from millrace.lake.naming import MACHINES
+from tests.integration.test_rights import BY_LAMBDA, ONE_INTAKE
+from tests.integration.test_waiting import Context, new_contracts
+from tests.support import events
+from tests.support.functions import function
+from tests.support.platform import BUS, LAKE, Platform, platform
+from tests.support.rights import Asked, Recorder, Rights
+from tests.support.templates import stems, templates
+
+FUNCTIONS = (
+    "send_canary",
+    "replay_waiting",
+    "open_capture",
+    "start_run",
+    "plan_backfill",
+    "check_schema",
+)
+FOR_ANOTHER = "AWS asks them of whoever opens capture into a stream"
+MISSED = "without it a run's document that is not there is refused instead of missed"
+UNUSED: dict[str, dict[Asked, str]] = {
+    "replay_waiting": {
+        ("kinesis:PutRecords", "log"): ONE_INTAKE,
+        ("s3:PutObject", "lake/quarantine/*"): ONE_INTAKE,
+    },
+    "open_capture": {
+        ("kinesis:PutRecord", "log"): FOR_ANOTHER,
+        ("kinesis:PutRecords", "log"): FOR_ANOTHER,
+    },
+    "plan_backfill": {("s3:ListBucket", "lake"): MISSED},
+}
+# Functions of which no page shows the rights yet, each with what is shown instead.
+NOT_SHOWN = {
+    "train_model": "deployed on the laptop only, where there are no rights",
+    **dict.fromkeys(
+        ("build_training_set", "register_models", "move_model"),
+        "their actions are those of tests/infrastructure/test_functions.py; no story of a training is recorded",
+    ),
+}
+STREAM = "arn:aws:kinesis:us-east-1:111122223333:stream/events"
+
+
+class Gateway(BaseHTTPRequestHandler):
+    """Takes a canary as the platform does, and knows nothing of it afterwards."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        statuses = ("accepted", "accepted", "accepted", "rejected")
+        self._answer(200, {"results": [{"status": status, "quarantineId": "q"} for status in statuses]})
+
+    def do_GET(self) -> None:
+        self._answer(404, {})
+
+    def _answer(self, status: int, document: Any) -> None:
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture(scope="module")
+def asked(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, set[Asked]]]:
+    recorder = Recorder()
+    with (
+        platform(bundle) as running,
+        recorder.installed(),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(custom_resource, "_answer", lambda *_: None)
+        running.around = recorder.of
+        assert running.call(
+            "/v1/schemas/check", b"name: x", function="check_schema", content_type="text/yaml"
+        )
+        _canary(recorder)
+        _start(recorder)
+        _backfill(running, recorder)
+        _open(recorder)
+        # Last: from here on other contracts are in force.
+        _replay(running, recorder, tmp_path_factory.mktemp("contracts"), patch)
+        yield recorder.asked
+
+
+def _canary(recorder: Recorder) -> None:
+    server = HTTPServer(("127.0.0.1", 0), Gateway)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    environ = {
+        "ENVIRONMENT": "local",
+        "LOG_LEVEL": "ERROR",
+        "API_URL": f"http://127.0.0.1:{server.server_port}",
+        "EVENT_BUS": BUS,
+        "METADATA_TABLE": "Metadata",
+        "WAIT_SECONDS": "0",
+    }
+    try:
+        with function("send_canary", environ) as module, recorder.of("send_canary"):
+            assert module.handler({}, None)["checks"][0]["status"] == "ok"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _start(recorder: Recorder) -> None:
+    machines = boto3.client("stepfunctions")
+    role = "arn:aws:iam::123456789012:role/any"
+    ends = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
+    arns = {
+        # As Rights says a machine's name.
+        f"{name.upper()}_MACHINE": machines.create_state_machine(
+            name=name.replace("_", ""), definition=ends, roleArn=role
+        )["stateMachineArn"]
+        for name in MACHINES
+    }
+    given = {
+        "hourly_etl": {"refresh": ["hourly"]},
+        "backfill": {"from": "2026-11-01", "to": "2026-11-02"},
+        "maintenance": {},
+        "train_model": {"org": "org_acme", "model": "fraud"},
+    }
+    with function("start_run", {"ENVIRONMENT": "local", "LOG_LEVEL": "ERROR", **arns}) as module:
+        for machine in MACHINES:
+            with recorder.of("start_run"):
+                assert module.handler({"machine": machine, "input": given[machine]}, None)["started"]
+
+
+def _backfill(running: Platform, recorder: Recorder) -> None:
+    environ = {"ENVIRONMENT": "local", "LOG_LEVEL": "ERROR", "LAKE_BUCKET": LAKE}
+    asked = {"runId": "backfill-20261101_20261102-1", "from": "2026-11-01", "to": "2026-11-02"}
+    with function("plan_backfill", environ) as module, recorder.of("plan_backfill"):
+        module.handler(asked, None)
+    assert running.objects("runs/backfill-")
+
+
+def _open(recorder: Recorder) -> None:
+    environ = {"ENVIRONMENT": "local", "EVENTS_TABLE": "Events", "EVENT_STREAM_ARN": STREAM}
+    request = {"RequestType": "Create", "RequestId": "deploy-1", "LogicalResourceId": "CaptureOpened"}
+    with Stubber(client("dynamodb")) as stub:
+        for status in ("DISABLED", "ACTIVE"):
+            found = [{"StreamArn": STREAM, "DestinationStatus": status}]
+            stub.add_response(
+                "describe_kinesis_streaming_destination",
+                {"TableName": "Events", "KinesisDataStreamDestinations": found},
+                {"TableName": ANY},
+            )
+            if status == "DISABLED":
+                stub.add_response(
+                    "enable_kinesis_streaming_destination",
+                    {"TableName": "Events", "StreamArn": STREAM, "DestinationStatus": "ENABLING"},
+                    {"TableName": "Events", "StreamArn": STREAM},
+                )
+        with function("open_capture", environ) as module, recorder.of("open_capture"):
+            module.handler(request, Context())
+        stub.assert_no_pending_responses()
+
+
+def _replay(running: Platform, recorder: Recorder, folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """One event of a type that the next contracts have, and one of a type that nobody has."""
+    early = events.health_check(eventType="shop.opened")
+    running.around = lambda _: nullcontext()
+    running.post([early, events.health_check(eventType="never.known")])
+    new_contracts(folder, patch)
+    running.restart_all()
+    request = {"RequestType": "Update", "RequestId": "deploy-1", "LogicalResourceId": "Replayed"}
+    running.around = recorder.of
+    running.invoke("replay_waiting", request, Context())
+    assert running.stored("org_acme", early["eventId"])
+
+
+def test_every_function_was_heard(asked: dict[str, set[Asked]]) -> None:
+    assert set(asked) == set(FUNCTIONS)
+    # What a contract is checked against is in the layer: there is nothing that it may ask.
+    assert {stem for stem, found in asked.items() if not found} == {"check_schema"}
+
+
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+@pytest.mark.parametrize("stem", FUNCTIONS)
+def test_a_role_allows_what_its_function_asks(
+    asked: dict[str, set[Asked]], stem: str, environment: str
+) -> None:
+    rights = Rights(templates(environment), stem)
+    assert [one for one in sorted(asked[stem]) if not rights.allow(one)] == []
+
+
+@pytest.mark.parametrize("stem", FUNCTIONS)
+def test_a_role_allows_nothing_without_a_reason(asked: dict[str, set[Asked]], stem: str) -> None:
+    unused = Rights(templates("prod"), stem).unused(asked[stem])
+    assert {one for one in unused if one[0] not in BY_LAMBDA} == set(UNUSED.get(stem, {}))
+
+
+def test_every_function_s_rights_are_shown_somewhere() -> None:
+    """A new function is called in a story of one of these pages, or stands in `NOT_SHOWN` with its reason."""
+    pages = [page.read_text() for page in Path(__file__).parent.glob("test_*.py")]
+    told = [page.partition("NOT_SHOWN = {")[0] for page in pages if "Rights(" in page]
+    shown = {stem for stem in stems() if any(f'"{stem}"' in text for text in told)}
+    assert set(stems()) - shown == set(NOT_SHOWN) & set(stems())

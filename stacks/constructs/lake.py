@@ -14,11 +14,12 @@ from millrace.core.prefixes import (
     PROCESSED,
     QUARANTINE,
     RAW,
+    RECONCILE,
     REDRIVEN,
     RUNS,
 )
 from stacks.constructs.waivers import waive
-from stacks.environment import OMISSION_REASONS, EnvironmentSettings, Omission
+from stacks.environment import OMISSION_REASONS, RAW_EXPIRY_DAYS, EnvironmentSettings, Omission
 
 ACCESS_LOG_DAYS = 90
 OLD_VERSION_DAYS = 30
@@ -85,6 +86,8 @@ class Lake(Construct):
             RUNS: lake.run_expiry_days,
             # What was written online, to be compared with once; after this long all of it is written anew.
             FEATURE_STATES: FEATURE_STATE_DAYS,
+            # As long as what it was read of may be compared.
+            RECONCILE: RAW_EXPIRY_DAYS,
             ATHENA_RESULTS: lake.query_result_expiry_days,
         }
         return [

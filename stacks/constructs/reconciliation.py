@@ -8,7 +8,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from millrace.core.metrics import NAMESPACE
-from millrace.core.prefixes import DEAD_LETTERS, PROCESSED, RAW
+from millrace.core.prefixes import DEAD_LETTERS, PROCESSED, RAW, RECONCILE
 from millrace.reconcile.report import LEFT, OPEN
 from millrace.reconcile.tables import INDEX
 from stacks.constructs.alarms import alarm_on
@@ -104,6 +104,13 @@ class Reconciliation(Construct):
                 prefix=prefix,
                 reason="Which objects hold a tenant's day is known when they are listed, or from a table's metadata.",
             )
+        function.allow_prefix(
+            "s3:GetObject",
+            "s3:PutObject",
+            bucket=storage.lake,
+            prefix=RECONCILE,
+            reason="What was read of raw is kept by tenant, day and moment.",
+        )
         function.allow_tables(
             "glue:GetTable",
             databases=[silver],

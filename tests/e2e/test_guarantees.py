@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import uuid
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,63 @@ def test_a_table_is_made_again_from_the_lake(client: Client, environ: dict[str, 
 
     assert by_key(again) == by_key(original)
     dynamodb.delete_table(TableName=into)
+
+
+def capture(client: Client, wanted: str) -> None:
+    """Has the log take the table's changes (`ACTIVE`), or not (`DISABLED`)."""
+    dynamodb, table = client.aws("dynamodb"), client.outputs["EventsTable"]
+
+    def found() -> dict[str, str]:
+        (one,) = dynamodb.describe_kinesis_streaming_destination(TableName=table)[
+            "KinesisDataStreamDestinations"
+        ]
+        return one  # type: ignore[no-any-return]
+
+    place = {"TableName": table, "StreamArn": found()["StreamArn"]}
+    if wanted == "ACTIVE":
+        dynamodb.enable_kinesis_streaming_destination(**place)
+    else:
+        dynamodb.disable_kinesis_streaming_destination(**place)
+    state = eventually(lambda: found()["DestinationStatus"], lambda status: status == wanted)
+    assert state == wanted
+
+
+def test_what_the_log_never_got_is_found_and_put_into_it(client: Client, environ: dict[str, str]) -> None:
+    """A row that came while the table was not captured: in no consumer of the log until the stores are compared."""
+    event = events.order(timestamp=events.moment(timedelta(hours=3)))
+    key = ("org_acme", event["eventId"])
+    capture(client, "DISABLED")
+    try:
+        assert client.post(event).body["accepted"] == 1
+        # What was received just now is left to settle, so this one came an hour ago.
+        client.aws("dynamodb").update_item(
+            TableName=client.outputs["EventsTable"],
+            Key={"eventId": {"S": "#".join(key)}},
+            UpdateExpression="SET receivedAt = :then",
+            ExpressionAttributeValues={":then": {"S": events.moment(timedelta(hours=1))}},
+        )
+    finally:
+        capture(client, "ACTIVE")
+    eventually(lambda: pointed(client), lambda found: key in found)
+    assert key not in set(client.raw())
+
+    def compared() -> dict[str, Any] | None:
+        """The event among what differs; None when it is equal."""
+        done = command("reconcile", "--org", "org_acme", "--json", environ=environ)
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        said = json.loads(done.stdout.splitlines()[-1])
+        told = (one for cell in said["differences"] for one in cell["differences"])
+        return next((one for one in told if one["eventId"] == event["eventId"]), None)
+
+    found = compared()
+    assert found is not None
+    assert found["missing"] == ["manifest", "raw", "silver"]
+    assert (found["status"], found["reasons"]) == ("repaired", ["put into the log again"])
+    assert key in eventually(lambda: set(client.raw()), lambda archived: key in archived)
+    # What is left is silver's next run.
+    assert command("etl", "--json", environ=environ, seconds=300).returncode == 0
+    assert compared() is None
+    assert client.raw().count(key) == 1
 
 
 def _base64(held: Any) -> str:

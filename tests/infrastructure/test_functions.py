@@ -85,6 +85,7 @@ RIGHTS = {
         "kinesis:PutRecords",
         "s3:GetObject",
         "s3:ListBucket",
+        "s3:PutObject",
     },
     "open_capture": {
         "dynamodb:DescribeKinesisStreamingDestination",
@@ -266,6 +267,7 @@ def test_a_wildcard_resource_stands_alone_in_its_policy_and_is_a_prefix(every: T
             prefixes.add(text.split("'")[-2].lstrip("/:"))
     wanted = {"raw/*", "quarantine/*", "models/*", *(f"dead-letters/{stem}/*" for stem in READS_A_STREAM)}
     wanted |= {"runs/*", "processed/*", "curated/*", "lineage/*", "dead-letters/transform_partitions/*"}
+    wanted |= {"reconcile/*"}
     wanted |= {
         f"table/millrace_{every.environment}_{layer}/*"
         for layer in ("silver", "gold", "marts", "ml_features")

@@ -186,6 +186,7 @@ def test_lifecycle_of_the_lake(every: Templates) -> None:
     assert rules["dead-letters/"]["ExpirationInDays"] == 180
     assert rules["aws/lambda/"]["ExpirationInDays"] == 180
     assert rules["runs/"]["ExpirationInDays"] == 90
+    assert rules["reconcile/"]["ExpirationInDays"] == 400
     assert rules["athena-results/"]["ExpirationInDays"] == 7
     for prefix in ("processed/", "curated/"):
         assert "ExpirationInDays" not in rules.get(prefix, {}), "what the tables name stays"

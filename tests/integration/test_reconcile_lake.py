@@ -119,14 +119,16 @@ class World:
         later = clock.now() + timedelta(hours=1)
         with self.recorder.of(NAME), patch.object(clock, "now", lambda: later):
             answer: dict[str, Any] = self._invoke(NAME, given)
-        return json.loads(json.dumps(answer)) if answer is not None else {}
+        # As it comes to a caller.
+        said: dict[str, Any] = json.loads(json.dumps(answer))
+        return said
 
     def carry(self) -> int:
         """What is new in the log comes to the archive and the projection."""
         records = self.records()
         new = records[self._taken :]
         self._taken = len(records)
-        found = []
+        found: list[Item] = []
         for record in new:
             seconds = record["ApproximateArrivalTimestamp"].timestamp()
             change = json.loads(record["Data"])
@@ -141,9 +143,9 @@ class World:
                 }
             )
             assert delivery is not None
-            found.append(delivery.item)
+            found.append({name: dict(held) for name, held in delivery.item.items()})
         if found:
-            self.consume([dict(item) for item in found], project=False)
+            self.consume(found, project=False)
         return len(new)
 
     def records(self) -> list[dict[str, Any]]:

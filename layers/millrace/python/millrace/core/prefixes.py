@@ -11,6 +11,8 @@ LINEAGE = "lineage/"
 QUARANTINE = "quarantine/"
 DEAD_LETTERS = "dead-letters/"
 ATHENA_RESULTS = "athena-results/"
+# What reconciliation has read of raw.
+RECONCILE = "reconcile/"
 # Registered models.
 MODELS = "models/"
 # Where Lambda itself puts batches that a stream mapping gave up on. The prefix cannot be chosen.

@@ -29,7 +29,7 @@ class Asked:
         orgs: tenants; none means all.
         longest_ago_first: rather than newest first.
         before: only those that were looked at before this moment, as UTC text; empty: all.
-        again: look for pointers too that were seen before.
+        again: read raw and look for pointers again, whatever an earlier pass has noted.
     """
 
     windows: tuple[Window, ...]

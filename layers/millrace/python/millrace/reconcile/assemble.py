@@ -10,6 +10,7 @@ from millrace.eventstore.projection import Projection
 from millrace.intake.log_append import LogAppender
 from millrace.reconcile.check import Check, SilverIds
 from millrace.reconcile.dead import Letters
+from millrace.reconcile.notes import Notes
 from millrace.reconcile.raw_objects import RawObjects
 from millrace.reconcile.repair import Repairs
 from millrace.reconcile.results import Results
@@ -59,6 +60,7 @@ def check(
         dynamodb,
         registry,
         RawObjects(s3, settings.lake_bucket, registry),
+        Notes(s3, settings.lake_bucket),
         silver,
         results,
         suspects,

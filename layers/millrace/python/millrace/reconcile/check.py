@@ -11,37 +11,34 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from millrace.contracts.registry import Registry
-from millrace.core import keys
-from millrace.eventstore import pending, receipts, silver
+from millrace.core import clock, keys
+from millrace.eventstore import pending, receipts
 from millrace.reconcile import tables
+from millrace.reconcile.account import Cells, Taken, cell_of, compared, cut, within
 from millrace.reconcile.compare import (
     EVENTS,
     MANIFEST,
-    POINTERS,
-    RAW,
     SILVER,
+    YOUNG,
     Entry,
     Ledger,
     missing,
     to_text,
 )
-from millrace.reconcile.judge import Status
+from millrace.reconcile.notes import Notes
 from millrace.reconcile.outcome import UNPLACED, Cell
 from millrace.reconcile.raw_objects import Held, RawObject, RawObjects
 from millrace.reconcile.results import Results
 from millrace.reconcile.suspects import Day, Suspects
-from millrace.reconcile.window import HOURS, SETTLE, Window
+from millrace.reconcile.window import SETTLE, Window
 
 READERS = 8
-# Events that are looked at closer in one go; the next pass takes those behind them.
-MOST_SUSPECTS = 200_000
 MOST_DANGLING = 500
+NOTED_AT_ONCE = 500_000
 # An event is accepted up to 15 minutes before it happens, and clocks differ: nothing of an hour was written earlier.
 AHEAD = timedelta(minutes=20)
 # A run takes in hourly what waits; a day in which nothing was written for so long should have been taken in.
 LATE = timedelta(hours=6)
-_ID_BYTES = 16
-Cells = dict[tuple[str, int], Cell]
 
 
 class SilverIds(Protocol):
@@ -62,6 +59,7 @@ class Check:
         dynamodb: Any,
         registry: Registry,
         raw: RawObjects,
+        notes: Notes,
         silver: SilverIds,
         results: Results,
         suspects: Suspects,
@@ -70,7 +68,8 @@ class Check:
         user_events_table: str,
         metadata_table: str,
     ) -> None:
-        self._dynamodb, self._registry, self._raw, self._silver = dynamodb, registry, raw, silver
+        self._dynamodb, self._registry, self._raw = dynamodb, registry, raw
+        self._notes, self._silver = notes, silver
         self._results, self._suspects = results, suspects
         self._events, self._user_events, self._table = events_table, user_events_table, metadata_table
 
@@ -81,7 +80,7 @@ class Check:
             org: the tenant.
             window: hours that are closed.
             now: the present moment.
-            again: look for every pointer, those of objects too that were seen to have them all.
+            again: read every object and look for every pointer, whatever notes there are of them.
 
         Raises:
             MillraceError: a store did not answer. What was repaired until then is; the next pass finds the rest.
@@ -99,18 +98,18 @@ class Check:
         since = None if window.first == 0 else window.start - AHEAD
         types = {one.event_type for one in self._registry.contracts if one.store == "table"}
         objects = self._read_manifest(ledger, org, window.day, since)
-        held = Held()
+        held = self._raw.listed(org, window.day)
         types |= self._read_raw(ledger, held, org, window, since, now, again=again)
         waiting = self._waiting(org, window.day, now - held.newest > LATE)
         for event_type, events in self._silver.read(org, window.day):
-            ledger.add(SILVER, event_type, _within(events, window))
+            ledger.add(SILVER, event_type, within(events, window))
         self._read_events(ledger, types, org, window)
         dangling = self._dangling(org, window.day, objects, held)
-        cells, suspects, lost = _compared(ledger, window, waiting, dangling)
+        cells, suspects, lost = compared(ledger, window, waiting, dangling)
         seen_now = self._seen_now(org, window.day, suspects, waiting)
         day = Day(org, window.day, now - SETTLE, now, waiting, seen_now)
         for entry, mask, verdict in self._suspects.settle(day, suspects):
-            _cell(cells, entry.event_type or UNPLACED, entry.hour).tell(to_text(entry.id), mask, verdict)
+            cell_of(cells, entry.event_type or UNPLACED, entry.hour).tell(to_text(entry.id), mask, verdict)
         self._drop(org, window.day, dangling, lost, now)
         return cells
 
@@ -126,17 +125,25 @@ class Check:
         again: bool,
     ) -> set[str]:
         """Notes what raw has, and which of the pointers are there that raw says there should be; the types in raw."""
-        types = set()
-        known = self._results.pointed(org, window.day)
-        seen = set[bytes]() if again else set(known)
-        for one in self._raw.read(org, window.day, held, since=since, young=now - SETTLE):
-            for (source, event_type), events in one.events.items():
-                types.add(event_type)
-                ledger.add(source, event_type, _within(events, window))
-            self._read_pointers(ledger, one, window, seen)
-        if not seen <= known:
-            self._results.keep_pointed(org, window.day, seen | known, now)
-        return types
+        seen, known = Taken(ledger, window, clock.epoch(now)), set[bytes]()
+        if not again:
+            there = held.names
+            for noted in self._notes.read(org, window.day, since):
+                for name in there & noted.keys():
+                    seen.take(RawObject(name, young=False, events=noted[name]), None)
+                    known.add(name)
+        fresh: list[RawObject] = []
+        for one in self._raw.read(org, held, known=known, since=since, young=now - SETTLE):
+            asked = one.pointers_now(clock.epoch(now))
+            pointed = tables.pointers(self._dynamodb, self._user_events, asked) if asked else asked
+            seen.take(one, pointed, YOUNG if one.young else 0)
+            if pointed == asked and not (one.young or again):
+                fresh.append(one)
+            if sum(len(read.events) for read in fresh) > NOTED_AT_ONCE:
+                self._notes.keep(org, window.day, fresh, now)
+                fresh.clear()
+        self._notes.keep(org, window.day, fresh, now)
+        return seen.types
 
     def _read_events(self, ledger: Ledger, types: set[str], org: str, window: Window) -> None:
         def read(event_type: str) -> None:
@@ -146,35 +153,19 @@ class Check:
         with ThreadPoolExecutor(READERS, thread_name_prefix="events") as pool:
             list(pool.map(read, sorted(types)))
 
-    def _read_pointers(self, ledger: Ledger, one: RawObject, window: Window, seen: set[bytes]) -> None:
-        """Notes the pointers of an object's events; of an object in `seen` all are there, and others are added to it."""
-        there = one.owned
-        name = silver.fold(one.key)
-        if name not in seen:
-            asked = {(owned.user_key, owned.sort_key) for owned in one.owned}
-            found = tables.pointers(self._dynamodb, self._user_events, asked) if asked else set()
-            there = [owned for owned in one.owned if (owned.user_key, owned.sort_key) in found]
-            if found == asked:
-                seen.add(name)
-        by_type: dict[str, list[tuple[int, bytes]]] = {}
-        for owned in there:
-            by_type.setdefault(owned.event_type, []).append((owned.hour, owned.id))
-        for event_type, events in by_type.items():
-            ledger.add(POINTERS, event_type, _within(events, window))
-
     def _read_manifest(
         self, ledger: Ledger, org: str, day: str, since: datetime | None
     ) -> dict[str, list[str]]:
         """Notes the ids; gives the manifest's rows by the key of the object that they name."""
         objects: dict[str, list[str]] = {}
         for row in receipts.read(self._dynamodb, self._table, org, receipts.MANIFEST, day, since):
-            ledger.add_ids(MANIFEST, _cut(bytes(row["ids"]["B"])))
+            ledger.add_ids(MANIFEST, cut(bytes(row["ids"]["B"])))
             objects.setdefault(row["object"]["S"].split("/", 3)[3], []).append(row["entityId"]["S"])
         return objects
 
     def _dangling(self, org: str, day: str, objects: dict[str, list[str]], held: Held) -> dict[str, bytes]:
         """Rows of the manifest whose object is not there or cannot be read, with the ids in them."""
-        gone = [key for key in objects if key not in held.keys or key in held.unreadable]
+        gone = [key for key in objects if key not in held.written or key in held.unreadable]
         name = receipts.partition(org, receipts.MANIFEST, day)
         wanted = [
             {"entityTypeKey": {"S": name}, "entityId": {"S": row}}
@@ -207,49 +198,7 @@ class Check:
 
         While such a row stands, no run can take the day in.
         """
-        done = [row for row, ids in dangling.items() if not lost.intersection(_cut(ids))]
+        done = [row for row, ids in dangling.items() if not lost.intersection(cut(ids))]
         if done:
             self._results.drop_manifest(receipts.partition(org, receipts.MANIFEST, day), done)
             self._suspects.repairs.reopen(org, day, now)
-
-
-def _compared(
-    ledger: Ledger, window: Window, waiting: str, dangling: dict[str, bytes]
-) -> tuple[Cells, list[Entry], set[bytes]]:
-    """What is equal or waits, by hour and type; what is to be looked at closer; and ids of `dangling` that raw has not."""
-    wanted = {one for ids in dangling.values() for one in _cut(ids)}
-    lost: set[bytes] = set()
-    cells: Cells = {}
-    suspects: list[Entry] = []
-    for entry in ledger.entries():
-        if entry.id in wanted and not entry.mask & RAW:
-            lost.add(entry.id)
-        if entry.event_type is None:
-            # Of some hours alone the rest of the manifest's day is unknown, and no difference.
-            if window.whole and len(suspects) < MOST_SUSPECTS:
-                suspects.append(entry)
-            continue
-        absent, cell = missing(entry.mask), _cell(cells, entry.event_type, entry.hour)
-        if not absent:
-            cell.count(entry.mask)
-        elif absent == SILVER and waiting == "soon":
-            cell.leave(entry.mask, absent, Status.EXPLAINED)
-        elif len(suspects) < MOST_SUSPECTS:
-            suspects.append(entry)
-        else:
-            cell.leave(entry.mask, absent, Status.OPEN)
-    return cells, suspects, lost
-
-
-def _within(events: Sequence[tuple[int, bytes]], window: Window) -> Sequence[tuple[int, bytes]]:
-    if (window.first, window.last) == (0, HOURS):
-        return events
-    return [event for event in events if window.first <= event[0] < window.last]
-
-
-def _cut(ids: bytes) -> Iterator[bytes]:
-    return (ids[at : at + _ID_BYTES] for at in range(0, len(ids), _ID_BYTES))
-
-
-def _cell(cells: Cells, event_type: str, hour: int) -> Cell:
-    return cells.setdefault((event_type, hour), Cell(event_type, hour))

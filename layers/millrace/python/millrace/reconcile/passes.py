@@ -58,7 +58,7 @@ def run(
         now: when the pass began.
         seconds_left: how long there is still.
         needed_seconds: what must be left for another one to be begun.
-        again: look for every pointer, those too that an earlier pass has seen.
+        again: read raw and look for pointers again, whatever an earlier pass has noted.
 
     Raises:
         MillraceError: a store did not answer.

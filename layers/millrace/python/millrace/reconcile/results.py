@@ -1,7 +1,6 @@
 """What reconciliation keeps in Metadata: a row an hour and type that had events, when a day was looked at, what was tried.
 
-All of them lie under `org#reconcile#<day>`: `<hour>#<type>`, `checked`, `tried#<event id>`, and `pointed#<n>`, the objects of
-raw of which every event was seen to have its pointer: as 8 bytes of the hash of their keys, like in silver's receipts.
+All of them lie under `org#reconcile#<day>`: `<hour>#<type>`, `checked`, `tried#<event id>`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +14,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from millrace.core import clock, keys
 from millrace.core.batch import write_all
 from millrace.core.errors import from_client_error
-from millrace.eventstore import silver
 from millrace.eventstore.row import Item
 from millrace.reconcile import tables
 from millrace.reconcile.compare import to_text
@@ -24,9 +22,6 @@ from millrace.reconcile.outcome import Cell
 ENTITY = "reconcile"
 CHECKED = "checked"
 TRIED = "tried"
-POINTED = "pointed"
-# 8 bytes each, below the 400 KB of a row.
-OBJECTS_PER_ROW = 25_000
 KEPT_DAYS = 90
 Day = tuple[str, str]
 
@@ -88,42 +83,6 @@ class Results:
             for one, count in times.items()
         ]
         write_all(self._dynamodb, self._table, items)
-
-    def pointed(self, org: str, day: str) -> set[bytes]:
-        """The objects of a tenant's day whose events all have their pointers.
-
-        Raises:
-            MillraceError: the table did not answer.
-        """
-        name, found, number = partition(org, day), set[bytes](), 0
-        while True:
-            key = _key(name, keys.join(POINTED, str(number)))
-            hashes = b"".join(
-                bytes(row["objects"]["B"]) for row in tables.rows(self._dynamodb, self._table, [key])
-            )
-            found |= {hashes[at : at + silver.BYTES] for at in range(0, len(hashes), silver.BYTES)}
-            if len(hashes) < OBJECTS_PER_ROW * silver.BYTES:
-                return found
-            number += 1
-
-    def keep_pointed(self, org: str, day: str, objects: Iterable[bytes], now: datetime) -> None:
-        """Keeps which objects those are.
-
-        Raises:
-            MillraceError: not all of it is kept.
-        """
-        name, hashes = partition(org, day), sorted(objects)
-        items = [
-            {
-                **_key(name, keys.join(POINTED, str(number))),
-                "objects": {"B": b"".join(hashes[start : start + OBJECTS_PER_ROW])},
-                **_expiry(now),
-            }
-            for number, start in enumerate(range(0, len(hashes), OBJECTS_PER_ROW))
-        ]
-        for item in items:
-            # One a call: together they may be more than a call takes.
-            write_all(self._dynamodb, self._table, [item])
 
     def keep(self, org: str, day: str, cells: Sequence[Cell], now: datetime, *, whole: bool) -> None:
         """Keeps what came of hours; `whole`: that the day was looked at as a whole. What says the same as before stays.

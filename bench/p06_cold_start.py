@@ -1,5 +1,6 @@
-"""P6: a cold post_events, its imports and the clients of its first event, costs at most 1.6 times a bare boto3 DynamoDB client.
+"""P6: what a cold start costs, its imports and the clients of its first event, over a bare boto3 DynamoDB client.
 
+post_events at most 1.6 times; score_transactions, with all that it needs to serve a model, at most 2.2 times.
 Each side is a new process that reads compiled modules from the disk's cache; measured is the CPU time of the child.
 """
 
@@ -13,42 +14,59 @@ from bench import edge
 from bench.figure import ROUNDS, Figure
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("numpy", "pandas", "sklearn", "pyarrow")
+HEAVY = ("numpy", "pandas", "sklearn", "pyarrow", "onnxruntime")
 _BARE = "import boto3; boto3.client('dynamodb')"
 # Every client that a copy needs to accept its first event: DynamoDB's, and KMS's for the tenant's key.
 _OURS = (
     "import handler; handler._log(); handler._limiter(); handler._intake(); "
     "from millrace.core.aws import client; client('kms')"
 )
+# Every client and package that a copy needs to decide on its first batch with a model: numpy and onnxruntime come with it.
+_FRAUD = "import handler; handler._consumer(); import millrace.scoring.session"
 _NAMES = f"import sys; {_OURS}; print(*[name for name in {HEAVY!r} if name in sys.modules])"
 
 
 def measure() -> list[Figure]:
     """Cold start over cold start, and the heavy packages that intake loads."""
-    for program in (_BARE, _OURS):
-        _run(program)
-    found = []
-    for number in range(ROUNDS):
-        programs = (_BARE, _OURS) if number % 2 else (_OURS, _BARE)
-        spent = {program: _run(program) for program in programs}
-        found.append(spent[_OURS] / spent[_BARE])
+    intake, fraud = _ratio("post_events", _OURS), _ratio("score_transactions", _FRAUD)
     heavy = subprocess.run(
-        [sys.executable, "-c", _NAMES], env=_environ(), check=True, capture_output=True, text=True
+        [sys.executable, "-c", _NAMES],
+        env=_environ("post_events"),
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout.split()
     return [
-        Figure("P6", "cold import and clients of post_events / bare DynamoDB client", median(found), 1.6),
+        Figure("P6", "cold import and clients of post_events / bare DynamoDB client", intake, 1.6),
+        Figure(
+            "P6", "cold import and clients of score_transactions with ONNX / bare DynamoDB client", fraud, 2.2
+        ),
         Figure("P6", f"of {', '.join(HEAVY)} loaded by intake", len(heavy), 0),
     ]
 
 
-def _environ() -> dict[str, str]:
-    path = [str(ROOT / "functions" / "post_events"), str(ROOT / "layers" / "millrace" / "python")]
-    return {**os.environ, **edge.ENVIRON, "PYTHONPATH": os.pathsep.join(path)}
+def _ratio(function: str, program: str) -> float:
+    """Cold start of a function over that of the bare client."""
+    for each in (_BARE, program):
+        _run(function, each)
+    found = []
+    for number in range(ROUNDS):
+        programs = (_BARE, program) if number % 2 else (program, _BARE)
+        spent = {each: _run(function, each) for each in programs}
+        found.append(spent[program] / spent[_BARE])
+    return median(found)
 
 
-def _run(program: str) -> float:
+def _environ(function: str) -> dict[str, str]:
+    path = [str(ROOT / "functions" / function), str(ROOT / "layers" / "millrace" / "python")]
+    more = {"FEATURE_STORE_TABLE": "FeatureStore", "MODELS_TABLE": "MLModels"}
+    return {**os.environ, **edge.ENVIRON, **more, "PYTHONPATH": os.pathsep.join(path)}
+
+
+def _run(function: str, program: str) -> float:
     """CPU seconds of a new interpreter that runs a program."""
-    child = subprocess.Popen([sys.executable, "-c", program], env=_environ(), stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-c", program]
+    child = subprocess.Popen(command, env=_environ(function), stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:

@@ -4,7 +4,7 @@ import uuid
 from collections import Counter
 from contextlib import closing
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.reconcile import compare
@@ -37,6 +37,7 @@ def events(draw: st.DrawFn) -> dict[tuple[str, bytes], tuple[int, bool, bool]]:
     }
 
 
+@settings(deadline=None)
 @given(events(), st.data())
 def test_whatever_is_missing_anywhere_is_found_and_nothing_else(
     known: dict[tuple[str, bytes], tuple[int, bool, bool]], data: st.DataObject
@@ -69,6 +70,7 @@ def test_whatever_is_missing_anywhere_is_found_and_nothing_else(
     assert {(one.event_type, one.id): one.hour for one in found} == {key: v[0] for key, v in known.items()}
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(0, 31)))
 def test_what_raw_has_lost_is_missing_in_raw_wherever_else_it_is(masks: set[int]) -> None:
     for mask in masks:
@@ -104,6 +106,7 @@ def test_memory_does_not_grow_with_the_events() -> None:
     assert max(buckets.values()) < 5000 / 8
 
 
+@settings(deadline=None)
 @given(st.uuids())
 def test_ids_are_the_same_however_they_are_written(identifier: uuid.UUID) -> None:
     assert to_bytes(str(identifier)) == to_bytes(str(identifier).upper()) == identifier.bytes

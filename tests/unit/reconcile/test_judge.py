@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.reconcile.compare import EVENTS, MANIFEST, OWNED, POINTERS, RAW, SILVER, STORED, YOUNG, missing
@@ -76,6 +76,7 @@ facts = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(masks, facts)
 def test_what_holds_of_every_verdict(mask: int, known: Facts) -> None:
     verdict = judge(mask, known, SETTLED)

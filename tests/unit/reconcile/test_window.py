@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.reconcile.window import DAILY_DAYS, SETTLE, SWEEP_DAYS, Window, daily, of_days, recent
@@ -26,6 +26,7 @@ def test_days_are_whole_but_for_today() -> None:
     assert of_days(["2026-11-21"], NOW.replace(hour=1, minute=5)) == []
 
 
+@settings(deadline=None)
 @given(moments, st.integers(1, 30))
 def test_recent_hours_are_closed_settled_and_without_a_gap(now: datetime, hours: int) -> None:
     found = recent(now, hours)
@@ -34,6 +35,7 @@ def test_recent_hours_are_closed_settled_and_without_a_gap(now: datetime, hours:
     assert all(later.start == earlier.end for later, earlier in pairwise(found))
 
 
+@settings(deadline=None)
 @given(moments)
 def test_every_day_that_is_kept_comes_within_four_weeks(now: datetime) -> None:
     seen: set[str] = set()

@@ -1,0 +1,137 @@
+"""`millrace reconcile`: which days are asked for, how answers are added up, and how it ends."""
+
+import io
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from cli.commands import reconcile
+from cli.errors import UsageError
+from cli.main import run
+from cli.target import Target
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+COUNTS = {"events": 7, "userEvents": 5, "manifest": 7, "raw": 7, "silver": 7, "owned": 5}
+
+
+def answer(status: str = "equal", left: int = 0) -> dict[str, Any]:
+    event = {"eventId": "e-1", "missing": ["raw"], "status": status, "reasons": ["no row in Events"]}
+    cell = {
+        "org": "org_acme",
+        "day": "2026-11-21",
+        "hour": 9,
+        "eventType": "order.created",
+        "status": status,
+        "missing": {"raw": 1},
+        "differences": [event],
+    }
+    return {
+        "cells": {"equal": 3, "explained": 0, "repaired": 0, "open": 0}
+        | ({status: 1} if status != "equal" else {}),
+        "counts": COUNTS,
+        "missing": {"raw": 0 if status == "equal" else 1},
+        "events": {},
+        "left": left,
+        "differences": [] if status == "equal" else [cell],
+    }
+
+
+class Function:
+    """The deployed function: it gives these answers, one a call."""
+
+    def __init__(self, *answers: dict[str, Any], error: str = "") -> None:
+        self._answers, self._error = list(answers), error
+        self.asked: list[dict[str, Any]] = []
+
+    def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
+        assert (FunctionName, InvocationType) == ("deployed", "RequestResponse")
+        self.asked.append(orjson.loads(Payload))
+        if self._error:
+            said: dict[str, Any] = {"errorMessage": self._error}
+            return {"FunctionError": "Unhandled", "Payload": io.BytesIO(orjson.dumps(said))}
+        return {"Payload": io.BytesIO(orjson.dumps(self._answers.pop(0)))}
+
+
+Use = Callable[[Function], Function]
+
+
+@pytest.fixture
+def use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Use:
+    monkeypatch.chdir(tmp_path)
+    local = tmp_path / ".local"
+    local.mkdir()
+    url = "http://localhost:1/_aws/execute-api/a/$default"
+    (local / "outputs.json").write_bytes(orjson.dumps({"ApiUrl": url}))
+    (local / "keys.json").write_bytes(orjson.dumps({"org_acme": "mk_a"}))
+
+    def used(function: Function) -> Function:
+        monkeypatch.setattr(Target, "client", lambda *_, **__: function)
+        monkeypatch.setattr(reconcile, "deployed_function", lambda _, stem: f"deployed{stem[16:]}")
+        return function
+
+    return used
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> Any:
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_days_are_yesterday_and_today_unless_said() -> None:
+    assert reconcile.interval(None, None, NOW) == ["2026-11-21", "2026-11-20"]
+    assert reconcile.interval("2026-11-18", "2026-11-19", NOW) == ["2026-11-19", "2026-11-18"]
+    assert reconcile.interval(None, "2026-11-03", NOW) == ["2026-11-03"]
+    assert reconcile.interval("2026-11-20", None, NOW) == ["2026-11-21", "2026-11-20"]
+    for first, last in (("2026-11-05", "2026-11-04"), ("yesterday", None)):
+        with pytest.raises(UsageError):
+            reconcile.interval(first, last, NOW)
+
+
+def test_answers_are_added_up_over_days(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
+    function = use(Function(answer(), answer("repaired")))
+    given = ["--from", "2026-11-20", "--to", "2026-11-21", "--org", "org_acme"]
+    assert run(["reconcile", *given, "--json"]) == 0
+    found = said(capsys)
+    assert (found["from"], found["to"]) == ("2026-11-20", "2026-11-21")
+    assert found["counts"]["events"] == 14
+    assert found["cells"] == {"equal": 6, "explained": 0, "repaired": 1, "open": 0}
+    assert [cell["status"] for cell in found["differences"]] == ["repaired"]
+    assert [(one["from"], one["to"], one["org"]) for one in function.asked] == [
+        ("2026-11-21", "2026-11-21", "org_acme"),
+        ("2026-11-20", "2026-11-20", "org_acme"),
+    ]
+
+
+def test_what_stays_open_is_shown_and_ends_in_one(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
+    use(Function(answer("open"), answer()))
+    assert run(["reconcile", "--from", "2026-11-20", "--to", "2026-11-21"]) == 1
+    shown = capsys.readouterr()
+    assert "no row in Events" in shown.out
+    assert "2026-11-21T09" in shown.out
+    assert "1 hours have events that are missing" in shown.err
+    use(Function(answer("open")))
+    assert run(["reconcile", "--from", "2026-11-20", "--to", "2026-11-20", "--json"]) == 1
+    assert said(capsys)["cells"]["open"] == 1
+
+
+def test_what_time_did_not_suffice_for_is_asked_for_again(
+    use: Use, capsys: pytest.CaptureFixture[str]
+) -> None:
+    function = use(Function(answer(left=5), answer(left=2), answer()))
+    assert run(["reconcile", "--from", "2026-11-20", "--to", "2026-11-20", "--json"]) == 0
+    assert said(capsys)["counts"]["events"] == 21
+    assert len(function.asked) == 3
+    assert len({one["before"] for one in function.asked}) == 1
+    use(Function(answer(left=5), answer(left=5)))
+    assert run(["reconcile", "--from", "2026-11-20", "--to", "2026-11-20", "--json"]) == 1
+    assert "does not come to 5 tenants" in said(capsys)["error"]
+
+
+def test_a_function_that_fails_is_told_of(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
+    use(Function(error="read rows: ThrottlingException"))
+    assert run(["reconcile", "--json"]) == 1
+    assert "ThrottlingException" in said(capsys)["error"]

@@ -13,12 +13,15 @@ LEFT = "TenantDaysLeft"
 
 
 def metrics(report: Report) -> Mapping[str, tuple[float, MetricUnit]]:
-    """`EventsOpen`, `EventsRepaired`, `EventsExplained`; `MissingInRaw` and its like; `TenantDaysLeft` for another pass."""
+    """`EventsOpen`, and `TenantDaysLeft` for another pass; `EventsRepaired`, `EventsExplained`, `MissingInRaw` and its like.
+
+    A metric is paid for in the hours in which it has a value: without a difference there are the first two.
+    """
+    always = {OPEN: report.events[Status.OPEN], LEFT: report.left}
     found = {
-        OPEN: report.events[Status.OPEN],
         "EventsRepaired": report.events[Status.REPAIRED],
         "EventsExplained": report.events[Status.EXPLAINED],
-        LEFT: report.left,
         **{f"MissingIn{name[0].upper()}{name[1:]}": report.missing[name] for name in SOURCES.values()},
     }
-    return {name: (count, MetricUnit.Count) for name, count in found.items()}
+    told = always | {name: count for name, count in found.items() if count}
+    return {name: (count, MetricUnit.Count) for name, count in told.items()}

@@ -41,6 +41,7 @@ UNUSED: dict[str, dict[Asked, str]] = {
     "open_capture": {
         ("kinesis:PutRecord", "log"): FOR_ANOTHER,
         ("kinesis:PutRecords", "log"): FOR_ANOTHER,
+        ("kinesis:ListStreams", "*"): FOR_ANOTHER,
     },
     "plan_backfill": {("s3:ListBucket", "lake"): MISSED},
 }

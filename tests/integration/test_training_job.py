@@ -112,7 +112,7 @@ def test_every_kind_of_model_comes_out_ready_to_be_registered(done: Job) -> None
         card = one.card
         assert card.features == training.FEATURES
         assert order.read((done.channel / "training.json").read_bytes()).split == card.split
-        assert card.metrics["average_precision"] > 0.8
+        assert card.metrics["average_precision"] > 0.7
         assert card.rows.frauds["train"] > 0
         assert list(card.importances)[-1] == "merchant_features:noise"
         assert card.libraries["scikit-learn"]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from millrace.models.algorithms import ALGORITHMS, GRADIENT_BOOSTING, LOGISTIC_REGRESSION, Algorithm
+from millrace.models.algorithms import ALGORITHMS, GRADIENT_BOOSTING, LOGISTIC_REGRESSION, REPEATS, Algorithm
 from millrace.models.calibration import calibrate, probabilities
 from millrace.models.dataset import DAY_US, Dataset, number
 from millrace.models.errors import TrainingError
@@ -58,6 +58,20 @@ def test_a_model_finds_what_there_is_to_find(algorithm: Algorithm) -> None:
 def test_the_better_settings_are_chosen() -> None:
     forest = next(one for one in ALGORITHMS if one.name == "random_forest")
     assert trained(made(), forest).settings == SMALL["random_forest"][0]
+
+
+def test_repeated_frauds_weigh_more() -> None:
+    data = made()
+
+    def mean(repeats: int) -> float:
+        settings = {"class_weight": None, "max_iter": 20, REPEATS: repeats}
+        fitted = GRADIENT_BOOSTING.fit(settings, data.values, data.labels, seed=1, jobs=1)
+        return float(fitted.predict_proba(data.values)[:, 1].mean())
+
+    share = data.labels.mean()
+    # Boosting's scores have the mean of what it was fitted to, and more of it is fraud: 5 p / (1 + 4 p).
+    assert mean(1) == pytest.approx(share, rel=0.1)
+    assert share * 1.2 < mean(5) <= 5 * share / (1 + 4 * share)
 
 
 def test_the_same_rows_make_the_same_model() -> None:

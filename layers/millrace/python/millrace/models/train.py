@@ -110,7 +110,7 @@ def _train(data: Dataset, split: Split, algorithm: Algorithm, *, seed: int, jobs
     pairs = _folds(seen, split)
     settings, validation, labels, scores = _choose(pairs, algorithm, seed=seed, jobs=jobs)
     calibration = calibrate(labels, scores)
-    estimator = _fitted(algorithm, settings, rows, seed=seed, jobs=jobs)
+    estimator = algorithm.fit(settings, rows.values, rows.labels, seed=seed, jobs=jobs)
     found = raw_scores(estimator, rows)
     if np.ptp(found) == 0:
         raise TrainingError(f"{algorithm.name} gives every row the score {found[0]:.3g}")
@@ -149,14 +149,6 @@ def evaluate(
     return Evaluation(metrics, gates(metrics))
 
 
-def _fitted(algorithm: Algorithm, settings: Settings, rows: Dataset, *, seed: int, jobs: int) -> Any:
-    estimator = algorithm.estimator(settings, seed=seed, jobs=jobs).fit(rows.values, rows.labels)
-    if "n_jobs" in estimator.get_params(deep=False):
-        # Threads would add up the trees' answers in any order, and the last digits would differ from run to run.
-        estimator.set_params(n_jobs=1)
-    return estimator
-
-
 def _folds(seen: Dataset, split: Split) -> list[tuple[Dataset, Dataset]]:
     """Rows to fit and rows to judge by, of each fold that has both classes in both."""
     since = dataset.first_day(seen)
@@ -183,7 +175,7 @@ def _choose(
     for settings in algorithm.candidates:
         precisions, labels, scores = [], [], []
         for fitted, judged in pairs:
-            estimator = _fitted(algorithm, settings, fitted, seed=seed, jobs=jobs)
+            estimator = algorithm.fit(settings, fitted.values, fitted.labels, seed=seed, jobs=jobs)
             found = raw_scores(estimator, judged)
             precisions.append(float(average_precision_score(judged.labels, found)))
             labels.append(judged.labels)

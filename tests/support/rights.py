@@ -28,6 +28,8 @@ Asked = tuple[str, str]
 # Operations whose action has another name.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
 _ACTIONS: Mapping[str, tuple[str, ...]] = {
+    # Each of its parts needs the right of that part, and ours are puts.
+    "dynamodb:TransactWriteItems": ("dynamodb:PutItem",),
     "s3:HeadObject": ("s3:GetObject",),
     "s3:ListObjectsV2": ("s3:ListBucket",),
     "s3:HeadBucket": ("s3:ListBucket",),
@@ -105,6 +107,8 @@ def _resources(service: str, operation: str, params: Mapping[str, Any]) -> list[
     match service:
         case "dynamodb" if "RequestItems" in params:
             return [f"table/{name}" for name in params["RequestItems"]]
+        case "dynamodb" if "TransactItems" in params:
+            return [f"table/{one['Put']['TableName']}" for one in params["TransactItems"]]
         case "dynamodb":
             index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
             return [f"table/{params['TableName']}{index}"]

@@ -16,19 +16,18 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from millrace.core import clock, keys
+from millrace.core import clock
 from millrace.core.batch import write_all
 from millrace.core.errors import RetryableError, error_code, from_client_error
 from millrace.features import rows
 from millrace.features.current import Change
-from millrace.features.rows import LATEST, Marker
+from millrace.features.rows import Marker
 from millrace.features.view import FeatureView
 
 # Rows outlive the whole writing that renews them, so that none is gone while it is true.
 KEPT = timedelta(days=14)
 MARKER_KEPT = timedelta(days=30)
 IN_FLIGHT = 24
-DEFINITION = "definition"
 _CONDITION_FAILED = "ConditionalCheckFailedException"
 
 
@@ -216,24 +215,8 @@ class OnlineWriter:
         )
 
     def _define(self, lease: Lease) -> None:
-        """What there is, to be found by a feature's name and type."""
         expires = clock.epoch(self._now() + MARKER_KEPT)
-        said = [
-            (one.name, one.kind, one.description) for group in lease.view.groups for one in group.features
-        ]
-        items = [
-            {
-                "featureKey": {"S": keys.join(lease.org, DEFINITION, lease.view.name, name)},
-                "sortKey": {"S": LATEST},
-                "featureName": {"S": name},
-                "dataType": {"S": kind},
-                "entity": {"S": lease.view.entity},
-                "version": {"S": lease.view.version},
-                "description": {"S": description},
-                "expiresAt": {"N": str(expires)},
-            }
-            for name, kind, description in said
-        ]
+        items = rows.definitions(lease.org, lease.view, expires)
         write_all(self._dynamodb, self._table, items)
 
 

@@ -22,7 +22,7 @@ from millrace.features.registry import FeatureError
 from millrace.features.view import FeatureView
 
 LATEST = "LATEST"
-MARKERS = "views"
+MARKERS, DEFINITIONS = "views", "definition"
 # A key of DynamoDB's has 2,048 bytes; what is longer goes under its hash.
 MOST_KEY_BYTES = 1_536
 _LONE = re.compile("[\ud800-\udfff]")
@@ -148,6 +148,24 @@ def item(
     if values is not None:
         made["values"] = {"S": orjson.dumps(values).decode()}
     return made
+
+
+def definitions(org: str, view: FeatureView, expires: int) -> list[dict[str, Any]]:
+    """A row for each feature of a view, found by its name and type; they expire at a moment in seconds since 1970."""
+    return [
+        {
+            "featureKey": {"S": keys.join(org, DEFINITIONS, view.name, one.name)},
+            "sortKey": {"S": LATEST},
+            "featureName": {"S": one.name},
+            "dataType": {"S": one.kind},
+            "entity": {"S": view.entity},
+            "version": {"S": view.version},
+            "description": {"S": one.description},
+            "expiresAt": {"N": str(expires)},
+        }
+        for group in view.groups
+        for one in group.features
+    ]
 
 
 def parse_marker(found: Item | None) -> Marker | None:

@@ -48,6 +48,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         lambda: context.get_remaining_time_in_millis() / 1000,
         asked.NEEDED_SECONDS,
         again=wanted.again,
+        warn=_log().error,
     )
     emit(NAME, settings.environment, report.metrics(found))
     answer = found.to_json()

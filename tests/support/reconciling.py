@@ -101,7 +101,9 @@ class World:
         """A pass over both tenants, as `millrace reconcile` asks for it; `again=False` as the schedule does."""
         at = self.now
         wanted = passes.units(orgs(self.running.dynamodb, "Metadata"), self.windows(at))
-        return passes.run(check or self.check, wanted, at, lambda: 100.0, 1.0, again=again)
+        return passes.run(
+            check or self.check, wanted, at, lambda: 100.0, 1.0, again=again, warn=self.warned.append
+        )
 
     def carry(self) -> int:
         """Delivers what is new in the log of AWS to the consumers; how many records that were."""

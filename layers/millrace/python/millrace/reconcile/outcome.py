@@ -105,7 +105,7 @@ class Report:
                 self.told.append({"org": org, "day": day, **cell.to_json()})
 
     def to_json(self) -> dict[str, Any]:
-        """The answer of the function. `left`: tenant-days that time did not suffice for."""
+        """The answer of the function. `left`: tenant-days that failed or that time did not suffice for."""
         return {
             "cells": {word: self.cells[word] for word in ("equal", "explained", "repaired", "open")},
             "counts": {name: self.counts[name] for name in (*SOURCES.values(), "owned")},

@@ -49,8 +49,9 @@ def run(
     needed_seconds: float,
     *,
     again: bool = False,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> Report:
-    """Reconciles one after the other.
+    """Reconciles one after the other. One that fails is left for another pass, like those that time does not suffice for.
 
     Args:
         check: what does it.
@@ -59,14 +60,18 @@ def run(
         seconds_left: how long there is still.
         needed_seconds: what must be left for another one to be begun.
         again: read raw and look for pointers again, whatever an earlier pass has noted.
-
-    Raises:
-        MillraceError: a store did not answer.
+        warn: told why one failed.
     """
     report = Report()
     for number, (org, window) in enumerate(wanted):
         if seconds_left() < needed_seconds:
-            report.left = len(wanted) - number
+            report.left += len(wanted) - number
             break
-        report.add(org, window.day, check.run(org, window, now, again=again))
+        try:
+            cells = check.run(org, window, now, again=again)
+        except Exception as error:  # noqa: BLE001  whatever one tenant's day sets off must not stop those behind it
+            report.left += 1
+            warn(f"{org} {window.day}: {type(error).__name__}: {error}")
+            continue
+        report.add(org, window.day, cells)
     return report

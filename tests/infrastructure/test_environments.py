@@ -9,7 +9,6 @@ from aws_cdk import Stack
 from aws_cdk import aws_sqs as sqs
 
 from layers import build
-from stacks.application import build_application, new_app
 from stacks.constructs.layers import UNBUILT_RULE
 from stacks.environment import ENVIRONMENTS, OMISSION_REASONS, Omission, environment_named
 from tests.support import templates as support
@@ -80,13 +79,12 @@ def test_with_its_layers_built_it_can(tmp_path: Path) -> None:
         (layers / f"{name}-lambda" / "python").mkdir(parents=True)
         (layers / f"{name}-lambda" / "python" / "module.py").write_text("")
         (layers / f"{name}-lambda.stamp").write_text(unbuilt.revision)
-    made = support.read("dev", support.synthesize("dev", outdir=tmp_path / "out", layers=layers))
+    made = support.read("dev", support.build("dev", outdir=tmp_path / "out", layers=layers).synth())
     assert not [name for name, stack in made.stacks.items() if UNBUILT_RULE in stack.get("Rules", {})]
 
 
 def test_an_unwaived_finding_stops_the_synth(tmp_path: Path) -> None:
-    app = new_app(str(tmp_path / "out"))
-    build_application(app, ENVIRONMENTS["dev"], layers=tmp_path / "layers")
+    app = support.build("dev", outdir=tmp_path / "out", layers=tmp_path / "layers")
     stack = app.node.find_child("millrace-dev-storage")
     assert isinstance(stack, Stack)
     sqs.Queue(stack, "Careless")
@@ -98,9 +96,8 @@ def test_an_unwaived_finding_stops_the_synth(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_a_construct_waives_a_rule_once_and_says_why(name: str, tmp_path: Path) -> None:
-    app = new_app(str(tmp_path / "out"))
-    build_application(app, ENVIRONMENTS[name], layers=tmp_path / "layers")
+def test_a_construct_waives_a_rule_once_and_says_why(name: str) -> None:
+    app = support.application(name)
     waivers: list[tuple[str, str, str]] = []
     for construct in app.node.find_all():
         for entry in construct.node.metadata:

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from aws_cdk import App
 from aws_cdk.cx_api import CloudAssembly
 
 from stacks.application import build_application, new_app
@@ -73,15 +74,21 @@ def stems(environment: str = "local") -> list[str]:
 @cache
 def templates(environment: str) -> Templates:
     """Synthesizes an environment once a session, with no third-party layer built, and cdk-nag's checks on."""
+    return read(environment, application(environment).synth())
+
+
+@cache
+def application(environment: str) -> App:
+    """The constructs of an environment, built once a session; whoever adds some builds an application of its own."""
     folder = Path(tempfile.mkdtemp(prefix=f"millrace-{environment}-"))
-    return read(environment, synthesize(environment, outdir=folder / "out", layers=folder / "layers"))
+    return build(environment, outdir=folder / "out", layers=folder / "layers")
 
 
-def synthesize(environment: str, *, outdir: Path, layers: Path) -> CloudAssembly:
-    """A synth in process."""
+def build(environment: str, *, outdir: Path, layers: Path) -> App:
+    """The constructs of an environment, for one synth in process."""
     app = new_app(str(outdir))
     build_application(app, ENVIRONMENTS[environment], layers=layers)
-    return app.synth()
+    return app
 
 
 def read(environment: str, assembly: CloudAssembly) -> Templates:

@@ -9,8 +9,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from millrace.features import registry
 from tests.e2e.conftest import command
-from tests.support import events
+from tests.support import champions, events
 from tests.support.client import Client, eventually
 
 SAMPLE = Path(__file__).parents[2] / "schemas/events/payments/fraud.decision.made/samples/v1.golden.json"
@@ -46,6 +49,44 @@ def test_a_transaction_is_decided_within_seconds(client: Client, environ: dict[s
     assert (made["score"], made["eventId"]) == (65, event["eventId"])
     assert client.get(f"/v1/fraud/decisions/{transaction}", org="org_globex").status == 404
     done = command("fraud", "explain", transaction, "--verify", "--json", environ=environ)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["verified"] is True
+
+
+def test_the_champion_of_a_tenant_scores_without_a_redeploy(
+    client: Client, environ: dict[str, str], bundle: Path
+) -> None:
+    org, views = "org_globex", registry.load(bundle)
+    dynamodb, outputs = client.aws("dynamodb"), client.outputs
+    for name in views.names():
+        marker = champions.marker(org, views.view(name))
+        dynamodb.put_item(TableName=outputs["FeatureStoreTable"], Item=marker)
+    merchant = champions.online(
+        org, views.view("merchant_features"), "terminal_served", {"fraud_share_7d": 0.5}
+    )
+    dynamodb.put_item(TableName=outputs["FeatureStoreTable"], Item=merchant)
+    champions.register(dynamodb, views, org=org, table=outputs["MLModelsTable"])
+    champions.deploy(
+        dynamodb,
+        client.aws("s3"),
+        views,
+        bucket=outputs["LakeBucket"],
+        org=org,
+        table=outputs["MLModelsTable"],
+    )
+
+    def scored() -> Any:
+        event = events.transaction(user=74_000, payload={"amount": 100.0, "merchant": "terminal_served"})
+        assert client.post(event, org=org).status == 202
+        return decision(client, event["data"]["payload"]["transaction_id"], org=org)
+
+    # Warm functions look for a moved alias once a minute.
+    made = eventually(scored, lambda found: found["modelScore"] is not None, seconds=150)
+    row = [100.0, 1.0, 1.0, 0.5, 0.0]
+    assert made["modelScore"] == pytest.approx(champions.reckoned(row), abs=1e-6)
+    assert (made["modelVersion"], made["fallback"]) == ("fraud/00000001", None)
+    arguments = ("fraud", "explain", made["transactionId"], "--verify", "--org", org, "--json")
+    done = command(*arguments, environ=environ)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["verified"] is True
 

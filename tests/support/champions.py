@@ -134,18 +134,34 @@ def alias(card_sha256: str, *, org: str = "org_acme", version: str = "00000001",
 
 
 def deploy(
-    dynamodb: Any, s3: Any, views: Views, *, bucket: str, org: str, version: str = "00000001", **changed: Any
+    dynamodb: Any,
+    s3: Any,
+    views: Views,
+    *,
+    bucket: str,
+    org: str,
+    version: str = "00000001",
+    table: str = "MLModels",
+    **changed: Any,
 ) -> Alias:
     """Puts an artifact where registering puts it, and moves the alias to it."""
     made, card_sha256 = held(views, org=org, **changed)
     moved = alias(card_sha256, org=org, version=version, move=int(version))
     s3.put_object(Bucket=bucket, Key=f"{moved.artifact}{artifact.CARD_FILE}", Body=made.card)
     s3.put_object(Bucket=bucket, Key=f"{moved.artifact}{artifact.ONNX_FILE}", Body=made.onnx)
-    dynamodb.put_item(TableName="MLModels", Item=rows.alias_item(moved))
+    dynamodb.put_item(TableName=table, Item=rows.alias_item(moved))
     return moved
 
 
-def register(dynamodb: Any, views: Views, *, org: str, version: str = "00000001", **changed: Any) -> None:
+def register(
+    dynamodb: Any,
+    views: Views,
+    *,
+    org: str,
+    version: str = "00000001",
+    table: str = "MLModels",
+    **changed: Any,
+) -> None:
     """Puts the row of a version, as registering does."""
     made, card_sha256 = held(views, org=org, **changed)
     known = artifact.read(made.card)
@@ -166,7 +182,7 @@ def register(dynamodb: Any, views: Views, *, org: str, version: str = "00000001"
         sources=known.sources,
         code_version=known.code_version,
     )
-    dynamodb.put_item(TableName="MLModels", Item=rows.to_item(row))
+    dynamodb.put_item(TableName=table, Item=rows.to_item(row))
 
 
 def marker(

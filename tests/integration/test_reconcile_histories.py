@@ -1,0 +1,165 @@
+"""After any history there is nothing to reconcile; and whatever one then takes from a store is found, and only that."""
+
+import io
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pyarrow.parquet as pq
+import pytest
+
+from millrace.contracts.registry import Registry
+from millrace.eventstore import receipts
+from millrace.reconcile import assemble
+from millrace.reconcile.compare import to_bytes
+from millrace.reconcile.outcome import Cell
+from millrace.reconcile.window import Window
+from tests.support.histories import World
+from tests.support.histories.generate import run
+from tests.support.histories.world import ORGS
+
+SETTINGS = assemble.ReconcileSettings(
+    environment="local",
+    events_table="Events",
+    user_events_table="UserEvents",
+    metadata_table="Metadata",
+    lake_bucket="lake",
+    event_stream_arn="arn:aws:kinesis:us-east-1:123456789012:stream/events",
+)
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+Silver = dict[tuple[str, str], dict[str, set[tuple[int, bytes]]]]
+
+
+class Reading:
+    """A history's stores as reconciliation reads them; what it keeps for itself goes nowhere, and repairs are counted."""
+
+    def __init__(self, world: World) -> None:
+        self._stores = world.stores
+        self.repaired: Counter[str] = Counter()
+
+    def query(self, **asked: Any) -> dict[str, Any]:
+        values = asked["ExpressionAttributeValues"]
+        rows = self._stores.tables[asked["TableName"]].values()
+        if "IndexName" in asked:
+            low, high = values[":low"]["S"], values[":high"]["S"]
+            of_type = (row for row in rows if row.get("typeKey") == values[":type"])
+            return {"Items": [row for row in of_type if low <= row["sortKey"]["S"] <= high]}
+        return {"Items": [row for row in rows if row["entityTypeKey"] == values[":day"]]}
+
+    def batch_get_item(self, *, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803
+        ((name, asked),) = RequestItems.items()
+        table = self._stores.tables[name]
+        wanted = {self._stores._key(name, key) for key in asked["Keys"]}
+        assert len(wanted) == len(asked["Keys"]) <= 100
+        return {"Responses": {name: [table[key] for key in wanted if key in table]}}
+
+    def batch_write_item(self, *, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803
+        for name, asked in RequestItems.items():
+            for one in asked:
+                item = one["PutRequest"]["Item"]
+                mine = name == "Metadata" and "#reconcile#" in item["entityTypeKey"]["S"]
+                if not mine:
+                    self.repaired[name] += 1
+        return {}
+
+    def put_records(self, *, Records: list[Any], **_: Any) -> dict[str, Any]:  # noqa: N803
+        self.repaired["log"] += len(Records)
+        return {"Records": [{} for _ in Records]}
+
+    def delete_item(self, **asked: Any) -> NoReturn:
+        raise AssertionError(asked)
+
+    def list_objects_v2(self, *, Prefix: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        keys = [key for key in self._stores.objects if key.startswith(Prefix)]
+        return {"Contents": [{"Key": key, "LastModified": LONG_AGO} for key in keys]}
+
+    def get_object(self, *, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        return {"Body": io.BytesIO(self._stores.objects[Key])}
+
+
+class Made:
+    """Silver as the next run makes it of raw."""
+
+    def __init__(self, silver: Silver) -> None:
+        self.silver = silver
+
+    def read(
+        self, org: str, day: str, *, fresh: bool = False
+    ) -> Iterator[tuple[str, list[tuple[int, bytes]]]]:
+        yield from ((kind, sorted(found)) for kind, found in self.silver.get((org, day), {}).items())
+
+
+def silver_of(world: World) -> Silver:
+    made: Silver = defaultdict(lambda: defaultdict(set))
+    for key, body in world.stores.objects.items():
+        if key.startswith("raw/events/"):
+            for row in pq.read_table(io.BytesIO(body)).to_pylist():
+                day = row["event_time"].date().isoformat()
+                place = (row["event_time"].hour, to_bytes(row["event_id"]))
+                made[row["org_id"], day][row["event_type"]].add(place)
+    # What waits for silver has been taken in.
+    rows = world.stores.tables["Metadata"]
+    for waiting in [place for place in rows if place[0] == "platform#pending#0"]:
+        del rows[waiting]
+    return made
+
+
+def look(world: World, registry: Registry, silver: Silver) -> tuple[list[Cell], Counter[str]]:
+    reading = Reading(world)
+    check = assemble.check(reading, reading, reading, registry, Made(silver), SETTINGS, print)
+    now = world.now + timedelta(days=1)
+    cells = [
+        cell
+        for org in ORGS
+        for day in sorted({day for _, day in silver})
+        for cell in check.run(org, Window(day), now, again=True)
+    ]
+    return cells, reading.repaired
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_after_a_history_every_store_has_every_event(bundle: Path, seed: int) -> None:
+    registry, rng = Registry(bundle), random.Random(seed)
+    world = World(registry, seed)
+    try:
+        run(world, 3000, rng)
+        silver = silver_of(world)
+        cells, repaired = look(world, registry, silver)
+        assert {cell.status.word for cell in cells} == {"equal"}, [c.to_json() for c in cells if c.missing]
+        assert sum(cell.by_status.total() for cell in cells) == 0
+        assert not repaired
+        events, pointers = world.stores.tables["Events"], world.stores.tables["UserEvents"]
+        assert sum(cell.counts["events"] for cell in cells) == len(events) > 0
+        assert sum(cell.counts["silver"] for cell in cells) >= len(events)
+
+        # One row each from the pointers and silver, and one event that no consumer of the log was given.
+        living = [row for row in events.values() if "userKey" in row]
+        lost, unpointed, untaken = rng.sample(living, 3)
+        key = (unpointed["userKey"]["S"], unpointed["sortKey"]["S"])
+        del pointers[key]
+        _take(silver, untaken)
+        identifier = to_bytes(lost["eventId"]["S"].partition("#")[2])
+        manifest = receipts.partition(lost["orgId"]["S"], receipts.MANIFEST, lost["sortKey"]["S"][:10])
+        for row in world.stores.tables["Metadata"].values():
+            if row["entityTypeKey"]["S"] == manifest:
+                ids = bytes(row["ids"]["B"])
+                kept = [ids[at : at + 16] for at in range(0, len(ids), 16) if ids[at : at + 16] != identifier]
+                row["ids"] = {"B": b"".join(kept)}
+        cells, repaired = look(world, registry, silver)
+        missing = sum((cell.missing for cell in cells), Counter[str]())
+        assert missing == {"userEvents": 1, "manifest": 1, "silver": 1}
+        told = {one["eventId"] for cell in cells for one in cell.differences}
+        assert told == {row["eventId"]["S"].partition("#")[2] for row in (lost, unpointed, untaken)}
+        # The log, the pointer, and the mark that opens the day.
+        assert repaired == {"log": 1, "UserEvents": 1, "Metadata": 1}
+    finally:
+        world.close()
+
+
+def _take(silver: Silver, row: dict[str, Any]) -> None:
+    moment, _, identifier = row["sortKey"]["S"].partition("#")
+    of_type = silver[row["orgId"]["S"], moment[:10]][row["eventType"]["S"]]
+    of_type.remove((int(moment[11:13]), to_bytes(identifier)))

@@ -113,7 +113,7 @@ READS_A_STREAM = {
 }
 # Workers over a million rows at once: as much time as Lambda has, and memory as the environment's settings say.
 WORKERS = {"transform_partitions", "run_model", "materialize_features"}
-LONG = WORKERS | {"commit_table", "maintain_table", "reconcile_events"}
+LONG = WORKERS | {"commit_table", "maintain_table", "reconcile_events", "build_training_set", "train_model"}
 STREAM_READS = {
     "kinesis": {
         "kinesis:DescribeStream",
@@ -204,7 +204,17 @@ def test_a_function_carries_no_layer_that_it_does_not_need(every: Templates) -> 
         layers = [layer["Ref"] for layer in function["Properties"]["Layers"]]
         names = {
             name
-            for name in ("Millrace", "Runtime", "Lake", "Registry", "Duckdb", "Iceberg", "Onnx")
+            for name in (
+                "Millrace",
+                "Runtime",
+                "Lake",
+                "Registry",
+                "Duckdb",
+                "Iceberg",
+                "Onnx",
+                "Mlflow",
+                "Training",
+            )
             if any(f"Layers{name}" in ref for ref in layers)
         }
         own = {
@@ -212,7 +222,9 @@ def test_a_function_carries_no_layer_that_it_does_not_need(every: Templates) -> 
             "check_schema": {"Registry"},
             **{scorer: {"Onnx"} for scorer in ("predict", "score_transactions")},
             **{worker: {"Duckdb"} for worker in WORKERS},
-            "materialize_features": {"Lake", "Duckdb"},
+            **{one: {"Lake", "Duckdb"} for one in ("materialize_features", "build_training_set")},
+            "register_models": {"Mlflow"},
+            "train_model": {"Lake", "Onnx", "Training"},
             **{
                 one: {"Lake", "Iceberg"}
                 for one in (
@@ -234,7 +246,9 @@ def test_rights_are_exactly_those_of_the_table(every: Templates, stem: str) -> N
     allowed = {
         action
         for name, statement in every.statements()
-        if stem.replace("_", "") in name and "kms:ViaService" not in str(statement.get("Condition"))
+        if stem.replace("_", "") in name
+        and not _is_a_machines(name)
+        and "kms:ViaService" not in str(statement.get("Condition"))
         for action in as_list(statement["Action"])
     }
     wanted = RIGHTS[stem] | PLUMBING
@@ -267,7 +281,7 @@ def test_a_wildcard_resource_stands_alone_in_its_policy_and_is_a_prefix(every: T
             prefixes.add(text.split("'")[-2].lstrip("/:"))
     wanted = {"raw/*", "quarantine/*", "models/*", *(f"dead-letters/{stem}/*" for stem in READS_A_STREAM)}
     wanted |= {"runs/*", "processed/*", "curated/*", "lineage/*", "dead-letters/transform_partitions/*"}
-    wanted |= {"reconcile/*"}
+    wanted |= {"reconcile/*", "processed/ml-datasets/*", "processed/features/*"}
     wanted |= {
         f"table/millrace_{every.environment}_{layer}/*"
         for layer in ("silver", "gold", "marts", "ml_features")
@@ -276,8 +290,12 @@ def test_a_wildcard_resource_stands_alone_in_its_policy_and_is_a_prefix(every: T
 
 
 def _is_a_machines(policy: str) -> bool:
-    """Log deliveries and traces have no ARNs, and an execution's ends in its name: `test_lakehouse.py` has these."""
-    return policy.startswith(("hourlyetl", "backfill", "maintenance", "Optimizers"))
+    """Log deliveries and traces have no ARNs, and an execution's ends in its name: `test_lakehouse.py` has these.
+
+    And a training job's, which `test_learning.py` has.
+    """
+    machines = ("hourlyetl", "backfill", "maintenance", "trainmodel")
+    return policy.startswith((*machines, "Optimizers", "LearningTrainingJob"))
 
 
 def test_the_data_key_serves_only_through_the_stores(every: Templates) -> None:
@@ -285,7 +303,7 @@ def test_the_data_key_serves_only_through_the_stores(every: Templates) -> None:
         actions = as_list(statement["Action"])
         if any(action.startswith("kms:") for action in actions) and "DataKey" in str(statement["Resource"]):
             services = statement["Condition"]["StringEquals"]["kms:ViaService"]
-            assert len(services) == (1 if name.startswith("Optimizers") else 3), name
+            assert len(services) == (1 if name.startswith(("Optimizers", "LearningTrainingJob")) else 3), name
 
 
 def test_alarms_watch_every_function_where_there_is_someone_to_wake() -> None:

@@ -27,6 +27,8 @@ TELLINGS: dict[str, Armed] = {
         Point("CommitTable", "glue.UpdateTable", 0): Fault.AFTER,
         Point("CommitTable", "glue.CreateTable", 0): Fault.AFTER,
         Point("CommitModel", "glue.UpdateTable", 1): Fault.AFTER,
+        Point("PinSources", "s3.PutObject", 0): Fault.AFTER,
+        Point("Materialize", "dynamodb.UpdateItem", 0): Fault.AFTER,
         Point("Publish", "s3.PutObject", 1): Fault.AFTER,
     },
     "calls fail": {
@@ -35,6 +37,7 @@ TELLINGS: dict[str, Armed] = {
         Point("Prepare", INVOKE, 0): Fault.THROTTLED,
         Point("Run", "s3.PutObject", 0): Fault.THROTTLED,
         Point("Run", INVOKE, 2): Fault.AFTER,
+        Point("Materialize", "dynamodb.PutItem", 1): Fault.THROTTLED,
         Point("Publish", "dynamodb.BatchWriteItem", 0): Fault.THROTTLED,
         Point("Publish", "dynamodb.DeleteItem", 1): Fault.BEFORE,
     },
@@ -57,6 +60,7 @@ def test_the_run_comes_to_every_store_and_makes_every_layer(story: Story) -> Non
     assert story.expected.tables["silver.payment_captured_v1"], "a table that the second run creates"
     assert story.expected.pending == set()
     states = {"Plan", "Transform", "CommitTable", "Prepare", "Run", "CommitModel", "Publish"}
+    states |= {"PinSources", "Materialize"}
     assert {point.function for point in kinds(story.points)} == states
     calls = {point.call for point in story.points}
     assert {"glue.UpdateTable", "glue.CreateTable", "dynamodb.DeleteItem", "s3.PutObject"} <= calls

@@ -84,7 +84,7 @@ def test_with_its_layers_built_it_can(tmp_path: Path) -> None:
 
 
 def test_an_unwaived_finding_stops_the_synth(tmp_path: Path) -> None:
-    app = support.build("dev", outdir=tmp_path / "out", layers=tmp_path / "layers")
+    app = support.build("dev", outdir=tmp_path / "out", layers=support.unbuilt_layers())
     stack = app.node.find_child("millrace-dev-storage")
     assert isinstance(stack, Stack)
     sqs.Queue(stack, "Careless")

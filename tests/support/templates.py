@@ -81,7 +81,13 @@ def templates(environment: str) -> Templates:
 def application(environment: str) -> App:
     """The constructs of an environment, built once a session; whoever adds some builds an application of its own."""
     folder = Path(tempfile.mkdtemp(prefix=f"millrace-{environment}-"))
-    return build(environment, outdir=folder / "out", layers=folder / "layers")
+    return build(environment, outdir=folder / "out", layers=unbuilt_layers())
+
+
+@cache
+def unbuilt_layers() -> Path:
+    """A folder with no third-party layer in it; our own is assembled there once a session, the same for all."""
+    return Path(tempfile.mkdtemp(prefix="millrace-layers-"))
 
 
 def build(environment: str, *, outdir: Path, layers: Path) -> App:

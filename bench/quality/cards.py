@@ -8,21 +8,12 @@ import pyarrow as pa
 
 from millrace.features.offline import FeatureStore
 from millrace.features.registry import Views
+from millrace.learning.cards import COLUMNS, missing
 from millrace.models import fraud
 from millrace.models import rows as training_rows
 from millrace.models.dataset import DAY_US, Dataset, number
 from millrace.models.periods import Split, first_needed
 
-# The folder's columns, and what they are in marts.fct_transactions. `fraud_scenario` is how the simulation made a fraud: it is
-# never read.
-COLUMNS = {
-    "transaction_id": "CAST(transaction_id AS VARCHAR) AS transaction_id",
-    "timestamp": "CAST(CAST(timestamp AS TIMESTAMP) AS TIMESTAMPTZ) AS event_time",
-    "customer_id": "CAST(customer_id AS BIGINT) AS user_id",
-    "terminal_id": "CAST(terminal_id AS VARCHAR) AS merchant",
-    "amount": "CAST(amount AS DECIMAL(18, 4)) AS amount",
-    "is_fraud": "CAST(is_fraud AS BOOLEAN) AS is_fraud",
-}
 MEMORY = "2GB"
 
 
@@ -43,8 +34,8 @@ def connect(folder: Path, until: date, temporary: Path) -> duckdb.DuckDBPyConnec
     )
     files = str(folder / "*.parquet").replace("'", "''")
     found = connection.sql(f"SELECT * FROM '{files}' LIMIT 0").columns  # noqa: S608  a path, quoted
-    if missing := sorted(set(COLUMNS) - set(found)):
-        raise DataError(f"the files in {folder} have no column {', '.join(missing)}")
+    if lacking := missing(found):
+        raise DataError(f"the files in {folder} have no column {', '.join(lacking)}")
     connection.execute("CREATE SCHEMA marts; CREATE SCHEMA silver")
     connection.execute(
         f"CREATE TABLE marts.fct_transactions AS SELECT {', '.join(COLUMNS.values())} FROM '{files}' "  # noqa: S608

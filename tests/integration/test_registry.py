@@ -1,10 +1,11 @@
 """The registry on its stores: versions are there once, the champion moves once a move, and each move is told of once."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from botocore.exceptions import ClientError
@@ -24,6 +25,7 @@ from millrace.registry.store import ModelStore, MovedMeanwhileError
 from tests.support.model_artifacts import ORG, RUN, archive, card, graph, packed
 from tests.support.platform import ACME, GLOBEX, LAKE, Platform
 
+Result = TypeVar("Result")
 ALGORITHMS = ("logistic_regression", "random_forest", "gradient_boosting")
 
 
@@ -76,6 +78,15 @@ class Locked:
                 return real(**given)
 
         return call
+
+
+def pressed(work: Callable[[], Result]) -> Result:
+    """What is done once nobody else is in its way."""
+    while True:
+        try:
+            return work()
+        except RetryableError:
+            continue
 
 
 class Stage:
@@ -248,12 +259,7 @@ def test_two_trainings_at_once_get_versions_of_their_own(stage: Stage) -> None:
 
     def register(run: str) -> None:
         try:
-            while True:
-                try:
-                    stage.register(run=run)
-                except RetryableError:
-                    continue
-                return
+            pressed(lambda: stage.register(run=run))
         except Exception as error:  # noqa: BLE001  shown by the assertion
             errors.append(error)
 
@@ -435,6 +441,30 @@ def test_movers_in_a_crowd_leave_moves_without_a_gap_each_told_of_once(stage: St
     assert [move for move, _, _ in told] == list(range(1, len(told) + 1))
     assert len(set(won)) == len(won)
     assert [version for _, version, _ in told][:-1] == [replaced for _, _, replaced in told][1:]
+
+
+def test_two_trainings_at_once_deploy_one_after_the_other_and_nothing_is_lost(stage: Stage) -> None:
+    def train(run: str) -> None:
+        registered = pressed(lambda: stage.register(run=run))
+        chosen = best(registered)
+        assert chosen is not None
+        # As the machine deploys, with its retries.
+        pressed(lambda: stage.move(chosen.version, "deploy", run=run, request=run))
+
+    threads = [threading.Thread(target=train, args=(f"run-{number}",)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = stage.store.versions(ACME, "fraud")
+    assert len(found) == 6
+    deployed = {one.run: one.version for one in found if one.algorithm == "gradient_boosting"}
+    told = stage.told()
+    assert [move for move, _, _ in told] == [1, 2]
+    assert {version for _, version, _ in told} == set(deployed.values())
+    alias = stage.store.alias(ACME, "fraud")
+    assert alias is not None
+    assert (alias.version, alias.previous) == (told[1][1], told[0][1])
 
 
 def test_a_move_that_could_not_be_told_of_is_not_made(stage: Stage) -> None:

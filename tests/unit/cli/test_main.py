@@ -24,6 +24,12 @@ COMMANDS = [
     ["keys", "list"],
     ["keys", "create", "--org", "org_acme", "--name", "n"],
     ["keys", "revoke", "mk_x"],
+    ["train"],
+    ["train", "--org", "org_acme"],
+    ["models", "list"],
+    ["models", "show", "1"],
+    ["models", "promote", "1"],
+    ["models", "rollback"],
     ["redrive", "archive_events"],
     ["rebuild", "--table", "Events", "--into", "EventsAgain"],
 ]
@@ -98,6 +104,8 @@ def test_a_platform_that_was_stopped_is_no_platform(monkeypatch: pytest.MonkeyPa
         ["status", "--env", "moon"],
         ["status", "--env", "dev"],
         ["quarantine", "list", "--limit", "0"],
+        ["models", "promote", "latest"],
+        ["train", "--wait", "0"],
     ],
     ids=" ".join,
 )

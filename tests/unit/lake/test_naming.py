@@ -26,6 +26,8 @@ ARN = "arn:aws:states:us-east-1:000000000000:stateMachine:etl"
         ("hourly_etl", {"from": "2026-11-01", "to": "2026-11-03"}, "20261101_20261103"),
         ("backfill", {"from": "2026-11-01", "to": "2026-11-01"}, "20261101_20261101"),
         ("maintenance", {}, "20261121"),
+        ("train_model", {}, "20261121"),
+        ("train_model", {"org": "org_acme"}, "org_acme.20261121"),
     ],
 )
 def test_an_interval_is_the_hour_the_day_or_the_days(
@@ -241,3 +243,21 @@ def test_an_interval_has_an_end_and_the_longest_fits_a_name() -> None:
         backfill.plan("hourly_etl-20261121T10-1", FIRST, LAST, None, bool)
     made = backfill.plan(f"{NAME}-999999", FIRST, LAST, None, bool)
     assert all(len(f"{one.name}-99999") < LONGEST for one in (*made.days, made.models))
+
+
+def test_a_trainings_name_holds_its_tenant_however_long_that_is() -> None:
+    found = {}
+    for org in ("a", "my-org-1", "org_" + "x" * 59, "org_" + "x" * 58 + "y"):
+        name = named("train_model", interval("train_model", {"org": org}, NOW), 12)
+        assert parse(str(name)) == name
+        assert len(str(name)) <= 80
+        found[org] = str(name)
+    assert found["my-org-1"] == "train_model-my-org-1.20261121-12"
+    assert len(set(found.values())) == 4
+
+
+def test_a_tenants_training_is_in_nobody_elses_way() -> None:
+    running = ["train_model-org_acme.20261121-1"]
+    assert in_the_way(running, named("train_model", "org_acme.20261121", 2)) == running[0]
+    assert in_the_way(running, named("train_model", "org_globex.20261121", 1)) is None
+    assert in_the_way(running, named("train_model", "20261121", 1)) is None

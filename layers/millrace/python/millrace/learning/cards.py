@@ -1,6 +1,7 @@
 """Card transactions that somebody brings along, as the platform's own table. Names and types only."""
 
-# The files' columns, and what they are in marts.fct_transactions.
+# The files' columns, and what they are in marts.fct_transactions. `fraud_scenario`, which a simulation may bring along, is how
+# it made a fraud: it is never read.
 COLUMNS = {
     "transaction_id": "CAST(transaction_id AS VARCHAR) AS transaction_id",
     "timestamp": "CAST(CAST(timestamp AS TIMESTAMP) AS TIMESTAMPTZ) AS event_time",

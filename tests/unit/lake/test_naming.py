@@ -57,7 +57,9 @@ def test_what_is_no_interval_is_refused(given_: dict[str, Any]) -> None:
 
 
 @given(
-    st.sampled_from(["hourly_etl", "backfill", "maintenance"]), st.text(max_size=90), st.integers(-2, 10**6)
+    st.sampled_from(["hourly_etl", "backfill", "maintenance", "train_model"]),
+    st.text(max_size=90),
+    st.integers(-2, 10**6),
 )
 def test_a_name_is_one_that_step_functions_takes_and_says_what_it_was_made_of(
     machine: Machine, text: str, attempt: int
@@ -247,13 +249,13 @@ def test_an_interval_has_an_end_and_the_longest_fits_a_name() -> None:
 
 def test_a_trainings_name_holds_its_tenant_however_long_that_is() -> None:
     found = {}
-    for org in ("a", "my-org-1", "org_" + "x" * 59, "org_" + "x" * 58 + "y"):
+    for org in ("a", "my-org-1", "a--b-", "org_" + "x" * 59, "org_" + "x" * 58 + "y"):
         name = named("train_model", interval("train_model", {"org": org}, NOW), 12)
         assert parse(str(name)) == name
         assert len(str(name)) <= 80
         found[org] = str(name)
     assert found["my-org-1"] == "train_model-my-org-1.20261121-12"
-    assert len(set(found.values())) == 4
+    assert len(set(found.values())) == 5
 
 
 def test_a_tenants_training_is_in_nobody_elses_way() -> None:

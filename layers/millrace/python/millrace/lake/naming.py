@@ -19,7 +19,7 @@ Machine = Literal["hourly_etl", "backfill", "maintenance", "train_model"]
 MACHINES: tuple[Machine, ...] = ("hourly_etl", "backfill", "maintenance", "train_model")
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html#API_StartExecution_RequestSyntax
 LONGEST = 80
-_NAME = re.compile(rf"({'|'.join(MACHINES)})-([A-Za-z0-9._-]+)-([1-9][0-9]*)")
+_NAME = re.compile(rf"({'|'.join(MACHINES)})-([A-Za-z0-9._](?:[A-Za-z0-9._-]*[A-Za-z0-9._])?)-([1-9][0-9]*)")
 # A longer tenant's name would leave no room for the rest.
 _LONGEST_ORG = 48
 _HOUR = re.compile(r"\d{8}T\d{2}")

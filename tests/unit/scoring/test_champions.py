@@ -38,7 +38,7 @@ class World:
         self.aliases: dict[str, Alias] = {}
         self.lake: dict[str, Artifact] = {}
         self.calls: Counter[str] = Counter()
-        self.failing: dict[str, Exception] = {}
+        self.failing: dict[str, BaseException] = {}
         self.gate = threading.Event()
         self.gate.set()
         self.now = 0.0
@@ -241,6 +241,21 @@ def test_a_registry_that_stops_answering_changes_nothing(world: World, deployed:
     for _ in range(3):
         world.a_minute_later()
         assert world.version() == before
+
+
+def test_what_ends_a_thread_ends_the_batch_that_asked(world: World) -> None:
+    """As anywhere else in a batch: a kill must not pass for a champion that cannot be had."""
+
+    class KillError(BaseException):
+        pass
+
+    world.deploy()
+    world.failing["load"] = KillError()
+    with pytest.raises(KillError):
+        world.version()
+    world.failing.clear()
+    world.a_minute_later()
+    assert world.version() == "fraud/00000001"
 
 
 def test_an_alias_that_is_taken_away_ends_the_serving(world: World) -> None:

@@ -47,9 +47,10 @@ class _Tenant:
         failure: why the version in force could not be served when it was last tried.
         begun: when the last refresh began, by the monotonic clock; None before the first.
         refreshed: of the refresh that is under way; None while there is none.
+        ended: what ended the last refresh that is no mere error; it is raised where the champion is asked for.
     """
 
-    __slots__ = ("asked", "begun", "champion", "failure", "refreshed")
+    __slots__ = ("asked", "begun", "champion", "ended", "failure", "refreshed")
 
     def __init__(self) -> None:
         self.champion: Champion | None = None
@@ -57,6 +58,7 @@ class _Tenant:
         self.failure: str | None = None
         self.begun: float | None = None
         self.refreshed: threading.Event | None = None
+        self.ended: BaseException | None = None
 
 
 class Champions:
@@ -100,6 +102,9 @@ class Champions:
         if pending is not None and (not tenant.asked or age >= 2 * self._refresh_seconds):
             pending.wait(max(0.0, seconds))
         with self._lock:
+            ended, tenant.ended = tenant.ended, None
+            if ended is not None:
+                raise ended
             if tenant.champion is not None:
                 return tenant.champion
             if tenant.asked and tenant.failure is None:
@@ -122,21 +127,28 @@ class Champions:
         threading.Thread(target=self._refresh, args=(org, tenant), name=name, daemon=True).start()
 
     def _refresh(self, org: str, tenant: _Tenant) -> None:
+        failure: str | None = None
         try:
-            alias = self._registry.alias(org)
+            failure = self._ask(org, tenant)
         except Exception as error:  # noqa: BLE001  whatever it is, the thread must not end without a word
             # What was in force stays in force, no model included.
-            self._end(tenant, f"the champion of {org}: {_said(error)}")
-            return
+            failure = f"the champion of {org}: {_said(error)}"
+        except BaseException as error:  # noqa: BLE001  it is raised where the champion is asked for
+            tenant.ended = error
+        self._end(tenant, failure)
+
+    def _ask(self, org: str, tenant: _Tenant) -> str | None:
+        """Takes over what the registry says; why the version in force cannot be served, if it cannot."""
+        alias = self._registry.alias(org)
         champion, failure = None, None
         if alias is not None:
             try:
                 champion = self._champion(org, alias, tenant.champion)
-            except Exception as error:  # noqa: BLE001  likewise
+            except Exception as error:  # noqa: BLE001  a graph may fail in any way
                 champion, failure = tenant.champion, f"version {alias.version} of {org}: {_said(error)}"
         with self._lock:
             tenant.champion, tenant.failure, tenant.asked = champion, failure, True
-        self._end(tenant, failure)
+        return failure
 
     def _champion(self, org: str, alias: Alias, serving: Champion | None) -> Champion:
         """The version in force: the one that serves already, or loaded. And until when it may use what is known online."""

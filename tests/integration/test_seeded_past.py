@@ -15,14 +15,15 @@ from millrace.features.offline import FeatureStore
 from millrace.features.registry import Views
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+SCHEMAS = Path(__file__).parents[2] / "schemas"
 TODAY = date(2026, 11, 21)
 # A month to train on, a week in which its labels become known, a week to judge by.
 TRAINED, JUDGED = ("2026-10-10", "2026-11-07"), ("2026-11-14", "2026-11-21")
 VIEWS = ("transaction_features", "merchant_features", "merchant_risk")
 
 
-def test_a_model_that_sees_the_past_finds_fraud_in_a_later_week(schemas: Path) -> None:
-    views = Views.from_json({"views": compile_views(schemas)})
+def test_a_model_that_sees_the_past_finds_fraud_in_a_later_week() -> None:
+    views = Views.from_json({"views": compile_views(SCHEMAS)})
     names = [f"{view}:{name}" for view in VIEWS for name in views.view(view).features]
     with duckdb.connect() as connection:
         _load(connection)
@@ -34,10 +35,11 @@ def test_a_model_that_sees_the_past_finds_fraud_in_a_later_week(schemas: Path) -
                     [f"{day} 00:00:00+00" for day in period],
                 ).to_arrow_table(),
                 names,
+                full_feature_names=True,
             )
             for period in (TRAINED, JUDGED)
         }
-    columns = [name.partition(":")[2] for name in names]
+    columns = [name.replace(":", "__") for name in names]
     rows = {
         period: (
             np.column_stack([answer[name].cast(pa.float64()).to_numpy() for name in columns]),

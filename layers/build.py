@@ -71,7 +71,10 @@ WITHOUT = {
     # Of onnxruntime's requirements only numpy is imported to score; the rest is for its tools.
     "onnx": ("google", "flatbuffers", "packaging"),
     # The other layers of its function have these.
-    "training": ("numpy", "numpy.libs", "onnxruntime", "pyarrow", "pyarrow.libs", "orjson", "typing_extensions.py"),
+    "training": (
+        *("numpy", "numpy.libs", "onnxruntime"),
+        *("pyarrow", "pyarrow.libs", "orjson", "typing_extensions.py"),
+    ),
     # Of a client, not of a server.
     "mlflow": (
         *_PYDANTIC,

@@ -42,7 +42,9 @@ SAGEMAKER = "arn:aws:states:::sagemaker:createTrainingJob.sync"
 def calls(name: str, environment: str) -> dict[str, str]:
     """Placeholders of a machine's functions, and what fills them; where there are training jobs no function trains."""
     found = CALLS[name]
-    return found if environment == "local" else {key: one for key, one in found.items() if key != "TrainModel"}
+    return (
+        found if environment == "local" else {key: one for key, one in found.items() if key != "TrainModel"}
+    )
 
 
 def states(machine: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -105,7 +107,9 @@ def test_every_task_is_tried_again_within_bounds_and_none_fails_a_map(name: str)
         if task["Resource"] == SAGEMAKER:
             assert errors == {"SageMaker.AmazonSageMakerException"}, "a job that failed is not paid for again"
         else:
-            assert "States.TaskFailed" in errors, "the emulator reports every exception as Runtime.HandlerError"
+            assert "States.TaskFailed" in errors, (
+                "the emulator reports every exception as Runtime.HandlerError"
+            )
         if task["Resource"] == LAMBDA:
             assert {"Lambda.ServiceException", "Lambda.TooManyRequestsException"} <= errors
         for retry in task["Retry"]:
@@ -151,7 +155,8 @@ def test_the_file_is_what_is_deployed_with_every_placeholder_filled(every: Templ
         assert filled[placeholder]["Fn::GetAtt"][0].startswith(f"{function}Function")
     if name != "backfill":
         lakehouse, learning = (
-            getattr(ENVIRONMENTS[every.environment], part).max_concurrency for part in ("lakehouse", "learning")
+            getattr(ENVIRONMENTS[every.environment], part).max_concurrency
+            for part in ("lakehouse", "learning")
         )
         assert filled["MaxConcurrency"] == str(learning if name == "train_model" else lakehouse)
 

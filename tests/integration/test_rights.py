@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import events
+from millrace.features import registry
+from tests.support import champions, events
 from tests.support.faultpoints import Calls, Story
-from tests.support.platform import ACME, platform
+from tests.support.platform import ACME, LAKE, platform
 from tests.support.rights import Asked, Recorder, Rights
 from tests.support.templates import templates
 
@@ -86,6 +87,7 @@ def asked(bundle: Path) -> Iterator[dict[str, set[Asked]]]:
 
         running.around = both
         story.tell()
+        champions.deploy(running.dynamodb, running.s3, registry.load(bundle), bucket=LAKE, org=ACME)
         # A copy that is new finds the tenant's key there and has it unwrapped.
         running.restart_all()
         order, transaction = events.order(), events.transaction()

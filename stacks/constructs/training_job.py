@@ -56,7 +56,7 @@ class TrainingJob(Construct):
         waive(
             self._allow("PullToken", ["ecr:GetAuthorizationToken"], ["*"]),
             "IAM5",
-            "A registry's token is of no repository.",
+            "A token for signing in to the registry is of no repository, so the action takes no resource.",
             finding="Resource::*",
         )
 

@@ -95,12 +95,6 @@ UNUSED: dict[str, dict[Asked, str]] = {
         ("s3:PutObject", "lake/dead-letters/transform_partitions/*"): POISON,
     },
     "run_model": {("s3:ListBucket", "lake"): MISSED, ("s3:GetObject", "lake/curated/*"): DAILY},
-    "pin_sources": {
-        ("s3:ListBucket", "lake"): MISSED,
-        ("glue:GetDatabase", "glue"): GROUP,
-        ("glue:GetTables", "glue"): GROUP,
-    },
-    "materialize_features": {("s3:ListBucket", "lake"): MISSED},
     "publish_run": {
         ("s3:GetObject", "lake/dead-letters/transform_partitions/*"): POISON,
         ("dynamodb:PutItem", "table/Events"): FAILING,

@@ -1,6 +1,7 @@
 """The chain from the registry's hash to the graph's answers; whatever breaks it keeps a model from serving."""
 
 import math
+import random
 import struct
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
+from onnx import TensorProto, helper
 
 from millrace.features import registry
 from millrace.features.registry import Views
@@ -18,6 +20,7 @@ from millrace.registry.artifact import ArtifactError
 from millrace.scoring import answer
 from millrace.scoring.champion import Artifact, Champion, Model, Question
 from millrace.scoring.errors import ScoringError
+from millrace.scoring.session import Session
 from tests.support import champions
 
 ORG, VERSION = "org_acme", "00000003"
@@ -61,13 +64,48 @@ def test_the_score_is_calibrated(views: Views) -> None:
     assert said.score == pytest.approx(artifact.Calibration(0.5, -1.0)(plain), abs=1e-6)
 
 
-def test_a_row_is_answered_alike_whoever_it_is_asked_with(views: Views) -> None:
-    """And from its recorded bytes alone: the decision's record holds nothing else."""
+def linear_classifier(weights: list[float]) -> bytes:
+    """A logistic regression as training exports it."""
+    attributes: dict[str, Any] = {
+        "coefficients": [*(-weight for weight in weights), *weights],
+        "intercepts": [1.0, -1.0],
+        "classlabels_ints": [0, 1],
+        "multi_class": 1,
+        "post_transform": "LOGISTIC",
+    }
+    made = helper.make_graph(
+        [
+            helper.make_node("LinearClassifier", ["X"], ["label", "both"], domain="ai.onnx.ml", **attributes),
+            helper.make_node("Gather", ["both", "fraud"], ["score"], axis=1),
+        ],
+        "logistic",
+        [helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, len(weights)])],
+        [helper.make_tensor_value_info("score", TensorProto.FLOAT, [None])],
+        [helper.make_tensor("fraud", TensorProto.INT64, [], [1])],
+    )
+    sets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 1)]
+    content: bytes = helper.make_model(made, opset_imports=sets, ir_version=8).SerializeToString()
+    return content
+
+
+def test_a_row_is_answered_alike_whoever_it_is_asked_with() -> None:
+    """To the last bit: a decision is derived from its own record, which knows nothing of the batch."""
+    rng, columns, count = random.Random(3), 59, 400
+    graph = Session(linear_classifier([rng.uniform(-0.3, 0.3) for _ in range(columns)]), columns)
+    size = 4 * columns
+    content = b"".join(struct.pack("<f", rng.lognormvariate(0, 1.5)) for _ in range(count * columns))
+    graph.room(count)[:] = content
+    together = graph.scores(count)
+    assert len(set(together)) > count / 2
+    for rows in (1, 2, 3, 50):
+        for start in range(0, count - rows, rows):
+            graph.buffer[: rows * size] = content[start * size : (start + rows) * size]
+            assert graph.scores(rows) == together[start : start + rows]
+
+
+def test_a_score_follows_from_the_recorded_bytes(views: Views) -> None:
     champion, alone = Champion(model(views), views), model(views)
-    asked = [question(champion, amount=7.77 * number) for number in range(101)]
-    together = champion.answers(asked)
-    for size in (1, 2, 3, 50):
-        assert champion.answers(asked[:size]) == together[:size]
+    together = champion.answers([question(champion, amount=7.77 * number) for number in range(101)])
     for said in together:
         assert said is not None
         assert alone.again(answer.unpack(said.inputs)) == said.score

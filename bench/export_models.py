@@ -23,8 +23,7 @@ def main(folder: Path, columns: int) -> None:
     np.save(folder / "rows.npy", rows)
     for algorithm in ALGORITHMS:
         # The last of its settings is the largest model.
-        made = algorithm.estimator(algorithm.candidates[-1], seed=SEED, jobs=1)
-        made.fit(rows.astype(np.float64), labels)
+        made = algorithm.fit(algorithm.candidates[-1], rows.astype(np.float64), labels, seed=SEED, jobs=1)
         (folder / f"{algorithm.name}.pkl").write_bytes(pickle.dumps(made))
         (folder / f"{algorithm.name}.onnx").write_bytes(export(made, columns))
 

@@ -58,7 +58,7 @@ class Mlflow:
 
     def search_runs(self, experiments: list[str], filter_string: str) -> list[Named]:
         wanted = filter_string.split("'")[1]
-        return [run for run in self.runs.values() if run.tags["millrace.version"] == wanted]
+        return [run for run in self.runs.values() if run.tags["millrace.card"] == wanted]
 
     def create_run(self, experiment: str, *, start_time: int, tags: dict[str, str], run_name: str) -> Named:
         run = Named(
@@ -131,6 +131,14 @@ def test_logged_again_nothing_changes() -> None:
         assert log(tracker(server), card()) == "logged"
     assert len(server.runs) == 1
     assert len(server.models["millrace-local-org_acme-fraud"]) == 1
+
+
+def test_the_same_number_of_a_platform_that_was_begun_anew_is_another_version() -> None:
+    server = Mlflow()
+    assert log(tracker(server), card()) == "logged"
+    assert log(tracker(server), card(f1=0.9)) == "logged"
+    assert len(server.runs) == 2
+    assert len(server.models["millrace-local-org_acme-fraud"]) == 2
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ REQUEST_SECONDS = 10
 # After a failure nobody is asked for so long: three models must not wait three times.
 SILENCE_SECONDS = 30.0
 VERSION_TAG = "millrace.version"
+# What a version is known again by: a platform that was begun anew counts from 1 again.
+CARD_TAG = "millrace.card"
 
 
 class MlflowTracker:
@@ -98,7 +100,7 @@ class MlflowTracker:
     @staticmethod
     def _run(client: Any, experiment: str, version: Version) -> Any:
         name = f"{version.model}/{version.version}"
-        found = client.search_runs([experiment], filter_string=f"tags.`{VERSION_TAG}` = '{name}'")
+        found = client.search_runs([experiment], filter_string=f"tags.`{CARD_TAG}` = '{version.card_sha256}'")
         if found:
             return found[0]
         tags = {
@@ -107,7 +109,7 @@ class MlflowTracker:
             "millrace.org": version.org,
             "millrace.status": version.status,
             "millrace.code": version.code_version,
-            "millrace.card": version.card_sha256,
+            CARD_TAG: version.card_sha256,
         }
         started = clock.parse(version.registered_at)
         return client.create_run(
@@ -143,13 +145,11 @@ class MlflowTracker:
         with contextlib.suppress(Exception):
             # It is there from the second one on.
             client.create_registered_model(name)
-        wanted = f"{version.model}/{version.version}"
         for found in client.search_model_versions(f"name = '{name}'"):
-            if found.tags.get(VERSION_TAG) == wanted:
+            if found.tags.get(CARD_TAG) == version.card_sha256:
                 return
-        client.create_model_version(
-            name, f"{run.info.artifact_uri}/model", run.info.run_id, tags={VERSION_TAG: wanted}
-        )
+        tags = {VERSION_TAG: f"{version.model}/{version.version}", CARD_TAG: version.card_sha256}
+        client.create_model_version(name, f"{run.info.artifact_uri}/model", run.info.run_id, tags=tags)
 
 
 def tracker(uri: str, environment: str) -> MlflowTracker | None:

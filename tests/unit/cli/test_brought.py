@@ -1,0 +1,110 @@
+"""A folder of card transactions: refused before anything is sent, named by its content, sent once."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cli.errors import UsageError
+from cli.learning import brought
+from cli.target import Target
+from millrace.learning.cards import COLUMNS
+from millrace.learning.channel import digest_of
+
+ROWS = pa.table({name: ["1"] for name in COLUMNS})
+
+
+class S3:
+    """A bucket; uploads are counted."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, bytes] = {}
+        self.uploads = 0
+
+    def get_paginator(self, _: str) -> "S3":
+        return self
+
+    def paginate(self, **call: Any) -> list[dict[str, Any]]:
+        found = [
+            {"Key": key, "Size": len(body)}
+            for key, body in self.held.items()
+            if key.startswith(call["Prefix"])
+        ]
+        return [{"Contents": found}] if found else [{}]
+
+    def upload_file(self, path: str, bucket: str, key: str) -> None:
+        assert bucket == "lake"
+        self.uploads += 1
+        self.held[key] = Path(path).read_bytes()
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> S3:
+    made = S3()
+    monkeypatch.setattr(Target, "client", lambda *_, **__: made)
+    return made
+
+
+TARGET = Target("local", "http://localhost:1", {"LakeBucket": "lake"})
+
+
+def bring(folder: Path) -> str:
+    return brought.bring(TARGET, "org_acme", brought.files(folder), lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "no Parquet file"),
+        (b"no parquet", "cannot be read"),
+        (
+            pa.table({"amount": [1.0]}),
+            "no column customer_id, is_fraud, terminal_id, timestamp, transaction_id",
+        ),
+    ],
+)
+def test_a_folder_of_something_else_is_usage(tmp_path: Path, s3: S3, content: Any, says: str) -> None:
+    if isinstance(content, bytes):
+        (tmp_path / "a.parquet").write_bytes(content)
+    elif content is not None:
+        pq.write_table(content, tmp_path / "a.parquet")
+    with pytest.raises(UsageError, match=says):
+        bring(tmp_path)
+    assert s3.uploads == 0
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    pq.write_table(ROWS, tmp_path / "a.parquet")
+    with pytest.raises(UsageError, match="is none"):
+        brought.files(tmp_path / "a.parquet")
+
+
+def test_what_is_brought_is_named_by_its_content_and_sent_once(tmp_path: Path, s3: S3) -> None:
+    pq.write_table(ROWS, tmp_path / "b.parquet")
+    pq.write_table(ROWS.slice(0, 0), tmp_path / "a.parquet")
+    url = bring(tmp_path)
+    assert s3.uploads == 2
+    assert len(digest_of(url, "lake", "org_acme")) == 64
+    assert bring(tmp_path) == url
+    assert s3.uploads == 2
+    # Under other names the same files in the same order are the same.
+    (tmp_path / "b.parquet").rename(tmp_path / "c.parquet")
+    assert bring(tmp_path) == url
+
+
+def test_an_upload_that_broke_off_is_finished(tmp_path: Path, s3: S3) -> None:
+    pq.write_table(ROWS, tmp_path / "a.parquet")
+    url = bring(tmp_path)
+    (key,) = s3.held
+    s3.held[key] = s3.held[key][:10]
+    assert bring(tmp_path) == url
+    assert s3.held[key] == (tmp_path / "a.parquet").read_bytes()
+
+
+def test_other_content_is_another_folder(tmp_path: Path, s3: S3) -> None:
+    pq.write_table(ROWS, tmp_path / "a.parquet")
+    first = bring(tmp_path)
+    pq.write_table(pa.concat_tables([ROWS, ROWS]), tmp_path / "a.parquet")
+    assert bring(tmp_path) != first

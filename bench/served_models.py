@@ -10,7 +10,7 @@ import sys
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,25 +55,26 @@ def trained() -> tuple[Trained, ...]:
         BuildError: the layer `training` cannot be built here.
     """
     layer = build.install("training", "local")
-    folder = Path(mkdtemp(prefix="bench-models-"))
     path = [str(layer.path / "python"), str(build.SOURCE)]
-    subprocess.run(
-        [sys.executable, str(HERE / "export_models.py"), str(folder), str(len(features()))],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
-        check=True,
-        timeout=60 * MINUTES,
-    )
-    rows = np.load(folder / "rows.npy")
-    return tuple(
-        Trained(
-            algorithm,
-            # Written by our own process a moment ago.
-            pickle.loads((folder / f"{algorithm}.pkl").read_bytes()),  # noqa: S301
-            (folder / f"{algorithm}.onnx").read_bytes(),
-            rows,
+    with TemporaryDirectory() as made:
+        folder = Path(made)
+        subprocess.run(
+            [sys.executable, str(HERE / "export_models.py"), made, str(len(features()))],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
+            check=True,
+            timeout=60 * MINUTES,
         )
-        for algorithm in artifact.ALGORITHMS
-    )
+        rows = np.load(folder / "rows.npy")
+        return tuple(
+            Trained(
+                algorithm,
+                # Written by our own process a moment ago.
+                pickle.loads((folder / f"{algorithm}.pkl").read_bytes()),  # noqa: S301
+                (folder / f"{algorithm}.onnx").read_bytes(),
+                rows,
+            )
+            for algorithm in artifact.ALGORITHMS
+        )
 
 
 def model(made: Trained) -> Model:

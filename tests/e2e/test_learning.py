@@ -2,9 +2,12 @@
 
 import json
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.e2e.conftest import command
@@ -124,6 +127,32 @@ def test_one_tenant_does_not_reach_the_others_models(shop: Shop, trained: dict[s
     assert f"{YOUNG} has no version {trained['champion']}" in said["error"]
     assert "has no version" in shop.millrace("models", "show", "1", "--org", YOUNG, code=1)["error"]
     assert shop.moves(YOUNG) == []
+
+
+def test_what_is_trained_on_files_is_judged_and_does_not_serve(
+    shop: Shop, trained: dict[str, Any], tmp_path: Path
+) -> None:
+    """A folder as a simulation leaves it, of years ago."""
+    before = shop.millrace("models", "list", "--org", OLD)["champion"]
+    sent = [event["data"]["payload"] for event in payments(date(2018, 8, 1), days=DAYS, a_day=A_DAY, seed=9)]
+    columns = {
+        "transaction_id": [one["transaction_id"] for one in sent],
+        "timestamp": [datetime.fromisoformat(one["timestamp"]).replace(tzinfo=None) for one in sent],
+        "customer_id": [one["user_id"] for one in sent],
+        "terminal_id": [one["merchant"] for one in sent],
+        "amount": [one["amount"] for one in sent],
+        "is_fraud": [one["is_fraud"] for one in sent],
+    }
+    pq.write_table(pa.table(columns), tmp_path / "2018-07.parquet")
+    made = shop.millrace("train", "--org", OLD, "--data", str(tmp_path))
+    assert (made["status"], made["champion"]) == ("trial", None)
+    assert "trial" in {one["status"] for one in made["models"]} <= {"trial", "rejected"}
+    trial = next(one["version"] for one in made["models"] if one["status"] == "trial")
+    card = shop.millrace("models", "show", trial, "--org", OLD)["models"][0]["card"]
+    assert card["data"].startswith("file:")
+    assert card["split"]["test"] == ["2018-07-25", "2018-07-31"]
+    assert "trained on files" in shop.millrace("models", "promote", trial, "--org", OLD, code=1)["error"]
+    assert shop.millrace("models", "list", "--org", OLD)["champion"] == before
 
 
 def test_what_cannot_be_trained_is_said_before_anything_starts(shop: Shop, tmp_path: Any) -> None:

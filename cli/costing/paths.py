@@ -6,10 +6,13 @@ from pathlib import Path
 
 import yaml
 
-from cli.costing import traces
+from cli.costing import online, traces
 from cli.costing.deployment import Deployment
 from cli.costing.prices import DAYS_A_MONTH, GB, Prices, Usage
 from cli.costing.traces import PerEvent
+from cli.places import checkout
+from millrace.features.compile import compile_views
+from millrace.features.registry import Views
 
 MILLION = 1_000_000
 # A stream on demand begins with four shards.
@@ -97,6 +100,7 @@ class Paths:
             "project": self._consume("default", "project_events", self.stream_batch),
             "route": self._consume("default", "route_events", self.batch),
             "fraud": self._fraud(),
+            "features": self._features(),
             "etl": self._etl(),
             "quarantine": self._quarantine(),
             "storage": self._storage("default"),
@@ -163,6 +167,13 @@ class Paths:
         used.add(self._consume("mix", "archive_events", self.gathered))
         used.add(self._consume("default", "route_events", self.batch))
         return used
+
+    def _features(self) -> Usage:
+        """Online rows that a million transactions bring about, each alone in its user's hour, and those a model reads."""
+        views = Views.from_json({"views": compile_views(checkout().root / "schemas")})
+        return _times(
+            {"dynamodb.write": online.changes(views), "dynamodb.read": online.rows_read(views)},
+        )
 
     def _quarantine(self) -> Usage:
         """A million refused events: an object a request, index rows, and the request itself."""
@@ -250,7 +261,11 @@ def _times(of_event: Mapping[str, float]) -> Usage:
 
 def totals(dollars: Mapping[str, float], mix: Mix) -> dict[str, float]:
     """The whole way of three kinds of events: default indexes, lake only, and the mix with all that it sets off."""
-    shared = mix.routed * dollars["route"] + mix.transactions * dollars["fraud"] + dollars["etl"]
+    shared = (
+        mix.routed * dollars["route"]
+        + mix.transactions * (dollars["fraud"] + dollars["features"])
+        + dollars["etl"]
+    )
     stored = dollars["accept"] + dollars["log"] + dollars["archive"] + dollars["project"]
     lake_only = sum(dollars[name] for name in LAKE_ONLY)
     return {

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from cli.costing import idle, prices, rounding, traces
+from cli.costing import idle, online, prices, rounding, traces
 from cli.costing.deployment import Deployment
 from cli.costing.paths import Mix, read_mix, totals
+from millrace.features.registry import Views
+from millrace.features.view import Feature, FeatureView, Group
 
 LISTED = prices.load()
 
@@ -135,7 +137,25 @@ def test_a_mix_of_lake_only_events_costs_what_they_cost() -> None:
         "storage.seeded",
         "quarantine",
     )
-    dollars = dict.fromkeys((*names, "route", "fraud", "etl"), 1.0)
+    dollars = dict.fromkeys((*names, "route", "fraud", "features", "etl"), 1.0)
     dollars |= {f"{name}.lake-only": 0.1 for name in ("accept", "log", "archive", "storage")}
     mix = Mix(seeded=0, lake_only=1, refused=0, transactions=0, routed=0)
     assert totals(dollars, mix)["total.mix"] == pytest.approx(0.4 + 1.0)
+
+
+def test_a_row_online_is_written_as_a_transaction_enters_and_leaves_each_window() -> None:
+    day = 86_400_000_000
+
+    def view(name: str, entity: str, *windows: tuple[int, int | None]) -> FeatureView:
+        features = tuple(
+            Feature(f"f{place}", "count", None, length, offset, 0, "long", "")
+            for place, (offset, length) in enumerate(windows)
+        )
+        group = Group("marts.fct_transactions", "key", "event_time", (), 0, None, features)
+        return FeatureView(name, "1.0.0", "", "", "", entity, "key", (group,), (), ())
+
+    # Enters now; leaves after a day, after a week; enters the habit after a week: the same moment.
+    habits = view("habits", "user", (0, day), (0, 7 * day), (7 * day, None))
+    views = Views([habits, view("shops", "merchant", (0, day))])
+    assert online.changes(views) == 3
+    assert online.rows_read(views) == 2

@@ -23,7 +23,8 @@ HOST = "127.0.0.1"
 REQUIREMENTS = ("ministack==1.5.33", "boto3==1.43.106", "duckdb==1.5.5", "cryptography==50.0.2")
 SERVE = Path(__file__).with_name("serve_emulator.py")
 START_SECONDS = 60.0
-STOP_SECONDS = 15.0
+# Writing the state of a platform that was used takes ten seconds and more, and what is killed before is lost.
+STOP_SECONDS = 60.0
 DRAIN_SECONDS = 5.0
 # Listeners that nobody here needs, and that would bind every interface.
 SWITCHED_OFF = {"IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0"}

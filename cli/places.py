@@ -54,6 +54,11 @@ class Places:
         return self.local / "s3"
 
     @property
+    def scratch(self) -> Path:
+        """The emulator's temporary files, among them a copy of a function's layers for each of its workers."""
+        return self.local / "tmp"
+
+    @property
     def deployed(self) -> Path:
         """What was deployed last: the fingerprint of the sources and the stacks that came of it."""
         return self.local / "deployed.json"

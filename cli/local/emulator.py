@@ -101,7 +101,9 @@ def start(places: Places, port: int) -> Running:
         )
     for mend in MENDS:
         mend(places)
-    for folder in (places.log, places.state, places.objects):
+    # What workers that were killed left behind.
+    shutil.rmtree(places.scratch, ignore_errors=True)
+    for folder in (places.log, places.state, places.objects, places.scratch):
         folder.mkdir(parents=True, exist_ok=True)
     environment = {
         **without_aws(os.environ),
@@ -112,6 +114,7 @@ def start(places: Places, port: int) -> Running:
         **SWITCHED_OFF,
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(places.objects),
+        "TMPDIR": str(places.scratch),
     }
     # A virtual environment or a PYTHONPATH of ours must not reach the workers that run the functions.
     for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"):
@@ -233,6 +236,7 @@ def stop(places: Places, found: Running, *, seconds: float = STOP_SECONDS) -> bo
         os.kill(found.pid, signal.SIGKILL)
         _until(lambda: not _is_emulator(found.pid), 5)
     places.running.unlink(missing_ok=True)
+    shutil.rmtree(places.scratch, ignore_errors=True)
     return clean
 
 

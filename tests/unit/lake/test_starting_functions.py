@@ -7,13 +7,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from millrace.core.errors import PermanentError
-from millrace.lake import documents
+from millrace.lake import documents, naming
 from millrace.lake.documents import Summary
 from tests.support.functions import function
 
 MACHINES = {
-    f"{name.upper()}_MACHINE": f"arn:aws:states:us-east-1:1:stateMachine:{name}"
-    for name in ("hourly_etl", "backfill", "maintenance")
+    f"{name.upper()}_MACHINE": f"arn:aws:states:us-east-1:1:stateMachine:{name}" for name in naming.MACHINES
 }
 BACKFILL = "backfill-20261101_20261102"
 
@@ -56,6 +55,8 @@ def test_each_machine_is_started_by_its_name_once() -> None:
             ("hourly_etl", {"refresh": ["hourly"]}),
             ("maintenance", {}),
             ("backfill", {"from": "2026-11-01", "to": "2026-11-02"}),
+            ("train_model", {}),
+            ("train_model", {"org": "org_acme"}),
         ):
             first = module.handler({"machine": machine, "input": given}, None)
             again = module.handler({"machine": machine, "input": given}, None)
@@ -64,7 +65,8 @@ def test_each_machine_is_started_by_its_name_once() -> None:
             assert first["runId"].startswith(f"{machine}-")
         with pytest.raises(PermanentError, match="no machine"):
             module.handler({"machine": "other"}, None)
-    assert [arn.rpartition(":")[2] for arn, _ in states.started] == ["hourly_etl", "maintenance", "backfill"]
+    started = [arn.rpartition(":")[2] for arn, _ in states.started]
+    assert started == ["hourly_etl", "maintenance", "backfill", "train_model", "train_model"]
 
 
 def test_a_backfill_is_planned_once_and_goes_on_behind_what_is_done() -> None:

@@ -48,10 +48,7 @@ UNUSED: dict[str, dict[Asked, str]] = {
 # Functions of which no page shows the rights yet, each with what is shown instead.
 NOT_SHOWN = {
     "train_model": "deployed on the laptop only, where there are no rights",
-    **dict.fromkeys(
-        ("build_training_set", "register_models", "move_model"),
-        "their actions are those of tests/infrastructure/test_functions.py; no story of a training is recorded",
-    ),
+    "build_training_set": "its actions are those of tests/infrastructure/test_functions.py; what DuckDB asks there is not heard",
 }
 STREAM = "arn:aws:kinesis:us-east-1:111122223333:stream/events"
 

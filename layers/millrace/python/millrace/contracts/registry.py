@@ -5,16 +5,17 @@ import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from millrace.contracts import table_bundle
 from millrace.contracts import validator as validation
 from millrace.contracts.contract import VERSION, Contract
 from millrace.contracts.errors import FieldError, UnknownType, UnknownVersion
-from millrace.contracts.tables import LakeTable, silver_table
 from millrace.contracts.validator import Validator
+
+if TYPE_CHECKING:
+    from millrace.contracts.tables import LakeTable
 
 __all__ = ["Registry", "UnknownType", "UnknownVersion", "load"]
 
@@ -130,12 +131,16 @@ class Registry:
         """16 hex digits that change exactly when a contract changes."""
         return hashlib.sha256(self._bytes).hexdigest()[:16]
 
-    def tables(self) -> Mapping[str, LakeTable]:
+    def tables(self) -> "Mapping[str, LakeTable]":
         """Every table of the lake by its full name: silver's from the events' contracts, the rest from their own."""
         return self._tables
 
     @cached_property
-    def _tables(self) -> dict[str, LakeTable]:
+    def _tables(self) -> "dict[str, LakeTable]":
+        # What takes events in or reads them starts without the lake's types.
+        from millrace.contracts import table_bundle  # noqa: PLC0415
+        from millrace.contracts.tables import silver_table  # noqa: PLC0415
+
         found = [*map(silver_table, self.contracts), *table_bundle.read(self._folder)]
         return {table.full_name: table for table in found}
 

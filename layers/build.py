@@ -29,8 +29,8 @@ SCHEMAS = ROOT / "schemas"
 WAREHOUSE = ROOT / "warehouse"
 BUILD = ROOT / "build" / "layers"
 THIRD_PARTY = ("runtime", "lake", "registry", "duckdb", "iceberg", "onnx", "mlflow")
-# Of the laptop only: on AWS the training container installs the same requirements. One function there has it beside
-# runtime, lake and onnx, which together are more than Lambda takes.
+# Of the laptop only, and attached to no function: on AWS the training container installs the same requirements. With
+# runtime, lake and onnx it is more than Lambda takes, and the local platform refuses that on an update.
 LOCAL_ONLY = ("training",)
 # Which of them one function attaches, beside our own. DuckDB and pyiceberg (with Arrow) do not fit into one.
 SETS = (

@@ -6,7 +6,6 @@ from pathlib import Path
 from aws_cdk import CfnOutput, Duration, Stack
 from constructs import Construct
 
-from layers.build import LOCAL_ONLY
 from millrace.contracts.tables import LAYERS
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.glue_catalog import GlueCatalog
@@ -16,7 +15,7 @@ from stacks.constructs.platform_function import PlatformFunction
 from stacks.constructs.reconciliation import Reconciliation
 from stacks.constructs.schedule import Schedule
 from stacks.constructs.state_machine import PlatformStateMachine
-from stacks.environment import EnvironmentSettings, Omission
+from stacks.environment import EnvironmentSettings
 from stacks.storage import StorageStack
 
 
@@ -38,7 +37,7 @@ class LakehouseStack(Stack):
             self,
             "Fleet",
             settings=settings,
-            third_party=("runtime", "lake", "duckdb", "iceberg", "mlflow", *_local_only(settings)),
+            third_party=("runtime", "lake", "duckdb", "iceberg", "mlflow"),
             layers=layers,
             alarms=storage.alarms,
         )
@@ -156,8 +155,3 @@ class LakehouseStack(Stack):
         }
         for name, value in outputs.items():
             CfnOutput(self, name, value=value)
-
-
-def _local_only(settings: EnvironmentSettings) -> tuple[str, ...]:
-    """The layers of a function that trains where there are no training jobs."""
-    return ("onnx", *LOCAL_ONLY) if settings.omits(Omission.TRAINING_JOBS) else ()

@@ -28,7 +28,8 @@ def _log() -> Logger:
 @cache
 def _training() -> LocalTraining:
     settings = _settings()
-    job = partial(container.run, seconds=settings.seconds, jobs=settings.jobs)
+    libraries = settings.libraries.split(os.pathsep)
+    job = partial(container.run, seconds=settings.seconds, jobs=settings.jobs, libraries=libraries)
     return LocalTraining(Channel(client("s3"), settings.lake_bucket), job)
 
 

@@ -4,9 +4,11 @@ from millrace.core.settings import FunctionSettings
 
 
 class Settings(FunctionSettings):
-    """Where the lake is, and what the job may take."""
+    """Where the lake is, what the job imports from, and what it may take."""
 
     lake_bucket: str
+    # Folders of this machine, as PYTHONPATH has them; without any those of the function itself.
+    libraries: str = ""
     # Of the job; the function has a little more, for the way there and back.
     seconds: int = 840
     # Processor cores.

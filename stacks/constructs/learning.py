@@ -1,10 +1,12 @@
 """Learning: the functions of a training, the machine that orders them, and where the training itself runs."""
 
+import os
 from pathlib import Path
 
 from aws_cdk import Duration
 from constructs import Construct
 
+from layers import build
 from millrace.core.prefixes import CURATED, MODELS, PROCESSED, RUNS
 from millrace.learning.channel import DATASETS
 from stacks.constructs.fleet import Fleet
@@ -17,6 +19,8 @@ from stacks.storage import StorageStack
 # What stands for a part that an environment has not: the machine never comes to the state that would name it.
 NOT_HERE = "-"
 SECONDS_PER_HOUR = 3600
+# What the training script imports from.
+LIBRARIES = ("runtime", "lake", "onnx", "training")
 
 
 class Learning(Construct):
@@ -38,7 +42,7 @@ class Learning(Construct):
             fleet: the stack's.
             storage: tables and the lake.
             pin_sources: the function that pins what a run reads.
-            folder: where the training script's archive is packed.
+            folder: where the layers are, and the training script's archive is packed.
         """
         super().__init__(scope, "Learning")
         self._stack, self._fleet, self._storage = scope, fleet, storage
@@ -51,7 +55,7 @@ class Learning(Construct):
         }
         job = None
         if fleet.settings.omits(Omission.TRAINING_JOBS):
-            functions["TrainModel"] = self._train_model()
+            functions["TrainModel"] = self._train_model(folder)
         else:
             job = TrainingJob(self, "TrainingJob", storage=storage, folder=folder)
         self.machine = PlatformStateMachine(
@@ -102,14 +106,16 @@ class Learning(Construct):
         self._write(function, DATASETS, "A training set lies below its tenant's and its run's name.")
         return function
 
-    def _train_model(self) -> PlatformFunction:
+    def _train_model(self, folder: Path) -> PlatformFunction:
+        found = [build.third_party_layer(name, self._fleet.settings.name, build=folder) for name in LIBRARIES]
         function = self._function(
             "train_model",
             "Runs the training script under SageMaker's contract, where there is no SageMaker.",
             memory_mb=3008,
             storage_mb=2048,
             timeout=Duration.minutes(15),
-            layers=("runtime", "lake", "onnx", "training"),
+            # More than a function may attach: the script runs in a process of its own, on this very machine.
+            variables={"libraries": os.pathsep.join(str(layer.path / "python") for layer in found)},
             # The stack has a machine of that name.
             scope=self,
         )

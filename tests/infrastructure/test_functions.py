@@ -224,7 +224,6 @@ def test_a_function_carries_no_layer_that_it_does_not_need(every: Templates) -> 
             **{worker: {"Duckdb"} for worker in WORKERS},
             **{one: {"Lake", "Duckdb"} for one in ("materialize_features", "build_training_set")},
             "register_models": {"Mlflow"},
-            "train_model": {"Lake", "Onnx", "Training"},
             **{
                 one: {"Lake", "Iceberg"}
                 for one in (

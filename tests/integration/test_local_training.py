@@ -1,6 +1,6 @@
 """The function that trains on the laptop, on a store that is the emulator's."""
 
-import sys
+import os
 from pathlib import Path
 
 import pytest
@@ -32,9 +32,9 @@ def test_a_training_leaves_what_can_be_registered(
 ) -> None:
     put(lake, tmp_path)
     monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(training.COMPILED))
-    # As on the platform: the layers before everything else.
-    monkeypatch.setattr(sys, "path", [*training.libraries(), *sys.path])
-    with function("train_model", {**lake.environ, "SECONDS": "400", "JOBS": "1"}) as trained:
+    libraries = os.pathsep.join(training.libraries())
+    environ = {**lake.environ, "LIBRARIES": libraries, "SECONDS": "400", "JOBS": "1"}
+    with function("train_model", environ) as trained:
         answer = trained.handler({"runId": RUN, "org": ORG}, None)
         archive = lake.s3.get_object(Bucket=lake.bucket, Key=ARCHIVE)["Body"].read()
         again = trained.handler({"runId": RUN, "org": ORG}, None)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from layers.build import assemble_bundle
 from millrace.contracts import registry
-from millrace.contracts.compile import compile_bundle
 from millrace.core import custom_resource
 from tests.support import events
 from tests.support.platform import ACME, GLOBEX, Platform
@@ -48,7 +48,7 @@ def new_contracts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = schemas / "events/operations/shop.opened/v1.yaml"
     target.parent.mkdir()
     target.write_text(source.read_text().replace("system.health.check", "shop.opened"))
-    compile_bundle(schemas, tmp_path / "bundle")
+    assemble_bundle(schemas, tmp_path / "bundle")
     monkeypatch.setenv("MILLRACE_BUNDLE", str(tmp_path / "bundle"))
 
 

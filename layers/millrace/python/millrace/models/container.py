@@ -26,13 +26,21 @@ class Outcome:
     log: tuple[str, ...]
 
 
-def run(files: Mapping[str, bytes], *, seconds: float, jobs: int, command: Sequence[str] = JOB) -> Outcome:
+def run(
+    files: Mapping[str, bytes],
+    *,
+    seconds: float,
+    jobs: int,
+    libraries: Sequence[str] = (),
+    command: Sequence[str] = JOB,
+) -> Outcome:
     """Runs the job on a channel.
 
     Args:
         files: of the channel, by their names.
         seconds: how long it may take.
         jobs: processor cores.
+        libraries: folders that the job imports from, before those of this process.
         command: what is run.
 
     Raises:
@@ -48,7 +56,7 @@ def run(files: Mapping[str, bytes], *, seconds: float, jobs: int, command: Seque
             (channel / name).write_bytes(content)
         environ = {name: os.environ[name] for name in _PASSED if name in os.environ}
         environ |= {
-            "PYTHONPATH": os.pathsep.join(part for part in sys.path if part),
+            "PYTHONPATH": os.pathsep.join(part for part in (*libraries, *sys.path) if part),
             "SM_CHANNEL_TRAIN": str(channel),
             "SM_MODEL_DIR": str(model),
             "SM_OUTPUT_DIR": str(output),

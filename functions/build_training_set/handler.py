@@ -12,8 +12,8 @@ from millrace.core.aws import client
 from millrace.core.errors import PermanentError
 from millrace.core.log import logger
 from millrace.features import registry as features
-from millrace.lake.duck import S3Access, connect, share
 from millrace.lake.run_store import RunStore
+from millrace.lake.worker import connect
 from millrace.learning.channel import Channel, job
 from millrace.learning.training_set import Asked, TrainingSets
 from settings import Settings
@@ -38,14 +38,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     sources = RunStore(s3, settings.lake_bucket).sources(asked.run)
     if sources is None:
         raise PermanentError(f"the run {asked.run} has pinned no sources")
-    with closing(
-        connect(
-            memory_mb=share(settings.memory_mb),
-            threads=settings.threads,
-            temp_limit_mb=settings.temp_mb,
-            s3=S3Access.from_environment(),
-        )
-    ) as connection:
+    with closing(connect(settings)) as connection:
         sets = TrainingSets(
             connection, Channel(s3, settings.lake_bucket), features.load(), registry.load().tables()
         )

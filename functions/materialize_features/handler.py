@@ -15,10 +15,10 @@ from millrace.features import registry
 from millrace.features.materialize import Materializer
 from millrace.features.online_writer import OnlineWriter
 from millrace.lake.documents import Materialized
-from millrace.lake.duck import S3Access, connect, share
 from millrace.lake.layout import feature_state
 from millrace.lake.run_store import RunStore
 from millrace.lake.sources import open_views
+from millrace.lake.worker import connect
 from settings import Settings
 
 NAME = "materialize_features"
@@ -46,14 +46,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     if sources is None:
         raise PermanentError(f"the run {run} has pinned no sources")
     writer = OnlineWriter(client("dynamodb"), settings.feature_store_table)
-    with closing(
-        connect(
-            memory_mb=share(settings.memory_mb),
-            threads=settings.threads,
-            temp_limit_mb=settings.temp_mb,
-            s3=S3Access.from_environment(),
-        )
-    ) as connection:
+    with closing(connect(settings)) as connection:
         open_views(connection, sources, org)
         place = partial(feature_state, settings.lake_bucket)
         done = Materializer(connection, registry.load(), writer, place).materialize(org, run, sources.at)

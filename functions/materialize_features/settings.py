@@ -1,15 +1,9 @@
 """Settings of the worker that brings features online."""
 
-from millrace.core.settings import FunctionSettings
+from millrace.lake.worker import WorkerSettings
 
 
-class Settings(FunctionSettings):
-    """The lake, the online store, and how much of the function DuckDB may have."""
+class Settings(WorkerSettings):
+    """Of a worker, and where the online features are."""
 
-    lake_bucket: str
     feature_store_table: str
-    # Of the function, in MB.
-    memory_mb: int
-    threads: int = 2
-    # Of /tmp, in MB.
-    temp_mb: int = 4096

@@ -10,9 +10,9 @@ from aws_lambda_powertools import Logger
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.log import logger
-from millrace.lake.duck import S3Access, connect, share
 from millrace.lake.models import ModelRunner, in_lake
 from millrace.lake.run_store import RunStore
+from millrace.lake.worker import connect
 from millrace.warehouse import project
 from settings import Settings
 
@@ -33,14 +33,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     settings = _settings()
     store = RunStore(client("s3"), settings.lake_bucket)
     prepared = store.prepared(event["runId"], event["model"])
-    with closing(
-        connect(
-            memory_mb=share(settings.memory_mb),
-            threads=settings.threads,
-            temp_limit_mb=settings.temp_mb,
-            s3=S3Access.from_environment(),
-        )
-    ) as connection:
+    with closing(connect(settings)) as connection:
         runner = ModelRunner(
             connection, project.load(), registry.load().tables(), in_lake(settings.lake_bucket)
         )

@@ -1,14 +1,7 @@
 """Settings of the worker that runs models."""
 
-from millrace.core.settings import FunctionSettings
+from millrace.lake.worker import WorkerSettings
 
 
-class Settings(FunctionSettings):
-    """Where the lake is, and how much of the function DuckDB may have."""
-
-    lake_bucket: str
-    # Of the function, in MB.
-    memory_mb: int
-    threads: int = 2
-    # Of /tmp, in MB.
-    temp_mb: int = 4096
+class Settings(WorkerSettings):
+    """Of a worker, and no more."""

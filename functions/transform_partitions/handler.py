@@ -1,7 +1,7 @@
 """Edge: a batch of tenant-days, from raw to the files of silver."""
 
 import os
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -9,9 +9,9 @@ from aws_lambda_powertools import Logger
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.log import logger
-from millrace.lake import duck
 from millrace.lake.run_store import RunStore
 from millrace.lake.transform import NAME, Transform, run_batch, tables
+from millrace.lake.worker import connect
 from settings import Settings
 
 
@@ -24,20 +24,13 @@ def _log() -> Logger:
     return logger(NAME, _settings().log_level)
 
 
-def _connect() -> Any:
-    settings = _settings()
-    return duck.connect(
-        memory_mb=duck.share(settings.memory_mb),
-        threads=settings.threads,
-        temp_limit_mb=settings.temp_mb,
-        s3=duck.S3Access.from_environment(),
-    )
-
-
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Makes a batch of the plan; answers with the tables it has files for, and what could not be done."""
     bucket = _settings().lake_bucket
-    store, transform = RunStore(client("s3"), bucket), Transform(_connect, registry.load(), bucket)
+    store, transform = (
+        RunStore(client("s3"), bucket),
+        Transform(partial(connect, _settings()), registry.load(), bucket),
+    )
     made = run_batch(store, transform, event["runId"], event["batch"])
     failed = [{"org": part.org, "day": part.day, "error": part.error} for part in made.failures]
     _log().info("transformed", extra={"batch": made.batch, "parts": len(made.parts), "failed": failed})

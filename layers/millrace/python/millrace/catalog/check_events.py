@@ -4,22 +4,17 @@ Its id follows from the table, the check, the day and how many rows failed. It m
 event itself comes to lie in its day, and a check that warns would then derive a new event from each run for ever.
 """
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from millrace.contracts.columns import table as silver_name
-from millrace.contracts.contract import Contract
 from millrace.contracts.registry import Registry
-from millrace.core import clock
-from millrace.core.errors import PermanentError, RetryableError
+from millrace.core.errors import RetryableError
 from millrace.eventstore.codec import Codec
-from millrace.eventstore.row import Envelope, Item, to_item
+from millrace.eventstore.row import Item
 from millrace.intake.append import Appender, Outcome
-from millrace.intake.derived import event_id
-from millrace.intake.fingerprint import BYTES
+from millrace.intake.own_events import own_item
 
 EVENT_TYPE = "quality.check.failed"
 SOURCE = "millrace.quality"
@@ -56,13 +51,12 @@ class CheckEvents:
         Raises:
             RetryableError: not all are stored; storing all of them again changes nothing.
         """
-        contract = self._registry.find(EVENT_TYPE)
         # What fails in the table of these very events would have no end.
-        own = f"silver.{silver_name(contract)}"
+        own = f"silver.{silver_name(self._registry.find(EVENT_TYPE))}"
         wanted = self._bounded([one for one in failed if one.table != own])
         if not wanted:
             return 0
-        outcomes = self._appender.append([self._row(one, contract) for one in wanted])
+        outcomes = self._appender.append([self._row(one) for one in wanted])
         left = outcomes.count(Outcome.UNAVAILABLE)
         if left:
             raise RetryableError(f"append {EVENT_TYPE}: {left} of {len(outcomes)} are not stored")
@@ -81,10 +75,8 @@ class CheckEvents:
                 self._log(f"{org}: {len(of_tenant)} checks failed, events of {MOST_PER_TENANT}")
         return [one for of_tenant in found.values() for one in of_tenant[:MOST_PER_TENANT]]
 
-    def _row(self, one: Failed, contract: Contract) -> Item:
-        parts = (SOURCE, one.org, one.table, one.check, one.day, str(one.failed))
-        identifier = event_id(*parts)
-        payload: dict[str, Any] = {
+    def _row(self, one: Failed) -> Item:
+        payload = {
             "table": one.table,
             "check": one.check[:256],
             "severity": one.severity,
@@ -93,25 +85,13 @@ class CheckEvents:
             "day": one.day,
             "runId": one.run,
         }
-        envelope: Envelope = {
-            "eventId": identifier,
-            "eventType": EVENT_TYPE,
-            "eventSource": SOURCE,
-            "timestamp": one.at,
-            "version": contract.version,
-            "data": {"payload": payload, "metadata": {}},
-        }
-        errors = self._registry.validator(contract).errors(envelope)
-        if errors:
-            raise PermanentError(f"{EVENT_TYPE} at {errors[0].pointer}: {errors[0].message}")
-        envelope["platform"] = {
-            "orgId": one.org,
-            "receivedAt": one.at,
-            "requestId": identifier,
-            "category": contract.category,
-            "contract": contract.ref,
-            "day": clock.utc_day(clock.parse(one.at)).isoformat(),
-        }
-        # It says that an event is this one, told by whichever run came first.
-        fingerprint = hashlib.sha256("\n".join(("fingerprint", *parts)).encode()).digest()[:BYTES]
-        return to_item(envelope, contract, fingerprint, self._codec)
+        return own_item(
+            self._registry,
+            self._codec,
+            EVENT_TYPE,
+            org=one.org,
+            source=SOURCE,
+            at=one.at,
+            payload=payload,
+            parts=(SOURCE, one.org, one.table, one.check, one.day, str(one.failed)),
+        )

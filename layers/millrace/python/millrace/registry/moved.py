@@ -4,17 +4,15 @@ All that it says stands in the alias's row, and its id follows from the move's n
 same event.
 """
 
-import hashlib
 from typing import Any
 
 from millrace.contracts.registry import Registry
-from millrace.core import clock
-from millrace.core.errors import PermanentError, RetryableError
+from millrace.core.errors import RetryableError
 from millrace.eventstore.codec import Codec
-from millrace.eventstore.row import Envelope, Item, to_item
+from millrace.eventstore.row import Item
 from millrace.intake.append import Appender, Outcome
 from millrace.intake.derived import event_id
-from millrace.intake.fingerprint import BYTES
+from millrace.intake.own_events import own_item
 from millrace.registry.rows import Alias
 
 EVENT_TYPE = "ml.model.moved"
@@ -55,8 +53,6 @@ class MoveEvents:
         # A conflict is an event that the tenant itself stored under this id, which is no secret; it hides its own move.
 
     def _row(self, alias: Alias) -> Item:
-        contract = self._registry.find(EVENT_TYPE)
-        identifier = moved_id(alias)
         payload: dict[str, Any] = {
             "model": alias.model,
             "alias": "champion",
@@ -71,27 +67,16 @@ class MoveEvents:
             payload["replaces"] = alias.before
         if alias.run is not None:
             payload["runId"] = alias.run
-        envelope: Envelope = {
-            "eventId": identifier,
-            "eventType": EVENT_TYPE,
-            "eventSource": SOURCE,
-            "timestamp": alias.moved_at,
-            "version": contract.version,
-            "data": {"payload": payload, "metadata": {}},
-        }
-        errors = self._registry.validator(contract).errors(envelope)
-        if errors:
-            raise PermanentError(f"{EVENT_TYPE} at {errors[0].pointer}: {errors[0].message}")
-        envelope["platform"] = {
-            "orgId": alias.org,
-            "receivedAt": alias.moved_at,
-            "requestId": identifier,
-            "category": contract.category,
-            "contract": contract.ref,
-            "day": clock.utc_day(clock.parse(alias.moved_at)).isoformat(),
-        }
-        fingerprint = hashlib.sha256("\n".join(("fingerprint", *_parts(alias))).encode()).digest()[:BYTES]
-        return to_item(envelope, contract, fingerprint, self._codec)
+        return own_item(
+            self._registry,
+            self._codec,
+            EVENT_TYPE,
+            org=alias.org,
+            source=SOURCE,
+            at=alias.moved_at,
+            payload=payload,
+            parts=_parts(alias),
+        )
 
 
 def _parts(alias: Alias) -> tuple[str, ...]:

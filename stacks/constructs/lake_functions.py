@@ -89,16 +89,10 @@ class LakeFunctions:
         )
         if optimizers is not None:
             optimizers.let_make(function, self._databases)
-        for prefix in (PROCESSED, CURATED):
-            self._read(function, prefix)
-            self._write(function, prefix)
-            function.allow_prefix(
-                "s3:DeleteObject",
-                bucket=self._storage.lake,
-                prefix=prefix,
-                reason="A commit that another came before takes its manifests away, and only so many versions of a table's metadata are kept.",
-            )
-        function.allow_tables(*WRITES_TABLES, databases=self._databases, reason=TABLES_REASON)
+        self._keep_tables(
+            function,
+            deleted="A commit that another came before takes its manifests away, and only so many versions of a table's metadata are kept.",
+        )
         return function
 
     def _prepare_model(self) -> PlatformFunction:
@@ -108,9 +102,7 @@ class LakeFunctions:
             memory_mb=1769,
             layers=ICEBERG,
         )
-        for prefix in (PROCESSED, CURATED):
-            self._read(function, prefix)
-        function.allow_tables(*READS_TABLES, databases=self._databases, reason=TABLES_REASON)
+        self._read_tables(function)
         return function
 
     def _run_model(self) -> PlatformFunction:
@@ -127,9 +119,7 @@ class LakeFunctions:
             memory_mb=1769,
             layers=ICEBERG,
         )
-        for prefix in (PROCESSED, CURATED):
-            self._read(function, prefix)
-        function.allow_tables(*READS_TABLES, databases=self._databases, reason=TABLES_REASON)
+        self._read_tables(function)
         return function
 
     def _materialize_features(self) -> PlatformFunction:
@@ -179,17 +169,24 @@ class LakeFunctions:
             timeout=WORKER,
             layers=ICEBERG,
         )
+        self._keep_tables(
+            function, deleted="Files that no snapshot names any more are known when they are looked for."
+        )
+        return function
+
+    def _read_tables(self, function: PlatformFunction) -> None:
+        """Lets a function open tables and their files."""
+        for prefix in (PROCESSED, CURATED):
+            self._read(function, prefix)
+        function.allow_tables(*READS_TABLES, databases=self._databases, reason=TABLES_REASON)
+
+    def _keep_tables(self, function: PlatformFunction, *, deleted: str) -> None:
+        """Lets a function change tables and their files; `deleted` says why it takes some away."""
         for prefix in (PROCESSED, CURATED):
             self._read(function, prefix)
             self._write(function, prefix)
-            function.allow_prefix(
-                "s3:DeleteObject",
-                bucket=self._storage.lake,
-                prefix=prefix,
-                reason="Files that no snapshot names any more are known when they are looked for.",
-            )
+            function.allow_prefix("s3:DeleteObject", bucket=self._storage.lake, prefix=prefix, reason=deleted)
         function.allow_tables(*WRITES_TABLES, databases=self._databases, reason=TABLES_REASON)
-        return function
 
     def _plan_backfill(self) -> PlatformFunction:
         return self._step(

@@ -100,10 +100,19 @@ def port() -> int:
     Raises:
         ValueError: the variable holds no port.
     """
-    text = os.environ.get("MILLRACE_PORT", "").strip()
+    return port_of("MILLRACE_PORT", DEFAULT_PORT)
+
+
+def port_of(variable: str, default: int) -> int:
+    """The port that an environment variable names, or else the default.
+
+    Raises:
+        ValueError: it holds no port.
+    """
+    text = os.environ.get(variable, "").strip()
     if not text:
-        return DEFAULT_PORT
+        return default
     number = int(text) if text.isascii() and text.isdigit() else 0
     if not 1024 <= number <= 65535:
-        raise ValueError(f"MILLRACE_PORT is {text!r}; it must be a port between 1024 and 65535")
+        raise ValueError(f"{variable} is {text!r}; it must be a port between 1024 and 65535")
     return number

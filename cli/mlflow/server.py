@@ -16,7 +16,7 @@ from cli.errors import CommandError, UsageError
 from cli.local.programs import stop_group
 from cli.mlflow.sync import sync
 from cli.output import complain, err, out
-from cli.places import Places, checkout
+from cli.places import Places, checkout, port_of
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 5500
@@ -92,13 +92,10 @@ def port() -> int:
     Raises:
         UsageError: the variable holds no port.
     """
-    text = os.environ.get("MLFLOW_PORT", "").strip()
-    if not text:
-        return DEFAULT_PORT
-    number = int(text) if text.isascii() and text.isdigit() else 0
-    if not 1024 <= number <= 65535:
-        raise UsageError(f"MLFLOW_PORT is {text!r}; it must be a port between 1024 and 65535")
-    return number
+    try:
+        return port_of("MLFLOW_PORT", DEFAULT_PORT)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _environ(given: Mapping[str, str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from millrace.core.errors import PermanentError
+from millrace.core.prefixes import MODELS
 from millrace.registry import strict
 
 ONNX_FILE, CARD_FILE = "model.onnx", "model.json"
@@ -204,7 +205,7 @@ def version_name(number: int) -> str:
 
 def prefix(org: str, model: str, version: str) -> str:
     """Where a version lies in the lake, with a slash at the end."""
-    return f"models/{org}/{model}/{version}/"
+    return f"{MODELS}{org}/{model}/{version}/"
 
 
 def fingerprint(content: bytes) -> str:

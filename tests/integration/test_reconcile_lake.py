@@ -4,7 +4,7 @@ import json
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from millrace.eventstore import pending
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.projection import Projection
 from millrace.eventstore.row import Item, to_item
-from tests.integration.test_rights_lakehouse import BY_LAMBDA, DAYS, STEPS, payload
+from tests.integration.test_rights_lakehouse import BY_LAMBDA, STEPS, payload
 from tests.support.contracts import FILES, compiled
 from tests.support.emulator import Lake, emulator, fresh, pointed_at
 from tests.support.functions import function
@@ -56,6 +56,7 @@ class World:
 
     lake: Lake
     recorder: Recorder
+    days: tuple[str, str]
     _runs: int = 0
     _shard: int = 0
     _taken: int = 0
@@ -97,7 +98,7 @@ class World:
     def consume(self, items: Sequence[Item], *, project: bool = True) -> None:
         """The archive, and the projection, take rows."""
         self._shard += 1
-        at = datetime(2026, 11, 20, 23, self._shard, tzinfo=UTC)
+        at = clock.parse(f"{self.days[-1]}T23:{self._shard:02}:00Z")
         some = [Delivery(item, "shardId-0", f"{self._shard}{n:04}", at, {}) for n, item in enumerate(items)]
         self.archive.write(some)
         if project:
@@ -116,7 +117,7 @@ class World:
 
     def reconcile(self, **asked: Any) -> dict[str, Any]:
         """The function's answer."""
-        given = asked or {"from": DAYS[0], "to": DAYS[-1]}
+        given = asked or {"from": self.days[0], "to": self.days[-1]}
         # An hour from now, when what is written just now has settled.
         later = clock.now() + timedelta(hours=1)
         with self.recorder.of(NAME), patch.object(clock, "now", lambda: later):
@@ -163,27 +164,33 @@ class World:
             return module.handler(given, _Context(stem, "request"))
 
 
+def _days() -> tuple[str, str]:
+    """Two days that the daily pass looks at today and tomorrow, and no hourly one does."""
+    today = clock.utc_day(clock.now())
+    return (today - timedelta(days=4)).isoformat(), (today - timedelta(days=3)).isoformat()
+
+
 @pytest.fixture(scope="module")
 def told(bundle: Path, emulator: str) -> Iterator[tuple[World, list[dict[str, Any]]]]:
     """What the function said, step by step."""
     recorder, said = Recorder(), []
     with pointed_at(emulator), recorder.installed():
-        world = World(fresh(emulator), recorder)
-        for number, day in enumerate(DAYS):
+        world = World(fresh(emulator), recorder, _days())
+        for number, day in enumerate(world.days):
             for kind in ("order.created", "transaction.created"):
                 world.consume(world.rows(day, kind, 15, number * 10 + len(kind)))
         said.append(world.reconcile())
         world.run()
         said.append(world.reconcile())
         # Archived, and its day is marked for no run: silver alone lacks it.
-        world.consume(world.rows(DAYS[0], "order.created", 4, 77))
+        world.consume(world.rows(world.days[0], "order.created", 4, 77))
         for row in pending.read(world.lake.dynamodb, "Metadata"):
             pending.clear(world.lake.dynamodb, "Metadata", row.org, row.day, row.token)
         said.append(world.reconcile())
         world.run()
         said.append(world.reconcile())
         # Never captured: Events alone has them.
-        world.rows(DAYS[1], "transaction.created", 3, 78)
+        world.rows(world.days[1], "transaction.created", 3, 78)
         said.append(world.reconcile())
         said.append({"carried": world.carry()})
         said.append(world.reconcile())

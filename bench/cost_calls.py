@@ -23,7 +23,7 @@ import orjson
 from bench import edge, sent
 from bench.__main__ import surroundings
 from bench.cost_clients import ENVIRON, Asked, Recording
-from millrace.core import aws
+from millrace.core import aws, clock
 from millrace.core.log import logger
 from tests.support import events as made
 from tests.support.functions import function
@@ -66,16 +66,21 @@ def _sample(path: str) -> dict[str, Any]:
     return found
 
 
+def _moment(number: int) -> str:
+    """A minute of an hour of one UTC day: where events lie by day, they lie in one place whenever this is recorded."""
+    return clock.utc_text(sent.START + timedelta(minutes=number % 60))
+
+
 def _defaults(size: int) -> Rows:
     """A type with a user and the default indexes, `type` and `user`: nothing that another index would hold."""
     sample = _sample("identity/user.profile_updated")
     sample.pop("correlationId", None)
-    return [{**sample, "timestamp": made.moment(timedelta(minutes=n % 60))} for n in range(size)]
+    return [{**sample, "timestamp": _moment(n)} for n in range(size)]
 
 
 def _lake_only(size: int) -> Rows:
     sample, rng = _sample("campaigns/rule.evaluated"), random.Random(3)  # noqa: S311  no secret
-    return [_evaluated(sample, made.moment(timedelta(minutes=n % 60)), rng) for n in range(size)]
+    return [_evaluated(sample, _moment(n), rng) for n in range(size)]
 
 
 def _evaluated(sample: dict[str, Any], at: str, rng: random.Random) -> dict[str, Any]:

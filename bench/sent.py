@@ -11,7 +11,8 @@ from cli.seeding import timeline
 from tests.support.events import new_id
 
 NOW = datetime.now(UTC)
-START = NOW - timedelta(days=2)
+# From noon on: which people are awake follows the hour, and what is archived lies by UTC day.
+START = (NOW - timedelta(days=2)).replace(hour=12, minute=0, second=0, microsecond=0)
 
 
 @cache

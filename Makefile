@@ -10,6 +10,7 @@ ENVIRONMENTS := local dev staging prod
 BIN := .venv/bin
 CDK := $(BIN)/python -m cli.local.cdk
 PYTEST := $(BIN)/python -m pytest $(PYTEST_ARGS)
+export PYTEST_ARGS
 
 define setup
 @command -v $(PYTHON) >/dev/null || { \
@@ -18,7 +19,7 @@ define setup
 @$(PYTHON) cli/bootstrap.py
 endef
 
-.PHONY: help up down reset test unit check lint bench bench-fraud fuzz fault-points histories mlflow warehouse synth layers deploy clean run-environment test-environment
+.PHONY: help up down reset test unit calendar check lint bench bench-fraud fuzz fault-points histories mlflow warehouse synth layers deploy clean run-environment test-environment
 
 help: ## What there is to do
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +40,9 @@ test: test-environment ## Every test: unit, contract, integration, infrastructur
 
 unit: test-environment ## The tests that need no input or output, in seconds
 	@$(PYTEST) -q tests/unit tests/contract
+
+calendar: test-environment ## The suite on other days: SHIFTS="+8d +40d +400d leap-day year-end", TESTS="tests/unit …"
+	@$(BIN)/python -m tests.support.shifted_clock $(if $(SHIFTS),--shifts '$(SHIFTS)') $(if $(TESTS),--tests '$(TESTS)')
 
 lint: test-environment ## Format, lint, types, contracts
 	$(BIN)/ruff format --check .

@@ -9,7 +9,8 @@ DELIVERIES ?= 1000000
 ENVIRONMENTS := local dev staging prod
 BIN := .venv/bin
 CDK := $(BIN)/python -m cli.local.cdk
-PYTEST := $(BIN)/python -m pytest $(PYTEST_ARGS)
+# As many test processes as there are processors, four at the most: each holds a gigabyte.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 $(PYTEST_ARGS)
 export PYTEST_ARGS
 
 define setup

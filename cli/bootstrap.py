@@ -17,12 +17,14 @@ if sys.version_info < (3, 11):  # noqa: UP036 - an older Python is exactly who m
         "Install one and name it: make up PYTHON=python3.13"
     )
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,7 +63,21 @@ def ensure(folder: Path, arguments: Sequence[str], wanted: str, *, stamp: str, w
     Raises:
         SetupError: the environment or an installation failed.
     """
-    mark = folder / stamp
+    with alone(folder):
+        return _ensure(folder, arguments, wanted, folder / stamp, what)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Whoever else makes `folder` at the same time, such as a second test process, waits until this one has ended."""
+    locks = ROOT / ".local"
+    locks.mkdir(exist_ok=True)
+    with (locks / f"{folder.name.lstrip('.')}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _ensure(folder: Path, arguments: Sequence[str], wanted: str, mark: Path, what: str) -> bool:
     if mark.exists() and mark.read_text() == wanted:
         return False
     started = time.monotonic()

@@ -6,14 +6,34 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+
+from tests.support import workers
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 KINDS = ("unit", "contract", "integration", "infrastructure", "e2e")
 # The Node of this environment, before any that the machine has: the CDK library starts it when it is imported.
 os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
+# What a command prints is as wide as a pipe takes it, whatever terminal the tests were started in.
+os.environ.pop("COLUMNS", None)
 WITHOUT_SOCKETS = {"unit", "contract"}
 E2E_SECONDS = 900
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> workers.ByFile:
+    """Which tests go to which process."""
+    return workers.ByFile(config, log)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before anything runs."""
+    workers.begin(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """After everything has."""
+    workers.end(config)
 
 
 def _kind(item: pytest.Item) -> str:
@@ -24,12 +44,13 @@ def _kind(item: pytest.Item) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Gives each test the marker of its folder, and runs the quick kinds first.
+    """Gives each test the marker of its folder. Alone the quick kinds run first, beside other workers the long ones.
 
     Raises:
         pytest.UsageError: a test lies outside the five folders.
     """
-    items.sort(key=lambda item: KINDS.index(_kind(item)))
+    # What is left at the end is short then: no worker waits long for the other.
+    items.sort(key=lambda item: KINDS.index(_kind(item)), reverse=workers.beside_others())
     for item in items:
         kind = _kind(item)
         item.add_marker(getattr(pytest.mark, kind))

@@ -13,6 +13,7 @@ from aws_cdk.cx_api import CloudAssembly
 
 from stacks.application import build_application, new_app
 from stacks.environment import ENVIRONMENTS
+from tests.support import workers
 
 Resource = dict[str, Any]
 NAMES = tuple(ENVIRONMENTS)
@@ -73,8 +74,11 @@ def stems(environment: str = "local") -> list[str]:
 
 @cache
 def templates(environment: str) -> Templates:
-    """Synthesizes an environment once a session, with no third-party layer built, and cdk-nag's checks on."""
-    return read(environment, application(environment).synth())
+    """An environment synthesized with no third-party layer built, and cdk-nag's checks on: once a session."""
+    made = workers.once(
+        f"{environment}.json", lambda: json.dumps(read(environment, application(environment).synth()).stacks)
+    )
+    return Templates(environment, json.loads(made))
 
 
 @cache

@@ -23,7 +23,7 @@ TARGET = 1.15
 BY_HAND = """
 COPY (
     SELECT org_id, window_start, window_start + INTERVAL 10 MINUTE AS window_end, merchant,
-        count(*) AS transaction_count, sum(amount)::DECIMAL(18, 4) AS revenue,
+        count(*) AS transaction_count, sum(amount)::DECIMAL(38, 4) AS revenue,
         (sum(amount)::DOUBLE / count(*))::DECIMAL(18, 4) AS average_amount,
         count(*) FILTER (WHERE is_fraud) AS fraud_count,
         count(*) FILTER (WHERE is_fraud) / count(*) AS fraud_rate,

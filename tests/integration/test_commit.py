@@ -2,8 +2,10 @@
 
 import threading
 from collections import Counter
+from decimal import Decimal
 from typing import Any
 
+import duckdb
 import pytest
 
 from millrace.contracts.columns import Array, Column, Scalar
@@ -11,6 +13,7 @@ from millrace.contracts.tables import LakeTable
 from millrace.lake import iceberg
 from millrace.lake.commit import Committer
 from millrace.lake.documents import Committed, Failure
+from millrace.lake.duck import S3Access, connect, create_view
 from millrace.lake.iceberg import OpenTable, open_table
 from millrace.lake.layout import RUN
 from tests.support import lake_files
@@ -229,6 +232,50 @@ def test_a_type_may_widen_and_nothing_else(lake: Lake, before: str, after: str, 
         assert done.status == "failed"
         assert "cannot become what its contract says" in done.left_out[0].error
         assert counted(lake) == {(ACME, FIRST): 1}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "held", "sum_"),
+    [
+        ("decimal", "decimal(38,4)", Decimal("7.5000"), Decimal(10) ** 24 + Decimal("0.0001")),
+        ("long", "decimal(38,0)", 2**63 - 1, 10**36),
+        ("int", "decimal(38,0)", 7, 10**36),
+    ],
+)
+def test_a_column_that_sums_outgrew_grows(lake: Lake, before: str, after: str, held: Any, sum_: Any) -> None:
+    """Made anew for one tenant; another's rows could not be, and are read as they were."""
+    kinds = {"int": "INTEGER", "long": "BIGINT", "decimal": "DECIMAL(18,4)"}
+    plan = (("r1", ACME, before, held), ("r1", GLOBEX, before, held), ("r2", ACME, after, sum_))
+    for run in ("r1", "r2"):
+        parts = []
+        for _, org, kind, value in (one for one in plan if one[0] == run):
+            typed = kinds.get(kind, kind)
+            data = duckdb.execute(
+                f"SELECT 'e' AS event_id, TIMESTAMPTZ '{FIRST} 00:00:00+00' AS event_time, '{org}' AS org_id, "
+                f"CAST('{value}' AS {typed}) AS total"
+            ).to_arrow_table()
+            parts.append(part(lake, run, org, FIRST, 1, name=MODEL, data=data))
+        failures = (Failure(GLOBEX, FIRST, "no"),) if run == "r2" else ()
+        works: list[tuple[str, str | None]] = [(ACME, FIRST), (GLOBEX, FIRST)]
+        held_by = base(lake, MODEL)[MODEL]
+        keep_model(
+            lake, run, parts, base=held_by, works=works, failures=failures, whole=run == "r2", definition=run
+        )
+        column = Column("total", None, Scalar(after if run == "r2" else before), False, "")
+        done = commit(lake, run, MODEL, lake_files.table(MODEL, more=(column,)))
+        assert done.status == "committed", done.left_out
+    assert [failure.org for failure in done.left_out] == [GLOBEX]
+    table = opened(lake, MODEL)
+    typed = dict(table.columns)["total"]
+    assert typed == after.upper()
+    first = table.snapshots()[0].id
+    for snapshot, wanted in ((None, {ACME: sum_, GLOBEX: held}), (first, {ACME: held, GLOBEX: held})):
+        connection = connect(
+            memory_mb=200, threads=1, s3=S3Access("test", "test", "us-east-1", endpoint=lake.endpoint)
+        )
+        files = [file.path for file in table.files(snapshot_id=snapshot)]
+        create_view(connection, "marts.orders", table.columns, files)
+        assert dict(connection.execute("SELECT org_id, total FROM marts.orders").fetchall()) == wanted
 
 
 def test_a_blocking_check_leaves_the_last_good_rows(lake: Lake) -> None:

@@ -81,6 +81,11 @@ def test_a_sum_is_not_held_to_the_bounds_of_one_amount() -> None:
             "/schema/0/properties/6/physicalType",
             "decimal(18,4) or double",
         ),
+        (
+            lambda d: column(d, "order_count").update(physicalType="decimal(20,0)"),
+            "/schema/0/properties/4/physicalType",
+            "an integer has a format, or is decimal(38,0)",
+        ),
         (lambda d: d["customProperties"].pop(0), "/customProperties", "a table has a grain: day or org"),
         (lambda d: d["customProperties"].pop(1), "/customProperties", "names a required timestamp or date"),
         (
@@ -144,6 +149,16 @@ def compiled(change: Change) -> TableContract:
         (
             lambda d: column(d, "order_count").update(logicalType="string", logicalTypeOptions={}),
             [("/order_count", "retyped")],
+        ),
+        (lambda d: column(d, "average_amount").update(physicalType="decimal(38,4)"), []),
+        (lambda d: column(d, "order_count").update(physicalType="decimal(38,0)"), []),
+        (
+            lambda d: column(d, "revenue").update(physicalType="decimal(18,4)"),
+            [("/revenue", "retyped")],
+        ),
+        (
+            lambda d: column(d, "average_amount").update(logicalType="integer", physicalType="decimal(38,0)"),
+            [("/average_amount", "retyped")],
         ),
         (
             lambda d: d.update(

@@ -43,7 +43,7 @@ def same(found: Iterable[Row], wanted: Iterable[Row]) -> None:
         # Decimals by value, rates to the precision of a float.
         if isinstance(value, float):
             return f"{value:.12g}"
-        return str(value.normalize() if isinstance(value, Decimal) else value)
+        return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
 
     left, right = sorted(found, key=key), sorted(wanted, key=key)
     assert len(left) == len(right)
@@ -160,6 +160,7 @@ def test_orders_enriched(lake: LocalLake, rows: Rows) -> None:
                 "brand": product.get("brand"),
                 "item_count": len(order["items"]),
                 "unit_count": sum(item["quantity"] for item in order["items"]),
+                "lifetime_value": spent[org, user, order["currency"]],
             }
         )
     assert {None} < {row["segment"] for row in wanted}

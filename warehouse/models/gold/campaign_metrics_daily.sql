@@ -43,9 +43,9 @@ summed AS (
         campaign_id,
         channel,
         currency,
-        CAST(SUM(impressions) AS BIGINT) AS impressions,
-        CAST(SUM(clicks) AS BIGINT) AS clicks,
-        CAST(SUM(COALESCE(conversions, 0)) AS BIGINT) AS conversions,
+        {{ total_integer('impressions') }} AS impressions,
+        {{ total_integer('clicks') }} AS clicks,
+        {{ total_integer('COALESCE(conversions, 0)') }} AS conversions,
         {{ total('spend') }} AS spend,
         {{ total('COALESCE(revenue, 0)') }} AS revenue
     FROM current_reports
@@ -66,8 +66,8 @@ SELECT
     revenue,
     CAST(clicks AS DOUBLE) / NULLIF(impressions, 0) AS click_through_rate,
     CAST(conversions AS DOUBLE) / NULLIF(clicks, 0) AS conversion_rate,
-    CAST(CAST(spend AS DOUBLE) / NULLIF(clicks, 0) AS DECIMAL(18, 4)) AS cost_per_click,
-    CAST(CAST(spend AS DOUBLE) * 1000 / NULLIF(impressions, 0) AS DECIMAL(18, 4)) AS cost_per_mille,
-    CAST(CAST(spend AS DOUBLE) / NULLIF(conversions, 0) AS DECIMAL(18, 4)) AS cost_per_conversion,
+    {{ cost_by('spend', 'clicks') }} AS cost_per_click,
+    {{ cost_by('spend * 1000', 'impressions') }} AS cost_per_mille,
+    {{ cost_by('spend', 'conversions') }} AS cost_per_conversion,
     CAST(revenue AS DOUBLE) / NULLIF(CAST(spend AS DOUBLE), 0) AS return_on_spend
 FROM summed

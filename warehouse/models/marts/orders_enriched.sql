@@ -25,7 +25,7 @@ counted AS (
         org_id,
         order_id,
         COUNT(product_id) AS item_count,
-        CAST(SUM(quantity) AS BIGINT) AS unit_count
+        {{ total_integer('quantity') }} AS unit_count
     FROM items
     GROUP BY org_id, order_id
 ),
@@ -36,7 +36,7 @@ spent AS (
         org_id,
         user_id,
         currency,
-        SUM(total_amount) AS lifetime_value
+        {{ total('total_amount') }} AS lifetime_value
     FROM {{ ref('stg_orders') }}
     GROUP BY org_id, user_id, currency
 )
@@ -51,12 +51,13 @@ SELECT
     o.completed_at,
     o.user_id,
     u.segment,
-    {{ cents('s.lifetime_value') }} AS lifetime_value_cents,
+    {{ cents('s.lifetime_value', sum=true) }} AS lifetime_value_cents,
     r.product_id,
     d.category,
     d.brand,
     COALESCE(c.item_count, 0) AS item_count,
-    COALESCE(c.unit_count, 0) AS unit_count
+    COALESCE(c.unit_count, 0) AS unit_count,
+    s.lifetime_value
 FROM {{ ref('stg_orders') }} AS o
 LEFT JOIN {{ ref('stg_users') }} AS u
     ON u.org_id = o.org_id

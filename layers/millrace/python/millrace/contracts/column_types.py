@@ -22,7 +22,11 @@ def snake(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """`string`, `int`, `long`, `double`, `decimal`, `boolean`, `date` or `timestamptz`, as Iceberg calls them."""
+    """`string`, `int`, `long`, `double`, `decimal`, `boolean`, `date` or `timestamptz`, as Iceberg calls them.
+
+    `decimal` is money's own, of 18 digits and 4 decimals. Tables that models make have `decimal(38,4)` and `decimal(38,0)`
+    besides, for sums of money and of whole numbers.
+    """
 
     name: str
 
@@ -71,10 +75,16 @@ class Column:
 
 
 _STRING, _MOMENT = Scalar("string"), Scalar("timestamptz")
+WIDE_MONEY, WIDE_INTEGER = "decimal(38,4)", "decimal(38,0)"
+# What a schema calls the type of its column where its bounds do not give it.
+PHYSICAL = "physicalType"
+NUMBERS = frozenset({"int", "long", "double", "decimal", WIDE_MONEY, WIDE_INTEGER})
 
 
 def type_of(schema: dict[str, Any]) -> Type:
     """The column type of a field's JSON Schema."""
+    if PHYSICAL in schema:
+        return Scalar(schema[PHYSICAL])
     kind = json_type(schema)
     if kind == "array":
         return Array(type_of(schema["items"]) if "items" in schema else _STRING)
@@ -121,7 +131,7 @@ def duckdb_type(of: Type) -> str:
     if isinstance(of, Struct):
         fields = ", ".join(f'"{name}" {duckdb_type(part)}' for name, part, _ in of.fields)
         return f"STRUCT({fields})"
-    return _DUCKDB[of.name]
+    return _DUCKDB.get(of.name) or of.name.upper()
 
 
 def glue_columns(columns: Iterable[Column]) -> list[dict[str, str]]:
@@ -174,7 +184,7 @@ class _Numbered:
             }
         if isinstance(of, Struct):
             return self.struct([(name, part, "") for name, part, _ in of.fields])
-        return "decimal(18, 4)" if of.name == "decimal" else of.name
+        return _GLUE["decimal"].replace(",", ", ") if of.name == "decimal" else of.name.replace(",", ", ")
 
     def _next(self) -> int:
         self._last += 1

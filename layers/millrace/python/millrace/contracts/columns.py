@@ -9,6 +9,9 @@ from typing import Any
 
 from millrace.contracts import derived
 from millrace.contracts.column_types import (
+    NUMBERS,
+    WIDE_INTEGER,
+    WIDE_MONEY,
     Array,
     Column,
     Scalar,
@@ -25,6 +28,9 @@ from millrace.contracts.contract import CLASSES, Contract
 
 __all__ = [
     "ENVELOPE",
+    "NUMBERS",
+    "WIDE_INTEGER",
+    "WIDE_MONEY",
     "Array",
     "Column",
     "Scalar",

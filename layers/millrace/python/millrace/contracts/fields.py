@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from millrace.contracts import formats
+from millrace.contracts.column_types import PHYSICAL, WIDE_INTEGER, WIDE_MONEY
 from millrace.contracts.contract import CLASSES, PROTECTED
 from millrace.contracts.decimals import INT64, LIMIT, STEP
 
@@ -31,10 +32,14 @@ Property = dict[str, Any]
 
 @dataclass
 class Translation:
-    """What becomes of one property tree: its JSON Schema, the class of every leaf, and what was wrong."""
+    """What becomes of one property tree: its JSON Schema, the class of every leaf, and what was wrong.
+
+    `sums`: whether its fields may be wider than an event's, because they hold sums.
+    """
 
     closed: bool
     report: Callable[[str, str], None]
+    sums: bool = False
     classification: dict[str, str] = field(default_factory=dict)
 
     def object_schema(self, properties: list[Property], at: str, pointer: str) -> dict[str, Any]:
@@ -112,11 +117,16 @@ class Translation:
         physical = item.get("physicalType", "double")
         if physical == DECIMAL:
             return {"type": "number", "minimum": -LIMIT, "maximum": LIMIT, **bounds, "multipleOf": STEP}
+        if self.sums and physical == WIDE_MONEY:
+            return {"type": "number", **bounds, "multipleOf": STEP, PHYSICAL: WIDE_MONEY}
         if physical != "double":
-            self.report(f"{at}/physicalType", f"a number is {DECIMAL} or double; this one is {physical}")
+            wide = f"{WIDE_MONEY}, " if self.sums else ""
+            self.report(
+                f"{at}/physicalType", f"a number is {wide}{DECIMAL} or double; this one is {physical}"
+            )
         return {"type": "number", **bounds}
 
-    def _integer(self, _: Property, options: dict[str, Any], at: str, __: str) -> dict[str, Any]:
+    def _integer(self, item: Property, options: dict[str, Any], at: str, __: str) -> dict[str, Any]:
         name = options.get("format", "i64")
         if name not in _INTEGERS:
             self.report(
@@ -124,6 +134,10 @@ class Translation:
             )
         low, high = _INTEGERS.get(name, INT64)
         rest = {key: options[key] for key in (*_BOUNDS, "multipleOf") if key in options}
+        if self.sums and "physicalType" in item:
+            if item["physicalType"] != WIDE_INTEGER or "format" in options:
+                self.report(f"{at}/physicalType", f"an integer has a format, or is {WIDE_INTEGER}")
+            return {"type": "integer", **rest, PHYSICAL: WIDE_INTEGER}
         return {"type": "integer", "minimum": low, "maximum": high, **rest}
 
     def _object(self, item: Property, options: dict[str, Any], at: str, pointer: str) -> dict[str, Any]:

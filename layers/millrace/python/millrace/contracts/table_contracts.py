@@ -137,7 +137,7 @@ def _columns(document: dict[str, Any], report: Report) -> tuple[Column, ...]:
         report("/schema", "a table's schema is one object, its properties are the columns")
         return ()
     properties = objects[0]["properties"]
-    translation = Translation(closed=False, report=report)
+    translation = Translation(closed=False, report=report, sums=True)
     fields = translation.object_schema(properties, "/schema/0/properties", "")["properties"]
     found: dict[str, Column] = {}
     for index, item in enumerate(properties):

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from millrace.contracts.columns import NUMBERS
+
 _NAME = r"^[a-z][a-z0-9_]{0,62}$"
 _SPAN = re.compile(r"([1-9][0-9]{0,4})([smhd])")
 _MICROSECONDS = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
@@ -178,11 +180,10 @@ def _feature_problems(feature: FeatureDefinition) -> Iterator[tuple[str, str]]:
 
 def column_problem(feature: FeatureDefinition, kind: str) -> str | None:
     """Why an aggregate cannot be made of a column of this type, in a sentence."""
-    numbers = ("int", "long", "double", "decimal")
-    if feature.aggregate in _NEEDS_NUMBER and kind not in numbers:
+    if feature.aggregate in _NEEDS_NUMBER and kind not in NUMBERS:
         return f"{feature.aggregate} needs a number, and {feature.column} is {kind}"
     if feature.aggregate == "share" and kind != "boolean":
         return f"share needs a boolean, and {feature.column} is {kind}"
-    if feature.aggregate == "latest" and kind not in (*numbers, "string"):
+    if feature.aggregate == "latest" and kind not in (*NUMBERS, "string"):
         return f"latest needs a number or a text, and {feature.column} is {kind}"
     return None

@@ -28,7 +28,7 @@ from pyiceberg.types import (
     TimestamptzType,
 )
 
-from millrace.contracts.columns import Array, Struct, Type
+from millrace.contracts.columns import WIDE_INTEGER, WIDE_MONEY, Array, Column, Scalar, Struct, Type
 from millrace.contracts.tables import LakeTable
 from millrace.core.errors import PermanentError
 from millrace.lake.iceberg import ORG_COLUMN, Catalog, OpenTable, open_table
@@ -43,6 +43,8 @@ _SCALARS: dict[str, PrimitiveType] = {
     "long": LongType(),
     "double": DoubleType(),
     "decimal": DecimalType(18, 4),
+    WIDE_MONEY: DecimalType(38, 4),
+    WIDE_INTEGER: DecimalType(38, 0),
     "boolean": BooleanType(),
     "date": DateType(),
     "timestamptz": TimestamptzType(),
@@ -106,12 +108,21 @@ def open_or_create(catalog: Catalog, table: LakeTable) -> OpenTable:
 
 
 def evolve(transaction: Transaction, table: LakeTable) -> None:
-    """Adds the columns that the contract has and the table has not, and widens types; nothing is ever dropped.
+    """Adds the columns that the contract has and the table has not, and widens types; nothing else is ever dropped.
+
+    Iceberg widens int to long and decimals to more digits. A whole number that outgrew 64 bits it cannot widen: its column
+    is dropped and comes anew under the same name, by which our files are read. The model's other definition makes all rows
+    anew in the same commit; rows of a tenant that could not be made anew are read as they are, by a cast (lake/duck.py).
 
     Raises:
         PermanentError: a column's type changed into one that Iceberg cannot read the old files as.
     """
     try:
+        if outgrown := _outgrown(transaction.table_metadata.schema(), table):
+            with transaction.update_schema(allow_incompatible_changes=True) as update:
+                for column in outgrown:
+                    update.delete_column(column.name)
+                    update.add_column(column.name, DecimalType(38, 0), _comment(column.description))
         with transaction.update_schema() as update:
             update.union_by_name(schema(table))
     except (ValidationError, ValueError) as error:
@@ -122,6 +133,11 @@ def evolve(transaction: Transaction, table: LakeTable) -> None:
     if metadata.properties.get(NAME_MAPPING) != mapping:
         # Files carry no field ids; readers find columns by name through this.
         transaction.set_properties({NAME_MAPPING: mapping})
+
+
+def _outgrown(held: Schema, table: LakeTable) -> list[Column]:
+    whole = {field.name for field in held.fields if isinstance(field.field_type, IntegerType | LongType)}
+    return [c for c in table.columns if c.type == Scalar(WIDE_INTEGER) and c.name in whole]
 
 
 def _type(of: Type, ids: Iterator[int]) -> IcebergType:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from millrace.contracts.columns import Array, Scalar, Struct, Type, snake
+from millrace.contracts.columns import NUMBERS, Array, Scalar, Struct, Type, snake
 from millrace.contracts.decimals import INT64
 from millrace.contracts.rules_sql import literal
 from millrace.contracts.schema import json_type
@@ -38,7 +38,7 @@ def broken(value: str, name: str, schema: dict[str, Any], of: Type, depth: int =
         yield "accepted", name, f"{value} NOT IN ({allowed})"
     elif of.name == "string" and json_type(schema) == "string":
         yield from _text(value, name, schema)
-    elif of.name in {"int", "long", "double", "decimal"}:
+    elif of.name in NUMBERS:
         yield from _number(value, name, schema, of)
 
 

@@ -12,7 +12,10 @@ import pytest
 
 from millrace.contracts.columns import NUMBERS, Scalar
 from millrace.contracts.tables import LakeTable
+from millrace.warehouse import dialect
 from millrace.warehouse.project import Project
+from millrace.warehouse.ranges import Range
+from millrace.warehouse.widths import Widths
 from tests.support import extreme_rows, silver
 from tests.support.local_lake import LocalLake
 
@@ -161,7 +164,12 @@ def nothing_fails(lake: LocalLake, project: Project) -> Iterator[dict[str, list[
 def test_every_model_holds_the_ends_of_every_column(
     maker: Maker, project: Project, tables: Mapping[str, LakeTable]
 ) -> None:
-    """Whatever comes of them: no tenant-day is left out, and each column of numbers is reached."""
+    """No tenant-day is left out, each column of numbers is reached, and none leaves the bounds that the build found."""
+    widths = Widths(tables)
+    for model in project.models:
+        for view in model.staging:
+            widths.add(f"staging.{view.name}", dialect.parse(view.sql))
+        widths.add(model.full_name, dialect.parse(model.sql))
     read = {name: tables[name] for model in project.models for name in project.silver(model.full_name)}
     rows = {
         name: [row for org in (ACME, GLOBEX) for day in DAYS for row in extreme_rows.rows(table, org, day)]
@@ -172,7 +180,11 @@ def test_every_model_holds_the_ends_of_every_column(
             assert {row["org_id"] for row in found} == {ACME, GLOBEX}
             for column in tables[name].columns:
                 if isinstance(column.type, Scalar) and column.type.name in NUMBERS:
-                    assert any(row[column.name] is not None for row in found), f"{name}.{column.name}"
+                    held = [row[column.name] for row in found if row[column.name] is not None]
+                    bounds = widths.columns(name)[column.name]
+                    assert held, f"{name}.{column.name}"
+                    assert isinstance(bounds, Range)
+                    assert bounds.low <= min(held) <= max(held) <= bounds.high, f"{name}.{column.name}"
             ours = sorted(str({**row, "org_id": ""}) for row in found if row["org_id"] == ACME)
             theirs = sorted(str({**row, "org_id": ""}) for row in found if row["org_id"] == GLOBEX)
             assert ours == theirs, "the same rows for both tenants"

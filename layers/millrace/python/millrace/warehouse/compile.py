@@ -1,7 +1,7 @@
 """From the dbt project `warehouse/` to `warehouse.json` and `lineage.json` of the bundle. Used at build only.
 
-Every model is rendered, judged (dialect, tenants, lineage, columns against its contract), put into its level and
-translated for Athena. What a model reads of staging travels with it, so that a function needs nothing but the bundle.
+Every model is rendered, judged (dialect, tenants, lineage, columns against its contract, widths of types), put into its
+level and translated for Athena. What a model reads of staging travels with it, so that a function needs nothing but the bundle.
 """
 
 import hashlib
@@ -23,6 +23,7 @@ from millrace.warehouse.errors import WarehouseError
 from millrace.warehouse.project import Exposure, Model, Project, Staging, documents
 from millrace.warehouse.render import STAGING, Rendered, render
 from millrace.warehouse.shape import Shapes, by_name, differences
+from millrace.warehouse.widths import Widths
 
 
 def write_warehouse(project_dir: Path, tables: Iterable[LakeTable], out_dir: Path) -> None:
@@ -87,6 +88,10 @@ class _Compilation:
     def _shapes(self) -> Shapes:
         return Shapes(self._tables.values())
 
+    @cached_property
+    def _widths(self) -> Widths:
+        return Widths(self._tables)
+
     def _query(self, model: Rendered) -> tuple[str, exp.Query | None]:
         try:
             query = dialect.parse(model.sql)
@@ -136,12 +141,15 @@ class _Compilation:
         try:
             for view in views:
                 self._shapes.add_staging(view)
+                self._judge(f"{STAGING}.{view.name}", queries[f"{STAGING}.{view.name}"])
             found = differences(self._shapes.of(model.sql), self._shapes.promised(table))
             lineage = column_lineage(query, queries, self._schema(inputs)) if not found else {}
             athena = dialect.athena(_alone(query, queries))
         except ValueError as error:
             self._problems.append(f"{model.full_name}: {error}")
             return
+        if not found:
+            self._judge(model.full_name, query)
         self._problems += [f"{model.full_name}: {sentence}" for sentence in found]
         if table.grain == "day" and all(self._tables[name].grain == "org" for name in inputs):
             self._problems.append(f"{model.full_name}: of grain day, but nothing that it reads has days")
@@ -160,6 +168,9 @@ class _Compilation:
             columns=tuple(column.name for column in table.columns),
             lineage=lineage,
         )
+
+    def _judge(self, name: str, query: exp.Query) -> None:
+        self._problems += [f"{name}: {sentence}" for sentence in self._widths.add(name, query)]
 
     def _schema(self, inputs: Iterable[str]) -> Schema:
         schema: Schema = {}

@@ -119,6 +119,12 @@ def _tenants(query: exp.Query) -> Iterator[str]:
             continue
         if not any(_joins_tenant(part) for part in _conjuncts(join.args.get("on"))):
             yield f"{join.sql('duckdb')[:60]}: a join has {TENANT} = {TENANT}"
+    for select in query.find_all(exp.Query):
+        inside = select.parent
+        while isinstance(inside, exp.Subquery):
+            inside = inside.parent
+        if not isinstance(inside, exp.From | exp.Join | exp.CTE | exp.SetOperation | None):
+            yield f"{select.sql('duckdb')[:60]}: a query in a condition or column joins without {TENANT}: JOIN"
     for window in query.find_all(exp.Window):
         if not any(_is_tenant(part) for part in window.args.get("partition_by") or ()):
             yield f"{window.sql('duckdb')[:60]}: a window is partitioned by {TENANT}"

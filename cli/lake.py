@@ -5,6 +5,7 @@ opened, each at the snapshot that it asks for.
 """
 
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from cli.errors import NoPlatformError, RefusedError, UsageError
@@ -26,7 +27,7 @@ SNAPSHOTS = "lake.snapshots"
 
 
 def rows(target: Target, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Runs one statement; the names of the columns, and the rows.
+    """Runs one statement; the names of the columns, each of them once, and the rows.
 
     Raises:
         UsageError: the statement is wrong, or names a table or a snapshot that is not there.
@@ -54,14 +55,29 @@ def rows(target: Target, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
             if not missing:
                 raise
             raise no_such_table(missing[0], lambda: tables(target)) from error
-        found = cursor.fetchall()
-        return [column[0] for column in cursor.description or []], found
+        names = distinct(column[0] for column in cursor.description or ())
+        try:
+            return names, cursor.fetchall()
+        except (OverflowError, ValueError) as error:
+            raise UsageError(f"a value is more than can be shown ({error}): cast it to VARCHAR") from error
     except (duckdb.HTTPException, duckdb.IOException) as error:
         raise RefusedError(f"the lake could not be read: {_first_line(error)}") from error
     except duckdb.Error as error:
         raise UsageError(_first_line(error)) from error
     finally:
         connection.close()
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """Names of which no two are one, whatever their case: `a, a, A` → `a, a_1, A_2`, as DuckDB names a subquery's columns."""
+    found: dict[str, str] = {}
+    for name in names:
+        candidate, number = name, 0
+        while candidate.lower() in found:
+            number += 1
+            candidate = f"{name}_{number}"
+        found[candidate.lower()] = candidate
+    return list(found.values())
 
 
 def tables(target: Target) -> list[str]:

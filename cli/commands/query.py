@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import orjson
 import typer
 from rich.markup import escape
 
@@ -28,7 +29,7 @@ def query(
     if as_json:
         print_json([dict(zip(names, row, strict=True)) for row in found])
         return
-    shown = table(*names)
+    shown = table(*map(escape, names))
     for row in found[:SHOWN]:
         shown.add_row(*(escape(text(value)) for value in row))
     out.print(shown)
@@ -36,6 +37,8 @@ def query(
 
 
 def text(value: object) -> str:
-    """A cell."""
+    """A cell: what is no word or flag is written as in JSON."""
     said = plain(value)
-    return "" if said is None else str(said if isinstance(said, str | int | float | bool) else value)
+    if said is None:
+        return ""
+    return str(said) if isinstance(said, str | bool | float) else orjson.dumps(said).decode()

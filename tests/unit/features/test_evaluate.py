@@ -137,6 +137,18 @@ def test_the_function_says_what_sql_says(
     assert found == by_sql(connection, asked, rows)
 
 
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf, None])
+def test_what_is_not_finite_is_never_more_nor_less_than_anything(
+    connection: duckdb.DuckDBPyConnection, odd: float | None
+) -> None:
+    texts_ = ["request.x > 5000", "request.x < 5000", "view.a >= 0", "view.a != 1", "greatest(view.a, 3) > 5"]
+    asked = view([(f"coalesce({text}, False)", None) for text in texts_])
+    rows = [({"a": odd, "b": 0.0, "c": 0.0}, odd, 0)]
+    (found,) = [compile_view(asked)({"view": values}, {"x": x}, moment) for values, x, moment in rows]
+    assert found == [0.0] * len(texts_)
+    assert by_sql(connection, asked, rows) == [found]
+
+
 def test_every_form_over_every_odd_pair(connection: duckdb.DuckDBPyConnection) -> None:
     odd = (None, math.nan, math.inf, -math.inf, 0.0, -0.0, 1.0, -2.5)
     rows = [({"a": a, "b": b, "c": 0.0}, None, 0) for a in odd for b in odd]

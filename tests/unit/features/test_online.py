@@ -1,5 +1,6 @@
 """Online features: what a row of the table says of an entity, and how rows are read."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -123,10 +124,19 @@ def test_odd_keys_are_entities_of_their_own(table: Table, odd: str) -> None:
     assert all(len(key.encode()) <= 2_048 for key in table.rows)
 
 
-@pytest.mark.parametrize("wrong", [True, [1], float("nan"), float("inf"), "\ud800"])
+@pytest.mark.parametrize("wrong", [True, [1], "\ud800"])
 def test_what_is_no_key_is_refused(table: Table, wrong: object) -> None:
     with pytest.raises(FeatureError, match="is no key of an entity"):
         ask(table, "user:orders", user_id=wrong)
+
+
+@pytest.mark.parametrize(
+    "nobody", [float("nan"), float("inf"), -math.inf, Decimal("NaN"), Decimal("Infinity"), None]
+)
+def test_what_is_no_number_is_nobody(table: Table, nobody: object) -> None:
+    for text in ("nan", "NaN", "inf", "Infinity", "-inf", "None"):
+        table.put("org_a", USER, text, {"orders": 3})
+    assert ask(table, "user:orders", user_id=nobody) == [(0, "missing", AT)]
 
 
 def test_what_is_too_old_is_expired_and_says_what_it_was(table: Table) -> None:

@@ -25,6 +25,7 @@ FILE = "features.json"
 FOLDER = "features"
 PINS = "SHA256SUMS"
 # Types of which a value is written in one way only.
+_LATEST = {"string": "string", "int": "long", "long": "long"}
 _KEYS = ("string", "int", "long")
 # Table → column → its type in a word.
 Tables = Mapping[str, Mapping[str, str]]
@@ -118,9 +119,9 @@ def _document(view: ViewDefinition, tables: Tables) -> dict[str, Any]:
         columns = tables.get(group["table"], {})
         for one in group["features"]:
             one["description"] = told[one["name"]]
-            # The newest text is a text.
-            if one["aggregate"] == "latest" and columns.get(one["column"]) == "string":
-                one["kind"] = "string"
+            # The newest text is a text, and the newest whole number is whole.
+            if one["aggregate"] == "latest":
+                one["kind"] = _LATEST.get(columns.get(one["column"], ""), one["kind"])
     for one, derived in zip(meaning["derived"], view.derived, strict=True):
         one["description"] = derived.description
     return {

@@ -14,9 +14,10 @@ import duckdb
 import pyarrow as pa
 
 from millrace.features.offline import EVENT_TIMESTAMP, FeatureStore
-from millrace.features.point_in_time import quoted, relation
+from millrace.features.point_in_time import quoted
 from millrace.features.registry import Views
 from millrace.features.rows import Value, defaults, microseconds, since
+from millrace.features.sources import Sources
 from millrace.features.view import FeatureView
 
 ROWS_PER_BATCH = 10_000
@@ -36,20 +37,22 @@ class CurrentRows:
     """The rows of a view at a moment, on a connection that has its sources; those that are all default are left out."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, views: Views, view: FeatureView, at: datetime
+        self, connection: duckdb.DuckDBPyConnection, views: Views, view: FeatureView, at: datetime, org: str
     ) -> None:
-        """Computes them.
+        """Computes a tenant's.
 
         Raises:
             duckdb.Error: a source cannot be read.
         """
         self._connection, self._view, self._at = connection, view, microseconds(at)
+        self._sources = Sources(connection, (group.table for group in view.groups), org)
         entities = connection.execute(self._entities()).to_arrow_table()
         moments = pa.repeat(pa.scalar(at, pa.timestamp("us", tz="UTC")), entities.num_rows)
         answer = FeatureStore(connection, views).get_historical_features(
             entities.append_column(EVENT_TIMESTAMP, moments),
             [f"{view.name}:{name}" for name in view.features],
             full_feature_names=True,
+            org=org,
         )
         picked = ", ".join(f"{quoted(f'{view.name}__{name}')} AS {quoted(name)}" for name in view.features)
         known = " OR ".join(
@@ -113,8 +116,8 @@ class CurrentRows:
     def _entities(self) -> str:
         """Every entity that some source names before the moment, as text."""
         parts = [
-            f"SELECT CAST({quoted(group.key)} AS VARCHAR) AS {quoted(self._view.key)} FROM {relation(group.table)} "
-            f"WHERE {quoted(group.key)} IS NOT NULL AND epoch_us({quoted(group.timestamp)}) < {self._at}"
+            f"SELECT CAST({quoted(group.key)} AS VARCHAR) AS {quoted(self._view.key)} "
+            f"FROM {self._sources.relation(group.table)} WHERE {quoted(group.key)} IS NOT NULL AND epoch_us({quoted(group.timestamp)}) < {self._at}"
             for group in {(one.table, one.key): one for one in self._view.groups}.values()
         ]
         # A UNION has each entity once.

@@ -1,9 +1,10 @@
 """Derived features twice from one expression: as SQL for the past, as a Python function for the present.
 
 Everything is a double, of which None is null: what a feature or the request says, a number in the text, the moment. Only what
-`hour` and `weekday` take is whole: the moment, with whole numbers added or taken away. As in DuckDB a NaN equals itself
-and is greater than all else, `least` and `greatest` pass over nulls, and a division by zero is null. What is not finite in
-the end is null, and a null is the feature's default.
+`hour` and `weekday` take is whole: the moment, with whole numbers added or taken away. What is read and not finite is null,
+so that no NaN is ever more than anything. On the way, as in DuckDB, a NaN equals itself and is greater than all else, `least`
+and `greatest` pass over nulls, and a division by zero is null. What is not finite in the end is null, and a null is the
+feature's default.
 """
 
 import ast
@@ -43,10 +44,17 @@ def sql(derived: Derived, quote: expression.Quote) -> str:
         derived: the feature.
         quote: what SQL a name becomes.
     """
-    value = expression.sql(derived.expression, quote, doubles=True)
+    value = expression.sql(derived.expression, lambda name: _finite(name, quote), doubles=True)
     value = f"CAST({value} AS DOUBLE)"
     value = f"CASE WHEN isfinite({value}) THEN {value} END"
     return value if derived.default is None else f"coalesce({value}, {float(derived.default)!r})"
+
+
+def _finite(name: str, quote: expression.Quote) -> str:
+    """What a name reads, in SQL; the moment is always there."""
+    if name == expression.MOMENT:
+        return quote(name)
+    return f"CASE WHEN isfinite(CAST({quote(name)} AS DOUBLE)) THEN {quote(name)} END"
 
 
 def check(text: str) -> None:
@@ -105,8 +113,11 @@ class _Writer:
                 return self._set(str(truth)), "boolean"
             case ast.Constant(value=(int() | float()) as number):
                 return self._set(repr(_checked(number))), "number"
-            case ast.Name() | ast.Attribute():
+            case ast.Name(id=expression.MOMENT):
                 return self._set(_read(node)), "number"
+            case ast.Name() | ast.Attribute():
+                read = self._set(_read(node))
+                return self._set(f"None if {read} is None or not isfinite({read}) else {read}"), "number"
             case ast.BinOp(left=left, op=ast.Div(), right=right):
                 one, other = self._numbers(left, right)
                 return self._set(f"None if {one} is None or not {other} else {one} / {other}"), "number"

@@ -78,7 +78,7 @@ class Materializer:
         lease = self._writer.begin(org, view, run, as_of)
         if lease is None:
             return ViewDone(view.name, "unchanged")
-        current = CurrentRows(self._connection, self._views, view, clock.parse(as_of))
+        current = CurrentRows(self._connection, self._views, view, clock.parse(as_of), org)
         try:
             whole, written = self._write(lease, current)
             state = self._place(view.name, org, lease.token.replace("/", "-"))

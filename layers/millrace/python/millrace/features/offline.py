@@ -14,8 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace.features import evaluate, expression, point_in_time
+from millrace.features.frames import Frame, moments, numbers
 from millrace.features.point_in_time import Span, quoted
 from millrace.features.registry import FeatureError, Reference, Views
+from millrace.features.sources import Sources, tenant_of
 from millrace.features.view import Group
 
 EVENT_TIMESTAMP = "event_timestamp"
@@ -32,7 +34,7 @@ class FeatureStore:
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, views: Views) -> None:
-        """One tenant's sources, and the views."""
+        """The connection's sources, and the views."""
         self._connection = connection
         self._views = views
 
@@ -44,6 +46,7 @@ class FeatureStore:
         timestamp: str = EVENT_TIMESTAMP,
         known_at: str | None = None,
         full_feature_names: bool = False,
+        org: str | None = None,
     ) -> Any:
         """The entity frame with a column for each feature, as it was at each row's moment.
 
@@ -55,28 +58,26 @@ class FeatureStore:
                 run had counted: aggregates are read strictly before it, derived expressions still see `timestamp`. Without
                 it everything before `timestamp` is known.
             full_feature_names: columns are named `user_features__order_count`.
+            org: whose rows count, of sources that have an `org_id`; None where they hold one tenant's only.
 
         Raises:
-            FeatureError: a feature is unknown, a column is missing or would be there twice, a moment is null.
+            FeatureError: a feature is unknown, a column is missing or would be there twice, a moment is null, or no tenant
+                is named where there are several.
         """
-        frame = _table(entity_df)
         references = self._views.references(features)
         titles = [f"{one.view}__{one.feature}" if full_feature_names else one.feature for one in references]
-        taken = [*frame.column_names, *titles]
-        if twice := sorted({name for name in taken if taken.count(name) > 1}):
-            raise FeatureError(
-                f"{', '.join(twice)} would be a column twice; full_feature_names=True tells them apart"
-            )
-        read = self._read(frame, self._views.aggregates(references), known_at or timestamp)
+        asked = Frame(entity_df, self._connection, titles)
+        frame = asked.table
+        for column in {timestamp, known_at or timestamp}:
+            if column not in frame.column_names:
+                raise FeatureError(f"the entity frame has no column {column}")
+        whose = tenant_of(frame, org)
+        read = self._read(frame, self._views.aggregates(references), known_at or timestamp, whose)
         derived = self._derive(frame, references, read, timestamp)
-        for title, reference in zip(titles, references, strict=True):
-            frame = frame.append_column(
-                title, derived[reference] if reference in derived else read[reference]
-            )
-        return self._like(entity_df, frame)
+        return asked.answer(derived[one] if one in derived else read[one] for one in references)
 
     def _read(
-        self, frame: pa.Table, references: Iterable[Reference], timestamp: str
+        self, frame: pa.Table, references: Iterable[Reference], timestamp: str, org: str | None
     ) -> dict[Reference, pa.ChunkedArray]:
         """The features of sources, in the order of the frame."""
         wanted: dict[tuple[str, Group], list[Reference]] = {}
@@ -87,36 +88,35 @@ class FeatureStore:
             )
             wanted.setdefault((view.key, group), []).append(reference)
         found: dict[Reference, pa.ChunkedArray] = {}
+        sources = Sources(self._connection, (group.table for _, group in wanted), org)
         for (key, group), asked in wanted.items():
             names = {reference.feature: reference for reference in asked}
-            for statement in self._statements(group, names, frame, key, timestamp):
+            for statement in self._statements(sources, group, names, self._narrow(frame, key, timestamp)):
                 answer = self._connection.execute(statement).to_arrow_table()
                 order = pc.inverse_permutation(answer["row"].combine_chunks())
                 defaults = {one.name: one.default for one in group.features}
                 for name in answer.column_names[1:]:
-                    found[names[name]] = _finite(answer[name].take(order), defaults[name])
+                    found[names[name]] = numbers(answer[name].take(order), defaults[name])
         return found
 
     def _statements(
-        self, group: Group, names: Mapping[str, Reference], frame: pa.Table, key: str, timestamp: str
+        self, sources: Sources, group: Group, names: Mapping[str, Reference], narrow: pa.Table
     ) -> Iterable[str]:
         """The statements that read a group, each while the entities that it asks for are there."""
         asked = [feature for feature in group.features if feature.name in names]
-        narrow = self._narrow(frame, key, timestamp)
-        source = f"SELECT {quoted(group.key)} FROM {point_in_time.relation(group.table)} LIMIT 0"
-        kind = self._connection.sql(source).types[0]
-        entities = f"SELECT row, {_same(narrow['key'].type, str(kind))} AS key, instant FROM {_FRAME}"
+        source, kind = sources.relation(group.table), sources.kind(group.table, group.key)
+        entities = f"SELECT row, {_same(narrow['key'].type, kind)} AS key, instant FROM {_FRAME}"
         self._connection.register(_FRAME, narrow)
         try:
             if latest := [one for one in asked if one.aggregate == "latest"]:
                 # DuckDB does not know how large a registered frame is, and would take the quadratic join for small ones.
                 self._connection.execute("SET asof_loop_join_threshold = 0")
-                yield point_in_time.newest(group, latest, f"({entities})")
+                yield point_in_time.newest(group, latest, f"({entities})", source)
             if windows := [one for one in asked if one.aggregate != "latest"]:
                 self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {_ENTITIES} AS {entities}")
                 ends = pc.min_max(narrow["instant"]).as_py()
                 span = Span(ends["min"] or 0, ends["max"] or 0)
-                yield point_in_time.windowed(group, windows, _ENTITIES, span)
+                yield point_in_time.windowed(group, windows, _ENTITIES, span, source)
                 self._connection.execute(f"DROP TABLE {_ENTITIES}")
         finally:
             self._connection.execute("RESET asof_loop_join_threshold")
@@ -125,12 +125,11 @@ class FeatureStore:
     @staticmethod
     def _narrow(frame: pa.Table, key: str, timestamp: str) -> pa.Table:
         """Rows, keys and moments of the frame; its other columns pass through no join."""
-        for column in (key, timestamp):
-            if column not in frame.column_names:
-                raise FeatureError(f"the entity frame has no column {column}")
+        if key not in frame.column_names:
+            raise FeatureError(f"the entity frame has no column {key}")
         rows = pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), frame.num_rows))
         return pa.table(
-            {"row": pc.subtract(rows, 1), "key": frame[key], "instant": _moments(frame, timestamp)}
+            {"row": pc.subtract(rows, 1), "key": frame[key], "instant": moments(frame, timestamp)}
         )
 
     def _derive(
@@ -151,11 +150,11 @@ class FeatureStore:
             for name in view.request:
                 if name not in frame.column_names:
                     raise FeatureError(f"the entity frame has no column {name}; {view.name} needs it")
-                columns[f"{expression.REQUEST}.{name}"] = frame[name]
+                columns[f"{expression.REQUEST}.{name}"] = numbers(frame[name])
             wanted.append((reference, evaluate.sql(derived, quoted)))
         if not wanted:
             return {}
-        columns[expression.MOMENT] = _moments(frame, timestamp)
+        columns[expression.MOMENT] = moments(frame, timestamp)
         self._connection.register(_READ, pa.table(columns))
         try:
             picked = ", ".join(f"{value} AS d{position}" for position, (_, value) in enumerate(wanted))
@@ -164,23 +163,6 @@ class FeatureStore:
         finally:
             self._connection.unregister(_READ)
         return {reference: answer[f"d{position}"] for position, (reference, _) in enumerate(wanted)}
-
-    def _like(self, given: Any, table: pa.Table) -> Any:
-        if isinstance(given, duckdb.DuckDBPyRelation):
-            return self._connection.from_arrow(table)
-        return table if isinstance(given, pa.Table) else table.to_pandas()
-
-
-def _table(frame: Any) -> pa.Table:
-    if isinstance(frame, pa.Table):
-        return frame
-    if isinstance(frame, duckdb.DuckDBPyRelation):
-        return frame.to_arrow_table()
-    if type(frame).__module__.partition(".")[0] == "pandas":
-        return pa.Table.from_pandas(frame, preserve_index=False)
-    raise FeatureError(
-        f"an entity frame is of pandas, pyarrow or DuckDB, and this is a {type(frame).__name__}"
-    )
 
 
 def _same(given: pa.DataType, kind: str) -> str:
@@ -191,32 +173,14 @@ def _same(given: pa.DataType, kind: str) -> str:
     if pa.types.is_dictionary(given):
         given = given.value_type
     if pa.types.is_floating(given) or pa.types.is_decimal(given):
-        whole = "CASE WHEN key = floor(key) THEN TRY_CAST(key AS HUGEINT) END"
+        # A NaN is as large as its floor, and nobody.
+        finite = "isfinite(key) AND " if pa.types.is_floating(given) else ""
+        whole = f"CASE WHEN {finite}key = floor(key) THEN TRY_CAST(key AS HUGEINT) END"
         if kind != "VARCHAR":
             return f"TRY_CAST({whole} AS {kind})"
-        return f"coalesce(CAST({whole} AS VARCHAR), CAST(key AS VARCHAR))"
+        text = f"coalesce(CAST({whole} AS VARCHAR), CAST(key AS VARCHAR))"
+        return f"CASE WHEN isfinite(key) THEN {text} END" if finite else text
     cast = f"TRY_CAST(key AS {kind})"
     if kind == "VARCHAR" or pa.types.is_integer(given):
         return cast
     return f"CASE WHEN CAST({cast} AS VARCHAR) = CAST(key AS VARCHAR) THEN {cast} END"
-
-
-def _finite(column: pa.ChunkedArray, default: Any) -> pa.ChunkedArray:
-    """A sum that a double cannot hold is no value."""
-    if not pa.types.is_floating(column.type):
-        return column
-    finite = pc.is_finite(column)
-    if pc.all(finite).as_py() is not False:
-        return column
-    return pc.if_else(finite, column, pa.scalar(default, column.type))
-
-
-def _moments(frame: pa.Table, timestamp: str) -> pa.ChunkedArray:
-    """The moments in microseconds since 1970, those of nanoseconds cut down."""
-    column = frame[timestamp]
-    if not pa.types.is_timestamp(column.type):
-        raise FeatureError(f"{timestamp} holds no moments but {column.type}")
-    if column.null_count:
-        raise FeatureError(f"{timestamp} is null in {column.null_count} rows")
-    whole = column.cast(pa.timestamp("us", tz=column.type.tz), safe=False)
-    return whole.cast(pa.int64())

@@ -1,6 +1,6 @@
 """SQL that reads features as they were known at the moment of each entity row. No I/O.
 
-`entities` is a relation of `row` (0, 1, …), `key` and `instant` (microseconds since 1970). Each statement answers with `row`
+`entities` is a relation of `row` (0, 1, …), `key` and `instant` (microseconds since 1970), `source` one of the rows that count. Each statement answers with `row`
 and one column a feature, named as it is.
 """
 
@@ -40,7 +40,7 @@ def relation(table: str) -> str:
     return ".".join(map(quoted, table.split(".")))
 
 
-def newest(group: Group, features: Sequence[Feature], entities: str) -> str:
+def newest(group: Group, features: Sequence[Feature], entities: str, source: str) -> str:
     """The newest known value of each feature: one ASOF join.
 
     A value older than the feature's window counts as none. Of rows with one key and moment the one that `newest_by`
@@ -61,14 +61,17 @@ def newest(group: Group, features: Sequence[Feature], entities: str) -> str:
     )
     return (
         f"SELECT e.row, {picked} FROM {entities} AS e ASOF LEFT JOIN (SELECT {quoted(group.key)} AS key, "
-        f"{known} AS instant, {values} FROM {relation(group.table)}{_where(group)}{once}) AS f "
+        f"{known} AS instant, {values} FROM {source}{_where(group)}{once}) AS f "
         "ON e.key = f.key AND e.instant > f.instant"
     )
 
 
 def _newest_value(feature: Feature, alias: str) -> str:
     value = f"f.{alias}"
-    if feature.kind != "string":
+    # Whole numbers stay whole: a double holds those up to 2⁵³.
+    if feature.kind == "long":
+        value = f"CAST({value} AS BIGINT)"
+    elif feature.kind != "string":
         number = f"CAST({value} AS DOUBLE)"
         value = f"CASE WHEN isfinite({number}) THEN {number} END"
     if feature.window_us is not None:
@@ -76,7 +79,7 @@ def _newest_value(feature: Feature, alias: str) -> str:
     return _or_default(value, feature)
 
 
-def windowed(group: Group, features: Sequence[Feature], entities: str, span: Span) -> str:
+def windowed(group: Group, features: Sequence[Feature], entities: str, span: Span, source: str) -> str:
     """Aggregates over windows: the entity rows stand among the source's, and each looks back by frames of its moment.
 
     Only rows that some window can reach are read. All frames share one sort by key and moment.
@@ -110,7 +113,7 @@ def windowed(group: Group, features: Sequence[Feature], entities: str, span: Spa
         "SELECT row, "
         + picked
         + f" FROM (SELECT CAST(NULL AS BIGINT) AS row, {quoted(group.key)} AS key, {at} AS instant, {at} AS seen{values}"
-        f" FROM {relation(group.table)}{_where(group, *reach)}"
+        f" FROM {source}{_where(group, *reach)}"
         f" UNION ALL SELECT row, key, instant, NULL{nothing} FROM {entities}) AS timeline"
         f" WINDOW {defined} QUALIFY row IS NOT NULL"
     )
@@ -150,7 +153,8 @@ def _or_default(value: str, feature: Feature) -> str:
     if isinstance(feature.default, str):
         words = feature.default.replace("'", "''")
         return f"coalesce({value}, '{words}')"
-    return f"coalesce({value}, {float(feature.default)!r})"
+    number = int(feature.default) if feature.kind == "long" else float(feature.default)
+    return f"coalesce({value}, {number!r})"
 
 
 def _where(group: Group, *conditions: str) -> str:

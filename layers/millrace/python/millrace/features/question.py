@@ -127,6 +127,7 @@ def _standing(read: Sequence[OnlineRow], moment: datetime) -> tuple[str | None, 
 def _number(name: str, value: object) -> float | None:
     if value is None:
         return None
-    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
+    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
+        # What is not finite says nothing.
+        return float(value) if math.isfinite(value) else None
     raise FeatureError(f"{name} is {value!r:.100}, and a number is needed")

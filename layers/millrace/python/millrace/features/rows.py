@@ -70,7 +70,7 @@ class OnlineRow:
 
 
 def entity_text(value: object) -> str | None:
-    """An entity's key as text: `42` for 42 and 42.0, a text as it is; None is nobody.
+    """An entity's key as text: `42` for 42 and 42.0, a text as it is; None is nobody, and so are NaN and infinity.
 
     Raises:
         FeatureError: it is neither a number nor a text.
@@ -84,7 +84,9 @@ def entity_text(value: object) -> str | None:
             pass
         case int():
             return str(value)
-        case float() | Decimal() if math.isfinite(value):
+        case float() | Decimal():
+            if not math.isfinite(value):
+                return None
             return str(int(value)) if value == int(value) else str(value)
     raise FeatureError(f"{value!r:.100} is no key of an entity: a key is a text or a number")
 

@@ -94,7 +94,7 @@ class TrainingSets:
         rows, frauds = self._checked(split)
         features = fraud.features(self._views)
         key = train(asked.org, asked.run)
-        self._channel.put(f"{key}{order.ROWS_FILE}", _parquet(self._rows(split, features)))
+        self._channel.put(f"{key}{order.ROWS_FILE}", _parquet(self._rows(asked.org, split, features)))
         text = order.write(
             order.TrainingOrder(
                 run_id=asked.run,
@@ -147,10 +147,10 @@ class TrainingSets:
             total, all_frauds = total + rows, all_frauds + frauds
         return total, all_frauds
 
-    def _rows(self, split: Split, features: tuple[str, ...]) -> "pa.Table":
+    def _rows(self, org: str, split: Split, features: tuple[str, ...]) -> "pa.Table":
         frame = transactions.labelled(self._connection, first_needed(split), split.test.last)
         answer: pa.Table = FeatureStore(self._connection, self._views).get_historical_features(
-            frame, features, timestamp=EVENT_TIMESTAMP, known_at=KNOWN_AT, full_feature_names=True
+            frame, features, timestamp=EVENT_TIMESTAMP, known_at=KNOWN_AT, full_feature_names=True, org=org
         )
         return answer.select([*map(fraud.column, features), fraud.LABEL, fraud.CARD, fraud.MOMENT])
 

@@ -1,0 +1,92 @@
+"""The tables that feature views read, as relations of one tenant's rows in which what is not finite is missing."""
+
+# ruff: noqa: S608  names come from compiled views and are quoted
+
+from collections.abc import Iterable
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from millrace.features.point_in_time import quoted, relation
+from millrace.features.registry import FeatureError
+
+ORG = "org_id"
+_FLOATS = frozenset({"FLOAT", "DOUBLE"})
+
+
+class Sources:
+    """The tables of a connection for one question."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, tables: Iterable[str], org: str | None) -> None:
+        """Looks at the tables.
+
+        Args:
+            connection: that has them as `schema.table`.
+            tables: their names.
+            org: whose rows count; None where the tables hold one tenant's.
+
+        Raises:
+            FeatureError: no tenant is named, and there are rows of more than one.
+        """
+        self._columns = {table: _columns(connection, table) for table in dict.fromkeys(tables)}
+        self._org = org
+        if org is not None:
+            return
+        held = [
+            f"(SELECT DISTINCT {ORG} FROM {relation(table)})"
+            for table, columns in self._columns.items()
+            if ORG in columns
+        ]
+        if not held:
+            return
+        found = connection.execute(f"{' UNION '.join(held)} ORDER BY 1 LIMIT 3").fetchall()
+        if len(found) > 1:
+            names = ", ".join(str(row[0]) for row in found[:2])
+            raise FeatureError(
+                f"the tables hold rows of several tenants ({names}{', …' if len(found) > 2 else ''}): org= says whose count"
+            )
+
+    def kind(self, table: str, column: str) -> str:
+        """A column's type, as DuckDB writes it."""
+        return self._columns[table][column]
+
+    def relation(self, table: str) -> str:
+        """SQL of the table's rows that count."""
+        columns = self._columns[table]
+        finite = [
+            f"CASE WHEN isfinite({quoted(name)}) THEN {quoted(name)} END AS {quoted(name)}"
+            for name, kind in columns.items()
+            if kind in _FLOATS
+        ]
+        own = self._org is not None and ORG in columns
+        if not finite and not own:
+            return relation(table)
+        replaced = f" REPLACE ({', '.join(finite)})" if finite else ""
+        where = f" WHERE {ORG} = {_text(str(self._org))}" if own else ""
+        return f"(SELECT *{replaced} FROM {relation(table)}{where})"
+
+
+def tenant_of(frame: pa.Table, org: str | None) -> str | None:
+    """The tenant that is named, or the one that all rows of an entity frame are of.
+
+    Raises:
+        FeatureError: the frame has rows of another.
+    """
+    if ORG not in frame.column_names:
+        return org
+    named: list[Any] = pc.unique(frame[ORG]).to_pylist()
+    if len(named) > 1 or (named and org is not None and named != [org]):
+        others = ", ".join(sorted(str(one) for one in named if one != org)[:3])
+        raise FeatureError(f"the entity frame has rows of {others}: one tenant at a time")
+    return org if org is not None or not named else named[0]
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    described = connection.sql(f"SELECT * FROM {relation(table)} LIMIT 0")
+    return {name: str(kind) for name, kind in zip(described.columns, described.types, strict=True)}
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

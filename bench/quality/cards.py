@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from millrace.features.offline import FeatureStore
 from millrace.features.registry import Views
-from millrace.learning.cards import COLUMNS, missing
+from millrace.learning.cards import columns, missing
 from millrace.models import fraud
 from millrace.models import rows as training_rows
 from millrace.models.dataset import DAY_US, Dataset, number
@@ -33,12 +33,13 @@ def connect(folder: Path, until: date, temporary: Path) -> duckdb.DuckDBPyConnec
         config={"threads": 2, "memory_limit": MEMORY, "temp_directory": str(temporary)}
     )
     files = str(folder / "*.parquet").replace("'", "''")
-    found = connection.sql(f"SELECT * FROM '{files}' LIMIT 0").columns  # noqa: S608  a path, quoted
-    if lacking := missing(found):
+    found = connection.sql(f"SELECT * FROM '{files}' LIMIT 0")  # noqa: S608  a path, quoted
+    if lacking := missing(found.columns):
         raise DataError(f"the files in {folder} have no column {', '.join(lacking)}")
+    types = {name: str(kind) for name, kind in zip(found.columns, found.types, strict=True)}
     connection.execute("CREATE SCHEMA marts; CREATE SCHEMA silver")
     connection.execute(
-        f"CREATE TABLE marts.fct_transactions AS SELECT {', '.join(COLUMNS.values())} FROM '{files}' "  # noqa: S608
+        f"CREATE TABLE marts.fct_transactions AS SELECT {', '.join(columns(types))} FROM '{files}' "  # noqa: S608
         f"WHERE epoch_us(CAST(timestamp AS TIMESTAMP)) < {(number(until) + 1) * DAY_US} ORDER BY timestamp"
     )
     return connection

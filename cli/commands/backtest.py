@@ -28,6 +28,12 @@ def backtest(
     label_fires: Annotated[
         bool, typer.Option("--label-fires", help="Let known_fraud fire on the label that is being tested.")
     ] = False,
+    org: Annotated[
+        str | None,
+        typer.Option(
+            "--org", help="Whose transactions count, where the files have those of several tenants."
+        ),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option("--report", help="Where the HTML report goes (default: .local/reports/).")
     ] = None,
@@ -46,7 +52,7 @@ def backtest(
     except PermanentError as error:
         raise UsageError(str(error)) from error
     started = time.monotonic()
-    history = History(data)
+    history = History(data, org)
     _run(history, tests)
     result = tests[0].result(history.columns)
     if baseline is not None:

@@ -57,7 +57,7 @@ def train(
             shown.update(f"{escape(step)} …")
 
         if data is not None:
-            given["data"] = brought.bring(target, whose, brought.files(data), say)
+            given["data"] = brought.bring(target, whose, brought.files(data, whose), say)
         run_id, status, cause = run(target, MACHINE, given, seconds=minutes * 60, say=say)
     if status != "SUCCEEDED":
         raise RefusedError(cause or f"{run_id} ended {status}")

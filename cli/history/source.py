@@ -1,17 +1,17 @@
 """Transactions of the past from Parquet, in the order of time: the columns of card data, or those of silver transactions."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.errors import UsageError
+from millrace.features.missing import finite, number, text
 
 if TYPE_CHECKING:
-    import duckdb
-
     from millrace.fraud.backtest import Row
 
 ROWS = 20_000
+ORG = "org_id"
 # What sorting may hold in memory; the rest goes to a temporary folder.
 MEMORY = "350MB"
 # Ours ← theirs, the first that is there. `timestamp` is the payload's own moment, `event_time` the event's.
@@ -29,11 +29,16 @@ NAMES = {
 class History:
     """The rows of Parquet files as `millrace.fraud.backtest` takes them."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, org: str | None = None) -> None:
         """Looks at the columns.
 
+        Args:
+            path: a file, a folder of them, or a pattern.
+            org: whose rows count; None where the files are one tenant's.
+
         Raises:
-            UsageError: there is no Parquet, or it has no moment or no label.
+            UsageError: there is no Parquet, it has no moment or no label, or it has rows of several tenants and none is
+                named.
         """
         import duckdb
 
@@ -45,6 +50,9 @@ class History:
                 "preserve_insertion_order": "false",
             }
         )
+        # A moment without an offset is UTC's on every machine.
+        self._connection.execute("SET TimeZone = 'UTC'")
+        self._path = path
         self._source = f"read_parquet({_files(path)}, union_by_name = true)"
         try:
             described = self._connection.execute(f"DESCRIBE SELECT * FROM {self._source}").fetchall()  # noqa: S608  quoted
@@ -59,6 +67,7 @@ class History:
         for name in ("moment", "is_fraud"):
             if name not in self._found:
                 raise UsageError(f"{path} has no column {' or '.join(NAMES[name])}, which a back-test needs")
+        self._where = self._own(org)
 
     @property
     def columns(self) -> list[str]:
@@ -68,29 +77,63 @@ class History:
     @property
     def notes(self) -> list[str]:
         """What the reader of a result has to know of the source."""
-        if self._types[self._found["moment"]] == "VARCHAR":
-            return []
-        return ["late_night and weekend follow UTC: the moments of this source carry no offset"]
+        found = []
+        if self._types[self._found["moment"]] != "VARCHAR":
+            found.append("late_night and weekend follow UTC: the moments of this source carry no offset")
+        if left_out := self.count() - self._count(f"{self._moment()} IS NOT NULL"):
+            found.append(f"{left_out:,} rows have no moment and are left out")
+        return found
 
     def count(self) -> int:
-        """How many rows there are, by the files' own metadata."""
-        found = self._connection.execute(f"SELECT count(*) FROM {self._source}").fetchone()  # noqa: S608  quoted
+        """How many rows there are."""
+        return self._count("true")
+
+    def _count(self, condition: str) -> int:
+        found = self._connection.execute(
+            f"SELECT count(*) FROM {self._source} WHERE {self._where} AND {condition}"  # noqa: S608  quoted
+        ).fetchone()
         return int(found[0]) if found else 0
+
+    def _own(self, org: str | None) -> str:
+        """The condition of the tenant's rows."""
+        if ORG not in self._types:
+            if org is not None:
+                raise UsageError(f"{self._path} has no column {ORG}: without --org all of it counts")
+            return "true"
+        if org is not None:
+            return f"{ORG} = {_text(org)}"
+        found = self._connection.execute(
+            f"SELECT DISTINCT {ORG} FROM {self._source} ORDER BY 1 LIMIT 3"  # noqa: S608  quoted
+        ).fetchall()
+        if len(found) > 1:
+            names = ", ".join(str(row[0]) for row in found[:2])
+            more = ", …" if len(found) > 2 else ""
+            raise UsageError(
+                f"{self._path} holds rows of several tenants ({names}{more}): --org says whose count"
+            )
+        return "true"
 
     def batches(self) -> "Iterator[list[Row]]":
         """The rows in the order of time."""
+        import duckdb
+
         from millrace.fraud.backtest import Row
 
-        cursor: duckdb.DuckDBPyConnection = self._connection.execute(
-            f"SELECT {', '.join(self._expressions())} FROM {self._source} "  # noqa: S608  quoted
-            f"WHERE {_quoted(self._found['moment'])} IS NOT NULL ORDER BY 1"
-        )
-        while rows := cursor.fetchmany(ROWS):
-            yield list(map(Row._make, rows))
+        try:
+            cursor = self._connection.execute(
+                f"SELECT {', '.join(self._expressions())} FROM {self._source} "  # noqa: S608  quoted
+                f"WHERE {self._where} AND {self._moment()} IS NOT NULL ORDER BY 1"
+            )
+            while rows := cursor.fetchmany(ROWS):
+                yield list(map(Row._make, rows))
+        except duckdb.Error as error:
+            raise UsageError(f"{self._path} cannot be read: {str(error).splitlines()[0]}") from error
+
+    def _moment(self) -> str:
+        return finite(_quoted(self._found["moment"]), self._types[self._found["moment"]])
 
     def _expressions(self) -> Iterator[str]:
-        moment = _quoted(self._found["moment"])
-        kind = self._types[self._found["moment"]]
+        moment, kind = self._moment(), self._types[self._found["moment"]]
         if kind == "VARCHAR":
             local = f"replace(substr({moment}, 1, 19), 'T', ' ')::TIMESTAMP"
             yield f"epoch_ms({moment}::TIMESTAMPTZ)"
@@ -100,18 +143,22 @@ class History:
             yield f"epoch_ms({moment})"
         yield f"hour({local})"
         yield f"isodow({local}) - 1"
-        yield self._optional("user", "{}")
-        yield self._optional("amount", "{}::DOUBLE")
-        yield self._optional("payment_method", "{}")
+        yield self._optional("user", finite)
+        yield self._optional("amount", number, "{}::DOUBLE")
+        yield self._optional("payment_method", text)
         if "country" in self._found:
-            yield _quoted(self._found["country"])
+            yield self._optional("country", text)
         else:
             split = "CASE WHEN contains({0}, ',') THEN nullif(trim(regexp_extract({0}, '[^,]*$')), '') END"
-            yield self._optional("location", split)
-        yield self._optional("is_fraud", "{}::BOOLEAN")
+            yield self._optional("location", text, split)
+        yield self._optional("is_fraud", number, "{}::BOOLEAN")
 
-    def _optional(self, name: str, form: str) -> str:
-        return form.format(_quoted(self._found[name])) if name in self._found else "NULL"
+    def _optional(self, name: str, read: Callable[[str, str], str], form: str = "{}") -> str:
+        """What a column says; null where it is not there, or says nothing."""
+        if name not in self._found:
+            return "NULL"
+        theirs = self._found[name]
+        return form.format(read(_quoted(theirs), self._types[theirs]))
 
 
 def _files(path: Path) -> str:
@@ -121,8 +168,12 @@ def _files(path: Path) -> str:
         path = path / "**" / "*.parquet"
     elif not path.is_file() and "*" not in str(path):
         raise UsageError(f"there is no {path}")
-    return "'" + str(path).replace("'", "''") + "'"
+    return _text(str(path))
 
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

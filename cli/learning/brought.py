@@ -11,16 +11,20 @@ from cli.target import Target
 _CHUNK = 1 << 20
 
 
-def files(folder: Path) -> list[Path]:
+def files(folder: Path, org: str) -> list[Path]:
     """The Parquet files of a folder, in order.
 
+    Args:
+        folder: where they lie.
+        org: the tenant whose transactions they hold.
+
     Raises:
-        UsageError: there is none, one cannot be read, or the columns are others.
+        UsageError: there is none, one cannot be read, the columns are others, or they hold rows of another tenant.
     """
     import duckdb
 
     from millrace.lake.duck import parquet
-    from millrace.learning import cards
+    from millrace.learning import cards, transactions
 
     if not folder.is_dir():
         raise UsageError(f"--data is a folder of Parquet files; {folder} is none")
@@ -29,12 +33,18 @@ def files(folder: Path) -> list[Path]:
         raise UsageError(f"there is no Parquet file in {folder}")
     try:
         with duckdb.connect() as connection:
-            relation = connection.sql(f"SELECT * FROM {parquet([str(path) for path in found])} LIMIT 0")  # noqa: S608
+            paths = [str(path) for path in found]
+            relation = connection.sql(f"SELECT * FROM {parquet(paths)} LIMIT 0")  # noqa: S608
             lacking = cards.missing(relation.columns)
+            others = transactions.strangers(connection, paths, org)
     except (duckdb.Error, ValueError) as error:
         raise UsageError(f"the files in {folder} cannot be read: {error}") from error
     if lacking:
         raise UsageError(f"the files in {folder} have no column {', '.join(lacking)}")
+    if others:
+        raise UsageError(
+            f"the files in {folder} hold rows of {', '.join(others)}: bring those of {org} alone"
+        )
     return found
 
 

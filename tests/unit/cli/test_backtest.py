@@ -1,9 +1,11 @@
 """Back-tests: the numbers are a brute force's, the source says what it lacks, wrong rules are refused."""
 
 import json
+import math
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from cli.commands.backtest import rules_of
 from cli.errors import UsageError
 from cli.history.source import History
 from cli.main import run
+from millrace.fraud.backtest import Backtest, Row
+from millrace.fraud.rules import Facts
 
 RULES = Path(__file__).parents[3] / "schemas/fraud/rules.yaml"
 START = datetime(2018, 4, 1, tzinfo=UTC)
@@ -172,6 +177,89 @@ def test_silver_transactions_bring_their_offset_and_their_country(
     assert (found["precision"], found["recall"]) == (1.0, 1.0)
 
 
+ODD = (math.nan, math.inf, -math.inf)
+
+
+@pytest.mark.parametrize("kind", ["double", "text"])
+def test_what_is_no_number_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    """As pandas writes it: NaN where others have null, in amounts, users, labels and texts alike."""
+    noon = datetime(2026, 11, 18, 12)  # noqa: DTZ001  as pandas has it
+    odd = [*ODD] * 3
+    rows = [
+        {"user_id": value, "amount": value, "is_fraud": value, "payment_method": math.nan} for value in odd
+    ]
+    rows += [{"user_id": 42.0, "amount": 6000.0, "is_fraud": 1.0, "payment_method": math.nan}]
+    columns: dict[str, list[Any]] = {name: [row[name] for row in rows] for name in rows[0]}
+    if kind == "text":
+        columns = {
+            "user_id": [*[None] * 9, "42"],
+            "amount": [*map(str, odd[:6]), "", " ", "", "6000.00"],
+            "is_fraud": [*map(str, odd[:6]), "", "", "", "true"],
+            "payment_method": [""] * 10,
+        }
+    columns["timestamp"] = [noon] * len(rows)
+    pq.write_table(pa.table(columns), tmp_path / "odd.parquet")
+    found = asked(
+        capsys,
+        *("--data", str(tmp_path / "odd.parquet"), "--report", str(tmp_path / "r.html"), "--label-fires"),
+        *("--rules", str(RULES)),
+    )
+    assert {name: count for name, count in found["byFactor"].items() if count} == {
+        "known_fraud": 1,
+        "high_amount": 1,
+    }
+    assert (found["rows"], found["fraud"], found["money"]["fraud"]) == (10, 1, 6000.0)
+
+
+def test_rows_that_another_source_made_are_read_alike() -> None:
+    test = Backtest(rules_of(RULES), label_fires=True)
+    odd: Any
+    for odd in (*ODD, Decimal("NaN"), None):
+        test.add([Row(0, 12, 2, odd, odd, odd, odd, odd)] * 7)
+    test.add([Row(0, 12, 2, "", None, "", "", None)] * 7)
+    found = test.result(["amount", "moment", "user", "payment_method", "country"])
+    assert (found["rows"], found["fraud"], set(found["byFactor"].values())) == (42, 0, {0})
+
+
+def test_a_rule_on_amounts_fires_on_no_infinity() -> None:
+    rules = rules_of(RULES)
+    for odd in ODD:
+        assert rules.judge(Facts(amount=odd)).score == 0
+    assert rules.judge(Facts(amount=5000.01)).score == 30
+
+
+def test_rows_without_a_moment_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = {
+        "timestamp": ["2026-11-18T12:00:00Z", "", None],
+        "is_fraud": [True, True, False],
+        "amount": [1.0] * 3,
+    }
+    pq.write_table(pa.table(rows), tmp_path / "a.parquet")
+    found = asked(capsys, "--data", str(tmp_path / "a.parquet"), "--report", str(tmp_path / "r.html"))
+    assert (found["rows"], found["notes"]) == (1, ["2 rows have no moment and are left out"])
+
+
+def test_tenants_are_tested_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Seven transactions of user 1 in a minute, but no tenant has more than four of them."""
+    rows = {
+        "org_id": ["org_acme", "org_globex"] * 3 + ["org_acme"],
+        "timestamp": [f"2026-11-18T12:00:0{n}Z" for n in range(7)],
+        "user_id": [1] * 7,
+        "amount": [1.0] * 7,
+        "is_fraud": [False] * 7,
+    }
+    pq.write_table(pa.table(rows), tmp_path / "a.parquet")
+    data, report = ("--data", str(tmp_path / "a.parquet")), ("--report", str(tmp_path / "r.html"))
+    capsys.readouterr()
+    assert run(["backtest", *data, *report]) == 2
+    assert "rows of several tenants (org_acme, org_globex): --org says" in capsys.readouterr().err.replace(
+        "\n", " "
+    )
+    for org, count in (("org_acme", 4), ("org_globex", 3), ("org_'", 0)):
+        found = asked(capsys, *data, *report, "--org", org)
+        assert (found["rows"], found["byFactor"]["velocity"]) == (count, 0)
+
+
 def test_what_cannot_be_tested_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     card_data(tmp_path / "data", 10)
     data = str(tmp_path / "data")
@@ -181,7 +269,11 @@ def test_what_cannot_be_tested_is_a_usage_error(tmp_path: Path, capsys: pytest.C
     pq.write_table(pa.table({"timestamp": [START]}), no_label)
     (tmp_path / "text.parquet").write_text("no Parquet")
     (tmp_path / "empty").mkdir()
+    rows = {"timestamp": ["yesterday"], "is_fraud": [True]}
+    pq.write_table(pa.table(rows), tmp_path / "words.parquet")
     for arguments, said in (
+        (("--data", str(tmp_path / "words.parquet")), "yesterday"),
+        (("--data", data, "--org", "org_acme"), "no column org_id"),
         (("--data", data, "--rules", wrong), "there is no such factor"),
         (("--data", data, "--rules", "absent.yaml"), "cannot be read"),
         (("--data", data, "--alert", "PURPLE"), "no class PURPLE"),

@@ -51,7 +51,7 @@ TARGET = Target("local", "http://localhost:1", {"LakeBucket": "lake"})
 
 
 def bring(folder: Path) -> str:
-    return brought.bring(TARGET, "org_acme", brought.files(folder), lambda _: None)
+    return brought.bring(TARGET, "org_acme", brought.files(folder, "org_acme"), lambda _: None)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,7 @@ def bring(folder: Path) -> str:
             pa.table({"amount": [1.0]}),
             "no column customer_id, is_fraud, terminal_id, timestamp, transaction_id",
         ),
+        (ROWS.append_column("org_id", [["org_globex"]]), "rows of org_globex: bring those of org_acme alone"),
     ],
 )
 def test_a_folder_of_something_else_is_usage(tmp_path: Path, s3: S3, content: Any, says: str) -> None:
@@ -78,7 +79,7 @@ def test_a_folder_of_something_else_is_usage(tmp_path: Path, s3: S3, content: An
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     pq.write_table(ROWS, tmp_path / "a.parquet")
     with pytest.raises(UsageError, match="is none"):
-        brought.files(tmp_path / "a.parquet")
+        brought.files(tmp_path / "a.parquet", "org_acme")
 
 
 def test_what_is_brought_is_named_by_its_content_and_sent_once(tmp_path: Path, s3: S3) -> None:

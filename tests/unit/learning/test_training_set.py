@@ -1,6 +1,7 @@
 """A training set: who was served what an earlier hour had counted is trained on just that, and on one tenant's rows."""
 
 import io
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -20,7 +21,7 @@ from millrace.core.errors import PermanentError
 from millrace.features import registry as features
 from millrace.lake.documents import Input, InputFile, Sources
 from millrace.lake.duck import connect
-from millrace.learning import cards
+from millrace.learning import cards, transactions
 from millrace.learning.channel import Channel, brought
 from millrace.learning.split import NotEnoughError
 from millrace.learning.training_set import Asked, Built, TrainingSets
@@ -275,6 +276,52 @@ def test_days_that_are_asked_for_are_taken(stage: Stage) -> None:
     built = stage.build(replace(ASKED, split=split))
     assert str(built.split.test) == "2026-10-18…2026-10-19"
     assert max(one["event_timestamp"] for one in stage.rows()) < datetime(2026, 10, 20, tzinfo=UTC)
+
+
+def brought_rows(stage: Stage, **columns: Any) -> Asked:
+    """Thirty days of transactions, brought along with these columns instead of theirs."""
+    rows = history(days=30)
+    names = {"timestamp": "event_time", "customer_id": "user_id", "terminal_id": "merchant"}
+    given = {name: [row[names.get(name, name)] for row in rows] for name in cards.COLUMNS}
+    given["timestamp"] = [at.replace(tzinfo=None) for at in given["timestamp"]]
+    made = {name: (change(given[name]) if callable(change) else change) for name, change in columns.items()}
+    pq.write_table(pa.table({**given, **made}), stage.brought / "a.parquet")
+    return replace(ASKED, data=f"s3://lake/{brought('org_acme', 'ab' * 32)}")
+
+
+def test_what_is_not_a_number_in_files_teaches_nothing(stage: Stage) -> None:
+    """NaN is no merchant called nan, no amount above all, no customer and no fraud."""
+
+    def first(values: list[Any], *odd: float) -> list[Any]:
+        return [*odd, *map(float, values[len(odd) :])]
+
+    stage.build(
+        brought_rows(
+            stage,
+            customer_id=lambda held: first(held, math.nan, math.inf),
+            amount=lambda held: first(held, 1.0, 1.0, math.nan, math.inf, -math.inf),
+            is_fraud=lambda held: first(held, 0.0, 0.0, 0.0, 0.0, 0.0, math.nan),
+            terminal_id=[math.nan, math.inf, *(float(n % 5) for n in range(598))],
+        )
+    )
+    with connect(memory_mb=500, threads=2, temp_dir=stage.folder) as connection:
+        transactions.open_files(connection, [str(stage.brought / "a.parquet")], (), "org_acme")
+        found = connection.execute(f"SELECT merchant, count(*) FROM {FACTS} GROUP BY 1").fetchall()
+    assert {merchant for merchant, _ in found} == {None, "0", "1", "2", "3", "4"}
+    assert dict(found)[None] == 2
+    assert len(stage.rows()) == 600 - 6
+
+
+def test_files_of_several_tenants_are_refused(stage: Stage) -> None:
+    asked = brought_rows(stage, org_id=["org_acme", "org_globex"] * 300)
+    with pytest.raises(PermanentError, match="rows of org_globex: bring those of org_acme alone"):
+        stage.build(asked)
+    assert stage.build(brought_rows(stage, org_id=["org_acme"] * 600)).rows > 0
+
+
+def test_a_file_of_something_else_is_a_sentence(stage: Stage) -> None:
+    with pytest.raises(PermanentError, match=r"what is no transaction: .*much"):
+        stage.build(brought_rows(stage, amount=["much"] * 600))
 
 
 def test_files_that_are_brought_along_are_read_instead_of_the_lake(stage: Stage) -> None:

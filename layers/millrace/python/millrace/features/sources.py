@@ -9,11 +9,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from millrace.features.missing import FLOATS, finite
 from millrace.features.point_in_time import quoted, relation
 from millrace.features.registry import FeatureError
 
 ORG = "org_id"
-_FLOATS = frozenset({"FLOAT", "DOUBLE"})
 
 
 class Sources:
@@ -55,17 +55,17 @@ class Sources:
     def relation(self, table: str) -> str:
         """SQL of the table's rows that count."""
         columns = self._columns[table]
-        finite = [
-            f"CASE WHEN isfinite({quoted(name)}) THEN {quoted(name)} END AS {quoted(name)}"
+        replaced = [
+            f"{finite(quoted(name), kind)} AS {quoted(name)}"
             for name, kind in columns.items()
-            if kind in _FLOATS
+            if kind in FLOATS
         ]
         own = self._org is not None and ORG in columns
-        if not finite and not own:
+        if not replaced and not own:
             return relation(table)
-        replaced = f" REPLACE ({', '.join(finite)})" if finite else ""
+        replace = f" REPLACE ({', '.join(replaced)})" if replaced else ""
         where = f" WHERE {ORG} = {_text(str(self._org))}" if own else ""
-        return f"(SELECT *{replaced} FROM {relation(table)}{where})"
+        return f"(SELECT *{replace} FROM {relation(table)}{where})"
 
 
 def tenant_of(frame: pa.Table, org: str | None) -> str | None:

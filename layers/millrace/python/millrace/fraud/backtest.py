@@ -7,6 +7,8 @@ seed's points would be perfect.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
+from math import isfinite
 from typing import Any, NamedTuple
 
 from millrace.core.errors import PermanentError
@@ -95,7 +97,8 @@ class Backtest:
         judge, count = self.rules.judge, self._counts.add
         by_score, by_factor, by_day, alert_from = self.by_score, self.by_factor, self.by_day, self.alert_from
         label_fires = self.label_fires
-        for moment_ms, hour, weekday, user, amount, method, country, label in rows:
+        for row in rows:
+            moment_ms, hour, weekday, user, amount, method, country, label = _said(row)
             velocity = None if user is None else count(user, moment_ms)
             score, _, reasons = judge(
                 Facts(label if label_fires else None, amount, method, country, hour, weekday, velocity)
@@ -190,6 +193,30 @@ class Backtest:
             }
             for day, (whole, caught) in sorted(self.by_day.items())
         ]
+
+
+def _said(row: Row) -> Row:
+    """A row without what says nothing: NaN and infinity, as sources have them that know no null, and texts without a sign.
+
+    None of them is above a threshold, true, or anybody.
+    """
+    _, _, _, user, amount, method, country, label = row
+    if (
+        (amount is None or isfinite(amount))
+        and (user.__class__ is int or not _is_nothing(user))
+        and (method is None or method.__class__ is str)
+        and (country is None or country.__class__ is str)
+        and (label is None or label.__class__ is bool)
+    ):
+        return row
+    told: list[Any] = [None if _is_nothing(value) else value for value in row[3:]]
+    return Row(*row[:3], *told)
+
+
+def _is_nothing(value: object) -> bool:
+    if isinstance(value, float | Decimal):
+        return not isfinite(value)
+    return value == ""
 
 
 def difference(result: Mapping[str, Any], baseline: Mapping[str, Any]) -> dict[str, Any]:

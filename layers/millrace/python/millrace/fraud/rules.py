@@ -7,6 +7,7 @@ velocity. Which factors there are is code; points, thresholds, lists and classes
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
+from math import inf
 from typing import Any, NamedTuple
 
 import orjson
@@ -93,7 +94,8 @@ class RuleSet:
         if is_fraud and self._known_fraud:
             score += self._known_fraud
             reasons.append(("known_fraud", self._known_fraud))
-        if amount is not None and amount > self._amount_threshold and self._high_amount:
+        # An amount that is no number of money is not known.
+        if amount is not None and self._amount_threshold < amount < inf and self._high_amount:
             score += self._high_amount
             reasons.append(("high_amount", self._high_amount))
         if method is not None and self._crypto and method.casefold() in self._methods:

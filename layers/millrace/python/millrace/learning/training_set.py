@@ -120,7 +120,7 @@ class TrainingSets:
             return "lake"
         digest = digest_of(asked.data, self._channel.bucket, asked.org)
         others = [self._tables[name] for name in self._views.sources() if name != transactions.FACTS]
-        transactions.open_files(self._connection, self._channel.files(asked.data), others)
+        transactions.open_files(self._connection, self._channel.files(asked.data), others, asked.org)
         return f"file:{digest}"
 
     def _split(self, asked: Asked, sources: Sources) -> Split:

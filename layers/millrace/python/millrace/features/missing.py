@@ -1,0 +1,38 @@
+"""Columns of somebody's files in SQL, with nothing where the file says nothing: NaN, infinity, and texts without a sign.
+
+Who writes Parquet from pandas has NaN where others have null. Cast as it is, it would be a merchant called `nan`, an amount
+above every threshold and a label that is true.
+"""
+
+FLOATS = frozenset({"FLOAT", "DOUBLE"})
+_MOMENTS = ("DATE", "TIMESTAMP")
+
+
+def finite(column: str, kind: str) -> str:
+    """The column as it is.
+
+    Args:
+        column: SQL of it.
+        kind: its type, as DuckDB writes it.
+    """
+    if kind in FLOATS or kind.startswith(_MOMENTS):
+        return f"CASE WHEN isfinite({column}) THEN {column} END"
+    return f"nullif({column}, '')" if kind == "VARCHAR" else column
+
+
+def number(column: str, kind: str) -> str:
+    """The column for a cast to a number or a boolean; a text that is none still fails."""
+    if kind != "VARCHAR":
+        return finite(column, kind)
+    return (
+        f"CASE WHEN isfinite(coalesce(TRY_CAST({column} AS DOUBLE), 0)) THEN nullif(trim({column}), '') END"
+    )
+
+
+def text(column: str, kind: str) -> str:
+    """The column as text: a number is written in one way, 42 and 42.0 alike."""
+    held = finite(column, kind)
+    if kind in FLOATS or kind.startswith("DECIMAL"):
+        whole = f"CASE WHEN {column} = floor({column}) THEN TRY_CAST({held} AS HUGEINT) END"
+        return f"coalesce(CAST({whole} AS VARCHAR), CAST({held} AS VARCHAR))"
+    return f"CAST({held} AS VARCHAR)"

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,9 @@ CASES: dict[str, Case] = {
     "a leap second": Case(with_id("timestamp", "2016-12-31T23:59:60Z"), 400, "format"),
     "30 February": Case(with_id("timestamp", "2026-02-30T00:00:00Z"), 400, "format"),
     "a timestamp of 1970": Case(with_id("timestamp", "1970-01-01T00:00:00Z"), 400, "timestamp_range"),
-    "a timestamp 10 years ahead": Case(with_id("timestamp", "2036-11-21T06:00:00Z"), 400, "timestamp_range"),
+    "a timestamp 10 years ahead": Case(
+        with_id("timestamp", events.moment(-timedelta(days=3653))), 400, "timestamp_range"
+    ),
     "an unknown type": Case(with_id("eventType", "order.teleported"), 400, "unknown_type"),
     "an unknown version": Case(with_id("version", "9.0.0"), 400, "unknown_version"),
     "a minor newer than ours": Case(with_id("version", "1.999"), 400, "unknown_version"),

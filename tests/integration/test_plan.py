@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from millrace.core import clock
 from millrace.core.batch import write_all
 from millrace.core.errors import PermanentError
 from millrace.core.prefixes import RAW_EVENTS
@@ -95,10 +96,12 @@ def test_the_handler_keeps_the_plan_and_answers_numbers(lake: Lake, bundle: Path
         assert (answer["runId"], answer["batches"], answer["partitions"]) == ("r1", [0], 1)
         assert answer["remaining"] == 0
         assert answer["levels"] == [list(level) for level in kept.levels]
-        empty = planned.handler({"runId": "r2", "from": "2026-01-01", "to": "2026-01-01"}, None)
+        today = clock.utc_day(clock.now())
+        before, day = (today - timedelta(days=2)).isoformat(), (today - timedelta(days=1)).isoformat()
+        empty = planned.handler({"runId": "r2", "from": day, "to": day}, None)
         assert (empty["batches"], empty["partitions"]) == ([], 0)
         with pytest.raises(PermanentError, match="is after"):
-            planned.handler({"runId": "r3", "from": "2026-01-02", "to": "2026-01-01"}, None)
+            planned.handler({"runId": "r3", "from": day, "to": before}, None)
 
 
 def test_bases_are_the_tables_at_the_start(lake: Lake, bundle: Path) -> None:

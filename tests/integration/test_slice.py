@@ -4,12 +4,14 @@ import io
 import json
 import random
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from millrace.core import clock
 from tests.support import events
 from tests.support.mappings import Faults
 from tests.support.platform import ACME, GLOBEX, Platform, ids, platform
@@ -65,10 +67,9 @@ def test_one_event_goes_the_whole_way(running: Platform) -> None:
     ],
 )
 def test_every_access_path_lists_newest_first_and_pages(running: Platform, name: str, value: str) -> None:
-    sent = [
-        events.order(timestamp=f"2026-11-{day:02d}T10:00:00+02:00", payload={"orderId": "ord_7"})
-        for day in range(10, 21)
-    ]
+    first = clock.utc_day(clock.now()) - timedelta(days=12)
+    days = [(first + timedelta(days=number)).isoformat() for number in range(11)]
+    sent = [events.order(timestamp=f"{day}T10:00:00+02:00", payload={"orderId": "ord_7"}) for day in days]
     assert running.post(sent)["body"]["accepted"] == len(sent)
     running.post(events.order(payload={"orderId": "ord_7"}), org=GLOBEX)
     running.settle()
@@ -89,7 +90,7 @@ def test_every_access_path_lists_newest_first_and_pages(running: Platform, name:
             break
     assert collected == newest_first
 
-    between = {name: value, "from": "2026-11-12T08:00:00Z", "to": "2026-11-14T08:00:00Z"}
+    between = {name: value, "from": f"{days[2]}T08:00:00Z", "to": f"{days[4]}T08:00:00Z"}
     assert ids(running.get(LIST, query=between)["body"]["items"]) == [sent[3]["eventId"], sent[2]["eventId"]]
 
 

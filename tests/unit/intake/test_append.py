@@ -76,6 +76,14 @@ def test_puts_overlap_up_to_the_bound() -> None:
     assert limits.IN_FLIGHT // 2 < client.most <= limits.IN_FLIGHT
 
 
+def test_what_time_does_not_suffice_for_is_unavailable_and_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "APPEND_SECONDS", 0.05)
+    client = Client(seconds=0.05)
+    outcomes = TableAppender(client, "Events").append(_rows(*["new"] * 500))
+    assert outcomes.count(Outcome.ACCEPTED) == client.puts <= limits.IN_FLIGHT
+    assert outcomes.count(Outcome.UNAVAILABLE) == 500 - client.puts
+
+
 def test_a_fault_of_ours_is_raised_after_the_other_rows_are_put() -> None:
     client = Client()
     with pytest.raises(RuntimeError, match="a fault of ours"):

@@ -70,8 +70,8 @@ bench: test-environment ## Measure the goals of speed, each against its peer or 
 mlflow: run-environment ## Start MLflow on 127.0.0.1:5500 (MLFLOW_PORT moves it) with every registered model; Ctrl-C stops it
 	@$(BIN)/python -m cli.mlflow.server
 
-warehouse: run-environment ## Build, test and document the dbt project on the running platform's silver
-	@$(BIN)/python -m cli.warehouse
+warehouse: run-environment ## Build, test and document the dbt project on a tenant's silver (ORG=, locally the first demo tenant)
+	@$(BIN)/python -m cli.warehouse $(if $(ORG),--org '$(ORG)')
 
 fuzz: test-environment ## Send generated requests to the handler of post_events, REQUESTS of them
 	@$(BIN)/python -m tests.support.fuzz $(REQUESTS)

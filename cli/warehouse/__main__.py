@@ -1,4 +1,6 @@
-"""`make warehouse`: silver of the running platform in a DuckDB file, and the dbt project built and documented on it.
+"""`make warehouse`: a tenant's silver of the running platform in a DuckDB file, the dbt project built and documented on it.
+
+`ORG=org_globex` names the tenant; locally it is the first demo tenant unless one is named.
 
 `python -m cli.warehouse athena` writes the project as Athena reads it to `.local/warehouse-athena` instead: there
 `dbt build --target athena` runs it, where dbt-athena is installed.
@@ -10,12 +12,12 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from cli.errors import CommandError
+from cli.errors import CommandError, UsageError
 from cli.local.programs import local_aws
 from cli.local.steps import StepError
 from cli.output import err, out
 from cli.places import checkout
-from cli.target import find_target
+from cli.target import FIRST_ORG, find_target
 from cli.warehouse import dbt, environment, silver
 
 
@@ -36,15 +38,21 @@ def main(arguments: Sequence[str]) -> None:
         dbt.workspace(Path("dbt"), source, folder, file, project, tables, for_athena=True)
         out.print(f"{len(project.models)} models for Athena in {folder}")
         return
+    org = arguments[1] if list(arguments[:1]) == ["--org"] and len(arguments) == 2 else None
+    if arguments and not org:
+        raise UsageError(f"warehouse takes --org TENANT or athena, not {' '.join(arguments)}")
     target = find_target(None)
+    if org is None and target.env == "local":
+        org = FIRST_ORG
     if target.endpoint is not None:
         os.environ.update(local_aws(target.endpoint))
     program = environment.ensure(places)
     read = {name: tables[name] for model in project.models for name in project.silver(model.full_name)}
     with err.status(f"copying {glue_database(target.env, 'silver')} …"):
         lake = catalog(target.env, target.output("LakeBucket"))
-        rows = silver.copy(partial(open_table, lake), read, file, S3Access.from_environment())
-    out.print(f"{sum(rows.values())} rows of {len(rows)} silver tables in {file}")
+        rows = silver.copy(partial(open_table, lake), read, file, S3Access.from_environment(), org)
+    whose = f" of {org}" if org else ""
+    out.print(f"{sum(rows.values())} rows{whose} of {len(rows)} silver tables in {file}")
     work = dbt.workspace(program, source, places.local / "warehouse", file, project, tables)
     with err.status("dbt build …"):
         work.run("build")

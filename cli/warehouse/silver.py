@@ -1,6 +1,6 @@
-"""Silver of a running platform, copied into a DuckDB file for dbt to build on."""
+"""A tenant's silver of a running platform, copied into a DuckDB file for dbt to build on."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ from millrace.contracts.columns import duckdb_type
 from millrace.contracts.tables import LakeTable
 from millrace.core.errors import MillraceError
 from millrace.lake.duck import S3Access, connect, create_view, identifier, text
-from millrace.lake.iceberg import OpenTable
+from millrace.lake.iceberg import DataFile, OpenTable
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,6 +22,7 @@ def copy(
     tables: Mapping[str, LakeTable],
     database: Path,
     s3: S3Access | None,
+    org: str | None = None,
 ) -> dict[str, int]:
     """Makes the file anew with these tables; how many rows each has.
 
@@ -30,9 +31,10 @@ def copy(
         tables: the contracts of those to copy.
         database: the file.
         s3: how to read the lake.
+        org: whose rows; None where silver has one tenant's only.
 
     Raises:
-        RefusedError: the catalog or the lake does not answer.
+        RefusedError: the catalog or the lake does not answer, or there are rows of several tenants and none is named.
     """
     import duckdb
 
@@ -41,18 +43,29 @@ def copy(
     try:
         connection = connect(memory_mb=MEMORY_MB, threads=2, temp_dir=database.parent, s3=s3)
         try:
+            held = {name: opened.files() if (opened := open_table(name)) else [] for name in tables}
+            whose = org or _only({file.org for files in held.values() for file in files})
             connection.execute(f"ATTACH {text(str(database))} AS warehouse")
-            return {name: _copy(connection, table, open_table(name)) for name, table in tables.items()}
+            return {name: _copy(connection, tables[name], files, whose) for name, files in held.items()}
         finally:
             connection.close()
     except (MillraceError, duckdb.Error, OSError) as error:
         raise RefusedError(f"silver cannot be read: {str(error).splitlines()[0]}") from error
 
 
-def _copy(connection: "duckdb.DuckDBPyConnection", table: LakeTable, opened: OpenTable | None) -> int:
+def _only(orgs: set[str]) -> str:
+    """The one tenant that there is; of none there is nothing to copy."""
+    if len(orgs) > 1:
+        raise RefusedError(f"silver has rows of {', '.join(sorted(orgs))}: ORG= says whose are copied")
+    return next(iter(orgs), "")
+
+
+def _copy(
+    connection: "duckdb.DuckDBPyConnection", table: LakeTable, files: Sequence[DataFile], org: str
+) -> int:
     columns = [(column.name, duckdb_type(column.type)) for column in table.columns]
-    files = [file.path for file in opened.files()] if opened is not None else []
-    create_view(connection, "source", columns, files)
+    own = [file.path for file in files if file.org == org]
+    create_view(connection, "source", columns, own, f"org_id = {text(org)}")
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS warehouse.{identifier(table.layer)}")
     name = f"warehouse.{identifier(table.layer)}.{identifier(table.name)}"
     connection.execute(f"CREATE TABLE {name} AS SELECT * FROM source")  # noqa: S608  quoted

@@ -8,6 +8,7 @@ from unittest.mock import Mock
 import duckdb
 import pytest
 
+from cli.errors import RefusedError
 from cli.warehouse import silver as copies
 from layers.build import platform_layer
 from millrace.contracts.tables import LakeTable
@@ -165,14 +166,33 @@ def test_silver_is_copied_as_its_contract_says(
     read = {name: tables[name] for name in ("silver.payment_captured_v1", "silver.alert_raised_v1")}
     held = {"silver.payment_captured_v1": Opened(files.files["silver.payment_captured_v1"])}
     file = tmp_path / "copy" / "warehouse.duckdb"
-    for _ in range(2):
-        rows = copies.copy(held.get, read, file, None)  # type: ignore[arg-type]
-    wanted = loaded.cursor().execute("SELECT count(*) FROM silver.payment_captured_v1").fetchone()
+    for org in ("org_globex", "org_acme"):
+        rows = copies.copy(held.get, read, file, None, org)  # type: ignore[arg-type]
+    count = "SELECT count(*) FROM silver.payment_captured_v1 WHERE org_id = 'org_acme'"
+    wanted = loaded.cursor().execute(count).fetchone()
     assert wanted is not None
     assert rows == {"silver.payment_captured_v1": wanted[0], "silver.alert_raised_v1": 0}
     with duckdb.connect(str(file)) as connection:
+        assert connection.execute("SELECT DISTINCT org_id FROM silver.payment_captured_v1").fetchall() == [
+            ("org_acme",)
+        ]
         described = connection.execute("DESCRIBE silver.alert_raised_v1").fetchall()
     assert [row[0] for row in described] == [c.name for c in tables["silver.alert_raised_v1"].columns]
+
+
+def test_silver_of_several_tenants_is_copied_for_one_that_is_named(
+    files: LocalLake, tables: Mapping[str, LakeTable], tmp_path: Path
+) -> None:
+    name = "silver.payment_captured_v1"
+    read = {name: tables[name]}
+    for orgs, refused in ((("org_acme", "org_globex"), True), (("org_globex",), False)):
+        held = {name: Opened(tuple(file for file in files.files[name] if file.org in orgs))}
+        file = tmp_path / "warehouse.duckdb"
+        if refused:
+            with pytest.raises(RefusedError, match="rows of org_acme, org_globex: ORG= says whose"):
+                copies.copy(held.get, read, file, None)  # type: ignore[arg-type]
+        else:
+            assert copies.copy(held.get, read, file, None)[name] > 0  # type: ignore[arg-type]
 
 
 def test_the_layer_is_made_anew_when_the_warehouse_changes(tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 """From the archive to silver by the real handlers: new, again, late, and twice at once."""
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from millrace.archive.archive import Archive
 from millrace.contracts import registry
+from millrace.core import clock
 from millrace.eventstore import pending
 from millrace.eventstore.codec import Codec
 from tests.integration.test_commit import ACME, GLOBEX, opened
@@ -15,8 +16,10 @@ from tests.support.functions import function
 from tests.support.lake_files import SILVER
 from tests.unit.archive.test_archive import delivery
 
-DAY = datetime(2026, 11, 20, 10, tzinfo=UTC)
+# Days whose manifest is whole: a plan over an interval looks at the clock.
+DAY = (clock.now() - timedelta(days=9)).replace(hour=10, minute=0, second=0, microsecond=0)
 NEXT = DAY + timedelta(days=1)
+FIRST, SECOND = (clock.utc_day(moment).isoformat() for moment in (DAY, NEXT))
 
 
 def archive(lake: Lake, *events: tuple[int, str, datetime]) -> None:
@@ -57,7 +60,7 @@ def rows(lake: Lake) -> Counter[tuple[str, str]]:
 def test_a_late_event_opens_its_day_again_and_no_other(lake: Lake, bundle: Path) -> None:
     archive(lake, (1, ACME, DAY), (2, GLOBEX, DAY), (3, ACME, NEXT))
     assert finish(lake, "r1", plan(lake, "r1")) == {SILVER: "committed"}
-    assert rows(lake) == {(ACME, "2026-11-20"): 1, (GLOBEX, "2026-11-20"): 1, (ACME, "2026-11-21"): 1}
+    assert rows(lake) == {(ACME, FIRST): 1, (GLOBEX, FIRST): 1, (ACME, SECOND): 1}
     for row in pending.read(lake.dynamodb, "Metadata"):
         assert pending.clear(lake.dynamodb, "Metadata", row.org, row.day, row.token)
     before = {file.path for file in opened(lake).files()}
@@ -65,7 +68,7 @@ def test_a_late_event_opens_its_day_again_and_no_other(lake: Lake, bundle: Path)
     planned = plan(lake, "r2")
     assert (planned["partitions"], len(planned["batches"])) == (1, 1)
     assert finish(lake, "r2", planned) == {SILVER: "committed"}
-    assert rows(lake)[ACME, "2026-11-20"] == 2
+    assert rows(lake)[ACME, FIRST] == 2
     assert len(before - {file.path for file in opened(lake).files()}) == 1
 
 
@@ -73,7 +76,7 @@ def test_an_interval_again_gives_the_same_rows(lake: Lake, bundle: Path) -> None
     archive(lake, (1, ACME, DAY), (2, GLOBEX, NEXT))
     finish(lake, "r1", plan(lake, "r1"))
     first = sorted(map(str, opened(lake).table.scan().to_arrow().to_pylist()))
-    again = {"from": "2026-11-20", "to": "2026-11-21"}
+    again = {"from": FIRST, "to": SECOND}
     assert finish(lake, "r2", plan(lake, "r2", **again)) == {SILVER: "committed"}
     assert sorted(map(str, opened(lake).table.scan().to_arrow().to_pylist())) == first
 
@@ -88,5 +91,5 @@ def test_of_two_runs_at_once_one_lands_and_what_came_meanwhile_stays_pending(
     newer = plan(lake, "newer")
     assert finish(lake, "newer", newer) == {SILVER: "committed"}
     assert finish(lake, "older", older) == {SILVER: "conflict"}, "it knows less than what is there"
-    assert rows(lake) == {(ACME, "2026-11-20"): 2}
-    assert not pending.clear(lake.dynamodb, "Metadata", ACME, "2026-11-20", planned.token)
+    assert rows(lake) == {(ACME, FIRST): 2}
+    assert not pending.clear(lake.dynamodb, "Metadata", ACME, FIRST, planned.token)

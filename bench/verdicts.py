@@ -5,9 +5,10 @@ from datetime import datetime
 import orjson
 
 from millrace.contracts import registry
+from millrace.contracts.errors import FieldError
 from millrace.contracts.registry import Registry
+from millrace.intake import content
 from millrace.intake.enrich import Origin, enrich
-from millrace.intake.fingerprint import canonical
 from millrace.intake.parse import Candidate, candidates
 from millrace.intake.validate import Refused, Valid, validate
 
@@ -16,10 +17,14 @@ JSON = "application/json"
 
 def judged(body: bytes, contracts: Registry, now: datetime) -> list[tuple[Candidate, Valid | Refused]]:
     """Bytes of a request to one verdict per event."""
-    return [
-        (candidate, validate(candidate.event, len(canonical(candidate.event)), contracts, now))
-        for candidate in candidates(body, JSON)
-    ]
+    return [(candidate, _verdict(candidate, contracts, now)) for candidate in candidates(body, JSON)]
+
+
+def _verdict(candidate: Candidate, contracts: Registry, now: datetime) -> Valid | Refused:
+    said = content.read(candidate.event)
+    if isinstance(said, FieldError):
+        return Refused([said])
+    return validate(said.event, len(said.canonical), contracts, now)
 
 
 def stored(body: bytes, contracts: Registry, origin: Origin) -> list[bytes]:

@@ -1,5 +1,6 @@
 """Hypothesis strategies for events, made from a contract's JSON Schema."""
 
+import re
 import string
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ _FREE = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
     max_leaves=4,
 )
+_MOMENT = re.compile(formats.FORMATS["date-time"]["pattern"])
 _PRINTABLE = st.characters(codec="utf-8", exclude_categories=("Cc", "Cf", "Cs"))
 
 
@@ -103,7 +105,9 @@ def _moments() -> st.SearchStrategy[str]:
     digits = st.sampled_from(["", ".5", ".123"]) | st.text(string.digits, min_size=1, max_size=9).map(
         ".".__add__
     )
-    return st.builds(lambda at, part, zone: f"{at:%Y-%m-%dT%H:%M:%S}{part}{zone}", moment, digits, offset)
+    texts = st.builds(lambda at, part, zone: f"{at:%Y-%m-%dT%H:%M:%S}{part}{zone}", moment, digits, offset)
+    # The first year and the last take no offset that leads out of them.
+    return texts.filter(_MOMENT.fullmatch)
 
 
 def _integers(schema: dict[str, Any]) -> st.SearchStrategy[Any]:

@@ -26,3 +26,19 @@ def test_a_body_that_is_no_base64_is_a_bad_request(body: str) -> None:
     with pytest.raises(Problem) as raised:
         read_request(event)
     assert raised.value.status == 400
+
+
+@pytest.mark.parametrize("bad", [b"\xff", b"\xc3(", b"a\x80b\x80", b"\xf8\x88\x80\x80\x80"])
+def test_bytes_that_the_gateway_replaced_are_no_text(bad: bytes) -> None:
+    sent = b'{"a":"' + bad + b'","b":"\xef\xbf\xbd"}'
+    event = {"headers": {"Content-Length": str(len(sent))}, "body": sent.decode("utf-8", "replace")}
+    with pytest.raises(UnicodeDecodeError):
+        read_request(event).body.decode()
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_a_replacement_character_that_was_sent_stays(length: bool) -> None:
+    sent = '{"a":"\ufffd"}'.encode()
+    headers = {"content-length": str(len(sent))} if length else {}
+    assert read_request({"headers": headers, "body": sent.decode()}).body == sent
+    assert read_request({"headers": {"content-length": "many"}, "body": sent.decode()}).body == sent

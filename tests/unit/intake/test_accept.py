@@ -139,7 +139,8 @@ def test_a_put_that_the_sdk_repeats_is_still_accepted(world: World) -> None:
 def test_ids_are_one_whatever_their_case_and_each_tenants_own(world: World) -> None:
     event = order()
     upper = {**event, "eventId": event["eventId"].upper()}
-    assert statuses(world.send(event, upper)) == ["accepted", "conflict"]
+    assert statuses(world.send(event, upper)) == ["accepted", "duplicate"]
+    assert statuses(world.send({**upper, "correlationId": "x"})) == ["conflict"]
     assert statuses(world.send(event, org="org_globex")) == ["accepted"]
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from millrace.core.http import Problem
 from millrace.intake import limits
-from millrace.intake.parse import body_of, candidates
+from millrace.intake.parse import body_of, candidates, parse_one
 
 JSON, NDJSON = "application/json", "application/x-ndjson"
 
@@ -142,3 +142,57 @@ def test_any_bytes_are_answered(body: bytes, kind: str) -> None:
         status = 202
     assert status in (202, 400)
     assert all(isinstance(candidate.raw_bytes(), bytes) for candidate in found)
+
+
+BROKEN_TEXTS = [
+    b'"\xff"',
+    b'"\xc3"',
+    b'"\xc0\xaf"',
+    b'"\xed\xa0\x80"',
+    b'"\xf4\x90\x80\x80"',
+    b'"\xe2\x82"',
+    b'"\\ud800"',
+    b'"\\udc00\\ud800"',
+]
+
+
+@pytest.mark.parametrize("text", BROKEN_TEXTS)
+def test_a_text_that_is_no_unicode_is_malformed_and_drags_no_line_along(text: bytes) -> None:
+    bad, good = b'{"eventId":"x","data":{"a":' + text + b"}}", b'{"a":1}'
+    for body in (bad, b"[" + good + b"," + bad + b"]", gzip.compress(bad)):
+        raw = body_of(body, {"content-encoding": "gzip"}) if body[:1] == b"\x1f" else body
+        (only,) = candidates(raw, JSON)
+        assert only.error is not None
+        assert only.error.code == "malformed"
+        assert only.raw_bytes() == raw
+    found = candidates(b"\n".join([good, bad, good]), NDJSON)
+    assert [c.error.code if c.error else None for c in found] == [None, "malformed", None]
+    assert found[1].raw_bytes() == bad
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig", "latin-1"])
+def test_json_is_utf_8_without_a_byte_order_mark(encoding: str) -> None:
+    body = '{"a":"é"}'.encode(encoding)
+    for kind in (JSON, NDJSON):
+        assert {c.error.code if c.error else None for c in candidates(body, kind)} == {"malformed"}
+
+
+@pytest.mark.parametrize("number", ["100000000000000000000", "-9223372036854775809", "18446744073709551615"])
+def test_a_long_integer_is_refused_where_it_stands_and_nowhere_else(number: str) -> None:
+    bad = f'{{"a":[1e20,"{number}"],"b":{number}}}'.encode()
+    good = [b'{"a":1e20}', b'{"a":"12345678901234567890"}', b'{"a":100000000000000000000.0}', b"7", b"[]"]
+    array = candidates(b"[" + b",".join([*good, bad, *good]) + b"]", JSON)
+    lines = candidates(b"\n".join([*good, bad, *good]), NDJSON)
+    alone = [candidates(raw, JSON)[0] for raw in [*good[:3], bad]]
+    for found in (array, lines):
+        pointers = [candidate.error.pointer if candidate.error else None for candidate in found]
+        assert pointers == [None] * 5 + ["/b"] + [None] * 5
+        # Its digits are kept, so that it is judged alike when it is replayed.
+        assert json.loads(found[5].raw_bytes())["b"] == int(number)
+        assert parse_one(0, found[5].raw_bytes()).error == found[5].error
+    assert [c.error.pointer if c.error else None for c in alone] == [None, None, None, "/b"]
+
+
+def test_white_space_around_a_line_is_what_json_says_it_is() -> None:
+    found = candidates(b' {"a":1}\t\r\n\x0b{"a":1}\x0c\n', NDJSON)
+    assert [c.error.code if c.error else None for c in found] == [None, "malformed"]

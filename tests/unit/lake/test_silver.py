@@ -22,7 +22,8 @@ from tests.support.contracts import FILES, compiled, contract, field
 
 RAW = (
     "event_id VARCHAR, event_time TIMESTAMPTZ, event_source VARCHAR, correlation_id VARCHAR, user_id VARCHAR, "
-    "session_id VARCHAR, org_id VARCHAR, received_at TIMESTAMPTZ, contract VARCHAR, payload VARCHAR, metadata VARCHAR"
+    "session_id VARCHAR, org_id VARCHAR, received_at TIMESTAMPTZ, contract VARCHAR, payload VARCHAR, metadata VARCHAR, "
+    "derived_from VARCHAR"
 )
 EVERYTHING = contract(
     field("need", required=True),
@@ -66,6 +67,7 @@ def rows(
     """The typed rows of one raw row, and the reasons of the dead."""
     connection.execute("DELETE FROM raw_rows")
     given = ["id", MOMENT, "webshop", None, None, None, "org_acme", MOMENT, made.ref, payload, metadata]
+    given.append("its source" if made.derived else None)
     connection.execute(f"INSERT INTO raw_rows VALUES ({', '.join('?' * len(given))})", given)
     cursor = connection.execute(silver.typed(made, "raw_rows"))
     names = [column[0] for column in cursor.description or ()]
@@ -86,6 +88,9 @@ def test_the_relation_has_the_types_of_the_table(connection: duckdb.DuckDBPyConn
         data = sample["data"]
         typed, dead = rows(connection, made, json.dumps(data["payload"]), json.dumps(data.get("metadata")))
         assert (len(typed), dead) == (1, [])
+        # What the platform derives says from what; no other table has such a column.
+        assert typed[0].get("derived_from") == ("its source" if made.derived else None)
+        assert ("derived_from" in typed[0]) is made.derived
 
 
 json_values = st.recursive(

@@ -59,6 +59,10 @@ ENVELOPE = (
     Column("received_at", None, _MOMENT, True, "When intake had it."),
     Column("contract", None, _STRING, True, "The contract it kept, such as order.created/1.2.0."),
 )
+# Of what the platform derives: nobody else can say it, for `platform` is intake's own.
+DERIVED_FROM = Column(
+    "derived_from", None, _STRING, False, "The id of the event that it was derived from, if it was from one."
+)
 
 
 def table(contract: Contract) -> str:
@@ -73,7 +77,9 @@ def columns(contract: Contract) -> tuple[Column, ...]:
     payload = _flatten(parts["payload"], "/data/payload", "", classes, required=True)
     metadata = _flatten(parts.get("metadata", {}), "/data/metadata", "meta_", classes, required=False)
     declared = (*ENVELOPE, *payload, *metadata)
-    return (*declared, *derived.columns(contract.silver, declared))
+    made = derived.columns(contract.silver, declared)
+    # Last, so that the tables of contracts that had no such column only grow by one.
+    return (*declared, *made, *((DERIVED_FROM,) if contract.derived else ()))
 
 
 def strictest(classes: dict[str, str], pointer: str) -> str:

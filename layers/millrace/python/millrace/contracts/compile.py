@@ -167,6 +167,8 @@ def compile_document(document: Any, name: str) -> Contract:
         description=document.get("description", {}).get("purpose", "").strip(),
         classification=classification,
         silver=values.silver,
+        derived=values.derived,
+        tenant=values.tenant,
     )
     checks.check(contract, report)
     findings.check()

@@ -43,6 +43,8 @@ class Contract:
         description: what the type says, for people.
         classification: pointer (`*` for array items) → class, for every leaf.
         silver: columns that silver derives, as `millrace.contracts.derived` reads them.
+        derived: whether only the platform makes these events; every feeder is refused one.
+        tenant: the one tenant that may send them nevertheless.
     """
 
     event_type: str
@@ -65,6 +67,8 @@ class Contract:
     description: str
     classification: dict[str, str]
     silver: tuple[dict[str, Any], ...] = ()
+    derived: bool = False
+    tenant: str | None = None
 
     @property
     def major(self) -> int:

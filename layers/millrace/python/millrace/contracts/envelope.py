@@ -17,7 +17,11 @@ _FIELDS: dict[str, dict[str, Any]] = {
         **formats.text("identifier"),
         "description": "Who says it; the credential's name by default.",
     },
-    "timestamp": {**formats.text("date-time"), "description": "When it happened, with offset."},
+    "timestamp": {
+        **formats.text("date-time"),
+        "pattern": formats.CLOCK,
+        "description": "When it happened, with offset.",
+    },
     "version": {
         **formats.text("version"),
         "description": "Version of the contract; the newest major by default.",

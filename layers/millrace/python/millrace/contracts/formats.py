@@ -12,13 +12,24 @@ from typing import Any
 UNPRINTABLE = r"\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 
 _HEX = "[0-9a-fA-F]"
+# Seconds end at 59: a leap second has no place in POSIX time, so it could not be ordered.
+_TIME = "-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+_FRACTION = r"(\.[0-9]{1,9})?"
+_HOURS = "([01][0-9]|2[0-3]):[0-5][0-9]"
+# In UTC a moment lies in the years 1000 to 9999, which every type of the lake and every reader of it can hold, also
+# after its fraction was rounded to microseconds. So the first year has no offset that leads back over its beginning,
+# and the last none that leads beyond its end, and no more digits than are kept. What stands for "without end" is
+# 9999-12-31T23:59:59Z, with up to six digits if one likes.
 _MOMENT = (
-    # Four digits of year from 1000: RFC 3339 allows year 0000, which Python's datetime cannot hold.
-    r"[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}"
-    # Seconds end at 59: a leap second has no place in POSIX time, so it could not be ordered.
-    r"T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
-    r"(Z|[+-][0-2][0-9]:[0-5][0-9])"
+    "("
+    rf"([2-8][0-9]{{3}}|1[1-9][0-9]{{2}}|10[1-9][0-9]|100[1-9]|9[0-8][0-9]{{2}}|99[0-8][0-9]|999[0-8])"
+    rf"{_TIME}{_FRACTION}(Z|[+-]{_HOURS})"
+    rf"|1000{_TIME}{_FRACTION}(Z|-{_HOURS}|\+00:00)"
+    rf"|9999{_TIME}(\.[0-9]{{1,6}})?(Z|\+{_HOURS}|-00:00)"
+    ")"
 )
+# Of a field whose values are held against the clock, and so are never near the ends.
+CLOCK = f"^[1-9][0-9]{{3}}{_TIME}{_FRACTION}(Z|[+-]{_HOURS})$"
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 
@@ -52,7 +63,7 @@ NAMES = {
     "identifier": "1 to 256 printable characters",
     "uuid": "a uuid",
     "uuid-v4": "a uuid of version 4",
-    "date-time": "a date and time with offset (RFC 3339)",
+    "date-time": "RFC 3339 with offset, UTC year 1000-9999",
     "date": "a date, such as 2026-11-21",
     "email": "an e-mail address",
     "uri": "a URI",
@@ -70,7 +81,11 @@ UUID_V4: dict[str, Any] = {
 }
 
 # The way back, for messages: which format a failing pattern belongs to.
-BY_PATTERN = {schema["pattern"]: name for name, schema in FORMATS.items()} | {UUID_V4["pattern"]: "uuid-v4"}
+BY_PATTERN = {
+    **{schema["pattern"]: name for name, schema in FORMATS.items()},
+    UUID_V4["pattern"]: "uuid-v4",
+    CLOCK: "date-time",
+}
 
 
 def text(name: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ _DAYS = {"d": 1, "day": 1, "days": 1, "y": 365, "yr": 365, "years": 365}
 _NAMES = frozenset(
     {
         *("category", "store", "indexes", "entity", "route", "subject", "userId", "partitionKey"),
-        *("additionalProperties", "lateness", "rules", "enrich", "silver"),
+        *("additionalProperties", "lateness", "rules", "enrich", "silver", "derived", "tenant"),
     }
 )
 
@@ -41,6 +41,8 @@ class Values:
     enrich: dict[str, str]
     retention_days: int
     silver: tuple[dict[str, Any], ...]
+    derived: bool
+    tenant: str | None
 
 
 class _Reader:
@@ -116,6 +118,8 @@ def read(document: dict[str, Any], report: Report) -> Values:
         enrich=_enrich(reader),
         retention_days=_retention(document, report),
         silver=_silver(reader),
+        derived=reader.value("derived", bool, False, "derived is true or false"),
+        tenant=_tenant(reader),
     )
 
 
@@ -174,6 +178,13 @@ def _rules(reader: _Reader) -> tuple[dict[str, Any], ...]:
         reader.wrong("rules", "a rule is an object with a kind")
         return ()
     return tuple(rules)
+
+
+def _tenant(reader: _Reader) -> str | None:
+    tenant: str | None = reader.value("tenant", str, None, "tenant is the name of a tenant")
+    if tenant is not None and not reader.value("derived", bool, False, ""):
+        reader.wrong("tenant", "a type that is not derived is open to every tenant")
+    return tenant
 
 
 def _silver(reader: _Reader) -> tuple[dict[str, Any], ...]:

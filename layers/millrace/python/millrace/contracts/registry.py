@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ class Registry:
         self._types: dict[str, dict[int, Contract]] = {}
         for contract in self.contracts:
             self._types.setdefault(contract.event_type, {})[contract.major] = contract
+        self.derived_types = _derived_types(self.contracts)
         self._newest = {name: majors[max(majors)] for name, majors in self._types.items()}
         self._validators: dict[tuple[str, str], Validator] = {}
         self._dictionaries: dict[str, bytes] = {}
@@ -156,6 +157,16 @@ class Registry:
         path = self._folder / "openapi.json"
         document: dict[str, Any] = orjson.loads(path.read_bytes()) if path.exists() else {}
         return document
+
+
+def _derived_types(contracts: Iterable[Contract]) -> dict[str, frozenset[str]]:
+    """Types that only the platform makes → the tenants that may send them nevertheless."""
+    found: dict[str, frozenset[str]] = {}
+    for contract in contracts:
+        if contract.derived:
+            open_to = frozenset({contract.tenant} if contract.tenant is not None else ())
+            found[contract.event_type] = open_to & found.get(contract.event_type, open_to)
+    return found
 
 
 def load(folder: Path | None = None) -> Registry:

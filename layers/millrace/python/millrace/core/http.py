@@ -10,6 +10,7 @@ import orjson
 
 PROBLEM = "application/problem+json"
 JSON = "application/json"
+_REPLACED = "\ufffd".encode()
 FAULT = "a fault of ours; it is in the log under this request's id"
 
 
@@ -76,6 +77,7 @@ def read_request(event: Mapping[str, Any]) -> Request:
         Problem: 400, a body that says it is base64 and is not.
     """
     context = event.get("requestContext", {})
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     body: str = event.get("body") or ""
     if event.get("isBase64Encoded"):
         try:
@@ -84,17 +86,29 @@ def read_request(event: Mapping[str, Any]) -> Request:
             raise Problem(HTTPStatus.BAD_REQUEST, "the body is no base64") from error
     else:
         # A lone surrogate cannot be encoded; it passes on as bytes that no parser takes, so it is answered.
-        raw = body.encode("utf-8", "surrogatepass")
+        raw = _as_sent(body.encode("utf-8", "surrogatepass"), headers)
     return Request(
         request_id=str(context.get("requestId", "")),
         route=str(event.get("routeKey", "")),
-        headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+        headers=headers,
         query=dict(event.get("queryStringParameters") or {}),
         path=dict(event.get("pathParameters") or {}),
         body=raw,
         caller=_caller(context.get("authorizer") or {}),
         source_ip=str(context.get("http", {}).get("sourceIp", "")),
     )
+
+
+def _as_sent(raw: bytes, headers: Mapping[str, str]) -> bytes:
+    """The bytes of a body that the gateway hands over as text.
+
+    In the place of bytes that are no UTF-8 it has written U+FFFD, so that the text reads as sound. Where the length that
+    the client gave says that it has, none of them stands in the body any more, but a byte that no parser takes.
+    """
+    length = headers.get("content-length", "")
+    if _REPLACED in raw and length.isascii() and length.isdigit() and int(length[:20]) != len(raw):
+        return raw.replace(_REPLACED, b"\xff")
+    return raw
 
 
 def _caller(authorizer: Mapping[str, Any]) -> Caller | None:

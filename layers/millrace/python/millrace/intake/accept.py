@@ -4,17 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-import orjson
-
 from millrace.contracts.contract import Contract
 from millrace.contracts.registry import Registry
 from millrace.contracts.validator import FieldError
 from millrace.core.errors import MillraceError
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import Item, to_item
+from millrace.intake import content, reserved
 from millrace.intake.append import Appender, Outcome
 from millrace.intake.enrich import Origin, enrich
-from millrace.intake.fingerprint import canonical, fingerprint
+from millrace.intake.fingerprint import fingerprint, spelled
 from millrace.intake.parse import Candidate
 from millrace.intake.tenant_key import TenantKeys
 from millrace.intake.validate import Refused, validate
@@ -22,7 +21,6 @@ from millrace.quarantine.entry import Entry, quarantine_id
 
 REFUSED = frozenset({Outcome.REJECTED, Outcome.CONFLICT})
 _CONFLICT = FieldError("/eventId", "conflict", "this id is taken by an event that says something else")
-_TOO_DEEP = FieldError("", "malformed", "the event nests too deep to be stored: at most 250 levels")
 
 
 class Quarantine(Protocol):
@@ -114,19 +112,24 @@ class Intake:
         if candidate.error is not None:
             result.outcome, result.errors = Outcome.REJECTED, [candidate.error]
             return
-        try:
-            canonical_event = canonical(candidate.event)
-        except (orjson.JSONEncodeError, RecursionError):
-            result.outcome, result.errors = Outcome.REJECTED, [_TOO_DEEP]
+        said = content.read(candidate.event)
+        if isinstance(said, FieldError):
+            result.outcome, result.errors = Outcome.REJECTED, [said]
             return
-        verdict = validate(candidate.event, len(canonical_event), self._registry, origin.received_at)
+        principal = origin.principal if candidate.principal is None else candidate.principal
+        error = reserved.problem(said.event, origin.org, principal, self._registry)
+        if error is not None:
+            result.outcome, result.errors = Outcome.REJECTED, [error]
+            return
+        verdict = validate(said.event, len(said.canonical), self._registry, origin.received_at)
         case.contract = verdict.contract
         if isinstance(verdict, Refused):
             result.outcome, result.errors = Outcome.REJECTED, verdict.errors
             return
-        sender = origin if candidate.principal is None else replace(origin, principal=candidate.principal)
-        envelope = enrich(candidate.event, verdict.contract, sender, verdict.happened_at)
-        case.item = to_item(envelope, verdict.contract, fingerprint(canonical_event, tenant_key), self._codec)
+        sender = origin if principal == origin.principal else replace(origin, principal=principal)
+        envelope = enrich(said.event, verdict.contract, sender, verdict.happened_at)
+        made = fingerprint(said, candidate.event, tenant_key)
+        case.item = to_item(envelope, verdict.contract, made, self._codec)
 
     def _append(self, valid: list[_Case]) -> None:
         """The first of an id in the request is written; the others are answered by what became of it."""
@@ -148,7 +151,7 @@ class Intake:
         left: list[_Case] = []
         for case in later:
             leader = first[case.key]
-            same = leader.item["fingerprint"] == case.item["fingerprint"]
+            same = _is_same(leader, case)
             if leader.result.outcome is Outcome.UNAVAILABLE:
                 case.result.outcome = Outcome.UNAVAILABLE
             elif same:
@@ -181,6 +184,16 @@ class Intake:
             return
         for case, entry in zip(refused, entries, strict=True):
             case.result.quarantine_id = entry.quarantine_id
+
+
+def _is_same(leader: _Case, case: _Case) -> bool:
+    """Whether what became of one is what becomes of the other."""
+    if leader.item["fingerprint"] != case.item["fingerprint"]:
+        return False
+    # A row of an earlier version knew numbers by their spelling: it may be another's conflict and this one's duplicate.
+    return leader.result.outcome is not Outcome.CONFLICT or (
+        spelled(leader.candidate.event) == spelled(case.candidate.event)
+    )
 
 
 def _result(candidate: Candidate) -> Result:

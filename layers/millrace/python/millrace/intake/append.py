@@ -12,6 +12,7 @@ from millrace.core.errors import error_code
 from millrace.eventstore.row import Item
 from millrace.intake import limits
 from millrace.intake.crew import Crew
+from millrace.intake.fingerprint import Fingerprint
 
 
 class Outcome(StrEnum):
@@ -80,7 +81,9 @@ class TableAppender:
 
 def judge(stored: Item, item: Item) -> Outcome:
     """What a refused put means: the same event again, this very request retried, or another event under the id."""
-    if bytes(stored["fingerprint"]["B"]) != item["fingerprint"]["B"]:
+    known, ours = bytes(stored["fingerprint"]["B"]), item["fingerprint"]["B"]
+    # A row of an earlier version has a fingerprint of that version's form; what the platform derives has one form only.
+    if known != ours and not (isinstance(ours, Fingerprint) and ours.matches(known)):
         return Outcome.CONFLICT
     # The SDK repeats a put whose answer was lost: the row then carries this very request.
     return Outcome.ACCEPTED if stored["requestId"] == item["requestId"] else Outcome.DUPLICATE

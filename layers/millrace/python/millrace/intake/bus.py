@@ -6,9 +6,10 @@ from typing import Any
 import orjson
 
 from millrace.core.errors import PermanentError
+from millrace.intake import exact
 from millrace.intake.derived import event_id
 from millrace.intake.enrich import Origin
-from millrace.intake.parse import Candidate, parse_one, write
+from millrace.intake.parse import Candidate, parse_one
 
 KIND = "eventbridge"
 
@@ -28,7 +29,7 @@ def read_message(body: str, message_id: str, received_at: datetime) -> tuple[Can
         PermanentError: the message is none that a rule of the stack wrote.
     """
     try:
-        said = orjson.loads(body)
+        said, _ = exact.loads(body.encode("utf-8", "surrogatepass"))
         origin = Origin(
             org=_text(said, "org"),
             principal=_text(said, "binding"),
@@ -41,7 +42,7 @@ def read_message(body: str, message_id: str, received_at: datetime) -> tuple[Can
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise PermanentError(f"no message of a binding: {type(error).__name__}: {error}") from error
     # Written and read again: the same exactness is asked of an event from the bus as of a posted one.
-    return parse_one(0, write(event)), origin
+    return parse_one(0, exact.dumps(event)), origin
 
 
 def _wrapped(said: dict[str, Any], org: str) -> dict[str, Any]:

@@ -6,11 +6,10 @@ from typing import Any
 
 import jsonpatch
 import jsonpointer
-import orjson
 
 from millrace.contracts.validator import FieldError
 from millrace.core.errors import PermanentError
-from millrace.intake import limits
+from millrace.intake import exact, limits
 from millrace.intake.accept import Intake, Result
 from millrace.intake.append import Outcome
 from millrace.intake.enrich import Origin
@@ -88,15 +87,13 @@ def _repaired(index: int, refusal: Refusal, repair: Sequence[jsonpatch.JsonPatch
         for operation in repair:
             event = operation.apply(event)
             # A copy of a copy of a copy grows without end; no event may be larger than this anyway.
-            if len(orjson.dumps(event)) > 2 * limits.BYTES_PER_EVENT:
+            if len(exact.dumps(event)) > 2 * limits.BYTES_PER_EVENT:
                 raise ValueError("the event grows too large")  # noqa: TRY301  one way out for all that cannot be
     except (*_PATCH_ERRORS, KeyError, ValueError, RecursionError) as error:
         failed = FieldError("", "rule", f"the patch does not apply: {error}"[:80])
         return replace(candidate, error=failed)
     # Written and read again, so that a repaired event is judged by exactly the rules of a sent one.
-    return (
-        replace(parse_one(index, orjson.dumps(event)), principal=refusal.principal) if repair else candidate
-    )
+    return replace(parse_one(index, exact.dumps(event)), principal=refusal.principal) if repair else candidate
 
 
 def _answer(refusal: Refusal, result: Result, dry_run: bool) -> dict[str, Any]:

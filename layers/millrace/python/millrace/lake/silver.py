@@ -42,13 +42,14 @@ def typed(contract: Contract, source: str) -> str:
         source: raw rows, as what stands behind FROM.
     """
     fields = dict(_fields(contract))
+    made = {rule["column"]: _derived(rule, fields) for rule in contract.silver}
     chosen = ", ".join(
-        f"{_value(column, fields)} AS {identifier(column.name)}" for column in _declared(contract)
+        f"{made.get(column.name) or _value(column, fields)} AS {identifier(column.name)}"
+        for column in columns.columns(contract)
     )
-    made = "".join(f", {_derived(rule, fields)} AS {identifier(rule['column'])}" for rule in contract.silver)
     broken = " OR ".join(f"({condition})" for condition, _ in _faults(contract, fields)) or "false"
     return (
-        f"SELECT {chosen}{made} FROM ({_parsed(contract, source)}) AS raw "  # noqa: S608  names of ours, quoted
+        f"SELECT {chosen} FROM ({_parsed(contract, source)}) AS raw "  # noqa: S608  names of ours, quoted
         f"WHERE NOT ({broken}) ORDER BY raw.event_time"
     )
 
@@ -62,10 +63,6 @@ def dead(contract: Contract, source: str) -> str:
         f"SELECT * EXCLUDE ({hidden}) FROM (SELECT *, {reason} AS reason "  # noqa: S608
         f"FROM ({_parsed(contract, source)}) AS raw) WHERE reason IS NOT NULL"
     )
-
-
-def _declared(contract: Contract) -> list[Column]:
-    return [*columns.columns(contract)][: len(columns.columns(contract)) - len(contract.silver)]
 
 
 def _parsed(contract: Contract, source: str) -> str:

@@ -1,0 +1,38 @@
+"""What no feeder may say: types that the platform alone derives, and names of its own as the source."""
+
+from typing import Any
+
+from millrace.contracts.errors import FieldError
+from millrace.contracts.registry import Registry
+
+# Alerts are the platform's, also those that no contract describes yet.
+_TYPES = "alert."
+_SOURCES = "millrace."
+
+
+def problem(event: Any, org: str, principal: str, registry: Registry) -> FieldError | None:
+    """Why nobody but the platform may send this event; None where it may be judged.
+
+    Args:
+        event: what was parsed, of any JSON type.
+        org: whose event it would be.
+        principal: who sends it; its source if it names none.
+        registry: the contracts in force.
+    """
+    if not isinstance(event, dict):
+        return None
+    event_type = event.get("eventType")
+    if isinstance(event_type, str) and is_reserved(event_type, org, registry):
+        return FieldError("/eventType", "reserved_type", "events of this type are made by the platform alone")
+    source = event.get("eventSource") or principal
+    if isinstance(source, str) and source[: len(_SOURCES)].lower() == _SOURCES:
+        return FieldError("/eventSource", "rule", f"names that begin with {_SOURCES} are the platform's own")
+    return None
+
+
+def is_reserved(event_type: str, org: str, registry: Registry) -> bool:
+    """Whether a tenant may not send events of a type."""
+    tenants = registry.derived_types.get(event_type)
+    if tenants is None:
+        return event_type.startswith(_TYPES)
+    return org not in tenants

@@ -28,7 +28,8 @@ def create(
         list[str] | None, typer.Option("--scope", help="A right, once per right (default: all).")
     ] = None,
     days: Annotated[
-        int | None, typer.Option("--days", min=1, help="How long it is valid (default: for good).")
+        int | None,
+        typer.Option("--days", min=1, max=36_500, help="How long it is valid (default: for good)."),
     ] = None,
     env: Env = None,
     as_json: Json = False,

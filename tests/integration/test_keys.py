@@ -128,3 +128,54 @@ def test_what_is_no_key_is_said(dynamodb: Any, command: Any, key: str, code: int
     held = made(dynamodb)
     assert command(["keys", "revoke", key]) == code
     assert serves(dynamodb, held)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "a\nb",
+        "a\n",
+        "a\x1b[2Jb",
+        "a\x00",
+        "a\u202eb",
+        "a\u2066b",
+        "x" * 257,
+        "\ud800",
+        "millrace.fraud",
+        "Millrace.x",
+    ],
+)
+def test_a_name_keeps_the_rules_of_what_clients_send(dynamodb: Any, command: Any, name: str) -> None:
+    with pytest.raises(PermanentError) as raised:
+        made(dynamodb, name)
+    assert str(raised.value).isprintable()
+    assert dynamodb.scan(TableName=TABLE)["Items"] == []
+
+
+@pytest.mark.parametrize("name", ["shop", "Jürgens Laden 😀", "a b", "x" * 256, "millrace", "a/b#c%"])
+def test_any_printable_name_is_one(dynamodb: Any, name: str) -> None:
+    principal = Credentials(dynamodb, TABLE).authenticate(f"Bearer {made(dynamodb, name)}")
+    assert principal is not None
+    assert principal.name == name
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (["--org", "org_acme", "--name", "a\x1b[31mb"], 1),
+        (["--org", "org\u202eacme", "--name", "shop"], 1),
+        (["--org", "o" * 64, "--name", "shop"], 1),
+        (["--org", "org_acme\n", "--name", "shop"], 1),
+        (["--org", "org_acme", "--name", "shop", "--scope", "events:write\n"], 1),
+        (["--org", "org_acme", "--name", "shop", "--days", "99999999999"], 2),
+    ],
+)
+def test_what_an_operator_types_is_judged_as_well(
+    dynamodb: Any, command: Any, options: list[str], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(["keys", "create", *options]) == code
+    said = capsys.readouterr()
+    assert "\x1b" not in said.err + said.out
+    assert "\u202e" not in said.err + said.out
+    assert dynamodb.scan(TableName=TABLE)["Items"] == []

@@ -97,6 +97,11 @@ def test_two_fields_may_not_be_one_column() -> None:
         ({"indexes": ["entity"], "entity": {"thing": "/data/payload/s"}}, "restricted"),
         ({"indexes": ["entity"], "entity": {"Thing!": "/data/payload/a"}}, "entity is an object"),
         ({"userId": "data.payload.a"}, "pointer"),
+        ({"userId": "/data/payload/long"}, "at most 480 characters"),
+        ({"indexes": ["entity"], "entity": {"thing": "/data/payload/long"}}, "at most 480 characters"),
+        ({"derived": "yes"}, "true or false"),
+        ({"tenant": "org_acme"}, "open to every tenant"),
+        ({"derived": True, "tenant": 7}, "name of a tenant"),
         ({"userId": "/userId"}, "from the data"),
         ({"userId": "/data/payload/s"}, "no key"),
         ({"subject": "/data/payload/nobody"}, "no field"),
@@ -112,7 +117,10 @@ def test_two_fields_may_not_be_one_column() -> None:
     ],
 )
 def test_properties_that_cannot_be(custom: dict[str, Any], part: str) -> None:
-    fields = (field("a"), field("n", "number"), field("s", classification="restricted"))
+    fields = (
+        *(field("a"), field("n", "number"), field("s", classification="restricted")),
+        field("long", logicalTypeOptions={"maxLength": 481}),
+    )
     pointer, sentence = only(document(*fields, **custom))
     assert pointer.startswith("/customProperties")
     assert part in sentence

@@ -241,6 +241,86 @@ def test_what_is_protected_is_not_told_again(kind: str) -> None:
     assert all("ana" not in error.message for error in errors)
 
 
+ADDRESS = field(
+    "address",
+    "object",
+    properties=[
+        field("name", classification="restricted", logicalTypeOptions={"maxLength": 12}),
+        field("zip", logicalTypeOptions={"pattern": "^[0-9]+$"}),
+    ],
+)
+LINES = field(
+    "lines",
+    "array",
+    items={
+        "logicalType": "object",
+        "properties": [field("iban", classification="confidential"), field("n", "integer")],
+    },
+)
+SECRET = "Jane Doe, 1 Secret St"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"address": SECRET},
+        {"address": [SECRET]},
+        {"address": {"name": [SECRET]}},
+        {"address": {"name": {SECRET: SECRET}}},
+        {"address": {"name": SECRET * 9}},
+        {"address": {SECRET: 1}},
+        {"lines": SECRET},
+        {"lines": [SECRET]},
+        {"lines": {SECRET: SECRET}},
+        {"lines": [{"iban": [SECRET]}]},
+        {"lines": [{"n": 1, SECRET: SECRET}]},
+        SECRET,
+        [SECRET],
+        None,
+    ],
+)
+@pytest.mark.parametrize("closed", ["reject", "allow"])
+def test_nothing_above_or_below_what_is_protected_is_told(payload: Any, closed: str) -> None:
+    made = contract(ADDRESS, LINES, field("open", "integer"), additionalProperties=closed)
+    errors = Validator(made).errors({**event({}), "data": {"payload": payload}})
+    told = repr([error.to_json() for error in errors])
+    assert "Jane" not in told
+    assert str(len(SECRET * 9)) not in told
+    assert errors or closed == "allow"
+
+
+@pytest.mark.parametrize("data", [SECRET, [SECRET], {"payload": SECRET}, {"payload": {}, "metadata": SECRET}])
+def test_nothing_of_the_data_is_told_where_it_may_be_protected(data: Any) -> None:
+    sent = {**event({}), "data": data}
+    # Of the contract's metadata nothing is protected.
+    of_contract = [Validator(contract(ADDRESS)).errors(sent)] if "metadata" not in data else []
+    for errors in (envelope_errors(sent), *of_contract):
+        assert errors
+        assert "Jane" not in repr([error.to_json() for error in errors])
+
+
+def test_what_is_beside_the_protected_is_told() -> None:
+    made = contract(ADDRESS, LINES, field("open", "integer"), additionalProperties="reject")
+    errors = Validator(made).errors(
+        event({"open": "x", "address": {"zip": "z"}, "lines": [{"n": "y"}], "opne": 1})
+    )
+    assert [(error.pointer, error.message) for error in errors] == [
+        ("/data/payload/address/zip", 'must match ^[0-9]+$, got "z"'),
+        ("/data/payload/lines/0/n", 'must be an integer, got "y"'),
+        ("/data/payload/open", 'must be an integer, got "x"'),
+        ("/data/payload/opne", "is not a field here"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["entity", "userId"])
+def test_what_becomes_part_of_a_key_is_bounded(name: str) -> None:
+    custom: dict[str, Any] = {"entity": {"thing": "/data/payload/a"}, "indexes": ["entity"]}
+    named = custom if name == "entity" else {"userId": "/data/payload/a"}
+    validator = Validator(contract(field("a"), field("b"), **named))
+    assert validator.errors(event({"a": "😀" * 480, "b": "x" * 5000})) == []
+    assert found(validator.errors(event({"a": "x" * 481}))) == [("/data/payload/a", "maximum")]
+
+
 def test_texts_that_are_no_unicode_and_numbers_beyond_measure_do_not_raise(plain: Validator) -> None:
     assert found(plain.errors(event({}, eventId="\ud800"))) == [("", "malformed")]
     numbers = Validator(contract(field("a", "integer"), field("b", "number", **DECIMAL)))

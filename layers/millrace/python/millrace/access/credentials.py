@@ -14,6 +14,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from millrace.contracts import formats
+from millrace.contracts.contract import RESERVED_NAMES
 from millrace.core import clock, keys
 from millrace.core.batch import write_all
 from millrace.core.errors import PermanentError, from_client_error
@@ -32,6 +34,9 @@ ALL_SCOPES = (
     "catalog:read",
     "features:read",
 )
+_NAME = formats.FORMATS["identifier"]
+# `$` would match before a line's end as well; and half a surrogate pair is no text.
+_PRINTABLE = re.compile(_NAME["pattern"].replace(formats.UNPRINTABLE, rf"{formats.UNPRINTABLE}\ud800-\udfff"))
 _ORG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _KEY = re.compile(r"mk_[A-Za-z0-9_-]{43}")
 _PREFIX = re.compile(r"[0-9a-f]{2,64}")
@@ -66,6 +71,7 @@ def create_api_key(
     unknown = sorted(set(scopes) - set(ALL_SCOPES))
     if unknown or not scopes or not name:
         raise PermanentError(f"a key needs a name and scopes of {', '.join(ALL_SCOPES)}; unknown: {unknown}")
+    _check_name(name)
     key = PREFIX + secrets.token_urlsafe(32)
     digest = _digest(key)
     item: dict[str, Any] = {
@@ -82,6 +88,16 @@ def create_api_key(
     tenant = {"entityTypeKey": {"S": keys.metadata(PLATFORM, TENANT)}, "entityId": {"S": org}}
     write_all(client, metadata_table, [tenant, item])
     return key
+
+
+def _check_name(name: str) -> None:
+    """Events without a source carry the name of the key that sent them: it keeps the rules of an `eventSource`."""
+    if len(name) > _NAME["maxLength"] or not _PRINTABLE.fullmatch(name):
+        raise PermanentError(f"{name[:80]!r} is no name of a key: use {formats.NAMES['identifier']}")
+    if name.lower().startswith(RESERVED_NAMES):
+        raise PermanentError(
+            f"{name!r} is no name of a key: {RESERVED_NAMES} begins the platform's own names"
+        )
 
 
 def orgs(client: Any, metadata_table: str) -> list[str]:

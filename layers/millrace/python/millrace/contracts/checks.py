@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema_rs
 
 from millrace.contracts import columns, derived, envelope, rules
-from millrace.contracts.contract import FACT_LENGTH, PROTECTED, Contract
+from millrace.contracts.contract import FACT_LENGTH, KEY_LENGTH, PROTECTED, Contract
 from millrace.contracts.schema import leaves, types
 
 Report = Callable[[str, str], None]
@@ -108,6 +108,10 @@ def _naming(contract: Contract, known: dict[str, dict[str, Any]], report: Report
             report("/customProperties", f"{name}: no field is {pointer}")
         elif not _NAMING & types(known[pointer]):
             report("/customProperties", f"{name}: {pointer} is neither a text nor an integer")
+        elif name != "subject" and known[pointer].get("maxLength", KEY_LENGTH) > KEY_LENGTH:
+            report(
+                "/customProperties", f"{name}: {pointer} is part of a key: at most {KEY_LENGTH} characters"
+            )
         elif name != "subject" and contract.classification.get(pointer) in PROTECTED:
             report(
                 "/customProperties",

@@ -13,6 +13,11 @@ INDEXES = ("type", "user", "correlation", "session", "entity", "userType")
 # What intake knows of a request and writes into metadata where a contract asks.
 FACTS = ("userAgent", "clientAddress")
 FACT_LENGTH = 512
+# How the names of the platform's own sources begin; no client has one.
+RESERVED_NAMES = "millrace."
+# What names something is part of a key. DynamoDB's have 2,048 bytes, a character takes up to four of them, and a tenant
+# and a name stand before it.
+KEY_LENGTH = 480
 CLASSES = ("public", "internal", "confidential", "restricted")
 # Classes that `protect` tokenises or encrypts.
 PROTECTED = frozenset({"confidential", "restricted"})

@@ -32,26 +32,31 @@ _COUNTED = {
 }
 
 
-def from_validation(error: ValidationError, *, show_value: bool) -> Iterator[FieldError]:
+def from_validation(
+    error: ValidationError, *, show_value: bool, show_names: bool = True
+) -> Iterator[FieldError]:
     """The errors that one finding stands for; several only for unknown fields.
 
     Args:
         error: what jsonschema-rs found.
-        show_value: whether the value may be told; not so for protected fields.
+        show_value: whether the value may be told, or its length; not so for protected fields.
+        show_names: whether the names of unknown fields may be told.
     """
     kind, path = error.kind.name, error.instance_path
     limit = error.kind.value
     if kind == "required":
         yield FieldError(write([*path, limit]), "missing", "is required")
     elif kind in ("additionalProperties", "unevaluatedProperties"):
+        if not show_names:
+            yield FieldError(write(path), "unknown_field", "holds what is not a field here")
+            return
         for name in limit:
             yield FieldError(write([*path, name]), "unknown_field", "is not a field here")
     elif kind in _COUNTED:
         code, least, what = _COUNTED[kind]
         what = what if limit == 1 else f"{what}s"
-        yield FieldError(
-            write(path), code, f"must have at {least} {limit} {what}, got {_count(error.instance)}"
-        )
+        got = f", got {_count(error.instance)}" if show_value else ""
+        yield FieldError(write(path), code, f"must have at {least} {limit} {what}{got}")
     else:
         code, sentence = _sentence(kind, limit)
         got = f", got {shown(error.instance)}" if show_value and kind != "uniqueItems" else ""

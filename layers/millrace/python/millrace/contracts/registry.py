@@ -34,7 +34,7 @@ class Registry:
         self._types: dict[str, dict[int, Contract]] = {}
         for contract in self.contracts:
             self._types.setdefault(contract.event_type, {})[contract.major] = contract
-        self.derived_types = _derived_types(self.contracts)
+        self.derived_types = derived_types(self.contracts)
         self._newest = {name: majors[max(majors)] for name, majors in self._types.items()}
         self._validators: dict[tuple[str, str], Validator] = {}
         self._dictionaries: dict[str, bytes] = {}
@@ -159,7 +159,7 @@ class Registry:
         return document
 
 
-def _derived_types(contracts: Iterable[Contract]) -> dict[str, frozenset[str]]:
+def derived_types(contracts: Iterable[Contract]) -> dict[str, frozenset[str]]:
     """Types that only the platform makes → the tenants that may send them nevertheless."""
     found: dict[str, frozenset[str]] = {}
     for contract in contracts:

@@ -4,16 +4,18 @@ The common case is one call into the compiled schema that says "valid". Only for
 collected and put into words.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
 import jsonschema_rs
 
 from millrace.contracts import decimals, envelope, messages, rules
-from millrace.contracts.contract import PROTECTED, Contract
+from millrace.contracts.contract import KEY_LENGTH, Contract
+from millrace.contracts.discretion import Discretion
 from millrace.contracts.errors import FieldError
-from millrace.contracts.pointers import write
+from millrace.contracts.pointers import parse, read
+from millrace.contracts.schema import leaves, types
 
 MAX_ERRORS = 20
 # Findings looked at, before sorting. An event can hold thousands of wrong items; nobody reads the rest.
@@ -26,7 +28,7 @@ __all__ = ["MAX_ERRORS", "FieldError", "Validator", "envelope_errors"]
 class Validator:
     """The validator of one contract; compiled when first used, reusable, safe to share between threads."""
 
-    __slots__ = ("_checks", "_contract", "_decimals", "_fit", "_hidden", "_is_valid", "_schema")
+    __slots__ = ("_checks", "_contract", "_decimals", "_discretion", "_fit", "_is_valid", "_schema")
 
     def __init__(self, contract: Contract | None) -> None:
         """Without a contract it judges the envelope alone, whatever the data holds."""
@@ -36,7 +38,7 @@ class Validator:
         self._decimals: decimals.Checker | None = None
         self._fit: Callable[[Any], bool] | None = None
         self._checks: tuple[tuple[rules.Check, tuple[str, ...]], ...] = ()
-        self._hidden: frozenset[str] = frozenset()
+        self._discretion = Discretion(contract)
 
     def errors(self, event: Any) -> list[FieldError]:
         """What is wrong with an event, in the order of pointers, at most `MAX_ERRORS`; empty if it is valid.
@@ -68,12 +70,18 @@ class Validator:
         found: list[FieldError] = []
         if self._schema is not None:
             for finding in islice(self._schema.iter_errors(event), _MAX_FINDINGS):
-                found += messages.from_validation(finding, show_value=self._is_shown(finding.instance_path))
+                path = finding.instance_path
+                found += messages.from_validation(
+                    finding,
+                    show_value=self._discretion.shows_value(path),
+                    show_names=self._discretion.shows_names(path),
+                )
         return found
 
     def _decimal_errors(self, event: Any) -> list[FieldError]:
         found = self._decimals.errors(event) if self._decimals is not None else []
-        return [messages.decimal_error(path, value, show_value=self._is_shown(path)) for path, value in found]
+        shows = self._discretion.shows_value
+        return [messages.decimal_error(path, value, show_value=shows(path)) for path, value in found]
 
     def _compile(self) -> Callable[[Any], bool]:
         contract = self._contract
@@ -84,9 +92,9 @@ class Validator:
             self._decimals = decimals.checker(contract.data_schema)
             self._fit = self._decimals.fit if self._decimals is not None else None
             compiled = (rules.compile_rule(rule) for rule in contract.rules)
-            self._checks = tuple((rule.check, rule.reads) for rule in compiled if rule is not None)
-            self._hidden = frozenset(
-                pointer for pointer, name in contract.classification.items() if name in PROTECTED
+            self._checks = (
+                *((rule.check, rule.reads) for rule in compiled if rule is not None),
+                *((_key_length(pointer), (pointer,)) for pointer in _unbounded_names(contract)),
             )
         self._schema = jsonschema_rs.Draft202012Validator(
             _judged_by_the_schema(whole),
@@ -98,11 +106,27 @@ class Validator:
         self._is_valid = self._schema.is_valid
         return self._is_valid
 
-    def _is_shown(self, path: Iterable[str | int]) -> bool:
-        return (
-            not self._hidden
-            or write("*" if isinstance(part, int) else part for part in path) not in self._hidden
+
+def _unbounded_names(contract: Contract) -> Iterator[str]:
+    """Pointers of texts that become part of a key, and whose contract does not say how long they may be."""
+    fields = dict(leaves(contract.data_schema, "/data"))
+    for pointer in dict.fromkeys((*contract.entity.values(), contract.user_id_pointer)):
+        if pointer in fields and "string" in types(fields[pointer]) and "maxLength" not in fields[pointer]:
+            yield pointer
+
+
+def _key_length(pointer: str) -> rules.Check:
+    parts = parse(pointer)
+
+    def check(event: Any) -> FieldError | None:
+        value = read(event, parts)
+        if not isinstance(value, str) or len(value) <= KEY_LENGTH:
+            return None
+        return FieldError(
+            pointer, "maximum", f"must have at most {KEY_LENGTH} characters: it is part of a key"
         )
+
+    return check
 
 
 _ENVELOPE = Validator(None)

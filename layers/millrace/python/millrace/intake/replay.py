@@ -27,6 +27,10 @@ class BadPatchError(PermanentError):
     """The patch is no JSON Patch."""
 
 
+class _TooLargeError(ValueError):
+    """A patch lets an event grow."""
+
+
 @dataclass(frozen=True, slots=True)
 class Replayer:
     """Replays a tenant's refused events through intake's own steps, with the ids they came with."""
@@ -82,15 +86,19 @@ def _repaired(index: int, refusal: Refusal, repair: Sequence[jsonpatch.JsonPatch
     candidate = replace(parse_one(index, refusal.raw), principal=refusal.principal)
     if candidate.event is None:
         return candidate
-    event = candidate.event
+    event, applied = candidate.event, 0
     try:
         for operation in repair:
             event = operation.apply(event)
             # A copy of a copy of a copy grows without end; no event may be larger than this anyway.
             if len(exact.dumps(event)) > 2 * limits.BYTES_PER_EVENT:
-                raise ValueError("the event grows too large")  # noqa: TRY301  one way out for all that cannot be
+                raise _TooLargeError
+            applied += 1
     except (*_PATCH_ERRORS, KeyError, ValueError, RecursionError) as error:
-        failed = FieldError("", "rule", f"the patch does not apply: {error}"[:80])
+        # Not in the library's own words: they repeat what stands in the event, protected or not.
+        place = f"operation {applied + 1} of {len(repair)}"
+        why = "the event grows too large" if isinstance(error, _TooLargeError) else place
+        failed = FieldError("", "rule", f"the patch does not apply: {why}")
         return replace(candidate, error=failed)
     # Written and read again, so that a repaired event is judged by exactly the rules of a sent one.
     return replace(parse_one(index, exact.dumps(event)), principal=refusal.principal) if repair else candidate

@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from millrace.contracts.contract import RESERVED_NAMES
 from millrace.contracts.errors import FieldError
 from millrace.contracts.registry import Registry
 
 # Alerts are the platform's, also those that no contract describes yet.
 _TYPES = "alert."
-_SOURCES = "millrace."
 
 
 def problem(event: Any, org: str, principal: str, registry: Registry) -> FieldError | None:
@@ -25,8 +25,9 @@ def problem(event: Any, org: str, principal: str, registry: Registry) -> FieldEr
     if isinstance(event_type, str) and is_reserved(event_type, org, registry):
         return FieldError("/eventType", "reserved_type", "events of this type are made by the platform alone")
     source = event.get("eventSource") or principal
-    if isinstance(source, str) and source[: len(_SOURCES)].lower() == _SOURCES:
-        return FieldError("/eventSource", "rule", f"names that begin with {_SOURCES} are the platform's own")
+    if isinstance(source, str) and source[: len(RESERVED_NAMES)].lower() == RESERVED_NAMES:
+        message = f"names that begin with {RESERVED_NAMES} are the platform's own"
+        return FieldError("/eventSource", "rule", message)
     return None
 
 

@@ -68,10 +68,43 @@ CASES: dict[str, Case] = {
     "Infinity": Case(with_payload("-Infinity"), 400, "malformed"),
     "1e400": Case(with_payload("1e400"), 400, "malformed"),
     "an integer beyond 64 bits": Case(with_payload("9223372036854775808"), 400, "malformed"),
+    "an integer of 20 digits below 2^64": Case(with_payload("18446744073709551615"), 400, "malformed"),
+    "an integer of 21 digits beside 1e20": Case(
+        with_payload('[1e20, "100000000000000000000", 100000000000000000000]'), 400, "malformed"
+    ),
     "nesting 1,000 deep": Case(with_payload("[" * 1000 + "]" * 1000), 400, "malformed"),
     "nesting 300 deep": Case(with_payload("[" * 300 + "]" * 300), 400, "malformed"),
+    # The event, its data and its payload are three levels.
+    "nesting 65 deep": Case(with_payload("[" * 62 + "]" * 62), 400, "malformed"),
+    "37,000 objects in a free field": Case(
+        lambda: order(payload={"extra": [{"": 0}] * 37_000}), 400, "too_large", compress=True
+    ),
+    "4,001 names in a free field": Case(
+        lambda: order(payload={"extra": dict.fromkeys(map(str, range(4_001)), 0)}), 400, "too_large"
+    ),
     "a lone surrogate": Case(with_payload('"\\ud800"'), 400, "malformed"),
     "no UTF-8": Case(lambda: b'{"a": "\xff\xfe"}', 400, "malformed"),
+    "no UTF-8 in one line of NDJSON": Case(
+        lambda: json.dumps(order()).encode() + b'\n{"a":"\xff"}\n' + json.dumps(order()).encode(),
+        207,
+        "malformed",
+        content_type="application/x-ndjson",
+    ),
+    "no UTF-8, compressed": Case(lambda: b'{"a": "\xc3("}', 400, "malformed", compress=True),
+    "UTF-16": Case(lambda: json.dumps(order()).encode("utf-16"), 400, "malformed"),
+    "a byte order mark": Case(lambda: json.dumps(order()).encode("utf-8-sig"), 400, "malformed"),
+    "a type of the platform's own": Case(with_id("eventType", "fraud.decision.made"), 400, "reserved_type"),
+    "an alert that no contract describes": Case(with_id("eventType", "alert.fell"), 400, "reserved_type"),
+    "a source of the platform's own": Case(with_id("eventSource", "millrace.fraud"), 400, "rule"),
+    "a payload's moment beyond the year 9999 in UTC": Case(
+        lambda: events.transaction(payload={"timestamp": "9999-12-31T23:59:59-05:00"}), 400, "format"
+    ),
+    "a payload's moment before the year 1000 in UTC": Case(
+        lambda: events.transaction(payload={"timestamp": "1000-01-01T00:00:00+14:00"}), 400, "format"
+    ),
+    "an offset of 29 hours": Case(
+        lambda: events.transaction(payload={"timestamp": "2026-11-21T05:59:00+29:59"}), 400, "format"
+    ),
     "NUL in an id": Case(with_id("correlationId", "a\x00b"), 400, "format"),
     "a control character in an id": Case(with_id("sessionId", "a\x1b[2Jb"), 400, "format"),
     "a right-to-left trick in an id": Case(with_id("correlationId", "a\u202eb"), 400, "format"),

@@ -169,6 +169,15 @@ def test_errors_come_in_the_order_of_pointers_and_end_at_twenty() -> None:
     assert len(errors) == MAX_ERRORS
 
 
+def test_which_of_a_thousand_errors_are_told_does_not_hang_on_the_order_of_keys() -> None:
+    numbers = {"logicalType": "integer", "logicalTypeOptions": {"minimum": 0}}
+    validator = Validator(contract(*(field(name, "array", items=numbers) for name in "abc")))
+    payload = {name: [-1] * 150 for name in "abc"}
+    errors = validator.errors(event(payload))
+    assert len(errors) == MAX_ERRORS
+    assert validator.errors(event(dict(reversed(payload.items())))) == errors
+
+
 def test_a_wrong_type_is_all_that_is_said_of_a_place() -> None:
     validator = Validator(contract(field("n", "integer", logicalTypeOptions={"minimum": 1, "maximum": 9})))
     assert validator.errors(event({"n": 0.5})) == [

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 import jsonschema_rs
+import orjson
 
 from millrace.contracts import decimals, envelope, messages, rules
 from millrace.contracts.contract import KEY_LENGTH, Contract
@@ -69,7 +70,11 @@ class Validator:
     def _schema_errors(self, event: Any) -> list[FieldError]:
         found: list[FieldError] = []
         if self._schema is not None:
-            for finding in islice(self._schema.iter_errors(event), _MAX_FINDINGS):
+            findings = list(islice(self._schema.iter_errors(event), _MAX_FINDINGS))
+            if len(findings) == _MAX_FINDINGS:
+                # Some are left out, and which must not hang on the order of keys.
+                findings = list(islice(self._schema.iter_errors(_in_order(event)), _MAX_FINDINGS))
+            for finding in findings:
                 path = finding.instance_path
                 found += messages.from_validation(
                     finding,
@@ -151,6 +156,14 @@ def _judged_by_the_schema(schema: Any) -> Any:
         *(["format"] if isinstance(schema.get("format"), str) and schema["format"] not in _CALENDAR else []),
     }
     return {key: _judged_by_the_schema(part) for key, part in schema.items() if key not in left_out}
+
+
+def _in_order(value: Any) -> Any:
+    """A copy with the keys of its objects in order, as deep as any event that is stored."""
+    try:
+        return orjson.loads(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
+    except (orjson.JSONEncodeError, orjson.JSONDecodeError):
+        return value
 
 
 def _touches(found: list[FieldError], reads: tuple[str, ...]) -> bool:

@@ -62,12 +62,14 @@ def dumps(value: Any) -> bytes:
 
 
 def beyond(value: Any) -> str | None:
-    """Pointer of the first integer beyond 64 bits; None if there is none."""
+    """Pointer of the first integer beyond 64 bits, by the names of fields; None if there is none."""
     left: list[tuple[Any, tuple[Any, ...]]] = [(value, ())]
     while left:
         found, path = left.pop()
         if isinstance(found, dict):
-            left += [(inner, (path, name)) for name, inner in reversed(found.items()) if _is_sought(inner)]
+            # By name: the order of keys says nothing.
+            names = sorted((name for name, inner in found.items() if _is_sought(inner)), reverse=True)
+            left += [(found[name], (path, name)) for name in names]
         elif isinstance(found, list):
             inside = [(inner, (path, index)) for index, inner in enumerate(found) if _is_sought(inner)]
             left += reversed(inside)

@@ -13,6 +13,7 @@ from millrace.core.aws import client
 from millrace.core.consumer import Consumer, LakeDeadLetters
 from millrace.core.log import logger
 from millrace.eventstore.codec import Codec
+from millrace.eventstore.row import body_size
 from settings import Settings
 
 NAME = "archive_events"
@@ -33,7 +34,7 @@ def _consumer() -> Consumer:
     s3, codec = client("s3"), Codec(registry.load().dictionary)
     archive = Archive(s3, client("dynamodb"), codec, settings.lake_bucket, settings.metadata_table)
     dead_letters = LakeDeadLetters(s3, settings.lake_bucket, NAME)
-    return Consumer(archive.write, dead_letters, _log().error)
+    return Consumer(archive.write, dead_letters, _log().error, body_size)
 
 
 def handler(event: dict[str, Any], context: object) -> None:

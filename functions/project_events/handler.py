@@ -13,6 +13,7 @@ from millrace.core.consumer import Consumer, LakeDeadLetters
 from millrace.core.log import logger
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.projection import Projection
+from millrace.eventstore.row import body_size
 from settings import Settings
 
 NAME = "project_events"
@@ -33,7 +34,7 @@ def _consumer() -> Consumer:
     codec = Codec(contracts.dictionary)
     projection = Projection(client("dynamodb"), codec, contracts.of_ref, settings.user_events_table)
     dead_letters = LakeDeadLetters(client("s3"), settings.lake_bucket, NAME)
-    return Consumer(projection.project, dead_letters, _log().error)
+    return Consumer(projection.project, dead_letters, _log().error, body_size)
 
 
 def handler(event: dict[str, Any], context: object) -> None:

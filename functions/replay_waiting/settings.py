@@ -1,9 +1,10 @@
-"""Settings of the replay at a deploy."""
+"""Settings of the replay after a deploy."""
 
 from millrace.intake.assemble import IntakeSettings
 
 
 class Settings(IntakeSettings):
-    """Tenants that have a binding and perhaps no credential, separated by commas."""
+    """The queue of its tasks; tenants that have a binding and perhaps no credential, separated by commas."""
 
+    waiting_queue_url: str
     bound_orgs: str = ""

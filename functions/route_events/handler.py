@@ -12,6 +12,7 @@ from millrace.core.aws import client
 from millrace.core.consumer import Consumer, LakeDeadLetters
 from millrace.core.log import logger
 from millrace.eventstore.codec import Codec
+from millrace.eventstore.row import body_size
 from millrace.routing.route import Router
 from settings import Settings
 
@@ -39,7 +40,7 @@ def _consumer() -> Consumer:
         settings.metadata_table,
     )
     dead_letters = LakeDeadLetters(client("s3"), settings.lake_bucket, NAME)
-    return Consumer(router.publish, dead_letters, _log().error)
+    return Consumer(router.publish, dead_letters, _log().error, body_size)
 
 
 def handler(event: dict[str, Any], context: object) -> None:

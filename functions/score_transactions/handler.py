@@ -12,6 +12,7 @@ from millrace.core.aws import client
 from millrace.core.consumer import Consumer, LakeDeadLetters
 from millrace.core.log import logger
 from millrace.eventstore.codec import Codec
+from millrace.eventstore.row import body_size
 from millrace.fraud import rulebook
 from millrace.fraud.consumer import Scorer
 from millrace.fraud.store import FeatureStore
@@ -54,7 +55,7 @@ def _consumer() -> Consumer:
         model_budget_ms=settings.model_budget_ms,
     )
     dead_letters = LakeDeadLetters(client("s3"), settings.lake_bucket, NAME)
-    return Consumer(scorer.score, dead_letters, _log().error)
+    return Consumer(scorer.score, dead_letters, _log().error, body_size)
 
 
 def handler(event: dict[str, Any], context: object) -> None:

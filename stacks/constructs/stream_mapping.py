@@ -21,8 +21,10 @@ LAG_ALARM = Duration.minutes(15)
 class StreamMapping(Construct):
     """Batches in order, from the oldest record on, retried until they pass or are too old.
 
-    The consumer itself sets poison aside, so a batch that fails is one whose dependency fails: it comes back
-    whole (no partial answers, no halving) and without a limit of attempts up to the age limit.
+    The consumer itself sets poison aside, so a batch that fails is one whose dependency fails: it comes back without a
+    limit of attempts up to the age limit. It comes back in halves: what is too much at once for the function's time or
+    memory is killed without a word, and would come back the same for hours. A split uses up no attempt, and whoever
+    is idempotent by event does not see it. No partial answers: there is nothing to say that the consumer does not.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class StreamMapping(Construct):
             event_source_arn=source_arn,
             batch_size=BATCH_SIZE,
             starting_position=lambda_.StartingPosition.TRIM_HORIZON,
-            bisect_batch_on_error=False,
+            bisect_batch_on_error=True,
             report_batch_item_failures=False,
             parallelization_factor=1,
             max_record_age=maximum_age,

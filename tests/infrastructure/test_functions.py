@@ -31,7 +31,9 @@ RIGHTS = {
     "post_events": INTAKE,
     "receive_bus_events": INTAKE | {"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"},
     "check_schema": set(),
-    "replay_waiting": INTAKE | {"dynamodb:Query", "dynamodb:UpdateItem", "s3:GetObject"},
+    "replay_waiting": INTAKE
+    | {"dynamodb:Query", "dynamodb:UpdateItem", "s3:GetObject"}
+    | {"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage", "sqs:SendMessage"},
     "replay_quarantine": INTAKE | {"dynamodb:Query", "dynamodb:UpdateItem", "s3:GetObject"},
     "read_api": {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "s3:GetObject"},
     "predict": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "s3:GetObject"},

@@ -178,9 +178,8 @@ def _replay(running: Platform, recorder: Recorder, folder: Path, patch: pytest.M
     running.post([early, events.health_check(eventType="never.known")])
     new_contracts(folder, patch)
     running.restart_all()
-    request = {"RequestType": "Update", "RequestId": "deploy-1", "LogicalResourceId": "Replayed"}
     running.around = recorder.of
-    running.invoke("replay_waiting", request, Context())
+    running.deploy_contracts(Context())
     assert running.stored("org_acme", early["eventId"])
 
 

@@ -80,7 +80,11 @@ class Proof:
             "score_transactions",
             self.log,
             lambda event, context: self._handle(event),
-            MappingSettings(starting_position="TRIM_HORIZON", batch_size=self.batch_size),
+            MappingSettings(
+                starting_position="TRIM_HORIZON",
+                batch_size=self.batch_size,
+                bisect_batch_on_function_error=True,
+            ),
             faults=self.faults,
         )
         self._start()

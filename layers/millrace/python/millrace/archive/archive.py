@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,7 +15,14 @@ from millrace.core.consumer import Delivery
 from millrace.core.errors import from_client_error
 from millrace.eventstore import pending, receipts
 from millrace.eventstore.codec import Codec
-from millrace.eventstore.row import StoredEvent, from_item
+from millrace.eventstore.row import from_item
+
+# Whoever sends 500 events of 500 days has 500 objects written; one after the other that is half a minute of the shard.
+IN_FLIGHT = 16
+
+Part = tuple[str, str, str]
+"""Tenant, category and UTC day."""
+Row = dict[str, Any]
 
 
 class Archive:
@@ -34,42 +42,55 @@ class Archive:
         first, last = deliveries[0], deliveries[-1]
         # The newest arrival: whoever looks for an event begins shortly before its acceptance.
         newest = max(delivery.arrived_at for delivery in deliveries)
-        parts: dict[tuple[str, str, str], dict[tuple[str, str], StoredEvent]] = defaultdict(dict)
-        for delivery in deliveries:
-            event = from_item(delivery.item, self._codec)
-            platform = event.envelope["platform"]
-            # A change record may come twice in one batch; one row of it is enough. Where a type has no row in Events,
-            # nothing keeps another type from having the id as well.
-            parts[(event.org, platform["category"], event.day)].setdefault(
-                (event.event_id, platform["contract"]), event
-            )
-        rows: list[receipts.Item] = []
-        for (org, category, day), events in sorted(parts.items()):
-            name = f"{first.shard}-{first.sequence}-{last.sequence}.parquet"
-            key = f"{raw.partition(org, category, day)}/{name}"
-            body = raw.to_parquet(list(events.values()))
-            self._put(key, body)
+        name = f"{first.shard}-{first.sequence}-{last.sequence}.parquet"
+        parts = self._parts(deliveries)
+        keys = {part: f"{raw.partition(*part)}/{name}" for part in parts}
+        sizes = self._put_all({keys[part]: rows for part, rows in parts.items()})
+        written: list[receipts.Item] = []
+        for part, rows in parts.items():
+            org, category, day = part
             receipt = receipts.Receipt(
                 org=org,
                 kind=receipts.MANIFEST,
                 day=day,
                 place=receipts.place(newest, first.shard, first.sequence, last.sequence, category),
                 at=clock.now(),
-                ids=tuple(event.event_id for event in events.values()),
+                ids=tuple(row["event_id"] for row in rows),
                 version=__version__,
-                object=f"s3://{self._bucket}/{key}",
-                size=len(body),
+                object=f"s3://{self._bucket}/{keys[part]}",
+                size=sizes[keys[part]],
             )
-            rows.extend(receipts.to_items(receipt))
-        write_all(self._dynamodb, self._table, rows)
+            written.extend(receipts.to_items(receipt))
+        write_all(self._dynamodb, self._table, written)
         # After them and in a call of its own, since one call keeps no order: who finds a day pending finds all its rows.
         touched = [(org, day) for org, _, day in parts]
         write_all(self._dynamodb, self._table, pending.to_items(touched, pending.new_token(), newest))
 
-    def _put(self, key: str, body: bytes) -> None:
+    def _parts(self, deliveries: Sequence[Delivery]) -> dict[Part, list[Row]]:
+        """The raw rows of each object. Of what is parsed only one event is held at a time."""
+        parts: dict[Part, dict[tuple[str, str], Row]] = defaultdict(dict)
+        for delivery in deliveries:
+            event = from_item(delivery.item, self._codec)
+            platform = event.envelope["platform"]
+            # A change record may come twice in one batch; one row of it is enough. Where a type has no row in Events,
+            # nothing keeps another type from having the id as well.
+            held = parts[(event.org, platform["category"], event.day)]
+            name = (event.event_id, platform["contract"])
+            if name not in held:
+                held[name] = raw.row(event)
+        return {part: list(rows.values()) for part, rows in sorted(parts.items())}
+
+    def _put_all(self, objects: dict[str, list[Row]]) -> dict[str, int]:
+        """Writes objects, some at once; the bytes of each."""
+        with ThreadPoolExecutor(min(IN_FLIGHT, len(objects)), thread_name_prefix="archive") as pool:
+            return dict(zip(objects, pool.map(self._put, objects, objects.values()), strict=True))
+
+    def _put(self, key: str, rows: list[Row]) -> int:
+        body = raw.rows_to_parquet(rows)
         try:
             self._s3.put_object(
                 Bucket=self._bucket, Key=key, Body=body, ContentType="application/vnd.apache.parquet"
             )
         except (ClientError, BotoCoreError) as error:
             raise from_client_error(error, "put raw object") from error
+        return len(body)

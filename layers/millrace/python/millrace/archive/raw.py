@@ -81,8 +81,11 @@ def row(event: StoredEvent) -> dict[str, Any]:
 
 def to_parquet(events: Sequence[StoredEvent]) -> bytes:
     """The events as one Parquet file, zstd."""
+    return rows_to_parquet([row(event) for event in events])
+
+
+def rows_to_parquet(rows: Sequence[dict[str, Any]]) -> bytes:
+    """Rows, as `row` makes them, as one Parquet file, zstd."""
     sink = pa.BufferOutputStream()
-    pq.write_table(
-        pa.Table.from_pylist([row(event) for event in events], schema=SCHEMA), sink, compression="zstd"
-    )
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=SCHEMA), sink, compression="zstd")
     return bytes(sink.getvalue().to_pybytes())

@@ -2,6 +2,9 @@
 
 Poison (a record that can never succeed, or whose handling raises something unexpected) goes to the consumer's
 dead letters with its reason and counts as done. A failing dependency raises: the batch comes back whole.
+
+A batch is handed over in parts whose bodies are bounded together, because the stream bounds only their packed form:
+500 events of 256 KB may come in 1 MB, and a function that is killed says nothing that could set them aside.
 """
 
 import base64
@@ -20,6 +23,8 @@ from millrace.core.errors import PermanentError, RetryableError, from_client_err
 from millrace.core.prefixes import DEAD_LETTERS
 
 Record = Mapping[str, Any]
+# Of bodies, unpacked, that are handled together. Parsed, they take up to some 35 times as much.
+BYTES_AT_ONCE = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +84,17 @@ class Consumer:
         handle: Callable[[Sequence[Delivery]], None],
         dead_letters: DeadLetters,
         log: Callable[[str], None] = lambda _: None,
+        size: Callable[[Mapping[str, Mapping[str, Any]]], int] = lambda _: 0,
     ) -> None:
-        self._handle, self._dead_letters, self._log = handle, dead_letters, log
+        """Joins a consumer.
+
+        Args:
+            handle: what is done with a batch, or with a part of one.
+            dead_letters: take what can never succeed.
+            log: takes a line for each of those.
+            size: bytes of a row's body, unpacked.
+        """
+        self._handle, self._dead_letters, self._log, self._size = handle, dead_letters, log, size
         self._dead = 0
 
     def consume(self, event: Mapping[str, Any]) -> Consumed:
@@ -92,8 +106,8 @@ class Consumer:
         records: Sequence[Record] = event["Records"]
         self._dead = 0
         deliveries = [delivery for record in records for delivery in self._decode(record)]
-        if deliveries:
-            self._deliver(deliveries)
+        for part in self._parts(deliveries):
+            self._deliver(part)
         return Consumed(len(records), len(deliveries), self._dead)
 
     def _decode(self, record: Record) -> Iterator[Delivery]:
@@ -104,6 +118,20 @@ class Consumer:
             return
         if delivery is not None:
             yield delivery
+
+    def _parts(self, deliveries: Sequence[Delivery]) -> Iterator[list[Delivery]]:
+        """The deliveries in order, in parts of bounded size; the same batch has the same parts."""
+        part: list[Delivery] = []
+        held = 0
+        for delivery in deliveries:
+            size = self._size(delivery.item)
+            if part and held + size > BYTES_AT_ONCE:
+                yield part
+                part, held = [], 0
+            part.append(delivery)
+            held += size
+        if part:
+            yield part
 
     def _deliver(self, deliveries: Sequence[Delivery]) -> None:
         """Handles a batch; one that raises is halved until the record that raises stands alone."""

@@ -24,6 +24,22 @@ def respond(event: Mapping[str, Any], work: Callable[[], Mapping[str, str]]) -> 
         _answer(event, "SUCCESS", "", data)
 
 
+def acknowledge(event: Mapping[str, Any], begin: Callable[[], object], log: Callable[[str], object]) -> None:
+    """Begins work that goes on by itself, on Create and Update, and answers that all is well, whatever becomes of it.
+
+    Args:
+        event: CloudFormation's request.
+        begin: hands the work on; what it raises is logged.
+        log: takes a line.
+    """
+    try:
+        if event["RequestType"] != "Delete":
+            begin()
+    except Exception as error:  # noqa: BLE001 - a deploy does not fail for what is done beside it
+        log(f"{event.get('LogicalResourceId')}: {type(error).__name__}: {error}")
+    _answer(event, "SUCCESS", "", {})
+
+
 def _answer(event: Mapping[str, Any], status: str, reason: str, data: Mapping[str, str]) -> None:
     answer = {
         "Status": status,

@@ -13,6 +13,18 @@ LEVEL = 3
 MAX_BYTES = 4 * 1024 * 1024
 
 
+def size(packed: bytes) -> int:
+    """Bytes of a body as its frame states them, which every frame made here does; `MAX_BYTES` where it does not.
+
+    Raises:
+        zstandard.ZstdError: the bytes are no frame, or one that states more than any event may have.
+    """
+    stated = zstandard.frame_content_size(packed)
+    if stated > MAX_BYTES:
+        raise zstandard.ZstdError(f"the frame states {stated} bytes, no event has more than {MAX_BYTES}")
+    return MAX_BYTES if stated < 0 else int(stated)
+
+
 class Codec:
     """Packs and unpacks event bodies. Not for use by two threads at once: zstd contexts are not."""
 
@@ -34,8 +46,10 @@ class Codec:
         """The body as it was packed.
 
         Raises:
-            zstandard.ZstdError: the bytes are no frame made with this dictionary.
+            zstandard.ZstdError: the bytes are no frame made with this dictionary, or hold more than any event may.
         """
+        # The library makes room for what a frame states, whatever bound it is told.
+        size(packed)
         unpacker = self._unpackers.get(name)
         if unpacker is None:
             unpacker = zstandard.ZstdDecompressor(dict_data=self._load(name))

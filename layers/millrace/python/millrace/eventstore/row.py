@@ -14,6 +14,7 @@ from millrace.contracts import pointers
 from millrace.contracts.contract import Contract
 from millrace.core import clock, keys
 from millrace.core.errors import PermanentError
+from millrace.eventstore import codec as bodies
 from millrace.eventstore.codec import Codec
 
 Item = dict[str, dict[str, Any]]
@@ -146,7 +147,65 @@ def from_item(item: Mapping[str, Mapping[str, Any]], codec: Codec) -> StoredEven
             dictionary=dictionary,
         )
     except (KeyError, TypeError, ValueError, zstandard.ZstdError) as error:
-        raise PermanentError(f"no row of an event: {type(error).__name__}: {error}") from error
+        raise _no_row(error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a row says of its event in plain, beside the packed body."""
+
+    org: str
+    event_id: str  # in lower case, as keys have it
+    event_type: str
+    happened_at: datetime  # as finely as sort keys have it
+
+    @property
+    def day(self) -> str:
+        """UTC date of the event's own moment, `2026-11-21`."""
+        return clock.utc_day(self.happened_at).isoformat()
+
+
+def head_of(item: Mapping[str, Mapping[str, Any]]) -> Head:
+    """The head of a row as the table, its stream or the log gives it.
+
+    Raises:
+        PermanentError: the row is not one that intake writes.
+    """
+    try:
+        return Head(
+            org=item["orgId"]["S"],
+            event_id=item["eventId"]["S"].rpartition(keys.SEPARATOR)[2],
+            event_type=item["eventType"]["S"],
+            happened_at=clock.parse(item["sortKey"]["S"].partition(keys.SEPARATOR)[0]),
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise _no_row(error) from error
+
+
+def body_of(item: Mapping[str, Mapping[str, Any]], codec: Codec) -> bytes:
+    """The event of a row as the JSON that it was stored as, for a reader who only hands it on.
+
+    Parsed, a body of 256 KB may hold 37,000 objects of some 200 bytes each; as bytes it is as long as it is.
+
+    Raises:
+        PermanentError: the row is not one that intake writes.
+    """
+    try:
+        return codec.unpack(_binary(item["body"]["B"]), item["dict"]["S"])
+    except (KeyError, TypeError, ValueError, zstandard.ZstdError) as error:
+        raise _no_row(error) from error
+
+
+def body_size(item: Mapping[str, Mapping[str, Any]]) -> int:
+    """Bytes of a row's event, without unpacking it; 0 for what is no row, which is no load for anybody."""
+    try:
+        return bodies.size(_binary(item["body"]["B"]))
+    except (KeyError, TypeError, ValueError, zstandard.ZstdError):
+        return 0
+
+
+def _no_row(error: Exception) -> PermanentError:
+    return PermanentError(f"no row of an event: {type(error).__name__}: {error}")
 
 
 def _binary(value: bytes | str) -> bytes:

@@ -39,9 +39,15 @@ class Replayer:
     quarantine: QuarantineStore
 
     def replay(
-        self, wanted: Filter, patch: Sequence[Any], origin: Origin, *, dry_run: bool
+        self,
+        wanted: Filter,
+        patch: Sequence[Any],
+        origin: Origin,
+        *,
+        dry_run: bool,
+        most: int = EVENTS_PER_CALL,
     ) -> dict[str, Any]:
-        """The outcome of each open refusal that matches, at most 500 a call (`more` says that others are left).
+        """The outcome of each open refusal that matches, at most so many a call (`more` says that others are left).
 
         An event that has reached the table is marked `replayed` after its append: a replay that is cut off
         and made again finds it as a duplicate, never as a second event.
@@ -51,8 +57,8 @@ class Replayer:
             MillraceError: the quarantine did not answer.
         """
         repair = _compile(patch)
-        found = self.quarantine.open(origin.org, wanted, EVENTS_PER_CALL + 1)
-        refusals = found[:EVENTS_PER_CALL]
+        found = self.quarantine.open(origin.org, wanted, most + 1)
+        refusals = found[:most]
         candidates = [_repaired(index, refusal, repair) for index, refusal in enumerate(refusals)]
         results = self.intake.replay(candidates, origin, dry_run=dry_run)
         passed = [r for r, result in zip(refusals, results, strict=True) if result.outcome in PASSED]

@@ -1,4 +1,7 @@
-"""Publishes routed events on the platform's bus, at least once; `detail.eventId` is the subscriber's key."""
+"""Publishes routed events on the platform's bus, at least once; `detail.eventId` is the subscriber's key.
+
+The stored body is the detail, byte for byte: nothing here parses what a client sent.
+"""
 
 import random
 import time
@@ -6,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import orjson
 from botocore.exceptions import BotoCoreError, ClientError
 
 from millrace import __version__
@@ -16,7 +18,7 @@ from millrace.core.consumer import Delivery
 from millrace.core.errors import PermanentError, RetryableError, from_client_error
 from millrace.eventstore import receipts
 from millrace.eventstore.codec import Codec
-from millrace.eventstore.row import StoredEvent, from_item
+from millrace.eventstore.row import Head, body_of, head_of
 
 SOURCE = "millrace.events"
 # PutEvents takes 10 entries; together they stay below its 1 MB with room for what surrounds a detail.
@@ -55,18 +57,28 @@ class Router:
         wanted = [delivery for delivery in deliveries if self._routed(delivery.item["eventType"]["S"])]
         if not wanted:
             return
-        found = [from_item(delivery.item, self._codec) for delivery in wanted]
-        for entries in _calls([self._entry(event) for event in found]):
-            self._put(entries)
+        found = [head_of(delivery.item) for delivery in wanted]
+        entries = [
+            self._entry(head, body_of(delivery.item, self._codec))
+            for head, delivery in zip(found, wanted, strict=True)
+        ]
+        for call in _calls(entries):
+            self._put(call)
         self._leave_receipts(wanted, found)
 
-    def _entry(self, event: StoredEvent) -> Entry:
+    def _entry(self, head: Head, body: bytes) -> Entry:
+        if len(body) > BYTES_PER_CALL:
+            raise PermanentError(f"put on bus: {len(body)} bytes are more than an entry takes")
+        try:
+            detail = body.decode()
+        except UnicodeDecodeError as error:
+            raise PermanentError(f"put on bus: the body is no text: {error}") from error
         return {
             "EventBusName": self._bus,
             "Source": SOURCE,
-            "DetailType": event.event_type,
-            "Detail": orjson.dumps(event.envelope).decode(),
-            "Time": event.happened_at,
+            "DetailType": head.event_type,
+            "Detail": detail,
+            "Time": head.happened_at,
         }
 
     def _put(self, entries: list[Entry]) -> None:
@@ -88,7 +100,7 @@ class Router:
                 raise PermanentError(f"put on bus: {', '.join(sorted(codes))}")
         raise RetryableError(f"put on bus: {len(entries)} entries failed {ATTEMPTS} times")
 
-    def _leave_receipts(self, deliveries: Sequence[Delivery], events: Sequence[StoredEvent]) -> None:
+    def _leave_receipts(self, deliveries: Sequence[Delivery], events: Sequence[Head]) -> None:
         first, last = deliveries[0], deliveries[-1]
         newest = max(delivery.arrived_at for delivery in deliveries)
         where = receipts.place(newest, first.shard, first.sequence, last.sequence)

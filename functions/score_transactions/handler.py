@@ -53,6 +53,7 @@ def _consumer() -> Consumer:
         features_budget_ms=settings.features_budget_ms,
         champions=Champions(source, _log().warning),
         model_budget_ms=settings.model_budget_ms,
+        cold_budget_ms=settings.cold_budget_ms,
     )
     dead_letters = LakeDeadLetters(client("s3"), settings.lake_bucket, NAME)
     return Consumer(scorer.score, dead_letters, _log().error, body_size)

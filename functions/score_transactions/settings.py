@@ -13,3 +13,5 @@ class Settings(FunctionSettings):
     features_budget_ms: int = 600
     # The log can wait for a cold start to load a model; what comes meanwhile is decided right after.
     model_budget_ms: int = 3000
+    # Nor does the log mind how long the first connections and models of a function take.
+    cold_budget_ms: int = 10_000

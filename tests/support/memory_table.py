@@ -11,6 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 Row = dict[str, dict[str, Any]]
+MOST_BYTES = 400 * 1024
 _ADD = re.compile(r"ADD (.*?)(?: REMOVE|$)")
 _REMOVE = re.compile(r"REMOVE (.*)$")
 
@@ -65,7 +66,8 @@ class MemoryDynamoDB:
         with self._lock:
             self._ask("update_item")
             assert len(UpdateExpression) <= 4096
-            row = self.tables.setdefault(TableName, {}).setdefault(_key(Key), dict(Key))
+            table = self.tables.setdefault(TableName, {})
+            row = dict(table.get(_key(Key), Key))
             names = ExpressionAttributeNames or {}
             row["expiresAt"] = ExpressionAttributeValues[":e"]
             updated = ["expiresAt"]
@@ -80,6 +82,12 @@ class MemoryDynamoDB:
             if match := _REMOVE.search(UpdateExpression):
                 for alias in match[1].split(","):
                     row.pop(names[alias], None)
+            if size_of(row) > MOST_BYTES:
+                message = "Item size to update has exceeded the maximum allowed size"
+                raise ClientError(
+                    {"Error": {"Code": "ValidationException", "Message": message}}, "UpdateItem"
+                )
+            table[_key(Key)] = row
             match ReturnValues:
                 case "ALL_NEW":
                     return {"Attributes": dict(row)}
@@ -92,6 +100,19 @@ class MemoryDynamoDB:
         if self.failing[operation]:
             self.failing[operation] -= 1
             raise ClientError({"Error": {"Code": "ThrottlingException"}}, operation)
+
+
+def size_of(row: Row) -> int:
+    """Bytes of an item as DynamoDB counts them: names and values, and a few for each set and element.
+
+    Source: Amazon DynamoDB Developer Guide, "DynamoDB item sizes and formats".
+    """
+    size = 0
+    for name, held in row.items():
+        ((kind, value),) = held.items()
+        parts = value if kind == "BS" else [value]
+        size += len(name) + sum(len(part) + 1 for part in parts) + 3
+    return size
 
 
 def _key(row: Row) -> tuple[str, ...]:

@@ -3,6 +3,9 @@
 Each stage has a budget. A user's sets that cannot be had within theirs are decided without, the record says so
 (`fallback`), and the batch is then asked for again: that decision stands, and the sets are made whole. A champion that
 cannot be had is done without too, and nothing is asked for again: its score stands beside the decision, not in it.
+
+The budget is each user's, not the batch's: a user is not decided worse for those who came along. And it is that of a
+warm function: what opens the first connections and loads the first models has time of its own, for the log can wait.
 """
 
 import gc
@@ -20,9 +23,10 @@ from millrace.core.errors import RetryableError
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import StoredEvent, from_item
 from millrace.fraud.assess import assess
+from millrace.fraud.bound import beyond
 from millrace.fraud.decision import CONSUMER, EVENT_TYPE, SOURCE_TYPE, moment_of, user_of
 from millrace.fraud.rulebook import Rulebook
-from millrace.fraud.store import FeatureStore, Item, Read, User
+from millrace.fraud.store import FeatureStore, Item, Read, RowFullError, User
 from millrace.fraud.user import Transaction, UserSets, additions, stale
 from millrace.fraud.velocity import epoch_ms
 from millrace.intake.crew import Crew
@@ -32,6 +36,8 @@ from millrace.scoring.batch import US_PER_MS, Asked, Batch
 from millrace.scoring.champions import Champions
 
 IN_FLIGHT = 16
+# Rows are read a hundred a call, and a full one takes some 3 MB here: no more are held at once.
+USERS_AT_ONCE = 100
 # Rules are arithmetic: a batch that needs longer says that its machine is too small.
 DECIDE_BUDGET_MS = 50
 
@@ -65,6 +71,7 @@ class Scorer:
         features_budget_ms: int,
         champions: Champions | None = None,
         model_budget_ms: int = 0,
+        cold_budget_ms: int = 0,
         now: Callable[[], datetime] = clock.now,
     ) -> None:
         """Joins what it decides with.
@@ -74,14 +81,16 @@ class Scorer:
             appender: takes the decisions.
             rulebook: the rules of every tenant.
             codec: reads the stored events.
-            features_budget_ms: for reading and counting, per batch.
+            features_budget_ms: for reading some users' sets, and then for counting each user.
             champions: of every tenant; without them no model is asked.
             model_budget_ms: to wait for champions that have to be loaded, per batch.
+            cold_budget_ms: besides, for each of the two, until sets were had for the first time.
             now: the clock.
         """
         self._store, self._appender, self._rulebook, self._codec = store, appender, rulebook, codec
         self._budget_ms, self._now = features_budget_ms, now
         self._champions, self._model_budget_ms = champions, model_budget_ms
+        self._cold_budget_ms = cold_budget_ms
         self._crew = Crew(IN_FLIGHT, "features")
 
     def score(self, deliveries: Sequence[Delivery]) -> None:
@@ -101,6 +110,18 @@ class Scorer:
         users: dict[User, list[_Case]] = {}
         for case in cases:
             users.setdefault(case.user, []).append(case)
+        names = list(users)
+        failures = []
+        for start in range(0, len(names), USERS_AT_ONCE):
+            some = {user: users[user] for user in names[start : start + USERS_AT_ONCE]}
+            if (failure := self._score_users(some)) is not None:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
+
+    def _score_users(self, users: dict[User, list[_Case]]) -> RetryableError | None:
+        """Decides on the transactions of some users; why not all are counted, if not all."""
+        cases = [case for of_user in users.values() for case in of_user]
         begun = time.monotonic()
         models = self._models(cases)
         started = time.monotonic()
@@ -122,15 +143,16 @@ class Scorer:
         text = clock.utc_text(at)
         pairs = zip(cases, records, strict=True)
         self._appender.append([_derived(case, record, at, text, stages) for case, record in pairs], at)
-        if failure is not None:
-            raise failure
+        if failure is None:
+            self._cold_budget_ms = 0
+        return failure
 
     def _models(self, cases: Sequence[_Case]) -> Batch:
         asked = [
             Asked(case.event.org, case.transaction.payload, epoch_ms(case.happened_at) * US_PER_MS)
             for case in cases
         ]
-        return Batch(self._champions, asked, self._model_budget_ms / 1000)
+        return Batch(self._champions, asked, (self._model_budget_ms + self._cold_budget_ms) / 1000)
 
     def _cases(self, deliveries: Sequence[Delivery]) -> list[_Case]:
         found: dict[tuple[str, str], _Case] = {}
@@ -149,16 +171,20 @@ class Scorer:
         self, users: dict[User, list[_Case]], keys: Sequence[str]
     ) -> tuple[dict[User, _Sets], Mapping[str, Item] | None, RetryableError | None]:
         """The sets of the users that could be had within the budget, the online rows, and why not all, if not all."""
-        end = time.monotonic() + self._budget_ms / 1000
+        cold = self._cold_budget_ms / 1000
+        end = time.monotonic() + cold + self._budget_ms / 1000
         read: list[Read] = []
         try:
             self._within(end, lambda: read.append(self._store.read(users, keys)), 1)
         except RetryableError as error:
             return {}, None, error
         before, rows = read[0]
+        turns = -(-len(users) // IN_FLIGHT)
+        end = time.monotonic() + cold + turns * self._budget_ms / 1000
         left = deque(users.items())
         sets: dict[User, _Sets] = {}
         failures: list[RetryableError] = []
+        full: set[User] = set()
 
         def work() -> None:
             # Each takes users until none is left or the time is over.
@@ -171,6 +197,9 @@ class Scorer:
                     after = self._add(user, [case.transaction for case in cases], before[user])
                 except RetryableError as error:
                     failures.append(error)
+                except RowFullError:
+                    # To ask again would not make room; the next batch reads the row as it is, and has it forget.
+                    full.add(user)
                 else:
                     sets[user] = _Sets(before[user], after)
 
@@ -179,7 +208,7 @@ class Scorer:
         except RetryableError as error:
             failures.append(error)
         found = dict(sets)
-        if len(found) < len(users) and not failures:
+        if len(found) + len(full) < len(users) and not failures:
             failures.append(_spent())
         return found, rows, failures[0] if failures else None
 
@@ -194,9 +223,11 @@ class Scorer:
         window_ms = self._rulebook.of(user[0]).window_ms
         added = additions(before, transactions)
         dropped = stale(before, transactions, window_ms, epoch_ms(now))
+        dropped += beyond(before, dropped, added, epoch_ms(now))
         if not added and not dropped:
             return before
-        return self._store.add(user, added, dropped, now)
+        # What the row forgets with this batch, the batch still counts.
+        return before.joined(self._store.add(user, added, dropped, now))
 
     def _decide(self, case: _Case, sets: _Sets | None, model: Said) -> dict[str, Any]:
         # Only its record is kept: a batch holds thousands of objects, and the collector looks at each.

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 
 from millrace.core import clock, keys
-from millrace.core.errors import ThrottledError, from_client_error
+from millrace.core.errors import PermanentError, ThrottledError, error_code, from_client_error
 from millrace.fraud.user import UserSets
 
 GROUP = "fraud"
@@ -21,6 +21,9 @@ ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 0.02
 # DynamoDB takes an expression of 4 KB and 300 operators; a clause here is some 14 bytes.
 ATTRIBUTES_PER_UPDATE = 200
+# Likewise of removals; with additions beside them in one update, fewer.
+REMOVED_PER_UPDATE = 400
+REMOVED_BESIDE = 60
 _ALIASES = [f"#a{at}" for at in range(ATTRIBUTES_PER_UPDATE)]
 _VALUES = [f":a{at}" for at in range(ATTRIBUTES_PER_UPDATE)]
 _CLAUSES = [f"#a{at} :a{at}" for at in range(ATTRIBUTES_PER_UPDATE)]
@@ -45,6 +48,10 @@ class Read(NamedTuple):
 
     sets: dict[User, UserSets]
     rows: dict[str, Item]
+
+
+class RowFullError(PermanentError):
+    """A user's row takes nothing more: others filled it since it was read."""
 
 
 class FeatureStore:
@@ -102,7 +109,8 @@ class FeatureStore:
     ) -> UserSets:
         """Adds elements to a user's sets and returns all of them as they are then.
 
-        One call, but for a batch that touches more than 200 of one user's minutes.
+        One call, but for a batch that touches more than 200 of one user's minutes, or that meets a row which has to
+        forget much: then that is forgotten beforehand, so that there is room.
 
         Args:
             user: tenant and user.
@@ -112,7 +120,12 @@ class FeatureStore:
 
         Raises:
             RetryableError: the table did not take them.
+            RowFullError: the row has no room for them.
         """
+        if len(dropped) > REMOVED_BESIDE or not added.keys().isdisjoint(dropped):
+            for start in range(0, len(dropped), REMOVED_PER_UPDATE):
+                self._update(user, {}, dropped[start : start + REMOVED_PER_UPDATE], now)
+            dropped = ()
         if len(added) <= ATTRIBUTES_PER_UPDATE:
             return self._update(user, added, dropped, now)
         names = list(added)
@@ -131,9 +144,9 @@ class FeatureStore:
         values: dict[str, dict[str, Any]] = {":e": {"N": str(expires)}}
         for value, elements in zip(_VALUES, added.values(), strict=False):
             values[value] = {"BS": elements}
-        if removed := [name for name in dropped if name not in added]:
-            aliases = [f"#r{at}" for at in range(len(removed))]
-            names.update(zip(aliases, removed, strict=True))
+        if dropped:
+            aliases = [f"#r{at}" for at in range(len(dropped))]
+            names.update(zip(aliases, dropped, strict=True))
             expression += f" REMOVE {','.join(aliases)}"
         try:
             answer = self._dynamodb.update_item(
@@ -145,6 +158,8 @@ class FeatureStore:
                 **({"ExpressionAttributeNames": names} if names else {}),
             )
         except (ClientError, BotoCoreError) as error:
+            if error_code(getattr(error, "response", {})) == "ValidationException" and "size" in str(error):
+                raise RowFullError(f"add features: {error}") from error
             raise from_client_error(error, "add features") from error
         return UserSets.from_item(answer["Attributes"])
 

@@ -15,8 +15,6 @@ MOST = 2000
 KEPT_MINUTES = 8 * 24 * 60
 # Days are dropped some at a time, not one a day.
 SPARE_DAYS = 5
-# Removals per update, so that its expression stays far below DynamoDB's 4 KB.
-REMOVED_AT_ONCE = 60
 _SEEN = frozenset(profile.SEEN)
 _NONE: frozenset[bytes] = frozenset()
 
@@ -75,8 +73,14 @@ class UserSets:
         """The sets after an addition, for a question that stores nothing."""
         item = {name: {"BS": list(elements)} for name, elements in added.items()}
         new = UserSets.from_item(item)
+        return self.joined(new)
+
+    def joined(self, other: "UserSets") -> "UserSets":
+        """What is in either."""
         return UserSets(
-            _merged(self.minutes, new.minutes), _merged(self.days, new.days), _merged(self.seen, new.seen)
+            _merged(self.minutes, other.minutes),
+            _merged(self.days, other.days),
+            _merged(self.seen, other.seen),
         )
 
 
@@ -110,7 +114,10 @@ def _order(one: Transaction) -> tuple[int, bytes]:
 
 
 def stale(sets: UserSets, transactions: Sequence[Transaction], window_ms: int, now_ms: int) -> list[str]:
-    """Attributes that a large row can do without: old minutes and days, oldest first; never what a batch counts."""
+    """Attributes that a large row can do without: minutes and days far from now, farthest first; never what a batch counts.
+
+    What lies in the future, by a client's clock, is no more worth than what is as long ago.
+    """
     held = sum(map(len, sets.minutes.values()))
     if held <= ROOMY and len(sets.days) <= profile.DAYS + SPARE_DAYS:
         return []
@@ -119,16 +126,20 @@ def stale(sets: UserSets, transactions: Sequence[Transaction], window_ms: int, n
     ends = {one.moment_ms // velocity.MS_PER_MINUTE for one in transactions}
     needed = {minute for end in ends for minute in range(end - span, end + 1)}
     dropped = []
-    for minute in sorted(sets.minutes):
-        if held <= ROOMY or (held <= MOST and minute >= now - KEPT_MINUTES):
+    for minute in sorted(sets.minutes, key=lambda minute: (-abs(minute - now), minute)):
+        if held <= ROOMY or (held <= MOST and abs(minute - now) <= KEPT_MINUTES):
             break
         if minute not in needed:
             dropped.append(f"{MINUTE}{minute}")
             held -= len(sets.minutes[minute])
     touched = {one.moment_ms // profile.MS_PER_DAY for one in transactions}
-    oldest = now_ms // profile.MS_PER_DAY - profile.DAYS
-    dropped += [f"{DAY}{day}" for day in sorted(sets.days) if day < oldest and day not in touched]
-    return dropped[:REMOVED_AT_ONCE]
+    today = now_ms // profile.MS_PER_DAY
+    dropped += [
+        f"{DAY}{day}"
+        for day in sorted(sets.days)
+        if not today - profile.DAYS <= day <= today + 1 and day not in touched
+    ]
+    return dropped
 
 
 def _merged(

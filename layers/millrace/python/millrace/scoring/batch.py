@@ -49,6 +49,7 @@ class Batch:
         places: dict[str, list[int]] = {}
         for place, one in enumerate(asked):
             places.setdefault(one.org, []).append(place)
+        champions.prepare(places)
         for org, of_org in places.items():
             try:
                 champion = champions.of(org, end - time.monotonic())

@@ -7,7 +7,7 @@ never had one is told that there is none to be had, which is not the same as tha
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from millrace.core.errors import MillraceError
@@ -46,17 +46,19 @@ class _Tenant:
         asked: whether the registry has ever answered.
         failure: why the version in force could not be served when it was last tried.
         begun: when the last refresh began, by the monotonic clock; None before the first.
+        rested: whether nobody had asked for long when it began.
         refreshed: of the refresh that is under way; None while there is none.
         ended: what ended the last refresh that is no mere error; it is raised where the champion is asked for.
     """
 
-    __slots__ = ("asked", "begun", "champion", "ended", "failure", "refreshed")
+    __slots__ = ("asked", "begun", "champion", "ended", "failure", "refreshed", "rested")
 
     def __init__(self) -> None:
         self.champion: Champion | None = None
         self.asked = False
         self.failure: str | None = None
         self.begun: float | None = None
+        self.rested = False
         self.refreshed: threading.Event | None = None
         self.ended: BaseException | None = None
 
@@ -78,6 +80,12 @@ class Champions:
         self._tenants: OrderedDict[str, _Tenant] = OrderedDict()
         self._lock = threading.Lock()
 
+    def prepare(self, orgs: Iterable[str]) -> None:
+        """Begins what has to be asked for tenants that will be asked about, so that none waits behind another's."""
+        with self._lock:
+            for org in list(orgs)[: self._most]:
+                self._refresh_when_due(org)
+
     def of(self, org: str, seconds: float) -> Champion | None:
         """The champion of a tenant; None where no model is in force.
 
@@ -92,14 +100,9 @@ class Champions:
             ModelUnavailableError: there is, or may be, a champion, and it cannot be served yet or at all.
         """
         with self._lock:
-            tenant = self._tenant(org)
-            now = self._monotonic()
-            age = now - tenant.begun if tenant.begun is not None else self._refresh_seconds
-            if tenant.refreshed is None and age >= self._refresh_seconds:
-                tenant.begun = now
-                self._begin(org, tenant)
+            tenant = self._refresh_when_due(org)
             pending = tenant.refreshed
-        if pending is not None and (not tenant.asked or age >= 2 * self._refresh_seconds):
+        if pending is not None and (not tenant.asked or tenant.rested):
             pending.wait(max(0.0, seconds))
         with self._lock:
             ended, tenant.ended = tenant.ended, None
@@ -110,6 +113,15 @@ class Champions:
             if tenant.asked and tenant.failure is None:
                 return None
             raise ModelUnavailableError(tenant.failure or f"the champion of {org} is being loaded")
+
+    def _refresh_when_due(self, org: str) -> _Tenant:
+        tenant = self._tenant(org)
+        now = self._monotonic()
+        age = now - tenant.begun if tenant.begun is not None else self._refresh_seconds
+        if tenant.refreshed is None and age >= self._refresh_seconds:
+            tenant.begun, tenant.rested = now, age >= 2 * self._refresh_seconds
+            self._begin(org, tenant)
+        return tenant
 
     def _tenant(self, org: str) -> _Tenant:
         found = self._tenants.get(org)

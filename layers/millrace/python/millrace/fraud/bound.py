@@ -1,0 +1,60 @@
+"""The bound of a user's row: what it forgets beyond it, whatever moments its transactions name. Pure.
+
+DynamoDB takes 400 KB. A client says when a transaction happened, so one user may have more minutes and days than that
+holds, and a batch may touch all of them: then even what the batch counts is forgotten, after it was counted.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from millrace.fraud import profile, velocity
+from millrace.fraud.user import DAY, MINUTE, UserSets
+
+# What a row has room for; shards that add to it at once, some 40 KB each at most, have the rest.
+MOST_BYTES = 128 * 1024
+# DynamoDB counts the attribute's name, its elements, and a few bytes for each.
+_PER_ATTRIBUTE, _PER_ELEMENT = 4, 1
+
+
+def size_of(name: str, elements: Collection[bytes]) -> int:
+    """Bytes of an attribute, rather too many than too few."""
+    return len(name) + _PER_ATTRIBUTE + sum(len(element) + _PER_ELEMENT for element in elements)
+
+
+def beyond(
+    sets: UserSets, dropped: Sequence[str], added: Mapping[str, Sequence[bytes]], now_ms: int
+) -> list[str]:
+    """Attributes that go besides those that are dropped already, so that the row with its additions keeps its bound.
+
+    What is farthest from the present goes first: that of a client whose clock is wrong, or who makes moments up.
+
+    Args:
+        sets: of the user, before.
+        dropped: what goes anyway.
+        added: elements to add, by attribute; they stay.
+        now_ms: the present.
+    """
+    gone = set(dropped)
+    held = {name: size_of(name, elements) for name, elements in _timed(sets) if name not in gone}
+    size = sum(held.values()) + sum(size_of(name, elements) for name, elements in sets.seen.items())
+    size += sum(size_of(name, elements) for name, elements in added.items())
+    if size <= MOST_BYTES:
+        return []
+    more = []
+    for name in sorted(held, key=lambda name: (-_distance(name, now_ms), name)):
+        more.append(name)
+        size -= held[name]
+        if size <= MOST_BYTES:
+            break
+    return more
+
+
+def _timed(sets: UserSets) -> Iterator[tuple[str, Collection[bytes]]]:
+    for minute, elements in sets.minutes.items():
+        yield f"{MINUTE}{minute}", elements
+    for day, elements in sets.days.items():
+        yield f"{DAY}{day}", elements
+
+
+def _distance(name: str, now_ms: int) -> int:
+    span = velocity.MS_PER_MINUTE if name[0] == MINUTE else profile.MS_PER_DAY
+    return abs(int(name[1:]) - now_ms // span) * span

@@ -8,17 +8,15 @@ The budget is each user's, not the batch's: a user is not decided worse for thos
 warm function: what opens the first connections and loads the first models has time of its own, for the log can wait.
 """
 
-import gc
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from millrace.core import clock
-from millrace.core.consumer import Delivery
+from millrace.core.consumer import Delivery, uncollected
 from millrace.core.errors import RetryableError
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import StoredEvent, from_item
@@ -100,7 +98,7 @@ class Scorer:
             PermanentError: a delivery holds no row of an event.
             RetryableError: not every decision is stored, or not every transaction is counted.
         """
-        with _uncollected():
+        with uncollected():
             self._score(deliveries)
 
     def _score(self, deliveries: Sequence[Delivery]) -> None:
@@ -240,22 +238,6 @@ class Scorer:
             happened_at=case.happened_at,
             model=model,
         ).record()
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Pauses the collector of cycles for a batch.
-
-    A batch holds some tens of thousands of objects until its end and makes no cycle. To look at them meanwhile frees
-    nothing, and sets off collections of the whole process, each some tens of milliseconds.
-    """
-    paused = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if paused:
-            gc.enable()
 
 
 def _spent() -> RetryableError:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import orjson
 import typer
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from millrace.scoring.again import RegisteredModels
 
 SHOWN = 50
-PAGES = 10
 
 app = typer.Typer(no_args_is_help=True, help="Fraud decisions explained, verified and replayed.")
 
@@ -44,7 +43,7 @@ def explain(
     document: dict[str, Any] = api.ask("GET", f"/v1/fraud/decisions/{quote(transaction_id, safe='')}")
     differ: list[str] = []
     if verify:
-        differ = _verify(target, api, transaction_id, document)
+        differ = _verify(target, api, document)
         document["verified"] = not differ
     if as_json:
         print_json(document)
@@ -54,12 +53,12 @@ def explain(
         raise RefusedError("" if as_json else f"derived again, this decision differs in {', '.join(differ)}")
 
 
-def _verify(target: Target, api: Api, transaction_id: str, document: dict[str, Any]) -> list[str]:
+def _verify(target: Target, api: Api, document: dict[str, Any]) -> list[str]:
     """The fields in which the stored decision differs from the derived one."""
     from millrace.core.errors import MillraceError, PermanentError
     from millrace.fraud import derive
 
-    stored = _stored(api, transaction_id, document["eventId"])
+    stored = _stored(api, document["eventId"])
     transaction = api.ask("GET", f"/v1/events/{document['eventId']}")
     try:
         rules = _rulebook().version(stored["rulesVersion"])
@@ -96,17 +95,13 @@ def _models(target: Target) -> "Callable[[str], Rescore]":
     return of
 
 
-def _stored(api: Api, transaction_id: str, event_id: str) -> dict[str, Any]:
-    query = {"entity": f"transaction:{transaction_id}", "limit": "50"}
-    for _ in range(PAGES):
-        page = api.ask("GET", f"/v1/events?{urlencode(query)}")
-        for envelope in page["items"]:
-            if envelope["platform"].get("derivedFrom") == event_id:
-                payload: dict[str, Any] = envelope["data"]["payload"]
-                return payload
-        if page["cursor"] is None:
-            break
-        query["cursor"] = page["cursor"]
+def _stored(api: Api, event_id: str) -> dict[str, Any]:
+    """The decision's own event, found by its id, which the trace of the transaction's event names."""
+    for step in api.ask("GET", f"/v1/events/{quote(event_id, safe='')}/trace")["steps"]:
+        if step["step"] == "scored":
+            envelope = api.ask("GET", f"/v1/events/{step['detail']['eventId']}")
+            payload: dict[str, Any] = envelope["data"]["payload"]
+            return payload
     raise RefusedError("the decision's own event is not there any more")
 
 

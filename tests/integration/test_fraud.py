@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
+from millrace.api import fraud as decisions_api
 from millrace.contracts import registry
 from millrace.core import clock
 from millrace.eventstore.codec import Codec
-from millrace.eventstore.row import StoredEvent, from_item
+from millrace.eventstore.row import StoredEvent, from_item, to_item
 from millrace.fraud import derive, rulebook, velocity
 from millrace.fraud.decision import CONSUMER, EVENT_TYPE, moment_of, unpack
 from millrace.fraud.user import UserSets
 from millrace.intake import derived
+from millrace.intake.enrich import Origin, enrich
 from tests.support import events
 from tests.support.mappings import Faults
 from tests.support.platform import ACME, GLOBEX, Platform, platform
@@ -110,14 +112,60 @@ def test_the_sixth_in_half_an_hour_is_the_first_to_fire(scoring: Platform) -> No
     assert scores == [0, 0, 0, 0, 0, 25, 25, 25]
 
 
-def test_what_a_client_sends_as_a_decision_is_none(scoring: Platform) -> None:
-    forged = json.loads(
+def forge(running: Platform, transaction: str, count: int) -> list[str]:
+    """Decisions that clients sent while they could, newer than any of the platform's; as rows, with their ids."""
+    contracts = registry.load()
+    contract, codec = contracts.find(EVENT_TYPE), Codec(contracts.dictionary)
+    golden = json.loads(
         Path("schemas/events/payments/fraud.decision.made/samples/v1.golden.json").read_text()
     )[0]
-    assert scoring.post({**forged, "timestamp": events.moment()})["body"]["accepted"] == 1
+    now = datetime.now(UTC)
+    sent = []
+    for number in range(count):
+        payload = {**golden["data"]["payload"], "transactionId": transaction, "riskClass": "MINIMAL"}
+        moment = now + timedelta(seconds=60 + number)
+        event = {
+            **golden,
+            "eventId": events.new_id(),
+            "timestamp": at(moment),
+            "data": {"payload": payload},
+            "eventSource": "millrace.fraud",
+        }
+        origin = Origin(ACME, "millrace.fraud", f"request-{number}", now)
+        envelope = enrich(event, contract, origin, moment)
+        item = to_item(envelope, contract, f"{number:016d}".encode(), codec)
+        running.dynamodb.put_item(TableName="Events", Item=item)
+        sent.append(event["eventId"])
+    return sent
+
+
+def test_what_a_client_sent_as_a_decision_is_none(scoring: Platform) -> None:
+    forge(scoring, "txn_unseen", 3)
+    assert scoring.get(DECISION, transactionId="txn_unseen")["status"] == 404
+
+
+def test_forged_decisions_hide_none_and_go_nowhere(scoring: Platform) -> None:
+    transaction = events.transaction(payload={"transaction_id": "txn_1", "amount": 9000, "is_fraud": True})
+    scoring.post(transaction)
     scoring.settle()
-    transaction = forged["data"]["payload"]["transactionId"]
-    assert scoring.get(DECISION, transactionId=transaction)["status"] == 404
+    forged = forge(scoring, "txn_1", 150)
+    scoring.settle()
+    found = scoring.get(DECISION, transactionId="txn_1")["body"]
+    assert (found["eventId"], found["riskClass"]) == (transaction["eventId"], "CRITICAL")
+    routed = {message["detail"]["eventId"] for message in scoring.messages()}
+    assert not routed & set(forged)
+    assert len(routed) == 2
+
+
+def test_however_many_events_share_a_transaction_id_the_work_is_bounded(
+    scoring: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scoring.post([events.transaction(payload={"transaction_id": "txn_1"}) for _ in range(12)])
+    monkeypatch.setattr(decisions_api, "LOOKED_AT", 10)
+    # Nothing is decided yet; that the oldest are neither, nobody has looked.
+    assert scoring.get(DECISION, transactionId="txn_1")["status"] == 503
+    scoring.settle()
+    assert scoring.get(DECISION, transactionId="txn_1")["status"] == 200
 
 
 def test_nobody_can_take_a_decisions_id_before_it_is_made(scoring: Platform) -> None:

@@ -12,6 +12,7 @@ from millrace.contracts.errors import FieldError
 from millrace.contracts.registry import Registry
 from millrace.core import clock
 from millrace.core.http import Problem, Request
+from millrace.eventstore.heads import Heads
 from millrace.eventstore.reader import EventReader
 from millrace.eventstore.row import StoredEvent
 from millrace.fraud.decision import CONSUMER, EVENT_TYPE, SOURCE_TYPE
@@ -20,9 +21,8 @@ from millrace.fraud.predict import Predictor
 from millrace.intake.derived_append import derived_id
 
 MOST = 100
-PAGE = 20
-# A transaction id that many events share is looked through this far, newest first.
-PAGES = 5
+# A transaction id that many events share is looked through this far, newest first; no body is read meanwhile.
+LOOKED_AT = 2000
 _PAYLOAD = re.compile(r"^/data/payload")
 _NO_EVENT = "00000000-0000-4000-8000-000000000000"
 
@@ -37,24 +37,30 @@ def decision_id(event: StoredEvent) -> str | None:
 class DecisionsApi:
     """Answers of `GET /v1/fraud/decisions/{transactionId}`."""
 
-    def __init__(self, reader: EventReader) -> None:
-        self._reader = reader
+    def __init__(self, reader: EventReader, heads: Heads) -> None:
+        self._reader, self._heads = reader, heads
 
     def get(self, request: Request) -> dict[str, Any]:
-        """The decision on a transaction; the newest, should several events carry one transaction id."""
+        """The decision on a transaction; the newest, should several events carry one transaction id.
+
+        What the platform did not derive is no decision, however many of it there are: clients could once send events of
+        this type, and they may send as many transactions of one id as they like.
+        """
         params.only(request, ())
         org, transaction = request.authenticated.org, request.path.get("transactionId", "")
         if transaction and len(transaction) <= 256:
-            index, after = self._reader.of_entity(org, "transaction", transaction), None
-            for _ in range(PAGES):
-                page = self._reader.page(org, index, None, None, PAGE, after)
-                for event in page.events:
-                    # What a client sent under this type was derived from nothing, and is no decision.
-                    if event.event_type == EVENT_TYPE and "derivedFrom" in event.envelope["platform"]:
-                        return answer(event.envelope)
-                after = page.next
-                if after is None:
-                    break
+            for number, found in enumerate(self._heads.of_entity(org, "transaction", transaction)):
+                if number == LOOKED_AT:
+                    # Not 404: there may be one behind them.
+                    raise Problem(
+                        HTTPStatus.SERVICE_UNAVAILABLE,
+                        f"the newest {LOOKED_AT} events of this transaction hold no decision yet",
+                    )
+                if found.event_type != EVENT_TYPE or not found.derived:
+                    continue
+                event = self._reader.get(org, found.event_id)
+                if event is not None and "derivedFrom" in event.envelope["platform"]:
+                    return answer(event.envelope)
         raise Problem(HTTPStatus.NOT_FOUND, "there is no decision on such a transaction")
 
 

@@ -16,6 +16,7 @@ from millrace.catalog.datasets import Catalog
 from millrace.catalog.store import CatalogStore
 from millrace.contracts import registry as contracts
 from millrace.eventstore.codec import Codec
+from millrace.eventstore.heads import Heads
 from millrace.eventstore.reader import EventReader
 from millrace.eventstore.trace import Tracer
 from millrace.features import registry as features
@@ -53,7 +54,7 @@ def reads(
         "GET /v1/events/{eventId}/trace": events.trace,
         "GET /v1/quarantine": quarantine.list,
         "GET /v1/quarantine/{id}": quarantine.get,
-        "GET /v1/fraud/decisions/{transactionId}": DecisionsApi(reader).get,
+        "GET /v1/fraud/decisions/{transactionId}": DecisionsApi(reader, Heads(dynamodb, events_table)).get,
         "GET /v1/datasets": datasets.list,
         "GET /v1/datasets/{name}": datasets.get,
         "GET /v1/datasets/{name}/lineage": datasets.lineage,

@@ -6,7 +6,7 @@ The stored body is the detail, byte for byte: nothing here parses what a client 
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,6 +18,7 @@ from millrace.core.consumer import Delivery
 from millrace.core.errors import PermanentError, RetryableError, from_client_error
 from millrace.eventstore import receipts
 from millrace.eventstore.codec import Codec
+from millrace.eventstore.heads import is_derived
 from millrace.eventstore.row import Head, body_of, head_of
 
 SOURCE = "millrace.events"
@@ -42,8 +43,20 @@ class Router:
         routed: Callable[[str], bool],
         bus: str,
         metadata_table: str,
+        derived: Collection[str] = (),
     ) -> None:
-        """`routed` says of an event type whether it goes out."""
+        """Joins a router.
+
+        Args:
+            events: the client of the bus.
+            dynamodb: of the receipts.
+            codec: reads the stored events.
+            routed: says of an event type whether it goes out.
+            bus: its name.
+            metadata_table: takes the receipts.
+            derived: types that go out only where the platform derived the event; clients could once send them.
+        """
+        self._derived = frozenset(derived)
         self._events, self._dynamodb, self._codec, self._routed = events, dynamodb, codec, routed
         self._bus, self._table = bus, metadata_table
 
@@ -54,7 +67,7 @@ class Router:
             PermanentError: a delivery holds no row of an event.
             RetryableError: the bus did not take every event.
         """
-        wanted = [delivery for delivery in deliveries if self._routed(delivery.item["eventType"]["S"])]
+        wanted = [delivery for delivery in deliveries if self._goes_out(delivery)]
         if not wanted:
             return
         found = [head_of(delivery.item) for delivery in wanted]
@@ -65,6 +78,10 @@ class Router:
         for call in _calls(entries):
             self._put(call)
         self._leave_receipts(wanted, found)
+
+    def _goes_out(self, delivery: Delivery) -> bool:
+        event_type = delivery.item["eventType"]["S"]
+        return self._routed(event_type) and (event_type not in self._derived or is_derived(delivery.item))
 
     def _entry(self, head: Head, body: bytes) -> Entry:
         if len(body) > BYTES_PER_CALL:

@@ -15,6 +15,8 @@ KIND = "quarantine"
 KEPT_DAYS = 90
 SHARD = "0"
 _MOMENT_DIGITS = 12
+# Of a pointer in an index row: it names a client's keys, which may be as long as an event, and a row has 400 KB.
+POINTER_LENGTH = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,13 @@ def day_key(org: str, day: str) -> str:
     return keys.metadata(org, KIND, day, SHARD)
 
 
+def _bounded(error: dict[str, str]) -> dict[str, str]:
+    pointer = error["pointer"]
+    if len(pointer) <= POINTER_LENGTH:
+        return error
+    return {**error, "pointer": pointer[: POINTER_LENGTH - 1] + "…"}
+
+
 def _row(
     entry: dict[str, Any], document: dict[str, Any], key: str, partition: str, expires_at: int
 ) -> dict[str, dict[str, Any]]:
@@ -111,7 +120,7 @@ def _row(
         "source": {"S": document["source"]},
         "object": {"S": key},
         "status": {"S": "open"},
-        "errors": {"S": orjson.dumps(entry["errors"]).decode()},
+        "errors": {"S": orjson.dumps([_bounded(error) for error in entry["errors"]]).decode()},
         "codes": {"SS": sorted({error["code"] for error in entry["errors"]})},
         "expiresAt": {"N": str(expires_at)},
     }

@@ -1,6 +1,7 @@
 """Quarantine in the lake and in Metadata: one object a request, an index row an event."""
 
 import base64
+import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,9 @@ from millrace.core.batch import write_all
 from millrace.core.errors import error_code, from_client_error
 from millrace.quarantine import entry as entries
 from millrace.quarantine.entry import Entry
+
+# Of one value in an audit row, such as a patch.
+AUDITED_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,7 @@ class QuarantineStore:
             "entityId": {"S": keys.join(moment, request_id)},
             "action": {"S": f"quarantine.{action}"},
             "principal": {"S": principal},
-            "detail": {"S": orjson.dumps(detail).decode()},
+            "detail": {"S": orjson.dumps({name: _bounded(value) for name, value in detail.items()}).decode()},
         }
         write_all(self._dynamodb, self._table, [item])
 
@@ -226,6 +230,14 @@ class QuarantineStore:
             if "LastEvaluatedKey" not in page:
                 return
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _bounded(value: Any) -> Any:
+    """A value for an audit row, which has 400 KB: one too large for it as its size and hash."""
+    text = orjson.dumps(value)
+    if len(text) <= AUDITED_BYTES:
+        return value
+    return {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
 
 
 def _on_its_day(wanted: Filter, identifier: str) -> Filter:

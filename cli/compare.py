@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from millrace.core import clock
+from millrace.core import clock, keys
 from millrace.core.errors import ThrottledError
 from millrace.eventstore.codec import Codec
 
@@ -48,7 +48,7 @@ class Comparison:
         """Rows of the original that are not the same in the other one, and rows that only the other one has."""
         differing = 0
         for seen, (row, other) in enumerate(self._pairs(self._original, self._into)):
-            if other is None or self._content(row) != self._content(other):
+            if other is None or not self._same(row, other):
                 differing += 1
             told(seen)
         return differing + sum(other is None for _, other in self._pairs(self._into, self._original))
@@ -62,11 +62,41 @@ class Comparison:
             rows = [row for row in page["Items"] if self._counts(row)]
             for start in range(0, len(rows), KEYS_PER_CALL):
                 some = rows[start : start + KEYS_PER_CALL]
-                keys = [{name: row[name] for name in names} for row in some]
-                found = get_all(self._dynamodb, other, keys)
+                found = get_all(self._dynamodb, other, [{name: row[name] for name in names} for row in some])
                 by_key = {tuple(row[name]["S"] for name in names): row for row in found}
                 for row in some:
-                    yield row, by_key.get(tuple(row[name]["S"] for name in names))
+                    same = by_key.get(tuple(row[name]["S"] for name in names))
+                    if same is None and "sortKey" in names:
+                        same = self._in_other_width(other, row)
+                    yield row, same
+
+    def _in_other_width(self, table: str, row: Row) -> Row | None:
+        """The pointer of the same event whose key says microseconds where this one's says milliseconds, or the other way."""
+        sort_key = row["sortKey"]["S"]
+        wanted = keys.id_of(sort_key)
+        if not keys.is_of_milliseconds(sort_key):
+            place = {"userKey": row["userKey"], "sortKey": {"S": keys.of_milliseconds(sort_key)}}
+            return next(iter(get_all(self._dynamodb, table, [place])), None)
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=table,
+            KeyConditionExpression="userKey = :user AND begins_with(sortKey, :millisecond)",
+            ExpressionAttributeValues={
+                ":user": row["userKey"],
+                ":millisecond": {"S": keys.millisecond(sort_key)},
+            },
+            ConsistentRead=True,
+        )
+        found = (item for page in pages for item in page["Items"])
+        return next((item for item in found if keys.id_of(item["sortKey"]["S"]) == wanted), None)
+
+    def _same(self, row: Row, other: Row) -> bool:
+        """Whether two rows say the same. A row of before says its moment in milliseconds only."""
+        said, meant = self._content(row), self._content(other)
+        both = (said["sortKey"]["S"], meant["sortKey"]["S"])
+        if any(map(keys.is_of_milliseconds, both)):
+            for content in (said, meant):
+                content["sortKey"] = keys.millisecond(content["sortKey"]["S"])
+        return said == meant
 
     def _counts(self, row: Row) -> bool:
         since = row.get("receivedAt") or row.get("projectedAt") or {"S": ""}

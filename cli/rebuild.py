@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from cli.compare import get_all
 from millrace.archive import restore
 from millrace.contracts.registry import Registry
-from millrace.core import clock
+from millrace.core import clock, keys
 from millrace.core.batch import ITEMS_PER_CALL, write_all
 from millrace.core.errors import ThrottledError
 from millrace.core.prefixes import RAW_EVENTS
@@ -60,10 +60,10 @@ class Rebuild:
         """Writes every folder that is not done yet; the number of rows, those of an earlier run that was cut off included."""
         done = self._progress()
         with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="rebuild") as pool:
-            for folder, keys in groupby(self._objects(), key=lambda key: key.rpartition("/")[0]):
+            for folder, found in groupby(self._objects(), key=lambda key: key.rpartition("/")[0]):
                 if folder in done:
                     continue
-                done[folder] = self._write(pool, list(keys))
+                done[folder] = self._write(pool, list(found))
                 self._s3.put_object(Bucket=self._bucket, Key=self._progress_key, Body=orjson.dumps(done))
                 told(folder, done[folder])
         self.forget()
@@ -91,13 +91,13 @@ class Rebuild:
         for page in pages:
             yield from (found["Key"] for found in page.get("Contents", []))
 
-    def _write(self, pool: ThreadPoolExecutor, keys: Sequence[str]) -> int:
+    def _write(self, pool: ThreadPoolExecutor, objects: Sequence[str]) -> int:
         """One folder. An event lies in one folder only: its id is with its tenant, its type and its day."""
         ages: dict[str, _Age] = {}
         calls: set[Future[None]] = set()
         batch: dict[str, Item] = {}
         rows: set[str] = set()
-        for key in keys:
+        for key in objects:
             for event in self._events(key):
                 name, age = event.event_id.lower(), _age(event)
                 if name in ages and age >= ages[name]:
@@ -144,17 +144,16 @@ class Rebuild:
         """Pointers with the moment at which each was made first, which only the original knows; the trace reads it."""
         if self._table != "UserEvents" or self._original is None:
             return items
-        keys = [{name: item[name] for name in ("userKey", "sortKey")} for item in items]
+        places = [(item["userKey"]["S"], item["sortKey"]["S"]) for item in items]
+        before = [(user, keys.of_milliseconds(place)) for user, place in places]
+        wanted = [{"userKey": {"S": user}, "sortKey": {"S": place}} for user, place in {*places, *before}]
         known = {
             (row["userKey"]["S"], row["sortKey"]["S"]): row["projectedAt"]
-            for row in get_all(self._dynamodb, self._original, keys)
+            for row in get_all(self._dynamodb, self._original, wanted)
         }
         return [
-            {
-                **item,
-                "projectedAt": known.get((item["userKey"]["S"], item["sortKey"]["S"]), item["projectedAt"]),
-            }
-            for item in items
+            {**item, "projectedAt": known.get(place) or known.get(old) or item["projectedAt"]}
+            for item, place, old in zip(items, places, before, strict=True)
         ]
 
     def _put(self, items: list[Item]) -> None:

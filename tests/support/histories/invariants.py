@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from millrace.contracts import registry
-from millrace.core import clock
+from millrace.core import clock, keys
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import from_item
 from tests.support.histories.world import ORGS, Answered, World
@@ -151,5 +151,5 @@ def _pointers(world: World, first: dict[tuple[str, str, int], Answered]) -> None
         payload = answer.sent.body()["data"]["payload"]
         user = payload.get("userId") or payload.get("user_id")
         if user is not None:
-            wanted.add((f"{org}#{user}", f"{clock.utc_text(answer.sent.at)}#{event_id}"))
+            wanted.add((f"{org}#{user}", keys.sort(answer.sent.at, event_id)))
     assert found == wanted

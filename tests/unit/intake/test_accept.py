@@ -266,7 +266,7 @@ def test_the_stored_row_holds_what_was_sent(world: World) -> None:
     assert row["eventId"]["S"] == f"org_acme#{event['eventId']}"
     assert row["typeKey"]["S"] == "org_acme#order.created#0"
     assert row["entityKey"]["S"] == f"org_acme#order#{event['data']['payload']['orderId']}"
-    assert row["sortKey"]["S"] == f"2026-11-21T05:59:00.000Z#{event['eventId']}"
+    assert row["sortKey"]["S"] == f"2026-11-21T05:59:00.000000Z#{event['eventId']}"
     assert stored.expires_at == int((NOW + timedelta(days=91)).timestamp())
 
 

@@ -6,7 +6,6 @@ from typing import Any
 from millrace.api import params
 from millrace.catalog.datasets import Catalog
 from millrace.core.http import Problem, Request
-from millrace.eventstore import cursor as cursors
 
 LAYERS = ("raw", "silver", "gold", "marts", "ml_features", "exposure")
 
@@ -20,18 +19,14 @@ class DatasetsApi:
     def list(self, request: Request) -> dict[str, Any]:
         """Every dataset by name; rows and moments are the caller's."""
         params.only(request, ("layer", "limit", "cursor"))
-        limit, org, after = params.limit(request), request.authenticated.org, ""
+        limit, org = params.limit(request), request.authenticated.org
         layer = request.query.get("layer")
         if layer is not None and layer not in LAYERS:
             raise Problem(HTTPStatus.BAD_REQUEST, f"layer must be one of {', '.join(LAYERS)}")
-        query = {"list": "datasets", "layer": layer}
-        if "cursor" in request.query:
-            try:
-                after = cursors.decode(org, query, request.query["cursor"])
-            except cursors.BadCursorError as error:
-                raise Problem(HTTPStatus.BAD_REQUEST, str(error)) from error
+        cursor = params.Cursor(org, {"list": "datasets", "layer": layer})
+        after = cursor.read(request, bool) or ""
         page, more = self._catalog.list(org, layer, after, limit)
-        return {"items": page, "cursor": cursors.encode(org, query, page[-1]["name"]) if more else None}
+        return {"items": page, "cursor": cursor.write(page[-1]["name"]) if more else None}
 
     def get(self, request: Request) -> dict[str, Any]:
         """A dataset with its columns and the results of its checks."""

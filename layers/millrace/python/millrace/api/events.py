@@ -6,16 +6,15 @@ from typing import Any
 import orjson
 
 from millrace.api import params
-from millrace.core import keys
-from millrace.core.http import Problem, Request
-from millrace.eventstore import cursor as cursors
-from millrace.eventstore.reader import EventReader, Index, Page
-from millrace.eventstore.row import StoredEvent
+from millrace.core import sizes
+from millrace.core.http import JSON, Document, Problem, Request
+from millrace.eventstore import order
+from millrace.eventstore.reader import EventReader, Index
 from millrace.eventstore.trace import Tracer
 
-# A function answers at most 6 MB, in which the body stands as escaped text.
-BYTES = 4 * 1024 * 1024
 FILTERS = ("eventType", "userId", "correlationId", "sessionId", "entity")
+# What DynamoDB takes as a partition key.
+_KEY_BYTES = 2048
 
 
 class EventsApi:
@@ -24,52 +23,49 @@ class EventsApi:
     def __init__(self, reader: EventReader, tracer: Tracer) -> None:
         self._reader, self._tracer = reader, tracer
 
-    def get(self, request: Request) -> dict[str, Any]:
-        """The stored envelope with `platform`."""
+    def get(self, request: Request) -> Document:
+        """The stored envelope with `platform`, as the bytes that were stored."""
         params.only(request, ())
-        return self._event(request).envelope
+        identifier = _identifier(request)
+        body = self._reader.body(request.authenticated.org, identifier) if identifier else None
+        if body is None:
+            raise _no_event()
+        return Document(body, JSON)
 
     def trace(self, request: Request) -> dict[str, Any]:
         """The steps an event has taken."""
         params.only(request, ())
-        return self._tracer.trace(self._event(request))
+        identifier = _identifier(request)
+        event = self._reader.get(request.authenticated.org, identifier) if identifier else None
+        if event is None:
+            raise _no_event()
+        return self._tracer.trace(event)
 
     def list(self, request: Request) -> dict[str, Any]:
         """Whole stored envelopes, newest first, by exactly one of the filters."""
         params.only(request, (*FILTERS, "from", "to", "limit", "cursor"))
         given = [name for name in FILTERS if name in request.query]
-        if len(given) != 1 or not request.query[given[0]]:
+        if len(given) != 1:
             raise Problem(HTTPStatus.BAD_REQUEST, f"give exactly one of {', '.join(FILTERS)}")
-        org = request.authenticated.org
-        query = {name: request.query.get(name) for name in (given[0], "from", "to")}
-        after = None
-        if "cursor" in request.query:
-            try:
-                after = cursors.decode(org, query, request.query["cursor"])
-            except cursors.BadCursorError as error:
-                raise Problem(HTTPStatus.BAD_REQUEST, str(error)) from error
-        page = self._reader.page(
-            org,
-            self._index(org, given[0], request.query[given[0]]),
-            params.moment(request, "from"),
-            params.moment(request, "to"),
-            params.limit(request),
-            after,
-        )
-        events, after = _fitting(page)
-        following = cursors.encode(org, query, after) if after is not None else None
-        return {"items": [event.envelope for event in events], "cursor": following}
-
-    def _event(self, request: Request) -> StoredEvent:
-        identifier = request.path.get("eventId", "")
-        event = self._reader.get(request.authenticated.org, identifier) if len(identifier) == 36 else None
-        if event is None:
-            raise Problem(HTTPStatus.NOT_FOUND, "there is no such event")
-        return event
+        (name,) = given
+        org, limit = request.authenticated.org, params.limit(request)
+        index = self._index(org, name, request.query[name])
+        cursor = params.Cursor(org, {name: request.query.get(name) for name in (name, "from", "to")})
+        after = cursor.read(request, order.is_position)
+        since, until = params.moment(request, "from"), params.moment(request, "to")
+        found = self._reader.listed(org, index, since, until, after, limit + 1)
+        page, more = sizes.fitting(found, limit, lambda one: one.body)
+        # What was stored stands in the answer as it is: nothing reads it, whatever it holds.
+        items = [orjson.Fragment(one.body) for one in page]
+        return {"items": items, "cursor": cursor.write(page[-1].position) if more else None}
 
     def _index(self, org: str, name: str, value: str) -> Index:
-        if len(value) > 512:
+        index = self._named(org, name, value)
+        if any(len(key.encode()) > _KEY_BYTES for key in index.values):
             raise Problem(HTTPStatus.BAD_REQUEST, f"{name} is too long")
+        return index
+
+    def _named(self, org: str, name: str, value: str) -> Index:
         if name == "eventType":
             return self._reader.of_type(org, value)
         if name == "userId":
@@ -84,12 +80,11 @@ class EventsApi:
         return self._reader.of_entity(org, entity, identifier)
 
 
-def _fitting(page: Page) -> tuple[list[StoredEvent], str | None]:
-    """As many events as an answer can carry, and where the next page starts. One event always fits."""
-    size = 0
-    for number, event in enumerate(page.events):
-        size += len(orjson.dumps(event.envelope))
-        if size > BYTES and number:
-            last = page.events[number - 1]
-            return page.events[:number], keys.sort(last.happened_at, last.event_id)
-    return page.events, page.next
+def _identifier(request: Request) -> str | None:
+    """The id that is asked for; None for a text that no event can have as its id."""
+    identifier = request.path.get("eventId", "")
+    return identifier if len(identifier) == 36 and identifier.isascii() else None
+
+
+def _no_event() -> Problem:
+    return Problem(HTTPStatus.NOT_FOUND, "there is no such event")

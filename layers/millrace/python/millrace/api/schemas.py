@@ -9,7 +9,6 @@ from millrace.contracts import avro, json_schema, protobuf
 from millrace.contracts.contract import Contract
 from millrace.contracts.registry import Registry
 from millrace.core.http import Document, Problem, Request
-from millrace.eventstore import cursor as cursors
 
 _QUERY = {"list": "schemas"}
 
@@ -31,15 +30,11 @@ class SchemasApi:
     def list(self, request: Request) -> dict[str, Any]:
         """Every contract in force, by type and version."""
         params.only(request, ("limit", "cursor"))
-        limit, org, after = params.limit(request), request.authenticated.org, ""
-        if "cursor" in request.query:
-            try:
-                after = cursors.decode(org, _QUERY, request.query["cursor"])
-            except cursors.BadCursorError as error:
-                raise Problem(HTTPStatus.BAD_REQUEST, str(error)) from error
+        limit, cursor = params.limit(request), params.Cursor(request.authenticated.org, _QUERY)
+        after = cursor.read(request, bool) or ""
         contracts = sorted((c for c in self._registry.contracts if c.name > after), key=lambda c: c.name)
         page = contracts[:limit]
-        following = cursors.encode(org, _QUERY, page[-1].name) if len(contracts) > limit else None
+        following = cursor.write(page[-1].name) if len(contracts) > limit else None
         return {"items": [_summary(contract) for contract in page], "cursor": following}
 
     def get(self, request: Request) -> Document:

@@ -1,6 +1,9 @@
-"""Time in three forms: aware UTC datetimes inside, `…Z` with milliseconds in keys and answers, epoch seconds for expiry."""
+"""Time in three forms: aware UTC datetimes inside, `…Z` in keys and answers, epoch seconds for expiry."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def now() -> datetime:
@@ -13,8 +16,27 @@ def utc_text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
 
 
+def utc_micros(moment: datetime) -> str:
+    """`2026-11-21T05:54:16.123456Z`: UTC with microseconds, always six digits, so that text order is time order."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
+
+
+def epoch_millis(moment: datetime) -> int:
+    """Whole milliseconds since 1970, cut, never rounded: what `utc_text` says as a number."""
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def from_epoch_millis(number: int) -> datetime:
+    """The moment of so many milliseconds since 1970.
+
+    Raises:
+        OverflowError: it lies beyond the year 9999.
+    """
+    return _EPOCH + number * _MILLISECOND
+
+
 def parse(text: str) -> datetime:
-    """Reads an ISO-8601 moment that carries an offset.
+    """Reads an ISO-8601 moment that carries an offset; digits behind the microsecond are cut.
 
     Raises:
         ValueError: the text is no moment, says no offset, or is in UTC before year 1 or after year 9999.

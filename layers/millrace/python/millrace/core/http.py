@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+from millrace.core import query as queries
+
 PROBLEM = "application/problem+json"
 JSON = "application/json"
 _REPLACED = "\ufffd".encode()
@@ -74,7 +76,7 @@ def read_request(event: Mapping[str, Any]) -> Request:
     """Reads the event that the gateway hands to a function.
 
     Raises:
-        Problem: 400, a body that says it is base64 and is not.
+        Problem: 400, a body that says it is base64 and is not, or a query that cannot be read (`core.query`).
     """
     context = event.get("requestContext", {})
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
@@ -87,11 +89,15 @@ def read_request(event: Mapping[str, Any]) -> Request:
     else:
         # A lone surrogate cannot be encoded; it passes on as bytes that no parser takes, so it is answered.
         raw = _as_sent(body.encode("utf-8", "surrogatepass"), headers)
+    try:
+        query = queries.read(event)
+    except ValueError as error:
+        raise Problem(HTTPStatus.BAD_REQUEST, str(error)) from error
     return Request(
         request_id=str(context.get("requestId", "")),
         route=str(event.get("routeKey", "")),
         headers=headers,
-        query=dict(event.get("queryStringParameters") or {}),
+        query=query,
         path=dict(event.get("pathParameters") or {}),
         body=raw,
         caller=_caller(context.get("authorizer") or {}),

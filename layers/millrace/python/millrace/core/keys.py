@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from millrace.core.clock import utc_text
+from millrace.core.clock import utc_micros
 
 SEPARATOR = "#"
 _SESSION = "session:"
@@ -59,10 +59,35 @@ def by_entity(org: str, entity: str, entity_id: str) -> str:
 
 
 def sort(moment: datetime, event_id: str) -> str:
-    """`<UTC ms Z>#<eventId>`: unique, and text order is time order."""
-    return f"{utc_text(moment)}{SEPARATOR}{event_id.lower()}"
+    """`<UTC to the microsecond, Z>#<eventId>`: unique, of one width, and text order is time order."""
+    return f"{utc_micros(moment)}{SEPARATOR}{event_id.lower()}"
 
 
 def metadata(org: str, entity_type: str, *more: str) -> str:
     """`org#entityType#…` of the Metadata table."""
     return join(org, entity_type, *more)
+
+
+# Of a sort key: what two keys of one millisecond have in common, in the width that is written and in the one before.
+_MILLISECOND = len("2026-11-21T05:54:16.123")
+_MICROSECOND = len("2026-11-21T05:54:16.123456")
+
+
+def millisecond(sort_key: str) -> str:
+    """`2026-11-21T05:54:16.123`: what every sort key of that millisecond begins with, whatever its width."""
+    return sort_key[:_MILLISECOND]
+
+
+def is_of_milliseconds(sort_key: str) -> bool:
+    """Whether a sort key is of the width that was written before: `<UTC ms Z>#<eventId>`."""
+    return sort_key[_MILLISECOND : _MILLISECOND + 1] == "Z"
+
+
+def of_milliseconds(sort_key: str) -> str:
+    """The key that the same event had when keys said milliseconds."""
+    return sort_key[:_MILLISECOND] + sort_key[_MICROSECOND:]
+
+
+def id_of(sort_key: str) -> str:
+    """The event's id, in lower case, of a sort key of either width."""
+    return sort_key.partition(SEPARATOR)[2]

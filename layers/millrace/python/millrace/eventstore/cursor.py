@@ -24,7 +24,9 @@ def decode(org: str, query: Mapping[str, object], cursor: str) -> str:
         BadCursorError: it is broken, or of another tenant or query.
     """
     try:
-        digest, position = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        digest, position = orjson.loads(
+            base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True)
+        )
     except (ValueError, TypeError, binascii.Error) as error:
         raise BadCursorError("the cursor cannot be read") from error
     if digest != _digest(org, query) or not isinstance(position, str):

@@ -20,7 +20,8 @@ from millrace.eventstore.codec import Codec
 Item = dict[str, dict[str, Any]]
 Envelope = dict[str, Any]
 _DAY_SECONDS = 86_400
-_TEXT_LENGTH = len("2026-11-21T05:54:16.123Z")
+_MILLISECONDS = len("2026-11-21T05:54:16.123Z")
+_MICROSECONDS = len("2026-11-21T05:54:16.123456Z")
 # The events of a request were received at one moment.
 _received = lru_cache(maxsize=1)(clock.parse)
 
@@ -109,9 +110,12 @@ def to_item(
 
 
 def _sort(timestamp: str, happened_at: datetime, event_id: str) -> str:
-    # Most clients write UTC with milliseconds, and then the key's text stands there already.
-    if len(timestamp) == _TEXT_LENGTH and timestamp[-1] == "Z" and timestamp[10] == "T":
-        return f"{timestamp}{keys.SEPARATOR}{event_id.lower()}"
+    # Most clients write UTC with milliseconds or microseconds, and then the key's text stands there already.
+    if timestamp[-1] == "Z" and timestamp[10] == "T":
+        if len(timestamp) == _MILLISECONDS:
+            return f"{timestamp[:-1]}000Z{keys.SEPARATOR}{event_id.lower()}"
+        if len(timestamp) == _MICROSECONDS:
+            return f"{timestamp}{keys.SEPARATOR}{event_id.lower()}"
     return keys.sort(happened_at, event_id)
 
 
@@ -206,6 +210,18 @@ def body_size(item: Mapping[str, Mapping[str, Any]]) -> int:
 
 def _no_row(error: Exception) -> PermanentError:
     return PermanentError(f"no row of an event: {type(error).__name__}: {error}")
+
+
+def body_of(item: Mapping[str, Mapping[str, Any]], codec: Codec) -> bytes:
+    """The JSON of the envelope as it was stored, for whoever only passes it on.
+
+    Raises:
+        PermanentError: the row is not one that intake writes.
+    """
+    try:
+        return codec.unpack(_binary(item["body"]["B"]), item["dict"]["S"])
+    except (KeyError, TypeError, ValueError, zstandard.ZstdError) as error:
+        raise PermanentError(f"no row of an event: {type(error).__name__}: {error}") from error
 
 
 def _binary(value: bytes | str) -> bytes:

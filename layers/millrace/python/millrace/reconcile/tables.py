@@ -19,8 +19,6 @@ ATTEMPTS = 6
 READERS = 8
 # Partition and sort key of a row of UserEvents.
 Pointer = tuple[str, str]
-# Behind the moment of a sort key: `2026-11-21T05:54:16.123Z#`.
-_ID = 25
 _HOUR = slice(11, 13)
 
 
@@ -38,16 +36,16 @@ def of_type(
         "KeyConditionExpression": "typeKey = :type AND sortKey BETWEEN :low AND :high",
         "ExpressionAttributeValues": {
             ":type": {"S": keys.by_type(org, event_type)},
-            ":low": {"S": clock.utc_text(window.start)},
-            # Every key has something behind its moment, so none is this one.
-            ":high": {"S": clock.utc_text(window.end)},
+            # Milliseconds without `Z` stand before every key of them, of either width; windows begin and end with hours.
+            ":low": {"S": keys.millisecond(clock.utc_micros(window.start))},
+            ":high": {"S": keys.millisecond(clock.utc_micros(window.end))},
         },
         "ProjectionExpression": "sortKey",
     }
     while True:
         page = _ask(lambda: dynamodb.query(**query), "read keys of a type")
         yield [
-            (int(text[_HOUR]), to_bytes(text[_ID:]))
+            (int(text[_HOUR]), to_bytes(keys.id_of(text)))
             for text in (item["sortKey"]["S"] for item in page["Items"])
         ]
         if "LastEvaluatedKey" not in page:
@@ -70,9 +68,17 @@ def rows(dynamodb: Any, table: str, wanted: Iterable[Item]) -> Iterator[Item]:
 def pointers(dynamodb: Any, table: str, wanted: Collection[Pointer]) -> set[Pointer]:
     """Those of some keys of UserEvents under which there is a pointer; what was written just now may be overlooked.
 
+    A pointer that stands under the key of milliseconds, as all were written before, is one.
+
     Raises:
         MillraceError: the table did not answer for all.
     """
+    found = _pointers(dynamodb, table, wanted)
+    before = {(user, keys.of_milliseconds(sort)): (user, sort) for user, sort in set(wanted) - found}
+    return found | {before[one] for one in _pointers(dynamodb, table, before)}
+
+
+def _pointers(dynamodb: Any, table: str, wanted: Collection[Pointer]) -> set[Pointer]:
     left = list(wanted)
 
     def ask(start: int) -> list[Pointer]:

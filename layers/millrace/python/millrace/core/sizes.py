@@ -1,0 +1,36 @@
+"""How large an answer may be, and what it holds of what there is. Everything is counted as the gateway gets it.
+
+A function answers at most 6 MB, in which the body stands as a JSON text: each quote and each backslash is two bytes.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
+# 6 MB less room for headers, the frame of a list, and whatever else stands beside what is counted.
+BYTES = 4_500 * 1024
+
+
+def of(body: bytes) -> int:
+    """Bytes that a piece of JSON takes in a function's answer."""
+    return len(body) + body.count(b'"') + body.count(b"\\")
+
+
+def fitting(
+    items: Iterable[T], limit: int, body: Callable[[T], bytes], size: int = BYTES
+) -> tuple[list[T], bool]:
+    """The first items that an answer can hold, and whether there are others behind them. One always fits.
+
+    Args:
+        items: no more of them are asked for than are looked at.
+        limit: how many at most.
+        body: the JSON of an item.
+        size: bytes of all together.
+    """
+    found: list[T] = []
+    for item in items:
+        size -= of(body(item)) + 1
+        if found and (len(found) == limit or size < 0):
+            return found, True
+        found.append(item)
+    return found, False

@@ -11,6 +11,7 @@ from tests.support.platform import GLOBEX, Platform
 
 REPLAY, DISCARD = "/v1/quarantine/replay", "/v1/quarantine/discard"
 LIST, ONE = "/v1/quarantine", "/v1/quarantine/{id}"
+ALL = {"all": True}
 FIX = [{"op": "replace", "path": "/data/payload/totalAmount", "value": 45.48}]
 
 
@@ -65,7 +66,7 @@ def test_a_dry_run_changes_nothing_and_the_replay_keeps_the_id(running: Platform
         "stillFailing": 0,
     }
     assert running.rows("Events") == []
-    done = running.call(REPLAY, {"filter": {}, "patch": FIX})["body"]
+    done = running.call(REPLAY, {"filter": ALL, "patch": FIX})["body"]
     assert (done["matched"], done["replayed"], done["stillFailing"]) == (2, 1, 1)
     stored = running.get("/v1/events/{eventId}", eventId=event["eventId"])["body"]
     assert stored["data"]["payload"]["totalAmount"] == 45.48
@@ -76,7 +77,7 @@ def test_a_dry_run_changes_nothing_and_the_replay_keeps_the_id(running: Platform
     ]
     assert json.loads(audits[0]["detail"]["S"])["patch"] == FIX
     # What failed again is not kept a second time, and what passed is not replayed a second time.
-    again = running.call(REPLAY, {"filter": {}, "patch": FIX})["body"]
+    again = running.call(REPLAY, {"filter": ALL, "patch": FIX})["body"]
     assert (again["matched"], again["stillFailing"]) == (1, 1)
     assert len(running.get(LIST)["body"]["items"]) == 2
 
@@ -90,9 +91,9 @@ def test_a_replay_cut_off_after_its_append_doubles_nothing(
     with monkeypatch.context() as broken_off:
         broken_off.setattr(QuarantineStore, "mark", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            running.call(REPLAY, {"filter": {}, "patch": FIX})
+            running.call(REPLAY, {"filter": ALL, "patch": FIX})
     assert len(running.rows("Events")) == 1
-    done = running.call(REPLAY, {"filter": {}, "patch": FIX})["body"]
+    done = running.call(REPLAY, {"filter": ALL, "patch": FIX})["body"]
     assert (done["replayed"], done["results"][0]["status"]) == (1, "duplicate")
     assert len(running.rows("Events")) == 1
 
@@ -119,13 +120,13 @@ def test_a_conflict_is_repaired_with_an_id_of_its_own(running: Platform) -> None
 )
 def test_what_is_no_patch_is_a_400(running: Platform, patch: Any) -> None:
     running.post(broken())
-    assert running.call(REPLAY, {"filter": {}, "patch": patch})["status"] == 400
+    assert running.call(REPLAY, {"filter": ALL, "patch": patch})["status"] == 400
 
 
 def test_a_patch_that_does_not_apply_leaves_the_event_open(running: Platform) -> None:
     running.post(broken())
     patch = [{"op": "remove", "path": "/data/payload/nothing/here"}]
-    done = running.call(REPLAY, {"filter": {}, "patch": patch})["body"]
+    done = running.call(REPLAY, {"filter": ALL, "patch": patch})["body"]
     assert (done["stillFailing"], done["results"][0]["errors"][0]["code"]) == (1, "rule")
 
 
@@ -134,12 +135,22 @@ def test_a_tenant_discards_and_replays_its_own(running: Platform) -> None:
     assert (
         running.call(DISCARD, {"filter": {"eventType": "order.created"}}, org=GLOBEX)["body"]["matched"] == 0
     )
-    assert running.call(REPLAY, {"filter": {}, "patch": FIX}, org=GLOBEX)["body"]["matched"] == 0
+    assert running.call(REPLAY, {"filter": ALL, "patch": FIX}, org=GLOBEX)["body"]["matched"] == 0
     one = {"filter": {"quarantineId": refused[0]["quarantineId"]}}
-    assert running.call(DISCARD, one)["body"] == {"matched": 1, "discarded": 1, "more": False}
-    assert running.call(DISCARD, one)["body"] == {"matched": 0, "discarded": 0, "more": False}
-    assert running.call(REPLAY, {"filter": {}})["body"]["matched"] == 1
-    assert running.call(REPLAY, {"filter": {}}, scopes="quarantine:read")["status"] == 403
+    assert running.call(DISCARD, one)["body"] == {
+        "matched": 1,
+        "discarded": 1,
+        "more": False,
+        "cursor": None,
+    }
+    assert running.call(DISCARD, one)["body"] == {
+        "matched": 0,
+        "discarded": 0,
+        "more": False,
+        "cursor": None,
+    }
+    assert running.call(REPLAY, {"filter": ALL})["body"]["matched"] == 1
+    assert running.call(REPLAY, {"filter": ALL}, scopes="quarantine:read")["status"] == 403
 
 
 @pytest.mark.parametrize(
@@ -172,7 +183,7 @@ def test_a_message_delivered_twice_is_kept_once_and_blocks_nothing(running: Plat
         time.sleep(0.005)
     (item,) = running.get(LIST)["body"]["items"]
     assert running.get(ONE, id=item["quarantineId"])["status"] == 200
-    assert running.call(REPLAY, {"filter": {}})["body"]["stillFailing"] == 1
+    assert running.call(REPLAY, {"filter": ALL})["body"]["stillFailing"] == 1
 
 
 def test_rows_whose_object_is_gone_and_rows_whose_time_is_over_are_in_nobodys_way(running: Platform) -> None:
@@ -183,7 +194,7 @@ def test_rows_whose_object_is_gone_and_rows_whose_time_is_over_are_in_nobodys_wa
         break
     found = [running.get(ONE, id=one)["status"] for one in (first, second)]
     assert sorted(found) == [200, 404]
-    assert running.call(REPLAY, {"filter": {}, "patch": FIX})["body"]["replayed"] == 1
+    assert running.call(REPLAY, {"filter": ALL, "patch": FIX})["body"]["replayed"] == 1
     for row in running.rows("Metadata"):
         if "#quarantine#" in row["entityTypeKey"]["S"]:
             running.dynamodb.put_item(TableName="Metadata", Item={**row, "expiresAt": {"N": "1"}})
@@ -194,7 +205,7 @@ def test_rows_whose_object_is_gone_and_rows_whose_time_is_over_are_in_nobodys_wa
 def test_a_deep_event_stands_in_no_replays_way(running: Platform) -> None:
     deep = json.dumps(broken()).replace('"payload": {', '"payload": {"x": ' + "[" * 300 + "]" * 300 + ", ", 1)
     running.post(f"[{deep},{json.dumps(broken())}]".encode())
-    done = running.call(REPLAY, {"filter": {}, "patch": FIX})["body"]
+    done = running.call(REPLAY, {"filter": ALL, "patch": FIX})["body"]
     assert (done["matched"], done["replayed"], done["stillFailing"]) == (2, 1, 1)
 
 
@@ -202,11 +213,11 @@ def test_a_patch_that_grows_without_end_is_stopped(running: Platform) -> None:
     running.post(broken(region="r"))
     copies = [{"op": "add", "path": "/x", "value": ["abcdefgh"]}]
     copies += [{"op": "copy", "from": "/x", "path": "/x/-"}] * 45
-    done = running.call(REPLAY, {"filter": {}, "patch": copies})["body"]
+    done = running.call(REPLAY, {"filter": ALL, "patch": copies})["body"]
     assert done["results"][0]["errors"][0]["message"].endswith("grows too large")
-    assert running.call(REPLAY, {"filter": {}, "patch": copies * 2})["status"] == 400
+    assert running.call(REPLAY, {"filter": ALL, "patch": copies * 2})["status"] == 400
     assert (
-        running.call(REPLAY, {"filter": {}, "patch": [{"op": "add", "path": "/x", "value": "y" * 70_000}]})[
+        running.call(REPLAY, {"filter": ALL, "patch": [{"op": "add", "path": "/x", "value": "y" * 70_000}]})[
             "status"
         ]
         == 413
@@ -216,7 +227,7 @@ def test_a_patch_that_grows_without_end_is_stopped(running: Platform) -> None:
 def test_a_replay_keeps_who_sent_the_event_first(running: Platform) -> None:
     event = broken()
     running.post(event)
-    running.call(REPLAY, {"filter": {}, "patch": FIX}, principal="the operator")
+    running.call(REPLAY, {"filter": ALL, "patch": FIX}, principal="the operator")
     stored = running.get("/v1/events/{eventId}", eventId=event["eventId"])["body"]
     assert stored["eventSource"] == "shop of org_acme"
 

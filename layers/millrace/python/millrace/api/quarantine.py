@@ -4,11 +4,12 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
+import orjson
+
 from millrace.api import params
-from millrace.core import clock
+from millrace.core import clock, sizes
 from millrace.core.http import Problem, Request
-from millrace.eventstore import cursor as cursors
-from millrace.quarantine.entry import KEPT_DAYS, moment_of
+from millrace.quarantine.entry import KEPT_DAYS, is_id
 from millrace.quarantine.store import Filter, QuarantineStore
 
 
@@ -23,26 +24,16 @@ class QuarantineApi:
         params.only(request, ("eventType", "code", "from", "to", "limit", "cursor"))
         org, limit = request.authenticated.org, params.limit(request)
         query = {name: request.query.get(name) for name in ("eventType", "code", "from", "to")}
-        after = None
-        if "cursor" in request.query:
-            try:
-                after = cursors.decode(org, query, request.query["cursor"])
-                moment_of(after)
-            except (ValueError, OverflowError) as error:
-                raise Problem(HTTPStatus.BAD_REQUEST, "the cursor is not of this query") from error
-        until = params.moment(request, "to") or clock.now() + timedelta(minutes=1)
+        cursor = params.Cursor(org, query)
         wanted = Filter(
             since=params.moment(request, "from") or clock.now() - timedelta(days=KEPT_DAYS),
-            until=until,
+            until=params.moment(request, "to") or clock.now() + timedelta(minutes=1),
             event_type=request.query.get("eventType"),
             code=request.query.get("code"),
-            after=after,
+            after=cursor.read(request, is_id),
         )
-        found = self._store.find(org, wanted, limit + 1)
-        following = (
-            cursors.encode(org, query, found[limit - 1]["quarantineId"]) if len(found) > limit else None
-        )
-        return {"items": found[:limit], "cursor": following}
+        items, more = sizes.fitting(self._store.find(org, wanted), limit, orjson.dumps)
+        return {"items": items, "cursor": cursor.write(items[-1]["quarantineId"]) if more else None}
 
     def get(self, request: Request) -> dict[str, Any]:
         """One refused event with its `raw`."""

@@ -212,17 +212,5 @@ def _no_row(error: Exception) -> PermanentError:
     return PermanentError(f"no row of an event: {type(error).__name__}: {error}")
 
 
-def body_of(item: Mapping[str, Mapping[str, Any]], codec: Codec) -> bytes:
-    """The JSON of the envelope as it was stored, for whoever only passes it on.
-
-    Raises:
-        PermanentError: the row is not one that intake writes.
-    """
-    try:
-        return codec.unpack(_binary(item["body"]["B"]), item["dict"]["S"])
-    except (KeyError, TypeError, ValueError, zstandard.ZstdError) as error:
-        raise PermanentError(f"no row of an event: {type(error).__name__}: {error}") from error
-
-
 def _binary(value: bytes | str) -> bytes:
     return binascii.a2b_base64(value, strict_mode=True) if isinstance(value, str) else bytes(value)

@@ -1,34 +1,86 @@
 """Refused events on their way back: found, repaired with a JSON Patch, tried or appended, and written up."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import jsonpatch
-import jsonpointer
+import orjson
 
 from millrace.contracts.validator import FieldError
-from millrace.core.errors import PermanentError
-from millrace.intake import exact, limits
+from millrace.core import sizes
+from millrace.intake import exact
 from millrace.intake.accept import Intake, Result
 from millrace.intake.append import Outcome
 from millrace.intake.enrich import Origin
 from millrace.intake.parse import Candidate, parse_one
+from millrace.intake.patches import BadPatchError, NotApplicableError, Patch
 from millrace.quarantine.store import Filter, QuarantineStore, Refusal
 
-# What one call can do well within the gateway's 29 seconds.
+__all__ = ["EVENTS_PER_CALL", "PASSED", "BadPatchError", "Replayer"]
+
 EVENTS_PER_CALL = 500
-OPERATIONS = 50
-_PATCH_ERRORS = (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError)
+# What a call takes on: bytes of events, each counted once and once more for each operation of the patch.
+WORK_BYTES = 64 * 1024 * 1024
+# Nothing more is begun after this. What has begun may wait for the table as long as intake does, within 29 s.
+SECONDS = 3.0
+# Claimed, repaired and appended together, so that a call that is cut off leaves few claims.
+ROUND_EVENTS = 50
+ROUND_BYTES = 2 * 1024 * 1024
 PASSED = frozenset({Outcome.ACCEPTED, Outcome.DUPLICATE})
 
 
-class BadPatchError(PermanentError):
-    """The patch is no JSON Patch."""
+@dataclass(slots=True)
+class _Call:
+    """What a call has done, and how much more it may take on."""
 
+    operations: int
+    deadline: float
+    most: int
+    results: list[dict[str, Any]] = field(default_factory=list)
+    passed: int = 0
+    replayed: int = 0
+    work: int = 0
+    answer: int = 0
+    taken: int = 0
+    last: str | None = None  # the id of the last refused event that was taken
+    more: bool = False
 
-class _TooLargeError(ValueError):
-    """A patch lets an event grow."""
+    def rounds(self, refusals: Iterator[Refusal], now: Callable[[], float]) -> Iterator[list[Refusal]]:
+        """Refused events in rounds, until nothing is left or the call has done enough; one round always."""
+        some: list[Refusal] = []
+        size = 0
+        for refusal in refusals:
+            if some and (len(some) == ROUND_EVENTS or size + len(refusal.raw) > ROUND_BYTES):
+                yield some
+                some, size = [], 0
+            cost = len(refusal.raw) * (1 + self.operations)
+            full = self.taken == self.most or self.work + cost > WORK_BYTES
+            if self.taken and (full or self.answer > sizes.BYTES or now() > self.deadline):
+                self.more = True
+                break
+            some.append(refusal)
+            size += len(refusal.raw)
+            self.work += cost
+            self.taken += 1
+            self.last = refusal.quarantine_id
+        if some:
+            yield some
+
+    def tell(self, result: dict[str, Any]) -> None:
+        """Notes the outcome of one."""
+        self.results.append(result)
+        self.answer += sizes.of(orjson.dumps(result))
+
+    def report(self, dry_run: bool) -> dict[str, Any]:
+        """The counts of the answer."""
+        return {
+            "matched": len(self.results),
+            "wouldPass": self.passed,
+            "replayed": 0 if dry_run else self.replayed,
+            "stillFailing": len(self.results) - self.passed,
+            "more": self.more,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +89,7 @@ class Replayer:
 
     intake: Intake
     quarantine: QuarantineStore
+    now: Callable[[], float] = time.monotonic
 
     def replay(
         self,
@@ -47,70 +100,80 @@ class Replayer:
         dry_run: bool,
         most: int = EVENTS_PER_CALL,
     ) -> dict[str, Any]:
-        """The outcome of each open refusal that matches, at most so many a call (`more` says that others are left).
+        """The outcome of each open refusal that matches, as many as one call does, `most` at the most (`more`: others
+        are left).
 
-        An event that has reached the table is marked `replayed` after its append: a replay that is cut off
-        and made again finds it as a duplicate, never as a second event.
+        Each is claimed before its append, so that nobody discards it meanwhile, and marked `replayed` after it: a
+        replay that is cut off and made again finds it as a duplicate, never as a second event. Counted is what this
+        call has done: an event that another call closed first is not in the answer.
+
+        Returns:
+            The counts, `results`, and `after`: the id behind which the next call goes on; None where nothing is left.
 
         Raises:
             BadPatchError: `patch` is no JSON Patch.
             MillraceError: the quarantine did not answer.
         """
-        repair = _compile(patch)
-        found = self.quarantine.open(origin.org, wanted, most + 1)
-        refusals = found[:most]
-        candidates = [_repaired(index, refusal, repair) for index, refusal in enumerate(refusals)]
-        results = self.intake.replay(candidates, origin, dry_run=dry_run)
-        passed = [r for r, result in zip(refusals, results, strict=True) if result.outcome in PASSED]
-        if not dry_run:
-            self.quarantine.mark(origin.org, passed, "replayed", origin.principal)
-        report = {
-            "matched": len(refusals),
-            "wouldPass": len(passed),
-            "replayed": 0 if dry_run else len(passed),
-            "stillFailing": len(refusals) - len(passed),
-            "more": len(found) > len(refusals),
-        }
-        if not dry_run and refusals:
-            self.quarantine.audit(
-                origin.org, "replay", origin.principal, origin.request_id, {**report, "patch": patch}
-            )
-        pairs = zip(refusals, results, strict=True)
-        return {**report, "results": [_answer(refusal, result, dry_run) for refusal, result in pairs]}
+        repair = Patch(patch)
+        call = _Call(len(repair), self.now() + SECONDS, most)
+        detail = {"filter": wanted.to_json(), "patch": patch}
+        begun = False
+        for some in call.rounds(self.quarantine.open(origin.org, wanted), self.now):
+            if dry_run:
+                self._try(call, some, repair, origin)
+                continue
+            if not begun:
+                self._audit(origin, {**detail, "state": "begun"})
+                begun = True
+            self._take(call, some, repair, origin)
+        report = call.report(dry_run)
+        if begun:
+            self._audit(origin, {**report, **detail, "state": "done"})
+        return {**report, "results": call.results, "after": call.last if call.more else None}
+
+    def _try(self, call: _Call, some: list[Refusal], repair: Patch, origin: Origin) -> None:
+        candidates = [_repaired(index, refusal, repair) for index, refusal in enumerate(some)]
+        for refusal, result in zip(some, self.intake.replay(candidates, origin, dry_run=True), strict=True):
+            call.passed += result.outcome in PASSED
+            call.tell(_answer(refusal, result, dry_run=True))
+
+    def _take(self, call: _Call, some: list[Refusal], repair: Patch, origin: Origin) -> None:
+        claimed = self.quarantine.claim(origin.org, some, origin.request_id)
+        mine = [refusal for refusal in some if refusal.quarantine_id in claimed]
+        candidates = [_repaired(index, refusal, repair) for index, refusal in enumerate(mine)]
+        results = self.intake.replay(candidates, origin, dry_run=False)
+        pairs = list(zip(mine, results, strict=True))
+        passed = [refusal for refusal, result in pairs if result.outcome in PASSED]
+        failed = [refusal for refusal, result in pairs if result.outcome not in PASSED]
+        marked = self.quarantine.mark(origin.org, passed, "replayed", origin.principal)
+        self.quarantine.release(origin.org, failed, origin.request_id)
+        call.replayed += len(marked)
+        for refusal, result in pairs:
+            # One that another replay has marked meanwhile is that one's.
+            if result.outcome not in PASSED or refusal.quarantine_id in marked:
+                call.passed += result.outcome in PASSED
+                call.tell(_answer(refusal, result, dry_run=False))
+
+    def _audit(self, origin: Origin, detail: dict[str, Any]) -> None:
+        self.quarantine.audit(
+            origin.org, "replay", origin.principal, origin.request_id, detail, origin.received_at
+        )
 
 
-def _compile(patch: Sequence[Any]) -> list[jsonpatch.JsonPatch]:
-    if len(patch) > OPERATIONS:
-        raise BadPatchError(f"a patch has at most {OPERATIONS} operations, got {len(patch)}")
-    try:
-        return [jsonpatch.JsonPatch([operation]) for operation in patch]
-    except (*_PATCH_ERRORS, AttributeError) as error:
-        raise BadPatchError(f"patch is no JSON Patch (RFC 6902): {error}"[:200]) from error
-
-
-def _repaired(index: int, refusal: Refusal, repair: Sequence[jsonpatch.JsonPatch]) -> Candidate:
+def _repaired(index: int, refusal: Refusal, repair: Patch) -> Candidate:
     candidate = replace(parse_one(index, refusal.raw), principal=refusal.principal)
-    if candidate.event is None:
+    if candidate.event is None or not len(repair):
         return candidate
-    event, applied = candidate.event, 0
     try:
-        for operation in repair:
-            event = operation.apply(event)
-            # A copy of a copy of a copy grows without end; no event may be larger than this anyway.
-            if len(exact.dumps(event)) > 2 * limits.BYTES_PER_EVENT:
-                raise _TooLargeError
-            applied += 1
-    except (*_PATCH_ERRORS, KeyError, ValueError, RecursionError) as error:
-        # Not in the library's own words: they repeat what stands in the event, protected or not.
-        place = f"operation {applied + 1} of {len(repair)}"
-        why = "the event grows too large" if isinstance(error, _TooLargeError) else place
-        failed = FieldError("", "rule", f"the patch does not apply: {why}")
-        return replace(candidate, error=failed)
+        event = repair.apply(candidate.event)
+    except NotApplicableError as error:
+        sent = replace(parse_one(index, refusal.raw), principal=refusal.principal)
+        return replace(sent, error=FieldError("", "rule", str(error)))
     # Written and read again, so that a repaired event is judged by exactly the rules of a sent one.
-    return replace(parse_one(index, exact.dumps(event)), principal=refusal.principal) if repair else candidate
+    return replace(parse_one(index, exact.dumps(event)), principal=refusal.principal)
 
 
-def _answer(refusal: Refusal, result: Result, dry_run: bool) -> dict[str, Any]:
+def _answer(refusal: Refusal, result: Result, *, dry_run: bool) -> dict[str, Any]:
     status = "wouldPass" if dry_run and result.outcome in PASSED else str(result.outcome)
     answer: dict[str, Any] = {
         "quarantineId": refusal.quarantine_id,

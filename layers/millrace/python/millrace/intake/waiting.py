@@ -115,9 +115,9 @@ def replay_some(
         )
         most = EVENTS_AT_ONCE if delivery == 1 else 1
         done = replayer.replay(wanted, [], origin, dry_run=False, most=most)
-        if not done["more"]:
+        if done["after"] is None:
             return None
-        task = replace(task, after=done["results"][-1]["quarantineId"])
+        task = replace(task, after=done["after"])
         if delivery > 1 or seconds_left() < ROUND_SECONDS:
             return task
 

@@ -2,8 +2,9 @@
 
 import base64
 import hashlib
+import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -17,6 +18,7 @@ SHARD = "0"
 _MOMENT_DIGITS = 12
 # Of a pointer in an index row: it names a client's keys, which may be as long as an event, and a row has 400 KB.
 POINTER_LENGTH = 512
+_ID = re.compile("[0-9a-f]{36}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Entry:
 
 def quarantine_id(request_id: str, index: int, received_at: datetime) -> str:
     """36 hex digits: the moment in milliseconds, then a hash of request and index. Its order is time order."""
-    moment = int(received_at.timestamp() * 1000)
+    moment = clock.epoch_millis(received_at)
     digest = hashlib.sha256(f"{request_id}#{index}".encode()).hexdigest()
     return f"{moment:0{_MOMENT_DIGITS}x}{digest[:24]}"
 
@@ -47,15 +49,27 @@ def moment_of(identifier: str) -> datetime:
     Raises:
         ValueError: this is no quarantine id.
     """
-    if len(identifier) != 36:
+    if _ID.fullmatch(identifier) is None:
         raise ValueError("a quarantine id has 36 hex digits")
-    bytes.fromhex(identifier)
-    return datetime.fromtimestamp(int(identifier[:_MOMENT_DIGITS], 16) / 1000, UTC)
+    try:
+        return clock.from_epoch_millis(int(identifier[:_MOMENT_DIGITS], 16))
+    except OverflowError as error:
+        raise ValueError("a quarantine id says a moment up to the year 9999") from error
+
+
+def is_id(text: str) -> bool:
+    """Whether a text has the form of a quarantine id."""
+    try:
+        moment_of(text)
+    except ValueError:
+        return False
+    return True
 
 
 def first_id(moment: datetime) -> str:
-    """The lowest id that an event refused at this moment can have."""
-    return f"{max(0, int(moment.timestamp() * 1000)):0{_MOMENT_DIGITS}x}" + "0" * 24
+    """The lowest id that an event refused at this moment or later can have; ids say whole milliseconds."""
+    up = clock.epoch_millis(moment) + (moment.microsecond % 1000 > 0)
+    return f"{max(0, up):0{_MOMENT_DIGITS}x}" + "0" * 24
 
 
 def object_key(org: str, received_at: datetime, request_id: str) -> str:

@@ -1,24 +1,28 @@
 """Quarantine in the lake and in Metadata: one object a request, an index row an event."""
 
 import base64
-import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import orjson
 from botocore.exceptions import BotoCoreError, ClientError
 
-from millrace.core import clock, keys
+from millrace.core import clock, sizes
 from millrace.core.batch import write_all
 from millrace.core.errors import error_code, from_client_error
 from millrace.quarantine import entry as entries
 from millrace.quarantine.entry import Entry
+from millrace.quarantine.transitions import Transitions
 
-# Of one value in an audit row, such as a patch.
-AUDITED_BYTES = 64 * 1024
+# Objects of requests that are held while their events are read, each up to 6 MB.
+OBJECTS = 4
+# A discard writes so many together, and begins nothing more after so long.
+ROUND = 100
+SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,15 @@ class Filter:
     status: str | None = None
     only: str | None = None  # one id
 
+    def to_json(self) -> dict[str, str]:
+        """What was asked for, as it is written up."""
+        named = {"eventType": self.event_type, "code": self.code, "quarantineId": self.only}
+        return {
+            "from": clock.utc_micros(self.since),
+            "to": clock.utc_micros(self.until),
+            **{name: value for name, value in named.items() if value is not None},
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -43,12 +56,22 @@ class Refusal:
     principal: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """How many matched, how many of them this call closed, and the id behind which others are left."""
+
+    matched: int
+    discarded: int
+    after: str | None
+
+
 class QuarantineStore:
     """Keeps and finds refused events. A tenant reaches its own and no other's."""
 
     def __init__(self, dynamodb: Any, s3: Any, metadata_table: str, bucket: str) -> None:
         self._dynamodb, self._s3 = dynamodb, s3
         self._table, self._bucket = metadata_table, bucket
+        self._transitions = Transitions(dynamodb, metadata_table)
 
     def keep(
         self, org: str, request_id: str, received_at: datetime, source: str, refused: list[Entry]
@@ -66,100 +89,105 @@ class QuarantineStore:
             raise from_client_error(error, "keep refused events") from error
         write_all(self._dynamodb, self._table, entries.to_rows(orjson.loads(document), key))
 
-    def find(self, org: str, wanted: Filter, limit: int) -> list[dict[str, Any]]:
-        """Refused events, newest first, at most `limit`.
+    def find(self, org: str, wanted: Filter) -> Iterator[dict[str, Any]]:
+        """Refused events, newest first.
 
         Raises:
             MillraceError: the table did not answer.
         """
-        return [_public(row) for row in self._newest(org, wanted, limit)]
+        return map(_public, self._newest(org, wanted))
 
-    def open(self, org: str, wanted: Filter, limit: int) -> list[Refusal]:
-        """Open refused events with their bytes, newest first, at most `limit`.
+    def open(self, org: str, wanted: Filter) -> Iterator[Refusal]:
+        """Open refused events with their bytes, newest first, read as they are asked for.
 
         Raises:
             MillraceError: table or lake did not answer.
         """
-        rows = self._newest(org, replace(wanted, status="open"), limit)
-        kept: dict[str, dict[str, Any]] = {}
-        for key in dict.fromkeys(row["object"]["S"] for row in rows):
-            kept.update(self._entries_of(key))
-        found = [(row["entityId"]["S"], kept.get(row["entityId"]["S"])) for row in rows]
-        return [
-            Refusal(name, base64.b64decode(one["raw"]), one.get("principal")) for name, one in found if one
-        ]
+        read: dict[str, dict[str, dict[str, Any]]] = {}
+        for row in self._newest(org, replace(wanted, status="open")):
+            identifier, key = row["entityId"]["S"], row["object"]["S"]
+            if key not in read:
+                # Those of one request follow each other, but for requests of the same millisecond.
+                while len(read) >= OBJECTS:
+                    del read[next(iter(read))]
+                read[key] = self._entries_of(key)
+            kept = read[key].get(identifier)
+            if kept:
+                yield Refusal(identifier, base64.b64decode(kept["raw"]), kept.get("principal"))
 
-    def mark(self, org: str, refusals: Sequence[Refusal], status: str, principal: str) -> int:
-        """Closes open refusals; returns how many were open still.
-
-        Raises:
-            MillraceError: the table did not answer.
-        """
-        return sum(self._close(org, refusal.quarantine_id, status, principal) for refusal in refusals)
-
-    def discard(self, org: str, wanted: Filter, limit: int, principal: str) -> tuple[int, int, bool]:
-        """Closes what matches, at most `limit`: how many matched, how many are discarded now, whether others are left.
+    def claim(self, org: str, refusals: Sequence[Refusal], by: str) -> set[str]:
+        """Keeps discards away from open refusals for a while; the ids of those that were open.
 
         Raises:
             MillraceError: the table did not answer.
         """
-        found = self._newest(org, replace(wanted, status="open"), limit + 1)
-        rows = found[:limit]
-        closed = sum(self._close(org, row["entityId"]["S"], "discarded", principal) for row in rows)
-        return len(rows), closed, len(found) > len(rows)
+        return self._transitions.claim(org, _ids(refusals), by)
+
+    def release(self, org: str, refusals: Sequence[Refusal], by: str) -> None:
+        """Gives back what was claimed and is not closed.
+
+        Raises:
+            MillraceError: the table did not answer.
+        """
+        self._transitions.release(org, _ids(refusals), by)
+
+    def mark(self, org: str, refusals: Sequence[Refusal], status: str, principal: str) -> set[str]:
+        """Closes open refusals; the ids of those that this call has closed.
+
+        Raises:
+            MillraceError: the table did not answer.
+        """
+        return self._transitions.close(org, _ids(refusals), status, principal)
+
+    def discard(
+        self, org: str, wanted: Filter, limit: int, principal: str, before_each: Callable[[], None]
+    ) -> Discarded:
+        """Closes what matches, at most `limit` and for a few seconds.
+
+        Args:
+            org: the tenant.
+            wanted: which; what is claimed by a replay matches and is not closed.
+            limit: how many are looked at.
+            principal: who does it.
+            before_each: called before each round of writes.
+
+        Raises:
+            MillraceError: the table did not answer.
+        """
+        deadline = time.monotonic() + SECONDS
+        rows = self._newest(org, replace(wanted, status="open"))
+        matched, discarded, last = 0, 0, None
+        while some := [row["entityId"]["S"] for row in islice(rows, min(ROUND, limit - matched))]:
+            before_each()
+            discarded += len(self._transitions.close(org, some, "discarded", principal))
+            matched, last = matched + len(some), some[-1]
+            if matched == limit or time.monotonic() > deadline:
+                return Discarded(matched, discarded, last if next(rows, None) is not None else None)
+        return Discarded(matched, discarded, None)
 
     def audit(
-        self, org: str, action: str, principal: str, request_id: str, detail: Mapping[str, Any]
+        self,
+        org: str,
+        action: str,
+        principal: str,
+        request_id: str,
+        detail: Mapping[str, Any],
+        at: datetime,
     ) -> None:
         """Writes up who did what to the quarantine.
 
         Raises:
             MillraceError: the table did not take it.
         """
-        moment = clock.utc_text(clock.now())
-        item = {
-            "entityTypeKey": {"S": keys.metadata(org, "audit", moment[:10])},
-            "entityId": {"S": keys.join(moment, request_id)},
-            "action": {"S": f"quarantine.{action}"},
-            "principal": {"S": principal},
-            "detail": {"S": orjson.dumps({name: _bounded(value) for name, value in detail.items()}).decode()},
-        }
-        write_all(self._dynamodb, self._table, [item])
+        self._transitions.audit(org, action, principal, request_id, detail, at)
 
-    def _newest(self, org: str, wanted: Filter, limit: int) -> list[dict[str, Any]]:
+    def _newest(self, org: str, wanted: Filter) -> Iterator[dict[str, Any]]:
         if wanted.only is not None:
             wanted = _on_its_day(wanted, wanted.only)
-        found: list[dict[str, Any]] = []
         for day in _days_back(wanted):
             for row in self._rows(org, day, wanted):
-                if wanted.only is not None and row["entityId"]["S"] != wanted.only:
-                    continue
-                found.append(row)
-                if len(found) == limit:
-                    return found
-        return found
-
-    def _close(self, org: str, identifier: str, status: str, principal: str) -> bool:
-        day = clock.utc_day(entries.moment_of(identifier)).isoformat()
-        try:
-            self._dynamodb.update_item(
-                TableName=self._table,
-                Key={"entityTypeKey": {"S": entries.day_key(org, day)}, "entityId": {"S": identifier}},
-                UpdateExpression="SET #status = :status, closedAt = :now, closedBy = :principal",
-                ConditionExpression="#status = :open",
-                ExpressionAttributeNames={"#status": "status"},
-                ExpressionAttributeValues={
-                    ":status": {"S": status},
-                    ":open": {"S": "open"},
-                    ":now": {"S": clock.utc_text(clock.now())},
-                    ":principal": {"S": principal},
-                },
-            )
-        except (ClientError, BotoCoreError) as error:
-            if error_code(getattr(error, "response", {})) == "ConditionalCheckFailedException":
-                return False
-            raise from_client_error(error, "close refused event") from error
-        return True
+                if wanted.only is None or row["entityId"]["S"] == wanted.only:
+                    yield row
 
     def _entries_of(self, key: str) -> dict[str, dict[str, Any]]:
         """The refused events of an object, by quarantine id; none where the object is gone before its rows."""
@@ -232,14 +260,6 @@ class QuarantineStore:
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
 
-def _bounded(value: Any) -> Any:
-    """A value for an audit row, which has 400 KB: one too large for it as its size and hash."""
-    text = orjson.dumps(value)
-    if len(text) <= AUDITED_BYTES:
-        return value
-    return {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
-
-
 def _on_its_day(wanted: Filter, identifier: str) -> Filter:
     """The same filter around the moment that an id carries; one that is no id matches nothing."""
     margin = timedelta(milliseconds=2)
@@ -285,12 +305,16 @@ def _public(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _ids(refusals: Sequence[Refusal]) -> list[str]:
+    return [refusal.quarantine_id for refusal in refusals]
+
+
 def _raw(raw: bytes) -> dict[str, str]:
-    """As text; as base64 where it is no UTF-8, or where JSON would need more room for it than that."""
+    """As text; as base64 where it is no UTF-8, or where the answer would need more room for it than that."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
         text = None
-    if text is None or len(orjson.dumps(text)) > len(raw) * 4 // 3 + 1024:
+    if text is None or sizes.of(orjson.dumps(text)) > len(raw) * 4 // 3 + 1024:
         return {"raw": base64.b64encode(raw).decode(), "rawEncoding": "base64"}
     return {"raw": text, "rawEncoding": "utf-8"}

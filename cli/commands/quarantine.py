@@ -1,6 +1,7 @@
 """`millrace quarantine`: what was refused and why, and the two ways out of it."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -26,6 +27,7 @@ Code = Annotated[
 From = Annotated[str | None, typer.Option("--from", help="Received at or after this ISO-8601 moment.")]
 To = Annotated[str | None, typer.Option("--to", help="Received before this ISO-8601 moment.")]
 Id = Annotated[str | None, typer.Option("--id", help="Only the one with this quarantine id.")]
+All = Annotated[bool, typer.Option("--all", help="Everything that is open; instead of a filter.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen and change nothing.")]
 
 
@@ -110,14 +112,15 @@ def replay(
     from_: From = None,
     to: To = None,
     quarantine_id: Id = None,
+    everything: All = False,
     org: Org = None,
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Send refused events through intake again, repaired, each with its own id; all that are open without a filter."""
+    """Send refused events through intake again, repaired, each with its own id."""
+    wanted = _wanted("replay", _filter(event_type, code, from_, to, quarantine_id), everything)
     api = Api(find_target(env), org)
     repair = _patch(patch) if patch is not None else []
-    wanted = _filter(event_type, code, from_, to, quarantine_id)
     with err.status("replaying …") as status:
         document = repairs.replay(
             lambda path, body: _post(api, path, body),
@@ -143,15 +146,14 @@ def discard(
     from_: From = None,
     to: To = None,
     quarantine_id: Id = None,
+    everything: All = False,
     org: Org = None,
     env: Env = None,
     as_json: Json = False,
 ) -> None:
     """Close refused events without replaying them; they stay readable until their time is over."""
+    wanted = _wanted("discard", _filter(event_type, code, from_, to, quarantine_id), everything)
     api = Api(find_target(env), org)
-    wanted = _filter(event_type, code, from_, to, quarantine_id)
-    if not wanted:
-        raise UsageError("say what to discard: --event-type, --code, --from, --to or --id")
     with err.status("discarding …") as status:
         document = repairs.discard(
             lambda path, body: _post(api, path, body),
@@ -174,6 +176,13 @@ def _filter(
 ) -> dict[str, str]:
     given = {"eventType": event_type, "code": code, "from": from_, "to": to, "quarantineId": quarantine_id}
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _wanted(doing: str, given: dict[str, str], everything: bool) -> Mapping[str, Any]:
+    """The API's filter: what was said, or all of it where that was said."""
+    if bool(given) == everything:
+        raise UsageError(f"say what to {doing}: --event-type, --code, --from, --to or --id; or else --all")
+    return repairs.ALL if everything else given
 
 
 def _patch(file: str) -> list[Any]:
@@ -223,7 +232,7 @@ def _at_least(document: dict[str, Any]) -> str:
 
 def _unfinished(document: dict[str, Any], dry_run: bool) -> str:
     if document["more"] and not dry_run:
-        return "others that match are left untried behind what fails; repair that first, or narrow the filter"
+        return "others that match are left untried: run the same command again, or narrow the filter"
     return "not everything would pass" if dry_run else "what still fails stays in quarantine"
 
 

@@ -23,16 +23,23 @@ class Quarantine:
     def __init__(self, good: int = 0, bad: int = 0, *, bad_first: bool = True) -> None:
         names = [f"bad{n}" for n in range(bad)], [f"good{n}" for n in range(good)]
         self.open = [*names[0], *names[1]] if bad_first else [*names[1], *names[0]]
+        self.names = list(self.open)
         self.asked: list[tuple[str, dict[str, Any]]] = []
 
     def call(self, method: str, path: str, *, body: bytes) -> Answer:
         assert method == "POST"
         asked = orjson.loads(body)
         self.asked.append((path, asked))
-        matched = self.open[:LIMIT]
-        report = {"matched": len(matched), "more": len(self.open) > LIMIT}
+        assert asked["filter"], "a filter says what is meant"
+        # A cursor is the name of the last one that the call before looked at; what it closed is open no longer.
+        left = [name for name in self.names if name in self.open]
+        if asked.get("cursor"):
+            left = [name for name in left if self.names.index(name) > self.names.index(asked["cursor"])]
+        matched = left[:LIMIT]
+        cursor = matched[-1] if len(left) > LIMIT else None
+        report = {"matched": len(matched), "more": cursor is not None, "cursor": cursor}
         if path == DISCARD:
-            self.open = self.open[LIMIT:]
+            self.open = [name for name in self.open if name not in matched]
             return Answer(200, {**report, "discarded": len(matched)})
         assert path == REPLAY
         dry_run = asked.get("dryRun", False)
@@ -79,30 +86,33 @@ def document(capsys: pytest.CaptureFixture[str]) -> Any:
 
 def test_replay_goes_on_until_nothing_is_left(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
     quarantine = use(Quarantine(good=1201))
-    assert run(["quarantine", "replay", "--json"]) == 0
+    assert run(["quarantine", "replay", "--all", "--json"]) == 0
     said = document(capsys)
     assert len(said.pop("results")) == 1201
     assert said == {"matched": 1201, "wouldPass": 1201, "replayed": 1201, "stillFailing": 0, "more": False}
-    assert quarantine.asked == [(REPLAY, {"filter": {}, "patch": [], "dryRun": False})] * 3
+    body = {"filter": {"all": True}, "patch": [], "dryRun": False}
+    assert [asked for _, asked in quarantine.asked] == [
+        body,
+        {**body, "cursor": "good499"},
+        {**body, "cursor": "good999"},
+    ]
 
 
 def test_what_fails_in_each_round_is_counted_once(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
     quarantine = use(Quarantine(good=900, bad=20))
-    assert run(["quarantine", "replay", "--json"]) == 1
+    assert run(["quarantine", "replay", "--all", "--json"]) == 1
     said = document(capsys)
     assert (said["matched"], said["replayed"], said["stillFailing"], said["more"]) == (920, 900, 20, False)
     assert len({result["quarantineId"] for result in said["results"]}) == 920
     assert len(quarantine.asked) == 2
 
 
-def test_a_round_that_replayed_nothing_is_the_last(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_fails_hides_nothing_behind_it(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
     quarantine = use(Quarantine(good=10, bad=700))
-    assert run(["quarantine", "replay", "--json"]) == 1
+    assert run(["quarantine", "replay", "--all", "--json"]) == 1
     said = document(capsys)
-    assert (said["matched"], said["replayed"], said["stillFailing"], said["more"]) == (500, 0, 500, True)
-    assert len(quarantine.asked) == 1
-    assert run(["quarantine", "replay"]) == 1
-    assert "narrow the filter" in capsys.readouterr().err
+    assert (said["matched"], said["replayed"], said["stillFailing"], said["more"]) == (710, 10, 700, False)
+    assert len(quarantine.asked) == 2
 
 
 def test_a_platform_that_says_more_for_ever_is_asked_a_bounded_number_of_times() -> None:
@@ -110,9 +120,9 @@ def test_a_platform_that_says_more_for_ever_is_asked_a_bounded_number_of_times()
 
     def ask(path: str, _: dict[str, Any]) -> dict[str, Any]:
         asked.append(path)
-        return {"matched": 1, "replayed": 1, "discarded": 1, "more": True, "results": []}
+        return {"matched": 1, "replayed": 1, "discarded": 1, "more": True, "cursor": "c", "results": []}
 
-    assert repairs.replay(ask, {}, [], dry_run=False)["more"]
+    assert repairs.replay(ask, repairs.ALL, [], dry_run=False)["more"]
     assert repairs.discard(ask, {"code": "enum"}, dry_run=False)["more"]
     assert asked == [REPLAY] * repairs.MOST_CALLS + [DISCARD] * repairs.MOST_CALLS
 
@@ -123,22 +133,22 @@ def test_progress_is_told_after_each_call() -> None:
     def ask(path: str, body: dict[str, Any]) -> Any:
         return quarantine.call("POST", path, body=orjson.dumps(body)).document
 
-    repairs.replay(ask, {}, [], dry_run=False, progress=told.append)
+    repairs.replay(ask, repairs.ALL, [], dry_run=False, progress=told.append)
     assert told == [500, 1000, 1001]
 
 
-def test_a_dry_run_is_one_call_and_says_what_would_fail(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_says_what_would_fail(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
     quarantine = use(Quarantine(good=700, bad=1))
-    assert run(["quarantine", "replay", "--dry-run"]) == 1
+    assert run(["quarantine", "replay", "--all", "--dry-run"]) == 1
     said = capsys.readouterr()
-    assert "at least 500 matched, 499 would pass" in said.out
+    assert "701 matched, 700 would pass" in said.out
     assert "/data/payload/currency missing" in said.out
     assert "event of bad0" in said.out
-    assert len(quarantine.asked) == 1
+    assert len(quarantine.asked) == 2
     assert len(quarantine.open) == 701
     use(Quarantine(good=700))
-    assert run(["quarantine", "replay", "--dry-run", "--json"]) == 0
-    assert document(capsys)["more"] is True
+    assert run(["quarantine", "replay", "--all", "--dry-run", "--json"]) == 0
+    assert document(capsys)["more"] is False
 
 
 def test_filter_and_patch_reach_the_api_and_what_was_not_given_does_not(use: Use, tmp_path: Path) -> None:
@@ -167,7 +177,7 @@ def test_a_file_that_is_no_patch_is_usage_and_nothing_is_asked(
     quarantine = use(Quarantine(good=1))
     if text is not None:
         (tmp_path / "fix.json").write_text(text)
-    assert run(["quarantine", "replay", "--patch", "fix.json"]) == 2
+    assert run(["quarantine", "replay", "--all", "--patch", "fix.json"]) == 2
     assert "fix.json" in capsys.readouterr().err
     assert quarantine.asked == []
 
@@ -179,32 +189,43 @@ def test_discard_goes_on_until_nothing_is_left(use: Use, capsys: pytest.CaptureF
     assert [path for path, _ in quarantine.asked] == [DISCARD] * 3
 
 
-def test_discard_without_a_filter_is_usage_and_nothing_is_asked(
-    use: Use, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("call", ["discard", "replay"])
+@pytest.mark.parametrize("given", [[], ["--dry-run"], ["--all", "--code", "enum"]])
+def test_without_a_filter_or_with_two_it_is_usage_and_nothing_is_asked(
+    use: Use, capsys: pytest.CaptureFixture[str], call: str, given: list[str]
 ) -> None:
     quarantine = use(Quarantine(bad=3))
-    assert run(["quarantine", "discard"]) == 2
-    assert "--event-type" in capsys.readouterr().err
+    assert run(["quarantine", call, *given]) == 2
+    said = capsys.readouterr().err
+    assert "--event-type" in said
+    assert "--all" in said
     assert quarantine.asked == []
+
+
+def test_all_of_it_can_be_discarded(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
+    quarantine = use(Quarantine(bad=3))
+    assert run(["quarantine", "discard", "--all"]) == 0
+    assert capsys.readouterr().out == "3 discarded\n"
+    assert quarantine.asked == [(DISCARD, {"filter": {"all": True}})]
 
 
 def test_a_dry_discard_changes_nothing(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
     quarantine = use(Quarantine(good=1, bad=2))
     assert run(["quarantine", "discard", "--code", "missing", "--dry-run"]) == 0
     assert capsys.readouterr().out == "3 would be discarded\n"
-    assert quarantine.asked == [(REPLAY, {"filter": {"code": "missing"}, "dryRun": True})]
+    assert quarantine.asked == [(REPLAY, {"filter": {"code": "missing"}, "patch": [], "dryRun": True})]
     assert len(quarantine.open) == 3
 
 
 def test_nothing_that_matches_is_said_and_is_well(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
     use(Quarantine())
-    assert run(["quarantine", "replay"]) == 0
+    assert run(["quarantine", "replay", "--all"]) == 0
     assert capsys.readouterr().out == "Nothing open matches.\n"
 
 
 def test_many_failures_are_shown_in_part(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
     use(Quarantine(good=3, bad=25))
-    assert run(["quarantine", "replay"]) == 1
+    assert run(["quarantine", "replay", "--all"]) == 1
     said = capsys.readouterr()
     assert "… and 5 others" in said.out
     assert "3 replayed, 25 still failing" in said.out

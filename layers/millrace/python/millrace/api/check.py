@@ -7,14 +7,13 @@ from http import HTTPStatus
 from typing import Any
 
 from millrace.api import params
-from millrace.contracts.compile import compile_document, parse_document
 from millrace.contracts.diff import compare
 from millrace.contracts.errors import ContractError
+from millrace.contracts.outside import PROBLEMS, SENTENCE, TooLargeError, compile_outside
 from millrace.contracts.registry import Registry
 from millrace.core.http import Problem, Request
 
 MEDIA_TYPES = ("application/json", "application/yaml", "text/yaml")
-BYTES = 256 * 1024
 _NAME = "contract"
 
 
@@ -25,21 +24,25 @@ class CheckApi:
         self._registry = registry
 
     def check(self, request: Request) -> dict[str, Any]:
-        """`{"compatible", "breaking"}` for an ODCS contract in JSON or YAML.
+        """`{"compatible", "breaking"}` for an ODCS contract in JSON or YAML, the first 100 reasons.
 
-        A new type or a new major breaks nobody. What does not compile is a 400 with every problem found.
+        A new type or a new major breaks nobody. What does not compile is a 400 with the first 100 problems.
         """
         params.only(request, ())
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type not in MEDIA_TYPES:
             raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send {' or '.join(MEDIA_TYPES)}")
-        if len(request.body) > BYTES:
-            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a contract holds at most {BYTES} bytes")
         try:
-            changed = compile_document(parse_document(request.body, _NAME), _NAME)
+            changed = compile_outside(request.body, _NAME)
+        except TooLargeError as error:
+            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, error.problems[0].sentence) from error
         except ContractError as error:
             found = [{"pointer": problem.pointer, "message": problem.sentence} for problem in error.problems]
             raise Problem(HTTPStatus.BAD_REQUEST, "the contract does not compile", problems=found) from error
         in_force = self._registry.majors(changed.event_type).get(changed.major)
-        breaking = [reason.to_json() for reason in compare(in_force, changed)] if in_force is not None else []
-        return {"compatible": not breaking, "breaking": breaking}
+        reasons = compare(in_force, changed) if in_force is not None else []
+        breaking = [
+            {name: text[:SENTENCE] for name, text in reason.to_json().items()}
+            for reason in reasons[:PROBLEMS]
+        ]
+        return {"compatible": not reasons, "breaking": breaking}

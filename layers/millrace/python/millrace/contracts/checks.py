@@ -1,6 +1,7 @@
 """What must hold between the parts of a contract, beyond what each part says alone. Build only."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -89,7 +90,7 @@ def _doubles(of: columns.Type) -> list[str]:
     if isinstance(of, columns.Struct):
         names = [name for name, _, _ in of.fields]
         inner = [name for _, part, _ in of.fields for name in _doubles(part)]
-        return [*sorted({name for name in names if names.count(name) > 1}), *inner]
+        return [*sorted(name for name, times in Counter(names).items() if times > 1), *inner]
     return []
 
 

@@ -42,7 +42,6 @@ __all__ = [
     "glue_type",
     "iceberg_schema",
     "snake",
-    "strictest",
     "table",
     "type_of",
 ]
@@ -73,7 +72,7 @@ def table(contract: Contract) -> str:
 def columns(contract: Contract) -> tuple[Column, ...]:
     """All columns of the contract's silver table, in order."""
     parts = contract.data_schema["properties"]
-    classes = contract.classification
+    classes = _strictest(contract.classification)
     payload = _flatten(parts["payload"], "/data/payload", "", classes, required=True)
     metadata = _flatten(parts.get("metadata", {}), "/data/metadata", "meta_", classes, required=False)
     declared = (*ENVELOPE, *payload, *metadata)
@@ -82,10 +81,16 @@ def columns(contract: Contract) -> tuple[Column, ...]:
     return (*declared, *made, *((DERIVED_FROM,) if contract.derived else ()))
 
 
-def strictest(classes: dict[str, str], pointer: str) -> str:
-    """The strictest class of a field and all that is in it."""
-    found = {name for at, name in classes.items() if at == pointer or at.startswith(f"{pointer}/")}
-    return max(found, key=CLASSES.index, default="internal")
+def _strictest(classes: dict[str, str]) -> dict[str, str]:
+    """The strictest class of each field and all that is in it."""
+    found: dict[str, str] = {}
+    for pointer, name in classes.items():
+        while pointer:
+            if CLASSES.index(name) > CLASSES.index(found.get(pointer, CLASSES[0])):
+                found[pointer] = name
+            found.setdefault(pointer, name)
+            pointer = pointer.rpartition("/")[0]  # noqa: PLW2901  from the field up to the root
+    return found
 
 
 def _flatten(
@@ -97,5 +102,5 @@ def _flatten(
         if part.get("properties"):
             yield from _flatten(part, here, f"{column}_", classes, required=needed)
         else:
-            description, strict = part.get("description", ""), strictest(classes, here)
+            description, strict = part.get("description", ""), classes.get(here, "internal")
             yield Column(column, here, type_of(part), needed, description, part, strict)

@@ -1,6 +1,7 @@
 """A document against the Open Data Contract Standard's own JSON Schema. Used at build only."""
 
 import json
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -49,8 +50,11 @@ def _errors(document: Any) -> list[tuple[str, str]]:
     if not found and document["apiVersion"] != "v3.2.0":
         return [("/apiVersion", "contracts are written in v3.2.0 of the standard")]
     # What is wrong inside a part makes the part itself unevaluated, up to the root: the innermost says it.
-    return [
-        (pointer, sentence)
-        for pointer, sentence in found
-        if not any(below.startswith(f"{pointer}/") for below, _ in found)
-    ]
+    outer = {parent for pointer, _ in found for parent in _parents(pointer)}
+    return [(pointer, sentence) for pointer, sentence in found if pointer not in outer]
+
+
+def _parents(pointer: str) -> Iterator[str]:
+    while pointer:
+        pointer = pointer.rpartition("/")[0]
+        yield pointer

@@ -40,7 +40,7 @@ def explain(
     """Show a decision with its reasons and what it was made from."""
     target = find_target(env)
     api = Api(target, org)
-    document: dict[str, Any] = api.ask("GET", f"/v1/fraud/decisions/{quote(transaction_id, safe='')}")
+    document: dict[str, Any] = api.ask("GET", "/v1/fraud/decisions", query={"transactionId": transaction_id})
     differ: list[str] = []
     if verify:
         differ = _verify(target, api, document)

@@ -27,6 +27,7 @@ CALLS = {
     "POST /v1/quarantine/discard": ("replay_quarantine", "quarantine:write"),
     "POST /v1/predict": ("predict", "fraud:read"),
     "POST /v1/predict/batch": ("predict", "fraud:read"),
+    "GET /v1/fraud/decisions": ("read_api", "fraud:read"),
     "GET /v1/fraud/decisions/{transactionId}": ("read_api", "fraud:read"),
     "GET /v1/datasets": ("read_api", "catalog:read"),
     "GET /v1/datasets/{name}": ("read_api", "catalog:read"),

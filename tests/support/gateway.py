@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote
 
 Handler = Callable[[dict[str, Any], object], dict[str, Any]]
 Start = Callable[[str, list[tuple[str, str]]], object]
@@ -37,9 +37,9 @@ class Gateway:
 
     def _answer(self, environ: Mapping[str, Any]) -> dict[str, Any]:
         method = environ["REQUEST_METHOD"]
-        # WSGI has the path decoded as Latin-1; AWS matches it as it was sent.
-        raw = environ.get("RAW_URI") or environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
-        path = raw.partition("?")[0]
+        # WSGI has the path decoded as Latin-1. An HTTP API decodes all escapes but that of the percent sign, and matches then.
+        sent = environ.get("RAW_URI") or quote(environ["PATH_INFO"].encode("latin-1"))
+        path = unquote(sent.partition("?")[0].replace("%25", "%2525"))
         for wanted, template, pattern, operation in self._routes:
             match = pattern.fullmatch(path)
             if match is not None and wanted == method:
@@ -88,11 +88,11 @@ def _event(
         "version": "2.0",
         "type": "REQUEST",
         "routeKey": route,
-        "rawPath": unquote(path),
+        "rawPath": path,
         "rawQueryString": environ.get("QUERY_STRING", ""),
         "headers": headers,
         "queryStringParameters": query or None,
-        "pathParameters": {name: unquote(value) for name, value in parameters.items()} or None,
+        "pathParameters": dict(parameters) or None,
         "requestContext": {
             "requestId": str(uuid.uuid4()),
             "http": {"method": route.partition(" ")[0], "sourceIp": "203.0.113.7"},

@@ -35,7 +35,7 @@ def decision_id(event: StoredEvent) -> str | None:
 
 
 class DecisionsApi:
-    """Answers of `GET /v1/fraud/decisions/{transactionId}`."""
+    """Answers of `GET /v1/fraud/decisions/{transactionId}`, and with `?transactionId=` for ids that no path holds."""
 
     def __init__(self, reader: EventReader, heads: Heads) -> None:
         self._reader, self._heads = reader, heads
@@ -46,8 +46,12 @@ class DecisionsApi:
         What the platform did not derive is no decision, however many of it there are: clients could once send events of
         this type, and they may send as many transactions of one id as they like.
         """
-        params.only(request, ())
-        org, transaction = request.authenticated.org, request.path.get("transactionId", "")
+        by_query = "transactionId" not in request.path
+        params.only(request, ("transactionId",) if by_query else ())
+        org = request.authenticated.org
+        transaction = (request.query if by_query else request.path).get("transactionId", "")
+        if by_query and not transaction:
+            raise Problem(HTTPStatus.BAD_REQUEST, "transactionId is missing")
         if transaction and len(transaction) <= 256:
             for number, found in enumerate(self._heads.of_entity(org, "transaction", transaction)):
                 if number == LOOKED_AT:

@@ -44,6 +44,7 @@ def reads(
     quarantine = QuarantineApi(QuarantineStore(dynamodb, s3, metadata_table, lake_bucket))
     schemas, confluent = SchemasApi(registry), ConfluentApi(registry)
     datasets = DatasetsApi(Catalog(CatalogStore(dynamodb, metadata_table), registry, project.load))
+    decisions = DecisionsApi(reader, Heads(dynamodb, events_table))
     openapi, views = registry.openapi(), features.load()
     health = {"status": "ok", "version": __version__, "environment": environment}
     answers: dict[str, Answer] = {
@@ -54,7 +55,8 @@ def reads(
         "GET /v1/events/{eventId}/trace": events.trace,
         "GET /v1/quarantine": quarantine.list,
         "GET /v1/quarantine/{id}": quarantine.get,
-        "GET /v1/fraud/decisions/{transactionId}": DecisionsApi(reader, Heads(dynamodb, events_table)).get,
+        "GET /v1/fraud/decisions": decisions.get,
+        "GET /v1/fraud/decisions/{transactionId}": decisions.get,
         "GET /v1/datasets": datasets.list,
         "GET /v1/datasets/{name}": datasets.get,
         "GET /v1/datasets/{name}/lineage": datasets.lineage,

@@ -89,8 +89,12 @@ def read_request(event: Mapping[str, Any]) -> Request:
     else:
         # A lone surrogate cannot be encoded; it passes on as bytes that no parser takes, so it is answered.
         raw = _as_sent(body.encode("utf-8", "surrogatepass"), headers)
+    path = dict(event.get("pathParameters") or {})
     try:
         query = queries.read(event)
+        "".join(path.values()).encode("utf-8")
+    except UnicodeError as error:
+        raise Problem(HTTPStatus.BAD_REQUEST, "the path is no UTF-8") from error
     except ValueError as error:
         raise Problem(HTTPStatus.BAD_REQUEST, str(error)) from error
     return Request(
@@ -98,7 +102,7 @@ def read_request(event: Mapping[str, Any]) -> Request:
         route=str(event.get("routeKey", "")),
         headers=headers,
         query=query,
-        path=dict(event.get("pathParameters") or {}),
+        path=path,
         body=raw,
         caller=_caller(context.get("authorizer") or {}),
         source_ip=str(context.get("http", {}).get("sourceIp", "")),

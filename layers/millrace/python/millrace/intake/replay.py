@@ -100,8 +100,7 @@ class Replayer:
         dry_run: bool,
         most: int = EVENTS_PER_CALL,
     ) -> dict[str, Any]:
-        """The outcome of each open refusal that matches, as many as one call does, `most` at the most (`more`: others
-        are left).
+        """The outcome of each open refusal that matches, `most` of them or what one call does (`more`: others are left).
 
         Each is claimed before its append, so that nobody discards it meanwhile, and marked `replayed` after it: a
         replay that is cut off and made again finds it as a duplicate, never as a second event. Counted is what this

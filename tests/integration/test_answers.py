@@ -1,0 +1,284 @@
+"""Every call, asked badly in many ways: each answer is one that the API's document has, of the shape that it says."""
+
+import io
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jsonschema_rs
+import pytest
+import yaml
+
+from millrace.access.credentials import create_api_key
+from tests.support import events
+from tests.support.gateway import METHODS, Gateway
+from tests.support.platform import ACME, GLOBEX, Platform, platform
+
+DOCUMENT: dict[str, Any] = yaml.safe_load(
+    (Path(__file__).parents[2] / "schemas" / "openapi.yaml").read_text()
+)
+CALLS = [(method, path) for path, found in DOCUMENT["paths"].items() for method in found if method in METHODS]
+OPEN = ("get", "/v1/health")
+# One value for each parameter of a path, and what else stands there.
+LONG, EMOJI = "x" * 3000, "😀" * 256
+
+
+class Api:
+    """Calls through the gateway, each answer held against the document."""
+
+    def __init__(self, running: Platform) -> None:
+        self.running = running
+        self._gateway = Gateway(DOCUMENT, running.functions)
+        self.none = create_api_key(running.dynamodb, "Metadata", org=ACME, name="nobody", scopes=())
+
+    def ask(
+        self,
+        method: str,
+        url: str,
+        *,
+        key: str | None = None,
+        body: bytes = b"",
+        content_type: str = "application/json",
+    ) -> tuple[int, Any]:
+        path, _, query = url.partition("?")
+        environ = {
+            "REQUEST_METHOD": method.upper(),
+            "RAW_URI": path,
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "CONTENT_LENGTH": str(len(body)),
+            "CONTENT_TYPE": content_type,
+            "wsgi.input": io.BytesIO(body),
+            **({"HTTP_AUTHORIZATION": f"Bearer {key}"} if key else {}),
+        }
+        told: list[Any] = []
+        raw = b"".join(self._gateway(environ, lambda status, headers: told.append((status, headers))))
+        return int(told[0][0].split()[0]), _read(raw, dict(told[0][1])["content-type"])
+
+    def judged(self, method: str, template: str, url: str, **given: Any) -> tuple[int, Any]:
+        """The answer, after a look at what the document says of it."""
+        status, (kind, found) = self.ask(method, url, **given)
+        responses = DOCUMENT["paths"][template][method]["responses"]
+        assert str(status) in responses, (method, template, url[:100], status, found)
+        response = responses[str(status)]
+        if "$ref" in response:
+            response = DOCUMENT["components"]["responses"][response["$ref"].rpartition("/")[2]]
+        assert kind in response["content"], (method, template, status, kind)
+        _validator(json.dumps(response["content"][kind]["schema"])).validate(found)
+        return status, found
+
+
+def _read(raw: bytes, content_type: str) -> tuple[str, Any]:
+    kind = content_type.partition(";")[0]
+    return kind, raw.decode() if kind == "text/plain" else json.loads(raw)
+
+
+@cache
+def _validator(schema: str) -> Any:
+    return jsonschema_rs.Draft202012Validator({**json.loads(schema), "components": DOCUMENT["components"]})
+
+
+@pytest.fixture(scope="module")
+def api(bundle: Path) -> Iterator[Api]:
+    with platform(bundle) as found:
+        sent = [events.order(), events.transaction(), events.order(payload={"totalAmount": -1})]
+        assert found.post(sent)["status"] == 207
+        found.settle()
+        yield Api(found)
+
+
+def filled(template: str, value: str) -> str:
+    parts = template.split("/")
+    return "/".join(quote(value, safe="") if part.startswith("{") else part for part in parts)
+
+
+@pytest.mark.parametrize(("method", "template"), CALLS)
+def test_who_may_not_is_told_so(api: Api, method: str, template: str) -> None:
+    url = filled(template, "x")
+    if (method, template) == OPEN:
+        assert api.judged(method, template, url)[0] == 200
+        return
+    assert api.judged(method, template, url)[0] == 401
+    assert api.judged(method, template, url, key="mk_unknown")[0] == 403
+    status, found = api.judged(method, template, url, key=api.none)
+    assert (status, found["status"]) == (403, 403)
+
+
+@pytest.mark.parametrize(("method", "template"), CALLS)
+def test_a_query_that_cannot_be_read_is_a_400_everywhere(api: Api, method: str, template: str) -> None:
+    key = api.running.keys[ACME]
+    for query in ("limit=1&limit=2", "a=1&%61=1", "a=", "a", "a=%zz", "a=%ff", "a=%", "a=" + "x" * 9000):
+        status, found = api.judged(method, template, f"{filled(template, 'x')}?{query}", key=key)
+        assert status == 400, query
+        assert "parameter" in found["detail"] or "query" in found["detail"]
+
+
+@pytest.mark.parametrize(("method", "template"), CALLS)
+def test_no_value_of_a_parameter_is_a_fault(api: Api, method: str, template: str) -> None:
+    key = api.running.keys[ACME]
+    strange = [
+        LONG,
+        EMOJI,
+        "%",
+        "#",
+        "a+b",
+        "?",
+        "..",
+        "a b",
+        "\x00",
+        "\x7f",
+        "'\"`",
+        "%00",
+        "-1",
+        "1e9",
+        "x:y",
+        ":",
+    ]
+    operation = DOCUMENT["paths"][template][method]
+    named = [p for p in operation.get("parameters", []) if p.get("in") == "query"]
+    named += [
+        DOCUMENT["components"]["parameters"][p["$ref"].rpartition("/")[2]]
+        for p in operation.get("parameters", [])
+        if "$ref" in p
+    ]
+    for value in strange:
+        if "{" in template and "/" not in value:
+            api.judged(method, template, filled(template, value), key=key)
+        for parameter in named:
+            url = f"{filled(template, 'x')}?{parameter['name']}={quote(value, safe='')}"
+            if parameter.get("in") == "query" and len(url) < 9000:
+                status, _ = api.judged(method, template, url, key=key)
+                assert status in (200, 400, 404), (url[:100], status)
+    # Beside a filter that is sound.
+    for name in ("from", "to", "limit", "cursor") if named else ():
+        for value in strange:
+            for first in ("eventType=order.created", "userId=u"):
+                url = f"{template}?{first}&{name}={quote(value, safe='')}"
+                if "{" not in template:
+                    assert api.judged(method, template, url, key=key)[0] in (200, 400, 404)
+
+
+BODIES = [
+    b"",
+    b"null",
+    b"[]",
+    b"{}",
+    b"1",
+    b'"x"',
+    b"{",
+    b"\xff",
+    b'{"filter": {"all": true}, "patch": [{"op": "add"}]}',
+    b'{"filter": {"all": true}, "patch": "x"}',
+    b'{"filter": {"code": "minimum"}, "dryRun": true}',
+    b'[{"transaction_id": 1}]',
+    b"[" * 2000 + b"]" * 2000,
+    b'{"a": ' * 400 + b"1" + b"}" * 400,
+    b'"' + b"x" * 300_000 + b'"',
+    b"[" + b",".join([b"1"] * 600) + b"]",
+    b'{"a": "\\ud800"}',
+]
+
+
+@pytest.mark.parametrize(("method", "template"), [call for call in CALLS if call[0] == "post"])
+def test_no_body_is_a_fault(api: Api, method: str, template: str) -> None:
+    key = api.running.keys[ACME]
+    for body in BODIES:
+        for content_type in ("application/json", "application/yaml", "text/plain", ""):
+            status, _ = api.judged(method, template, template, key=key, body=body, content_type=content_type)
+            assert status < 500
+
+
+@pytest.mark.parametrize(("method", "template"), CALLS)
+def test_a_store_that_does_not_answer_is_a_503(
+    api: Api, method: str, template: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from botocore.client import BaseClient
+    from botocore.exceptions import ConnectionError as Broken
+
+    key, call = api.running.keys[ACME], BaseClient._make_api_call
+    stored = api.running.rows("Events")[0]["eventId"]["S"].partition("#")[2]
+
+    def broken(self: Any, name: str, asked: Any) -> Any:
+        # The authorizer still answers.
+        if "platform#credential" in str(asked):
+            return call(self, name, asked)
+        raise Broken(error="gone")
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", broken)
+    body = b'{"filter": {"all": true}}' if "quarantine" in template else json.dumps(events.order()).encode()
+    query = "?userId=u" if template == "/v1/events" and method == "get" else ""
+    query = "?transactionId=x" if template == "/v1/fraud/decisions" else query
+    status, _ = api.judged(method, template, filled(template, stored) + query, key=key, body=body)
+    assert status < 500 or status == 503
+
+
+IDS = [
+    "a/b",
+    "/",
+    "%",
+    "%2F",
+    "100%",
+    "#",
+    "a#b",
+    "a+b",
+    "a b",
+    "?",
+    "a?b=c&d",
+    "..",
+    ".",
+    "../..",
+    ":",
+    "a:b",
+    EMOJI,
+    "é",
+    "'",
+    '"',
+    "\\",
+]
+
+
+def test_every_id_that_is_accepted_is_read_by_every_call(bundle: Path) -> None:
+    with platform(bundle, scoring=True) as running:
+        api, key = Api(running), running.keys[ACME]
+        sent: dict[str, dict[str, Any]] = {}
+        for value in IDS:
+            order = events.order(user=value, correlationId=value, sessionId=value, payload={"orderId": value})
+            paid = events.transaction(payload={"transaction_id": value})
+            answer = running.post([order, paid])
+            assert answer["body"]["accepted"] == 2, (value, answer)
+            sent[value] = order
+        running.settle()
+        for value, order in sent.items():
+            text = quote(value, safe="")
+            for query in (
+                f"userId={text}",
+                f"correlationId={text}",
+                f"sessionId={text}",
+                f"entity=order:{text}",
+            ):
+                status, found = api.judged("get", "/v1/events", f"/v1/events?{query}", key=key)
+                assert [item["eventId"] for item in found["items"]] == [order["eventId"]], query
+                assert status == 200
+            for template in ("/v1/events/{eventId}", "/v1/events/{eventId}/trace"):
+                assert api.judged("get", template, filled(template, order["eventId"]), key=key)[0] == 200
+            decisions = "/v1/fraud/decisions"
+            status, found = api.judged("get", decisions, f"{decisions}?transactionId={text}", key=key)
+            assert (status, found.get("transactionId")) == (200, value)
+            if not {"/", "%"} & set(value) and value not in (".", ".."):
+                template = f"{decisions}/{{transactionId}}"
+                status, found = api.judged("get", template, filled(template, value), key=key)
+                assert (status, found.get("transactionId")) == (200, value)
+            # Another tenant has none of them.
+            other = running.keys[GLOBEX]
+            assert api.judged("get", decisions, f"{decisions}?transactionId={text}", key=other)[0] == 404
+            assert api.judged("get", "/v1/events", f"/v1/events?userId={text}", key=other)[1]["items"] == []
+
+
+def test_the_features_of_any_entity_can_be_asked_for(api: Api) -> None:
+    for value in [*IDS, LONG]:
+        url = f"/v1/features?features=merchant_features:fraud_share_7d&merchant={quote(value, safe='')}"
+        status, found = api.judged("get", "/v1/features", url, key=api.running.keys[ACME])
+        assert (status, found["results"][0]["status"]) == (200, "missing")

@@ -13,11 +13,11 @@ from millrace.intake import limits
 from millrace.intake.patches import BYTES, BadPatchError, NotApplicableError, Patch
 
 SECRET = "Jane Doe, 1 Secret St"
-DOCUMENT = {"a": {"b": [1, 2, {"c": SECRET}]}, "d": None, "e": []}
+DOCUMENT: dict[str, Any] = {"a": {"b": [1, 2, {"c": SECRET}]}, "d": None, "e": []}
 PATHS = st.sampled_from(
     ["", "/a", "/a/b", "/a/b/0", "/a/b/-", "/a/b/2/c", "/d", "/e", "/e/-", "/new", "/no/way"]
 )
-VALUES = st.sampled_from([None, 1, [], {"x": [SECRET]}, SECRET])
+VALUES: st.SearchStrategy[Any] = st.sampled_from([None, 1, [], {"x": [SECRET]}, SECRET])
 OPERATIONS = st.one_of(
     st.fixed_dictionaries(
         {"op": st.sampled_from(["add", "replace", "test"]), "path": PATHS, "value": VALUES}

@@ -24,6 +24,7 @@ MOST = 100
 # A transaction id that many events share is looked through this far, newest first; no body is read meanwhile.
 LOOKED_AT = 2000
 _PAYLOAD = re.compile(r"^/data/payload")
+_TOO_DEEP = FieldError("", "malformed", "nests too deep")
 _NO_EVENT = "00000000-0000-4000-8000-000000000000"
 
 
@@ -119,7 +120,12 @@ class PredictApi:
             "data": {"payload": payload},
         }
         contract = self._registry.find(SOURCE_TYPE)
-        return self._registry.validator(contract).errors(event)
+        try:
+            # What cannot be written could not be stored either, and the validator ends at about the same depth.
+            orjson.dumps([[[event]]])
+            return self._registry.validator(contract).errors(event)
+        except (orjson.JSONEncodeError, RecursionError, ValueError):
+            return [_TOO_DEEP]
 
 
 def _body(request: Request) -> Any:

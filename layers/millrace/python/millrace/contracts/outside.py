@@ -13,6 +13,8 @@ from millrace.contracts.compile import SENTENCE, _OnceLoader, compile_document, 
 from millrace.contracts.contract import Contract
 from millrace.contracts.errors import ContractError, Problem
 
+__all__ = ["FIELDS", "PROBLEMS", "SENTENCE", "TooLargeError", "compile_outside"]
+
 BYTES = 256 * 1024
 # The largest contract of this repository has 24 fields, 300 values, and nests 12 levels.
 VALUES = 20_000

@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from millrace.contracts.validator import MAX_ERRORS
+from millrace.core import clock
 from millrace.eventstore import receipts
 from millrace.quarantine import entry as entries
 from millrace.quarantine.entry import Entry
@@ -79,11 +80,11 @@ def test_an_audit_row_of_a_huge_patch_keeps_its_size() -> None:
     table = Table()
     store = QuarantineStore(table, None, "Metadata", "lake")
     patch = [{"op": "add", "path": "/data/payload/x", "value": "v" * 3_000_000}]
-    store.audit("org", "replay", "me", "request", {"replayed": 3, "patch": patch})
+    store.audit("org", "replay", "me", "request", {"replayed": 3, "patch": patch}, clock.now())
     (row,) = table.items
     assert size(row) < LIMIT / 4
     said = orjson.loads(row["detail"]["S"])
     assert said["replayed"] == 3
     assert said["patch"]["bytes"] > 3_000_000
-    store.audit("org", "replay", "me", "request", {"replayed": 3, "patch": patch[:0]})
+    store.audit("org", "replay", "me", "request", {"replayed": 3, "patch": patch[:0]}, clock.now())
     assert orjson.loads(table.items[0]["detail"]["S"]) == {"replayed": 3, "patch": []}

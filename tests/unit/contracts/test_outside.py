@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from millrace.contracts import outside
+from millrace.contracts.compile import SENTENCE
 from millrace.contracts.errors import ContractError
 from millrace.contracts.outside import TooLargeError, compile_outside
 
@@ -34,7 +35,7 @@ def judged(raw: bytes) -> list[str]:
     except ContractError as error:
         sentences = [problem.sentence for problem in error.problems]
         assert 0 < len(sentences) <= outside.PROBLEMS
-        assert all(len(sentence) <= outside.SENTENCE for sentence in sentences)
+        assert all(len(sentence) <= SENTENCE for sentence in sentences)
     assert time.process_time() - started < SECONDS
     return sentences
 

@@ -125,9 +125,9 @@ def replay_some(
 def _left_out(replayer: Replayer, task: Task, wanted: Filter, log: Callable[[str], None]) -> Task | None:
     """The task behind the event that it fails at, whose body is not read; the event stays in quarantine, open."""
     assert task.org is not None  # noqa: S101  the caller has looked
-    found = replayer.quarantine.find(task.org, replace(wanted, status="open"), 1)
-    if not found:
+    found = next(replayer.quarantine.find(task.org, replace(wanted, status="open")), None)
+    if found is None:
         return None
-    name = found[0]["quarantineId"]
+    name = found["quarantineId"]
     log(f"{task.org}: {name} is left out: its replay did not end {LEAVES_OUT_AT - 1} times")
     return replace(task, after=name)

@@ -1,8 +1,7 @@
 """Edge: a chunk of a model, to be made."""
 
 import os
-from contextlib import closing
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -10,7 +9,7 @@ from aws_lambda_powertools import Logger
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.log import logger
-from millrace.lake.models import ModelRunner, in_lake
+from millrace.lake.models import ModelRunner, in_lake, run_chunk
 from millrace.lake.run_store import RunStore
 from millrace.lake.worker import connect
 from millrace.warehouse import project
@@ -31,14 +30,15 @@ def _log() -> Logger:
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Writes the chunk's files and keeps what came of it; a work that failed is in the document."""
     settings = _settings()
-    store = RunStore(client("s3"), settings.lake_bucket)
-    prepared = store.prepared(event["runId"], event["model"])
-    with closing(connect(settings)) as connection:
-        runner = ModelRunner(
-            connection, project.load(), registry.load().tables(), in_lake(settings.lake_bucket)
-        )
-        made = runner.run(prepared, event["chunk"])
-    store.put_chunk(made)
+    tables, place = registry.load().tables(), in_lake(settings.lake_bucket)
+    made = run_chunk(
+        RunStore(client("s3"), settings.lake_bucket),
+        partial(connect, settings),
+        lambda connection: ModelRunner(connection, project.load(), tables, place),
+        event["runId"],
+        event["model"],
+        event["chunk"],
+    )
     answer = {
         "model": made.model,
         "chunk": made.chunk,

@@ -154,6 +154,7 @@ class LakeFunctions:
             "dynamodb:DeleteItem",
             "dynamodb:PutItem",
             "dynamodb:Query",
+            "dynamodb:UpdateItem",
             on=[self._storage.metadata.table.table_arn],
         )
         function.allow("dynamodb:PutItem", on=[self._storage.events.table.table_arn])

@@ -10,7 +10,7 @@ import pytest
 
 from millrace.contracts.columns import Array, Column, Scalar
 from millrace.contracts.tables import LakeTable
-from millrace.lake import iceberg
+from millrace.lake import iceberg, works
 from millrace.lake.commit import Committer
 from millrace.lake.documents import Committed, Failure
 from millrace.lake.duck import S3Access, connect, create_view
@@ -379,13 +379,21 @@ def test_a_model_made_anew_as_a_whole_drops_what_is_no_more(lake: Lake) -> None:
     assert opened(lake, MODEL).properties["millrace.definition"] == "d2"
 
 
-def test_a_tenant_that_failed_in_a_whole_keeps_its_rows_and_the_definition_waits(lake: Lake) -> None:
+def test_a_tenant_that_failed_in_a_whole_keeps_its_rows_and_is_all_that_the_next_run_has_to_do(
+    lake: Lake,
+) -> None:
     model(lake, "r1", (ACME, FIRST, 5), (GLOBEX, FIRST, 3), definition="d1")
     how = {"works": [(ACME, FIRST), (GLOBEX, FIRST)], "failures": (Failure(GLOBEX, None, "memory"),)}
     done = model(lake, "r2", (ACME, FIRST, 6), whole=True, definition="d2", **how)
     assert done.status == "committed"
     assert counted(lake, MODEL) == {(ACME, FIRST): 6, (GLOBEX, FIRST): 3}
-    assert opened(lake, MODEL).properties["millrace.definition"] == "d1", "the next run does all of it again"
+    assert opened(lake, MODEL).properties["millrace.definition"] == "d2", "else the next run does all again"
+    assert works.unfinished(lake_files.store(lake).prepared("r2", MODEL), done) == {(GLOBEX, FIRST)}
+    nothing = {"works": [(GLOBEX, FIRST)], "failures": (Failure(GLOBEX, None, "memory"),)}
+    model(lake, "r3", whole=True, definition="d3", **nothing)
+    assert opened(lake, MODEL).properties["millrace.definition"] == "d2", (
+        "no snapshot leads to what is unfinished"
+    )
 
 
 def test_an_empty_model_remembers_its_definition(lake: Lake) -> None:

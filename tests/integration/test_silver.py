@@ -21,7 +21,7 @@ from millrace.contracts.registry import Registry
 from millrace.core import clock
 from millrace.core.prefixes import DEAD_LETTERS
 from millrace.eventstore.row import StoredEvent
-from millrace.lake import duck
+from millrace.lake import duck, silver
 from millrace.lake.documents import Part, Unit
 from millrace.lake.transform import Done, Transform
 from tests.support.contracts import FILES, SCHEMAS, compiled
@@ -245,6 +245,9 @@ BAD: list[tuple[Contract, dict[str, Any], str]] = [
     (TRANSACTION, {"is_fraud": "maybe"}, "is_fraud: no boolean"),
     (TRANSACTION, {"timestamp": "2026-02-30T00:00:00Z"}, "timestamp: no timestamptz"),
     (TRANSACTION, {"timestamp": "2026-02-20T00:00:00"}, "timestamp: no timestamptz"),
+    (TRANSACTION, {"timestamp": "9999-12-31T23:59:59-05:00"}, "timestamp: no timestamptz"),
+    (TRANSACTION, {"timestamp": "0001-01-01T00:00:00+05:00"}, "timestamp: no timestamptz"),
+    (TRANSACTION, {"timestamp": "10000-01-01T00:00:00Z"}, "timestamp: no timestamptz"),
     (ORDER, {"items": "none"}, "items: no array"),
     (ORDER, {"items": {"productId": "p"}}, "items: no array"),
     (ORDER, {"items": [3]}, "items: no list"),
@@ -384,6 +387,44 @@ def test_a_second_run_writes_the_same_rows(files: RawFiles, registry: Registry) 
         sorted(rows_of(files, part), key=lambda row: str(row["event_id"])) for part in (first, second)
     )
     assert one == other
+
+
+def test_a_row_over_which_the_engine_fails_is_dead_and_the_day_lands(
+    files: RawFiles, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed = silver.typed
+
+    def odd(contract: Contract, source: str) -> str:
+        fails = "CASE WHEN amount IN (7777, 8888) THEN error('no ' || amount::INTEGER) ELSE 0 END"
+        return f"SELECT * EXCLUDE (odd) FROM (SELECT *, {fails} AS odd FROM ({typed(contract, source)})) WHERE odd = 0"
+
+    monkeypatch.setattr(silver, "typed", odd)
+    rng = random.Random(14)
+    events = [event(TRANSACTION, "org_acme", DAY, rng, amount=float(n)) for n in range(200)]
+    bad = [event(TRANSACTION, "org_acme", DAY, rng, amount=amount) for amount in (7777.0, 8888.0, "much")]
+    files.put("org_acme", DAY, [*events[:90], bad[0], again(events[0], 60)])
+    files.put("org_acme", DAY, [*events[90:], *bad[1:]])
+    (one,) = run(files, registry).values()
+    assert one.failures == []
+    (part,) = one.parts
+    assert (part.rows_in, part.rows, part.duplicates, part.dead) == (204, 200, 1, 3)
+    assert {row["event_id"] for row in rows_of(files, part)} == {e.event_id for e in events}
+    told = {letter["event_id"]: letter["reason"] for letter in letters(files)}
+    assert set(told) == {e.event_id for e in bad}
+    assert "no 7777" in told[bad[0].event_id]
+    assert "no 8888" in told[bad[1].event_id]
+    assert told[bad[2].event_id] == "amount: no decimal"
+
+
+def test_where_every_row_fails_the_day_is_left_out(
+    files: RawFiles, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silver, "typed", lambda _, source: f"SELECT error('odd') AS x FROM {source}")
+    rng = random.Random(15)
+    files.put("org_acme", DAY, [event(TRANSACTION, "org_acme", DAY, rng) for _ in range(150)])
+    (one,) = run(files, registry).values()
+    assert one.parts == []
+    assert "more than 100 rows cannot be typed" in one.failures[0].error
 
 
 def test_what_does_not_fit_into_the_worker_is_named_and_the_next_day_lands(

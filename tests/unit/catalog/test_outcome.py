@@ -181,3 +181,45 @@ def test_sources_that_were_not_pinned_are_named() -> None:
         "features",
         "the sources were not pinned: Glue did not answer",
     )
+
+
+def test_what_is_still_pending_is_told_with_its_tables_and_errors() -> None:
+    run = landed()
+    run.day("org_zest", DAY)
+    run.failures = [Failure("org_zest", DAY, "corrupt object")]
+    run.commits[ORDERS] = replace(
+        run.commits[ORDERS], landed=run.silver[1:2], left_out=(Failure(ACME, DAY, "failed: odd"),)
+    )
+    # A model is made again from silver as it is: no day is pending for it.
+    chunk = replace(run.chunks[0], parts=(), failures=(Failure("org_globex", DAY, "divides by zero"),))
+    run.chunks = [chunk]
+    found = replace(
+        outcome(run), plan=replace(run.plan(), left_out=(Failure("org_odd", DAY, "no manifest"),))
+    )
+    assert found.not_committed == {
+        (ACME, DAY): ((ORDERS, "failed: odd"),),
+        ("org_zest", DAY): ((None, "corrupt object"),),
+        ("org_odd", DAY): ((None, "no manifest"),),
+    }
+    assert {(one["step"], one["org"], one["day"]) for one in found.failures} == {
+        ("plan", "org_odd", DAY),
+        ("transform", "org_zest", DAY),
+        ("commit", ACME, DAY),
+        ("model", "org_globex", DAY),
+    }
+    assert found.status == "partly"
+
+
+def test_days_of_an_interval_are_not_pending_and_not_told_so() -> None:
+    run = landed()
+    run.days = [replace(day, token=None) for day in run.days]
+    run.failures = [Failure("org_globex", DAY, "corrupt object")]
+    assert outcome(run).not_committed == {}
+
+
+def test_a_table_that_came_to_no_end_names_every_tenant_day_of_it() -> None:
+    run = landed()
+    del run.commits[ORDERS]
+    said = [(one["table"], one["org"], one["day"]) for one in outcome(run).failures]
+    assert said == [(ORDERS, ACME, DAY), (ORDERS, "org_globex", DAY)]
+    assert set(outcome(run).not_committed) == {(ACME, DAY), ("org_globex", DAY)}

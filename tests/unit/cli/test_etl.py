@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cli import runs
-from cli.commands.etl import missing, what
+from cli.commands.etl import missing, show, what
 from cli.errors import RefusedError, UsageError
 from cli.target import Target
 from millrace.lake import documents
@@ -143,6 +143,18 @@ def test_a_run_is_told_as_the_interface_says(aws: Aws) -> None:
         "tables": [{"table": "silver.a", "rows": 3, "snapshot": 7008894928788525185}],
         "checks": [{"table": "silver.a", "check": "unique", "status": "warn"}],
     }
+
+
+def test_what_is_set_aside_is_said(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    at = "2026-11-21T10:00:00Z"
+    aws.objects[f"runs/{RUN}/summary.json"] = documents.write(
+        Summary(RUN, "done", at, at, (), (), (), set_aside=2)
+    )
+    done = runs.document(TARGET, RUN)
+    assert done is not None
+    assert done["setAside"] == 2
+    show(done)
+    assert "2 tenant-days are set aside: millrace pending list" in capsys.readouterr().out
 
 
 def test_a_backfill_is_its_runs_together(aws: Aws) -> None:

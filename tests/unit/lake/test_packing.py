@@ -126,3 +126,18 @@ def test_an_interval_is_whole_days_with_both_ends() -> None:
 def test_a_wrong_interval_is_refused_with_a_sentence(first: Any, last: Any, said: str) -> None:
     with pytest.raises(PermanentError, match=said):
         interval.days(first, last)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(1, 2_500)), max_size=20), st.sets(st.integers(0, 19))
+)
+def test_what_stands_apart_shares_no_batch(sizes: list[tuple[int, int]], chosen: set[int]) -> None:
+    days = [day(f"org_{org}", rows, f"day-{n}") for n, (org, rows) in enumerate(sizes)]
+    apart = {(one.org, one.day) for number, one in enumerate(days) if number in chosen}
+    packed = packing.pack(days, apart=apart, max_rows=1000)
+    assert packed.partitions == tuple(days)
+    for batch in packed.batches:
+        places = {(unit.org, unit.day) for unit in batch}
+        assert not places & apart or len(places) == 1
+    units = [unit for batch in packed.batches for unit in batch]
+    assert units == [unit for one in days for unit in packing.units(one, 1000)]

@@ -38,6 +38,7 @@ WHOLE = EVENTS | POINTERS | LAKE | STORED | OWNED
         (WHOLE & ~SILVER, Facts(received_at=OLD), Status.REPAIRED, REOPEN),
         (WHOLE & ~SILVER, Facts(received_at=OLD, waiting="soon"), Status.EXPLAINED, 0),
         (WHOLE & ~SILVER, Facts(received_at=OLD, waiting="late"), Status.OPEN, 0),
+        (WHOLE & ~SILVER, Facts(received_at=OLD, waiting="aside"), Status.EXPLAINED, 0),
         (WHOLE & ~SILVER, Facts(received_at=OLD, untyped=True), Status.EXPLAINED, 0),
         (WHOLE & ~SILVER, Facts(received_at=OLD, in_silver=True), Status.EQUAL, 0),
         (WHOLE & ~SILVER | YOUNG, Facts(received_at=OLD), Status.SETTLING, 0),
@@ -70,7 +71,7 @@ facts = st.builds(
     letters=st.frozensets(st.sampled_from(["archive_events", "project_events"])),
     untyped=st.booleans(),
     in_silver=st.booleans(),
-    waiting=st.sampled_from(["", "soon", "late"]),
+    waiting=st.sampled_from(["", "soon", "late", "aside"]),
     tries=st.integers(0, 5),
     tried_lately=st.booleans(),
 )

@@ -1,6 +1,6 @@
 """What a model is made anew for: what its inputs hold now and did not when it was made."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -247,6 +247,26 @@ def test_a_model_waits_for_what_it_reads(status: Any) -> None:
     prepared = world.prepare("r1", "ml_features.user")
     assert prepared.status == "skipped"
     assert prepared.reason == f"marts.fact is {status}"
+
+
+def test_a_model_goes_on_without_the_days_that_its_input_left_out_by_name() -> None:
+    """Else one tenant's poisoned day, alone in an hour's run, would keep all others' rows from the model."""
+    world = World()
+    world.commit(world.prepare("r1"))
+    world.commit(world.prepare("r1", "ml_features.user"))
+    world.tables["silver.b"].held.append(File("b1", "globex", "2026-11-02"))
+    world.tables["silver.a"].held[0] = File("a1-again", "acme", "2026-11-01")
+    out = (Failure("acme", "2026-11-01", "failed: odd"),)
+    prepared = world.prepare("r2")
+    assert not prepared.whole
+    failed = Committed("r2", "marts.fact", "failed", "", left_out=out)
+    world.store.committed_["r2", "marts.fact"] = failed
+    found = world.prepare("r2", "ml_features.user")
+    assert (found.status, works_of(found)) == ("ready", {("globex", None)})
+    # Made as a whole, the table would be of another definition.
+    world.store.prepared_["r2", "marts.fact"] = replace(prepared, whole=True)
+    del world.store.prepared_["r2", "ml_features.user"]
+    assert world.prepare("r2", "ml_features.user").reason == "marts.fact is failed"
 
 
 def test_a_model_waits_for_what_broke_off() -> None:

@@ -17,6 +17,7 @@ def of_run(summary: Summary) -> dict[str, tuple[float, MetricUnit]]:
         "DeadRows": summary.dead,
         "TenantDays": summary.partitions,
         "TenantDaysRemaining": summary.remaining,
+        "TenantDaysSetAside": summary.set_aside,
         "NotLanded": len(summary.failures),
         "ChecksFailed": sum(line.status == "fail" for line in checks),
         "ChecksWarned": sum(line.status == "warn" for line in checks),

@@ -95,6 +95,7 @@ class Outcome:
     def failures(self) -> tuple[dict[str, Any], ...]:
         """What did not land: `{"step", "table", "org", "day", "error"}` each, the same one said once."""
         said = [
+            *_each("plan", None, self.plan.left_out),
             *self._silver_failures(),
             *self._unread(),
             *self._model_failures(),
@@ -104,6 +105,24 @@ class Outcome:
         said += [_said("publish", table, None, None, "has no lineage") for table in self.without_lineage]
         unique = {tuple(one.values()): one for one in said}
         return tuple(unique.values())
+
+    @cached_property
+    def not_committed(self) -> Mapping[tuple[str, str], tuple[tuple[str | None, str], ...]]:
+        """Of the tenant-days that were pending and are not in all of silver: table and error of what did not land."""
+        done = {(day.org, day.day) for day in self.finished}
+        wanted = [(day.org, day.day) for day in self.plan.partitions if day.token is not None]
+        wanted += [(one.org, one.day) for one in self.plan.left_out if one.day is not None]
+        models = set(self.models)
+        said = [one for one in self.failures if one["step"] != "features" and one["table"] not in models]
+        return {
+            (org, day): tuple(
+                (one["table"], one["error"])
+                for one in said
+                if one["org"] == org and one["day"] in (day, None)
+            )
+            for org, day in wanted
+            if (org, day) not in done
+        }
 
     @property
     def status(self) -> Literal["done", "partly", "failed"]:
@@ -154,12 +173,12 @@ class Outcome:
                     for one in work:
                         yield _said("model", model, one.org, one.day, f"chunk {number} came to no end")
                 if model not in self.commits:
-                    yield _said("commit", model, None, None, "was not committed")
+                    yield from self._each_part(model, "was not committed")
 
     def _commit_failures(self) -> Iterator[dict[str, Any]]:
         for table in self.parts:
             if table not in self.models and table not in self.commits:
-                yield _said("commit", table, None, None, "was not committed")
+                yield from self._each_part(table, "was not committed")
         told = [*self._silver_failures(), *self._model_failures()]
         for table, commit in sorted(self.commits.items()):
             # What a worker could not make is left out of each of its tables: its own reason says it once.
@@ -169,7 +188,13 @@ class Outcome:
                 "commit", table, [one for one in commit.left_out if (one.org, one.day) not in known]
             )
             if commit.status not in LANDED and not commit.left_out:
-                yield _said("commit", table, None, None, commit.status)
+                yield from self._each_part(table, commit.status)
+
+    def _each_part(self, table: str, error: str) -> Iterator[dict[str, Any]]:
+        """Each tenant-day that was written for a table, by name; the table alone where nothing was."""
+        places = dict.fromkeys((part.org, part.day) for part in self.parts.get(table, ()))
+        for org, day in places or {(None, None): None}:
+            yield _said("commit", table, org, day, error)
 
     def _feature_failures(self) -> Iterator[dict[str, Any]]:
         if self.unpinned:

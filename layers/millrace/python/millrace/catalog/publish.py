@@ -28,7 +28,7 @@ from millrace.core import clock
 from millrace.core.batch import write_all
 from millrace.core.errors import from_client_error
 from millrace.core.prefixes import LINEAGE
-from millrace.eventstore import pending, silver
+from millrace.eventstore import failed_days, pending, silver
 from millrace.lake.documents import Summary, TableSummary
 from millrace.lake.run_store import RunStore
 from millrace.quality import results
@@ -84,10 +84,22 @@ class Publisher:
         self._events.append(list(findings.failed(outcome)))
         summary = self._summary(outcome, found)
         self._runs.put_summary(summary)
+        self._tell_failed(outcome)
         for day in outcome.finished:
             if day.token is not None:
                 pending.clear(self._stores.dynamodb, self._stores.metadata_table, day.org, day.day, day.token)
         return summary
+
+    def _tell_failed(self, outcome: Outcome) -> None:
+        """Keeps which tenant-days are still pending and why, and forgets those that have landed."""
+        dynamodb, table, run = self._stores.dynamodb, self._stores.metadata_table, outcome.plan.run
+        for (org, day), said in outcome.not_committed.items():
+            reasons = [failed_days.Reason(*one) for one in said]
+            failed_days.tell(dynamodb, table, org, day, reasons, run=run, at=outcome.plan.planned_at)
+        known = {(one.org, one.day) for one in failed_days.read(dynamodb, table)}
+        for done in outcome.finished:
+            if done.token is not None and (done.org, done.day) in known:
+                failed_days.landed(dynamodb, table, done.org, done.day)
 
     def _tell_results(self, outcome: Outcome, found: findings.Findings) -> None:
         checked = [
@@ -191,6 +203,7 @@ class Publisher:
             duplicates=sum(part.duplicates for part in silver_parts),
             dead=sum(part.dead for part in silver_parts),
             remaining=plan.remaining,
+            set_aside=plan.set_aside,
         )
 
     def _freshness(self) -> dict[str, list[Status]]:

@@ -2,6 +2,7 @@
 
 from millrace.catalog.outcome import Outcome
 from millrace.core.errors import PermanentError
+from millrace.lake import portion
 from millrace.lake.documents import Prepared
 from millrace.lake.run_store import RunStore
 from millrace.lake.sources import tenants
@@ -32,9 +33,9 @@ def read_run(runs: RunStore, run: str, unpinned: str = "") -> Outcome:
     online = {done.org: done for done in runs.materialized(run)} if sources is not None else {}
     return Outcome(
         plan=plan,
-        silver=runs.silver(run),
+        silver=portion.silver(runs, plan),
         prepared=prepared,
-        chunks={model: runs.chunks(run, model) for model in prepared},
+        chunks={model: portion.chunks(runs, found) for model, found in prepared.items()},
         commits={commit.table: commit for commit in runs.commits(run)},
         materialized={org: online.get(org) for org in (tenants(sources) if sources is not None else ())},
         unpinned=unpinned,

@@ -61,3 +61,15 @@ def from_client_error(error: Exception, doing: str) -> MillraceError:
     if code in _WRONG_REQUEST:
         return PermanentError(f"{message}: {error}")
     return RetryableError(message)
+
+
+def in_a_line(error: BaseException, length: int = 300) -> str:
+    """What an error says, in one line that any store takes; its type where it says nothing.
+
+    Args:
+        error: any.
+        length: of the line at most, in characters.
+    """
+    said = " ".join(str(error).split()) or type(error).__name__
+    # A text of foreign code may end in the middle of a character.
+    return said.encode("utf-8", "replace").decode()[:length]

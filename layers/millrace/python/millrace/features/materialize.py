@@ -12,7 +12,7 @@ from typing import Literal
 import duckdb
 
 from millrace.core import clock
-from millrace.core.errors import MillraceError
+from millrace.core.errors import in_a_line
 from millrace.features.current import CurrentRows
 from millrace.features.online_writer import Lease, OnlineWriter, Written
 from millrace.features.registry import Views
@@ -70,8 +70,8 @@ class Materializer:
                 continue
             try:
                 found.append(self._view(org, view, run, as_of))
-            except (MillraceError, duckdb.Error) as error:
-                found.append(ViewDone(name, "failed", error=str(error).partition("\n")[0][:500]))
+            except Exception as error:  # noqa: BLE001  whatever one view sets off must not stop the others
+                found.append(ViewDone(name, "failed", error=in_a_line(error, 500)))
         return tuple(found)
 
     def _view(self, org: str, view: FeatureView, run: str, as_of: str) -> ViewDone:

@@ -8,11 +8,14 @@ from typing import TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 from pyiceberg.exceptions import CommitFailedException
 
-from millrace.core.errors import RetryableError, from_client_error
+from millrace.core.errors import MillraceError, RetryableError, from_client_error
 
 ATTEMPTS = 10
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
+
+# What says something of the catalog, the store or the whole table, and nothing of what is being committed.
+NOT_OF_A_PART = (MillraceError, CommitFailedException, ClientError, BotoCoreError, OSError)
 
 Found = TypeVar("Found")
 

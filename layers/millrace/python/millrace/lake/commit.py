@@ -2,6 +2,8 @@
 
 The fence: the partitions that are about to be replaced must hold the data files they held where the run started. Each
 attempt looks again. A partition that somebody else changed is left out as a conflict, and the next run takes it.
+
+Whatever a partition sets off in foreign code leaves out that partition, by name, and no other.
 """
 
 from collections import defaultdict
@@ -9,11 +11,12 @@ from collections.abc import Callable, Iterable, Mapping
 
 from millrace.contracts.tables import LakeTable
 from millrace.core import clock
-from millrace.core.errors import PermanentError
+from millrace.core.errors import PermanentError, RetryableError, in_a_line
 from millrace.lake import landing as landings
-from millrace.lake import replace, shape
-from millrace.lake.attempts import until_committed
+from millrace.lake import portion, replace, shape
+from millrace.lake.attempts import NOT_OF_A_PART, until_committed
 from millrace.lake.documents import Committed, Failure, Part
+from millrace.lake.exchange import Exchange
 from millrace.lake.iceberg import Catalog, DataFile, OpenTable, SnapshotInfo, open_metadata
 from millrace.lake.landing import Landing, LeftOut, Partition
 from millrace.lake.layout import DEFINITION, RUN
@@ -56,16 +59,20 @@ class Committer:
         landing = self._landing(run, table)
         try:
             found = self._commit(run, table, landing)
-        except PermanentError as error:
-            refused = [LeftOut(partition, "failed", str(error)) for partition in landing.parts]
+        except RetryableError:
+            raise
+        except Exception as error:  # noqa: BLE001  what no retry mends is an outcome, of this table alone
+            refused = [LeftOut(partition, "failed", in_a_line(error, 500)) for partition in landing.parts]
             found = _outcome(run, table, landing.without(refused))
         self._store.put_committed(found)
         return found
 
     def _landing(self, run: str, table: str) -> Landing:
         if table.startswith("silver."):
-            return landings.of_silver(self._store.plan(run), self._store.silver(run), table)
-        return landings.of_model(self._store.prepared(run, table), self._store.chunks(run, table))
+            plan = self._store.plan(run)
+            return landings.of_silver(plan, portion.silver(self._store, plan), table)
+        prepared = self._store.prepared(run, table)
+        return landings.of_model(prepared, portion.chunks(self._store, prepared))
 
     def _commit(self, run: str, table: str, landing: Landing) -> Committed:
         contract = self._tables.get(table)
@@ -87,14 +94,20 @@ class Committer:
         paths = [part.file for parts in landing.parts.values() for part in parts if part.file is not None]
         footers = replace.read_footers(transaction, opened, paths)
         landing = landing.without(_unfit(landing, footers))
-        gone = [file for partition in landing.replaces(now) for file in now.get(partition, [])]
-        come = [found for path in _files(landing) if isinstance(found := footers[path], DataFile)]
-        properties = self._properties(opened, landing)
+        exchange = Exchange(run, opened, now, footers)
+        try:
+            gone, come = exchange.stage(transaction, landing)
+        except NOT_OF_A_PART:
+            raise
+        except Exception:  # noqa: BLE001  foreign code, over data of many tenants
+            # Nothing is committed of what was staged. The parts are tried apart, and what is not to blame lands.
+            landing = landing.without(exchange.unfit(contract, landing))
+            transaction = opened.table.transaction()
+            shape.evolve(transaction, contract)
+            gone, come = exchange.stage(transaction, landing)
+        properties = self._properties(opened, landing, changed=bool(gone or come))
         if properties:
             transaction.set_properties(properties)
-        if gone or come:
-            added = [found.iceberg for found in come]
-            replace.replace(transaction, opened, gone, added, _summary(run, landing))
         base = opened.snapshot_id
         done = OpenTable(opened.name, transaction.commit_transaction())
         if not gone and not come:
@@ -102,11 +115,12 @@ class Committer:
         total = sum(f.rows for files in now.values() for f in files) - _rows(gone) + _rows(come)
         return _outcome(run, contract.full_name, landing, done, base=base, total=total)
 
-    def _properties(self, opened: OpenTable, landing: Landing) -> dict[str, str]:
-        """The table's properties that change with this commit."""
+    def _properties(self, opened: OpenTable, landing: Landing, *, changed: bool) -> dict[str, str]:
+        """The table's properties that change with this commit; `changed`: whether it has a snapshot of its own."""
         wanted = dict(self._optimize(opened))
-        if landing.definition and not landing.left_out:
-            # Only when no tenant was left behind: another definition makes the next run do all of them again.
+        if landing.definition and (changed or not landing.left_out):
+            # Who was left behind is unfinished by this run's documents, which its snapshot leads to: the next run does
+            # those again, and not all of the others beside them.
             wanted[DEFINITION] = landing.definition
         return {name: value for name, value in wanted.items() if opened.properties.get(name) != value}
 
@@ -189,23 +203,6 @@ def _wrong(partition: Partition, part: Part, found: DataFile | str | None) -> st
     if (found.org, found.day) != partition:
         return f"its file is of {found.org} {found.day or ''}"
     return f"its file has {found.rows} rows, not {part.rows}" if found.rows != part.rows else None
-
-
-def _summary(run: str, landing: Landing) -> dict[str, str]:
-    parts = [part for held in landing.parts.values() for part in held]
-    properties = {
-        RUN: run,
-        "millrace.rows-in": str(sum(part.rows_in for part in parts)),
-        "millrace.rows": str(sum(part.rows for part in parts)),
-        "millrace.duplicates": str(sum(part.duplicates for part in parts)),
-        "millrace.dead": str(sum(part.dead for part in parts)),
-    }
-    named = {"millrace.manifest": landing.manifest, DEFINITION: landing.definition}
-    return properties | {name: value for name, value in named.items() if value}
-
-
-def _files(landing: Landing) -> Iterable[str]:
-    return (part.file for parts in landing.parts.values() for part in parts if part.file is not None)
 
 
 def _by_partition(files: Iterable[DataFile]) -> dict[Partition, list[DataFile]]:

@@ -51,8 +51,24 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """A tenant (and day) that could not be done, and why."""
+
+    org: str
+    day: str | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run will do. `bases`: table → metadata location that the run starts from (None: no such table yet)."""
+    """What a run will do.
+
+    Attributes:
+        bases: table → metadata location that the run starts from (None: no such table yet).
+        remaining: tenant-days that are left for the next run.
+        left_out: tenant-days that could not be planned, and why.
+        set_aside: how many tenant-days an operator has taken out of the way.
+    """
 
     run: str
     planned_at: str
@@ -62,6 +78,8 @@ class Plan:
     levels: tuple[tuple[str, ...], ...]
     bases: dict[str, str | None]
     remaining: int = 0
+    left_out: tuple[Failure, ...] = ()
+    set_aside: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +99,21 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """A tenant (and day) that could not be done, and why."""
+class Begun:
+    """A portion of a run that a worker has begun, and the pieces that it has noted before it began each."""
 
-    org: str
-    day: str | None
-    error: str
+    run: str
+    portion: str
+    pieces: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What came of one unit of a batch, or of one work of a chunk."""
+
+    parts: tuple[Part, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    unread: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +257,7 @@ class Summary:
     duplicates: int = 0
     dead: int = 0
     remaining: int = field(default=0)
+    set_aside: int = 0
 
 
 Document = TypeVar("Document")

@@ -56,6 +56,11 @@ class Landing:
             self.definition,
         )
 
+    def only(self, some: Iterable[Partition]) -> "Landing":
+        """These parts, and nothing else changes."""
+        parts = {partition: self.parts[partition] for partition in some}
+        return Landing(parts, self.left_out, self.base, manifest=self.manifest, definition=self.definition)
+
     def replaces(self, present: Collection[Partition]) -> set[Partition]:
         """The partitions that a commit changes, `present` being those the table has."""
         if not self.whole:

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from millrace.core.errors import PermanentError, RetryableError, from_client_error
+from millrace.core.errors import PermanentError, RetryableError, from_client_error, in_a_line
 from millrace.lake import compaction, optimizers
 from millrace.lake.attempts import until_committed
 from millrace.lake.iceberg import READERS, Catalog, OpenTable, SnapshotInfo, open_table
@@ -24,13 +24,19 @@ _DELETED_A_CALL = 1000
 
 @dataclass(frozen=True, slots=True)
 class Maintained:
-    """What was done: snapshots expired, files removed, partitions merged. `by`: `millrace`, or `glue` where it is not ours."""
+    """What was done: snapshots expired, files removed, partitions merged.
+
+    Attributes:
+        by: `millrace`, or `glue` where it is not ours.
+        unmerged: tenant and day of partitions that cannot be merged, each with its reason.
+    """
 
     table: str
     by: str
     expired: int = 0
     removed: int = 0
     compacted: int = 0
+    unmerged: tuple[str, ...] = ()
 
 
 def maintain(
@@ -53,16 +59,20 @@ def maintain(
     opened = _open(catalog, name)
     if opened.properties.get(optimizers.PROPERTY):
         return Maintained(name, "glue")
-    compacted = sum(
-        compaction.compact(catalog, opened, partition, files)
-        for partition, files in compaction.crowded(opened.files()).items()
-    )
+    compacted, odd = 0, []
+    for partition, files in compaction.crowded(opened.files()).items():
+        try:
+            compacted += compaction.compact(catalog, opened, partition, files)
+        except RetryableError:
+            raise
+        except Exception as error:  # noqa: BLE001  one tenant's files must not keep the table from its upkeep
+            odd.append(f"{partition[0]} {partition[1] or ''}: {in_a_line(error)}")
     expired = until_committed(
         f"expire snapshots of {name}",
         lambda: _expire(_open(catalog, name), now - timedelta(days=keep_days), keep_snapshots),
     )
     removed = _remove_orphans(catalog, s3, name, now - timedelta(days=ORPHAN_DAYS))
-    return Maintained(name, "millrace", expired, removed, compacted)
+    return Maintained(name, "millrace", expired, removed, compacted, tuple(odd))
 
 
 def expirable(

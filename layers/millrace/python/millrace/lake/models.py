@@ -5,15 +5,17 @@ only, and a result that carries another tenant or day is refused.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing, suppress
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from millrace.contracts.columns import Scalar
 from millrace.contracts.tables import LakeTable
-from millrace.core.errors import RetryableError
-from millrace.lake import layout
-from millrace.lake.documents import Failure, Input, ModelChunk, Part, Prepared, Work
+from millrace.core.errors import RetryableError, in_a_line
+from millrace.lake import layout, portion
+from millrace.lake.documents import Failure, Input, ModelChunk, Part, Piece, Prepared, Work
 from millrace.lake.duck import create_view, identifier, is_passing, text
+from millrace.lake.run_store import RunStore
 from millrace.quality.checks import checks_of
 from millrace.quality.measure import measure
 from millrace.warehouse.project import Model, Project
@@ -52,23 +54,31 @@ class ModelRunner:
         Raises:
             RetryableError: the lake did not answer.
         """
+        pieces = [self.make(prepared, work) for work in prepared.chunks[chunk]]
+        return portion.as_chunk(prepared.run, prepared.model, chunk, pieces)
+
+    def make(self, prepared: Prepared, work: Work) -> Piece:
+        """What came of one work.
+
+        Raises:
+            RetryableError: the lake did not answer.
+        """
         import duckdb  # noqa: PLC0415  80 MB that only the workers load
 
         model = self._project.model(prepared.model)
-        parts: list[Part] = []
-        failures: list[Failure] = []
-        for work in prepared.chunks[chunk]:
-            try:
-                parts.append(self._make(model, prepared, work))
-            except duckdb.Error as error:
-                if is_passing(error):
-                    raise RetryableError(f"{model.full_name} of {work.org}: {_said(error)}") from error
-                failures.append(Failure(work.org, work.day, _said(error)))
-            except ForeignRowsError as error:
-                failures.append(Failure(work.org, work.day, _said(error)))
-        return ModelChunk(prepared.run, prepared.model, chunk, tuple(parts), tuple(failures))
+        try:
+            return Piece(parts=(self._make(model, prepared, work),))
+        except RetryableError:
+            raise
+        except Exception as error:
+            if isinstance(error, duckdb.Error) and is_passing(error):
+                raise RetryableError(f"{model.full_name} of {work.org}: {_said(error)}") from error
+            # Whatever one tenant's rows set off must not stop the others.
+            return Piece(failures=(Failure(work.org, work.day, _said(error)),))
 
     def _make(self, model: Model, prepared: Prepared, work: Work) -> Part:
+        import duckdb  # noqa: PLC0415  80 MB that only the workers load
+
         table = self._tables[model.full_name]
         for one in prepared.inputs:
             self._view(one, work)
@@ -79,7 +89,9 @@ class ModelRunner:
         try:
             return self._keep(table, prepared.run, work)
         finally:
-            self._connection.execute(f"DROP TABLE {_RESULT}")
+            # What has ended the database says so itself.
+            with suppress(duckdb.Error):
+                self._connection.execute(f"DROP TABLE {_RESULT}")
 
     def _view(self, one: Input, work: Work) -> None:
         """The tenant's rows of an input, and the day's where both have days."""
@@ -125,6 +137,51 @@ class ForeignRowsError(Exception):
     """A model made rows of another tenant or day than it was asked for."""
 
 
+def run_chunk(
+    store: RunStore,
+    connect: "Callable[[], DuckDBPyConnection]",
+    runner: "Callable[[DuckDBPyConnection], ModelRunner]",
+    run: str,
+    model: str,
+    chunk: int,
+) -> ModelChunk:
+    """Makes a chunk and keeps what came of it; asked again, the same.
+
+    Args:
+        store: of the run's documents.
+        connect: a database. Behind a work that failed there is a new one: an error may have ended it for all.
+        runner: of models, on a database.
+        run: the run.
+        model: its full name.
+        chunk: number of the chunk.
+
+    Raises:
+        PermanentError: the model was not prepared.
+        RetryableError: the lake did not answer.
+    """
+    done = store.chunk(run, model, chunk)
+    if done is not None:
+        return done
+    prepared = store.prepared(run, model)
+    works = prepared.chunks[chunk]
+    with ExitStack() as open_ones:
+        held: list[DuckDBPyConnection] = []
+
+        def make(number: int) -> Piece:
+            if not held:
+                held.append(open_ones.enter_context(closing(connect())))
+            piece = runner(held[0]).make(prepared, works[number])
+            if piece.failures:
+                held.pop().close()
+            return piece
+
+        places = [(work.org, work.day) for work in works]
+        pieces = portion.do(store, portion.Portion(run, portion.chunk_name(model, chunk), places), make)
+    made = portion.as_chunk(run, model, chunk, pieces)
+    store.put_chunk(made)
+    return made
+
+
 def in_lake(bucket: str) -> Place:
     """Places in the lake's bucket. One worker writes all of a tenant (and day), so its file is number 0."""
     return lambda table, run, org, day: layout.data_file(bucket, table, run, org, day, 0)
@@ -146,4 +203,4 @@ def _own(table: LakeTable, org: str, day: str | None) -> str:
 
 
 def _said(error: Exception) -> str:
-    return str(error).splitlines()[0][:500]
+    return in_a_line(error, 500)

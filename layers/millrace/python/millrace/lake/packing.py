@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from millrace.eventstore.receipts import Item
@@ -74,6 +74,7 @@ def units(day: TenantDay, max_rows: int = MAX_ROWS) -> tuple[Unit, ...]:
 def pack(
     days: Sequence[TenantDay],
     *,
+    apart: Container[tuple[str, str]] = (),
     max_rows: int = MAX_ROWS,
     max_units: int = MAX_UNITS,
     max_batches: int = MAX_BATCHES,
@@ -82,18 +83,29 @@ def pack(
     """Fills batches in order, whole tenant-days only, until the run is full. The first always has its place.
 
     A batch holds up to `max_rows` (as the manifest counts them) or `max_units`, whichever comes first.
+
+    Args:
+        days: in order.
+        apart: tenant-days that share no batch with others.
+        max_rows: of a batch.
+        max_units: of a batch.
+        max_batches: of the run.
+        max_objects: of the run.
     """
     taken: list[TenantDay] = []
     batches: list[tuple[Unit, ...]] = []
     batch: list[Unit] = []
     filled = objects = 0
+    alone = False
     for day in days:
         parts = units(day, max_rows)
         share = -(-day.rows // len(parts))
         fresh: list[tuple[Unit, ...]] = []
         current, count = list(batch), filled
-        for part in parts:
-            if current and (count + share > max_rows or len(current) == max_units):
+        was_alone, alone = alone, (day.org, day.day) in apart
+        for number, part in enumerate(parts):
+            ends = number == 0 and (alone or was_alone)
+            if current and (ends or count + share > max_rows or len(current) == max_units):
                 fresh.append(tuple(current))
                 current, count = [], 0
             current.append(part)

@@ -13,11 +13,11 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from millrace.core import clock
-from millrace.core.errors import PermanentError, from_client_error
+from millrace.core.errors import PermanentError, RetryableError, from_client_error, in_a_line
 from millrace.core.prefixes import RAW_EVENTS
-from millrace.eventstore import pending, receipts
+from millrace.eventstore import failed_days, pending, receipts
 from millrace.lake import glue_tables, packing
-from millrace.lake.documents import Plan, TenantDay
+from millrace.lake.documents import Failure, Plan, TenantDay
 from millrace.warehouse import project
 
 _ORG = "org="
@@ -58,12 +58,18 @@ class Planner:
         if silver and days:
             _must_be_whole(min(days), at)
         bases = glue_tables.locations(self._glue, self._environment)
+        failed = {(one.org, one.day): one.state for one in failed_days.read(self._dynamodb, self._table)}
+        aside = {place for place, state in failed.items() if state == "set_aside"}
         wanted = (
             self._pending() if days is None else [(org, day, None) for org in self.orgs() for day in days]
         )
         with ThreadPoolExecutor(READERS) as pool:
-            found = [day for day in pool.map(self._tenant_day, wanted) if day is not None]
-        packed = packing.pack(packing.fair(found))
+            looked_at = list(pool.map(self._tenant_day, [one for one in wanted if one[:2] not in aside]))
+        found = [one for one in looked_at if isinstance(one, TenantDay)]
+        # What failed before is tried behind all others and in batches of its own: it may end its worker.
+        again = [one for one in found if (one.org, one.day) in failed]
+        fresh = [one for one in found if (one.org, one.day) not in failed]
+        packed = packing.pack([*packing.fair(fresh), *packing.fair(again)], apart=failed)
         partitions = packed.partitions
         if not silver:
             # Without their tokens: silver takes nothing in here, so nothing of it is done.
@@ -77,6 +83,8 @@ class Planner:
             levels=project.load().levels(refresh),
             bases=bases,
             remaining=packed.remaining,
+            left_out=tuple(one for one in looked_at if isinstance(one, Failure)),
+            set_aside=len(aside),
         )
 
     def orgs(self) -> list[str]:
@@ -101,10 +109,17 @@ class Planner:
             (row.org, row.day, row.token) for row in sorted(rows, key=lambda row: (row.at, row.org, row.day))
         ]
 
-    def _tenant_day(self, wanted: tuple[str, str, str | None]) -> TenantDay | None:
+    def _tenant_day(self, wanted: tuple[str, str, str | None]) -> TenantDay | Failure | None:
         org, day, token = wanted
-        rows = receipts.read(self._dynamodb, self._table, org, receipts.MANIFEST, day, planning=True)
-        return packing.tenant_day(org, day, rows, self._bucket, token)
+        try:
+            rows = receipts.read(self._dynamodb, self._table, org, receipts.MANIFEST, day, planning=True)
+            return packing.tenant_day(org, day, rows, self._bucket, token)
+        except RetryableError:
+            raise
+        except Exception as error:  # noqa: BLE001  whatever one tenant's rows set off must not stop the others
+            return Failure(
+                org, day, f"its manifest cannot be read: {type(error).__name__} {in_a_line(error)}"
+            )
 
 
 def _must_be_whole(day: str, at: datetime) -> None:

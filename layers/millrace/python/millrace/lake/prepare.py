@@ -120,7 +120,11 @@ class Preparer:
             committed = self._store.committed(run, name)
             if committed is None:
                 return f"{name} did not come to an end"
-            if committed.status not in ("committed", "unchanged"):
+            if committed.status in ("committed", "unchanged"):
+                continue
+            # What is left out by name is its tenant's own: of all others the table is as new as it can be. Made as a
+            # whole, it would be of another definition than the one that this model is to read.
+            if not committed.left_out or (prepared is not None and prepared.whole):
                 return f"{name} is {committed.status}"
         return None
 

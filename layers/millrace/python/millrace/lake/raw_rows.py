@@ -1,10 +1,12 @@
 """The raw rows of one unit as DuckDB sees them: checked against the plan, counted, and without the second of a kind."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from millrace.core.errors import in_a_line
+from millrace.lake import isolate
 from millrace.lake.documents import Unit
 from millrace.lake.duck import parquet, text
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 
 # A UUID in two spellings is one id, as everywhere else.
 _ID = "lower(event_id)"
+
+# Rows of a contract that are looked for one by one; where more fail, it is not the rows.
+MOST_UNFIT = 100
 
 
 class BadRowsError(Exception):
@@ -107,6 +112,57 @@ class RawRows:
         refs = ", ".join(text(group.ref) for group in groups)
         without = " ANTI JOIN later USING (filename, file_row_number)" if distinct else ""
         return f"(SELECT * FROM {self._scan(objects)}{without} WHERE {self._mine()} AND contract IN ({refs}))"  # noqa: S608
+
+    def note_unfit(self, source: str, made: Callable[[str], str]) -> int:
+        """Notes each row over which the engine fails, in the table `unfit` with its reason; how many there are.
+
+        Args:
+            source: rows, as what stands behind FROM.
+            made: the query over such rows.
+
+        Raises:
+            BadRowsError: there are too many to look for them.
+            duckdb.Error: the memory, the lake or the database is to blame, and no row.
+        """
+        import duckdb  # noqa: PLC0415  only the workers have it
+
+        self._connection.execute(f"""
+            CREATE OR REPLACE TEMP TABLE numbered AS
+            SELECT filename, file_row_number, row_number() OVER () - 1 AS number FROM {source}""")  # noqa: S608
+        (count,) = self._connection.execute("SELECT count(*) FROM numbered").fetchone() or (0,)
+        alone = 0
+
+        def attempt(some: Sequence[int]) -> None:
+            nonlocal alone
+            part = (
+                f"(SELECT held.* FROM {source} AS held JOIN numbered USING (filename, file_row_number) "  # noqa: S608
+                f"WHERE number BETWEEN {some[0]} AND {some[-1]})"
+            )
+            try:
+                self._connection.execute(f"SELECT bit_xor(hash(made)) FROM ({made(part)}) AS made").fetchall()  # noqa: S608
+            except duckdb.Error:
+                alone += len(some) == 1
+                if alone > MOST_UNFIT:
+                    raise BadRowsError(f"more than {MOST_UNFIT} rows cannot be typed") from None
+                raise
+
+        of_no_row = (
+            BadRowsError,
+            MemoryError,
+            duckdb.OutOfMemoryException,
+            duckdb.IOException,
+            duckdb.ConnectionException,
+            duckdb.InternalException,
+            duckdb.FatalException,
+        )
+        found = isolate.failing(range(count), attempt, of_no_row)
+        self._connection.execute("CREATE OR REPLACE TEMP TABLE reasons (number BIGINT, reason VARCHAR)")
+        for number, error in found.items():
+            self._connection.execute("INSERT INTO reasons VALUES (?, ?)", [number, in_a_line(error)])
+        self._connection.execute("""
+            CREATE OR REPLACE TEMP TABLE unfit AS
+            SELECT filename, file_row_number, reason FROM numbered JOIN reasons USING (number)""")
+        return len(found)
 
     def bad_object(self) -> str | None:
         """The first object that cannot be read to its end, and why; None if all can."""

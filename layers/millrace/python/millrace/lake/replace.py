@@ -6,14 +6,13 @@ pyiceberg's own delete followed by `add_files` is two snapshots of one commit, a
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-import pyarrow as pa
-from pyiceberg.io.pyarrow import parquet_file_to_data_file
 from pyiceberg.manifest import DataFile as IcebergFile
 from pyiceberg.manifest import ManifestContent, ManifestFile
 from pyiceberg.table import Transaction
 from pyiceberg.table.snapshots import Operation
 from pyiceberg.table.update.snapshot import _ManifestMergeManager, _OverwriteFiles
 
+from millrace.lake import footers
 from millrace.lake.iceberg import DataFile, OpenTable, data_file
 
 READERS = 8
@@ -70,12 +69,13 @@ def read_footers(
 
     def read(path: str) -> tuple[str, DataFile | str]:
         try:
-            found = parquet_file_to_data_file(opened.table.io, metadata, path)
+            footer = footers.fetch(opened.table.io, path)
         except FileNotFoundError:
             return path, "its file is missing"
-        except (ValueError, TypeError, KeyError, pa.ArrowInvalid) as error:
+        try:
+            return path, data_file(opened.table, spec, footers.entry(metadata, path, footer))
+        except Exception as error:  # noqa: BLE001  whatever one file sets off must not stop those beside it
             return path, f"its file does not fit the table: {_said(error)}"
-        return path, data_file(opened.table, spec, found)
 
     with ThreadPoolExecutor(READERS) as pool:
         return dict(pool.map(read, paths))
@@ -86,4 +86,4 @@ def _said(error: Exception) -> str:
     lines = str(error).splitlines()
     crossed = [[cell.strip() for cell in line.split("│")] for line in lines if "❌" in line]
     fields = [f"{cells[2]} in the table, {cells[3]} in the file" for cells in crossed if len(cells) > 3]
-    return "; ".join(fields)[:400] or " ".join(lines)[:400]
+    return "; ".join(fields)[:400] or " ".join(lines)[:400] or type(error).__name__

@@ -12,9 +12,11 @@ from millrace.core.prefixes import RUNS
 from millrace.lake import documents
 from millrace.lake.backfill import BackfillPlan
 from millrace.lake.documents import (
+    Begun,
     Committed,
     Materialized,
     ModelChunk,
+    Piece,
     Plan,
     Prepared,
     SilverBatch,
@@ -53,6 +55,26 @@ class RunStore:
         """What came of every batch that came to an end."""
         return list(self._all(SilverBatch, run, "silver/"))
 
+    def silver_batch(self, run: str, batch: int) -> SilverBatch | None:
+        """What came of a batch; None where none came to an end."""
+        return self._get(SilverBatch, run, f"silver/{batch}")
+
+    def put_begun(self, begun: Begun) -> None:
+        """Keeps that a portion was begun, and which of its pieces."""
+        self._put(begun.run, f"begun/{begun.portion}/all", begun)
+
+    def begun(self, run: str, portion: str) -> Begun | None:
+        """What was begun of a portion; None where nothing was."""
+        return self._get(Begun, run, f"begun/{portion}/all")
+
+    def put_piece(self, run: str, portion: str, number: int, piece: Piece) -> None:
+        """Keeps what came of a piece."""
+        self._put(run, f"begun/{portion}/{number}", piece)
+
+    def piece(self, run: str, portion: str, number: int) -> Piece | None:
+        """What came of a piece; None where it did not come to an end."""
+        return self._get(Piece, run, f"begun/{portion}/{number}")
+
     def put_prepared(self, prepared: Prepared) -> None:
         """Keeps what a model is to do."""
         self._put(prepared.run, f"models/{prepared.model}/prepared", prepared)
@@ -72,6 +94,10 @@ class RunStore:
     def chunks(self, run: str, model: str) -> list[ModelChunk]:
         """What came of every chunk of a model that came to an end."""
         return list(self._all(ModelChunk, run, f"models/{model}/chunks/"))
+
+    def chunk(self, run: str, model: str, chunk: int) -> ModelChunk | None:
+        """What came of a chunk; None where it did not come to an end."""
+        return self._get(ModelChunk, run, f"models/{model}/chunks/{chunk}")
 
     def put_committed(self, committed: Committed) -> None:
         """Keeps what came of a table."""

@@ -22,6 +22,11 @@ from millrace.lake.duck import identifier, text
 # Column of silver → column of raw.
 _RAW = {"user_key": "user_id"}
 _PARTS = {"payload": "_payload", "metadata": "_metadata"}
+# The first and the last value of each that silver keeps, in UTC.
+_MOMENTS = {
+    "timestamptz": ("TIMESTAMPTZ '0001-01-01 00:00:00+00'", "TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'"),
+    "date": ("DATE '0001-01-01'", "DATE '9999-12-31'"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +173,10 @@ def _unfit(ref: str, schema: dict[str, Any], of: Type, depth: int = 0) -> str:
         # A cast rounds: 3.0 is an integer, 3.5 is none.
         number = f"TRY_CAST({ref} AS DOUBLE)"
         unfit += f" OR CASE WHEN contains({ref}, '.') OR contains({ref}, 'e') THEN {number} <> trunc({number}) ELSE false END"
+    if of.name in _MOMENTS:
+        # What has a year of other than four digits no reader in Python takes, and one such row would hide its file.
+        low, high = _MOMENTS[of.name]
+        unfit += f" OR coalesce({_typed(ref, schema, of)} NOT BETWEEN {low} AND {high}, false)"
     if of.name == "timestamptz":
         # Without an offset it would be read as UTC.
         unfit += f" OR coalesce(NOT (ends_with({ref}, 'Z') OR substr({ref}, -6, 1) IN ('+', '-')), false)"

@@ -10,10 +10,10 @@ from millrace.contracts.contract import Contract
 from millrace.contracts.errors import UnknownType, UnknownVersion
 from millrace.contracts.registry import Registry
 from millrace.contracts.tables import silver_table
-from millrace.core.errors import PermanentError, RetryableError
+from millrace.core.errors import PermanentError, RetryableError, in_a_line
 from millrace.core.prefixes import DEAD_LETTERS
-from millrace.lake import silver
-from millrace.lake.documents import Failure, Part, SilverBatch, TenantDay, Unit
+from millrace.lake import portion, silver
+from millrace.lake.documents import Failure, Part, Piece, SilverBatch, TenantDay, Unit
 from millrace.lake.duck import is_passing, text
 from millrace.lake.layout import data_file
 from millrace.lake.raw_rows import BadRowsError, Group, RawRows
@@ -77,14 +77,16 @@ class Transform:
         rows = RawRows(connection, unit, objects)
         try:
             return self._made(run, unit, connection, rows)
-        except BadRowsError as error:
-            return Done(failures=[Failure(unit.org, unit.day, str(error))])
+        except RetryableError:
+            raise
         except duckdb.Error as error:
             if is_passing(error):
-                raise RetryableError(f"silver of {unit.org} {unit.day}: {_line(error)}") from error
+                raise RetryableError(f"silver of {unit.org} {unit.day}: {in_a_line(error)}") from error
             # An error in the middle of a query does not always say in which object.
             reason = None if isinstance(error, duckdb.OutOfMemoryException) else rows.bad_object()
-            return Done(failures=[Failure(unit.org, unit.day, reason or _line(error))])
+            return _failed(unit, BadRowsError(reason) if reason else error)
+        except Exception as error:  # noqa: BLE001  whatever one tenant's day sets off must not stop the others
+            return _failed(unit, error)
         finally:
             connection.close()
 
@@ -103,7 +105,7 @@ class Transform:
         for contract, groups in known.values():
             counts = (sum(group.rows for group in groups), sum(duplicates.get(g.ref, 0) for g in groups))
             source = rows.of(groups, distinct=counts[1] > 0)
-            done.parts.append(self._part(run, unit, connection, contract, source, counts))
+            done.parts.append(self._part(run, unit, connection, rows, contract, source, counts))
         return done
 
     def _part(
@@ -111,6 +113,7 @@ class Transform:
         run: str,
         unit: Unit,
         connection: "duckdb.DuckDBPyConnection",
+        raw: RawRows,
         contract: Contract,
         source: str,
         counts: tuple[int, int],
@@ -118,11 +121,19 @@ class Transform:
         rows_in, duplicates = counts
         table = f"silver.{columns.table(contract)}"
         file = data_file(self._bucket, table, run, unit.org, unit.day, unit.bucket)
-        rows, size = self._copy(connection, silver.typed(contract, source), file)
+        fit, unfit = source, ""
+        try:
+            rows, size = self._copy(connection, silver.typed(contract, source), file)
+        except Exception as error:
+            if not self._is_of_rows(error, raw, contract, source):
+                raise
+            fit = f"(SELECT * FROM {source} ANTI JOIN unfit USING (filename, file_row_number))"  # noqa: S608
+            unfit = f" UNION ALL BY NAME SELECT * FROM {source} JOIN unfit USING (filename, file_row_number)"  # noqa: S608
+            rows, size = self._copy(connection, silver.typed(contract, fit), file)
         dead = rows_in - duplicates - rows
         if dead:
             # Only now: that there are any is rare, and to look for them reads everything once more.
-            letters = f"SELECT {_LETTER} FROM ({silver.dead(contract, source)})"  # noqa: S608
+            letters = f"SELECT {_LETTER} FROM ({silver.dead(contract, fit)}{unfit})"  # noqa: S608
             self._bury(connection, letters, run, unit, table, dead)
         found = self._checked(connection, contract, file) if rows else ()
         return Part(
@@ -137,6 +148,16 @@ class Transform:
             size=size if rows else 0,
             checks=found,
         )
+
+    def _is_of_rows(self, error: Exception, raw: RawRows, contract: Contract, source: str) -> bool:
+        """Whether single rows are to blame for an error; those are noted in the table `unfit` then."""
+        import duckdb  # noqa: PLC0415  only the workers have it
+
+        if not isinstance(error, duckdb.Error) or isinstance(error, duckdb.OutOfMemoryException):
+            return False
+        if is_passing(error) or raw.bad_object() is not None:
+            return False
+        return raw.note_unfit(source, lambda some: silver.typed(contract, some)) > 0
 
     def _checked(
         self, connection: "duckdb.DuckDBPyConnection", contract: Contract, file: str
@@ -187,30 +208,36 @@ class Transform:
 
 
 def run_batch(store: RunStore, transform: Transform, run: str, batch: int) -> SilverBatch:
-    """Makes a batch of the plan and keeps what came of it.
+    """Makes a batch of the plan and keeps what came of it; asked again, the same.
 
     Raises:
         PermanentError: the run has no plan, or the plan no such batch.
         RetryableError: the lake did not answer.
     """
+    ended = store.silver_batch(run, batch)
+    if ended is not None:
+        return ended
     plan = store.plan(run)
     if not 0 <= batch < len(plan.batches):
         raise PermanentError(f"the run {run} has no batch {batch}")
+    units = plan.batches[batch]
     days = {(day.org, day.day): day for day in plan.partitions}
-    done = [transform.unit(run, unit, days[(unit.org, unit.day)]) for unit in plan.batches[batch]]
-    made = SilverBatch(
-        run=run,
-        batch=batch,
-        parts=tuple(part for one in done for part in one.parts),
-        failures=tuple(failure for one in done for failure in one.failures),
-        unread=tuple(part for one in done for part in one.unread),
+
+    def make(number: int) -> Piece:
+        unit = units[number]
+        done = transform.unit(run, unit, days[(unit.org, unit.day)])
+        return Piece(tuple(done.parts), tuple(done.failures), tuple(done.unread))
+
+    places = [(unit.org, unit.day) for unit in units]
+    made = portion.as_batch(
+        run, batch, portion.do(store, portion.Portion(run, f"silver/{batch}", places), make)
     )
     store.put_silver(made)
     return made
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+def _failed(unit: Unit, error: Exception) -> Done:
+    return Done(failures=[Failure(unit.org, unit.day, in_a_line(error))])
 
 
 def tables(made: SilverBatch) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from millrace.contracts.registry import Registry
 from millrace.core import clock, keys
-from millrace.eventstore import pending, receipts
+from millrace.eventstore import failed_days, pending, receipts
 from millrace.reconcile import tables
 from millrace.reconcile.account import Cells, Taken, cell_of, compared, cut, within
 from millrace.reconcile.compare import (
@@ -176,10 +176,18 @@ class Check:
         return {row["entityId"]["S"]: bytes(row["ids"]["B"]) for row in found}
 
     def _waiting(self, org: str, day: str, late: bool) -> str:
-        """Whether the next run of silver takes the day in: "" or "soon", "late" where it should have been long ago."""
-        key = {"entityTypeKey": {"S": pending.partition()}, "entityId": {"S": keys.join(org, day)}}
-        waits = any(tables.rows(self._dynamodb, self._table, [key]))
-        return ("late" if late else "soon") if waits else ""
+        """Whether the next run of silver takes the day in.
+
+        Returns:
+            "" or "soon", "late" where it should have been long ago, "aside" where an operator has set it aside.
+        """
+        waits = {"entityTypeKey": {"S": pending.partition()}, "entityId": {"S": keys.join(org, day)}}
+        found = tables.rows(self._dynamodb, self._table, [waits, failed_days.key(org, day)])
+        by_kind = {row["entityTypeKey"]["S"]: row for row in found}
+        failed = by_kind.get(failed_days.partition())
+        if failed is not None and failed["state"]["S"] == "set_aside":
+            return "aside"
+        return ("late" if late else "soon") if pending.partition() in by_kind else ""
 
     def _seen_now(
         self, org: str, day: str, suspects: Sequence[Entry], waiting: str

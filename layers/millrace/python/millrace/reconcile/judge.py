@@ -38,7 +38,8 @@ class Facts:
         letters: consumers that have set it aside.
         untyped: silver could not type it, and says so.
         in_silver: a second look found it there.
-        waiting: whether a run of silver is to take its day in; "late" where that takes too long.
+        waiting: whether a run of silver is to take its day in; "late" where that takes too long, "aside" where an
+            operator has set it aside.
         tries: how often it was repaired before.
         tried_lately: the last time within the time to settle.
     """
@@ -133,6 +134,8 @@ def _lake(absent: int, mask: int, facts: Facts) -> _Part:
 def _silver(mask: int, facts: Facts) -> _Part:
     if facts.untyped:
         return Status.EXPLAINED, "silver could not type it", 0
+    if facts.waiting == "aside":
+        return Status.EXPLAINED, "its day is set aside by an operator", 0
     if facts.waiting == "late":
         return Status.OPEN, "no run has taken its day into silver for hours", 0
     if facts.waiting:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from cli.commands import contracts, fraud, keys, models, quarantine
+from cli.commands import contracts, fraud, keys, models, pending, quarantine
 from cli.commands.backtest import backtest
 from cli.commands.cost import cost
 from cli.commands.doctor import doctor
@@ -58,6 +58,7 @@ for _command in (
 ):
     app.command()(_command)
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(pending.app, name="pending")
 app.add_typer(keys.app, name="keys")
 app.add_typer(fraud.app, name="fraud")
 app.add_typer(contracts.app, name="contracts")

@@ -125,7 +125,8 @@ def document(target: Target, run_id: str) -> dict[str, Any] | None:
             }
     failures = [failure for summary in summaries for failure in summary.failures]
     found = {"runId": run_id, "tables": list(tables.values()), "checks": list(checks.values())}
-    return found | ({"failures": failures} if failures else {})
+    aside = max(summary.set_aside for summary in summaries)
+    return found | ({"failures": failures} if failures else {}) | ({"setAside": aside} if aside else {})
 
 
 def _summaries(store: Any, run_id: str) -> Iterator["Summary"]:

@@ -52,7 +52,9 @@ def etl(
     if status != "SUCCEEDED":
         for sentence in missing(done, cause):
             complain(sentence)
-        raise RefusedError("" if as_json else f"{run_id} is not complete")
+        raise RefusedError(
+            "" if as_json else f"{run_id} is not complete; millrace pending list shows what no run commits"
+        )
 
 
 def what(first: str | None, last: str | None) -> tuple[bool, dict[str, Any]]:
@@ -105,3 +107,5 @@ def show(done: dict[str, Any]) -> None:
             checks.add_row(check["table"], check["check"], check["status"])
         out.print(checks)
     out.print(f"{len(done['checks']) - len(bad)} of {len(done['checks'])} checks pass")
+    if aside := done.get("setAside"):
+        out.print(f"{aside} tenant-days are set aside: millrace pending list")

@@ -1,0 +1,153 @@
+"""`millrace pending`: tenant-days that no run could commit. Needs AWS rights on the Metadata table, not an API key."""
+
+import getpass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.errors import RefusedError, UsageError
+from cli.options import Env, Json
+from cli.output import complain, out, print_json
+from cli.output import table as table_of
+from cli.places import checkout
+from cli.target import Target, find_target
+
+if TYPE_CHECKING:
+    from millrace.eventstore.failed_days import FailedDay
+
+app = typer.Typer(
+    no_args_is_help=True, help="Tenant-days that no run could commit; set one aside, or take it in again."
+)
+Org = Annotated[str | None, typer.Option("--org", help="Only this tenant.")]
+Day = Annotated[str | None, typer.Option("--day", help="Only this UTC day, such as 2026-11-01.")]
+Table = Annotated[
+    str | None, typer.Option("--table", help="Only days that are missing in this table, such as silver.x_v1.")
+]
+
+
+@app.command("list")
+def list_(
+    org: Org = None, day: Day = None, table: Table = None, env: Env = None, as_json: Json = False
+) -> None:
+    """List tenant-days that no run could commit, with the last error of each, and those that are set aside."""
+    _check(day, table)
+    target = find_target(env)
+    _show(_matching(target, org, day, table), as_json, table)
+
+
+@app.command("set-aside")
+def set_aside(
+    org: Org = None, day: Day = None, table: Table = None, env: Env = None, as_json: Json = False
+) -> None:
+    """Take tenant-days out of the way: no run takes them in, whatever comes for them, until they are taken in again."""
+    _change("set_aside", (org, day, table), env, as_json)
+
+
+@app.command("take-in")
+def take_in(
+    org: Org = None, day: Day = None, table: Table = None, env: Env = None, as_json: Json = False
+) -> None:
+    """Give tenant-days that were set aside back to the next run."""
+    _change("pending", (org, day, table), env, as_json)
+
+
+def _change(
+    to: str, asked: tuple[str | None, str | None, str | None], env: str | None, as_json: bool
+) -> None:
+    from millrace.eventstore import failed_days
+
+    org, day, table = asked
+    if asked == (None, None, None):
+        raise UsageError(
+            "say which: --org, --day or --table, or all of them; millrace pending list shows them"
+        )
+    _check(day, table)
+    target = find_target(env)
+    found = [one for one in _matching(target, *asked) if one.state != to]
+    if to == "set_aside" and not found and org and day and not table and _waits(target, org, day):
+        # No run has failed with it yet: who knows better may set it aside before one does.
+        found = [failed_days.FailedDay(org, day, "pending")]
+    move = failed_days.set_aside if to == "set_aside" else failed_days.take_in
+    client, name = target.client("dynamodb"), target.output("MetadataTable")
+    by, now = f"cli:{getpass.getuser()}", datetime.now(UTC)
+    changed = [one for one in found if move(client, name, one.org, one.day, by=by, now=now)]
+    places = {(one.org, one.day) for one in changed}
+    _show([one for one in _read(target) if (one.org, one.day) in places], as_json)
+    if not changed:
+        wanted = "still to be set aside" if to == "set_aside" else "set aside"
+        complain(f"no such tenant-day is {wanted}; millrace pending list shows them")
+        raise typer.Exit(RefusedError.exit_code)
+
+
+def _matching(target: Target, org: str | None, day: str | None, table: str | None) -> "list[FailedDay]":
+    return [
+        one
+        for one in _read(target)
+        if org in (None, one.org)
+        and day in (None, one.day)
+        and (table is None or any(reason.table in (None, table) for reason in one.reasons))
+    ]
+
+
+def _check(day: str | None, table: str | None) -> None:
+    """Before any store is asked.
+
+    Raises:
+        UsageError: the day is none, or no contract describes the table.
+    """
+    from millrace.core.errors import PermanentError
+    from millrace.lake.interval import days
+
+    try:
+        days(day, day)
+    except PermanentError as error:
+        raise UsageError(f"--day is {day!r}, which is no date such as 2026-11-01") from error
+    if table is not None and table not in tables():
+        raise UsageError(f"--table is {table!r}, and there is no such table; schemas/ has them")
+
+
+def tables() -> set[str]:
+    """The full names of all tables of this checkout's contracts."""
+    schemas = checkout().root / "schemas"
+    silver = {
+        f"silver.{path.parent.name.replace('.', '_')}_{path.stem}"
+        for path in schemas.glob("events/*/*/v*.yaml")
+    }
+    return silver | {f"{path.parent.name}.{path.stem}" for path in schemas.glob("tables/*/*.yaml")}
+
+
+def _read(target: Target) -> "list[FailedDay]":
+    from millrace.eventstore import failed_days
+
+    return failed_days.read(target.client("dynamodb"), target.output("MetadataTable"))
+
+
+def _waits(target: Target, org: str, day: str) -> bool:
+    from millrace.eventstore import pending
+
+    rows = pending.read(target.client("dynamodb"), target.output("MetadataTable"))
+    return any((row.org, row.day) == (org, day) for row in rows)
+
+
+def items(found: "list[FailedDay]") -> list[dict[str, Any]]:
+    """A line for each table that a day is missing in; one without a table where it came to none."""
+    return [
+        {"org": one.org, "day": one.day, "table": table, "error": error, "state": one.state}
+        for one in found
+        for table, error in ([(reason.table, reason.error) for reason in one.reasons] or [(None, None)])
+    ]
+
+
+def _show(found: "list[FailedDay]", as_json: bool, table: str | None = None) -> None:
+    lines = [one for one in items(found) if table is None or one["table"] in (None, table)]
+    if as_json:
+        print_json({"items": lines})
+        return
+    shown = table_of("tenant", "day", "table", "state", "last error")
+    for line in lines:
+        shown.add_row(line["org"], line["day"], line["table"] or "–", line["state"], line["error"] or "–")
+    if lines:
+        out.print(shown)
+    else:
+        out.print("There is none.")

@@ -192,7 +192,10 @@ def test_a_blocked_day_stays_as_it_was_and_is_tried_again(pipeline: Pipeline) ->
     _, _, committed = pipeline.model("r3", FACTS)
     assert committed is not None
     assert committed.status == "blocked"
-    assert pipeline.model("r3", FEATURES)[0]["status"] == "skipped"
+    # What reads it goes on: of the other tenant it is as new as it can be.
+    prepared, _, committed = pipeline.model("r3", FEATURES)
+    assert (prepared["status"], committed is not None and committed.status) == ("ready", "committed")
+    assert {row["org_id"] for row in pipeline.rows(FEATURES)} == {ACME, GLOBEX}
 
 
 def test_a_model_without_anything_to_read_makes_an_empty_table(pipeline: Pipeline) -> None:

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from millrace.core import clock
-from millrace.eventstore import pending, receipts
+from millrace.eventstore import failed_days, pending, receipts
 from millrace.eventstore.silver import SilverReceipt, to_items
 from millrace.reconcile.judge import TRIES
 from millrace.reconcile.outcome import Report
@@ -287,6 +287,23 @@ def test_a_day_that_waits_for_silver_is_explained_until_it_waits_too_long(world:
     world.later(8)
     told = only(world.look())
     assert (told["status"], told["open"]) == ("open", 1)
+
+
+def test_a_day_that_is_set_aside_is_explained_however_long(world: World) -> None:
+    event = order(3)
+    world.running.post(event)
+    world.running.settle()
+    day, dynamodb = event["timestamp"][:10], world.running.dynamodb
+    assert failed_days.set_aside(dynamodb, "Metadata", ACME, day, by="cli:ann", now=datetime.now(UTC))
+    world.later(8)
+    told = only(world.look())
+    assert (told["status"], told["open"]) == ("explained", 0)
+    assert told["differences"][0]["reasons"] == ["its day is set aside by an operator"]
+    # A run that was under way has landed something else of it: nobody opens the day again.
+    for row in pending.read(dynamodb, "Metadata"):
+        assert pending.clear(dynamodb, "Metadata", row.org, row.day, row.token)
+    assert only(world.look())["status"] == "explained"
+    assert pending.read(dynamodb, "Metadata") == []
 
 
 def test_a_row_of_events_that_is_gone_stays_open(world: World) -> None:

@@ -1,6 +1,7 @@
 """Which events of a tenant's day are no rows of silver because they could not be typed: read from the dead letters."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -40,7 +41,9 @@ class DeadRows:
         try:
             body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"]
             for line in body.iter_lines():
-                yield orjson.loads(line)["event_id"]
+                # A line that cannot be read must not keep the run from being told; its event is looked for again.
+                with suppress(orjson.JSONDecodeError, KeyError, TypeError):
+                    yield orjson.loads(line)["event_id"]
         except (ClientError, BotoCoreError) as error:
             # Of a day in several buckets only some have dead rows.
             if error_code(getattr(error, "response", {})) not in {"NoSuchKey", "404"}:

@@ -12,6 +12,7 @@ from pyiceberg.table import Transaction
 from pyiceberg.table.snapshots import Operation
 from pyiceberg.table.update.snapshot import _ManifestMergeManager, _OverwriteFiles
 
+from millrace.core.errors import in_a_line
 from millrace.lake import footers
 from millrace.lake.iceberg import DataFile, OpenTable, data_file
 
@@ -86,4 +87,4 @@ def _said(error: Exception) -> str:
     lines = str(error).splitlines()
     crossed = [[cell.strip() for cell in line.split("│")] for line in lines if "❌" in line]
     fields = [f"{cells[2]} in the table, {cells[3]} in the file" for cells in crossed if len(cells) > 3]
-    return "; ".join(fields)[:400] or " ".join(lines)[:400] or type(error).__name__
+    return "; ".join(fields)[:400] or in_a_line(error, 400)

@@ -22,6 +22,7 @@ from millrace.core import clock
 from millrace.core.prefixes import DEAD_LETTERS
 from millrace.eventstore.row import StoredEvent
 from millrace.lake import duck, silver
+from millrace.lake import transform as transform_module
 from millrace.lake.documents import Part, Unit
 from millrace.lake.transform import Done, Transform
 from tests.support.contracts import FILES, SCHEMAS, compiled
@@ -150,8 +151,14 @@ def minors(stored: StoredEvent, contract: Contract) -> StoredEvent:
 
 @pytest.mark.parametrize(("buckets", "orgs"), [(1, ("org_acme", "org_zest")), (3, ("org_acme",))])
 def test_every_contract_comes_out_as_it_was_stored(
-    files: RawFiles, registry: Registry, buckets: int, orgs: tuple[str, ...]
+    files: RawFiles,
+    registry: Registry,
+    monkeypatch: pytest.MonkeyPatch,
+    buckets: int,
+    orgs: tuple[str, ...],
 ) -> None:
+    # The values are any of their types and keep no rule: what breaks a check stays, as where many rows do.
+    monkeypatch.setattr(transform_module, "MOST_UNFIT", -1)
     rng = random.Random(5)
     stored: dict[tuple[str, str], list[StoredEvent]] = {}
     for org in orgs:
@@ -414,6 +421,33 @@ def test_a_row_over_which_the_engine_fails_is_dead_and_the_day_lands(
     assert "no 7777" in told[bad[0].event_id]
     assert "no 8888" in told[bad[1].event_id]
     assert told[bad[2].event_id] == "amount: no decimal"
+
+
+def test_a_row_that_breaks_a_blocking_check_is_dead_and_the_day_lands(
+    files: RawFiles, registry: Registry
+) -> None:
+    """Intake has let it in, by an older contract or another reading of it: one event must not stop its day."""
+    rng = random.Random(16)
+    good = [event(TRANSACTION, "org_acme", DAY, rng) for _ in range(20)]
+    bad = [event(TRANSACTION, "org_acme", DAY, rng, amount=-1.0) for _ in range(2)]
+    files.put("org_acme", DAY, [*good, *bad])
+    (one,) = run(files, registry).values()
+    assert one.failures == []
+    (part,) = one.parts
+    assert (part.rows_in, part.rows, part.dead) == (22, 20, 2)
+    assert {row["event_id"] for row in rows_of(files, part)} == {e.event_id for e in good}
+    assert {(letter["event_id"], letter["reason"]) for letter in letters(files)} == {
+        (e.event_id, "breaks range(amount)") for e in bad
+    }
+    (told,) = [check for check in part.checks if check.check == "range(amount)"]
+    assert (told.status, told.failed, told.rows) == ("warn", 2, 22)
+
+
+def test_many_rows_that_break_a_check_leave_the_last_good_ones(files: RawFiles, registry: Registry) -> None:
+    rng = random.Random(17)
+    files.put("org_acme", DAY, [event(TRANSACTION, "org_acme", DAY, rng, amount=-1.0) for _ in range(101)])
+    (one,) = run(files, registry).values()
+    assert [check.status for check in one.parts[0].checks if check.check == "range(amount)"] == ["fail"]
 
 
 def test_where_every_row_fails_the_day_is_left_out(

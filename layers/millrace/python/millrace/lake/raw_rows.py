@@ -164,6 +164,24 @@ class RawRows:
             SELECT filename, file_row_number, reason FROM numbered JOIN reasons USING (number)""")
         return len(found)
 
+    def note_broken(self, source: str, written: str, checks: Sequence[tuple[str, str]]) -> int:
+        """Notes each row of `source` whose row of silver breaks a check, beside what `unfit` has; how many those are.
+
+        Args:
+            source: rows, as what stands behind FROM.
+            written: silver's rows of them, likewise.
+            checks: name and condition of each.
+        """
+        cases = " ".join(f"WHEN {condition} THEN {text(f'breaks {name}')}" for name, condition in checks)
+        self._connection.execute(
+            "CREATE TEMP TABLE IF NOT EXISTS unfit (filename VARCHAR, file_row_number BIGINT, reason VARCHAR)"
+        )
+        (count,) = self._connection.execute(f"""
+            INSERT INTO unfit SELECT filename, file_row_number, broken.reason FROM {source} AS held JOIN (
+                SELECT event_id, CASE {cases} END AS reason FROM {written}
+            ) AS broken USING (event_id) WHERE broken.reason IS NOT NULL""").fetchone() or (0,)  # noqa: S608
+        return int(count)
+
     def bad_object(self) -> str | None:
         """The first object that cannot be read to its end, and why; None if all can."""
         import duckdb  # noqa: PLC0415  only the workers have it

@@ -1,7 +1,7 @@
 """From raw to the files of silver: one tenant-day (or a bucket of it) at a time, in memory that does not grow with it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from millrace.lake import portion, silver
 from millrace.lake.documents import Failure, Part, Piece, SilverBatch, TenantDay, Unit
 from millrace.lake.duck import is_passing, text
 from millrace.lake.layout import data_file
-from millrace.lake.raw_rows import BadRowsError, Group, RawRows
+from millrace.lake.raw_rows import MOST_UNFIT, BadRowsError, Group, RawRows
 from millrace.lake.run_store import RunStore
 from millrace.quality.checks import checks_of
 from millrace.quality.measure import measure
@@ -122,20 +122,32 @@ class Transform:
         table = f"silver.{columns.table(contract)}"
         file = data_file(self._bucket, table, run, unit.org, unit.day, unit.bucket)
         fit, unfit = source, ""
+        without = f"(SELECT * FROM {source} ANTI JOIN unfit USING (filename, file_row_number))"  # noqa: S608
+        noted = f" UNION ALL BY NAME SELECT * FROM {source} JOIN unfit USING (filename, file_row_number)"  # noqa: S608
+        connection.execute("DROP TABLE IF EXISTS unfit")
         try:
             rows, size = self._copy(connection, silver.typed(contract, source), file)
         except Exception as error:
             if not self._is_of_rows(error, raw, contract, source):
                 raise
-            fit = f"(SELECT * FROM {source} ANTI JOIN unfit USING (filename, file_row_number))"  # noqa: S608
-            unfit = f" UNION ALL BY NAME SELECT * FROM {source} JOIN unfit USING (filename, file_row_number)"  # noqa: S608
+            fit, unfit = without, noted
             rows, size = self._copy(connection, silver.typed(contract, fit), file)
+        found = self._checked(connection, contract, file) if rows else ()
+        broken = self._broken(raw, contract, source, file, found)
+        if broken:
+            fit, unfit = without, noted
+            rows, size = self._copy(connection, silver.typed(contract, fit), file)
+            left = self._checked(connection, contract, file) if rows else ()
+            # Told as they were found, and no reason any more to leave out the day.
+            found = tuple(
+                replace(broken[one.check], severity="warning") if one.check in broken else one
+                for one in left or found
+            )
         dead = rows_in - duplicates - rows
         if dead:
             # Only now: that there are any is rare, and to look for them reads everything once more.
             letters = f"SELECT {_LETTER} FROM ({silver.dead(contract, fit)}{unfit})"  # noqa: S608
             self._bury(connection, letters, run, unit, table, dead)
-        found = self._checked(connection, contract, file) if rows else ()
         return Part(
             table=table,
             org=unit.org,
@@ -158,6 +170,21 @@ class Transform:
         if is_passing(error) or raw.bad_object() is not None:
             return False
         return raw.note_unfit(source, lambda some: silver.typed(contract, some)) > 0
+
+    def _broken(
+        self, raw: RawRows, contract: Contract, source: str, file: str, found: tuple[CheckResult, ...]
+    ) -> dict[str, CheckResult]:
+        """The blocking checks that a few rows break, by name; those rows are noted in the table `unfit` then."""
+        failed = {one.check: one for one in found if one.status == "fail"}
+        checks = {one.name: one for one in checks_of(silver_table(contract)) if one.name in failed}
+        # Where many rows break a check, it is the contract or the code: the last good rows stay.
+        if not checks or sum(one.failed for one in failed.values()) > MOST_UNFIT:
+            return {}
+        if not all(one.condition for one in checks.values()):
+            return {}
+        written = f"read_parquet({text(self._place(file))})"
+        raw.note_broken(source, written, [(one.name, one.condition) for one in checks.values()])
+        return failed
 
     def _checked(
         self, connection: "duckdb.DuckDBPyConnection", contract: Contract, file: str

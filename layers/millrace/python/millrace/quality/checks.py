@@ -12,6 +12,8 @@ Pure: a check is a SQL aggregate that counts what breaks it, so that all of a ta
 | `length(column)`, `pattern(column)` | texts, and how many items a list has | warning |
 | as its author named it | `quality` of a table contract | as it says; `warning` where it says nothing |
 
+Of silver, the few rows that break a blocking check are dead letters and their tenant-day lands (lake/transform.py).
+
 Two more are no row's fault and judged elsewhere: `freshness` only has the newest row measured here, its age is judged
 when a run is published; `balance` (rows in = rows + duplicates + dead) is the commit's.
 """
@@ -41,12 +43,14 @@ class Check:
         failed: a SQL aggregate over the rows, the number of those that break it; `${object}` stands for the relation.
         value: a SQL aggregate of what is to be known besides: for `freshness` the newest row, in milliseconds since
             1970.
+        condition: what is true of each row that breaks it; empty where no single row does.
     """
 
     name: str
     severity: Severity
     failed: str
     value: str = "NULL"
+    condition: str = ""
 
 
 def checks_of(table: LakeTable) -> tuple[Check, ...]:
@@ -65,7 +69,7 @@ def _all(table: LakeTable) -> Iterator[Check]:
     for column in table.columns:
         yield from _of_column(column)
     for name, condition in table.rules:
-        yield Check(name, "blocking", _count(condition))
+        yield _of_rows(name, "blocking", condition)
     for rule in table.quality:
         yield from (Check(name, severity, failed) for name, severity, failed in written.rule(rule))
     newest = newest_column(table)
@@ -86,7 +90,7 @@ def newest_column(table: LakeTable) -> str | None:
 def _of_column(column: Column) -> Iterator[Check]:
     name = written.quoted(column.name)
     if column.required:
-        yield Check(f"not_null({column.name})", "blocking", _count(f"{name} IS NULL"))
+        yield _of_rows(f"not_null({column.name})", "blocking", f"{name} IS NULL")
     if column.unique:
         yield Check(f"unique({column.name})", "blocking", written.duplicates([column.name]))
     # A protected value is kept as a token or encrypted, so it has no length or pattern of its contract.
@@ -97,9 +101,9 @@ def _of_column(column: Column) -> Iterator[Check]:
         kinds.setdefault(f"{kind}({field})", []).append(condition)
     for check, conditions in kinds.items():
         severity: Severity = "warning" if check.partition("(")[0] in _WARNINGS else "blocking"
-        yield Check(check, severity, _count(" OR ".join(conditions)))
+        yield _of_rows(check, severity, " OR ".join(conditions))
 
 
-def _count(condition: str) -> str:
+def _of_rows(name: str, severity: Severity, condition: str) -> Check:
     # A condition that is unknown, because a value is absent, breaks nothing.
-    return f"count(*) FILTER (WHERE {condition})"
+    return Check(name, severity, f"count(*) FILTER (WHERE {condition})", condition=condition)

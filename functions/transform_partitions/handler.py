@@ -10,7 +10,8 @@ from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.log import logger
 from millrace.lake.run_store import RunStore
-from millrace.lake.transform import NAME, Transform, run_batch, tables
+from millrace.lake.silver_batch import run_batch, tables
+from millrace.lake.transform import NAME, Transform
 from millrace.lake.worker import connect
 from settings import Settings
 

@@ -20,7 +20,7 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.table.metadata import TableMetadata, new_table_metadata
 from pyiceberg.table.sorting import UNSORTED_SORT_ORDER
 
-from millrace.contracts.columns import Array, Column, Scalar, Struct
+from millrace.contracts.columns import WIDE_MONEY, Array, Column, Scalar, Struct
 from millrace.contracts.tables import LakeTable
 from millrace.lake import footers, shape
 
@@ -39,6 +39,7 @@ COLUMNS = (
     Column("moment", None, Scalar("timestamptz"), False, ""),
     Column("born", None, Scalar("date"), False, ""),
     Column("amount", None, Scalar("decimal"), False, ""),
+    Column("total", None, Scalar(WIDE_MONEY), False, ""),
     Column("share", None, Scalar("double"), False, ""),
     Column("count", None, Scalar("long"), False, ""),
     Column("small", None, Scalar("int"), False, ""),
@@ -54,6 +55,7 @@ TYPES = {
     "moment": "TIMESTAMPTZ",
     "born": "DATE",
     "amount": "DECIMAL(18,4)",
+    "total": "DECIMAL(38,4)",
     "share": "DOUBLE",
     "count": "BIGINT",
     "small": "INTEGER",
@@ -181,6 +183,16 @@ ENDS = [
     ("amount", "99999999999999.9999", Decimal("99999999999999.9999")),
     ("amount", "-99999999999999.9999", Decimal("-99999999999999.9999")),
     ("amount", "0.0001", Decimal("0.0001")),
+    (
+        "total",
+        "'9999999999999999999999999999999999.9999'",
+        Decimal("9999999999999999999999999999999999.9999"),
+    ),
+    (
+        "total",
+        "'-9999999999999999999999999999999999.9999'",
+        Decimal("-9999999999999999999999999999999999.9999"),
+    ),
     ("count", "9223372036854775807", 2**63 - 1),
     ("count", "-9223372036854775808", -(2**63)),
     ("small", "-2147483648", -(2**31)),

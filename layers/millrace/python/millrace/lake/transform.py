@@ -1,6 +1,6 @@
 """From raw to the files of silver: one tenant-day (or a bucket of it) at a time, in memory that does not grow with it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,14 +10,13 @@ from millrace.contracts.contract import Contract
 from millrace.contracts.errors import UnknownType, UnknownVersion
 from millrace.contracts.registry import Registry
 from millrace.contracts.tables import silver_table
-from millrace.core.errors import PermanentError, RetryableError, in_a_line
+from millrace.core.errors import RetryableError, in_a_line
 from millrace.core.prefixes import DEAD_LETTERS
-from millrace.lake import portion, silver
-from millrace.lake.documents import Failure, Part, Piece, SilverBatch, TenantDay, Unit
+from millrace.lake import silver
+from millrace.lake.documents import Failure, Part, TenantDay, Unit
 from millrace.lake.duck import is_passing, text
 from millrace.lake.layout import data_file
 from millrace.lake.raw_rows import MOST_UNFIT, BadRowsError, Group, RawRows
-from millrace.lake.run_store import RunStore
 from millrace.quality.checks import checks_of
 from millrace.quality.measure import measure
 from millrace.quality.result import CheckResult
@@ -120,29 +119,28 @@ class Transform:
     ) -> Part:
         rows_in, duplicates = counts
         table = f"silver.{columns.table(contract)}"
-        file = data_file(self._bucket, table, run, unit.org, unit.day, unit.bucket)
         fit, unfit = source, ""
         without = f"(SELECT * FROM {source} ANTI JOIN unfit USING (filename, file_row_number))"  # noqa: S608
         noted = f" UNION ALL BY NAME SELECT * FROM {source} JOIN unfit USING (filename, file_row_number)"  # noqa: S608
         connection.execute("DROP TABLE IF EXISTS unfit")
+
+        def write() -> tuple[str, int, int, tuple[CheckResult, ...]]:
+            # Each time under another name: of a file that was looked at the footer is kept.
+            file = data_file(self._bucket, table, run, unit.org, unit.day, unit.bucket)
+            rows, size = self._copy(connection, silver.typed(contract, fit), file)
+            return file, rows, size, self._checked(connection, contract, file) if rows else ()
+
         try:
-            rows, size = self._copy(connection, silver.typed(contract, source), file)
+            file, rows, size, found = write()
         except Exception as error:
             if not self._is_of_rows(error, raw, contract, source):
                 raise
             fit, unfit = without, noted
-            rows, size = self._copy(connection, silver.typed(contract, fit), file)
-        found = self._checked(connection, contract, file) if rows else ()
-        broken = self._broken(raw, contract, source, file, found)
-        if broken:
-            fit, unfit = without, noted
-            rows, size = self._copy(connection, silver.typed(contract, fit), file)
-            left = self._checked(connection, contract, file) if rows else ()
-            # Told as they were found, and no reason any more to leave out the day.
-            found = tuple(
-                replace(broken[one.check], severity="warning") if one.check in broken else one
-                for one in left or found
-            )
+            file, rows, size, found = write()
+        if broken := self._broken(raw, contract, source, file, found):
+            before, (fit, unfit) = found, (without, noted)
+            file, rows, size, found = write()
+            found = _told(broken, found if rows else before)
         dead = rows_in - duplicates - rows
         if dead:
             # Only now: that there are any is rare, and to look for them reads everything once more.
@@ -234,39 +232,20 @@ class Transform:
         return f"{self._root}{url.removeprefix(f's3://{self._bucket}')}" if self._root else url
 
 
-def run_batch(store: RunStore, transform: Transform, run: str, batch: int) -> SilverBatch:
-    """Makes a batch of the plan and keeps what came of it; asked again, the same.
-
-    Raises:
-        PermanentError: the run has no plan, or the plan no such batch.
-        RetryableError: the lake did not answer.
-    """
-    ended = store.silver_batch(run, batch)
-    if ended is not None:
-        return ended
-    plan = store.plan(run)
-    if not 0 <= batch < len(plan.batches):
-        raise PermanentError(f"the run {run} has no batch {batch}")
-    units = plan.batches[batch]
-    days = {(day.org, day.day): day for day in plan.partitions}
-
-    def make(number: int) -> Piece:
-        unit = units[number]
-        done = transform.unit(run, unit, days[(unit.org, unit.day)])
-        return Piece(tuple(done.parts), tuple(done.failures), tuple(done.unread))
-
-    places = [(unit.org, unit.day) for unit in units]
-    made = portion.as_batch(
-        run, batch, portion.do(store, portion.Portion(run, f"silver/{batch}", places), make)
-    )
-    store.put_silver(made)
-    return made
-
-
 def _failed(unit: Unit, error: Exception) -> Done:
     return Done(failures=[Failure(unit.org, unit.day, in_a_line(error))])
 
 
-def tables(made: SilverBatch) -> Iterator[str]:
-    """The tables that have something to commit of a batch, each once."""
-    yield from sorted({part.table for part in made.parts})
+def _told(broken: Mapping[str, CheckResult], left: Sequence[CheckResult]) -> tuple[CheckResult, ...]:
+    """The checks of what is left; of those that were broken and are no more, what was found, as a warning.
+
+    Args:
+        broken: by name, with the rows that are dead letters now.
+        left: of the rows that are left; of none, those of all.
+    """
+    return tuple(
+        replace(broken[one.check], severity="warning")
+        if one.check in broken and (one.status == "pass" or one == broken[one.check])
+        else one
+        for one in left
+    )

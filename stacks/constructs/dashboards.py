@@ -109,7 +109,9 @@ class DataPipeline(Construct):
                 _graph("Dead letters", [dead_letters(f.node.id, environment) for f in consumers]),
                 _graph("Rows of runs", run("RowsIn", "Rows", "Duplicates", "DeadRows")),
                 _graph("Checks that did not pass", run("ChecksFailed", "ChecksWarned", "TablesStale")),
-                _graph("Tenant-days", run("TenantDays", "TenantDaysRemaining", "NotLanded")),
+                _graph(
+                    "Tenant-days", run("TenantDays", "TenantDaysRemaining", "TenantDaysSetAside", "NotLanded")
+                ),
                 _graph("Seconds of a run", [told("RunSeconds", "publish_run", environment, MAXIMUM)]),
                 _graph("Runs that failed", run("RunsFailed")),
             ],

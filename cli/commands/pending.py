@@ -135,8 +135,12 @@ def items(found: "list[FailedDay]") -> list[dict[str, Any]]:
     return [
         {"org": one.org, "day": one.day, "table": table, "error": error, "state": one.state}
         for one in found
-        for table, error in ([(reason.table, reason.error) for reason in one.reasons] or [(None, None)])
+        for table, error in _reasons(one)
     ]
+
+
+def _reasons(one: "FailedDay") -> list[tuple[str | None, str | None]]:
+    return [(reason.table, reason.error) for reason in one.reasons] or [(None, None)]
 
 
 def _show(found: "list[FailedDay]", as_json: bool, table: str | None = None) -> None:

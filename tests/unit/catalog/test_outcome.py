@@ -188,7 +188,7 @@ def test_what_is_still_pending_is_told_with_its_tables_and_errors() -> None:
     run.day("org_zest", DAY)
     run.failures = [Failure("org_zest", DAY, "corrupt object")]
     run.commits[ORDERS] = replace(
-        run.commits[ORDERS], landed=run.silver[1:2], left_out=(Failure(ACME, DAY, "failed: odd"),)
+        run.commits[ORDERS], landed=(run.silver[1],), left_out=(Failure(ACME, DAY, "failed: odd"),)
     )
     # A model is made again from silver as it is: no day is pending for it.
     chunk = replace(run.chunks[0], parts=(), failures=(Failure("org_globex", DAY, "divides by zero"),))

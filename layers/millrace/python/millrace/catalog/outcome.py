@@ -192,8 +192,10 @@ class Outcome:
 
     def _each_part(self, table: str, error: str) -> Iterator[dict[str, Any]]:
         """Each tenant-day that was written for a table, by name; the table alone where nothing was."""
-        places = dict.fromkeys((part.org, part.day) for part in self.parts.get(table, ()))
-        for org, day in places or {(None, None): None}:
+        parts = self.parts.get(table, ())
+        if not parts:
+            yield _said("commit", table, None, None, error)
+        for org, day in dict.fromkeys((part.org, part.day) for part in parts):
             yield _said("commit", table, org, day, error)
 
     def _feature_failures(self) -> Iterator[dict[str, Any]]:

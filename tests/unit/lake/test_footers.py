@@ -13,12 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyiceberg.conversions import from_bytes
-from pyiceberg.expressions import EqualTo
+from pyiceberg.expressions import EqualTo, Reference
 from pyiceberg.expressions.visitors import _InclusiveMetricsEvaluator
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.manifest import DataFile
 from pyiceberg.table.metadata import TableMetadata, new_table_metadata
 from pyiceberg.table.sorting import UNSORTED_SORT_ORDER
+from pyiceberg.types import PrimitiveType
 
 from millrace.contracts.columns import WIDE_MONEY, Array, Column, Scalar, Struct
 from millrace.contracts.tables import LakeTable
@@ -106,13 +107,16 @@ def entry(metadata: TableMetadata, path: str) -> DataFile:
 
 def bounds(metadata: TableMetadata, found: DataFile, name: str) -> tuple[Any, Any]:
     field = metadata.schema().find_field(name)
+    assert isinstance(field.field_type, PrimitiveType)
     ends = (found.lower_bounds.get(field.field_id), found.upper_bounds.get(field.field_id))
     low, high = (None if end is None else from_bytes(field.field_type, end) for end in ends)
     return low, high
 
 
 def is_found(metadata: TableMetadata, found: DataFile, name: str, value: Any) -> bool:
-    return _InclusiveMetricsEvaluator(metadata.schema(), EqualTo(name, value)).eval(found)
+    return _InclusiveMetricsEvaluator(metadata.schema(), EqualTo(term=Reference(name), value=value)).eval(
+        found
+    )
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

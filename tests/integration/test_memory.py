@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.templates import templates
-from tests.support.worst_batches import SHAPES
+from tests.support.worst_batches import FULL_ROWS, SHAPES
 
 ROOT = Path(__file__).parents[2]
 SHARE = 0.6
@@ -24,8 +24,10 @@ def settings() -> dict[str, int]:
     }
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("stem", CONSUMERS)
+CASES = [*((stem, shape) for stem in CONSUMERS for shape in SHAPES), ("score_transactions", FULL_ROWS)]
+
+
+@pytest.mark.parametrize(("stem", "shape"), CASES)
 def test_the_worst_batch_takes_at_most_sixty_percent(
     stem: str, shape: str, bundle: Path, settings: dict[str, int]
 ) -> None:

@@ -22,6 +22,7 @@ from millrace.contracts import registry
 from millrace.core import aws
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import to_item
+from millrace.fraud.bound import MOST_ATTRIBUTES, MOST_BYTES
 from millrace.intake import limits
 from millrace.intake.enrich import Origin, enrich
 from tests.support import events
@@ -45,10 +46,18 @@ SHAPES: dict[str, Callable[[], Any]] = {
     "names": lambda: {f"{number:x}": [0] for number in range(FREE_BYTES // 12)},
     "text": lambda: "a" * (FREE_BYTES - 8) + "\N{CHESTNUT}",
 }
+# Small transactions, each of another user whose row is as full as it may be.
+FULL_ROWS = "full rows"
 
 
 class Stub:
-    """A service that takes everything and keeps nothing."""
+    """A service that takes everything and keeps nothing; its rows of users are full, or are not there."""
+
+    _elements = MOST_BYTES // MOST_ATTRIBUTES // 12
+
+    def __init__(self, *, full: bool = False) -> None:
+        minute = int(AT.timestamp()) // 60
+        self._names = [f"m{minute + ahead}" for ahead in range(1, MOST_ATTRIBUTES)] if full else []
 
     def batch_write_item(self, **_: Any) -> dict[str, Any]:
         return {}
@@ -63,7 +72,22 @@ class Stub:
         return {"Items": []}
 
     def batch_get_item(self, *, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803
-        return {"Responses": {key: [] for key in RequestItems}}
+        return {
+            "Responses": {
+                table: [
+                    {
+                        **key,
+                        **{
+                            name: {"BS": [os.urandom(10) for _ in range(self._elements)]}
+                            for name in self._names
+                        },
+                    }
+                    for key in asked["Keys"]
+                    if self._names
+                ]
+                for table, asked in RequestItems.items()
+            }
+        }
 
     def update_item(self, **asked: Any) -> dict[str, Any]:
         names, values = asked.get("ExpressionAttributeNames", {}), asked["ExpressionAttributeValues"]
@@ -90,7 +114,7 @@ class Stub:
 def stream_event(stem: str, shape: str) -> dict[str, Any]:
     """500 rows of the worst accepted event of a shape, or as many as Lambda hands over at once."""
     contracts = registry.load()
-    free = SHAPES[shape]()
+    free = None if shape == FULL_ROWS else SHAPES[shape]()
     make = events.transaction if stem == "score_transactions" else events.order
     codec, records, size = Codec(contracts.dictionary), [], 0
     for number in range(RECORDS):
@@ -155,13 +179,15 @@ def peak_mb() -> float:
 
 def main(stem: str, shape: str) -> None:
     """Hands the batch over once."""
-    stub = Stub()
+    stub = Stub(full=shape == FULL_ROWS)
     aws.client.cache_clear()
     setattr(aws, "client", lambda _: stub)  # noqa: B010  before any handler has taken the name
     names = (
         "EVENTS_TABLE METADATA_TABLE USER_EVENTS_TABLE FEATURE_STORE_TABLE MODELS_TABLE LAKE_BUCKET EVENT_BUS"
     )
     environ = dict.fromkeys((*names.split(), "EVENT_STREAM_ARN", "TENANT_KEY_ID"), "x")
+    # On a busy machine what is measured is memory, not time.
+    environ["FEATURES_BUDGET_MS"] = "60000"
     event = queue_event(shape) if stem == "receive_bus_events" else stream_event(stem, shape)
     with function(stem, {**environ, "ENVIRONMENT": "local", "LOG_LEVEL": "ERROR"}) as module:
         module.handler(event, None)

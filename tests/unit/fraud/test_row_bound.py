@@ -12,7 +12,7 @@ from millrace.core.consumer import Delivery
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import from_item
 from millrace.fraud import derive, profile, rulebook, velocity
-from millrace.fraud.bound import MOST_BYTES, beyond
+from millrace.fraud.bound import MOST_ATTRIBUTES, MOST_BYTES, beyond
 from millrace.fraud.consumer import Scorer
 from millrace.fraud.store import LATEST, FeatureStore, RowFullError
 from millrace.fraud.user import Transaction, UserSets, additions, stale
@@ -93,7 +93,7 @@ def counted_in(sets: UserSets, batch: Sequence[Transaction]) -> UserSets:
     """The row after a batch, as one update after the other makes it."""
     added, now_ms = additions(sets, batch), velocity.epoch_ms(NOW)
     dropped = stale(sets, batch, WINDOW_MS, now_ms)
-    dropped += beyond(sets, dropped, added, now_ms)
+    dropped += beyond(sets, dropped, now_ms)
     left = {name: {"BS": sorted(elements)} for name, elements in attributes(sets) if name not in dropped}
     return UserSets.from_item(left).joined(UserSets().with_added(added))
 
@@ -129,7 +129,8 @@ def test_a_user_who_fills_every_day_that_a_batch_touches() -> None:
         ]
         sets = counted_in(sets, batch)
         largest = max(largest, bytes_of(sets))
-    assert MOST_BYTES / 2 < largest <= MOST_BYTES + ROOM
+        assert len(attributes(sets)) <= MOST_ATTRIBUTES + 2 * BATCH
+    assert largest <= MOST_BYTES + ROOM
 
 
 def test_nine_thousand_days_to_come() -> None:
@@ -194,11 +195,11 @@ def test_the_farthest_goes_first_and_only_as_much_as_is_needed() -> None:
     today = now_ms // profile.MS_PER_DAY
     full = frozenset(bytes([n]) * 16 for n in range(64))
     sets = UserSets(days={today + n: full for n in (*range(-80, 81), 9000)})
-    gone = beyond(sets, [], {}, now_ms)
+    gone = beyond(sets, [], now_ms)
     assert gone[0] == f"d{today + 9000}"
     assert {gone[1], gone[2]} == {f"d{today - 80}", f"d{today + 80}"}
     left = UserSets(days={day: e for day, e in sets.days.items() if f"d{day}" not in gone})
-    assert beyond(left, [], {}, now_ms) == []
+    assert beyond(left, [], now_ms) == []
     nearest = min(abs(int(name[1:]) - today) for name in gone)
     assert all(abs(day - today) <= nearest for day in left.days)
-    assert beyond(UserSets(days={today: full}), [], {}, now_ms) == []
+    assert beyond(UserSets(days={today: full}), [], now_ms) == []

@@ -4,13 +4,15 @@ DynamoDB takes 400 KB. A client says when a transaction happened, so one user ma
 holds, and a batch may touch all of them: then even what the batch counts is forgotten, after it was counted.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from millrace.fraud import profile, velocity
 from millrace.fraud.user import DAY, MINUTE, UserSets
 
-# What a row has room for; shards that add to it at once, some 40 KB each at most, have the rest.
+# What a row holds before a batch; batches that add to it at once, some 40 KB each at most, have the rest.
 MOST_BYTES = 128 * 1024
+# The SDK takes some ten microseconds for each attribute that it reads, of every row of a batch.
+MOST_ATTRIBUTES = 700
 # DynamoDB counts the attribute's name, its elements, and a few bytes for each.
 _PER_ATTRIBUTE, _PER_ELEMENT = 4, 1
 
@@ -20,31 +22,26 @@ def size_of(name: str, elements: Collection[bytes]) -> int:
     return len(name) + _PER_ATTRIBUTE + sum(len(element) + _PER_ELEMENT for element in elements)
 
 
-def beyond(
-    sets: UserSets, dropped: Sequence[str], added: Mapping[str, Sequence[bytes]], now_ms: int
-) -> list[str]:
-    """Attributes that go besides those that are dropped already, so that the row with its additions keeps its bound.
+def beyond(sets: UserSets, dropped: Sequence[str], now_ms: int) -> list[str]:
+    """Attributes that go besides those that are dropped already, so that what a row held keeps its bound.
 
-    What is farthest from the present goes first: that of a client whose clock is wrong, or who makes moments up.
+    What is farthest from the present goes first: that of a client whose clock is wrong, or who makes moments up. What a
+    batch adds comes on top, and is looked at by the next one: else a batch of odd moments would drive out the true ones.
 
     Args:
-        sets: of the user, before.
+        sets: of the user, before the batch.
         dropped: what goes anyway.
-        added: elements to add, by attribute; they stay.
         now_ms: the present.
     """
     gone = set(dropped)
     held = {name: size_of(name, elements) for name, elements in _timed(sets) if name not in gone}
     size = sum(held.values()) + sum(size_of(name, elements) for name, elements in sets.seen.items())
-    size += sum(size_of(name, elements) for name, elements in added.items())
-    if size <= MOST_BYTES:
-        return []
-    more = []
+    more: list[str] = []
     for name in sorted(held, key=lambda name: (-_distance(name, now_ms), name)):
+        if size <= MOST_BYTES and len(held) - len(more) <= MOST_ATTRIBUTES:
+            break
         more.append(name)
         size -= held[name]
-        if size <= MOST_BYTES:
-            break
     return more
 
 

@@ -36,6 +36,8 @@ from millrace.scoring.champions import Champions
 IN_FLIGHT = 16
 # Rows are read a hundred a call, and a full one takes some 3 MB here: no more are held at once.
 USERS_AT_ONCE = 100
+# Full rows take long to read: what does not come at once is asked for in parts of so many users.
+FEW_USERS = 25
 # Rules are arithmetic: a batch that needs longer says that its machine is too small.
 DECIDE_BUDGET_MS = 50
 
@@ -170,13 +172,10 @@ class Scorer:
     ) -> tuple[dict[User, _Sets], Mapping[str, Item] | None, RetryableError | None]:
         """The sets of the users that could be had within the budget, the online rows, and why not all, if not all."""
         cold = self._cold_budget_ms / 1000
-        end = time.monotonic() + cold + self._budget_ms / 1000
-        read: list[Read] = []
         try:
-            self._within(end, lambda: read.append(self._store.read(users, keys)), 1)
+            before, rows = self._read(list(users), keys, cold + self._budget_ms / 1000)
         except RetryableError as error:
             return {}, None, error
-        before, rows = read[0]
         turns = -(-len(users) // IN_FLIGHT)
         end = time.monotonic() + cold + turns * self._budget_ms / 1000
         left = deque(users.items())
@@ -210,6 +209,27 @@ class Scorer:
             failures.append(_spent())
         return found, rows, failures[0] if failures else None
 
+    def _read(self, users: Sequence[User], keys: Sequence[str], seconds: float) -> Read:
+        """Sets and rows, all in one or in parts; so many seconds for each.
+
+        Raises:
+            RetryableError: they did not come, or not in time.
+        """
+        read: list[Read] = []
+        try:
+            self._within(time.monotonic() + seconds, lambda: read.append(self._store.read(users, keys)), 1)
+        except _SpentError:
+            if len(users) <= FEW_USERS:
+                raise
+            parts = [
+                # The other rows come with the first.
+                self._read(users[start : start + FEW_USERS], () if start else keys, seconds)
+                for start in range(0, len(users), FEW_USERS)
+            ]
+            sets = {user: found for part in parts for user, found in part.sets.items()}
+            return Read(sets, parts[0].rows)
+        return read[0]
+
     def _within(self, end: float, work: Callable[[], object], hands: int) -> None:
         try:
             self._crew.run(work, hands, max(0.0, end - time.monotonic()))
@@ -221,7 +241,7 @@ class Scorer:
         window_ms = self._rulebook.of(user[0]).window_ms
         added = additions(before, transactions)
         dropped = stale(before, transactions, window_ms, epoch_ms(now))
-        dropped += beyond(before, dropped, added, epoch_ms(now))
+        dropped += beyond(before, dropped, epoch_ms(now))
         if not added and not dropped:
             return before
         # What the row forgets with this batch, the batch still counts.
@@ -240,8 +260,12 @@ class Scorer:
         ).record()
 
 
+class _SpentError(RetryableError):
+    """The time for a step is over."""
+
+
 def _spent() -> RetryableError:
-    return RetryableError("features: the budget is spent")
+    return _SpentError("features: the budget is spent")
 
 
 def _derived(

@@ -13,7 +13,6 @@ from millrace.core.consumer import Consumer, LakeDeadLetters
 from millrace.core.log import logger
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import body_size
-from millrace.fraud.decision import EVENT_TYPE as DECISION
 from millrace.routing.route import Router
 from settings import Settings
 
@@ -39,7 +38,8 @@ def _consumer() -> Consumer:
         contracts.is_routed,
         settings.event_bus,
         settings.metadata_table,
-        derived=(DECISION,),
+        # The canary's own tenant sends its type.
+        derived=[name for name, tenants in contracts.derived_types.items() if not tenants],
     )
     dead_letters = LakeDeadLetters(client("s3"), settings.lake_bucket, NAME)
     return Consumer(router.publish, dead_letters, _log().error, body_size)

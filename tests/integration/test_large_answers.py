@@ -98,3 +98,20 @@ def test_the_raw_of_the_largest_refusals_fits(running: Platform) -> None:
         text = raw_get(running, "/v1/quarantine/{id}", id=refused)
         assert sizes.of(text.encode()) < ANSWER, unit
         assert json.loads(text)["rawEncoding"] in ("base64", "utf-8")
+
+
+def test_the_answer_to_the_most_errors_fits(running: Platform) -> None:
+    strange = {f"{number:02d}" + '"' * 250: 1 for number in range(20)}
+    sent = [{**events.order(), **strange} for _ in range(370)]
+    answer = running.post(orjson.dumps(sent))
+    assert answer["status"] == 400
+    results = answer["body"]["results"]
+    assert sizes.of(orjson.dumps(answer["body"])) < ANSWER
+    assert len(results) == 370
+    assert all(result["errors"][0]["code"] == "unknown_field" for result in results)
+    # All of them are kept with the event.
+    found = running.get("/v1/quarantine/{id}", id=results[-1]["quarantineId"])["body"]
+    assert len(found["errors"]) == 20
+    # A request of which all errors fit shows them.
+    few = running.post(orjson.dumps(sent[:100]))["body"]["results"]
+    assert all(len(result["errors"]) == 20 for result in few)

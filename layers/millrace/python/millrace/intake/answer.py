@@ -5,9 +5,15 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
+import orjson
+
+from millrace.contracts.errors import FieldError
+from millrace.core import sizes
 from millrace.intake.accept import Result
 from millrace.intake.append import Outcome
 
+# Each is at most 1.2 KB of an answer, so that these fit whatever they hold.
+ERRORS = 3_000
 _COUNTS = {
     Outcome.ACCEPTED: "accepted",
     Outcome.DUPLICATE: "duplicates",
@@ -32,13 +38,14 @@ def status(results: Sequence[Result]) -> HTTPStatus:
 def body(results: Sequence[Result]) -> dict[str, Any]:
     """The JSON of the answer."""
     counts = Counter(result.outcome for result in results)
-    return {
-        **{name: counts[outcome] for outcome, name in _COUNTS.items()},
-        "results": [_one(r) for r in results],
-    }
+    told = [_one(result, result.errors) for result in results]
+    # Few requests have as many as that, and fewer still do not fit: then each event shows its first.
+    if sum(len(result.errors) for result in results) > ERRORS and sizes.of(orjson.dumps(told)) > sizes.BYTES:
+        told = [_one(result, result.errors[:1]) for result in results]
+    return {**{name: counts[outcome] for outcome, name in _COUNTS.items()}, "results": told}
 
 
-def _one(result: Result) -> dict[str, Any]:
+def _one(result: Result, errors: Sequence[FieldError]) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "index": result.index,
         "eventId": result.event_id,
@@ -46,6 +53,6 @@ def _one(result: Result) -> dict[str, Any]:
     }
     if result.quarantine_id is not None:
         answer["quarantineId"] = result.quarantine_id
-    if result.errors:
-        answer["errors"] = [e.to_json() for e in result.errors]
+    if errors:
+        answer["errors"] = [e.to_json() for e in errors]
     return answer

@@ -160,6 +160,13 @@ def test_a_wrong_body_is_a_400(running: Platform, body: bytes) -> None:
     assert running.call(REPLAY, body)["status"] == 400
 
 
+def test_a_patch_puts_no_other_number_in_than_it_says(running: Platform) -> None:
+    running.post(broken(region="r"))
+    body = b'{"filter": {"all": true}, "patch": [{"op": "add", "path": "/data/payload/x", "value": %s}]}'
+    assert running.call(REPLAY, body % b"100000000000000000000")["status"] == 400
+    assert running.call(REPLAY, body % b"1e20")["body"]["matched"] == 1
+
+
 def test_a_message_delivered_twice_is_kept_once_and_blocks_nothing(running: Platform) -> None:
     body = {
         "org": "org_acme",

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from xdist.remote import Producer
 
@@ -17,6 +18,9 @@ KINDS = ("unit", "contract", "integration", "infrastructure", "e2e")
 os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
 # What a command prints is as wide as a pipe takes it, whatever terminal the tests were started in.
 os.environ.pop("COLUMNS", None)
+# How long an example takes is the machine's load, and no property.
+hypothesis.settings.register_profile("millrace", deadline=None)
+hypothesis.settings.load_profile("millrace")
 WITHOUT_SOCKETS = {"unit", "contract"}
 E2E_SECONDS = 900
 

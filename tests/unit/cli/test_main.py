@@ -19,7 +19,7 @@ COMMANDS = [
     ["query", "select 1"],
     ["quarantine", "list"],
     ["quarantine", "show", "x"],
-    ["quarantine", "replay"],
+    ["quarantine", "replay", "--all"],
     ["quarantine", "discard", "--code", "enum"],
     ["keys", "list"],
     ["keys", "create", "--org", "org_acme", "--name", "n"],

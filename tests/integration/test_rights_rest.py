@@ -35,6 +35,8 @@ FOR_ANOTHER = "AWS asks them of whoever opens capture into a stream"
 MISSED = "without it a run's document that is not there is refused instead of missed"
 UNUSED: dict[str, dict[Asked, str]] = {
     "replay_waiting": {
+        ("dynamodb:PutItem", "table/Metadata"): ONE_INTAKE,
+        ("kms:GenerateDataKey", "tenant-key"): ONE_INTAKE,
         ("kinesis:PutRecords", "log"): ONE_INTAKE,
         ("s3:PutObject", "lake/quarantine/*"): ONE_INTAKE,
     },

@@ -30,6 +30,7 @@ Asked = tuple[str, str]
 _ACTIONS: Mapping[str, tuple[str, ...]] = {
     # Each of its parts needs the right of that part, and ours are puts.
     "dynamodb:TransactWriteItems": ("dynamodb:PutItem",),
+    "sqs:SendMessageBatch": ("sqs:SendMessage",),
     "s3:HeadObject": ("s3:GetObject",),
     "s3:ListObjectsV2": ("s3:ListBucket",),
     "s3:HeadBucket": ("s3:ListBucket",),
@@ -49,6 +50,7 @@ _WORDS = (
     (re.compile(r"GetAttLakeBucket[0-9A-F]{8}Arn"), "lake"),
     (re.compile(r"GetAttEventLog[0-9A-F]{8}Arn"), "log"),
     (re.compile(r"GetAttBus[0-9A-F]{8}Arn"), "bus"),
+    (re.compile(r"WaitingQueue[0-9A-F]{8}"), "waiting-queue"),
     (re.compile(r"GetAttTenantKey[0-9A-F]{8}Arn"), "tenant-key"),
     (re.compile(r"GetAttDataKey[0-9A-F]{8}Arn"), "data-key"),
 )
@@ -128,6 +130,8 @@ def _resources(service: str, operation: str, params: Mapping[str, Any]) -> list[
             return ["tenant-key"]
         case "events":
             return ["bus"]
+        case "sqs":
+            return [f"{str(params['QueueUrl']).rsplit('/', 1)[-1]}-queue"]
         case "stepfunctions":
             return [f"machine/{str(params['stateMachineArn']).rsplit(':', 1)[-1]}"]
         case _:

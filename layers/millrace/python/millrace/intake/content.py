@@ -13,9 +13,11 @@ from millrace.contracts.errors import FieldError
 from millrace.intake import limits
 from millrace.intake.exact import LARGEST, SMALLEST
 
-# How orjson writes the end of a float without fraction; from 10¹⁶ it writes an exponent. In a text it means nothing,
-# and then the event is only walked in vain.
-_WHOLE_FLOATS = (b".0,", b".0}", b".0]", b"e+1")
+# How orjson writes a float without fraction: it ends in `.0`, or from 10¹⁶ on it has an exponent. In a text that means
+# nothing, and then the event is only walked in vain. Each event is looked through for them and for brackets, so what ends
+# a value becomes one byte and what opens one another, and `rfind` takes a quarter of the time of `in`.
+_OPENS_AND_ENDS = bytes.maketrans(b"[}]", b"{,,")
+_FRACTION, _EXPONENT = b".0,", b"e+1"
 # The shortest value takes two bytes: itself and a comma, or two brackets.
 _BYTES_TO_COUNT = 2 * limits.VALUES
 
@@ -44,14 +46,12 @@ def read(event: Any) -> Content | FieldError:
     except orjson.JSONEncodeError:
         # Deeper than orjson writes, and that is deeper than any limit of ours.
         return _too_much(event) or _deep("more")
-    if (len(written) > _BYTES_TO_COUNT or written.count(b"[") + written.count(b"{") > limits.NESTING) and (
-        error := _too_much(event)
-    ):
+    marks = written.translate(_OPENS_AND_ENDS)
+    if (len(written) > _BYTES_TO_COUNT or marks.count(b"{") > limits.NESTING) and (error := _too_much(event)):
         return error
-    for end in _WHOLE_FLOATS:
-        if end in written:
-            event = by_value(event)
-            return Content(event, orjson.dumps(event, option=orjson.OPT_SORT_KEYS))
+    if marks.rfind(_FRACTION) >= 0 or (b"+" in marks and _EXPONENT in marks):
+        event = by_value(event)
+        return Content(event, orjson.dumps(event, option=orjson.OPT_SORT_KEYS))
     return Content(event, written)
 
 

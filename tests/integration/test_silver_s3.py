@@ -106,6 +106,10 @@ def test_a_retry_writes_the_same_rows_and_never_over_a_file_that_may_be_committe
     invoke(environ, 0)
     (first,) = store.silver("run-1")
     invoke(environ, 0)
+    assert store.silver("run-1") == [first], "what came to an end is not done again"
+    # It was not kept yet when the retry began.
+    lake.s3.delete_object(Bucket=lake.bucket, Key="runs/run-1/silver/0.json")
+    invoke(environ, 0)
     (second,) = store.silver("run-1")
     (one,), (other,) = first.parts, second.parts
     assert one.file != other.file

@@ -20,7 +20,7 @@ from millrace.warehouse.project import Exposure, Model, Project
 from tests.support import events
 from tests.support.functions import function
 from tests.support.platform import ACME, GLOBEX, LAKE, Platform
-from tests.support.runs import COMMITTED_AT, Run, newest, part
+from tests.support.runs import COMMITTED_AT, Run, newest, part, yesterday
 
 ORDERS, FACTS = "silver.order_created_v1", "marts.fct_transactions"
 TRANSACTIONS = "silver.transaction_created_v1"
@@ -210,7 +210,7 @@ def test_another_day_adds_up_and_a_day_made_again_replaces(
 ) -> None:
     two_tenants(running).write(runs)
     publish("hourly-1")
-    again = Run(run="hourly-2", planned_at="2026-11-21T11:00:00.000Z", at="2026-11-21T11:01:00.000Z")
+    again = Run(run="hourly-2", planned_at=yesterday(11), at=yesterday(11, 1))
     again.silver = [part(ORDERS, ACME, DAY, 12), part(ORDERS, ACME, "2026-11-19", 100)]
     again.day(ACME, DAY)
     again.day(ACME, "2026-11-19")
@@ -229,7 +229,7 @@ def test_a_model_made_wholly_anew_forgets_what_has_gone(
 ) -> None:
     two_tenants(running).write(runs)
     publish("hourly-1")
-    anew = Run(run="hourly-2", planned_at="2026-11-21T11:00:00.000Z", at="2026-11-21T11:01:00.000Z")
+    anew = Run(run="hourly-2", planned_at=yesterday(11), at=yesterday(11, 1))
     anew.model(FACTS, part(FACTS, ACME, "2026-11-21", 3), inputs=(TRANSACTIONS,), whole=True)
     anew.write(runs)
     publish("hourly-2")
@@ -284,7 +284,7 @@ def test_a_failed_check_is_told_and_the_last_good_rows_stay(
 ) -> None:
     two_tenants(running).write(runs)
     publish("hourly-1")
-    run = Run(run="hourly-2", planned_at="2026-11-21T11:00:00.000Z", at="2026-11-21T11:01:00.000Z")
+    run = Run(run="hourly-2", planned_at=yesterday(11), at=yesterday(11, 1))
     run.day(ACME, DAY, token=None)
     run.silver = [part(ORDERS, ACME, DAY, 10, checks=(SOUND, BROKEN, WARN))]
     left = (Failure(ACME, DAY, "range(total_amount): 3 of 10 rows"),)
@@ -319,7 +319,7 @@ def test_the_same_failure_is_one_event_over_runs_and_another_count_another(
     running: Platform, runs: RunStore, publish: Publish
 ) -> None:
     for number, failed in ((1, 2), (2, 2), (3, 5)):
-        run = Run(run=f"hourly-{number}", planned_at=f"2026-11-21T1{number}:00:00.000Z")
+        run = Run(run=f"hourly-{number}", planned_at=yesterday(10 + number))
         run.day(ACME, DAY)
         # A new event makes its own day pending: the manifest of each run is another.
         run.days[0] = replace(run.days[0], manifest=f"m{number}")
@@ -376,9 +376,7 @@ def test_an_edge_goes_with_its_column(
     }
     assert lineage(running, TRANSACTIONS)["columns"]["country"]["downstream"] == [f"{FACTS}.country"]
     warehouse(Project([model({"amount": LINEAGE["amount"]})], [BOARD]))
-    run = two_tenants(
-        running, run="hourly-2", planned_at="2026-11-21T11:00:00.000Z", at="2026-11-21T11:01:00.000Z"
-    )
+    run = two_tenants(running, run="hourly-2", planned_at=yesterday(11), at=yesterday(11, 1))
     run.write(runs)
     publish("hourly-2")
     assert "country" not in lineage(running, FACTS)["columns"]
@@ -402,7 +400,7 @@ def test_lineage_leads_from_raw_to_those_who_read(
     assert raw["downstream"] == [ORDERS, TRANSACTIONS]
     assert f"{ORDERS}.order_id" in raw["columns"]["payload"]["downstream"]
     ((key, body),) = running.objects("lineage/").items()
-    assert key == "lineage/2026-11-21/hourly-1.ndjson"
+    assert key == f"lineage/{COMMITTED_AT[:10]}/hourly-1.ndjson"
     kinds = [json.loads(line)["eventType"] for line in body.splitlines()]
     assert kinds == ["START", "COMPLETE"] * 3
 
@@ -416,7 +414,7 @@ def test_a_dataset_that_nothing_describes_any_more_loses_its_edges(
     two_tenants(running).write(runs)
     publish("hourly-1")
     warehouse(Project([], []))
-    Run(run="hourly-2", planned_at="2026-11-21T11:00:00.000Z").write(runs)
+    Run(run="hourly-2", planned_at=yesterday(11)).write(runs)
     publish("hourly-2")
     assert lineage(running, TRANSACTIONS)["downstream"] == []
 
@@ -498,7 +496,7 @@ def test_a_source_that_has_stopped_is_told_and_fails_nothing(
     (line,) = [line for line in summary.checks if line.check == "freshness"]
     assert (line.table, line.status, line.failed, line.rows) == (ORDERS, "fail", 2, 2)
     # A quiet run tells it as well, and makes no event of it: that would be a new row, and a new run, each time.
-    Run(run="hourly-2", planned_at="2026-11-21T11:00:00.000Z").write(runs)
+    Run(run="hourly-2", planned_at=yesterday(11)).write(runs)
     assert publish("hourly-2")["status"] == "done"
     summary = runs.summary("hourly-2")
     assert summary is not None
@@ -522,14 +520,14 @@ def test_the_trace_says_in_silver_once_the_object_is_taken_in(
     run.write(runs)
     publish("hourly-1")
     assert "in_silver" not in trace(running, order["eventId"]), "the run planned another object"
-    later = Run(run="hourly-2", planned_at="2026-11-21T11:00:00.000Z", at="2026-11-21T11:01:00.000Z")
+    later = Run(run="hourly-2", planned_at=yesterday(11), at=yesterday(11, 1))
     later.day(ACME, day, ("raw/events/other.parquet", key.split("/", 3)[3]))
     later.silver = [part(ORDERS, ACME, day)]
     later.commit(ORDERS, *later.silver, snapshot=9)
     later.write(runs)
     publish("hourly-2")
     found = trace(running, order["eventId"])["in_silver"]
-    assert found["at"] == "2026-11-21T11:01:00.000Z"
+    assert found["at"] == yesterday(11, 1)
     assert found["detail"]["table"] == ORDERS
     assert (found["detail"]["runId"], found["detail"]["snapshot"]) == ("hourly-2", "9")
     assert found["detail"]["contract"].startswith("order.created/1.")

@@ -1,8 +1,10 @@
 """Documents of a run as its steps leave them, made by hand."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
+from millrace.core import clock
 from millrace.lake.documents import (
     Committed,
     Failure,
@@ -20,7 +22,16 @@ from millrace.lake.documents import (
 from millrace.lake.run_store import RunStore
 from millrace.quality.result import CheckResult
 
-PLANNED_AT, COMMITTED_AT = "2026-11-21T10:00:00.000Z", "2026-11-21T10:01:00.000Z"
+# What a run says of itself are events, and these are read as long as their contract keeps them: seen from today.
+_YESTERDAY = clock.utc_day(clock.now()) - timedelta(days=1)
+
+
+def yesterday(hour: int, minute: int = 0) -> str:
+    """A minute of the UTC day before this one, as text."""
+    return f"{_YESTERDAY}T{hour:02}:{minute:02}:00.000Z"
+
+
+PLANNED_AT, COMMITTED_AT = yesterday(10), yesterday(10, 1)
 
 
 def part(table: str, org: str, day: str | None, rows: int = 10, **more: Any) -> Part:

@@ -103,6 +103,7 @@ def expected(stored: StoredEvent, contract: Contract) -> dict[str, Any]:
         "org_id": platform["orgId"],
         "received_at": clock.parse(platform["receivedAt"]),
         "contract": platform["contract"],
+        "derived_from": platform.get("derivedFrom"),
     }
     rules = {rule["column"]: rule for rule in contract.silver}
     return {

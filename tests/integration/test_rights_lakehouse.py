@@ -56,6 +56,7 @@ BEATEN = "only a commit that another came before, or one of many versions, takes
 OLD = "only a table with old snapshots is committed and loses files, and these are new"
 DAILY = "daily models read what hourly ones made, and these runs are hourly"
 FAILING = "only a check that fails is an event, and here none does"
+LEFT_OUT = "only a day that the run could not commit is kept with its errors, and here all land"
 UNUSED: dict[str, dict[Asked, str]] = {
     "plan_run": {
         ("s3:ListBucket", "lake"): RANGE,
@@ -98,6 +99,7 @@ UNUSED: dict[str, dict[Asked, str]] = {
     "publish_run": {
         ("s3:GetObject", "lake/dead-letters/transform_partitions/*"): POISON,
         ("dynamodb:PutItem", "table/Events"): FAILING,
+        ("dynamodb:UpdateItem", "table/Metadata"): LEFT_OUT,
     },
 }
 

@@ -1,0 +1,19 @@
+"""Whatever extreme a contract lets in goes all the way, and nobody else pays for it.
+
+Here both ends of every field of every event type, and some of what is odd between them; `make extremes` is the long run.
+"""
+
+import pytest
+
+from tests.support.emulator import pointed_at
+from tests.support.extremes.story import tell
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+TURNS = (0, 1, 2, 3, 4, 5)
+
+
+@pytest.mark.usefixtures("bundle")
+def test_extremes_go_all_the_way_and_nobody_else_pays(emulator: str) -> None:
+    with pointed_at(emulator):
+        told = tell(emulator, TURNS)
+    assert told.wrong == []

@@ -1,0 +1,38 @@
+"""`python -m tests.support.extremes [TURNS]`: so many extremes of every field of every contract, through the whole platform."""
+
+import argparse
+import sys
+import time
+
+from rich.console import Console
+
+from tests.support.extremes.session import session
+from tests.support.extremes.story import tell
+
+
+def main(arguments: list[str]) -> int:
+    """Ends with 1 when an event is not where it belongs, or another tenant has something else than without them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("turns", nargs="?", type=int, default=40, help="events of each contract in a telling")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--tellings", type=int, default=1, help="each with the next extremes of every field")
+    asked = parser.parse_args(arguments)
+    console, failures = Console(soft_wrap=True, width=400), 0
+    with session() as endpoint:
+        for number in range(asked.tellings):
+            began = time.monotonic()
+            later = range(2 + number * asked.turns, 2 + (number + 1) * asked.turns)
+            told = tell(endpoint, [0, 1, *later], asked.seed + number)
+            for sentence in told.wrong:
+                console.print(f"NOT  {sentence[:1500]}", markup=False)
+            failures += len(told.wrong)
+            seconds = time.monotonic() - began
+            console.print(
+                f"telling {number + 1}: {dict(told.figures)} in {seconds:.0f} s; {len(told.wrong)} not so",
+                markup=False,
+            )
+    return int(failures > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

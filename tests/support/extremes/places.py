@@ -1,0 +1,272 @@
+"""Every place that an accepted event belongs to, by its contract; and what stands there, held against what was sent."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from millrace.archive.raw import SCHEMA
+from millrace.contracts import columns, derived
+from millrace.contracts.columns import Array, Column, Scalar, Struct, Type, snake
+from millrace.contracts.contract import Contract
+from millrace.contracts.pointers import parse, read
+from millrace.contracts.registry import Registry
+from millrace.core import clock, keys
+from millrace.core.consumer import decode
+from millrace.core.prefixes import DEAD_LETTERS
+from millrace.eventstore import receipts
+from millrace.eventstore.codec import Codec
+from millrace.eventstore.row import from_item
+from millrace.fraud.decision import EVENT_TYPE, SOURCE_TYPE
+from tests.support.extremes import snapshot
+from tests.support.extremes.events import Event, Made, written
+from tests.support.extremes.world import World
+
+Key = tuple[str, str]
+# Places of the log's own: every accepted event is there, whatever its contract says.
+RAW, MANIFEST = "raw", "manifest"
+# Consumer → the places that it fills, which a dead letter of it stands for.
+_FILLED_BY = {
+    "archive_events": (RAW, MANIFEST, "silver"),
+    "route_events": ("bus", "routed"),
+    "project_events": ("UserEvents",),
+    "score_transactions": ("decision",),
+}
+
+
+@dataclass
+class Found:
+    """What every place has of every event, by tenant and id."""
+
+    places: dict[str, dict[Key, list[Any]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+    )
+    # Place → why not.
+    dead: dict[tuple[str, Key], list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def note(self, place: str, org: str, identifier: str, what: Any) -> None:
+        """Something of an event."""
+        self.places[place][org, identifier.lower()].append(what)
+
+    def has(self, place: str, key: Key) -> list[Any]:
+        """What a place has of an event."""
+        return self.places[place].get(key, [])
+
+
+def read_all(world: World, registry: Registry) -> Found:
+    """Reads every store once."""
+    found, codec = Found(), Codec(registry.dictionary)
+    for item in world.rows("Events"):
+        event = from_item(item, codec)
+        found.note("Events", event.org, event.event_id, (event.envelope, item))
+        source = event.envelope["platform"].get("derivedFrom")
+        if event.event_type == EVENT_TYPE and source is not None:
+            found.note("decision", event.org, source, event.envelope)
+    for item in world.rows("UserEvents"):
+        found.note("UserEvents", item["orgId"]["S"], item["eventId"]["S"], item)
+    for row in snapshot.raw(world):
+        found.note(RAW, row["org_id"], row["event_id"], row)
+    for name, row in snapshot.tables(world):
+        if name.startswith("silver."):
+            found.note("silver", row["org_id"], row["event_id"], (name, row))
+    for item in world.rows("Metadata"):
+        org, kind, *_ = item["entityTypeKey"]["S"].split(keys.SEPARATOR)
+        if kind in (receipts.MANIFEST, receipts.ROUTED):
+            packed = bytes(item["ids"]["B"]).hex()
+            for at in range(0, len(packed), 32):
+                one = packed[at : at + 32]
+                identifier = f"{one[:8]}-{one[8:12]}-{one[12:16]}-{one[16:20]}-{one[20:]}"
+                found.note(MANIFEST if kind == receipts.MANIFEST else "routed", org, identifier, item)
+    for message in world.published():
+        detail = message["detail"]
+        found.note("bus", detail["platform"]["orgId"], detail["eventId"], detail)
+    _read_dead(world, found)
+    return found
+
+
+def _read_dead(world: World, found: Found) -> None:
+    for key, body in world.objects(DEAD_LETTERS).items():
+        consumer = key.removeprefix(DEAD_LETTERS).partition("/")[0]
+        if key.endswith(".ndjson"):
+            for line in body.splitlines():
+                row = orjson.loads(line)
+                found.dead["silver", (row["org_id"], row["event_id"].lower())].append(row["reason"])
+            continue
+        letter = orjson.loads(body)
+        delivery = decode(letter["record"])
+        assert delivery is not None, key
+        org, _, identifier = delivery.item["eventId"]["S"].rpartition(keys.SEPARATOR)
+        for place in _FILLED_BY.get(consumer, (consumer,)):
+            found.dead[place, (org, identifier)].append(letter["reason"])
+
+
+def check(found: Found, accepted: Sequence[Made], registry: Registry) -> Iterator[str]:
+    """In a sentence each, where an accepted event is not, is twice, or is not what was sent."""
+    for made in accepted:
+        key = (made.org, made.event["eventId"].lower())
+        who = f"{made.contract.name} {made.event['eventId']} of {made.org} ({_told(made)})"
+        wanted = set(_wanted(made))
+        for place in sorted(wanted):
+            held, dead = found.has(place, key), found.dead.get((place, key), [])
+            if not held and not dead:
+                yield f"{who} is not in {place}"
+            elif held and dead:
+                yield f"{who} is in {place} and a dead letter too: {dead[0]}"
+            elif dead and (len(set(dead)) > 1 or not dead[0]):
+                yield f"{who} has {len(dead)} dead letters of {place}: {dead}"
+        for place in {"Events", "UserEvents", "bus", "routed", "decision"} - wanted:
+            if found.has(place, key):
+                yield f"{who} is in {place} and does not belong there"
+        for sentence in _differences(found, made, key):
+            yield f"{who}: {sentence}"
+
+
+def _told(made: Made) -> str:
+    return ", ".join(f"{pointer}: {name}" for pointer, name in list(made.names.items())[:6])
+
+
+def _wanted(made: Made) -> Iterator[str]:
+    contract = made.contract
+    yield from (RAW, MANIFEST, "silver")
+    if contract.store == "table":
+        yield "Events"
+        if user(made) or made.event.get("sessionId"):
+            yield "UserEvents"
+    if contract.route:
+        yield from ("bus", "routed")
+    if contract.event_type == SOURCE_TYPE:
+        yield "decision"
+
+
+def user(made: Made) -> str | None:
+    """Whose event it is."""
+    if made.event.get("userId") is not None:
+        return str(made.event["userId"])
+    pointer = made.contract.user_id_pointer
+    inside = read(made.event, parse(pointer)) if pointer is not None else None
+    return (
+        None
+        if inside is None or inside == ""
+        else str(int(inside))
+        if isinstance(inside, float)
+        else str(inside)
+    )
+
+
+def _differences(found: Found, made: Made, key: Key) -> Iterator[str]:
+    sent = json.loads(written(made.event))
+    for envelope, item in found.has("Events", key):
+        yield from _envelope("Events", sent, envelope)
+        for index, name in (
+            ("typeKey", "type"),
+            ("userKey", "user"),
+            ("correlationKey", "correlation"),
+            ("entityKey", "entity"),
+        ):
+            if index in item and name not in made.contract.indexes:
+                yield f"has {index}, for which nobody asks"
+    for envelope in found.has("bus", key):
+        yield from _envelope("the bus", sent, envelope)
+    kept = {repr(_same(json.loads(row["payload"]))) for row in found.has(RAW, key)}
+    if kept and kept != {repr(_same(sent["data"]["payload"]))}:
+        yield f"raw holds another payload: {sorted(kept)[0][:300]}"
+    rows = found.has("silver", key)
+    if len(rows) > 1:
+        yield f"{len(rows)} rows of silver"
+    for name, row in rows:
+        if name != f"silver.{columns.table(made.contract)}":
+            yield f"is in {name}"
+        yield from _row(made.contract, sent, row, made)
+    decisions = {envelope["eventId"] for envelope in found.has("decision", key)}
+    if len(decisions) > 1:
+        yield f"{len(decisions)} decisions"
+    for envelope in found.has("decision", key):
+        fallback = envelope["data"]["payload"]["fallback"]
+        if fallback is not None:
+            yield f"decided without {fallback}"
+
+
+def _envelope(place: str, sent: Event, kept: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in sent.items():
+        if name == "data" or value is None:
+            continue
+        if kept.get(name) != value:
+            yield f"{place} holds {name} {kept.get(name)!r} instead of {value!r}"
+    for part, value in sent["data"].items():
+        there = kept["data"].get(part)
+        if isinstance(value, dict) and isinstance(there, dict):
+            there = {name: one for name, one in there.items() if name in value}
+        if value is not None and repr(_same(there)) != repr(_same(value)):
+            yield f"{place} holds another {part}: {str(there)[:300]} instead of {str(value)[:300]}"
+
+
+def _same(value: Any) -> Any:
+    """A JSON value as its parts in order, numbers by kind and value."""
+    if isinstance(value, dict):
+        return sorted((name, _same(part)) for name, part in value.items())
+    if isinstance(value, list):
+        return [_same(part) for part in value]
+    return value
+
+
+def _row(contract: Contract, sent: Event, row: Mapping[str, Any], made: Made) -> Iterator[str]:
+    """Where a row of silver is not what was sent, by a reading of the contract of our own."""
+    rules = {rule["column"]: rule for rule in contract.silver}
+    for column in columns.columns(contract):
+        if column.name in rules:
+            rule = rules[column.name]
+            wanted = derived.value(rule, read(sent, parse(rule["of"])))
+        elif column.name == "user_key":
+            wanted = user(made)
+        elif (
+            (column.pointer == "/eventSource" and sent.get("eventSource") is None)
+            or column.pointer is None
+            or (column.pointer in contract.enrich.values() and read(sent, parse(column.pointer)) is None)
+        ):
+            continue
+        else:
+            wanted = _typed(column.type, column.schema, read(sent, parse(column.pointer)))
+        there = _comparable(column, row[column.name])
+        if there != wanted and repr(there) != repr(wanted):
+            yield f"silver has {column.name} {row[column.name]!r:.200} instead of {wanted!r:.200}"
+
+
+def _comparable(column: Column, value: Any) -> Any:
+    """Free objects are JSON in silver: by their value."""
+    if (
+        column.type == Scalar("string")
+        and isinstance(value, str)
+        and "object" in column.schema.get("type", ())
+    ):
+        return _same(json.loads(value))
+    return value
+
+
+def _typed(of: Type, schema: Mapping[str, Any], value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(of, Array):
+        return [_typed(of.item, schema.get("items", {}), one) for one in value]
+    if isinstance(of, Struct):
+        parts = {snake(name): (value.get(name), part) for name, part in schema["properties"].items()}
+        return {name: _typed(kind, parts[name][1], parts[name][0]) for name, kind, _ in of.fields}
+    match of.name:
+        case "int" | "long":
+            return int(value)
+        case "decimal":
+            return Decimal(repr(value)).quantize(Decimal("0.0001"))
+        case "double":
+            return float(value)
+        case "date":
+            return date.fromisoformat(value)
+        case "timestamptz":
+            return clock.parse(value)
+    return _same(value) if isinstance(value, dict) else value
+
+
+__all__ = ["SCHEMA", "Found", "check", "read_all", "user"]

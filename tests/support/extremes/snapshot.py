@@ -1,0 +1,128 @@
+"""All that a tenant has in every store, in a form in which two runs can be compared."""
+
+import base64
+import io
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+import pyarrow.parquet as pq
+
+from millrace.contracts import registry
+from millrace.core import keys
+from millrace.core.prefixes import DEAD_LETTERS, QUARANTINE, RAW_EVENTS
+from millrace.eventstore import receipts
+from millrace.eventstore.codec import Codec
+from millrace.eventstore.row import from_item
+from millrace.lake import glue_tables, iceberg
+from tests.support.extremes.world import World
+
+# Place → what is there, in no order.
+Snapshot = dict[str, list[str]]
+# Of the run or of the machine, not of what was sent: names of requests and runs, and how long each stage took.
+_OF_THE_RUN = {
+    "requestId", "request_id", "stages", "runId", "run", "snapshot", "version", "object", "objects", "token", "bytes", "place",
+    "snapshots", "stateSnapshot",
+}  # fmt: skip
+_BATCHES = {receipts.MANIFEST, receipts.ROUTED}
+
+
+def of_tenants(world: World, orgs: set[str]) -> Snapshot:
+    """Everything of these tenants."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for place, org, what in _everything(world):
+        if org in orgs:
+            found[f"{org} {place}"].append(what)
+    # A record of the log may come twice, and be published twice.
+    return {place: sorted(set(held)) for place, held in found.items()}
+
+
+def different(expected: Snapshot, found: Snapshot) -> Iterator[str]:
+    """In a sentence each, where two are not the same."""
+    for place in sorted({*expected, *found}):
+        wanted, there = set(expected.get(place, ())), set(found.get(place, ()))
+        if wanted != there:
+            lost, more = sorted(wanted - there), sorted(there - wanted)
+            said = [
+                f"{len(one)} {name}, such as {one[0][:600]}"
+                for name, one in (("less", lost), ("more", more))
+                if one
+            ]
+            yield f"{place}: {'; '.join(said)}"
+
+
+def tables(world: World) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every row of every table of the lake, with the table's name."""
+    catalog = iceberg.catalog(world.lake.environment, world.lake.bucket)
+    for name in glue_tables.locations(world.lake.glue, world.lake.environment):
+        opened = iceberg.open_table(catalog, name)
+        if opened is not None and opened.snapshot_id is not None:
+            for row in opened.table.scan().to_arrow().to_pylist():
+                yield name, row
+
+
+def raw(world: World) -> Iterator[dict[str, Any]]:
+    """Every row that the archive wrote."""
+    for body in world.objects(RAW_EVENTS).values():
+        yield from pq.read_table(io.BytesIO(body)).to_pylist()
+
+
+def _everything(world: World) -> Iterator[tuple[str, str, str]]:
+    """Place, tenant and what is there."""
+    for name, row in tables(world):
+        yield name, str(row["org_id"]), _text(row)
+    for row in raw(world):
+        yield "raw", row["org_id"], _text({**row, "payload": orjson.loads(row["payload"])})
+    codec = Codec(registry.load().dictionary)
+    for item in world.rows("Events"):
+        envelope = from_item(item, codec).envelope
+        plain = {name: held for name, held in item.items() if name not in ("body", "requestId")}
+        yield "Events", item["orgId"]["S"], _text({"envelope": envelope, **plain})
+    for item in world.rows("UserEvents"):
+        yield "UserEvents", item["orgId"]["S"], _text(item)
+    for item in world.rows("FeatureStore"):
+        yield "FeatureStore", _owner(item["featureKey"]["S"]), _text(item)
+    for item in world.rows("Metadata"):
+        yield from _metadata(item)
+    for key, body in world.objects(QUARANTINE).items():
+        for one in orjson.loads(body)["entries"]:
+            what = {"raw": one["raw"], "errors": one["errors"], "type": one["eventType"]}
+            yield "quarantine", key.split("org=")[1].partition("/")[0], _text(what)
+    for message in world.published():
+        yield "bus", message["detail"]["platform"]["orgId"], _text(message["detail"])
+
+
+def _metadata(item: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    partition, name = item["entityTypeKey"]["S"], item["entityId"]["S"]
+    org, kind, *more = partition.split(keys.SEPARATOR)
+    if kind in _BATCHES:
+        packed = bytes(item["ids"]["B"])
+        for at in range(0, len(packed), 16):
+            yield f"Metadata {kind}", org, f"{more} {packed[at : at + 16].hex()}"
+    elif kind == "pending":
+        yield "Metadata pending", _owner(name), name
+    elif kind not in ("quarantine", "audit", "fingerprint-key", "credential", "tenant"):
+        yield f"Metadata {kind}", org, _text({"partition": partition, "name": name, **item})
+
+
+def _owner(key: str) -> str:
+    return key.partition(keys.SEPARATOR)[0]
+
+
+def _text(value: Any) -> str:
+    return repr(_bare(value))
+
+
+def _bare(value: Any) -> Any:
+    """Without what is of the run."""
+    if isinstance(value, Mapping):
+        return sorted((str(name), _bare(part)) for name, part in value.items() if name not in _OF_THE_RUN)
+    if isinstance(value, list | tuple):
+        return [_bare(part) for part in value]
+    if isinstance(value, bytes | bytearray):
+        return base64.b64encode(bytes(value)).decode()
+    return value
+
+
+__all__ = ["DEAD_LETTERS", "Snapshot", "different", "of_tenants", "raw", "tables"]

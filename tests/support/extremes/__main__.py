@@ -7,7 +7,7 @@ import time
 from rich.console import Console
 
 from tests.support.extremes.session import session
-from tests.support.extremes.story import tell
+from tests.support.extremes.story import Size, tell
 
 
 def main(arguments: list[str]) -> int:
@@ -22,7 +22,10 @@ def main(arguments: list[str]) -> int:
         for number in range(asked.tellings):
             began = time.monotonic()
             later = range(2 + number * asked.turns, 2 + (number + 1) * asked.turns)
-            told = tell(endpoint, [0, 1, *later], asked.seed + number)
+            size = Size(
+                [0, 1, *later], edges=2, crowd=2000, refusals=600, asked=300, seed=asked.seed + number
+            )
+            told = tell(endpoint, size)
             for sentence in told.wrong:
                 console.print(f"NOT  {sentence[:1500]}", markup=False)
             failures += len(told.wrong)

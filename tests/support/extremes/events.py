@@ -22,6 +22,7 @@ from millrace.contracts.contract import Contract
 from millrace.contracts.pointers import parse, read
 from millrace.contracts.registry import Registry
 from millrace.contracts.schema import json_type
+from millrace.fraud.decision import SOURCE_TYPE
 from millrace.intake import limits
 from tests.support.contracts import FILES, compiled
 from tests.support.extremes import values
@@ -168,6 +169,38 @@ def ordinary(contract: Contract, number: int, org: str, now: datetime) -> Made:
     return Made(org, contract, event)
 
 
+def crowd(contract: Contract, count: int, org: str, now: datetime) -> Iterator[Made]:
+    """Ordinary events of one user, session, flow and entity, with all that else may be one; only moments and ids differ."""
+    first = ordinary(contract, 0, org, now)
+    moments = [
+        list(parse(pointer))
+        for pointer, part in _fields(contract.data_schema, "/data")
+        if part.get("format") == "date-time" and "*" not in pointer
+    ]
+    compared = {rule[name] for rule in contract.rules for name in ("later", "earlier") if name in rule}
+    for number in range(count):
+        made = ordinary(contract, 30_000 + number, org, now)
+        made.event["data"] = copy.deepcopy(first.event["data"])
+        made.event |= {"correlationId": "one flow", "sessionId": "one session"}
+        for parts in moments:
+            if "/" + "/".join(parts) not in compared and _at(made.event, parts) is not None:
+                at = (now + timedelta(days=number - count // 2)).replace(tzinfo=None)
+                _put(made.event, parts, at.isoformat(timespec="milliseconds") + "Z")
+        yield made
+
+
+def crowded(registry: Registry) -> list[Contract]:
+    """For each index the contract that has it and most others, so that a list of each is long."""
+    found: dict[str, Contract] = {}
+    for contract in registry.contracts:
+        for index in contract.indexes:
+            kept = found.get(index)
+            if kept is None or len(contract.indexes) > len(kept.indexes):
+                found[index] = contract
+    judged = [contract for contract in registry.contracts if contract.event_type == SOURCE_TYPE]
+    return list({contract.name: contract for contract in [*found.values(), *judged]}.values())
+
+
 def refusals(contract: Contract, org: str, now: datetime) -> Iterator[tuple[Made, str]]:
     """Sound events with one field one step beyond what it takes, and the pointer that intake must name."""
     number = 0
@@ -175,9 +208,29 @@ def refusals(contract: Contract, org: str, now: datetime) -> Iterator[tuple[Made
         for one in values.refused(part):
             made = ordinary(contract, 10_000 + number, org, now)
             number += 1
+            _fill(contract.data_schema, made.event, pointer)
             if _put(made.event, [*parse(pointer.replace("/*", "/0"))], one.value, make=True):
                 made.names[pointer] = one.name
                 yield made, pointer.replace("/*", "/0")
+
+
+def _fill(schema: dict[str, Any], event: Event, pointer: str) -> None:
+    """Puts an item into each array on the way to a field that has none."""
+    fields = dict(_fields(schema, "/data"))
+    for end in [end for end in range(len(pointer)) if pointer.startswith("/*", end)]:
+        array, place = pointer[:end], [*parse(pointer[:end].replace("/*", "/0"))]
+        if not _at(event, place):
+            _put(event, place, [_value(fields[f"{array}/*"], 2, array, {})], make=True)
+
+
+def _at(event: Any, parts: list[str]) -> Any:
+    """What stands at a pointer's parts, through arrays too."""
+    for part in parts:
+        if isinstance(event, list):
+            event = event[int(part)] if int(part) < len(event) else None
+        else:
+            event = event.get(part) if isinstance(event, dict) else None
+    return event
 
 
 def _value(

@@ -13,7 +13,6 @@ import orjson
 from millrace.archive.raw import SCHEMA
 from millrace.contracts import columns, derived
 from millrace.contracts.columns import Array, Column, Scalar, Struct, Type, snake
-from millrace.contracts.contract import Contract
 from millrace.contracts.pointers import parse, read
 from millrace.contracts.registry import Registry
 from millrace.core import clock, keys
@@ -46,6 +45,8 @@ class Found:
     places: dict[str, dict[Key, list[Any]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
+    # Every row of the lake, by table.
+    tables: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     # Place → why not.
     dead: dict[tuple[str, Key], list[str]] = field(default_factory=lambda: defaultdict(list))
 
@@ -72,6 +73,7 @@ def read_all(world: World, registry: Registry) -> Found:
     for row in snapshot.raw(world):
         found.note(RAW, row["org_id"], row["event_id"], row)
     for name, row in snapshot.tables(world):
+        found.tables[name].append(row)
         if name.startswith("silver."):
             found.note("silver", row["org_id"], row["event_id"], (name, row))
     for item in world.rows("Metadata"):
@@ -181,7 +183,7 @@ def _differences(found: Found, made: Made, key: Key) -> Iterator[str]:
     for name, row in rows:
         if name != f"silver.{columns.table(made.contract)}":
             yield f"is in {name}"
-        yield from _row(made.contract, sent, row, made)
+        yield from _row(made, row)
     decisions = {envelope["eventId"] for envelope in found.has("decision", key)}
     if len(decisions) > 1:
         yield f"{len(decisions)} decisions"
@@ -214,26 +216,34 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _row(contract: Contract, sent: Event, row: Mapping[str, Any], made: Made) -> Iterator[str]:
-    """Where a row of silver is not what was sent, by a reading of the contract of our own."""
+def _row(made: Made, row: Mapping[str, Any]) -> Iterator[str]:
+    wanted = expected_row(made)
+    kinds = {column.name: column for column in columns.columns(made.contract)}
+    for name, value in wanted.items():
+        there = _comparable(kinds[name], row[name])
+        if there != value and repr(there) != repr(value):
+            yield f"silver has {name} {row[name]!r:.200} instead of {value!r:.200}"
+
+
+def expected_row(made: Made) -> dict[str, Any]:
+    """The row of silver by a reading of the contract of our own; what intake adds of itself is not in it."""
+    contract, sent = made.contract, json.loads(written(made.event))
     rules = {rule["column"]: rule for rule in contract.silver}
+    found: dict[str, Any] = {"org_id": made.org}
     for column in columns.columns(contract):
+        value = None if column.pointer is None else read(sent, parse(column.pointer))
         if column.name in rules:
             rule = rules[column.name]
-            wanted = derived.value(rule, read(sent, parse(rule["of"])))
+            found[column.name] = derived.value(rule, read(sent, parse(rule["of"])))
         elif column.name == "user_key":
-            wanted = user(made)
-        elif (
-            (column.pointer == "/eventSource" and sent.get("eventSource") is None)
-            or column.pointer is None
-            or (column.pointer in contract.enrich.values() and read(sent, parse(column.pointer)) is None)
+            found[column.name] = user(made)
+        elif value is None and (
+            column.pointer in contract.enrich.values() or column.pointer == "/eventSource"
         ):
             continue
-        else:
-            wanted = _typed(column.type, column.schema, read(sent, parse(column.pointer)))
-        there = _comparable(column, row[column.name])
-        if there != wanted and repr(there) != repr(wanted):
-            yield f"silver has {column.name} {row[column.name]!r:.200} instead of {wanted!r:.200}"
+        elif column.pointer is not None:
+            found[column.name] = _typed(column.type, column.schema, value)
+    return found
 
 
 def _comparable(column: Column, value: Any) -> Any:

@@ -11,8 +11,9 @@ from typing import Any
 
 from millrace.contracts import registry as contracts
 from millrace.contracts.registry import Registry
-from tests.support.extremes import events, places, snapshot
-from tests.support.extremes.events import Made
+from tests.support.extremes import edges, events, exports, gold, places, reads, snapshot
+from tests.support.extremes.edges import Judge
+from tests.support.extremes.events import Made, written
 from tests.support.extremes.world import World
 
 QUIET = ("org_acme", "org_globex")
@@ -30,6 +31,27 @@ _OF_THE_WHOLE = {"/timestamp", "/eventType", "/eventId", "/version"}
 Row = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is told.
+
+    Attributes:
+        turns: which of its extremes each field takes, an event for each.
+        edges: of how many contracts the largest free objects are looked for.
+        crowd: how many events have one user, session, flow and entity.
+        refusals: how many of the events that must be refused are sent; all are judged.
+        asked: of how many events each call of the API is asked.
+        seed: of the order in which things are sent.
+    """
+
+    turns: Sequence[int]
+    edges: int = 1
+    crowd: int = 100
+    refusals: int = 60
+    asked: int = 60
+    seed: int = 0
+
+
 @dataclass
 class Told:
     """What came of it."""
@@ -42,14 +64,8 @@ class Told:
         self.wrong += sentences
 
 
-def tell(endpoint: str, turns: Sequence[int], seed: int = 0) -> Told:
-    """Tells it.
-
-    Args:
-        endpoint: of the emulator.
-        turns: which of its extremes each field takes, an event for each.
-        seed: of the order in which things are sent.
-    """
+def tell(endpoint: str, size: Size) -> Told:
+    """Tells it on the emulator at an endpoint, to which the process points already."""
     registry, told = contracts.load(), Told()
     now = datetime.now(UTC).replace(microsecond=0)
     quiet = [
@@ -60,18 +76,26 @@ def tell(endpoint: str, turns: Sequence[int], seed: int = 0) -> Told:
     ]
     with ExitStack() as stack:
         world = World(endpoint, stack, now)
-        alone = _alone(world, quiet, seed, told)
+        alone = _alone(world, quiet, size, told)
         kept = world.tenant_keys()
     with ExitStack() as stack:
         world = World(endpoint, stack, now, kept)
-        accepted = _mixed(world, registry, quiet, turns, seed, told)
+        accepted = _mixed(world, registry, quiet, size, told)
         told.say(snapshot.different(alone, snapshot.of_tenants(world, set(QUIET))))
-        told.say(places.check(places.read_all(world, registry), accepted, registry))
+        found = places.read_all(world, registry)
+        told.say(places.check(found, accepted, registry))
+        told.say(gold.check(found.tables, [*quiet, *accepted], registry))
+        told.say(exports.queries(world, found))
+        told.say(exports.feature_values(world, RUN, [*QUIET, *EXTREME]))
+        refused = [(made, result) for made, result in world.answers if result["status"] not in _PASSED]
+        told.say(reads.check(world, found, accepted, refused, random.Random(size.seed), size.asked))
+        days = sorted({row["event_time"].date().isoformat() for row in snapshot.raw(world)})
+        told.say(exports.reconciled(world, days, [*QUIET, *EXTREME]))
     return told
 
 
-def _alone(world: World, quiet: Sequence[Made], seed: int, told: Told) -> snapshot.Snapshot:
-    results = world.send(quiet, random.Random(seed))
+def _alone(world: World, quiet: Sequence[Made], size: Size, told: Told) -> snapshot.Snapshot:
+    results = world.send(quiet, random.Random(size.seed))
     told.say(
         f"an ordinary event is {one['status']}: {one}" for one in results if one["status"] not in _PASSED
     )
@@ -80,23 +104,17 @@ def _alone(world: World, quiet: Sequence[Made], seed: int, told: Told) -> snapsh
     return snapshot.of_tenants(world, set(QUIET))
 
 
-def _mixed(
-    world: World, registry: Registry, quiet: Sequence[Made], turns: Sequence[int], seed: int, told: Told
-) -> list[Made]:
+def _mixed(world: World, registry: Registry, quiet: Sequence[Made], size: Size, told: Told) -> list[Made]:
     """Sends all of it and runs; the extreme events that were accepted."""
-    rng = random.Random(seed)
-    extreme = [
-        events.extremes(registry, contract, turn, EXTREME[(number + turn) % len(EXTREME)], world.now)
-        for number, contract in enumerate(registry.contracts)
-        for turn in turns
-    ]
+    rng = random.Random(size.seed)
+    extreme = [*_extreme(registry, size, world.now, told)]
     mixed = [*quiet, *extreme]
     rng.shuffle(mixed)
     mine = {id(one) for one in extreme}
     accepted: list[Made] = []
     refused = Counter[tuple[str, str, str]]()
     for _ in range(_ROUNDS):
-        left = []
+        left: list[Made] = []
         for made, result in zip(mixed, world.send(mixed, rng), strict=True):
             told.figures[result["status"]] += 1
             if result["status"] in _PASSED:
@@ -115,6 +133,29 @@ def _mixed(
     world.settle()
     _run(world, told)
     return accepted
+
+
+def _extreme(registry: Registry, size: Size, now: datetime, told: Told) -> Iterator[Made]:
+    """Everything that is extreme; what must be refused is judged, and some of it sent as well."""
+    judge, rng = Judge(registry, now), random.Random(size.seed)
+    must_go: list[Made] = []
+    for number, contract in enumerate(registry.contracts):
+        for turn in size.turns:
+            yield events.extremes(registry, contract, turn, EXTREME[(number + turn) % len(EXTREME)], now)
+        org = EXTREME[number % len(EXTREME)]
+        for made, pointer in events.refusals(contract, org, now):
+            errors = judge.errors(written(made.event))
+            if not any(error.pointer == pointer for error in errors):
+                told.say([f"{contract.name} with {made.names} is not refused at {pointer} but {errors}"])
+            must_go.append(made)
+    for number, contract in enumerate(rng.sample(registry.contracts, size.edges)):
+        for most, beyond in edges.largest(judge, contract, EXTREME[number % len(EXTREME)], now):
+            yield most
+            if not judge.errors(written(beyond.event)):
+                told.say([f"{contract.name} with {beyond.names} is not refused"])
+    for number, contract in enumerate(events.crowded(registry)):
+        yield from events.crowd(contract, size.crowd, EXTREME[number % len(EXTREME)], now)
+    yield from rng.sample(must_go, min(size.refusals, len(must_go)))
 
 
 def _mended(made: Made, result: Row, refused: Counter[tuple[str, str, str]], told: Told) -> Iterator[Made]:

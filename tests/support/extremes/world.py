@@ -56,9 +56,9 @@ class World(Platform):
         for row in kept:
             self.dynamodb.put_item(TableName="Metadata", Item=row)
         self.kms_key = kept[0]["kmsKey"]["S"] if kept else self.kms.create_key()["KeyMetadata"]["KeyId"]
-        self._environ = self._variables()
+        self._environ = self.variables()
         self.stems = sorted({*consumers(), *run_functions().values(), *api_functions()})
-        stack.enter_context(_standing_still(now))
+        stack.enter_context(standing_still(now))
         self.around = lambda _: nullcontext()
         self.functions = {
             stem: stack.enter_context(function(stem, self._environ))
@@ -180,7 +180,8 @@ class World(Platform):
         self.events.delete_event_bus(Name=BUS)
         self.sqs.delete_queue(QueueUrl=self.queue)
 
-    def _variables(self) -> dict[str, str]:
+    def variables(self) -> dict[str, str]:
+        """The environment of every function."""
         return {
             **self.lake.environ,
             "EVENTS_TABLE": "Events",
@@ -254,7 +255,7 @@ def _requests(made: Sequence[Made], rng: random.Random) -> Iterator[tuple[str, l
 
 
 @contextmanager
-def _standing_still(now: datetime) -> Iterator[None]:
+def standing_still(now: datetime) -> Iterator[None]:
     """Everything happens at one moment: what two worlds make of the same events can be compared."""
 
     class Still:

@@ -1,0 +1,131 @@
+"""What leaves the lake: queries as a person and as a program have them, feature values of past moments, and reconciliation."""
+
+import io
+import json
+import math
+from collections.abc import Iterator
+from contextlib import closing, redirect_stdout
+from datetime import timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from cli import lake
+from cli.commands.query import text
+from cli.output import print_json
+from cli.target import Target
+from millrace.core import clock
+from millrace.features import registry as features
+from millrace.features.offline import EVENT_TIMESTAMP, FeatureStore
+from millrace.features.online import OnlineStore
+from millrace.features.question import Question
+from millrace.lake import duck
+from millrace.lake.run_store import RunStore
+from millrace.lake.sources import open_views
+from tests.support.extremes.places import Found
+from tests.support.extremes.world import World, standing_still
+from tests.support.functions import function
+
+_SECONDS = 900_000
+# Entities of a tenant that are looked up.
+_ENTITIES = 40
+
+
+def queries(world: World, found: Found) -> Iterator[str]:
+    """Every table by `millrace query`, with and without `--json`: all of its rows come out."""
+    target = Target("local", world.lake.endpoint, {"LakeBucket": world.lake.bucket})
+    for name in lake.tables(target):
+        names, rows = lake.rows(target, f"SELECT * FROM {name}")
+        if name in found.tables and len(rows) != len(found.tables[name]):
+            yield f"a query of {name} gives {len(rows)} of {len(found.tables[name])} rows"
+        out = io.StringIO()
+        with redirect_stdout(out):
+            print_json([dict(zip(names, row, strict=True)) for row in rows])
+        if len(json.loads(out.getvalue())) != len(rows):
+            yield f"a query of {name} as JSON gives other rows"
+        for row in rows:
+            for value in row:
+                text(value).encode()
+
+
+def feature_values(world: World, run: str, orgs: list[str]) -> Iterator[str]:
+    """Every view of every entity: online what it was offline as of the run."""
+    sources = RunStore(world.s3, world.lake.bucket).sources(run)
+    if sources is None:
+        yield f"{run} has pinned no sources"
+        return
+    views, at = features.load(), clock.parse(sources.at)
+    online = OnlineStore(world.dynamodb, "FeatureStore", views, lambda: at)
+    for org in orgs:
+        with closing(
+            duck.connect(memory_mb=500, threads=2, s3=duck.S3Access.from_environment())
+        ) as connection:
+            open_views(connection, sources, org)
+            store = FeatureStore(connection, views)
+            for name in views.names():
+                yield from (
+                    f"{name} of {org}: {one}" for one in _view(connection, store, online, name, org, at)
+                )
+
+
+def _view(
+    connection: Any, store: FeatureStore, online: OnlineStore, name: str, org: str, at: Any
+) -> Iterator[str]:
+    views = features.load()
+    view = views.view(name)
+    asked = [f"{name}:{feature}" for feature in view.features]
+    question = Question(views, asked)
+    columns: dict[str, list[Any]] = {}
+    for part in question.views:
+        source = [
+            f"SELECT DISTINCT {duck.identifier(group.key)} AS key FROM {group.table} WHERE {duck.identifier(group.key)} IS NOT NULL"
+            for group in part.groups
+        ]
+        found = connection.execute(
+            f"SELECT key FROM ({' UNION '.join(source)}) ORDER BY hash(key) LIMIT {_ENTITIES}"
+        ).fetchall()
+        columns.setdefault(part.key, [key for (key,) in found])
+    count = max(map(len, columns.values()), default=0)
+    if not count:
+        return
+    frame = {
+        key: [values[place % len(values)] if values else None for place in range(count)]
+        for key, values in columns.items()
+    }
+    frame |= {
+        column: [[0.0, 1e12, 0.0001][place % 3] for place in range(count)] for column in question.request
+    }
+    rows = [{key: values[place] for key, values in frame.items()} for place in range(count)]
+    asof = pa.array([at] * count, pa.timestamp("us", tz="UTC"))
+    then = store.get_historical_features(
+        pa.table({**frame, EVENT_TIMESTAMP: asof}), asked, full_feature_names=True
+    )
+    now = online.answers(org, question, rows)
+    for place, (row, values) in enumerate(zip(rows, now, strict=True)):
+        for value in values:
+            wanted = then[f"{name}__{value.feature.feature}"][place].as_py()
+            if value.status == "ok" and not _equal(value.value, wanted):
+                yield f"{value.feature} of {row!r:.200} is {value.value!r} online and {wanted!r} offline"
+            if isinstance(wanted, float) and not math.isfinite(wanted):
+                yield f"{value.feature} of {row!r:.200} is {wanted}"
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, float) and isinstance(other, float | int) and isinstance(other, int | float):
+        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
+    return bool(one == other)
+
+
+def reconciled(world: World, days: list[str], orgs: list[str]) -> Iterator[str]:
+    """Nothing is missing anywhere, by the platform's own account."""
+
+    class Context:
+        get_remaining_time_in_millis = staticmethod(lambda: _SECONDS)
+
+    later = world.now + timedelta(days=2)
+    for org in orgs:
+        for day in days:
+            with standing_still(later), function("reconcile_events", world.variables()) as module:
+                answer = module.handler({"from": day, "to": day, "org": org}, Context())
+            if answer["left"] or answer["differences"]:
+                yield f"reconciling {org} on {day}: {answer['left']} left, {str(answer['differences'])[:500]}"

@@ -16,6 +16,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("turns", nargs="?", type=int, default=40, help="events of each contract in a telling")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--tellings", type=int, default=1, help="each with the next extremes of every field")
+    parser.add_argument(
+        "--crowd", type=int, default=2000, help="events of one user, session, flow and entity"
+    )
     asked = parser.parse_args(arguments)
     console, failures = Console(soft_wrap=True, width=400), 0
     with session() as endpoint:
@@ -23,7 +26,7 @@ def main(arguments: list[str]) -> int:
             began = time.monotonic()
             later = range(2 + number * asked.turns, 2 + (number + 1) * asked.turns)
             size = Size(
-                [0, 1, *later], edges=2, crowd=2000, refusals=600, asked=300, seed=asked.seed + number
+                [0, 1, *later], edges=2, crowd=asked.crowd, refusals=600, asked=300, seed=asked.seed + number
             )
             told = tell(endpoint, size)
             for sentence in told.wrong:

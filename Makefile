@@ -6,6 +6,7 @@ PYTHON ?= python3
 ENV ?= dev
 REQUESTS ?= 200000
 DELIVERIES ?= 1000000
+TURNS ?= 40
 ENVIRONMENTS := local dev staging prod
 BIN := .venv/bin
 CDK := $(BIN)/python -m cli.local.cdk
@@ -20,7 +21,7 @@ define setup
 @$(PYTHON) cli/bootstrap.py
 endef
 
-.PHONY: help up down reset test unit calendar check lint bench bench-fraud fuzz fault-points histories mlflow warehouse synth layers deploy clean run-environment test-environment
+.PHONY: help up down reset test unit calendar check lint bench bench-fraud fuzz fault-points histories extremes mlflow warehouse synth layers deploy clean run-environment test-environment
 
 help: ## What there is to do
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -81,6 +82,9 @@ fault-points: test-environment ## Every AWS call of intake and the consumers goe
 
 histories: test-environment ## DELIVERIES of events in histories by chance, checked against the guarantees
 	@$(BIN)/python -m tests.support.histories $(DELIVERIES)
+
+extremes: test-environment ## Extreme values of every field of every contract through the whole platform, TURNS of each
+	@$(BIN)/python -m tests.support.extremes $(TURNS)
 
 synth: run-environment ## Synthesize every environment; no credentials, Docker or network beyond the first installation
 	@for env in $(ENVIRONMENTS); do \

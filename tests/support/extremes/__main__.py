@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
             failures += len(told.wrong)
             seconds = time.monotonic() - began
             console.print(
-                f"telling {number + 1}: {dict(told.figures)} in {seconds:.0f} s; {len(told.wrong)} not so",
+                f"telling {number + 1}: {dict(told.figures)} in {seconds:.0f} s {told.seconds}; {len(told.wrong)} not so",
                 markup=False,
             )
     return int(failures > 0)

@@ -1,10 +1,11 @@
 """One telling: what a shop sends alone, then the same beside tenants that send extremes; and whatever is wrong afterwards."""
 
 import random
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -58,10 +59,19 @@ class Told:
 
     wrong: list[str] = field(default_factory=list)
     figures: Counter[str] = field(default_factory=Counter)
+    # Of this process, by what was done.
+    seconds: dict[str, float] = field(default_factory=dict)
 
     def say(self, sentences: Iterable[str]) -> None:
         """Adds what is wrong."""
         self.wrong += sentences
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Notes how long something took."""
+        began = time.process_time()
+        yield
+        self.seconds[name] = round(time.process_time() - began, 1)
 
 
 def tell(endpoint: str, size: Size) -> Told:
@@ -74,24 +84,36 @@ def tell(endpoint: str, size: Size) -> Told:
         for number in range(ORDINARY)
         for org in QUIET
     ]
-    with ExitStack() as stack:
+    with ExitStack() as stack, told.timed("alone"):
         world = World(endpoint, stack, now)
         alone = _alone(world, quiet, size, told)
         kept = world.tenant_keys()
     with ExitStack() as stack:
-        world = World(endpoint, stack, now, kept)
-        accepted = _mixed(world, registry, quiet, size, told)
-        told.say(snapshot.different(alone, snapshot.of_tenants(world, set(QUIET))))
-        found = places.read_all(world, registry)
-        told.say(places.check(found, accepted, registry))
-        told.say(gold.check(found.tables, [*quiet, *accepted], registry))
-        told.say(exports.queries(world, found))
-        told.say(exports.feature_values(world, RUN, [*QUIET, *EXTREME]))
-        refused = [(made, result) for made, result in world.answers if result["status"] not in _PASSED]
-        told.say(reads.check(world, found, accepted, refused, random.Random(size.seed), size.asked))
-        days = sorted({row["event_time"].date().isoformat() for row in snapshot.raw(world)})
-        told.say(exports.reconciled(world, days, [*QUIET, *EXTREME]))
+        with told.timed("mixed"):
+            world = World(endpoint, stack, now, kept)
+            accepted = _mixed(world, registry, quiet, size, told)
+        for name, sentences in _checks(world, registry, [*quiet, *accepted], accepted, size):
+            with told.timed(name):
+                told.say(sentences)
+        with told.timed("others"):
+            told.say(snapshot.different(alone, snapshot.of_tenants(world, set(QUIET))))
     return told
+
+
+def _checks(
+    world: World, registry: Registry, everything: Sequence[Made], accepted: Sequence[Made], size: Size
+) -> Iterator[tuple[str, Iterable[str]]]:
+    """What is asked of the end, by name."""
+    found = places.read_all(world, registry)
+    tenants = [*QUIET, *EXTREME]
+    yield "places", places.check(found, everything, registry)
+    yield "tables", gold.check(found.tables, everything, registry)
+    yield "queries", exports.queries(world, found)
+    yield "features", exports.feature_values(world, RUN, tenants)
+    days = sorted({row["event_time"].date().isoformat() for row in snapshot.raw(world)})
+    yield "reconciliation", exports.reconciled(world, days, tenants)
+    refused = [(made, result) for made, result in world.answers if result["status"] not in _PASSED]
+    yield "calls", reads.check(world, found, accepted, refused, random.Random(size.seed), size.asked)
 
 
 def _alone(world: World, quiet: Sequence[Made], size: Size, told: Told) -> snapshot.Snapshot:

@@ -16,6 +16,7 @@ from typing import Any
 from unittest.mock import patch
 
 import boto3
+from botocore import loaders, session
 
 from millrace.contracts import registry
 from millrace.core import clock
@@ -59,6 +60,8 @@ class World(Platform):
         self._environ = self.variables()
         self.stems = sorted({*consumers(), *run_functions().values(), *api_functions()})
         stack.enter_context(standing_still(now))
+        # Each step makes clients of its own; what boto3 knows of the services is read once.
+        stack.enter_context(patch.object(session, "create_loader", cache(loaders.create_loader)))
         self.around = lambda _: nullcontext()
         self.functions = {
             stem: stack.enter_context(function(stem, self._environ))

@@ -54,13 +54,14 @@ def different(expected: Snapshot, found: Snapshot) -> Iterator[str]:
             yield f"{place}: {'; '.join(said)}"
 
 
-def tables(world: World) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every row of every table of the lake as a query gives it, with the table's name."""
-    target = Target("local", world.lake.endpoint, {"LakeBucket": world.lake.bucket})
-    for name in glue_tables.locations(world.lake.glue, world.lake.environment):
-        names, rows = lake.rows(target, f"SELECT * FROM {name}")
-        for row in rows:
-            yield name, dict(zip(names, row, strict=True))
+def tables(world: World) -> list[tuple[str, dict[str, Any]]]:
+    """Every row of every table of the lake as a query gives it, with the table's name; read once, when all is done."""
+    if not world.queried:
+        target = Target("local", world.lake.endpoint, {"LakeBucket": world.lake.bucket})
+        for name in glue_tables.locations(world.lake.glue, world.lake.environment):
+            names, rows = lake.rows(target, f"SELECT * FROM {name}")
+            world.queried += [(name, dict(zip(names, row, strict=True))) for row in rows]
+    return world.queried
 
 
 def raw(world: World) -> Iterator[dict[str, Any]]:

@@ -92,11 +92,11 @@ def tell(endpoint: str, size: Size) -> Told:
         with told.timed("mixed"):
             world = World(endpoint, stack, now, kept)
             accepted = _mixed(world, registry, quiet, size, told)
+        with told.timed("others"):
+            told.say(snapshot.different(alone, snapshot.of_tenants(world, set(QUIET))))
         for name, sentences in _checks(world, registry, [*quiet, *accepted], accepted, size):
             with told.timed(name):
                 told.say(sentences)
-        with told.timed("others"):
-            told.say(snapshot.different(alone, snapshot.of_tenants(world, set(QUIET))))
     return told
 
 

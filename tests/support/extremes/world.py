@@ -86,6 +86,8 @@ class World(Platform):
         self._streams(stack)
         self.answers: list[tuple[Made, Row]] = []
         self.runs: list[Any] = []
+        # Rows of the lake by table, once somebody has asked.
+        self.queried: list[tuple[str, Row]] = []
         self._published: list[Row] = []
 
     def send(self, made: Sequence[Made], rng: random.Random) -> list[Row]:

@@ -44,11 +44,12 @@ class Judge:
 
         # A dry run reaches neither a table nor the quarantine.
         self._intake: Any = Intake(registry, {}, None, Keys())  # type: ignore[arg-type]
-        self._origin = Origin("org_edge", "edge", "edge", now)
+        self._now = now
 
-    def errors(self, raw: bytes) -> list[Any]:
+    def errors(self, made: Made) -> list[Any]:
         """What intake has against an event that comes alone."""
-        (result,) = self._intake.replay([parse_one(0, raw)], self._origin, dry_run=True)
+        origin = Origin(made.org, "edge", "edge", self._now)
+        (result,) = self._intake.replay([parse_one(0, written(made.event))], origin, dry_run=True)
         return [] if result.outcome is Outcome.ACCEPTED else list(result.errors)
 
 
@@ -67,7 +68,7 @@ def largest(judge: Judge, contract: Contract, org: str, now: datetime) -> Iterat
         low, high = 1, limits.BYTES_PER_EVENT * 2
         while high - low > 1:
             middle = (low + high) // 2
-            if _written_fits(made, middle) and not judge.errors(written(made(middle).event)):
+            if _written_fits(made, middle) and not judge.errors(made(middle)):
                 low = middle
             else:
                 high = middle

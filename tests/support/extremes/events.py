@@ -96,6 +96,11 @@ class Made:
         return bool(around)
 
 
+def sender(contract: Contract, org: str) -> str | None:
+    """Who sends events of a contract in the place of a tenant; None where only the platform makes them."""
+    return contract.tenant if contract.derived else org
+
+
 def turns(contract: Contract) -> int:
     """After how many turns each field of a contract has taken each of its values."""
     longest = max((len(values.accepted(part)) for part in _scalars(contract.data_schema)), default=2)
@@ -192,7 +197,7 @@ def crowd(contract: Contract, count: int, org: str, now: datetime) -> Iterator[M
 def crowded(registry: Registry) -> list[Contract]:
     """For each index the contract that has it and most others, so that a list of each is long."""
     found: dict[str, Contract] = {}
-    for contract in registry.contracts:
+    for contract in (one for one in registry.contracts if not one.derived):
         for index in contract.indexes:
             kept = found.get(index)
             if kept is None or len(contract.indexes) > len(kept.indexes):

@@ -107,13 +107,13 @@ def _read_dead(world: World, found: Found) -> None:
             found.dead[place, (org, identifier)].append(letter["reason"])
 
 
-def check(found: Found, accepted: Sequence[Made], registry: Registry) -> Iterator[str]:
+def check(found: Found, accepted: Sequence[Made]) -> Iterator[str]:
     """In a sentence each, where an accepted event is not, is twice, or is not what was sent."""
     for made in accepted:
         key = (made.org, made.event["eventId"].lower())
         who = f"{made.contract.name} {made.event['eventId']} of {made.org} ({_told(made)})"
-        wanted = set(_wanted(made))
-        for place in sorted(wanted):
+        belongs = set(wanted(made))
+        for place in sorted(belongs):
             held, dead = found.has(place, key), found.dead.get((place, key), [])
             if not held and not dead:
                 yield f"{who} is not in {place}"
@@ -121,7 +121,7 @@ def check(found: Found, accepted: Sequence[Made], registry: Registry) -> Iterato
                 yield f"{who} is in {place} and a dead letter too: {dead[0]}"
             elif dead and (len(set(dead)) > 1 or not dead[0]):
                 yield f"{who} has {len(dead)} dead letters of {place}: {dead}"
-        for place in {"Events", "UserEvents", "bus", "routed", "decision"} - wanted:
+        for place in {"Events", "UserEvents", "bus", "routed", "decision"} - belongs:
             if found.has(place, key):
                 yield f"{who} is in {place} and does not belong there"
         for sentence in _differences(found, made, key):
@@ -132,7 +132,8 @@ def _told(made: Made) -> str:
     return ", ".join(f"{pointer}: {name}" for pointer, name in list(made.names.items())[:6])
 
 
-def _wanted(made: Made) -> Iterator[str]:
+def wanted(made: Made) -> Iterator[str]:
+    """The places that an event belongs to, by its contract."""
     contract = made.contract
     yield from (RAW, MANIFEST, "silver")
     if contract.store == "table":

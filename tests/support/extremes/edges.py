@@ -6,7 +6,6 @@ from typing import Any
 
 from millrace.contracts.contract import Contract
 from millrace.contracts.registry import Registry
-from millrace.intake import limits
 from millrace.intake.accept import Intake
 from millrace.intake.append import Outcome
 from millrace.intake.enrich import Origin
@@ -65,21 +64,15 @@ def largest(judge: Judge, contract: Contract, org: str, now: datetime) -> Iterat
             one.names[f"/data/payload/{EXTRA}"] = f"{name} × {size}"
             return one
 
-        low, high = 1, limits.BYTES_PER_EVENT * 2
+        # Doubled until it is refused, so that nothing is tried that is much larger than what passes.
+        high = 2
+        while not judge.errors(made(high)):
+            high *= 2
+        low = high // 2
         while high - low > 1:
             middle = (low + high) // 2
-            if _written_fits(made, middle) and not judge.errors(made(middle)):
-                low = middle
-            else:
-                high = middle
+            low, high = (low, middle) if judge.errors(made(middle)) else (middle, high)
         yield made(low), made(low + 1)
-
-
-def _written_fits(made: Callable[[int], Made], size: int) -> bool:
-    try:
-        return len(written(made(size).event)) <= 2 * limits.BYTES_PER_EVENT
-    except RecursionError:
-        return False
 
 
 def _nested(size: int, *, array: bool | None) -> Any:

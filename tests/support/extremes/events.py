@@ -18,7 +18,7 @@ from typing import Any
 
 from millrace.contracts import envelope as envelopes
 from millrace.contracts import samples
-from millrace.contracts.contract import Contract
+from millrace.contracts.contract import RESERVED_NAMES, Contract
 from millrace.contracts.pointers import parse, read
 from millrace.contracts.registry import Registry
 from millrace.contracts.schema import json_type
@@ -164,6 +164,9 @@ def ordinary(contract: Contract, number: int, org: str, now: datetime) -> Made:
     event["eventId"] = str(uuid.UUID(int=rng.getrandbits(128), version=4))
     event["timestamp"] = moment(contract, 2 + number, now, rng)
     event.pop("version", None)
+    if event.get("eventSource", "").startswith(RESERVED_NAMES):
+        # The name of a sample; whoever sends it is called so already.
+        del event["eventSource"]
     if contract.user_id_pointer is not None:
         # Each of another user: in which order the log delivers two of one decides what fraud says of either.
         parts = list(parse(contract.user_id_pointer))

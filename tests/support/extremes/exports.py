@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import random
 from collections.abc import Iterator
 from contextlib import closing, redirect_stdout
 from datetime import timedelta
@@ -31,21 +32,21 @@ _SECONDS = 900_000
 _ENTITIES = 40
 
 
-def queries(world: World, found: Found) -> Iterator[str]:
-    """Every table as `millrace query` shows it, with and without `--json`: all of its rows come out."""
+def queries(world: World, found: Found, rng: random.Random, asked: int) -> Iterator[str]:
+    """Raw and so many tables by `millrace query`, with and without `--json`: all of their rows come out."""
     target = Target("local", world.lake.endpoint, {"LakeBucket": world.lake.bucket})
-    names, rows = lake.rows(target, f"SELECT * FROM {lake.RAW_TABLE}")
-    everything = {**found.tables, lake.RAW_TABLE: [dict(zip(names, row, strict=True)) for row in rows]}
-    if len(rows) != sum(len(held) for held in found.places[RAW].values()):
-        yield f"a query of {lake.RAW_TABLE} gives {len(rows)} rows"
-    for name in lake.tables(target):
+    counts = {name: len(rows) for name, rows in found.tables.items()}
+    counts[lake.RAW_TABLE] = sum(len(held) for held in found.places[RAW].values())
+    names = [lake.RAW_TABLE, *rng.sample(sorted(found.tables), min(asked, len(found.tables)))]
+    for name in names:
+        columns, rows = lake.rows(target, f"SELECT * FROM {name}")
         out = io.StringIO()
         with redirect_stdout(out):
-            print_json(everything.get(name, []))
-        if len(json.loads(out.getvalue())) != len(everything.get(name, [])):
-            yield f"a query of {name} as JSON gives other rows"
-        for row in everything.get(name, []):
-            for value in row.values():
+            print_json([dict(zip(columns, row, strict=True)) for row in rows])
+        if not counts[name] == len(rows) == len(json.loads(out.getvalue())):
+            yield f"a query of {name} gives {len(rows)} of {counts[name]} rows"
+        for row in rows:
+            for value in row:
                 text(value).encode()
 
 

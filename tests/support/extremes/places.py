@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import orjson
@@ -209,11 +210,13 @@ def _envelope(place: str, sent: Event, kept: Mapping[str, Any]) -> Iterator[str]
 
 
 def _same(value: Any) -> Any:
-    """A JSON value as its parts in order, numbers by kind and value."""
+    """A JSON value as its parts in order, and numbers by their value: 1.0 is 1, and -0.0 is 0."""
     if isinstance(value, dict):
         return sorted((name, _same(part)) for name, part in value.items())
     if isinstance(value, list):
         return [_same(part) for part in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Fraction(value)
     return value
 
 

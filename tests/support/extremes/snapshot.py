@@ -4,20 +4,19 @@ import base64
 import io
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from typing import Any
 
 import orjson
 import pyarrow.parquet as pq
 
-from cli import lake
-from cli.target import Target
 from millrace.contracts import registry
 from millrace.core import keys
 from millrace.core.prefixes import DEAD_LETTERS, QUARANTINE, RAW_EVENTS
 from millrace.eventstore import receipts
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import from_item
-from millrace.lake import glue_tables
+from millrace.lake import duck, glue_tables, iceberg
 from tests.support.extremes.world import World
 
 # Place → what is there, in no order.
@@ -55,12 +54,20 @@ def different(expected: Snapshot, found: Snapshot) -> Iterator[str]:
 
 
 def tables(world: World) -> list[tuple[str, dict[str, Any]]]:
-    """Every row of every table of the lake as a query gives it, with the table's name; read once, when all is done."""
+    """Every row of every table of the lake, with the table's name; read once, when all is done."""
     if not world.queried:
-        target = Target("local", world.lake.endpoint, {"LakeBucket": world.lake.bucket})
-        for name in glue_tables.locations(world.lake.glue, world.lake.environment):
-            names, rows = lake.rows(target, f"SELECT * FROM {name}")
-            world.queried += [(name, dict(zip(names, row, strict=True))) for row in rows]
+        catalog = iceberg.catalog(world.lake.environment, world.lake.bucket)
+        access = duck.S3Access.from_environment()
+        with closing(duck.connect(memory_mb=500, threads=2, s3=access)) as connection:
+            for name in glue_tables.locations(world.lake.glue, world.lake.environment):
+                opened = iceberg.open_table(catalog, name)
+                if opened is None:
+                    continue
+                files = [file.path for file in opened.files()]
+                duck.create_view(connection, name, opened.columns, files)
+                cursor = connection.execute(f"SELECT * FROM {name}")
+                names = [column[0] for column in cursor.description or ()]
+                world.queried += [(name, dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
     return world.queried
 
 

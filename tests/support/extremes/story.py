@@ -47,9 +47,9 @@ class Size:
 
     turns: Sequence[int]
     edges: int = 1
-    crowd: int = 100
+    crowd: int = 40
     refusals: int = 60
-    asked: int = 60
+    asked: int = 50
     seed: int = 0
 
 
@@ -109,7 +109,7 @@ def _checks(
     tenants = sorted({made.org for made in everything})
     yield "places", places.check(found, everything)
     yield "tables", gold.check(found.tables, everything, registry)
-    yield "queries", exports.queries(world, found)
+    yield "queries", exports.queries(world, found, random.Random(size.seed), size.asked // 10)
     yield "features", exports.feature_values(world, RUN, tenants)
     days = sorted({row["event_time"].date().isoformat() for row in snapshot.raw(world)})
     yield "reconciliation", exports.reconciled(world, days, tenants)

@@ -17,14 +17,14 @@ JSON = "application/json"
 
 def judged(body: bytes, contracts: Registry, now: datetime) -> list[tuple[Candidate, Valid | Refused]]:
     """Bytes of a request to one verdict per event."""
-    return [(candidate, _verdict(candidate, contracts, now)) for candidate in candidates(body, JSON)]
-
-
-def _verdict(candidate: Candidate, contracts: Registry, now: datetime) -> Valid | Refused:
-    said = content.read(candidate.event)
-    if isinstance(said, FieldError):
-        return Refused([said])
-    return validate(said.event, len(said.canonical), contracts, now)
+    made: list[tuple[Candidate, Valid | Refused]] = []
+    for candidate in candidates(body, JSON):
+        said = content.read(candidate.event)
+        if isinstance(said, FieldError):
+            made.append((candidate, Refused([said])))
+        else:
+            made.append((candidate, validate(said.event, len(said.canonical), contracts, now)))
+    return made
 
 
 def stored(body: bytes, contracts: Registry, origin: Origin) -> list[bytes]:

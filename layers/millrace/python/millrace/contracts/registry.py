@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Registry", "UnknownType", "UnknownVersion", "load"]
 
 _BUNDLE = Path(__file__).parent.parent / "bundle"
+_REMEMBERED = 1024
 _loaded: dict[Path, "Registry"] = {}
 
 
@@ -36,6 +37,7 @@ class Registry:
             self._types.setdefault(contract.event_type, {})[contract.major] = contract
         self.derived_types = derived_types(self.contracts)
         self._newest = {name: majors[max(majors)] for name, majors in self._types.items()}
+        self._found: dict[tuple[str, str | None], Contract] = {}
         self._validators: dict[tuple[str, str], Validator] = {}
         self._dictionaries: dict[str, bytes] = {}
 
@@ -50,13 +52,19 @@ class Registry:
             UnknownType: no contract describes the type.
             UnknownVersion: the text is no version, the major does not exist, or its minor is newer than ours.
         """
+        found = self._found.get((event_type, version))
+        if found is None:
+            found = self._find(event_type, version)
+            # A version has endless spellings (01.0), so not all of them are remembered.
+            if len(self._found) < _REMEMBERED:
+                self._found[event_type, version] = found
+        return found
+
+    def _find(self, event_type: str, version: str | None) -> Contract:
         if version is None:
             newest = self._newest.get(event_type)
             if newest is None:
                 raise UnknownType("no contract describes this event type")
-            return newest
-        newest = self._newest.get(event_type)
-        if newest is not None and newest.version == version:
             return newest
         majors = self._types.get(event_type)
         if majors is None:

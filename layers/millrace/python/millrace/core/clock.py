@@ -42,6 +42,8 @@ def parse(text: str) -> datetime:
         ValueError: the text is no moment, says no offset, or is in UTC before year 1 or after year 9999.
     """
     moment = datetime.fromisoformat(text)
+    if moment.tzinfo is UTC:
+        return moment
     if moment.tzinfo is None:
         raise ValueError(f"no offset in {text!r}")
     try:

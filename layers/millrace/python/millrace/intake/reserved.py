@@ -8,6 +8,7 @@ from millrace.contracts.registry import Registry
 
 # Alerts are the platform's, also those that no contract describes yet.
 _TYPES = "alert."
+_LENGTH = len(RESERVED_NAMES)
 
 
 def problem(event: Any, org: str, principal: str, registry: Registry) -> FieldError | None:
@@ -22,10 +23,10 @@ def problem(event: Any, org: str, principal: str, registry: Registry) -> FieldEr
     if not isinstance(event, dict):
         return None
     event_type = event.get("eventType")
-    if isinstance(event_type, str) and is_reserved(event_type, org, registry):
+    if event_type.__class__ is str and is_reserved(event_type, org, registry):
         return FieldError("/eventType", "reserved_type", "events of this type are made by the platform alone")
     source = event.get("eventSource") or principal
-    if isinstance(source, str) and source[: len(RESERVED_NAMES)].lower() == RESERVED_NAMES:
+    if source.__class__ is str and source[:_LENGTH].lower() == RESERVED_NAMES:
         message = f"names that begin with {RESERVED_NAMES} are the platform's own"
         return FieldError("/eventSource", "rule", message)
     return None

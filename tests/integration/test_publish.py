@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from millrace.core.errors import PermanentError
-from millrace.eventstore import pending, silver
+from millrace.eventstore import failed_days, pending, silver
 from millrace.lake.documents import Failure
 from millrace.lake.run_store import RunStore
 from millrace.quality.result import CheckResult
@@ -253,6 +253,37 @@ def test_what_did_not_land_is_named_and_stays_pending(
     ]
     assert waiting(running) == [GLOBEX]
     assert dataset(running, ORDERS, GLOBEX)["rows"] is None
+
+
+def test_of_two_runs_at_once_the_second_does_not_say_that_the_day_failed(
+    running: Platform, runs: RunStore, publish: Publish
+) -> None:
+    def conflict(name: str) -> None:
+        run = two_tenants(running, run=name)
+        left = tuple(Failure(org, DAY, "conflict: another run") for org in (ACME, GLOBEX))
+        run.commits[ORDERS] = replace(run.commits[ORDERS], status="conflict", landed=(), left_out=left)
+        run.write(runs)
+
+    def failed() -> list[tuple[str, str]]:
+        return [(one.org, one.run) for one in failed_days.read(running.dynamodb, "Metadata")]
+
+    conflict("second")
+    publish("second")
+    assert failed() == [(ACME, "second"), (GLOBEX, "second")], "nobody has landed it yet"
+    two_tenants(running, run="first").write(runs)
+    publish("first")
+    assert (failed(), waiting(running)) == ([], [])
+    conflict("third")
+    for org in (ACME, GLOBEX):
+        assert pending.clear(running.dynamodb, "Metadata", org, DAY, TOKEN)
+    publish("third")
+    assert failed() == [], "another run has landed it"
+    # One that was told in the very moment in which another run landed it is forgotten by whoever publishes next.
+    reasons = [failed_days.Reason(ORDERS, "conflict")]
+    failed_days.tell(running.dynamodb, "Metadata", ACME, DAY, reasons, run="late", at=COMMITTED_AT)
+    Run(run="empty").write(runs)
+    publish("empty")
+    assert failed() == []
 
 
 def test_what_came_since_the_plan_stays_pending(running: Platform, runs: RunStore, publish: Publish) -> None:

@@ -93,13 +93,17 @@ class Publisher:
     def _tell_failed(self, outcome: Outcome) -> None:
         """Keeps which tenant-days are still pending and why, and forgets those that have landed."""
         dynamodb, table, run = self._stores.dynamodb, self._stores.metadata_table, outcome.plan.run
+        # In this order: of a day that was kept as failed and is not pending any more, another run has landed all.
+        known = failed_days.read(dynamodb, table)
+        waiting = {(row.org, row.day) for row in pending.read(dynamodb, table)}
         for (org, day), said in outcome.not_committed.items():
-            reasons = [failed_days.Reason(*one) for one in said]
-            failed_days.tell(dynamodb, table, org, day, reasons, run=run, at=outcome.plan.planned_at)
-        known = {(one.org, one.day) for one in failed_days.read(dynamodb, table)}
-        for done in outcome.finished:
-            if done.token is not None and (done.org, done.day) in known:
-                failed_days.landed(dynamodb, table, done.org, done.day)
+            if (org, day) in waiting:
+                reasons = [failed_days.Reason(*one) for one in said]
+                failed_days.tell(dynamodb, table, org, day, reasons, run=run, at=outcome.plan.planned_at)
+        done = {(day.org, day.day) for day in outcome.finished if day.token is not None}
+        for one in known:
+            if (one.org, one.day) in done or (one.org, one.day) not in waiting:
+                failed_days.landed(dynamodb, table, one.org, one.day)
 
     def _tell_results(self, outcome: Outcome, found: findings.Findings) -> None:
         checked = [

@@ -202,10 +202,12 @@ def _envelope(place: str, sent: Event, kept: Mapping[str, Any]) -> Iterator[str]
         if kept.get(name) != value:
             yield f"{place} holds {name} {kept.get(name)!r} instead of {value!r}"
     for part, value in sent["data"].items():
-        there = kept["data"].get(part)
+        said, there = value, kept["data"].get(part)
         if isinstance(value, dict) and isinstance(there, dict):
-            there = {name: one for name, one in there.items() if name in value}
-        if value is not None and repr(_same(there)) != repr(_same(value)):
+            # What is null or absent, intake may fill from the request.
+            said = {name: one for name, one in value.items() if one is not None}
+            there = {name: one for name, one in there.items() if name in said}
+        if value is not None and repr(_same(there)) != repr(_same(said)):
             yield f"{place} holds another {part}: {str(there)[:300]} instead of {str(value)[:300]}"
 
 

@@ -97,7 +97,7 @@ class LakehouseSettings(_Settings):
     worker_storage_mb: int = Field(default=4608, ge=1024, le=10240)
     # Glue compacts tables, expires snapshots and removes orphans by itself; elsewhere the maintenance machine does.
     optimizers: bool = False
-    # EventBridge Scheduler's expressions, UTC. Seeds 001 and 003: hourly, features and training data once a day.
+    # EventBridge Scheduler's expressions, UTC: hourly, features and training data once a day.
     hourly: str = "cron(5 * * * ? *)"
     daily: str = "cron(35 2 * * ? *)"
     maintenance: str = "cron(20 4 * * ? *)"
@@ -119,7 +119,7 @@ class LearningSettings(_Settings):
     longest_wait_hours: int = Field(default=12, ge=1, le=24)
     # Tenants that train at once; an account has few training instances at first.
     max_concurrency: int = Field(default=2, ge=1, le=20)
-    # EventBridge Scheduler's expression, UTC. Seed 003: once a week, on Sunday.
+    # EventBridge Scheduler's expression, UTC: once a week, on Sunday.
     weekly: str = "cron(10 3 ? * SUN *)"
     # Where experiments are logged: an MLflow server's URL, or the ARN of a serverless MLflow App; empty: nowhere.
     tracking_uri: str = Field(default="", pattern=r"^$|^https?://|^arn:aws[a-z-]*:sagemaker:")

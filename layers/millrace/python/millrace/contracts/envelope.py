@@ -1,4 +1,4 @@
-"""The envelope that every event has, as JSON Schema (seed 004's core event)."""
+"""The envelope that every event has, as JSON Schema."""
 
 from typing import Any
 

@@ -13,7 +13,7 @@ LAYERS: tuple[Layer, ...] = ("silver", "gold", "marts", "ml_features")
 # `day`: a tenant's UTC day is replaced as a whole. `org`: all of a tenant is.
 Grain = Literal["day", "org"]
 Refresh = Literal["hourly", "daily"]
-# Seed 003: a source is late after two hours, and an error after four.
+# A source is late after two hours, and an error after four.
 FRESHNESS_HOURS = (2.0, 4.0)
 # What the platform itself and its operators say comes when there is something to say.
 _AS_IT_HAPPENS = frozenset({"system-events", "ml-events"})

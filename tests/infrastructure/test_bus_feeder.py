@@ -21,7 +21,7 @@ def test_each_binding_is_a_rule_that_writes_its_tenant(every: Templates) -> None
 
 
 def test_refused_is_done_and_unavailable_comes_again(every: Templates) -> None:
-    (mapping,) = every.resources("AWS::Lambda::EventSourceMapping", "ingestion").values()
+    mapping = every.one("AWS::Lambda::EventSourceMapping", "BusFeederMapping", "ingestion")
     assert mapping["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     queues = every.resources("AWS::SQS::Queue", "ingestion")
     main = next(q["Properties"] for name, q in queues.items() if name.startswith("BusFeederQueue"))

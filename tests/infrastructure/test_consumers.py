@@ -28,7 +28,7 @@ def test_batches_come_back_whole_until_they_are_too_old(every: Templates, stem: 
     assert properties["StartingPosition"] == "TRIM_HORIZON"
     assert properties["BatchSize"] <= 500
     assert properties["MaximumRetryAttempts"] == -1
-    assert properties["BisectBatchOnFunctionError"] is False
+    assert properties["BisectBatchOnFunctionError"] is True
     assert properties["ParallelizationFactor"] == 1
     assert "FunctionResponseTypes" not in properties
     if stem in FROM_TABLE:

@@ -60,7 +60,13 @@ RIGHTS = {
     "materialize_features": RUN_DOCUMENTS
     | {"dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
     "publish_run": RUN_DOCUMENTS
-    | {"dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:Query"},
+    | {
+        "dynamodb:BatchWriteItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+    },
     "train_model": {"s3:GetObject", "s3:PutObject"},
     "build_training_set": {"s3:GetObject", "s3:ListBucket", "s3:PutObject"},
     "register_models": {

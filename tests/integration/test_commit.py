@@ -389,7 +389,8 @@ def test_a_tenant_that_failed_in_a_whole_keeps_its_rows_and_is_all_that_the_next
     assert counted(lake, MODEL) == {(ACME, FIRST): 6, (GLOBEX, FIRST): 3}
     assert opened(lake, MODEL).properties["millrace.definition"] == "d2", "else the next run does all again"
     assert works.unfinished(lake_files.store(lake).prepared("r2", MODEL), done) == {(GLOBEX, FIRST)}
-    nothing = {"works": [(GLOBEX, FIRST)], "failures": (Failure(GLOBEX, None, "memory"),)}
+    failures = tuple(Failure(org, None, "memory") for org in (ACME, GLOBEX))
+    nothing = {"works": [(ACME, FIRST), (GLOBEX, FIRST)], "failures": failures}
     model(lake, "r3", whole=True, definition="d3", **nothing)
     assert opened(lake, MODEL).properties["millrace.definition"] == "d2", (
         "no snapshot leads to what is unfinished"

@@ -15,6 +15,8 @@ from millrace.eventstore.trace import Tracer
 FILTERS = ("eventType", "userId", "correlationId", "sessionId", "entity")
 # What DynamoDB takes as a partition key.
 _KEY_BYTES = 2048
+# Characters; no event that was ever taken in is found by more.
+_LONGEST = 512
 
 
 class EventsApi:
@@ -61,7 +63,7 @@ class EventsApi:
 
     def _index(self, org: str, name: str, value: str) -> Index:
         index = self._named(org, name, value)
-        if any(len(key.encode()) > _KEY_BYTES for key in index.values):
+        if len(value) > _LONGEST or any(len(key.encode()) > _KEY_BYTES for key in index.values):
             raise Problem(HTTPStatus.BAD_REQUEST, f"{name} is too long")
         return index
 

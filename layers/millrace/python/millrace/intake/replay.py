@@ -98,7 +98,7 @@ class Replayer:
         origin: Origin,
         *,
         dry_run: bool,
-        most: int = EVENTS_PER_CALL,
+        most: int | None = None,
     ) -> dict[str, Any]:
         """The outcome of each open refusal that matches, `most` of them or what one call does (`more`: others are left).
 
@@ -114,7 +114,7 @@ class Replayer:
             MillraceError: the quarantine did not answer.
         """
         repair = Patch(patch)
-        call = _Call(len(repair), self.now() + SECONDS, most)
+        call = _Call(len(repair), self.now() + SECONDS, EVENTS_PER_CALL if most is None else most)
         detail = {"filter": wanted.to_json(), "patch": patch}
         begun = False
         for some in call.rounds(self.quarantine.open(origin.org, wanted), self.now):

@@ -104,3 +104,14 @@ def test_a_tenant_key_that_cannot_be_had_brings_the_message_back(
 
     monkeypatch.setattr(WrappedTenantKeys, "key", broken)
     assert receive(running, message(1, events.order())) == ["message-1"]
+
+
+@pytest.mark.parametrize("value", ['"\\ud800"', "1e400", "9" * 400])
+def test_what_no_parser_takes_is_kept_as_a_posted_one_is(running: Platform, value: str) -> None:
+    broken = message(1, "HERE")
+    broken["body"] = broken["body"].replace('"HERE"', f'{{"eventId":"x","odd":{value}}}')
+    good = events.order()
+    assert receive(running, broken, message(2, good)) == []
+    assert running.get(EVENT, eventId=good["eventId"])["status"] == 200
+    (kept,) = running.get("/v1/quarantine")["body"]["items"]
+    assert [error["code"] for error in kept["errors"]] == ["malformed"]

@@ -1,5 +1,6 @@
 """A question with stores that take 5 ms, that throttle, and that do not answer."""
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -87,3 +88,30 @@ def test_a_store_that_does_not_answer_is_done_without(registry: Registry, kind: 
     assert body["fallback"] == "velocity"
     assert "velocity" in body["features"]["missing"]
     assert {"factor": "high_amount", "points": 30} in body["reasons"]
+
+
+@pytest.mark.parametrize(
+    ("odd", "code"),
+    [
+        (10**20, "malformed"),
+        ([{"": 0}] * 6_000, "too_large"),
+        ("x" * 300_000, "too_large"),
+        (orjson.loads("[" * 70 + "]" * 70), "malformed"),
+    ],
+)
+def test_a_payload_is_judged_as_intake_would(registry: Registry, odd: Any, code: str) -> None:
+    served = router(registry, MemoryDynamoDB())
+    payload = {**events.transaction()["data"]["payload"], "zz": odd}
+    answers = []
+    for path, body in (("/v1/predict", payload), ("/v1/predict/batch", [payload])):
+        asked = {**call(path, None), "body": json.dumps(body)}
+        answers.append(orjson.loads(served(asked)["body"]))
+    errors = [answers[0]["errors"], answers[1]["results"][0]["errors"]]
+    assert [[error["code"] for error in found] for found in errors] == [[code], [code]]
+
+
+def test_an_answer_does_not_repeat_a_name_without_end(registry: Registry) -> None:
+    asked = call("/v1/predict/batch", [{"transaction_id": '"' * 1_000_000}])
+    answer = router(registry, MemoryDynamoDB())(asked)
+    assert answer["statusCode"] == 200
+    assert len(answer["body"]) < 5_000

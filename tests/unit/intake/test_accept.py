@@ -17,7 +17,7 @@ from millrace.intake import answer, limits
 from millrace.intake.accept import Intake
 from millrace.intake.append import Outcome, judge
 from millrace.intake.enrich import Origin
-from millrace.intake.parse import Candidate
+from millrace.intake.parse import Candidate, parse_one
 from millrace.quarantine.entry import Entry
 from tests.support import events
 
@@ -78,7 +78,14 @@ class World:
     def send(self, *sent: Any, org: str = "org_acme", request: str | None = None, at: datetime = NOW) -> Any:
         self.requests += 1
         origin = Origin(org, "shop", request or f"request-{self.requests}", at)
-        found = [Candidate(index, event) for index, event in enumerate(sent)]
+        return self._answer([Candidate(index, event) for index, event in enumerate(sent)], origin)
+
+    def post(self, event: Any) -> Any:
+        """As bytes, through the parser."""
+        origin = Origin("org_acme", "shop", "posted", NOW)
+        return self._answer([parse_one(0, json.dumps(event).encode())], origin)
+
+    def _answer(self, found: list[Candidate], origin: Origin) -> Any:
         results = self.intake.accept(found, origin)
         return {**answer.body(results), "status": int(answer.status(results))}
 
@@ -290,3 +297,27 @@ def test_no_event_is_stranger_than_its_answer(world: World) -> None:
         name = rng.choice([*event, "version", "userId", "region"])
         world.send({**event, name: rng.choice(strange)}, rng.choice(strange))
     assert len(world.kept.entries) >= 500
+
+
+@pytest.mark.parametrize(
+    ("at", "shown"),
+    [
+        ({"metadata": {"shippingAddress": {"Jane Roe 5 Main St": 10**20}}}, "/data/metadata/shippingAddress"),
+        (
+            {"metadata": {"shippingAddress": {"street": {"Jane Roe": 10**20}}}},
+            "/data/metadata/shippingAddress/street",
+        ),
+        ({"payload": {"extra": [{"plain": 10**20}]}}, "/data/payload/extra/0/plain"),
+    ],
+)
+def test_where_a_long_integer_stands_tells_no_protected_name(world: World, at: Any, shown: str) -> None:
+    event = order()
+    for part, more in at.items():
+        event["data"].setdefault(part, {}).update(more)
+    assert codes(world.post(event)) == [(shown, "malformed")]
+
+
+def test_without_a_contract_no_name_within_the_data_is_told(world: World) -> None:
+    event = order(eventType="un.known")
+    event["data"]["payload"] = {"Jane Roe": 10**20}
+    assert codes(world.post(event)) == [("/data", "malformed")]

@@ -36,10 +36,10 @@ def test_one_broken_line_is_one_malformed_candidate_with_its_bytes() -> None:
         b"{",
         b"nul",
         b"NaN",
-        b"[1e400]",
         b'"\\ud800"',
         b"\xff\xfe",
-        b"[" * 1100 + b"]" * 1100,
+        b'{"a":' * 1100 + b"1" + b"}" * 1100,
+        b'[{"a":"]',
         b'{"a":Infinity}',
         b"\x00",
     ],
@@ -159,15 +159,16 @@ BROKEN_TEXTS = [
 @pytest.mark.parametrize("text", BROKEN_TEXTS)
 def test_a_text_that_is_no_unicode_is_malformed_and_drags_no_line_along(text: bytes) -> None:
     bad, good = b'{"eventId":"x","data":{"a":' + text + b"}}", b'{"a":1}'
-    for body in (bad, b"[" + good + b"," + bad + b"]", gzip.compress(bad)):
+    for body in (bad, gzip.compress(bad)):
         raw = body_of(body, {"content-encoding": "gzip"}) if body[:1] == b"\x1f" else body
         (only,) = candidates(raw, JSON)
         assert only.error is not None
         assert only.error.code == "malformed"
         assert only.raw_bytes() == raw
-    found = candidates(b"\n".join([good, bad, good]), NDJSON)
-    assert [c.error.code if c.error else None for c in found] == [None, "malformed", None]
-    assert found[1].raw_bytes() == bad
+    for body, kind in ((b"\n".join([good, bad, good]), NDJSON), (b"[%b,%b,%b]" % (good, bad, good), JSON)):
+        found = candidates(body, kind)
+        assert [c.error.code if c.error else None for c in found] == [None, "malformed", None]
+        assert found[1].raw_bytes() == bad
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig", "latin-1"])

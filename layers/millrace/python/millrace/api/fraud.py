@@ -8,6 +8,8 @@ from typing import Any
 import orjson
 
 from millrace.api import params
+from millrace.contracts import pointers
+from millrace.contracts.discretion import Discretion
 from millrace.contracts.errors import FieldError
 from millrace.contracts.registry import Registry
 from millrace.core import clock
@@ -18,13 +20,16 @@ from millrace.eventstore.row import StoredEvent
 from millrace.fraud.decision import CONSUMER, EVENT_TYPE, SOURCE_TYPE
 from millrace.fraud.derive import answer
 from millrace.fraud.predict import Predictor
+from millrace.intake import content, exact
 from millrace.intake.derived_append import derived_id
+from millrace.intake.validate import too_large
 
 MOST = 100
 # A transaction id that many events share is looked through this far, newest first; no body is read meanwhile.
 LOOKED_AT = 2000
 _PAYLOAD = re.compile(r"^/data/payload")
-_TOO_DEEP = FieldError("", "malformed", "nests too deep")
+# Of a name that is no transaction's: an answer is no larger than what was asked.
+_SHOWN = 256
 _NO_EVENT = "00000000-0000-4000-8000-000000000000"
 
 
@@ -100,7 +105,7 @@ class PredictApi:
             errors = self._errors(payload)
             name = payload.get("transaction_id") if isinstance(payload, dict) else None
             results.append(
-                {"transactionId": name if isinstance(name, str) else None, "errors": _told(errors)}
+                {"transactionId": name[:_SHOWN] if isinstance(name, str) else None, "errors": _told(errors)}
             )
             if not errors:
                 sound.append((index, payload))
@@ -120,17 +125,21 @@ class PredictApi:
             "data": {"payload": payload},
         }
         contract = self._registry.find(SOURCE_TYPE)
-        try:
-            # What cannot be written could not be stored either, and the validator ends at about the same depth.
-            orjson.dumps([[[event]]])
-            return self._registry.validator(contract).errors(event)
-        except (orjson.JSONEncodeError, RecursionError, ValueError):
-            return [_TOO_DEEP]
+        path = exact.beyond(event)
+        if path is not None:
+            place = pointers.write(Discretion(contract).shown(path))
+            return [FieldError(place, "malformed", exact.TOO_LONG)]
+        said = content.read(event)
+        if isinstance(said, FieldError):
+            return [said]
+        if error := too_large(len(said.canonical)):
+            return [error]
+        return self._registry.validator(contract).errors(said.event)
 
 
 def _body(request: Request) -> Any:
     try:
-        return orjson.loads(request.body)
+        return exact.loads(request.body)[0]
     except orjson.JSONDecodeError as error:
         raise Problem(HTTPStatus.BAD_REQUEST, "the body is no JSON") from error
 

@@ -1,6 +1,6 @@
 """What an error may tell of an event: nothing of a protected field, nor of what stands in its place above or below it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from millrace.contracts.contract import PROTECTED, Contract
 from millrace.contracts.pointers import write
@@ -11,7 +11,7 @@ _DATA = "/data"
 class Discretion:
     """Says of a place in an event whether an error may show what was sent there."""
 
-    __slots__ = ("_above", "_protected", "_with_protected")
+    __slots__ = ("_above", "_declared", "_protected", "_with_protected")
 
     def __init__(self, contract: Contract | None) -> None:
         """Without a contract nobody knows what is protected, so nothing of the data is shown."""
@@ -21,6 +21,9 @@ class Discretion:
             else {pointer for pointer, name in contract.classification.items() if name in PROTECTED}
         )
         self._protected = frozenset(protected)
+        leaves = () if contract is None else contract.classification
+        # Names that the contract gives tell nothing of an event.
+        self._declared = {place for pointer in leaves for place in (pointer, *_ancestors(pointer))}
         # Where an object belongs that holds a protected field, all of it may have been written as one text.
         self._above = frozenset(above for pointer in protected for above in _ancestors(pointer))
         # Objects within payload and metadata that hold one: what is written there as a name may be its value.
@@ -38,6 +41,15 @@ class Discretion:
             and pointer not in self._protected
             and self._protected.isdisjoint(_ancestors(pointer))
         )
+
+    def shown(self, path: Sequence[str | int]) -> tuple[str | int, ...]:
+        """The part of a path that may be told: up to where a name stands that could be what is protected."""
+        for length, part in enumerate(path):
+            above = path[:length]
+            declared = _pointer(path[: length + 1]) in self._declared
+            if not (isinstance(part, int) or declared or self.shows_names(above)):
+                return tuple(above)
+        return tuple(path)
 
     def shows_names(self, path: Iterable[str | int]) -> bool:
         """Whether the names of unknown fields in the object at a path may be told."""

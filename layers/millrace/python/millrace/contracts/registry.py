@@ -83,6 +83,17 @@ class Registry:
             raise UnknownVersion(f"the newest minor of version {contract.major} is {contract.version}")
         return contract
 
+    def described(self, event: Any) -> Contract | None:
+        """The contract of what may be an event; None where it names none that there is."""
+        named = event if isinstance(event, dict) else {}
+        event_type, version = named.get("eventType"), named.get("version")
+        if not isinstance(event_type, str) or not (version is None or isinstance(version, str)):
+            return None
+        try:
+            return self.find(event_type, version)
+        except (UnknownType, UnknownVersion):
+            return None
+
     def of_ref(self, ref: str) -> Contract:
         """The contract in force for what an event carries as `platform.contract`, such as `order.created/1.2.0`.
 

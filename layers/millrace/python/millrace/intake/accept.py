@@ -4,13 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from millrace.contracts import pointers
 from millrace.contracts.contract import Contract
+from millrace.contracts.discretion import Discretion
 from millrace.contracts.registry import Registry
 from millrace.contracts.validator import FieldError
 from millrace.core.errors import MillraceError
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import Item, to_item
-from millrace.intake import content, reserved
+from millrace.intake import content, exact, reserved
 from millrace.intake.append import Appender, Outcome
 from millrace.intake.enrich import Origin, enrich
 from millrace.intake.fingerprint import fingerprint, spelled
@@ -110,7 +112,10 @@ class Intake:
     def _judge(self, case: _Case, origin: Origin, tenant_key: bytes) -> None:
         candidate, result = case.candidate, case.result
         if candidate.error is not None:
-            result.outcome, result.errors = Outcome.REJECTED, [candidate.error]
+            result.outcome, result.errors = (
+                Outcome.REJECTED,
+                [self._discreet(candidate.error, candidate.event)],
+            )
             return
         said = content.read(candidate.event)
         if isinstance(said, FieldError):
@@ -130,6 +135,14 @@ class Intake:
         envelope = enrich(said.event, verdict.contract, sender, verdict.happened_at)
         made = fingerprint(said, candidate.event, tenant_key)
         case.item = to_item(envelope, verdict.contract, made, self._codec)
+
+    def _discreet(self, error: FieldError, event: Any) -> FieldError:
+        """What was found before the contract was known, without the names that its place must not tell."""
+        path = exact.beyond(event) if error.pointer else None
+        if path is None:
+            return error
+        shown = Discretion(self._registry.described(event)).shown(path)
+        return FieldError(pointers.write(shown), error.code, error.message)
 
     def _append(self, valid: list[_Case]) -> None:
         """The first of an id in the request is written; the others are answered by what became of it."""

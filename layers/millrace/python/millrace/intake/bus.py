@@ -1,5 +1,7 @@
 """Events that EventBridge brings: a binding names the tenant, the rule's input transformer writes it into the message."""
 
+import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -29,7 +31,7 @@ def read_message(body: str, message_id: str, received_at: datetime) -> tuple[Can
         PermanentError: the message is none that a rule of the stack wrote.
     """
     try:
-        said, _ = exact.loads(body.encode("utf-8", "surrogatepass"))
+        said, written = _read(body)
         origin = Origin(
             org=_text(said, "org"),
             principal=_text(said, "binding"),
@@ -39,10 +41,22 @@ def read_message(body: str, message_id: str, received_at: datetime) -> tuple[Can
         )
         detail = said["detail"]
         event = _wrapped(said, origin.org) if said.get("eventType") else detail
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise PermanentError(f"no message of a binding: {type(error).__name__}: {error}") from error
     # Written and read again: the same exactness is asked of an event from the bus as of a posted one.
-    return parse_one(0, exact.dumps(event)), origin
+    return parse_one(0, written(event)), origin
+
+
+def _read(body: str) -> tuple[Any, Callable[[Any], bytes]]:
+    """What a message says, and how its event is written to be read again.
+
+    A detail that no parser of ours takes (half a surrogate pair, a number beyond all doubles) is an event that is refused
+    and kept, as a posted one is; around it stands what the rule wrote.
+    """
+    try:
+        return exact.loads(body.encode("utf-8", "surrogatepass"))[0], exact.dumps
+    except orjson.JSONDecodeError:
+        return json.loads(body), lambda event: json.dumps(event).encode()
 
 
 def _wrapped(said: dict[str, Any], org: str) -> dict[str, Any]:

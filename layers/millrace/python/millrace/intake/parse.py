@@ -9,9 +9,10 @@ from typing import Any
 
 import orjson
 
+from millrace.contracts import pointers
 from millrace.contracts.validator import FieldError
 from millrace.core.http import Problem
-from millrace.intake import exact, limits
+from millrace.intake import array, exact, limits
 
 NDJSON = "application/x-ndjson"
 JSON_TYPES = ("application/json",)
@@ -19,7 +20,6 @@ JSON_TYPES = ("application/json",)
 GZIP_MEMBERS = 256
 # What JSON knows as white space; bytes.strip would take more away than stands around an event sent alone.
 _SPACE = b" \t\r\n"
-_TOO_LONG = "an integer beyond 64 bits cannot be kept exactly: send it as text"
 
 
 @dataclass(slots=True)
@@ -122,7 +122,11 @@ def _document(body: bytes) -> list[Candidate]:
     try:
         value, is_long = exact.loads(body)
     except orjson.JSONDecodeError as error:
-        return [_malformed(0, body, error)]
+        items = array.items(body)
+        if items is None:
+            return [_malformed(0, body, error)]
+        _check_number(len(items))
+        return [parse_one(index, item) for index, item in enumerate(items)]
     if isinstance(value, list):
         _check_number(len(value))
         found = [Candidate(index, event) for index, event in enumerate(value)]
@@ -148,10 +152,10 @@ def parse_one(index: int, raw: bytes) -> Candidate:
 
 def _exact(candidate: Candidate) -> Candidate:
     """Refuses an event with an integer beyond 64 bits: kept as a float it would be another number."""
-    pointer = exact.beyond(candidate.event)
-    if pointer is None:
+    path = exact.beyond(candidate.event)
+    if path is None:
         return candidate
-    return replace(candidate, error=FieldError(pointer, "malformed", _TOO_LONG))
+    return replace(candidate, error=FieldError(pointers.write(path), "malformed", exact.TOO_LONG))
 
 
 def _malformed(index: int, raw: bytes, error: orjson.JSONDecodeError) -> Candidate:

@@ -38,14 +38,8 @@ def validate(event: Any, size: int, registry: Registry, received_at: datetime) -
         registry: the contracts in force.
         received_at: when the request came; the accepted range of timestamps hangs on it.
     """
-    if size > limits.BYTES_PER_EVENT:
-        return Refused(
-            [
-                FieldError(
-                    "", "too_large", f"an event holds at most {limits.BYTES_PER_EVENT} bytes, got {size}"
-                )
-            ]
-        )
+    if error := too_large(size):
+        return Refused([error])
     if not isinstance(event, dict):
         return Refused([FieldError("", "type", "an event is a JSON object")])
     event_type, version = event.get("eventType"), event.get("version")
@@ -71,6 +65,14 @@ def validate(event: Any, size: int, registry: Registry, received_at: datetime) -
         return Refused([_out_of_range(contract, received_at)], contract)
     errors = _time_errors(happened_at, contract, received_at) + _user_errors(event, contract)
     return Refused(errors, contract) if errors else Valid(contract, happened_at)
+
+
+def too_large(size: int) -> FieldError | None:
+    """Why an event whose canonical JSON has so many bytes is not taken, if it is not."""
+    if size <= limits.BYTES_PER_EVENT:
+        return None
+    message = f"an event holds at most {limits.BYTES_PER_EVENT} bytes, got {size}"
+    return FieldError("", "too_large", message)
 
 
 def _time_errors(happened_at: datetime, contract: Contract, received_at: datetime) -> list[FieldError]:

@@ -114,5 +114,6 @@ def events_in(event: dict[str, Any]) -> int | None:
     try:
         whole = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return 1
+        # An array that is no JSON is taken apart by its brackets.
+        return None if body.strip().startswith(b"[") else 1
     return len(whole) if isinstance(whole, list) else 1

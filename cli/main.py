@@ -103,8 +103,8 @@ def _unexpected(as_json: bool, error: Exception) -> int:
 
     if os.environ.get("MILLRACE_TRACEBACK"):
         traceback.print_exception(error)
-    match error:
-        case EndpointConnectionError():
+    match _first(error):
+        case EndpointConnectionError() as error:
             return _end(
                 as_json,
                 f"the platform does not answer: {error}. Start it with: make up",
@@ -117,6 +117,18 @@ def _unexpected(as_json: bool, error: Exception) -> int:
         case _:
             sentence = f"{type(error).__name__}: {error}"
             return _end(as_json, f"{sentence} (a fault of this command; MILLRACE_TRACEBACK=1 shows where)", 1)
+
+
+def _first(error: BaseException) -> BaseException:
+    """The connection that failed, where an error was made of one; else the error itself."""
+    from botocore.exceptions import EndpointConnectionError
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, EndpointConnectionError):
+            break
+        cause = cause.__cause__
+    return error if cause is None else cause
 
 
 def main() -> None:

@@ -138,12 +138,15 @@ def stacks(target: Target) -> list[dict[str, Any]]:
     Raises:
         RefusedError: CloudFormation did not answer.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
     try:
         client = target.client("cloudformation")
         pages = client.get_paginator("describe_stacks").paginate()
         found = [stack for page in pages for stack in page["Stacks"]]
+    except EndpointConnectionError:
+        # There is no platform, and that is said in one way by all commands.
+        raise
     except (BotoCoreError, ClientError) as error:
         raise RefusedError(f"CloudFormation did not list the stacks: {error}") from error
     mine = [stack for stack in found if belongs(stack, target.env)]
@@ -166,7 +169,7 @@ def deployed_function(target: Target, stem: str) -> str:
         UsageError: no stack of this environment has such a function.
         RefusedError: CloudFormation did not answer.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
     wanted = f"{stem.replace('_', '')}Function"
     try:
@@ -177,6 +180,9 @@ def deployed_function(target: Target, stem: str) -> str:
                     is_function = found["ResourceType"] == "AWS::Lambda::Function"
                     if is_function and found["LogicalResourceId"].startswith(wanted):
                         return str(found["PhysicalResourceId"])
+    except EndpointConnectionError:
+        # There is no platform, and that is said in one way by all commands.
+        raise
     except (BotoCoreError, ClientError) as error:
         raise RefusedError(f"CloudFormation did not list the functions: {error}") from error
     raise UsageError(f"{stem} is no function of {target.env}; functions/ has their names")

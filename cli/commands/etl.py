@@ -99,7 +99,8 @@ def show(done: dict[str, Any]) -> None:
     if done["tables"]:
         out.print(tables)
     else:
-        out.print(f"Run {done['runId']}: nothing was new.", markup=False)
+        outside = " outside the tenant-days that are set aside" if done.get("setAside") else ""
+        out.print(f"Run {done['runId']}: nothing was new{outside}.", markup=False)
     bad = [check for check in done["checks"] if check["status"] not in ("pass", "skip")]
     if bad:
         checks = table("table", "check", "status", title="Checks that do not pass")

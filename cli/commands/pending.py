@@ -73,7 +73,8 @@ def _change(
     by, now = f"cli:{getpass.getuser()}", datetime.now(UTC)
     changed = [one for one in found if move(client, name, one.org, one.day, by=by, now=now)]
     places = {(one.org, one.day) for one in changed}
-    _show([one for one in _read(target) if (one.org, one.day) in places], as_json)
+    if changed or as_json:
+        _show([one for one in _read(target) if (one.org, one.day) in places], as_json)
     if not changed:
         wanted = "still to be set aside" if to == "set_aside" else "set aside"
         complain(f"no such tenant-day is {wanted}; millrace pending list shows them")
@@ -86,7 +87,7 @@ def _matching(target: Target, org: str | None, day: str | None, table: str | Non
         for one in _read(target)
         if org in (None, one.org)
         and day in (None, one.day)
-        and (table is None or any(reason.table in (None, table) for reason in one.reasons))
+        and (table is None or not one.reasons or any(reason.table in (None, table) for reason in one.reasons))
     ]
 
 
@@ -154,4 +155,4 @@ def _show(found: "list[FailedDay]", as_json: bool, table: str | None = None) -> 
     if lines:
         out.print(shown)
     else:
-        out.print("There is none.")
+        out.print("No run has failed with such a tenant-day, and none is set aside.")

@@ -114,7 +114,7 @@ def test_the_list_names_tenant_day_table_and_error(
         assert run(["pending", "list", *filters, "--json"]) == 0
         assert items(capsys) == found
     assert run(["pending", "list", "--org", "org_nobody"]) == 0
-    assert "There is none" in capsys.readouterr().out
+    assert "No run has failed" in capsys.readouterr().out
     assert run(["pending", "list"]) == 0
     assert "odd as well" in capsys.readouterr().out
 

@@ -5,10 +5,12 @@ from typing import Any
 
 import orjson
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from cli.api import Answer, Api
 from cli.errors import NoPlatformError
 from cli.main import run
+from millrace.core.errors import from_client_error
 
 EVENT = b'{"eventId":"e"}'
 COMMANDS = [
@@ -196,3 +198,17 @@ def test_ctrl_c_ends_without_a_traceback(
     monkeypatch.setattr(Api, "call", call)
     assert run(["trace", "x"]) == 130
     assert capsys.readouterr().err == "stopped\n"
+
+
+@pytest.mark.usefixtures("platform")
+def test_a_platform_that_a_store_found_silent_is_no_platform(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silent = EndpointConnectionError(endpoint_url="http://localhost:4566")
+
+    def call(*_: Any, **__: Any) -> Answer:
+        raise from_client_error(silent, "read which days failed") from silent
+
+    monkeypatch.setattr(Api, "call", call)
+    assert run(["trace", "x"]) == 3
+    assert "make up" in capsys.readouterr().err

@@ -192,7 +192,8 @@ class RawRows:
                     f"SELECT bit_xor(hash(rows)) FROM read_parquet([{text(url)}]) AS rows"  # noqa: S608
                 ).fetchall()
             except duckdb.Error as error:
-                return f"{url}: {' '.join(str(error).split())[:300]}"
+                # DuckDB's sentence names the object again, and what went wrong stands behind it.
+                return f"{url}: {' '.join(str(error).replace(url, 'it').split())[:300]}"
         return None
 
     def _scan(self, objects: Iterable[str]) -> str:

@@ -19,7 +19,8 @@ from moto import mock_aws
 from millrace.access.credentials import ALL_SCOPES, create_api_key
 from millrace.core import aws
 from millrace.eventstore.tables import TABLES
-from millrace.intake import limits
+from millrace.intake import limits, replay
+from millrace.quarantine import store
 from tests.support.functions import function
 from tests.support.mappings import (
     FailureDestination,
@@ -34,7 +35,7 @@ from tests.support.mappings import (
 ACME, GLOBEX = "org_acme", "org_globex"
 LAKE, BUS = "lake", "millrace-test"
 REQUEST_LIMIT_OFF = "1000000"
-APPEND_SECONDS = 600.0
+PATIENT_SECONDS = 600.0
 # As the stack lets batches of the table's stream grow; the log's are older before they are given up.
 MAXIMUM_AGE_SECONDS = 20 * 3600
 # As the stack filters the log for fraud.
@@ -61,7 +62,8 @@ class Platform:
         """`giving_up`: batches that grow too old go into the lake, as in every environment but local."""
         # The imitation takes milliseconds a write, and many times that on a busy machine: a request that runs out of time is
         # a test of its own, over a client that is slow on purpose.
-        stack.enter_context(patch.object(limits, "APPEND_SECONDS", APPEND_SECONDS))
+        for module, name in ((limits, "APPEND_SECONDS"), (replay, "SECONDS"), (store, "SECONDS")):
+            stack.enter_context(patch.object(module, name, PATIENT_SECONDS))
         self.dynamodb, self.s3 = boto3.client("dynamodb"), boto3.client("s3")
         self.kms, self.events, self.sqs = boto3.client("kms"), boto3.client("events"), boto3.client("sqs")
         for model in TABLES:

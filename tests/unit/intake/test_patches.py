@@ -6,7 +6,7 @@ from typing import Any
 import jsonpatch
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from millrace.intake import limits
@@ -28,6 +28,7 @@ OPERATIONS = st.one_of(
 
 
 @settings(max_examples=300)
+@example([{"op": "move", "path": "/e", "from": "/a"}, {"op": "copy", "path": "/e/-", "from": ""}])
 @given(st.lists(OPERATIONS, max_size=6))
 def test_it_says_what_the_library_says(operations: list[dict[str, Any]]) -> None:
     fails, wanted = False, None

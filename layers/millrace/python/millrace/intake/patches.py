@@ -86,5 +86,6 @@ def _copy(operation: dict[str, Any], event: Any) -> Any:
         return value
     event = _apply({"op": "add", "path": path, "value": None}, event)
     holder, name = jsonpointer.JsonPointer(path).to_last(event)
-    holder[-1 if name == "-" else name] = value
+    # Of an array `-` is the end; of an object it is a name like any other.
+    holder[-1 if name == "-" and isinstance(holder, list) else name] = value
     return event

@@ -10,9 +10,9 @@ from typing import Any
 from bench.stubs import Network
 from millrace.contracts import registry
 from millrace.core import aws
+from millrace.eventstore.append import TableAppender
+from millrace.eventstore.append_to_log import LogAppender
 from millrace.intake.accept import Intake
-from millrace.intake.append import TableAppender
-from millrace.intake.log_append import LogAppender
 from millrace.quarantine.store import QuarantineStore
 from tests.support.functions import function
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from millrace.models.algorithms import ALGORITHMS
-from millrace.models.export import export
+from millrace.training.algorithms import ALGORITHMS
+from millrace.training.onnx_export import export
 
 ROWS, SEED = 20_000, 9
 

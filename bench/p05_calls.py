@@ -12,9 +12,9 @@ import orjson
 from bench import edge, sent
 from bench.figure import Figure
 from bench.stubs import Network, Stored
+from millrace.core import limits
 from millrace.features import registry as features
 from millrace.features.online import OnlineStore
-from millrace.intake import limits
 from tests.support import events as made
 
 SAMPLE = Path("schemas/events/campaigns/rule.evaluated/samples/v1.golden.json")

@@ -22,6 +22,8 @@ from bench.stubs import Network
 from millrace.contracts import registry
 from millrace.core import aws, clock
 from millrace.core.consumer import Consumer, Record
+from millrace.eventstore.append import TableAppender
+from millrace.eventstore.append_derived import DerivedAppender
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import Item, from_item, to_item
 from millrace.features import registry as features
@@ -29,8 +31,6 @@ from millrace.fraud import rulebook
 from millrace.fraud.consumer import Scorer
 from millrace.fraud.predict import Predictor
 from millrace.fraud.store import FeatureStore
-from millrace.intake.append import TableAppender
-from millrace.intake.derived_append import DerivedAppender
 from millrace.intake.enrich import Origin, enrich
 from millrace.scoring.champions import Champions
 from tests.support import champions as serving

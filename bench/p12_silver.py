@@ -15,8 +15,8 @@ from bench.figure import Figure, ratio
 from bench.silver_worker import run, transform
 from bench.transactions import BUCKET, write
 from millrace.lake import duck
-from millrace.lake.documents import TenantDay, Unit
-from millrace.lake.transform import Transform
+from millrace.lake.raw_to_silver import Transform
+from millrace.runs.documents import TenantDay, Unit
 
 ROWS = 200_000
 # For Spark: big enough that its start weighs nothing.

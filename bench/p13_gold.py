@@ -10,9 +10,9 @@ from bench.figure import Figure, ratio
 from millrace.contracts import registry
 from millrace.contracts.columns import duckdb_type
 from millrace.contracts.tables import LakeTable
-from millrace.lake.documents import Input, InputFile, Prepared, Work
+from millrace.lake.build_table import ModelRunner
 from millrace.lake.duck import connect
-from millrace.lake.models import ModelRunner
+from millrace.runs.documents import Input, InputFile, Prepared, Work
 from millrace.warehouse import project as projects
 
 MODEL, SILVER = "gold.merchant_10min", "silver.transaction_created_v1"

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from bench.figure import Figure, ratio
 from bench.silver_worker import run, transform
 from bench.transactions import write
-from millrace.lake.documents import TenantDay, Unit
+from millrace.runs.documents import TenantDay, Unit
 
 DAYS = [f"2026-11-{day:02}" for day in range(1, 11)]
 ROWS = 20_000

@@ -17,11 +17,11 @@ import numpy as np
 
 from layers import build
 from millrace.features import registry
-from millrace.models.fraud import VIEWS
-from millrace.registry import artifact
-from millrace.registry.artifact import ModelCard
-from millrace.registry.rows import Alias
+from millrace.model_registry import artifact
+from millrace.model_registry.artifact import ModelCard
+from millrace.model_registry.rows import Alias
 from millrace.scoring.champion import Artifact, Champion, Model
+from millrace.training.fraud_model import VIEWS
 from tests.support import champions
 
 HERE = Path(__file__).parent

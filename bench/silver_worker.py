@@ -19,9 +19,9 @@ from pydantic import TypeAdapter
 from bench.transactions import BUCKET
 from millrace.contracts.registry import Registry
 from millrace.lake import duck
-from millrace.lake.documents import TenantDay
 from millrace.lake.packing import units
-from millrace.lake.transform import Transform
+from millrace.lake.raw_to_silver import Transform
+from millrace.runs.documents import TenantDay
 
 
 class Spent(TypedDict):

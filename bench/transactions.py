@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 
 from millrace.archive.raw import partition
-from millrace.lake.documents import RawObject, TenantDay
+from millrace.runs.documents import RawObject, TenantDay
 
 BUCKET, ORG = "lake", "org_bench"
 # Of the rows: an event that came twice, the second time in another object.

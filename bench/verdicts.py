@@ -7,7 +7,7 @@ import orjson
 from millrace.contracts import registry
 from millrace.contracts.errors import FieldError
 from millrace.contracts.registry import Registry
-from millrace.intake import content
+from millrace.eventstore import content
 from millrace.intake.enrich import Origin, enrich
 from millrace.intake.parse import Candidate, candidates
 from millrace.intake.validate import Refused, Valid, validate

@@ -116,7 +116,7 @@ class Doctor:
     def _silver(self) -> Found:
         """How the newest run of the pipeline that has come to an end ended, and when."""
         from cli.runs import OUTPUTS
-        from millrace.lake.run_store import RunStore
+        from millrace.runs.store import RunStore
 
         machine = self._target.output(OUTPUTS["hourly_etl"])
         # The newest to start come first.

@@ -13,13 +13,13 @@ from cli.table_names import Reference, no_such_table, rewrite
 from cli.target import LOCAL_REGION, Target
 from millrace.core.errors import PermanentError
 from millrace.core.prefixes import RAW_EVENTS
+from millrace.iceberg.layout import RUN
 from millrace.lake import duck
-from millrace.lake.layout import RUN
 
 if TYPE_CHECKING:
     import duckdb
 
-    from millrace.lake.iceberg import Catalog, OpenTable
+    from millrace.iceberg.tables import Catalog, OpenTable
 
 PARTITIONS = ("org", "category", "year", "month", "day")
 RAW_TABLE = "raw.events"
@@ -82,7 +82,7 @@ def distinct(names: Iterable[str]) -> list[str]:
 
 def tables(target: Target) -> list[str]:
     """Every table that can be queried."""
-    from millrace.lake.glue_tables import locations
+    from millrace.iceberg.glue_tables import locations
 
     return [RAW_TABLE, *sorted(locations(target.client("glue"), target.env)), SNAPSHOTS]
 
@@ -108,7 +108,7 @@ def _open(connection: "duckdb.DuckDBPyConnection", target: Target, references: l
 
 
 def _catalog(target: Target) -> "Catalog":
-    from millrace.lake.iceberg import catalog
+    from millrace.iceberg.tables import catalog
 
     if target.env == "local":
         # pyiceberg and pyarrow take these from the environment; this process talks to no other AWS.
@@ -125,7 +125,7 @@ def _catalog(target: Target) -> "Catalog":
 
 
 def _view(connection: "duckdb.DuckDBPyConnection", lake: "Catalog", reference: Reference) -> bool:
-    from millrace.lake.iceberg import open_table
+    from millrace.iceberg.tables import open_table
 
     try:
         table = open_table(lake, reference.table)
@@ -155,8 +155,8 @@ def _must_reach_back(table: "OpenTable", reference: Reference) -> None:
 
 
 def _snapshots(connection: "duckdb.DuckDBPyConnection", target: Target, lake: "Catalog") -> None:
-    from millrace.lake.glue_tables import locations
-    from millrace.lake.iceberg import open_table
+    from millrace.iceberg.glue_tables import locations
+    from millrace.iceberg.tables import open_table
 
     connection.execute("CREATE SCHEMA IF NOT EXISTS lake")
     connection.execute(

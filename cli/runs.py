@@ -11,9 +11,9 @@ from cli.errors import RefusedError
 from cli.target import Target
 
 if TYPE_CHECKING:
-    from millrace.lake.documents import Summary
-    from millrace.lake.naming import Machine
-    from millrace.lake.starts import Started
+    from millrace.runs.documents import Summary
+    from millrace.runs.names import Machine
+    from millrace.runs.start import Started
 
 POLL_SECONDS = 0.5
 OUTPUTS = {
@@ -55,8 +55,8 @@ def run(
 
 
 def _start(states: Any, arn: str, machine: "Machine", given: Mapping[str, Any]) -> "Started":
-    from millrace.lake.naming import takes_what_is_new
-    from millrace.lake.starts import Started, execution_arn, running, start
+    from millrace.runs.names import takes_what_is_new
+    from millrace.runs.start import Started, execution_arn, running, start
 
     if "from" not in given:
         # This one makes the models of the hour and of the day: it waits for either kind of run over what is new.
@@ -102,8 +102,8 @@ def document(target: Target, run_id: str) -> dict[str, Any] | None:
 
     A backfill's is that of its runs together: a table as the last of them left it, a check at its worst.
     """
-    from millrace.lake.run_store import RunStore
     from millrace.quality.results import worst
+    from millrace.runs.store import RunStore
 
     store = RunStore(target.client("s3"), target.output("LakeBucket"))
     summaries = list(_summaries(store, run_id))

@@ -16,12 +16,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from millrace.contracts.compile import compile_bundle
-from millrace.contracts.table_contracts import lake_tables, write_tables
-from millrace.features.compile import compile_features
-from millrace.fraud.compile import compile_rules
+from millrace.compiler.event_contracts import compile_bundle
+from millrace.compiler.feature_views import compile_features
+from millrace.compiler.fraud_rules import compile_rules
+from millrace.compiler.table_contracts import lake_tables, write_tables
+from millrace.compiler.warehouse.compile import write_warehouse
 from millrace.quality.checks import checks_of
-from millrace.warehouse.compile import write_warehouse
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "layers" / "millrace" / "python"

@@ -13,7 +13,7 @@ ENTRY = "train.py"
 TRAINING = ROOT / "training"
 TARGET = ROOT / "build" / "training" / "sourcedir.tar.gz"
 # What the job imports, and no more: the rows bring what the views say, so no bundle goes along.
-PACKAGES = ("core", "features", "models", "registry")
+PACKAGES = ("core", "features", "training", "model_registry")
 
 
 def files(training: Path = TRAINING, source: Path = SOURCE) -> dict[str, bytes]:

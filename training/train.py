@@ -3,7 +3,7 @@
 import os
 import sys
 
-from millrace.models.job import main
+from millrace.training.job import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:], os.environ))

@@ -13,13 +13,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.quality import cards
-from millrace.features.compile import compile_views
+from millrace.compiler.feature_views import compile_views
 from millrace.features.registry import Views
-from millrace.models import dataset
-from millrace.models.algorithms import ALGORITHMS
-from millrace.models.errors import TrainingError
-from millrace.models.periods import Period, Split
-from millrace.models.train import Evaluation, TrainedModel, evaluate, train
+from millrace.training import dataset
+from millrace.training.algorithms import ALGORITHMS
+from millrace.training.errors import TrainingError
+from millrace.training.periods import Period, Split
+from millrace.training.train import Evaluation, TrainedModel, evaluate, train
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 METRICS = ("auc_roc", "average_precision", "card_precision_at_100")

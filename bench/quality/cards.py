@@ -8,11 +8,11 @@ import pyarrow as pa
 
 from millrace.features.offline import FeatureStore
 from millrace.features.registry import Views
-from millrace.learning.cards import columns, missing
-from millrace.models import fraud
-from millrace.models import rows as training_rows
-from millrace.models.dataset import DAY_US, Dataset, number
-from millrace.models.periods import Split, first_needed
+from millrace.training import fraud_model
+from millrace.training import rows as training_rows
+from millrace.training.cards import columns, missing
+from millrace.training.dataset import DAY_US, Dataset, number
+from millrace.training.periods import Split, first_needed
 
 MEMORY = "2GB"
 
@@ -58,9 +58,9 @@ def rows(connection: duckdb.DuckDBPyConnection, split: Split, views: Views) -> D
         [number(first) * DAY_US],
     ).to_arrow_table()
     answer = FeatureStore(connection, views).get_historical_features(
-        asked, fraud.features(views), full_feature_names=True
+        asked, fraud_model.features(views), full_feature_names=True
     )
-    data = training_rows.rows(answer, fraud.features(views))
+    data = training_rows.rows(answer, fraud_model.features(views))
     for period, what in ((split.train, "training"), (split.test, "test")):
         if not len(data.within(period)):
             raise DataError(f"there is no transaction in the {what} days {period}")

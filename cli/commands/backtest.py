@@ -78,8 +78,8 @@ def rules_of(path: Path | None) -> "RuleSet":
     Raises:
         UsageError: the file is wrong, with every problem.
     """
+    from millrace.compiler.fraud_rules import compile_file
     from millrace.contracts.errors import ContractError
-    from millrace.fraud.compile import compile_file
     from millrace.fraud.rules import RuleSet
 
     try:

@@ -14,8 +14,8 @@ from cli.places import checkout
 from cli.revisions import default_base, schemas_at
 
 if TYPE_CHECKING:
+    from millrace.compiler.table_contracts import TableContract
     from millrace.contracts.contract import Contract
-    from millrace.contracts.table_contracts import TableContract
 
 app = typer.Typer(no_args_is_help=True, help="The data contracts of this checkout.")
 
@@ -45,8 +45,8 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Refuse what would break those who send or read events: a change inside a major that takes something away."""
-    from millrace.contracts import table_diff
-    from millrace.contracts.diff import gate
+    from millrace.compiler import table_diff
+    from millrace.compiler.diff import gate
 
     root = checkout().root
     revision = base or default_base(root)
@@ -79,8 +79,8 @@ def docs(
     as_json: Json = False,
 ) -> None:
     """Write a page for each event type, and their index."""
-    from millrace.contracts import samples
-    from millrace.contracts.docs import index, page
+    from millrace.compiler import samples
+    from millrace.compiler.exports.markdown import index, page
 
     root = checkout().root
     target = folder or root / "build" / "docs" / "events"
@@ -107,7 +107,7 @@ def dictionaries(
     as_json: Json = False,
 ) -> None:
     """Make the compression dictionary of every stored type that has none. What is made is kept for ever."""
-    from millrace.contracts import samples
+    from millrace.compiler import samples
     from millrace.contracts.dictionaries import new_dictionary
 
     schemas = checkout().root / "schemas"
@@ -125,14 +125,14 @@ def dictionaries(
 
 
 def _compiled(schemas: Path, *, as_json: bool, where: str = "") -> "list[Contract]":
-    from millrace.contracts.compile import compile_contracts
+    from millrace.compiler.event_contracts import compile_contracts
 
     with _told(as_json=as_json, where=where):
         return compile_contracts(schemas)
 
 
 def _tables(schemas: Path, *, as_json: bool, where: str = "") -> "list[TableContract]":
-    from millrace.contracts.table_contracts import compile_tables
+    from millrace.compiler.table_contracts import compile_tables
 
     with _told(as_json=as_json, where=where):
         return compile_tables(schemas)

@@ -64,7 +64,7 @@ def what(first: str | None, last: str | None) -> tuple[bool, dict[str, Any]]:
         UsageError: the interval is none.
     """
     from millrace.core.errors import PermanentError
-    from millrace.lake.naming import days_of
+    from millrace.runs.names import days_of
 
     refresh = {"refresh": ["hourly", "daily"]}
     if first is None and last is None:

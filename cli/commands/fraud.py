@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from millrace.fraud.derive import Rescore
     from millrace.fraud.rulebook import Rulebook
-    from millrace.scoring.again import RegisteredModels
+    from millrace.scoring.rescore import RegisteredModels
 
 SHOWN = 50
 
@@ -76,9 +76,9 @@ def _models(target: Target) -> "Callable[[str], Rescore]":
     found: list[RegisteredModels] = []
 
     def registered() -> "RegisteredModels":
-        from millrace.registry.store import ModelStore
-        from millrace.scoring.again import RegisteredModels
+        from millrace.model_registry.store import ModelStore
         from millrace.scoring.lake import ArtifactStore
+        from millrace.scoring.rescore import RegisteredModels
 
         if not found:
             models = ModelStore(target.client("dynamodb"), target.output("MLModelsTable"))
@@ -106,8 +106,8 @@ def _stored(api: Api, event_id: str) -> dict[str, Any]:
 
 
 def _rulebook() -> "Rulebook":
+    from millrace.compiler.fraud_rules import compile_rulebook
     from millrace.contracts.errors import ContractError
-    from millrace.fraud.compile import compile_rulebook
     from millrace.fraud.rulebook import Rulebook
 
     try:

@@ -97,7 +97,7 @@ def _move(
 
 def _number(text: str) -> str:
     from millrace.core.errors import PermanentError
-    from millrace.registry.rows import version_named
+    from millrace.model_registry.rows import version_named
 
     try:
         return version_named(text)

@@ -98,7 +98,7 @@ def _check(day: str | None, table: str | None) -> None:
         UsageError: the day is none, or no contract describes the table.
     """
     from millrace.core.errors import PermanentError
-    from millrace.lake.interval import days
+    from millrace.runs.interval import days
 
     try:
         days(day, day)

@@ -107,7 +107,7 @@ def _described(dynamodb: Any, name: str) -> dict[str, Any] | None:
 
 def _registry() -> "Registry":
     """The contracts of this checkout, with every dictionary that a row may have been written with."""
-    from millrace.contracts.compile import compile_bundle
+    from millrace.compiler.event_contracts import compile_bundle
     from millrace.contracts.errors import ContractError
     from millrace.contracts.registry import Registry
 

@@ -57,7 +57,7 @@ def interval(first: str | None, last: str | None, now: datetime) -> list[str]:
         UsageError: they are none.
     """
     from millrace.core.errors import PermanentError
-    from millrace.lake.interval import days
+    from millrace.runs.interval import days
 
     today = now.date()
     start = first or min(last or "9999", (today - timedelta(days=1)).isoformat())

@@ -16,7 +16,7 @@ from cli.runs import OUTPUTS, run
 from cli.target import Target, find_target
 
 if TYPE_CHECKING:
-    from millrace.lake.naming import Machine
+    from millrace.runs.names import Machine
 
 WAIT_MINUTES = 60.0
 MACHINE: "Machine" = "train_model"
@@ -87,7 +87,7 @@ def chosen(
         UsageError: only some of the days are given, or they are no split.
     """
     from millrace.core.errors import PermanentError
-    from millrace.learning.split import as_asked
+    from millrace.training.split import as_asked
 
     days = {"trainFrom": train_from, "trainTo": train_to, "testFrom": test_from, "testTo": test_to}
     if all(day is None for day in days.values()):
@@ -108,7 +108,7 @@ def outcome(target: Target, run_id: str, org: str) -> dict[str, Any]:
     Raises:
         RefusedError: it says nothing of it.
     """
-    from millrace.lake.starts import execution_arn
+    from millrace.runs.start import execution_arn
 
     arn = execution_arn(target.output(OUTPUTS[MACHINE]), run_id)
     said = orjson.loads(target.client("stepfunctions").describe_execution(executionArn=arn)["output"])

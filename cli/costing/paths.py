@@ -11,7 +11,7 @@ from cli.costing.deployment import Deployment
 from cli.costing.prices import DAYS_A_MONTH, GB, Prices, Usage
 from cli.costing.traces import PerEvent
 from cli.places import checkout
-from millrace.features.compile import compile_views
+from millrace.compiler.feature_views import compile_views
 from millrace.features.registry import Views
 
 MILLION = 1_000_000

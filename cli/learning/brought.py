@@ -24,7 +24,7 @@ def files(folder: Path, org: str) -> list[Path]:
     import duckdb
 
     from millrace.lake.duck import parquet
-    from millrace.learning import cards, transactions
+    from millrace.training import cards, transactions
 
     if not folder.is_dir():
         raise UsageError(f"--data is a folder of Parquet files; {folder} is none")
@@ -66,7 +66,7 @@ def bring(target: Target, org: str, found: list[Path], say: Callable[[str], None
     Returns:
         The folder's URL.
     """
-    from millrace.learning.channel import brought
+    from millrace.training.locations import brought
 
     say("reading the files")
     s3, bucket = target.client("s3", read_seconds=120), target.output("LakeBucket")

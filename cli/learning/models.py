@@ -10,8 +10,8 @@ from cli.errors import RefusedError, UsageError
 from cli.target import FIRST_ORG, Target, deployed_function
 
 if TYPE_CHECKING:
-    from millrace.registry.rows import Alias, Version
-    from millrace.registry.store import ModelStore
+    from millrace.model_registry.rows import Alias, Version
+    from millrace.model_registry.store import ModelStore
 
 MODEL = "fraud"
 # As long as the function has, and the way there and back.
@@ -25,7 +25,7 @@ def tenant(target: Target, org: str | None) -> str:
         UsageError: none is named elsewhere, or that is no name of a tenant.
     """
     from millrace.core.errors import PermanentError
-    from millrace.registry.rows import check_names
+    from millrace.model_registry.rows import check_names
 
     if org is None and target.env != "local":
         raise UsageError(f"--org says whose models are meant in {target.env}")
@@ -39,14 +39,14 @@ def tenant(target: Target, org: str | None) -> str:
 
 def store(target: Target) -> "ModelStore":
     """The registry's rows."""
-    from millrace.registry.store import ModelStore
+    from millrace.model_registry.store import ModelStore
 
     return ModelStore(target.client("dynamodb"), target.output("MLModelsTable"))
 
 
 def public(one: "Version", alias: "Alias | None") -> dict[str, Any]:
     """A version as JSON; the champion's status is `champion`."""
-    from millrace.registry.register import gates_json
+    from millrace.model_registry.register import gates_json
 
     champion = alias is not None and alias.version == one.version
     return {

@@ -10,9 +10,9 @@ from typing import Any
 import boto3
 
 from millrace.core.errors import MillraceError
-from millrace.registry.files import ArtifactFiles
-from millrace.registry.store import ModelStore
-from millrace.registry.tracking import LOGGED, MlflowTracker
+from millrace.model_registry.files import ArtifactFiles
+from millrace.model_registry.store import ModelStore
+from millrace.model_registry.tracking import LOGGED, MlflowTracker
 
 
 def main(given: dict[str, Any]) -> dict[str, Any]:

@@ -23,11 +23,11 @@ from cli.warehouse import dbt, environment, silver
 
 def main(arguments: Sequence[str]) -> None:
     """Copies, builds, documents; says where what is."""
-    from millrace.contracts.table_contracts import lake_tables
+    from millrace.compiler.table_contracts import lake_tables
+    from millrace.compiler.warehouse.compile import compile_project
+    from millrace.iceberg.layout import database as glue_database
+    from millrace.iceberg.tables import catalog, open_table
     from millrace.lake.duck import S3Access
-    from millrace.lake.iceberg import catalog, open_table
-    from millrace.lake.layout import database as glue_database
-    from millrace.warehouse.compile import compile_project
 
     places = checkout()
     tables = {table.full_name: table for table in lake_tables(places.root / "schemas")}

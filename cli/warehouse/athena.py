@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from millrace.warehouse import dialect
-from millrace.warehouse.render import Rendered, render
+from millrace.compiler.warehouse import dialect
+from millrace.compiler.warehouse.render import Rendered, render
 
 # A name that no table has, which the translation leaves alone.
 _MARK = re.compile(r'"?millrace_(ref|source)"?\."?(\w+)__in__(\w+)"?')

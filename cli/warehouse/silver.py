@@ -8,8 +8,8 @@ from cli.errors import RefusedError
 from millrace.contracts.columns import duckdb_type
 from millrace.contracts.tables import LakeTable
 from millrace.core.errors import MillraceError
+from millrace.iceberg.tables import DataFile, OpenTable
 from millrace.lake.duck import S3Access, connect, create_view, identifier, text
-from millrace.lake.iceberg import DataFile, OpenTable
 
 if TYPE_CHECKING:
     import duckdb

@@ -12,10 +12,10 @@ from millrace.core.aws import client
 from millrace.core.errors import PermanentError
 from millrace.core.log import logger
 from millrace.features import registry as features
-from millrace.lake.run_store import RunStore
 from millrace.lake.worker import connect
-from millrace.learning.channel import Channel, job
-from millrace.learning.training_set import Asked, TrainingSets
+from millrace.runs.store import RunStore
+from millrace.training.locations import Channel, job
+from millrace.training.training_set import Asked, TrainingSets
 from settings import Settings
 
 NAME = "build_training_set"

@@ -9,10 +9,10 @@ from aws_lambda_powertools import Logger
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.log import logger
-from millrace.lake import iceberg
-from millrace.lake.commit import Committer
-from millrace.lake.optimizers import Optimizers
-from millrace.lake.run_store import RunStore
+from millrace.iceberg import tables
+from millrace.iceberg.commit import Committer
+from millrace.iceberg.optimizers import Optimizers
+from millrace.runs.store import RunStore
 from settings import Settings
 
 NAME = "commit_table"
@@ -30,7 +30,7 @@ def _log() -> Logger:
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Commits what the run wrote for a table; answers what came of it."""
     settings = _settings()
-    catalog = iceberg.catalog(settings.environment, settings.lake_bucket)
+    catalog = tables.catalog(settings.environment, settings.lake_bucket)
     committer = Committer(
         RunStore(client("s3"), settings.lake_bucket),
         catalog,

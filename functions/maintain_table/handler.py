@@ -10,8 +10,8 @@ from aws_lambda_powertools import Logger
 from millrace.core import clock
 from millrace.core.aws import client
 from millrace.core.log import logger
-from millrace.lake import glue_tables, iceberg
-from millrace.lake.maintain import maintain
+from millrace.iceberg import glue_tables, tables
+from millrace.iceberg.maintenance import maintain
 from settings import Settings
 
 NAME = "maintain_table"
@@ -33,7 +33,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         return {"tables": sorted(glue_tables.locations(client("glue"), settings.environment))}
     done = asdict(
         maintain(
-            iceberg.catalog(settings.environment, settings.lake_bucket),
+            tables.catalog(settings.environment, settings.lake_bucket),
             client("s3"),
             event["table"],
             clock.now(),

@@ -14,11 +14,11 @@ from millrace.core.log import logger
 from millrace.features import registry
 from millrace.features.materialize import Materializer
 from millrace.features.online_writer import OnlineWriter
-from millrace.lake.documents import Materialized
-from millrace.lake.layout import feature_state
-from millrace.lake.run_store import RunStore
+from millrace.iceberg.layout import feature_state
 from millrace.lake.sources import open_views
 from millrace.lake.worker import connect
+from millrace.runs.documents import Materialized
+from millrace.runs.store import RunStore
 from settings import Settings
 
 NAME = "materialize_features"

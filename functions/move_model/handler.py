@@ -10,11 +10,11 @@ from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.errors import PermanentError
 from millrace.core.log import logger
-from millrace.intake.append import TableAppender
-from millrace.registry.alias import Mover, named
-from millrace.registry.files import ArtifactFiles
-from millrace.registry.moved import MoveEvents
-from millrace.registry.store import ModelStore
+from millrace.eventstore.append import TableAppender
+from millrace.model_registry.alias import Mover, named
+from millrace.model_registry.champion_events import MoveEvents
+from millrace.model_registry.files import ArtifactFiles
+from millrace.model_registry.store import ModelStore
 from settings import Settings
 
 NAME = "move_model"

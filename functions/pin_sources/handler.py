@@ -10,9 +10,9 @@ from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.log import logger
 from millrace.features import registry as features
+from millrace.iceberg.tables import catalog, open_table
 from millrace.lake import sources
-from millrace.lake.iceberg import catalog, open_table
-from millrace.lake.run_store import RunStore
+from millrace.runs.store import RunStore
 from settings import Settings
 
 NAME = "pin_sources"

@@ -5,8 +5,8 @@ from typing import Any
 
 from millrace.core.aws import client
 from millrace.core.log import logger
-from millrace.lake.backfill_store import plan_backfill
-from millrace.lake.run_store import RunStore
+from millrace.runs.backfill_store import plan_backfill
+from millrace.runs.store import RunStore
 from settings import Settings
 
 NAME = "plan_backfill"

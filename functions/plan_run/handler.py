@@ -9,9 +9,9 @@ from aws_lambda_powertools import Logger
 from millrace.core import clock
 from millrace.core.aws import client
 from millrace.core.log import logger
-from millrace.lake import interval
 from millrace.lake.plan import Planner
-from millrace.lake.run_store import RunStore
+from millrace.runs import interval
+from millrace.runs.store import RunStore
 from settings import Settings
 
 NAME = "plan_run"

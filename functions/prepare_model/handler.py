@@ -9,9 +9,9 @@ from aws_lambda_powertools import Logger
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.log import logger
-from millrace.lake.iceberg import catalog, open_table
-from millrace.lake.prepare import Preparer
-from millrace.lake.run_store import RunStore
+from millrace.iceberg.tables import catalog, open_table
+from millrace.lake.prepare_table import Preparer
+from millrace.runs.store import RunStore
 from millrace.warehouse import project
 from settings import Settings
 

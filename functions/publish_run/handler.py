@@ -14,7 +14,7 @@ from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.log import logger
 from millrace.core.metrics import emit
-from millrace.intake.append import TableAppender
+from millrace.eventstore.append import TableAppender
 from millrace.warehouse import project
 from settings import Settings
 

@@ -11,9 +11,9 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from millrace.core import clock
 from millrace.core.errors import RetryableError
 from millrace.core.log import logger
+from millrace.eventstore.append import Outcome
 from millrace.intake import refusals
 from millrace.intake.accept import Intake
-from millrace.intake.append import Outcome
 from millrace.intake.assemble import intake
 from millrace.intake.bus import read_message
 from settings import Settings

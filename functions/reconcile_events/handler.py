@@ -12,7 +12,7 @@ from millrace.core import clock
 from millrace.core.aws import client
 from millrace.core.log import logger
 from millrace.core.metrics import emit
-from millrace.lake import iceberg
+from millrace.iceberg import tables
 from millrace.reconcile import asked, assemble, passes, report
 from millrace.reconcile.results import Results
 from millrace.reconcile.silver_tables import SilverTables
@@ -35,7 +35,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     settings, now, dynamodb = _settings(), clock.now(), client("dynamodb")
     wanted = asked.read(event, now)
     known = registry.load()
-    silver = SilverTables(iceberg.catalog(settings.environment, settings.lake_bucket), known)
+    silver = SilverTables(tables.catalog(settings.environment, settings.lake_bucket), known)
     check = assemble.check(dynamodb, client("s3"), client("kinesis"), known, silver, settings, _log().warning)
     tenants = wanted.orgs or asked.tenants(orgs(dynamodb, settings.metadata_table), settings.bound_orgs)
     units = passes.units(tenants, wanted.windows)

@@ -8,12 +8,12 @@ from aws_lambda_powertools import Logger
 
 from millrace.core.aws import client
 from millrace.core.log import logger
-from millrace.learning.channel import Channel
-from millrace.registry import tracking
-from millrace.registry.files import ArtifactFiles
-from millrace.registry.package import unpack
-from millrace.registry.register import Registrar, best
-from millrace.registry.store import ModelStore
+from millrace.model_registry import tracking
+from millrace.model_registry.files import ArtifactFiles
+from millrace.model_registry.package import unpack
+from millrace.model_registry.register import Registrar, best
+from millrace.model_registry.store import ModelStore
+from millrace.training.locations import Channel
 from settings import Settings
 
 NAME = "register_models"

@@ -9,9 +9,9 @@ from aws_lambda_powertools import Logger
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.log import logger
-from millrace.lake.models import ModelRunner, in_lake, run_chunk
-from millrace.lake.run_store import RunStore
+from millrace.lake.build_table import ModelRunner, in_lake, run_chunk
 from millrace.lake.worker import connect
+from millrace.runs.store import RunStore
 from millrace.warehouse import project
 from settings import Settings
 

@@ -11,13 +11,13 @@ from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.consumer import Consumer, LakeDeadLetters
 from millrace.core.log import logger
+from millrace.eventstore.append import TableAppender
+from millrace.eventstore.append_derived import DerivedAppender
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import body_size
 from millrace.fraud import rulebook
 from millrace.fraud.consumer import Scorer
 from millrace.fraud.store import FeatureStore
-from millrace.intake.append import TableAppender
-from millrace.intake.derived_append import DerivedAppender
 from millrace.scoring.champions import Champions
 from millrace.scoring.source import Source
 from settings import Settings

@@ -7,8 +7,8 @@ from millrace.core import clock
 from millrace.core.aws import client
 from millrace.core.errors import PermanentError
 from millrace.core.log import logger
-from millrace.lake.naming import MACHINES
-from millrace.lake.starts import start
+from millrace.runs.names import MACHINES
+from millrace.runs.start import start
 from settings import Settings
 
 NAME = "start_run"

@@ -8,9 +8,9 @@ from aws_lambda_powertools import Logger
 
 from millrace.core.aws import client
 from millrace.core.log import logger
-from millrace.learning.channel import Channel
-from millrace.learning.local_training import LocalTraining
-from millrace.models import container
+from millrace.training import container
+from millrace.training.local_training import LocalTraining
+from millrace.training.locations import Channel
 from settings import Settings
 
 NAME = "train_model"

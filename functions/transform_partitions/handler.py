@@ -9,10 +9,10 @@ from aws_lambda_powertools import Logger
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.log import logger
-from millrace.lake.run_store import RunStore
+from millrace.lake.raw_to_silver import NAME, Transform
 from millrace.lake.silver_batch import run_batch, tables
-from millrace.lake.transform import NAME, Transform
 from millrace.lake.worker import connect
+from millrace.runs.store import RunStore
 from settings import Settings
 
 

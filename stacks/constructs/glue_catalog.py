@@ -14,7 +14,7 @@ from millrace.archive.raw import SCHEMA
 from millrace.contracts.contract import CATEGORIES
 from millrace.contracts.tables import LAYERS
 from millrace.core.prefixes import ATHENA_RESULTS, RAW_EVENTS
-from millrace.lake.layout import database
+from millrace.iceberg.layout import database
 from stacks.environment import EnvironmentSettings
 
 PARQUET = "org.apache.hadoop.hive.ql.io.parquet"

@@ -8,7 +8,7 @@ from constructs import Construct
 
 from layers import build
 from millrace.core.prefixes import CURATED, MODELS, PROCESSED, RUNS
-from millrace.learning.channel import DATASETS
+from millrace.training.locations import DATASETS
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.platform_function import PlatformFunction
 from stacks.constructs.state_machine import PlatformStateMachine

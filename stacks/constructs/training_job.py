@@ -9,7 +9,7 @@ from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
 from layers import source
-from millrace.learning.channel import DATASETS
+from millrace.training.locations import DATASETS
 from stacks.constructs.platform_function import imported
 from stacks.constructs.waivers import waive
 from stacks.storage import StorageStack

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from millrace.contracts import dictionaries, samples
+from millrace.compiler import samples
+from millrace.contracts import dictionaries
 from millrace.contracts.registry import Registry
 from millrace.eventstore.codec import Codec
 from tests.support import rows

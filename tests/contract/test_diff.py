@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from millrace.contracts import samples
-from millrace.contracts.compile import compile_document
+from millrace.compiler import samples
+from millrace.compiler.diff import compare, gate
+from millrace.compiler.event_contracts import compile_document
 from millrace.contracts.contract import Contract
-from millrace.contracts.diff import compare, gate
 from millrace.contracts.validator import Validator
 from tests.contract.breaking_edits import BASE, EDITS, Edit
 from tests.support.contracts import FILES, compiled, contract, field

@@ -21,7 +21,9 @@ from pyiceberg.catalog import glue as pyiceberg_glue
 from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.schema import Schema, assign_fresh_schema_ids, visit
 
-from millrace.contracts import avro, columns, docs, protobuf, samples
+from millrace.compiler import samples
+from millrace.compiler.exports import avro, markdown, protobuf
+from millrace.contracts import columns
 from millrace.contracts.contract import Contract
 from tests.support.contracts import FILES, compiled, contract, field
 
@@ -233,7 +235,7 @@ def test_columns_by_the_conventions() -> None:
 
 @pytest.mark.parametrize("made", ALL, ids=ref)
 def test_a_page_shows_every_field_and_its_tables_are_tables(made: Contract) -> None:
-    text = docs.page(made, {"some": "example"})
+    text = markdown.page(made, {"some": "example"})
     for column in columns.columns(made):
         assert f"`{column.name}`" in text
         assert (
@@ -247,5 +249,5 @@ def test_a_page_shows_every_field_and_its_tables_are_tables(made: Contract) -> N
 
 
 def test_the_index_leads_to_every_page() -> None:
-    text = docs.index(ALL)
+    text = markdown.index(ALL)
     assert all(f"[{made.event_type}]({made.name}.md)" in text for made in ALL)

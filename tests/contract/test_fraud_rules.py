@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from millrace.fraud.compile import compile_rulebook
+from millrace.compiler.fraud_rules import compile_rulebook
 from millrace.fraud.rulebook import Rulebook
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from millrace.contracts import avro
+from millrace.compiler.exports import avro
 from millrace.contracts.contract import Contract
 from millrace.contracts.validator import Validator
 from tests.contract.test_exports import ALL, ref, to_avro

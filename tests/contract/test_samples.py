@@ -6,7 +6,8 @@ import jsonschema
 import orjson
 import pytest
 
-from millrace.contracts import json_schema, samples
+from millrace.compiler import samples
+from millrace.compiler.exports import json_schema
 from millrace.contracts.contract import Contract
 from millrace.contracts.validator import Validator
 from tests.support.contracts import FILES, compiled, named, second_opinion

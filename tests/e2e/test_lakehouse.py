@@ -270,7 +270,7 @@ def _document(client: Client, run: str, name: str) -> bytes:
 
 def _files(client: Client, table: str) -> dict[tuple[str, str | None], set[str]]:
     """The data files of a table's last snapshot, by tenant and day."""
-    from millrace.lake.iceberg import catalog, open_table
+    from millrace.iceberg.tables import catalog, open_table
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", client.endpoint)

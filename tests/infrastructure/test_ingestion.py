@@ -7,7 +7,7 @@ import pytest
 import yaml
 from openapi_spec_validator import validate
 
-from millrace.contracts.compile import compile_bundle
+from millrace.compiler.event_contracts import compile_bundle
 from stacks.constructs.http_api import OPENAPI, load_routes, routes_of
 from stacks.environment import ENVIRONMENTS
 from tests.support.templates import Templates

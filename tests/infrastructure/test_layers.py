@@ -182,7 +182,7 @@ def test_the_iceberg_layer_needs_no_more_than_it_attaches(tmp_path: Path) -> Non
         "    link = pathlib.Path(sys.argv[1]) / (f'{name}.py' if name == 'six' else name)\n"
         "    link.symlink_to(site / link.name)\n"
         "sys.path.append(sys.argv[1])\n"
-        "import millrace.lake.commit, millrace.lake.maintain, pyiceberg.catalog.glue\n"
+        "import millrace.iceberg.commit, millrace.iceberg.maintenance, pyiceberg.catalog.glue\n"
         "import pyiceberg.avro.codecs, pyiceberg.table.maintenance, rich.console, rich.table\n"
     )
     done = subprocess.run(

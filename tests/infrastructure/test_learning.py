@@ -114,8 +114,8 @@ def test_the_archive_holds_the_script_and_its_requirements() -> None:
     assert {
         "train.py",
         "requirements.txt",
-        "millrace/models/job.py",
-        "millrace/registry/artifact.py",
+        "millrace/training/job.py",
+        "millrace/model_registry/artifact.py",
     } <= names
 
 

@@ -7,7 +7,7 @@ import pytest
 from aws_cdk.assertions import Match, Template
 
 from layers import build
-from millrace.contracts.compile import compile_contracts
+from millrace.compiler.event_contracts import compile_contracts
 from millrace.eventstore.tables import TABLES
 from stacks.application import new_app
 from stacks.environment import ENVIRONMENTS

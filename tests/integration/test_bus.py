@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from millrace.core.errors import RetryableError
-from millrace.intake.append import Outcome, TableAppender
+from millrace.eventstore.append import Outcome, TableAppender
 from tests.support import events
 from tests.support.platform import ACME, GLOBEX, Platform
 
@@ -97,7 +97,7 @@ def test_what_no_rule_wrote_ends_in_the_dead_letters(running: Platform, body: st
 def test_a_tenant_key_that_cannot_be_had_brings_the_message_back(
     running: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from millrace.intake.tenant_key import WrappedTenantKeys
+    from millrace.eventstore.tenant_key import WrappedTenantKeys
 
     def broken(self: WrappedTenantKeys, org: str) -> bytes:
         raise RetryableError("no KMS")

@@ -10,12 +10,13 @@ import pytest
 
 from millrace.contracts.columns import Array, Column, Scalar
 from millrace.contracts.tables import LakeTable
-from millrace.lake import iceberg, works
-from millrace.lake.commit import Committer
-from millrace.lake.documents import Committed, Failure
+from millrace.iceberg import tables as iceberg
+from millrace.iceberg.commit import Committer
+from millrace.iceberg.layout import RUN
+from millrace.iceberg.tables import OpenTable, open_table
+from millrace.lake import table_portions as works
 from millrace.lake.duck import S3Access, connect, create_view
-from millrace.lake.iceberg import OpenTable, open_table
-from millrace.lake.layout import RUN
+from millrace.runs.documents import Committed, Failure
 from tests.support import lake_files
 from tests.support.emulator import Lake
 from tests.support.lake_files import MODEL, SILVER, keep_batch, keep_model, keep_plan, part, rows

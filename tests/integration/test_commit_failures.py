@@ -9,9 +9,11 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from millrace.contracts import registry
 from millrace.contracts.columns import duckdb_type
 from millrace.core.errors import RetryableError
-from millrace.lake import attempts, duck, iceberg, layout
-from millrace.lake.commit import Committer
-from millrace.lake.documents import Part
+from millrace.iceberg import layout, retry
+from millrace.iceberg import tables as iceberg
+from millrace.iceberg.commit import Committer
+from millrace.lake import duck
+from millrace.runs.documents import Part
 from tests.integration.test_commit import ACME, FIRST, SECOND, base, committer, counted, opened, silver
 from tests.support import lake_files
 from tests.support.emulator import Lake
@@ -82,7 +84,7 @@ def test_what_glue_calls_wrong_is_an_outcome(lake: Lake, monkeypatch: pytest.Mon
 def test_others_who_always_come_first_end_it(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     silver(lake, "r1", (ACME, FIRST, 5))
     mine = planned(lake, "r2", 6)
-    monkeypatch.setattr(attempts, "FIRST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(retry, "FIRST_PAUSE_SECONDS", 0)
     glue, tries = mine._catalog.glue.glue, list[str]()
 
     def always(**asked: Any) -> Any:

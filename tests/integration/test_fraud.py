@@ -12,12 +12,12 @@ import pytest
 from millrace.api import fraud as decisions_api
 from millrace.contracts import registry
 from millrace.core import clock
+from millrace.eventstore import derived_ids
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import StoredEvent, from_item, to_item
 from millrace.fraud import derive, rulebook, velocity
 from millrace.fraud.decision import CONSUMER, EVENT_TYPE, moment_of, unpack
 from millrace.fraud.user import UserSets
-from millrace.intake import derived
 from millrace.intake.enrich import Origin, enrich
 from tests.support import events
 from tests.support.mappings import Faults
@@ -171,7 +171,7 @@ def test_however_many_events_share_a_transaction_id_the_work_is_bounded(
 def test_nobody_can_take_a_decisions_id_before_it_is_made(scoring: Platform) -> None:
     transaction = events.transaction(payload={"transaction_id": "txn_robbed"})
     # All that a client knows of the decision to come, in the way in which ids are cut.
-    guessed = derived.event_id(CONSUMER, ACME, transaction["eventId"], EVENT_TYPE)
+    guessed = derived_ids.event_id(CONSUMER, ACME, transaction["eventId"], EVENT_TYPE)
     assert scoring.post(events.order(eventId=guessed))["body"]["accepted"] == 1
     scoring.post(transaction)
     scoring.settle()

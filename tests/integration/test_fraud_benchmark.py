@@ -10,7 +10,7 @@ import pytest
 
 from bench.quality import __main__ as benchmark
 from bench.quality import cards
-from millrace.models.algorithms import LOGISTIC_REGRESSION, Algorithm
+from millrace.training.algorithms import LOGISTIC_REGRESSION, Algorithm
 
 DAYS = {"train-from": "2018-05-01", "train-to": "2018-05-07", "test-from": "2018-05-15", "test-to": "2018-05-21"}  # fmt: skip
 

@@ -19,7 +19,7 @@ from pyiceberg.types import (
 )
 
 from millrace.core.errors import PermanentError
-from millrace.lake import iceberg
+from millrace.iceberg import tables
 from tests.support.emulator import Lake
 
 ITEMS = ListType(
@@ -38,16 +38,16 @@ SPEC = PartitionSpec(
 
 
 def test_a_table_that_is_not_there_is_none(lake: Lake) -> None:
-    assert iceberg.open_table(iceberg.catalog("local", lake.bucket), "silver.nothing") is None
+    assert tables.open_table(tables.catalog("local", lake.bucket), "silver.nothing") is None
 
 
 def test_files_columns_and_snapshots(lake: Lake) -> None:
-    catalog = iceberg.catalog("local", lake.bucket)
+    catalog = tables.catalog("local", lake.bucket)
     location = f"s3://{lake.bucket}/t"
     made = catalog.glue.create_table(
         catalog.identifier("silver.t"), SCHEMA, location, SPEC, properties={"format-version": "2"}
     )
-    opened = iceberg.open_table(catalog, "silver.t")
+    opened = tables.open_table(catalog, "silver.t")
     assert opened is not None
     assert opened.snapshot_id is None
     assert not opened.files()
@@ -65,7 +65,7 @@ def test_files_columns_and_snapshots(lake: Lake) -> None:
         with made.io.new_output(path).create() as sink:
             pq.write_table(table, sink)
         made.add_files([path], snapshot_properties={"millrace.run": f"run-{day}"})
-    opened = iceberg.open_table(catalog, "silver.t")
+    opened = tables.open_table(catalog, "silver.t")
     assert opened is not None
     assert opened.columns == [
         ("org_id", "VARCHAR"),
@@ -85,7 +85,7 @@ def test_files_columns_and_snapshots(lake: Lake) -> None:
     assert opened.files(at=first.at - timedelta(seconds=1)) == []
     with pytest.raises(PermanentError, match="no snapshot 7"):
         opened.files(7)
-    old = iceberg.open_metadata(catalog, "silver.t", opened.table.metadata.metadata_log[0].metadata_file)
+    old = tables.open_metadata(catalog, "silver.t", opened.table.metadata.metadata_log[0].metadata_file)
     assert old.files() == []
     with pytest.raises(FileNotFoundError):
-        iceberg.open_metadata(catalog, "silver.t", f"{location}/metadata/gone.metadata.json")
+        tables.open_metadata(catalog, "silver.t", f"{location}/metadata/gone.metadata.json")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from millrace.intake.append import Outcome
-from millrace.intake.log_append import LogAppender
+from millrace.eventstore.append import Outcome
+from millrace.eventstore.append_to_log import LogAppender
 from tests.integration.test_slice import archived
 from tests.support import events
 from tests.support.platform import ACME, Platform
@@ -84,7 +84,7 @@ def rows(count: int, size: int = 10) -> list[dict[str, Any]]:
 
 
 def test_only_failed_records_are_put_again_and_never_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("millrace.intake.log_append.FIRST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("millrace.eventstore.append_to_log.FIRST_PAUSE_SECONDS", 0)
     stubborn, late = rows(3)[1]["eventId"]["S"], rows(3)[2]["eventId"]["S"]
     kinesis = Kinesis({stubborn: 99, late: 2})
     outcomes = LogAppender(kinesis, "arn").append(rows(3))

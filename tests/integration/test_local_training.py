@@ -7,12 +7,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from millrace.core.errors import RetryableError
-from millrace.learning import channel
-from millrace.learning.channel import Channel
-from millrace.learning.local_training import LocalTraining
-from millrace.models.container import Outcome
-from millrace.models.errors import TrainingError
-from millrace.registry.package import unpack
+from millrace.model_registry.package import unpack
+from millrace.training import locations
+from millrace.training.container import Outcome
+from millrace.training.errors import TrainingError
+from millrace.training.local_training import LocalTraining
+from millrace.training.locations import Channel
 from tests.support import training
 from tests.support.emulator import Lake
 from tests.support.functions import function
@@ -24,7 +24,7 @@ ARCHIVE = f"processed/ml-datasets/org={ORG}/{RUN}/output/model.tar.gz"
 
 def put(lake: Lake, folder: Path) -> None:
     for path in training.write(folder).iterdir():
-        Channel(lake.s3, lake.bucket).put(f"{channel.train(ORG, RUN)}{path.name}", path.read_bytes())
+        Channel(lake.s3, lake.bucket).put(f"{locations.train(ORG, RUN)}{path.name}", path.read_bytes())
 
 
 def test_a_training_leaves_what_can_be_registered(
@@ -54,7 +54,7 @@ def test_without_a_model_nothing_is_left(lake: Lake, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="no fraud"):
         LocalTraining(Channel(lake.s3, lake.bucket), refuses).train(RUN, ORG)
     assert lake.keys("processed/") == [
-        f"{channel.train(ORG, RUN)}{name}" for name in ("rows.parquet", "training.json")
+        f"{locations.train(ORG, RUN)}{name}" for name in ("rows.parquet", "training.json")
     ]
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from millrace.core import clock
 from millrace.core.errors import PermanentError
-from millrace.lake import compaction, iceberg, maintain, shape
-from millrace.lake.maintain import Maintained
+from millrace.iceberg import compaction, maintenance, shape
+from millrace.iceberg import tables as iceberg
+from millrace.iceberg.maintenance import Maintained
 from tests.integration.test_commit import (
     ACME,
     FIRST,
@@ -33,7 +34,7 @@ LATER = timedelta(days=30)
 def run(lake: Lake, name: str = SILVER, after: timedelta = LATER, **how: int) -> Maintained:
     catalog = iceberg.catalog(lake.environment, lake.bucket)
     kept = {"keep_days": 7, "keep_snapshots": 2, **how}
-    return maintain.maintain(catalog, lake.s3, name, clock.now() + after, **kept)
+    return maintenance.maintain(catalog, lake.s3, name, clock.now() + after, **kept)
 
 
 def test_old_snapshots_and_their_files_go_and_the_rows_stay(lake: Lake) -> None:
@@ -130,7 +131,7 @@ def test_where_glue_keeps_a_table_we_do_not(lake: Lake) -> None:
 
 def test_manifests_stay_few(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each commit adds one or two; without merging, and with those that only name what is gone, there would be 9."""
-    monkeypatch.setattr("millrace.lake.replace.MANIFESTS", 3)
+    monkeypatch.setattr("millrace.iceberg.replace.MANIFESTS", 3)
     for number in range(6):
         silver(lake, f"r{number}", (ACME, f"2026-11-{number // 2 + 1:02}", 2))
     table = opened(lake).table

@@ -9,10 +9,10 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from millrace.eventstore.append import Outcome, TableAppender
 from millrace.eventstore.tables import TABLES
 from millrace.fraud.store import KEYS_PER_CALL, FeatureStore
 from millrace.fraud.user import UserSets
-from millrace.intake.append import Outcome, TableAppender
 from tests.support.memory_table import MemoryDynamoDB
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

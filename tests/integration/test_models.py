@@ -10,12 +10,12 @@ import pytest
 
 from millrace.contracts import registry
 from millrace.contracts.tables import LakeTable
-from millrace.lake import iceberg, layout
-from millrace.lake.commit import Committer
-from millrace.lake.documents import Committed, Part, Plan, RawObject, SilverBatch, Summary, TenantDay, Unit
+from millrace.iceberg import layout, tables
+from millrace.iceberg.commit import Committer
+from millrace.iceberg.tables import open_table
 from millrace.lake.duck import S3Access, connect, parquet
-from millrace.lake.iceberg import open_table
-from millrace.lake.run_store import RunStore
+from millrace.runs.documents import Committed, Part, Plan, RawObject, SilverBatch, Summary, TenantDay, Unit
+from millrace.runs.store import RunStore
 from millrace.warehouse import project as projects
 from tests.support import silver
 from tests.support.emulator import Lake
@@ -78,11 +78,11 @@ class Pipeline:
         return answer
 
     def commit(self, run: str, name: str) -> Committed:
-        catalog = iceberg.catalog(self._lake.environment, self._lake.bucket)
+        catalog = tables.catalog(self._lake.environment, self._lake.bucket)
         return Committer(self._store, catalog, self._tables).commit(run, name)
 
     def rows(self, name: str) -> list[Row]:
-        opened = open_table(iceberg.catalog(self._lake.environment, self._lake.bucket), name)
+        opened = open_table(tables.catalog(self._lake.environment, self._lake.bucket), name)
         return [] if opened is None else opened.table.scan().to_arrow().to_pylist()
 
     def _write(self, local: duckdb.DuckDBPyConnection, run: str, name: str) -> Iterator[Part]:
@@ -98,7 +98,7 @@ class Pipeline:
             yield Part(name, org, day, path, count, count)
 
     def _base(self, name: str) -> str | None:
-        opened = open_table(iceberg.catalog(self._lake.environment, self._lake.bucket), name)
+        opened = open_table(tables.catalog(self._lake.environment, self._lake.bucket), name)
         return None if opened is None else opened.metadata_location
 
 

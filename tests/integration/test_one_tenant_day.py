@@ -10,9 +10,9 @@ from pyiceberg.table.update.snapshot import _SnapshotProducer
 
 from millrace.core.errors import RetryableError
 from millrace.eventstore import failed_days, pending, receipts
-from millrace.lake import footers
-from millrace.lake.documents import Summary
-from millrace.lake.transform import Transform
+from millrace.iceberg import manifest_entries
+from millrace.lake.raw_to_silver import Transform
+from millrace.runs.documents import Summary
 from tests.integration.test_silver import CONTRACTS, TRANSACTION
 from tests.support.emulator import Lake, fresh
 from tests.support.many_tenants import ManyTenants, Rows
@@ -78,27 +78,27 @@ def _is_poison(path: str) -> bool:
 
 
 def _odd_footer(patch: pytest.MonkeyPatch) -> None:
-    entry = footers.entry
+    entry = manifest_entries.entry
 
     def odd(metadata: Any, path: str, footer: Any) -> Any:
         if _is_poison(path):
             raise OverflowError("date value out of range")
         return entry(metadata, path, footer)
 
-    patch.setattr(footers, "entry", odd)
+    patch.setattr(manifest_entries, "entry", odd)
 
 
 def _broken_file(patch: pytest.MonkeyPatch) -> None:
     """Its footer is no Thrift, of which pyarrow says OSError, as it does of a store that does not answer."""
-    fetch = footers.fetch
+    fetch = manifest_entries.fetch
 
     def broken(store: Any, path: str) -> Any:
         found = fetch(store, path)
         if not _is_poison(path):
             return found
-        return footers.Footer(found.size, bytes(len(found.stored) - 8) + found.stored[-8:])
+        return manifest_entries.Footer(found.size, bytes(len(found.stored) - 8) + found.stored[-8:])
 
-    patch.setattr(footers, "fetch", broken)
+    patch.setattr(manifest_entries, "fetch", broken)
 
 
 def _unwritable(patch: pytest.MonkeyPatch) -> None:
@@ -223,7 +223,7 @@ def test_values_at_the_ends_land_or_are_one_dead_letter_each(
 def test_a_model_that_fails_for_one_tenant_is_made_for_the_others(
     lake: Lake, bundle: Path, alone: dict[str, Rows], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from millrace.lake.models import ModelRunner
+    from millrace.lake.build_table import ModelRunner
 
     many = ManyTenants(lake)
     others(many)

@@ -11,7 +11,7 @@ from millrace.core.errors import PermanentError
 from millrace.core.prefixes import RAW_EVENTS
 from millrace.eventstore import failed_days, pending, receipts
 from millrace.lake.plan import Planner
-from millrace.lake.run_store import RunStore
+from millrace.runs.store import RunStore
 from tests.support.emulator import Lake
 from tests.support.functions import function
 

@@ -12,9 +12,9 @@ import pytest
 
 from millrace.core.errors import PermanentError
 from millrace.eventstore import failed_days, pending, silver
-from millrace.lake.documents import Failure
-from millrace.lake.run_store import RunStore
 from millrace.quality.result import CheckResult
+from millrace.runs.documents import Failure
+from millrace.runs.store import RunStore
 from millrace.warehouse import project
 from millrace.warehouse.project import Exposure, Model, Project
 from tests.support import events

@@ -8,8 +8,8 @@ from millrace.catalog.datasets import Catalog
 from millrace.catalog.store import CatalogStore
 from millrace.contracts import registry
 from millrace.eventstore import pending
-from millrace.lake.documents import Summary
-from millrace.lake.run_store import RunStore
+from millrace.runs.documents import Summary
+from millrace.runs.store import RunStore
 from millrace.warehouse import project
 from tests.integration.test_commit import ACME, GLOBEX
 from tests.integration.test_silver_run import DAY, NEXT, archive, call, finish, plan

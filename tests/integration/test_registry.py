@@ -12,16 +12,16 @@ from botocore.exceptions import ClientError
 
 from millrace.contracts.registry import Registry
 from millrace.core.errors import PermanentError, RetryableError
-from millrace.intake.append import TableAppender
-from millrace.registry import rows
-from millrace.registry.alias import Mover, RefusedMoveError, Wanted
-from millrace.registry.artifact import ArtifactError, ModelCard
-from millrace.registry.files import ArtifactFiles
-from millrace.registry.moved import EVENT_TYPE, MoveEvents
-from millrace.registry.package import unpack
-from millrace.registry.register import Registered, Registrar, best
-from millrace.registry.rows import Version
-from millrace.registry.store import ModelStore, MovedMeanwhileError
+from millrace.eventstore.append import TableAppender
+from millrace.model_registry import rows
+from millrace.model_registry.alias import Mover, RefusedMoveError, Wanted
+from millrace.model_registry.artifact import ArtifactError, ModelCard
+from millrace.model_registry.champion_events import EVENT_TYPE, MoveEvents
+from millrace.model_registry.files import ArtifactFiles
+from millrace.model_registry.package import unpack
+from millrace.model_registry.register import Registered, Registrar, best
+from millrace.model_registry.rows import Version
+from millrace.model_registry.store import ModelStore, MovedMeanwhileError
 from tests.support.model_artifacts import ORG, RUN, archive, card, graph, packed
 from tests.support.platform import ACME, GLOBEX, LAKE, Platform
 

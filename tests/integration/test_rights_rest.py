@@ -14,7 +14,7 @@ from botocore.stub import ANY, Stubber
 
 from millrace.core import custom_resource
 from millrace.core.aws import client
-from millrace.lake.naming import MACHINES
+from millrace.runs.names import MACHINES
 from tests.integration.test_rights import BY_LAMBDA, ONE_INTAKE
 from tests.integration.test_waiting import Context, new_contracts
 from tests.support import events

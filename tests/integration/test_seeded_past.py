@@ -10,7 +10,7 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 
 from cli.seeding import past
-from millrace.features.compile import compile_views
+from millrace.compiler.feature_views import compile_views
 from millrace.features.offline import FeatureStore
 from millrace.features.registry import Views
 

@@ -17,10 +17,10 @@ from millrace.eventstore.row import StoredEvent, from_item
 from millrace.features import registry
 from millrace.features.registry import Views
 from millrace.fraud import derive, rulebook
-from millrace.registry.store import ModelStore
-from millrace.scoring.again import RegisteredModels
+from millrace.model_registry.store import ModelStore
 from millrace.scoring.answer import unpack
 from millrace.scoring.lake import ArtifactStore
+from millrace.scoring.rescore import RegisteredModels
 from tests.support import champions, events
 from tests.support.platform import ACME, GLOBEX, LAKE, Platform, platform
 

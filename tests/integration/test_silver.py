@@ -12,19 +12,19 @@ from typing import Any
 import duckdb
 import pytest
 
+from millrace.compiler.event_contracts import compile_bundle
 from millrace.contracts import columns, derived
 from millrace.contracts.columns import Array, Column, Struct, Type, snake
-from millrace.contracts.compile import compile_bundle
 from millrace.contracts.contract import Contract
 from millrace.contracts.pointers import parse, read
 from millrace.contracts.registry import Registry
 from millrace.core import clock
 from millrace.core.prefixes import DEAD_LETTERS
 from millrace.eventstore.row import StoredEvent
-from millrace.lake import duck, silver
-from millrace.lake import transform as transform_module
-from millrace.lake.documents import Part, Unit
-from millrace.lake.transform import Done, Transform
+from millrace.lake import duck, silver_sql
+from millrace.lake import raw_to_silver as transform_module
+from millrace.lake.raw_to_silver import Done, Transform
+from millrace.runs.documents import Part, Unit
 from tests.support.contracts import FILES, SCHEMAS, compiled
 from tests.support.raw_files import BUCKET, RawFiles, again, event, winners
 
@@ -401,13 +401,13 @@ def test_a_second_run_writes_the_same_rows(files: RawFiles, registry: Registry) 
 def test_a_row_over_which_the_engine_fails_is_dead_and_the_day_lands(
     files: RawFiles, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    typed = silver.typed
+    typed = silver_sql.typed
 
     def odd(contract: Contract, source: str) -> str:
         fails = "CASE WHEN amount IN (7777, 8888) THEN error('no ' || amount::INTEGER) ELSE 0 END"
         return f"SELECT * EXCLUDE (odd) FROM (SELECT *, {fails} AS odd FROM ({typed(contract, source)})) WHERE odd = 0"
 
-    monkeypatch.setattr(silver, "typed", odd)
+    monkeypatch.setattr(silver_sql, "typed", odd)
     rng = random.Random(14)
     events = [event(TRANSACTION, "org_acme", DAY, rng, amount=float(n)) for n in range(200)]
     bad = [event(TRANSACTION, "org_acme", DAY, rng, amount=amount) for amount in (7777.0, 8888.0, "much")]
@@ -455,7 +455,7 @@ def test_many_rows_that_break_a_check_leave_the_last_good_ones(files: RawFiles, 
 def test_where_every_row_fails_the_day_is_left_out(
     files: RawFiles, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(silver, "typed", lambda _, source: f"SELECT error('odd') AS x FROM {source}")
+    monkeypatch.setattr(silver_sql, "typed", lambda _, source: f"SELECT error('odd') AS x FROM {source}")
     rng = random.Random(15)
     files.put("org_acme", DAY, [event(TRANSACTION, "org_acme", DAY, rng) for _ in range(150)])
     (one,) = run(files, registry).values()

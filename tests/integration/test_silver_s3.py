@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from millrace.contracts.compile import compile_bundle
+from millrace.compiler.event_contracts import compile_bundle
 from millrace.core.errors import PermanentError, RetryableError
 from millrace.lake import duck
-from millrace.lake.documents import Plan, Unit
-from millrace.lake.run_store import RunStore
+from millrace.runs.documents import Plan, Unit
+from millrace.runs.store import RunStore
 from tests.support.contracts import FILES, SCHEMAS, compiled
 from tests.support.emulator import Lake
 from tests.support.functions import function

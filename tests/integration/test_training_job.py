@@ -18,10 +18,10 @@ import pytest
 from layers import build, source
 from millrace.core.archive import pack
 from millrace.core.errors import RetryableError
-from millrace.models import channel, container, order
-from millrace.models.errors import TrainingError
-from millrace.registry import artifact
-from millrace.registry.package import unpack
+from millrace.model_registry import artifact
+from millrace.model_registry.package import unpack
+from millrace.training import channel, container, request
+from millrace.training.errors import TrainingError
 from tests.support import training
 
 pytestmark = pytest.mark.timeout(600)
@@ -111,7 +111,7 @@ def test_every_kind_of_model_comes_out_ready_to_be_registered(done: Job) -> None
     for one in found.models:
         card = one.card
         assert card.features == training.FEATURES
-        assert order.read((done.channel / "training.json").read_bytes()).split == card.split
+        assert request.read((done.channel / "training.json").read_bytes()).split == card.split
         assert card.metrics["average_precision"] > 0.7
         assert card.rows.frauds["train"] > 0
         assert list(card.importances)[-1] == "merchant_features:noise"
@@ -202,7 +202,7 @@ def changed(job: Job, code: Path, module: str, old: str, new: str) -> None:
     """Lets the job run on other code."""
     broken = job.channel.parent / "code"
     shutil.copytree(code, broken)
-    path = broken / "millrace/models" / module
+    path = broken / "millrace/training" / module
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
@@ -223,7 +223,7 @@ def test_one_model_that_cannot_be_made_does_not_stop_the_others(job: Job, code: 
 
 def test_a_graph_that_is_not_the_model_is_refused(job: Job, code: Path) -> None:
     training.write(job.channel)
-    changed(job, code, "graph.py", "PARITY = 1e-4", "PARITY = 1e-12")
+    changed(job, code, "onnx_graph.py", "PARITY = 1e-4", "PARITY = 1e-12")
     status, _ = job.run("--jobs", "2")
     assert status == 1
     for name in ALGORITHMS:
@@ -255,7 +255,7 @@ def contained(done: Job, script: str) -> container.Outcome:
 def test_the_container_of_this_machine_hands_over_what_the_job_left(done: Job, libraries: list[str]) -> None:
     paths = [str(build.SOURCE), *libraries]
     script = f"import sys; sys.path[:] = {paths!r} + sys.path; sys.argv[1:] = ['--jobs', '1']\n"
-    script += "import os; from millrace.models.job import main; sys.exit(main(sys.argv[1:], os.environ))"
+    script += "import os; from millrace.training.job import main; sys.exit(main(sys.argv[1:], os.environ))"
     outcome = container.run(
         files(done.channel), seconds=300, jobs=1, command=(sys.executable, "-S", "-c", script)
     )

@@ -14,12 +14,12 @@ from cli.local.steps import StepError
 from cli.places import checkout
 from cli.warehouse import dbt, environment, generated
 from cli.warehouse.dbt import Workspace
+from millrace.compiler.warehouse.render import render
 from millrace.contracts import registry
 from millrace.contracts.tables import LakeTable
 from millrace.quality.checks import checks_of
 from millrace.warehouse import project as projects
 from millrace.warehouse.project import Project
-from millrace.warehouse.render import render
 from tests.support import silver
 from tests.support.local_lake import LocalLake
 

@@ -14,9 +14,9 @@ from millrace.features import rows as rows_online
 from millrace.features.registry import Views
 from millrace.features.rows import Marker
 from millrace.features.view import FeatureView
-from millrace.registry import artifact, rows
-from millrace.registry.artifact import ModelCard
-from millrace.registry.rows import Alias
+from millrace.model_registry import artifact, rows
+from millrace.model_registry.artifact import ModelCard
+from millrace.model_registry.rows import Alias
 from millrace.scoring.champion import Artifact
 
 FEATURES = (

@@ -13,8 +13,8 @@ from typing import Any
 import jsonschema
 import jsonschema.validators
 
-from millrace.contracts import json_schema
-from millrace.contracts.compile import compile_document, compile_file
+from millrace.compiler.event_contracts import compile_document, compile_file
+from millrace.compiler.exports import json_schema
 from millrace.contracts.contract import Contract
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"

@@ -23,7 +23,7 @@ from cli.places import Places, checkout
 from millrace.contracts.tables import LAYERS
 from millrace.core import aws
 from millrace.eventstore.tables import TABLES
-from millrace.lake.layout import database
+from millrace.iceberg.layout import database
 
 # The one environment that is not on AWS; handlers take no other names than the deployed ones.
 ENVIRONMENT = "local"

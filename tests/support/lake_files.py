@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 
 from millrace.contracts.columns import Array, Column, Scalar, Struct
 from millrace.contracts.tables import LakeTable
-from millrace.lake import layout
-from millrace.lake.documents import (
+from millrace.iceberg import layout
+from millrace.quality.result import CheckResult
+from millrace.runs.documents import (
     Failure,
     ModelChunk,
     Part,
@@ -23,8 +24,7 @@ from millrace.lake.documents import (
     Unit,
     Work,
 )
-from millrace.lake.run_store import RunStore
-from millrace.quality.result import CheckResult
+from millrace.runs.store import RunStore
 from tests.support.emulator import Lake
 
 SILVER, MODEL = "silver.order_created_v1", "marts.orders"

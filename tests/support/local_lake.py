@@ -8,10 +8,10 @@ import duckdb
 
 from millrace.contracts.columns import duckdb_type
 from millrace.contracts.tables import LakeTable
-from millrace.lake import works
-from millrace.lake.documents import Input, InputFile, ModelChunk, Prepared
+from millrace.lake import table_portions
+from millrace.lake.build_table import ModelRunner
 from millrace.lake.duck import connect
-from millrace.lake.models import ModelRunner
+from millrace.runs.documents import Input, InputFile, ModelChunk, Prepared
 from millrace.warehouse.project import Project
 
 Days = dict[str, list[InputFile]]
@@ -54,8 +54,8 @@ class LocalLake:
             for table in model.inputs
         )
         grains = {table: self._tables[table].grain for table in model.inputs}
-        todo = works.everything(model.grain, inputs, grains)
-        chunks = works.chunks(todo, model.grain, inputs, grains)
+        todo = table_portions.everything(model.grain, inputs, grains)
+        chunks = table_portions.chunks(todo, model.grain, inputs, grains)
         return Prepared(run, name, "ready", "", model.definition, None, inputs, chunks, whole=True)
 
     def run(self, name: str, prepared: Prepared | None = None) -> list[ModelChunk]:

@@ -12,9 +12,9 @@ from millrace.contracts.contract import Contract
 from millrace.core.batch import write_all
 from millrace.eventstore import pending, receipts
 from millrace.eventstore.row import StoredEvent
-from millrace.lake import iceberg
-from millrace.lake.documents import Summary
-from millrace.lake.run_store import RunStore
+from millrace.iceberg import tables as iceberg
+from millrace.runs.documents import Summary
+from millrace.runs.store import RunStore
 from millrace.warehouse.project import Project
 from tests.support.emulator import Lake
 from tests.support.functions import function

@@ -17,9 +17,9 @@ import boto3
 from moto import mock_aws
 
 from millrace.access.credentials import ALL_SCOPES, create_api_key
-from millrace.core import aws
+from millrace.core import aws, limits
 from millrace.eventstore.tables import TABLES
-from millrace.intake import limits, replay
+from millrace.intake import replay
 from millrace.quarantine import store
 from tests.support.functions import function
 from tests.support.mappings import (

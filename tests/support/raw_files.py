@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from millrace.archive import raw
-from millrace.contracts import samples
+from millrace.compiler import samples
 from millrace.contracts.contract import Contract
 from millrace.contracts.decimals import is_decimal
 from millrace.contracts.schema import json_type
 from millrace.core import clock
 from millrace.eventstore.row import StoredEvent
 from millrace.intake.enrich import Origin, enrich
-from millrace.lake.documents import RawObject, TenantDay
+from millrace.runs.documents import RawObject, TenantDay
 from tests.support.contracts import FILES, compiled
 
 BUCKET = "lake"

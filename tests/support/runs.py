@@ -5,7 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 from millrace.core import clock
-from millrace.lake.documents import (
+from millrace.quality.result import CheckResult
+from millrace.runs.documents import (
     Committed,
     Failure,
     Input,
@@ -19,8 +20,7 @@ from millrace.lake.documents import (
     Unit,
     Work,
 )
-from millrace.lake.run_store import RunStore
-from millrace.quality.result import CheckResult
+from millrace.runs.store import RunStore
 
 # What a run says of itself are events, and these are read as long as their contract keeps them: seen from today.
 _YESTERDAY = clock.utc_day(clock.now()) - timedelta(days=1)

@@ -12,7 +12,7 @@ import pytest
 
 from layers import build
 from layers.build import ROOT
-from millrace.models.dataset import DAY_US, number
+from millrace.training.dataset import DAY_US, number
 
 START = date(2018, 7, 1)
 FEATURES = ("user_features:first", "user_features:second", "merchant_features:noise")

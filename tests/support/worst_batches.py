@@ -19,11 +19,10 @@ from typing import Any
 import orjson
 
 from millrace.contracts import registry
-from millrace.core import aws
+from millrace.core import aws, limits
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import to_item
 from millrace.fraud.bound import MOST_ATTRIBUTES, MOST_BYTES
-from millrace.intake import limits
 from millrace.intake.enrich import Origin, enrich
 from tests.support import events
 from tests.support.functions import function

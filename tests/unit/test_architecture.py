@@ -15,7 +15,7 @@ PACKAGES = ROOT / "layers/millrace/python/millrace"
 PURE = (
     "intake/validate.py",
     "intake/enrich.py",
-    "intake/fingerprint.py",
+    "eventstore/fingerprint.py",
     "intake/parse.py",
     "contracts/validator.py",
     "contracts/rules.py",

@@ -6,8 +6,8 @@ from typing import Any
 
 from millrace.contracts.contract import Contract
 from millrace.contracts.registry import Registry
+from millrace.eventstore.append import Outcome
 from millrace.intake.accept import Intake
-from millrace.intake.append import Outcome
 from millrace.intake.enrich import Origin
 from millrace.intake.parse import parse_one
 from tests.support.extremes.events import EXTRA, Made, ordinary, written

@@ -16,14 +16,14 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
+from millrace.compiler import samples
 from millrace.contracts import envelope as envelopes
-from millrace.contracts import samples
 from millrace.contracts.contract import RESERVED_NAMES, Contract
 from millrace.contracts.pointers import parse, read
 from millrace.contracts.registry import Registry
 from millrace.contracts.schema import json_type
+from millrace.core import limits
 from millrace.fraud.decision import SOURCE_TYPE
-from millrace.intake import limits
 from tests.support.contracts import FILES, compiled
 from tests.support.extremes import values
 from tests.support.extremes.values import Extreme

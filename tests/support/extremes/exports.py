@@ -21,8 +21,8 @@ from millrace.features.offline import EVENT_TIMESTAMP, FeatureStore
 from millrace.features.online import OnlineStore
 from millrace.features.question import Question
 from millrace.lake import duck
-from millrace.lake.run_store import RunStore
 from millrace.lake.sources import open_views
+from millrace.runs.store import RunStore
 from tests.support.extremes.places import RAW, Found
 from tests.support.extremes.world import World, standing_still
 from tests.support.functions import function

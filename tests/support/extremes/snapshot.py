@@ -16,7 +16,9 @@ from millrace.core.prefixes import DEAD_LETTERS, QUARANTINE, RAW_EVENTS
 from millrace.eventstore import receipts
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import from_item
-from millrace.lake import duck, glue_tables, iceberg
+from millrace.iceberg import glue_tables
+from millrace.iceberg import tables as iceberg
+from millrace.lake import duck
 from tests.support.extremes.world import World
 
 # Place → what is there, in no order.

@@ -19,9 +19,8 @@ import boto3
 from botocore import loaders, session
 
 from millrace.contracts import registry
-from millrace.core import clock
-from millrace.intake import limits
-from millrace.lake.run_store import RunStore
+from millrace.core import clock, limits
+from millrace.runs.store import RunStore
 from tests.support.emulator import Lake, fresh
 from tests.support.extremes.events import Made, written
 from tests.support.functions import function

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from millrace.contracts.compile import compile_bundle
+from millrace.compiler.event_contracts import compile_bundle
 from tests.support.fuzz.run import Report, run
 
 PROCESSES = 2

@@ -11,7 +11,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from millrace.contracts import registry, samples
+from millrace.compiler import samples
+from millrace.contracts import registry
 from tests.support import generate
 from tests.support.contracts import FILES
 

@@ -15,10 +15,10 @@ from millrace.contracts.registry import Registry
 from millrace.core import clock
 from millrace.core.consumer import Consumer
 from millrace.core.errors import RetryableError
+from millrace.eventstore.append import TableAppender
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.projection import Projection
 from millrace.intake.accept import Intake
-from millrace.intake.append import TableAppender
 from millrace.intake.enrich import Origin
 from millrace.intake.parse import candidates, parse_one
 from millrace.quarantine.entry import Entry

@@ -9,8 +9,8 @@ import orjson
 
 from millrace.contracts import registry
 from millrace.eventstore import pending
-from millrace.lake import glue_tables, iceberg
-from millrace.lake.iceberg import OpenTable
+from millrace.iceberg import glue_tables, tables
+from millrace.iceberg.tables import OpenTable
 from millrace.quality.checks import newest_column
 from tests.support.emulator import Lake
 
@@ -22,12 +22,12 @@ Tables = dict[str, Contents]
 _OF_THE_RUN = {"at", "runId", "snapshot", "expiresAt", "version"}
 
 
-def tables(lake: Lake) -> Tables:
+def all_tables(lake: Lake) -> Tables:
     """Every table of the lake as it is."""
-    catalog = iceberg.catalog(lake.environment, lake.bucket)
+    catalog = tables.catalog(lake.environment, lake.bucket)
     found = {}
     for name in glue_tables.locations(lake.glue, lake.environment):
-        opened = iceberg.open_table(catalog, name)
+        opened = tables.open_table(catalog, name)
         assert opened is not None
         found[name] = contents(opened, opened.snapshot_id)
     return found
@@ -87,9 +87,9 @@ class Reader:
         self._locations: dict[str, str | None] = dict(glue_tables.locations(lake.glue, lake.environment))
         self._seen: set[tuple[str, int]] = set()
         self.looked = 0
-        catalog = self._catalog = iceberg.catalog(lake.environment, lake.bucket)
+        catalog = self._catalog = tables.catalog(lake.environment, lake.bucket)
         for name in self._locations:
-            opened = iceberg.open_table(catalog, name)
+            opened = tables.open_table(catalog, name)
             assert opened is not None
             self._seen |= {(name, one.id) for one in opened.snapshots()}
 
@@ -103,7 +103,7 @@ class Reader:
         for name, location in now.items():
             if self._locations.get(name) == location:
                 continue
-            opened = iceberg.open_table(self._catalog, name)
+            opened = tables.open_table(self._catalog, name)
             assert opened is not None
             for snapshot in opened.snapshots():
                 if (name, snapshot.id) not in self._seen:

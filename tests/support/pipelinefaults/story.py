@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 from millrace.eventstore import pending
 from millrace.lake import packing
-from millrace.lake.run_store import RunStore
+from millrace.runs.store import RunStore
 from tests.support.emulator import Lake
 from tests.support.faultpoints.calls import Fault, Point
 from tests.support.functions import function
@@ -67,7 +67,7 @@ class Story:
         assert [one.status for one in first] == ["SUCCEEDED"], story.summary(first[0])
         world.second()
         world.keep()
-        story.old = state.tables(lake)
+        story.old = state.all_tables(lake)
         calls.arm()
         second = story.run_to_rest(INTERVAL)
         assert [one.status for one in second] == ["SUCCEEDED"], story.summary(second[0])
@@ -168,7 +168,7 @@ class Story:
         """
         assert self.expected is not None
         still = self._pending()
-        now = state.tables(self.world.lake)
+        now = state.all_tables(self.world.lake)
         for name, wanted in self.expected.tables.items():
             if name.startswith("silver."):
                 for partition, held in wanted.items():
@@ -211,4 +211,4 @@ class Story:
     def _end(self, executions: list[Execution]) -> End:
         lake = self.world.lake
         rows = state.metadata(self.world.scan("Metadata"))
-        return End(executions, state.tables(lake), rows, self._pending())
+        return End(executions, state.all_tables(lake), rows, self._pending())

@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 from botocore.client import BaseClient
 
-from millrace.lake.transform import Transform
+from millrace.lake.raw_to_silver import Transform
 from tests.support.functions import function
 
 ROOT = Path(__file__).parents[3]

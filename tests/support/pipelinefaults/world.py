@@ -17,7 +17,7 @@ from millrace.contracts.tables import LAYERS
 from millrace.core.consumer import Delivery
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import StoredEvent, to_item
-from millrace.lake.layout import database
+from millrace.iceberg.layout import database
 from tests.support.contracts import FILES, compiled
 from tests.support.emulator import Lake
 from tests.support.raw_files import event

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from millrace.catalog.outcome import Outcome
-from millrace.lake.documents import Failure, Materialized, Part, SilverBatch
+from millrace.runs.documents import Failure, Materialized, Part, SilverBatch
 from tests.support.runs import Run, part
 
 ORDERS, TRANSACTIONS, FACTS = (

@@ -10,8 +10,8 @@ import pytest
 from cli.errors import UsageError
 from cli.learning import brought
 from cli.target import Target
-from millrace.learning.cards import COLUMNS
-from millrace.learning.channel import digest_of
+from millrace.training.cards import COLUMNS
+from millrace.training.locations import digest_of
 
 ROWS = pa.table({name: ["1"] for name in COLUMNS})
 

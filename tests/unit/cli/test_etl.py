@@ -8,9 +8,9 @@ from cli import runs
 from cli.commands.etl import missing, show, what
 from cli.errors import RefusedError, UsageError
 from cli.target import Target
-from millrace.lake import documents
-from millrace.lake.backfill import plan
-from millrace.lake.documents import CheckSummary, Summary, TableSummary
+from millrace.runs import documents
+from millrace.runs.backfill import plan
+from millrace.runs.documents import CheckSummary, Summary, TableSummary
 
 RUN = "hourly_etl-20261121-1"
 

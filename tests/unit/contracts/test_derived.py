@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from millrace.contracts import columns, derived, diff
+from millrace.compiler import diff
+from millrace.contracts import columns, derived
 from millrace.contracts.contract import Contract
 from millrace.contracts.errors import ContractError
 from millrace.fraud.rules import country_of

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from millrace.compiler.event_contracts import compile_bundle
 from millrace.contracts import registry as registries
-from millrace.contracts.compile import compile_bundle
 from millrace.contracts.registry import Registry, UnknownType, UnknownVersion
 from tests.support.contracts import document, field
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from millrace.contracts import formats, registry, samples
+from millrace.compiler import samples
+from millrace.contracts import formats, registry
 from millrace.contracts.pointers import parse
 from millrace.core import clock, keys
 from millrace.eventstore.codec import Codec

@@ -11,15 +11,15 @@ import pytest
 from millrace.contracts.registry import Registry
 from millrace.core.consumer import Delivery
 from millrace.core.errors import RetryableError
+from millrace.eventstore.append import TableAppender
+from millrace.eventstore.append_derived import DerivedAppender
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import from_item
 from millrace.features.rows import Marker
 from millrace.fraud import rulebook
 from millrace.fraud.consumer import Scorer
 from millrace.fraud.store import FeatureStore
-from millrace.intake.append import TableAppender
-from millrace.intake.derived_append import DerivedAppender
-from millrace.registry.rows import Alias
+from millrace.model_registry.rows import Alias
 from millrace.scoring.batch import Asked, Batch
 from millrace.scoring.champion import Champion
 from millrace.scoring.champions import Champions

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from millrace.compiler.fraud_rules import compile_file
 from millrace.core import clock
 from millrace.fraud import derive, profile, velocity
-from millrace.fraud.compile import compile_file
 from millrace.fraud.decision import Inputs, canonical, decide, moment_of, pack, unpack, user_of
 from millrace.fraud.rules import RuleSet
 

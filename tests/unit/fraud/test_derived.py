@@ -15,15 +15,15 @@ from millrace.contracts.registry import Registry
 from millrace.core import clock, keys
 from millrace.core.consumer import Delivery
 from millrace.core.errors import PermanentError, ThrottledError
+from millrace.eventstore.append import TableAppender
+from millrace.eventstore.append_derived import Derived, DerivedAppender, derived_id
 from millrace.eventstore.codec import Codec
+from millrace.eventstore.derived_ids import as_uuid, event_id
 from millrace.eventstore.row import Item, StoredEvent, from_item, to_item
 from millrace.fraud import rulebook
 from millrace.fraud.consumer import Scorer
 from millrace.fraud.decision import CONSUMER, EVENT_TYPE, SOURCE_TYPE
 from millrace.fraud.store import FeatureStore
-from millrace.intake.append import TableAppender
-from millrace.intake.derived import as_uuid, event_id
-from millrace.intake.derived_append import Derived, DerivedAppender, derived_id
 from millrace.intake.enrich import Origin, enrich
 from tests.support import events, generate
 from tests.support.memory_table import MemoryDynamoDB

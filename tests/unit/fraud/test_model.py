@@ -15,6 +15,8 @@ from millrace.contracts.registry import Registry
 from millrace.core import clock
 from millrace.core.consumer import Delivery
 from millrace.core.errors import RetryableError
+from millrace.eventstore.append import TableAppender
+from millrace.eventstore.append_derived import DerivedAppender
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import Item, from_item, to_item
 from millrace.features import registry as features
@@ -24,10 +26,8 @@ from millrace.fraud.consumer import Scorer
 from millrace.fraud.decision import EVENT_TYPE
 from millrace.fraud.predict import Predictor
 from millrace.fraud.store import KEYS_PER_CALL, FeatureStore
-from millrace.intake.append import TableAppender
-from millrace.intake.derived_append import DerivedAppender
 from millrace.intake.enrich import Origin, enrich
-from millrace.registry.rows import Alias
+from millrace.model_registry.rows import Alias
 from millrace.scoring.champion import Champion, Model
 from millrace.scoring.champions import Champions
 from tests.support import champions, events
@@ -83,7 +83,7 @@ class InForce:
 
 
 def _raise(_: int) -> list[float]:
-    from millrace.registry.artifact import ArtifactError
+    from millrace.model_registry.artifact import ArtifactError
 
     raise ArtifactError("model.onnx fails")
 

@@ -17,6 +17,8 @@ import pytest
 from millrace.contracts.registry import Registry
 from millrace.core import clock
 from millrace.core.consumer import Consumer, Record
+from millrace.eventstore.append import TableAppender
+from millrace.eventstore.append_derived import ID_TAKEN, DerivedAppender, derived_id
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import StoredEvent, from_item, to_item
 from millrace.fraud import derive, rulebook, velocity
@@ -24,8 +26,6 @@ from millrace.fraud.consumer import Scorer
 from millrace.fraud.decision import CONSUMER, EVENT_TYPE, moment_of, unpack
 from millrace.fraud.store import FeatureStore
 from millrace.fraud.user import UserSets
-from millrace.intake.append import TableAppender
-from millrace.intake.derived_append import ID_TAKEN, DerivedAppender, derived_id
 from millrace.intake.enrich import Origin, enrich
 from tests.support import events
 from tests.support.mappings import (

@@ -9,6 +9,8 @@ import pytest
 
 from millrace.contracts.registry import Registry
 from millrace.core.consumer import Delivery
+from millrace.eventstore.append import TableAppender
+from millrace.eventstore.append_derived import DerivedAppender
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import from_item
 from millrace.fraud import derive, profile, rulebook, velocity
@@ -16,8 +18,6 @@ from millrace.fraud.bound import MOST_ATTRIBUTES, MOST_BYTES, beyond
 from millrace.fraud.consumer import Scorer
 from millrace.fraud.store import LATEST, FeatureStore, RowFullError
 from millrace.fraud.user import Transaction, UserSets, additions, stale
-from millrace.intake.append import TableAppender
-from millrace.intake.derived_append import DerivedAppender
 from tests.support import events
 from tests.support.memory_table import MemoryDynamoDB, size_of
 from tests.unit.fraud.test_derived import NOW, row

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.fraud.compile import compile_file
+from millrace.compiler.fraud_rules import compile_file
 from millrace.fraud.rules import Facts, RuleSet, country_of, facts_of
 
 RULES = RuleSet(compile_file(Path(__file__).parents[3] / "schemas/fraud/rules.yaml")["default"])

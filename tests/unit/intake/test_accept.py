@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from millrace.contracts import registry
+from millrace.core import limits
 from millrace.core.errors import RetryableError
+from millrace.eventstore.append import Outcome, judge
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import Item, from_item
-from millrace.intake import answer, limits
+from millrace.intake import answer
 from millrace.intake.accept import Intake
-from millrace.intake.append import Outcome, judge
 from millrace.intake.enrich import Origin
 from millrace.intake.parse import Candidate, parse_one
 from millrace.quarantine.entry import Entry

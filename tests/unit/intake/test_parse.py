@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from millrace.core import limits
 from millrace.core.http import Problem
-from millrace.intake import limits
 from millrace.intake.parse import body_of, candidates, parse_one
 
 JSON, NDJSON = "application/json", "application/x-ndjson"

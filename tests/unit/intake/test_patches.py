@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from millrace.intake import limits
+from millrace.core import limits
 from millrace.intake.patches import BYTES, BadPatchError, NotApplicableError, Patch
 
 SECRET = "Jane Doe, 1 Secret St"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from millrace.eventstore.append import Outcome
 from millrace.intake import refusals
 from millrace.intake.accept import Result
-from millrace.intake.append import Outcome
 
 
 def results() -> list[Result]:

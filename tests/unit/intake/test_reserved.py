@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from millrace.canary import events as canary
-from millrace.contracts import samples
+from millrace.compiler import samples
 from millrace.contracts.contract import Contract
 from millrace.contracts.registry import derived_types
 from millrace.intake import reserved

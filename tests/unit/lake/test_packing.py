@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.core.errors import PermanentError
-from millrace.lake import interval, packing
-from millrace.lake.documents import RawObject, TenantDay, Unit
+from millrace.lake import packing
+from millrace.runs import interval
+from millrace.runs.documents import RawObject, TenantDay, Unit
 
 DAY = "2026-11-21"
 

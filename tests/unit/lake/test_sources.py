@@ -14,9 +14,9 @@ from botocore.exceptions import ClientError
 from millrace.contracts import registry
 from millrace.core.errors import PermanentError, RetryableError
 from millrace.features import registry as features
-from millrace.lake.documents import Input, InputFile, Sources
-from millrace.lake.run_store import RunStore
 from millrace.lake.sources import Pinner, open_views, tenants
+from millrace.runs.documents import Input, InputFile, Sources
+from millrace.runs.store import RunStore
 
 ORDERS, FACTS = "silver.order_created_v1", "marts.fct_transactions"
 AT = datetime(2026, 11, 21, 10, 6, tzinfo=UTC)

@@ -7,12 +7,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from millrace.core.errors import PermanentError
-from millrace.lake import documents, naming
-from millrace.lake.documents import Summary
+from millrace.runs import documents, names
+from millrace.runs.documents import Summary
 from tests.support.functions import function
 
 MACHINES = {
-    f"{name.upper()}_MACHINE": f"arn:aws:states:us-east-1:1:stateMachine:{name}" for name in naming.MACHINES
+    f"{name.upper()}_MACHINE": f"arn:aws:states:us-east-1:1:stateMachine:{name}" for name in names.MACHINES
 }
 BACKFILL = "backfill-20261101_20261102"
 

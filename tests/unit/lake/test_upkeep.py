@@ -6,9 +6,9 @@ from typing import Any, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.lake.compaction import crowded
-from millrace.lake.iceberg import DataFile, SnapshotInfo
-from millrace.lake.maintain import expirable
+from millrace.iceberg.compaction import crowded
+from millrace.iceberg.maintenance import expirable
+from millrace.iceberg.tables import DataFile, SnapshotInfo
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 

@@ -15,8 +15,8 @@ from onnx import TensorProto, helper
 from millrace.features import registry
 from millrace.features.registry import Views
 from millrace.features.rows import defaults
-from millrace.registry import artifact
-from millrace.registry.artifact import ArtifactError
+from millrace.model_registry import artifact
+from millrace.model_registry.artifact import ArtifactError
 from millrace.scoring import answer
 from millrace.scoring.champion import Artifact, Champion, Model, Question
 from millrace.scoring.errors import ScoringError

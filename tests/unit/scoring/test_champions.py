@@ -14,8 +14,8 @@ from millrace.core.errors import RetryableError
 from millrace.features import registry
 from millrace.features.registry import Views
 from millrace.features.rows import Marker
-from millrace.registry.artifact import ArtifactError
-from millrace.registry.rows import Alias
+from millrace.model_registry.artifact import ArtifactError
+from millrace.model_registry.rows import Alias
 from millrace.scoring.champion import Artifact, Champion, Model
 from millrace.scoring.champions import Champions
 from millrace.scoring.errors import ModelUnavailableError

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from millrace.core import clock
 from millrace.features import registry, rows
 from millrace.features.registry import Views
-from millrace.registry.artifact import ModelCard
+from millrace.model_registry.artifact import ModelCard
 from millrace.scoring.columns import Columns
 from millrace.scoring.online_rows import RowReader, known_until
 from tests.support import champions

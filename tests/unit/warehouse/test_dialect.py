@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from millrace.compiler.warehouse import dialect
+from millrace.compiler.warehouse.compile import compile_project
+from millrace.compiler.warehouse.errors import WarehouseError
+from millrace.compiler.warehouse.render import render
 from millrace.contracts.tables import LakeTable
-from millrace.warehouse import dialect
-from millrace.warehouse.compile import compile_project
-from millrace.warehouse.errors import WarehouseError
 from millrace.warehouse.project import Project
-from millrace.warehouse.render import render
 
 pytestmark = pytest.mark.unit
 ROOT = Path(__file__).parents[3]

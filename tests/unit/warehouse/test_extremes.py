@@ -10,12 +10,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from millrace.compiler.warehouse import dialect
+from millrace.compiler.warehouse.ranges import Range
+from millrace.compiler.warehouse.widths import Widths
 from millrace.contracts.columns import NUMBERS, Scalar
 from millrace.contracts.tables import LakeTable
-from millrace.warehouse import dialect
 from millrace.warehouse.project import Project
-from millrace.warehouse.ranges import Range
-from millrace.warehouse.widths import Widths
 from tests.support import extreme_rows, silver
 from tests.support.local_lake import LocalLake
 

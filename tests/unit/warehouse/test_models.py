@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from millrace.contracts.tables import LakeTable
-from millrace.lake.documents import ModelChunk
+from millrace.runs.documents import ModelChunk
 from millrace.warehouse.project import Project
 from tests.support.local_lake import LocalLake
 from tests.support.silver import Row, Rows, latest, latest_of_day

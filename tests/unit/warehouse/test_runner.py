@@ -13,8 +13,8 @@ from cli.warehouse import silver as copies
 from layers.build import platform_layer
 from millrace.contracts.tables import LakeTable
 from millrace.core.errors import RetryableError
-from millrace.lake.documents import Input, InputFile, Work
-from millrace.lake.models import ModelRunner
+from millrace.lake.build_table import ModelRunner
+from millrace.runs.documents import Input, InputFile, Work
 from millrace.warehouse.project import Model, Project
 from tests.support.local_lake import LocalLake
 

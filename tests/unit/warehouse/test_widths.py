@@ -7,11 +7,11 @@ import duckdb
 import pytest
 from sqlglot import exp
 
+from millrace.compiler.warehouse import dialect
+from millrace.compiler.warehouse.ranges import Range
+from millrace.compiler.warehouse.widths import Widths
 from millrace.contracts.columns import Column, Scalar
 from millrace.contracts.tables import LakeTable
-from millrace.warehouse import dialect
-from millrace.warehouse.ranges import Range
-from millrace.warehouse.widths import Widths
 
 pytestmark = pytest.mark.unit
 LONG = 2**63 - 1

@@ -7,10 +7,10 @@ from http import HTTPStatus
 from typing import Any
 
 from millrace.api import params
-from millrace.contracts.compile import SENTENCE
-from millrace.contracts.diff import compare
+from millrace.compiler.diff import compare
+from millrace.compiler.event_contracts import SENTENCE
+from millrace.compiler.untrusted import PROBLEMS, TooLargeError, compile_outside
 from millrace.contracts.errors import ContractError
-from millrace.contracts.outside import PROBLEMS, TooLargeError, compile_outside
 from millrace.contracts.registry import Registry
 from millrace.core.http import Problem, Request
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from millrace.contracts import avro, json_schema
+from millrace.compiler.exports import avro, json_schema
 from millrace.contracts.contract import Contract
 from millrace.contracts.registry import Registry
 from millrace.core.http import Document, Request

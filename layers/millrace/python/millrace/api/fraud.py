@@ -12,16 +12,16 @@ from millrace.contracts import pointers
 from millrace.contracts.discretion import Discretion
 from millrace.contracts.errors import FieldError
 from millrace.contracts.registry import Registry
-from millrace.core import clock
+from millrace.core import clock, exact_json
 from millrace.core.http import Problem, Request
+from millrace.eventstore import content
+from millrace.eventstore.append_derived import derived_id
 from millrace.eventstore.heads import Heads
 from millrace.eventstore.reader import EventReader
 from millrace.eventstore.row import StoredEvent
 from millrace.fraud.decision import CONSUMER, EVENT_TYPE, SOURCE_TYPE
 from millrace.fraud.derive import answer
 from millrace.fraud.predict import Predictor
-from millrace.intake import content, exact
-from millrace.intake.derived_append import derived_id
 from millrace.intake.validate import too_large
 
 MOST = 100
@@ -125,10 +125,10 @@ class PredictApi:
             "data": {"payload": payload},
         }
         contract = self._registry.find(SOURCE_TYPE)
-        path = exact.beyond(event)
+        path = exact_json.beyond(event)
         if path is not None:
             place = pointers.write(Discretion(contract).shown(path))
-            return [FieldError(place, "malformed", exact.TOO_LONG)]
+            return [FieldError(place, "malformed", exact_json.TOO_LONG)]
         said = content.read(event)
         if isinstance(said, FieldError):
             return [said]
@@ -139,7 +139,7 @@ class PredictApi:
 
 def _body(request: Request) -> Any:
     try:
-        return exact.loads(request.body)[0]
+        return exact_json.loads(request.body)[0]
     except orjson.JSONDecodeError as error:
         raise Problem(HTTPStatus.BAD_REQUEST, "the body is no JSON") from error
 

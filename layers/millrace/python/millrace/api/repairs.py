@@ -7,9 +7,8 @@ from typing import Any
 import orjson
 
 from millrace.api import params
-from millrace.core import clock
+from millrace.core import clock, exact_json
 from millrace.core.http import Problem, Request
-from millrace.intake import exact
 from millrace.intake.enrich import Origin
 from millrace.intake.replay import EVENTS_PER_CALL, BadPatchError, Replayer
 from millrace.quarantine.entry import KEPT_DAYS, is_id
@@ -72,7 +71,7 @@ def _body(request: Request, known: tuple[str, ...]) -> dict[str, Any]:
     if len(request.body) > BYTES:
         raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body holds at most {BYTES} bytes")
     try:
-        asked, is_long = exact.loads(request.body)
+        asked, is_long = exact_json.loads(request.body)
     except orjson.JSONDecodeError as error:
         raise Problem(HTTPStatus.BAD_REQUEST, "the body is no JSON") from error
     if is_long:

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from millrace.api import params
-from millrace.contracts import avro, json_schema, protobuf
+from millrace.compiler.exports import avro, json_schema, protobuf
 from millrace.contracts.contract import Contract
 from millrace.contracts.registry import Registry
 from millrace.core.http import Document, Problem, Request

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from millrace.contracts.columns import table as silver_name
 from millrace.contracts.registry import Registry
 from millrace.core.errors import RetryableError
+from millrace.eventstore.append import Appender, Outcome
 from millrace.eventstore.codec import Codec
+from millrace.eventstore.platform_events import own_item
 from millrace.eventstore.row import Item
-from millrace.intake.append import Appender, Outcome
-from millrace.intake.own_events import own_item
 
 EVENT_TYPE = "quality.check.failed"
 SOURCE = "millrace.quality"

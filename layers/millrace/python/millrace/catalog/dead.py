@@ -12,9 +12,9 @@ from millrace.catalog.outcome import Outcome
 from millrace.core.errors import error_code, from_client_error
 from millrace.core.prefixes import DEAD_LETTERS
 from millrace.eventstore.silver import DEAD_PER_ROW
-from millrace.lake.documents import Part
+from millrace.runs.documents import Part
 
-# As lake/transform.py names them: run, tenant, day and bucket, table.
+# As lake/raw_to_silver.py names them: run, tenant, day and bucket, table.
 FOLDER = f"{DEAD_LETTERS}transform_partitions/"
 
 

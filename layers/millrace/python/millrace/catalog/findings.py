@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from millrace.catalog.check_events import Failed
 from millrace.catalog.outcome import Outcome
-from millrace.lake.documents import CheckSummary, Part
 from millrace.quality import results
 from millrace.quality.checks import BALANCE, FRESHNESS
 from millrace.quality.result import CheckResult
 from millrace.quality.results import Result, Status
+from millrace.runs.documents import CheckSummary, Part
 
 # Tenant and table → results by check.
 Findings = dict[tuple[str, str], dict[str, Result]]

@@ -7,9 +7,9 @@ from millrace.catalog.outcome import Outcome
 from millrace.catalog.store import CatalogStore, Entry, Partition
 from millrace.contracts.tables import LakeTable
 from millrace.core import clock
-from millrace.lake.documents import Committed, Part
 from millrace.quality import results
 from millrace.quality.checks import newest_column
+from millrace.runs.documents import Committed, Part
 
 
 class Landed:

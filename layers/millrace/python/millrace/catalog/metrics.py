@@ -3,8 +3,8 @@
 from aws_lambda_powertools.metrics import MetricUnit
 
 from millrace.core import clock
-from millrace.lake.documents import Summary
 from millrace.quality.checks import FRESHNESS
+from millrace.runs.documents import Summary
 
 
 def of_run(summary: Summary) -> dict[str, tuple[float, MetricUnit]]:

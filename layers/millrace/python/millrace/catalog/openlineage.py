@@ -15,8 +15,8 @@ from millrace.catalog.edges import RAW, Edges
 from millrace.contracts.columns import glue_type
 from millrace.contracts.tables import LakeTable
 from millrace.core.prefixes import RAW_EVENTS
-from millrace.intake.derived import event_id
-from millrace.lake.layout import database, location
+from millrace.eventstore.derived_ids import event_id
+from millrace.iceberg.layout import database, location
 from millrace.quality.results import Result
 
 PRODUCER = f"urn:millrace:lakehouse:{__version__}"

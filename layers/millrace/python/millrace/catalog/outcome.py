@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from millrace.lake.documents import (
+from millrace.runs.documents import (
     Committed,
     Failure,
     Materialized,

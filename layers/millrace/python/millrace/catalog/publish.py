@@ -29,10 +29,10 @@ from millrace.core.batch import write_all
 from millrace.core.errors import from_client_error
 from millrace.core.prefixes import LINEAGE
 from millrace.eventstore import failed_days, pending, silver
-from millrace.lake.documents import Summary, TableSummary
-from millrace.lake.run_store import RunStore
 from millrace.quality import results
 from millrace.quality.results import Status
+from millrace.runs.documents import Summary, TableSummary
+from millrace.runs.store import RunStore
 from millrace.warehouse.project import Project
 
 

@@ -2,10 +2,10 @@
 
 from millrace.catalog.outcome import Outcome
 from millrace.core.errors import PermanentError
-from millrace.lake import portion
-from millrace.lake.documents import Prepared
-from millrace.lake.run_store import RunStore
 from millrace.lake.sources import tenants
+from millrace.runs import portions
+from millrace.runs.documents import Prepared
+from millrace.runs.store import RunStore
 
 
 def read_run(runs: RunStore, run: str, unpinned: str = "") -> Outcome:
@@ -33,9 +33,9 @@ def read_run(runs: RunStore, run: str, unpinned: str = "") -> Outcome:
     online = {done.org: done for done in runs.materialized(run)} if sources is not None else {}
     return Outcome(
         plan=plan,
-        silver=portion.silver(runs, plan),
+        silver=portions.silver(runs, plan),
         prepared=prepared,
-        chunks={model: portion.chunks(runs, found) for model, found in prepared.items()},
+        chunks={model: portions.chunks(runs, found) for model, found in prepared.items()},
         commits={commit.table: commit for commit in runs.commits(run)},
         materialized={org: online.get(org) for org in (tenants(sources) if sources is not None else ())},
         unpinned=unpinned,

@@ -40,7 +40,7 @@ class Views:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Views":
-        """What `millrace.features.compile` wrote."""
+        """What `millrace.compiler.feature_views` wrote."""
         return cls(FeatureView.from_json(one) for one in document["views"])
 
     def view(self, name: str) -> FeatureView:

@@ -118,7 +118,7 @@ class FeatureView:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "FeatureView":
-        """What `millrace.features.compile` wrote."""
+        """What `millrace.compiler.feature_views` wrote."""
         groups = tuple(
             Group(
                 **{

@@ -18,6 +18,8 @@ from typing import Any
 from millrace.core import clock
 from millrace.core.consumer import Delivery, uncollected
 from millrace.core.errors import RetryableError
+from millrace.core.shared_work import Crew
+from millrace.eventstore.append_derived import Derived, DerivedAppender
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import StoredEvent, from_item
 from millrace.fraud.assess import assess
@@ -27,8 +29,6 @@ from millrace.fraud.rulebook import Rulebook
 from millrace.fraud.store import FeatureStore, Item, Read, RowFullError, User
 from millrace.fraud.user import Transaction, UserSets, additions, stale
 from millrace.fraud.velocity import epoch_ms
-from millrace.intake.crew import Crew
-from millrace.intake.derived_append import Derived, DerivedAppender
 from millrace.scoring.answer import Said
 from millrace.scoring.batch import US_PER_MS, Asked, Batch
 from millrace.scoring.champions import Champions

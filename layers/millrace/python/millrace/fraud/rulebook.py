@@ -19,7 +19,7 @@ class Rulebook:
     """Every version of the rules that the bundle holds."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
-        """`document` is what `millrace.fraud.compile` wrote."""
+        """`document` is what `millrace.compiler.fraud_rules` wrote."""
         self._default = RuleSet(document["default"])
         self._tenants = {org: RuleSet(found) for org, found in document["tenants"].items()}
         every = [self._default, *self._tenants.values(), *map(RuleSet, document["superseded"])]

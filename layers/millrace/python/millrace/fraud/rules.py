@@ -52,7 +52,7 @@ class RuleSet:
     """One version of the rules, as the bundle holds it."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
-        """`document` is what `millrace.fraud.compile` wrote; its shape was checked there."""
+        """`document` is what `millrace.compiler.fraud_rules` wrote; its shape was checked there."""
         self.document = document
         self.version: str = document["version"]
         # 12 hex digits that change exactly when the rules do.

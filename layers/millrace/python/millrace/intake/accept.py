@@ -9,15 +9,17 @@ from millrace.contracts.contract import Contract
 from millrace.contracts.discretion import Discretion
 from millrace.contracts.registry import Registry
 from millrace.contracts.validator import FieldError
+from millrace.core import exact_json
 from millrace.core.errors import MillraceError
+from millrace.eventstore import content
+from millrace.eventstore.append import Appender, Outcome
 from millrace.eventstore.codec import Codec
+from millrace.eventstore.fingerprint import fingerprint, spelled
 from millrace.eventstore.row import Item, to_item
-from millrace.intake import content, exact, reserved
-from millrace.intake.append import Appender, Outcome
+from millrace.eventstore.tenant_key import TenantKeys
+from millrace.intake import reserved
 from millrace.intake.enrich import Origin, enrich
-from millrace.intake.fingerprint import fingerprint, spelled
 from millrace.intake.parse import Candidate
-from millrace.intake.tenant_key import TenantKeys
 from millrace.intake.validate import Refused, validate
 from millrace.quarantine.entry import Entry, quarantine_id
 
@@ -138,7 +140,7 @@ class Intake:
 
     def _discreet(self, error: FieldError, event: Any) -> FieldError:
         """What was found before the contract was known, without the names that its place must not tell."""
-        path = exact.beyond(event) if error.pointer else None
+        path = exact_json.beyond(event) if error.pointer else None
         if path is None:
             return error
         shown = Discretion(self._registry.described(event)).shown(path)

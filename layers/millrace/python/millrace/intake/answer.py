@@ -9,8 +9,8 @@ import orjson
 
 from millrace.contracts.errors import FieldError
 from millrace.core import sizes
+from millrace.eventstore.append import Outcome
 from millrace.intake.accept import Result
-from millrace.intake.append import Outcome
 
 # Each is at most 1.2 KB of an answer, so that these fit whatever they hold.
 ERRORS = 3_000

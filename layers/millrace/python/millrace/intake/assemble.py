@@ -5,10 +5,10 @@ from collections.abc import Callable
 from millrace.contracts import registry
 from millrace.core.aws import Lazy, client
 from millrace.core.settings import FunctionSettings
+from millrace.eventstore.append import Appender, TableAppender
+from millrace.eventstore.append_to_log import LogAppender
+from millrace.eventstore.tenant_key import WrappedTenantKeys
 from millrace.intake.accept import Intake
-from millrace.intake.append import Appender, TableAppender
-from millrace.intake.log_append import LogAppender
-from millrace.intake.tenant_key import WrappedTenantKeys
 from millrace.quarantine.store import QuarantineStore
 
 

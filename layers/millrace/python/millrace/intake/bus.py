@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 
+from millrace.core import exact_json
 from millrace.core.errors import PermanentError
-from millrace.intake import exact
-from millrace.intake.derived import event_id
+from millrace.eventstore.derived_ids import event_id
 from millrace.intake.enrich import Origin
 from millrace.intake.parse import Candidate, parse_one
 
@@ -54,7 +54,7 @@ def _read(body: str) -> tuple[Any, Callable[[Any], bytes]]:
     and kept, as a posted one is; around it stands what the rule wrote.
     """
     try:
-        return exact.loads(body.encode("utf-8", "surrogatepass"))[0], exact.dumps
+        return exact_json.loads(body.encode("utf-8", "surrogatepass"))[0], exact_json.dumps
     except orjson.JSONDecodeError:
         return json.loads(body), lambda event: json.dumps(event).encode()
 

@@ -11,8 +11,9 @@ import orjson
 
 from millrace.contracts import pointers
 from millrace.contracts.validator import FieldError
+from millrace.core import exact_json, limits
 from millrace.core.http import Problem
-from millrace.intake import array, exact, limits
+from millrace.intake import array
 
 NDJSON = "application/x-ndjson"
 JSON_TYPES = ("application/json",)
@@ -34,7 +35,7 @@ class Candidate:
 
     def raw_bytes(self) -> bytes:
         """The event as it came; for one of an array, written again by the parser that read it."""
-        return self.raw if self.raw is not None else exact.dumps(self.event)
+        return self.raw if self.raw is not None else exact_json.dumps(self.event)
 
 
 def body_of(body: bytes, headers: Mapping[str, str]) -> bytes:
@@ -120,7 +121,7 @@ def _document(body: bytes) -> list[Candidate]:
     if not body.strip():
         return []
     try:
-        value, is_long = exact.loads(body)
+        value, is_long = exact_json.loads(body)
     except orjson.JSONDecodeError as error:
         items = array.items(body)
         if items is None:
@@ -143,7 +144,7 @@ def _lines(body: bytes) -> list[Candidate]:
 def parse_one(index: int, raw: bytes) -> Candidate:
     """The event of some bytes; bytes that are no JSON are a malformed candidate."""
     try:
-        event, is_long = exact.loads(raw)
+        event, is_long = exact_json.loads(raw)
     except orjson.JSONDecodeError as error:
         return _malformed(index, raw, error)
     candidate = Candidate(index, event, raw)
@@ -152,10 +153,10 @@ def parse_one(index: int, raw: bytes) -> Candidate:
 
 def _exact(candidate: Candidate) -> Candidate:
     """Refuses an event with an integer beyond 64 bits: kept as a float it would be another number."""
-    path = exact.beyond(candidate.event)
+    path = exact_json.beyond(candidate.event)
     if path is None:
         return candidate
-    return replace(candidate, error=FieldError(pointers.write(path), "malformed", exact.TOO_LONG))
+    return replace(candidate, error=FieldError(pointers.write(path), "malformed", exact_json.TOO_LONG))
 
 
 def _malformed(index: int, raw: bytes, error: orjson.JSONDecodeError) -> Candidate:

@@ -6,8 +6,8 @@ from typing import Any
 import jsonpatch
 import jsonpointer
 
+from millrace.core import exact_json, limits
 from millrace.core.errors import PermanentError
-from millrace.intake import exact, limits
 
 OPERATIONS = 50
 # An event may grow on its way to what fits; none may be larger than half of this in the end.
@@ -45,7 +45,7 @@ class Patch:
             except Exception as error:  # whatever the library finds, the answer is one
                 raise BadPatchError(f"operation {number} of the patch is none of RFC 6902") from error
         # Kept as text: what is added to one event must not be the very object that another one is given.
-        self._text = exact.dumps(operations)
+        self._text = exact_json.dumps(operations)
         self._count = len(operations)
 
     def __len__(self) -> int:
@@ -57,12 +57,12 @@ class Patch:
         Raises:
             NotApplicableError: an operation does not apply, or the event grows beyond all bounds.
         """
-        for number, operation in enumerate(exact.loads(self._text)[0], 1):
+        for number, operation in enumerate(exact_json.loads(self._text)[0], 1):
             name = operation["op"]
             try:
                 event = _copy(operation, event) if name == "copy" else _apply(operation, event)
                 # A copy of a copy of a copy grows without end.
-                size = len(exact.dumps(event)) if name in _GROWING else 0
+                size = len(exact_json.dumps(event)) if name in _GROWING else 0
             except (
                 Exception
             ) as error:  # the library says what it compared, and an event may hold what is protected
@@ -80,7 +80,7 @@ def _apply(operation: dict[str, Any], event: Any) -> Any:
 
 def _copy(operation: dict[str, Any], event: Any) -> Any:
     """The addition of a copy. The library would copy object by object, which takes a hundred times as long."""
-    value = exact.loads(exact.dumps(jsonpointer.JsonPointer(operation["from"]).resolve(event)))[0]
+    value = exact_json.loads(exact_json.dumps(jsonpointer.JsonPointer(operation["from"]).resolve(event)))[0]
     path = operation["path"]
     if not path:
         return value

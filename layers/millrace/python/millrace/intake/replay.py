@@ -8,10 +8,9 @@ from typing import Any
 import orjson
 
 from millrace.contracts.validator import FieldError
-from millrace.core import sizes
-from millrace.intake import exact
+from millrace.core import exact_json, sizes
+from millrace.eventstore.append import Outcome
 from millrace.intake.accept import Intake, Result
-from millrace.intake.append import Outcome
 from millrace.intake.enrich import Origin
 from millrace.intake.parse import Candidate, parse_one
 from millrace.intake.patches import BadPatchError, NotApplicableError, Patch
@@ -169,7 +168,7 @@ def _repaired(index: int, refusal: Refusal, repair: Patch) -> Candidate:
         sent = replace(parse_one(index, refusal.raw), principal=refusal.principal)
         return replace(sent, error=FieldError("", "rule", str(error)))
     # Written and read again, so that a repaired event is judged by exactly the rules of a sent one.
-    return replace(parse_one(index, exact.dumps(event)), principal=refusal.principal)
+    return replace(parse_one(index, exact_json.dumps(event)), principal=refusal.principal)
 
 
 def _answer(refusal: Refusal, result: Result, *, dry_run: bool) -> dict[str, Any]:

@@ -8,8 +8,7 @@ from typing import Any
 from millrace.contracts.contract import Contract
 from millrace.contracts.registry import Registry, UnknownType, UnknownVersion
 from millrace.contracts.validator import FieldError
-from millrace.core import clock
-from millrace.intake import limits
+from millrace.core import clock, limits
 from millrace.intake.enrich import user_in_payload
 
 

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from millrace.eventstore.receipts import Item
-from millrace.lake.documents import RawObject, TenantDay, Unit
+from millrace.runs.documents import RawObject, TenantDay, Unit
 
 # What one worker takes: as many rows as fit its memory, and not so many small files that their requests take its time.
 MAX_ROWS = 1_000_000

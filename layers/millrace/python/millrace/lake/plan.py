@@ -16,8 +16,9 @@ from millrace.core import clock
 from millrace.core.errors import PermanentError, RetryableError, from_client_error, in_a_line
 from millrace.core.prefixes import RAW_EVENTS
 from millrace.eventstore import failed_days, pending, receipts
-from millrace.lake import glue_tables, packing
-from millrace.lake.documents import Failure, Plan, TenantDay
+from millrace.iceberg import glue_tables
+from millrace.lake import packing
+from millrace.runs.documents import Failure, Plan, TenantDay
 from millrace.warehouse import project
 
 _ORG = "org="

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from millrace.core import isolate
 from millrace.core.errors import in_a_line
-from millrace.lake import isolate
-from millrace.lake.documents import Unit
 from millrace.lake.duck import parquet, text
+from millrace.runs.documents import Unit
 
 if TYPE_CHECKING:
     import duckdb

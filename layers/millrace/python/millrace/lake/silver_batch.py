@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from millrace.core.errors import PermanentError
-from millrace.lake import portion
-from millrace.lake.documents import Piece, SilverBatch
-from millrace.lake.run_store import RunStore
-from millrace.lake.transform import Transform
+from millrace.lake.raw_to_silver import Transform
+from millrace.runs import portions
+from millrace.runs.documents import Piece, SilverBatch
+from millrace.runs.store import RunStore
 
 
 def run_batch(store: RunStore, transform: Transform, run: str, batch: int) -> SilverBatch:
@@ -31,8 +31,8 @@ def run_batch(store: RunStore, transform: Transform, run: str, batch: int) -> Si
         return Piece(tuple(done.parts), tuple(done.failures), tuple(done.unread))
 
     places = [(unit.org, unit.day) for unit in units]
-    made = portion.as_batch(
-        run, batch, portion.do(store, portion.Portion(run, f"silver/{batch}", places), make)
+    made = portions.as_batch(
+        run, batch, portions.do(store, portions.Portion(run, f"silver/{batch}", places), make)
     )
     store.put_silver(made)
     return made

@@ -11,14 +11,14 @@ from millrace.contracts.columns import duckdb_type
 from millrace.contracts.tables import LakeTable
 from millrace.core import clock
 from millrace.core.errors import PermanentError, RetryableError
-from millrace.lake.documents import Input, InputFile, Sources
 from millrace.lake.duck import create_view, text
-from millrace.lake.run_store import RunStore
+from millrace.runs.documents import Input, InputFile, Sources
+from millrace.runs.store import RunStore
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from millrace.lake.iceberg import OpenTable
+    from millrace.iceberg.tables import OpenTable
 
 
 class Pinner:

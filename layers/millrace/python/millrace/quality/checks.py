@@ -12,7 +12,7 @@ Pure: a check is a SQL aggregate that counts what breaks it, so that all of a ta
 | `length(column)`, `pattern(column)` | texts, and how many items a list has | warning |
 | as its author named it | `quality` of a table contract | as it says; `warning` where it says nothing |
 
-Of silver, the few rows that break a blocking check are dead letters and their tenant-day lands (lake/transform.py).
+Of silver, the few rows that break a blocking check are dead letters and their tenant-day lands (lake/raw_to_silver.py).
 
 Two more are no row's fault and judged elsewhere: `freshness` only has the newest row measured here, its age is judged
 when a run is published; `balance` (rows in = rows + duplicates + dead) is the commit's.

@@ -12,9 +12,9 @@ from typing import Any
 from millrace.core import clock
 from millrace.core.errors import PermanentError
 from millrace.eventstore.receipts import KEPT_DAYS
-from millrace.lake import interval
 from millrace.reconcile import window
 from millrace.reconcile.window import Window
+from millrace.runs import interval
 
 # What must be left of an invocation for one more tenant's day to be begun.
 NEEDED_SECONDS = 180.0

@@ -5,9 +5,9 @@ from typing import Any
 
 from millrace.contracts.registry import Registry
 from millrace.core.settings import FunctionSettings
+from millrace.eventstore.append_to_log import LogAppender
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.projection import Projection
-from millrace.intake.log_append import LogAppender
 from millrace.reconcile.check import Check, SilverIds
 from millrace.reconcile.dead import Letters
 from millrace.reconcile.notes import Notes

@@ -8,9 +8,9 @@ from millrace.core.batch import write_all
 from millrace.core.consumer import Delivery
 from millrace.core.errors import PermanentError
 from millrace.eventstore import pending
+from millrace.eventstore.append import Appender, Outcome
 from millrace.eventstore.projection import Projection
 from millrace.eventstore.row import Item
-from millrace.intake.append import Appender, Outcome
 
 
 class Repairs:

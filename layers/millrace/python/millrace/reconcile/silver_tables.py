@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from millrace.contracts import columns
 from millrace.contracts.registry import Registry
 from millrace.core.errors import RetryableError
-from millrace.lake.iceberg import Catalog, OpenTable, open_table
+from millrace.iceberg.tables import Catalog, OpenTable, open_table
 from millrace.reconcile.compare import to_bytes
 
 _HOUR_US = 3_600_000_000

@@ -7,8 +7,8 @@ from typing import NamedTuple, Protocol
 
 from millrace.features.registry import Views
 from millrace.features.rows import Marker
-from millrace.registry import artifact
-from millrace.registry.artifact import ArtifactError, ModelCard
+from millrace.model_registry import artifact
+from millrace.model_registry.artifact import ArtifactError, ModelCard
 from millrace.scoring.answer import DECIMALS, MODEL, Answer, pack, version_text
 from millrace.scoring.columns import Columns
 from millrace.scoring.errors import ScoringError

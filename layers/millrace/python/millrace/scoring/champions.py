@@ -12,7 +12,7 @@ from typing import Protocol
 
 from millrace.core.errors import MillraceError
 from millrace.features.rows import Marker
-from millrace.registry.rows import Alias
+from millrace.model_registry.rows import Alias
 from millrace.scoring.champion import Champion
 from millrace.scoring.errors import ModelUnavailableError, ScoringError
 

@@ -11,7 +11,7 @@ from millrace.features.evaluate import compile_view
 from millrace.features.registry import FeatureError, Views
 from millrace.features.rows import entity_text, row_key
 from millrace.features.view import FeatureView
-from millrace.registry.artifact import ModelCard
+from millrace.model_registry.artifact import ModelCard
 from millrace.scoring.errors import ScoringError
 from millrace.scoring.online_rows import Values
 

@@ -5,7 +5,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from millrace.core.errors import error_code, from_client_error
-from millrace.registry.artifact import CARD_FILE, ONNX_FILE, ArtifactError
+from millrace.model_registry.artifact import CARD_FILE, ONNX_FILE, ArtifactError
 from millrace.scoring.champion import Artifact
 
 # A graph that is served row by row is kilobytes, a forest some megabytes. Beyond this it would not fit beside the rest.

@@ -7,7 +7,7 @@ costs no cold start.
 import numpy as np
 import onnxruntime
 
-from millrace.registry.artifact import ArtifactError
+from millrace.model_registry.artifact import ArtifactError
 
 _INPUT, _OUTPUT = "X", "score"
 _OUTPUTS = (_OUTPUT,)

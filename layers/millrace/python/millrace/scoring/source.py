@@ -7,8 +7,8 @@ from millrace.features import registry
 from millrace.features.online import OnlineStore
 from millrace.features.registry import Views
 from millrace.features.rows import Marker
-from millrace.registry.rows import Alias
-from millrace.registry.store import ModelStore
+from millrace.model_registry.rows import Alias
+from millrace.model_registry.store import ModelStore
 from millrace.scoring.answer import MODEL
 from millrace.scoring.champion import Champion, Model
 from millrace.scoring.lake import ArtifactStore

@@ -1,0 +1,169 @@
+"""Whether a change of contracts breaks those who send or read events. Pure: two lists of contracts in, reasons out.
+
+Inside a major, a change may not refuse data once accepted, may not remove or retype a field, and may not take away a
+way to find or receive events. What it may do is add fields that are optional, widen limits, and drop requirements; a
+reader must expect fields it does not know and values beyond those it has seen.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from millrace.compiler.schema_diff import Finding, compare_schemas
+from millrace.contracts import columns
+from millrace.contracts.contract import Contract
+
+# What may change without a word: which dictionary packs new rows is no promise.
+_NO_PROMISE = frozenset({"version", "dictionary"})
+
+
+@dataclass(frozen=True, slots=True)
+class Breaking:
+    """One reason to refuse a change.
+
+    Attributes:
+        contract: such as `order.created.v1`.
+        pointer: where in the event, or in the contract's own properties (`/retention`); empty for all of it.
+        kind: `removed`, `retyped`, `required`, `narrowed`, `closed`, `moved`, `rule`, `access`, `retention`, `version`.
+        reason: a sentence.
+    """
+
+    contract: str
+    pointer: str
+    kind: str
+    reason: str
+
+    def to_json(self) -> dict[str, str]:
+        """The form of the interface."""
+        return {"contract": self.contract, "pointer": self.pointer, "kind": self.kind, "reason": self.reason}
+
+
+def gate(
+    before: Iterable[Contract], after: Iterable[Contract], needs: Mapping[str, int] | None = None
+) -> list[Breaking]:
+    """Everything that forbids going from one set of contracts to the other.
+
+    Args:
+        before: the contracts of the base revision.
+        after: those of the change. A new major stands beside the old one and is not compared with it.
+        needs: event type → days for which something (a window, a feature) needs its events kept.
+    """
+    new = {contract.name: contract for contract in after}
+    found: list[Breaking] = []
+    for old in before:
+        changed = new.get(old.name)
+        if changed is None:
+            found.append(Breaking(old.name, "", "removed", "a version that clients send is gone"))
+        else:
+            found += compare(old, changed)
+    for contract in new.values():
+        days = (needs or {}).get(contract.event_type, 0)
+        if contract.retention_days < days:
+            reason = f"kept for {contract.retention_days} days, but something needs it for {days}"
+            found.append(Breaking(contract.name, "/retention", "retention", reason))
+    return found
+
+
+def compare(old: Contract, new: Contract) -> list[Breaking]:
+    """What breaks between two states of one major, in the order of pointers."""
+    findings = [
+        *compare_schemas(old.data_schema, new.data_schema, "/data"),
+        *_rules(old, new),
+        *_access(old, new),
+        *_silver(old, new),
+        *_version(old, new),
+    ]
+    ordered = sorted(findings, key=lambda finding: (finding.pointer, finding.kind))
+    return [Breaking(old.name, finding.pointer, finding.kind, finding.reason) for finding in ordered]
+
+
+def _rules(old: Contract, new: Contract) -> Iterator[Finding]:
+    for rule in new.rules:
+        if rule["kind"] != "reference" and not any(_is_no_stricter(rule, known) for known in old.rules):
+            pointer = rule.get("total") or rule.get("later") or rule["field"]
+            yield Finding(
+                pointer, "rule", f"a {rule['kind']} that was not there may refuse what was accepted"
+            )
+    if new.user_id_pointer not in (None, old.user_id_pointer):
+        reason = "an event whose userId differs from it was accepted"
+        yield Finding(str(new.user_id_pointer), "rule", reason)
+
+
+def _is_no_stricter(rule: dict[str, Any], known: dict[str, Any]) -> bool:
+    """Whether whatever breaks `rule` breaks `known` as well."""
+    loose = {"tolerance", "equals"}
+    if {k: v for k, v in rule.items() if k not in loose} != {
+        k: v for k, v in known.items() if k not in loose
+    }:
+        return False
+    return bool(
+        rule.get("tolerance", 0) >= known.get("tolerance", 0)
+        and all(value in known.get("equals", ()) for value in rule.get("equals", ()))
+    )
+
+
+def _access(old: Contract, new: Contract) -> Iterator[Finding]:
+    if new.store != old.store:
+        yield Finding(
+            "/store", "access", f"the store was {old.store}: events are found and counted in other ways"
+        )
+    for index in sorted(old.indexes - new.indexes):
+        yield Finding("/indexes", "access", f"events were found by {index}")
+    for name, pointer in old.entity.items():
+        if new.entity.get(name) != pointer:
+            yield Finding("/entity", "access", f"events were found by the {name} at {pointer}")
+    if old.route and not new.route:
+        yield Finding("/route", "access", "subscribers of the bus received it")
+    if new.retention_days < old.retention_days:
+        reason = f"events up to {old.retention_days} days old were accepted and kept"
+        yield Finding("/retention", "retention", reason)
+
+
+def _silver(old: Contract, new: Contract) -> Iterator[Finding]:
+    """Columns that silver derives: whoever reads the table counts on them as on fields."""
+    after = {column.name: column for column in columns.columns(new)}
+    for rule in old.silver:
+        name = rule["column"]
+        before = next(column for column in columns.columns(old) if column.name == name)
+        if name not in after:
+            yield Finding("/silver", "removed", f"silver had the column {name}")
+        elif after[name].type != before.type:
+            yield Finding("/silver", "retyped", f"the column {name} of silver had another type")
+
+
+def _version(old: Contract, new: Contract) -> Iterator[Finding]:
+    before, after = _numbers(old), _numbers(new)
+    if _promises(old) == _promises(new):
+        if after < before:
+            yield Finding("/version", "version", f"it was {old.version} already")
+        return
+    if after <= before:
+        yield Finding(
+            "/version", "version", f"the contract has changed since {old.version}: raise its version"
+        )
+    elif _shape(old) != _shape(new) and after[:2] == before[:2]:
+        # A client names the minor whose fields it knows; so fields change by minors.
+        yield Finding(
+            "/version", "version", f"its fields or rules have changed since {old.version}: raise the minor"
+        )
+
+
+def _numbers(contract: Contract) -> tuple[int, ...]:
+    return tuple(int(number) for number in contract.version.split("."))
+
+
+def _promises(contract: Contract) -> dict[str, Any]:
+    return {name: value for name, value in contract.to_json().items() if name not in _NO_PROMISE}
+
+
+def _shape(contract: Contract) -> Any:
+    def bare(schema: Any) -> Any:
+        if isinstance(schema, dict):
+            return {
+                key: bare(part)
+                for key, part in schema.items()
+                if key != "description" or isinstance(part, dict)
+            }
+        return [bare(part) for part in schema] if isinstance(schema, list) else schema
+
+    return bare(contract.data_schema), contract.rules

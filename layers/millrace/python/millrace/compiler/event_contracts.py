@@ -1,0 +1,219 @@
+"""From `schemas/` to the bundle that the functions read. Used at build only: it parses YAML.
+
+The bundle holds `contracts.json`, `openapi.json` and `dictionaries/`. Each file of `schemas/events` is validated
+against the standard's own JSON Schema before anything is read from it, so a misspelt key is an error and not a
+constraint that is silently absent.
+"""
+
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from millrace.compiler import contract_checks, odcs, properties
+from millrace.compiler.fields import Translation
+from millrace.contracts import dictionaries
+from millrace.contracts.contract import Contract
+from millrace.contracts.errors import ContractError, Problem
+
+# Of what a parser says.
+SENTENCE = 300
+FILE = re.compile(r"v([1-9][0-9]*)\.yaml")
+
+
+class _OnceLoader(yaml.SafeLoader):
+    """YAML in which a key stands once: the usual loader keeps the last and says nothing.
+
+    Dates stay texts, because JSON has no dates.
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key} stands here twice", key_node.start_mark
+                )
+            seen.add(key)
+        # By name: the parser in C takes this method over, and it stands on the same constructor.
+        return yaml.constructor.SafeConstructor.construct_mapping(self, node, deep)
+
+
+_OnceLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+# The folder of the bundle with each contract as its author wrote it, in JSON.
+ODCS = "odcs"
+
+
+def compile_bundle(schemas_dir: Path, out_dir: Path) -> None:
+    """Compiles every contract and writes the bundle; the folder then holds nothing else.
+
+    Raises:
+        ContractError: with every problem of every file.
+    """
+    contracts = compile_contracts(schemas_dir)
+    openapi = schemas_dir / "openapi.yaml"
+    document = yaml_file(openapi, openapi.name) if openapi.exists() else None
+    shutil.rmtree(out_dir, ignore_errors=True)
+    out_dir.mkdir(parents=True)
+    _write(out_dir / "contracts.json", [contract.to_json() for contract in contracts])
+    if document is not None:
+        _write(out_dir / "openapi.json", document)
+    (out_dir / ODCS).mkdir()
+    for path in contract_files(schemas_dir):
+        _write(out_dir / ODCS / f"{path.parent.name}.{path.stem}.json", yaml_file(path, path.name))
+    (out_dir / dictionaries.FOLDER).mkdir()
+    for path in sorted((schemas_dir / dictionaries.FOLDER).glob(f"*{dictionaries.SUFFIX}")):
+        shutil.copyfile(path, out_dir / dictionaries.FOLDER / path.name)
+
+
+def compile_contracts(schemas_dir: Path) -> list[Contract]:
+    """Every contract below `events/`, by type and major.
+
+    Raises:
+        ContractError: with every problem of every file.
+    """
+    problems: list[Problem] = []
+    found: dict[str, Contract] = {}
+    places: dict[str, str] = {}
+    for path in contract_files(schemas_dir):
+        try:
+            contract = compile_file(path, schemas_dir)
+        except ContractError as error:
+            problems += error.problems
+            continue
+        if contract.name in found:
+            problems.append(
+                Problem(str(path.relative_to(schemas_dir)), "/id", f"{contract.name} has two files")
+            )
+        found[contract.name] = contract
+        places[contract.name] = str(path.relative_to(schemas_dir))
+    for name, sentence in contract_checks.references(found.values()):
+        problems.append(Problem(places[name], "/customProperties", sentence))
+    for name, sentence in contract_checks.shared_tables(found.values()):
+        problems.append(Problem(places[name], "/name", sentence))
+    if problems:
+        raise ContractError(problems)
+    return sorted(found.values(), key=lambda contract: (contract.event_type, contract.major))
+
+
+def contract_files(schemas_dir: Path) -> list[Path]:
+    """The files of all event types, in order."""
+    return sorted((schemas_dir / "events").glob("*/*/*.yaml"))
+
+
+def compile_file(path: Path, schemas_dir: Path) -> Contract:
+    """One contract.
+
+    Raises:
+        ContractError: with every problem of the file.
+    """
+    name = str(path.relative_to(schemas_dir))
+    contract = compile_document(yaml_file(path, name), name)
+    expected = f"events/{path.parent.parent.name}/{contract.event_type}/v{contract.major}.yaml"
+    if name != expected or not FILE.fullmatch(path.name):
+        raise ContractError([Problem(name, "/version", f"by its name and version this file is {expected}")])
+    return replace(contract, dictionary=dictionaries.current(contract.name, schemas_dir))
+
+
+def compile_document(document: Any, name: str) -> Contract:
+    """A contract from its parsed YAML, without a dictionary.
+
+    Args:
+        document: the parsed file.
+        name: how messages call the file.
+
+    Raises:
+        ContractError: with every problem of the document.
+    """
+    findings = odcs.begin(document, name)
+    report = findings.report
+    values = properties.read(document, report)
+    data, classification = _data(document, closed=values.additional_properties == "reject", report=report)
+    findings.check()
+    contract = Contract(
+        event_type=document["name"],
+        version=document["version"],
+        category=values.category,
+        store=values.store,
+        indexes=values.indexes,
+        entity=values.entity,
+        route=values.route,
+        subject=values.subject,
+        user_id_pointer=values.user_id,
+        partition_key=values.partition_key,
+        additional_properties=values.additional_properties,
+        lateness_seconds=values.lateness_seconds,
+        retention_days=values.retention_days,
+        data_schema=data,
+        rules=values.rules,
+        enrich=values.enrich,
+        dictionary="",
+        description=document.get("description", {}).get("purpose", "").strip(),
+        classification=classification,
+        silver=values.silver,
+        derived=values.derived,
+        tenant=values.tenant,
+    )
+    contract_checks.check(contract, report)
+    findings.check()
+    return contract
+
+
+def _data(document: dict[str, Any], *, closed: bool, report: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    at = "/schema/0/properties"
+    translation = Translation(closed, report)
+    parts = document["schema"][0].get("properties", []) if len(document.get("schema", [])) == 1 else []
+    if [part["name"] for part in parts] not in (["payload"], ["payload", "metadata"]):
+        report("/schema", "an event's schema is one object with the properties payload and, if any, metadata")
+        return {}, {}
+    for index, part in enumerate(parts):
+        if part.get("logicalType") != "object" or "properties" not in part:
+            report(f"{at}/{index}", f"{part['name']} is an object with properties")
+    if not parts[0].get("required"):
+        report(f"{at}/0", "an event has a payload: it is required")
+    if "metadata" not in [part["name"] for part in parts]:
+        parts = [*parts, {"name": "metadata", "logicalType": "object", "properties": []}]
+    # Only payload and metadata reach the lake, so nothing else may stand beside them.
+    data = translation.object_schema(parts, at, "/data")
+    return {**data, "additionalProperties": False}, translation.classification
+
+
+def yaml_file(path: Path, name: str) -> Any:
+    """The document of one of our own files.
+
+    Raises:
+        ContractError: the file is no YAML.
+    """
+    return parse_document(path.read_bytes(), name, _OnceLoader)
+
+
+def parse_document(text: bytes, name: str, loader: type[yaml.SafeLoader] = _OnceLoader) -> Any:
+    """The document of a file, YAML or JSON, without looking at what it says.
+
+    Raises:
+        ContractError: the bytes are no YAML, or what they say is no JSON.
+    """
+    try:
+        document = yaml.load(text.decode("utf-8"), loader)  # noqa: S506  it is a SafeLoader
+        # An anchor may hold itself; JSON cannot say that, and nothing that reads a contract would come to an end. And YAML
+        # reads an escaped pair of surrogates as two characters, JSON as the one that is meant; half a pair is none.
+        document = json.loads(json.dumps(document))
+        json.dumps(document, ensure_ascii=False).encode("utf-8")
+    except Exception as error:  # a tag that its text does not fit fails in as many ways as there are tags
+        raise ContractError([Problem(name, "", " ".join(str(error).split())[:SENTENCE])]) from error
+    return document
+
+
+def _write(path: Path, document: Any) -> None:
+    # Compact, and in the author's order: the fields of an object are numbered by it (Protobuf) and columns follow it.
+    path.write_text(json.dumps(document, separators=(",", ":"), ensure_ascii=False), encoding="utf-8")

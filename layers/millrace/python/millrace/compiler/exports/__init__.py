@@ -1,0 +1,1 @@
+"""A contract in the forms that others read: JSON Schema, Avro, Protocol Buffers, a page for people."""

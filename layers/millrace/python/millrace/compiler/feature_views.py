@@ -1,0 +1,240 @@
+"""From `schemas/features/*.yaml` to the bundle's `features.json`. Used at build only: it parses YAML.
+
+`schemas/features/SHA256SUMS` pins what each version of each view means, for ever: a changed definition under an old
+version is refused. `python -m millrace.compiler.feature_views schemas` pins what is new.
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from millrace.compiler import feature_definition
+from millrace.compiler.event_contracts import yaml_file
+from millrace.compiler.feature_definition import ViewDefinition
+from millrace.compiler.table_contracts import lake_tables
+from millrace.contracts.column_types import Scalar
+from millrace.contracts.errors import ContractError, Problem
+from millrace.features import evaluate, expression
+
+FILE = "features.json"
+FOLDER = "features"
+PINS = "SHA256SUMS"
+# Types of which a value is written in one way only.
+_LATEST = {"string": "string", "int": "long", "long": "long"}
+_KEYS = ("string", "int", "long")
+# Table → column → its type in a word.
+Tables = Mapping[str, Mapping[str, str]]
+
+
+def compile_features(schemas_dir: Path, out_dir: Path) -> None:
+    """Compiles the feature views and writes them into the bundle.
+
+    Raises:
+        ContractError: with every problem of every file.
+    """
+    document = {"views": compile_views(schemas_dir)}
+    (out_dir / FILE).write_bytes(orjson.dumps(document, option=orjson.OPT_SORT_KEYS))
+
+
+def compile_views(schemas_dir: Path, *, pinned: bool = True) -> list[dict[str, Any]]:
+    """Every view by name, as `FeatureView` takes it.
+
+    Args:
+        schemas_dir: the folder with `features/` and what it refers to.
+        pinned: whether each view must be the one that its version has pinned.
+
+    Raises:
+        ContractError: with every problem of every file.
+    """
+    found, problems = _read(schemas_dir)
+    tables = _tables(schemas_dir) if found else {}
+    documents = {file: _document(view, tables) for file, view in found.items()}
+    names = {one["name"]: _kinds(one) for one in documents.values()}
+    for file, view in found.items():
+        problems += [Problem(file, *one) for one in feature_definition.problems(view)]
+        problems += [Problem(file, *one) for one in _source_problems(view, tables)]
+        problems += [Problem(file, *one) for one in _expression_problems(view, names)]
+    pins = _pins(schemas_dir)
+    if pinned and not problems:
+        for file, one in documents.items():
+            problems += [Problem(file, "/version", sentence) for sentence in _pin_problems(one, pins)]
+    if problems:
+        raise ContractError(problems)
+    return sorted(documents.values(), key=lambda one: str(one["name"]))
+
+
+def pin(schemas_dir: Path) -> list[str]:
+    """Pins the versions that are new, and says which.
+
+    Raises:
+        ContractError: a view is wrong, or has changed under a version that is pinned.
+    """
+    pins, added = _pins(schemas_dir), []
+    for one in compile_views(schemas_dir, pinned=False):
+        name = f"{one['name']}@{one['version']}"
+        if name not in pins:
+            pins[name] = one["digest"]
+            added.append(name)
+    lines = [f"{digest}  {name}\n" for name, digest in sorted(pins.items())]
+    (schemas_dir / FOLDER / PINS).write_text("".join(lines))
+    compile_views(schemas_dir)
+    return added
+
+
+def _read(schemas_dir: Path) -> tuple[dict[str, ViewDefinition], list[Problem]]:
+    found: dict[str, ViewDefinition] = {}
+    problems: list[Problem] = []
+    for path in sorted((schemas_dir / FOLDER).glob("*.yaml")):
+        name = f"{FOLDER}/{path.name}"
+        try:
+            view = ViewDefinition.model_validate(yaml_file(path, name))
+        except ContractError as error:
+            problems += error.problems
+        except ValidationError as error:
+            problems += [
+                Problem(name, "/" + "/".join(map(str, one["loc"])), one["msg"]) for one in error.errors()
+            ]
+        else:
+            if path.stem != view.name:
+                problems.append(Problem(name, "/name", f"the view {view.name} lies in {view.name}.yaml"))
+            found[name] = view
+    return found, problems
+
+
+def _document(view: ViewDefinition, tables: Tables) -> dict[str, Any]:
+    meaning = feature_definition.written_out(view)
+    digest = hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
+    told = {
+        one["name"]: feature.description
+        for group in view.sources
+        for feature in group.features
+        for one in feature_definition.expanded(feature)
+    }
+    for group in meaning["groups"]:
+        columns = tables.get(group["table"], {})
+        for one in group["features"]:
+            one["description"] = told[one["name"]]
+            # The newest text is a text, and the newest whole number is whole.
+            if one["aggregate"] == "latest":
+                one["kind"] = _LATEST.get(columns.get(one["column"], ""), one["kind"])
+    for one, derived in zip(meaning["derived"], view.derived, strict=True):
+        one["description"] = derived.description
+    return {
+        **meaning,
+        "version": view.version,
+        "digest": digest,
+        "description": view.description,
+        "owner": view.owner,
+        "ttl_us": feature_definition.microseconds(view.ttl),
+    }
+
+
+def _kinds(document: Mapping[str, Any]) -> dict[str, str]:
+    return {one["name"]: one["kind"] for group in document["groups"] for one in group["features"]}
+
+
+def _tables(schemas_dir: Path) -> Tables:
+    return {
+        table.full_name: {
+            column.name: column.type.name if isinstance(column.type, Scalar) else "nested"
+            for column in table.columns
+        }
+        for table in lake_tables(schemas_dir)
+    }
+
+
+def _source_problems(view: ViewDefinition, tables: Tables) -> Iterator[tuple[str, str]]:
+    for index, group in enumerate(view.sources):
+        at = f"/sources/{index}"
+        columns = tables.get(group.table)
+        if columns is None:
+            yield f"{at}/table", f"there is no table {group.table}"
+            continue
+        named = [("/key", group.key), ("/timestamp", group.timestamp)]
+        named += [("/newest_by", column) for column in group.newest_by]
+        named += [("/filter", name) for name in _read_by(group.filter)]
+        for place, feature in enumerate(group.features):
+            if feature.column is not None:
+                named.append((f"/features/{place}/column", feature.column))
+                sentence = feature_definition.column_problem(feature, columns.get(feature.column, ""))
+                if sentence and feature.column in columns:
+                    yield f"{at}/features/{place}/column", sentence
+        for pointer, column in named:
+            if column not in columns:
+                yield f"{at}{pointer}", f"{group.table} has no column {column}"
+        if columns.get(group.key, "string") not in _KEYS:
+            yield f"{at}/key", f"{group.key} is {columns[group.key]}, and a key is a text or a whole number"
+        if columns.get(group.timestamp, "timestamptz") != "timestamptz":
+            yield f"{at}/timestamp", f"{group.timestamp} is no moment"
+
+
+def _read_by(filter_: str | None) -> tuple[str, ...]:
+    """The columns that a filter reads; what is no expression reads itself, so that it is named as missing."""
+    try:
+        return expression.names(filter_) if filter_ is not None else ()
+    except expression.ExpressionError:
+        return (str(filter_),)
+
+
+def _expression_problems(
+    view: ViewDefinition, names: Mapping[str, Mapping[str, str]]
+) -> Iterator[tuple[str, str]]:
+    for index, one in enumerate(view.derived):
+        at = f"/derived/{index}/expression"
+        try:
+            read = expression.names(one.expression)
+        except expression.ExpressionError as error:
+            yield at, str(error)
+            continue
+        for name in read:
+            owner, _, feature = name.rpartition(".")
+            if owner == expression.REQUEST:
+                if feature not in view.request:
+                    yield at, f"the request has no {feature}; `request` lists what it has"
+            elif name != expression.MOMENT and feature not in names.get(owner, {}):
+                yield at, f"there is no feature {name}"
+            elif name != expression.MOMENT and names[owner][feature] == "string":
+                yield at, f"{name} is a text, and a derived feature is made of numbers"
+        try:
+            evaluate.check(one.expression)
+        except expression.ExpressionError as error:
+            yield at, str(error)
+
+
+def _pins(schemas_dir: Path) -> dict[str, str]:
+    path = schemas_dir / FOLDER / PINS
+    lines = path.read_text().splitlines() if path.exists() else []
+    return {name: digest for digest, name in (line.split() for line in lines if line.strip())}
+
+
+def _pin_problems(document: Mapping[str, Any], pins: Mapping[str, str]) -> Iterator[str]:
+    name = f"{document['name']}@{document['version']}"
+    pinned = pins.get(name)
+    if pinned is None:
+        yield f"{name} is not pinned: run python -m millrace.compiler.feature_views schemas"
+    elif pinned != document["digest"]:
+        yield f"the definition has changed since {name} was pinned; give it a new version"
+
+
+def main(arguments: list[str]) -> int:
+    """Pins new versions of the views below the folder that is named."""
+    if len(arguments) != 1:
+        sys.stderr.write("usage: python -m millrace.compiler.feature_views SCHEMAS\n")
+        return 2
+    try:
+        added = pin(Path(arguments[0]))
+    except ContractError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write("".join(f"pinned {name}\n" for name in added) or "nothing is new\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

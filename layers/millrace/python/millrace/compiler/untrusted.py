@@ -1,0 +1,126 @@
+"""A contract that comes from outside, read within bounds.
+
+What takes long, or could stand for more than any memory holds, is refused before it is looked at.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from millrace.compiler.event_contracts import SENTENCE, _OnceLoader, compile_document, parse_document
+from millrace.contracts.contract import Contract
+from millrace.contracts.errors import ContractError, Problem
+
+__all__ = ["FIELDS", "PROBLEMS", "SENTENCE", "TooLargeError", "compile_outside"]
+
+BYTES = 256 * 1024
+# The largest contract of this repository has 24 fields, 300 values, and nests 12 levels.
+VALUES = 20_000
+FIELDS = 1_000
+DEPTH = 64
+PATTERNS = 50
+PATTERN_LENGTH = 500
+# What one answer says of what is wrong.
+PROBLEMS = 100
+_LARGEST = 2**63 - 1
+_Fast: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _PlainLoader(_Fast):  # type: ignore[misc]
+    """The parser in C, where it is there, with the rules of our own files."""
+
+    construct_mapping = _OnceLoader.construct_mapping
+    yaml_implicit_resolvers = _OnceLoader.yaml_implicit_resolvers
+
+
+class TooLargeError(ContractError):
+    """The contract is larger than what is checked."""
+
+
+def compile_outside(raw: bytes, name: str) -> Contract:
+    """The contract that some bytes say, ODCS in JSON or YAML.
+
+    Args:
+        raw: the bytes.
+        name: how messages call them.
+
+    Raises:
+        TooLargeError: it is beyond the bounds; the message says which.
+        ContractError: it does not compile, with the first 100 problems, none of them long.
+    """
+    if len(raw) > BYTES:
+        raise _too_large(name, f"a contract holds at most {BYTES} bytes")
+    _bound_text(raw, name)
+    document = parse_document(raw, name, _PlainLoader)
+    _bound(document, name)
+    try:
+        return compile_document(document, name)
+    except ContractError as error:
+        raise ContractError([_short(problem) for problem in error.problems[:PROBLEMS]]) from error
+    except (
+        Exception
+    ) as error:  # what reads our own files takes it for granted that a name is a text, and so on
+        sentence = f"a value is not what belongs in its place: {type(error).__name__}: {error}"
+        raise ContractError([Problem(name, "", sentence[:SENTENCE])]) from error
+
+
+def _short(problem: Problem) -> Problem:
+    return Problem(problem.file, problem.pointer[:SENTENCE], problem.sentence[:SENTENCE])
+
+
+def _too_large(name: str, sentence: str) -> TooLargeError:
+    return TooLargeError([Problem(name, "", sentence)])
+
+
+def _refused(name: str, pointer: str, sentence: str) -> ContractError:
+    return ContractError([Problem(name, pointer, sentence)])
+
+
+def _bound_text(raw: bytes, name: str) -> None:
+    """Counts what the text holds before anything is made of it."""
+    depth = values = 0
+    try:
+        for event in yaml.parse(raw.decode("utf-8"), Loader=_Fast):
+            if isinstance(event, yaml.AliasEvent):
+                raise _refused(name, "", "a contract has no aliases")
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            values += isinstance(event, yaml.NodeEvent)
+            if depth > DEPTH:
+                raise _too_large(name, f"a contract nests at most {DEPTH} levels")
+            if values > VALUES:
+                raise _too_large(name, f"a contract holds at most {VALUES} names and values")
+    except (yaml.YAMLError, UnicodeError, RecursionError) as error:
+        raise _refused(name, "", " ".join(str(error).split())[:SENTENCE]) from error
+
+
+def _bound(document: Any, name: str) -> None:
+    fields = patterns = 0
+    for key, value in _pairs(document):
+        if key == "name":
+            fields += 1
+        elif key == "pattern" and isinstance(value, str):
+            patterns += 1
+            if len(value) > PATTERN_LENGTH:
+                raise _too_large(name, f"a pattern has at most {PATTERN_LENGTH} characters")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise _refused(name, "", f"{key!s:.60} is no number that JSON can say")
+        if isinstance(value, int) and abs(value) > _LARGEST:
+            raise _refused(name, "", f"{key!s:.60} is an integer beyond 64 bits")
+    if fields > FIELDS:
+        raise _too_large(name, f"a contract has at most {FIELDS} fields, this one has {fields}")
+    if patterns > PATTERNS:
+        raise _too_large(name, f"a contract has at most {PATTERNS} patterns, this one has {patterns}")
+
+
+def _pairs(document: Any) -> Iterator[tuple[Any, Any]]:
+    """Every name with its value; items of lists under the number of their place."""
+    left = [document]
+    while left:
+        item = left.pop()
+        if isinstance(item, dict | list):
+            found = item.items() if isinstance(item, dict) else enumerate(item)
+            for key, value in found:
+                yield key, value
+                left.append(value)

@@ -1,0 +1,238 @@
+"""From the dbt project `warehouse/` to `warehouse.json` and `lineage.json` of the bundle. Used at build only.
+
+Every model is rendered, judged (dialect, tenants, lineage, columns against its contract, widths of types), put into its
+level and translated for Athena. What a model reads of staging travels with it, so that a function needs nothing but the bundle.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import orjson
+import yaml
+from sqlglot import exp
+
+from millrace.compiler.warehouse import dialect
+from millrace.compiler.warehouse.column_lineage import Schema, column_lineage
+from millrace.compiler.warehouse.errors import WarehouseError
+from millrace.compiler.warehouse.render import STAGING, Rendered, render
+from millrace.compiler.warehouse.shape import Shapes, by_name, differences
+from millrace.compiler.warehouse.widths import Widths
+from millrace.contracts import table_bundle
+from millrace.contracts.columns import duckdb_type
+from millrace.contracts.tables import LakeTable
+from millrace.warehouse.project import Exposure, Model, Project, Staging, documents
+
+
+def write_warehouse(project_dir: Path, tables: Iterable[LakeTable], out_dir: Path) -> None:
+    """Writes the warehouse's files into a bundle.
+
+    Raises:
+        WarehouseError: with every problem of every model.
+    """
+    for name, text in documents(compile_project(project_dir, tables)).items():
+        (out_dir / name).write_bytes(text)
+
+
+def compile_project(project_dir: Path, tables: Iterable[LakeTable]) -> Project:
+    """The project, all models in the order of their levels.
+
+    Args:
+        project_dir: the folder of dbt_project.yml.
+        tables: every table of the lake: silver, and what models make.
+
+    Raises:
+        WarehouseError: with every problem of every model.
+    """
+    return _Compilation(render(project_dir), by_name(tables)).project(_exposures(project_dir))
+
+
+class _Compilation:
+    def __init__(self, rendered: Iterable[Rendered], tables: Mapping[str, LakeTable]) -> None:
+        self._all = {model.full_name: model for model in rendered}
+        self._tables = tables
+        self._problems: list[str] = []
+        self._queries = {name: query for name, query in map(self._query, self._all.values()) if query}
+        self._models: dict[str, Model] = {}
+
+    def project(self, exposures: list[Exposure]) -> Project:
+        """Everything compiled, or every reason why not."""
+        models = [model for model in self._all.values() if model.schema != STAGING]
+        made = {name for name, table in self._tables.items() if table.layer != "silver"}
+        self._problems += [f"{name}: its contract has no model" for name in made - self._all.keys()]
+        self._problems += [
+            f"{m.full_name}: it has no contract" for m in models if m.full_name not in self._tables
+        ]
+        self._problems += [
+            f"{model.full_name}: {schema}.{name} is no table"
+            for model in self._all.values()
+            for schema, name in model.reads
+            if f"{schema}.{name}" not in self._all and f"{schema}.{name}" not in self._tables
+        ]
+        if not self._problems:
+            for model in self._ordered(models):
+                self._compile(model)
+            self._problems += [
+                f"exposure {exposure.name}: {table} is no model"
+                for exposure in exposures
+                for table in exposure.inputs
+                if table not in self._models
+            ]
+        if self._problems:
+            raise WarehouseError(sorted(dict.fromkeys(self._problems)))
+        return Project(sorted(self._models.values(), key=lambda m: (m.level, m.full_name)), exposures)
+
+    @cached_property
+    def _shapes(self) -> Shapes:
+        return Shapes(self._tables.values())
+
+    @cached_property
+    def _widths(self) -> Widths:
+        return Widths(self._tables)
+
+    def _query(self, model: Rendered) -> tuple[str, exp.Query | None]:
+        try:
+            query = dialect.parse(model.sql)
+            dialect.athena(query)
+        except ValueError as error:
+            self._problems.append(f"{model.full_name}: {error}")
+            return model.full_name, None
+        self._problems += [f"{model.full_name}: {sentence}" for sentence in dialect.problems(query)]
+        return model.full_name, query
+
+    def _ordered(self, models: list[Rendered]) -> list[Rendered]:
+        """Each model after those it reads."""
+        found: dict[str, Rendered] = {}
+        waiting = {model.full_name: model for model in models}
+        while waiting:
+            ready = [m for m in waiting.values() if not any(t in waiting for t in self._physical(m))]
+            if not ready:
+                raise WarehouseError([f"{name}: it reads what is made of it" for name in sorted(waiting)])
+            for model in ready:
+                found[model.full_name] = waiting.pop(model.full_name)
+        return list(found.values())
+
+    def _views(self, model: Rendered) -> list[Rendered]:
+        """The staging views of a model, each after those it reads itself."""
+        found: dict[str, Rendered] = {}
+        for schema, name in model.reads:
+            if schema == STAGING and f"{schema}.{name}" != model.full_name:
+                view = self._all[f"{schema}.{name}"]
+                found |= {below.full_name: below for below in self._views(view)}
+                found[view.full_name] = view
+        return list(found.values())
+
+    def _physical(self, model: Rendered) -> tuple[str, ...]:
+        """The tables that a model reads, through its views."""
+        parts = [*self._views(model), model]
+        return tuple(sorted({f"{s}.{n}" for part in parts for s, n in part.reads if s != STAGING}))
+
+    def _compile(self, model: Rendered) -> None:
+        table = self._tables[model.full_name]
+        views = tuple(
+            Staging(view.name, view.sql, tuple(f"{s}.{n}" for s, n in view.reads))
+            for view in self._views(model)
+        )
+        inputs = self._physical(model)
+        queries = {f"{STAGING}.{view.name}": self._queries[f"{STAGING}.{view.name}"] for view in views}
+        query = self._queries[model.full_name]
+        try:
+            for view in views:
+                self._shapes.add_staging(view)
+                self._judge(f"{STAGING}.{view.name}", queries[f"{STAGING}.{view.name}"])
+            found = differences(self._shapes.of(model.sql), self._shapes.promised(table))
+            lineage = column_lineage(query, queries, self._schema(inputs)) if not found else {}
+            athena = dialect.athena(_alone(query, queries))
+        except ValueError as error:
+            self._problems.append(f"{model.full_name}: {error}")
+            return
+        if not found:
+            self._judge(model.full_name, query)
+        self._problems += [f"{model.full_name}: {sentence}" for sentence in found]
+        if table.grain == "day" and all(self._tables[name].grain == "org" for name in inputs):
+            self._problems.append(f"{model.full_name}: of grain day, but nothing that it reads has days")
+        below = [self._models[name] for name in inputs if name in self._models]
+        self._models[model.full_name] = Model(
+            layer=table.layer,
+            name=table.name,
+            sql=model.sql,
+            athena_sql=athena,
+            inputs=inputs,
+            staging=views,
+            grain=table.grain,
+            refresh=table.refresh,
+            definition=_definition(query, queries, table, below),
+            level=1 + max((m.level for m in below), default=-1),
+            columns=tuple(column.name for column in table.columns),
+            lineage=lineage,
+        )
+
+    def _judge(self, name: str, query: exp.Query) -> None:
+        self._problems += [f"{name}: {sentence}" for sentence in self._widths.add(name, query)]
+
+    def _schema(self, inputs: Iterable[str]) -> Schema:
+        schema: Schema = {}
+        for table in (self._tables[name] for name in inputs):
+            columns = {column.name: duckdb_type(column.type) for column in table.columns}
+            schema.setdefault(table.layer, {})[table.name] = columns
+        return schema
+
+
+def _alone(query: exp.Query, staging: Mapping[str, exp.Query]) -> exp.Query:
+    """The model as one statement: its views as common table expressions, its databases as `${layer}`."""
+    whole = query.copy()
+    inner = [(name.partition(".")[2], view.copy()) for name, view in staging.items()]
+    own = whole.args.get("with_")
+    if own is not None:
+        own.pop()
+    for name, view in inner:
+        whole = whole.with_(name, view, copy=False)
+    for part in own.expressions if own is not None else ():
+        whole = whole.with_(part.alias, part.this, copy=False)
+    for table in whole.find_all(exp.Table):
+        if table.db == STAGING:
+            table.set("db", None)
+        elif table.db:
+            table.set("db", exp.to_identifier(f"${{{table.db}}}", quoted=True))
+    return whole
+
+
+def _definition(
+    query: exp.Query, staging: Mapping[str, exp.Query], table: LakeTable, below: Iterable[Model]
+) -> str:
+    """Changes with what rows are made of and held to; not with comments and descriptions."""
+    document = table_bundle.to_json(table)
+    promise: dict[str, Any] = {
+        "columns": [(c.name, duckdb_type(c.type), c.required, c.unique) for c in table.columns],
+        **{name: document[name] for name in ("grain", "time", "quality")},
+    }
+    parts = [
+        *(f"{name} {part.sql('duckdb', comments=False)}" for name, part in staging.items()),
+        query.sql("duckdb", comments=False),
+        orjson.dumps(promise).decode(),
+        *(model.definition for model in below),
+    ]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _exposures(project_dir: Path) -> list[Exposure]:
+    layers = {path.stem: path.parent.name for path in (project_dir / "models").rglob("*.sql")}
+    path = project_dir / "models" / "exposures.yml"
+    listed = yaml.safe_load(path.read_text(encoding="utf-8"))["exposures"] if path.exists() else []
+    found = []
+    for item in listed:
+        names = [ref.removeprefix("ref('").removesuffix("')") for ref in item["depends_on"]]
+        inputs = tuple(f"{layers.get(name, STAGING)}.{name}" for name in names)
+        found.append(
+            Exposure(
+                name=item["name"],
+                label=item.get("label", item["name"]),
+                kind=item["type"],
+                owner=item["owner"]["name"],
+                description=item.get("description", ""),
+                inputs=inputs,
+            )
+        )
+    return found

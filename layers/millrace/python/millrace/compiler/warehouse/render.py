@@ -1,0 +1,115 @@
+"""Renders the models of the dbt project: what `dbt compile` does of it, with the few words that models here use.
+
+A model may say `ref`, `source`, `var`, `config`, and the project's own macros. Everything else is an error: no
+environment, no database, no clock. Used at build only; a test proves that dbt renders the same.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import jinja2.nodes
+import yaml
+from jinja2.sandbox import SandboxedEnvironment
+
+from millrace.compiler.warehouse.errors import WarehouseError
+
+STAGING = "staging"
+# What dbt itself calls; models do not.
+_FOR_DBT = "dbt"
+Relation = Callable[[str, str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A model's SQL. `reads`: (schema, name) of everything it refers to, in the order it does."""
+
+    schema: str
+    name: str
+    sql: str
+    reads: tuple[tuple[str, str], ...]
+
+    @property
+    def full_name(self) -> str:
+        """`staging.stg_orders`."""
+        return f"{self.schema}.{self.name}"
+
+
+def render(project: Path, relation: Relation = lambda schema, name: f"{schema}.{name}") -> list[Rendered]:
+    """Every model below `models/`, by schema (its folder) and name.
+
+    Args:
+        project: the folder of dbt_project.yml.
+        relation: how a table is written, from its schema and name.
+
+    Raises:
+        WarehouseError: with every model that does not render.
+    """
+    paths = {path.stem: path for path in sorted((project / "models").rglob("*.sql"))}
+    variables = yaml.safe_load((project / "dbt_project.yml").read_text(encoding="utf-8")).get("vars", {})
+    found: list[Rendered] = []
+    problems: list[str] = []
+    for name, path in paths.items():
+        try:
+            found.append(_Model(project, paths, variables, relation).render(path))
+        except (jinja2.TemplateError, _RefusedError) as error:
+            problems.append(f"{name}: {error}")
+    if problems:
+        raise WarehouseError(problems)
+    return found
+
+
+class _RefusedError(Exception):
+    """A model asks for what is not there."""
+
+
+class _Model:
+    """One model's rendering; it notes what the model reads."""
+
+    def __init__(
+        self, project: Path, paths: dict[str, Path], variables: dict[str, Any], relation: Relation
+    ) -> None:
+        self._paths, self._variables, self._relation = paths, variables, relation
+        self._reads: dict[tuple[str, str], None] = {}
+        self._jinja = SandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
+        words = {"ref": self._ref, "source": self._source, "var": self._var, "config": lambda **_: ""}
+        # Without the helpers that Jinja adds (`lipsum`, `cycler` …), which dbt may lack.
+        self._jinja.globals = {"range": range, **words}
+        self._macros: dict[str, Any] = {}
+        texts = [
+            path.read_text(encoding="utf-8")
+            for path in sorted((project / "macros").rglob("*.sql"))
+            if _FOR_DBT not in path.relative_to(project / "macros").parts
+        ]
+        # Macros call each other, whichever file they are in.
+        names = [m.name for text in texts for m in self._jinja.parse(text).find_all(jinja2.nodes.Macro)]
+        self._jinja.globals |= {name: partial(self._call, name) for name in names}
+        for text in texts:
+            self._macros |= vars(self._jinja.from_string(text).module)
+
+    def _call(self, name: str, *arguments: Any, **named: Any) -> Any:
+        return self._macros[name](*arguments, **named)
+
+    def render(self, path: Path) -> Rendered:
+        sql = self._jinja.from_string(path.read_text(encoding="utf-8")).render()
+        return Rendered(path.parent.name, path.stem, sql.strip(), tuple(self._reads))
+
+    def _ref(self, name: str) -> str:
+        if name not in self._paths:
+            raise _RefusedError(f"no model is called {name}")
+        return self._read(self._paths[name].parent.name, name)
+
+    def _source(self, schema: str, name: str) -> str:
+        return self._read(schema, name)
+
+    def _read(self, schema: str, name: str) -> str:
+        self._reads[(schema, name)] = None
+        return self._relation(schema, name)
+
+    def _var(self, name: str) -> Any:
+        if name not in self._variables:
+            raise _RefusedError(f"no variable is called {name}")
+        return self._variables[name]

@@ -1,0 +1,72 @@
+"""What makes two deliveries of one id the same event: an HMAC, with the tenant's key, of its content.
+
+A fingerprint begins with the version of its form, so that a row keeps the meaning it was written with:
+
+| version | bytes | of |
+|---|---|---|
+| 1 | 16, without a version | the event's JSON with its keys in order, numbers as they were spelled |
+| 2 | 1 + 16 | the same with numbers by value and the event's id in lower case |
+
+What a newcomer was in an older form is worked out only where it meets a row of that form.
+"""
+
+import hashlib
+import hmac
+from typing import Any
+
+import orjson
+
+from millrace.eventstore import content
+
+BYTES = 16
+VERSION = 2
+_PREFIX = bytes([VERSION])
+
+
+class Fingerprint(bytes):
+    """A fingerprint of the newest form, of an event that can still be asked for the older ones."""
+
+    event: Any
+    key: bytes
+
+    def matches(self, stored: bytes) -> bool:
+        """Whether a row with this fingerprint, of any form, holds the same event."""
+        if len(stored) == BYTES:
+            return hmac.compare_digest(stored, _digest(spelled(self.event), self.key))
+        return hmac.compare_digest(stored, self)
+
+
+def spelled(event: Any) -> bytes:
+    """The event with its keys in order and no spaces, and each number as orjson writes what it read.
+
+    Raises:
+        orjson.JSONEncodeError: the event nests deeper than can be written again.
+    """
+    return orjson.dumps(event, option=orjson.OPT_SORT_KEYS)
+
+
+def fingerprint(said: content.Content, sent: Any, tenant_key: bytes) -> Fingerprint:
+    """The fingerprint of an event. Keyed, so that it tells nobody without the key what an event said.
+
+    Args:
+        said: the event's content.
+        sent: the event as it was parsed, for the older forms.
+        tenant_key: 32 bytes.
+    """
+    made = Fingerprint(_PREFIX + _digest(_folded(said), tenant_key))
+    made.event, made.key = sent, tenant_key
+    return made
+
+
+def _folded(said: content.Content) -> bytes:
+    """The canonical JSON with the event's id, a uuid, in lower case: in any case it is one id, and one key."""
+    event = said.event
+    event_id = event["eventId"]
+    folded = event_id.lower()
+    if event_id == folded:
+        return said.canonical
+    return orjson.dumps({**event, "eventId": folded}, option=orjson.OPT_SORT_KEYS)
+
+
+def _digest(written: bytes, tenant_key: bytes) -> bytes:
+    return hmac.digest(tenant_key, written, hashlib.sha256)[:BYTES]

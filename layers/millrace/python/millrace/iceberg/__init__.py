@@ -1,0 +1,1 @@
+"""Iceberg tables of the lake: their shape, their commits, their maintenance."""

@@ -1,0 +1,89 @@
+"""Merges the small files of a partition into one with the same rows. Which partitions: pure."""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyiceberg.expressions import AlwaysTrue
+from pyiceberg.io.pyarrow import ArrowScan
+from pyiceberg.table import FileScanTask
+
+from millrace.core.errors import PermanentError
+from millrace.iceberg import replace
+from millrace.iceberg.commit_rules import Partition
+from millrace.iceberg.layout import data_file
+from millrace.iceberg.retry import until_committed
+from millrace.iceberg.tables import Catalog, DataFile, OpenTable, open_table
+
+MIN_FILES = 8
+# A file that has this size needs no company.
+SMALL_BYTES = 32 * 1024 * 1024
+# What one call merges: read and written batch by batch, so it is time that this bounds.
+MAX_BYTES = 512 * 1024 * 1024
+PROPERTY = "millrace.compaction"
+
+
+def crowded(
+    files: Iterable[DataFile],
+    *,
+    min_files: int = MIN_FILES,
+    small_bytes: int = SMALL_BYTES,
+    max_bytes: int = MAX_BYTES,
+) -> dict[Partition, list[DataFile]]:
+    """The partitions with many small files, with those files: as many as fit into `max_bytes`."""
+    small: dict[Partition, list[DataFile]] = defaultdict(list)
+    for file in sorted(files, key=lambda file: (file.bytes, file.path)):
+        held = small[file.org, file.day]
+        if file.bytes < small_bytes and sum(other.bytes for other in held) + file.bytes <= max_bytes:
+            held.append(file)
+    return {partition: held for partition, held in small.items() if len(held) >= min_files}
+
+
+def compact(catalog: Catalog, opened: OpenTable, partition: Partition, files: list[DataFile]) -> bool:
+    """Puts one file into the place of `files`.
+
+    Returns:
+        False when somebody else changed the partition meanwhile; what was written is an orphan then.
+
+    Raises:
+        RetryableError: the catalog or the store did not answer.
+        PermanentError: the new file has not the rows of the old ones.
+    """
+    path = data_file(catalog.bucket, opened.name, f"compaction-{uuid.uuid4()}", *partition, 0)
+    _merge(opened, files, path)
+    return until_committed(f"compact {opened.name}", lambda: _exchange(catalog, opened.name, files, path))
+
+
+def _merge(opened: OpenTable, files: list[DataFile], path: str) -> None:
+    """Writes the rows of `files` with the columns that the table has now."""
+    table = opened.table
+    schema = table.schema().as_arrow()
+    scan = ArrowScan(table.metadata, table.io, table.schema(), AlwaysTrue())
+    with (
+        table.io.new_output(path).create() as sink,
+        pq.ParquetWriter(sink, schema, compression="zstd") as out,
+    ):
+        # One file after the other: pyiceberg holds what it reads of all the files it is given.
+        for file in sorted(files, key=lambda file: file.path):
+            for batch in scan.to_record_batches([FileScanTask(file.iceberg)]):
+                out.write_table(pa.Table.from_batches([batch]).cast(schema))
+
+
+def _exchange(catalog: Catalog, name: str, files: list[DataFile], path: str) -> bool:
+    opened = open_table(catalog, name)
+    if opened is None:
+        return False
+    wanted = {file.path for file in files}
+    gone = [file for file in opened.files() if file.path in wanted]
+    if len(gone) != len(files):
+        return False
+    transaction = opened.table.transaction()
+    come = replace.read_footers(transaction, opened, [path])[path]
+    rows = sum(file.rows for file in files)
+    if isinstance(come, str) or come.rows != rows or (come.org, come.day) != (gone[0].org, gone[0].day):
+        raise PermanentError(f"the compaction of {name} did not give the {rows} rows it read: {come}")
+    replace.replace(transaction, opened, gone, [come.iceberg], {PROPERTY: str(len(files))})
+    transaction.commit_transaction()
+    return True

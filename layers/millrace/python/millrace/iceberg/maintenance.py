@@ -1,0 +1,159 @@
+"""Keeps a table in shape where Glue's optimizers do not: expiry of snapshots, orphan files, many small files.
+
+The rows of the last snapshot are the same before and after.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from millrace.core.errors import PermanentError, RetryableError, from_client_error, in_a_line
+from millrace.iceberg import compaction, optimizers
+from millrace.iceberg.layout import location
+from millrace.iceberg.retry import until_committed
+from millrace.iceberg.tables import READERS, Catalog, OpenTable, SnapshotInfo, open_table
+
+# A run that is still going may have written files that no snapshot names yet.
+ORPHAN_DAYS = 3
+_DELETED_A_CALL = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Maintained:
+    """What was done: snapshots expired, files removed, partitions merged.
+
+    Attributes:
+        by: `millrace`, or `glue` where it is not ours.
+        unmerged: tenant and day of partitions that cannot be merged, each with its reason.
+    """
+
+    table: str
+    by: str
+    expired: int = 0
+    removed: int = 0
+    compacted: int = 0
+    unmerged: tuple[str, ...] = ()
+
+
+def maintain(
+    catalog: Catalog, s3: Any, name: str, now: datetime, *, keep_days: int, keep_snapshots: int
+) -> Maintained:
+    """Merges, expires, then removes.
+
+    Args:
+        catalog: of the environment.
+        s3: the client.
+        name: of the table.
+        now: what ages are counted from.
+        keep_days: snapshots younger than this stay.
+        keep_snapshots: and so many of the newest.
+
+    Raises:
+        PermanentError: there is no such table.
+        RetryableError: the catalog or the store did not answer.
+    """
+    opened = _open(catalog, name)
+    if opened.properties.get(optimizers.PROPERTY):
+        return Maintained(name, "glue")
+    compacted, odd = 0, []
+    for partition, files in compaction.crowded(opened.files()).items():
+        try:
+            compacted += compaction.compact(catalog, opened, partition, files)
+        except RetryableError:
+            raise
+        except Exception as error:  # noqa: BLE001  one tenant's files must not keep the table from its upkeep
+            odd.append(f"{partition[0]} {partition[1] or ''}: {in_a_line(error)}")
+    expired = until_committed(
+        f"expire snapshots of {name}",
+        lambda: _expire(_open(catalog, name), now - timedelta(days=keep_days), keep_snapshots),
+    )
+    removed = _remove_orphans(catalog, s3, name, now - timedelta(days=ORPHAN_DAYS))
+    return Maintained(name, "millrace", expired, removed, compacted, tuple(odd))
+
+
+def expirable(
+    snapshots: list[SnapshotInfo], current: int | None, before: datetime, keep: int
+) -> list[SnapshotInfo]:
+    """The snapshots that go: older than `before`, not among the `keep` newest, not the current one."""
+    newest = sorted(snapshots, key=lambda found: found.at, reverse=True)
+    return [found for found in newest[max(keep, 1) :] if found.at < before and found.id != current]
+
+
+def _expire(opened: OpenTable, before: datetime, keep: int) -> int:
+    gone = expirable(opened.snapshots(), opened.snapshot_id, before, keep)
+    if gone:
+        opened.table.maintenance.expire_snapshots().by_ids([found.id for found in gone]).commit()
+    return len(gone)
+
+
+def _remove_orphans(catalog: Catalog, s3: Any, name: str, before: datetime) -> int:
+    opened = _open(catalog, name)
+    # With the slash: silver.a_v1 lies beside silver.a_v10.
+    root = f"{location(catalog.bucket, name)}/"
+    if not f"{opened.table.location()}/".startswith(root):
+        raise PermanentError(f"{name} lies at {opened.table.location()}, which is not {root}")
+    try:
+        live = set(_referenced(opened))
+    except OSError as error:
+        raise RetryableError(f"read the manifests of {name}: {error}") from error
+    start = f"s3://{catalog.bucket}/"
+    orphans = [
+        key
+        for key, changed in _listed(s3, catalog.bucket, root.removeprefix(start))
+        if changed < before and f"{start}{key}" not in live
+    ]
+    for first in range(0, len(orphans), _DELETED_A_CALL):
+        _delete(s3, catalog.bucket, orphans[first : first + _DELETED_A_CALL])
+    return len(orphans)
+
+
+def _referenced(opened: OpenTable) -> Iterator[str]:
+    """Every file that any kept snapshot, or the table itself, names."""
+    table = opened.table
+    yield table.metadata_location
+    yield from (entry.metadata_file for entry in table.metadata.metadata_log)
+    yield from (found.statistics_path for found in table.metadata.statistics)
+    yield from (found.statistics_path for found in table.metadata.partition_statistics)
+    manifests = set()
+    for snapshot in table.snapshots():
+        yield snapshot.manifest_list
+        manifests.update(snapshot.manifests(table.io))
+    yield from (manifest.manifest_path for manifest in manifests)
+    with ThreadPoolExecutor(READERS) as pool:
+        for entries in pool.map(lambda manifest: manifest.fetch_manifest_entry(table.io), manifests):
+            yield from (entry.data_file.file_path for entry in entries)
+
+
+def _listed(s3: Any, bucket: str, prefix: str) -> Iterator[tuple[str, datetime]]:
+    asked = {"Bucket": bucket, "Prefix": prefix}
+    while True:
+        try:
+            page = s3.list_objects_v2(**asked)
+        except (ClientError, BotoCoreError) as error:
+            raise from_client_error(error, "list a table's files") from error
+        yield from ((found["Key"], found["LastModified"]) for found in page.get("Contents", []))
+        if not page.get("IsTruncated"):
+            return
+        asked["ContinuationToken"] = page["NextContinuationToken"]
+
+
+def _delete(s3: Any, bucket: str, keys: list[str]) -> None:
+    try:
+        answer = s3.delete_objects(
+            Bucket=bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True}
+        )
+    except (ClientError, BotoCoreError) as error:
+        raise from_client_error(error, "remove orphans") from error
+    if answer.get("Errors"):
+        raise RetryableError(f"remove orphans: {len(answer['Errors'])} of {len(keys)} stayed")
+
+
+def _open(catalog: Catalog, name: str) -> OpenTable:
+    opened = open_table(catalog, name)
+    if opened is None:
+        raise PermanentError(f"there is no table {name}")
+    return opened

@@ -1,0 +1,73 @@
+"""Glue's own compaction, retention and removal of orphan files for a table: on AWS, where a role for them is set.
+
+An optimizer belongs to a table, and tables are made by commits, so a commit makes them too.
+https://docs.aws.amazon.com/glue/latest/dg/table-optimizers.html
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from millrace.core.errors import error_code
+from millrace.iceberg.tables import Catalog, OpenTable
+
+PROPERTY = "millrace.optimizers"
+RETENTION_DAYS, RETAINED_SNAPSHOTS = 7, 20
+ORPHAN_DAYS = 3
+
+
+class Optimizers:
+    """Makes the optimizers of tables that have none."""
+
+    def __init__(self, glue: Any, catalog: Catalog, role_arn: str, warn: Callable[[str], None]) -> None:
+        """Makes nothing yet.
+
+        Args:
+            glue: the client.
+            catalog: of the environment.
+            role_arn: the role that Glue works under; empty where there is no optimizer (not on AWS, not in prod).
+            warn: told what Glue refused. Rows land without an optimizer, and the next commit asks again.
+        """
+        self._glue, self._catalog, self._role_arn, self._warn = glue, catalog, role_arn, warn
+
+    def of(self, opened: OpenTable) -> Mapping[str, str]:
+        """Makes what is missing; the property that remembers it, so that each table is asked for once."""
+        if not self._role_arn or opened.properties.get(PROPERTY):
+            return {}
+        database, table = self._catalog.identifier(opened.name)
+        # The tables' account is the role's: arn:aws:iam::<account>:role/<name>.
+        account = self._role_arn.split(":")[4]
+        for kind, more in _KINDS.items():
+            try:
+                self._glue.create_table_optimizer(
+                    CatalogId=account,
+                    DatabaseName=database,
+                    TableName=table,
+                    Type=kind,
+                    TableOptimizerConfiguration={"roleArn": self._role_arn, "enabled": True, **more},
+                )
+            except (ClientError, BotoCoreError) as error:
+                if error_code(getattr(error, "response", {})) != "AlreadyExistsException":
+                    self._warn(f"no {kind} of {opened.name} by Glue: {error}")
+                    return {}
+        return {PROPERTY: "glue"}
+
+
+_KINDS: dict[str, dict[str, Any]] = {
+    "compaction": {"compactionConfiguration": {"icebergConfiguration": {"strategy": "binpack"}}},
+    "retention": {
+        "retentionConfiguration": {
+            "icebergConfiguration": {
+                "snapshotRetentionPeriodInDays": RETENTION_DAYS,
+                "numberOfSnapshotsToRetain": RETAINED_SNAPSHOTS,
+                "cleanExpiredFiles": True,
+            }
+        }
+    },
+    "orphan_file_deletion": {
+        "orphanFileDeletionConfiguration": {
+            "icebergConfiguration": {"orphanFileRetentionPeriodInDays": ORPHAN_DAYS}
+        }
+    },
+}

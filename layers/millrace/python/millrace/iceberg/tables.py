@@ -1,0 +1,256 @@
+"""The Iceberg tables of the lake in the Glue catalog: opened, and their files by tenant and day.
+
+Imports pyiceberg, so only workers with its layer, the command line and tests import this.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from pyiceberg.catalog.glue import GlueCatalog
+from pyiceberg.exceptions import NoSuchTableError
+from pyiceberg.manifest import DataFile as IcebergFile
+from pyiceberg.manifest import ManifestContent, ManifestFile
+from pyiceberg.partitioning import PartitionSpec
+from pyiceberg.table import StaticTable, Table
+from pyiceberg.table.snapshots import Snapshot
+from pyiceberg.transforms import DayTransform
+from pyiceberg.types import DecimalType, IcebergType, ListType, MapType, StructType
+
+from millrace.core.errors import PermanentError, from_client_error
+from millrace.iceberg.layout import database, split
+
+ORG_COLUMN = "org_id"
+CONNECT_SECONDS = 2
+READ_SECONDS = 30
+# Manifests that are read at once: each is a request of tens of milliseconds.
+READERS = 8
+_EPOCH = date(1970, 1, 1)
+_DUCKDB = {
+    "string": "VARCHAR",
+    "int": "INTEGER",
+    "long": "BIGINT",
+    "float": "FLOAT",
+    "double": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "time": "TIME",
+    "timestamp": "TIMESTAMP",
+    "timestamptz": "TIMESTAMPTZ",
+    "uuid": "UUID",
+    "binary": "BLOB",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The catalog of an environment, and the bucket its tables lie in."""
+
+    environment: str
+    bucket: str
+    glue: GlueCatalog
+
+    def identifier(self, name: str) -> tuple[str, str]:
+        """Database and table of a full name such as `silver.order_created_v1`."""
+        layer, table = split(name)
+        return database(self.environment, layer), table
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A data file of a snapshot; `day` is None where the table has no days. `iceberg` is its entry in the manifest."""
+
+    path: str
+    org: str
+    day: str | None
+    rows: int
+    bytes: int
+    iceberg: IcebergFile
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotInfo:
+    """A snapshot of a table. `properties` are its summary's, ours among them (`millrace.run` …)."""
+
+    id: int
+    parent: int | None
+    at: datetime
+    operation: str
+    properties: dict[str, str]
+
+
+class OpenTable:
+    """A table as it was when it was opened: a later commit is seen only by opening it again."""
+
+    def __init__(self, name: str, table: Table) -> None:
+        self.name, self.table = name, table
+
+    @property
+    def metadata_location(self) -> str:
+        return self.table.metadata_location
+
+    @property
+    def snapshot_id(self) -> int | None:
+        """The current snapshot; None before the first commit."""
+        snapshot = self.table.current_snapshot()
+        return snapshot.snapshot_id if snapshot is not None else None
+
+    @property
+    def properties(self) -> dict[str, str]:
+        return dict(self.table.properties)
+
+    @property
+    def columns(self) -> list[tuple[str, str]]:
+        """Name and DuckDB type of each column, in the order of the current schema."""
+        return [(field.name, duckdb_type(field.field_type)) for field in self.table.schema().fields]
+
+    def snapshots(self) -> list[SnapshotInfo]:
+        """Every snapshot that is kept, oldest first."""
+        return sorted((_info(snapshot) for snapshot in self.table.snapshots()), key=lambda found: found.at)
+
+    def files(self, snapshot_id: int | None = None, at: datetime | None = None) -> list[DataFile]:
+        """The data files of a snapshot, of the last one by default.
+
+        Args:
+            snapshot_id: of this snapshot.
+            at: of the snapshot that was current at this moment; none before the first.
+
+        Raises:
+            PermanentError: there is no such snapshot (any more), or another program has deleted rows by delete files.
+        """
+        snapshot = self._snapshot(snapshot_id, at)
+        if snapshot is None:
+            return []
+        with ThreadPoolExecutor(READERS) as pool:
+            held = pool.map(self._of, snapshot.manifests(self.table.io))
+            return [found for files in held for found in files]
+
+    def _snapshot(self, snapshot_id: int | None, at: datetime | None) -> Snapshot | None:
+        if snapshot_id is not None:
+            found = self.table.snapshot_by_id(snapshot_id)
+            if found is None:
+                raise PermanentError(f"{self.name} has no snapshot {snapshot_id} (any more)")
+            return found
+        if at is not None:
+            return self.table.snapshot_as_of_timestamp(int(at.timestamp() * 1000))
+        return self.table.current_snapshot()
+
+    def _of(self, manifest: ManifestFile) -> list[DataFile]:
+        if manifest.content != ManifestContent.DATA:
+            if manifest.has_added_files() or manifest.has_existing_files():
+                raise PermanentError(
+                    f"{self.name} has delete files, which Millrace does not write and does not read: "
+                    "compact the table with the program that made them"
+                )
+            return []
+        spec = self.table.specs()[manifest.partition_spec_id]
+        entries = manifest.fetch_manifest_entry(self.table.io, discard_deleted=True)
+        return [data_file(self.table, spec, entry.data_file) for entry in entries]
+
+
+def catalog(environment: str, bucket: str) -> Catalog:
+    """The Glue catalog, with the endpoint, keys and region that boto3 has; made anew for each invocation.
+
+    Args:
+        environment: `local`, `dev`, `staging` or `prod`.
+        bucket: the lake's.
+    """
+    session = boto3.Session()
+    # One try a call: an UpdateTable that timed out may have landed, and a second try of botocore's would be told that
+    # somebody else changed the table, on which pyiceberg removes the manifests of what has landed. Who calls tries again.
+    config = Config(
+        connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries={"total_max_attempts": 1}
+    )
+    return Catalog(
+        environment,
+        bucket,
+        GlueCatalog("millrace", client=session.client("glue", config=config), **_properties(session)),
+    )
+
+
+def open_table(catalog: Catalog, name: str) -> OpenTable | None:
+    """A table by its full name; None where there is none.
+
+    Raises:
+        MillraceError: Glue did not answer.
+    """
+    try:
+        return OpenTable(name, catalog.glue.load_table(catalog.identifier(name)))
+    except NoSuchTableError:
+        return None
+    except (ClientError, BotoCoreError) as error:
+        raise from_client_error(error, f"open {name}") from error
+
+
+def open_metadata(catalog: Catalog, name: str, location: str) -> OpenTable:
+    """A table as one of its metadata files has it.
+
+    Raises:
+        FileNotFoundError: that file is gone; only the last hundred are kept.
+    """
+    return OpenTable(name, StaticTable.from_metadata(location, dict(catalog.glue.properties)))
+
+
+def data_file(table: Table, spec: PartitionSpec, file: IcebergFile) -> DataFile:
+    """A file's entry with the tenant and day of its partition."""
+    org, day = "", None
+    for position, field in enumerate(spec.fields):
+        value = file.partition[position]
+        if isinstance(field.transform, DayTransform):
+            day = None if value is None else _day(value).isoformat()
+        elif table.schema().find_column_name(field.source_id) == ORG_COLUMN:
+            org = str(value)
+    return DataFile(file.file_path, org, day, file.record_count, file.file_size_in_bytes, file)
+
+
+def duckdb_type(of: IcebergType) -> str:
+    """An Iceberg type as DuckDB writes it: `STRUCT("product_id" VARCHAR)[]`."""
+    if isinstance(of, ListType):
+        return f"{duckdb_type(of.element_type)}[]"
+    if isinstance(of, StructType):
+        return f"STRUCT({', '.join(f'{_quoted(f.name)} {duckdb_type(f.field_type)}' for f in of.fields)})"
+    if isinstance(of, MapType):
+        return f"MAP({duckdb_type(of.key_type)}, {duckdb_type(of.value_type)})"
+    if isinstance(of, DecimalType):
+        return f"DECIMAL({of.precision},{of.scale})"
+    return _DUCKDB[str(of)]
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _day(value: Any) -> date:
+    # A manifest that was read holds days since 1970, one that pyiceberg has just made may hold a date.
+    return value if isinstance(value, date) else _EPOCH + timedelta(days=int(value))
+
+
+def _info(snapshot: Snapshot) -> SnapshotInfo:
+    summary = snapshot.summary
+    return SnapshotInfo(
+        id=snapshot.snapshot_id,
+        parent=snapshot.parent_snapshot_id,
+        at=datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC),
+        operation=summary.operation.value if summary is not None else "",
+        properties=dict(summary.additional_properties) if summary is not None else {},
+    )
+
+
+def _properties(session: boto3.Session) -> dict[str, str]:
+    """How pyarrow reaches S3: the same keys, region and endpoint as boto3, which finds profiles that pyarrow does not."""
+    properties = {"s3.region": session.region_name or "us-east-1"}
+    found = session.get_credentials()
+    if found is not None:
+        keys = found.get_frozen_credentials()
+        properties |= {"s3.access-key-id": keys.access_key, "s3.secret-access-key": keys.secret_key}
+        if keys.token:
+            properties["s3.session-token"] = keys.token
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint:
+        properties |= {"s3.endpoint": endpoint, "s3.force-virtual-addressing": "false"}
+    return properties

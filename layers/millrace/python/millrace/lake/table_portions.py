@@ -1,0 +1,99 @@
+"""What a model is to be made anew for, and in which portions. Pure.
+
+A tenant (and day) is work when the data files that its inputs hold for it are not those that the model was made of
+last: so what an hourly run left for a daily model, what failed and what was blocked is found by the next run that
+comes to the model, whatever that run itself brought.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from millrace.contracts.tables import Grain
+from millrace.runs.documents import Committed, Input, InputFile, Prepared, Work
+
+MAX_WORKS = 50
+MAX_BYTES = 1_000_000_000
+# An execution has 25,000 events of history and a chunk takes seven of them, in each of a dozen models: where a model is
+# made wholly anew for many tenants and days, its chunks are larger and not more.
+MAX_CHUNKS = 100
+# A tenant and, where the table has days, the day.
+Partition = tuple[str, str | None]
+
+
+def changed(before: Sequence[Input], now: Sequence[Input]) -> Mapping[str, set[Partition]] | None:
+    """Table → the partitions whose files are others than before; None if the inputs themselves are others."""
+    old = {one.table: _files(one.files) for one in before}
+    new = {one.table: _files(one.files) for one in now}
+    if old.keys() != new.keys():
+        return None
+    return {
+        table: {part for part in {*old[table], *new[table]} if old[table].get(part) != new[table].get(part)}
+        for table in new
+    }
+
+
+def unfinished(prepared: Prepared, committed: Committed) -> set[Partition]:
+    """What an earlier run was to make and did not bring into the table."""
+    return of(prepared) - {(part.org, part.day) for part in committed.landed}
+
+
+def of(prepared: Prepared) -> set[Partition]:
+    """What a run is to make."""
+    return {(work.org, work.day) for works in prepared.chunks for work in works}
+
+
+def everything(grain: Grain, inputs: Sequence[Input], grains: Mapping[str, Grain]) -> set[Partition]:
+    """Every tenant, and for grain `day` every day of every tenant, that the inputs hold anything for.
+
+    Args:
+        grain: of the model.
+        inputs: what it reads.
+        grains: of its inputs.
+    """
+    parts = {(one.table, file.org, file.day) for one in inputs for file in one.files}
+    if grain == "org":
+        return {(org, None) for _, org, _ in parts}
+    return {(org, day) for table, org, day in parts if grains[table] == "day"}
+
+
+def touched(
+    grain: Grain, changes: Mapping[str, set[Partition]], inputs: Sequence[Input], grains: Mapping[str, Grain]
+) -> set[Partition]:
+    """What follows from the changes of the inputs: a tenant's table without days touches all of the tenant's days."""
+    if grain == "org":
+        return {(org, None) for parts in changes.values() for org, _ in parts}
+    days = {part for table, parts in changes.items() if grains[table] == "day" for part in parts}
+    orgs = {org for table, parts in changes.items() if grains[table] == "org" for org, _ in parts}
+    return days | {part for part in everything(grain, inputs, grains) if part[0] in orgs}
+
+
+def chunks(
+    works: Collection[Partition], grain: Grain, inputs: Sequence[Input], grains: Mapping[str, Grain]
+) -> tuple[tuple[Work, ...], ...]:
+    """The works in order, in portions that one worker does."""
+    sizes: dict[tuple[str, Partition], int] = defaultdict(int)
+    for one in inputs:
+        for file in one.files:
+            sizes[one.table, (file.org, file.day)] += file.size
+            if file.day is not None:
+                sizes[one.table, (file.org, None)] += file.size
+    most = max(MAX_WORKS, -(-len(works) // MAX_CHUNKS))
+    found: list[tuple[Work, ...]] = []
+    portion: list[Work] = []
+    held = 0
+    for org, day in sorted(works, key=lambda part: (part[0], part[1] or "")):
+        parts = [(one.table, (org, day if grains[one.table] == "day" else None)) for one in inputs]
+        size = sum(sizes[part] for part in parts)
+        if portion and (len(portion) == most or held + size > MAX_BYTES):
+            found.append(tuple(portion))
+            portion, held = [], 0
+        portion.append(Work(org, day if grain == "day" else None))
+        held += size
+    return (*found, tuple(portion)) if portion else tuple(found)
+
+
+def _files(files: Iterable[InputFile]) -> dict[Partition, set[str]]:
+    found: dict[Partition, set[str]] = defaultdict(set)
+    for file in files:
+        found[file.org, file.day].add(file.path)
+    return dict(found)

@@ -1,0 +1,183 @@
+"""Experiments in MLflow: a run a version, and a registered model of those that may be deployed.
+
+MLflow is a log beside the registry, never in front of it: it serves nothing, and when it does not answer the answer says
+so and nothing else changes. What it lacks is logged by the next who comes: every step here can be repeated.
+"""
+
+import contextlib
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from millrace.core import clock
+from millrace.model_registry.artifact import CARD_FILE, ONNX_FILE, ModelCard
+from millrace.model_registry.rows import Version
+
+LOGGED = "logged"
+# Whether anybody is there is asked first: the client alone would try for minutes.
+PROBE_SECONDS = 2.0
+REQUEST_SECONDS = 10
+# After a failure nobody is asked for so long: three models must not wait three times.
+SILENCE_SECONDS = 30.0
+VERSION_TAG = "millrace.version"
+# What a version is known again by: a platform that was begun anew counts from 1 again.
+CARD_TAG = "millrace.card"
+
+
+class MlflowTracker:
+    """Logs to an MLflow server, or to a serverless MLflow App by its ARN."""
+
+    def __init__(
+        self,
+        uri: str,
+        environment: str,
+        connect: Callable[[str], Any] | None = None,
+        probe: Callable[[str], str | None] | None = None,
+    ) -> None:
+        """Args of note.
+
+        Args:
+            uri: `http://…`, or the ARN of an App (which the plugin sagemaker-mlflow understands).
+            environment: such as `prod`; part of every name.
+            connect: makes a client; None makes MLflow's own.
+            probe: says why nobody is there, or None; None asks `/health`.
+        """
+        self._uri, self._environment = uri, environment
+        self._connect, self._probe = connect or _client, probe or _health
+        self._made: Any = None
+        self._silent_until = 0.0
+        self._why = ""
+
+    def log(self, version: Version, card: ModelCard, text: bytes, onnx: bytes) -> str:
+        """Logs a version unless it is logged; `logged`, or a warning."""
+        if time.monotonic() < self._silent_until:
+            return self._why
+        try:
+            why = self._probe(self._uri)
+            if why is None:
+                self._log(version, card, text, onnx)
+                return LOGGED
+        except Exception as error:  # noqa: BLE001  whatever the client raises, the model is registered
+            why = f"{type(error).__name__}: {error}"
+        self._silent_until = time.monotonic() + SILENCE_SECONDS
+        self._why = f"not logged: MLflow at {self._uri}: {why[:300]}"
+        return self._why
+
+    def _log(self, version: Version, card: ModelCard, text: bytes, onnx: bytes) -> None:
+        client = self._client()
+        experiment = self._experiment(client, f"millrace-{self._environment}/{version.org}/{version.model}")
+        run = self._run(client, experiment, version)
+        if run.info.status != "FINISHED":
+            self._fill(client, run.info.run_id, version, card)
+            with tempfile.TemporaryDirectory() as folder:
+                for name, content in ((CARD_FILE, text), (ONNX_FILE, onnx)):
+                    path = Path(folder) / name
+                    path.write_bytes(content)
+                    client.log_artifact(run.info.run_id, str(path), "model")
+            client.set_terminated(run.info.run_id, "FINISHED")
+        if version.status == "candidate":
+            self._register(client, run, version)
+
+    def _client(self) -> Any:
+        if self._made is None:
+            self._made = self._connect(self._uri)
+        return self._made
+
+    @staticmethod
+    def _experiment(client: Any, name: str) -> str:
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            # Another registration may make it at this moment.
+            with contextlib.suppress(Exception):
+                client.create_experiment(name)
+            found = client.get_experiment_by_name(name)
+        return str(found.experiment_id)
+
+    @staticmethod
+    def _run(client: Any, experiment: str, version: Version) -> Any:
+        name = f"{version.model}/{version.version}"
+        found = client.search_runs([experiment], filter_string=f"tags.`{CARD_TAG}` = '{version.card_sha256}'")
+        if found:
+            return found[0]
+        tags = {
+            VERSION_TAG: name,
+            "millrace.run": version.run,
+            "millrace.org": version.org,
+            "millrace.status": version.status,
+            "millrace.code": version.code_version,
+            CARD_TAG: version.card_sha256,
+        }
+        started = clock.parse(version.registered_at)
+        return client.create_run(
+            experiment,
+            start_time=clock.epoch(started) * 1000,
+            tags=tags,
+            run_name=f"{name} {version.algorithm}",
+        )
+
+    @staticmethod
+    def _fill(client: Any, run_id: str, version: Version, card: ModelCard) -> None:
+        # With a moment of their own, the same figures logged again are the same rows.
+        at = clock.epoch(clock.parse(version.registered_at)) * 1000
+        params: dict[str, Any] = {
+            "algorithm": card.algorithm,
+            "threshold": card.threshold,
+            "features": len(card.features),
+            "train": "…".join(card.split.train),
+            "test": "…".join(card.split.test),
+            "trainRows": card.rows.train,
+            "testRows": card.rows.test,
+            "data": card.data,
+        }
+        for name, value in params.items():
+            client.log_param(run_id, name, value)
+        for name, value in card.metrics.items():
+            client.log_metric(run_id, name, value, timestamp=at, step=0)
+        for gate in card.gates:
+            client.set_tag(run_id, f"gate.{gate.name}", "passed" if gate.passed else f"below {gate.least}")
+
+    def _register(self, client: Any, run: Any, version: Version) -> None:
+        name = f"millrace-{self._environment}-{version.org}-{version.model}"
+        with contextlib.suppress(Exception):
+            # It is there from the second one on.
+            client.create_registered_model(name)
+        for found in client.search_model_versions(f"name = '{name}'"):
+            if found.tags.get(CARD_TAG) == version.card_sha256:
+                return
+        tags = {VERSION_TAG: f"{version.model}/{version.version}", CARD_TAG: version.card_sha256}
+        client.create_model_version(name, f"{run.info.artifact_uri}/model", run.info.run_id, tags=tags)
+
+
+def tracker(uri: str, environment: str) -> MlflowTracker | None:
+    """The tracker of an environment; without a URI nobody tracks."""
+    return MlflowTracker(uri, environment) if uri else None
+
+
+def _health(uri: str) -> str | None:
+    if not uri.startswith("http"):
+        return None
+    import urllib3  # noqa: PLC0415  only where there is a server
+
+    try:
+        answer = urllib3.request("GET", f"{uri}/health", timeout=PROBE_SECONDS, retries=False)
+    except urllib3.exceptions.HTTPError as error:
+        return f"it does not answer ({type(error).__name__})"
+    return None if answer.status < 400 else f"it answers {answer.status}"
+
+
+def _client(uri: str) -> Any:
+    # Before the import: it reports its use to its makers otherwise.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(REQUEST_SECONDS))
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    import mlflow  # noqa: PLC0415  a second of a cold start
+
+    # The plugin for Apps reads the URI here, and complains at every call of one that is no ARN.
+    mlflow.set_tracking_uri(uri)
+    logging.getLogger("mlflow.tracking.request_header.registry").setLevel(logging.ERROR)
+    return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)

@@ -1,0 +1,108 @@
+"""Backfill and maintenance: what runs, what is said of what did not, and that a backfill goes on where it stopped."""
+
+from typing import Any
+
+from millrace.runs import backfill
+from tests.support.state_machine import StateMachine, definition
+from tests.support.state_values import TaskError
+
+NAME = "backfill-20261101_20261103"
+GIVEN = {"from": "2026-11-01", "to": "2026-11-03", "request": "x"}
+
+
+class Lake:
+    """Runs that remember whether they were done, and days that break."""
+
+    def __init__(self) -> None:
+        self.plans: dict[str, backfill.BackfillPlan] = {}
+        self.broken: set[str] = set()
+        self.runs: list[tuple[str, dict[str, Any]]] = []
+        self.done: set[str] = set()
+        self.hourly = StateMachine(
+            definition("hourly_etl"), {"PlanRun": self._plan_run, "PublishRun": self._publish}
+        )
+        self.machine = StateMachine(
+            definition("backfill"), {"PlanBackfill": self._plan}, children={"HourlyEtlMachine": self.hourly}
+        )
+
+    def _plan(self, payload: dict[str, Any]) -> Any:
+        run = payload["runId"]
+        earlier = list(self.plans.values())[-1] if self.plans else None
+        self.plans[run] = backfill.plan(run, payload["from"], payload["to"], earlier, self.done.__contains__)
+        return self.plans[run].answer()
+
+    def _plan_run(self, payload: dict[str, Any]) -> Any:
+        self.runs.append((payload.pop("runId"), payload))
+        return {"batches": [], "levels": []}
+
+    def _publish(self, payload: dict[str, Any]) -> Any:
+        day = next(given["from"] for name, given in self.runs if name == payload["runId"])
+        if day in self.broken:
+            return {"status": "partly"}
+        self.done.add(payload["runId"])
+        return {"status": "done"}
+
+
+def test_each_day_once_then_the_models_once() -> None:
+    lake = Lake()
+    assert lake.machine.run(f"{NAME}-1", GIVEN).status == "SUCCEEDED"
+    days: list[dict[str, Any]] = [
+        {"from": day, "to": day, "refresh": [], "silver": True}
+        for day in ("2026-11-01", "2026-11-02", "2026-11-03")
+    ]
+    models = {"from": "2026-11-01", "to": "2026-11-03", "refresh": ["hourly", "daily"], "silver": False}
+    assert [given for _, given in lake.runs] == [*days, models]
+
+
+def test_it_goes_on_where_it_stopped_and_names_the_days_that_did_not() -> None:
+    lake = Lake()
+    lake.broken = {"2026-11-02"}
+    failed = lake.machine.run(f"{NAME}-1", GIVEN)
+    assert failed.error == "Millrace.DaysMissing"
+    assert failed.cause == (
+        f"The backfill {NAME}-1 did not do 2026-11-02; started again it does these days only."
+    )
+    assert [name for name, given in lake.runs if given["from"] == "2026-11-02"] == [
+        f"hourly_etl-20261102.20261101_20261103.1-{attempt}" for attempt in (1, 2, 3)
+    ]
+    lake.broken, lake.runs = set(), []
+    assert lake.machine.run(f"{NAME}-2", GIVEN).status == "SUCCEEDED"
+    assert [name for name, _ in lake.runs] == [
+        "hourly_etl-20261102.20261101_20261103.1-4",
+        "hourly_etl-models.20261101_20261103.1-4",
+    ]
+
+
+def test_models_that_did_not_end_well_fail_the_backfill_by_name() -> None:
+    lake = Lake()
+    lake.broken = {"2026-11-01"}
+    failed = lake.machine.run(f"{NAME}-1", GIVEN)
+    # The run over the models begins at the same day here.
+    assert failed.error == "Millrace.ModelsIncomplete"
+    assert "hourly_etl-models.20261101_20261103.1" in failed.cause
+
+
+def test_a_backfill_without_a_plan_says_so() -> None:
+    failed = Lake().machine.run("by-hand", GIVEN)
+    assert failed.error == "Millrace.NotPlanned"
+    assert "no name of a backfill" in failed.cause
+
+
+def test_maintenance_leaves_no_table_out_because_of_another() -> None:
+    seen = []
+
+    def maintain(payload: dict[str, Any]) -> Any:
+        if payload.get("list"):
+            return {"tables": ["silver.a", "silver.b", "marts.c"]}
+        seen.append(payload["table"])
+        if payload["table"] == "silver.b":
+            raise TaskError("Runtime.HandlerError", "broken")
+        return {"table": payload["table"], "expired": 1}
+
+    failed = StateMachine(definition("maintenance"), {"MaintainTable": maintain}).run(
+        "maintenance-20261121-1"
+    )
+    assert seen == ["silver.a", "silver.b", "silver.b", "silver.b", "marts.c"]
+    assert failed.cause == "The maintenance maintenance-20261121-1 failed for silver.b."
+    fine = StateMachine(definition("maintenance"), {"MaintainTable": lambda payload: {"tables": []}})
+    assert fine.run("maintenance-20261121-1").status == "SUCCEEDED"

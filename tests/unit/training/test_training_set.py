@@ -1,0 +1,367 @@
+"""A training set: who was served what an earlier hour had counted is trained on just that, and on one tenant's rows."""
+
+import io
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import duckdb
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from millrace.contracts import registry
+from millrace.contracts.columns import duckdb_type
+from millrace.core.errors import PermanentError
+from millrace.features import registry as features
+from millrace.lake.duck import connect
+from millrace.runs.documents import Input, InputFile, Sources
+from millrace.training import cards, request, transactions
+from millrace.training.locations import Channel, brought
+from millrace.training.split import NotEnoughError
+from millrace.training.training_set import Asked, Built, TrainingSets
+
+FACTS = "marts.fct_transactions"
+TODAY = date(2026, 11, 22)
+RUN = "train_model-org_acme.20261122-1"
+ASKED = Asked(RUN, "org_acme", "fraud")
+Row = dict[str, Any]
+
+
+class S3:
+    """A bucket whose Parquet objects are files, so that DuckDB reads them."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, bytes] = {}
+
+    def put_object(self, **call: Any) -> None:
+        self.held[call["Key"]] = call["Body"]
+
+
+class FolderChannel(Channel):
+    """A channel that lists a folder."""
+
+    def __init__(self, s3: S3, folder: Path) -> None:
+        super().__init__(s3, "lake")
+        self._folder = folder
+
+    def files(self, url: str) -> list[str]:
+        return sorted(str(path) for path in self._folder.glob("*.parquet"))
+
+
+class Stage:
+    """One tenant's transactions and another's, each in files of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.s3 = folder, S3()
+        self.tables = registry.load().tables()
+        self.views = features.load()
+        self.files: list[InputFile] = []
+        self.brought = folder / "brought"
+        self.brought.mkdir()
+
+    def keep(self, org: str, rows: list[Row]) -> None:
+        path = self.folder / f"{org}-{len(self.files)}.parquet"
+        kinds = {column.name: duckdb_type(column.type) for column in self.tables[FACTS].columns}
+        names = (
+            "org_id",
+            "transaction_id",
+            "event_id",
+            "event_time",
+            "user_id",
+            "amount",
+            "merchant",
+            "is_fraud",
+        )
+        with duckdb.connect() as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            table = pa.Table.from_pylist([{name: row[name] for name in names} for row in rows])
+            connection.register("given", table)
+            chosen = ", ".join(f"CAST({name} AS {kinds[name]}) AS {name}" for name in names)
+            connection.execute(f"COPY (SELECT {chosen} FROM given) TO '{path}' (FORMAT parquet)")
+        self.files.append(InputFile(str(path), org, None, len(rows)))
+
+    def sources(self) -> Sources:
+        inputs = tuple(
+            Input(
+                name,
+                7 if name == FACTS else None,
+                tuple((column.name, duckdb_type(column.type)) for column in self.tables[name].columns),
+                tuple(self.files) if name == FACTS else (),
+            )
+            for name in self.views.sources()
+        )
+        return Sources(RUN, f"{TODAY}T10:06:00.000Z", inputs)
+
+    def build(self, asked: Asked = ASKED, sources: Sources | None = None) -> Built:
+        with connect(memory_mb=500, threads=2, temp_dir=self.folder) as connection:
+            sets = TrainingSets(connection, FolderChannel(self.s3, self.brought), self.views, self.tables)
+            return sets.build(asked, sources or self.sources())
+
+    def rows(self, org: str = "org_acme") -> list[Row]:
+        body = self.s3.held[f"processed/ml-datasets/org={org}/{RUN}/train/rows.parquet"]
+        found: list[Row] = pq.read_table(io.BytesIO(body)).to_pylist()
+        return found
+
+    def request(self, org: str = "org_acme") -> request.TrainingOrder:
+        return request.read(self.s3.held[f"processed/ml-datasets/org={org}/{RUN}/train/training.json"])
+
+
+def transaction(at: datetime, user: int = 1, **more: Any) -> Row:
+    number = f"{at:%Y%m%d%H%M%S%f}-{user}"
+    return {
+        "org_id": "org_acme",
+        "transaction_id": number,
+        "event_id": number,
+        "event_time": at,
+        "user_id": user,
+        "amount": 10.0,
+        "merchant": "m1",
+        "is_fraud": False,
+        **more,
+    }
+
+
+def history(org: str = "org_acme", *, days: int = 30, a_day: int = 20, seed: int = 1) -> list[Row]:
+    """So many whole days before today, one transaction in ten a fraud."""
+    rng = Random(seed)
+    midnight = datetime(TODAY.year, TODAY.month, TODAY.day, tzinfo=UTC)
+    return [
+        transaction(
+            midnight - timedelta(days=back) + timedelta(seconds=rng.randrange(86_400)),
+            rng.randrange(1, 9),
+            org_id=org,
+            amount=float(rng.randrange(1, 300)),
+            merchant=f"m{rng.randrange(4)}",
+            is_fraud=number % 10 == 0,
+            transaction_id=f"{org}-{back}-{number}",
+            event_id=f"{org}-{back}-{number}",
+        )
+        for back in range(1, days + 1)
+        for number in range(a_day)
+    ]
+
+
+@pytest.fixture
+def stage(bundle: Path, tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+def test_a_set_has_a_row_a_labelled_transaction_and_says_what_it_is_of(stage: Stage) -> None:
+    rows = history()
+    stage.keep("org_acme", rows)
+    built = stage.build()
+    assert (str(built.split.train), str(built.split.test)) == (
+        "2026-10-23…2026-11-07",
+        "2026-11-15…2026-11-21",
+    )
+    made, said = stage.rows(), stage.request()
+    assert len(made) == len(rows) == 600
+    assert {"is_fraud", "user_id", "event_timestamp", "transaction_features__amount"} <= set(made[0])
+    assert [one["event_timestamp"] for one in made] == sorted(one["event_time"] for one in rows)
+    assert (said.run_id, said.org, said.data) == (RUN, "org_acme", "lake")
+    assert said.days() == built.split
+    assert said.sources == {name: 7 if name == FACTS else None for name in stage.views.sources()}
+    assert set(made[0]) == {"is_fraud", "user_id", "event_timestamp"} | {
+        name.replace(":", "__") for name in said.features
+    }
+    # Derived features are made of the user's, whose views are pinned too.
+    assert {"user_features", "user_spending", "transaction_features"} <= set(said.views)
+    for name, pin in said.views.items():
+        assert (pin.version, pin.digest) == (stage.views.view(name).version, stage.views.view(name).digest)
+    assert built.rows == 23 * 20
+    assert built.frauds == 23 * 2
+
+
+def test_built_again_it_is_the_same_to_the_byte(stage: Stage) -> None:
+    stage.keep("org_acme", history())
+    stage.build()
+    first = dict(stage.s3.held)
+    stage.build()
+    assert stage.s3.held == first
+
+
+def test_another_tenants_rows_change_nothing(stage: Stage) -> None:
+    stage.keep("org_acme", history())
+    stage.build()
+    alone = stage.rows()
+    stage.keep("org_globex", history("org_globex", a_day=50, seed=2))
+    stage.build()
+    assert stage.rows() == alone
+    stage.build(replace(ASKED, org="org_globex"))
+    assert len(stage.rows("org_globex")) == 1500
+
+
+def test_what_is_trained_on_is_what_the_run_of_the_hour_before_had_counted(stage: Stage) -> None:
+    """At 12:05 the last rows online are those of 11:00: from ten past the hour the run of that hour is there."""
+    noon = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    minutes = (-61, -59, -1, 5, 9, 10, 30, 59)
+    stage.keep(
+        "org_acme",
+        [*history(a_day=20), *(transaction(noon + timedelta(minutes=minute), 777) for minute in minutes)],
+    )
+    stage.build()
+    counted = [
+        one["transaction_features__user_transactions_1d"] - 1 for one in stage.rows() if one["user_id"] == 777
+    ]
+    # Strictly before 09:00, 10:00, 11:00, 11:00, 11:00, 12:00, 12:00, 12:00.
+    assert counted == [0, 0, 1, 1, 1, 3, 3, 3]
+
+
+def test_a_label_that_nobody_gave_is_no_row_but_counts(stage: Stage) -> None:
+    day = datetime(2026, 11, 20, 3, tzinfo=UTC)
+    unknown = transaction(day, 777, is_fraud=None)
+    stage.keep("org_acme", [*history(), unknown, transaction(day + timedelta(hours=5), 777)])
+    stage.build()
+    (one,) = [row for row in stage.rows() if row["user_id"] == 777]
+    assert one["event_timestamp"] == day + timedelta(hours=5)
+    assert one["transaction_features__user_transactions_1d"] == 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        (lambda: [], "org_acme has no transaction"),
+        (lambda: history(days=20), "first transaction is of 2026-11-02"),
+        (lambda: [{**row, "is_fraud": False} for row in history()], "days to train on.*no fraud"),
+        (
+            lambda: [
+                {**row, "is_fraud": row["is_fraud"] and row["event_time"].day < 15}
+                for row in history(days=21)
+            ],
+            "days to judge by.*no fraud",
+        ),
+        (lambda: [{**row, "is_fraud": True} for row in history()], "nothing but fraud"),
+        (lambda: [{**row, "is_fraud": None} for row in history()], "no transaction with a label"),
+    ],
+)
+def test_what_makes_no_set_is_refused(stage: Stage, rows: Callable[[], list[Row]], says: str) -> None:
+    if given := rows():
+        stage.keep("org_acme", given)
+    with pytest.raises(NotEnoughError, match=says):
+        stage.build()
+    assert stage.s3.held == {}
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"model": "churn"}, "there is no model churn"),
+        ({"org": "../org_globex"}, "no name of a tenant"),
+        ({"split": {"trainFrom": "2026-10-01"}}, "a split needs"),
+        ({"data": "s3://lake/processed/ml-datasets/org=org_globex/source/x/"}, "data is a folder below"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused(stage: Stage, changed: Row, says: str) -> None:
+    stage.keep("org_acme", history())
+    with pytest.raises(PermanentError, match=says):
+        stage.build(replace(ASKED, **changed))
+    assert stage.s3.held == {}
+
+
+def test_days_that_are_asked_for_are_taken(stage: Stage) -> None:
+    stage.keep("org_acme", history(days=60))
+    split = {
+        "trainFrom": "2026-10-01",
+        "trainTo": "2026-10-10",
+        "testFrom": "2026-10-18",
+        "testTo": "2026-10-19",
+    }
+    built = stage.build(replace(ASKED, split=split))
+    assert str(built.split.test) == "2026-10-18…2026-10-19"
+    assert max(one["event_timestamp"] for one in stage.rows()) < datetime(2026, 10, 20, tzinfo=UTC)
+
+
+def brought_rows(stage: Stage, **columns: Any) -> Asked:
+    """Thirty days of transactions, brought along with these columns instead of theirs."""
+    rows = history(days=30)
+    names = {"timestamp": "event_time", "customer_id": "user_id", "terminal_id": "merchant"}
+    given = {name: [row[names.get(name, name)] for row in rows] for name in cards.COLUMNS}
+    given["timestamp"] = [at.replace(tzinfo=None) for at in given["timestamp"]]
+    made = {name: (change(given[name]) if callable(change) else change) for name, change in columns.items()}
+    pq.write_table(pa.table({**given, **made}), stage.brought / "a.parquet")
+    return replace(ASKED, data=f"s3://lake/{brought('org_acme', 'ab' * 32)}")
+
+
+def test_what_is_not_a_number_in_files_teaches_nothing(stage: Stage) -> None:
+    """NaN is no merchant called nan, no amount above all, no customer and no fraud."""
+
+    def first(values: list[Any], *odd: float) -> list[Any]:
+        return [*odd, *map(float, values[len(odd) :])]
+
+    stage.build(
+        brought_rows(
+            stage,
+            customer_id=lambda held: first(held, math.nan, math.inf),
+            amount=lambda held: first(held, 1.0, 1.0, math.nan, math.inf, -math.inf),
+            is_fraud=lambda held: first(held, 0.0, 0.0, 0.0, 0.0, 0.0, math.nan),
+            terminal_id=[math.nan, math.inf, *(float(n % 5) for n in range(598))],
+        )
+    )
+    with connect(memory_mb=500, threads=2, temp_dir=stage.folder) as connection:
+        transactions.open_files(connection, [str(stage.brought / "a.parquet")], (), "org_acme")
+        found = connection.execute(f"SELECT merchant, count(*) FROM {FACTS} GROUP BY 1").fetchall()
+    assert {merchant for merchant, _ in found} == {None, "0", "1", "2", "3", "4"}
+    assert dict(found)[None] == 2
+    assert len(stage.rows()) == 600 - 6
+
+
+def test_files_of_several_tenants_are_refused(stage: Stage) -> None:
+    asked = brought_rows(stage, org_id=["org_acme", "org_globex"] * 300)
+    with pytest.raises(PermanentError, match="rows of org_globex: bring those of org_acme alone"):
+        stage.build(asked)
+    assert stage.build(brought_rows(stage, org_id=["org_acme"] * 600)).rows > 0
+
+
+def test_a_file_of_something_else_is_a_sentence(stage: Stage) -> None:
+    with pytest.raises(PermanentError, match=r"what is no transaction: .*much"):
+        stage.build(brought_rows(stage, amount=["much"] * 600))
+
+
+def test_files_that_are_brought_along_are_read_instead_of_the_lake(stage: Stage) -> None:
+    digest = "ab" * 32
+    data = replace(ASKED, data=f"s3://lake/{brought('org_acme', digest)}")
+    rows = history(days=30)
+    stage.keep("org_acme", history(seed=5))
+    names = {"timestamp": "event_time", "customer_id": "user_id", "terminal_id": "merchant"}
+    columns = {
+        name: [row[names.get(name, name)] for row in rows] for name in cards.COLUMNS if name != "timestamp"
+    }
+    # Long ago: what is brought along ends when it ends.
+    stamps = [row["event_time"].replace(tzinfo=None) - timedelta(days=1000) for row in rows]
+    pq.write_table(pa.table({**columns, "timestamp": stamps}), stage.brought / "a.parquet")
+    built = stage.build(data)
+    assert str(built.split.test) == f"{TODAY - timedelta(days=1007)}…{TODAY - timedelta(days=1001)}"
+    said = stage.request()
+    assert (said.data, said.sources) == (f"file:{digest}", {})
+    assert len(stage.rows()) == 600
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        (None, "no Parquet file"),
+        (
+            pa.table({"amount": [1.0]}),
+            "no column customer_id, is_fraud, terminal_id, timestamp, transaction_id",
+        ),
+    ],
+)
+def test_files_of_another_shape_are_refused(stage: Stage, table: pa.Table | None, says: str) -> None:
+    if table is not None:
+        pq.write_table(table, stage.brought / "a.parquet")
+    with pytest.raises(PermanentError, match=says):
+        stage.build(replace(ASKED, data=f"s3://lake/{brought('org_acme', 'ab' * 32)}"))
+
+
+def test_an_order_is_written_last(stage: Stage) -> None:
+    """A channel with an order is a whole one."""
+    stage.keep("org_acme", history())
+    stage.build()
+    assert [key.rpartition("/")[2] for key in stage.s3.held] == ["rows.parquet", "training.json"]
+    assert orjson.loads(next(reversed(stage.s3.held.values())))["runId"] == RUN

@@ -11,7 +11,15 @@ from botocore.exceptions import (
 )
 
 from millrace.core.consumer import Consumer
-from millrace.core.errors import PermanentError, RetryableError, ThrottledError, error_code, from_client_error
+from millrace.core.errors import (
+    ConditionFailedError,
+    NotFoundError,
+    PermanentError,
+    RetryableError,
+    ThrottledError,
+    error_code,
+    from_client_error,
+)
 
 LOST = [
     ReadTimeoutError(endpoint_url="https://s3"),
@@ -36,6 +44,9 @@ def test_an_answer_that_never_came_is_worth_another_try(error: BotoCoreError) ->
         ("SlowDown", ThrottledError),
         ("InternalError", RetryableError),
         ("ValidationException", PermanentError),
+        ("NoSuchKey", NotFoundError),
+        ("ConditionalCheckFailedException", ConditionFailedError),
+        ("PreconditionFailed", ConditionFailedError),
     ],
 )
 def test_a_code_says_the_branch(code: str, branch: type[Exception]) -> None:

@@ -1,10 +1,15 @@
 """AWS clients: one of each kind per warm function, with bounds on every wait."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from millrace.core.errors import from_client_error
 
 # A connection that has not opened in 1 s or answered in 3 s is worth another try; the standard mode
 # spreads three tries with jitter, which keeps one call well inside the shortest function's time.
@@ -38,3 +43,16 @@ class Lazy:
 
     def __getattr__(self, operation: str) -> Any:
         return getattr(client(self._service), operation)
+
+
+@contextmanager
+def calling(doing: str) -> Iterator[None]:
+    """Raises botocore's errors inside the block as the platform's own; `doing` begins their message ("put on bus").
+
+    Raises:
+        MillraceError: as `from_client_error` maps what a call raised.
+    """
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise from_client_error(error, doing) from error

@@ -1,0 +1,637 @@
+"""DynamoDB and S3 in memory, as boto3 clients: for tests of `Table` and `Objects` that need no server.
+
+They replace the client and not the port: so every test runs the port's own code, and code that takes a client (a handler
+that makes its own, a wrapper of a test) works with them as well. They know the platform's tables and indexes, evaluate the
+expressions that the platform uses, refuse what DynamoDB and S3 refuse, and answer in pages.
+tests/integration/test_store_ports.py holds them to the same behaviour as moto and the emulator.
+
+Faults: `failing["put_item"] = 2` fails the next two calls of an operation (`failing["*"]`: of any operation), an operation
+in `down` always fails. `fault` is the error code, or the exception, of these failures; with `took_effect` a failing call
+has done its work before. `leaving` holds, for each of the next batch calls, how many keys or items it leaves unprocessed.
+`calls` counts calls by operation.
+"""
+
+import io
+import re
+import threading
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache, wraps
+from typing import Any, NoReturn
+
+from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
+
+from millrace.eventstore.tables import TABLES
+
+Row = dict[str, dict[str, Any]]
+Key = tuple[str, ...]
+# DynamoDB's limits in bytes: of an item, of a partition key and of a sort key.
+ITEM, HASH_KEY, RANGE_KEY = 400 * 1024, 2048, 1024
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+class _Client:
+    """What both have: one lock, counts, faults."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+        self.failing: Counter[str] = Counter()
+        self.down: set[str] = set()
+        self.fault: str | Exception = "ThrottlingException"
+        self.took_effect = False
+        self._lock = threading.RLock()
+
+    def _fails(self, operation: str) -> bool:
+        self.calls[operation] += 1
+        for name in (operation, "*"):
+            if self.failing[name] > 0:
+                self.failing[name] -= 1
+                return True
+        return operation in self.down
+
+
+def _operation(work: Callable[..., Any]) -> Callable[..., Any]:
+    """A call of the service: alone under the lock, counted, and failing where it is told to."""
+
+    @wraps(work)
+    def call(self: _Client, **asked: Any) -> Any:
+        with self._lock:
+            fails = self._fails(work.__name__)
+            answer = None if fails and not self.took_effect else work(self, **asked)
+            if fails and isinstance(self.fault, Exception):
+                raise self.fault
+            if fails:
+                _refuse(str(self.fault))
+            return answer
+
+    return call
+
+
+def _refuse(code: str, message: str = "", **more: Any) -> NoReturn:
+    raise ClientError({"Error": {"Code": code, "Message": message}, **more}, "Any")
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The key attributes of a table, and of each of its indexes; these carry keys only."""
+
+    key: Key
+    indexes: Mapping[str, Key]
+
+
+def _schemas() -> dict[str, Schema]:
+    found = {}
+    for model in TABLES:
+        said = model._get_schema()
+        indexes = {one["index_name"]: _names(one) for one in said["global_secondary_indexes"]}
+        found[model.Meta.table_name] = Schema(_names(said), indexes)
+    return found
+
+
+def _names(said: Mapping[str, Any]) -> Key:
+    # HASH stands before RANGE.
+    return tuple(one["AttributeName"] for one in sorted(said["key_schema"], key=lambda one: one["KeyType"]))
+
+
+SCHEMAS = _schemas()
+
+
+class MemoryDynamoDB(_Client):
+    """The tables by name, each with its rows by key; `page_items` bounds every page of a query or a scan.
+
+    `like` gives more tables: each name with the one of the seven whose keys it has.
+    """
+
+    def __init__(self, like: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        self.schemas = {**SCHEMAS, **{name: SCHEMAS[one] for name, one in (like or {}).items()}}
+        self.tables: dict[str, dict[Key, Row]] = defaultdict(dict)
+        self.page_items: int | None = None
+        self.leaving: deque[int] = deque()
+
+    def changed(self, table: str, old: Row | None, new: Row | None) -> None:
+        """Called for each write that took effect, as a table's stream tells it; for subclasses."""
+
+    @_operation
+    def get_item(self, *, TableName: str, Key: Row, **how: Any) -> dict[str, Any]:  # noqa: N803
+        row = self._table(TableName).get(self._key(TableName, Key, whole=True))
+        return {} if row is None else {"Item": _projected(row, how)}
+
+    @_operation
+    def put_item(self, *, TableName: str, Item: Row, **how: Any) -> dict[str, Any]:  # noqa: N803
+        return self._write(TableName, Item, lambda _: dict(Item), how, "Item size has exceeded the maximum")
+
+    @_operation
+    def update_item(
+        self,
+        *,
+        TableName: str,  # noqa: N803
+        Key: Row,  # noqa: N803
+        UpdateExpression: str,  # noqa: N803
+        **how: Any,
+    ) -> dict[str, Any]:
+        if len(UpdateExpression) > 4096:
+            _refuse("ValidationException", "Expression size has exceeded the maximum allowed size")
+        change = update(UpdateExpression)
+        how = {**how, "UpdateExpression": UpdateExpression}
+
+        def apply(old: Row | None) -> Row:
+            names = how.get("ExpressionAttributeNames", {})
+            return change({**Key, **(old or {})}, names, how.get("ExpressionAttributeValues", {}))
+
+        full = "Item size to update has exceeded the maximum"
+        return self._write(TableName, Key, apply, how, full)
+
+    @_operation
+    def delete_item(self, *, TableName: str, Key: Row, **how: Any) -> dict[str, Any]:  # noqa: N803
+        return self._write(TableName, Key, lambda _: None, how, "")
+
+    @_operation
+    def query(self, *, TableName: str, KeyConditionExpression: str, **how: Any) -> dict[str, Any]:  # noqa: N803
+        _checked({**how, "KeyConditionExpression": KeyConditionExpression})
+        schema, index = self._schema(TableName), how.get("IndexName")
+        if index is not None and how.get("ConsistentRead"):
+            _refuse("ValidationException", "Consistent reads are not supported on global secondary indexes")
+        names, values = _means(how)
+        wanted, order = condition(KeyConditionExpression), schema.indexes[index] if index else schema.key
+        rows = [row for row in self._table(TableName).values() if wanted(row, names, values)]
+        if index:
+            kept = {*schema.key, *order}
+            rows = [
+                {name: row[name] for name in kept if name in row} for row in rows if row.keys() >= {*order}
+            ]
+        return self._page(rows, (*order, *schema.key), how, backwards=how.get("ScanIndexForward") is False)
+
+    @_operation
+    def scan(self, *, TableName: str, **how: Any) -> dict[str, Any]:  # noqa: N803
+        _checked(how)
+        rows = list(self._table(TableName).values())
+        return self._page(rows, self._schema(TableName).key, how, backwards=False)
+
+    @_operation
+    def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N803
+        found: dict[str, list[Row]] = {}
+        unprocessed: dict[str, Any] = {}
+        for name, asked in RequestItems.items():
+            wanted = {self._key(name, key, whole=True): key for key in asked["Keys"]}
+            if not 0 < len(wanted) <= 100 or len(wanted) < len(asked["Keys"]):
+                _refuse("ValidationException", "1 to 100 keys, each once")
+            now, later = self._halves(list(wanted))
+            rows = map(self._table(name).get, now)
+            found[name] = [_projected(row, asked) for row in rows if row is not None]
+            if later:
+                unprocessed[name] = {**asked, "Keys": [wanted[key] for key in later]}
+        return {"Responses": found, "UnprocessedKeys": unprocessed}
+
+    @_operation
+    def batch_write_item(self, *, RequestItems: Mapping[str, Sequence[Any]]) -> dict[str, Any]:  # noqa: N803
+        unprocessed: dict[str, Any] = {}
+        for name, asked in RequestItems.items():
+            puts = {self._key(name, one["PutRequest"]["Item"]): one for one in asked}
+            if not 0 < len(asked) <= 25 or len(puts) < len(asked):
+                _refuse("ValidationException", "1 to 25 items, each key once")
+            now, later = self._halves(list(puts.values()))
+            items = [one["PutRequest"]["Item"] for one in now]
+            for item in items:
+                self._check(name, item, "Item size has exceeded the maximum")
+            for item in items:
+                self._store(name, self._key(name, item), dict(item))
+            if later:
+                unprocessed[name] = later
+        return {"UnprocessedItems": unprocessed}
+
+    @_operation
+    def transact_write_items(self, *, TransactItems: Sequence[Mapping[str, Any]]) -> dict[str, Any]:  # noqa: N803
+        work = {"Put": self.put_item, "Update": self.update_item, "Delete": self.delete_item}
+        asked = [(kind, request) for action in TransactItems for kind, request in action.items()]
+        places = [
+            (one["TableName"], self._key(one["TableName"], one.get("Item") or one["Key"])) for _, one in asked
+        ]
+        if not 0 < len(asked) <= 100 or len(set(places)) < len(places):
+            _refuse("ValidationException", "1 to 100 actions, each on another item")
+        held = [
+            self._holds(self._table(name).get(key), one)
+            for (name, key), (_, one) in zip(places, asked, strict=True)
+        ]
+        if not all(held):
+            reasons = [{"Code": "None" if one else "ConditionalCheckFailed"} for one in held]
+            _refuse("TransactionCanceledException", CancellationReasons=reasons)
+        for kind, request in asked:
+            work[kind].__wrapped__(self, **request)  # type: ignore[attr-defined]
+        return {}
+
+    def _write(
+        self,
+        name: str,
+        place: Row,
+        change: Callable[[Row | None], Row | None],
+        how: Mapping[str, Any],
+        full: str,
+    ) -> dict[str, Any]:
+        _checked(how)
+        key = self._key(name, place)
+        old = self._table(name).get(key)
+        if not self._holds(old, how):
+            told: dict[str, Any] = {}
+            if old is not None and how.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD":
+                told["Item"] = dict(old)
+            _refuse("ConditionalCheckFailedException", **told)
+        new = change(old)
+        if new is not None:
+            self._check(name, new, full)
+        self._store(name, key, new)
+        match how.get("ReturnValues", "NONE"):
+            case "ALL_NEW":
+                return {"Attributes": dict(new or {})}
+            case "UPDATED_NEW":
+                touched = set(re.findall(r"[#\w]+", how["UpdateExpression"]))
+                names = how.get("ExpressionAttributeNames", {})
+                named = {names.get(one, one) for one in touched}
+                return {"Attributes": {one: held for one, held in (new or {}).items() if one in named}}
+            case "ALL_OLD":
+                return {} if old is None else {"Attributes": dict(old)}
+        return {}
+
+    def _store(self, name: str, key: Key, new: Row | None) -> None:
+        table = self._table(name)
+        old = table.get(key)
+        if new is not None:
+            table[key] = new
+        else:
+            table.pop(key, None)
+        self.changed(name, old, new)
+
+    def _holds(self, row: Row | None, how: Mapping[str, Any]) -> bool:
+        expression = how.get("ConditionExpression")
+        return expression is None or condition(expression)(row or {}, *_means(how))
+
+    def _page(
+        self, rows: list[Row], order: Key, how: Mapping[str, Any], *, backwards: bool
+    ) -> dict[str, Any]:
+        names, values = _means(how)
+        place: Callable[[Row], Key] = lambda row: tuple(_plain(row[name]) for name in order)  # noqa: E731
+        rows.sort(key=place, reverse=backwards)
+        if start := how.get("ExclusiveStartKey"):
+            behind = place(start)
+            rows = [row for row in rows if (place(row) < behind if backwards else place(row) > behind)]
+        most = min(how.get("Limit") or len(rows) + 1, self.page_items or len(rows) + 1)
+        page = rows[:most]
+        # A page that is full may be the last: only the next one, which is empty then, says so.
+        last = {"LastEvaluatedKey": {name: page[-1][name] for name in order}} if len(page) == most else {}
+        if filtered := how.get("FilterExpression"):
+            page = [row for row in page if condition(filtered)(row, names, values)]
+        return {"Items": [_projected(row, how) for row in page], "Count": len(page), **last}
+
+    def _halves(self, asked: list[Any]) -> tuple[list[Any], list[Any]]:
+        """What is done now, and what is left unprocessed."""
+        left = min(self.leaving.popleft(), len(asked)) if self.leaving else 0
+        return asked[: len(asked) - left], asked[len(asked) - left :]
+
+    def _schema(self, name: str) -> Schema:
+        if name not in self.schemas:
+            _refuse("ResourceNotFoundException", name)
+        return self.schemas[name]
+
+    def _table(self, name: str) -> dict[Key, Row]:
+        self._schema(name)
+        return self.tables[name]
+
+    def _key(self, name: str, row: Row, *, whole: bool = False) -> Key:
+        names = self._schema(name).key
+        if not row.keys() >= set(names) or (whole and len(row) > len(names)):
+            _refuse("ValidationException", "The provided key element does not match the schema")
+        return tuple(_plain(row[one]) for one in names)
+
+    def _check(self, name: str, row: Row, full: str) -> None:
+        schema = self._schema(name)
+        for names in (schema.key, *schema.indexes.values()):
+            for one, most in zip(names, (HASH_KEY, RANGE_KEY), strict=False):
+                if one in row and not 0 < len(_plain(row[one]).encode()) <= most:
+                    _refuse("ValidationException", f"{one} is empty, or longer than {most} bytes")
+        if size_of(row) > ITEM:
+            _refuse("ValidationException", f"{full} allowed size")
+
+
+class MemoryS3(_Client):
+    """One bucket, whatever its name: bytes by key. Beside them what was said when each was put, and when that was."""
+
+    def __init__(self, now: Callable[[], datetime] = lambda: LONG_AGO) -> None:
+        super().__init__()
+        self.objects: dict[str, bytes] = {}
+        self.modified: dict[str, datetime] = {}
+        self.described: dict[str, dict[str, Any]] = {}
+        self.page_keys = 1000
+        self._now = now
+
+    @_operation
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes, **how: Any) -> dict[str, Any]:  # noqa: N803
+        if not 0 < len(Key.encode()) <= 1024:
+            _refuse("KeyTooLongError")
+        if how.pop("IfNoneMatch", None) == "*" and Key in self.objects:
+            _refuse("PreconditionFailed")
+        self.objects[Key], self.modified[Key], self.described[Key] = bytes(Body), self._now(), how
+        return {}
+
+    @_operation
+    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        if Key not in self.objects:
+            _refuse("NoSuchKey")
+        body = self.objects[Key]
+        return {**self._head(Key), "Body": StreamingBody(io.BytesIO(body), len(body))}
+
+    @_operation
+    def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        return self._head(Key) if Key in self.objects else _refuse("404")
+
+    @_operation
+    def list_objects_v2(
+        self,
+        *,
+        Bucket: str,  # noqa: N803
+        Prefix: str = "",  # noqa: N803
+        StartAfter: str = "",  # noqa: N803
+        Delimiter: str = "",  # noqa: N803
+        MaxKeys: int = 1000,  # noqa: N803
+        ContinuationToken: str = "",  # noqa: N803
+    ) -> dict[str, Any]:
+        names: dict[str, None] = {}
+        for key in sorted(self.objects):
+            if key.startswith(Prefix) and key > StartAfter:
+                rest, cut, _ = key.removeprefix(Prefix).partition(Delimiter) if Delimiter else (key, "", "")
+                names[f"{Prefix}{rest}{cut}" if cut else key] = None
+        left = [name for name in names if name > ContinuationToken]
+        most = min(MaxKeys, self.page_keys)
+        page = left[:most]
+        folders = [{"Prefix": name} for name in page if name not in self.objects]
+        found = [
+            {"Key": name, "Size": len(self.objects[name]), "LastModified": self.modified.get(name, LONG_AGO)}
+            for name in page
+            if name in self.objects
+        ]
+        answer: dict[str, Any] = {"KeyCount": len(page), "IsTruncated": len(left) > most}
+        # S3 leaves out what there is none of.
+        if found:
+            answer["Contents"] = found
+        if folders:
+            answer["CommonPrefixes"] = folders
+        if answer["IsTruncated"]:
+            answer["NextContinuationToken"] = page[-1]
+        return answer
+
+    @_operation
+    def copy_object(self, *, Bucket: str, Key: str, CopySource: Mapping[str, str]) -> dict[str, Any]:  # noqa: N803
+        source = CopySource["Key"]
+        if source not in self.objects:
+            _refuse("NoSuchKey")
+        self.objects[Key], self.modified[Key] = self.objects[source], self._now()
+        self.described[Key] = self.described.get(source, {})
+        return {}
+
+    @_operation
+    def delete_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        self._forget(Key)
+        return {}
+
+    @_operation
+    def delete_objects(self, *, Bucket: str, Delete: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N803
+        if not 0 < len(Delete["Objects"]) <= 1000:
+            _refuse("MalformedXML")
+        for one in Delete["Objects"]:
+            self._forget(one["Key"])
+        return {}
+
+    def _head(self, key: str) -> dict[str, Any]:
+        said = self.described.get(key, {})
+        return {
+            "ContentLength": len(self.objects[key]),
+            "LastModified": self.modified.get(key, LONG_AGO),
+            "Metadata": said.get("Metadata", {}),
+        }
+
+    def _forget(self, key: str) -> None:
+        for kept in (self.objects, self.modified, self.described):
+            kept.pop(key, None)
+
+
+class MemoryStores(MemoryDynamoDB, MemoryS3):
+    """Both as one client."""
+
+
+def size_of(row: Mapping[str, Mapping[str, Any]]) -> int:
+    """Bytes of an item as DynamoDB counts them: names and values, and a few for each set and element.
+
+    Source: Amazon DynamoDB Developer Guide, "DynamoDB item sizes and formats".
+    """
+    size = 0
+    for name, held in row.items():
+        ((kind, value),) = held.items()
+        parts = value if kind in {"SS", "NS", "BS"} else [value]
+        encoded = parts if kind in {"B", "BS"} else map(str.encode, parts)
+        size += len(name) + 3 + len(parts) + sum(map(len, encoded))
+    return size
+
+
+# What `#…` and `:…` stand for in an expression, and what an expression makes of a row with them.
+Names = Mapping[str, str]
+Values = Mapping[str, Mapping[str, Any]]
+Condition = Callable[[Row, Names, Values], bool]
+Operand = Callable[[Row, Names, Values], Mapping[str, Any] | None]
+_EXPRESSIONS = (
+    "ConditionExpression", "KeyConditionExpression", "FilterExpression", "UpdateExpression", "ProjectionExpression",
+)  # fmt: skip
+_TOKEN = re.compile(r"\s*([(),]|<=|>=|<>|=|<|>|[#:]?\w+)")
+_COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
+    "=": lambda one, other: bool(one == other),
+    "<>": lambda one, other: bool(one != other),
+    "<": lambda one, other: bool(one < other),
+    "<=": lambda one, other: bool(one <= other),
+    ">": lambda one, other: bool(one > other),
+    ">=": lambda one, other: bool(one >= other),
+}
+
+
+@lru_cache
+def condition(expression: str) -> Condition:
+    """A condition, key condition or filter."""
+    return _Parser(expression).whole()
+
+
+@lru_cache
+def update(expression: str) -> Callable[[Row, Names, Values], Row]:
+    """An update: what a row becomes."""
+    _, *parts = re.split(r"\b(SET|REMOVE|ADD|DELETE)\b", expression)
+    clauses = [
+        (kind, re.split(r",(?![^(]*\))", text)) for kind, text in zip(parts[::2], parts[1::2], strict=True)
+    ]
+    steps = [_step(kind, one.strip()) for kind, some in clauses for one in some]
+
+    def apply(row: Row, names: Names, values: Values) -> Row:
+        new = dict(row)
+        for name, change in steps:
+            # Every clause reads the row as it was.
+            held = change(row, names, values)
+            if held is None:
+                new.pop(names.get(name, name), None)
+            else:
+                new[names.get(name, name)] = dict(held)
+        return new
+
+    return apply
+
+
+def _step(kind: str, text: str) -> tuple[str, Operand]:
+    match kind:
+        case "SET":
+            name, _, value = text.partition("=")
+            return name.strip(), _Parser(value).operand()
+        case "REMOVE":
+            return text, lambda _row, _names, _values: None
+        case "ADD":
+            name, value = text.split()
+            return name, lambda row, names, values: _added(row.get(names.get(name, name)), values[value])
+    raise AssertionError(f"no update says {kind} here")
+
+
+def _added(old: Mapping[str, Any] | None, more: Mapping[str, Any]) -> Mapping[str, Any]:
+    ((kind, value),) = more.items()
+    if kind == "N":
+        return {"N": str(int((old or {"N": "0"})["N"]) + int(value))}
+    return {kind: list(dict.fromkeys([*(old or {kind: []})[kind], *value]))}
+
+
+class _Parser:
+    """One expression: `or` of `and` of tests."""
+
+    def __init__(self, text: str) -> None:
+        self._left = deque(_TOKEN.findall(text))
+
+    def whole(self) -> Condition:
+        found = self._either()
+        if self._left:
+            _refuse("ValidationException", f"Invalid expression near {self._left[0]}")
+        return found
+
+    def operand(self) -> Operand:
+        token = self._left.popleft()
+        if token == "if_not_exists":
+            path, other = self._arguments()
+            return lambda *given: path(*given) or other(*given)
+        if token.startswith(":"):
+            return lambda _row, _names, values: values[token]
+        return lambda row, names, _values: row.get(names.get(token, token))
+
+    def _either(self) -> Condition:
+        tests = [self._both()]
+        while self._took("OR"):
+            tests.append(self._both())
+        return tests[0] if len(tests) == 1 else lambda *given: any(one(*given) for one in tests)
+
+    def _both(self) -> Condition:
+        tests = [self._one()]
+        while self._took("AND"):
+            tests.append(self._one())
+        return tests[0] if len(tests) == 1 else lambda *given: all(one(*given) for one in tests)
+
+    def _one(self) -> Condition:
+        if self._took("NOT"):
+            refused = self._one()
+            return lambda *given: not refused(*given)
+        if self._took("("):
+            found = self._either()
+            self._left.popleft()
+            return found
+        if self._left[0] in {"attribute_exists", "attribute_not_exists", "begins_with", "contains"}:
+            return self._function(self._left.popleft())
+        held = self.operand()
+        if self._took("BETWEEN"):
+            low = self.operand()
+            self._left.popleft()
+            high = self.operand()
+            return lambda *given: (
+                _compared("<=", low(*given), held(*given)) and _compared("<=", held(*given), high(*given))
+            )
+        sign, other = self._left.popleft(), self.operand()
+        return lambda *given: _compared(sign, held(*given), other(*given))
+
+    def _function(self, name: str) -> Condition:
+        path, *more = self._arguments()
+        match name:
+            case "attribute_exists":
+                return lambda *given: path(*given) is not None
+            case "attribute_not_exists":
+                return lambda *given: path(*given) is None
+            case "begins_with":
+                return lambda *given: _plain(path(*given)).startswith(_plain(more[0](*given)))
+        return lambda *given: _contains(path(*given), more[0](*given))
+
+    def _arguments(self) -> list[Operand]:
+        self._left.popleft()
+        found = [self.operand()]
+        while self._took(","):
+            found.append(self.operand())
+        self._left.popleft()
+        return found
+
+    def _took(self, token: str) -> bool:
+        if self._left and self._left[0] == token:
+            self._left.popleft()
+            return True
+        return False
+
+
+def _compared(sign: str, one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
+    if one is None or other is None or one.keys() != other.keys():
+        return False
+    ((kind, held),), ((_, meant),) = one.items(), other.items()
+    if kind == "N":
+        held, meant = Decimal(held), Decimal(meant)
+    elif kind in {"SS", "NS", "BS"}:
+        held, meant = frozenset(held), frozenset(meant)
+    return _COMPARE[sign](held, meant)
+
+
+def _contains(held: Mapping[str, Any] | None, part: Mapping[str, Any] | None) -> bool:
+    if held is None or part is None:
+        return False
+    ((kind, value),) = held.items()
+    return part in value if kind == "L" else _plain(part) in value
+
+
+def _plain(held: Mapping[str, Any] | None) -> Any:
+    return "" if held is None else next(iter(held.values()))
+
+
+def _means(how: Mapping[str, Any]) -> tuple[Names, Values]:
+    return how.get("ExpressionAttributeNames", {}), how.get("ExpressionAttributeValues", {})
+
+
+def _checked(how: Mapping[str, Any]) -> None:
+    """DynamoDB takes no name and no value that an expression does not use, and none that is not given."""
+    names, values = _means(how)
+    if _aliases(tuple(how.get(one) for one in _EXPRESSIONS)) != {*names, *values}:
+        _refuse(
+            "ValidationException", "Value provided in ExpressionAttributeNames or Values unused or missing"
+        )
+    for one in ("ExpressionAttributeNames", "ExpressionAttributeValues"):
+        if one in how and not how[one]:
+            _refuse("ValidationException", f"{one} must not be empty")
+
+
+@lru_cache
+def _aliases(expressions: tuple[str | None, ...]) -> set[str]:
+    return {found for one in expressions if one for found in re.findall(r"[#:]\w+", one)}
+
+
+def _projected(row: Row, how: Mapping[str, Any]) -> Row:
+    """The row, or those of its attributes that are asked for; the caller's own either way."""
+    said = how.get("ProjectionExpression")
+    if said is None:
+        return dict(row)
+    names = how.get("ExpressionAttributeNames", {})
+    return {
+        name: row[name] for one in said.split(",") if (name := names.get(one.strip(), one.strip())) in row
+    }

@@ -20,10 +20,11 @@ if sys.version_info < (3, 11):  # noqa: UP036 - an older Python is exactly who m
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,6 +36,14 @@ HASHED = {
     "run": ("requirements.txt", "pyproject.toml"),
     "dev": ("requirements.txt", "requirements-dev.txt", "pyproject.toml"),
 }
+# What pip is told by its files or its environment, as uv wants to be told.
+UV_NAMES = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "cert": "SSL_CERT_FILE",
+}
+TRY_AGAIN = "Is the network there? Run the same command again to go on."
 
 
 class SetupError(Exception):
@@ -86,13 +95,47 @@ def _ensure(folder: Path, arguments: Sequence[str], wanted: str, mark: Path, wha
     )
     sys.stderr.flush()
     _make(folder)
-    python = folder / "bin" / "python"
     mark.unlink(missing_ok=True)
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
-    _run(pip, "pip.log", hint="Is the network there? Run the same command again to go on.")
+    install(folder / "bin" / "python", arguments)
     mark.write_text(wanted)
     sys.stderr.write(f"{time.monotonic() - started:.0f} s\n")
     return True
+
+
+def install(python: Path, arguments: Sequence[str]) -> None:
+    """Installs packages for an interpreter: with uv, which takes a tenth of pip's time, or with pip where uv cannot.
+
+    Args:
+        python: the interpreter of the environment.
+        arguments: what both understand: requirements, `-r FILE`, `-e FOLDER`, `--target FOLDER`, `--only-binary=:all:`.
+
+    Raises:
+        SetupError: neither could; the message holds what pip printed.
+    """
+    pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+    uv = VENV / "bin" / "uv"
+    try:
+        if not uv.exists():
+            _run([*pip, "install", "--quiet", _pin_of_uv()], "pip.log", hint=TRY_AGAIN)
+        command = [str(uv), "pip", "install", "--quiet", "--python", str(python), *arguments]
+        _run(command, "uv.log", hint=TRY_AGAIN, environ=_told_to_uv(pip))
+    except SetupError:
+        # Such as an index that only pip may use.
+        _run([*pip, "--python", str(python), "install", "--quiet", *arguments], "pip.log", hint=TRY_AGAIN)
+
+
+def _pin_of_uv() -> str:
+    return next(
+        line for line in (ROOT / "requirements.txt").read_text().splitlines() if line.startswith("uv==")
+    )
+
+
+def _told_to_uv(pip: Sequence[str]) -> dict[str, str]:
+    shown = subprocess.run([*pip, "config", "list"], capture_output=True, text=True, check=False).stdout
+    told = re.findall(r"^[^.=]*\.([a-z-]+)='(.*)'$", shown, flags=re.MULTILINE)
+    found = {UV_NAMES[name]: value for name, value in told if name in UV_NAMES}
+    # Copies: what is mended in one environment must not reach another through a link.
+    return {"UV_CACHE_DIR": str(ROOT / ".local" / "uv"), "UV_LINK_MODE": "copy", **found}
 
 
 def _make(folder: Path) -> None:
@@ -103,7 +146,9 @@ def _make(folder: Path) -> None:
         return
     if folder.exists():
         shutil.rmtree(folder)
-    _run([sys.executable, "-m", "venv", str(folder)], "venv.log", hint=_venv_hint())
+    # Only `.venv` needs pip: it installs uv, and stands in for it everywhere.
+    without = [] if folder == VENV else ["--without-pip"]
+    _run([sys.executable, "-m", "venv", *without, str(folder)], "venv.log", hint=_venv_hint())
     made_by.write_text(now)
 
 
@@ -112,7 +157,9 @@ def _venv_hint() -> str:
     return f"On Debian and Ubuntu the module comes with: apt install python{version}-venv"
 
 
-def _run(command: Sequence[str], log_name: str, *, hint: str) -> None:
+def _run(
+    command: Sequence[str], log_name: str, *, hint: str, environ: Mapping[str, str] | None = None
+) -> None:
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / log_name
     # A PYTHONPATH or an active environment of the caller must not leak into ours.
@@ -120,7 +167,7 @@ def _run(command: Sequence[str], log_name: str, *, hint: str) -> None:
         k: v
         for k, v in os.environ.items()
         if k not in {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_TARGET"}
-    }
+    } | dict(environ or {})
     with log.open("w") as out:
         done = subprocess.run(
             command, cwd=ROOT, env=clean, stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=False

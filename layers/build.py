@@ -12,10 +12,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli import bootstrap
 from millrace.compiler.event_contracts import compile_bundle
 from millrace.compiler.feature_views import compile_features
 from millrace.compiler.fraud_rules import compile_rules
@@ -173,20 +174,29 @@ def install(name: str, environment: str, *, build: Path = BUILD) -> Layer:
     target = build / f"{name}-{_target(environment)}"
     with tempfile.TemporaryDirectory(dir=build, prefix=f".{name}-") as folder:
         fresh = Path(folder) / "layer"
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--only-binary=:all:"]
-        command += ["--target", str(fresh / "python"), "-r", str(_requirements(name))]
-        if environment != "local":
-            command += ["--implementation", "cp", "--python-version", LAMBDA_PYTHON]
-            command += [part for platform in LAMBDA_PLATFORMS for part in ("--platform", platform)]
-        if subprocess.run(command, check=False).returncode != 0:
+        arguments = ["--only-binary=:all:", "--no-compile", "--target", str(fresh / "python")]
+        arguments += ["-r", str(_requirements(name))]
+        try:
+            if environment == "local":
+                bootstrap.install(Path(sys.executable), arguments)
+            else:
+                _install_for_lambda(arguments)
+        except (bootstrap.SetupError, subprocess.CalledProcessError) as error:
             raise BuildError(
-                f"pip could not install {_requirements(name).relative_to(ROOT)}; its reason stands above"
-            )
+                f"{_requirements(name).relative_to(ROOT)} could not be installed: {error}"
+            ) from error
         trim(fresh / "python", WITHOUT.get(name, ()))
         _stamp(target).unlink(missing_ok=True)
         _replace(fresh, target)
     _stamp(target).write_text(layer.revision)
     return third_party_layer(name, environment, build=build)
+
+
+def _install_for_lambda(arguments: Sequence[str]) -> None:
+    command = [sys.executable, "-m", "pip", "install", "--quiet", *arguments]
+    command += ["--implementation", "cp", "--python-version", LAMBDA_PYTHON]
+    command += [part for platform in LAMBDA_PLATFORMS for part in ("--platform", platform)]
+    subprocess.run(command, check=True)
 
 
 def trim(folder: Path, without: Collection[str] = ()) -> None:

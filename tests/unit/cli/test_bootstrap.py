@@ -1,5 +1,6 @@
 """When a virtual environment is made, and when it is left as it is."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,18 @@ class TestSetup:
     def ran(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         commands: list[list[str]] = []
 
-        def run(command: list[str], log_name: str, *, hint: str) -> None:
+        def run(command: list[str], log_name: str, *, hint: str, environ: Any = None) -> None:
             commands.append(list(command))
             if "venv" in command:
                 (Path(command[-1]) / "bin").mkdir(parents=True)
                 (Path(command[-1]) / "bin" / "python").touch()
 
         monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
+        monkeypatch.setattr(bootstrap, "VENV", tmp_path / "venv-with-uv")
+        monkeypatch.setattr(bootstrap, "_told_to_uv", lambda pip: {})
+        uv = tmp_path / "venv-with-uv" / "bin" / "uv"
+        uv.parent.mkdir(parents=True)
+        uv.touch()
         monkeypatch.setattr(bootstrap, "_run", run)
         return commands
 
@@ -60,3 +66,49 @@ class TestSetup:
                 bootstrap.ensure(folder, ["a==2"], "h2", stamp=".s", what="it")
         assert bootstrap.ensure(folder, ["a==1"], "h1", stamp=".s", what="it")
         assert len(ran) == 3
+
+    def test_uv_installs_what_it_can_and_pip_the_rest(
+        self, tmp_path: Path, ran: list[list[str]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        python = tmp_path / "env" / "bin" / "python"
+        bootstrap.install(python, ["a==1"])
+        assert ran == [
+            [
+                str(tmp_path / "venv-with-uv/bin/uv"),
+                "pip",
+                "install",
+                "--quiet",
+                "--python",
+                str(python),
+                "a==1",
+            ]
+        ]
+        tried: list[str] = []
+
+        def run(command: list[str], log_name: str, *, hint: str, environ: Any = None) -> None:
+            tried.append(Path(command[0]).name)
+            if command[0].endswith("uv"):
+                raise bootstrap.SetupError("an index that it may not use")
+
+        monkeypatch.setattr(bootstrap, "_run", run)
+        bootstrap.install(python, ["a==1"])
+        assert tried == ["uv", "python"]
+
+    def test_uv_comes_first_in_its_pinned_version(self, tmp_path: Path, ran: list[list[str]]) -> None:
+        (tmp_path / "venv-with-uv" / "bin" / "uv").unlink()
+        (tmp_path / "requirements.txt").write_text("# first\nuv==0.0.1\nb==2\n")
+        bootstrap.install(tmp_path / "env" / "bin" / "python", ["-r", "requirements.txt"])
+        assert ran[0][-3:] == ["install", "--quiet", "uv==0.0.1"]
+        assert [Path(command[0]).name for command in ran] == ["python", "uv"]
+
+
+def test_uv_is_told_what_pip_is_told(tmp_path: Path) -> None:
+    pip = tmp_path / "pip"
+    shown = (
+        "print(\"global.index-url='https://pypi.example/simple'\")\n"
+        "print(\":env:.find-links='/wheels'\")\nprint(\"global.timeout='180'\")\n"
+    )
+    pip.write_text(f"import sys\nassert sys.argv[1:] == ['config', 'list']\n{shown}")
+    told = bootstrap._told_to_uv([sys.executable, str(pip)])
+    assert (told["UV_DEFAULT_INDEX"], told["UV_FIND_LINKS"]) == ("https://pypi.example/simple", "/wheels")
+    assert "180" not in told.values()

@@ -134,8 +134,8 @@ def _told_to_uv(pip: Sequence[str]) -> dict[str, str]:
     shown = subprocess.run([*pip, "config", "list"], capture_output=True, text=True, check=False).stdout
     told = re.findall(r"^[^.=]*\.([a-z-]+)='(.*)'$", shown, flags=re.MULTILINE)
     found = {UV_NAMES[name]: value for name, value in told if name in UV_NAMES}
-    # Copies: what is mended in one environment must not reach another through a link.
-    return {"UV_CACHE_DIR": str(ROOT / ".local" / "uv"), "UV_LINK_MODE": "copy", **found}
+    # Beside the environments, whose files are links into it: what two of them need is there once.
+    return {"UV_CACHE_DIR": str(ROOT / ".local" / "uv"), **found}
 
 
 def _make(folder: Path) -> None:

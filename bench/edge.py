@@ -10,7 +10,7 @@ from typing import Any
 from bench.stubs import Network
 from millrace.contracts import registry
 from millrace.core import aws
-from millrace.eventstore.append import TableAppender
+from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.append_to_log import LogAppender
 from millrace.intake.accept import Intake
 from millrace.quarantine.store import QuarantineStore
@@ -79,7 +79,12 @@ def _alone(client: Nothing) -> Intake:
     """Intake as it is wired for Lambda, threads included, over a client that does nothing."""
     return Intake(
         registry.load(),
-        {"table": TableAppender(client, "Events"), "none": LogAppender(client, ENVIRON["EVENT_STREAM_ARN"])},
+        Appender(
+            {
+                "table": TableAppender(client, "Events"),
+                "none": LogAppender(client, ENVIRON["EVENT_STREAM_ARN"]),
+            }
+        ),
         QuarantineStore(client, client, "Metadata", "lake"),
         OneKey(),
     )

@@ -22,9 +22,9 @@ from bench.stubs import Network
 from millrace.contracts import registry
 from millrace.core import aws, clock
 from millrace.core.consumer import Consumer, Record
-from millrace.eventstore.append import TableAppender
-from millrace.eventstore.append_derived import DerivedAppender
+from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.codec import Codec
+from millrace.eventstore.emit import Emitter
 from millrace.eventstore.row import Item, from_item, to_item
 from millrace.features import registry as features
 from millrace.fraud import rulebook
@@ -147,7 +147,7 @@ def _consumer(dynamodb: Any, champions: Champions | None) -> Consumer:
     known = registry.load()
     scorer = Scorer(
         FeatureStore(dynamodb, "FeatureStore"),
-        DerivedAppender(known, TableAppender(dynamodb, "Events")),
+        Emitter(known, Appender({"table": TableAppender(dynamodb, "Events")})),
         rulebook.load(),
         Codec(known.dictionary),
         features_budget_ms=60_000,

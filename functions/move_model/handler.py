@@ -10,7 +10,8 @@ from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.errors import PermanentError
 from millrace.core.log import logger
-from millrace.eventstore.append import TableAppender
+from millrace.eventstore.append import Appender, TableAppender
+from millrace.eventstore.emit import Emitter
 from millrace.model_registry.alias import Mover, named
 from millrace.model_registry.champion_events import MoveEvents
 from millrace.model_registry.files import ArtifactFiles
@@ -32,11 +33,11 @@ def _log() -> Logger:
 @cache
 def _mover() -> Mover:
     settings = _settings()
-    appender = TableAppender(client("dynamodb"), settings.events_table, _log().warning)
+    table = TableAppender(client("dynamodb"), settings.events_table, _log().warning)
     return Mover(
         ModelStore(client("dynamodb"), settings.models_table),
         ArtifactFiles(client("s3"), settings.lake_bucket),
-        MoveEvents(registry.load(), appender),
+        MoveEvents(Emitter(registry.load(), Appender({"table": table}), _log().warning)),
     )
 
 

@@ -14,7 +14,8 @@ from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.log import logger
 from millrace.core.metrics import emit
-from millrace.eventstore.append import TableAppender
+from millrace.eventstore.append import Appender, TableAppender
+from millrace.eventstore.emit import Emitter
 from millrace.warehouse import project
 from settings import Settings
 
@@ -34,10 +35,12 @@ def _log() -> Logger:
 def _publisher() -> Publisher:
     settings, contracts = _settings(), registry.load()
     place = Place(settings.environment, settings.lake_bucket)
-    appender = TableAppender(client("dynamodb"), settings.events_table, _log().warning)
+    table = TableAppender(client("dynamodb"), settings.events_table, _log().warning)
     return Publisher(
         Stores(client("s3"), client("dynamodb"), settings.metadata_table, place),
-        CheckEvents(contracts, appender, _log().warning),
+        CheckEvents(
+            contracts, Emitter(contracts, Appender({"table": table}), _log().warning), _log().warning
+        ),
         contracts,
         project.load(),
     )

@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from millrace.core import clock
 from millrace.core.errors import RetryableError
 from millrace.core.log import logger
-from millrace.eventstore.append import Outcome
+from millrace.eventstore.append import AppendResult
 from millrace.intake import refusals
 from millrace.intake.accept import Intake
 from millrace.intake.assemble import intake
@@ -41,7 +41,7 @@ def _receive(record: dict[str, Any]) -> None:
     candidate, origin = read_message(record["body"], record["messageId"], received_at)
     (result,) = _intake().accept([candidate], origin)
     refusals.tell([result], _settings().environment)
-    if result.outcome is Outcome.UNAVAILABLE:
+    if result.outcome is AppendResult.UNAVAILABLE:
         raise RetryableError("a store did not answer")
 
 

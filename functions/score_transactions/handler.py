@@ -11,9 +11,9 @@ from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.consumer import Consumer, LakeDeadLetters
 from millrace.core.log import logger
-from millrace.eventstore.append import TableAppender
-from millrace.eventstore.append_derived import DerivedAppender
+from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.codec import Codec
+from millrace.eventstore.emit import Emitter
 from millrace.eventstore.row import body_size
 from millrace.fraud import rulebook
 from millrace.fraud.consumer import Scorer
@@ -47,7 +47,7 @@ def _consumer() -> Consumer:
     )
     scorer = Scorer(
         FeatureStore(client("dynamodb"), settings.feature_store_table),
-        DerivedAppender(contracts, table),
+        Emitter(contracts, Appender({"table": table}), _log().warning),
         rulebook.load(),
         Codec(contracts.dictionary),
         features_budget_ms=settings.features_budget_ms,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from millrace.core.errors import RetryableError
-from millrace.eventstore.append import Outcome, TableAppender
+from millrace.eventstore.append import AppendResult, TableAppender
 from tests.support import events
 from tests.support.platform import ACME, GLOBEX, Platform
 
@@ -77,9 +77,9 @@ def test_only_what_could_not_be_stored_comes_again(
 ) -> None:
     first, second = events.order(), events.order()
 
-    def append(self: TableAppender, items: list[Any]) -> list[Outcome]:
+    def append(self: TableAppender, items: list[Any]) -> list[AppendResult]:
         ours = [item for item in items if first["eventId"] in item["eventId"]["S"]]
-        return [Outcome.UNAVAILABLE] * len(items) if ours else original(self, items)
+        return [AppendResult.UNAVAILABLE] * len(items) if ours else original(self, items)
 
     original = TableAppender.append
     monkeypatch.setattr(TableAppender, "append", append)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from millrace.eventstore.append import Outcome
+from millrace.eventstore.append import AppendResult
 from millrace.eventstore.append_to_log import LogAppender
 from tests.integration.test_slice import archived
 from tests.support import events
@@ -88,7 +88,7 @@ def test_only_failed_records_are_put_again_and_never_for_ever(monkeypatch: pytes
     stubborn, late = rows(3)[1]["eventId"]["S"], rows(3)[2]["eventId"]["S"]
     kinesis = Kinesis({stubborn: 99, late: 2})
     outcomes = LogAppender(kinesis, "arn").append(rows(3))
-    assert outcomes == [Outcome.ACCEPTED, Outcome.UNAVAILABLE, Outcome.ACCEPTED]
+    assert outcomes == [AppendResult.ACCEPTED, AppendResult.UNAVAILABLE, AppendResult.ACCEPTED]
     assert kinesis.calls == [3, 2, 1, 1]
 
 
@@ -97,7 +97,7 @@ def test_only_failed_records_are_put_again_and_never_for_ever(monkeypatch: pytes
 )
 def test_calls_keep_to_the_limits(count: int, size: int, calls: list[int]) -> None:
     kinesis = Kinesis({})
-    assert set(LogAppender(kinesis, "arn").append(rows(count, size))) == {Outcome.ACCEPTED}
+    assert set(LogAppender(kinesis, "arn").append(rows(count, size))) == {AppendResult.ACCEPTED}
     assert kinesis.calls == calls
 
 

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from millrace.eventstore.append import Outcome, TableAppender
+from millrace.eventstore.append import AppendResult, TableAppender
 from millrace.eventstore.tables import TABLES
 from millrace.fraud.store import KEYS_PER_CALL, FeatureStore
 from millrace.fraud.user import UserSets
@@ -103,9 +103,9 @@ def test_the_appender_finds_the_same_outcomes(dynamodb: Any) -> None:
         }
 
     first = [row(f"a#{number}", b"print", "r-1") for number in range(40)]
-    assert appender.append(first) == [Outcome.ACCEPTED] * 40
+    assert appender.append(first) == [AppendResult.ACCEPTED] * 40
     again = [row("a#0", b"print", "r-1"), row("a#1", b"print", "r-2"), row("a#2", b"other", "r-2")]
-    assert appender.append(again) == [Outcome.ACCEPTED, Outcome.DUPLICATE, Outcome.CONFLICT]
+    assert appender.append(again) == [AppendResult.ACCEPTED, AppendResult.DUPLICATE, AppendResult.CONFLICT]
 
 
 def test_an_update_makes_the_row_and_a_set_takes_an_element_once(dynamodb: Any) -> None:

@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 
 from millrace.contracts.registry import Registry
 from millrace.core.errors import PermanentError, RetryableError
-from millrace.eventstore.append import TableAppender
+from millrace.eventstore.append import Appender, TableAppender
+from millrace.eventstore.emit import Emitter
 from millrace.model_registry import rows
 from millrace.model_registry.alias import Mover, RefusedMoveError, Wanted
 from millrace.model_registry.artifact import ArtifactError, ModelCard
@@ -113,11 +114,11 @@ class Stage:
             self.moment += timedelta(seconds=1)
             return self.moment
 
-        appender = TableAppender(events or self.dynamodb, "Events")
+        table = TableAppender(events or self.dynamodb, "Events")
         return Mover(
             ModelStore(store, "MLModels") if store is not None else self.store,
             self.files,
-            MoveEvents(self.bundle, appender),
+            MoveEvents(Emitter(self.bundle, Appender({"table": table}))),
             now,
         )
 

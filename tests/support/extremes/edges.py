@@ -6,7 +6,7 @@ from typing import Any
 
 from millrace.contracts.contract import Contract
 from millrace.contracts.registry import Registry
-from millrace.eventstore.append import Outcome
+from millrace.eventstore.append import Appender, AppendResult
 from millrace.intake.accept import Intake
 from millrace.intake.enrich import Origin
 from millrace.intake.parse import parse_one
@@ -42,14 +42,14 @@ class Judge:
                 return bytes(32)
 
         # A dry run reaches neither a table nor the quarantine.
-        self._intake: Any = Intake(registry, {}, None, Keys())  # type: ignore[arg-type]
+        self._intake: Any = Intake(registry, Appender({}), None, Keys())  # type: ignore[arg-type]
         self._now = now
 
     def errors(self, made: Made) -> list[Any]:
         """What intake has against an event that comes alone."""
         origin = Origin(made.org, "edge", "edge", self._now)
         (result,) = self._intake.replay([parse_one(0, written(made.event))], origin, dry_run=True)
-        return [] if result.outcome is Outcome.ACCEPTED else list(result.errors)
+        return [] if result.outcome is AppendResult.ACCEPTED else list(result.errors)
 
 
 def largest(judge: Judge, contract: Contract, org: str, now: datetime) -> Iterator[tuple[Made, Made]]:

@@ -15,7 +15,7 @@ from millrace.contracts.registry import Registry
 from millrace.core import clock
 from millrace.core.consumer import Consumer
 from millrace.core.errors import RetryableError
-from millrace.eventstore.append import TableAppender
+from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.projection import Projection
 from millrace.intake.accept import Intake
@@ -131,8 +131,8 @@ class World:
         self._read = dict.fromkeys(self.consumers, 0)
 
     def _intake(self, registry: Registry) -> Intake:
-        appenders = {"table": TableAppender(self.stores, "Events")}
-        return Intake(registry, appenders, self.quarantine, _TenantKeys())
+        appender = Appender({"table": TableAppender(self.stores, "Events")})
+        return Intake(registry, appender, self.quarantine, _TenantKeys())
 
     def close(self) -> None:
         """Ends the two clients."""

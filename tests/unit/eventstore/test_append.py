@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from millrace.core import limits
-from millrace.eventstore.append import Outcome, TableAppender
+from millrace.eventstore.append import AppendResult, TableAppender
 
 
 class Client:
@@ -57,11 +57,11 @@ def _rows(*endings: str) -> list[dict[str, dict[str, Any]]]:
 def test_each_row_is_put_once_and_answered_in_its_place(count: int) -> None:
     client = Client()
     wanted = {
-        "new": Outcome.ACCEPTED,
-        "other": Outcome.CONFLICT,
-        "same": Outcome.DUPLICATE,
-        "throttled": Outcome.UNAVAILABLE,
-        "away": Outcome.UNAVAILABLE,
+        "new": AppendResult.ACCEPTED,
+        "other": AppendResult.CONFLICT,
+        "same": AppendResult.DUPLICATE,
+        "throttled": AppendResult.UNAVAILABLE,
+        "away": AppendResult.UNAVAILABLE,
     }
     endings = [list(wanted)[number * 7 % 5] for number in range(count)]
     assert TableAppender(client, "Events").append(_rows(*endings)) == [wanted[ending] for ending in endings]
@@ -80,8 +80,8 @@ def test_what_time_does_not_suffice_for_is_unavailable_and_not_begun(monkeypatch
     monkeypatch.setattr(limits, "APPEND_SECONDS", 0.05)
     client = Client(seconds=0.05)
     outcomes = TableAppender(client, "Events").append(_rows(*["new"] * 500))
-    assert outcomes.count(Outcome.ACCEPTED) == client.puts <= limits.IN_FLIGHT
-    assert outcomes.count(Outcome.UNAVAILABLE) == 500 - client.puts
+    assert outcomes.count(AppendResult.ACCEPTED) == client.puts <= limits.IN_FLIGHT
+    assert outcomes.count(AppendResult.UNAVAILABLE) == 500 - client.puts
 
 
 def test_a_fault_of_ours_is_raised_after_the_other_rows_are_put() -> None:

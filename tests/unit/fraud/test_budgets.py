@@ -11,9 +11,9 @@ import pytest
 from millrace.contracts.registry import Registry
 from millrace.core.consumer import Delivery
 from millrace.core.errors import RetryableError
-from millrace.eventstore.append import TableAppender
-from millrace.eventstore.append_derived import DerivedAppender
+from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.codec import Codec
+from millrace.eventstore.emit import Emitter
 from millrace.eventstore.row import from_item
 from millrace.features.rows import Marker
 from millrace.fraud import rulebook
@@ -55,7 +55,7 @@ class SlowDynamoDB(MemoryDynamoDB):
 def scorer(registry: Registry, dynamodb: MemoryDynamoDB, cold_ms: int) -> Scorer:
     return Scorer(
         FeatureStore(dynamodb, "FeatureStore"),
-        DerivedAppender(registry, TableAppender(dynamodb, "Events")),
+        Emitter(registry, Appender({"table": TableAppender(dynamodb, "Events")})),
         rulebook.load(),
         Codec(registry.dictionary),
         features_budget_ms=BUDGET_MS,

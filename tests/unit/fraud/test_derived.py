@@ -1,7 +1,5 @@
 """Whatever valid transaction comes, its decision keeps its contract; and nobody outside can take a decision's id."""
 
-import hashlib
-import uuid
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,10 +13,10 @@ from millrace.contracts.registry import Registry
 from millrace.core import clock, keys
 from millrace.core.consumer import Delivery
 from millrace.core.errors import PermanentError, ThrottledError
-from millrace.eventstore.append import TableAppender
-from millrace.eventstore.append_derived import Derived, DerivedAppender, derived_id
+from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.codec import Codec
-from millrace.eventstore.derived_ids import as_uuid, event_id
+from millrace.eventstore.derived_ids import event_id
+from millrace.eventstore.emit import Emitter, derived, derived_id
 from millrace.eventstore.row import Item, StoredEvent, from_item, to_item
 from millrace.fraud import rulebook
 from millrace.fraud.consumer import Scorer
@@ -49,10 +47,10 @@ def source(registry: Registry, event: dict[str, Any], fingerprint: bytes = b"f" 
 
 
 def score(registry: Registry, dynamodb: MemoryDynamoDB, *rows: Item) -> None:
-    appender = DerivedAppender(registry, TableAppender(dynamodb, "Events"))
+    emitter = Emitter(registry, Appender({"table": TableAppender(dynamodb, "Events")}))
     codec = Codec(registry.dictionary)
     store = FeatureStore(dynamodb, "FeatureStore")
-    scorer = Scorer(store, appender, rulebook.load(), codec, features_budget_ms=60_000)
+    scorer = Scorer(store, emitter, rulebook.load(), codec, features_budget_ms=60_000)
     scorer.score([Delivery(item, "shard", str(number), NOW, {}) for number, item in enumerate(rows)])
 
 
@@ -86,7 +84,7 @@ def _is_in_time(event: dict[str, Any]) -> bool:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_every_decision_on_valid_transactions_is_valid(registry: Registry, data: st.DataObject) -> None:
-    """This stands for what `DerivedAppender` does not judge at run time."""
+    """This stands for what `Emitter` does not judge at run time."""
     sent = data.draw(st.lists(valid(registry), min_size=1, max_size=4, unique_by=lambda one: one["eventId"]))
     assume(all(map(_is_in_time, sent)))
     dynamodb = MemoryDynamoDB()
@@ -109,23 +107,19 @@ def test_every_decision_on_valid_transactions_is_valid(registry: Registry, data:
 
 def test_a_fault_of_what_is_derived_is_refused_before_anything_is_stored(registry: Registry) -> None:
     dynamodb = MemoryDynamoDB()
-    appender = DerivedAppender(registry, TableAppender(dynamodb, "Events"))
+    emitter = Emitter(registry, Appender({"table": TableAppender(dynamodb, "Events")}))
     found = source(registry, events.transaction())
-    broken = Derived(CONSUMER, found, found.happened_at, EVENT_TYPE, {"score": "high"})
+    broken = derived(
+        CONSUMER,
+        found,
+        EVENT_TYPE,
+        {"score": "high"},
+        happened_at=found.happened_at,
+        received_at=clock.utc_text(NOW),
+    )
     with pytest.raises(PermanentError, match=EVENT_TYPE):
-        appender.append([broken, broken], NOW)
+        emitter.emit([broken, broken], alike=True)
     assert not dynamodb.tables
-
-
-@given(st.binary(min_size=32, max_size=32))
-def test_an_id_is_cut_as_the_library_cuts_it(digest: bytes) -> None:
-    assert as_uuid(digest) == str(uuid.UUID(bytes=digest[:16], version=4))
-
-
-def test_ids_cut_from_parts_stay_what_they_are() -> None:
-    text = b"8:org_acme11:eventbridge5:\xc3\xa4-17"
-    digest = hashlib.sha256(text).digest()
-    assert event_id("org_acme", "eventbridge", "ä-17") == str(uuid.UUID(bytes=digest[:16], version=4))
 
 
 def test_a_decisions_id_hangs_on_what_only_the_platform_knows(registry: Registry) -> None:

@@ -15,9 +15,9 @@ from millrace.contracts.registry import Registry
 from millrace.core import clock
 from millrace.core.consumer import Delivery
 from millrace.core.errors import RetryableError
-from millrace.eventstore.append import TableAppender
-from millrace.eventstore.append_derived import DerivedAppender
+from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.codec import Codec
+from millrace.eventstore.emit import Emitter
 from millrace.eventstore.row import Item, from_item, to_item
 from millrace.features import registry as features
 from millrace.features.registry import Views
@@ -105,7 +105,7 @@ def score(
     codec = Codec(contracts.dictionary)
     scorer = Scorer(
         FeatureStore(dynamodb, "FeatureStore"),
-        DerivedAppender(contracts, TableAppender(dynamodb, "Events")),
+        Emitter(contracts, Appender({"table": TableAppender(dynamodb, "Events")})),
         rulebook.load(),
         codec,
         features_budget_ms=BUDGET_MS,

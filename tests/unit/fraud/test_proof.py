@@ -17,9 +17,9 @@ import pytest
 from millrace.contracts.registry import Registry
 from millrace.core import clock
 from millrace.core.consumer import Consumer, Record
-from millrace.eventstore.append import TableAppender
-from millrace.eventstore.append_derived import ID_TAKEN, DerivedAppender, derived_id
+from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.codec import Codec
+from millrace.eventstore.emit import ID_TAKEN, Emitter, derived_id
 from millrace.eventstore.row import StoredEvent, from_item, to_item
 from millrace.fraud import derive, rulebook, velocity
 from millrace.fraud.consumer import Scorer
@@ -91,10 +91,10 @@ class Proof:
 
     def _start(self) -> None:
         """A fresh function: nothing that the one before had in memory is there."""
-        appender = DerivedAppender(self.registry, TableAppender(self._killing(), "Events"))
+        emitter = Emitter(self.registry, Appender({"table": TableAppender(self._killing(), "Events")}))
         scorer = Scorer(
             FeatureStore(self.dynamodb, "FeatureStore"),
-            appender,
+            emitter,
             rulebook.load(),
             Codec(self.registry.dictionary),
             features_budget_ms=self.budget_ms,

@@ -9,9 +9,9 @@ import pytest
 
 from millrace.contracts.registry import Registry
 from millrace.core.consumer import Delivery
-from millrace.eventstore.append import TableAppender
-from millrace.eventstore.append_derived import DerivedAppender
+from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.codec import Codec
+from millrace.eventstore.emit import Emitter
 from millrace.eventstore.row import from_item
 from millrace.fraud import derive, profile, rulebook, velocity
 from millrace.fraud.bound import MOST_ATTRIBUTES, MOST_BYTES, beyond
@@ -42,7 +42,7 @@ class Stage:
         self.largest = 0
         self._scorer = Scorer(
             store or FeatureStore(self.dynamodb, "FeatureStore"),
-            DerivedAppender(registry, TableAppender(self.dynamodb, "Events")),
+            Emitter(registry, Appender({"table": TableAppender(self.dynamodb, "Events")})),
             rulebook.load(),
             Codec(registry.dictionary),
             features_budget_ms=60_000,

@@ -12,7 +12,7 @@ import pytest
 from millrace.contracts import registry
 from millrace.core import limits
 from millrace.core.errors import RetryableError
-from millrace.eventstore.append import Outcome, judge
+from millrace.eventstore.append import Appender, AppendResult, judge
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import Item, from_item
 from millrace.intake import answer
@@ -33,18 +33,18 @@ class Table:
         self.unavailable: set[str] = set()
         self.puts = 0
 
-    def append(self, items: Sequence[Item]) -> list[Outcome]:
+    def append(self, items: Sequence[Item]) -> list[AppendResult]:
         keys = [item["eventId"]["S"] for item in items]
         assert len(set(keys)) == len(keys), "two writes of one id at once: which is first would be chance"
         return [self._put(item) for item in items]
 
-    def _put(self, item: Item) -> Outcome:
+    def _put(self, item: Item) -> AppendResult:
         self.puts += 1
         key = item["eventId"]["S"]
         if key in self.unavailable:
-            return Outcome.UNAVAILABLE
+            return AppendResult.UNAVAILABLE
         stored = self.rows.setdefault(key, item)
-        return Outcome.ACCEPTED if stored is item else judge(stored, item)
+        return AppendResult.ACCEPTED if stored is item else judge(stored, item)
 
 
 class Kept:
@@ -73,7 +73,9 @@ class World:
     def __init__(self) -> None:
         self.table, self.kept, self.keys = Table(), Kept(), Keys()
         self.registry = registry.load()
-        self.intake = Intake(self.registry, {"table": self.table}, self.kept, self.keys)
+        self.intake = Intake(
+            self.registry, Appender({"table": self.table, "none": self.table}), self.kept, self.keys
+        )
         self.requests = 0
 
     def send(self, *sent: Any, org: str = "org_acme", request: str | None = None, at: datetime = NOW) -> Any:

@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from millrace.eventstore.append import Outcome
+from millrace.eventstore.append import AppendResult
 from millrace.intake import refusals
 from millrace.intake.accept import Result
 
 
 def results() -> list[Result]:
     return [
-        Result(0, "a", "order.created", Outcome.ACCEPTED),
-        Result(1, "b", "order.created", Outcome.REJECTED),
-        Result(2, "c", "order.created", Outcome.CONFLICT),
-        Result(3, "d", "order.created", Outcome.UNAVAILABLE),
-        Result(4, "e", "no.such_type_17", Outcome.REJECTED),
-        Result(5, None, None, Outcome.REJECTED),
+        Result(0, "a", "order.created", AppendResult.ACCEPTED),
+        Result(1, "b", "order.created", AppendResult.REJECTED),
+        Result(2, "c", "order.created", AppendResult.CONFLICT),
+        Result(3, "d", "order.created", AppendResult.UNAVAILABLE),
+        Result(4, "e", "no.such_type_17", AppendResult.REJECTED),
+        Result(5, None, None, AppendResult.REJECTED),
     ]
 
 

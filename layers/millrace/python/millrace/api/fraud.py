@@ -15,7 +15,7 @@ from millrace.contracts.registry import Registry
 from millrace.core import clock, exact_json
 from millrace.core.http import Problem, Request
 from millrace.eventstore import content
-from millrace.eventstore.append_derived import derived_id
+from millrace.eventstore.emit import derived_id
 from millrace.eventstore.heads import Heads
 from millrace.eventstore.reader import EventReader
 from millrace.eventstore.row import StoredEvent

@@ -10,11 +10,7 @@ from dataclasses import dataclass
 
 from millrace.contracts.columns import table as silver_name
 from millrace.contracts.registry import Registry
-from millrace.core.errors import RetryableError
-from millrace.eventstore.append import Appender, Outcome
-from millrace.eventstore.codec import Codec
-from millrace.eventstore.platform_events import own_item
-from millrace.eventstore.row import Item
+from millrace.eventstore.emit import Emitter, PlatformEvent, stated
 
 EVENT_TYPE = "quality.check.failed"
 SOURCE = "millrace.quality"
@@ -38,15 +34,13 @@ class Failed:
 
 
 class CheckEvents:
-    """Appends them."""
+    """Emits them."""
 
-    def __init__(self, registry: Registry, appender: Appender, log: Callable[[str], None]) -> None:
-        """`appender` writes to the Events table."""
-        self._registry, self._appender, self._log = registry, appender, log
-        self._codec = Codec(registry.dictionary)
+    def __init__(self, registry: Registry, emitter: Emitter, log: Callable[[str], None]) -> None:
+        self._registry, self._emitter, self._log = registry, emitter, log
 
     def append(self, failed: Sequence[Failed]) -> int:
-        """Stores an event for each that has none yet, and returns how many were wanted.
+        """Stores an event for each that has none yet, and returns how many there are.
 
         Raises:
             RetryableError: not all are stored; storing all of them again changes nothing.
@@ -54,16 +48,7 @@ class CheckEvents:
         # What fails in the table of these very events would have no end.
         own = f"silver.{silver_name(self._registry.find(EVENT_TYPE))}"
         wanted = self._bounded([one for one in failed if one.table != own])
-        if not wanted:
-            return 0
-        outcomes = self._appender.append([self._row(one) for one in wanted])
-        left = outcomes.count(Outcome.UNAVAILABLE)
-        if left:
-            raise RetryableError(f"append {EVENT_TYPE}: {left} of {len(outcomes)} are not stored")
-        taken = outcomes.count(Outcome.CONFLICT)
-        if taken:
-            # An id is no secret here: a tenant that stores an event of its own under it silences its own check.
-            self._log(f"{taken} events have the id of a {EVENT_TYPE}")
+        self._emitter.emit([_event(one) for one in wanted])
         return len(wanted)
 
     def _bounded(self, failed: Sequence[Failed]) -> list[Failed]:
@@ -75,8 +60,14 @@ class CheckEvents:
                 self._log(f"{org}: {len(of_tenant)} checks failed, events of {MOST_PER_TENANT}")
         return [one for of_tenant in found.values() for one in of_tenant[:MOST_PER_TENANT]]
 
-    def _row(self, one: Failed) -> Item:
-        payload = {
+
+def _event(one: Failed) -> PlatformEvent:
+    return stated(
+        EVENT_TYPE,
+        org=one.org,
+        source=SOURCE,
+        at=one.at,
+        payload={
             "table": one.table,
             "check": one.check[:256],
             "severity": one.severity,
@@ -84,14 +75,6 @@ class CheckEvents:
             "rows": one.rows,
             "day": one.day,
             "runId": one.run,
-        }
-        return own_item(
-            self._registry,
-            self._codec,
-            EVENT_TYPE,
-            org=one.org,
-            source=SOURCE,
-            at=one.at,
-            payload=payload,
-            parts=(SOURCE, one.org, one.table, one.check, one.day, str(one.failed)),
-        )
+        },
+        parts=(SOURCE, one.org, one.table, one.check, one.day, str(one.failed)),
+    )

@@ -1,13 +1,17 @@
-"""The one conditional write that accepts an event. The first write of an id wins, in whichever copy it came."""
+"""The one way in which events are stored: by a conditional write to the table, or straight into the log.
+
+In the table the first write of an id wins, in whichever copy it came.
+"""
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from millrace.contracts.contract import Contract
 from millrace.core import limits
 from millrace.core.errors import error_code
 from millrace.core.shared_work import Crew
@@ -15,7 +19,7 @@ from millrace.eventstore.fingerprint import Fingerprint
 from millrace.eventstore.row import Item
 
 
-class Outcome(StrEnum):
+class AppendResult(StrEnum):
     """What became of an event."""
 
     ACCEPTED = "accepted"
@@ -25,12 +29,32 @@ class Outcome(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
-class Appender(Protocol):
-    """Where accepted events go."""
+class Destination(Protocol):
+    """Takes the rows of events."""
 
-    def append(self, items: Sequence[Item]) -> list[Outcome]:
-        """One outcome per row, in order."""
+    def append(self, items: Sequence[Item]) -> list[AppendResult]:
+        """One result per row, in order."""
         ...
+
+
+class Appender:
+    """Appends events, each to the destination that its contract's `store` names."""
+
+    def __init__(self, destinations: Mapping[str, Destination]) -> None:
+        """`destinations` by store: `table`, and `none` for straight into the log."""
+        self._destinations = destinations
+
+    def append(self, rows: Sequence[tuple[Contract, Item]]) -> list[AppendResult]:
+        """One result per row, in order; all rows of one destination are written together."""
+        places: dict[str, list[int]] = {}
+        for place, (contract, _) in enumerate(rows):
+            places.setdefault(contract.store, []).append(place)
+        results = [AppendResult.UNAVAILABLE] * len(rows)
+        for store, chosen in places.items():
+            of_store = self._destinations[store].append([rows[place][1] for place in chosen])
+            for place, result in zip(chosen, of_store, strict=True):
+                results[place] = result
+        return results
 
 
 class TableAppender:
@@ -40,27 +64,27 @@ class TableAppender:
         self._dynamodb, self._table, self._log = dynamodb, events_table, log
         self._crew = Crew(limits.IN_FLIGHT, "append")
 
-    def append(self, items: Sequence[Item]) -> list[Outcome]:
-        """One outcome per row, in order. A row whose write stays unanswered is `unavailable`, never lost."""
+    def append(self, items: Sequence[Item]) -> list[AppendResult]:
+        """One result per row, in order. A row whose write stays unanswered is `unavailable`, never lost."""
         if len(items) == 1:
             return [self._put(items[0])]
         left = deque(enumerate(items))
-        outcomes = [Outcome.UNAVAILABLE] * len(items)
+        results = [AppendResult.UNAVAILABLE] * len(items)
         end = time.monotonic() + limits.APPEND_SECONDS
         # Each takes rows until none is left: a task a row would cost as much as judging it.
-        self._crew.run(lambda: self._put_some(left, outcomes, end), len(items))
-        return outcomes
+        self._crew.run(lambda: self._put_some(left, results, end), len(items))
+        return results
 
-    def _put_some(self, left: deque[tuple[int, Item]], outcomes: list[Outcome], end: float) -> None:
+    def _put_some(self, left: deque[tuple[int, Item]], results: list[AppendResult], end: float) -> None:
         # Rows that time does not suffice for stay unavailable: the client gets its answer before the gateway gives up.
         while time.monotonic() < end:
             try:
                 index, item = left.popleft()
             except IndexError:
                 return
-            outcomes[index] = self._put(item)
+            results[index] = self._put(item)
 
-    def _put(self, item: Item) -> Outcome:
+    def _put(self, item: Item) -> AppendResult:
         try:
             self._dynamodb.put_item(
                 TableName=self._table,
@@ -72,18 +96,18 @@ class TableAppender:
             if error_code(error.response) == "ConditionalCheckFailedException":
                 return judge(error.response.get("Item", {}), item)
             self._log(f"put event: {error_code(error.response)}")
-            return Outcome.UNAVAILABLE
+            return AppendResult.UNAVAILABLE
         except BotoCoreError as error:
             self._log(f"put event: {type(error).__name__}")
-            return Outcome.UNAVAILABLE
-        return Outcome.ACCEPTED
+            return AppendResult.UNAVAILABLE
+        return AppendResult.ACCEPTED
 
 
-def judge(stored: Item, item: Item) -> Outcome:
+def judge(stored: Item, item: Item) -> AppendResult:
     """What a refused put means: the same event again, this very request retried, or another event under the id."""
     known, ours = bytes(stored["fingerprint"]["B"]), item["fingerprint"]["B"]
     # A row of an earlier version has a fingerprint of that version's form; what the platform derives has one form only.
     if known != ours and not (isinstance(ours, Fingerprint) and ours.matches(known)):
-        return Outcome.CONFLICT
+        return AppendResult.CONFLICT
     # The SDK repeats a put whose answer was lost: the row then carries this very request.
-    return Outcome.ACCEPTED if stored["requestId"] == item["requestId"] else Outcome.DUPLICATE
+    return AppendResult.ACCEPTED if stored["requestId"] == item["requestId"] else AppendResult.DUPLICATE

@@ -13,7 +13,7 @@ import orjson
 from botocore.exceptions import BotoCoreError, ClientError
 
 from millrace.core.errors import error_code
-from millrace.eventstore.append import Outcome
+from millrace.eventstore.append import AppendResult
 from millrace.eventstore.row import Item
 
 RECORDS_PER_CALL = 500
@@ -29,13 +29,13 @@ class LogAppender:
     def __init__(self, kinesis: Any, stream_arn: str, log: Callable[[str], None] = lambda _: None) -> None:
         self._kinesis, self._stream, self._log = kinesis, stream_arn, log
 
-    def append(self, items: Sequence[Item]) -> list[Outcome]:
-        """One outcome per row, in order: `accepted`, or `unavailable` for what the stream did not take."""
-        outcomes = [Outcome.UNAVAILABLE] * len(items)
+    def append(self, items: Sequence[Item]) -> list[AppendResult]:
+        """One result per row, in order: `accepted`, or `unavailable` for what the stream did not take."""
+        results = [AppendResult.UNAVAILABLE] * len(items)
         for call in _calls([_record(item) for item in items]):
             for index in self._put(call):
-                outcomes[index] = Outcome.ACCEPTED
-        return outcomes
+                results[index] = AppendResult.ACCEPTED
+        return results
 
     def _put(self, call: list[tuple[int, dict[str, Any]]]) -> list[int]:
         """The positions of the records that the stream took."""

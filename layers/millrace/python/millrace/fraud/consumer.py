@@ -19,8 +19,8 @@ from millrace.core import clock
 from millrace.core.consumer import Delivery, uncollected
 from millrace.core.errors import RetryableError
 from millrace.core.shared_work import Crew
-from millrace.eventstore.append_derived import Derived, DerivedAppender
 from millrace.eventstore.codec import Codec
+from millrace.eventstore.emit import Emitter, PlatformEvent, derived
 from millrace.eventstore.row import StoredEvent, from_item
 from millrace.fraud.assess import assess
 from millrace.fraud.bound import beyond
@@ -64,7 +64,7 @@ class Scorer:
     def __init__(
         self,
         store: FeatureStore,
-        appender: DerivedAppender,
+        emitter: Emitter,
         rulebook: Rulebook,
         codec: Codec,
         *,
@@ -78,7 +78,7 @@ class Scorer:
 
         Args:
             store: of the users' sets and the online features.
-            appender: takes the decisions.
+            emitter: takes the decisions.
             rulebook: the rules of every tenant.
             codec: reads the stored events.
             features_budget_ms: for reading some users' sets, and then for counting each user.
@@ -87,7 +87,7 @@ class Scorer:
             cold_budget_ms: besides, for each of the two, until sets were had for the first time.
             now: the clock.
         """
-        self._store, self._appender, self._rulebook, self._codec = store, appender, rulebook, codec
+        self._store, self._emitter, self._rulebook, self._codec = store, emitter, rulebook, codec
         self._budget_ms, self._now = features_budget_ms, now
         self._champions, self._model_budget_ms = champions, model_budget_ms
         self._cold_budget_ms = cold_budget_ms
@@ -142,7 +142,8 @@ class Scorer:
         at = self._now()
         text = clock.utc_text(at)
         pairs = zip(cases, records, strict=True)
-        self._appender.append([_derived(case, record, at, text, stages) for case, record in pairs], at)
+        decisions = [_decision(case, record, at, text, stages) for case, record in pairs]
+        self._emitter.emit(decisions, alike=True)
         if failure is None:
             self._cold_budget_ms = 0
         return failure
@@ -268,9 +269,9 @@ def _spent() -> RetryableError:
     return _SpentError("features: the budget is spent")
 
 
-def _derived(
+def _decision(
     case: _Case, record: dict[str, Any], at: datetime, decided_at: str, stages: dict[str, Any]
-) -> Derived:
+) -> PlatformEvent:
     """The event of a decision; `record` becomes its payload."""
     received_at = clock.parse(case.event.envelope["platform"]["receivedAt"])
     record["userId"] = case.user[1]
@@ -278,7 +279,9 @@ def _derived(
     record["decidedAt"] = decided_at
     record["latencyMs"] = max(0.0, _ms((at - received_at).total_seconds()))
     record["stages"] = stages
-    return Derived(CONSUMER, case.event, case.happened_at, EVENT_TYPE, record)
+    return derived(
+        CONSUMER, case.event, EVENT_TYPE, record, happened_at=case.happened_at, received_at=decided_at
+    )
 
 
 def _ms(seconds: float) -> float:

@@ -1,6 +1,6 @@
 """The whole way of a request's events: each judged by itself, appended together, the refused kept."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ from millrace.contracts.validator import FieldError
 from millrace.core import exact_json
 from millrace.core.errors import MillraceError
 from millrace.eventstore import content
-from millrace.eventstore.append import Appender, Outcome
+from millrace.eventstore.append import Appender, AppendResult
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.fingerprint import fingerprint, spelled
 from millrace.eventstore.row import Item, to_item
@@ -23,7 +23,7 @@ from millrace.intake.parse import Candidate
 from millrace.intake.validate import Refused, validate
 from millrace.quarantine.entry import Entry, quarantine_id
 
-REFUSED = frozenset({Outcome.REJECTED, Outcome.CONFLICT})
+REFUSED = frozenset({AppendResult.REJECTED, AppendResult.CONFLICT})
 _CONFLICT = FieldError("/eventId", "conflict", "this id is taken by an event that says something else")
 
 
@@ -42,7 +42,7 @@ class Result:
     index: int
     event_id: str | None
     event_type: str | None = None
-    outcome: Outcome = Outcome.UNAVAILABLE
+    outcome: AppendResult = AppendResult.UNAVAILABLE
     errors: list[FieldError] = field(default_factory=list)
     quarantine_id: str | None = None
 
@@ -62,20 +62,17 @@ class _Case:
 
 
 class Intake:
-    """Takes the candidates of a request and answers for each. Holds no state of a request.
-
-    `appenders` says where events go by their contract's `store`: `table`, or `none` for straight to the log.
-    """
+    """Takes the candidates of a request and answers for each. Holds no state of a request."""
 
     def __init__(
         self,
         registry: Registry,
-        appenders: Mapping[str, Appender],
+        appender: Appender,
         quarantine: Quarantine,
         tenant_keys: TenantKeys,
         log: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._registry, self._appenders, self._quarantine = registry, appenders, quarantine
+        self._registry, self._appender, self._quarantine = registry, appender, quarantine
         self._tenant_keys, self._log = tenant_keys, log
         self._codec = Codec(registry.dictionary)
 
@@ -106,7 +103,7 @@ class Intake:
         valid = [case for case in cases if case.item]
         if dry_run:
             for case in valid:
-                case.result.outcome = Outcome.ACCEPTED
+                case.result.outcome = AppendResult.ACCEPTED
         else:
             self._append(valid)
         return cases
@@ -115,23 +112,23 @@ class Intake:
         candidate, result = case.candidate, case.result
         if candidate.error is not None:
             result.outcome, result.errors = (
-                Outcome.REJECTED,
+                AppendResult.REJECTED,
                 [self._discreet(candidate.error, candidate.event)],
             )
             return
         said = content.read(candidate.event)
         if isinstance(said, FieldError):
-            result.outcome, result.errors = Outcome.REJECTED, [said]
+            result.outcome, result.errors = AppendResult.REJECTED, [said]
             return
         principal = origin.principal if candidate.principal is None else candidate.principal
         error = reserved.problem(said.event, origin.org, principal, self._registry)
         if error is not None:
-            result.outcome, result.errors = Outcome.REJECTED, [error]
+            result.outcome, result.errors = AppendResult.REJECTED, [error]
             return
         verdict = validate(said.event, len(said.canonical), self._registry, origin.received_at)
         case.contract = verdict.contract
         if isinstance(verdict, Refused):
-            result.outcome, result.errors = Outcome.REJECTED, verdict.errors
+            result.outcome, result.errors = AppendResult.REJECTED, verdict.errors
             return
         sender = origin if principal == origin.principal else replace(origin, principal=principal)
         envelope = enrich(said.event, verdict.contract, sender, verdict.happened_at)
@@ -157,7 +154,7 @@ class Intake:
         while later:
             later = self._follow(first, later)
         for case in valid:
-            if case.result.outcome is Outcome.CONFLICT:
+            if case.result.outcome is AppendResult.CONFLICT:
                 case.result.errors = [_CONFLICT]
 
     def _follow(self, first: dict[str, _Case], later: list[_Case]) -> list[_Case]:
@@ -167,26 +164,22 @@ class Intake:
         for case in later:
             leader = first[case.key]
             same = _is_same(leader, case)
-            if leader.result.outcome is Outcome.UNAVAILABLE:
-                case.result.outcome = Outcome.UNAVAILABLE
+            if leader.result.outcome is AppendResult.UNAVAILABLE:
+                case.result.outcome = AppendResult.UNAVAILABLE
             elif same:
-                conflict = leader.result.outcome is Outcome.CONFLICT
-                case.result.outcome = Outcome.CONFLICT if conflict else Outcome.DUPLICATE
-            elif leader.result.outcome is not Outcome.CONFLICT:
-                case.result.outcome = Outcome.CONFLICT
+                conflict = leader.result.outcome is AppendResult.CONFLICT
+                case.result.outcome = AppendResult.CONFLICT if conflict else AppendResult.DUPLICATE
+            elif leader.result.outcome is not AppendResult.CONFLICT:
+                case.result.outcome = AppendResult.CONFLICT
             elif asked.setdefault(case.key, case) is not case:
                 left.append(case)
         self._put(list(asked.values()))
         return left
 
     def _put(self, cases: list[_Case]) -> None:
-        """Writes rows, all of one store together."""
-        for store, appender in self._appenders.items():
-            chosen = [case for case in cases if case.contract is not None and case.contract.store == store]
-            if chosen:
-                outcomes = appender.append([case.item for case in chosen])
-                for case, outcome in zip(chosen, outcomes, strict=True):
-                    case.result.outcome = outcome
+        rows = [(case.contract, case.item) for case in cases if case.contract is not None]
+        for case, result in zip(cases, self._appender.append(rows), strict=True):
+            case.result.outcome = result
 
     def _keep(self, refused: list[_Case], origin: Origin) -> None:
         entries = [_entry(case, origin) for case in refused]
@@ -195,7 +188,7 @@ class Intake:
         except MillraceError as error:
             self._log(str(error))
             for case in refused:
-                case.result.outcome, case.result.errors = Outcome.UNAVAILABLE, []
+                case.result.outcome, case.result.errors = AppendResult.UNAVAILABLE, []
             return
         for case, entry in zip(refused, entries, strict=True):
             case.result.quarantine_id = entry.quarantine_id
@@ -206,7 +199,7 @@ def _is_same(leader: _Case, case: _Case) -> bool:
     if leader.item["fingerprint"] != case.item["fingerprint"]:
         return False
     # A row of an earlier version knew numbers by their spelling: it may be another's conflict and this one's duplicate.
-    return leader.result.outcome is not Outcome.CONFLICT or (
+    return leader.result.outcome is not AppendResult.CONFLICT or (
         spelled(leader.candidate.event) == spelled(case.candidate.event)
     )
 

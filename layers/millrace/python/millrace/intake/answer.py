@@ -9,28 +9,28 @@ import orjson
 
 from millrace.contracts.errors import FieldError
 from millrace.core import sizes
-from millrace.eventstore.append import Outcome
+from millrace.eventstore.append import AppendResult
 from millrace.intake.accept import Result
 
 # Each is at most 1.2 KB of an answer, so that these fit whatever they hold.
 ERRORS = 3_000
 _COUNTS = {
-    Outcome.ACCEPTED: "accepted",
-    Outcome.DUPLICATE: "duplicates",
-    Outcome.CONFLICT: "conflicts",
-    Outcome.REJECTED: "rejected",
-    Outcome.UNAVAILABLE: "unavailable",
+    AppendResult.ACCEPTED: "accepted",
+    AppendResult.DUPLICATE: "duplicates",
+    AppendResult.CONFLICT: "conflicts",
+    AppendResult.REJECTED: "rejected",
+    AppendResult.UNAVAILABLE: "unavailable",
 }
 
 
 def status(results: Sequence[Result]) -> HTTPStatus:
     """202 all taken, 400 all refused, 503 all unavailable, 207 anything between."""
     outcomes = {result.outcome for result in results}
-    if outcomes <= {Outcome.ACCEPTED, Outcome.DUPLICATE}:
+    if outcomes <= {AppendResult.ACCEPTED, AppendResult.DUPLICATE}:
         return HTTPStatus.ACCEPTED
-    if outcomes <= {Outcome.REJECTED, Outcome.CONFLICT}:
+    if outcomes <= {AppendResult.REJECTED, AppendResult.CONFLICT}:
         return HTTPStatus.BAD_REQUEST
-    if outcomes == {Outcome.UNAVAILABLE}:
+    if outcomes == {AppendResult.UNAVAILABLE}:
         return HTTPStatus.SERVICE_UNAVAILABLE
     return HTTPStatus.MULTI_STATUS
 

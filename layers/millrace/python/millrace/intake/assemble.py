@@ -30,9 +30,11 @@ def quarantine(settings: IntakeSettings) -> QuarantineStore:
 def intake(settings: IntakeSettings, log: Callable[[str], None]) -> Intake:
     """Intake over the stores of these settings."""
     dynamodb = client("dynamodb")
-    appenders: dict[str, Appender] = {
-        "table": TableAppender(dynamodb, settings.events_table, log),
-        "none": LogAppender(Lazy("kinesis"), settings.event_stream_arn, log),
-    }
+    appender = Appender(
+        {
+            "table": TableAppender(dynamodb, settings.events_table, log),
+            "none": LogAppender(Lazy("kinesis"), settings.event_stream_arn, log),
+        }
+    )
     tenant_keys = WrappedTenantKeys(dynamodb, Lazy("kms"), settings.metadata_table, settings.tenant_key_id)
-    return Intake(registry.load(), appenders, quarantine(settings), tenant_keys, log)
+    return Intake(registry.load(), appender, quarantine(settings), tenant_keys, log)

@@ -9,7 +9,7 @@ import orjson
 
 from millrace.contracts.validator import FieldError
 from millrace.core import exact_json, sizes
-from millrace.eventstore.append import Outcome
+from millrace.eventstore.append import AppendResult
 from millrace.intake.accept import Intake, Result
 from millrace.intake.enrich import Origin
 from millrace.intake.parse import Candidate, parse_one
@@ -26,7 +26,7 @@ SECONDS = 3.0
 # Claimed, repaired and appended together, so that a call that is cut off leaves few claims.
 ROUND_EVENTS = 50
 ROUND_BYTES = 2 * 1024 * 1024
-PASSED = frozenset({Outcome.ACCEPTED, Outcome.DUPLICATE})
+PASSED = frozenset({AppendResult.ACCEPTED, AppendResult.DUPLICATE})
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from millrace.core.batch import write_all
 from millrace.core.consumer import Delivery
 from millrace.core.errors import PermanentError
 from millrace.eventstore import pending
-from millrace.eventstore.append import Appender, Outcome
+from millrace.eventstore.append import AppendResult, Destination
 from millrace.eventstore.projection import Projection
 from millrace.eventstore.row import Item
 
@@ -20,7 +20,7 @@ class Repairs:
         self,
         dynamodb: Any,
         metadata_table: str,
-        log: Appender,
+        log: Destination,
         projection: Projection,
         warn: Callable[[str], None],
     ) -> None:
@@ -30,7 +30,7 @@ class Repairs:
 
     def into_log(self, rows: Sequence[Item]) -> None:
         """Puts rows into the log. What it does not take is still missing at the next pass."""
-        refused = sum(outcome is not Outcome.ACCEPTED for outcome in self._log.append(rows))
+        refused = sum(outcome is not AppendResult.ACCEPTED for outcome in self._log.append(rows))
         if refused:
             self._warn(f"the log did not take {refused} of {len(rows)} rows")
 

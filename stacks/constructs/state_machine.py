@@ -1,21 +1,20 @@
 """A state machine from its file, with its log, its traces and a role that may do what the file says and no more."""
 
+import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-import orjson
 from aws_cdk import Aws, Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from stacks.asl import definition
 from stacks.constructs.alarms import alarm_on
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.log_groups import log_group
 from stacks.constructs.platform_function import PlatformFunction
 from stacks.constructs.waivers import waive
 
-FILES = Path(__file__).resolve().parent.parent.parent / "state_machines"
 # https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html#cloudwatch-iam-policy
 _LOG_DELIVERY = (
     "logs:CreateLogDelivery",
@@ -67,14 +66,15 @@ class PlatformStateMachine(Construct):
         super().__init__(scope, name)
         # A role of its own: the one that would be generated gets its rights by wildcard, all in one policy.
         self._role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
-        definition = orjson.loads((FILES / f"{name}.asl.json").read_bytes())
         arns = {
             placeholder: function.function.function_arn for placeholder, function in functions.items()
         } | {placeholder: child.arn for placeholder, child in (machines or {}).items()}
         self.machine = sfn.StateMachine(
             self,
             "Machine",
-            definition_body=sfn.DefinitionBody.from_string(orjson.dumps(definition).decode()),
+            definition_body=sfn.DefinitionBody.from_string(
+                json.dumps(definition(name), ensure_ascii=False, separators=(",", ":"))
+            ),
             definition_substitutions={**arns, **(values or {})},
             role=self._role.without_policy_updates(),
             logs=sfn.LogOptions(

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from millrace.archive.raw import SCHEMA, partition
+from stacks.asl import FOLDER, definition
 from stacks.constructs.glue_catalog import PARTITIONS
 from stacks.environment import ENVIRONMENTS
-from tests.support.state_machine import CHILD, FOLDER, LAMBDA, definition
+from tests.support.state_machine import CHILD, LAMBDA
 from tests.support.state_values import evaluate
 from tests.support.templates import Templates, as_list, templates
 

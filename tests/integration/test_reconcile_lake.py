@@ -22,6 +22,7 @@ from millrace.eventstore import pending
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.projection import Projection
 from millrace.eventstore.row import Item, to_item
+from stacks.asl import definition
 from tests.integration.test_rights_lakehouse import BY_LAMBDA, STEPS, payload
 from tests.support.contracts import FILES, compiled
 from tests.support.emulator import Lake, emulator, fresh, pointed_at
@@ -29,7 +30,7 @@ from tests.support.functions import function
 from tests.support.mappings.context import FunctionContext
 from tests.support.raw_files import event
 from tests.support.rights import Recorder, Rights
-from tests.support.state_machine import StateMachine, definition
+from tests.support.state_machine import StateMachine
 from tests.support.templates import templates
 
 __all__ = ["emulator"]

@@ -15,13 +15,14 @@ from millrace.core import aws
 from millrace.core.consumer import Delivery
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import to_item
+from stacks.asl import definition
 from tests.support.contracts import FILES, compiled
 from tests.support.emulator import emulator, fresh, pointed_at
 from tests.support.functions import function
 from tests.support.raw_files import event
 from tests.support.rights import Asked, Recorder, Rights
 from tests.support.s3_watch import watched
-from tests.support.state_machine import StateMachine, definition
+from tests.support.state_machine import StateMachine
 from tests.support.templates import templates
 
 __all__ = ["emulator"]

@@ -1,4 +1,4 @@
-"""Runs a state machine file in process: the part of the Amazon States Language that `state_machines/` uses, in JSONata.
+"""Runs a state machine in process: the part of the Amazon States Language that `state_machines/` uses, in JSONata.
 
 Written from https://states-language.net/spec.html and
 https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html. Waits take no time, a Map's items run one
@@ -10,12 +10,10 @@ whole execution there, as if the service had stopped.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from tests.support.state_values import Scope, TaskError, filled
 
-FOLDER = Path(__file__).parents[2] / "state_machines"
 LAMBDA = "arn:aws:states:::lambda:invoke"
 CHILD = "arn:aws:states:::states:startExecution.sync:2"
 # An end that no file of ours comes near: a loop that does not end is a fault of the file.
@@ -55,17 +53,11 @@ class Execution:
     calls: list[tuple[str, Any]] = field(default_factory=list)
 
 
-def definition(machine: str) -> dict[str, Any]:
-    """The file of a machine, placeholders as they stand."""
-    loaded: dict[str, Any] = json.loads((FOLDER / f"{machine}.asl.json").read_text())
-    return loaded
-
-
 class StateMachine:
     """A machine over callables.
 
     Args:
-        asl: its definition, with `${…}` placeholders for functions and machines.
+        asl: its definition from `stacks.asl`, with `${…}` placeholders for functions and machines.
         functions: what each placeholder of a function calls, with the payload.
         children: what each placeholder of a machine starts.
         values: what stands for the other placeholders, such as `MaxConcurrency`.

@@ -21,12 +21,13 @@ from botocore import loaders, session
 from millrace.contracts import registry
 from millrace.core import clock, limits
 from millrace.runs.store import RunStore
+from stacks.asl import definition
 from tests.support.emulator import Lake, fresh
 from tests.support.extremes.events import Made, written
 from tests.support.functions import function
 from tests.support.mappings import KinesisStream, ManualClock, MappingDriver, MappingSettings, Table
 from tests.support.platform import BUS, Platform
-from tests.support.state_machine import StateMachine, definition
+from tests.support.state_machine import StateMachine
 from tests.support.templates import templates
 
 Row = dict[str, Any]

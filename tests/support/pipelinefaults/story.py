@@ -9,6 +9,7 @@ from unittest.mock import patch
 from millrace.eventstore import pending
 from millrace.lake import packing
 from millrace.runs.store import RunStore
+from stacks.asl import definition
 from tests.support.emulator import Lake
 from tests.support.faultpoints.calls import Fault, Point
 from tests.support.functions import function
@@ -16,7 +17,7 @@ from tests.support.pipelinefaults import state, workers
 from tests.support.pipelinefaults.calls import Calls
 from tests.support.pipelinefaults.state import Reader, Tables
 from tests.support.pipelinefaults.world import World
-from tests.support.state_machine import Call, Execution, Hook, Killed, StateMachine, definition
+from tests.support.state_machine import Call, Execution, Hook, Killed, StateMachine
 from tests.support.state_values import TaskError
 
 FUNCTIONS = {

@@ -3,7 +3,8 @@
 from typing import Any
 
 from millrace.runs import backfill
-from tests.support.state_machine import StateMachine, definition
+from stacks.asl import definition
+from tests.support.state_machine import StateMachine
 from tests.support.state_values import TaskError
 
 NAME = "backfill-20261101_20261103"

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.state_machine import Call, Execution, Hook, Killed, StateMachine, definition
+from stacks.asl import definition
+from tests.support.state_machine import Call, Execution, Hook, Killed, StateMachine
 from tests.support.state_values import TaskError
 
 RUN = "hourly_etl-20261121T10-1"

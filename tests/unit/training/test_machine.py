@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.state_machine import Call, Execution, Killed, StateMachine, definition
+from stacks.asl import definition
+from tests.support.state_machine import Call, Execution, Killed, StateMachine
 from tests.support.state_values import TaskError
 
 RUN = "train_model-org_acme.20261122-1"

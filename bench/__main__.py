@@ -14,7 +14,7 @@ from rich.table import Table
 
 from bench import report
 from bench.figure import Figure
-from layers.build import assemble_bundle
+from millrace.compiler.bundle import assemble
 
 HERE = Path(__file__).parent
 GOALS = sorted(path.stem for path in HERE.glob("p[0-9][0-9]_*.py"))
@@ -73,7 +73,7 @@ def surroundings() -> Iterator[None]:
         POWERTOOLS_METRICS_NAMESPACE="Millrace",
     )
     with TemporaryDirectory() as folder:
-        assemble_bundle(HERE.parent / "schemas", Path(folder))
+        assemble(HERE.parent / "schemas", HERE.parent / "warehouse", Path(folder))
         os.environ["MILLRACE_BUNDLE"] = folder
         yield
 

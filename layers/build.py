@@ -17,12 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli import bootstrap
-from millrace.compiler.event_contracts import compile_bundle
-from millrace.compiler.feature_views import compile_features
-from millrace.compiler.fraud_rules import compile_rules
-from millrace.compiler.table_contracts import lake_tables, write_tables
-from millrace.compiler.warehouse.compile import write_warehouse
-from millrace.quality.checks import checks_of
+from millrace.compiler.bundle import assemble
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "layers" / "millrace" / "python"
@@ -120,29 +115,10 @@ def platform_layer(
             shutil.copytree(
                 source, fresh / "python", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "bundle")
             )
-            assemble_bundle(schemas, fresh / "python" / "millrace" / "bundle", warehouse)
+            assemble(schemas, warehouse, fresh / "python" / "millrace" / "bundle")
             _replace(fresh, target)
         stamp.write_text(revision)
     return Layer("millrace", target, built=True, revision=revision)
-
-
-def assemble_bundle(schemas: Path, folder: Path, warehouse: Path = WAREHOUSE) -> None:
-    """All that is compiled: contracts with their dictionaries, tables, the warehouse, the API's document, the fraud rules.
-
-    Raises:
-        ContractError: with every problem of every contract.
-        ValueError: a table's author wrote a check of no known kind.
-        WarehouseError: with every problem of every model.
-    """
-    compile_bundle(schemas, folder)
-    write_tables(schemas, folder)
-    tables = lake_tables(schemas)
-    for table in tables:
-        # A check of a kind that nobody understands is found here, not by the first run.
-        checks_of(table)
-    write_warehouse(warehouse, tables, folder)
-    compile_rules(schemas, folder)
-    compile_features(schemas, folder)
 
 
 def third_party(environment: str) -> tuple[str, ...]:

@@ -87,10 +87,10 @@ def _dummy_account() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The contracts of `schemas/`, compiled once a session; `MILLRACE_BUNDLE` names the folder meanwhile."""
-    from layers.build import assemble_bundle
+    from millrace.compiler.bundle import assemble
 
     folder = tmp_path_factory.mktemp("bundle")
-    assemble_bundle(ROOT / "schemas", folder)
+    assemble(ROOT / "schemas", ROOT / "warehouse", folder)
     before = os.environ.get("MILLRACE_BUNDLE")
     os.environ["MILLRACE_BUNDLE"] = str(folder)
     yield folder

@@ -26,7 +26,6 @@ def lint(as_json: Json = False) -> None:
     root = checkout().root
     contracts = _compiled(root / "schemas", as_json=as_json)
     tables = _tables(root / "schemas", as_json=as_json)
-    _checks(tables, as_json=as_json)
     count = len(contracts) + len(tables)
     if as_json:
         print_json({"contracts": count, "breaking": []})
@@ -136,22 +135,6 @@ def _tables(schemas: Path, *, as_json: bool, where: str = "") -> "list[TableCont
 
     with _told(as_json=as_json, where=where):
         return compile_tables(schemas)
-
-
-def _checks(tables: "list[TableContract]", *, as_json: bool) -> None:
-    """Every check that an author wrote is of a kind that is understood."""
-    from millrace.contracts.errors import ContractError, Problem
-    from millrace.quality.checks import checks_of
-
-    problems = []
-    for contract in tables:
-        try:
-            checks_of(contract.table)
-        except (ValueError, KeyError) as error:
-            problems.append(Problem(contract.name, "/schema/0/quality", str(error)))
-    with _told(as_json=as_json):
-        if problems:
-            raise ContractError(problems)
 
 
 @contextmanager

@@ -107,16 +107,17 @@ def _described(dynamodb: Any, name: str) -> dict[str, Any] | None:
 
 def _registry() -> "Registry":
     """The contracts of this checkout, with every dictionary that a row may have been written with."""
-    from millrace.compiler.event_contracts import compile_bundle
+    from millrace.compiler.bundle import assemble_contracts
     from millrace.contracts.errors import ContractError
     from millrace.contracts.registry import Registry
+    from millrace.core.bundle import DICTIONARIES
 
     with tempfile.TemporaryDirectory() as folder:
         try:
-            compile_bundle(checkout().root / "schemas", Path(folder))
+            assemble_contracts(checkout().root / "schemas", Path(folder))
         except ContractError as error:
             raise UsageError(str(error)) from error
         registry = Registry(Path(folder))
-        for path in (Path(folder) / "dictionaries").glob("*.zdict"):
+        for path in (Path(folder) / DICTIONARIES).iterdir():
             registry.dictionary(path.stem)
         return registry

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from openapi_spec_validator import validate
 
-from millrace.compiler.event_contracts import compile_bundle
+from millrace.compiler.bundle import assemble_contracts
 from stacks.constructs.http_api import OPENAPI, load_routes, routes_of
 from stacks.environment import ENVIRONMENTS
 from tests.support.templates import Templates
@@ -155,5 +155,5 @@ def test_an_operation_is_open_or_has_a_scope(operation: dict[str, Any], complain
 
 
 def test_the_bundle_carries_the_document(tmp_path: Any) -> None:
-    compile_bundle(OPENAPI.parent, tmp_path / "bundle")
+    assemble_contracts(OPENAPI.parent, tmp_path / "bundle")
     assert (tmp_path / "bundle" / "openapi.json").is_file()

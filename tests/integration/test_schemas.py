@@ -7,8 +7,8 @@ from pathlib import Path
 import fastavro
 import pytest
 
-from layers.build import assemble_bundle
 from millrace.api.confluent import schemas
+from millrace.compiler.bundle import assemble
 from millrace.contracts import registry
 from tests.support import events
 from tests.support.platform import Platform
@@ -165,7 +165,7 @@ def test_two_majors_of_a_type_are_accepted_at_once(
     )
     two.write_text(text.replace("/data/payload/orderId", "/data/payload/orderNumber"))
     shutil.copyfile(ORDER.parent / "samples/v1.golden.json", two.parent / "samples/v2.golden.json")
-    assemble_bundle(schemas_dir, tmp_path / "bundle")
+    assemble(schemas_dir, ORDER.parents[4] / "warehouse", tmp_path / "bundle")
     monkeypatch.setenv("MILLRACE_BUNDLE", str(tmp_path / "bundle"))
     first, second, newest = (events.order(version="1"), events.order(version="2.0.0"), events.order())
     for event in (second, newest):

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from millrace.compiler.event_contracts import compile_bundle
+from millrace.compiler.bundle import assemble_contracts
 from millrace.contracts import columns, derived
 from millrace.contracts.columns import Array, Column, Struct, Type, snake
 from millrace.contracts.contract import Contract
@@ -39,7 +39,7 @@ ORDER = CONTRACTS["order.created.v1"]
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     folder = tmp_path_factory.mktemp("bundle")
-    compile_bundle(SCHEMAS, folder)
+    assemble_contracts(SCHEMAS, folder)
     return Registry(folder)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from millrace.compiler.event_contracts import compile_bundle
+from millrace.compiler.bundle import assemble_contracts
 from millrace.core.errors import PermanentError, RetryableError
 from millrace.lake import duck
 from millrace.runs.documents import Plan, Unit
@@ -26,7 +26,7 @@ TRANSACTION = compiled(next(path for path in FILES if path.parent.name == "trans
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bundle")
-    compile_bundle(SCHEMAS, folder)
+    assemble_contracts(SCHEMAS, folder)
     return folder
 
 

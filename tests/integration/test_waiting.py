@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from layers.build import assemble_bundle
+from millrace.compiler.bundle import assemble
 from millrace.core import custom_resource
 from millrace.intake.waiting import EVENTS_AT_ONCE, Task
 from tests.support import events
@@ -45,7 +45,7 @@ def new_contracts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = schemas / "events/operations/shop.opened/v1.yaml"
     target.parent.mkdir()
     target.write_text(source.read_text().replace("system.health.check", "shop.opened"))
-    assemble_bundle(schemas, tmp_path / "bundle")
+    assemble(schemas, ROOT / "warehouse", tmp_path / "bundle")
     monkeypatch.setenv("MILLRACE_BUNDLE", str(tmp_path / "bundle"))
 
 

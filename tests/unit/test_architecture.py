@@ -68,6 +68,31 @@ def test_rules_know_no_aws(name: str) -> None:
         assert not found.startswith("millrace.core.aws"), found
 
 
+def importers(package: str) -> set[str]:
+    """Who imports a package or module, of the functions and of the packages outside it."""
+    files = [*PACKAGES.rglob("*.py"), *(ROOT / "functions").rglob("*.py")]
+    named = {path: [name for name in imports(path) if f"{name}.".startswith(f"{package}.")] for path in files}
+    inside = PACKAGES.parent / package.replace(".", "/")
+    return {
+        str(path.relative_to(PACKAGES if path.is_relative_to(PACKAGES) else ROOT))
+        for path, names in named.items()
+        if names and not path.is_relative_to(inside)
+    }
+
+
+def test_only_the_check_of_a_contract_compiles_at_run_time() -> None:
+    assert importers("millrace.compiler") == {"api/check.py"}
+    assert importers("millrace.api.check") == {"functions/check_schema/handler.py"}
+
+
+def test_only_one_module_knows_where_the_bundle_lies() -> None:
+    files = [*PACKAGES.rglob("*.py"), *(ROOT / "functions").rglob("*.py")]
+    knowing = {
+        path.relative_to(PACKAGES).as_posix() for path in files if "MILLRACE_BUNDLE" in path.read_text()
+    }
+    assert knowing == {"core/bundle.py"}
+
+
 def test_handlers_are_edges() -> None:
     for handler in ROOT.glob("functions/*/handler.py"):
         beside = {path.name for path in handler.parent.iterdir() if path.suffix == ".py"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cli.local import emulator as ministack
 from cli.places import checkout
-from layers.build import assemble_bundle
+from millrace.compiler.bundle import assemble
 from tests.support import emulator
 
 ROOT = Path(__file__).parents[3]
@@ -22,7 +22,7 @@ def session() -> Iterator[str]:
     os.environ.update(AWS_EC2_METADATA_DISABLED="true", POWERTOOLS_METRICS_NAMESPACE="Millrace")
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder) / "bundle"
-        assemble_bundle(ROOT / "schemas", bundle)
+        assemble(ROOT / "schemas", ROOT / "warehouse", bundle)
         os.environ["MILLRACE_BUNDLE"] = str(bundle)
         ministack.install(checkout())
         places = emulator.OwnPlaces(checkout().root, Path(folder))

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from layers.build import assemble_bundle
+from millrace.compiler.bundle import assemble
 from tests.support.faultpoints import Calls, Fault, Point, Story, different
 from tests.support.faultpoints.plan import each
 from tests.support.platform import platform
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
     tried: Counter[tuple[str, str]] = Counter()
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        assemble_bundle(ROOT / "schemas", Path(folder))
+        assemble(ROOT / "schemas", ROOT / "warehouse", Path(folder))
         os.environ["MILLRACE_BUNDLE"] = folder
         calls = Calls()
         with platform(Path(folder), scoring=True) as running, calls.installed():

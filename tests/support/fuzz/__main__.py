@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from millrace.compiler.event_contracts import compile_bundle
+from millrace.compiler.bundle import assemble_contracts
 from tests.support.fuzz.run import Report, run
 
 PROCESSES = 2
@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
     console = Console()
     os.environ.update(AWS_DEFAULT_REGION="us-east-1", POWERTOOLS_METRICS_NAMESPACE="Millrace")
     with TemporaryDirectory() as folder, ProcessPoolExecutor(PROCESSES) as pool:
-        compile_bundle(ROOT / "schemas", Path(folder))
+        assemble_contracts(ROOT / "schemas", Path(folder))
         os.environ["MILLRACE_BUNDLE"] = folder
         sizes = [min(JOB, count - start) for start in range(0, count, JOB)]
         reports: list[Report] = []

@@ -22,7 +22,7 @@ PER_WORLD = 50_000
 
 def main(arguments: list[str]) -> int:
     """Ends with 1 at the first history after which something is not so."""
-    from layers.build import assemble_bundle
+    from millrace.compiler.bundle import assemble
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("deliveries", nargs="?", type=int, default=100_000)
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
     console, total, worlds = Console(), Counter[str](), 0
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        assemble_bundle(ROOT / "schemas", Path(folder))
+        assemble(ROOT / "schemas", ROOT / "warehouse", Path(folder))
         os.environ["MILLRACE_BUNDLE"] = folder
         while total.total() < asked.deliveries:
             seed = asked.seed + worlds

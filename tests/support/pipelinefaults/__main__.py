@@ -14,7 +14,7 @@ from rich.console import Console
 
 from cli.local import emulator as ministack
 from cli.places import checkout
-from layers.build import assemble_bundle
+from millrace.compiler.bundle import assemble
 from tests.support import emulator
 from tests.support.pipelinefaults import FAULTS, Calls, Story
 from tests.support.pipelinefaults.interleaved import interleavings
@@ -76,7 +76,7 @@ def story() -> Iterator[Story]:
     os.environ.update(AWS_EC2_METADATA_DISABLED="true", POWERTOOLS_METRICS_NAMESPACE="Millrace")
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder) / "bundle"
-        assemble_bundle(ROOT / "schemas", bundle)
+        assemble(ROOT / "schemas", ROOT / "warehouse", bundle)
         os.environ["MILLRACE_BUNDLE"] = str(bundle)
         ministack.install(checkout())
         places = emulator.OwnPlaces(checkout().root, Path(folder))

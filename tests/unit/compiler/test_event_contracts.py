@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 import yaml
 
+from millrace.compiler.bundle import assemble_contracts
 from millrace.compiler.event_contracts import (
-    compile_bundle,
     compile_contracts,
     compile_document,
     parse_document,
@@ -203,10 +203,10 @@ def test_retention_in_years() -> None:
 
 def test_a_bundle_is_the_same_bytes_each_time_and_nothing_else_stays(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
-    compile_bundle(SCHEMAS, first)
+    assemble_contracts(SCHEMAS, first)
     (first / "left-over.json").write_text("{}")
-    compile_bundle(SCHEMAS, first)
-    compile_bundle(SCHEMAS, second)
+    assemble_contracts(SCHEMAS, first)
+    assemble_contracts(SCHEMAS, second)
     names = {path.relative_to(first) for path in first.rglob("*") if path.is_file()}
     assert names == {path.relative_to(second) for path in second.rglob("*") if path.is_file()}
     assert all((first / name).read_bytes() == (second / name).read_bytes() for name in names)

@@ -7,11 +7,11 @@ from pathlib import Path
 import orjson
 import pytest
 
-from millrace.compiler.feature_views import FOLDER, PINS, compile_features, compile_views, pin
+from millrace.compiler.feature_views import FOLDER, PINS, compile_views, pin
 from millrace.compiler.table_contracts import lake_tables
 from millrace.contracts.errors import ContractError
 from millrace.contracts.tables import LakeTable
-from millrace.features import registry
+from millrace.features.registry import Views
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"
 VIEW = """
@@ -68,8 +68,7 @@ def refused(schemas: Path, *, pinned: bool = True) -> str:
 
 
 def test_a_view_is_written_out(schemas: Path, tmp_path: Path) -> None:
-    compile_features(schemas, tmp_path)
-    view = registry.load(tmp_path).view("buyers")
+    view = Views.from_json({"views": compile_views(schemas)}).view("buyers")
     assert view.features == ("orders_1d", "orders_12h", "orders_all", "spent")
     (group,) = view.groups
     assert group.delay_us == 7 * 86_400_000_000
@@ -85,7 +84,7 @@ def test_a_view_is_written_out(schemas: Path, tmp_path: Path) -> None:
 
 def test_the_views_of_the_repository_are_pinned_and_have_what_the_seeds_read() -> None:
     views = {one["name"]: one for one in compile_views(SCHEMAS)}
-    built = registry.Views.from_json({"views": views.values()})
+    built = Views.from_json({"views": views.values()})
     assert {"lifetime_value", "order_count", "transaction_count_30d"} <= set(
         built.view("user_features").features
     )
@@ -179,7 +178,6 @@ def test_words_about_a_view_are_no_change_of_it(schemas: Path) -> None:
     assert {one["description"] for one in compile_views(schemas)} >= {"Otherwise said."}
 
 
-def test_no_views_make_an_empty_bundle(tmp_path: Path, schemas: Path) -> None:
+def test_a_folder_without_views_has_none(schemas: Path) -> None:
     shutil.rmtree(schemas / FOLDER)
-    compile_features(schemas, tmp_path)
-    assert registry.load(tmp_path).names() == ()
+    assert compile_views(schemas) == []

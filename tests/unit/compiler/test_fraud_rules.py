@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from millrace.compiler.fraud_rules import compile_file, compile_rules
+from millrace.compiler.fraud_rules import compile_file, compile_rulebook
 from millrace.contracts.errors import ContractError
 from millrace.core.errors import PermanentError
-from millrace.fraud.rulebook import Rulebook, load
+from millrace.fraud.rulebook import Rulebook
 from millrace.fraud.rules import Facts
 
 RULES = Path(__file__).parents[3] / "schemas/fraud/rules.yaml"
@@ -102,12 +102,11 @@ def test_a_tenant_overrides_what_it_names_and_nothing_else(tmp_path: Path) -> No
 def test_replaced_versions_stay_readable_and_none_stands_twice(tmp_path: Path) -> None:
     write(tmp_path, lambda document: document.update(version="2.0.0"))
     write(tmp_path, name="superseded/1.0.0.yaml")
-    compile_rules(tmp_path, tmp_path)
-    book = load(tmp_path)
+    book = Rulebook(compile_rulebook(tmp_path))
     assert book.default.version == "2.0.0"
     assert book.version("1.0.0").version == "1.0.0"
     with pytest.raises(PermanentError, match=r"no fraud rules of version 3\.0\.0"):
         book.version("3.0.0")
     write(tmp_path)
     with pytest.raises(ContractError, match="two files"):
-        compile_rules(tmp_path, tmp_path)
+        compile_rulebook(tmp_path)

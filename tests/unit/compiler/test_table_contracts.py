@@ -10,7 +10,7 @@ import yaml
 
 from millrace.compiler import table_diff
 from millrace.compiler.table_contracts import TableContract, compile_table, compile_tables
-from millrace.contracts import table_bundle
+from millrace.contracts import tables
 from millrace.contracts.errors import ContractError
 from millrace.quality.checks import checks_of
 
@@ -43,7 +43,7 @@ def test_every_table_of_the_checkout_compiles_and_its_checks_are_understood() ->
 
 def test_a_table_goes_through_the_bundle_unchanged() -> None:
     for contract in compile_tables(SCHEMAS):
-        read = table_bundle.from_json(table_bundle.to_json(contract.table))
+        read = tables.from_json(tables.to_json(contract.table))
         assert read == contract.table
         assert [c.schema for c in read.columns] == [c.schema for c in contract.table.columns]
 

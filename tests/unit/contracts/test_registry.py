@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from millrace.compiler.event_contracts import compile_bundle
+from millrace.compiler.bundle import assemble_contracts
 from millrace.contracts import registry as registries
 from millrace.contracts.registry import Registry, UnknownType, UnknownVersion
 from tests.support.contracts import document, field
@@ -24,7 +24,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     (schemas / "dictionaries/thing.happened.v1.2.zdict").write_bytes(b"two")
     (schemas / "dictionaries/thing.happened.v1.10.zdict").write_bytes(b"ten")
     out = tmp_path_factory.mktemp("bundle")
-    compile_bundle(schemas, out)
+    assemble_contracts(schemas, out)
     return registries.load(out)
 
 

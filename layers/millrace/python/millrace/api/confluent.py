@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-import orjson
-
-from millrace.compiler.exports import avro, json_schema
 from millrace.contracts.contract import Contract
 from millrace.contracts.registry import Registry
 from millrace.core.http import Document, Request
@@ -19,6 +16,8 @@ from millrace.core.http import Document, Request
 MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
 AVRO, JSON = "AVRO", "JSON"
 _SUFFIXES = {"-value": AVRO, "-json": JSON}
+# Confluent's word → the bundle's.
+_FORMS = {AVRO: "avro", JSON: "jsonschema"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +34,12 @@ class Schema:
         """31 bits, stable over deploys and environments."""
         return zlib.crc32(f"{self.subject}/{self.version}".encode()) & 0x7FFFFFFF
 
-    def text(self) -> str:
-        """The schema as text."""
-        export = avro.export if self.form == AVRO else json_schema.export
-        return orjson.dumps(export(self.contract)).decode()
-
 
 class ConfluentApi:
     """Answers of the calls under `/subjects` and `/schemas`."""
 
     def __init__(self, registry: Registry) -> None:
-        self._schemas = schemas(registry)
+        self._registry, self._schemas = registry, schemas(registry)
 
     def subjects(self, _: Request) -> Document:
         """Every subject."""
@@ -69,15 +63,20 @@ class ConfluentApi:
             return _error(40402, "Version not found.")
         (schema,) = chosen
         named = {"subject": schema.subject, "version": schema.version, "id": schema.id}
-        return _document({**named, **_body(schema)})
+        return _document({**named, **self._body(schema)})
 
     def by_id(self, request: Request) -> Document:
         """A schema by its id."""
         wanted = request.path.get("id", "")
         for schema in self._schemas:
             if str(schema.id) == wanted:
-                return _document(_body(schema))
+                return _document(self._body(schema))
         return _error(40403, "Schema not found")
+
+    def _body(self, schema: Schema) -> dict[str, Any]:
+        # Confluent leaves schemaType out for Avro.
+        kind = {} if schema.form == AVRO else {"schemaType": schema.form}
+        return {**kind, "schema": self._registry.exported(schema.contract, _FORMS[schema.form]).decode()}
 
     def _of(self, subject: str) -> list[Schema]:
         return [schema for schema in self._schemas if schema.subject == subject]
@@ -91,12 +90,6 @@ def schemas(registry: Registry) -> list[Schema]:
         for suffix, form in _SUFFIXES.items()
     ]
     return sorted(found, key=lambda schema: (schema.subject, schema.version))
-
-
-def _body(schema: Schema) -> dict[str, Any]:
-    # Confluent leaves schemaType out for Avro.
-    kind = {} if schema.form == AVRO else {"schemaType": schema.form}
-    return {**kind, "schema": schema.text()}
 
 
 def _document(payload: object) -> Document:

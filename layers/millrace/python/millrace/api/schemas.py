@@ -1,16 +1,21 @@
 """The registry of contracts as callers see it."""
 
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
 from millrace.api import params
-from millrace.compiler.exports import avro, json_schema, protobuf
 from millrace.contracts.contract import Contract
 from millrace.contracts.registry import Registry
 from millrace.core.http import Document, Problem, Request
 
 _QUERY = {"list": "schemas"}
+# Form of a contract, as the bundle has it → media type.
+_FORMS = {
+    "jsonschema": "application/schema+json",
+    "avro": "application/json",
+    "protobuf": "text/plain; charset=utf-8",
+    "odcs": "application/json",
+}
 
 
 class SchemasApi:
@@ -18,14 +23,6 @@ class SchemasApi:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._formats: dict[str, Callable[[Contract], Document]] = {
-            "jsonschema": lambda contract: Document(json_schema.export(contract), "application/schema+json"),
-            "avro": lambda contract: Document(avro.export(contract), "application/json"),
-            "protobuf": lambda contract: Document(
-                protobuf.export(contract).encode(), "text/plain; charset=utf-8"
-            ),
-            "odcs": lambda contract: Document(registry.odcs(contract), "application/json"),
-        }
 
     def list(self, request: Request) -> dict[str, Any]:
         """Every contract in force, by type and version."""
@@ -40,13 +37,13 @@ class SchemasApi:
     def get(self, request: Request) -> Document:
         """A contract as JSON Schema, Avro, Protocol Buffers, or as it was written (ODCS, in JSON)."""
         params.only(request, ("format",))
-        export = self._formats.get(request.query.get("format", "jsonschema"))
-        if export is None:
-            raise Problem(HTTPStatus.BAD_REQUEST, f"format must be one of {', '.join(self._formats)}")
+        form = request.query.get("format", "jsonschema")
+        if form not in _FORMS:
+            raise Problem(HTTPStatus.BAD_REQUEST, f"format must be one of {', '.join(_FORMS)}")
         wanted = request.path.get("version", "")
         for contract in self._registry.majors(request.path.get("type", "")).values():
             if wanted in (str(contract.major), contract.version):
-                return export(contract)
+                return Document(self._registry.exported(contract, form), _FORMS[form])
         raise Problem(HTTPStatus.NOT_FOUND, "no contract has this type and version")
 
 

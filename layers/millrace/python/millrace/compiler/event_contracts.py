@@ -1,13 +1,11 @@
-"""From `schemas/` to the bundle that the functions read. Used at build only: it parses YAML.
+"""From `schemas/events/<family>/<type>/v<major>.yaml` to contracts of events.
 
-The bundle holds `contracts.json`, `openapi.json` and `dictionaries/`. Each file of `schemas/events` is validated
-against the standard's own JSON Schema before anything is read from it, so a misspelt key is an error and not a
-constraint that is silently absent.
+Each file is validated against the standard's own JSON Schema before anything is read from it, so a misspelt key is an
+error and not a constraint that is silently absent.
 """
 
 import json
 import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,32 +46,6 @@ _OnceLoader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-
-
-# The folder of the bundle with each contract as its author wrote it, in JSON.
-ODCS = "odcs"
-
-
-def compile_bundle(schemas_dir: Path, out_dir: Path) -> None:
-    """Compiles every contract and writes the bundle; the folder then holds nothing else.
-
-    Raises:
-        ContractError: with every problem of every file.
-    """
-    contracts = compile_contracts(schemas_dir)
-    openapi = schemas_dir / "openapi.yaml"
-    document = yaml_file(openapi, openapi.name) if openapi.exists() else None
-    shutil.rmtree(out_dir, ignore_errors=True)
-    out_dir.mkdir(parents=True)
-    _write(out_dir / "contracts.json", [contract.to_json() for contract in contracts])
-    if document is not None:
-        _write(out_dir / "openapi.json", document)
-    (out_dir / ODCS).mkdir()
-    for path in contract_files(schemas_dir):
-        _write(out_dir / ODCS / f"{path.parent.name}.{path.stem}.json", yaml_file(path, path.name))
-    (out_dir / dictionaries.FOLDER).mkdir()
-    for path in sorted((schemas_dir / dictionaries.FOLDER).glob(f"*{dictionaries.SUFFIX}")):
-        shutil.copyfile(path, out_dir / dictionaries.FOLDER / path.name)
 
 
 def compile_contracts(schemas_dir: Path) -> list[Contract]:
@@ -212,8 +184,3 @@ def parse_document(text: bytes, name: str, loader: type[yaml.SafeLoader] = _Once
     except Exception as error:  # a tag that its text does not fit fails in as many ways as there are tags
         raise ContractError([Problem(name, "", " ".join(str(error).split())[:SENTENCE])]) from error
     return document
-
-
-def _write(path: Path, document: Any) -> None:
-    # Compact, and in the author's order: the fields of an object are numbered by it (Protobuf) and columns follow it.
-    path.write_text(json.dumps(document, separators=(",", ":"), ensure_ascii=False), encoding="utf-8")

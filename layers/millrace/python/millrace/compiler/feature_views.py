@@ -1,4 +1,4 @@
-"""From `schemas/features/*.yaml` to the bundle's `features.json`. Used at build only: it parses YAML.
+"""From `schemas/features/*.yaml` to feature views.
 
 `schemas/features/SHA256SUMS` pins what each version of each view means, for ever: a changed definition under an old
 version is refused. `python -m millrace.compiler.feature_views schemas` pins what is new.
@@ -7,11 +7,10 @@ version is refused. `python -m millrace.compiler.feature_views schemas` pins wha
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
 from pydantic import ValidationError
 
 from millrace.compiler import feature_definition
@@ -20,9 +19,9 @@ from millrace.compiler.feature_definition import ViewDefinition
 from millrace.compiler.table_contracts import lake_tables
 from millrace.contracts.column_types import Scalar
 from millrace.contracts.errors import ContractError, Problem
+from millrace.contracts.tables import LakeTable
 from millrace.features import evaluate, expression
 
-FILE = "features.json"
 FOLDER = "features"
 PINS = "SHA256SUMS"
 # Types of which a value is written in one way only.
@@ -32,33 +31,26 @@ _KEYS = ("string", "int", "long")
 Tables = Mapping[str, Mapping[str, str]]
 
 
-def compile_features(schemas_dir: Path, out_dir: Path) -> None:
-    """Compiles the feature views and writes them into the bundle.
-
-    Raises:
-        ContractError: with every problem of every file.
-    """
-    document = {"views": compile_views(schemas_dir)}
-    (out_dir / FILE).write_bytes(orjson.dumps(document, option=orjson.OPT_SORT_KEYS))
-
-
-def compile_views(schemas_dir: Path, *, pinned: bool = True) -> list[dict[str, Any]]:
+def compile_views(
+    schemas_dir: Path, tables: Iterable[LakeTable] | None = None, *, pinned: bool = True
+) -> list[dict[str, Any]]:
     """Every view by name, as `FeatureView` takes it.
 
     Args:
-        schemas_dir: the folder with `features/` and what it refers to.
+        schemas_dir: the folder with `features/`.
+        tables: that views may read; without them those whose contracts lie in the folder.
         pinned: whether each view must be the one that its version has pinned.
 
     Raises:
         ContractError: with every problem of every file.
     """
     found, problems = _read(schemas_dir)
-    tables = _tables(schemas_dir) if found else {}
-    documents = {file: _document(view, tables) for file, view in found.items()}
+    columns = _columns(lake_tables(schemas_dir) if tables is None and found else tables or ())
+    documents = {file: _document(view, columns) for file, view in found.items()}
     names = {one["name"]: _kinds(one) for one in documents.values()}
     for file, view in found.items():
         problems += [Problem(file, *one) for one in feature_definition.problems(view)]
-        problems += [Problem(file, *one) for one in _source_problems(view, tables)]
+        problems += [Problem(file, *one) for one in _source_problems(view, columns)]
         problems += [Problem(file, *one) for one in _expression_problems(view, names)]
     pins = _pins(schemas_dir)
     if pinned and not problems:
@@ -139,13 +131,13 @@ def _kinds(document: Mapping[str, Any]) -> dict[str, str]:
     return {one["name"]: one["kind"] for group in document["groups"] for one in group["features"]}
 
 
-def _tables(schemas_dir: Path) -> Tables:
+def _columns(tables: Iterable[LakeTable]) -> Tables:
     return {
         table.full_name: {
             column.name: column.type.name if isinstance(column.type, Scalar) else "nested"
             for column in table.columns
         }
-        for table in lake_tables(schemas_dir)
+        for table in tables
     }
 
 

@@ -1,4 +1,4 @@
-"""From `schemas/fraud/rules.yaml` to the bundle's `fraud_rules.json`. Used at build only: it parses YAML."""
+"""From `schemas/fraud/rules.yaml` to the rulebook."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -6,12 +6,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import orjson
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from millrace.contracts.errors import ContractError, Problem
-from millrace.fraud.rulebook import FILE
 
 HOURS = 24
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -90,15 +88,6 @@ class _Rules(_Strict):
     classes: list[_Class] = Field(min_length=1)
     countries: list[_Country]
     tenants: list[dict[str, Any]] = []
-
-
-def compile_rules(schemas_dir: Path, out_dir: Path) -> None:
-    """Compiles the rulebook and writes it into the bundle.
-
-    Raises:
-        ContractError: with every problem of the files.
-    """
-    (out_dir / FILE).write_bytes(orjson.dumps(compile_rulebook(schemas_dir), option=orjson.OPT_SORT_KEYS))
 
 
 def compile_rulebook(schemas_dir: Path) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The contracts in force: the compiled bundle of the layer, read once a process."""
 
 import hashlib
-import os
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -13,24 +12,23 @@ from millrace.contracts import validator as validation
 from millrace.contracts.contract import VERSION, Contract
 from millrace.contracts.errors import FieldError, UnknownType, UnknownVersion
 from millrace.contracts.validator import Validator
+from millrace.core import bundle
 
 if TYPE_CHECKING:
     from millrace.contracts.tables import LakeTable
 
 __all__ = ["Registry", "UnknownType", "UnknownVersion", "load"]
 
-_BUNDLE = Path(__file__).parent.parent / "bundle"
 _REMEMBERED = 1024
-_loaded: dict[Path, "Registry"] = {}
 
 
 class Registry:
     """The contracts of a bundle, by type and version."""
 
     def __init__(self, folder: Path) -> None:
-        """`folder` holds what `compile_bundle` wrote."""
+        """`folder` is the bundle's."""
         self._folder = folder
-        self._bytes = (folder / "contracts.json").read_bytes()
+        self._bytes = (folder / bundle.CONTRACTS).read_bytes()
         self.contracts: tuple[Contract, ...] = tuple(map(Contract.from_json, orjson.loads(self._bytes)))
         self._types: dict[str, dict[int, Contract]] = {}
         for contract in self.contracts:
@@ -132,19 +130,9 @@ class Registry:
         Raises:
             KeyError: this bundle has no such dictionary.
         """
-        found = self._dictionaries.get(name)
-        if found is None:
-            found = self._dictionaries[name] = self._read_dictionary(name)
-        return found
-
-    def _read_dictionary(self, name: str) -> bytes:
-        if name == "":
-            return b""
-        path = self._folder / "dictionaries" / f"{name}.zdict"
-        # By its listing, because a name comes from a row and must not lead out of the folder.
-        if path.name not in {entry.name for entry in (self._folder / "dictionaries").iterdir()}:
-            raise KeyError(name)
-        return path.read_bytes()
+        if name and name not in self._dictionaries:
+            self._dictionaries[name] = bundle.dictionary(self._folder, name)
+        return self._dictionaries[name] if name else b""
 
     @cached_property
     def version_hash(self) -> str:
@@ -158,23 +146,18 @@ class Registry:
     @cached_property
     def _tables(self) -> "dict[str, LakeTable]":
         # What takes events in or reads them starts without the lake's types.
-        from millrace.contracts import table_bundle  # noqa: PLC0415
-        from millrace.contracts.tables import silver_table  # noqa: PLC0415
+        from millrace.contracts.tables import from_json, silver_table  # noqa: PLC0415
 
-        found = [*map(silver_table, self.contracts), *table_bundle.read(self._folder)]
-        return {table.full_name: table for table in found}
+        described = map(from_json, bundle.document(self._folder, bundle.TABLES))
+        return {table.full_name: table for table in (*map(silver_table, self.contracts), *described)}
 
-    def odcs(self, contract: Contract) -> dict[str, Any]:
-        """The contract as its author wrote it, in the Open Data Contract Standard."""
-        document: dict[str, Any] = orjson.loads(
-            (self._folder / "odcs" / f"{contract.name}.json").read_bytes()
-        )
-        return document
+    def exported(self, contract: Contract, form: str) -> bytes:
+        """The contract in one of the forms of `bundle.export`."""
+        return (self._folder / bundle.export(form, contract.name)).read_bytes()
 
     def openapi(self) -> dict[str, Any]:
         """The API's own description; empty if the bundle was built without one."""
-        path = self._folder / "openapi.json"
-        document: dict[str, Any] = orjson.loads(path.read_bytes()) if path.exists() else {}
+        document: dict[str, Any] = bundle.document(self._folder, bundle.OPENAPI)
         return document
 
 
@@ -189,9 +172,5 @@ def derived_types(contracts: Iterable[Contract]) -> dict[str, frozenset[str]]:
 
 
 def load(folder: Path | None = None) -> Registry:
-    """The registry of a bundle: `folder`, else what MILLRACE_BUNDLE names, else the one in the layer."""
-    chosen = folder or Path(os.environ.get("MILLRACE_BUNDLE") or _BUNDLE)
-    found = _loaded.get(chosen)
-    if found is None:
-        found = _loaded[chosen] = Registry(chosen)
-    return found
+    """The contracts of the bundle in `folder`, else of the one in force."""
+    return bundle.load(Registry, folder)

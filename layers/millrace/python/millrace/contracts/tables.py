@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from millrace.contracts import columns, rules_sql
-from millrace.contracts.columns import Column
+from millrace.contracts.columns import Column, type_of
 from millrace.contracts.contract import Contract
 
 Layer = Literal["silver", "gold", "marts", "ml_features"]
@@ -81,3 +81,62 @@ def _rules(contract: Contract) -> Iterator[tuple[str, str]]:
         if rule["kind"] != "reference":
             about = next(rule[name] for name in ("total", "later", "field") if name in rule)
             yield f"{rule['kind']}({names[about]})", rules_sql.broken(rule, contract)
+
+
+def to_json(table: LakeTable) -> dict[str, Any]:
+    """The form in the bundle."""
+    return {
+        "layer": table.layer,
+        "name": table.name,
+        "columns": [
+            {
+                "name": column.name,
+                "schema": column.schema,
+                "required": column.required,
+                "unique": column.unique,
+                "classification": column.classification,
+            }
+            for column in table.columns
+        ],
+        "grain": table.grain,
+        "time": table.time_column,
+        "refresh": table.refresh,
+        "description": table.description,
+        "owner": table.owner,
+        "quality": list(table.quality),
+        "freshnessHours": table.freshness_hours,
+        "contract": table.contract,
+    }
+
+
+def from_json(document: dict[str, Any]) -> LakeTable:
+    """Reads what `to_json` wrote."""
+    hours = document["freshnessHours"]
+    return LakeTable(
+        layer=document["layer"],
+        name=document["name"],
+        columns=tuple(described_column(part) for part in document["columns"]),
+        grain=document["grain"],
+        time_column=document["time"],
+        refresh=document["refresh"],
+        description=document["description"],
+        owner=document["owner"],
+        quality=tuple(document["quality"]),
+        freshness_hours=None if hours is None else (hours[0], hours[1]),
+        contract=document["contract"],
+    )
+
+
+def described_column(document: dict[str, Any]) -> Column:
+    """A column by its JSON Schema, which gives its type."""
+    schema = document["schema"]
+    return Column(
+        name=document["name"],
+        pointer=None,
+        type=type_of(schema),
+        required=document["required"],
+        description=schema.get("description", ""),
+        schema=schema,
+        classification=document["classification"],
+        unique=document["unique"],
+    )

@@ -1,20 +1,14 @@
 """The feature views of a bundle, by name, and references to features: `user_features:order_count`."""
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import orjson
-
+from millrace.core import bundle
 from millrace.core.errors import PermanentError
 from millrace.features import expression
 from millrace.features.view import FeatureView
-
-FILE = "features.json"
-_BUNDLE = Path(__file__).parent.parent / "bundle"
 
 
 class FeatureError(PermanentError):
@@ -103,10 +97,9 @@ class Views:
 
 
 def load(folder: Path | None = None) -> Views:
-    """The views of a bundle: `folder`, else what MILLRACE_BUNDLE names, else the one in the layer."""
-    return _read(folder or Path(os.environ.get("MILLRACE_BUNDLE") or _BUNDLE))
+    """The views of the bundle in `folder`, else of the one in force."""
+    return bundle.load(_read, folder)
 
 
-@cache
 def _read(folder: Path) -> Views:
-    return Views.from_json(orjson.loads((folder / FILE).read_bytes()))
+    return Views.from_json(bundle.document(folder, bundle.FEATURES))

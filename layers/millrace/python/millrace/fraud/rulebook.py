@@ -1,18 +1,12 @@
 """The rules in force: the compiled bundle of the layer, by tenant, and the versions they have replaced."""
 
-import os
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import orjson
-
+from millrace.core import bundle
 from millrace.core.errors import PermanentError
 from millrace.fraud.rules import RuleSet
-
-FILE = "fraud_rules.json"
-_BUNDLE = Path(__file__).parent.parent / "bundle"
 
 
 class Rulebook:
@@ -47,10 +41,9 @@ class Rulebook:
 
 
 def load(folder: Path | None = None) -> Rulebook:
-    """The rulebook of a bundle: `folder`, else what MILLRACE_BUNDLE names, else the one in the layer."""
-    return _read(folder or Path(os.environ.get("MILLRACE_BUNDLE") or _BUNDLE))
+    """The rulebook of the bundle in `folder`, else of the one in force."""
+    return bundle.load(_read, folder)
 
 
-@cache
 def _read(folder: Path) -> Rulebook:
-    return Rulebook(orjson.loads((folder / FILE).read_bytes()))
+    return Rulebook(bundle.document(folder, bundle.FRAUD_RULES))

@@ -1,21 +1,16 @@
 """The warehouse as it was compiled: models in order, what each reads, and who reads them. `warehouse.json` of the bundle."""
 
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import orjson
 from pydantic import TypeAdapter
 
 from millrace.contracts.tables import Grain, Layer, Refresh
+from millrace.core import bundle
 
-FILE = "warehouse.json"
-LINEAGE = "lineage.json"
-_BUNDLE = Path(__file__).parent.parent / "bundle"
-_loaded: dict[Path, "Project"] = {}
 # Column → the columns of other tables that it is made of, as (table, column).
 Lineage = dict[str, tuple[tuple[str, str], ...]]
 
@@ -126,24 +121,11 @@ class Project:
         return asdict(_Document(self.models, self.exposures))
 
 
-def from_json(text: bytes) -> Project:
-    """Reads what `Project.to_json` wrote."""
-    document = TypeAdapter(_Document).validate_json(text)
-    return Project(document.models, document.exposures)
-
-
 def load(folder: Path | None = None) -> Project:
-    """The warehouse of a bundle: `folder`, else what MILLRACE_BUNDLE names, else the one in the layer."""
-    chosen = folder or Path(os.environ.get("MILLRACE_BUNDLE") or _BUNDLE)
-    found = _loaded.get(chosen)
-    if found is None:
-        path = chosen / FILE
-        found = from_json(path.read_bytes()) if path.exists() else Project((), ())
-        _loaded[chosen] = found
-    return found
+    """The warehouse of the bundle in `folder`, else of the one in force."""
+    return bundle.load(_read, folder)
 
 
-def documents(project: Project) -> dict[str, bytes]:
-    """What a project is in a bundle: file → bytes."""
-    lineage = {model.full_name: model.lineage for model in project.models}
-    return {FILE: orjson.dumps(project.to_json()), LINEAGE: orjson.dumps(lineage)}
+def _read(folder: Path) -> Project:
+    document = TypeAdapter(_Document).validate_json((folder / bundle.WAREHOUSE).read_bytes())
+    return Project(document.models, document.exposures)

@@ -1,4 +1,4 @@
-"""From the dbt project `warehouse/` to `warehouse.json` and `lineage.json` of the bundle. Used at build only.
+"""From the dbt project `warehouse/` to its compiled form, `millrace.warehouse.project`.
 
 Every model is rendered, judged (dialect, tenants, lineage, columns against its contract, widths of types), put into its
 level and translated for Athena. What a model reads of staging travels with it, so that a function needs nothing but the bundle.
@@ -20,20 +20,9 @@ from millrace.compiler.warehouse.errors import WarehouseError
 from millrace.compiler.warehouse.render import STAGING, Rendered, render
 from millrace.compiler.warehouse.shape import Shapes, by_name, differences
 from millrace.compiler.warehouse.widths import Widths
-from millrace.contracts import table_bundle
 from millrace.contracts.columns import duckdb_type
-from millrace.contracts.tables import LakeTable
-from millrace.warehouse.project import Exposure, Model, Project, Staging, documents
-
-
-def write_warehouse(project_dir: Path, tables: Iterable[LakeTable], out_dir: Path) -> None:
-    """Writes the warehouse's files into a bundle.
-
-    Raises:
-        WarehouseError: with every problem of every model.
-    """
-    for name, text in documents(compile_project(project_dir, tables)).items():
-        (out_dir / name).write_bytes(text)
+from millrace.contracts.tables import LakeTable, to_json
+from millrace.warehouse.project import Exposure, Model, Project, Staging
 
 
 def compile_project(project_dir: Path, tables: Iterable[LakeTable]) -> Project:
@@ -203,7 +192,7 @@ def _definition(
     query: exp.Query, staging: Mapping[str, exp.Query], table: LakeTable, below: Iterable[Model]
 ) -> str:
     """Changes with what rows are made of and held to; not with comments and descriptions."""
-    document = table_bundle.to_json(table)
+    document = to_json(table)
     promise: dict[str, Any] = {
         "columns": [(c.name, duckdb_type(c.type), c.required, c.unique) for c in table.columns],
         **{name: document[name] for name in ("grain", "time", "quality")},

@@ -1,0 +1,84 @@
+"""From `schemas/` and `warehouse/` to the bundle that the functions read (`millrace.core.bundle`)."""
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from millrace.compiler.event_contracts import compile_contracts, contract_files, yaml_file
+from millrace.compiler.exports import avro, json_schema, protobuf
+from millrace.compiler.feature_views import compile_views
+from millrace.compiler.fraud_rules import compile_rulebook
+from millrace.compiler.table_contracts import TableContract, compile_tables
+from millrace.contracts import dictionaries
+from millrace.contracts.contract import Contract
+from millrace.contracts.tables import silver_table, to_json
+from millrace.core import bundle
+
+# Name in the bundle → content.
+Files = dict[str, bytes]
+
+
+def assemble(schemas_dir: Path, warehouse_dir: Path, out_dir: Path) -> None:
+    """Compiles everything and writes the bundle; the folder then holds nothing else.
+
+    Raises:
+        ContractError: with every problem of the first kind of file that has one.
+        WarehouseError: with every problem of every table of the warehouse.
+    """
+    # What needs only contracts is compiled without a parser of SQL.
+    from millrace.compiler.warehouse.compile import compile_project  # noqa: PLC0415
+
+    contracts, tables = compile_contracts(schemas_dir), compile_tables(schemas_dir)
+    lake = [*map(silver_table, contracts), *(contract.table for contract in tables)]
+    files = _contracts(schemas_dir, contracts, tables)
+    files[bundle.WAREHOUSE] = orjson.dumps(compile_project(warehouse_dir, lake).to_json())
+    files[bundle.FRAUD_RULES] = _sorted(compile_rulebook(schemas_dir))
+    files[bundle.FEATURES] = _sorted({"views": compile_views(schemas_dir, lake)})
+    _write(files, out_dir)
+
+
+def assemble_contracts(schemas_dir: Path, out_dir: Path) -> None:
+    """Writes the part of the bundle that `contracts.registry` reads.
+
+    Raises:
+        ContractError: with every problem of the events' contracts, else of the tables'.
+    """
+    contracts, tables = compile_contracts(schemas_dir), compile_tables(schemas_dir)
+    _write(_contracts(schemas_dir, contracts, tables), out_dir)
+
+
+def _contracts(schemas_dir: Path, contracts: Iterable[Contract], tables: Iterable[TableContract]) -> Files:
+    openapi = schemas_dir / "openapi.yaml"
+    files = {
+        # Compact, and in the author's order: the fields of an object are numbered by it (Protobuf) and columns follow it.
+        bundle.CONTRACTS: orjson.dumps([contract.to_json() for contract in contracts]),
+        bundle.TABLES: orjson.dumps([to_json(contract.table) for contract in tables]),
+        bundle.OPENAPI: orjson.dumps(yaml_file(openapi, openapi.name) if openapi.exists() else {}),
+    }
+    for contract in contracts:
+        files |= {
+            bundle.export("jsonschema", contract.name): orjson.dumps(json_schema.export(contract)),
+            bundle.export("avro", contract.name): orjson.dumps(avro.export(contract)),
+            bundle.export("protobuf", contract.name): protobuf.export(contract).encode(),
+        }
+    for path in contract_files(schemas_dir):
+        name = f"{path.parent.name}.{path.stem}"
+        files[bundle.export("odcs", name)] = orjson.dumps(yaml_file(path, path.name))
+    for path in sorted((schemas_dir / dictionaries.FOLDER).glob(f"*{dictionaries.SUFFIX}")):
+        files[f"{bundle.DICTIONARIES}/{path.name}"] = path.read_bytes()
+    return files
+
+
+def _sorted(document: Any) -> bytes:
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+
+
+def _write(files: Files, out_dir: Path) -> None:
+    shutil.rmtree(out_dir, ignore_errors=True)
+    for folder in {name.rpartition("/")[0] for name in files} | {bundle.DICTIONARIES}:
+        (out_dir / folder).mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (out_dir / name).write_bytes(content)

@@ -1,6 +1,7 @@
 """What `millrace doctor` looks at beside the canary's journey: stores, queues, dead letters, the last run."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -13,6 +14,7 @@ from millrace.canary.assemble import journey
 from millrace.canary.events import flock
 from millrace.canary.journey import Call, Check, Status
 from millrace.core.prefixes import DEAD_LETTERS, FAILED_BATCHES
+from millrace.eventstore import consumers
 
 # Objects that are counted before it is enough to say that there are some.
 COUNTED = 1000
@@ -73,19 +75,30 @@ class Doctor:
         return "fail", f"{table} goes to no stream: {', '.join(states) or 'no destination'}; deploy again"
 
     def _dead_letters(self) -> Found:
-        return self._empty(DEAD_LETTERS, "millrace redrive FUNCTION --dead-letters")
+        keys, more = self._below(DEAD_LETTERS)
+        by_consumer = Counter(key.removeprefix(DEAD_LETTERS).partition("/")[0] for key in keys)
+        if not by_consumer:
+            return "ok", ""
+        counts = ", ".join(f"{count} of {name}" for name, count in sorted(by_consumer.items()))
+        ways = [
+            f"millrace redrive {one.name} --dead-letters"
+            for one in consumers.CONSUMERS
+            if one.name in by_consumer
+        ]
+        return "fail", "; ".join((f"{counts}{' or more' if more else ''}", *ways))
 
     def _failed_batches(self) -> Found:
-        return self._empty(FAILED_BATCHES, "millrace redrive FUNCTION")
-
-    def _empty(self, prefix: str, way_out: str) -> Found:
-        bucket = self._target.output("LakeBucket")
-        answer = self._target.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=COUNTED)
-        found = int(answer.get("KeyCount", 0))
-        if not found:
+        keys, more = self._below(FAILED_BATCHES)
+        if not keys:
             return "ok", ""
-        many = f"{found} or more" if answer.get("IsTruncated") else str(found)
-        return "fail", f"{many} objects below {prefix}; {way_out}"
+        count = f"{len(keys)} or more" if more else str(len(keys))
+        return "fail", f"{count} objects below {FAILED_BATCHES}; millrace redrive FUNCTION"
+
+    def _below(self, prefix: str) -> tuple[list[str], bool]:
+        """The first keys below a prefix of the lake, and whether there are more."""
+        bucket = self._target.output("LakeBucket")
+        page = self._target.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=COUNTED)
+        return [entry["Key"] for entry in page.get("Contents", [])], bool(page.get("IsTruncated"))
 
     def _failed_invocations(self) -> Found:
         sqs, waiting = self._target.client("sqs"), []

@@ -14,7 +14,8 @@ from typing import Any
 import orjson
 from botocore.exceptions import BotoCoreError, ClientError
 
-from millrace.core.prefixes import DEAD_LETTERS, FAILED_BATCHES, REDRIVEN
+from millrace.core.prefixes import FAILED_BATCHES, REDRIVEN
+from millrace.eventstore import consumers
 
 # Metadata of a dead letter that is being fed; the consumer, should it set the record aside again, writes without it.
 FED = "millrace-redrive"
@@ -34,7 +35,7 @@ class Redrive:
     """Feeds one deployed function. An object that succeeded moves below `redriven/`, one that failed stays."""
 
     def __init__(self, s3: Any, lambda_: Any, *, bucket: str, stem: str, function: str) -> None:
-        """`stem` is the function's name here (`archive_events`), `function` its name in the account."""
+        """`stem` names a consumer, or the function that hosts some (`archive_events`); `function` is its name in the account."""
         self._s3, self._lambda, self._bucket = s3, lambda_, bucket
         self._stem, self._function = stem, function
 
@@ -55,8 +56,8 @@ class Redrive:
         return sorted(found, key=lambda key: key.rsplit("/", 1)[-1])
 
     def dead_letters(self) -> list[str]:
-        """Keys of the records that the function set aside, oldest day first."""
-        return list(self._keys(f"{DEAD_LETTERS}{self._stem}/"))
+        """Keys of the records that the consumer set aside, oldest day first; of a function, those of each that it hosts."""
+        return [key for consumer in consumers.named(self._stem) for key in self._keys(consumer.dead_letters)]
 
     def run(
         self,
@@ -113,10 +114,12 @@ class Redrive:
             answer = self._lambda.invoke(
                 FunctionName=self._function, InvocationType="RequestResponse", Payload=orjson.dumps(event)
             )
-            said = answer["Payload"].read()
+            said: bytes = answer["Payload"].read()
         except (ClientError, BotoCoreError) as error:
             return str(error)
-        return said.decode(errors="replace")[:300] if answer.get("FunctionError") else None
+        if answer.get("FunctionError") or _unfinished(said):
+            return said.decode(errors="replace")[:300]
+        return None
 
     def _move(self, key: str) -> None:
         source = {"Bucket": self._bucket, "Key": key}
@@ -141,6 +144,12 @@ class Redrive:
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
         for page in pages:
             yield from (found["Key"] for found in page.get("Contents", []))
+
+
+def _unfinished(answer: bytes) -> bool:
+    """Whether a function that hosts several consumers answers that one of them did not finish the batch."""
+    document = orjson.loads(answer or b"null")
+    return isinstance(document, dict) and bool(document.get("batchItemFailures"))
 
 
 def _records(document: dict[str, Any]) -> list[Any]:

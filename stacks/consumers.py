@@ -1,15 +1,15 @@
 """What reads the log and the table's stream, and the first subscriber of the bus. All of it can be made again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from millrace.core.prefixes import DEAD_LETTERS, RAW
+from millrace.core.prefixes import RAW
+from millrace.eventstore.consumers import Source, filter_pattern, named
 from stacks.constructs.dashboards import DataPipeline
 from stacks.constructs.dead_letter_alarm import DeadLetterAlarm
 from stacks.constructs.fleet import Fleet
@@ -24,17 +24,6 @@ from stacks.storage import StorageStack
 # A table's stream keeps a day; what is left of it is for finding out why a batch does not pass.
 TABLE_STREAM_AGE = Duration.hours(20)
 LOG_MARGIN_HOURS = 6
-# What fraud reads of the log: new rows of transactions, and so nothing that it derived itself.
-TRANSACTIONS = lambda_.FilterCriteria.filter(
-    {
-        "data": {
-            "eventName": lambda_.FilterRule.is_equal("INSERT"),
-            "dynamodb": {
-                "NewImage": {"eventType": {"S": lambda_.FilterRule.is_equal("transaction.created")}}
-            },
-        }
-    }
-)
 
 
 class ConsumersStack(Stack):
@@ -60,14 +49,15 @@ class ConsumersStack(Stack):
             layers=layers,
             alarms=storage.alarms,
         )
-        archive, route, score = self._archive_events(), self._route_events(), self._score_transactions()
-        project = self._project_events()
-        # An object and its receipts cost the same for one event and for five hundred.
-        self._read_log(archive, window=settings.archive_window_seconds)
-        self._read_log(route)
-        self._read_log(score, filters=[TRANSACTIONS], fan_out=settings.fraud_fan_out)
-        self._read_inserts(project)
-        self._watch([archive, route, score, project])
+        functions = [
+            self._archive_events(),
+            self._route_events(),
+            self._score_transactions(),
+            self._project_events(),
+        ]
+        for function in functions:
+            self._read(function)
+        self._watch(functions)
         subscriber = SubscriberQueue(
             self,
             "Subscriber",
@@ -188,33 +178,57 @@ class ConsumersStack(Stack):
             variables=variables,
         )
         function.allow_use_of(self._storage.data_key)
-        function.allow_prefix(
-            "s3:PutObject",
-            bucket=self._storage.lake,
-            prefix=f"{DEAD_LETTERS}{stem}/",
-            reason="A record that can never succeed becomes an object of its own, named by where it was in its stream.",
-        )
+        for hosted in named(stem):
+            function.allow_prefix(
+                "s3:PutObject",
+                bucket=self._storage.lake,
+                prefix=hosted.dead_letters,
+                reason="A record that can never succeed becomes an object of its own, named by where it was in its stream.",
+            )
         return function
 
     def _allow_writing_metadata(self, function: PlatformFunction) -> None:
         function.allow("dynamodb:BatchWriteItem", on=[self._storage.metadata.table.table_arn])
 
-    def _read_log(
-        self,
-        function: PlatformFunction,
-        filters: Sequence[Mapping[str, Any]] | None = None,
-        *,
-        fan_out: bool = False,
-        window: int = 0,
-    ) -> None:
-        stream = self._storage.stream
-        source_arn = stream.stream_arn
-        if fan_out:
+    def _read(self, function: PlatformFunction) -> None:
+        """Maps the function to the source that its consumers read, as the table of consumers has it."""
+        hosted = named(function.node.id)
+        of_log = hosted[0].source is Source.LOG
+        pattern = filter_pattern(hosted)
+        window = self._windows.get(function.node.id, 0)
+        StreamMapping(
+            self,
+            f"{function.node.id}{'FromLog' if of_log else 'FromTable'}",
+            fleet=self._fleet,
+            function=function,
+            source_arn=self._log_arn(function) if of_log else self._table_stream_arn(function),
+            maximum_age=Duration.hours(self._settings.stream.retention_hours - LOG_MARGIN_HOURS)
+            if of_log
+            else TABLE_STREAM_AGE,
+            failed_batches=self._storage.lake,
+            filters=None if pattern is None else [lambda_.FilterCriteria.filter(pattern)],
+            window=Duration.seconds(window) if window else None,
+            partial_answers=len(hosted) > 1,
+        )
+
+    @property
+    def _windows(self) -> dict[str, int]:
+        """Seconds that a function's batch may wait: an object and its receipts cost the same for one event and for 500."""
+        return {"archive_events": self._settings.archive_window_seconds}
+
+    @property
+    def _fan_outs(self) -> set[str]:
+        return {"score_transactions"} if self._settings.fraud_fan_out else set()
+
+    def _log_arn(self, function: PlatformFunction) -> str:
+        """The log, or a line of its own to it, which the function may read."""
+        stream_arn = source_arn = self._storage.stream.stream_arn
+        if function.node.id in self._fan_outs:
             own = kinesis.CfnStreamConsumer(
                 self,
                 f"{function.node.id}FanOut",
                 consumer_name=function.node.id,
-                stream_arn=stream.stream_arn,
+                stream_arn=stream_arn,
             )
             source_arn = own.attr_consumer_arn
             function.allow("kinesis:SubscribeToShard", on=[source_arn])
@@ -224,35 +238,16 @@ class ConsumersStack(Stack):
             "kinesis:GetRecords",
             "kinesis:GetShardIterator",
             "kinesis:ListShards",
-            on=[stream.stream_arn],
+            on=[stream_arn],
         )
-        StreamMapping(
-            self,
-            f"{function.node.id}FromLog",
-            fleet=self._fleet,
-            function=function,
-            source_arn=source_arn,
-            maximum_age=Duration.hours(self._settings.stream.retention_hours - LOG_MARGIN_HOURS),
-            failed_batches=self._storage.lake,
-            filters=filters,
-            window=Duration.seconds(window) if window else None,
-        )
+        return source_arn
 
-    def _read_inserts(self, function: PlatformFunction) -> None:
+    def _table_stream_arn(self, function: PlatformFunction) -> str:
+        """The stream of the Events table, which the function may read."""
         stream_arn = self._storage.events.table.table_stream_arn
         if stream_arn is None:
             raise ValueError("the Events table has no stream")
         function.allow(
             "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", on=[stream_arn]
         )
-        StreamMapping(
-            self,
-            f"{function.node.id}FromTable",
-            fleet=self._fleet,
-            function=function,
-            source_arn=stream_arn,
-            maximum_age=TABLE_STREAM_AGE,
-            failed_batches=self._storage.lake,
-            # In the table's stream an event id is inserted once; expiry and corrections are not events.
-            filters=[lambda_.FilterCriteria.filter({"eventName": lambda_.FilterRule.is_equal("INSERT")})],
-        )
+        return stream_arn

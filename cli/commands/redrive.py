@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli.errors import RefusedError
+from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json
 from cli.output import complain, err, out, print_json
 from cli.target import deployed_function, find_target
@@ -15,7 +15,9 @@ READ_SECONDS = 150
 
 
 def redrive(
-    function: Annotated[str, typer.Argument(help="A consumer, such as archive_events.", metavar="FUNCTION")],
+    function: Annotated[
+        str, typer.Argument(help="A consumer, such as archive_events, or its function.", metavar="FUNCTION")
+    ],
     dead_letters: Annotated[
         bool,
         typer.Option(
@@ -31,14 +33,19 @@ def redrive(
 ) -> None:
     """Feed failed batches (or dead letters) to the function that failed on them; what succeeds moves to redriven/."""
     from cli.redrive import Fed, Redrive
+    from millrace.eventstore.consumers import CONSUMERS, named
 
     target = find_target(env)
+    host = next((consumer.function for consumer in named(function) if consumer.redrivable), None)
+    if host is None:
+        names = ", ".join(consumer.name for consumer in CONSUMERS if consumer.redrivable)
+        raise UsageError(f"{function} is no consumer of a stream; they are {names}")
     redriving = Redrive(
         target.client("s3"),
         target.client("lambda", read_seconds=READ_SECONDS, attempts=1),
         bucket=target.output("LakeBucket"),
         stem=function,
-        function=deployed_function(target, function),
+        function=deployed_function(target, host),
     )
     with err.status("looking for what is left …"):
         keys = redriving.dead_letters() if dead_letters else redriving.failed_batches()

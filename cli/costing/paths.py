@@ -12,6 +12,8 @@ from cli.costing.prices import DAYS_A_MONTH, GB, Prices, Usage
 from cli.costing.traces import PerEvent
 from cli.places import checkout
 from millrace.compiler.feature_views import compile_views
+from millrace.eventstore import consumers
+from millrace.eventstore.consumers import ARCHIVE, ROUTER, SCORER, ConsumerSpec, Source, reading
 from millrace.features.registry import Views
 
 MILLION = 1_000_000
@@ -20,7 +22,6 @@ FIRST_SHARDS = 4
 MB = 1024**2
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html
 LEAST_MOVED = 128 * 1024
-READERS = 3
 # What the path of one event with the default indexes is made of, and of one that goes to the lake only. Routing, fraud
 # and the hourly tables are what some events have beside.
 DEFAULT_INDEXES = ("accept", "store", "log", "archive", "project", "storage")
@@ -78,13 +79,11 @@ class Paths:
         self._deployment, self._prices, self._request = deployment, prices, request
         self._assumed, self._rate = prices.assumptions, rate
         shards = deployment.shards or max(FIRST_SHARDS, rate / self._assumed["events_per_shard"])
-        of_shard = rate / shards
-        self.batch = of_shard / self._assumed["polls_per_second"]
-        # The archive may wait for more.
-        self.gathered = of_shard * max(
-            deployment.window_seconds("archive_events"), 1 / self._assumed["polls_per_second"]
-        )
+        self._of_shard = rate / shards
+        self.batch = self._of_shard / self._assumed["polls_per_second"]
         self.stream_batch = rate / self._assumed["stream_polls_per_second"]
+        # The archive may wait for more.
+        self.gathered = self._batch_of(ARCHIVE)
 
     def all(self) -> dict[str, Usage]:
         """Every path by name."""
@@ -95,10 +94,10 @@ class Paths:
             "store.seeded": self._store("mix"),
             "log": self._log("default"),
             "log.lake-only": self._log("lake-only"),
-            "archive": self._consume("mix", "archive_events", self.gathered),
-            "archive.lake-only": self._consume("lake-only", "archive_events", self.gathered),
-            "project": self._consume("default", "project_events", self.stream_batch),
-            "route": self._consume("default", "route_events", self.batch),
+            **{
+                one.cost: self._consumed(one) for one in consumers.CONSUMERS if one.cost and one is not SCORER
+            },
+            "archive.lake-only": self._consumed(ARCHIVE, "lake-only"),
             "fraud": self._fraud(),
             "features": self._features(),
             "etl": self._etl(),
@@ -125,7 +124,7 @@ class Paths:
         return _times({name: found.usage[name] for name in ("dynamodb.write", "dynamodb.change")})
 
     def _log(self, profile: str) -> Usage:
-        """Into the log and out to its three readers, with a longer retention's storage."""
+        """Into the log and out to its readers, with a longer retention's storage."""
         return self._logged(self._event(profile, "post_events", self._request).usage)
 
     def _logged(self, of_event: Mapping[str, float]) -> Usage:
@@ -146,26 +145,36 @@ class Paths:
         return _times(
             {
                 "kinesis.in": held,
-                "kinesis.out": held * (READERS - fast),
+                "kinesis.out": held * (len(reading(Source.LOG)) - fast),
                 "kinesis.fan_out": held * fast,
                 "kinesis.retention": held * days / DAYS_A_MONTH,
             }
         )
 
-    def _consume(self, profile: str, function: str, batch: float) -> Usage:
-        found = self._event(profile, function, batch)
-        used = self._function(function, found)
-        used.add(_times({name: value for name, value in found.usage.items() if not name.startswith("log.")}))
+    def _batch_of(self, consumer: ConsumerSpec) -> float:
+        """Events that a consumer is given at once."""
+        if consumer.source is Source.TABLE_STREAM:
+            return self.stream_batch
+        waits = self._deployment.window_seconds(consumer.function)
+        return self._of_shard * max(waits, 1 / self._assumed["polls_per_second"])
+
+    def _consumed(self, consumer: ConsumerSpec, profile: str = "") -> Usage:
+        """What a consumer does with a million events, by its own profile unless another one is given."""
+        recorded = self._event(profile or consumer.cost_profile, consumer.function, self._batch_of(consumer))
+        used = self._function(consumer.function, recorded)
+        used.add(
+            _times({name: value for name, value in recorded.usage.items() if not name.startswith("log.")})
+        )
         return used
 
     def _fraud(self) -> Usage:
         """A decision on each of a million transactions, and the decision's own way to the log."""
-        used = self._consume("transactions", "score_transactions", self.batch)
-        found = self._event("transactions", "score_transactions", self.batch)
-        used.add(self._logged(found.usage))
-        used.add(self._tables(found))
-        used.add(self._consume("mix", "archive_events", self.gathered))
-        used.add(self._consume("default", "route_events", self.batch))
+        used = self._consumed(SCORER)
+        recorded = self._event(SCORER.cost_profile, SCORER.function, self._batch_of(SCORER))
+        used.add(self._logged(recorded.usage))
+        used.add(self._tables(recorded))
+        used.add(self._consumed(ARCHIVE))
+        used.add(self._consumed(ROUTER))
         return used
 
     def _features(self) -> Usage:

@@ -9,7 +9,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kinesis as kinesis
 from constructs import Construct
 
-from millrace.canary.journey import WAITING
+from millrace.canary.journey import paths
 from millrace.canary.report import FAILED, metric_name
 from millrace.core.metrics import NAMESPACE
 from stacks.constructs.dead_letter_alarm import dead_letters
@@ -71,7 +71,7 @@ class PlatformOverview(Construct):
                     "Canary: milliseconds to arrival",
                     [
                         told(metric_name(path), "send_canary", environment, MAXIMUM)
-                        for path in ("http", *WAITING)
+                        for path in ("http", *paths())
                     ],
                 ),
             ],

@@ -8,7 +8,8 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from millrace.core.metrics import NAMESPACE
-from millrace.core.prefixes import DEAD_LETTERS, PROCESSED, RAW, RECONCILE
+from millrace.core.prefixes import PROCESSED, RAW, RECONCILE
+from millrace.eventstore.consumers import compared
 from millrace.reconcile.report import LEFT, OPEN
 from millrace.reconcile.tables import INDEX
 from stacks.constructs.alarms import alarm_on
@@ -18,7 +19,6 @@ from stacks.constructs.schedule import Schedule
 from stacks.storage import StorageStack
 
 NAME = "reconcile_events"
-SET_ASIDE_BY = ("archive_events", "project_events")
 
 
 class Reconciliation(Construct):
@@ -97,7 +97,7 @@ class Reconciliation(Construct):
         function.allow("kinesis:PutRecords", on=[storage.stream.stream_arn])
         function.allow_use_of(storage.data_key)
         function.allow("s3:ListBucket", on=[storage.lake.bucket_arn])
-        for prefix in (RAW, PROCESSED, *(f"{DEAD_LETTERS}{consumer}/" for consumer in SET_ASIDE_BY)):
+        for prefix in (RAW, PROCESSED, *(consumer.dead_letters for consumer in compared())):
             function.allow_prefix(
                 "s3:GetObject",
                 bucket=storage.lake,

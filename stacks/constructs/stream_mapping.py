@@ -24,7 +24,8 @@ class StreamMapping(Construct):
     The consumer itself sets poison aside, so a batch that fails is one whose dependency fails: it comes back without a
     limit of attempts up to the age limit. It comes back in halves: what is too much at once for the function's time or
     memory is killed without a word, and would come back the same for hours. A split uses up no attempt, and whoever
-    is idempotent by event does not see it. No partial answers: there is nothing to say that the consumer does not.
+    is idempotent by event does not see it. A function that hosts one consumer gives no partial answer; of several, one
+    may fail that the others do not wait for, so the answer names the earliest record that is not finished.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class StreamMapping(Construct):
         failed_batches: s3.IBucket,
         filters: Sequence[Mapping[str, Any]] | None = None,
         window: Duration | None = None,
+        partial_answers: bool = False,
     ) -> None:
         """Makes the mapping.
 
@@ -52,6 +54,7 @@ class StreamMapping(Construct):
             failed_batches: the bucket, below the prefix that Lambda itself chooses.
             filters: which records are delivered at all.
             window: how long a batch may wait for more records; without, it goes as it is read.
+            partial_answers: whether the function's answer names the record from which on the batch is to come again.
         """
         super().__init__(scope, construct_id)
         keeps_failures = not fleet.settings.omits(Omission.STREAM_FAILURE_DESTINATIONS)
@@ -71,7 +74,7 @@ class StreamMapping(Construct):
             batch_size=BATCH_SIZE,
             starting_position=lambda_.StartingPosition.TRIM_HORIZON,
             bisect_batch_on_error=True,
-            report_batch_item_failures=False,
+            report_batch_item_failures=partial_answers,
             parallelization_factor=1,
             max_record_age=maximum_age,
             filters=filters,

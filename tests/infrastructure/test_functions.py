@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from layers import build
+from millrace.eventstore.consumers import Source, reading
 from stacks.constructs.platform_function import settings_model
 from stacks.environment import ENVIRONMENTS
 from tests.support.templates import Templates, as_list, stems, templates
@@ -115,10 +116,8 @@ PLUMBING = {
     "sqs:SendMessage",
 }
 READS_A_STREAM = {
-    "archive_events": "kinesis",
-    "route_events": "kinesis",
-    "score_transactions": "kinesis",
-    "project_events": "dynamodb",
+    **dict.fromkeys(reading(Source.LOG), "kinesis"),
+    **dict.fromkeys(reading(Source.TABLE_STREAM), "dynamodb"),
 }
 # Workers over a million rows at once: as much time as Lambda has, and memory as the environment's settings say.
 WORKERS = {"transform_partitions", "run_model", "materialize_features"}

@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
+from millrace.eventstore.consumers import Source, reading
 from stacks.constructs.way_in_alarms import event_types
 from stacks.environment import ENVIRONMENTS
 from tests.support.templates import Templates, templates
 
 WOKEN = [name for name, settings in ENVIRONMENTS.items() if settings.alarms]
-CONSUMERS = ("archive_events", "route_events", "score_transactions", "project_events")
+CONSUMERS = {*reading(Source.LOG), *reading(Source.TABLE_STREAM)}
 
 
 def alarms(name: str) -> list[dict[str, Any]]:

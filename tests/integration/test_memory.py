@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from millrace.eventstore import consumers
 from tests.support.templates import templates
 from tests.support.worst_batches import FULL_ROWS, SHAPES
 
 ROOT = Path(__file__).parents[2]
 SHARE = 0.6
-CONSUMERS = ("archive_events", "route_events", "project_events", "score_transactions", "receive_bus_events")
+CONSUMERS = tuple(dict.fromkeys(one.function for one in consumers.CONSUMERS))
 
 
 @pytest.fixture(scope="session")

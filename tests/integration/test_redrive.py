@@ -12,11 +12,12 @@ import pytest
 from cli.main import run
 from cli.redrive import FED, Fed, Redrive
 from millrace.core.prefixes import REDRIVEN
+from millrace.eventstore import consumers
 from tests.support import events
 from tests.support.lambdas import LambdaClient
 from tests.support.platform import GLOBEX, LAKE, Platform, ids, platform
 
-CONSUMERS = ("archive_events", "route_events", "project_events", "score_transactions")
+CONSUMERS = tuple(one.name for one in consumers.CONSUMERS if one.redrivable)
 
 
 @pytest.fixture

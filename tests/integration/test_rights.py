@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from millrace.eventstore.consumers import Source, named, reading
 from millrace.features import registry
 from tests.support import champions, events
 from tests.support.faultpoints import Calls, Story
@@ -63,11 +64,11 @@ UNUSED: dict[str, dict[Asked, str]] = {
     },
     **{
         stem: {
-            ("s3:PutObject", f"lake/dead-letters/{stem}/*"): DEAD,
+            **{("s3:PutObject", f"lake/{one.dead_letters}*"): DEAD for one in named(stem)},
             ("s3:PutObject", "lake/aws/lambda/*"): GIVEN_UP,
             ("s3:ListBucket", "lake"): GIVEN_UP,
         }
-        for stem in ("archive_events", "project_events", "route_events", "score_transactions")
+        for stem in (*reading(Source.LOG), *reading(Source.TABLE_STREAM))
     },
 }
 

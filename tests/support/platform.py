@@ -4,7 +4,7 @@ import base64
 import gzip
 import json
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,11 +18,13 @@ from moto import mock_aws
 
 from millrace.access.credentials import ALL_SCOPES, create_api_key
 from millrace.core import aws, limits
+from millrace.eventstore.consumers import SCORER, ConsumerSpec, Source, filter_pattern, reading
 from millrace.eventstore.tables import TABLES
 from millrace.intake import replay
 from millrace.quarantine import store
 from tests.support.functions import function
 from tests.support.mappings import (
+    REPORT_BATCH_ITEM_FAILURES,
     FailureDestination,
     Faults,
     KinesisStream,
@@ -38,13 +40,6 @@ REQUEST_LIMIT_OFF = "1000000"
 PATIENT_SECONDS = 600.0
 # As the stack lets batches of the table's stream grow; the log's are older before they are given up.
 MAXIMUM_AGE_SECONDS = 20 * 3600
-# As the stack filters the log for fraud.
-TRANSACTIONS = {
-    "data": {
-        "eventName": ["INSERT"],
-        "dynamodb": {"NewImage": {"eventType": {"S": ["transaction.created"]}}},
-    }
-}
 
 
 class Platform:
@@ -129,23 +124,18 @@ class Platform:
                 maximum_record_age_in_seconds=MAXIMUM_AGE_SECONDS,
                 on_failure=self.failed_batches,
             )
-        inserts = replace(settings, filter_criteria=({"eventName": ["INSERT"]},))
-        transactions = replace(settings, filter_criteria=(TRANSACTIONS,))
-        # What fraud derives are events too: tests that count events of their own run without it.
-        fraud = [("score_transactions", self.log, transactions)] if scoring else []
-        for stem, source, how in (
-            ("archive_events", self.log, settings),
-            ("route_events", self.log, settings),
-            ("project_events", self.table.stream, inserts),
-            *fraud,
-        ):
-            self.driver.add_mapping(
-                stem,
-                source,
-                partial(self.invoke, stem),
-                how,
-                faults=faults if faults is not None else Faults(),
-            )
+        sources = {Source.LOG: self.log, Source.TABLE_STREAM: self.table.stream}
+        for source, stream in sources.items():
+            for stem, hosted in reading(source).items():
+                # What fraud derives are events too: tests that count events of their own run without it.
+                if stem != SCORER.function or scoring:
+                    self.driver.add_mapping(
+                        stem,
+                        stream,
+                        partial(self.invoke, stem),
+                        _mapping(settings, hosted),
+                        faults=faults if faults is not None else Faults(),
+                    )
 
     def invoke(self, stem: str, event: dict[str, Any], context: Any = None) -> Any:
         """Calls a function as its service does."""
@@ -331,6 +321,16 @@ def platform(
         stack.enter_context(mock_aws())
         yield Platform(stack, seed=seed, faults=faults, scoring=scoring, giving_up=giving_up)
     aws.client.cache_clear()
+
+
+def _mapping(settings: MappingSettings, hosted: Sequence[ConsumerSpec]) -> MappingSettings:
+    """As the stack maps a function to its source."""
+    pattern = filter_pattern(hosted)
+    return replace(
+        settings,
+        filter_criteria=() if pattern is None else (pattern,),
+        function_response_types=(REPORT_BATCH_ITEM_FAILURES,) if len(hosted) > 1 else (),
+    )
 
 
 def _call(route: str, org: str, scopes: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:

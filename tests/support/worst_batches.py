@@ -21,6 +21,7 @@ import orjson
 from millrace.contracts import registry
 from millrace.core import aws, limits
 from millrace.eventstore.codec import Codec
+from millrace.eventstore.consumers import Source, reading
 from millrace.eventstore.row import to_item
 from millrace.fraud.bound import MOST_ATTRIBUTES, MOST_BYTES
 from millrace.intake.enrich import Origin, enrich
@@ -137,7 +138,7 @@ def stream_event(stem: str, shape: str) -> dict[str, Any]:
                 "ApproximateCreationDateTime": AT.timestamp(),
             },
         }
-        record = change if stem == "project_events" else _logged(number, change)
+        record = change if stem in reading(Source.TABLE_STREAM) else _logged(number, change)
         size += len(json.dumps(record))
         if size > BYTES_PER_CALL:
             break

@@ -9,7 +9,7 @@ import pytest
 
 from millrace.canary import report
 from millrace.canary.events import ORG, Flock, flock
-from millrace.canary.journey import WAITING, Check, Journey
+from millrace.canary.journey import Check, Journey, paths
 from millrace.contracts.registry import Registry
 from millrace.core.errors import RetryableError
 
@@ -62,7 +62,7 @@ def travel(sent: Flock, api: Api, **more: Any) -> dict[str, Check]:
 
 def test_everything_arrives(sent: Flock) -> None:
     found = travel(sent, Api(sent))
-    assert set(found) == {"http", *WAITING}
+    assert set(found) == {"http", *paths()}
     assert {check.status for check in found.values()} == {"ok"}
     assert all(check.ms is not None and check.ms > 0 for check in found.values())
 
@@ -102,7 +102,7 @@ def test_when_nothing_was_sent_nothing_is_waited_for(sent: Flock, post: tuple[in
     api = Api(sent, post=post)
     found = travel(sent, api)
     assert found["http"].status == "fail"
-    assert {found[path].status for path in WAITING} == {"skipped"}
+    assert {found[path].status for path in paths()} == {"skipped"}
     assert len(api.calls) == 1
 
 

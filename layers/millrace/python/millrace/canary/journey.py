@@ -1,6 +1,6 @@
 """Sends a flock and waits, within bounds, until each of its events is everywhere it should be."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -8,6 +8,7 @@ from typing import Any, Literal
 from millrace.canary.events import EVENT_TYPE, Flock
 from millrace.core import clock
 from millrace.core.errors import MillraceError
+from millrace.eventstore import consumers
 
 Status = Literal["ok", "fail", "skipped"]
 Call = Callable[[str, str, Any], tuple[int, Any]]
@@ -15,15 +16,26 @@ Call = Callable[[str, str, Any], tuple[int, Any]]
 
 PAUSE_SECONDS = 0.5
 EXPECTED = ("accepted", "accepted", "accepted", "rejected")
-# Steps of a trace, by the path that they prove.
-STEPS: Mapping[str, str] = {
-    "table": "accepted",
-    "projection": "projected",
-    "archive": "archived",
-    "route": "routed",
-}
-WAITING = ("table", "projection", "archive", "route", "fraud", "log-only", "quarantine", "reads", "bus")
 ACCEPTED = (200, 202, 207)
+
+
+def steps() -> dict[str, dict[str, str]]:
+    """Event of the flock → path that it proves → step of its trace by which it does: acceptance and each consumer."""
+    proven = {"canary": {"table": "accepted"}, "transaction": dict[str, str]()}
+    for consumer in consumers.checked():
+        proven[consumer.check_event][consumer.check] = consumer.step
+    return proven
+
+
+def paths() -> tuple[str, ...]:
+    """Every path that is waited for once the flock is sent."""
+    return (
+        *(path for proven in steps().values() for path in proven),
+        "log-only",
+        "quarantine",
+        "reads",
+        "bus",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +84,7 @@ class Journey:
         if status not in ACCEPTED or said != EXPECTED:
             answer = ", ".join(str(one) for one in said) or str(document)[:200]
             first = Check("http", "fail", self._ms(), f"{status}: {answer}")
-            return [first, *(Check(path, "skipped", detail="nothing was sent") for path in WAITING)]
+            return [first, *(Check(path, "skipped", detail="nothing was sent") for path in paths())]
         self._arrived("http")
         if self.publish is None:
             self._seen["bus"] = Check("bus", "skipped", detail="no binding brings it in")
@@ -80,7 +92,7 @@ class Journey:
             self._publish(flock.over_bus)
         self._await(flock, at, str(results[3].get("quarantineId")))
         return [
-            self._seen.get(path) or Check(path, "fail", detail=self._late()) for path in ("http", *WAITING)
+            self._seen.get(path) or Check(path, "fail", detail=self._late()) for path in ("http", *paths())
         ]
 
     def _publish(self, event: dict[str, Any]) -> None:
@@ -93,19 +105,18 @@ class Journey:
     def _await(self, flock: Flock, at: datetime, quarantine_id: str) -> None:
         while True:
             self._look(flock, at, quarantine_id)
-            if len(self._seen) == 1 + len(WAITING) or self.timer() - self._started >= self.seconds:
+            if len(self._seen) == 1 + len(paths()) or self.timer() - self._started >= self.seconds:
                 return
             self.sleep(PAUSE_SECONDS)
 
     def _look(self, flock: Flock, at: datetime, quarantine_id: str) -> None:
         """One round over what has not been seen yet."""
-        if any(path not in self._seen for path in STEPS):
-            steps = self._steps(flock.canary["eventId"])
-            for path, step in STEPS.items():
-                if step in steps:
-                    self._arrived(path)
-        if "fraud" not in self._seen and "scored" in self._steps(flock.transaction["eventId"]):
-            self._arrived("fraud")
+        for name, proven in steps().items():
+            if any(path not in self._seen for path in proven):
+                done = self._steps(getattr(flock, name)["eventId"])
+                for path, step in proven.items():
+                    if step in done:
+                        self._arrived(path)
         if "log-only" not in self._seen:
             day = clock.utc_day(at).isoformat()
             if self._is_archived(flock.logged["eventId"], day, at):

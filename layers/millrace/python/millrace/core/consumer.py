@@ -11,7 +11,7 @@ import base64
 import binascii
 import gc
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -78,6 +78,14 @@ class Consumed:
     dead: int
 
 
+class BatchError(RetryableError):
+    """A dependency failed. What stands before `record` in the batch is handled or set aside."""
+
+    def __init__(self, message: str, record: Record) -> None:
+        super().__init__(message)
+        self.record = record
+
+
 class Consumer:
     """Runs a capability's function over the batches of one event source mapping."""
 
@@ -87,6 +95,7 @@ class Consumer:
         dead_letters: DeadLetters,
         log: Callable[[str], None] = lambda _: None,
         size: Callable[[Mapping[str, Mapping[str, Any]]], int] = lambda _: 0,
+        event_types: Collection[str] = (),
     ) -> None:
         """Joins a consumer.
 
@@ -95,22 +104,29 @@ class Consumer:
             dead_letters: take what can never succeed.
             log: takes a line for each of those.
             size: bytes of a row's body, unpacked.
+            event_types: the only types that are handed over; empty: all. For a consumer that shares its function, whose
+                mapping delivers what any of them reads.
         """
         self._handle, self._dead_letters, self._log, self._size = handle, dead_letters, log, size
+        self._event_types = frozenset(event_types)
         self._dead = 0
+        self._unfinished: Record = {}
 
     def consume(self, event: Mapping[str, Any]) -> Consumed:
         """Handles a batch as Lambda delivers it from Kinesis or from a table's stream.
 
         Raises:
-            RetryableError: a dependency failed; Lambda delivers the whole batch again.
+            BatchError: a dependency failed; Lambda delivers the batch again.
         """
         records: Sequence[Record] = event["Records"]
-        self._dead = 0
-        deliveries = [delivery for record in records for delivery in self._decode(record)]
-        with uncollected():
-            for part in self._parts(deliveries):
-                self._deliver(part)
+        self._dead, self._unfinished = 0, records[0] if records else {}
+        try:
+            deliveries = [delivery for record in records for delivery in self._decode(record)]
+            with uncollected():
+                for part in self._parts(deliveries):
+                    self._deliver(part)
+        except RetryableError as error:
+            raise BatchError(str(error), self._unfinished) from error
         return Consumed(len(records), len(deliveries), self._dead)
 
     def _decode(self, record: Record) -> Iterator[Delivery]:
@@ -119,8 +135,11 @@ class Consumer:
         except PermanentError as error:
             self._set_aside(record, _place(record), _day_of(record), str(error))
             return
-        if delivery is not None:
+        if delivery is not None and self._reads(delivery):
             yield delivery
+
+    def _reads(self, delivery: Delivery) -> bool:
+        return not self._event_types or delivery.item.get("eventType", {}).get("S") in self._event_types
 
     def _parts(self, deliveries: Sequence[Delivery]) -> Iterator[list[Delivery]]:
         """The deliveries in order, in parts of bounded size; the same batch has the same parts."""
@@ -138,6 +157,8 @@ class Consumer:
 
     def _deliver(self, deliveries: Sequence[Delivery]) -> None:
         """Handles a batch; one that raises is halved until the record that raises stands alone."""
+        # Parts and halves come in the batch's order, so whatever stands before this one is done.
+        self._unfinished = deliveries[0].record
         try:
             self._handle(deliveries)
         except RetryableError:
@@ -158,6 +179,47 @@ class Consumer:
         self._dead_letters.put(record, place, arrived_at, reason)
         self._dead += 1
         self._log(f"dead letter {place}: {reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class Hosted:
+    """What became of a batch by consumer; a consumer that failed has no count.
+
+    `answer` is the function's answer to Lambda under ReportBatchItemFailures: empty, or the earliest record that some
+    consumer has not finished, from which on the batch is delivered again.
+    """
+
+    consumed: Mapping[str, Consumed]
+    answer: dict[str, list[dict[str, str]]]
+
+
+class Host:
+    """Several consumers in one function on one source, each with a handler and dead letters of its own.
+
+    Each is given the whole batch. What one of them sets aside, or fails on, changes nothing in what another one does: it
+    only sees again, as after any redelivery, records that it has handled.
+    """
+
+    def __init__(
+        self, consumers: Mapping[str, Consumer], log: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """`consumers` by name, in the order in which they are given a batch; `log` takes a line for each that fails."""
+        self._consumers, self._log = consumers, log
+
+    def consume(self, event: Mapping[str, Any]) -> Hosted:
+        """Hands a batch to each consumer; a dependency that fails is in the answer and raises nothing."""
+        records: Sequence[Record] = event["Records"]
+        consumed: dict[str, Consumed] = {}
+        earliest = len(records)
+        for name, consumer in self._consumers.items():
+            try:
+                consumed[name] = consumer.consume(event)
+            except BatchError as error:
+                self._log(f"{name}: {error}")
+                unfinished = (place for place, one in enumerate(records) if one is error.record)
+                earliest = min(earliest, next(unfinished))
+        failures = [{"itemIdentifier": _sequence(record)} for record in records[earliest : earliest + 1]]
+        return Hosted(consumed, {"batchItemFailures": failures})
 
 
 @contextmanager

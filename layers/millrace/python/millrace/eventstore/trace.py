@@ -7,7 +7,8 @@ from millrace import __version__
 from millrace.contracts import columns
 from millrace.contracts.contract import Contract
 from millrace.core import clock
-from millrace.eventstore import receipts, silver
+from millrace.eventstore import consumers, receipts, silver
+from millrace.eventstore.consumers import ConsumerSpec, Receipt
 from millrace.eventstore.reader import EventReader
 from millrace.eventstore.row import StoredEvent
 
@@ -23,9 +24,9 @@ class Tracer:
         dynamodb: Any,
         metadata_table: str,
         contract_of: Callable[[str], Contract],
-        decision_id: Callable[[StoredEvent], str | None] = lambda _: None,
+        decision_id: Callable[[StoredEvent], str | None],
     ) -> None:
-        """`decision_id` gives the id of the fraud decision on an event; None for one that is not judged."""
+        """`decision_id` gives the id of the fraud decision on an event; None for one that fraud does not score."""
         self._reader, self._dynamodb, self._table = reader, dynamodb, metadata_table
         self._contract_of, self._decision_id = contract_of, decision_id
 
@@ -43,36 +44,47 @@ class Tracer:
             "source": event.envelope["eventSource"],
         }
         steps = [_step("accepted", platform["receivedAt"], __version__, accepted)]
-        expected = {"accepted", "archived"}
-        if event.envelope.get("userId") or event.envelope.get("sessionId"):
-            expected.add("projected")
-            pointer = self._reader.pointer(event)
-            if pointer is not None:
-                detail = {"userKey": pointer["userKey"]["S"], "sortKey": pointer["sortKey"]["S"]}
-                steps.append(_step("projected", pointer["projectedAt"]["S"], __version__, detail))
-        archived = self._of_log(event, "archived", receipts.MANIFEST)
-        steps.extend(archived)
-        if contract.route:
-            expected.add("routed")
-            steps.extend(self._of_log(event, "routed", receipts.ROUTED))
-        decision = self._decision_id(event)
-        if decision is not None:
-            expected.add("scored")
-            steps.extend(self._scored(event, decision))
-        # By the schedule of the pipeline, so nothing waits for it.
-        for step in archived:
-            steps.extend(self._in_silver(event, contract, step["detail"].get("object")))
+        expected = {"accepted"}
+        owned = bool(event.envelope.get("userId") or event.envelope.get("sessionId"))
+        for consumer in consumers.CONSUMERS:
+            if consumer.step and consumer.expects(contract, owned=owned):
+                expected.add(consumer.step)
+                steps.extend(self._of_consumer(consumer, event))
+        # Silver follows the schedule of the pipeline, so no trace waits for it.
+        archived = next((one for one in steps if one["step"] == consumers.ARCHIVE.step), None)
+        if archived is not None:
+            steps.extend(self._in_silver(event, contract, archived["detail"].get("object")))
         done = {step["step"] for step in steps} >= expected
         return {"eventId": event.event_id, "status": "complete" if done else "pending", "steps": steps}
 
-    def _scored(self, event: StoredEvent, decision_id: str) -> list[Step]:
-        found = self._reader.get(event.org, decision_id)
-        # Only what the platform itself derived from this event is its decision.
-        if found is None or found.envelope["platform"].get("derivedFrom") != event.event_id:
+    def _of_consumer(self, consumer: ConsumerSpec, event: StoredEvent) -> list[Step]:
+        """The consumer's step, by the receipt that it leaves; none as long as it has left none."""
+        match consumer.receipt:
+            case Receipt.POINTER:
+                return self._projected(consumer.step, event)
+            case Receipt.BATCH:
+                return self._of_batch(consumer, event)
+            case Receipt.DERIVED:
+                return self._scored(consumer.step, event)
+            case Receipt.NONE:
+                return []
+
+    def _projected(self, step: str, event: StoredEvent) -> list[Step]:
+        pointer = self._reader.pointer(event)
+        if pointer is None:
             return []
-        made = found.envelope["data"]["payload"]
-        detail = {"eventId": found.event_id, "riskClass": made["riskClass"], "score": made["score"]}
-        return [_step("scored", made["decidedAt"], made["rulesVersion"], detail)]
+        detail = {"userKey": pointer["userKey"]["S"], "sortKey": pointer["sortKey"]["S"]}
+        return [_step(step, pointer["projectedAt"]["S"], __version__, detail)]
+
+    def _scored(self, step: str, event: StoredEvent) -> list[Step]:
+        decision_id = self._decision_id(event)
+        decision = None if decision_id is None else self._reader.get(event.org, decision_id)
+        # Only what the platform itself derived from this event is its decision.
+        if decision is None or decision.envelope["platform"].get("derivedFrom") != event.event_id:
+            return []
+        made = decision.envelope["data"]["payload"]
+        detail = {"eventId": decision.event_id, "riskClass": made["riskClass"], "score": made["score"]}
+        return [_step(step, made["decidedAt"], made["rulesVersion"], detail)]
 
     def _in_silver(self, event: StoredEvent, contract: Contract, key: str | None) -> list[Step]:
         if key is None:
@@ -90,15 +102,17 @@ class Tracer:
         }
         return [_step("in_silver", item["at"]["S"], item["version"]["S"], detail)]
 
-    def _of_log(self, event: StoredEvent, step: str, kind: str) -> list[Step]:
+    def _of_batch(self, consumer: ConsumerSpec, event: StoredEvent) -> list[Step]:
         since = clock.parse(event.envelope["platform"]["receivedAt"])
-        item = receipts.find(self._dynamodb, self._table, event.org, kind, event.day, event.event_id, since)
+        item = receipts.find(
+            self._dynamodb, self._table, event.org, consumer.kind, event.day, event.event_id, since
+        )
         if item is None:
             return []
         detail: dict[str, Any] = {"rows": int(item["rows"]["N"])}
         if "object" in item:
             detail["object"] = item["object"]["S"]
-        return [_step(step, item["at"]["S"], item["version"]["S"], detail)]
+        return [_step(consumer.step, item["at"]["S"], item["version"]["S"], detail)]
 
 
 def _step(name: str, at: str, version: str, detail: dict[str, Any]) -> Step:

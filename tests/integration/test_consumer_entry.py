@@ -1,0 +1,132 @@
+"""One entry in the table of consumers and one function: every reader of the table knows the new consumer."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cli.doctor import Doctor
+from cli.redrive import Redrive
+from cli.target import Target
+from millrace import __version__
+from millrace.canary import journey
+from millrace.core import clock
+from millrace.core.batch import write_all
+from millrace.core.consumer import Consumer, Delivery, Host, LakeDeadLetters
+from millrace.eventstore import consumers, receipts
+from millrace.eventstore.consumers import ConsumerSpec, Receipt, Source, filter_pattern, reading
+from millrace.eventstore.row import head_of
+from tests.support import events
+from tests.support.lambdas import LambdaClient
+from tests.support.platform import LAKE, Platform, platform
+
+COUNTER = ConsumerSpec(
+    name="count_orders",
+    function="update_views",
+    source=Source.TABLE_STREAM,
+    event_types=frozenset({"order.created"}),
+    receipt=Receipt.BATCH,
+    kind="counted",
+    step="counted",
+    compared_since="",
+    check="counts",
+)
+WATCHER = ConsumerSpec(
+    name="watch_payments",
+    function="update_views",
+    source=Source.TABLE_STREAM,
+    event_types=frozenset({"transaction.created"}),
+)
+TRACE = "/v1/events/{eventId}/trace"
+
+
+class Counter:
+    """Counts orders and leaves a receipt; as long as it is broken it can handle none."""
+
+    def __init__(self, running: Platform) -> None:
+        self._running, self.broken = running, False
+
+    def count(self, deliveries: Sequence[Delivery]) -> None:
+        if self.broken:
+            raise ValueError("a fault in the counter")
+        first, last = deliveries[0], deliveries[-1]
+        where = receipts.place(first.arrived_at, first.shard, first.sequence, last.sequence)
+        by_day: dict[tuple[str, str], list[str]] = {}
+        for head in (head_of(delivery.item) for delivery in deliveries):
+            by_day.setdefault((head.org, head.day), []).append(head.event_id)
+        for (org, day), ids in by_day.items():
+            receipt = receipts.Receipt(org, COUNTER.kind, day, where, clock.now(), tuple(ids), __version__)
+            write_all(self._running.dynamodb, "Metadata", receipts.to_items(receipt))
+
+
+@pytest.fixture
+def counting(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Platform, Counter]]:
+    monkeypatch.setattr(consumers, "CONSUMERS", (*consumers.CONSUMERS, COUNTER, WATCHER))
+    with platform(bundle) as running:
+        counter = Counter(running)
+        hosted = {
+            spec.name: Consumer(
+                handle, LakeDeadLetters(running.s3, LAKE, spec.name), event_types=spec.event_types
+            )
+            for spec, handle in ((COUNTER, counter.count), (WATCHER, lambda _: None))
+        }
+        host = Host(hosted)
+        function: Any = SimpleNamespace(handler=lambda event, _: host.consume(event).answer)
+        running.functions[COUNTER.function] = function
+        yield running, counter
+
+
+def steps(running: Platform, event: dict[str, Any]) -> tuple[str, list[str]]:
+    trace = running.get(TRACE, eventId=event["eventId"])["body"]
+    return trace["status"], [step["step"] for step in trace["steps"]]
+
+
+def test_its_function_is_given_what_any_of_its_consumers_reads(counting: tuple[Platform, Counter]) -> None:
+    assert filter_pattern(reading(Source.TABLE_STREAM)["update_views"]) == {
+        "eventName": ["INSERT"],
+        "dynamodb": {"NewImage": {"eventType": {"S": ["order.created", "transaction.created"]}}},
+    }
+
+
+def test_a_trace_waits_for_it_and_redrive_feeds_it(counting: tuple[Platform, Counter]) -> None:
+    running, counter = counting
+    order, check = events.order(), events.health_check()
+    counter.broken = True
+    running.post([order, check])
+    running.settle()
+    assert steps(running, order) == ("pending", ["accepted", "projected", "archived", "routed"])
+    assert steps(running, check)[0] == "complete", "it reads no such type"
+
+    (letter,) = running.objects("dead-letters/")
+    assert letter.startswith("dead-letters/count_orders/day=")
+    for name in (COUNTER.name, COUNTER.function):
+        redrive = Redrive(
+            running.s3, LambdaClient(running), bucket=LAKE, stem=name, function=COUNTER.function
+        )
+        assert redrive.dead_letters() == [letter]
+    counter.broken = False
+    total = redrive.run([letter], redrive.feed_dead_letter, parallel=1)
+    assert (total["rows"], total["different"]) == (1, 0)
+    assert steps(running, order) == ("complete", ["accepted", "projected", "archived", "routed", "counted"])
+
+
+def test_doctor_waits_for_it_and_names_its_dead_letters(
+    counting: tuple[Platform, Counter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, counter = counting
+    assert journey.steps()["canary"]["counts"] == "counted"
+    assert "counts" in journey.paths()
+    counter.broken = True
+    running.post(events.order())
+    running.settle()
+    outputs = {"LakeBucket": LAKE, "EventBus": "bus", "MetadataTable": "Metadata"}
+    target: Any = SimpleNamespace(
+        client=lambda name: getattr(running, name), output=outputs.get, api_url="http://localhost:1"
+    )
+    found: Target = target
+    assert Doctor(found, 1)._dead_letters() == (
+        "fail",
+        "1 of count_orders; millrace redrive count_orders --dead-letters",
+    )

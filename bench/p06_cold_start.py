@@ -18,20 +18,22 @@ HEAVY = ("numpy", "pandas", "sklearn", "pyarrow", "onnxruntime")
 _BARE = "import boto3; boto3.client('dynamodb')"
 # Every client that a copy needs to accept its first event: DynamoDB's, and KMS's for the tenant's key.
 _OURS = (
-    "import handler; handler._log(); handler._limiter(); handler._intake(); "
+    "from functions.post_events import handler; handler._log(); handler._limiter(); handler._intake(); "
     "from millrace.core.aws import client; client('kms')"
 )
 # Every client and package that a copy needs to decide on its first batch with a model: numpy and onnxruntime come with it.
-_FRAUD = "import handler; handler._consumer(); import millrace.scoring.session"
+_FRAUD = (
+    "from functions.score_transactions import handler; handler._consumer(); import millrace.scoring.session"
+)
 _NAMES = f"import sys; {_OURS}; print(*[name for name in {HEAVY!r} if name in sys.modules])"
 
 
 def measure() -> list[Figure]:
     """Cold start over cold start, and the heavy packages that intake loads."""
-    intake, fraud = _ratio("post_events", _OURS), _ratio("score_transactions", _FRAUD)
+    intake, fraud = _ratio(_OURS), _ratio(_FRAUD)
     heavy = subprocess.run(
         [sys.executable, "-c", _NAMES],
-        env=_environ("post_events"),
+        env=_environ(),
         check=True,
         capture_output=True,
         text=True,
@@ -45,28 +47,28 @@ def measure() -> list[Figure]:
     ]
 
 
-def _ratio(function: str, program: str) -> float:
+def _ratio(program: str) -> float:
     """Cold start of a function over that of the bare client."""
     for each in (_BARE, program):
-        _run(function, each)
+        _run(each)
     found = []
     for number in range(ROUNDS):
         programs = (_BARE, program) if number % 2 else (program, _BARE)
-        spent = {each: _run(function, each) for each in programs}
+        spent = {each: _run(each) for each in programs}
         found.append(spent[program] / spent[_BARE])
     return median(found)
 
 
-def _environ(function: str) -> dict[str, str]:
-    path = [str(ROOT / "functions" / function), str(ROOT / "layers" / "millrace" / "python")]
+def _environ() -> dict[str, str]:
+    path = [str(ROOT), str(ROOT / "layers" / "millrace" / "python")]
     more = {"FEATURE_STORE_TABLE": "FeatureStore", "MODELS_TABLE": "MLModels"}
     return {**os.environ, **edge.ENVIRON, **more, "PYTHONPATH": os.pathsep.join(path)}
 
 
-def _run(function: str, program: str) -> float:
+def _run(program: str) -> float:
     """CPU seconds of a new interpreter that runs a program."""
     command = [sys.executable, "-c", program]
-    child = subprocess.Popen(command, env=_environ(function), stdout=subprocess.DEVNULL)
+    child = subprocess.Popen(command, env=_environ(), stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:

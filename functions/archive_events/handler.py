@@ -7,6 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from functions.archive_events.settings import Settings
 from millrace.archive.archive import Archive
 from millrace.contracts import registry
 from millrace.core.aws import client
@@ -14,7 +15,6 @@ from millrace.core.consumer import Consumer, LakeDeadLetters
 from millrace.core.log import logger
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import body_size
-from settings import Settings
 
 NAME = "archive_events"
 

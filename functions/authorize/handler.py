@@ -6,10 +6,10 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from functions.authorize.settings import Settings
 from millrace.access.credentials import Credentials
 from millrace.core.aws import client
 from millrace.core.log import logger
-from settings import Settings
 
 
 @cache

@@ -7,6 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from functions.build_training_set.settings import Settings
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.errors import PermanentError
@@ -16,7 +17,6 @@ from millrace.lake.worker import connect
 from millrace.runs.store import RunStore
 from millrace.training.locations import Channel, job
 from millrace.training.training_set import Asked, TrainingSets
-from settings import Settings
 
 NAME = "build_training_set"
 

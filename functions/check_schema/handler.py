@@ -4,11 +4,11 @@ import os
 from functools import cache
 from typing import Any
 
+from functions.check_schema.settings import Settings
 from millrace.api.check import CheckApi
 from millrace.api.router import Router
 from millrace.contracts import registry
 from millrace.core.log import logger
-from settings import Settings
 
 NAME = "check_schema"
 

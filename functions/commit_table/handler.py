@@ -6,6 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from functions.commit_table.settings import Settings
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.log import logger
@@ -13,7 +14,6 @@ from millrace.iceberg import tables
 from millrace.iceberg.commit import Committer
 from millrace.iceberg.optimizers import Optimizers
 from millrace.runs.store import RunStore
-from settings import Settings
 
 NAME = "commit_table"
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from functions.maintain_table.settings import Settings
 from millrace.core import clock
 from millrace.core.aws import client
 from millrace.core.log import logger
 from millrace.iceberg import glue_tables, tables
 from millrace.iceberg.maintenance import maintain
-from settings import Settings
 
 NAME = "maintain_table"
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from functions.materialize_features.settings import Settings
 from millrace.core.aws import client
 from millrace.core.errors import PermanentError, RetryableError
 from millrace.core.log import logger
@@ -19,7 +20,6 @@ from millrace.lake.sources import open_views
 from millrace.lake.worker import connect
 from millrace.runs.documents import Materialized
 from millrace.runs.store import RunStore
-from settings import Settings
 
 NAME = "materialize_features"
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from functions.move_model.settings import Settings
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.errors import PermanentError
@@ -16,7 +17,6 @@ from millrace.model_registry.alias import Mover, named
 from millrace.model_registry.champion_events import MoveEvents
 from millrace.model_registry.files import ArtifactFiles
 from millrace.model_registry.store import ModelStore
-from settings import Settings
 
 NAME = "move_model"
 

@@ -4,11 +4,11 @@ import os
 import time
 from typing import Any
 
+from functions.open_capture.settings import Settings
 from millrace.core.aws import client
 from millrace.core.custom_resource import ANSWER_SECONDS, respond
 from millrace.core.log import logger
 from millrace.eventstore.capture import open_capture
-from settings import Settings
 
 
 def handler(event: dict[str, Any], context: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from functions.pin_sources.settings import Settings
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.log import logger
@@ -13,7 +14,6 @@ from millrace.features import registry as features
 from millrace.iceberg.tables import catalog, open_table
 from millrace.lake import sources
 from millrace.runs.store import RunStore
-from settings import Settings
 
 NAME = "pin_sources"
 

@@ -3,11 +3,11 @@
 import os
 from typing import Any
 
+from functions.plan_backfill.settings import Settings
 from millrace.core.aws import client
 from millrace.core.log import logger
 from millrace.runs.backfill_store import plan_backfill
 from millrace.runs.store import RunStore
-from settings import Settings
 
 NAME = "plan_backfill"
 

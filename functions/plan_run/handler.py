@@ -6,13 +6,13 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from functions.plan_run.settings import Settings
 from millrace.core import clock
 from millrace.core.aws import client
 from millrace.core.log import logger
 from millrace.lake.plan import Planner
 from millrace.runs import interval
 from millrace.runs.store import RunStore
-from settings import Settings
 
 NAME = "plan_run"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from functions.post_events.settings import Settings
 from millrace.core import clock
 from millrace.core.http import FAULT, Problem, answer, problem_answer, read_request
 from millrace.core.log import logger
@@ -17,7 +18,6 @@ from millrace.intake.assemble import intake
 from millrace.intake.enrich import Origin
 from millrace.intake.parse import body_of, candidates
 from millrace.intake.rate import RateLimiter
-from settings import Settings
 
 SCOPE = "events:write"
 

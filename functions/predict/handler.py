@@ -6,6 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from functions.predict.settings import Settings
 from millrace.api.fraud import PredictApi
 from millrace.api.router import Router
 from millrace.contracts import registry
@@ -16,7 +17,6 @@ from millrace.fraud.predict import Predictor
 from millrace.fraud.store import FeatureStore
 from millrace.scoring.champions import Champions
 from millrace.scoring.source import Source
-from settings import Settings
 
 
 @cache

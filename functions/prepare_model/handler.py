@@ -6,6 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from functions.prepare_model.settings import Settings
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.log import logger
@@ -13,7 +14,6 @@ from millrace.iceberg.tables import catalog, open_table
 from millrace.lake.prepare_table import Preparer
 from millrace.runs.store import RunStore
 from millrace.warehouse import project
-from settings import Settings
 
 NAME = "prepare_model"
 

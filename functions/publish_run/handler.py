@@ -6,6 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from functions.publish_run.settings import Settings
 from millrace.catalog import metrics
 from millrace.catalog.check_events import CheckEvents
 from millrace.catalog.openlineage import Place
@@ -17,7 +18,6 @@ from millrace.core.metrics import emit
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.emit import Emitter
 from millrace.warehouse import project
-from settings import Settings
 
 NAME = "publish_run"
 

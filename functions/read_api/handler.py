@@ -4,11 +4,11 @@ import os
 from functools import cache
 from typing import Any
 
+from functions.read_api.settings import Settings
 from millrace.api.reads import reads
 from millrace.api.router import Router
 from millrace.core.aws import client
 from millrace.core.log import logger
-from settings import Settings
 
 
 @cache

@@ -8,6 +8,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 
+from functions.receive_bus_events.settings import Settings
 from millrace.core import clock
 from millrace.core.errors import RetryableError
 from millrace.core.log import logger
@@ -16,7 +17,6 @@ from millrace.intake import refusals
 from millrace.intake.accept import Intake
 from millrace.intake.assemble import intake
 from millrace.intake.bus import read_message
-from settings import Settings
 
 
 @cache

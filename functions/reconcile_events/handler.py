@@ -6,6 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from functions.reconcile_events.settings import Settings
 from millrace.access.credentials import orgs
 from millrace.contracts import registry
 from millrace.core import clock
@@ -16,7 +17,6 @@ from millrace.iceberg import tables
 from millrace.reconcile import asked, assemble, passes, report
 from millrace.reconcile.results import Results
 from millrace.reconcile.silver_tables import SilverTables
-from settings import Settings
 
 NAME = "reconcile_events"
 

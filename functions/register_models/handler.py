@@ -6,6 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from functions.register_models.settings import Settings
 from millrace.core.aws import client
 from millrace.core.log import logger
 from millrace.model_registry import tracking
@@ -14,7 +15,6 @@ from millrace.model_registry.package import unpack
 from millrace.model_registry.register import Registrar, best
 from millrace.model_registry.store import ModelStore
 from millrace.training.locations import Channel
-from settings import Settings
 
 NAME = "register_models"
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from functions.replay_quarantine.settings import Settings
 from millrace.api.repairs import RepairsApi
 from millrace.api.router import Router
 from millrace.contracts import registry
 from millrace.core.log import logger
 from millrace.intake.assemble import intake, quarantine
 from millrace.intake.replay import Replayer
-from settings import Settings
 
 
 @cache

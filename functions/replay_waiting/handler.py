@@ -9,6 +9,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from functions.replay_waiting.settings import Settings
 from millrace.access.credentials import orgs
 from millrace.core import clock
 from millrace.core.aws import Lazy, client
@@ -18,7 +19,6 @@ from millrace.intake.assemble import intake, quarantine
 from millrace.intake.replay import Replayer
 from millrace.intake.waiting import Task, of_tenants, replay_some
 from millrace.intake.waiting_queue import TaskQueue
-from settings import Settings
 
 NAME = "replay_waiting"
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from functions.run_model.settings import Settings
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.log import logger
@@ -13,7 +14,6 @@ from millrace.lake.build_table import ModelRunner, in_lake, run_chunk
 from millrace.lake.worker import connect
 from millrace.runs.store import RunStore
 from millrace.warehouse import project
-from settings import Settings
 
 NAME = "run_model"
 

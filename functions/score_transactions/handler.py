@@ -7,6 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from functions.score_transactions.settings import Settings
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.consumer import Consumer, LakeDeadLetters
@@ -20,7 +21,6 @@ from millrace.fraud.consumer import Scorer
 from millrace.fraud.store import FeatureStore
 from millrace.scoring.champions import Champions
 from millrace.scoring.source import Source
-from settings import Settings
 
 NAME = "score_transactions"
 

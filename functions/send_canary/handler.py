@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from aws_lambda_powertools import Logger
 
+from functions.send_canary.settings import Settings
 from millrace.canary import report
 from millrace.canary.assemble import journey
 from millrace.canary.events import flock
@@ -15,7 +16,6 @@ from millrace.core import clock
 from millrace.core.aws import client
 from millrace.core.log import logger
 from millrace.core.metrics import emit
-from settings import Settings
 
 NAME = "send_canary"
 

@@ -3,13 +3,13 @@
 import os
 from typing import Any
 
+from functions.start_run.settings import Settings
 from millrace.core import clock
 from millrace.core.aws import client
 from millrace.core.errors import PermanentError
 from millrace.core.log import logger
 from millrace.runs.names import MACHINES
 from millrace.runs.start import start
-from settings import Settings
 
 NAME = "start_run"
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from functions.train_model.settings import Settings
 from millrace.core.aws import client
 from millrace.core.log import logger
 from millrace.training import container
 from millrace.training.local_training import LocalTraining
 from millrace.training.locations import Channel
-from settings import Settings
 
 NAME = "train_model"
 

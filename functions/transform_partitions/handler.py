@@ -6,6 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from functions.transform_partitions.settings import Settings
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.log import logger
@@ -13,7 +14,6 @@ from millrace.lake.raw_to_silver import NAME, Transform
 from millrace.lake.silver_batch import run_batch, tables
 from millrace.lake.worker import connect
 from millrace.runs.store import RunStore
-from settings import Settings
 
 
 @cache

@@ -1,10 +1,10 @@
 """The one construct that makes a Lambda function."""
 
-import importlib.util
+import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from aws_cdk import Aws, Duration, Size, Stack
+from aws_cdk import Aws, Duration, IgnoreMode, Size, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -18,7 +18,7 @@ from stacks.constructs.fleet import Fleet
 from stacks.constructs.log_groups import log_group
 from stacks.constructs.waivers import waive
 
-FUNCTIONS = Path(__file__).resolve().parent.parent.parent / "functions"
+ROOT = Path(__file__).resolve().parent.parent.parent
 # What DynamoDB, Kinesis and S3 may ask of the key in a caller's name.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
 _KEY_ACTIONS = (
@@ -76,8 +76,8 @@ class PlatformFunction(Construct):
         self.function = lambda_.Function(
             self,
             "Function",
-            code=lambda_.Code.from_asset(str(FUNCTIONS / stem), exclude=["__pycache__", "*.pyc"]),
-            handler="handler.handler",
+            code=_code(stem),
+            handler=f"functions.{stem}.handler.handler",
             runtime=lambda_.Runtime(settings.runtime, lambda_.RuntimeFamily.PYTHON),
             architecture=lambda_.Architecture.custom(settings.architecture),
             layers=fleet.layers.named(*layers),
@@ -186,19 +186,20 @@ def settings_model(stem: str) -> type[FunctionSettings]:
     """The `Settings` of `functions/<stem>/settings.py`.
 
     Raises:
-        ValueError: there is no such file.
+        ModuleNotFoundError: there is no such file.
         TypeError: the file has no such model.
     """
-    path = FUNCTIONS / stem / "settings.py"
-    spec = importlib.util.spec_from_file_location(f"settings_of_{stem}", path)
-    if spec is None or spec.loader is None:
-        raise ValueError(f"{path} cannot be loaded")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    model = getattr(module, "Settings", None)
+    model = getattr(importlib.import_module(f"functions.{stem}.settings"), "Settings", None)
     if not (isinstance(model, type) and issubclass(model, FunctionSettings)):
-        raise TypeError(f"{path} has no class Settings(FunctionSettings)")
+        raise TypeError(f"functions/{stem}/settings.py has no class Settings(FunctionSettings)")
     return model
+
+
+def _code(stem: str) -> lambda_.Code:
+    """The function's own folder, at the path that its imports name; the rest of the repository is not in it."""
+    kept = ("functions", "functions/__init__.py", f"functions/{stem}", f"functions/{stem}/*.py")
+    exclude = ["**", *(f"!/{path}" for path in kept)]
+    return lambda_.Code.from_asset(str(ROOT), exclude=exclude, ignore_mode=IgnoreMode.GIT)
 
 
 def imported(bucket: s3.IBucket) -> str:

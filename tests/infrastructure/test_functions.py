@@ -178,11 +178,11 @@ def test_environment_variables_are_the_settings_both_ways(every: Templates, stem
 
 def test_runtime_and_architecture(every: Templates) -> None:
     settings = ENVIRONMENTS[every.environment]
-    for function in every.functions().values():
+    for stem, function in every.functions().items():
         properties = function["Properties"]
         assert properties["Runtime"] == settings.runtime
         assert properties["Architectures"] == [settings.architecture]
-        assert properties["Handler"] == "handler.handler"
+        assert properties["Handler"] == f"functions.{stem}.handler.handler"
         if every.environment != "local":
             assert (settings.runtime, settings.architecture) == ("python3.13", "arm64")
 

@@ -109,10 +109,10 @@ def test_a_handler_is_imported_without_environment_and_network(stem: str) -> Non
         "socket.socket.connect = closed\n"
         "import boto3\n"
         "boto3.client = boto3.resource = closed\n"
-        "import handler\n"
-        "assert callable(handler.handler)\n"
+        f"from functions.{stem}.handler import handler\n"
+        "assert callable(handler)\n"
     )
-    path = f"{ROOT / 'functions' / stem}:{ROOT / 'layers/millrace/python'}"
+    path = f"{ROOT}:{ROOT / 'layers/millrace/python'}"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={"PYTHONPATH": path},

@@ -1,4 +1,4 @@
-"""P13: gold by the pipeline's runner against the same windows, written by hand, run by DuckDB over the same files."""
+"""P13: gold by the pipeline's builder against the same windows, written by hand, run by DuckDB over the same files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,12 +10,12 @@ from bench.figure import Figure, ratio
 from millrace.contracts import registry
 from millrace.contracts.columns import duckdb_type
 from millrace.contracts.tables import LakeTable
-from millrace.lake.build_table import ModelRunner
+from millrace.lake.build_table import TableBuilder
 from millrace.lake.duck import connect
 from millrace.runs.documents import Input, InputFile, Prepared, Work
 from millrace.warehouse import project as projects
 
-MODEL, SILVER = "gold.merchant_10min", "silver.transaction_created_v1"
+TABLE, SILVER = "gold.merchant_10min", "silver.transaction_created_v1"
 ROWS = 500_000
 ORG, DAY = "org_acme", "2026-11-02"
 TARGET = 1.15
@@ -51,13 +51,13 @@ def measure() -> list[Figure]:
             connect(memory_mb=2_000, threads=2, temp_dir=folder) as theirs,
         ):
             made, by_hand = folder / "ours.parquet", folder / "by_hand.parquet"
-            runner = ModelRunner(ours, projects.load(), tables, lambda *_: str(made))
+            builder = TableBuilder(ours, projects.load(), tables, lambda *_: str(made))
             prepared = _prepared(source, tables)
             sql = BY_HAND.format(source=source, target=by_hand)
 
             def run() -> None:
-                if runner.run(prepared, 0).failures:
-                    raise AssertionError("the model failed")
+                if builder.run(prepared, 0).failures:
+                    raise AssertionError("the table failed")
 
             def write() -> None:
                 theirs.execute(sql)
@@ -66,7 +66,7 @@ def measure() -> list[Figure]:
             write()
             _compare(theirs, made, by_hand)
             found = ratio(run, write)
-    return [Figure("P13", "gold by the runner, checked / hand-written DuckDB SQL", found, TARGET)]
+    return [Figure("P13", "gold by the builder, checked / hand-written DuckDB SQL", found, TARGET)]
 
 
 def _silver(path: Path, table: LakeTable) -> None:
@@ -98,12 +98,12 @@ def _silver(path: Path, table: LakeTable) -> None:
 def _prepared(source: Path, tables: Mapping[str, LakeTable]) -> Prepared:
     columns = tuple((column.name, duckdb_type(column.type)) for column in tables[SILVER].columns)
     read = Input(SILVER, 1, columns, (InputFile(str(source), ORG, DAY, ROWS),))
-    definition = projects.load().model(MODEL).definition
-    return Prepared("run", MODEL, "ready", "", definition, None, (read,), ((Work(ORG, DAY),),))
+    definition = projects.load().transform(TABLE).definition
+    return Prepared("run", TABLE, "ready", "", definition, None, (read,), ((Work(ORG, DAY),),))
 
 
 def _compare(connection: duckdb.DuckDBPyConnection, made: Path, by_hand: Path) -> None:
     ours, theirs = (f"SELECT * FROM read_parquet('{path}')" for path in (made, by_hand))  # noqa: S608
     for left, right in ((ours, theirs), (theirs, ours)):
         if connection.execute(f"{left} EXCEPT ALL {right}").fetchall():
-            raise AssertionError("the runner and the query by hand make other rows")
+            raise AssertionError("the builder and the query by hand make other rows")

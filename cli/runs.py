@@ -59,7 +59,7 @@ def _start(states: Any, arn: str, machine: "Machine", given: Mapping[str, Any]) 
     from millrace.runs.start import Started, execution_arn, running, start
 
     if "from" not in given:
-        # This one makes the models of the hour and of the day: it waits for either kind of run over what is new.
+        # This one builds the tables of the hour and of the day: it waits for either kind of run over what is new.
         for name in running(states, arn):
             if takes_what_is_new(name):
                 return Started(False, name, execution_arn(arn, name))
@@ -136,6 +136,6 @@ def _summaries(store: Any, run_id: str) -> Iterator["Summary"]:
         if found is not None:
             yield found
         return
-    for child in (*plan.done, *plan.days, plan.models):
+    for child in (*plan.done, *plan.days, plan.tables):
         ended = [found for name in child.names if (found := store.summary(name)) is not None]
         yield from ended[-1:]

@@ -53,8 +53,8 @@ class LakehouseStack(Stack):
                 "PlanRun": functions.plan_run,
                 "TransformPartitions": functions.transform_partitions,
                 "CommitTable": functions.commit_table,
-                "PrepareModel": functions.prepare_model,
-                "RunModel": functions.run_model,
+                "PrepareTable": functions.prepare_table,
+                "BuildTable": functions.build_table,
                 "PinSources": functions.pin_sources,
                 "MaterializeFeatures": functions.materialize_features,
                 "PublishRun": functions.publish_run,
@@ -110,13 +110,13 @@ class LakehouseStack(Stack):
             (
                 "Hourly",
                 times.hourly,
-                "What has come in since the last run, to the last hourly model.",
+                "What has come in since the last run, to the last hourly table.",
                 {"machine": "hourly_etl", "input": {"refresh": ["hourly"]}},
             ),
             (
                 "Daily",
                 times.daily,
-                "The same, and the models that are made once a day.",
+                "The same, and the tables that are built once a day.",
                 {"machine": "hourly_etl", "input": {"refresh": ["hourly", "daily"]}},
             ),
             (

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> None:
     if list(arguments) == ["athena"]:
         folder = places.local / "warehouse-athena"
         dbt.workspace(Path("dbt"), source, folder, file, project, tables, for_athena=True)
-        out.print(f"{len(project.models)} models for Athena in {folder}")
+        out.print(f"{len(project.transforms)} tables for Athena in {folder}")
         return
     org = arguments[1] if list(arguments[:1]) == ["--org"] and len(arguments) == 2 else None
     if arguments and not org:
@@ -47,7 +47,9 @@ def main(arguments: Sequence[str]) -> None:
     if target.endpoint is not None:
         os.environ.update(local_aws(target.endpoint))
     program = environment.ensure(places)
-    read = {name: tables[name] for model in project.models for name in project.silver(model.full_name)}
+    read = {
+        name: tables[name] for transform in project.transforms for name in project.silver(transform.full_name)
+    }
     with err.status(f"copying {glue_database(target.env, 'silver')} …"):
         lake = catalog(target.env, target.output("LakeBucket"))
         rows = silver.copy(partial(open_table, lake), read, file, S3Access.from_environment(), org)
@@ -58,7 +60,7 @@ def main(arguments: Sequence[str]) -> None:
         work.run("build")
     with err.status("dbt docs generate …"):
         work.run("docs", "generate")
-    out.print(f"{len(project.models)} models built and tested in {file}")
+    out.print(f"{len(project.transforms)} tables built and tested in {file}")
     out.print(f"their documentation: {work.docs / 'index.html'} (dbt docs serve shows it)")
 
 

@@ -37,8 +37,10 @@ def write(folder: Path, project: Project, tables: Mapping[str, LakeTable]) -> No
         tables: every contract.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    read = sorted({name for model in project.models for name in model.inputs if name.startswith("silver.")})
-    made = [tables[model.full_name] for model in project.models]
+    read = sorted(
+        {name for transform in project.transforms for name in transform.inputs if name.startswith("silver.")}
+    )
+    made = [tables[transform.full_name] for transform in project.transforms]
     documents = {"sources.yml": sources(tables[name] for name in read), "schema.yml": models(made)}
     for name, document in documents.items():
         text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)

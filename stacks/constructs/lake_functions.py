@@ -41,8 +41,8 @@ class LakeFunctions:
         self.plan_run = self._plan_run()
         self.transform_partitions = self._transform_partitions()
         self.commit_table = self._commit_table()
-        self.prepare_model = self._prepare_model()
-        self.run_model = self._run_model()
+        self.prepare_table = self._prepare_table()
+        self.build_table = self._build_table()
         self.pin_sources = self._pin_sources()
         self.materialize_features = self._materialize_features()
         self.publish_run = self._publish_run()
@@ -95,18 +95,18 @@ class LakeFunctions:
         )
         return function
 
-    def _prepare_model(self) -> PlatformFunction:
+    def _prepare_table(self) -> PlatformFunction:
         function = self._step(
-            "prepare_model",
-            "Finds what a model reads, and for which tenants and days it is to be made.",
+            "prepare_table",
+            "Finds what a table is built of, and for which tenants and days.",
             memory_mb=1769,
             layers=ICEBERG,
         )
         self._read_tables(function)
         return function
 
-    def _run_model(self) -> PlatformFunction:
-        function = self._worker("run_model", "Runs a model's SQL over one tenant after the other.")
+    def _build_table(self) -> PlatformFunction:
+        function = self._worker("build_table", "Runs a table's SQL over one tenant after the other.")
         self._read(function, PROCESSED)
         self._read(function, CURATED)
         self._write(function, CURATED)

@@ -84,7 +84,7 @@ def test_every_table_is_told_as_the_standard_wants(registry: Registry, bundle: P
     warehouse = project.load(bundle)
     known = edges.of_all(registry, warehouse)
     assert set(known) >= {table for table in registry.tables() if table.startswith("silver.")}
-    assert {model.full_name for model in warehouse.models} <= set(known)
+    assert {transform.full_name for transform in warehouse.transforms} <= set(known)
     for name in known:
         inputs = dict.fromkeys(known[name].inputs, "5")
         start, end = events(job(registry, known, name, inputs), PLACE)
@@ -130,14 +130,20 @@ def test_every_edge_of_silver_leads_to_a_column_of_raw(registry: Registry) -> No
         assert sources <= set(RAW_COLUMNS), name
 
 
-def test_every_edge_of_a_model_leads_to_a_column_of_what_it_reads(registry: Registry, bundle: Path) -> None:
+def test_every_edge_of_a_transform_leads_to_a_column_of_what_it_reads(
+    registry: Registry, bundle: Path
+) -> None:
     warehouse, tables = project.load(bundle), registry.tables()
-    assert warehouse.models
-    for model in warehouse.models:
-        for column, sources in edges.of_all(registry, warehouse)[model.full_name].columns.items():
-            assert column in {one.name for one in tables[model.full_name].columns}
+    assert warehouse.transforms
+    for transform in warehouse.transforms:
+        for column, sources in edges.of_all(registry, warehouse)[transform.full_name].columns.items():
+            assert column in {one.name for one in tables[transform.full_name].columns}
             for table, field in sources:
-                assert field in {one.name for one in tables[table].columns}, (model.full_name, column, field)
+                assert field in {one.name for one in tables[table].columns}, (
+                    transform.full_name,
+                    column,
+                    field,
+                )
 
 
 def test_derived_columns_lead_to_the_field_they_are_read_from(registry: Registry) -> None:

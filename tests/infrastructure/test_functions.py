@@ -55,8 +55,8 @@ RIGHTS = {
     "plan_run": RUN_DOCUMENTS | READS_TABLES | {"dynamodb:Query"},
     "transform_partitions": RUN_DOCUMENTS,
     "commit_table": RUN_DOCUMENTS | WRITES_TABLES | {"s3:DeleteObject"},
-    "prepare_model": RUN_DOCUMENTS | READS_TABLES,
-    "run_model": RUN_DOCUMENTS,
+    "prepare_table": RUN_DOCUMENTS | READS_TABLES,
+    "build_table": RUN_DOCUMENTS,
     "pin_sources": RUN_DOCUMENTS | READS_TABLES,
     "materialize_features": RUN_DOCUMENTS
     | {"dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
@@ -120,7 +120,7 @@ READS_A_STREAM = {
     **dict.fromkeys(reading(Source.TABLE_STREAM), "dynamodb"),
 }
 # Workers over a million rows at once: as much time as Lambda has, and memory as the environment's settings say.
-WORKERS = {"transform_partitions", "run_model", "materialize_features"}
+WORKERS = {"transform_partitions", "build_table", "materialize_features"}
 LONG = WORKERS | {"commit_table", "maintain_table", "reconcile_events", "build_training_set", "train_model"}
 STREAM_READS = {
     "kinesis": {
@@ -236,7 +236,7 @@ def test_a_function_carries_no_layer_that_it_does_not_need(every: Templates) -> 
                 one: {"Lake", "Iceberg"}
                 for one in (
                     "commit_table",
-                    "prepare_model",
+                    "prepare_table",
                     "pin_sources",
                     "maintain_table",
                     "reconcile_events",

@@ -19,7 +19,7 @@ from millrace.lake.duck import S3Access, connect, create_view
 from millrace.runs.documents import Committed, Failure
 from tests.support import lake_files
 from tests.support.emulator import Lake
-from tests.support.lake_files import MODEL, SILVER, keep_batch, keep_model, keep_plan, part, rows
+from tests.support.lake_files import BUILT, SILVER, keep_batch, keep_built, keep_plan, part, rows
 
 ACME, GLOBEX = "org_acme", "org_globex"
 FIRST, SECOND = "2026-11-20", "2026-11-21"
@@ -38,7 +38,7 @@ def base(lake: Lake, name: str = SILVER) -> dict[str, str | None]:
 
 
 def committer(lake: Lake, contract: LakeTable | None = None) -> Committer:
-    tables = {SILVER: lake_files.table(), MODEL: lake_files.table(MODEL)}
+    tables = {SILVER: lake_files.table(), BUILT: lake_files.table(BUILT)}
     if contract is not None:
         tables[contract.full_name] = contract
     return Committer(lake_files.store(lake), iceberg.catalog(lake.environment, lake.bucket), tables)
@@ -255,18 +255,18 @@ def test_a_column_that_sums_outgrew_grows(lake: Lake, before: str, after: str, h
                 f"SELECT 'e' AS event_id, TIMESTAMPTZ '{FIRST} 00:00:00+00' AS event_time, '{org}' AS org_id, "
                 f"CAST('{value}' AS {typed}) AS total"
             ).to_arrow_table()
-            parts.append(part(lake, run, org, FIRST, 1, name=MODEL, data=data))
+            parts.append(part(lake, run, org, FIRST, 1, name=BUILT, data=data))
         failures = (Failure(GLOBEX, FIRST, "no"),) if run == "r2" else ()
         works: list[tuple[str, str | None]] = [(ACME, FIRST), (GLOBEX, FIRST)]
-        held_by = base(lake, MODEL)[MODEL]
-        keep_model(
+        held_by = base(lake, BUILT)[BUILT]
+        keep_built(
             lake, run, parts, base=held_by, works=works, failures=failures, whole=run == "r2", definition=run
         )
         column = Column("total", None, Scalar(after if run == "r2" else before), False, "")
-        done = commit(lake, run, MODEL, lake_files.table(MODEL, more=(column,)))
+        done = commit(lake, run, BUILT, lake_files.table(BUILT, more=(column,)))
         assert done.status == "committed", done.left_out
     assert [failure.org for failure in done.left_out] == [GLOBEX]
-    table = opened(lake, MODEL)
+    table = opened(lake, BUILT)
     typed = dict(table.columns)["total"]
     assert typed == after.upper()
     first = table.snapshots()[0].id
@@ -363,52 +363,52 @@ def test_a_table_without_a_contract_fails_by_name(lake: Lake) -> None:
     assert (done.status, done.left_out[0].error) == ("failed", "failed: no contract describes silver.gone_v1")
 
 
-def model(lake: Lake, run: str, *sizes: tuple[str, str | None, int], **how: Any) -> Committed:
+def build(lake: Lake, run: str, *sizes: tuple[str, str | None, int], **how: Any) -> Committed:
     grain = how.pop("grain", "day")
-    parts = [part(lake, run, *size, name=MODEL) for size in sizes]
-    keep_model(lake, run, parts, base=base(lake, MODEL)[MODEL], **how)
-    return commit(lake, run, MODEL, lake_files.table(MODEL, grain=grain))
+    parts = [part(lake, run, *size, name=BUILT) for size in sizes]
+    keep_built(lake, run, parts, base=base(lake, BUILT)[BUILT], **how)
+    return commit(lake, run, BUILT, lake_files.table(BUILT, grain=grain))
 
 
-def test_a_model_made_anew_as_a_whole_drops_what_is_no_more(lake: Lake) -> None:
-    model(lake, "r1", (ACME, FIRST, 5), (ACME, SECOND, 4), (GLOBEX, FIRST, 3), definition="d1")
-    assert opened(lake, MODEL).properties["millrace.definition"] == "d1"
-    model(lake, "r2", (ACME, FIRST, 6), definition="d1")
-    assert counted(lake, MODEL) == {(ACME, FIRST): 6, (ACME, SECOND): 4, (GLOBEX, FIRST): 3}
-    model(lake, "r3", (ACME, FIRST, 7), whole=True, definition="d2")
-    assert counted(lake, MODEL) == {(ACME, FIRST): 7}
-    assert opened(lake, MODEL).properties["millrace.definition"] == "d2"
+def test_a_table_built_anew_as_a_whole_drops_what_is_no_more(lake: Lake) -> None:
+    build(lake, "r1", (ACME, FIRST, 5), (ACME, SECOND, 4), (GLOBEX, FIRST, 3), definition="d1")
+    assert opened(lake, BUILT).properties["millrace.definition"] == "d1"
+    build(lake, "r2", (ACME, FIRST, 6), definition="d1")
+    assert counted(lake, BUILT) == {(ACME, FIRST): 6, (ACME, SECOND): 4, (GLOBEX, FIRST): 3}
+    build(lake, "r3", (ACME, FIRST, 7), whole=True, definition="d2")
+    assert counted(lake, BUILT) == {(ACME, FIRST): 7}
+    assert opened(lake, BUILT).properties["millrace.definition"] == "d2"
 
 
 def test_a_tenant_that_failed_in_a_whole_keeps_its_rows_and_is_all_that_the_next_run_has_to_do(
     lake: Lake,
 ) -> None:
-    model(lake, "r1", (ACME, FIRST, 5), (GLOBEX, FIRST, 3), definition="d1")
+    build(lake, "r1", (ACME, FIRST, 5), (GLOBEX, FIRST, 3), definition="d1")
     how = {"works": [(ACME, FIRST), (GLOBEX, FIRST)], "failures": (Failure(GLOBEX, None, "memory"),)}
-    done = model(lake, "r2", (ACME, FIRST, 6), whole=True, definition="d2", **how)
+    done = build(lake, "r2", (ACME, FIRST, 6), whole=True, definition="d2", **how)
     assert done.status == "committed"
-    assert counted(lake, MODEL) == {(ACME, FIRST): 6, (GLOBEX, FIRST): 3}
-    assert opened(lake, MODEL).properties["millrace.definition"] == "d2", "else the next run does all again"
-    assert works.unfinished(lake_files.store(lake).prepared("r2", MODEL), done) == {(GLOBEX, FIRST)}
+    assert counted(lake, BUILT) == {(ACME, FIRST): 6, (GLOBEX, FIRST): 3}
+    assert opened(lake, BUILT).properties["millrace.definition"] == "d2", "else the next run does all again"
+    assert works.unfinished(lake_files.store(lake).prepared("r2", BUILT), done) == {(GLOBEX, FIRST)}
     failures = tuple(Failure(org, None, "memory") for org in (ACME, GLOBEX))
     nothing = {"works": [(ACME, FIRST), (GLOBEX, FIRST)], "failures": failures}
-    model(lake, "r3", whole=True, definition="d3", **nothing)
-    assert opened(lake, MODEL).properties["millrace.definition"] == "d2", (
+    build(lake, "r3", whole=True, definition="d3", **nothing)
+    assert opened(lake, BUILT).properties["millrace.definition"] == "d2", (
         "no snapshot leads to what is unfinished"
     )
 
 
-def test_an_empty_model_remembers_its_definition(lake: Lake) -> None:
-    assert model(lake, "r1", (ACME, None, 0), grain="org", whole=True, definition="d1").status == "unchanged"
-    assert opened(lake, MODEL).properties["millrace.definition"] == "d1"
+def test_an_empty_table_remembers_its_definition(lake: Lake) -> None:
+    assert build(lake, "r1", (ACME, None, 0), grain="org", whole=True, definition="d1").status == "unchanged"
+    assert opened(lake, BUILT).properties["millrace.definition"] == "d1"
 
 
 def test_a_table_by_tenant_has_no_days(lake: Lake) -> None:
-    done = model(lake, "r1", (ACME, None, 5), (GLOBEX, None, 2), grain="org")
+    done = build(lake, "r1", (ACME, None, 5), (GLOBEX, None, 2), grain="org")
     assert done.status == "committed"
-    assert {(f.org, f.day, f.rows) for f in opened(lake, MODEL).files()} == {
+    assert {(f.org, f.day, f.rows) for f in opened(lake, BUILT).files()} == {
         (ACME, None, 5),
         (GLOBEX, None, 2),
     }
-    model(lake, "r2", (ACME, None, 6), grain="org")
-    assert {(f.org, f.rows) for f in opened(lake, MODEL).files()} == {(ACME, 6), (GLOBEX, 2)}
+    build(lake, "r2", (ACME, None, 6), grain="org")
+    assert {(f.org, f.rows) for f in opened(lake, BUILT).files()} == {(ACME, 6), (GLOBEX, 2)}

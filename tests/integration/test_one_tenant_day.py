@@ -220,15 +220,15 @@ def test_values_at_the_ends_land_or_are_one_dead_letter_each(
     assert all(one.event_id in body for one in odd)
 
 
-def test_a_model_that_fails_for_one_tenant_is_made_for_the_others(
+def test_a_table_that_fails_for_one_tenant_is_built_for_the_others(
     lake: Lake, bundle: Path, alone: dict[str, Rows], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from millrace.lake.build_table import ModelRunner
+    from millrace.lake.build_table import TableBuilder
 
     many = ManyTenants(lake)
     others(many)
     many.usual(POISON, DAY, BOTH)
-    keep = ModelRunner._keep
+    keep = TableBuilder._keep
 
     def odd(runner: Any, table: Any, run: str, work: Any) -> Any:
         if work.org == POISON:
@@ -238,7 +238,7 @@ def test_a_model_that_fails_for_one_tenant_is_made_for_the_others(
         return keep(runner, table, run, work)
 
     with monkeypatch.context() as patch:
-        patch.setattr(ModelRunner, "_keep", odd)
+        patch.setattr(TableBuilder, "_keep", odd)
         summary = many.run("r1", [FACTS])
     assert many.tables(POISON) == alone
     assert [(one["table"], one["org"], one["day"]) for one in summary.failures if one["step"] == "model"] == [

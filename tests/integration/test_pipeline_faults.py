@@ -26,7 +26,7 @@ TELLINGS: dict[str, Armed] = {
         Point("Transform", "s3.PutObject", 1): Fault.AFTER,
         Point("CommitTable", "glue.UpdateTable", 0): Fault.AFTER,
         Point("CommitTable", "glue.CreateTable", 0): Fault.AFTER,
-        Point("CommitModel", "glue.UpdateTable", 1): Fault.AFTER,
+        Point("CommitBuiltTable", "glue.UpdateTable", 1): Fault.AFTER,
         Point("PinSources", "s3.PutObject", 0): Fault.AFTER,
         Point("Materialize", "dynamodb.UpdateItem", 0): Fault.AFTER,
         Point("Publish", "s3.PutObject", 1): Fault.AFTER,
@@ -59,7 +59,7 @@ def test_the_run_comes_to_every_store_and_makes_every_layer(story: Story) -> Non
     assert {name.partition(".")[0] for name in story.expected.tables} == {"silver", "gold", "marts"}
     assert story.expected.tables["silver.payment_captured_v1"], "a table that the second run creates"
     assert story.expected.pending == set()
-    states = {"Plan", "Transform", "CommitTable", "Prepare", "Run", "CommitModel", "Publish"}
+    states = {"Plan", "Transform", "CommitTable", "Prepare", "Run", "CommitBuiltTable", "Publish"}
     states |= {"PinSources", "Materialize"}
     assert {point.function for point in kinds(story.points)} == states
     calls = {point.call for point in story.points}
@@ -81,7 +81,7 @@ def test_workers_that_are_killed_in_the_middle(story: Story) -> None:
     assert story.kill_workers() == []
 
 
-def test_models_of_the_day_are_told_of_though_the_run_that_made_them_was_killed(story: Story) -> None:
+def test_tables_of_the_day_are_told_of_though_the_run_that_made_them_was_killed(story: Story) -> None:
     """What they are made of came with the runs of the hours: nothing pending leads to them."""
     story.world.restore()
     story.calls.arm()

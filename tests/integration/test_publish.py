@@ -16,7 +16,7 @@ from millrace.quality.result import CheckResult
 from millrace.runs.documents import Failure
 from millrace.runs.store import RunStore
 from millrace.warehouse import project
-from millrace.warehouse.project import Exposure, Model, Project
+from millrace.warehouse.project import Exposure, Project, Transform
 from tests.support import events
 from tests.support.functions import function
 from tests.support.platform import ACME, GLOBEX, LAKE, Platform
@@ -31,8 +31,8 @@ SOUND = CheckResult("not_null(order_id)", "blocking", 0, 10)
 Publish = Callable[[str], dict[str, Any]]
 
 
-def model(lineage: dict[str, tuple[tuple[str, str], ...]]) -> Model:
-    return Model(
+def transform(lineage: dict[str, tuple[tuple[str, str], ...]]) -> Transform:
+    return Transform(
         layer="marts",
         name="fct_transactions",
         sql="SELECT 1",
@@ -57,12 +57,12 @@ BOARD = Exposure("revenue_overview", "Revenue Overview", "dashboard", "finance",
 
 @pytest.fixture
 def warehouse(monkeypatch: pytest.MonkeyPatch) -> Callable[[Project], None]:
-    """Puts a warehouse of one model in the place of the compiled one."""
+    """Puts a warehouse of one transform in the place of the compiled one."""
 
     def put(found: Project) -> None:
         monkeypatch.setattr(project, "load", lambda: found)
 
-    put(Project([model(LINEAGE)], [BOARD]))
+    put(Project([transform(LINEAGE)], [BOARD]))
     return put
 
 
@@ -122,7 +122,7 @@ def two_tenants(running: Platform, **more: Any) -> Run:
     globex = part(ORDERS, GLOBEX, DAY, 500, checks=(SOUND,))
     run.silver = [acme, globex]
     run.commit(ORDERS, acme, globex)
-    run.model(FACTS, part(FACTS, ACME, DAY, 4), part(FACTS, GLOBEX, DAY, 60), inputs=(TRANSACTIONS,))
+    run.build(FACTS, part(FACTS, ACME, DAY, 4), part(FACTS, GLOBEX, DAY, 60), inputs=(TRANSACTIONS,))
     return run
 
 
@@ -224,13 +224,13 @@ def test_another_day_adds_up_and_a_day_made_again_replaces(
     assert (dataset(running, ORDERS)["rows"], dataset(running, ORDERS)["snapshot"]) == (112, "8")
 
 
-def test_a_model_made_wholly_anew_forgets_what_has_gone(
+def test_a_table_made_wholly_anew_forgets_what_has_gone(
     running: Platform, runs: RunStore, publish: Publish
 ) -> None:
     two_tenants(running).write(runs)
     publish("hourly-1")
     anew = Run(run="hourly-2", planned_at=yesterday(11), at=yesterday(11, 1))
-    anew.model(FACTS, part(FACTS, ACME, "2026-11-21", 3), inputs=(TRANSACTIONS,), whole=True)
+    anew.build(FACTS, part(FACTS, ACME, "2026-11-21", 3), inputs=(TRANSACTIONS,), whole=True)
     anew.write(runs)
     publish("hourly-2")
     assert dataset(running, FACTS)["rows"] == 3
@@ -378,13 +378,13 @@ def test_what_fails_in_the_table_of_failures_is_no_event(
     assert dataset(running, table)["quality"] == "warn"
 
 
-def test_a_model_that_comes_from_nowhere_fails_the_run(
+def test_a_table_that_comes_from_nowhere_fails_the_run(
     running: Platform,
     runs: RunStore,
     publish: Publish,
     warehouse: Callable[[Project], None],
 ) -> None:
-    warehouse(Project([model({"n": ()})], []))
+    warehouse(Project([transform({"n": ()})], []))
     two_tenants(running).write(runs)
     assert publish("hourly-1")["status"] == "failed"
     summary = runs.summary("hourly-1")
@@ -406,7 +406,7 @@ def test_an_edge_goes_with_its_column(
         "downstream": [],
     }
     assert lineage(running, TRANSACTIONS)["columns"]["country"]["downstream"] == [f"{FACTS}.country"]
-    warehouse(Project([model({"amount": LINEAGE["amount"]})], [BOARD]))
+    warehouse(Project([transform({"amount": LINEAGE["amount"]})], [BOARD]))
     run = two_tenants(running, run="hourly-2", planned_at=yesterday(11), at=yesterday(11, 1))
     run.write(runs)
     publish("hourly-2")

@@ -21,24 +21,24 @@ ENRICHED = "marts.orders_enriched"
 
 
 def run_all(lake: Lake, run: str) -> Summary:
-    """Plans, transforms, commits, makes the models level after level, and publishes."""
+    """Plans, transforms, commits, builds the tables level after level, and publishes."""
     planned = plan(lake, run)
     finish(lake, run, planned)
     for level in planned["levels"]:
-        for model in level:
-            make(lake, run, model)
+        for table in level:
+            make(lake, run, table)
     return publish(lake, run)
 
 
-def make(lake: Lake, run: str, model: str) -> None:
-    prepared = call(lake, "prepare_model", {"runId": run, "model": model})
+def make(lake: Lake, run: str, table: str) -> None:
+    prepared = call(lake, "prepare_table", {"runId": run, "table": table})
     if prepared["status"] != "ready":
         return
     for chunk in prepared["chunks"]:
-        event = {"runId": run, "model": model, "chunk": chunk}
-        with function("run_model", {**lake.environ, "MEMORY_MB": "1024"}) as module:
+        event = {"runId": run, "table": table, "chunk": chunk}
+        with function("build_table", {**lake.environ, "MEMORY_MB": "1024"}) as module:
             assert module.handler(event, None)["status"] == "ok"
-    call(lake, "commit_table", {"runId": run, "table": model})
+    call(lake, "commit_table", {"runId": run, "table": table})
 
 
 def publish(lake: Lake, run: str) -> Summary:

@@ -31,8 +31,8 @@ STEPS = {
     "PlanRun": "plan_run",
     "TransformPartitions": "transform_partitions",
     "CommitTable": "commit_table",
-    "PrepareModel": "prepare_model",
-    "RunModel": "run_model",
+    "PrepareTable": "prepare_table",
+    "BuildTable": "build_table",
     "PinSources": "pin_sources",
     "MaterializeFeatures": "materialize_features",
     "PublishRun": "publish_run",
@@ -70,7 +70,7 @@ UNUSED: dict[str, dict[Asked, str]] = {
         ("s3:DeleteObject", "lake/curated/*"): BEATEN,
         ("s3:DeleteObject", "lake/processed/*"): BEATEN,
     },
-    "prepare_model": {
+    "prepare_table": {
         ("s3:ListBucket", "lake"): MISSED,
         ("glue:GetDatabase", "glue"): GROUP,
         ("glue:GetTables", "glue"): GROUP,
@@ -96,7 +96,7 @@ UNUSED: dict[str, dict[Asked, str]] = {
         ("s3:ListBucket", "lake"): MISSED,
         ("s3:PutObject", "lake/dead-letters/transform_partitions/*"): POISON,
     },
-    "run_model": {("s3:ListBucket", "lake"): MISSED, ("s3:GetObject", "lake/curated/*"): DAILY},
+    "build_table": {("s3:ListBucket", "lake"): MISSED, ("s3:GetObject", "lake/curated/*"): DAILY},
     "publish_run": {
         ("s3:GetObject", "lake/dead-letters/transform_partitions/*"): POISON,
         ("dynamodb:PutItem", "table/Events"): FAILING,

@@ -51,8 +51,8 @@ def built(
         lake.keep_silver(connection)
     work = dbt.workspace(environment.ensure(checkout()), WAREHOUSE, folder / "project", file, project, tables)
     work.run("build")
-    for model in project.models:
-        for chunk in lake.run(model.full_name):
+    for transform in project.transforms:
+        for chunk in lake.run(transform.full_name):
             assert chunk.failures == ()
     return work, lake
 
@@ -62,8 +62,8 @@ def test_dbt_compiles_what_we_render(built: tuple[Workspace, LocalLake]) -> None
     ours = {m.name: m for m in render(WAREHOUSE, lambda schema, name: f'"warehouse"."{schema}"."{name}"')}
     theirs = {path.stem: path.read_text() for path in work.compiled.rglob("*.sql") if path.stem in ours}
     assert theirs.keys() == ours.keys()
-    for name, model in ours.items():
-        assert model.sql.split() == theirs[name].split(), name
+    for name, transform in ours.items():
+        assert transform.sql.split() == theirs[name].split(), name
 
 
 def test_the_pipeline_and_dbt_make_the_same_rows(
@@ -72,13 +72,13 @@ def test_the_pipeline_and_dbt_make_the_same_rows(
     work, lake = built
     with duckdb.connect(str(work.database), read_only=True) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        for model in project.models:
-            files = [file.path for file in lake.files[model.full_name]]
+        for transform in project.transforms:
+            files = [file.path for file in lake.files[transform.full_name]]
             made = f"SELECT * FROM read_parquet({files}, hive_partitioning = false)"
-            theirs = f"SELECT * FROM {model.full_name}"
+            theirs = f"SELECT * FROM {transform.full_name}"
             for left, right in ((made, theirs), (theirs, made)):
-                assert connection.execute(f"{left} EXCEPT ALL {right}").fetchall() == [], model.full_name
-            count = connection.execute(f"SELECT count(*) FROM {model.full_name}").fetchone()
+                assert connection.execute(f"{left} EXCEPT ALL {right}").fetchall() == [], transform.full_name
+            count = connection.execute(f"SELECT count(*) FROM {transform.full_name}").fetchone()
             assert count is not None
             assert count[0] > 0
 

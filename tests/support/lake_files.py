@@ -14,12 +14,12 @@ from millrace.iceberg import layout
 from millrace.quality.result import CheckResult
 from millrace.runs.documents import (
     Failure,
-    ModelChunk,
     Part,
     Plan,
     Prepared,
     RawObject,
     SilverBatch,
+    TableChunk,
     TenantDay,
     Unit,
     Work,
@@ -27,7 +27,7 @@ from millrace.runs.documents import (
 from millrace.runs.store import RunStore
 from tests.support.emulator import Lake
 
-SILVER, MODEL = "silver.order_created_v1", "marts.orders"
+SILVER, BUILT = "silver.order_created_v1", "marts.orders"
 COLUMNS = (
     Column("event_id", None, Scalar("string"), True, "The id. " + "x" * 300),
     Column("event_time", None, Scalar("timestamptz"), True, "When."),
@@ -127,7 +127,7 @@ def keep_batch(
     store(lake).put_silver(SilverBatch(run, n, tuple(parts), failures))
 
 
-def keep_model(
+def keep_built(
     lake: Lake,
     run: str,
     parts: list[Part],
@@ -138,11 +138,11 @@ def keep_model(
     whole: bool = False,
     definition: str = "d1",
 ) -> None:
-    """Keeps what a model run was to do, and what came of its one chunk."""
+    """Keeps what a table was to be built of, and what came of its one chunk."""
     chosen = [(p.org, p.day) for p in parts] if works is None else works
     chunk = tuple(Work(org, day) for org, day in chosen)
-    store(lake).put_prepared(Prepared(run, MODEL, "ready", "", definition, base, (), (chunk,), whole=whole))
-    store(lake).put_chunk(ModelChunk(run, MODEL, 0, tuple(parts), failures))
+    store(lake).put_prepared(Prepared(run, BUILT, "ready", "", definition, base, (), (chunk,), whole=whole))
+    store(lake).put_chunk(TableChunk(run, BUILT, 0, tuple(parts), failures))
 
 
 def store(lake: Lake) -> RunStore:

@@ -1,4 +1,4 @@
-"""A lake on disk: silver as files by tenant and day, models made of them by the pipeline's own runner."""
+"""A lake on disk: silver as files by tenant and day, and tables built of them by the pipeline's own builder."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,16 +9,16 @@ import duckdb
 from millrace.contracts.columns import duckdb_type
 from millrace.contracts.tables import LakeTable
 from millrace.lake import table_portions
-from millrace.lake.build_table import ModelRunner
+from millrace.lake.build_table import TableBuilder
 from millrace.lake.duck import connect
-from millrace.runs.documents import Input, InputFile, ModelChunk, Prepared
+from millrace.runs.documents import Input, InputFile, Prepared, TableChunk
 from millrace.warehouse.project import Project
 
 Days = dict[str, list[InputFile]]
 
 
 class LocalLake:
-    """Files below a folder, and a runner over them."""
+    """Files below a folder, and a builder over them."""
 
     def __init__(self, folder: Path, project: Project, tables: Mapping[str, LakeTable]) -> None:
         self._folder, self._project, self._tables = folder, project, tables
@@ -42,8 +42,8 @@ class LocalLake:
             self.files[name] = tuple(found)
 
     def prepared(self, name: str, run: str = "run-1") -> Prepared:
-        """All work of a model."""
-        model = self._project.model(name)
+        """All work of a table."""
+        transform = self._project.transform(name)
         inputs = tuple(
             Input(
                 table,
@@ -51,19 +51,19 @@ class LocalLake:
                 tuple((c.name, duckdb_type(c.type)) for c in self._tables[table].columns),
                 self.files.get(table, ()),
             )
-            for table in model.inputs
+            for table in transform.inputs
         )
-        grains = {table: self._tables[table].grain for table in model.inputs}
-        todo = table_portions.everything(model.grain, inputs, grains)
-        chunks = table_portions.chunks(todo, model.grain, inputs, grains)
-        return Prepared(run, name, "ready", "", model.definition, None, inputs, chunks, whole=True)
+        grains = {table: self._tables[table].grain for table in transform.inputs}
+        todo = table_portions.everything(transform.grain, inputs, grains)
+        chunks = table_portions.chunks(todo, transform.grain, inputs, grains)
+        return Prepared(run, name, "ready", "", transform.definition, None, inputs, chunks, whole=True)
 
-    def run(self, name: str, prepared: Prepared | None = None) -> list[ModelChunk]:
-        """Makes a model; its files are then what other models read."""
+    def run(self, name: str, prepared: Prepared | None = None) -> list[TableChunk]:
+        """Builds a table; its files are then what other tables read."""
         asked = prepared or self.prepared(name)
         with connect(memory_mb=500, threads=2, temp_dir=self._folder) as connection:
-            runner = ModelRunner(connection, self._project, self._tables, self._place)
-            made = [runner.run(asked, number) for number in range(len(asked.chunks))]
+            builder = TableBuilder(connection, self._project, self._tables, self._place)
+            made = [builder.run(asked, number) for number in range(len(asked.chunks))]
         self.files[name] = tuple(
             InputFile(part.file, part.org, part.day, part.rows, part.size)
             for chunk in made
@@ -73,7 +73,7 @@ class LocalLake:
         return made
 
     def rows(self, name: str) -> list[dict[str, Any]]:
-        """Everything in a model's files."""
+        """Everything in a table's files."""
         paths = [file.path for file in self.files[name]]
         connection = duckdb.connect()
         connection.execute("SET TimeZone = 'UTC'")

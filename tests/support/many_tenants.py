@@ -62,22 +62,22 @@ class ManyTenants:
         with function(stem, {**self.lake.environ, **more}) as module:
             return json.loads(json.dumps(module.handler(payload, None)))
 
-    def run(self, run: str, models: Sequence[str] = ()) -> Summary:
-        """A run as the state machine does it, a task that fails tried three times; of the models only these."""
-        with patch.object(Project, "levels", lambda *_: tuple((name,) for name in models)):
+    def run(self, run: str, built: Sequence[str] = ()) -> Summary:
+        """A run as the state machine does it, a task that fails tried three times; of the built tables only these."""
+        with patch.object(Project, "levels", lambda *_: tuple((name,) for name in built)):
             planned = self.call("plan_run", {"runId": run, "refresh": ["hourly"], "silver": True})
-        tables: set[str] = set()
+        silver: set[str] = set()
         for batch in planned["batches"]:
             done = self.tried("transform_partitions", {"runId": run, "batch": batch})
-            tables.update(done["tables"] if done else ())
-        for table in sorted(tables):
+            silver.update(done["tables"] if done else ())
+        for table in sorted(silver):
             self.tried("commit_table", {"runId": run, "table": table})
-        for model in models:
-            prepared = self.call("prepare_model", {"runId": run, "model": model})
+        for table in built:
+            prepared = self.call("prepare_table", {"runId": run, "table": table})
             for chunk in prepared["chunks"] if prepared["status"] == "ready" else ():
-                self.tried("run_model", {"runId": run, "model": model, "chunk": chunk})
+                self.tried("build_table", {"runId": run, "table": table, "chunk": chunk})
             if prepared["status"] == "ready":
-                self.tried("commit_table", {"runId": run, "table": model})
+                self.tried("commit_table", {"runId": run, "table": table})
         self.call("publish_run", {"runId": run})
         summary = RunStore(self.lake.s3, self.lake.bucket).summary(run)
         assert summary is not None

@@ -10,12 +10,12 @@ from millrace.runs.documents import (
     Committed,
     Failure,
     Input,
-    ModelChunk,
     Part,
     Plan,
     Prepared,
     RawObject,
     SilverBatch,
+    TableChunk,
     TenantDay,
     Unit,
     Work,
@@ -63,7 +63,7 @@ class Run:
     silver: list[Part] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     prepared: dict[str, Prepared] = field(default_factory=dict)
-    chunks: list[ModelChunk] = field(default_factory=list)
+    chunks: list[TableChunk] = field(default_factory=list)
     commits: dict[str, Committed] = field(default_factory=dict)
     ended: bool = True
 
@@ -80,12 +80,12 @@ class Run:
             run=self.run, table=table, at=self.at, landed=parts, **{**given, **more}
         )
 
-    def model(self, table: str, *parts: Part, inputs: tuple[str, ...], **more: Any) -> None:
-        """Makes a model and lands it."""
+    def build(self, table: str, *parts: Part, inputs: tuple[str, ...], **more: Any) -> None:
+        """Builds a table and commits it."""
         work = tuple(Work(one.org, one.day) for one in parts)
         self.prepared[table] = Prepared(
             run=self.run,
-            model=table,
+            table=table,
             status="ready",
             reason="",
             definition="d1",
@@ -94,7 +94,7 @@ class Run:
             chunks=(work,),
             **more,
         )
-        self.chunks.append(ModelChunk(self.run, table, 0, parts, ()))
+        self.chunks.append(TableChunk(self.run, table, 0, parts, ()))
         self.commit(table, *parts)
 
     def plan(self) -> Plan:

@@ -38,7 +38,7 @@ def check(tables: Rows, accepted: Iterable[Made], registry: Registry) -> Iterato
             key, wanted = _EXACTLY[name](silver)
             yield from _different(name, key, wanted, rows)
         read = {f"silver.{table}" for table, found in silver.items() if found}
-        if not rows and read & set(loaded.model(name).inputs):
+        if not rows and read & set(loaded.transform(name).inputs):
             yield f"{name} has no row, and what it reads has"
 
 

@@ -1,4 +1,4 @@
-"""The whole platform in this process, from the handler of intake to the last model, on stores of the emulator.
+"""The whole platform in this process, from the handler of intake to the last table, on stores of the emulator.
 
 Consumers and their filters are those of the deployed templates, functions of a run those of its state machine's file,
 functions of the API those of its document: what is new among them takes part.

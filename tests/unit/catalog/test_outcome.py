@@ -19,7 +19,7 @@ def outcome(run: Run) -> Outcome:
         plan=run.plan(),
         silver=run.batches(),
         prepared=run.prepared,
-        chunks={chunk.model: [chunk] for chunk in run.chunks},
+        chunks={chunk.table: [chunk] for chunk in run.chunks},
         commits=run.commits,
     )
 
@@ -31,7 +31,7 @@ def landed() -> Run:
     run.silver = [part(ORDERS, ACME, DAY), part(ORDERS, "org_globex", DAY), part(TRANSACTIONS, ACME, DAY)]
     run.commit(ORDERS, *run.silver[:2])
     run.commit(TRANSACTIONS, run.silver[2])
-    run.model(FACTS, part(FACTS, ACME, DAY), inputs=(TRANSACTIONS,))
+    run.build(FACTS, part(FACTS, ACME, DAY), inputs=(TRANSACTIONS,))
     return run
 
 
@@ -131,15 +131,15 @@ def test_what_is_unchanged_has_landed() -> None:
     assert outcome(run).landed(ORDERS) == tuple(run.silver[:2])
 
 
-def test_models_that_fail_are_skipped_or_lost_are_named_and_silver_is_done() -> None:
+def test_tables_that_fail_are_skipped_or_lost_are_named_and_silver_is_done() -> None:
     run = landed()
     chunk = replace(run.chunks[0], parts=(), failures=(Failure(ACME, DAY, "divides by zero"),))
     run.chunks = [chunk]
     run.commits[FACTS] = replace(run.commits[FACTS], status="failed", landed=())
     run.prepared["marts.later"] = replace(
-        run.prepared[FACTS], model="marts.later", status="skipped", reason=f"{FACTS} failed"
+        run.prepared[FACTS], table="marts.later", status="skipped", reason=f"{FACTS} failed"
     )
-    run.prepared["marts.lost"] = replace(run.prepared[FACTS], model="marts.lost")
+    run.prepared["marts.lost"] = replace(run.prepared[FACTS], table="marts.lost")
     found = outcome(run)
     said = {(one["table"], one["error"]) for one in found.failures}
     assert (FACTS, "divides by zero") in said
@@ -190,7 +190,7 @@ def test_what_is_still_pending_is_told_with_its_tables_and_errors() -> None:
     run.commits[ORDERS] = replace(
         run.commits[ORDERS], landed=(run.silver[1],), left_out=(Failure(ACME, DAY, "failed: odd"),)
     )
-    # A model is made again from silver as it is: no day is pending for it.
+    # A table is made again from silver as it is: no day is pending for it.
     chunk = replace(run.chunks[0], parts=(), failures=(Failure("org_globex", DAY, "divides by zero"),))
     run.chunks = [chunk]
     found = replace(

@@ -161,10 +161,10 @@ def test_a_backfill_is_its_runs_together(aws: Aws) -> None:
     name = "backfill-20261101_20261102-1"
     made = plan(name, "2026-11-01", "2026-11-02", None, bool)
     aws.objects[f"runs/{name}/backfill.json"] = documents.write(made)
-    first, second, models = (child.names[0] for child in (*made.days, made.models))
+    first, second, tables = (child.names[0] for child in (*made.days, made.tables))
     aws.objects[f"runs/{first}/summary.json"] = summary(first, "2026-11-21T10:00:00Z", 1, 11, "fail")
     aws.objects[f"runs/{second}/summary.json"] = summary(second, "2026-11-21T10:01:00Z", 2, 12, "pass")
-    aws.objects[f"runs/{models}/summary.json"] = summary(models, "2026-11-21T10:02:00Z", 2, None, "pass")
+    aws.objects[f"runs/{tables}/summary.json"] = summary(tables, "2026-11-21T10:02:00Z", 2, None, "pass")
     assert runs.document(TARGET, name) == {
         "runId": name,
         "tables": [{"table": "silver.a", "rows": 2, "snapshot": 12}],

@@ -10,11 +10,11 @@ from millrace.iceberg.commit_rules import LeftOut
 from millrace.quality.result import CheckResult
 from millrace.runs.documents import (
     Failure,
-    ModelChunk,
     Part,
     Plan,
     Prepared,
     SilverBatch,
+    TableChunk,
     TenantDay,
     Unit,
     Work,
@@ -92,24 +92,24 @@ def test_the_hash_is_of_what_lands() -> None:
     )
 
 
-def model(
+def built(
     works: list[tuple[str, str | None]], parts: list[Part], failures: list[Failure], **how: Any
 ) -> commit_rules.Landing:
     chunk = tuple(Work(org, day) for org, day in works)
     prepared = Prepared("r", TABLE, "ready", "", "d", None, (), (chunk,), **how)
-    return commit_rules.of_model(prepared, [ModelChunk("r", TABLE, 0, tuple(parts), tuple(failures))])
+    return commit_rules.of_built(prepared, [TableChunk("r", TABLE, 0, tuple(parts), tuple(failures))])
 
 
 def test_a_whole_replaces_everything_but_what_failed() -> None:
     present = [("a", "1"), ("a", "2"), ("b", "1"), ("c", "1")]
     works: list[tuple[str, str | None]] = [("a", "1"), ("b", "1"), ("c", "1")]
-    found = model(works, [part("a", "1")], [Failure("b", "1", "x"), Failure("c", None, "y")], whole=True)
+    found = built(works, [part("a", "1")], [Failure("b", "1", "x"), Failure("c", None, "y")], whole=True)
     assert found.replaces(present) == {("a", "1"), ("a", "2")}
-    assert model(works, [part("a", "1")], [], whole=False).replaces(present) == {("a", "1")}
+    assert built(works, [part("a", "1")], [], whole=False).replaces(present) == {("a", "1")}
 
 
 def test_a_conflict_is_left_out_as_well() -> None:
-    found = model([("a", "1"), ("b", "1")], [part("a", "1"), part("b", "1")], [], whole=True)
+    found = built([("a", "1"), ("b", "1")], [part("a", "1"), part("b", "1")], [], whole=True)
     rest = found.without([LeftOut(("a", "1"), "conflict", "changed")])
     assert rest.replaces([("a", "1"), ("z", "9")]) == {("b", "1"), ("z", "9")}
 

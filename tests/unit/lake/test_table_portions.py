@@ -1,4 +1,4 @@
-"""What a model is made anew for: what its inputs hold now and did not when it was made."""
+"""What a table is built anew for: what its inputs hold now and did not when it was made."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,7 +11,7 @@ from millrace.core.errors import PermanentError
 from millrace.lake import table_portions
 from millrace.lake.prepare_table import Preparer
 from millrace.runs.documents import Committed, Failure, Input, InputFile, Part, Plan, Prepared, Summary, Work
-from millrace.warehouse.project import Model, Project
+from millrace.warehouse.project import Project, Transform
 
 pytestmark = pytest.mark.unit
 
@@ -61,13 +61,13 @@ class Store:
         levels = (("marts.fact",), ("ml_features.user",))
         return Plan(run, "", ("hourly", "daily"), (), (), levels, {})
 
-    def prepared(self, run: str, model: str) -> Prepared:
-        if (run, model) not in self.prepared_:
+    def prepared(self, run: str, table: str) -> Prepared:
+        if (run, table) not in self.prepared_:
             raise PermanentError("none")
-        return self.prepared_[run, model]
+        return self.prepared_[run, table]
 
     def put_prepared(self, prepared: Prepared) -> None:
-        self.prepared_[prepared.run, prepared.model] = prepared
+        self.prepared_[prepared.run, prepared.table] = prepared
 
     def summary(self, run: str) -> Summary | None:
         return None if run in self.died else Summary(run, "done", "", "", (), (), ())
@@ -83,9 +83,9 @@ def contract(name: str, grain: Grain) -> LakeTable:
     return LakeTable(layer, bare, columns, grain, time, "hourly", "", "")  # type: ignore[arg-type]
 
 
-def model(name: str, inputs: tuple[str, ...], grain: Grain, level: int) -> Model:
+def transform(name: str, inputs: tuple[str, ...], grain: Grain, level: int) -> Transform:
     layer, _, bare = name.partition(".")
-    return Model(layer, bare, "", "", inputs, (), grain, "hourly", f"def of {name}", level, (), {})  # type: ignore[arg-type]
+    return Transform(layer, bare, "", "", inputs, (), grain, "hourly", f"def of {name}", level, (), {})  # type: ignore[arg-type]
 
 
 GRAINS: dict[str, Grain] = {
@@ -97,8 +97,8 @@ GRAINS: dict[str, Grain] = {
 TABLES = {name: contract(name, grain) for name, grain in GRAINS.items()}
 PROJECT = Project(
     [
-        model("marts.fact", ("silver.a",), "day", 0),
-        model("ml_features.user", ("marts.fact", "silver.b"), "org", 1),
+        transform("marts.fact", ("silver.a",), "day", 0),
+        transform("ml_features.user", ("marts.fact", "silver.b"), "org", 1),
     ],
     [],
 )
@@ -120,16 +120,16 @@ class World:
         """As the commit does: files and the run in the table, landed parts in the document."""
         todo = [(work.org, work.day) for works_ in prepared.chunks for work in works_]
         landed = [part for part in todo if part not in left_out]
-        table = self.tables.setdefault(prepared.model, Table())
+        table = self.tables.setdefault(prepared.table, Table())
         kept = [file for file in table.held if (file.org, file.day) not in landed]
         table.held = kept + [File(f"{prepared.run}-{org}-{day}", org, day) for org, day in landed]
         table.runs.append(prepared.run)
         if not left_out:
             table.properties["millrace.definition"] = prepared.definition
-        parts = tuple(Part(prepared.model, org, day, "f", 1, 1) for org, day in landed)
+        parts = tuple(Part(prepared.table, org, day, "f", 1, 1) for org, day in landed)
         out = tuple(Failure(org, day, "no") for org, day in left_out)
-        self.store.committed_[prepared.run, prepared.model] = Committed(
-            prepared.run, prepared.model, "committed", "", landed=parts, left_out=out
+        self.store.committed_[prepared.run, prepared.table] = Committed(
+            prepared.run, prepared.table, "committed", "", landed=parts, left_out=out
         )
 
 
@@ -171,7 +171,7 @@ def test_a_day_that_went_is_work() -> None:
 
 
 def test_what_runs_that_did_not_come_here_brought_is_found() -> None:
-    """An hourly run leaves a daily model alone, and a run may break off before it comes to a model."""
+    """An hourly run leaves a daily table alone, and a run may break off before it comes to a table."""
     world = World()
     world.commit(world.prepare("r1"))
     world.tables["silver.a"].held[0] = File("a1-r2", "acme", "2026-11-01")
@@ -230,7 +230,7 @@ def test_asked_again_it_answers_the_same() -> None:
     assert world.prepare("r1") == first
 
 
-def test_a_model_of_tenants_follows_days_of_what_it_reads() -> None:
+def test_a_table_of_tenants_follows_days_of_what_it_reads() -> None:
     world = World()
     world.commit(world.prepare("r1"))
     world.commit(world.prepare("r1", "ml_features.user"))
@@ -240,7 +240,7 @@ def test_a_model_of_tenants_follows_days_of_what_it_reads() -> None:
 
 
 @pytest.mark.parametrize("status", ["failed", "blocked", "conflict"])
-def test_a_model_waits_for_what_it_reads(status: Any) -> None:
+def test_a_table_waits_for_what_it_reads(status: Any) -> None:
     world = World()
     world.store.committed_["r1", "marts.fact"] = Committed("r1", "marts.fact", status, "")
     world.prepare("r1")
@@ -249,8 +249,8 @@ def test_a_model_waits_for_what_it_reads(status: Any) -> None:
     assert prepared.reason == f"marts.fact is {status}"
 
 
-def test_a_model_goes_on_without_the_days_that_its_input_left_out_by_name() -> None:
-    """Else one tenant's poisoned day, alone in an hour's run, would keep all others' rows from the model."""
+def test_a_table_goes_on_without_the_days_that_its_input_left_out_by_name() -> None:
+    """Else one tenant's poisoned day, alone in an hour's run, would keep all others' rows from the table."""
     world = World()
     world.commit(world.prepare("r1"))
     world.commit(world.prepare("r1", "ml_features.user"))
@@ -269,20 +269,20 @@ def test_a_model_goes_on_without_the_days_that_its_input_left_out_by_name() -> N
     assert world.prepare("r2", "ml_features.user").reason == "marts.fact is failed"
 
 
-def test_a_model_waits_for_what_broke_off() -> None:
+def test_a_table_waits_for_what_broke_off() -> None:
     world = World()
     world.prepare("r1")
     assert world.prepare("r1", "ml_features.user").reason == "marts.fact did not come to an end"
 
 
-def test_an_unchanged_model_is_no_reason_to_wait() -> None:
+def test_an_unchanged_table_is_no_reason_to_wait() -> None:
     world = World()
     world.commit(world.prepare("r1"))
     assert world.prepare("r2").status == "unchanged"
     assert world.prepare("r2", "ml_features.user").status == "ready"
 
 
-def test_no_such_model() -> None:
+def test_no_such_table() -> None:
     with pytest.raises(PermanentError, match=r"marts\.nothing"):
         World().prepare("r1", "marts.nothing")
 
@@ -301,7 +301,7 @@ def test_portions_are_bounded_in_works_and_bytes() -> None:
     assert [len(chunk) for chunk in found] == [2, 2, 1]
 
 
-def test_a_model_made_anew_for_many_tenants_and_days_fits_the_history_of_a_run() -> None:
+def test_a_table_made_anew_for_many_tenants_and_days_fits_the_history_of_a_run() -> None:
     todo = {(f"org_{number:03}", f"2026-11-{day:02}") for number in range(400) for day in range(1, 29)}
     files = tuple(InputFile(f"{org}{day}", org, day, 1, 1) for org, day in todo)
     found = table_portions.chunks(todo, "day", (Input("silver.a", 1, (), files),), {"silver.a": "day"})

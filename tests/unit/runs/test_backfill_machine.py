@@ -44,15 +44,15 @@ class Lake:
         return {"status": "done"}
 
 
-def test_each_day_once_then_the_models_once() -> None:
+def test_each_day_once_then_the_tables_once() -> None:
     lake = Lake()
     assert lake.machine.run(f"{NAME}-1", GIVEN).status == "SUCCEEDED"
     days: list[dict[str, Any]] = [
         {"from": day, "to": day, "refresh": [], "silver": True}
         for day in ("2026-11-01", "2026-11-02", "2026-11-03")
     ]
-    models = {"from": "2026-11-01", "to": "2026-11-03", "refresh": ["hourly", "daily"], "silver": False}
-    assert [given for _, given in lake.runs] == [*days, models]
+    tables = {"from": "2026-11-01", "to": "2026-11-03", "refresh": ["hourly", "daily"], "silver": False}
+    assert [given for _, given in lake.runs] == [*days, tables]
 
 
 def test_it_goes_on_where_it_stopped_and_names_the_days_that_did_not() -> None:
@@ -70,17 +70,17 @@ def test_it_goes_on_where_it_stopped_and_names_the_days_that_did_not() -> None:
     assert lake.machine.run(f"{NAME}-2", GIVEN).status == "SUCCEEDED"
     assert [name for name, _ in lake.runs] == [
         "hourly_etl-20261102.20261101_20261103.1-4",
-        "hourly_etl-models.20261101_20261103.1-4",
+        "hourly_etl-tables.20261101_20261103.1-4",
     ]
 
 
-def test_models_that_did_not_end_well_fail_the_backfill_by_name() -> None:
+def test_tables_that_did_not_end_well_fail_the_backfill_by_name() -> None:
     lake = Lake()
     lake.broken = {"2026-11-01"}
     failed = lake.machine.run(f"{NAME}-1", GIVEN)
-    # The run over the models begins at the same day here.
-    assert failed.error == "Millrace.ModelsIncomplete"
-    assert "hourly_etl-models.20261101_20261103.1" in failed.cause
+    # The run over the tables begins at the same day here.
+    assert failed.error == "Millrace.TablesIncomplete"
+    assert "hourly_etl-tables.20261101_20261103.1" in failed.cause
 
 
 def test_a_backfill_without_a_plan_says_so() -> None:

@@ -30,8 +30,8 @@ class Fakes:
             "PlanRun": self._counted("plan", self._plan),
             "TransformPartitions": self._counted("transform", self._transform, "batch"),
             "CommitTable": self._counted("commit", self._commit, "table"),
-            "PrepareModel": self._counted("prepare", self._prepare, "model"),
-            "RunModel": self._counted("run", self._run, "chunk"),
+            "PrepareTable": self._counted("prepare", self._prepare, "table"),
+            "BuildTable": self._counted("run", self._run, "chunk"),
             "PinSources": self._counted("pin", self._pin),
             "MaterializeFeatures": self._counted("features", self._features, "org"),
             "PublishRun": self._counted("publish", self._publish),
@@ -65,23 +65,23 @@ class Fakes:
         return {"table": payload["table"], "status": "committed", "rows": 1, "snapshot": 2**60}
 
     def _prepare(self, payload: Any) -> Any:
-        model = payload["model"]
-        # As prepare_model does: what an earlier level did not land, skips what reads it.
-        earlier = [one for level in self.levels for one in level][: self._index(model)]
+        table = payload["table"]
+        # As prepare_table does: what an earlier level did not commit, skips what reads it.
+        earlier = [one for level in self.levels for one in level][: self._index(table)]
         if any(one not in self.landed for one in earlier):
-            return {"model": model, "status": "skipped", "chunks": []}
-        return {"model": model, "status": "ready", "chunks": self.chunks.get(model, [0])}
+            return {"table": table, "status": "skipped", "chunks": []}
+        return {"table": table, "status": "ready", "chunks": self.chunks.get(table, [0])}
 
-    def _index(self, model: str) -> int:
+    def _index(self, table: str) -> int:
         before = 0
         for level in self.levels:
-            if model in level:
+            if table in level:
                 return before
             before += len(level)
-        raise AssertionError(model)
+        raise AssertionError(table)
 
     def _run(self, payload: Any) -> Any:
-        return {"model": payload["model"], "chunk": payload["chunk"], "status": "ok", "error": ""}
+        return {"table": payload["table"], "chunk": payload["chunk"], "status": "ok", "error": ""}
 
     def _pin(self, payload: Any) -> Any:
         return {"orgs": self.orgs}
@@ -120,14 +120,14 @@ def test_the_plan_gets_what_the_run_was_started_with_and_nothing_else() -> None:
     assert fakes.calls[0] == ("plan", {**given, "runId": RUN})
 
 
-def test_two_batches_each_table_once_models_level_by_level() -> None:
+def test_two_batches_each_table_once_tables_level_by_level() -> None:
     fakes = Fakes(batches=2, levels=[["gold.a", "marts.b"], ["marts.c"]])
     fakes.chunks = {"gold.a": [0, 1, 2], "marts.b": [0]}
     assert run(fakes).status == "SUCCEEDED"
     assert fakes.called("transform", "batch") == [0, 1]
     assert fakes.called("commit", "table") == [A, B, "gold.a", "marts.b", "marts.c"]
-    assert fakes.called("prepare", "model") == ["gold.a", "marts.b", "marts.c"]
-    assert [(p["model"], p["chunk"]) for name, p in fakes.calls if name == "run"] == [
+    assert fakes.called("prepare", "table") == ["gold.a", "marts.b", "marts.c"]
+    assert [(p["table"], p["chunk"]) for name, p in fakes.calls if name == "run"] == [
         ("gold.a", 0),
         ("gold.a", 1),
         ("gold.a", 2),
@@ -137,18 +137,18 @@ def test_two_batches_each_table_once_models_level_by_level() -> None:
     assert fakes.calls[-1] == ("publish", {"runId": RUN})
 
 
-def test_a_single_model_of_a_single_level_is_no_text() -> None:
+def test_a_single_table_of_a_single_level_is_no_text() -> None:
     fakes = Fakes(batches=1, levels=[["gold.a"]])
     assert run(fakes).status == "SUCCEEDED"
-    assert fakes.called("prepare", "model") == ["gold.a"]
+    assert fakes.called("prepare", "table") == ["gold.a"]
 
 
-def test_a_model_that_stands_as_it_is_is_neither_run_nor_committed() -> None:
+def test_a_table_that_stands_as_it_is_is_neither_run_nor_committed() -> None:
     fakes = Fakes(levels=[["gold.a"]])
-    fakes._prepare = lambda payload: {"model": "gold.a", "status": "unchanged", "chunks": []}  # type: ignore[method-assign]
+    fakes._prepare = lambda payload: {"table": "gold.a", "status": "unchanged", "chunks": []}  # type: ignore[method-assign]
     fakes.landed = {"gold.a"}
     assert run(fakes).status == "SUCCEEDED"
-    assert not fakes.called("run", "model")
+    assert not fakes.called("run", "table")
     assert not fakes.called("commit", "table")
 
 
@@ -176,12 +176,12 @@ def test_what_fails_for_good_leaves_the_rest_alone(broken: tuple[str, Any], comm
 
 
 @pytest.mark.parametrize("step", ["prepare", "commit"])
-def test_what_reads_a_failed_model_is_skipped(step: str) -> None:
+def test_what_reads_a_failed_table_is_skipped(step: str) -> None:
     fakes = Fakes(levels=[["gold.a"], ["marts.c"]])
     fakes.broken = {(step, "gold.a")}
     assert run(fakes).status == "FAILED"
-    assert fakes.called("prepare", "model")[-1] == "marts.c"
-    assert fakes.called("run", "model") == ([] if step == "prepare" else ["gold.a"])
+    assert fakes.called("prepare", "table")[-1] == "marts.c"
+    assert fakes.called("run", "table") == ([] if step == "prepare" else ["gold.a"])
     assert "marts.c" not in fakes.landed
     assert fakes.calls[-1][0] == "publish"
 
@@ -221,7 +221,7 @@ def test_a_run_that_is_ended_in_the_middle_calls_nothing_more() -> None:
     assert [name for name, _ in fakes.calls] == ["plan", "transform"]
 
 
-def test_features_follow_the_models_tenant_by_tenant() -> None:
+def test_features_follow_the_tables_tenant_by_tenant() -> None:
     fakes = Fakes(levels=[["gold.a"]])
     fakes.orgs = ["org_a", "org_b"]
     assert run(fakes).status == "SUCCEEDED"
@@ -241,7 +241,7 @@ def test_none_and_one_tenant_are_lists_too(orgs: list[str]) -> None:
     assert fakes.called("features", "org") == orgs
 
 
-def test_a_run_that_makes_no_model_leaves_the_features_alone() -> None:
+def test_a_run_that_makes_no_table_leaves_the_features_alone() -> None:
     fakes = Fakes(batches=1)
     fakes.orgs = ["org_a"]
     assert run(fakes).status == "SUCCEEDED"

@@ -200,18 +200,18 @@ def planned(
     attempt: int, earlier: backfill.BackfillPlan | None, *ended: str
 ) -> tuple[backfill.BackfillPlan, list[str]]:
     made = backfill.plan(f"{NAME}-{attempt}", FIRST, LAST, earlier, lambda name: name in ended)
-    return made, [f"{one.name}-{one.attempt}" for one in (*made.days, made.models)]
+    return made, [f"{one.name}-{one.attempt}" for one in (*made.days, made.tables)]
 
 
 def child(what: str, root: int, attempt: int) -> str:
     return f"hourly_etl-{what}.20261101_20261103.{root}-{attempt}"
 
 
-def test_a_backfill_runs_each_day_and_then_the_models() -> None:
+def test_a_backfill_runs_each_day_and_then_the_tables() -> None:
     made, names = planned(1, None)
-    assert names == [child(what, 1, 1) for what in ("20261101", "20261102", "20261103", "models")]
-    assert made.answer()["models"] == {
-        "name": "hourly_etl-models.20261101_20261103.1",
+    assert names == [child(what, 1, 1) for what in ("20261101", "20261102", "20261103", "tables")]
+    assert made.answer()["tables"] == {
+        "name": "hourly_etl-tables.20261101_20261103.1",
         "attempt": 1,
         "from": FIRST,
         "to": LAST,
@@ -223,29 +223,29 @@ def test_started_again_it_does_what_is_missing() -> None:
     first, _ = planned(1, None)
     ended = (child("20261101", 1, 2), child("20261103", 1, 1))
     second, names = planned(2, first, *ended)
-    assert names == [child("20261102", 1, 4), child("models", 1, 4)]
+    assert names == [child("20261102", 1, 4), child("tables", 1, 4)]
     assert [one.first for one in second.done] == ["2026-11-01", "2026-11-03"]
     third, names = planned(3, second, *ended, child("20261102", 1, 5))
-    assert names == [child("models", 1, 7)]
+    assert names == [child("tables", 1, 7)]
     assert third.days == ()
 
 
 def test_a_backfill_that_was_done_is_done_anew() -> None:
     first, _ = planned(1, None)
-    ended = [child(what, 1, 1) for what in ("20261101", "20261102", "20261103", "models")]
+    ended = [child(what, 1, 1) for what in ("20261101", "20261102", "20261103", "tables")]
     _, names = planned(2, first, *ended)
-    assert names == [child(what, 2, 1) for what in ("20261101", "20261102", "20261103", "models")]
+    assert names == [child(what, 2, 1) for what in ("20261101", "20261102", "20261103", "tables")]
 
 
 def test_an_interval_has_an_end_and_the_longest_fits_a_name() -> None:
     with pytest.raises(PermanentError, match="takes 400 at most"):
         backfill.plan(f"{NAME}-1", "2020-01-01", "2026-01-01", None, bool)
     longest = backfill.plan("backfill-20250101_20260204-1", "2025-01-01", "2026-02-04", None, bool)
-    assert len(longest.days) == len(days(longest.models.first, longest.models.last) or ()) == 400
+    assert len(longest.days) == len(days(longest.tables.first, longest.tables.last) or ()) == 400
     with pytest.raises(PermanentError, match="no name of a backfill"):
         backfill.plan("hourly_etl-20261121T10-1", FIRST, LAST, None, bool)
     made = backfill.plan(f"{NAME}-999999", FIRST, LAST, None, bool)
-    assert all(len(f"{one.name}-99999") < LONGEST for one in (*made.days, made.models))
+    assert all(len(f"{one.name}-99999") < LONGEST for one in (*made.days, made.tables))
 
 
 def test_a_trainings_name_holds_its_tenant_however_long_that_is() -> None:

@@ -45,10 +45,10 @@ def lake(
     tables: Mapping[str, LakeTable],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> LocalLake:
-    """Every model, made of files by the runner."""
+    """Every table, made of files by the builder."""
     made = LocalLake(tmp_path_factory.mktemp("lake"), project, tables)
     made.keep_silver(loaded)
-    for model in project.models:
-        for chunk in made.run(model.full_name):
+    for transform in project.transforms:
+        for chunk in made.run(transform.full_name):
             assert chunk.failures == ()
     return made

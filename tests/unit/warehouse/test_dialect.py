@@ -173,7 +173,7 @@ def test_a_table_without_a_model_and_a_model_without_a_table_are_refused(
 
 
 def test_lineage_goes_through_staging_to_silver(project: Project) -> None:
-    lineage = project.model("marts.orders_enriched").lineage
+    lineage = project.transform("marts.orders_enriched").lineage
     assert lineage["category"] == (("silver.product_updated_v1", "category"),)
     assert lineage["item_count"] == (("silver.order_created_v1", "items"),)
     assert ("silver.user_profile_updated_v1", "segment") in lineage["segment"]
@@ -181,7 +181,7 @@ def test_lineage_goes_through_staging_to_silver(project: Project) -> None:
 
 
 def test_lineage_of_a_feature_goes_to_the_mart_it_reads(project: Project) -> None:
-    lineage = project.model("ml_features.merchant_features").lineage
+    lineage = project.transform("ml_features.merchant_features").lineage
     assert lineage["mean_amount_7d"] == (
         ("marts.fct_transactions", "amount"),
         ("marts.fct_transactions", "event_time"),
@@ -189,9 +189,9 @@ def test_lineage_of_a_feature_goes_to_the_mart_it_reads(project: Project) -> Non
 
 
 def test_every_column_has_its_lineage(project: Project) -> None:
-    for model in project.models:
-        assert tuple(model.lineage) == model.columns
-        assert all(model.lineage.values())
+    for transform in project.transforms:
+        assert tuple(transform.lineage) == transform.columns
+        assert all(transform.lineage.values())
 
 
 def test_an_edge_goes_with_its_column(warehouse: Path, tables: Mapping[str, LakeTable]) -> None:
@@ -203,7 +203,7 @@ def test_an_edge_goes_with_its_column(warehouse: Path, tables: Mapping[str, Lake
         "models/staging/stg_transactions.sql",
     )
     project = compile_project(warehouse, tables.values())
-    assert project.model("gold.country_10min").lineage["country"] == (
+    assert project.transform("gold.country_10min").lineage["country"] == (
         ("silver.transaction_created_v1", "city"),
     )
 
@@ -212,9 +212,9 @@ def test_a_definition_changes_with_what_makes_rows_and_not_with_words(
     warehouse: Path, project: Project, tables: Mapping[str, LakeTable]
 ) -> None:
     def definitions() -> dict[str, str]:
-        return {m.full_name: m.definition for m in compile_project(warehouse, tables.values()).models}
+        return {m.full_name: m.definition for m in compile_project(warehouse, tables.values()).transforms}
 
-    before = {model.full_name: model.definition for model in project.models}
+    before = {transform.full_name: transform.definition for transform in project.transforms}
     change(warehouse, "-- Currencies are", "-- No currencies are")
     assert definitions() == before
     change(warehouse, "WHERE recency = 1", "WHERE recency <= 1", "models/staging/stg_transactions.sql")
@@ -227,7 +227,7 @@ def test_a_definition_changes_with_what_makes_rows_and_not_with_words(
     }
 
 
-def test_levels_follow_what_models_read(project: Project) -> None:
+def test_levels_follow_what_transforms_read(project: Project) -> None:
     hourly, daily = project.levels({"hourly"}), project.levels({"hourly", "daily"})
     assert daily == (*hourly, ("ml_features.merchant_features", "ml_features.user_features"))
     assert project.silver("ml_features.user_features") == {
@@ -236,10 +236,10 @@ def test_levels_follow_what_models_read(project: Project) -> None:
 
 
 def test_athena_reads_databases_by_their_layer(project: Project) -> None:
-    for model in project.models:
-        text = model.athena_sql
+    for transform in project.transforms:
+        text = transform.athena_sql
         assert "staging." not in text
-        for table in model.inputs:
+        for table in transform.inputs:
             layer, _, name = table.partition(".")
             assert f'"${{{layer}}}".{name}' in text
 

@@ -60,7 +60,7 @@ def report(number: int, **fields: Any) -> dict[str, Any]:
 
 
 class Maker:
-    """Makes models of rows of silver."""
+    """Makes tables of rows of silver."""
 
     def __init__(self, project: Project, tables: Mapping[str, LakeTable], folder: Path) -> None:
         self._project, self._tables, self._folder = project, tables, folder
@@ -150,27 +150,29 @@ def test_pieces_that_cost_nothing_are_counted_beyond_64_bits(maker: Maker) -> No
 
 @contextmanager
 def nothing_fails(lake: LocalLake, project: Project) -> Iterator[dict[str, list[dict[str, Any]]]]:
-    """Every model, level by level; the rows of each."""
+    """Every table, level by level; the rows of each."""
     made = {}
-    for model in project.models:
-        for chunk in lake.run(model.full_name):
-            assert chunk.failures == (), model.full_name
+    for transform in project.transforms:
+        for chunk in lake.run(transform.full_name):
+            assert chunk.failures == (), transform.full_name
             broken = [c for part in chunk.parts for c in part.checks if c.severity == "blocking" and c.failed]
-            assert broken == [], model.full_name
-        made[model.full_name] = lake.rows(model.full_name)
+            assert broken == [], transform.full_name
+        made[transform.full_name] = lake.rows(transform.full_name)
     yield made
 
 
-def test_every_model_holds_the_ends_of_every_column(
+def test_every_table_holds_the_ends_of_every_column(
     maker: Maker, project: Project, tables: Mapping[str, LakeTable]
 ) -> None:
     """No tenant-day is left out, each column of numbers is reached, and none leaves the bounds that the build found."""
     widths = Widths(tables)
-    for model in project.models:
-        for view in model.staging:
+    for transform in project.transforms:
+        for view in transform.staging:
             widths.add(f"staging.{view.name}", dialect.parse(view.sql))
-        widths.add(model.full_name, dialect.parse(model.sql))
-    read = {name: tables[name] for model in project.models for name in project.silver(model.full_name)}
+        widths.add(transform.full_name, dialect.parse(transform.sql))
+    read = {
+        name: tables[name] for transform in project.transforms for name in project.silver(transform.full_name)
+    }
     rows = {
         name: [row for org in (ACME, GLOBEX) for day in DAYS for row in extreme_rows.rows(table, org, day)]
         for name, table in read.items()

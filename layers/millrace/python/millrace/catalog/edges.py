@@ -1,4 +1,4 @@
-"""What each table and column is made of: silver from its contract, models as the warehouse was compiled. Pure.
+"""What each table and column is made of: silver from its contract, transforms as the warehouse was compiled. Pure.
 
 An edge leads from a dataset and column to what it is read from: `{"amount": (("silver.transaction_created_v1",
 "amount"),)}`. Payload and metadata are one column each of raw, so silver's columns lead there, with the place inside.
@@ -57,6 +57,6 @@ def of_silver(contract: Contract) -> Edges:
 def of_all(registry: Registry, project: Project) -> dict[str, Edges]:
     """Edges of every table that contracts and the warehouse describe, by full name."""
     found = {silver_table(contract).full_name: of_silver(contract) for contract in registry.contracts}
-    for model in project.models:
-        found[model.full_name] = Edges(tuple(model.inputs), dict(model.lineage), {})
+    for transform in project.transforms:
+        found[transform.full_name] = Edges(tuple(transform.inputs), dict(transform.lineage), {})
     return found

@@ -9,11 +9,11 @@ from millrace.runs.documents import (
     Committed,
     Failure,
     Materialized,
-    ModelChunk,
     Part,
     Plan,
     Prepared,
     SilverBatch,
+    TableChunk,
     TenantDay,
 )
 
@@ -28,7 +28,7 @@ class Outcome:
     plan: Plan
     silver: Sequence[SilverBatch]
     prepared: Mapping[str, Prepared]
-    chunks: Mapping[str, Sequence[ModelChunk]]
+    chunks: Mapping[str, Sequence[TableChunk]]
     commits: Mapping[str, Committed]
     # Of the tenants whose features the run was to bring online; None where it did not come to its documents.
     materialized: Mapping[str, Materialized | None] = field(default_factory=dict)

@@ -73,7 +73,7 @@ class Committer:
             plan = self._store.plan(run)
             return landings.of_silver(plan, portions.silver(self._store, plan), table)
         prepared = self._store.prepared(run, table)
-        return landings.of_model(prepared, portions.chunks(self._store, prepared))
+        return landings.of_built(prepared, portions.chunks(self._store, prepared))
 
     def _commit(self, run: str, table: str, landing: Landing) -> Committed:
         contract = self._tables.get(table)

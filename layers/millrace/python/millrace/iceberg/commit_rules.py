@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from millrace.runs.documents import Failure, ModelChunk, Part, Plan, Prepared, SilverBatch, Status
+from millrace.runs.documents import Failure, Part, Plan, Prepared, SilverBatch, Status, TableChunk
 
 # A tenant and, where the table has days, the day.
 Partition = tuple[str, str | None]
@@ -32,8 +32,8 @@ class Landing:
         left_out: partitions that are not touched.
         base: the table's metadata location that the run started from; None if there was no such table.
         whole: whether partitions that are in neither go.
-        manifest: changes exactly when a manifest row of what is in `parts` comes or goes; empty for models.
-        definition: of the model; empty for silver.
+        manifest: changes exactly when a manifest row of what is in `parts` comes or goes; empty for built tables.
+        definition: of the transform; empty for silver.
     """
 
     parts: Mapping[Partition, tuple[Part, ...]]
@@ -86,15 +86,15 @@ def of_silver(plan: Plan, batches: Sequence[SilverBatch], table: str) -> Landing
     return Landing(landing.parts, landing.left_out, landing.base, manifest=manifest)
 
 
-def of_model(prepared: Prepared, chunks: Sequence[ModelChunk]) -> Landing:
-    """What a model's table takes; all of it, if the model was made anew as a whole."""
+def of_built(prepared: Prepared, chunks: Sequence[TableChunk]) -> Landing:
+    """What a built table takes; all of it, if it was built anew as a whole."""
     failures = [failure for chunk in chunks for failure in chunk.failures]
     ended = {chunk.chunk for chunk in chunks}
     for number, works in enumerate(prepared.chunks):
         if number not in ended:
             failures += [Failure(work.org, work.day, _UNENDED) for work in works]
     parts = [part for chunk in chunks for part in chunk.parts]
-    landing = _landing(parts, failures, prepared.model, prepared.base, name_all=prepared.whole)
+    landing = _landing(parts, failures, prepared.table, prepared.base, name_all=prepared.whole)
     return Landing(
         landing.parts, landing.left_out, landing.base, prepared.whole, definition=prepared.definition
     )

@@ -5,7 +5,7 @@ from uuid import uuid4
 from millrace.contracts.tables import LAYERS, Layer
 from millrace.core.prefixes import CURATED, FEATURE_STATES, PROCESSED
 
-# Properties of ours: the run that made a snapshot, the model that made a table.
+# Properties of ours: the run that made a snapshot, the transform that made a table.
 RUN, DEFINITION = "millrace.run", "millrace.definition"
 # The folders of the lake that hold each layer.
 FOLDERS: dict[Layer, str] = {

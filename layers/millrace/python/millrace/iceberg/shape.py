@@ -111,7 +111,7 @@ def evolve(transaction: Transaction, table: LakeTable) -> None:
     """Adds the columns that the contract has and the table has not, and widens types; nothing else is ever dropped.
 
     Iceberg widens int to long and decimals to more digits. A whole number that outgrew 64 bits it cannot widen: its column
-    is dropped and comes anew under the same name, by which our files are read. The model's other definition makes all rows
+    is dropped and comes anew under the same name, by which our files are read. The transform's other definition makes all rows
     anew in the same commit; rows of a tenant that could not be made anew are read as they are, by a cast (lake/duck.py).
 
     Raises:

@@ -1,4 +1,4 @@
-"""Makes a model's rows, tenant by tenant (and day by day), in DuckDB. A worker without pyarrow and pyiceberg.
+"""Makes a table's rows, tenant by tenant (and day by day), in DuckDB. A worker without pyarrow and pyiceberg.
 
 DuckDB sees one tenant's rows of one piece of work: views are made of that tenant's files and hold that tenant's rows
 only, and a result that carries another tenant or day is refused.
@@ -17,9 +17,9 @@ from millrace.lake.duck import create_view, identifier, is_passing, text
 from millrace.quality.checks import checks_of
 from millrace.quality.measure import measure
 from millrace.runs import portions
-from millrace.runs.documents import Failure, Input, ModelChunk, Part, Piece, Prepared, Work
+from millrace.runs.documents import Failure, Input, Part, Piece, Prepared, TableChunk, Work
 from millrace.runs.store import RunStore
-from millrace.warehouse.project import Model, Project
+from millrace.warehouse.project import Project, Transform
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -29,8 +29,8 @@ _RESULT = "result"
 Place = Callable[[str, str, str, str | None], str]
 
 
-class ModelRunner:
-    """Runs chunks of models on one connection."""
+class TableBuilder:
+    """Builds chunks of tables on one connection."""
 
     def __init__(
         self,
@@ -43,20 +43,20 @@ class ModelRunner:
 
         Args:
             connection: of lake/duck.py.
-            project: the models.
+            project: the transforms.
             tables: every table's contract.
             place: where a file of (table, run, org, day) goes.
         """
         self._connection, self._project, self._tables, self._place = connection, project, tables, place
 
-    def run(self, prepared: Prepared, chunk: int) -> ModelChunk:
+    def run(self, prepared: Prepared, chunk: int) -> TableChunk:
         """What came of each work of a chunk; one that fails is named and lets the others go on.
 
         Raises:
             RetryableError: the lake did not answer.
         """
         pieces = [self.make(prepared, work) for work in prepared.chunks[chunk]]
-        return portions.as_chunk(prepared.run, prepared.model, chunk, pieces)
+        return portions.as_chunk(prepared.run, prepared.table, chunk, pieces)
 
     def make(self, prepared: Prepared, work: Work) -> Piece:
         """What came of one work.
@@ -66,27 +66,27 @@ class ModelRunner:
         """
         import duckdb  # noqa: PLC0415  80 MB that only the workers load
 
-        model = self._project.model(prepared.model)
+        transform = self._project.transform(prepared.table)
         try:
-            return Piece(parts=(self._make(model, prepared, work),))
+            return Piece(parts=(self._make(transform, prepared, work),))
         except RetryableError:
             raise
         except Exception as error:
             if isinstance(error, duckdb.Error) and is_passing(error):
-                raise RetryableError(f"{model.full_name} of {work.org}: {_said(error)}") from error
+                raise RetryableError(f"{transform.full_name} of {work.org}: {_said(error)}") from error
             # Whatever one tenant's rows set off must not stop the others.
             return Piece(failures=(Failure(work.org, work.day, _said(error)),))
 
-    def _make(self, model: Model, prepared: Prepared, work: Work) -> Part:
+    def _make(self, transform: Transform, prepared: Prepared, work: Work) -> Part:
         import duckdb  # noqa: PLC0415  80 MB that only the workers load
 
-        table = self._tables[model.full_name]
+        table = self._tables[transform.full_name]
         for one in prepared.inputs:
             self._view(one, work)
-        for view in model.staging:
+        for view in transform.staging:
             self._connection.execute("CREATE SCHEMA IF NOT EXISTS staging")
             self._connection.execute(f"CREATE OR REPLACE VIEW staging.{identifier(view.name)} AS {view.sql}")
-        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {_RESULT} AS {model.sql}")
+        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {_RESULT} AS {transform.sql}")
         try:
             return self._keep(table, prepared.run, work)
         finally:
@@ -112,7 +112,7 @@ class ModelRunner:
         file, size = None, 0
         if rows:
             file = self._place(table.full_name, run, work.org, work.day)
-            # The order of the contract, in which the compiled model's columns stand already.
+            # The order of the contract, in which the compiled columns stand already.
             size = self._one(
                 f"COPY {_RESULT} TO {text(file)} (FORMAT parquet, COMPRESSION zstd, RETURN_STATS true)"
             )[2]
@@ -135,35 +135,35 @@ class ModelRunner:
 
 
 class ForeignRowsError(Exception):
-    """A model made rows of another tenant or day than it was asked for."""
+    """A transform made rows of another tenant or day than it was asked for."""
 
 
-def run_chunk(
+def build_chunk(
     store: RunStore,
     connect: "Callable[[], DuckDBPyConnection]",
-    runner: "Callable[[DuckDBPyConnection], ModelRunner]",
+    builder: "Callable[[DuckDBPyConnection], TableBuilder]",
     run: str,
-    model: str,
+    table: str,
     chunk: int,
-) -> ModelChunk:
+) -> TableChunk:
     """Makes a chunk and keeps what came of it; asked again, the same.
 
     Args:
         store: of the run's documents.
         connect: a database. Behind a work that failed there is a new one: an error may have ended it for all.
-        runner: of models, on a database.
+        builder: of tables, on a database.
         run: the run.
-        model: its full name.
+        table: its full name.
         chunk: number of the chunk.
 
     Raises:
-        PermanentError: the model was not prepared.
+        PermanentError: the table was not prepared.
         RetryableError: the lake did not answer.
     """
-    done = store.chunk(run, model, chunk)
+    done = store.chunk(run, table, chunk)
     if done is not None:
         return done
-    prepared = store.prepared(run, model)
+    prepared = store.prepared(run, table)
     works = prepared.chunks[chunk]
     with ExitStack() as open_ones:
         held: list[DuckDBPyConnection] = []
@@ -171,14 +171,14 @@ def run_chunk(
         def make(number: int) -> Piece:
             if not held:
                 held.append(open_ones.enter_context(closing(connect())))
-            piece = runner(held[0]).make(prepared, works[number])
+            piece = builder(held[0]).make(prepared, works[number])
             if piece.failures:
                 held.pop().close()
             return piece
 
         places = [(work.org, work.day) for work in works]
-        pieces = portions.do(store, portions.Portion(run, portions.chunk_name(model, chunk), places), make)
-    made = portions.as_chunk(run, model, chunk, pieces)
+        pieces = portions.do(store, portions.Portion(run, portions.chunk_name(table, chunk), places), make)
+    made = portions.as_chunk(run, table, chunk, pieces)
     store.put_chunk(made)
     return made
 

@@ -49,8 +49,8 @@ class Planner:
             run: its id.
             at: now, for the record, and to know which days' manifest is still whole.
             days: UTC days to do again; None for what is pending.
-            refresh: which models: those of these refreshes.
-            silver: False to make the models of these tenant-days again from silver as it is.
+            refresh: which tables: those of these refreshes.
+            silver: False to build the tables of these tenant-days again from silver as it is.
 
         Raises:
             PermanentError: some of a day's manifest may be gone, and silver would be replaced by less than it has.

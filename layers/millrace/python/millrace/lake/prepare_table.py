@@ -1,4 +1,4 @@
-"""What a run is to make of a model: its inputs as they are now, file by file, and the tenants (and days) to do.
+"""What a run is to build a table of: its inputs as they are now, file by file, and the tenants (and days) to do.
 
 Runs beside the catalog; the rules are in lake/table_portions.py.
 """
@@ -15,11 +15,11 @@ from millrace.lake.sources import read_input
 from millrace.lake.table_portions import Partition
 from millrace.runs.documents import Input, Prepared
 from millrace.runs.store import RunStore
-from millrace.warehouse.project import Model, Project
+from millrace.warehouse.project import Project, Transform
 
 
 class Preparer:
-    """Prepares models of a run."""
+    """Prepares tables of a run."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Preparer:
         Args:
             store: of the runs' documents.
             open_table: a table by its full name, None if there is none.
-            project: the models.
+            project: the transforms.
             tables: every table's contract.
         """
         self._store, self._open, self._project, self._tables = store, open_table, project, tables
@@ -43,54 +43,54 @@ class Preparer:
 
         Raises:
             RetryableError: the catalog or the lake did not answer.
-            PermanentError: no model is called so, or a table cannot be read.
+            PermanentError: no table is called so, or a table cannot be read.
         """
         done = self._prepared(run, name)
         if done is not None:
             return done
-        model = self._project.by_name.get(name)
-        if model is None:
-            raise PermanentError(f"no model is called {name}")
+        transform = self._project.by_name.get(name)
+        if transform is None:
+            raise PermanentError(f"no table is called {name}")
         try:
-            prepared = self._prepare(run, model)
+            prepared = self._prepare(run, transform)
         except OSError as error:
             raise RetryableError(f"prepare {name}: {error}") from error
         self._store.put_prepared(prepared)
         return prepared
 
-    def _prepare(self, run: str, model: Model) -> Prepared:
-        missing = self._upstream(run, model)
+    def _prepare(self, run: str, transform: Transform) -> Prepared:
+        missing = self._upstream(run, transform)
         if missing is not None:
-            return _nothing(run, model, "skipped", missing)
-        opened = self._open(model.full_name)
-        inputs = tuple(self._input(table) for table in model.inputs)
-        grains = {table: self._tables[table].grain for table in model.inputs}
-        due = self._due(model, opened, inputs)
+            return _nothing(run, transform, "skipped", missing)
+        opened = self._open(transform.full_name)
+        inputs = tuple(self._input(table) for table in transform.inputs)
+        grains = {table: self._tables[table].grain for table in transform.inputs}
+        due = self._due(transform, opened, inputs)
         whole = due is None
-        todo = table_portions.everything(model.grain, inputs, grains) if due is None else due
+        todo = table_portions.everything(transform.grain, inputs, grains) if due is None else due
         if not todo and opened is not None:
-            return _nothing(run, model, "unchanged", "nothing that it is made of has changed")
+            return _nothing(run, transform, "unchanged", "nothing that it is made of has changed")
         return Prepared(
             run=run,
-            model=model.full_name,
+            table=transform.full_name,
             status="ready",
             reason="",
-            definition=model.definition,
+            definition=transform.definition,
             base=None if opened is None else opened.metadata_location,
             inputs=inputs,
-            chunks=table_portions.chunks(todo, model.grain, inputs, grains),
+            chunks=table_portions.chunks(todo, transform.grain, inputs, grains),
             whole=whole,
         )
 
     def _due(
-        self, model: Model, opened: OpenTable | None, inputs: tuple[Input, ...]
+        self, transform: Transform, opened: OpenTable | None, inputs: tuple[Input, ...]
     ) -> set[Partition] | None:
-        """The partitions to do; None where all are: nobody knows what the table was made of, or it was another model."""
-        if opened is None or opened.properties.get(DEFINITION) != model.definition:
+        """The partitions to do; None where all are: nobody knows what the table was made of, or another transform made it."""
+        if opened is None or opened.properties.get(DEFINITION) != transform.definition:
             return None
         runs = [s.properties[RUN] for s in opened.snapshots() if RUN in s.properties]
-        before = self._prepared(runs[-1], model.full_name) if runs else None
-        committed = self._store.committed(runs[-1], model.full_name) if runs else None
+        before = self._prepared(runs[-1], transform.full_name) if runs else None
+        committed = self._store.committed(runs[-1], transform.full_name) if runs else None
         if before is None or committed is None:
             return None
         changes = table_portions.changed(before.inputs, inputs)
@@ -103,13 +103,13 @@ class Preparer:
             if before.whole:
                 return None
             left |= table_portions.of(before)
-        grains = {table: self._tables[table].grain for table in model.inputs}
-        return table_portions.touched(model.grain, changes, inputs, grains) | left
+        grains = {table: self._tables[table].grain for table in transform.inputs}
+        return table_portions.touched(transform.grain, changes, inputs, grains) | left
 
-    def _upstream(self, run: str, model: Model) -> str | None:
-        """Why the model waits for a better run: something that it reads was to be made in this one and was not."""
+    def _upstream(self, run: str, transform: Transform) -> str | None:
+        """Why the table waits for a better run: something that it reads was to be made in this one and was not."""
         planned = {name for level in self._store.plan(run).levels for name in level}
-        for name in model.inputs:
+        for name in transform.inputs:
             if name not in planned:
                 continue
             prepared = self._prepared(run, name)
@@ -123,7 +123,7 @@ class Preparer:
             if committed.status in ("committed", "unchanged"):
                 continue
             # What is left out by name is its tenant's own: of all others the table is as new as it can be. Made as a
-            # whole, it would be of another definition than the one that this model is to read.
+            # whole, it would be of another definition than the one that this table is to read.
             if not committed.left_out or (prepared is not None and prepared.whole):
                 return f"{name} is {committed.status}"
         return None
@@ -138,13 +138,15 @@ class Preparer:
             return None
 
 
-def _nothing(run: str, model: Model, status: Literal["unchanged", "skipped"], reason: str) -> Prepared:
+def _nothing(
+    run: str, transform: Transform, status: Literal["unchanged", "skipped"], reason: str
+) -> Prepared:
     return Prepared(
         run=run,
-        model=model.full_name,
+        table=transform.full_name,
         status=status,
         reason=reason,
-        definition=model.definition,
+        definition=transform.definition,
         base=None,
         inputs=(),
         chunks=(),

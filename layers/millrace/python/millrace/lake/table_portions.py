@@ -1,8 +1,8 @@
-"""What a model is to be made anew for, and in which portions. Pure.
+"""What a table is to be built anew for, and in which portions. Pure.
 
-A tenant (and day) is work when the data files that its inputs hold for it are not those that the model was made of
-last: so what an hourly run left for a daily model, what failed and what was blocked is found by the next run that
-comes to the model, whatever that run itself brought.
+A tenant (and day) is work when the data files that its inputs hold for it are not those that the table was built of
+last: so what an hourly run left for a daily table, what failed and what was blocked is found by the next run that
+comes to the table, whatever that run itself brought.
 """
 
 from collections import defaultdict
@@ -13,8 +13,8 @@ from millrace.runs.documents import Committed, Input, InputFile, Prepared, Work
 
 MAX_WORKS = 50
 MAX_BYTES = 1_000_000_000
-# An execution has 25,000 events of history and a chunk takes seven of them, in each of a dozen models: where a model is
-# made wholly anew for many tenants and days, its chunks are larger and not more.
+# An execution has 25,000 events of history and a chunk takes seven of them, in each of a dozen tables: where a table is
+# built wholly anew for many tenants and days, its chunks are larger and not more.
 MAX_CHUNKS = 100
 # A tenant and, where the table has days, the day.
 Partition = tuple[str, str | None]
@@ -46,7 +46,7 @@ def everything(grain: Grain, inputs: Sequence[Input], grains: Mapping[str, Grain
     """Every tenant, and for grain `day` every day of every tenant, that the inputs hold anything for.
 
     Args:
-        grain: of the model.
+        grain: of the table.
         inputs: what it reads.
         grains: of its inputs.
     """

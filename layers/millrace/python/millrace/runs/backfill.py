@@ -37,17 +37,17 @@ class BackfillPlan:
     root: int
     days: tuple[ChildRun, ...]
     done: tuple[ChildRun, ...]
-    models: ChildRun
+    tables: ChildRun
 
     def answer(self) -> dict[str, Any]:
         """What the state machine is told."""
         return {
             "days": [{"day": one.first, "name": one.name, "attempt": one.attempt} for one in self.days],
-            "models": {
-                "name": self.models.name,
-                "attempt": self.models.attempt,
-                "from": self.models.first,
-                "to": self.models.last,
+            "tables": {
+                "name": self.tables.name,
+                "attempt": self.tables.attempt,
+                "from": self.tables.first,
+                "to": self.tables.last,
             },
         }
 
@@ -82,7 +82,7 @@ def plan(run: str, first: str, last: str, earlier: BackfillPlan | None, done: Do
         root,
         tuple(child for child in children if child.name not in ended),
         tuple(child for child in children if child.name in ended),
-        _child(name, root, "models", start, end),
+        _child(name, root, "tables", start, end),
     )
 
 
@@ -98,4 +98,4 @@ def _ended(child: ChildRun, done: Done) -> bool:
 
 
 def _complete(earlier: BackfillPlan, done: Done) -> bool:
-    return all(any(done(name) for name in child.names) for child in (earlier.models, *earlier.days))
+    return all(any(done(name) for name in child.names) for child in (earlier.tables, *earlier.days))

@@ -141,7 +141,7 @@ class InputFile:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A table as a model reads it: one snapshot of it, with `columns` as (name, DuckDB type)."""
+    """A table as another is built of it: one snapshot of it, with `columns` as (name, DuckDB type)."""
 
     table: str
     snapshot: int | None
@@ -169,7 +169,7 @@ class Materialized:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One tenant (and day) that a model is to be made anew for."""
+    """One tenant (and day) that a table is to be built anew for."""
 
     org: str
     day: str | None
@@ -177,10 +177,10 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a model run reads and makes. `status`: `ready`, `unchanged` (nothing to do) or `skipped` (`reason` says why)."""
+    """What a table is built of, and for whom. `status`: `ready`, `unchanged` (nothing to do) or `skipped` (`reason` says why)."""
 
     run: str
-    model: str
+    table: str
     status: Literal["ready", "unchanged", "skipped"]
     reason: str
     definition: str
@@ -192,11 +192,11 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelChunk:
-    """What came of one chunk of a model's work."""
+class TableChunk:
+    """What came of one chunk of a table's work."""
 
     run: str
-    model: str
+    table: str
     chunk: int
     parts: tuple[Part, ...]
     failures: tuple[Failure, ...]

@@ -70,7 +70,7 @@ def interval(machine: Machine, given: Mapping[str, Any], now: datetime) -> str:
     Args:
         machine: which machine.
         given: its input. With `from` and `to` the days between them are the interval; else it takes what is new, and
-            the interval is the hour of `now`, or its day where models are refreshed that are made once a day. A training
+            the interval is the hour of `now`, or its day where tables are refreshed that are built once a day. A training
             is of the day, and of its tenant where one is named.
         now: the present moment.
 
@@ -120,7 +120,7 @@ def in_the_way(running: Iterable[str], wanted: ExecutionName) -> str | None:
     """The running execution that an execution of this interval must not run beside, if there is one.
 
     That is one of the same interval; and as runs over what is new all take the same tenant-days, an hour's does not run
-    beside any other of them. One that refreshes the day's models waits for its like only: skipped, it would not come
+    beside any other of them. One that refreshes the day's tables waits for its like only: skipped, it would not come
     again before tomorrow.
     """
     kind = _kind(wanted.interval)

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from millrace.runs.documents import (
     Begun,
     Failure,
-    ModelChunk,
     Piece,
     Plan,
     Prepared,
     SilverBatch,
+    TableChunk,
 )
 from millrace.runs.store import RunStore
 
@@ -29,7 +29,7 @@ Make = Callable[[int], Piece]
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """`name`: `silver/3`, `models/<model>/chunks/0`. `places`: tenant (and day) of each piece."""
+    """`name`: `silver/3`, `tables/<table>/chunks/0`. `places`: tenant (and day) of each piece."""
 
     run: str
     name: str
@@ -84,21 +84,21 @@ def silver(store: RunStore, plan: Plan) -> list[SilverBatch]:
     return sorted(ended, key=lambda batch: batch.batch)
 
 
-def chunks(store: RunStore, prepared: Prepared) -> list[ModelChunk]:
-    """What came of every chunk of a model, in the same way."""
-    ended = store.chunks(prepared.run, prepared.model)
+def chunks(store: RunStore, prepared: Prepared) -> list[TableChunk]:
+    """What came of every chunk of a table, in the same way."""
+    ended = store.chunks(prepared.run, prepared.table)
     known = {chunk.chunk for chunk in ended}
     for number, works in enumerate(prepared.chunks):
         if number not in known:
             places = [(work.org, work.day) for work in works]
-            pieces = _told(store, Portion(prepared.run, chunk_name(prepared.model, number), places))
-            ended.append(as_chunk(prepared.run, prepared.model, number, pieces))
+            pieces = _told(store, Portion(prepared.run, chunk_name(prepared.table, number), places))
+            ended.append(as_chunk(prepared.run, prepared.table, number, pieces))
     return sorted(ended, key=lambda chunk: chunk.chunk)
 
 
-def chunk_name(model: str, chunk: int) -> str:
+def chunk_name(table: str, chunk: int) -> str:
     """The name of a chunk's portion."""
-    return f"models/{model}/chunks/{chunk}"
+    return f"tables/{table}/chunks/{chunk}"
 
 
 def as_batch(run: str, batch: int, pieces: Sequence[Piece]) -> SilverBatch:
@@ -112,11 +112,11 @@ def as_batch(run: str, batch: int, pieces: Sequence[Piece]) -> SilverBatch:
     )
 
 
-def as_chunk(run: str, model: str, chunk: int, pieces: Sequence[Piece]) -> ModelChunk:
+def as_chunk(run: str, table: str, chunk: int, pieces: Sequence[Piece]) -> TableChunk:
     """Pieces of a chunk together."""
-    return ModelChunk(
+    return TableChunk(
         run=run,
-        model=model,
+        table=table,
         chunk=chunk,
         parts=tuple(part for piece in pieces for part in piece.parts),
         failures=tuple(failure for piece in pieces for failure in piece.failures),

@@ -15,13 +15,13 @@ from millrace.runs.documents import (
     Begun,
     Committed,
     Materialized,
-    ModelChunk,
     Piece,
     Plan,
     Prepared,
     SilverBatch,
     Sources,
     Summary,
+    TableChunk,
 )
 
 Document = TypeVar("Document")
@@ -76,28 +76,28 @@ class RunStore:
         return self._get(Piece, run, f"begun/{portion}/{number}")
 
     def put_prepared(self, prepared: Prepared) -> None:
-        """Keeps what a model is to do."""
-        self._put(prepared.run, f"models/{prepared.model}/prepared", prepared)
+        """Keeps what a table is to be built of."""
+        self._put(prepared.run, f"tables/{prepared.table}/prepared", prepared)
 
-    def prepared(self, run: str, model: str) -> Prepared:
-        """What a model is to do.
+    def prepared(self, run: str, table: str) -> Prepared:
+        """What a table is to be built of.
 
         Raises:
             PermanentError: it was not prepared.
         """
-        return self._need(Prepared, run, f"models/{model}/prepared")
+        return self._need(Prepared, run, f"tables/{table}/prepared")
 
-    def put_chunk(self, chunk: ModelChunk) -> None:
-        """Keeps what came of a chunk of a model."""
-        self._put(chunk.run, f"models/{chunk.model}/chunks/{chunk.chunk}", chunk)
+    def put_chunk(self, chunk: TableChunk) -> None:
+        """Keeps what came of a chunk of a table."""
+        self._put(chunk.run, f"tables/{chunk.table}/chunks/{chunk.chunk}", chunk)
 
-    def chunks(self, run: str, model: str) -> list[ModelChunk]:
-        """What came of every chunk of a model that came to an end."""
-        return list(self._all(ModelChunk, run, f"models/{model}/chunks/"))
+    def chunks(self, run: str, table: str) -> list[TableChunk]:
+        """What came of every chunk of a table that came to an end."""
+        return list(self._all(TableChunk, run, f"tables/{table}/chunks/"))
 
-    def chunk(self, run: str, model: str, chunk: int) -> ModelChunk | None:
+    def chunk(self, run: str, table: str, chunk: int) -> TableChunk | None:
         """What came of a chunk; None where it did not come to an end."""
-        return self._get(ModelChunk, run, f"models/{model}/chunks/{chunk}")
+        return self._get(TableChunk, run, f"tables/{table}/chunks/{chunk}")
 
     def put_committed(self, committed: Committed) -> None:
         """Keeps what came of a table."""

@@ -1,1 +1,1 @@
-"""The dbt project, compiled: which models there are, their SQL, their order and their lineage."""
+"""The dbt project, compiled: which transforms there are, their SQL, their order and their lineage."""

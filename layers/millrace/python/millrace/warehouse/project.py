@@ -1,4 +1,4 @@
-"""The warehouse as it was compiled: models in order, what each reads, and who reads them. `warehouse.json` of the bundle."""
+"""The warehouse as it was compiled: transforms in order, what each reads, and who reads them. `warehouse.json` of the bundle."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
@@ -17,7 +17,7 @@ Lineage = dict[str, tuple[tuple[str, str], ...]]
 
 @dataclass(frozen=True, slots=True)
 class Staging:
-    """A view between physical tables and models: `staging.<name>`. `inputs` are what its SQL reads."""
+    """A view between physical tables and transforms: `staging.<name>`. `inputs` are what its SQL reads."""
 
     name: str
     sql: str
@@ -25,7 +25,7 @@ class Staging:
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class Transform:
     """A table that SQL makes.
 
     Attributes:
@@ -38,7 +38,7 @@ class Model:
         grain: what is made anew at once.
         refresh: how often it is made anew.
         definition: changes exactly when its rows may: its SQL, its staging, its contract.
-        level: 0 reads silver only; every other reads models of lower levels.
+        level: 0 reads silver only; every other reads tables of lower levels.
         columns: names, in order.
         lineage: of each column, down to columns of `inputs`.
     """
@@ -64,7 +64,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """Who reads tables without being one: a dashboard or a model of machine learning."""
+    """Who reads tables without being one: a dashboard or a model."""
 
     name: str
     label: str
@@ -76,24 +76,24 @@ class Exposure:
 
 @dataclass(frozen=True, slots=True)
 class _Document:
-    models: tuple[Model, ...]
+    transforms: tuple[Transform, ...]
     exposures: tuple[Exposure, ...]
 
 
 class Project:
-    """All models and exposures."""
+    """All transforms and exposures."""
 
-    def __init__(self, models: Collection[Model], exposures: Collection[Exposure]) -> None:
-        self.models = tuple(models)
+    def __init__(self, transforms: Collection[Transform], exposures: Collection[Exposure]) -> None:
+        self.transforms = tuple(transforms)
         self.exposures = tuple(exposures)
 
     @cached_property
-    def by_name(self) -> Mapping[str, Model]:
-        """Models by full name."""
-        return {model.full_name: model for model in self.models}
+    def by_name(self) -> Mapping[str, Transform]:
+        """Transforms by full name."""
+        return {transform.full_name: transform for transform in self.transforms}
 
-    def model(self, name: str) -> Model:
-        """The model of that full name.
+    def transform(self, name: str) -> Transform:
+        """The transform of that full name.
 
         Raises:
             KeyError: there is none.
@@ -101,24 +101,24 @@ class Project:
         return self.by_name[name]
 
     def levels(self, refresh: Collection[str]) -> tuple[tuple[str, ...], ...]:
-        """Full names of the models of these refreshes, level after level; a level that has none is left out."""
-        depths = sorted({model.level for model in self.models})
+        """Full names of the transforms of these refreshes, level after level; a level that has none is left out."""
+        depths = sorted({transform.level for transform in self.transforms})
         found = (
-            tuple(m.full_name for m in self.models if m.level == depth and m.refresh in refresh)
+            tuple(m.full_name for m in self.transforms if m.level == depth and m.refresh in refresh)
             for depth in depths
         )
         return tuple(level for level in found if level)
 
     def silver(self, name: str) -> frozenset[str]:
-        """The silver tables that a model is made of, through whatever models lie between."""
+        """The silver tables that a table is made of, through whatever other tables lie between."""
         found: set[str] = set()
-        for table in self.model(name).inputs:
+        for table in self.transform(name).inputs:
             found |= self.silver(table) if table in self.by_name else {table}
         return frozenset(found)
 
     def to_json(self) -> dict[str, Any]:
         """The form in the bundle."""
-        return asdict(_Document(self.models, self.exposures))
+        return asdict(_Document(self.transforms, self.exposures))
 
 
 def load(folder: Path | None = None) -> Project:
@@ -128,4 +128,4 @@ def load(folder: Path | None = None) -> Project:
 
 def _read(folder: Path) -> Project:
     document = TypeAdapter(_Document).validate_json((folder / bundle.WAREHOUSE).read_bytes())
-    return Project(document.models, document.exposures)
+    return Project(document.transforms, document.exposures)

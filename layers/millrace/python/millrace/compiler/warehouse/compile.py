@@ -22,7 +22,7 @@ from millrace.compiler.warehouse.shape import Shapes, by_name, differences
 from millrace.compiler.warehouse.widths import Widths
 from millrace.contracts.columns import duckdb_type
 from millrace.contracts.tables import LakeTable, to_json
-from millrace.warehouse.project import Exposure, Model, Project, Staging
+from millrace.warehouse.project import Exposure, Project, Staging, Transform
 
 
 def compile_project(project_dir: Path, tables: Iterable[LakeTable]) -> Project:
@@ -44,7 +44,7 @@ class _Compilation:
         self._tables = tables
         self._problems: list[str] = []
         self._queries = {name: query for name, query in map(self._query, self._all.values()) if query}
-        self._models: dict[str, Model] = {}
+        self._models: dict[str, Transform] = {}
 
     def project(self, exposures: list[Exposure]) -> Project:
         """Everything compiled, or every reason why not."""
@@ -143,7 +143,7 @@ class _Compilation:
         if table.grain == "day" and all(self._tables[name].grain == "org" for name in inputs):
             self._problems.append(f"{model.full_name}: of grain day, but nothing that it reads has days")
         below = [self._models[name] for name in inputs if name in self._models]
-        self._models[model.full_name] = Model(
+        self._models[model.full_name] = Transform(
             layer=table.layer,
             name=table.name,
             sql=model.sql,
@@ -189,7 +189,7 @@ def _alone(query: exp.Query, staging: Mapping[str, exp.Query]) -> exp.Query:
 
 
 def _definition(
-    query: exp.Query, staging: Mapping[str, exp.Query], table: LakeTable, below: Iterable[Model]
+    query: exp.Query, staging: Mapping[str, exp.Query], table: LakeTable, below: Iterable[Transform]
 ) -> str:
     """Changes with what rows are made of and held to; not with comments and descriptions."""
     document = to_json(table)

@@ -1,4 +1,4 @@
-"""Edge: a model of a run, to be prepared."""
+"""Edge: a table of a run, to be prepared."""
 
 import os
 from functools import cache, partial
@@ -6,7 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from functions.prepare_model.settings import Settings
+from functions.prepare_table.settings import Settings
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.log import logger
@@ -15,7 +15,7 @@ from millrace.lake.prepare_table import Preparer
 from millrace.runs.store import RunStore
 from millrace.warehouse import project
 
-NAME = "prepare_model"
+NAME = "prepare_table"
 
 
 @cache
@@ -28,14 +28,14 @@ def _log() -> Logger:
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Keeps what the model is to be made of and for; answers with its chunks."""
+    """Keeps what the table is to be built of and for; answers with its chunks."""
     settings = _settings()
     lake = catalog(settings.environment, settings.lake_bucket)
     store = RunStore(client("s3"), settings.lake_bucket)
     preparer = Preparer(store, partial(open_table, lake), project.load(), registry.load().tables())
-    prepared = preparer.prepare(event["runId"], event["model"])
+    prepared = preparer.prepare(event["runId"], event["table"])
     answer = {
-        "model": prepared.model,
+        "table": prepared.table,
         "status": prepared.status,
         "chunks": list(range(len(prepared.chunks))),
     }

@@ -1,4 +1,4 @@
-"""Every model against a plain Python oracle that knows nothing of its SQL."""
+"""Every table against a plain Python oracle that knows nothing of its SQL."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from millrace.contracts.tables import LakeTable
-from millrace.runs.documents import ModelChunk
+from millrace.runs.documents import TableChunk
 from millrace.warehouse.project import Project
 from tests.support.local_lake import LocalLake
 from tests.support.silver import Row, Rows, latest, latest_of_day
@@ -288,16 +288,16 @@ def test_tenant_by_tenant_and_day_by_day_is_all_at_once(
 ) -> None:
     database = loaded.cursor()
     database.execute("SET TimeZone = 'UTC'; CREATE SCHEMA IF NOT EXISTS staging")
-    for model in project.models:
-        for view in model.staging:
+    for transform in project.transforms:
+        for view in transform.staging:
             database.execute(f"CREATE OR REPLACE VIEW staging.{view.name} AS {view.sql}")
-        database.execute(f"CREATE SCHEMA IF NOT EXISTS {model.layer}")
-        database.execute(f"CREATE OR REPLACE TABLE {model.full_name} AS {model.sql}")
-        found = database.execute(f"SELECT * FROM {model.full_name}")
+        database.execute(f"CREATE SCHEMA IF NOT EXISTS {transform.layer}")
+        database.execute(f"CREATE OR REPLACE TABLE {transform.full_name} AS {transform.sql}")
+        found = database.execute(f"SELECT * FROM {transform.full_name}")
         names = [column[0] for column in found.description]
         whole = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
         assert whole
-        same(lake.rows(model.full_name), whole)
+        same(lake.rows(transform.full_name), whole)
 
 
 def test_money_is_decimal_in_what_is_written(lake: LocalLake, tables: Mapping[str, LakeTable]) -> None:
@@ -306,9 +306,9 @@ def test_money_is_decimal_in_what_is_written(lake: LocalLake, tables: Mapping[st
             assert {type(row[column]) for row in lake.rows(name)} == {Decimal}
 
 
-def test_every_check_passes_on_what_the_models_make(lake: LocalLake, project: Project) -> None:
-    for model in project.models:
-        made: list[ModelChunk] = lake.run(model.full_name)
+def test_every_check_passes_on_what_the_transforms_make(lake: LocalLake, project: Project) -> None:
+    for transform in project.transforms:
+        made: list[TableChunk] = lake.run(transform.full_name)
         checks = [check for chunk in made for part in chunk.parts for check in part.checks]
         assert checks
         assert {check.check for check in checks if check.failed} <= {"freshness"}

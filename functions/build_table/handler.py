@@ -1,4 +1,4 @@
-"""Edge: a chunk of a model, to be made."""
+"""Edge: a chunk of a table, to be built."""
 
 import os
 from functools import cache, partial
@@ -6,16 +6,16 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from functions.run_model.settings import Settings
+from functions.build_table.settings import Settings
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.log import logger
-from millrace.lake.build_table import ModelRunner, in_lake, run_chunk
+from millrace.lake.build_table import TableBuilder, build_chunk, in_lake
 from millrace.lake.worker import connect
 from millrace.runs.store import RunStore
 from millrace.warehouse import project
 
-NAME = "run_model"
+NAME = "build_table"
 
 
 @cache
@@ -31,16 +31,16 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Writes the chunk's files and keeps what came of it; a work that failed is in the document."""
     settings = _settings()
     tables, place = registry.load().tables(), in_lake(settings.lake_bucket)
-    made = run_chunk(
+    made = build_chunk(
         RunStore(client("s3"), settings.lake_bucket),
         partial(connect, settings),
-        lambda connection: ModelRunner(connection, project.load(), tables, place),
+        lambda connection: TableBuilder(connection, project.load(), tables, place),
         event["runId"],
-        event["model"],
+        event["table"],
         event["chunk"],
     )
     answer = {
-        "model": made.model,
+        "table": made.table,
         "chunk": made.chunk,
         "status": "failed" if made.failures else "ok",
         "error": made.failures[0].error if made.failures else None,

@@ -1,4 +1,4 @@
-"""Models through their functions on the emulator: silver as Iceberg in, marts and features as Iceberg out."""
+"""Tables built through their functions on the emulator: silver as Iceberg in, marts and features as Iceberg out."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -55,13 +55,13 @@ class Pipeline:
         for name in rows:
             assert self.commit(run, name).status == "committed"
 
-    def model(self, run: str, name: str) -> tuple[dict[str, Any], list[dict[str, Any]], Committed | None]:
-        """What the three steps of a model answer."""
-        prepared = self.call("prepare_model", {"runId": run, "model": name})
+    def build(self, run: str, name: str) -> tuple[dict[str, Any], list[dict[str, Any]], Committed | None]:
+        """What the three steps of a table answer."""
+        prepared = self.call("prepare_table", {"runId": run, "table": name})
         if prepared["status"] != "ready":
             return prepared, [], None
         made = [
-            self.call("run_model", {"runId": run, "model": name, "chunk": number})
+            self.call("build_table", {"runId": run, "table": name, "chunk": number})
             for number in prepared["chunks"]
         ]
         return prepared, made, self.commit(run, name)
@@ -115,24 +115,24 @@ def transactions(days: set[int], **changes: Any) -> Rows:
 BOTH = ((FACTS,), (FEATURES,))
 
 
-def test_models_follow_silver_run_by_run(pipeline: Pipeline) -> None:
+def test_tables_follow_silver_run_by_run(pipeline: Pipeline) -> None:
     first = transactions({1, 2})
     pipeline.silver("r1", first, BOTH)
-    prepared, made, committed = pipeline.model("r1", FACTS)
-    assert prepared == {"model": FACTS, "status": "ready", "chunks": [0]}
-    assert made == [{"model": FACTS, "chunk": 0, "status": "ok", "error": None}]
+    prepared, made, committed = pipeline.build("r1", FACTS)
+    assert prepared == {"table": FACTS, "status": "ready", "chunks": [0]}
+    assert made == [{"table": FACTS, "chunk": 0, "status": "ok", "error": None}]
     assert committed is not None
     wanted = silver.latest_of_day(first[SILVER], "transaction_id")
     assert (committed.status, committed.total_rows, len(committed.landed)) == ("committed", len(wanted), 4)
     assert {row["event_id"] for row in pipeline.rows(FACTS)} == {row["event_id"] for row in wanted}
-    pipeline.model("r1", FEATURES)
+    pipeline.build("r1", FEATURES)
     assert {row["org_id"] for row in pipeline.rows(FEATURES)} == {ACME, GLOBEX}
     pipeline.published("r1")
 
     # An hourly run brings another day of one tenant; features are not of it.
     third = {SILVER: [row for row in transactions({3})[SILVER] if row["org_id"] == ACME]}
     pipeline.silver("r2", third, ((FACTS,),))
-    _, _, committed = pipeline.model("r2", FACTS)
+    _, _, committed = pipeline.build("r2", FACTS)
     assert committed is not None
     assert [(part.org, part.day) for part in committed.landed] == [(ACME, "2026-11-03")]
     pipeline.published("r2")
@@ -140,48 +140,48 @@ def test_models_follow_silver_run_by_run(pipeline: Pipeline) -> None:
     # A run that brings nothing to the facts finds what the features lack.
     other = {"silver.payment_captured_v1": list(silver.generate(3, 1, 20)["silver.payment_captured_v1"])}
     pipeline.silver("r3", other, BOTH)
-    assert pipeline.model("r3", FACTS)[0]["status"] == "unchanged"
-    _, _, committed = pipeline.model("r3", FEATURES)
+    assert pipeline.build("r3", FACTS)[0]["status"] == "unchanged"
+    _, _, committed = pipeline.build("r3", FEATURES)
     assert committed is not None
     assert [(part.org, part.day) for part in committed.landed] == [(ACME, None)]
     newest = {row["org_id"]: row["as_of"] for row in pipeline.rows(FEATURES)}
     assert newest[ACME] == max(row["event_time"] for row in third[SILVER])
-    again = pipeline.call("prepare_model", {"runId": "r3", "model": FEATURES})
+    again = pipeline.call("prepare_table", {"runId": "r3", "table": FEATURES})
     assert again["status"] == "ready", "what it was told before"
 
 
 def test_what_a_run_made_that_was_not_published_is_made_again(pipeline: Pipeline) -> None:
     first = transactions({1, 2})
     pipeline.silver("r1", first, BOTH)
-    pipeline.model("r1", FACTS)
+    pipeline.build("r1", FACTS)
     pipeline.published("r1")
     third = {SILVER: [row for row in transactions({3})[SILVER] if row["org_id"] == ACME]}
     pipeline.silver("r2", third, ((FACTS,),))
-    pipeline.model("r2", FACTS)
+    pipeline.build("r2", FACTS)
     other = {"silver.payment_captured_v1": list(silver.generate(3, 1, 20)["silver.payment_captured_v1"])}
     pipeline.silver("r3", other, ((FACTS,),))
-    prepared, _, committed = pipeline.model("r3", FACTS)
+    prepared, _, committed = pipeline.build("r3", FACTS)
     assert prepared["status"] == "ready", "nobody was told what r2 made"
     assert committed is not None
     assert [(part.org, part.day) for part in committed.landed] == [(ACME, "2026-11-03")]
     pipeline.published("r3")
     pipeline.silver("r4", other, ((FACTS,),))
-    assert pipeline.model("r4", FACTS)[0]["status"] == "unchanged"
+    assert pipeline.build("r4", FACTS)[0]["status"] == "unchanged"
 
 
 def test_a_blocked_day_stays_as_it_was_and_is_tried_again(pipeline: Pipeline) -> None:
     first = transactions({1, 2})
     pipeline.silver("r1", first, BOTH)
-    pipeline.model("r1", FACTS)
+    pipeline.build("r1", FACTS)
     pipeline.published("r1")
     before = pipeline.rows(FACTS)
-    # Silver would have refused these: here they come to the model, whose contract refuses them as well.
+    # Silver would have refused these: here they come to the table, whose contract refuses them as well.
     broken = [
         {**row, "amount": -1} if (row["org_id"], row["event_time"].day) == (ACME, 1) else row
         for row in first[SILVER]
     ]
     pipeline.silver("r2", {SILVER: broken}, BOTH)
-    _, _, committed = pipeline.model("r2", FACTS)
+    _, _, committed = pipeline.build("r2", FACTS)
     assert committed is not None
     assert [(out.org, out.day) for out in committed.left_out] == [(ACME, "2026-11-01")]
     assert "range(amount)" in committed.left_out[0].error
@@ -189,30 +189,30 @@ def test_a_blocked_day_stays_as_it_was_and_is_tried_again(pipeline: Pipeline) ->
     pipeline.published("r2")
     other = {"silver.payment_captured_v1": list(silver.generate(3, 1, 20)["silver.payment_captured_v1"])}
     pipeline.silver("r3", other, BOTH)
-    _, _, committed = pipeline.model("r3", FACTS)
+    _, _, committed = pipeline.build("r3", FACTS)
     assert committed is not None
     assert committed.status == "blocked"
     # What reads it goes on: of the other tenant it is as new as it can be.
-    prepared, _, committed = pipeline.model("r3", FEATURES)
+    prepared, _, committed = pipeline.build("r3", FEATURES)
     assert (prepared["status"], committed is not None and committed.status) == ("ready", "committed")
     assert {row["org_id"] for row in pipeline.rows(FEATURES)} == {ACME, GLOBEX}
 
 
-def test_a_model_without_anything_to_read_makes_an_empty_table(pipeline: Pipeline) -> None:
+def test_a_table_without_anything_to_read_makes_an_empty_table(pipeline: Pipeline) -> None:
     pipeline.silver("r1", transactions({1}), (("gold.campaign_metrics_daily",),))
-    prepared, _, committed = pipeline.model("r1", "gold.campaign_metrics_daily")
+    prepared, _, committed = pipeline.build("r1", "gold.campaign_metrics_daily")
     assert (prepared["status"], prepared["chunks"]) == ("ready", [])
     assert committed is not None
     assert committed.status == "unchanged"
     assert pipeline.rows("gold.campaign_metrics_daily") == []
-    assert len(committed.columns) == len(projects.load().model("gold.campaign_metrics_daily").columns)
+    assert len(committed.columns) == len(projects.load().transform("gold.campaign_metrics_daily").columns)
 
 
-def test_every_model_lands(pipeline: Pipeline) -> None:
+def test_every_table_is_committed(pipeline: Pipeline) -> None:
     levels = projects.load().levels({"hourly", "daily"})
     pipeline.silver("r1", silver.generate(9, transactions=60, orders=30), levels)
     for name in [name for level in levels for name in level]:
-        _, made, committed = pipeline.model("r1", name)
+        _, made, committed = pipeline.build("r1", name)
         assert {answer["status"] for answer in made} == {"ok"}
         assert committed is not None
         assert (committed.status, committed.left_out) == ("committed", ()), name

@@ -1,4 +1,4 @@
-"""Settings of the preparation of models."""
+"""Settings of the preparation of tables."""
 
 from millrace.core.settings import FunctionSettings
 

@@ -1,4 +1,4 @@
-"""Settings of the worker that runs models."""
+"""Settings of the worker that builds tables."""
 
 from millrace.lake.worker import WorkerSettings
 

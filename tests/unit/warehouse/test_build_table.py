@@ -13,9 +13,9 @@ from cli.warehouse import silver as copies
 from layers.build import platform_layer
 from millrace.contracts.tables import LakeTable
 from millrace.core.errors import RetryableError
-from millrace.lake.build_table import ModelRunner
+from millrace.lake.build_table import TableBuilder
 from millrace.runs.documents import Input, InputFile, Work
-from millrace.warehouse.project import Model, Project
+from millrace.warehouse.project import Project, Transform
 from tests.support.local_lake import LocalLake
 
 pytestmark = pytest.mark.unit
@@ -25,15 +25,15 @@ DAYS = 4
 
 
 def edited(project: Project, name: str, old: str, new: str) -> Project:
-    """The project with one model's SQL changed behind the compiler's back."""
+    """The project with one table's SQL changed behind the compiler's back."""
 
-    def change(model: Model) -> Model:
-        if model.full_name != name:
-            return model
-        assert old in model.sql
-        return replace(model, sql=model.sql.replace(old, new))
+    def change(transform: Transform) -> Transform:
+        if transform.full_name != name:
+            return transform
+        assert old in transform.sql
+        return replace(transform, sql=transform.sql.replace(old, new))
 
-    return Project([change(model) for model in project.models], project.exposures)
+    return Project([change(transform) for transform in project.transforms], project.exposures)
 
 
 @pytest.fixture
@@ -125,13 +125,13 @@ def test_a_lake_that_does_not_answer_is_asked_again(files: LocalLake) -> None:
     broken = duckdb.IOException("IO Error: Connection refused error for HTTP GET to 'https://lake/x'")
     connection = Mock()
     connection.execute.side_effect = broken
-    runner = ModelRunner(connection, files._project, files._tables, files._place)
+    runner = TableBuilder(connection, files._project, files._tables, files._place)
     with pytest.raises(RetryableError):
         runner.run(files.prepared(REVENUE), 0)
 
 
 def test_a_column_that_silver_has_not_yet_is_null(files: LocalLake, tmp_path: Path) -> None:
-    """A model that was compiled against a newer minor runs over files of the older one."""
+    """A table that was compiled against a newer minor runs over files of the older one."""
     path = tmp_path / "older.parquet"
     duckdb.execute(
         f"COPY (SELECT 'org_acme' AS org_id, 'e' AS event_id, TIMESTAMPTZ '2026-11-01 10:00:00+00' AS event_time,"

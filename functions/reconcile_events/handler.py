@@ -7,16 +7,14 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from functions.reconcile_events.settings import Settings
-from millrace.access.credentials import orgs
 from millrace.contracts import registry
 from millrace.core import clock
 from millrace.core.aws import client
 from millrace.core.log import logger
 from millrace.core.metrics import emit
 from millrace.iceberg import tables
-from millrace.reconcile import asked, assemble, passes, report
-from millrace.reconcile.results import Results
-from millrace.reconcile.silver_tables import SilverTables
+from millrace.reconcile import passes
+from millrace.reconcile.stores import SilverTables
 
 NAME = "reconcile_events"
 
@@ -31,26 +29,23 @@ def _log() -> Logger:
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Compares and repairs; answers with what was found. What stays open is a metric with an alarm, and raises nothing."""
+    """Compares and repairs; answers with what it found. What stays open is a metric with an alarm, and raises nothing."""
     settings, now, dynamodb = _settings(), clock.now(), client("dynamodb")
-    wanted = asked.read(event, now)
-    known = registry.load()
-    silver = SilverTables(tables.catalog(settings.environment, settings.lake_bucket), known)
-    check = assemble.check(dynamodb, client("s3"), client("kinesis"), known, silver, settings, _log().warning)
-    tenants = wanted.orgs or asked.tenants(orgs(dynamodb, settings.metadata_table), settings.bound_orgs)
-    units = passes.units(tenants, wanted.windows)
-    if wanted.longest_ago_first:
-        units = passes.oldest_first(units, Results(dynamodb, settings.metadata_table), wanted.before)
-    found = passes.run(
-        check,
-        units,
+    contracts = registry.load()
+    silver = SilverTables(tables.catalog(settings.environment, settings.lake_bucket), contracts)
+    check = passes.day_check(
+        dynamodb, client("s3"), client("kinesis"), contracts, silver, settings, _log().warning
+    )
+    report = passes.reconcile(
+        event,
         now,
-        lambda: context.get_remaining_time_in_millis() / 1000,
-        asked.NEEDED_SECONDS,
-        again=wanted.again,
+        check,
+        dynamodb,
+        settings,
+        seconds_left=lambda: context.get_remaining_time_in_millis() / 1000,
         warn=_log().error,
     )
-    emit(NAME, settings.environment, report.metrics(found))
-    answer = found.to_json()
+    emit(NAME, settings.environment, report.metrics())
+    answer = report.to_json()
     _log().info("reconciled", extra={name: answer[name] for name in answer if name != "differences"})
     return answer

@@ -1,9 +1,7 @@
 """Settings of reconciliation."""
 
-from millrace.reconcile.assemble import ReconcileSettings
+from millrace.reconcile.passes import ReconcileSettings
 
 
 class Settings(ReconcileSettings):
-    """Tenants that have a binding and perhaps no credential, separated by commas."""
-
-    bound_orgs: str = ""
+    """The stores, the log, and the tenants of bindings."""

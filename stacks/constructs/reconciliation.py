@@ -11,7 +11,7 @@ from millrace.core.metrics import NAMESPACE
 from millrace.core.prefixes import PROCESSED, RAW, RECONCILE
 from millrace.eventstore.consumers import compared
 from millrace.reconcile.report import LEFT, OPEN
-from millrace.reconcile.tables import INDEX
+from millrace.reconcile.stores import INDEX
 from stacks.constructs.alarms import alarm_on
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.platform_function import PlatformFunction

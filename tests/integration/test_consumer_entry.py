@@ -21,6 +21,7 @@ from millrace.eventstore.row import head_of
 from tests.support import events
 from tests.support.lambdas import LambdaClient
 from tests.support.platform import LAKE, Platform, platform
+from tests.support.reconciling import World, ago, only, order, words
 
 COUNTER = ConsumerSpec(
     name="count_orders",
@@ -130,3 +131,25 @@ def test_doctor_waits_for_it_and_names_its_dead_letters(
         "fail",
         "1 of count_orders; millrace redrive count_orders --dead-letters",
     )
+
+
+def test_reconciliation_compares_it(counting: tuple[Platform, Counter]) -> None:
+    running, counter = counting
+    world, sent = World(running), [order(3) for _ in range(3)]
+    running.post([*sent[:2], events.health_check(timestamp=ago(3))])
+    world.settle()
+    report = world.look()
+    assert words(report).keys() == {"equal"}
+    assert report.to_json()["counts"]["counted"] == 2
+
+    counter.broken = True
+    running.post(sent[2])
+    world.settle()
+    hour = only(world.look())
+    (difference,) = hour["differences"]
+    assert (difference["missing"], difference["reasons"]) == (["counted"], ["dead letter of count_orders"])
+    (letter,) = running.objects("dead-letters/")
+    running.s3.delete_object(Bucket=LAKE, Key=letter)
+    hour = only(world.look())
+    assert (hour["status"], hour["missing"]) == ("open", {"counted": 1})
+    assert hour["differences"][0]["reasons"] == ["no receipt of count_orders"]

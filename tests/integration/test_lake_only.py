@@ -13,31 +13,13 @@ from tests.support import events
 from tests.support.platform import ACME, Platform
 
 
-def inference(**changes: Any) -> dict[str, Any]:
-    return {
-        "eventId": events.new_id(),
-        "eventType": "ml.model.inference",
-        "timestamp": events.moment(),
-        "data": {
-            "payload": {
-                "modelId": "churn",
-                "modelVersion": "3",
-                "input": {"orders": 4},
-                "output": {"score": 0.2},
-                "confidence": 0.9,
-            }
-        },
-        **changes,
-    }
-
-
 def in_log(running: Platform) -> list[dict[str, Any]]:
     return [json.loads(record) for record in running.log_records()]
 
 
 def test_they_are_always_accepted_and_lie_in_the_lake_alone(running: Platform) -> None:
-    event = inference()
-    mixed = [event, events.order(), inference(data={"payload": {}})]
+    event = events.inference()
+    mixed = [event, events.order(), events.inference(data={"payload": {}})]
     assert [r["status"] for r in running.post(mixed)["body"]["results"]] == [
         "accepted",
         "accepted",
@@ -54,7 +36,7 @@ def test_they_are_always_accepted_and_lie_in_the_lake_alone(running: Platform) -
 
 
 def test_copies_in_one_request_are_told_apart(running: Platform) -> None:
-    event = inference()
+    event = events.inference()
     clash = {**event, "region": "elsewhere"}
     answer = running.post([event, event, clash])["body"]
     assert [result["status"] for result in answer["results"]] == ["accepted", "duplicate", "conflict"]

@@ -22,7 +22,6 @@ from millrace.eventstore import tables
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.projection import to_pointer
 from millrace.eventstore.row import from_item
-from tests.integration.test_lake_only import inference
 from tests.support import events, rows
 from tests.support.platform import GLOBEX, LAKE, Platform, platform
 
@@ -60,7 +59,7 @@ def by_key(running: Platform, name: str, table: str) -> dict[tuple[str, ...], di
 @pytest.mark.parametrize("table", NAMES)
 def test_what_came_through_the_handlers_is_made_again(scoring: Platform, table: str) -> None:
     rng = random.Random(5)
-    sent = [*events.mixed(90, rng), inference()]
+    sent = [*events.mixed(90, rng), events.inference()]
     assert scoring.post(sent)["status"] == 202
     # The same id for another tenant, and other forms: no metadata, a session alone, every optional field.
     bare = events.order(data={"payload": events.order()["data"]["payload"]})

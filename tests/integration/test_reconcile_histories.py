@@ -13,15 +13,15 @@ import pytest
 
 from millrace.contracts.registry import Registry
 from millrace.eventstore import receipts
-from millrace.reconcile import assemble
+from millrace.reconcile import passes
 from millrace.reconcile.compare import to_bytes
-from millrace.reconcile.outcome import Cell
-from millrace.reconcile.window import Window
+from millrace.reconcile.report import HourResult
+from millrace.reconcile.request import Window
 from tests.support.histories import World
 from tests.support.histories.generate import run
 from tests.support.histories.world import ORGS
 
-SETTINGS = assemble.ReconcileSettings(
+SETTINGS = passes.ReconcileSettings(
     environment="local",
     events_table="Events",
     user_events_table="UserEvents",
@@ -107,15 +107,15 @@ def silver_of(world: World) -> Silver:
     return made
 
 
-def look(world: World, registry: Registry, silver: Silver) -> tuple[list[Cell], Counter[str]]:
+def look(world: World, registry: Registry, silver: Silver) -> tuple[list[HourResult], Counter[str]]:
     reading = Reading(world)
-    check = assemble.check(reading, reading, reading, registry, Made(silver), SETTINGS, print)
+    check = passes.day_check(reading, reading, reading, registry, Made(silver), SETTINGS, print)
     now = world.now + timedelta(days=1)
     cells = [
         cell
         for org in ORGS
         for day in sorted({day for _, day in silver})
-        for cell in check.run(org, Window(day), now, again=True)
+        for cell in check.run(org, Window(day), now, full=True)
     ]
     return cells, reading.repaired
 

@@ -87,6 +87,25 @@ def health_check(**changes: Any) -> dict[str, Any]:
     }
 
 
+def inference(**changes: Any) -> dict[str, Any]:
+    """An event without a row (`store: none`)."""
+    return {
+        "eventId": new_id(),
+        "eventType": "ml.model.inference",
+        "timestamp": moment(),
+        "data": {
+            "payload": {
+                "modelId": "churn",
+                "modelVersion": "3",
+                "input": {"orders": 4},
+                "output": {"score": 0.2},
+                "confidence": 0.9,
+            }
+        },
+        **changes,
+    }
+
+
 def mixed(count: int, rng: random.Random) -> list[dict[str, Any]]:
     """Valid events of three types over the last three days, repeatable but for the days."""
     made = []

@@ -1,8 +1,9 @@
 """Reconciliation over the platform in process: moto's stores, the real consumers, and a silver that a run makes of raw."""
 
 import io
+import random
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,11 +13,11 @@ from millrace.access.credentials import orgs
 from millrace.contracts import registry
 from millrace.core import clock, keys
 from millrace.eventstore import pending, receipts
-from millrace.reconcile import assemble, passes, window
+from millrace.reconcile import passes, request
 from millrace.reconcile.compare import to_bytes
-from millrace.reconcile.outcome import Report
-from millrace.reconcile.results import Results
-from tests.support.platform import LAKE, Platform
+from millrace.reconcile.report import PassReport
+from tests.support import events
+from tests.support.platform import ACME, GLOBEX, LAKE, Platform
 
 STREAM = "arn:aws:kinesis:us-east-1:123456789012:stream/events"
 
@@ -75,7 +76,7 @@ class World:
         """A check; `clients` replace the platform's."""
         running = self.running
         given = {"dynamodb": running.dynamodb, "s3": running.s3, "kinesis": running.kinesis, **clients}
-        settings = assemble.ReconcileSettings(
+        settings = passes.ReconcileSettings(
             environment="local",
             events_table="Events",
             user_events_table="UserEvents",
@@ -83,7 +84,7 @@ class World:
             lake_bucket=LAKE,
             event_stream_arn=STREAM,
         )
-        return assemble.check(
+        return passes.day_check(
             given["dynamodb"],
             given["s3"],
             given["kinesis"],
@@ -93,16 +94,16 @@ class World:
             self.warned.append,
         )
 
-    def windows(self, at: datetime) -> list[window.Window]:
+    def windows(self, at: datetime) -> list[request.Window]:
         """The last days as far as they are closed."""
-        return window.of_days([(at - timedelta(days=n)).date().isoformat() for n in range(self.days)], at)
+        return request.of_days([(at - timedelta(days=n)).date().isoformat() for n in range(self.days)], at)
 
-    def look(self, check: Any = None, *, again: bool = True) -> Report:
-        """A pass over both tenants, as `millrace reconcile` asks for it; `again=False` as the schedule does."""
+    def look(self, check: Any = None, *, full: bool = True) -> PassReport:
+        """A pass over both tenants, as `millrace reconcile` asks for it; `full=False` as the schedule does."""
         at = self.now
         wanted = passes.units(orgs(self.running.dynamodb, "Metadata"), self.windows(at))
         return passes.run(
-            check or self.check, wanted, at, lambda: 100.0, 1.0, again=again, warn=self.warned.append
+            check or self.check, wanted, at, lambda: 100.0, 1.0, full=full, warn=self.warned.append
         )
 
     def carry(self) -> int:
@@ -140,6 +141,99 @@ class World:
             if row["entityTypeKey"]["S"] == name
         }
 
-    @property
-    def results(self) -> Results:
-        return Results(self.running.dynamodb, "Metadata")
+
+def ago(hours: float) -> str:
+    return events.moment(timedelta(hours=hours))
+
+
+def order(hours: float = 3, **changes: Any) -> dict[str, Any]:
+    return events.order(timestamp=ago(hours), **changes)
+
+
+def filled(world: World, count: int = 30) -> list[dict[str, Any]]:
+    """Both tenants' events over three days, some of them only in the log, delivered with duplicates; all in every store."""
+    rng = random.Random(7)
+    world.days = 4
+    some = events.mixed(count, rng)
+    lonely = [events.inference(timestamp=ago(rng.uniform(2, 60))) for _ in range(count // 6)]
+    for org in (ACME, GLOBEX):
+        for start in range(0, len(some), 400):
+            assert world.running.post(some[start : start + 400], org=org)["status"] == 202
+        # Without a row nothing keeps these from coming twice.
+        assert world.running.post([*lonely, *lonely], org=org)["status"] == 202
+    world.settle()
+    return [*some, *lonely]
+
+
+def words(report: PassReport) -> dict[str, int]:
+    return {word: count for word, count in report.to_json()["cells"].items() if count}
+
+
+def only(report: PassReport) -> dict[str, Any]:
+    """The one hour that is not equal."""
+    (told,) = report.differences
+    return told
+
+
+def row_of(world: World, table: str, event: dict[str, Any], org: str = ACME) -> dict[str, Any]:
+    (row,) = (
+        row
+        for row in world.running.rows(table)
+        if event["eventId"] in row["eventId"]["S"] and row["orgId"]["S"] == org
+    )
+    return row
+
+
+def lose_pointer(world: World, event: dict[str, Any]) -> None:
+    row = row_of(world, "UserEvents", event)
+    key = {name: row[name] for name in ("userKey", "sortKey")}
+    world.running.dynamodb.delete_item(TableName="UserEvents", Key=key)
+
+
+def manifest_rows(world: World, event: dict[str, Any]) -> list[dict[str, Any]]:
+    day = event["timestamp"][:10]
+    name = receipts.partition(ACME, receipts.MANIFEST, day)
+    wanted = bytes.fromhex(event["eventId"].replace("-", ""))
+    found = (row for row in world.running.rows("Metadata") if row["entityTypeKey"]["S"] == name)
+    return [row for row in found if wanted in bytes(row["ids"]["B"])]
+
+
+def lose_manifest(world: World, event: dict[str, Any]) -> None:
+    for row in manifest_rows(world, event):
+        key = {name: row[name] for name in ("entityTypeKey", "entityId")}
+        world.running.dynamodb.delete_item(TableName="Metadata", Key=key)
+
+
+def lose_object(world: World, event: dict[str, Any]) -> None:
+    for row in manifest_rows(world, event):
+        world.running.s3.delete_object(Bucket=LAKE, Key=row["object"]["S"].split("/", 3)[3])
+
+
+def break_object(world: World, event: dict[str, Any]) -> None:
+    for row in manifest_rows(world, event):
+        key = row["object"]["S"].split("/", 3)[3]
+        world.running.s3.put_object(Bucket=LAKE, Key=key, Body=b"no Parquet at all")
+
+
+def lose_in_silver(world: World, event: dict[str, Any]) -> None:
+    identifier = bytes.fromhex(event["eventId"].replace("-", ""))
+    del world.silver.days[ACME, event["timestamp"][:10]][event["eventType"], identifier]
+
+
+def folders(keys: Iterable[str]) -> list[str]:
+    """The top folders of keys."""
+    return [key.partition("/")[0] for key in keys]
+
+
+class Reading:
+    """The platform's S3, with the keys that are read."""
+
+    def __init__(self, world: World, read: list[str]) -> None:
+        self._s3, self._read = world.running.s3, read
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._s3, name)
+
+    def get_object(self, *, Bucket: str, Key: str) -> Any:  # noqa: N803
+        self._read.append(Key)
+        return self._s3.get_object(Bucket=Bucket, Key=Key)

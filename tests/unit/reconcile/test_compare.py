@@ -3,10 +3,15 @@
 import uuid
 from collections import Counter
 from contextlib import closing
+from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from millrace.contracts.registry import Registry
+from millrace.eventstore import consumers
+from millrace.eventstore.consumers import ConsumerSpec, Source
 from millrace.reconcile import compare
 from millrace.reconcile.compare import (
     EVENTS,
@@ -16,7 +21,7 @@ from millrace.reconcile.compare import (
     RAW,
     SILVER,
     STORED,
-    Ledger,
+    Comparison,
     missing,
     names,
     to_bytes,
@@ -58,13 +63,13 @@ def test_whatever_is_missing_anywhere_is_found_and_nothing_else(
                 told += [(source | says, event_type, hour, identifier)] * data.draw(st.integers(1, 3))
         if not gone & MANIFEST:
             told += [(MANIFEST, None, 0, identifier)] * data.draw(st.integers(1, 2))
-    with closing(Ledger(spool_bytes=data.draw(st.sampled_from([1, 1 << 20])))) as ledger:
+    with closing(Comparison(spool_bytes=data.draw(st.sampled_from([1, 1 << 20])))) as comparison:
         for source, named, hour, identifier in data.draw(st.permutations(told)):
             if named is None:
-                ledger.add_ids(source, [identifier])
+                comparison.add_ids(source, [identifier])
             else:
-                ledger.add(source, named, [(hour, identifier)])
-        found = list(ledger.entries())
+                comparison.add(source, named, [(hour, identifier)])
+        found = list(comparison.events())
     assert {(one.event_type, one.id): missing(one.mask) for one in found} == planted
     assert len(found) == len(planted)
     assert {(one.event_type, one.id): one.hour for one in found} == {key: v[0] for key, v in known.items()}
@@ -80,29 +85,29 @@ def test_what_raw_has_lost_is_missing_in_raw_wherever_else_it_is(masks: set[int]
 
 def test_an_id_that_only_the_manifest_has_is_told_of_once() -> None:
     one = uuid.uuid4().bytes
-    with closing(Ledger()) as ledger:
-        ledger.add_ids(MANIFEST, [one, one])
-        assert [(e.event_type, e.id, e.mask) for e in ledger.entries()] == [(None, one, MANIFEST)]
+    with closing(Comparison()) as comparison:
+        comparison.add_ids(MANIFEST, [one, one])
+        assert [(e.event_type, e.id, e.mask) for e in comparison.events()] == [(None, one, MANIFEST)]
 
 
 def test_an_id_of_two_types_is_two_events_and_of_two_hours_is_one() -> None:
     one = uuid.uuid4().bytes
-    with closing(Ledger()) as ledger:
-        ledger.add(RAW, "a", [(7, one), (3, one)])
-        ledger.add(RAW, "b", [(5, one)])
-        ledger.add_ids(MANIFEST, [one])
-        found = sorted((e.event_type or "", e.hour, e.mask) for e in ledger.entries())
+    with closing(Comparison()) as comparison:
+        comparison.add(RAW, "a", [(7, one), (3, one)])
+        comparison.add(RAW, "b", [(5, one)])
+        comparison.add_ids(MANIFEST, [one])
+        found = sorted((e.event_type or "", e.hour, e.mask) for e in comparison.events())
     assert found == [("a", 3, RAW | MANIFEST), ("b", 5, RAW | MANIFEST)]
 
 
 def test_memory_does_not_grow_with_the_events() -> None:
     """Behind its bound a bucket is a file, and what one bucket holds is all that is compared at once."""
     buckets: Counter[int] = Counter()
-    with closing(Ledger(spool_bytes=1000)) as ledger:
-        ledger.add(EVENTS, "a", [(0, uuid.uuid4().bytes) for _ in range(5000)])
-        assert all(file._rolled for file in ledger._files)  # type: ignore[attr-defined]
-        buckets.update(entry.id[0] % compare.BUCKETS for entry in ledger.entries())
-        assert sum(buckets.values()) == ledger.taken == 5000
+    with closing(Comparison(spool_bytes=1000)) as comparison:
+        comparison.add(EVENTS, "a", [(0, uuid.uuid4().bytes) for _ in range(5000)])
+        assert all(file._rolled for file in comparison._files)  # type: ignore[attr-defined]
+        buckets.update(entry.id[0] % compare.BUCKETS for entry in comparison.events())
+        assert sum(buckets.values()) == comparison.taken == 5000
     assert max(buckets.values()) < 5000 / 8
 
 
@@ -115,3 +120,32 @@ def test_ids_are_the_same_however_they_are_written(identifier: uuid.UUID) -> Non
 
 def test_names_follow_the_water() -> None:
     assert names(SILVER | EVENTS | MANIFEST) == ["events", "manifest", "silver"]
+
+
+def test_a_further_consumer_is_expected_of_its_types_from_its_first_day_on(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter = ConsumerSpec(
+        name="count_orders",
+        function="f",
+        source=Source.LOG,
+        event_types=frozenset({"order.created"}),
+        kind="counted",
+        compared_since="2026-11-02",
+    )
+    monkeypatch.setattr(consumers, "CONSUMERS", (*consumers.CONSUMERS, counter))
+    ((bit, _),) = compare.further().items()
+    registry = Registry(bundle)
+    expected = compare.Expected(registry, "2026-11-02")
+    whole = MANIFEST | RAW | SILVER
+    assert missing(whole | expected.of("order.created", owned=True)) == bit
+    assert not expected.of("page.viewed", owned=True)
+    assert not compare.Expected(registry, "2026-11-01").of("order.created", owned=True)
+    one = uuid.uuid4().bytes
+    with closing(Comparison()) as comparison:
+        comparison.add(whole | expected.of("order.created", owned=True), "order.created", [(5, one)])
+        comparison.add_ids(bit, [one])
+        (event,) = comparison.events()
+    assert (event.hour, missing(event.mask)) == (5, 0)
+    assert names(event.mask) == ["manifest", "raw", "silver", "counted"]
+    assert compare.store_names()[-1] == "counted"

@@ -6,8 +6,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.reconcile.compare import EVENTS, MANIFEST, OWNED, POINTERS, RAW, SILVER, STORED, YOUNG, missing
-from millrace.reconcile.judge import LOG, PROJECT, REOPEN, TRIES, Facts, Status, judge
+from millrace.eventstore import consumers
+from millrace.eventstore.consumers import ConsumerSpec, Source
+from millrace.reconcile.compare import (
+    EVENTS,
+    MANIFEST,
+    MOST_FURTHER,
+    OWNED,
+    POINTERS,
+    RAW,
+    SILVER,
+    STORED,
+    YOUNG,
+    further,
+    missing,
+    names,
+)
+from millrace.reconcile.judge import LOG, MOST_REPAIRS, PROJECT, REOPEN, Facts, Status, judge
 
 SETTLED = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 OLD = SETTLED - timedelta(hours=3)
@@ -23,7 +38,7 @@ WHOLE = EVENTS | POINTERS | LAKE | STORED | OWNED
         (EVENTS, Facts(received_at=OLD), Status.REPAIRED, LOG),
         (EVENTS, Facts(received_at=OLD, owned=True), Status.REPAIRED, LOG | PROJECT),
         (EVENTS, Facts(received_at=SETTLED), Status.SETTLING, 0),
-        (EVENTS, Facts(received_at=OLD, letters=frozenset({"archive_events"})), Status.EXPLAINED, 0),
+        (EVENTS, Facts(received_at=OLD, dead_letters=frozenset({"archive_events"})), Status.EXPLAINED, 0),
         (WHOLE & ~MANIFEST, Facts(received_at=OLD), Status.REPAIRED, LOG),
         (WHOLE & ~MANIFEST | YOUNG, Facts(received_at=OLD), Status.SETTLING, 0),
         (WHOLE & ~(RAW | STORED | OWNED), Facts(received_at=OLD, owned=True), Status.REPAIRED, LOG),
@@ -31,7 +46,7 @@ WHOLE = EVENTS | POINTERS | LAKE | STORED | OWNED
         (WHOLE & ~POINTERS, Facts(), Status.OPEN, 0),
         (
             WHOLE & ~POINTERS,
-            Facts(received_at=OLD, letters=frozenset({"project_events"})),
+            Facts(received_at=OLD, dead_letters=frozenset({"project_events"})),
             Status.EXPLAINED,
             0,
         ),
@@ -51,10 +66,10 @@ WHOLE = EVENTS | POINTERS | LAKE | STORED | OWNED
         (RAW | SILVER | YOUNG, Facts(), Status.SETTLING, 0),
         (RAW | SILVER, Facts(), Status.OPEN, 0),
         (MANIFEST, Facts(), Status.OPEN, 0),
-        (EVENTS, Facts(received_at=OLD, tries=TRIES - 1), Status.REPAIRED, LOG),
-        (EVENTS, Facts(received_at=OLD, tries=TRIES), Status.OPEN, 0),
-        (EVENTS, Facts(received_at=OLD, tries=1, tried_lately=True), Status.REPAIRED, 0),
-        (EVENTS, Facts(received_at=OLD, tries=TRIES, tried_lately=True), Status.REPAIRED, 0),
+        (EVENTS, Facts(received_at=OLD, repairs=MOST_REPAIRS - 1), Status.REPAIRED, LOG),
+        (EVENTS, Facts(received_at=OLD, repairs=MOST_REPAIRS), Status.OPEN, 0),
+        (EVENTS, Facts(received_at=OLD, repairs=1, repaired_lately=True), Status.REPAIRED, 0),
+        (EVENTS, Facts(received_at=OLD, repairs=MOST_REPAIRS, repaired_lately=True), Status.REPAIRED, 0),
     ],
 )
 def test_each_case(mask: int, facts: Facts, status: Status, repair: int) -> None:
@@ -68,12 +83,12 @@ facts = st.builds(
     Facts,
     received_at=st.none() | st.sampled_from([OLD, SETTLED, SETTLED + timedelta(minutes=1)]),
     owned=st.booleans(),
-    letters=st.frozensets(st.sampled_from(["archive_events", "project_events"])),
+    dead_letters=st.frozensets(st.sampled_from(["archive_events", "project_events"])),
     untyped=st.booleans(),
     in_silver=st.booleans(),
     waiting=st.sampled_from(["", "soon", "late", "aside"]),
-    tries=st.integers(0, 5),
-    tried_lately=st.booleans(),
+    repairs=st.integers(0, 5),
+    repaired_lately=st.booleans(),
 )
 
 
@@ -86,11 +101,34 @@ def test_what_holds_of_every_verdict(mask: int, known: Facts) -> None:
         assert not missing(mask) & ~(EVENTS | SILVER)
     if verdict.repair:
         assert known.received_at is None or known.received_at < SETTLED, "what is in flight is not touched"
-        assert known.tries < TRIES, "nothing is tried for ever"
-        assert not known.tried_lately
+        assert known.repairs < MOST_REPAIRS, "nothing is tried for ever"
+        assert not known.repaired_lately
     if verdict.repair & (LOG | PROJECT):
         assert known.received_at is not None, "only a row of Events is put anywhere"
     if verdict.repair & LOG:
-        assert "archive_events" not in known.letters
+        assert "archive_events" not in known.dead_letters
     if verdict.status is Status.REPAIRED:
-        assert verdict.repair or known.tried_lately
+        assert verdict.repair or known.repaired_lately
+
+
+@pytest.mark.parametrize(
+    ("source", "facts", "status", "repair"),
+    [
+        (Source.LOG, Facts(received_at=OLD), Status.REPAIRED, LOG),
+        (Source.LOG, Facts(), Status.OPEN, 0),
+        (Source.TABLE_STREAM, Facts(received_at=OLD), Status.OPEN, 0),
+        (Source.TABLE_STREAM, Facts(dead_letters=frozenset({"count_orders"})), Status.EXPLAINED, 0),
+    ],
+)
+def test_a_further_consumer_without_a_receipt(
+    monkeypatch: pytest.MonkeyPatch, source: Source, facts: Facts, status: Status, repair: int
+) -> None:
+    """One that reads the log is given the event again; one that reads the table's stream is fed by redrive alone."""
+    counter = ConsumerSpec(
+        name="count_orders", function="f", source=source, kind="counted", compared_since="2026-11-01"
+    )
+    monkeypatch.setattr(consumers, "CONSUMERS", (*consumers.CONSUMERS, counter))
+    ((bit, _),) = further().items()
+    assert judge(WHOLE | bit << MOST_FURTHER | bit, facts, SETTLED).status is Status.EQUAL
+    verdict = judge(WHOLE | bit << MOST_FURTHER, facts, SETTLED)
+    assert (verdict.status, verdict.repair, names(verdict.missing)) == (status, repair, ["counted"])

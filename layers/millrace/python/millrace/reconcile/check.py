@@ -1,40 +1,46 @@
 """One tenant's hours of a day: read from every store, compared, and what is missing put where it belongs.
 
-The order of reading is what keeps a difference from being only a matter of time: the manifest, raw and the pointers first,
-then what waits for silver, then silver, and Events last. What Events has by then and the others had not was received in
-the time to settle; what raw had, silver has by then or its day is waiting.
+The order of reading keeps what is only late from looking lost: receipts, raw and the pointers first, then what waits for
+silver, then silver, and Events last. What Events has by then and the others had not was received in the time to settle; what
+raw had, silver has by then or its day is waiting.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from millrace.contracts.registry import Registry
 from millrace.core import clock, keys
+from millrace.core.table import Table
 from millrace.eventstore import failed_days, pending, receipts
-from millrace.reconcile import tables
-from millrace.reconcile.account import Cells, Taken, cell_of, compared, cut, within
+from millrace.reconcile import stores
 from millrace.reconcile.compare import (
     EVENTS,
     MANIFEST,
+    POINTERS,
     SILVER,
     YOUNG,
-    Entry,
-    Ledger,
+    Comparison,
+    Expected,
+    Presence,
+    further,
     missing,
+    split_ids,
     to_text,
 )
-from millrace.reconcile.notes import Notes
-from millrace.reconcile.outcome import UNPLACED, Cell
-from millrace.reconcile.raw_objects import Held, RawObject, RawObjects
-from millrace.reconcile.results import Results
-from millrace.reconcile.suspects import Day, Suspects
-from millrace.reconcile.window import SETTLE, Window
+from millrace.reconcile.differences import DayFacts, Differences
+from millrace.reconcile.raw import RawCache, RawListing, RawObject, RawObjects
+from millrace.reconcile.repair import Repairs
+from millrace.reconcile.report import DayResult, HourResult
+from millrace.reconcile.request import SETTLE, Window
+from millrace.reconcile.results import ResultStore
+from millrace.reconcile.stores import Places
 
 READERS = 8
 MOST_DANGLING = 500
-NOTED_AT_ONCE = 500_000
+CACHED_AT_ONCE = 500_000
 # An event is accepted up to 15 minutes before it happens, and clocks differ: nothing of an hour was written earlier.
 AHEAD = timedelta(minutes=20)
 # A run takes in hourly what waits; a day in which nothing was written for so long should have been taken in.
@@ -44,169 +50,216 @@ LATE = timedelta(hours=6)
 class SilverIds(Protocol):
     """What silver has of a tenant's day."""
 
-    def read(
-        self, org: str, day: str, *, fresh: bool = False
-    ) -> Iterator[tuple[str, list[tuple[int, bytes]]]]:
+    def read(self, org: str, day: str, *, fresh: bool = False) -> Iterator[tuple[str, Places]]:
         """Type, and hour and id of its events; `fresh`: as it is at this moment."""
         ...
 
 
 class Check:
-    """Reads the stores and settles accounts."""
+    """Compares and repairs a tenant's hours."""
 
     def __init__(
         self,
         dynamodb: Any,
         registry: Registry,
         raw: RawObjects,
-        notes: Notes,
+        cache: RawCache,
         silver: SilverIds,
-        results: Results,
-        suspects: Suspects,
+        results: ResultStore,
+        differences: Differences,
+        repairs: Repairs,
         *,
-        events_table: str,
-        user_events_table: str,
-        metadata_table: str,
+        events: Table,
+        user_events: Table,
+        metadata: Table,
     ) -> None:
-        self._dynamodb, self._registry, self._raw = dynamodb, registry, raw
-        self._notes, self._silver = notes, silver
-        self._results, self._suspects = results, suspects
-        self._events, self._user_events, self._table = events_table, user_events_table, metadata_table
+        self._dynamodb, self._registry, self._raw, self._cache = dynamodb, registry, raw, cache
+        self._silver, self._results = silver, results
+        self._differences, self._repairs = differences, repairs
+        self._events, self._user_events, self._metadata = events, user_events, metadata
 
-    def run(self, org: str, window: Window, now: datetime, *, again: bool = False) -> list[Cell]:
-        """Reconciles and keeps the result.
+    def run(self, org: str, window: Window, now: datetime, *, full: bool = False) -> list[HourResult]:
+        """Compares, repairs and keeps the results.
 
         Args:
             org: the tenant.
             window: hours that are closed.
             now: the present moment.
-            again: read every object and look for every pointer, whatever notes there are of them.
+            full: read every object and look for every pointer, whatever is cached.
 
         Raises:
-            MillraceError: a store did not answer. What was repaired until then is; the next pass finds the rest.
+            MillraceError: a store did not answer. Repairs made until then stand; the next pass finds the rest.
         """
-        ledger = Ledger()
-        try:
-            cells = self._reconciled(ledger, org, window, now, again=again)
-        finally:
-            ledger.close()
-        found = sorted(cells.values(), key=lambda cell: (cell.hour, cell.event_type))
-        self._results.keep(org, window.day, found, now, whole=window.first == 0)
-        return found
+        with closing(Comparison()) as comparison:
+            hours = self._compared(comparison, org, window, now, full=full)
+        self._results.keep(org, window.day, hours, now, whole=window.first == 0)
+        return hours
 
-    def _reconciled(self, ledger: Ledger, org: str, window: Window, now: datetime, *, again: bool) -> Cells:
+    def _compared(
+        self, comparison: Comparison, org: str, window: Window, now: datetime, *, full: bool
+    ) -> list[HourResult]:
+        day = window.day
         since = None if window.first == 0 else window.start - AHEAD
         types = {one.event_type for one in self._registry.contracts if one.store == "table"}
-        objects = self._read_manifest(ledger, org, window.day, since)
-        held = self._raw.listed(org, window.day)
-        types |= self._read_raw(ledger, held, org, window, since, now, again=again)
-        waiting = self._waiting(org, window.day, now - held.newest > LATE)
-        for event_type, events in self._silver.read(org, window.day):
-            ledger.add(SILVER, event_type, within(events, window))
-        self._read_events(ledger, types, org, window)
-        dangling = self._dangling(org, window.day, objects, held)
-        cells, suspects, lost = compared(ledger, window, waiting, dangling)
-        seen_now = self._seen_now(org, window.day, suspects, waiting)
-        day = Day(org, window.day, now - SETTLE, now, waiting, seen_now)
-        for entry, mask, verdict in self._suspects.settle(day, suspects):
-            cell_of(cells, entry.event_type or UNPLACED, entry.hour).tell(to_text(entry.id), mask, verdict)
-        self._drop(org, window.day, dangling, lost, now)
-        return cells
+        rows_by_object = self._read_receipts(comparison, org, day, since)
+        listing = self._raw.listed(org, day)
+        adding = _AddingRaw(comparison, window, clock.epoch(now), Expected(self._registry, day))
+        self._read_raw(adding, listing, org, window, since, now, full=full)
+        waiting = self._waiting(org, day, late=now - listing.newest > LATE)
+        for event_type, places in self._silver.read(org, day):
+            comparison.add(SILVER, event_type, _within(places, window))
+        self._read_events(comparison, types | adding.types, org, window)
+        dangling = self._dangling(org, day, rows_by_object, listing)
+        result = DayResult(comparison, window, waiting, dangling)
+        in_silver = self._now_in_silver(org, day, result.to_look_up, waiting)
+        facts = DayFacts(org, day, now, waiting, in_silver)
+        for event, mask, verdict in self._differences.resolve(facts, result.to_look_up):
+            result.hour(event.event_type, event.hour).add(to_text(event.id), mask, verdict)
+        self._drop(org, day, dangling, result.lost, now)
+        return result.hours
+
+    def _read_receipts(
+        self, comparison: Comparison, org: str, day: str, since: datetime | None
+    ) -> dict[str, list[str]]:
+        """Adds the ids in receipts; returns the manifest's rows by the key of the object that they name."""
+        rows_by_object: dict[str, list[str]] = {}
+        for row in self._receipts(org, receipts.MANIFEST, day, since):
+            comparison.add_ids(MANIFEST, split_ids(bytes(row["ids"]["B"])))
+            rows_by_object.setdefault(row["object"]["S"].split("/", 3)[3], []).append(row["entityId"]["S"])
+        for bit, consumer in further().items():
+            if day >= (consumer.compared_since or ""):
+                for row in self._receipts(org, consumer.kind, day, since):
+                    comparison.add_ids(bit, split_ids(bytes(row["ids"]["B"])))
+        return rows_by_object
+
+    def _receipts(self, org: str, kind: str, day: str, since: datetime | None) -> Iterator[receipts.Item]:
+        return receipts.read(self._dynamodb, self._metadata.name, org, kind, day, since)
 
     def _read_raw(
         self,
-        ledger: Ledger,
-        held: Held,
+        adding: "_AddingRaw",
+        listing: RawListing,
         org: str,
         window: Window,
         since: datetime | None,
         now: datetime,
         *,
-        again: bool,
-    ) -> set[str]:
-        """Notes what raw has, and which of the pointers are there that raw says there should be; the types in raw."""
-        seen, known = Taken(ledger, window, clock.epoch(now)), set[bytes]()
-        if not again:
-            there = held.names
-            for noted in self._notes.read(org, window.day, since):
-                for name in there & noted.keys():
-                    seen.take(RawObject(name, young=False, events=noted[name]), None)
+        full: bool,
+    ) -> None:
+        """Adds what raw has, with the pointers that are there of those that it says should be."""
+        known = set[bytes]()
+        if not full:
+            names = listing.names
+            for cached in self._cache.read(org, window.day, since):
+                for name in names & cached.keys():
+                    adding.add(RawObject(name, young=False, events=cached[name]), None)
                     known.add(name)
-        fresh: list[RawObject] = []
-        for one in self._raw.read(org, held, known=known, since=since, young=now - SETTLE):
-            asked = one.pointers_now(clock.epoch(now))
-            pointed = tables.pointers(self._dynamodb, self._user_events, asked) if asked else asked
-            seen.take(one, pointed, YOUNG if one.young else 0)
-            if pointed == asked and not (one.young or again):
-                fresh.append(one)
-            if sum(len(read.events) for read in fresh) > NOTED_AT_ONCE:
-                self._notes.keep(org, window.day, fresh, now)
-                fresh.clear()
-        self._notes.keep(org, window.day, fresh, now)
-        return seen.types
+        to_cache: list[RawObject] = []
+        for one in self._raw.read(org, listing, known=known, since=since, young=now - SETTLE):
+            wanted = one.pointers_now(clock.epoch(now))
+            present = stores.pointers(self._user_events, wanted) if wanted else wanted
+            adding.add(one, present, YOUNG if one.young else 0)
+            if present == wanted and not (one.young or full):
+                to_cache.append(one)
+            if sum(len(read.events) for read in to_cache) > CACHED_AT_ONCE:
+                self._cache.keep(org, window.day, to_cache, now)
+                to_cache.clear()
+        self._cache.keep(org, window.day, to_cache, now)
 
-    def _read_events(self, ledger: Ledger, types: set[str], org: str, window: Window) -> None:
+    def _read_events(self, comparison: Comparison, types: Set[str], org: str, window: Window) -> None:
         def read(event_type: str) -> None:
-            for page in tables.of_type(self._dynamodb, self._events, org, event_type, window):
-                ledger.add(EVENTS, event_type, page)
+            for places in stores.of_type(self._events, org, event_type, window):
+                comparison.add(EVENTS, event_type, places)
 
         with ThreadPoolExecutor(READERS, thread_name_prefix="events") as pool:
             list(pool.map(read, sorted(types)))
 
-    def _read_manifest(
-        self, ledger: Ledger, org: str, day: str, since: datetime | None
-    ) -> dict[str, list[str]]:
-        """Notes the ids; gives the manifest's rows by the key of the object that they name."""
-        objects: dict[str, list[str]] = {}
-        for row in receipts.read(self._dynamodb, self._table, org, receipts.MANIFEST, day, since):
-            ledger.add_ids(MANIFEST, cut(bytes(row["ids"]["B"])))
-            objects.setdefault(row["object"]["S"].split("/", 3)[3], []).append(row["entityId"]["S"])
-        return objects
-
-    def _dangling(self, org: str, day: str, objects: dict[str, list[str]], held: Held) -> dict[str, bytes]:
+    def _dangling(
+        self, org: str, day: str, rows_by_object: dict[str, list[str]], listing: RawListing
+    ) -> dict[str, bytes]:
         """Rows of the manifest whose object is not there or cannot be read, with the ids in them."""
-        gone = [key for key in objects if key not in held.written or key in held.unreadable]
-        name = receipts.partition(org, receipts.MANIFEST, day)
+        gone = [key for key in rows_by_object if key not in listing.written or key in listing.unreadable]
+        partition = {"S": receipts.partition(org, receipts.MANIFEST, day)}
         wanted = [
-            {"entityTypeKey": {"S": name}, "entityId": {"S": row}}
+            {"entityTypeKey": partition, "entityId": {"S": row}}
             for key in gone[:MOST_DANGLING]
-            for row in objects[key]
+            for row in rows_by_object[key]
         ]
-        found = tables.rows(self._dynamodb, self._table, wanted)
-        return {row["entityId"]["S"]: bytes(row["ids"]["B"]) for row in found}
+        rows = self._metadata.batch_get(wanted, consistent=True, doing="read manifest")
+        return {row["entityId"]["S"]: bytes(row["ids"]["B"]) for row in rows}
 
-    def _waiting(self, org: str, day: str, late: bool) -> str:
+    def _waiting(self, org: str, day: str, *, late: bool) -> str:
         """Whether the next run of silver takes the day in.
 
         Returns:
             "" or "soon", "late" where it should have been long ago, "aside" where an operator has set it aside.
         """
         waits = {"entityTypeKey": {"S": pending.partition()}, "entityId": {"S": keys.join(org, day)}}
-        found = tables.rows(self._dynamodb, self._table, [waits, failed_days.key(org, day)])
-        by_kind = {row["entityTypeKey"]["S"]: row for row in found}
+        rows = self._metadata.batch_get(
+            [waits, failed_days.key(org, day)], consistent=True, doing="read pending days"
+        )
+        by_kind = {row["entityTypeKey"]["S"]: row for row in rows}
         failed = by_kind.get(failed_days.partition())
         if failed is not None and failed["state"]["S"] == "set_aside":
             return "aside"
         return ("late" if late else "soon") if pending.partition() in by_kind else ""
 
-    def _seen_now(
-        self, org: str, day: str, suspects: Sequence[Entry], waiting: str
+    def _now_in_silver(
+        self, org: str, day: str, some: Sequence[Presence], waiting: str
     ) -> set[tuple[str | None, bytes]]:
-        """Those that only silver lacked and that are in it by now, or in another hour of the day."""
-        asked = {(one.event_type, one.id) for one in suspects if missing(one.mask) == SILVER}
-        if not asked or waiting:
+        """Type and id of the events that only silver lacked and that are in it by now, or in another hour of the day."""
+        wanted = {(one.event_type, one.id) for one in some if missing(one.mask) == SILVER}
+        if not wanted or waiting:
             return set()
-        found: set[tuple[str | None, bytes]] = set()
-        for event_type, events in self._silver.read(org, day, fresh=True):
-            found |= asked & {(event_type, identifier) for _, identifier in events}
-        return found
+        present: set[tuple[str | None, bytes]] = set()
+        for event_type, places in self._silver.read(org, day, fresh=True):
+            present |= wanted & {(event_type, identifier) for _, identifier in places}
+        return present
 
     def _drop(self, org: str, day: str, dangling: dict[str, bytes], lost: set[bytes], now: datetime) -> None:
-        """Takes rows away that name an object which is not there, once all of their events are in others.
+        """Deletes rows of the manifest whose object is not there, once all of their events are in others.
 
         While such a row stands, no run can take the day in.
         """
-        done = [row for row, ids in dangling.items() if not lost.intersection(cut(ids))]
+        done = [row for row, ids in dangling.items() if not lost.intersection(split_ids(ids))]
+        partition = {"S": receipts.partition(org, receipts.MANIFEST, day)}
+        for row in done:
+            self._metadata.delete(
+                {"entityTypeKey": partition, "entityId": {"S": row}}, doing="drop row of manifest"
+            )
         if done:
-            self._results.drop_manifest(receipts.partition(org, receipts.MANIFEST, day), done)
-            self._suspects.repairs.reopen(org, day, now)
+            self._repairs.reopen(org, day, now)
+
+
+class _AddingRaw:
+    """Adds events of raw to a comparison, with their pointers and what they expect; keeps the types that there were."""
+
+    def __init__(self, comparison: Comparison, window: Window, now: int, expected: Expected) -> None:
+        self._comparison, self._window, self._now, self._expected = comparison, window, now, expected
+        self.types: set[str] = set()
+
+    def add(self, one: RawObject, present: Set[tuple[str, str]] | None, mark: int = 0) -> None:
+        """Adds an object's events.
+
+        Args:
+            one: the object.
+            present: the pointers that are there; None: all.
+            mark: more bits of each.
+        """
+        pointers = iter(one.pointers)
+        by_mask: dict[tuple[int, str], Places] = {}
+        for event in one.events:
+            mask = event.mask(self._now) | mark | self._expected.of(event.event_type, owned=event.owned)
+            if event.owned and (present is None or next(pointers) in present):
+                mask |= POINTERS
+            by_mask.setdefault((mask, event.event_type), []).append((event.hour, event.id))
+        for (mask, event_type), places in by_mask.items():
+            self.types.add(event_type)
+            self._comparison.add(mask, event_type, _within(places, self._window))
+
+
+def _within(places: Places, window: Window) -> Places:
+    """Those of a window's hours."""
+    if window.whole:
+        return places
+    return [place for place in places if window.first <= place[0] < window.last]

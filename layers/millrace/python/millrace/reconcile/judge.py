@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
-from millrace.reconcile.compare import EVENTS, MANIFEST, POINTERS, RAW, SILVER, YOUNG, missing
+from millrace.eventstore.consumers import ARCHIVE, PROJECTION, ConsumerSpec, Source
+from millrace.reconcile.compare import EVENTS, MANIFEST, POINTERS, RAW, SILVER, YOUNG, further, missing
 
-TRIES = 3
+MOST_REPAIRS = 3
 
 
 class Status(IntEnum):
-    """Of an event, and by the gravest of its events of an hour."""
+    """Of an event; an hour has the worst status of its events."""
 
     EQUAL = 0
     SETTLING = 1
@@ -20,38 +21,38 @@ class Status(IntEnum):
 
     @property
     def word(self) -> str:
-        """As it is told: what is only settling is equal in all that has settled."""
+        """As reports have it: an hour whose differences are all settling is equal."""
         return "equal" if self is Status.SETTLING else self.name.lower()
 
 
-# What is done for an event: its row into the log again, into UserEvents, its day before the next run of silver.
+# Repairs of an event: put its row into the log, project its pointer, reopen its day for the next run of silver.
 LOG, PROJECT, REOPEN = 1, 2, 4
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What was found out about an event that is missing somewhere.
+    """What was looked up about an event that is missing somewhere.
 
     Attributes:
         received_at: by its row in Events; None: it has none.
         owned: whether its row says a user or a session.
-        letters: consumers that have set it aside.
-        untyped: silver could not type it, and says so.
-        in_silver: a second look found it there.
+        dead_letters: consumers that have set it aside.
+        untyped: whether silver could not type it.
+        in_silver: whether a second look found it there.
         waiting: whether a run of silver is to take its day in; "late" where that takes too long, "aside" where an
             operator has set it aside.
-        tries: how often it was repaired before.
-        tried_lately: the last time within the time to settle.
+        repairs: how often it was repaired before.
+        repaired_lately: the last time within the time to settle.
     """
 
     received_at: datetime | None = None
     owned: bool = False
-    letters: frozenset[str] = frozenset()
+    dead_letters: frozenset[str] = frozenset()
     untyped: bool = False
     in_silver: bool = False
     waiting: str = ""
-    tries: int = 0
-    tried_lately: bool = False
+    repairs: int = 0
+    repaired_lately: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,16 @@ class Verdict:
     repair: int = 0
 
 
+# Status, reason and repair of one store.
+_Part = tuple[Status, str, int]
+
+
 def judge(mask: int, facts: Facts, settled: datetime) -> Verdict:
     """The verdict on an event.
 
     Args:
         mask: the stores that it was seen in.
-        facts: what was found out since.
+        facts: what was looked up since.
         settled: what was received before this moment has had its time.
     """
     absent = _absent(mask, facts)
@@ -77,29 +82,14 @@ def judge(mask: int, facts: Facts, settled: datetime) -> Verdict:
         return Verdict(0, Status.EQUAL)
     if facts.received_at is not None and facts.received_at >= settled:
         return Verdict(absent, Status.SETTLING, ("received just now",))
-    found = [_projection(facts)] if absent & POINTERS else []
-    if absent & EVENTS:
-        found.append((Status.OPEN, "its row in Events is gone", 0))
-    if absent & (MANIFEST | RAW):
-        found.append(_lake(absent, mask, facts))
-    elif absent & SILVER:
-        found.append(_silver(mask, facts))
+    parts = _parts(absent, mask, facts)
+    if any(repair for _, _, repair in parts):
+        parts = _bounded(parts, facts)
     repair = 0
-    for _, _, wanted in found:
+    for _, _, wanted in parts:
         repair |= wanted
-    if repair and facts.tried_lately:
-        found, repair = [(s, "repaired just now" if r else why, 0) for s, why, r in found], 0
-    elif repair and facts.tries >= TRIES:
-        found = [
-            (Status.OPEN if r else s, f"repaired {facts.tries} times in vain" if r else why, 0)
-            for s, why, r in found
-        ]
-        repair = 0
-    status = max(one for one, _, _ in found)
-    return Verdict(absent, status, tuple(dict.fromkeys(why for _, why, _ in found)), repair)
-
-
-_Part = tuple[Status, str, int]
+    status = max(one for one, _, _ in parts)
+    return Verdict(absent, status, tuple(dict.fromkeys(why for _, why, _ in parts)), repair)
 
 
 def _absent(mask: int, facts: Facts) -> int:
@@ -113,19 +103,52 @@ def _absent(mask: int, facts: Facts) -> int:
     return absent
 
 
+def _parts(absent: int, mask: int, facts: Facts) -> list[_Part]:
+    parts = [_projection(facts)] if absent & POINTERS else []
+    if absent & EVENTS:
+        parts.append((Status.OPEN, "its row in Events is gone", 0))
+    if absent & (MANIFEST | RAW):
+        parts.append(_lake(absent, mask, facts))
+    elif absent & SILVER:
+        parts.append(_silver(mask, facts))
+    return parts + [_further(consumer, facts) for bit, consumer in further().items() if absent & bit]
+
+
+def _bounded(parts: list[_Part], facts: Facts) -> list[_Part]:
+    """The parts without repairs where one was made just now, or too many were made before."""
+    if facts.repaired_lately:
+        return [(status, "repaired just now" if repair else why, 0) for status, why, repair in parts]
+    if facts.repairs >= MOST_REPAIRS:
+        given_up = (Status.OPEN, f"still missing after {facts.repairs} repairs", 0)
+        return [given_up if part[2] else part for part in parts]
+    return parts
+
+
 def _projection(facts: Facts) -> _Part:
-    if "project_events" in facts.letters:
-        return Status.EXPLAINED, "dead letter of project_events", 0
+    if PROJECTION.name in facts.dead_letters:
+        return Status.EXPLAINED, f"dead letter of {PROJECTION.name}", 0
     if facts.received_at is None:
         return Status.OPEN, "no row in Events to make the pointer of", 0
     return Status.REPAIRED, "projected again", PROJECT
 
 
 def _lake(absent: int, mask: int, facts: Facts) -> _Part:
-    if "archive_events" in facts.letters:
-        return Status.EXPLAINED, "dead letter of archive_events", 0
+    if ARCHIVE.name in facts.dead_letters:
+        return Status.EXPLAINED, f"dead letter of {ARCHIVE.name}", 0
     if not absent & RAW and mask & YOUNG:
         return Status.SETTLING, "archived just now", 0
+    return _log(facts)
+
+
+def _further(consumer: ConsumerSpec, facts: Facts) -> _Part:
+    if consumer.name in facts.dead_letters:
+        return Status.EXPLAINED, f"dead letter of {consumer.name}", 0
+    if consumer.source is Source.LOG:
+        return _log(facts)
+    return Status.OPEN, f"no receipt of {consumer.name}", 0
+
+
+def _log(facts: Facts) -> _Part:
     if facts.received_at is None:
         return Status.OPEN, "no row in Events to put into the log", 0
     return Status.REPAIRED, "put into the log again", LOG

@@ -1,43 +1,138 @@
-"""A pass over tenants and days: those that were looked at longest ago first, as many as time suffices for."""
+"""A pass over tenants and days: those that were compared longest ago first, as many as time suffices for."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
-from millrace.reconcile.outcome import Cell, Report
-from millrace.reconcile.results import Results
-from millrace.reconcile.window import Window
+from millrace.access.credentials import orgs
+from millrace.contracts.registry import Registry
+from millrace.core.objects import Objects
+from millrace.core.settings import FunctionSettings
+from millrace.core.table import Table
+from millrace.eventstore.append_to_log import LogAppender
+from millrace.eventstore.codec import Codec
+from millrace.eventstore.projection import Projection
+from millrace.reconcile import request
+from millrace.reconcile.check import Check, SilverIds
+from millrace.reconcile.differences import Differences
+from millrace.reconcile.raw import RawCache, RawObjects
+from millrace.reconcile.repair import Repairs
+from millrace.reconcile.report import HourResult, PassReport
+from millrace.reconcile.request import Window
+from millrace.reconcile.results import ResultStore
+from millrace.reconcile.stores import SetAside
 
+# What must be left of an invocation for one more tenant's day to be begun.
+NEEDED_SECONDS = 180.0
+TABLE_ATTEMPTS = 6
 Unit = tuple[str, Window]
 
 
-class Checking(Protocol):
-    """What a tenant's hours are looked at by."""
+class ReconcileSettings(FunctionSettings):
+    """The stores that are compared, and the log that repairs go through.
 
-    def run(self, org: str, window: Window, now: datetime, *, again: bool = False) -> list[Cell]:
-        """Reconciles them."""
+    `bound_orgs`: tenants that have a binding and perhaps no credential, separated by commas.
+    """
+
+    events_table: str
+    user_events_table: str
+    metadata_table: str
+    lake_bucket: str
+    event_stream_arn: str
+    bound_orgs: str = ""
+
+
+class Checking(Protocol):
+    """Compares a tenant's hours."""
+
+    def run(self, org: str, window: Window, now: datetime, *, full: bool = False) -> list[HourResult]:
+        """The results of the hours; what could be repaired is."""
         ...
 
 
-def units(orgs: Iterable[str], windows: Sequence[Window]) -> list[Unit]:
+def day_check(
+    dynamodb: Any,
+    s3: Any,
+    kinesis: Any,
+    registry: Registry,
+    silver: SilverIds,
+    settings: ReconcileSettings,
+    warn: Callable[[str], None],
+) -> Check:
+    """What compares a tenant's hours of a day, with the ways by which it repairs."""
+    events, user_events, metadata = (
+        Table(dynamodb, name, attempts=TABLE_ATTEMPTS)
+        for name in (settings.events_table, settings.user_events_table, settings.metadata_table)
+    )
+    lake, results = Objects(s3, settings.lake_bucket), ResultStore(metadata)
+    codec = Codec(registry.dictionary)
+    repairs = Repairs(
+        metadata,
+        LogAppender(kinesis, settings.event_stream_arn, warn),
+        Projection(dynamodb, codec, registry.of_ref, settings.user_events_table),
+        warn,
+    )
+    set_aside = SetAside(lake, dynamodb, settings.metadata_table)
+    differences = Differences(registry, set_aside, results, repairs, events=events, user_events=user_events)
+    return Check(
+        dynamodb,
+        registry,
+        RawObjects(lake, registry),
+        RawCache(lake),
+        silver,
+        results,
+        differences,
+        repairs,
+        events=events,
+        user_events=user_events,
+        metadata=metadata,
+    )
+
+
+def reconcile(
+    event: Mapping[str, Any],
+    now: datetime,
+    check: Checking,
+    dynamodb: Any,
+    settings: ReconcileSettings,
+    seconds_left: Callable[[], float],
+    warn: Callable[[str], None],
+) -> PassReport:
+    """The pass that the function's event asks for.
+
+    Raises:
+        PermanentError: the event is no request.
+        MillraceError: the tenants or the results of earlier passes could not be read.
+    """
+    asked = request.parse(event, now)
+    tenants = asked.orgs or request.tenants(orgs(dynamodb, settings.metadata_table), settings.bound_orgs)
+    wanted = units(tenants, asked.windows)
+    if asked.oldest_check_first:
+        wanted = oldest_check_first(
+            wanted, ResultStore(Table(dynamodb, settings.metadata_table)), asked.before
+        )
+    return run(check, wanted, now, seconds_left, NEEDED_SECONDS, full=asked.full, warn=warn)
+
+
+def units(tenants: Iterable[str], windows: Sequence[Window]) -> list[Unit]:
     """Every window of every tenant."""
-    return [(org, window) for window in windows for org in sorted(set(orgs))]
+    return [(org, window) for window in windows for org in sorted(set(tenants))]
 
 
-def oldest_first(wanted: Sequence[Unit], results: Results, before: str = "") -> list[Unit]:
-    """In the order in which they were looked at last, so that what one pass leaves the next begins with.
+def oldest_check_first(wanted: Sequence[Unit], results: ResultStore, before: str = "") -> list[Unit]:
+    """In the order in which they were compared last, so that the next pass begins with what this one leaves.
 
     Args:
         wanted: windows of tenants.
-        results: which know when that was.
-        before: only those that were looked at before this moment, as UTC text; empty: all.
+        results: of earlier passes.
+        before: only those that were not compared since this moment, as UTC text; empty: all.
 
     Raises:
         MillraceError: the table did not answer.
     """
-    known = results.checked((org, window.day) for org, window in wanted)
-    at = [(known.get((org, window.day), ""), (org, window)) for org, window in wanted]
-    chosen = [one for one in at if not before or one[0] < before]
+    checked = results.checked((org, window.day) for org, window in wanted)
+    by_moment = [(checked.get((org, window.day), ""), (org, window)) for org, window in wanted]
+    chosen = [one for one in by_moment if not before or one[0] < before]
     return [unit for _, unit in sorted(chosen, key=lambda one: one[0])]
 
 
@@ -48,30 +143,30 @@ def run(
     seconds_left: Callable[[], float],
     needed_seconds: float,
     *,
-    again: bool = False,
+    full: bool = False,
     warn: Callable[[str], None] = lambda _: None,
-) -> Report:
-    """Reconciles one after the other. One that fails is left for another pass, like those that time does not suffice for.
+) -> PassReport:
+    """Compares one after the other. One that fails is left for another pass, like those that time does not suffice for.
 
     Args:
-        check: what does it.
-        wanted: in the order in which they are to be done.
+        check: compares a tenant's hours.
+        wanted: in the order in which they are to be compared.
         now: when the pass began.
         seconds_left: how long there is still.
         needed_seconds: what must be left for another one to be begun.
-        again: read raw and look for pointers again, whatever an earlier pass has noted.
-        warn: told why one failed.
+        full: read all of raw and look for every pointer, whatever is cached.
+        warn: takes a line for each that failed.
     """
-    report = Report()
+    report = PassReport()
     for number, (org, window) in enumerate(wanted):
         if seconds_left() < needed_seconds:
             report.left += len(wanted) - number
             break
         try:
-            cells = check.run(org, window, now, again=again)
+            results = check.run(org, window, now, full=full)
         except Exception as error:  # noqa: BLE001  whatever one tenant's day sets off must not stop those behind it
             report.left += 1
             warn(f"{org} {window.day}: {type(error).__name__}: {error}")
             continue
-        report.add(org, window.day, cells)
+        report.add(org, window.day, results)
     return report

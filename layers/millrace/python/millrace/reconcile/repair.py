@@ -1,45 +1,68 @@
-"""Putting an event where it is missing. All of it may be done twice: every consumer is idempotent by the event's id."""
+"""Putting events where they are missing. All of it may be done twice: every consumer is idempotent by the event's id."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from millrace.core.batch import write_all
 from millrace.core.consumer import Delivery
 from millrace.core.errors import PermanentError
+from millrace.core.table import Item, Table
 from millrace.eventstore import pending
 from millrace.eventstore.append import AppendResult, Destination
 from millrace.eventstore.projection import Projection
-from millrace.eventstore.row import Item
+from millrace.reconcile.judge import LOG, PROJECT, REOPEN
 
 
 class Repairs:
-    """The ways in which rows of Events come to the stores behind it, once more."""
+    """The ways by which rows of Events reach the stores behind it, used once more."""
 
     def __init__(
         self,
-        dynamodb: Any,
-        metadata_table: str,
+        metadata: Table,
         log: Destination,
         projection: Projection,
         warn: Callable[[str], None],
     ) -> None:
         """`log` puts rows into the stream in the form of change records, so archive, fraud and route do what they missed."""
-        self._dynamodb, self._table = dynamodb, metadata_table
-        self._log, self._projection, self._warn = log, projection, warn
+        self._metadata, self._log, self._projection, self._warn = metadata, log, projection, warn
 
-    def into_log(self, rows: Sequence[Item]) -> None:
+    def make(
+        self, org: str, day: str, wanted: Mapping[bytes, int], rows: Mapping[bytes, Item], now: datetime
+    ) -> None:
+        """Repairs some events of a tenant's day.
+
+        Args:
+            org: the tenant.
+            day: UTC.
+            wanted: event id → bits of `LOG`, `PROJECT`, `REOPEN`.
+            rows: event id → its row of Events, of those that go into the log or are projected.
+            now: the present moment.
+
+        Raises:
+            MillraceError: a store did not take what was put; the next pass finds it missing still.
+        """
+        if to_log := [rows[one] for one, repair in wanted.items() if repair & LOG]:
+            self._into_log(to_log)
+        if to_project := [rows[one] for one, repair in wanted.items() if repair & PROJECT]:
+            self._project(to_project, now)
+        if any(repair & REOPEN for repair in wanted.values()):
+            self.reopen(org, day, now)
+
+    def reopen(self, org: str, day: str, now: datetime) -> None:
+        """Has the next run of silver build a tenant's day again.
+
+        Raises:
+            MillraceError: the table did not take it.
+        """
+        self._metadata.write_all(pending.to_items([(org, day)], pending.new_token(), now))
+
+    def _into_log(self, rows: Sequence[Item]) -> None:
         """Puts rows into the log. What it does not take is still missing at the next pass."""
-        refused = sum(outcome is not AppendResult.ACCEPTED for outcome in self._log.append(rows))
+        refused = sum(result is not AppendResult.ACCEPTED for result in self._log.append(rows))
         if refused:
             self._warn(f"the log did not take {refused} of {len(rows)} rows")
 
-    def project(self, rows: Sequence[Item], now: datetime) -> None:
-        """Makes the pointers of rows. One that cannot be read is left: it will be missing again.
-
-        Raises:
-            RetryableError: the table did not take every pointer.
-        """
+    def _project(self, rows: Sequence[Item], now: datetime) -> None:
+        """Makes the pointers of rows. A row that cannot be read is left out: its event stays missing."""
         deliveries = [Delivery(row, "reconcile", row["eventId"]["S"], now, {}) for row in rows]
         try:
             self._projection.project(deliveries)
@@ -48,12 +71,4 @@ class Repairs:
                 self._warn(f"{rows[0]['eventId']['S']} cannot be projected: {error}")
                 return
             for row in rows:
-                self.project([row], now)
-
-    def reopen(self, org: str, day: str, now: datetime) -> None:
-        """Has the next run of silver make a tenant's day anew.
-
-        Raises:
-            MillraceError: the table did not take it.
-        """
-        write_all(self._dynamodb, self._table, pending.to_items([(org, day)], pending.new_token(), now))
+                self._project([row], now)

@@ -1,6 +1,7 @@
-"""What reconciliation keeps in Metadata: a row an hour and type that had events, when a day was looked at, what was tried.
+"""What reconciliation keeps in Metadata: the result of each hour and type, when a day was compared, and repairs.
 
-All of them lie under `org#reconcile#<day>`: `<hour>#<type>`, `checked`, `tried#<event id>`.
+All rows lie under `org#reconcile#<day>`: `<hour>#<type>` for an hour of a type that had events, `checked` for when the day was
+compared, `tried#<event id>` for repairs.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,112 +10,89 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from botocore.exceptions import BotoCoreError, ClientError
 
 from millrace.core import clock, keys
-from millrace.core.batch import write_all
-from millrace.core.errors import from_client_error
-from millrace.eventstore.row import Item
-from millrace.reconcile import tables
+from millrace.core.table import Item, Table
 from millrace.reconcile.compare import to_text
-from millrace.reconcile.outcome import Cell
+from millrace.reconcile.report import HourResult
 
-ENTITY = "reconcile"
-CHECKED = "checked"
-TRIED = "tried"
+ENTITY, CHECKED, REPAIRS = "reconcile", "checked", "tried"
 KEPT_DAYS = 90
-Day = tuple[str, str]
+TenantDay = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class PastRepairs:
     """How often an event was repaired, and when the last time."""
 
-    times: int
-    at: datetime
+    count: int
+    last_at: datetime
 
 
-class Results:
-    """Reads and writes them."""
+class ResultStore:
+    """Reads and writes the rows of Metadata."""
 
-    def __init__(self, dynamodb: Any, table: str) -> None:
-        self._dynamodb, self._table = dynamodb, table
+    def __init__(self, metadata: Table) -> None:
+        self._metadata = metadata
 
-    def checked(self, days: Iterable[Day]) -> dict[Day, str]:
-        """Tenant and day → when it was looked at as a whole, as UTC text; nothing for one that never was.
+    def checked(self, days: Iterable[TenantDay]) -> dict[TenantDay, str]:
+        """Tenant and day → when it was compared as a whole, as UTC text; a day that never was is left out.
 
         Raises:
             MillraceError: the table did not answer.
         """
         by_key = {partition(org, day): (org, day) for org, day in days}
-        wanted = [_key(name, CHECKED) for name in by_key]
-        return {
-            by_key[row["entityTypeKey"]["S"]]: row["checkedAt"]["S"]
-            for row in tables.rows(self._dynamodb, self._table, wanted)
-        }
+        rows = self._read(_key(name, CHECKED) for name in by_key)
+        return {by_key[row["entityTypeKey"]["S"]]: row["checkedAt"]["S"] for row in rows}
 
-    def tried(self, org: str, day: str, ids: Iterable[bytes]) -> dict[bytes, Tried]:
-        """What was tried before for these events.
+    def past_repairs(self, org: str, day: str, ids: Iterable[bytes]) -> dict[bytes, PastRepairs]:
+        """Those of these events that were repaired before.
 
         Raises:
             MillraceError: the table did not answer.
         """
-        name = partition(org, day)
-        by_id = {keys.join(TRIED, to_text(one)): one for one in ids}
-        wanted = [_key(name, row) for row in by_id]
+        by_key = {keys.join(REPAIRS, to_text(one)): one for one in ids}
+        rows = self._read(_key(partition(org, day), name) for name in by_key)
         return {
-            by_id[row["entityId"]["S"]]: Tried(int(row["tries"]["N"]), clock.parse(row["at"]["S"]))
-            for row in tables.rows(self._dynamodb, self._table, wanted)
+            by_key[row["entityId"]["S"]]: PastRepairs(int(row["tries"]["N"]), clock.parse(row["at"]["S"]))
+            for row in rows
         }
 
-    def keep_tried(self, org: str, day: str, times: Mapping[bytes, int], now: datetime) -> None:
-        """Notes that these events are about to be repaired, each for the so manieth time.
+    def count_repairs(self, org: str, day: str, counts: Mapping[bytes, int], now: datetime) -> None:
+        """Keeps how often each event has been repaired, the repair that is about to be made included.
 
         Raises:
             MillraceError: not all of it is kept; nothing may be repaired then.
         """
         items = [
             {
-                **_key(partition(org, day), keys.join(TRIED, to_text(one))),
+                **_key(partition(org, day), keys.join(REPAIRS, to_text(one))),
                 "tries": {"N": str(count)},
                 "at": {"S": clock.utc_text(now)},
                 **_expiry(now),
             }
-            for one, count in times.items()
+            for one, count in counts.items()
         ]
-        write_all(self._dynamodb, self._table, items)
+        self._metadata.write_all(items)
 
-    def keep(self, org: str, day: str, cells: Sequence[Cell], now: datetime, *, whole: bool) -> None:
-        """Keeps what came of hours; `whole`: that the day was looked at as a whole. What says the same as before stays.
+    def keep(self, org: str, day: str, results: Sequence[HourResult], now: datetime, *, whole: bool) -> None:
+        """Keeps the results of hours; `whole`: that the day was compared as a whole. A row without a change stays.
 
         Raises:
             MillraceError: not all of it is kept.
         """
         name = partition(org, day)
-        items = [_item(name, cell, now) for cell in cells]
-        before = {
-            row["entityId"]["S"]: row
-            for row in tables.rows(
-                self._dynamodb, self._table, [_key(name, item["entityId"]["S"]) for item in items]
-            )
-        }
-        changed = [item for item in items if _said(before.get(item["entityId"]["S"])) != _said(item)]
+        items = [_item(name, result, now) for result in results]
+        rows = self._read(_key(name, item["entityId"]["S"]) for item in items)
+        before = {row["entityId"]["S"]: _content(row) for row in rows}
+        changed = [item for item in items if before.get(item["entityId"]["S"]) != _content(item)]
         if whole:
             at = {"checkedAt": {"S": clock.utc_text(now)}}
             changed.append({**_key(name, CHECKED), **at, **_expiry(now)})
-        write_all(self._dynamodb, self._table, changed)
+        self._metadata.write_all(changed)
 
-    def drop_manifest(self, name: str, entity_ids: Iterable[str]) -> None:
-        """Deletes rows of a manifest.
-
-        Raises:
-            MillraceError: the table did not answer.
-        """
-        for one in entity_ids:
-            try:
-                self._dynamodb.delete_item(TableName=self._table, Key=_key(name, one))
-            except (ClientError, BotoCoreError) as error:
-                raise from_client_error(error, "drop row of manifest") from error
+    def _read(self, wanted: Iterable[Item]) -> Iterable[Item]:
+        return self._metadata.batch_get(wanted, consistent=True, doing="read results")
 
 
 def partition(org: str, day: str) -> str:
@@ -122,15 +100,15 @@ def partition(org: str, day: str) -> str:
     return keys.metadata(org, ENTITY, day)
 
 
-def _item(name: str, cell: Cell, now: datetime) -> Item:
-    told = cell.to_json()
+def _item(name: str, result: HourResult, now: datetime) -> Item:
+    document = result.to_json()
     return {
-        **_key(name, keys.join(f"{cell.hour:02}", cell.event_type)),
-        "status": {"S": told["status"]},
-        "eventType": {"S": cell.event_type},
-        **{field: {"M": _numbers(told[field])} for field in ("counts", "missing")},
-        **{field: {"N": str(told[field])} for field in ("settling", "explained", "repaired", "open")},
-        "differences": {"S": orjson.dumps(told["differences"]).decode()},
+        **_key(name, keys.join(f"{result.hour:02}", result.event_type)),
+        "status": {"S": document["status"]},
+        "eventType": {"S": result.event_type},
+        **{part: {"M": _numbers(document[part])} for part in ("counts", "missing")},
+        **{part: {"N": str(document[part])} for part in ("settling", "explained", "repaired", "open")},
+        "differences": {"S": orjson.dumps(document["differences"]).decode()},
         "at": {"S": clock.utc_text(now)},
         **_expiry(now),
     }
@@ -140,8 +118,8 @@ def _numbers(counts: Mapping[str, int]) -> dict[str, dict[str, str]]:
     return {name: {"N": str(count)} for name, count in counts.items()}
 
 
-def _said(item: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {name: held for name, held in (item or {}).items() if name not in {"at", "expiresAt"}}
+def _content(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in item.items() if name not in {"at", "expiresAt"}}
 
 
 def _key(name: str, entity_id: str) -> Item:

@@ -2,11 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.reconcile.window import DAILY_DAYS, SETTLE, SWEEP_DAYS, Window, daily, of_days, recent
+from millrace.core.errors import PermanentError
+from millrace.reconcile import request
+from millrace.reconcile.request import DAILY_DAYS, SETTLE, SWEEP_DAYS, Window, daily, of_days, recent
 
 NOW = datetime(2026, 11, 21, 12, 50, tzinfo=UTC)
 moments = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -46,3 +50,39 @@ def test_every_day_that_is_kept_comes_within_four_weeks(now: datetime) -> None:
         seen |= set(days)
     first = (now - timedelta(days=370)).date()
     assert {(first + timedelta(days=back)).isoformat() for back in range(370)} <= seen
+
+
+def test_scheduled_passes() -> None:
+    hourly, every_day = request.parse({"pass": "hourly"}, NOW), request.parse({"pass": "daily"}, NOW)
+    assert hourly.windows == (Window("2026-11-21", 9, 12),)
+    assert every_day.windows[:2] == (Window("2026-11-21", 0, 12), Window("2026-11-20"))
+    assert (hourly.oldest_check_first, every_day.oldest_check_first) == (False, True)
+    assert not hourly.full
+    assert not every_day.full
+
+
+def test_days_on_demand() -> None:
+    found = request.parse(
+        {"from": "2026-11-19", "to": "2026-11-20", "org": "org_a", "before": "2026-11-21T13:00:00+01:00"}, NOW
+    )
+    assert found.windows == (Window("2026-11-20"), Window("2026-11-19"))
+    assert (found.orgs, found.full, found.before) == (("org_a",), True, "2026-11-21T12:00:00.000Z")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"pass": "weekly"},
+        {"from": "2026-11-20"},
+        {"from": "2026-11-20", "to": "yesterday"},
+        {"from": "2026-11-20", "to": "2026-11-20", "before": "soon"},
+    ],
+)
+def test_what_is_no_pass_is_refused(event: dict[str, Any]) -> None:
+    with pytest.raises(PermanentError):
+        request.parse(event, NOW)
+
+
+def test_tenants_are_those_with_a_credential_and_those_of_bindings() -> None:
+    assert request.tenants(["org_b", "org_a"], "org_c,org_a,") == ["org_a", "org_b", "org_c"]

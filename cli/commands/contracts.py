@@ -14,8 +14,8 @@ from cli.places import checkout
 from cli.revisions import default_base, schemas_at
 
 if TYPE_CHECKING:
-    from millrace.compiler.table_contracts import TableContract
     from millrace.contracts.contract import Contract
+    from millrace.contracts.tables import LakeTable
 
 app = typer.Typer(no_args_is_help=True, help="The data contracts of this checkout.")
 
@@ -44,8 +44,7 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Refuse what would break those who send or read events: a change inside a major that takes something away."""
-    from millrace.compiler import table_diff
-    from millrace.compiler.diff import gate
+    from millrace.compiler.diff import gate, gate_tables
 
     root = checkout().root
     revision = base or default_base(root)
@@ -55,7 +54,7 @@ def diff(
     with schemas_at(root, revision) as folder:
         before = _compiled(folder, as_json=as_json, where=where) if folder is not None else []
         tables_before = _tables(folder, as_json=as_json, where=where) if folder is not None else []
-    breaking = [*gate(before, contracts), *table_diff.gate(tables_before, tables)]
+    breaking = [*gate(before, contracts), *gate_tables(tables_before, tables)]
     if as_json:
         print_json({"contracts": count, "breaking": [reason.to_json() for reason in breaking]})
     elif breaking:
@@ -107,7 +106,7 @@ def dictionaries(
 ) -> None:
     """Make the compression dictionary of every stored type that has none. What is made is kept for ever."""
     from millrace.compiler import samples
-    from millrace.contracts.dictionaries import new_dictionary
+    from millrace.compiler.dictionaries import new_dictionary
 
     schemas = checkout().root / "schemas"
     made = []
@@ -130,7 +129,7 @@ def _compiled(schemas: Path, *, as_json: bool, where: str = "") -> "list[Contrac
         return compile_contracts(schemas)
 
 
-def _tables(schemas: Path, *, as_json: bool, where: str = "") -> "list[TableContract]":
+def _tables(schemas: Path, *, as_json: bool, where: str = "") -> "list[LakeTable]":
     from millrace.compiler.table_contracts import compile_tables
 
     with _told(as_json=as_json, where=where):

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from millrace.compiler import samples
-from millrace.contracts import dictionaries
+from millrace.compiler import dictionaries, samples
 from millrace.contracts.registry import Registry
 from millrace.eventstore.codec import Codec
 from tests.support import rows

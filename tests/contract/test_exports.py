@@ -93,7 +93,7 @@ def messages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Full message name → class, from all files compiled at once by protoc."""
     folder = tmp_path_factory.mktemp("proto")
     for made in ALL:
-        (folder / protobuf.file_name(made)).write_text(protobuf.export(made), encoding="utf-8")
+        (folder / f"{made.name}.proto").write_text(protobuf.export(made), encoding="utf-8")
     include = Path(protoc.__file__).parent / "_proto"
     arguments = [
         "",

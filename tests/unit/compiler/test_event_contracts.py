@@ -5,10 +5,10 @@ import pytest
 import yaml
 
 from millrace.compiler.bundle import assemble_contracts
+from millrace.compiler.documents import parse_document
 from millrace.compiler.event_contracts import (
     compile_contracts,
     compile_document,
-    parse_document,
 )
 from millrace.contracts.errors import ContractError
 from tests.support.contracts import SCHEMAS, contract, document, field

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from millrace.compiler import table_diff
-from millrace.compiler.table_contracts import TableContract, compile_table, compile_tables
+from millrace.compiler.diff import gate_tables
+from millrace.compiler.table_contracts import compile_table, compile_tables
 from millrace.contracts import tables
 from millrace.contracts.errors import ContractError
+from millrace.contracts.tables import LakeTable
 from millrace.quality.checks import checks_of
 
 pytestmark = pytest.mark.unit
@@ -34,22 +35,22 @@ def column(document: dict[str, Any], name: str) -> dict[str, Any]:
 def test_every_table_of_the_checkout_compiles_and_its_checks_are_understood() -> None:
     contracts = compile_tables(SCHEMAS)
     assert {"gold.merchant_10min", "marts.orders_enriched", "ml_features.user_features"} <= {
-        contract.name for contract in contracts
+        table.full_name for table in contracts
     }
-    for contract in contracts:
-        assert contract.table.freshness_hours == (2.0, 4.0)
-        assert {check.name for check in checks_of(contract.table)} > {"not_null(org_id)"}
+    for table in contracts:
+        assert table.freshness_hours == (2.0, 4.0)
+        assert {check.name for check in checks_of(table)} > {"not_null(org_id)"}
 
 
 def test_a_table_goes_through_the_bundle_unchanged() -> None:
-    for contract in compile_tables(SCHEMAS):
-        read = tables.from_json(tables.to_json(contract.table))
-        assert read == contract.table
-        assert [c.schema for c in read.columns] == [c.schema for c in contract.table.columns]
+    for table in compile_tables(SCHEMAS):
+        read = tables.from_json(tables.to_json(table))
+        assert read == table
+        assert [c.schema for c in read.columns] == [c.schema for c in table.columns]
 
 
 def test_a_sum_is_not_held_to_the_bounds_of_one_amount() -> None:
-    table = compile_table(DOCUMENT, "f").table
+    table = compile_table(DOCUMENT, "f")
     (revenue,) = (c for c in table.columns if c.name == "revenue")
     assert revenue.schema["minimum"] == 0
     assert "maximum" not in revenue.schema
@@ -128,7 +129,7 @@ def test_a_file_lies_where_its_id_says(tmp_path: Path) -> None:
         compile_tables(tmp_path)
 
 
-def compiled(change: Change) -> TableContract:
+def compiled(change: Change) -> LakeTable:
     return compile_table(changed(change), "f")
 
 
@@ -173,10 +174,10 @@ def compiled(change: Change) -> TableContract:
     ],
 )
 def test_what_takes_something_from_readers_is_breaking(change: Change, wanted: list[tuple[str, str]]) -> None:
-    found = table_diff.gate([compile_table(DOCUMENT, "f")], [compiled(change)])
+    found = gate_tables([compile_table(DOCUMENT, "f")], [compiled(change)])
     assert [(reason.pointer, reason.kind) for reason in found] == wanted
 
 
 def test_a_table_that_goes_is_breaking() -> None:
-    (found,) = table_diff.gate([compile_table(DOCUMENT, "f")], [])
+    (found,) = gate_tables([compile_table(DOCUMENT, "f")], [])
     assert (found.contract, found.kind) == ("marts.revenue_by_day", "removed")

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from millrace.compiler import untrusted
-from millrace.compiler.event_contracts import SENTENCE
+from millrace.compiler.documents import SENTENCE
 from millrace.compiler.untrusted import TooLargeError, compile_outside
 from millrace.contracts.errors import ContractError
 

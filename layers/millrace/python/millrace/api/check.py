@@ -8,7 +8,7 @@ from typing import Any
 
 from millrace.api import params
 from millrace.compiler.diff import compare
-from millrace.compiler.event_contracts import SENTENCE
+from millrace.compiler.documents import SENTENCE
 from millrace.compiler.untrusted import PROBLEMS, TooLargeError, compile_outside
 from millrace.contracts.errors import ContractError
 from millrace.contracts.registry import Registry

@@ -7,14 +7,15 @@ from typing import Any
 
 import orjson
 
-from millrace.compiler.event_contracts import compile_contracts, contract_files, yaml_file
+from millrace.compiler import dictionaries
+from millrace.compiler.documents import yaml_file
+from millrace.compiler.event_contracts import compile_contracts, contract_files
 from millrace.compiler.exports import avro, json_schema, protobuf
 from millrace.compiler.feature_views import compile_views
 from millrace.compiler.fraud_rules import compile_rulebook
-from millrace.compiler.table_contracts import TableContract, compile_tables
-from millrace.contracts import dictionaries
+from millrace.compiler.table_contracts import compile_tables
 from millrace.contracts.contract import Contract
-from millrace.contracts.tables import silver_table, to_json
+from millrace.contracts.tables import LakeTable, silver_table, to_json
 from millrace.core import bundle
 
 # Name in the bundle → content.
@@ -32,7 +33,7 @@ def assemble(schemas_dir: Path, warehouse_dir: Path, out_dir: Path) -> None:
     from millrace.compiler.warehouse.compile import compile_project  # noqa: PLC0415
 
     contracts, tables = compile_contracts(schemas_dir), compile_tables(schemas_dir)
-    lake = [*map(silver_table, contracts), *(contract.table for contract in tables)]
+    lake = [*map(silver_table, contracts), *tables]
     files = _contracts(schemas_dir, contracts, tables)
     files[bundle.WAREHOUSE] = orjson.dumps(compile_project(warehouse_dir, lake).to_json())
     files[bundle.FRAUD_RULES] = _sorted(compile_rulebook(schemas_dir))
@@ -50,12 +51,12 @@ def assemble_contracts(schemas_dir: Path, out_dir: Path) -> None:
     _write(_contracts(schemas_dir, contracts, tables), out_dir)
 
 
-def _contracts(schemas_dir: Path, contracts: Iterable[Contract], tables: Iterable[TableContract]) -> Files:
+def _contracts(schemas_dir: Path, contracts: Iterable[Contract], tables: Iterable[LakeTable]) -> Files:
     openapi = schemas_dir / "openapi.yaml"
     files = {
         # Compact, and in the author's order: the fields of an object are numbered by it (Protobuf) and columns follow it.
         bundle.CONTRACTS: orjson.dumps([contract.to_json() for contract in contracts]),
-        bundle.TABLES: orjson.dumps([to_json(contract.table) for contract in tables]),
+        bundle.TABLES: orjson.dumps([to_json(table) for table in tables]),
         bundle.OPENAPI: orjson.dumps(yaml_file(openapi, openapi.name) if openapi.exists() else {}),
     }
     for contract in contracts:

@@ -1,4 +1,4 @@
-"""Whether a change of contracts breaks those who send or read events. Pure: two lists of contracts in, reasons out.
+"""Whether a change of contracts breaks those who send or read events, or read tables. Pure: two lists in, reasons out.
 
 Inside a major, a change may not refuse data once accepted, may not remove or retype a field, and may not take away a
 way to find or receive events. What it may do is add fields that are optional, widen limits, and drop requirements; a
@@ -11,8 +11,12 @@ from typing import Any
 
 from millrace.compiler.schema_diff import Finding, compare_schemas
 from millrace.contracts import columns
+from millrace.contracts.columns import WIDE_INTEGER, WIDE_MONEY, Scalar, Type, duckdb_type
 from millrace.contracts.contract import Contract
+from millrace.contracts.tables import LakeTable
 
+# Type → those into which its columns may grow.
+WIDER = {"int": ("long", WIDE_INTEGER), "long": (WIDE_INTEGER,), "decimal": (WIDE_MONEY,)}
 # What may change without a word: which dictionary packs new rows is no promise.
 _NO_PROMISE = frozenset({"version", "dictionary"})
 
@@ -46,7 +50,8 @@ def gate(
     Args:
         before: the contracts of the base revision.
         after: those of the change. A new major stands beside the old one and is not compared with it.
-        needs: event type → days for which something (a window, a feature) needs its events kept.
+        needs: event type → days for which something (a window, a feature) needs its events kept; the command
+            `contracts diff` does not collect them yet.
     """
     new = {contract.name: contract for contract in after}
     found: list[Breaking] = []
@@ -167,3 +172,40 @@ def _shape(contract: Contract) -> Any:
         return [bare(part) for part in schema] if isinstance(schema, list) else schema
 
     return bare(contract.data_schema), contract.rules
+
+
+def gate_tables(before: Iterable[LakeTable], after: Iterable[LakeTable]) -> list[Breaking]:
+    """Everything that forbids going from one set of tables to the other.
+
+    A column may not go, nor change its type, but for a wider one of the same kind (`WIDER`), in which every value of the
+    old one is the same number; a table may not go, nor change its partitions. Columns may come, and rules on rows may
+    change: a reader of a table must expect columns that it does not know.
+    """
+    new = {table.full_name: table for table in after}
+    found: list[Breaking] = []
+    for old in before:
+        changed = new.get(old.full_name)
+        if changed is None:
+            found.append(Breaking(old.full_name, "", "removed", "a table that is read is gone"))
+        else:
+            found += _table(old, changed)
+    return found
+
+
+def _table(old: LakeTable, new: LakeTable) -> Iterator[Breaking]:
+    """What breaks between two states of a table, column by column."""
+    name, columns = old.full_name, {column.name: column for column in new.columns}
+    for column in old.columns:
+        found = columns.get(column.name)
+        pointer = f"/{column.name}"
+        if found is None:
+            yield Breaking(name, pointer, "removed", "a column that is read is gone")
+        elif found.type != column.type and not _wider(column.type, found.type):
+            reason = f"it was {duckdb_type(column.type)} and is {duckdb_type(found.type)}"
+            yield Breaking(name, pointer, "retyped", reason)
+    if (old.grain, old.time_column) != (new.grain, new.time_column):
+        yield Breaking(name, "/grain", "access", "its partitions are others, and files cannot change theirs")
+
+
+def _wider(old: Type, new: Type) -> bool:
+    return isinstance(old, Scalar) and isinstance(new, Scalar) and new.name in WIDER.get(old.name, ())

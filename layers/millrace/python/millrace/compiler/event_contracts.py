@@ -4,48 +4,18 @@ Each file is validated against the standard's own JSON Schema before anything is
 error and not a constraint that is silently absent.
 """
 
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from millrace.compiler import contract_checks, odcs, properties
+from millrace.compiler import contract_checks, dictionaries, odcs, properties
+from millrace.compiler.documents import yaml_file
 from millrace.compiler.fields import Translation
-from millrace.contracts import dictionaries
 from millrace.contracts.contract import Contract
 from millrace.contracts.errors import ContractError, Problem
 
-# Of what a parser says.
-SENTENCE = 300
 FILE = re.compile(r"v([1-9][0-9]*)\.yaml")
-
-
-class _OnceLoader(yaml.SafeLoader):
-    """YAML in which a key stands once: the usual loader keeps the last and says nothing.
-
-    Dates stay texts, because JSON has no dates.
-    """
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{key} stands here twice", key_node.start_mark
-                )
-            seen.add(key)
-        # By name: the parser in C takes this method over, and it stands on the same constructor.
-        return yaml.constructor.SafeConstructor.construct_mapping(self, node, deep)
-
-
-_OnceLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
 
 
 def compile_contracts(schemas_dir: Path) -> list[Contract]:
@@ -158,29 +128,3 @@ def _data(document: dict[str, Any], *, closed: bool, report: Any) -> tuple[dict[
     # Only payload and metadata reach the lake, so nothing else may stand beside them.
     data = translation.object_schema(parts, at, "/data")
     return {**data, "additionalProperties": False}, translation.classification
-
-
-def yaml_file(path: Path, name: str) -> Any:
-    """The document of one of our own files.
-
-    Raises:
-        ContractError: the file is no YAML.
-    """
-    return parse_document(path.read_bytes(), name, _OnceLoader)
-
-
-def parse_document(text: bytes, name: str, loader: type[yaml.SafeLoader] = _OnceLoader) -> Any:
-    """The document of a file, YAML or JSON, without looking at what it says.
-
-    Raises:
-        ContractError: the bytes are no YAML, or what they say is no JSON.
-    """
-    try:
-        document = yaml.load(text.decode("utf-8"), loader)  # noqa: S506  it is a SafeLoader
-        # An anchor may hold itself; JSON cannot say that, and nothing that reads a contract would come to an end. And YAML
-        # reads an escaped pair of surrogates as two characters, JSON as the one that is meant; half a pair is none.
-        document = json.loads(json.dumps(document))
-        json.dumps(document, ensure_ascii=False).encode("utf-8")
-    except Exception as error:  # a tag that its text does not fit fails in as many ways as there are tags
-        raise ContractError([Problem(name, "", " ".join(str(error).split())[:SENTENCE])]) from error
-    return document

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from millrace.compiler import feature_definition
-from millrace.compiler.event_contracts import yaml_file
+from millrace.compiler.documents import yaml_file
 from millrace.compiler.feature_definition import ViewDefinition
 from millrace.compiler.table_contracts import lake_tables
 from millrace.contracts.column_types import Scalar

@@ -6,9 +6,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from millrace.compiler.documents import yaml_file
 from millrace.contracts.errors import ContractError, Problem
 
 HOURS = 24
@@ -116,11 +116,9 @@ def compile_file(path: Path) -> dict[str, Any]:
     """
     name = f"fraud/{path.name}"
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml_file(path, name)
     except OSError as error:
         raise ContractError([Problem(name, "", f"cannot be read: {error.strerror}")]) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ContractError([Problem(name, "", " ".join(str(error).split()))]) from error
     if not isinstance(document, dict):
         raise ContractError([Problem(name, "", "the rules are an object")])
     problems = [Problem(name, pointer, sentence) for pointer, sentence in _problems(document)]

@@ -8,12 +8,12 @@ and whose `valueExt` is an error, in hours.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 from millrace.compiler import odcs
-from millrace.compiler.event_contracts import compile_contracts, yaml_file
+from millrace.compiler.documents import yaml_file
+from millrace.compiler.event_contracts import compile_contracts
 from millrace.compiler.fields import Translation
 from millrace.compiler.properties import VERSION
 from millrace.contracts.columns import Column, Scalar
@@ -29,41 +29,28 @@ _BOUNDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum
 Report = Callable[[str, str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class TableContract:
-    """A table as its contract promises it, and the version of the promise."""
-
-    version: str
-    table: LakeTable
-
-    @property
-    def name(self) -> str:
-        """`marts.fct_transactions`."""
-        return self.table.full_name
-
-
-def compile_tables(schemas_dir: Path) -> list[TableContract]:
+def compile_tables(schemas_dir: Path) -> list[LakeTable]:
     """Every contract below `tables/`, by name.
 
     Raises:
         ContractError: with every problem of every file.
     """
     problems: list[Problem] = []
-    found: list[TableContract] = []
+    found: list[LakeTable] = []
     for path in sorted((schemas_dir / FOLDER).rglob("*.yaml")):
         name = path.relative_to(schemas_dir).as_posix()
         try:
-            contract = compile_table(yaml_file(path, name), name)
+            table = compile_table(yaml_file(path, name), name)
         except ContractError as error:
             problems += error.problems
             continue
-        expected = f"{FOLDER}/{contract.table.layer}/{contract.table.name}.yaml"
+        expected = f"{FOLDER}/{table.layer}/{table.name}.yaml"
         if name != expected:
             problems.append(Problem(name, "/id", f"by its id this file is {expected}"))
-        found.append(contract)
+        found.append(table)
     if problems:
         raise ContractError(problems)
-    return sorted(found, key=lambda contract: contract.name)
+    return sorted(found, key=lambda table: table.full_name)
 
 
 def lake_tables(schemas_dir: Path) -> list[LakeTable]:
@@ -73,10 +60,10 @@ def lake_tables(schemas_dir: Path) -> list[LakeTable]:
         ContractError: with every problem of the first folder that has one.
     """
     silver = [silver_table(contract) for contract in compile_contracts(schemas_dir)]
-    return [*silver, *(contract.table for contract in compile_tables(schemas_dir))]
+    return [*silver, *compile_tables(schemas_dir)]
 
 
-def compile_table(document: Any, name: str) -> TableContract:
+def compile_table(document: Any, name: str) -> LakeTable:
     """A table from its parsed YAML.
 
     Args:
@@ -111,7 +98,7 @@ def compile_table(document: Any, name: str) -> TableContract:
         # A check of a kind that nobody knows is found here, not by the first run.
         report("/schema/0/quality", str(error))
     findings.check()
-    return TableContract(document["version"], table)
+    return table
 
 
 def _identity(document: dict[str, Any], report: Report) -> Layer:

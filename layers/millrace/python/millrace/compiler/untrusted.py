@@ -9,11 +9,10 @@ from typing import Any
 
 import yaml
 
-from millrace.compiler.event_contracts import SENTENCE, _OnceLoader, compile_document, parse_document
+from millrace.compiler.documents import SENTENCE, OnceLoader, parse_document
+from millrace.compiler.event_contracts import compile_document
 from millrace.contracts.contract import Contract
 from millrace.contracts.errors import ContractError, Problem
-
-__all__ = ["FIELDS", "PROBLEMS", "SENTENCE", "TooLargeError", "compile_outside"]
 
 BYTES = 256 * 1024
 # The largest contract of this repository has 24 fields, 300 values, and nests 12 levels.
@@ -31,8 +30,8 @@ _Fast: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 class _PlainLoader(_Fast):  # type: ignore[misc]
     """The parser in C, where it is there, with the rules of our own files."""
 
-    construct_mapping = _OnceLoader.construct_mapping
-    yaml_implicit_resolvers = _OnceLoader.yaml_implicit_resolvers
+    construct_mapping = OnceLoader.construct_mapping
+    yaml_implicit_resolvers = OnceLoader.yaml_implicit_resolvers
 
 
 class TooLargeError(ContractError):

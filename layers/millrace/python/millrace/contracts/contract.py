@@ -35,11 +35,12 @@ class Contract:
         indexes: access paths the type pays for, of `INDEXES`.
         entity: name of an entity → pointer of its id.
         route: whether events go to the bus.
-        subject: pointer of the person the event is about.
+        subject: pointer of the person the event is about. No code reads it yet: the erasure of a person will.
         user_id_pointer: where an absent envelope `userId` is filled from.
-        partition_key: pointer of the log's partition key; for `store: none` only.
+        partition_key: pointer of the log's partition key; for `store: none` only. No code reads it yet: the log is spread
+            by the event's id.
         additional_properties: `allow` (kept) or `reject`.
-        lateness_seconds: how old an event may be on receipt and still enter stream windows.
+        lateness_seconds: how old an event may be on receipt and still enter stream windows. No code reads it yet: the windows will.
         retention_days: how long its row lives.
         data_schema: JSON Schema 2020-12 of `data`.
         rules: cross-field rules, as `millrace.contracts.rules` reads them.

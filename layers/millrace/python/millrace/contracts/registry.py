@@ -1,12 +1,9 @@
 """The contracts in force: the compiled bundle of the layer, read once a process."""
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import orjson
 
 from millrace.contracts import validator as validation
 from millrace.contracts.contract import VERSION, Contract
@@ -17,8 +14,6 @@ from millrace.core import bundle
 if TYPE_CHECKING:
     from millrace.contracts.tables import LakeTable
 
-__all__ = ["Registry", "UnknownType", "UnknownVersion", "load"]
-
 _REMEMBERED = 1024
 
 
@@ -28,8 +23,8 @@ class Registry:
     def __init__(self, folder: Path) -> None:
         """`folder` is the bundle's."""
         self._folder = folder
-        self._bytes = (folder / bundle.CONTRACTS).read_bytes()
-        self.contracts: tuple[Contract, ...] = tuple(map(Contract.from_json, orjson.loads(self._bytes)))
+        documents = bundle.document(folder, bundle.CONTRACTS)
+        self.contracts: tuple[Contract, ...] = tuple(map(Contract.from_json, documents))
         self._types: dict[str, dict[int, Contract]] = {}
         for contract in self.contracts:
             self._types.setdefault(contract.event_type, {})[contract.major] = contract
@@ -133,11 +128,6 @@ class Registry:
         if name and name not in self._dictionaries:
             self._dictionaries[name] = bundle.dictionary(self._folder, name)
         return self._dictionaries[name] if name else b""
-
-    @cached_property
-    def version_hash(self) -> str:
-        """16 hex digits that change exactly when a contract changes."""
-        return hashlib.sha256(self._bytes).hexdigest()[:16]
 
     def tables(self) -> "Mapping[str, LakeTable]":
         """Every table of the lake by its full name: silver's from the events' contracts, the rest from their own."""

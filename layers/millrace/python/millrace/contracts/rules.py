@@ -5,7 +5,7 @@
 | `equalsSum` | `total`, `items`, `factors`, `tolerance` | the total is further than the tolerance from Σ of the factors' products |
 | `notBefore` | `later`, `earlier` | the moment or day `later` lies before `earlier` |
 | `requiredIf` | `field`, `when`, `equals` | `when` has one of the values of `equals` and `field` is absent |
-| `reference` | `field`, `type`, `key` | never: quality counts ids that no event of the type has introduced |
+| `reference` | `field`, `type`, `key` | never; `rules_sql.unknown_references` finds the ids that no event of the type has introduced |
 
 A rule is asked only when the schema found nothing wrong with what it reads, and says nothing where that is absent.
 """

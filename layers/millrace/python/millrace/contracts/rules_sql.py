@@ -29,6 +29,8 @@ def unknown_references(
 ) -> str:
     """A query of the event ids whose reference no event of the target has introduced in the same tenant.
 
+    No check counts them yet.
+
     Args:
         rule: a `reference`.
         contract: whose rule it is.

@@ -6,7 +6,8 @@ from functools import lru_cache
 from typing import Any
 
 from millrace.contracts.contract import Contract
-from millrace.contracts.registry import Registry, UnknownType, UnknownVersion
+from millrace.contracts.errors import UnknownType, UnknownVersion
+from millrace.contracts.registry import Registry
 from millrace.contracts.validator import FieldError
 from millrace.core import clock, limits
 from millrace.intake.enrich import user_in_payload

@@ -32,11 +32,6 @@ def export(contract: Contract) -> str:
     return "\n".join([*head, *imports, *body, ""])
 
 
-def file_name(contract: Contract) -> str:
-    """`order_created_v1.proto`."""
-    return f"{contract.event_type.replace('.', '_')}_v{contract.major}.proto"
-
-
 def _message(schema: dict[str, Any], name: str, depth: int) -> list[str]:
     indent = "  " * depth
     nested: list[str] = []

@@ -11,6 +11,7 @@ from millrace.compiler.feature_views import FOLDER, PINS, compile_views, pin
 from millrace.compiler.table_contracts import lake_tables
 from millrace.contracts.errors import ContractError
 from millrace.contracts.tables import LakeTable
+from millrace.features.views import FeatureViews
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"
 VIEW = """

@@ -13,7 +13,7 @@ from bench import edge, sent
 from bench.figure import Figure
 from bench.stubs import Network, Stored
 from millrace.core import limits
-from millrace.features import registry as features
+from millrace.features import views as feature_views
 from millrace.features.online import OnlineStore
 from tests.support import events as made
 
@@ -65,7 +65,7 @@ def _taken() -> list[Figure]:
 
 
 def _features() -> list[Figure]:
-    views = features.load()
+    views = feature_views.load()
     asked = [f"{name}:{one}" for name in views.names() for one in views.view(name).features]
     entity: dict[str, object] = {"user_id": 42, "merchant": "Nile", "product_id": "sku_1", "amount": 9.5}
     network = Network()

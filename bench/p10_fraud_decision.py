@@ -26,11 +26,11 @@ from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.emit import Emitter
 from millrace.eventstore.row import Item, from_item, to_item
-from millrace.features import registry as features
+from millrace.features import views as feature_views
 from millrace.fraud import rulebook
 from millrace.fraud.consumer import Scorer
 from millrace.fraud.predict import Predictor
-from millrace.fraud.store import FeatureStore
+from millrace.fraud.store import UserSetStore
 from millrace.intake.enrich import Origin, enrich
 from millrace.scoring.champions import Champions
 from tests.support import champions as serving
@@ -146,7 +146,7 @@ def _cpu(made: Trained | None) -> Figure:
 def _consumer(dynamodb: Any, champions: Champions | None) -> Consumer:
     known = registry.load()
     scorer = Scorer(
-        FeatureStore(dynamodb, "FeatureStore"),
+        UserSetStore(dynamodb, "FeatureStore"),
         Emitter(known, Appender({"table": TableAppender(dynamodb, "Events")})),
         rulebook.load(),
         Codec(known.dictionary),
@@ -180,7 +180,7 @@ def _records() -> list[Record]:
 
 def _online() -> dict[str, Item]:
     """Online rows of every user and merchant, each feature with a number of its own."""
-    views, rng = features.load(), random.Random(11)  # noqa: S311  no secret
+    views, rng = feature_views.load(), random.Random(11)  # noqa: S311  no secret
     entities = {
         "user": [str(user) for user in range(USERS)],
         "merchant": [f"terminal_{number:04}" for number in range(MERCHANTS)],
@@ -211,16 +211,16 @@ def _latency(made: Trained | None) -> list[Figure]:
     nothing = _Nothing(STORE_SECONDS)
     nothing.online = _online() if made else {}
     predictor = Predictor(
-        FeatureStore(nothing, "FeatureStore"),
+        UserSetStore(nothing, "FeatureStore"),
         rulebook.load(),
         features_budget_ms=500,
         champions=Champions(InForce(made)) if made else None,
         model_budget_ms=60_000,
     )
     payload = events.transaction(user=1, payload={"merchant": "terminal_0001"})["data"]["payload"]
-    (said,) = predictor.predict("org_acme", [payload])
-    if made and said["modelScore"] is None:
-        raise AssertionError(f"a question has no model's score: {said['fallback']}")
+    (answer,) = predictor.predict("org_acme", [payload])
+    if made and answer["modelScore"] is None:
+        raise AssertionError(f"a question has no model's score: {answer['fallback']}")
     taken = []
     for _ in range(QUESTIONS):
         started = time.perf_counter()

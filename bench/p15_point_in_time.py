@@ -21,9 +21,8 @@ import pyarrow.parquet as pq
 
 from bench.figure import Figure, ratio
 from cli import bootstrap
-from millrace.features.offline import FeatureStore
-from millrace.features.registry import Views
-from millrace.features.view import Feature, FeatureView, Group
+from millrace.features.offline import OfflineStore
+from millrace.features.views import Feature, FeatureView, FeatureViews, Group
 
 ROWS, ITEMS = 200_000, 5_000
 FEAST = ("feast[duckdb]==0.67.0",)
@@ -41,7 +40,7 @@ def measure() -> list[Figure]:
     with tempfile.TemporaryDirectory() as name, duckdb.connect(config={"threads": 2}) as connection:
         folder = Path(name)
         frame = _data(connection, folder)
-        store = FeatureStore(connection, Views([_view()]))
+        store = OfflineStore(connection, FeatureViews([_view()]))
 
         def ours() -> pa.Table:
             answer: pa.Table = store.get_historical_features(frame, NAMES)

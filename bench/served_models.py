@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from layers import build
-from millrace.features import registry
+from millrace.features import views as feature_views
 from millrace.model_registry import artifact
 from millrace.model_registry.artifact import ModelCard
+from millrace.model_registry.files import Artifact
 from millrace.model_registry.rows import Alias
-from millrace.scoring.champion import Artifact, Champion, Model
-from millrace.training.fraud_model import VIEWS
+from millrace.scoring.champion import Champion, Model
+from millrace.training.channel import VIEWS
 from tests.support import champions
 
 HERE = Path(__file__).parent
@@ -43,7 +44,7 @@ class Trained(NamedTuple):
 
 def features() -> tuple[str, ...]:
     """What the fraud model is told."""
-    views = registry.load()
+    views = feature_views.load()
     return tuple(f"{name}:{one}" for name in VIEWS for one in views.view(name).features)
 
 
@@ -79,7 +80,7 @@ def trained() -> tuple[Trained, ...]:
 
 def model(made: Trained) -> Model:
     """The artifact of a training, proven and loaded as a function loads it."""
-    views = registry.load()
+    views = feature_views.load()
     shown = made.rows[:GOLDEN]
     scores = made.estimator.predict_proba(shown.astype(np.float64))[:, 1]
     card: ModelCard = champions.card(
@@ -104,7 +105,7 @@ class InForce:
     """A registry in which one tenant has one champion, that is complete online."""
 
     def __init__(self, made: Trained) -> None:
-        self.champion = Champion(model(made), registry.load())
+        self.champion = Champion(model(made), feature_views.load())
 
     def alias(self, org: str) -> Alias | None:
         """The champion's."""

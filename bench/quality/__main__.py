@@ -14,11 +14,12 @@ from tempfile import TemporaryDirectory
 
 from bench.quality import cards
 from millrace.compiler.feature_views import compile_views
-from millrace.features.registry import Views
+from millrace.features.views import FeatureViews
 from millrace.training import dataset
 from millrace.training.algorithms import ALGORITHMS
 from millrace.training.errors import TrainingError
-from millrace.training.periods import Period, Split
+from millrace.training.metrics import gate_text
+from millrace.training.split import Period, Split
 from millrace.training.train import Evaluation, TrainedModel, evaluate, train
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
@@ -39,24 +40,26 @@ _SHOWN = 6
 def main(arguments: Sequence[str]) -> int:
     """Runs the benchmark: 0 when it has run, 1 when these days can make no model, 2 when it was called wrongly."""
     parser = _parser()
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
         split = Split(
-            Period(asked.train_from, asked.train_to), asked.delay, Period(asked.test_from, asked.test_to)
+            Period(options.train_from, options.train_to),
+            options.delay,
+            Period(options.test_from, options.test_to),
         )
     except TrainingError as error:
         parser.error(str(error))
     try:
-        found = _run(asked.data, split)
+        evaluated = _run(options.data, split)
     except cards.DataError as error:
         parser.error(str(error))
     except TrainingError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.write(_table(found, split))
+    sys.stdout.write(_table(evaluated, split))
     models = {
         model.algorithm: {name: round(getattr(judged.metrics, name), 4) for name in METRICS}
-        for model, judged in found
+        for model, judged in evaluated
     }
     sys.stdout.write(json.dumps({"models": models}) + "\n")
     return 0
@@ -86,7 +89,9 @@ def _day(text: str) -> date:
 
 
 def _run(folder: Path, split: Split) -> list[tuple[TrainedModel, Evaluation]]:
-    views = Views.from_json({"views": compile_views(SCHEMAS)}).with_delay(split.delay_days * dataset.DAY_US)
+    views = FeatureViews.from_json({"views": compile_views(SCHEMAS)}).with_delay(
+        split.delay_days * dataset.DAY_US
+    )
     with TemporaryDirectory() as temporary:
         started = time.monotonic()
         with cards.connect(folder, split.test.last, Path(temporary)) as connection:
@@ -98,15 +103,15 @@ def _run(folder: Path, split: Split) -> list[tuple[TrainedModel, Evaluation]]:
         f"trained on {split.train}: {len(trained)} rows, {trained.labels.sum()} frauds; "
         f"judged on {split.test}: {len(judged)} rows, {judged.labels.sum()} frauds"
     )
-    found = []
+    evaluated = []
     for algorithm in ALGORITHMS:
         started = time.monotonic()
         model = train(data, split, algorithm)
-        found.append((model, evaluate(model, data, split)))
+        evaluated.append((model, evaluate(model, data, split)))
         _say(f"{algorithm.name}: {dict(model.settings)}", started)
         heaviest = list(model.importances.items())[:_SHOWN]
         _say("  heaviest: " + ", ".join(f"{name.partition('__')[2]} {fall:.3f}" for name, fall in heaviest))
-    return found
+    return evaluated
 
 
 def _say(text: str, started: float | None = None) -> None:
@@ -115,16 +120,16 @@ def _say(text: str, started: float | None = None) -> None:
     sys.stderr.flush()
 
 
-def _table(found: Sequence[tuple[TrainedModel, Evaluation]], split: Split) -> str:
+def _table(evaluated: Sequence[tuple[TrainedModel, Evaluation]], split: Split) -> str:
     published = split == PUBLISHED_SPLIT
     lines = [
         "",
         f"trained {split.train}, delay {split.delay_days} days, tested {split.test}"
-        + ("" if published else "; what is published is of another week, 2018-08-08…2018-08-14"),
+        + ("" if published else "; the published figures are of another week, 2018-08-08…2018-08-14"),
         f"{'':22}{'AUC ROC':>18}{'average precision':>22}{'card precision@100':>22}",
         f"{'model':22}{'here':>9}{'publ.':>9}{'here':>13}{'publ.':>9}{'here':>13}{'publ.':>9}",
     ]
-    for model, judged in found:
+    for model, judged in evaluated:
         cells = [f"{model.algorithm:22}"]
         for place, name in enumerate(METRICS):
             width = 9 if place == 0 else 13
@@ -133,10 +138,10 @@ def _table(found: Sequence[tuple[TrainedModel, Evaluation]], split: Split) -> st
             )
         lines.append("".join(cells))
     lines.append("")
-    for model, judged in found:
+    for model, judged in evaluated:
         verdict = "passes the gates" if judged.passed else "does not pass the gates"
         lines.append(
-            f"{model.algorithm} {verdict}: {', '.join(map(str, judged.gates))}; threshold {model.threshold:.3f}, "
+            f"{model.algorithm} {verdict}: {', '.join(map(gate_text, judged.gates))}; threshold {model.threshold:.3f}, "
             f"Brier {judged.metrics.brier:.4f}"
         )
     return "\n".join(lines) + "\n\n"

@@ -1,4 +1,4 @@
-"""`millrace fraud`: why a transaction was judged as it was, and whether it would be again."""
+"""`millrace fraud`: a decision explained, and decisions derived again from their records."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from millrace.fraud.derive import Rescore
     from millrace.fraud.rulebook import Rulebook
-    from millrace.scoring.rescore import RegisteredModels
+    from millrace.scoring.registered import RegisteredModels
 
 SHOWN = 50
 
@@ -65,26 +65,26 @@ def _verify(target: Target, api: Api, document: dict[str, Any]) -> list[str]:
     except PermanentError as error:
         raise RefusedError(f"{error} in schemas/fraud, so this decision cannot be derived again") from error
     try:
-        again = derive.derive(transaction, stored, rules, _models(target)(transaction["platform"]["orgId"]))
+        derived = derive.derive(transaction, stored, rules, _models(target)(transaction["platform"]["orgId"]))
     except MillraceError as error:
         raise RefusedError(f"{error}: this decision cannot be derived again") from error
-    return [] if derive.same(again, stored) else derive.differences(again, stored)
+    return [] if derive.same(derived, stored) else derive.differences(derived, stored)
 
 
 def _models(target: Target) -> "Callable[[str], Rescore]":
-    """What asks a tenant's registered models again. Registry and lake are not touched before a decision names one."""
-    found: list[RegisteredModels] = []
+    """Gives the `Rescore` of a tenant. Model registry and lake are not read before a decision names a model."""
+    loaded: list[RegisteredModels] = []
 
     def registered() -> "RegisteredModels":
+        from millrace.model_registry.files import ArtifactFiles
         from millrace.model_registry.store import ModelStore
-        from millrace.scoring.lake import ArtifactStore
-        from millrace.scoring.rescore import RegisteredModels
+        from millrace.scoring.registered import RegisteredModels
 
-        if not found:
+        if not loaded:
             models = ModelStore(target.client("dynamodb"), target.output("MLModelsTable"))
-            artifacts = ArtifactStore(target.client("s3"), target.output("LakeBucket"))
-            found.append(RegisteredModels(models, artifacts))
-        return found[0]
+            artifacts = ArtifactFiles(target.client("s3"), target.output("LakeBucket"))
+            loaded.append(RegisteredModels(models, artifacts))
+        return loaded[0]
 
     def of(org: str) -> "Rescore":
         def rescore(version: str, inputs: bytes) -> float | None:
@@ -149,7 +149,7 @@ def replay(
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Derive the decisions of a stretch of time again, in the order of receipt; different ones are reported."""
+    """Derive the decisions of a period again, in the order of receipt, and report those that differ."""
     from cli.commands.backtest import rules_of
 
     now = datetime.now(UTC)
@@ -159,10 +159,10 @@ def replay(
     with err.status("reading the lake …"):
         from cli.lake import rows
 
-        _, found = rows(target, _QUERY.format(start=start.isoformat(), end=end.isoformat()))
-    different, undecided = _replayed(found, chosen, _models(target))
+        _, decisions = rows(target, _QUERY.format(start=start.isoformat(), end=end.isoformat()))
+    different, undecided = _replayed(decisions, chosen, _models(target))
     document = {
-        "rows": len(found),
+        "rows": len(decisions),
         "different": len(different),
         "undecided": undecided,
         "differences": different[:SHOWN],
@@ -175,14 +175,16 @@ def replay(
             shown.add_row(one["org"], one["transactionId"], ", ".join(one["fields"]))
         if different:
             out.print(shown)
-        out.print(f"{len(found)} transactions, {len(different)} decisions different, {undecided} without one")
+        out.print(
+            f"{len(decisions)} transactions, {len(different)} decisions different, {undecided} without one"
+        )
     if different and chosen is None:
         raise RefusedError(
             "" if as_json else f"{len(different)} decisions differ from what their own records say"
         )
 
 
-# Moments are formatted by us, so nothing of a caller's stands in the statement.
+# The moments are formatted here, so that no text of a caller reaches the statement.
 _QUERY = """
 SELECT t.org_id, t.event_id, t.timestamp, t.payload, d.payload
 FROM raw.events t
@@ -196,14 +198,14 @@ ORDER BY t.received_at, t.event_id
 
 
 def _replayed(
-    found: list[tuple[Any, ...]], chosen: Any, models: "Callable[[str], Rescore]"
+    decisions: list[tuple[Any, ...]], chosen: Any, models: "Callable[[str], Rescore]"
 ) -> tuple[list[dict[str, Any]], int]:
     from millrace.core.errors import MillraceError, PermanentError
     from millrace.fraud import derive
 
     book = _rulebook()
     different, undecided = list[dict[str, Any]](), 0
-    for org, event_id, timestamp, transaction, decision in found:
+    for org, event_id, timestamp, transaction, decision in decisions:
         if decision is None:
             undecided += 1
             continue
@@ -218,14 +220,14 @@ def _replayed(
         except PermanentError as error:
             raise RefusedError(f"{error} in schemas/fraud; --rules names a file to judge by") from error
         try:
-            again = derive.derive(envelope, stored, rules, models(org))
+            derived = derive.derive(envelope, stored, rules, models(org))
         except MillraceError as error:
             raise RefusedError(
                 f"{error}: the decision on {stored['transactionId']} cannot be derived"
             ) from error
-        if not derive.same(again, stored):
-            fields = derive.differences(again, stored)
-            # Other rules of course have another version; what counts is what they say.
+        if not derive.same(derived, stored):
+            fields = derive.differences(derived, stored)
+            # Other rules have another version; only their verdicts count.
             fields = [
                 name for name in fields if chosen is None or name not in ("rulesVersion", "rulesDigest")
             ]
@@ -238,7 +240,7 @@ def _moment(text: str | None, otherwise: datetime) -> datetime:
     if text is None:
         return otherwise
     try:
-        found = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(f"{text} is no moment: 2026-11-21 or 2026-11-21T06:00:00Z") from error
-    return found.astimezone(UTC) if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    return moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

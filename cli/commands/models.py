@@ -1,4 +1,4 @@
-"""`millrace models`: what is registered, which version serves, and moves between versions."""
+"""`millrace models`: the registered versions, which of them serves, and changes of it."""
 
 from typing import Annotated, Any
 
@@ -6,7 +6,7 @@ import orjson
 import typer
 
 from cli.errors import RefusedError, UsageError
-from cli.learning import models
+from cli.ml import models
 from cli.options import Env, Json, Org
 from cli.output import err, out, print_json, table
 from cli.target import Target, find_target
@@ -21,15 +21,15 @@ def list_all(org: Org = None, env: Env = None, as_json: Json = False) -> None:
     target = find_target(env)
     whose = models.tenant(target, org)
     store = models.store(target)
-    found = models.document(store.versions(whose, models.MODEL), store.alias(whose, models.MODEL))
+    document = models.document(store.versions(whose, models.MODEL), store.alias(whose, models.MODEL))
     if as_json:
-        print_json(found)
-    elif not found["models"]:
+        print_json(document)
+    elif not document["models"]:
         out.print(
             f"{whose} has no registered model. Train some with: millrace train --org {whose}", markup=False
         )
     else:
-        show(found)
+        show(document)
 
 
 @app.command(name="show")
@@ -41,13 +41,13 @@ def show_one(version: Number, org: Org = None, env: Env = None, as_json: Json = 
     one = store.version(whose, models.MODEL, _number(version))
     if one is None:
         raise RefusedError(f"{whose} has no version {_number(version)} of {models.MODEL}")
-    found = models.document([one], store.alias(whose, models.MODEL))
-    found["models"][0]["card"] = _card(target, f"{one.artifact}model.json")
+    document = models.document([one], store.alias(whose, models.MODEL))
+    document["models"][0]["card"] = _card(target, f"{one.artifact}model.json")
     if as_json:
-        print_json(found)
+        print_json(document)
     else:
-        show(found)
-        _show_card(found["models"][0]["card"])
+        show(document)
+        _show_card(document["models"][0]["card"])
 
 
 @app.command()
@@ -62,35 +62,39 @@ def promote(
 ) -> None:
     """Let another version serve."""
     _number(version)
-    _move(version, "promote", org, env, as_json=as_json, force=force)
+    _change(version, "promote", org, env, as_json=as_json, force=force)
 
 
 @app.command()
 def rollback(org: Org = None, env: Env = None, as_json: Json = False) -> None:
     """Let the version serve that served before; again, the one before that."""
-    _move("previous", "rollback", org, env, as_json=as_json)
+    _change("previous", "rollback", org, env, as_json=as_json)
 
 
-def _move(
+def _change(
     to: str, reason: str, org: str | None, env: str | None, *, as_json: bool, force: bool = False
 ) -> None:
     target = find_target(env)
     whose = models.tenant(target, org)
     with err.status("moving the champion …"):
-        moved = models.move(target, whose, to, reason, force=force)
+        change = models.change_champion(target, whose, to, reason, force=force)
         store = models.store(target)
         alias = store.alias(whose, models.MODEL)
-        now = store.version(whose, models.MODEL, moved["version"])
-    found = {**models.document([now] if now else [], alias), "status": moved["status"], "move": moved["move"]}
+        now = store.version(whose, models.MODEL, change["version"])
+    document = {
+        **models.document([now] if now else [], alias),
+        "status": change["status"],
+        "move": change["move"],
+    }
     if as_json:
-        print_json(found)
+        print_json(document)
         return
-    if moved["status"] == "unchanged":
-        out.print(f"{models.MODEL}/{moved['version']} was the champion already.", markup=False)
+    if change["status"] == "unchanged":
+        out.print(f"{models.MODEL}/{change['version']} was the champion already.", markup=False)
         return
-    before = f" instead of {models.MODEL}/{moved['replaces']}" if moved["replaces"] else ""
+    before = f" instead of {models.MODEL}/{change['replaces']}" if change["replaces"] else ""
     out.print(
-        f"{models.MODEL}/{moved['version']} serves {whose}{before}; within a minute every scorer has it.",
+        f"{models.MODEL}/{change['version']} serves {whose}{before}; within a minute every scorer has it.",
         markup=False,
     )
 
@@ -115,10 +119,10 @@ def _card(target: Target, key: str) -> Any:
         raise RefusedError(f"its card {key} cannot be read: {error}") from error
 
 
-def show(found: dict[str, Any]) -> None:
+def show(document: dict[str, Any]) -> None:
     """Versions as a table: figures, and which gates are not passed."""
     shown = table("version", "algorithm", "status", "precision", "recall", "F1", "AUC", "not passed", "run")
-    for one in found["models"]:
+    for one in document["models"]:
         figures = [one["metrics"].get(name) for name in ("precision", "recall", "f1", "auc_roc")]
         missed = [name for name, gate in one["gates"].items() if not gate["passed"]]
         shown.add_row(
@@ -127,7 +131,7 @@ def show(found: dict[str, Any]) -> None:
             one["status"],
             *(f"{value:.3f}" if isinstance(value, int | float) else "–" for value in figures),
             ", ".join(missed) or one.get("error", ""),
-            str(one.get("runId") or found["runId"]),
+            str(one.get("runId") or document["runId"]),
         )
     out.print(shown)
 

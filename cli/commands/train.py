@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from cli.commands.models import show
 from cli.errors import RefusedError, UsageError
-from cli.learning import brought, models
+from cli.ml import models, uploads
 from cli.options import Env, Json, Org
 from cli.output import complain, err, out, print_json
 from cli.runs import OUTPUTS, run
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 WAIT_MINUTES = 60.0
 MACHINE: "Machine" = "train_model"
-DELAY_DAYS = 7
 
 
 def train(
@@ -47,47 +46,47 @@ def train(
     """Train the fraud models, and let the best that passes the gates serve."""
     target = find_target(env)
     whose = models.tenant(target, org)
-    given: dict[str, Any] = {"org": whose, "model": models.MODEL}
-    split = chosen(train_from, train_to, test_from, test_to)
+    request: dict[str, Any] = {"org": whose, "model": models.MODEL}
+    split = requested_split(train_from, train_to, test_from, test_to)
     if split is not None:
-        given["split"] = split
+        request["split"] = split
     with err.status("starting …") as shown:
 
         def say(step: str) -> None:
             shown.update(f"{escape(step)} …")
 
         if data is not None:
-            given["data"] = brought.bring(target, whose, brought.files(data, whose), say)
-        run_id, status, cause = run(target, MACHINE, given, seconds=minutes * 60, say=say)
+            request["data"] = uploads.upload(target, whose, uploads.files(data, whose), say)
+        run_id, status, cause = run(target, MACHINE, request, seconds=minutes * 60, say=say)
     if status != "SUCCEEDED":
         raise RefusedError(cause or f"{run_id} ended {status}")
-    done = outcome(target, run_id, whose)
-    if done["status"] == "refused":
-        raise RefusedError(done["why"])
-    found = document(run_id, done)
+    result = training_result(target, run_id, whose)
+    if result["status"] == "refused":
+        raise RefusedError(result["why"])
+    trained = document(run_id, result)
     if as_json:
-        print_json(found)
+        print_json(trained)
     else:
-        show(found)
-        out.print(sentence(found), markup=False)
-    for one in found["models"]:
+        show(trained)
+        out.print(sentence(trained), markup=False)
+    for one in trained["models"]:
         if one.get("mlflow", "").startswith("not logged"):
             complain(one["mlflow"])
             break
-    if not any(one["status"] in ("candidate", "champion", "trial") for one in found["models"]):
+    if not any(one["status"] in ("candidate", "champion", "trial") for one in trained["models"]):
         raise RefusedError("" if as_json else "no model passed the gates; what served before serves on")
 
 
-def chosen(
+def requested_split(
     train_from: str | None, train_to: str | None, test_from: str | None, test_to: str | None
 ) -> dict[str, Any] | None:
-    """The machine's split; None chooses by what there is.
+    """The split in the state machine's input; None lets the run choose it.
 
     Raises:
-        UsageError: only some of the days are given, or they are no split.
+        UsageError: only some of the days are given, or they make no split.
     """
     from millrace.core.errors import PermanentError
-    from millrace.training.split import as_asked
+    from millrace.training.split import DELAY_DAYS, parse_split
 
     days = {"trainFrom": train_from, "trainTo": train_to, "testFrom": test_from, "testTo": test_to}
     if all(day is None for day in days.values()):
@@ -96,52 +95,50 @@ def chosen(
         raise UsageError("--train-from, --train-to, --test-from and --test-to go together")
     split = {**days, "delayDays": DELAY_DAYS}
     try:
-        as_asked(split)
+        parse_split(split)
     except PermanentError as error:
         raise UsageError(str(error)) from error
     return split
 
 
-def outcome(target: Target, run_id: str, org: str) -> dict[str, Any]:
-    """What a training that ended well says of a tenant.
+def training_result(target: Target, run_id: str, org: str) -> dict[str, Any]:
+    """The result of a successful training for a tenant.
 
     Raises:
-        RefusedError: it says nothing of it.
+        RefusedError: the run has none for it.
     """
     from millrace.runs.start import execution_arn
 
     arn = execution_arn(target.output(OUTPUTS[MACHINE]), run_id)
-    said = orjson.loads(target.client("stepfunctions").describe_execution(executionArn=arn)["output"])
-    for one in said["trainings"]:
+    output = orjson.loads(target.client("stepfunctions").describe_execution(executionArn=arn)["output"])
+    for one in output["trainings"]:
         if one["org"] == org:
-            found: dict[str, Any] = one
-            return found
+            result: dict[str, Any] = one
+            return result
     raise RefusedError(f"{run_id} says nothing of {org}")
 
 
-def document(run_id: str, done: dict[str, Any]) -> dict[str, Any]:
-    """What a training made, as `--json` says it."""
-    champion = done.get("champion")
+def document(run_id: str, result: dict[str, Any]) -> dict[str, Any]:
+    """The result of a training as `--json` prints it."""
+    champion = result.get("champion")
     made = [
         {**one, "status": "champion" if champion and one["version"] == champion else one["status"]}
-        for one in done["models"]
+        for one in result["models"]
     ]
     return {
         "runId": run_id,
-        "org": done["org"],
-        "status": done["status"],
+        "org": result["org"],
+        "status": result["status"],
         "champion": champion,
         "models": made,
     }
 
 
-def sentence(found: dict[str, Any]) -> str:
+def sentence(trained: dict[str, Any]) -> str:
     """How it ended."""
-    match found["status"]:
+    match trained["status"]:
         case "deployed":
-            return (
-                f"fraud/{found['champion']} serves {found['org']} now; within a minute every scorer has it."
-            )
+            return f"fraud/{trained['champion']} serves {trained['org']} now; within a minute every scorer has it."
         case "trial":
             return (
                 "Trained on files that were brought along: nothing of it serves by itself. "

@@ -1,13 +1,12 @@
 """What keeping features online costs: rows that an hourly run writes because a transaction came, or left a window."""
 
-from millrace.features.registry import Views
-from millrace.features.view import FeatureView
+from millrace.features.views import FeatureView, FeatureViews
 
 # Whose rows few transactions share. A merchant's row is written once an hour however many there were.
 ENTITY = "user"
 
 
-def changes(views: Views) -> int:
+def changes(views: FeatureViews) -> int:
     """Row writes that one transaction of a user who is alone with it in the hour brings about, over all windows.
 
     A row changes when the transaction enters a window and when it leaves it; what enters or leaves at the same moment
@@ -16,7 +15,7 @@ def changes(views: Views) -> int:
     return sum(_moments(views.view(name)) for name in views.names())
 
 
-def rows_read(views: Views) -> int:
+def rows_read(views: FeatureViews) -> int:
     """Rows that a model may read for one transaction: one of each view that has rows."""
     return sum(bool(views.view(name).groups) for name in views.names())
 

@@ -14,7 +14,7 @@ from cli.places import checkout
 from millrace.compiler.feature_views import compile_views
 from millrace.eventstore import consumers
 from millrace.eventstore.consumers import ARCHIVE, ROUTER, SCORER, ConsumerSpec, Source, reading
-from millrace.features.registry import Views
+from millrace.features.views import FeatureViews
 
 MILLION = 1_000_000
 # A stream on demand begins with four shards.
@@ -179,7 +179,7 @@ class Paths:
 
     def _features(self) -> Usage:
         """Online rows that a million transactions bring about, each alone in its user's hour, and those a model reads."""
-        views = Views.from_json({"views": compile_views(checkout().root / "schemas")})
+        views = FeatureViews.from_json({"views": compile_views(checkout().root / "schemas")})
         return _times(
             {"dynamodb.write": online.changes(views), "dynamodb.read": online.rows_read(views)},
         )

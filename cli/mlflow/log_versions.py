@@ -1,6 +1,6 @@
-"""Runs on MLflow's interpreter: logs the versions that standard input names the places of; the last line says how many.
+"""Runs on MLflow's interpreter: logs the versions in the stores that standard input names; the last line counts them.
 
-Our code comes by PYTHONPATH, and of the third-party code only what the server's environment holds is needed.
+The platform's code comes by PYTHONPATH; it needs only third-party code that the server's environment has.
 """
 
 import json
@@ -15,23 +15,23 @@ from millrace.model_registry.store import ModelStore
 from millrace.model_registry.tracking import LOGGED, MlflowTracker
 
 
-def main(given: dict[str, Any]) -> dict[str, Any]:
-    """Logs all versions of the tenants, the oldest first; one that cannot be read stops no other."""
-    session = boto3.Session("test", "test", region_name=given["region"])
-    dynamodb, s3 = (session.client(name, endpoint_url=given["endpoint"]) for name in ("dynamodb", "s3"))
-    store, files = ModelStore(dynamodb, given["table"]), ArtifactFiles(s3, given["bucket"])
-    tracker = MlflowTracker(given["uri"], given["environment"])
+def main(options: dict[str, Any]) -> dict[str, Any]:
+    """Logs all versions of the tenants, the oldest first; one that cannot be read does not stop the others."""
+    session = boto3.Session("test", "test", region_name=options["region"])
+    dynamodb, s3 = (session.client(name, endpoint_url=options["endpoint"]) for name in ("dynamodb", "s3"))
+    store, files = ModelStore(dynamodb, options["table"]), ArtifactFiles(s3, options["bucket"])
+    tracker = MlflowTracker(options["uri"], options["environment"])
     logged, failed = 0, []
-    for org in given["orgs"]:
-        for version in reversed(store.versions(org, given["model"])):
+    for org in options["orgs"]:
+        for version in reversed(store.versions(org, options["model"])):
             try:
-                said = tracker.log(version, *files.read(version))
+                result = tracker.log(version, *files.read(version))
             except MillraceError as error:
-                said = str(error)
-            if said == LOGGED:
+                result = str(error)
+            if result == LOGGED:
                 logged += 1
             else:
-                failed.append(said)
+                failed.append(result)
     return {"logged": logged, "failed": failed}
 
 

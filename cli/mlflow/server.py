@@ -20,17 +20,17 @@ from cli.places import Places, checkout, port_of
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 5500
-# The client in the functions, layers/mlflow, is of the same version. The rest is what our own code needs beside it.
+# The client in the functions, layers/mlflow, has the same version. The platform's own code needs the others.
 REQUIREMENTS = ("mlflow==3.17.2", "boto3==1.43.106", "orjson==3.13.0")
 START_SECONDS = 120.0
 STOPPED = 130
 
 
 def serve(places: Places, port: int) -> int:
-    """Installs what is missing, starts the server, logs what it lacks, and stays until it is stopped.
+    """Installs MLflow, starts the server, logs the versions that it lacks, and waits until it is stopped.
 
     Returns:
-        What the server ended with; 0 where it was asked to.
+        The server's exit code; 0 if it was stopped.
 
     Raises:
         CommandError: it could not be installed, the port is taken, or it did not come up.
@@ -58,7 +58,7 @@ def serve(places: Places, port: int) -> int:
             stdin=subprocess.DEVNULL,
             stdout=written,
             stderr=written,
-            # A Ctrl-C is ours to answer; the server's workers end with it.
+            # Ctrl-C reaches this process alone, which stops the server and its workers.
             start_new_session=True,
         )
         try:
@@ -66,9 +66,9 @@ def serve(places: Places, port: int) -> int:
                 _await(process, url, log)
             out.print(f"MLflow  {url}", markup=False)
             with err.status("logging what MLflow lacks …"):
-                said = sync(environment / "bin" / "python", url)
-            out.print(said, markup=False)
-            out.print(f"Ctrl-C stops it; what it holds stays in {os.path.relpath(folder)}.", markup=False)
+                summary = sync(environment / "bin" / "python", url)
+            out.print(summary, markup=False)
+            out.print(f"Ctrl-C stops it; its data stays in {os.path.relpath(folder)}.", markup=False)
             return process.wait()
         except KeyboardInterrupt:
             out.print("stopped", markup=False)
@@ -78,7 +78,7 @@ def serve(places: Places, port: int) -> int:
 
 
 def command(python: Path, folder: Path, port: int) -> Sequence[str]:
-    """The server's command line: SQLite and artifacts below one folder, one worker, nobody outside this machine."""
+    """The server's command line: SQLite and artifacts below one folder, one worker, reachable from this machine only."""
     return (
         *(str(python), "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"),
         *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
@@ -98,18 +98,18 @@ def port() -> int:
         raise UsageError(str(error)) from error
 
 
-def _environ(given: Mapping[str, str]) -> dict[str, str]:
-    """Without what would lead it elsewhere, and without its reports of use to its makers."""
+def _environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """Without variables that would redirect it, and without its usage reports."""
     dropped = ("MLFLOW_", "PYTHON", "VIRTUAL_ENV")
-    kept = {name: value for name, value in given.items() if not name.startswith(dropped)}
+    kept = {name: value for name, value in environ.items() if not name.startswith(dropped)}
     return {**kept, "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
 def _taken(number: int) -> bool:
-    with socket.socket() as tried:
-        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            tried.bind((HOST, number))
+            probe.bind((HOST, number))
         except OSError:
             return True
     return False
@@ -131,7 +131,7 @@ def _await(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
 
 def main() -> int:
     """Runs until it is stopped."""
-    # `make` and init systems ask by SIGTERM.
+    # `make` and init systems stop it with SIGTERM.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return serve(checkout(), port())

@@ -1,4 +1,4 @@
-"""What is registered on the running platform and not in MLflow is logged there."""
+"""Logs in MLflow the versions that are registered on the running platform and missing there."""
 
 import subprocess
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 
 from cli.errors import CommandError
-from cli.learning.models import MODEL
+from cli.ml.models import MODEL
 from cli.places import checkout
 from cli.target import LOCAL_REGION, Target, find_target
 
@@ -22,17 +22,17 @@ def sync(python: Path, url: str) -> str:
         url: the server's.
 
     Returns:
-        A sentence that says what was done, or why nothing was.
+        A sentence: what was logged, or why nothing was.
     """
     try:
         target = find_target(None)
-        given = _places(target, url)
+        options = _options(target, url)
     except CommandError as error:
         return f"Nothing is logged: {error}"
     try:
         done = subprocess.run(
             [str(python), str(LOG)],
-            input=orjson.dumps(given),
+            input=orjson.dumps(options),
             env={"PYTHONPATH": str(checkout().root / "layers/millrace/python"), "PATH": "/usr/bin:/bin"},
             capture_output=True,
             timeout=SECONDS,
@@ -41,14 +41,14 @@ def sync(python: Path, url: str) -> str:
     except subprocess.TimeoutExpired:
         return f"Not everything is logged: it took longer than {SECONDS} s."
     if done.returncode:
-        lines = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        lines = done.stderr.decode(errors="replace").strip().splitlines() or ["it printed nothing"]
         return f"Not everything is logged: {lines[-1]}"
-    said = orjson.loads(done.stdout.splitlines()[-1])
-    more = f"; {said['failed'][0]}" if said["failed"] else ""
-    return f"{said['logged']} registered models are logged{more}"
+    result = orjson.loads(done.stdout.splitlines()[-1])
+    more = f"; {result['failed'][0]}" if result["failed"] else ""
+    return f"{result['logged']} registered models are logged{more}"
 
 
-def _places(target: Target, url: str) -> dict[str, object]:
+def _options(target: Target, url: str) -> dict[str, object]:
     return {
         "uri": url,
         "environment": target.env,

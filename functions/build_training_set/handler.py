@@ -1,4 +1,4 @@
-"""Edge: a training set, to be built."""
+"""Edge: a training set, to be training_set."""
 
 import os
 from contextlib import closing
@@ -12,11 +12,11 @@ from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.errors import PermanentError
 from millrace.core.log import logger
-from millrace.features import registry as features
+from millrace.features import views as feature_views
 from millrace.lake.worker import connect
 from millrace.runs.store import RunStore
 from millrace.training.locations import Channel, job
-from millrace.training.training_set import Asked, TrainingSets
+from millrace.training.training_set import TrainingSetBuilder, TrainingSetRequest
 
 NAME = "build_training_set"
 
@@ -31,32 +31,34 @@ def _log() -> Logger:
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Writes the training set of a tenant; one that cannot be built is refused with the reason, and is no error."""
+    """Writes the training set of a tenant; one that cannot be built is refused with the reason, which is not an error."""
     settings = _settings()
-    asked = Asked(event["runId"], event["org"], event["model"], event.get("split"), event.get("data"))
+    request = TrainingSetRequest(
+        event["runId"], event["org"], event["model"], event.get("split"), event.get("data")
+    )
     s3 = client("s3")
-    sources = RunStore(s3, settings.lake_bucket).sources(asked.run)
+    sources = RunStore(s3, settings.lake_bucket).sources(request.run)
     if sources is None:
-        raise PermanentError(f"the run {asked.run} has pinned no sources")
+        raise PermanentError(f"the run {request.run} has pinned no sources")
     with closing(connect(settings)) as connection:
-        sets = TrainingSets(
-            connection, Channel(s3, settings.lake_bucket), features.load(), registry.load().tables()
+        builder = TrainingSetBuilder(
+            connection, Channel(s3, settings.lake_bucket), feature_views.load(), registry.load().tables()
         )
         try:
-            built = sets.build(asked, sources)
+            training_set = builder.build(request, sources)
         except PermanentError as error:
-            _log().warning("refused", extra={"org": asked.org, "why": str(error)})
-            return {"status": "refused", "org": asked.org, "why": str(error)}
+            _log().warning("refused", extra={"org": request.org, "why": str(error)})
+            return {"status": "refused", "org": request.org, "why": str(error)}
     answer = {
         "status": "ready",
-        "org": asked.org,
-        "job": job(settings.environment, asked.org, asked.run),
-        "train": built.train,
-        "output": built.output,
-        "trainDays": str(built.split.train),
-        "testDays": str(built.split.test),
-        "rows": built.rows,
-        "frauds": built.frauds,
+        "org": request.org,
+        "job": job(settings.environment, request.org, request.run),
+        "train": training_set.train,
+        "output": training_set.output,
+        "trainDays": str(training_set.split.train),
+        "testDays": str(training_set.split.test),
+        "rows": training_set.rows,
+        "frauds": training_set.frauds,
     }
     _log().info("built", extra=answer)
     return answer

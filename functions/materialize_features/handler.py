@@ -1,4 +1,4 @@
-"""Edge: a tenant's feature views, to be brought online as of a run."""
+"""Edge: brings a tenant's feature views online as of a run."""
 
 import os
 from contextlib import closing
@@ -12,7 +12,7 @@ from functions.materialize_features.settings import Settings
 from millrace.core.aws import client
 from millrace.core.errors import PermanentError, RetryableError
 from millrace.core.log import logger
-from millrace.features import registry
+from millrace.features import views as feature_views
 from millrace.features.materialize import Materializer
 from millrace.features.online_writer import OnlineWriter
 from millrace.iceberg.layout import feature_state
@@ -34,11 +34,11 @@ def _log() -> Logger:
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Writes the tenant's rows as of the pinned sources and keeps what came of each view.
+    """Writes the tenant's rows as of the pinned sources, and records each view's result.
 
     Raises:
         PermanentError: the run has pinned no sources.
-        RetryableError: a view failed; the others are complete, and doing it again does what is left.
+        RetryableError: a view failed; the others are complete, and a retry does the rest.
     """
     settings, run, org = _settings(), event["runId"], event["org"]
     store = RunStore(client("s3"), settings.lake_bucket)
@@ -48,12 +48,14 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     writer = OnlineWriter(client("dynamodb"), settings.feature_store_table)
     with closing(connect(settings)) as connection:
         open_views(connection, sources, org)
-        place = partial(feature_state, settings.lake_bucket)
-        done = Materializer(connection, registry.load(), writer, place).materialize(org, run, sources.at)
-    store.put_materialized(Materialized(run, org, tuple(map(asdict, done))))
-    failed = [one for one in done if one.status == "failed"]
+        state_path = partial(feature_state, settings.lake_bucket)
+        results = Materializer(connection, feature_views.load(), writer, state_path).materialize(
+            org, run, sources.at
+        )
+    store.put_materialized(Materialized(run, org, tuple(map(asdict, results))))
+    failed = [one for one in results if one.status == "failed"]
     if failed:
         raise RetryableError("; ".join(f"{one.view} of {org}: {one.error}" for one in failed)[:2000])
-    answer = {"org": org, "asOf": sources.at, "written": sum(one.written for one in done)}
-    _log().info("materialized", extra={**answer, "views": [asdict(one) for one in done]})
+    answer = {"org": org, "asOf": sources.at, "written": sum(one.written for one in results)}
+    _log().info("materialized", extra={**answer, "views": [asdict(one) for one in results]})
     return answer

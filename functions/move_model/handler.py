@@ -1,4 +1,4 @@
-"""Edge: a tenant's champion, to be moved."""
+"""Edge: a change of a tenant's champion."""
 
 import os
 from functools import cache
@@ -13,8 +13,8 @@ from millrace.core.errors import PermanentError
 from millrace.core.log import logger
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.emit import Emitter
-from millrace.model_registry.alias import Mover, named
-from millrace.model_registry.champion_events import MoveEvents
+from millrace.model_registry.alias import ChampionAlias, parse_request
+from millrace.model_registry.champion_events import ChampionEvents
 from millrace.model_registry.files import ArtifactFiles
 from millrace.model_registry.store import ModelStore
 
@@ -31,26 +31,26 @@ def _log() -> Logger:
 
 
 @cache
-def _mover() -> Mover:
+def _champions() -> ChampionAlias:
     settings = _settings()
     table = TableAppender(client("dynamodb"), settings.events_table, _log().warning)
-    return Mover(
+    return ChampionAlias(
         ModelStore(client("dynamodb"), settings.models_table),
         ArtifactFiles(client("s3"), settings.lake_bucket),
-        MoveEvents(Emitter(registry.load(), Appender({"table": table}), _log().warning)),
+        ChampionEvents(Emitter(registry.load(), Appender({"table": table}), _log().warning)),
     )
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Moves it, or says why not; a store that fails, or another who was first, raises, and it can be asked again."""
+    """Changes the champion, or refuses with the reason; raises, for a retry, if a store fails or another caller was first."""
     try:
-        moved = _mover().move(named(event))
+        change = _champions().change(parse_request(event))
     except PermanentError as error:
-        _log().warning("refused", extra={"asked": event, "why": str(error)})
+        _log().warning("refused", extra={"request": event, "why": str(error)})
         return {"status": "refused", "why": str(error)}
-    alias = moved.alias
+    alias = change.alias
     answer = {
-        "status": moved.status,
+        "status": change.status,
         "org": alias.org,
         "model": alias.model,
         "version": alias.version,
@@ -59,5 +59,5 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         "move": alias.move,
         "movedAt": alias.moved_at,
     }
-    _log().info(moved.status, extra=answer)
+    _log().info(change.status, extra=answer)
     return answer

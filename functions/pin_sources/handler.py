@@ -10,7 +10,7 @@ from functions.pin_sources.settings import Settings
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.log import logger
-from millrace.features import registry as features
+from millrace.features import views as feature_views
 from millrace.iceberg.tables import catalog, open_table
 from millrace.lake import sources
 from millrace.runs.store import RunStore
@@ -33,7 +33,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     lake = catalog(settings.environment, settings.lake_bucket)
     store = RunStore(client("s3"), settings.lake_bucket)
     pinner = sources.Pinner(store, partial(open_table, lake), registry.load().tables())
-    pinned = pinner.pin(event["runId"], event.get("tables") or features.load().sources())
+    pinned = pinner.pin(event["runId"], event.get("tables") or feature_views.load().sources())
     answer = {"orgs": list(sources.tenants(pinned))}
     _log().info(
         "pinned",

@@ -14,9 +14,9 @@ from millrace.core.aws import Lazy, client
 from millrace.core.log import logger
 from millrace.fraud import rulebook
 from millrace.fraud.predict import Predictor
-from millrace.fraud.store import FeatureStore
+from millrace.fraud.store import UserSetStore
 from millrace.scoring.champions import Champions
-from millrace.scoring.source import Source
+from millrace.scoring.registered import RegisteredChampions
 
 
 @cache
@@ -31,8 +31,8 @@ def _log() -> Logger:
 @cache
 def _router() -> Router:
     settings, contracts = _settings(), registry.load()
-    store = FeatureStore(client("dynamodb"), settings.feature_store_table)
-    source = Source(
+    store = UserSetStore(client("dynamodb"), settings.feature_store_table)
+    source = RegisteredChampions(
         client("dynamodb"),
         Lazy("s3"),
         models_table=settings.models_table,

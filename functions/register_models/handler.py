@@ -1,4 +1,4 @@
-"""Edge: what a training made, to be registered."""
+"""Edge: registers the models of a training."""
 
 import os
 from functools import cache
@@ -39,7 +39,7 @@ def _registrar() -> Registrar:
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Registers the models of a run; registered again they are the same versions."""
+    """Registers the models of a run; a retry finds the same versions."""
     org, model, run = event["org"], event["model"], event["runId"]
     content = Channel(client("s3"), _settings().lake_bucket).get(event["artifact"])
     registered = _registrar().register(unpack(content, org=org, model=model, run=run))

@@ -18,9 +18,9 @@ from millrace.eventstore.emit import Emitter
 from millrace.eventstore.row import body_size
 from millrace.fraud import rulebook
 from millrace.fraud.consumer import Scorer
-from millrace.fraud.store import FeatureStore
+from millrace.fraud.store import UserSetStore
 from millrace.scoring.champions import Champions
-from millrace.scoring.source import Source
+from millrace.scoring.registered import RegisteredChampions
 
 NAME = "score_transactions"
 
@@ -38,7 +38,7 @@ def _log() -> Logger:
 def _consumer() -> Consumer:
     settings, contracts = _settings(), registry.load()
     table = TableAppender(client("dynamodb"), settings.events_table, _log().warning)
-    source = Source(
+    source = RegisteredChampions(
         client("dynamodb"),
         client("s3"),
         models_table=settings.models_table,
@@ -46,7 +46,7 @@ def _consumer() -> Consumer:
         bucket=settings.lake_bucket,
     )
     scorer = Scorer(
-        FeatureStore(client("dynamodb"), settings.feature_store_table),
+        UserSetStore(client("dynamodb"), settings.feature_store_table),
         Emitter(contracts, Appender({"table": table}), _log().warning),
         rulebook.load(),
         Codec(contracts.dictionary),

@@ -1,4 +1,4 @@
-"""Edge: a training set, to be trained on. On the laptop only: on AWS the same job runs in SageMaker."""
+"""Edge: trains on a training set. Only on a laptop: on AWS the same job runs in SageMaker."""
 
 import os
 from functools import cache, partial
@@ -9,8 +9,7 @@ from aws_lambda_powertools import Logger
 from functions.train_model.settings import Settings
 from millrace.core.aws import client
 from millrace.core.log import logger
-from millrace.training import container
-from millrace.training.local_training import LocalTraining
+from millrace.training.local_training import LocalTraining, run_job
 from millrace.training.locations import Channel
 
 NAME = "train_model"
@@ -29,14 +28,14 @@ def _log() -> Logger:
 def _training() -> LocalTraining:
     settings = _settings()
     libraries = settings.libraries.split(os.pathsep)
-    job = partial(container.run, seconds=settings.seconds, jobs=settings.jobs, libraries=libraries)
+    job = partial(run_job, seconds=settings.seconds, jobs=settings.jobs, libraries=libraries)
     return LocalTraining(Channel(client("s3"), settings.lake_bucket), job)
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Trains, and answers with where the models are."""
+    """Trains, and answers with the URL of the archive."""
     run, org = event["runId"], event["org"]
-    artifact, said = _training().train(run, org)
+    artifact, lines = _training().train(run, org)
     answer = {"runId": run, "org": org, "artifact": artifact}
-    _log().info("trained", extra={**answer, "said": list(said)})
+    _log().info("trained", extra={**answer, "log": list(lines)})
     return answer

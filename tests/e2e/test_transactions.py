@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from millrace.features import registry
+from millrace.features import views as feature_views
 from tests.e2e.conftest import command
 from tests.support import champions, events
 from tests.support.client import Client, eventually
@@ -56,7 +56,7 @@ def test_a_transaction_is_decided_within_seconds(client: Client, environ: dict[s
 def test_the_champion_of_a_tenant_scores_without_a_redeploy(
     client: Client, environ: dict[str, str], bundle: Path
 ) -> None:
-    org, views = "org_globex", registry.load(bundle)
+    org, views = "org_globex", feature_views.load(bundle)
     dynamodb, outputs = client.aws("dynamodb"), client.outputs
     for name in views.names():
         marker = champions.marker(org, views.view(name))

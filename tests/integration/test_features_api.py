@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from millrace.core import clock
-from millrace.features import registry, rows
+from millrace.features import rows
+from millrace.features import views as feature_views
 from tests.support.platform import ACME, GLOBEX, Platform
 
 pytestmark = pytest.mark.integration
@@ -17,7 +18,7 @@ class Counted:
     """The platform with rows of feature views, as a run would have written them."""
 
     def __init__(self, running: Platform) -> None:
-        self.running, self.views = running, registry.load()
+        self.running, self.views = running, feature_views.load()
         self.at = clock.utc_text(clock.now() - timedelta(minutes=20))
 
     def run(self, org: str, as_of: str | None = None) -> None:
@@ -147,7 +148,7 @@ def test_a_credential_without_the_right_is_refused(running: Platform) -> None:
 
 
 def test_the_document_has_the_key_of_every_view_and_every_column_of_the_request(running: Platform) -> None:
-    views = registry.load()
+    views = feature_views.load()
     found = [views.view(name) for name in views.names()]
     keys = {view.key for view in found if view.key} | {name for view in found for name in view.request}
     document = running.get("/v1/openapi.json")["body"]

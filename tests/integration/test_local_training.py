@@ -9,9 +9,8 @@ from botocore.exceptions import ClientError
 from millrace.core.errors import RetryableError
 from millrace.model_registry.package import unpack
 from millrace.training import locations
-from millrace.training.container import Outcome
 from millrace.training.errors import TrainingError
-from millrace.training.local_training import LocalTraining
+from millrace.training.local_training import JobResult, LocalTraining
 from millrace.training.locations import Channel
 from tests.support import training
 from tests.support.emulator import Lake
@@ -48,7 +47,7 @@ def test_a_training_leaves_what_can_be_registered(
 def test_without_a_model_nothing_is_left(lake: Lake, tmp_path: Path) -> None:
     put(lake, tmp_path)
 
-    def refuses(files: object) -> Outcome:
+    def refuses(files: object) -> JobResult:
         raise TrainingError("no fraud among them")
 
     with pytest.raises(TrainingError, match="no fraud"):
@@ -59,7 +58,7 @@ def test_without_a_model_nothing_is_left(lake: Lake, tmp_path: Path) -> None:
 
 
 def test_a_channel_that_is_not_there_is_no_training(lake: Lake) -> None:
-    def never(files: object) -> Outcome:
+    def never(files: object) -> JobResult:
         raise AssertionError("nothing to train on")
 
     with pytest.raises(RetryableError) as raised:

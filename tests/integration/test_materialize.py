@@ -16,13 +16,12 @@ from moto import mock_aws
 
 from millrace.core import clock
 from millrace.eventstore.tables import FeatureStore as Table
-from millrace.features.materialize import Materializer, ViewDone
-from millrace.features.offline import FeatureStore
+from millrace.features.materialize import Materializer, ViewResult
+from millrace.features.offline import OfflineStore
 from millrace.features.online import OnlineStore
 from millrace.features.online_writer import OnlineWriter
-from millrace.features.registry import Views
 from millrace.features.rows import defaults
-from millrace.features.view import Feature, FeatureView, Group
+from millrace.features.views import Feature, FeatureView, FeatureViews, Group
 
 pytestmark = pytest.mark.integration
 TABLE, ACME, GLOBEX = "FeatureStore", "org_acme", "org_globex"
@@ -49,7 +48,7 @@ USER = FeatureView(
 SHOP = FeatureView(
     "shop", "1.0.0", "s1", "", "", "shop", "shop",
     (group("shop", feature("mean_2h", "mean", "amount", 2 * HOUR), feature("most", "max", "amount", DAY), feature("spread", "stddev", "amount", DAY), feature("label", "latest", "label", None, kind="string", default="none"), feature("newest", "latest", "amount", 3 * HOUR)),), (), ())  # fmt: skip
-VIEWS = Views([USER, SHOP])
+VIEWS = FeatureViews([USER, SHOP])
 EVERY = [f"{one.name}:{name}" for one in (USER, SHOP) for name in one.features]
 
 
@@ -91,7 +90,7 @@ class World:
 
     def run(
         self, org: str, at: datetime, run: str | None = None, until: datetime | None = None
-    ) -> tuple[ViewDone, ...]:
+    ) -> tuple[ViewResult, ...]:
         """A materialization as of a moment, in an hour's run of its own."""
         self.now = max(self.now, at)
         writer = OnlineWriter(self, TABLE, in_flight=16, now=lambda: self.now)
@@ -118,7 +117,7 @@ class World:
             }
         )
         with self.connection(org) as connection:
-            answer = FeatureStore(connection, self.views).get_historical_features(
+            answer = OfflineStore(connection, self.views).get_historical_features(
                 frame, EVERY, full_feature_names=True
             )
         columns = [answer[name.replace(":", "__")].to_pylist() for name in EVERY]
@@ -300,7 +299,7 @@ def in_the_middle(world: World, puts: int, act: Callable[[], None]) -> threading
 def test_a_later_run_takes_over_from_one_that_is_still_writing(world: World, puts: int) -> None:
     world.rows[ACME] = sales(random.Random(4), 900, 150, 30)
     world.run(ACME, at(10), until=at(10))
-    later: list[ViewDone] = []
+    later: list[ViewResult] = []
 
     def take_over() -> None:
         # What only the first has seen is gone: a shop and its sales.
@@ -326,7 +325,7 @@ def test_a_later_run_takes_over_from_one_that_is_still_writing(world: World, put
 def test_an_older_run_waits_for_the_later_one_that_has_begun(world: World, dies: bool) -> None:
     world.rows[ACME] = sales(random.Random(3), 600, 100, 14)
     world.run(ACME, at(10), until=at(10))
-    older: list[ViewDone] = []
+    older: list[ViewResult] = []
 
     def come_late() -> None:
         older.extend(world.run(ACME, at(11), "older", until=at(11)))
@@ -353,7 +352,7 @@ def test_an_older_run_waits_for_the_later_one_that_has_begun(world: World, dies:
 def test_a_new_version_is_expired_until_it_is_written(world: World) -> None:
     world.rows[ACME] = [(1, "Nile", at(1), 5.0, True, "red")]
     world.run(ACME, at(2))
-    world.views = Views([replace(USER, version="1.1.0", digest="u2"), SHOP])
+    world.views = FeatureViews([replace(USER, version="1.1.0", digest="u2"), SHOP])
     (row,) = world.served(ACME, [{"user_id": 1, "shop": "Nile"}])
     assert {status for _, status in row[: len(USER.features)]} == {"expired"}
     assert {status for _, status in row[len(USER.features) :]} == {"ok"}
@@ -374,7 +373,7 @@ def test_a_state_that_is_lost_is_written_anew(world: World) -> None:
 def test_a_view_that_fails_is_named_and_the_others_are_written(world: World) -> None:
     world.rows[ACME] = [(1, "Nile", at(1), 5.0, True, "red")]
     (wrong,) = (replace(SHOP.groups[0], table="silver.nothing_v1"),)
-    world.views = Views([replace(SHOP, groups=(wrong,)), USER])
+    world.views = FeatureViews([replace(SHOP, groups=(wrong,)), USER])
     done = {one.view: one for one in world.run(ACME, at(2))}
     assert (done["shop"].status, done["user"].status) == ("failed", "complete")
     assert "nothing_v1" in str(done["shop"].error)

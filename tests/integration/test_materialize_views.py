@@ -14,9 +14,9 @@ from moto import mock_aws
 
 from millrace.core import clock
 from millrace.eventstore.tables import FeatureStore as Table
-from millrace.features import registry
+from millrace.features import views as feature_views
 from millrace.features.materialize import Materializer
-from millrace.features.offline import FeatureStore
+from millrace.features.offline import OfflineStore
 from millrace.features.online import OnlineStore
 from millrace.features.online_writer import OnlineWriter
 
@@ -94,7 +94,7 @@ def counted(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             with sources(org) as connection:
                 writer = OnlineWriter(dynamodb, TABLE)
                 done = Materializer(
-                    connection, registry.load(), writer, lambda *names: str(folder / "-".join(names))
+                    connection, feature_views.load(), writer, lambda *names: str(folder / "-".join(names))
                 ).materialize(org, "run", clock.utc_text(AS_OF))
                 assert {one.status for one in done} == {"complete"}
                 assert sum(one.written for one in done) > 1_000
@@ -103,7 +103,7 @@ def counted(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.mark.parametrize("org", ORGS)
 def test_every_feature_that_is_served_is_what_a_model_is_trained_on(counted: Any, org: str) -> None:
-    views, rng = registry.load(), random.Random(7)
+    views, rng = feature_views.load(), random.Random(7)
     asked = [f"{name}:{one}" for name in views.names() for one in views.view(name).features]
     with sources(org) as connection:
         keys = {
@@ -125,7 +125,7 @@ def test_every_feature_that_is_served_is_what_a_model_is_trained_on(counted: Any
         moments = pa.array([NOW] * size, pa.timestamp("us", tz="UTC"))
         frame = pa.Table.from_pylist(rows).append_column("event_timestamp", moments)
         frame = frame.append_column("known_at", pa.array([AS_OF] * size, pa.timestamp("us", tz="UTC")))
-        trained = FeatureStore(connection, views).get_historical_features(
+        trained = OfflineStore(connection, views).get_historical_features(
             frame, asked, known_at="known_at", full_feature_names=True
         )
     store = OnlineStore(counted, TABLE, views, lambda: NOW)

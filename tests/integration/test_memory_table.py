@@ -11,7 +11,7 @@ from moto import mock_aws
 
 from millrace.eventstore.append import AppendResult, TableAppender
 from millrace.eventstore.tables import TABLES
-from millrace.fraud.store import KEYS_PER_CALL, FeatureStore
+from millrace.fraud.store import KEYS_PER_CALL, UserSetStore
 from millrace.fraud.user import UserSets
 from tests.support.memory_table import MemoryDynamoDB
 
@@ -163,7 +163,7 @@ def test_a_batch_of_too_many_keys_or_of_one_twice_is_refused(dynamodb: Any, name
 def test_the_feature_store_adds_and_reads_the_same(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # moto reads an expression by recursion, and does not get through 200 clauses.
     monkeypatch.setattr("millrace.fraud.store.ATTRIBUTES_PER_UPDATE", 20)
-    store = FeatureStore(dynamodb, "FeatureStore")
+    store = UserSetStore(dynamodb, "FeatureStore")
     assert store.read([USER]).sets == {USER: UserSets()}
     added = {f"m{minute}": [b"%d" % minute] for minute in range(50)}
     after = store.add(USER, {**added, "devices": [b"d"], "d7": [b"x", b"y"]}, ["m1000"], NOW)

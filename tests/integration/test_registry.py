@@ -15,14 +15,14 @@ from millrace.core.errors import PermanentError, RetryableError
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.emit import Emitter
 from millrace.model_registry import rows
-from millrace.model_registry.alias import Mover, RefusedMoveError, Wanted
+from millrace.model_registry.alias import ChampionAlias, ChangeRequest, RefusedChangeError
 from millrace.model_registry.artifact import ArtifactError, ModelCard
-from millrace.model_registry.champion_events import EVENT_TYPE, MoveEvents
+from millrace.model_registry.champion_events import EVENT_TYPE, ChampionEvents
 from millrace.model_registry.files import ArtifactFiles
 from millrace.model_registry.package import unpack
 from millrace.model_registry.register import Registered, Registrar, best
 from millrace.model_registry.rows import Version
-from millrace.model_registry.store import ModelStore, MovedMeanwhileError
+from millrace.model_registry.store import ChampionChangedError, ModelStore
 from tests.support.model_artifacts import ORG, RUN, archive, card, graph, packed
 from tests.support.platform import ACME, GLOBEX, LAKE, Platform
 
@@ -109,21 +109,21 @@ class Stage:
             unpack(archive(cards), org=org, model="fraud", run=run)
         )
 
-    def mover(self, *, store: Any = None, events: Any = None) -> Mover:
+    def mover(self, *, store: Any = None, events: Any = None) -> ChampionAlias:
         def now() -> datetime:
             self.moment += timedelta(seconds=1)
             return self.moment
 
         table = TableAppender(events or self.dynamodb, "Events")
-        return Mover(
+        return ChampionAlias(
             ModelStore(store, "MLModels") if store is not None else self.store,
             self.files,
-            MoveEvents(Emitter(self.bundle, Appender({"table": table}))),
+            ChampionEvents(Emitter(self.bundle, Appender({"table": table}))),
             now,
         )
 
     def move(self, to: str, reason: rows.Reason = "promote", *, org: str = ACME, **more: Any) -> Any:
-        return self.mover().move(Wanted(org, "fraud", to, reason, "tests", **more))
+        return self.mover().change(ChangeRequest(org, "fraud", to, reason, "tests", **more))
 
     def told(self, org: str = ACME) -> list[tuple[int, str, str | None]]:
         """Move, version and what it replaces, of each event of the tenant."""
@@ -299,13 +299,13 @@ def rows_of(stage: Stage, version: str) -> Version:
 
 def test_a_rollback_goes_back_step_by_step_and_says_when_there_is_none_left(stage: Stage) -> None:
     stage.register()
-    with pytest.raises(RefusedMoveError, match="no champion"):
+    with pytest.raises(RefusedChangeError, match="no champion"):
         stage.move("previous", "rollback")
     for version in ("1", "2", "3"):
         stage.move(version)
     assert stage.move("previous", "rollback").alias.version == "00000002"
     assert stage.move("previous", "rollback").alias.version == "00000001"
-    with pytest.raises(RefusedMoveError, match="before fraud/00000001 none"):
+    with pytest.raises(RefusedChangeError, match="before fraud/00000001 none"):
         stage.move("previous", "rollback")
     assert stage.move("3").alias.previous == "00000001"
     assert [move for move, _, _ in stage.told()] == [1, 2, 3, 4, 5, 6]
@@ -326,9 +326,9 @@ def test_what_is_not_to_be_deployed_needs_force(stage: Stage) -> None:
     stage.register(run="trial-1", data=f"file:{'a' * 64}")
     for version, says in (("1", "recall 0.500 is below 0.70"), ("4", "trained on files")):
         for reason in ("deploy", "promote"):
-            with pytest.raises(RefusedMoveError, match=says):
+            with pytest.raises(RefusedChangeError, match=says):
                 stage.move(version, reason)
-        with pytest.raises(RefusedMoveError, match=says):
+        with pytest.raises(RefusedChangeError, match=says):
             stage.move(version, "deploy", force=True)
     assert stage.store.alias(ACME, "fraud") is None
     moved = stage.move("1", force=True)
@@ -339,10 +339,10 @@ def test_what_is_not_to_be_deployed_needs_force(stage: Stage) -> None:
 def test_there_is_no_way_to_another_tenants_model(stage: Stage) -> None:
     stage.register(org=GLOBEX)
     for version in ("1", "9"):
-        with pytest.raises(RefusedMoveError, match="org_acme has no version"):
+        with pytest.raises(RefusedChangeError, match="org_acme has no version"):
             stage.move(version)
     for strange in ("alias#champion", "0", "-1", "0x1", "123456789"):
-        with pytest.raises(RefusedMoveError, match="is no version"):
+        with pytest.raises(RefusedChangeError, match="is no version"):
             stage.move(strange)
     assert stage.store.versions(ACME, "fraud") == []
     assert stage.told(GLOBEX) == stage.told() == []
@@ -359,7 +359,7 @@ def test_an_artifact_that_was_altered_is_not_served(stage: Stage) -> None:
         with pytest.raises(ArtifactError, match=says):
             stage.move("2")
         s3.delete_object(Bucket=LAKE, Key=key)
-        with pytest.raises(ArtifactError, match="is not there"):
+        with pytest.raises(ArtifactError, match="there is no"):
             stage.move("2")
         s3.put_object(Bucket=LAKE, Key=key, Body=kept)
     assert stage.told() == [(1, "00000001", None)]
@@ -384,8 +384,8 @@ def test_of_two_moves_at_once_one_wins_and_the_other_is_told(stage: Stage) -> No
 
     mover = stage.mover()
     mover._files = Between()  # type: ignore[assignment]
-    with pytest.raises(MovedMeanwhileError, match="moved meanwhile"):
-        mover.move(Wanted(ACME, "fraud", "3", "promote", "tests"))
+    with pytest.raises(ChampionChangedError, match="moved meanwhile"):
+        mover.change(ChangeRequest(ACME, "fraud", "3", "promote", "tests"))
     alias = stage.store.alias(ACME, "fraud")
     assert alias is not None
     assert alias.version == "00000002"
@@ -402,7 +402,7 @@ def test_a_move_that_broke_off_is_told_of_once_by_whoever_comes_next(stage: Stag
         stage.move("1", org=org)
         broken = Broken(stage.running.dynamodb, operation, after=after)
         with pytest.raises(RetryableError):
-            stage.mover(**{table: broken}).move(Wanted(org, "fraud", "2", "deploy", "tests"))
+            stage.mover(**{table: broken}).change(ChangeRequest(org, "fraud", "2", "deploy", "tests"))
         assert broken.left == 0
         stage.move("2" if again else "3", org=org)
         told = stage.told(org)
@@ -426,7 +426,7 @@ def test_movers_in_a_crowd_leave_moves_without_a_gap_each_told_of_once(stage: St
         for _ in range(4):
             try:
                 moved = stage.move(version)
-            except (MovedMeanwhileError, RetryableError):
+            except (ChampionChangedError, RetryableError):
                 continue
             if moved.status == "moved":
                 won.append(moved.alias.move)
@@ -471,7 +471,7 @@ def test_two_trainings_at_once_deploy_one_after_the_other_and_nothing_is_lost(st
 def test_a_move_that_could_not_be_told_of_is_not_made(stage: Stage) -> None:
     stage.register()
     with pytest.raises(PermanentError, match="movedBy"):
-        stage.mover().move(Wanted(ACME, "fraud", "1", "promote", ""))
+        stage.mover().change(ChangeRequest(ACME, "fraud", "1", "promote", ""))
     assert stage.store.alias(ACME, "fraud") is None
 
 

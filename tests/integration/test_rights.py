@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from millrace.eventstore.consumers import Source, named, reading
-from millrace.features import registry
+from millrace.features import views as feature_views
 from tests.support import champions, events
 from tests.support.faultpoints import Calls, Story
 from tests.support.platform import ACME, LAKE, platform
@@ -88,7 +88,7 @@ def asked(bundle: Path) -> Iterator[dict[str, set[Asked]]]:
 
         running.around = both
         story.tell()
-        champions.deploy(running.dynamodb, running.s3, registry.load(bundle), bucket=LAKE, org=ACME)
+        champions.deploy(running.dynamodb, running.s3, feature_views.load(bundle), bucket=LAKE, org=ACME)
         # A copy that is new finds the tenant's key there and has it unwrapped.
         running.restart_all()
         order, transaction = events.order(), events.transaction()

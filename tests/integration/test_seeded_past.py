@@ -11,8 +11,8 @@ from sklearn.ensemble import RandomForestClassifier
 
 from cli.seeding import past
 from millrace.compiler.feature_views import compile_views
-from millrace.features.offline import FeatureStore
-from millrace.features.registry import Views
+from millrace.features.offline import OfflineStore
+from millrace.features.views import FeatureViews
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 SCHEMAS = Path(__file__).parents[2] / "schemas"
@@ -23,12 +23,12 @@ VIEWS = ("transaction_features", "merchant_features", "merchant_risk")
 
 
 def test_a_model_that_sees_the_past_finds_fraud_in_a_later_week() -> None:
-    views = Views.from_json({"views": compile_views(SCHEMAS)})
+    views = FeatureViews.from_json({"views": compile_views(SCHEMAS)})
     names = [f"{view}:{name}" for view in VIEWS for name in views.view(view).features]
     with duckdb.connect() as connection:
         _load(connection)
         answers = {
-            period: FeatureStore(connection, views).get_historical_features(
+            period: OfflineStore(connection, views).get_historical_features(
                 connection.execute(
                     "SELECT user_id, merchant, amount, is_fraud, event_time AS event_timestamp "
                     "FROM marts.fct_transactions WHERE event_time >= ? AND event_time < ?",

@@ -14,13 +14,13 @@ from millrace.contracts import registry as contracts
 from millrace.core.errors import PermanentError
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import StoredEvent, from_item
-from millrace.features import registry
-from millrace.features.registry import Views
+from millrace.features import views as feature_views
+from millrace.features.views import FeatureViews
 from millrace.fraud import derive, rulebook
+from millrace.model_registry.files import ArtifactFiles
 from millrace.model_registry.store import ModelStore
 from millrace.scoring.answer import unpack
-from millrace.scoring.lake import ArtifactStore
-from millrace.scoring.rescore import RegisteredModels
+from millrace.scoring.registered import RegisteredModels
 from tests.support import champions, events
 from tests.support.platform import ACME, GLOBEX, LAKE, Platform, platform
 
@@ -35,21 +35,23 @@ def running(bundle: Path) -> Iterator[Platform]:
 
 
 @pytest.fixture
-def views(bundle: Path) -> Views:
-    return registry.load(bundle)
+def views(bundle: Path) -> FeatureViews:
+    return feature_views.load(bundle)
 
 
 def put(running: Platform, item: dict[str, Any]) -> None:
     running.dynamodb.put_item(TableName="FeatureStore", Item=item)
 
 
-def complete(running: Platform, views: Views, org: str, at: datetime | None = None) -> None:
+def complete(running: Platform, views: FeatureViews, org: str, at: datetime | None = None) -> None:
     """Marks every view of a tenant complete, as the hourly run does."""
     for name in views.names():
         put(running, champions.marker(org, views.view(name), at))
 
 
-def know(running: Platform, views: Views, org: str, *, user: str = "9", merchant: str = "nile") -> None:
+def know(
+    running: Platform, views: FeatureViews, org: str, *, user: str = "9", merchant: str = "nile"
+) -> None:
     complete(running, views, org)
     put(running, champions.online(org, views.view("user_features"), user, {"mean_amount_30d": MEAN}))
     put(running, champions.online(org, views.view("merchant_features"), merchant, {"fraud_share_7d": SHARE}))
@@ -57,7 +59,7 @@ def know(running: Platform, views: Views, org: str, *, user: str = "9", merchant
 
 
 def deploy(
-    running: Platform, views: Views, org: str = ACME, version: str = "00000001", **changed: Any
+    running: Platform, views: FeatureViews, org: str = ACME, version: str = "00000001", **changed: Any
 ) -> None:
     champions.deploy(running.dynamodb, running.s3, views, bucket=LAKE, org=org, version=version, **changed)
 
@@ -93,7 +95,7 @@ ROW = [200.0, 1.0, 200.0 / MEAN, SHARE, float(FRAUDS)]
 
 
 def test_a_decision_has_the_score_of_the_model_in_force_beside_that_of_the_rules(
-    running: Platform, views: Views
+    running: Platform, views: FeatureViews
 ) -> None:
     know(running, views, ACME)
     before = decided(running, transaction())
@@ -123,7 +125,7 @@ def test_a_decision_has_the_score_of_the_model_in_force_beside_that_of_the_rules
     )
 
 
-def test_each_tenant_has_its_own_model_and_rows(running: Platform, views: Views) -> None:
+def test_each_tenant_has_its_own_model_and_rows(running: Platform, views: FeatureViews) -> None:
     know(running, views, ACME)
     complete(running, views, GLOBEX)
     deploy(running, views, ACME, "00000004")
@@ -136,7 +138,7 @@ def test_each_tenant_has_its_own_model_and_rows(running: Platform, views: Views)
 
 
 def test_a_redelivery_with_another_champion_in_force_makes_no_second_decision(
-    running: Platform, views: Views
+    running: Platform, views: FeatureViews
 ) -> None:
     know(running, views, ACME)
     deploy(running, views, version="00000001")
@@ -161,7 +163,7 @@ def test_a_redelivery_with_another_champion_in_force_makes_no_second_decision(
 
 @pytest.mark.parametrize("broken", ["card", "onnx", "absent", "old", "unmarked", "version"])
 def test_without_the_champion_the_decision_says_so_and_is_otherwise_the_same(
-    running: Platform, views: Views, broken: str
+    running: Platform, views: FeatureViews, broken: str
 ) -> None:
     know(running, views, ACME)
     deploy(running, views)
@@ -189,7 +191,7 @@ def test_without_the_champion_the_decision_says_so_and_is_otherwise_the_same(
 
 
 def test_a_decision_is_derived_again_from_its_inputs_and_the_registered_artifact(
-    running: Platform, views: Views
+    running: Platform, views: FeatureViews
 ) -> None:
     know(running, views, ACME)
     deploy(running, views, calibration={"slope": 0.8, "intercept": -0.3})
@@ -202,7 +204,7 @@ def test_a_decision_is_derived_again_from_its_inputs_and_the_registered_artifact
     event = running.get("/v1/events/{eventId}", eventId=event["eventId"])["body"]
     row = base64.b64decode(stored["modelInputs"])
     assert row == struct.pack("<5f", *ROW) == unpack(stored["modelInputs"])
-    models = RegisteredModels(ModelStore(running.dynamodb, "MLModels"), ArtifactStore(running.s3, LAKE))
+    models = RegisteredModels(ModelStore(running.dynamodb, "MLModels"), ArtifactFiles(running.s3, LAKE))
     rules, rescore = rulebook.load().of(ACME), models.of(ACME)
     assert derive.same(derive.derive(event, stored, rules, rescore), stored)
     forgeries: list[dict[str, Any]] = [
@@ -224,6 +226,6 @@ def test_a_decision_is_derived_again_from_its_inputs_and_the_registered_artifact
     with pytest.raises(PermanentError, match="no version"):
         derive.derive(event, stored, rules, models.of(GLOBEX))
     running.s3.put_object(Bucket=LAKE, Key="models/org_acme/fraud/00000001/model.onnx", Body=b"else")
-    fresh = RegisteredModels(ModelStore(running.dynamodb, "MLModels"), ArtifactStore(running.s3, LAKE))
+    fresh = RegisteredModels(ModelStore(running.dynamodb, "MLModels"), ArtifactFiles(running.s3, LAKE))
     with pytest.raises(PermanentError, match=r"model\.onnx"):
         derive.derive(event, stored, rules, fresh.of(ACME))

@@ -20,7 +20,8 @@ from millrace.core.archive import pack
 from millrace.core.errors import RetryableError
 from millrace.model_registry import artifact
 from millrace.model_registry.package import unpack
-from millrace.training import channel, container, request
+from millrace.training import local_training, rows
+from millrace.training.channel import TrainingRequest
 from millrace.training.errors import TrainingError
 from tests.support import training
 
@@ -111,7 +112,7 @@ def test_every_kind_of_model_comes_out_ready_to_be_registered(done: Job) -> None
     for one in found.models:
         card = one.card
         assert card.features == training.FEATURES
-        assert request.read((done.channel / "training.json").read_bytes()).split == card.split
+        assert TrainingRequest.from_json((done.channel / "training.json").read_bytes()).split == card.split
         assert card.metrics["average_precision"] > 0.7
         assert card.rows.frauds["train"] > 0
         assert list(card.importances)[-1] == "merchant_features:noise"
@@ -122,8 +123,8 @@ def test_every_kind_of_model_comes_out_ready_to_be_registered(done: Job) -> None
 
 def test_the_graph_is_what_was_judged(done: Job) -> None:
     """Scores of the artifact, computed here, give the card's own figures."""
-    given = channel.read(done.channel)
-    held_out = given.data.within(given.order.days().test)
+    given = rows.read(done.channel)
+    held_out = given.data.within(given.request.days().test)
     for name in ALGORITHMS:
         onnx = (done.model / name / "model.onnx").read_bytes()
         card = artifact.read((done.model / name / "model.json").read_bytes())
@@ -247,22 +248,22 @@ def _compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(training.COMPILED))
 
 
-def contained(done: Job, script: str) -> container.Outcome:
+def contained(done: Job, script: str) -> local_training.JobResult:
     command = (sys.executable, "-c", script)
-    return container.run(files(done.channel), seconds=3, jobs=1, command=command)
+    return local_training.run_job(files(done.channel), seconds=3, jobs=1, command=command)
 
 
 def test_the_container_of_this_machine_hands_over_what_the_job_left(done: Job, libraries: list[str]) -> None:
     paths = [str(build.SOURCE), *libraries]
     script = f"import sys; sys.path[:] = {paths!r} + sys.path; sys.argv[1:] = ['--jobs', '1']\n"
     script += "import os; from millrace.training.job import main; sys.exit(main(sys.argv[1:], os.environ))"
-    outcome = container.run(
+    result = local_training.run_job(
         files(done.channel), seconds=300, jobs=1, command=(sys.executable, "-S", "-c", script)
     )
-    with tarfile.open(fileobj=io.BytesIO(outcome.archive)) as archive:
+    with tarfile.open(fileobj=io.BytesIO(result.archive)) as archive:
         assert {member.name for member in archive} == set(done.left())
-    assert unpack(outcome.archive, org="shop_a", model="fraud", run="train_model-shop_a-1").models
-    assert any("random_forest" in line for line in outcome.log)
+    assert unpack(result.archive, org="shop_a", model="fraud", run="train_model-shop_a-1").models
+    assert any("random_forest" in line for line in result.log)
 
 
 def test_a_job_has_its_time(done: Job) -> None:

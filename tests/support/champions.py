@@ -11,13 +11,12 @@ from onnx import TensorProto, helper
 
 from millrace.core import clock
 from millrace.features import rows as rows_online
-from millrace.features.registry import Views
 from millrace.features.rows import Marker
-from millrace.features.view import FeatureView
+from millrace.features.views import FeatureView, FeatureViews
 from millrace.model_registry import artifact, rows
 from millrace.model_registry.artifact import ModelCard
+from millrace.model_registry.files import Artifact
 from millrace.model_registry.rows import Alias
-from millrace.scoring.champion import Artifact
 
 FEATURES = (
     "transaction_features:amount",
@@ -59,7 +58,7 @@ def reckoned(row: Sequence[float], weights: Sequence[float] = WEIGHTS, bias: flo
 
 
 def card(
-    views: Views,
+    views: FeatureViews,
     *,
     org: str = "org_acme",
     features: Sequence[str] = FEATURES,
@@ -108,7 +107,7 @@ def card(
     return ModelCard.from_json({**document, **changed})
 
 
-def held(views: Views, **changed: Any) -> tuple[Artifact, str]:
+def held(views: FeatureViews, **changed: Any) -> tuple[Artifact, str]:
     """The artifact of `card(views, **changed)` and the hash of its card."""
     onnx = graph(changed.get("weights", WEIGHTS), changed.get("bias", BIAS))
     text = artifact.write(card(views, **changed))
@@ -136,7 +135,7 @@ def alias(card_sha256: str, *, org: str = "org_acme", version: str = "00000001",
 def deploy(
     dynamodb: Any,
     s3: Any,
-    views: Views,
+    views: FeatureViews,
     *,
     bucket: str,
     org: str,
@@ -155,7 +154,7 @@ def deploy(
 
 def register(
     dynamodb: Any,
-    views: Views,
+    views: FeatureViews,
     *,
     org: str,
     version: str = "00000001",

@@ -23,7 +23,7 @@ def day(offset: int) -> str:
     return (START + timedelta(days=offset)).isoformat()
 
 
-def order(**changed: Any) -> dict[str, Any]:
+def request(**changed: Any) -> dict[str, Any]:
     made = {
         "runId": "train_model-shop_a-1",
         "org": "shop_a",
@@ -54,13 +54,13 @@ def columns(seed: int = 1, *, rows: int = 4200) -> dict[str, Any]:
     }
 
 
-def write(folder: Path, made: dict[str, Any] | None = None, asked: dict[str, Any] | None = None) -> Path:
+def write(folder: Path, made: dict[str, Any] | None = None, document: dict[str, Any] | None = None) -> Path:
     """Writes a channel; `made` are columns as of `columns`, None ones left out."""
     folder.mkdir(parents=True, exist_ok=True)
     found = {name: column for name, column in (made or columns()).items() if column is not None}
     found["event_timestamp"] = pa.array(found["event_timestamp"], pa.timestamp("us", tz="UTC"))
     pq.write_table(pa.table(found), folder / "rows.parquet")
-    (folder / "training.json").write_bytes(orjson.dumps(asked or order()))
+    (folder / "training.json").write_bytes(orjson.dumps(document or request()))
     return folder
 
 

@@ -16,10 +16,10 @@ from cli.commands.query import text
 from cli.output import print_json
 from cli.target import Target
 from millrace.core import clock
-from millrace.features import registry as features
-from millrace.features.offline import EVENT_TIMESTAMP, FeatureStore
+from millrace.features import views as feature_views
+from millrace.features.offline import EVENT_TIMESTAMP, OfflineStore
 from millrace.features.online import OnlineStore
-from millrace.features.question import Question
+from millrace.features.query import FeatureQuery
 from millrace.lake import duck
 from millrace.lake.sources import open_views
 from millrace.runs.store import RunStore
@@ -56,14 +56,14 @@ def feature_values(world: World, run: str, orgs: list[str]) -> Iterator[str]:
     if sources is None:
         yield f"{run} has pinned no sources"
         return
-    views, at = features.load(), clock.parse(sources.at)
+    views, at = feature_views.load(), clock.parse(sources.at)
     online = OnlineStore(world.dynamodb, "FeatureStore", views, lambda: at)
     for org in orgs:
         with closing(
             duck.connect(memory_mb=500, threads=2, s3=duck.S3Access.from_environment())
         ) as connection:
             open_views(connection, sources, org)
-            store = FeatureStore(connection, views)
+            store = OfflineStore(connection, views)
             for name in views.names():
                 yield from (
                     f"{name} of {org}: {one}" for one in _view(connection, store, online, name, org, at)
@@ -71,12 +71,12 @@ def feature_values(world: World, run: str, orgs: list[str]) -> Iterator[str]:
 
 
 def _view(
-    connection: Any, store: FeatureStore, online: OnlineStore, name: str, org: str, at: Any
+    connection: Any, store: OfflineStore, online: OnlineStore, name: str, org: str, at: Any
 ) -> Iterator[str]:
-    views = features.load()
+    views = feature_views.load()
     view = views.view(name)
     asked = [f"{name}:{feature}" for feature in view.features]
-    question = Question(views, asked)
+    question = FeatureQuery(views, asked)
     columns: dict[str, list[Any]] = {}
     for part in question.views:
         source = [

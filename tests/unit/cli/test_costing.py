@@ -9,8 +9,7 @@ import pytest
 from cli.costing import idle, online, prices, rounding, traces
 from cli.costing.deployment import Deployment
 from cli.costing.paths import Mix, read_mix, totals
-from millrace.features.registry import Views
-from millrace.features.view import Feature, FeatureView, Group
+from millrace.features.views import Feature, FeatureView, FeatureViews, Group
 
 LISTED = prices.load()
 
@@ -156,6 +155,6 @@ def test_a_row_online_is_written_as_a_transaction_enters_and_leaves_each_window(
 
     # Enters now; leaves after a day, after a week; enters the habit after a week: the same moment.
     habits = view("habits", "user", (0, day), (0, 7 * day), (7 * day, None))
-    views = Views([habits, view("shops", "merchant", (0, day))])
+    views = FeatureViews([habits, view("shops", "merchant", (0, day))])
     assert online.changes(views) == 3
     assert online.rows_read(views) == 2

@@ -11,7 +11,7 @@ from millrace.compiler.feature_views import FOLDER, PINS, compile_views, pin
 from millrace.compiler.table_contracts import lake_tables
 from millrace.contracts.errors import ContractError
 from millrace.contracts.tables import LakeTable
-from millrace.features.registry import Views
+from millrace.features.views import FeatureViews
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"
 VIEW = """
@@ -68,7 +68,7 @@ def refused(schemas: Path, *, pinned: bool = True) -> str:
 
 
 def test_a_view_is_written_out(schemas: Path, tmp_path: Path) -> None:
-    view = Views.from_json({"views": compile_views(schemas)}).view("buyers")
+    view = FeatureViews.from_json({"views": compile_views(schemas)}).view("buyers")
     assert view.features == ("orders_1d", "orders_12h", "orders_all", "spent")
     (group,) = view.groups
     assert group.delay_us == 7 * 86_400_000_000
@@ -82,9 +82,9 @@ def test_a_view_is_written_out(schemas: Path, tmp_path: Path) -> None:
     assert [one.default for one in group.features] == [0, 0, 0, 0]
 
 
-def test_the_views_of_the_repository_are_pinned_and_have_what_the_seeds_read() -> None:
+def test_the_views_of_the_repository_are_pinned_and_have_what_training_reads() -> None:
     views = {one["name"]: one for one in compile_views(SCHEMAS)}
-    built = Views.from_json({"views": views.values()})
+    built = FeatureViews.from_json({"views": views.values()})
     assert {"lifetime_value", "order_count", "transaction_count_30d"} <= set(
         built.view("user_features").features
     )

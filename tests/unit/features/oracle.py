@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from millrace.features.view import Feature, FeatureView, Group
+from millrace.features.views import Feature, FeatureView, Group
 
 Row = Mapping[str, Any]
 

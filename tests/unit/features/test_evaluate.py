@@ -10,12 +10,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from millrace.features import registry
+from millrace.features import views as feature_views
 from millrace.features.evaluate import compile_view
 from millrace.features.expression import ExpressionError
-from millrace.features.offline import FeatureStore
-from millrace.features.registry import Views
-from millrace.features.view import Derived, Feature, FeatureView, Group
+from millrace.features.offline import OfflineStore
+from millrace.features.views import Derived, Feature, FeatureView, FeatureViews, Group, Reference
 
 DAY = 86_400_000_000
 NAMES = ("a", "b", "c")
@@ -67,10 +66,12 @@ def view(derived: Sequence[tuple[str, float | None]]) -> FeatureView:
     return FeatureView("asked", "1.0.0", "", "", "", "", "", (), ("x",), made)
 
 
-class Said(FeatureStore):
+class Said(OfflineStore):
     """The offline store, told what it has read."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, views: Views, read: Mapping[Any, Any]) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, views: FeatureViews, read: Mapping[Any, Any]
+    ) -> None:
         super().__init__(connection, views)
         self._told = read
 
@@ -92,9 +93,9 @@ def by_sql(
     """What the offline store makes of values, the request and a moment, row by row."""
     group = Group("silver.x", "k", "t", (), 0, None, tuple(_feature(name) for name in NAMES))
     read_ = FeatureView("view", "1.0.0", "", "", "", "e", "k", (group,), (), ())
-    views = Views([read_, asked])
+    views = FeatureViews([read_, asked])
     read = {
-        registry.Reference("view", name): pa.chunked_array(
+        Reference("view", name): pa.chunked_array(
             [pa.array([values[name] for values, _, _ in rows], pa.float64())]
         )
         for name in NAMES
@@ -171,7 +172,7 @@ def test_every_form_over_every_odd_pair(connection: duckdb.DuckDBPyConnection) -
 def test_the_repository_s_derived_features_are_equal_to_the_last_digit(
     connection: duckdb.DuckDBPyConnection, bundle: Any
 ) -> None:
-    views = registry.load()
+    views = feature_views.load()
     asked = views.view("transaction_features")
     read = views.aggregates(views.references(f"transaction_features:{name}" for name in asked.features))
     # Counts, means, spreads, shares and nothing at all, in all their combinations with each other.

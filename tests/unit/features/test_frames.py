@@ -11,9 +11,17 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from millrace.features.offline import FeatureStore
-from millrace.features.registry import FeatureError, Views
-from millrace.features.view import Aggregate, Derived, Feature, FeatureView, Group, Kind
+from millrace.features.offline import OfflineStore
+from millrace.features.views import (
+    Aggregate,
+    Derived,
+    Feature,
+    FeatureError,
+    FeatureView,
+    FeatureViews,
+    Group,
+    Kind,
+)
 
 pytestmark = pytest.mark.unit
 AT = datetime(2026, 11, 21, tzinfo=UTC)
@@ -61,8 +69,8 @@ def put(connection: duckdb.DuckDBPyConnection, **row: Any) -> None:
     )
 
 
-def store(connection: duckdb.DuckDBPyConnection, *views: FeatureView) -> FeatureStore:
-    return FeatureStore(connection, Views(views or (view(), ASKED)))
+def store(connection: duckdb.DuckDBPyConnection, *views: FeatureView) -> OfflineStore:
+    return OfflineStore(connection, FeatureViews(views or (view(), ASKED)))
 
 
 COLUMNS: dict[str, Any] = {

@@ -12,9 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from millrace.features.offline import FeatureStore
-from millrace.features.registry import FeatureError, Views
-from millrace.features.view import Derived, Feature, FeatureView, Group
+from millrace.features.offline import OfflineStore
+from millrace.features.views import Derived, Feature, FeatureError, FeatureView, FeatureViews, Group
 from tests.unit.features import oracle
 
 SECOND = 1_000_000
@@ -72,7 +71,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 def store(
     connection: duckdb.DuckDBPyConnection, rows: Sequence[dict[str, Any]], *views: FeatureView
-) -> FeatureStore:
+) -> OfflineStore:
     kinds = {
         "user_id": pa.int64(),
         "happened": pa.timestamp("us", tz="UTC"),
@@ -83,7 +82,7 @@ def store(
     connection.register("given", table)
     connection.execute(f"CREATE OR REPLACE TABLE {SOURCE} AS FROM given")
     connection.unregister("given")
-    return FeatureStore(connection, Views(views or (VIEW,)))
+    return OfflineStore(connection, FeatureViews(views or (VIEW,)))
 
 
 def frame(rows: Sequence[tuple[int | None, int]], **more: list[Any]) -> pa.Table:

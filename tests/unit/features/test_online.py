@@ -12,8 +12,7 @@ import pytest
 from millrace.core.errors import ThrottledError
 from millrace.features import rows
 from millrace.features.online import OnlineStore
-from millrace.features.registry import FeatureError, Views
-from millrace.features.view import Derived, Feature, FeatureView, Group
+from millrace.features.views import Derived, Feature, FeatureError, FeatureView, FeatureViews, Group
 
 NOW = datetime(2026, 11, 21, 10, 30, tzinfo=UTC)
 AT = "2026-11-21T10:05:00.000Z"
@@ -37,7 +36,7 @@ ASKED = FeatureView(
     (Derived("ratio", "request.amount / user.mean", 1.0, ""), Derived("risk", "shop.share * 2", None, ""),
      Derived("amount", "request.amount", 0.0, ""), Derived("hour", "hour(moment)", None, "")),
 )  # fmt: skip
-VIEWS = Views([USER, SHOP, ASKED])
+VIEWS = FeatureViews([USER, SHOP, ASKED])
 
 
 class Table:
@@ -83,7 +82,7 @@ def table() -> Table:
 
 
 def ask(
-    table: Table, *features: str, org: str = "org_a", views: Views = VIEWS, **row: object
+    table: Table, *features: str, org: str = "org_a", views: FeatureViews = VIEWS, **row: object
 ) -> list[tuple[Any, ...]]:
     store = OnlineStore(table, "FeatureStore", views, lambda: NOW)
     (answer,) = store.get_online_features(
@@ -148,7 +147,7 @@ def test_what_is_too_old_is_expired_and_says_what_it_was(table: Table) -> None:
     # A day old to the second is not too old, and a view may say otherwise.
     table.mark("org_a", USER, "2026-11-20T10:30:00.000Z", wholeAt="2026-11-20T10:29:59.000Z")
     assert ask(table, "user:orders", user_id=43)[0][:2] == (4, "ok")
-    short = Views([replace(USER, ttl_us=3_600_000_000)])
+    short = FeatureViews([replace(USER, ttl_us=3_600_000_000)])
     assert ask(table, "user:orders", user_id=43, views=short)[0][:2] == (4, "expired")
 
 

@@ -18,9 +18,9 @@ from millrace.eventstore.row import from_item
 from millrace.features.rows import Marker
 from millrace.fraud import rulebook
 from millrace.fraud.consumer import Scorer
-from millrace.fraud.store import FeatureStore
+from millrace.fraud.store import UserSetStore
 from millrace.model_registry.rows import Alias
-from millrace.scoring.batch import Asked, Batch
+from millrace.scoring.batch import Batch, ScoringRequest
 from millrace.scoring.champion import Champion
 from millrace.scoring.champions import Champions
 from tests.support import events
@@ -54,7 +54,7 @@ class SlowDynamoDB(MemoryDynamoDB):
 
 def scorer(registry: Registry, dynamodb: MemoryDynamoDB, cold_ms: int) -> Scorer:
     return Scorer(
-        FeatureStore(dynamodb, "FeatureStore"),
+        UserSetStore(dynamodb, "FeatureStore"),
         Emitter(registry, Appender({"table": TableAppender(dynamodb, "Events")})),
         rulebook.load(),
         Codec(registry.dictionary),
@@ -131,7 +131,7 @@ class Slow:
 
 
 def test_no_tenant_waits_for_its_model_behind_anothers() -> None:
-    asked = [Asked(org, {}, 0) for org in ("org_slow", "org_other")]
+    asked = [ScoringRequest(org, {}, 0) for org in ("org_slow", "org_other")]
     begun = time.monotonic()
     said = Batch(Champions(Slow("org_slow")), asked, 20).answers({})
     assert said == [None, None]

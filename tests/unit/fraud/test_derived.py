@@ -21,7 +21,7 @@ from millrace.eventstore.row import Item, StoredEvent, from_item, to_item
 from millrace.fraud import rulebook
 from millrace.fraud.consumer import Scorer
 from millrace.fraud.decision import CONSUMER, EVENT_TYPE, SOURCE_TYPE
-from millrace.fraud.store import FeatureStore
+from millrace.fraud.store import UserSetStore
 from millrace.intake.enrich import Origin, enrich
 from tests.support import events, generate
 from tests.support.memory_table import MemoryDynamoDB
@@ -49,7 +49,7 @@ def source(registry: Registry, event: dict[str, Any], fingerprint: bytes = b"f" 
 def score(registry: Registry, dynamodb: MemoryDynamoDB, *rows: Item) -> None:
     emitter = Emitter(registry, Appender({"table": TableAppender(dynamodb, "Events")}))
     codec = Codec(registry.dictionary)
-    store = FeatureStore(dynamodb, "FeatureStore")
+    store = UserSetStore(dynamodb, "FeatureStore")
     scorer = Scorer(store, emitter, rulebook.load(), codec, features_budget_ms=60_000)
     scorer.score([Delivery(item, "shard", str(number), NOW, {}) for number, item in enumerate(rows)])
 

@@ -19,13 +19,13 @@ from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.emit import Emitter
 from millrace.eventstore.row import Item, from_item, to_item
-from millrace.features import registry as features
-from millrace.features.registry import Views
+from millrace.features import views as feature_views
+from millrace.features.views import FeatureViews
 from millrace.fraud import derive, rulebook
 from millrace.fraud.consumer import Scorer
 from millrace.fraud.decision import EVENT_TYPE
 from millrace.fraud.predict import Predictor
-from millrace.fraud.store import KEYS_PER_CALL, FeatureStore
+from millrace.fraud.store import KEYS_PER_CALL, UserSetStore
 from millrace.intake.enrich import Origin, enrich
 from millrace.model_registry.rows import Alias
 from millrace.scoring.champion import Champion, Model
@@ -45,15 +45,15 @@ def contracts(bundle: Path) -> Registry:
 
 
 @pytest.fixture(scope="module")
-def views(bundle: Path) -> Views:
-    return features.load(bundle)
+def views(bundle: Path) -> FeatureViews:
+    return feature_views.load(bundle)
 
 
 @dataclass
 class InForce:
     """A champion in whatever state a test asks for."""
 
-    views: Views
+    views: FeatureViews
     state: str
     bias: float = champions.BIAS
     loaded: list[Champion] = field(default_factory=list)
@@ -104,7 +104,7 @@ def score(
     """Decides on a batch; transaction's event id → the payload of its decision."""
     codec = Codec(contracts.dictionary)
     scorer = Scorer(
-        FeatureStore(dynamodb, "FeatureStore"),
+        UserSetStore(dynamodb, "FeatureStore"),
         Emitter(contracts, Appender({"table": TableAppender(dynamodb, "Events")})),
         rulebook.load(),
         codec,
@@ -138,7 +138,7 @@ def by_rules(payload: dict[str, Any]) -> dict[str, Any]:
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(data=st.data())
-def test_no_rule_depends_on_the_model(contracts: Registry, views: Views, data: st.DataObject) -> None:
+def test_no_rule_depends_on_the_model(contracts: Registry, views: FeatureViews, data: st.DataObject) -> None:
     payload = st.fixed_dictionaries(
         {
             "amount": st.one_of(
@@ -174,7 +174,7 @@ def test_no_rule_depends_on_the_model(contracts: Registry, views: Views, data: s
             assert "modelInputs" not in one
 
 
-def test_without_sets_and_rows_both_are_named(contracts: Registry, views: Views) -> None:
+def test_without_sets_and_rows_both_are_named(contracts: Registry, views: FeatureViews) -> None:
     dynamodb = MemoryDynamoDB()
     dynamodb.failing["batch_get_item"] = 1
     sent = [events.transaction()]
@@ -185,7 +185,7 @@ def test_without_sets_and_rows_both_are_named(contracts: Registry, views: Views)
 
 
 def test_the_rows_of_a_batch_come_with_the_read_that_it_makes_anyway(
-    contracts: Registry, views: Views
+    contracts: Registry, views: FeatureViews
 ) -> None:
     dynamodb = MemoryDynamoDB()
     sent = [
@@ -199,13 +199,13 @@ def test_the_rows_of_a_batch_come_with_the_read_that_it_makes_anyway(
     assert dict(dynamodb.calls) == {"batch_get_item": 1, "update_item": 20, "put_item": 60}
 
 
-def test_a_question_with_a_model_is_one_read(contracts: Registry, views: Views) -> None:
+def test_a_question_with_a_model_is_one_read(contracts: Registry, views: FeatureViews) -> None:
     dynamodb = MemoryDynamoDB()
     merchant = views.view("merchant_features")
     item = champions.online(ORG, merchant, "nile", {"fraud_share_7d": 0.5})
     dynamodb.tables["FeatureStore"] = {(item["featureKey"]["S"], "LATEST"): item}
     predictor = Predictor(
-        FeatureStore(dynamodb, "FeatureStore"),
+        UserSetStore(dynamodb, "FeatureStore"),
         rulebook.load(),
         features_budget_ms=BUDGET_MS,
         champions=Champions(InForce(views, "serving")),

@@ -13,7 +13,7 @@ from millrace.api.router import Router
 from millrace.contracts.registry import Registry
 from millrace.fraud import rulebook
 from millrace.fraud.predict import Predictor
-from millrace.fraud.store import FeatureStore
+from millrace.fraud.store import UserSetStore
 from tests.support import events
 from tests.support.memory_table import MemoryDynamoDB
 
@@ -37,7 +37,7 @@ def registry(bundle: Path) -> Registry:
 
 def router(registry: Registry, dynamodb: MemoryDynamoDB, budget_ms: int = 500) -> Router:
     predictor = Predictor(
-        FeatureStore(dynamodb, "FeatureStore"), rulebook.load(), features_budget_ms=budget_ms
+        UserSetStore(dynamodb, "FeatureStore"), rulebook.load(), features_budget_ms=budget_ms
     )
     api = PredictApi(predictor, registry)
     answers = {"POST /v1/predict": api.one, "POST /v1/predict/batch": api.batch}

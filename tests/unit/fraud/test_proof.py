@@ -24,7 +24,7 @@ from millrace.eventstore.row import StoredEvent, from_item, to_item
 from millrace.fraud import derive, rulebook, velocity
 from millrace.fraud.consumer import Scorer
 from millrace.fraud.decision import CONSUMER, EVENT_TYPE, moment_of, unpack
-from millrace.fraud.store import FeatureStore
+from millrace.fraud.store import UserSetStore
 from millrace.fraud.user import UserSets
 from millrace.intake.enrich import Origin, enrich
 from tests.support import events
@@ -93,7 +93,7 @@ class Proof:
         """A fresh function: nothing that the one before had in memory is there."""
         emitter = Emitter(self.registry, Appender({"table": TableAppender(self._killing(), "Events")}))
         scorer = Scorer(
-            FeatureStore(self.dynamodb, "FeatureStore"),
+            UserSetStore(self.dynamodb, "FeatureStore"),
             emitter,
             rulebook.load(),
             Codec(self.registry.dictionary),

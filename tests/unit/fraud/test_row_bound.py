@@ -16,7 +16,7 @@ from millrace.eventstore.row import from_item
 from millrace.fraud import derive, profile, rulebook, velocity
 from millrace.fraud.bound import MOST_ATTRIBUTES, MOST_BYTES, beyond
 from millrace.fraud.consumer import Scorer
-from millrace.fraud.store import LATEST, FeatureStore, RowFullError
+from millrace.fraud.store import LATEST, RowFullError, UserSetStore
 from millrace.fraud.user import Transaction, UserSets, additions, stale
 from tests.support import events
 from tests.support.memory_table import MemoryDynamoDB, size_of
@@ -37,11 +37,11 @@ def registry(bundle: Path) -> Registry:
 class Stage:
     """A consumer over stores in memory, its clock standing still."""
 
-    def __init__(self, registry: Registry, store: FeatureStore | None = None) -> None:
+    def __init__(self, registry: Registry, store: UserSetStore | None = None) -> None:
         self.registry, self.dynamodb = registry, MemoryDynamoDB()
         self.largest = 0
         self._scorer = Scorer(
-            store or FeatureStore(self.dynamodb, "FeatureStore"),
+            store or UserSetStore(self.dynamodb, "FeatureStore"),
             Emitter(registry, Appender({"table": TableAppender(self.dynamodb, "Events")})),
             rulebook.load(),
             Codec(registry.dictionary),
@@ -172,7 +172,7 @@ def test_a_row_that_is_nearly_full_from_before_is_made_small(registry: Registry)
 
 
 def test_a_row_that_others_filled_is_decided_without_and_not_asked_again(registry: Registry) -> None:
-    class Full(FeatureStore):
+    class Full(UserSetStore):
         def add(self, *_: Any, **__: Any) -> UserSets:
             raise RowFullError("add features: the item is too large")
 
@@ -185,7 +185,7 @@ def test_a_row_that_others_filled_is_decided_without_and_not_asked_again(registr
 
 def test_dynamodb_says_that_a_row_is_full() -> None:
     dynamodb = MemoryDynamoDB()
-    store = FeatureStore(dynamodb, "FeatureStore")
+    store = UserSetStore(dynamodb, "FeatureStore")
     with pytest.raises(RowFullError):
         store.add(("o", "u"), {f"m{n}": [b"x" * 3000] for n in range(200)}, (), NOW)
 

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from millrace.contracts import registry
 from millrace.core.errors import PermanentError, RetryableError
-from millrace.features import registry as features
+from millrace.features import views as feature_views
 from millrace.lake.sources import Pinner, open_views, tenants
 from millrace.runs.documents import Input, InputFile, Sources
 from millrace.runs.store import RunStore
@@ -74,9 +74,9 @@ def test_a_run_that_asks_again_gets_the_same(bundle: Path) -> None:
 
 
 def test_views_read_only_tables_that_a_contract_describes(bundle: Path) -> None:
-    assert set(features.load().sources()) >= {FACTS, ORDERS}
-    pinned = pinner(S3(), {}).pin("r1", features.load().sources())
-    assert [one.table for one in pinned.inputs] == list(features.load().sources())
+    assert set(feature_views.load().sources()) >= {FACTS, ORDERS}
+    pinned = pinner(S3(), {}).pin("r1", feature_views.load().sources())
+    assert [one.table for one in pinned.inputs] == list(feature_views.load().sources())
     assert tenants(pinned) == ()
 
 

@@ -12,14 +12,15 @@ import orjson
 import pytest
 from onnx import TensorProto, helper
 
-from millrace.features import registry
-from millrace.features.registry import Views
+from millrace.features import views as feature_views
 from millrace.features.rows import defaults
+from millrace.features.views import FeatureViews
 from millrace.model_registry import artifact
 from millrace.model_registry.artifact import ArtifactError
+from millrace.model_registry.files import Artifact
 from millrace.scoring import answer
-from millrace.scoring.champion import Artifact, Champion, Model, Question
-from millrace.scoring.errors import ScoringError
+from millrace.scoring.answer import ScoringError
+from millrace.scoring.champion import Champion, Model, ModelInput
 from millrace.scoring.session import Session
 from tests.support import champions
 
@@ -28,21 +29,21 @@ MOMENT = 1_795_000_000_000_000
 
 
 @pytest.fixture(scope="module")
-def views(bundle: Path) -> Views:
-    return registry.load(bundle)
+def views(bundle: Path) -> FeatureViews:
+    return feature_views.load(bundle)
 
 
-def model(views: Views, **changed: Any) -> Model:
+def model(views: FeatureViews, **changed: Any) -> Model:
     held, card_sha256 = champions.held(views, **changed)
     return Model(held, card_sha256, org=ORG, version=VERSION)
 
 
-def question(champion: Champion, **request: Any) -> Question:
+def question(champion: Champion, **request: Any) -> ModelInput:
     values = {source.view.name: defaults(source.view) for source in champion.columns.sources}
-    return Question(values, {"amount": 120.5, **request}, MOMENT)
+    return ModelInput(values, {"amount": 120.5, **request}, MOMENT)
 
 
-def test_what_was_registered_serves_and_names_its_version(views: Views) -> None:
+def test_what_was_registered_serves_and_names_its_version(views: FeatureViews) -> None:
     champion = Champion(model(views), views)
     asked = question(champion)
     asked.values["user_features"].update(transaction_count_1d=3, mean_amount_30d=60.25)  # type: ignore[attr-defined]
@@ -56,7 +57,7 @@ def test_what_was_registered_serves_and_names_its_version(views: Views) -> None:
     assert said.score == round(said.score, 6)
 
 
-def test_the_score_is_calibrated(views: Views) -> None:
+def test_the_score_is_calibrated(views: FeatureViews) -> None:
     champion = Champion(model(views, calibration={"slope": 0.5, "intercept": -1.0}), views)
     (said,) = champion.answers([question(champion)])
     plain = champions.reckoned([120.5, 1.0, 1.0, 0.0, 0.0])
@@ -103,12 +104,12 @@ def test_a_row_is_answered_alike_whoever_it_is_asked_with() -> None:
             assert graph.scores(rows) == together[start : start + rows]
 
 
-def test_a_score_follows_from_the_recorded_bytes(views: Views) -> None:
+def test_a_score_follows_from_the_recorded_bytes(views: FeatureViews) -> None:
     champion, alone = Champion(model(views), views), model(views)
     together = champion.answers([question(champion, amount=7.77 * number) for number in range(101)])
     for said in together:
         assert said is not None
-        assert alone.again(answer.unpack(said.inputs)) == said.score
+        assert alone.rescore(answer.unpack(said.inputs)) == said.score
     assert len({said.score for said in together if said}) > 90
 
 
@@ -124,7 +125,7 @@ def test_a_score_follows_from_the_recorded_bytes(views: Views) -> None:
     ],
 )
 def test_what_is_no_number_is_never_shown_to_a_model_and_costs_the_others_nothing(
-    views: Views, values: dict[str, Any]
+    views: FeatureViews, values: dict[str, Any]
 ) -> None:
     champion = Champion(model(views), views)
     sound = question(champion)
@@ -134,7 +135,9 @@ def test_what_is_no_number_is_never_shown_to_a_model_and_costs_the_others_nothin
     assert first == last is not None
 
 
-def test_a_row_that_overflows_the_graph_has_no_score(views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_that_overflows_the_graph_has_no_score(
+    views: FeatureViews, monkeypatch: pytest.MonkeyPatch
+) -> None:
     champion = Champion(model(views), views)
     sound = question(champion)
     (said,) = champion.answers([sound])
@@ -171,51 +174,51 @@ def with_card(**changed: Any) -> Change:
         ),
     ],
 )
-def test_a_corrupt_artifact_is_refused(views: Views, change: Change, message: str) -> None:
+def test_a_corrupt_artifact_is_refused(views: FeatureViews, change: Change, message: str) -> None:
     held = change(champions.held(views)[0])
     with pytest.raises(ArtifactError, match=message):
         Model(held, artifact.fingerprint(held.card), org=ORG, version=VERSION)
 
 
-def test_a_card_that_the_registry_does_not_name_is_refused(views: Views) -> None:
+def test_a_card_that_the_registry_does_not_name_is_refused(views: FeatureViews) -> None:
     held, _ = champions.held(views)
     with pytest.raises(ArtifactError, match="the registry says"):
         Model(held, "0" * 64, org=ORG, version=VERSION)
 
 
-def test_a_graph_of_another_width_is_refused(views: Views) -> None:
+def test_a_graph_of_another_width_is_refused(views: FeatureViews) -> None:
     onnx = champions.graph(champions.WEIGHTS[:4])
     held = with_card(onnx_sha256=artifact.fingerprint(onnx), onnx_bytes=len(onnx))(champions.held(views)[0])
     with pytest.raises(ArtifactError, match="not 5 columns"):
         Model(held._replace(onnx=onnx), artifact.fingerprint(held.card), org=ORG, version=VERSION)
 
 
-def test_a_model_of_features_that_the_views_no_longer_have_is_refused(views: Views) -> None:
+def test_a_model_of_features_that_the_views_no_longer_have_is_refused(views: FeatureViews) -> None:
     card = champions.card(views)
     gone = ("merchant_features:chargebacks", *card.features[1:])
     card = replace(card, features=gone, importances={})
     with pytest.raises(ScoringError, match="chargebacks"):
         Champion(_loaded(card), views)
-    without = Views(views.view(name) for name in views.names() if name != "merchant_risk")
+    without = FeatureViews(views.view(name) for name in views.names() if name != "merchant_risk")
     with pytest.raises(ScoringError, match="merchant_risk"):
         Champion(model(views), without)
 
 
-def test_a_model_of_another_definition_of_a_view_is_refused(views: Views) -> None:
+def test_a_model_of_another_definition_of_a_view_is_refused(views: FeatureViews) -> None:
     old = replace(views.view("merchant_features"), digest="0" * 64, version="0.9.0")
-    before = Views([*(views.view(name) for name in views.names() if name != old.name), old])
+    before = FeatureViews([*(views.view(name) for name in views.names() if name != old.name), old])
     trained = model(before)
-    with pytest.raises(ScoringError, match=r"merchant_features 0\.9\.0, and here it is 1\.0\.0"):
+    with pytest.raises(ScoringError, match=r"merchant_features 0\.9\.0, and this deployment has 1\.0\.0"):
         Champion(trained, views)
 
 
-def test_a_model_whose_card_hides_a_view_behind_a_derived_feature_is_refused(views: Views) -> None:
+def test_a_model_whose_card_hides_a_view_behind_a_derived_feature_is_refused(views: FeatureViews) -> None:
     read = [name for name in champions.READ if name != "user_features"]
     with pytest.raises(ScoringError, match="pins no user_features"):
         Champion(model(views, read=read), views)
 
 
-def test_the_columns_are_in_the_order_of_the_card(views: Views) -> None:
+def test_the_columns_are_in_the_order_of_the_card(views: FeatureViews) -> None:
     order = [3, 0, 4, 2, 1]
     features = [champions.FEATURES[place] for place in order]
     weights = [champions.WEIGHTS[place] for place in order]

@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 
 from millrace.core.errors import RetryableError
-from millrace.features import registry
-from millrace.features.registry import Views
+from millrace.features import views as feature_views
 from millrace.features.rows import Marker
+from millrace.features.views import FeatureViews
 from millrace.model_registry.artifact import ArtifactError
+from millrace.model_registry.files import Artifact
 from millrace.model_registry.rows import Alias
-from millrace.scoring.champion import Artifact, Champion, Model
+from millrace.scoring.answer import ModelUnavailableError
+from millrace.scoring.champion import Champion, Model
 from millrace.scoring.champions import Champions
-from millrace.scoring.errors import ModelUnavailableError
 from tests.support import champions as made
 
 ACME, GLOBEX = "org_acme", "org_globex"
@@ -26,14 +27,14 @@ PATIENT = 10.0
 
 
 @pytest.fixture(scope="module")
-def views(bundle: Path) -> Views:
-    return registry.load(bundle)
+def views(bundle: Path) -> FeatureViews:
+    return feature_views.load(bundle)
 
 
 class World:
     """A registry and a lake whose failures a test chooses, and a clock that it moves."""
 
-    def __init__(self, views: Views) -> None:
+    def __init__(self, views: FeatureViews) -> None:
         self.views = views
         self.aliases: dict[str, Alias] = {}
         self.lake: dict[str, Artifact] = {}
@@ -84,7 +85,7 @@ class World:
         self.settle(org)
 
     def settle(self, org: str = ACME) -> None:
-        wait_for(lambda: self.champions._tenants[org].refreshed is None)
+        wait_for(lambda: self.champions._tenants[org].pending is None)
 
 
 def wait_for(happened: Callable[[], bool]) -> None:
@@ -95,7 +96,7 @@ def wait_for(happened: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def world(views: Views) -> World:
+def world(views: FeatureViews) -> World:
     return World(views)
 
 

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.core import clock
-from millrace.features import registry, rows
-from millrace.features.registry import Views
+from millrace.features import rows
+from millrace.features import views as feature_views
+from millrace.features.views import FeatureViews
 from millrace.model_registry.artifact import ModelCard
-from millrace.scoring.columns import Columns
-from millrace.scoring.online_rows import RowReader, known_until
+from millrace.scoring.model_input import Columns, RowReader, known_until
 from tests.support import champions
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -22,8 +22,8 @@ MOMENTS = st.integers(0, 72).map(lambda hours: NOW - timedelta(hours=hours))
 
 
 @pytest.fixture(scope="module")
-def views(bundle: Path) -> Views:
-    return registry.load(bundle)
+def views(bundle: Path) -> FeatureViews:
+    return feature_views.load(bundle)
 
 
 @st.composite
@@ -50,7 +50,7 @@ def stored(draw: st.DrawFn) -> dict[str, Any] | None:
 
 @given(item=stored(), complete=MOMENTS, whole=MOMENTS)
 def test_a_row_is_read_as_the_feature_store_reads_it(
-    views: Views, item: dict[str, Any] | None, complete: datetime, whole: datetime
+    views: FeatureViews, item: dict[str, Any] | None, complete: datetime, whole: datetime
 ) -> None:
     view = views.view("user_spending")
     marker = champions.mark(view, complete, min(whole, complete))
@@ -63,7 +63,7 @@ def test_a_row_is_read_as_the_feature_store_reads_it(
         assert dict(found) == dict(said.values)
 
 
-def test_a_view_that_is_not_complete_is_of_no_use(views: Views) -> None:
+def test_a_view_that_is_not_complete_is_of_no_use(views: FeatureViews) -> None:
     view, now = views.view("user_spending"), NOW.timestamp()
     assert known_until(view, champions.mark(view, NOW)) > now
     assert known_until(view, champions.mark(view, NOW - timedelta(days=2))) < now
@@ -79,7 +79,7 @@ def test_a_view_that_is_not_complete_is_of_no_use(views: Views) -> None:
     merchant=st.one_of(st.none(), st.text(st.characters(exclude_categories=["Cs"]), max_size=600)),
 )
 def test_the_keys_are_those_under_which_rows_are_written(
-    views: Views, user: Any, merchant: str | None
+    views: FeatureViews, user: Any, merchant: str | None
 ) -> None:
     card: ModelCard = champions.card(views, org="org_acme")
     columns = Columns(card, views)

@@ -1,4 +1,4 @@
-"""What of a training channel is refused, before any time goes into a model."""
+"""Channels that are refused before any time goes into training."""
 
 from pathlib import Path
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from millrace.training import channel
+from millrace.training import rows
 from millrace.training.dataset import DAY_US, number
 from millrace.training.errors import TrainingError
 from tests.support import training
 
 
-def test_a_channel_is_its_order_and_its_rows(tmp_path: Path) -> None:
-    found = channel.read(training.write(tmp_path))
-    assert found.order.org == "shop_a"
+def test_a_channel_is_its_request_and_its_rows(tmp_path: Path) -> None:
+    found = rows.read(training.write(tmp_path))
+    assert found.request.org == "shop_a"
     assert found.data.names == training.NAMES
     assert len(found.data) == 4200
     assert (found.data.values == found.data.values.astype(np.float32)).all()
@@ -63,7 +63,7 @@ def shortened(**limits: int) -> dict[str, Any]:
 )
 def test_rows_that_make_no_model_are_refused(tmp_path: Path, made: dict[str, Any], says: str) -> None:
     with pytest.raises(TrainingError, match=says):
-        channel.read(training.write(tmp_path, made))
+        rows.read(training.write(tmp_path, made))
 
 
 @pytest.mark.parametrize("name", ["training.json", "rows.parquet"])
@@ -71,20 +71,20 @@ def test_a_missing_or_empty_file_is_named(tmp_path: Path, name: str) -> None:
     training.write(tmp_path)
     (tmp_path / name).write_bytes(b"")
     with pytest.raises(TrainingError, match=name):
-        channel.read(tmp_path)
+        rows.read(tmp_path)
     (tmp_path / name).unlink()
     with pytest.raises(TrainingError, match=f"has no {name}"):
-        channel.read(tmp_path)
+        rows.read(tmp_path)
 
 
 def test_a_file_that_was_cut_off_is_refused(tmp_path: Path) -> None:
     path = training.write(tmp_path) / "rows.parquet"
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(TrainingError, match=r"rows\.parquet cannot be read"):
-        channel.read(tmp_path)
+        rows.read(tmp_path)
 
 
 def test_labels_that_are_known_too_late_are_refused(tmp_path: Path) -> None:
-    late = training.order(split={**training.order()["split"], "delayDays": 8})
+    late = training.request(split={**training.request()["split"], "delayDays": 8})
     with pytest.raises(TrainingError, match="labels of"):
-        channel.read(training.write(tmp_path, None, late))
+        rows.read(training.write(tmp_path, None, late))

@@ -13,7 +13,7 @@ URL = f"s3://lake/processed/ml-datasets/org=org_acme/source/{DIGEST}/"
 
 
 def test_files_are_named_by_what_is_in_them() -> None:
-    assert locations.brought("org_acme", DIGEST) == URL.removeprefix("s3://lake/")
+    assert locations.upload("org_acme", DIGEST) == URL.removeprefix("s3://lake/")
     assert locations.digest_of(URL, "lake", "org_acme") == DIGEST
 
 

@@ -1,4 +1,4 @@
-"""What a training job is given: the order, and the rows as a table."""
+"""The channel of a training job: the request, and the rows as a table."""
 
 from datetime import date
 from typing import Any
@@ -8,14 +8,15 @@ import orjson
 import pyarrow as pa
 import pytest
 
-from millrace.training import request
+from millrace.training import channel
+from millrace.training.channel import TrainingRequest
 from millrace.training.errors import TrainingError
-from millrace.training.periods import Period, Split, first_needed, folds
-from millrace.training.rows import rows
+from millrace.training.rows import to_dataset
+from millrace.training.split import Period, Split, first_needed, folds
 
 FEATURES = ("transaction_features:amount", "merchant_risk:frauds_7d")
 SPLIT = Split(Period(date(2018, 7, 25), date(2018, 7, 31)), 7, Period(date(2018, 8, 8), date(2018, 8, 14)))
-ORDER: dict[str, Any] = {
+REQUEST: dict[str, Any] = {
     "runId": "train_model-shop_a-1",
     "org": "shop_a",
     "model": "fraud",
@@ -41,7 +42,7 @@ def table(**changed: Any) -> pa.Table:
 
 
 def test_rows_are_in_the_order_of_time_and_as_fine_as_float32() -> None:
-    made = rows(table(), FEATURES)
+    made = to_dataset(table(), FEATURES)
     assert made.names == ("transaction_features__amount", "merchant_risk__frauds_7d")
     assert made.moments.tolist() == [10, 20, 30]
     assert made.labels.tolist() == [0, 1, 1]
@@ -52,7 +53,7 @@ def test_rows_are_in_the_order_of_time_and_as_fine_as_float32() -> None:
 
 
 def test_a_figure_that_float32_cannot_hold_is_infinite() -> None:
-    made = rows(table(transaction_features__amount=[1e39, 1.0, 2.0]), FEATURES)
+    made = to_dataset(table(transaction_features__amount=[1e39, 1.0, 2.0]), FEATURES)
     assert np.isinf(made.values).sum() == 1
 
 
@@ -70,18 +71,18 @@ def test_a_figure_that_float32_cannot_hold_is_infinite() -> None:
 )
 def test_a_table_of_another_shape_is_refused(changed: dict[str, Any], says: str) -> None:
     with pytest.raises(TrainingError, match=says):
-        rows(table(**changed), FEATURES)
+        to_dataset(table(**changed), FEATURES)
 
 
 def test_a_table_without_rows_makes_none() -> None:
-    assert len(rows(table().slice(0, 0), FEATURES)) == 0
+    assert len(to_dataset(table().slice(0, 0), FEATURES)) == 0
 
 
-def test_an_order_comes_back_as_it_was_written() -> None:
-    read = request.read(orjson.dumps(ORDER))
-    assert orjson.loads(request.write(read)) == ORDER
+def test_a_request_comes_back_as_it_was_written() -> None:
+    read = TrainingRequest.from_json(orjson.dumps(REQUEST))
+    assert orjson.loads(read.to_json()) == REQUEST
     assert read.days() == SPLIT
-    assert request.days(SPLIT) == read.split
+    assert channel.days(SPLIT) == read.split
 
 
 @pytest.mark.parametrize(
@@ -89,13 +90,13 @@ def test_an_order_comes_back_as_it_was_written() -> None:
     [
         (b"", "no JSON"),
         (b"[]", "no object"),
-        (orjson.dumps({**ORDER, "more": 1}), "nobody knows"),
-        (orjson.dumps({key: value for key, value in ORDER.items() if key != "features"}), "no features"),
+        (orjson.dumps({**REQUEST, "more": 1}), "nobody knows"),
+        (orjson.dumps({key: value for key, value in REQUEST.items() if key != "features"}), "no features"),
     ],
 )
-def test_what_is_no_order_is_refused(text: bytes, says: str) -> None:
+def test_another_document_is_refused(text: bytes, says: str) -> None:
     with pytest.raises(TrainingError, match=says):
-        request.read(text)
+        TrainingRequest.from_json(text)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_what_is_no_order_is_refused(text: bytes, says: str) -> None:
     ],
 )
 def test_days_that_are_no_split_are_refused(split: dict[str, Any], says: str) -> None:
-    read = request.read(orjson.dumps({**ORDER, "split": {**ORDER["split"], **split}}))
+    read = TrainingRequest.from_json(orjson.dumps({**REQUEST, "split": {**REQUEST["split"], **split}}))
     with pytest.raises(TrainingError, match=says):
         read.days()
 

@@ -8,33 +8,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.core.errors import PermanentError
-from millrace.training.split import NotEnoughError, as_asked, by_what_there_is
+from millrace.training.errors import InsufficientDataError
+from millrace.training.split import default_split, parse_split
 
 TODAY = date(2026, 11, 22)
 ASKED = {"trainFrom": "2026-10-01", "trainTo": "2026-10-14", "testFrom": "2026-10-22", "testTo": "2026-10-28"}
 
 
 def test_the_last_week_judges_and_up_to_four_weeks_before_the_labels_train() -> None:
-    split = by_what_there_is(date(2026, 1, 1), TODAY)
+    split = default_split(date(2026, 1, 1), TODAY)
     assert str(split.test) == "2026-11-15…2026-11-21"
     assert str(split.train) == "2026-10-11…2026-11-07"
     assert split.train.days == 28
 
 
 def test_with_little_history_what_there_is_is_trained_on() -> None:
-    split = by_what_there_is(TODAY - timedelta(days=21), TODAY)
+    split = default_split(TODAY - timedelta(days=21), TODAY)
     assert str(split.train) == "2026-11-01…2026-11-07"
     assert split.train.days == 7
 
 
 def test_a_day_too_few_is_refused_with_the_day_that_is_needed() -> None:
-    with pytest.raises(NotEnoughError, match=r"first transaction is of 2026-11-02.*since 2026-11-01"):
-        by_what_there_is(TODAY - timedelta(days=20), TODAY)
+    with pytest.raises(InsufficientDataError, match=r"first transaction is of 2026-11-02.*since 2026-11-01"):
+        default_split(TODAY - timedelta(days=20), TODAY)
 
 
 @given(st.integers(21, 400))
 def test_no_label_of_the_test_is_known_when_the_model_is_made(back: int) -> None:
-    split = by_what_there_is(TODAY - timedelta(days=back), TODAY)
+    split = default_split(TODAY - timedelta(days=back), TODAY)
     assert split.test.last < TODAY
     assert split.train.last + timedelta(days=split.delay_days) < split.test.first
     assert split.train.first >= TODAY - timedelta(days=back)
@@ -42,9 +43,9 @@ def test_no_label_of_the_test_is_known_when_the_model_is_made(back: int) -> None
 
 
 def test_a_split_that_is_asked_for_is_taken() -> None:
-    split = as_asked({**ASKED, "delayDays": 7})
+    split = parse_split({**ASKED, "delayDays": 7})
     assert (str(split.train), str(split.test)) == ("2026-10-01…2026-10-14", "2026-10-22…2026-10-28")
-    assert as_asked(ASKED) == split
+    assert parse_split(ASKED) == split
 
 
 @pytest.mark.parametrize(
@@ -61,4 +62,4 @@ def test_a_split_that_is_asked_for_is_taken() -> None:
 )
 def test_what_is_no_split_is_refused(changed: dict[str, Any], says: str) -> None:
     with pytest.raises(PermanentError, match=says):
-        as_asked({**ASKED, **changed})
+        parse_split({**ASKED, **changed})

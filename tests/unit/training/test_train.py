@@ -13,11 +13,10 @@ from millrace.training.algorithms import (
     REPEATS,
     Algorithm,
 )
-from millrace.training.calibration import calibrate, probabilities
 from millrace.training.dataset import DAY_US, Dataset, number
 from millrace.training.errors import TrainingError
-from millrace.training.periods import Period, Split
-from millrace.training.train import TrainedModel, evaluate, train
+from millrace.training.split import Period, Split
+from millrace.training.train import TrainedModel, calibrate, evaluate, probabilities, train
 
 START = date(2018, 7, 1)
 SPLIT = Split(

@@ -18,18 +18,19 @@ import pytest
 from millrace.contracts import registry
 from millrace.contracts.columns import duckdb_type
 from millrace.core.errors import PermanentError
-from millrace.features import registry as features
+from millrace.features import views as feature_views
 from millrace.lake.duck import connect
 from millrace.runs.documents import Input, InputFile, Sources
-from millrace.training import cards, request, transactions
-from millrace.training.locations import Channel, brought
-from millrace.training.split import NotEnoughError
-from millrace.training.training_set import Asked, Built, TrainingSets
+from millrace.training import transactions
+from millrace.training.channel import TrainingRequest
+from millrace.training.errors import InsufficientDataError
+from millrace.training.locations import Channel, upload
+from millrace.training.training_set import TrainingSet, TrainingSetBuilder, TrainingSetRequest
 
 FACTS = "marts.fct_transactions"
 TODAY = date(2026, 11, 22)
 RUN = "train_model-org_acme.20261122-1"
-ASKED = Asked(RUN, "org_acme", "fraud")
+ASKED = TrainingSetRequest(RUN, "org_acme", "fraud")
 Row = dict[str, Any]
 
 
@@ -60,7 +61,7 @@ class Stage:
     def __init__(self, folder: Path) -> None:
         self.folder, self.s3 = folder, S3()
         self.tables = registry.load().tables()
-        self.views = features.load()
+        self.views = feature_views.load()
         self.files: list[InputFile] = []
         self.brought = folder / "brought"
         self.brought.mkdir()
@@ -98,9 +99,11 @@ class Stage:
         )
         return Sources(RUN, f"{TODAY}T10:06:00.000Z", inputs)
 
-    def build(self, asked: Asked = ASKED, sources: Sources | None = None) -> Built:
+    def build(self, asked: TrainingSetRequest = ASKED, sources: Sources | None = None) -> TrainingSet:
         with connect(memory_mb=500, threads=2, temp_dir=self.folder) as connection:
-            sets = TrainingSets(connection, FolderChannel(self.s3, self.brought), self.views, self.tables)
+            sets = TrainingSetBuilder(
+                connection, FolderChannel(self.s3, self.brought), self.views, self.tables
+            )
             return sets.build(asked, sources or self.sources())
 
     def rows(self, org: str = "org_acme") -> list[Row]:
@@ -108,8 +111,10 @@ class Stage:
         found: list[Row] = pq.read_table(io.BytesIO(body)).to_pylist()
         return found
 
-    def request(self, org: str = "org_acme") -> request.TrainingOrder:
-        return request.read(self.s3.held[f"processed/ml-datasets/org={org}/{RUN}/train/training.json"])
+    def request(self, org: str = "org_acme") -> TrainingRequest:
+        return TrainingRequest.from_json(
+            self.s3.held[f"processed/ml-datasets/org={org}/{RUN}/train/training.json"]
+        )
 
 
 def transaction(at: datetime, user: int = 1, **more: Any) -> Row:
@@ -243,7 +248,7 @@ def test_a_label_that_nobody_gave_is_no_row_but_counts(stage: Stage) -> None:
 def test_what_makes_no_set_is_refused(stage: Stage, rows: Callable[[], list[Row]], says: str) -> None:
     if given := rows():
         stage.keep("org_acme", given)
-    with pytest.raises(NotEnoughError, match=says):
+    with pytest.raises(InsufficientDataError, match=says):
         stage.build()
     assert stage.s3.held == {}
 
@@ -277,15 +282,15 @@ def test_days_that_are_asked_for_are_taken(stage: Stage) -> None:
     assert max(one["event_timestamp"] for one in stage.rows()) < datetime(2026, 10, 20, tzinfo=UTC)
 
 
-def brought_rows(stage: Stage, **columns: Any) -> Asked:
+def brought_rows(stage: Stage, **columns: Any) -> TrainingSetRequest:
     """Thirty days of transactions, brought along with these columns instead of theirs."""
     rows = history(days=30)
     names = {"timestamp": "event_time", "customer_id": "user_id", "terminal_id": "merchant"}
-    given = {name: [row[names.get(name, name)] for row in rows] for name in cards.COLUMNS}
+    given = {name: [row[names.get(name, name)] for row in rows] for name in transactions.COLUMNS}
     given["timestamp"] = [at.replace(tzinfo=None) for at in given["timestamp"]]
     made = {name: (change(given[name]) if callable(change) else change) for name, change in columns.items()}
     pq.write_table(pa.table({**given, **made}), stage.brought / "a.parquet")
-    return replace(ASKED, data=f"s3://lake/{brought('org_acme', 'ab' * 32)}")
+    return replace(ASKED, data=f"s3://lake/{upload('org_acme', 'ab' * 32)}")
 
 
 def test_what_is_not_a_number_in_files_teaches_nothing(stage: Stage) -> None:
@@ -319,18 +324,20 @@ def test_files_of_several_tenants_are_refused(stage: Stage) -> None:
 
 
 def test_a_file_of_something_else_is_a_sentence(stage: Stage) -> None:
-    with pytest.raises(PermanentError, match=r"what is no transaction: .*much"):
+    with pytest.raises(PermanentError, match=r"rows that are no transactions: .*much"):
         stage.build(brought_rows(stage, amount=["much"] * 600))
 
 
 def test_files_that_are_brought_along_are_read_instead_of_the_lake(stage: Stage) -> None:
     digest = "ab" * 32
-    data = replace(ASKED, data=f"s3://lake/{brought('org_acme', digest)}")
+    data = replace(ASKED, data=f"s3://lake/{upload('org_acme', digest)}")
     rows = history(days=30)
     stage.keep("org_acme", history(seed=5))
     names = {"timestamp": "event_time", "customer_id": "user_id", "terminal_id": "merchant"}
     columns = {
-        name: [row[names.get(name, name)] for row in rows] for name in cards.COLUMNS if name != "timestamp"
+        name: [row[names.get(name, name)] for row in rows]
+        for name in transactions.COLUMNS
+        if name != "timestamp"
     }
     # Long ago: what is brought along ends when it ends.
     stamps = [row["event_time"].replace(tzinfo=None) - timedelta(days=1000) for row in rows]
@@ -356,7 +363,7 @@ def test_files_of_another_shape_are_refused(stage: Stage, table: pa.Table | None
     if table is not None:
         pq.write_table(table, stage.brought / "a.parquet")
     with pytest.raises(PermanentError, match=says):
-        stage.build(replace(ASKED, data=f"s3://lake/{brought('org_acme', 'ab' * 32)}"))
+        stage.build(replace(ASKED, data=f"s3://lake/{upload('org_acme', 'ab' * 32)}"))
 
 
 def test_an_order_is_written_last(stage: Stage) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 from millrace.api import params
 from millrace.core.http import Problem, Request
 from millrace.features.online import OnlineStore
-from millrace.features.question import Question
-from millrace.features.registry import FeatureError, Views
+from millrace.features.query import FeatureQuery
+from millrace.features.views import FeatureError, FeatureViews
 
 FEATURES = "features"
 MOST = 100
@@ -19,15 +19,15 @@ _NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?", re.
 class FeaturesApi:
     """Answers of `GET /v1/features`."""
 
-    def __init__(self, store: OnlineStore, views: Views) -> None:
+    def __init__(self, store: OnlineStore, views: FeatureViews) -> None:
         self._store, self._views = store, views
 
     def get(self, request: Request) -> dict[str, Any]:
         """The features that are asked for, in order, of the entities whose keys stand beside them."""
         try:
-            question = Question(self._views, _names(request))
-            row = self._row(request, question)
-            (found,) = self._store.answers(request.authenticated.org, question, [row])
+            query = FeatureQuery(self._views, _names(request))
+            row = self._row(request, query)
+            (found,) = self._store.answers(request.authenticated.org, query, [row])
         except FeatureError as error:
             raise Problem(HTTPStatus.BAD_REQUEST, str(error)[:500]) from error
         return {
@@ -38,18 +38,18 @@ class FeaturesApi:
         }
 
     @staticmethod
-    def _row(request: Request, question: Question) -> dict[str, object]:
+    def _row(request: Request, query: FeatureQuery) -> dict[str, object]:
         """The entity row that the query is."""
-        params.only(request, (FEATURES, *question.keys, *question.request))
+        params.only(request, (FEATURES, *query.keys, *query.request))
         row: dict[str, object] = {}
-        for view in question.views:
+        for view in query.views:
             # A text is what it says, and a number is written in one way: see the keys of the views.
             row[view.key] = request.query.get(view.key)
             if not row[view.key]:
                 raise Problem(
                     HTTPStatus.BAD_REQUEST, f"{view.key} is missing: {view.name} is of a {view.entity}"
                 )
-        for column in question.request:
+        for column in query.request:
             text = request.query.get(column)
             if text is None:
                 raise Problem(HTTPStatus.BAD_REQUEST, f"{column} is missing: the features asked for read it")

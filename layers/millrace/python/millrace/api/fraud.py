@@ -19,8 +19,7 @@ from millrace.eventstore.emit import derived_id
 from millrace.eventstore.heads import Heads
 from millrace.eventstore.reader import EventReader
 from millrace.eventstore.row import StoredEvent
-from millrace.fraud.decision import CONSUMER, EVENT_TYPE, SOURCE_TYPE
-from millrace.fraud.derive import answer
+from millrace.fraud.decision import CONSUMER, EVENT_TYPE, SOURCE_TYPE, answer
 from millrace.fraud.predict import Predictor
 from millrace.intake.validate import too_large
 
@@ -70,7 +69,7 @@ class DecisionsApi:
                     continue
                 event = self._reader.get(org, found.event_id)
                 if event is not None and "derivedFrom" in event.envelope["platform"]:
-                    return answer(event.envelope)
+                    return answer(event.envelope["data"]["payload"])
         raise Problem(HTTPStatus.NOT_FOUND, "there is no decision on such a transaction")
 
 

@@ -19,7 +19,7 @@ from millrace.eventstore.codec import Codec
 from millrace.eventstore.heads import Heads
 from millrace.eventstore.reader import EventReader
 from millrace.eventstore.trace import Tracer
-from millrace.features import registry as features
+from millrace.features import views as feature_views
 from millrace.features.online import OnlineStore
 from millrace.quarantine.store import QuarantineStore
 from millrace.warehouse import project
@@ -45,7 +45,7 @@ def reads(
     schemas, confluent = SchemasApi(registry), ConfluentApi(registry)
     datasets = DatasetsApi(Catalog(CatalogStore(dynamodb, metadata_table), registry, project.load))
     decisions = DecisionsApi(reader, Heads(dynamodb, events_table))
-    openapi, views = registry.openapi(), features.load()
+    openapi, views = registry.openapi(), feature_views.load()
     health = {"status": "ok", "version": __version__, "environment": environment}
     answers: dict[str, Answer] = {
         "GET /v1/health": lambda _: health,

@@ -1,7 +1,7 @@
-"""What a view says of every entity at one moment, and what of it is new: computed, compared and kept by DuckDB.
+"""A view's values of every entity at one moment, and which of them changed: computed, compared and stored by DuckDB.
 
-The figures are the offline store's own, so online and offline cannot differ. What was written is kept as Parquet beside the
-table, because a table of rows by key cannot be compared with anything at the price of a scan.
+The values are the offline store's own, so online and offline cannot differ. The state that was written is kept as Parquet: to
+compare with the table itself would need a scan of it.
 """
 
 # ruff: noqa: S608  names come from compiled views and are quoted
@@ -13,12 +13,11 @@ from datetime import datetime
 import duckdb
 import pyarrow as pa
 
-from millrace.features.offline import EVENT_TIMESTAMP, FeatureStore
+from millrace.features.offline import EVENT_TIMESTAMP, OfflineStore
 from millrace.features.point_in_time import quoted
-from millrace.features.registry import Views
 from millrace.features.rows import Value, defaults, microseconds, since
-from millrace.features.sources import Sources
-from millrace.features.view import FeatureView
+from millrace.features.sources import SourceTables
+from millrace.features.views import FeatureView, FeatureViews
 
 ROWS_PER_BATCH = 10_000
 _ANSWER, _CURRENT, _BEFORE = "millrace_answer", "millrace_current", "millrace_before"
@@ -27,17 +26,22 @@ _ENTITY = "entity"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An entity's row as it is to be; None: nothing is known any more."""
+    """An entity's new row; None where it has no values any more."""
 
     entity: str
     values: dict[str, Value] | None
 
 
 class CurrentRows:
-    """The rows of a view at a moment, on a connection that has its sources; those that are all default are left out."""
+    """The rows of a view at a moment, on a connection that has its sources; rows of only defaults are left out."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, views: Views, view: FeatureView, at: datetime, org: str
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        views: FeatureViews,
+        view: FeatureView,
+        at: datetime,
+        org: str,
     ) -> None:
         """Computes a tenant's.
 
@@ -45,10 +49,10 @@ class CurrentRows:
             duckdb.Error: a source cannot be read.
         """
         self._connection, self._view, self._at = connection, view, microseconds(at)
-        self._sources = Sources(connection, (group.table for group in view.groups), org)
+        self._sources = SourceTables(connection, (group.table for group in view.groups), org)
         entities = connection.execute(self._entities()).to_arrow_table()
         moments = pa.repeat(pa.scalar(at, pa.timestamp("us", tz="UTC")), entities.num_rows)
-        answer = FeatureStore(connection, views).get_historical_features(
+        answer = OfflineStore(connection, views).get_historical_features(
             entities.append_column(EVENT_TIMESTAMP, moments),
             [f"{view.name}:{name}" for name in view.features],
             full_feature_names=True,
@@ -69,7 +73,7 @@ class CurrentRows:
 
     @property
     def count(self) -> int:
-        """How many entities something is known of."""
+        """How many entities have a row."""
         row = self._connection.execute(f"SELECT count(*) FROM {_CURRENT}").fetchone()
         return int(row[0]) if row else 0
 
@@ -78,10 +82,10 @@ class CurrentRows:
         return self._changes(f"SELECT {_ENTITY}, true, {self._columns()} FROM {_CURRENT} AS c")
 
     def changed(self, before: str) -> Iterator[Change]:
-        """The rows that are not as they were in what `keep` wrote, and those that are gone.
+        """The rows that differ from the state that `keep` wrote, and those that are gone.
 
         Raises:
-            duckdb.Error: it cannot be read.
+            duckdb.Error: the state cannot be read.
         """
         self._connection.execute(
             f"CREATE OR REPLACE TEMP TABLE {_BEFORE} AS SELECT {_ENTITY}, {self._names()} "
@@ -97,7 +101,7 @@ class CurrentRows:
             f"ANTI JOIN {_CURRENT} AS c USING ({_ENTITY})"
         )
 
-    def keep(self, place: str) -> None:
+    def keep(self, path: str) -> None:
         """Writes the rows as Parquet, for the next run to compare with.
 
         Raises:
@@ -105,16 +109,16 @@ class CurrentRows:
         """
         kept = ", ".join(f"{value} AS {quoted(name)}" for name, value in self._kept("c").items())
         self._connection.execute(
-            f"COPY (SELECT {_ENTITY}, {kept} FROM {_CURRENT} AS c) TO '{_text(place)}' (FORMAT parquet, COMPRESSION zstd)"
+            f"COPY (SELECT {_ENTITY}, {kept} FROM {_CURRENT} AS c) TO '{_text(path)}' (FORMAT parquet, COMPRESSION zstd)"
         )
 
     def close(self) -> None:
-        """Lets go of the rows."""
+        """Drops the rows."""
         for name in (_CURRENT, _BEFORE):
             self._connection.execute(f"DROP TABLE IF EXISTS {name}")
 
     def _entities(self) -> str:
-        """Every entity that some source names before the moment, as text."""
+        """Every entity that a source names before the moment, as text."""
         parts = [
             f"SELECT CAST({quoted(group.key)} AS VARCHAR) AS {quoted(self._view.key)} "
             f"FROM {self._sources.relation(group.table)} WHERE {quoted(group.key)} IS NOT NULL AND epoch_us({quoted(group.timestamp)}) < {self._at}"
@@ -125,8 +129,8 @@ class CurrentRows:
 
     def _changes(self, statement: str) -> Iterator[Change]:
         names = self._view.features
-        found = self._connection.execute(statement)
-        while batch := found.fetchmany(ROWS_PER_BATCH):
+        rows = self._connection.execute(statement)
+        while batch := rows.fetchmany(ROWS_PER_BATCH):
             for entity, known, *values in batch:
                 yield Change(entity, dict(zip(names, values, strict=True)) if known else None)
 
@@ -137,11 +141,11 @@ class CurrentRows:
         return ", ".join(map(quoted, self._view.features))
 
     def _kept(self, alias: str) -> dict[str, str]:
-        """What decides whether a row is as it was. Seconds since something grow by themselves: of those it is the moment."""
-        found = {name: f"{alias}.{quoted(name)}" for name in self._view.features}
+        """The values that decide whether a row changed. Seconds since something grow by themselves: its moment is compared."""
+        values = {name: f"{alias}.{quoted(name)}" for name in self._view.features}
         for name in since(self._view):
-            found[name] = f"{self._at} - CAST(round({found[name]} * 1e6) AS BIGINT)"
-        return found
+            values[name] = f"{self._at} - CAST(round({values[name]} * 1e6) AS BIGINT)"
+        return values
 
 
 def _literal(value: Value) -> str:

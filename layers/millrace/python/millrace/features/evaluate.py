@@ -15,7 +15,7 @@ from typing import Literal
 
 from millrace.features import expression
 from millrace.features.expression import ExpressionError
-from millrace.features.view import Derived, FeatureView
+from millrace.features.views import Derived, FeatureView
 
 Number = float | int | None
 # (features by view and name, the request's columns, the moment in microseconds since 1970) → the view's features in order.

@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace.features.registry import FeatureError
+from millrace.features.views import FeatureError
 
 
 class Frame:

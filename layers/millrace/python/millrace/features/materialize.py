@@ -1,6 +1,6 @@
 """From the lake to the online store: the newest rows of every view, for one tenant.
 
-Only what has changed since the last complete state is written. Every row is written where there is no such state, where it is
+Only rows that changed since the last complete state are written. Every row is written where there is no such state, where it is
 of another definition, where a run died in the middle, and every week, before rows expire.
 """
 
@@ -15,20 +15,19 @@ from millrace.core import clock
 from millrace.core.errors import in_a_line
 from millrace.features.current import CurrentRows
 from millrace.features.online_writer import Lease, OnlineWriter, Written
-from millrace.features.registry import Views
-from millrace.features.view import FeatureView
+from millrace.features.views import FeatureView, FeatureViews
 
 # Rows are kept for two weeks.
 WHOLE_EVERY = timedelta(days=7)
-# (view, tenant, token of the writer) → where the state goes.
-Place = Callable[[str, str, str], str]
+# (view, tenant, token of the writer) → path or URL of the state.
+StatePath = Callable[[str, str, str], str]
 
 
 @dataclass(frozen=True, slots=True)
-class ViewDone:
-    """What came of a view: `complete` as of this run, `unchanged` where it was as new already, `failed` with its reason.
+class ViewResult:
+    """A view's materialization: `complete` as of this run, `unchanged` where it was as new already, `failed` with its reason.
 
-    `entities` are those of which something is known, `written` the rows that were put.
+    `entities` counts those with a row, `written` the rows that were put.
     """
 
     view: str
@@ -43,59 +42,63 @@ class Materializer:
     """Materializes views of a tenant whose rows the connection has as `schema.table`."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, views: Views, writer: OnlineWriter, place: Place
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        views: FeatureViews,
+        writer: OnlineWriter,
+        state_path: StatePath,
     ) -> None:
-        """Args of note.
+        """Joins what it reads and writes with.
 
         Args:
             connection: of one tenant's sources.
-            views: the feature views; those of the request have no rows.
+            views: the feature views; those without sources have no rows.
             writer: of the online store.
-            place: where a state goes, a path or URL that DuckDB writes.
+            state_path: names the file of a state, a path or URL that DuckDB writes.
         """
-        self._connection, self._views, self._writer, self._place = connection, views, writer, place
+        self._connection, self._views, self._writer, self._state_path = connection, views, writer, state_path
 
-    def materialize(self, org: str, run: str, as_of: str) -> tuple[ViewDone, ...]:
+    def materialize(self, org: str, run: str, as_of: str) -> tuple[ViewResult, ...]:
         """Brings every view of the tenant to a moment; a view that fails is named and lets the others go on.
 
         Args:
             org: the tenant.
-            run: the run's name, under which a repeated step takes its own work over.
+            run: the run's name; a repeated step of the same run takes over its own work.
             as_of: UTC text; the sources are known up to then.
         """
-        found = []
+        results = []
         for name in self._views.names():
             view = self._views.view(name)
             if not view.groups:
                 continue
             try:
-                found.append(self._view(org, view, run, as_of))
-            except Exception as error:  # noqa: BLE001  whatever one view sets off must not stop the others
-                found.append(ViewDone(name, "failed", error=in_a_line(error, 500)))
-        return tuple(found)
+                results.append(self._view(org, view, run, as_of))
+            except Exception as error:  # noqa: BLE001  one view must not stop the others
+                results.append(ViewResult(name, "failed", error=in_a_line(error, 500)))
+        return tuple(results)
 
-    def _view(self, org: str, view: FeatureView, run: str, as_of: str) -> ViewDone:
+    def _view(self, org: str, view: FeatureView, run: str, as_of: str) -> ViewResult:
         lease = self._writer.begin(org, view, run, as_of)
         if lease is None:
-            return ViewDone(view.name, "unchanged")
+            return ViewResult(view.name, "unchanged")
         current = CurrentRows(self._connection, self._views, view, clock.parse(as_of), org)
         try:
             whole, written = self._write(lease, current)
-            state = self._place(view.name, org, lease.token.replace("/", "-"))
+            state = self._state_path(view.name, org, lease.token.replace("/", "-"))
             current.keep(state)
             self._writer.complete(lease, state, whole=whole)
-            return ViewDone(view.name, "complete", current.count, written.rows, whole)
+            return ViewResult(view.name, "complete", current.count, written.rows, whole)
         finally:
             current.close()
 
     def _write(self, lease: Lease, current: CurrentRows) -> tuple[bool, Written]:
-        """Puts what is new; whether that was every row, and how many."""
+        """Puts what is new; returns whether that was every row, and how many were put."""
         before = _comparable(lease)
         if before is not None:
             try:
                 changes = current.changed(before)
             except duckdb.Error:
-                # What it was is not to be read any more, or not now: all of it is written, which is never wrong.
+                # The last state cannot be read: every row is written, which is always correct.
                 pass
             else:
                 return False, self._writer.write(lease, changes)
@@ -103,7 +106,7 @@ class Materializer:
 
 
 def _comparable(lease: Lease) -> str | None:
-    """The state that the online store is in, as far as anybody knows."""
+    """The file of the state that the online store is in; None where it is unknown or every row is due."""
     before, view = lease.before, lease.view
     if before is None or before.as_of is None or before.whole_at is None or before.started_at is not None:
         return None

@@ -1,6 +1,6 @@
-"""Columns of somebody's files in SQL, with nothing where the file says nothing: NaN, infinity, and texts without a sign.
+"""Columns of uploaded files in SQL, with null for NaN, infinity and empty texts.
 
-Who writes Parquet from pandas has NaN where others have null. Cast as it is, it would be a merchant called `nan`, an amount
+Parquet written from pandas has NaN where others have null. Cast as it is, NaN would become a merchant called `nan`, an amount
 above every threshold and a label that is true.
 """
 
@@ -9,7 +9,7 @@ _MOMENTS = ("DATE", "TIMESTAMP")
 
 
 def finite(column: str, kind: str) -> str:
-    """The column as it is.
+    """The column in its own type.
 
     Args:
         column: SQL of it.
@@ -21,7 +21,7 @@ def finite(column: str, kind: str) -> str:
 
 
 def number(column: str, kind: str) -> str:
-    """The column for a cast to a number or a boolean; a text that is none still fails."""
+    """The column for a cast to a number or a boolean; other text still fails."""
     if kind != "VARCHAR":
         return finite(column, kind)
     return (
@@ -30,7 +30,7 @@ def number(column: str, kind: str) -> str:
 
 
 def text(column: str, kind: str) -> str:
-    """The column as text: a number is written in one way, 42 and 42.0 alike."""
+    """The column as text; 42 and 42.0 are written alike."""
     held = finite(column, kind)
     if kind in FLOATS or kind.startswith("DECIMAL"):
         whole = f"CASE WHEN {column} = floor({column}) THEN TRY_CAST({held} AS HUGEINT) END"

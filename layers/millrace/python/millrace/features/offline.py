@@ -1,7 +1,7 @@
-"""The offline store: what feature views said at past moments, read with DuckDB.
+"""The offline store: feature values at past moments, read with DuckDB.
 
 A row of the entity frame has the keys of its entities and a moment; it gets what was known strictly before that moment,
-delays respected. Rows stay as they are: as many, in their order, repeated where they are repeated.
+delays respected. Rows keep their number and order; repeated rows stay repeated.
 """
 
 # ruff: noqa: S608  names come from compiled views and are quoted
@@ -16,9 +16,8 @@ import pyarrow.compute as pc
 from millrace.features import evaluate, expression, point_in_time
 from millrace.features.frames import Frame, moments, numbers
 from millrace.features.point_in_time import Span, quoted
-from millrace.features.registry import FeatureError, Reference, Views
-from millrace.features.sources import Sources, tenant_of
-from millrace.features.view import Group
+from millrace.features.sources import SourceTables, tenant_of
+from millrace.features.views import FeatureError, FeatureViews, Group, Reference
 
 EVENT_TIMESTAMP = "event_timestamp"
 _FRAME = "millrace_entity_frame"
@@ -26,14 +25,14 @@ _ENTITIES = "millrace_entities"
 _READ = "millrace_read"
 
 
-class FeatureStore:
+class OfflineStore:
     """Reads feature views over a DuckDB connection that has their sources as `schema.table`.
 
     The connection's memory limit and temporary folder hold here too: sorts and joins spill. The entity frame and the
     answer are in memory.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, views: Views) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, views: FeatureViews) -> None:
         """The connection's sources, and the views."""
         self._connection = connection
         self._views = views
@@ -54,27 +53,27 @@ class FeatureStore:
             entity_df: a pandas frame, a pyarrow table or a DuckDB relation; the answer is of the same kind.
             features: such as `user_features:order_count`.
             timestamp: the frame's column with the moments; those without a zone are UTC.
-            known_at: the frame's column with the moments up to which sources are known, for who was served what an earlier
-                run had counted: aggregates are read strictly before it, derived expressions still see `timestamp`. Without
-                it everything before `timestamp` is known.
+            known_at: the frame's column with the moments up to which sources are known, for features that were served as an
+                earlier run had counted them: aggregates are read strictly before it, derived expressions still see
+                `timestamp`. Without it everything before `timestamp` is known.
             full_feature_names: columns are named `user_features__order_count`.
-            org: whose rows count, of sources that have an `org_id`; None where they hold one tenant's only.
+            org: the tenant whose rows count, of sources that have an `org_id`; None where they hold one tenant's only.
 
         Raises:
-            FeatureError: a feature is unknown, a column is missing or would be there twice, a moment is null, or no tenant
-                is named where there are several.
+            FeatureError: a feature is unknown, a column is missing or would be repeated, a moment is null, or no tenant is
+                named where there are several.
         """
         references = self._views.references(features)
         titles = [f"{one.view}__{one.feature}" if full_feature_names else one.feature for one in references]
-        asked = Frame(entity_df, self._connection, titles)
-        frame = asked.table
+        entities = Frame(entity_df, self._connection, titles)
+        frame = entities.table
         for column in {timestamp, known_at or timestamp}:
             if column not in frame.column_names:
                 raise FeatureError(f"the entity frame has no column {column}")
         whose = tenant_of(frame, org)
         read = self._read(frame, self._views.aggregates(references), known_at or timestamp, whose)
         derived = self._derive(frame, references, read, timestamp)
-        return asked.answer(derived[one] if one in derived else read[one] for one in references)
+        return entities.answer(derived[one] if one in derived else read[one] for one in references)
 
     def _read(
         self, frame: pa.Table, references: Iterable[Reference], timestamp: str, org: str | None
@@ -88,7 +87,7 @@ class FeatureStore:
             )
             wanted.setdefault((view.key, group), []).append(reference)
         found: dict[Reference, pa.ChunkedArray] = {}
-        sources = Sources(self._connection, (group.table for _, group in wanted), org)
+        sources = SourceTables(self._connection, (group.table for _, group in wanted), org)
         for (key, group), asked in wanted.items():
             names = {reference.feature: reference for reference in asked}
             for statement in self._statements(sources, group, names, self._narrow(frame, key, timestamp)):
@@ -100,9 +99,9 @@ class FeatureStore:
         return found
 
     def _statements(
-        self, sources: Sources, group: Group, names: Mapping[str, Reference], narrow: pa.Table
+        self, sources: SourceTables, group: Group, names: Mapping[str, Reference], narrow: pa.Table
     ) -> Iterable[str]:
-        """The statements that read a group, each while the entities that it asks for are there."""
+        """The statements that read a group; each must run before the next is taken, while its entities are registered."""
         asked = [feature for feature in group.features if feature.name in names]
         source, kind = sources.relation(group.table), sources.kind(group.table, group.key)
         entities = f"SELECT row, {_same(narrow['key'].type, kind)} AS key, instant FROM {_FRAME}"
@@ -166,14 +165,14 @@ class FeatureStore:
 
 
 def _same(given: pa.DataType, kind: str) -> str:
-    """A key of the frame as the source writes it; what cannot be one is an entity that nobody has seen.
+    """A key of the frame as the source writes it; a value that cannot be one matches no entity.
 
     A number is one entity however its type writes it, 42 and 42.0. A text is only itself: `042` is not the user 42.
     """
     if pa.types.is_dictionary(given):
         given = given.value_type
     if pa.types.is_floating(given) or pa.types.is_decimal(given):
-        # A NaN is as large as its floor, and nobody.
+        # NaN equals its floor, and is no key.
         finite = "isfinite(key) AND " if pa.types.is_floating(given) else ""
         whole = f"CASE WHEN {finite}key = floor(key) THEN TRY_CAST(key AS HUGEINT) END"
         if kind != "VARCHAR":

@@ -15,10 +15,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from millrace.core import clock
 from millrace.core.errors import ThrottledError, from_client_error
-from millrace.features.question import FeatureValue, Question
-from millrace.features.registry import FeatureError, Views
+from millrace.features.query import FeatureQuery, FeatureValue
 from millrace.features.rows import Item, Key, Marker, marker_key, parse_marker, parse_row, row_keys
-from millrace.features.view import FeatureView
+from millrace.features.views import FeatureError, FeatureView, FeatureViews
 
 KEYS_PER_CALL = 100
 ATTEMPTS = 4
@@ -46,7 +45,7 @@ class OnlineStore:
     """Reads feature views of any tenant."""
 
     def __init__(
-        self, dynamodb: Any, table: str, views: Views, now: Callable[[], datetime] = clock.now
+        self, dynamodb: Any, table: str, views: FeatureViews, now: Callable[[], datetime] = clock.now
     ) -> None:
         """Args of note.
 
@@ -78,29 +77,29 @@ class OnlineStore:
             FeatureError: a feature is unknown, a key or a column is missing or is none.
             RetryableError: the table did not answer for all.
         """
-        question = Question(self._views, features)
+        query = FeatureQuery(self._views, features)
         titles = tuple(
-            f"{one.view}__{one.feature}" if full_feature_names else one.feature for one in question.references
+            f"{one.view}__{one.feature}" if full_feature_names else one.feature for one in query.references
         )
         taken = [*dict.fromkeys(name for row in entity_rows for name in row), *titles]
         if twice := sorted({name for name in taken if taken.count(name) > 1}):
             raise FeatureError(
                 f"{', '.join(twice)} would be a column twice; full_feature_names=True tells them apart"
             )
-        return OnlineFeatures(tuple(entity_rows), self.answers(org, question, entity_rows), titles)
+        return OnlineFeatures(tuple(entity_rows), self.answers(org, query, entity_rows), titles)
 
     def answers(
-        self, org: str, question: Question, entity_rows: Sequence[Mapping[str, object]]
+        self, org: str, query: FeatureQuery, entity_rows: Sequence[Mapping[str, object]]
     ) -> tuple[tuple[FeatureValue, ...], ...]:
-        """What `get_online_features` says, for who has read the question already."""
-        views, now = question.views, self._now()
-        requests = [question.requested(row) for row in entity_rows]
+        """What `get_online_features` says, for who has read the query already."""
+        views, now = query.views, self._now()
+        requests = [query.requested(row) for row in entity_rows]
         wanted = [row_keys(org, views, row) for row in entity_rows]
         marks = [marker_key(org, view.name) for view in views]
         found = self._read([*marks, *(key for keys in wanted for key in keys if key)]) if wanted else {}
         markers = [parse_marker(found.get(_name(key))) for key in marks]
         return tuple(
-            question.answer(
+            query.answer(
                 {
                     view.name: parse_row(found.get(_name(key)), view, marker, now)
                     for view, key, marker in zip(views, keys, markers, strict=True)

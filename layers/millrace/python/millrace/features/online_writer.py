@@ -22,7 +22,7 @@ from millrace.core.errors import RetryableError, error_code, from_client_error
 from millrace.features import rows
 from millrace.features.current import Change
 from millrace.features.rows import Marker
-from millrace.features.view import FeatureView
+from millrace.features.views import FeatureView
 
 # Rows outlive the whole writing that renews them, so that none is gone while it is true.
 KEPT = timedelta(days=14)

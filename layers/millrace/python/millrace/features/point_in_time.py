@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from millrace.features import expression
-from millrace.features.view import Feature, Group
+from millrace.features.views import Feature, Group
 
 _SQL = {
     "sum": "sum({})",

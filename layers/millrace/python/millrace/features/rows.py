@@ -18,8 +18,7 @@ from typing import Any, Literal
 import orjson
 
 from millrace.core import clock, keys
-from millrace.features.registry import FeatureError
-from millrace.features.view import FeatureView
+from millrace.features.views import FeatureError, FeatureView
 
 LATEST = "LATEST"
 MARKERS, DEFINITIONS = "views", "definition"

@@ -1,4 +1,4 @@
-"""The tables that feature views read, as relations of one tenant's rows in which what is not finite is missing."""
+"""The tables that feature views read, as relations of one tenant's rows in which values that are not finite are null."""
 
 # ruff: noqa: S608  names come from compiled views and are quoted
 
@@ -11,24 +11,24 @@ import pyarrow.compute as pc
 
 from millrace.features.missing import FLOATS, finite
 from millrace.features.point_in_time import quoted, relation
-from millrace.features.registry import FeatureError
+from millrace.features.views import FeatureError
 
 ORG = "org_id"
 
 
-class Sources:
-    """The tables of a connection for one question."""
+class SourceTables:
+    """The tables of a connection for one query."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, tables: Iterable[str], org: str | None) -> None:
-        """Looks at the tables.
+        """Reads the tables' columns.
 
         Args:
             connection: that has them as `schema.table`.
             tables: their names.
-            org: whose rows count; None where the tables hold one tenant's.
+            org: the tenant whose rows count; None where the tables hold one tenant's.
 
         Raises:
-            FeatureError: no tenant is named, and there are rows of more than one.
+            FeatureError: no tenant is named, and there are rows of several.
         """
         self._columns = {table: _columns(connection, table) for table in dict.fromkeys(tables)}
         self._org = org
@@ -41,11 +41,11 @@ class Sources:
         ]
         if not held:
             return
-        found = connection.execute(f"{' UNION '.join(held)} ORDER BY 1 LIMIT 3").fetchall()
-        if len(found) > 1:
-            names = ", ".join(str(row[0]) for row in found[:2])
+        tenants = connection.execute(f"{' UNION '.join(held)} ORDER BY 1 LIMIT 3").fetchall()
+        if len(tenants) > 1:
+            names = ", ".join(str(row[0]) for row in tenants[:2])
             raise FeatureError(
-                f"the tables hold rows of several tenants ({names}{', …' if len(found) > 2 else ''}): org= says whose count"
+                f"the tables hold rows of several tenants ({names}{', …' if len(tenants) > 2 else ''}): org= says whose count"
             )
 
     def kind(self, table: str, column: str) -> str:
@@ -69,7 +69,7 @@ class Sources:
 
 
 def tenant_of(frame: pa.Table, org: str | None) -> str | None:
-    """The tenant that is named, or the one that all rows of an entity frame are of.
+    """The tenant of a query: the one that is named, or the only one in the entity frame.
 
     Raises:
         FeatureError: the frame has rows of another.

@@ -1,7 +1,7 @@
-"""Rules over history: what they would have alerted on, and how much of the fraud and of its money that would have caught.
+"""Rules over history: what they would have alerted on, and how much of the fraud and of its money they would have caught.
 
-The label is what is tested, so the factor `known_fraud` is off unless it is asked for: with it every rule file of the
-seed's points would be perfect.
+The label is what is tested, so the factor `known_fraud` is off unless the caller turns it on: with it the rules would find
+every fraud by its label.
 """
 
 from collections import defaultdict
@@ -16,7 +16,7 @@ from millrace.fraud.profile import MS_PER_DAY, UNITS
 from millrace.fraud.rules import Facts, RuleSet
 from millrace.fraud.velocity import SlidingCounts
 
-# What a factor reads, by the names of the source's columns.
+# Factor → the source's columns that it reads.
 NEEDS: Mapping[str, Sequence[str]] = {
     "high_amount": ("amount",),
     "crypto_payment": ("payment_method",),
@@ -29,17 +29,17 @@ LABEL_FACTOR = "known_fraud"
 
 
 class Row(NamedTuple):
-    """A transaction of the past; None where its source has nothing.
+    """A past transaction; None where its source has no value.
 
     Attributes:
         moment_ms: when it happened, in milliseconds since 1970.
-        hour: of the place, 0 to 23.
-        weekday: of the place, 0 is Monday.
-        user: whose.
+        hour: local, 0 to 23.
+        weekday: local, 0 is Monday.
+        user: whose transaction it is.
         amount: what was charged.
         payment_method: as it was sent.
         country: of the location.
-        is_fraud: the label; a row without one is counted and judged, and is no fraud.
+        is_fraud: the label; a row without one is counted and judged as not fraud.
     """
 
     moment_ms: int
@@ -69,7 +69,7 @@ class _Tally:
 
 @dataclass
 class Backtest:
-    """One rule set over rows in the order of time. Memory does not grow with the rows, but for users and days."""
+    """One rule set over rows in the order of time. Memory grows with users and days, not with rows."""
 
     rules: RuleSet
     alert_class: str = "HIGH"
@@ -81,7 +81,7 @@ class Backtest:
     )
 
     def __post_init__(self) -> None:
-        """Finds the score from which the rules alert.
+        """Sets the score from which the rules alert.
 
         Raises:
             PermanentError: the rules have no class of that name.
@@ -98,7 +98,7 @@ class Backtest:
         by_score, by_factor, by_day, alert_from = self.by_score, self.by_factor, self.by_day, self.alert_from
         label_fires = self.label_fires
         for row in rows:
-            moment_ms, hour, weekday, user, amount, method, country, label = _said(row)
+            moment_ms, hour, weekday, user, amount, method, country, label = _cleaned(row)
             velocity = None if user is None else count(user, moment_ms)
             score, _, reasons = judge(
                 Facts(label if label_fires else None, amount, method, country, hour, weekday, velocity)
@@ -114,10 +114,10 @@ class Backtest:
                 caught.add(units, fraud)
 
     def result(self, columns: Iterable[str]) -> dict[str, Any]:
-        """The numbers of all rows so far.
+        """The figures of all rows so far.
 
         Args:
-            columns: what the source has, of `amount`, `payment_method`, `country`, `moment`, `user`.
+            columns: those that the source has, of `amount`, `payment_method`, `country`, `moment`, `user`.
         """
         every, alerts = _sum(self.by_score.values()), _sum(self._from(self.alert_from))
         precision, recall = _ratio(alerts.fraud, alerts.rows), _ratio(alerts.fraud, every.fraud)
@@ -148,24 +148,24 @@ class Backtest:
     def off(self, columns: Iterable[str]) -> dict[str, str]:
         """Factors that cannot fire on this source, and why."""
         there = set(columns)
-        found = {}
+        reasons = {}
         for name in self.rules.factors:
             if name == LABEL_FACTOR:
                 if not self.label_fires:
-                    found[name] = "the label is what is tested"
+                    reasons[name] = "the label is what is tested"
             elif lacking := [column for column in NEEDS[name] if column not in there]:
-                found[name] = f"no column for {', '.join(lacking)}"
-        return found
+                reasons[name] = f"no column for {', '.join(lacking)}"
+        return reasons
 
     def _from(self, score: int) -> list[_Tally]:
         return [tally for at, tally in self.by_score.items() if at >= score]
 
     def _classes(self) -> dict[str, int]:
-        found = {one["class"]: 0 for one in self.rules.document["classes"]}
+        counts = {one["class"]: 0 for one in self.rules.document["classes"]}
         descending = sorted(self.rules.document["classes"], key=lambda one: -int(one["from"]))
         for score, tally in self.by_score.items():
-            found[next(one["class"] for one in descending if score >= one["from"])] += tally.rows
-        return found
+            counts[next(one["class"] for one in descending if score >= one["from"])] += tally.rows
+        return counts
 
     def _curve(self, every: _Tally) -> list[dict[str, Any]]:
         curve = []
@@ -195,36 +195,33 @@ class Backtest:
         ]
 
 
-def _said(row: Row) -> Row:
-    """A row without what says nothing: NaN and infinity, as sources have them that know no null, and texts without a sign.
-
-    None of them is above a threshold, true, or anybody.
-    """
+def _cleaned(row: Row) -> Row:
+    """The row with None for NaN, infinity and empty texts, which sources without null have instead."""
     _, _, _, user, amount, method, country, label = row
     if (
         (amount is None or isfinite(amount))
-        and (user.__class__ is int or not _is_nothing(user))
+        and (user.__class__ is int or not _is_empty(user))
         and (method is None or method.__class__ is str)
         and (country is None or country.__class__ is str)
         and (label is None or label.__class__ is bool)
     ):
         return row
-    told: list[Any] = [None if _is_nothing(value) else value for value in row[3:]]
-    return Row(*row[:3], *told)
+    cleaned: list[Any] = [None if _is_empty(value) else value for value in row[3:]]
+    return Row(*row[:3], *cleaned)
 
 
-def _is_nothing(value: object) -> bool:
+def _is_empty(value: object) -> bool:
     if isinstance(value, float | Decimal):
         return not isfinite(value)
     return value == ""
 
 
 def difference(result: Mapping[str, Any], baseline: Mapping[str, Any]) -> dict[str, Any]:
-    """By how much a result is above its baseline."""
+    """A result minus its baseline."""
     names = ("precision", "recall", "f1", "alertRate", "alerts")
-    found: dict[str, Any] = {name: round(result[name] - baseline[name], 6) for name in names}
-    found["caught"] = round(result["money"]["caught"] - baseline["money"]["caught"], 4)
-    return found
+    differences: dict[str, Any] = {name: round(result[name] - baseline[name], 6) for name in names}
+    differences["caught"] = round(result["money"]["caught"] - baseline["money"]["caught"], 4)
+    return differences
 
 
 def _sum(tallies: Iterable[_Tally]) -> _Tally:
@@ -238,5 +235,5 @@ def _sum(tallies: Iterable[_Tally]) -> _Tally:
 
 
 def _ratio(part: float, whole: float) -> float:
-    """Part of whole, six decimals; 0 of nothing is 0."""
+    """Part of whole, six decimals; 0 where the whole is 0."""
     return round(part / whole, 6) if whole else 0.0

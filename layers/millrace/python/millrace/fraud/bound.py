@@ -1,7 +1,7 @@
-"""The bound of a user's row: what it forgets beyond it, whatever moments its transactions name. Pure.
+"""The size bound of a user's row: what is dropped beyond it, whatever moments its transactions name. Pure.
 
-DynamoDB takes 400 KB. A client says when a transaction happened, so one user may have more minutes and days than that
-holds, and a batch may touch all of them: then even what the batch counts is forgotten, after it was counted.
+DynamoDB takes 400 KB. The client sets a transaction's timestamp, so one user may have more minutes and days than a row
+holds, and a batch may touch all of them: then even attributes that the batch counts are dropped, after they were counted.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -9,28 +9,28 @@ from collections.abc import Collection, Iterator, Sequence
 from millrace.fraud import profile, velocity
 from millrace.fraud.user import DAY, MINUTE, UserSets
 
-# What a row holds before a batch; batches that add to it at once, some 40 KB each at most, have the rest.
+# A row's size before a batch; concurrent batches, which add some 40 KB each at most, have the rest.
 MOST_BYTES = 128 * 1024
-# The SDK takes some ten microseconds for each attribute that it reads, of every row of a batch.
+# The SDK takes some ten microseconds to parse each attribute, of every row of a batch.
 MOST_ATTRIBUTES = 700
 # DynamoDB counts the attribute's name, its elements, and a few bytes for each.
 _PER_ATTRIBUTE, _PER_ELEMENT = 4, 1
 
 
 def size_of(name: str, elements: Collection[bytes]) -> int:
-    """Bytes of an attribute, rather too many than too few."""
+    """An upper estimate of an attribute's bytes."""
     return len(name) + _PER_ATTRIBUTE + sum(len(element) + _PER_ELEMENT for element in elements)
 
 
 def beyond(sets: UserSets, dropped: Sequence[str], now_ms: int) -> list[str]:
-    """Attributes that go besides those that are dropped already, so that what a row held keeps its bound.
+    """Attributes to drop besides those that are dropped already, so that the row keeps its bound.
 
-    What is farthest from the present goes first: that of a client whose clock is wrong, or who makes moments up. What a
-    batch adds comes on top, and is looked at by the next one: else a batch of odd moments would drive out the true ones.
+    Those farthest from the present go first: they come from a client whose clock is wrong, or who invents timestamps. What
+    the batch adds is not counted here, but by the next batch: else a batch of odd timestamps would displace the true ones.
 
     Args:
         sets: of the user, before the batch.
-        dropped: what goes anyway.
+        dropped: attributes that are dropped anyway.
         now_ms: the present.
     """
     gone = set(dropped)

@@ -1,11 +1,13 @@
-"""The log's transactions, decided: grouped by user, counted, judged, and each decision appended as an event.
+"""Decisions on the log's transactions: grouped by user, counted, judged, and each decision appended as an event.
 
-Each stage has a budget. A user's sets that cannot be had within theirs are decided without, the record says so
-(`fallback`), and the batch is then asked for again: that decision stands, and the sets are made whole. A champion that
-cannot be had is done without too, and nothing is asked for again: its score stands beside the decision, not in it.
+Each stage has a budget. If a user's sets cannot be read or counted within theirs, the decision is made without them, its
+record names that (`fallback`), and the batch is retried: the decision stands, and the retry completes the sets. If a
+champion cannot be loaded, the decision is made without it and nothing is retried: its score stands beside the decision,
+not in it.
 
-The budget is each user's, not the batch's: a user is not decided worse for those who came along. And it is that of a
-warm function: what opens the first connections and loads the first models has time of its own, for the log can wait.
+The budget is for each user, not for the batch: a user's decision does not get worse because of others in the batch. It is
+that of a warm function: opening the first connections and loading the first models has a budget of its own, as the log can
+wait.
 """
 
 import time
@@ -22,29 +24,28 @@ from millrace.core.shared_work import Crew
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.emit import Emitter, PlatformEvent, derived
 from millrace.eventstore.row import StoredEvent, from_item
-from millrace.fraud.assess import assess
 from millrace.fraud.bound import beyond
-from millrace.fraud.decision import CONSUMER, EVENT_TYPE, SOURCE_TYPE, moment_of, user_of
+from millrace.fraud.decision import CONSUMER, EVENT_TYPE, SOURCE_TYPE, assess, moment_of, user_of
 from millrace.fraud.rulebook import Rulebook
-from millrace.fraud.store import FeatureStore, Item, Read, RowFullError, User
+from millrace.fraud.store import Item, Read, RowFullError, User, UserSetStore
 from millrace.fraud.user import Transaction, UserSets, additions, stale
 from millrace.fraud.velocity import epoch_ms
-from millrace.scoring.answer import Said
-from millrace.scoring.batch import US_PER_MS, Asked, Batch
+from millrace.scoring.answer import ModelResult
+from millrace.scoring.batch import US_PER_MS, Batch, ScoringRequest
 from millrace.scoring.champions import Champions
 
 IN_FLIGHT = 16
-# Rows are read a hundred a call, and a full one takes some 3 MB here: no more are held at once.
+# Rows are read a hundred a call, and a full row takes some 3 MB of memory: no more are held at once.
 USERS_AT_ONCE = 100
-# Full rows take long to read: what does not come at once is asked for in parts of so many users.
+# Full rows take long to read: a read that times out is repeated in parts of this many users.
 FEW_USERS = 25
-# Rules are arithmetic: a batch that needs longer says that its machine is too small.
+# Rules are arithmetic: a batch that needs longer shows that the function is too small.
 DECIDE_BUDGET_MS = 50
 
 
 @dataclass(slots=True)
 class _Case:
-    """A transaction of a batch. Nothing changes it."""
+    """A transaction of a batch. Immutable by convention."""
 
     event: StoredEvent
     happened_at: datetime
@@ -59,11 +60,11 @@ class _Sets:
 
 
 class Scorer:
-    """Decides on batches. What it derives from one delivery and from the next is the same event."""
+    """Decides on batches. Every delivery of a transaction derives the same event."""
 
     def __init__(
         self,
-        store: FeatureStore,
+        store: UserSetStore,
         emitter: Emitter,
         rulebook: Rulebook,
         codec: Codec,
@@ -82,16 +83,16 @@ class Scorer:
             rulebook: the rules of every tenant.
             codec: reads the stored events.
             features_budget_ms: for reading some users' sets, and then for counting each user.
-            champions: of every tenant; without them no model is asked.
+            champions: of every tenant; without them no model is used.
             model_budget_ms: to wait for champions that have to be loaded, per batch.
-            cold_budget_ms: besides, for each of the two, until sets were had for the first time.
+            cold_budget_ms: added to each of the two until sets were read for the first time.
             now: the clock.
         """
         self._store, self._emitter, self._rulebook, self._codec = store, emitter, rulebook, codec
         self._budget_ms, self._now = features_budget_ms, now
         self._champions, self._model_budget_ms = champions, model_budget_ms
         self._cold_budget_ms = cold_budget_ms
-        self._crew = Crew(IN_FLIGHT, "features")
+        self._workers = Crew(IN_FLIGHT, "features")
 
     def score(self, deliveries: Sequence[Delivery]) -> None:
         """Decides on the transactions of a batch.
@@ -120,23 +121,23 @@ class Scorer:
             raise failures[0]
 
     def _score_users(self, users: dict[User, list[_Case]]) -> RetryableError | None:
-        """Decides on the transactions of some users; why not all are counted, if not all."""
+        """Decides on the transactions of some users; returns why not all are counted, if not all."""
         cases = [case for of_user in users.values() for case in of_user]
         begun = time.monotonic()
         models = self._models(cases)
         started = time.monotonic()
         sets, rows, failure = self._features(users, models.keys())
         counted = time.monotonic()
-        said = models.answers(rows)
+        results = models.answers(rows)
         scored = time.monotonic()
         records = [
-            self._decide(case, sets.get(case.user), model) for case, model in zip(cases, said, strict=True)
+            self._decide(case, sets.get(case.user), model) for case, model in zip(cases, results, strict=True)
         ]
         stages = {
             "features": {"ms": _ms(counted - started), "budgetMs": self._budget_ms},
             "decide": {"ms": _ms(time.monotonic() - scored), "budgetMs": DECIDE_BUDGET_MS},
         }
-        if models.asked:
+        if models.in_force:
             spent = started - begun + scored - counted
             stages["model"] = {"ms": _ms(spent), "budgetMs": self._model_budget_ms}
         at = self._now()
@@ -149,14 +150,14 @@ class Scorer:
         return failure
 
     def _models(self, cases: Sequence[_Case]) -> Batch:
-        asked = [
-            Asked(case.event.org, case.transaction.payload, epoch_ms(case.happened_at) * US_PER_MS)
+        requests = [
+            ScoringRequest(case.event.org, case.transaction.payload, epoch_ms(case.happened_at) * US_PER_MS)
             for case in cases
         ]
-        return Batch(self._champions, asked, (self._model_budget_ms + self._cold_budget_ms) / 1000)
+        return Batch(self._champions, requests, (self._model_budget_ms + self._cold_budget_ms) / 1000)
 
     def _cases(self, deliveries: Sequence[Delivery]) -> list[_Case]:
-        found: dict[tuple[str, str], _Case] = {}
+        cases: dict[tuple[str, str], _Case] = {}
         for delivery in deliveries:
             if delivery.item["eventType"]["S"] != SOURCE_TYPE:
                 continue
@@ -165,13 +166,13 @@ class Scorer:
             payload = event.envelope["data"]["payload"]
             transaction = Transaction.of(event_id, moment_of(payload) or happened_at, payload)
             user = org, user_of(payload)
-            found[(org, event_id.lower())] = _Case(event, happened_at, user, transaction)
-        return list(found.values())
+            cases[(org, event_id.lower())] = _Case(event, happened_at, user, transaction)
+        return list(cases.values())
 
     def _features(
         self, users: dict[User, list[_Case]], keys: Sequence[str]
     ) -> tuple[dict[User, _Sets], Mapping[str, Item] | None, RetryableError | None]:
-        """The sets of the users that could be had within the budget, the online rows, and why not all, if not all."""
+        """The users' sets that were counted within the budget, the online rows, and why not all, if not all."""
         cold = self._cold_budget_ms / 1000
         try:
             before, rows = self._read(list(users), keys, cold + self._budget_ms / 1000)
@@ -185,7 +186,7 @@ class Scorer:
         full: set[User] = set()
 
         def work() -> None:
-            # Each takes users until none is left or the time is over.
+            # Each worker takes users until none is left or the time is over.
             while time.monotonic() < end:
                 try:
                     user, cases = left.popleft()
@@ -196,7 +197,7 @@ class Scorer:
                 except RetryableError as error:
                     failures.append(error)
                 except RowFullError:
-                    # To ask again would not make room; the next batch reads the row as it is, and has it forget.
+                    # A retry would not make room; the next batch reads the row as it is, and drops what it can.
                     full.add(user)
                 else:
                     sets[user] = _Sets(before[user], after)
@@ -205,16 +206,16 @@ class Scorer:
             self._within(end, work, len(users))
         except RetryableError as error:
             failures.append(error)
-        found = dict(sets)
-        if len(found) + len(full) < len(users) and not failures:
+        counted = dict(sets)
+        if len(counted) + len(full) < len(users) and not failures:
             failures.append(_spent())
-        return found, rows, failures[0] if failures else None
+        return counted, rows, failures[0] if failures else None
 
     def _read(self, users: Sequence[User], keys: Sequence[str], seconds: float) -> Read:
-        """Sets and rows, all in one or in parts; so many seconds for each.
+        """Sets and rows, in one read or in parts; `seconds` for each read.
 
         Raises:
-            RetryableError: they did not come, or not in time.
+            RetryableError: the table did not answer, or not in time.
         """
         read: list[Read] = []
         try:
@@ -227,13 +228,13 @@ class Scorer:
                 self._read(users[start : start + FEW_USERS], () if start else keys, seconds)
                 for start in range(0, len(users), FEW_USERS)
             ]
-            sets = {user: found for part in parts for user, found in part.sets.items()}
+            sets = {user: own for part in parts for user, own in part.sets.items()}
             return Read(sets, parts[0].rows)
         return read[0]
 
-    def _within(self, end: float, work: Callable[[], object], hands: int) -> None:
+    def _within(self, end: float, work: Callable[[], object], workers: int) -> None:
         try:
-            self._crew.run(work, hands, max(0.0, end - time.monotonic()))
+            self._workers.run(work, workers, max(0.0, end - time.monotonic()))
         except TimeoutError as error:
             raise _spent() from error
 
@@ -245,11 +246,11 @@ class Scorer:
         dropped += beyond(before, dropped, epoch_ms(now))
         if not added and not dropped:
             return before
-        # What the row forgets with this batch, the batch still counts.
+        # Attributes that the row drops with this batch still count in it.
         return before.joined(self._store.add(user, added, dropped, now))
 
-    def _decide(self, case: _Case, sets: _Sets | None, model: Said) -> dict[str, Any]:
-        # Only its record is kept: a batch holds thousands of objects, and the collector looks at each.
+    def _decide(self, case: _Case, sets: _Sets | None, model: ModelResult) -> dict[str, Any]:
+        # Only the record is kept: a batch holds thousands of objects, and the garbage collector visits each.
         return assess(
             case.transaction,
             sets.before if sets else None,

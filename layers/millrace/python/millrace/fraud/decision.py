@@ -1,4 +1,7 @@
-"""A decision on a transaction: score, class, reasons, what it was made from, and the bytes that prove it. Pure."""
+"""A decision on a transaction: score, class, reasons, its inputs, and the bytes that prove it. Pure.
+
+The log, /v1/predict and the replay of a stored decision all decide here.
+"""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -9,31 +12,45 @@ from typing import Any
 import orjson
 
 from millrace.contracts import pointers
+from millrace.fraud import profile, velocity
 from millrace.fraud.rules import Facts, RuleSet, Verdict, facts_of
-from millrace.fraud.velocity import HASH_BYTES
-from millrace.scoring.answer import WITHOUT_MODEL, Answer, Said
+from millrace.fraud.user import Transaction, UserSets
+from millrace.scoring.answer import WITHOUT_MODEL, Answer, ModelResult
 
-# Who derives; part of a decision's id.
+# The consumer that derives decisions; part of their ids.
 CONSUMER = "fraud"
 EVENT_TYPE = "fraud.decision.made"
 SOURCE_TYPE = "transaction.created"
 # A payload's clock that differs by more from the event's own moment is named in the features.
 CLOCK_TOLERANCE = timedelta(minutes=15)
-# The fallback when the user's sets could not be had in time: a decision without them, which says so.
+# The fallback when the user's sets could not be read in time: the decision was made without them.
 WITHOUT_VELOCITY = "velocity"
+# The fields of a record that an answer of the API has besides its ids.
+_ANSWERED = (
+    "score",
+    "riskClass",
+    "reasons",
+    "modelScore",
+    "modelVersion",
+    "rulesVersion",
+    "features",
+    "fallback",
+    "decidedAt",
+    "latencyMs",
+)
 
 
 @dataclass(slots=True)
 class Inputs:
-    """All that a decision depends on, besides the rules. Nothing changes it.
+    """All that a decision depends on, besides the rules. Immutable by convention.
 
     Attributes:
         payload: of the transaction.
-        event_id: of its event; None for a question that is no event.
-        counted: the id hashes in the velocity window, its own last; None if they could not be had.
-        profile: the profile's features; empty if they could not be had.
+        event_id: of its event; None for a request to /v1/predict.
+        counted: the id hashes in the velocity window, its own last; None if they could not be read.
+        profile: the profile's features; empty if they could not be read.
         happened_at: the event's own moment, to be compared with the payload's.
-        model: what the champion says of it; no score or class depends on that.
+        model: the champion's result; no score or class depends on it.
     """
 
     payload: Mapping[str, Any]
@@ -41,12 +58,12 @@ class Inputs:
     counted: Sequence[bytes] | None
     profile: Mapping[str, Any]
     happened_at: datetime | None = None
-    model: Said = None
+    model: ModelResult = None
 
 
 @dataclass(slots=True)
 class Decision:
-    """What was decided and from what. Nothing changes it."""
+    """A verdict with its inputs. Immutable by convention."""
 
     inputs: Inputs
     verdict: Verdict
@@ -55,7 +72,7 @@ class Decision:
     fallback: str | None
 
     def record(self) -> dict[str, Any]:
-        """Everything that is decided, in the form in which it is stored: the same inputs give the same record."""
+        """The decision as it is stored: the same inputs give the same record."""
         model = self.inputs.model
         record = {
             "transactionId": self.inputs.payload.get("transaction_id"),
@@ -72,16 +89,47 @@ class Decision:
             "fallback": self.fallback,
         }
         if isinstance(model, Answer):
-            # A decision without a model has no inputs of one, as those had that were made before there was any.
+            # Decisions without a model have no `modelInputs`, as those had that were made before there were models.
             record["modelVersion"], record["modelScore"], record["modelInputs"] = model
         return record
+
+
+def assess(
+    transaction: Transaction,
+    before: UserSets | None,
+    after: UserSets | None,
+    rules: RuleSet,
+    *,
+    event_id: str | None,
+    happened_at: datetime | None = None,
+    model: ModelResult = None,
+) -> Decision:
+    """The decision on a transaction, from its user's sets.
+
+    Args:
+        transaction: what is judged.
+        before: the user's sets before it, which say whether its device, merchant and country are new. None if they could
+            not be read in time.
+        after: the user's sets with it, which are counted. None likewise.
+        rules: in force for the tenant.
+        event_id: of its event; None for a request to /v1/predict.
+        happened_at: the event's own moment.
+        model: the champion's result.
+    """
+    payload = transaction.payload
+    if before is None or after is None:
+        return decide(Inputs(payload, event_id, None, {}, happened_at, model), rules)
+    at, own = transaction.moment_ms, transaction.hashed
+    counted = velocity.counted(after.minutes, at, own, rules.window_ms)
+    known = profile.features(after.days, before.seen, transaction.seen, at, own)
+    return decide(Inputs(payload, event_id, counted, known, happened_at, model), rules)
 
 
 def decide(inputs: Inputs, rules: RuleSet) -> Decision:
     """The decision of these rules on these inputs."""
     moment = moment_of(inputs.payload)
-    velocity = None if inputs.counted is None else len(inputs.counted)
-    facts = facts_of(inputs.payload, moment, velocity)
+    count = None if inputs.counted is None else len(inputs.counted)
+    facts = facts_of(inputs.payload, moment, count)
     # All facts but the first: the label is no feature.
     features: dict[str, Any] = {
         "amount": facts[1],
@@ -89,7 +137,7 @@ def decide(inputs: Inputs, rules: RuleSet) -> Decision:
         "country": facts[3],
         "hour": facts[4],
         "weekday": facts[5],
-        "velocity": velocity,
+        "velocity": count,
         **inputs.profile,
     }
     happened_at = inputs.happened_at
@@ -106,13 +154,22 @@ def decide(inputs: Inputs, rules: RuleSet) -> Decision:
     return Decision(inputs, rules.judge(facts), features, rules, fallback)
 
 
+def answer(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A decision as the API gives it: the event's payload, or a record with `decidedAt` and `latencyMs`."""
+    return {
+        "transactionId": record["transactionId"],
+        "eventId": record["transactionEventId"],
+        **{name: record.get(name) for name in _ANSWERED},
+    }
+
+
 def user_of(payload: Mapping[str, Any]) -> str:
-    """Whose transaction it is, as the envelope's `userId` says it: `42` and `42.0` are one user, with one set of counts."""
+    """The user of a transaction, as in the envelope's `userId`: `42` and `42.0` are one user, with one set of counts."""
     return pointers.as_text(payload["user_id"]) or ""
 
 
 def moment_of(payload: Mapping[str, Any]) -> datetime | None:
-    """The payload's own timestamp with the offset that it carries; None if there is none, or without an offset."""
+    """The payload's own timestamp with its offset; None without a timestamp or an offset."""
     try:
         moment = datetime.fromisoformat(payload["timestamp"])
     except (KeyError, TypeError, ValueError):
@@ -121,7 +178,7 @@ def moment_of(payload: Mapping[str, Any]) -> datetime | None:
 
 
 def _missing(facts: Facts, payload: Mapping[str, Any]) -> list[str]:
-    """What fired nothing because it is not there, by the names of the transaction's fields."""
+    """The facts that are unknown and so fired no factor, by the names of the transaction's fields."""
     names = {
         "is_fraud": facts.is_fraud,
         "amount": facts.amount,
@@ -143,8 +200,8 @@ def unpack(text: str | None) -> list[bytes] | None:
     """The inverse of `pack`."""
     if text is None:
         return None
-    joined = base64.b64decode(text, validate=True)
-    return [joined[at : at + HASH_BYTES] for at in range(0, len(joined), HASH_BYTES)]
+    joined, size = base64.b64decode(text, validate=True), velocity.HASH_BYTES
+    return [joined[at : at + size] for at in range(0, len(joined), size)]
 
 
 def canonical(record: Mapping[str, Any]) -> bytes:

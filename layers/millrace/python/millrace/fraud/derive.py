@@ -1,4 +1,4 @@
-"""A stored decision derived again from its own record and the transaction it is about."""
+"""A stored decision derived again from its own record and its transaction."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,10 +7,10 @@ from millrace.core import clock
 from millrace.core.errors import PermanentError
 from millrace.fraud.decision import Inputs, canonical, decide, unpack
 from millrace.fraud.rules import RuleSet
-from millrace.scoring.answer import DECIMALS, WITHOUT_MODEL, Answer, Said
+from millrace.scoring.answer import DECIMALS, WITHOUT_MODEL, Answer, ModelResult
 from millrace.scoring.answer import unpack as unpack_row
 
-# What a record carries of the profile: inputs of the decision, taken as they were recorded.
+# The profile's features in a record: inputs of the decision, taken as they were recorded.
 PROFILE = (
     "transactions_1d",
     "transactions_7d",
@@ -20,29 +20,28 @@ PROFILE = (
     "new_merchant",
     "new_country",
 )
-# What says when and how fast, and so is not the same twice.
+# The fields that are measured or added when a decision is stored, and so are no part of its derivation.
 MEASURED = frozenset({"userId", "amount", "decidedAt", "latencyMs", "stages"})
-
 
 # (`fraud/00000003`, the recorded row of its inputs) → the served score.
 Rescore = Callable[[str, bytes], float | None]
-# A processor of another kind adds up in another order, and may round the last of the six decimals otherwise.
+# Another kind of processor sums in another order, and may round the last of the six decimals differently.
 _LAST_DECIMAL = 1.5 * 10**-DECIMALS
 
 
 def derive(
     transaction: Mapping[str, Any], stored: Mapping[str, Any], rules: RuleSet, rescore: Rescore | None = None
 ) -> dict[str, Any]:
-    """The record that these rules make of a transaction, with the ids and the profile that a decision counted.
+    """The record that these rules make of a transaction, with the counts and the profile of its stored decision.
 
     Args:
         transaction: the stored envelope of the transaction.
         stored: the payload of its decision.
         rules: of the version to judge by.
-        rescore: has the registered model say again what it said; needed where a model was asked.
+        rescore: gives the registered model's score of the recorded inputs; needed if the decision has one.
 
     Raises:
-        PermanentError: a model was asked, and nothing is given to ask it again.
+        PermanentError: the decision has a model's score, and `rescore` is missing.
     """
     features = stored["features"]
     inputs = Inputs(
@@ -51,13 +50,13 @@ def derive(
         counted=unpack(stored["counted"]),
         profile={name: features[name] for name in PROFILE if name in features},
         happened_at=clock.parse(transaction["timestamp"]),
-        model=_said(stored, rescore),
+        model=_model_result(stored, rescore),
     )
     return decide(inputs, rules).record()
 
 
-def _said(stored: Mapping[str, Any], rescore: Rescore | None) -> Said:
-    """What the model says of the recorded inputs; that it could not be asked is itself an input, and taken as recorded."""
+def _model_result(stored: Mapping[str, Any], rescore: Rescore | None) -> ModelResult:
+    """The model's result for the recorded inputs; that it gave none is itself an input, and taken as recorded."""
     version, inputs = stored.get("modelVersion"), stored.get("modelInputs")
     if version is None and inputs is None:
         without = WITHOUT_MODEL in (stored.get("fallback") or "").split("+")
@@ -67,7 +66,7 @@ def _said(stored: Mapping[str, Any], rescore: Rescore | None) -> Said:
             f"the decision was made with the model {version}, which is not here to be asked again"
         )
     if version is None or inputs is None:
-        # A record that says half of it is no record of ours: it derives to one without a model, and so differs.
+        # The platform writes both or neither: such a record derives to one without a model, and so differs.
         return None
     try:
         score = rescore(version, unpack_row(inputs))
@@ -91,27 +90,3 @@ def differences(derived: Mapping[str, Any], stored: Mapping[str, Any]) -> list[s
     """The fields in which they differ."""
     names = sorted({*derived, *stored} - MEASURED)
     return [name for name in names if derived.get(name) != stored.get(name)]
-
-
-def answer(envelope: Mapping[str, Any]) -> dict[str, Any]:
-    """A stored decision as `GET /v1/fraud/decisions/{transactionId}` gives it."""
-    payload = envelope["data"]["payload"]
-    return {
-        "transactionId": payload["transactionId"],
-        "eventId": payload["transactionEventId"],
-        **{
-            name: payload.get(name)
-            for name in (
-                "score",
-                "riskClass",
-                "reasons",
-                "modelScore",
-                "modelVersion",
-                "rulesVersion",
-                "features",
-                "fallback",
-                "decidedAt",
-                "latencyMs",
-            )
-        },
-    }

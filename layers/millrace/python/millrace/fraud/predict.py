@@ -1,4 +1,4 @@
-"""The decision on a transaction that is only asked about: the same code, read only."""
+"""The decision on a transaction that a caller of /v1/predict sends: read only."""
 
 import time
 from collections.abc import Mapping
@@ -7,25 +7,24 @@ from typing import Any
 
 from millrace.core import clock
 from millrace.core.errors import RetryableError
-from millrace.fraud.assess import assess
-from millrace.fraud.decision import moment_of, user_of
+from millrace.fraud.decision import answer, assess, moment_of, user_of
 from millrace.fraud.rulebook import Rulebook
-from millrace.fraud.store import FeatureStore, Read, User
+from millrace.fraud.store import Read, User, UserSetStore
 from millrace.fraud.user import Transaction, UserSets, additions
 from millrace.fraud.velocity import epoch_ms
-from millrace.scoring.answer import Said
-from millrace.scoring.batch import US_PER_MS, Asked, Batch
+from millrace.scoring.answer import ModelResult
+from millrace.scoring.batch import US_PER_MS, Batch, ScoringRequest
 from millrace.scoring.champions import Champions
 
 IN_FLIGHT = 4
 
 
 class Predictor:
-    """Decides without storing anything or moving any count. What is not there in time is decided without."""
+    """Decides without storing anything or changing any count. Inputs that are not read in time are left out."""
 
     def __init__(
         self,
-        store: FeatureStore,
+        store: UserSetStore,
         rulebook: Rulebook,
         *,
         features_budget_ms: int,
@@ -38,7 +37,7 @@ class Predictor:
             store: of the users' sets and the online features.
             rulebook: the rules of every tenant.
             features_budget_ms: for reading.
-            champions: of every tenant; without them no model is asked.
+            champions: of every tenant; without them no model is used.
             model_budget_ms: to wait for a champion that has to be loaded.
         """
         self._store, self._rulebook = store, rulebook
@@ -47,21 +46,23 @@ class Predictor:
         self._pool = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="features")
 
     def predict(self, org: str, payloads: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """One decision a payload, each as if it were the only one. The payloads keep their contract."""
+        """One decision for each payload, each as if it were the only one. The payloads must be valid under their contract."""
         started, now = time.monotonic(), clock.now()
         moments = [moment_of(payload) or now for payload in payloads]
-        asked = [
-            Asked(org, payload, epoch_ms(moment) * US_PER_MS)
+        requests = [
+            ScoringRequest(org, payload, epoch_ms(moment) * US_PER_MS)
             for payload, moment in zip(payloads, moments, strict=True)
         ]
-        models = Batch(self._champions, asked, self._model_seconds)
+        models = Batch(self._champions, requests, self._model_seconds)
         users: list[User] = [(org, user_of(payload)) for payload in payloads]
         read = self._read(users, models.keys())
-        said = models.answers(read.rows if read else None)
+        results = models.answers(read.rows if read else None)
         sets = read.sets if read else {}
         return [
-            self._decide(org, Transaction.of(_name(payload), moment, payload), sets.get(user), model, started)
-            for payload, moment, user, model in zip(payloads, moments, users, said, strict=True)
+            self._decide(
+                org, Transaction.of(_event_id(payload), moment, payload), sets.get(user), model, started
+            )
+            for payload, moment, user, model in zip(payloads, moments, users, results, strict=True)
         ]
 
     def _read(self, users: list[User], keys: list[str]) -> Read | None:
@@ -72,25 +73,16 @@ class Predictor:
             return None
 
     def _decide(
-        self, org: str, transaction: Transaction, before: UserSets | None, model: Said, started: float
+        self, org: str, transaction: Transaction, before: UserSets | None, model: ModelResult, started: float
     ) -> dict[str, Any]:
         after = None if before is None else before.with_added(additions(before, [transaction]))
         decision = assess(transaction, before, after, self._rulebook.of(org), event_id=None, model=model)
         record = decision.record()
-        return {
-            "transactionId": record["transactionId"],
-            "eventId": None,
-            **{
-                name: record[name]
-                for name in ("score", "riskClass", "reasons", "modelScore", "modelVersion", "rulesVersion")
-            },
-            "features": record["features"],
-            "fallback": record["fallback"],
-            "decidedAt": clock.utc_text(clock.now()),
-            "latencyMs": round((time.monotonic() - started) * 1000, 2),
-        }
+        record["decidedAt"] = clock.utc_text(clock.now())
+        record["latencyMs"] = round((time.monotonic() - started) * 1000, 2)
+        return answer(record)
 
 
-def _name(payload: Mapping[str, Any]) -> str:
-    """No event has an id like this, so a question never stands in for one."""
+def _event_id(payload: Mapping[str, Any]) -> str:
+    """No event has an id of this form, so a request is never taken for an event."""
     return f"predict:{payload['transaction_id']}"

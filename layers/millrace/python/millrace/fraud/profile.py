@@ -1,4 +1,4 @@
-"""What a user usually does, as sets that take a repeat without growing.
+"""A user's usual behaviour, as sets in which a repeated element changes nothing.
 
 Per UTC day the ids with their amounts, and the devices, merchants and countries seen. Never a counter: a counter would
 count a second delivery.
@@ -17,7 +17,7 @@ WEEK, DAYS = 7, 30
 AMOUNT_BYTES = 8
 # Amounts have at most four decimals.
 UNITS = 10_000
-# A day or a list takes no more than this: it keeps the row of whoever charges all day within a few dozen kilobytes.
+# A day or a list takes no more elements than this: it keeps the row of a very active user within a few dozen kilobytes.
 SATURATION = 64
 SEEN_BYTES = 6
 SEEN = ("devices", "merchants", "countries")
@@ -34,15 +34,15 @@ def day_element(moment_ms: int, hashed: bytes, amount: float) -> tuple[int, byte
 
 
 def seen_elements(payload: Mapping[str, Any]) -> dict[str, bytes]:
-    """The device, merchant and country of a transaction, each hashed; what is missing is left out."""
-    found = {}
+    """The device, merchant and country of a transaction, each hashed; missing ones are left out."""
+    elements = {}
     if device := payload.get("device_id"):
-        found["devices"] = _hashed(device)
+        elements["devices"] = _hashed(device)
     if merchant := payload.get("merchant"):
-        found["merchants"] = _hashed(merchant)
+        elements["merchants"] = _hashed(merchant)
     if country := country_of(payload.get("location")):
-        found["countries"] = _hashed_country(country)
-    return found
+        elements["countries"] = _hashed_country(country)
+    return elements
 
 
 def _hashed(value: str) -> bytes:
@@ -60,7 +60,7 @@ def features(
     moment_ms: int,
     own: bytes,
 ) -> dict[str, Any]:
-    """What the profile says of a transaction.
+    """The profile's features of a transaction.
 
     Args:
         days: of the user; the transaction itself is not counted.
@@ -71,7 +71,7 @@ def features(
 
     Returns:
         `transactions_1d`, `_7d`, `_30d` (UTC days up to and with that of the transaction), `mean_amount_30d` (None
-        without any), and for what it carries `new_device`, `new_merchant`, `new_country`.
+        without any), and `new_device`, `new_merchant`, `new_country` for those that it names.
     """
     today = moment_ms // MS_PER_DAY
     one = seven = thirty = units = 0
@@ -88,12 +88,12 @@ def features(
             seven += count
         if day == today:
             one = count
-    found: dict[str, Any] = {
+    values: dict[str, Any] = {
         "transactions_1d": one,
         "transactions_7d": seven,
         "transactions_30d": thirty,
         "mean_amount_30d": round(units / thirty / UNITS, 4) if thirty else None,
     }
     for name, element in own_seen.items():
-        found[_NEW[name]] = element not in seen.get(name, ())
-    return found
+        values[_NEW[name]] = element not in seen.get(name, ())
+    return values

@@ -1,4 +1,4 @@
-"""The rules in force: the compiled bundle of the layer, by tenant, and the versions they have replaced."""
+"""The rules in force by tenant, and the versions that they replaced, from the layer's compiled bundle."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ class Rulebook:
     def __init__(self, document: Mapping[str, Any]) -> None:
         """`document` is what `millrace.compiler.fraud_rules` wrote."""
         self._default = RuleSet(document["default"])
-        self._tenants = {org: RuleSet(found) for org, found in document["tenants"].items()}
+        self._tenants = {org: RuleSet(own) for org, own in document["tenants"].items()}
         every = [self._default, *self._tenants.values(), *map(RuleSet, document["superseded"])]
         self._versions = {rules.version: rules for rules in every}
 
@@ -34,10 +34,10 @@ class Rulebook:
         Raises:
             PermanentError: this bundle does not hold that version.
         """
-        found = self._versions.get(version)
-        if found is None:
+        rules = self._versions.get(version)
+        if rules is None:
             raise PermanentError(f"there are no fraud rules of version {version}")
-        return found
+        return rules
 
 
 def load(folder: Path | None = None) -> Rulebook:

@@ -1,7 +1,7 @@
-"""The rules of one version, compiled, and what they say of a transaction. Pure: no store, no clock.
+"""The rules of one version, compiled, and their verdict on a transaction. Pure: no store, no clock.
 
-Version 1 is that of the interface: known_fraud, high_amount, crypto_payment, high_risk_country, late_night, weekend,
-velocity. Which factors there are is code; points, thresholds, lists and classes are data.
+Version 1 has the factors known_fraud, high_amount, crypto_payment, high_risk_country, late_night, weekend,
+velocity. The factors are code; their points, thresholds, lists and classes are data.
 """
 
 import hashlib
@@ -19,13 +19,13 @@ Reason = tuple[str, int]
 
 
 class Facts(NamedTuple):
-    """What the rules read of a transaction; None where it is not known.
+    """The facts of a transaction that the rules read; None where unknown.
 
     Attributes:
         is_fraud: the label.
         amount: what was charged.
         payment_method: as it was sent.
-        country: what stands behind the last comma of the location.
+        country: the part of the location after its last comma.
         hour: 0 to 23, by the offset of the transaction's own timestamp.
         weekday: 0 is Monday, by the same offset.
         velocity: transactions of the user in the rules' window, this one included.
@@ -52,7 +52,7 @@ class RuleSet:
     """One version of the rules, as the bundle holds it."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
-        """`document` is what `millrace.compiler.fraud_rules` wrote; its shape was checked there."""
+        """`document` is what `millrace.compiler.fraud_rules` wrote, which checked its shape."""
         self.document = document
         self.version: str = document["version"]
         # 12 hex digits that change exactly when the rules do.
@@ -87,14 +87,14 @@ class RuleSet:
         )
 
     def judge(self, facts: Facts) -> Verdict:
-        """The verdict on a transaction. A fact that is not known fires nothing."""
+        """The verdict on a transaction. An unknown fact fires no factor."""
         is_fraud, amount, method, country, hour, weekday, velocity = facts
         score = 0
         reasons: list[Reason] = []
         if is_fraud and self._known_fraud:
             score += self._known_fraud
             reasons.append(("known_fraud", self._known_fraud))
-        # An amount that is no number of money is not known.
+        # An infinite or NaN amount counts as unknown.
         if amount is not None and self._amount_threshold < amount < inf and self._high_amount:
             score += self._high_amount
             reasons.append(("high_amount", self._high_amount))
@@ -117,7 +117,7 @@ class RuleSet:
 
 
 def country_of(location: str | None) -> str | None:
-    """The country of "City, Country", split at the last comma; None where there is no comma or nothing behind it."""
+    """The country of "City, Country", split at the last comma; None where there is no comma or nothing after it."""
     if not location:
         return None
     _, comma, country = location.rpartition(",")
@@ -125,12 +125,12 @@ def country_of(location: str | None) -> str | None:
 
 
 def facts_of(payload: Mapping[str, Any], moment: datetime | None, velocity: int | None) -> Facts:
-    """What the rules read of a transaction's payload.
+    """The facts of a transaction's payload.
 
     Args:
         payload: of `transaction.created`, or what a caller of /v1/predict sent; fields may be missing or null.
         moment: the payload's own timestamp with the offset that it carries.
-        velocity: the user's count in the window, None if it could not be had.
+        velocity: the user's count in the window; None if it could not be read.
     """
     return Facts(
         payload.get("is_fraud"),
@@ -141,8 +141,3 @@ def facts_of(payload: Mapping[str, Any], moment: datetime | None, velocity: int 
         moment.weekday() if moment is not None else None,
         velocity,
     )
-
-
-def missing(facts: Facts) -> list[str]:
-    """Names of the facts that are not known, in the order of `Facts`."""
-    return [name for name, value in zip(facts._fields, facts, strict=True) if value is None]

@@ -14,7 +14,7 @@ from millrace.fraud.user import UserSets
 
 GROUP = "fraud"
 LATEST = "LATEST"
-# A user who does nothing for this long has no profile any more.
+# A user without a transaction for this long has no profile any more.
 KEPT_DAYS = 60
 KEYS_PER_CALL = 100
 ATTEMPTS = 4
@@ -39,11 +39,11 @@ Item = Mapping[str, Mapping[str, Any]]
 
 
 class Read(NamedTuple):
-    """What one batched read found.
+    """The rows of one batched read.
 
     Attributes:
-        sets: of every user that was asked for; empty for one who has none.
-        rows: the other rows that are there, by key.
+        sets: of every user in the request; empty for a user without a row.
+        rows: the other rows that exist, by key.
     """
 
     sets: dict[User, UserSets]
@@ -51,10 +51,10 @@ class Read(NamedTuple):
 
 
 class RowFullError(PermanentError):
-    """A user's row takes nothing more: others filled it since it was read."""
+    """A user's row is full: other batches filled it since it was read."""
 
 
-class FeatureStore:
+class UserSetStore:
     """The rows `org#fraud#user` / `LATEST`."""
 
     def __init__(self, dynamodb: Any, table: str) -> None:
@@ -109,13 +109,13 @@ class FeatureStore:
     ) -> UserSets:
         """Adds elements to a user's sets and returns all of them as they are then.
 
-        One call, but for a batch that touches more than 200 of one user's minutes, or that meets a row which has to
-        forget much: then that is forgotten beforehand, so that there is room.
+        One call, except for a batch that touches more than 200 of one user's minutes, or that drops many attributes of the
+        row: these are removed first, so that there is room.
 
         Args:
             user: tenant and user.
-            added: elements by attribute; an element that is there already changes nothing.
-            dropped: attributes that the row can do without.
+            added: elements by attribute; an element that the row has already changes nothing.
+            dropped: attributes to remove from the row.
             now: the row lives for 60 days more.
 
         Raises:

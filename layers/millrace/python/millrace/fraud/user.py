@@ -1,4 +1,4 @@
-"""A user's row in FeatureStore: what it holds, and what a batch of transactions adds to it. Pure."""
+"""A user's row in FeatureStore: its sets, and what a batch of transactions adds to them. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,10 +8,10 @@ from typing import Any
 from millrace.fraud import profile, velocity
 
 MINUTE, DAY = "m", "d"
-# A row of this many elements is a few kilobytes; below it nothing is forgotten, so that late arrivals count exactly.
+# A row of this many elements is a few kilobytes; below it nothing is dropped, so that late arrivals count exactly.
 ROOMY = 400
 MOST = 2000
-# Transactions that arrive up to this late are counted with those around them, whatever the row's size below MOST.
+# Transactions that arrive up to this late are counted with their neighbours, as long as the row is below MOST.
 KEPT_MINUTES = 8 * 24 * 60
 # Days are dropped some at a time, not one a day.
 SPARE_DAYS = 5
@@ -21,7 +21,7 @@ _NONE: frozenset[bytes] = frozenset()
 
 @dataclass(slots=True)
 class Transaction:
-    """A transaction on its way into a user's sets. Nothing changes it.
+    """A transaction to be added to a user's sets. Immutable by convention.
 
     Attributes:
         hashed: of its event's id.
@@ -45,7 +45,7 @@ class Transaction:
 
 @dataclass(slots=True)
 class UserSets:
-    """The sets of one user. Nothing changes them."""
+    """The sets of one user. Immutable by convention."""
 
     minutes: Mapping[int, frozenset[bytes]] = field(default_factory=dict)
     days: Mapping[int, frozenset[bytes]] = field(default_factory=dict)
@@ -70,13 +70,13 @@ class UserSets:
         return cls(minutes, days, seen)
 
     def with_added(self, added: Mapping[str, Iterable[bytes]]) -> "UserSets":
-        """The sets after an addition, for a question that stores nothing."""
+        """The sets after an addition that is not stored."""
         item = {name: {"BS": list(elements)} for name, elements in added.items()}
         new = UserSets.from_item(item)
         return self.joined(new)
 
     def joined(self, other: "UserSets") -> "UserSets":
-        """What is in either."""
+        """The union of both."""
         return UserSets(
             _merged(self.minutes, other.minutes),
             _merged(self.days, other.days),
@@ -85,9 +85,9 @@ class UserSets:
 
 
 def additions(sets: UserSets, transactions: Sequence[Transaction]) -> dict[str, list[bytes]]:
-    """Elements to add, by attribute: what is there already is left out, and a full set takes nothing more."""
+    """Elements to add, by attribute: those that are there already are left out, and a full set takes no more."""
     added: dict[str, list[bytes]] = {}
-    # In the order of time, so that it does not depend on the order of delivery what a full set takes.
+    # In the order of time, so that what a full set takes does not depend on the order of delivery.
     for one in sorted(transactions, key=_order) if len(transactions) > 1 else transactions:
         minute, element = velocity.element(one.moment_ms, one.hashed)
         _add(added, f"{MINUTE}{minute}", element, sets.minutes.get(minute, _NONE), velocity.SATURATION)
@@ -114,9 +114,9 @@ def _order(one: Transaction) -> tuple[int, bytes]:
 
 
 def stale(sets: UserSets, transactions: Sequence[Transaction], window_ms: int, now_ms: int) -> list[str]:
-    """Attributes that a large row can do without: minutes and days far from now, farthest first; never what a batch counts.
+    """Attributes to drop from a large row: minutes and days far from now, farthest first; never what the batch counts.
 
-    What lies in the future, by a client's clock, is no more worth than what is as long ago.
+    A minute in the future, by a client's clock, is as far as one that is as long ago.
     """
     held = sum(map(len, sets.minutes.values()))
     if held <= ROOMY and len(sets.days) <= profile.DAYS + SPARE_DAYS:

@@ -1,8 +1,8 @@
 """How many transactions a user made in the minutes up to and with one: sets of event-id hashes per minute.
 
-A set takes the same element twice without growing and in any order, so neither a second delivery nor a late arrival
-counts anything wrongly. An element carries its milliseconds within the minute, so a window is exact to the millisecond
-though it is kept by minutes. The window is half-open: what happened exactly its length ago is outside.
+A repeated element does not change a set, nor does the order, so a second delivery or a late arrival is counted correctly.
+An element carries its milliseconds within the minute, so a window is exact to the millisecond though it is kept by minutes.
+The window is half-open: a transaction exactly its length ago is outside.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 
 MS_PER_MINUTE = 60_000
-# A minute takes no more than this, and a decision names no more: whoever has 200 in one window has fired long before.
+# A minute takes no more elements than this, and a decision names no more: far below 200 the velocity rule has fired.
 SATURATION = 200
 HASH_BYTES = 8
 OFFSET_BYTES = 2
@@ -23,12 +23,12 @@ MinuteSets = Mapping[int, Collection[bytes]]
 
 
 def id_hash(event_id: str) -> bytes:
-    """8 bytes of an event's id. Among the few hundred ids of one user's window two alike are not to be expected."""
+    """8 bytes of the hash of an event's id. Among the few hundred ids of a user's window no collision is to be expected."""
     return hashlib.sha256(event_id.lower().encode()).digest()[:HASH_BYTES]
 
 
 def epoch_ms(moment: datetime) -> int:
-    """Whole milliseconds since 1970 of an aware moment; what is finer is cut off."""
+    """Whole milliseconds since 1970 of an aware moment; finer parts are cut off."""
     return (moment - _EPOCH) // _MILLISECOND
 
 
@@ -48,7 +48,7 @@ def counted(sets: MinuteSets, moment_ms: int, own: bytes, window_ms: int) -> lis
         window_ms: the window's length.
     """
     after = moment_ms - window_ms
-    found = []
+    in_window = []
     first, last = after // MS_PER_MINUTE, moment_ms // MS_PER_MINUTE
     # Most users have fewer minutes than the window.
     for minute in sets if len(sets) <= last - first else range(first, last + 1):
@@ -58,16 +58,16 @@ def counted(sets: MinuteSets, moment_ms: int, own: bytes, window_ms: int) -> lis
             at = minute * MS_PER_MINUTE + int.from_bytes(one[:OFFSET_BYTES], "big")
             hashed = one[OFFSET_BYTES:]
             if after < at <= moment_ms and hashed != own:
-                found.append((at, hashed))
-    found.sort()
+                in_window.append((at, hashed))
+    in_window.sort()
     return [
-        *(hashed for _, hashed in found[len(found) - SATURATION + 1 if len(found) >= SATURATION else 0 :]),
+        *(hashed for _, hashed in in_window[max(0, len(in_window) - SATURATION + 1) :]),
         own,
     ]
 
 
 class SlidingCounts:
-    """The counts of many users over transactions in the order of time, for history that is read once."""
+    """Counts of many users over transactions in the order of time, for history that is read once."""
 
     def __init__(self, window_ms: int) -> None:
         self._window_ms = window_ms

@@ -1,1 +1,1 @@
-"""Registered models: what was trained, which version serves, and every move between versions."""
+"""Registered models: their artifacts and versions, which version serves, and every change of it."""

@@ -1,4 +1,4 @@
-"""A registered model: the ONNX graph and the card that says everything about it. No I/O, no numpy.
+"""A registered model: the ONNX graph and the card that describes it. No I/O, no numpy.
 
 In the lake `models/<org>/<model>/<version>/` holds `model.onnx` and `model.json`. The graph takes `X`, float32
 [n, features], and answers `score`, float [n] or [n, 1]: the probability of fraud before calibration.
@@ -19,7 +19,7 @@ from millrace.model_registry import strict
 
 ONNX_FILE, CARD_FILE = "model.onnx", "model.json"
 ALGORITHMS = ("logistic_regression", "random_forest", "gradient_boosting")
-# How far another machine's answer to a golden row may be from what the card says.
+# How far another machine's score of a golden row may be from the card's.
 TOLERANCE = 1e-4
 FEWEST_GOLDEN, MOST_GOLDEN = 3, 8
 # Scores of 0 and 1 have no logit.
@@ -27,7 +27,7 @@ _EDGE = 1e-6
 
 
 class ArtifactError(PermanentError):
-    """This is no model that may be served; the message says why."""
+    """The artifact may not be served; the message gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Calibration:
         odds = self.slope * math.log(clipped / (1 - clipped)) + self.intercept
         if odds >= 0:
             return 1 / (1 + math.exp(-odds))
-        # The same figure; exp of a large number would be too large for a float.
+        # The same value; exp of a large number would overflow.
         raised = math.exp(odds)
         return raised / (1 + raised)
 
@@ -64,7 +64,7 @@ class ViewPin:
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """A row and what the model says of it.
+    """A row and the model's score of it.
 
     Attributes:
         inputs: as float32, in the order of the card's features.
@@ -77,7 +77,7 @@ class Golden:
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """One figure of held-out time against what it had to be at least."""
+    """One figure of held-out time against its least value."""
 
     name: str
     least: float
@@ -105,26 +105,26 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """Everything that is known of a model; `model.json`.
+    """The description of a model; `model.json`.
 
     Attributes:
         model: what it is for, `fraud`.
         algorithm: one of `ALGORITHMS`.
-        org: the tenant whose data made it, and who alone is served by it.
+        org: the tenant whose data trained it, the only one that it serves.
         features: references `view:feature`, in the order of the graph's columns.
         views: every view that is read for them, those behind derived features included.
         calibration: from the graph's score to a probability.
         threshold: the probability from which on a transaction is called fraud.
         onnx_sha256: of `model.onnx`, in hexadecimal.
         onnx_bytes: its size.
-        golden: rows that show on any machine whether the model is what it was.
+        golden: rows whose scores prove on any machine that the model is the registered one.
         metrics: on held-out time.
         gates: likewise; all must be passed before it is deployed.
         importances: by feature, greatest first.
         split: the days.
         rows: how many were seen.
         sources: table → snapshot that was read; None where the table was empty.
-        data: `lake`, or `file:<sha256>` of what was brought along.
+        data: `lake`, or `file:<sha256>` of the uploaded files.
         run_id: of the training run.
         code_version: of the code that trained.
         libraries: name → version of what trained.
@@ -167,10 +167,10 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, document: Any) -> "ModelCard":
-        """The card that `to_json` gave; nothing may be missing, nothing may be more.
+        """The card that `to_json` wrote; no field may be missing or unknown.
 
         Raises:
-            ArtifactError: it is no model card.
+            ArtifactError: the document is not a model card.
         """
         try:
             return strict.decode(cls, document, "model.json")
@@ -187,7 +187,7 @@ def read(text: bytes) -> ModelCard:
     """The card in `model.json`.
 
     Raises:
-        ArtifactError: it is no model card.
+        ArtifactError: the text is not a model card.
     """
     try:
         document = orjson.loads(text)
@@ -204,7 +204,7 @@ def version_name(number: int) -> str:
 
 
 def prefix(org: str, model: str, version: str) -> str:
-    """Where a version lies in the lake, with a slash at the end."""
+    """A version's folder in the lake, with a slash at the end."""
     return f"{MODELS}{org}/{model}/{version}/"
 
 
@@ -217,24 +217,24 @@ def verify(card: ModelCard, onnx: bytes) -> None:
     """Refuses a graph that is not the card's.
 
     Raises:
-        ArtifactError: its size or its hash is another.
+        ArtifactError: its size or its hash differs.
     """
     if len(onnx) != card.onnx_bytes:
         raise ArtifactError(f"model.onnx has {len(onnx)} bytes, its card says {card.onnx_bytes}")
-    found = fingerprint(onnx)
-    if found != card.onnx_sha256:
-        raise ArtifactError(f"model.onnx has the hash {found}, its card says {card.onnx_sha256}")
+    digest = fingerprint(onnx)
+    if digest != card.onnx_sha256:
+        raise ArtifactError(f"model.onnx has the hash {digest}, its card says {card.onnx_sha256}")
 
 
 def verify_golden(card: ModelCard, scores: Sequence[float]) -> None:
-    """Refuses a model that says something else here than where it was made.
+    """Refuses a model that scores its golden rows otherwise here than where it was trained.
 
     Args:
         card: of the model.
-        scores: what the graph answers here to the card's golden rows, in their order, before calibration.
+        scores: the graph's scores of the card's golden rows, in their order, before calibration.
 
     Raises:
-        ArtifactError: an answer is off by more than `TOLERANCE`, or not every row has one.
+        ArtifactError: a score is off by more than `TOLERANCE`, or not every row has one.
     """
     if len(scores) != len(card.golden):
         raise ArtifactError(f"{len(scores)} answers to {len(card.golden)} golden rows")

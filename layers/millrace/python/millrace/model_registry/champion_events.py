@@ -1,7 +1,6 @@
-"""`ml.model.moved`: an event for each move of a champion, appended as any other, once.
+"""`ml.model.moved`: an event for each change of a champion, appended once, as any other event.
 
-All that it says stands in the alias's row, and its id follows from the move's number: whoever tells of a move tells the
-same event.
+Its fields are in the alias's row, and its id follows from the change's number: whoever appends it appends the same event.
 """
 
 from typing import Any
@@ -13,26 +12,26 @@ EVENT_TYPE = "ml.model.moved"
 SOURCE = "millrace.registry"
 
 
-class MoveEvents:
+class ChampionEvents:
     """Emits them."""
 
     def __init__(self, emitter: Emitter) -> None:
         self._emitter = emitter
 
     def check(self, alias: Alias) -> None:
-        """Whether a move can be told of.
+        """Checks that the event of a change is valid.
 
         Raises:
-            PermanentError: its event would not keep its contract.
+            PermanentError: it would violate its contract.
         """
         self._emitter.check(_event(alias))
 
     def append(self, alias: Alias) -> None:
-        """Stores the event of the alias's last move, if it is not stored yet.
+        """Appends the event of the alias's last change, unless it is stored already.
 
         Raises:
-            RetryableError: it is not stored; storing it again changes nothing.
-            PermanentError: it does not keep its contract.
+            RetryableError: it is not stored; a retry appends the same event.
+            PermanentError: it violates its contract.
         """
         self._emitter.emit([_event(alias)])
 

@@ -1,6 +1,6 @@
 """Artifacts in the lake: `models/<org>/<model>/<version>/`, written once and read back whole."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -10,7 +10,16 @@ from millrace.model_registry.artifact import ArtifactError, ModelCard
 from millrace.model_registry.rows import Version
 
 _MISSING = frozenset({"NoSuchKey", "404"})
+# A graph that is served row by row is kilobytes, a forest some megabytes. Beyond this it would not fit beside the rest.
+MOST_BYTES = 256 * 1024 * 1024
 _TAKEN = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict"})
+
+
+class Artifact(NamedTuple):
+    """The two files of a version, not yet verified."""
+
+    card: bytes
+    onnx: bytes
 
 
 class ArtifactFiles:
@@ -21,9 +30,12 @@ class ArtifactFiles:
         self._s3, self._bucket = s3, bucket
 
     def claim(self, org: str, model: str, version: str, card: bytes) -> bool:
-        """Takes a version's folder by writing its `model.json`, unless that of another model is there.
+        """Takes a version's folder by writing its `model.json`, unless another model's is there.
 
-        The write is a conditional one: two registrations never lay their files over each other's.
+        The write is conditional: two registrations never overwrite each other's files.
+
+        Returns:
+            False if another model has the folder.
 
         Raises:
             MillraceError: the lake did not answer.
@@ -35,7 +47,7 @@ class ArtifactFiles:
             )
         except (ClientError, BotoCoreError) as error:
             if error_code(getattr(error, "response", {})) in _TAKEN:
-                # The same card names the same run: this is what an earlier attempt of it left.
+                # The same card names the same run: an earlier attempt of that run left it.
                 return self._read(key) == card
             raise from_client_error(error, "keep a model's card") from error
         return True
@@ -52,6 +64,18 @@ class ArtifactFiles:
         except (ClientError, BotoCoreError) as error:
             raise from_client_error(error, "keep a model's graph") from error
 
+    def load(self, folder: str) -> Artifact:
+        """The card and the graph in a folder; the caller verifies them.
+
+        Args:
+            folder: a key that ends in `/`, as the model registry holds it.
+
+        Raises:
+            ArtifactError: a file is missing, or far too large.
+            RetryableError: the lake did not answer.
+        """
+        return Artifact(self._read(folder + artifact.CARD_FILE), self._read(folder + artifact.ONNX_FILE))
+
     def read(self, one: Version) -> tuple[ModelCard, bytes, bytes]:
         """The card, its bytes and the graph of a version, each as it was registered.
 
@@ -59,10 +83,9 @@ class ArtifactFiles:
             ArtifactError: a file is missing, or is not what was registered.
             MillraceError: the lake did not answer.
         """
-        card = self._read(f"{one.artifact}{artifact.CARD_FILE}")
+        card, onnx = self.load(one.artifact)
         if artifact.fingerprint(card) != one.card_sha256:
             raise ArtifactError(f"model.json of {one.model}/{one.version} is not what was registered")
-        onnx = self._read(f"{one.artifact}{artifact.ONNX_FILE}")
         if artifact.fingerprint(onnx) != one.onnx_sha256:
             raise ArtifactError(f"model.onnx of {one.model}/{one.version} is not what was registered")
         parsed = artifact.read(card)
@@ -73,9 +96,12 @@ class ArtifactFiles:
 
     def _read(self, key: str) -> bytes:
         try:
-            body: bytes = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+            answer = self._s3.get_object(Bucket=self._bucket, Key=key)
+            if answer["ContentLength"] > MOST_BYTES:
+                raise ArtifactError(f"{key} has {answer['ContentLength']} bytes")
+            body: bytes = answer["Body"].read()
         except (ClientError, BotoCoreError) as error:
             if error_code(getattr(error, "response", {})) in _MISSING:
-                raise ArtifactError(f"{key} is not there") from error
+                raise ArtifactError(f"there is no {key}") from error
             raise from_client_error(error, f"read {key}") from error
         return body

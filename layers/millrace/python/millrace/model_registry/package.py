@@ -1,4 +1,4 @@
-"""What a training leaves: `model.tar.gz` with a folder per algorithm and `evaluation.json`. No I/O."""
+"""A training's archive, `model.tar.gz`: a folder for each algorithm, and `evaluation.json`. No I/O."""
 
 import io
 import tarfile
@@ -12,13 +12,13 @@ from millrace.model_registry import artifact
 from millrace.model_registry.artifact import ArtifactError, ModelCard
 
 EVALUATION = "evaluation.json"
-# Of all files together, unpacked. A forest is some tens of MB; what is more would not fit beside the rest in a function.
+# Of all files together, unpacked. A forest is some tens of MB; more would not fit into a function's memory.
 LARGEST_BYTES = 400 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A model that came of a training, its graph checked against its card."""
+    """A trained model, its graph checked against its card."""
 
     card: ModelCard
     text: bytes
@@ -27,7 +27,7 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """The models, and why there is none of the other algorithms."""
+    """The models, and for each algorithm without one the reason."""
 
     models: tuple[Trained, ...]
     failures: Mapping[str, str]
@@ -67,24 +67,24 @@ def _trained(files: Mapping[str, bytes], name: str, *, org: str, model: str, run
         raise ArtifactError(f"the training tells of {name} and left no whole artifact of it")
     card = artifact.read(text)
     artifact.verify(card, onnx)
-    said = (card.org, card.model, card.run_id, card.algorithm)
-    if said != (org, model, run, name):
-        raise ArtifactError(f"the artifact is of {'/'.join(said)}, not of {org}/{model}/{run}/{name}")
+    origin = (card.org, card.model, card.run_id, card.algorithm)
+    if origin != (org, model, run, name):
+        raise ArtifactError(f"the artifact is of {'/'.join(origin)}, not of {org}/{model}/{run}/{name}")
     return Trained(card, text, onnx)
 
 
 def _evaluated(text: bytes) -> list[dict[str, Any]]:
     try:
-        found = orjson.loads(text)["models"]
+        entries = orjson.loads(text)["models"]
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
         raise ArtifactError(f"{EVALUATION} cannot be read: {error}") from None
-    if not isinstance(found, list) or not all(isinstance(one, dict) and "name" in one for one in found):
+    if not isinstance(entries, list) or not all(isinstance(one, dict) and "name" in one for one in entries):
         raise ArtifactError(f"{EVALUATION} names no models")
-    return found
+    return entries
 
 
 def _files(content: bytes) -> dict[str, bytes]:
-    """In memory: nothing of the archive's names reaches a file system."""
+    """The archive's files, in memory: its names never reach a file system."""
     files: dict[str, bytes] = {}
     left = LARGEST_BYTES
     try:

@@ -1,4 +1,4 @@
-"""Registers what a training made: artifacts first, then their rows, then the log of experiments."""
+"""Registers the models of a training: artifacts first, then their rows, then the log of experiments."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -14,9 +14,9 @@ from millrace.model_registry.package import Package, Trained
 from millrace.model_registry.rows import Status, Version
 from millrace.model_registry.store import ModelStore
 
-# Registrations of one tenant that come between reading the newest number and taking the next.
+# How often another registration of the tenant may take the next number first.
 MOST_ATTEMPTS = 50
-# Nobody tracks.
+# There is no tracking server.
 OFF = "off"
 
 
@@ -34,7 +34,7 @@ class Tracker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """What became of a model; without a version, `error` says why there is none."""
+    """A model's registration; without a version, `error` is the reason."""
 
     name: str
     status: Status | Literal["failed"]
@@ -45,7 +45,7 @@ class Registered:
     def to_json(self) -> dict[str, Any]:
         """As answers carry it."""
         one = self.version
-        found: dict[str, Any] = {
+        document: dict[str, Any] = {
             "name": self.name,
             "version": one.version if one else None,
             "metrics": dict(one.metrics) if one else {},
@@ -53,24 +53,24 @@ class Registered:
             "status": self.status,
             "mlflow": self.mlflow,
         }
-        return found if self.error is None else {**found, "error": self.error}
+        return document if self.error is None else {**document, "error": self.error}
 
 
 def gates_json(one: Version) -> dict[str, Any]:
-    """Name of a gate → what it asks, what the model has, whether that passes."""
+    """Name of a gate → the least value, the model's value, and whether it passes."""
     return {
         str(gate["name"]): {name: gate[name] for name in ("least", "value", "passed")} for gate in one.gates
     }
 
 
 def best(registered: list[Registered]) -> Version | None:
-    """What may be deployed: the candidate with the best F1; None where there is no candidate."""
+    """The version to deploy: the candidate with the best F1; None where there is no candidate."""
     candidates = [one.version for one in registered if one.status == "candidate" and one.version is not None]
     return max(candidates, key=lambda one: (one.metrics.get("f1", 0.0), one.version), default=None)
 
 
 class Registrar:
-    """Registers trainings; a training that is registered again finds its versions."""
+    """Registers trainings; a retry of a registration finds its versions."""
 
     def __init__(
         self,
@@ -83,28 +83,28 @@ class Registrar:
         self._store, self._files, self._tracker, self._now = store, files, tracker, now
 
     def register(self, package: Package) -> list[Registered]:
-        """One version a model, in the order of the package; then those of which there is none.
+        """One version for each model, in the order of the package; then the algorithms that failed.
 
         Raises:
-            MillraceError: a store did not answer; registering again goes on where this stopped.
+            MillraceError: a store did not answer; a retry continues where this stopped.
         """
-        found = []
+        registered = []
         for trained in package.models:
             version = self._version(trained)
-            said = OFF
+            tracked = OFF
             if self._tracker is not None:
-                said = self._tracker.log(version, trained.card, trained.text, trained.onnx)
-            found.append(Registered(version.algorithm, version.status, version, said))
-        return found + [
+                tracked = self._tracker.log(version, trained.card, trained.text, trained.onnx)
+            registered.append(Registered(version.algorithm, version.status, version, tracked))
+        return registered + [
             Registered(name, "failed", error=error) for name, error in sorted(package.failures.items())
         ]
 
     def _version(self, trained: Trained) -> Version:
         card = trained.card
         for _ in range(MOST_ATTEMPTS):
-            stands = self._store.of_run(card.org, card.model, card.run_id, card.algorithm)
-            if stands is not None:
-                return stands
+            existing = self._store.of_run(card.org, card.model, card.run_id, card.algorithm)
+            if existing is not None:
+                return existing
             number = self._claim(trained)
             version = _row(trained, number, clock.utc_text(self._now()))
             self._files.put_onnx(card.org, card.model, version.version, trained.onnx)

@@ -1,4 +1,4 @@
-"""Rows of MLModels: a registered version, and the alias that says which of them serves. No I/O.
+"""Rows of MLModels: registered versions, and the alias that names the one that serves. No I/O.
 
 All rows of a tenant's model are in one partition, `org#model`; versions are eight digits, the alias is `alias#champion`,
 and a row `run#<run>#<algorithm>` keeps a run from registering an algorithm twice.
@@ -16,7 +16,7 @@ from millrace.core.errors import PermanentError
 from millrace.model_registry.artifact import version_name
 
 Item = dict[str, dict[str, Any]]
-# `trial`: trained on a folder of files instead of the lake's tables, so that it serves nobody by itself.
+# `trial`: trained on uploaded files instead of the lake's tables, so that it is never deployed by itself.
 Status = Literal["candidate", "rejected", "trial"]
 Reason = Literal["deploy", "promote", "rollback"]
 DIGITS = 8
@@ -24,7 +24,7 @@ FIRST, LAST = "0" * DIGITS, "9" * DIGITS
 CHAMPION = keys.join("alias", "champion")
 # How many champions before this one a rollback can go back over.
 TRAIL = 20
-# Both are folders of the lake.
+# Names of tenants and models are folders of the lake.
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -69,24 +69,24 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """Which version serves, and the move that made it so.
+    """Which version serves, and the change that made it the champion.
 
     Attributes:
         org: the tenant.
         model: such as `fraud`.
         version: the champion.
-        before: the champion before this move; None for the first.
-        trail: those that a rollback goes back over, the nearest last.
+        before: the champion before this change; None for the first.
+        trail: the earlier champions that a rollback goes back over, the nearest last.
         card_sha256: of the champion's `model.json`.
         artifact: its folder in the lake.
         moved_at: UTC text.
-        move: counts from 1.
-        announced: the last move whose event is stored.
-        reason: why it was moved.
-        by: who moved it.
+        move: the number of the change, from 1.
+        announced: the last change whose event is stored.
+        reason: why it was changed.
+        by: who changed it.
         forced: past the gates.
         run: the training run that deployed it.
-        request: what the mover calls this move; asked again it is not made again.
+        request: the caller's id of the request; a retry with the same id makes no second change.
     """
 
     org: str
@@ -112,10 +112,10 @@ class Alias:
 
 
 def check_names(org: str, model: str) -> None:
-    """Refuses names that no tenant and no model has.
+    """Refuses names that a tenant or a model cannot have.
 
     Raises:
-        PermanentError: one is none.
+        PermanentError: one is not a name.
     """
     for what, name in (("tenant", org), ("model", model)):
         if not _NAME.fullmatch(name):
@@ -131,7 +131,7 @@ def version_named(text: str) -> str:
     """A version as a person writes it: `3`, `00000003` or `fraud/00000003`.
 
     Raises:
-        PermanentError: it is none.
+        PermanentError: it is not a version.
     """
     digits = text.rpartition("/")[2]
     if not (digits.isascii() and digits.isdigit()) or len(digits) > DIGITS or int(digits) == 0:

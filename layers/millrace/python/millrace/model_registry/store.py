@@ -1,4 +1,4 @@
-"""MLModels: versions are put once, read and listed; the alias is read, and written only over what its mover has seen."""
+"""MLModels: versions are put once, read and listed; the alias is read, and written only over what its caller read."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,12 +10,12 @@ from millrace.model_registry import rows
 from millrace.model_registry.rows import Alias, Item, Version
 
 
-class MovedMeanwhileError(RetryableError):
-    """Somebody else moved the alias first."""
+class ChampionChangedError(RetryableError):
+    """Another caller changed the alias first."""
 
 
 class ModelStore:
-    """The rows of MLModels. A tenant's are in partitions of its own, and no call reaches another's."""
+    """The rows of MLModels. Each tenant has partitions of its own, and no call reaches another's."""
 
     def __init__(self, dynamodb: Any, table: str) -> None:
         """`table` is MLModels."""
@@ -25,7 +25,7 @@ class ModelStore:
         """Registers a version, unless its number is taken or its run has registered this algorithm.
 
         Returns:
-            False for either; `of_run` says which.
+            False for either; `of_run` tells which.
 
         Raises:
             MillraceError: the table did not answer.
@@ -115,7 +115,7 @@ class ModelStore:
         """Writes the alias, if it is still what its mover has seen, and that move announced.
 
         Raises:
-            MovedMeanwhileError: it is not.
+            ChampionChangedError: it is not.
             MillraceError: the table did not answer.
         """
         condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(modelKey)"}
@@ -132,7 +132,7 @@ class ModelStore:
                 if self._is_there(to):
                     # The SDK repeats a put whose answer was lost.
                     return
-                raise MovedMeanwhileError(
+                raise ChampionChangedError(
                     f"the champion of {to.org} was moved meanwhile; look at it, then ask again"
                 ) from error
             raise from_client_error(error, "move the champion") from error

@@ -1,4 +1,4 @@
-"""Frozen dataclasses from JSON and back, to the letter. Only the standard library: what trains has no pydantic."""
+"""Frozen dataclasses from JSON and back, strictly. Standard library only: the training job has no pydantic."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ Kind = TypeVar("Kind")
 
 
 class ShapeError(ValueError):
-    """The JSON is of another shape; the message says where."""
+    """The JSON has another shape; the message names the place."""
 
 
 def encode(value: Any) -> Any:
@@ -25,7 +25,7 @@ def encode(value: Any) -> Any:
 
 
 def decode(kind: type[Kind], value: Any, where: str) -> Kind:
-    """The dataclass that `encode` took: no key more, no key less, every value of its type, no figure NaN or infinite.
+    """The dataclass that `encode` took: no key missing or unknown, every value of its type, no number NaN or infinite.
 
     Args:
         kind: a dataclass.
@@ -33,10 +33,10 @@ def decode(kind: type[Kind], value: Any, where: str) -> Kind:
         where: how messages name it.
 
     Raises:
-        ShapeError: it is of another shape.
+        ShapeError: the value has another shape.
     """
-    found: Kind = _decode(kind, value, where)
-    return found
+    decoded: Kind = _decode(kind, value, where)
+    return decoded
 
 
 def _decode(kind: Any, value: Any, where: str) -> Any:
@@ -81,7 +81,7 @@ def _tuple(parts: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
 
 
 def _plain(kind: Any, value: Any, where: str) -> Any:
-    # True is an int to Python, and 1 is written for 1.0 by others.
+    # True is an int to Python, and other writers write 1 for 1.0.
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
         if not math.isfinite(value):
             raise ShapeError(f"{where} is NaN or infinite")

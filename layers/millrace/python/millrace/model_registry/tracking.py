@@ -1,7 +1,7 @@
-"""Experiments in MLflow: a run a version, and a registered model of those that may be deployed.
+"""Experiments in MLflow: a run for each version, and a registered model for those that may be deployed.
 
-MLflow is a log beside the registry, never in front of it: it serves nothing, and when it does not answer the answer says
-so and nothing else changes. What it lacks is logged by the next who comes: every step here can be repeated.
+MLflow is a log beside the model registry, and nothing reads it: when it does not answer, the result is a warning and nothing
+else changes. Every step here can be repeated, so that a later call logs what is missing.
 """
 
 import contextlib
@@ -18,13 +18,13 @@ from millrace.model_registry.artifact import CARD_FILE, ONNX_FILE, ModelCard
 from millrace.model_registry.rows import Version
 
 LOGGED = "logged"
-# Whether anybody is there is asked first: the client alone would try for minutes.
+# The server is probed first: the client alone would try for minutes.
 PROBE_SECONDS = 2.0
 REQUEST_SECONDS = 10
-# After a failure nobody is asked for so long: three models must not wait three times.
+# After a failure the server is not tried for this long: three models must not wait three times.
 SILENCE_SECONDS = 30.0
 VERSION_TAG = "millrace.version"
-# What a version is known again by: a platform that was begun anew counts from 1 again.
+# Identifies a version: a new deployment of the platform counts its versions from 1 again.
 CARD_TAG = "millrace.card"
 
 
@@ -38,13 +38,13 @@ class MlflowTracker:
         connect: Callable[[str], Any] | None = None,
         probe: Callable[[str], str | None] | None = None,
     ) -> None:
-        """Args of note.
+        """Makes no call.
 
         Args:
             uri: `http://…`, or the ARN of an App (which the plugin sagemaker-mlflow understands).
             environment: such as `prod`; part of every name.
             connect: makes a client; None makes MLflow's own.
-            probe: says why nobody is there, or None; None asks `/health`.
+            probe: returns why the server is not available, or None; without it `/health` is requested.
         """
         self._uri, self._environment = uri, environment
         self._connect, self._probe = connect or _client, probe or _health
@@ -91,7 +91,7 @@ class MlflowTracker:
     def _experiment(client: Any, name: str) -> str:
         found = client.get_experiment_by_name(name)
         if found is None:
-            # Another registration may make it at this moment.
+            # Another registration may create it at this moment.
             with contextlib.suppress(Exception):
                 client.create_experiment(name)
             found = client.get_experiment_by_name(name)
@@ -121,7 +121,7 @@ class MlflowTracker:
 
     @staticmethod
     def _fill(client: Any, run_id: str, version: Version, card: ModelCard) -> None:
-        # With a moment of their own, the same figures logged again are the same rows.
+        # With a fixed timestamp a retry logs the same rows.
         at = clock.epoch(clock.parse(version.registered_at)) * 1000
         params: dict[str, Any] = {
             "algorithm": card.algorithm,
@@ -143,7 +143,7 @@ class MlflowTracker:
     def _register(self, client: Any, run: Any, version: Version) -> None:
         name = f"millrace-{self._environment}-{version.org}-{version.model}"
         with contextlib.suppress(Exception):
-            # It is there from the second one on.
+            # It exists from the second version on.
             client.create_registered_model(name)
         for found in client.search_model_versions(f"name = '{name}'"):
             if found.tags.get(CARD_TAG) == version.card_sha256:
@@ -153,7 +153,7 @@ class MlflowTracker:
 
 
 def tracker(uri: str, environment: str) -> MlflowTracker | None:
-    """The tracker of an environment; without a URI nobody tracks."""
+    """The tracker of an environment; None without a URI."""
     return MlflowTracker(uri, environment) if uri else None
 
 
@@ -170,14 +170,14 @@ def _health(uri: str) -> str | None:
 
 
 def _client(uri: str) -> Any:
-    # Before the import: it reports its use to its makers otherwise.
+    # Before the import: otherwise it reports its usage.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(REQUEST_SECONDS))
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     import mlflow  # noqa: PLC0415  a second of a cold start
 
-    # The plugin for Apps reads the URI here, and complains at every call of one that is no ARN.
+    # The plugin for Apps reads the URI here, and warns at every call when it is not an ARN.
     mlflow.set_tracking_uri(uri)
     logging.getLogger("mlflow.tracking.request_header.registry").setLevel(logging.ERROR)
     return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)

@@ -1,13 +1,23 @@
-"""What a model says of a transaction, and what it was told. No numpy: whoever only reads decisions needs none."""
+"""A model's answer to a transaction, or why there is none. No numpy: a reader of decisions does not need it."""
 
 import base64
 from typing import Literal, NamedTuple
 
+from millrace.core.errors import PermanentError, RetryableError
+
 MODEL = "fraud"
-# A served score has so many decimals.
+# A served score has this many decimals.
 DECIMALS = 6
-# What stands in a decision's `fallback` when a champion is in force and could not be asked.
+# A decision's `fallback` when a champion is in force and gave no answer.
 WITHOUT_MODEL: Literal["model"] = "model"
+
+
+class ScoringError(PermanentError):
+    """This model cannot be served here; the message gives the reason."""
+
+
+class ModelUnavailableError(RetryableError):
+    """A champion is in force, or may be, and cannot be served now; the message gives the reason."""
 
 
 class Answer(NamedTuple):
@@ -24,8 +34,8 @@ class Answer(NamedTuple):
     inputs: str
 
 
-Said = Answer | Literal["model"] | None
-"""An answer; that there is none though a champion is in force; or that no model is in force."""
+ModelResult = Answer | Literal["model"] | None
+"""An answer; `model` where a champion is in force and gave none; None where no model is in force."""
 
 
 def version_text(version: str) -> str:
@@ -42,6 +52,6 @@ def unpack(text: str) -> bytes:
     """The inverse of `pack`.
 
     Raises:
-        ValueError: it is no such text.
+        ValueError: the text is not base64.
     """
     return base64.b64decode(text, validate=True)

@@ -1,53 +1,54 @@
-"""The models' part in a batch of transactions: which online rows they need, and what they say once these are read."""
+"""The champions' part in a batch of transactions: the online rows that they need, and their answers once these are read."""
 
 import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from millrace.scoring.answer import WITHOUT_MODEL, Said
-from millrace.scoring.champion import Champion, Question
+from millrace.scoring.answer import WITHOUT_MODEL, ModelResult, ModelUnavailableError, ScoringError
+from millrace.scoring.champion import Champion, ModelInput
 from millrace.scoring.champions import Champions
-from millrace.scoring.errors import ModelUnavailableError, ScoringError
-from millrace.scoring.online_rows import Item, Values
+from millrace.scoring.model_input import Item, Values
 
 US_PER_MS = 1000
 
 
-class Asked(NamedTuple):
+class ScoringRequest(NamedTuple):
     """A transaction of a batch.
 
     Attributes:
-        org: its tenant; no other tenant's model or row is looked at.
-        request: its payload.
+        org: its tenant; no other tenant's model or row is read.
+        payload: its payload.
         moment_us: when it happened, in microseconds since 1970.
     """
 
     org: str
-    request: Values
+    payload: Values
     moment_us: int
 
 
 class Batch:
-    """A batch of transactions, asked about in two steps, so that the rows can be read with whatever else is read."""
+    """A batch of transactions, scored in two steps, so that the caller can read the online rows together with its own."""
 
-    def __init__(self, champions: Champions | None, asked: Sequence[Asked], seconds: float) -> None:
+    def __init__(
+        self, champions: Champions | None, requests: Sequence[ScoringRequest], seconds: float
+    ) -> None:
         """Finds the champions.
 
         Args:
-            champions: of all tenants; without them no model is in force for anybody.
-            asked: the batch.
+            champions: of all tenants; without them no model is in force.
+            requests: the batch.
             seconds: to wait for champions that have to be loaded, in all.
         """
-        self._said: list[Said] = [None] * len(asked)
-        # Tenant by tenant: the champion, and the places, questions and row keys of its transactions.
-        self._served: list[tuple[Champion, list[tuple[int, Asked, list[str | None]]]]] = []
+        self._results: list[ModelResult] = [None] * len(requests)
+        # Tenant by tenant: the champion, and the places, requests and row keys of its transactions.
+        self._served: list[tuple[Champion, list[tuple[int, ScoringRequest, list[str | None]]]]] = []
         # Whether a model is in force, or may be, for any of the transactions.
-        self.asked = False
+        self.in_force = False
         if champions is None:
             return
         end = time.monotonic() + seconds
         places: dict[str, list[int]] = {}
-        for place, one in enumerate(asked):
+        for place, one in enumerate(requests):
             places.setdefault(one.org, []).append(place)
         champions.prepare(places)
         for org, of_org in places.items():
@@ -61,29 +62,27 @@ class Batch:
             if champion.known_until < time.time():
                 self._without(of_org)
                 continue
-            self.asked, keys = True, champion.columns.keys
-            self._served.append((champion, [(at, asked[at], keys(asked[at].request)) for at in of_org]))
+            self.in_force, keys = True, champion.columns.keys
+            self._served.append((champion, [(at, requests[at], keys(requests[at].payload)) for at in of_org]))
 
     def _without(self, places: Sequence[int]) -> None:
-        self.asked = True
+        self.in_force = True
         for place in places:
-            self._said[place] = WITHOUT_MODEL
+            self._results[place] = WITHOUT_MODEL
 
     def keys(self) -> list[str]:
         """The keys of the online rows that are needed, each once."""
-        found: dict[str | None, None] = {}
+        needed: dict[str | None, None] = {}
         for _, cases in self._served:
             for _, _, keys in cases:
-                found.update(dict.fromkeys(keys))
-        found.pop(None, None)
-        return [key for key in found if key is not None]
+                needed.update(dict.fromkeys(keys))
+        return [key for key in needed if key is not None]
 
-    def answers(self, items: Mapping[str, Item] | None) -> list[Said]:
-        """What the models say of each transaction, one run a champion.
+    def answers(self, items: Mapping[str, Item] | None) -> list[ModelResult]:
+        """The models' answers to each transaction, one run for each champion.
 
         Args:
-            items: the rows of `keys`, by key; one that is not there is of an entity that nobody has seen. None if they
-                could not be had.
+            items: the rows of `keys`, by key; an entity without a row was never seen. None if they could not be read.
         """
         for champion, cases in self._served:
             places = [place for place, _, _ in cases]
@@ -91,20 +90,20 @@ class Batch:
                 self._without(places)
                 continue
             rows = _Rows(champion, items)
-            questions = [
+            inputs = [
                 None
                 if (values := rows.values(keys)) is None
-                else Question(values, one.request, one.moment_us)
+                else ModelInput(values, one.payload, one.moment_us)
                 for _, one, keys in cases
             ]
             try:
-                answers = champion.answers(questions)
+                answers = champion.answers(inputs)
             except ScoringError:
                 self._without(places)
                 continue
             for place, answer in zip(places, answers, strict=True):
-                self._said[place] = WITHOUT_MODEL if answer is None else answer
-        return self._said
+                self._results[place] = WITHOUT_MODEL if answer is None else answer
+        return self._results
 
 
 class _Rows:
@@ -116,8 +115,8 @@ class _Rows:
         self._read: dict[str, Values | None] = {}
 
     def values(self, keys: Sequence[str | None]) -> dict[str, Values] | None:
-        """The values of each source, by view; None if a row is there and may not be used."""
-        found: dict[str, Values] = {}
+        """The values of each source, by view; None if a row is of another version of its view."""
+        by_view: dict[str, Values] = {}
         read = self._read
         for place, key in enumerate(keys):
             reader = self._readers[place]
@@ -129,5 +128,5 @@ class _Rows:
                 values = read[key] = reader.values(self._get(key))
             if values is None:
                 return None
-            found[self._names[place]] = values
-        return found
+            by_view[self._names[place]] = values
+        return by_view

@@ -5,30 +5,29 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from millrace.features.registry import Views
 from millrace.features.rows import Marker
+from millrace.features.views import FeatureViews
 from millrace.model_registry import artifact
 from millrace.model_registry.artifact import ArtifactError, ModelCard
-from millrace.scoring.answer import DECIMALS, MODEL, Answer, pack, version_text
-from millrace.scoring.columns import Columns
-from millrace.scoring.errors import ScoringError
-from millrace.scoring.online_rows import RowReader, Values, known_until
+from millrace.model_registry.files import Artifact
+from millrace.scoring.answer import DECIMALS, MODEL, Answer, ScoringError, pack, version_text
+from millrace.scoring.model_input import Columns, RowReader, Values, known_until
 
 
 class Graph(Protocol):
-    """What `scoring.session.Session` is."""
+    """The interface of `scoring.session.Session`."""
 
     def room(self, rows: int) -> bytearray:
-        """A buffer of rows of float32."""
+        """A buffer for this many rows of float32."""
         ...
 
     def scores(self, rows: int) -> list[float]:
-        """The answers to the first of them."""
+        """The scores of the first rows of the buffer."""
         ...
 
 
-class Question(NamedTuple):
-    """A transaction that a model is asked about.
+class ModelInput(NamedTuple):
+    """A transaction with the feature values that a model is given.
 
     Attributes:
         values: of each of the model's sources, by view.
@@ -41,41 +40,34 @@ class Question(NamedTuple):
     moment_us: int
 
 
-class Artifact(NamedTuple):
-    """A registered model as the lake holds it."""
-
-    card: bytes
-    onnx: bytes
-
-
 class Model:
-    """A loaded artifact that has shown on its golden rows that it is what was registered."""
+    """A loaded artifact whose scores of its golden rows prove that it is the registered one."""
 
-    def __init__(self, held: Artifact, card_sha256: str, *, org: str, version: str) -> None:
+    def __init__(self, stored: Artifact, card_sha256: str, *, org: str, version: str) -> None:
         """Checks the chain from the registry's hash over the card to the graph, and the golden rows.
 
         Args:
-            held: what lies in the lake.
-            card_sha256: of the card, as the registry says.
-            org: the tenant; a model of another is none of its own.
+            stored: the files in the lake.
+            card_sha256: of the card, as the model registry holds it.
+            org: the tenant; a model of another tenant is refused.
             version: eight digits.
 
         Raises:
-            ArtifactError: it is not what was registered, or does not answer here as it did there.
+            ArtifactError: it is not what was registered, or scores its golden rows otherwise than it did in training.
         """
-        # Not before there is a model: it brings numpy and onnxruntime.
+        # Only when there is a model: it imports numpy and onnxruntime.
         from millrace.scoring.session import Session  # noqa: PLC0415
 
-        found = artifact.fingerprint(held.card)
-        if found != card_sha256:
-            raise ArtifactError(f"model.json has the hash {found}, the registry says {card_sha256}")
-        card = artifact.read(held.card)
+        digest = artifact.fingerprint(stored.card)
+        if digest != card_sha256:
+            raise ArtifactError(f"model.json has the hash {digest}, the registry says {card_sha256}")
+        card = artifact.read(stored.card)
         if (card.org, card.model) != (org, MODEL):
             raise ArtifactError(f"this is the model {card.model} of {card.org}")
-        artifact.verify(card, held.onnx)
+        artifact.verify(card, stored.onnx)
         self.card: ModelCard = card
         self.version, self.registered, self.card_sha256 = version_text(version), version, card_sha256
-        self.graph: Graph = Session(held.onnx, len(card.features))
+        self.graph: Graph = Session(stored.onnx, len(card.features))
         self._calibrate = card.calibration
         self._golden()
 
@@ -89,7 +81,7 @@ class Model:
     def probabilities(self, rows: int) -> list[float | None]:
         """The calibrated scores of the first rows of the graph's buffer, as they are served.
 
-        None where the graph answers NaN, as a sum may that overflows: one such row costs the others nothing.
+        None where the graph's score is NaN, as a sum that overflows may be; the other rows keep their scores.
 
         Raises:
             ArtifactError: the graph fails.
@@ -100,11 +92,11 @@ class Model:
             for score in self.graph.scores(rows)
         ]
 
-    def again(self, inputs: bytes) -> float | None:
+    def rescore(self, inputs: bytes) -> float | None:
         """The served score of a row that a decision has recorded.
 
         Raises:
-            ArtifactError: it is no row of this model.
+            ArtifactError: it is not a row of this model.
         """
         if len(inputs) != 4 * len(self.card.features):
             raise ArtifactError(
@@ -115,25 +107,25 @@ class Model:
 
 
 class Champion:
-    """The model of a tenant that is in force, with the columns that it is given. One caller at a time."""
+    """A tenant's model in force, with the columns that it is given. One caller at a time."""
 
-    def __init__(self, model: Model, views: Views) -> None:
+    def __init__(self, model: Model, views: FeatureViews) -> None:
         """Joins a model with the views of this deployment.
 
         Raises:
-            ScoringError: it was trained on others.
+            ScoringError: it was trained on other views.
         """
         self.version, self.registered, self.card_sha256 = model.version, model.registered, model.card_sha256
         self.org = model.card.org
         self.columns = Columns(model.card, views)
         self._model = model
-        self.know({})
+        self.set_markers({})
 
-    def know(self, markers: Mapping[str, Marker | None]) -> None:
-        """Takes note of until when what is known online is complete, and so may be used: `known_until`, seconds since 1970.
+    def set_markers(self, markers: Mapping[str, Marker | None]) -> None:
+        """Sets up to when online rows are complete, and with it `known_until`: until when they may be used, seconds since 1970.
 
         Args:
-            markers: of each source's view; one that is missing is not complete.
+            markers: of each source's view; a view without one is not complete.
         """
         views = [source.view for source in self.columns.sources]
         self.readers = tuple(RowReader(view, markers.get(view.name)) for view in views)
@@ -141,29 +133,29 @@ class Champion:
             (known_until(view, markers.get(view.name)) for view in views), default=math.inf
         )
 
-    def answers(self, questions: Sequence[Question | None]) -> list[Answer | None]:
-        """What the model says, one run for all; None for a question that cannot be put in numbers.
+    def answers(self, inputs: Sequence[ModelInput | None]) -> list[Answer | None]:
+        """The model's answers, one run for all; None for an input that cannot be put in numbers.
 
         Raises:
             ScoringError: the graph fails.
         """
         columns, model = self.columns, self._model
         size, pack_row = columns.row_bytes, columns.pack
-        buffer = model.graph.room(len(questions))
-        found: list[Answer | None] = [None] * len(questions)
-        asked: list[int] = []
+        buffer = model.graph.room(len(inputs))
+        answers: list[Answer | None] = [None] * len(inputs)
+        packed: list[int] = []
         end = 0
-        for place, question in enumerate(questions):
-            if question is not None and pack_row(buffer, end, *question):
-                asked.append(place)
+        for place, one in enumerate(inputs):
+            if one is not None and pack_row(buffer, end, *one):
+                packed.append(place)
                 end += size
         try:
-            scores = model.probabilities(len(asked))
+            scores = model.probabilities(len(packed))
         except ArtifactError as error:
             raise ScoringError(f"{self.version}: {error}") from error
         version, start = self.version, 0
-        for place, score in zip(asked, scores, strict=True):
+        for place, score in zip(packed, scores, strict=True):
             if score is not None:
-                found[place] = Answer(version, score, pack(buffer[start : start + size]))
+                answers[place] = Answer(version, score, pack(buffer[start : start + size]))
             start += size
-        return found
+        return answers

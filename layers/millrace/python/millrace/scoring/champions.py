@@ -1,7 +1,7 @@
-"""The champions of the tenants a warm function serves: loaded in the background, swapped when the alias moves.
+"""The champions of the tenants that a warm function serves: loaded in the background, replaced when the alias moves.
 
-A batch never waits longer than its budget. What is wrong with a new champion leaves the old one in force, and whoever
-never had one is told that there is none to be had, which is not the same as that there is none.
+A batch never waits longer than its budget. When a new champion cannot be loaded, the old one stays in force. A tenant whose
+first champion cannot be loaded gets an error, and not the answer that no model is in force.
 """
 
 import threading
@@ -13,54 +13,54 @@ from typing import Protocol
 from millrace.core.errors import MillraceError
 from millrace.features.rows import Marker
 from millrace.model_registry.rows import Alias
+from millrace.scoring.answer import ModelUnavailableError, ScoringError
 from millrace.scoring.champion import Champion
-from millrace.scoring.errors import ModelUnavailableError, ScoringError
 
-# The alias and the markers of what is known online are asked for once in so many seconds, and tenant.
+# The alias and the markers of online rows are read once in this many seconds, for each tenant.
 REFRESH_SECONDS = 60.0
-# Tenants at once; beyond it the one that was asked about longest ago is forgotten.
+# Tenants held at once; beyond it the least recently used one is dropped.
 TENANTS = 16
 
 
-class Registry(Protocol):
-    """Where champions come from: `millrace.scoring.source.Source`."""
+class ChampionSource(Protocol):
+    """Where champions come from: `millrace.scoring.registered.RegisteredChampions`."""
 
     def alias(self, org: str) -> Alias | None:
         """Which version is in force."""
         ...
 
     def load(self, alias: Alias) -> Champion:
-        """That version, proven."""
+        """That version, verified."""
         ...
 
     def markers(self, champion: Champion) -> Mapping[str, Marker | None]:
-        """Until when the views that it reads are complete online."""
+        """Up to when the views that it reads are complete online."""
         ...
 
 
 class _Tenant:
-    """What is known of a tenant's champion. Written by its refresher alone, under the lock.
+    """The state of a tenant's champion. Only its refresh writes it, under the lock.
 
     Attributes:
-        champion: that serves.
-        asked: whether the registry has ever answered.
+        champion: the one that serves.
+        answered: whether the source has ever answered.
         failure: why the version in force could not be served when it was last tried.
-        begun: when the last refresh began, by the monotonic clock; None before the first.
-        rested: whether nobody had asked for long when it began.
-        refreshed: of the refresh that is under way; None while there is none.
-        ended: what ended the last refresh that is no mere error; it is raised where the champion is asked for.
+        started: when the last refresh started, by the monotonic clock; None before the first.
+        idle: whether the tenant had not been used for long when it started.
+        pending: set when the refresh under way ends; None while there is none.
+        fatal: what ended the last refresh, if it was no `Exception`; `of` raises it.
     """
 
-    __slots__ = ("asked", "begun", "champion", "ended", "failure", "refreshed", "rested")
+    __slots__ = ("answered", "champion", "failure", "fatal", "idle", "pending", "started")
 
     def __init__(self) -> None:
         self.champion: Champion | None = None
-        self.asked = False
+        self.answered = False
         self.failure: str | None = None
-        self.begun: float | None = None
-        self.rested = False
-        self.refreshed: threading.Event | None = None
-        self.ended: BaseException | None = None
+        self.started: float | None = None
+        self.idle = False
+        self.pending: threading.Event | None = None
+        self.fatal: BaseException | None = None
 
 
 class Champions:
@@ -68,20 +68,20 @@ class Champions:
 
     def __init__(
         self,
-        registry: Registry,
+        source: ChampionSource,
         warn: Callable[[str], object] = lambda _: None,
         *,
         refresh_seconds: float = REFRESH_SECONDS,
         tenants: int = TENANTS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._registry, self._warn, self._monotonic = registry, warn, monotonic
+        self._source, self._warn, self._monotonic = source, warn, monotonic
         self._refresh_seconds, self._most = refresh_seconds, tenants
         self._tenants: OrderedDict[str, _Tenant] = OrderedDict()
         self._lock = threading.Lock()
 
     def prepare(self, orgs: Iterable[str]) -> None:
-        """Begins what has to be asked for tenants that will be asked about, so that none waits behind another's."""
+        """Starts the refreshes that are due for these tenants, so that none waits for another's."""
         with self._lock:
             for org in list(orgs)[: self._most]:
                 self._refresh_when_due(org)
@@ -89,8 +89,8 @@ class Champions:
     def of(self, org: str, seconds: float) -> Champion | None:
         """The champion of a tenant; None where no model is in force.
 
-        One that was asked about within the last minute costs no call; after that the refresh runs beside the caller. Only
-        who has never been asked about, or not for two minutes, is waited for.
+        For a tenant used within the last minute this costs no call; after that the refresh runs beside the caller. Only the
+        refresh of a tenant that was never used, or not for two minutes, is waited for.
 
         Args:
             org: the tenant.
@@ -101,77 +101,77 @@ class Champions:
         """
         with self._lock:
             tenant = self._refresh_when_due(org)
-            pending = tenant.refreshed
-        if pending is not None and (not tenant.asked or tenant.rested):
+            pending = tenant.pending
+        if pending is not None and (not tenant.answered or tenant.idle):
             pending.wait(max(0.0, seconds))
         with self._lock:
-            ended, tenant.ended = tenant.ended, None
-            if ended is not None:
-                raise ended
+            fatal, tenant.fatal = tenant.fatal, None
+            if fatal is not None:
+                raise fatal
             if tenant.champion is not None:
                 return tenant.champion
-            if tenant.asked and tenant.failure is None:
+            if tenant.answered and tenant.failure is None:
                 return None
             raise ModelUnavailableError(tenant.failure or f"the champion of {org} is being loaded")
 
     def _refresh_when_due(self, org: str) -> _Tenant:
         tenant = self._tenant(org)
         now = self._monotonic()
-        age = now - tenant.begun if tenant.begun is not None else self._refresh_seconds
-        if tenant.refreshed is None and age >= self._refresh_seconds:
-            tenant.begun, tenant.rested = now, age >= 2 * self._refresh_seconds
-            self._begin(org, tenant)
+        age = now - tenant.started if tenant.started is not None else self._refresh_seconds
+        if tenant.pending is None and age >= self._refresh_seconds:
+            tenant.started, tenant.idle = now, age >= 2 * self._refresh_seconds
+            self._start(org, tenant)
         return tenant
 
     def _tenant(self, org: str) -> _Tenant:
-        found = self._tenants.get(org)
-        if found is None:
-            found = self._tenants[org] = _Tenant()
+        tenant = self._tenants.get(org)
+        if tenant is None:
+            tenant = self._tenants[org] = _Tenant()
             if len(self._tenants) > self._most:
                 self._tenants.popitem(last=False)
         else:
             self._tenants.move_to_end(org)
-        return found
+        return tenant
 
-    def _begin(self, org: str, tenant: _Tenant) -> None:
-        tenant.refreshed = threading.Event()
+    def _start(self, org: str, tenant: _Tenant) -> None:
+        tenant.pending = threading.Event()
         name = f"champion-{org}"
         threading.Thread(target=self._refresh, args=(org, tenant), name=name, daemon=True).start()
 
     def _refresh(self, org: str, tenant: _Tenant) -> None:
         failure: str | None = None
         try:
-            failure = self._ask(org, tenant)
-        except Exception as error:  # noqa: BLE001  whatever it is, the thread must not end without a word
-            # What was in force stays in force, no model included.
-            failure = f"the champion of {org}: {_said(error)}"
-        except BaseException as error:  # noqa: BLE001  it is raised where the champion is asked for
-            tenant.ended = error
+            failure = self._update(org, tenant)
+        except Exception as error:  # noqa: BLE001  the thread must not end without a record of it
+            # What was in force stays in force, also that no model was.
+            failure = f"the champion of {org}: {_message(error)}"
+        except BaseException as error:  # noqa: BLE001  `of` raises it
+            tenant.fatal = error
         self._end(tenant, failure)
 
-    def _ask(self, org: str, tenant: _Tenant) -> str | None:
-        """Takes over what the registry says; why the version in force cannot be served, if it cannot."""
-        alias = self._registry.alias(org)
+    def _update(self, org: str, tenant: _Tenant) -> str | None:
+        """Takes over the version in force; returns why it cannot be served, if it cannot."""
+        alias = self._source.alias(org)
         champion, failure = None, None
         if alias is not None:
             try:
                 champion = self._champion(org, alias, tenant.champion)
             except Exception as error:  # noqa: BLE001  a graph may fail in any way
-                champion, failure = tenant.champion, f"version {alias.version} of {org}: {_said(error)}"
+                champion, failure = tenant.champion, f"version {alias.version} of {org}: {_message(error)}"
         with self._lock:
-            tenant.champion, tenant.failure, tenant.asked = champion, failure, True
+            tenant.champion, tenant.failure, tenant.answered = champion, failure, True
         return failure
 
     def _champion(self, org: str, alias: Alias, serving: Champion | None) -> Champion:
-        """The version in force: the one that serves already, or loaded. And until when it may use what is known online."""
+        """The version in force, loaded unless it serves already, with the newest markers."""
         if alias.org != org:
             raise ScoringError(f"the alias is of {alias.org}")
         if serving is None or (serving.registered, serving.card_sha256) != (alias.version, alias.card_sha256):
-            serving = self._registry.load(alias)
+            serving = self._source.load(alias)
         try:
-            serving.know(self._registry.markers(serving))
+            serving.set_markers(self._source.markers(serving))
         except MillraceError as error:
-            # What cannot be had stays as it was, and runs out by itself.
+            # The old markers stay, and expire by themselves.
             self._warn(f"{serving.version}: {error}")
         if serving.known_until < time.time():
             self._warn(
@@ -181,9 +181,9 @@ class Champions:
 
     def _end(self, tenant: _Tenant, failure: str | None) -> None:
         with self._lock:
-            pending, tenant.refreshed = tenant.refreshed, None
+            pending, tenant.pending = tenant.pending, None
             kept = tenant.champion
-            if failure is not None and not tenant.asked:
+            if failure is not None and not tenant.answered:
                 tenant.failure = failure
         if failure is not None:
             self._warn(failure + (f"; {kept.version} goes on serving" if kept else ""))
@@ -191,5 +191,5 @@ class Champions:
             pending.set()
 
 
-def _said(error: Exception) -> str:
+def _message(error: Exception) -> str:
     return str(error) if isinstance(error, MillraceError) else f"{type(error).__name__}: {error}"

@@ -1,7 +1,7 @@
-"""An ONNX graph ready to answer.
+"""An ONNX graph ready to score.
 
-numpy and onnxruntime are imported here and nowhere else, and this is imported when a model is loaded: a tenant without one
-costs no cold start.
+Only this module imports numpy and onnxruntime, and it is imported when a model is loaded: a tenant without one costs no cold
+start.
 """
 
 import numpy as np
@@ -11,33 +11,33 @@ from millrace.model_registry.artifact import ArtifactError
 
 _INPUT, _OUTPUT = "X", "score"
 _OUTPUTS = (_OUTPUT,)
-# A product of one row is added up in another order than that of many, and its last bits differ: with two at least, a row's
-# answer does not depend on who it is asked with, and the record's bytes can be made again from the record alone.
+# The product of a single row is summed in another order than that of many, and its last bits differ. With two rows at least,
+# a row's score does not depend on the rows beside it, and a decision's record alone reproduces its bytes.
 FEWEST = 2
 _ERRORS_ONLY = 3
 
 
 class Session:
-    """A graph and the rows it is asked about. One caller at a time.
+    """A graph and the buffer of its input rows. One caller at a time.
 
     Attributes:
-        buffer: rows of float32, little endian, one after the other; its owner writes here and then asks.
+        buffer: rows of float32, little endian, one after the other; the owner fills it, then calls `scores`.
     """
 
     def __init__(self, onnx: bytes, width: int) -> None:
         """Loads a graph of `width` columns.
 
         Raises:
-            ArtifactError: it is no graph that takes `X` [n, width] of float32 and answers `score`.
+            ArtifactError: it is not a graph that takes `X` [n, width] of float32 and answers `score`.
         """
         options = onnxruntime.SessionOptions()
-        # More threads would wake for microseconds of work, and add up in an order of their own.
+        # More threads would wake for microseconds of work, and sum in an order of their own.
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
         try:
             self._session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
         except Exception as error:
-            # The classes of onnxruntime's errors have no common root but this.
+            # onnxruntime's error classes have no other common base.
             raise ArtifactError(f"model.onnx is no graph: {_first_line(error)}") from error
         self._check(width)
         self._width, self._run = width, self._session.run
@@ -53,7 +53,7 @@ class Session:
             raise ArtifactError(f"model.onnx answers {outputs}, and no float named {_OUTPUT}")
 
     def room(self, rows: int) -> bytearray:
-        """The buffer, of at least so many rows; a larger one is a new one, without what was written."""
+        """The buffer, of at least this many rows; a larger buffer is a new one and does not keep what was written."""
         needed = 4 * self._width * max(rows, FEWEST)
         if len(self.buffer) < needed:
             self.buffer = bytearray(needed)
@@ -61,22 +61,22 @@ class Session:
         return self.buffer
 
     def scores(self, rows: int) -> list[float]:
-        """The graph's answers to the first rows of the buffer.
+        """The graph's scores of the first rows of the buffer.
 
         Raises:
-            ArtifactError: it fails on them, or does not answer each.
+            ArtifactError: the graph fails, or does not give one score for each row.
         """
         if not rows:
             return []
-        asked = max(rows, FEWEST)
+        count = max(rows, FEWEST)
         try:
-            (answer,) = self._run(_OUTPUTS, {_INPUT: self._rows[:asked]})
+            (answer,) = self._run(_OUTPUTS, {_INPUT: self._rows[:count]})
         except Exception as error:
             raise ArtifactError(f"model.onnx fails: {_first_line(error)}") from error
-        found: list[float] = answer.ravel().tolist()
-        if len(found) != asked:
-            raise ArtifactError(f"model.onnx gives {len(found)} answers to {asked} rows")
-        return found[:rows]
+        scores: list[float] = answer.ravel().tolist()
+        if len(scores) != count:
+            raise ArtifactError(f"model.onnx gives {len(scores)} answers to {count} rows")
+        return scores[:rows]
 
 
 def _first_line(error: Exception) -> str:

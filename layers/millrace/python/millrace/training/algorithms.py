@@ -1,4 +1,4 @@
-"""The three kinds of models, and the settings among which validation chooses."""
+"""The three algorithms, and the settings among which validation chooses."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from millrace.training.dataset import Floats, Numbers
 from millrace.training.errors import TrainingError
 
 Settings = Mapping[str, Any]
-# A setting of ours: how often each fraud stands among the rows that a model is fitted to. It says what a class weight says; boosting
-# sorts every column hundreds of times over for weights, which takes three times as long as all of its trees.
+# A setting of our own: how often each fraud is repeated among the rows that a model is fitted to. It has the effect of a class
+# weight; with weights boosting sorts every column hundreds of times, which takes three times as long as all of its trees.
 REPEATS = "fraud_repeats"
 
 
 @dataclass(frozen=True, slots=True)
 class Algorithm:
-    """A kind of model.
+    """An algorithm and its candidate settings.
 
     Attributes:
         name: as it is registered.
@@ -46,10 +46,10 @@ class Algorithm:
 
     def fit(self, settings: Settings, values: Floats, labels: Numbers, *, seed: int, jobs: int) -> Any:
         """An estimator, fitted to rows x columns and their labels."""
-        own = dict(settings)
-        more = own.pop(REPEATS, 1) - 1
-        places = np.concatenate([np.arange(len(labels)), np.repeat(np.flatnonzero(labels == 1), more)])
-        estimator = self.estimator(own, seed=seed, jobs=jobs).fit(values[places], labels[places])
+        parameters = dict(settings)
+        repeats = parameters.pop(REPEATS, 1) - 1
+        rows = np.concatenate([np.arange(len(labels)), np.repeat(np.flatnonzero(labels == 1), repeats)])
+        estimator = self.estimator(parameters, seed=seed, jobs=jobs).fit(values[rows], labels[rows])
         if "n_jobs" in estimator.get_params(deep=False):
             # Threads would add up the trees' answers in any order, and the last digits would differ from run to run.
             estimator.set_params(n_jobs=1)
@@ -64,8 +64,8 @@ LOGISTIC_REGRESSION = Algorithm(
         {"C": 0.01, "class_weight": "balanced"},
     ),
 )
-# Each tree sees three rows in ten, and sixty of depth 12 rank as well as hundreds that grow on: in a fraction of the time, and
-# as a graph that loads quickly where it is served.
+# Each tree sees three rows in ten. Sixty trees of depth 12 rank as well as hundreds of unbounded ones, train in a fraction of the
+# time, and make a graph that loads quickly where it is served.
 _FOREST = {"n_estimators": 60, "max_samples": 0.3, "max_features": "sqrt", "max_depth": 12}
 RANDOM_FOREST = Algorithm(
     "random_forest",

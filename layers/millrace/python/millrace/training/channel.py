@@ -1,63 +1,89 @@
-"""The folder that a training job reads: `training.json` and `rows.parquet`."""
+"""The channel of a training job: `training.json` and `rows.parquet`, and their columns. No numpy: the builder writes them."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import orjson
 
-from millrace.training import dataset
-from millrace.training import request as order
-from millrace.training.dataset import Dataset
+from millrace.features.views import FeatureViews
+from millrace.model_registry import strict
+from millrace.model_registry.artifact import Days, ViewPin
 from millrace.training.errors import TrainingError
-from millrace.training.fraud_model import CARD, LABEL, MOMENT, column
-from millrace.training.request import ORDER_FILE, ROWS_FILE, TrainingOrder
-from millrace.training.rows import rows
+from millrace.training.split import Period, Split
+
+REQUEST_FILE, ROWS_FILE = "training.json", "rows.parquet"
+MODEL = "fraud"
+# The views that the fraud model reads.
+VIEWS = ("transaction_features", "merchant_features", "merchant_risk")
+# Columns of the rows beside the features: 1 or true is fraud, a whole number names a user.
+LABEL, CARD, MOMENT = "is_fraud", "user_id", "event_timestamp"
 
 
 @dataclass(frozen=True, slots=True)
-class Channel:
-    """What is asked for, and the rows."""
+class TrainingRequest:
+    """The part of a model's card that is known before there is a model; the fields have the card's meaning."""
 
-    order: TrainingOrder
-    data: Dataset
+    run_id: str = field(metadata={"json": "runId"})
+    org: str
+    model: str
+    features: tuple[str, ...]
+    views: Mapping[str, ViewPin]
+    split: Days
+    sources: Mapping[str, int | None]
+    data: str
+    code_version: str = field(metadata={"json": "codeVersion"})
+
+    def days(self) -> Split:
+        """The split as days.
+
+        Raises:
+            TrainingError: a day is not a date, or the test begins before the labels are known.
+        """
+        try:
+            train, test = (
+                Period(*map(date.fromisoformat, days)) for days in (self.split.train, self.split.test)
+            )
+        except ValueError as error:
+            raise TrainingError(f"{REQUEST_FILE}: split: {error}") from None
+        return Split(train, self.split.delay_days, test)
+
+    def to_json(self) -> bytes:
+        """The bytes of `training.json`."""
+        return orjson.dumps(strict.encode(self), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+    @classmethod
+    def from_json(cls, text: bytes) -> "TrainingRequest":
+        """The request that `to_json` wrote.
+
+        Raises:
+            TrainingError: the text is not such a document.
+        """
+        try:
+            document: Any = orjson.loads(text)
+            return strict.decode(cls, document, REQUEST_FILE)
+        except orjson.JSONDecodeError as error:
+            raise TrainingError(f"{REQUEST_FILE} is no JSON: {error}") from None
+        except strict.ShapeError as error:
+            raise TrainingError(str(error)) from None
 
 
-def read(folder: Path) -> Channel:
-    """Reads the folder and refuses what no model can be made of, before any time goes into one.
-
-    Raises:
-        TrainingError: a file is missing or broken, its columns are not those that are ordered, or the training or the test
-            days cannot be learned from.
-    """
-    asked = order.read(_file(folder, ORDER_FILE).read_bytes())
-    split = asked.days()
-    data = rows(_table(_file(folder, ROWS_FILE), asked), asked.features)
-    if len(data) and dataset.first_day(data) > split.train.first:
-        raise TrainingError(
-            f"the rows begin on {dataset.first_day(data)}, and training on {split.train.first} needs those of that day"
-        )
-    dataset.check(dataset.trained_on(data, split), f"training days {split.train}")
-    dataset.check(dataset.judged_on(data, split), f"test days {split.test}")
-    return Channel(asked, data)
+def days(split: Split) -> Days:
+    """The split as `training.json` and the card write it."""
+    train, test = split.train, split.test
+    return Days(
+        (train.first.isoformat(), train.last.isoformat()),
+        split.delay_days,
+        (test.first.isoformat(), test.last.isoformat()),
+    )
 
 
-def _file(folder: Path, name: str) -> Path:
-    path = folder / name
-    if not path.is_file():
-        raise TrainingError(f"the training channel has no {name}")
-    return path
+def features(views: FeatureViews) -> tuple[str, ...]:
+    """References to every feature of the model. Neither the label nor anything that is known only with it is among them."""
+    return tuple(f"{name}:{feature}" for name in VIEWS for feature in views.view(name).features)
 
 
-def _table(path: Path, asked: TrainingOrder) -> pa.Table:
-    known = {*map(column, asked.features), LABEL, CARD, MOMENT}
-    try:
-        with pq.ParquetFile(path) as file:
-            others = sorted(name for name in file.schema_arrow.names if "__" in name and name not in known)
-            if others:
-                raise TrainingError(
-                    f"{ROWS_FILE} has features that {ORDER_FILE} does not name: {', '.join(others)}"
-                )
-            return file.read(columns=sorted(known))
-    except pa.ArrowException as error:
-        raise TrainingError(f"{ROWS_FILE} cannot be read: {error}") from None
+def column(reference: str) -> str:
+    """`view__feature`: the column of the feature `view:feature`."""
+    return reference.replace(":", "__")

@@ -1,4 +1,4 @@
-"""Rows of features with their labels, and which of them are judged."""
+"""Rows of features with their labels, and which of them a model is judged on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from millrace.training.errors import TrainingError
-from millrace.training.periods import Period, Split
+from millrace.training.split import Period, Split
 
 DAY_US = 86_400_000_000
 _EPOCH = date(1970, 1, 1)
@@ -25,8 +25,8 @@ class Dataset:
     Attributes:
         names: of the columns.
         values: rows x columns.
-        labels: 1 is fraud, 0 is none.
-        cards: whose each is; any whole number that names a customer.
+        labels: 1 is fraud, 0 is not.
+        cards: the customer of each, as any whole number.
         moments: microseconds since 1970, UTC.
     """
 
@@ -45,7 +45,7 @@ class Dataset:
         return self.moments // DAY_US
 
     def where(self, mask: Mask) -> "Dataset":
-        """The rows that are marked."""
+        """The rows where the mask is true."""
         return Dataset(self.names, self.values[mask], self.labels[mask], self.cards[mask], self.moments[mask])
 
     def within(self, period: Period) -> "Dataset":
@@ -60,10 +60,10 @@ class Dataset:
 
 
 def as_served(values: npt.NDArray[Any]) -> Floats:
-    """Figures as a served model gets them: rounded to float32. What is too large for one becomes infinite.
+    """Values as a served model gets them: rounded to float32. A value too large for one becomes infinite.
 
-    A tree that is trained on finer figures splits between two that float32 cannot tell apart: boosting's answer to such a
-    row would be off by up to 0.2 where it is served, and is off by less than 1e-6 so.
+    A tree that is trained on finer values splits between two that float32 cannot tell apart: boosting's answer to such a
+    row would be off by up to 0.2 where it is served; with rounded values it is off by less than 1e-6.
     """
     with np.errstate(over="ignore"):
         rounded: Floats = values.astype(np.float32).astype(np.float64)
@@ -88,10 +88,10 @@ def trained_on(data: Dataset, split: Split) -> Dataset:
 def judged_on(data: Dataset, split: Split) -> Dataset:
     """The rows of the test days, without customers who are known to be compromised.
 
-    The rule is that of the Fraud Detection Handbook's baseline (its chapter 3, "get_train_test_set"): known are customers
-    with a fraud in the training days; and each test day adds those with a fraud on the day that is `delay_days` + 1
-    before it, the newest day whose labels are all known when the test day begins. What is known stays known. When the
-    test does not begin right after the delay, the days between are known too.
+    The rule is that of the Fraud Detection Handbook's baseline (its chapter 3, "get_train_test_set"): a customer is known
+    after a fraud in the training days; and each test day adds those with a fraud on the day that is `delay_days` + 1
+    before it, the newest day whose labels are all known when the test day begins. A known customer stays known. When the
+    test does not begin right after the delay, the days between count too.
     """
     days, frauds = data.days, data.labels == 1
     begins, ends = number(split.train.first), number(split.train.last)
@@ -108,7 +108,7 @@ def judged_on(data: Dataset, split: Split) -> Dataset:
 
 
 def check(data: Dataset, what: str) -> None:
-    """Refuses rows that no model can be made of.
+    """Refuses rows that no model can be trained on or judged by.
 
     Args:
         data: the rows.

@@ -4,4 +4,8 @@ from millrace.core.errors import PermanentError
 
 
 class TrainingError(PermanentError):
-    """The data or what was made of it cannot be a model; the message says why."""
+    """No model can be made of the data, or what was made is not one; the message gives the reason."""
+
+
+class InsufficientDataError(PermanentError):
+    """The tenant's data is too little for a training set; the message names what is missing."""

@@ -1,4 +1,4 @@
-"""A training job: reads a channel, makes every kind of model, leaves what may be registered.
+"""A training job: reads a channel, trains every algorithm, and leaves the models that may be registered.
 
 The contract is that of SageMaker's training container, so that the same job runs there and on a laptop: folders by
 `SM_CHANNEL_TRAIN`, `SM_MODEL_DIR` and `SM_OUTPUT_DIR`, hyperparameters as arguments, a reason in `<output>/failure`.
@@ -20,37 +20,38 @@ import orjson
 from millrace.core.errors import PermanentError
 from millrace.model_registry import artifact, strict
 from millrace.model_registry.package import EVALUATION
-from millrace.training import channel, onnx_graph
+from millrace.training import onnx_graph, rows
 from millrace.training.algorithms import ALGORITHMS, Algorithm
-from millrace.training.channel import Channel
 from millrace.training.dataset import Dataset, Floats, judged_on
 from millrace.training.errors import TrainingError
-from millrace.training.model_card import card, gate_results, golden_rows
+from millrace.training.metrics import gate_text
+from millrace.training.model_card import card, golden_rows
 from millrace.training.onnx_export import export
+from millrace.training.rows import Channel
 from millrace.training.train import SEED, evaluate, train
 
-# What a model depends on, each in its card.
+# The versions of these are in each model's card.
 LIBRARIES = ("scikit-learn", "numpy", "scipy", "skl2onnx", "onnx", "onnxruntime")
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Runs the job: 0 when there is a model, passed or not; 1 when there is none, the reason in `failure` and on stderr."""
-    asked = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     output = Path(environ.get("SM_OUTPUT_DIR", "/opt/ml/output"))
     models = Path(environ.get("SM_MODEL_DIR", "/opt/ml/model"))
     _clear(models, output)
     try:
-        given = channel.read(Path(environ.get("SM_CHANNEL_TRAIN", "/opt/ml/input/data/train")))
-        entries = [_try(algorithm, given, models, asked.seed, asked.jobs) for algorithm in ALGORITHMS]
+        channel = rows.read(Path(environ.get("SM_CHANNEL_TRAIN", "/opt/ml/input/data/train")))
+        entries = [_try(algorithm, channel, models, options.seed, options.jobs) for algorithm in ALGORITHMS]
         if all("error" in entry for entry in entries):
             raise TrainingError("; ".join(f"{entry['name']}: {entry['error']}" for entry in entries))
     except PermanentError as error:
         reason = " ".join(str(error).split())
         output.mkdir(parents=True, exist_ok=True)
         (output / "failure").write_text(reason)
-        _say(reason)
+        _log(reason)
         return 1
-    # The last of all: what has it is whole.
+    # Last: a folder with this file is complete.
     (models / EVALUATION).write_bytes(orjson.dumps({"models": entries}, option=orjson.OPT_INDENT_2))
     return 0
 
@@ -59,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Trains, judges and exports the fraud models of one channel."
     )
-    parser.add_argument("--seed", type=int, default=SEED, help="of everything that is drawn")
+    parser.add_argument("--seed", type=int, default=SEED, help="of every random choice")
     parser.add_argument("--jobs", type=_cores, default=os.cpu_count() or 1, help="processor cores")
     return parser
 
@@ -72,37 +73,37 @@ def _cores(text: str) -> int:
 
 
 def _clear(models: Path, output: Path) -> None:
-    """A job that was killed and runs again must not take what it left for its own."""
+    """Removes what a killed attempt of the same job left."""
     for name in (algorithm.name for algorithm in ALGORITHMS):
         shutil.rmtree(models / name, ignore_errors=True)
     (models / EVALUATION).unlink(missing_ok=True)
     (output / "failure").unlink(missing_ok=True)
 
 
-def _try(algorithm: Algorithm, given: Channel, models: Path, seed: int, jobs: int) -> dict[str, Any]:
-    """The model's line of `evaluation.json`; one that cannot be made does not stop the others."""
+def _try(algorithm: Algorithm, channel: Channel, models: Path, seed: int, jobs: int) -> dict[str, Any]:
+    """The model's entry of `evaluation.json`; an algorithm that fails does not stop the others."""
     try:
-        return _make(algorithm, given, models / algorithm.name, seed=seed, jobs=jobs)
+        return _make(algorithm, channel, models / algorithm.name, seed=seed, jobs=jobs)
     except PermanentError as error:
-        _say(f"{algorithm.name}: {error}")
+        _log(f"{algorithm.name}: {error}")
         return {"name": algorithm.name, "error": str(error)}
 
 
-def _make(algorithm: Algorithm, given: Channel, folder: Path, *, seed: int, jobs: int) -> dict[str, Any]:
-    split, data = given.order.days(), given.data
+def _make(algorithm: Algorithm, channel: Channel, folder: Path, *, seed: int, jobs: int) -> dict[str, Any]:
+    split, data = channel.request.days(), channel.data
     model = train(data, split, algorithm, seed=seed, jobs=jobs)
     onnx = export(model.estimator, len(model.names))
     held_out = data.within(split.test)
     furthest = onnx_graph.compare(onnx_graph.run(onnx, held_out.values), model.raw(held_out))
 
-    def raw(rows: Dataset) -> Floats:
-        return onnx_graph.run(onnx, rows.values)
+    def raw(scored: Dataset) -> Floats:
+        return onnx_graph.run(onnx, scored.values)
 
-    # The artifact itself is judged, not what it was made of.
+    # The graph itself is judged, not the estimator that it was made of.
     evaluation = evaluate(model, data, split, raw=raw)
     judged = judged_on(data, split)
     made = card(
-        given.order,
+        channel.request,
         model,
         evaluation,
         onnx,
@@ -114,19 +115,19 @@ def _make(algorithm: Algorithm, given: Channel, folder: Path, *, seed: int, jobs
     folder.mkdir(parents=True)
     (folder / artifact.ONNX_FILE).write_bytes(onnx)
     (folder / artifact.CARD_FILE).write_bytes(artifact.write(made))
-    _say(
-        f"{algorithm.name}: {dict(model.settings)}; {', '.join(map(str, evaluation.gates))}; the graph is {len(onnx)} bytes "
+    _log(
+        f"{algorithm.name}: {dict(model.settings)}; {', '.join(map(gate_text, evaluation.gates))}; the graph is {len(onnx)} bytes "
         f"and off by {furthest:.1e} at most"
     )
     return {
         "name": algorithm.name,
         "metrics": evaluation.metrics.to_json(),
-        "gates": [strict.encode(gate) for gate in gate_results(evaluation)],
+        "gates": [strict.encode(gate) for gate in evaluation.gates],
         "passed": evaluation.passed,
     }
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 

@@ -1,4 +1,4 @@
-"""Where a training reads and writes in the lake: `processed/ml-datasets/org=<org>/…`. A tenant's is below its own folder."""
+"""Where a training reads and writes in the lake: below the tenant's folder `processed/ml-datasets/org=<org>/`."""
 
 import re
 from hashlib import sha256
@@ -10,11 +10,11 @@ from millrace.core.errors import PermanentError, from_client_error
 from millrace.core.prefixes import PROCESSED
 
 DATASETS = f"{PROCESSED}ml-datasets/"
-_BROUGHT = re.compile(r"source/([0-9a-f]{64})/")
+_UPLOAD = re.compile(r"source/([0-9a-f]{64})/")
 
 
 def folder(org: str, run: str) -> str:
-    """All of a training: `processed/ml-datasets/org=<org>/<run>/`."""
+    """The folder of one training: `processed/ml-datasets/org=<org>/<run>/`."""
     return f"{DATASETS}org={org}/{run}/"
 
 
@@ -23,26 +23,26 @@ def train(org: str, run: str) -> str:
     return f"{folder(org, run)}train/"
 
 
-def brought(org: str, digest: str) -> str:
-    """Where files that are brought along lie, by the digest of all of them."""
+def upload(org: str, digest: str) -> str:
+    """The folder of uploaded files, by the digest of all of them."""
     return f"{DATASETS}org={org}/source/{digest}/"
 
 
 def digest_of(url: str, bucket: str, org: str) -> str:
-    """The digest of files that are brought along, from where they lie.
+    """The digest of uploaded files, from their folder's URL.
 
     Raises:
-        PermanentError: that is not below this tenant's folder of this lake.
+        PermanentError: the URL is not below this tenant's folder of this lake.
     """
     start = f"s3://{bucket}/{DATASETS}org={org}/"
-    found = _BROUGHT.fullmatch(url.removeprefix(start)) if url.startswith(start) else None
-    if found is None:
+    match = _UPLOAD.fullmatch(url.removeprefix(start)) if url.startswith(start) else None
+    if match is None:
         raise PermanentError(f"data is a folder below {start}source/, not {url}")
-    return found[1]
+    return match[1]
 
 
 def job(environment: str, org: str, run: str) -> str:
-    """The name of a training job: SageMaker takes 63 letters, digits and hyphens, and each name once for ever."""
+    """The name of a training job: SageMaker takes 63 letters, digits and hyphens, and never the same name twice."""
     return f"millrace-{environment}-{sha256(f'{org} {run}'.encode()).hexdigest()[:24]}"
 
 

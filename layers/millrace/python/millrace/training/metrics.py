@@ -1,27 +1,31 @@
-"""How well scores find fraud."""
+"""How well scores find fraud, and what a model must reach on held-out time before it may be deployed."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
+from millrace.model_registry.artifact import GateResult
 from millrace.training.dataset import Dataset, Floats, Numbers
 from millrace.training.errors import TrainingError
 
 TOP = 100
+# What each figure must be at least.
+GATES: Mapping[str, float] = {"precision": 0.80, "recall": 0.70, "f1": 0.75}
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Of one model on rows that it has not seen.
+    """The figures of one model on rows that it has not seen.
 
     Attributes:
         auc_roc: area under the curve of true against false positives.
         average_precision: precision at each step of recall, weighted by the step.
         card_precision_at_100: of the 100 most suspicious cards a day, the share that was defrauded, averaged over days.
-        precision: of what is called fraud, the share that is.
-        recall: of fraud, the share that is called so.
+        precision: of the transactions called fraud, the share that is fraud.
+        recall: of the frauds, the share that is called fraud.
         f1: the harmonic mean of both.
         brier: mean squared error of the score as a probability.
     """
@@ -39,10 +43,10 @@ class Metrics:
 
 
 def measure(data: Dataset, scores: Floats, threshold: float) -> Metrics:
-    """All metrics of scores between 0 and 1; what is `threshold` or above is called fraud.
+    """All metrics of scores between 0 and 1; a score of `threshold` or above is called fraud.
 
     Raises:
-        TrainingError: the rows are of one class, so that there is nothing to find.
+        TrainingError: the rows are of one class.
     """
     if not 0 < data.labels.sum() < len(data):
         raise TrainingError("the rows to judge by are of one class")
@@ -59,7 +63,7 @@ def measure(data: Dataset, scores: Floats, threshold: float) -> Metrics:
 
 
 def at_threshold(labels: Numbers, scores: Floats, threshold: float) -> tuple[float, float, float]:
-    """Precision, recall and F1; what has no denominator is 0."""
+    """Precision, recall and F1; a figure without a denominator is 0."""
     called = scores >= threshold
     hits = int((called & (labels == 1)).sum())
     precision = hits / int(called.sum()) if called.any() else 0.0
@@ -110,3 +114,18 @@ def card_precision(days: Numbers, cards: Numbers, labels: Numbers, scores: Float
         found.update(hits)
         shares.append(len(hits) / top)
     return float(np.mean(shares))
+
+
+def gates(metrics: Metrics) -> tuple[GateResult, ...]:
+    """Every gate; all must be passed."""
+    values = {name: getattr(metrics, name) for name in GATES}
+    return tuple(
+        GateResult(name, least, values[name], values[name] >= least) for name, least in GATES.items()
+    )
+
+
+def gate_text(gate: GateResult) -> str:
+    """`recall 0.650 is 0.050 below 0.70`."""
+    if gate.passed:
+        return f"{gate.name} {gate.value:.3f} ≥ {gate.least:.2f}"
+    return f"{gate.name} {gate.value:.3f} is {gate.least - gate.value:.3f} below {gate.least:.2f}"

@@ -1,4 +1,4 @@
-"""A fitted estimator as an ONNX graph. Needs skl2onnx, which is where training is and nowhere else."""
+"""A fitted estimator as an ONNX graph. Needs skl2onnx, which only the training job has."""
 
 from typing import Any
 
@@ -21,10 +21,10 @@ def export(estimator: Any, columns: int) -> bytes:
         columns: how many features it takes.
 
     Raises:
-        TrainingError: it cannot be written as a graph.
+        TrainingError: its classes are not 0 and 1.
     """
     if list(estimator.classes_) != [0, 1]:
-        raise TrainingError(f"the model knows the classes {list(estimator.classes_)}, not 0 and 1")
+        raise TrainingError(f"the model has the classes {list(estimator.classes_)}, not 0 and 1")
     sample = np.zeros((1, columns), dtype=np.float32)
     both = to_onnx(estimator, sample, options={"zipmap": False}, name="fraud")
     model = select_model_inputs_outputs(both, outputs=[_PROBABILITIES])
@@ -33,7 +33,7 @@ def export(estimator: Any, columns: int) -> bytes:
     graph.node.append(helper.make_node("Gather", [_PROBABILITIES, _FRAUD], [OUTPUT], axis=1))
     del graph.output[:]
     graph.output.append(helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [None]))
-    # Cutting the graph names the set of operators once more.
+    # Cutting the graph lists the operator set a second time.
     sets = {one.domain: one.version for one in model.opset_import}
     del model.opset_import[:]
     model.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in sets.items())

@@ -1,4 +1,4 @@
-"""What an ONNX graph says of rows, and whether it says what the estimator said that it was made of."""
+"""An ONNX graph's scores of rows, and how far they are from those of the estimator that it was made of."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,11 +15,11 @@ PARITY = 1e-4
 
 
 def run(onnx: bytes, values: Floats) -> Floats:
-    """What a graph says of rows, on one thread.
+    """A graph's scores of rows, on one thread.
 
     Args:
         onnx: the graph.
-        values: rows x columns, as fine as float32.
+        values: rows x columns, rounded to float32.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -30,10 +30,10 @@ def run(onnx: bytes, values: Floats) -> Floats:
 
 
 def compare(scores: Floats, estimated: Floats) -> float:
-    """By how much the graph and the estimator differ at most.
+    """The largest difference between the scores of the graph and of the estimator.
 
     Raises:
-        TrainingError: by more than `PARITY`, or an answer is no number.
+        TrainingError: it is above `PARITY`, or a score is not finite.
     """
     if not np.isfinite(scores).all():
         raise TrainingError("the ONNX graph answers NaN or infinite")

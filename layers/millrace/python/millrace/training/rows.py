@@ -1,16 +1,55 @@
-"""A training set as a table, made into rows to train on."""
+"""A training job's channel read from its folder: the request, and the rows as a dataset."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from millrace.training import dataset
+from millrace.training.channel import (
+    CARD,
+    LABEL,
+    MOMENT,
+    REQUEST_FILE,
+    ROWS_FILE,
+    TrainingRequest,
+    column,
+)
 from millrace.training.dataset import Dataset, as_served
 from millrace.training.errors import TrainingError
-from millrace.training.fraud_model import CARD, LABEL, MOMENT, column
 
 
-def rows(table: pa.Table, features: Sequence[str]) -> Dataset:
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """The request, and the rows."""
+
+    request: TrainingRequest
+    data: Dataset
+
+
+def read(folder: Path) -> Channel:
+    """Reads the folder and refuses rows that no model can be made of, before any time goes into training.
+
+    Raises:
+        TrainingError: a file is missing or broken, its columns are not those of the request, or the training or the test
+            days cannot be learned from.
+    """
+    request = TrainingRequest.from_json(_file(folder, REQUEST_FILE).read_bytes())
+    split = request.days()
+    data = to_dataset(_table(_file(folder, ROWS_FILE), request), request.features)
+    if len(data) and dataset.first_day(data) > split.train.first:
+        raise TrainingError(
+            f"the rows begin on {dataset.first_day(data)}, and training on {split.train.first} needs those of that day"
+        )
+    dataset.check(dataset.trained_on(data, split), f"training days {split.train}")
+    dataset.check(dataset.judged_on(data, split), f"test days {split.test}")
+    return Channel(request, data)
+
+
+def to_dataset(table: pa.Table, features: Sequence[str]) -> Dataset:
     """The answer of `get_historical_features(…, full_feature_names=True)` in the order of time, rounded to float32.
 
     Args:
@@ -18,7 +57,7 @@ def rows(table: pa.Table, features: Sequence[str]) -> Dataset:
         features: references `view:feature`, the order of the columns.
 
     Raises:
-        TrainingError: a column is missing or of no such kind, or a value is null.
+        TrainingError: a column is missing or of another type, or a value is null.
     """
     names = tuple(map(column, features))
     if missing := [name for name in (*names, LABEL, CARD, MOMENT) if name not in table.column_names]:
@@ -40,12 +79,33 @@ def rows(table: pa.Table, features: Sequence[str]) -> Dataset:
     )
 
 
-def _numbers(table: pa.Table, name: str, *kinds: pa.DataType) -> np.ndarray:
-    found = table[name]
+def _file(folder: Path, name: str) -> Path:
+    path = folder / name
+    if not path.is_file():
+        raise TrainingError(f"the training channel has no {name}")
+    return path
+
+
+def _table(path: Path, request: TrainingRequest) -> pa.Table:
+    known = {*map(column, request.features), LABEL, CARD, MOMENT}
     try:
-        for kind in kinds:
-            found = found.cast(kind)
+        with pq.ParquetFile(path) as file:
+            others = sorted(name for name in file.schema_arrow.names if "__" in name and name not in known)
+            if others:
+                raise TrainingError(
+                    f"{ROWS_FILE} has features that {REQUEST_FILE} does not name: {', '.join(others)}"
+                )
+            return file.read(columns=sorted(known))
+    except pa.ArrowException as error:
+        raise TrainingError(f"{ROWS_FILE} cannot be read: {error}") from None
+
+
+def _numbers(table: pa.Table, name: str, *types: pa.DataType) -> np.ndarray:
+    values = table[name]
+    try:
+        for kind in types:
+            values = values.cast(kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise TrainingError(f"the training set's {name} is {table[name].type}: {error}") from None
-    numbers: np.ndarray = found.to_numpy()
+    numbers: np.ndarray = values.to_numpy()
     return numbers

@@ -1,26 +1,27 @@
-"""From rows to a model: settings by validation in the order of time, then the training days, then calibration."""
+"""From rows to a model: settings chosen by validation in the order of time, a fit to the training days, calibration."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 from threadpoolctl import threadpool_limits
 
-from millrace.model_registry.artifact import Calibration
+from millrace.model_registry.artifact import Calibration, GateResult
 from millrace.training import dataset
 from millrace.training.algorithms import Algorithm, Settings
-from millrace.training.calibration import calibrate, probabilities
 from millrace.training.dataset import Dataset, Floats, Numbers
 from millrace.training.errors import TrainingError
-from millrace.training.gates import Gate, gates
-from millrace.training.metrics import Metrics, best_threshold, measure
-from millrace.training.periods import Split, folds
+from millrace.training.metrics import Metrics, best_threshold, gates, measure
+from millrace.training.split import Split, folds
 
 SEED = 7
-# Importances are measured on up to so many frauds and as many other rows.
+# Importances are measured on up to this many frauds and as many other rows.
 SAMPLE = 1500
+# Scores of 0 and 1 have no logit.
+_EDGE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class TrainedModel:
     Attributes:
         algorithm: its name.
         settings: as validation chose them.
-        names: the columns that it takes, in order.
+        names: the columns that the estimator takes, in order.
         estimator: fitted, of scikit-learn.
         calibration: from its scores to probabilities.
         threshold: the probability from which on a transaction is called fraud.
@@ -49,7 +50,7 @@ class TrainedModel:
     importances: Mapping[str, float]
 
     def raw(self, data: Dataset) -> Floats:
-        """What the estimator says of rows, not yet calibrated."""
+        """The estimator's scores, before calibration."""
         if data.names != self.names:
             raise TrainingError("the columns are not those that the model was trained with")
         return raw_scores(self.estimator, data)
@@ -61,10 +62,10 @@ class TrainedModel:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What a model did on held-out time."""
+    """How a model did on held-out time."""
 
     metrics: Metrics
-    gates: tuple[Gate, ...]
+    gates: tuple[GateResult, ...]
 
     @property
     def passed(self) -> bool:
@@ -73,10 +74,29 @@ class Evaluation:
 
 
 def raw_scores(estimator: Any, data: Dataset) -> Floats:
-    """What the estimator says, not yet calibrated."""
+    """The estimator's scores, before calibration."""
     with threadpool_limits(limits=1):
         scores: Floats = estimator.predict_proba(data.values)[:, 1]
     return scores
+
+
+def probabilities(calibration: Calibration, scores: Floats) -> Floats:
+    """Calibrated scores; one by one, with the function that serving calls."""
+    return np.fromiter(map(calibration, scores.tolist()), np.float64, len(scores))
+
+
+def calibrate(labels: Numbers, scores: Floats) -> Calibration:
+    """Platt's scaling, fitted on rows that the scores' model has not seen.
+
+    Platt, "Probabilistic outputs for support vector machines" (1999). A fit that would reverse the order is not used: then
+    the scores stay as they are.
+    """
+    clipped = np.clip(scores, _EDGE, 1 - _EDGE)
+    fitted = LogisticRegression(C=1e6, max_iter=1000).fit(
+        np.log(clipped / (1 - clipped)).reshape(-1, 1), labels
+    )
+    slope, intercept = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+    return Calibration(slope, intercept) if slope > 0 else Calibration(1.0, 0.0)
 
 
 def train(
@@ -95,10 +115,10 @@ def train(
         jobs: processor cores.
 
     Raises:
-        TrainingError: the rows cannot make a model, or the model says the same of every row.
+        TrainingError: no model can be made of the rows, or the model gives every row the same score.
     """
-    # Threads of OpenMP and BLAS wait by spinning: beside other programs they would take many times as long. The forest has
-    # threads of its own, `jobs` of them.
+    # Threads of OpenMP and BLAS wait by spinning, which takes many times as long beside other programs. The forest has threads
+    # of its own, `jobs` of them.
     with threadpool_limits(limits=1):
         return _train(data, split, algorithm, seed=seed, jobs=jobs)
 
@@ -111,9 +131,9 @@ def _train(data: Dataset, split: Split, algorithm: Algorithm, *, seed: int, jobs
     settings, validation, labels, scores = _choose(pairs, algorithm, seed=seed, jobs=jobs)
     calibration = calibrate(labels, scores)
     estimator = algorithm.fit(settings, rows.values, rows.labels, seed=seed, jobs=jobs)
-    found = raw_scores(estimator, rows)
-    if np.ptp(found) == 0:
-        raise TrainingError(f"{algorithm.name} gives every row the score {found[0]:.3g}")
+    fitted_scores = raw_scores(estimator, rows)
+    if np.ptp(fitted_scores) == 0:
+        raise TrainingError(f"{algorithm.name} gives every row the score {fitted_scores[0]:.3g}")
     return TrainedModel(
         algorithm=algorithm.name,
         settings=settings,
@@ -135,10 +155,10 @@ def evaluate(
         model: its calibration and threshold.
         data: rows of the test days; of those before them, who is known to be compromised.
         split: the days.
-        raw: what says the scores before calibration, as the exported model does; without it the estimator.
+        raw: gives the scores before calibration, as the exported graph does; without it the estimator does.
 
     Raises:
-        TrainingError: the test days cannot be judged by, or the model says the same of all their rows.
+        TrainingError: the test days cannot be judged by, or the model gives all their rows the same score.
     """
     rows = dataset.judged_on(data, split)
     dataset.check(rows, f"test days {split.test}")
@@ -176,10 +196,10 @@ def _choose(
         precisions, labels, scores = [], [], []
         for fitted, judged in pairs:
             estimator = algorithm.fit(settings, fitted.values, fitted.labels, seed=seed, jobs=jobs)
-            found = raw_scores(estimator, judged)
-            precisions.append(float(average_precision_score(judged.labels, found)))
+            fold_scores = raw_scores(estimator, judged)
+            precisions.append(float(average_precision_score(judged.labels, fold_scores)))
             labels.append(judged.labels)
-            scores.append(found)
+            scores.append(fold_scores)
         if best is None or np.mean(precisions) > np.mean(best[1]):
             best = settings, tuple(precisions), np.concatenate(labels), np.concatenate(scores)
     if best is None:
@@ -188,22 +208,24 @@ def _choose(
 
 
 def _unseen(seen: Dataset, rows: Dataset, split: Split) -> Dataset:
-    """Rows before the training days, of which the model knows nothing; the training rows where there are none."""
+    """Rows before the training days, which the model has not seen; the training rows where there are none."""
     earlier = seen.where(seen.days < dataset.number(split.train.first))
     return earlier if 0 < earlier.labels.sum() < len(earlier) else rows
 
 
 def _importances(estimator: Any, rows: Dataset, *, seed: int) -> dict[str, float]:
     """Breiman's permutation importance on a sample of rows."""
-    drawn = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     classes = (np.flatnonzero(rows.labels == label) for label in (1, 0))
-    taken = np.concatenate([drawn.permutation(places)[:SAMPLE] for places in classes])
-    values, labels = rows.values[taken].copy(), rows.labels[taken]
+    sample = np.concatenate([rng.permutation(places)[:SAMPLE] for places in classes])
+    values, labels = rows.values[sample].copy(), rows.labels[sample]
     base = average_precision_score(labels, estimator.predict_proba(values)[:, 1])
-    falls: dict[str, float] = {}
-    for place, name in enumerate(rows.names):
-        kept = values[:, place].copy()
-        values[:, place] = drawn.permutation(kept)
-        falls[name] = float(base - average_precision_score(labels, estimator.predict_proba(values)[:, 1]))
-        values[:, place] = kept
-    return dict(sorted(falls.items(), key=lambda one: -one[1]))
+    importances: dict[str, float] = {}
+    for column, name in enumerate(rows.names):
+        kept = values[:, column].copy()
+        values[:, column] = rng.permutation(kept)
+        importances[name] = float(
+            base - average_precision_score(labels, estimator.predict_proba(values)[:, 1])
+        )
+        values[:, column] = kept
+    return dict(sorted(importances.items(), key=lambda one: -one[1]))

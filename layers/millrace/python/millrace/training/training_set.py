@@ -10,15 +10,16 @@ from millrace import __version__
 from millrace.contracts.tables import LakeTable
 from millrace.core import clock
 from millrace.core.errors import PermanentError
-from millrace.features.offline import EVENT_TIMESTAMP, FeatureStore
-from millrace.features.registry import Views
+from millrace.features.offline import EVENT_TIMESTAMP, OfflineStore
+from millrace.features.views import FeatureViews
 from millrace.model_registry.artifact import ViewPin
 from millrace.model_registry.rows import check_names
 from millrace.runs.documents import Sources
-from millrace.training import fraud_model, request, transactions
+from millrace.training import channel, transactions
+from millrace.training.channel import TrainingRequest
+from millrace.training.errors import InsufficientDataError
 from millrace.training.locations import Channel, digest_of, folder, train
-from millrace.training.periods import Split, first_needed
-from millrace.training.split import NotEnoughError, as_asked, by_what_there_is
+from millrace.training.split import Split, default_split, first_needed, parse_split
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,14 +29,14 @@ KNOWN_AT = "known_at"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A training set that is asked for.
+class TrainingSetRequest:
+    """The training set to build.
 
     Attributes:
         run: the training run.
         org: the tenant.
         model: `fraud`.
-        split: the days, as a caller writes them; None chooses by what there is.
+        split: the days, as a caller writes them; None chooses them by the data's first and last day.
         data: a folder of files to train on instead of the lake's tables.
     """
 
@@ -47,8 +48,16 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
-    """A training set that is there. `rows` and `frauds` are those of the days that train and that judge."""
+class TrainingSet:
+    """A training set that was built.
+
+    Attributes:
+        train: URL of the channel's folder.
+        output: URL of the folder for the job's output.
+        split: the days.
+        rows: labelled transactions of the training and the test days.
+        frauds: frauds among them.
+    """
 
     train: str
     output: str
@@ -57,109 +66,108 @@ class Built:
     frauds: int
 
 
-class TrainingSets:
+class TrainingSetBuilder:
     """Builds training sets over a connection of its own."""
 
     def __init__(
         self,
         connection: "DuckDBPyConnection",
-        channel: Channel,
-        views: Views,
+        lake: Channel,
+        views: FeatureViews,
         tables: Mapping[str, LakeTable],
     ) -> None:
-        """Args of note.
+        """Joins what it reads and writes with.
 
         Args:
             connection: of lake/duck.py.
-            channel: where the set is written.
+            lake: where the set is written.
             views: the feature views.
             tables: every table's contract.
         """
-        self._connection, self._channel, self._views, self._tables = connection, channel, views, tables
+        self._connection, self._lake, self._views, self._tables = connection, lake, views, tables
 
-    def build(self, asked: Asked, sources: Sources) -> Built:
-        """Writes `rows.parquet` and `training.json`; built again from the same sources they are the same.
+    def build(self, request: TrainingSetRequest, sources: Sources) -> TrainingSet:
+        """Writes `rows.parquet` and `training.json`; the same sources make the same bytes.
 
         Raises:
-            NotEnoughError: there are too few days, or days without a fraud.
-            PermanentError: what is asked for cannot be.
+            InsufficientDataError: there are too few days, or days without a fraud.
+            PermanentError: the request names no such model, days or data.
             MillraceError: the lake did not answer.
         """
-        check_names(asked.org, asked.model)
-        if asked.model != fraud_model.MODEL:
-            raise PermanentError(f"there is no model {asked.model}; there is {fraud_model.MODEL}")
-        data = self._open(asked, sources)
-        split = self._split(asked, sources)
-        rows, frauds = self._checked(split)
-        features = fraud_model.features(self._views)
-        key = train(asked.org, asked.run)
-        self._channel.put(f"{key}{request.ROWS_FILE}", _parquet(self._rows(asked.org, split, features)))
-        text = request.write(
-            request.TrainingOrder(
-                run_id=asked.run,
-                org=asked.org,
-                model=asked.model,
-                features=features,
-                views=self._pins(features),
-                split=request.days(split),
-                sources={one.table: one.snapshot for one in sources.inputs} if data == "lake" else {},
-                data=data,
-                code_version=__version__,
-            )
+        check_names(request.org, request.model)
+        if request.model != channel.MODEL:
+            raise PermanentError(f"there is no model {request.model}; there is {channel.MODEL}")
+        data = self._open(request, sources)
+        split = self._split(request, sources)
+        rows, frauds = self._count(split)
+        features = channel.features(self._views)
+        key = train(request.org, request.run)
+        self._lake.put(f"{key}{channel.ROWS_FILE}", _parquet(self._rows(request.org, split, features)))
+        job_request = TrainingRequest(
+            run_id=request.run,
+            org=request.org,
+            model=request.model,
+            features=features,
+            views=self._pins(features),
+            split=channel.days(split),
+            sources={one.table: one.snapshot for one in sources.inputs} if data == "lake" else {},
+            data=data,
+            code_version=__version__,
         )
-        # Last: a channel with an order is a whole one.
-        self._channel.put(f"{key}{request.ORDER_FILE}", text)
-        output = f"{folder(asked.org, asked.run)}output/"
-        return Built(self._channel.url(key), self._channel.url(output), split, rows, frauds)
+        # Last: a channel with a request is complete.
+        self._lake.put(f"{key}{channel.REQUEST_FILE}", job_request.to_json())
+        output = f"{folder(request.org, request.run)}output/"
+        return TrainingSet(self._lake.url(key), self._lake.url(output), split, rows, frauds)
 
-    def _open(self, asked: Asked, sources: Sources) -> str:
-        """Opens what is trained on, and says what that is."""
-        if asked.data is None:
-            transactions.open_lake(self._connection, sources, asked.org)
+    def _open(self, request: TrainingSetRequest, sources: Sources) -> str:
+        """Opens the transactions to train on; returns `lake` or `file:<sha256>`."""
+        if request.data is None:
+            transactions.open_lake(self._connection, sources, request.org)
             return "lake"
-        digest = digest_of(asked.data, self._channel.bucket, asked.org)
+        digest = digest_of(request.data, self._lake.bucket, request.org)
         others = [self._tables[name] for name in self._views.sources() if name != transactions.FACTS]
-        transactions.open_files(self._connection, self._channel.files(asked.data), others, asked.org)
+        transactions.open_files(self._connection, self._lake.files(request.data), others, request.org)
         return f"file:{digest}"
 
-    def _split(self, asked: Asked, sources: Sources) -> Split:
+    def _split(self, request: TrainingSetRequest, sources: Sources) -> Split:
         ends = transactions.ends(self._connection)
         if ends is None:
-            raise NotEnoughError(f"{asked.org} has no transaction in {transactions.FACTS}")
-        if asked.split is not None:
-            return as_asked(asked.split)
-        # Files end when they end; the lake goes on.
+            raise InsufficientDataError(f"{request.org} has no transaction in {transactions.FACTS}")
+        if request.split is not None:
+            return parse_split(request.split)
+        # Files end on their last day; the lake's last day is not complete.
         today: date = (
-            clock.utc_day(clock.parse(sources.at)) if asked.data is None else ends[1] + timedelta(days=1)
+            clock.utc_day(clock.parse(sources.at)) if request.data is None else ends[1] + timedelta(days=1)
         )
-        return by_what_there_is(ends[0], today)
+        return default_split(ends[0], today)
 
-    def _checked(self, split: Split) -> tuple[int, int]:
+    def _count(self, split: Split) -> tuple[int, int]:
+        """Labelled transactions and frauds of the training and the test days; refuses days that cannot be learned from."""
         total, all_frauds = 0, 0
         for what, period in (("train on", split.train), ("judge by", split.test)):
             rows, frauds = transactions.counts(self._connection, period.first, period.last)
             if not rows:
-                raise NotEnoughError(f"there is no transaction with a label in the days to {what}, {period}")
+                raise InsufficientDataError(
+                    f"there is no transaction with a label in the days to {what}, {period}"
+                )
             if frauds in (0, rows):
                 none = "no fraud" if frauds == 0 else "nothing but fraud"
-                raise NotEnoughError(f"of {rows} transactions in the days to {what}, {period}, {none}")
+                raise InsufficientDataError(f"of {rows} transactions in the days to {what}, {period}, {none}")
             total, all_frauds = total + rows, all_frauds + frauds
         return total, all_frauds
 
     def _rows(self, org: str, split: Split, features: tuple[str, ...]) -> "pa.Table":
         frame = transactions.labelled(self._connection, first_needed(split), split.test.last)
-        answer: pa.Table = FeatureStore(self._connection, self._views).get_historical_features(
+        answer: pa.Table = OfflineStore(self._connection, self._views).get_historical_features(
             frame, features, timestamp=EVENT_TIMESTAMP, known_at=KNOWN_AT, full_feature_names=True, org=org
         )
-        return answer.select(
-            [*map(fraud_model.column, features), fraud_model.LABEL, fraud_model.CARD, fraud_model.MOMENT]
-        )
+        return answer.select([*map(channel.column, features), channel.LABEL, channel.CARD, channel.MOMENT])
 
     def _pins(self, features: tuple[str, ...]) -> dict[str, ViewPin]:
         references = self._views.references(features)
         read = {one.view for one in (*references, *self._views.aggregates(references))}
-        found = {name: self._views.view(name) for name in sorted(read)}
-        return {name: ViewPin(view.version, view.digest) for name, view in found.items()}
+        views = {name: self._views.view(name) for name in sorted(read)}
+        return {name: ViewPin(view.version, view.digest) for name, view in views.items()}
 
 
 def _parquet(table: "pa.Table") -> bytes:

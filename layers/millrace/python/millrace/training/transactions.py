@@ -1,33 +1,43 @@
-"""A tenant's transactions on a DuckDB connection: the lake's, or files that somebody brought along.
+"""A tenant's transactions on a DuckDB connection: the lake's, or uploaded files of card transactions.
 
-Either way they are `marts.fct_transactions`, of which the feature views are made.
+Either way they become `marts.fct_transactions`, from which the feature views are computed.
 """
 
 # ruff: noqa: S608  names are the platform's own, files are quoted
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from millrace.contracts.columns import duckdb_type
 from millrace.contracts.tables import LakeTable
 from millrace.core.errors import PermanentError
+from millrace.features import missing
 from millrace.features.sources import ORG
 from millrace.lake.duck import create_view, parquet
 from millrace.lake.sources import open_views
 from millrace.runs.documents import Sources
-from millrace.training import cards
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
 FACTS = "marts.fct_transactions"
-# A served transaction sees rows of the hourly run before it; that run takes in what had come until it began, and writes
-# them some minutes after the hour.
+# Column of a file → the column of marts.fct_transactions, its type, and how its values are read. A simulation's
+# `fraud_scenario` says how it made a fraud: it is never read.
+COLUMNS: Mapping[str, tuple[str, str, Callable[[str, str], str]]] = {
+    "transaction_id": ("transaction_id", "VARCHAR", missing.text),
+    "timestamp": ("event_time", "TIMESTAMPTZ", missing.finite),
+    "customer_id": ("user_id", "BIGINT", missing.number),
+    "terminal_id": ("merchant", "VARCHAR", missing.text),
+    "amount": ("amount", "DECIMAL(18, 4)", missing.number),
+    "is_fraud": ("is_fraud", "BOOLEAN", missing.number),
+}
+# A served transaction sees rows of the hourly run before it: that run reads the events received until it began, and writes
+# its rows some minutes after the hour.
 BEHIND = "INTERVAL 10 MINUTE"
-# What a decision cannot do without: a row that lacks it teaches nothing. The lake's rows all have it.
-_WHOLE = "is_fraud IS NOT NULL AND amount IS NOT NULL AND user_id IS NOT NULL"
+# A row that lacks one of these cannot be trained on. The lake's rows all have them.
+_COMPLETE = "is_fraud IS NOT NULL AND amount IS NOT NULL AND user_id IS NOT NULL"
 
 
 def open_lake(connection: "DuckDBPyConnection", sources: Sources, org: str) -> None:
@@ -44,52 +54,72 @@ def open_lake(connection: "DuckDBPyConnection", sources: Sources, org: str) -> N
 def open_files(
     connection: "DuckDBPyConnection", files: list[str], others: Iterable[LakeTable], org: str
 ) -> None:
-    """Makes files the table of transactions; every other table that views read is there and empty.
+    """Makes files the table of transactions; every other table that the views read exists and is empty.
 
     Args:
         connection: of lake/duck.py.
-        files: URLs of Parquet with the columns of `cards.COLUMNS`.
-        others: contracts of the tables that the views read.
-        org: the tenant whose they are.
+        files: URLs of Parquet with the columns of `COLUMNS`.
+        others: contracts of the other tables that the views read.
+        org: the tenant whose transactions they are.
 
     Raises:
-        PermanentError: there is no file, a column is missing or holds what it cannot, or they are of another tenant too.
+        PermanentError: there is no file, a column is missing or holds values of another type, or rows are of another tenant.
     """
     import duckdb  # noqa: PLC0415  80 MB that only the workers load
 
     if not files:
         raise PermanentError("there is no Parquet file to train on")
-    found = connection.sql(f"SELECT * FROM {parquet(files)} LIMIT 0")
-    if lacking := cards.missing(found.columns):
+    relation = connection.sql(f"SELECT * FROM {parquet(files)} LIMIT 0")
+    if lacking := missing_columns(relation.columns):
         raise PermanentError(f"the files have no column {', '.join(lacking)}")
-    if others_ := strangers(connection, files, org):
-        raise PermanentError(f"the files hold rows of {', '.join(others_)}: bring those of {org} alone")
+    if tenants := other_tenants(connection, files, org):
+        raise PermanentError(f"the files hold rows of {', '.join(tenants)}: bring those of {org} alone")
     for table in others:
         columns = [(column.name, duckdb_type(column.type)) for column in table.columns]
         create_view(connection, table.full_name, columns, [])
     connection.execute("CREATE SCHEMA IF NOT EXISTS marts")
     connection.execute(f"DROP VIEW IF EXISTS {FACTS}")
-    types = {name: str(kind) for name, kind in zip(found.columns, found.types, strict=True)}
-    chosen = ", ".join(cards.columns(types))
+    types = {name: str(kind) for name, kind in zip(relation.columns, relation.types, strict=True)}
+    chosen = ", ".join(select_columns(types))
     try:
-        # A table, because the views read it many times, and the files are someone's.
+        # A table, not a view: the feature views read it many times.
         connection.execute(
             f"CREATE TABLE {FACTS} AS SELECT {chosen} FROM {parquet(files)} ORDER BY timestamp"
         )
     except (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.BinderException) as error:
-        said = str(error).splitlines()[0]
-        raise PermanentError(f"the files hold what is no transaction: {said}") from error
+        reason = str(error).splitlines()[0]
+        raise PermanentError(f"the files hold rows that are no transactions: {reason}") from error
 
 
-def strangers(connection: "DuckDBPyConnection", files: list[str], org: str) -> list[str]:
-    """Tenants besides this one that files have rows of, the first few; files without an `org_id` are this one's."""
+def select_columns(types: Mapping[str, str]) -> list[str]:
+    """The columns of marts.fct_transactions in SQL; a NaN in a file becomes null.
+
+    Args:
+        types: of the files' columns, as DuckDB writes them.
+    """
+    columns = []
+    for name, (target, kind, read) in COLUMNS.items():
+        value = read(name, types[name])
+        # A moment without a zone is UTC, whatever the connection's zone is.
+        cast = f"CAST({value} AS TIMESTAMP)" if kind == "TIMESTAMPTZ" else value
+        columns.append(f"CAST({cast} AS {kind}) AS {target}")
+    return columns
+
+
+def missing_columns(columns: list[str]) -> list[str]:
+    """The columns that files with these columns lack."""
+    return sorted(set(COLUMNS) - set(columns))
+
+
+def other_tenants(connection: "DuckDBPyConnection", files: list[str], org: str) -> list[str]:
+    """Up to three tenants besides this one whose rows the files hold; files without an `org_id` are this tenant's."""
     if ORG not in connection.sql(f"SELECT * FROM {parquet(files)} LIMIT 0").columns:
         return []
-    found = connection.execute(
+    rows = connection.execute(
         f"SELECT DISTINCT CAST({ORG} AS VARCHAR) FROM {parquet(files)} WHERE {ORG} IS DISTINCT FROM ? ORDER BY 1 LIMIT 3",
         [org],
     ).fetchall()
-    return [str(row[0]) for row in found]
+    return [str(row[0]) for row in rows]
 
 
 def ends(connection: "DuckDBPyConnection") -> tuple[date, date] | None:
@@ -101,14 +131,14 @@ def ends(connection: "DuckDBPyConnection") -> tuple[date, date] | None:
 
 
 def labelled(connection: "DuckDBPyConnection", first: date, last: date) -> "pa.Table":
-    """The transactions of these days of which somebody said whether they were fraud, as an entity frame.
+    """The transactions of these days that have a label, as an entity frame.
 
-    `known_at` is when what a served decision sees had been counted: the whole hour before ten minutes ago.
+    `known_at` is the moment up to which a served decision's features are counted: the whole hour before ten minutes ago.
     """
     frame: pa.Table = connection.execute(
         "SELECT user_id, merchant, amount, is_fraud, event_time AS event_timestamp, "
         f"date_trunc('hour', event_time - {BEHIND}) AS known_at FROM {FACTS} "
-        f"WHERE {_WHOLE} AND event_time >= ? AND event_time < ? ORDER BY event_time, transaction_id",
+        f"WHERE {_COMPLETE} AND event_time >= ? AND event_time < ? ORDER BY event_time, transaction_id",
         [f"{first}T00:00:00Z", f"{last + timedelta(days=1)}T00:00:00Z"],
     ).to_arrow_table()
     return frame
@@ -117,7 +147,7 @@ def labelled(connection: "DuckDBPyConnection", first: date, last: date) -> "pa.T
 def counts(connection: "DuckDBPyConnection", first: date, last: date) -> tuple[int, int]:
     """Labelled transactions of these days, and frauds among them."""
     row = connection.execute(
-        f"SELECT count(*), count(*) FILTER (is_fraud) FROM {FACTS} WHERE {_WHOLE} AND event_time >= ? AND event_time < ?",
+        f"SELECT count(*), count(*) FILTER (is_fraud) FROM {FACTS} WHERE {_COMPLETE} AND event_time >= ? AND event_time < ?",
         [f"{first}T00:00:00Z", f"{last + timedelta(days=1)}T00:00:00Z"],
     ).fetchone()
     return (row[0], row[1]) if row else (0, 0)

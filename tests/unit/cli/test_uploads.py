@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from cli.errors import UsageError
-from cli.learning import brought
+from cli.ml import uploads
 from cli.target import Target
-from millrace.training.cards import COLUMNS
 from millrace.training.locations import digest_of
+from millrace.training.transactions import COLUMNS
 
 ROWS = pa.table({name: ["1"] for name in COLUMNS})
 
@@ -51,7 +51,7 @@ TARGET = Target("local", "http://localhost:1", {"LakeBucket": "lake"})
 
 
 def bring(folder: Path) -> str:
-    return brought.bring(TARGET, "org_acme", brought.files(folder, "org_acme"), lambda _: None)
+    return uploads.upload(TARGET, "org_acme", uploads.files(folder, "org_acme"), lambda _: None)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_folder_of_something_else_is_usage(tmp_path: Path, s3: S3, content: An
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     pq.write_table(ROWS, tmp_path / "a.parquet")
     with pytest.raises(UsageError, match="is none"):
-        brought.files(tmp_path / "a.parquet", "org_acme")
+        uploads.files(tmp_path / "a.parquet", "org_acme")
 
 
 def test_what_is_brought_is_named_by_its_content_and_sent_once(tmp_path: Path, s3: S3) -> None:

@@ -1,4 +1,4 @@
-"""What an answer to a list of features needs: views of entities, their keys, columns of the request, expressions. No I/O."""
+"""Features read together: the views, keys and columns of the request that they need, and the answer's assembly. No I/O."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,9 +10,8 @@ from typing import Any
 from millrace.core import clock
 from millrace.features import expression, rows
 from millrace.features.evaluate import Compiled, compile_view
-from millrace.features.registry import FeatureError, Reference, Views
 from millrace.features.rows import OnlineRow, Status, Value
-from millrace.features.view import FeatureView
+from millrace.features.views import FeatureError, FeatureView, FeatureViews, Reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +20,9 @@ class FeatureValue:
 
     Attributes:
         feature: which.
-        value: its default where nothing is known.
-        as_of: the moment (UTC text) up to which it is counted; None if nothing ever was.
-        status: `missing` where nobody has seen the entity, `expired` where what is kept is too old or of another version.
+        value: its default where the entity has no row.
+        as_of: the moment (UTC text) up to which it is counted; None if it never was.
+        status: `missing` where the entity has no row, `expired` where its row is too old or of another version.
     """
 
     feature: Reference
@@ -32,14 +31,14 @@ class FeatureValue:
     status: Status
 
 
-class Question:
+class FeatureQuery:
     """Features to be read together."""
 
-    def __init__(self, views: Views, features: Sequence[str]) -> None:
-        """Reads the references.
+    def __init__(self, views: FeatureViews, features: Sequence[str]) -> None:
+        """Parses the references.
 
         Raises:
-            FeatureError: one is no reference, names what is not there, or stands there twice.
+            FeatureError: one is not a reference, names an unknown feature, or is repeated.
         """
         self.references = views.references(features)
         self._reads = {
@@ -52,14 +51,14 @@ class Question:
         # Column → the view that reads it.
         self._request: dict[str, str] = {}
         for view in {one.view: views.view(one.view) for one in self.references}.values():
-            asked = tuple(one for one in view.derived if Reference(view.name, one.name) in self._reads)
-            if not asked:
+            derived = tuple(one for one in view.derived if Reference(view.name, one.name) in self._reads)
+            if not derived:
                 continue
             self._derived[view.name] = (
-                tuple(one.name for one in asked),
-                compile_view(replace(view, derived=asked)),
+                tuple(one.name for one in derived),
+                compile_view(replace(view, derived=derived)),
             )
-            for one in asked:
+            for one in derived:
                 for name in expression.names(one.expression):
                     owner, _, column = name.rpartition(".")
                     if owner == expression.REQUEST:
@@ -79,27 +78,27 @@ class Question:
         """The columns of an entity row that derived features read, as numbers.
 
         Raises:
-            FeatureError: one is not there, or is no number.
+            FeatureError: a column is missing, or is not a number.
         """
-        found: dict[str, float | None] = {}
+        columns: dict[str, float | None] = {}
         for column, view in self._request.items():
             if column not in entity_row:
                 raise FeatureError(f"{view} needs {column}, and it is not there")
-            found[column] = _number(column, entity_row[column])
-        return found
+            columns[column] = _number(column, entity_row[column])
+        return columns
 
     def answer(
-        self, found: Mapping[str, OnlineRow], request: Mapping[str, float | None], moment: datetime
+        self, online: Mapping[str, OnlineRow], request: Mapping[str, float | None], moment: datetime
     ) -> tuple[FeatureValue, ...]:
-        """The features of one entity row, in the order that they were asked for.
+        """The features of one entity row, in the order of the query.
 
         Args:
-            found: the row of each of `views`, by the view's name.
+            online: the row of each of `views`, by the view's name.
             request: of `requested`.
-            moment: what derived features take for now.
+            moment: the present, which derived features read.
         """
         # Expressions read numbers only: the build refuses a derived feature of a text.
-        values: Mapping[str, Mapping[str, Any]] = {name: row.values for name, row in found.items()}
+        values: Mapping[str, Mapping[str, Any]] = {name: row.values for name, row in online.items()}
         derived = {
             view: dict(zip(names, function(values, request, rows.microseconds(moment)), strict=True))
             for view, (names, function) in self._derived.items()
@@ -108,16 +107,16 @@ class Question:
             FeatureValue(
                 one,
                 derived[one.view][one.feature] if one.view in derived else values[one.view][one.feature],
-                *_standing([found[name] for name in self._reads[one]], moment),
+                *_standing([online[name] for name in self._reads[one]], moment),
             )
             for one in self.references
         )
 
 
 def _standing(read: Sequence[OnlineRow], moment: datetime) -> tuple[str | None, Status]:
-    """Until when a feature is counted that is made of these rows, and the worst of their statuses."""
-    found = {row.status for row in read}
-    status: Status = "expired" if "expired" in found else "missing" if "missing" in found else "ok"
+    """The moment up to which a feature of these rows is counted, and the worst of their statuses."""
+    statuses = {row.status for row in read}
+    status: Status = "expired" if "expired" in statuses else "missing" if "missing" in statuses else "ok"
     moments = [row.as_of for row in read if row.as_of is not None]
     if len(moments) < len(read):
         return None, status
@@ -128,6 +127,6 @@ def _number(name: str, value: object) -> float | None:
     if value is None:
         return None
     if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
-        # What is not finite says nothing.
+        # A value that is not finite counts as missing.
         return float(value) if math.isfinite(value) else None
     raise FeatureError(f"{name} is {value!r:.100}, and a number is needed")

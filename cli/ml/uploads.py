@@ -1,4 +1,4 @@
-"""A folder of card transactions: looked at, named by what is in it, and brought to the lake."""
+"""A folder of card transactions: checked, named by the digest of its content, and uploaded to the lake."""
 
 import hashlib
 from collections.abc import Callable
@@ -15,28 +15,28 @@ def files(folder: Path, org: str) -> list[Path]:
     """The Parquet files of a folder, in order.
 
     Args:
-        folder: where they lie.
+        folder: of the files.
         org: the tenant whose transactions they hold.
 
     Raises:
-        UsageError: there is none, one cannot be read, the columns are others, or they hold rows of another tenant.
+        UsageError: there is none, one cannot be read, a column is missing, or rows are of another tenant.
     """
     import duckdb
 
     from millrace.lake.duck import parquet
-    from millrace.training import cards, transactions
+    from millrace.training import transactions
 
     if not folder.is_dir():
         raise UsageError(f"--data is a folder of Parquet files; {folder} is none")
-    found = sorted(folder.glob("*.parquet"))
-    if not found:
+    parquet_files = sorted(folder.glob("*.parquet"))
+    if not parquet_files:
         raise UsageError(f"there is no Parquet file in {folder}")
     try:
         with duckdb.connect() as connection:
-            paths = [str(path) for path in found]
+            paths = [str(path) for path in parquet_files]
             relation = connection.sql(f"SELECT * FROM {parquet(paths)} LIMIT 0")  # noqa: S608
-            lacking = cards.missing(relation.columns)
-            others = transactions.strangers(connection, paths, org)
+            lacking = transactions.missing_columns(relation.columns)
+            others = transactions.other_tenants(connection, paths, org)
     except (duckdb.Error, ValueError) as error:
         raise UsageError(f"the files in {folder} cannot be read: {error}") from error
     if lacking:
@@ -45,13 +45,13 @@ def files(folder: Path, org: str) -> list[Path]:
         raise UsageError(
             f"the files in {folder} hold rows of {', '.join(others)}: bring those of {org} alone"
         )
-    return found
+    return parquet_files
 
 
-def digest(found: list[Path]) -> str:
-    """SHA-256 over what is in the files, in their order; their names do not matter."""
+def digest(paths: list[Path]) -> str:
+    """SHA-256 over the content of the files, in their order; their names do not matter."""
     whole = hashlib.sha256()
-    for path in found:
+    for path in paths:
         part = hashlib.sha256()
         with path.open("rb") as opened:
             while chunk := opened.read(_CHUNK):
@@ -60,23 +60,23 @@ def digest(found: list[Path]) -> str:
     return whole.hexdigest()
 
 
-def bring(target: Target, org: str, found: list[Path], say: Callable[[str], None]) -> str:
-    """Uploads the files where a training of this tenant finds them; what is there already is not sent again.
+def upload(target: Target, org: str, paths: list[Path], say: Callable[[str], None]) -> str:
+    """Uploads the files to the folder that a training of this tenant reads; a file that is there already is not sent.
 
     Returns:
         The folder's URL.
     """
-    from millrace.training.locations import brought
+    from millrace.training import locations
 
     say("reading the files")
     s3, bucket = target.client("s3", read_seconds=120), target.output("LakeBucket")
-    prefix = brought(org, digest(found))
-    there = _sizes(s3, bucket, prefix)
-    for number, path in enumerate(found):
+    prefix = locations.upload(org, digest(paths))
+    sizes = _sizes(s3, bucket, prefix)
+    for number, path in enumerate(paths):
         key = f"{prefix}{number:05d}.parquet"
-        if there.get(key) == path.stat().st_size:
+        if sizes.get(key) == path.stat().st_size:
             continue
-        say(f"uploading {path.name} ({number + 1} of {len(found)})")
+        say(f"uploading {path.name} ({number + 1} of {len(paths)})")
         s3.upload_file(str(path), bucket, key)
     return f"s3://{bucket}/{prefix}"
 

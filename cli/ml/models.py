@@ -1,4 +1,4 @@
-"""Registered models as commands show them, and the one call that moves a champion."""
+"""Registered models as commands show them, and the one call that changes a champion."""
 
 import getpass
 from typing import TYPE_CHECKING, Any
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from millrace.model_registry.store import ModelStore
 
 MODEL = "fraud"
-# As long as the function has, and the way there and back.
-MOVE_SECONDS = 75
+# The function's timeout, and the network.
+CHANGE_SECONDS = 75
 
 
 def tenant(target: Target, org: str | None) -> str:
-    """Whose models: locally the first demo tenant unless one is named.
+    """The tenant whose models are meant: locally the first demo tenant unless one is named.
 
     Raises:
-        UsageError: none is named elsewhere, or that is no name of a tenant.
+        UsageError: none is named in another environment, or the name is not a tenant's.
     """
     from millrace.core.errors import PermanentError
     from millrace.model_registry.rows import check_names
@@ -61,28 +61,28 @@ def public(one: "Version", alias: "Alias | None") -> dict[str, Any]:
     }
 
 
-def document(found: list["Version"], alias: "Alias | None") -> dict[str, Any]:
+def document(versions: list["Version"], alias: "Alias | None") -> dict[str, Any]:
     """Versions, the newest first, and which of them serves."""
     return {
-        "runId": found[0].run if found else None,
+        "runId": versions[0].run if versions else None,
         "champion": alias.version if alias else None,
         "previous": alias.previous if alias else None,
-        "models": [public(one, alias) for one in found],
+        "models": [public(one, alias) for one in versions],
     }
 
 
-def move(target: Target, org: str, to: str, reason: str, *, force: bool = False) -> dict[str, Any]:
-    """Asks for a move, once.
+def change_champion(target: Target, org: str, to: str, reason: str, *, force: bool = False) -> dict[str, Any]:
+    """Requests a change of the champion, once.
 
     Returns:
-        What the function answers: `status`, `version`, `replaces`, `previous`, `move`, `movedAt`.
+        The function's answer: `status`, `version`, `replaces`, `previous`, `move`, `movedAt`.
 
     Raises:
-        RefusedError: the champion stays, and why; or somebody else moved it first.
+        RefusedError: the champion stays, with the reason; or another caller changed it first.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
-    asked = {
+    request = {
         "org": org,
         "model": MODEL,
         "to": to,
@@ -93,16 +93,15 @@ def move(target: Target, org: str, to: str, reason: str, *, force: bool = False)
     }
     function = deployed_function(target, "move_model")
     try:
-        # The function knows this request again, so the client may repeat it.
-        answer = target.client("lambda", read_seconds=MOVE_SECONDS).invoke(
-            FunctionName=function, InvocationType="RequestResponse", Payload=orjson.dumps(asked)
+        # The function recognises a repeated request by its id, so the client may retry.
+        answer = target.client("lambda", read_seconds=CHANGE_SECONDS).invoke(
+            FunctionName=function, InvocationType="RequestResponse", Payload=orjson.dumps(request)
         )
-        said = orjson.loads(answer["Payload"].read())
+        result: dict[str, Any] = orjson.loads(answer["Payload"].read())
     except (ClientError, BotoCoreError) as error:
         raise RefusedError(f"the champion was not moved: {error}") from error
     if answer.get("FunctionError"):
-        raise RefusedError(f"the champion was not moved: {said.get('errorMessage') or said}")
-    if said["status"] == "refused":
-        raise RefusedError(str(said["why"]))
-    found: dict[str, Any] = said
-    return found
+        raise RefusedError(f"the champion was not moved: {result.get('errorMessage') or result}")
+    if result["status"] == "refused":
+        raise RefusedError(str(result["why"]))
+    return result

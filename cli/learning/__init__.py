@@ -1,1 +1,0 @@
-"""Trainings and champions, as the commands start, read and move them."""

@@ -1,0 +1,1 @@
+"""Trainings and champions, as the commands start, read and change them."""

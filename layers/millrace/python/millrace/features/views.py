@@ -1,0 +1,234 @@
+"""Feature views: their definitions as the bundle holds them, found by name, and references such as `user_features:order_count`."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from millrace.core import bundle
+from millrace.core.errors import PermanentError
+from millrace.features import expression
+
+# `latest` is the value of the newest row (null where it has none), `since` the seconds since the newest row; the others are
+# SQL's, without values that are null, NaN or infinite.
+Aggregate = Literal["count", "sum", "mean", "share", "min", "max", "stddev", "latest", "since"]
+Kind = Literal["long", "double", "string"]
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One aggregate over the rows of a source that fall into its window.
+
+    For a moment t the window is the half-open [t - delay - offset - window, t - delay - offset): what happens at t
+    itself never counts.
+
+    Attributes:
+        name: unique in its view.
+        aggregate: how the rows are aggregated.
+        column: of the source; None for `count` and `since`.
+        window_us: microseconds; None reaches back to the first row.
+        offset_us: how long before the moment the window ends, beside the delay of its group.
+        default: the value without rows; None is null.
+        kind: of the value.
+        description: for people.
+    """
+
+    name: str
+    aggregate: Aggregate
+    column: str | None
+    window_us: int | None
+    offset_us: int
+    default: float | int | str | None
+    kind: Kind
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Features of one source.
+
+    Attributes:
+        table: such as `marts.fct_transactions`.
+        key: its column that holds the entity's key.
+        timestamp: its column that says when a row happened.
+        newest_by: columns that choose between rows of one entity and moment, greatest first; for `latest` only.
+        delay_us: a row is known only this long after it happened, as a fraud's label is.
+        filter: an expression over the source's columns; None takes every row.
+        features: at least one.
+    """
+
+    table: str
+    key: str
+    timestamp: str
+    newest_by: tuple[str, ...]
+    delay_us: int
+    filter: str | None
+    features: tuple[Feature, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A number computed from features and the request: an expression, and its default where it has no value."""
+
+    name: str
+    expression: str
+    default: float | None
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureView:
+    """A view; it has either groups with an entity, or derived features.
+
+    Attributes:
+        name: such as `user_features`.
+        version: semantic; a changed definition has a new one.
+        digest: SHA-256 of the definition, in hex.
+        description: for people.
+        owner: who answers for it.
+        entity: the kind of entity, such as `user`; empty for derived features.
+        key: the column of an entity frame that holds its key, such as `user_id`.
+        groups: the features by source.
+        request: columns of an entity frame that derived features read.
+        derived: features computed from other views and the request.
+        ttl_us: how old, in microseconds, a served value may be.
+    """
+
+    name: str
+    version: str
+    digest: str
+    description: str
+    owner: str
+    entity: str
+    key: str
+    groups: tuple[Group, ...]
+    request: tuple[str, ...]
+    derived: tuple[Derived, ...]
+    ttl_us: int = 86_400_000_000
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of its features, in order."""
+        return (
+            *(feature.name for group in self.groups for feature in group.features),
+            *(one.name for one in self.derived),
+        )
+
+    def with_delay(self, delay_us: int) -> "FeatureView":
+        """The view with this delay, in microseconds, for every group that has one."""
+        groups = tuple(
+            replace(group, delay_us=delay_us) if group.delay_us else group for group in self.groups
+        )
+        return replace(self, groups=groups)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "FeatureView":
+        """The document that `millrace.compiler.feature_views` wrote."""
+        groups = tuple(
+            Group(
+                **{
+                    **group,
+                    "newest_by": tuple(group["newest_by"]),
+                    "features": tuple(Feature(**one) for one in group["features"]),
+                }
+            )
+            for group in document["groups"]
+        )
+        derived = tuple(Derived(**one) for one in document["derived"])
+        return cls(
+            **{**document, "groups": groups, "derived": derived, "request": tuple(document["request"])}
+        )
+
+
+class FeatureError(PermanentError):
+    """The feature views cannot answer the request; the message gives the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One feature of one view."""
+
+    view: str
+    feature: str
+
+    def __str__(self) -> str:
+        return f"{self.view}:{self.feature}"
+
+
+class FeatureViews:
+    """All views of a bundle."""
+
+    def __init__(self, views: Iterable[FeatureView]) -> None:
+        self._views = {view.name: view for view in views}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "FeatureViews":
+        """The document that `millrace.compiler.feature_views` wrote."""
+        return cls(FeatureView.from_json(one) for one in document["views"])
+
+    def view(self, name: str) -> FeatureView:
+        """One view.
+
+        Raises:
+            FeatureError: there is no view of that name.
+        """
+        view = self._views.get(name)
+        if view is None:
+            raise FeatureError(f"there is no feature view {name}; there are {', '.join(sorted(self._views))}")
+        return view
+
+    def names(self) -> tuple[str, ...]:
+        """The names of all views, in order."""
+        return tuple(sorted(self._views))
+
+    def sources(self) -> tuple[str, ...]:
+        """Every table that some view reads, in order."""
+        return tuple(sorted({group.table for view in self._views.values() for group in view.groups}))
+
+    def with_delay(self, delay_us: int) -> "FeatureViews":
+        """The views with this delay, in microseconds, for every group that has one."""
+        return FeatureViews(view.with_delay(delay_us) for view in self._views.values())
+
+    def references(self, features: Iterable[str]) -> tuple[Reference, ...]:
+        """The references that `view:feature` texts name, in order.
+
+        Raises:
+            FeatureError: a text is not a reference, names an unknown feature, or is repeated.
+        """
+        references: dict[Reference, None] = {}
+        for text in features:
+            view, colon, feature = text.partition(":")
+            if not colon or not view or not feature:
+                raise FeatureError(f"{text!r} is no feature; write view:feature")
+            if feature not in self.view(view).features:
+                raise FeatureError(f"the view {view} has no feature {feature}")
+            reference = Reference(view, feature)
+            if reference in references:
+                raise FeatureError(f"{text} stands there twice")
+            references[reference] = None
+        if not references:
+            raise FeatureError("no feature is asked for")
+        return tuple(references)
+
+    def aggregates(self, references: Iterable[Reference]) -> tuple[Reference, ...]:
+        """The aggregates that must be read for these, each once: a derived feature needs those that its expression names."""
+        needed: dict[Reference, None] = {}
+        for reference in references:
+            derived = {one.name: one for one in self.view(reference.view).derived}
+            if reference.feature not in derived:
+                needed[reference] = None
+                continue
+            for name in expression.names(derived[reference.feature].expression):
+                view, point, feature = name.partition(".")
+                if point and view != expression.REQUEST:
+                    needed[Reference(view, feature)] = None
+        return tuple(needed)
+
+
+def load(folder: Path | None = None) -> FeatureViews:
+    """The views of the bundle in `folder`, else of the one in force."""
+    return bundle.load(_read, folder)
+
+
+def _read(folder: Path) -> FeatureViews:
+    return FeatureViews.from_json(bundle.document(folder, bundle.FEATURES))

@@ -21,7 +21,7 @@ define setup
 @$(PYTHON) cli/bootstrap.py
 endef
 
-.PHONY: help up down reset test unit calendar check lint bench bench-fraud fuzz fault-points histories extremes mlflow warehouse synth layers deploy clean run-environment test-environment
+.PHONY: help up down reset test unit calendar check lint bench bench-fraud fuzz fault-points mutants histories extremes mlflow warehouse synth layers deploy clean run-environment test-environment
 
 help: ## What there is to do
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -75,6 +75,9 @@ fuzz: test-environment ## Send generated requests to the handler of post_events,
 
 fault-points: test-environment ## Every AWS call of intake and the consumers goes wrong in every way, one at a time
 	@$(BIN)/python -m tests.support.faultpoints
+
+mutants: test-environment ## Plant faults one at a time, each of which breaks a promise: tests must find it; ONLY="G1 isolation" chooses
+	@$(BIN)/python -m tests.support.mutants $(ONLY)
 
 histories: test-environment ## DELIVERIES of events in histories by chance, checked against the guarantees
 	@$(BIN)/python -m tests.support.histories $(DELIVERIES)

@@ -10,7 +10,7 @@ TURNS ?= 40
 ENVIRONMENTS := local dev staging prod
 BIN := .venv/bin
 CDK := $(BIN)/python -m cli.local.cdk
-# As many test processes as there are processors, four at the most: each holds a gigabyte.
+# One test process more than there are processors, four at the most: each holds a gigabyte.
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 $(PYTEST_ARGS)
 export PYTEST_ARGS
 

@@ -30,6 +30,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> workers
     return workers.ByFile(config, log)
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One process more than there are processors: the one that drives the deployed platform mostly waits."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Before anything runs."""
     workers.begin(config)

@@ -1,4 +1,4 @@
-"""Edge: the end of a run, to be told: catalog, lineage, results, receipts."""
+"""Edge: the end of a run: catalog, lineage, results, receipts."""
 
 import os
 from functools import cache
@@ -7,10 +7,9 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from functions.publish_run.settings import Settings
-from millrace.catalog import metrics
-from millrace.catalog.check_events import CheckEvents
-from millrace.catalog.openlineage import Place
-from millrace.catalog.publish import Publisher, Stores
+from millrace.catalog.checks import CheckEvents
+from millrace.catalog.openlineage import Namespace
+from millrace.catalog.publish import Publisher, Stores, metrics
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.log import logger
@@ -34,10 +33,10 @@ def _log() -> Logger:
 @cache
 def _publisher() -> Publisher:
     settings, contracts = _settings(), registry.load()
-    place = Place(settings.environment, settings.lake_bucket)
+    namespace = Namespace(settings.environment, settings.lake_bucket)
     table = TableAppender(client("dynamodb"), settings.events_table, _log().warning)
     return Publisher(
-        Stores(client("s3"), client("dynamodb"), settings.metadata_table, place),
+        Stores(client("s3"), client("dynamodb"), settings.metadata_table, namespace),
         CheckEvents(
             contracts, Emitter(contracts, Appender({"table": table}), _log().warning), _log().warning
         ),
@@ -49,7 +48,7 @@ def _publisher() -> Publisher:
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Publishes a run; a store that does not take it raises, and publishing again changes nothing."""
     summary = _publisher().publish(event["runId"], event.get("unpinned", ""))
-    emit(NAME, _settings().environment, metrics.of_run(summary))
+    emit(NAME, _settings().environment, metrics(summary))
     _log().info(
         "run", extra={"run": summary.run, "status": summary.status, "failures": summary.failures[:20]}
     )

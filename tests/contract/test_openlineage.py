@@ -9,9 +9,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from millrace.catalog import edges
-from millrace.catalog.edges import Edges
-from millrace.catalog.openlineage import Job, Place, events, version_of
+from millrace.catalog.lineage import RAW, Edges, all_edges, silver_edges
+from millrace.catalog.openlineage import Job, Namespace, events, version_of
 from millrace.contracts.registry import Registry
 from millrace.quality.results import Result
 from millrace.warehouse import project
@@ -21,7 +20,7 @@ CORE: dict[str, Any] = json.loads((SPEC / "OpenLineage.json").read_text())
 FACETS: dict[str, dict[str, Any]] = {
     path.stem: json.loads(path.read_text()) for path in (SPEC / "facets").glob("*.json")
 }
-PLACE = Place("dev", "lake")
+NAMESPACE = Namespace("dev", "lake")
 ORDERS = "silver.order_created_v1"
 
 
@@ -82,12 +81,12 @@ def job(registry: Registry, known: Mapping[str, Edges], name: str, inputs: Mappi
 
 def test_every_table_is_told_as_the_standard_wants(registry: Registry, bundle: Path) -> None:
     warehouse = project.load(bundle)
-    known = edges.of_all(registry, warehouse)
+    known = all_edges(registry, warehouse)
     assert set(known) >= {table for table in registry.tables() if table.startswith("silver.")}
     assert {transform.full_name for transform in warehouse.transforms} <= set(known)
     for name in known:
         inputs = dict.fromkeys(known[name].inputs, "5")
-        start, end = events(job(registry, known, name, inputs), PLACE)
+        start, end = events(job(registry, known, name, inputs), NAMESPACE)
         check(start)
         kinds = check(end)
         assert kinds >= {
@@ -104,8 +103,8 @@ def test_every_table_is_told_as_the_standard_wants(registry: Registry, bundle: P
 
 
 def test_columns_of_silver_lead_to_raw(registry: Registry) -> None:
-    known = edges.of_all(registry, project.Project((), ()))
-    _, end = events(job(registry, known, ORDERS, {edges.RAW: None}), PLACE)
+    known = all_edges(registry, project.Project((), ()))
+    _, end = events(job(registry, known, ORDERS, {RAW: None}), NAMESPACE)
     fields = end["outputs"][0]["facets"]["columnLineage"]["fields"]
     assert fields["order_id"]["inputFields"] == [
         {
@@ -123,9 +122,9 @@ def test_columns_of_silver_lead_to_raw(registry: Registry) -> None:
 
 
 def test_every_edge_of_silver_leads_to_a_column_of_raw(registry: Registry) -> None:
-    from millrace.catalog.inventory import RAW_COLUMNS
+    from millrace.catalog.datasets import RAW_COLUMNS
 
-    for name, found in edges.of_all(registry, project.Project((), ())).items():
+    for name, found in all_edges(registry, project.Project((), ())).items():
         sources = {field for sources in found.columns.values() for _, field in sources}
         assert sources <= set(RAW_COLUMNS), name
 
@@ -136,7 +135,7 @@ def test_every_edge_of_a_transform_leads_to_a_column_of_what_it_reads(
     warehouse, tables = project.load(bundle), registry.tables()
     assert warehouse.transforms
     for transform in warehouse.transforms:
-        for column, sources in edges.of_all(registry, warehouse)[transform.full_name].columns.items():
+        for column, sources in all_edges(registry, warehouse)[transform.full_name].columns.items():
             assert column in {one.name for one in tables[transform.full_name].columns}
             for table, field in sources:
                 assert field in {one.name for one in tables[table].columns}, (
@@ -148,32 +147,32 @@ def test_every_edge_of_a_transform_leads_to_a_column_of_what_it_reads(
 
 def test_derived_columns_lead_to_the_field_they_are_read_from(registry: Registry) -> None:
     contract = registry.find("transaction.created")
-    found = edges.of_silver(contract)
+    found = silver_edges(contract)
     assert contract.silver
     for rule in contract.silver:
         assert found.places[rule["column"]] == rule["of"]
-        assert found.columns[rule["column"]] == ((edges.RAW, "payload"),)
+        assert found.columns[rule["column"]] == ((RAW, "payload"),)
 
 
 def test_what_did_not_land_fails_with_its_reason(registry: Registry) -> None:
-    known = edges.of_all(registry, project.Project((), ()))
-    failed = replace(job(registry, known, ORDERS, {edges.RAW: "a"}), error="conflict", snapshot=None, rows=0)
-    _, end = events(failed, PLACE)
+    known = all_edges(registry, project.Project((), ()))
+    failed = replace(job(registry, known, ORDERS, {RAW: "a"}), error="conflict", snapshot=None, rows=0)
+    _, end = events(failed, NAMESPACE)
     assert check(end) >= {"ErrorMessageRunFacet"}
     assert end["eventType"] == "FAIL"
     assert end["outputs"][0]["outputFacets"] == {}
 
 
 def test_the_same_run_says_the_same_and_another_has_other_ids(registry: Registry) -> None:
-    known = edges.of_all(registry, project.Project((), ()))
-    one = job(registry, known, ORDERS, {edges.RAW: "a"})
-    assert list(events(one, PLACE)) == list(events(one, PLACE))
+    known = all_edges(registry, project.Project((), ()))
+    one = job(registry, known, ORDERS, {RAW: "a"})
+    assert list(events(one, NAMESPACE)) == list(events(one, NAMESPACE))
     ids = {
         next(events(other, place))["run"]["runId"]
         for other, place in (
-            (one, PLACE),
-            (replace(one, run="hourly-2"), PLACE),
-            (one, Place("prod", "lake")),
+            (one, NAMESPACE),
+            (replace(one, run="hourly-2"), NAMESPACE),
+            (one, Namespace("prod", "lake")),
         )
     }
     assert len(ids) == 3
@@ -184,8 +183,8 @@ def test_a_version_of_raw_does_not_depend_on_order() -> None:
 
 
 def test_the_oracle_refuses_what_is_wrong(registry: Registry) -> None:
-    known = edges.of_all(registry, project.Project((), ()))
-    event = next(events(job(registry, known, ORDERS, {edges.RAW: "a"}), PLACE))
+    known = all_edges(registry, project.Project((), ()))
+    event = next(events(job(registry, known, ORDERS, {RAW: "a"}), NAMESPACE))
     with pytest.raises(jsonschema_rs.ValidationError):
         check({**event, "eventTime": "yesterday"})
     event["run"]["facets"]["parent"].pop("job")

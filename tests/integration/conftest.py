@@ -7,8 +7,9 @@ import pytest
 
 from tests.support.emulator import emulator, lake
 from tests.support.platform import Platform, platform
+from tests.support.publishing import publish, runs, warehouse
 
-__all__ = ["emulator", "lake"]
+__all__ = ["emulator", "lake", "publish", "runs", "warehouse"]
 
 
 @pytest.fixture

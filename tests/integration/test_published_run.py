@@ -7,6 +7,7 @@ from typing import Any
 from millrace.catalog.datasets import Catalog
 from millrace.catalog.store import CatalogStore
 from millrace.contracts import registry
+from millrace.core.table import Table
 from millrace.eventstore import pending
 from millrace.runs.documents import Summary
 from millrace.runs.store import RunStore
@@ -50,7 +51,7 @@ def publish(lake: Lake, run: str) -> Summary:
 
 
 def catalog(lake: Lake) -> Catalog:
-    return Catalog(CatalogStore(lake.dynamodb, "Metadata"), registry.load(), project.load)
+    return Catalog(CatalogStore(Table(lake.dynamodb, "Metadata")), registry.load(), project.load)
 
 
 def read(lake: Lake, name: str, org: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from millrace.api.schemas import SchemasApi
 from millrace.catalog.datasets import Catalog
 from millrace.catalog.store import CatalogStore
 from millrace.contracts import registry as contracts
+from millrace.core.table import Table
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.heads import Heads
 from millrace.eventstore.reader import EventReader
@@ -43,7 +44,7 @@ def reads(
     events = EventsApi(reader, Tracer(reader, dynamodb, metadata_table, registry.of_ref, decision_id))
     quarantine = QuarantineApi(QuarantineStore(dynamodb, s3, metadata_table, lake_bucket))
     schemas, confluent = SchemasApi(registry), ConfluentApi(registry)
-    datasets = DatasetsApi(Catalog(CatalogStore(dynamodb, metadata_table), registry, project.load))
+    datasets = DatasetsApi(Catalog(CatalogStore(Table(dynamodb, metadata_table)), registry, project.load))
     decisions = DecisionsApi(reader, Heads(dynamodb, events_table))
     openapi, views = registry.openapi(), feature_views.load()
     health = {"status": "ok", "version": __version__, "environment": environment}

@@ -1,24 +1,82 @@
-"""What a tenant reads of the catalog: every dataset as the contracts describe it, and what a run has put there for it."""
+"""What a tenant reads of the catalog: every dataset as it is described, whether or not a run has filled it, and what is in it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from millrace.catalog.graph import Graph
-from millrace.catalog.inventory import Dataset, datasets
-from millrace.catalog.store import CatalogStore, Checked, Entry
+from millrace.catalog.lineage import RAW, Graph
+from millrace.catalog.store import CatalogStore, DatasetChecks, Entry
+from millrace.contracts.columns import glue_type
 from millrace.contracts.registry import Registry
+from millrace.contracts.tables import LakeTable
 from millrace.core import clock
 from millrace.quality import results
 from millrace.warehouse.project import Project
 
+EXPOSURE = "exposure"
+# Columns of raw: type, and what they are. One fixed schema for all events; a test holds it to the archive's.
+RAW_COLUMNS: Mapping[str, tuple[str, str]] = {
+    "event_id": ("string", "The event's id, as it was sent."),
+    "event_type": ("string", "Such as order.created."),
+    "event_source": ("string", "Who said it."),
+    "timestamp": ("string", "When it happened, as the sender wrote it."),
+    "event_time": ("timestamp", "When it happened."),
+    "version": ("string", "The version that the sender named."),
+    "correlation_id": ("string", "Joins events of one flow."),
+    "user_id": ("string", "The user it is about."),
+    "session_id": ("string", "The session it happened in."),
+    "environment": ("string", "Where it happened, as the sender calls it."),
+    "region": ("string", "Where it happened, as the sender calls it."),
+    "org_id": ("string", "The tenant."),
+    "received_at": ("timestamp", "When intake had it."),
+    "request_id": ("string", "The request that brought it."),
+    "event_category": ("string", "Of its contract."),
+    "contract": ("string", "The contract it kept, such as order.created/1.2.0."),
+    "derived_from": ("string", "The event that the platform derived it from."),
+    "payload": ("string", "What happened, as JSON."),
+    "metadata": ("string", "What else was sent, as JSON."),
+    "fingerprint": ("binary", "Tells another event under the same id from the same event again."),
+    "expires_at": ("bigint", "When its row in the event store goes, in seconds since 1970."),
+    "dictionary": ("string", "What its row was compressed with."),
+}
+# These hold whatever the sender put into a field of any class.
+_WHOLE = frozenset({"payload", "metadata", "user_id"})
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A dataset as it is described.
+
+    Attributes:
+        name: such as `marts.fct_transactions` or `exposure.revenue_overview`.
+        layer: `raw`, `silver`, `gold`, `marts`, `ml_features` or `exposure`.
+        description: what it is, for people.
+        owner: who answers for it.
+        contract: which promise it keeps; None where nobody wrote one.
+        columns: name, type, description, class and whether it is required, in order.
+        refresh: how often it is made anew; None where it has no rows of its own.
+        table: of the lake; None for raw and exposures.
+        upstream: what an exposure reads.
+    """
+
+    name: str
+    layer: str
+    description: str
+    owner: str
+    contract: str | None
+    columns: tuple[dict[str, Any], ...]
+    refresh: str | None
+    table: LakeTable | None = None
+    upstream: tuple[str, ...] = field(default=())
+
 
 class Catalog:
-    """The catalog of one set of contracts. Rows, moments and checks are those of the tenant who asks."""
+    """The catalog of one set of contracts. Rows, moments and checks are those of the tenant that asks."""
 
     def __init__(self, store: CatalogStore, registry: Registry, load: Callable[[], Project]) -> None:
-        """`load` gives the warehouse, when the first call of the catalog needs it."""
+        """`load` reads the warehouse, when the first call of the catalog needs it."""
         self._store, self._registry, self._load = store, registry, load
 
     @cached_property
@@ -36,10 +94,10 @@ class Catalog:
             for name, one in self._datasets.items()
             if name > after and (layer is None or one.layer == layer)
         ]
-        entries, checked = self._store.entries(org), self._checked(org)
+        entries, checks = self._store.entries(org), self._checks(org)
         page = names[:limit]
-        told = [_line(self._datasets[name], entries.get(name), checked.get(name)) for name in page]
-        return told, len(names) > limit
+        lines = [_line(self._datasets[name], entries.get(name), checks.get(name)) for name in page]
+        return lines, len(names) > limit
 
     def get(self, org: str, name: str) -> dict[str, Any] | None:
         """A dataset with its columns and checks; None if nothing describes it.
@@ -50,12 +108,12 @@ class Catalog:
         dataset = self._datasets.get(name)
         if dataset is None:
             return None
-        checked = self._checked(org, name).get(name)
+        checks = self._checks(org, name).get(name)
         return {
-            **_line(dataset, self._store.entry(org, name), checked),
+            **_line(dataset, self._store.entry(org, name), checks),
             "columns": list(dataset.columns),
-            "checks": list(checked.results) if checked is not None else [],
-            "checkedAt": checked.at if checked is not None else None,
+            "checks": list(checks.results) if checks is not None else [],
+            "checkedAt": checks.at if checks is not None else None,
         }
 
     def lineage(self, name: str, *, transitive: bool) -> dict[str, Any] | None:
@@ -67,19 +125,19 @@ class Catalog:
         if name not in self._datasets:
             return None
         graph = Graph()
-        for made in self._store.made().values():
-            if made.dataset in self._datasets:
-                graph.add(made.dataset, made.inputs, made.columns)
+        for known in self._store.lineage().values():
+            if known.dataset in self._datasets:
+                graph.add(known.dataset, known.inputs, known.columns)
         for dataset in self._datasets.values():
             graph.add(dataset.name, dataset.upstream, {})
         columns = [column["name"] for column in self._datasets[name].columns]
         return graph.around(name, columns, transitive=transitive)
 
-    def _checked(self, org: str, name: str | None = None) -> Mapping[str, Checked]:
-        return {one.dataset: one for one in self._store.checked(org, dataset=name)}
+    def _checks(self, org: str, name: str | None = None) -> Mapping[str, DatasetChecks]:
+        return {one.dataset: one for one in self._store.checks(org, dataset=name)}
 
 
-def _line(dataset: Dataset, entry: Entry | None, checked: Checked | None) -> dict[str, Any]:
+def _line(dataset: Dataset, entry: Entry | None, checks: DatasetChecks | None) -> dict[str, Any]:
     return {
         "name": dataset.name,
         "layer": dataset.layer,
@@ -93,7 +151,7 @@ def _line(dataset: Dataset, entry: Entry | None, checked: Checked | None) -> dic
         "runId": entry.run if entry is not None else None,
         "updatedAt": entry.at if entry is not None else None,
         "freshness": _freshness(dataset, entry),
-        "quality": results.worst(one["status"] for one in checked.results) if checked is not None else None,
+        "quality": results.worst(one["status"] for one in checks.results) if checks is not None else None,
     }
 
 
@@ -109,6 +167,71 @@ def _freshness(dataset: Dataset, entry: Entry | None) -> dict[str, Any] | None:
         "newest": None
         if newest is None
         else clock.utc_text(min(datetime.fromtimestamp(newest / 1000, UTC), now)),
-        # Judged when it is read: a source that has stopped brings no run that could tell.
+        # Judged when it is read: a source that has stopped starts no run that would judge it.
         "status": results.freshness(dataset.table, newest, now),
     }
+
+
+def datasets(registry: Registry, project: Project) -> dict[str, Dataset]:
+    """Every dataset by name, in order."""
+    found = [_raw(), *map(_of_table, registry.tables().values())]
+    found += [
+        Dataset(
+            name=f"{EXPOSURE}.{exposure.name}",
+            layer=EXPOSURE,
+            description=f"{exposure.label}: {exposure.description}"
+            if exposure.label
+            else exposure.description,
+            owner=exposure.owner,
+            contract=None,
+            columns=(),
+            refresh=None,
+            upstream=tuple(exposure.inputs),
+        )
+        for exposure in project.exposures
+    ]
+    return {dataset.name: dataset for dataset in sorted(found, key=lambda dataset: dataset.name)}
+
+
+def _raw() -> Dataset:
+    return Dataset(
+        name=RAW,
+        layer="raw",
+        description="Every event ever accepted, as Parquet, by tenant, category and UTC day.",
+        owner="platform",
+        contract=None,
+        columns=tuple(
+            {
+                "name": name,
+                "type": kind,
+                "description": description,
+                "classification": "restricted" if name in _WHOLE else "internal",
+                "required": name not in ("correlation_id", "user_id", "session_id", "environment")
+                and name not in ("region", "derived_from", "metadata"),
+            }
+            for name, (kind, description) in RAW_COLUMNS.items()
+        ),
+        refresh=None,
+    )
+
+
+def _of_table(table: LakeTable) -> Dataset:
+    return Dataset(
+        name=table.full_name,
+        layer=table.layer,
+        description=table.description,
+        owner=table.owner,
+        contract=table.contract or None,
+        columns=tuple(
+            {
+                "name": column.name,
+                "type": glue_type(column.type),
+                "description": column.description,
+                "classification": column.classification,
+                "required": column.required,
+            }
+            for column in table.columns
+        ),
+        refresh=table.refresh,
+        table=table,
+    )

@@ -1,8 +1,8 @@
-"""The jobs of a run as OpenLineage tells them: START, then COMPLETE or FAIL, one job for each table. Pure.
+"""The jobs of a run as events of OpenLineage: START, then COMPLETE or FAIL, one job for each table. Pure.
 
 Specification 2-0-2 (https://openlineage.io/spec/2-0-2/OpenLineage.json); datasets are named by its naming rules for
 files in S3, and by their name in the Glue catalog as a symlink. Every id follows from the run and the job, so a run
-that is published twice says the same.
+that is published twice gives the same events.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from millrace import __version__
-from millrace.catalog.edges import RAW, Edges
+from millrace.catalog.lineage import RAW, Edges
 from millrace.contracts.columns import glue_type
 from millrace.contracts.tables import LakeTable
 from millrace.core.prefixes import RAW_EVENTS
@@ -38,8 +38,8 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Whose lake it is: names of datasets and jobs begin with it."""
+class Namespace:
+    """The lake that datasets and jobs belong to: their names begin with it."""
 
     environment: str
     bucket: str
@@ -51,11 +51,11 @@ class Job:
 
     Attributes:
         run: of the pipeline.
-        table: what is made; None of it where the contracts have gone since.
+        table: what is made; None where no contract describes it any more.
         name: the table's full name.
         started_at: UTC text.
         ended_at: UTC text.
-        error: why nothing landed; None where it did.
+        error: why nothing was committed; None where it was.
         inputs: full name → version of what was read: a snapshot, or for raw a hash of the manifest rows.
         edges: where columns come from.
         rows: that the run wrote.
@@ -78,23 +78,23 @@ class Job:
     results: Sequence[Result]
 
 
-def events(job: Job, place: Place) -> Iterator[Json]:
+def events(job: Job, namespace: Namespace) -> Iterator[Json]:
     """The job's two events, in order."""
-    inputs = [_input(name, version, place) for name, version in job.inputs.items()]
-    yield _event("START", job, place, inputs, [_dataset(job.name, place)])
+    inputs = [_input(name, version, namespace) for name, version in job.inputs.items()]
+    yield _event("START", job, namespace, inputs, [_dataset(job.name, namespace)])
     facets: Json = {}
     if job.table is not None:
         facets |= _described(job.table)
     if job.error is None:
-        facets |= _landed(job, place)
+        facets |= _lineage(job, namespace)
         written = {"rowCount": job.rows, "size": job.size}
         outputs = {"outputStatistics": _facet("OutputStatisticsOutputDatasetFacet", written)}
     else:
         outputs = {}
     if job.results:
         facets["dataQualityAssertions"] = _assertions(job.results)
-    output = {**_dataset(job.name, place, facets), "outputFacets": outputs}
-    yield _event("FAIL" if job.error else "COMPLETE", job, place, inputs, [output])
+    output = {**_dataset(job.name, namespace, facets), "outputFacets": outputs}
+    yield _event("FAIL" if job.error else "COMPLETE", job, namespace, inputs, [output])
 
 
 def version_of(parts: Iterable[str]) -> str:
@@ -102,54 +102,56 @@ def version_of(parts: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:32]
 
 
-def _event(kind: str, job: Job, place: Place, inputs: list[Json], outputs: list[Json]) -> Json:
-    namespace = f"millrace-{place.environment}"
+def _event(kind: str, job: Job, namespace: Namespace, inputs: list[Json], outputs: list[Json]) -> Json:
+    jobs = f"millrace-{namespace.environment}"
     parent = {
-        "run": {"runId": event_id("openlineage", place.environment, job.run)},
-        "job": {"namespace": namespace, "name": PIPELINE},
+        "run": {"runId": event_id("openlineage", namespace.environment, job.run)},
+        "job": {"namespace": jobs, "name": PIPELINE},
     }
     facets = {"parent": _facet("ParentRunFacet", parent)}
     if job.error and kind == "FAIL":
-        said = {"message": job.error, "programmingLanguage": "SQL"}
-        facets["errorMessage"] = _facet("ErrorMessageRunFacet", said)
-    doing = {"processingType": "BATCH", "integration": "MILLRACE", "jobType": "MODEL"}
+        message = {"message": job.error, "programmingLanguage": "SQL"}
+        facets["errorMessage"] = _facet("ErrorMessageRunFacet", message)
+    kind_of_job = {"processingType": "BATCH", "integration": "MILLRACE", "jobType": "MODEL"}
     return {
         "eventType": kind,
         "eventTime": job.started_at if kind == "START" else job.ended_at,
         "producer": PRODUCER,
         "schemaURL": SCHEMA_URL,
-        "run": {"runId": event_id("openlineage", place.environment, job.run, job.name), "facets": facets},
+        "run": {"runId": event_id("openlineage", namespace.environment, job.run, job.name), "facets": facets},
         "job": {
-            "namespace": namespace,
+            "namespace": jobs,
             "name": f"{PIPELINE}.{job.name}",
-            "facets": {"jobType": _facet("JobTypeJobFacet", doing)},
+            "facets": {"jobType": _facet("JobTypeJobFacet", kind_of_job)},
         },
         "inputs": inputs,
         "outputs": outputs,
     }
 
 
-def _input(name: str, version: str | None, place: Place) -> Json:
+def _input(name: str, version: str | None, namespace: Namespace) -> Json:
     facets = {} if version is None else {"version": _version(version)}
-    return _dataset(name, place, facets)
+    return _dataset(name, namespace, facets)
 
 
-def _dataset(name: str, place: Place, facets: Json | None = None) -> Json:
-    namespace, path = _named(name, place)
+def _dataset(name: str, namespace: Namespace, facets: Json | None = None) -> Json:
+    files, path = _named(name, namespace)
     layer, _, table = name.partition(".")
     identifier = {
-        "namespace": f"glue:{place.environment}",
-        "name": f"{database(place.environment, layer)}.{table}",
+        "namespace": f"glue:{namespace.environment}",
+        "name": f"{database(namespace.environment, layer)}.{table}",
         "type": "TABLE",
     }
     known = {"symlinks": _facet("SymlinksDatasetFacet", {"identifiers": [identifier]})}
-    return {"namespace": namespace, "name": path, "facets": {**known, **(facets or {})}}
+    return {"namespace": files, "name": path, "facets": {**known, **(facets or {})}}
 
 
-def _named(name: str, place: Place) -> tuple[str, str]:
+def _named(name: str, namespace: Namespace) -> tuple[str, str]:
     """Namespace and name, as the standard names files in S3."""
-    bucket = f"s3://{place.bucket}"
-    path = RAW_EVENTS.rstrip("/") if name == RAW else location(place.bucket, name).removeprefix(f"{bucket}/")
+    bucket = f"s3://{namespace.bucket}"
+    path = (
+        RAW_EVENTS.rstrip("/") if name == RAW else location(namespace.bucket, name).removeprefix(f"{bucket}/")
+    )
     return bucket, path
 
 
@@ -164,32 +166,34 @@ def _described(table: LakeTable) -> Json:
     }
 
 
-def _landed(job: Job, place: Place) -> Json:
+def _lineage(job: Job, namespace: Namespace) -> Json:
     fields = {
-        column: {"inputFields": [_source(source, job.edges.places.get(column), place) for source in sources]}
+        column: {
+            "inputFields": [_source(source, job.edges.places.get(column), namespace) for source in sources]
+        }
         for column, sources in job.edges.columns.items()
         if sources
     }
-    found = {"columnLineage": _facet("ColumnLineageDatasetFacet", {"fields": fields})}
+    facets = {"columnLineage": _facet("ColumnLineageDatasetFacet", {"fields": fields})}
     if job.snapshot is not None:
-        found["version"] = _version(str(job.snapshot))
-    return found
+        facets["version"] = _version(str(job.snapshot))
+    return facets
 
 
-def _source(source: tuple[str, str], at: str | None, place: Place) -> Json:
-    namespace, name = _named(source[0], place)
-    field: Json = {"namespace": namespace, "name": name, "field": source[1]}
+def _source(source: tuple[str, str], at: str | None, namespace: Namespace) -> Json:
+    files, name = _named(source[0], namespace)
+    field: Json = {"namespace": files, "name": name, "field": source[1]}
     if at is not None:
         field["transformations"] = [{"type": "DIRECT", "subtype": "TRANSFORMATION", "description": at}]
     return field
 
 
 def _assertions(results: Sequence[Result]) -> Json:
-    said = []
+    assertions = []
     for result in results:
         kind, _, about = result.check.partition("(")
         column = about.rstrip(")").partition(".")[0]
-        said.append(
+        assertions.append(
             {
                 "assertion": kind,
                 "name": result.check,
@@ -200,7 +204,7 @@ def _assertions(results: Sequence[Result]) -> Json:
                 **({"column": column} if column else {}),
             }
         )
-    return _facet("DataQualityAssertionsDatasetFacet", {"assertions": said})
+    return _facet("DataQualityAssertionsDatasetFacet", {"assertions": assertions})
 
 
 def _version(text: str) -> Json:

@@ -1,35 +1,32 @@
-"""The last step of a run: what it did is told, and what it took in is no longer pending.
+"""The last step of a run: the catalog, lineage, results and receipts of what it did; what it took in is no longer pending.
 
-Everything here may be done again: rows are replaced by the same rows, events have ids of their own, and what was
-pending is cleared last, so a publish that dies half way is repeated whole.
+All of it may be repeated: items are replaced by the same items, events have ids of their own, and what was pending is
+cleared last, so a publish that fails half way is repeated whole.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import orjson
-from botocore.exceptions import BotoCoreError, ClientError
+from aws_lambda_powertools.metrics import MetricUnit
 
-from millrace import __version__
-from millrace.catalog import edges as lineage
-from millrace.catalog import findings, openlineage
-from millrace.catalog.check_events import CheckEvents
-from millrace.catalog.dead import DeadRows
-from millrace.catalog.edges import RAW, Edges
-from millrace.catalog.landed import Landed
-from millrace.catalog.openlineage import Job, Place
-from millrace.catalog.outcome import Outcome
-from millrace.catalog.read_run import read_run
-from millrace.catalog.store import CatalogStore, Checked, Made
+from millrace.catalog import checks, openlineage, receipts
+from millrace.catalog.checks import CheckEvents, Results
+from millrace.catalog.lineage import RAW, Edges, all_edges
+from millrace.catalog.openlineage import Job, Namespace
+from millrace.catalog.run_outcome import RunOutcome, read_run
+from millrace.catalog.store import CatalogStore, DatasetChecks, DatasetLineage
+from millrace.catalog.tenant_tables import TenantTables
 from millrace.contracts.registry import Registry
 from millrace.core import clock
-from millrace.core.batch import write_all
-from millrace.core.errors import from_client_error
+from millrace.core.objects import Objects
 from millrace.core.prefixes import LINEAGE
-from millrace.eventstore import failed_days, pending, silver
+from millrace.core.table import Table
+from millrace.eventstore import failed_days, pending
 from millrace.quality import results
+from millrace.quality.checks import FRESHNESS
 from millrace.quality.results import Status
 from millrace.runs.documents import Summary, TableSummary
 from millrace.runs.store import RunStore
@@ -43,7 +40,7 @@ class Stores:
     s3: Any
     dynamodb: Any
     metadata_table: str
-    place: Place
+    namespace: Namespace
 
 
 class Publisher:
@@ -59,11 +56,13 @@ class Publisher:
     ) -> None:
         self._stores, self._events, self._registry, self._project = stores, events, registry, project
         self._now = now
-        self._runs = RunStore(stores.s3, stores.place.bucket)
-        self._catalog = CatalogStore(stores.dynamodb, stores.metadata_table)
+        self._runs = RunStore(stores.s3, stores.namespace.bucket)
+        self._lake = Objects(stores.s3, stores.namespace.bucket)
+        self._metadata = Table(stores.dynamodb, stores.metadata_table)
+        self._catalog = CatalogStore(self._metadata)
 
     def publish(self, run: str, unpinned: str = "") -> Summary:
-        """Tells what a run did and returns it.
+        """Publishes what a run did and returns it.
 
         Args:
             run: the run.
@@ -71,79 +70,85 @@ class Publisher:
 
         Raises:
             PermanentError: there is no plan of such a run.
-            RetryableError: a store did not take it; publishing again changes nothing that was told.
+            RetryableError: a store did not take it; publishing again changes nothing that is published.
         """
-        outcome, edges = read_run(self._runs, run, unpinned), lineage.of_all(self._registry, self._project)
-        outcome = replace(outcome, without_lineage=_from_nowhere(outcome, edges))
-        found = findings.of_run(outcome)
-        landed = Landed(self._catalog, self._registry.tables(), outcome)
-        landed.tell()
-        self._tell_results(outcome, found)
-        self._tell_lineage(outcome, edges, found)
-        self._receipts(outcome)
-        self._events.append(list(findings.failed(outcome)))
-        summary = self._summary(outcome, found)
+        edges = all_edges(self._registry, self._project)
+        outcome = read_run(self._runs, run, unpinned)
+        outcome = replace(outcome, without_lineage=_without_lineage(outcome, edges))
+        of_run = checks.results_of(outcome)
+        TenantTables(self._catalog, self._registry.tables(), outcome).update()
+        self._put_checks(outcome, of_run)
+        self._put_lineage(outcome, edges, of_run)
+        items = receipts.silver_receipts(outcome, self._registry.tables(), self._lake)
+        self._metadata.write_all(items, doing="keep receipts")
+        self._events.append(list(checks.failed_checks(outcome)))
+        summary = self._summary(outcome, of_run)
         self._runs.put_summary(summary)
-        self._tell_failed(outcome)
+        self._put_failed_days(outcome)
         for day in outcome.finished:
             if day.token is not None:
                 pending.clear(self._stores.dynamodb, self._stores.metadata_table, day.org, day.day, day.token)
         return summary
 
-    def _tell_failed(self, outcome: Outcome) -> None:
-        """Keeps which tenant-days are still pending and why, and forgets those that have landed."""
+    def _put_failed_days(self, outcome: RunOutcome) -> None:
+        """Stores which tenant-days are still pending and why, and deletes those that are committed since."""
         dynamodb, table, run = self._stores.dynamodb, self._stores.metadata_table, outcome.plan.run
-        # In this order: of a day that was kept as failed and is not pending any more, another run has landed all.
+        # In this order: a day that is stored as failed and is not pending any more was committed whole by another run.
         known = failed_days.read(dynamodb, table)
         waiting = {(row.org, row.day) for row in pending.read(dynamodb, table)}
-        for (org, day), said in outcome.not_committed.items():
+        for (org, day), errors in outcome.not_committed.items():
             if (org, day) in waiting:
-                reasons = [failed_days.Reason(*one) for one in said]
+                reasons = [failed_days.Reason(*one) for one in errors]
                 failed_days.tell(dynamodb, table, org, day, reasons, run=run, at=outcome.plan.planned_at)
         done = {(day.org, day.day) for day in outcome.finished if day.token is not None}
         for one in known:
             if (one.org, one.day) in done or (one.org, one.day) not in waiting:
                 failed_days.landed(dynamodb, table, one.org, one.day)
 
-    def _tell_results(self, outcome: Outcome, found: findings.Findings) -> None:
-        checked = [
-            Checked(org, table, results.to_json(mine), outcome.plan.run, _moment(outcome, table))
-            for (org, table), mine in found.items()
-        ]
-        self._catalog.put_checked(checked)
-
-    def _tell_lineage(self, outcome: Outcome, edges: Mapping[str, Edges], found: findings.Findings) -> None:
-        jobs = [self._job(outcome, table, edges, found) for table in outcome.tables]
-        lines = [event for job in jobs for event in openlineage.events(job, self._stores.place)]
-        if lines:
-            self._put_lines(outcome, lines)
-        self._catalog.put_made(
+    def _put_checks(self, outcome: RunOutcome, of_run: Results) -> None:
+        run = outcome.plan.run
+        self._catalog.put_checks(
             [
-                Made(job.name, job.inputs, job.edges.columns, job.run, job.ended_at)
+                DatasetChecks(org, table, results.to_json(of_table), run, _moment(outcome, table))
+                for (org, table), of_table in of_run.items()
+            ]
+        )
+
+    def _put_lineage(self, outcome: RunOutcome, edges: Mapping[str, Edges], of_run: Results) -> None:
+        plan = outcome.plan
+        jobs = [self._job(outcome, table, edges, of_run) for table in outcome.tables]
+        lines = [event for job in jobs for event in openlineage.events(job, self._stores.namespace)]
+        if lines:
+            key = f"{LINEAGE}{plan.planned_at[:10]}/{plan.run}.ndjson"
+            body = b"".join(orjson.dumps(line) + b"\n" for line in lines)
+            self._lake.put(key, body, content_type="application/x-ndjson", doing="keep lineage")
+        self._catalog.put_lineage(
+            [
+                DatasetLineage(job.name, job.inputs, job.edges.columns, job.run, job.ended_at)
                 for job in jobs
                 if job.error is None
             ]
         )
-        self._catalog.forget_made(set(self._catalog.made()) - set(edges), outcome.plan.planned_at)
+        self._catalog.drop_lineage(set(self._catalog.lineage()) - set(edges), plan.planned_at)
 
-    def _job(self, outcome: Outcome, table: str, edges: Mapping[str, Edges], found: findings.Findings) -> Job:
+    def _job(self, outcome: RunOutcome, table: str, edges: Mapping[str, Edges], of_run: Results) -> Job:
         commit, prepared = outcome.commits.get(table), outcome.prepared.get(table)
-        error = next((one["error"] for one in outcome.failures if one["table"] == table), "did not land")
+        error = next((one["error"] for one in outcome.failures if one["table"] == table), "was not committed")
         if prepared is not None:
             inputs = {
                 one.table: None if one.snapshot is None else str(one.snapshot) for one in prepared.inputs
             }
         else:
             inputs = {RAW: _manifests(outcome)}
-        measured = [result for (_, name), mine in found.items() if name == table for result in mine.values()]
-        parts = outcome.landed(table)
+        measured = [one for (_, name), found in of_run.items() if name == table for one in found.values()]
+        parts = outcome.committed_parts(table)
         return Job(
             run=outcome.plan.run,
             table=self._registry.tables().get(table),
             name=table,
             started_at=outcome.plan.planned_at,
             ended_at=_moment(outcome, table),
-            error=None if outcome.has_landed(table) else error,
+            error=None if outcome.is_committed(table) else error,
             inputs=inputs,
             edges=edges.get(table, Edges((), {}, {})),
             rows=sum(part.rows for part in parts),
@@ -152,54 +157,20 @@ class Publisher:
             results=results.over_tenants(measured),
         )
 
-    def _put_lines(self, outcome: Outcome, lines: Iterable[dict[str, Any]]) -> None:
-        plan, body = outcome.plan, b"".join(orjson.dumps(line) + b"\n" for line in lines)
-        key = f"{LINEAGE}{plan.planned_at[:10]}/{plan.run}.ndjson"
-        try:
-            self._stores.s3.put_object(
-                Bucket=self._stores.place.bucket, Key=key, Body=body, ContentType="application/x-ndjson"
-            )
-        except (ClientError, BotoCoreError) as error:
-            raise from_client_error(error, "keep lineage") from error
-
-    def _receipts(self, outcome: Outcome) -> None:
-        objects = {(day.org, day.day): [part.key for part in day.objects] for day in outcome.plan.partitions}
-        dead = DeadRows(self._stores.s3, self._stores.place.bucket, outcome)
-        tables, items = self._registry.tables(), []
-        for table, commit in outcome.commits.items():
-            if table in outcome.models:
-                continue
-            parts = outcome.landed(table)
-            for org, day in sorted({(part.org, part.day or "") for part in parts}):
-                receipt = silver.SilverReceipt(
-                    org=org,
-                    day=day,
-                    table=table,
-                    run=outcome.plan.run,
-                    at=commit.at,
-                    snapshot=commit.snapshot,
-                    contract=tables[table].contract if table in tables else "",
-                    version=__version__,
-                    objects=objects.get((org, day), []),
-                    dead=dead.ids(table, org, day, parts),
-                )
-                items += silver.to_items(receipt)
-        write_all(self._stores.dynamodb, self._stores.metadata_table, items)
-
-    def _summary(self, outcome: Outcome, found: findings.Findings) -> Summary:
+    def _summary(self, outcome: RunOutcome, of_run: Results) -> Summary:
         plan, before = outcome.plan, self._runs.summary(outcome.plan.run)
-        tables = [table for table in outcome.tables if table not in outcome.models]
-        silver_parts = [part for table in tables for part in outcome.landed(table)]
-        # Rows that no contract in force describes: kept as dead letters, counted like all others.
+        tables = [table for table in outcome.tables if table not in outcome.warehouse_tables]
+        silver_parts = [part for table in tables for part in outcome.committed_parts(table)]
+        # Rows that no contract in force describes are dead letters, and counted like all others.
         silver_parts += [part for batch in outcome.silver for part in batch.unread]
         return Summary(
             run=plan.run,
             status=outcome.status,
             started_at=plan.planned_at,
-            # A publish that is repeated says the same.
+            # A publish that is repeated gives the same.
             ended_at=before.ended_at if before is not None else clock.utc_text(self._now()),
             tables=tuple(_line(outcome, table) for table in outcome.tables),
-            checks=findings.summed(found, self._freshness()),
+            checks=checks.summaries_of(of_run, self._freshness()),
             failures=outcome.failures,
             partitions=len(plan.partitions),
             rows_in=sum(part.rows_in for part in silver_parts),
@@ -211,41 +182,65 @@ class Publisher:
         )
 
     def _freshness(self) -> dict[str, list[Status]]:
-        """How late each table is, of all tenants: a source that has stopped touches nothing in any run."""
+        """How late each table is, of all tenants: a source that has stopped has no part in any run."""
         tables, now = self._registry.tables(), self._now()
-        found: dict[str, list[Status]] = {}
+        statuses: dict[str, list[Status]] = {}
         for org in self._catalog.tenants():
             for name, entry in self._catalog.entries(org).items():
                 status = results.freshness(tables[name], entry.newest, now) if name in tables else None
                 if status is not None:
-                    found.setdefault(name, []).append(status)
-        return found
+                    statuses.setdefault(name, []).append(status)
+        return statuses
 
 
-def _from_nowhere(outcome: Outcome, edges: Mapping[str, Edges]) -> tuple[str, ...]:
-    """Tables that landed and of which nothing says what they are made of."""
+def _without_lineage(outcome: RunOutcome, edges: Mapping[str, Edges]) -> tuple[str, ...]:
+    """Committed tables of which it is not known what they are made of."""
     found = []
     for table in outcome.tables:
         prepared = outcome.prepared.get(table)
         known = edges.get(table)
         nothing = known is None or known.empty or (prepared is not None and not prepared.inputs)
-        if outcome.has_landed(table) and nothing:
+        if outcome.is_committed(table) and nothing:
             found.append(table)
     return tuple(found)
 
 
-def _moment(outcome: Outcome, table: str) -> str:
+def _moment(outcome: RunOutcome, table: str) -> str:
     commit = outcome.commits.get(table)
     return commit.at if commit is not None else outcome.plan.planned_at
 
 
-def _manifests(outcome: Outcome) -> str:
-    """What was read of raw: changes exactly when the plan is of other manifest rows."""
+def _manifests(outcome: RunOutcome) -> str:
+    """A version of what was read of raw: it changes exactly when the plan has other manifest rows."""
     return openlineage.version_of(f"{day.org}/{day.day}/{day.manifest}" for day in outcome.plan.partitions)
 
 
-def _line(outcome: Outcome, table: str) -> TableSummary:
+def _line(outcome: RunOutcome, table: str) -> TableSummary:
     commit = outcome.commits.get(table)
     if commit is None:
         return TableSummary(table, 0, None, "failed")
     return TableSummary(table, commit.total_rows, commit.snapshot, commit.status)
+
+
+def metrics(summary: Summary) -> dict[str, tuple[float, MetricUnit]]:
+    """A run in numbers: metric → value and unit."""
+    judged = [line for line in summary.checks if line.check != FRESHNESS]
+    counts = {
+        "RowsIn": summary.rows_in,
+        "Rows": summary.rows,
+        "Duplicates": summary.duplicates,
+        "DeadRows": summary.dead,
+        "TenantDays": summary.partitions,
+        "TenantDaysRemaining": summary.remaining,
+        "TenantDaysSetAside": summary.set_aside,
+        "NotLanded": len(summary.failures),
+        "ChecksFailed": sum(line.status == "fail" for line in judged),
+        "ChecksWarned": sum(line.status == "warn" for line in judged),
+        "TablesStale": sum(line.status == "fail" for line in summary.checks if line.check == FRESHNESS),
+        "RunsFailed": int(summary.status == "failed"),
+    }
+    seconds = (clock.parse(summary.ended_at) - clock.parse(summary.started_at)).total_seconds()
+    return {
+        **{name: (float(value), MetricUnit.Count) for name, value in counts.items()},
+        "RunSeconds": (max(seconds, 0.0), MetricUnit.Seconds),
+    }

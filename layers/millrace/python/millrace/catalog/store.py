@@ -1,4 +1,4 @@
-"""The catalog's rows in Metadata. Whatever belongs to a tenant has the tenant first in its key.
+"""The catalog's items in Metadata. Whatever belongs to a tenant has the tenant first in its key.
 
 | key | sort key | holds |
 |---|---|---|
@@ -9,23 +9,26 @@
 | `platform#catalog#0` | org | tenants that have tables |
 | `platform#lineage#0` | dataset | edges of the newest run that made it; no tenant's data |
 
-A row never gives way to an older one: two runs may be published in another order than they committed.
+An item is never replaced by an older one: two runs may be published in another order than they committed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import orjson
 
-from millrace.catalog.rows import Item, Rows, key
 from millrace.core import clock, keys
+from millrace.core.table import Item, Table
 
 PLATFORM = "platform"
 CATALOG, PARTITIONS, QUALITY, LINEAGE = "catalog", "partitions", "quality", "lineage"
 SHARD, LATEST, ALL = "0", "latest", "all"
 KEPT_DAYS = 400
+# Half the connections that a client holds; items are small and the table answers in milliseconds.
+IN_FLIGHT = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Partition:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class DatasetChecks:
     """Results of a run on a tenant's rows of a dataset, as JSON."""
 
     org: str
@@ -63,7 +66,7 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class DatasetLineage:
     """Where a dataset came from in a run: its inputs with their versions, and columns → (dataset, column)."""
 
     dataset: str
@@ -74,121 +77,152 @@ class Made:
 
 
 class CatalogStore:
-    """Reads and writes them."""
+    """Reads and writes them, in the table Metadata. `at` is always the moment of what is written, as UTC text."""
 
-    def __init__(self, dynamodb: Any, metadata_table: str) -> None:
-        self._rows = Rows(dynamodb, metadata_table)
+    def __init__(self, table: Table) -> None:
+        self._table = table
 
     def put_partitions(self, parts: Sequence[Partition], at: str) -> None:
-        """Keeps how many rows each part has."""
-        self._rows.put_all(
-            (
-                {
-                    **key(keys.metadata(part.org, PARTITIONS, part.dataset), part.day or ALL),
-                    **{"rows": {"N": str(part.rows)}},
-                }
-                for part in parts
-            ),
-            at,
+        """Stores how many rows each part has."""
+        items = (
+            {
+                **_key(keys.metadata(part.org, PARTITIONS, part.dataset), part.day or ALL),
+                "rows": {"N": str(part.rows)},
+            }
+            for part in parts
         )
+        _each(lambda item: self._put(item, at), items)
 
     def drop_partitions(self, org: str, dataset: str, kept: set[str | None], at: str) -> bool:
-        """Forgets the parts that a table made wholly anew no longer has; whether there were any."""
+        """Deletes the parts that a table made wholly anew no longer has; returns whether there were any."""
         partition = keys.metadata(org, PARTITIONS, dataset)
         names = {day or ALL for day in kept}
-        gone = [row["entityId"]["S"] for row in self._rows.query(partition) if row["at"]["S"] < at]
-        gone = [name for name in gone if name not in names]
-        self._rows.delete_all([key(partition, name) for name in gone], at)
+        older = [item["entityId"]["S"] for item in self._query(partition) if item["at"]["S"] < at]
+        gone = [name for name in older if name not in names]
+        self._delete_all([_key(partition, name) for name in gone], at)
         return bool(gone)
 
     def rows(self, org: str, dataset: str) -> int:
         """All rows of a tenant in a dataset."""
-        return sum(int(row["rows"]["N"]) for row in self._rows.query(keys.metadata(org, PARTITIONS, dataset)))
+        return sum(int(item["rows"]["N"]) for item in self._query(keys.metadata(org, PARTITIONS, dataset)))
 
     def put_entries(self, entries: Sequence[Entry]) -> None:
-        """Keeps what tenants have, and that they have something."""
+        """Stores what tenants have, and that they have something."""
         for org in dict.fromkeys(entry.org for entry in entries):
-            self._rows.put(key(keys.metadata(PLATFORM, CATALOG, SHARD), org), entries[0].at)
+            self._put(_key(keys.metadata(PLATFORM, CATALOG, SHARD), org), entries[0].at)
         for entry in entries:
-            item = key(keys.metadata(entry.org, CATALOG, SHARD), entry.dataset)
+            item = _key(keys.metadata(entry.org, CATALOG, SHARD), entry.dataset)
             item |= {"rows": {"N": str(entry.rows)}, "runId": {"S": entry.run}}
             if entry.snapshot is not None:
                 item["snapshot"] = {"N": str(entry.snapshot)}
             if entry.newest is not None:
                 item["newest"] = {"N": str(entry.newest)}
-            self._rows.put(item, entry.at)
+            self._put(item, entry.at)
 
     def entries(self, org: str) -> dict[str, Entry]:
         """What a tenant has, by dataset."""
-        rows = self._rows.query(keys.metadata(org, CATALOG, SHARD))
-        return {row["entityId"]["S"]: _entry(org, row) for row in rows}
+        items = self._query(keys.metadata(org, CATALOG, SHARD))
+        return {item["entityId"]["S"]: _entry(org, item) for item in items}
 
     def entry(self, org: str, dataset: str) -> Entry | None:
         """What a tenant has of a dataset."""
-        rows = list(self._rows.query(keys.metadata(org, CATALOG, SHARD), dataset))
-        return _entry(org, rows[0]) if rows else None
+        items = self._query(keys.metadata(org, CATALOG, SHARD), dataset)
+        return next((_entry(org, item) for item in items), None)
 
     def tenants(self) -> list[str]:
         """Every tenant that has a table."""
-        return [row["entityId"]["S"] for row in self._rows.query(keys.metadata(PLATFORM, CATALOG, SHARD))]
+        return [item["entityId"]["S"] for item in self._query(keys.metadata(PLATFORM, CATALOG, SHARD))]
 
-    def put_checked(self, checked: Sequence[Checked]) -> None:
-        """Keeps results as the latest and in the history."""
-        for one in checked:
-            said: Item = {"results": {"S": orjson.dumps(one.results).decode()}, "runId": {"S": one.run}}
-            self._rows.put({**key(keys.metadata(one.org, QUALITY, LATEST), one.dataset), **said}, one.at)
+    def put_checks(self, checks: Sequence[DatasetChecks]) -> None:
+        """Stores results as the latest and in the history."""
+        for one in checks:
+            content: Item = {"results": {"S": orjson.dumps(one.results).decode()}, "runId": {"S": one.run}}
+            self._put({**_key(keys.metadata(one.org, QUALITY, LATEST), one.dataset), **content}, one.at)
             expires_at = clock.epoch(clock.parse(one.at) + timedelta(days=KEPT_DAYS))
-            past = key(keys.metadata(one.org, QUALITY, one.at[:10]), keys.join(one.dataset, one.run))
-            self._rows.put({**past, **said, "expiresAt": {"N": str(expires_at)}}, one.at)
+            past = _key(keys.metadata(one.org, QUALITY, one.at[:10]), keys.join(one.dataset, one.run))
+            self._put({**past, **content, "expiresAt": {"N": str(expires_at)}}, one.at)
 
-    def checked(self, org: str, day: str = LATEST, dataset: str | None = None) -> list[Checked]:
+    def checks(self, org: str, day: str = LATEST, dataset: str | None = None) -> list[DatasetChecks]:
         """The latest results of a tenant's datasets (or of one), or those of the runs of a UTC day."""
         return [
-            Checked(
+            DatasetChecks(
                 org=org,
-                dataset=row["entityId"]["S"].partition(keys.SEPARATOR)[0],
-                results=orjson.loads(row["results"]["S"]),
-                run=row["runId"]["S"],
-                at=row["at"]["S"],
+                dataset=item["entityId"]["S"].partition(keys.SEPARATOR)[0],
+                results=orjson.loads(item["results"]["S"]),
+                run=item["runId"]["S"],
+                at=item["at"]["S"],
             )
-            for row in self._rows.query(keys.metadata(org, QUALITY, day), dataset)
+            for item in self._query(keys.metadata(org, QUALITY, day), dataset)
         ]
 
-    def put_made(self, made: Sequence[Made]) -> None:
-        """Keeps where datasets came from; what they no longer come from is gone."""
-        for one in made:
-            item = key(keys.metadata(PLATFORM, LINEAGE, SHARD), one.dataset)
+    def put_lineage(self, lineage: Sequence[DatasetLineage]) -> None:
+        """Stores where datasets came from, in place of what was stored of them."""
+        for one in lineage:
+            item = _key(keys.metadata(PLATFORM, LINEAGE, SHARD), one.dataset)
             item["inputs"] = {"S": orjson.dumps(dict(one.inputs)).decode()}
             item["columns"] = {"S": orjson.dumps(dict(one.columns)).decode()}
-            self._rows.put({**item, "runId": {"S": one.run}}, one.at)
+            self._put({**item, "runId": {"S": one.run}}, one.at)
 
-    def made(self) -> dict[str, Made]:
+    def lineage(self) -> dict[str, DatasetLineage]:
         """Where every dataset came from, by name."""
         return {
-            row["entityId"]["S"]: Made(
-                dataset=row["entityId"]["S"],
-                inputs=orjson.loads(row["inputs"]["S"]),
-                columns=orjson.loads(row["columns"]["S"]),
-                run=row["runId"]["S"],
-                at=row["at"]["S"],
+            item["entityId"]["S"]: DatasetLineage(
+                dataset=item["entityId"]["S"],
+                inputs=orjson.loads(item["inputs"]["S"]),
+                columns=orjson.loads(item["columns"]["S"]),
+                run=item["runId"]["S"],
+                at=item["at"]["S"],
             )
-            for row in self._rows.query(keys.metadata(PLATFORM, LINEAGE, SHARD))
+            for item in self._query(keys.metadata(PLATFORM, LINEAGE, SHARD))
         }
 
-    def forget_made(self, datasets: Iterable[str], at: str) -> None:
-        """Forgets datasets that nothing describes any more."""
+    def drop_lineage(self, datasets: Iterable[str], at: str) -> None:
+        """Deletes the lineage of datasets that nothing describes any more."""
         partition = keys.metadata(PLATFORM, LINEAGE, SHARD)
-        self._rows.delete_all([key(partition, name) for name in datasets], at)
+        self._delete_all([_key(partition, name) for name in datasets], at)
+
+    def _query(self, partition: str, name: str | None = None) -> Iterator[Item]:
+        """The items of a partition, or the one of that name. A publish sums what it has just written, so consistently."""
+        condition, values = "entityTypeKey = :key", {":key": {"S": partition}}
+        if name is not None:
+            condition, values = f"{condition} AND entityId = :name", {**values, ":name": {"S": name}}
+        return self._table.query(condition, values, consistent=True, doing="read the catalog")
+
+    def _put(self, item: Item, at: str) -> None:
+        self._table.put({**item, "at": {"S": at}}, **_not_newer(at))
+
+    def _delete_all(self, items: Iterable[Item], at: str) -> None:
+        _each(lambda item: self._table.delete(item, **_not_newer(at)), items)
 
 
-def _entry(org: str, row: Item) -> Entry:
-    snapshot, newest = row.get("snapshot"), row.get("newest")
+def _key(partition: str, name: str) -> Item:
+    return {"entityTypeKey": {"S": partition}, "entityId": {"S": name}}
+
+
+def _not_newer(at: str) -> dict[str, Any]:
+    """Where the condition does not hold, a newer run has written the item."""
+    return {
+        "condition": "attribute_not_exists(#at) OR #at <= :at",
+        "names": {"#at": "at"},
+        "values": {":at": {"S": at}},
+        "doing": "write the catalog",
+    }
+
+
+def _each(write: Callable[[Item], object], items: Iterable[Item]) -> None:
+    with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="catalog") as pool:
+        # The list raises the first error.
+        list(pool.map(write, items))
+
+
+def _entry(org: str, item: Item) -> Entry:
+    snapshot, newest = item.get("snapshot"), item.get("newest")
     return Entry(
         org=org,
-        dataset=row["entityId"]["S"],
+        dataset=item["entityId"]["S"],
         snapshot=int(snapshot["N"]) if snapshot else None,
-        rows=int(row["rows"]["N"]),
+        rows=int(item["rows"]["N"]),
         newest=int(newest["N"]) if newest else None,
-        run=row["runId"]["S"],
-        at=row["at"]["S"],
+        run=item["runId"]["S"],
+        at=item["at"]["S"],
     )

@@ -3,8 +3,8 @@
 import pyarrow as pa
 
 from millrace.archive import raw
-from millrace.catalog.graph import Graph
-from millrace.catalog.inventory import RAW_COLUMNS
+from millrace.catalog.datasets import RAW_COLUMNS
+from millrace.catalog.lineage import Graph
 
 
 def graph() -> Graph:

@@ -1,8 +1,8 @@
-"""What landed and what did not, from the documents of a run."""
+"""What a run committed and what it did not, from the documents of a run."""
 
 from dataclasses import replace
 
-from millrace.catalog.outcome import Outcome
+from millrace.catalog.run_outcome import RunOutcome
 from millrace.runs.documents import Failure, Materialized, Part, SilverBatch
 from tests.support.runs import Run, part
 
@@ -14,8 +14,8 @@ ORDERS, TRANSACTIONS, FACTS = (
 ACME, DAY = "org_acme", "2026-11-20"
 
 
-def outcome(run: Run) -> Outcome:
-    return Outcome(
+def outcome(run: Run) -> RunOutcome:
+    return RunOutcome(
         plan=run.plan(),
         silver=run.batches(),
         prepared=run.prepared,
@@ -24,7 +24,7 @@ def outcome(run: Run) -> Outcome:
     )
 
 
-def landed() -> Run:
+def committed() -> Run:
     run = Run()
     run.day(ACME, DAY)
     run.day("org_globex", DAY)
@@ -39,11 +39,11 @@ def finished(run: Run) -> list[str]:
     return [day.org for day in outcome(run).finished]
 
 
-def test_all_landed() -> None:
-    found = outcome(landed())
+def test_all_committed() -> None:
+    found = outcome(committed())
     assert found.status == "done"
     assert found.failures == ()
-    assert finished(landed()) == [ACME, "org_globex"]
+    assert finished(committed()) == [ACME, "org_globex"]
     assert found.tables == (ORDERS, TRANSACTIONS, FACTS)
 
 
@@ -52,7 +52,7 @@ def test_nothing_to_do_is_done() -> None:
 
 
 def test_a_failed_tenant_day_is_named_and_stays_pending() -> None:
-    run = landed()
+    run = committed()
     run.failures = [Failure("org_globex", DAY, "corrupt object")]
     found = outcome(run)
     assert found.status == "partly"
@@ -63,7 +63,7 @@ def test_a_failed_tenant_day_is_named_and_stays_pending() -> None:
 
 
 def test_rows_that_no_contract_describes_yet_are_named_and_keep_their_day_pending() -> None:
-    run = landed()
+    run = committed()
     unread = Part("order.created/9.0.0", "org_globex", DAY, None, 3, 0, dead=3)
     found = outcome(run)
     found = replace(found, silver=(*found.silver, SilverBatch("run", 9, (), (), (unread,))))
@@ -75,7 +75,7 @@ def test_rows_that_no_contract_describes_yet_are_named_and_keep_their_day_pendin
 
 
 def test_a_failure_that_keeps_a_day_out_of_every_table_is_said_once() -> None:
-    run = landed()
+    run = committed()
     run.failures = [Failure("org_globex", DAY, "corrupt object")]
     run.silver = [one for one in run.silver if one.org == ACME]
     left = (Failure("org_globex", DAY, "failed: corrupt object"),)
@@ -87,7 +87,7 @@ def test_a_failure_that_keeps_a_day_out_of_every_table_is_said_once() -> None:
 
 
 def test_what_a_check_blocked_stays_pending_for_its_tenant_only() -> None:
-    run = landed()
+    run = committed()
     run.commits[ORDERS] = replace(
         run.commits[ORDERS],
         landed=(run.silver[0],),
@@ -95,20 +95,20 @@ def test_what_a_check_blocked_stays_pending_for_its_tenant_only() -> None:
     )
     assert outcome(run).status == "partly"
     assert finished(run) == [ACME]
-    assert outcome(run).landed(ORDERS) == (run.silver[0],)
+    assert outcome(run).committed_parts(ORDERS) == (run.silver[0],)
 
 
 def test_a_conflict_of_one_table_keeps_its_days_pending() -> None:
-    run = landed()
+    run = committed()
     run.commits[TRANSACTIONS] = replace(run.commits[TRANSACTIONS], status="conflict", landed=())
     found = outcome(run)
     assert [(one["table"], one["error"]) for one in found.failures] == [(TRANSACTIONS, "conflict")]
     assert finished(run) == ["org_globex"]
-    assert found.landed(TRANSACTIONS) == ()
+    assert found.committed_parts(TRANSACTIONS) == ()
 
 
 def test_a_batch_that_came_to_no_end_is_named() -> None:
-    run = landed()
+    run = committed()
     run.ended = False
     run.commits.clear()
     found = outcome(run)
@@ -118,21 +118,21 @@ def test_a_batch_that_came_to_no_end_is_named() -> None:
 
 
 def test_a_table_that_was_never_committed_is_named() -> None:
-    run = landed()
+    run = committed()
     del run.commits[ORDERS]
     assert {"was not committed"} == {one["error"] for one in outcome(run).failures}
     assert finished(run) == []
 
 
-def test_what_is_unchanged_has_landed() -> None:
-    run = landed()
+def test_what_is_unchanged_is_committed() -> None:
+    run = committed()
     run.commits[ORDERS] = replace(run.commits[ORDERS], status="unchanged", landed=())
     assert outcome(run).status == "done"
-    assert outcome(run).landed(ORDERS) == tuple(run.silver[:2])
+    assert outcome(run).committed_parts(ORDERS) == tuple(run.silver[:2])
 
 
 def test_tables_that_fail_are_skipped_or_lost_are_named_and_silver_is_done() -> None:
-    run = landed()
+    run = committed()
     chunk = replace(run.chunks[0], parts=(), failures=(Failure(ACME, DAY, "divides by zero"),))
     run.chunks = [chunk]
     run.commits[FACTS] = replace(run.commits[FACTS], status="failed", landed=())
@@ -150,7 +150,7 @@ def test_tables_that_fail_are_skipped_or_lost_are_named_and_silver_is_done() -> 
 
 
 def test_a_table_from_nowhere_fails_the_run() -> None:
-    found = replace(outcome(landed()), without_lineage=(FACTS,))
+    found = replace(outcome(committed()), without_lineage=(FACTS,))
     assert found.status == "failed"
     assert found.failures[-1]["error"] == "has no lineage"
 
@@ -163,7 +163,7 @@ def test_features_that_failed_are_named_and_keep_nothing_pending() -> None:
         "org_b": Materialized("run", "org_b", (done, broken)),
         "org_c": None,
     }
-    found = replace(outcome(landed()), materialized=materialized)
+    found = replace(outcome(committed()), materialized=materialized)
     assert [(one["step"], one["table"], one["org"], one["error"]) for one in found.failures] == [
         ("features", "merchant_risk", "org_b", "the table did not answer"),
         ("features", None, "org_c", "came to no end"),
@@ -176,7 +176,7 @@ def test_features_that_failed_are_named_and_keep_nothing_pending() -> None:
 
 
 def test_sources_that_were_not_pinned_are_named() -> None:
-    (failure,) = replace(outcome(landed()), unpinned="Glue did not answer").failures
+    (failure,) = replace(outcome(committed()), unpinned="Glue did not answer").failures
     assert (failure["step"], failure["error"]) == (
         "features",
         "the sources were not pinned: Glue did not answer",
@@ -184,7 +184,7 @@ def test_sources_that_were_not_pinned_are_named() -> None:
 
 
 def test_what_is_still_pending_is_told_with_its_tables_and_errors() -> None:
-    run = landed()
+    run = committed()
     run.day("org_zest", DAY)
     run.failures = [Failure("org_zest", DAY, "corrupt object")]
     run.commits[ORDERS] = replace(
@@ -211,14 +211,14 @@ def test_what_is_still_pending_is_told_with_its_tables_and_errors() -> None:
 
 
 def test_days_of_an_interval_are_not_pending_and_not_told_so() -> None:
-    run = landed()
+    run = committed()
     run.days = [replace(day, token=None) for day in run.days]
     run.failures = [Failure("org_globex", DAY, "corrupt object")]
     assert outcome(run).not_committed == {}
 
 
 def test_a_table_that_came_to_no_end_names_every_tenant_day_of_it() -> None:
-    run = landed()
+    run = committed()
     del run.commits[ORDERS]
     said = [(one["table"], one["org"], one["day"]) for one in outcome(run).failures]
     assert said == [(ORDERS, ACME, DAY), (ORDERS, "org_globex", DAY)]

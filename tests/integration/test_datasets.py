@@ -1,0 +1,152 @@
+"""Datasets and their lineage over HTTP, before and after runs are published."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from millrace.runs.store import RunStore
+from millrace.warehouse.project import Project
+from tests.support.platform import ACME, GLOBEX, Platform
+from tests.support.publishing import (
+    BOARD,
+    DAY,
+    FACTS,
+    LINEAGE,
+    ORDERS,
+    TRANSACTIONS,
+    Publish,
+    dataset,
+    lineage,
+    transform,
+    two_tenants,
+    waiting,
+)
+from tests.support.runs import COMMITTED_AT, Run, part, yesterday
+
+
+def test_a_table_without_lineage_fails_the_run(
+    running: Platform,
+    runs: RunStore,
+    publish: Publish,
+    warehouse: Callable[[Project], None],
+) -> None:
+    warehouse(Project([transform({"n": ()})], []))
+    two_tenants(running).write(runs)
+    assert publish("hourly-1")["status"] == "failed"
+    summary = runs.summary("hourly-1")
+    assert summary is not None
+    assert [(one["table"], one["error"]) for one in summary.failures] == [(FACTS, "has no lineage")]
+    assert waiting(running) == [], "silver is committed all the same"
+
+
+def test_an_edge_goes_with_its_column(
+    running: Platform,
+    runs: RunStore,
+    publish: Publish,
+    warehouse: Callable[[Project], None],
+) -> None:
+    two_tenants(running).write(runs)
+    publish("hourly-1")
+    assert lineage(running, FACTS)["columns"]["country"] == {
+        "upstream": [f"{TRANSACTIONS}.country"],
+        "downstream": [],
+    }
+    assert lineage(running, TRANSACTIONS)["columns"]["country"]["downstream"] == [f"{FACTS}.country"]
+    warehouse(Project([transform({"amount": LINEAGE["amount"]})], [BOARD]))
+    run = two_tenants(running, run="hourly-2", planned_at=yesterday(11), at=yesterday(11, 1))
+    run.write(runs)
+    publish("hourly-2")
+    assert "country" not in lineage(running, FACTS)["columns"]
+    # No run has made the transactions of silver: they have no edges of their own.
+    assert set(lineage(running, TRANSACTIONS)["columns"]) == {"amount"}
+
+
+def test_lineage_leads_from_raw_to_the_readers(running: Platform, runs: RunStore, publish: Publish) -> None:
+    run = two_tenants(running)
+    run.silver.append(part(TRANSACTIONS, ACME, DAY))
+    run.commit(TRANSACTIONS, run.silver[-1])
+    run.write(runs)
+    publish("hourly-1")
+    assert lineage(running, FACTS)["upstream"] == [TRANSACTIONS]
+    assert lineage(running, FACTS)["downstream"] == ["exposure.revenue_overview"]
+    assert lineage(running, FACTS, transitive="true")["upstream"] == ["raw.events", TRANSACTIONS]
+    assert lineage(running, "exposure.revenue_overview")["upstream"] == [FACTS]
+    raw = lineage(running, "raw.events")
+    assert raw["downstream"] == [ORDERS, TRANSACTIONS]
+    assert f"{ORDERS}.order_id" in raw["columns"]["payload"]["downstream"]
+    ((key, body),) = running.objects("lineage/").items()
+    assert key == f"lineage/{COMMITTED_AT[:10]}/hourly-1.ndjson"
+    kinds = [json.loads(line)["eventType"] for line in body.splitlines()]
+    assert kinds == ["START", "COMPLETE"] * 3
+
+
+def test_a_dataset_that_nothing_describes_any_more_loses_its_edges(
+    running: Platform,
+    runs: RunStore,
+    publish: Publish,
+    warehouse: Callable[[Project], None],
+) -> None:
+    two_tenants(running).write(runs)
+    publish("hourly-1")
+    warehouse(Project([], []))
+    Run(run="hourly-2", planned_at=yesterday(11)).write(runs)
+    publish("hourly-2")
+    assert lineage(running, TRANSACTIONS)["downstream"] == []
+
+
+def test_datasets_are_there_before_the_first_run(running: Platform, warehouse: object) -> None:
+    found = dataset(running, ORDERS)
+    assert (found["rows"], found["snapshot"], found["updatedAt"], found["quality"]) == (
+        None,
+        None,
+        None,
+        None,
+    )
+    assert found["freshness"] == {"warnHours": 2.0, "errorHours": 4.0, "newest": None, "status": None}
+    assert found["checks"] == []
+    assert lineage(running, ORDERS) == {"upstream": [], "downstream": [], "columns": {}}
+    names = [one["name"] for one in running.get("/v1/datasets", query={"limit": "500"})["body"]["items"]]
+    assert names == sorted(names)
+    assert {"raw.events", ORDERS, "exposure.revenue_overview", FACTS} <= set(names)
+
+
+def test_pages_of_datasets_hold_each_once(running: Platform, warehouse: object) -> None:
+    whole = running.get("/v1/datasets", query={"limit": "500", "layer": "silver"})["body"]
+    assert whole["cursor"] is None
+    seen: list[str] = []
+    query = {"limit": "7", "layer": "silver"}
+    while True:
+        page = running.get("/v1/datasets", query=query)["body"]
+        seen += [one["name"] for one in page["items"]]
+        if page["cursor"] is None:
+            break
+        query["cursor"] = page["cursor"]
+    assert seen == [one["name"] for one in whole["items"]]
+    other = running.get("/v1/datasets", query={"cursor": query["cursor"], "layer": "silver"}, org=GLOBEX)
+    assert other["status"] == 400, "a cursor is its tenant's"
+
+
+@pytest.mark.parametrize(
+    ("route", "path", "query", "status"),
+    [
+        ("/v1/datasets", {}, {"layer": "bronze"}, 400),
+        ("/v1/datasets", {}, {"limit": "0"}, 400),
+        ("/v1/datasets", {}, {"cursor": "x"}, 400),
+        ("/v1/datasets", {}, {"owner": "me"}, 400),
+        ("/v1/datasets/{name}", {"name": "silver.nothing_v1"}, {}, 404),
+        ("/v1/datasets/{name}", {"name": ""}, {}, 404),
+        ("/v1/datasets/{name}", {"name": "raw.events"}, {"at": "now"}, 400),
+        ("/v1/datasets/{name}/lineage", {"name": "nothing"}, {}, 404),
+        ("/v1/datasets/{name}/lineage", {"name": "raw.events"}, {"transitive": "yes"}, 400),
+    ],
+)
+def test_bad_questions(
+    running: Platform, route: str, path: dict[str, str], query: dict[str, str], status: int
+) -> None:
+    assert running.get(route, query=query, **path)["status"] == status
+
+
+def test_the_catalog_needs_its_right(running: Platform) -> None:
+    for route in ("/v1/datasets", "/v1/datasets/{name}", "/v1/datasets/{name}/lineage"):
+        assert running.get(route, name="raw.events", scopes="events:read")["status"] == 403

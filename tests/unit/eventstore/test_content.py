@@ -67,8 +67,10 @@ def test_one_number_has_one_canonical_form(spelled: str) -> None:
 def test_two_numbers_stay_two() -> None:
     pairs = [(2**53 + 1, 2.0**53), (2**63 - 1, 2.0**63), (0.1, 0.2), (1, True), (1, "1"), (0, None)]
     for one, other in pairs:
-        forms = {getattr(content.read({"a": value}), "canonical", None) for value in (one, other)}
-        assert len(forms) == 2, (one, other)
+        first, second = content.read({"a": one}), content.read({"a": other})
+        assert isinstance(first, tuple)
+        assert isinstance(second, tuple)
+        assert first[1] != second[1], (one, other)
 
 
 @pytest.mark.parametrize("levels", [1, 63, 64, 65, 66, 120, 250, 253, 254, 255, 300, 1000])

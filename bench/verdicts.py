@@ -23,7 +23,8 @@ def judged(body: bytes, contracts: Registry, now: datetime) -> list[tuple[Candid
         if isinstance(said, FieldError):
             made.append((candidate, Refused([said])))
         else:
-            made.append((candidate, validate(said.event, len(said.canonical), contracts, now)))
+            event, canonical = said
+            made.append((candidate, validate(event, len(canonical), contracts, now)))
     return made
 
 

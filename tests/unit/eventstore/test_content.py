@@ -13,7 +13,6 @@ from millrace.compiler import samples
 from millrace.contracts.errors import FieldError
 from millrace.core import limits
 from millrace.eventstore import content
-from millrace.eventstore.content import Content
 from tests.support.contracts import FILES
 
 NUMBERS = (
@@ -44,32 +43,34 @@ def refused(event: Any) -> tuple[str, str] | None:
 def test_a_whole_number_is_an_integer_whatever_its_spelling(event: Any) -> None:
     event = {"a": event}
     said = content.read(event)
-    assert isinstance(said, Content)
-    assert said.event == event
-    assert said.canonical == orjson.dumps(said.event, option=orjson.OPT_SORT_KEYS)
-    left = [said.event]
+    assert isinstance(said, tuple)
+    assert said[0] == event
+    assert said[1] == orjson.dumps(said[0], option=orjson.OPT_SORT_KEYS)
+    left = [said[0]]
     while left:
         value = left.pop()
         left += list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
         if isinstance(value, float):
             assert not value.is_integer() or not -(2**63) <= value < 2**63
-    again = content.read(json.loads(said.canonical))
-    assert isinstance(again, Content)
-    assert again.canonical == said.canonical
+    again = content.read(json.loads(said[1]))
+    assert isinstance(again, tuple)
+    assert again[1] == said[1]
 
 
 @pytest.mark.parametrize("spelled", ["10", "10.0", "1e1", "1E1", "1e+1", "100e-1", "10.000000000000000"])
 def test_one_number_has_one_canonical_form(spelled: str) -> None:
     said = content.read(orjson.loads(f'{{"a":[{spelled}],"b":{{"c":{spelled}}}}}'))
-    assert isinstance(said, Content)
-    assert said.canonical == b'{"a":[10],"b":{"c":10}}'
+    assert isinstance(said, tuple)
+    assert said[1] == b'{"a":[10],"b":{"c":10}}'
 
 
 def test_two_numbers_stay_two() -> None:
     pairs = [(2**53 + 1, 2.0**53), (2**63 - 1, 2.0**63), (0.1, 0.2), (1, True), (1, "1"), (0, None)]
     for one, other in pairs:
-        forms = {getattr(content.read({"a": value}), "canonical", None) for value in (one, other)}
-        assert len(forms) == 2, (one, other)
+        first, second = content.read({"a": one}), content.read({"a": other})
+        assert isinstance(first, tuple)
+        assert isinstance(second, tuple)
+        assert first[1] != second[1], (one, other)
 
 
 @pytest.mark.parametrize("levels", [1, 63, 64, 65, 66, 120, 250, 253, 254, 255, 300, 1000])
@@ -112,9 +113,9 @@ def test_a_small_body_that_is_large_in_memory_is_refused() -> None:
 def test_the_largest_events_of_the_contracts_pass() -> None:
     for path in FILES:
         for sample in samples.golden(path):
-            assert isinstance(content.read(sample), Content)
+            assert isinstance(content.read(sample), tuple)
     item = {"productId": "p" * 100, "quantity": 2, "price": 3.5}
-    assert isinstance(content.read({"data": {"payload": {"items": [item] * 1000}}}), Content)
+    assert isinstance(content.read({"data": {"payload": {"items": [item] * 1000}}}), tuple)
 
 
 WORST = {
@@ -130,7 +131,7 @@ WORST = {
 def test_what_is_accepted_is_bounded_in_memory(name: str) -> None:
     raw = orjson.dumps({"extra": WORST[name]})
     assert len(raw) <= limits.BYTES_PER_EVENT
-    assert isinstance(content.read(orjson.loads(raw)), Content)
+    assert isinstance(content.read(orjson.loads(raw)), tuple)
     tracemalloc.start()
     try:
         kept = orjson.loads(raw)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.eventstore.append import AppendResult, judge
-from millrace.eventstore.content import Content, read
+from millrace.eventstore.content import read
 from millrace.eventstore.fingerprint import Fingerprint, fingerprint
 from millrace.intake.parse import candidates
 from tests.unit.intake.test_accept import World, codes, order, statuses
@@ -23,7 +23,7 @@ ID = "3f2b8c1e-5d74-4a6b-9e0f-7c1d2a3b4c5d"
 
 def of(event: Any, key: bytes = KEY) -> Fingerprint:
     said = read(event)
-    assert isinstance(said, Content)
+    assert isinstance(said, tuple)
     return fingerprint(said, event, key)
 
 

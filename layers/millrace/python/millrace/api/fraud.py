@@ -12,7 +12,7 @@ from millrace.contracts import pointers
 from millrace.contracts.discretion import Discretion
 from millrace.contracts.errors import FieldError
 from millrace.contracts.registry import Registry
-from millrace.core import clock, exact_json
+from millrace.core import clock, exact_json, limits
 from millrace.core.http import Problem, Request
 from millrace.eventstore import content
 from millrace.eventstore.emit import derived_id
@@ -131,9 +131,10 @@ class PredictApi:
         said = content.read(event)
         if isinstance(said, FieldError):
             return [said]
-        if error := too_large(len(said.canonical)):
-            return [error]
-        return self._registry.validator(contract).errors(said.event)
+        judged, canonical = said
+        if len(canonical) > limits.BYTES_PER_EVENT:
+            return [too_large(len(canonical))]
+        return self._registry.validator(contract).errors(judged)
 
 
 def _body(request: Request) -> Any:

@@ -4,7 +4,6 @@ JSON has one kind of number: 10, 10.0 and 1e1 are the same one, and so are 0 and
 as an integer, whatever its spelling, so that no step behind intake meets two spellings of one event.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -24,17 +23,11 @@ _PLUS = ord("+")
 _BYTES_TO_COUNT = 2 * limits.VALUES
 
 
-@dataclass(slots=True)
-class Content:
-    """What an event says. Nothing changes it.
+Content = tuple[Any, bytes]
+"""What an event says: the event with its numbers by value, and its canonical JSON, keys in order and no spaces.
 
-    Attributes:
-        event: its numbers by value.
-        canonical: its JSON with keys in order and no spaces.
-    """
-
-    event: Any
-    canonical: bytes
+One is made for each event of a request, and a tuple takes a third of the time of a class.
+"""
 
 
 def read(event: Any) -> Content | FieldError:
@@ -53,8 +46,8 @@ def read(event: Any) -> Content | FieldError:
         return error
     if marks.rfind(_FRACTION) >= 0 or (_PLUS in marks and _EXPONENT in marks):
         event = by_value(event)
-        return Content(event, orjson.dumps(event, option=orjson.OPT_SORT_KEYS))
-    return Content(event, written)
+        return event, orjson.dumps(event, option=orjson.OPT_SORT_KEYS)
+    return event, written
 
 
 def by_value(value: Any) -> Any:

@@ -60,11 +60,11 @@ def fingerprint(said: content.Content, sent: Any, tenant_key: bytes) -> Fingerpr
 
 def _folded(said: content.Content) -> bytes:
     """The canonical JSON with the event's id, a uuid, in lower case: in any case it is one id, and one key."""
-    event = said.event
+    event, canonical = said
     event_id = event["eventId"]
     folded = event_id.lower()
     if event_id == folded:
-        return said.canonical
+        return canonical
     return orjson.dumps({**event, "eventId": folded}, option=orjson.OPT_SORT_KEYS)
 
 

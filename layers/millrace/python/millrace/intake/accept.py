@@ -120,18 +120,19 @@ class Intake:
         if isinstance(said, FieldError):
             result.outcome, result.errors = AppendResult.REJECTED, [said]
             return
+        event, canonical = said
         principal = origin.principal if candidate.principal is None else candidate.principal
-        error = reserved.problem(said.event, origin.org, principal, self._registry)
+        error = reserved.problem(event, origin.org, principal, self._registry)
         if error is not None:
             result.outcome, result.errors = AppendResult.REJECTED, [error]
             return
-        verdict = validate(said.event, len(said.canonical), self._registry, origin.received_at)
+        verdict = validate(event, len(canonical), self._registry, origin.received_at)
         case.contract = verdict.contract
         if isinstance(verdict, Refused):
             result.outcome, result.errors = AppendResult.REJECTED, verdict.errors
             return
         sender = origin if principal == origin.principal else replace(origin, principal=principal)
-        envelope = enrich(said.event, verdict.contract, sender, verdict.happened_at)
+        envelope = enrich(event, verdict.contract, sender, verdict.happened_at)
         made = fingerprint(said, candidate.event, tenant_key)
         case.item = to_item(envelope, verdict.contract, made, self._codec)
 

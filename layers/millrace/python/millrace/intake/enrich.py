@@ -72,4 +72,6 @@ def user_in_payload(event: dict[str, Any], contract: Contract) -> str | None:
     """The user that the contract points to, as text; None where it points nowhere or nothing is there."""
     if contract.user_id_pointer is None:
         return None
-    return pointers.as_text(pointers.read(event, pointers.parse(contract.user_id_pointer)))
+    value = pointers.read(event, pointers.parse(contract.user_id_pointer))
+    # Most users are texts already, and this is asked of every event.
+    return value or None if value.__class__ is str else pointers.as_text(value)

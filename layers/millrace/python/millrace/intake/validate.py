@@ -38,8 +38,8 @@ def validate(event: Any, size: int, registry: Registry, received_at: datetime) -
         registry: the contracts in force.
         received_at: when the request came; the accepted range of timestamps hangs on it.
     """
-    if error := too_large(size):
-        return Refused([error])
+    if size > limits.BYTES_PER_EVENT:
+        return Refused([too_large(size)])
     if not isinstance(event, dict):
         return Refused([FieldError("", "type", "an event is a JSON object")])
     event_type, version = event.get("eventType"), event.get("version")
@@ -63,21 +63,21 @@ def validate(event: Any, size: int, registry: Registry, received_at: datetime) -
     except ValueError:
         # Its text is sound, but in UTC it lies beyond the year 9999.
         return Refused([_out_of_range(contract, received_at)], contract)
-    errors = _time_errors(happened_at, contract, received_at) + _user_errors(event, contract)
+    oldest, newest = _range(received_at, contract.retention_days)
+    if not oldest <= happened_at <= newest:
+        errors.append(_out_of_range(contract, received_at))
+    if (outside := event.get("userId")) is not None and user_in_payload(event, contract) not in (
+        None,
+        outside,
+    ):
+        errors.append(FieldError("/userId", "rule", f"must equal {contract.user_id_pointer}"))
     return Refused(errors, contract) if errors else Valid(contract, happened_at)
 
 
-def too_large(size: int) -> FieldError | None:
-    """Why an event whose canonical JSON has so many bytes is not taken, if it is not."""
-    if size <= limits.BYTES_PER_EVENT:
-        return None
+def too_large(size: int) -> FieldError:
+    """Why an event is not taken whose canonical JSON has so many bytes."""
     message = f"an event holds at most {limits.BYTES_PER_EVENT} bytes, got {size}"
     return FieldError("", "too_large", message)
-
-
-def _time_errors(happened_at: datetime, contract: Contract, received_at: datetime) -> list[FieldError]:
-    oldest, newest = _range(received_at, contract.retention_days)
-    return [] if oldest <= happened_at <= newest else [_out_of_range(contract, received_at)]
 
 
 def _out_of_range(contract: Contract, received_at: datetime) -> FieldError:
@@ -90,13 +90,3 @@ def _out_of_range(contract: Contract, received_at: datetime) -> FieldError:
 def _range(received_at: datetime, retention_days: int) -> tuple[datetime, datetime]:
     """The same for all events of a request whose contracts keep them equally long."""
     return received_at - timedelta(days=retention_days - 1), received_at + limits.AHEAD
-
-
-def _user_errors(event: dict[str, Any], contract: Contract) -> list[FieldError]:
-    outside = event.get("userId")
-    if outside is None:
-        return []
-    inside = user_in_payload(event, contract)
-    if inside is None or inside == outside:
-        return []
-    return [FieldError("/userId", "rule", f"must equal {contract.user_id_pointer}")]

@@ -39,9 +39,10 @@ def tenant(target: Target, org: str | None) -> str:
 
 def store(target: Target) -> "ModelStore":
     """The registry's rows."""
+    from millrace.core.table import Table
     from millrace.model_registry.store import ModelStore
 
-    return ModelStore(target.client("dynamodb"), target.output("MLModelsTable"))
+    return ModelStore(Table(target.client("dynamodb"), target.output("MLModelsTable")))
 
 
 def public(one: "Version", alias: "Alias | None") -> dict[str, Any]:

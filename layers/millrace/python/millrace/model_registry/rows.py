@@ -13,9 +13,9 @@ import orjson
 
 from millrace.core import keys
 from millrace.core.errors import PermanentError
+from millrace.core.table import Item
 from millrace.model_registry.artifact import version_name
 
-Item = dict[str, dict[str, Any]]
 # `trial`: trained on uploaded files instead of the lake's tables, so that it is never deployed by itself.
 Status = Literal["candidate", "rejected", "trial"]
 Reason = Literal["deploy", "promote", "rollback"]

@@ -67,7 +67,7 @@ def promote(
 
 @app.command()
 def rollback(org: Org = None, env: Env = None, as_json: Json = False) -> None:
-    """Let the version serve that served before; again, the one before that."""
+    """Return to the previous champion; repeated, to the one before that."""
     _change("previous", "rollback", org, env, as_json=as_json)
 
 

@@ -28,7 +28,7 @@ def tenant(target: Target, org: str | None) -> str:
     from millrace.model_registry.rows import check_names
 
     if org is None and target.env != "local":
-        raise UsageError(f"--org says whose models are meant in {target.env}")
+        raise UsageError(f"--org is needed in {target.env}: it names the tenant whose models are meant")
     name = org or FIRST_ORG
     try:
         check_names(name, MODEL)

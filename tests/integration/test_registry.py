@@ -388,7 +388,7 @@ def test_of_two_moves_at_once_one_wins_and_the_other_is_told(stage: Stage) -> No
 
     mover = stage.mover()
     mover._files = Between()  # type: ignore[assignment]
-    with pytest.raises(ChampionChangedError, match="moved meanwhile"):
+    with pytest.raises(ChampionChangedError, match="changed meanwhile"):
         mover.change(ChangeRequest(ACME, "fraud", "3", "promote", "tests"))
     alias = stage.store.alias(ACME, "fraud")
     assert alias is not None

@@ -228,7 +228,7 @@ def test_a_table_that_does_not_answer_for_all_is_an_error(
         (["nobody:count"], "no feature view nobody"),
         (["user:none"], "no feature none"),
         (["user:orders", "user:orders"], "twice"),
-        ([], "no feature is asked for"),
+        ([], "no feature is named"),
     ],
 )
 def test_what_is_no_feature_is_refused(table: Rows, features: list[str], says: str) -> None:

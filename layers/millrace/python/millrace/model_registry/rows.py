@@ -145,7 +145,7 @@ def key(org: str, model: str, sort: str) -> Item:
 
 
 def run_key(org: str, model: str, run: str, algorithm: str) -> Item:
-    """The key of the row that says which version a run registered for an algorithm."""
+    """The key of the row that names the version that a run registered for an algorithm."""
     return key(org, model, keys.join("run", run, algorithm))
 
 

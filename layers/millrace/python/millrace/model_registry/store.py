@@ -113,7 +113,7 @@ class ModelStore:
         # The client repeats a put whose answer was lost.
         if not moved and not self._is_there(to):
             raise ChampionChangedError(
-                f"the champion of {to.org} was moved meanwhile; look at it, then ask again"
+                f"the champion of {to.org} was changed meanwhile; check it, then retry"
             )
 
     def _is_there(self, to: Alias) -> bool:

@@ -13,6 +13,7 @@ from bench import edge, sent
 from bench.figure import Figure
 from bench.stubs import Network, Stored
 from millrace.core import limits
+from millrace.core.table import Table
 from millrace.features import views as feature_views
 from millrace.features.online import OnlineStore
 from tests.support import events as made
@@ -70,7 +71,7 @@ def _features() -> list[Figure]:
     entity: dict[str, object] = {"user_id": 42, "merchant": "Nile", "product_id": "sku_1", "amount": 9.5}
     network = Network()
     table = network.attach(boto3.client("dynamodb", region_name="us-east-1"))
-    store = OnlineStore(table, "FeatureStore", views)
+    store = OnlineStore(Table(table, "FeatureStore"), views)
     store.get_online_features("org_acme", features=asked, entity_rows=[entity], full_feature_names=True)
     others = sum(network.calls.values()) - network.calls[READ]
     return [

@@ -22,6 +22,7 @@ from bench.stubs import Network
 from millrace.contracts import registry
 from millrace.core import aws, clock
 from millrace.core.consumer import Consumer, Record
+from millrace.core.table import Table
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.emit import Emitter
@@ -146,7 +147,7 @@ def _cpu(made: Trained | None) -> Figure:
 def _consumer(dynamodb: Any, champions: Champions | None) -> Consumer:
     known = registry.load()
     scorer = Scorer(
-        UserSetStore(dynamodb, "FeatureStore"),
+        UserSetStore(Table(dynamodb, "FeatureStore")),
         Emitter(known, Appender({"table": TableAppender(dynamodb, "Events")})),
         rulebook.load(),
         Codec(known.dictionary),
@@ -211,7 +212,7 @@ def _latency(made: Trained | None) -> list[Figure]:
     nothing = _Nothing(STORE_SECONDS)
     nothing.online = _online() if made else {}
     predictor = Predictor(
-        UserSetStore(nothing, "FeatureStore"),
+        UserSetStore(Table(nothing, "FeatureStore")),
         rulebook.load(),
         features_budget_ms=500,
         champions=Champions(InForce(made)) if made else None,

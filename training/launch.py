@@ -8,7 +8,7 @@ environment of its own, beside the platform's for the source archive:
     .local/launch/bin/python training/launch.py --role ROLE_ARN \
         --channel s3://LAKE/processed/ml-datasets/org=ORG/RUN/train/ --output s3://LAKE/processed/ml-datasets/org=ORG/RUN/by-hand/
 
-What it leaves, `model.tar.gz` below the output, is registered as any other: invoke register_models with its URL.
+Its archive, `model.tar.gz` below the output, is registered as any other: invoke register_models with its URL.
 """
 
 import argparse
@@ -26,48 +26,48 @@ from sagemaker.core.training.configs import Compute, InputData, OutputDataConfig
 from sagemaker.train.model_trainer import ModelTrainer
 
 ARCHIVE = Path(__file__).resolve().parent.parent / "build" / "training" / "sourcedir.tar.gz"
-# The newest of SageMaker's scikit-learn containers; requirements.txt brings what trains, so only its Python matters.
+# The newest of SageMaker's scikit-learn containers; requirements.txt installs the libraries, so only its Python matters.
 CONTAINER = "1.9-0"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Starts the job and waits for it, its log on the screen."""
-    asked = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     if not ARCHIVE.is_file():
         sys.stderr.write(f"There is no {ARCHIVE}. Run `.venv/bin/python -m layers.source` first.\n")
         return 2
-    # The library would ask for rights in networks that the job's role has no use for.
+    # The library would check rights in networks that the job's role does not need.
     os.environ.setdefault("SAGEMAKER_VALIDATE_ROLE", "false")
     # The source goes beside the output: the role reads the lake, not a bucket that the library would make.
-    output = urlsplit(asked.output)
+    output = urlsplit(options.output)
     session = Session(
-        boto_session=boto3.Session(region_name=asked.region),
+        boto_session=boto3.Session(region_name=options.region),
         default_bucket=output.netloc,
         default_bucket_prefix=output.path.strip("/"),
     )
     trainer = ModelTrainer(
         sagemaker_session=session,
-        role=asked.role,
+        role=options.role,
         base_job_name="millrace-fraud",
         training_image=image_uris.retrieve(
             "sklearn",
             session.boto_region_name,
             version=CONTAINER,
             py_version="py3",
-            instance_type=asked.instance,
+            instance_type=options.instance,
             image_scope="training",
         ),
         source_code=SourceCode(
             source_dir=str(ARCHIVE), entry_script="train.py", requirements="requirements.txt"
         ),
-        compute=Compute(instance_type=asked.instance, instance_count=1),
-        stopping_condition=StoppingCondition(max_runtime_in_seconds=asked.seconds),
-        output_data_config=OutputDataConfig(s3_output_path=asked.output, kms_key_id=asked.kms_key),
-        hyperparameters={"seed": asked.seed},
+        compute=Compute(instance_type=options.instance, instance_count=1),
+        stopping_condition=StoppingCondition(max_runtime_in_seconds=options.seconds),
+        output_data_config=OutputDataConfig(s3_output_path=options.output, kms_key_id=options.kms_key),
+        hyperparameters={"seed": options.seed},
     )
     trainer.train(
-        input_data_config=[InputData(channel_name="train", data_source=asked.channel)],
-        wait=not asked.no_wait,
+        input_data_config=[InputData(channel_name="train", data_source=options.channel)],
+        wait=not options.no_wait,
     )
     return 0
 

@@ -1,4 +1,4 @@
-"""What SageMaker's container runs: the training job of the platform, from the source archive that brings it along."""
+"""The entry point of SageMaker's container: the platform's training job, from the source archive."""
 
 import os
 import sys

@@ -76,14 +76,14 @@ def _models(target: Target) -> "Callable[[str], Rescore]":
     loaded: list[RegisteredModels] = []
 
     def registered() -> "RegisteredModels":
+        from cli.ml.models import store
+        from millrace.core.objects import Objects
         from millrace.model_registry.files import ArtifactFiles
-        from millrace.model_registry.store import ModelStore
         from millrace.scoring.registered import RegisteredModels
 
         if not loaded:
-            models = ModelStore(target.client("dynamodb"), target.output("MLModelsTable"))
-            artifacts = ArtifactFiles(target.client("s3"), target.output("LakeBucket"))
-            loaded.append(RegisteredModels(models, artifacts))
+            files = ArtifactFiles(Objects(target.client("s3"), target.output("LakeBucket")))
+            loaded.append(RegisteredModels(store(target), files))
         return loaded[0]
 
     def of(org: str) -> "Rescore":

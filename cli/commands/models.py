@@ -67,7 +67,7 @@ def promote(
 
 @app.command()
 def rollback(org: Org = None, env: Env = None, as_json: Json = False) -> None:
-    """Let the version serve that served before; again, the one before that."""
+    """Return to the previous champion; repeated, to the one before that."""
     _change("previous", "rollback", org, env, as_json=as_json)
 
 
@@ -110,12 +110,12 @@ def _number(text: str) -> str:
 
 
 def _card(target: Target, key: str) -> Any:
-    from botocore.exceptions import BotoCoreError, ClientError
+    from millrace.core.errors import MillraceError
+    from millrace.core.objects import Objects
 
     try:
-        body = target.client("s3").get_object(Bucket=target.output("LakeBucket"), Key=key)["Body"].read()
-        return orjson.loads(body)
-    except (ClientError, BotoCoreError, orjson.JSONDecodeError) as error:
+        return orjson.loads(Objects(target.client("s3"), target.output("LakeBucket")).get(key))
+    except (MillraceError, orjson.JSONDecodeError) as error:
         raise RefusedError(f"its card {key} cannot be read: {error}") from error
 
 

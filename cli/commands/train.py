@@ -115,7 +115,7 @@ def training_result(target: Target, run_id: str, org: str) -> dict[str, Any]:
         if one["org"] == org:
             result: dict[str, Any] = one
             return result
-    raise RefusedError(f"{run_id} says nothing of {org}")
+    raise RefusedError(f"{run_id} has no result for {org}")
 
 
 def document(run_id: str, result: dict[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def tenant(target: Target, org: str | None) -> str:
     from millrace.model_registry.rows import check_names
 
     if org is None and target.env != "local":
-        raise UsageError(f"--org says whose models are meant in {target.env}")
+        raise UsageError(f"--org is needed in {target.env}: it names the tenant whose models are meant")
     name = org or FIRST_ORG
     try:
         check_names(name, MODEL)
@@ -39,9 +39,10 @@ def tenant(target: Target, org: str | None) -> str:
 
 def store(target: Target) -> "ModelStore":
     """The registry's rows."""
+    from millrace.core.table import Table
     from millrace.model_registry.store import ModelStore
 
-    return ModelStore(target.client("dynamodb"), target.output("MLModelsTable"))
+    return ModelStore(Table(target.client("dynamodb"), target.output("MLModelsTable")))
 
 
 def public(one: "Version", alias: "Alias | None") -> dict[str, Any]:

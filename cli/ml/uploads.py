@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from cli.errors import UsageError
 from cli.target import Target
@@ -66,12 +65,13 @@ def upload(target: Target, org: str, paths: list[Path], say: Callable[[str], Non
     Returns:
         The folder's URL.
     """
+    from millrace.core.objects import Objects
     from millrace.training import locations
 
     say("reading the files")
     s3, bucket = target.client("s3", read_seconds=120), target.output("LakeBucket")
     prefix = locations.upload(org, digest(paths))
-    sizes = _sizes(s3, bucket, prefix)
+    sizes = {one.key: one.size for one in Objects(s3, bucket).list_objects(prefix)}
     for number, path in enumerate(paths):
         key = f"{prefix}{number:05d}.parquet"
         if sizes.get(key) == path.stat().st_size:
@@ -79,8 +79,3 @@ def upload(target: Target, org: str, paths: list[Path], say: Callable[[str], Non
         say(f"uploading {path.name} ({number + 1} of {len(paths)})")
         s3.upload_file(str(path), bucket, key)
     return f"s3://{bucket}/{prefix}"
-
-
-def _sizes(s3: Any, bucket: str, prefix: str) -> dict[str, int]:
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    return {one["Key"]: one["Size"] for page in pages for one in page.get("Contents", [])}

@@ -10,6 +10,8 @@ from typing import Any
 import boto3
 
 from millrace.core.errors import MillraceError
+from millrace.core.objects import Objects
+from millrace.core.table import Table
 from millrace.model_registry.files import ArtifactFiles
 from millrace.model_registry.store import ModelStore
 from millrace.model_registry.tracking import LOGGED, MlflowTracker
@@ -19,7 +21,8 @@ def main(options: dict[str, Any]) -> dict[str, Any]:
     """Logs all versions of the tenants, the oldest first; one that cannot be read does not stop the others."""
     session = boto3.Session("test", "test", region_name=options["region"])
     dynamodb, s3 = (session.client(name, endpoint_url=options["endpoint"]) for name in ("dynamodb", "s3"))
-    store, files = ModelStore(dynamodb, options["table"]), ArtifactFiles(s3, options["bucket"])
+    store = ModelStore(Table(dynamodb, options["table"]))
+    files = ArtifactFiles(Objects(s3, options["bucket"]))
     tracker = MlflowTracker(options["uri"], options["environment"])
     logged, failed = 0, []
     for org in options["orgs"]:

@@ -12,10 +12,11 @@ from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.errors import PermanentError
 from millrace.core.log import logger
+from millrace.core.objects import Objects
 from millrace.features import views as feature_views
 from millrace.lake.worker import connect
 from millrace.runs.store import RunStore
-from millrace.training.locations import Channel, job
+from millrace.training.locations import job
 from millrace.training.training_set import TrainingSetBuilder, TrainingSetRequest
 
 NAME = "build_training_set"
@@ -42,7 +43,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         raise PermanentError(f"the run {request.run} has pinned no sources")
     with closing(connect(settings)) as connection:
         builder = TrainingSetBuilder(
-            connection, Channel(s3, settings.lake_bucket), feature_views.load(), registry.load().tables()
+            connection, Objects(s3, settings.lake_bucket), feature_views.load(), registry.load().tables()
         )
         try:
             training_set = builder.build(request, sources)

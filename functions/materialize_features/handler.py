@@ -12,6 +12,7 @@ from functions.materialize_features.settings import Settings
 from millrace.core.aws import client
 from millrace.core.errors import PermanentError, RetryableError
 from millrace.core.log import logger
+from millrace.core.table import Table
 from millrace.features import views as feature_views
 from millrace.features.materialize import Materializer
 from millrace.features.online_writer import OnlineWriter
@@ -45,7 +46,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     sources = store.sources(run)
     if sources is None:
         raise PermanentError(f"the run {run} has pinned no sources")
-    writer = OnlineWriter(client("dynamodb"), settings.feature_store_table)
+    writer = OnlineWriter(Table(client("dynamodb"), settings.feature_store_table))
     with closing(connect(settings)) as connection:
         open_views(connection, sources, org)
         state_path = partial(feature_state, settings.lake_bucket)

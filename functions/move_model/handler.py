@@ -11,6 +11,8 @@ from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.errors import PermanentError
 from millrace.core.log import logger
+from millrace.core.objects import Objects
+from millrace.core.table import Table
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.emit import Emitter
 from millrace.model_registry.alias import ChampionAlias, parse_request
@@ -35,8 +37,8 @@ def _champions() -> ChampionAlias:
     settings = _settings()
     table = TableAppender(client("dynamodb"), settings.events_table, _log().warning)
     return ChampionAlias(
-        ModelStore(client("dynamodb"), settings.models_table),
-        ArtifactFiles(client("s3"), settings.lake_bucket),
+        ModelStore(Table(client("dynamodb"), settings.models_table)),
+        ArtifactFiles(Objects(client("s3"), settings.lake_bucket)),
         ChampionEvents(Emitter(registry.load(), Appender({"table": table}), _log().warning)),
     )
 

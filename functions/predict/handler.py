@@ -12,9 +12,13 @@ from millrace.api.router import Router
 from millrace.contracts import registry
 from millrace.core.aws import Lazy, client
 from millrace.core.log import logger
+from millrace.core.objects import Objects
+from millrace.core.table import Table
 from millrace.fraud import rulebook
 from millrace.fraud.predict import Predictor
 from millrace.fraud.store import UserSetStore
+from millrace.model_registry.files import ArtifactFiles
+from millrace.model_registry.store import ModelStore
 from millrace.scoring.champions import Champions
 from millrace.scoring.registered import RegisteredChampions
 
@@ -31,16 +35,15 @@ def _log() -> Logger:
 @cache
 def _router() -> Router:
     settings, contracts = _settings(), registry.load()
-    store = UserSetStore(client("dynamodb"), settings.feature_store_table)
+    # Short pauses: a decision has a budget of milliseconds.
+    features = Table(client("dynamodb"), settings.feature_store_table, attempts=4, first_pause_seconds=0.02)
     source = RegisteredChampions(
-        client("dynamodb"),
-        Lazy("s3"),
-        models_table=settings.models_table,
-        features_table=settings.feature_store_table,
-        bucket=settings.lake_bucket,
+        ModelStore(Table(client("dynamodb"), settings.models_table)),
+        ArtifactFiles(Objects(Lazy("s3"), settings.lake_bucket)),
+        features,
     )
     predictor = Predictor(
-        store,
+        UserSetStore(features),
         rulebook.load(),
         features_budget_ms=settings.features_budget_ms,
         champions=Champions(source, _log().warning),

@@ -9,12 +9,14 @@ from aws_lambda_powertools import Logger
 from functions.register_models.settings import Settings
 from millrace.core.aws import client
 from millrace.core.log import logger
+from millrace.core.objects import Objects
+from millrace.core.table import Table
 from millrace.model_registry import tracking
 from millrace.model_registry.files import ArtifactFiles
 from millrace.model_registry.package import unpack
 from millrace.model_registry.register import Registrar, best
 from millrace.model_registry.store import ModelStore
-from millrace.training.locations import Channel
+from millrace.training.locations import key_of
 
 NAME = "register_models"
 
@@ -32,8 +34,8 @@ def _log() -> Logger:
 def _registrar() -> Registrar:
     settings = _settings()
     return Registrar(
-        ModelStore(client("dynamodb"), settings.models_table),
-        ArtifactFiles(client("s3"), settings.lake_bucket),
+        ModelStore(Table(client("dynamodb"), settings.models_table)),
+        ArtifactFiles(Objects(client("s3"), settings.lake_bucket)),
         tracking.tracker(settings.tracking_uri, settings.environment),
     )
 
@@ -41,7 +43,8 @@ def _registrar() -> Registrar:
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Registers the models of a run; a retry finds the same versions."""
     org, model, run = event["org"], event["model"], event["runId"]
-    content = Channel(client("s3"), _settings().lake_bucket).get(event["artifact"])
+    bucket = _settings().lake_bucket
+    content = Objects(client("s3"), bucket).get(key_of(event["artifact"], bucket))
     registered = _registrar().register(unpack(content, org=org, model=model, run=run))
     chosen = best(registered)
     answer = {

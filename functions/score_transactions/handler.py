@@ -12,6 +12,8 @@ from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.consumer import Consumer, LakeDeadLetters
 from millrace.core.log import logger
+from millrace.core.objects import Objects
+from millrace.core.table import Table
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.emit import Emitter
@@ -19,6 +21,8 @@ from millrace.eventstore.row import body_size
 from millrace.fraud import rulebook
 from millrace.fraud.consumer import Scorer
 from millrace.fraud.store import UserSetStore
+from millrace.model_registry.files import ArtifactFiles
+from millrace.model_registry.store import ModelStore
 from millrace.scoring.champions import Champions
 from millrace.scoring.registered import RegisteredChampions
 
@@ -38,15 +42,15 @@ def _log() -> Logger:
 def _consumer() -> Consumer:
     settings, contracts = _settings(), registry.load()
     table = TableAppender(client("dynamodb"), settings.events_table, _log().warning)
+    # Short pauses: a decision has a budget of milliseconds.
+    features = Table(client("dynamodb"), settings.feature_store_table, attempts=4, first_pause_seconds=0.02)
     source = RegisteredChampions(
-        client("dynamodb"),
-        client("s3"),
-        models_table=settings.models_table,
-        features_table=settings.feature_store_table,
-        bucket=settings.lake_bucket,
+        ModelStore(Table(client("dynamodb"), settings.models_table)),
+        ArtifactFiles(Objects(client("s3"), settings.lake_bucket)),
+        features,
     )
     scorer = Scorer(
-        UserSetStore(client("dynamodb"), settings.feature_store_table),
+        UserSetStore(features),
         Emitter(contracts, Appender({"table": table}), _log().warning),
         rulebook.load(),
         Codec(contracts.dictionary),

@@ -9,8 +9,8 @@ from aws_lambda_powertools import Logger
 from functions.train_model.settings import Settings
 from millrace.core.aws import client
 from millrace.core.log import logger
+from millrace.core.objects import Objects
 from millrace.training.local_training import LocalTraining, run_job
-from millrace.training.locations import Channel
 
 NAME = "train_model"
 
@@ -29,7 +29,7 @@ def _training() -> LocalTraining:
     settings = _settings()
     libraries = settings.libraries.split(os.pathsep)
     job = partial(run_job, seconds=settings.seconds, jobs=settings.jobs, libraries=libraries)
-    return LocalTraining(Channel(client("s3"), settings.lake_bucket), job)
+    return LocalTraining(Objects(client("s3"), settings.lake_bucket), job)
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:

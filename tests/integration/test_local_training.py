@@ -7,11 +7,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from millrace.core.errors import RetryableError
+from millrace.core.objects import Objects
 from millrace.model_registry.package import unpack
 from millrace.training import locations
 from millrace.training.errors import TrainingError
 from millrace.training.local_training import JobResult, LocalTraining
-from millrace.training.locations import Channel
 from tests.support import training
 from tests.support.emulator import Lake
 from tests.support.functions import function
@@ -23,7 +23,7 @@ ARCHIVE = f"processed/ml-datasets/org={ORG}/{RUN}/output/model.tar.gz"
 
 def put(lake: Lake, folder: Path) -> None:
     for path in training.write(folder).iterdir():
-        Channel(lake.s3, lake.bucket).put(f"{locations.train(ORG, RUN)}{path.name}", path.read_bytes())
+        Objects(lake.s3, lake.bucket).put(f"{locations.train(ORG, RUN)}{path.name}", path.read_bytes())
 
 
 def test_a_training_leaves_what_can_be_registered(
@@ -51,7 +51,7 @@ def test_without_a_model_nothing_is_left(lake: Lake, tmp_path: Path) -> None:
         raise TrainingError("no fraud among them")
 
     with pytest.raises(TrainingError, match="no fraud"):
-        LocalTraining(Channel(lake.s3, lake.bucket), refuses).train(RUN, ORG)
+        LocalTraining(Objects(lake.s3, lake.bucket), refuses).train(RUN, ORG)
     assert lake.keys("processed/") == [
         f"{locations.train(ORG, RUN)}{name}" for name in ("rows.parquet", "training.json")
     ]
@@ -62,5 +62,5 @@ def test_a_channel_that_is_not_there_is_no_training(lake: Lake) -> None:
         raise AssertionError("nothing to train on")
 
     with pytest.raises(RetryableError) as raised:
-        LocalTraining(Channel(lake.s3, lake.bucket), never).train(RUN, ORG)
+        LocalTraining(Objects(lake.s3, lake.bucket), never).train(RUN, ORG)
     assert isinstance(raised.value.__cause__, ClientError)

@@ -15,7 +15,8 @@ import pytest
 from moto import mock_aws
 
 from millrace.core import clock
-from millrace.eventstore.tables import FeatureStore as Table
+from millrace.core.table import Table
+from millrace.eventstore.tables import FeatureStore
 from millrace.features.materialize import Materializer, ViewResult
 from millrace.features.offline import OfflineStore
 from millrace.features.online import OnlineStore
@@ -93,7 +94,7 @@ class World:
     ) -> tuple[ViewResult, ...]:
         """A materialization as of a moment, in an hour's run of its own."""
         self.now = max(self.now, at)
-        writer = OnlineWriter(self, TABLE, in_flight=16, now=lambda: self.now)
+        writer = OnlineWriter(Table(self, TABLE), in_flight=16, now=lambda: self.now)
         with self.connection(org, until) as connection:
             place = lambda view, tenant, token: str(self.folder / f"{view}-{tenant}-{token}.parquet")  # noqa: E731
             return Materializer(connection, self.views, writer, place).materialize(
@@ -101,7 +102,7 @@ class World:
             )
 
     def served(self, org: str, entity_rows: Iterable[Mapping[str, object]]) -> list[list[tuple[Any, str]]]:
-        store = OnlineStore(self.dynamodb, TABLE, self.views, lambda: self.now)
+        store = OnlineStore(Table(self.dynamodb, TABLE), self.views, lambda: self.now)
         found = store.get_online_features(
             org, features=EVERY, entity_rows=list(entity_rows), full_feature_names=True
         )
@@ -149,7 +150,7 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     with mock_aws():
-        Table.create_table(billing_mode="PAY_PER_REQUEST")
+        FeatureStore.create_table(billing_mode="PAY_PER_REQUEST")
         yield World(tmp_path)
 
 

@@ -13,7 +13,8 @@ import pytest
 from moto import mock_aws
 
 from millrace.core import clock
-from millrace.eventstore.tables import FeatureStore as Table
+from millrace.core.table import Table
+from millrace.eventstore.tables import FeatureStore
 from millrace.features import views as feature_views
 from millrace.features.materialize import Materializer
 from millrace.features.offline import OfflineStore
@@ -88,11 +89,11 @@ def counted(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
     folder = tmp_path_factory.mktemp("states")
     with mock_aws():
-        Table.create_table(billing_mode="PAY_PER_REQUEST")
+        FeatureStore.create_table(billing_mode="PAY_PER_REQUEST")
         dynamodb = boto3.client("dynamodb")
         for org in ORGS:
             with sources(org) as connection:
-                writer = OnlineWriter(dynamodb, TABLE)
+                writer = OnlineWriter(Table(dynamodb, TABLE))
                 done = Materializer(
                     connection, feature_views.load(), writer, lambda *names: str(folder / "-".join(names))
                 ).materialize(org, "run", clock.utc_text(AS_OF))
@@ -128,7 +129,7 @@ def test_every_feature_that_is_served_is_what_a_model_is_trained_on(counted: Any
         trained = OfflineStore(connection, views).get_historical_features(
             frame, asked, known_at="known_at", full_feature_names=True
         )
-    store = OnlineStore(counted, TABLE, views, lambda: NOW)
+    store = OnlineStore(Table(counted, TABLE), views, lambda: NOW)
     served = store.get_online_features(
         org, features=asked, entity_rows=rows, full_feature_names=True
     ).to_dict()

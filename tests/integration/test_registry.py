@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 
 from millrace.contracts.registry import Registry
 from millrace.core.errors import PermanentError, RetryableError
+from millrace.core.objects import Objects
+from millrace.core.table import Table
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.emit import Emitter
 from millrace.model_registry import rows
@@ -96,8 +98,8 @@ class Stage:
     def __init__(self, running: Platform, bundle: Registry) -> None:
         self.running, self.bundle = running, bundle
         self.dynamodb: Any = Locked(running.dynamodb)
-        self.store = ModelStore(self.dynamodb, "MLModels")
-        self.files = ArtifactFiles(Locked(running.s3), LAKE)
+        self.store = ModelStore(Table(self.dynamodb, "MLModels"))
+        self.files = ArtifactFiles(Objects(Locked(running.s3), LAKE))
         self.tracker = Silent()
         self.moment = datetime(2026, 11, 22, 3, tzinfo=UTC)
 
@@ -116,7 +118,7 @@ class Stage:
 
         table = TableAppender(events or self.dynamodb, "Events")
         return ChampionAlias(
-            ModelStore(store, "MLModels") if store is not None else self.store,
+            ModelStore(Table(store, "MLModels")) if store is not None else self.store,
             self.files,
             ChampionEvents(Emitter(self.bundle, Appender({"table": table}))),
             now,
@@ -244,7 +246,9 @@ def test_a_registration_that_broke_off_goes_on_where_it_was(stage: Stage) -> Non
             Later(client, operation, after=after, place=place)
             for client in (stage.running.dynamodb, stage.running.s3)
         )
-        registrar = Registrar(ModelStore(dynamodb, "MLModels"), ArtifactFiles(s3, LAKE), stage.tracker)
+        registrar = Registrar(
+            ModelStore(Table(dynamodb, "MLModels")), ArtifactFiles(Objects(s3, LAKE)), stage.tracker
+        )
         with pytest.raises(RetryableError):
             registrar.register(package)
         registrar.register(package)
@@ -384,7 +388,7 @@ def test_of_two_moves_at_once_one_wins_and_the_other_is_told(stage: Stage) -> No
 
     mover = stage.mover()
     mover._files = Between()  # type: ignore[assignment]
-    with pytest.raises(ChampionChangedError, match="moved meanwhile"):
+    with pytest.raises(ChampionChangedError, match="changed meanwhile"):
         mover.change(ChangeRequest(ACME, "fraud", "3", "promote", "tests"))
     alias = stage.store.alias(ACME, "fraud")
     assert alias is not None

@@ -12,6 +12,8 @@ import pytest
 
 from millrace.contracts import registry as contracts
 from millrace.core.errors import PermanentError
+from millrace.core.objects import Objects
+from millrace.core.table import Table
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import StoredEvent, from_item
 from millrace.features import views as feature_views
@@ -204,7 +206,9 @@ def test_a_decision_is_derived_again_from_its_inputs_and_the_registered_artifact
     event = running.get("/v1/events/{eventId}", eventId=event["eventId"])["body"]
     row = base64.b64decode(stored["modelInputs"])
     assert row == struct.pack("<5f", *ROW) == unpack(stored["modelInputs"])
-    models = RegisteredModels(ModelStore(running.dynamodb, "MLModels"), ArtifactFiles(running.s3, LAKE))
+    models = RegisteredModels(
+        ModelStore(Table(running.dynamodb, "MLModels")), ArtifactFiles(Objects(running.s3, LAKE))
+    )
     rules, rescore = rulebook.load().of(ACME), models.of(ACME)
     assert derive.same(derive.derive(event, stored, rules, rescore), stored)
     forgeries: list[dict[str, Any]] = [
@@ -226,6 +230,8 @@ def test_a_decision_is_derived_again_from_its_inputs_and_the_registered_artifact
     with pytest.raises(PermanentError, match="no version"):
         derive.derive(event, stored, rules, models.of(GLOBEX))
     running.s3.put_object(Bucket=LAKE, Key="models/org_acme/fraud/00000001/model.onnx", Body=b"else")
-    fresh = RegisteredModels(ModelStore(running.dynamodb, "MLModels"), ArtifactFiles(running.s3, LAKE))
+    fresh = RegisteredModels(
+        ModelStore(Table(running.dynamodb, "MLModels")), ArtifactFiles(Objects(running.s3, LAKE))
+    )
     with pytest.raises(PermanentError, match=r"model\.onnx"):
         derive.derive(event, stored, rules, fresh.of(ACME))

@@ -16,6 +16,7 @@ from cli.commands.query import text
 from cli.output import print_json
 from cli.target import Target
 from millrace.core import clock
+from millrace.core.table import Table
 from millrace.features import views as feature_views
 from millrace.features.offline import EVENT_TIMESTAMP, OfflineStore
 from millrace.features.online import OnlineStore
@@ -57,7 +58,7 @@ def feature_values(world: World, run: str, orgs: list[str]) -> Iterator[str]:
         yield f"{run} has pinned no sources"
         return
     views, at = feature_views.load(), clock.parse(sources.at)
-    online = OnlineStore(world.dynamodb, "FeatureStore", views, lambda: at)
+    online = OnlineStore(Table(world.dynamodb, "FeatureStore"), views, lambda: at)
     for org in orgs:
         with closing(
             duck.connect(memory_mb=500, threads=2, s3=duck.S3Access.from_environment())

@@ -12,32 +12,20 @@ from cli.ml import uploads
 from cli.target import Target
 from millrace.training.locations import digest_of
 from millrace.training.transactions import COLUMNS
+from tests.support.stores import MemoryS3
 
 ROWS = pa.table({name: ["1"] for name in COLUMNS})
 
 
-class S3:
+class S3(MemoryS3):
     """A bucket; uploads are counted."""
 
-    def __init__(self) -> None:
-        self.held: dict[str, bytes] = {}
-        self.uploads = 0
-
-    def get_paginator(self, _: str) -> "S3":
-        return self
-
-    def paginate(self, **call: Any) -> list[dict[str, Any]]:
-        found = [
-            {"Key": key, "Size": len(body)}
-            for key, body in self.held.items()
-            if key.startswith(call["Prefix"])
-        ]
-        return [{"Contents": found}] if found else [{}]
+    uploads = 0
 
     def upload_file(self, path: str, bucket: str, key: str) -> None:
         assert bucket == "lake"
         self.uploads += 1
-        self.held[key] = Path(path).read_bytes()
+        self.put_object(Bucket=bucket, Key=key, Body=Path(path).read_bytes())
 
 
 @pytest.fixture
@@ -50,7 +38,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> S3:
 TARGET = Target("local", "http://localhost:1", {"LakeBucket": "lake"})
 
 
-def bring(folder: Path) -> str:
+def upload(folder: Path) -> str:
     return uploads.upload(TARGET, "org_acme", uploads.files(folder, "org_acme"), lambda _: None)
 
 
@@ -72,7 +60,7 @@ def test_a_folder_of_something_else_is_usage(tmp_path: Path, s3: S3, content: An
     elif content is not None:
         pq.write_table(content, tmp_path / "a.parquet")
     with pytest.raises(UsageError, match=says):
-        bring(tmp_path)
+        upload(tmp_path)
     assert s3.uploads == 0
 
 
@@ -82,30 +70,30 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
         uploads.files(tmp_path / "a.parquet", "org_acme")
 
 
-def test_what_is_brought_is_named_by_its_content_and_sent_once(tmp_path: Path, s3: S3) -> None:
+def test_an_upload_is_named_by_its_content_and_sent_once(tmp_path: Path, s3: S3) -> None:
     pq.write_table(ROWS, tmp_path / "b.parquet")
     pq.write_table(ROWS.slice(0, 0), tmp_path / "a.parquet")
-    url = bring(tmp_path)
+    url = upload(tmp_path)
     assert s3.uploads == 2
     assert len(digest_of(url, "lake", "org_acme")) == 64
-    assert bring(tmp_path) == url
+    assert upload(tmp_path) == url
     assert s3.uploads == 2
-    # Under other names the same files in the same order are the same.
+    # The names of the files do not matter.
     (tmp_path / "b.parquet").rename(tmp_path / "c.parquet")
-    assert bring(tmp_path) == url
+    assert upload(tmp_path) == url
 
 
 def test_an_upload_that_broke_off_is_finished(tmp_path: Path, s3: S3) -> None:
     pq.write_table(ROWS, tmp_path / "a.parquet")
-    url = bring(tmp_path)
-    (key,) = s3.held
-    s3.held[key] = s3.held[key][:10]
-    assert bring(tmp_path) == url
-    assert s3.held[key] == (tmp_path / "a.parquet").read_bytes()
+    url = upload(tmp_path)
+    (key,) = s3.objects
+    s3.objects[key] = s3.objects[key][:10]
+    assert upload(tmp_path) == url
+    assert s3.objects[key] == (tmp_path / "a.parquet").read_bytes()
 
 
 def test_other_content_is_another_folder(tmp_path: Path, s3: S3) -> None:
     pq.write_table(ROWS, tmp_path / "a.parquet")
-    first = bring(tmp_path)
+    first = upload(tmp_path)
     pq.write_table(pa.concat_tables([ROWS, ROWS]), tmp_path / "a.parquet")
-    assert bring(tmp_path) != first
+    assert upload(tmp_path) != first

@@ -271,7 +271,7 @@ def test_a_view_can_be_read_with_another_delay(connection: duckdb.DuckDBPyConnec
         (["nobody:count"], "no feature view nobody"),
         (["user:none"], "no feature none"),
         (["user:count", "user:count"], "twice"),
-        ([], "no feature is asked for"),
+        ([], "no feature is named"),
     ],
 )
 def test_what_is_no_feature_is_refused(

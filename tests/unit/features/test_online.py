@@ -1,7 +1,6 @@
 """Online features: what a row of the table says of an entity, and how rows are read."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,9 +9,11 @@ from typing import Any
 import pytest
 
 from millrace.core.errors import ThrottledError
+from millrace.core.table import Table
 from millrace.features import rows
 from millrace.features.online import OnlineStore
 from millrace.features.views import Derived, Feature, FeatureError, FeatureView, FeatureViews, Group
+from tests.support.stores import MemoryDynamoDB
 
 NOW = datetime(2026, 11, 21, 10, 30, tzinfo=UTC)
 AT = "2026-11-21T10:05:00.000Z"
@@ -39,59 +40,43 @@ ASKED = FeatureView(
 VIEWS = FeatureViews([USER, SHOP, ASKED])
 
 
-class Table:
-    """Rows by key, read in batches of which `leaves` keys are left unprocessed, as long as any are to be left."""
-
-    def __init__(self, leaves: int = 0) -> None:
-        self.rows: dict[str, Mapping[str, Any]] = {}
-        self.asked: list[int] = []
-        self.leaves = leaves
+class Rows(MemoryDynamoDB):
+    """FeatureStore in memory; the stored rows are views' markers and entities' rows."""
 
     def mark(self, org: str, one: FeatureView, as_of: str | None = AT, **more: str) -> None:
-        said = {"asOf": as_of, "wholeAt": EARLIER, "version": one.version, "digest": one.digest, **more}
-        self._put(
-            {**rows.marker_key(org, one.name), **{name: {"S": text} for name, text in said.items() if text}}
-        )
+        marker = {"asOf": as_of, "wholeAt": EARLIER, "version": one.version, "digest": one.digest, **more}
+        attributes = {name: {"S": text} for name, text in marker.items() if text}
+        self.put_item(TableName="FeatureStore", Item={**rows.marker_key(org, one.name), **attributes})
 
     def put(self, org: str, one: FeatureView, entity: object, values: Any, as_of: str = AT) -> None:
         text = rows.entity_text(entity)
         assert text is not None
-        self._put(rows.item(org, one, text, values, as_of, KEPT))
+        self.put_item(TableName="FeatureStore", Item=rows.item(org, one, text, values, as_of, KEPT))
 
-    def _put(self, item: Mapping[str, Any]) -> None:
-        self.rows[item["featureKey"]["S"]] = item
-
-    def batch_get_item(self, **call: Any) -> dict[str, Any]:
-        ((name, asked),) = call["RequestItems"].items()
-        keys = asked["Keys"]
-        texts = [key["featureKey"]["S"] for key in keys]
-        assert len(set(texts)) == len(texts) <= 100
-        assert {key["sortKey"]["S"] for key in keys} == {"LATEST"}
-        self.asked.append(len(keys))
-        done, left = (keys[self.leaves :], keys[: self.leaves]) if self.leaves < len(keys) else (keys, [])
-        found = [self.rows[key["featureKey"]["S"]] for key in done if key["featureKey"]["S"] in self.rows]
-        return {"Responses": {name: found}, "UnprocessedKeys": {name: {"Keys": left}} if left else {}}
+    @property
+    def reads(self) -> int:
+        return self.calls["batch_get_item"]
 
 
 @pytest.fixture
-def table() -> Table:
-    made = Table()
+def table() -> Rows:
+    made = Rows()
     for one in (USER, SHOP):
         made.mark("org_a", one)
     return made
 
 
 def ask(
-    table: Table, *features: str, org: str = "org_a", views: FeatureViews = VIEWS, **row: object
+    table: Rows, *features: str, org: str = "org_a", views: FeatureViews = VIEWS, **row: object
 ) -> list[tuple[Any, ...]]:
-    store = OnlineStore(table, "FeatureStore", views, lambda: NOW)
+    store = OnlineStore(Table(table, "FeatureStore"), views, lambda: NOW)
     (answer,) = store.get_online_features(
         org, features=features, entity_rows=[row], full_feature_names=True
     ).rows
     return [(one.value, one.status, one.as_of) for one in answer]
 
 
-def test_an_entity_that_was_counted_and_one_that_nobody_has_seen(table: Table) -> None:
+def test_an_entity_that_was_counted_and_one_that_nobody_has_seen(table: Rows) -> None:
     table.put("org_a", USER, 42, {"orders": 3, "mean": 1.5, "last": 60.0})
     assert ask(table, "user:orders", "user:mean", user_id=42) == [(3, "ok", AT), (1.5, "ok", AT)]
     assert ask(table, "user:orders", "user:mean", user_id=43) == [(0, "missing", AT), (None, "missing", AT)]
@@ -101,13 +86,13 @@ def test_an_entity_that_was_counted_and_one_that_nobody_has_seen(table: Table) -
 
 
 @pytest.mark.parametrize("same", ["42", 42.0, Decimal(42), Decimal("42.000")])
-def test_a_number_is_one_entity_however_it_is_written(table: Table, same: object) -> None:
+def test_a_number_is_one_entity_however_it_is_written(table: Rows, same: object) -> None:
     table.put("org_a", USER, 42, {"orders": 3})
     assert ask(table, "user:orders", user_id=same) == [(3, "ok", AT)]
 
 
 @pytest.mark.parametrize("other", ["42.0", "042", " 42", "42#", 42.5, "４２", "user#42"])
-def test_a_text_is_only_itself(table: Table, other: object) -> None:
+def test_a_text_is_only_itself(table: Rows, other: object) -> None:
     table.put("org_a", USER, 42, {"orders": 3})
     assert ask(table, "user:orders", user_id=other) == [(0, "missing", AT)]
 
@@ -115,16 +100,16 @@ def test_a_text_is_only_itself(table: Table, other: object) -> None:
 @pytest.mark.parametrize(
     "odd", ["a#b", "a%23b", "Ärger & Söhne", "🦊", "#", "views", "x" * 1_600, "ä" * 5_000]
 )
-def test_odd_keys_are_entities_of_their_own(table: Table, odd: str) -> None:
+def test_odd_keys_are_entities_of_their_own(table: Rows, odd: str) -> None:
     others = ["a#b", "a%23b", "Ärger & Söhne", "🦊", "#", "views", "x" * 1_600, "x" * 1_601, "ä" * 5_000]
     for place, one in enumerate(others):
         table.put("org_a", SHOP, one, {"share": place})
     assert ask(table, "shop:share", merchant=odd) == [(others.index(odd), "ok", AT)]
-    assert all(len(key.encode()) <= 2_048 for key in table.rows)
+    assert all(len(key.encode()) <= 2_048 for key, _ in table.tables["FeatureStore"])
 
 
 @pytest.mark.parametrize("wrong", [True, [1], "\ud800"])
-def test_what_is_no_key_is_refused(table: Table, wrong: object) -> None:
+def test_what_is_no_key_is_refused(table: Rows, wrong: object) -> None:
     with pytest.raises(FeatureError, match="is no key of an entity"):
         ask(table, "user:orders", user_id=wrong)
 
@@ -132,13 +117,13 @@ def test_what_is_no_key_is_refused(table: Table, wrong: object) -> None:
 @pytest.mark.parametrize(
     "nobody", [float("nan"), float("inf"), -math.inf, Decimal("NaN"), Decimal("Infinity"), None]
 )
-def test_what_is_no_number_is_nobody(table: Table, nobody: object) -> None:
+def test_what_is_no_number_is_nobody(table: Rows, nobody: object) -> None:
     for text in ("nan", "NaN", "inf", "Infinity", "-inf", "None"):
         table.put("org_a", USER, text, {"orders": 3})
     assert ask(table, "user:orders", user_id=nobody) == [(0, "missing", AT)]
 
 
-def test_what_is_too_old_is_expired_and_says_what_it_was(table: Table) -> None:
+def test_what_is_too_old_is_expired_and_says_what_it_was(table: Rows) -> None:
     table.put("org_a", USER, 42, {"orders": 3}, EARLIER)
     table.mark("org_a", USER, "2026-11-20T10:29:59.000Z", wholeAt="2026-11-20T10:29:59.000Z")
     table.put("org_a", USER, 43, {"orders": 4}, "2026-11-20T10:29:59.000Z")
@@ -151,7 +136,7 @@ def test_what_is_too_old_is_expired_and_says_what_it_was(table: Table) -> None:
     assert ask(table, "user:orders", user_id=43, views=short)[0][:2] == (4, "expired")
 
 
-def test_rows_of_another_version_are_expired_and_not_understood(table: Table) -> None:
+def test_rows_of_another_version_are_expired_and_not_understood(table: Rows) -> None:
     table.put("org_a", replace(USER, version="0.9.0"), 42, {"orders": 3})
     assert ask(table, "user:orders", user_id=42) == [(0, "expired", AT)]
     table.mark("org_a", replace(USER, digest="d0"))
@@ -159,7 +144,7 @@ def test_rows_of_another_version_are_expired_and_not_understood(table: Table) ->
     assert ask(table, "user:orders", user_id=42) == [(0, "expired", AT)]
 
 
-def test_a_row_that_did_not_change_holds_until_the_marker_and_time_goes_on(table: Table) -> None:
+def test_a_row_that_did_not_change_holds_until_the_marker_and_time_goes_on(table: Rows) -> None:
     table.put("org_a", USER, 42, {"orders": 3, "last": 0.000_001}, EARLIER)
     assert ask(table, "user:orders", "user:last", user_id=42) == [(3, "ok", AT), (3600.000_001, "ok", AT)]
     # While the next run is writing, its rows are newer than the marker.
@@ -167,7 +152,7 @@ def test_a_row_that_did_not_change_holds_until_the_marker_and_time_goes_on(table
     assert ask(table, "user:last", user_id=43) == [(5.0, "ok", "2026-11-21T10:20:00.000Z")]
 
 
-def test_a_row_that_a_whole_writing_left_out_is_of_nobody(table: Table) -> None:
+def test_a_row_that_a_whole_writing_left_out_is_of_nobody(table: Rows) -> None:
     table.put("org_a", USER, 42, {"orders": 3}, EARLIER)
     table.mark("org_a", USER, wholeAt=AT)
     assert ask(table, "user:orders", user_id=42) == [(0, "missing", AT)]
@@ -175,14 +160,14 @@ def test_a_row_that_a_whole_writing_left_out_is_of_nobody(table: Table) -> None:
     assert ask(table, "user:orders", user_id=42) == [(0, "missing", AT)]
 
 
-def test_rows_before_the_first_complete_run_are_served(table: Table) -> None:
+def test_rows_before_the_first_complete_run_are_served(table: Rows) -> None:
     table.mark("org_c", USER, None, startedAt=AT, wholeAt="", version="", digest="")
     table.put("org_c", USER, 42, {"orders": 3})
     assert ask(table, "user:orders", org="org_c", user_id=42) == [(3, "ok", AT)]
     assert ask(table, "user:orders", org="org_c", user_id=43) == [(0, "missing", None)]
 
 
-def test_derived_features_are_of_now(table: Table) -> None:
+def test_derived_features_are_of_now(table: Rows) -> None:
     table.put("org_a", USER, 42, {"mean": 4.0})
     table.put("org_a", SHOP, "Nile", {"share": 0.25}, EARLIER)
     names = ("asked:ratio", "asked:risk", "asked:amount", "asked:hour")
@@ -193,9 +178,9 @@ def test_derived_features_are_of_now(table: Table) -> None:
     assert found == [(1.0, "missing", AT), (0.5, "ok", AT), (0.0, "ok", now), (10.0, "ok", now)]
 
 
-def test_only_what_is_asked_for_must_be_known(table: Table) -> None:
+def test_only_what_is_asked_for_must_be_known(table: Rows) -> None:
     assert [one[0] for one in ask(table, "asked:hour")] == [10.0]
-    assert table.asked == []
+    assert table.reads == 0
     assert [one[0] for one in ask(table, "asked:risk", merchant="Nile")] == [0.0]
     with pytest.raises(FeatureError, match="asked needs amount"):
         ask(table, "asked:ratio", user_id=1)
@@ -205,37 +190,34 @@ def test_only_what_is_asked_for_must_be_known(table: Table) -> None:
         ask(table, "asked:amount", amount="much")
 
 
-def test_all_views_of_an_entity_row_are_one_call(table: Table) -> None:
+def test_all_views_of_an_entity_row_are_one_call(table: Rows) -> None:
     ask(table, "user:orders", "shop:share", "asked:ratio", user_id=1, merchant="Nile", amount=1)
-    # Two markers and two rows.
-    assert table.asked == [4]
+    assert table.reads == 1
 
 
 def test_many_entities_are_read_a_hundred_keys_at_a_time_and_what_is_left_again() -> None:
-    table = Table(leaves=30)
+    table = Rows()
     table.mark("org_a", USER)
     for number in range(250):
         table.put("org_a", USER, number, {"orders": number})
-    store = OnlineStore(table, "FeatureStore", VIEWS, lambda: NOW)
+    table.leaving.extend([30, 0, 30, 0, 30, 0])
+    store = OnlineStore(Table(table, "FeatureStore", first_pause_seconds=0), VIEWS, lambda: NOW)
     asked = [{"user_id": number} for number in (*range(250), 7, 7)]
     found = store.get_online_features("org_a", features=["user:orders"], entity_rows=asked).to_dict()
     assert found == {"user_id": [row["user_id"] for row in asked], "orders": [*range(250), 7, 7]}
     # 251 keys in three, and 30 of each again.
-    assert table.asked == [100, 30, 100, 30, 51, 30]
+    assert table.reads == 6
     assert store.get_online_features("org_a", features=["user:orders"], entity_rows=[]).to_dict() == {
         "orders": []
     }
 
 
-def test_a_table_that_does_not_answer_for_all_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_does_not_answer_for_all_is_an_error(
+    table: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
-    table = Table()
-    monkeypatch.setattr(
-        table,
-        "batch_get_item",
-        lambda **call: {"Responses": {}, "UnprocessedKeys": call["RequestItems"]},
-    )
-    with pytest.raises(ThrottledError, match="2 left unprocessed"):
+    table.leaving.extend([2] * 5)
+    with pytest.raises(ThrottledError, match="2 keys left unprocessed"):
         ask(table, "user:orders", user_id=1)
 
 
@@ -246,15 +228,15 @@ def test_a_table_that_does_not_answer_for_all_is_an_error(monkeypatch: pytest.Mo
         (["nobody:count"], "no feature view nobody"),
         (["user:none"], "no feature none"),
         (["user:orders", "user:orders"], "twice"),
-        ([], "no feature is asked for"),
+        ([], "no feature is named"),
     ],
 )
-def test_what_is_no_feature_is_refused(table: Table, features: list[str], says: str) -> None:
+def test_what_is_no_feature_is_refused(table: Rows, features: list[str], says: str) -> None:
     with pytest.raises(FeatureError, match=says):
         ask(table, *features, user_id=1)
 
 
-def test_columns_of_one_name_are_refused(table: Table) -> None:
-    store = OnlineStore(table, "FeatureStore", VIEWS, lambda: NOW)
+def test_columns_of_one_name_are_refused(table: Rows) -> None:
+    store = OnlineStore(Table(table, "FeatureStore"), VIEWS, lambda: NOW)
     with pytest.raises(FeatureError, match="amount would be a column twice"):
         store.get_online_features("org_a", features=["asked:amount"], entity_rows=[{"amount": 1}])

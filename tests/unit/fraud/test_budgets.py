@@ -11,6 +11,7 @@ import pytest
 from millrace.contracts.registry import Registry
 from millrace.core.consumer import Delivery
 from millrace.core.errors import RetryableError
+from millrace.core.table import Table
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.emit import Emitter
@@ -24,7 +25,7 @@ from millrace.scoring.batch import Batch, ScoringRequest
 from millrace.scoring.champion import Champion
 from millrace.scoring.champions import Champions
 from tests.support import events
-from tests.support.memory_table import MemoryDynamoDB
+from tests.support.stores import MemoryDynamoDB
 from tests.unit.fraud.test_derived import NOW, row
 
 BUDGET_MS = 50
@@ -43,18 +44,20 @@ class SlowDynamoDB(MemoryDynamoDB):
         super().__init__()
         self.pauses: dict[str, Callable[[], float]] = {}
 
-    def batch_get_item(self, **asked: Any) -> dict[str, Any]:
+    def batch_get_item(self, **call: Any) -> dict[str, Any]:
         time.sleep(self.pauses.get("read", lambda: 0.0)())
-        return super().batch_get_item(**asked)
+        answer: dict[str, Any] = super().batch_get_item(**call)
+        return answer
 
-    def update_item(self, **asked: Any) -> dict[str, Any]:
+    def update_item(self, **call: Any) -> dict[str, Any]:
         time.sleep(self.pauses.get("update", lambda: 0.0)())
-        return super().update_item(**asked)
+        answer: dict[str, Any] = super().update_item(**call)
+        return answer
 
 
 def scorer(registry: Registry, dynamodb: MemoryDynamoDB, cold_ms: int) -> Scorer:
     return Scorer(
-        UserSetStore(dynamodb, "FeatureStore"),
+        UserSetStore(Table(dynamodb, "FeatureStore")),
         Emitter(registry, Appender({"table": TableAppender(dynamodb, "Events")})),
         rulebook.load(),
         Codec(registry.dictionary),

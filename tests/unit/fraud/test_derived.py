@@ -13,6 +13,7 @@ from millrace.contracts.registry import Registry
 from millrace.core import clock, keys
 from millrace.core.consumer import Delivery
 from millrace.core.errors import PermanentError, ThrottledError
+from millrace.core.table import Table
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.derived_ids import event_id
@@ -24,7 +25,7 @@ from millrace.fraud.decision import CONSUMER, EVENT_TYPE, SOURCE_TYPE
 from millrace.fraud.store import UserSetStore
 from millrace.intake.enrich import Origin, enrich
 from tests.support import events, generate
-from tests.support.memory_table import MemoryDynamoDB
+from tests.support.stores import MemoryDynamoDB
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -49,7 +50,7 @@ def source(registry: Registry, event: dict[str, Any], fingerprint: bytes = b"f" 
 def score(registry: Registry, dynamodb: MemoryDynamoDB, *rows: Item) -> None:
     emitter = Emitter(registry, Appender({"table": TableAppender(dynamodb, "Events")}))
     codec = Codec(registry.dictionary)
-    store = UserSetStore(dynamodb, "FeatureStore")
+    store = UserSetStore(Table(dynamodb, "FeatureStore"))
     scorer = Scorer(store, emitter, rulebook.load(), codec, features_budget_ms=60_000)
     scorer.score([Delivery(item, "shard", str(number), NOW, {}) for number, item in enumerate(rows)])
 
@@ -119,7 +120,7 @@ def test_a_fault_of_what_is_derived_is_refused_before_anything_is_stored(registr
     )
     with pytest.raises(PermanentError, match=EVENT_TYPE):
         emitter.emit([broken, broken], alike=True)
-    assert not dynamodb.tables
+    assert not any(dynamodb.tables.values())
 
 
 def test_a_decisions_id_hangs_on_what_only_the_platform_knows(registry: Registry) -> None:

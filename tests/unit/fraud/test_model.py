@@ -15,6 +15,7 @@ from millrace.contracts.registry import Registry
 from millrace.core import clock
 from millrace.core.consumer import Delivery
 from millrace.core.errors import RetryableError
+from millrace.core.table import KEYS_PER_CALL, Table
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.emit import Emitter
@@ -25,13 +26,13 @@ from millrace.fraud import derive, rulebook
 from millrace.fraud.consumer import Scorer
 from millrace.fraud.decision import EVENT_TYPE
 from millrace.fraud.predict import Predictor
-from millrace.fraud.store import KEYS_PER_CALL, UserSetStore
+from millrace.fraud.store import UserSetStore
 from millrace.intake.enrich import Origin, enrich
 from millrace.model_registry.rows import Alias
 from millrace.scoring.champion import Champion, Model
 from millrace.scoring.champions import Champions
 from tests.support import champions, events
-from tests.support.memory_table import MemoryDynamoDB
+from tests.support.stores import MemoryDynamoDB
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 ORG = "org_acme"
@@ -104,7 +105,7 @@ def score(
     """Decides on a batch; transaction's event id → the payload of its decision."""
     codec = Codec(contracts.dictionary)
     scorer = Scorer(
-        UserSetStore(dynamodb, "FeatureStore"),
+        UserSetStore(Table(dynamodb, "FeatureStore")),
         Emitter(contracts, Appender({"table": TableAppender(dynamodb, "Events")})),
         rulebook.load(),
         codec,
@@ -205,7 +206,7 @@ def test_a_question_with_a_model_is_one_read(contracts: Registry, views: Feature
     item = champions.online(ORG, merchant, "nile", {"fraud_share_7d": 0.5})
     dynamodb.tables["FeatureStore"] = {(item["featureKey"]["S"], "LATEST"): item}
     predictor = Predictor(
-        UserSetStore(dynamodb, "FeatureStore"),
+        UserSetStore(Table(dynamodb, "FeatureStore")),
         rulebook.load(),
         features_budget_ms=BUDGET_MS,
         champions=Champions(InForce(views, "serving")),

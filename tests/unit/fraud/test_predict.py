@@ -11,11 +11,12 @@ import pytest
 from millrace.api.fraud import PredictApi
 from millrace.api.router import Router
 from millrace.contracts.registry import Registry
+from millrace.core.table import Table
 from millrace.fraud import rulebook
 from millrace.fraud.predict import Predictor
 from millrace.fraud.store import UserSetStore
 from tests.support import events
-from tests.support.memory_table import MemoryDynamoDB
+from tests.support.stores import MemoryDynamoDB
 
 
 class Slow(MemoryDynamoDB):
@@ -25,9 +26,10 @@ class Slow(MemoryDynamoDB):
         super().__init__()
         self.seconds = seconds
 
-    def batch_get_item(self, **asked: Any) -> dict[str, Any]:
+    def batch_get_item(self, **call: Any) -> dict[str, Any]:
         time.sleep(self.seconds)
-        return super().batch_get_item(**asked)
+        answer: dict[str, Any] = super().batch_get_item(**call)
+        return answer
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def registry(bundle: Path) -> Registry:
 
 def router(registry: Registry, dynamodb: MemoryDynamoDB, budget_ms: int = 500) -> Router:
     predictor = Predictor(
-        UserSetStore(dynamodb, "FeatureStore"), rulebook.load(), features_budget_ms=budget_ms
+        UserSetStore(Table(dynamodb, "FeatureStore")), rulebook.load(), features_budget_ms=budget_ms
     )
     api = PredictApi(predictor, registry)
     answers = {"POST /v1/predict": api.one, "POST /v1/predict/batch": api.batch}

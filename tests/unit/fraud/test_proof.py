@@ -17,6 +17,7 @@ import pytest
 from millrace.contracts.registry import Registry
 from millrace.core import clock
 from millrace.core.consumer import Consumer, Record
+from millrace.core.table import Table
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.emit import ID_TAKEN, Emitter, derived_id
@@ -35,9 +36,11 @@ from tests.support.mappings import (
     ManualClock,
     MappingDriver,
     MappingSettings,
-    Table,
 )
-from tests.support.memory_table import MemoryDynamoDB
+from tests.support.mappings import (
+    Table as DrivenTable,
+)
+from tests.support.stores import MemoryDynamoDB
 
 COUNT = int(os.environ.get("MILLRACE_PROOF_TRANSACTIONS", "4000"))
 WINDOW_MS = 30 * velocity.MS_PER_MINUTE
@@ -72,7 +75,7 @@ class Proof:
         self._rng = random.Random(self.seed)
         self._codec = Codec(self.registry.dictionary)
         time = ManualClock(datetime.now(UTC))
-        self.table = Table("Events", keys=("eventId",), clock=time)
+        self.table = DrivenTable("Events", keys=("eventId",), clock=time)
         self.log = KinesisStream("events", shards=2, clock=time)
         self.table.stream_to(self.log, duplicate_rate=0.05, reorder_window=64, seed=self.seed)
         self.driver = MappingDriver(clock=time, seed=self.seed)
@@ -93,7 +96,7 @@ class Proof:
         """A fresh function: nothing that the one before had in memory is there."""
         emitter = Emitter(self.registry, Appender({"table": TableAppender(self._killing(), "Events")}))
         scorer = Scorer(
-            UserSetStore(self.dynamodb, "FeatureStore"),
+            UserSetStore(Table(self.dynamodb, "FeatureStore")),
             emitter,
             rulebook.load(),
             Codec(self.registry.dictionary),

@@ -9,6 +9,7 @@ import pytest
 
 from millrace.contracts.registry import Registry
 from millrace.core.consumer import Delivery
+from millrace.core.table import Table
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.emit import Emitter
@@ -19,7 +20,7 @@ from millrace.fraud.consumer import Scorer
 from millrace.fraud.store import LATEST, RowFullError, UserSetStore
 from millrace.fraud.user import Transaction, UserSets, additions, stale
 from tests.support import events
-from tests.support.memory_table import MemoryDynamoDB, size_of
+from tests.support.stores import MemoryDynamoDB, size_of
 from tests.unit.fraud.test_derived import NOW, row
 
 BATCH = 500
@@ -41,7 +42,7 @@ class Stage:
         self.registry, self.dynamodb = registry, MemoryDynamoDB()
         self.largest = 0
         self._scorer = Scorer(
-            store or UserSetStore(self.dynamodb, "FeatureStore"),
+            store or UserSetStore(Table(self.dynamodb, "FeatureStore")),
             Emitter(registry, Appender({"table": TableAppender(self.dynamodb, "Events")})),
             rulebook.load(),
             Codec(registry.dictionary),
@@ -177,7 +178,7 @@ def test_a_row_that_others_filled_is_decided_without_and_not_asked_again(registr
             raise RowFullError("add features: the item is too large")
 
     stage = Stage(registry)
-    stage = Stage(registry, Full(stage.dynamodb, "FeatureStore"))
+    stage = Stage(registry, Full(Table(stage.dynamodb, "FeatureStore")))
     (body,) = stage.send([NOW.isoformat()])
     assert body["fallback"] == "velocity"
     assert "velocity" in body["features"]["missing"]
@@ -185,7 +186,7 @@ def test_a_row_that_others_filled_is_decided_without_and_not_asked_again(registr
 
 def test_dynamodb_says_that_a_row_is_full() -> None:
     dynamodb = MemoryDynamoDB()
-    store = UserSetStore(dynamodb, "FeatureStore")
+    store = UserSetStore(Table(dynamodb, "FeatureStore"))
     with pytest.raises(RowFullError):
         store.add(("o", "u"), {f"m{n}": [b"x" * 3000] for n in range(200)}, (), NOW)
 

@@ -6,7 +6,6 @@ import pytest
 
 from millrace.core.errors import PermanentError
 from millrace.training import locations
-from millrace.training.locations import Channel
 
 DIGEST = "ab" * 32
 URL = f"s3://lake/processed/ml-datasets/org=org_acme/source/{DIGEST}/"
@@ -34,9 +33,9 @@ def test_files_of_another_place_are_refused(url: str, org: str) -> None:
         locations.digest_of(url, "lake", org)
 
 
-def test_an_object_of_another_bucket_is_not_read() -> None:
+def test_a_url_of_another_bucket_is_refused() -> None:
     with pytest.raises(PermanentError, match="is not in s3://lake/"):
-        Channel(object(), "lake").get("s3://lake-of-others/x")
+        locations.key_of("s3://lake-of-others/x", "lake")
 
 
 def test_a_job_has_a_name_that_sagemaker_takes_and_that_is_its_own() -> None:

@@ -18,53 +18,43 @@ import pytest
 from millrace.contracts import registry
 from millrace.contracts.columns import duckdb_type
 from millrace.core.errors import PermanentError
+from millrace.core.objects import Objects
 from millrace.features import views as feature_views
 from millrace.lake.duck import connect
 from millrace.runs.documents import Input, InputFile, Sources
 from millrace.training import transactions
 from millrace.training.channel import TrainingRequest
 from millrace.training.errors import InsufficientDataError
-from millrace.training.locations import Channel, upload
+from millrace.training.locations import upload
 from millrace.training.training_set import TrainingSet, TrainingSetBuilder, TrainingSetRequest
+from tests.support.stores import MemoryS3
 
 FACTS = "marts.fct_transactions"
 TODAY = date(2026, 11, 22)
 RUN = "train_model-org_acme.20261122-1"
-ASKED = TrainingSetRequest(RUN, "org_acme", "fraud")
+REQUEST = TrainingSetRequest(RUN, "org_acme", "fraud")
 Row = dict[str, Any]
 
 
-class S3:
-    """A bucket whose Parquet objects are files, so that DuckDB reads them."""
+class FolderBuilder(TrainingSetBuilder):
+    """Reads the uploaded files from a folder, so that DuckDB needs no S3."""
 
-    def __init__(self) -> None:
-        self.held: dict[str, bytes] = {}
+    folder: Path
 
-    def put_object(self, **call: Any) -> None:
-        self.held[call["Key"]] = call["Body"]
-
-
-class FolderChannel(Channel):
-    """A channel that lists a folder."""
-
-    def __init__(self, s3: S3, folder: Path) -> None:
-        super().__init__(s3, "lake")
-        self._folder = folder
-
-    def files(self, url: str) -> list[str]:
-        return sorted(str(path) for path in self._folder.glob("*.parquet"))
+    def _files(self, location: str) -> list[str]:
+        return sorted(str(path) for path in self.folder.glob("*.parquet"))
 
 
 class Stage:
     """One tenant's transactions and another's, each in files of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.s3 = folder, S3()
+        self.folder, self.s3 = folder, MemoryS3()
         self.tables = registry.load().tables()
         self.views = feature_views.load()
         self.files: list[InputFile] = []
-        self.brought = folder / "brought"
-        self.brought.mkdir()
+        self.uploads = folder / "uploads"
+        self.uploads.mkdir()
 
     def keep(self, org: str, rows: list[Row]) -> None:
         path = self.folder / f"{org}-{len(self.files)}.parquet"
@@ -99,21 +89,20 @@ class Stage:
         )
         return Sources(RUN, f"{TODAY}T10:06:00.000Z", inputs)
 
-    def build(self, asked: TrainingSetRequest = ASKED, sources: Sources | None = None) -> TrainingSet:
+    def build(self, request: TrainingSetRequest = REQUEST, sources: Sources | None = None) -> TrainingSet:
         with connect(memory_mb=500, threads=2, temp_dir=self.folder) as connection:
-            sets = TrainingSetBuilder(
-                connection, FolderChannel(self.s3, self.brought), self.views, self.tables
-            )
-            return sets.build(asked, sources or self.sources())
+            builder = FolderBuilder(connection, Objects(self.s3, "lake"), self.views, self.tables)
+            builder.folder = self.uploads
+            return builder.build(request, sources or self.sources())
 
     def rows(self, org: str = "org_acme") -> list[Row]:
-        body = self.s3.held[f"processed/ml-datasets/org={org}/{RUN}/train/rows.parquet"]
+        body = Objects(self.s3, "lake").get(f"processed/ml-datasets/org={org}/{RUN}/train/rows.parquet")
         found: list[Row] = pq.read_table(io.BytesIO(body)).to_pylist()
         return found
 
     def request(self, org: str = "org_acme") -> TrainingRequest:
         return TrainingRequest.from_json(
-            self.s3.held[f"processed/ml-datasets/org={org}/{RUN}/train/training.json"]
+            Objects(self.s3, "lake").get(f"processed/ml-datasets/org={org}/{RUN}/train/training.json")
         )
 
 
@@ -186,9 +175,9 @@ def test_a_set_has_a_row_a_labelled_transaction_and_says_what_it_is_of(stage: St
 def test_built_again_it_is_the_same_to_the_byte(stage: Stage) -> None:
     stage.keep("org_acme", history())
     stage.build()
-    first = dict(stage.s3.held)
+    first = dict(stage.s3.objects)
     stage.build()
-    assert stage.s3.held == first
+    assert stage.s3.objects == first
 
 
 def test_another_tenants_rows_change_nothing(stage: Stage) -> None:
@@ -198,7 +187,7 @@ def test_another_tenants_rows_change_nothing(stage: Stage) -> None:
     stage.keep("org_globex", history("org_globex", a_day=50, seed=2))
     stage.build()
     assert stage.rows() == alone
-    stage.build(replace(ASKED, org="org_globex"))
+    stage.build(replace(REQUEST, org="org_globex"))
     assert len(stage.rows("org_globex")) == 1500
 
 
@@ -250,7 +239,7 @@ def test_what_makes_no_set_is_refused(stage: Stage, rows: Callable[[], list[Row]
         stage.keep("org_acme", given)
     with pytest.raises(InsufficientDataError, match=says):
         stage.build()
-    assert stage.s3.held == {}
+    assert stage.s3.objects == {}
 
 
 @pytest.mark.parametrize(
@@ -265,8 +254,8 @@ def test_what_makes_no_set_is_refused(stage: Stage, rows: Callable[[], list[Row]
 def test_what_cannot_be_asked_for_is_refused(stage: Stage, changed: Row, says: str) -> None:
     stage.keep("org_acme", history())
     with pytest.raises(PermanentError, match=says):
-        stage.build(replace(ASKED, **changed))
-    assert stage.s3.held == {}
+        stage.build(replace(REQUEST, **changed))
+    assert stage.s3.objects == {}
 
 
 def test_days_that_are_asked_for_are_taken(stage: Stage) -> None:
@@ -277,20 +266,20 @@ def test_days_that_are_asked_for_are_taken(stage: Stage) -> None:
         "testFrom": "2026-10-18",
         "testTo": "2026-10-19",
     }
-    built = stage.build(replace(ASKED, split=split))
+    built = stage.build(replace(REQUEST, split=split))
     assert str(built.split.test) == "2026-10-18…2026-10-19"
     assert max(one["event_timestamp"] for one in stage.rows()) < datetime(2026, 10, 20, tzinfo=UTC)
 
 
-def brought_rows(stage: Stage, **columns: Any) -> TrainingSetRequest:
-    """Thirty days of transactions, brought along with these columns instead of theirs."""
+def uploaded_rows(stage: Stage, **columns: Any) -> TrainingSetRequest:
+    """Thirty days of transactions, uploaded with these columns instead of their own."""
     rows = history(days=30)
     names = {"timestamp": "event_time", "customer_id": "user_id", "terminal_id": "merchant"}
     given = {name: [row[names.get(name, name)] for row in rows] for name in transactions.COLUMNS}
     given["timestamp"] = [at.replace(tzinfo=None) for at in given["timestamp"]]
     made = {name: (change(given[name]) if callable(change) else change) for name, change in columns.items()}
-    pq.write_table(pa.table({**given, **made}), stage.brought / "a.parquet")
-    return replace(ASKED, data=f"s3://lake/{upload('org_acme', 'ab' * 32)}")
+    pq.write_table(pa.table({**given, **made}), stage.uploads / "a.parquet")
+    return replace(REQUEST, data=f"s3://lake/{upload('org_acme', 'ab' * 32)}")
 
 
 def test_what_is_not_a_number_in_files_teaches_nothing(stage: Stage) -> None:
@@ -300,7 +289,7 @@ def test_what_is_not_a_number_in_files_teaches_nothing(stage: Stage) -> None:
         return [*odd, *map(float, values[len(odd) :])]
 
     stage.build(
-        brought_rows(
+        uploaded_rows(
             stage,
             customer_id=lambda held: first(held, math.nan, math.inf),
             amount=lambda held: first(held, 1.0, 1.0, math.nan, math.inf, -math.inf),
@@ -309,7 +298,7 @@ def test_what_is_not_a_number_in_files_teaches_nothing(stage: Stage) -> None:
         )
     )
     with connect(memory_mb=500, threads=2, temp_dir=stage.folder) as connection:
-        transactions.open_files(connection, [str(stage.brought / "a.parquet")], (), "org_acme")
+        transactions.open_files(connection, [str(stage.uploads / "a.parquet")], (), "org_acme")
         found = connection.execute(f"SELECT merchant, count(*) FROM {FACTS} GROUP BY 1").fetchall()
     assert {merchant for merchant, _ in found} == {None, "0", "1", "2", "3", "4"}
     assert dict(found)[None] == 2
@@ -317,20 +306,20 @@ def test_what_is_not_a_number_in_files_teaches_nothing(stage: Stage) -> None:
 
 
 def test_files_of_several_tenants_are_refused(stage: Stage) -> None:
-    asked = brought_rows(stage, org_id=["org_acme", "org_globex"] * 300)
+    request = uploaded_rows(stage, org_id=["org_acme", "org_globex"] * 300)
     with pytest.raises(PermanentError, match="rows of org_globex: bring those of org_acme alone"):
-        stage.build(asked)
-    assert stage.build(brought_rows(stage, org_id=["org_acme"] * 600)).rows > 0
+        stage.build(request)
+    assert stage.build(uploaded_rows(stage, org_id=["org_acme"] * 600)).rows > 0
 
 
 def test_a_file_of_something_else_is_a_sentence(stage: Stage) -> None:
     with pytest.raises(PermanentError, match=r"rows that are no transactions: .*much"):
-        stage.build(brought_rows(stage, amount=["much"] * 600))
+        stage.build(uploaded_rows(stage, amount=["much"] * 600))
 
 
-def test_files_that_are_brought_along_are_read_instead_of_the_lake(stage: Stage) -> None:
+def test_uploaded_files_are_read_instead_of_the_lake(stage: Stage) -> None:
     digest = "ab" * 32
-    data = replace(ASKED, data=f"s3://lake/{upload('org_acme', digest)}")
+    data = replace(REQUEST, data=f"s3://lake/{upload('org_acme', digest)}")
     rows = history(days=30)
     stage.keep("org_acme", history(seed=5))
     names = {"timestamp": "event_time", "customer_id": "user_id", "terminal_id": "merchant"}
@@ -339,9 +328,9 @@ def test_files_that_are_brought_along_are_read_instead_of_the_lake(stage: Stage)
         for name in transactions.COLUMNS
         if name != "timestamp"
     }
-    # Long ago: what is brought along ends when it ends.
+    # Long ago: files end on their last day.
     stamps = [row["event_time"].replace(tzinfo=None) - timedelta(days=1000) for row in rows]
-    pq.write_table(pa.table({**columns, "timestamp": stamps}), stage.brought / "a.parquet")
+    pq.write_table(pa.table({**columns, "timestamp": stamps}), stage.uploads / "a.parquet")
     built = stage.build(data)
     assert str(built.split.test) == f"{TODAY - timedelta(days=1007)}…{TODAY - timedelta(days=1001)}"
     said = stage.request()
@@ -361,14 +350,14 @@ def test_files_that_are_brought_along_are_read_instead_of_the_lake(stage: Stage)
 )
 def test_files_of_another_shape_are_refused(stage: Stage, table: pa.Table | None, says: str) -> None:
     if table is not None:
-        pq.write_table(table, stage.brought / "a.parquet")
+        pq.write_table(table, stage.uploads / "a.parquet")
     with pytest.raises(PermanentError, match=says):
-        stage.build(replace(ASKED, data=f"s3://lake/{upload('org_acme', 'ab' * 32)}"))
+        stage.build(replace(REQUEST, data=f"s3://lake/{upload('org_acme', 'ab' * 32)}"))
 
 
 def test_an_order_is_written_last(stage: Stage) -> None:
     """A channel with an order is a whole one."""
     stage.keep("org_acme", history())
     stage.build()
-    assert [key.rpartition("/")[2] for key in stage.s3.held] == ["rows.parquet", "training.json"]
-    assert orjson.loads(next(reversed(stage.s3.held.values())))["runId"] == RUN
+    assert [key.rpartition("/")[2] for key in stage.s3.objects] == ["rows.parquet", "training.json"]
+    assert orjson.loads(next(reversed(stage.s3.objects.values())))["runId"] == RUN

@@ -61,7 +61,7 @@ def reads(
         "GET /v1/datasets": datasets.list,
         "GET /v1/datasets/{name}": datasets.get,
         "GET /v1/datasets/{name}/lineage": datasets.lineage,
-        "GET /v1/features": FeaturesApi(OnlineStore(dynamodb, feature_store_table, views), views).get,
+        "GET /v1/features": FeaturesApi(OnlineStore(Table(dynamodb, feature_store_table), views), views).get,
         "GET /v1/schemas": schemas.list,
         "GET /v1/schemas/{type}/{version}": schemas.get,
         "GET /subjects": confluent.subjects,

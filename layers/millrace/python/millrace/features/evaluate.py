@@ -1,10 +1,10 @@
 """Derived features twice from one expression: as SQL for the past, as a Python function for the present.
 
-Everything is a double, of which None is null: what a feature or the request says, a number in the text, the moment. Only what
-`hour` and `weekday` take is whole: the moment, with whole numbers added or taken away. What is read and not finite is null,
-so that no NaN is ever more than anything. On the way, as in DuckDB, a NaN equals itself and is greater than all else, `least`
-and `greatest` pass over nulls, and a division by zero is null. What is not finite in the end is null, and a null is the
-feature's default.
+Every value is a double, with None for null: features, the request's columns, numbers in the text, the moment. Only the
+arguments of `hour` and `weekday` are whole: the moment, with whole numbers added or subtracted. An input that is not finite
+is null, so that no input is NaN. Within an expression, as in DuckDB, NaN equals itself and is greater than all else, `least`
+and `greatest` skip nulls, and a division by zero is null. A result that is not finite is null, and for a null the feature has
+its default.
 """
 
 import ast
@@ -51,17 +51,17 @@ def sql(derived: Derived, quote: expression.Quote) -> str:
 
 
 def _finite(name: str, quote: expression.Quote) -> str:
-    """What a name reads, in SQL; the moment is always there."""
+    """The value that a name reads, in SQL; only the moment is never null."""
     if name == expression.MOMENT:
         return quote(name)
     return f"CASE WHEN isfinite(CAST({quote(name)} AS DOUBLE)) THEN {quote(name)} END"
 
 
 def check(text: str) -> None:
-    """Says nothing of an expression that a derived feature may have.
+    """Checks that a derived feature may have this expression.
 
     Raises:
-        ExpressionError: it is none.
+        ExpressionError: it may not.
     """
     _Writer().result(Derived("checked", text, None, ""))
 
@@ -70,18 +70,18 @@ def check(text: str) -> None:
 def compile_view(view: FeatureView) -> Compiled:
     """The derived features of a view as one function: `features(values, request, moment_us)`, in the order of the view.
 
-    `values` has what the view reads, view by view, and a KeyError is what it lacks; of the request a column that is not
-    there is null.
+    `values` has the features that the view reads, by view; a missing one is a KeyError. A missing column of the request is
+    null.
 
     Raises:
-        ExpressionError: a text is no expression of a number.
+        ExpressionError: a text is not an expression of a number.
     """
     writer = _Writer()
     results = [writer.result(derived) for derived in view.derived]
     lines = [*writer.lines, f"return [{', '.join(results)}]"]
     body = "def features(values, request, moment):\n" + "".join(f"    {line}\n" for line in lines)
     space: dict[str, Compiled] = {}
-    # Written here from a closed list of forms; names are in it as quoted texts only.
+    # The code is generated here from a closed list of forms; names occur in it only as quoted texts.
     exec(compile(body, f"<{view.name}>", "exec"), {"isfinite": math.isfinite}, space)  # noqa: S102
     return space["features"]
 
@@ -211,4 +211,4 @@ def _whole(node: ast.expr) -> str:
 
 
 def _nothing(node: ast.expr) -> ExpressionError:
-    return ExpressionError(f"{ast.unparse(node)!r} is nothing that a derived feature may hold")
+    return ExpressionError(f"{ast.unparse(node)!r} is not allowed in a derived feature")

@@ -1,7 +1,7 @@
-"""The little language of filters and derived features: names, numbers, texts, arithmetic, comparisons, a few functions.
+"""The language of filters and derived features: names, numbers, texts, arithmetic, comparisons, a few functions.
 
-`request.amount / user_features.mean_amount_30d`, `is_fraud and amount > 5`. It is read by Python's own parser, of which a
-closed list of forms is allowed, and becomes SQL. A division by zero has no value.
+`request.amount / user_features.mean_amount_30d`, `is_fraud and amount > 5`. Python's own parser reads it; a closed list of
+its forms is allowed, and becomes SQL. A division by zero is null.
 """
 
 import ast
@@ -35,23 +35,23 @@ Quote = Callable[[str], str]
 
 
 class ExpressionError(ValueError):
-    """Text that is no expression; the message says where it stops being one."""
+    """The text is not an expression; the message names the part that is not."""
 
 
 def names(text: str) -> tuple[str, ...]:
     """The names that an expression reads, in order, each once: `amount`, `user_features.order_count`.
 
     Raises:
-        ExpressionError: it is none.
+        ExpressionError: the text is not an expression.
     """
-    found: dict[str, None] = {}
+    read: dict[str, None] = {}
 
     def note(name: str) -> str:
-        found[name] = None
+        read[name] = None
         return name
 
     sql(text, note)
-    return tuple(found)
+    return tuple(read)
 
 
 def sql(text: str, quote: Quote, *, doubles: bool = False) -> str:
@@ -63,13 +63,13 @@ def sql(text: str, quote: Quote, *, doubles: bool = False) -> str:
         doubles: every number is a double, but those that `hour` and `weekday` take; else each is of its own type.
 
     Raises:
-        ExpressionError: it is none.
+        ExpressionError: the text is not an expression.
     """
     return _sql(parse(text), quote, doubles)
 
 
 def parse(text: str) -> ast.expr:
-    """The expression as Python's parser reads it; which of it is allowed is for the reader to say.
+    """The expression as Python's parser reads it; the caller checks which forms it allows.
 
     Raises:
         ExpressionError: it cannot be read.

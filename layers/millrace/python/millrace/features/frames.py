@@ -1,6 +1,6 @@
-"""An entity frame on its way in and out: of pandas, pyarrow or DuckDB, and the answer of the same kind.
+"""An entity frame of pandas, pyarrow or DuckDB as Arrow, and the answer of the same kind.
 
-What the frame brought comes back as it was, column by column: types, categories, zones, whole numbers beside nulls.
+The frame's own columns come back unchanged: types, categories, zones, whole numbers beside nulls.
 """
 
 from collections import Counter
@@ -51,7 +51,7 @@ class Frame:
 
 
 def numbers(column: pa.ChunkedArray, default: Any = None) -> pa.ChunkedArray:
-    """A column in which what is no finite number is the default: a NaN says nothing, nor does an infinity."""
+    """A column with the default instead of NaN and infinity."""
     if not pa.types.is_floating(column.type):
         return column
     finite = pc.is_finite(column)
@@ -64,7 +64,7 @@ def moments(frame: pa.Table, timestamp: str) -> pa.ChunkedArray:
     """The moments in microseconds since 1970, those of nanoseconds cut down.
 
     Raises:
-        FeatureError: the column holds none, or is null somewhere.
+        FeatureError: the column holds no moments, or a null.
     """
     column = frame[timestamp]
     if not pa.types.is_timestamp(column.type):
@@ -107,31 +107,31 @@ def _table(given: Any) -> pa.Table:
 
 
 def _with_columns(given: Any, added: dict[str, pa.ChunkedArray]) -> Any:
-    """The pandas frame itself and the features: what goes through Arrow and back would lose types on the way."""
-    import pandas as pd  # noqa: PLC0415  only who brings a frame of pandas has it
+    """The pandas frame itself and the features: a conversion to Arrow and back would lose types."""
+    import pandas as pd  # noqa: PLC0415  only a caller with a pandas frame has it
 
-    made = given.copy(deep=False)
+    answer = given.copy(deep=False)
     for title, column in added.items():
-        # Beside a null pandas would make floats of whole numbers.
+        # Beside a null pandas would turn whole numbers into floats.
         whole = column.null_count and pa.types.is_integer(column.type)
         values = column.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get if whole else None)
-        made[title] = values.set_axis(given.index)
-    return made
+        answer[title] = values.set_axis(given.index)
+    return answer
 
 
 def _relation(
     given: duckdb.DuckDBPyRelation, table: pa.Table, connection: duckdb.DuckDBPyConnection
 ) -> duckdb.DuckDBPyRelation:
     """A relation of the types that were given: Arrow has none for some of DuckDB's."""
-    made = connection.from_arrow(table)
+    answer = connection.from_arrow(table)
     kinds = dict(zip(given.columns, given.types, strict=True))
     columns = (
         f"CAST({_quoted(name)} AS {kinds[name]}) AS {_quoted(name)}"
         if name in kinds and kinds[name] != now
         else _quoted(name)
-        for name, now in zip(made.columns, made.types, strict=True)
+        for name, now in zip(answer.columns, answer.types, strict=True)
     )
-    return made.project(", ".join(columns))
+    return answer.project(", ".join(columns))
 
 
 def _quoted(name: str) -> str:

@@ -88,8 +88,8 @@ class OfflineStore:
             wanted.setdefault((view.key, group), []).append(reference)
         found: dict[Reference, pa.ChunkedArray] = {}
         sources = SourceTables(self._connection, (group.table for _, group in wanted), org)
-        for (key, group), asked in wanted.items():
-            names = {reference.feature: reference for reference in asked}
+        for (key, group), requested in wanted.items():
+            names = {reference.feature: reference for reference in requested}
             for statement in self._statements(sources, group, names, self._narrow(frame, key, timestamp)):
                 answer = self._connection.execute(statement).to_arrow_table()
                 order = pc.inverse_permutation(answer["row"].combine_chunks())
@@ -102,16 +102,16 @@ class OfflineStore:
         self, sources: SourceTables, group: Group, names: Mapping[str, Reference], narrow: pa.Table
     ) -> Iterable[str]:
         """The statements that read a group; each must run before the next is taken, while its entities are registered."""
-        asked = [feature for feature in group.features if feature.name in names]
+        requested = [feature for feature in group.features if feature.name in names]
         source, kind = sources.relation(group.table), sources.kind(group.table, group.key)
         entities = f"SELECT row, {_same(narrow['key'].type, kind)} AS key, instant FROM {_FRAME}"
         self._connection.register(_FRAME, narrow)
         try:
-            if latest := [one for one in asked if one.aggregate == "latest"]:
+            if latest := [one for one in requested if one.aggregate == "latest"]:
                 # DuckDB does not know how large a registered frame is, and would take the quadratic join for small ones.
                 self._connection.execute("SET asof_loop_join_threshold = 0")
                 yield point_in_time.newest(group, latest, f"({entities})", source)
-            if windows := [one for one in asked if one.aggregate != "latest"]:
+            if windows := [one for one in requested if one.aggregate != "latest"]:
                 self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {_ENTITIES} AS {entities}")
                 ends = pc.min_max(narrow["instant"]).as_py()
                 span = Span(ends["min"] or 0, ends["max"] or 0)

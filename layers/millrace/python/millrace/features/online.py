@@ -1,27 +1,19 @@
-"""The online store: what feature views say now, read from DynamoDB.
+"""The online store: the present values of feature views, read from DynamoDB.
 
-A row is what the last hourly run counted (features/materialize.py). All views of an entity row and their markers are read
+A row has the values that the last hourly run counted (features/materialize.py). All views of an entity row and their markers are read
 in one call; derived features are computed here, at this moment, from the same expressions as offline.
 """
 
-import random
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from millrace.core import clock
-from millrace.core.errors import ThrottledError, from_client_error
+from millrace.core.table import Item, Table
 from millrace.features.query import FeatureQuery, FeatureValue
-from millrace.features.rows import Item, Key, Marker, marker_key, parse_marker, parse_row, row_keys
+from millrace.features.rows import Key, Marker, marker_key, parse_marker, parse_row, row_keys
 from millrace.features.views import FeatureError, FeatureView, FeatureViews
-
-KEYS_PER_CALL = 100
-ATTEMPTS = 4
-FIRST_PAUSE_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +36,15 @@ class OnlineFeatures:
 class OnlineStore:
     """Reads feature views of any tenant."""
 
-    def __init__(
-        self, dynamodb: Any, table: str, views: FeatureViews, now: Callable[[], datetime] = clock.now
-    ) -> None:
-        """Args of note.
+    def __init__(self, table: Table, views: FeatureViews, now: Callable[[], datetime] = clock.now) -> None:
+        """Makes no call.
 
         Args:
-            dynamodb: the low-level client.
             table: FeatureStore.
             views: the feature views.
-            now: the clock, which is the moment of derived features.
+            now: the clock, whose time derived features read as the present.
         """
-        self._dynamodb, self._table, self._views, self._now = dynamodb, table, views, now
+        self._table, self._views, self._now = table, views, now
 
     def get_online_features(
         self,
@@ -74,7 +63,7 @@ class OnlineStore:
             full_feature_names: columns are named `user_features__order_count`.
 
         Raises:
-            FeatureError: a feature is unknown, a key or a column is missing or is none.
+            FeatureError: a feature is unknown, or a key or a column is missing or invalid.
             RetryableError: the table did not answer for all.
         """
         query = FeatureQuery(self._views, features)
@@ -91,17 +80,17 @@ class OnlineStore:
     def answers(
         self, org: str, query: FeatureQuery, entity_rows: Sequence[Mapping[str, object]]
     ) -> tuple[tuple[FeatureValue, ...], ...]:
-        """What `get_online_features` says, for who has read the query already."""
+        """The answer of `get_online_features` to a query that is parsed already."""
         views, now = query.views, self._now()
         requests = [query.requested(row) for row in entity_rows]
         wanted = [row_keys(org, views, row) for row in entity_rows]
         marks = [marker_key(org, view.name) for view in views]
-        found = self._read([*marks, *(key for keys in wanted for key in keys if key)]) if wanted else {}
-        markers = [parse_marker(found.get(_name(key))) for key in marks]
+        items = self._read([*marks, *(key for keys in wanted for key in keys if key)]) if wanted else {}
+        markers = [parse_marker(items.get(_name(key))) for key in marks]
         return tuple(
             query.answer(
                 {
-                    view.name: parse_row(found.get(_name(key)), view, marker, now)
+                    view.name: parse_row(items.get(_name(key)), view, marker, now)
                     for view, key, marker in zip(views, keys, markers, strict=True)
                 },
                 request,
@@ -111,39 +100,22 @@ class OnlineStore:
         )
 
     def markers(self, org: str, views: Iterable[FeatureView]) -> dict[str, Marker | None]:
-        """The marker of each view by its name, for who reads rows together with rows of its own.
+        """The marker of each view by its name, for a caller that reads the rows together with rows of its own.
 
         Raises:
             RetryableError: the table did not answer for all.
         """
         keys = {view.name: marker_key(org, view.name) for view in views}
-        found = self._read(keys.values())
-        return {name: parse_marker(found.get(_name(key))) for name, key in keys.items()}
+        items = self._read(keys.values())
+        return {name: parse_marker(items.get(_name(key))) for name, key in keys.items()}
 
     def _read(self, wanted: Iterable[Key]) -> dict[str, Item]:
-        """Rows by their partition key, 100 a call, each once."""
-        keys = list({_name(key): key for key in wanted}.values())
-        found: dict[str, Item] = {}
-        for start in range(0, len(keys), KEYS_PER_CALL):
-            for item in self._batch(keys[start : start + KEYS_PER_CALL]):
-                found[item["featureKey"]["S"]] = item
-        return found
-
-    def _batch(self, left: list[Key]) -> list[Item]:
-        items: list[Item] = []
-        for attempt in range(ATTEMPTS):
-            try:
-                answer = self._dynamodb.batch_get_item(RequestItems={self._table: {"Keys": left}})
-            except (ClientError, BotoCoreError) as error:
-                raise from_client_error(error, "read features") from error
-            items += answer["Responses"].get(self._table, [])
-            left = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
-            if not left:
-                return items
-            time.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311  jitter
-        raise ThrottledError(f"read features: {len(left)} left unprocessed")
+        """Rows by their partition key."""
+        keys = {_name(key): key for key in wanted}
+        items = self._table.batch_get(keys.values(), doing="read features")
+        return {item["featureKey"]["S"]: item for item in items}
 
 
 def _name(key: Key | None) -> str:
-    """What tells rows apart; nobody has no row."""
+    """The partition key's text; empty where there is no key."""
     return "" if key is None else key["featureKey"]["S"]

@@ -1,9 +1,9 @@
 """Writing of the online store: one materialization of a view at a time, and never an older row over a newer one.
 
-A marker says who is writing, as of when. The later moment wins: who comes with it takes the view over, whether the other is
-dead or only slow, and writes every row, because nobody knows which of them the other has written. Each row is put under the
-condition that what stands there is not newer; a marker is moved on by the one that holds it only; and what the other may
-still put is older than the moment as of which every row was written, and is therefore of nobody (features/rows.py).
+A marker names the run that is writing, and as of which moment. The later moment wins: a later run takes the view over, whether
+the earlier one is dead or only slow, and writes every row, because it cannot know which rows the other has written. Each row is
+put under the condition that the stored one is not newer; only the run in the marker completes it; and rows that the other may
+still put are older than the moment as of which every row was written, and so do not count (features/rows.py).
 """
 
 import uuid
@@ -12,13 +12,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from millrace.core import clock
-from millrace.core.batch import write_all
-from millrace.core.errors import RetryableError, error_code, from_client_error
+from millrace.core.errors import RetryableError
+from millrace.core.table import Table
 from millrace.features import rows
 from millrace.features.current import Change
 from millrace.features.rows import Marker
@@ -28,11 +25,10 @@ from millrace.features.views import FeatureView
 KEPT = timedelta(days=14)
 MARKER_KEPT = timedelta(days=30)
 IN_FLIGHT = 24
-_CONDITION_FAILED = "ConditionalCheckFailedException"
 
 
 class BusyError(RetryableError):
-    """Another materialization of the view is on its way, as of a later moment."""
+    """Another materialization of the view is under way, as of a later moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +44,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """How many rows were put, and how many stand there newer than they would have been."""
+    """How many rows were put, and how many were not because the stored row is newer."""
 
     rows: int
     newer: int
@@ -59,21 +55,19 @@ class OnlineWriter:
 
     def __init__(
         self,
-        dynamodb: Any,
-        table: str,
+        table: Table,
         *,
         in_flight: int = IN_FLIGHT,
         now: Callable[[], datetime] = clock.now,
     ) -> None:
-        """Args of note.
+        """Makes no call.
 
         Args:
-            dynamodb: the low-level client, with at least `in_flight` connections.
-            table: FeatureStore.
+            table: FeatureStore, over a client with at least `in_flight` connections.
             in_flight: how many rows are put at once.
             now: the clock, for when it began.
         """
-        self._dynamodb, self._table, self._in_flight, self._now = dynamodb, table, in_flight, now
+        self._table, self._in_flight, self._now = table, in_flight, now
 
     def begin(self, org: str, view: FeatureView, run: str, as_of: str) -> Lease | None:
         """The right to write the view as of a moment; None where it is complete up to then or later.
@@ -86,10 +80,10 @@ class OnlineWriter:
         if before is not None and _is_there(before, view, as_of):
             return None
         if before is not None and before.writing is not None and before.writing > as_of:
-            # It may have put rows that are newer than ours, and have died: the next run writes all of them.
+            # It may have put newer rows, and have died: the next run writes every row.
             raise BusyError(f"{before.run} has begun to write {view.name} of {org} as of {before.writing}")
         token = f"{run}/{uuid.uuid4().hex[:12]}"
-        # As it was when it was read: of two that begin at once, one does.
+        # The marker must be as it was read: of two runs that begin at once, one succeeds.
         seen = {"asOf": before.as_of if before else None, "run": before.run if before else None}
         values = {":run": token, ":now": clock.utc_text(self._now()), ":writing": as_of}
         conditions = []
@@ -97,28 +91,23 @@ class OnlineWriter:
             conditions.append(f"attribute_not_exists(#{name})" if text is None else f"#{name} = :seen{name}")
             if text is not None:
                 values[f":seen{name}"] = text
-        try:
-            self._update(
-                org,
-                view,
-                "SET #run = :run, #startedAt = :now, #writing = :writing, #expiresAt = :expires",
-                " AND ".join(conditions),
-                values,
-                ("run", "startedAt", "writing", "expiresAt", "asOf"),
-            )
-        except ClientError as error:
-            if error_code(error.response) == _CONDITION_FAILED:
-                raise BusyError(f"another run has begun to write {view.name} of {org}") from error
-            raise from_client_error(error, "begin to write features") from error
-        except BotoCoreError as error:
-            raise from_client_error(error, "begin to write features") from error
+        begun = self._update(
+            org,
+            view,
+            "SET #run = :run, #startedAt = :now, #writing = :writing, #expiresAt = :expires",
+            " AND ".join(conditions),
+            values,
+            ("run", "startedAt", "writing", "expiresAt", "asOf"),
+        )
+        if not begun:
+            raise BusyError(f"another run has begun to write {view.name} of {org}")
         return Lease(org, view, as_of, token, before)
 
     def write(self, lease: Lease, changes: Iterable[Change]) -> Written:
         """Puts rows, some at once.
 
         Raises:
-            RetryableError: the table did not take one; those before it are there.
+            RetryableError: the table did not take one; those before it are stored.
         """
         put, newer = 0, 0
         with ThreadPoolExecutor(self._in_flight) as pool:
@@ -133,7 +122,7 @@ class OnlineWriter:
 
         Args:
             lease: of `begin`.
-            snapshot: where the rows as they are now are kept.
+            snapshot: the file with the rows as they are now.
             whole: whether every row was written.
 
         Raises:
@@ -152,45 +141,30 @@ class OnlineWriter:
             ":snapshot": snapshot,
         }
         names = ("asOf", "wholeAt", "version", "digest", "snapshot")
-        said = ", ".join(f"#{name} = :{name}" for name in names)
-        try:
-            self._update(
-                lease.org,
-                lease.view,
-                f"SET {said}, #expiresAt = :expires REMOVE #run, #startedAt, #writing",
-                "#run = :run",
-                values,
-                (*names, "expiresAt", "run", "startedAt", "writing"),
-            )
-        except (ClientError, BotoCoreError) as error:
-            if error_code(getattr(error, "response", {})) == _CONDITION_FAILED:
-                raise RetryableError(
-                    f"another run has taken over {lease.view.name} of {lease.org}"
-                ) from error
-            raise from_client_error(error, "complete features") from error
+        assignments = ", ".join(f"#{name} = :{name}" for name in names)
+        completed = self._update(
+            lease.org,
+            lease.view,
+            f"SET {assignments}, #expiresAt = :expires REMOVE #run, #startedAt, #writing",
+            "#run = :run",
+            values,
+            (*names, "expiresAt", "run", "startedAt", "writing"),
+        )
+        if not completed:
+            raise RetryableError(f"another run has taken over {lease.view.name} of {lease.org}")
 
     def _put(self, lease: Lease, change: Change) -> bool:
         item = rows.item(lease.org, lease.view, change.entity, change.values, lease.as_of, KEPT)
-        try:
-            self._dynamodb.put_item(
-                TableName=self._table,
-                Item=item,
-                ConditionExpression="attribute_not_exists(asOf) OR asOf <= :asOf",
-                ExpressionAttributeValues={":asOf": {"S": lease.as_of}},
-            )
-        except (ClientError, BotoCoreError) as error:
-            if error_code(getattr(error, "response", {})) == _CONDITION_FAILED:
-                return False
-            raise from_client_error(error, f"write {lease.view.name}") from error
-        return True
+        return self._table.put(
+            item,
+            condition="attribute_not_exists(asOf) OR asOf <= :asOf",
+            values={":asOf": {"S": lease.as_of}},
+            doing=f"write {lease.view.name}",
+        )
 
     def _marker(self, org: str, view: FeatureView) -> Marker | None:
         key = rows.marker_key(org, view.name)
-        try:
-            answer = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True)
-        except (ClientError, BotoCoreError) as error:
-            raise from_client_error(error, "read a marker of features") from error
-        return rows.parse_marker(answer.get("Item"))
+        return rows.parse_marker(self._table.get(key, consistent=True, doing="read a marker of features"))
 
     def _update(
         self,
@@ -200,28 +174,27 @@ class OnlineWriter:
         condition: str,
         values: dict[str, str],
         names: Iterable[str],
-    ) -> None:
+    ) -> bool:
         expires = clock.epoch(self._now() + MARKER_KEPT)
-        self._dynamodb.update_item(
-            TableName=self._table,
-            Key=rows.marker_key(org, view.name),
-            UpdateExpression=update,
-            ConditionExpression=condition,
-            ExpressionAttributeNames={f"#{name}": name for name in names},
-            ExpressionAttributeValues={
+        return self._table.update(
+            rows.marker_key(org, view.name),
+            update,
+            condition=condition,
+            names={f"#{name}": name for name in names},
+            values={
                 **{name: {"S": text} for name, text in values.items()},
                 ":expires": {"N": str(expires)},
             },
+            doing=f"mark {view.name}",
         )
 
     def _define(self, lease: Lease) -> None:
         expires = clock.epoch(self._now() + MARKER_KEPT)
-        items = rows.definitions(lease.org, lease.view, expires)
-        write_all(self._dynamodb, self._table, items)
+        self._table.write_all(rows.definitions(lease.org, lease.view, expires), doing="write definitions")
 
 
 def _bounded(pool: ThreadPoolExecutor, most: int, calls: Iterable[Callable[[], bool]]) -> Iterator[bool]:
-    """What calls answer, of which only so many wait at once."""
+    """The results of calls, of which at most `most` are pending at once."""
     waiting: set[Future[bool]] = set()
     try:
         for call in calls:

@@ -1,9 +1,9 @@
-"""Rows of the online store, as they are kept and as they are understood. No I/O.
+"""Rows of the online store, as they are stored and as they are read. No I/O.
 
-`org#<view>#<entity>` / `LATEST` holds what was counted of an entity at `asOf`; a row without `values` says that nothing is
-known any more. `org#views#<view>` / `LATEST` is the view's marker: until when all of its rows are complete. A row that did
-not change is not written again, so it holds until the marker's `asOf`; one that is older than the marker's `wholeAt`, when
-every row was written, is of nobody.
+`org#<view>#<entity>` / `LATEST` holds the values of an entity, counted at `asOf`; a row without `values` marks an entity that
+has none any more. `org#views#<view>` / `LATEST` is the view's marker: up to when all of its rows are complete. A row that did
+not change is not written anew, so it holds until the marker's `asOf`; a row older than the marker's `wholeAt`, when every row
+was written, is left over and does not count.
 """
 
 import hashlib
@@ -18,32 +18,32 @@ from typing import Any, Literal
 import orjson
 
 from millrace.core import clock, keys
+from millrace.core.table import Item
 from millrace.features.views import FeatureError, FeatureView
 
 LATEST = "LATEST"
 MARKERS, DEFINITIONS = "views", "definition"
-# A key of DynamoDB's has 2,048 bytes; what is longer goes under its hash.
+# A partition key of DynamoDB has at most 2,048 bytes; a longer one is replaced by its hash.
 MOST_KEY_BYTES = 1_536
 _LONE = re.compile("[\ud800-\udfff]")
 Value = float | int | str | None
 Status = Literal["ok", "missing", "expired"]
-Item = Mapping[str, Any]
 Key = dict[str, dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """Until when a view is complete for a tenant.
+    """Up to when a view is complete for a tenant.
 
     Attributes:
         as_of: UTC text; None before the first time.
-        whole_at: `as_of` of when every row was written; rows that are older are of nobody.
+        whole_at: `as_of` of when every row was written; older rows do not count.
         version: of the view that its rows are of.
         digest: of that view's definition.
         snapshot: the object of the lake that holds the rows as they were at `as_of`.
-        run: who is writing now; None if nobody is.
-        started_at: since when; what is still here when nobody writes is a run that died.
-        writing: as of which moment.
+        run: the run that is writing now; None if none is.
+        started_at: since when; a run that died leaves it behind.
+        writing: the moment as of which it writes.
     """
 
     as_of: str | None
@@ -58,7 +58,7 @@ class Marker:
 
 @dataclass(frozen=True, slots=True)
 class OnlineRow:
-    """What is known of an entity: every feature of its view, those that nobody knows as their defaults.
+    """The values of an entity: every feature of its view, unknown ones as their defaults.
 
     `as_of` is the moment (UTC text) that the values are of; None where there is none.
     """
@@ -69,7 +69,7 @@ class OnlineRow:
 
 
 def entity_text(value: object) -> str | None:
-    """An entity's key as text: `42` for 42 and 42.0, a text as it is; None is nobody, and so are NaN and infinity.
+    """An entity's key as text: `42` for 42 and 42.0, a text as it is; None for None, NaN and infinity, which are no key.
 
     Raises:
         FeatureError: it is neither a number nor a text.
@@ -95,7 +95,7 @@ def row_key(org: str, view: str, entity: str) -> Key:
     name = keys.join(org, view, entity)
     if len(name.encode()) > MOST_KEY_BYTES:
         hashed = hashlib.sha256(entity.encode()).hexdigest()
-        # No text of a client's holds a `#` in a key.
+        # In a key a client's text has no `#`: it is escaped.
         name = f"{keys.join(org, view)}{keys.SEPARATOR}{keys.SEPARATOR}{hashed}"
     return {"featureKey": {"S": name}, "sortKey": {"S": LATEST}}
 
@@ -106,7 +106,7 @@ def marker_key(org: str, view: str) -> Key:
 
 
 def row_keys(org: str, views: Iterable[FeatureView], entity: Mapping[str, object]) -> list[Key | None]:
-    """The key of the entity's row in each of these views, in order; None where the entity is nobody.
+    """The key of the entity's row in each of these views, in order; None where the entity has no key.
 
     Args:
         org: the tenant.
@@ -114,7 +114,7 @@ def row_keys(org: str, views: Iterable[FeatureView], entity: Mapping[str, object
         entity: what each view's `key` is, such as `{"user_id": 42, "merchant": "Nile"}`.
 
     Raises:
-        FeatureError: a key is not among them, or is none.
+        FeatureError: a key is missing or invalid.
     """
     found: list[Key | None] = []
     for view in views:
@@ -126,7 +126,7 @@ def row_keys(org: str, views: Iterable[FeatureView], entity: Mapping[str, object
 
 
 def defaults(view: FeatureView) -> dict[str, Value]:
-    """What stands for an entity that nobody has seen."""
+    """The values of an entity without a row."""
     return {feature.name: feature.default for group in view.groups for feature in group.features}
 
 
@@ -138,17 +138,17 @@ def since(view: FeatureView) -> tuple[str, ...]:
 def item(
     org: str, view: FeatureView, entity: str, values: Mapping[str, Value] | None, as_of: str, kept: timedelta
 ) -> dict[str, Any]:
-    """A row as the low-level client takes it; without values it says that nothing is known any more."""
+    """A row as the low-level client takes it; without values it marks an entity that has none any more."""
     expires = clock.epoch(clock.parse(as_of) + kept)
-    made: dict[str, Any] = {
+    row: dict[str, Any] = {
         **row_key(org, view.name, entity),
         "version": {"S": view.version},
         "asOf": {"S": as_of},
         "expiresAt": {"N": str(expires)},
     }
     if values is not None:
-        made["values"] = {"S": orjson.dumps(values).decode()}
-    return made
+        row["values"] = {"S": orjson.dumps(values).decode()}
+    return row
 
 
 def definitions(org: str, view: FeatureView, expires: int) -> list[dict[str, Any]]:
@@ -178,13 +178,13 @@ def parse_marker(found: Item | None) -> Marker | None:
 
 
 def parse_row(found: Item | None, view: FeatureView, marker: Marker | None, now: datetime) -> OnlineRow:
-    """What the table's row says of an entity.
+    """The values in an entity's row.
 
     Args:
         found: the row; None where there is none.
         view: a view of an entity, as this code knows it.
         marker: the view's, which may be a minute old.
-        now: the present, which decides what is expired.
+        now: the present, which decides whether they are expired.
     """
     values = defaults(view)
     complete = marker.as_of if marker is not None else None

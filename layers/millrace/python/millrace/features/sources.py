@@ -45,7 +45,7 @@ class SourceTables:
         if len(tenants) > 1:
             names = ", ".join(str(row[0]) for row in tenants[:2])
             raise FeatureError(
-                f"the tables hold rows of several tenants ({names}{', …' if len(tenants) > 2 else ''}): org= says whose count"
+                f"the tables hold rows of several tenants ({names}{', …' if len(tenants) > 2 else ''}): org= names the one that counts"
             )
 
     def kind(self, table: str, column: str) -> str:

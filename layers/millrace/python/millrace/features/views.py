@@ -50,7 +50,7 @@ class Group:
     Attributes:
         table: such as `marts.fct_transactions`.
         key: its column that holds the entity's key.
-        timestamp: its column that says when a row happened.
+        timestamp: its column with the moment of a row.
         newest_by: columns that choose between rows of one entity and moment, greatest first; for `latest` only.
         delay_us: a row is known only this long after it happened, as a fraud's label is.
         filter: an expression over the source's columns; None takes every row.
@@ -207,7 +207,7 @@ class FeatureViews:
                 raise FeatureError(f"{text} stands there twice")
             references[reference] = None
         if not references:
-            raise FeatureError("no feature is asked for")
+            raise FeatureError("no feature is named")
         return tuple(references)
 
     def aggregates(self, references: Iterable[Reference]) -> tuple[Reference, ...]:

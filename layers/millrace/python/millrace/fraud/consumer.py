@@ -21,13 +21,14 @@ from millrace.core import clock
 from millrace.core.consumer import Delivery, uncollected
 from millrace.core.errors import RetryableError
 from millrace.core.shared_work import Crew
+from millrace.core.table import Item
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.emit import Emitter, PlatformEvent, derived
 from millrace.eventstore.row import StoredEvent, from_item
 from millrace.fraud.bound import beyond
 from millrace.fraud.decision import CONSUMER, EVENT_TYPE, SOURCE_TYPE, assess, moment_of, user_of
 from millrace.fraud.rulebook import Rulebook
-from millrace.fraud.store import Item, Read, RowFullError, User, UserSetStore
+from millrace.fraud.store import Read, RowFullError, User, UserSetStore
 from millrace.fraud.user import Transaction, UserSets, additions, stale
 from millrace.fraud.velocity import epoch_ms
 from millrace.scoring.answer import ModelResult

@@ -63,7 +63,7 @@ def _model_result(stored: Mapping[str, Any], rescore: Rescore | None) -> ModelRe
         return WITHOUT_MODEL if without else None
     if rescore is None:
         raise PermanentError(
-            f"the decision was made with the model {version}, which is not here to be asked again"
+            f"the decision was made with the model {version}, which is not available to score it again"
         )
     if version is None or inputs is None:
         # The platform writes both or neither: such a record derives to one without a model, and so differs.

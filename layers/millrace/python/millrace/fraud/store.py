@@ -1,24 +1,18 @@
 """Users' sets in FeatureStore: one batched read for many users, one update a user that adds and returns the new sets."""
 
-import random
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from millrace.core import clock, keys
-from millrace.core.errors import PermanentError, ThrottledError, error_code, from_client_error
+from millrace.core.errors import ItemTooLargeError, PermanentError
+from millrace.core.table import Item, Table
 from millrace.fraud.user import UserSets
 
 GROUP = "fraud"
 LATEST = "LATEST"
 # A user without a transaction for this long has no profile any more.
 KEPT_DAYS = 60
-KEYS_PER_CALL = 100
-ATTEMPTS = 4
-FIRST_PAUSE_SECONDS = 0.02
 # DynamoDB takes an expression of 4 KB and 300 operators; a clause here is some 14 bytes.
 ATTRIBUTES_PER_UPDATE = 200
 # Likewise of removals; with additions beside them in one update, fewer.
@@ -35,7 +29,6 @@ _EXPRESSIONS = [
 
 User = tuple[str, str]
 """Tenant and user id."""
-Item = Mapping[str, Mapping[str, Any]]
 
 
 class Read(NamedTuple):
@@ -57,8 +50,9 @@ class RowFullError(PermanentError):
 class UserSetStore:
     """The rows `org#fraud#user` / `LATEST`."""
 
-    def __init__(self, dynamodb: Any, table: str) -> None:
-        self._dynamodb, self._table = dynamodb, table
+    def __init__(self, table: Table) -> None:
+        """`table` is FeatureStore."""
+        self._table = table
 
     def read(self, users: Iterable[User], rows: Iterable[str] = ()) -> Read:
         """The sets of many users and other rows of the table, strongly consistent, 100 keys a call.
@@ -72,33 +66,15 @@ class UserSetStore:
         """
         by_key = {keys.join(org, GROUP, user): (org, user) for org, user in users}
         sets, others = dict.fromkeys(by_key.values(), UserSets()), dict[str, Item]()
-        names = [*by_key, *rows]
-        for start in range(0, len(names), KEYS_PER_CALL):
-            for item in self._items(names[start : start + KEYS_PER_CALL]):
-                name = item["featureKey"]["S"]
-                user = by_key.get(name)
-                if user is None:
-                    others[name] = item
-                else:
-                    sets[user] = UserSets.from_item(item)
+        wanted = map(_key, (*by_key, *rows))
+        for item in self._table.batch_get(wanted, consistent=True, doing="read features"):
+            name = item["featureKey"]["S"]
+            user = by_key.get(name)
+            if user is None:
+                others[name] = item
+            else:
+                sets[user] = UserSets.from_item(item)
         return Read(sets, others)
-
-    def _items(self, names: Sequence[str]) -> list[Mapping[str, Any]]:
-        items: list[Mapping[str, Any]] = []
-        left: list[dict[str, Any]] = [_key(name) for name in names]
-        for attempt in range(ATTEMPTS):
-            try:
-                answer = self._dynamodb.batch_get_item(
-                    RequestItems={self._table: {"Keys": left, "ConsistentRead": True}}
-                )
-            except (ClientError, BotoCoreError) as error:
-                raise from_client_error(error, "read features") from error
-            items += answer["Responses"].get(self._table, [])
-            left = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
-            if not left:
-                return items
-            time.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311  jitter
-        raise ThrottledError(f"read features: {len(left)} left unprocessed")
 
     def add(
         self,
@@ -149,19 +125,16 @@ class UserSetStore:
             names.update(zip(aliases, dropped, strict=True))
             expression += f" REMOVE {','.join(aliases)}"
         try:
-            answer = self._dynamodb.update_item(
-                TableName=self._table,
-                Key=_key(keys.join(user[0], GROUP, user[1])),
-                UpdateExpression=expression,
-                ExpressionAttributeValues=values,
-                ReturnValues="ALL_NEW",
-                **({"ExpressionAttributeNames": names} if names else {}),
+            item = self._table.update_and_get(
+                _key(keys.join(user[0], GROUP, user[1])),
+                expression,
+                names=names,
+                values=values,
+                doing="add features",
             )
-        except (ClientError, BotoCoreError) as error:
-            if error_code(getattr(error, "response", {})) == "ValidationException" and "size" in str(error):
-                raise RowFullError(f"add features: {error}") from error
-            raise from_client_error(error, "add features") from error
-        return UserSets.from_item(answer["Attributes"])
+        except ItemTooLargeError as error:
+            raise RowFullError(str(error)) from error
+        return UserSets.from_item(item)
 
 
 def _key(feature_key: str) -> dict[str, dict[str, str]]:

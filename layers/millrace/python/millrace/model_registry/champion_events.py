@@ -13,7 +13,7 @@ SOURCE = "millrace.registry"
 
 
 class ChampionEvents:
-    """Emits them."""
+    """Emits the events of champion changes."""
 
     def __init__(self, emitter: Emitter) -> None:
         self._emitter = emitter
@@ -57,6 +57,6 @@ def _event(alias: Alias) -> PlatformEvent:
         source=SOURCE,
         at=alias.moved_at,
         payload=payload,
-        # The card too: its hash is no secret either, but nobody has it before the model is trained.
+        # The card's hash too: it is not secret either, but does not exist before the model is trained.
         parts=(SOURCE, alias.org, alias.model, str(alias.move), alias.card_sha256),
     )

@@ -1,18 +1,14 @@
 """Artifacts in the lake: `models/<org>/<model>/<version>/`, written once and read back whole."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from millrace.core.errors import error_code, from_client_error
+from millrace.core.objects import Objects
 from millrace.model_registry import artifact
 from millrace.model_registry.artifact import ArtifactError, ModelCard
 from millrace.model_registry.rows import Version
 
-_MISSING = frozenset({"NoSuchKey", "404"})
 # A graph that is served row by row is kilobytes, a forest some megabytes. Beyond this it would not fit beside the rest.
 MOST_BYTES = 256 * 1024 * 1024
-_TAKEN = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict"})
 
 
 class Artifact(NamedTuple):
@@ -25,9 +21,9 @@ class Artifact(NamedTuple):
 class ArtifactFiles:
     """The two files of each version."""
 
-    def __init__(self, s3: Any, bucket: str) -> None:
-        """`bucket` is the lake's."""
-        self._s3, self._bucket = s3, bucket
+    def __init__(self, lake: Objects) -> None:
+        """Makes no call."""
+        self._lake = lake
 
     def claim(self, org: str, model: str, version: str, card: bytes) -> bool:
         """Takes a version's folder by writing its `model.json`, unless another model's is there.
@@ -41,16 +37,10 @@ class ArtifactFiles:
             MillraceError: the lake did not answer.
         """
         key = f"{artifact.prefix(org, model, version)}{artifact.CARD_FILE}"
-        try:
-            self._s3.put_object(
-                Bucket=self._bucket, Key=key, Body=card, ContentType="application/json", IfNoneMatch="*"
-            )
-        except (ClientError, BotoCoreError) as error:
-            if error_code(getattr(error, "response", {})) in _TAKEN:
-                # The same card names the same run: an earlier attempt of that run left it.
-                return self._read(key) == card
-            raise from_client_error(error, "keep a model's card") from error
-        return True
+        if self._lake.put_new(key, card, content_type="application/json", doing="keep a model's card"):
+            return True
+        # The same card names the same run: an earlier attempt of that run left it.
+        return self._read(key) == card
 
     def put_onnx(self, org: str, model: str, version: str, onnx: bytes) -> None:
         """Writes the graph into a folder that `claim` took.
@@ -59,10 +49,7 @@ class ArtifactFiles:
             MillraceError: the lake did not answer.
         """
         key = f"{artifact.prefix(org, model, version)}{artifact.ONNX_FILE}"
-        try:
-            self._s3.put_object(Bucket=self._bucket, Key=key, Body=onnx)
-        except (ClientError, BotoCoreError) as error:
-            raise from_client_error(error, "keep a model's graph") from error
+        self._lake.put(key, onnx, doing="keep a model's graph")
 
     def load(self, folder: str) -> Artifact:
         """The card and the graph in a folder; the caller verifies them.
@@ -95,13 +82,9 @@ class ArtifactFiles:
         return parsed, card, onnx
 
     def _read(self, key: str) -> bytes:
-        try:
-            answer = self._s3.get_object(Bucket=self._bucket, Key=key)
-            if answer["ContentLength"] > MOST_BYTES:
-                raise ArtifactError(f"{key} has {answer['ContentLength']} bytes")
-            body: bytes = answer["Body"].read()
-        except (ClientError, BotoCoreError) as error:
-            if error_code(getattr(error, "response", {})) in _MISSING:
-                raise ArtifactError(f"there is no {key}") from error
-            raise from_client_error(error, f"read {key}") from error
-        return body
+        stored = self._lake.open(key)
+        if stored is None:
+            raise ArtifactError(f"there is no {key}")
+        if stored.size > MOST_BYTES:
+            raise ArtifactError(f"{key} has {stored.size} bytes")
+        return stored.read()

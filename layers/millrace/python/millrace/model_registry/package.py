@@ -56,7 +56,7 @@ def unpack(content: bytes, *, org: str, model: str, run: str) -> Package:
             continue
         models.append(_trained(files, name, org=org, model=model, run=run))
     if not models and not failures:
-        raise ArtifactError("the training tells of no model")
+        raise ArtifactError("the training lists no model")
     return Package(tuple(models), failures)
 
 
@@ -64,7 +64,7 @@ def _trained(files: Mapping[str, bytes], name: str, *, org: str, model: str, run
     parts = [files.get(f"{name}/{part}") for part in (artifact.CARD_FILE, artifact.ONNX_FILE)]
     text, onnx = parts
     if text is None or onnx is None:
-        raise ArtifactError(f"the training tells of {name} and left no whole artifact of it")
+        raise ArtifactError(f"the training lists {name} and its artifact is not complete")
     card = artifact.read(text)
     artifact.verify(card, onnx)
     origin = (card.org, card.model, card.run_id, card.algorithm)

@@ -13,9 +13,9 @@ import orjson
 
 from millrace.core import keys
 from millrace.core.errors import PermanentError
+from millrace.core.table import Item
 from millrace.model_registry.artifact import version_name
 
-Item = dict[str, dict[str, Any]]
 # `trial`: trained on uploaded files instead of the lake's tables, so that it is never deployed by itself.
 Status = Literal["candidate", "rejected", "trial"]
 Reason = Literal["deploy", "promote", "rollback"]
@@ -145,7 +145,7 @@ def key(org: str, model: str, sort: str) -> Item:
 
 
 def run_key(org: str, model: str, run: str, algorithm: str) -> Item:
-    """The key of the row that says which version a run registered for an algorithm."""
+    """The key of the row that names the version that a run registered for an algorithm."""
     return key(org, model, keys.join("run", run, algorithm))
 
 

@@ -62,7 +62,7 @@ def _record(kind: Any, value: Any, where: str) -> Any:
     if missing := sorted(known.keys() - value.keys()):
         raise ShapeError(f"{where} has no {', '.join(missing)}")
     if unknown := sorted(value.keys() - known.keys()):
-        raise ShapeError(f"{where} has a {', '.join(unknown)}, which nobody knows")
+        raise ShapeError(f"{where} has the unknown field {', '.join(unknown)}")
     hints = get_type_hints(kind)
     return kind(**{name: _decode(hints[name], value[key], f"{where}.{key}") for key, name in known.items()})
 

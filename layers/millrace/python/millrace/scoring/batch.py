@@ -4,10 +4,11 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from millrace.core.table import Item
 from millrace.scoring.answer import WITHOUT_MODEL, ModelResult, ModelUnavailableError, ScoringError
 from millrace.scoring.champion import Champion, ModelInput
 from millrace.scoring.champions import Champions
-from millrace.scoring.model_input import Item, Values
+from millrace.scoring.model_input import Values
 
 US_PER_MS = 1000
 

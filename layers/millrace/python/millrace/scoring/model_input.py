@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from millrace.core import clock, keys
+from millrace.core.table import Item
 from millrace.features.evaluate import compile_view
 from millrace.features.rows import Marker, defaults, entity_text, microseconds, row_key, since
 from millrace.features.views import FeatureError, FeatureView, FeatureViews
@@ -23,7 +24,6 @@ from millrace.scoring.answer import ScoringError
 
 Values = Mapping[str, Any]
 """Feature → value, of one view and entity."""
-Item = Mapping[str, Mapping[str, Any]]
 NEVER = 0.0
 _SECOND = 1e6
 # A text of this many characters is short enough for a key, however it is escaped.

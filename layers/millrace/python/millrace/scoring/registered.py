@@ -1,9 +1,9 @@
 """Registered models for scoring: a tenant's champion, and any version that a recorded decision names."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from millrace.core.errors import PermanentError
+from millrace.core.table import Table
 from millrace.features import views as feature_views
 from millrace.features.online import OnlineStore
 from millrace.features.rows import Marker
@@ -20,26 +20,20 @@ class RegisteredChampions:
 
     def __init__(
         self,
-        dynamodb: Any,
-        s3: Any,
-        *,
-        models_table: str,
-        features_table: str,
-        bucket: str,
+        models: ModelStore,
+        files: ArtifactFiles,
+        features: Table,
         views: Callable[[], FeatureViews] = feature_views.load,
     ) -> None:
-        """Names the stores; nothing is read before a tenant has a champion.
+        """Makes no call; nothing is read before a tenant has a champion.
 
         Args:
-            dynamodb: the low-level client.
-            s3: likewise.
-            models_table: MLModels.
-            features_table: FeatureStore.
-            bucket: the lake.
+            models: the model registry.
+            files: the artifacts of its versions.
+            features: FeatureStore.
             views: the feature views of this deployment.
         """
-        self._dynamodb, self._features_table, self._views = dynamodb, features_table, views
-        self._models, self._files = ModelStore(dynamodb, models_table), ArtifactFiles(s3, bucket)
+        self._models, self._files, self._features, self._views = models, files, features, views
 
     def alias(self, org: str) -> Alias | None:
         """Which version of a tenant is in force; None where none is.
@@ -67,7 +61,7 @@ class RegisteredChampions:
         Raises:
             MillraceError: the table did not answer.
         """
-        online = OnlineStore(self._dynamodb, self._features_table, self._views())
+        online = OnlineStore(self._features, self._views())
         return online.markers(champion.org, [source.view for source in champion.columns.sources])
 
 

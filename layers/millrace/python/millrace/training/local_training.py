@@ -11,10 +11,10 @@ from tempfile import TemporaryDirectory
 
 from millrace.core.archive import pack
 from millrace.core.errors import RetryableError
+from millrace.core.objects import Objects
 from millrace.training import locations
 from millrace.training.channel import REQUEST_FILE, ROWS_FILE
 from millrace.training.errors import TrainingError
-from millrace.training.locations import Channel
 
 ARCHIVE = "output/model.tar.gz"
 JOB = (sys.executable, "-m", "millrace.training.job")
@@ -33,7 +33,7 @@ class JobResult:
 class LocalTraining:
     """Trains on a channel in the lake and puts the archive where SageMaker would."""
 
-    def __init__(self, lake: Channel, job: Callable[[Mapping[str, bytes]], JobResult]) -> None:
+    def __init__(self, lake: Objects, job: Callable[[Mapping[str, bytes]], JobResult]) -> None:
         """`job` takes a channel's files by their names."""
         self._lake, self._job = lake, job
 
@@ -49,10 +49,10 @@ class LocalTraining:
         """
         start = locations.train(org, run)
         names = (REQUEST_FILE, ROWS_FILE)
-        result = self._job({name: self._lake.get(self._lake.url(f"{start}{name}")) for name in names})
+        result = self._job({name: self._lake.get(f"{start}{name}") for name in names})
         key = f"{locations.folder(org, run)}{ARCHIVE}"
         self._lake.put(key, result.archive)
-        return self._lake.url(key), result.log
+        return locations.url(self._lake.bucket, key), result.log
 
 
 def run_job(

@@ -10,6 +10,7 @@ from millrace import __version__
 from millrace.contracts.tables import LakeTable
 from millrace.core import clock
 from millrace.core.errors import PermanentError
+from millrace.core.objects import Objects
 from millrace.features.offline import EVENT_TIMESTAMP, OfflineStore
 from millrace.features.views import FeatureViews
 from millrace.model_registry.artifact import ViewPin
@@ -18,7 +19,7 @@ from millrace.runs.documents import Sources
 from millrace.training import channel, transactions
 from millrace.training.channel import TrainingRequest
 from millrace.training.errors import InsufficientDataError
-from millrace.training.locations import Channel, digest_of, folder, train
+from millrace.training.locations import digest_of, folder, key_of, train, url
 from millrace.training.split import Split, default_split, first_needed, parse_split
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class TrainingSetBuilder:
     def __init__(
         self,
         connection: "DuckDBPyConnection",
-        lake: Channel,
+        lake: Objects,
         views: FeatureViews,
         tables: Mapping[str, LakeTable],
     ) -> None:
@@ -116,8 +117,8 @@ class TrainingSetBuilder:
         )
         # Last: a channel with a request is complete.
         self._lake.put(f"{key}{channel.REQUEST_FILE}", job_request.to_json())
-        output = f"{folder(request.org, request.run)}output/"
-        return TrainingSet(self._lake.url(key), self._lake.url(output), split, rows, frauds)
+        bucket, output = self._lake.bucket, f"{folder(request.org, request.run)}output/"
+        return TrainingSet(url(bucket, key), url(bucket, output), split, rows, frauds)
 
     def _open(self, request: TrainingSetRequest, sources: Sources) -> str:
         """Opens the transactions to train on; returns `lake` or `file:<sha256>`."""
@@ -126,8 +127,13 @@ class TrainingSetBuilder:
             return "lake"
         digest = digest_of(request.data, self._lake.bucket, request.org)
         others = [self._tables[name] for name in self._views.sources() if name != transactions.FACTS]
-        transactions.open_files(self._connection, self._lake.files(request.data), others, request.org)
+        transactions.open_files(self._connection, self._files(request.data), others, request.org)
         return f"file:{digest}"
+
+    def _files(self, location: str) -> list[str]:
+        bucket = self._lake.bucket
+        keys = (one.key for one in self._lake.list_objects(key_of(location, bucket)))
+        return [url(bucket, key) for key in keys if key.endswith(".parquet")]
 
     def _split(self, request: TrainingSetRequest, sources: Sources) -> Split:
         ends = transactions.ends(self._connection)

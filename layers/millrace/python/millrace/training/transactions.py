@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FACTS = "marts.fct_transactions"
 # Column of a file → the column of marts.fct_transactions, its type, and how its values are read. A simulation's
-# `fraud_scenario` says how it made a fraud: it is never read.
+# `fraud_scenario` names how it made a fraud: it is never read.
 COLUMNS: Mapping[str, tuple[str, str, Callable[[str, str], str]]] = {
     "transaction_id": ("transaction_id", "VARCHAR", missing.text),
     "timestamp": ("event_time", "TIMESTAMPTZ", missing.finite),

@@ -4,9 +4,9 @@ import io
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -20,6 +20,7 @@ from millrace.reconcile.request import Window
 from tests.support.histories import World
 from tests.support.histories.generate import run
 from tests.support.histories.world import ORGS
+from tests.support.stores import MemoryStores, Row
 
 SETTINGS = passes.ReconcileSettings(
     environment="local",
@@ -29,55 +30,27 @@ SETTINGS = passes.ReconcileSettings(
     lake_bucket="lake",
     event_stream_arn="arn:aws:kinesis:us-east-1:123456789012:stream/events",
 )
-LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 Silver = dict[tuple[str, str], dict[str, set[tuple[int, bytes]]]]
 
 
-class Reading:
-    """A history's stores as reconciliation reads them; what it keeps for itself goes nowhere, and repairs are counted."""
+class Reading(MemoryStores):
+    """A history's stores as reconciliation reads them; what it keeps for itself is not looked at, and repairs are counted."""
 
     def __init__(self, world: World) -> None:
-        self._stores = world.stores
+        super().__init__()
+        for name, rows in world.stores.tables.items():
+            self.tables[name].update(rows)
+        self.objects.update(world.stores.objects)
         self.repaired: Counter[str] = Counter()
 
-    def query(self, **asked: Any) -> dict[str, Any]:
-        values = asked["ExpressionAttributeValues"]
-        rows = self._stores.tables[asked["TableName"]].values()
-        if "IndexName" in asked:
-            low, high = values[":low"]["S"], values[":high"]["S"]
-            of_type = (row for row in rows if row.get("typeKey") == values[":type"])
-            return {"Items": [row for row in of_type if low <= row["sortKey"]["S"] <= high]}
-        return {"Items": [row for row in rows if row["entityTypeKey"] == values[":day"]]}
-
-    def batch_get_item(self, *, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803
-        ((name, asked),) = RequestItems.items()
-        table = self._stores.tables[name]
-        wanted = {self._stores._key(name, key) for key in asked["Keys"]}
-        assert len(wanted) == len(asked["Keys"]) <= 100
-        return {"Responses": {name: [table[key] for key in wanted if key in table]}}
-
-    def batch_write_item(self, *, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803
-        for name, asked in RequestItems.items():
-            for one in asked:
-                item = one["PutRequest"]["Item"]
-                mine = name == "Metadata" and "#reconcile#" in item["entityTypeKey"]["S"]
-                if not mine:
-                    self.repaired[name] += 1
-        return {}
+    def changed(self, table: str, old: Row | None, new: Row | None) -> None:
+        assert new is not None, "nothing is deleted"
+        if not (table == "Metadata" and "#reconcile#" in new["entityTypeKey"]["S"]):
+            self.repaired[table] += 1
 
     def put_records(self, *, Records: list[Any], **_: Any) -> dict[str, Any]:  # noqa: N803
         self.repaired["log"] += len(Records)
         return {"Records": [{} for _ in Records]}
-
-    def delete_item(self, **asked: Any) -> NoReturn:
-        raise AssertionError(asked)
-
-    def list_objects_v2(self, *, Prefix: str, **_: Any) -> dict[str, Any]:  # noqa: N803
-        keys = [key for key in self._stores.objects if key.startswith(Prefix)]
-        return {"Contents": [{"Key": key, "LastModified": LONG_AGO} for key in keys]}
-
-    def get_object(self, *, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803
-        return {"Body": io.BytesIO(self._stores.objects[Key])}
 
 
 class Made:

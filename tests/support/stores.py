@@ -429,6 +429,9 @@ def size_of(row: Mapping[str, Mapping[str, Any]]) -> int:
     size = 0
     for name, held in row.items():
         ((kind, value),) = held.items()
+        if kind == "M":
+            size += len(name) + 3 + len(value) + size_of(value)
+            continue
         parts = value if kind in {"SS", "NS", "BS"} else [value]
         encoded = parts if kind in {"B", "BS"} else map(str.encode, parts)
         size += len(name) + 3 + len(parts) + sum(map(len, encoded))

@@ -61,7 +61,7 @@ PREFIX_REASONS: Mapping[str, str] = {
     prefixes.PROCESSED: "Objects are named by table, run, tenant and day.",
     prefixes.CURATED: "Objects are named by table, run, tenant and day.",
     prefixes.FEATURE_STATES: "Objects are named by feature view, tenant and run.",
-    prefixes.LINEAGE: "Objects are named by run.",
+    prefixes.LINEAGE: "Objects are named by the run whose lineage they hold.",
     prefixes.RUNS: "What one step of a run hands to another is below the run's name.",
     prefixes.QUARANTINE: "The refused events of a request are one object, named by tenant, day and request.",
     prefixes.DEAD_LETTERS: "A record that can never succeed is an object of its own, named by its place in its source.",
@@ -106,7 +106,7 @@ def grant(
     """Allows what settings declare, and the use of the data key where it needs that.
 
     Raises:
-        KeyError: a resource that is not deployed, or a verb that its kind does not have.
+        KeyError: a resource that is not deployed, a verb that its kind does not have, or a prefix without its reason.
         ValueError: a part that the resource does not have.
     """
     several = list(uses)
@@ -140,4 +140,7 @@ def _arn(resource: Deployed, part: str) -> str:
 
 
 def _reason(prefix: str) -> str:
-    return PREFIX_REASONS[max((one for one in PREFIX_REASONS if prefix.startswith(one)), key=len)]
+    known = [one for one in PREFIX_REASONS if prefix.startswith(one)]
+    if not known:
+        raise KeyError(f"{prefix} has no reason in PREFIX_REASONS")
+    return PREFIX_REASONS[max(known, key=len)]

@@ -36,16 +36,15 @@ def build_application(app: App, settings: EnvironmentSettings, *, layers: Path =
         layers: the folder in which `layers/build.py` keeps the layers.
     """
     storage = StorageStack(app, f"millrace-{settings.name}-storage", settings=settings)
-    ingestion = IngestionStack(
-        app, f"millrace-{settings.name}-ingestion", settings=settings, storage=storage, layers=layers
-    )
-    consumers = ConsumersStack(
-        app, f"millrace-{settings.name}-consumers", settings=settings, storage=storage, layers=layers
-    )
-    lakehouse = LakehouseStack(
-        app, f"millrace-{settings.name}-lakehouse", settings=settings, storage=storage, layers=layers
-    )
-    for stack in (storage, ingestion, consumers, lakehouse):
+    above = [
+        kind(app, f"millrace-{settings.name}-{name}", storage=storage, layers=layers)
+        for name, kind in (
+            ("ingestion", IngestionStack),
+            ("consumers", ConsumersStack),
+            ("lakehouse", LakehouseStack),
+        )
+    ]
+    for stack in (storage, *above):
         Tags.of(stack).add("project", "millrace")
         Tags.of(stack).add("environment", settings.name)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app, verbose=True))

@@ -202,6 +202,11 @@ class EnvironmentSettings(_Settings):
         budgets = {"features_budget_ms": self.features_budget_ms, "model_budget_ms": self.model_budget_ms}
         return {name: str(value) for name, value in budgets.items() if value is not None}
 
+    @property
+    def bound_orgs(self) -> str:
+        """Tenants that have a binding of a bus, and so perhaps no credential, separated by commas."""
+        return ",".join(sorted({binding.org for binding in self.bus_bindings}))
+
     def omits(self, what: Omission) -> bool:
         """Whether this environment leaves something out; `OMISSION_REASONS` says why."""
         return what in self.omissions

@@ -1,5 +1,7 @@
 """State: the keys, the tables, the lake, the log and the bus. Everything else can be made again from these."""
 
+from collections.abc import Mapping
+
 from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
@@ -18,8 +20,10 @@ from stacks.constructs.waivers import waive
 from stacks.environment import EnvironmentSettings
 
 # Why a table has no recovery to a point in time although its environment has.
-ERASED = "Erasure deletes a person's key from this table for good, so no backup may bring it back."
-DERIVED = "Every row is made from an event, and `millrace rebuild` makes the table again from the lake."
+WITHOUT_BACKUP: Mapping[type[Model], str] = {
+    tables.SubjectKeys: "Erasure deletes a person's key from this table for good, so no backup may bring it back.",
+    tables.UserEvents: "Every row is derived from an event, and `millrace rebuild` derives the whole table from the lake.",
+}
 
 
 class StorageStack(Stack):
@@ -33,22 +37,15 @@ class StorageStack(Stack):
         self.tenant_key = self._key("TenantKey", "Wraps the keys of Millrace's tenants.")
         self.alarms = self._alarm_topic() if settings.alarms else None
         self.stream = self._stream()
-        self.events = self._table(
-            tables.Events, stream=dynamodb.StreamViewType.NEW_IMAGE, capture_into=self.stream
-        )
-        self.user_events = self._table(tables.UserEvents, without_backup=DERIVED)
-        self.analytics = self._table(tables.Analytics)
-        self.metadata = self._table(tables.Metadata)
-        self.models = self._table(tables.MLModels)
-        self.features = self._table(tables.FeatureStore)
-        self.subject_keys = self._table(tables.SubjectKeys, without_backup=ERASED)
+        self.tables = {model.__name__: self._table(model) for model in tables.TABLES}
+        self.events = self.tables["Events"].table
         self.lake = Lake(self, "Lake", settings=settings, key=self.data_key).bucket
         self.bus = events.EventBus(self, "Bus", event_bus_name=f"millrace-{settings.name}")
         if self.alarms is not None:
             LogAlarms(
                 self,
                 "Log",
-                table=self.events.table,
+                table=self.events,
                 stream=self.stream,
                 shards=settings.stream.shards,
                 topic=self.alarms,
@@ -65,23 +62,17 @@ class StorageStack(Stack):
             removal_policy=RemovalPolicy.RETAIN if self.settings.retain else RemovalPolicy.DESTROY,
         )
 
-    def _table(
-        self,
-        model: type[Model],
-        *,
-        without_backup: str | None = None,
-        stream: dynamodb.StreamViewType | None = None,
-        capture_into: kinesis.IStream | None = None,
-    ) -> ModelTable:
+    def _table(self, model: type[Model]) -> ModelTable:
+        read_by_stream = model is tables.Events
         return ModelTable(
             self,
             model.__name__,
             model=model,
             settings=self.settings,
             key=self.data_key,
-            without_backup=without_backup,
-            stream=stream,
-            capture_into=capture_into,
+            without_backup=WITHOUT_BACKUP.get(model),
+            stream=dynamodb.StreamViewType.NEW_IMAGE if read_by_stream else None,
+            capture_into=self.stream if read_by_stream else None,
         )
 
     def _stream(self) -> kinesis.Stream:
@@ -128,13 +119,7 @@ class StorageStack(Stack):
 
     def _outputs(self) -> None:
         outputs = {
-            "EventsTable": self.events.table.table_name,
-            "UserEventsTable": self.user_events.table.table_name,
-            "AnalyticsTable": self.analytics.table.table_name,
-            "MetadataTable": self.metadata.table.table_name,
-            "MLModelsTable": self.models.table.table_name,
-            "FeatureStoreTable": self.features.table.table_name,
-            "SubjectKeysTable": self.subject_keys.table.table_name,
+            **{f"{name}Table": one.table.table_name for name, one in self.tables.items()},
             "LakeBucket": self.lake.bucket_name,
             "EventStream": self.stream.stream_name,
             "EventBus": self.bus.event_bus_name,

@@ -1,10 +1,13 @@
 """Settings of the archive."""
 
+from millrace.core.prefixes import RAW
 from millrace.core.settings import FunctionSettings
+from millrace.core.uses import LAKE, METADATA, uses
+from millrace.eventstore.consumers import ARCHIVE
 
 
 class Settings(FunctionSettings):
     """Where objects and their manifest go."""
 
-    metadata_table: str
-    lake_bucket: str
+    metadata_table: str = uses(METADATA, "write_all")
+    lake_bucket: str = uses(LAKE, write=(RAW, ARCHIVE.dead_letters))

@@ -1,9 +1,12 @@
 """Settings of the worker that brings features online."""
 
+from millrace.core.prefixes import CURATED, FEATURE_STATES, PROCESSED, RUNS
+from millrace.core.uses import FEATURE_STORE, LAKE, uses
 from millrace.lake.worker import WorkerSettings
 
 
 class Settings(WorkerSettings):
     """Of a worker, and where the online features are."""
 
-    feature_store_table: str
+    lake_bucket: str = uses(LAKE, "list", read=(RUNS, PROCESSED, CURATED), write=(RUNS, FEATURE_STATES))
+    feature_store_table: str = uses(FEATURE_STORE, "get", "put", "update", "write_all")

@@ -1,11 +1,13 @@
 """Settings of what moves champions."""
 
+from millrace.core.prefixes import MODELS
 from millrace.core.settings import FunctionSettings
+from millrace.core.uses import EVENTS, LAKE, MODELS_TABLE, uses
 
 
 class Settings(FunctionSettings):
     """The registry, the artifacts, and where the event of a move is appended."""
 
-    lake_bucket: str
-    models_table: str
-    events_table: str
+    lake_bucket: str = uses(LAKE, "list", read=(MODELS,))
+    models_table: str = uses(MODELS_TABLE, "get", "put", "update")
+    events_table: str = uses(EVENTS, "put")

@@ -1,11 +1,15 @@
 """Settings of the last step of a run."""
 
+from millrace.core.prefixes import DEAD_LETTERS, LINEAGE, RUNS
 from millrace.core.settings import FunctionSettings
+from millrace.core.uses import EVENTS, LAKE, METADATA, uses
 
 
 class Settings(FunctionSettings):
     """The run's documents, the catalog, and where events of failed checks are appended."""
 
-    events_table: str
-    metadata_table: str
-    lake_bucket: str
+    events_table: str = uses(EVENTS, "put")
+    metadata_table: str = uses(METADATA, "query", "put", "update", "delete", "write_all")
+    lake_bucket: str = uses(
+        LAKE, "list", read=(RUNS, f"{DEAD_LETTERS}transform_partitions/"), write=(RUNS, LINEAGE)
+    )

@@ -1,15 +1,18 @@
 """Settings of the fraud consumer."""
 
+from millrace.core.prefixes import MODELS
 from millrace.core.settings import FunctionSettings
+from millrace.core.uses import EVENTS, FEATURE_STORE, LAKE, MODELS_TABLE, uses
+from millrace.eventstore.consumers import SCORER
 
 
 class Settings(FunctionSettings):
     """The users' sets and online features, the models, where decisions are appended, and the place for what cannot be decided."""
 
-    events_table: str
-    feature_store_table: str
-    models_table: str
-    lake_bucket: str
+    events_table: str = uses(EVENTS, "put")
+    feature_store_table: str = uses(FEATURE_STORE, "batch_get", "update")
+    models_table: str = uses(MODELS_TABLE, "get")
+    lake_bucket: str = uses(LAKE, read=(MODELS,), write=(SCORER.dead_letters,))
     features_budget_ms: int = 600
     # The log can wait for a cold start to load a model; what comes meanwhile is decided right after.
     model_budget_ms: int = 3000

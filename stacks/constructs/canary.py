@@ -10,7 +10,6 @@ from stacks.constructs.alarms import alarm_on
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.platform_function import PlatformFunction
 from stacks.constructs.schedule import Schedule
-from stacks.storage import StorageStack
 
 WAIT_SECONDS = 60
 # Twice in a row: one deploy or one slow moment is no outage.
@@ -20,9 +19,7 @@ PERIODS = 2
 class Canary(Construct):
     """The function is there in every environment; where the environment says no times, nothing calls it."""
 
-    def __init__(
-        self, scope: Construct, construct_id: str, *, fleet: Fleet, storage: StorageStack, api_url: str
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, fleet: Fleet, api_url: str) -> None:
         super().__init__(scope, construct_id)
         function = PlatformFunction(
             self,
@@ -33,20 +30,11 @@ class Canary(Construct):
             timeout=Duration.seconds(2 * WAIT_SECONDS),
             variables={
                 "api_url": api_url,
-                "event_bus": storage.bus.event_bus_name,
-                "metadata_table": storage.metadata.table.table_name,
                 "wait_seconds": str(WAIT_SECONDS),
-                # Where someone is woken, they see which path it was; elsewhere the log says it.
+                # Where alarms wake someone, they show which path failed; elsewhere the log does.
                 "each_path": str(fleet.alarms is not None).lower(),
             },
         )
-        function.allow(
-            "dynamodb:BatchWriteItem",
-            "dynamodb:Query",
-            on=[storage.metadata.table.table_arn],
-        )
-        function.allow("events:PutEvents", on=[storage.bus.event_bus_arn])
-        function.allow_use_of(storage.data_key)
         times = fleet.settings.canary
         if times is None:
             return

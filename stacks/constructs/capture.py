@@ -1,8 +1,6 @@
 """Capture of the Events table into the log, opened and awaited at every deploy that changes code or contracts."""
 
 from aws_cdk import CustomResource, Duration
-from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_kinesis as kinesis
 from constructs import Construct
 
 from stacks.constructs.fleet import Fleet
@@ -18,15 +16,7 @@ class Capture(Construct):
     destination is active, nor does it come back after a table was restored.
     """
 
-    def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        fleet: Fleet,
-        table: dynamodb.ITable,
-        stream: kinesis.IStream,
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, fleet: Fleet) -> None:
         super().__init__(scope, construct_id)
         opener = PlatformFunction(
             self,
@@ -35,24 +25,11 @@ class Capture(Construct):
             description="Enables the Events table's streaming destination and waits until it is active.",
             memory_mb=256,
             timeout=TIMEOUT,
-            variables={"events_table": table.table_name, "event_stream_arn": stream.stream_arn},
         )
-        opener.allow(
-            "dynamodb:DescribeKinesisStreamingDestination",
-            "dynamodb:EnableKinesisStreamingDestination",
-            on=[table.table_arn],
-        )
-        # DynamoDB asks these of whoever enables a destination.
-        # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/kds_iam.html
-        opener.allow(
-            "kinesis:DescribeStream",
-            "kinesis:DescribeStreamSummary",
-            "kinesis:PutRecord",
-            "kinesis:PutRecords",
-            on=[stream.stream_arn],
-        )
-        opener.allow_everywhere(
+        opener.role.allow_wildcard(
+            "ListStreams",
             "kinesis:ListStreams",
+            on="*",
             reason="DynamoDB asks it of whoever enables a destination, and the action takes no resource.",
         )
         self.resource = CustomResource(
@@ -63,8 +40,8 @@ class Capture(Construct):
             # The function answers before its own time is up, so this only ends what never answers.
             service_timeout=TIMEOUT.plus(Duration.minutes(1)),
             properties={
-                "EventsTable": table.table_name,
-                "EventStreamArn": stream.stream_arn,
+                "EventsTable": fleet.storage.events.table_name,
+                "EventStreamArn": fleet.storage.stream.stream_arn,
                 "Revision": fleet.layers.revision,
             },
         )

@@ -3,34 +3,40 @@
 from pathlib import Path
 
 from aws_cdk import Duration
-from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks.constructs.alarms import alarm_on
 from stacks.constructs.layers import FunctionLayers
 from stacks.constructs.waivers import waive
-from stacks.environment import EnvironmentSettings
+from stacks.storage import StorageStack
 
 
 class Fleet(Construct):
-    """The layers, the queue for failed asynchronous invocations, and where alarms go."""
+    """The layers, the queue for failed asynchronous invocations, the state they work on, and where alarms go."""
 
     def __init__(
         self,
         scope: Construct,
         construct_id: str,
         *,
-        settings: EnvironmentSettings,
+        storage: StorageStack,
         third_party: tuple[str, ...],
         layers: Path,
-        alarms: sns.ITopic | None,
     ) -> None:
+        """Makes them.
+
+        Args:
+            scope: the stack.
+            construct_id: its name there.
+            storage: the state that the functions work on, with the environment's settings.
+            third_party: the layers that one of the functions or another imports from.
+            layers: the folder in which `layers/build.py` keeps the layers.
+        """
         super().__init__(scope, construct_id)
-        self.settings = settings
-        self.alarms = alarms
+        self.storage, self.settings, self.alarms = storage, storage.settings, storage.alarms
         self.layers = FunctionLayers(
-            self, "Layers", settings=settings, third_party=third_party, folder=layers
+            self, "Layers", settings=storage.settings, third_party=third_party, folder=layers
         )
         self.failures = sqs.Queue(
             self,
@@ -44,12 +50,12 @@ class Fleet(Construct):
             "SQS3",
             "This queue is where failed invocations end; nothing reads from it but people.",
         )
-        if alarms is not None:
+        if self.alarms is not None:
             alarm_on(
                 self.failures,
                 "NotEmpty",
                 metric=self.failures.metric_approximate_number_of_messages_visible(),
                 threshold=1,
                 description="An asynchronous invocation failed to the end; its event is in this queue.",
-                topic=alarms,
+                topic=self.alarms,
             )

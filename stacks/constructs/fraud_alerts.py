@@ -3,7 +3,6 @@
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
@@ -23,9 +22,7 @@ class FraudAlerts(Construct):
         construct_id: str,
         *,
         fleet: Fleet,
-        bus: events.IEventBus,
         source: str,
-        key: kms.IKey,
     ) -> None:
         """Makes the topic and its rule.
 
@@ -33,16 +30,15 @@ class FraudAlerts(Construct):
             scope: the stack.
             construct_id: its name there.
             fleet: the stack's; its queue for failures takes what could not be published.
-            bus: where decisions are routed to.
-            source: under which they are routed.
-            key: encrypts the topic; EventBridge may use it.
+            source: under which decisions are routed to the bus.
         """
         super().__init__(scope, construct_id)
-        self.topic = sns.Topic(self, "Topic", master_key=key, enforce_ssl=True)
+        # EventBridge may use the key.
+        self.topic = sns.Topic(self, "Topic", master_key=fleet.storage.data_key, enforce_ssl=True)
         events.Rule(
             self,
             "Rule",
-            event_bus=bus,
+            event_bus=fleet.storage.bus,
             description="CRITICAL and HIGH fraud decisions to their topic.",
             event_pattern=events.EventPattern(
                 source=[source],

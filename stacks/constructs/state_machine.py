@@ -13,7 +13,7 @@ from stacks.constructs.alarms import alarm_on
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.log_groups import log_group
 from stacks.constructs.platform_function import PlatformFunction
-from stacks.constructs.waivers import waive
+from stacks.constructs.platform_role import PlatformRole
 
 # https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html#cloudwatch-iam-policy
 _LOG_DELIVERY = (
@@ -38,6 +38,7 @@ _TRACES = (
 _CHILD_RULE = "StepFunctionsGetEventsForStepFunctionsExecutionRule"
 # https://docs.aws.amazon.com/step-functions/latest/dg/connect-sagemaker.html#sagemaker-iam-createtrainingjob
 _TRAINING_RULE = "StepFunctionsGetEventsForSageMakerTrainingJobsRule"
+_RULE_ACTIONS = ("events:DescribeRule", "events:PutRule", "events:PutTargets")
 
 
 class PlatformStateMachine(Construct):
@@ -49,8 +50,8 @@ class PlatformStateMachine(Construct):
         name: str,
         *,
         fleet: Fleet,
-        functions: Mapping[str, PlatformFunction],
-        machines: "Mapping[str, PlatformStateMachine] | None" = None,
+        functions: Sequence[PlatformFunction],
+        machines: "Sequence[PlatformStateMachine]" = (),
         values: Mapping[str, str] | None = None,
     ) -> None:
         """Makes the machine.
@@ -59,16 +60,16 @@ class PlatformStateMachine(Construct):
             scope: the stack.
             name: the file's, and the construct's id.
             fleet: the stack's.
-            functions: what the machine calls, by placeholder.
-            machines: what it starts and waits for, by placeholder.
+            functions: what the machine calls; the placeholder of `plan_run` is `PlanRun`.
+            machines: what it starts and waits for; the placeholder of `hourly_etl` is `HourlyEtlMachine`.
             values: the other placeholders.
         """
         super().__init__(scope, name)
         # A role of its own: the one that would be generated gets its rights by wildcard, all in one policy.
-        self._role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
-        arns = {
-            placeholder: function.function.function_arn for placeholder, function in functions.items()
-        } | {placeholder: child.arn for placeholder, child in (machines or {}).items()}
+        self._role = PlatformRole(self, "states")
+        arns = {camel(one.node.id): one.function.function_arn for one in functions} | {
+            f"{camel(one.node.id)}Machine": one.arn for one in machines
+        }
         self.machine = sfn.StateMachine(
             self,
             "Machine",
@@ -85,16 +86,22 @@ class PlatformStateMachine(Construct):
             ),
             tracing_enabled=True,
         )
-        self._allow(
-            "Invoke", ["lambda:InvokeFunction"], [one.function.function_arn for one in functions.values()]
+        # An execution must not begin before it may do what it is for.
+        self.machine.node.add_dependency(self._role)
+        self._role.allow("lambda:InvokeFunction", on=[one.function.function_arn for one in functions])
+        self._role.allow_wildcard(
+            "LogDelivery",
+            *_LOG_DELIVERY,
+            on="*",
+            reason="Deliveries of logs are no resources that a policy can name.",
         )
-        self._allow_everywhere(
-            "LogDelivery", _LOG_DELIVERY, "Deliveries of logs are no resources that a policy can name."
+        self._role.allow_wildcard(
+            "Traces",
+            *_TRACES,
+            on="*",
+            reason="X-Ray's segments and sampling rules are no resources that a policy can name.",
         )
-        self._allow_everywhere(
-            "Traces", _TRACES, "X-Ray's segments and sampling rules are no resources that a policy can name."
-        )
-        for child in (machines or {}).values():
+        for child in machines:
             self._allow_child(child)
         if fleet.alarms is not None:
             alarm_on(
@@ -102,7 +109,7 @@ class PlatformStateMachine(Construct):
                 "Failed",
                 metric=self.machine.metric_failed(period=Duration.minutes(5)),
                 threshold=1,
-                description=f"An execution of {name} failed; its cause says what did not land, and why.",
+                description=f"An execution of {name} failed; its cause says what was not committed, and why.",
                 topic=fleet.alarms,
             )
 
@@ -118,66 +125,38 @@ class PlatformStateMachine(Construct):
             role: of the jobs.
             jobs: what their names begin with.
         """
-        place = f"{Aws.REGION}:{Aws.ACCOUNT_ID}"
-        policy = self._allow(
+        self._role.allow_wildcard(
             "Train",
-            [
-                "sagemaker:AddTags",
-                "sagemaker:CreateTrainingJob",
-                "sagemaker:DescribeTrainingJob",
-                "sagemaker:StopTrainingJob",
-            ],
-            [f"arn:{Aws.PARTITION}:sagemaker:{place}:training-job/{jobs}*"],
+            "sagemaker:AddTags",
+            "sagemaker:CreateTrainingJob",
+            "sagemaker:DescribeTrainingJob",
+            "sagemaker:StopTrainingJob",
+            on=_arn("sagemaker", f"training-job/{jobs}*"),
+            reason="A training job is named by its run and tenant.",
         )
-        waive(
-            policy,
-            "IAM5",
-            "A training job is named by its run and tenant.",
-            finding=f"Resource::arn:<AWS::Partition>:sagemaker:<AWS::Region>:<AWS::AccountId>:training-job/{jobs}*",
-        )
-        rule = f"arn:{Aws.PARTITION}:events:{place}:rule/{_TRAINING_RULE}"
-        self._allow("HearJobs", ["events:DescribeRule", "events:PutRule", "events:PutTargets"], [rule])
-        passed = iam.PolicyStatement(
-            actions=["iam:PassRole"],
-            resources=[role.role_arn],
+        self._role.allow(*_RULE_ACTIONS, on=[_arn("events", f"rule/{_TRAINING_RULE}")])
+        self._role.allow(
+            "iam:PassRole",
+            on=[role.role_arn],
             conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
         )
-        self._attach("PassRole", passed)
 
     def _allow_child(self, child: "PlatformStateMachine") -> None:
-        rule = f"arn:{Aws.PARTITION}:events:{Aws.REGION}:{Aws.ACCOUNT_ID}:rule/{_CHILD_RULE}"
-        self._allow("Start", ["states:StartExecution"], [child.arn])
-        self._allow("Hear", ["events:DescribeRule", "events:PutRule", "events:PutTargets"], [rule])
-        name = child.machine.state_machine_name
-        executions = f"arn:{Aws.PARTITION}:states:{Aws.REGION}:{Aws.ACCOUNT_ID}:execution:{name}:*"
-        policy = self._allow("Await", ["states:DescribeExecution", "states:StopExecution"], [executions])
-        waive(
-            policy,
-            "IAM5",
-            "The executions of the one machine that this one starts; their names carry the interval.",
-            finding=f"Resource::arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:{_shown(child)}:*",
+        self._role.allow("states:StartExecution", on=[child.arn])
+        self._role.allow(*_RULE_ACTIONS, on=[_arn("events", f"rule/{_CHILD_RULE}")])
+        self._role.allow_wildcard(
+            "Await",
+            "states:DescribeExecution",
+            "states:StopExecution",
+            on=_arn("states", f"execution:{child.machine.state_machine_name}:*"),
+            reason="The executions of the one machine that this one starts; their names carry the interval.",
         )
 
-    def _allow_everywhere(self, construct_id: str, actions: Sequence[str], reason: str) -> None:
-        waive(self._allow(construct_id, actions, ["*"]), "IAM5", reason, finding="Resource::*")
 
-    def _allow(self, construct_id: str, actions: Sequence[str], resources: Sequence[str]) -> iam.Policy:
-        return self._attach(
-            construct_id, iam.PolicyStatement(actions=list(actions), resources=list(resources))
-        )
-
-    def _attach(self, construct_id: str, statement: iam.PolicyStatement) -> iam.Policy:
-        policy = iam.Policy(self, construct_id, statements=[statement])
-        policy.attach_to_role(self._role)
-        # An execution must not begin before it may do what it is for.
-        self.machine.node.add_dependency(policy)
-        return policy
+def _arn(service: str, resource: str) -> str:
+    return f"arn:{Aws.PARTITION}:{service}:{Aws.REGION}:{Aws.ACCOUNT_ID}:{resource}"
 
 
-def _shown(child: PlatformStateMachine) -> str:
-    # As cdk-nag writes a name that is known at deployment only.
-    resource = child.machine.node.default_child
-    if not isinstance(resource, sfn.CfnStateMachine):
-        raise TypeError("a StateMachine is made of one CfnStateMachine")
-    logical_id = resource.stack.get_logical_id(resource)
-    return f"<{logical_id}.Name>"
+def camel(stem: str) -> str:
+    """A stem as placeholders and outputs write it: `plan_run` → `PlanRun`."""
+    return "".join(part.capitalize() for part in stem.split("_"))

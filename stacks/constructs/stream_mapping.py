@@ -5,7 +5,6 @@ from typing import Any
 
 from aws_cdk import Duration
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from millrace.core.prefixes import FAILED_BATCHES
@@ -37,7 +36,6 @@ class StreamMapping(Construct):
         function: PlatformFunction,
         source_arn: str,
         maximum_age: Duration,
-        failed_batches: s3.IBucket,
         filters: Sequence[Mapping[str, Any]] | None = None,
         window: Duration | None = None,
         partial_answers: bool = False,
@@ -50,19 +48,19 @@ class StreamMapping(Construct):
             fleet: the stack's; it says what the environment leaves out.
             function: the consumer, which may read the source already.
             source_arn: a data stream or a table's stream.
-            maximum_age: of a record; older ones go to the bucket with their whole batch.
-            failed_batches: the bucket, below the prefix that Lambda itself chooses.
+            maximum_age: of a record; older ones go to the lake with their whole batch, below the prefix that Lambda chooses.
             filters: which records are delivered at all.
             window: how long a batch may wait for more records; without, it goes as it is read.
             partial_answers: whether the function's answer names the record from which on the batch is to come again.
         """
         super().__init__(scope, construct_id)
+        lake = fleet.storage.lake
         keeps_failures = not fleet.settings.omits(Omission.STREAM_FAILURE_DESTINATIONS)
         if keeps_failures:
-            function.allow("s3:ListBucket", on=[failed_batches.bucket_arn])
-            function.allow_prefix(
+            function.role.allow("s3:ListBucket", on=[lake.bucket_arn])
+            function.role.allow_objects(
                 "s3:PutObject",
-                bucket=failed_batches,
+                bucket=lake,
                 prefix=FAILED_BATCHES,
                 reason="Lambda names the objects of failed batches by mapping, shard and moment, in this function's role.",
             )
@@ -87,9 +85,7 @@ class StreamMapping(Construct):
         if keeps_failures:
             # Not S3OnFailureDestination: it would let the function read, write and delete in the whole bucket.
             resource.destination_config = lambda_.CfnEventSourceMapping.DestinationConfigProperty(
-                on_failure=lambda_.CfnEventSourceMapping.OnFailureProperty(
-                    destination=failed_batches.bucket_arn
-                )
+                on_failure=lambda_.CfnEventSourceMapping.OnFailureProperty(destination=lake.bucket_arn)
             )
         if fleet.alarms is not None:
             alarm_on(

@@ -90,11 +90,6 @@ class ModelTable(Construct):
             )
             yield index.Meta.index_name
 
-    @property
-    def index_arns(self) -> list[str]:
-        """The ARN of each index by its name, so that no grant needs a wildcard."""
-        return [f"{self.table.table_arn}/index/{name}" for name in self.index_names]
-
 
 def indexes(model: type[Model]) -> list[Any]:
     """The global secondary indexes of a model, by name."""

@@ -178,7 +178,7 @@ def test_a_machine_is_logged_and_traced_and_calls_only_its_functions(every: Temp
             invoked |= {arn["Fn::GetAtt"][0] for arn in as_list(statement["Resource"])}
         for resource in as_list(statement["Resource"]):
             if "*" in str(resource):
-                wild.setdefault(policy.removeprefix(flat)[:5], set()).update(actions)
+                wild.setdefault(policy.removeprefix(f"{flat}Role")[:5], set()).update(actions)
     assert {arn.split("Function")[0] for arn in invoked} == set(calls(name, every.environment).values())
     jobs = name == "train_model" and every.environment != "local"
     more = {"Await"} if name == "backfill" else {"Train"} if jobs else set()

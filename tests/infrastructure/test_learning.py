@@ -17,7 +17,7 @@ AWS = ("dev", "staging", "prod")
 def of_job(every: Templates) -> list[tuple[str, dict[str, Any]]]:
     """The statements of the job's role, by the policy's name."""
     return [
-        (name.removeprefix("LearningTrainingJob"), one)
+        (name.removeprefix("LearningTrainingJobRole"), one)
         for name, one in every.statements()
         if name.startswith("LearningTrainingJob")
     ]

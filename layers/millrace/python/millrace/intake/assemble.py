@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 from millrace.contracts import registry
 from millrace.core.aws import Lazy, client
+from millrace.core.prefixes import QUARANTINE
 from millrace.core.settings import FunctionSettings
+from millrace.core.uses import EVENTS, LAKE, LOG, METADATA, TENANT_KEY, uses
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.append_to_log import LogAppender
 from millrace.eventstore.tenant_key import WrappedTenantKeys
@@ -15,11 +17,11 @@ from millrace.quarantine.store import QuarantineStore
 class IntakeSettings(FunctionSettings):
     """What every edge of intake is told: where events, refusals and keys are."""
 
-    events_table: str
-    metadata_table: str
-    lake_bucket: str
-    event_stream_arn: str
-    tenant_key_id: str
+    events_table: str = uses(EVENTS, "put")
+    metadata_table: str = uses(METADATA, "get", "put", "write_all")
+    lake_bucket: str = uses(LAKE, write=(QUARANTINE,))
+    event_stream_arn: str = uses(LOG, "put")
+    tenant_key_id: str = uses(TENANT_KEY, "decrypt", "generate")
 
 
 def quarantine(settings: IntakeSettings) -> QuarantineStore:

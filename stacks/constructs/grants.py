@@ -1,0 +1,146 @@
+"""What a function may do, from what its settings declare: the IAM actions of each verb, and the resources they name."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from millrace.core import prefixes
+from millrace.core.uses import BUS, LAKE, LOG, TENANT_KEY, Kind, Resource, Use
+from millrace.iceberg.layout import database
+from millrace.training.locations import DATASETS
+from stacks.constructs.platform_role import PlatformRole
+from stacks.storage import StorageStack
+
+# A table's verbs are the methods of `core.table.Table`. The writes of a transaction need the right of each; ours are puts.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
+ACTIONS: Mapping[Kind, Mapping[str, tuple[str, ...]]] = {
+    "table": {
+        "get": ("dynamodb:GetItem",),
+        "batch_get": ("dynamodb:BatchGetItem",),
+        "query": ("dynamodb:Query",),
+        "put": ("dynamodb:PutItem",),
+        "update": ("dynamodb:UpdateItem",),
+        "delete": ("dynamodb:DeleteItem",),
+        "write_all": ("dynamodb:BatchWriteItem",),
+        "capture": (
+            "dynamodb:DescribeKinesisStreamingDestination",
+            "dynamodb:EnableKinesisStreamingDestination",
+        ),
+    },
+    "bucket": {
+        # Without it the answer for an object that does not exist is 403 instead of 404.
+        "list": ("s3:ListBucket",),
+        "read": ("s3:GetObject",),
+        "write": ("s3:PutObject",),
+        "delete": ("s3:DeleteObject",),
+    },
+    "stream": {
+        "put": ("kinesis:PutRecords",),
+        # DynamoDB asks these of whoever enables a destination.
+        # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/kds_iam.html
+        "capture": (
+            "kinesis:DescribeStream",
+            "kinesis:DescribeStreamSummary",
+            "kinesis:PutRecord",
+            "kinesis:PutRecords",
+        ),
+    },
+    "bus": {"put": ("events:PutEvents",)},
+    "key": {"decrypt": ("kms:Decrypt",), "generate": ("kms:GenerateDataKey",)},
+    "queue": {"send": ("sqs:SendMessage",)},
+    "machine": {"start": ("states:ListExecutions", "states:StartExecution")},
+    # Glue checks by itself that a commit replaces the version that it read.
+    "catalog": {
+        "read": ("glue:GetTable",),
+        "list": ("glue:GetDatabase", "glue:GetTables"),
+        "write": ("glue:CreateTable", "glue:UpdateTable"),
+    },
+}
+# Why rights on objects end in a wildcard: what their names are made of. The longest prefix that fits counts.
+PREFIX_REASONS: Mapping[str, str] = {
+    prefixes.RAW: "Objects are named by tenant, category, day and the sequence numbers they hold.",
+    prefixes.PROCESSED: "Objects are named by table, run, tenant and day.",
+    prefixes.CURATED: "Objects are named by table, run, tenant and day.",
+    prefixes.FEATURE_STATES: "Objects are named by feature view, tenant and run.",
+    prefixes.LINEAGE: "Objects are named by the run whose lineage they hold.",
+    prefixes.RUNS: "What one step of a run hands to another is below the run's name.",
+    prefixes.QUARANTINE: "The refused events of a request are one object, named by tenant, day and request.",
+    prefixes.DEAD_LETTERS: "A record that can never succeed is an object of its own, named by its place in its source.",
+    prefixes.RECONCILE: "What was read of raw is kept by tenant, day and moment.",
+    prefixes.MODELS: "Artifacts are named by tenant, model and version.",
+    DATASETS: "A training set and what is made of it are below the tenant's and the run's name.",
+}
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A resource of a stack: what a variable names it by, the ARN that rights name, and the indexes of a table."""
+
+    value: str
+    arn: str
+    indexes: tuple[str, ...] = ()
+
+
+def deployed(storage: StorageStack) -> dict[Resource, Deployed]:
+    """What the storage stack has, by the names that settings use."""
+    tables = {
+        Resource("table", name): Deployed(one.table.table_name, one.table.table_arn, one.index_names)
+        for name, one in storage.tables.items()
+    }
+    bus, lake, key = storage.bus, storage.lake, storage.tenant_key
+    return {
+        **tables,
+        LAKE: Deployed(lake.bucket_name, lake.bucket_arn),
+        LOG: Deployed(storage.stream.stream_arn, storage.stream.stream_arn),
+        BUS: Deployed(bus.event_bus_name, bus.event_bus_arn),
+        TENANT_KEY: Deployed(key.key_id, key.key_arn),
+    }
+
+
+def grant(
+    role: PlatformRole,
+    uses: Iterable[Use],
+    *,
+    storage: StorageStack,
+    resources: Mapping[Resource, Deployed],
+) -> None:
+    """Allows what settings declare, and the use of the data key where it needs that.
+
+    Raises:
+        KeyError: a resource that is not deployed, a verb that its kind does not have, or a prefix without its reason.
+        ValueError: a part that the resource does not have.
+    """
+    several = list(uses)
+    actions: dict[tuple[Resource, str], list[str]] = {}
+    for use in several:
+        if use.resource.kind == "bucket" and bool(use.part) == (use.verb == "list"):
+            raise ValueError(
+                f"{use}: a bucket is listed as a whole; its objects are read and written by prefix"
+            )
+        actions.setdefault((use.resource, use.part), []).extend(ACTIONS[use.resource.kind][use.verb])
+    databases: dict[tuple[str, ...], list[str]] = {}
+    for (resource, part), allowed in actions.items():
+        if resource.kind == "catalog":
+            databases.setdefault(tuple(allowed), []).append(database(storage.settings.name, part))
+        elif resource.kind == "bucket" and part:
+            role.allow_objects(*allowed, bucket=storage.lake, prefix=part, reason=_reason(part))
+        else:
+            role.allow(*allowed, on=[_arn(resources[resource], part)])
+    for glue_actions, named in databases.items():
+        role.allow_tables(*glue_actions, databases=named)
+    if any(use.resource.kind in {"table", "bucket", "stream"} and use.verb != "capture" for use in several):
+        role.allow_key(storage.data_key, through=("dynamodb", "kinesis", "s3"))
+
+
+def _arn(resource: Deployed, part: str) -> str:
+    if not part:
+        return resource.arn
+    if part not in resource.indexes:
+        raise ValueError(f"{part} is no index of {resource.arn}")
+    return f"{resource.arn}/index/{part}"
+
+
+def _reason(prefix: str) -> str:
+    known = [one for one in PREFIX_REASONS if prefix.startswith(one)]
+    if not known:
+        raise KeyError(f"{prefix} has no reason in PREFIX_REASONS")
+    return PREFIX_REASONS[max(known, key=len)]

@@ -13,6 +13,7 @@ def alarm_on(
     metric: cloudwatch.IMetric,
     threshold: float,
     description: str,
+    runbook: str,
     topic: sns.ITopic,
     periods: int = 1,
     silence_alarms: bool = False,
@@ -25,6 +26,7 @@ def alarm_on(
         metric: the metric with its statistic and period.
         threshold: in the metric's unit.
         description: what is wrong when it fires, for whoever is woken by it.
+        runbook: the section of docs/runbook.md that says what to do.
         topic: where alarm and recovery are said.
         periods: how many periods in a row must be at the threshold.
         silence_alarms: no data is an alarm too.
@@ -38,7 +40,7 @@ def alarm_on(
         evaluation_periods=periods,
         comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
         treat_missing_data=missing.BREACHING if silence_alarms else missing.NOT_BREACHING,
-        alarm_description=description,
+        alarm_description=f"{description} What to do: docs/runbook.md#{runbook}",
     )
     action = actions.SnsAction(topic)
     alarm.add_alarm_action(action)

@@ -60,6 +60,7 @@ class Canary(Construct):
                 ),
                 threshold=1,
                 description="An event of the platform's own did not arrive, or none was sent: millrace doctor says where.",
+                runbook="canary",
                 topic=fleet.alarms,
                 periods=PERIODS,
                 silence_alarms=True,

@@ -53,5 +53,6 @@ class DeadLetterAlarm(Construct):
                 f"{function.node.id} set records aside that it cannot handle: "
                 f"millrace redrive {function.node.id} --dead-letters, once the cause is mended."
             ),
+            runbook="dead-letters",
             topic=topic,
         )

@@ -53,6 +53,7 @@ class DeadLetteredQueue(Construct):
                 metric=self.dead_letters.metric_approximate_number_of_messages_visible(),
                 threshold=1,
                 description=alarm,
+                runbook="queue-dead-letters",
                 topic=fleet.alarms,
             )
 

@@ -57,5 +57,6 @@ class Fleet(Construct):
                 metric=self.failures.metric_approximate_number_of_messages_visible(),
                 threshold=1,
                 description="An asynchronous invocation failed to the end; its event is in this queue.",
+                runbook="failed-invocations",
                 topic=self.alarms,
             )

@@ -94,6 +94,7 @@ class LogAlarms(Construct):
             metric=metric,
             threshold=threshold,
             description=description,
+            runbook="capture",
             topic=self._topic,
             periods=periods,
         )
@@ -112,5 +113,6 @@ class LogAlarms(Construct):
             metric=metric,
             threshold=FULL * a_second * FIVE_MINUTES.to_seconds(),
             description=f"The log is at three quarters of what its shards take: {MORE_SHARDS}",
+            runbook="log-full",
             topic=self._topic,
         )

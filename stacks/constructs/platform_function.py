@@ -111,6 +111,7 @@ class PlatformFunction(Construct):
             metric=self.function.metric_errors(period=minutes),
             threshold=1,
             description=f"{self.node.id} raised.",
+            runbook="errors",
             topic=fleet.alarms,
         )
         alarm_on(
@@ -119,6 +120,7 @@ class PlatformFunction(Construct):
             metric=self.function.metric_throttles(period=minutes),
             threshold=1,
             description=f"{self.node.id} was not run: the account or the function has too little concurrency.",
+            runbook="throttles",
             topic=fleet.alarms,
         )
 

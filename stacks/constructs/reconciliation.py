@@ -56,16 +56,18 @@ class Reconciliation(Construct):
     def _watch(self, fleet: Fleet) -> None:
         if fleet.alarms is None:
             return
-        for name, metric, description in (
+        for name, metric, runbook, description in (
             (
                 "Open",
                 OPEN,
+                "reconcile-open",
                 "Events are missing in a store and cannot be put there: millrace reconcile says which and why.",
             ),
             (
                 "Left",
                 LEFT,
-                "Reconciliation did not come to every tenant's day; the next pass begins with what it left.",
+                "reconcile-left",
+                "Reconciliation did not get through every tenant's day; the next pass begins with what was left.",
             ),
         ):
             alarm_on(
@@ -80,5 +82,6 @@ class Reconciliation(Construct):
                 ),
                 threshold=1,
                 description=description,
+                runbook=runbook,
                 topic=fleet.alarms,
             )

@@ -110,6 +110,7 @@ class PlatformStateMachine(Construct):
                 metric=self.machine.metric_failed(period=Duration.minutes(5)),
                 threshold=1,
                 description=f"An execution of {name} failed; its cause says what was not committed, and why.",
+                runbook="run-failed",
                 topic=fleet.alarms,
             )
 

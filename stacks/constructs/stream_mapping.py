@@ -96,6 +96,7 @@ class StreamMapping(Construct):
                 ),
                 threshold=LAG_ALARM.to_milliseconds(),
                 description=f"{function.node.id} is behind its stream; batches that stay too long leave it unread.",
+                runbook="behind",
                 topic=fleet.alarms,
                 periods=2,
             )

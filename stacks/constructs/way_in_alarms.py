@@ -50,6 +50,7 @@ class WayInAlarms(Construct):
             "Answers5xx",
             self._metric("AWS/ApiGateway", "5xx", {"ApiId": api.api_id}),
             "Clients get answers of 500 and above; the access log says on which routes.",
+            "answers-5xx",
             threshold=ANSWERS_5XX,
         )
         self._alarm(
@@ -58,6 +59,7 @@ class WayInAlarms(Construct):
                 "AWS/Kinesis", "WriteProvisionedThroughputExceeded", {"StreamName": stream.stream_name}
             ),
             "The log takes no more: it needs more shards, or one key has too many events.",
+            "log-full",
         )
         for name, table in tables.items():
             for kind in ("ReadThrottleEvents", "WriteThrottleEvents"):
@@ -65,13 +67,15 @@ class WayInAlarms(Construct):
                     f"{name}{kind}",
                     self._metric("AWS/DynamoDB", kind, {"TableName": table.table_name}),
                     f"{name} throttles: a key is too hot, or the traffic grew faster than the table does.",
+                    "table-throttles",
                 )
         for event_type in event_types:
             dimensions = {"environment": environment, "service": "intake", TYPE: event_type}
             self._alarm(
                 f"Refused-{event_type.replace('.', '-')}",
                 self._metric(NAMESPACE, METRIC, dimensions),
-                f"Many events of {event_type} are refused: millrace quarantine list --type {event_type}",
+                f"Many events of {event_type} are refused: millrace quarantine list --event-type {event_type}",
+                "refused",
                 threshold=REFUSED_IN_FIVE_MINUTES,
             )
 
@@ -85,8 +89,20 @@ class WayInAlarms(Construct):
         )
 
     def _alarm(
-        self, construct_id: str, metric: cloudwatch.Metric, description: str, threshold: float = 1
+        self,
+        construct_id: str,
+        metric: cloudwatch.Metric,
+        description: str,
+        runbook: str,
+        *,
+        threshold: float = 1,
     ) -> None:
         alarm_on(
-            self, construct_id, metric=metric, threshold=threshold, description=description, topic=self._topic
+            self,
+            construct_id,
+            metric=metric,
+            threshold=threshold,
+            description=description,
+            runbook=runbook,
+            topic=self._topic,
         )

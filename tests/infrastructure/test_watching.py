@@ -1,14 +1,20 @@
 """Alarms and dashboards: where someone is woken there is one for each trouble, elsewhere nothing is paid for."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 
+from cli.main import app
 from millrace.eventstore.consumers import Source, reading
 from stacks.constructs.way_in_alarms import event_types
 from stacks.environment import ENVIRONMENTS
 from tests.support.templates import Templates, templates
 
+RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
 WOKEN = [name for name, settings in ENVIRONMENTS.items() if settings.alarms]
 CONSUMERS = {*reading(Source.LOG), *reading(Source.TABLE_STREAM)}
 
@@ -85,10 +91,11 @@ def test_a_canary_that_is_not_heard_of_is_an_alarm(name: str) -> None:
 
 @pytest.mark.parametrize("name", WOKEN)
 def test_every_alarm_wakes_someone_and_is_plain(name: str) -> None:
+    sections = set(re.findall(r"^## (.+)$", RUNBOOK.read_text(), flags=re.MULTILINE))
     for alarm in alarms(name):
         assert alarm["AlarmActions"]
         assert alarm["OKActions"]
-        assert alarm["AlarmDescription"]
+        assert alarm["AlarmDescription"].rpartition("docs/runbook.md#")[2] in sections
         assert "Metrics" not in alarm, "metric math is not everywhere"
 
 
@@ -128,3 +135,23 @@ def test_two_dashboards(name: str) -> None:
     assert set(boards) == {f"millrace-{name}-platform-overview", f"millrace-{name}-data-pipeline"}
     assert "CanaryPathsFailed" in boards[f"millrace-{name}-platform-overview"]
     assert "IteratorAge" in boards[f"millrace-{name}-data-pipeline"]
+
+
+def test_the_runbook_has_no_section_that_no_alarm_leads_to() -> None:
+    sections = set(re.findall(r"^## (.+)$", RUNBOOK.read_text(), flags=re.MULTILINE))
+    assert sections == {alarm["AlarmDescription"].rpartition("#")[2] for alarm in alarms("prod")}
+
+
+def test_commands_of_descriptions_and_runbook_are_there() -> None:
+    """Whoever is woken types what they read."""
+    snippets = re.findall(r"`(millrace [^`]+)`", RUNBOOK.read_text())
+    for alarm in alarms("prod"):
+        snippets += re.findall(r"millrace [^,.]+", alarm["AlarmDescription"].partition(" What to do:")[0])
+    assert len(snippets) > 10
+    for snippet in snippets:
+        words = snippet.split()[1:]
+        command = get_command(app)
+        while isinstance(command, TyperGroup):
+            command = command.commands[words.pop(0)]
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= known, snippet

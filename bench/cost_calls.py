@@ -24,6 +24,7 @@ from bench import edge, sent
 from bench.__main__ import surroundings
 from bench.cost_clients import ENVIRON, Asked, Recording
 from millrace.core import aws, clock
+from millrace.core.edge import Handler
 from millrace.core.log import logger
 from tests.support import events as made
 from tests.support.functions import function
@@ -148,27 +149,27 @@ def _table_record(change: dict[str, Any], number: int) -> dict[str, Any]:
 
 
 @contextmanager
-def _module(stem: str, recording: Recording) -> Iterator[Any]:
+def _handler(stem: str, recording: Recording) -> Iterator[Handler]:
     aws.client.cache_clear()
     # A Logger keeps the stream that it was made with.
     logger.cache_clear()
-    with redirect_stdout(recording.lines), function(stem, ENVIRON) as module:
+    with redirect_stdout(recording.lines), function(stem, ENVIRON) as handler:
         for service in ("dynamodb", "s3", "kinesis", "kms", "events"):
             recording.attach(aws.client(service))
-        yield module
+        yield handler
     aws.client.cache_clear()
 
 
 def _run(stem: str, event: Callable[[], dict[str, Any]], rounds: int) -> Asked:
     """Calls the handler warm; of the rounds the quickest one's CPU counts."""
     recording, spent = Recording(), []
-    with _module(stem, recording) as module:
-        module.handler(event(), None)
+    with _handler(stem, recording) as handler:
+        handler(event(), None)
         for _ in range(rounds):
             recording.start()
             given = event()
             before = time.process_time()
-            module.handler(given, None)
+            handler(given, None)
             spent.append((time.process_time() - before) * 1000)
         asked = recording.asked()
     asked.cpu_ms = min(spent)

@@ -4,12 +4,13 @@ import base64
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
-from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
 from bench.stubs import Network
 from millrace.contracts import registry
 from millrace.core import aws
+from millrace.core.edge import Handler
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.append_to_log import LogAppender
 from millrace.intake.accept import Intake
@@ -60,18 +61,19 @@ class OneKey:
 
 
 @contextmanager
-def post_events(network: Network | None, client: Nothing | None = None) -> Iterator[ModuleType]:
-    """The handler's module: over clients on `network`, or, if it is None, over `client`, whose calls do nothing."""
+def post_events(network: Network | None, client: Nothing | None = None) -> Iterator[Handler]:
+    """The handler: over clients on `network`, or, if it is None, over `client`, whose calls do nothing."""
     aws.client.cache_clear()
     # A Logger keeps the stream that it was made with.
-    with redirect_stdout(Sink()), function("post_events", ENVIRON) as module:
+    with redirect_stdout(Sink()), function("post_events", ENVIRON) as handler:
         if network is None:
             alone = _alone(client or Nothing())
-            module._intake = lambda: alone  # type: ignore[attr-defined]
+            with patch("functions.post_events.handler.intake", lambda *_: alone):
+                yield handler
         else:
             for service in SERVICES:
                 network.attach(aws.client(service))
-        yield module
+            yield handler
     aws.client.cache_clear()
 
 

@@ -13,9 +13,9 @@ def measure() -> list[Figure]:
     """A request with bad events over the same request without."""
     events, known = sent.events(100), contracts()
     good, bad = sent.body(events), sent.body(sent.with_faults(events))
-    with edge.post_events(None) as module:
+    with edge.post_events(None) as handler:
         calls = edge.call(good), edge.call(bad)
-        whole = ratio(lambda: module.handler(calls[1], None), lambda: module.handler(calls[0], None))
+        whole = ratio(lambda: handler(calls[1], None), lambda: handler(calls[0], None))
     verdicts = ratio(lambda: judged(bad, known, sent.NOW), lambda: judged(good, known, sent.NOW))
     return [
         Figure("P2", "request with 20 % bad events / all good, stores do nothing", whole, 1.25),

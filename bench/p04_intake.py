@@ -34,16 +34,16 @@ def measure() -> list[Figure]:
             for put in puts:
                 dynamodb.put_item(**put)
 
-        with edge.post_events(None) as module:
-            found = ratio(lambda: module.handler(request, None), boto3_calls)  # noqa: B023  called at once
+        with edge.post_events(None) as handler:
+            found = ratio(lambda: handler(request, None), boto3_calls)  # noqa: B023  called at once
         figures.append(Figure("P4", f"intake besides boto3 / its boto3 calls, {size} events", found, 0.15))
     return figures
 
 
 def _puts(request: dict[str, Any]) -> list[dict[str, Any]]:
     collecting = _Collecting()
-    with edge.post_events(None, collecting) as module:
-        answer = module.handler(request, None)
+    with edge.post_events(None, collecting) as handler:
+        answer = handler(request, None)
     if answer["statusCode"] != 202:
         raise AssertionError(answer["body"][:500])
     return collecting.puts

@@ -89,11 +89,11 @@ def _bodies(size: int) -> list[bytes]:
 def _run(bodies: list[bytes], *, seconds: float = 0.0, stored: Stored = "nothing") -> Network:
     """A cold request, then a warm one that is counted."""
     network = Network()
-    with edge.post_events(network) as module:
-        module.handler(edge.call(bodies[0], "cold"), None)
+    with edge.post_events(network) as handler:
+        handler(edge.call(bodies[0], "cold"), None)
         network.calls.clear()
         network.seconds, network.stored, network.most = seconds, stored, 0
-        answer = module.handler(edge.call(bodies[1], "warm"), None)
+        answer = handler(edge.call(bodies[1], "warm"), None)
     if answer["statusCode"] != (400 if stored == "other" else 202):
         raise AssertionError(answer["body"][:500])
     return network

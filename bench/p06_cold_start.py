@@ -18,12 +18,13 @@ HEAVY = ("numpy", "pandas", "sklearn", "pyarrow", "onnxruntime")
 _BARE = "import boto3; boto3.client('dynamodb')"
 # Every client that a copy needs to accept its first event: DynamoDB's, and KMS's for the tenant's key.
 _OURS = (
-    "from functions.post_events import handler; handler._log(); handler._limiter(); handler._intake(); "
+    "from functions.post_events.handler import handler; handler.started; "
     "from millrace.core.aws import client; client('kms')"
 )
 # Every client and package that a copy needs to decide on its first batch with a model: numpy and onnxruntime come with it.
 _FRAUD = (
-    "from functions.score_transactions import handler; handler._consumer(); import millrace.scoring.session"
+    "from functions.score_transactions.handler import handler; handler.started; "
+    "import millrace.scoring.session"
 )
 _NAMES = f"import sys; {_OURS}; print(*[name for name in {HEAVY!r} if name in sys.modules])"
 

@@ -27,13 +27,13 @@ def measure() -> list[Figure]:
     """The share of the lines in all, in the median round."""
     request = edge.call(sent.body(sent.events(100)))
     shares = []
-    with edge.post_events(None) as module, _timed() as spent:
-        module.handler(request, None)
+    with edge.post_events(None) as handler, _timed() as spent:
+        handler(request, None)
         for _ in range(ROUNDS):
             spent.clear()
             started = time.process_time()
             for _ in range(REQUESTS):
-                module.handler(request, None)
+                handler(request, None)
             shares.append(sum(spent) / (time.process_time() - started))
     if not spent:
         raise AssertionError("the handler logs nothing: what is measured here has moved")

@@ -13,11 +13,11 @@ def measure() -> str:
     for size in (100, 500):
         requests = [edge.call(sent.body(sent.copies(size, number))) for number in range(20)]
         calls = EVENTS // size
-        with edge.post_events(None) as module:
-            module.handler(requests[0], None)
+        with edge.post_events(None) as handler:
+            handler(requests[0], None)
             started = time.process_time()
             for number in range(calls):
-                answer = module.handler(requests[number % len(requests)], None)
+                answer = handler(requests[number % len(requests)], None)
                 if answer["statusCode"] != 202:
                     raise AssertionError(answer["body"][:500])
             spent = time.process_time() - started

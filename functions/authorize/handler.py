@@ -1,7 +1,5 @@
 """Edge: the HTTP API asks who is calling."""
 
-import os
-from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -9,29 +7,25 @@ from aws_lambda_powertools import Logger
 from functions.authorize.settings import Settings
 from millrace.access.credentials import Credentials
 from millrace.core.aws import client
-from millrace.core.log import logger
+from millrace.core.edge import Event, Handler, edge
 
 
-@cache
-def _settings() -> Settings:
-    return Settings.from_environment(os.environ)
-
-
-@cache
-def _credentials() -> Credentials:
-    return Credentials(client("dynamodb"), _settings().metadata_table)
-
-
-def _log() -> Logger:
-    return logger("authorize", _settings().log_level)
-
-
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+@edge("authorize", Settings)
+def handler(settings: Settings, log: Logger) -> Handler:
     """A simple answer: whether the call may pass, and the tenant, name and rights that go with it."""
-    header = (event.get("headers") or {}).get("authorization", "")
-    principal = _credentials().authenticate(header)
-    _log().info("call", extra={"known": principal is not None})
-    if principal is None:
-        return {"isAuthorized": False}
-    said = {"org": principal.org, "principal": principal.name, "scopes": " ".join(principal.scopes)}
-    return {"isAuthorized": True, "context": said}
+    credentials = Credentials(client("dynamodb"), settings.metadata_table)
+
+    def authorize(event: Event, _: object) -> dict[str, Any]:
+        header = (event.get("headers") or {}).get("authorization", "")
+        principal = credentials.authenticate(header)
+        log.info("call", extra={"known": principal is not None})
+        if principal is None:
+            return {"isAuthorized": False}
+        context = {
+            "org": principal.org,
+            "principal": principal.name,
+            "scopes": " ".join(principal.scopes),
+        }
+        return {"isAuthorized": True, "context": context}
+
+    return authorize

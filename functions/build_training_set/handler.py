@@ -1,8 +1,6 @@
-"""Edge: a training set, to be training_set."""
+"""Edge: builds a training set."""
 
-import os
 from contextlib import closing
-from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -10,8 +8,8 @@ from aws_lambda_powertools import Logger
 from functions.build_training_set.settings import Settings
 from millrace.contracts import registry
 from millrace.core.aws import client
+from millrace.core.edge import Event, Handler, edge
 from millrace.core.errors import PermanentError
-from millrace.core.log import logger
 from millrace.core.objects import Objects
 from millrace.features import views as feature_views
 from millrace.lake.worker import connect
@@ -19,47 +17,39 @@ from millrace.runs.store import RunStore
 from millrace.training.locations import job
 from millrace.training.training_set import TrainingSetBuilder, TrainingSetRequest
 
-NAME = "build_training_set"
 
-
-@cache
-def _settings() -> Settings:
-    return Settings.from_environment(os.environ)
-
-
-def _log() -> Logger:
-    return logger(NAME, _settings().log_level)
-
-
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+@edge("build_training_set", Settings)
+def handler(settings: Settings, log: Logger) -> Handler:
     """Writes the training set of a tenant; one that cannot be built is refused with the reason, which is not an error."""
-    settings = _settings()
-    request = TrainingSetRequest(
-        event["runId"], event["org"], event["model"], event.get("split"), event.get("data")
-    )
     s3 = client("s3")
-    sources = RunStore(s3, settings.lake_bucket).sources(request.run)
-    if sources is None:
-        raise PermanentError(f"the run {request.run} has pinned no sources")
-    with closing(connect(settings)) as connection:
-        builder = TrainingSetBuilder(
-            connection, Objects(s3, settings.lake_bucket), feature_views.load(), registry.load().tables()
+    runs, lake = RunStore(s3, settings.lake_bucket), Objects(s3, settings.lake_bucket)
+
+    def build(event: Event, _: object) -> dict[str, Any]:
+        request = TrainingSetRequest(
+            event["runId"], event["org"], event["model"], event.get("split"), event.get("data")
         )
-        try:
-            training_set = builder.build(request, sources)
-        except PermanentError as error:
-            _log().warning("refused", extra={"org": request.org, "why": str(error)})
-            return {"status": "refused", "org": request.org, "why": str(error)}
-    answer = {
-        "status": "ready",
-        "org": request.org,
-        "job": job(settings.environment, request.org, request.run),
-        "train": training_set.train,
-        "output": training_set.output,
-        "trainDays": str(training_set.split.train),
-        "testDays": str(training_set.split.test),
-        "rows": training_set.rows,
-        "frauds": training_set.frauds,
-    }
-    _log().info("built", extra=answer)
-    return answer
+        sources = runs.sources(request.run)
+        if sources is None:
+            raise PermanentError(f"the run {request.run} has pinned no sources")
+        with closing(connect(settings)) as connection:
+            builder = TrainingSetBuilder(connection, lake, feature_views.load(), registry.load().tables())
+            try:
+                training_set = builder.build(request, sources)
+            except PermanentError as error:
+                log.warning("refused", extra={"org": request.org, "why": str(error)})
+                return {"status": "refused", "org": request.org, "why": str(error)}
+        answer = {
+            "status": "ready",
+            "org": request.org,
+            "job": job(settings.environment, request.org, request.run),
+            "train": training_set.train,
+            "output": training_set.output,
+            "trainDays": str(training_set.split.train),
+            "testDays": str(training_set.split.test),
+            "rows": training_set.rows,
+            "frauds": training_set.frauds,
+        }
+        log.info("built", extra=answer)
+        return answer
+
+    return build

@@ -1,7 +1,5 @@
 """Edge: a table of a run, to be committed."""
 
-import os
-from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -9,35 +7,25 @@ from aws_lambda_powertools import Logger
 from functions.commit_table.settings import Settings
 from millrace.contracts import registry
 from millrace.core.aws import client
-from millrace.core.log import logger
+from millrace.core.edge import Event, Handler, edge
 from millrace.iceberg import tables
 from millrace.iceberg.commit import Committer
 from millrace.iceberg.optimizers import Optimizers
 from millrace.runs.store import RunStore
 
-NAME = "commit_table"
 
-
-@cache
-def _settings() -> Settings:
-    return Settings.from_environment(os.environ)
-
-
-def _log() -> Logger:
-    return logger(NAME, _settings().log_level)
-
-
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+@edge("commit_table", Settings)
+def handler(settings: Settings, log: Logger) -> Handler:
     """Commits what the run wrote for a table; answers what came of it."""
-    settings = _settings()
-    catalog = tables.catalog(settings.environment, settings.lake_bucket)
-    committer = Committer(
-        RunStore(client("s3"), settings.lake_bucket),
-        catalog,
-        registry.load().tables(),
-        Optimizers(client("glue"), catalog, settings.optimizer_role_arn, _log().warning).of,
-    )
-    done = committer.commit(event["runId"], event["table"])
-    answer = {"table": done.table, "status": done.status, "rows": done.rows, "snapshot": done.snapshot}
-    _log().info("committed", extra={**answer, "left_out": len(done.left_out)})
-    return answer
+    runs, glue = RunStore(client("s3"), settings.lake_bucket), client("glue")
+
+    def commit(event: Event, _: object) -> dict[str, Any]:
+        catalog = tables.catalog(settings.environment, settings.lake_bucket)
+        optimizers = Optimizers(glue, catalog, settings.optimizer_role_arn, log.warning)
+        committer = Committer(runs, catalog, registry.load().tables(), optimizers.of)
+        done = committer.commit(event["runId"], event["table"])
+        answer = {"table": done.table, "status": done.status, "rows": done.rows, "snapshot": done.snapshot}
+        log.info("committed", extra={**answer, "left_out": len(done.left_out)})
+        return answer
+
+    return commit

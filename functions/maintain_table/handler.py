@@ -1,8 +1,6 @@
 """Edge: a table to be kept in shape, or the question which tables there are."""
 
-import os
 from dataclasses import asdict
-from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -10,29 +8,19 @@ from aws_lambda_powertools import Logger
 from functions.maintain_table.settings import Settings
 from millrace.core import clock
 from millrace.core.aws import client
-from millrace.core.log import logger
+from millrace.core.edge import Event, Handler, edge
 from millrace.iceberg import glue_tables, tables
 from millrace.iceberg.maintenance import maintain
 
-NAME = "maintain_table"
 
-
-@cache
-def _settings() -> Settings:
-    return Settings.from_environment(os.environ)
-
-
-def _log() -> Logger:
-    return logger(NAME, _settings().log_level)
-
-
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+@edge("maintain_table", Settings)
+def handler(settings: Settings, log: Logger) -> Handler:
     """Answers `{"tables": […]}` to `{"list": true}`, and what was done to `{"table": name}`."""
-    settings = _settings()
-    if event.get("list"):
-        return {"tables": sorted(glue_tables.locations(client("glue"), settings.environment))}
-    done = asdict(
-        maintain(
+
+    def maintain_table(event: Event, _: object) -> dict[str, Any]:
+        if event.get("list"):
+            return {"tables": sorted(glue_tables.locations(client("glue"), settings.environment))}
+        done = maintain(
             tables.catalog(settings.environment, settings.lake_bucket),
             client("s3"),
             event["table"],
@@ -40,6 +28,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
             keep_days=settings.keep_days,
             keep_snapshots=settings.keep_snapshots,
         )
-    )
-    _log().info("maintained", extra=done)
-    return done
+        log.info("maintained", extra=asdict(done))
+        return asdict(done)
+
+    return maintain_table

@@ -1,29 +1,30 @@
 """Edge: CloudFormation waits until the Events table is captured into the log."""
 
-import os
 import time
 from typing import Any
+
+from aws_lambda_powertools import Logger
 
 from functions.open_capture.settings import Settings
 from millrace.core.aws import client
 from millrace.core.custom_resource import ANSWER_SECONDS, respond
-from millrace.core.log import logger
+from millrace.core.edge import Event, Handler, edge
 from millrace.eventstore.capture import open_capture
 
 
-def handler(event: dict[str, Any], context: Any) -> None:
+@edge("open_capture", Settings, around=respond)
+def handler(settings: Settings, log: Logger) -> Handler:
     """Opens capture on Create and Update; on Delete there is nothing to undo, it goes with the table."""
-    logger("open_capture").info("request", extra={"kind": event["RequestType"]})
-    respond(event, lambda: _open(context))
 
+    def open_it(event: Event, context: Any) -> dict[str, str]:
+        log.info("request", extra={"kind": event["RequestType"]})
+        open_capture(
+            client("dynamodb"),
+            settings.events_table,
+            settings.event_stream_arn,
+            seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - ANSWER_SECONDS,
+            sleep=time.sleep,
+        )
+        return {}
 
-def _open(context: Any) -> dict[str, str]:
-    settings = Settings.from_environment(os.environ)
-    open_capture(
-        client("dynamodb"),
-        settings.events_table,
-        settings.event_stream_arn,
-        seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - ANSWER_SECONDS,
-        sleep=time.sleep,
-    )
-    return {}
+    return open_it

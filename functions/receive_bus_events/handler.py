@@ -1,8 +1,6 @@
 """Edge: events that EventBridge brought into the feeder's queue."""
 
-import os
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -10,45 +8,35 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 
 from functions.receive_bus_events.settings import Settings
 from millrace.core import clock
+from millrace.core.edge import Event, Handler, edge
 from millrace.core.errors import RetryableError
-from millrace.core.log import logger
 from millrace.eventstore.append import AppendResult
 from millrace.intake import refusals
-from millrace.intake.accept import Intake
 from millrace.intake.assemble import intake
 from millrace.intake.bus import read_message
 
 
-@cache
-def _settings() -> Settings:
-    return Settings.from_environment(os.environ)
-
-
-def _log() -> Logger:
-    return logger("receive_bus_events", _settings().log_level)
-
-
-@cache
-def _intake() -> Intake:
-    return intake(_settings(), _log().warning)
-
-
-def _receive(record: dict[str, Any]) -> None:
-    """Refused is done, for it is in quarantine; `unavailable` goes back to the queue."""
-    # When it was sent, not when it is delivered: a second delivery is the same request, also in quarantine.
-    sent = record.get("attributes", {}).get("SentTimestamp")
-    received_at = datetime.fromtimestamp(int(sent) / 1000, UTC) if sent else clock.now()
-    candidate, origin = read_message(record["body"], record["messageId"], received_at)
-    (result,) = _intake().accept([candidate], origin)
-    refusals.tell([result], _settings().environment)
-    if result.outcome is AppendResult.UNAVAILABLE:
-        raise RetryableError("a store did not answer")
-
-
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+@edge("receive_bus_events", Settings)
+def handler(settings: Settings, log: Logger) -> Handler:
     """Takes a batch; only the messages that could not be stored are delivered again."""
-    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-    answer = process_partial_response(event, _receive, processor, context=None)
-    failed = len(answer["batchItemFailures"])
-    _log().info("batch", extra={"messages": len(event["Records"]), "failed": failed})
-    return dict(answer)
+    events = intake(settings, log.warning)
+
+    def receive(record: dict[str, Any]) -> None:
+        """Refused is done, for it is in quarantine; `unavailable` goes back to the queue."""
+        # When it was sent, not when it is delivered: a second delivery is the same request, also in quarantine.
+        sent = record.get("attributes", {}).get("SentTimestamp")
+        received_at = datetime.fromtimestamp(int(sent) / 1000, UTC) if sent else clock.now()
+        candidate, origin = read_message(record["body"], record["messageId"], received_at)
+        (result,) = events.accept([candidate], origin)
+        refusals.tell([result], settings.environment)
+        if result.outcome is AppendResult.UNAVAILABLE:
+            raise RetryableError("a store did not answer")
+
+    def receive_batch(event: Event, _: object) -> dict[str, Any]:
+        processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+        answer = process_partial_response(event, receive, processor, context=None)
+        failed = len(answer["batchItemFailures"])
+        log.info("batch", extra={"messages": len(event["Records"]), "failed": failed})
+        return dict(answer)
+
+    return receive_batch

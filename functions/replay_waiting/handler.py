@@ -3,8 +3,7 @@
 CloudFormation's call only queues the first task and is answered at once; the queue's calls do the work.
 """
 
-import os
-from functools import cache
+from collections.abc import Callable
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -14,6 +13,7 @@ from millrace.access.credentials import orgs
 from millrace.core import clock
 from millrace.core.aws import Lazy, client
 from millrace.core.custom_resource import ANSWER_SECONDS, acknowledge
+from millrace.core.edge import Event, Handler, edge
 from millrace.core.log import logger
 from millrace.intake.assemble import intake, quarantine
 from millrace.intake.replay import Replayer
@@ -23,52 +23,42 @@ from millrace.intake.waiting_queue import TaskQueue
 NAME = "replay_waiting"
 
 
-def handler(event: dict[str, Any], context: Any) -> None:
-    """Queues a replay for CloudFormation, or does one task of the queue."""
+def acknowledged(event: Event, call: Callable[[], None]) -> None:
+    """CloudFormation gets its answer whatever becomes of the call; what raises brings a task back to the queue."""
     if "RequestType" in event:
-        acknowledge(event, lambda: _begin(event), logger(NAME).error)
-        return
-    for record in event["Records"]:
-        _do(record, context)
-
-
-def _begin(event: dict[str, Any]) -> None:
-    _queue().put([Task(str(event["RequestId"]), clock.now())])
-
-
-def _do(record: dict[str, Any], context: Any) -> None:
-    """What raises brings the task back; the queue ends that after some deliveries."""
-    task = Task.of_text(record["body"])
-    if task.org is None:
-        bound = filter(None, _settings().bound_orgs.split(","))
-        tasks = of_tenants(task, [*bound, *orgs(client("dynamodb"), _settings().metadata_table)])
+        acknowledge(event, call, logger(NAME).error)
     else:
+        call()
+
+
+@edge(NAME, Settings, around=acknowledged)
+def handler(settings: Settings, log: Logger) -> Handler:
+    """Queues a replay for CloudFormation, or does the tasks of the queue, which ends them after some deliveries."""
+    queue = TaskQueue(Lazy("sqs"), settings.waiting_queue_url)
+    replays = Replayer(intake(settings, log.warning), quarantine(settings))
+
+    def replay(event: Event, context: Any) -> None:
+        if "RequestType" in event:
+            queue.put([Task(str(event["RequestId"]), clock.now())])
+            return
+        for record in event["Records"]:
+            task = Task.of_text(record["body"])
+            tasks = tenants(task) if task.org is None else some(task, record, context)
+            queue.put(tasks)
+            log.info("task", extra={"org": task.org, "code": task.code, "queued": len(tasks)})
+
+    def tenants(task: Task) -> list[Task]:
+        bound = filter(None, settings.bound_orgs.split(","))
+        return of_tenants(task, [*bound, *orgs(client("dynamodb"), settings.metadata_table)])
+
+    def some(task: Task, record: dict[str, Any], context: Any) -> list[Task]:
         left = replay_some(
-            _replayer(),
+            replays,
             task,
             delivery=int(record.get("attributes", {}).get("ApproximateReceiveCount", 1)),
             seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - ANSWER_SECONDS,
-            log=_log().warning,
+            log=log.warning,
         )
-        tasks = [left] if left is not None else []
-    _queue().put(tasks)
-    _log().info("task", extra={"org": task.org, "code": task.code, "queued": len(tasks)})
+        return [] if left is None else [left]
 
-
-@cache
-def _settings() -> Settings:
-    return Settings.from_environment(os.environ)
-
-
-def _log() -> Logger:
-    return logger(NAME, _settings().log_level)
-
-
-@cache
-def _queue() -> TaskQueue:
-    return TaskQueue(Lazy("sqs"), _settings().waiting_queue_url)
-
-
-@cache
-def _replayer() -> Replayer:
-    return Replayer(intake(_settings(), _log().warning), quarantine(_settings()))
+    return replay

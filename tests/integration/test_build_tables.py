@@ -73,8 +73,8 @@ class Pipeline:
 
     def call(self, stem: str, event: dict[str, Any]) -> dict[str, Any]:
         """A function's answer, once it was JSON."""
-        with function(stem, {**self._lake.environ, "MEMORY_MB": "1000"}) as module:
-            answer: dict[str, Any] = json.loads(json.dumps(module.handler(event, None)))
+        with function(stem, {**self._lake.environ, "MEMORY_MB": "1000"}) as handler:
+            answer: dict[str, Any] = json.loads(json.dumps(handler(event, None)))
         return answer
 
     def commit(self, run: str, name: str) -> Committed:

@@ -29,7 +29,7 @@ def message(number: int, detail: object, **changes: Any) -> dict[str, Any]:
 
 def receive(running: Platform, *messages: dict[str, Any]) -> list[str]:
     """The ids of the messages that come again."""
-    answer = running.functions["receive_bus_events"].handler({"Records": list(messages)}, None)
+    answer = running.functions["receive_bus_events"]({"Records": list(messages)}, None)
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 

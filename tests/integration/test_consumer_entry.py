@@ -14,8 +14,10 @@ from millrace import __version__
 from millrace.canary import journey
 from millrace.core import clock
 from millrace.core.batch import write_all
-from millrace.core.consumer import Consumer, Delivery, Host, LakeDeadLetters
+from millrace.core.consumer import Delivery
+from millrace.core.log import logger
 from millrace.eventstore import consumers, receipts
+from millrace.eventstore.batches import batches
 from millrace.eventstore.consumers import ConsumerSpec, Receipt, Source, filter_pattern, reading
 from millrace.eventstore.row import head_of
 from tests.support import events
@@ -67,15 +69,8 @@ def counting(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Pl
     monkeypatch.setattr(consumers, "CONSUMERS", (*consumers.CONSUMERS, COUNTER, WATCHER))
     with platform(bundle) as running:
         counter = Counter(running)
-        hosted = {
-            spec.name: Consumer(
-                handle, LakeDeadLetters(running.s3, LAKE, spec.name), event_types=spec.event_types
-            )
-            for spec, handle in ((COUNTER, counter.count), (WATCHER, lambda _: None))
-        }
-        host = Host(hosted)
-        function: Any = SimpleNamespace(handler=lambda event, _: host.consume(event).answer)
-        running.functions[COUNTER.function] = function
+        handles = {COUNTER.name: counter.count, WATCHER.name: lambda _: None}
+        running.functions[COUNTER.function] = batches(handles, LAKE, logger(COUNTER.function, "ERROR"))
         yield running, counter
 
 

@@ -65,7 +65,7 @@ def test_pages_of_the_largest_events_fit_and_cost_little(running: Platform) -> N
     for _ in range(40):
         running.get("/v1/health")
         tracemalloc.start()
-        answer = running.functions["read_api"].handler(
+        answer = running.functions["read_api"](
             {
                 "routeKey": "GET /v1/events",
                 "queryStringParameters": query,

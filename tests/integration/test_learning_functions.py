@@ -46,7 +46,7 @@ class Stage:
 
     def call(self, stem: str, event: dict[str, Any]) -> dict[str, Any]:
         with self.recorder.of(stem):
-            answer: dict[str, Any] = self._functions[stem].handler(event, None)
+            answer: dict[str, Any] = self._functions[stem](event, None)
         return answer
 
     def register(self, *, run: str = RUN, org: str = ORG, **more: Any) -> dict[str, Any]:

@@ -34,9 +34,9 @@ def test_a_training_leaves_what_can_be_registered(
     libraries = os.pathsep.join(training.libraries())
     environ = {**lake.environ, "LIBRARIES": libraries, "SECONDS": "400", "JOBS": "1"}
     with function("train_model", environ) as trained:
-        answer = trained.handler({"runId": RUN, "org": ORG}, None)
+        answer = trained({"runId": RUN, "org": ORG}, None)
         archive = lake.s3.get_object(Bucket=lake.bucket, Key=ARCHIVE)["Body"].read()
-        again = trained.handler({"runId": RUN, "org": ORG}, None)
+        again = trained({"runId": RUN, "org": ORG}, None)
     assert answer == again == {"runId": RUN, "org": ORG, "artifact": f"s3://{lake.bucket}/{ARCHIVE}"}
     assert lake.s3.get_object(Bucket=lake.bucket, Key=ARCHIVE)["Body"].read() == archive
     assert len(unpack(archive, org=ORG, model="fraud", run=RUN).models) == 3

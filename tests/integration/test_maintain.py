@@ -150,16 +150,16 @@ def test_the_handlers(lake: Lake, bundle: Path) -> None:
     data = lake_files.rows(ACME, FIRST, 5).select(["event_id", "event_time", "org_id"])
     keep_batch(lake, "r1", [part(lake, "r1", ACME, FIRST, 5, data=data)])
     with function("commit_table", lake.environ) as committed:
-        answer = committed.handler({"runId": "r1", "table": SILVER}, None)
-        assert committed.handler({"runId": "r1", "table": SILVER}, None) == answer
+        answer = committed({"runId": "r1", "table": SILVER}, None)
+        assert committed({"runId": "r1", "table": SILVER}, None) == answer
     assert (answer["table"], answer["status"], answer["rows"]) == (SILVER, "committed", 5)
     table = opened(lake)
     assert answer["snapshot"] == table.snapshot_id
     told = dict(table.columns)
     assert list(told)[: len(contract.columns)] == [column.name for column in contract.columns]
     with function("maintain_table", lake.environ) as maintained:
-        assert maintained.handler({"list": True}, None) == {"tables": [SILVER]}
-        assert maintained.handler({"table": SILVER}, None) == {
+        assert maintained({"list": True}, None) == {"tables": [SILVER]}
+        assert maintained({"table": SILVER}, None) == {
             "table": SILVER,
             "by": "millrace",
             "expired": 0,
@@ -168,7 +168,7 @@ def test_the_handlers(lake: Lake, bundle: Path) -> None:
             "unmerged": (),
         }
         with pytest.raises(PermanentError, match=r"there is no table silver\.gone_v1"):
-            maintained.handler({"table": "silver.gone_v1"}, None)
+            maintained({"table": "silver.gone_v1"}, None)
 
 
 def test_every_contract_makes_a_table(lake: Lake, bundle: Path) -> None:

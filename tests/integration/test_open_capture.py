@@ -101,9 +101,9 @@ def test_create_and_update_open_it_once(cloudformation: CloudFormation, dynamodb
     )
     _looks(dynamodb, "ACTIVE")
     _looks(dynamodb, "ACTIVE")
-    with function("open_capture", ENVIRON) as module:
+    with function("open_capture", ENVIRON) as handler:
         for kind in ("Create", "Update"):
-            module.handler(cloudformation.request(kind), Context(60))
+            handler(cloudformation.request(kind), Context(60))
     assert [answer["Status"] for answer in cloudformation.answers] == ["SUCCESS", "SUCCESS"]
     # An update that changed the physical id would make CloudFormation delete the old one.
     assert {answer["PhysicalResourceId"] for answer in cloudformation.answers} == {"CaptureOpened"}
@@ -115,16 +115,16 @@ def test_one_that_never_becomes_active_fails_before_the_functions_time_is_up(
     cloudformation: CloudFormation, dynamodb: Stubber
 ) -> None:
     _looks(dynamodb, "ENABLING")
-    with function("open_capture", ENVIRON) as module:
-        module.handler(cloudformation.request("Create"), Context(16))
+    with function("open_capture", ENVIRON) as handler:
+        handler(cloudformation.request("Create"), Context(16))
     (answer,) = cloudformation.answers
     assert answer["Status"] == "FAILED"
     assert "ENABLING" in answer["Reason"]
 
 
 def test_delete_touches_nothing_and_succeeds(cloudformation: CloudFormation) -> None:
-    with function("open_capture", {"ENVIRONMENT": "dev"}) as module:
-        module.handler(cloudformation.request("Delete"), Context(60))
+    with function("open_capture", {"ENVIRONMENT": "dev"}) as handler:
+        handler(cloudformation.request("Delete"), Context(60))
     assert [answer["Status"] for answer in cloudformation.answers] == ["SUCCESS"]
 
 
@@ -132,16 +132,16 @@ def test_a_table_that_is_not_there_is_a_failure_with_its_reason(
     cloudformation: CloudFormation, dynamodb: Stubber
 ) -> None:
     dynamodb.add_client_error("describe_kinesis_streaming_destination", "ResourceNotFoundException")
-    with function("open_capture", ENVIRON) as module:
-        module.handler(cloudformation.request("Create"), Context(60))
+    with function("open_capture", ENVIRON) as handler:
+        handler(cloudformation.request("Create"), Context(60))
     (answer,) = cloudformation.answers
     assert answer["Status"] == "FAILED"
     assert "describe capture of Events: ResourceNotFoundException" in answer["Reason"]
 
 
 def test_missing_settings_are_a_failure_and_not_an_hour_of_silence(cloudformation: CloudFormation) -> None:
-    with function("open_capture", {"ENVIRONMENT": "dev"}) as module:
-        module.handler(cloudformation.request("Create"), Context(60))
+    with function("open_capture", {"ENVIRONMENT": "dev"}) as handler:
+        handler(cloudformation.request("Create"), Context(60))
     (answer,) = cloudformation.answers
     assert answer["Status"] == "FAILED"
     assert "EVENTS_TABLE" in answer["Reason"]

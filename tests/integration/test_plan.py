@@ -91,17 +91,17 @@ def test_models_only_has_the_same_partitions_and_clears_nothing(lake: Lake, bund
 def test_the_handler_keeps_the_plan_and_answers_numbers(lake: Lake, bundle: Path) -> None:
     archived(lake, "org_acme", "2026-11-20", 1)
     with function("plan_run", lake.environ) as planned:
-        answer = planned.handler({"runId": "r1", "refresh": ["hourly"], "silver": True}, None)
+        answer = planned({"runId": "r1", "refresh": ["hourly"], "silver": True}, None)
         kept = RunStore(lake.s3, lake.bucket).plan("r1")
         assert (answer["runId"], answer["batches"], answer["partitions"]) == ("r1", [0], 1)
         assert answer["remaining"] == 0
         assert answer["levels"] == [list(level) for level in kept.levels]
         today = clock.utc_day(clock.now())
         before, day = (today - timedelta(days=2)).isoformat(), (today - timedelta(days=1)).isoformat()
-        empty = planned.handler({"runId": "r2", "from": day, "to": day}, None)
+        empty = planned({"runId": "r2", "from": day, "to": day}, None)
         assert (empty["batches"], empty["partitions"]) == ([], 0)
         with pytest.raises(PermanentError, match="is after"):
-            planned.handler({"runId": "r3", "from": day, "to": before}, None)
+            planned({"runId": "r3", "from": day, "to": before}, None)
 
 
 def test_bases_are_the_tables_at_the_start(lake: Lake, bundle: Path) -> None:

@@ -37,14 +37,14 @@ def make(lake: Lake, run: str, table: str) -> None:
         return
     for chunk in prepared["chunks"]:
         event = {"runId": run, "table": table, "chunk": chunk}
-        with function("build_table", {**lake.environ, "MEMORY_MB": "1024"}) as module:
-            assert module.handler(event, None)["status"] == "ok"
+        with function("build_table", {**lake.environ, "MEMORY_MB": "1024"}) as handler:
+            assert handler(event, None)["status"] == "ok"
     call(lake, "commit_table", {"runId": run, "table": table})
 
 
 def publish(lake: Lake, run: str) -> Summary:
-    with function("publish_run", {**lake.environ, "EVENTS_TABLE": "Events"}) as module:
-        assert module.handler({"runId": run}, None)["runId"] == run
+    with function("publish_run", {**lake.environ, "EVENTS_TABLE": "Events"}) as handler:
+        assert handler({"runId": run}, None)["runId"] == run
     summary = RunStore(lake.s3, lake.bucket).summary(run)
     assert summary is not None
     return summary

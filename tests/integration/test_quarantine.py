@@ -183,10 +183,7 @@ def test_a_message_delivered_twice_is_kept_once_and_blocks_nothing(running: Plat
         "attributes": {"SentTimestamp": str(int(time.time() * 1000))},
     }
     for _ in range(2):
-        assert (
-            running.functions["receive_bus_events"].handler({"Records": [record]}, None)["batchItemFailures"]
-            == []
-        )
+        assert running.functions["receive_bus_events"]({"Records": [record]}, None)["batchItemFailures"] == []
         time.sleep(0.005)
     (item,) = running.get(LIST)["body"]["items"]
     assert running.get(ONE, id=item["quarantineId"])["status"] == 200

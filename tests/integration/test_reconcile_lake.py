@@ -161,8 +161,8 @@ class World:
         return found
 
     def _invoke(self, stem: str, given: Any) -> Any:
-        with function(stem, self.environ) as module:
-            return module.handler(given, _Context(stem, "request"))
+        with function(stem, self.environ) as handler:
+            return handler(given, _Context(stem, "request"))
 
 
 def _days() -> tuple[str, str]:

@@ -109,8 +109,8 @@ def handler(stem: str, environ: dict[str, str], recorder: Recorder) -> Callable[
     """The real handler, each call in a copy of its own."""
 
     def invoke(payload: Any) -> Any:
-        with function(stem, environ) as module, recorder.of(stem):
-            return module.handler(payload, None)
+        with function(stem, environ) as handler, recorder.of(stem):
+            return handler(payload, None)
 
     return invoke
 

@@ -112,8 +112,8 @@ def _canary(recorder: Recorder) -> None:
         "WAIT_SECONDS": "0",
     }
     try:
-        with function("send_canary", environ) as module, recorder.of("send_canary"):
-            assert module.handler({}, None)["checks"][0]["status"] == "ok"
+        with function("send_canary", environ) as handler, recorder.of("send_canary"):
+            assert handler({}, None)["checks"][0]["status"] == "ok"
     finally:
         server.shutdown()
         thread.join()
@@ -137,17 +137,17 @@ def _start(recorder: Recorder) -> None:
         "maintenance": {},
         "train_model": {"org": "org_acme", "model": "fraud"},
     }
-    with function("start_run", {"ENVIRONMENT": "local", "LOG_LEVEL": "ERROR", **arns}) as module:
+    with function("start_run", {"ENVIRONMENT": "local", "LOG_LEVEL": "ERROR", **arns}) as handler:
         for machine in MACHINES:
             with recorder.of("start_run"):
-                assert module.handler({"machine": machine, "input": given[machine]}, None)["started"]
+                assert handler({"machine": machine, "input": given[machine]}, None)["started"]
 
 
 def _backfill(running: Platform, recorder: Recorder) -> None:
     environ = {"ENVIRONMENT": "local", "LOG_LEVEL": "ERROR", "LAKE_BUCKET": LAKE}
     asked = {"runId": "backfill-20261101_20261102-1", "from": "2026-11-01", "to": "2026-11-02"}
-    with function("plan_backfill", environ) as module, recorder.of("plan_backfill"):
-        module.handler(asked, None)
+    with function("plan_backfill", environ) as handler, recorder.of("plan_backfill"):
+        handler(asked, None)
     assert running.objects("runs/backfill-")
 
 
@@ -168,8 +168,8 @@ def _open(recorder: Recorder) -> None:
                     {"TableName": "Events", "StreamArn": STREAM, "DestinationStatus": "ENABLING"},
                     {"TableName": "Events", "StreamArn": STREAM},
                 )
-        with function("open_capture", environ) as module, recorder.of("open_capture"):
-            module.handler(request, Context())
+        with function("open_capture", environ) as handler, recorder.of("open_capture"):
+            handler(request, Context())
         stub.assert_no_pending_responses()
 
 

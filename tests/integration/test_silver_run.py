@@ -31,8 +31,8 @@ def archive(lake: Lake, *events: tuple[int, str, datetime]) -> None:
 
 def call(lake: Lake, stem: str, event: dict[str, Any]) -> dict[str, Any]:
     more = {"MEMORY_MB": "1024"} if stem == "transform_partitions" else {}
-    with function(stem, {**lake.environ, **more}) as module:
-        answer: dict[str, Any] = module.handler(event, None)
+    with function(stem, {**lake.environ, **more}) as handler:
+        answer: dict[str, Any] = handler(event, None)
         return answer
 
 

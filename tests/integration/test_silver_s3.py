@@ -49,8 +49,8 @@ def planned(lake: Lake, files: RawFiles) -> RunStore:
 
 
 def invoke(environ: dict[str, str], batch: int) -> dict[str, Any]:
-    with function("transform_partitions", environ) as module:
-        answer: dict[str, Any] = module.handler({"runId": "run-1", "batch": batch}, None)
+    with function("transform_partitions", environ) as handler:
+        answer: dict[str, Any] = handler({"runId": "run-1", "batch": batch}, None)
         return answer
 
 

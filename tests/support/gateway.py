@@ -48,11 +48,11 @@ class Gateway:
         return _message(HTTPStatus.NOT_FOUND, "Not Found")
 
     def _allowed(self, event: dict[str, Any], operation: Mapping[str, Any]) -> dict[str, Any]:
-        handler: Handler = self._functions[operation["x-millrace-function"]].handler
+        handler: Handler = self._functions[operation["x-millrace-function"]]
         if operation.get("security") != []:
             if not event["headers"].get("authorization"):
                 return _message(HTTPStatus.UNAUTHORIZED, "Unauthorized")
-            said = self._functions["authorize"].handler(
+            said = self._functions["authorize"](
                 {**event, "identitySource": [event["headers"]["authorization"]]}, None
             )
             if not said["isAuthorized"]:

@@ -59,8 +59,8 @@ class ManyTenants:
     def call(self, stem: str, payload: dict[str, Any]) -> Any:
         """A function's answer."""
         more = {"MEMORY_MB": "1024", "EVENTS_TABLE": "Events"}
-        with function(stem, {**self.lake.environ, **more}) as module:
-            return json.loads(json.dumps(module.handler(payload, None)))
+        with function(stem, {**self.lake.environ, **more}) as handler:
+            return json.loads(json.dumps(handler(payload, None)))
 
     def run(self, run: str, built: Sequence[str] = ()) -> Summary:
         """A run as the state machine does it, a task that fails tried three times; of the built tables only these."""

@@ -18,6 +18,7 @@ from moto import mock_aws
 
 from millrace.access.credentials import ALL_SCOPES, create_api_key
 from millrace.core import aws, limits
+from millrace.core.edge import Handler
 from millrace.eventstore.consumers import SCORER, ConsumerSpec, Source, filter_pattern, reading
 from millrace.eventstore.tables import TABLES
 from millrace.intake import replay
@@ -106,7 +107,9 @@ class Platform:
         )
         self._environ = environ
         self.around: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext()
-        self.functions = {stem: stack.enter_context(function(stem, environ)) for stem in stems}
+        self.functions: dict[str, Handler] = {
+            stem: stack.enter_context(function(stem, environ)) for stem in stems
+        }
         # What a change record is made from; the clock of the mappings is its own.
         self.clock = ManualClock(datetime.now(UTC))
         self.table = Table("Events", keys=("eventId",), clock=self.clock)
@@ -140,7 +143,7 @@ class Platform:
     def invoke(self, stem: str, event: dict[str, Any], context: Any = None) -> Any:
         """Calls a function as its service does."""
         with self.around(stem):
-            return self.functions[stem].handler(event, context)
+            return self.functions[stem](event, context)
 
     def deploy_contracts(self, context: Any = None, *, request_id: str = "deploy-1") -> int:
         """Has CloudFormation say that there are other contracts, and the queue hand out every task that follows."""
@@ -221,13 +224,13 @@ class Platform:
         """Calls a read: `get("/v1/events/{eventId}", eventId=…)`."""
         event = _call(f"GET {route}", org, scopes)
         event["pathParameters"], event["queryStringParameters"] = path, dict(query or {})
-        return _answer(self.functions["read_api"].handler(event, None))
+        return _answer(self.functions["read_api"](event, None))
 
     def text(self, route: str, *, query: Mapping[str, str] | None = None, **path: str) -> str:
         """A read whose answer is no JSON."""
         event = _call(f"GET {route}", ACME, " ".join(ALL_SCOPES))
         event["pathParameters"], event["queryStringParameters"] = path, dict(query or {})
-        return str(self.functions["read_api"].handler(event, None)["body"])
+        return str(self.functions["read_api"](event, None)["body"])
 
     def call(
         self,

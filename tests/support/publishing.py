@@ -3,11 +3,11 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+from millrace.core.edge import Handler
 from millrace.eventstore import pending
 from millrace.quality.result import CheckResult
 from millrace.runs.store import RunStore
@@ -62,7 +62,7 @@ def warehouse(monkeypatch: pytest.MonkeyPatch) -> Callable[[Project], None]:
 
 
 @contextmanager
-def publisher() -> Iterator[ModuleType]:
+def publisher() -> Iterator[Handler]:
     environ = {
         "ENVIRONMENT": "local",
         "EVENTS_TABLE": "Events",
@@ -70,15 +70,15 @@ def publisher() -> Iterator[ModuleType]:
         "LAKE_BUCKET": LAKE,
         "LOG_LEVEL": "ERROR",
     }
-    with function("publish_run", environ) as found:
-        yield found
+    with function("publish_run", environ) as handler:
+        yield handler
 
 
 @pytest.fixture
 def publish(running: Platform, warehouse: object) -> Publish:
     def call(run: str) -> dict[str, Any]:
-        with publisher() as module:
-            answer: dict[str, Any] = module.handler({"runId": run}, None)
+        with publisher() as handler:
+            answer: dict[str, Any] = handler({"runId": run}, None)
             return answer
 
     return call

@@ -189,8 +189,8 @@ def main(stem: str, shape: str) -> None:
     # On a busy machine what is measured is memory, not time.
     environ["FEATURES_BUDGET_MS"] = "60000"
     event = queue_event(shape) if stem == "receive_bus_events" else stream_event(stem, shape)
-    with function(stem, {**environ, "ENVIRONMENT": "local", "LOG_LEVEL": "ERROR"}) as module:
-        module.handler(event, None)
+    with function(stem, {**environ, "ENVIRONMENT": "local", "LOG_LEVEL": "ERROR"}) as handler:
+        handler(event, None)
     sys.stdout.write(f"\n{peak_mb()}\n")
     sys.stdout.flush()
     # The threads of crews are still waiting for work.

@@ -128,7 +128,7 @@ def reconciled(world: World, days: list[str], orgs: list[str]) -> Iterator[str]:
     later = world.now + timedelta(days=2)
     environ = {**world.variables(), "BOUND_ORGS": ",".join(orgs)}
     for day in days:
-        with standing_still(later), function("reconcile_events", environ) as module:
-            answer = module.handler({"from": day, "to": day}, Context())
+        with standing_still(later), function("reconcile_events", environ) as handler:
+            answer = handler({"from": day, "to": day}, Context())
         if answer["left"] or answer["differences"]:
             yield f"reconciling {day}: {answer['left']} left, {str(answer['differences'])[:500]}"

@@ -152,8 +152,8 @@ class World(Platform):
         return Counter(result["status"] for _, result in self.answers)
 
     def _step(self, stem: str, payload: Any) -> Any:
-        with function(stem, self._environ) as module:
-            return module.handler(payload, None)
+        with function(stem, self._environ) as handler:
+            return handler(payload, None)
 
     def _carry(self) -> int:
         """What intake put into the log itself, so far unread."""

@@ -49,11 +49,11 @@ class Report:
 def judge() -> Iterator[Judge]:
     """The real handler of post_events, cold, over stores in memory."""
     stores = Stores()
-    with function("post_events", ENVIRON) as module:
+    with function("post_events", ENVIRON) as handler:
         # The handler's own wiring, with clients that are the stores.
         with patch("boto3.client", lambda *_, **__: stores), patch("time.sleep"):
             aws.client.cache_clear()
-            yield Judge(module.handler, stores)
+            yield Judge(handler, stores)
         aws.client.cache_clear()
 
 

@@ -197,9 +197,9 @@ class Story:
                 # Two tenant-days a batch, so that there are several.
                 with (
                     patch.object(packing, "pack", partial(packing.pack, max_units=2)),
-                    function(stem, environ) as module,
+                    function(stem, environ) as handler,
                 ):
-                    return module.handler(payload, None)
+                    return handler(payload, None)
             finally:
                 self.calls.failed()
 

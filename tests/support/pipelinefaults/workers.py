@@ -80,9 +80,9 @@ def main(stem: str, payload: str, where: str) -> None:
     with (
         patch.object(Transform, "_copy", copied),
         patch.object(BaseClient, "_make_api_call", called),
-        function(stem) as module,
+        function(stem) as handler,
     ):
-        module.handler(json.loads(payload), None)
+        handler(json.loads(payload), None)
 
 
 if __name__ == "__main__":

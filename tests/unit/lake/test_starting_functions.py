@@ -2,6 +2,7 @@
 
 import io
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from botocore.exceptions import ClientError
@@ -49,8 +50,8 @@ class Bucket:
 
 def test_each_machine_is_started_by_its_name_once() -> None:
     states = States()
-    with function("start_run", {"ENVIRONMENT": "dev", **MACHINES}) as module:
-        module.client = lambda service: states  # type: ignore[attr-defined]
+    over_states = patch("functions.start_run.handler.client", lambda _: states)
+    with function("start_run", {"ENVIRONMENT": "dev", **MACHINES}) as handler, over_states:
         for machine, given in (
             ("hourly_etl", {"refresh": ["hourly"]}),
             ("maintenance", {}),
@@ -58,13 +59,13 @@ def test_each_machine_is_started_by_its_name_once() -> None:
             ("train_model", {}),
             ("train_model", {"org": "org_acme"}),
         ):
-            first = module.handler({"machine": machine, "input": given}, None)
-            again = module.handler({"machine": machine, "input": given}, None)
+            first = handler({"machine": machine, "input": given}, None)
+            again = handler({"machine": machine, "input": given}, None)
             assert (first["started"], again["started"]) == (True, False)
             assert first["runId"] == again["runId"]
             assert first["runId"].startswith(f"{machine}-")
         with pytest.raises(PermanentError, match="no machine"):
-            module.handler({"machine": "other"}, None)
+            handler({"machine": "other"}, None)
     started = [arn.rpartition(":")[2] for arn, _ in states.started]
     assert started == ["hourly_etl", "maintenance", "backfill", "train_model", "train_model"]
 
@@ -72,12 +73,12 @@ def test_each_machine_is_started_by_its_name_once() -> None:
 def test_a_backfill_is_planned_once_and_goes_on_behind_what_is_done() -> None:
     bucket = Bucket()
     given = {"from": "2026-11-01", "to": "2026-11-02"}
-    with function("plan_backfill", {"ENVIRONMENT": "dev", "LAKE_BUCKET": "b"}) as module:
-        module.client = lambda service: bucket  # type: ignore[attr-defined]
-        first = module.handler({"runId": f"{BACKFILL}-1", **given}, None)
+    over_bucket = patch("functions.plan_backfill.handler.client", lambda _: bucket)
+    with function("plan_backfill", {"ENVIRONMENT": "dev", "LAKE_BUCKET": "b"}) as handler, over_bucket:
+        first = handler({"runId": f"{BACKFILL}-1", **given}, None)
         assert [day["day"] for day in first["days"]] == ["2026-11-01", "2026-11-02"]
         bucket.ended(f"{first['days'][0]['name']}-1", "done")
         bucket.ended(f"{first['days'][1]['name']}-1", "partly")
-        assert module.handler({"runId": f"{BACKFILL}-1", **given}, None) == first
-        second = module.handler({"runId": f"{BACKFILL}-3", **given}, None)
+        assert handler({"runId": f"{BACKFILL}-1", **given}, None) == first
+        second = handler({"runId": f"{BACKFILL}-3", **given}, None)
         assert [(day["day"], day["attempt"]) for day in second["days"]] == [("2026-11-02", 7)]

@@ -1,7 +1,7 @@
 """Wires the read calls: one function per route of the API's document."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Protocol
 
 from millrace import __version__
 from millrace.api.confluent import ConfluentApi
@@ -15,6 +15,8 @@ from millrace.api.schemas import SchemasApi
 from millrace.catalog.datasets import Catalog
 from millrace.catalog.store import CatalogStore
 from millrace.contracts import registry as contracts
+from millrace.core.aws import client
+from millrace.core.settings import Environment
 from millrace.core.table import Table
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.heads import Heads
@@ -26,28 +28,36 @@ from millrace.quarantine.store import QuarantineStore
 from millrace.warehouse import project
 
 
-def reads(
-    dynamodb: Any,
-    s3: Any,
-    *,
-    environment: str,
-    events_table: str,
-    user_events_table: str,
-    metadata_table: str,
-    feature_store_table: str,
-    lake_bucket: str,
-    log: Callable[[str], None],
-) -> Router:
-    """The router of all reads over these stores."""
-    registry = contracts.load()
-    reader = EventReader(dynamodb, Codec(registry.dictionary), events_table, user_events_table)
-    events = EventsApi(reader, Tracer(reader, dynamodb, metadata_table, registry.of_ref, decision_id))
-    quarantine = QuarantineApi(QuarantineStore(dynamodb, s3, metadata_table, lake_bucket))
+class ReadSettings(Protocol):
+    """The stores that are read."""
+
+    environment: Environment
+    events_table: str
+    user_events_table: str
+    metadata_table: str
+    feature_store_table: str
+    lake_bucket: str
+
+
+def reads(settings: ReadSettings, log: Callable[[str], None]) -> Router:
+    """The router of all reads over the stores of these settings."""
+    registry, dynamodb = contracts.load(), client("dynamodb")
+    reader = EventReader(
+        dynamodb, Codec(registry.dictionary), settings.events_table, settings.user_events_table
+    )
+    events = EventsApi(
+        reader, Tracer(reader, dynamodb, settings.metadata_table, registry.of_ref, decision_id)
+    )
+    quarantine = QuarantineApi(
+        QuarantineStore(dynamodb, client("s3"), settings.metadata_table, settings.lake_bucket)
+    )
     schemas, confluent = SchemasApi(registry), ConfluentApi(registry)
-    datasets = DatasetsApi(Catalog(CatalogStore(Table(dynamodb, metadata_table)), registry, project.load))
-    decisions = DecisionsApi(reader, Heads(dynamodb, events_table))
+    metadata = Table(dynamodb, settings.metadata_table)
+    datasets = DatasetsApi(Catalog(CatalogStore(metadata), registry, project.load))
+    decisions = DecisionsApi(reader, Heads(dynamodb, settings.events_table))
     openapi, views = registry.openapi(), feature_views.load()
-    health = {"status": "ok", "version": __version__, "environment": environment}
+    online = OnlineStore(Table(dynamodb, settings.feature_store_table), views)
+    health = {"status": "ok", "version": __version__, "environment": settings.environment}
     answers: dict[str, Answer] = {
         "GET /v1/health": lambda _: health,
         "GET /v1/openapi.json": lambda _: openapi,
@@ -61,7 +71,7 @@ def reads(
         "GET /v1/datasets": datasets.list,
         "GET /v1/datasets/{name}": datasets.get,
         "GET /v1/datasets/{name}/lineage": datasets.lineage,
-        "GET /v1/features": FeaturesApi(OnlineStore(Table(dynamodb, feature_store_table), views), views).get,
+        "GET /v1/features": FeaturesApi(online, views).get,
         "GET /v1/schemas": schemas.list,
         "GET /v1/schemas/{type}/{version}": schemas.get,
         "GET /subjects": confluent.subjects,

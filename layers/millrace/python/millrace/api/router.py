@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
+from aws_lambda_powertools import Logger
+
+from millrace.core.edge import Event, Handler
 from millrace.core.errors import MillraceError
 from millrace.core.http import FAULT, Document, Problem, Request, answer, problem_answer, read_request
 
@@ -64,3 +67,13 @@ class Router:
         if scope is not None:
             request.authenticated.require(scope)
         return found(request)
+
+
+def routed(router: Router, log: Logger) -> Handler:
+    """The handler of a function that answers calls of the API; logs the route of each."""
+
+    def call(event: Event, _: object) -> dict[str, Any]:
+        log.info("call", extra={"route": event.get("routeKey")})
+        return router(event)
+
+    return call

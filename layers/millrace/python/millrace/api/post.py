@@ -1,0 +1,39 @@
+"""Events posted to the HTTP API: read, counted against the tenant's rate, accepted, answered one by one."""
+
+from collections.abc import Callable
+from typing import Any
+
+from millrace.core import clock
+from millrace.core.http import JSON, Document, Request
+from millrace.intake import answer as answers
+from millrace.intake import refusals
+from millrace.intake.accept import Intake
+from millrace.intake.enrich import Origin
+from millrace.intake.parse import body_of, candidates
+from millrace.intake.rate import RateLimiter
+
+
+class PostApi:
+    """Answers `POST /v1/events`."""
+
+    def __init__(
+        self, intake: Intake, limiter: RateLimiter, environment: str, log: Callable[..., Any]
+    ) -> None:
+        """`environment` stands on metrics; `log` takes a line for each request."""
+        self._intake, self._limiter, self._environment, self._log = intake, limiter, environment, log
+
+    def post(self, request: Request) -> Document:
+        """A result for each event of the request.
+
+        Raises:
+            Problem: the body cannot be read as events, or the tenant sends too many.
+        """
+        caller = request.authenticated
+        events = candidates(body_of(request.body, request.headers), request.headers.get("content-type", ""))
+        self._limiter.take(caller.org, len(events))
+        facts = {"userAgent": request.headers.get("user-agent", ""), "clientAddress": request.source_ip}
+        origin = Origin(caller.org, caller.principal, request.request_id, clock.now(), facts=facts)
+        results = self._intake.accept(events, origin)
+        refusals.tell(results, self._environment)
+        self._log("request", extra={"org": caller.org, "events": len(results)})
+        return Document(answers.body(results), JSON, answers.status(results))

@@ -1,0 +1,38 @@
+"""The publishing of a run, with its stores."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from millrace.catalog.checks import CheckEvents
+from millrace.catalog.openlineage import Namespace
+from millrace.catalog.publish import Publisher, Stores
+from millrace.contracts import registry
+from millrace.core.aws import client
+from millrace.core.settings import Environment
+from millrace.eventstore.append import Appender, TableAppender
+from millrace.eventstore.emit import Emitter
+from millrace.warehouse import project
+
+
+class PublisherSettings(Protocol):
+    """The run's documents, the catalog, and where events of failed checks are appended."""
+
+    environment: Environment
+    events_table: str
+    metadata_table: str
+    lake_bucket: str
+
+
+def publisher(settings: PublisherSettings, log: Callable[[str], None]) -> Publisher:
+    """What publishes runs."""
+    contracts, dynamodb = registry.load(), client("dynamodb")
+    namespace = Namespace(settings.environment, settings.lake_bucket)
+    emitter = Emitter(
+        contracts, Appender({"table": TableAppender(dynamodb, settings.events_table, log)}), log
+    )
+    return Publisher(
+        Stores(client("s3"), dynamodb, settings.metadata_table, namespace),
+        CheckEvents(contracts, emitter, log),
+        contracts,
+        project.load(),
+    )

@@ -1,0 +1,50 @@
+"""The handler of a function that reads a stream: its consumers, each with dead letters of its own in the lake."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from millrace.core.aws import client
+from millrace.core.consumer import Consumer, Delivery, Host, LakeDeadLetters
+from millrace.core.edge import Event, Handler
+from millrace.eventstore import consumers
+from millrace.eventstore.row import body_size
+
+Handle = Callable[[Sequence[Delivery]], None]
+
+
+def batches(handles: Mapping[str, Handle], bucket: str, log: Logger) -> Handler:
+    """Answers the batches of one event source mapping.
+
+    A function with one consumer raises if a store does not answer, and the batch is delivered again. One that hosts several
+    answers with the record from which on the batch is delivered again.
+
+    Args:
+        handles: what is done with a batch, by the consumer's name.
+        bucket: the lake's.
+        log: of the function.
+    """
+    if len(handles) == 1:
+        ((name, handle),) = handles.items()
+        consumer = Consumer(handle, LakeDeadLetters(client("s3"), bucket, name), log.error, body_size)
+
+        def consume(event: Event, _: object) -> None:
+            log.info("batch", extra=asdict(consumer.consume(event)))
+
+        return consume
+    host = Host({name: _hosted(name, handle, bucket, log) for name, handle in handles.items()}, log.error)
+
+    def consume_all(event: Event, _: object) -> dict[str, Any]:
+        hosted = host.consume(event)
+        log.info("batch", extra={name: asdict(consumed) for name, consumed in hosted.consumed.items()})
+        return hosted.answer
+
+    return consume_all
+
+
+def _hosted(name: str, handle: Handle, bucket: str, log: Logger) -> Consumer:
+    (spec,) = (one for one in consumers.CONSUMERS if one.name == name)
+    dead_letters = LakeDeadLetters(client("s3"), bucket, name)
+    return Consumer(handle, dead_letters, log.error, body_size, spec.event_types)

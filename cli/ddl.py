@@ -14,7 +14,7 @@ def create_table(dynamodb: Any, model: type[Model], name: str, *, like: dict[str
         dynamodb: a low-level client.
         model: the table's.
         name: of the new table.
-        like: what DescribeTable says of the original; the new one is encrypted with the same key.
+        like: DescribeTable's answer for the original; the new one is encrypted with the same key.
     """
     encrypted = (like or {}).get("SSEDescription", {}).get("KMSMasterKeyArn")
     more: dict[str, Any] = (

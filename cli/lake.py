@@ -1,7 +1,7 @@
 """The lake as DuckDB sees it: views over the Parquet of the bucket, without a download of anything.
 
 `raw` is what the archive wrote; the other layers are Iceberg tables, of which only those that a statement names are
-opened, each at the snapshot that it asks for.
+opened, each at the snapshot that the statement names.
 """
 
 import os
@@ -69,15 +69,15 @@ def rows(target: Target, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
 
 
 def distinct(names: Iterable[str]) -> list[str]:
-    """Names of which no two are one, whatever their case: `a, a, A` → `a, a_1, A_2`, as DuckDB names a subquery's columns."""
-    found: dict[str, str] = {}
+    """Names that differ, whatever their case: `a, a, A` → `a, a_1, A_2`, as DuckDB names a subquery's columns."""
+    result: dict[str, str] = {}
     for name in names:
         candidate, number = name, 0
-        while candidate.lower() in found:
+        while candidate.lower() in result:
             number += 1
             candidate = f"{name}_{number}"
-        found[candidate.lower()] = candidate
-    return list(found.values())
+        result[candidate.lower()] = candidate
+    return list(result.values())
 
 
 def tables(target: Target) -> list[str]:
@@ -88,7 +88,7 @@ def tables(target: Target) -> list[str]:
 
 
 def _open(connection: "duckdb.DuckDBPyConnection", target: Target, references: list[Reference]) -> list[str]:
-    """A view for each table that is named; those that are not there."""
+    """Creates a view of each table that the statement names; returns the names of those that are not there."""
     missing: list[str] = []
     lake: Catalog | None = None
     for reference in references:
@@ -111,7 +111,7 @@ def _catalog(target: Target) -> "Catalog":
     from millrace.iceberg.tables import catalog
 
     if target.env == "local":
-        # pyiceberg and pyarrow take these from the environment; this process talks to no other AWS.
+        # pyiceberg and pyarrow take these from the environment; this process calls no other AWS.
         os.environ |= {
             "AWS_ENDPOINT_URL": str(target.endpoint),
             "AWS_ACCESS_KEY_ID": "test",

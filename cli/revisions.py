@@ -32,7 +32,7 @@ def schemas_at(root: Path, revision: str) -> Iterator[Path | None]:
     """The `schemas/` of a revision in a folder for a while; None where that revision has none.
 
     Raises:
-        UsageError: git knows no such revision.
+        UsageError: there is no such revision.
     """
     known = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if known.returncode:

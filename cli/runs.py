@@ -1,4 +1,4 @@
-"""Runs of the lakehouse, as a command starts them, waits for them and reads what they did."""
+"""Runs of the lakehouse: a command starts them, waits for their end and reads their summaries."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -26,16 +26,16 @@ Say = Callable[[str], None]
 
 
 def run(
-    target: Target, machine: "Machine", given: Mapping[str, Any], *, seconds: float, say: Say
+    target: Target, machine: "Machine", machine_input: Mapping[str, Any], *, seconds: float, say: Say
 ) -> tuple[str, str, str]:
-    """Starts a machine and waits for its end; a run that is in its way is waited for first.
+    """Starts a machine and waits for its end; it first waits for a run that must not overlap with it.
 
     Args:
         target: the platform.
         machine: which machine.
-        given: its input.
+        machine_input: its input.
         seconds: how long to wait, for both.
-        say: told what is under way.
+        say: called with what is under way.
 
     Returns:
         The run's name, its status and, if it failed, the cause that it gave.
@@ -46,7 +46,7 @@ def run(
     states, arn = target.client("stepfunctions"), target.output(OUTPUTS[machine])
     end = time.monotonic() + seconds
     while True:
-        started = _start(states, arn, machine, given)
+        started = _start(states, arn, machine, machine_input)
         if started.started:
             break
         _await(states, started, end, "waiting for ", say)
@@ -54,23 +54,23 @@ def run(
     return started.run_id, str(ended["status"]), str(ended.get("cause") or ended.get("error") or "")
 
 
-def _start(states: Any, arn: str, machine: "Machine", given: Mapping[str, Any]) -> "Started":
+def _start(states: Any, arn: str, machine: "Machine", machine_input: Mapping[str, Any]) -> "Started":
     from millrace.runs.names import takes_what_is_new
     from millrace.runs.start import Started, execution_arn, running, start
 
-    if "from" not in given:
+    if "from" not in machine_input:
         # This one builds the tables of the hour and of the day: it waits for either kind of run over what is new.
         for name in running(states, arn):
             if takes_what_is_new(name):
                 return Started(False, name, execution_arn(arn, name))
-    return start(states, arn, machine, given, datetime.now(UTC))
+    return start(states, arn, machine, machine_input, datetime.now(UTC))
 
 
 def _await(states: Any, started: "Started", end: float, why: str, say: Say) -> dict[str, Any]:
     while True:
-        found: dict[str, Any] = states.describe_execution(executionArn=started.arn)
-        if found["status"] != "RUNNING":
-            return found
+        execution: dict[str, Any] = states.describe_execution(executionArn=started.arn)
+        if execution["status"] != "RUNNING":
+            return execution
         if time.monotonic() > end:
             raise RefusedError(
                 f"{started.run_id} is still running and goes on without this command; "
@@ -81,24 +81,25 @@ def _await(states: Any, started: "Started", end: float, why: str, say: Say) -> d
 
 
 def _step(states: Any, arn: str) -> str:
-    """The state that was entered last, and for which table."""
+    """The state that was entered last, and for which table or model."""
     page = states.get_execution_history(executionArn=arn, reverseOrder=True, maxResults=50)
     entered = [event for event in page["events"] if "stateEnteredEventDetails" in event]
     if not entered:
         return "starting"
     details = max(entered, key=lambda event: int(event["id"]))["stateEnteredEventDetails"]
     try:
-        given = orjson.loads(details.get("input") or "null")
+        state_input = orjson.loads(details.get("input") or "null")
     except orjson.JSONDecodeError:
-        given = None
-    about = (
-        given if isinstance(given, str) else (given or {}).get("model") if isinstance(given, dict) else None
-    )
+        state_input = None
+    about = state_input if isinstance(state_input, str) else None
+    if isinstance(state_input, dict):
+        # A table that is built, or a model that is trained.
+        about = state_input.get("table") or state_input.get("model")
     return f"{details['name']} {about or ''}".strip()
 
 
 def document(target: Target, run_id: str) -> dict[str, Any] | None:
-    """What a run did, as `millrace etl --json` says it; None where it did not come so far as to say it.
+    """What a run did, as `millrace etl --json` prints it; None where it did not get as far as its summary.
 
     A backfill's is that of its runs together: a table as the last of them left it, a check at its worst.
     """
@@ -113,7 +114,7 @@ def document(target: Target, run_id: str) -> dict[str, Any] | None:
     checks: dict[tuple[str, str], dict[str, Any]] = {}
     for summary in sorted(summaries, key=lambda one: one.ended_at):
         for one in summary.tables:
-            # A table that a run left alone has no snapshot of that run.
+            # A table that a run did not change has no snapshot of that run.
             if one.snapshot is not None or one.table not in tables:
                 tables[one.table] = {"table": one.table, "rows": one.rows, "snapshot": one.snapshot}
         for check in summary.checks:
@@ -124,9 +125,9 @@ def document(target: Target, run_id: str) -> dict[str, Any] | None:
                 "status": worst([before, check.status]),
             }
     failures = [failure for summary in summaries for failure in summary.failures]
-    found = {"runId": run_id, "tables": list(tables.values()), "checks": list(checks.values())}
+    totals = {"runId": run_id, "tables": list(tables.values()), "checks": list(checks.values())}
     aside = max(summary.set_aside for summary in summaries)
-    return found | ({"failures": failures} if failures else {}) | ({"setAside": aside} if aside else {})
+    return totals | ({"failures": failures} if failures else {}) | ({"setAside": aside} if aside else {})
 
 
 def _summaries(store: Any, run_id: str) -> Iterator["Summary"]:

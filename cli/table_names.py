@@ -1,4 +1,4 @@
-"""Finds the lake's tables in a SQL text, and what is asked of their past: `silver.x AS OF 123`.
+"""Finds the tables of the lake in a SQL text, and the snapshots of them that it reads: `silver.x AS OF 123`.
 
 DuckDB has no time travel over views, so each table at each moment becomes a view of its own, and the text is changed to
 name it. Only names are touched: strings, comments and everything else stay as they are, so an error of DuckDB speaks of
@@ -25,7 +25,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-# What may stand behind a table and is no alias of it.
+# Words that may follow a table's name and are no alias.
 _NO_ALIAS = frozenset(
     (  # noqa: SIM905  thirty words, not thirty lines
         "where join on using group order limit offset having qualify window union except intersect inner left right "
@@ -37,7 +37,7 @@ _KINDS = frozenset({"version", "timestamp", "system_time", "system_version"})
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Of a table's past: a snapshot's id, or a time."""
+    """A past state of a table: a snapshot's id, or a time."""
 
     snapshot: int | None = None
     at: datetime | None = None
@@ -95,11 +95,6 @@ def rewrite(sql: str) -> tuple[str, list[Reference]]:
     return "".join([*made, sql[copied:]]), list(found)
 
 
-def names(references: Iterable[Reference]) -> set[str]:
-    """The tables among references."""
-    return {reference.table for reference in references}
-
-
 def _tokens(sql: str) -> Iterator[_Token]:
     for match in _TOKEN.finditer(sql):
         # The last group that matched is the tag of a dollar quote, if it is one.
@@ -121,7 +116,7 @@ def _table(tokens: list[_Token], at: int) -> str | None:
 
 
 def _moment(tokens: list[_Token], at: int) -> tuple[int, Moment | None]:
-    """Where a table's reference ends, and the moment, if one is asked for."""
+    """Where a table's reference ends, and the moment, if it names one."""
     start = at
     if _word(tokens, at) == "for" and _word(tokens, at + 1) in _KINDS:
         at += 2
@@ -159,8 +154,8 @@ def _view(table: str, moment: Moment | None) -> str:
     if moment is None:
         return table
     # Without a full stop, which would end a schema's name; snapshots are known to the millisecond.
-    said = moment.snapshot if moment.at is None else f"{int(moment.at.timestamp() * 1000)}ms"
-    return f"{table}@{said}"
+    version = moment.snapshot if moment.at is None else f"{int(moment.at.timestamp() * 1000)}ms"
+    return f"{table}@{version}"
 
 
 Existing = Callable[[], Iterable[str]]

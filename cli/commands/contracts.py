@@ -125,19 +125,19 @@ def dictionaries(
 def _compiled(schemas: Path, *, as_json: bool, where: str = "") -> "list[Contract]":
     from millrace.compiler.event_contracts import compile_contracts
 
-    with _told(as_json=as_json, where=where):
+    with _refusing(as_json=as_json, where=where):
         return compile_contracts(schemas)
 
 
 def _tables(schemas: Path, *, as_json: bool, where: str = "") -> "list[LakeTable]":
     from millrace.compiler.table_contracts import compile_tables
 
-    with _told(as_json=as_json, where=where):
+    with _refusing(as_json=as_json, where=where):
         return compile_tables(schemas)
 
 
 @contextmanager
-def _told(*, as_json: bool, where: str = "") -> Iterator[None]:
+def _refusing(*, as_json: bool, where: str = "") -> Iterator[None]:
     from millrace.contracts.errors import ContractError
 
     try:

@@ -11,7 +11,7 @@ from cli.output import complain, err, out, print_json, table
 from cli.runs import document, run
 from cli.target import find_target
 
-# A longer interval is a backfill: one run a day, resumable, and one over the models.
+# A longer interval is a backfill: one run a day, resumable, and one over the other tables.
 DAYS_AT_ONCE = 7
 WAIT_MINUTES = 60.0
 SHOWN = 20
@@ -33,18 +33,18 @@ def etl(
 ) -> None:
     """Bring what is new, or days from --from to --to, into silver, gold, marts and ml_features."""
     target = find_target(env)
-    backfill, given = what(first, last)
+    backfill, machine_input = what(first, last)
     with err.status("starting …") as shown:
         run_id, status, cause = run(
             target,
             "backfill" if backfill else "hourly_etl",
-            given,
+            machine_input,
             seconds=minutes * 60,
             say=lambda step: shown.update(f"{escape(step)} …"),
         )
     done = document(target, run_id)
     if done is None:
-        raise RefusedError(cause or f"{run_id} ended {status} and says nothing of its tables")
+        raise RefusedError(cause or f"{run_id} ended {status} and wrote nothing about its tables")
     if as_json:
         print_json(done)
     else:
@@ -61,7 +61,7 @@ def what(first: str | None, last: str | None) -> tuple[bool, dict[str, Any]]:
     """Whether it is a backfill, and the machine's input.
 
     Raises:
-        UsageError: the interval is none.
+        UsageError: the days are no interval.
     """
     from millrace.core.errors import PermanentError
     from millrace.runs.names import days_of
@@ -82,13 +82,13 @@ def what(first: str | None, last: str | None) -> tuple[bool, dict[str, Any]]:
 
 
 def missing(done: dict[str, Any], cause: str) -> list[str]:
-    """What did not land, a sentence each; of many the first ones."""
-    found = []
+    """What was not committed, a sentence each; of many the first ones."""
+    sentences = []
     for failure in done.get("failures", [])[:SHOWN]:
         where = " ".join(str(failure[name]) for name in ("table", "org", "day") if failure.get(name))
-        found.append(f"{where}: {failure.get('error') or failure.get('reason') or 'did not land'}")
+        sentences.append(f"{where}: {failure.get('error') or failure.get('reason') or 'was not committed'}")
     more = len(done.get("failures", [])) - SHOWN
-    return [*found, *([f"and {more} more"] if more > 0 else [])] or [cause]
+    return [*sentences, *([f"and {more} more"] if more > 0 else [])] or [cause]
 
 
 def show(done: dict[str, Any]) -> None:

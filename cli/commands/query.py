@@ -25,20 +25,20 @@ def query(
     """Query raw.events, silver, gold, marts and ml_features; `AS OF` a snapshot or time behind a table reads its past."""
     target = find_target(env)
     with err.status("querying …"):
-        names, found = rows(target, sql)
+        names, result = rows(target, sql)
     if as_json:
-        print_json([dict(zip(names, row, strict=True)) for row in found])
+        print_json([dict(zip(names, row, strict=True)) for row in result])
         return
     shown = table(*map(escape, names))
-    for row in found[:SHOWN]:
+    for row in result[:SHOWN]:
         shown.add_row(*(escape(text(value)) for value in row))
     out.print(shown)
-    out.print(f"{len(found)} rows" + (f", the first {SHOWN} are shown" if len(found) > SHOWN else ""))
+    out.print(f"{len(result)} rows" + (f", the first {SHOWN} are shown" if len(result) > SHOWN else ""))
 
 
 def text(value: object) -> str:
-    """A cell: what is no word or flag is written as in JSON."""
-    said = plain(value)
-    if said is None:
+    """A cell: lists and objects are written as JSON."""
+    shown = plain(value)
+    if shown is None:
         return ""
-    return str(said) if isinstance(said, str | bool | float) else orjson.dumps(said).decode()
+    return str(shown) if isinstance(shown, str | bool | float) else orjson.dumps(shown).decode()

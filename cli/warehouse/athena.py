@@ -1,4 +1,4 @@
-"""The project's models in Athena's dialect, for dbt's target `athena`: the translation that the bundle carries, as models of dbt."""
+"""The project's models in Athena's dialect, for dbt's target `athena`."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ _MARK = re.compile(r'"?millrace_(ref|source)"?\."?(\w+)__in__(\w+)"?')
 
 
 def translate(project_dir: Path) -> None:
-    """Rewrites the models of a copy of the project; macros that they used are then of no use to them.
+    """Rewrites the models of a copy of the project; they no longer use the project's macros.
 
     Args:
         project_dir: the copy.

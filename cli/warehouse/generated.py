@@ -1,4 +1,4 @@
-"""What dbt is told of sources and models: `sources.yml` and `schema.yml`, from the contracts. Nobody writes them by hand.
+"""Sources and models as dbt reads them: `sources.yml` and `schema.yml`, from the contracts. Nobody writes them by hand.
 
 A model's tests are its contract's checks, as dbt says them: `not_null`, `accepted_values`, and the project's own
 `in_range` and `unique_within`, which looks where the pipeline looks, in one tenant (and day). Silver's rows are held to

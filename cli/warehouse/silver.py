@@ -24,7 +24,7 @@ def copy(
     s3: S3Access | None,
     org: str | None = None,
 ) -> dict[str, int]:
-    """Makes the file anew with these tables; how many rows each has.
+    """Makes the file anew with these tables; returns how many rows each has.
 
     Args:
         open_table: a table of the lake by its full name, None if there is none yet.

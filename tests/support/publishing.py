@@ -31,7 +31,6 @@ def transform(lineage: dict[str, tuple[tuple[str, str], ...]]) -> Transform:
         layer="marts",
         name="fct_transactions",
         sql="SELECT 1",
-        athena_sql="SELECT 1",
         inputs=(TRANSACTIONS,),
         staging=(),
         grain="day",
@@ -47,7 +46,7 @@ LINEAGE: dict[str, tuple[tuple[str, str], ...]] = {
     "amount": ((TRANSACTIONS, "amount"),),
     "country": ((TRANSACTIONS, "country"),),
 }
-BOARD = Exposure("revenue_overview", "Revenue Overview", "dashboard", "finance", "Revenue by day.", (FACTS,))
+BOARD = Exposure("revenue_overview", "Revenue Overview", "finance", "Revenue by day.", (FACTS,))
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.errors import UsageError
-from cli.table_names import Moment, names, no_such_table, rewrite
+from cli.table_names import Moment, no_such_table, rewrite
 
 
 def test_a_statement_without_a_past_stays_as_it_is() -> None:
     sql = 'select a.x, "silver"."b" from silver.a join Gold.B as g using (x) -- silver.c\n where y = \'marts.d\''
     assert rewrite(sql)[0] == sql
-    assert names(rewrite(sql)[1]) == {"silver.a", "silver.b", "gold.b"}
+    assert {reference.table for reference in rewrite(sql)[1]} == {"silver.a", "silver.b", "gold.b"}
 
 
 @pytest.mark.parametrize(

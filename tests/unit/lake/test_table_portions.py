@@ -85,7 +85,7 @@ def contract(name: str, grain: Grain) -> LakeTable:
 
 def transform(name: str, inputs: tuple[str, ...], grain: Grain, level: int) -> Transform:
     layer, _, bare = name.partition(".")
-    return Transform(layer, bare, "", "", inputs, (), grain, "hourly", f"def of {name}", level, (), {})  # type: ignore[arg-type]
+    return Transform(layer, bare, "", inputs, (), grain, "hourly", f"def of {name}", level, (), {})  # type: ignore[arg-type]
 
 
 GRAINS: dict[str, Grain] = {

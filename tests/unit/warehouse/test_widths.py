@@ -43,7 +43,7 @@ ROWS = {
 
 
 def read(select: str, rest: str = "", **columns: str) -> tuple[list[str], Range | None]:
-    """What is wrong with one column `y` of a model, and what it may hold."""
+    """What is wrong with one column `y` of a transform, and what it may hold."""
     table = LakeTable(
         "gold",
         "y",

@@ -32,7 +32,6 @@ class Transform:
         layer: its schema.
         name: its name in the schema.
         sql: one SELECT of DuckDB; it reads `silver.x`, `marts.y` and `staging.z` by these names.
-        athena_sql: the same for Athena, staging as common table expressions, databases as `${silver}`.
         inputs: full names of the physical tables that it reads, through staging as well.
         staging: the views it reads, each after those it reads itself.
         grain: what is made anew at once.
@@ -46,7 +45,6 @@ class Transform:
     layer: Layer
     name: str
     sql: str
-    athena_sql: str
     inputs: tuple[str, ...]
     staging: tuple[Staging, ...]
     grain: Grain
@@ -68,7 +66,6 @@ class Exposure:
 
     name: str
     label: str
-    kind: str
     owner: str
     description: str
     inputs: tuple[str, ...]

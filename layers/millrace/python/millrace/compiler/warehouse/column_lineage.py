@@ -1,4 +1,4 @@
-"""Which columns of which tables a model's columns are made of, read from its SQL by sqlglot. Used at build only."""
+"""Which columns of which tables a transform's columns are made of, read from its SQL by sqlglot. Used at build only."""
 
 from collections.abc import Mapping
 
@@ -19,8 +19,8 @@ def column_lineage(query: exp.Query, staging: Mapping[str, exp.Query], schema: S
     does not.
 
     Args:
-        query: the model.
-        staging: `staging.stg_orders` → its SQL, of every view that the model reads.
+        query: the transform.
+        staging: `staging.stg_orders` → its SQL, of every view that the transform reads.
         schema: the physical tables.
 
     Raises:

@@ -1,7 +1,8 @@
 """From the dbt project `warehouse/` to its compiled form, `millrace.warehouse.project`.
 
-Every model is rendered, judged (dialect, tenants, lineage, columns against its contract, widths of types), put into its
-level and translated for Athena. What a model reads of staging travels with it, so that a function needs nothing but the bundle.
+Every transform is rendered, judged (dialect, tenants, lineage, columns against its contract, widths of types), put into its
+level; each can be translated for Athena. What a transform reads of staging
+travels with it, so that a function needs nothing but the bundle.
 """
 
 import hashlib
@@ -26,52 +27,52 @@ from millrace.warehouse.project import Exposure, Project, Staging, Transform
 
 
 def compile_project(project_dir: Path, tables: Iterable[LakeTable]) -> Project:
-    """The project, all models in the order of their levels.
+    """The project, all transforms in the order of their levels.
 
     Args:
         project_dir: the folder of dbt_project.yml.
-        tables: every table of the lake: silver, and what models make.
+        tables: every table of the lake: silver, and what transforms make.
 
     Raises:
-        WarehouseError: with every problem of every model.
+        WarehouseError: with every problem of every transform.
     """
     return _Compilation(render(project_dir), by_name(tables)).project(_exposures(project_dir))
 
 
 class _Compilation:
     def __init__(self, rendered: Iterable[Rendered], tables: Mapping[str, LakeTable]) -> None:
-        self._all = {model.full_name: model for model in rendered}
+        self._all = {transform.full_name: transform for transform in rendered}
         self._tables = tables
         self._problems: list[str] = []
         self._queries = {name: query for name, query in map(self._query, self._all.values()) if query}
-        self._models: dict[str, Transform] = {}
+        self._transforms: dict[str, Transform] = {}
 
     def project(self, exposures: list[Exposure]) -> Project:
         """Everything compiled, or every reason why not."""
-        models = [model for model in self._all.values() if model.schema != STAGING]
+        transforms = [transform for transform in self._all.values() if transform.schema != STAGING]
         made = {name for name, table in self._tables.items() if table.layer != "silver"}
-        self._problems += [f"{name}: its contract has no model" for name in made - self._all.keys()]
+        self._problems += [f"{name}: its contract has no transform" for name in made - self._all.keys()]
         self._problems += [
-            f"{m.full_name}: it has no contract" for m in models if m.full_name not in self._tables
+            f"{m.full_name}: it has no contract" for m in transforms if m.full_name not in self._tables
         ]
         self._problems += [
-            f"{model.full_name}: {schema}.{name} is no table"
-            for model in self._all.values()
-            for schema, name in model.reads
+            f"{transform.full_name}: {schema}.{name} is no table"
+            for transform in self._all.values()
+            for schema, name in transform.reads
             if f"{schema}.{name}" not in self._all and f"{schema}.{name}" not in self._tables
         ]
         if not self._problems:
-            for model in self._ordered(models):
-                self._compile(model)
+            for transform in self._ordered(transforms):
+                self._compile(transform)
             self._problems += [
-                f"exposure {exposure.name}: {table} is no model"
+                f"exposure {exposure.name}: {table} is no transform"
                 for exposure in exposures
                 for table in exposure.inputs
-                if table not in self._models
+                if table not in self._transforms
             ]
         if self._problems:
             raise WarehouseError(sorted(dict.fromkeys(self._problems)))
-        return Project(sorted(self._models.values(), key=lambda m: (m.level, m.full_name)), exposures)
+        return Project(sorted(self._transforms.values(), key=lambda t: (t.level, t.full_name)), exposures)
 
     @cached_property
     def _shapes(self) -> Shapes:
@@ -81,73 +82,71 @@ class _Compilation:
     def _widths(self) -> Widths:
         return Widths(self._tables)
 
-    def _query(self, model: Rendered) -> tuple[str, exp.Query | None]:
+    def _query(self, transform: Rendered) -> tuple[str, exp.Query | None]:
         try:
-            query = dialect.parse(model.sql)
+            query = dialect.parse(transform.sql)
             dialect.athena(query)
         except ValueError as error:
-            self._problems.append(f"{model.full_name}: {error}")
-            return model.full_name, None
-        self._problems += [f"{model.full_name}: {sentence}" for sentence in dialect.problems(query)]
-        return model.full_name, query
+            self._problems.append(f"{transform.full_name}: {error}")
+            return transform.full_name, None
+        self._problems += [f"{transform.full_name}: {sentence}" for sentence in dialect.problems(query)]
+        return transform.full_name, query
 
-    def _ordered(self, models: list[Rendered]) -> list[Rendered]:
-        """Each model after those it reads."""
+    def _ordered(self, transforms: list[Rendered]) -> list[Rendered]:
+        """Each transform after those it reads."""
         found: dict[str, Rendered] = {}
-        waiting = {model.full_name: model for model in models}
+        waiting = {transform.full_name: transform for transform in transforms}
         while waiting:
             ready = [m for m in waiting.values() if not any(t in waiting for t in self._physical(m))]
             if not ready:
                 raise WarehouseError([f"{name}: it reads what is made of it" for name in sorted(waiting)])
-            for model in ready:
-                found[model.full_name] = waiting.pop(model.full_name)
+            for transform in ready:
+                found[transform.full_name] = waiting.pop(transform.full_name)
         return list(found.values())
 
-    def _views(self, model: Rendered) -> list[Rendered]:
-        """The staging views of a model, each after those it reads itself."""
+    def _views(self, transform: Rendered) -> list[Rendered]:
+        """The staging views of a transform, each after those it reads itself."""
         found: dict[str, Rendered] = {}
-        for schema, name in model.reads:
-            if schema == STAGING and f"{schema}.{name}" != model.full_name:
+        for schema, name in transform.reads:
+            if schema == STAGING and f"{schema}.{name}" != transform.full_name:
                 view = self._all[f"{schema}.{name}"]
                 found |= {below.full_name: below for below in self._views(view)}
                 found[view.full_name] = view
         return list(found.values())
 
-    def _physical(self, model: Rendered) -> tuple[str, ...]:
-        """The tables that a model reads, through its views."""
-        parts = [*self._views(model), model]
+    def _physical(self, transform: Rendered) -> tuple[str, ...]:
+        """The tables that a transform reads, through its views."""
+        parts = [*self._views(transform), transform]
         return tuple(sorted({f"{s}.{n}" for part in parts for s, n in part.reads if s != STAGING}))
 
-    def _compile(self, model: Rendered) -> None:
-        table = self._tables[model.full_name]
+    def _compile(self, transform: Rendered) -> None:
+        table = self._tables[transform.full_name]
         views = tuple(
             Staging(view.name, view.sql, tuple(f"{s}.{n}" for s, n in view.reads))
-            for view in self._views(model)
+            for view in self._views(transform)
         )
-        inputs = self._physical(model)
+        inputs = self._physical(transform)
         queries = {f"{STAGING}.{view.name}": self._queries[f"{STAGING}.{view.name}"] for view in views}
-        query = self._queries[model.full_name]
+        query = self._queries[transform.full_name]
         try:
             for view in views:
                 self._shapes.add_staging(view)
                 self._judge(f"{STAGING}.{view.name}", queries[f"{STAGING}.{view.name}"])
-            found = differences(self._shapes.of(model.sql), self._shapes.promised(table))
+            found = differences(self._shapes.of(transform.sql), self._shapes.promised(table))
             lineage = column_lineage(query, queries, self._schema(inputs)) if not found else {}
-            athena = dialect.athena(_alone(query, queries))
         except ValueError as error:
-            self._problems.append(f"{model.full_name}: {error}")
+            self._problems.append(f"{transform.full_name}: {error}")
             return
         if not found:
-            self._judge(model.full_name, query)
-        self._problems += [f"{model.full_name}: {sentence}" for sentence in found]
+            self._judge(transform.full_name, query)
+        self._problems += [f"{transform.full_name}: {sentence}" for sentence in found]
         if table.grain == "day" and all(self._tables[name].grain == "org" for name in inputs):
-            self._problems.append(f"{model.full_name}: of grain day, but nothing that it reads has days")
-        below = [self._models[name] for name in inputs if name in self._models]
-        self._models[model.full_name] = Transform(
+            self._problems.append(f"{transform.full_name}: of grain day, but nothing that it reads has days")
+        below = [self._transforms[name] for name in inputs if name in self._transforms]
+        self._transforms[transform.full_name] = Transform(
             layer=table.layer,
             name=table.name,
-            sql=model.sql,
-            athena_sql=athena,
+            sql=transform.sql,
             inputs=inputs,
             staging=views,
             grain=table.grain,
@@ -169,25 +168,6 @@ class _Compilation:
         return schema
 
 
-def _alone(query: exp.Query, staging: Mapping[str, exp.Query]) -> exp.Query:
-    """The model as one statement: its views as common table expressions, its databases as `${layer}`."""
-    whole = query.copy()
-    inner = [(name.partition(".")[2], view.copy()) for name, view in staging.items()]
-    own = whole.args.get("with_")
-    if own is not None:
-        own.pop()
-    for name, view in inner:
-        whole = whole.with_(name, view, copy=False)
-    for part in own.expressions if own is not None else ():
-        whole = whole.with_(part.alias, part.this, copy=False)
-    for table in whole.find_all(exp.Table):
-        if table.db == STAGING:
-            table.set("db", None)
-        elif table.db:
-            table.set("db", exp.to_identifier(f"${{{table.db}}}", quoted=True))
-    return whole
-
-
 def _definition(
     query: exp.Query, staging: Mapping[str, exp.Query], table: LakeTable, below: Iterable[Transform]
 ) -> str:
@@ -201,7 +181,7 @@ def _definition(
         *(f"{name} {part.sql('duckdb', comments=False)}" for name, part in staging.items()),
         query.sql("duckdb", comments=False),
         orjson.dumps(promise).decode(),
-        *(model.definition for model in below),
+        *(transform.definition for transform in below),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
@@ -218,7 +198,6 @@ def _exposures(project_dir: Path) -> list[Exposure]:
             Exposure(
                 name=item["name"],
                 label=item.get("label", item["name"]),
-                kind=item["type"],
                 owner=item["owner"]["name"],
                 description=item.get("description", ""),
                 inputs=inputs,

@@ -1,4 +1,4 @@
-"""What a model's SQL may say, so that it means the same on DuckDB and Athena, for one tenant and at any time.
+"""What a transform's SQL may say, so that it means the same on DuckDB and Athena, for one tenant and at any time.
 
 DuckDB's dialect is the source, Athena's is derived from it. Refused is what does not cross (`median`, `string_agg`,
 `GROUP BY ALL`, `* EXCLUDE`, `//`, QUALIFY, functions that one engine has), what gives other rows when run again
@@ -37,13 +37,13 @@ _REFUSED: dict[type[exp.Expression], str] = {
     exp.Avg: "avg adds floats: the macro mean divides an exact sum",
     exp.Comprehension: "list comprehensions are DuckDB's own",
     exp.Anonymous: "a function that is not known on both engines",
-    exp.Command: "a model is one SELECT",
+    exp.Command: "a transform is one SELECT",
 }
 _FLOATS = (exp.DataType.Type.DOUBLE, exp.DataType.Type.FLOAT)
 
 
 def parse(sql: str) -> exp.Query:
-    """The one SELECT of a model.
+    """The one SELECT of a transform.
 
     Raises:
         ValueError: it is none.
@@ -53,14 +53,14 @@ def parse(sql: str) -> exp.Query:
     except ParseError as error:
         raise ValueError(f"DuckDB would not read it: {str(error).splitlines()[0]}") from error
     except ValueError as error:
-        raise ValueError("a model is one SELECT, without a semicolon") from error
+        raise ValueError("a transform is one SELECT, without a semicolon") from error
     if not isinstance(found, exp.Query):
-        raise ValueError("a model is one SELECT")  # noqa: TRY004  what the text says, not its type
+        raise ValueError("a transform is one SELECT")  # noqa: TRY004  what the text says, not its type
     return found
 
 
 def problems(query: exp.Query) -> list[str]:
-    """Everything that a model's SQL may not say."""
+    """Everything that a transform's SQL may not say."""
     found = [
         f"{node.sql('duckdb')[:60]}: {sentence}"
         for kind, sentence in _REFUSED.items()

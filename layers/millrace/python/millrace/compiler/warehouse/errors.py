@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 
 class WarehouseError(Exception):
-    """The dbt project does not compile; one sentence a problem, each begins with the model."""
+    """The dbt project does not compile; one sentence a problem, each begins with the transform."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))

@@ -1,4 +1,4 @@
-"""What an expression of a model's SQL may hold, from what the columns that it names may. Used at build only."""
+"""What an expression of a transform's SQL may hold, from what the columns that it names may. Used at build only."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace

@@ -1,6 +1,6 @@
 """What numbers a column or an expression may hold, and how they come together. Pure interval arithmetic, used at build only.
 
-Bounds of what is accepted stand in the contracts; from them follow those of everything that models compute. So a type
+Bounds of what is accepted stand in the contracts; from them follow those of everything that transforms compute. So a type
 that is too narrow is found when the warehouse is compiled, whatever nobody has sent yet.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 from millrace.contracts.columns import WIDE_INTEGER, WIDE_MONEY, Array, Struct, Type, snake
 from millrace.contracts.decimals import INT64, LIMIT, SCALE
 
-# No tenant has more rows in a table, and no model makes more of them: a million a second for eleven days, or thirty
+# No tenant has more rows in a table, and no transform makes more of them: a million a second for eleven days, or thirty
 # thousand a second for a year.
 ROWS = Decimal(10) ** 12
 DIGITS, SHORT_DIGITS = 38, 18

@@ -1,6 +1,6 @@
-"""Renders the models of the dbt project: what `dbt compile` does of it, with the few words that models here use.
+"""Renders the models of the dbt project, which we call transforms, as `dbt compile` does, with the few words that they use.
 
-A model may say `ref`, `source`, `var`, `config`, and the project's own macros. Everything else is an error: no
+A transform may say `ref`, `source`, `var`, `config`, and the project's own macros. Everything else is an error: no
 environment, no database, no clock. Used at build only; a test proves that dbt renders the same.
 """
 
@@ -18,14 +18,14 @@ from jinja2.sandbox import SandboxedEnvironment
 from millrace.compiler.warehouse.errors import WarehouseError
 
 STAGING = "staging"
-# What dbt itself calls; models do not.
+# What dbt itself calls; transforms do not.
 _FOR_DBT = "dbt"
 Relation = Callable[[str, str], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A model's SQL. `reads`: (schema, name) of everything it refers to, in the order it does."""
+    """A transform's SQL. `reads`: (schema, name) of everything it refers to, in the order it does."""
 
     schema: str
     name: str
@@ -39,14 +39,14 @@ class Rendered:
 
 
 def render(project: Path, relation: Relation = lambda schema, name: f"{schema}.{name}") -> list[Rendered]:
-    """Every model below `models/`, by schema (its folder) and name.
+    """Every transform below `models/`, by schema (its folder) and name.
 
     Args:
         project: the folder of dbt_project.yml.
         relation: how a table is written, from its schema and name.
 
     Raises:
-        WarehouseError: with every model that does not render.
+        WarehouseError: with every transform that does not render.
     """
     paths = {path.stem: path for path in sorted((project / "models").rglob("*.sql"))}
     variables = yaml.safe_load((project / "dbt_project.yml").read_text(encoding="utf-8")).get("vars", {})
@@ -54,7 +54,7 @@ def render(project: Path, relation: Relation = lambda schema, name: f"{schema}.{
     problems: list[str] = []
     for name, path in paths.items():
         try:
-            found.append(_Model(project, paths, variables, relation).render(path))
+            found.append(_Rendering(project, paths, variables, relation).render(path))
         except (jinja2.TemplateError, _RefusedError) as error:
             problems.append(f"{name}: {error}")
     if problems:
@@ -63,11 +63,11 @@ def render(project: Path, relation: Relation = lambda schema, name: f"{schema}.{
 
 
 class _RefusedError(Exception):
-    """A model asks for what is not there."""
+    """A transform asks for what is not there."""
 
 
-class _Model:
-    """One model's rendering; it notes what the model reads."""
+class _Rendering:
+    """One transform's rendering; it notes what the transform reads."""
 
     def __init__(
         self, project: Path, paths: dict[str, Path], variables: dict[str, Any], relation: Relation
@@ -99,7 +99,7 @@ class _Model:
 
     def _ref(self, name: str) -> str:
         if name not in self._paths:
-            raise _RefusedError(f"no model is called {name}")
+            raise _RefusedError(f"no transform is called {name}")
         return self._read(self._paths[name].parent.name, name)
 
     def _source(self, schema: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""A model run once over tables without rows: DuckDB then says which columns it has. Used at build and in tests."""
+"""A transform run once over tables without rows: DuckDB then says which columns it has. Used at build and in tests."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -28,7 +28,7 @@ class Shapes:
         self._connection.execute("CREATE SCHEMA IF NOT EXISTS staging")
 
     def add_staging(self, view: Staging) -> None:
-        """Creates a view that models then read.
+        """Creates a view that transforms then read.
 
         Raises:
             ValueError: DuckDB refuses its SQL.
@@ -62,7 +62,7 @@ def columns_sql(table: LakeTable) -> str:
 
 
 def differences(found: Shape, promised: Shape) -> list[str]:
-    """How a model's columns differ from those of its contract, each by name."""
+    """How a transform's columns differ from those of its contract, each by name."""
     has, wanted = dict(found), dict(promised)
     sentences = [f"{name} is in the contract, but not in the SQL" for name in wanted if name not in has]
     sentences += [f"{name} is in the SQL, but not in the contract" for name in has if name not in wanted]

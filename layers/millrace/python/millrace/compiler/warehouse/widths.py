@@ -1,6 +1,6 @@
-"""Whether every type of a model is wide enough for whatever contracts let in. Used at build only.
+"""Whether every type of a transform is wide enough for whatever contracts let in. Used at build only.
 
-Goes through a model's SQL from the tables that it reads to its columns with what each expression may hold at most
+Goes through a transform's SQL from the tables that it reads to its columns with what each expression may hold at most
 (compiler/warehouse/ranges.py), and names the cast, sum or product that could fail, and the column that is too narrow. What it does
 not understand it does not let pass: a number of which nothing is known may be too large.
 
@@ -19,10 +19,10 @@ from millrace.contracts.tables import LakeTable
 
 
 class Widths:
-    """What the columns of tables and views hold; models are added in the order in which they read each other."""
+    """What the columns of tables and views hold; transforms are added in the order in which they read each other."""
 
     def __init__(self, tables: Mapping[str, LakeTable]) -> None:
-        """`tables` are all of the lake's, by full name; of those that models make it takes what they make."""
+        """`tables` are all of the lake's, by full name; of those that transforms make it takes what they make."""
         self._tables = tables
         self._known: dict[str, Columns] = {
             name: {c.name: ranges.of_column(c.type, c.schema) for c in table.columns}
@@ -35,7 +35,7 @@ class Widths:
         return self._known[name]
 
     def add(self, name: str, query: exp.Query) -> list[str]:
-        """Takes in a view or a model; what in it is too narrow, in sentences."""
+        """Takes in a view or a transform; what in it is too narrow, in sentences."""
         reading = _Reading(self._known)
         columns = reading.query(query, {})
         self._known[name] = columns
@@ -61,7 +61,7 @@ def _declared(of: Scalar) -> Range:
 
 
 class _Reading:
-    """One model's SQL, read once."""
+    """One transform's SQL, read once."""
 
     def __init__(self, tables: Mapping[str, Columns]) -> None:
         self._tables = tables

@@ -168,7 +168,7 @@ def test_however_many_events_share_a_transaction_id_the_work_is_bounded(
     assert scoring.get(DECISION, transactionId="txn_1")["status"] == 200
 
 
-def test_nobody_can_take_a_decisions_id_before_it_is_made(scoring: Platform) -> None:
+def test_a_client_cannot_take_a_decisions_id_before_it_is_made(scoring: Platform) -> None:
     transaction = events.transaction(payload={"transaction_id": "txn_robbed"})
     # All that a client knows of the decision to come, in the way in which ids are cut.
     guessed = derived_ids.event_id(CONSUMER, ACME, transaction["eventId"], EVENT_TYPE)

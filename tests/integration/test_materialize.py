@@ -253,7 +253,7 @@ def die_after(world: World, puts: int) -> None:
 
 @pytest.mark.parametrize("puts", [0, 1, 20, 60])
 @pytest.mark.parametrize("same_run", [True, False])
-def test_a_run_that_is_killed_and_told_again_ends_as_one_without_a_fault(
+def test_a_run_that_is_killed_and_retried_ends_as_one_without_a_fault(
     world: World, puts: int, same_run: bool
 ) -> None:
     world.rows[ACME] = sales(random.Random(2), 900, 150, 20)

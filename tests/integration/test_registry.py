@@ -282,7 +282,7 @@ def test_two_trainings_at_once_get_versions_of_their_own(stage: Stage) -> None:
         assert stage.files.read(one)[0].run_id == one.run
 
 
-def test_a_move_is_told_once_and_moving_to_where_it_is_changes_nothing(stage: Stage) -> None:
+def test_a_change_has_one_event_and_a_change_to_the_same_version_does_nothing(stage: Stage) -> None:
     stage.register()
     assert stage.store.alias(ACME, "fraud") is None
     assert stage.move("1", "deploy", run=RUN).status == "moved"
@@ -370,7 +370,7 @@ def test_an_artifact_that_was_altered_is_not_served(stage: Stage) -> None:
     assert stage.move("2").status == "moved"
 
 
-def test_of_two_moves_at_once_one_wins_and_the_other_is_told(stage: Stage) -> None:
+def test_of_two_changes_at_once_one_wins_and_the_other_fails(stage: Stage) -> None:
     stage.register()
     stage.move("1")
 
@@ -396,7 +396,7 @@ def test_of_two_moves_at_once_one_wins_and_the_other_is_told(stage: Stage) -> No
     assert stage.told() == [(1, "00000001", None), (2, "00000002", "00000001")]
 
 
-def test_a_move_that_broke_off_is_told_of_once_by_whoever_comes_next(stage: Stage) -> None:
+def test_the_next_change_appends_the_event_of_an_interrupted_one(stage: Stage) -> None:
     places = (("put_item", "store"), ("put_item", "events"), ("update_item", "store"))
     for number, ((operation, table), after, again) in enumerate(
         product(places, (False, True), (False, True))
@@ -422,7 +422,7 @@ def test_a_move_that_broke_off_is_told_of_once_by_whoever_comes_next(stage: Stag
         assert alias.announced == alias.move == len(told)
 
 
-def test_movers_in_a_crowd_leave_moves_without_a_gap_each_told_of_once(stage: Stage) -> None:
+def test_concurrent_changes_are_numbered_without_a_gap_each_with_one_event(stage: Stage) -> None:
     stage.register()
     won: list[int] = []
 
@@ -472,7 +472,7 @@ def test_two_trainings_at_once_deploy_one_after_the_other_and_nothing_is_lost(st
     assert (alias.version, alias.previous) == (told[1][1], told[0][1])
 
 
-def test_a_move_that_could_not_be_told_of_is_not_made(stage: Stage) -> None:
+def test_a_change_whose_event_is_invalid_is_not_made(stage: Stage) -> None:
     stage.register()
     with pytest.raises(PermanentError, match="movedBy"):
         stage.mover().change(ChangeRequest(ACME, "fraud", "1", "promote", ""))

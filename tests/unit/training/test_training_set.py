@@ -207,7 +207,7 @@ def test_what_is_trained_on_is_what_the_run_of_the_hour_before_had_counted(stage
     assert counted == [0, 0, 1, 1, 1, 3, 3, 3]
 
 
-def test_a_label_that_nobody_gave_is_no_row_but_counts(stage: Stage) -> None:
+def test_a_transaction_without_a_label_is_no_row_but_counts_in_features(stage: Stage) -> None:
     day = datetime(2026, 11, 20, 3, tzinfo=UTC)
     unknown = transaction(day, 777, is_fraud=None)
     stage.keep("org_acme", [*history(), unknown, transaction(day + timedelta(hours=5), 777)])
@@ -251,14 +251,14 @@ def test_what_makes_no_set_is_refused(stage: Stage, rows: Callable[[], list[Row]
         ({"data": "s3://lake/processed/ml-datasets/org=org_globex/source/x/"}, "data is a folder below"),
     ],
 )
-def test_what_cannot_be_asked_for_is_refused(stage: Stage, changed: Row, says: str) -> None:
+def test_an_invalid_request_is_refused(stage: Stage, changed: Row, says: str) -> None:
     stage.keep("org_acme", history())
     with pytest.raises(PermanentError, match=says):
         stage.build(replace(REQUEST, **changed))
     assert stage.s3.objects == {}
 
 
-def test_days_that_are_asked_for_are_taken(stage: Stage) -> None:
+def test_requested_days_are_used(stage: Stage) -> None:
     stage.keep("org_acme", history(days=60))
     split = {
         "trainFrom": "2026-10-01",
@@ -312,7 +312,7 @@ def test_files_of_several_tenants_are_refused(stage: Stage) -> None:
     assert stage.build(uploaded_rows(stage, org_id=["org_acme"] * 600)).rows > 0
 
 
-def test_a_file_of_something_else_is_a_sentence(stage: Stage) -> None:
+def test_a_file_of_something_else_is_refused_in_a_sentence(stage: Stage) -> None:
     with pytest.raises(PermanentError, match=r"rows that are no transactions: .*much"):
         stage.build(uploaded_rows(stage, amount=["much"] * 600))
 

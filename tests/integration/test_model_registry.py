@@ -91,7 +91,7 @@ def test_an_artifact_of_someone_else_is_refused(stage: Stage) -> None:
         (mine[:100], "cannot be read"),
         (packed({"a": b""}), "no evaluation.json"),
         (packed({"evaluation.json": b"[]"}), "cannot be read"),
-        (packed({"evaluation.json": b'{"models": [{"name": "random_forest"}]}'}), "no whole artifact"),
+        (packed({"evaluation.json": b'{"models": [{"name": "random_forest"}]}'}), "is not complete"),
         (broken, "model.json has no"),
     ):
         with pytest.raises(ArtifactError, match=says):

@@ -53,7 +53,7 @@ def counted(running: Platform) -> Counted:
     return made
 
 
-def test_features_of_several_views_in_the_order_that_is_asked_for(counted: Counted) -> None:
+def test_features_of_several_views_in_the_order_of_the_query(counted: Counted) -> None:
     counted.put(ACME, "user_features", "42", order_count=3, lifetime_value=99.5, mean_amount_7d=None)
     counted.put(ACME, "merchant_features", "Ärger & Söhne", fraud_share_7d=0.25)
     asked = "merchant_features:fraud_share_7d,user_features:order_count,user_features:mean_amount_7d"
@@ -65,7 +65,7 @@ def test_features_of_several_views_in_the_order_that_is_asked_for(counted: Count
     ]
 
 
-def test_nobody_has_seen_the_entity(counted: Counted) -> None:
+def test_an_entity_without_a_row(counted: Counted) -> None:
     counted.put(ACME, "user_features", "42", order_count=3)
     for user in ("43", "042", "42.0", "a#b", "🦊"):
         (found,) = counted.results("user_features:order_count", user_id=user)

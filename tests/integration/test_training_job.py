@@ -188,7 +188,7 @@ def flat() -> dict[str, Any]:
     ],
     ids=["one class", "constant"],
 )
-def test_without_a_model_the_reason_is_said_and_nothing_is_left(
+def test_without_a_model_the_reason_is_given_and_nothing_is_left(
     job: Job, made: dict[str, Any], says: str
 ) -> None:
     training.write(job.channel, made)
@@ -232,7 +232,7 @@ def test_a_graph_that_is_not_the_model_is_refused(job: Job, code: Path) -> None:
     assert job.left() == {}
 
 
-def test_a_hyperparameter_that_nobody_knows_is_refused(job: Job) -> None:
+def test_an_unknown_hyperparameter_is_refused(job: Job) -> None:
     training.write(job.channel)
     status, said = job.run("--trees", "9")
     assert status == 2

@@ -122,7 +122,7 @@ def test_the_numbers_are_those_of_a_brute_force(tmp_path: Path, capsys: pytest.C
     assert "no column for payment_method" in page
 
 
-def test_the_label_fires_only_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_label_fires_only_when_turned_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     card_data(tmp_path / "data", 200)
     arguments = (
         "--data",
@@ -228,7 +228,7 @@ def test_a_rule_on_amounts_fires_on_no_infinity() -> None:
     assert rules.judge(Facts(amount=5000.01)).score == 30
 
 
-def test_rows_without_a_moment_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rows_without_a_moment_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = {
         "timestamp": ["2026-11-18T12:00:00Z", "", None],
         "is_fraud": [True, True, False],

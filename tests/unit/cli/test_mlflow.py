@@ -8,7 +8,7 @@ from cli.errors import UsageError
 from cli.mlflow import server, sync
 
 
-def test_nobody_outside_this_machine_reaches_it() -> None:
+def test_it_is_reachable_from_this_machine_only() -> None:
     command = list(server.command(Path("/python"), Path("/here"), 5501))
     assert command[command.index("--host") + 1] == "127.0.0.1"
     assert command[command.index("--port") + 1] == "5501"
@@ -29,7 +29,7 @@ def test_what_is_no_port_is_usage(monkeypatch: pytest.MonkeyPatch, text: str) ->
         server.port()
 
 
-def test_it_reports_to_nobody_and_takes_no_settings_of_the_shell() -> None:
+def test_it_sends_no_usage_reports_and_ignores_the_shells_settings() -> None:
     found = server._environ({"MLFLOW_TRACKING_URI": "http://elsewhere", "PYTHONPATH": "/x", "PATH": "/bin"})
     assert found == {"PATH": "/bin", "MLFLOW_DISABLE_TELEMETRY": "true"}
 

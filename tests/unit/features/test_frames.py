@@ -183,7 +183,9 @@ def test_a_request_that_is_no_number_is_missing(
 
 
 @pytest.mark.parametrize("kind", [pa.float32(), pa.float64()])
-def test_a_key_that_is_no_number_is_nobody(connection: duckdb.DuckDBPyConnection, kind: pa.DataType) -> None:
+def test_a_key_that_is_no_number_matches_no_entity(
+    connection: duckdb.DuckDBPyConnection, kind: pa.DataType
+) -> None:
     for text in ("nan", "NaN", "inf", "-inf", "7", "7.0"):
         put(connection, merchant=text)
     merchants = pa.array([math.nan, math.inf, -math.inf, None, 7.0], kind)

@@ -302,7 +302,7 @@ def test_a_frame_that_cannot_be_read_is_refused(
         store(connection, []).get_historical_features(asked, ["user:count"])
 
 
-def test_features_of_one_name_are_told_apart_by_their_views(connection: duckdb.DuckDBPyConnection) -> None:
+def test_features_of_one_name_are_distinguished_by_their_views(connection: duckdb.DuckDBPyConnection) -> None:
     made = store(connection, [row(1, 10)])
     answer = made.get_historical_features(
         frame([(1, 20)], count=[0]), ["user:count"], full_feature_names=True

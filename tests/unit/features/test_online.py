@@ -76,7 +76,7 @@ def ask(
     return [(one.value, one.status, one.as_of) for one in answer]
 
 
-def test_an_entity_that_was_counted_and_one_that_nobody_has_seen(table: Rows) -> None:
+def test_an_entity_with_a_row_and_one_without(table: Rows) -> None:
     table.put("org_a", USER, 42, {"orders": 3, "mean": 1.5, "last": 60.0})
     assert ask(table, "user:orders", "user:mean", user_id=42) == [(3, "ok", AT), (1.5, "ok", AT)]
     assert ask(table, "user:orders", "user:mean", user_id=43) == [(0, "missing", AT), (None, "missing", AT)]
@@ -117,7 +117,7 @@ def test_what_is_no_key_is_refused(table: Rows, wrong: object) -> None:
 @pytest.mark.parametrize(
     "nobody", [float("nan"), float("inf"), -math.inf, Decimal("NaN"), Decimal("Infinity"), None]
 )
-def test_what_is_no_number_is_nobody(table: Rows, nobody: object) -> None:
+def test_nan_and_infinity_match_no_entity(table: Rows, nobody: object) -> None:
     for text in ("nan", "NaN", "inf", "Infinity", "-inf", "None"):
         table.put("org_a", USER, text, {"orders": 3})
     assert ask(table, "user:orders", user_id=nobody) == [(0, "missing", AT)]
@@ -152,7 +152,7 @@ def test_a_row_that_did_not_change_holds_until_the_marker_and_time_goes_on(table
     assert ask(table, "user:last", user_id=43) == [(5.0, "ok", "2026-11-21T10:20:00.000Z")]
 
 
-def test_a_row_that_a_whole_writing_left_out_is_of_nobody(table: Rows) -> None:
+def test_a_row_older_than_the_last_complete_writing_does_not_count(table: Rows) -> None:
     table.put("org_a", USER, 42, {"orders": 3}, EARLIER)
     table.mark("org_a", USER, wholeAt=AT)
     assert ask(table, "user:orders", user_id=42) == [(0, "missing", AT)]
@@ -178,7 +178,7 @@ def test_derived_features_are_of_now(table: Rows) -> None:
     assert found == [(1.0, "missing", AT), (0.5, "ok", AT), (0.0, "ok", now), (10.0, "ok", now)]
 
 
-def test_only_what_is_asked_for_must_be_known(table: Rows) -> None:
+def test_only_the_requested_features_need_their_inputs(table: Rows) -> None:
     assert [one[0] for one in ask(table, "asked:hour")] == [10.0]
     assert table.reads == 0
     assert [one[0] for one in ask(table, "asked:risk", merchant="Nile")] == [0.0]

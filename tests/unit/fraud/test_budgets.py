@@ -91,9 +91,7 @@ def test_a_slow_first_call_costs_no_decision(registry: Registry, call: str) -> N
 
 
 @pytest.mark.parametrize("call", ["read", "update"])
-def test_the_same_of_a_warm_function_is_decided_without_and_asked_again(
-    registry: Registry, call: str
-) -> None:
+def test_a_warm_function_decides_without_late_sets_and_retries(registry: Registry, call: str) -> None:
     dynamodb = SlowDynamoDB()
     warm = scorer(registry, dynamodb, 30_000)
     warm.score(deliveries(registry, 1))

@@ -172,7 +172,7 @@ def test_a_row_that_is_nearly_full_from_before_is_made_small(registry: Registry)
     assert stage.largest <= MOST_BYTES + ROOM
 
 
-def test_a_row_that_others_filled_is_decided_without_and_not_asked_again(registry: Registry) -> None:
+def test_a_row_that_others_filled_is_decided_without_and_not_retried(registry: Registry) -> None:
     class Full(UserSetStore):
         def add(self, *_: Any, **__: Any) -> UserSets:
             raise RowFullError("add features: the item is too large")

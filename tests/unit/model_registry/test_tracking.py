@@ -169,7 +169,7 @@ def test_what_broke_off_is_finished_by_the_next(call: str) -> None:
     assert len(server.models["millrace-local-org_acme-fraud"]) == 1
 
 
-def test_who_is_down_is_named_and_not_asked_again_at_once() -> None:
+def test_a_server_that_is_down_is_named_and_not_retried_at_once() -> None:
     asked: list[str] = []
 
     def probe(uri: str) -> str:
@@ -185,7 +185,7 @@ def test_who_is_down_is_named_and_not_asked_again_at_once() -> None:
     assert len(asked) == 1
 
 
-def test_without_a_uri_nobody_tracks() -> None:
+def test_without_a_uri_there_is_no_tracker() -> None:
     assert tracking.tracker("", "dev") is None
     assert isinstance(
         tracking.tracker("arn:aws:sagemaker:eu-west-1:1:mlflow-app/app-X", "dev"), MlflowTracker

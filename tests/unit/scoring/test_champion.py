@@ -89,7 +89,7 @@ def linear_classifier(weights: list[float]) -> bytes:
     return content
 
 
-def test_a_row_is_answered_alike_whoever_it_is_asked_with() -> None:
+def test_a_rows_score_does_not_depend_on_the_rows_beside_it() -> None:
     """To the last bit: a decision is derived from its own record, which knows nothing of the batch."""
     rng, columns, count = random.Random(3), 59, 400
     graph = Session(linear_classifier([rng.uniform(-0.3, 0.3) for _ in range(columns)]), columns)

@@ -100,7 +100,7 @@ def world(views: FeatureViews) -> World:
     return World(views)
 
 
-def test_a_tenant_without_an_alias_has_no_model_and_is_asked_about_once_a_minute(world: World) -> None:
+def test_a_tenant_without_an_alias_has_no_model_and_its_alias_is_read_once_a_minute(world: World) -> None:
     for _ in range(50):
         assert world.version() is None
     assert world.calls == {"alias": 1}
@@ -110,7 +110,7 @@ def test_a_tenant_without_an_alias_has_no_model_and_is_asked_about_once_a_minute
     assert not world.warned
 
 
-def test_a_champion_is_loaded_once_and_its_alias_asked_for_once_a_minute(world: World) -> None:
+def test_a_champion_is_loaded_once_and_its_alias_read_once_a_minute(world: World) -> None:
     world.deploy()
     for _ in range(50):
         assert world.version() == "fraud/00000001"
@@ -149,7 +149,7 @@ def test_the_old_champion_answers_while_the_new_one_loads(world: World) -> None:
     assert world.calls["load"] == 2
 
 
-def test_who_has_not_asked_for_long_waits_for_the_present_champion(world: World) -> None:
+def test_a_tenant_not_used_for_long_waits_for_the_present_champion(world: World) -> None:
     world.deploy(version="00000001")
     assert world.version() == "fraud/00000001"
     world.deploy(version="00000002", bias=-3.0)
@@ -183,7 +183,7 @@ def test_an_alias_moved_to_something_corrupt_leaves_the_old_one_serving(
     assert world.version() == "fraud/00000002", "made whole, it serves"
 
 
-def test_a_champion_that_never_served_and_is_corrupt_is_said_to_be_unavailable(world: World) -> None:
+def test_a_corrupt_champion_that_never_served_is_unavailable(world: World) -> None:
     world.deploy()
     world.lake[world.aliases[ACME].artifact] = Artifact(b"{}", b"")
     with pytest.raises(
@@ -244,7 +244,7 @@ def test_a_registry_that_stops_answering_changes_nothing(world: World, deployed:
         assert world.version() == before
 
 
-def test_what_ends_a_thread_ends_the_batch_that_asked(world: World) -> None:
+def test_what_ends_a_refresh_thread_ends_the_batch_that_waits(world: World) -> None:
     """As anywhere else in a batch: a kill must not pass for a champion that cannot be had."""
 
     class KillError(BaseException):

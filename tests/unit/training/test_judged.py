@@ -122,7 +122,7 @@ def test_measured_on_one_class_is_refused() -> None:
         measure(made([(0, 1, 0)]), np.array([0.5]), 0.5)
 
 
-def test_gates_say_by_how_much() -> None:
+def test_a_missed_gate_names_the_difference() -> None:
     metrics = Metrics(0.9, 0.7, 0.3, precision=0.85, recall=0.62, f1=0.75, brier=0.01)
     found = {gate.name: gate for gate in gates(metrics)}
     assert [gate.passed for gate in found.values()] == [True, False, True]

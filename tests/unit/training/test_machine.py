@@ -208,7 +208,7 @@ def test_an_execution_that_is_stopped_moves_nothing(stage: Stage) -> None:
     assert stage.payloads("MoveModel") == []
 
 
-def test_sagemakers_job_is_told_of_channel_output_spot_and_script() -> None:
+def test_sagemakers_job_gets_channel_output_spot_and_script() -> None:
     """What the emulator has not is read from the file."""
     task = definition("train_model")["States"]["Tenants"]["ItemProcessor"]["States"]["TrainInSageMaker"]
     asked = task["Arguments"]

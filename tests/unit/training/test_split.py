@@ -42,7 +42,7 @@ def test_no_label_of_the_test_is_known_when_the_model_is_made(back: int) -> None
     assert 7 <= split.train.days <= 28
 
 
-def test_a_split_that_is_asked_for_is_taken() -> None:
+def test_a_requested_split_is_used() -> None:
     split = parse_split({**ASKED, "delayDays": 7})
     assert (str(split.train), str(split.test)) == ("2026-10-01…2026-10-14", "2026-10-22…2026-10-28")
     assert parse_split(ASKED) == split

@@ -95,10 +95,10 @@ class _Writer:
 
     def result(self, derived: Derived) -> str:
         """The name that holds the feature after the lines."""
-        found, kind = self._python(expression.parse(derived.expression))
+        value, kind = self._python(expression.parse(derived.expression))
         default = "None" if derived.default is None else repr(float(derived.default))
-        number = f"float({found})" if kind == "boolean" else f"{found} + 0.0"
-        return self._set(f"{default} if {found} is None or not isfinite({found}) else {number}")
+        number = f"float({value})" if kind == "boolean" else f"{value} + 0.0"
+        return self._set(f"{default} if {value} is None or not isfinite({value}) else {number}")
 
     def _set(self, value: str) -> str:
         name = self._known.get(value)
@@ -132,10 +132,10 @@ class _Writer:
                 (one,) = self._booleans(operand)
                 return self._set(f"None if {one} is None else not {one}"), "boolean"
             case ast.BoolOp(op=op, values=values):
-                found = self._booleans(*values)
+                operands = self._booleans(*values)
                 decides = isinstance(op, ast.Or)
-                some = " or ".join(f"{one} is {decides}" for one in found)
-                none = " or ".join(f"{one} is None" for one in found)
+                some = " or ".join(f"{one} is {decides}" for one in operands)
+                none = " or ".join(f"{one} is None" for one in operands)
                 return self._set(f"{decides} if {some} else None if {none} else {not decides}"), "boolean"
             case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARE:
                 (one, other), _ = self._alike(left, right)
@@ -152,9 +152,9 @@ class _Writer:
             (one,) = self._numbers(*arguments)
             return self._set(f"None if {one} is None else abs({one})"), "number"
         if function in ("coalesce", "least", "greatest") and len(arguments) > 1:
-            found, kind = self._alike(*arguments)
-            result = found[0]
-            for other in found[1:]:
+            operands, kind = self._alike(*arguments)
+            result = operands[0]
+            for other in operands[1:]:
                 takes = f"{result} is None"
                 if function != "coalesce":
                     operator = ast.Lt if function == "least" else ast.Gt
@@ -170,11 +170,11 @@ class _Writer:
         return self._of("boolean", nodes)
 
     def _of(self, wanted: _Kind, nodes: Sequence[ast.expr]) -> list[str]:
-        found = [self._python(node) for node in nodes]
-        for node, (_, kind) in zip(nodes, found, strict=True):
+        typed = [self._python(node) for node in nodes]
+        for node, (_, kind) in zip(nodes, typed, strict=True):
             if kind != wanted:
                 raise ExpressionError(f"{ast.unparse(node)} is a {kind}, and a {wanted} is needed")
-        return [name for name, _ in found]
+        return [name for name, _ in typed]
 
     def _alike(self, *nodes: ast.expr) -> tuple[list[str], _Kind]:
         """The names of the values, which are of one kind, and the kind."""

@@ -86,7 +86,7 @@ class OfflineStore:
                 one for one in view.groups if reference.feature in {part.name for part in one.features}
             )
             wanted.setdefault((view.key, group), []).append(reference)
-        found: dict[Reference, pa.ChunkedArray] = {}
+        values: dict[Reference, pa.ChunkedArray] = {}
         sources = SourceTables(self._connection, (group.table for _, group in wanted), org)
         for (key, group), requested in wanted.items():
             names = {reference.feature: reference for reference in requested}
@@ -95,8 +95,8 @@ class OfflineStore:
                 order = pc.inverse_permutation(answer["row"].combine_chunks())
                 defaults = {one.name: one.default for one in group.features}
                 for name in answer.column_names[1:]:
-                    found[names[name]] = numbers(answer[name].take(order), defaults[name])
-        return found
+                    values[names[name]] = numbers(answer[name].take(order), defaults[name])
+        return values
 
     def _statements(
         self, sources: SourceTables, group: Group, names: Mapping[str, Reference], narrow: pa.Table

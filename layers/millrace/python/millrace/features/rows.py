@@ -116,13 +116,13 @@ def row_keys(org: str, views: Iterable[FeatureView], entity: Mapping[str, object
     Raises:
         FeatureError: a key is missing or invalid.
     """
-    found: list[Key | None] = []
+    wanted: list[Key | None] = []
     for view in views:
         if view.key not in entity:
             raise FeatureError(f"{view.name} is of a {view.entity}, and there is no {view.key}")
         text = entity_text(entity[view.key])
-        found.append(None if text is None else row_key(org, view.name, text))
-    return found
+        wanted.append(None if text is None else row_key(org, view.name, text))
+    return wanted
 
 
 def defaults(view: FeatureView) -> dict[str, Value]:
@@ -169,19 +169,19 @@ def definitions(org: str, view: FeatureView, expires: int) -> list[dict[str, Any
     ]
 
 
-def parse_marker(found: Item | None) -> Marker | None:
+def parse_marker(item: Item | None) -> Marker | None:
     """A marker from the table's row; None where there is none."""
-    if found is None:
+    if item is None:
         return None
     names = ("asOf", "wholeAt", "version", "digest", "snapshot", "run", "startedAt", "writing")
-    return Marker(*(found.get(name, {}).get("S") for name in names))
+    return Marker(*(item.get(name, {}).get("S") for name in names))
 
 
-def parse_row(found: Item | None, view: FeatureView, marker: Marker | None, now: datetime) -> OnlineRow:
+def parse_row(item: Item | None, view: FeatureView, marker: Marker | None, now: datetime) -> OnlineRow:
     """The values in an entity's row.
 
     Args:
-        found: the row; None where there is none.
+        item: the row; None where there is none.
         view: a view of an entity, as this code knows it.
         marker: the view's, which may be a minute old.
         now: the present, which decides whether they are expired.
@@ -190,20 +190,20 @@ def parse_row(found: Item | None, view: FeatureView, marker: Marker | None, now:
     complete = marker.as_of if marker is not None else None
     if marker is not None and complete is not None and marker.digest != view.digest:
         return OnlineRow(values, "expired", complete)
-    written = found["asOf"]["S"] if found is not None else None
+    written = item["asOf"]["S"] if item is not None else None
     whole = marker.whole_at if marker is not None else None
     if written is not None and whole is not None and written < whole:
-        found = None
+        item = None
     # Text order is time order. A row may be newer than the marker: its view is being written.
     as_of = max((one for one in (complete, written) if one is not None), default=None)
     if as_of is None:
         return OnlineRow(values, "missing", None)
     late = now - clock.parse(as_of) > timedelta(microseconds=view.ttl_us)
-    if found is None or "values" not in found:
+    if item is None or "values" not in item:
         return OnlineRow(values, "expired" if late else "missing", as_of)
-    if found["version"]["S"] != view.version:
+    if item["version"]["S"] != view.version:
         return OnlineRow(values, "expired", as_of)
-    held: dict[str, Value] = orjson.loads(found["values"]["S"])
+    held: dict[str, Value] = orjson.loads(item["values"]["S"])
     values.update((name, held[name]) for name in values if name in held)
     if written != as_of:
         for name in since(view):

@@ -239,10 +239,10 @@ def verify_golden(card: ModelCard, scores: Sequence[float]) -> None:
     if len(scores) != len(card.golden):
         raise ArtifactError(f"{len(scores)} answers to {len(card.golden)} golden rows")
     for place, (row, score) in enumerate(zip(card.golden, scores, strict=True)):
-        found = card.calibration(float(score))
-        if abs(found - row.score) > TOLERANCE:
+        probability = card.calibration(float(score))
+        if abs(probability - row.score) > TOLERANCE:
             raise ArtifactError(
-                f"golden row {place} is scored {found:.6f} here, its card says {row.score:.6f}"
+                f"golden row {place} is scored {probability:.6f} here, its card says {row.score:.6f}"
             )
 
 

@@ -89,20 +89,20 @@ class MlflowTracker:
 
     @staticmethod
     def _experiment(client: Any, name: str) -> str:
-        found = client.get_experiment_by_name(name)
-        if found is None:
+        experiment = client.get_experiment_by_name(name)
+        if experiment is None:
             # Another registration may create it at this moment.
             with contextlib.suppress(Exception):
                 client.create_experiment(name)
-            found = client.get_experiment_by_name(name)
-        return str(found.experiment_id)
+            experiment = client.get_experiment_by_name(name)
+        return str(experiment.experiment_id)
 
     @staticmethod
     def _run(client: Any, experiment: str, version: Version) -> Any:
         name = f"{version.model}/{version.version}"
-        found = client.search_runs([experiment], filter_string=f"tags.`{CARD_TAG}` = '{version.card_sha256}'")
-        if found:
-            return found[0]
+        runs = client.search_runs([experiment], filter_string=f"tags.`{CARD_TAG}` = '{version.card_sha256}'")
+        if runs:
+            return runs[0]
         tags = {
             VERSION_TAG: name,
             "millrace.run": version.run,
@@ -145,8 +145,8 @@ class MlflowTracker:
         with contextlib.suppress(Exception):
             # It exists from the second version on.
             client.create_registered_model(name)
-        for found in client.search_model_versions(f"name = '{name}'"):
-            if found.tags.get(CARD_TAG) == version.card_sha256:
+        for logged in client.search_model_versions(f"name = '{name}'"):
+            if logged.tags.get(CARD_TAG) == version.card_sha256:
                 return
         tags = {VERSION_TAG: f"{version.model}/{version.version}", CARD_TAG: version.card_sha256}
         client.create_model_version(name, f"{run.info.artifact_uri}/model", run.info.run_id, tags=tags)

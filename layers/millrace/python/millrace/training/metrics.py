@@ -94,7 +94,7 @@ def card_precision(days: Numbers, cards: Numbers, labels: Numbers, scores: Float
     highest, it is defrauded if any of its transactions is; a card that was found on one day is left out on all later
     ones; the denominator is always `top`. Cards with equal scores are taken by their number.
     """
-    found: set[int] = set()
+    detected: set[int] = set()
     shares: list[float] = []
     by_day: dict[int, list[int]] = defaultdict(list)
     for row, day in enumerate(days.tolist()):
@@ -104,14 +104,14 @@ def card_precision(days: Numbers, cards: Numbers, labels: Numbers, scores: Float
         defrauded: set[int] = set()
         for row in by_day[day]:
             card = int(cards[row])
-            if card in found:
+            if card in detected:
                 continue
             highest[card] = max(highest.get(card, -np.inf), float(scores[row]))
             if labels[row] == 1:
                 defrauded.add(card)
         ranked = sorted(highest, key=lambda card: (-highest[card], card))[:top]
         hits = [card for card in ranked if card in defrauded]
-        found.update(hits)
+        detected.update(hits)
         shares.append(len(hits) / top)
     return float(np.mean(shares))
 

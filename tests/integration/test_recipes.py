@@ -1,0 +1,75 @@
+"""The files that docs/recipes.md tells people to write do what it says."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from millrace.compiler import bundle as compiler
+from millrace.compiler import feature_views, samples
+from millrace.contracts import registry
+from millrace.features import views
+from millrace.fraud import rulebook
+from millrace.warehouse import project
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "recipes.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what is compiled, with every file of the recipes in it."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in ("schemas", "warehouse"):
+        shutil.copytree(ROOT / name, folder / name)
+    files = re.findall(r"^`([\w./]+)`[^\n]*:\n\n```\w+\n(.*?)^```$", TEXT, flags=re.MULTILINE | re.DOTALL)
+    assert len(files) == 6
+    for name, content in files:
+        path = folder / name
+        assert not path.exists()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    rules = folder / "schemas/fraud/rules.yaml"
+    (addition,) = re.findall(r"^```yaml\n(tenants:.*?)^```$", TEXT, flags=re.MULTILINE | re.DOTALL)
+    assert rules.read_text().endswith("tenants: []\n")
+    rules.write_text(rules.read_text().removesuffix("tenants: []\n") + addition)
+    feature_views.pin(folder / "schemas")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle")
+    compiler.assemble(checkout / "schemas", checkout / "warehouse", folder)
+    return folder
+
+
+def test_an_event_type_is_one_contract(checkout: Path, made: Path) -> None:
+    contracts = registry.load(made)
+    contract = contracts.find("wishlist.item_added")
+    file = checkout / "schemas/events/commerce/wishlist.item_added/v1.yaml"
+    (event,) = samples.golden(file)
+    assert contracts.validator(contract).errors(event) == []
+    (broken,) = samples.broken(file)
+    found = contracts.validator(contract).errors(broken.event)
+    assert [(one.pointer, one.code) for one in found] == [("/data/payload/quantity", "minimum")]
+    columns = {column.name for column in contracts.tables()["silver.wishlist_item_added_v1"].columns}
+    assert {"org_id", "event_time", "wishlist_id", "user_id", "product_id", "quantity"} <= columns
+
+
+def test_a_table_is_a_promise_and_its_sql(made: Path) -> None:
+    transform = project.load(made).transform("marts.wishlists_by_day")
+    assert transform.inputs == ("silver.wishlist_item_added_v1",)
+    assert transform.columns == ("org_id", "day", "product_id", "item_count")
+
+
+def test_a_feature_is_an_entry_of_a_view(made: Path) -> None:
+    view = views.load(made).view("wishlist_features")
+    assert view.features == ("item_count_1d", "item_count_7d")
+
+
+def test_a_rule_of_a_tenant_is_data(made: Path) -> None:
+    rules = rulebook.load(made)
+    assert rules.of("org_acme").version == "1.0.0+org_acme"
+    assert rules.of("org_globex").version == "1.0.0"

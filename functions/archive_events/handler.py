@@ -1,4 +1,4 @@
-"""Edge: the log, to be archived in the lake."""
+"""Edge: archives the log in the lake."""
 
 from aws_lambda_powertools import Logger
 
@@ -13,7 +13,7 @@ from millrace.eventstore.codec import Codec
 
 @edge("archive_events", Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
-    """Archives a batch; a failing store raises, and the batch comes again."""
+    """Archives a batch; raises if a store fails, and the batch is delivered again."""
     codec = Codec(registry.load().dictionary)
     archive = Archive(client("s3"), client("dynamodb"), codec, settings.lake_bucket, settings.metadata_table)
     return batches({"archive_events": archive.write}, settings.lake_bucket, log)

@@ -1,4 +1,4 @@
-"""Edge: the HTTP API asks who is calling."""
+"""Edge: the authorizer of the HTTP API."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from millrace.core.edge import Event, Handler, edge
 
 @edge("authorize", Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
-    """A simple answer: whether the call may pass, and the tenant, name and rights that go with it."""
+    """A simple response: whether the call is allowed, with the caller's tenant, name and rights."""
     credentials = Credentials(client("dynamodb"), settings.metadata_table)
 
     def authorize(event: Event, _: object) -> dict[str, Any]:

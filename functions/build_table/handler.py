@@ -1,4 +1,4 @@
-"""Edge: a chunk of a table, to be built."""
+"""Edge: builds a chunk of a table."""
 
 from functools import partial
 from typing import Any

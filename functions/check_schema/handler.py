@@ -1,4 +1,4 @@
-"""Edge: a contract checked against those in force, before anyone deploys it."""
+"""Edge: checks a contract against those in force, before it is deployed."""
 
 from aws_lambda_powertools import Logger
 

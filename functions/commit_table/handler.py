@@ -1,4 +1,4 @@
-"""Edge: a table of a run, to be committed."""
+"""Edge: commits a table of a run."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from millrace.runs.store import RunStore
 
 @edge("commit_table", Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
-    """Commits what the run wrote for a table; answers what came of it."""
+    """Commits what the run wrote for a table; answers with the result."""
     runs, glue = RunStore(client("s3"), settings.lake_bucket), client("glue")
 
     def commit(event: Event, _: object) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Edge: a table to be kept in shape, or the question which tables there are."""
+"""Edge: maintains a table, or lists the tables."""
 
 from dataclasses import asdict
 from typing import Any
@@ -15,7 +15,7 @@ from millrace.iceberg.maintenance import maintain
 
 @edge("maintain_table", Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
-    """Answers `{"tables": […]}` to `{"list": true}`, and what was done to `{"table": name}`."""
+    """`{"list": true}` → `{"tables": […]}`; `{"table": name}` → what was done to it."""
 
     def maintain_table(event: Event, _: object) -> dict[str, Any]:
         if event.get("list"):

@@ -1,4 +1,4 @@
-"""Edge: CloudFormation waits until the Events table is captured into the log."""
+"""Edge: a custom resource of CloudFormation, complete when the Events table is captured into the log."""
 
 import time
 from typing import Any
@@ -8,13 +8,13 @@ from aws_lambda_powertools import Logger
 from functions.open_capture.settings import Settings
 from millrace.core.aws import client
 from millrace.core.custom_resource import ANSWER_SECONDS, respond
-from millrace.core.edge import Event, Handler, edge
+from millrace.core.edge import Event, Handler, edge, seconds_left
 from millrace.eventstore.capture import open_capture
 
 
 @edge("open_capture", Settings, around=respond)
 def handler(settings: Settings, log: Logger) -> Handler:
-    """Opens capture on Create and Update; on Delete there is nothing to undo, it goes with the table."""
+    """Opens capture on Create and Update; Delete has nothing to undo, for capture ends with the table."""
 
     def open_it(event: Event, context: Any) -> dict[str, str]:
         log.info("request", extra={"kind": event["RequestType"]})
@@ -22,7 +22,7 @@ def handler(settings: Settings, log: Logger) -> Handler:
             client("dynamodb"),
             settings.events_table,
             settings.event_stream_arn,
-            seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - ANSWER_SECONDS,
+            seconds_left=seconds_left(context, ANSWER_SECONDS),
             sleep=time.sleep,
         )
         return {}

@@ -1,4 +1,4 @@
-"""Edge: the tables that feature views read, to be pinned for a run."""
+"""Edge: pins the tables that feature views read, for a run."""
 
 from functools import partial
 from typing import Any

@@ -1,4 +1,4 @@
-"""Edge: the first step of a backfill, which finds the days that are still to be done."""
+"""Edge: the first step of a backfill, which finds the days that remain to be done."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from millrace.runs.store import RunStore
 
 @edge("plan_backfill", Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
-    """`{"runId","from","to"}` → the days to run, under which names, and the run over the models behind them."""
+    """`{"runId","from","to"}` → the days to run, under which names, and the run over the tables behind them."""
     runs = RunStore(client("s3"), settings.lake_bucket)
 
     def plan(event: Event, _: object) -> dict[str, Any]:

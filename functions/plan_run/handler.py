@@ -1,4 +1,4 @@
-"""Edge: a run of the pipeline, to be planned."""
+"""Edge: plans a run of the pipeline."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from millrace.runs.store import RunStore
 
 @edge("plan_run", Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
-    """Keeps the plan; answers with what the state machine maps over."""
+    """Writes the plan; answers with what the state machine maps over."""
     s3 = client("s3")
     planner = Planner(
         client("dynamodb"),

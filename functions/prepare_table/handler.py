@@ -1,4 +1,4 @@
-"""Edge: a table of a run, to be prepared."""
+"""Edge: prepares a table of a run."""
 
 from functools import partial
 from typing import Any

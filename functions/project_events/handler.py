@@ -1,4 +1,4 @@
-"""Edge: the stream of the Events table, to be projected into the read models."""
+"""Edge: projects the stream of the Events table into the read models."""
 
 from aws_lambda_powertools import Logger
 
@@ -13,7 +13,7 @@ from millrace.eventstore.projection import Projection
 
 @edge("project_events", Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
-    """Projects a batch; a table that does not take it raises, and the batch comes again."""
+    """Projects a batch; raises if a table fails, and the batch is delivered again."""
     contracts = registry.load()
     projection = Projection(
         client("dynamodb"), Codec(contracts.dictionary), contracts.of_ref, settings.user_events_table

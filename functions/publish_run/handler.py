@@ -15,7 +15,7 @@ NAME = "publish_run"
 
 @edge(NAME, Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
-    """Publishes a run; a store that does not take it raises, and publishing again changes nothing."""
+    """Publishes a run; raises if a store fails, and a retry publishes the same."""
     publisher = assemble.publisher(settings, log.warning)
 
     def publish(event: Event, _: object) -> dict[str, Any]:

@@ -18,11 +18,11 @@ from millrace.intake.bus import read_message
 
 @edge("receive_bus_events", Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
-    """Takes a batch; only the messages that could not be stored are delivered again."""
+    """Accepts a batch; only the messages that could not be stored are delivered again."""
     events = intake(settings, log.warning)
 
     def receive(record: dict[str, Any]) -> None:
-        """Refused is done, for it is in quarantine; `unavailable` goes back to the queue."""
+        """A refused event is done, for it is in quarantine; an unavailable store sends the message back to the queue."""
         # When it was sent, not when it is delivered: a second delivery is the same request, also in quarantine.
         sent = record.get("attributes", {}).get("SentTimestamp")
         received_at = datetime.fromtimestamp(int(sent) / 1000, UTC) if sent else clock.now()

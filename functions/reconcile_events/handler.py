@@ -1,4 +1,4 @@
-"""Edge: a schedule, or a person, has the stores compared."""
+"""Edge: compares the stores, on a schedule or on request."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from functions.reconcile_events.settings import Settings
 from millrace.contracts import registry
 from millrace.core import clock
 from millrace.core.aws import client
-from millrace.core.edge import Event, Handler, edge
+from millrace.core.edge import Event, Handler, edge, seconds_left
 from millrace.core.metrics import emit
 from millrace.iceberg import tables
 from millrace.reconcile import passes
@@ -19,7 +19,7 @@ NAME = "reconcile_events"
 
 @edge(NAME, Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
-    """Compares and repairs; answers with what it found. What stays open is a metric with an alarm, and raises nothing."""
+    """Compares and repairs; answers with the report. A difference that stays open raises an alarm by its metric, not an error."""
     contracts, dynamodb = registry.load(), client("dynamodb")
     s3, kinesis = client("s3"), client("kinesis")
 
@@ -32,7 +32,7 @@ def handler(settings: Settings, log: Logger) -> Handler:
             check,
             dynamodb,
             settings,
-            seconds_left=lambda: context.get_remaining_time_in_millis() / 1000,
+            seconds_left=seconds_left(context),
             warn=log.error,
         )
         emit(NAME, settings.environment, report.metrics())

@@ -1,4 +1,4 @@
-"""Edge: refused events replayed or discarded."""
+"""Edge: replays or discards refused events."""
 
 from aws_lambda_powertools import Logger
 

@@ -1,4 +1,4 @@
-"""Edge: a deploy has brought other contracts, so the events that waited for one are sent through intake again.
+"""Edge: replays the events that wait for a contract, after a deploy that changed contracts.
 
 CloudFormation's call only queues the first task and is answered at once; the queue's calls do the work.
 """
@@ -13,7 +13,7 @@ from millrace.access.credentials import orgs
 from millrace.core import clock
 from millrace.core.aws import Lazy, client
 from millrace.core.custom_resource import ANSWER_SECONDS, acknowledge
-from millrace.core.edge import Event, Handler, edge
+from millrace.core.edge import Event, Handler, edge, seconds_left
 from millrace.core.log import logger
 from millrace.intake.assemble import intake, quarantine
 from millrace.intake.replay import Replayer
@@ -24,7 +24,7 @@ NAME = "replay_waiting"
 
 
 def acknowledged(event: Event, call: Callable[[], None]) -> None:
-    """CloudFormation gets its answer whatever becomes of the call; what raises brings a task back to the queue."""
+    """CloudFormation is answered with success even if the call raises; for the queue, the task is delivered again."""
     if "RequestType" in event:
         acknowledge(event, call, logger(NAME).error)
     else:
@@ -33,7 +33,7 @@ def acknowledged(event: Event, call: Callable[[], None]) -> None:
 
 @edge(NAME, Settings, around=acknowledged)
 def handler(settings: Settings, log: Logger) -> Handler:
-    """Queues a replay for CloudFormation, or does the tasks of the queue, which ends them after some deliveries."""
+    """Queues a replay for CloudFormation, or does the queue's tasks; the queue gives a task up after some deliveries."""
     queue = TaskQueue(Lazy("sqs"), settings.waiting_queue_url)
     replays = Replayer(intake(settings, log.warning), quarantine(settings))
 
@@ -56,7 +56,7 @@ def handler(settings: Settings, log: Logger) -> Handler:
             replays,
             task,
             delivery=int(record.get("attributes", {}).get("ApproximateReceiveCount", 1)),
-            seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - ANSWER_SECONDS,
+            seconds_left=seconds_left(context, ANSWER_SECONDS),
             log=log.warning,
         )
         return [] if left is None else [left]

@@ -1,4 +1,4 @@
-"""Edge: the log, to be published on the bus."""
+"""Edge: publishes the log on the bus."""
 
 from aws_lambda_powertools import Logger
 
@@ -13,7 +13,7 @@ from millrace.routing.route import Router
 
 @edge("route_events", Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
-    """Publishes a batch; a bus that does not take it raises, and the batch comes again."""
+    """Publishes a batch; raises if the bus fails, and the batch is delivered again."""
     contracts = registry.load()
     router = Router(
         client("events"),

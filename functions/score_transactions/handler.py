@@ -1,4 +1,4 @@
-"""Edge: the log's transactions, to be decided."""
+"""Edge: decides on the transactions of the log."""
 
 from aws_lambda_powertools import Logger
 
@@ -10,6 +10,6 @@ from millrace.fraud import assemble
 
 @edge("score_transactions", Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
-    """Decides on a batch; a store that does not take it raises, and the batch comes again."""
+    """Decides on a batch; raises if a store fails, and the batch is delivered again."""
     scorer = assemble.scorer(settings, log.warning)
     return batches({"score_transactions": scorer.score}, settings.lake_bucket, log)

@@ -20,7 +20,7 @@ NAME = "send_canary"
 
 @edge(NAME, Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
-    """Sends, waits and tells. A path that fails is a metric with an alarm; only what cannot be told raises."""
+    """Sends, waits and reports. A path that fails is a metric with an alarm; only a fault of the canary itself raises."""
 
     def send(_: Event, __: object) -> dict[str, Any]:
         at = clock.now()
@@ -36,8 +36,8 @@ def handler(settings: Settings, log: Logger) -> Handler:
         )
         checks = travelling.travel(flock(f"canary-{at:%Y%m%dT%H%M%SZ}", at, lambda: str(uuid4())), at)
         emit(NAME, settings.environment, report.metrics(checks, each_path=settings.each_path))
-        said = [check.to_json() for check in checks]
-        log.info("canary", extra={"checks": said})
-        return {"checks": said}
+        answer = {"checks": [check.to_json() for check in checks]}
+        log.info("canary", extra=answer)
+        return answer
 
     return send

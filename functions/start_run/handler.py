@@ -1,4 +1,4 @@
-"""Edge: the clock, or someone in its place, asks for a run."""
+"""Edge: starts a run, on a schedule or on request."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from millrace.runs.start import start
 
 @edge("start_run", Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
-    """Starts `machine` with `input`; `started` is false where one runs for that interval.
+    """Starts `machine` with `input`; `started` is false if one runs for that interval.
 
     Raises:
         PermanentError: there is no such machine, or its input names no interval.
@@ -35,7 +35,7 @@ def handler(settings: Settings, log: Logger) -> Handler:
             client("stepfunctions"), arns[machine], machine, event.get("input") or {}, clock.now()
         )
         answer = {"started": started.started, "runId": started.run_id}
-        log.info("asked", extra={"machine": machine, **answer})
+        log.info("start", extra={"machine": machine, **answer})
         return answer
 
     return start_run

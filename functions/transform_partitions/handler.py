@@ -1,4 +1,4 @@
-"""Edge: a batch of tenant-days, from raw to the files of silver."""
+"""Edge: transforms a batch of tenant-days from raw to the files of silver."""
 
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ from millrace.runs.store import RunStore
 
 @edge("transform_partitions", Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
-    """Makes a batch of the plan; answers with the tables it has files for, and what could not be done."""
+    """Transforms a batch of the plan; answers with the tables that it wrote files for, and what failed."""
     runs = RunStore(client("s3"), settings.lake_bucket)
     transform = Transform(partial(connect, settings), registry.load(), settings.lake_bucket)
 

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aws_cdk import App, Stack
+from aws_cdk import aws_lambda as lambda_
 
 from layers import build
 from millrace.eventstore.consumers import Source, reading
-from stacks.constructs.platform_function import settings_model
+from stacks.constructs.platform_function import _code, settings_model
 from stacks.environment import ENVIRONMENTS
 from tests.support.templates import Templates, as_list, stems, templates
 
@@ -185,6 +187,17 @@ def test_runtime_and_architecture(every: Templates) -> None:
         assert properties["Handler"] == f"functions.{stem}.handler.handler"
         if every.environment != "local":
             assert (settings.runtime, settings.architecture) == ("python3.13", "arm64")
+
+
+def test_its_code_is_its_own_folder_at_the_path_of_its_imports(tmp_path: Path) -> None:
+    stack = Stack(App(outdir=str(tmp_path)), "Stack")
+    lambda_.Function(
+        stack, "Function", code=_code("predict"), handler="h.h", runtime=lambda_.Runtime.PYTHON_3_13
+    )
+    (asset,) = tmp_path.glob("asset.*")
+    files = {path.relative_to(asset).as_posix() for path in asset.rglob("*") if path.is_file()}
+    own = {"functions/predict/handler.py", "functions/predict/settings.py"}
+    assert files == {"functions/__init__.py", *own}
 
 
 def test_each_has_bounds_a_log_group_with_retention_and_a_place_for_failures(every: Templates) -> None:

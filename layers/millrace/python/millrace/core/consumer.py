@@ -1,10 +1,10 @@
-"""What every stream consumer does alike: decode, drop what is not new, hand over, set poison aside.
+"""What all stream consumers have in common: decode, drop what is not new, hand over, set poison aside.
 
 Poison (a record that can never succeed, or whose handling raises something unexpected) goes to the consumer's
-dead letters with its reason and counts as done. A failing dependency raises: the batch comes back whole.
+dead letters with its reason and counts as done. If a dependency fails, the consumer raises and the batch is delivered again.
 
 A batch is handed over in parts whose bodies are bounded together, because the stream bounds only their packed form:
-500 events of 256 KB may come in 1 MB, and a function that is killed says nothing that could set them aside.
+500 events of 256 KB fit into 1 MB, and a function that runs out of memory is killed before it can set anything aside.
 """
 
 import base64
@@ -22,6 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from millrace.core import clock
 from millrace.core.errors import PermanentError, RetryableError, from_client_error
+from millrace.core.objects import Objects
 from millrace.core.prefixes import DEAD_LETTERS
 
 Record = Mapping[str, Any]
@@ -51,8 +52,8 @@ class DeadLetters(Protocol):
 class LakeDeadLetters:
     """Dead letters of one consumer in the lake, one object a record; a second delivery overwrites the first."""
 
-    def __init__(self, s3: Any, bucket: str, consumer: str) -> None:
-        self._s3, self._bucket, self._consumer = s3, bucket, consumer
+    def __init__(self, lake: Objects, consumer: str) -> None:
+        self._lake, self._consumer = lake, consumer
 
     def put(self, record: Record, place: str, arrived_at: datetime, reason: str) -> None:
         """Keeps a record.
@@ -64,9 +65,9 @@ class LakeDeadLetters:
         key = f"{DEAD_LETTERS}{self._consumer}/day={day}/{place}.json"
         body = orjson.dumps({"consumer": self._consumer, "reason": reason, "record": record})
         try:
-            self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="application/json")
-        except (ClientError, BotoCoreError) as error:
-            raise RetryableError(str(from_client_error(error, "keep dead letter"))) from error
+            self._lake.put(key, body, content_type="application/json", doing="keep dead letter")
+        except PermanentError as error:
+            raise RetryableError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class Consumer:
         size: Callable[[Mapping[str, Mapping[str, Any]]], int] = lambda _: 0,
         event_types: Collection[str] = (),
     ) -> None:
-        """Joins a consumer.
+        """Makes a consumer.
 
         Args:
             handle: what is done with a batch, or with a part of one.

@@ -51,6 +51,11 @@ class Edge(Generic[S]):
         return Edge(self.name, self._settings, self._start, self._around)
 
 
+def seconds_left(context: Any, spare: float = 0.0) -> Callable[[], float]:
+    """How many seconds an invocation has left, less the spare ones, whenever it is asked."""
+    return lambda: context.get_remaining_time_in_millis() / 1000 - spare
+
+
 def edge(
     name: str, settings: type[S], *, around: Around | None = None
 ) -> Callable[[Callable[[S, Logger], Handler]], Edge[S]]:

@@ -17,7 +17,7 @@ FAULT = "a fault of ours; it is in the log under this request's id"
 
 
 class Problem(Exception):  # noqa: N818  the name RFC 9457 gives it
-    """An answer other than success, raised where it is found and mapped once at the edge."""
+    """An answer other than success, raised wherever it arises and mapped once at the edge."""
 
     def __init__(
         self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **extra: Any
@@ -31,7 +31,7 @@ class Problem(Exception):  # noqa: N818  the name RFC 9457 gives it
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who the authorizer says is calling."""
+    """Who is calling, from the authorizer."""
 
     org: str
     principal: str
@@ -76,7 +76,7 @@ def read_request(event: Mapping[str, Any]) -> Request:
     """Reads the event that the gateway hands to a function.
 
     Raises:
-        Problem: 400, a body that says it is base64 and is not, or a query that cannot be read (`core.query`).
+        Problem: 400, a body that is declared as base64 and is not, or a query that cannot be read (`core.query`).
     """
     context = event.get("requestContext", {})
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
@@ -84,10 +84,10 @@ def read_request(event: Mapping[str, Any]) -> Request:
     if event.get("isBase64Encoded"):
         try:
             raw = base64.b64decode(body, validate=True)
-        except ValueError as error:  # binascii.Error, and what is said of text beyond ASCII
+        except ValueError as error:  # binascii.Error, or text beyond ASCII
             raise Problem(HTTPStatus.BAD_REQUEST, "the body is no base64") from error
     else:
-        # A lone surrogate cannot be encoded; it passes on as bytes that no parser takes, so it is answered.
+        # A lone surrogate cannot be encoded; it is passed on as bytes that no parser accepts, so that the caller gets an answer.
         raw = _as_sent(body.encode("utf-8", "surrogatepass"), headers)
     path = dict(event.get("pathParameters") or {})
     try:
@@ -112,8 +112,8 @@ def read_request(event: Mapping[str, Any]) -> Request:
 def _as_sent(raw: bytes, headers: Mapping[str, str]) -> bytes:
     """The bytes of a body that the gateway hands over as text.
 
-    In the place of bytes that are no UTF-8 it has written U+FFFD, so that the text reads as sound. Where the length that
-    the client gave says that it has, none of them stands in the body any more, but a byte that no parser takes.
+    It replaces bytes that are not UTF-8 by U+FFFD, which a parser would accept. If the client's content-length shows that
+    it did, each U+FFFD becomes a byte that no parser accepts.
     """
     length = headers.get("content-length", "")
     if _REPLACED in raw and length.isascii() and length.isdigit() and int(length[:20]) != len(raw):
@@ -122,11 +122,11 @@ def _as_sent(raw: bytes, headers: Mapping[str, str]) -> bytes:
 
 
 def _caller(authorizer: Mapping[str, Any]) -> Caller | None:
-    said = authorizer.get("lambda") or {}
-    if not said.get("org"):
+    context = authorizer.get("lambda") or {}
+    if not context.get("org"):
         return None
-    scopes = frozenset(str(said.get("scopes", "")).split())
-    return Caller(org=str(said["org"]), principal=str(said.get("principal", "")), scopes=scopes)
+    scopes = frozenset(str(context.get("scopes", "")).split())
+    return Caller(org=str(context["org"]), principal=str(context.get("principal", "")), scopes=scopes)
 
 
 @dataclass(frozen=True, slots=True)

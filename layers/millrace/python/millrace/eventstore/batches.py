@@ -9,6 +9,7 @@ from aws_lambda_powertools import Logger
 from millrace.core.aws import client
 from millrace.core.consumer import Consumer, Delivery, Host, LakeDeadLetters
 from millrace.core.edge import Event, Handler
+from millrace.core.objects import Objects
 from millrace.eventstore import consumers
 from millrace.eventstore.row import body_size
 
@@ -26,15 +27,16 @@ def batches(handles: Mapping[str, Handle], bucket: str, log: Logger) -> Handler:
         bucket: the lake's.
         log: of the function.
     """
+    lake = Objects(client("s3"), bucket)
     if len(handles) == 1:
         ((name, handle),) = handles.items()
-        consumer = Consumer(handle, LakeDeadLetters(client("s3"), bucket, name), log.error, body_size)
+        consumer = Consumer(handle, LakeDeadLetters(lake, name), log.error, body_size)
 
         def consume(event: Event, _: object) -> None:
             log.info("batch", extra=asdict(consumer.consume(event)))
 
         return consume
-    host = Host({name: _hosted(name, handle, bucket, log) for name, handle in handles.items()}, log.error)
+    host = Host({name: _hosted(name, handle, lake, log) for name, handle in handles.items()}, log.error)
 
     def consume_all(event: Event, _: object) -> dict[str, Any]:
         hosted = host.consume(event)
@@ -44,7 +46,6 @@ def batches(handles: Mapping[str, Handle], bucket: str, log: Logger) -> Handler:
     return consume_all
 
 
-def _hosted(name: str, handle: Handle, bucket: str, log: Logger) -> Consumer:
+def _hosted(name: str, handle: Handle, lake: Objects, log: Logger) -> Consumer:
     (spec,) = (one for one in consumers.CONSUMERS if one.name == name)
-    dead_letters = LakeDeadLetters(client("s3"), bucket, name)
-    return Consumer(handle, dead_letters, log.error, body_size, spec.event_types)
+    return Consumer(handle, LakeDeadLetters(lake, name), log.error, body_size, spec.event_types)

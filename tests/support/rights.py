@@ -41,8 +41,6 @@ _ACTIONS: Mapping[str, tuple[str, ...]] = {
     "s3:CompleteMultipartUpload": ("s3:PutObject",),
 }
 _SERVICES = {"stepfunctions": "states"}
-# What stands in a policy's logical id between its function and its action.
-_SERVICE_NAMES = "dynamodb|events|glue|iam|kinesis|kms|logs|s3|sagemaker|sns|sqs|states"
 # Logical ids in the words of this page.
 _WORDS = (
     (re.compile(r"GetAtt(\w+?)Table[0-9A-F]{8}StreamArn"), r"stream-of/\1"),
@@ -142,12 +140,10 @@ class Rights:
     """The Allow statements of one function's role, in one environment."""
 
     def __init__(self, templates: Templates, stem: str) -> None:
-        flat = stem.replace("_", "")
         self._allowed: list[Asked] = [
             (action, _shown(resource, templates.environment))
-            for name, statement in templates.statements()
-            if re.match(rf"\w*?{flat}({_SERVICE_NAMES})?[A-Z]", name)
-            and "kms:ViaService" not in str(statement.get("Condition"))
+            for statement in templates.rights(stem)
+            if "kms:ViaService" not in str(statement.get("Condition"))
             for action in as_list(statement["Action"])
             for resource in as_list(statement["Resource"])
         ]

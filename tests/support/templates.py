@@ -56,9 +56,21 @@ class Templates:
         """Every Allow statement of a role's policies, with the policy's logical id."""
         for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
             for logical_id, policy in self.resources(kind).items():
-                for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
-                    if statement["Effect"] == "Allow":
-                        yield logical_id, statement
+                for statement in _allowed(policy):
+                    yield logical_id, statement
+
+    def rights(self, stem: str) -> Iterator[dict[str, Any]]:
+        """Every Allow statement of a function's own role."""
+        role = self.functions()[stem]["Properties"]["Role"]["Fn::GetAtt"][0]
+        for policy in self.resources("AWS::IAM::Policy").values():
+            if {"Ref": role} in policy["Properties"]["Roles"]:
+                yield from _allowed(policy)
+
+
+def _allowed(policy: Resource) -> Iterator[dict[str, Any]]:
+    for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+        if statement["Effect"] == "Allow":
+            yield statement
 
 
 # On AWS the same job runs in SageMaker.

@@ -1,4 +1,4 @@
-"""What reads the log and the table's stream, and the first subscriber of the bus. All of it can be made again."""
+"""Consumers of the log and of the table's stream, and the first subscriber of the bus. All of it can be rebuilt."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ from stacks.environment import ROUTED_SOURCE
 from stacks.platform_stack import PlatformStack
 from stacks.storage import StorageStack
 
-# A table's stream keeps a day; what is left of it is for finding out why a batch does not pass.
+# A table's stream keeps a day; the rest of it is for finding out why a batch does not pass.
 TABLE_STREAM_AGE = Duration.hours(20)
 LOG_MARGIN_HOURS = 6
 
@@ -33,7 +33,7 @@ class ConsumersStack(PlatformStack):
         super().__init__(scope, construct_id, storage=storage, layers=layers)
         archive = self._consumer(
             "archive_events",
-            "Writes the log's events to the lake as Parquet, with a manifest of what lies where.",
+            "Writes the log's events to the lake as Parquet, with a manifest of where they are.",
             memory_mb=ONE_PROCESSOR_MB,
             layers=("runtime", "lake"),
         )
@@ -49,7 +49,7 @@ class ConsumersStack(PlatformStack):
             variables=self.settings.fraud_budgets(),
         )
         project = self._consumer(
-            "project_events", "Keeps the events of each user in their order, as pointers.", memory_mb=512
+            "project_events", "Keeps the events of each user in order, as pointers.", memory_mb=512
         )
         consumers = [archive, route, score, project]
         for function in consumers:

@@ -13,8 +13,8 @@ from millrace.core.settings import Environment
 from millrace.eventstore import receipts
 
 HOURS_PER_DAY = 24
-# Raw outlives every event that may still come late: a late one has its whole day made again, from raw. The manifest that
-# says what lies there is kept as long.
+# Raw outlives every event that may still come late: a late one has its whole day rebuilt from raw. The manifest of
+# what is there is kept as long.
 RAW_EXPIRY_DAYS = receipts.KEPT_DAYS
 LAMBDA_RUNTIME = "python3.13"
 ROUTED_SOURCE = "millrace.events"
@@ -80,7 +80,7 @@ class LakeSettings(_Settings):
 
 
 class ReconcileTimes(_Settings):
-    """When the stores are compared, as EventBridge Scheduler says it, UTC: behind the hourly run, and once a day."""
+    """When the stores are compared, in EventBridge Scheduler's syntax, UTC: behind the hourly run, and once a day."""
 
     hourly: str = "cron(50 * * * ? *)"
     daily: str = "cron(40 5 * * ? *)"
@@ -91,7 +91,7 @@ class LakehouseSettings(_Settings):
 
     # Workers of one step at once; each waits on S3 most of its time, and on one machine they share its processors.
     max_concurrency: int = Field(default=10, ge=1, le=40)
-    # New accounts get functions of up to 3008 MB; DuckDB works within what its function has, and spills beyond.
+    # New AWS accounts get functions of up to 3008 MB; DuckDB works within what its function has, and spills beyond.
     worker_memory_mb: int = Field(default=3008, ge=1024, le=10240)
     # Spill of a worker, in MB of its /tmp.
     worker_storage_mb: int = Field(default=4608, ge=1024, le=10240)
@@ -112,12 +112,12 @@ class LearningSettings(_Settings):
     train_in: Literal["sagemaker", "lambda"] = "sagemaker"
     instance_type: str = Field(default="ml.m5.xlarge", pattern=r"^ml\.[a-z0-9]+\.[a-z0-9]+$")
     cores: int = Field(default=4, ge=1)
-    # Spare capacity at about a third of the price; what it breaks off begins again within the wait.
+    # Spare capacity at about a third of the price; a job that it interrupts restarts within the wait.
     managed_spot: bool = True
     longest_hours: int = Field(default=2, ge=1, le=24)
     # With spot: the job and its waiting for capacity together.
     longest_wait_hours: int = Field(default=12, ge=1, le=24)
-    # Tenants that train at once; an account has few training instances at first.
+    # Tenants that train at once; a new AWS account has few training instances.
     max_concurrency: int = Field(default=2, ge=1, le=20)
     # EventBridge Scheduler's expression, UTC: once a week, on Sunday.
     weekly: str = "cron(10 3 ? * SUN *)"
@@ -125,7 +125,7 @@ class LearningSettings(_Settings):
     tracking_uri: str = Field(default="", pattern=r"^$|^https?://|^arn:aws[a-z-]*:sagemaker:")
 
     @model_validator(mode="after")
-    def _waits_as_long_as_it_works(self) -> Self:
+    def _waits_at_least_as_long_as_it_runs(self) -> Self:
         if self.longest_wait_hours < self.longest_hours:
             raise ValueError("longest_wait_hours holds longest_hours, so it cannot be less")
         return self
@@ -186,7 +186,7 @@ class EnvironmentSettings(_Settings):
     alarms: bool
     # New accounts have few concurrent executions to give away, so nothing is reserved unless it stands here.
     bus_bindings: tuple[BusBinding, ...] = (CANARY_BINDING,)
-    # When the canary is sent, as EventBridge Scheduler says it; None: only `millrace doctor` sends one.
+    # When the canary is sent, in EventBridge Scheduler's syntax; None: only `millrace doctor` sends one.
     canary: str | None = None
     reserved_concurrency: Mapping[str, int] = Field(default_factory=dict)
     # How long fraud waits for a user's sets before it decides without them; None: as its function has it.
@@ -208,7 +208,7 @@ class EnvironmentSettings(_Settings):
         return ",".join(sorted({binding.org for binding in self.bus_bindings}))
 
     def omits(self, what: Omission) -> bool:
-        """Whether this environment leaves something out; `OMISSION_REASONS` says why."""
+        """Whether this environment leaves something out; `OMISSION_REASONS` has the reason."""
         return what in self.omissions
 
 

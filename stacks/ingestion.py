@@ -38,7 +38,7 @@ class IngestionStack(PlatformStack):
                 self,
                 "authorize",
                 fleet=self.fleet,
-                description="Looks a credential up: which tenant it is of, under which name and with which rights.",
+                description="Looks a credential up: its tenant, its name and its rights.",
                 memory_mb=512,
                 timeout=Duration.seconds(10),
             ),
@@ -51,7 +51,7 @@ class IngestionStack(PlatformStack):
             fleet=self.fleet,
             function=self._function(
                 "receive_bus_events",
-                "Takes events that EventBridge brings, for the tenants of their bindings.",
+                "Takes events from EventBridge, for the tenants of their bindings.",
             ),
         )
         waiting = WaitingReplay(self, "Waiting", fleet=self.fleet)
@@ -72,11 +72,11 @@ class IngestionStack(PlatformStack):
                 memory_mb=1024,
             ),
             self._function(
-                "replay_quarantine", "Sends refused events through intake again, repaired, or closes them."
+                "replay_quarantine", "Replays refused events through intake, repaired, or closes them."
             ),
             self._function(
                 "predict",
-                "Decides on a transaction that is asked about, from what is stored of its user; stores nothing.",
+                "Decides on a transaction in a request, from what is stored of its user; stores nothing.",
                 layers=("runtime", "onnx"),
                 variables=self.settings.fraud_budgets(),
             ),

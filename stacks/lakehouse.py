@@ -1,4 +1,4 @@
-"""The lakehouse: the catalog, the functions of a run, the machines that order them, and when they start."""
+"""The lakehouse: the catalog, the functions of a run, the machines that run them in order, and when they start."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ from stacks.storage import StorageStack
 
 
 class LakehouseStack(PlatformStack):
-    """From raw Parquet to the tables that people read, by machines that can be started again at any time."""
+    """From raw Parquet to the tables that people read, by machines that can be restarted at any time."""
 
     third_party = ("runtime", "lake", "duckdb", "iceberg", "mlflow")
 
@@ -76,7 +76,7 @@ class LakehouseStack(PlatformStack):
             (
                 "Hourly",
                 times.hourly,
-                "What has come in since the last run, to the last hourly table.",
+                "Takes in what has arrived since the last run, up to the hourly tables.",
                 {"machine": "hourly_etl", "input": {"refresh": ["hourly"]}},
             ),
             (
@@ -94,7 +94,7 @@ class LakehouseStack(PlatformStack):
             (
                 "Weekly",
                 self.settings.learning.weekly,
-                "Trains every tenant's models anew, and serves the best that pass the gates.",
+                "Trains every tenant's models, and serves the best that pass the gates.",
                 {"machine": "train_model", "input": {}},
             ),
         ):

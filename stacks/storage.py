@@ -1,4 +1,4 @@
-"""State: the keys, the tables, the lake, the log and the bus. Everything else can be made again from these."""
+"""State: the keys, the tables, the lake, the log and the bus. Everything else can be rebuilt from these."""
 
 from collections.abc import Mapping
 

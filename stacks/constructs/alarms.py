@@ -18,16 +18,16 @@ def alarm_on(
     periods: int = 1,
     silence_alarms: bool = False,
 ) -> cloudwatch.Alarm:
-    """An alarm at or above a threshold; no data is no alarm, because idle is not broken, unless it is said.
+    """An alarm at or above a threshold; no data is no alarm, because idle is not broken, unless `silence_alarms`.
 
     Args:
-        scope: what the alarm watches over.
+        scope: the construct that the alarm watches.
         construct_id: the alarm's name in it.
         metric: the metric with its statistic and period.
         threshold: in the metric's unit.
-        description: what is wrong when it fires, for whoever is woken by it.
+        description: what is wrong when it fires, for whoever is on call.
         runbook: the section of docs/runbook.md that says what to do.
-        topic: where alarm and recovery are said.
+        topic: where alarm and recovery go.
         periods: how many periods in a row must be at the threshold.
         silence_alarms: no data is an alarm too.
     """

@@ -1,4 +1,4 @@
-"""The canary: a function that sends an event down every path, its times, and the alarm on what does not arrive."""
+"""The canary: a function that sends an event down every path, its schedule, and the alarm on what does not arrive."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -17,7 +17,7 @@ PERIODS = 2
 
 
 class Canary(Construct):
-    """The function is there in every environment; where the environment says no times, nothing calls it."""
+    """Every environment has the function; where it has no schedule, only `millrace doctor` calls it."""
 
     def __init__(self, scope: Construct, construct_id: str, *, fleet: Fleet, api_url: str) -> None:
         super().__init__(scope, construct_id)
@@ -25,7 +25,7 @@ class Canary(Construct):
             self,
             "send_canary",
             fleet=fleet,
-            description="Sends an event of the platform's own down every path and tells how long each took.",
+            description="Sends an event of the platform's own down every path and measures how long each takes.",
             memory_mb=512,
             timeout=Duration.seconds(2 * WAIT_SECONDS),
             variables={
@@ -59,7 +59,7 @@ class Canary(Construct):
                     period=Duration.minutes(10),
                 ),
                 threshold=1,
-                description="An event of the platform's own did not arrive, or none was sent: millrace doctor says where.",
+                description="An event of the platform's own did not arrive, or none was sent: millrace doctor shows where.",
                 runbook="canary",
                 topic=fleet.alarms,
                 periods=PERIODS,

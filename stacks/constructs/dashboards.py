@@ -1,4 +1,4 @@
-"""Two pages for people: what clients and the platform see of each other, and how events get on behind the door."""
+"""Two dashboards: requests and their answers, and events on their way behind intake."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,8 +20,8 @@ SUM, MAXIMUM, P99 = cloudwatch.Stats.SUM, cloudwatch.Stats.MAXIMUM, "p99"
 WIDTH = 8
 
 
-def told(name: str, service: str, environment: str, statistic: str = SUM) -> cloudwatch.Metric:
-    """A metric that a function tells in its log."""
+def logged_metric(name: str, service: str, environment: str, statistic: str = SUM) -> cloudwatch.Metric:
+    """A metric that a function writes into its log."""
     return cloudwatch.Metric(
         namespace=NAMESPACE,
         metric_name=name,
@@ -66,11 +66,13 @@ class PlatformOverview(Construct):
                     "Milliseconds of functions, p99", [_of(f, "Duration", P99) for f in functions.values()]
                 ),
                 _graph("Write units of Events", [writes]),
-                _graph("Canary: paths that failed", [told(FAILED, "send_canary", environment, MAXIMUM)]),
+                _graph(
+                    "Canary: paths that failed", [logged_metric(FAILED, "send_canary", environment, MAXIMUM)]
+                ),
                 _graph(
                     "Canary: milliseconds to arrival",
                     [
-                        told(metric_name(path), "send_canary", environment, MAXIMUM)
+                        logged_metric(metric_name(path), "send_canary", environment, MAXIMUM)
                         for path in ("http", *paths())
                     ],
                 ),
@@ -79,7 +81,7 @@ class PlatformOverview(Construct):
 
 
 class DataPipeline(Construct):
-    """The log and who reads it, dead letters, and the runs of the lakehouse."""
+    """The log and its consumers, dead letters, and the runs of the lakehouse."""
 
     def __init__(
         self,
@@ -93,7 +95,7 @@ class DataPipeline(Construct):
         super().__init__(scope, construct_id)
 
         def run(*names: str) -> list[cloudwatch.IMetric]:
-            return [told(name, "publish_run", environment) for name in names]
+            return [logged_metric(name, "publish_run", environment) for name in names]
 
         _dashboard(
             self,
@@ -112,7 +114,9 @@ class DataPipeline(Construct):
                 _graph(
                     "Tenant-days", run("TenantDays", "TenantDaysRemaining", "TenantDaysSetAside", "NotLanded")
                 ),
-                _graph("Seconds of a run", [told("RunSeconds", "publish_run", environment, MAXIMUM)]),
+                _graph(
+                    "Seconds of a run", [logged_metric("RunSeconds", "publish_run", environment, MAXIMUM)]
+                ),
                 _graph("Runs that failed", run("RunsFailed")),
             ],
         )

@@ -22,7 +22,7 @@ def dead_letters(stem: str, environment: str) -> cloudwatch.Metric:
 
 
 class DeadLetterAlarm(Construct):
-    """The consumer counts what was dead in a batch as `dead`; CloudWatch Logs adds it up."""
+    """The consumer logs the number of dead letters of a batch as `dead`; CloudWatch Logs adds them up."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class DeadLetterAlarm(Construct):
             threshold=1,
             description=(
                 f"{function.node.id} set records aside that it cannot handle: "
-                f"millrace redrive {function.node.id} --dead-letters, once the cause is mended."
+                f"millrace redrive {function.node.id} --dead-letters, once the cause is fixed."
             ),
             runbook="dead-letters",
             topic=topic,

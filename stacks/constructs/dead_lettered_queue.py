@@ -1,4 +1,4 @@
-"""A queue with dead letters behind it and an alarm on them, and the function that it feeds."""
+"""A queue with its dead letters, an alarm on them, and the function that it feeds."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
@@ -75,7 +75,7 @@ class DeadLetteredQueue(Construct):
         Args:
             function: what handles them.
             batch_size: messages a call at most.
-            item_failures: whether the function's answer names the messages that come again; else a batch comes whole.
+            item_failures: whether the function's answer names the messages to retry; else a batch is retried whole.
         """
         function.role.allow(
             "sqs:ChangeMessageVisibility",

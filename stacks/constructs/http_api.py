@@ -39,7 +39,7 @@ _ACCESS_LOG = {
 
 @dataclass(frozen=True)
 class Route:
-    """One operation of the OpenAPI document: who answers it, and the scope its caller needs (None: anyone)."""
+    """One operation of the OpenAPI document: the function that answers it, and the scope its caller needs (None: anyone)."""
 
     method: str
     path: str
@@ -53,12 +53,12 @@ class Route:
 
 
 def routes_of(document: Mapping[str, Any]) -> list[Route]:
-    """Every operation of an OpenAPI document, in its order.
+    """Every operation of an OpenAPI document, in the document's order.
 
     Raises:
         ValueError: an operation names no function, or is closed and names no scope, or is open and names one.
     """
-    found = []
+    routes = []
     for path, item in document["paths"].items():
         for method in _METHODS & set(item):
             operation = item[method]
@@ -69,8 +69,8 @@ def routes_of(document: Mapping[str, Any]) -> list[Route]:
                 raise ValueError(f"{route.key}: x-millrace-function is missing")
             if is_open == (scope is not None):
                 raise ValueError(f"{route.key}: needs x-millrace-scope exactly when it needs a credential")
-            found.append(route)
-    return sorted(found, key=lambda route: (route.path, route.method))
+            routes.append(route)
+    return sorted(routes, key=lambda route: (route.path, route.method))
 
 
 def load_routes(path: Path = OPENAPI) -> list[Route]:
@@ -96,9 +96,9 @@ class EventApi(Construct):
         Args:
             scope: the stack.
             construct_id: its name there.
-            settings: the environment's; they say how many requests a second pass.
-            authorizer: the function that knows a credential.
-            functions: who may be named as `x-millrace-function`, by stem.
+            settings: the environment's; they limit the requests a second.
+            authorizer: the function that checks credentials.
+            functions: those that `x-millrace-function` may name, by stem.
             after: what has to be in place before the first request.
         """
         super().__init__(scope, construct_id)
@@ -139,7 +139,7 @@ class EventApi(Construct):
             waive(
                 made,
                 "APIG4",
-                "Says that the service is up and nothing else, for monitors without a credential.",
+                "Answers whether the service is up and nothing else, for monitors without a credential.",
             )
 
     def _serve(self, settings: EnvironmentSettings, after: IDependable) -> None:

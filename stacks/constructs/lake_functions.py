@@ -10,7 +10,7 @@ from stacks.constructs.platform_function import ONE_PROCESSOR_MB, PlatformFuncti
 from stacks.constructs.table_optimizers import TableOptimizers
 
 ICEBERG = ("runtime", "lake", "iceberg")
-# A unit of work is up to a million rows; what takes longer than Lambda's longest is a fault, and is named as one.
+# A unit of work is up to a million rows; what takes longer than Lambda allows is a fault, and times out as one.
 LONGEST = Duration.minutes(15)
 STEP = Duration.minutes(5)
 
@@ -37,7 +37,7 @@ def worker(
 
 
 def hourly_functions(scope: Construct, fleet: Fleet) -> list[PlatformFunction]:
-    """Those of a run of `hourly_etl`, by its order; `pin_sources` begins a training too."""
+    """The functions of `hourly_etl`, in the order of its steps; a training starts with `pin_sources` too."""
     return [
         PlatformFunction(
             scope,
@@ -68,7 +68,7 @@ def hourly_functions(scope: Construct, fleet: Fleet) -> list[PlatformFunction]:
             scope,
             "pin_sources",
             fleet=fleet,
-            description="Writes down which snapshots of the tables a run reads features from.",
+            description="Records which snapshots of the tables a run reads features from.",
             memory_mb=ONE_PROCESSOR_MB,
             timeout=STEP,
             layers=ICEBERG,

@@ -42,7 +42,7 @@ class FunctionLayers(Construct):
         return [self._versions[name] for name in ("millrace", *names)]
 
     def _version(self, layer: build.Layer, settings: EnvironmentSettings) -> lambda_.LayerVersion:
-        # The revision says what is inside, so 150 MB of Arrow need not be hashed at every synth.
+        # The revision identifies the content, so 150 MB of Arrow need not be hashed at every synth.
         state = layer.revision if layer.built else f"{layer.revision}-unbuilt"
         return lambda_.LayerVersion(
             self,

@@ -1,4 +1,4 @@
-"""Learning: the functions of a training, the machine that orders them, and where the training itself runs."""
+"""Learning: the functions of a training, the machine that runs them, and where the training itself runs."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ from stacks.constructs.state_machine import PlatformStateMachine
 from stacks.constructs.training_job import TrainingJob
 from stacks.environment import Omission
 
-# What stands for a part that an environment has not: the machine never comes to the state that would name it.
+# The value of a part that an environment lacks: the machine never reaches the state that names it.
 NOT_HERE = "-"
 SECONDS_PER_HOUR = 3600
 # What the training script imports from.
@@ -51,7 +51,7 @@ class Learning(Construct):
                 scope,
                 "move_model",
                 fleet=fleet,
-                description="Moves a tenant's champion to another version, with the event that says so.",
+                description="Moves a tenant's champion to another version, with the event of the change.",
                 memory_mb=512,
                 timeout=Duration.minutes(1),
             ),

@@ -1,4 +1,4 @@
-"""Alarms on the log: rows that do not get into it, and shards that will soon be full."""
+"""Alarms on the log: rows that do not reach it, and shards that are nearly full."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -12,14 +12,14 @@ from stacks.constructs.alarms import alarm_on
 FIVE_MINUTES = Duration.minutes(5)
 # What a shard takes in a second: https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
 SHARD_BYTES, SHARD_RECORDS = 1024**2, 1000
-# Beyond, there is no room left for a key that is hotter than others, nor for the time until there are more shards.
+# Beyond this share there is no room for a hot key, nor for the time until there are more shards.
 FULL = 0.75
 LATE = Duration.minutes(15)
 MORE_SHARDS = "raise `shards` of the environment and deploy."
 
 
 class LogAlarms(Construct):
-    """On the way of DynamoDB's change records into the log, and on what is left of its shards."""
+    """On DynamoDB's change records on their way into the log, and on how full its shards are."""
 
     def __init__(
         self,
@@ -38,8 +38,8 @@ class LogAlarms(Construct):
             construct_id: their name there.
             table: whose rows go into the log.
             stream: the log.
-            shards: how many it has; None: as many as it takes.
-            topic: where alarms are said.
+            shards: how many it has; None: on demand.
+            topic: where alarms go.
         """
         super().__init__(scope, construct_id)
         self._table, self._stream, self._topic = table, stream, topic
@@ -50,13 +50,13 @@ class LogAlarms(Construct):
             1,
             "Rows of Events did not reach the log; reconciliation has to put them there.",
         )
-        # DynamoDB tries a throttled record again by itself; one that waits long says that it does not get on.
+        # DynamoDB retries a throttled record by itself; one that waits long shows that the retries fail.
         self._capture(
             "Throttled",
             "ThrottledPutRecordCount",
             cloudwatch.Stats.SUM,
             1,
-            f"The log refuses rows of Events, which DynamoDB tries again: {MORE_SHARDS}",
+            f"The log throttles rows of Events, which DynamoDB retries: {MORE_SHARDS}",
             periods=3,
         )
         self._capture(
@@ -64,7 +64,7 @@ class LogAlarms(Construct):
             "AgeOfOldestUnreplicatedRecord",
             cloudwatch.Stats.MAXIMUM,
             LATE.to_milliseconds(),
-            "A row of Events has waited long for its way into the log.",
+            "A row of Events has waited long to reach the log.",
         )
         if shards is not None:
             self._filling("Bytes", "IncomingBytes", shards * SHARD_BYTES)
@@ -112,7 +112,7 @@ class LogAlarms(Construct):
             construct_id,
             metric=metric,
             threshold=FULL * a_second * FIVE_MINUTES.to_seconds(),
-            description=f"The log is at three quarters of what its shards take: {MORE_SHARDS}",
+            description=f"The log is at three quarters of its shards' capacity: {MORE_SHARDS}",
             runbook="log-full",
             topic=self._topic,
         )

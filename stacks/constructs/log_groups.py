@@ -14,7 +14,7 @@ _RETENTION = {
 
 
 def log_group(scope: Construct, construct_id: str, *, settings: EnvironmentSettings) -> logs.LogGroup:
-    """A log group that keeps its lines as long as the environment says, and itself where state is retained."""
+    """A log group with the environment's retention; it outlives its stack where state is retained."""
     return logs.LogGroup(
         scope,
         construct_id,

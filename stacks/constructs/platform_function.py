@@ -119,7 +119,7 @@ class PlatformFunction(Construct):
             "Throttles",
             metric=self.function.metric_throttles(period=minutes),
             threshold=1,
-            description=f"{self.node.id} was not run: the account or the function has too little concurrency.",
+            description=f"{self.node.id} was throttled: the AWS account or the function has too little concurrency.",
             runbook="throttles",
             topic=fleet.alarms,
         )
@@ -146,7 +146,7 @@ def _code(stem: str) -> lambda_.Code:
 
 
 def _own_size(model: type[FunctionSettings], memory_mb: int, storage_mb: int | None) -> dict[str, str]:
-    """What a function that works within its memory and /tmp is told of them."""
+    """The settings of a function that sizes its work by its own memory and /tmp."""
     sizes = {"memory_mb": memory_mb, "temp_mb": (storage_mb or TEMP_RESERVE_MB) - TEMP_RESERVE_MB}
     return {name: str(size) for name, size in sizes.items() if name in model.model_fields}
 

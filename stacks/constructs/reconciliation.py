@@ -18,7 +18,7 @@ NAME = "reconcile_events"
 
 
 class Reconciliation(Construct):
-    """The function is there in every environment; where the environment says no times, nothing calls it but a person."""
+    """Every environment has the function; where it has no schedule, only `millrace reconcile` calls it."""
 
     def __init__(self, scope: Construct, construct_id: str, *, fleet: Fleet) -> None:
         super().__init__(scope, construct_id)
@@ -27,9 +27,9 @@ class Reconciliation(Construct):
             scope,
             NAME,
             fleet=fleet,
-            description="Compares what every store has of each hour, and puts events where they are missing.",
+            description="Compares what every store has of each hour, and repairs what is missing.",
             memory_mb=ONE_PROCESSOR_MB,
-            # Ids lie in /tmp, 20 bytes an event and store.
+            # Ids are kept in /tmp, 20 bytes an event and store.
             storage_mb=4096,
             timeout=LONGEST,
             layers=ICEBERG,
@@ -61,13 +61,13 @@ class Reconciliation(Construct):
                 "Open",
                 OPEN,
                 "reconcile-open",
-                "Events are missing in a store and cannot be put there: millrace reconcile says which and why.",
+                "Events are missing in a store and cannot be put there: millrace reconcile lists which and why.",
             ),
             (
                 "Left",
                 LEFT,
                 "reconcile-left",
-                "Reconciliation did not get through every tenant's day; the next pass begins with what was left.",
+                "Reconciliation did not get through every tenant's day; the next pass starts with the rest.",
             ),
         ):
             alarm_on(

@@ -1,4 +1,4 @@
-"""A state machine from its file, with its log, its traces and a role that may do what the file says and no more."""
+"""A state machine from its file, with its log, its traces and a role that allows what the file does and no more."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ _TRACES = (
     "xray:PutTelemetryRecords",
     "xray:PutTraceSegments",
 )
-# The rules by which Step Functions hears of the end of a child, and of a training job.
+# The rules by which Step Functions learns of the end of a child, and of a training job.
 # https://docs.aws.amazon.com/step-functions/latest/dg/connect-stepfunctions.html#sync-async-iam-policies
 _CHILD_RULE = "StepFunctionsGetEventsForStepFunctionsExecutionRule"
 # https://docs.aws.amazon.com/step-functions/latest/dg/connect-sagemaker.html#sagemaker-iam-createtrainingjob
@@ -109,7 +109,7 @@ class PlatformStateMachine(Construct):
                 "Failed",
                 metric=self.machine.metric_failed(period=Duration.minutes(5)),
                 threshold=1,
-                description=f"An execution of {name} failed; its cause says what was not committed, and why.",
+                description=f"An execution of {name} failed; its cause names what was not committed, and why.",
                 runbook="run-failed",
                 topic=fleet.alarms,
             )

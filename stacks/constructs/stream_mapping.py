@@ -22,8 +22,8 @@ class StreamMapping(Construct):
 
     The consumer itself sets poison aside, so a batch that fails is one whose dependency fails: it comes back without a
     limit of attempts up to the age limit. It comes back in halves: what is too much at once for the function's time or
-    memory is killed without a word, and would come back the same for hours. A split uses up no attempt, and whoever
-    is idempotent by event does not see it. A function that hosts one consumer gives no partial answer; of several, one
+    memory is killed without an error, and would be retried unchanged for hours. A split uses up no attempt, and a
+    consumer that is idempotent by event does not notice it. A function that hosts one consumer gives no partial answer; of several, one
     may fail that the others do not wait for, so the answer names the earliest record that is not finished.
     """
 
@@ -45,13 +45,13 @@ class StreamMapping(Construct):
         Args:
             scope: the stack.
             construct_id: its name there.
-            fleet: the stack's; it says what the environment leaves out.
-            function: the consumer, which may read the source already.
+            fleet: the stack's; its settings name what the environment leaves out.
+            function: the consumer; it has the right to read the source.
             source_arn: a data stream or a table's stream.
             maximum_age: of a record; older ones go to the lake with their whole batch, below the prefix that Lambda chooses.
             filters: which records are delivered at all.
             window: how long a batch may wait for more records; without, it goes as it is read.
-            partial_answers: whether the function's answer names the record from which on the batch is to come again.
+            partial_answers: whether the function's answer names the record from which the batch is to be retried.
         """
         super().__init__(scope, construct_id)
         lake = fleet.storage.lake

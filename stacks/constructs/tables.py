@@ -93,8 +93,8 @@ class ModelTable(Construct):
 
 def indexes(model: type[Model]) -> list[Any]:
     """The global secondary indexes of a model, by name."""
-    found = [value for value in vars(model).values() if isinstance(value, GlobalSecondaryIndex)]
-    return sorted(found, key=lambda index: str(index.Meta.index_name))
+    declared = [value for value in vars(model).values() if isinstance(value, GlobalSecondaryIndex)]
+    return sorted(declared, key=lambda index: str(index.Meta.index_name))
 
 
 def expiry_attribute(model: type[Model]) -> str | None:
@@ -129,4 +129,4 @@ def _attributes(owner: Any) -> Iterator[Attribute[Any]]:
 
 
 def _test_data(settings: EnvironmentSettings) -> str:
-    return f"Rows in {settings.name} are test data that is sent again, so its tables pay for no continuous backup."
+    return f"Rows in {settings.name} are test data that can be sent anew, so its tables pay for no continuous backup."

@@ -13,7 +13,7 @@ TIMEOUT = Duration.minutes(2)
 
 
 class WaitingReplay(DeadLetteredQueue):
-    """Calls `replay_waiting`, which queues the replay and answers; what it then does is no part of the deploy."""
+    """Calls `replay_waiting`, which queues the replay and answers; the replay itself does not hold up the deploy."""
 
     def __init__(self, scope: Construct, construct_id: str, *, fleet: Fleet) -> None:
         super().__init__(
@@ -22,13 +22,13 @@ class WaitingReplay(DeadLetteredQueue):
             fleet=fleet,
             receive_count=8,
             visibility=Duration.seconds(6 * TIMEOUT.to_seconds()),
-            alarm="A tenant's replay after a deploy did not end; the next deploy begins it again.",
+            alarm="A tenant's replay after a deploy did not finish; the next deploy starts it anew.",
         )
         function = PlatformFunction(
             self,
             "replay_waiting",
             fleet=fleet,
-            description="Sends the events that waited for a contract through intake again, once it is there.",
+            description="Replays the events that waited for a contract through intake, once it is deployed.",
             memory_mb=ONE_PROCESSOR_MB,
             timeout=TIMEOUT,
             variables={"bound_orgs": fleet.settings.bound_orgs},

@@ -1,4 +1,4 @@
-"""Alarms on what clients feel: answers 5xx, tables and a log that throttle, events of a type that are refused."""
+"""Alarms on what clients notice: 5xx answers, throttled tables and a throttled log, refused events of a type."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ from millrace.intake.refusals import METRIC, TYPE
 from stacks.constructs.alarms import alarm_on
 
 FIVE_MINUTES = Duration.minutes(5)
-# A client with a fault sends it again and again; a typing error now and then is no alarm.
+# A faulty client repeats what is refused; a single mistake is no alarm.
 REFUSED_IN_FIVE_MINUTES = 100
 ANSWERS_5XX = 5
 
@@ -25,12 +25,12 @@ EVENTS = Path(__file__).resolve().parent.parent.parent / "schemas" / "events"
 
 
 def event_types() -> list[str]:
-    """Every type of which there is a contract."""
+    """Every event type that has a contract."""
     return sorted({file.parent.name for file in EVENTS.glob("*/*/v*.yaml")})
 
 
 class WayInAlarms(Construct):
-    """None of them needs metric math."""
+    """Plain thresholds, without metric math."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class WayInAlarms(Construct):
         self._alarm(
             "Answers5xx",
             self._metric("AWS/ApiGateway", "5xx", {"ApiId": api.api_id}),
-            "Clients get answers of 500 and above; the access log says on which routes.",
+            "Clients get answers of 500 and above; the access log shows the routes.",
             "answers-5xx",
             threshold=ANSWERS_5XX,
         )
@@ -58,7 +58,7 @@ class WayInAlarms(Construct):
             self._metric(
                 "AWS/Kinesis", "WriteProvisionedThroughputExceeded", {"StreamName": stream.stream_name}
             ),
-            "The log takes no more: it needs more shards, or one key has too many events.",
+            "The log throttles writes: it needs more shards, or one key has too many events.",
             "log-full",
         )
         for name, table in tables.items():

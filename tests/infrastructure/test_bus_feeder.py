@@ -20,7 +20,7 @@ def test_each_binding_is_a_rule_that_writes_its_tenant(every: Templates) -> None
         assert ("DeadLetterConfig" in target) is (every.environment != "local")
 
 
-def test_refused_is_done_and_unavailable_comes_again(every: Templates) -> None:
+def test_refused_is_done_and_unavailable_is_retried(every: Templates) -> None:
     mapping = every.one("AWS::Lambda::EventSourceMapping", "BusFeederMapping", "ingestion")
     assert mapping["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     queues = every.resources("AWS::SQS::Queue", "ingestion")
@@ -37,6 +37,6 @@ def test_a_binding_without_a_tenant_is_no_binding(org: str | None) -> None:
         BusBinding.model_validate(given)
 
 
-def test_what_the_platform_publishes_cannot_be_taken_in_again() -> None:
+def test_what_the_platform_publishes_cannot_be_bound() -> None:
     with pytest.raises(ValidationError, match="round for ever"):
         BusBinding(name="A", org="org_acme", bus="platform", source="millrace.events")

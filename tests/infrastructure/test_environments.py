@@ -96,7 +96,7 @@ def test_an_unwaived_finding_stops_the_synth(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_a_construct_waives_a_rule_once_and_says_why(name: str) -> None:
+def test_a_construct_waives_a_rule_once_and_with_its_reason(name: str) -> None:
     app = support.application(name)
     waivers: list[tuple[str, str, str]] = []
     for construct in app.node.find_all():

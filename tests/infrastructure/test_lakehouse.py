@@ -93,11 +93,11 @@ def test_every_state_is_reached_and_every_path_ends(name: str) -> None:
             ahead += found
         assert seen == set(known), f"{name}: {set(known) - seen} cannot be reached"
     names = [state for state, _ in states(definition(name))]
-    assert len(names) == len(set(names)), "a name says one thing in the history of an execution"
+    assert len(names) == len(set(names)), "a name stands for one state in the history of an execution"
 
 
 @pytest.mark.parametrize("name", MACHINES)
-def test_every_task_is_tried_again_within_bounds_and_none_fails_a_map(name: str) -> None:
+def test_every_task_is_retried_within_bounds_and_none_fails_a_map(name: str) -> None:
     inner = {state for level in list(levels(definition(name)))[1:] for state in level["States"]}
     for state, task in states(definition(name)):
         if task["Type"] != "Task":
@@ -138,7 +138,7 @@ def test_every_expression_can_be_read(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MACHINES)
-def test_a_run_that_fails_says_which(name: str) -> None:
+def test_a_run_that_fails_names_itself(name: str) -> None:
     for state, ended in states(definition(name)):
         if ended["Type"] == "Fail":
             assert "$states.context.Execution.Name" in ended["Cause"], state

@@ -89,7 +89,7 @@ def test_the_machine_may_run_jobs_of_this_environment_and_hand_over_this_role_on
     assert "LearningTrainingJobRole" in str(role["Resource"])
 
 
-def test_the_machine_is_told_where_to_train_and_how_long(every: Templates) -> None:
+def test_the_machine_knows_where_to_train_and_how_long(every: Templates) -> None:
     machine = every.one("AWS::StepFunctions::StateMachine", "trainmodel")["Properties"]
     filled, settings = machine["DefinitionSubstitutions"], ENVIRONMENTS[every.environment].learning
     assert filled["TrainIn"] == settings.train_in == ("sagemaker" if every.environment in AWS else "lambda")

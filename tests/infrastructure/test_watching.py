@@ -41,9 +41,9 @@ def test_dev_and_local_pay_for_none(local: Templates, dev: Templates) -> None:
 def test_each_consumer_is_watched_for_dead_letters_and_lag(name: str) -> None:
     filters = [found["Properties"] for found in templates(name).resources("AWS::Logs::MetricFilter").values()]
     assert {one["FilterPattern"] for one in filters} == {"{ $.dead > 0 }"}
-    told = {transform["MetricName"] for one in filters for transform in one["MetricTransformations"]}
-    assert told == {f"{stem}-dead-letters" for stem in CONSUMERS}
-    for metric in told:
+    counted = {transform["MetricName"] for one in filters for transform in one["MetricTransformations"]}
+    assert counted == {f"{stem}-dead-letters" for stem in CONSUMERS}
+    for metric in counted:
         (alarm,) = named(name, metric)
         assert (alarm["Threshold"], alarm["Namespace"]) == (1, f"Millrace/{name}")
     assert len(named(name, "IteratorAge")) == len(CONSUMERS)
@@ -81,7 +81,7 @@ def test_a_log_that_fills_and_rows_that_wait_for_it_are_watched(name: str) -> No
 
 
 @pytest.mark.parametrize("name", WOKEN)
-def test_a_canary_that_is_not_heard_of_is_an_alarm(name: str) -> None:
+def test_a_silent_canary_is_an_alarm(name: str) -> None:
     (alarm,) = named(name, "CanaryPathsFailed")
     assert (alarm["TreatMissingData"], alarm["Threshold"], alarm["EvaluationPeriods"]) == ("breaching", 1, 2)
     assert dimensions(alarm) == {"environment": name, "service": "send_canary"}

@@ -10,7 +10,7 @@ import pytest
 from tests.support.functions import function
 from tests.support.model_artifacts import ORG, RUN, archive, card
 from tests.support.platform import GLOBEX, LAKE, Platform, platform
-from tests.support.rights import Asked, Recorder, Rights
+from tests.support.rights import Call, Recorder, Rights
 from tests.support.templates import templates
 
 STEMS = ("register_models", "move_model")
@@ -31,7 +31,7 @@ BY_LAMBDA = {
     "sqs:SendMessage",
 }
 MISSED = "without it an object that is not there is refused instead of missed, and here all are there"
-UNUSED: dict[str, dict[Asked, str]] = {
+UNUSED: dict[str, dict[Call, str]] = {
     "register_models": {("s3:ListBucket", "lake"): MISSED},
     "move_model": {("s3:ListBucket", "lake"): MISSED},
 }
@@ -141,10 +141,10 @@ def test_a_role_allows_what_its_function_asks(
 ) -> None:
     stage.move("1")
     rights = Rights(templates(environment), stem)
-    assert stage.recorder.asked[stem]
+    assert stage.recorder.calls[stem]
     assert [
         one
-        for one in sorted(stage.recorder.asked[stem])
+        for one in sorted(stage.recorder.calls[stem])
         if not rights.allow(one) and not one[1].startswith("elsewhere")
     ] == []
 
@@ -152,5 +152,5 @@ def test_a_role_allows_what_its_function_asks(
 @pytest.mark.parametrize("stem", STEMS)
 def test_a_role_allows_nothing_without_a_reason(registered: dict[str, Any], stage: Stage, stem: str) -> None:
     stage.move("2", force=True)
-    unused = Rights(templates("prod"), stem).unused(stage.recorder.asked[stem])
+    unused = Rights(templates("prod"), stem).unused(stage.recorder.calls[stem])
     assert {one for one in unused if one[0] not in BY_LAMBDA} == set(UNUSED[stem])

@@ -248,7 +248,7 @@ def test_its_role_allows_what_it_asks_and_little_else(
     told: tuple[World, list[dict[str, Any]]], environment: str
 ) -> None:
     world, _ = told
-    asked = world.recorder.asked[NAME]
+    asked = world.recorder.calls[NAME]
     rights = Rights(templates(environment), NAME)
     assert [one for one in sorted(asked) if not rights.allow(one)] == []
     done = {(action, "glue") for action, _ in asked}

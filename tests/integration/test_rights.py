@@ -11,7 +11,7 @@ from millrace.features import views as feature_views
 from tests.support import champions, events
 from tests.support.faultpoints import Calls, Story
 from tests.support.platform import ACME, LAKE, platform
-from tests.support.rights import Asked, Recorder, Rights
+from tests.support.rights import Call, Recorder, Rights
 from tests.support.templates import templates
 
 FUNCTIONS = (
@@ -49,8 +49,8 @@ BY_LAMBDA = {
 DEAD = "only poison is set aside, and the day has none; tests/integration/test_slice.py has it"
 GIVEN_UP = "Lambda writes batches that are too old in the function's role, and asks first whether the bucket is there"
 ONE_INTAKE = "whatever the way in, intake may meet a tenant, a type or a refusal for the first time"
-# Allowed and not asked for: function → action and resource → why it stays.
-UNUSED: dict[str, dict[Asked, str]] = {
+# Allowed and not used: function → action and resource → why it stays.
+UNUSED: dict[str, dict[Call, str]] = {
     "receive_bus_events": {
         ("kms:GenerateDataKey", "tenant-key"): ONE_INTAKE,
         ("dynamodb:PutItem", "table/Metadata"): ONE_INTAKE,
@@ -74,7 +74,7 @@ UNUSED: dict[str, dict[Asked, str]] = {
 
 
 @pytest.fixture(scope="module")
-def asked(bundle: Path) -> Iterator[dict[str, set[Asked]]]:
+def recorded(bundle: Path) -> Iterator[dict[str, set[Call]]]:
     recorder, calls = Recorder(), Calls()
     with platform(bundle, scoring=True) as running, recorder.installed():
         story = Story(running, calls)
@@ -120,30 +120,30 @@ def asked(bundle: Path) -> Iterator[dict[str, set[Asked]]]:
         call = {"headers": {"authorization": f"Bearer {running.keys[ACME]}"}, "routeKey": "GET /v1/events"}
         with recorder.of("authorize"):
             running.functions["authorize"](call, None)
-        yield recorder.asked
+        yield recorder.calls
 
 
-def test_every_function_was_heard(asked: dict[str, set[Asked]]) -> None:
-    assert set(asked) == set(FUNCTIONS)
-    assert all(asked.values()), {stem for stem, found in asked.items() if not found}
+def test_every_function_was_recorded(recorded: dict[str, set[Call]]) -> None:
+    assert set(recorded) == set(FUNCTIONS)
+    assert all(recorded.values()), {stem for stem, found in recorded.items() if not found}
 
 
 @pytest.mark.parametrize("environment", ["dev", "prod"])
 @pytest.mark.parametrize("stem", FUNCTIONS)
 def test_a_role_allows_what_its_function_asks(
-    asked: dict[str, set[Asked]], stem: str, environment: str
+    recorded: dict[str, set[Call]], stem: str, environment: str
 ) -> None:
     rights = Rights(templates(environment), stem)
-    assert [one for one in sorted(asked[stem]) if not rights.allow(one)] == []
+    assert [one for one in sorted(recorded[stem]) if not rights.allow(one)] == []
 
 
 @pytest.mark.parametrize("stem", FUNCTIONS)
-def test_a_role_allows_nothing_without_a_reason(asked: dict[str, set[Asked]], stem: str) -> None:
-    unused = Rights(templates("prod"), stem).unused(asked[stem])
+def test_a_role_allows_nothing_without_a_reason(recorded: dict[str, set[Call]], stem: str) -> None:
+    unused = Rights(templates("prod"), stem).unused(recorded[stem])
     assert {one for one in unused if one[0] not in BY_LAMBDA} == set(UNUSED.get(stem, {}))
 
 
-def test_what_no_role_allows_is_found(asked: dict[str, set[Asked]]) -> None:
+def test_what_no_role_allows_is_found(recorded: dict[str, set[Call]]) -> None:
     rights = Rights(templates("prod"), "archive_events")
     assert rights.allow(("s3:PutObject", "lake/raw/events/org=a/x.parquet"))
     for one in (

@@ -20,7 +20,7 @@ from tests.support.contracts import FILES, compiled
 from tests.support.emulator import emulator, fresh, pointed_at
 from tests.support.functions import function
 from tests.support.raw_files import event
-from tests.support.rights import Asked, Recorder, Rights
+from tests.support.rights import Call, Recorder, Rights
 from tests.support.s3_watch import watched
 from tests.support.state_machine import StateMachine
 from tests.support.templates import templates
@@ -58,7 +58,7 @@ OLD = "only a table with old snapshots is committed and loses files, and these a
 DAILY = "daily models read what hourly ones made, and these runs are hourly"
 FAILING = "only a check that fails is an event, and here none does"
 LEFT_OUT = "only a day that the run could not commit is kept with its errors, and here all land"
-UNUSED: dict[str, dict[Asked, str]] = {
+UNUSED: dict[str, dict[Call, str]] = {
     "plan_run": {
         ("s3:ListBucket", "lake"): RANGE,
         ("s3:GetObject", "lake/runs/*"): AGAIN,
@@ -116,12 +116,12 @@ def handler(stem: str, environ: dict[str, str], recorder: Recorder) -> Callable[
 
 
 @pytest.fixture(scope="module")
-def asked(bundle: Path, emulator: str) -> Iterator[dict[str, set[Asked]]]:
+def recorded(bundle: Path, emulator: str) -> Iterator[dict[str, set[Call]]]:
     recorder = Recorder()
     with (
         pointed_at(emulator),
         recorder.installed(),
-        watched(emulator, recorder.heard) as s3,
+        watched(emulator, recorder.note) as s3,
         pytest.MonkeyPatch.context() as patch,
     ):
         lake = fresh(emulator)
@@ -143,7 +143,7 @@ def asked(bundle: Path, emulator: str) -> Iterator[dict[str, set[Asked]]]:
         maintenance = {name: make(stem) for name, stem in MAINTENANCE.items()}
         done = StateMachine(definition("maintenance"), maintenance).run("maintenance-20261121-1")
         assert done.status == "SUCCEEDED", done.cause
-        yield recorder.asked
+        yield recorder.calls
 
 
 def deliveries(day: str, number: int) -> list[Delivery]:
@@ -169,26 +169,28 @@ def payload(kind: str, number: int) -> dict[str, Any]:
     return {**order, "items": [item], "totalAmount": 9.99}
 
 
-def test_every_step_was_heard(asked: dict[str, set[Asked]]) -> None:
-    assert set(asked) == set(FUNCTIONS)
-    assert all(asked.values())
+def test_every_step_was_recorded(recorded: dict[str, set[Call]]) -> None:
+    assert set(recorded) == set(FUNCTIONS)
+    assert all(recorded.values())
 
 
 @pytest.mark.parametrize("environment", ["local", "dev"])
 @pytest.mark.parametrize("stem", FUNCTIONS)
-def test_a_step_s_role_allows_what_it_asks(asked: dict[str, set[Asked]], stem: str, environment: str) -> None:
+def test_a_step_s_role_allows_what_it_asks(
+    recorded: dict[str, set[Call]], stem: str, environment: str
+) -> None:
     rights = Rights(templates(environment), stem)
-    assert [one for one in sorted(asked[stem]) if not rights.allow(one)] == []
+    assert [one for one in sorted(recorded[stem]) if not rights.allow(one)] == []
 
 
 @pytest.mark.parametrize("stem", FUNCTIONS)
-def test_a_step_s_role_allows_nothing_without_a_reason(asked: dict[str, set[Asked]], stem: str) -> None:
-    unused = Rights(templates("dev"), stem).unused(asked[stem])
+def test_a_step_s_role_allows_nothing_without_a_reason(recorded: dict[str, set[Call]], stem: str) -> None:
+    unused = Rights(templates("dev"), stem).unused(recorded[stem])
     # Glue asks an action of the catalog, the database and the table alike, and which tables there are is data.
-    done = {(action, "glue") for action, _ in asked[stem]}
-    heard = {
+    done = {(action, "glue") for action, _ in recorded[stem]}
+    left_over = {
         (action, "glue") if action.startswith("glue:") else (action, resource)
         for action, resource in unused
         if action not in BY_LAMBDA
     }
-    assert heard - done == set(UNUSED.get(stem, {}))
+    assert left_over - done == set(UNUSED.get(stem, {}))

@@ -20,7 +20,7 @@ from tests.integration.test_waiting import Context, new_contracts
 from tests.support import events
 from tests.support.functions import function
 from tests.support.platform import BUS, LAKE, Platform, platform
-from tests.support.rights import Asked, Recorder, Rights
+from tests.support.rights import Call, Recorder, Rights
 from tests.support.templates import stems, templates
 
 FUNCTIONS = (
@@ -33,7 +33,7 @@ FUNCTIONS = (
 )
 FOR_ANOTHER = "AWS asks them of whoever opens capture into a stream"
 MISSED = "without it a run's document that is not there is refused instead of missed"
-UNUSED: dict[str, dict[Asked, str]] = {
+UNUSED: dict[str, dict[Call, str]] = {
     "replay_waiting": {
         ("dynamodb:PutItem", "table/Metadata"): ONE_INTAKE,
         ("kms:GenerateDataKey", "tenant-key"): ONE_INTAKE,
@@ -50,7 +50,7 @@ UNUSED: dict[str, dict[Asked, str]] = {
 # Functions of which no page shows the rights yet, each with what is shown instead.
 NOT_SHOWN = {
     "train_model": "deployed on the laptop only, where there are no rights",
-    "build_training_set": "its actions are those of tests/infrastructure/test_functions.py; what DuckDB asks there is not heard",
+    "build_training_set": "its actions are those of tests/infrastructure/test_functions.py; calls of DuckDB there are not recorded",
 }
 STREAM = "arn:aws:kinesis:us-east-1:111122223333:stream/events"
 
@@ -78,7 +78,7 @@ class Gateway(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def asked(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, set[Asked]]]:
+def recorded(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, set[Call]]]:
     recorder = Recorder()
     with (
         platform(bundle) as running,
@@ -96,7 +96,7 @@ def asked(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[di
         _open(recorder)
         # Last: from here on other contracts are in force.
         _replay(running, recorder, tmp_path_factory.mktemp("contracts"), patch)
-        yield recorder.asked
+        yield recorder.calls
 
 
 def _canary(recorder: Recorder) -> None:
@@ -145,9 +145,9 @@ def _start(recorder: Recorder) -> None:
 
 def _backfill(running: Platform, recorder: Recorder) -> None:
     environ = {"ENVIRONMENT": "local", "LOG_LEVEL": "ERROR", "LAKE_BUCKET": LAKE}
-    asked = {"runId": "backfill-20261101_20261102-1", "from": "2026-11-01", "to": "2026-11-02"}
+    request = {"runId": "backfill-20261101_20261102-1", "from": "2026-11-01", "to": "2026-11-02"}
     with function("plan_backfill", environ) as handler, recorder.of("plan_backfill"):
-        handler(asked, None)
+        handler(request, None)
     assert running.objects("runs/backfill-")
 
 
@@ -185,24 +185,24 @@ def _replay(running: Platform, recorder: Recorder, folder: Path, patch: pytest.M
     assert running.stored("org_acme", early["eventId"])
 
 
-def test_every_function_was_heard(asked: dict[str, set[Asked]]) -> None:
-    assert set(asked) == set(FUNCTIONS)
+def test_every_function_was_recorded(recorded: dict[str, set[Call]]) -> None:
+    assert set(recorded) == set(FUNCTIONS)
     # What a contract is checked against is in the layer: there is nothing that it may ask.
-    assert {stem for stem, found in asked.items() if not found} == {"check_schema"}
+    assert {stem for stem, found in recorded.items() if not found} == {"check_schema"}
 
 
 @pytest.mark.parametrize("environment", ["dev", "prod"])
 @pytest.mark.parametrize("stem", FUNCTIONS)
 def test_a_role_allows_what_its_function_asks(
-    asked: dict[str, set[Asked]], stem: str, environment: str
+    recorded: dict[str, set[Call]], stem: str, environment: str
 ) -> None:
     rights = Rights(templates(environment), stem)
-    assert [one for one in sorted(asked[stem]) if not rights.allow(one)] == []
+    assert [one for one in sorted(recorded[stem]) if not rights.allow(one)] == []
 
 
 @pytest.mark.parametrize("stem", FUNCTIONS)
-def test_a_role_allows_nothing_without_a_reason(asked: dict[str, set[Asked]], stem: str) -> None:
-    unused = Rights(templates("prod"), stem).unused(asked[stem])
+def test_a_role_allows_nothing_without_a_reason(recorded: dict[str, set[Call]], stem: str) -> None:
+    unused = Rights(templates("prod"), stem).unused(recorded[stem])
     assert {one for one in unused if one[0] not in BY_LAMBDA} == set(UNUSED.get(stem, {}))
 
 

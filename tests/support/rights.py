@@ -1,11 +1,11 @@
-"""What functions asked of AWS, as IAM names it, and what the synthesized roles let them.
+"""The calls of functions to AWS, in IAM's names, and what the synthesized roles allow.
 
 Every client of boto3 is watched in process, those of libraries too. DuckDB and Arrow read and write S3 with clients of
-their own, which no hook of Python sees: `tests/support/s3_watch.py` stands between them and the emulator and tells `heard`.
+their own, which no hook in Python sees: `tests/support/s3_watch.py` stands between them and the emulator and calls `note`.
 
-To show the rights of another function: call it inside `recorder.of(stem)` in one of the stories of
-`tests/integration/test_rights*.py` and add its stem to that page's `FUNCTIONS`. What its role allows beyond is found by
-the test and removed, or stands in the page's `UNUSED` with its reason.
+To compare the rights of another function: call it inside `recorder.of(stem)` in one of the stories of
+`tests/integration/test_rights*.py` and add its stem to that page's `FUNCTIONS`. What its role allows beyond its calls
+fails the test: remove it from the function's settings, or add it to the page's `UNUSED` with its reason.
 """
 
 import json
@@ -22,7 +22,7 @@ from botocore.client import BaseClient
 
 from tests.support.templates import Templates, as_list
 
-Asked = tuple[str, str]
+Call = tuple[str, str]
 """An IAM action and a resource in the words of `_shown`: `table/Events`, `lake/raw/…`, `bus`."""
 
 # Operations whose action has another name.
@@ -41,8 +41,6 @@ _ACTIONS: Mapping[str, tuple[str, ...]] = {
     "s3:CompleteMultipartUpload": ("s3:PutObject",),
 }
 _SERVICES = {"stepfunctions": "states"}
-# What stands in a policy's logical id between its function and its action.
-_SERVICE_NAMES = "dynamodb|events|glue|iam|kinesis|kms|logs|s3|sagemaker|sns|sqs|states"
 # Logical ids in the words of this page.
 _WORDS = (
     (re.compile(r"GetAtt(\w+?)Table[0-9A-F]{8}StreamArn"), r"stream-of/\1"),
@@ -58,9 +56,9 @@ _WORDS = (
 
 @dataclass
 class Recorder:
-    """Collects what is asked while a function runs; threads that it starts are its own."""
+    """Collects the calls of a function while it runs, those of its threads too."""
 
-    asked: dict[str, set[Asked]] = field(default_factory=dict)
+    calls: dict[str, set[Call]] = field(default_factory=dict)
     _function: str | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -70,7 +68,7 @@ class Recorder:
         real = BaseClient._make_api_call
 
         def watched(client: Any, operation: str, params: Any) -> Any:
-            self._note(client.meta.service_model.service_name, operation, params)
+            self._record(client.meta.service_model.service_name, operation, params)
             return real(client, operation, params)
 
         with patch.object(BaseClient, "_make_api_call", watched):
@@ -80,29 +78,29 @@ class Recorder:
     def of(self, function: str) -> Iterator[None]:
         """Calls made inside are that function's."""
         before, self._function = self._function, function
-        self.asked.setdefault(function, set())
+        self.calls.setdefault(function, set())
         try:
             yield
         finally:
             self._function = before
 
-    def heard(self, action: str, resource: str) -> None:
-        """Notes what a client asked that is not boto3's."""
+    def note(self, action: str, resource: str) -> None:
+        """Records a call of a client that is not boto3's."""
         if self._function is not None:
             with self._lock:
-                self.asked[self._function].add((action, resource))
+                self.calls[self._function].add((action, resource))
 
-    def _note(self, service: str, operation: str, params: Mapping[str, Any]) -> None:
+    def _record(self, service: str, operation: str, params: Mapping[str, Any]) -> None:
         if self._function is None:
             return
         name = f"{_SERVICES.get(service, service)}:{operation}"
-        found = {
+        calls = {
             (action, resource)
             for action in _ACTIONS.get(name, (name,))
             for resource in _resources(service, operation, params)
         }
         with self._lock:
-            self.asked[self._function] |= found
+            self.calls[self._function] |= calls
 
 
 def _resources(service: str, operation: str, params: Mapping[str, Any]) -> list[str]:
@@ -142,27 +140,25 @@ class Rights:
     """The Allow statements of one function's role, in one environment."""
 
     def __init__(self, templates: Templates, stem: str) -> None:
-        flat = stem.replace("_", "")
-        self._allowed: list[Asked] = [
+        self._allowed: list[Call] = [
             (action, _shown(resource, templates.environment))
-            for name, statement in templates.statements()
-            if re.match(rf"\w*?{flat}({_SERVICE_NAMES})?[A-Z]", name)
-            and "kms:ViaService" not in str(statement.get("Condition"))
+            for statement in templates.rights(stem)
+            if "kms:ViaService" not in str(statement.get("Condition"))
             for action in as_list(statement["Action"])
             for resource in as_list(statement["Resource"])
         ]
 
-    def allow(self, asked: Asked) -> bool:
+    def allow(self, call: Call) -> bool:
         """Whether a statement names the action and the resource."""
-        action, resource = asked
+        action, resource = call
         return any(action == named and fnmatchcase(resource, pattern) for named, pattern in self._allowed)
 
-    def unused(self, asked: set[Asked]) -> set[Asked]:
-        """What is allowed and matched by nothing that was asked."""
+    def unused(self, calls: set[Call]) -> set[Call]:
+        """What is allowed and used by none of these calls."""
         return {
             (action, pattern)
             for action, pattern in self._allowed
-            if not any(action == done and fnmatchcase(resource, pattern) for done, resource in asked)
+            if not any(action == done and fnmatchcase(resource, pattern) for done, resource in calls)
         }
 
 
@@ -177,9 +173,8 @@ def _shown(resource: Any, environment: str) -> str:
         return f"glue-{name}" if name.startswith("table/") else name
     text = json.dumps(resource) if not isinstance(resource, str) else resource
     for pattern, word in _WORDS:
-        found = pattern.search(text)
-        if found is not None:
-            return found.expand(word)
+        if match := pattern.search(text):
+            return match.expand(word)
     if machine := re.search(r'"Ref": "(\w+?)Machine[0-9A-F]{8}"', text):
         return f"machine/{machine[1]}"
     return text

@@ -122,19 +122,21 @@ class StateMachine:
                         return given, choice["Next"]
                 return given, state["Default"]
             case "Pass":
-                return self._left(state, given, scope, given)
+                return self._finished(state, given, scope, given)
             case "Task":
-                return self._tried(
+                return self._with_retries(
                     state,
                     given,
                     scope,
                     lambda attempt: self._task(name, state, given, scope, execution, attempt),
                 )
             case "Map":
-                return self._tried(state, given, scope, lambda _: self._map(state, given, scope, execution))
+                return self._with_retries(
+                    state, given, scope, lambda _: self._map(state, given, scope, execution)
+                )
         raise AssertionError(f"{name}: {state['Type']} is not interpreted here")
 
-    def _left(
+    def _finished(
         self, state: Mapping[str, Any], given: Any, scope: Scope, result: Any
     ) -> tuple[Any, str | None]:
         # Both are evaluated with the variables as they were when the state was entered.
@@ -143,13 +145,13 @@ class StateMachine:
         scope.variables.update(assigned)
         return output, state.get("Next")
 
-    def _tried(
+    def _with_retries(
         self, state: Mapping[str, Any], given: Any, scope: Scope, attempt: Callable[[int], Any]
     ) -> tuple[Any, str | None]:
         used: dict[int, int] = {}
         while True:
             try:
-                return self._left(state, given, scope, attempt(sum(used.values())))
+                return self._finished(state, given, scope, attempt(sum(used.values())))
             except TaskError as error:
                 retrier = next(
                     (n for n, one in enumerate(state.get("Retry", [])) if _matches(one, error)), None
@@ -162,9 +164,11 @@ class StateMachine:
                 caught = next((one for one in state.get("Catch", []) if _matches(one, error)), None)
                 if caught is None:
                     raise
-                said = {"Error": error.error, "Cause": error.cause}
-                output = filled(caught["Output"], scope, given, error=said) if "Output" in caught else said
-                scope.variables.update(filled(caught.get("Assign", {}), scope, given, error=said))
+                failure = {"Error": error.error, "Cause": error.cause}
+                output = (
+                    filled(caught["Output"], scope, given, error=failure) if "Output" in caught else failure
+                )
+                scope.variables.update(filled(caught.get("Assign", {}), scope, given, error=failure))
                 return output, caught["Next"]
 
     def _task(
@@ -202,7 +206,7 @@ class StateMachine:
         except (TaskError, KeyError):
             raise
         except Exception as error:
-            # On Lambda the class's name; the emulator says Runtime.HandlerError for every one of them.
+            # On Lambda the class's name; the emulator reports Runtime.HandlerError for every one of them.
             raise TaskError(type(error).__name__, json.dumps({"errorMessage": str(error)})) from error
         return json.loads(json.dumps(answer))
 

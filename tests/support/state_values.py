@@ -48,11 +48,11 @@ def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
     # A binding of None would be undefined to the engine.
     bound = {name: Utils.NULL_VALUE if value is None else value for name, value in variables.items()}
     try:
-        found = jsonata.Jsonata.jsonata(expression).evaluate(None, dict(bound))
-        if found is None and not jsonata.Jsonata.jsonata(f"$exists(({expression}))").evaluate(
+        value = jsonata.Jsonata.jsonata(expression).evaluate(None, dict(bound))
+        if value is None and not jsonata.Jsonata.jsonata(f"$exists(({expression}))").evaluate(
             None, dict(bound)
         ):
             raise TaskError("States.QueryEvaluationError", f"{expression} gives nothing")
     except jsonata.JException as error:
         raise TaskError("States.QueryEvaluationError", f"{expression}: {error}") from error
-    return json.loads(json.dumps(found))
+    return json.loads(json.dumps(value))

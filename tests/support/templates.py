@@ -39,26 +39,38 @@ class Templates:
 
     def one(self, kind: str, prefix: str, stack: str | None = None) -> Resource:
         """The only resource of a type whose logical id begins so."""
-        found = [r for name, r in self.resources(kind, stack).items() if name.startswith(prefix)]
-        assert len(found) == 1, f"{len(found)} of {kind} {prefix} in {self.environment}"
-        return found[0]
+        resources = [r for name, r in self.resources(kind, stack).items() if name.startswith(prefix)]
+        assert len(resources) == 1, f"{len(resources)} of {kind} {prefix} in {self.environment}"
+        return resources[0]
 
     def functions(self) -> dict[str, Resource]:
         """The platform's functions by stem; what the CDK itself adds has no folder."""
-        found = {}
+        functions = {}
         for logical_id, resource in self.resources("AWS::Lambda::Function").items():
             for stem in stems():
                 if f"{stem.replace('_', '')}Function" in logical_id:
-                    found[stem] = resource
-        return found
+                    functions[stem] = resource
+        return functions
 
     def statements(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Every Allow statement of a role's policies, with the policy's logical id."""
         for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
             for logical_id, policy in self.resources(kind).items():
-                for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
-                    if statement["Effect"] == "Allow":
-                        yield logical_id, statement
+                for statement in _allowed(policy):
+                    yield logical_id, statement
+
+    def rights(self, stem: str) -> Iterator[dict[str, Any]]:
+        """Every Allow statement of a function's own role."""
+        role = self.functions()[stem]["Properties"]["Role"]["Fn::GetAtt"][0]
+        for policy in self.resources("AWS::IAM::Policy").values():
+            if {"Ref": role} in policy["Properties"]["Roles"]:
+                yield from _allowed(policy)
+
+
+def _allowed(policy: Resource) -> Iterator[dict[str, Any]]:
+    for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+        if statement["Effect"] == "Allow":
+            yield statement
 
 
 # On AWS the same job runs in SageMaker.
@@ -68,8 +80,8 @@ LOCAL_ONLY = {"train_model"}
 def stems(environment: str = "local") -> list[str]:
     """The folders under `functions/` that an environment deploys."""
     folder = Path(__file__).parent.parent.parent / "functions"
-    found = {path.name for path in folder.iterdir() if (path / "settings.py").is_file()}
-    return sorted(found if environment == "local" else found - LOCAL_ONLY)
+    folders = {path.name for path in folder.iterdir() if (path / "settings.py").is_file()}
+    return sorted(folders if environment == "local" else folders - LOCAL_ONLY)
 
 
 @cache

@@ -171,7 +171,7 @@ def test_what_fails_for_good_leaves_the_rest_alone(broken: tuple[str, Any], comm
     else:
         assert done.error == "Millrace.RunIncomplete"
         assert done.cause == (
-            f"The run {RUN} ended partly; runs/{RUN}/summary.json in the lake names what did not land and why."
+            f"The run {RUN} ended partly; runs/{RUN}/summary.json in the lake names what was not committed and why."
         )
 
 

@@ -50,7 +50,7 @@ CATALOG = Resource("catalog", "Glue")
 
 
 def rights(resource: Resource, *verbs: str, **parts: Iterable[str]) -> tuple[Use, ...]:
-    """Uses without a variable: what they are about is found by another name, as the catalog is by the environment's."""
+    """Uses without a variable, of a resource that is found without one, as the catalog is by the environment's name."""
     return (
         *(Use(resource, verb) for verb in verbs),
         *(Use(resource, verb, part) for verb, several in parts.items() for part in several),

@@ -7,10 +7,13 @@ from typing import Any, Protocol
 from millrace.access.credentials import orgs
 from millrace.contracts.registry import Registry
 from millrace.core.objects import Objects
+from millrace.core.prefixes import PROCESSED, RAW, RECONCILE
 from millrace.core.settings import FunctionSettings
 from millrace.core.table import Table
+from millrace.core.uses import CATALOG, EVENTS, LAKE, LOG, METADATA, USER_EVENTS, rights, uses
 from millrace.eventstore.append_to_log import LogAppender
 from millrace.eventstore.codec import Codec
+from millrace.eventstore.consumers import compared
 from millrace.eventstore.projection import Projection
 from millrace.reconcile import request
 from millrace.reconcile.check import Check, SilverIds
@@ -20,7 +23,7 @@ from millrace.reconcile.repair import Repairs
 from millrace.reconcile.report import HourResult, PassReport
 from millrace.reconcile.request import Window
 from millrace.reconcile.results import ResultStore
-from millrace.reconcile.stores import SetAside
+from millrace.reconcile.stores import INDEX, SetAside
 
 # What must be left of an invocation for one more tenant's day to be begun.
 NEEDED_SECONDS = 180.0
@@ -34,11 +37,18 @@ class ReconcileSettings(FunctionSettings):
     `bound_orgs`: tenants that have a binding and perhaps no credential, separated by commas.
     """
 
-    events_table: str
-    user_events_table: str
-    metadata_table: str
-    lake_bucket: str
-    event_stream_arn: str
+    also_uses = rights(CATALOG, read=("silver",))
+
+    events_table: str = uses(EVENTS, "batch_get", query=(INDEX,))
+    user_events_table: str = uses(USER_EVENTS, "batch_get", "write_all")
+    metadata_table: str = uses(METADATA, "batch_get", "query", "delete", "write_all")
+    lake_bucket: str = uses(
+        LAKE,
+        "list",
+        read=(RAW, PROCESSED, RECONCILE, *(consumer.dead_letters for consumer in compared())),
+        write=(RECONCILE,),
+    )
+    event_stream_arn: str = uses(LOG, "put")
     bound_orgs: str = ""
 
 

@@ -216,7 +216,7 @@ def test_tenants_are_never_mixed(connection: duckdb.DuckDBPyConnection) -> None:
     put(connection, amount=1.0)
     put(connection, org_id="org_globex", amount=100.0)
     names = ["user:order_count", "user:total"]
-    with pytest.raises(FeatureError, match=r"rows of several tenants \(org_acme, org_globex\): org= says"):
+    with pytest.raises(FeatureError, match=r"rows of several tenants \(org_acme, org_globex\): org= names"):
         store(connection).get_historical_features(frame(), names)
     for org, total in (("org_acme", 1.0), ("org_globex", 100.0), ("org_'x", None)):
         found = store(connection).get_historical_features(frame(), names, org=org)

@@ -70,7 +70,7 @@ def test_nothing_may_be_missing(name: str) -> None:
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"more": 1}, "has a more"),
+        ({"more": 1}, "unknown field more"),
         ({"model": ""}, "have names"),
         ({"algorithm": "svm"}, "no algorithm svm"),
         ({"features": []}, "no feature"),

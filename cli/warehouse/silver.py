@@ -8,7 +8,8 @@ from cli.errors import RefusedError
 from millrace.contracts.columns import duckdb_type
 from millrace.contracts.tables import LakeTable
 from millrace.core.errors import MillraceError
-from millrace.iceberg.tables import DataFile, OpenTable
+from millrace.iceberg.data_file import DataFile
+from millrace.iceberg.tables import OpenTable
 from millrace.lake.duck import S3Access, connect, create_view, identifier, text
 
 if TYPE_CHECKING:

@@ -19,13 +19,12 @@ def handler(settings: Settings, log: Logger) -> Handler:
     s3 = client("s3")
     planner = Planner(
         client("dynamodb"),
-        s3,
+        lake,
         client("glue"),
         environment=settings.environment,
-        bucket=settings.lake_bucket,
         metadata_table=settings.metadata_table,
     )
-    runs = RunStore(s3, settings.lake_bucket)
+    runs = RunStore(lake)
 
     def plan_run(event: Event, _: object) -> dict[str, Any]:
         plan = planner.plan(

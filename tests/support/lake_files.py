@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from millrace.contracts.columns import Array, Column, Scalar, Struct
 from millrace.contracts.tables import LakeTable
+from millrace.core.objects import Objects
 from millrace.iceberg import layout
 from millrace.quality.result import CheckResult
 from millrace.runs.documents import (
@@ -106,7 +107,8 @@ def part(
         file = layout.data_file(lake.bucket, name, run, org, day, number)
         write(lake, file, data if data is not None else rows(org, day or "2026-11-20", count, start))
     checks = (CheckResult("amount is not negative", "blocking", failed, count),)
-    return Part(name, org, day, file, count + 1, count, duplicates=1, checks=checks)
+    manifest = f"m-{run}" if name == SILVER else ""
+    return Part(name, org, day, file, count + 1, count, duplicates=1, checks=checks, manifest=manifest)
 
 
 def keep_plan(
@@ -147,4 +149,4 @@ def keep_built(
 
 def store(lake: Lake) -> RunStore:
     """The documents of runs."""
-    return RunStore(lake.s3, lake.bucket)
+    return RunStore(Objects(lake.s3, lake.bucket))

@@ -16,6 +16,7 @@ from cli.commands.query import text
 from cli.output import print_json
 from cli.target import Target
 from millrace.core import clock
+from millrace.core.objects import Objects
 from millrace.core.table import Table
 from millrace.features import views as feature_views
 from millrace.features.offline import EVENT_TIMESTAMP, OfflineStore
@@ -53,7 +54,7 @@ def queries(world: World, found: Found, rng: random.Random, asked: int) -> Itera
 
 def feature_values(world: World, run: str, orgs: list[str]) -> Iterator[str]:
     """Every view of every entity: online what it was offline as of the run."""
-    sources = RunStore(world.s3, world.lake.bucket).sources(run)
+    sources = RunStore(Objects(world.s3, world.lake.bucket)).sources(run)
     if sources is None:
         yield f"{run} has pinned no sources"
         return

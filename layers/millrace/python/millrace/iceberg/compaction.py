@@ -12,10 +12,10 @@ from pyiceberg.table import FileScanTask
 
 from millrace.core.errors import PermanentError
 from millrace.iceberg import replace
-from millrace.iceberg.commit_rules import Partition
+from millrace.iceberg.data_file import DataFile, Partition
 from millrace.iceberg.layout import data_file
 from millrace.iceberg.retry import until_committed
-from millrace.iceberg.tables import Catalog, DataFile, OpenTable, open_table
+from millrace.iceberg.tables import Catalog, OpenTable, open_table
 
 MIN_FILES = 8
 # A file that has this size needs no company.

@@ -14,7 +14,8 @@ from pyiceberg.table.update.snapshot import _ManifestMergeManager, _OverwriteFil
 
 from millrace.core.errors import in_a_line
 from millrace.iceberg import manifest_entries
-from millrace.iceberg.tables import DataFile, OpenTable, data_file
+from millrace.iceberg.data_file import DataFile
+from millrace.iceberg.tables import OpenTable, data_file
 
 READERS = 8
 # Each commit writes a manifest or two; past this many they become one. The size is what Iceberg aims at.

@@ -23,6 +23,7 @@ from pyiceberg.transforms import DayTransform
 from pyiceberg.types import DecimalType, IcebergType, ListType, MapType, StructType
 
 from millrace.core.errors import PermanentError, from_client_error
+from millrace.iceberg.data_file import DataFile
 from millrace.iceberg.layout import database, split
 
 ORG_COLUMN = "org_id"
@@ -59,18 +60,6 @@ class Catalog:
         """Database and table of a full name such as `silver.order_created_v1`."""
         layer, table = split(name)
         return database(self.environment, layer), table
-
-
-@dataclass(frozen=True, slots=True)
-class DataFile:
-    """A data file of a snapshot; `day` is None where the table has no days. `iceberg` is its entry in the manifest."""
-
-    path: str
-    org: str
-    day: str | None
-    rows: int
-    bytes: int
-    iceberg: IcebergFile
 
 
 @dataclass(frozen=True, slots=True)

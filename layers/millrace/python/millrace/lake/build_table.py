@@ -176,8 +176,7 @@ def build_chunk(
                 held.pop().close()
             return piece
 
-        places = [(work.org, work.day) for work in works]
-        pieces = portions.do(store, portions.Portion(run, portions.chunk_name(table, chunk), places), make)
+        pieces = portions.do(store, portions.of_chunk(prepared, chunk), make)
     made = portions.as_chunk(run, table, chunk, pieces)
     store.put_chunk(made)
     return made

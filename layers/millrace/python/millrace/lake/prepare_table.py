@@ -108,7 +108,7 @@ class Preparer:
 
     def _upstream(self, run: str, transform: Transform) -> str | None:
         """Why the table waits for a better run: something that it reads was to be made in this one and was not."""
-        planned = {name for level in self._store.plan(run).levels for name in level}
+        planned = {name for level in self._store.plan_index(run).levels for name in level}
         for name in transform.inputs:
             if name not in planned:
                 continue

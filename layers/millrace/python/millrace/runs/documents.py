@@ -4,6 +4,7 @@ The state machine carries only names and numbers. Everything here is plain JSON 
 """
 
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any, Literal, TypeVar
 
 import orjson
@@ -96,6 +97,8 @@ class Part:
     dead: int = 0
     size: int = 0
     checks: tuple[CheckResult, ...] = ()
+    # Of the tenant-day that silver's rows were made of; empty for built tables.
+    manifest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,4 +277,10 @@ def read(kind: type[Document], text: bytes) -> Document:
     Raises:
         pydantic.ValidationError: the text is no such document.
     """
-    return TypeAdapter(kind).validate_json(text)
+    adapter: TypeAdapter[Document] = _adapter(kind)
+    return adapter.validate_json(text)
+
+
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)

@@ -9,15 +9,7 @@ What no attempt brings to an end is still told piece by piece: what is done of i
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from millrace.runs.documents import (
-    Begun,
-    Failure,
-    Piece,
-    Plan,
-    Prepared,
-    SilverBatch,
-    TableChunk,
-)
+from millrace.runs.documents import Begun, Failure, Piece, Prepared, SilverBatch, TableChunk, Unit
 from millrace.runs.store import RunStore
 
 UNENDED = "its worker did not come to an end"
@@ -72,33 +64,43 @@ def do(store: RunStore, portion: Portion, make: Make) -> list[Piece]:
     return [done[number] for number in sorted(done)]
 
 
-def silver(store: RunStore, plan: Plan) -> list[SilverBatch]:
-    """What came of every batch of a run; of one that no attempt brought to an end, what came of its pieces."""
-    ended = store.silver(plan.run)
-    known = {batch.batch for batch in ended}
-    for number, units in enumerate(plan.batches):
-        if number not in known:
-            places = [(unit.org, unit.day) for unit in units]
-            pieces = _told(store, Portion(plan.run, f"silver/{number}", places))
-            ended.append(as_batch(plan.run, number, pieces))
-    return sorted(ended, key=lambda batch: batch.batch)
+def of_batch(run: str, batch: int, units: Sequence[Unit]) -> Portion:
+    """A batch of a plan as a portion."""
+    return Portion(run, f"silver/{batch}", [(unit.org, unit.day) for unit in units])
+
+
+def of_chunk(prepared: Prepared, chunk: int) -> Portion:
+    """A chunk of a table as a portion."""
+    places = [(work.org, work.day) for work in prepared.chunks[chunk]]
+    return Portion(prepared.run, f"tables/{prepared.table}/chunks/{chunk}", places)
+
+
+def silver(store: RunStore, run: str, batches: int) -> list[SilverBatch]:
+    """What came of every batch of a run; of one that no attempt brought to an end, what came of its pieces.
+
+    Args:
+        store: of the run's documents.
+        run: the run.
+        batches: how many its plan has.
+    """
+    ended = {batch.batch: batch for batch in store.silver(run)}
+
+    def unended(number: int) -> SilverBatch:
+        units = store.plan_batch(run, number).units
+        return as_batch(run, number, _unended(store, of_batch(run, number, units)))
+
+    return [ended.get(number) or unended(number) for number in range(batches)]
 
 
 def chunks(store: RunStore, prepared: Prepared) -> list[TableChunk]:
     """What came of every chunk of a table, in the same way."""
-    ended = store.chunks(prepared.run, prepared.table)
-    known = {chunk.chunk for chunk in ended}
-    for number, works in enumerate(prepared.chunks):
-        if number not in known:
-            places = [(work.org, work.day) for work in works]
-            pieces = _told(store, Portion(prepared.run, chunk_name(prepared.table, number), places))
-            ended.append(as_chunk(prepared.run, prepared.table, number, pieces))
-    return sorted(ended, key=lambda chunk: chunk.chunk)
+    ended = {chunk.chunk: chunk for chunk in store.chunks(prepared.run, prepared.table)}
 
+    def unended(number: int) -> TableChunk:
+        pieces = _unended(store, of_chunk(prepared, number))
+        return as_chunk(prepared.run, prepared.table, number, pieces)
 
-def chunk_name(table: str, chunk: int) -> str:
-    """The name of a chunk's portion."""
-    return f"tables/{table}/chunks/{chunk}"
+    return [ended.get(number) or unended(number) for number in range(len(prepared.chunks))]
 
 
 def as_batch(run: str, batch: int, pieces: Sequence[Piece]) -> SilverBatch:
@@ -123,7 +125,8 @@ def as_chunk(run: str, table: str, chunk: int, pieces: Sequence[Piece]) -> Table
     )
 
 
-def _told(store: RunStore, portion: Portion) -> list[Piece]:
+def _unended(store: RunStore, portion: Portion) -> list[Piece]:
+    """What is known of each piece of a portion that no attempt brought to an end."""
     begun = store.begun(portion.run, portion.name) or Begun(portion.run, portion.name, ())
     done = _done(store, portion, begun)
     return [

@@ -1,64 +1,40 @@
-"""What a table takes of a run: whole tenant-days, nothing lost, nothing that failed a check."""
+"""What a run asks a table to take: whole tenant-days, nothing lost, nothing that failed a check."""
 
 import dataclasses
 from typing import Any
 
 import pytest
 
-from millrace.iceberg import commit_rules
-from millrace.iceberg.commit_rules import LeftOut
+from millrace.iceberg import commit_request
+from millrace.iceberg.commit_request import CommitRequest, LeftOut
 from millrace.quality.result import CheckResult
-from millrace.runs.documents import (
-    Failure,
-    Part,
-    Plan,
-    Prepared,
-    SilverBatch,
-    TableChunk,
-    TenantDay,
-    Unit,
-    Work,
-)
+from millrace.runs.documents import Failure, Part, Prepared, SilverBatch, TableChunk, Work
 
 TABLE, DAY = "silver.t_v1", "2026-11-21"
 
 
 def part(org: str, day: str | None = DAY, rows: int = 5, **more: Any) -> Part:
     file = f"s3://lake/{org}-{day}-{rows}" if rows else None
-    return dataclasses.replace(Part(TABLE, org, day, file, rows, rows), **more)
+    return dataclasses.replace(Part(TABLE, org, day, file, rows, rows, manifest=f"h-{org}"), **more)
 
 
-def plan(*batches: tuple[Unit, ...], hashes: str = "h") -> Plan:
-    days = {(unit.org, unit.day) for batch in batches for unit in batch}
-    partitions = tuple(TenantDay(org, day, (), None, f"{hashes}-{org}") for org, day in sorted(days))
-    return Plan("r", "", (), partitions, batches, (), {TABLE: "s3://base"})
-
-
-def units(org: str, buckets: int = 1) -> tuple[Unit, ...]:
-    return tuple(Unit(org, DAY, bucket, buckets) for bucket in range(buckets))
-
-
-def silver(planned: Plan, *batches: tuple[list[Part], list[Failure]]) -> commit_rules.Landing:
+def silver(*batches: tuple[list[Part], list[Failure]]) -> CommitRequest:
     made = [SilverBatch("r", n, tuple(parts), tuple(failures)) for n, (parts, failures) in enumerate(batches)]
-    return commit_rules.of_silver(planned, made, TABLE)
+    return commit_request.of_silver("s3://base", made, TABLE)
 
 
 def test_all_buckets_of_a_tenant_day_or_none() -> None:
-    planned = plan(units("a", 2)[:1], (*units("a", 2)[1:], *units("b")))
-    whole = silver(planned, ([part("a")], []), ([part("a", rows=2), part("b")], []))
+    whole = silver(([part("a")], []), ([part("a", rows=2), part("b")], []))
     assert {key: len(parts) for key, parts in whole.parts.items()} == {("a", DAY): 2, ("b", DAY): 1}
     assert (whole.base, whole.left_out) == ("s3://base", ())
-    failed = silver(planned, ([part("a")], []), ([part("b")], [Failure("a", DAY, "corrupt")]))
+    failed = silver(([part("a")], []), ([part("b")], [Failure("a", DAY, "corrupt")]))
     assert set(failed.parts) == {("b", DAY)}
     assert failed.left_out == (LeftOut(("a", DAY), "failed", "corrupt"),)
-    unended = silver(planned, ([part("a")], []))
-    assert unended.parts == {}
-    assert [out.partition for out in unended.left_out] == [("a", DAY)]
 
 
 def test_other_tables_parts_are_not_ours() -> None:
-    found = silver(plan(units("a")), ([part("a"), part("a", table="silver.other_v1")], []))
-    assert [p.table for parts in found.parts.values() for p in parts] == [TABLE]
+    request = silver(([part("a"), part("a", table="silver.other_v1")], []))
+    assert [p.table for p in request.all_parts] == [TABLE]
 
 
 @pytest.mark.parametrize(
@@ -75,29 +51,27 @@ def test_other_tables_parts_are_not_ours() -> None:
 def test_what_is_wrong_with_a_part_leaves_its_tenant_day_out(
     change: dict[str, Any], reason: str | None, said: str
 ) -> None:
-    found = silver(plan(units("a"), units("b")), ([part("a", **change)], []), ([part("b")], []))
-    assert ("b", DAY) in found.parts
-    assert [out.reason for out in found.left_out] == ([reason] if reason else [])
-    assert all(said in out.error for out in found.left_out)
+    request = silver(([part("a", **change)], []), ([part("b")], []))
+    assert ("b", DAY) in request.parts
+    assert [out.reason for out in request.left_out] == ([reason] if reason else [])
+    assert all(said in out.error for out in request.left_out)
 
 
-def test_the_hash_is_of_what_lands() -> None:
-    planned = plan(units("a"), units("b"))
-    both = silver(planned, ([part("a")], []), ([part("b")], [])).manifest
-    assert both == silver(planned, ([part("a", rows=9)], []), ([part("b")], [])).manifest
-    assert both != silver(planned, ([part("a")], []), ([], [])).manifest
-    assert (
-        both
-        != silver(plan(units("a"), units("b"), hashes="x"), ([part("a")], []), ([part("b")], [])).manifest
-    )
+def test_the_manifest_is_of_what_is_committed() -> None:
+    both = silver(([part("a")], []), ([part("b")], [])).manifest
+    assert len(both) == 64
+    assert both == silver(([part("b")], []), ([part("a", rows=9), part("a", rows=2)], [])).manifest
+    assert both != silver(([part("a")], [])).manifest
+    assert both != silver(([part("a", manifest="x")], []), ([part("b")], [])).manifest
+    assert silver(([part("a", manifest="")], [])).manifest == "", "a built table has none"
 
 
 def built(
     works: list[tuple[str, str | None]], parts: list[Part], failures: list[Failure], **how: Any
-) -> commit_rules.Landing:
+) -> CommitRequest:
     chunk = tuple(Work(org, day) for org, day in works)
     prepared = Prepared("r", TABLE, "ready", "", "d", None, (), (chunk,), **how)
-    return commit_rules.of_built(prepared, [TableChunk("r", TABLE, 0, tuple(parts), tuple(failures))])
+    return commit_request.of_built(prepared, [TableChunk("r", TABLE, 0, tuple(parts), tuple(failures))])
 
 
 def test_a_whole_replaces_everything_but_what_failed() -> None:
@@ -124,6 +98,5 @@ def test_a_conflict_is_left_out_as_well() -> None:
     ],
 )
 def test_the_gravest_reason_is_the_status(reasons: list[Any], expected: str) -> None:
-    left = [LeftOut(("a", None), reason, "") for reason in reasons]
-    assert commit_rules.status((), left) == expected
-    assert commit_rules.status((part("a"),), left) == "committed"
+    left = tuple(LeftOut(("a", None), reason, "") for reason in reasons)
+    assert CommitRequest({}, left, None).unchanged_status() == expected

@@ -67,7 +67,7 @@ def test_without_the_metadata_of_the_start_everything_is_a_conflict() -> None:
 def test_a_file_that_is_not_what_its_worker_said_is_left_out() -> None:
     made = [file(org, name="new") for org in ORGS]
     known = facts(new=tuple(made))
-    strange = {
+    strange: dict[str, DataFile | str] = {
         made[0].path: "its file is missing",
         made[1].path: file("x", name="new"),
         made[2].path: replace(made[2], rows=4),

@@ -5,7 +5,7 @@ The state machine carries only names and numbers. Everything here is plain JSON 
 
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import orjson
 from pydantic import TypeAdapter
@@ -277,7 +277,7 @@ def read(kind: type[Document], text: bytes) -> Document:
     Raises:
         pydantic.ValidationError: the text is no such document.
     """
-    adapter: TypeAdapter[Document] = _adapter(kind)
+    adapter: TypeAdapter[Document] = _adapter(cast("Any", kind))
     return adapter.validate_json(text)
 
 

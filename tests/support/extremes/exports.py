@@ -17,6 +17,7 @@ from cli.output import print_json
 from cli.target import Target
 from millrace.core import clock
 from millrace.core.objects import Objects
+from millrace.core.sql import identifier
 from millrace.core.table import Table
 from millrace.features import views as feature_views
 from millrace.features.offline import EVENT_TIMESTAMP, OfflineStore
@@ -82,7 +83,7 @@ def _view(
     columns: dict[str, list[Any]] = {}
     for part in question.views:
         source = [
-            f"SELECT DISTINCT {duck.identifier(group.key)} AS key FROM {group.table} WHERE {duck.identifier(group.key)} IS NOT NULL"
+            f"SELECT DISTINCT {identifier(group.key)} AS key FROM {group.table} WHERE {identifier(group.key)} IS NOT NULL"
             for group in part.groups
         ]
         found = connection.execute(

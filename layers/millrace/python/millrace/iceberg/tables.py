@@ -23,6 +23,7 @@ from pyiceberg.transforms import DayTransform
 from pyiceberg.types import DecimalType, IcebergType, ListType, MapType, StructType
 
 from millrace.core.errors import PermanentError, from_client_error
+from millrace.core.sql import identifier
 from millrace.iceberg.data_file import DataFile
 from millrace.iceberg.layout import database, split
 
@@ -202,16 +203,12 @@ def duckdb_type(of: IcebergType) -> str:
     if isinstance(of, ListType):
         return f"{duckdb_type(of.element_type)}[]"
     if isinstance(of, StructType):
-        return f"STRUCT({', '.join(f'{_quoted(f.name)} {duckdb_type(f.field_type)}' for f in of.fields)})"
+        return f"STRUCT({', '.join(f'{identifier(f.name)} {duckdb_type(f.field_type)}' for f in of.fields)})"
     if isinstance(of, MapType):
         return f"MAP({duckdb_type(of.key_type)}, {duckdb_type(of.value_type)})"
     if isinstance(of, DecimalType):
         return f"DECIMAL({of.precision},{of.scale})"
     return _DUCKDB[str(of)]
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _day(value: Any) -> date:

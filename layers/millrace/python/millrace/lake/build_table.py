@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from millrace.contracts.columns import Scalar
 from millrace.contracts.tables import LakeTable
 from millrace.core.errors import RetryableError, in_a_line
+from millrace.core.sql import identifier, literal
 from millrace.iceberg import layout
-from millrace.lake.duck import create_view, identifier, is_passing, text
+from millrace.lake.duck import create_view, is_passing
 from millrace.quality.checks import checks_of
 from millrace.quality.measure import measure
 from millrace.runs import portions
@@ -114,7 +115,7 @@ class TableBuilder:
             file = self._place(table.full_name, run, work.org, work.day)
             # The order of the contract, in which the compiled columns stand already.
             size = self._one(
-                f"COPY {_RESULT} TO {text(file)} (FORMAT parquet, COMPRESSION zstd, RETURN_STATS true)"
+                f"COPY {_RESULT} TO {literal(file)} (FORMAT parquet, COMPRESSION zstd, RETURN_STATS true)"
             )[2]
         return Part(
             table=table.full_name,
@@ -189,16 +190,16 @@ def in_lake(bucket: str) -> Place:
 
 def _own(table: LakeTable, org: str, day: str | None) -> str:
     """The condition of a tenant's rows, and of the day's."""
-    tenant = f"org_id = {text(org)}"
+    tenant = f"org_id = {literal(org)}"
     if day is None or table.time_column is None:
         return tenant
     column = identifier(table.time_column)
     kind = next(c.type for c in table.columns if c.name == table.time_column)
     if kind == Scalar("date"):
-        return f"{tenant} AND {column} = DATE {text(day)}"
+        return f"{tenant} AND {column} = DATE {literal(day)}"
     after = date.fromisoformat(day) + timedelta(days=1)
     # A range and no cast of the column: so whole row groups are passed over.
-    bounds = (f"TIMESTAMPTZ {text(f'{one} 00:00:00+00')}" for one in (day, after.isoformat()))
+    bounds = (f"TIMESTAMPTZ {literal(f'{one} 00:00:00+00')}" for one in (day, after.isoformat()))
     return f"{tenant} AND {column} >= {next(bounds)} AND {column} < {next(bounds)}"
 
 

@@ -25,6 +25,7 @@ from typing import Literal
 from millrace.contracts.columns import Column, Scalar
 from millrace.contracts.contract import PROTECTED
 from millrace.contracts.tables import LakeTable
+from millrace.core.sql import identifier
 from millrace.quality import written
 from millrace.quality.conditions import broken
 
@@ -77,7 +78,7 @@ def _all(table: LakeTable) -> Iterator[Check]:
         kind = next((column.type for column in table.columns if column.name == newest), None)
         # A row of a day is as new as the day's end.
         end = " + INTERVAL 1 DAY" if kind == Scalar("date") else ""
-        moment = f"CAST(max({written.quoted(newest)}){end} AS TIMESTAMPTZ)"
+        moment = f"CAST(max({identifier(newest)}){end} AS TIMESTAMPTZ)"
         yield Check(FRESHNESS, "warning", "0", f"epoch_ms({moment})")
 
 
@@ -88,7 +89,7 @@ def newest_column(table: LakeTable) -> str | None:
 
 
 def _of_column(column: Column) -> Iterator[Check]:
-    name = written.quoted(column.name)
+    name = identifier(column.name)
     if column.required:
         yield _of_rows(f"not_null({column.name})", "blocking", f"{name} IS NULL")
     if column.unique:

@@ -12,7 +12,8 @@ from millrace.core.objects import Objects
 from millrace.iceberg import compaction, maintenance, shape
 from millrace.iceberg import tables as iceberg
 from millrace.iceberg.maintenance import Maintained
-from tests.integration.test_commit import (
+from tests.support import lake_files
+from tests.support.commits import (
     ACME,
     FIRST,
     GLOBEX,
@@ -24,7 +25,6 @@ from tests.integration.test_commit import (
     opened,
     silver,
 )
-from tests.support import lake_files
 from tests.support.emulator import Lake
 from tests.support.functions import function
 from tests.support.lake_files import SILVER, keep_batch, keep_plan, part

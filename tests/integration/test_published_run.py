@@ -13,8 +13,8 @@ from millrace.eventstore import pending
 from millrace.runs.documents import Summary
 from millrace.runs.store import RunStore
 from millrace.warehouse import project
-from tests.integration.test_commit import ACME, GLOBEX
 from tests.integration.test_silver_run import DAY, NEXT, archive, call, finish, plan
+from tests.support.commits import ACME, GLOBEX
 from tests.support.emulator import Lake
 from tests.support.functions import function
 from tests.support.lake_files import SILVER

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from millrace.lake import table_portions as works
+from millrace.lake import table_portions
 from millrace.runs.documents import Committed, Failure
 from tests.support import lake_files
 from tests.support.commits import ACME, FIRST, GLOBEX, SECOND, base, commit, counted, opened
@@ -31,14 +31,14 @@ def test_a_tenant_that_failed_in_a_whole_keeps_its_rows_and_is_all_that_the_next
     lake: Lake,
 ) -> None:
     build(lake, "r1", (ACME, FIRST, 5), (GLOBEX, FIRST, 3), definition="d1")
-    how = {"works": [(ACME, FIRST), (GLOBEX, FIRST)], "failures": (Failure(GLOBEX, None, "memory"),)}
+    how = {"partitions": [(ACME, FIRST), (GLOBEX, FIRST)], "failures": (Failure(GLOBEX, None, "memory"),)}
     done = build(lake, "r2", (ACME, FIRST, 6), whole=True, definition="d2", **how)
     assert done.status == "committed"
     assert counted(lake, BUILT) == {(ACME, FIRST): 6, (GLOBEX, FIRST): 3}
     assert opened(lake, BUILT).properties["millrace.definition"] == "d2", "else the next run does all again"
-    assert works.unfinished(lake_files.store(lake).prepared("r2", BUILT), done) == {(GLOBEX, FIRST)}
+    assert table_portions.unfinished(lake_files.store(lake).prepared("r2", BUILT), done) == {(GLOBEX, FIRST)}
     failures = tuple(Failure(org, None, "memory") for org in (ACME, GLOBEX))
-    nothing = {"works": [(ACME, FIRST), (GLOBEX, FIRST)], "failures": failures}
+    nothing = {"partitions": [(ACME, FIRST), (GLOBEX, FIRST)], "failures": failures}
     build(lake, "r3", whole=True, definition="d3", **nothing)
     assert opened(lake, BUILT).properties["millrace.definition"] == "d2", (
         "no snapshot leads to what is unfinished"

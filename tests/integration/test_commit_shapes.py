@@ -81,10 +81,17 @@ def test_a_column_that_sums_outgrew_grows(lake: Lake, before: str, after: str, h
             ).to_arrow_table()
             parts.append(part(lake, run, org, FIRST, 1, name=BUILT, data=data))
         failures = (Failure(GLOBEX, FIRST, "no"),) if run == "r2" else ()
-        works: list[tuple[str, str | None]] = [(ACME, FIRST), (GLOBEX, FIRST)]
+        partitions: list[tuple[str, str | None]] = [(ACME, FIRST), (GLOBEX, FIRST)]
         held_by = base(lake, BUILT)[BUILT]
         keep_built(
-            lake, run, parts, base=held_by, works=works, failures=failures, whole=run == "r2", definition=run
+            lake,
+            run,
+            parts,
+            base=held_by,
+            partitions=partitions,
+            failures=failures,
+            whole=run == "r2",
+            definition=run,
         )
         column = Column("total", None, Scalar(after if run == "r2" else before), False, "")
         done = commit(lake, run, BUILT, lake_files.table(BUILT, more=(column,)))

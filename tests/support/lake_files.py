@@ -135,13 +135,13 @@ def keep_built(
     parts: list[Part],
     *,
     base: str | None,
-    works: list[tuple[str, str | None]] | None = None,
+    partitions: list[tuple[str, str | None]] | None = None,
     failures: tuple[Failure, ...] = (),
     whole: bool = False,
     definition: str = "d1",
 ) -> None:
     """Keeps what a table was to be built of, and what came of its one chunk."""
-    chosen = [(p.org, p.day) for p in parts] if works is None else works
+    chosen = [(p.org, p.day) for p in parts] if partitions is None else partitions
     chunk = tuple(Work(org, day) for org, day in chosen)
     store(lake).put_prepared(Prepared(run, BUILT, "ready", "", definition, base, (), (chunk,), whole=whole))
     store(lake).put_chunk(TableChunk(run, BUILT, 0, tuple(parts), failures))

@@ -67,19 +67,19 @@ def test_the_manifest_is_of_what_is_committed() -> None:
 
 
 def built(
-    works: list[tuple[str, str | None]], parts: list[Part], failures: list[Failure], **how: Any
+    partitions: list[tuple[str, str | None]], parts: list[Part], failures: list[Failure], **how: Any
 ) -> CommitRequest:
-    chunk = tuple(Work(org, day) for org, day in works)
+    chunk = tuple(Work(org, day) for org, day in partitions)
     prepared = Prepared("r", TABLE, "ready", "", "d", None, (), (chunk,), **how)
     return commit_request.of_built(prepared, [TableChunk("r", TABLE, 0, tuple(parts), tuple(failures))])
 
 
 def test_a_whole_replaces_everything_but_what_failed() -> None:
     present = [("a", "1"), ("a", "2"), ("b", "1"), ("c", "1")]
-    works: list[tuple[str, str | None]] = [("a", "1"), ("b", "1"), ("c", "1")]
-    found = built(works, [part("a", "1")], [Failure("b", "1", "x"), Failure("c", None, "y")], whole=True)
+    partitions: list[tuple[str, str | None]] = [("a", "1"), ("b", "1"), ("c", "1")]
+    found = built(partitions, [part("a", "1")], [Failure("b", "1", "x"), Failure("c", None, "y")], whole=True)
     assert found.replaces(present) == {("a", "1"), ("a", "2")}
-    assert built(works, [part("a", "1")], [], whole=False).replaces(present) == {("a", "1")}
+    assert built(partitions, [part("a", "1")], [], whole=False).replaces(present) == {("a", "1")}
 
 
 def test_a_conflict_is_left_out_as_well() -> None:

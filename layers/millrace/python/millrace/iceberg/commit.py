@@ -46,7 +46,7 @@ class Committer:
     def commit(self, run: str, table: str) -> Committed:
         """Replaces what the run made anew; what came of it is kept as a document.
 
-        Called again, it answers the same and commits nothing.
+        A repeated call returns the same and commits nothing.
 
         Raises:
             RetryableError: the catalog or the store did not answer, or others commit to the table without end.

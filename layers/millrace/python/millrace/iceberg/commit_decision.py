@@ -1,7 +1,7 @@
 """What a commit changes in a table: one decision over the facts of an attempt. Pure.
 
-The fence: a partition is replaced only if it holds the data files that it held where the run started. One that somebody
-else changed is left out as a conflict, and the next run takes it.
+The fence: a partition is replaced only if it holds the data files that it held where the run started. One that
+another commit changed is left out as a conflict, and the next run takes it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -83,7 +83,7 @@ def decide(request: CommitRequest, facts: CommitFacts) -> CommitDecision:
 
 
 def recover(request: CommitRequest, committed: Sequence[DataFile]) -> CommitRequest:
-    """A request as a snapshot of its own run has it: of a commit that was done without anybody hearing of it.
+    """A request as a snapshot of its own run has it: of a commit whose answer was lost.
 
     Args:
         request: of the run.

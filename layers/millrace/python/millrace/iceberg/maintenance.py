@@ -47,7 +47,7 @@ def maintain(
         name: of the table.
         now: what ages are counted from.
         keep_days: snapshots younger than this stay.
-        keep_snapshots: and so many of the newest.
+        keep_snapshots: this many of the newest stay whatever their age.
 
     Raises:
         PermanentError: there is no such table.
@@ -56,20 +56,20 @@ def maintain(
     opened = _open(catalog, name)
     if opened.properties.get(optimizers.PROPERTY):
         return Maintained(name, "glue")
-    compacted, odd = 0, []
+    compacted, unmerged = 0, []
     for partition, files in compaction.crowded(opened.files()).items():
         try:
             compacted += compaction.compact(catalog, opened, partition, files)
         except RetryableError:
             raise
         except Exception as error:  # noqa: BLE001  one tenant's files must not keep the table from its upkeep
-            odd.append(f"{partition[0]} {partition[1] or ''}: {in_a_line(error)}")
+            unmerged.append(f"{partition[0]} {partition[1] or ''}: {in_a_line(error)}")
     expired = until_committed(
         f"expire snapshots of {name}",
         lambda: _expire(_open(catalog, name), now - timedelta(days=keep_days), keep_snapshots),
     )
     removed = _remove_orphans(catalog, lake, name, now - timedelta(days=ORPHAN_DAYS))
-    return Maintained(name, "millrace", expired, removed, compacted, tuple(odd))
+    return Maintained(name, "millrace", expired, removed, compacted, tuple(unmerged))
 
 
 def expirable(
@@ -81,10 +81,10 @@ def expirable(
 
 
 def _expire(opened: OpenTable, before: datetime, keep: int) -> int:
-    gone = expirable(opened.snapshots(), opened.snapshot_id, before, keep)
-    if gone:
-        opened.table.maintenance.expire_snapshots().by_ids([found.id for found in gone]).commit()
-    return len(gone)
+    expired = expirable(opened.snapshots(), opened.snapshot_id, before, keep)
+    if expired:
+        opened.table.maintenance.expire_snapshots().by_ids([one.id for one in expired]).commit()
+    return len(expired)
 
 
 def _remove_orphans(catalog: Catalog, lake: Objects, name: str, before: datetime) -> int:

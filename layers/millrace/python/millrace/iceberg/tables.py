@@ -151,8 +151,8 @@ def catalog(environment: str, bucket: str) -> Catalog:
         bucket: the lake's.
     """
     session = boto3.Session()
-    # One try a call: an UpdateTable that timed out may have landed, and a second try of botocore's would be told that
-    # somebody else changed the table, on which pyiceberg removes the manifests of what has landed. Who calls tries again.
+    # One try a call: an UpdateTable that timed out may have been done, and a second try of botocore's would be answered that
+    # somebody else changed the table, on which pyiceberg removes the manifests of what is committed. The caller tries again.
     config = Config(
         connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries={"total_max_attempts": 1}
     )

@@ -91,7 +91,7 @@ class TableBuilder:
         try:
             return self._keep(table, prepared.run, work)
         finally:
-            # What has ended the database says so itself.
+            # An error that ended the database is raised already.
             with suppress(duckdb.Error):
                 self._connection.execute(f"DROP TABLE {_RESULT}")
 
@@ -147,7 +147,7 @@ def build_chunk(
     table: str,
     chunk: int,
 ) -> TableChunk:
-    """Makes a chunk and keeps what came of it; asked again, the same.
+    """Makes a chunk and keeps what came of it; a repeated call returns the same.
 
     Args:
         store: of the run's documents.
@@ -165,14 +165,13 @@ def build_chunk(
     if done is not None:
         return done
     prepared = store.prepared(run, table)
-    works = prepared.chunks[chunk]
     with ExitStack() as open_ones:
         held: list[DuckDBPyConnection] = []
 
         def make(number: int) -> Piece:
             if not held:
                 held.append(open_ones.enter_context(closing(connect())))
-            piece = builder(held[0]).make(prepared, works[number])
+            piece = builder(held[0]).make(prepared, prepared.chunks[chunk][number])
             if piece.failures:
                 held.pop().close()
             return piece

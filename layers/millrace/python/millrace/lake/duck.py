@@ -52,7 +52,7 @@ class S3Access:
         )
 
     def secret_sql(self) -> str:
-        """The statement that tells DuckDB."""
+        """The statement that gives it to DuckDB."""
         options = {"TYPE": "s3", "KEY_ID": self.key_id, "SECRET": self.secret, "REGION": self.region}
         if self.token:
             options["SESSION_TOKEN"] = self.token
@@ -103,7 +103,7 @@ def connect(
             "autoload_known_extensions": False,
             # A name in SQL is never a variable of the program.
             "python_enable_replacements": False,
-            # Nobody asks for the order of rows who does not write ORDER BY, and keeping it holds them in memory.
+            # Whoever needs an order writes ORDER BY; keeping that of the files would hold their rows in memory.
             "preserve_insertion_order": False,
         }
     )

@@ -53,7 +53,7 @@ def tenant_day(
 
 
 def fair(days: Iterable[TenantDay]) -> list[TenantDay]:
-    """Each tenant's first day, then each tenant's second: nobody waits behind the backlog of somebody else.
+    """Each tenant's first day, then each tenant's second: no tenant waits behind another's backlog.
 
     Within a tenant the given order stays.
     """

@@ -47,7 +47,7 @@ class Planner:
         Args:
             run: its id.
             at: now, for the record, and to know which days' manifest is still whole.
-            days: UTC days to do again; None for what is pending.
+            days: UTC days to rebuild; None for what is pending.
             refresh: which tables: those of these refreshes.
             silver: False to build the tables of these tenant-days again from silver as it is.
 
@@ -65,11 +65,11 @@ class Planner:
         )
         with ThreadPoolExecutor(READERS) as pool:
             looked_at = list(pool.map(self._tenant_day, [one for one in wanted if one[:2] not in aside]))
-        found = [one for one in looked_at if isinstance(one, TenantDay)]
-        # What failed before is tried behind all others and in batches of its own: it may end its worker.
-        again = [one for one in found if (one.org, one.day) in failed]
-        fresh = [one for one in found if (one.org, one.day) not in failed]
-        packed = packing.pack([*packing.fair(fresh), *packing.fair(again)], apart=failed)
+        present = [one for one in looked_at if isinstance(one, TenantDay)]
+        # What failed before comes behind all others and in batches of its own: it may end its worker.
+        retried = [one for one in present if (one.org, one.day) in failed]
+        fresh = [one for one in present if (one.org, one.day) not in failed]
+        packed = packing.pack([*packing.fair(fresh), *packing.fair(retried)], apart=failed)
         partitions = packed.partitions
         if not silver:
             # Without their tokens: silver takes nothing in here, so nothing of it is done.

@@ -39,7 +39,7 @@ class Preparer:
         self._store, self._open, self._project, self._tables = store, open_table, project, tables
 
     def prepare(self, run: str, name: str) -> Prepared:
-        """What to make, kept as a document; asked again, the same.
+        """What to make, kept as a document; a repeated call returns the same.
 
         Raises:
             RetryableError: the catalog or the lake did not answer.

@@ -23,7 +23,7 @@ MOST_UNFIT = 100
 
 
 class BadRowsError(Exception):
-    """What is in raw is not what the plan says is there; the sentence names where."""
+    """Raw does not hold what the plan names; the message says where."""
 
 
 @dataclass(frozen=True, slots=True)

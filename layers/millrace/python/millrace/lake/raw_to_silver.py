@@ -30,7 +30,7 @@ UNKNOWN = "unknown_contract"
 # What a reader takes at once, and what a worker holds of a file that it writes.
 ROW_GROUP = 122_880
 # What a raw row is kept as, where it cannot be typed.
-_LETTER = (
+_DEAD_LETTER = (
     "* EXCLUDE (filename, file_row_number) REPLACE (hex(fingerprint) AS fingerprint), filename AS object"
 )
 
@@ -145,8 +145,8 @@ class Transform:
         dead = rows_in - duplicates - rows
         if dead:
             # Only now: that there are any is rare, and to look for them reads everything once more.
-            letters = f"SELECT {_LETTER} FROM ({silver_sql.dead(contract, fit)}{unfit})"  # noqa: S608
-            self._bury(connection, letters, run, unit, table, dead)
+            dead_letters = f"SELECT {_DEAD_LETTER} FROM ({silver_sql.dead(contract, fit)}{unfit})"  # noqa: S608
+            self._set_aside(connection, dead_letters, run, unit, table, dead)
         return Part(
             table=table,
             org=unit.org,
@@ -195,14 +195,16 @@ class Transform:
     def _unread(
         self, run: str, unit: Unit, connection: "duckdb.DuckDBPyConnection", rows: RawRows, group: Group
     ) -> Part:
-        letters = f"SELECT {_LETTER}, {literal(UNKNOWN)} AS reason FROM {rows.of([group], distinct=False)}"  # noqa: S608
-        self._bury(connection, letters, run, unit, group.ref.replace("/", "-"), group.rows)
+        dead_letters = (
+            f"SELECT {_DEAD_LETTER}, {literal(UNKNOWN)} AS reason FROM {rows.of([group], distinct=False)}"  # noqa: S608
+        )
+        self._set_aside(connection, dead_letters, run, unit, group.ref.replace("/", "-"), group.rows)
         return Part(group.ref, unit.org, unit.day, None, rows_in=group.rows, rows=0, dead=group.rows)
 
-    def _bury(
+    def _set_aside(
         self,
         connection: "duckdb.DuckDBPyConnection",
-        letters: str,
+        dead_letters: str,
         run: str,
         unit: Unit,
         name: str,
@@ -210,10 +212,12 @@ class Transform:
     ) -> None:
         key = f"{DEAD_LETTERS}{NAME}/{run}/{unit.org}/{unit.day}-{unit.bucket}-{name}.ndjson"
         place = self._target(f"s3://{self._bucket}/{key}")
-        cursor = connection.execute(f"COPY ({letters}) TO {literal(place)} (FORMAT json)")
-        (buried,) = cursor.fetchone() or (0,)
-        if buried != expected:
-            raise BadRowsError(f"{expected} rows of {name} are no rows of silver, and {buried} say why")
+        cursor = connection.execute(f"COPY ({dead_letters}) TO {literal(place)} (FORMAT json)")
+        (written,) = cursor.fetchone() or (0,)
+        if written != expected:
+            raise BadRowsError(
+                f"{expected} rows of {name} cannot become rows of silver, and {written} of them are dead letters"
+            )
 
     def _copy(self, connection: "duckdb.DuckDBPyConnection", sql: str, file: str) -> tuple[int, int]:
         """Rows and bytes of the Parquet file that was written."""

@@ -10,7 +10,7 @@ from millrace.runs.store import RunStore
 
 
 def run_batch(store: RunStore, transform: Transform, run: str, batch: int) -> SilverBatch:
-    """Makes a batch of the plan and keeps what came of it; asked again, the same.
+    """Makes a batch of the plan and keeps what came of it; a repeated call returns the same.
 
     Raises:
         PermanentError: the run has no plan, or the plan no such batch.

@@ -1,4 +1,4 @@
-"""The SQL of silver's rows, from a contract: parse the JSON once, type every field, derive, and tell what cannot be typed.
+"""The SQL of silver's rows, from a contract: parse the JSON once, type every field, derive, and name what cannot be typed.
 
 Pure: texts in, text out; DuckDB's dialect. A relation of raw rows has the columns of `millrace.archive.raw`.
 
@@ -81,7 +81,7 @@ def _parsed(contract: Contract, source: str) -> str:
 
 
 def _shape(schema: dict[str, Any]) -> Any:
-    """How `from_json` is told to read a field: leaves as texts."""
+    """The structure by which `from_json` reads a field: leaves as texts."""
     kind = json_type(schema)
     if kind == "array":
         return [_shape(schema["items"]) if "items" in schema else "VARCHAR"]

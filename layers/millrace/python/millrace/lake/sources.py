@@ -43,7 +43,7 @@ class Pinner:
         self._store, self._open, self._tables, self._now = store, open_table, tables, now
 
     def pin(self, run: str, names: Iterable[str]) -> Sources:
-        """The current snapshots of these tables, kept as a document; asked again, the same.
+        """The current snapshots of these tables, kept as a document; a repeated call returns the same.
 
         Raises:
             RetryableError: the catalog or the lake did not answer.

@@ -23,7 +23,7 @@ def broken(value: str, name: str, schema: dict[str, Any], of: Type, depth: int =
     Args:
         value: SQL of the field.
         name: how checks call it.
-        schema: its JSON Schema; empty says nothing.
+        schema: its JSON Schema; empty sets no limit.
         of: the type of its column.
         depth: of lists around it.
     """

@@ -57,7 +57,7 @@ def rule(rule: dict[str, Any]) -> Iterator[Written]:
 
 
 def duplicates(columns: list[str]) -> str:
-    """How many rows say again what another row says in these columns; a null is like no other."""
+    """How many rows repeat another row in these columns; a null equals nothing."""
     names = [identifier(name) for name in columns]
     value = names[0] if len(names) == 1 else f"({', '.join(names)})"
     present = " AND ".join(f"{name} IS NOT NULL" for name in names)
@@ -94,7 +94,7 @@ def _metric(metric: str, rule: dict[str, Any]) -> str:
 
 
 def _judged(value: str, rule: dict[str, Any]) -> str:
-    """What a number says: itself where it should be none, else 1 where it is not as it must be."""
+    """The failed count of a number: itself where it should be 0, else 1 where it is not as it must be."""
     measured = f"(100.0 * {value} / nullif(count(*), 0))" if rule.get("unit") == "percent" else value
     wanted = [f"{measured} {sign} {literal(rule[name])}" for name, sign in _OPERATORS.items() if name in rule]
     for name, negated in (("mustBeBetween", ""), ("mustNotBeBetween", "NOT ")):

@@ -1,4 +1,4 @@
-"""What the steps of a run tell each other: documents in the lake, one writer each, so that a retry writes the same one.
+"""What the steps of a run leave each other: documents in the lake, one writer each, so that a retry writes the same one.
 
 The state machine carries only names and numbers. Everything here is plain JSON on the way (`write`, `read`).
 """
@@ -30,7 +30,7 @@ class TenantDay:
     org: str
     day: str
     objects: tuple[RawObject, ...]
-    # Of the pending row that asked for it; None where an interval was asked for.
+    # Of the pending row that it is planned for; None where the run is over an interval.
     token: str | None = None
     # Changes exactly when a manifest row comes or goes.
     manifest: str = ""
@@ -102,8 +102,8 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """A portion of a run that a worker has begun, and the pieces that it has noted before it began each."""
+class Progress:
+    """A portion of a run that a worker has begun, and the pieces that it recorded before it began each."""
 
     run: str
     portion: str
@@ -121,7 +121,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class SilverBatch:
-    """What came of one batch of units. A tenant-day with a failure lands in no table."""
+    """What came of one batch of units. A tenant-day with a failure is committed to no table."""
 
     run: str
     batch: int

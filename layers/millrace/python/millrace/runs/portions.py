@@ -1,15 +1,15 @@
-"""A portion of a run's work, one piece of which may end its worker: out of memory or out of time, nothing says which.
+"""A portion of a run's work, one piece of which may end its worker, out of memory or out of time, without a trace.
 
-A portion that is done at once costs one document more, which says that it was begun. Who finds that document, and no
-outcome, knows that a worker did not come to an end. It notes each piece before it begins it, and what came of it. So the
-next attempt takes over what is done, leaves out the piece over which a worker ended, and does other tenants' pieces first.
-What no attempt brings to an end is still told piece by piece: what is done of it lands.
+A portion that is done at the first attempt costs one more document, which records that it was begun. An attempt that finds
+that document, and no result, follows a worker that did not come to an end. It records each piece before it begins it, and the
+piece's result. So the next attempt takes over what is done, leaves out the piece over which a worker ended, and does other
+tenants' pieces first. Of a portion that no attempt completes, the pieces that are done are still committed.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from millrace.runs.documents import Begun, Failure, Piece, Prepared, SilverBatch, TableChunk, Unit
+from millrace.runs.documents import Failure, Piece, Prepared, Progress, SilverBatch, TableChunk, Unit
 from millrace.runs.store import RunStore
 
 UNENDED = "its worker did not come to an end"
@@ -36,29 +36,29 @@ def do(store: RunStore, portion: Portion, make: Make) -> list[Piece]:
         portion: whose pieces.
         make: makes one; what it raises ends this attempt.
     """
-    begun = store.begun(portion.run, portion.name)
-    if begun is None:
-        store.put_begun(Begun(portion.run, portion.name, ()))
+    progress = store.progress(portion.run, portion.name)
+    if progress is None:
+        store.put_progress(Progress(portion.run, portion.name, ()))
         return [make(number) for number in range(len(portion.places))]
-    done = _done(store, portion, begun)
-    for number in begun.pieces:
+    done = _done(store, portion, progress)
+    for number in progress.pieces:
         if number not in done:
             done[number] = Piece(failures=(Failure(*portion.places[number], ENDED_ITS_WORKER),))
             store.put_piece(portion.run, portion.name, number, done[number])
     suspected = {
-        org for org, _ in (portion.places[number] for number in begun.pieces if _ended(done[number]))
+        org for org, _ in (portion.places[number] for number in progress.pieces if _ended(done[number]))
     }
     for number in sorted(
         set(range(len(portion.places))) - set(done), key=lambda n: (portion.places[n][0] in suspected, n)
     ):
-        noted = begun.pieces
-        begun = Begun(portion.run, portion.name, (*noted, number))
-        store.put_begun(begun)
+        recorded = progress.pieces
+        progress = Progress(portion.run, portion.name, (*recorded, number))
+        store.put_progress(progress)
         try:
             done[number] = make(number)
         except Exception:
-            # It was not the piece that ended the worker: it is done again.
-            store.put_begun(Begun(portion.run, portion.name, noted))
+            # It was not the piece that ended the worker: the next attempt does it.
+            store.put_progress(Progress(portion.run, portion.name, recorded))
             raise
         store.put_piece(portion.run, portion.name, number, done[number])
     return [done[number] for number in sorted(done)]
@@ -127,17 +127,17 @@ def as_chunk(run: str, table: str, chunk: int, pieces: Sequence[Piece]) -> Table
 
 def _unended(store: RunStore, portion: Portion) -> list[Piece]:
     """What is known of each piece of a portion that no attempt brought to an end."""
-    begun = store.begun(portion.run, portion.name) or Begun(portion.run, portion.name, ())
-    done = _done(store, portion, begun)
+    progress = store.progress(portion.run, portion.name) or Progress(portion.run, portion.name, ())
+    done = _done(store, portion, progress)
     return [
         done.get(number)
-        or Piece(failures=(Failure(*place, ENDED_ITS_WORKER if number in begun.pieces else UNENDED),))
+        or Piece(failures=(Failure(*place, ENDED_ITS_WORKER if number in progress.pieces else UNENDED),))
         for number, place in enumerate(portion.places)
     ]
 
 
-def _done(store: RunStore, portion: Portion, begun: Begun) -> dict[int, Piece]:
-    found = {number: store.piece(portion.run, portion.name, number) for number in begun.pieces}
+def _done(store: RunStore, portion: Portion, progress: Progress) -> dict[int, Piece]:
+    found = {number: store.piece(portion.run, portion.name, number) for number in progress.pieces}
     return {number: piece for number, piece in found.items() if piece is not None}
 
 

@@ -11,12 +11,12 @@ from millrace.core.prefixes import RUNS
 from millrace.runs import documents
 from millrace.runs.backfill import BackfillPlan
 from millrace.runs.documents import (
-    Begun,
     Committed,
     Materialized,
     Piece,
     Plan,
     Prepared,
+    Progress,
     SilverBatch,
     Sources,
     Summary,
@@ -30,7 +30,7 @@ AT_ONCE = 16
 
 
 class RunStore:
-    """Reads and writes documents. A step that is repeated writes the same document again."""
+    """Reads and writes documents. A step that is repeated writes the same document."""
 
     def __init__(self, lake: Objects) -> None:
         self._lake = lake
@@ -85,13 +85,13 @@ class RunStore:
         """What came of a batch; None where none came to an end."""
         return self._get(SilverBatch, run, f"silver/{batch}")
 
-    def put_begun(self, begun: Begun) -> None:
+    def put_progress(self, progress: Progress) -> None:
         """Keeps that a portion was begun, and which of its pieces."""
-        self._put(begun.run, f"begun/{begun.portion}/all", begun)
+        self._put(progress.run, f"begun/{progress.portion}/all", progress)
 
-    def begun(self, run: str, portion: str) -> Begun | None:
-        """What was begun of a portion; None where nothing was."""
-        return self._get(Begun, run, f"begun/{portion}/all")
+    def progress(self, run: str, portion: str) -> Progress | None:
+        """Which pieces of a portion were begun; None where none was."""
+        return self._get(Progress, run, f"begun/{portion}/all")
 
     def put_piece(self, run: str, portion: str, number: int, piece: Piece) -> None:
         """Keeps what came of a piece."""

@@ -129,6 +129,7 @@ class Doctor:
     def _silver(self) -> Found:
         """How the newest run of the pipeline that has come to an end ended, and when."""
         from cli.runs import OUTPUTS
+        from millrace.core.objects import Objects
         from millrace.runs.store import RunStore
 
         machine = self._target.output(OUTPUTS["hourly_etl"])
@@ -140,7 +141,7 @@ class Doctor:
         if not over:
             return "skipped", "no run of the pipeline yet; millrace etl starts one"
         ended = max(over, key=lambda one: one["stopDate"])
-        store = RunStore(self._target.client("s3"), self._target.output("LakeBucket"))
+        store = RunStore(Objects(self._target.client("s3"), self._target.output("LakeBucket")))
         summary = store.summary(ended["name"])
         status = summary.status if summary else str(ended["status"]).lower()
         if status != "done":

@@ -13,10 +13,10 @@ from millrace.eventstore import failed_days, pending, receipts
 from millrace.iceberg import manifest_entries
 from millrace.lake.raw_to_silver import Transform
 from millrace.runs.documents import Summary
-from tests.integration.test_silver import CONTRACTS, TRANSACTION
 from tests.support.emulator import Lake, fresh
 from tests.support.many_tenants import ManyTenants, Rows
 from tests.support.raw_files import event
+from tests.support.silver_runs import CONTRACTS, TRANSACTION
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 ACME, GLOBEX, POISON = "org_acme", "org_globex", "org_poison"

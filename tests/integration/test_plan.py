@@ -8,6 +8,7 @@ import pytest
 from millrace.core import clock
 from millrace.core.batch import write_all
 from millrace.core.errors import PermanentError
+from millrace.core.objects import Objects
 from millrace.core.prefixes import RAW_EVENTS
 from millrace.eventstore import failed_days, pending, receipts
 from millrace.lake.plan import Planner
@@ -33,10 +34,9 @@ def archived(lake: Lake, org: str, day: str, rows: int, place: str = "p", *, mar
 def planner(lake: Lake) -> Planner:
     return Planner(
         lake.dynamodb,
-        lake.s3,
+        Objects(lake.s3, lake.bucket),
         lake.glue,
         environment=lake.environment,
-        bucket=lake.bucket,
         metadata_table="Metadata",
     )
 
@@ -92,7 +92,7 @@ def test_the_handler_keeps_the_plan_and_answers_numbers(lake: Lake, bundle: Path
     archived(lake, "org_acme", "2026-11-20", 1)
     with function("plan_run", lake.environ) as planned:
         answer = planned({"runId": "r1", "refresh": ["hourly"], "silver": True}, None)
-        kept = RunStore(lake.s3, lake.bucket).plan("r1")
+        kept = RunStore(Objects(lake.s3, lake.bucket)).plan("r1")
         assert (answer["runId"], answer["batches"], answer["partitions"]) == ("r1", [0], 1)
         assert answer["remaining"] == 0
         assert answer["levels"] == [list(level) for level in kept.levels]

@@ -7,13 +7,14 @@ from typing import Any
 from millrace.catalog.datasets import Catalog
 from millrace.catalog.store import CatalogStore
 from millrace.contracts import registry
+from millrace.core.objects import Objects
 from millrace.core.table import Table
 from millrace.eventstore import pending
 from millrace.runs.documents import Summary
 from millrace.runs.store import RunStore
 from millrace.warehouse import project
-from tests.integration.test_commit import ACME, GLOBEX
 from tests.integration.test_silver_run import DAY, NEXT, archive, call, finish, plan
+from tests.support.commits import ACME, GLOBEX
 from tests.support.emulator import Lake
 from tests.support.functions import function
 from tests.support.lake_files import SILVER
@@ -45,7 +46,7 @@ def make(lake: Lake, run: str, table: str) -> None:
 def publish(lake: Lake, run: str) -> Summary:
     with function("publish_run", {**lake.environ, "EVENTS_TABLE": "Events"}) as handler:
         assert handler({"runId": run}, None)["runId"] == run
-    summary = RunStore(lake.s3, lake.bucket).summary(run)
+    summary = RunStore(Objects(lake.s3, lake.bucket)).summary(run)
     assert summary is not None
     return summary
 

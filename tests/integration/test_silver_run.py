@@ -10,7 +10,7 @@ from millrace.contracts import registry
 from millrace.core import clock
 from millrace.eventstore import pending
 from millrace.eventstore.codec import Codec
-from tests.integration.test_commit import ACME, GLOBEX, opened
+from tests.support.commits import ACME, GLOBEX, opened
 from tests.support.emulator import Lake
 from tests.support.functions import function
 from tests.support.lake_files import SILVER

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from millrace.core.edge import Handler
+from millrace.core.objects import Objects
 from millrace.eventstore import pending
 from millrace.quality.result import CheckResult
 from millrace.runs.store import RunStore
@@ -85,7 +86,7 @@ def publish(running: Platform, warehouse: object) -> Publish:
 
 @pytest.fixture
 def runs(running: Platform) -> RunStore:
-    return RunStore(running.s3, LAKE)
+    return RunStore(Objects(running.s3, LAKE))
 
 
 def mark(running: Platform, *orgs: str) -> None:

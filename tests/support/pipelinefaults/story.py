@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
+from millrace.core.objects import Objects
 from millrace.eventstore import pending
 from millrace.lake import packing
 from millrace.runs.store import RunStore
@@ -158,7 +159,7 @@ class Story:
 
     def summary(self, execution: Execution) -> str:
         """What did not land of a run, and why."""
-        found = RunStore(self.world.lake.s3, self.world.lake.bucket).summary(execution.name)
+        found = RunStore(Objects(self.world.lake.s3, self.world.lake.bucket)).summary(execution.name)
         return f"{execution.cause} {found.failures if found is not None else ''}"
 
     def nothing_lost(self) -> None:

@@ -56,7 +56,7 @@ class Publisher:
     ) -> None:
         self._stores, self._events, self._registry, self._project = stores, events, registry, project
         self._now = now
-        self._runs = RunStore(stores.s3, stores.namespace.bucket)
+        self._runs = RunStore(Objects(stores.s3, stores.namespace.bucket))
         self._lake = Objects(stores.s3, stores.namespace.bucket)
         self._metadata = Table(stores.dynamodb, stores.metadata_table)
         self._catalog = CatalogStore(self._metadata)

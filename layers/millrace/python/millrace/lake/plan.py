@@ -10,10 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from millrace.core import clock
-from millrace.core.errors import PermanentError, RetryableError, from_client_error, in_a_line
+from millrace.core.errors import PermanentError, RetryableError, in_a_line
+from millrace.core.objects import Objects
 from millrace.core.prefixes import RAW_EVENTS
 from millrace.eventstore import failed_days, pending, receipts
 from millrace.iceberg import glue_tables
@@ -29,10 +28,10 @@ class Planner:
     """Makes plans from Metadata, the lake's folders and the Glue catalog."""
 
     def __init__(
-        self, dynamodb: Any, s3: Any, glue: Any, *, environment: str, bucket: str, metadata_table: str
+        self, dynamodb: Any, lake: Objects, glue: Any, *, environment: str, metadata_table: str
     ) -> None:
-        self._dynamodb, self._s3, self._glue = dynamodb, s3, glue
-        self._environment, self._bucket, self._table = environment, bucket, metadata_table
+        self._dynamodb, self._lake, self._glue = dynamodb, lake, glue
+        self._environment, self._table = environment, metadata_table
 
     def plan(
         self,
@@ -48,7 +47,7 @@ class Planner:
         Args:
             run: its id.
             at: now, for the record, and to know which days' manifest is still whole.
-            days: UTC days to do again; None for what is pending.
+            days: UTC days to rebuild; None for what is pending.
             refresh: which tables: those of these refreshes.
             silver: False to build the tables of these tenant-days again from silver as it is.
 
@@ -66,11 +65,11 @@ class Planner:
         )
         with ThreadPoolExecutor(READERS) as pool:
             looked_at = list(pool.map(self._tenant_day, [one for one in wanted if one[:2] not in aside]))
-        found = [one for one in looked_at if isinstance(one, TenantDay)]
-        # What failed before is tried behind all others and in batches of its own: it may end its worker.
-        again = [one for one in found if (one.org, one.day) in failed]
-        fresh = [one for one in found if (one.org, one.day) not in failed]
-        packed = packing.pack([*packing.fair(fresh), *packing.fair(again)], apart=failed)
+        present = [one for one in looked_at if isinstance(one, TenantDay)]
+        # What failed before comes behind all others and in batches of its own: it may end its worker.
+        retried = [one for one in present if (one.org, one.day) in failed]
+        fresh = [one for one in present if (one.org, one.day) not in failed]
+        packed = packing.pack([*packing.fair(fresh), *packing.fair(retried)], apart=failed)
         partitions = packed.partitions
         if not silver:
             # Without their tokens: silver takes nothing in here, so nothing of it is done.
@@ -90,18 +89,9 @@ class Planner:
 
     def orgs(self) -> list[str]:
         """The tenants that have anything in raw, by the folders that the archive makes."""
-        found: list[str] = []
-        asked = {"Bucket": self._bucket, "Prefix": RAW_EVENTS, "Delimiter": "/"}
-        while True:
-            try:
-                page = self._s3.list_objects_v2(**asked)
-            except (ClientError, BotoCoreError) as error:
-                raise from_client_error(error, "list tenants") from error
-            names = [folder["Prefix"].removeprefix(RAW_EVENTS) for folder in page.get("CommonPrefixes", [])]
-            found += [name.removeprefix(_ORG).rstrip("/") for name in names if name.startswith(_ORG)]
-            if not page.get("IsTruncated"):
-                return found
-            asked["ContinuationToken"] = page["NextContinuationToken"]
+        folders = self._lake.list_folders(RAW_EVENTS, doing="list tenants")
+        names = (folder.removeprefix(RAW_EVENTS).rstrip("/") for folder in folders)
+        return [name.removeprefix(_ORG) for name in names if name.startswith(_ORG)]
 
     def _pending(self) -> list[tuple[str, str, str | None]]:
         rows = pending.read(self._dynamodb, self._table)
@@ -114,7 +104,7 @@ class Planner:
         org, day, token = wanted
         try:
             rows = receipts.read(self._dynamodb, self._table, org, receipts.MANIFEST, day, planning=True)
-            return packing.tenant_day(org, day, rows, self._bucket, token)
+            return packing.tenant_day(org, day, rows, self._lake.bucket, token)
         except RetryableError:
             raise
         except Exception as error:  # noqa: BLE001  whatever one tenant's rows set off must not stop the others

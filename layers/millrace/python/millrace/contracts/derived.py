@@ -24,7 +24,7 @@ from millrace.contracts.column_types import Column, Scalar, type_of
 from millrace.contracts.contract import PROTECTED
 
 Rule = Mapping[str, Any]
-# What Python's `strip` takes away; SQL's `trim` knows only the space unless it is told.
+# What Python's `strip` takes away; SQL's `trim` removes only spaces unless it is given more.
 _SPACE = "".join(
     chr(code)
     for code in (
@@ -90,9 +90,9 @@ def problems(rules: Sequence[Any], declared: Sequence[Column]) -> Iterator[str]:
         if kind is None:
             yield f"{here}: a kind is one of {', '.join(_KINDS)}, not {rule.get('kind')}"
             continue
-        asked = {"column", "kind", "of", *kind.parameters}
-        if set(rule) - {"description"} != asked:
-            yield f"{here}: {rule['kind']} has {', '.join(sorted(asked - {'kind'}))} and, if any, a description"
+        expected = {"column", "kind", "of", *kind.parameters}
+        if set(rule) - {"description"} != expected:
+            yield f"{here}: {rule['kind']} has {', '.join(sorted(expected - {'kind'}))} and, if any, a description"
             continue
         source = sources.get(rule["of"])
         if source is None or not str(rule["of"]).startswith("/data/"):

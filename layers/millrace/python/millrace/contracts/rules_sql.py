@@ -1,4 +1,4 @@
-"""The SQL form of the rules, over the columns of silver. Each says the same as its Python form in `rules`."""
+"""The SQL form of the rules, over the columns of silver. Each gives the same verdict as its Python form in `rules`."""
 
 from typing import Any
 

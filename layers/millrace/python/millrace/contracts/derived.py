@@ -22,6 +22,7 @@ from typing import Any
 
 from millrace.contracts.column_types import Column, Scalar, type_of
 from millrace.contracts.contract import PROTECTED
+from millrace.core.sql import literal
 
 Rule = Mapping[str, Any]
 # What Python's `strip` takes away; SQL's `trim` removes only spaces unless it is given more.
@@ -173,15 +174,11 @@ def _band(rule: Rule, field: float) -> str:
 
 
 def _band_sql(rule: Rule, _: str, typed: str) -> str:
-    *labels, last = (_text(label) for label in rule["labels"])
+    *labels, last = (literal(label) for label in rule["labels"])
     cases = " ".join(
         f"WHEN {typed} < {edge!r} THEN {label}" for edge, label in zip(rule["edges"], labels, strict=True)
     )
     return f"CASE {cases} WHEN {typed} IS NOT NULL THEN {last} END"
-
-
-def _text(label: str) -> str:
-    return "'" + label.replace("'", "''") + "'"
 
 
 def _weekday_sql(text: str) -> str:

@@ -14,6 +14,7 @@ from millrace.canary.assemble import journey
 from millrace.canary.events import flock
 from millrace.canary.journey import Call, Check, Status
 from millrace.core.prefixes import DEAD_LETTERS, FAILED_BATCHES
+from millrace.core.table import Table
 from millrace.eventstore import consumers
 
 # Objects that are counted before it is enough to say that there are some.
@@ -35,11 +36,10 @@ class Doctor:
         """`seconds`: how long events may take to arrive."""
         self._target = target
         self._travelling = journey(
-            target.client("dynamodb"),
+            Table(target.client("dynamodb"), target.output("MetadataTable")),
             target.client("events"),
             api_url=target.api_url,
             event_bus=target.output("EventBus"),
-            metadata_table=target.output("MetadataTable"),
             seconds=seconds,
             timer=time.monotonic,
             sleep=time.sleep,

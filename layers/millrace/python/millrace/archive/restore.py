@@ -8,8 +8,9 @@ import orjson
 
 from millrace.contracts.contract import Contract
 from millrace.core import clock
+from millrace.core.table import Item
 from millrace.eventstore.codec import Codec
-from millrace.eventstore.row import Envelope, Item, StoredEvent, to_item
+from millrace.eventstore.row import Envelope, StoredEvent, to_item
 
 _OPTIONAL = {
     "correlationId": "correlation_id",

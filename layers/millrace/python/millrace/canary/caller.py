@@ -11,20 +11,21 @@ from millrace.access.credentials import create_api_key
 from millrace.canary.events import ORG
 from millrace.core import clock
 from millrace.core.errors import MillraceError
+from millrace.core.table import Table
 
 SCOPES = ("events:read", "events:write", "quarantine:read", "catalog:read", "schemas:read")
 KEY_HOURS = 24
 TIMEOUT = urllib3.Timeout(connect=2, read=10)
 
 
-def new_key(dynamodb: Any, metadata_table: str, name: str, hours: float = KEY_HOURS) -> str:
+def new_key(metadata: Table, name: str, hours: float = KEY_HOURS) -> str:
     """A key of the canaries' tenant that is gone after some hours.
 
     Raises:
         MillraceError: the table did not take it.
     """
     expires = clock.now() + timedelta(hours=hours)
-    return create_api_key(dynamodb, metadata_table, org=ORG, name=name, scopes=SCOPES, expires_at=expires)
+    return create_api_key(metadata, org=ORG, name=name, scopes=SCOPES, expires_at=expires)
 
 
 class ApiCaller:

@@ -7,16 +7,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Protocol
-
-from botocore.exceptions import BotoCoreError, ClientError
+from typing import Protocol
 
 from millrace.contracts.contract import Contract
 from millrace.core import limits
-from millrace.core.errors import error_code
+from millrace.core.errors import MillraceError
 from millrace.core.shared_work import Crew
+from millrace.core.table import Item, Table
 from millrace.eventstore.fingerprint import Fingerprint
-from millrace.eventstore.row import Item
 
 
 class AppendResult(StrEnum):
@@ -60,8 +58,8 @@ class Appender:
 class TableAppender:
     """Puts rows into the Events table, in parallel with a bound, and reads the answer of each."""
 
-    def __init__(self, dynamodb: Any, events_table: str, log: Callable[[str], None] = lambda _: None) -> None:
-        self._dynamodb, self._table, self._log = dynamodb, events_table, log
+    def __init__(self, events: Table, log: Callable[[str], None] = lambda _: None) -> None:
+        self._events, self._log = events, log
         self._crew = Crew(limits.IN_FLIGHT, "append")
 
     def append(self, items: Sequence[Item]) -> list[AppendResult]:
@@ -86,21 +84,11 @@ class TableAppender:
 
     def _put(self, item: Item) -> AppendResult:
         try:
-            self._dynamodb.put_item(
-                TableName=self._table,
-                Item=item,
-                ConditionExpression="attribute_not_exists(eventId)",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ClientError as error:
-            if error_code(error.response) == "ConditionalCheckFailedException":
-                return judge(error.response.get("Item", {}), item)
-            self._log(f"put event: {error_code(error.response)}")
+            stored = self._events.insert(item, "eventId", doing="put event")
+        except MillraceError as error:
+            self._log(str(error))
             return AppendResult.UNAVAILABLE
-        except BotoCoreError as error:
-            self._log(f"put event: {type(error).__name__}")
-            return AppendResult.UNAVAILABLE
-        return AppendResult.ACCEPTED
+        return AppendResult.ACCEPTED if stored is None else judge(stored, item)
 
 
 def judge(stored: Item, item: Item) -> AppendResult:

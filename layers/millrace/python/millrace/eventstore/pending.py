@@ -7,18 +7,13 @@ the one it planned with, so a batch that came meanwhile keeps its day pending.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import uuid4
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from millrace.core import clock, keys
-from millrace.core.errors import error_code, from_client_error
+from millrace.core.table import Item, Table
 
 ENTITY = "pending"
 SHARD = "0"
-
-Item = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,34 +61,19 @@ def to_items(touched: Iterable[tuple[str, str]], token: str, newest: datetime) -
     ]
 
 
-def read(dynamodb: Any, table: str) -> list[Pending]:
+def read(metadata: Table) -> list[Pending]:
     """All that is pending, by tenant and day.
 
     Raises:
         MillraceError: the table did not answer.
     """
-    query: dict[str, Any] = {
-        "TableName": table,
-        "KeyConditionExpression": "entityTypeKey = :all",
-        "ExpressionAttributeValues": {":all": {"S": partition()}},
-        "ConsistentRead": True,
-    }
-    found: list[Pending] = []
-    while True:
-        try:
-            page = dynamodb.query(**query)
-        except (ClientError, BotoCoreError) as error:
-            raise from_client_error(error, "read what is pending") from error
-        found += [
-            Pending(row["orgId"]["S"], row["day"]["S"], row["token"]["S"], row["at"]["S"])
-            for row in page["Items"]
-        ]
-        if "LastEvaluatedKey" not in page:
-            return found
-        query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+    rows = metadata.query(
+        "entityTypeKey = :all", {":all": {"S": partition()}}, consistent=True, doing="read what is pending"
+    )
+    return [Pending(row["orgId"]["S"], row["day"]["S"], row["token"]["S"], row["at"]["S"]) for row in rows]
 
 
-def clear(dynamodb: Any, table: str, org: str, day: str, planned: str) -> bool:
+def clear(metadata: Table, org: str, day: str, planned: str) -> bool:
     """Deletes the row of a tenant-day unless something came since it was planned.
 
     Returns:
@@ -102,16 +82,10 @@ def clear(dynamodb: Any, table: str, org: str, day: str, planned: str) -> bool:
     Raises:
         MillraceError: the table did not answer.
     """
-    try:
-        dynamodb.delete_item(
-            TableName=table,
-            Key={"entityTypeKey": {"S": partition()}, "entityId": {"S": keys.join(org, day)}},
-            ConditionExpression="#token = :planned",
-            ExpressionAttributeNames={"#token": "token"},
-            ExpressionAttributeValues={":planned": {"S": planned}},
-        )
-    except (ClientError, BotoCoreError) as error:
-        if error_code(getattr(error, "response", {})) == "ConditionalCheckFailedException":
-            return False
-        raise from_client_error(error, "clear what was pending") from error
-    return True
+    return metadata.delete(
+        {"entityTypeKey": {"S": partition()}, "entityId": {"S": keys.join(org, day)}},
+        condition="#token = :planned",
+        names={"#token": "token"},
+        values={":planned": {"S": planned}},
+        doing="clear what was pending",
+    )

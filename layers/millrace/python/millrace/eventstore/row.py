@@ -14,10 +14,10 @@ from millrace.contracts import pointers
 from millrace.contracts.contract import Contract
 from millrace.core import clock, keys
 from millrace.core.errors import PermanentError
+from millrace.core.table import Item
 from millrace.eventstore import codec as bodies
 from millrace.eventstore.codec import Codec
 
-Item = dict[str, dict[str, Any]]
 Envelope = dict[str, Any]
 _DAY_SECONDS = 86_400
 _MILLISECONDS = len("2026-11-21T05:54:16.123Z")

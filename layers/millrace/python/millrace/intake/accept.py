@@ -11,11 +11,12 @@ from millrace.contracts.registry import Registry
 from millrace.contracts.validator import FieldError
 from millrace.core import exact_json
 from millrace.core.errors import MillraceError
+from millrace.core.table import Item
 from millrace.eventstore import content
 from millrace.eventstore.append import Appender, AppendResult
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.fingerprint import fingerprint, spelled
-from millrace.eventstore.row import Item, to_item
+from millrace.eventstore.row import to_item
 from millrace.eventstore.tenant_key import TenantKeys
 from millrace.intake import reserved
 from millrace.intake.enrich import Origin, enrich

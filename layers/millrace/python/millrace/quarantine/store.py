@@ -9,11 +9,10 @@ from itertools import islice
 from typing import Any
 
 import orjson
-from botocore.exceptions import BotoCoreError, ClientError
 
-from millrace.core import clock, sizes
-from millrace.core.batch import write_all
-from millrace.core.errors import error_code, from_client_error
+from millrace.core import audit, clock, sizes
+from millrace.core.objects import Objects
+from millrace.core.table import Item, Table, is_expired
 from millrace.quarantine import entry as entries
 from millrace.quarantine.entry import Entry
 from millrace.quarantine.transitions import Transitions
@@ -68,10 +67,9 @@ class Discarded:
 class QuarantineStore:
     """Keeps and finds refused events. A tenant reaches its own and no other's."""
 
-    def __init__(self, dynamodb: Any, s3: Any, metadata_table: str, bucket: str) -> None:
-        self._dynamodb, self._s3 = dynamodb, s3
-        self._table, self._bucket = metadata_table, bucket
-        self._transitions = Transitions(dynamodb, metadata_table)
+    def __init__(self, metadata: Table, lake: Objects) -> None:
+        self._metadata, self._lake = metadata, lake
+        self._transitions = Transitions(metadata)
 
     def keep(
         self, org: str, request_id: str, received_at: datetime, source: str, refused: list[Entry]
@@ -83,11 +81,8 @@ class QuarantineStore:
         """
         key = entries.object_key(org, received_at, request_id)
         document = entries.to_object(org, request_id, received_at, source, refused)
-        try:
-            self._s3.put_object(Bucket=self._bucket, Key=key, Body=document, ContentType="application/json")
-        except (ClientError, BotoCoreError) as error:
-            raise from_client_error(error, "keep refused events") from error
-        write_all(self._dynamodb, self._table, entries.to_rows(orjson.loads(document), key))
+        self._lake.put(key, document, content_type="application/json", doing="keep refused events")
+        self._metadata.write_all(entries.to_rows(orjson.loads(document), key))
 
     def find(self, org: str, wanted: Filter) -> Iterator[dict[str, Any]]:
         """Refused events, newest first.
@@ -174,14 +169,15 @@ class QuarantineStore:
         detail: Mapping[str, Any],
         at: datetime,
     ) -> None:
-        """Writes up who did what to the quarantine.
+        """Records who did what to the quarantine; a second record of the same request replaces the first.
 
         Raises:
             MillraceError: the table did not take it.
         """
-        self._transitions.audit(org, action, principal, request_id, detail, at)
+        line = audit.item(org, f"quarantine.{action}", principal, detail, at, request_id)
+        self._metadata.write_all([line])
 
-    def _newest(self, org: str, wanted: Filter) -> Iterator[dict[str, Any]]:
+    def _newest(self, org: str, wanted: Filter) -> Iterator[Item]:
         if wanted.only is not None:
             wanted = _on_its_day(wanted, wanted.only)
         for day in _days_back(wanted):
@@ -191,12 +187,9 @@ class QuarantineStore:
 
     def _entries_of(self, key: str) -> dict[str, dict[str, Any]]:
         """The refused events of an object, by quarantine id; none where the object is gone before its rows."""
-        try:
-            stored = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-        except (ClientError, BotoCoreError) as error:
-            if error_code(getattr(error, "response", {})) == "NoSuchKey":
-                return {}
-            raise from_client_error(error, "read refused events") from error
+        stored = self._lake.find(key, doing="read refused events")
+        if stored is None:
+            return {}
         return {kept["quarantineId"]: kept for kept in orjson.loads(stored)["entries"]}
 
     def get(self, org: str, identifier: str) -> dict[str, Any] | None:
@@ -210,54 +203,43 @@ class QuarantineStore:
         except (ValueError, OverflowError):
             return None
         key = {"entityTypeKey": {"S": entries.day_key(org, day)}, "entityId": {"S": identifier}}
-        try:
-            row = self._dynamodb.get_item(TableName=self._table, Key=key).get("Item")
-        except (ClientError, BotoCoreError) as error:
-            raise from_client_error(error, "read refused event") from error
-        if row is None or _is_over(row):
+        row = self._metadata.get(key, doing="read refused event")
+        if row is None or is_expired(row):
             return None
         kept = self._entries_of(row["object"]["S"]).get(identifier)
         return None if kept is None else {**_public(row), **_raw(base64.b64decode(kept["raw"]))}
 
-    def _rows(self, org: str, day: date, wanted: Filter) -> Iterator[dict[str, Any]]:
+    def _rows(self, org: str, day: date, wanted: Filter) -> Iterator[Item]:
         low = entries.first_id(wanted.since)
         high = wanted.after or entries.first_id(wanted.until)
         if low >= high:
             return
-        query: dict[str, Any] = {
-            "TableName": self._table,
-            "KeyConditionExpression": "entityTypeKey = :day AND entityId BETWEEN :low AND :high",
-            "ExpressionAttributeValues": {
-                ":day": {"S": entries.day_key(org, day.isoformat())},
-                ":low": {"S": low},
-                ":high": {"S": high},
-            },
-            "ScanIndexForward": False,
+        values = {
+            ":day": {"S": entries.day_key(org, day.isoformat())},
+            ":low": {"S": low},
+            ":high": {"S": high},
         }
         conditions = []
         if wanted.event_type is not None:
             conditions.append("eventType = :type")
-            query["ExpressionAttributeValues"][":type"] = {"S": wanted.event_type}
+            values[":type"] = {"S": wanted.event_type}
         if wanted.code is not None:
             conditions.append("contains(codes, :code)")
-            query["ExpressionAttributeValues"][":code"] = {"S": wanted.code}
+            values[":code"] = {"S": wanted.code}
         if wanted.status is not None:
             conditions.append("#status = :status")
-            query["ExpressionAttributeNames"] = {"#status": "status"}
-            query["ExpressionAttributeValues"][":status"] = {"S": wanted.status}
-        if conditions:
-            query["FilterExpression"] = " AND ".join(conditions)
-        while True:
-            try:
-                page = self._dynamodb.query(**query)
-            except (ClientError, BotoCoreError) as error:
-                raise from_client_error(error, "list refused events") from error
-            for row in page["Items"]:
-                if row["entityId"]["S"] != wanted.after and not _is_over(row):
-                    yield row
-            if "LastEvaluatedKey" not in page:
-                return
-            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+            values[":status"] = {"S": wanted.status}
+        rows = self._metadata.query(
+            "entityTypeKey = :day AND entityId BETWEEN :low AND :high",
+            values,
+            names={"#status": "status"} if wanted.status is not None else None,
+            newest_first=True,
+            filter_by=" AND ".join(conditions),
+            doing="list refused events",
+        )
+        for row in rows:
+            if row["entityId"]["S"] != wanted.after and not is_expired(row):
+                yield row
 
 
 def _on_its_day(wanted: Filter, identifier: str) -> Filter:
@@ -284,12 +266,7 @@ def _days_back(wanted: Filter) -> Iterator[date]:
         day -= timedelta(days=1)
 
 
-def _is_over(row: dict[str, Any]) -> bool:
-    # Time to live removes late; a row whose time is over is gone for every reader at once.
-    return int(row["expiresAt"]["N"]) <= time.time()
-
-
-def _public(row: dict[str, Any]) -> dict[str, Any]:
+def _public(row: Item) -> dict[str, Any]:
     def text(name: str) -> str | None:
         return row[name]["S"] if name in row else None
 

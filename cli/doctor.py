@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli.errors import RefusedError
 from cli.target import Target, stacks
 from millrace.canary.assemble import journey
-from millrace.canary.events import flock
+from millrace.canary.events import canary_events
 from millrace.canary.journey import Call, Check, Status
 from millrace.core.prefixes import DEAD_LETTERS, FAILED_BATCHES
 from millrace.core.table import Table
@@ -50,7 +50,9 @@ class Doctor:
         """Each check as it is made; `told` hears the name of the next."""
         told("a canary down every path")
         at = datetime.now(UTC)
-        yield from self._travelling.travel(flock(f"doctor-{at:%Y%m%dT%H%M%SZ}", at, lambda: str(uuid4())), at)
+        yield from self._travelling.travel(
+            canary_events(f"doctor-{at:%Y%m%dT%H%M%SZ}", at, lambda: str(uuid4())), at
+        )
         for path, look in (
             ("capture", self._capture),
             ("dead-letters", self._dead_letters),

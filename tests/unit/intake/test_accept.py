@@ -13,7 +13,7 @@ from millrace.contracts import registry
 from millrace.core import limits
 from millrace.core.errors import RetryableError
 from millrace.core.table import Item
-from millrace.eventstore.append import Appender, AppendResult, judge
+from millrace.eventstore.append import Appender, AppendResult, compare
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import from_item
 from millrace.intake import answer
@@ -45,7 +45,7 @@ class Table:
         if key in self.unavailable:
             return AppendResult.UNAVAILABLE
         stored = self.rows.setdefault(key, item)
-        return AppendResult.ACCEPTED if stored is item else judge(stored, item)
+        return AppendResult.ACCEPTED if stored is item else compare(stored, item)
 
 
 class Kept:

@@ -43,7 +43,7 @@ def to_event(row: Mapping[str, Any]) -> StoredEvent:
         "requestId": row["request_id"],
         "category": row["event_category"],
         "contract": row["contract"],
-        "day": clock.utc_day(row["event_time"]).isoformat(),
+        "day": clock.day_text(row["event_time"]),
     }
     if row["derived_from"] is not None:
         envelope["platform"]["derivedFrom"] = row["derived_from"]

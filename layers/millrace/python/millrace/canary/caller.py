@@ -29,14 +29,14 @@ def new_key(metadata: Table, name: str, hours: float = KEY_HOURS) -> str:
 
 
 class ApiCaller:
-    """Calls, without another try: a call that fails is what the canary is for."""
+    """Calls without a retry: a call that fails is what the canary is to find."""
 
     def __init__(self, url: str, key: Callable[[], str]) -> None:
         self._url, self._key = url.rstrip("/"), key
         self._pool = urllib3.PoolManager(retries=False, timeout=TIMEOUT)
 
     def __call__(self, method: str, path: str, body: Any) -> tuple[int, Any]:
-        """Status and document; status 0 where nobody answered."""
+        """Status and document; status 0 where there was no answer."""
         data = None if body is None else json.dumps(body).encode()
         try:
             headers = {"authorization": f"Bearer {self._key()}", "content-type": "application/json"}

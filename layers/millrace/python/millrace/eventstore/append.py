@@ -12,8 +12,8 @@ from typing import Protocol
 from millrace.contracts.contract import Contract
 from millrace.core import limits
 from millrace.core.errors import MillraceError
-from millrace.core.shared_work import Crew
 from millrace.core.table import Item, Table
+from millrace.core.worker_pool import WorkerPool
 from millrace.eventstore.fingerprint import Fingerprint
 
 
@@ -60,7 +60,7 @@ class TableAppender:
 
     def __init__(self, events: Table, log: Callable[[str], None] = lambda _: None) -> None:
         self._events, self._log = events, log
-        self._crew = Crew(limits.IN_FLIGHT, "append")
+        self._workers = WorkerPool(limits.IN_FLIGHT, "append")
 
     def append(self, items: Sequence[Item]) -> list[AppendResult]:
         """One result per row, in order. A row whose write stays unanswered is `unavailable`, never lost."""
@@ -69,12 +69,12 @@ class TableAppender:
         left = deque(enumerate(items))
         results = [AppendResult.UNAVAILABLE] * len(items)
         end = time.monotonic() + limits.APPEND_SECONDS
-        # Each takes rows until none is left: a task a row would cost as much as judging it.
-        self._crew.run(lambda: self._put_some(left, results, end), len(items))
+        # Each thread takes rows until none is left: a task for each row would cost as much as validating it.
+        self._workers.run(lambda: self._put_some(left, results, end), len(items))
         return results
 
     def _put_some(self, left: deque[tuple[int, Item]], results: list[AppendResult], end: float) -> None:
-        # Rows that time does not suffice for stay unavailable: the client gets its answer before the gateway gives up.
+        # Rows that there is no time for stay unavailable: the client gets its answer before the gateway gives up.
         while time.monotonic() < end:
             try:
                 index, item = left.popleft()
@@ -88,11 +88,11 @@ class TableAppender:
         except MillraceError as error:
             self._log(str(error))
             return AppendResult.UNAVAILABLE
-        return AppendResult.ACCEPTED if stored is None else judge(stored, item)
+        return AppendResult.ACCEPTED if stored is None else compare(stored, item)
 
 
-def judge(stored: Item, item: Item) -> AppendResult:
-    """What a refused put means: the same event again, this very request retried, or another event under the id."""
+def compare(stored: Item, item: Item) -> AppendResult:
+    """What a refused put means: a duplicate, a retry of this very request, or another event under the same id."""
     known, ours = bytes(stored["fingerprint"]["B"]), item["fingerprint"]["B"]
     # A row of an earlier version has a fingerprint of that version's form; what the platform derives has one form only.
     if known != ours and not (isinstance(ours, Fingerprint) and ours.matches(known)):

@@ -24,7 +24,7 @@ FIRST_PAUSE_SECONDS = 0.05
 
 
 class LogAppender:
-    """Puts rows into the stream; only the records that an answer says failed are put again."""
+    """Puts rows into the stream; only the records that an answer lists as failed are retried."""
 
     def __init__(self, kinesis: Any, stream_arn: str, log: Callable[[str], None] = lambda _: None) -> None:
         self._kinesis, self._stream, self._log = kinesis, stream_arn, log

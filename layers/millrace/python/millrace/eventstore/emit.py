@@ -110,7 +110,7 @@ def stated(
         parts: what makes it this event and no other.
     """
     happened_at = clock.parse(at)
-    day, digest = clock.utc_day(happened_at).isoformat(), derived_ids.digest(*parts)
+    day, digest = clock.day_text(happened_at), derived_ids.digest(*parts)
     return PlatformEvent(event_type, source, org, at, happened_at, day, at, payload, digest)
 
 

@@ -1,7 +1,7 @@
 """Tenant-days that no run could commit: one Metadata row each, with the errors of the last run that tried.
 
-The archive writes the pending rows anew with every batch, so what is known of a day beyond that stands in a row of its own.
-An operator may set such a day aside: no run takes it in, whatever comes for it, until it is taken in again. Each change of
+The archive replaces the pending rows with every batch, so the errors of a day have a row of their own. An operator may set
+such a day aside: no run takes it in, whatever arrives for it, until the operator takes it in again. Each change of
 its state is one conditional write, so of two callers who change it at once one does.
 """
 
@@ -25,7 +25,7 @@ State = Literal["pending", "set_aside"]
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a day is not in a table; `table` is None where it came to none."""
+    """Why a day is not in a table; `table` is None where it failed before any table."""
 
     table: str | None
     error: str

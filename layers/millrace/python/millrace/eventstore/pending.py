@@ -1,4 +1,4 @@
-"""Which tenant-days have rows in raw that no run has taken in yet: one Metadata row each, written by the archive.
+"""Tenant-days with rows in raw that no run has committed yet: one Metadata row each, written by the archive.
 
 A row carries the token of the write that was last. A run deletes it only under the condition that the token is still
 the one it planned with, so a batch that came meanwhile keeps its day pending.
@@ -32,10 +32,10 @@ def partition() -> str:
 
 
 def new_token() -> str:
-    """Never the same again, not even for a batch that is delivered again.
+    """New for every write, also for a batch that is delivered a second time.
 
-    That batch may come behind another of the same day: with the token it had before, it would take the day back to what
-    a run has planned already, and the other batch would be cleared away unseen.
+    That batch may come behind another of the same day: with its first token it would take the day back to what a run has
+    planned already, and the other batch would be cleared unseen.
     """
     return uuid4().hex
 

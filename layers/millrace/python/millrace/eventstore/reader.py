@@ -26,7 +26,7 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An event of a list: its place in the order, as a sort key, and its envelope as the JSON that was stored."""
+    """An event of a list: its sort key in microseconds, and its envelope as the JSON that was stored."""
 
     position: str
     body: bytes
@@ -48,7 +48,7 @@ class EventReader:
         self._shards = type_shards
 
     def get(self, org: str, event_id: str) -> StoredEvent | None:
-        """One event, or None: it never was, it is another tenant's, or its time is over.
+        """One event, or None: there is none, it is another tenant's, or it has expired.
 
         Raises:
             MillraceError: the table did not answer.
@@ -122,7 +122,7 @@ class EventReader:
         Raises:
             MillraceError: a table did not answer.
         """
-        # One more than asked for says whether there is a next page.
+        # One more than the limit shows whether there is a next page.
         rows = list(islice(self._rows(org, index, since, until, after, limit + 1), limit + 1))
         more = len(rows) > limit
         events = [from_item(row, self._codec) for _, row in rows[:limit]]
@@ -137,7 +137,7 @@ class EventReader:
         after: str | None,
         expected: int,
     ) -> Iterator[Listed]:
-        """The same events one after the other, none of them parsed; rows are loaded as they are asked for.
+        """The same events one after the other, none of them parsed; rows are loaded as the iterator advances.
 
         Args:
             org: the tenant.
@@ -145,7 +145,7 @@ class EventReader:
             since: inclusive.
             until: exclusive.
             after: the position of the last event of the page before.
-            expected: how many will be asked for at most, so that no more are loaded.
+            expected: how many the caller takes at most, so that no more are loaded.
 
         Raises:
             MillraceError: a table did not answer.
@@ -153,7 +153,7 @@ class EventReader:
         for sort_key, row in self._rows(org, index, since, until, after, expected):
             if keys.is_of_milliseconds(sort_key):
                 event = from_item(row, self._codec)
-                sort_key = keys.sort(event.happened_at, event.event_id)  # noqa: PLW2901  the same place, exactly
+                sort_key = keys.sort(event.happened_at, event.event_id)  # noqa: PLW2901  the exact form of the same key
             yield Listed(sort_key, body_of(row, self._codec))
 
     def _rows(
@@ -178,13 +178,13 @@ class EventReader:
         while some := list(islice(ordered, min(expected, KEYS_PER_CALL))):
             ids = [keys.event(org, keys.id_of(sort_key)) for sort_key in some]
             rows = {row["eventId"]["S"]: row for row in self._batch_get(ids)}
-            # What has gone from the table meanwhile is left out.
+            # Rows that have expired or were deleted meanwhile are left out.
             for sort_key, identifier in zip(some, ids, strict=True):
                 if identifier in rows and not is_expired(rows[identifier]):
                     yield sort_key, rows[identifier]
 
     def _sort_keys(self, index: Index, value: str, low: str, high: str) -> Iterator[str]:
-        """Descending; with those in whole milliseconds that text puts behind `high` and time may not."""
+        """Descending; with the older keys in milliseconds, which in text sort behind `high` and in time may not."""
         before = self._query(index, value, *order.of_milliseconds_at(high)) if high != order.HIGHEST else ()
         return chain(before, self._query(index, value, low, high))
 
@@ -199,7 +199,7 @@ class EventReader:
         return (item["sortKey"]["S"] for item in items)
 
     def _sort_keys_of(self, org: str, ids: Sequence[str]) -> dict[str, str]:
-        """By id the sort key that would be written today."""
+        """Event id → sort key in microseconds."""
         rows = self._batch_get([keys.event(org, identifier) for identifier in ids])
         events = (from_item(row, self._codec) for row in rows)
         return {event.event_id.lower(): keys.sort(event.happened_at, event.event_id) for event in events}

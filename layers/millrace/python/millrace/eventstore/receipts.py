@@ -1,4 +1,4 @@
-"""What a consumer of the log has done with a batch, as Metadata rows: the archive's manifest, the router's receipts.
+"""Receipts: which events of a batch a consumer has handled, as Metadata rows. The archive's are the manifest.
 
 One row per tenant, UTC day and object (or batch) with the ids in it: enough to trace an event, to reconcile
 what was accepted with what arrived, and to plan a run of the pipeline.
@@ -24,7 +24,7 @@ _SKEW = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A batch done. `place` names it within the stream: `<arrival>#<shard>#<first>-<last>#<part>`."""
+    """A batch that a consumer has handled. `place` names it within the stream: `<arrival>#<shard>#<first>-<last>#<part>`."""
 
     org: str
     kind: str

@@ -1,6 +1,6 @@
 """Receipts of silver: which raw objects a run has taken into which table, as Metadata rows `org#silver#<day>#0`.
 
-A tenant's day is replaced as a whole, so the newest run's receipt says all. An object stands as 8 bytes of the hash of
+A tenant's day is replaced as a whole, so the newest run's receipt is complete. An object stands as 8 bytes of the hash of
 its key; of a row that would grow too large the rest follows in `<table>#1`, `<table>#2`, ….
 """
 
@@ -89,7 +89,7 @@ def find(metadata: Table, org: str, day: str, silver: str, key: str, event_id: s
         day: UTC day of the event.
         silver: full name of the silver table.
         key: of the raw object.
-        event_id: of the event; without it, the object alone is asked for.
+        event_id: of the event; without it, the object alone is looked up.
 
     Raises:
         MillraceError: the table did not answer.

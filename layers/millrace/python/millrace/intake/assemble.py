@@ -17,7 +17,7 @@ from millrace.quarantine.store import QuarantineStore
 
 
 class IntakeSettings(FunctionSettings):
-    """What every edge of intake is told: where events, refusals and keys are."""
+    """Settings of every function that takes events: where events, refused events and keys are."""
 
     events_table: str = uses(EVENTS, "put")
     metadata_table: str = uses(METADATA, "get", "put", "write_all")

@@ -26,7 +26,7 @@ SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which refused events are asked for; `after` is the last id of the page before."""
+    """Which refused events to find; `after` is the last id of the page before."""
 
     since: datetime
     until: datetime  # exclusive
@@ -37,7 +37,7 @@ class Filter:
     only: str | None = None  # one id
 
     def to_json(self) -> dict[str, str]:
-        """What was asked for, as it is written up."""
+        """The filter as the audit records it."""
         named = {"eventType": self.event_type, "code": self.code, "quarantineId": self.only}
         return {
             "from": clock.utc_micros(self.since),
@@ -84,22 +84,22 @@ class QuarantineStore:
         self._lake.put(key, document, content_type="application/json", doing="keep refused events")
         self._metadata.write_all(entries.to_rows(orjson.loads(document), key))
 
-    def find(self, org: str, wanted: Filter) -> Iterator[dict[str, Any]]:
+    def find(self, org: str, query: Filter) -> Iterator[dict[str, Any]]:
         """Refused events, newest first.
 
         Raises:
             MillraceError: the table did not answer.
         """
-        return map(_public, self._newest(org, wanted))
+        return map(_public, self._newest(org, query))
 
-    def open(self, org: str, wanted: Filter) -> Iterator[Refusal]:
-        """Open refused events with their bytes, newest first, read as they are asked for.
+    def open(self, org: str, query: Filter) -> Iterator[Refusal]:
+        """Open refused events with their bytes, newest first, read as the iterator advances.
 
         Raises:
             MillraceError: table or lake did not answer.
         """
         read: dict[str, dict[str, dict[str, Any]]] = {}
-        for row in self._newest(org, replace(wanted, status="open")):
+        for row in self._newest(org, replace(query, status="open")):
             identifier, key = row["entityId"]["S"], row["object"]["S"]
             if key not in read:
                 # Those of one request follow each other, but for requests of the same millisecond.
@@ -135,13 +135,13 @@ class QuarantineStore:
         return self._transitions.close(org, _ids(refusals), status, principal)
 
     def discard(
-        self, org: str, wanted: Filter, limit: int, principal: str, before_each: Callable[[], None]
+        self, org: str, query: Filter, limit: int, principal: str, before_each: Callable[[], None]
     ) -> Discarded:
         """Closes what matches, at most `limit` and for a few seconds.
 
         Args:
             org: the tenant.
-            wanted: which; what is claimed by a replay matches and is not closed.
+            query: which; what is claimed by a replay matches and is not closed.
             limit: how many are looked at.
             principal: who does it.
             before_each: called before each round of writes.
@@ -150,7 +150,7 @@ class QuarantineStore:
             MillraceError: the table did not answer.
         """
         deadline = time.monotonic() + SECONDS
-        rows = self._newest(org, replace(wanted, status="open"))
+        rows = self._newest(org, replace(query, status="open"))
         matched, discarded, last = 0, 0, None
         while some := [row["entityId"]["S"] for row in islice(rows, min(ROUND, limit - matched))]:
             before_each()
@@ -177,12 +177,12 @@ class QuarantineStore:
         line = audit.item(org, f"quarantine.{action}", principal, detail, at, request_id)
         self._metadata.write_all([line])
 
-    def _newest(self, org: str, wanted: Filter) -> Iterator[Item]:
-        if wanted.only is not None:
-            wanted = _on_its_day(wanted, wanted.only)
-        for day in _days_back(wanted):
-            for row in self._rows(org, day, wanted):
-                if wanted.only is None or row["entityId"]["S"] == wanted.only:
+    def _newest(self, org: str, query: Filter) -> Iterator[Item]:
+        if query.only is not None:
+            query = _on_its_day(query, query.only)
+        for day in _days_back(query):
+            for row in self._rows(org, day, query):
+                if query.only is None or row["entityId"]["S"] == query.only:
                     yield row
 
     def _entries_of(self, key: str) -> dict[str, dict[str, Any]]:
@@ -199,7 +199,7 @@ class QuarantineStore:
             MillraceError: table or lake did not answer.
         """
         try:
-            day = clock.utc_day(entries.moment_of(identifier)).isoformat()
+            day = clock.day_text(entries.moment_of(identifier))
         except (ValueError, OverflowError):
             return None
         key = {"entityTypeKey": {"S": entries.day_key(org, day)}, "entityId": {"S": identifier}}
@@ -209,9 +209,9 @@ class QuarantineStore:
         kept = self._entries_of(row["object"]["S"]).get(identifier)
         return None if kept is None else {**_public(row), **_raw(base64.b64decode(kept["raw"]))}
 
-    def _rows(self, org: str, day: date, wanted: Filter) -> Iterator[Item]:
-        low = entries.first_id(wanted.since)
-        high = wanted.after or entries.first_id(wanted.until)
+    def _rows(self, org: str, day: date, query: Filter) -> Iterator[Item]:
+        low = entries.first_id(query.since)
+        high = query.after or entries.first_id(query.until)
         if low >= high:
             return
         values = {
@@ -220,46 +220,44 @@ class QuarantineStore:
             ":high": {"S": high},
         }
         conditions = []
-        if wanted.event_type is not None:
+        if query.event_type is not None:
             conditions.append("eventType = :type")
-            values[":type"] = {"S": wanted.event_type}
-        if wanted.code is not None:
+            values[":type"] = {"S": query.event_type}
+        if query.code is not None:
             conditions.append("contains(codes, :code)")
-            values[":code"] = {"S": wanted.code}
-        if wanted.status is not None:
+            values[":code"] = {"S": query.code}
+        if query.status is not None:
             conditions.append("#status = :status")
-            values[":status"] = {"S": wanted.status}
+            values[":status"] = {"S": query.status}
         rows = self._metadata.query(
             "entityTypeKey = :day AND entityId BETWEEN :low AND :high",
             values,
-            names={"#status": "status"} if wanted.status is not None else None,
+            names={"#status": "status"} if query.status is not None else None,
             newest_first=True,
             filter_by=" AND ".join(conditions),
             doing="list refused events",
         )
         for row in rows:
-            if row["entityId"]["S"] != wanted.after and not is_expired(row):
+            if row["entityId"]["S"] != query.after and not is_expired(row):
                 yield row
 
 
-def _on_its_day(wanted: Filter, identifier: str) -> Filter:
+def _on_its_day(query: Filter, identifier: str) -> Filter:
     """The same filter around the moment that an id carries; one that is no id matches nothing."""
     margin = timedelta(milliseconds=2)
     try:
         moment = entries.moment_of(identifier)
         low, high = moment - margin, moment + margin
     except (ValueError, OverflowError):
-        return replace(wanted, until=wanted.since)
-    return replace(wanted, since=max(wanted.since, low), until=min(wanted.until, high))
+        return replace(query, until=query.since)
+    return replace(query, since=max(query.since, low), until=min(query.until, high))
 
 
-def _days_back(wanted: Filter) -> Iterator[date]:
+def _days_back(query: Filter) -> Iterator[date]:
     # Nothing is refused in the future, and nothing is kept longer than it is kept: the walk has both ends.
     now = clock.now()
-    newest = min(
-        entries.moment_of(wanted.after) if wanted.after else wanted.until, now + timedelta(minutes=1)
-    )
-    oldest = max(wanted.since, now - timedelta(days=entries.KEPT_DAYS + 1))
+    newest = min(entries.moment_of(query.after) if query.after else query.until, now + timedelta(minutes=1))
+    oldest = max(query.since, now - timedelta(days=entries.KEPT_DAYS + 1))
     day, last = clock.utc_day(newest), clock.utc_day(oldest)
     while day >= last:
         yield day

@@ -1,7 +1,7 @@
-"""How a refused event's status moves: open → replayed or discarded, by one conditional write each, so that one caller wins.
+"""Status of a refused event: open → replayed or discarded, by one conditional write each, so that one caller wins.
 
-A replay claims what it is about to append. While the claim stands nobody discards the event; another replay may take it
-over, because of two appends of one id the table takes one. A claim ends with the replay, or with its time.
+A replay claims what it is about to append. While the claim stands the event is not discarded; another replay may take
+it over, because of two appends of one id the table takes one. A claim ends with the replay, or with its time.
 """
 
 from collections.abc import Callable, Iterable
@@ -86,15 +86,15 @@ class Transitions:
         )
 
     def _each(self, org: str, identifiers: Iterable[str], **update: Any) -> set[str]:
-        wanted = list(identifiers)
-        if len(wanted) < IN_FLIGHT:
-            return {one for one in wanted if self._update(org, one, update)}
+        chosen = list(identifiers)
+        if len(chosen) < IN_FLIGHT:
+            return {one for one in chosen if self._update(org, one, update)}
         write: Callable[[str], bool] = lambda one: self._update(org, one, update)  # noqa: E731
         with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="quarantine") as pool:
-            return {one for one, done in zip(wanted, pool.map(write, wanted), strict=True) if done}
+            return {one for one, done in zip(chosen, pool.map(write, chosen), strict=True) if done}
 
     def _update(self, org: str, identifier: str, update: dict[str, Any]) -> bool:
         """Whether the condition held."""
-        day = clock.utc_day(entries.moment_of(identifier)).isoformat()
+        day = clock.day_text(entries.moment_of(identifier))
         key = {"entityTypeKey": {"S": entries.day_key(org, day)}, "entityId": {"S": identifier}}
         return self._metadata.update(key, **update, doing="change the status of a refused event")

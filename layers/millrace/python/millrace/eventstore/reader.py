@@ -32,14 +32,6 @@ class Listed:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Events newest first, and the position after which the next page starts (None: there is none)."""
-
-    events: list[StoredEvent]
-    next: str | None
-
-
 class EventReader:
     """Reads one tenant's events. The tenant is part of every key, so no answer can hold another's."""
 
@@ -108,26 +100,6 @@ class EventReader:
         values = (keys.by_entity(org, entity, entity_id),)
         return Index(self._events, "entity-timestamp-index", "entityKey", values)
 
-    def page(
-        self,
-        org: str,
-        index: Index,
-        since: datetime | None,
-        until: datetime | None,
-        limit: int,
-        after: str | None,
-    ) -> Page:
-        """Events of an index between two moments of their own (`since` inclusive, `until` exclusive).
-
-        Raises:
-            MillraceError: a table did not answer.
-        """
-        # One more than the limit shows whether there is a next page.
-        rows = list(islice(self._rows(org, index, since, until, after, limit + 1), limit + 1))
-        more = len(rows) > limit
-        events = [from_item(row, self._codec) for _, row in rows[:limit]]
-        return Page(events, keys.sort(events[-1].happened_at, events[-1].event_id) if more else None)
-
     def listed(
         self,
         org: str,
@@ -137,7 +109,9 @@ class EventReader:
         after: str | None,
         expected: int,
     ) -> Iterator[Listed]:
-        """The same events one after the other, none of them parsed; rows are loaded as the iterator advances.
+        """Events of an index between two moments of their own, newest first, none of them parsed.
+
+        Rows are loaded as the iterator advances.
 
         Args:
             org: the tenant.

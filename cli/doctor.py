@@ -11,9 +11,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli.errors import RefusedError
 from cli.target import Target, stacks
 from millrace.canary.assemble import journey
-from millrace.canary.events import flock
+from millrace.canary.events import canary_events
 from millrace.canary.journey import Call, Check, Status
 from millrace.core.prefixes import DEAD_LETTERS, FAILED_BATCHES
+from millrace.core.table import Table
 from millrace.eventstore import consumers
 
 # Objects that are counted before it is enough to say that there are some.
@@ -35,11 +36,10 @@ class Doctor:
         """`seconds`: how long events may take to arrive."""
         self._target = target
         self._travelling = journey(
-            target.client("dynamodb"),
+            Table(target.client("dynamodb"), target.output("MetadataTable")),
             target.client("events"),
             api_url=target.api_url,
             event_bus=target.output("EventBus"),
-            metadata_table=target.output("MetadataTable"),
             seconds=seconds,
             timer=time.monotonic,
             sleep=time.sleep,
@@ -50,7 +50,9 @@ class Doctor:
         """Each check as it is made; `told` hears the name of the next."""
         told("a canary down every path")
         at = datetime.now(UTC)
-        yield from self._travelling.travel(flock(f"doctor-{at:%Y%m%dT%H%M%SZ}", at, lambda: str(uuid4())), at)
+        yield from self._travelling.travel(
+            canary_events(f"doctor-{at:%Y%m%dT%H%M%SZ}", at, lambda: str(uuid4())), at
+        )
         for path, look in (
             ("capture", self._capture),
             ("dead-letters", self._dead_letters),

@@ -22,9 +22,10 @@ from millrace.core import clock, keys
 from millrace.core.batch import ITEMS_PER_CALL, write_all
 from millrace.core.errors import ThrottledError
 from millrace.core.prefixes import RAW_EVENTS
+from millrace.core.table import Item
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.projection import to_pointer
-from millrace.eventstore.row import Item, StoredEvent
+from millrace.eventstore.row import StoredEvent
 
 TABLES = ("Events", "UserEvents")
 PROGRESS = "rebuilds/"

@@ -69,7 +69,7 @@ def test_a_run_from_the_archive_to_the_catalog(lake: Lake, bundle: Path) -> None
     lines = {line.table: line for line in summary.tables}
     assert (lines[SILVER].rows, lines[SILVER].status) == (3, "committed")
     assert lines[ENRICHED].rows == 3
-    assert pending.read(lake.dynamodb, "Metadata") == []
+    assert pending.read(Table(lake.dynamodb, "Metadata")) == []
     assert [read(lake, SILVER, org)["rows"] for org in (ACME, GLOBEX)] == [2, 1]
     assert [read(lake, ENRICHED, org)["rows"] for org in (ACME, GLOBEX)] == [2, 1]
     found = read(lake, SILVER, ACME)

@@ -18,10 +18,11 @@ from millrace.contracts import registry
 from millrace.core import clock
 from millrace.core.batch import write_all
 from millrace.core.consumer import Delivery, decode
+from millrace.core.table import Item, Table
 from millrace.eventstore import pending
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.projection import Projection
-from millrace.eventstore.row import Item, to_item
+from millrace.eventstore.row import to_item
 from stacks.asl import definition
 from tests.integration.test_rights_lakehouse import BY_LAMBDA, STEPS, payload
 from tests.support.contracts import FILES, compiled
@@ -82,7 +83,7 @@ class World:
         self.codec = codec
         self.archive = Archive(self.lake.s3, self.lake.dynamodb, codec, self.lake.bucket, "Metadata")
         self.projection = Projection(
-            self.lake.dynamodb, codec, lambda ref: registry.load().of_ref(ref), "UserEvents"
+            Table(self.lake.dynamodb, "UserEvents"), codec, lambda ref: registry.load().of_ref(ref)
         )
 
     def rows(self, day: str, kind: str, count: int, seed: int) -> list[Item]:
@@ -185,8 +186,8 @@ def told(bundle: Path, emulator: str) -> Iterator[tuple[World, list[dict[str, An
         said.append(world.reconcile())
         # Archived, and its day is marked for no run: silver alone lacks it.
         world.consume(world.rows(world.days[0], "order.created", 4, 77))
-        for row in pending.read(world.lake.dynamodb, "Metadata"):
-            pending.clear(world.lake.dynamodb, "Metadata", row.org, row.day, row.token)
+        for row in pending.read(Table(world.lake.dynamodb, "Metadata")):
+            pending.clear(Table(world.lake.dynamodb, "Metadata"), row.org, row.day, row.token)
         said.append(world.reconcile())
         world.run()
         said.append(world.reconcile())

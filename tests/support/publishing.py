@@ -9,6 +9,7 @@ import pytest
 
 from millrace.core.edge import Handler
 from millrace.core.objects import Objects
+from millrace.core.table import Table
 from millrace.eventstore import pending
 from millrace.quality.result import CheckResult
 from millrace.runs.store import RunStore
@@ -104,7 +105,7 @@ def mark(running: Platform, *orgs: str) -> None:
 
 
 def waiting(running: Platform) -> list[str]:
-    return [one.org for one in pending.read(running.dynamodb, "Metadata")]
+    return [one.org for one in pending.read(Table(running.dynamodb, "Metadata"))]
 
 
 def two_tenants(running: Platform, **more: Any) -> Run:

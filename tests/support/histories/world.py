@@ -15,6 +15,7 @@ from millrace.contracts.registry import Registry
 from millrace.core import clock
 from millrace.core.consumer import Consumer
 from millrace.core.errors import RetryableError
+from millrace.core.table import Table
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.projection import Projection
@@ -122,7 +123,7 @@ class World:
         self._intakes = [self._intake(registry) for _ in range(2)]
         codec = Codec(registry.dictionary)
         archive = Archive(self.stores, self.stores, codec, "lake", "Metadata")
-        projection = Projection(self.stores, codec, registry.of_ref, "UserEvents")
+        projection = Projection(Table(self.stores, "UserEvents"), codec, registry.of_ref)
         self.consumers = {
             "archive": Consumer(archive.write, self.dead),
             "projection": Consumer(projection.project, self.dead),
@@ -131,7 +132,7 @@ class World:
         self._read = dict.fromkeys(self.consumers, 0)
 
     def _intake(self, registry: Registry) -> Intake:
-        appender = Appender({"table": TableAppender(self.stores, "Events")})
+        appender = Appender({"table": TableAppender(Table(self.stores, "Events"))})
         return Intake(registry, appender, self.quarantine, _TenantKeys())
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 from millrace.core.objects import Objects
+from millrace.core.table import Table
 from millrace.eventstore import pending
 from millrace.lake import packing
 from millrace.runs.store import RunStore
@@ -207,7 +208,7 @@ class Story:
         return invoke
 
     def _pending(self) -> set[tuple[str, str]]:
-        rows = pending.read(self.world.lake.dynamodb, "Metadata")
+        rows = pending.read(Table(self.world.lake.dynamodb, "Metadata"))
         return {(row.org, row.day) for row in rows}
 
     def _end(self, executions: list[Execution]) -> End:

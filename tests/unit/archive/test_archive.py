@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from millrace.archive.archive import Archive
 from millrace.contracts import registry
 from millrace.core.consumer import Delivery
+from millrace.core.table import Table
 from millrace.eventstore import pending, receipts
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import from_item, to_item
@@ -58,7 +59,9 @@ def test_an_event_that_arrived_with_a_backlog_is_found(bundle: Path) -> None:
     late = AT + timedelta(minutes=30)
     (_, first), (second_id, second) = delivery(1, "org_acme", AT), delivery(2, "org_acme", late)
     archive.write([first, second])
-    found = receipts.find(stores, "Metadata", "org_acme", receipts.MANIFEST, "2026-11-21", second_id, late)
+    found = receipts.find(
+        Table(stores, "Metadata"), "org_acme", receipts.MANIFEST, "2026-11-21", second_id, late
+    )
     assert found is not None
     assert found["object"]["S"].startswith("s3://lake/raw/events/org=org_acme/category=business-events/")
 

@@ -13,6 +13,7 @@ from millrace.core import clock
 from millrace.core.batch import write_all
 from millrace.core.consumer import Delivery
 from millrace.core.errors import from_client_error
+from millrace.core.table import Item
 from millrace.eventstore import pending, receipts
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import from_item
@@ -46,7 +47,7 @@ class Archive:
         parts = self._parts(deliveries)
         keys = {part: f"{raw.partition(*part)}/{name}" for part in parts}
         sizes = self._put_all({keys[part]: rows for part, rows in parts.items()})
-        written: list[receipts.Item] = []
+        written: list[Item] = []
         for part, rows in parts.items():
             org, category, day = part
             receipt = receipts.Receipt(

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
-from millrace.eventstore.receipts import Item
+from millrace.core.table import Item
 from millrace.runs.documents import RawObject, TenantDay, Unit
 
 # What one worker takes: as many rows as fit its memory, and not so many small files that their requests take its time.

@@ -14,6 +14,7 @@ from millrace.core import clock
 from millrace.core.errors import PermanentError, RetryableError, in_a_line
 from millrace.core.objects import Objects
 from millrace.core.prefixes import RAW_EVENTS
+from millrace.core.table import Table
 from millrace.eventstore import failed_days, pending, receipts
 from millrace.iceberg import glue_tables
 from millrace.lake import packing
@@ -30,8 +31,8 @@ class Planner:
     def __init__(
         self, dynamodb: Any, lake: Objects, glue: Any, *, environment: str, metadata_table: str
     ) -> None:
-        self._dynamodb, self._lake, self._glue = dynamodb, lake, glue
-        self._environment, self._table = environment, metadata_table
+        self._lake, self._glue = lake, glue
+        self._environment, self._metadata = environment, Table(dynamodb, metadata_table)
 
     def plan(
         self,
@@ -58,7 +59,7 @@ class Planner:
         if silver and days:
             _must_be_whole(min(days), at)
         bases = glue_tables.locations(self._glue, self._environment)
-        failed = {(one.org, one.day): one.state for one in failed_days.read(self._dynamodb, self._table)}
+        failed = {(one.org, one.day): one.state for one in failed_days.read(self._metadata)}
         aside = {place for place, state in failed.items() if state == "set_aside"}
         wanted = (
             self._pending() if days is None else [(org, day, None) for org in self.orgs() for day in days]
@@ -94,7 +95,7 @@ class Planner:
         return [name.removeprefix(_ORG) for name in names if name.startswith(_ORG)]
 
     def _pending(self) -> list[tuple[str, str, str | None]]:
-        rows = pending.read(self._dynamodb, self._table)
+        rows = pending.read(self._metadata)
         # What has waited longest comes first.
         return [
             (row.org, row.day, row.token) for row in sorted(rows, key=lambda row: (row.at, row.org, row.day))
@@ -103,7 +104,7 @@ class Planner:
     def _tenant_day(self, wanted: tuple[str, str, str | None]) -> TenantDay | Failure | None:
         org, day, token = wanted
         try:
-            rows = receipts.read(self._dynamodb, self._table, org, receipts.MANIFEST, day, planning=True)
+            rows = receipts.read(self._metadata, org, receipts.MANIFEST, day, planning=True)
             return packing.tenant_day(org, day, rows, self._lake.bucket, token)
         except RetryableError:
             raise

@@ -16,6 +16,7 @@ from millrace.core import clock
 from millrace.core.batch import write_all
 from millrace.core.consumer import Delivery
 from millrace.core.log import logger
+from millrace.core.objects import Objects
 from millrace.eventstore import consumers, receipts
 from millrace.eventstore.batches import batches
 from millrace.eventstore.consumers import ConsumerSpec, Receipt, Source, filter_pattern, reading
@@ -99,7 +100,7 @@ def test_a_trace_waits_for_it_and_redrive_feeds_it(counting: tuple[Platform, Cou
     assert letter.startswith("dead-letters/count_orders/day=")
     for name in (COUNTER.name, COUNTER.function):
         redrive = Redrive(
-            running.s3, LambdaClient(running), bucket=LAKE, stem=name, function=COUNTER.function
+            Objects(running.s3, LAKE), LambdaClient(running), stem=name, function=COUNTER.function
         )
         assert redrive.dead_letters() == [letter]
     counter.broken = False

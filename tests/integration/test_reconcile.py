@@ -1,4 +1,4 @@
-"""Every store against every other: a hole in any of them is found and mended, and nothing else is touched."""
+"""Every store against every other: an event missing in any of them is found and repaired, and nothing else is touched."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -64,7 +64,7 @@ def test_what_was_stored_while_nothing_was_captured_goes_through_the_log(world: 
     assert "open" not in words(found)
     assert found.to_json()["events"]["repaired"] == 3
     assert found.missing == {"manifest": 3, "raw": 3, "silver": 3, "userEvents": 2}
-    named = {one["eventId"] for told in found.differences for one in told["differences"]}
+    named = {one["eventId"] for hour in found.differences for one in hour["differences"]}
     assert named == {event["eventId"] for event in gap}
     assert world.carry() == 3
     world.silver.run()
@@ -90,7 +90,9 @@ Plant = Callable[[World, dict[str, Any]], None]
         (lose_in_silver, {"silver": 1}),
     ],
 )
-def test_a_hole_in_any_store_is_found_and_mended(world: World, plant: Plant, missing: dict[str, int]) -> None:
+def test_an_event_missing_in_any_store_is_found_and_repaired(
+    world: World, plant: Plant, missing: dict[str, int]
+) -> None:
     filled(world)
     event = order(5)
     world.running.post(event)
@@ -98,14 +100,14 @@ def test_a_hole_in_any_store_is_found_and_mended(world: World, plant: Plant, mis
     assert words(world.look()).keys() == {"equal"}
     plant(world, event)
     found = world.look()
-    told = only(found)
-    assert (told["org"], told["eventType"], told["hour"]) == (
+    hour = only(found)
+    assert (hour["org"], hour["eventType"], hour["hour"]) == (
         ACME,
         "order.created",
         int(event["timestamp"][11:13]),
     )
-    assert (told["status"], told["missing"]) == ("repaired", missing)
-    assert [one["eventId"] for one in told["differences"]] == [event["eventId"]]
+    assert (hour["status"], hour["missing"]) == ("repaired", missing)
+    assert [one["eventId"] for one in hour["differences"]] == [event["eventId"]]
     world.carry()
     for _ in range(2):
         # A row of the manifest without its object goes once its events are in another one; then a run can take the day.
@@ -135,7 +137,7 @@ def test_only_what_is_lost_is_put_into_the_log(world: World) -> None:
     assert world.carry() == 1
 
 
-def test_what_is_on_its_way_is_no_hole(world: World) -> None:
+def test_what_is_on_its_way_is_not_missing(world: World) -> None:
     filled(world)
     world.without_capture([order(3)], ACME)
     world.now = clock.now() + timedelta(minutes=10)
@@ -148,7 +150,7 @@ def test_what_is_on_its_way_is_no_hole(world: World) -> None:
     assert words(world.look())["repaired"] == 1
 
 
-def test_an_hour_that_is_not_over_is_not_looked_at(world: World) -> None:
+def test_an_hour_that_is_not_over_is_not_compared(world: World) -> None:
     world.without_capture([events.order()], ACME)
     world.now = clock.now()
     assert world.look().hours == {}
@@ -161,8 +163,8 @@ def test_one_tenant_s_events_are_never_another_s(world: World) -> None:
     world.running.post(event)
     world.settle()
     world.without_capture([event], GLOBEX)
-    told = only(world.look())
-    assert (told["org"], told["missing"]["manifest"]) == (GLOBEX, 1)
+    hour = only(world.look())
+    assert (hour["org"], hour["missing"]["manifest"]) == (GLOBEX, 1)
     world.carry()
     world.silver.run()
     world.later()

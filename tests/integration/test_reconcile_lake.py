@@ -38,8 +38,8 @@ __all__ = ["emulator"]
 NAME = "reconcile_events"
 STREAM = "events"
 ORG = "org_acme"
-# Arrow reads silver with a client of its own, which is not heard; and no record was set aside here.
-UNHEARD = {
+# Arrow reads silver with a client of its own, which is not recorded; and no record was set aside here.
+UNRECORDED = {
     ("s3:GetObject", "lake/processed/*"),
     ("s3:GetObject", "lake/dead-letters/archive_events/*"),
     ("s3:GetObject", "lake/dead-letters/project_events/*"),
@@ -53,7 +53,7 @@ class _Context(FunctionContext):
 
 @dataclass
 class World:
-    """A lake with two days of a tenant, and what is done to it."""
+    """A lake with two days of a tenant, and the steps of the test."""
 
     lake: Lake
     recorder: Recorder
@@ -172,8 +172,8 @@ def _days() -> tuple[str, str]:
 
 
 @pytest.fixture(scope="module")
-def told(bundle: Path, emulator: str) -> Iterator[tuple[World, list[dict[str, Any]]]]:
-    """What the function said, step by step."""
+def passes_run(bundle: Path, emulator: str) -> Iterator[tuple[World, list[dict[str, Any]]]]:
+    """The function's answers, step by step."""
     recorder, said = Recorder(), []
     with pointed_at(emulator), recorder.installed():
         world = World(fresh(emulator), recorder, _days())
@@ -206,8 +206,10 @@ def words(said: dict[str, Any]) -> set[str]:
     return {word for word, count in said["cells"].items() if count}
 
 
-def test_silver_is_compared_as_the_pipeline_committed_it(told: tuple[World, list[dict[str, Any]]]) -> None:
-    _, (before, after, *_) = told
+def test_silver_is_compared_as_the_pipeline_committed_it(
+    passes_run: tuple[World, list[dict[str, Any]]],
+) -> None:
+    _, (before, after, *_) = passes_run
     # Before the run each day waits for it.
     assert words(before) == {"explained"}
     assert before["missing"]["silver"] == 60
@@ -217,17 +219,17 @@ def test_silver_is_compared_as_the_pipeline_committed_it(told: tuple[World, list
 
 
 def test_what_silver_alone_lacks_is_taken_in_by_the_next_run(
-    told: tuple[World, list[dict[str, Any]]],
+    passes_run: tuple[World, list[dict[str, Any]]],
 ) -> None:
-    _, (_, _, hole, mended, *_) = told
-    assert hole["events"] == {"settling": 0, "explained": 0, "repaired": 4, "open": 0}
-    assert hole["differences"][0]["missing"].keys() == {"silver"}
-    assert words(mended) == {"equal"}, mended["differences"]
-    assert mended["counts"]["silver"] == 64
+    _, (_, _, lacking, repaired, *_) = passes_run
+    assert lacking["events"] == {"settling": 0, "explained": 0, "repaired": 4, "open": 0}
+    assert lacking["differences"][0]["missing"].keys() == {"silver"}
+    assert words(repaired) == {"equal"}, repaired["differences"]
+    assert repaired["counts"]["silver"] == 64
 
 
-def test_what_was_never_captured_comes_to_silver(told: tuple[World, list[dict[str, Any]]]) -> None:
-    _, (*_, gap, carried, waiting, last, _, _, _) = told
+def test_what_was_never_captured_comes_to_silver(passes_run: tuple[World, list[dict[str, Any]]]) -> None:
+    _, (*_, gap, carried, waiting, last, _, _, _) = passes_run
     assert (gap["events"]["repaired"], gap["missing"]["manifest"], gap["missing"]["userEvents"]) == (3, 3, 3)
     assert carried == {"carried": 3}
     assert words(waiting) == {"equal", "explained"}
@@ -235,19 +237,19 @@ def test_what_was_never_captured_comes_to_silver(told: tuple[World, list[dict[st
     assert last["counts"]["silver"] == last["counts"]["events"] == 67
 
 
-def test_scheduled_passes_take_their_hours(told: tuple[World, list[dict[str, Any]]]) -> None:
-    _, (*_, hourly, daily, by_notes) = told
+def test_scheduled_passes_take_their_hours(passes_run: tuple[World, list[dict[str, Any]]]) -> None:
+    _, (*_, hourly, daily, from_cache) = passes_run
     assert hourly["left"] == daily["left"] == 0
     assert hourly["counts"]["events"] == 0, "nothing happened within three hours"
     assert daily["counts"]["events"] == 67
-    assert by_notes == daily
+    assert from_cache == daily
 
 
 @pytest.mark.parametrize("environment", ["local", "dev"])
 def test_its_role_allows_what_it_asks_and_little_else(
-    told: tuple[World, list[dict[str, Any]]], environment: str
+    passes_run: tuple[World, list[dict[str, Any]]], environment: str
 ) -> None:
-    world, _ = told
+    world, _ = passes_run
     asked = world.recorder.calls[NAME]
     rights = Rights(templates(environment), NAME)
     assert [one for one in sorted(asked) if not rights.allow(one)] == []
@@ -258,4 +260,4 @@ def test_its_role_allows_what_it_asks_and_little_else(
         if action not in BY_LAMBDA
     }
     dropped = ("dynamodb:DeleteItem", "table/Metadata")
-    assert unused - done - UNHEARD <= {dropped}, "only a row of the manifest without its object is dropped"
+    assert unused - done - UNRECORDED <= {dropped}, "only a row of the manifest without its object is dropped"

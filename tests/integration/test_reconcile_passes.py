@@ -109,7 +109,7 @@ def test_a_store_that_throttles_leaves_a_tenant_s_day_and_the_next_pass_ends_equ
     assert words(world.look()).keys() == {"equal"}
 
 
-def test_a_log_that_refuses_is_told_of_and_tried_again(world: World) -> None:
+def test_a_log_that_refuses_is_warned_of_and_used_again(world: World) -> None:
     world.without_capture([order(4)], ACME)
 
     class Refusing:
@@ -123,7 +123,7 @@ def test_a_log_that_refuses_is_told_of_and_tried_again(world: World) -> None:
     assert world.carry() == 1
 
 
-def test_some_hours_are_looked_at_without_the_rest_of_their_day(world: World) -> None:
+def test_some_hours_are_compared_without_the_rest_of_their_day(world: World) -> None:
     filled(world, 60)
     event = order(3)
     world.without_capture([event, order(40)], ACME)
@@ -142,7 +142,7 @@ def test_some_hours_are_looked_at_without_the_rest_of_their_day(world: World) ->
     assert ("checked" in kept) == (hour == 0)
 
 
-def test_a_log_only_event_in_two_hours_is_one_event_and_no_hole(world: World) -> None:
+def test_a_log_only_event_in_two_hours_is_one_event(world: World) -> None:
     event, world.days = events.inference(), 4
     day = (world.now - timedelta(days=2)).date().isoformat()
     for hour in (9, 7):
@@ -151,8 +151,8 @@ def test_a_log_only_event_in_two_hours_is_one_event_and_no_hole(world: World) ->
     assert words(world.look()) == {"equal": 1}
     # Raw has it in both hours, silver in the one that was received first.
     for hour in (7, 9):
-        (cell,) = world.check.run(ACME, Window(day, hour, hour + 1), world.now)
-        assert cell.status.word == "equal", (hour, cell.differences)
+        (result,) = world.check.run(ACME, Window(day, hour, hour + 1), world.now)
+        assert result.status.word == "equal", (hour, result.differences)
 
 
 def test_what_is_kept_of_an_hour_is_written_when_it_changes(world: World) -> None:
@@ -204,8 +204,8 @@ def test_raw_is_read_and_pointers_are_looked_for_once(world: World) -> None:
     world.running.post(late)
     world.settle()
     lose_pointer(world, late)
-    told = only(world.look(check, full=False))
-    assert (told["counts"]["userEvents"], told["missing"]) == (5, {"userEvents": 1})
+    hour = only(world.look(check, full=False))
+    assert (hour["counts"]["userEvents"], hour["missing"]) == (5, {"userEvents": 1})
     assert folders(read).count("raw") == objects + 1, "the object of the late one alone"
     assert sum(asked) == 7, "its pointer, under the key of today and under the one of before"
     world.later()
@@ -215,8 +215,8 @@ def test_raw_is_read_and_pointers_are_looked_for_once(world: World) -> None:
     assert words(world.look(check)) == {"repaired": 1}
     lose_object(world, sent[0])
     world.later()
-    told = only(world.look(check, full=False))
-    assert told["missing"]["raw"] >= 1, "a note does not say that its object is there"
+    hour = only(world.look(check, full=False))
+    assert hour["missing"]["raw"] >= 1, "a note does not say that its object is there"
 
 
 def test_an_event_whose_time_is_over_is_not_missed_in_the_tables(world: World) -> None:
@@ -239,8 +239,8 @@ def test_an_event_whose_time_is_over_is_not_missed_in_the_tables(world: World) -
     over = datetime.fromtimestamp(int(row["expiresAt"]["N"]), UTC) + timedelta(hours=1)
     day = Window(event["timestamp"][:10])
     for full in (False, True):
-        (cell,) = world.check.run(ACME, day, over, full=full)
-        assert (cell.status.word, cell.counts["raw"], cell.counts["owned"]) == ("equal", 1, 0)
+        (result,) = world.check.run(ACME, day, over, full=full)
+        assert (result.status.word, result.counts["raw"], result.counts["owned"]) == ("equal", 1, 0)
 
 
 def test_a_tenant_s_day_that_fails_holds_up_no_other(world: World) -> None:
@@ -253,6 +253,6 @@ def test_a_tenant_s_day_that_fails_holds_up_no_other(world: World) -> None:
     }
     world.running.dynamodb.put_item(TableName="Metadata", Item=broken)
     report = world.look()
-    assert (report.left, [told["org"] for told in report.differences]) == (1, [GLOBEX])
+    assert (report.left, [one["org"] for one in report.differences]) == (1, [GLOBEX])
     assert world.warned == [f"{ACME} {event['timestamp'][:10]}: KeyError: 'ids'"]
     assert world.carry() == 1

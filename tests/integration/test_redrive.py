@@ -11,6 +11,7 @@ import pytest
 
 from cli.main import run
 from cli.redrive import FED, Fed, Redrive
+from millrace.core.objects import Objects
 from millrace.core.prefixes import REDRIVEN
 from millrace.eventstore import consumers
 from tests.support import events
@@ -27,7 +28,7 @@ def giving_up(bundle: Path) -> Iterator[Platform]:
 
 
 def redrive(running: Platform, stem: str, client: LambdaClient | None = None) -> Redrive:
-    return Redrive(running.s3, client or LambdaClient(running), bucket=LAKE, stem=stem, function=stem)
+    return Redrive(Objects(running.s3, LAKE), client or LambdaClient(running), stem=stem, function=stem)
 
 
 def state(running: Platform) -> dict[str, Any]:
@@ -127,7 +128,7 @@ def test_a_batch_that_fails_again_stays_and_is_counted(
     told: list[Fed] = []
     with monkeypatch.context() as broken:
         broken.setattr(giving_up.functions["project_events"], "handler", lambda *_: 1 / 0)
-        total = found.run(keys, found.feed_batch, parallel=2, told=told.append)
+        total = found.run(keys, found.feed_batch, parallel=2, progress=told.append)
     assert total == {"rows": 12, "different": 12, "batches": len(keys)}
     assert "division" in str(told[0].reason)
     assert found.failed_batches() == keys
@@ -171,7 +172,7 @@ def test_a_dead_letter_comes_back_once_the_cause_is_mended(
         keys = found.dead_letters()
         assert len(keys) == 2
         told: list[Fed] = []
-        total = found.run(keys, found.feed_dead_letter, parallel=1, told=told.append)
+        total = found.run(keys, found.feed_dead_letter, parallel=1, progress=told.append)
         assert total == {"rows": 2, "different": 2, "batches": 2}
         assert "ZeroDivisionError" in str(told[0].reason)
         assert found.dead_letters() == keys

@@ -171,8 +171,8 @@ def words(report: PassReport) -> dict[str, int]:
 
 def only(report: PassReport) -> dict[str, Any]:
     """The one hour that is not equal."""
-    (told,) = report.differences
-    return told
+    (hour,) = report.differences
+    return hour
 
 
 def row_of(world: World, table: str, event: dict[str, Any], org: str = ACME) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def test_what_time_did_not_suffice_for_is_asked_for_again(
     assert len({one["before"] for one in function.asked}) == 1
     use(Function(answer(left=5), answer(left=5)))
     assert run(["reconcile", "--from", "2026-11-20", "--to", "2026-11-20", "--json"]) == 1
-    assert "does not come to 5 tenants" in said(capsys)["error"]
+    assert "does not reach 5 tenants" in said(capsys)["error"]
 
 
 def test_a_function_that_fails_is_told_of(use: Use, capsys: pytest.CaptureFixture[str]) -> None:

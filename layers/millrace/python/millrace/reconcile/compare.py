@@ -40,9 +40,15 @@ _ID_BYTES = 16
 
 
 def further() -> dict[int, ConsumerSpec]:
-    """The bit of each compared consumer beside the archive and the projection, which fill the manifest, raw and UserEvents."""
-    found = [one for one in consumers.compared() if one not in (ARCHIVE, PROJECTION)]
-    return {_FIRST_FURTHER << place: one for place, one in enumerate(found[:MOST_FURTHER])}
+    """The bit of each compared consumer beside the archive and the projection, which fill the manifest, raw and UserEvents.
+
+    Raises:
+        ValueError: there are more than the comparison has bits for.
+    """
+    others = [one for one in consumers.compared() if one not in (ARCHIVE, PROJECTION)]
+    if len(others) > MOST_FURTHER:
+        raise ValueError(f"{len(others)} further consumers are compared; at most {MOST_FURTHER} can be")
+    return {_FIRST_FURTHER << place: one for place, one in enumerate(others)}
 
 
 def filled_by() -> list[tuple[ConsumerSpec, int]]:

@@ -18,6 +18,8 @@ from millrace.contracts import registry
 from millrace.core import clock
 from millrace.core.batch import write_all
 from millrace.core.consumer import Delivery, decode
+from millrace.core.objects import Objects
+from millrace.core.table import Table
 from millrace.eventstore import pending
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.projection import Projection
@@ -80,7 +82,9 @@ class World:
         }
         codec = Codec(registry.load().dictionary)
         self.codec = codec
-        self.archive = Archive(self.lake.s3, self.lake.dynamodb, codec, self.lake.bucket, "Metadata")
+        self.archive = Archive(
+            Objects(self.lake.s3, self.lake.bucket), Table(self.lake.dynamodb, "Metadata"), codec
+        )
         self.projection = Projection(
             self.lake.dynamodb, codec, lambda ref: registry.load().of_ref(ref), "UserEvents"
         )

@@ -1,4 +1,4 @@
-"""Tables made again from the lake equal the ones that were: duplicates, two tenants, expiry, derived events."""
+"""Tables rebuilt from the lake equal the originals: duplicates, two tenants, expiry, derived events."""
 
 import io
 import json
@@ -33,8 +33,8 @@ KEYS = {"Events": ("eventId",), "UserEvents": ("userKey", "sortKey")}
 
 @pytest.fixture
 def scoring(bundle: Path) -> Iterator[Platform]:
-    with platform(bundle, scoring=True) as found:
-        yield found
+    with platform(bundle, scoring=True) as running:
+        yield running
 
 
 def rebuilding(running: Platform, table: str, **changes: Any) -> Rebuild:
@@ -83,21 +83,21 @@ def test_what_came_through_the_handlers_is_rebuilt(scoring: Platform, table: str
     scoring.settle()
     original = by_key(scoring, table, table)
     assert rebuilt(scoring, table) == (len(original), 0)
-    again = by_key(scoring, "Again", table)
-    assert again.keys() == original.keys()
+    copy = by_key(scoring, "Again", table)
+    assert copy.keys() == original.keys()
     for key, row in original.items():
-        assert {**again[key], "body": None} == {**row, "body": None}
+        assert {**copy[key], "body": None} == {**row, "body": None}
         if "body" in row:
             # Raw knows no order of names: a user id that came from the payload stands behind the session's.
-            assert unpacked(again[key]) == unpacked(row)
+            assert unpacked(copy[key]) == unpacked(row)
     assert any(row["eventType"]["S"] == "fraud.decision.made" for row in original.values())
     assert not any(row["eventType"]["S"] == "ml.model.inference" for row in original.values())
 
 
 def fill(running: Platform, count: int, rng: random.Random) -> None:
     """Rows of two tenants as intake and the consumers leave them, and raw with copies in other objects."""
-    found, codec = registry.load(), Codec(registry.load().dictionary)
-    contract = found.find("order.created")
+    contracts, codec = registry.load(), Codec(registry.load().dictionary)
+    contract = contracts.find("order.created")
     now = clock.now()
     stored = []
     for number in range(count):
@@ -112,8 +112,8 @@ def fill(running: Platform, count: int, rng: random.Random) -> None:
     pointers = [to_pointer(event, contract) for event in stored]
     for table, some in (("Events", items), ("UserEvents", [p for p in pointers if p])):
         for start in range(0, len(some), 25):
-            asked = {table: [{"PutRequest": {"Item": item}} for item in some[start : start + 25]]}
-            assert not running.dynamodb.batch_write_item(RequestItems=asked)["UnprocessedItems"]
+            puts = {table: [{"PutRequest": {"Item": item}} for item in some[start : start + 25]]}
+            assert not running.dynamodb.batch_write_item(RequestItems=puts)["UnprocessedItems"]
     copies = [*stored, *rng.sample(stored, count // 4)]
     rng.shuffle(copies)
     for start in range(0, len(copies), 400):
@@ -236,9 +236,9 @@ def test_rows_whose_keys_say_milliseconds_are_moved_and_equal(running: Platform,
         before = {"S": keys.of_milliseconds(row["sortKey"]["S"])}
         running.dynamodb.put_item(TableName=table, Item={**row, "sortKey": before})
     assert rebuilt(running, table) == (4, 0)
-    again = by_key(running, "Again", table)
+    copy = by_key(running, "Again", table)
     for row in written:
-        made = again[tuple(row[name]["S"] for name in names)]
+        made = copy[tuple(row[name]["S"] for name in names)]
         assert {**made, "body": None} == {**row, "body": None}
     # What stands in one of the two only is seen whatever its width.
     gone, kept = written[0], written[3]

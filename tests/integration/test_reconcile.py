@@ -38,15 +38,15 @@ def world(bundle: Path) -> Iterator[World]:
 def test_thousands_of_events_of_two_tenants_are_equal_everywhere(world: World) -> None:
     sent = filled(world, 510)
     report = world.look()
-    said = report.to_json()
+    answer = report.to_json()
     assert words(report) == {"equal": sum(report.hours.values())}
     stored = [event for event in sent if event["eventType"] != "ml.model.inference"]
     owned = [event for event in stored if event["eventType"] != "system.health.check"]
     distinct = {"events": len(stored), "userEvents": len(owned), "owned": len(owned)}
     lake = dict.fromkeys(("manifest", "raw", "silver"), len(sent))
-    assert said["counts"] == {name: 2 * count for name, count in {**distinct, **lake}.items()}
-    assert not any(said["missing"].values())
-    assert not any(said["events"].values())
+    assert answer["counts"] == {name: 2 * count for name, count in {**distinct, **lake}.items()}
+    assert not any(answer["missing"].values())
+    assert not any(answer["events"].values())
     assert world.carry() == 0, "nothing was put anywhere"
     assert pending.read(world.running.dynamodb, "Metadata") == []
 
@@ -59,18 +59,18 @@ def test_what_was_stored_while_nothing_was_captured_goes_through_the_log(world: 
         events.health_check(timestamp=ago(30)),
     ]
     world.without_capture(gap, ACME)
-    found = world.look()
-    assert words(found)["repaired"] == 3, (found.to_json()["missing"], found.differences[:3])
-    assert "open" not in words(found)
-    assert found.to_json()["events"]["repaired"] == 3
-    assert found.missing == {"manifest": 3, "raw": 3, "silver": 3, "userEvents": 2}
-    named = {one["eventId"] for hour in found.differences for one in hour["differences"]}
+    report = world.look()
+    assert words(report)["repaired"] == 3, (report.to_json()["missing"], report.differences[:3])
+    assert "open" not in words(report)
+    assert report.to_json()["events"]["repaired"] == 3
+    assert report.missing == {"manifest": 3, "raw": 3, "silver": 3, "userEvents": 2}
+    named = {one["eventId"] for hour in report.differences for one in hour["differences"]}
     assert named == {event["eventId"] for event in gap}
     assert world.carry() == 3
     world.silver.run()
     world.later()
-    again = world.look()
-    assert words(again) == {"equal": sum(again.hours.values())}
+    second = world.look()
+    assert words(second) == {"equal": sum(second.hours.values())}
     # Those that read the log beside the archive have it, too.
     routed = [json.dumps(message) for message in world.running.messages()]
     assert sum(gap[0]["eventId"] in text for text in routed) == 1
@@ -99,8 +99,8 @@ def test_an_event_missing_in_any_store_is_found_and_repaired(
     world.settle()
     assert words(world.look()).keys() == {"equal"}
     plant(world, event)
-    found = world.look()
-    hour = only(found)
+    report = world.look()
+    hour = only(report)
     assert (hour["org"], hour["eventType"], hour["hour"]) == (
         ACME,
         "order.created",

@@ -120,23 +120,23 @@ class World:
         )
         assert done.status == "SUCCEEDED", done.cause
 
-    def reconcile(self, **asked: Any) -> dict[str, Any]:
+    def reconcile(self, **request: Any) -> dict[str, Any]:
         """The function's answer."""
-        given = asked or {"from": self.days[0], "to": self.days[-1]}
+        given = request or {"from": self.days[0], "to": self.days[-1]}
         # An hour from now, when what is written just now has settled.
         later = clock.now() + timedelta(hours=1)
         with self.recorder.of(NAME), patch.object(clock, "now", lambda: later):
             answer: dict[str, Any] = self._invoke(NAME, given)
         # As it comes to a caller.
-        said: dict[str, Any] = json.loads(json.dumps(answer))
-        return said
+        document: dict[str, Any] = json.loads(json.dumps(answer))
+        return document
 
     def carry(self) -> int:
         """What is new in the log comes to the archive and the projection."""
         records = self.records()
         new = records[self._taken :]
         self._taken = len(records)
-        found: list[Item] = []
+        items: list[Item] = []
         for record in new:
             seconds = record["ApproximateArrivalTimestamp"].timestamp()
             change = json.loads(record["Data"])
@@ -151,9 +151,9 @@ class World:
                 }
             )
             assert delivery is not None
-            found.append({name: dict(held) for name, held in delivery.item.items()})
-        if found:
-            self.consume(found, project=False)
+            items.append({name: dict(held) for name, held in delivery.item.items()})
+        if items:
+            self.consume(items, project=False)
         return len(new)
 
     def records(self) -> list[dict[str, Any]]:
@@ -161,8 +161,8 @@ class World:
         (shard,) = self.kinesis.list_shards(StreamName=STREAM)["Shards"]
         place = {"StreamName": STREAM, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
         iterator = self.kinesis.get_shard_iterator(**place)["ShardIterator"]
-        found: list[dict[str, Any]] = self.kinesis.get_records(ShardIterator=iterator)["Records"]
-        return found
+        records: list[dict[str, Any]] = self.kinesis.get_records(ShardIterator=iterator)["Records"]
+        return records
 
     def _invoke(self, stem: str, given: Any) -> Any:
         with function(stem, self.environ) as handler:
@@ -178,36 +178,36 @@ def _days() -> tuple[str, str]:
 @pytest.fixture(scope="module")
 def passes_run(bundle: Path, emulator: str) -> Iterator[tuple[World, list[dict[str, Any]]]]:
     """The function's answers, step by step."""
-    recorder, said = Recorder(), []
+    recorder, answers = Recorder(), []
     with pointed_at(emulator), recorder.installed():
         world = World(fresh(emulator), recorder, _days())
         for number, day in enumerate(world.days):
             for kind in ("order.created", "transaction.created"):
                 world.consume(world.rows(day, kind, 15, number * 10 + len(kind)))
-        said.append(world.reconcile())
+        answers.append(world.reconcile())
         world.run()
-        said.append(world.reconcile())
+        answers.append(world.reconcile())
         # Archived, and its day is marked for no run: silver alone lacks it.
         world.consume(world.rows(world.days[0], "order.created", 4, 77))
         for row in pending.read(world.lake.dynamodb, "Metadata"):
             pending.clear(world.lake.dynamodb, "Metadata", row.org, row.day, row.token)
-        said.append(world.reconcile())
+        answers.append(world.reconcile())
         world.run()
-        said.append(world.reconcile())
+        answers.append(world.reconcile())
         # Never captured: Events alone has them.
         world.rows(world.days[1], "transaction.created", 3, 78)
-        said.append(world.reconcile())
-        said.append({"carried": world.carry()})
-        said.append(world.reconcile())
+        answers.append(world.reconcile())
+        answers.append({"carried": world.carry()})
+        answers.append(world.reconcile())
         world.run()
-        said.append(world.reconcile())
-        said.append(world.reconcile(**{"pass": "hourly"}))
-        said += [world.reconcile(**{"pass": "daily"}) for _ in range(2)]
-        yield world, said
+        answers.append(world.reconcile())
+        answers.append(world.reconcile(**{"pass": "hourly"}))
+        answers += [world.reconcile(**{"pass": "daily"}) for _ in range(2)]
+        yield world, answers
 
 
-def words(said: dict[str, Any]) -> set[str]:
-    return {word for word, count in said["cells"].items() if count}
+def words(answer: dict[str, Any]) -> set[str]:
+    return {word for word, count in answer["cells"].items() if count}
 
 
 def test_silver_is_compared_as_the_pipeline_committed_it(
@@ -254,13 +254,13 @@ def test_its_role_allows_what_it_asks_and_little_else(
     passes_run: tuple[World, list[dict[str, Any]]], environment: str
 ) -> None:
     world, _ = passes_run
-    asked = world.recorder.calls[NAME]
+    calls = world.recorder.calls[NAME]
     rights = Rights(templates(environment), NAME)
-    assert [one for one in sorted(asked) if not rights.allow(one)] == []
-    done = {(action, "glue") for action, _ in asked}
+    assert [one for one in sorted(calls) if not rights.allow(one)] == []
+    done = {(action, "glue") for action, _ in calls}
     unused = {
         (action, "glue") if action.startswith("glue:") else (action, resource)
-        for action, resource in rights.unused(asked)
+        for action, resource in rights.unused(calls)
         if action not in BY_LAMBDA
     }
     dropped = ("dynamodb:DeleteItem", "table/Metadata")

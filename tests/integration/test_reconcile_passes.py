@@ -44,8 +44,8 @@ def test_two_passes_at_once_and_one_that_is_killed(world: World) -> None:
     class Dying:
         """The log takes the rows, and the pass is no more."""
 
-        def put_records(self, **asked: Any) -> Any:
-            world.running.kinesis.put_records(**asked)
+        def put_records(self, **request: Any) -> Any:
+            world.running.kinesis.put_records(**request)
             raise KilledError
 
     with pytest.raises(KilledError):
@@ -56,12 +56,12 @@ def test_two_passes_at_once_and_one_that_is_killed(world: World) -> None:
     other = world.made()
     read, beside = world.check._differences._results.past_repairs, list[dict[str, int]]()
 
-    def past_repairs(*asked: Any) -> Any:
-        found = read(*asked)
+    def past_repairs(*query: Any) -> Any:
+        repairs = read(*query)
         if not beside:
             beside.append({})
             beside.append(words(world.look(other)))
-        return found
+        return repairs
 
     world.check._differences._results.past_repairs = past_repairs
     assert words(world.look())["repaired"] == 1
@@ -88,11 +88,11 @@ def test_a_store_that_throttles_leaves_a_tenant_s_day_and_the_next_pass_ends_equ
             if name != self._operation:
                 return real
 
-            def call(**asked: Any) -> Any:
+            def call(**request: Any) -> Any:
                 self._left -= 1
                 if self._left < 0:
                     raise ClientError({"Error": {"Code": "ThrottlingException"}}, name)
-                return real(**asked)
+                return real(**request)
 
             return call
 
@@ -182,7 +182,7 @@ def test_raw_is_read_and_pointers_are_looked_for_once(world: World) -> None:
     sent = [order(5) for _ in range(5)]
     world.running.post(sent)
     world.settle()
-    asked: list[int] = []
+    pointers: list[int] = []
     read: list[str] = []
 
     class Counting:
@@ -190,15 +190,15 @@ def test_raw_is_read_and_pointers_are_looked_for_once(world: World) -> None:
             return getattr(world.running.dynamodb, name)
 
         def batch_get_item(self, *, RequestItems: dict[str, Any]) -> Any:  # noqa: N803
-            asked.append(len(RequestItems.get("UserEvents", {}).get("Keys", [])))
+            pointers.append(len(RequestItems.get("UserEvents", {}).get("Keys", [])))
             return world.running.dynamodb.batch_get_item(RequestItems=RequestItems)
 
     check = world.made(dynamodb=Counting(), s3=Reading(world, read))
     first = world.look(check, full=False)
     objects = len(world.running.objects("raw/events/"))
-    assert (sum(asked), folders(read)) == (5, ["raw"] * objects)
+    assert (sum(pointers), folders(read)) == (5, ["raw"] * objects)
     second = world.look(check, full=False)
-    assert (sum(asked), folders(read)) == (5, ["raw"] * objects + ["reconcile"])
+    assert (sum(pointers), folders(read)) == (5, ["raw"] * objects + ["reconcile"])
     assert second.to_json() == first.to_json(), "nothing is counted otherwise"
     late = order(5)
     world.running.post(late)
@@ -207,7 +207,7 @@ def test_raw_is_read_and_pointers_are_looked_for_once(world: World) -> None:
     hour = only(world.look(check, full=False))
     assert (hour["counts"]["userEvents"], hour["missing"]) == (5, {"userEvents": 1})
     assert folders(read).count("raw") == objects + 1, "the object of the late one alone"
-    assert sum(asked) == 7, "its pointer, under the key of today and under the one of before"
+    assert sum(pointers) == 7, "its pointer, under the key of today and under the one of before"
     world.later()
     assert words(world.look(check, full=False)) == {"equal": 1}
     lose_pointer(world, sent[0])
@@ -226,8 +226,8 @@ def test_an_event_whose_time_is_over_is_not_missed_in_the_tables(world: World) -
     world.look(full=False)
     row = row_of(world, "Events", event)
     for table in ("Events", "UserEvents"):
-        for found in world.running.rows(table):
-            key = {name: found[name] for name in ("eventId", "userKey", "sortKey") if name in found}
+        for item in world.running.rows(table):
+            key = {name: item[name] for name in ("eventId", "userKey", "sortKey") if name in item}
             key = (
                 {"eventId": key["eventId"]}
                 if table == "Events"

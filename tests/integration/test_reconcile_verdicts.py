@@ -81,7 +81,7 @@ def test_a_day_that_is_set_aside_is_explained_however_long(world: World) -> None
     hour = only(world.look())
     assert (hour["status"], hour["open"]) == ("explained", 0)
     assert hour["differences"][0]["reasons"] == ["its day is set aside by an operator"]
-    # A run that was under way has landed something else of it: nobody opens the day again.
+    # A run that was under way has committed something else of it: the day is not reopened.
     for row in pending.read(dynamodb, "Metadata"):
         assert pending.clear(dynamodb, "Metadata", row.org, row.day, row.token)
     assert only(world.look())["status"] == "explained"
@@ -119,7 +119,7 @@ def test_nothing_is_repaired_for_ever(world: World) -> None:
     world.without_capture([event], ACME)
     for _ in range(MOST_REPAIRS):
         assert words(world.look()) == {"repaired": 1}
-        assert words(world.look()) == {"repaired": 1}, "asked again at once, it waits for what was done"
+        assert words(world.look()) == {"repaired": 1}, "a second pass at once waits for the repair"
         assert len(world.running.log_records()) == _ + 1
         world.later()
     hour = only(world.look())

@@ -59,8 +59,8 @@ def test_whatever_is_missing_anywhere_is_found_and_nothing_else(
         planted[event_type, identifier] = gone
         for source in TYPED:
             if source & should & ~gone:
-                says = (STORED if stored else 0) | (OWNED if owned else 0) if source == RAW else 0
-                added += [(source | says, event_type, hour, identifier)] * data.draw(st.integers(1, 3))
+                flags = (STORED if stored else 0) | (OWNED if owned else 0) if source == RAW else 0
+                added += [(source | flags, event_type, hour, identifier)] * data.draw(st.integers(1, 3))
         if not gone & MANIFEST:
             added += [(MANIFEST, None, 0, identifier)] * data.draw(st.integers(1, 2))
     with closing(Comparison(spool_bytes=data.draw(st.sampled_from([1, 1 << 20])))) as comparison:
@@ -69,10 +69,10 @@ def test_whatever_is_missing_anywhere_is_found_and_nothing_else(
                 comparison.add_ids(source, [identifier])
             else:
                 comparison.add(source, named, [(hour, identifier)])
-        found = list(comparison.events())
-    assert {(one.event_type, one.id): missing(one.mask) for one in found} == planted
-    assert len(found) == len(planted)
-    assert {(one.event_type, one.id): one.hour for one in found} == {key: v[0] for key, v in known.items()}
+        compared = list(comparison.events())
+    assert {(one.event_type, one.id): missing(one.mask) for one in compared} == planted
+    assert len(compared) == len(planted)
+    assert {(one.event_type, one.id): one.hour for one in compared} == {key: v[0] for key, v in known.items()}
 
 
 @settings(deadline=None)
@@ -96,8 +96,8 @@ def test_an_id_of_two_types_is_two_events_and_of_two_hours_is_one() -> None:
         comparison.add(RAW, "a", [(7, one), (3, one)])
         comparison.add(RAW, "b", [(5, one)])
         comparison.add_ids(MANIFEST, [one])
-        found = sorted((e.event_type or "", e.hour, e.mask) for e in comparison.events())
-    assert found == [("a", 3, RAW | MANIFEST), ("b", 5, RAW | MANIFEST)]
+        compared = sorted((e.event_type or "", e.hour, e.mask) for e in comparison.events())
+    assert compared == [("a", 3, RAW | MANIFEST), ("b", 5, RAW | MANIFEST)]
 
 
 def test_memory_does_not_grow_with_the_events() -> None:

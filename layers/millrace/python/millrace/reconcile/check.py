@@ -146,7 +146,7 @@ class Check:
         *,
         full: bool,
     ) -> None:
-        """Adds what raw has, with the pointers that are there of those that it says should be."""
+        """Adds what raw has, and which of the pointers that its events should have are there."""
         known = set[bytes]()
         if not full:
             names = listing.names

@@ -1,5 +1,6 @@
 """One entry in the table of consumers and one function: every reader of the table knows the new consumer."""
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -149,3 +150,17 @@ def test_reconciliation_compares_it(counting: tuple[Platform, Counter]) -> None:
     hour = only(world.look())
     assert (hour["status"], hour["missing"]) == ("open", {"counted": 1})
     assert hour["differences"][0]["reasons"] == ["no receipt of count_orders"]
+
+
+def test_each_hosted_consumer_has_a_line_in_the_log_that_the_alarm_reads(
+    counting: tuple[Platform, Counter], capsys: pytest.CaptureFixture[str]
+) -> None:
+    running, counter = counting
+    handles = {COUNTER.name: counter.count, WATCHER.name: lambda _: None}
+    running.functions[COUNTER.function] = batches(handles, LAKE, logger("update_views_logged", "INFO"))
+    counter.broken = True
+    running.post(events.order())
+    running.settle()
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"batch"' in line]
+    dead = {line["consumer"]: line["dead"] for line in lines if "consumer" in line}
+    assert dead == {COUNTER.name: 1, WATCHER.name: 0}

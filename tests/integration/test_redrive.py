@@ -57,7 +57,7 @@ def outage(running: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
 
     with monkeypatch.context() as broken:
         for stem in CONSUMERS:
-            broken.setattr(running.functions[stem], "handler", down)
+            broken.setitem(running.functions, stem, down)
         running.settle()
 
 
@@ -127,7 +127,7 @@ def test_a_batch_that_fails_again_stays_and_is_counted(
     keys = redriving.failed_batches()
     fed: list[Fed] = []
     with monkeypatch.context() as broken:
-        broken.setattr(giving_up.functions["project_events"], "handler", lambda *_: 1 / 0)
+        broken.setitem(giving_up.functions, "project_events", lambda *_: 1 / 0)
         total = redriving.run(keys, redriving.feed_batch, parallel=2, progress=fed.append)
     assert total == {"rows": 12, "different": 12, "batches": len(keys)}
     assert "division" in str(fed[0].reason)
@@ -267,7 +267,7 @@ def test_the_command_says_what_it_did(
     counted = {"rows": 12, "different": 0, "batches": parts}
     assert answered("redrive", "project_events", "--dry-run") == (0, counted)
     with monkeypatch.context() as broken:
-        broken.setattr(giving_up.functions["project_events"], "handler", lambda *_: 1 / 0)
+        broken.setitem(giving_up.functions, "project_events", lambda *_: 1 / 0)
         assert answered("redrive", "project_events") == (1, {**counted, "different": 12})
     assert answered("redrive", "project_events") == (0, counted)
     assert answered("redrive", "project_events") == (0, {"rows": 0, "different": 0, "batches": 0})

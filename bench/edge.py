@@ -11,6 +11,8 @@ from bench.stubs import Network
 from millrace.contracts import registry
 from millrace.core import aws
 from millrace.core.edge import Handler
+from millrace.core.objects import Objects
+from millrace.core.table import Table
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.append_to_log import LogAppender
 from millrace.intake.accept import Intake
@@ -83,11 +85,11 @@ def _alone(client: Nothing) -> Intake:
         registry.load(),
         Appender(
             {
-                "table": TableAppender(client, "Events"),
+                "table": TableAppender(Table(client, "Events")),
                 "none": LogAppender(client, ENVIRON["EVENT_STREAM_ARN"]),
             }
         ),
-        QuarantineStore(client, client, "Metadata", "lake"),
+        QuarantineStore(Table(client, "Metadata"), Objects(client, "lake")),
         OneKey(),
     )
 

@@ -5,8 +5,9 @@ from typing import Any
 from bench import sent
 from bench.figure import Figure
 from bench.verdicts import contracts, judged
+from millrace.core.table import Item
 from millrace.eventstore.codec import Codec
-from millrace.eventstore.row import Item, to_item
+from millrace.eventstore.row import to_item
 from millrace.intake.enrich import Origin, enrich
 from millrace.intake.validate import Valid
 

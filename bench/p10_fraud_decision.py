@@ -22,11 +22,11 @@ from bench.stubs import Network
 from millrace.contracts import registry
 from millrace.core import aws, clock
 from millrace.core.consumer import Consumer, Record
-from millrace.core.table import Table
+from millrace.core.table import Item, Table
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.emit import Emitter
-from millrace.eventstore.row import Item, from_item, to_item
+from millrace.eventstore.row import from_item, to_item
 from millrace.features import views as feature_views
 from millrace.fraud import rulebook
 from millrace.fraud.consumer import Scorer
@@ -148,7 +148,7 @@ def _consumer(dynamodb: Any, champions: Champions | None) -> Consumer:
     known = registry.load()
     scorer = Scorer(
         UserSetStore(Table(dynamodb, "FeatureStore")),
-        Emitter(known, Appender({"table": TableAppender(dynamodb, "Events")})),
+        Emitter(known, Appender({"table": TableAppender(Table(dynamodb, "Events"))})),
         rulebook.load(),
         Codec(known.dictionary),
         features_budget_ms=60_000,

@@ -14,6 +14,7 @@ from bench import spark
 from bench.figure import Figure, ratio
 from bench.silver_worker import run, transform
 from bench.transactions import BUCKET, write
+from millrace.core.sql import literal
 from millrace.lake import duck
 from millrace.lake.raw_to_silver import Transform
 from millrace.runs.documents import TenantDay, Unit
@@ -69,7 +70,7 @@ def _duckdb() -> list[Figure]:
 
 
 def _by_hand(root: Path, day: TenantDay, out: Path) -> None:
-    objects = ", ".join(duck.text(str(root / part.key)) for part in day.objects)
+    objects = ", ".join(literal(str(root / part.key)) for part in day.objects)
     with duck.connect(memory_mb=duck.share(MEMORY_MB), threads=2, temp_dir=root) as connection:
         connection.execute(_BY_HAND.format(objects=objects, out=out))
 

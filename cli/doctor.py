@@ -11,9 +11,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli.errors import RefusedError
 from cli.target import Target, stacks
 from millrace.canary.assemble import journey
-from millrace.canary.events import flock
+from millrace.canary.events import canary_events
 from millrace.canary.journey import Call, Check, Status
 from millrace.core.prefixes import DEAD_LETTERS, FAILED_BATCHES
+from millrace.core.table import Table
 from millrace.eventstore import consumers
 
 # Objects that are counted at most.
@@ -35,11 +36,10 @@ class Doctor:
         """`seconds`: how long events may take to arrive."""
         self._target = target
         self._travelling = journey(
-            target.client("dynamodb"),
+            Table(target.client("dynamodb"), target.output("MetadataTable")),
             target.client("events"),
             api_url=target.api_url,
             event_bus=target.output("EventBus"),
-            metadata_table=target.output("MetadataTable"),
             seconds=seconds,
             timer=time.monotonic,
             sleep=time.sleep,
@@ -50,7 +50,9 @@ class Doctor:
         """Each check as it is made; `progress` is given the name of the next."""
         progress("a canary down every path")
         at = datetime.now(UTC)
-        yield from self._travelling.travel(flock(f"doctor-{at:%Y%m%dT%H%M%SZ}", at, lambda: str(uuid4())), at)
+        yield from self._travelling.travel(
+            canary_events(f"doctor-{at:%Y%m%dT%H%M%SZ}", at, lambda: str(uuid4())), at
+        )
         for path, look in (
             ("capture", self._capture),
             ("dead-letters", self._dead_letters),
@@ -129,6 +131,7 @@ class Doctor:
     def _silver(self) -> Finding:
         """How the newest run of the pipeline that has come to an end ended, and when."""
         from cli.runs import OUTPUTS
+        from millrace.core.objects import Objects
         from millrace.runs.store import RunStore
 
         machine = self._target.output(OUTPUTS["hourly_etl"])
@@ -140,7 +143,7 @@ class Doctor:
         if not ended_runs:
             return "skipped", "no run of the pipeline yet; millrace etl starts one"
         ended = max(ended_runs, key=lambda one: one["stopDate"])
-        store = RunStore(self._target.client("s3"), self._target.output("LakeBucket"))
+        store = RunStore(Objects(self._target.client("s3"), self._target.output("LakeBucket")))
         summary = store.summary(ended["name"])
         status = summary.status if summary else str(ended["status"]).lower()
         if status != "done":

@@ -13,6 +13,7 @@ from cli.table_names import Reference, no_such_table, rewrite
 from cli.target import LOCAL_REGION, Target
 from millrace.core.errors import PermanentError
 from millrace.core.prefixes import RAW_EVENTS
+from millrace.core.sql import literal
 from millrace.iceberg.layout import RUN
 from millrace.lake import duck
 
@@ -184,7 +185,7 @@ def _connect(connection: "duckdb.DuckDBPyConnection", target: Target) -> None:
         path = duck.extension()
     except PermanentError as error:
         raise NoPlatformError(f"{error}: make up") from error
-    connection.execute(f"LOAD {duck.text(str(path))}")
+    connection.execute(f"LOAD {literal(str(path))}")
     connection.execute(_access(target).secret_sql())
 
 
@@ -199,10 +200,10 @@ def _access(target: Target) -> duck.S3Access:
 
 def _raw_events(connection: "duckdb.DuckDBPyConnection", bucket: str) -> None:
     pattern = f"s3://{bucket}/{RAW_EVENTS}**/*.parquet"
-    found = connection.execute(f"SELECT count(*) FROM glob({duck.text(pattern)})").fetchone()  # noqa: S608
+    found = connection.execute(f"SELECT count(*) FROM glob({literal(pattern)})").fetchone()  # noqa: S608
     if found is not None and found[0]:
         # Partitions as text: 01 is a month, and an org that looks like a number is still a name.
-        source = f"read_parquet({duck.text(pattern)}, hive_partitioning = true, hive_types_autocast = false, union_by_name = true)"
+        source = f"read_parquet({literal(pattern)}, hive_partitioning = true, hive_types_autocast = false, union_by_name = true)"
         connection.execute(f"CREATE VIEW raw.events AS SELECT * FROM {source}")  # noqa: S608  quoted above
         return
     from millrace.archive.raw import SCHEMA

@@ -103,10 +103,11 @@ def document(target: Target, run_id: str) -> dict[str, Any] | None:
 
     A backfill's is that of its runs together: a table as the last of them left it, a check at its worst.
     """
+    from millrace.core.objects import Objects
     from millrace.quality.results import worst
     from millrace.runs.store import RunStore
 
-    store = RunStore(target.client("s3"), target.output("LakeBucket"))
+    store = RunStore(Objects(target.client("s3"), target.output("LakeBucket")))
     summaries = list(_summaries(store, run_id))
     if not summaries:
         return None

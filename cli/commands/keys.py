@@ -3,7 +3,7 @@
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from cli.options import Env, Json
 from cli.output import out, print_json
 from cli.output import table as table_of
 from cli.target import find_target
+
+if TYPE_CHECKING:
+    from millrace.core.table import Table
 
 app = typer.Typer(no_args_is_help=True, help="API keys of tenants.")
 PARTITIONS = 256
@@ -36,14 +39,13 @@ def create(
 ) -> None:
     """Make a key and show it, this one time."""
     from millrace.access.credentials import ALL_SCOPES, create_api_key
+    from millrace.core.table import Table
 
     target = find_target(env)
     expires = datetime.now(UTC) + timedelta(days=days) if days else None
     scopes = tuple(scope or ALL_SCOPES)
-    table = target.output("MetadataTable")
-    key = create_api_key(
-        target.client("dynamodb"), table, org=org, name=name, scopes=scopes, expires_at=expires
-    )
+    metadata = Table(target.client("dynamodb"), target.output("MetadataTable"))
+    key = create_api_key(metadata, org=org, name=name, scopes=scopes, expires_at=expires)
     if as_json:
         print_json({"key": key, "org": org, "name": name, "scopes": scopes, "expiresAt": expires})
     else:
@@ -83,6 +85,7 @@ def revoke(
 ) -> None:
     """Revoke a key; the gateway forgets it within 60 seconds."""
     from millrace.access.credentials import PREFIX, revoke_api_key, revoke_digest
+    from millrace.core.table import Table
 
     target = find_target(env)
     by_id = not key.startswith(PREFIX)
@@ -90,11 +93,8 @@ def revoke(
         raise UsageError(
             f"{key!r} is neither a key (mk_…) nor an id of the list (its first {SHOWN} digits or more)"
         )
-    client, table = target.client("dynamodb"), target.output("MetadataTable")
-    if by_id:
-        done = revoke_digest(client, table, _whole(client, table, key))
-    else:
-        done = revoke_api_key(client, table, key)
+    metadata = Table(target.client("dynamodb"), target.output("MetadataTable"))
+    done = revoke_digest(metadata, _whole(metadata, key)) if by_id else revoke_api_key(metadata, key)
     if not done:
         raise RefusedError("there is no such key")
     if as_json:
@@ -103,11 +103,11 @@ def revoke(
         out.print("revoked")
 
 
-def _whole(client: Any, table: str, shown: str) -> str:
+def _whole(metadata: "Table", shown: str) -> str:
     """The whole id of a shown one."""
     from millrace.access.credentials import digests_like
 
-    match digests_like(client, table, shown):
+    match digests_like(metadata, shown):
         case []:
             raise RefusedError("there is no such key")
         case [digest]:

@@ -14,6 +14,7 @@ from cli.places import checkout
 from cli.target import Target, find_target
 
 if TYPE_CHECKING:
+    from millrace.core import table as stores
     from millrace.eventstore.failed_days import FailedDay
 
 app = typer.Typer(
@@ -70,9 +71,9 @@ def _change(
         # No run has failed on it yet; an operator may set it aside before one does.
         days = [failed_days.FailedDay(org, day, "pending")]
     transition = failed_days.set_aside if to == "set_aside" else failed_days.take_in
-    client, name = target.client("dynamodb"), target.output("MetadataTable")
+    metadata = _metadata(target)
     by, now = f"cli:{getpass.getuser()}", datetime.now(UTC)
-    changed = [one for one in days if transition(client, name, one.org, one.day, by=by, now=now)]
+    changed = [one for one in days if transition(metadata, one.org, one.day, by=by, now=now)]
     keys = {(one.org, one.day) for one in changed}
     if changed or as_json:
         _show([one for one in _read(target) if (one.org, one.day) in keys], as_json)
@@ -119,16 +120,22 @@ def tables() -> set[str]:
     return silver | {f"{path.parent.name}.{path.stem}" for path in schemas.glob("tables/*/*.yaml")}
 
 
+def _metadata(target: Target) -> "stores.Table":
+    from millrace.core.table import Table
+
+    return Table(target.client("dynamodb"), target.output("MetadataTable"))
+
+
 def _read(target: Target) -> "list[FailedDay]":
     from millrace.eventstore import failed_days
 
-    return failed_days.read(target.client("dynamodb"), target.output("MetadataTable"))
+    return failed_days.read(_metadata(target))
 
 
 def _waits(target: Target, org: str, day: str) -> bool:
     from millrace.eventstore import pending
 
-    waiting = pending.read(target.client("dynamodb"), target.output("MetadataTable"))
+    waiting = pending.read(_metadata(target))
     return any((row.org, row.day) == (org, day) for row in waiting)
 
 

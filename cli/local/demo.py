@@ -31,16 +31,17 @@ def ensure_keys(places: Places, target: Target) -> dict[str, str]:
         MillraceError: the table did not take a key.
     """
     from millrace.access.credentials import ALL_SCOPES, Credentials, create_api_key
+    from millrace.core.table import Table
 
-    client, table = target.client("dynamodb"), target.output("MetadataTable")
-    known = Credentials(client, table)
+    metadata = Table(target.client("dynamodb"), target.output("MetadataTable"))
+    known = Credentials(metadata)
     keys = _read(places)
     for org in ORGS:
         principal = known.authenticate(f"Bearer {keys.get(org, '')}")
         # A key of before lacks the rights that have come since.
         if principal is None or principal.org != org or not set(ALL_SCOPES) <= set(principal.scopes):
             keys[org] = create_api_key(
-                client, table, org=org, name="local demo", scopes=ALL_SCOPES, expires_at=None
+                metadata, org=org, name="local demo", scopes=ALL_SCOPES, expires_at=None
             )
     descriptor = os.open(places.keys, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:

@@ -8,8 +8,10 @@ from cli.errors import RefusedError
 from millrace.contracts.columns import duckdb_type
 from millrace.contracts.tables import LakeTable
 from millrace.core.errors import MillraceError
-from millrace.iceberg.tables import DataFile, OpenTable
-from millrace.lake.duck import S3Access, connect, create_view, identifier, text
+from millrace.core.sql import identifier, literal
+from millrace.iceberg.data_file import DataFile
+from millrace.iceberg.tables import OpenTable
+from millrace.lake.duck import S3Access, connect, create_view
 
 if TYPE_CHECKING:
     import duckdb
@@ -45,7 +47,7 @@ def copy(
         try:
             held = {name: opened.files() if (opened := open_table(name)) else [] for name in tables}
             whose = org or _only({file.org for files in held.values() for file in files})
-            connection.execute(f"ATTACH {text(str(database))} AS warehouse")
+            connection.execute(f"ATTACH {literal(str(database))} AS warehouse")
             return {name: _copy(connection, tables[name], files, whose) for name, files in held.items()}
         finally:
             connection.close()
@@ -65,7 +67,7 @@ def _copy(
 ) -> int:
     columns = [(column.name, duckdb_type(column.type)) for column in table.columns]
     own = [file.path for file in files if file.org == org]
-    create_view(connection, "source", columns, own, f"org_id = {text(org)}")
+    create_view(connection, "source", columns, own, f"org_id = {literal(org)}")
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS warehouse.{identifier(table.layer)}")
     name = f"warehouse.{identifier(table.layer)}.{identifier(table.name)}"
     connection.execute(f"CREATE TABLE {name} AS SELECT * FROM source")  # noqa: S608  quoted

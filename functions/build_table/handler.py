@@ -9,6 +9,7 @@ from functions.build_table.settings import Settings
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.edge import Event, Handler, edge
+from millrace.core.objects import Objects
 from millrace.lake.build_table import TableBuilder, build_chunk, in_lake
 from millrace.lake.worker import connect
 from millrace.runs.store import RunStore
@@ -19,7 +20,7 @@ from millrace.warehouse import project
 def handler(settings: Settings, log: Logger) -> Handler:
     """Writes the chunk's files and records the result; work that failed is in the document."""
     tables, place = registry.load().tables(), in_lake(settings.lake_bucket)
-    runs = RunStore(client("s3"), settings.lake_bucket)
+    runs = RunStore(Objects(client("s3"), settings.lake_bucket))
 
     def build(event: Event, _: object) -> dict[str, Any]:
         made = build_chunk(

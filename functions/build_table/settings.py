@@ -6,6 +6,6 @@ from millrace.lake.worker import WorkerSettings
 
 
 class Settings(WorkerSettings):
-    """Of a worker, and no more."""
+    """The tables that are read, and those that are built."""
 
     lake_bucket: str = uses(LAKE, "list", read=(RUNS, PROCESSED, CURATED), write=(RUNS, CURATED))

@@ -21,8 +21,8 @@ from millrace.training.training_set import TrainingSetBuilder, TrainingSetReques
 @edge("build_training_set", Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
     """Writes the training set of a tenant; one that cannot be built is refused with the reason, which is not an error."""
-    s3 = client("s3")
-    runs, lake = RunStore(s3, settings.lake_bucket), Objects(s3, settings.lake_bucket)
+    lake = Objects(client("s3"), settings.lake_bucket)
+    runs = RunStore(lake)
 
     def build(event: Event, _: object) -> dict[str, Any]:
         request = TrainingSetRequest(

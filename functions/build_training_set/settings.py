@@ -7,6 +7,6 @@ from millrace.training.locations import DATASETS
 
 
 class Settings(WorkerSettings):
-    """Of a worker, and no more."""
+    """The files that a run has pinned, and where training sets go."""
 
     lake_bucket: str = uses(LAKE, "list", read=(RUNS, PROCESSED, CURATED), write=(DATASETS,))

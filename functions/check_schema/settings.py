@@ -4,4 +4,4 @@ from millrace.core.settings import FunctionSettings
 
 
 class Settings(FunctionSettings):
-    """Nothing of its own: what is checked comes with the call, and what it is checked against is in the layer."""
+    """Nothing of its own: the contract comes with the call, and those in force are in the layer."""

@@ -8,6 +8,7 @@ from functions.commit_table.settings import Settings
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.edge import Event, Handler, edge
+from millrace.core.objects import Objects
 from millrace.iceberg import tables
 from millrace.iceberg.commit import Committer
 from millrace.iceberg.optimizers import Optimizers
@@ -17,7 +18,7 @@ from millrace.runs.store import RunStore
 @edge("commit_table", Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
     """Commits what the run wrote for a table; answers with the result."""
-    runs, glue = RunStore(client("s3"), settings.lake_bucket), client("glue")
+    runs, glue = RunStore(Objects(client("s3"), settings.lake_bucket)), client("glue")
 
     def commit(event: Event, _: object) -> dict[str, Any]:
         catalog = tables.catalog(settings.environment, settings.lake_bucket)

@@ -16,7 +16,7 @@ class Settings(FunctionSettings):
         "list",
         read=(RUNS, PROCESSED, CURATED),
         write=(RUNS, PROCESSED, CURATED),
-        # A commit that another came before takes its manifests away, and only so many versions of metadata are kept.
+        # A commit that lost to another deletes its manifests, and only so many versions of metadata are kept.
         delete=(PROCESSED, CURATED),
     )
     optimizer_role_arn: str = ""

@@ -9,6 +9,7 @@ from functions.maintain_table.settings import Settings
 from millrace.core import clock
 from millrace.core.aws import client
 from millrace.core.edge import Event, Handler, edge
+from millrace.core.objects import Objects
 from millrace.iceberg import glue_tables, tables
 from millrace.iceberg.maintenance import maintain
 
@@ -22,7 +23,7 @@ def handler(settings: Settings, log: Logger) -> Handler:
             return {"tables": sorted(glue_tables.locations(client("glue"), settings.environment))}
         done = maintain(
             tables.catalog(settings.environment, settings.lake_bucket),
-            client("s3"),
+            Objects(client("s3"), settings.lake_bucket),
             event["table"],
             clock.now(),
             keep_days=settings.keep_days,

@@ -11,6 +11,7 @@ from functions.materialize_features.settings import Settings
 from millrace.core.aws import client
 from millrace.core.edge import Event, Handler, edge
 from millrace.core.errors import PermanentError, RetryableError
+from millrace.core.objects import Objects
 from millrace.core.table import Table
 from millrace.features import views as feature_views
 from millrace.features.materialize import Materializer
@@ -30,7 +31,7 @@ def handler(settings: Settings, log: Logger) -> Handler:
         PermanentError: the run has pinned no sources.
         RetryableError: a view failed; the others are complete, and a retry does the rest.
     """
-    runs = RunStore(client("s3"), settings.lake_bucket)
+    runs = RunStore(Objects(client("s3"), settings.lake_bucket))
     writer = OnlineWriter(Table(client("dynamodb"), settings.feature_store_table))
     state_path = partial(feature_state, settings.lake_bucket)
 

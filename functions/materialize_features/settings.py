@@ -6,7 +6,7 @@ from millrace.lake.worker import WorkerSettings
 
 
 class Settings(WorkerSettings):
-    """Of a worker, and where the online features are."""
+    """The tables that are read, and where the online features are."""
 
     lake_bucket: str = uses(LAKE, "list", read=(RUNS, PROCESSED, CURATED), write=(RUNS, FEATURE_STATES))
     feature_store_table: str = uses(FEATURE_STORE, "get", "put", "update", "write_all")

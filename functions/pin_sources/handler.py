@@ -9,6 +9,7 @@ from functions.pin_sources.settings import Settings
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.edge import Event, Handler, edge
+from millrace.core.objects import Objects
 from millrace.features import views as feature_views
 from millrace.iceberg.tables import catalog, open_table
 from millrace.lake import sources
@@ -18,7 +19,7 @@ from millrace.runs.store import RunStore
 @edge("pin_sources", Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
     """Records which snapshots the run reads; answers with the tenants that have rows in them."""
-    runs, tables = RunStore(client("s3"), settings.lake_bucket), registry.load().tables()
+    runs, tables = RunStore(Objects(client("s3"), settings.lake_bucket)), registry.load().tables()
 
     def pin(event: Event, _: object) -> dict[str, Any]:
         lake = catalog(settings.environment, settings.lake_bucket)

@@ -8,6 +8,7 @@ from functions.plan_run.settings import Settings
 from millrace.core import clock
 from millrace.core.aws import client
 from millrace.core.edge import Event, Handler, edge
+from millrace.core.objects import Objects
 from millrace.lake.plan import Planner
 from millrace.runs import interval
 from millrace.runs.store import RunStore
@@ -16,16 +17,15 @@ from millrace.runs.store import RunStore
 @edge("plan_run", Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
     """Writes the plan; answers with what the state machine maps over."""
-    s3 = client("s3")
+    lake = Objects(client("s3"), settings.lake_bucket)
     planner = Planner(
         client("dynamodb"),
-        s3,
+        lake,
         client("glue"),
         environment=settings.environment,
-        bucket=settings.lake_bucket,
         metadata_table=settings.metadata_table,
     )
-    runs = RunStore(s3, settings.lake_bucket)
+    runs = RunStore(lake)
 
     def plan_run(event: Event, _: object) -> dict[str, Any]:
         plan = planner.plan(

@@ -12,5 +12,5 @@ class Settings(FunctionSettings):
     models_table: str = uses(MODELS_TABLE, "get")
     lake_bucket: str = uses(LAKE, read=(MODELS,))
     features_budget_ms: int = 500
-    # Somebody waits for the answer: a model that is still loading is done without.
+    # A client waits for the answer: the decision does without a model that is still loading.
     model_budget_ms: int = 1000

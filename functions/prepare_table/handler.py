@@ -9,6 +9,7 @@ from functions.prepare_table.settings import Settings
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.edge import Event, Handler, edge
+from millrace.core.objects import Objects
 from millrace.iceberg.tables import catalog, open_table
 from millrace.lake.prepare_table import Preparer
 from millrace.runs.store import RunStore
@@ -18,7 +19,7 @@ from millrace.warehouse import project
 @edge("prepare_table", Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
     """Records what the table is to be built from and why; answers with its chunks."""
-    runs = RunStore(client("s3"), settings.lake_bucket)
+    runs = RunStore(Objects(client("s3"), settings.lake_bucket))
 
     def prepare(event: Event, _: object) -> dict[str, Any]:
         lake = catalog(settings.environment, settings.lake_bucket)

@@ -6,6 +6,7 @@ from functions.project_events.settings import Settings
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.edge import Handler, edge
+from millrace.core.table import Table
 from millrace.eventstore.batches import batches
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.projection import Projection
@@ -16,6 +17,8 @@ def handler(settings: Settings, log: Logger) -> Handler:
     """Projects a batch; raises if a table fails, and the batch is delivered again."""
     contracts = registry.load()
     projection = Projection(
-        client("dynamodb"), Codec(contracts.dictionary), contracts.of_ref, settings.user_events_table
+        Table(client("dynamodb"), settings.user_events_table),
+        Codec(contracts.dictionary),
+        contracts.of_ref,
     )
     return batches({"project_events": projection.project}, settings.lake_bucket, log)

@@ -1,6 +1,5 @@
 """Edge: events that EventBridge brought into the feeder's queue."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -25,10 +24,10 @@ def handler(settings: Settings, log: Logger) -> Handler:
         """A refused event is done, for it is in quarantine; an unavailable store sends the message back to the queue."""
         # When it was sent, not when it is delivered: a second delivery is the same request, also in quarantine.
         sent = record.get("attributes", {}).get("SentTimestamp")
-        received_at = datetime.fromtimestamp(int(sent) / 1000, UTC) if sent else clock.now()
+        received_at = clock.from_epoch_millis(int(sent)) if sent else clock.now()
         candidate, origin = read_message(record["body"], record["messageId"], received_at)
         (result,) = events.accept([candidate], origin)
-        refusals.tell([result], settings.environment)
+        refusals.emit_metrics([result], settings.environment)
         if result.outcome is AppendResult.UNAVAILABLE:
             raise RetryableError("a store did not answer")
 

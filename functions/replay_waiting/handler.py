@@ -15,6 +15,7 @@ from millrace.core.aws import Lazy, client
 from millrace.core.custom_resource import ANSWER_SECONDS, acknowledge
 from millrace.core.edge import Event, Handler, edge, seconds_left
 from millrace.core.log import logger
+from millrace.core.table import Table
 from millrace.intake.assemble import intake, quarantine
 from millrace.intake.replay import Replayer
 from millrace.intake.waiting import Task, of_tenants, replay_some
@@ -49,7 +50,7 @@ def handler(settings: Settings, log: Logger) -> Handler:
 
     def tenants(task: Task) -> list[Task]:
         bound = filter(None, settings.bound_orgs.split(","))
-        return of_tenants(task, [*bound, *orgs(client("dynamodb"), settings.metadata_table)])
+        return of_tenants(task, [*bound, *orgs(Table(client("dynamodb"), settings.metadata_table))])
 
     def some(task: Task, record: dict[str, Any], context: Any) -> list[Task]:
         left = replay_some(

@@ -14,7 +14,7 @@ class Settings(FunctionSettings):
     models_table: str = uses(MODELS_TABLE, "get")
     lake_bucket: str = uses(LAKE, read=(MODELS,), write=(SCORER.dead_letters,))
     features_budget_ms: int = 600
-    # The log can wait for a cold start to load a model; what comes meanwhile is decided right after.
+    # The log can wait for a cold start to load a model; later records are decided right after.
     model_budget_ms: int = 3000
-    # Nor does the log mind how long the first connections and models of a function take.
+    # Nor does it matter how long the first connections and models of a function take.
     cold_budget_ms: int = 10_000

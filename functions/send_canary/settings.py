@@ -5,7 +5,7 @@ from millrace.core.uses import BUS, METADATA, uses
 
 
 class Settings(FunctionSettings):
-    """Where it is sent, and where it looks for what goes to the log only."""
+    """Where it sends events, and where it finds those that go to the log only."""
 
     api_url: str
     event_bus: str = uses(BUS, "put")

@@ -11,7 +11,7 @@ class Settings(FunctionSettings):
     lake_bucket: str = uses(LAKE, read=(DATASETS,), write=(DATASETS,))
     # Folders of this machine, as PYTHONPATH has them; without any those of the function itself.
     libraries: str = ""
-    # Of the job; the function has a little more, for the way there and back.
+    # Of the job; the function has a little more, to copy its input and output.
     seconds: int = 840
     # Processor cores.
     jobs: int = 2

@@ -6,12 +6,12 @@ from millrace.lake.worker import WorkerSettings
 
 
 class Settings(WorkerSettings):
-    """Of a worker, and no more."""
+    """Raw events, silver, and where rows without a valid type are set aside."""
 
     lake_bucket: str = uses(
         LAKE,
         "list",
-        # What it has written it measures: the checks of quality are over the file itself.
+        # Silver too: the checks of quality measure the file that was written.
         read=(RUNS, RAW, PROCESSED),
         write=(RUNS, PROCESSED, f"{DEAD_LETTERS}transform_partitions/"),
     )

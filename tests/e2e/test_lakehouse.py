@@ -201,7 +201,9 @@ def test_a_late_event_opens_its_day_again_and_no_other(
         f"SELECT run FROM lake.snapshots WHERE \"table\" = '{ORDERS}' ORDER BY committed_at DESC LIMIT 1"
     )
     plan = json.loads(_document(client, last["run"], "plan"))
-    assert [(one["org"], one["day"]) for one in plan["partitions"]] == [("org_acme", day)]
+    assert plan["batches"] == 1
+    batch = json.loads(_document(client, last["run"], f"plan/{plan['version']}/0"))
+    assert [(one["org"], one["day"]) for one in batch["days"]] == [("org_acme", day)]
     assert _ids(lake, ORDERS)["org_acme", late["eventId"]] == 1
     after = _files(client, ORDERS)
     assert {place for place in after if after[place] != files.get(place)} == {("org_acme", day)}

@@ -39,20 +39,19 @@ def test_a_key_is_revoked_within_a_minute_and_an_expired_one_never_serves(
     from datetime import UTC, datetime, timedelta
 
     from millrace.access.credentials import create_api_key, revoke_api_key
+    from millrace.core.table import Table
 
-    dynamodb, table = client.aws("dynamodb"), client.outputs["MetadataTable"]
+    metadata = Table(client.aws("dynamodb"), client.outputs["MetadataTable"])
     expired = create_api_key(
-        dynamodb, table, org="org_acme", name="old", scopes=["events:read"], expires_at=datetime.now(UTC)
+        metadata, org="org_acme", name="old", scopes=["events:read"], expires_at=datetime.now(UTC)
     )
     assert client.call("GET", "/v1/events?userId=a", key=expired).status in (401, 403)
     later = datetime.now(UTC) + timedelta(days=1)
-    reader = create_api_key(
-        dynamodb, table, org="org_acme", name="reader", scopes=["events:read"], expires_at=later
-    )
+    reader = create_api_key(metadata, org="org_acme", name="reader", scopes=["events:read"], expires_at=later)
     assert client.call("GET", "/v1/events?userId=a", key=reader).status == 200
     assert client.call("POST", "/v1/events", key=reader, body=events.order()).status == 403
-    unused = create_api_key(dynamodb, table, org="org_acme", name="unused", scopes=["events:read"])
-    assert revoke_api_key(dynamodb, table, unused)
+    unused = create_api_key(metadata, org="org_acme", name="unused", scopes=["events:read"])
+    assert revoke_api_key(metadata, unused)
     assert client.call("GET", "/v1/events?userId=a", key=unused).status in (401, 403)
 
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from millrace.access.credentials import create_api_key
+from millrace.core.table import Table
 from tests.support import events
 from tests.support.gateway import METHODS, Gateway
 from tests.support.platform import ACME, GLOBEX, Platform, platform
@@ -33,7 +34,7 @@ class Api:
         self.running = running
         self._gateway = Gateway(DOCUMENT, running.functions)
         self._few = {
-            scope: create_api_key(running.dynamodb, "Metadata", org=ACME, name="few", scopes=[scope])
+            scope: create_api_key(Table(running.dynamodb, "Metadata"), org=ACME, name="few", scopes=[scope])
             for scope in ("catalog:read", "events:read")
         }
 

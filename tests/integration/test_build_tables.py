@@ -10,6 +10,7 @@ import pytest
 
 from millrace.contracts import registry
 from millrace.contracts.tables import LakeTable
+from millrace.core.objects import Objects
 from millrace.iceberg import layout, tables
 from millrace.iceberg.commit import Committer
 from millrace.iceberg.tables import open_table
@@ -34,7 +35,7 @@ class Pipeline:
     def __init__(self, lake: Lake, folder: Path) -> None:
         self._lake, self._folder = lake, folder
         self._tables: Mapping[str, LakeTable] = registry.load().tables()
-        self._store = RunStore(lake.s3, lake.bucket)
+        self._store = RunStore(Objects(lake.s3, lake.bucket))
 
     def silver(self, run: str, rows: Rows, levels: tuple[tuple[str, ...], ...]) -> None:
         """A run that has brought these rows, whole tenant-days, into silver."""

@@ -14,8 +14,8 @@ from millrace.iceberg import tables as iceberg
 from millrace.iceberg.commit import Committer
 from millrace.lake import duck
 from millrace.runs.documents import Part
-from tests.integration.test_commit import ACME, FIRST, SECOND, base, committer, counted, opened, silver
 from tests.support import lake_files
+from tests.support.commits import ACME, FIRST, SECOND, base, committer, counted, opened, silver
 from tests.support.emulator import Lake
 from tests.support.lake_files import SILVER, keep_batch, keep_plan, part
 

@@ -11,6 +11,7 @@ from cli.main import run
 from cli.target import Target
 from millrace.core import keys
 from millrace.core.batch import write_all
+from millrace.core.table import Table
 from millrace.eventstore import failed_days, pending
 from millrace.eventstore.failed_days import FailedDay, Reason
 from tests.support.platform import ACME, GLOBEX, Platform
@@ -21,16 +22,18 @@ ORDERS, FACTS = "silver.order_created_v1", "silver.transaction_created_v1"
 
 
 def tell(running: Platform, org: str, day: str, *reasons: Reason, run: str = "r1") -> None:
-    failed_days.tell(running.dynamodb, "Metadata", org, day, reasons, run=run, at="2026-11-21T06:00:00.000Z")
+    failed_days.record(
+        Table(running.dynamodb, "Metadata"), org, day, reasons, run=run, at="2026-11-21T06:00:00.000Z"
+    )
 
 
 def read(running: Platform) -> list[FailedDay]:
-    return failed_days.read(running.dynamodb, "Metadata")
+    return failed_days.read(Table(running.dynamodb, "Metadata"))
 
 
 def move(running: Platform, to: str, org: str = ACME, day: str = DAY) -> bool:
     change = failed_days.set_aside if to == "set_aside" else failed_days.take_in
-    return change(running.dynamodb, "Metadata", org, day, by="cli:ann", now=AT)
+    return change(Table(running.dynamodb, "Metadata"), org, day, by="cli:ann", now=AT)
 
 
 def test_the_last_error_is_kept_and_goes_with_the_run_that_lands(running: Platform) -> None:
@@ -39,8 +42,8 @@ def test_the_last_error_is_kept_and_goes_with_the_run_that_lands(running: Platfo
     (found,) = read(running)
     assert (found.state, found.run, found.at) == ("pending", "r2", "2026-11-21T06:00:00.000Z")
     assert found.reasons == (Reason(ORDERS, "x" * 500), Reason(FACTS, "late\nline «é»"))
-    assert failed_days.landed(running.dynamodb, "Metadata", ACME, DAY)
-    assert not failed_days.landed(running.dynamodb, "Metadata", ACME, DAY)
+    assert failed_days.forget(Table(running.dynamodb, "Metadata"), ACME, DAY)
+    assert not failed_days.forget(Table(running.dynamodb, "Metadata"), ACME, DAY)
     assert read(running) == []
 
 
@@ -55,10 +58,10 @@ def test_set_aside_and_taken_in_happen_once_each(running: Platform) -> None:
     assert move(running, "set_aside")
     assert not move(running, "set_aside")
     assert (read(running)[0].state, read(running)[0].reasons) == ("set_aside", (Reason(ORDERS, "odd"),))
-    assert pending.read(running.dynamodb, "Metadata") == []
+    assert pending.read(Table(running.dynamodb, "Metadata")) == []
     assert move(running, "pending")
     assert not move(running, "pending")
-    ((row),) = pending.read(running.dynamodb, "Metadata")
+    ((row),) = pending.read(Table(running.dynamodb, "Metadata"))
     assert (row.org, row.day) == (ACME, DAY), "the next run finds it"
     assert read(running)[0].state == "pending"
     audit = running.dynamodb.query(
@@ -76,7 +79,9 @@ def test_set_aside_and_taken_in_happen_once_each(running: Platform) -> None:
 def test_a_run_that_lands_or_fails_meanwhile_leaves_it_set_aside(running: Platform) -> None:
     tell(running, ACME, DAY, Reason(ORDERS, "odd"))
     move(running, "set_aside")
-    assert not failed_days.landed(running.dynamodb, "Metadata", ACME, DAY), "the operator's word stands"
+    assert not failed_days.forget(Table(running.dynamodb, "Metadata"), ACME, DAY), (
+        "the operator's word stands"
+    )
     tell(running, ACME, DAY, Reason(ORDERS, "odd again"), run="r2")
     assert [(one.state, one.reasons[0].error) for one in read(running)] == [("set_aside", "odd again")]
     # What comes for it meanwhile changes nothing.
@@ -128,7 +133,7 @@ def test_set_aside_and_take_in_by_name(told: Platform, capsys: pytest.CaptureFix
     assert run(["pending", "take-in", "--day", DAY]) == 1
     assert "no such tenant-day is set aside" in capsys.readouterr().err
     assert [one.state for one in read(told)] == ["pending", "pending"]
-    assert [(row.org, row.day) for row in pending.read(told.dynamodb, "Metadata")] == [(ACME, DAY)]
+    assert [(row.org, row.day) for row in pending.read(Table(told.dynamodb, "Metadata"))] == [(ACME, DAY)]
 
 
 def test_who_comes_second_is_told_so(

@@ -25,6 +25,7 @@ def test_no_request_breaks_a_promise(bundle: Path) -> None:
 
 def sent(*events: Any) -> dict[str, Any]:
     return {
+        "routeKey": "POST /v1/events",
         "headers": {"content-type": "application/json"},
         "requestContext": {"requestId": "r-1", "authorizer": {"lambda": CALLER}},
         "body": json.dumps(events),

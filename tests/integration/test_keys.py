@@ -20,6 +20,7 @@ from millrace.access.credentials import (
     revoke_digest,
 )
 from millrace.core.errors import PermanentError
+from millrace.core.table import Table
 from millrace.eventstore.tables import TABLES
 
 TABLE = "Metadata"
@@ -43,11 +44,11 @@ def command(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def made(dynamodb: Any, name: str = "shop") -> str:
-    return create_api_key(dynamodb, TABLE, org="org_acme", name=name, scopes=["events:read"])
+    return create_api_key(Table(dynamodb, TABLE), org="org_acme", name=name, scopes=["events:read"])
 
 
 def serves(dynamodb: Any, key: str) -> bool:
-    return Credentials(dynamodb, TABLE).authenticate(f"Bearer {key}") is not None
+    return Credentials(Table(dynamodb, TABLE)).authenticate(f"Bearer {key}") is not None
 
 
 def digest(key: str) -> str:
@@ -66,21 +67,21 @@ def put(dynamodb: Any, identifier: str) -> None:
 
 def test_revoking_ends_one_key_and_no_other(dynamodb: Any) -> None:
     first, second, third = (made(dynamodb, name) for name in "abc")
-    assert revoke_api_key(dynamodb, TABLE, first)
-    assert revoke_digest(dynamodb, TABLE, digest(second))
+    assert revoke_api_key(Table(dynamodb, TABLE), first)
+    assert revoke_digest(Table(dynamodb, TABLE), digest(second))
     assert [serves(dynamodb, key) for key in (first, second, third)] == [False, False, True]
 
 
 def test_revoking_what_is_not_there_makes_nothing(dynamodb: Any) -> None:
-    assert not revoke_api_key(dynamodb, TABLE, "mk_" + "A" * 43)
-    assert not revoke_digest(dynamodb, TABLE, "0" * 64)
+    assert not revoke_api_key(Table(dynamodb, TABLE), "mk_" + "A" * 43)
+    assert not revoke_digest(Table(dynamodb, TABLE), "0" * 64)
     assert dynamodb.scan(TableName=TABLE)["Items"] == []
 
 
 @pytest.mark.parametrize("prefix", ["", "a", "AB", "g0", "ab#", "0" * 65, "ab\n"])
 def test_what_is_no_id_is_not_looked_for(dynamodb: Any, prefix: str) -> None:
     with pytest.raises(PermanentError):
-        digests_like(dynamodb, TABLE, prefix)
+        digests_like(Table(dynamodb, TABLE), prefix)
 
 
 def test_the_id_of_the_list_revokes_the_key(
@@ -155,7 +156,7 @@ def test_a_name_keeps_the_rules_of_what_clients_send(dynamodb: Any, command: Any
 
 @pytest.mark.parametrize("name", ["shop", "Jürgens Laden 😀", "a b", "x" * 256, "millrace", "a/b#c%"])
 def test_any_printable_name_is_one(dynamodb: Any, name: str) -> None:
-    principal = Credentials(dynamodb, TABLE).authenticate(f"Bearer {made(dynamodb, name)}")
+    principal = Credentials(Table(dynamodb, TABLE)).authenticate(f"Bearer {made(dynamodb, name)}")
     assert principal is not None
     assert principal.name == name
 

@@ -8,10 +8,12 @@ import pytest
 
 from millrace.core import clock
 from millrace.core.errors import PermanentError
+from millrace.core.objects import Objects
 from millrace.iceberg import compaction, maintenance, shape
 from millrace.iceberg import tables as iceberg
 from millrace.iceberg.maintenance import Maintained
-from tests.integration.test_commit import (
+from tests.support import lake_files
+from tests.support.commits import (
     ACME,
     FIRST,
     GLOBEX,
@@ -23,7 +25,6 @@ from tests.integration.test_commit import (
     opened,
     silver,
 )
-from tests.support import lake_files
 from tests.support.emulator import Lake
 from tests.support.functions import function
 from tests.support.lake_files import SILVER, keep_batch, keep_plan, part
@@ -34,7 +35,8 @@ LATER = timedelta(days=30)
 def run(lake: Lake, name: str = SILVER, after: timedelta = LATER, **how: int) -> Maintained:
     catalog = iceberg.catalog(lake.environment, lake.bucket)
     kept = {"keep_days": 7, "keep_snapshots": 2, **how}
-    return maintenance.maintain(catalog, lake.s3, name, clock.now() + after, **kept)
+    objects = Objects(lake.s3, lake.bucket)
+    return maintenance.maintain(catalog, objects, name, clock.now() + after, **kept)
 
 
 def test_old_snapshots_and_their_files_go_and_the_rows_stay(lake: Lake) -> None:

@@ -9,14 +9,15 @@ import pytest
 from pyiceberg.table.update.snapshot import _SnapshotProducer
 
 from millrace.core.errors import RetryableError
+from millrace.core.table import Table
 from millrace.eventstore import failed_days, pending, receipts
 from millrace.iceberg import manifest_entries
 from millrace.lake.raw_to_silver import Transform
 from millrace.runs.documents import Summary
-from tests.integration.test_silver import CONTRACTS, TRANSACTION
 from tests.support.emulator import Lake, fresh
 from tests.support.many_tenants import ManyTenants, Rows
 from tests.support.raw_files import event
+from tests.support.silver_runs import CONTRACTS, TRANSACTION
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 ACME, GLOBEX, POISON = "org_acme", "org_globex", "org_poison"
@@ -178,8 +179,8 @@ def test_a_poisoned_day_is_left_out_by_name_and_nothing_else(
     assert failures_of(summary) == {(POISON, DAY)}
     assert len(summary.failures) == max(1, case.tables)
     assert all(case.error in one["error"] for one in summary.failures)
-    assert [(row.org, row.day) for row in pending.read(lake.dynamodb, "Metadata")] == [(POISON, DAY)]
-    (failed,) = failed_days.read(lake.dynamodb, "Metadata")
+    assert [(row.org, row.day) for row in pending.read(Table(lake.dynamodb, "Metadata"))] == [(POISON, DAY)]
+    (failed,) = failed_days.read(Table(lake.dynamodb, "Metadata"))
     assert (failed.org, failed.day, failed.state, failed.run) == (POISON, DAY, "pending", "r1")
     assert case.error in failed.reasons[0].error
     # Its other day has landed.
@@ -189,8 +190,8 @@ def test_a_poisoned_day_is_left_out_by_name_and_nothing_else(
     if case.patch is not Case.patch:
         assert many.run("r2", [FACTS]).failures == ()
         assert {len(rows[POISON]) for rows in many.tables().values()} == {8}
-        assert failed_days.read(lake.dynamodb, "Metadata") == []
-        assert pending.read(lake.dynamodb, "Metadata") == []
+        assert failed_days.read(Table(lake.dynamodb, "Metadata")) == []
+        assert pending.read(Table(lake.dynamodb, "Metadata")) == []
 
 
 def test_values_at_the_ends_land_or_are_one_dead_letter_each(

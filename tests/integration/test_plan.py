@@ -8,7 +8,9 @@ import pytest
 from millrace.core import clock
 from millrace.core.batch import write_all
 from millrace.core.errors import PermanentError
+from millrace.core.objects import Objects
 from millrace.core.prefixes import RAW_EVENTS
+from millrace.core.table import Table
 from millrace.eventstore import failed_days, pending, receipts
 from millrace.lake.plan import Planner
 from millrace.runs.store import RunStore
@@ -33,10 +35,9 @@ def archived(lake: Lake, org: str, day: str, rows: int, place: str = "p", *, mar
 def planner(lake: Lake) -> Planner:
     return Planner(
         lake.dynamodb,
-        lake.s3,
+        Objects(lake.s3, lake.bucket),
         lake.glue,
         environment=lake.environment,
-        bucket=lake.bucket,
         metadata_table="Metadata",
     )
 
@@ -92,7 +93,7 @@ def test_the_handler_keeps_the_plan_and_answers_numbers(lake: Lake, bundle: Path
     archived(lake, "org_acme", "2026-11-20", 1)
     with function("plan_run", lake.environ) as planned:
         answer = planned({"runId": "r1", "refresh": ["hourly"], "silver": True}, None)
-        kept = RunStore(lake.s3, lake.bucket).plan("r1")
+        kept = RunStore(Objects(lake.s3, lake.bucket)).plan("r1")
         assert (answer["runId"], answer["batches"], answer["partitions"]) == ("r1", [0], 1)
         assert answer["remaining"] == 0
         assert answer["levels"] == [list(level) for level in kept.levels]
@@ -119,16 +120,20 @@ def test_bases_are_the_tables_at_the_start(lake: Lake, bundle: Path) -> None:
 def test_a_day_that_is_set_aside_is_in_no_plan_until_it_is_taken_in(lake: Lake, bundle: Path) -> None:
     for org in ("org_acme", "org_globex"):
         archived(lake, org, "2026-11-20", 1)
-    assert failed_days.set_aside(lake.dynamodb, "Metadata", "org_acme", "2026-11-20", by="cli:ann", now=AT)
+    assert failed_days.set_aside(
+        Table(lake.dynamodb, "Metadata"), "org_acme", "2026-11-20", by="cli:ann", now=AT
+    )
     # What comes for it meanwhile changes nothing.
     archived(lake, "org_acme", "2026-11-20", 1, "q")
     for days in (None, ("2026-11-20",)):
         plan = planner(lake).plan("run", AT, days=days)
         assert ([one.org for one in plan.partitions], plan.set_aside) == (["org_globex"], 1)
     # Even where nothing is pending any more: a run that was under way has landed it.
-    (row,) = [one for one in pending.read(lake.dynamodb, "Metadata") if one.org == "org_acme"]
-    assert pending.clear(lake.dynamodb, "Metadata", row.org, row.day, row.token)
-    assert failed_days.take_in(lake.dynamodb, "Metadata", "org_acme", "2026-11-20", by="cli:ann", now=AT)
+    (row,) = [one for one in pending.read(Table(lake.dynamodb, "Metadata")) if one.org == "org_acme"]
+    assert pending.clear(Table(lake.dynamodb, "Metadata"), row.org, row.day, row.token)
+    assert failed_days.take_in(
+        Table(lake.dynamodb, "Metadata"), "org_acme", "2026-11-20", by="cli:ann", now=AT
+    )
     plan = planner(lake).plan("run", AT)
     assert ({one.org for one in plan.partitions}, plan.set_aside) == ({"org_acme", "org_globex"}, 0)
 
@@ -137,7 +142,7 @@ def test_what_failed_before_comes_last_and_by_itself(lake: Lake, bundle: Path) -
     for org, day in (("org_a", "2026-11-19"), ("org_a", "2026-11-20"), ("org_b", "2026-11-20")):
         archived(lake, org, day, 1)
     reasons = [failed_days.Reason(None, "its worker did not come to an end")]
-    failed_days.tell(lake.dynamodb, "Metadata", "org_a", "2026-11-19", reasons, run="r", at="")
+    failed_days.record(Table(lake.dynamodb, "Metadata"), "org_a", "2026-11-19", reasons, run="r", at="")
     plan = planner(lake).plan("run", AT)
     assert [[(unit.org, unit.day) for unit in batch] for batch in plan.batches] == [
         [("org_a", "2026-11-20"), ("org_b", "2026-11-20")],

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from millrace.core.errors import PermanentError
+from millrace.core.table import Table
 from millrace.eventstore import failed_days, pending
 from millrace.runs.documents import Failure
 from millrace.runs.store import RunStore
@@ -136,7 +137,7 @@ def test_of_two_runs_at_once_the_second_does_not_store_the_day_as_failed(
         run.write(runs)
 
     def failed() -> list[tuple[str, str]]:
-        return [(one.org, one.run) for one in failed_days.read(running.dynamodb, "Metadata")]
+        return [(one.org, one.run) for one in failed_days.read(Table(running.dynamodb, "Metadata"))]
 
     conflict("second")
     publish("second")
@@ -146,12 +147,12 @@ def test_of_two_runs_at_once_the_second_does_not_store_the_day_as_failed(
     assert (failed(), waiting(running)) == ([], [])
     conflict("third")
     for org in (ACME, GLOBEX):
-        assert pending.clear(running.dynamodb, "Metadata", org, DAY, TOKEN)
+        assert pending.clear(Table(running.dynamodb, "Metadata"), org, DAY, TOKEN)
     publish("third")
     assert failed() == [], "another run has committed it"
     # One that was stored in the very moment in which another run committed it is deleted by whichever run is published next.
     reasons = [failed_days.Reason(ORDERS, "conflict")]
-    failed_days.tell(running.dynamodb, "Metadata", ACME, DAY, reasons, run="late", at=COMMITTED_AT)
+    failed_days.record(Table(running.dynamodb, "Metadata"), ACME, DAY, reasons, run="late", at=COMMITTED_AT)
     Run(run="empty").write(runs)
     publish("empty")
     assert failed() == []

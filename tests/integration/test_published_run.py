@@ -7,13 +7,14 @@ from typing import Any
 from millrace.catalog.datasets import Catalog
 from millrace.catalog.store import CatalogStore
 from millrace.contracts import registry
+from millrace.core.objects import Objects
 from millrace.core.table import Table
 from millrace.eventstore import pending
 from millrace.runs.documents import Summary
 from millrace.runs.store import RunStore
 from millrace.warehouse import project
-from tests.integration.test_commit import ACME, GLOBEX
 from tests.integration.test_silver_run import DAY, NEXT, archive, call, finish, plan
+from tests.support.commits import ACME, GLOBEX
 from tests.support.emulator import Lake
 from tests.support.functions import function
 from tests.support.lake_files import SILVER
@@ -45,7 +46,7 @@ def make(lake: Lake, run: str, table: str) -> None:
 def publish(lake: Lake, run: str) -> Summary:
     with function("publish_run", {**lake.environ, "EVENTS_TABLE": "Events"}) as handler:
         assert handler({"runId": run}, None)["runId"] == run
-    summary = RunStore(lake.s3, lake.bucket).summary(run)
+    summary = RunStore(Objects(lake.s3, lake.bucket)).summary(run)
     assert summary is not None
     return summary
 
@@ -68,7 +69,7 @@ def test_a_run_from_the_archive_to_the_catalog(lake: Lake, bundle: Path) -> None
     lines = {line.table: line for line in summary.tables}
     assert (lines[SILVER].rows, lines[SILVER].status) == (3, "committed")
     assert lines[ENRICHED].rows == 3
-    assert pending.read(lake.dynamodb, "Metadata") == []
+    assert pending.read(Table(lake.dynamodb, "Metadata")) == []
     assert [read(lake, SILVER, org)["rows"] for org in (ACME, GLOBEX)] == [2, 1]
     assert [read(lake, ENRICHED, org)["rows"] for org in (ACME, GLOBEX)] == [2, 1]
     found = read(lake, SILVER, ACME)

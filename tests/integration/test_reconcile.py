@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from millrace.core import clock
+from millrace.core.table import Table
 from millrace.eventstore import pending
 from tests.support import events
 from tests.support.platform import ACME, GLOBEX, platform
@@ -48,7 +49,7 @@ def test_thousands_of_events_of_two_tenants_are_equal_everywhere(world: World) -
     assert not any(answer["missing"].values())
     assert not any(answer["events"].values())
     assert world.carry() == 0, "nothing was put anywhere"
-    assert pending.read(world.running.dynamodb, "Metadata") == []
+    assert pending.read(Table(world.running.dynamodb, "Metadata")) == []
 
 
 def test_what_was_stored_while_nothing_was_captured_goes_through_the_log(world: World) -> None:
@@ -117,7 +118,7 @@ def test_an_event_missing_in_any_store_is_found_and_repaired(
     world.later()
     last = world.look()
     assert words(last).keys() == {"equal"}, last.differences
-    assert pending.read(world.running.dynamodb, "Metadata") == []
+    assert pending.read(Table(world.running.dynamodb, "Metadata")) == []
     assert world.carry() == 0
 
 

@@ -19,11 +19,11 @@ from millrace.core import clock
 from millrace.core.batch import write_all
 from millrace.core.consumer import Delivery, decode
 from millrace.core.objects import Objects
-from millrace.core.table import Table
+from millrace.core.table import Item, Table
 from millrace.eventstore import pending
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.projection import Projection
-from millrace.eventstore.row import Item, to_item
+from millrace.eventstore.row import to_item
 from stacks.asl import definition
 from tests.integration.test_rights_lakehouse import BY_LAMBDA, STEPS, payload
 from tests.support.contracts import FILES, compiled
@@ -86,7 +86,7 @@ class World:
             Objects(self.lake.s3, self.lake.bucket), Table(self.lake.dynamodb, "Metadata"), codec
         )
         self.projection = Projection(
-            self.lake.dynamodb, codec, lambda ref: registry.load().of_ref(ref), "UserEvents"
+            Table(self.lake.dynamodb, "UserEvents"), codec, lambda ref: registry.load().of_ref(ref)
         )
 
     def rows(self, day: str, kind: str, count: int, seed: int) -> list[Item]:
@@ -189,8 +189,8 @@ def passes_run(bundle: Path, emulator: str) -> Iterator[tuple[World, list[dict[s
         answers.append(world.reconcile())
         # Archived, and its day is marked for no run: silver alone lacks it.
         world.consume(world.rows(world.days[0], "order.created", 4, 77))
-        for row in pending.read(world.lake.dynamodb, "Metadata"):
-            pending.clear(world.lake.dynamodb, "Metadata", row.org, row.day, row.token)
+        for row in pending.read(Table(world.lake.dynamodb, "Metadata")):
+            pending.clear(Table(world.lake.dynamodb, "Metadata"), row.org, row.day, row.token)
         answers.append(world.reconcile())
         world.run()
         answers.append(world.reconcile())

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from millrace.core.table import Table
 from millrace.eventstore import failed_days, pending
 from millrace.eventstore.silver import SilverReceipt, to_items
 from millrace.reconcile.judge import MOST_REPAIRS
@@ -59,7 +60,7 @@ def test_what_silver_could_not_type_is_explained(world: World) -> None:
     for item in to_items(receipt):
         world.running.dynamodb.put_item(TableName="Metadata", Item=item)
     assert only(world.look())["differences"][0]["reasons"] == ["silver could not type it"]
-    assert pending.read(world.running.dynamodb, "Metadata") == []
+    assert pending.read(Table(world.running.dynamodb, "Metadata")) == []
 
 
 def test_a_day_that_waits_for_silver_is_explained_until_it_waits_too_long(world: World) -> None:
@@ -76,16 +77,16 @@ def test_a_day_that_is_set_aside_is_explained_however_long(world: World) -> None
     world.running.post(event)
     world.running.settle()
     day, dynamodb = event["timestamp"][:10], world.running.dynamodb
-    assert failed_days.set_aside(dynamodb, "Metadata", ACME, day, by="cli:ann", now=datetime.now(UTC))
+    assert failed_days.set_aside(Table(dynamodb, "Metadata"), ACME, day, by="cli:ann", now=datetime.now(UTC))
     world.later(8)
     hour = only(world.look())
     assert (hour["status"], hour["open"]) == ("explained", 0)
     assert hour["differences"][0]["reasons"] == ["its day is set aside by an operator"]
     # A run that was under way has committed something else of it: the day is not reopened.
-    for row in pending.read(dynamodb, "Metadata"):
-        assert pending.clear(dynamodb, "Metadata", row.org, row.day, row.token)
+    for row in pending.read(Table(dynamodb, "Metadata")):
+        assert pending.clear(Table(dynamodb, "Metadata"), row.org, row.day, row.token)
     assert only(world.look())["status"] == "explained"
-    assert pending.read(dynamodb, "Metadata") == []
+    assert pending.read(Table(dynamodb, "Metadata")) == []
 
 
 def test_a_row_of_events_that_is_gone_stays_open(world: World) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from millrace.core.table import Table
 from millrace.eventstore import silver
 from millrace.runs.store import RunStore
 from tests.support import events
@@ -85,6 +86,9 @@ def test_a_receipt_of_very_many_objects_is_found_in_each_of_its_rows(
     for item in items:
         running.dynamodb.put_item(TableName="Metadata", Item=item)
     for key in objects:
-        assert silver.find(running.dynamodb, "Metadata", ACME, DAY, ORDERS, f"s3://{LAKE}/{key}") is not None
-    assert silver.find(running.dynamodb, "Metadata", ACME, DAY, ORDERS, "raw/8") is None
-    assert silver.find(running.dynamodb, "Metadata", GLOBEX, DAY, ORDERS, "raw/1") is None
+        assert (
+            silver.find(Table(running.dynamodb, "Metadata"), ACME, DAY, ORDERS, f"s3://{LAKE}/{key}")
+            is not None
+        )
+    assert silver.find(Table(running.dynamodb, "Metadata"), ACME, DAY, ORDERS, "raw/8") is None
+    assert silver.find(Table(running.dynamodb, "Metadata"), GLOBEX, DAY, ORDERS, "raw/1") is None

@@ -12,7 +12,7 @@ from millrace.core.objects import Objects
 from millrace.core.table import Table
 from millrace.eventstore import pending
 from millrace.eventstore.codec import Codec
-from tests.integration.test_commit import ACME, GLOBEX, opened
+from tests.support.commits import ACME, GLOBEX, opened
 from tests.support.emulator import Lake
 from tests.support.functions import function
 from tests.support.lake_files import SILVER
@@ -63,8 +63,8 @@ def test_a_late_event_opens_its_day_again_and_no_other(lake: Lake, bundle: Path)
     archive(lake, (1, ACME, DAY), (2, GLOBEX, DAY), (3, ACME, NEXT))
     assert finish(lake, "r1", plan(lake, "r1")) == {SILVER: "committed"}
     assert rows(lake) == {(ACME, FIRST): 1, (GLOBEX, FIRST): 1, (ACME, SECOND): 1}
-    for row in pending.read(lake.dynamodb, "Metadata"):
-        assert pending.clear(lake.dynamodb, "Metadata", row.org, row.day, row.token)
+    for row in pending.read(Table(lake.dynamodb, "Metadata")):
+        assert pending.clear(Table(lake.dynamodb, "Metadata"), row.org, row.day, row.token)
     before = {file.path for file in opened(lake).files()}
     archive(lake, (4, ACME, DAY))
     planned = plan(lake, "r2")
@@ -88,10 +88,10 @@ def test_of_two_runs_at_once_one_lands_and_what_came_meanwhile_stays_pending(
 ) -> None:
     archive(lake, (1, ACME, DAY))
     older = plan(lake, "older")
-    ((planned,),) = [pending.read(lake.dynamodb, "Metadata")]
+    ((planned,),) = [pending.read(Table(lake.dynamodb, "Metadata"))]
     archive(lake, (2, ACME, DAY))
     newer = plan(lake, "newer")
     assert finish(lake, "newer", newer) == {SILVER: "committed"}
     assert finish(lake, "older", older) == {SILVER: "conflict"}, "it knows less than what is there"
     assert rows(lake) == {(ACME, FIRST): 2}
-    assert not pending.clear(lake.dynamodb, "Metadata", ACME, FIRST, planned.token)
+    assert not pending.clear(Table(lake.dynamodb, "Metadata"), ACME, FIRST, planned.token)

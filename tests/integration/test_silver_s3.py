@@ -9,6 +9,7 @@ import pytest
 
 from millrace.compiler.bundle import assemble_contracts
 from millrace.core.errors import PermanentError, RetryableError
+from millrace.core.objects import Objects
 from millrace.lake import duck
 from millrace.runs.documents import Plan, Unit
 from millrace.runs.store import RunStore
@@ -42,7 +43,7 @@ def planned(lake: Lake, files: RawFiles) -> RunStore:
     for path in files.root.rglob("*.parquet"):
         lake.s3.put_object(Bucket=lake.bucket, Key=str(path.relative_to(files.root)), Body=path.read_bytes())
     days = files.days()
-    store = RunStore(lake.s3, lake.bucket)
+    store = RunStore(Objects(lake.s3, lake.bucket))
     batches = tuple((Unit(day.org, day.day, 0, 1),) for day in days)
     store.put_plan(Plan("run-1", "2026-11-21T09:00:00Z", ("hourly",), days, batches, (), {}))
     return store

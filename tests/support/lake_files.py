@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from millrace.contracts.columns import Array, Column, Scalar, Struct
 from millrace.contracts.tables import LakeTable
+from millrace.core.objects import Objects
 from millrace.iceberg import layout
 from millrace.quality.result import CheckResult
 from millrace.runs.documents import (
@@ -106,7 +107,8 @@ def part(
         file = layout.data_file(lake.bucket, name, run, org, day, number)
         write(lake, file, data if data is not None else rows(org, day or "2026-11-20", count, start))
     checks = (CheckResult("amount is not negative", "blocking", failed, count),)
-    return Part(name, org, day, file, count + 1, count, duplicates=1, checks=checks)
+    manifest = f"m-{run}" if name == SILVER else ""
+    return Part(name, org, day, file, count + 1, count, duplicates=1, checks=checks, manifest=manifest)
 
 
 def keep_plan(
@@ -133,13 +135,13 @@ def keep_built(
     parts: list[Part],
     *,
     base: str | None,
-    works: list[tuple[str, str | None]] | None = None,
+    partitions: list[tuple[str, str | None]] | None = None,
     failures: tuple[Failure, ...] = (),
     whole: bool = False,
     definition: str = "d1",
 ) -> None:
     """Keeps what a table was to be built of, and what came of its one chunk."""
-    chosen = [(p.org, p.day) for p in parts] if works is None else works
+    chosen = [(p.org, p.day) for p in parts] if partitions is None else partitions
     chunk = tuple(Work(org, day) for org, day in chosen)
     store(lake).put_prepared(Prepared(run, BUILT, "ready", "", definition, base, (), (chunk,), whole=whole))
     store(lake).put_chunk(TableChunk(run, BUILT, 0, tuple(parts), failures))
@@ -147,4 +149,4 @@ def keep_built(
 
 def store(lake: Lake) -> RunStore:
     """The documents of runs."""
-    return RunStore(lake.s3, lake.bucket)
+    return RunStore(Objects(lake.s3, lake.bucket))

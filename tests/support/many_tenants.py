@@ -10,6 +10,7 @@ from unittest.mock import patch
 from millrace.archive import raw
 from millrace.contracts.contract import Contract
 from millrace.core.batch import write_all
+from millrace.core.objects import Objects
 from millrace.eventstore import pending, receipts
 from millrace.eventstore.row import StoredEvent
 from millrace.iceberg import tables as iceberg
@@ -79,7 +80,7 @@ class ManyTenants:
             if prepared["status"] == "ready":
                 self.tried("commit_table", {"runId": run, "table": table})
         self.call("publish_run", {"runId": run})
-        summary = RunStore(self.lake.s3, self.lake.bucket).summary(run)
+        summary = RunStore(Objects(self.lake.s3, self.lake.bucket)).summary(run)
         assert summary is not None
         return summary
 

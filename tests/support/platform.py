@@ -17,7 +17,7 @@ import boto3
 from moto import mock_aws
 
 from millrace.access.credentials import ALL_SCOPES, create_api_key
-from millrace.core import aws, limits
+from millrace.core import aws, limits, table
 from millrace.core.edge import Handler
 from millrace.eventstore.consumers import SCORER, ConsumerSpec, Source, filter_pattern, reading
 from millrace.eventstore.tables import TABLES
@@ -71,7 +71,9 @@ class Platform:
         self.queue = self._subscribe()
         self.waiting = self.sqs.create_queue(QueueName="waiting")["QueueUrl"]
         self.keys = {
-            org: create_api_key(self.dynamodb, "Metadata", org=org, name=f"shop of {org}", scopes=ALL_SCOPES)
+            org: create_api_key(
+                table.Table(self.dynamodb, "Metadata"), org=org, name=f"shop of {org}", scopes=ALL_SCOPES
+            )
             for org in (ACME, GLOBEX)
         }
         environ = {

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from millrace.core.edge import Handler
+from millrace.core.objects import Objects
+from millrace.core.table import Table
 from millrace.eventstore import pending
 from millrace.quality.result import CheckResult
 from millrace.runs.store import RunStore
@@ -85,7 +87,7 @@ def publish(running: Platform, warehouse: object) -> Publish:
 
 @pytest.fixture
 def runs(running: Platform) -> RunStore:
-    return RunStore(running.s3, LAKE)
+    return RunStore(Objects(running.s3, LAKE))
 
 
 def mark(running: Platform, *orgs: str) -> None:
@@ -103,7 +105,7 @@ def mark(running: Platform, *orgs: str) -> None:
 
 
 def waiting(running: Platform) -> list[str]:
-    return [one.org for one in pending.read(running.dynamodb, "Metadata")]
+    return [one.org for one in pending.read(Table(running.dynamodb, "Metadata"))]
 
 
 def two_tenants(running: Platform, **more: Any) -> Run:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from millrace.access.credentials import orgs
 from millrace.contracts import registry
 from millrace.core import clock, keys
+from millrace.core.table import Table
 from millrace.eventstore import pending, receipts
 from millrace.reconcile import passes, request
 from millrace.reconcile.compare import to_bytes
@@ -32,16 +33,16 @@ class Silver:
     def run(self) -> None:
         """Takes in all that waits. A day with an object that is not there stays pending."""
         dynamodb = self._running.dynamodb
-        for row in pending.read(dynamodb, "Metadata"):
+        for row in pending.read(Table(dynamodb, "Metadata")):
             events: dict[tuple[str, bytes], tuple[Any, int]] = {}
-            rows = receipts.read(dynamodb, "Metadata", row.org, receipts.MANIFEST, row.day)
+            rows = receipts.read(Table(dynamodb, "Metadata"), row.org, receipts.MANIFEST, row.day)
             try:
                 for key in {one["object"]["S"].split("/", 3)[3] for one in rows}:
                     self._take(key, events)
             except self._running.s3.exceptions.NoSuchKey:
                 continue
             self.days[row.org, row.day] = {one: hour for one, (_, hour) in events.items()}
-            pending.clear(dynamodb, "Metadata", row.org, row.day, row.token)
+            pending.clear(Table(dynamodb, "Metadata"), row.org, row.day, row.token)
 
     def read(
         self, org: str, day: str, *, fresh: bool = False
@@ -101,7 +102,7 @@ class World:
     def look(self, check: Any = None, *, full: bool = True) -> PassReport:
         """A pass over both tenants, as `millrace reconcile` asks for it; `full=False` as the schedule does."""
         at = self.now
-        wanted = passes.units(orgs(self.running.dynamodb, "Metadata"), self.windows(at))
+        wanted = passes.units(orgs(Table(self.running.dynamodb, "Metadata")), self.windows(at))
         return passes.run(
             check or self.check, wanted, at, lambda: 100.0, 1.0, full=full, warn=self.warned.append
         )

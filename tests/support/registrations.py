@@ -114,7 +114,7 @@ class Stage:
             self.moment += timedelta(seconds=1)
             return self.moment
 
-        table = TableAppender(events or self.dynamodb, "Events")
+        table = TableAppender(Table(events or self.dynamodb, "Events"))
         return ChampionAlias(
             ModelStore(Table(store, "MLModels")) if store is not None else self.store,
             self.files,

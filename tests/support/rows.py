@@ -8,8 +8,9 @@ from typing import Any
 
 from millrace.contracts.contract import Contract
 from millrace.core import clock
+from millrace.core.table import Item
 from millrace.eventstore.codec import Codec
-from millrace.eventstore.row import Item, to_item
+from millrace.eventstore.row import to_item
 from millrace.intake.enrich import Origin, enrich
 
 _DIGITS = re.compile(r"[0-9]+|(?<![a-zA-Z])[0-9a-f]{6,}")

@@ -12,6 +12,8 @@ import pytest
 
 from millrace.contracts.validator import MAX_ERRORS
 from millrace.core import clock
+from millrace.core.objects import Objects
+from millrace.core.table import Table
 from millrace.eventstore import receipts
 from millrace.quarantine import entry as entries
 from millrace.quarantine.entry import Entry
@@ -72,19 +74,19 @@ def test_an_index_row_of_quarantine_keeps_its_size_whatever_a_client_names_its_f
 
 
 def test_an_audit_row_of_a_huge_patch_keeps_its_size() -> None:
-    class Table:
+    class Client:
         def batch_write_item(self, *, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803
             self.items = [put["PutRequest"]["Item"] for put in RequestItems["Metadata"]]
             return {}
 
-    table = Table()
-    store = QuarantineStore(table, None, "Metadata", "lake")
+    client = Client()
+    store = QuarantineStore(Table(client, "Metadata"), Objects(None, "lake"))
     patch = [{"op": "add", "path": "/data/payload/x", "value": "v" * 3_000_000}]
     store.audit("org", "replay", "me", "request", {"replayed": 3, "patch": patch}, clock.now())
-    (row,) = table.items
+    (row,) = client.items
     assert size(row) < LIMIT / 4
     said = orjson.loads(row["detail"]["S"])
     assert said["replayed"] == 3
     assert said["patch"]["bytes"] > 3_000_000
     store.audit("org", "replay", "me", "request", {"replayed": 3, "patch": patch[:0]}, clock.now())
-    assert orjson.loads(table.items[0]["detail"]["S"]) == {"replayed": 3, "patch": []}
+    assert orjson.loads(client.items[0]["detail"]["S"]) == {"replayed": 3, "patch": []}

@@ -16,6 +16,8 @@ from cli.commands.query import text
 from cli.output import print_json
 from cli.target import Target
 from millrace.core import clock
+from millrace.core.objects import Objects
+from millrace.core.sql import identifier
 from millrace.core.table import Table
 from millrace.features import views as feature_views
 from millrace.features.offline import EVENT_TIMESTAMP, OfflineStore
@@ -53,7 +55,7 @@ def queries(world: World, found: Found, rng: random.Random, asked: int) -> Itera
 
 def feature_values(world: World, run: str, orgs: list[str]) -> Iterator[str]:
     """Every view of every entity: online what it was offline as of the run."""
-    sources = RunStore(world.s3, world.lake.bucket).sources(run)
+    sources = RunStore(Objects(world.s3, world.lake.bucket)).sources(run)
     if sources is None:
         yield f"{run} has pinned no sources"
         return
@@ -81,7 +83,7 @@ def _view(
     columns: dict[str, list[Any]] = {}
     for part in question.views:
         source = [
-            f"SELECT DISTINCT {duck.identifier(group.key)} AS key FROM {group.table} WHERE {duck.identifier(group.key)} IS NOT NULL"
+            f"SELECT DISTINCT {identifier(group.key)} AS key FROM {group.table} WHERE {identifier(group.key)} IS NOT NULL"
             for group in part.groups
         ]
         found = connection.execute(

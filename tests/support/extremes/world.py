@@ -20,6 +20,7 @@ from botocore import loaders, session
 
 from millrace.contracts import registry
 from millrace.core import clock, limits
+from millrace.core.objects import Objects
 from millrace.runs.store import RunStore
 from stacks.asl import definition
 from tests.support.emulator import Lake, fresh
@@ -124,7 +125,7 @@ class World(Platform):
         }
         execution = StateMachine(definition(MACHINE), placeholders).run(name, _ALL)
         assert execution.status in ("SUCCEEDED", "FAILED"), execution
-        summary = RunStore(self.s3, self.lake.bucket).summary(name)
+        summary = RunStore(Objects(self.s3, self.lake.bucket)).summary(name)
         self.runs.append((execution, summary))
         return summary
 

@@ -124,7 +124,7 @@ class World:
         self._intakes = [self._intake(registry) for _ in range(2)]
         codec = Codec(registry.dictionary)
         archive = Archive(Objects(self.stores, "lake"), Table(self.stores, "Metadata"), codec)
-        projection = Projection(self.stores, codec, registry.of_ref, "UserEvents")
+        projection = Projection(Table(self.stores, "UserEvents"), codec, registry.of_ref)
         self.consumers = {
             "archive": Consumer(archive.write, self.dead),
             "projection": Consumer(projection.project, self.dead),
@@ -133,7 +133,7 @@ class World:
         self._read = dict.fromkeys(self.consumers, 0)
 
     def _intake(self, registry: Registry) -> Intake:
-        appender = Appender({"table": TableAppender(self.stores, "Events")})
+        appender = Appender({"table": TableAppender(Table(self.stores, "Events"))})
         return Intake(registry, appender, self.quarantine, _TenantKeys())
 
     def close(self) -> None:

@@ -6,6 +6,8 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
+from millrace.core.objects import Objects
+from millrace.core.table import Table
 from millrace.eventstore import pending
 from millrace.lake import packing
 from millrace.runs.store import RunStore
@@ -158,7 +160,7 @@ class Story:
 
     def summary(self, execution: Execution) -> str:
         """What did not land of a run, and why."""
-        found = RunStore(self.world.lake.s3, self.world.lake.bucket).summary(execution.name)
+        found = RunStore(Objects(self.world.lake.s3, self.world.lake.bucket)).summary(execution.name)
         return f"{execution.cause} {found.failures if found is not None else ''}"
 
     def nothing_lost(self) -> None:
@@ -206,7 +208,7 @@ class Story:
         return invoke
 
     def _pending(self) -> set[tuple[str, str]]:
-        rows = pending.read(self.world.lake.dynamodb, "Metadata")
+        rows = pending.read(Table(self.world.lake.dynamodb, "Metadata"))
         return {(row.org, row.day) for row in rows}
 
     def _end(self, executions: list[Execution]) -> End:

@@ -43,7 +43,9 @@ def test_an_event_that_arrived_with_a_backlog_is_found(bundle: Path) -> None:
     late = AT + timedelta(minutes=30)
     (_, first), (second_id, second) = delivery(1, "org_acme", AT), delivery(2, "org_acme", late)
     archive.write([first, second])
-    row = receipts.find(stores, "Metadata", "org_acme", receipts.MANIFEST, "2026-11-21", second_id, late)
+    row = receipts.find(
+        Table(stores, "Metadata"), "org_acme", receipts.MANIFEST, "2026-11-21", second_id, late
+    )
     assert row is not None
     assert row["object"]["S"].startswith("s3://lake/raw/events/org=org_acme/category=business-events/")
 

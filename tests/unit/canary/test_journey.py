@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from millrace.canary import report
-from millrace.canary.events import ORG, Flock, flock
+from millrace.canary.events import ORG, CanaryEvents, canary_events
 from millrace.canary.journey import Check, Journey, paths
 from millrace.contracts.registry import Registry
 from millrace.core.errors import RetryableError
@@ -22,16 +22,16 @@ def ids() -> Iterator[str]:
 
 
 @pytest.fixture
-def sent() -> Flock:
+def sent() -> CanaryEvents:
     made = ids()
-    return flock("canary-1", AT, lambda: next(made))
+    return canary_events("canary-1", AT, lambda: next(made))
 
 
 class Api:
     """Everything arrives at once, but for the steps and addresses that are named."""
 
     def __init__(
-        self, sent: Flock, *, without: tuple[str, ...] = (), post: tuple[int, Any] | None = None
+        self, sent: CanaryEvents, *, without: tuple[str, ...] = (), post: tuple[int, Any] | None = None
     ) -> None:
         self._sent, self._without, self._post = sent, without, post
         self.calls: list[str] = []
@@ -53,14 +53,14 @@ class Api:
         return 200, {"eventId": self._sent.over_bus["eventId"]}
 
 
-def travel(sent: Flock, api: Api, **more: Any) -> dict[str, Check]:
+def travel(sent: CanaryEvents, api: Api, **more: Any) -> dict[str, Check]:
     moments = count(0, 0.25)
     given: dict[str, Any] = {"archived": lambda *_: True, "publish": lambda _: None, **more}
     going = Journey(call=api, seconds=5, timer=lambda: next(moments), sleep=lambda _: None, **given)
     return {check.path: check for check in going.travel(sent, AT)}
 
 
-def test_everything_arrives(sent: Flock) -> None:
+def test_everything_arrives(sent: CanaryEvents) -> None:
     found = travel(sent, Api(sent))
     assert set(found) == {"http", *paths()}
     assert {check.status for check in found.values()} == {"ok"}
@@ -78,13 +78,13 @@ def test_everything_arrives(sent: Flock) -> None:
         ("eventType=", "reads"),
     ],
 )
-def test_what_does_not_arrive_is_named_and_nothing_else(sent: Flock, missing: str, path: str) -> None:
+def test_what_does_not_arrive_is_named_and_nothing_else(sent: CanaryEvents, missing: str, path: str) -> None:
     found = travel(sent, Api(sent, without=(missing,)))
     assert {name for name, check in found.items() if check.status == "fail"} == {path}
     assert "5 s" in found[path].detail
 
 
-def test_the_log_and_the_bus_are_looked_at_for_themselves(sent: Flock) -> None:
+def test_the_log_and_the_bus_are_looked_at_for_themselves(sent: CanaryEvents) -> None:
     assert travel(sent, Api(sent), archived=lambda *_: False)["log-only"].status == "fail"
     assert travel(sent, Api(sent), publish=None)["bus"].status == "skipped"
 
@@ -98,7 +98,7 @@ def test_the_log_and_the_bus_are_looked_at_for_themselves(sent: Flock) -> None:
     "post",
     [(0, "nobody"), (503, None), (202, {"results": [{"status": "accepted"}] * 4}), (401, {"message": "no"})],
 )
-def test_when_nothing_was_sent_nothing_is_waited_for(sent: Flock, post: tuple[int, Any]) -> None:
+def test_when_nothing_was_sent_nothing_is_waited_for(sent: CanaryEvents, post: tuple[int, Any]) -> None:
     api = Api(sent, post=post)
     found = travel(sent, api)
     assert found["http"].status == "fail"
@@ -106,7 +106,7 @@ def test_when_nothing_was_sent_nothing_is_waited_for(sent: Flock, post: tuple[in
     assert len(api.calls) == 1
 
 
-def test_metrics_say_how_many_failed_and_how_long_each_took(sent: Flock) -> None:
+def test_metrics_say_how_many_failed_and_how_long_each_took(sent: CanaryEvents) -> None:
     checks = [
         Check("http", "ok", 12),
         Check("log-only", "ok", 800),
@@ -119,7 +119,7 @@ def test_metrics_say_how_many_failed_and_how_long_each_took(sent: Flock) -> None
     assert told == {"CanaryPathsFailed": 1, "CanarySlowestMilliseconds": 800}
 
 
-def test_the_flock_is_what_its_contracts_say(bundle: Any, sent: Flock) -> None:
+def test_the_events_keep_their_contracts(bundle: Any, sent: CanaryEvents) -> None:
     registry = Registry(bundle)
     for event in (sent.canary, sent.transaction, sent.logged, sent.over_bus):
         contract = registry.find(event["eventType"])

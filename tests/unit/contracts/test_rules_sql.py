@@ -261,10 +261,3 @@ def test_references_are_looked_up_in_the_same_tenant(sql: duckdb.DuckDBPyConnect
         "INSERT INTO asked VALUES ('a', 'acme', 'u1'), ('b', 'globex', 'u1'), ('c', 'acme', 'u2'), ('d', 'acme', NULL)"
     )
     assert sql.execute(other + " ORDER BY 1").fetchall() == [("b",), ("c",)]
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [("it's", "'it''s'"), (True, "true"), (False, "false"), (7, "7"), (0.5, "0.5")]
-)
-def test_literals(value: Any, text: str) -> None:
-    assert rules_sql.literal(value) == text

@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from millrace.core import limits
+from millrace.core.table import Table
 from millrace.eventstore.append import AppendResult, TableAppender
 
 
@@ -64,13 +65,15 @@ def test_each_row_is_put_once_and_answered_in_its_place(count: int) -> None:
         "away": AppendResult.UNAVAILABLE,
     }
     endings = [list(wanted)[number * 7 % 5] for number in range(count)]
-    assert TableAppender(client, "Events").append(_rows(*endings)) == [wanted[ending] for ending in endings]
+    assert TableAppender(Table(client, "Events")).append(_rows(*endings)) == [
+        wanted[ending] for ending in endings
+    ]
     assert client.puts == count
 
 
 def test_puts_overlap_up_to_the_bound() -> None:
     client = Client(seconds=0.005)
-    appender = TableAppender(client, "Events")
+    appender = TableAppender(Table(client, "Events"))
     for _ in range(2):
         appender.append(_rows(*["new"] * 200))
     assert limits.IN_FLIGHT // 2 < client.most <= limits.IN_FLIGHT
@@ -79,7 +82,7 @@ def test_puts_overlap_up_to_the_bound() -> None:
 def test_what_time_does_not_suffice_for_is_unavailable_and_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "APPEND_SECONDS", 0.05)
     client = Client(seconds=0.05)
-    outcomes = TableAppender(client, "Events").append(_rows(*["new"] * 500))
+    outcomes = TableAppender(Table(client, "Events")).append(_rows(*["new"] * 500))
     assert outcomes.count(AppendResult.ACCEPTED) == client.puts <= limits.IN_FLIGHT
     assert outcomes.count(AppendResult.UNAVAILABLE) == 500 - client.puts
 
@@ -87,5 +90,5 @@ def test_what_time_does_not_suffice_for_is_unavailable_and_not_begun(monkeypatch
 def test_a_fault_of_ours_is_raised_after_the_other_rows_are_put() -> None:
     client = Client()
     with pytest.raises(RuntimeError, match="a fault of ours"):
-        TableAppender(client, "Events").append(_rows("new", "strange", *["new"] * 60))
+        TableAppender(Table(client, "Events")).append(_rows("new", "strange", *["new"] * 60))
     assert client.puts == 62

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from millrace.contracts.registry import Registry
 from millrace.core.errors import PermanentError, RetryableError
+from millrace.core.table import Item, Table
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.derived_ids import as_uuid, event_id
 from millrace.eventstore.emit import Emitter, PlatformEvent, derived, stated
-from millrace.eventstore.row import Item, from_item
+from millrace.eventstore.row import from_item
 from tests.support.stores import MemoryDynamoDB
 
 AT, LATER = "2026-11-21T12:00:00.000Z", "2026-11-21T13:00:00.000Z"
@@ -41,7 +42,7 @@ def emitter(registry: Registry, dynamodb: MemoryDynamoDB) -> Emitter:
 def _emitter(
     registry: Registry, dynamodb: MemoryDynamoDB, log: Callable[[str], None] = lambda _: None
 ) -> Emitter:
-    return Emitter(registry, Appender({"table": TableAppender(dynamodb, "Events")}), log)
+    return Emitter(registry, Appender({"table": TableAppender(Table(dynamodb, "Events"))}), log)
 
 
 def _check(name: str = "not_null(user_id)", at: str = AT, **more: Any) -> PlatformEvent:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.eventstore.append import AppendResult, judge
+from millrace.eventstore.append import AppendResult, compare
 from millrace.eventstore.content import read
 from millrace.eventstore.fingerprint import Fingerprint, fingerprint
 from millrace.intake.parse import candidates
@@ -105,15 +105,15 @@ def test_a_row_is_judged_by_the_form_it_has() -> None:
     def item(made: bytes, request: str) -> dict[str, Any]:
         return {"fingerprint": {"B": made}, "requestId": {"S": request}}
 
-    assert judge(item(older(event), "1"), item(of(event), "2")) is AppendResult.DUPLICATE
-    assert judge(item(older(event), "1"), item(of(event), "1")) is AppendResult.ACCEPTED
-    assert judge(item(older({**event, "amount": 11.0}), "1"), item(of(event), "2")) is AppendResult.CONFLICT
+    assert compare(item(older(event), "1"), item(of(event), "2")) is AppendResult.DUPLICATE
+    assert compare(item(older(event), "1"), item(of(event), "1")) is AppendResult.ACCEPTED
+    assert compare(item(older({**event, "amount": 11.0}), "1"), item(of(event), "2")) is AppendResult.CONFLICT
     # Version 1 knew 10 and 10.0 as two stories, and a row of it goes on to.
-    assert judge(item(older({**event, "amount": 10}), "1"), item(of(event), "2")) is AppendResult.CONFLICT
-    assert judge(item(of({**event, "amount": 10}), "1"), item(of(event), "2")) is AppendResult.DUPLICATE
+    assert compare(item(older({**event, "amount": 10}), "1"), item(of(event), "2")) is AppendResult.CONFLICT
+    assert compare(item(of({**event, "amount": 10}), "1"), item(of(event), "2")) is AppendResult.DUPLICATE
     # What the platform derives has fingerprints without a version: they are the same or they are not.
-    assert judge(item(b"a" * 16, "1"), item(b"a" * 16, "2")) is AppendResult.DUPLICATE
-    assert judge(item(b"a" * 16, "1"), item(b"b" * 16, "2")) is AppendResult.CONFLICT
+    assert compare(item(b"a" * 16, "1"), item(b"a" * 16, "2")) is AppendResult.DUPLICATE
+    assert compare(item(b"a" * 16, "1"), item(b"b" * 16, "2")) is AppendResult.CONFLICT
 
 
 @pytest.fixture

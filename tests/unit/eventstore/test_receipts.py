@@ -4,6 +4,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+from millrace.core.table import Item, Table
 from millrace.eventstore import receipts
 
 AT = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
@@ -12,7 +13,7 @@ AT = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 class Rows:
     """A table that answers one query in pages of one row."""
 
-    def __init__(self, items: list[receipts.Item]) -> None:
+    def __init__(self, items: list[Item]) -> None:
         self.items = items
 
     def query(self, **asked: Any) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def test_an_id_is_found_only_where_it_stands_whole() -> None:
 
     def found(wanted: uuid.UUID, since: datetime = AT) -> bool:
         kind, day = receipts.MANIFEST, "2026-11-21"
-        return receipts.find(table, "Metadata", "org_acme", kind, day, str(wanted), since) is not None
+        return receipts.find(Table(table, "Metadata"), "org_acme", kind, day, str(wanted), since) is not None
 
     assert found(one)
     assert found(other)

@@ -58,7 +58,7 @@ class SlowDynamoDB(MemoryDynamoDB):
 def scorer(registry: Registry, dynamodb: MemoryDynamoDB, cold_ms: int) -> Scorer:
     return Scorer(
         UserSetStore(Table(dynamodb, "FeatureStore")),
-        Emitter(registry, Appender({"table": TableAppender(dynamodb, "Events")})),
+        Emitter(registry, Appender({"table": TableAppender(Table(dynamodb, "Events"))})),
         rulebook.load(),
         Codec(registry.dictionary),
         features_budget_ms=BUDGET_MS,

@@ -13,12 +13,12 @@ from millrace.contracts.registry import Registry
 from millrace.core import clock, keys
 from millrace.core.consumer import Delivery
 from millrace.core.errors import PermanentError, ThrottledError
-from millrace.core.table import Table
+from millrace.core.table import Item, Table
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.derived_ids import event_id
 from millrace.eventstore.emit import Emitter, derived, derived_id
-from millrace.eventstore.row import Item, StoredEvent, from_item, to_item
+from millrace.eventstore.row import StoredEvent, from_item, to_item
 from millrace.fraud import rulebook
 from millrace.fraud.consumer import Scorer
 from millrace.fraud.decision import CONSUMER, EVENT_TYPE, SOURCE_TYPE
@@ -48,7 +48,7 @@ def source(registry: Registry, event: dict[str, Any], fingerprint: bytes = b"f" 
 
 
 def score(registry: Registry, dynamodb: MemoryDynamoDB, *rows: Item) -> None:
-    emitter = Emitter(registry, Appender({"table": TableAppender(dynamodb, "Events")}))
+    emitter = Emitter(registry, Appender({"table": TableAppender(Table(dynamodb, "Events"))}))
     codec = Codec(registry.dictionary)
     store = UserSetStore(Table(dynamodb, "FeatureStore"))
     scorer = Scorer(store, emitter, rulebook.load(), codec, features_budget_ms=60_000)
@@ -108,7 +108,7 @@ def test_every_decision_on_valid_transactions_is_valid(registry: Registry, data:
 
 def test_a_fault_of_what_is_derived_is_refused_before_anything_is_stored(registry: Registry) -> None:
     dynamodb = MemoryDynamoDB()
-    emitter = Emitter(registry, Appender({"table": TableAppender(dynamodb, "Events")}))
+    emitter = Emitter(registry, Appender({"table": TableAppender(Table(dynamodb, "Events"))}))
     found = source(registry, events.transaction())
     broken = derived(
         CONSUMER,

@@ -15,11 +15,11 @@ from millrace.contracts.registry import Registry
 from millrace.core import clock
 from millrace.core.consumer import Delivery
 from millrace.core.errors import RetryableError
-from millrace.core.table import KEYS_PER_CALL, Table
+from millrace.core.table import KEYS_PER_CALL, Item, Table
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.emit import Emitter
-from millrace.eventstore.row import Item, from_item, to_item
+from millrace.eventstore.row import from_item, to_item
 from millrace.features import views as feature_views
 from millrace.features.views import FeatureViews
 from millrace.fraud import derive, rulebook
@@ -106,7 +106,7 @@ def score(
     codec = Codec(contracts.dictionary)
     scorer = Scorer(
         UserSetStore(Table(dynamodb, "FeatureStore")),
-        Emitter(contracts, Appender({"table": TableAppender(dynamodb, "Events")})),
+        Emitter(contracts, Appender({"table": TableAppender(Table(dynamodb, "Events"))})),
         rulebook.load(),
         codec,
         features_budget_ms=BUDGET_MS,

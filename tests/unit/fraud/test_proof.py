@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from millrace.contracts.registry import Registry
-from millrace.core import clock
+from millrace.core import clock, table
 from millrace.core.consumer import Consumer, Record
 from millrace.core.table import Table
 from millrace.eventstore.append import Appender, TableAppender
@@ -94,7 +94,9 @@ class Proof:
 
     def _start(self) -> None:
         """A fresh function: nothing that the one before had in memory is there."""
-        emitter = Emitter(self.registry, Appender({"table": TableAppender(self._killing(), "Events")}))
+        emitter = Emitter(
+            self.registry, Appender({"table": TableAppender(table.Table(self._killing(), "Events"))})
+        )
         scorer = Scorer(
             UserSetStore(Table(self.dynamodb, "FeatureStore")),
             emitter,

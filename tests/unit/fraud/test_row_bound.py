@@ -43,7 +43,7 @@ class Stage:
         self.largest = 0
         self._scorer = Scorer(
             store or UserSetStore(Table(self.dynamodb, "FeatureStore")),
-            Emitter(registry, Appender({"table": TableAppender(self.dynamodb, "Events")})),
+            Emitter(registry, Appender({"table": TableAppender(Table(self.dynamodb, "Events"))})),
             rulebook.load(),
             Codec(registry.dictionary),
             features_budget_ms=60_000,

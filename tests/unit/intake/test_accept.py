@@ -12,9 +12,10 @@ import pytest
 from millrace.contracts import registry
 from millrace.core import limits
 from millrace.core.errors import RetryableError
-from millrace.eventstore.append import Appender, AppendResult, judge
+from millrace.core.table import Item
+from millrace.eventstore.append import Appender, AppendResult, compare
 from millrace.eventstore.codec import Codec
-from millrace.eventstore.row import Item, from_item
+from millrace.eventstore.row import from_item
 from millrace.intake import answer
 from millrace.intake.accept import Intake
 from millrace.intake.enrich import Origin
@@ -44,7 +45,7 @@ class Table:
         if key in self.unavailable:
             return AppendResult.UNAVAILABLE
         stored = self.rows.setdefault(key, item)
-        return AppendResult.ACCEPTED if stored is item else judge(stored, item)
+        return AppendResult.ACCEPTED if stored is item else compare(stored, item)
 
 
 class Kept:

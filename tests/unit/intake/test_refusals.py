@@ -26,9 +26,9 @@ def test_only_refused_ones_count_and_unknown_types_are_one() -> None:
 
 
 def test_a_line_a_type_and_none_for_a_good_request(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    refusals.tell(results()[:1], "dev")
+    refusals.emit_metrics(results()[:1], "dev")
     assert capsys.readouterr().out == ""
-    refusals.tell(results(), "dev")
+    refusals.emit_metrics(results(), "dev")
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(line["eventType"], line["EventsRefused"]) for line in lines] == [
         ("order.created", [2.0]),

@@ -7,6 +7,7 @@ import duckdb
 import pytest
 
 from millrace.core.errors import PermanentError
+from millrace.core.sql import literal
 from millrace.lake import duck
 
 COLUMNS = (
@@ -74,9 +75,9 @@ def test_a_view_is_the_table_whatever_its_files_have(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     old, new = tmp_path / "it's old.parquet", tmp_path / "new.parquet"
-    connection.execute(f"COPY (SELECT 1::INTEGER AS a, {{'p': 1}} AS s) TO {duck.text(str(old))}")
+    connection.execute(f"COPY (SELECT 1::INTEGER AS a, {{'p': 1}} AS s) TO {literal(str(old))}")
     connection.execute(
-        f"COPY (SELECT 2::BIGINT AS a, 'x' AS b, {{'p': 2, 'q': 0.5}} AS s, 9 AS unknown) TO {duck.text(str(new))}"
+        f"COPY (SELECT 2::BIGINT AS a, 'x' AS b, {{'p': 2, 'q': 0.5}} AS s, 9 AS unknown) TO {literal(str(new))}"
     )
     duck.create_view(connection, "silver.x", COLUMNS, [str(old), str(new)])
     assert connection.execute("SELECT * FROM silver.x ORDER BY a").fetchall() == [
@@ -91,7 +92,7 @@ def test_only_the_asked_columns_are_read_and_filters_reach_the_files(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     path = str(tmp_path / "one.parquet")
-    connection.execute(f"COPY (SELECT i AS a, i::VARCHAR AS b FROM range(10) AS r(i)) TO {duck.text(path)}")
+    connection.execute(f"COPY (SELECT i AS a, i::VARCHAR AS b FROM range(10) AS r(i)) TO {literal(path)}")
     duck.create_view(connection, "silver.x", COLUMNS, [path])
     plan = connection.execute("EXPLAIN SELECT b FROM silver.x WHERE a = 7").fetchall()[0][1]
     scan = " ".join(plan[plan.index("READ_PARQUET") :].replace("│", " ").split())

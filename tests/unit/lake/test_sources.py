@@ -1,6 +1,5 @@
 """Tables of a run, pinned: the same document for whoever asks, and one tenant's rows behind its views."""
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,32 +8,18 @@ from typing import Any
 
 import duckdb
 import pytest
-from botocore.exceptions import ClientError
 
 from millrace.contracts import registry
 from millrace.core.errors import PermanentError, RetryableError
+from millrace.core.objects import Objects
 from millrace.features import views as feature_views
 from millrace.lake.sources import Pinner, open_views, tenants
 from millrace.runs.documents import Input, InputFile, Sources
 from millrace.runs.store import RunStore
+from tests.support.stores import MemoryS3
 
 ORDERS, FACTS = "silver.order_created_v1", "marts.fct_transactions"
 AT = datetime(2026, 11, 21, 10, 6, tzinfo=UTC)
-
-
-class S3:
-    """A bucket."""
-
-    def __init__(self) -> None:
-        self.held: dict[str, bytes] = {}
-
-    def put_object(self, **call: Any) -> None:
-        self.held[call["Key"]] = call["Body"]
-
-    def get_object(self, **call: Any) -> dict[str, Any]:
-        if call["Key"] not in self.held:
-            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
-        return {"Body": io.BytesIO(self.held[call["Key"]])}
 
 
 @dataclass(frozen=True)
@@ -56,12 +41,12 @@ class Table:
         return [File(org, f"s3://lake/{org}.parquet") for org in reversed(self.orgs)]
 
 
-def pinner(s3: S3, tables: dict[str, Table], now: datetime = AT) -> Pinner:
-    return Pinner(RunStore(s3, "lake"), tables.get, registry.load().tables(), lambda: now)  # type: ignore[arg-type]
+def pinner(s3: MemoryS3, tables: dict[str, Table], now: datetime = AT) -> Pinner:
+    return Pinner(RunStore(Objects(s3, "lake")), tables.get, registry.load().tables(), lambda: now)  # type: ignore[arg-type]
 
 
 def test_a_run_that_asks_again_gets_the_same(bundle: Path) -> None:
-    s3, tables = S3(), {FACTS: Table(1, ("org_b", "org_a"))}
+    s3, tables = MemoryS3(), {FACTS: Table(1, ("org_b", "org_a"))}
     first = pinner(s3, tables).pin("r1", (FACTS, ORDERS))
     assert (first.run, first.at) == ("r1", "2026-11-21T10:06:00.000Z")
     assert [(one.table, one.snapshot) for one in first.inputs] == [(FACTS, 1), (ORDERS, None)]
@@ -75,23 +60,23 @@ def test_a_run_that_asks_again_gets_the_same(bundle: Path) -> None:
 
 def test_views_read_only_tables_that_a_contract_describes(bundle: Path) -> None:
     assert set(feature_views.load().sources()) >= {FACTS, ORDERS}
-    pinned = pinner(S3(), {}).pin("r1", feature_views.load().sources())
+    pinned = pinner(MemoryS3(), {}).pin("r1", feature_views.load().sources())
     assert [one.table for one in pinned.inputs] == list(feature_views.load().sources())
     assert tenants(pinned) == ()
 
 
 def test_what_cannot_be_pinned_leaves_no_document(bundle: Path) -> None:
-    s3 = S3()
+    s3 = MemoryS3()
     with pytest.raises(PermanentError, match=r"no contract describes a table silver\.nothing_v1"):
         pinner(s3, {}).pin("r1", ("silver.nothing_v1",))
 
     def unanswered(name: str) -> None:
         raise OSError("timed out")
 
-    broken = Pinner(RunStore(s3, "lake"), unanswered, registry.load().tables())
+    broken = Pinner(RunStore(Objects(s3, "lake")), unanswered, registry.load().tables())
     with pytest.raises(RetryableError, match="timed out"):
         broken.pin("r1", (FACTS,))
-    assert s3.held == {}
+    assert s3.objects == {}
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from millrace.core.errors import PermanentError
 from millrace.lake import table_portions
 from millrace.lake.prepare_table import Preparer
 from millrace.runs.documents import Committed, Failure, Input, InputFile, Part, Plan, Prepared, Summary, Work
+from millrace.runs.plan_parts import PlanIndex, split
 from millrace.warehouse.project import Project, Transform
 
 pytestmark = pytest.mark.unit
@@ -57,9 +58,9 @@ class Store:
         self.committed_: dict[tuple[str, str], Committed] = {}
         self.died: set[str] = set()
 
-    def plan(self, run: str) -> Plan:
+    def plan_index(self, run: str) -> PlanIndex:
         levels = (("marts.fact",), ("ml_features.user",))
-        return Plan(run, "", ("hourly", "daily"), (), (), levels, {})
+        return split(Plan(run, "", ("hourly", "daily"), (), (), levels, {}), "v")[0]
 
     def prepared(self, run: str, table: str) -> Prepared:
         if (run, table) not in self.prepared_:

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.iceberg.compaction import crowded
+from millrace.iceberg.data_file import DataFile
 from millrace.iceberg.maintenance import expirable
-from millrace.iceberg.tables import DataFile, SnapshotInfo
+from millrace.iceberg.tables import SnapshotInfo
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 

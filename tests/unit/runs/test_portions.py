@@ -1,20 +1,19 @@
 """A portion whose worker is killed over some of its pieces: all else is done, whatever it takes, and those are named."""
 
-import io
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.core import isolate
 from millrace.core.errors import RetryableError
+from millrace.core.objects import Objects
 from millrace.runs import portions
 from millrace.runs.documents import Failure, Part, Piece, Plan, Prepared, TenantDay, Unit, Work
 from millrace.runs.portions import Portion
 from millrace.runs.store import RunStore
+from tests.support.stores import MemoryS3
 
 pytestmark = pytest.mark.unit
 DAY = "2026-11-20"
@@ -22,27 +21,6 @@ DAY = "2026-11-20"
 
 class KilledError(BaseException):
     """No code of the worker sees it."""
-
-
-class Objects:
-    """Objects of a bucket."""
-
-    def __init__(self) -> None:
-        self.held: dict[str, bytes] = {}
-        self.calls = 0
-
-    def put_object(self, **asked: Any) -> None:
-        self.calls += 1
-        self.held[asked["Key"]] = asked["Body"]
-
-    def get_object(self, **asked: Any) -> dict[str, Any]:
-        self.calls += 1
-        if asked["Key"] not in self.held:
-            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
-        return {"Body": io.BytesIO(self.held[asked["Key"]])}
-
-    def list_objects_v2(self, **asked: Any) -> dict[str, Any]:
-        return {"Contents": [{"Key": key} for key in sorted(self.held) if key.startswith(asked["Prefix"])]}
 
 
 def part(org: str, table: str = "silver.a") -> Part:
@@ -53,8 +31,8 @@ class Worker:
     """Makes pieces; `deadly` ones kill it."""
 
     def __init__(self, orgs: Sequence[str], deadly: set[int]) -> None:
-        self.store, self.objects = None, Objects()
-        self.runs = RunStore(self.objects, "b")
+        self.s3 = MemoryS3()
+        self.runs = RunStore(Objects(self.s3, "b"))
         self.portion = Portion("r", "silver/0", [(org, DAY) for org in orgs])
         self.deadly, self.made = deadly, list[int]()
 
@@ -71,13 +49,13 @@ class Worker:
             return None
 
     def told(self) -> list[Piece]:
-        return portions._told(self.runs, self.portion)
+        return portions._unended(self.runs, self.portion)
 
 
 def test_nothing_that_kills_costs_two_calls() -> None:
     worker = Worker(["a", "b"], set())
     assert worker.attempt() == [Piece(parts=(part("a"),)), Piece(parts=(part("b"),))]
-    assert (worker.made, worker.objects.calls) == ([0, 1], 2)
+    assert (worker.made, worker.s3.calls.total()) == ([0, 1], 2)
 
 
 def test_the_piece_that_kills_is_named_and_the_others_are_done_once() -> None:
@@ -133,13 +111,13 @@ def test_what_no_attempt_ends_is_read_piece_by_piece() -> None:
     worker = Worker(["a", "b", "c"], {0, 1, 2})
     units = tuple(Unit(org, DAY, 0, 1) for org in ("a", "b", "c"))
     days = tuple(TenantDay(org, DAY, ()) for org in ("a", "b", "c"))
-    plan = Plan("r", "", (), days, (units,), (), {})
-    (batch,) = portions.silver(worker.runs, plan)
+    worker.runs.put_plan(Plan("r", "", (), days, (units,), (), {}))
+    (batch,) = portions.silver(worker.runs, "r", 1)
     assert {failure.error for failure in batch.failures} == {portions.UNENDED}
     worker.attempt()
     worker.deadly = {1}
     worker.attempt()
-    (batch,) = portions.silver(worker.runs, plan)
+    (batch,) = portions.silver(worker.runs, "r", 1)
     assert [one.org for one in batch.parts] == ["a"]
     assert [(one.org, one.error) for one in batch.failures] == [
         ("b", portions.ENDED_ITS_WORKER),

@@ -73,6 +73,18 @@ REFUSED = {
         f"SELECT org_id, sum(amount) OVER (PARTITION BY currency) AS m FROM {TABLE}",
         "partitioned by org_id",
     ),
+    "a maximum of a list that may hold nulls": (
+        f"SELECT org_id, LIST_MAX(items) AS m FROM {TABLE}",
+        "LIST_TRANSFORM to COALESCE",
+    ),
+    "a sum of a list of any type": (
+        f"SELECT org_id, COALESCE(LIST_SUM(LIST_TRANSFORM(items, LAMBDA i : i.quantity)), 0) AS m FROM {TABLE}",
+        "Athena adds in one type",
+    ),
+    "a sum of a list that may be empty": (
+        f"SELECT org_id, LIST_SUM(LIST_TRANSFORM(items, LAMBDA i : CAST(i.n AS DECIMAL(38, 0)))) AS m FROM {TABLE}",
+        "COALESCE(…, 0)",
+    ),
     "no query": ("DELETE FROM silver.payment_captured_v1", "a transform is one SELECT"),
     "two queries": ("SELECT 1; SELECT 2", "a transform is one SELECT"),
     "no SQL": ("SELECT FROM WHERE", "DuckDB would not read it"),

@@ -148,6 +148,25 @@ def test_pieces_that_cost_nothing_are_counted_beyond_64_bits(maker: Maker) -> No
     assert (row["unit_count"], row["item_count"]) == (1_000 * (2**63 - 1), 1_000)
 
 
+def test_orders_of_very_many_items_are_built_within_memory(maker: Maker) -> None:
+    """Unnested, the items of as many orders take more than this, spilled or not."""
+    items = [{"product_id": f"p{n}" * 4, "quantity": 2, "price": Decimal(n % 900)} for n in range(1_000)]
+    many = """
+        INSERT INTO silver.order_created_v1 BY NAME
+        SELECT * EXCLUDE (n) REPLACE ('e' || n AS event_id, 'ord_' || n AS order_id)
+        FROM silver.order_created_v1, range(2_100) AS numbers(n)
+    """
+    lake = maker.lake({"silver.order_created_v1": [order(-1, LARGEST, items=items)]}, many)
+    (chunk,) = lake.run("marts.orders_enriched", memory_mb=300)
+    assert chunk.failures == ()
+    rows = lake.rows("marts.orders_enriched")
+    assert len(rows) == 2_101
+    # Of the equally dear items the first: p899 comes before any other of that price.
+    assert {(row["item_count"], row["unit_count"], row["product_id"]) for row in rows} == {
+        (1_000, 2_000, "p899" * 4)
+    }
+
+
 @contextmanager
 def nothing_fails(lake: LocalLake, project: Project) -> Iterator[dict[str, list[dict[str, Any]]]]:
     """Every table, level by level; the rows of each."""

@@ -10,11 +10,13 @@ from sqlglot import exp
 from millrace.compiler.warehouse import dialect
 from millrace.compiler.warehouse.ranges import Range
 from millrace.compiler.warehouse.widths import Widths
-from millrace.contracts.columns import Column, Scalar
+from millrace.contracts.columns import Array, Column, Scalar, Struct
 from millrace.contracts.tables import LakeTable
 
 pytestmark = pytest.mark.unit
 LONG = 2**63 - 1
+ITEM = Struct((("whole", Scalar("long"), True), ("money", Scalar("decimal"), True)))
+ITEM_LIMITS = {"properties": {"whole": {"minimum": 0}, "money": {"minimum": 0, "maximum": 10**12}}}
 SOURCE = LakeTable(
     "silver",
     "x_v1",
@@ -27,6 +29,7 @@ SOURCE = LakeTable(
         Column("paid", None, Scalar("decimal"), False, "", {"exclusiveMinimum": 0}),
         Column("score", None, Scalar("double"), False, ""),
         Column("day", None, Scalar("date"), False, ""),
+        Column("items", None, Array(ITEM), False, "", {"items": ITEM_LIMITS}),
     ),
     "org",
     None,
@@ -90,6 +93,13 @@ GROUPED = "GROUP BY org_id"
         ("small", "ORDER BY whole * 2", "an integer of 64 bits holds it"),
         ("CASE WHEN whole * 2 > 3 THEN 1 ELSE 0 END", "", "an integer of 64 bits holds it"),
         ("ROW_NUMBER() OVER (PARTITION BY org_id ORDER BY whole * 2)", "", "an integer of 64 bits holds it"),
+        ("LIST_MAX(LIST_TRANSFORM(items, LAMBDA i : COALESCE(i.whole * 2, 0)))", "", "an integer of 64 bits"),
+        ("LIST_FILTER(items, LAMBDA i : i.money * 1000 > 1)[1].money", "", "a decimal of 18 digits holds it"),
+        (
+            "CAST(LIST_SUM(LIST_TRANSFORM(items, LAMBDA i : CAST(i.whole AS DECIMAL(38, 0)))) AS BIGINT)",
+            "",
+            "it may be 9.22e+24",
+        ),
     ],
 )
 def test_what_may_fail_is_named(select: str, rest: str, sentence: str) -> None:
@@ -113,6 +123,9 @@ def test_what_may_fail_is_named(select: str, rest: str, sentence: str) -> None:
         ("CAST(COALESCE(small, 0) + 1 AS INTEGER)", ""),
         ("MAX(money)", GROUPED),
         ("money / paid", ""),
+        ("COALESCE(LIST_SUM(LIST_TRANSFORM(items, LAMBDA i : CAST(i.whole AS DECIMAL(38, 0)))), 0)", ""),
+        ("LIST_MAX(LIST_TRANSFORM(items, LAMBDA i : COALESCE(i.money, -1)))", ""),
+        ("LIST_FILTER(items, LAMBDA i : i.money > money)[1].money", ""),
     ],
 )
 def test_what_holds_passes(select: str, rest: str) -> None:

@@ -1,33 +1,24 @@
-WITH items AS (
-    SELECT
-        o.org_id,
-        o.order_id,
-        p.position,
-        o.items[p.position].product_id AS product_id,
-        o.items[p.position].quantity AS quantity,
-        o.items[p.position].quantity * o.items[p.position].price AS amount
-    FROM {{ ref('stg_orders') }} AS o
-    CROSS JOIN UNNEST(GENERATE_SERIES(1, ARRAY_LENGTH(o.items))) AS p(position)
-),
-
--- The item that costs most; of equals the one that stands first.
-ranked AS (
+-- What an order's list of items comes to, row by row: unnested, the items of all orders would stand in memory at once.
+WITH measured AS (
     SELECT
         org_id,
         order_id,
-        product_id,
-        ROW_NUMBER() OVER (PARTITION BY org_id, order_id ORDER BY amount DESC, position) AS place
-    FROM items
+        items,
+        ARRAY_LENGTH(LIST_FILTER(items, LAMBDA i : i.product_id IS NOT NULL)) AS item_count,
+        COALESCE(LIST_SUM(LIST_TRANSFORM(items, LAMBDA i : CAST(i.quantity AS DECIMAL(38, 0)))), 0) AS unit_count,
+        LIST_MAX(LIST_TRANSFORM(items, LAMBDA i : COALESCE(i.quantity * i.price, -1))) AS largest
+    FROM {{ ref('stg_orders') }}
 ),
 
+-- The item that costs most; of equals the one that stands first.
 counted AS (
     SELECT
         org_id,
         order_id,
-        COUNT(product_id) AS item_count,
-        {{ total_integer('quantity') }} AS unit_count
-    FROM items
-    GROUP BY org_id, order_id
+        item_count,
+        unit_count,
+        LIST_FILTER(items, LAMBDA i : COALESCE(i.quantity * i.price, -1) = largest)[1].product_id AS product_id
+    FROM measured
 ),
 
 -- What a user has ordered so far. Currencies are not added to each other.
@@ -52,7 +43,7 @@ SELECT
     o.user_id,
     u.segment,
     {{ cents('s.lifetime_value', sum=true) }} AS lifetime_value_cents,
-    r.product_id,
+    c.product_id,
     d.category,
     d.brand,
     COALESCE(c.item_count, 0) AS item_count,
@@ -66,13 +57,9 @@ LEFT JOIN spent AS s
     ON s.org_id = o.org_id
     AND s.user_id = o.user_id
     AND s.currency = o.currency
-LEFT JOIN ranked AS r
-    ON r.org_id = o.org_id
-    AND r.order_id = o.order_id
-    AND r.place = 1
-LEFT JOIN {{ ref('stg_products') }} AS d
-    ON d.org_id = r.org_id
-    AND d.product_id = r.product_id
 LEFT JOIN counted AS c
     ON c.org_id = o.org_id
     AND c.order_id = o.order_id
+LEFT JOIN {{ ref('stg_products') }} AS d
+    ON d.org_id = c.org_id
+    AND d.product_id = c.product_id

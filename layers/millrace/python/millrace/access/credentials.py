@@ -6,19 +6,15 @@ The key itself is shown once, when it is made, and stored nowhere.
 import hashlib
 import re
 import secrets
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from millrace.contracts import formats
 from millrace.contracts.contract import RESERVED_NAMES
 from millrace.core import clock, keys
-from millrace.core.batch import write_all
-from millrace.core.errors import PermanentError, from_client_error
+from millrace.core.errors import PermanentError
+from millrace.core.table import Item, Table, is_expired
 
 PREFIX = "mk_"
 PLATFORM = "platform"
@@ -52,8 +48,7 @@ class Principal:
 
 
 def create_api_key(
-    client: Any,
-    metadata_table: str,
+    metadata: Table,
     *,
     org: str,
     name: str,
@@ -74,9 +69,8 @@ def create_api_key(
     _check_name(name)
     key = PREFIX + secrets.token_urlsafe(32)
     digest = _digest(key)
-    item: dict[str, Any] = {
-        "entityTypeKey": {"S": _partition(digest)},
-        "entityId": {"S": digest},
+    item: Item = {
+        **_key(digest),
         "orgId": {"S": org},
         "name": {"S": name},
         "scopes": {"SS": sorted(set(scopes))},
@@ -86,7 +80,7 @@ def create_api_key(
     if expires_at is not None:
         item["expiresAt"] = {"N": str(clock.epoch(expires_at))}
     tenant = {"entityTypeKey": {"S": keys.metadata(PLATFORM, TENANT)}, "entityId": {"S": org}}
-    write_all(client, metadata_table, [tenant, item])
+    metadata.write_all([tenant, item])
     return key
 
 
@@ -100,61 +94,43 @@ def _check_name(name: str) -> None:
         )
 
 
-def orgs(client: Any, metadata_table: str) -> list[str]:
+def orgs(metadata: Table) -> list[str]:
     """Every tenant that was ever given a credential.
 
     Raises:
         MillraceError: the table did not answer.
     """
-    found: list[str] = []
-    query: dict[str, Any] = {
-        "TableName": metadata_table,
-        "KeyConditionExpression": "entityTypeKey = :tenants",
-        "ExpressionAttributeValues": {":tenants": {"S": keys.metadata(PLATFORM, TENANT)}},
-    }
-    while True:
-        try:
-            page = client.query(**query)
-        except (ClientError, BotoCoreError) as error:
-            raise from_client_error(error, "list tenants") from error
-        found += [item["entityId"]["S"] for item in page["Items"]]
-        if "LastEvaluatedKey" not in page:
-            return found
-        query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+    tenants = {":tenants": {"S": keys.metadata(PLATFORM, TENANT)}}
+    rows = metadata.query("entityTypeKey = :tenants", tenants, doing="list tenants")
+    return [row["entityId"]["S"] for row in rows]
 
 
-def revoke_api_key(client: Any, metadata_table: str, key: str) -> bool:
-    """Revokes a key, which the gateway forgets within 60 seconds. False: there is no such key.
+def revoke_api_key(metadata: Table, key: str) -> bool:
+    """Revokes a key, which the gateway forgets within 60 seconds; False if there is no such key.
 
     Raises:
         MillraceError: the table did not take it.
     """
-    return revoke_digest(client, metadata_table, _digest(key))
+    return revoke_digest(metadata, _digest(key))
 
 
-def revoke_digest(client: Any, metadata_table: str, digest: str) -> bool:
+def revoke_digest(metadata: Table, digest: str) -> bool:
     """Revokes the key with this SHA-256 (64 hex digits), as `revoke_api_key`; it revokes a lost key, too.
 
     Raises:
         MillraceError: the table did not take it.
     """
-    try:
-        client.update_item(
-            TableName=metadata_table,
-            Key={"entityTypeKey": {"S": _partition(digest)}, "entityId": {"S": digest}},
-            UpdateExpression="SET #status = :revoked",
-            ConditionExpression="attribute_exists(entityId)",
-            ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues={":revoked": {"S": "revoked"}},
-        )
-    except client.exceptions.ConditionalCheckFailedException:
-        return False
-    except (ClientError, BotoCoreError) as error:
-        raise from_client_error(error, "revoke API key") from error
-    return True
+    return metadata.update(
+        _key(digest),
+        "SET #status = :revoked",
+        condition="attribute_exists(entityId)",
+        names={"#status": "status"},
+        values={":revoked": {"S": "revoked"}},
+        doing="revoke API key",
+    )
 
 
-def digests_like(client: Any, metadata_table: str, prefix: str) -> list[str]:
+def digests_like(metadata: Table, prefix: str) -> list[str]:
     """The digests that begin with these hex digits, at least two of them; two answers are enough to know that many do.
 
     Raises:
@@ -163,25 +139,21 @@ def digests_like(client: Any, metadata_table: str, prefix: str) -> list[str]:
     """
     if not _PREFIX.fullmatch(prefix):
         raise PermanentError(f"{prefix!r} is no beginning of a key's id: 2 to 64 of 0-9 and a-f")
-    try:
-        found = client.query(
-            TableName=metadata_table,
-            KeyConditionExpression="entityTypeKey = :key AND begins_with(entityId, :prefix)",
-            ExpressionAttributeValues={":key": {"S": _partition(prefix)}, ":prefix": {"S": prefix}},
-            ProjectionExpression="entityId",
-            Limit=2,
-        )
-    except (ClientError, BotoCoreError) as error:
-        raise from_client_error(error, "look for API key") from error
-    return [item["entityId"]["S"] for item in found["Items"]]
+    rows = metadata.query(
+        "entityTypeKey = :key AND begins_with(entityId, :prefix)",
+        {":key": {"S": _partition(prefix)}, ":prefix": {"S": prefix}},
+        projection="entityId",
+        most=2,
+        doing="look for API key",
+    )
+    return [row["entityId"]["S"] for row in rows]
 
 
 class Credentials:
     """Looks credentials up. The gateway remembers an answer for 60 seconds; here nothing is remembered on top."""
 
-    def __init__(self, client: Any, metadata_table: str) -> None:
-        self._client = client
-        self._table = metadata_table
+    def __init__(self, metadata: Table) -> None:
+        self._metadata = metadata
 
     def authenticate(self, header: str) -> Principal | None:
         """The principal of an `Authorization` header, or None for what is absent, unknown, revoked or expired.
@@ -196,18 +168,8 @@ class Credentials:
         return self._look_up(_digest(key))
 
     def _look_up(self, digest: str) -> Principal | None:
-        try:
-            found = self._client.get_item(
-                TableName=self._table,
-                Key={"entityTypeKey": {"S": _partition(digest)}, "entityId": {"S": digest}},
-            )
-        except (ClientError, BotoCoreError) as error:
-            raise from_client_error(error, "look up credential") from error
-        item = found.get("Item")
-        if item is None or item["status"]["S"] != "active":
-            return None
-        # Time to live removes late, so the expiry is compared here as well.
-        if "expiresAt" in item and int(item["expiresAt"]["N"]) <= time.time():
+        item = self._metadata.get(_key(digest), doing="look up credential")
+        if item is None or item["status"]["S"] != "active" or is_expired(item):
             return None
         return Principal(
             org=item["orgId"]["S"], name=item["name"]["S"], scopes=tuple(sorted(item["scopes"]["SS"]))
@@ -216,6 +178,10 @@ class Credentials:
 
 def _digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _key(digest: str) -> Item:
+    return {"entityTypeKey": {"S": _partition(digest)}, "entityId": {"S": digest}}
 
 
 def _partition(digest: str) -> str:

@@ -34,6 +34,6 @@ class PostApi:
         facts = {"userAgent": request.headers.get("user-agent", ""), "clientAddress": request.source_ip}
         origin = Origin(caller.org, caller.principal, request.request_id, clock.now(), facts=facts)
         results = self._intake.accept(events, origin)
-        refusals.tell(results, self._environment)
+        refusals.emit_metrics(results, self._environment)
         self._log("request", extra={"org": caller.org, "events": len(results)})
         return Document(answers.body(results), JSON, answers.status(results))

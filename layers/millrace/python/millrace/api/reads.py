@@ -16,6 +16,7 @@ from millrace.catalog.datasets import Catalog
 from millrace.catalog.store import CatalogStore
 from millrace.contracts import registry as contracts
 from millrace.core.aws import client
+from millrace.core.objects import Objects
 from millrace.core.settings import Environment
 from millrace.core.table import Table
 from millrace.eventstore.codec import Codec
@@ -42,19 +43,14 @@ class ReadSettings(Protocol):
 def reads(settings: ReadSettings, log: Callable[[str], None]) -> Router:
     """The router of all reads over the stores of these settings."""
     registry, dynamodb = contracts.load(), client("dynamodb")
-    reader = EventReader(
-        dynamodb, Codec(registry.dictionary), settings.events_table, settings.user_events_table
-    )
-    events = EventsApi(
-        reader, Tracer(reader, dynamodb, settings.metadata_table, registry.of_ref, decision_id)
-    )
-    quarantine = QuarantineApi(
-        QuarantineStore(dynamodb, client("s3"), settings.metadata_table, settings.lake_bucket)
-    )
+    stored, metadata = Table(dynamodb, settings.events_table), Table(dynamodb, settings.metadata_table)
+    reader = EventReader(stored, Table(dynamodb, settings.user_events_table), Codec(registry.dictionary))
+    events = EventsApi(reader, Tracer(reader, metadata, registry.of_ref, decision_id))
+    lake = Objects(client("s3"), settings.lake_bucket)
+    quarantine = QuarantineApi(QuarantineStore(metadata, lake))
     schemas, confluent = SchemasApi(registry), ConfluentApi(registry)
-    metadata = Table(dynamodb, settings.metadata_table)
     datasets = DatasetsApi(Catalog(CatalogStore(metadata), registry, project.load))
-    decisions = DecisionsApi(reader, Heads(dynamodb, settings.events_table))
+    decisions = DecisionsApi(reader, Heads(stored))
     openapi, views = registry.openapi(), feature_views.load()
     online = OnlineStore(Table(dynamodb, settings.feature_store_table), views)
     health = {"status": "ok", "version": __version__, "environment": settings.environment}

@@ -8,8 +8,9 @@ import orjson
 
 from millrace.contracts.contract import Contract
 from millrace.core import clock
+from millrace.core.table import Item
 from millrace.eventstore.codec import Codec
-from millrace.eventstore.row import Envelope, Item, StoredEvent, to_item
+from millrace.eventstore.row import Envelope, StoredEvent, to_item
 
 _OPTIONAL = {
     "correlationId": "correlation_id",
@@ -42,7 +43,7 @@ def to_event(row: Mapping[str, Any]) -> StoredEvent:
         "requestId": row["request_id"],
         "category": row["event_category"],
         "contract": row["contract"],
-        "day": clock.utc_day(row["event_time"]).isoformat(),
+        "day": clock.day_text(row["event_time"]),
     }
     if row["derived_from"] is not None:
         envelope["platform"]["derivedFrom"] = row["derived_from"]

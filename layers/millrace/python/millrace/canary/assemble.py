@@ -6,22 +6,22 @@ from functools import cache
 from typing import Any
 
 import orjson
-from botocore.exceptions import BotoCoreError, ClientError
 
 from millrace.canary.caller import ApiCaller, new_key
 from millrace.canary.events import BUS_SOURCE, ORG
 from millrace.canary.journey import Journey
-from millrace.core.errors import RetryableError, from_client_error
+from millrace.core.aws import calling
+from millrace.core.errors import RetryableError
+from millrace.core.table import Table
 from millrace.eventstore import receipts
 
 
 def journey(
-    dynamodb: Any,
+    metadata: Table,
     events: Any,
     *,
     api_url: str,
     event_bus: str,
-    metadata_table: str,
     seconds: float,
     timer: Callable[[], float],
     sleep: Callable[[float], object],
@@ -30,11 +30,10 @@ def journey(
     """A journey through the platform at this address.
 
     Args:
-        dynamodb: the client.
+        metadata: where keys and manifests are.
         events: the client of EventBridge.
         api_url: of the HTTP API.
         event_bus: the platform's bus.
-        metadata_table: where keys and manifests are.
         seconds: how long it may take.
         timer: seconds that only go forward.
         sleep: pauses for seconds.
@@ -43,11 +42,10 @@ def journey(
 
     @cache
     def key() -> str:
-        return new_key(dynamodb, metadata_table, name)
+        return new_key(metadata, name)
 
     def archived(event_id: str, day: str, since: datetime) -> bool:
-        manifest = receipts.MANIFEST
-        return receipts.find(dynamodb, metadata_table, ORG, manifest, day, event_id, since) is not None
+        return receipts.find(metadata, ORG, receipts.MANIFEST, day, event_id, since) is not None
 
     def publish(event: dict[str, Any]) -> None:
         entry = {
@@ -56,10 +54,8 @@ def journey(
             "DetailType": event["eventType"],
             "Detail": orjson.dumps(event).decode(),
         }
-        try:
+        with calling("put the canary on the bus"):
             answer = events.put_events(Entries=[entry])
-        except (ClientError, BotoCoreError) as error:
-            raise from_client_error(error, "put the canary on the bus") from error
         if answer.get("FailedEntryCount"):
             raise RetryableError(f"the bus did not take the canary: {answer['Entries']}")
 

@@ -11,31 +11,32 @@ from millrace.access.credentials import create_api_key
 from millrace.canary.events import ORG
 from millrace.core import clock
 from millrace.core.errors import MillraceError
+from millrace.core.table import Table
 
 SCOPES = ("events:read", "events:write", "quarantine:read", "catalog:read", "schemas:read")
 KEY_HOURS = 24
 TIMEOUT = urllib3.Timeout(connect=2, read=10)
 
 
-def new_key(dynamodb: Any, metadata_table: str, name: str, hours: float = KEY_HOURS) -> str:
+def new_key(metadata: Table, name: str, hours: float = KEY_HOURS) -> str:
     """A key of the canaries' tenant that is gone after some hours.
 
     Raises:
         MillraceError: the table did not take it.
     """
     expires = clock.now() + timedelta(hours=hours)
-    return create_api_key(dynamodb, metadata_table, org=ORG, name=name, scopes=SCOPES, expires_at=expires)
+    return create_api_key(metadata, org=ORG, name=name, scopes=SCOPES, expires_at=expires)
 
 
 class ApiCaller:
-    """Calls, without another try: a call that fails is what the canary is for."""
+    """Calls without a retry: a call that fails is what the canary is to find."""
 
     def __init__(self, url: str, key: Callable[[], str]) -> None:
         self._url, self._key = url.rstrip("/"), key
         self._pool = urllib3.PoolManager(retries=False, timeout=TIMEOUT)
 
     def __call__(self, method: str, path: str, body: Any) -> tuple[int, Any]:
-        """Status and document; status 0 where nobody answered."""
+        """Status and document; status 0 where there was no answer."""
         data = None if body is None else json.dumps(body).encode()
         try:
             headers = {"authorization": f"Bearer {self._key()}", "content-type": "application/json"}

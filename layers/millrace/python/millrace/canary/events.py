@@ -1,4 +1,4 @@
-"""What is sent: one event for each way an event can go, all of a tenant that has nothing else. Pure."""
+"""The events that the canary sends: one for each path an event can take, all of a tenant that has no others. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ Event = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Flock:
-    """What is sent together.
+class CanaryEvents:
+    """The events of one run.
 
     Attributes:
         canary: takes the table, the user's projection, the archive and the bus.
@@ -40,7 +40,7 @@ class Flock:
         return [self.canary, self.transaction, self.logged, self.broken]
 
 
-def flock(run: str, at: datetime, new_id: Callable[[], str]) -> Flock:
+def canary_events(run: str, at: datetime, new_id: Callable[[], str]) -> CanaryEvents:
     """The events of one run.
 
     Args:
@@ -72,7 +72,7 @@ def flock(run: str, at: datetime, new_id: Callable[[], str]) -> Flock:
         "device_id": "canary",
     }
     evaluated = {"ruleId": "canary", "matched": False, "metric": run, "evaluatedAt": moment}
-    return Flock(
+    return CanaryEvents(
         canary=event(EVENT_TYPE, {"path": "http", "run": run}, userId=USER),
         transaction=event("transaction.created", transaction),
         logged=event("rule.evaluated", evaluated),

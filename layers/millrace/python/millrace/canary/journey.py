@@ -1,18 +1,18 @@
-"""Sends a flock and waits, within bounds, until each of its events is everywhere it should be."""
+"""Sends canary events and waits, within bounds, until each of them is everywhere it should be."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from millrace.canary.events import EVENT_TYPE, Flock
+from millrace.canary.events import EVENT_TYPE, CanaryEvents
 from millrace.core import clock
 from millrace.core.errors import MillraceError
 from millrace.eventstore import consumers
 
 Status = Literal["ok", "fail", "skipped"]
 Call = Callable[[str, str, Any], tuple[int, Any]]
-"""Method, path with its query, body → status of the answer and its document. Status 0: nobody answered."""
+"""Method, path with its query, body → status of the answer and its document. Status 0: there was no answer."""
 
 PAUSE_SECONDS = 0.5
 EXPECTED = ("accepted", "accepted", "accepted", "rejected")
@@ -20,7 +20,7 @@ ACCEPTED = (200, 202, 207)
 
 
 def steps() -> dict[str, dict[str, str]]:
-    """Event of the flock → path that it proves → step of its trace by which it does: acceptance and each consumer."""
+    """Canary event → path that it proves → step of its trace by which it does: acceptance and each consumer."""
     proven = {"canary": {"table": "accepted"}, "transaction": dict[str, str]()}
     for consumer in consumers.checked():
         proven[consumer.check_event][consumer.check] = consumer.step
@@ -28,7 +28,7 @@ def steps() -> dict[str, dict[str, str]]:
 
 
 def paths() -> tuple[str, ...]:
-    """Every path that is waited for once the flock is sent."""
+    """Every path that is waited for once the events are sent."""
     return (
         *(path for proven in steps().values() for path in proven),
         "log-only",
@@ -40,7 +40,7 @@ def paths() -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What became of a path. `ms`: from the sending to the sight of it; None where it was not seen."""
+    """The result of a path. `ms`: from sending to the first sight of the event; None where it was not seen."""
 
     path: str
     status: Status
@@ -49,13 +49,13 @@ class Check:
 
     def to_json(self) -> dict[str, Any]:
         """`{"path", "status", "ms"}`, with a detail where there is something to say."""
-        said: dict[str, Any] = {"path": self.path, "status": self.status, "ms": self.ms}
-        return {**said, "detail": self.detail} if self.detail else said
+        document: dict[str, Any] = {"path": self.path, "status": self.status, "ms": self.ms}
+        return {**document, "detail": self.detail} if self.detail else document
 
 
 @dataclass(slots=True)
 class Journey:
-    """One flock's way.
+    """The check of one set of canary events.
 
     Attributes:
         call: the HTTP API, with a key of the canaries' tenant.
@@ -75,22 +75,22 @@ class Journey:
     _started: float = 0.0
     _seen: dict[str, Check] = field(default_factory=dict)
 
-    def travel(self, flock: Flock, at: datetime) -> list[Check]:
-        """A check for `http` and for each path; raises nothing that a platform in trouble could set off."""
+    def travel(self, sent: CanaryEvents, at: datetime) -> list[Check]:
+        """A check for `http` and for each path; raises nothing, whatever state the platform is in."""
         self._started, self._seen = self.timer(), {}
-        status, document = self.call("POST", "/v1/events", flock.posted)
+        status, document = self.call("POST", "/v1/events", sent.posted)
         results = document.get("results", []) if isinstance(document, dict) else []
-        said = tuple(result.get("status") for result in results)
-        if status not in ACCEPTED or said != EXPECTED:
-            answer = ", ".join(str(one) for one in said) or str(document)[:200]
+        statuses = tuple(result.get("status") for result in results)
+        if status not in ACCEPTED or statuses != EXPECTED:
+            answer = ", ".join(str(one) for one in statuses) or str(document)[:200]
             first = Check("http", "fail", self._ms(), f"{status}: {answer}")
             return [first, *(Check(path, "skipped", detail="nothing was sent") for path in paths())]
         self._arrived("http")
         if self.publish is None:
             self._seen["bus"] = Check("bus", "skipped", detail="no binding brings it in")
         else:
-            self._publish(flock.over_bus)
-        self._await(flock, at, str(results[3].get("quarantineId")))
+            self._publish(sent.over_bus)
+        self._await(sent, at, str(results[3].get("quarantineId")))
         return [
             self._seen.get(path) or Check(path, "fail", detail=self._late()) for path in ("http", *paths())
         ]
@@ -102,34 +102,34 @@ class Journey:
         except MillraceError as error:
             self._seen["bus"] = Check("bus", "fail", detail=str(error))
 
-    def _await(self, flock: Flock, at: datetime, quarantine_id: str) -> None:
+    def _await(self, sent: CanaryEvents, at: datetime, quarantine_id: str) -> None:
         while True:
-            self._look(flock, at, quarantine_id)
+            self._look(sent, at, quarantine_id)
             if len(self._seen) == 1 + len(paths()) or self.timer() - self._started >= self.seconds:
                 return
             self.sleep(PAUSE_SECONDS)
 
-    def _look(self, flock: Flock, at: datetime, quarantine_id: str) -> None:
+    def _look(self, sent: CanaryEvents, at: datetime, quarantine_id: str) -> None:
         """One round over what has not been seen yet."""
         for name, proven in steps().items():
             if any(path not in self._seen for path in proven):
-                done = self._steps(getattr(flock, name)["eventId"])
+                done = self._steps(getattr(sent, name)["eventId"])
                 for path, step in proven.items():
                     if step in done:
                         self._arrived(path)
         if "log-only" not in self._seen:
-            day = clock.utc_day(at).isoformat()
-            if self._is_archived(flock.logged["eventId"], day, at):
+            day = clock.day_text(at)
+            if self._is_archived(sent.logged["eventId"], day, at):
                 self._arrived("log-only")
-        self._ask("quarantine", f"/v1/quarantine/{quarantine_id}", "eventId", flock.broken["eventId"])
-        self._ask("bus", f"/v1/events/{flock.over_bus['eventId']}", "eventId", flock.over_bus["eventId"])
+        self._ask("quarantine", f"/v1/quarantine/{quarantine_id}", "eventId", sent.broken["eventId"])
+        self._ask("bus", f"/v1/events/{sent.over_bus['eventId']}", "eventId", sent.over_bus["eventId"])
         if "reads" not in self._seen:
-            since = flock.canary["timestamp"]
+            since = sent.canary["timestamp"]
             status, document = self.call(
                 "GET", f"/v1/events?eventType={EVENT_TYPE}&from={since}&limit=50", None
             )
             listed = document.get("items", []) if status == 200 and isinstance(document, dict) else []
-            if any(item.get("eventId") == flock.canary["eventId"] for item in listed):
+            if any(item.get("eventId") == sent.canary["eventId"] for item in listed):
                 self._arrived("reads")
 
     def _ask(self, path: str, address: str, name: str, value: str) -> None:

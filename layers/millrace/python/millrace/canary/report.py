@@ -18,7 +18,7 @@ def metrics(checks: Sequence[Check], *, each_path: bool) -> dict[str, tuple[floa
     """Metric → value and unit: how many paths failed, and how long arrivals took.
 
     Args:
-        checks: of one flock.
+        checks: of one journey.
         each_path: how long each path took, or the slowest alone: every metric is paid for by the month.
     """
     times = {
@@ -27,7 +27,7 @@ def metrics(checks: Sequence[Check], *, each_path: bool) -> dict[str, tuple[floa
         if check.status == "ok" and check.ms is not None
     }
     failed = sum(check.status == "fail" for check in checks)
-    told = {FAILED: (float(failed), MetricUnit.Count)}
+    failures = {FAILED: (float(failed), MetricUnit.Count)}
     if times and not each_path:
         times = {SLOWEST: max(times.values(), key=lambda taken: taken[0])}
-    return {**told, **times}
+    return {**failures, **times}

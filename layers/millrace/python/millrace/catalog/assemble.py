@@ -9,6 +9,7 @@ from millrace.catalog.publish import Publisher, Stores
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.settings import Environment
+from millrace.core.table import Table
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.emit import Emitter
 from millrace.warehouse import project
@@ -28,7 +29,7 @@ def publisher(settings: PublisherSettings, log: Callable[[str], None]) -> Publis
     contracts, dynamodb = registry.load(), client("dynamodb")
     namespace = Namespace(settings.environment, settings.lake_bucket)
     emitter = Emitter(
-        contracts, Appender({"table": TableAppender(dynamodb, settings.events_table, log)}), log
+        contracts, Appender({"table": TableAppender(Table(dynamodb, settings.events_table), log)}), log
     )
     return Publisher(
         Stores(client("s3"), dynamodb, settings.metadata_table, namespace),

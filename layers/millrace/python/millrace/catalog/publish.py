@@ -56,7 +56,7 @@ class Publisher:
     ) -> None:
         self._stores, self._events, self._registry, self._project = stores, events, registry, project
         self._now = now
-        self._runs = RunStore(stores.s3, stores.namespace.bucket)
+        self._runs = RunStore(Objects(stores.s3, stores.namespace.bucket))
         self._lake = Objects(stores.s3, stores.namespace.bucket)
         self._metadata = Table(stores.dynamodb, stores.metadata_table)
         self._catalog = CatalogStore(self._metadata)
@@ -87,23 +87,23 @@ class Publisher:
         self._put_failed_days(outcome)
         for day in outcome.finished:
             if day.token is not None:
-                pending.clear(self._stores.dynamodb, self._stores.metadata_table, day.org, day.day, day.token)
+                pending.clear(self._metadata, day.org, day.day, day.token)
         return summary
 
     def _put_failed_days(self, outcome: RunOutcome) -> None:
         """Stores which tenant-days are still pending and why, and deletes those that are committed since."""
-        dynamodb, table, run = self._stores.dynamodb, self._stores.metadata_table, outcome.plan.run
+        run = outcome.plan.run
         # In this order: a day that is stored as failed and is not pending any more was committed whole by another run.
-        known = failed_days.read(dynamodb, table)
-        waiting = {(row.org, row.day) for row in pending.read(dynamodb, table)}
+        known = failed_days.read(self._metadata)
+        waiting = {(row.org, row.day) for row in pending.read(self._metadata)}
         for (org, day), errors in outcome.not_committed.items():
             if (org, day) in waiting:
                 reasons = [failed_days.Reason(*one) for one in errors]
-                failed_days.tell(dynamodb, table, org, day, reasons, run=run, at=outcome.plan.planned_at)
+                failed_days.record(self._metadata, org, day, reasons, run=run, at=outcome.plan.planned_at)
         done = {(day.org, day.day) for day in outcome.finished if day.token is not None}
         for one in known:
             if (one.org, one.day) in done or (one.org, one.day) not in waiting:
-                failed_days.landed(dynamodb, table, one.org, one.day)
+                failed_days.forget(self._metadata, one.org, one.day)
 
     def _put_checks(self, outcome: RunOutcome, of_run: Results) -> None:
         run = outcome.plan.run

@@ -258,7 +258,7 @@ def read_run(runs: RunStore, run: str, unpinned: str = "") -> RunOutcome:
     online = {done.org: done for done in runs.materialized(run)} if sources is not None else {}
     return RunOutcome(
         plan=plan,
-        silver=portions.silver(runs, plan),
+        silver=portions.silver(runs, run, len(plan.batches)),
         prepared=prepared,
         chunks={table: portions.chunks(runs, document) for table, document in prepared.items()},
         commits={commit.table: commit for commit in runs.commits(run)},

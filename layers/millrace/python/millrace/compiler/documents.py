@@ -13,7 +13,7 @@ SENTENCE = 300
 
 
 class OnceLoader(yaml.SafeLoader):
-    """YAML in which a key stands once: the usual loader keeps the last and says nothing.
+    """YAML in which a key stands once: the usual loader silently keeps the last.
 
     Dates stay texts, because JSON has no dates.
     """
@@ -47,10 +47,10 @@ def yaml_file(path: Path, name: str) -> Any:
 
 
 def parse_document(text: bytes, name: str, loader: type[yaml.SafeLoader] = OnceLoader) -> Any:
-    """The document of a file, YAML or JSON, without looking at what it says.
+    """The document of a file, YAML or JSON, without looking at its content.
 
     Raises:
-        ContractError: the bytes are no YAML, or what they say is no JSON.
+        ContractError: the bytes are no YAML, or have no form in JSON.
     """
     try:
         document = yaml.load(text.decode("utf-8"), loader)  # noqa: S506  it is a SafeLoader

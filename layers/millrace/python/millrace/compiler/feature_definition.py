@@ -1,4 +1,4 @@
-"""A feature view as its author writes it in `schemas/features/*.yaml`, and what it says once it is written out."""
+"""A feature view as its author writes it in `schemas/features/*.yaml`, and its meaning written out in full."""
 
 import re
 from collections.abc import Iterator

@@ -62,7 +62,7 @@ def compile_views(
 
 
 def pin(schemas_dir: Path) -> list[str]:
-    """Pins the versions that are new, and says which.
+    """Pins the versions that are new, and returns their names.
 
     Raises:
         ContractError: a view is wrong, or has changed under a version that is pinned.
@@ -102,7 +102,7 @@ def _read(schemas_dir: Path) -> tuple[dict[str, ViewDefinition], list[Problem]]:
 def _document(view: ViewDefinition, tables: Tables) -> dict[str, Any]:
     meaning = feature_definition.written_out(view)
     digest = hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
-    told = {
+    descriptions = {
         one["name"]: feature.description
         for group in view.sources
         for feature in group.features
@@ -111,7 +111,7 @@ def _document(view: ViewDefinition, tables: Tables) -> dict[str, Any]:
     for group in meaning["groups"]:
         columns = tables.get(group["table"], {})
         for one in group["features"]:
-            one["description"] = told[one["name"]]
+            one["description"] = descriptions[one["name"]]
             # The newest text is a text, and the newest whole number is whole.
             if one["aggregate"] == "latest":
                 one["kind"] = _LATEST.get(columns.get(one["column"], ""), one["kind"])

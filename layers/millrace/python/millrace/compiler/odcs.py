@@ -27,7 +27,7 @@ def begin(document: Any, name: str) -> Findings:
         name: how messages call the file.
 
     Raises:
-        ContractError: the document breaks the standard, so that nothing more can be said of it.
+        ContractError: the document breaks the standard, so that nothing more can be read from it.
     """
     findings = Findings(name)
     for pointer, sentence in _errors(document):
@@ -49,7 +49,7 @@ def _errors(document: Any) -> list[tuple[str, str]]:
         found[(write(error.instance_path), sentence)] = None
     if not found and document["apiVersion"] != "v3.2.0":
         return [("/apiVersion", "contracts are written in v3.2.0 of the standard")]
-    # What is wrong inside a part makes the part itself unevaluated, up to the root: the innermost says it.
+    # What is wrong inside a part makes the part itself unevaluated, up to the root: only the innermost is reported.
     outer = {parent for pointer, _ in found for parent in _parents(pointer)}
     return [(pointer, sentence) for pointer, sentence in found if pointer not in outer]
 

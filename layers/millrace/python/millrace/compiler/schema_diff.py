@@ -64,7 +64,7 @@ def _promotes(old: Type, new: Type) -> bool:
     """Whether readers of the old column can read the new one.
 
     Iceberg and Avro widen int to long by themselves. From long to int is no other type to JSON: that it refuses
-    values is said as such.
+    values is reported as such.
     """
     integers = (Scalar("int"), Scalar("long"))
     return old == new or (old in integers and new in integers)

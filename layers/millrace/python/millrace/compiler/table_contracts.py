@@ -95,7 +95,7 @@ def compile_table(document: Any, name: str) -> LakeTable:
     try:
         checks_of(table)
     except (ValueError, KeyError) as error:
-        # A check of a kind that nobody knows is found here, not by the first run.
+        # A check of an unknown kind is found here, not by the first run.
         report("/schema/0/quality", str(error))
     findings.check()
     return table
@@ -192,7 +192,7 @@ def _owner(document: dict[str, Any], report: Report) -> str:
 
 
 def _quality(document: dict[str, Any]) -> tuple[dict[str, Any], ...]:
-    """Checks of the table, then those of its columns, which are told their column."""
+    """Checks of the table, then those of its columns, each with the name of its column."""
     (table, *_) = document.get("schema", []) or [{}]
     of_columns = (
         {**rule, "column": item["name"]}

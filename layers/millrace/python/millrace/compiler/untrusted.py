@@ -21,7 +21,7 @@ FIELDS = 1_000
 DEPTH = 64
 PATTERNS = 50
 PATTERN_LENGTH = 500
-# What one answer says of what is wrong.
+# Problems that one answer lists.
 PROBLEMS = 100
 _LARGEST = 2**63 - 1
 _Fast: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -58,7 +58,7 @@ ENVELOPE = (
     Column("received_at", None, _MOMENT, True, "When intake had it."),
     Column("contract", None, _STRING, True, "The contract it kept, such as order.created/1.2.0."),
 )
-# Of what the platform derives: nobody else can say it, for `platform` is intake's own.
+# Of events that the platform derives: no client can set it, because `platform` is intake's own.
 DERIVED_FROM = Column(
     "derived_from", None, _STRING, False, "The id of the event that it was derived from, if it was from one."
 )

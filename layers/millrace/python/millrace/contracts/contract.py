@@ -10,7 +10,7 @@ CATEGORIES = ("user-events", "business-events", "system-events", "integration-ev
 STORES = ("table", "none")
 # `type`, `user`, `correlation` and `entity` are indexes of Events; `session` and `userType` (by type) of UserEvents.
 INDEXES = ("type", "user", "correlation", "session", "entity", "userType")
-# What intake knows of a request and writes into metadata where a contract asks.
+# Facts of a request that intake writes into metadata where a contract asks for them.
 FACTS = ("userAgent", "clientAddress")
 FACT_LENGTH = 512
 # How the names of the platform's own sources begin; no client has one.
@@ -46,7 +46,7 @@ class Contract:
         rules: cross-field rules, as `millrace.contracts.rules` reads them.
         enrich: fact of the request, of `FACTS` → pointer in metadata that it fills where the client sent nothing.
         dictionary: name of the zstd dictionary for new rows; empty where none has been made yet.
-        description: what the type says, for people.
+        description: what the event means, for people.
         classification: pointer (`*` for array items) → class, for every leaf.
         silver: columns that silver derives, as `millrace.contracts.derived` reads them.
         derived: whether only the platform makes these events; every feeder is refused one.
@@ -83,7 +83,7 @@ class Contract:
 
     @property
     def minor(self) -> int:
-        """The minor version: a client that asks for a newer one knows fields that we do not."""
+        """The minor version: a client that names a newer one may send fields that we do not know."""
         return int(self.version.split(".")[1])
 
     @property

@@ -22,7 +22,7 @@ _Path = tuple[Any, ...]
 
 
 def is_decimal(schema: dict[str, Any]) -> bool:
-    """Whether a field's JSON Schema says that it is a decimal."""
+    """Whether a field's JSON Schema is that of a decimal."""
     return schema.get("multipleOf") == STEP
 
 

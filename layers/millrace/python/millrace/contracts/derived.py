@@ -22,9 +22,10 @@ from typing import Any
 
 from millrace.contracts.column_types import Column, Scalar, type_of
 from millrace.contracts.contract import PROTECTED
+from millrace.core.sql import literal
 
 Rule = Mapping[str, Any]
-# What Python's `strip` takes away; SQL's `trim` knows only the space unless it is told.
+# What Python's `strip` takes away; SQL's `trim` removes only spaces unless it is given more.
 _SPACE = "".join(
     chr(code)
     for code in (
@@ -90,9 +91,9 @@ def problems(rules: Sequence[Any], declared: Sequence[Column]) -> Iterator[str]:
         if kind is None:
             yield f"{here}: a kind is one of {', '.join(_KINDS)}, not {rule.get('kind')}"
             continue
-        asked = {"column", "kind", "of", *kind.parameters}
-        if set(rule) - {"description"} != asked:
-            yield f"{here}: {rule['kind']} has {', '.join(sorted(asked - {'kind'}))} and, if any, a description"
+        expected = {"column", "kind", "of", *kind.parameters}
+        if set(rule) - {"description"} != expected:
+            yield f"{here}: {rule['kind']} has {', '.join(sorted(expected - {'kind'}))} and, if any, a description"
             continue
         source = sources.get(rule["of"])
         if source is None or not str(rule["of"]).startswith("/data/"):
@@ -173,15 +174,11 @@ def _band(rule: Rule, field: float) -> str:
 
 
 def _band_sql(rule: Rule, _: str, typed: str) -> str:
-    *labels, last = (_text(label) for label in rule["labels"])
+    *labels, last = (literal(label) for label in rule["labels"])
     cases = " ".join(
         f"WHEN {typed} < {edge!r} THEN {label}" for edge, label in zip(rule["edges"], labels, strict=True)
     )
     return f"CASE {cases} WHEN {typed} IS NOT NULL THEN {last} END"
-
-
-def _text(label: str) -> str:
-    return "'" + label.replace("'", "''") + "'"
 
 
 def _weekday_sql(text: str) -> str:

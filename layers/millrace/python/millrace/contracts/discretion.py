@@ -1,4 +1,4 @@
-"""What an error may tell of an event: nothing of a protected field, nor of what stands in its place above or below it."""
+"""What an error may show of an event: nothing of a protected field, nor of what stands in its place above or below it."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,12 +9,12 @@ _DATA = "/data"
 
 
 class Discretion:
-    """Says of a place in an event whether an error may show what was sent there."""
+    """Decides for a place in an event whether an error may show what was sent there."""
 
     __slots__ = ("_above", "_declared", "_protected", "_with_protected")
 
     def __init__(self, contract: Contract | None) -> None:
-        """Without a contract nobody knows what is protected, so nothing of the data is shown."""
+        """Without a contract it is not known what is protected, so nothing of the data is shown."""
         protected = (
             {_DATA}
             if contract is None
@@ -22,7 +22,7 @@ class Discretion:
         )
         self._protected = frozenset(protected)
         leaves = () if contract is None else contract.classification
-        # Names that the contract gives tell nothing of an event.
+        # Names that the contract declares show nothing of an event.
         self._declared = {place for pointer in leaves for place in (pointer, *_ancestors(pointer))}
         # Where an object belongs that holds a protected field, all of it may have been written as one text.
         self._above = frozenset(above for pointer in protected for above in _ancestors(pointer))
@@ -32,7 +32,7 @@ class Discretion:
         )
 
     def shows_value(self, path: Iterable[str | int]) -> bool:
-        """Whether the value at a path may be told."""
+        """Whether the value at a path may be shown."""
         if not self._protected:
             return True
         pointer = _pointer(path)
@@ -43,7 +43,7 @@ class Discretion:
         )
 
     def shown(self, path: Sequence[str | int]) -> tuple[str | int, ...]:
-        """The part of a path that may be told: up to where a name stands that could be what is protected."""
+        """The part of a path that may be shown: up to where a name stands that could be what is protected."""
         for length, part in enumerate(path):
             above = path[:length]
             declared = _pointer(path[: length + 1]) in self._declared
@@ -52,7 +52,7 @@ class Discretion:
         return tuple(path)
 
     def shows_names(self, path: Iterable[str | int]) -> bool:
-        """Whether the names of unknown fields in the object at a path may be told."""
+        """Whether the names of unknown fields in the object at a path may be shown."""
         if not self._protected:
             return True
         pointer = _pointer(path)

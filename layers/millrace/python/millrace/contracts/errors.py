@@ -1,4 +1,4 @@
-"""What can be wrong: with a contract's file, with a name asked for, with an event."""
+"""What can be wrong with a contract's file, with the name of a contract, and with an event."""
 
 from dataclasses import dataclass
 

@@ -39,8 +39,8 @@ def from_validation(
 
     Args:
         error: what jsonschema-rs found.
-        show_value: whether the value may be told, or its length; not so for protected fields.
-        show_names: whether the names of unknown fields may be told.
+        show_value: whether the value may be shown, or its length; not so for protected fields.
+        show_names: whether the names of unknown fields may be shown.
     """
     kind, path = error.kind.name, error.instance_path
     limit = error.kind.value

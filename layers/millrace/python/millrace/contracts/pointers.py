@@ -29,7 +29,7 @@ def read(event: Any, parts: tuple[str, ...]) -> Any:
 def as_text(value: Any) -> str | None:
     """A scalar as it stands in a key: texts as they are, integers in digits (`42.0` is the JSON integer 42).
 
-    Everything else, the empty text included, names nobody and gives None.
+    Everything else, the empty text included, is no name and gives None.
     """
     if isinstance(value, str):
         return value or None

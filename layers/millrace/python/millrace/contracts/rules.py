@@ -1,4 +1,4 @@
-"""Cross-field rules: a closed list of kinds, so that each can also be said in SQL.
+"""Cross-field rules: a closed list of kinds, so that each has a form in SQL as well.
 
 | kind | parameters | an event breaks it when |
 |---|---|---|
@@ -7,7 +7,7 @@
 | `requiredIf` | `field`, `when`, `equals` | `when` has one of the values of `equals` and `field` is absent |
 | `reference` | `field`, `type`, `key` | never; `rules_sql.unknown_references` finds the ids that no event of the type has introduced |
 
-A rule is asked only when the schema found nothing wrong with what it reads, and says nothing where that is absent.
+A rule is judged only when the schema found nothing wrong with what it reads; where that is absent, the rule holds.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -174,10 +174,6 @@ def _required_if(rule: dict[str, Any]) -> Check:
 
 def _is_exact(schema: dict[str, Any]) -> bool:
     return is_decimal(schema) or types(schema) == {"integer"}
-
-
-def _is_narrow(schema: dict[str, Any]) -> bool:
-    return "maximum" in schema and schema["minimum"] >= -(2**31) and schema["maximum"] < 2**31
 
 
 def _equals_sum_problems(rule: dict[str, Any], fields: dict[str, dict[str, Any]]) -> Iterator[str]:

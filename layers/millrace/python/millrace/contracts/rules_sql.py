@@ -1,4 +1,4 @@
-"""The SQL form of the rules, over the columns of silver. Each says the same as its Python form in `rules`."""
+"""The SQL form of the rules, over the columns of silver. Each gives the same verdict as its Python form in `rules`."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from millrace.contracts import columns
 from millrace.contracts.contract import Contract
 from millrace.contracts.decimals import SCALE, is_decimal
 from millrace.contracts.schema import leaves
+from millrace.core.sql import literal
 
 
 def broken(rule: dict[str, Any], contract: Contract) -> str:
@@ -76,16 +77,6 @@ def _required_if(rule: dict[str, Any], contract: Contract, names: dict[str | Non
     when = literal(contract.event_type) if rule["when"] == "/eventType" else names[rule["when"]]
     values = ", ".join(literal(value) for value in rule["equals"])
     return f"(coalesce({when} IN ({values}), false) AND {names[rule['field']]} IS NULL)"
-
-
-def literal(value: Any) -> str:
-    """A JSON scalar as a SQL literal."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (int, float)):
-        return repr(value)
-    escaped = str(value).replace("'", "''")
-    return f"'{escaped}'"
 
 
 def _name(contract: Contract, pointer: str) -> str:

@@ -15,7 +15,7 @@ Grain = Literal["day", "org"]
 Refresh = Literal["hourly", "daily"]
 # A source is late after two hours, and an error after four.
 FRESHNESS_HOURS = (2.0, 4.0)
-# What the platform itself and its operators say comes when there is something to say.
+# Events of the platform itself and of its operators come at no regular times.
 _AS_IT_HAPPENS = frozenset({"system-events", "ml-events"})
 
 
@@ -33,7 +33,7 @@ class LakeTable:
         description: what a row is, for people.
         owner: who answers for it.
         quality: checks beyond those that follow from the columns, as the contract's author wrote them.
-        freshness_hours: age of the newest row at which to warn, and at which it is an error; None where nobody asks.
+        freshness_hours: age of the newest row at which to warn, and at which it is an error; None where it is not checked.
         rules: name of a rule across columns → SQL condition that holds for the rows that break it.
         contract: which promise it keeps, such as `order.created/1.2.0` or `marts.fct_transactions/1.0.0`.
     """
@@ -77,7 +77,7 @@ def silver_table(contract: Contract) -> LakeTable:
 def _rules(contract: Contract) -> Iterator[tuple[str, str]]:
     names = {column.pointer: column.name for column in columns.columns(contract)}
     for rule in contract.rules:
-        # A reference is broken by no row: it asks of another table.
+        # No row alone breaks a reference: it depends on another table.
         if rule["kind"] != "reference":
             about = next(rule[name] for name in ("total", "later", "field") if name in rule)
             yield f"{rule['kind']}({names[about]})", rules_sql.broken(rule, contract)

@@ -19,7 +19,7 @@ from millrace.contracts.pointers import parse, read
 from millrace.contracts.schema import leaves, types
 
 MAX_ERRORS = 20
-# Findings looked at, before sorting. An event can hold thousands of wrong items; nobody reads the rest.
+# Findings looked at, before sorting. An event can hold thousands of wrong items; no client reads the rest.
 _MAX_FINDINGS = 200
 _CALENDAR = ("date-time", "date")
 

@@ -57,6 +57,11 @@ def utc_day(moment: datetime) -> date:
     return moment.astimezone(UTC).date()
 
 
+def day_text(moment: datetime) -> str:
+    """The same as text, `2026-11-21`."""
+    return utc_day(moment).isoformat()
+
+
 def epoch(moment: datetime) -> int:
     """Whole seconds since 1970, as DynamoDB's time to live wants them."""
     return int(moment.timestamp())

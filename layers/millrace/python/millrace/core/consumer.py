@@ -61,7 +61,7 @@ class LakeDeadLetters:
         Raises:
             RetryableError: the record is not kept; it must be delivered again.
         """
-        day = clock.utc_day(arrived_at).isoformat()
+        day = clock.day_text(arrived_at)
         key = f"{DEAD_LETTERS}{self._consumer}/day={day}/{place}.json"
         body = orjson.dumps({"consumer": self._consumer, "reason": reason, "record": record})
         try:

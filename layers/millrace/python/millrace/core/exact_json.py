@@ -29,10 +29,10 @@ _LARGEST_DIGITS, _SMALLEST_DIGITS = str(LARGEST).encode(), str(-SMALLEST).encode
 
 
 def loads(raw: bytes) -> tuple[Any, bool]:
-    """What some JSON says, and whether an integer beyond 64 bits is in it.
+    """The value of some JSON, and whether it holds an integer beyond 64 bits.
 
-    Only a body with a long run of digits is looked at twice, and then number by number: neither a text nor a float that
-    is large enough says anything about an integer.
+    Only a body with a long run of digits is read a second time, number by number: such digits may also be part of a text
+    or a float.
 
     Raises:
         orjson.JSONDecodeError: it is no JSON.
@@ -64,15 +64,15 @@ def beyond(value: Any) -> tuple[str | int, ...] | None:
     """Path of the first integer beyond 64 bits, by the names of fields; None if there is none."""
     left: list[tuple[Any, tuple[Any, ...]]] = [(value, ())]
     while left:
-        found, path = left.pop()
-        if isinstance(found, dict):
+        current, path = left.pop()
+        if isinstance(current, dict):
             # By name: the order of keys says nothing.
-            names = sorted((name for name, inner in found.items() if _is_sought(inner)), reverse=True)
-            left += [(found[name], (path, name)) for name in names]
-        elif isinstance(found, list):
-            inside = [(inner, (path, index)) for index, inner in enumerate(found) if _is_sought(inner)]
+            names = sorted((name for name, inner in current.items() if _is_sought(inner)), reverse=True)
+            left += [(current[name], (path, name)) for name in names]
+        elif isinstance(current, list):
+            inside = [(inner, (path, index)) for index, inner in enumerate(current) if _is_sought(inner)]
             left += reversed(inside)
-        elif _is_sought(found):
+        elif _is_sought(current):
             parts: list[str | int] = []
             while path:
                 path, part = path
@@ -89,12 +89,12 @@ def _marked(raw: bytes, mark: bytes) -> bytes | None:
     """The same JSON with each integer beyond 64 bits as a text: the mark and its digits. None if there is none."""
     pieces: list[bytes] = []
     at = 0
-    while (found := _NEXT.match(raw, at)) is not None:
-        if _is_beyond(found[1]):
-            pieces += [raw[at : found.start(1)], b'"', mark, found[1], b'"']
+    while (match := _NEXT.match(raw, at)) is not None:
+        if _is_beyond(match[1]):
+            pieces += [raw[at : match.start(1)], b'"', mark, match[1], b'"']
         else:
-            pieces.append(raw[at : found.end()])
-        at = found.end()
+            pieces.append(raw[at : match.end()])
+        at = match.end()
     return b"".join([*pieces, raw[at:]]) if mark in pieces else None
 
 

@@ -68,7 +68,7 @@ def metadata(org: str, entity_type: str, *more: str) -> str:
     return join(org, entity_type, *more)
 
 
-# Of a sort key: what two keys of one millisecond have in common, in the width that is written and in the one before.
+# Of a sort key: what two keys of one millisecond have in common, in microseconds and in milliseconds.
 _MILLISECOND = len("2026-11-21T05:54:16.123")
 _MICROSECOND = len("2026-11-21T05:54:16.123456")
 
@@ -79,12 +79,12 @@ def millisecond(sort_key: str) -> str:
 
 
 def is_of_milliseconds(sort_key: str) -> bool:
-    """Whether a sort key is of the width that was written before: `<UTC ms Z>#<eventId>`."""
+    """Whether a sort key is in milliseconds, as older rows have it: `<UTC ms Z>#<eventId>`."""
     return sort_key[_MILLISECOND : _MILLISECOND + 1] == "Z"
 
 
 def of_milliseconds(sort_key: str) -> str:
-    """The key that the same event had when keys said milliseconds."""
+    """The key of the same event in milliseconds, as older rows have it."""
     return sort_key[:_MILLISECOND] + sort_key[_MICROSECOND:]
 
 

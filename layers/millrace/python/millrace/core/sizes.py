@@ -1,4 +1,4 @@
-"""How large an answer may be, and what it holds of what there is. Everything is counted as the gateway gets it.
+"""How large an answer may be, and how many items fit. Bytes are counted as the gateway gets them.
 
 A function answers at most 6 MB, in which the body stands as a JSON text: each quote and each backslash is two bytes.
 """
@@ -22,15 +22,15 @@ def fitting(
     """The first items that an answer can hold, and whether there are others behind them. One always fits.
 
     Args:
-        items: no more of them are asked for than are looked at.
+        items: taken one by one until the answer is full.
         limit: how many at most.
         body: the JSON of an item.
         size: bytes of all together.
     """
-    found: list[T] = []
+    held: list[T] = []
     for item in items:
         size -= of(body(item)) + 1
-        if found and (len(found) == limit or size < 0):
-            return found, True
-        found.append(item)
-    return found, False
+        if held and (len(held) == limit or size < 0):
+            return held, True
+        held.append(item)
+    return held, False

@@ -39,6 +39,11 @@ KEYS_PER_CALL = 100
 ITEMS_PER_CALL = 25
 
 
+def is_expired(item: Mapping[str, Any]) -> bool:
+    """Whether an item's `expiresAt` is over. Time to live deletes up to days late; for a reader the item is gone at once."""
+    return "expiresAt" in item and int(item["expiresAt"]["N"]) <= time.time()
+
+
 class Page(NamedTuple):
     """Items, and the key after which the next page starts (None: there is none)."""
 

@@ -7,16 +7,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Protocol
-
-from botocore.exceptions import BotoCoreError, ClientError
+from typing import Protocol
 
 from millrace.contracts.contract import Contract
 from millrace.core import limits
-from millrace.core.errors import error_code
-from millrace.core.shared_work import Crew
+from millrace.core.errors import MillraceError
+from millrace.core.table import Item, Table
+from millrace.core.worker_pool import WorkerPool
 from millrace.eventstore.fingerprint import Fingerprint
-from millrace.eventstore.row import Item
 
 
 class AppendResult(StrEnum):
@@ -60,9 +58,9 @@ class Appender:
 class TableAppender:
     """Puts rows into the Events table, in parallel with a bound, and reads the answer of each."""
 
-    def __init__(self, dynamodb: Any, events_table: str, log: Callable[[str], None] = lambda _: None) -> None:
-        self._dynamodb, self._table, self._log = dynamodb, events_table, log
-        self._crew = Crew(limits.IN_FLIGHT, "append")
+    def __init__(self, events: Table, log: Callable[[str], None] = lambda _: None) -> None:
+        self._events, self._log = events, log
+        self._workers = WorkerPool(limits.IN_FLIGHT, "append")
 
     def append(self, items: Sequence[Item]) -> list[AppendResult]:
         """One result per row, in order. A row whose write stays unanswered is `unavailable`, never lost."""
@@ -71,12 +69,12 @@ class TableAppender:
         left = deque(enumerate(items))
         results = [AppendResult.UNAVAILABLE] * len(items)
         end = time.monotonic() + limits.APPEND_SECONDS
-        # Each takes rows until none is left: a task a row would cost as much as judging it.
-        self._crew.run(lambda: self._put_some(left, results, end), len(items))
+        # Each thread takes rows until none is left: a task for each row would cost as much as validating it.
+        self._workers.run(lambda: self._put_some(left, results, end), len(items))
         return results
 
     def _put_some(self, left: deque[tuple[int, Item]], results: list[AppendResult], end: float) -> None:
-        # Rows that time does not suffice for stay unavailable: the client gets its answer before the gateway gives up.
+        # Rows that there is no time for stay unavailable: the client gets its answer before the gateway gives up.
         while time.monotonic() < end:
             try:
                 index, item = left.popleft()
@@ -86,25 +84,15 @@ class TableAppender:
 
     def _put(self, item: Item) -> AppendResult:
         try:
-            self._dynamodb.put_item(
-                TableName=self._table,
-                Item=item,
-                ConditionExpression="attribute_not_exists(eventId)",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ClientError as error:
-            if error_code(error.response) == "ConditionalCheckFailedException":
-                return judge(error.response.get("Item", {}), item)
-            self._log(f"put event: {error_code(error.response)}")
+            stored = self._events.insert(item, "eventId", doing="put event")
+        except MillraceError as error:
+            self._log(str(error))
             return AppendResult.UNAVAILABLE
-        except BotoCoreError as error:
-            self._log(f"put event: {type(error).__name__}")
-            return AppendResult.UNAVAILABLE
-        return AppendResult.ACCEPTED
+        return AppendResult.ACCEPTED if stored is None else compare(stored, item)
 
 
-def judge(stored: Item, item: Item) -> AppendResult:
-    """What a refused put means: the same event again, this very request retried, or another event under the id."""
+def compare(stored: Item, item: Item) -> AppendResult:
+    """What a refused put means: a duplicate, a retry of this very request, or another event under the same id."""
     known, ours = bytes(stored["fingerprint"]["B"]), item["fingerprint"]["B"]
     # A row of an earlier version has a fingerprint of that version's form; what the platform derives has one form only.
     if known != ours and not (isinstance(ours, Fingerprint) and ours.matches(known)):

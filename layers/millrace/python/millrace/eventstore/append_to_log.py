@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import orjson
-from botocore.exceptions import BotoCoreError, ClientError
 
-from millrace.core.errors import error_code
+from millrace.core.aws import calling
+from millrace.core.errors import MillraceError
+from millrace.core.table import Item
 from millrace.eventstore.append import AppendResult
-from millrace.eventstore.row import Item
 
 RECORDS_PER_CALL = 500
 # PutRecords takes 10 MiB; base64 and the request around it grow with the data.
@@ -24,7 +24,7 @@ FIRST_PAUSE_SECONDS = 0.05
 
 
 class LogAppender:
-    """Puts rows into the stream; only the records that an answer says failed are put again."""
+    """Puts rows into the stream; only the records that an answer lists as failed are retried."""
 
     def __init__(self, kinesis: Any, stream_arn: str, log: Callable[[str], None] = lambda _: None) -> None:
         self._kinesis, self._stream, self._log = kinesis, stream_arn, log
@@ -44,13 +44,12 @@ class LogAppender:
             if attempt:
                 time.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311  jitter
             try:
-                answer = self._kinesis.put_records(
-                    StreamARN=self._stream, Records=[record for _, record in call]
-                )
-            except (ClientError, BotoCoreError) as error:
-                self._log(
-                    f"put records: {error_code(getattr(error, 'response', {})) or type(error).__name__}"
-                )
+                with calling("put records"):
+                    answer = self._kinesis.put_records(
+                        StreamARN=self._stream, Records=[record for _, record in call]
+                    )
+            except MillraceError as error:
+                self._log(str(error))
                 return taken
             failed = []
             for (index, record), result in zip(call, answer["Records"], strict=True):

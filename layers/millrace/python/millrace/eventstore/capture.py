@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from millrace.core.errors import RetryableError, error_code, from_client_error
+from millrace.core.aws import calling
+from millrace.core.errors import MillraceError, RetryableError
 
 POLL_SECONDS = 2.0
 _ON_ITS_WAY = frozenset({"ENABLING", "UPDATING", "DISABLING"})
@@ -53,10 +52,8 @@ def destination_status(dynamodb: Any, table: str, stream_arn: str) -> str:
     Raises:
         RetryableError: DynamoDB did not answer.
     """
-    try:
+    with calling(f"describe capture of {table}"):
         answer = dynamodb.describe_kinesis_streaming_destination(TableName=table)
-    except (ClientError, BotoCoreError) as error:
-        raise from_client_error(error, f"describe capture of {table}") from error
     for destination in answer.get("KinesisDataStreamDestinations", []):
         if destination["StreamArn"] == stream_arn:
             return str(destination["DestinationStatus"])
@@ -65,9 +62,9 @@ def destination_status(dynamodb: Any, table: str, stream_arn: str) -> str:
 
 def _enable(dynamodb: Any, table: str, stream_arn: str) -> None:
     try:
-        dynamodb.enable_kinesis_streaming_destination(TableName=table, StreamArn=stream_arn)
-    except (ClientError, BotoCoreError) as error:
-        # Somebody else is enabling it, or the table is being changed: the next look at it will say.
-        if error_code(getattr(error, "response", {})) in {"ResourceInUseException", "LimitExceededException"}:
-            return
-        raise from_client_error(error, f"enable capture of {table}") from error
+        with calling(f"enable capture of {table}"):
+            dynamodb.enable_kinesis_streaming_destination(TableName=table, StreamArn=stream_arn)
+    except MillraceError as error:
+        # Somebody else is enabling it, or the table is being changed: the next call shows its state.
+        if error.code not in {"ResourceInUseException", "LimitExceededException"}:
+            raise

@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 import zstandard
 
+from millrace.core import limits
+
 # Level 3 is zstd's own default: on rows of a few hundred bytes higher levels gain under 1 %.
 LEVEL = 3
 # No event may be larger than the intake limit; the bound keeps a damaged frame from asking for gigabytes.
-MAX_BYTES = 4 * 1024 * 1024
+MAX_BYTES = limits.BYTES_PER_REQUEST
 
 
 def size(packed: bytes) -> int:
@@ -48,7 +50,7 @@ class Codec:
         Raises:
             zstandard.ZstdError: the bytes are no frame made with this dictionary, or hold more than any event may.
         """
-        # The library makes room for what a frame states, whatever bound it is told.
+        # The library allocates what a frame states, whatever bound it is given.
         size(packed)
         unpacker = self._unpackers.get(name)
         if unpacker is None:

@@ -1,4 +1,4 @@
-"""What an event says, however it was spelled: its numbers by value, its canonical JSON, and how much of it there is.
+"""The content of an event, however it was spelled: its numbers by value, its canonical JSON, and bounds on its size.
 
 JSON has one kind of number: 10, 10.0 and 1e1 are the same one, and so are 0 and -0.0. A whole number of 64 bits goes on
 as an integer, whatever its spelling, so that no step behind intake meets two spellings of one event.
@@ -12,9 +12,9 @@ from millrace.contracts.errors import FieldError
 from millrace.core import limits
 from millrace.core.exact_json import LARGEST, SMALLEST
 
-# How orjson writes a float without fraction: it ends in `.0`, or from 10¹⁶ on it has an exponent. In a text that means
-# nothing, and then the event is only walked in vain. Each event is looked through for them and for brackets, so what ends
-# a value becomes one byte and what opens one another, and `rfind` takes a quarter of the time of `in`.
+# How orjson writes a float without fraction: it ends in `.0`, or from 10¹⁶ on it has an exponent. A text may contain the
+# same, and then the event is walked in vain. Every event is searched for these and for brackets, so all bytes that end a
+# value are made one, and all that open one another; `rfind` takes a quarter of the time of `in`.
 _OPENS_AND_ENDS = bytes.maketrans(b"[}]", b"{,,")
 _FRACTION, _EXPONENT = b".0,", b"e+1"
 # As a number, which is found in a tenth of the time.
@@ -24,7 +24,7 @@ _BYTES_TO_COUNT = 2 * limits.VALUES
 
 
 Content = tuple[Any, bytes]
-"""What an event says: the event with its numbers by value, and its canonical JSON, keys in order and no spaces.
+"""The event with its numbers by value, and its canonical JSON, keys in order and no spaces.
 
 One is made for each event of a request, and a tuple takes a third of the time of a class.
 """
@@ -86,9 +86,9 @@ def _too_much(event: Any) -> FieldError | None:
         level = below
     if levels > limits.NESTING:
         return _deep(str(levels))
-    for what, found, most in (("values", values, limits.VALUES), ("names", names, limits.NAMES)):
-        if found > most:
-            return FieldError("", "too_large", f"an event holds at most {most} {what}, got {found}")
+    for what, count, most in (("values", values, limits.VALUES), ("names", names, limits.NAMES)):
+        if count > most:
+            return FieldError("", "too_large", f"an event holds at most {most} {what}, got {count}")
     return None
 
 

@@ -15,11 +15,12 @@ from millrace.contracts.contract import Contract
 from millrace.contracts.registry import Registry
 from millrace.core import clock
 from millrace.core.errors import PermanentError, RetryableError
+from millrace.core.table import Item
 from millrace.eventstore import derived_ids
 from millrace.eventstore.append import Appender, AppendResult
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.fingerprint import BYTES
-from millrace.eventstore.row import Envelope, Item, StoredEvent, to_item
+from millrace.eventstore.row import Envelope, StoredEvent, to_item
 
 # The reason of a dead letter: another event has the id of the one to be emitted.
 ID_TAKEN = "id_taken"
@@ -109,7 +110,7 @@ def stated(
         parts: what makes it this event and no other.
     """
     happened_at = clock.parse(at)
-    day, digest = clock.utc_day(happened_at).isoformat(), derived_ids.digest(*parts)
+    day, digest = clock.day_text(happened_at), derived_ids.digest(*parts)
     return PlatformEvent(event_type, source, org, at, happened_at, day, at, payload, digest)
 
 

@@ -1,22 +1,19 @@
 """Tenant-days that no run could commit: one Metadata row each, with the errors of the last run that tried.
 
-The archive writes the pending rows anew with every batch, so what is known of a day beyond that stands in a row of its own.
-An operator may set such a day aside: no run takes it in, whatever comes for it, until it is taken in again. Each change of
-its state is one conditional write, so of two who change it at once one does.
+The archive replaces the pending rows with every batch, so the errors of a day have a row of their own. An operator may set
+such a day aside: no run takes it in, whatever arrives for it, until the operator takes it in again. Each change of
+its state is one conditional write, so of two callers who change it at once one does.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from millrace.core import clock, keys
-from millrace.core.errors import error_code, from_client_error
+from millrace.core import audit, clock, keys
+from millrace.core.table import Item, Table
 from millrace.eventstore import pending
-from millrace.eventstore.pending import Item
 
 ENTITY = "failed"
 SHARD = "0"
@@ -28,7 +25,7 @@ State = Literal["pending", "set_aside"]
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a day is not in a table; `table` is None where it came to none."""
+    """Why a day is not in a table; `table` is None where it failed before any table."""
 
     table: str | None
     error: str
@@ -56,81 +53,58 @@ def key(org: str, day: str) -> Item:
     return {"entityTypeKey": {"S": partition()}, "entityId": {"S": keys.join(org, day)}}
 
 
-def read(dynamodb: Any, table: str) -> list[FailedDay]:
+def read(metadata: Table) -> list[FailedDay]:
     """All of them, by tenant and day.
 
     Raises:
         MillraceError: the table did not answer.
     """
-    query: dict[str, Any] = {
-        "TableName": table,
-        "KeyConditionExpression": "entityTypeKey = :all",
-        "ExpressionAttributeValues": {":all": {"S": partition()}},
-        "ConsistentRead": True,
-    }
-    found: list[FailedDay] = []
-    while True:
-        try:
-            page = dynamodb.query(**query)
-        except (ClientError, BotoCoreError) as error:
-            raise from_client_error(error, "read which days failed") from error
-        found += [_of(row) for row in page["Items"]]
-        if "LastEvaluatedKey" not in page:
-            return found
-        query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+    rows = metadata.query(
+        "entityTypeKey = :all", {":all": {"S": partition()}}, consistent=True, doing="read which days failed"
+    )
+    return [_of(row) for row in rows]
 
 
-def tell(
-    dynamodb: Any, table: str, org: str, day: str, reasons: Iterable[Reason], *, run: str, at: str
-) -> None:
+def record(metadata: Table, org: str, day: str, reasons: Iterable[Reason], *, run: str, at: str) -> None:
     """Keeps why a run could not commit a day; one that is set aside stays so.
 
     Raises:
         MillraceError: the table did not take it.
     """
-    said = [[one.table, one.error[:MOST_CHARACTERS]] for one in reasons][:MOST_FAILURES]
-    try:
-        dynamodb.update_item(
-            TableName=table,
-            Key=key(org, day),
-            UpdateExpression=(
-                "SET orgId = :org, #day = :day, reasons = :reasons, runId = :run, #at = :at, "
-                "#state = if_not_exists(#state, :pending)"
-            ),
-            ExpressionAttributeNames={"#day": "day", "#at": "at", "#state": "state"},
-            ExpressionAttributeValues={
-                ":org": {"S": org},
-                ":day": {"S": day},
-                ":reasons": {"S": json.dumps(said)},
-                ":run": {"S": run},
-                ":at": {"S": at},
-                ":pending": {"S": "pending"},
-            },
-        )
-    except (ClientError, BotoCoreError) as error:
-        raise from_client_error(error, "keep why a day failed") from error
+    kept = [[one.table, one.error[:MOST_CHARACTERS]] for one in reasons][:MOST_FAILURES]
+    metadata.update(
+        key(org, day),
+        "SET orgId = :org, #day = :day, reasons = :reasons, runId = :run, #at = :at, "
+        "#state = if_not_exists(#state, :pending)",
+        names={"#day": "day", "#at": "at", "#state": "state"},
+        values={
+            ":org": {"S": org},
+            ":day": {"S": day},
+            ":reasons": {"S": json.dumps(kept)},
+            ":run": {"S": run},
+            ":at": {"S": at},
+            ":pending": {"S": "pending"},
+        },
+        doing="keep why a day failed",
+    )
 
 
-def landed(dynamodb: Any, table: str, org: str, day: str) -> bool:
-    """Forgets a day that a run has committed; one that was set aside meanwhile stays so.
+def forget(metadata: Table, org: str, day: str) -> bool:
+    """Forgets a day that a run has committed; False for one that was set aside meanwhile, and for one that is not kept.
 
     Raises:
         MillraceError: the table did not answer.
     """
-    try:
-        dynamodb.delete_item(
-            TableName=table,
-            Key=key(org, day),
-            ConditionExpression="#state = :pending",
-            ExpressionAttributeNames={"#state": "state"},
-            ExpressionAttributeValues={":pending": {"S": "pending"}},
-        )
-    except (ClientError, BotoCoreError) as error:
-        return _lost(error, "forget a failed day")
-    return True
+    return metadata.delete(
+        key(org, day),
+        condition="#state = :pending",
+        names={"#state": "state"},
+        values={":pending": {"S": "pending"}},
+        doing="forget a failed day",
+    )
 
 
-def set_aside(dynamodb: Any, table: str, org: str, day: str, *, by: str, now: datetime) -> bool:
+def set_aside(metadata: Table, org: str, day: str, *, by: str, now: datetime) -> bool:
     """Takes a day out of the way of runs, with a line in the audit of its tenant.
 
     Returns:
@@ -140,10 +114,11 @@ def set_aside(dynamodb: Any, table: str, org: str, day: str, *, by: str, now: da
         MillraceError: the table did not answer.
     """
     condition = "attribute_not_exists(#state) OR #state = :from"
-    return _transition(dynamodb, table, (org, day), ("pending", "set_aside"), condition, by, now, [])
+    change = _change(org, day, ("pending", "set_aside"), condition, by, now)
+    return _transact(metadata, change, audit.item(org, "pending.set-aside", by, {"day": day}, now))
 
 
-def take_in(dynamodb: Any, table: str, org: str, day: str, *, by: str, now: datetime) -> bool:
+def take_in(metadata: Table, org: str, day: str, *, by: str, now: datetime) -> bool:
     """Gives a day back to the next run, with a line in the audit of its tenant.
 
     Returns:
@@ -152,27 +127,15 @@ def take_in(dynamodb: Any, table: str, org: str, day: str, *, by: str, now: date
     Raises:
         MillraceError: the table did not answer.
     """
-    (item,) = pending.to_items([(org, day)], pending.new_token(), now)
-    again = [{"Put": {"TableName": table, "Item": item}}]
-    return _transition(
-        dynamodb, table, (org, day), ("set_aside", "pending"), "#state = :from", by, now, again
-    )
+    change = _change(org, day, ("set_aside", "pending"), "#state = :from", by, now)
+    (waiting,) = pending.to_items([(org, day)], pending.new_token(), now)
+    return _transact(metadata, change, audit.item(org, "pending.take-in", by, {"day": day}, now), waiting)
 
 
-def _transition(
-    dynamodb: Any,
-    table: str,
-    place: tuple[str, str],
-    states: tuple[State, State],
-    condition: str,
-    by: str,
-    now: datetime,
-    more: list[dict[str, Any]],
-) -> bool:
-    org, day = place
-    moment = clock.utc_text(now)
-    change = {
-        "TableName": table,
+def _change(
+    org: str, day: str, states: tuple[State, State], condition: str, by: str, now: datetime
+) -> dict[str, Any]:
+    return {
         "Key": key(org, day),
         "UpdateExpression": "SET orgId = :org, #day = :day, #state = :to, changedBy = :by, changedAt = :at",
         "ConditionExpression": condition,
@@ -183,33 +146,14 @@ def _transition(
             ":from": {"S": states[0]},
             ":to": {"S": states[1]},
             ":by": {"S": by},
-            ":at": {"S": moment},
+            ":at": {"S": clock.utc_text(now)},
         },
     }
-    line = {
-        "entityTypeKey": {"S": keys.metadata(org, "audit", moment[:10])},
-        "entityId": {"S": keys.join(moment, pending.new_token())},
-        "action": {"S": f"pending.{'set-aside' if states[1] == 'set_aside' else 'take-in'}"},
-        "principal": {"S": by},
-        "detail": {"S": json.dumps({"day": day})},
-    }
-    actions = [{"Update": change}, {"Put": {"TableName": table, "Item": line}}, *more]
-    try:
-        dynamodb.transact_write_items(TransactItems=actions)
-    except (ClientError, BotoCoreError) as error:
-        return _lost(error, "change the state of a day")
-    return True
 
 
-def _lost(error: Exception, doing: str) -> bool:
-    """False, where somebody else came first."""
-    answer: Mapping[str, Any] = getattr(error, "response", None) or {}
-    refused = any(
-        one.get("Code") == "ConditionalCheckFailed" for one in answer.get("CancellationReasons", ())
-    )
-    if refused or error_code(answer) == "ConditionalCheckFailedException":
-        return False
-    raise from_client_error(error, doing) from error
+def _transact(metadata: Table, change: dict[str, Any], *items: Item) -> bool:
+    actions = [{"Update": change}, *({"Put": {"Item": item}} for item in items)]
+    return metadata.transact(actions, doing="change the state of a day")
 
 
 def _of(row: Item) -> FailedDay:

@@ -4,10 +4,10 @@ A fingerprint begins with the version of its form, so that a row keeps the meani
 
 | version | bytes | of |
 |---|---|---|
-| 1 | 16, without a version | the event's JSON with its keys in order, numbers as they were spelled |
+| 1 | 16, without a version | the event's JSON with its keys in order, numbers as they were written |
 | 2 | 1 + 16 | the same with numbers by value and the event's id in lower case |
 
-What a newcomer was in an older form is worked out only where it meets a row of that form.
+The older form of a new event is computed only where it meets a row of that form.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ _PREFIX = bytes([VERSION])
 
 
 class Fingerprint(bytes):
-    """A fingerprint of the newest form, of an event that can still be asked for the older ones."""
+    """A fingerprint of the newest form, of an event which can also be compared with the older ones."""
 
     event: Any
     key: bytes
@@ -40,27 +40,27 @@ def spelled(event: Any) -> bytes:
     """The event with its keys in order and no spaces, and each number as orjson writes what it read.
 
     Raises:
-        orjson.JSONEncodeError: the event nests deeper than can be written again.
+        orjson.JSONEncodeError: the event nests deeper than JSON can be written.
     """
     return orjson.dumps(event, option=orjson.OPT_SORT_KEYS)
 
 
-def fingerprint(said: content.Content, sent: Any, tenant_key: bytes) -> Fingerprint:
-    """The fingerprint of an event. Keyed, so that it tells nobody without the key what an event said.
+def fingerprint(read: content.Content, sent: Any, tenant_key: bytes) -> Fingerprint:
+    """The fingerprint of an event. Keyed, so that without the key it reveals nothing of the event.
 
     Args:
-        said: the event's content.
+        read: the event's content.
         sent: the event as it was parsed, for the older forms.
         tenant_key: 32 bytes.
     """
-    made = Fingerprint(_PREFIX + _digest(_folded(said), tenant_key))
+    made = Fingerprint(_PREFIX + _digest(_folded(read), tenant_key))
     made.event, made.key = sent, tenant_key
     return made
 
 
-def _folded(said: content.Content) -> bytes:
+def _folded(read: content.Content) -> bytes:
     """The canonical JSON with the event's id, a uuid, in lower case: in any case it is one id, and one key."""
-    event, canonical = said
+    event, canonical = read
     event_id = event["eventId"]
     folded = event_id.lower()
     if event_id == folded:

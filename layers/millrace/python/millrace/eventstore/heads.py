@@ -1,21 +1,15 @@
 """What is known of an entity's events without their bodies: for whoever looks for one among many, of any size."""
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from millrace.core import keys
-from millrace.core.errors import ThrottledError, from_client_error
-
-KEYS_PER_CALL = 100
-ATTEMPTS = 5
+from millrace.core.table import KEYS_PER_CALL, Table, is_expired
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class EntityEvent:
     """A row of Events: its id in lower case, its type, and whether the platform derived it."""
 
     event_id: str
@@ -31,51 +25,34 @@ def is_derived(item: Mapping[str, Mapping[str, Any]]) -> bool:
 class Heads:
     """Reads them by the index of entities. The tenant is part of every key."""
 
-    def __init__(self, dynamodb: Any, events_table: str) -> None:
-        self._dynamodb, self._table = dynamodb, events_table
+    def __init__(self, events: Table) -> None:
+        self._events = events
 
-    def of_entity(self, org: str, entity: str, entity_id: str) -> Iterator[Found]:
+    def of_entity(self, org: str, entity: str, entity_id: str) -> Iterator[EntityEvent]:
         """The events about an entity, newest first, without end of its own: the caller stops.
 
         Raises:
             MillraceError: the table did not answer.
         """
-        query: dict[str, Any] = {
-            "TableName": self._table,
-            "IndexName": "entity-timestamp-index",
-            "KeyConditionExpression": "entityKey = :entity",
-            "ExpressionAttributeValues": {":entity": {"S": keys.by_entity(org, entity, entity_id)}},
-            "ScanIndexForward": False,
-            "Limit": KEYS_PER_CALL,
-        }
-        while True:
-            try:
-                page = self._dynamodb.query(**query)
-            except (ClientError, BotoCoreError) as error:
-                raise from_client_error(error, "find events of entity") from error
-            names = [item["eventId"]["S"] for item in page["Items"]]
-            rows = self._rows(names)
+        pages = self._events.pages(
+            "entityKey = :entity",
+            {":entity": {"S": keys.by_entity(org, entity, entity_id)}},
+            index="entity-timestamp-index",
+            newest_first=True,
+            page_size=KEYS_PER_CALL,
+            doing="find events of entity",
+        )
+        for page in pages:
+            names = [item["eventId"]["S"] for item in page.items]
+            rows = self._events.batch_get(
+                [{"eventId": {"S": name}} for name in names],
+                projection="eventId, eventType, requestId, expiresAt",
+                doing="find events of entity",
+            )
+            by_name = {row["eventId"]["S"]: row for row in rows}
             for name in names:
-                row = rows.get(name)
-                if row is not None and int(row["expiresAt"]["N"]) > time.time():
-                    yield Found(name.rpartition(keys.SEPARATOR)[2], row["eventType"]["S"], is_derived(row))
-            if "LastEvaluatedKey" not in page:
-                return
-            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
-
-    def _rows(self, names: Sequence[str]) -> dict[str, Any]:
-        rows: dict[str, Any] = {}
-        left: list[Any] = [{"eventId": {"S": name}} for name in names]
-        for attempt in range(ATTEMPTS):
-            if not left:
-                return rows
-            asked = {"Keys": left, "ProjectionExpression": "eventId, eventType, requestId, expiresAt"}
-            try:
-                answer = self._dynamodb.batch_get_item(RequestItems={self._table: asked})
-            except (ClientError, BotoCoreError) as error:
-                raise from_client_error(error, "find events of entity") from error
-            rows |= {row["eventId"]["S"]: row for row in answer["Responses"].get(self._table, [])}
-            left = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
-            if left:
-                time.sleep(0.05 * 2**attempt)
-        raise ThrottledError("find events of entity: keys left unprocessed")
+                row = by_name.get(name)
+                if row is not None and not is_expired(row):
+                    yield EntityEvent(
+                        name.rpartition(keys.SEPARATOR)[2], row["eventType"]["S"], is_derived(row)
+                    )

@@ -1,4 +1,4 @@
-"""Which tenant-days have rows in raw that no run has taken in yet: one Metadata row each, written by the archive.
+"""Tenant-days with rows in raw that no run has committed yet: one Metadata row each, written by the archive.
 
 A row carries the token of the write that was last. A run deletes it only under the condition that the token is still
 the one it planned with, so a batch that came meanwhile keeps its day pending.
@@ -7,18 +7,13 @@ the one it planned with, so a batch that came meanwhile keeps its day pending.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import uuid4
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from millrace.core import clock, keys
-from millrace.core.errors import error_code, from_client_error
+from millrace.core.table import Item, Table
 
 ENTITY = "pending"
 SHARD = "0"
-
-Item = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +32,10 @@ def partition() -> str:
 
 
 def new_token() -> str:
-    """Never the same again, not even for a batch that is delivered again.
+    """New for every write, also for a batch that is delivered a second time.
 
-    That batch may come behind another of the same day: with the token it had before, it would take the day back to what
-    a run has planned already, and the other batch would be cleared away unseen.
+    That batch may come behind another of the same day: with its first token it would take the day back to what a run has
+    planned already, and the other batch would be cleared unseen.
     """
     return uuid4().hex
 
@@ -66,34 +61,19 @@ def to_items(touched: Iterable[tuple[str, str]], token: str, newest: datetime) -
     ]
 
 
-def read(dynamodb: Any, table: str) -> list[Pending]:
+def read(metadata: Table) -> list[Pending]:
     """All that is pending, by tenant and day.
 
     Raises:
         MillraceError: the table did not answer.
     """
-    query: dict[str, Any] = {
-        "TableName": table,
-        "KeyConditionExpression": "entityTypeKey = :all",
-        "ExpressionAttributeValues": {":all": {"S": partition()}},
-        "ConsistentRead": True,
-    }
-    found: list[Pending] = []
-    while True:
-        try:
-            page = dynamodb.query(**query)
-        except (ClientError, BotoCoreError) as error:
-            raise from_client_error(error, "read what is pending") from error
-        found += [
-            Pending(row["orgId"]["S"], row["day"]["S"], row["token"]["S"], row["at"]["S"])
-            for row in page["Items"]
-        ]
-        if "LastEvaluatedKey" not in page:
-            return found
-        query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+    rows = metadata.query(
+        "entityTypeKey = :all", {":all": {"S": partition()}}, consistent=True, doing="read what is pending"
+    )
+    return [Pending(row["orgId"]["S"], row["day"]["S"], row["token"]["S"], row["at"]["S"]) for row in rows]
 
 
-def clear(dynamodb: Any, table: str, org: str, day: str, planned: str) -> bool:
+def clear(metadata: Table, org: str, day: str, planned: str) -> bool:
     """Deletes the row of a tenant-day unless something came since it was planned.
 
     Returns:
@@ -102,16 +82,10 @@ def clear(dynamodb: Any, table: str, org: str, day: str, planned: str) -> bool:
     Raises:
         MillraceError: the table did not answer.
     """
-    try:
-        dynamodb.delete_item(
-            TableName=table,
-            Key={"entityTypeKey": {"S": partition()}, "entityId": {"S": keys.join(org, day)}},
-            ConditionExpression="#token = :planned",
-            ExpressionAttributeNames={"#token": "token"},
-            ExpressionAttributeValues={":planned": {"S": planned}},
-        )
-    except (ClientError, BotoCoreError) as error:
-        if error_code(getattr(error, "response", {})) == "ConditionalCheckFailedException":
-            return False
-        raise from_client_error(error, "clear what was pending") from error
-    return True
+    return metadata.delete(
+        {"entityTypeKey": {"S": partition()}, "entityId": {"S": keys.join(org, day)}},
+        condition="#token = :planned",
+        names={"#token": "token"},
+        values={":planned": {"S": planned}},
+        doing="clear what was pending",
+    )

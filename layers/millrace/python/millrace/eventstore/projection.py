@@ -1,24 +1,21 @@
 """UserEvents: for every event of a user, or of a session without a user, one pointer in order of time."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from millrace.contracts.contract import Contract
 from millrace.core import clock, keys
-from millrace.core.batch import write_all
 from millrace.core.consumer import Delivery
+from millrace.core.table import Item, Table
 from millrace.eventstore.codec import Codec
-from millrace.eventstore.row import Item, StoredEvent, from_item
+from millrace.eventstore.row import StoredEvent, from_item
 
 
 class Projection:
     """Writes pointers. The same event gives the same key, so a second delivery changes nothing."""
 
-    def __init__(
-        self, dynamodb: Any, codec: Codec, contract_of: Callable[[str], Contract], table: str
-    ) -> None:
+    def __init__(self, user_events: Table, codec: Codec, contract_of: Callable[[str], Contract]) -> None:
         """`contract_of` gives the contract of a reference as events carry it (`order.created/1.2.0`)."""
-        self._dynamodb, self._codec, self._contract_of, self._table = dynamodb, codec, contract_of, table
+        self._user_events, self._codec, self._contract_of = user_events, codec, contract_of
 
     def project(self, deliveries: Sequence[Delivery]) -> None:
         """Projects a batch.
@@ -33,7 +30,7 @@ class Projection:
             pointer = to_pointer(event, self._contract_of(event.envelope["platform"]["contract"]))
             if pointer is not None:
                 pointers[(pointer["userKey"]["S"], pointer["sortKey"]["S"])] = pointer
-        write_all(self._dynamodb, self._table, list(pointers.values()))
+        self._user_events.write_all(list(pointers.values()))
 
 
 def to_pointer(event: StoredEvent, contract: Contract) -> Item | None:

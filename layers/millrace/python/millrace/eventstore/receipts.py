@@ -1,4 +1,4 @@
-"""What a consumer of the log has done with a batch, as Metadata rows: the archive's manifest, the router's receipts.
+"""Receipts: which events of a batch a consumer has handled, as Metadata rows. The archive's are the manifest.
 
 One row per tenant, UTC day and object (or batch) with the ids in it: enough to trace an event, to reconcile
 what was accepted with what arrived, and to plan a run of the pipeline.
@@ -8,12 +8,9 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from millrace.core import clock, keys
-from millrace.core.errors import from_client_error
+from millrace.core.table import Item, Table
 
 MANIFEST = "manifest"
 ROUTED = "routed"
@@ -24,12 +21,10 @@ _ID_BYTES = 16
 # Arrival is stamped by the stream, acceptance by intake: their clocks may differ by this much.
 _SKEW = timedelta(minutes=5)
 
-Item = dict[str, dict[str, Any]]
-
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A batch done. `place` names it within the stream: `<arrival>#<shard>#<first>-<last>#<part>`."""
+    """A batch that a consumer has handled. `place` names it within the stream: `<arrival>#<shard>#<first>-<last>#<part>`."""
 
     org: str
     kind: str
@@ -74,16 +69,14 @@ def partition(org: str, kind: str, day: str) -> str:
     return keys.metadata(org, kind, day, SHARD)
 
 
-def find(
-    dynamodb: Any, table: str, org: str, kind: str, day: str, event_id: str, since: datetime
-) -> Item | None:
+def find(metadata: Table, org: str, kind: str, day: str, event_id: str, since: datetime) -> Item | None:
     """The first row that holds an event, from shortly before `since` (its acceptance) on.
 
     Raises:
         MillraceError: the table did not answer.
     """
     wanted = uuid.UUID(event_id).bytes
-    for item in read(dynamodb, table, org, kind, day, since - _SKEW):
+    for item in read(metadata, org, kind, day, since - _SKEW):
         ids = bytes(item["ids"]["B"])
         at = ids.find(wanted)
         while at >= 0:
@@ -94,8 +87,7 @@ def find(
 
 
 def read(
-    dynamodb: Any,
-    table: str,
+    metadata: Table,
     org: str,
     kind: str,
     day: str,
@@ -106,8 +98,7 @@ def read(
     """The rows of a tenant's day in the order in which batches arrived.
 
     Args:
-        dynamodb: the client.
-        table: Metadata.
+        metadata: the table.
         org: the tenant.
         kind: `MANIFEST` or `ROUTED`.
         day: UTC.
@@ -117,26 +108,14 @@ def read(
     Raises:
         MillraceError: the table did not answer.
     """
-    query: dict[str, Any] = {
-        "TableName": table,
-        "KeyConditionExpression": "entityTypeKey = :day AND entityId >= :since",
-        "ExpressionAttributeValues": {
+    return metadata.query(
+        "entityTypeKey = :day AND entityId >= :since",
+        {
             ":day": {"S": partition(org, kind, day)},
             ":since": {"S": clock.utc_text(since) if since is not None else "0"},
         },
-    }
-    if planning:
-        query |= {
-            "ConsistentRead": True,
-            "ProjectionExpression": "entityId, #object, #rows",
-            "ExpressionAttributeNames": {"#object": "object", "#rows": "rows"},
-        }
-    while True:
-        try:
-            page = dynamodb.query(**query)
-        except (ClientError, BotoCoreError) as error:
-            raise from_client_error(error, f"read {kind}") from error
-        yield from page["Items"]
-        if "LastEvaluatedKey" not in page:
-            return
-        query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        names={"#object": "object", "#rows": "rows"} if planning else None,
+        projection="entityId, #object, #rows" if planning else "",
+        consistent=planning,
+        doing=f"read {kind}",
+    )

@@ -14,10 +14,10 @@ from millrace.contracts import pointers
 from millrace.contracts.contract import Contract
 from millrace.core import clock, keys
 from millrace.core.errors import PermanentError
+from millrace.core.table import Item
 from millrace.eventstore import codec as bodies
 from millrace.eventstore.codec import Codec
 
-Item = dict[str, dict[str, Any]]
 Envelope = dict[str, Any]
 _DAY_SECONDS = 86_400
 _MILLISECONDS = len("2026-11-21T05:54:16.123Z")
@@ -28,7 +28,7 @@ _received = lru_cache(maxsize=1)(clock.parse)
 
 @lru_cache(maxsize=1024)
 def _shared(text: str) -> dict[str, str]:
-    """The attribute of a text that many rows have. Nothing changes it; a copy a row is what the collector looks at."""
+    """The attribute of a text that many rows have. Nothing changes it; a copy for each row would be work for the collector."""
     return {"S": text}
 
 
@@ -73,7 +73,7 @@ class StoredEvent:
 
 
 def expiry(contract: Contract, received_at: datetime, happened_at: datetime) -> int:
-    """Epoch second at which the row goes: an id that comes again later is too old to be accepted."""
+    """Epoch second at which the row goes: an id that is sent later than that is too old to be accepted."""
     return clock.epoch(max(received_at, happened_at)) + (contract.retention_days + 1) * _DAY_SECONDS
 
 
@@ -156,7 +156,7 @@ def from_item(item: Mapping[str, Mapping[str, Any]], codec: Codec) -> StoredEven
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a row says of its event in plain, beside the packed body."""
+    """The attributes of an event that its row has in plain, beside the packed body."""
 
     org: str
     event_id: str  # in lower case, as keys have it
@@ -166,7 +166,7 @@ class Head:
     @property
     def day(self) -> str:
         """UTC date of the event's own moment, `2026-11-21`."""
-        return clock.utc_day(self.happened_at).isoformat()
+        return clock.day_text(self.happened_at)
 
 
 def head_of(item: Mapping[str, Mapping[str, Any]]) -> Head:
@@ -187,7 +187,7 @@ def head_of(item: Mapping[str, Mapping[str, Any]]) -> Head:
 
 
 def body_of(item: Mapping[str, Mapping[str, Any]], codec: Codec) -> bytes:
-    """The event of a row as the JSON that it was stored as, for a reader who only hands it on.
+    """The event of a row as the JSON that it was stored as, for a reader that only passes it on.
 
     Parsed, a body of 256 KB may hold 37,000 objects of some 200 bytes each; as bytes it is as long as it is.
 
@@ -201,7 +201,7 @@ def body_of(item: Mapping[str, Mapping[str, Any]], codec: Codec) -> bytes:
 
 
 def body_size(item: Mapping[str, Mapping[str, Any]]) -> int:
-    """Bytes of a row's event, without unpacking it; 0 for what is no row, which is no load for anybody."""
+    """Bytes of a row's event, without unpacking it; 0 for what is no row."""
     try:
         return bodies.size(_binary(item["body"]["B"]))
     except (KeyError, TypeError, ValueError, zstandard.ZstdError):

@@ -1,6 +1,6 @@
 """Receipts of silver: which raw objects a run has taken into which table, as Metadata rows `org#silver#<day>#0`.
 
-A tenant's day is replaced as a whole, so the newest run's receipt says all. An object stands as 8 bytes of the hash of
+A tenant's day is replaced as a whole, so the newest run's receipt is complete. An object stands as 8 bytes of the hash of
 its key; of a row that would grow too large the rest follows in `<table>#1`, `<table>#2`, ….
 """
 
@@ -8,13 +8,10 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from millrace.core import clock, keys
-from millrace.core.errors import from_client_error
-from millrace.eventstore.receipts import KEPT_DAYS, Item, partition
+from millrace.core.table import Item, Table
+from millrace.eventstore.receipts import KEPT_DAYS, partition
 
 KIND = "silver"
 BYTES = 8
@@ -83,19 +80,16 @@ def to_items(receipt: SilverReceipt) -> list[Item]:
     return items
 
 
-def find(
-    dynamodb: Any, table: str, org: str, day: str, silver: str, key: str, event_id: str = ""
-) -> Item | None:
+def find(metadata: Table, org: str, day: str, silver: str, key: str, event_id: str = "") -> Item | None:
     """The receipt by which an object, and an event in it, is in a silver table; None if no run has taken it in.
 
     Args:
-        dynamodb: the client.
-        table: Metadata.
+        metadata: the table.
         org: the tenant.
         day: UTC day of the event.
         silver: full name of the silver table.
         key: of the raw object.
-        event_id: of the event; without it, the object alone is asked for.
+        event_id: of the event; without it, the object alone is looked up.
 
     Raises:
         MillraceError: the table did not answer.
@@ -106,10 +100,7 @@ def find(
             "entityTypeKey": {"S": partition(org, KIND, day)},
             "entityId": {"S": _name(silver, number)},
         }
-        try:
-            item: Item | None = dynamodb.get_item(TableName=table, Key=row).get("Item")
-        except (ClientError, BotoCoreError) as error:
-            raise from_client_error(error, "read the receipt of silver") from error
+        item = metadata.get(row, doing="read the receipt of silver")
         if item is None:
             return None
         objects = bytes(item["objects"]["B"])

@@ -7,6 +7,7 @@ from millrace import __version__
 from millrace.contracts import columns
 from millrace.contracts.contract import Contract
 from millrace.core import clock
+from millrace.core.table import Table
 from millrace.eventstore import consumers, receipts, silver
 from millrace.eventstore.consumers import ConsumerSpec, Receipt
 from millrace.eventstore.reader import EventReader
@@ -21,13 +22,12 @@ class Tracer:
     def __init__(
         self,
         reader: EventReader,
-        dynamodb: Any,
-        metadata_table: str,
+        metadata: Table,
         contract_of: Callable[[str], Contract],
         decision_id: Callable[[StoredEvent], str | None],
     ) -> None:
         """`decision_id` gives the id of the fraud decision on an event; None for one that fraud does not score."""
-        self._reader, self._dynamodb, self._table = reader, dynamodb, metadata_table
+        self._reader, self._metadata = reader, metadata
         self._contract_of, self._decision_id = contract_of, decision_id
 
     def trace(self, event: StoredEvent) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class Tracer:
         if key is None:
             return []
         table = f"silver.{columns.table(contract)}"
-        item = silver.find(self._dynamodb, self._table, event.org, event.day, table, key, event.event_id)
+        item = silver.find(self._metadata, event.org, event.day, table, key, event.event_id)
         if item is None:
             return []
         detail = {
@@ -104,9 +104,7 @@ class Tracer:
 
     def _of_batch(self, consumer: ConsumerSpec, event: StoredEvent) -> list[Step]:
         since = clock.parse(event.envelope["platform"]["receivedAt"])
-        item = receipts.find(
-            self._dynamodb, self._table, event.org, consumer.kind, event.day, event.event_id, since
-        )
+        item = receipts.find(self._metadata, event.org, consumer.kind, event.day, event.event_id, since)
         if item is None:
             return []
         detail: dict[str, Any] = {"rows": int(item["rows"]["N"])}

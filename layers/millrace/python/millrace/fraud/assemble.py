@@ -36,7 +36,7 @@ class ScorerSettings(DecisionSettings, Protocol):
 def scorer(settings: ScorerSettings, log: Log) -> Scorer:
     """What decides on the transactions of the log."""
     contracts, features = registry.load(), _features(settings)
-    table = TableAppender(client("dynamodb"), settings.events_table, log)
+    table = TableAppender(Table(client("dynamodb"), settings.events_table), log)
     return Scorer(
         UserSetStore(features),
         Emitter(contracts, Appender({"table": table}), log),

@@ -20,8 +20,8 @@ from typing import Any
 from millrace.core import clock
 from millrace.core.consumer import Delivery, uncollected
 from millrace.core.errors import RetryableError
-from millrace.core.shared_work import Crew
 from millrace.core.table import Item
+from millrace.core.worker_pool import WorkerPool
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.emit import Emitter, PlatformEvent, derived
 from millrace.eventstore.row import StoredEvent, from_item
@@ -93,7 +93,7 @@ class Scorer:
         self._budget_ms, self._now = features_budget_ms, now
         self._champions, self._model_budget_ms = champions, model_budget_ms
         self._cold_budget_ms = cold_budget_ms
-        self._workers = Crew(IN_FLIGHT, "features")
+        self._workers = WorkerPool(IN_FLIGHT, "features")
 
     def score(self, deliveries: Sequence[Delivery]) -> None:
         """Decides on the transactions of a batch.

@@ -12,10 +12,10 @@ from pyiceberg.table import FileScanTask
 
 from millrace.core.errors import PermanentError
 from millrace.iceberg import replace
-from millrace.iceberg.commit_rules import Partition
+from millrace.iceberg.data_file import DataFile, Partition
 from millrace.iceberg.layout import data_file
 from millrace.iceberg.retry import until_committed
-from millrace.iceberg.tables import Catalog, DataFile, OpenTable, open_table
+from millrace.iceberg.tables import Catalog, OpenTable, open_table
 
 MIN_FILES = 8
 # A file that has this size needs no company.
@@ -45,7 +45,7 @@ def compact(catalog: Catalog, opened: OpenTable, partition: Partition, files: li
     """Puts one file into the place of `files`.
 
     Returns:
-        False when somebody else changed the partition meanwhile; what was written is an orphan then.
+        False when another commit changed the partition meanwhile; what was written is an orphan then.
 
     Raises:
         RetryableError: the catalog or the store did not answer.
@@ -76,14 +76,18 @@ def _exchange(catalog: Catalog, name: str, files: list[DataFile], path: str) -> 
     if opened is None:
         return False
     wanted = {file.path for file in files}
-    gone = [file for file in opened.files() if file.path in wanted]
-    if len(gone) != len(files):
+    removed = [file for file in opened.files() if file.path in wanted]
+    if len(removed) != len(files):
         return False
     transaction = opened.table.transaction()
-    come = replace.read_footers(transaction, opened, [path])[path]
+    added = replace.read_footers(transaction, opened, [path])[path]
     rows = sum(file.rows for file in files)
-    if isinstance(come, str) or come.rows != rows or (come.org, come.day) != (gone[0].org, gone[0].day):
-        raise PermanentError(f"the compaction of {name} did not give the {rows} rows it read: {come}")
-    replace.replace(transaction, opened, gone, [come.iceberg], {PROPERTY: str(len(files))})
+    if (
+        isinstance(added, str)
+        or added.rows != rows
+        or (added.org, added.day) != (removed[0].org, removed[0].day)
+    ):
+        raise PermanentError(f"the compaction of {name} did not give the {rows} rows it read: {added}")
+    replace.replace(transaction, opened, removed, [added.iceberg], {PROPERTY: str(len(files))})
     transaction.commit_transaction()
     return True

@@ -26,10 +26,10 @@ def locations(glue: Any, environment: str) -> dict[str, str | None]:
 
 
 def _tables(glue: Any, name: str) -> Iterator[dict[str, Any]]:
-    asked: dict[str, Any] = {"DatabaseName": name}
+    request: dict[str, Any] = {"DatabaseName": name}
     while True:
         try:
-            page = glue.get_tables(**asked)
+            page = glue.get_tables(**request)
         except (ClientError, BotoCoreError) as error:
             if error_code(getattr(error, "response", {})) == "EntityNotFoundException":
                 return
@@ -37,4 +37,4 @@ def _tables(glue: Any, name: str) -> Iterator[dict[str, Any]]:
         yield from page["TableList"]
         if not page.get("NextToken"):
             return
-        asked["NextToken"] = page["NextToken"]
+        request["NextToken"] = page["NextToken"]

@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from millrace.core.errors import PermanentError, RetryableError, from_client_error, in_a_line
+from millrace.core.errors import PermanentError, RetryableError, in_a_line
+from millrace.core.objects import Objects
 from millrace.iceberg import compaction, optimizers
 from millrace.iceberg.layout import location
 from millrace.iceberg.retry import until_committed
@@ -19,7 +17,6 @@ from millrace.iceberg.tables import READERS, Catalog, OpenTable, SnapshotInfo, o
 
 # A run that is still going may have written files that no snapshot names yet.
 ORPHAN_DAYS = 3
-_DELETED_A_CALL = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +37,17 @@ class Maintained:
 
 
 def maintain(
-    catalog: Catalog, s3: Any, name: str, now: datetime, *, keep_days: int, keep_snapshots: int
+    catalog: Catalog, lake: Objects, name: str, now: datetime, *, keep_days: int, keep_snapshots: int
 ) -> Maintained:
     """Merges, expires, then removes.
 
     Args:
         catalog: of the environment.
-        s3: the client.
+        lake: the bucket that the tables lie in.
         name: of the table.
         now: what ages are counted from.
         keep_days: snapshots younger than this stay.
-        keep_snapshots: and so many of the newest.
+        keep_snapshots: this many of the newest stay whatever their age.
 
     Raises:
         PermanentError: there is no such table.
@@ -59,20 +56,20 @@ def maintain(
     opened = _open(catalog, name)
     if opened.properties.get(optimizers.PROPERTY):
         return Maintained(name, "glue")
-    compacted, odd = 0, []
+    compacted, unmerged = 0, []
     for partition, files in compaction.crowded(opened.files()).items():
         try:
             compacted += compaction.compact(catalog, opened, partition, files)
         except RetryableError:
             raise
         except Exception as error:  # noqa: BLE001  one tenant's files must not keep the table from its upkeep
-            odd.append(f"{partition[0]} {partition[1] or ''}: {in_a_line(error)}")
+            unmerged.append(f"{partition[0]} {partition[1] or ''}: {in_a_line(error)}")
     expired = until_committed(
         f"expire snapshots of {name}",
         lambda: _expire(_open(catalog, name), now - timedelta(days=keep_days), keep_snapshots),
     )
-    removed = _remove_orphans(catalog, s3, name, now - timedelta(days=ORPHAN_DAYS))
-    return Maintained(name, "millrace", expired, removed, compacted, tuple(odd))
+    removed = _remove_orphans(catalog, lake, name, now - timedelta(days=ORPHAN_DAYS))
+    return Maintained(name, "millrace", expired, removed, compacted, tuple(unmerged))
 
 
 def expirable(
@@ -84,13 +81,13 @@ def expirable(
 
 
 def _expire(opened: OpenTable, before: datetime, keep: int) -> int:
-    gone = expirable(opened.snapshots(), opened.snapshot_id, before, keep)
-    if gone:
-        opened.table.maintenance.expire_snapshots().by_ids([found.id for found in gone]).commit()
-    return len(gone)
+    expired = expirable(opened.snapshots(), opened.snapshot_id, before, keep)
+    if expired:
+        opened.table.maintenance.expire_snapshots().by_ids([one.id for one in expired]).commit()
+    return len(expired)
 
 
-def _remove_orphans(catalog: Catalog, s3: Any, name: str, before: datetime) -> int:
+def _remove_orphans(catalog: Catalog, lake: Objects, name: str, before: datetime) -> int:
     opened = _open(catalog, name)
     # With the slash: silver.a_v1 lies beside silver.a_v10.
     root = f"{location(catalog.bucket, name)}/"
@@ -102,12 +99,11 @@ def _remove_orphans(catalog: Catalog, s3: Any, name: str, before: datetime) -> i
         raise RetryableError(f"read the manifests of {name}: {error}") from error
     start = f"s3://{catalog.bucket}/"
     orphans = [
-        key
-        for key, changed in _listed(s3, catalog.bucket, root.removeprefix(start))
-        if changed < before and f"{start}{key}" not in live
+        one.key
+        for one in lake.list_objects(root.removeprefix(start), doing="list a table's files")
+        if one.modified < before and f"{start}{one.key}" not in live
     ]
-    for first in range(0, len(orphans), _DELETED_A_CALL):
-        _delete(s3, catalog.bucket, orphans[first : first + _DELETED_A_CALL])
+    lake.delete_all(orphans, doing="remove orphans")
     return len(orphans)
 
 
@@ -126,30 +122,6 @@ def _referenced(opened: OpenTable) -> Iterator[str]:
     with ThreadPoolExecutor(READERS) as pool:
         for entries in pool.map(lambda manifest: manifest.fetch_manifest_entry(table.io), manifests):
             yield from (entry.data_file.file_path for entry in entries)
-
-
-def _listed(s3: Any, bucket: str, prefix: str) -> Iterator[tuple[str, datetime]]:
-    asked = {"Bucket": bucket, "Prefix": prefix}
-    while True:
-        try:
-            page = s3.list_objects_v2(**asked)
-        except (ClientError, BotoCoreError) as error:
-            raise from_client_error(error, "list a table's files") from error
-        yield from ((found["Key"], found["LastModified"]) for found in page.get("Contents", []))
-        if not page.get("IsTruncated"):
-            return
-        asked["ContinuationToken"] = page["NextContinuationToken"]
-
-
-def _delete(s3: Any, bucket: str, keys: list[str]) -> None:
-    try:
-        answer = s3.delete_objects(
-            Bucket=bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True}
-        )
-    except (ClientError, BotoCoreError) as error:
-        raise from_client_error(error, "remove orphans") from error
-    if answer.get("Errors"):
-        raise RetryableError(f"remove orphans: {len(answer['Errors'])} of {len(keys)} stayed")
 
 
 def _open(catalog: Catalog, name: str) -> OpenTable:

@@ -27,12 +27,12 @@ class Optimizers:
             glue: the client.
             catalog: of the environment.
             role_arn: the role that Glue works under; empty where there is no optimizer (not on AWS, not in prod).
-            warn: told what Glue refused. Rows land without an optimizer, and the next commit asks again.
+            warn: called with what Glue refused. Rows are committed without an optimizer, and the next commit tries again.
         """
         self._glue, self._catalog, self._role_arn, self._warn = glue, catalog, role_arn, warn
 
     def of(self, opened: OpenTable) -> Mapping[str, str]:
-        """Makes what is missing; the property that remembers it, so that each table is asked for once."""
+        """Makes what is missing; the property that remembers it, so that each table's are made once."""
         if not self._role_arn or opened.properties.get(PROPERTY):
             return {}
         database, table = self._catalog.identifier(opened.name)

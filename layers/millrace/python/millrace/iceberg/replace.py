@@ -14,7 +14,8 @@ from pyiceberg.table.update.snapshot import _ManifestMergeManager, _OverwriteFil
 
 from millrace.core.errors import in_a_line
 from millrace.iceberg import manifest_entries
-from millrace.iceberg.tables import DataFile, OpenTable, data_file
+from millrace.iceberg.data_file import DataFile
+from millrace.iceberg.tables import OpenTable, data_file
 
 READERS = 8
 # Each commit writes a manifest or two; past this many they become one. The size is what Iceberg aims at.
@@ -23,7 +24,7 @@ MANIFEST_BYTES = 8 * 1024 * 1024
 
 
 class Replacement(_OverwriteFiles):
-    """pyiceberg's overwrite, with its manifests kept few: it keeps for ever those that only tell what was deleted."""
+    """pyiceberg's overwrite, with its manifests kept few: its own keeps for ever those that only list what was deleted."""
 
     def _process_manifests(self, manifests: list[ManifestFile]) -> list[ManifestFile]:
         living = [
@@ -41,17 +42,17 @@ class Replacement(_OverwriteFiles):
 def replace(
     transaction: Transaction,
     opened: OpenTable,
-    gone: Iterable[DataFile],
-    come: Iterable[IcebergFile],
+    removed: Iterable[DataFile],
+    added: Iterable[IcebergFile],
     properties: Mapping[str, str],
 ) -> None:
-    """Stages one snapshot without the files `gone` and with the files `come`."""
+    """Stages one snapshot without the files `removed` and with the files `added`."""
     with Replacement(
         Operation.OVERWRITE, transaction, opened.table.io, snapshot_properties=dict(properties)
     ) as snapshot:
-        for old in gone:
+        for old in removed:
             snapshot.delete_data_file(old.iceberg)
-        for new in come:
+        for new in added:
             snapshot.append_data_file(new)
 
 

@@ -126,8 +126,8 @@ def evolve(transaction: Transaction, table: LakeTable) -> None:
         with transaction.update_schema() as update:
             update.union_by_name(schema(table))
     except (ValidationError, ValueError) as error:
-        said = str(error).splitlines()[0]
-        raise PermanentError(f"{table.full_name} cannot become what its contract says: {said}") from error
+        reason = str(error).splitlines()[0]
+        raise PermanentError(f"{table.full_name} cannot become what its contract says: {reason}") from error
     metadata = transaction.table_metadata
     mapping = metadata.schema().name_mapping.model_dump_json()
     if metadata.properties.get(NAME_MAPPING) != mapping:

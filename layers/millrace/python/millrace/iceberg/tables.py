@@ -23,6 +23,8 @@ from pyiceberg.transforms import DayTransform
 from pyiceberg.types import DecimalType, IcebergType, ListType, MapType, StructType
 
 from millrace.core.errors import PermanentError, from_client_error
+from millrace.core.sql import identifier
+from millrace.iceberg.data_file import DataFile
 from millrace.iceberg.layout import database, split
 
 ORG_COLUMN = "org_id"
@@ -59,18 +61,6 @@ class Catalog:
         """Database and table of a full name such as `silver.order_created_v1`."""
         layer, table = split(name)
         return database(self.environment, layer), table
-
-
-@dataclass(frozen=True, slots=True)
-class DataFile:
-    """A data file of a snapshot; `day` is None where the table has no days. `iceberg` is its entry in the manifest."""
-
-    path: str
-    org: str
-    day: str | None
-    rows: int
-    bytes: int
-    iceberg: IcebergFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +151,8 @@ def catalog(environment: str, bucket: str) -> Catalog:
         bucket: the lake's.
     """
     session = boto3.Session()
-    # One try a call: an UpdateTable that timed out may have landed, and a second try of botocore's would be told that
-    # somebody else changed the table, on which pyiceberg removes the manifests of what has landed. Who calls tries again.
+    # One try a call: an UpdateTable that timed out may have been done, and a second try of botocore's would be answered that
+    # somebody else changed the table, on which pyiceberg removes the manifests of what is committed. The caller tries again.
     config = Config(
         connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries={"total_max_attempts": 1}
     )
@@ -213,16 +203,12 @@ def duckdb_type(of: IcebergType) -> str:
     if isinstance(of, ListType):
         return f"{duckdb_type(of.element_type)}[]"
     if isinstance(of, StructType):
-        return f"STRUCT({', '.join(f'{_quoted(f.name)} {duckdb_type(f.field_type)}' for f in of.fields)})"
+        return f"STRUCT({', '.join(f'{identifier(f.name)} {duckdb_type(f.field_type)}' for f in of.fields)})"
     if isinstance(of, MapType):
         return f"MAP({duckdb_type(of.key_type)}, {duckdb_type(of.value_type)})"
     if isinstance(of, DecimalType):
         return f"DECIMAL({of.precision},{of.scale})"
     return _DUCKDB[str(of)]
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _day(value: Any) -> date:

@@ -1,4 +1,4 @@
-"""The whole way of a request's events: each judged by itself, appended together, the refused kept."""
+"""Acceptance of a request: each event judged by itself, all appended together, the refused ones kept in quarantine."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,11 +11,12 @@ from millrace.contracts.registry import Registry
 from millrace.contracts.validator import FieldError
 from millrace.core import exact_json
 from millrace.core.errors import MillraceError
+from millrace.core.table import Item
 from millrace.eventstore import content
 from millrace.eventstore.append import Appender, AppendResult
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.fingerprint import fingerprint, spelled
-from millrace.eventstore.row import Item, to_item
+from millrace.eventstore.row import to_item
 from millrace.eventstore.tenant_key import TenantKeys
 from millrace.intake import reserved
 from millrace.intake.enrich import Origin, enrich
@@ -37,7 +38,7 @@ class Quarantine(Protocol):
 
 @dataclass(slots=True)
 class Result:
-    """What became of one event of a request."""
+    """The result of one event of a request."""
 
     index: int
     event_id: str | None
@@ -49,7 +50,7 @@ class Result:
 
 @dataclass(slots=True)
 class _Case:
-    """One event on its way: its candidate, its result, and its row once it is valid."""
+    """One event of a request: its candidate, its result, and its row once it is valid."""
 
     candidate: Candidate
     result: Result
@@ -77,7 +78,7 @@ class Intake:
         self._codec = Codec(registry.dictionary)
 
     def accept(self, candidates: Sequence[Candidate], origin: Origin) -> list[Result]:
-        """One result per candidate, in order. Raises nothing for what an event says or a store does."""
+        """One result per candidate, in order. Raises nothing, whatever an event holds and a store answers."""
         cases = self._attempt(candidates, origin, dry_run=False)
         refused = [case for case in cases if case.result.outcome in REFUSED]
         if refused:
@@ -85,9 +86,9 @@ class Intake:
         return [case.result for case in cases]
 
     def replay(self, candidates: Sequence[Candidate], origin: Origin, *, dry_run: bool) -> list[Result]:
-        """The same steps for events that are in quarantine already, so that none is kept twice.
+        """The same steps for events that are in quarantine already, so that none is kept a second time.
 
-        A dry run stops before the append: what would pass is `accepted`, though the table may still know its id.
+        A dry run stops before the append: what would pass is `accepted`, though its id may be in the table already.
         """
         return [case.result for case in self._attempt(candidates, origin, dry_run=dry_run)]
 
@@ -116,11 +117,11 @@ class Intake:
                 [self._discreet(candidate.error, candidate.event)],
             )
             return
-        said = content.read(candidate.event)
-        if isinstance(said, FieldError):
-            result.outcome, result.errors = AppendResult.REJECTED, [said]
+        read = content.read(candidate.event)
+        if isinstance(read, FieldError):
+            result.outcome, result.errors = AppendResult.REJECTED, [read]
             return
-        event, canonical = said
+        event, canonical = read
         principal = origin.principal if candidate.principal is None else candidate.principal
         error = reserved.problem(event, origin.org, principal, self._registry)
         if error is not None:
@@ -133,11 +134,11 @@ class Intake:
             return
         sender = origin if principal == origin.principal else replace(origin, principal=principal)
         envelope = enrich(event, verdict.contract, sender, verdict.happened_at)
-        made = fingerprint(said, candidate.event, tenant_key)
+        made = fingerprint(read, candidate.event, tenant_key)
         case.item = to_item(envelope, verdict.contract, made, self._codec)
 
     def _discreet(self, error: FieldError, event: Any) -> FieldError:
-        """What was found before the contract was known, without the names that its place must not tell."""
+        """An error that was found before the contract, without field names that the answer must not disclose."""
         path = exact_json.beyond(event) if error.pointer else None
         if path is None:
             return error
@@ -145,7 +146,7 @@ class Intake:
         return FieldError(pointers.write(shown), error.code, error.message)
 
     def _append(self, valid: list[_Case]) -> None:
-        """The first of an id in the request is written; the others are answered by what became of it."""
+        """The first of an id in the request is written; its result answers the others."""
         first: dict[str, _Case] = {}
         later: list[_Case] = []
         for case in valid:
@@ -159,8 +160,8 @@ class Intake:
                 case.result.errors = [_CONFLICT]
 
     def _follow(self, first: dict[str, _Case], later: list[_Case]) -> list[_Case]:
-        """Answers repeats of an id that is in the table now. Where the first met a foreign row, each asks itself."""
-        asked: dict[str, _Case] = {}
+        """Answers repeats of an id that is in the table now. Where the first met the row of another event, each is put itself."""
+        retried: dict[str, _Case] = {}
         left: list[_Case] = []
         for case in later:
             leader = first[case.key]
@@ -172,9 +173,9 @@ class Intake:
                 case.result.outcome = AppendResult.CONFLICT if conflict else AppendResult.DUPLICATE
             elif leader.result.outcome is not AppendResult.CONFLICT:
                 case.result.outcome = AppendResult.CONFLICT
-            elif asked.setdefault(case.key, case) is not case:
+            elif retried.setdefault(case.key, case) is not case:
                 left.append(case)
-        self._put(list(asked.values()))
+        self._put(list(retried.values()))
         return left
 
     def _put(self, cases: list[_Case]) -> None:
@@ -196,10 +197,10 @@ class Intake:
 
 
 def _is_same(leader: _Case, case: _Case) -> bool:
-    """Whether what became of one is what becomes of the other."""
+    """Whether both have the same result."""
     if leader.item["fingerprint"] != case.item["fingerprint"]:
         return False
-    # A row of an earlier version knew numbers by their spelling: it may be another's conflict and this one's duplicate.
+    # A row with an older fingerprint holds numbers as they were written: it may conflict with one and equal the other.
     return leader.result.outcome is not AppendResult.CONFLICT or (
         spelled(leader.candidate.event) == spelled(case.candidate.event)
     )

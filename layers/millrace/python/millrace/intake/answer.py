@@ -12,7 +12,7 @@ from millrace.core import sizes
 from millrace.eventstore.append import AppendResult
 from millrace.intake.accept import Result
 
-# Each is at most 1.2 KB of an answer, so that these fit whatever they hold.
+# Each takes at most 1.2 KB of an answer, so that so many always fit.
 ERRORS = 3_000
 _COUNTS = {
     AppendResult.ACCEPTED: "accepted",
@@ -38,11 +38,14 @@ def status(results: Sequence[Result]) -> HTTPStatus:
 def body(results: Sequence[Result]) -> dict[str, Any]:
     """The JSON of the answer."""
     counts = Counter(result.outcome for result in results)
-    told = [_one(result, result.errors) for result in results]
-    # Few requests have as many as that, and fewer still do not fit: then each event shows its first.
-    if sum(len(result.errors) for result in results) > ERRORS and sizes.of(orjson.dumps(told)) > sizes.BYTES:
-        told = [_one(result, result.errors[:1]) for result in results]
-    return {**{name: counts[outcome] for outcome, name in _COUNTS.items()}, "results": told}
+    answered = [_one(result, result.errors) for result in results]
+    # Where they do not fit, each event shows its first error.
+    if (
+        sum(len(result.errors) for result in results) > ERRORS
+        and sizes.of(orjson.dumps(answered)) > sizes.BYTES
+    ):
+        answered = [_one(result, result.errors[:1]) for result in results]
+    return {**{name: counts[outcome] for outcome, name in _COUNTS.items()}, "results": answered}
 
 
 def _one(result: Result, errors: Sequence[FieldError]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import re
 
-# Texts are passed over whole; a quote that none ends says that nobody knows what stands inside a text and what outside.
+# Texts are skipped whole; with a quote that is never closed, what is inside a text and what is outside is unknown.
 _MARK = re.compile(rb'"(?:[^"\\]++|\\.)*+"|["\[\]{},]', re.DOTALL)
 _SPACE = b" \t\r\n"
 
@@ -12,7 +12,7 @@ def items(body: bytes) -> list[bytes] | None:
     body = body.strip(_SPACE)
     if not body.startswith(b"["):
         return None
-    found: list[bytes] = []
+    parts: list[bytes] = []
     depth, start = 0, 1
     for mark in _MARK.finditer(body):
         match body[mark.start()], mark.end() - mark.start():
@@ -21,10 +21,10 @@ def items(body: bytes) -> list[bytes] | None:
             case ((0x5D | 0x7D), _):  # ] }
                 depth -= 1
                 if depth == 0:
-                    found.append(body[start : mark.start()].strip(_SPACE))
-                    return found if mark.end() == len(body) and body.endswith(b"]") else None
+                    parts.append(body[start : mark.start()].strip(_SPACE))
+                    return parts if mark.end() == len(body) and body.endswith(b"]") else None
             case 0x2C, _ if depth == 1:  # ,
-                found.append(body[start : mark.start()].strip(_SPACE))
+                parts.append(body[start : mark.start()].strip(_SPACE))
                 start = mark.end()
             case 0x22, 1:  # a quote alone
                 return None

@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 from millrace.contracts import registry
 from millrace.core.aws import Lazy, client
+from millrace.core.objects import Objects
 from millrace.core.prefixes import QUARANTINE
 from millrace.core.settings import FunctionSettings
+from millrace.core.table import Table
 from millrace.core.uses import EVENTS, LAKE, LOG, METADATA, TENANT_KEY, uses
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.append_to_log import LogAppender
@@ -15,7 +17,7 @@ from millrace.quarantine.store import QuarantineStore
 
 
 class IntakeSettings(FunctionSettings):
-    """What every edge of intake is told: where events, refusals and keys are."""
+    """Settings of every function that takes events: where events, refused events and keys are."""
 
     events_table: str = uses(EVENTS, "put")
     metadata_table: str = uses(METADATA, "get", "put", "write_all")
@@ -26,7 +28,9 @@ class IntakeSettings(FunctionSettings):
 
 def quarantine(settings: IntakeSettings) -> QuarantineStore:
     """The quarantine of these settings."""
-    return QuarantineStore(client("dynamodb"), Lazy("s3"), settings.metadata_table, settings.lake_bucket)
+    return QuarantineStore(
+        Table(client("dynamodb"), settings.metadata_table), Objects(Lazy("s3"), settings.lake_bucket)
+    )
 
 
 def intake(settings: IntakeSettings, log: Callable[[str], None]) -> Intake:
@@ -34,9 +38,11 @@ def intake(settings: IntakeSettings, log: Callable[[str], None]) -> Intake:
     dynamodb = client("dynamodb")
     appender = Appender(
         {
-            "table": TableAppender(dynamodb, settings.events_table, log),
+            "table": TableAppender(Table(dynamodb, settings.events_table), log),
             "none": LogAppender(Lazy("kinesis"), settings.event_stream_arn, log),
         }
     )
-    tenant_keys = WrappedTenantKeys(dynamodb, Lazy("kms"), settings.metadata_table, settings.tenant_key_id)
+    tenant_keys = WrappedTenantKeys(
+        Table(dynamodb, settings.metadata_table), Lazy("kms"), settings.tenant_key_id
+    )
     return Intake(registry.load(), appender, quarantine(settings), tenant_keys, log)

@@ -19,7 +19,7 @@ KIND = "eventbridge"
 def read_message(body: str, message_id: str, received_at: datetime) -> tuple[Candidate, Origin]:
     """The event of a queue message, and where it is from.
 
-    A binding without an event type brings an event of ours as `detail`. With one, `detail` is foreign and becomes
+    A binding without an event type brings an event of ours as `detail`. With one, `detail` is of another producer and becomes
     the payload: its id is cut from tenant and EventBridge id, its moment is EventBridge's `time`.
 
     Args:
@@ -31,24 +31,24 @@ def read_message(body: str, message_id: str, received_at: datetime) -> tuple[Can
         PermanentError: the message is none that a rule of the stack wrote.
     """
     try:
-        said, written = _read(body)
+        message, written = _read(body)
         origin = Origin(
-            org=_text(said, "org"),
-            principal=_text(said, "binding"),
+            org=_text(message, "org"),
+            principal=_text(message, "binding"),
             request_id=message_id,
             received_at=received_at,
             kind=KIND,
         )
-        detail = said["detail"]
-        event = _wrapped(said, origin.org) if said.get("eventType") else detail
+        detail = message["detail"]
+        event = _wrapped(message, origin.org) if message.get("eventType") else detail
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise PermanentError(f"no message of a binding: {type(error).__name__}: {error}") from error
-    # Written and read again: the same exactness is asked of an event from the bus as of a posted one.
+    # Written and parsed once more, so that an event from the bus is read as exactly as a posted one.
     return parse_one(0, written(event)), origin
 
 
 def _read(body: str) -> tuple[Any, Callable[[Any], bytes]]:
-    """What a message says, and how its event is written to be read again.
+    """A message, and how its event is written to be parsed once more.
 
     A detail that no parser of ours takes (half a surrogate pair, a number beyond all doubles) is an event that is refused
     and kept, as a posted one is; around it stands what the rule wrote.
@@ -59,18 +59,18 @@ def _read(body: str) -> tuple[Any, Callable[[Any], bytes]]:
         return json.loads(body), lambda event: json.dumps(event).encode()
 
 
-def _wrapped(said: dict[str, Any], org: str) -> dict[str, Any]:
+def _wrapped(message: dict[str, Any], org: str) -> dict[str, Any]:
     return {
-        "eventId": event_id(org, KIND, _text(said, "id")),
-        "eventType": said["eventType"],
-        "eventSource": _text(said, "source"),
-        "timestamp": _text(said, "time"),
-        "data": {"payload": said["detail"]},
+        "eventId": event_id(org, KIND, _text(message, "id")),
+        "eventType": message["eventType"],
+        "eventSource": _text(message, "source"),
+        "timestamp": _text(message, "time"),
+        "data": {"payload": message["detail"]},
     }
 
 
-def _text(said: dict[str, Any], name: str) -> str:
-    value = said[name]
+def _text(message: dict[str, Any], name: str) -> str:
+    value = message[name]
     if not isinstance(value, str) or not value:
         raise TypeError(f"{name} is no text")
     return value

@@ -51,7 +51,7 @@ def enrich(event: dict[str, Any], contract: Contract, origin: Origin, happened_a
         "category": contract.category,
         "contract": contract.ref,
         # Most clients write UTC, and then the day stands there already.
-        "day": timestamp[:10] if timestamp[-1] == "Z" else clock.utc_day(happened_at).isoformat(),
+        "day": timestamp[:10] if timestamp[-1] == "Z" else clock.day_text(happened_at),
     }
     return envelope
 
@@ -73,5 +73,5 @@ def user_in_payload(event: dict[str, Any], contract: Contract) -> str | None:
     if contract.user_id_pointer is None:
         return None
     value = pointers.read(event, pointers.parse(contract.user_id_pointer))
-    # Most users are texts already, and this is asked of every event.
+    # Most users are texts already, and this runs for every event.
     return value or None if value.__class__ is str else pointers.as_text(value)

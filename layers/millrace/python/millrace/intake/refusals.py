@@ -1,4 +1,4 @@
-"""Refused events told as metrics, by type. Only where there are some, so what is accepted costs nothing."""
+"""Refused events as metrics, by type. Only where there are some, so accepted events cost nothing."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -12,7 +12,7 @@ SERVICE = "intake"
 
 
 def by_type(results: Sequence[Result], known: Collection[str]) -> Counter[str]:
-    """How many were refused of each type; a client's own words for a type are all one, or each were a metric."""
+    """How many were refused of each type; types that no contract describes count as one, or each would be a metric."""
     return Counter(
         result.event_type if result.event_type and result.event_type in known else UNKNOWN
         for result in results
@@ -20,7 +20,7 @@ def by_type(results: Sequence[Result], known: Collection[str]) -> Counter[str]:
     )
 
 
-def tell(results: Sequence[Result], environment: str) -> None:
+def emit_metrics(results: Sequence[Result], environment: str) -> None:
     """Writes a line for each type of which events were refused."""
     if not any(result.outcome in REFUSED for result in results):
         return

@@ -1,4 +1,4 @@
-"""Refused events on their way back: found, repaired with a JSON Patch, tried or appended, and written up."""
+"""Replay of refused events: found, repaired with a JSON Patch, tried or appended, and recorded in the audit."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,7 @@ from millrace.quarantine.store import Filter, QuarantineStore, Refusal
 __all__ = ["EVENTS_PER_CALL", "PASSED", "BadPatchError", "Replayer"]
 
 EVENTS_PER_CALL = 500
-# What a call takes on: bytes of events, each counted once and once more for each operation of the patch.
+# The work of one call: bytes of events, each counted once and once more for each operation of the patch.
 WORK_BYTES = 64 * 1024 * 1024
 # Nothing more is begun after this. What has begun may wait for the table as long as intake does, within 29 s.
 SECONDS = 3.0
@@ -31,7 +31,7 @@ PASSED = frozenset({AppendResult.ACCEPTED, AppendResult.DUPLICATE})
 
 @dataclass(slots=True)
 class _Call:
-    """What a call has done, and how much more it may take on."""
+    """What a call has done, and its bounds."""
 
     operations: int
     deadline: float
@@ -66,8 +66,8 @@ class _Call:
         if some:
             yield some
 
-    def tell(self, result: dict[str, Any]) -> None:
-        """Notes the outcome of one."""
+    def add(self, result: dict[str, Any]) -> None:
+        """Adds the result of one."""
         self.results.append(result)
         self.answer += sizes.of(orjson.dumps(result))
 
@@ -133,7 +133,7 @@ class Replayer:
         candidates = [_repaired(index, refusal, repair) for index, refusal in enumerate(some)]
         for refusal, result in zip(some, self.intake.replay(candidates, origin, dry_run=True), strict=True):
             call.passed += result.outcome in PASSED
-            call.tell(_answer(refusal, result, dry_run=True))
+            call.add(_answer(refusal, result, dry_run=True))
 
     def _take(self, call: _Call, some: list[Refusal], repair: Patch, origin: Origin) -> None:
         claimed = self.quarantine.claim(origin.org, some, origin.request_id)
@@ -147,10 +147,10 @@ class Replayer:
         self.quarantine.release(origin.org, failed, origin.request_id)
         call.replayed += len(marked)
         for refusal, result in pairs:
-            # One that another replay has marked meanwhile is that one's.
+            # What another replay has marked meanwhile counts for that replay.
             if result.outcome not in PASSED or refusal.quarantine_id in marked:
                 call.passed += result.outcome in PASSED
-                call.tell(_answer(refusal, result, dry_run=False))
+                call.add(_answer(refusal, result, dry_run=False))
 
     def _audit(self, origin: Origin, detail: dict[str, Any]) -> None:
         self.quarantine.audit(
@@ -167,7 +167,7 @@ def _repaired(index: int, refusal: Refusal, repair: Patch) -> Candidate:
     except NotApplicableError as error:
         sent = replace(parse_one(index, refusal.raw), principal=refusal.principal)
         return replace(sent, error=FieldError("", "rule", str(error)))
-    # Written and read again, so that a repaired event is judged by exactly the rules of a sent one.
+    # Written and parsed once more, so that a repaired event is judged by exactly the rules of a sent one.
     return replace(parse_one(index, exact_json.dumps(event)), principal=refusal.principal)
 
 

@@ -1,4 +1,4 @@
-"""What no feeder may say: types that the platform alone derives, and names of its own as the source."""
+"""What no client may send: types that the platform alone derives, and its own names as the source."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ _LENGTH = len(RESERVED_NAMES)
 
 
 def problem(event: Any, org: str, principal: str, registry: Registry) -> FieldError | None:
-    """Why nobody but the platform may send this event; None where it may be judged.
+    """Why only the platform may send this event; None where a client may.
 
     Args:
         event: what was parsed, of any JSON type.

@@ -1,8 +1,8 @@
 """Events that waited for a contract: replayed by themselves when a deploy has brought others.
 
 A deploy only says that there are other contracts. The work is a chain of tasks for each tenant and code, each a message
-of a queue: it replays some, a few bodies at a time, and leaves the next one. So nothing of a tenant's can hold up a deploy
-or another tenant, and a task that kills its function comes back and goes round the event that did it.
+of a queue: it replays some, a few bodies at a time, and leaves the next one. So no tenant can hold up a deploy
+or another tenant, and a task whose function was killed is delivered again and skips the event that did it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -21,7 +21,7 @@ from millrace.quarantine.store import Filter
 
 CODES = ("unknown_type", "unknown_version")
 PRINCIPAL = "deploy"
-# Bodies at once: of 256 KB each, parsed, they take some 100 MB.
+# Bodies held at once: of 256 KB each, parsed, they take some 100 MB.
 EVENTS_AT_ONCE = 10
 # What one round of a replay may take; a new one is not begun with less time left.
 ROUND_SECONDS = 20.0
@@ -31,7 +31,7 @@ LEAVES_OUT_AT = 4
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is to be replayed of one tenant and code; without a tenant, of whom.
+    """What is to be replayed of one tenant and code; without a tenant, of all.
 
     Attributes:
         request_id: of the deploy.
@@ -67,9 +67,13 @@ class Task:
             PermanentError: it is none.
         """
         try:
-            said: Mapping[str, Any] = orjson.loads(text)
+            document: Mapping[str, Any] = orjson.loads(text)
             return cls(
-                said["requestId"], clock.parse(said["until"]), said["org"], said["code"], said["after"]
+                document["requestId"],
+                clock.parse(document["until"]),
+                document["org"],
+                document["code"],
+                document["after"],
             )
         except (ValueError, KeyError, TypeError) as error:
             raise PermanentError(f"no task of a replay: {type(error).__name__}: {error}") from error
@@ -91,7 +95,7 @@ def replay_some(
 ) -> Task | None:
     """Replays some of what a task names, newest first; what is left, if anything is.
 
-    Each round leaves an audit row of its tenant. What was replayed before is found as a duplicate, so a task that was
+    Each round leaves an audit row of its tenant. What was replayed before is answered as a duplicate, so a task that was
     cut off may be done again.
 
     Args:
@@ -125,9 +129,9 @@ def replay_some(
 def _left_out(replayer: Replayer, task: Task, wanted: Filter, log: Callable[[str], None]) -> Task | None:
     """The task behind the event that it fails at, whose body is not read; the event stays in quarantine, open."""
     assert task.org is not None  # noqa: S101  the caller has looked
-    found = next(replayer.quarantine.find(task.org, replace(wanted, status="open")), None)
-    if found is None:
+    refused = next(replayer.quarantine.find(task.org, replace(wanted, status="open")), None)
+    if refused is None:
         return None
-    name = found["quarantineId"]
+    name = refused["quarantineId"]
     log(f"{task.org}: {name} is left out: its replay did not end {LEAVES_OUT_AT - 1} times")
     return replace(task, after=name)

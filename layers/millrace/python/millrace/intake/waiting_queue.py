@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from millrace.core.errors import RetryableError, from_client_error
+from millrace.core.aws import calling
+from millrace.core.errors import RetryableError
 from millrace.intake.waiting import Task
 
 TASKS_PER_CALL = 10
@@ -28,9 +27,7 @@ class TaskQueue:
                 {"Id": str(number), "MessageBody": task.to_text()}
                 for number, task in enumerate(tasks[start : start + TASKS_PER_CALL])
             ]
-            try:
+            with calling("queue replay"):
                 answer = self._sqs.send_message_batch(QueueUrl=self._url, Entries=entries)
-            except (ClientError, BotoCoreError) as error:
-                raise from_client_error(error, "queue replay") from error
             if failed := answer.get("Failed"):
                 raise RetryableError(f"queue replay: {len(failed)} of {len(entries)} are not queued")

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from millrace.contracts.columns import Scalar
 from millrace.contracts.tables import LakeTable
 from millrace.core.errors import RetryableError, in_a_line
+from millrace.core.sql import identifier, literal
 from millrace.iceberg import layout
-from millrace.lake.duck import create_view, identifier, is_passing, text
+from millrace.lake.duck import create_view, is_passing
 from millrace.quality.checks import checks_of
 from millrace.quality.measure import measure
 from millrace.runs import portions
@@ -90,7 +91,7 @@ class TableBuilder:
         try:
             return self._keep(table, prepared.run, work)
         finally:
-            # What has ended the database says so itself.
+            # An error that ended the database is raised already.
             with suppress(duckdb.Error):
                 self._connection.execute(f"DROP TABLE {_RESULT}")
 
@@ -114,7 +115,7 @@ class TableBuilder:
             file = self._place(table.full_name, run, work.org, work.day)
             # The order of the contract, in which the compiled columns stand already.
             size = self._one(
-                f"COPY {_RESULT} TO {text(file)} (FORMAT parquet, COMPRESSION zstd, RETURN_STATS true)"
+                f"COPY {_RESULT} TO {literal(file)} (FORMAT parquet, COMPRESSION zstd, RETURN_STATS true)"
             )[2]
         return Part(
             table=table.full_name,
@@ -146,7 +147,7 @@ def build_chunk(
     table: str,
     chunk: int,
 ) -> TableChunk:
-    """Makes a chunk and keeps what came of it; asked again, the same.
+    """Makes a chunk and keeps what came of it; a repeated call returns the same.
 
     Args:
         store: of the run's documents.
@@ -164,20 +165,18 @@ def build_chunk(
     if done is not None:
         return done
     prepared = store.prepared(run, table)
-    works = prepared.chunks[chunk]
     with ExitStack() as open_ones:
         held: list[DuckDBPyConnection] = []
 
         def make(number: int) -> Piece:
             if not held:
                 held.append(open_ones.enter_context(closing(connect())))
-            piece = builder(held[0]).make(prepared, works[number])
+            piece = builder(held[0]).make(prepared, prepared.chunks[chunk][number])
             if piece.failures:
                 held.pop().close()
             return piece
 
-        places = [(work.org, work.day) for work in works]
-        pieces = portions.do(store, portions.Portion(run, portions.chunk_name(table, chunk), places), make)
+        pieces = portions.do(store, portions.of_chunk(prepared, chunk), make)
     made = portions.as_chunk(run, table, chunk, pieces)
     store.put_chunk(made)
     return made
@@ -190,16 +189,16 @@ def in_lake(bucket: str) -> Place:
 
 def _own(table: LakeTable, org: str, day: str | None) -> str:
     """The condition of a tenant's rows, and of the day's."""
-    tenant = f"org_id = {text(org)}"
+    tenant = f"org_id = {literal(org)}"
     if day is None or table.time_column is None:
         return tenant
     column = identifier(table.time_column)
     kind = next(c.type for c in table.columns if c.name == table.time_column)
     if kind == Scalar("date"):
-        return f"{tenant} AND {column} = DATE {text(day)}"
+        return f"{tenant} AND {column} = DATE {literal(day)}"
     after = date.fromisoformat(day) + timedelta(days=1)
     # A range and no cast of the column: so whole row groups are passed over.
-    bounds = (f"TIMESTAMPTZ {text(f'{one} 00:00:00+00')}" for one in (day, after.isoformat()))
+    bounds = (f"TIMESTAMPTZ {literal(f'{one} 00:00:00+00')}" for one in (day, after.isoformat()))
     return f"{tenant} AND {column} >= {next(bounds)} AND {column} < {next(bounds)}"
 
 

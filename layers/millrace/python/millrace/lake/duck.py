@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from millrace.core.errors import PermanentError
+from millrace.core.sql import identifier, literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -51,7 +52,7 @@ class S3Access:
         )
 
     def secret_sql(self) -> str:
-        """The statement that tells DuckDB."""
+        """The statement that gives it to DuckDB."""
         options = {"TYPE": "s3", "KEY_ID": self.key_id, "SECRET": self.secret, "REGION": self.region}
         if self.token:
             options["SESSION_TOKEN"] = self.token
@@ -63,7 +64,7 @@ class S3Access:
                 "URL_STYLE": "path",
                 "USE_SSL": str(address.scheme == "https").lower(),
             }
-        return f"CREATE SECRET ({', '.join(f'{name} {text(value)}' for name, value in options.items())})"
+        return f"CREATE SECRET ({', '.join(f'{name} {literal(value)}' for name, value in options.items())})"
 
 
 def connect(
@@ -102,7 +103,7 @@ def connect(
             "autoload_known_extensions": False,
             # A name in SQL is never a variable of the program.
             "python_enable_replacements": False,
-            # Nobody asks for the order of rows who does not write ORDER BY, and keeping it holds them in memory.
+            # Whoever needs an order writes ORDER BY; keeping that of the files would hold their rows in memory.
             "preserve_insertion_order": False,
         }
     )
@@ -111,7 +112,7 @@ def connect(
         # A file is never written twice with another content while a worker looks at it, so its footer is read once.
         connection.execute("SET parquet_metadata_cache = true")
         if s3 is not None:
-            connection.execute(f"LOAD {text(str(extension()))}")
+            connection.execute(f"LOAD {literal(str(extension()))}")
             connection.execute(s3.secret_sql())
             connection.execute("SET enable_http_metadata_cache = true")
     except BaseException:
@@ -200,7 +201,7 @@ def parquet(files: Iterable[str], *options: str) -> str:
         raise ValueError(f"a file's name is no pattern: {patterns[0]}")
     # Folders of raw are called org=…: those are no columns.
     more = ("union_by_name = true", "hive_partitioning = false", *options)
-    return f"read_parquet([{', '.join(text(name) for name in names)}], {', '.join(more)})"
+    return f"read_parquet([{', '.join(literal(name) for name in names)}], {', '.join(more)})"
 
 
 def is_passing(error: "duckdb.Error") -> bool:
@@ -213,13 +214,3 @@ def is_passing(error: "duckdb.Error") -> bool:
     return isinstance(error, duckdb.ConnectionException) or (
         isinstance(error, duckdb.IOException) and " for HTTP " in str(error)
     )
-
-
-def identifier(name: str) -> str:
-    """A name in SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def text(value: str) -> str:
-    """A text in SQL."""
-    return "'" + value.replace("'", "''") + "'"

@@ -5,13 +5,13 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
-from millrace.eventstore.receipts import Item
+from millrace.core.table import Item
 from millrace.runs.documents import RawObject, TenantDay, Unit
 
 # What one worker takes: as many rows as fit its memory, and not so many small files that their requests take its time.
 MAX_ROWS = 1_000_000
 MAX_UNITS = 64
-# What one run takes. The state machine maps over the batches; every worker reads the whole plan.
+# What one run takes. The state machine maps over the batches, and what publishes the run reads all of them.
 MAX_BATCHES = 500
 MAX_OBJECTS = 100_000
 
@@ -53,7 +53,7 @@ def tenant_day(
 
 
 def fair(days: Iterable[TenantDay]) -> list[TenantDay]:
-    """Each tenant's first day, then each tenant's second: nobody waits behind the backlog of somebody else.
+    """Each tenant's first day, then each tenant's second: no tenant waits behind another's backlog.
 
     Within a tenant the given order stays.
     """

@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from millrace.core import clock
-from millrace.core.errors import PermanentError, RetryableError, from_client_error, in_a_line
+from millrace.core.errors import PermanentError, RetryableError, in_a_line
+from millrace.core.objects import Objects
 from millrace.core.prefixes import RAW_EVENTS
+from millrace.core.table import Table
 from millrace.eventstore import failed_days, pending, receipts
 from millrace.iceberg import glue_tables
 from millrace.lake import packing
@@ -29,10 +29,10 @@ class Planner:
     """Makes plans from Metadata, the lake's folders and the Glue catalog."""
 
     def __init__(
-        self, dynamodb: Any, s3: Any, glue: Any, *, environment: str, bucket: str, metadata_table: str
+        self, dynamodb: Any, lake: Objects, glue: Any, *, environment: str, metadata_table: str
     ) -> None:
-        self._dynamodb, self._s3, self._glue = dynamodb, s3, glue
-        self._environment, self._bucket, self._table = environment, bucket, metadata_table
+        self._lake, self._glue = lake, glue
+        self._environment, self._metadata = environment, Table(dynamodb, metadata_table)
 
     def plan(
         self,
@@ -48,7 +48,7 @@ class Planner:
         Args:
             run: its id.
             at: now, for the record, and to know which days' manifest is still whole.
-            days: UTC days to do again; None for what is pending.
+            days: UTC days to rebuild; None for what is pending.
             refresh: which tables: those of these refreshes.
             silver: False to build the tables of these tenant-days again from silver as it is.
 
@@ -59,18 +59,18 @@ class Planner:
         if silver and days:
             _must_be_whole(min(days), at)
         bases = glue_tables.locations(self._glue, self._environment)
-        failed = {(one.org, one.day): one.state for one in failed_days.read(self._dynamodb, self._table)}
+        failed = {(one.org, one.day): one.state for one in failed_days.read(self._metadata)}
         aside = {place for place, state in failed.items() if state == "set_aside"}
         wanted = (
             self._pending() if days is None else [(org, day, None) for org in self.orgs() for day in days]
         )
         with ThreadPoolExecutor(READERS) as pool:
             looked_at = list(pool.map(self._tenant_day, [one for one in wanted if one[:2] not in aside]))
-        found = [one for one in looked_at if isinstance(one, TenantDay)]
-        # What failed before is tried behind all others and in batches of its own: it may end its worker.
-        again = [one for one in found if (one.org, one.day) in failed]
-        fresh = [one for one in found if (one.org, one.day) not in failed]
-        packed = packing.pack([*packing.fair(fresh), *packing.fair(again)], apart=failed)
+        present = [one for one in looked_at if isinstance(one, TenantDay)]
+        # What failed before comes behind all others and in batches of its own: it may end its worker.
+        retried = [one for one in present if (one.org, one.day) in failed]
+        fresh = [one for one in present if (one.org, one.day) not in failed]
+        packed = packing.pack([*packing.fair(fresh), *packing.fair(retried)], apart=failed)
         partitions = packed.partitions
         if not silver:
             # Without their tokens: silver takes nothing in here, so nothing of it is done.
@@ -90,21 +90,12 @@ class Planner:
 
     def orgs(self) -> list[str]:
         """The tenants that have anything in raw, by the folders that the archive makes."""
-        found: list[str] = []
-        asked = {"Bucket": self._bucket, "Prefix": RAW_EVENTS, "Delimiter": "/"}
-        while True:
-            try:
-                page = self._s3.list_objects_v2(**asked)
-            except (ClientError, BotoCoreError) as error:
-                raise from_client_error(error, "list tenants") from error
-            names = [folder["Prefix"].removeprefix(RAW_EVENTS) for folder in page.get("CommonPrefixes", [])]
-            found += [name.removeprefix(_ORG).rstrip("/") for name in names if name.startswith(_ORG)]
-            if not page.get("IsTruncated"):
-                return found
-            asked["ContinuationToken"] = page["NextContinuationToken"]
+        folders = self._lake.list_folders(RAW_EVENTS, doing="list tenants")
+        names = (folder.removeprefix(RAW_EVENTS).rstrip("/") for folder in folders)
+        return [name.removeprefix(_ORG) for name in names if name.startswith(_ORG)]
 
     def _pending(self) -> list[tuple[str, str, str | None]]:
-        rows = pending.read(self._dynamodb, self._table)
+        rows = pending.read(self._metadata)
         # What has waited longest comes first.
         return [
             (row.org, row.day, row.token) for row in sorted(rows, key=lambda row: (row.at, row.org, row.day))
@@ -113,8 +104,8 @@ class Planner:
     def _tenant_day(self, wanted: tuple[str, str, str | None]) -> TenantDay | Failure | None:
         org, day, token = wanted
         try:
-            rows = receipts.read(self._dynamodb, self._table, org, receipts.MANIFEST, day, planning=True)
-            return packing.tenant_day(org, day, rows, self._bucket, token)
+            rows = receipts.read(self._metadata, org, receipts.MANIFEST, day, planning=True)
+            return packing.tenant_day(org, day, rows, self._lake.bucket, token)
         except RetryableError:
             raise
         except Exception as error:  # noqa: BLE001  whatever one tenant's rows set off must not stop the others

@@ -39,7 +39,7 @@ class Preparer:
         self._store, self._open, self._project, self._tables = store, open_table, project, tables
 
     def prepare(self, run: str, name: str) -> Prepared:
-        """What to make, kept as a document; asked again, the same.
+        """What to make, kept as a document; a repeated call returns the same.
 
         Raises:
             RetryableError: the catalog or the lake did not answer.
@@ -108,7 +108,7 @@ class Preparer:
 
     def _upstream(self, run: str, transform: Transform) -> str | None:
         """Why the table waits for a better run: something that it reads was to be made in this one and was not."""
-        planned = {name for level in self._store.plan(run).levels for name in level}
+        planned = {name for level in self._store.plan_index(run).levels for name in level}
         for name in transform.inputs:
             if name not in planned:
                 continue

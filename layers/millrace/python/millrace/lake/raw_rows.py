@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from millrace.core import isolate
 from millrace.core.errors import in_a_line
-from millrace.lake.duck import parquet, text
+from millrace.core.sql import literal
+from millrace.lake.duck import parquet
 from millrace.runs.documents import Unit
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ MOST_UNFIT = 100
 
 
 class BadRowsError(Exception):
-    """What is in raw is not what the plan says is there; the sentence names where."""
+    """Raw does not hold what the plan names; the message says where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class RawRows:
             BadRowsError: an object has fewer rows than the manifest counts.
             duckdb.Error: an object is missing or is no Parquet.
         """
-        names = ", ".join(text(url) for url in self._objects)
+        names = ", ".join(literal(url) for url in self._objects)
         sql = f"SELECT file_name, num_rows FROM parquet_file_metadata([{names}])"  # noqa: S608  quoted
         found = dict(self._connection.execute(sql).fetchall())
         for url, rows in self._objects.items():
@@ -63,7 +64,7 @@ class RawRows:
         Raises:
             BadRowsError: a row is another tenant's, or happened on another day.
         """
-        org, day = text(self._unit.org), text(self._unit.day)
+        org, day = literal(self._unit.org), literal(self._unit.day)
         sql = f"""
             SELECT contract, filename, count(*), count(*) FILTER (WHERE org_id <> {org}),
                 count(*) FILTER (WHERE CAST(event_time AT TIME ZONE 'UTC' AS DATE) <> CAST({day} AS DATE))
@@ -109,7 +110,7 @@ class RawRows:
             distinct: without what `find_duplicates` noted.
         """
         objects = dict.fromkeys(url for group in groups for url in group.objects)
-        refs = ", ".join(text(group.ref) for group in groups)
+        refs = ", ".join(literal(group.ref) for group in groups)
         without = " ANTI JOIN later USING (filename, file_row_number)" if distinct else ""
         return f"(SELECT * FROM {self._scan(objects)}{without} WHERE {self._mine()} AND contract IN ({refs}))"  # noqa: S608
 
@@ -172,7 +173,7 @@ class RawRows:
             written: silver's rows of them, likewise.
             checks: name and condition of each.
         """
-        cases = " ".join(f"WHEN {condition} THEN {text(f'breaks {name}')}" for name, condition in checks)
+        cases = " ".join(f"WHEN {condition} THEN {literal(f'breaks {name}')}" for name, condition in checks)
         self._connection.execute(
             "CREATE TEMP TABLE IF NOT EXISTS unfit (filename VARCHAR, file_row_number BIGINT, reason VARCHAR)"
         )
@@ -189,7 +190,7 @@ class RawRows:
         for url in self._objects:
             try:
                 self._connection.execute(
-                    f"SELECT bit_xor(hash(rows)) FROM read_parquet([{text(url)}]) AS rows"  # noqa: S608
+                    f"SELECT bit_xor(hash(rows)) FROM read_parquet([{literal(url)}]) AS rows"  # noqa: S608
                 ).fetchall()
             except duckdb.Error as error:
                 # DuckDB's sentence names the object again, and what went wrong stands behind it.

@@ -12,9 +12,10 @@ from millrace.contracts.registry import Registry
 from millrace.contracts.tables import silver_table
 from millrace.core.errors import RetryableError, in_a_line
 from millrace.core.prefixes import DEAD_LETTERS
+from millrace.core.sql import literal
 from millrace.iceberg.layout import data_file
 from millrace.lake import silver_sql
-from millrace.lake.duck import is_passing, text
+from millrace.lake.duck import is_passing
 from millrace.lake.raw_rows import MOST_UNFIT, BadRowsError, Group, RawRows
 from millrace.quality.checks import checks_of
 from millrace.quality.measure import measure
@@ -29,7 +30,7 @@ UNKNOWN = "unknown_contract"
 # What a reader takes at once, and what a worker holds of a file that it writes.
 ROW_GROUP = 122_880
 # What a raw row is kept as, where it cannot be typed.
-_LETTER = (
+_DEAD_LETTER = (
     "* EXCLUDE (filename, file_row_number) REPLACE (hex(fingerprint) AS fingerprint), filename AS object"
 )
 
@@ -144,8 +145,8 @@ class Transform:
         dead = rows_in - duplicates - rows
         if dead:
             # Only now: that there are any is rare, and to look for them reads everything once more.
-            letters = f"SELECT {_LETTER} FROM ({silver_sql.dead(contract, fit)}{unfit})"  # noqa: S608
-            self._bury(connection, letters, run, unit, table, dead)
+            dead_letters = f"SELECT {_DEAD_LETTER} FROM ({silver_sql.dead(contract, fit)}{unfit})"  # noqa: S608
+            self._set_aside(connection, dead_letters, run, unit, table, dead)
         return Part(
             table=table,
             org=unit.org,
@@ -180,7 +181,7 @@ class Transform:
             return {}
         if not all(one.condition for one in checks.values()):
             return {}
-        written = f"read_parquet({text(self._place(file))})"
+        written = f"read_parquet({literal(self._place(file))})"
         raw.note_broken(source, written, [(one.name, one.condition) for one in checks.values()])
         return failed
 
@@ -188,20 +189,22 @@ class Transform:
         self, connection: "duckdb.DuckDBPyConnection", contract: Contract, file: str
     ) -> tuple[CheckResult, ...]:
         """The checks on the rows as they were written, not as they were meant."""
-        written = f"read_parquet({text(self._place(file))})"
+        written = f"read_parquet({literal(self._place(file))})"
         return tuple(measure(connection, written, checks_of(silver_table(contract))))
 
     def _unread(
         self, run: str, unit: Unit, connection: "duckdb.DuckDBPyConnection", rows: RawRows, group: Group
     ) -> Part:
-        letters = f"SELECT {_LETTER}, {text(UNKNOWN)} AS reason FROM {rows.of([group], distinct=False)}"  # noqa: S608
-        self._bury(connection, letters, run, unit, group.ref.replace("/", "-"), group.rows)
+        dead_letters = (
+            f"SELECT {_DEAD_LETTER}, {literal(UNKNOWN)} AS reason FROM {rows.of([group], distinct=False)}"  # noqa: S608
+        )
+        self._set_aside(connection, dead_letters, run, unit, group.ref.replace("/", "-"), group.rows)
         return Part(group.ref, unit.org, unit.day, None, rows_in=group.rows, rows=0, dead=group.rows)
 
-    def _bury(
+    def _set_aside(
         self,
         connection: "duckdb.DuckDBPyConnection",
-        letters: str,
+        dead_letters: str,
         run: str,
         unit: Unit,
         name: str,
@@ -209,15 +212,17 @@ class Transform:
     ) -> None:
         key = f"{DEAD_LETTERS}{NAME}/{run}/{unit.org}/{unit.day}-{unit.bucket}-{name}.ndjson"
         place = self._target(f"s3://{self._bucket}/{key}")
-        cursor = connection.execute(f"COPY ({letters}) TO {text(place)} (FORMAT json)")
-        (buried,) = cursor.fetchone() or (0,)
-        if buried != expected:
-            raise BadRowsError(f"{expected} rows of {name} are no rows of silver, and {buried} say why")
+        cursor = connection.execute(f"COPY ({dead_letters}) TO {literal(place)} (FORMAT json)")
+        (written,) = cursor.fetchone() or (0,)
+        if written != expected:
+            raise BadRowsError(
+                f"{expected} rows of {name} cannot become rows of silver, and {written} of them are dead letters"
+            )
 
     def _copy(self, connection: "duckdb.DuckDBPyConnection", sql: str, file: str) -> tuple[int, int]:
         """Rows and bytes of the Parquet file that was written."""
         options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP}, RETURN_STATS"
-        cursor = connection.execute(f"COPY ({sql}) TO {text(self._target(file))} ({options})")
+        cursor = connection.execute(f"COPY ({sql}) TO {literal(self._target(file))} ({options})")
         names = [column[0] for column in cursor.description or ()]
         found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
         return sum(row["count"] for row in found), sum(row["file_size_bytes"] for row in found)

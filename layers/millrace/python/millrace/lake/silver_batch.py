@@ -1,8 +1,8 @@
 """A batch of a plan: its units one after the other, whatever any of them does to the worker, and what came of it kept."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from millrace.core.errors import PermanentError
 from millrace.lake.raw_to_silver import Transform
 from millrace.runs import portions
 from millrace.runs.documents import Piece, SilverBatch
@@ -10,7 +10,7 @@ from millrace.runs.store import RunStore
 
 
 def run_batch(store: RunStore, transform: Transform, run: str, batch: int) -> SilverBatch:
-    """Makes a batch of the plan and keeps what came of it; asked again, the same.
+    """Makes a batch of the plan and keeps what came of it; a repeated call returns the same.
 
     Raises:
         PermanentError: the run has no plan, or the plan no such batch.
@@ -19,21 +19,18 @@ def run_batch(store: RunStore, transform: Transform, run: str, batch: int) -> Si
     ended = store.silver_batch(run, batch)
     if ended is not None:
         return ended
-    plan = store.plan(run)
-    if not 0 <= batch < len(plan.batches):
-        raise PermanentError(f"the run {run} has no batch {batch}")
-    units = plan.batches[batch]
-    days = {(day.org, day.day): day for day in plan.partitions}
+    plan = store.plan_batch(run, batch)
+    days = {(day.org, day.day): day for day in plan.days}
 
     def make(number: int) -> Piece:
-        unit = units[number]
-        done = transform.unit(run, unit, days[(unit.org, unit.day)])
-        return Piece(tuple(done.parts), tuple(done.failures), tuple(done.unread))
+        unit = plan.units[number]
+        day = days[unit.org, unit.day]
+        done = transform.unit(run, unit, day)
+        parts = tuple(replace(part, manifest=day.manifest) for part in done.parts)
+        return Piece(parts, tuple(done.failures), tuple(done.unread))
 
-    places = [(unit.org, unit.day) for unit in units]
-    made = portions.as_batch(
-        run, batch, portions.do(store, portions.Portion(run, f"silver/{batch}", places), make)
-    )
+    pieces = portions.do(store, portions.of_batch(run, batch, plan.units), make)
+    made = portions.as_batch(run, batch, pieces)
     store.put_silver(made)
     return made
 

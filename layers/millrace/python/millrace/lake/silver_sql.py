@@ -1,4 +1,4 @@
-"""The SQL of silver's rows, from a contract: parse the JSON once, type every field, derive, and tell what cannot be typed.
+"""The SQL of silver's rows, from a contract: parse the JSON once, type every field, derive, and name what cannot be typed.
 
 Pure: texts in, text out; DuckDB's dialect. A relation of raw rows has the columns of `millrace.archive.raw`.
 
@@ -17,7 +17,7 @@ from millrace.contracts import columns, derived
 from millrace.contracts.columns import Array, Column, Scalar, Struct, Type, duckdb_type, snake, type_of
 from millrace.contracts.contract import Contract
 from millrace.contracts.schema import json_type
-from millrace.lake.duck import identifier, text
+from millrace.core.sql import identifier, literal
 
 # Column of silver → column of raw.
 _RAW = {"user_key": "user_id"}
@@ -61,7 +61,7 @@ def typed(contract: Contract, source: str) -> str:
 
 def dead(contract: Contract, source: str) -> str:
     """The raw rows that cannot be typed, each with a `reason` such as `amount: no decimal`."""
-    cases = " ".join(f"WHEN {condition} THEN {text(reason)}" for condition, reason in _faults(contract))
+    cases = " ".join(f"WHEN {condition} THEN {literal(reason)}" for condition, reason in _faults(contract))
     reason = f"CASE {cases} END" if cases else "NULL"
     hidden = ", ".join(_PARTS.values())
     return (
@@ -75,13 +75,13 @@ def _parsed(contract: Contract, source: str) -> str:
     for part, name in _PARTS.items():
         shape = _shape(contract.data_schema["properties"].get(part, {}))
         # What is no JSON at all has no value, and so lacks what is required of it.
-        read = f"TRY(from_json({part}, {text(orjson.dumps(shape).decode())}))" if shape else "NULL"
+        read = f"TRY(from_json({part}, {literal(orjson.dumps(shape).decode())}))" if shape else "NULL"
         parsed.append(f"{read} AS {name}")
     return f"SELECT *, {', '.join(parsed)} FROM {source}"  # noqa: S608
 
 
 def _shape(schema: dict[str, Any]) -> Any:
-    """How `from_json` is told to read a field: leaves as texts."""
+    """The structure by which `from_json` reads a field: leaves as texts."""
     kind = json_type(schema)
     if kind == "array":
         return [_shape(schema["items"]) if "items" in schema else "VARCHAR"]
@@ -212,11 +212,11 @@ def _wrong_kind(field: _Field, gate: str) -> str:
     # Only where nothing came of it, and the name is there at all, is the JSON read once more.
     name = field.path.rsplit(".", 1)[-1]
     expected = json_type(field.schema).upper()
-    path, kinds = field.path, f"json_type({field.part}, {text(field.path)}) NOT IN ('{expected}', 'NULL')"
+    path, kinds = field.path, f"json_type({field.part}, {literal(field.path)}) NOT IN ('{expected}', 'NULL')"
     if "list_filter" in gate:
-        items = f"json_type({field.part}, {text(path + '[*]')})"
+        items = f"json_type({field.part}, {literal(path + '[*]')})"
         kinds = f"len(list_filter({items}, lambda kind: kind <> 'OBJECT')) > 0"
-    return f"CASE WHEN contains({field.part}, {text(name)}) AND {gate} THEN coalesce({kinds}, false) ELSE false END"
+    return f"CASE WHEN contains({field.part}, {literal(name)}) AND {gate} THEN coalesce({kinds}, false) ELSE false END"
 
 
 def _member(ref: str, name: str) -> str:

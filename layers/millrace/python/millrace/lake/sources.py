@@ -11,7 +11,8 @@ from millrace.contracts.columns import duckdb_type
 from millrace.contracts.tables import LakeTable
 from millrace.core import clock
 from millrace.core.errors import PermanentError, RetryableError
-from millrace.lake.duck import create_view, text
+from millrace.core.sql import literal
+from millrace.lake.duck import create_view
 from millrace.runs.documents import Input, InputFile, Sources
 from millrace.runs.store import RunStore
 
@@ -42,7 +43,7 @@ class Pinner:
         self._store, self._open, self._tables, self._now = store, open_table, tables, now
 
     def pin(self, run: str, names: Iterable[str]) -> Sources:
-        """The current snapshots of these tables, kept as a document; asked again, the same.
+        """The current snapshots of these tables, kept as a document; a repeated call returns the same.
 
         Raises:
             RetryableError: the catalog or the lake did not answer.
@@ -103,4 +104,4 @@ def open_views(connection: "DuckDBPyConnection", sources: Sources, org: str) -> 
     """
     for one in sources.inputs:
         files = [file.path for file in one.files if file.org == org]
-        create_view(connection, one.table, one.columns, files, f"org_id = {text(org)}")
+        create_view(connection, one.table, one.columns, files, f"org_id = {literal(org)}")

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from millrace.contracts.tables import Grain
 from millrace.runs.documents import Committed, Input, InputFile, Prepared, Work
 
-MAX_WORKS = 50
+MAX_PARTITIONS = 50
 MAX_BYTES = 1_000_000_000
 # An execution has 25,000 events of history and a chunk takes seven of them, in each of a dozen tables: where a table is
 # built wholly anew for many tenants and days, its chunks are larger and not more.
@@ -39,7 +39,7 @@ def unfinished(prepared: Prepared, committed: Committed) -> set[Partition]:
 
 def of(prepared: Prepared) -> set[Partition]:
     """What a run is to make."""
-    return {(work.org, work.day) for works in prepared.chunks for work in works}
+    return {(work.org, work.day) for chunk in prepared.chunks for work in chunk}
 
 
 def everything(grain: Grain, inputs: Sequence[Input], grains: Mapping[str, Grain]) -> set[Partition]:
@@ -68,20 +68,20 @@ def touched(
 
 
 def chunks(
-    works: Collection[Partition], grain: Grain, inputs: Sequence[Input], grains: Mapping[str, Grain]
+    partitions: Collection[Partition], grain: Grain, inputs: Sequence[Input], grains: Mapping[str, Grain]
 ) -> tuple[tuple[Work, ...], ...]:
-    """The works in order, in portions that one worker does."""
+    """The partitions in order, in portions that one worker does."""
     sizes: dict[tuple[str, Partition], int] = defaultdict(int)
     for one in inputs:
         for file in one.files:
             sizes[one.table, (file.org, file.day)] += file.size
             if file.day is not None:
                 sizes[one.table, (file.org, None)] += file.size
-    most = max(MAX_WORKS, -(-len(works) // MAX_CHUNKS))
+    most = max(MAX_PARTITIONS, -(-len(partitions) // MAX_CHUNKS))
     found: list[tuple[Work, ...]] = []
     portion: list[Work] = []
     held = 0
-    for org, day in sorted(works, key=lambda part: (part[0], part[1] or "")):
+    for org, day in sorted(partitions, key=lambda part: (part[0], part[1] or "")):
         parts = [(one.table, (org, day if grains[one.table] == "day" else None)) for one in inputs]
         size = sum(sizes[part] for part in parts)
         if portion and (len(portion) == most or held + size > MAX_BYTES):

@@ -41,7 +41,7 @@ class RegistrarSettings(RegistrySettings, Protocol):
 def champions(settings: ChampionSettings, log: Callable[[str], None]) -> ChampionAlias:
     """What changes champions."""
     dynamodb = client("dynamodb")
-    appender = Appender({"table": TableAppender(dynamodb, settings.events_table, log)})
+    appender = Appender({"table": TableAppender(Table(dynamodb, settings.events_table), log)})
     return ChampionAlias(
         ModelStore(Table(dynamodb, settings.models_table)),
         ArtifactFiles(Objects(client("s3"), settings.lake_bucket)),

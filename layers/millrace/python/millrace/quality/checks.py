@@ -2,7 +2,7 @@
 
 Pure: a check is a SQL aggregate that counts what breaks it, so that all of a table's checks are one pass.
 
-| check | asked of | severity |
+| check | of | severity |
 |---|---|---|
 | `not_null(column)` | required columns, and required fields of the structs in a list | blocking |
 | `unique(column)` | the event id; a table contract's `unique` columns | blocking |
@@ -10,9 +10,9 @@ Pure: a check is a SQL aggregate that counts what breaks it, so that all of a ta
 | `accepted(column)` | enumerations | blocking |
 | `equalsSum(…)`, `notBefore(…)`, `requiredIf(…)` | the rules of an event's contract | blocking |
 | `length(column)`, `pattern(column)` | texts, and how many items a list has | warning |
-| as its author named it | `quality` of a table contract | as it says; `warning` where it says nothing |
+| as its author named it | `quality` of a table contract | as it is written; else `warning` |
 
-Of silver, the few rows that break a blocking check are dead letters and their tenant-day lands (lake/raw_to_silver.py).
+Of silver, the few rows that break a blocking check are dead letters and their tenant-day is committed (lake/raw_to_silver.py).
 
 Two more are no row's fault and judged elsewhere: `freshness` only has the newest row measured here, its age is judged
 when a run is published; `balance` (rows in = rows + duplicates + dead) is the commit's.
@@ -25,6 +25,7 @@ from typing import Literal
 from millrace.contracts.columns import Column, Scalar
 from millrace.contracts.contract import PROTECTED
 from millrace.contracts.tables import LakeTable
+from millrace.core.sql import identifier
 from millrace.quality import written
 from millrace.quality.conditions import broken
 
@@ -77,18 +78,18 @@ def _all(table: LakeTable) -> Iterator[Check]:
         kind = next((column.type for column in table.columns if column.name == newest), None)
         # A row of a day is as new as the day's end.
         end = " + INTERVAL 1 DAY" if kind == Scalar("date") else ""
-        moment = f"CAST(max({written.quoted(newest)}){end} AS TIMESTAMPTZ)"
+        moment = f"CAST(max({identifier(newest)}){end} AS TIMESTAMPTZ)"
         yield Check(FRESHNESS, "warning", "0", f"epoch_ms({moment})")
 
 
 def newest_column(table: LakeTable) -> str | None:
-    """The column that says how new a row is: its arrival, else the table's own time; None where it has neither."""
+    """The column of how new a row is: its arrival, else the table's own time; None where it has neither."""
     names = {column.name for column in table.columns}
     return "received_at" if "received_at" in names else table.time_column
 
 
 def _of_column(column: Column) -> Iterator[Check]:
-    name = written.quoted(column.name)
+    name = identifier(column.name)
     if column.required:
         yield _of_rows(f"not_null({column.name})", "blocking", f"{name} IS NULL")
     if column.unique:

@@ -6,8 +6,8 @@ from typing import Any
 
 from millrace.contracts.columns import NUMBERS, Array, Scalar, Struct, Type, snake
 from millrace.contracts.decimals import INT64
-from millrace.contracts.rules_sql import literal
 from millrace.contracts.schema import json_type
+from millrace.core.sql import identifier, literal
 
 # What a check is called by, the field it is about (`items.quantity`), and its condition.
 Broken = tuple[str, str, str]
@@ -23,7 +23,7 @@ def broken(value: str, name: str, schema: dict[str, Any], of: Type, depth: int =
     Args:
         value: SQL of the field.
         name: how checks call it.
-        schema: its JSON Schema; empty says nothing.
+        schema: its JSON Schema; empty sets no limit.
         of: the type of its column.
         depth: of lists around it.
     """
@@ -75,7 +75,7 @@ def _list(value: str, name: str, schema: dict[str, Any], of: Array, depth: int) 
 def _struct(value: str, name: str, schema: dict[str, Any], of: Struct, depth: int) -> Iterator[Broken]:
     fields = {snake(field): part for field, part in schema.get("properties", {}).items()}
     for field, part, required in of.fields:
-        here, at = f'{value}."{field}"', f"{name}.{field}"
+        here, at = f"{value}.{identifier(field)}", f"{name}.{field}"
         if required:
             yield "not_null", at, f"{here} IS NULL"
         yield from broken(here, at, fields.get(field, {}), part, depth)

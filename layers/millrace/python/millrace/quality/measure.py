@@ -21,8 +21,8 @@ def measure(connection: Any, relation: str, checks: Sequence[Check]) -> list[Che
     """
     if not checks:
         return []
-    asked = [part for check in checks for part in (check.failed, check.value)]
-    counts = ",\n  ".join(part.replace(OBJECT, relation) for part in asked)
+    expressions = [part for check in checks for part in (check.failed, check.value)]
+    counts = ",\n  ".join(part.replace(OBJECT, relation) for part in expressions)
     rows, *found = connection.execute(f"SELECT count(*),\n  {counts}\nFROM {relation}").fetchone()
     return [
         CheckResult(check.name, check.severity, int(failed or 0), rows, value)

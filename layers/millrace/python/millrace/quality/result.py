@@ -19,7 +19,7 @@ class CheckResult:
 
     @property
     def status(self) -> Literal["pass", "warn", "fail"]:
-        """`fail` stops the commit of its tenant-day, `warn` is told."""
+        """`fail` stops the commit of its tenant-day, `warn` is reported."""
         if self.failed == 0:
             return "pass"
         return "fail" if self.severity == "blocking" else "warn"

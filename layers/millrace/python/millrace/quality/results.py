@@ -25,7 +25,7 @@ class Result:
     rows: int
 
     def to_json(self) -> dict[str, Any]:
-        """As the catalog tells it."""
+        """As the catalog shows it."""
         return {
             "check": self.check,
             "severity": self.severity,
@@ -73,9 +73,9 @@ def newest(measured: Iterable[CheckResult]) -> int | None:
 
 
 def freshness(table: LakeTable, newest_ms: int | None, now: datetime) -> Status | None:
-    """How late a table is; None where nobody asks, or where the tenant has no rows.
+    """How late a table is; None where its contract sets no limit, or where the tenant has no rows.
 
-    `fail` tells of a source that has stopped. It blocks nothing: the data that is there stays as readable as it was.
+    `fail` means that its source has stopped. It blocks nothing: the data that is there stays as readable as it was.
     """
     if table.freshness_hours is None or newest_ms is None:
         return None

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from millrace.contracts.rules_sql import literal
+from millrace.core.sql import identifier, literal
 
 OBJECT = "${object}"
 METRICS = ("nullValues", "missingValues", "invalidValues", "duplicateValues", "rowCount")
@@ -47,7 +47,7 @@ def rule(rule: dict[str, Any]) -> Iterator[Written]:
     if kind == "sql":
         query = _TABLE.sub(lambda _: OBJECT, rule["query"]).strip().rstrip(";")
         if column is not None:
-            query = _COLUMN.sub(lambda _: quoted(column), query)
+            query = _COLUMN.sub(lambda _: identifier(column), query)
         yield _name(rule, "sql"), severity, _judged(f"({query})", rule)
     elif kind == "library":
         metric = rule.get("metric", rule.get("rule"))
@@ -57,16 +57,11 @@ def rule(rule: dict[str, Any]) -> Iterator[Written]:
 
 
 def duplicates(columns: list[str]) -> str:
-    """How many rows say again what another row says in these columns; a null is like no other."""
-    names = [quoted(name) for name in columns]
+    """How many rows repeat another row in these columns; a null equals nothing."""
+    names = [identifier(name) for name in columns]
     value = names[0] if len(names) == 1 else f"({', '.join(names)})"
     present = " AND ".join(f"{name} IS NOT NULL" for name in names)
     return f"count(*) FILTER (WHERE {present}) - count(DISTINCT {value}) FILTER (WHERE {present})"
-
-
-def quoted(name: str) -> str:
-    """A column's name in SQL."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _metric(metric: str, rule: dict[str, Any]) -> str:
@@ -76,7 +71,7 @@ def _metric(metric: str, rule: dict[str, Any]) -> str:
     columns: list[str] = [rule["column"]] if rule.get("column") else list(arguments.get("properties", ()))
     if metric not in METRICS or not columns:
         raise ValueError(f"no check has the metric {metric} of {columns or 'no column'}")
-    name = quoted(columns[0])
+    name = identifier(columns[0])
     if metric == "duplicateValues":
         return duplicates(columns)
     if metric == "nullValues":
@@ -99,7 +94,7 @@ def _metric(metric: str, rule: dict[str, Any]) -> str:
 
 
 def _judged(value: str, rule: dict[str, Any]) -> str:
-    """What a number says: itself where it should be none, else 1 where it is not as it must be."""
+    """The failed count of a number: itself where it should be 0, else 1 where it is not as it must be."""
     measured = f"(100.0 * {value} / nullif(count(*), 0))" if rule.get("unit") == "percent" else value
     wanted = [f"{measured} {sign} {literal(rule[name])}" for name, sign in _OPERATORS.items() if name in rule]
     for name, negated in (("mustBeBetween", ""), ("mustNotBeBetween", "NOT ")):

@@ -75,7 +75,7 @@ def first_id(moment: datetime) -> str:
 def object_key(org: str, received_at: datetime, request_id: str) -> str:
     """Where a request's refused events lie in the lake. The id is hashed: a gateway's may hold any character."""
     name = hashlib.sha256(request_id.encode()).hexdigest()[:32]
-    return f"{QUARANTINE}org={org}/day={clock.utc_day(received_at).isoformat()}/{name}.json"
+    return f"{QUARANTINE}org={org}/day={clock.day_text(received_at)}/{name}.json"
 
 
 def to_object(org: str, request_id: str, received_at: datetime, source: str, entries: list[Entry]) -> bytes:
@@ -108,7 +108,7 @@ def to_rows(document: dict[str, Any], key: str) -> list[dict[str, dict[str, Any]
     """The index rows of an object; they hold nothing that the object does not."""
     received_at = clock.parse(document["receivedAt"])
     expires_at = clock.epoch(received_at + timedelta(days=KEPT_DAYS))
-    partition = day_key(document["orgId"], clock.utc_day(received_at).isoformat())
+    partition = day_key(document["orgId"], clock.day_text(received_at))
     return [_row(entry, document, key, partition, expires_at) for entry in document["entries"]]
 
 

@@ -9,11 +9,10 @@ from itertools import islice
 from typing import Any
 
 import orjson
-from botocore.exceptions import BotoCoreError, ClientError
 
-from millrace.core import clock, sizes
-from millrace.core.batch import write_all
-from millrace.core.errors import error_code, from_client_error
+from millrace.core import audit, clock, sizes
+from millrace.core.objects import Objects
+from millrace.core.table import Item, Table, is_expired
 from millrace.quarantine import entry as entries
 from millrace.quarantine.entry import Entry
 from millrace.quarantine.transitions import Transitions
@@ -27,7 +26,7 @@ SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which refused events are asked for; `after` is the last id of the page before."""
+    """Which refused events to find; `after` is the last id of the page before."""
 
     since: datetime
     until: datetime  # exclusive
@@ -38,7 +37,7 @@ class Filter:
     only: str | None = None  # one id
 
     def to_json(self) -> dict[str, str]:
-        """What was asked for, as it is written up."""
+        """The filter as the audit records it."""
         named = {"eventType": self.event_type, "code": self.code, "quarantineId": self.only}
         return {
             "from": clock.utc_micros(self.since),
@@ -68,10 +67,9 @@ class Discarded:
 class QuarantineStore:
     """Keeps and finds refused events. A tenant reaches its own and no other's."""
 
-    def __init__(self, dynamodb: Any, s3: Any, metadata_table: str, bucket: str) -> None:
-        self._dynamodb, self._s3 = dynamodb, s3
-        self._table, self._bucket = metadata_table, bucket
-        self._transitions = Transitions(dynamodb, metadata_table)
+    def __init__(self, metadata: Table, lake: Objects) -> None:
+        self._metadata, self._lake = metadata, lake
+        self._transitions = Transitions(metadata)
 
     def keep(
         self, org: str, request_id: str, received_at: datetime, source: str, refused: list[Entry]
@@ -83,28 +81,25 @@ class QuarantineStore:
         """
         key = entries.object_key(org, received_at, request_id)
         document = entries.to_object(org, request_id, received_at, source, refused)
-        try:
-            self._s3.put_object(Bucket=self._bucket, Key=key, Body=document, ContentType="application/json")
-        except (ClientError, BotoCoreError) as error:
-            raise from_client_error(error, "keep refused events") from error
-        write_all(self._dynamodb, self._table, entries.to_rows(orjson.loads(document), key))
+        self._lake.put(key, document, content_type="application/json", doing="keep refused events")
+        self._metadata.write_all(entries.to_rows(orjson.loads(document), key))
 
-    def find(self, org: str, wanted: Filter) -> Iterator[dict[str, Any]]:
+    def find(self, org: str, query: Filter) -> Iterator[dict[str, Any]]:
         """Refused events, newest first.
 
         Raises:
             MillraceError: the table did not answer.
         """
-        return map(_public, self._newest(org, wanted))
+        return map(_public, self._newest(org, query))
 
-    def open(self, org: str, wanted: Filter) -> Iterator[Refusal]:
-        """Open refused events with their bytes, newest first, read as they are asked for.
+    def open(self, org: str, query: Filter) -> Iterator[Refusal]:
+        """Open refused events with their bytes, newest first, read as the iterator advances.
 
         Raises:
             MillraceError: table or lake did not answer.
         """
         read: dict[str, dict[str, dict[str, Any]]] = {}
-        for row in self._newest(org, replace(wanted, status="open")):
+        for row in self._newest(org, replace(query, status="open")):
             identifier, key = row["entityId"]["S"], row["object"]["S"]
             if key not in read:
                 # Those of one request follow each other, but for requests of the same millisecond.
@@ -140,13 +135,13 @@ class QuarantineStore:
         return self._transitions.close(org, _ids(refusals), status, principal)
 
     def discard(
-        self, org: str, wanted: Filter, limit: int, principal: str, before_each: Callable[[], None]
+        self, org: str, query: Filter, limit: int, principal: str, before_each: Callable[[], None]
     ) -> Discarded:
         """Closes what matches, at most `limit` and for a few seconds.
 
         Args:
             org: the tenant.
-            wanted: which; what is claimed by a replay matches and is not closed.
+            query: which; what is claimed by a replay matches and is not closed.
             limit: how many are looked at.
             principal: who does it.
             before_each: called before each round of writes.
@@ -155,7 +150,7 @@ class QuarantineStore:
             MillraceError: the table did not answer.
         """
         deadline = time.monotonic() + SECONDS
-        rows = self._newest(org, replace(wanted, status="open"))
+        rows = self._newest(org, replace(query, status="open"))
         matched, discarded, last = 0, 0, None
         while some := [row["entityId"]["S"] for row in islice(rows, min(ROUND, limit - matched))]:
             before_each()
@@ -174,29 +169,27 @@ class QuarantineStore:
         detail: Mapping[str, Any],
         at: datetime,
     ) -> None:
-        """Writes up who did what to the quarantine.
+        """Records who did what to the quarantine; a second record of the same request replaces the first.
 
         Raises:
             MillraceError: the table did not take it.
         """
-        self._transitions.audit(org, action, principal, request_id, detail, at)
+        line = audit.item(org, f"quarantine.{action}", principal, detail, at, request_id)
+        self._metadata.write_all([line])
 
-    def _newest(self, org: str, wanted: Filter) -> Iterator[dict[str, Any]]:
-        if wanted.only is not None:
-            wanted = _on_its_day(wanted, wanted.only)
-        for day in _days_back(wanted):
-            for row in self._rows(org, day, wanted):
-                if wanted.only is None or row["entityId"]["S"] == wanted.only:
+    def _newest(self, org: str, query: Filter) -> Iterator[Item]:
+        if query.only is not None:
+            query = _on_its_day(query, query.only)
+        for day in _days_back(query):
+            for row in self._rows(org, day, query):
+                if query.only is None or row["entityId"]["S"] == query.only:
                     yield row
 
     def _entries_of(self, key: str) -> dict[str, dict[str, Any]]:
         """The refused events of an object, by quarantine id; none where the object is gone before its rows."""
-        try:
-            stored = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-        except (ClientError, BotoCoreError) as error:
-            if error_code(getattr(error, "response", {})) == "NoSuchKey":
-                return {}
-            raise from_client_error(error, "read refused events") from error
+        stored = self._lake.find(key, doing="read refused events")
+        if stored is None:
+            return {}
         return {kept["quarantineId"]: kept for kept in orjson.loads(stored)["entries"]}
 
     def get(self, org: str, identifier: str) -> dict[str, Any] | None:
@@ -206,90 +199,72 @@ class QuarantineStore:
             MillraceError: table or lake did not answer.
         """
         try:
-            day = clock.utc_day(entries.moment_of(identifier)).isoformat()
+            day = clock.day_text(entries.moment_of(identifier))
         except (ValueError, OverflowError):
             return None
         key = {"entityTypeKey": {"S": entries.day_key(org, day)}, "entityId": {"S": identifier}}
-        try:
-            row = self._dynamodb.get_item(TableName=self._table, Key=key).get("Item")
-        except (ClientError, BotoCoreError) as error:
-            raise from_client_error(error, "read refused event") from error
-        if row is None or _is_over(row):
+        row = self._metadata.get(key, doing="read refused event")
+        if row is None or is_expired(row):
             return None
         kept = self._entries_of(row["object"]["S"]).get(identifier)
         return None if kept is None else {**_public(row), **_raw(base64.b64decode(kept["raw"]))}
 
-    def _rows(self, org: str, day: date, wanted: Filter) -> Iterator[dict[str, Any]]:
-        low = entries.first_id(wanted.since)
-        high = wanted.after or entries.first_id(wanted.until)
+    def _rows(self, org: str, day: date, query: Filter) -> Iterator[Item]:
+        low = entries.first_id(query.since)
+        high = query.after or entries.first_id(query.until)
         if low >= high:
             return
-        query: dict[str, Any] = {
-            "TableName": self._table,
-            "KeyConditionExpression": "entityTypeKey = :day AND entityId BETWEEN :low AND :high",
-            "ExpressionAttributeValues": {
-                ":day": {"S": entries.day_key(org, day.isoformat())},
-                ":low": {"S": low},
-                ":high": {"S": high},
-            },
-            "ScanIndexForward": False,
+        values = {
+            ":day": {"S": entries.day_key(org, day.isoformat())},
+            ":low": {"S": low},
+            ":high": {"S": high},
         }
         conditions = []
-        if wanted.event_type is not None:
+        if query.event_type is not None:
             conditions.append("eventType = :type")
-            query["ExpressionAttributeValues"][":type"] = {"S": wanted.event_type}
-        if wanted.code is not None:
+            values[":type"] = {"S": query.event_type}
+        if query.code is not None:
             conditions.append("contains(codes, :code)")
-            query["ExpressionAttributeValues"][":code"] = {"S": wanted.code}
-        if wanted.status is not None:
+            values[":code"] = {"S": query.code}
+        if query.status is not None:
             conditions.append("#status = :status")
-            query["ExpressionAttributeNames"] = {"#status": "status"}
-            query["ExpressionAttributeValues"][":status"] = {"S": wanted.status}
-        if conditions:
-            query["FilterExpression"] = " AND ".join(conditions)
-        while True:
-            try:
-                page = self._dynamodb.query(**query)
-            except (ClientError, BotoCoreError) as error:
-                raise from_client_error(error, "list refused events") from error
-            for row in page["Items"]:
-                if row["entityId"]["S"] != wanted.after and not _is_over(row):
-                    yield row
-            if "LastEvaluatedKey" not in page:
-                return
-            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+            values[":status"] = {"S": query.status}
+        rows = self._metadata.query(
+            "entityTypeKey = :day AND entityId BETWEEN :low AND :high",
+            values,
+            names={"#status": "status"} if query.status is not None else None,
+            newest_first=True,
+            filter_by=" AND ".join(conditions),
+            doing="list refused events",
+        )
+        for row in rows:
+            if row["entityId"]["S"] != query.after and not is_expired(row):
+                yield row
 
 
-def _on_its_day(wanted: Filter, identifier: str) -> Filter:
+def _on_its_day(query: Filter, identifier: str) -> Filter:
     """The same filter around the moment that an id carries; one that is no id matches nothing."""
     margin = timedelta(milliseconds=2)
     try:
         moment = entries.moment_of(identifier)
         low, high = moment - margin, moment + margin
     except (ValueError, OverflowError):
-        return replace(wanted, until=wanted.since)
-    return replace(wanted, since=max(wanted.since, low), until=min(wanted.until, high))
+        return replace(query, until=query.since)
+    return replace(query, since=max(query.since, low), until=min(query.until, high))
 
 
-def _days_back(wanted: Filter) -> Iterator[date]:
+def _days_back(query: Filter) -> Iterator[date]:
     # Nothing is refused in the future, and nothing is kept longer than it is kept: the walk has both ends.
     now = clock.now()
-    newest = min(
-        entries.moment_of(wanted.after) if wanted.after else wanted.until, now + timedelta(minutes=1)
-    )
-    oldest = max(wanted.since, now - timedelta(days=entries.KEPT_DAYS + 1))
+    newest = min(entries.moment_of(query.after) if query.after else query.until, now + timedelta(minutes=1))
+    oldest = max(query.since, now - timedelta(days=entries.KEPT_DAYS + 1))
     day, last = clock.utc_day(newest), clock.utc_day(oldest)
     while day >= last:
         yield day
         day -= timedelta(days=1)
 
 
-def _is_over(row: dict[str, Any]) -> bool:
-    # Time to live removes late; a row whose time is over is gone for every reader at once.
-    return int(row["expiresAt"]["N"]) <= time.time()
-
-
-def _public(row: dict[str, Any]) -> dict[str, Any]:
+def _public(row: Item) -> dict[str, Any]:
     def text(name: str) -> str | None:
         return row[name]["S"] if name in row else None
 

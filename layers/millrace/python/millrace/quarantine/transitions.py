@@ -1,35 +1,27 @@
-"""How a refused event's status moves: open → replayed or discarded, by one conditional write each, so that one caller wins.
+"""Status of a refused event: open → replayed or discarded, by one conditional write each, so that one caller wins.
 
-A replay claims what it is about to append. While the claim stands nobody discards the event; another replay may take it
-over, because of two appends of one id the table takes one. A claim ends with the replay, or with its time.
+A replay claims what it is about to append. While the claim stands the event is not discarded; another replay may take
+it over, because of two appends of one id the table takes one. A claim ends with the replay, or with its time.
 """
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from typing import Any
 
-import orjson
-from botocore.exceptions import BotoCoreError, ClientError
-
-from millrace.core import clock, keys
-from millrace.core.batch import write_all
-from millrace.core.errors import error_code, from_client_error
+from millrace.core import clock
+from millrace.core.table import Table
 from millrace.quarantine import entry as entries
 
 IN_FLIGHT = 8
 # Longer than the function that replays may run.
 CLAIM_MILLISECONDS = 60_000
-# Of one value in an audit row, such as a patch.
-AUDITED_BYTES = 64 * 1024
 
 
 class Transitions:
-    """Writes of the index rows of refused events, and what is written up of them."""
+    """Writes of the index rows of refused events."""
 
-    def __init__(self, dynamodb: Any, metadata_table: str) -> None:
-        self._dynamodb, self._table = dynamodb, metadata_table
+    def __init__(self, metadata: Table) -> None:
+        self._metadata = metadata
 
     def claim(self, org: str, identifiers: Iterable[str], by: str) -> set[str]:
         """Claims those that are open for a while; the ids of those that were.
@@ -41,10 +33,10 @@ class Transitions:
         return self._each(
             org,
             identifiers,
-            UpdateExpression="SET claimedBy = :by, claimedUntil = :until",
-            ConditionExpression="#status = :open",
-            ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues={
+            expression="SET claimedBy = :by, claimedUntil = :until",
+            condition="#status = :open",
+            names={"#status": "status"},
+            values={
                 ":by": {"S": by},
                 ":until": {"N": str(until)},
                 ":open": {"S": "open"},
@@ -60,9 +52,9 @@ class Transitions:
         return self._each(
             org,
             identifiers,
-            UpdateExpression="REMOVE claimedBy, claimedUntil",
-            ConditionExpression="claimedBy = :by",
-            ExpressionAttributeValues={":by": {"S": by}},
+            expression="REMOVE claimedBy, claimedUntil",
+            condition="claimedBy = :by",
+            values={":by": {"S": by}},
         )
 
     def close(self, org: str, identifiers: Iterable[str], status: str, principal: str) -> set[str]:
@@ -85,62 +77,24 @@ class Transitions:
         return self._each(
             org,
             identifiers,
-            UpdateExpression=(
+            expression=(
                 "SET #status = :status, closedAt = :now, closedBy = :principal REMOVE claimedBy, claimedUntil"
             ),
-            ConditionExpression=condition,
-            ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues=values,
+            condition=condition,
+            names={"#status": "status"},
+            values=values,
         )
 
-    def audit(
-        self,
-        org: str,
-        action: str,
-        principal: str,
-        request_id: str,
-        detail: Mapping[str, Any],
-        at: datetime,
-    ) -> None:
-        """Writes up who did what to the quarantine; the same request's row is written over.
-
-        Raises:
-            MillraceError: the table did not take it.
-        """
-        moment = clock.utc_text(at)
-        item = {
-            "entityTypeKey": {"S": keys.metadata(org, "audit", moment[:10])},
-            "entityId": {"S": keys.join(moment, request_id)},
-            "action": {"S": f"quarantine.{action}"},
-            "principal": {"S": principal},
-            "detail": {"S": orjson.dumps({name: _bounded(value) for name, value in detail.items()}).decode()},
-        }
-        write_all(self._dynamodb, self._table, [item])
-
     def _each(self, org: str, identifiers: Iterable[str], **update: Any) -> set[str]:
-        wanted = list(identifiers)
-        if len(wanted) < IN_FLIGHT:
-            return {one for one in wanted if self._update(org, one, update)}
+        chosen = list(identifiers)
+        if len(chosen) < IN_FLIGHT:
+            return {one for one in chosen if self._update(org, one, update)}
         write: Callable[[str], bool] = lambda one: self._update(org, one, update)  # noqa: E731
         with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="quarantine") as pool:
-            return {one for one, done in zip(wanted, pool.map(write, wanted), strict=True) if done}
+            return {one for one, done in zip(chosen, pool.map(write, chosen), strict=True) if done}
 
     def _update(self, org: str, identifier: str, update: dict[str, Any]) -> bool:
         """Whether the condition held."""
-        day = clock.utc_day(entries.moment_of(identifier)).isoformat()
+        day = clock.day_text(entries.moment_of(identifier))
         key = {"entityTypeKey": {"S": entries.day_key(org, day)}, "entityId": {"S": identifier}}
-        try:
-            self._dynamodb.update_item(TableName=self._table, Key=key, **update)
-        except (ClientError, BotoCoreError) as error:
-            if error_code(getattr(error, "response", {})) == "ConditionalCheckFailedException":
-                return False
-            raise from_client_error(error, "move refused event") from error
-        return True
-
-
-def _bounded(value: Any) -> Any:
-    """A value for an audit row, which has 400 KB: one too large for it as its size and hash."""
-    text = orjson.dumps(value)
-    if len(text) <= AUDITED_BYTES:
-        return value
-    return {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
+        return self._metadata.update(key, **update, doing="change the status of a refused event")

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from millrace.contracts.registry import Registry
 from millrace.core import clock, keys
-from millrace.core.table import Table
+from millrace.core.table import Item, Table
 from millrace.eventstore import failed_days, pending, receipts
 from millrace.reconcile import stores
 from millrace.reconcile.compare import (
@@ -132,8 +132,8 @@ class Check:
                     comparison.add_ids(bit, split_ids(bytes(row["ids"]["B"])))
         return rows_by_object
 
-    def _receipts(self, org: str, kind: str, day: str, since: datetime | None) -> Iterator[receipts.Item]:
-        return receipts.read(self._dynamodb, self._metadata.name, org, kind, day, since)
+    def _receipts(self, org: str, kind: str, day: str, since: datetime | None) -> Iterator[Item]:
+        return receipts.read(self._metadata, org, kind, day, since)
 
     def _read_raw(
         self,

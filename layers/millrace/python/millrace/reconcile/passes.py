@@ -79,10 +79,10 @@ def day_check(
     repairs = Repairs(
         metadata,
         LogAppender(kinesis, settings.event_stream_arn, warn),
-        Projection(dynamodb, codec, registry.of_ref, settings.user_events_table),
+        Projection(user_events, codec, registry.of_ref),
         warn,
     )
-    set_aside = SetAside(lake, dynamodb, settings.metadata_table)
+    set_aside = SetAside(lake, metadata)
     differences = Differences(registry, set_aside, results, repairs, events=events, user_events=user_events)
     return Check(
         dynamodb,
@@ -115,7 +115,9 @@ def reconcile(
         MillraceError: the tenants or the results of earlier passes could not be read.
     """
     wanted = request.parse(event, now)
-    tenants = wanted.orgs or request.tenants(orgs(dynamodb, settings.metadata_table), settings.bound_orgs)
+    tenants = wanted.orgs or request.tenants(
+        orgs(Table(dynamodb, settings.metadata_table)), settings.bound_orgs
+    )
     chosen = units(tenants, wanted.windows)
     if wanted.oldest_check_first:
         chosen = oldest_check_first(

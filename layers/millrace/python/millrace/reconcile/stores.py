@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import orjson
 import pyarrow as pa
@@ -163,8 +162,8 @@ class UntypedEvents:
 class SetAside:
     """Records that a consumer set aside, and events that silver could not type: both explain why an event is missing."""
 
-    def __init__(self, lake: Objects, dynamodb: Any, metadata_table: str) -> None:
-        self._lake, self._dynamodb, self._table = lake, dynamodb, metadata_table
+    def __init__(self, lake: Objects, metadata: Table) -> None:
+        self._lake, self._metadata = lake, metadata
 
     def of_consumer(self, consumer: ConsumerSpec, org: str, day: date) -> set[bytes]:
         """Ids of a tenant's events whose records came to the consumer on a day and are among its dead letters.
@@ -184,7 +183,7 @@ class SetAside:
             MillraceError: the table did not answer.
         """
         hashes: set[bytes] = set()
-        for item in receipts.read(self._dynamodb, self._table, org, silver.KIND, day):
+        for item in receipts.read(self._metadata, org, silver.KIND, day):
             dead = bytes(item["dead"]["B"]) if "dead" in item else b""
             hashes |= {dead[at : at + silver.BYTES] for at in range(0, len(dead), silver.BYTES)}
         return UntypedEvents(frozenset(hashes))

@@ -1,4 +1,4 @@
-"""A backfill: which runs make an interval of days again, and which of them an earlier attempt has done already."""
+"""A backfill: which runs rebuild an interval of days, and which of them an earlier attempt has done already."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class BackfillPlan:
     tables: ChildRun
 
     def answer(self) -> dict[str, Any]:
-        """What the state machine is told."""
+        """The state machine's part of it."""
         return {
             "days": [{"day": one.first, "name": one.name, "attempt": one.attempt} for one in self.days],
             "tables": {

@@ -1,10 +1,11 @@
-"""What the steps of a run tell each other: documents in the lake, one writer each, so that a retry writes the same one.
+"""What the steps of a run leave each other: documents in the lake, one writer each, so that a retry writes the same one.
 
 The state machine carries only names and numbers. Everything here is plain JSON on the way (`write`, `read`).
 """
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, TypeVar
+from functools import cache
+from typing import Any, Literal, TypeVar, cast
 
 import orjson
 from pydantic import TypeAdapter
@@ -29,7 +30,7 @@ class TenantDay:
     org: str
     day: str
     objects: tuple[RawObject, ...]
-    # Of the pending row that asked for it; None where an interval was asked for.
+    # Of the pending row that it is planned for; None where the run is over an interval.
     token: str | None = None
     # Changes exactly when a manifest row comes or goes.
     manifest: str = ""
@@ -96,11 +97,13 @@ class Part:
     dead: int = 0
     size: int = 0
     checks: tuple[CheckResult, ...] = ()
+    # Of the tenant-day that silver's rows were made of; empty for built tables.
+    manifest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """A portion of a run that a worker has begun, and the pieces that it has noted before it began each."""
+class Progress:
+    """A portion of a run that a worker has begun, and the pieces that it recorded before it began each."""
 
     run: str
     portion: str
@@ -118,7 +121,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class SilverBatch:
-    """What came of one batch of units. A tenant-day with a failure lands in no table."""
+    """What came of one batch of units. A tenant-day with a failure is committed to no table."""
 
     run: str
     batch: int
@@ -274,4 +277,10 @@ def read(kind: type[Document], text: bytes) -> Document:
     Raises:
         pydantic.ValidationError: the text is no such document.
     """
-    return TypeAdapter(kind).validate_json(text)
+    adapter: TypeAdapter[Document] = _adapter(cast("Any", kind))
+    return adapter.validate_json(text)
+
+
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)

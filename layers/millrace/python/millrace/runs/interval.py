@@ -1,4 +1,4 @@
-"""The interval that a run is asked for: whole UTC days of event time, both ends included."""
+"""The interval of a run: whole UTC days of event time, both ends included."""
 
 from datetime import date, timedelta
 from typing import Any

@@ -28,7 +28,7 @@ _DAY = re.compile(r"\d{8}")
 
 @dataclass(frozen=True, slots=True)
 class ExecutionName:
-    """What a name says."""
+    """The parts of a name."""
 
     machine: Machine
     interval: str
@@ -56,7 +56,7 @@ def named(machine: Machine, interval: str, attempt: int) -> ExecutionName:
 
 
 def parse(text: str) -> ExecutionName | None:
-    """What a name says; None where somebody named an execution in another way."""
+    """The parts of a name; None for an execution that was named in another way."""
     found = _NAME.fullmatch(text)
     if found is None:
         return None

@@ -1,23 +1,15 @@
-"""A portion of a run's work, one piece of which may end its worker: out of memory or out of time, nothing says which.
+"""A portion of a run's work, one piece of which may end its worker, out of memory or out of time, without a trace.
 
-A portion that is done at once costs one document more, which says that it was begun. Who finds that document, and no
-outcome, knows that a worker did not come to an end. It notes each piece before it begins it, and what came of it. So the
-next attempt takes over what is done, leaves out the piece over which a worker ended, and does other tenants' pieces first.
-What no attempt brings to an end is still told piece by piece: what is done of it lands.
+A portion that is done at the first attempt costs one more document, which records that it was begun. An attempt that finds
+that document, and no result, follows a worker that did not come to an end. It records each piece before it begins it, and the
+piece's result. So the next attempt takes over what is done, leaves out the piece over which a worker ended, and does other
+tenants' pieces first. Of a portion that no attempt completes, the pieces that are done are still committed.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from millrace.runs.documents import (
-    Begun,
-    Failure,
-    Piece,
-    Plan,
-    Prepared,
-    SilverBatch,
-    TableChunk,
-)
+from millrace.runs.documents import Failure, Piece, Prepared, Progress, SilverBatch, TableChunk, Unit
 from millrace.runs.store import RunStore
 
 UNENDED = "its worker did not come to an end"
@@ -44,61 +36,71 @@ def do(store: RunStore, portion: Portion, make: Make) -> list[Piece]:
         portion: whose pieces.
         make: makes one; what it raises ends this attempt.
     """
-    begun = store.begun(portion.run, portion.name)
-    if begun is None:
-        store.put_begun(Begun(portion.run, portion.name, ()))
+    progress = store.progress(portion.run, portion.name)
+    if progress is None:
+        store.put_progress(Progress(portion.run, portion.name, ()))
         return [make(number) for number in range(len(portion.places))]
-    done = _done(store, portion, begun)
-    for number in begun.pieces:
+    done = _done(store, portion, progress)
+    for number in progress.pieces:
         if number not in done:
             done[number] = Piece(failures=(Failure(*portion.places[number], ENDED_ITS_WORKER),))
             store.put_piece(portion.run, portion.name, number, done[number])
     suspected = {
-        org for org, _ in (portion.places[number] for number in begun.pieces if _ended(done[number]))
+        org for org, _ in (portion.places[number] for number in progress.pieces if _ended(done[number]))
     }
     for number in sorted(
         set(range(len(portion.places))) - set(done), key=lambda n: (portion.places[n][0] in suspected, n)
     ):
-        noted = begun.pieces
-        begun = Begun(portion.run, portion.name, (*noted, number))
-        store.put_begun(begun)
+        recorded = progress.pieces
+        progress = Progress(portion.run, portion.name, (*recorded, number))
+        store.put_progress(progress)
         try:
             done[number] = make(number)
         except Exception:
-            # It was not the piece that ended the worker: it is done again.
-            store.put_begun(Begun(portion.run, portion.name, noted))
+            # It was not the piece that ended the worker: the next attempt does it.
+            store.put_progress(Progress(portion.run, portion.name, recorded))
             raise
         store.put_piece(portion.run, portion.name, number, done[number])
     return [done[number] for number in sorted(done)]
 
 
-def silver(store: RunStore, plan: Plan) -> list[SilverBatch]:
-    """What came of every batch of a run; of one that no attempt brought to an end, what came of its pieces."""
-    ended = store.silver(plan.run)
-    known = {batch.batch for batch in ended}
-    for number, units in enumerate(plan.batches):
-        if number not in known:
-            places = [(unit.org, unit.day) for unit in units]
-            pieces = _told(store, Portion(plan.run, f"silver/{number}", places))
-            ended.append(as_batch(plan.run, number, pieces))
-    return sorted(ended, key=lambda batch: batch.batch)
+def of_batch(run: str, batch: int, units: Sequence[Unit]) -> Portion:
+    """A batch of a plan as a portion."""
+    return Portion(run, f"silver/{batch}", [(unit.org, unit.day) for unit in units])
+
+
+def of_chunk(prepared: Prepared, chunk: int) -> Portion:
+    """A chunk of a table as a portion."""
+    places = [(work.org, work.day) for work in prepared.chunks[chunk]]
+    return Portion(prepared.run, f"tables/{prepared.table}/chunks/{chunk}", places)
+
+
+def silver(store: RunStore, run: str, batches: int) -> list[SilverBatch]:
+    """What came of every batch of a run; of one that no attempt brought to an end, what came of its pieces.
+
+    Args:
+        store: of the run's documents.
+        run: the run.
+        batches: how many its plan has.
+    """
+    ended = {batch.batch: batch for batch in store.silver(run)}
+
+    def unended(number: int) -> SilverBatch:
+        units = store.plan_batch(run, number).units
+        return as_batch(run, number, _unended(store, of_batch(run, number, units)))
+
+    return [ended.get(number) or unended(number) for number in range(batches)]
 
 
 def chunks(store: RunStore, prepared: Prepared) -> list[TableChunk]:
     """What came of every chunk of a table, in the same way."""
-    ended = store.chunks(prepared.run, prepared.table)
-    known = {chunk.chunk for chunk in ended}
-    for number, works in enumerate(prepared.chunks):
-        if number not in known:
-            places = [(work.org, work.day) for work in works]
-            pieces = _told(store, Portion(prepared.run, chunk_name(prepared.table, number), places))
-            ended.append(as_chunk(prepared.run, prepared.table, number, pieces))
-    return sorted(ended, key=lambda chunk: chunk.chunk)
+    ended = {chunk.chunk: chunk for chunk in store.chunks(prepared.run, prepared.table)}
 
+    def unended(number: int) -> TableChunk:
+        pieces = _unended(store, of_chunk(prepared, number))
+        return as_chunk(prepared.run, prepared.table, number, pieces)
 
-def chunk_name(table: str, chunk: int) -> str:
-    """The name of a chunk's portion."""
-    return f"tables/{table}/chunks/{chunk}"
+    return [ended.get(number) or unended(number) for number in range(len(prepared.chunks))]
 
 
 def as_batch(run: str, batch: int, pieces: Sequence[Piece]) -> SilverBatch:
@@ -123,18 +125,19 @@ def as_chunk(run: str, table: str, chunk: int, pieces: Sequence[Piece]) -> Table
     )
 
 
-def _told(store: RunStore, portion: Portion) -> list[Piece]:
-    begun = store.begun(portion.run, portion.name) or Begun(portion.run, portion.name, ())
-    done = _done(store, portion, begun)
+def _unended(store: RunStore, portion: Portion) -> list[Piece]:
+    """What is known of each piece of a portion that no attempt brought to an end."""
+    progress = store.progress(portion.run, portion.name) or Progress(portion.run, portion.name, ())
+    done = _done(store, portion, progress)
     return [
         done.get(number)
-        or Piece(failures=(Failure(*place, ENDED_ITS_WORKER if number in begun.pieces else UNENDED),))
+        or Piece(failures=(Failure(*place, ENDED_ITS_WORKER if number in progress.pieces else UNENDED),))
         for number, place in enumerate(portion.places)
     ]
 
 
-def _done(store: RunStore, portion: Portion, begun: Begun) -> dict[int, Piece]:
-    found = {number: store.piece(portion.run, portion.name, number) for number in begun.pieces}
+def _done(store: RunStore, portion: Portion, progress: Progress) -> dict[int, Piece]:
+    found = {number: store.piece(portion.run, portion.name, number) for number in progress.pieces}
     return {number: piece for number, piece in found.items() if piece is not None}
 
 

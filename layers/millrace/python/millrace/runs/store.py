@@ -1,51 +1,77 @@
 """The documents of runs in the lake: `runs/<run>/…`."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
+from uuid import uuid4
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from millrace.core.errors import PermanentError, error_code, from_client_error
+from millrace.core.errors import PermanentError
+from millrace.core.objects import Objects
 from millrace.core.prefixes import RUNS
 from millrace.runs import documents
 from millrace.runs.backfill import BackfillPlan
 from millrace.runs.documents import (
-    Begun,
     Committed,
     Materialized,
     Piece,
     Plan,
     Prepared,
+    Progress,
     SilverBatch,
     Sources,
     Summary,
     TableChunk,
 )
+from millrace.runs.plan_parts import PlanBatch, PlanIndex, join, split
 
 Document = TypeVar("Document")
-# Documents that are read at once: a run has hundreds of batches, and each of its commits reads them all.
-READERS = 16
+# Documents that are read or written at once: a run has hundreds of batches, and each of its commits reads them all.
+AT_ONCE = 16
 
 
 class RunStore:
-    """Reads and writes documents. A step that is repeated writes the same document again."""
+    """Reads and writes documents. A step that is repeated writes the same document."""
 
-    def __init__(self, s3: Any, bucket: str) -> None:
-        self._s3, self.bucket = s3, bucket
+    def __init__(self, lake: Objects) -> None:
+        self._lake = lake
 
     def put_plan(self, plan: Plan) -> None:
-        """Keeps a plan."""
-        self._put(plan.run, "plan", plan)
+        """Keeps a plan: its batches first, so that the index names only what is there."""
+        index, batches = split(plan, uuid4().hex[:12])
+        names = [_batch(index, number) for number in range(index.batches)]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(partial(self._put, plan.run), names, batches))
+        self._put(plan.run, "plan", index)
 
-    def plan(self, run: str) -> Plan:
-        """The plan of a run.
+    def plan_index(self, run: str) -> PlanIndex:
+        """The plan of a run without its batches.
 
         Raises:
             PermanentError: there is none.
         """
-        return self._need(Plan, run, "plan")
+        return self._need(PlanIndex, run, "plan")
+
+    def plan_batch(self, run: str, batch: int) -> PlanBatch:
+        """A batch of the plan of a run.
+
+        Raises:
+            PermanentError: there is no plan, or it has no such batch.
+        """
+        index = self.plan_index(run)
+        if not 0 <= batch < index.batches:
+            raise PermanentError(f"the run {run} has no batch {batch}")
+        return self._need(PlanBatch, run, _batch(index, batch))
+
+    def plan(self, run: str) -> Plan:
+        """The whole plan of a run.
+
+        Raises:
+            PermanentError: there is none.
+        """
+        index = self.plan_index(run)
+        names = [_batch(index, number) for number in range(index.batches)]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return join(index, list(pool.map(partial(self._need, PlanBatch, run), names)))
 
     def put_silver(self, batch: SilverBatch) -> None:
         """Keeps what came of a batch."""
@@ -53,19 +79,19 @@ class RunStore:
 
     def silver(self, run: str) -> list[SilverBatch]:
         """What came of every batch that came to an end."""
-        return list(self._all(SilverBatch, run, "silver/"))
+        return self._all(SilverBatch, run, "silver/")
 
     def silver_batch(self, run: str, batch: int) -> SilverBatch | None:
         """What came of a batch; None where none came to an end."""
         return self._get(SilverBatch, run, f"silver/{batch}")
 
-    def put_begun(self, begun: Begun) -> None:
+    def put_progress(self, progress: Progress) -> None:
         """Keeps that a portion was begun, and which of its pieces."""
-        self._put(begun.run, f"begun/{begun.portion}/all", begun)
+        self._put(progress.run, f"begun/{progress.portion}/all", progress)
 
-    def begun(self, run: str, portion: str) -> Begun | None:
-        """What was begun of a portion; None where nothing was."""
-        return self._get(Begun, run, f"begun/{portion}/all")
+    def progress(self, run: str, portion: str) -> Progress | None:
+        """Which pieces of a portion were begun; None where none was."""
+        return self._get(Progress, run, f"begun/{portion}/all")
 
     def put_piece(self, run: str, portion: str, number: int, piece: Piece) -> None:
         """Keeps what came of a piece."""
@@ -93,7 +119,7 @@ class RunStore:
 
     def chunks(self, run: str, table: str) -> list[TableChunk]:
         """What came of every chunk of a table that came to an end."""
-        return list(self._all(TableChunk, run, f"tables/{table}/chunks/"))
+        return self._all(TableChunk, run, f"tables/{table}/chunks/")
 
     def chunk(self, run: str, table: str, chunk: int) -> TableChunk | None:
         """What came of a chunk; None where it did not come to an end."""
@@ -109,7 +135,7 @@ class RunStore:
 
     def commits(self, run: str) -> list[Committed]:
         """What came of every table that the run came to."""
-        return list(self._all(Committed, run, "commits/"))
+        return self._all(Committed, run, "commits/")
 
     def put_summary(self, summary: Summary) -> None:
         """Keeps what a run did."""
@@ -133,7 +159,7 @@ class RunStore:
 
     def materialized(self, run: str) -> list[Materialized]:
         """What came of the feature views of every tenant that the run came to."""
-        return list(self._all(Materialized, run, "features/"))
+        return self._all(Materialized, run, "features/")
 
     def put_backfill(self, plan: BackfillPlan) -> None:
         """Keeps the plan of a backfill."""
@@ -144,45 +170,31 @@ class RunStore:
         return self._get(BackfillPlan, run, "backfill")
 
     def _need(self, kind: type[Document], run: str, name: str) -> Document:
-        found = self._get(kind, run, name)
-        if found is None:
+        document = self._get(kind, run, name)
+        if document is None:
             raise PermanentError(f"the run {run} has no {name}")
-        return found
+        return document
 
     def _put(self, run: str, name: str, document: Any) -> None:
         body = documents.write(document)
-        try:
-            self._s3.put_object(
-                Bucket=self.bucket, Key=_key(run, name), Body=body, ContentType="application/json"
-            )
-        except (ClientError, BotoCoreError) as error:
-            raise from_client_error(error, f"keep {name} of a run") from error
+        self._lake.put(_key(run, name), body, content_type="application/json", doing=f"keep {name} of a run")
 
     def _get(self, kind: type[Document], run: str, name: str) -> Document | None:
-        try:
-            body = self._s3.get_object(Bucket=self.bucket, Key=_key(run, name))["Body"].read()
-        except (ClientError, BotoCoreError) as error:
-            if error_code(getattr(error, "response", {})) in {"NoSuchKey", "404"}:
-                return None
-            raise from_client_error(error, f"read {name} of a run") from error
-        return documents.read(kind, body)
+        body = self._lake.find(_key(run, name), doing=f"read {name} of a run")
+        return None if body is None else documents.read(kind, body)
 
-    def _all(self, kind: type[Document], run: str, prefix: str) -> Iterator[Document]:
+    def _all(self, kind: type[Document], run: str, prefix: str) -> list[Document]:
         start = f"{RUNS}{run}/"
-        listing = {"Bucket": self.bucket, "Prefix": f"{start}{prefix}"}
-        while True:
-            try:
-                page = self._s3.list_objects_v2(**listing)
-            except (ClientError, BotoCoreError) as error:
-                raise from_client_error(error, "list a run") from error
-            names = [i["Key"].removeprefix(start).removesuffix(".json") for i in page.get("Contents", [])]
-            with ThreadPoolExecutor(READERS) as pool:
-                found = list(pool.map(partial(self._get, kind, run), names))
-            yield from (document for document in found if document is not None)
-            if not page.get("IsTruncated"):
-                return
-            listing["ContinuationToken"] = page["NextContinuationToken"]
+        listed = self._lake.list_objects(f"{start}{prefix}", doing="list a run")
+        names = [one.key.removeprefix(start).removesuffix(".json") for one in listed]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            found = list(pool.map(partial(self._get, kind, run), names))
+        return [document for document in found if document is not None]
 
 
 def _key(run: str, name: str) -> str:
     return f"{RUNS}{run}/{name}.json"
+
+
+def _batch(index: PlanIndex, number: int) -> str:
+    return f"plan/{index.version}/{number}"

@@ -3,6 +3,11 @@
 DuckDB's dialect is the source, Athena's is derived from it. Refused is what does not cross (`median`, `string_agg`,
 `GROUP BY ALL`, `* EXCLUDE`, `//`, QUALIFY, functions that one engine has), what gives other rows when run again
 (clocks, chance, ranks without an order), what adds money as floats, and what could mix tenants. Used at build only.
+
+Of a list, row by row: ARRAY_LENGTH, a subscript, LIST_TRANSFORM, LIST_FILTER, LIST_MAX and LIST_SUM. The engines differ on
+lists that are empty or hold nulls, so what a list is reduced to is written in the one form that means the same on both:
+`LIST_MAX(LIST_TRANSFORM(x, LAMBDA i : COALESCE(…)))` and
+`COALESCE(LIST_SUM(LIST_TRANSFORM(x, LAMBDA i : CAST(… AS DECIMAL(38, n)))), 0)`.
 """
 
 from collections.abc import Iterator
@@ -56,6 +61,10 @@ def parse(sql: str) -> exp.Query:
         raise ValueError("a transform is one SELECT, without a semicolon") from error
     if not isinstance(found, exp.Query):
         raise ValueError("a transform is one SELECT")  # noqa: TRY004  what the text says, not its type
+    # sqlglot writes LIST_SUM, and does not read it.
+    for call in [*found.find_all(exp.Anonymous)]:
+        if call.name.upper() == "LIST_SUM" and len(call.expressions) == 1:
+            call.replace(exp.ArraySum(this=call.expressions[0]))
     return found
 
 
@@ -67,7 +76,8 @@ def problems(query: exp.Query) -> list[str]:
         for node in query.find_all(kind)
     ]
     # One sentence a fault, however often it stands there.
-    return list(dict.fromkeys([*found, *_stars(query), *_groups(query), *_floats(query), *_tenants(query)]))
+    judged = (_stars, _groups, _floats, _lists, _tenants)
+    return list(dict.fromkeys([*found, *(sentence for judge in judged for sentence in judge(query))]))
 
 
 def athena(query: exp.Query) -> str:
@@ -77,7 +87,9 @@ def athena(query: exp.Query) -> str:
         ValueError: some part of it has no form there.
     """
     try:
-        text = query.sql("athena", unsupported_level=sqlglot.ErrorLevel.RAISE, pretty=True, comments=False)
+        text = _lists_of_athena(query).sql(
+            "athena", unsupported_level=sqlglot.ErrorLevel.RAISE, pretty=True, comments=False
+        )
         sqlglot.parse_one(text, dialect="athena")
     except (UnsupportedError, ParseError) as error:
         raise ValueError(f"Athena would not read it: {str(error).splitlines()[0]}") from error
@@ -111,6 +123,47 @@ def _floats(query: exp.Query) -> Iterator[str]:
         casts = (cast.to.this for cast in total.find_all(exp.Cast))
         if any(kind in _FLOATS for kind in casts) or total.find(exp.Div):
             yield f"{total.sql('duckdb')[:60]}: money is never added as floats"
+
+
+def _lists(query: exp.Query) -> Iterator[str]:
+    for largest in query.find_all(exp.ArrayMax):
+        if not isinstance(_each(largest), exp.Coalesce):
+            yield f"{largest.sql('duckdb')[:60]}: with a null in the list Athena's is null: LIST_TRANSFORM to COALESCE"
+    for node in query.find_all(exp.ArraySum):
+        if _decimal(node) is None:
+            yield f"{node.sql('duckdb')[:60]}: Athena adds in one type: LIST_TRANSFORM to CAST(… AS DECIMAL(38, n))"
+        around = node.parent
+        if not isinstance(around, exp.Coalesce) or [one.name for one in around.expressions] != ["0"]:
+            yield f"{node.sql('duckdb')[:60]}: of no items DuckDB's is null, Athena's 0: COALESCE(…, 0)"
+
+
+def _each(node: exp.Expression) -> exp.Expression | None:
+    """What a function of a list takes of each item, where LIST_TRANSFORM makes the list."""
+    return node.this.expression.this if isinstance(node.this, exp.Transform) else None
+
+
+def _decimal(node: exp.Expression) -> exp.DataType | None:
+    """The type in which a list is added."""
+    each = _each(node)
+    wide = isinstance(each, exp.Cast) and each.to.is_type(exp.DType.DECIMAL) and len(each.to.expressions) == 2
+    return each.to if isinstance(each, exp.Cast) and wide and each.to.expressions[0].name == "38" else None
+
+
+def _lists_of_athena(query: exp.Query) -> exp.Query:
+    """The same with Athena's words for lists: REDUCE adds, and a subscript beyond the end is null instead of an error."""
+    found = query.copy()
+    for bracket in found.find_all(exp.Bracket):
+        bracket.set("safe", True)
+    for node in [*found.find_all(exp.ArraySum)]:
+        zero = exp.cast(exp.Literal.number(0), _decimal(node) or exp.DType.DOUBLE)
+        total, item = exp.to_identifier("total"), exp.to_identifier("item")
+        plus = exp.Add(
+            this=total.copy(), expression=exp.Coalesce(this=item.copy(), expressions=[zero.copy()])
+        )
+        added = exp.Lambda(this=plus, expressions=[total.copy(), item])
+        ended = exp.Lambda(this=total.copy(), expressions=[total])
+        node.replace(exp.Reduce(this=node.this, initial=zero, merge=added, finish=ended))
+    return found
 
 
 def _tenants(query: exp.Query) -> Iterator[str]:

@@ -22,6 +22,8 @@ class Scope:
     def __init__(self, sources: Mapping[str, Columns], report: Callable[[str], None]) -> None:
         """`report` is told, in a sentence, what may fail."""
         self._sources, self._report = sources, report
+        # What the parameters of the lambdas around an expression hold.
+        self._parameters: dict[str, Value] = {}
 
     def look_at(self, clause: exp.Expr | None) -> None:
         """Judges every number that a clause computes."""
@@ -81,6 +83,40 @@ class Scope:
     def _item(self, node: exp.Bracket) -> Value:
         held = self.value(node.this)
         return held.item if isinstance(held, Items) else None
+
+    @_of.register
+    def _parameter(self, node: exp.Identifier) -> Value:
+        return self._parameters.get(node.name)
+
+    @_of.register
+    def _transformed(self, node: exp.Transform) -> Value:
+        return Items(self._each(node))
+
+    @_of.register
+    def _filtered(self, node: exp.ArrayFilter) -> Value:
+        self._each(node)
+        return self.value(node.this)
+
+    def _each(self, node: exp.Transform | exp.ArrayFilter) -> Value:
+        """What a lambda makes of each item of a list."""
+        held, (parameter,) = self.value(node.this), node.expression.expressions
+        outside = self._parameters
+        self._parameters = {**outside, parameter.name: held.item if isinstance(held, Items) else None}
+        try:
+            return self.value(node.expression.this)
+        finally:
+            self._parameters = outside
+
+    @_of.register
+    def _largest_of_list(self, node: exp.ArrayMax) -> Value:
+        held = self.value(node.this)
+        return held.item if isinstance(held, Items) else None
+
+    @_of.register
+    def _sum_of_list(self, node: exp.ArraySum) -> Value:
+        held = self.value(node.this)
+        item = held.item if isinstance(held, Items) else None
+        return ranges.total(item, PLACES.high) if isinstance(item, Range) else None
 
     @_of.register
     def _literal(self, node: exp.Literal) -> Value:

@@ -184,12 +184,12 @@ def floor(value: Range) -> Range:
         )
 
 
-def total(value: Range) -> Range:
-    """The sum of a column over as many rows as there may be."""
+def total(value: Range, rows: Decimal = ROWS) -> Range:
+    """The sum of a column over as many rows as there may be, or of a list with as many items."""
     if value.counted:
         return replace(value, low=min(value.low, Decimal(0)), high=ROWS, zero=True)
     with localcontext(_CONTEXT):
-        low, high = min(value.low, Decimal(0)) * ROWS, max(value.high, Decimal(0)) * ROWS
+        low, high = min(value.low, Decimal(0)) * rows, max(value.high, Decimal(0)) * rows
     # Athena adds integers in 64 bits; decimals are added in the widest there are.
     return replace(value, low=low, high=high, bits=128 if value.decimal else max(value.bits, 64), zero=True)
 

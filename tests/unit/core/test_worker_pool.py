@@ -1,4 +1,4 @@
-"""A crew: every hand is at it, none is left behind, and what goes wrong is raised where it was asked for."""
+"""A pool: every hand is at it, none is left behind, and what goes wrong is raised where it was asked for."""
 
 import threading
 import time
@@ -6,12 +6,12 @@ from collections import deque
 
 import pytest
 
-from millrace.core.shared_work import Crew
+from millrace.core.worker_pool import WorkerPool
 
 
 @pytest.mark.parametrize("hands", [1, 4, 9])
 def test_all_is_done_by_no_more_than_there_are(hands: int) -> None:
-    crew, lock = Crew(4, "test"), threading.Lock()
+    pool, lock = WorkerPool(4, "test"), threading.Lock()
     for _ in range(50):
         left, done = deque(range(30)), list[int]()
         under_way, most = 0, 0
@@ -29,7 +29,7 @@ def test_all_is_done_by_no_more_than_there_are(hands: int) -> None:
             with lock:
                 under_way -= 1
 
-        crew.run(work, hands)
+        pool.run(work, hands)
         assert sorted(done) == list(range(30))
         assert under_way == 0
         assert most <= min(hands, 4)
@@ -37,11 +37,11 @@ def test_all_is_done_by_no_more_than_there_are(hands: int) -> None:
 
 def test_hands_work_at_once() -> None:
     together = threading.Barrier(4)
-    Crew(4, "test").run(lambda: together.wait(timeout=10), 4)
+    WorkerPool(4, "test").run(lambda: together.wait(timeout=10), 4)
 
 
 def test_an_error_is_raised_after_all_have_ended_and_the_crew_goes_on() -> None:
-    crew, ended = Crew(3, "test"), list[int]()
+    pool, ended = WorkerPool(3, "test"), list[int]()
     first = deque([True])
 
     def work() -> None:
@@ -51,17 +51,17 @@ def test_an_error_is_raised_after_all_have_ended_and_the_crew_goes_on() -> None:
         ended.append(1)
 
     with pytest.raises(KeyboardInterrupt):
-        crew.run(work, 3)
+        pool.run(work, 3)
     assert len(ended) == 2
-    crew.run(work, 3)
+    pool.run(work, 3)
     assert len(ended) == 5
 
 
 def test_who_waits_no_longer_gets_the_next_work_done_all_the_same() -> None:
-    crew, free = Crew(2, "test"), threading.Event()
+    pool, free = WorkerPool(2, "test"), threading.Event()
     with pytest.raises(TimeoutError):
-        crew.run(lambda: free.wait(timeout=10), 2, timeout=0.01)
+        pool.run(lambda: free.wait(timeout=10), 2, timeout=0.01)
     free.set()
     done: list[int] = []
-    crew.run(lambda: done.append(1), 2, timeout=10)
+    pool.run(lambda: done.append(1), 2, timeout=10)
     assert done == [1, 1]

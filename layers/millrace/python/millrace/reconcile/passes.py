@@ -85,7 +85,6 @@ def day_check(
     set_aside = SetAside(lake, metadata)
     differences = Differences(registry, set_aside, results, repairs, events=events, user_events=user_events)
     return Check(
-        dynamodb,
         registry,
         RawObjects(lake, registry),
         RawCache(lake),

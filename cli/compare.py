@@ -1,110 +1,88 @@
 """Two tables, row for row: how many rows differ, or are in one of them only."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import orjson
 
 from millrace.core import clock, keys
-from millrace.core.errors import ThrottledError
+from millrace.core.table import KEYS_PER_CALL, Item, Table
 from millrace.eventstore.codec import Codec
 
-KEYS_PER_CALL = 100
-TRIES = 8
-
-Row = dict[str, dict[str, Any]]
+# A page of 16 MB is answered in parts; only a table that gives nothing more is waited for.
+TABLE_ATTEMPTS = 8
 
 
-def get_all(dynamodb: Any, table: str, keys: Sequence[Row]) -> list[Row]:
-    """The rows that are there under at most 100 keys, strongly consistent.
+class TableComparison:
+    """Compares an original with its copy, both keyed alike."""
 
-    Raises:
-        ThrottledError: the table did not answer for all.
-    """
-    left: list[Row] = list(keys)
-    found: list[Row] = []
-    for attempt in range(TRIES):
-        answer = dynamodb.batch_get_item(RequestItems={table: {"Keys": left, "ConsistentRead": True}})
-        found += answer["Responses"].get(table, [])
-        left = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
-        if not left:
-            return found
-        # A page of 16 MB is answered in parts; only a table that gives nothing more is waited for.
-        time.sleep(0.05 * 2**attempt)
-    raise ThrottledError(f"read {table}: {len(left)} keys left unprocessed")
-
-
-class Comparison:
-    """Compares an original with what was made again of it."""
-
-    def __init__(self, dynamodb: Any, codec: Codec, original: str, into: str) -> None:
-        """Rows that came after this moment, or have expired, are left out."""
-        self._dynamodb, self._codec = dynamodb, codec
-        self._original, self._into = original, into
+    def __init__(self, codec: Codec, original: Table, copy: Table, key: Sequence[str]) -> None:
+        """`key`: the names of the key attributes. Rows that came after this moment, or have expired, are left out."""
+        self._codec, self._original, self._copy, self._key = codec, original, copy, key
         self._now = clock.now()
 
-    def different(self, told: Callable[[int], None] = lambda _: None) -> int:
-        """Rows of the original that are not the same in the other one, and rows that only the other one has."""
+    def different(self, progress: Callable[[int], None] = lambda _: None) -> int:
+        """Rows of the original that are not the same in the copy, and rows that only the copy has."""
         differing = 0
-        for seen, (row, other) in enumerate(self._pairs(self._original, self._into)):
+        for seen, (row, other) in enumerate(self._pairs(self._original, self._copy)):
             if other is None or not self._same(row, other):
                 differing += 1
-            told(seen)
-        return differing + sum(other is None for _, other in self._pairs(self._into, self._original))
+            progress(seen)
+        return differing + sum(other is None for _, other in self._pairs(self._copy, self._original))
 
-    def _pairs(self, table: str, other: str) -> Iterator[tuple[Row, Row | None]]:
+    def _pairs(self, table: Table, other: Table) -> Iterator[tuple[Item, Item | None]]:
         """Each row of a table with the row of the other one under its key."""
-        described = self._dynamodb.describe_table(TableName=table)["Table"]["KeySchema"]
-        names = [key["AttributeName"] for key in described]
-        pages = self._dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
-        for page in pages:
-            rows = [row for row in page["Items"] if self._counts(row)]
-            for start in range(0, len(rows), KEYS_PER_CALL):
-                some = rows[start : start + KEYS_PER_CALL]
-                found = get_all(self._dynamodb, other, [{name: row[name] for name in names} for row in some])
-                by_key = {tuple(row[name]["S"] for name in names): row for row in found}
-                for row in some:
-                    same = by_key.get(tuple(row[name]["S"] for name in names))
-                    if same is None and "sortKey" in names:
-                        same = self._in_other_width(other, row)
-                    yield row, same
+        some: list[Item] = []
+        for row in table.scan(consistent=True):
+            if self._is_compared(row):
+                some.append(row)
+            if len(some) == KEYS_PER_CALL:
+                yield from self._paired(some, other)
+                some = []
+        yield from self._paired(some, other)
 
-    def _in_other_width(self, table: str, row: Row) -> Row | None:
-        """The pointer of the same event whose key says microseconds where this one's says milliseconds, or the other way."""
+    def _paired(self, rows: Sequence[Item], other: Table) -> Iterator[tuple[Item, Item | None]]:
+        wanted = [{name: row[name] for name in self._key} for row in rows]
+        by_key = {self._name(row): row for row in other.batch_get(wanted, consistent=True)}
+        for row in rows:
+            same = by_key.get(self._name(row))
+            if same is None and "sortKey" in self._key:
+                same = self._in_other_width(other, row)
+            yield row, same
+
+    def _name(self, row: Item) -> tuple[str, ...]:
+        return tuple(row[name]["S"] for name in self._key)
+
+    def _in_other_width(self, table: Table, row: Item) -> Item | None:
+        """The pointer of the same event, whose key has microseconds where this one's has milliseconds, or the reverse."""
         sort_key = row["sortKey"]["S"]
         wanted = keys.id_of(sort_key)
         if not keys.is_of_milliseconds(sort_key):
-            place = {"userKey": row["userKey"], "sortKey": {"S": keys.of_milliseconds(sort_key)}}
-            return next(iter(get_all(self._dynamodb, table, [place])), None)
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=table,
-            KeyConditionExpression="userKey = :user AND begins_with(sortKey, :millisecond)",
-            ExpressionAttributeValues={
-                ":user": row["userKey"],
-                ":millisecond": {"S": keys.millisecond(sort_key)},
-            },
-            ConsistentRead=True,
+            key = {"userKey": row["userKey"], "sortKey": {"S": keys.of_milliseconds(sort_key)}}
+            return table.get(key, consistent=True)
+        pointers = table.query(
+            "userKey = :user AND begins_with(sortKey, :millisecond)",
+            {":user": row["userKey"], ":millisecond": {"S": keys.millisecond(sort_key)}},
+            consistent=True,
         )
-        found = (item for page in pages for item in page["Items"])
-        return next((item for item in found if keys.id_of(item["sortKey"]["S"]) == wanted), None)
+        return next((item for item in pointers if keys.id_of(item["sortKey"]["S"]) == wanted), None)
 
-    def _same(self, row: Row, other: Row) -> bool:
-        """Whether two rows say the same. A row of before says its moment in milliseconds only."""
-        said, meant = self._content(row), self._content(other)
-        both = (said["sortKey"]["S"], meant["sortKey"]["S"])
+    def _same(self, row: Item, other: Item) -> bool:
+        """Whether two rows have the same content. One with a key of milliseconds has its moment in milliseconds only."""
+        content, other_content = self._content(row), self._content(other)
+        both = (content["sortKey"]["S"], other_content["sortKey"]["S"])
         if any(map(keys.is_of_milliseconds, both)):
-            for content in (said, meant):
-                content["sortKey"] = keys.millisecond(content["sortKey"]["S"])
-        return said == meant
+            for one in (content, other_content):
+                one["sortKey"] = keys.millisecond(one["sortKey"]["S"])
+        return content == other_content
 
-    def _counts(self, row: Row) -> bool:
+    def _is_compared(self, row: Item) -> bool:
         since = row.get("receivedAt") or row.get("projectedAt") or {"S": ""}
         return int(row["expiresAt"]["N"]) > clock.epoch(self._now) and since["S"] < clock.utc_text(self._now)
 
-    def _content(self, row: Row) -> dict[str, Any]:
-        """What a row says: the body as the event in it, since the order of its names says nothing."""
-        said: dict[str, Any] = dict(row)
+    def _content(self, row: Item) -> dict[str, Any]:
+        """A row's attributes, its body as the event in it: the order of a JSON object's names means nothing."""
+        content: dict[str, Any] = dict(row)
         if "body" in row:
-            said["body"] = orjson.loads(self._codec.unpack(bytes(row["body"]["B"]), row["dict"]["S"]))
-        return said
+            content["body"] = orjson.loads(self._codec.unpack(bytes(row["body"]["B"]), row["dict"]["S"]))
+        return content

@@ -1,4 +1,4 @@
-"""What `millrace doctor` looks at beside the canary's journey: stores, queues, dead letters, the last run."""
+"""What `millrace doctor` checks beside the canary's journey: stores, queues, dead letters, the last run."""
 
 import time
 from collections import Counter
@@ -17,20 +17,20 @@ from millrace.core.prefixes import DEAD_LETTERS, FAILED_BATCHES
 from millrace.core.table import Table
 from millrace.eventstore import consumers
 
-# Objects that are counted before it is enough to say that there are some.
+# Objects that are counted at most.
 COUNTED = 1000
 # The hourly run comes at five past; after this long without one it is late.
 RUN_HOURS = 2
-# Executions among which the newest that has ended is looked for.
+# Executions among which the newest that has ended is searched.
 LISTED = 20
-# Whole parts of a platform that a store in trouble must not keep from being told.
+# Errors of one check, which must not keep the others from being made.
 EXPECTED_ERRORS = (ClientError, BotoCoreError, RefusedError, KeyError)
 
-Found = tuple[Status, str]
+Finding = tuple[Status, str]
 
 
 class Doctor:
-    """Checks one deployed platform. Each check is bounded, and one that fails keeps no other from being made."""
+    """Checks one deployed platform. Each check is bounded, and one that fails does not prevent the others."""
 
     def __init__(self, target: Target, seconds: float) -> None:
         """`seconds`: how long events may take to arrive."""
@@ -46,9 +46,9 @@ class Doctor:
             name="millrace doctor",
         )
 
-    def checks(self, told: Callable[[str], None]) -> Iterator[Check]:
-        """Each check as it is made; `told` hears the name of the next."""
-        told("a canary down every path")
+    def checks(self, progress: Callable[[str], None]) -> Iterator[Check]:
+        """Each check as it is made; `progress` is given the name of the next."""
+        progress("a canary down every path")
         at = datetime.now(UTC)
         yield from self._travelling.travel(
             canary_events(f"doctor-{at:%Y%m%dT%H%M%SZ}", at, lambda: str(uuid4())), at
@@ -61,22 +61,22 @@ class Doctor:
             ("catalog", self._catalog),
             ("silver", self._silver),
         ):
-            told(path)
+            progress(path)
             yield _timed(path, look)
 
     @property
     def _call(self) -> Call:
         return self._travelling.call
 
-    def _capture(self) -> Found:
+    def _capture(self) -> Finding:
         table = self._target.output("EventsTable")
         answer = self._target.client("dynamodb").describe_kinesis_streaming_destination(TableName=table)
-        states = [found["DestinationStatus"] for found in answer.get("KinesisDataStreamDestinations", [])]
+        states = [one["DestinationStatus"] for one in answer.get("KinesisDataStreamDestinations", [])]
         if "ACTIVE" in states:
             return "ok", ""
         return "fail", f"{table} goes to no stream: {', '.join(states) or 'no destination'}; deploy again"
 
-    def _dead_letters(self) -> Found:
+    def _dead_letters(self) -> Finding:
         keys, more = self._below(DEAD_LETTERS)
         by_consumer = Counter(key.removeprefix(DEAD_LETTERS).partition("/")[0] for key in keys)
         if not by_consumer:
@@ -89,7 +89,7 @@ class Doctor:
         ]
         return "fail", "; ".join((f"{counts}{' or more' if more else ''}", *ways))
 
-    def _failed_batches(self) -> Found:
+    def _failed_batches(self) -> Finding:
         keys, more = self._below(FAILED_BATCHES)
         if not keys:
             return "ok", ""
@@ -102,11 +102,11 @@ class Doctor:
         page = self._target.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=COUNTED)
         return [entry["Key"] for entry in page.get("Contents", [])], bool(page.get("IsTruncated"))
 
-    def _failed_invocations(self) -> Found:
+    def _failed_invocations(self) -> Finding:
         sqs, waiting = self._target.client("sqs"), []
         for url in self._queues():
-            asked = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
-            if number := int(asked["Attributes"]["ApproximateNumberOfMessages"]):
+            answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+            if number := int(answer["Attributes"]["ApproximateNumberOfMessages"]):
                 waiting.append(f"{number} in {url.rsplit('/', 1)[-1]}")
         return ("fail", ", ".join(waiting)) if waiting else ("ok", "")
 
@@ -115,20 +115,20 @@ class Doctor:
         pages = self._target.client("cloudformation").get_paginator("list_stack_resources")
         for stack in stacks(self._target):
             for page in pages.paginate(StackName=stack["name"]):
-                for found in page["StackResourceSummaries"]:
-                    name = found["LogicalResourceId"]
-                    if found["ResourceType"] == "AWS::SQS::Queue" and (
+                for resource in page["StackResourceSummaries"]:
+                    name = resource["LogicalResourceId"]
+                    if resource["ResourceType"] == "AWS::SQS::Queue" and (
                         "FailedInvocations" in name or "DeadLetters" in name
                     ):
-                        yield str(found["PhysicalResourceId"])
+                        yield str(resource["PhysicalResourceId"])
 
-    def _catalog(self) -> Found:
+    def _catalog(self) -> Finding:
         status, document = self._call("GET", "/v1/datasets?limit=1", None)
         if status == 200 and isinstance(document, dict) and document.get("items"):
             return "ok", ""
         return "fail", f"GET /v1/datasets answered {status}"
 
-    def _silver(self) -> Found:
+    def _silver(self) -> Finding:
         """How the newest run of the pipeline that has come to an end ended, and when."""
         from cli.runs import OUTPUTS
         from millrace.core.objects import Objects
@@ -136,13 +136,13 @@ class Doctor:
 
         machine = self._target.output(OUTPUTS["hourly_etl"])
         # The newest to start come first.
-        known = self._target.client("stepfunctions").list_executions(
+        listed = self._target.client("stepfunctions").list_executions(
             stateMachineArn=machine, maxResults=LISTED
         )
-        over = [one for one in known["executions"] if "stopDate" in one]
-        if not over:
+        ended_runs = [one for one in listed["executions"] if "stopDate" in one]
+        if not ended_runs:
             return "skipped", "no run of the pipeline yet; millrace etl starts one"
-        ended = max(over, key=lambda one: one["stopDate"])
+        ended = max(ended_runs, key=lambda one: one["stopDate"])
         store = RunStore(Objects(self._target.client("s3"), self._target.output("LakeBucket")))
         summary = store.summary(ended["name"])
         status = summary.status if summary else str(ended["status"]).lower()
@@ -155,7 +155,7 @@ class Doctor:
         return "ok", str(ended["name"])
 
 
-def _timed(path: str, look: Callable[[], Found]) -> Check:
+def _timed(path: str, look: Callable[[], Finding]) -> Check:
     started = time.monotonic()
     try:
         status, detail = look()

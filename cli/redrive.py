@@ -2,18 +2,20 @@
 
 Lambda keeps a batch that grew too old as one object of the lake, the whole event in it (AWS Lambda Developer Guide,
 "Retain discarded batch records for a Kinesis Data Streams event source in Lambda" and its DynamoDB twin). Every
-consumer is idempotent, so feeding one twice changes nothing: a run that is cut off is simply made again.
+consumer is idempotent, so feeding one twice changes nothing: a redrive that is cut off is simply started again.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from botocore.exceptions import BotoCoreError, ClientError
 
+from millrace.core.aws import calling
+from millrace.core.errors import MillraceError
+from millrace.core.objects import Objects
 from millrace.core.prefixes import FAILED_BATCHES, REDRIVEN
 from millrace.eventstore import consumers
 
@@ -23,7 +25,7 @@ FED = "millrace-redrive"
 
 @dataclass(frozen=True, slots=True)
 class Fed:
-    """What came of one object: how many records it holds, how many failed again, and why."""
+    """The result of feeding one object: how many records it holds, how many failed again, and why."""
 
     key: str
     rows: int
@@ -34,9 +36,9 @@ class Fed:
 class Redrive:
     """Feeds one deployed function. An object that succeeded moves below `redriven/`, one that failed stays."""
 
-    def __init__(self, s3: Any, lambda_: Any, *, bucket: str, stem: str, function: str) -> None:
+    def __init__(self, lake: Objects, lambda_: Any, *, stem: str, function: str) -> None:
         """`stem` names a consumer, or the function that hosts some (`archive_events`); `function` is its name in the account."""
-        self._s3, self._lambda, self._bucket = s3, lambda_, bucket
+        self._lake, self._lambda = lake, lambda_
         self._stem, self._function = stem, function
 
     def failed_batches(self) -> list[str]:
@@ -45,15 +47,15 @@ class Redrive:
         for page in self._lambda.get_paginator("list_event_source_mappings").paginate():
             for mapping in page["EventSourceMappings"]:
                 owners[mapping["UUID"]] = _name(mapping["FunctionArn"])
-        found: list[str] = []
-        for folder in self._folders(FAILED_BATCHES):
+        failed: list[str] = []
+        for folder in self._lake.list_folders(FAILED_BATCHES):
             mapping_id = folder.removeprefix(FAILED_BATCHES).rstrip("/")
-            keys = list(self._keys(folder))
-            # A mapping that a deploy replaced is not listed any more; its records still say whose they were.
+            keys = self._keys(folder)
+            # A mapping that a deploy replaced is not listed any more; its records still name their function.
             owner = owners.get(mapping_id) or (keys and self._owner(keys[0]))
             if owner == self._function:
-                found += keys
-        return sorted(found, key=lambda key: key.rsplit("/", 1)[-1])
+                failed += keys
+        return sorted(failed, key=lambda key: key.rsplit("/", 1)[-1])
 
     def dead_letters(self) -> list[str]:
         """Keys of the records that the consumer set aside, oldest day first; of a function, those of each that it hosts."""
@@ -65,13 +67,13 @@ class Redrive:
         feed: Callable[[str], Fed],
         *,
         parallel: int,
-        told: Callable[[Fed], None] = lambda _: None,
+        progress: Callable[[Fed], None] = lambda _: None,
     ) -> Counter[str]:
-        """Feeds objects, so many at once, and adds up `rows`, `different` and `batches`."""
+        """Feeds objects, `parallel` at once, and adds up `rows`, `different` and `batches`."""
         total: Counter[str] = Counter(rows=0, different=0, batches=0)
         with ThreadPoolExecutor(parallel, thread_name_prefix="redrive") as pool:
             for fed in pool.map(feed, keys):
-                told(fed)
+                progress(fed)
                 total.update(rows=fed.rows, different=fed.different, batches=1)
         return total
 
@@ -98,10 +100,9 @@ class Redrive:
         """
         document = self._read(key)
         body = orjson.dumps(document)
-        place = {"Bucket": self._bucket, "Key": key}
-        self._s3.put_object(**place, Body=body, ContentType="application/json", Metadata={FED: "1"})
+        self._lake.put(key, body, content_type="application/json", metadata={FED: "1"})
         reason = self._invoke({"Records": _records(document)})
-        if reason is None and FED not in self._s3.head_object(**place)["Metadata"]:
+        if reason is None and FED not in self._lake.metadata(key):
             reason = str(self._read(key).get("reason", "set aside again"))
         if reason is None:
             self._move(key)
@@ -111,39 +112,30 @@ class Redrive:
     def _invoke(self, event: dict[str, Any]) -> str | None:
         """None when the function took the event, else why not."""
         try:
-            answer = self._lambda.invoke(
-                FunctionName=self._function, InvocationType="RequestResponse", Payload=orjson.dumps(event)
-            )
-            said: bytes = answer["Payload"].read()
-        except (ClientError, BotoCoreError) as error:
+            with calling(f"invoke {self._function}"):
+                response = self._lambda.invoke(
+                    FunctionName=self._function, InvocationType="RequestResponse", Payload=orjson.dumps(event)
+                )
+                answer: bytes = response["Payload"].read()
+        except MillraceError as error:
             return str(error)
-        if answer.get("FunctionError") or _unfinished(said):
-            return said.decode(errors="replace")[:300]
+        if response.get("FunctionError") or _unfinished(answer):
+            return answer.decode(errors="replace")[:300]
         return None
 
     def _move(self, key: str) -> None:
-        source = {"Bucket": self._bucket, "Key": key}
-        self._s3.copy_object(Bucket=self._bucket, Key=f"{REDRIVEN}{self._stem}/{key}", CopySource=source)
-        self._s3.delete_object(**source)
+        self._lake.copy(key, f"{REDRIVEN}{self._stem}/{key}")
+        self._lake.delete(key)
 
     def _owner(self, key: str) -> str:
         return _name(str(self._read(key).get("requestContext", {}).get("functionArn", "")))
 
     def _read(self, key: str) -> dict[str, Any]:
-        found: dict[str, Any] = orjson.loads(self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read())
-        return found
+        document: dict[str, Any] = orjson.loads(self._lake.get(key))
+        return document
 
-    def _folders(self, prefix: str) -> Iterator[str]:
-        pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=prefix, Delimiter="/"
-        )
-        for page in pages:
-            yield from (found["Prefix"] for found in page.get("CommonPrefixes", []))
-
-    def _keys(self, prefix: str) -> Iterator[str]:
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
-        for page in pages:
-            yield from (found["Key"] for found in page.get("Contents", []))
+    def _keys(self, prefix: str) -> list[str]:
+        return [listed.key for listed in self._lake.list_objects(prefix)]
 
 
 def _unfinished(answer: bytes) -> bool:

@@ -19,22 +19,22 @@ def doctor(
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Send an event down every path and say what arrived, how soon, and what else is in trouble."""
+    """Send an event down every path; show what arrived, how soon, and what else is in trouble."""
     from cli.doctor import Doctor
 
-    found: list[Check] = []
-    with err.status("looking …") as status:
+    checks: list[Check] = []
+    with err.status("checking …") as status:
         for check in Doctor(find_target(env), wait).checks(lambda name: status.update(f"{name} …")):
-            found.append(check)
+            checks.append(check)
     if as_json:
-        print_json({"checks": [check.to_json() for check in found]})
+        print_json({"checks": [check.to_json() for check in checks]})
     else:
         shown = table("path", "status", "ms", "")
-        for check in found:
+        for check in checks:
             shown.add_row(check.path, check.status, "" if check.ms is None else str(check.ms), check.detail)
         out.print(shown)
-    failed = [check.path for check in found if check.status == "fail"]
+    failed = [check.path for check in checks if check.status == "fail"]
     if failed:
         # The checks are the last line, also for a program.
-        complain(f"{len(failed)} of {len(found)} checks failed: {', '.join(failed)}")
+        complain(f"{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}")
         raise typer.Exit(1)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from millrace.eventstore.failed_days import FailedDay
 
 app = typer.Typer(
-    no_args_is_help=True, help="Tenant-days that no run could commit; set one aside, or take it in again."
+    no_args_is_help=True,
+    help="Tenant-days that no run could commit; set one aside, or give it back to the runs.",
 )
 Org = Annotated[str | None, typer.Option("--org", help="Only this tenant.")]
 Day = Annotated[str | None, typer.Option("--day", help="Only this UTC day, such as 2026-11-01.")]
@@ -41,7 +42,7 @@ def list_(
 def set_aside(
     org: Org = None, day: Day = None, table: Table = None, env: Env = None, as_json: Json = False
 ) -> None:
-    """Take tenant-days out of the way: no run takes them in, whatever comes for them, until they are taken in again."""
+    """Set tenant-days aside: no run takes them in, whatever comes for them, until `take-in`."""
     _change("set_aside", (org, day, table), env, as_json)
 
 
@@ -54,31 +55,31 @@ def take_in(
 
 
 def _change(
-    to: str, asked: tuple[str | None, str | None, str | None], env: str | None, as_json: bool
+    to: str, query: tuple[str | None, str | None, str | None], env: str | None, as_json: bool
 ) -> None:
     from millrace.eventstore import failed_days
 
-    org, day, table = asked
-    if asked == (None, None, None):
+    org, day, table = query
+    if query == (None, None, None):
         raise UsageError(
-            "say which: --org, --day or --table, or all of them; millrace pending list shows them"
+            "name them by --org, --day, --table or several of these; millrace pending list shows them"
         )
     _check(day, table)
     target = find_target(env)
-    found = [one for one in _matching(target, *asked) if one.state != to]
-    if to == "set_aside" and not found and org and day and not table and _waits(target, org, day):
-        # No run has failed with it yet: who knows better may set it aside before one does.
-        found = [failed_days.FailedDay(org, day, "pending")]
-    move = failed_days.set_aside if to == "set_aside" else failed_days.take_in
+    days = [one for one in _matching(target, *query) if one.state != to]
+    if to == "set_aside" and not days and org and day and not table and _waits(target, org, day):
+        # No run has failed on it yet; an operator may set it aside before one does.
+        days = [failed_days.FailedDay(org, day, "pending")]
+    transition = failed_days.set_aside if to == "set_aside" else failed_days.take_in
     metadata = _metadata(target)
     by, now = f"cli:{getpass.getuser()}", datetime.now(UTC)
-    changed = [one for one in found if move(metadata, one.org, one.day, by=by, now=now)]
-    places = {(one.org, one.day) for one in changed}
+    changed = [one for one in days if transition(metadata, one.org, one.day, by=by, now=now)]
+    keys = {(one.org, one.day) for one in changed}
     if changed or as_json:
-        _show([one for one in _read(target) if (one.org, one.day) in places], as_json)
+        _show([one for one in _read(target) if (one.org, one.day) in keys], as_json)
     if not changed:
-        wanted = "still to be set aside" if to == "set_aside" else "set aside"
-        complain(f"no such tenant-day is {wanted}; millrace pending list shows them")
+        wanted = "can be set aside" if to == "set_aside" else "is set aside"
+        complain(f"no such tenant-day {wanted}; millrace pending list shows them")
         raise typer.Exit(RefusedError.exit_code)
 
 
@@ -93,10 +94,10 @@ def _matching(target: Target, org: str | None, day: str | None, table: str | Non
 
 
 def _check(day: str | None, table: str | None) -> None:
-    """Before any store is asked.
+    """Checks the arguments before any store is read.
 
     Raises:
-        UsageError: the day is none, or no contract describes the table.
+        UsageError: the day is no date, or no contract describes the table.
     """
     from millrace.core.errors import PermanentError
     from millrace.runs.interval import days
@@ -104,9 +105,9 @@ def _check(day: str | None, table: str | None) -> None:
     try:
         days(day, day)
     except PermanentError as error:
-        raise UsageError(f"--day is {day!r}, which is no date such as 2026-11-01") from error
+        raise UsageError(f"--day is {day!r}, which is not a date such as 2026-11-01") from error
     if table is not None and table not in tables():
-        raise UsageError(f"--table is {table!r}, and there is no such table; schemas/ has them")
+        raise UsageError(f"--table is {table!r}, which is no table; schemas/ has their contracts")
 
 
 def tables() -> set[str]:
@@ -134,15 +135,15 @@ def _read(target: Target) -> "list[FailedDay]":
 def _waits(target: Target, org: str, day: str) -> bool:
     from millrace.eventstore import pending
 
-    rows = pending.read(_metadata(target))
-    return any((row.org, row.day) == (org, day) for row in rows)
+    waiting = pending.read(_metadata(target))
+    return any((row.org, row.day) == (org, day) for row in waiting)
 
 
-def items(found: "list[FailedDay]") -> list[dict[str, Any]]:
-    """A line for each table that a day is missing in; one without a table where it came to none."""
+def items(days: "list[FailedDay]") -> list[dict[str, Any]]:
+    """An entry for each table that a day is missing in; one without a table where the run reached none."""
     return [
         {"org": one.org, "day": one.day, "table": table, "error": error, "state": one.state}
-        for one in found
+        for one in days
         for table, error in _reasons(one)
     ]
 
@@ -151,8 +152,8 @@ def _reasons(one: "FailedDay") -> list[tuple[str | None, str | None]]:
     return [(reason.table, reason.error) for reason in one.reasons] or [(None, None)]
 
 
-def _show(found: "list[FailedDay]", as_json: bool, table: str | None = None) -> None:
-    lines = [one for one in items(found) if table is None or one["table"] in (None, table)]
+def _show(days: "list[FailedDay]", as_json: bool, table: str | None = None) -> None:
+    lines = [one for one in items(days) if table is None or one["table"] in (None, table)]
     if as_json:
         print_json({"items": lines})
         return
@@ -162,4 +163,4 @@ def _show(found: "list[FailedDay]", as_json: bool, table: str | None = None) -> 
     if lines:
         out.print(shown)
     else:
-        out.print("No run has failed with such a tenant-day, and none is set aside.")
+        out.print("No run has failed on such a tenant-day, and none is set aside.")

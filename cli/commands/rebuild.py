@@ -1,4 +1,4 @@
-"""`millrace rebuild`: a table made again from the lake, and compared with the one it should equal."""
+"""`millrace rebuild`: a table rebuilt from the lake, and compared with the original."""
 
 import tempfile
 from enum import StrEnum
@@ -20,24 +20,26 @@ if TYPE_CHECKING:
     from millrace.contracts.registry import Registry
 
 
-class Table(StrEnum):
-    """What the lake holds enough of."""
+class Rebuilt(StrEnum):
+    """Tables whose rows the lake holds enough of."""
 
     EVENTS = "Events"
     USER_EVENTS = "UserEvents"
 
 
 def rebuild(
-    table: Annotated[Table, typer.Option("--table", help="Which table to make again.")],
+    table: Annotated[Rebuilt, typer.Option("--table", help="Which table to rebuild.")],
     into: Annotated[
         str, typer.Option("--into", help="The table to write; it is created if it is not there.")
     ],
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Make a table again from the lake, into a new one, and compare it row for row with the original."""
-    from cli.compare import Comparison
-    from cli.rebuild import Rebuild
+    """Rebuild a table from the lake, into a new one, and compare it row for row with the original."""
+    from cli import compare
+    from cli.rebuild import FIRST_PAUSE_SECONDS, TABLE_ATTEMPTS, Rebuild
+    from millrace.core.objects import Objects
+    from millrace.core.table import Table
     from millrace.eventstore import tables
     from millrace.eventstore.codec import Codec
 
@@ -47,29 +49,30 @@ def rebuild(
         raise UsageError(f"{into} is the table itself; --into names another one")
     dynamodb, registry = target.client("dynamodb"), _registry()
     like = _described(dynamodb, original)
-    making = Rebuild(
-        target.client("s3"),
-        dynamodb,
+    first = Table(dynamodb, original, attempts=compare.TABLE_ATTEMPTS)
+    second = Table(dynamodb, into, attempts=TABLE_ATTEMPTS, first_pause_seconds=FIRST_PAUSE_SECONDS)
+    work = Rebuild(
+        Objects(target.client("s3"), bucket),
         registry,
-        bucket=bucket,
         table=table,
-        into=into,
-        original=original if like else None,
+        into=second,
+        original=first if like else None,
     )
     if _ready(dynamodb, getattr(tables, table), into, like):
-        making.forget()
+        work.forget()
     rows = 0
     with err.status("reading the lake …") as status:
 
-        def told(folder: str, more: int) -> None:
+        def progress(folder: str, more: int) -> None:
             nonlocal rows
             rows += more
             status.update(f"{rows} rows, {folder.removeprefix(RAW_EVENTS)}")
 
-        rows = making.run(told)
+        rows = work.run(progress)
         different = 0
         if like:
-            comparison = Comparison(dynamodb, Codec(registry.dictionary), original, into)
+            key = [one["AttributeName"] for one in like["KeySchema"]]
+            comparison = compare.TableComparison(Codec(registry.dictionary), first, second, key)
             different = comparison.different(lambda seen: status.update(f"compared {seen} rows"))
     if as_json:
         print_json({"rows": rows, "different": different})
@@ -78,31 +81,31 @@ def rebuild(
         out.print(f"{rows} rows in {into}, {against}")
     if different:
         complain(
-            f"{different} rows differ from {original} or are in one of the two only; "
-            "what the archive has not written yet is one of them"
+            f"{different} rows differ from {original} or are in only one of the two; "
+            "rows that the archive has not written yet count as different"
         )
         raise typer.Exit(RefusedError.exit_code)
 
 
 def _ready(dynamodb: Any, model: "type[Model]", into: str, like: dict[str, Any] | None) -> bool:
-    """Creates the table if it is not there, and says whether it did."""
+    """Creates the table if it is not there; returns whether it did."""
     from cli.ddl import create_table, schema
 
-    there = _described(dynamodb, into)
-    if there is None:
+    existing = _described(dynamodb, into)
+    if existing is None:
         create_table(dynamodb, model, into, like=like)
         return True
-    if there["KeySchema"] != schema(model)["KeySchema"]:
-        raise UsageError(f"{into} is there already, and its keys are not those of {model.__name__}")
+    if existing["KeySchema"] != schema(model)["KeySchema"]:
+        raise UsageError(f"{into} exists already, and its keys are not those of {model.__name__}")
     return False
 
 
 def _described(dynamodb: Any, name: str) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] = dynamodb.describe_table(TableName=name)["Table"]
+        description: dict[str, Any] = dynamodb.describe_table(TableName=name)["Table"]
     except dynamodb.exceptions.ResourceNotFoundException:
         return None
-    return found
+    return description
 
 
 def _registry() -> "Registry":

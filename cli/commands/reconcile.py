@@ -1,4 +1,4 @@
-"""`millrace reconcile`: every store against every other now, over days; what is missing is put where it belongs."""
+"""`millrace reconcile`: every store compared with every other over days; what is missing is put where it belongs."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -16,8 +16,7 @@ from cli.target import Target, deployed_function, find_target
 # As long as the function may take.
 READ_SECONDS = 15 * 60 + 10
 SHOWN = 40
-TOLD = 500
-STORES = ("events", "userEvents", "manifest", "raw", "silver")
+MOST_DESCRIBED = 500
 
 
 def reconcile(
@@ -29,24 +28,24 @@ def reconcile(
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Compare what every store has of each closed hour, repair what is missing, and say what stays open."""
+    """Compare what every store has of each closed hour, repair what is missing, and show what stays open."""
     target = find_target(env)
     days = interval(first, last, datetime.now(UTC))
     function = deployed_function(target, "reconcile_events")
-    found = Total()
+    total = Total()
     with err.status("comparing …") as status:
         for number, day in enumerate(days):
             status.update(f"{day}, {number + 1} of {len(days)} …")
             for answer in _answers(target, function, {"from": day, "to": day, "org": org}):
-                found.add(answer)
-    said = {"from": days[-1], "to": days[0], **found.to_json()}
+                total.add(answer)
+    report = {"from": days[-1], "to": days[0], **total.to_json()}
     if as_json:
-        print_json(said)
+        print_json(report)
     else:
-        show(said)
-    left_open = said["cells"].get("open", 0)
+        show(report)
+    left_open = report["cells"].get("open", 0)
     if left_open:
-        complain(f"{left_open} hours have events that are missing and cannot be put where they belong")
+        complain(f"{left_open} hours have events that are missing and cannot be repaired")
         raise typer.Exit(RefusedError.exit_code)
 
 
@@ -54,7 +53,7 @@ def interval(first: str | None, last: str | None, now: datetime) -> list[str]:
     """The days, newest first.
 
     Raises:
-        UsageError: they are none.
+        UsageError: they are no interval of days.
     """
     from millrace.core.errors import PermanentError
     from millrace.runs.interval import days
@@ -62,14 +61,14 @@ def interval(first: str | None, last: str | None, now: datetime) -> list[str]:
     today = now.date()
     start = first or min(last or "9999", (today - timedelta(days=1)).isoformat())
     try:
-        found = days(start, last or today.isoformat())
+        chosen = days(start, last or today.isoformat())
     except PermanentError as error:
         raise UsageError(str(error)) from error
-    return sorted(found or (), reverse=True)
+    return sorted(chosen or (), reverse=True)
 
 
 class Total:
-    """Answers of the function, added up."""
+    """The function's answers, added up."""
 
     def __init__(self) -> None:
         self._counts: dict[str, Counter[str]] = {}
@@ -79,45 +78,47 @@ class Total:
         """Adds one."""
         for name, value in answer.items():
             if isinstance(value, dict):
-                # Not `update`, which drops nothing but keeps no zero either.
-                kept = self._counts.setdefault(name, Counter())
+                # Not `update`, which leaves zeros out.
+                counts = self._counts.setdefault(name, Counter())
                 for key, count in value.items():
-                    kept[key] += count
-        self._differences += answer["differences"][: TOLD - len(self._differences)]
+                    counts[key] += count
+        self._differences += answer["differences"][: MOST_DESCRIBED - len(self._differences)]
 
     def to_json(self) -> dict[str, Any]:
-        """As the function says it."""
+        """As the function answers."""
         return {
             **{name: dict(counts) for name, counts in self._counts.items()},
             "differences": self._differences,
         }
 
 
-def _answers(target: Target, function: str, asked: Mapping[str, Any]) -> Any:
-    """The function's answers: another one as long as it leaves something, which it then begins with.
+def _answers(target: Target, function: str, request: Mapping[str, Any]) -> Any:
+    """The function's answers: it is called again as long as it leaves tenant-days, which the next call begins with.
 
     Raises:
-        RefusedError: it failed, or came to nothing more.
+        RefusedError: it failed, or compared nothing more.
     """
     client = target.client("lambda", read_seconds=READ_SECONDS, attempts=1)
-    payload = {**asked, "before": datetime.now(UTC).isoformat()}
+    payload = {**request, "before": datetime.now(UTC).isoformat()}
     left: int | None = None
     while left is None or left:
         answer = client.invoke(
             FunctionName=function, InvocationType="RequestResponse", Payload=orjson.dumps(payload)
         )
-        said = orjson.loads(answer["Payload"].read())
+        report = orjson.loads(answer["Payload"].read())
         if answer.get("FunctionError"):
-            raise RefusedError(f"reconcile_events failed: {said.get('errorMessage', said)}")
-        if left is not None and said["left"] >= left:
-            raise RefusedError(f"reconcile_events does not come to {said['left']} tenants of {asked['from']}")
-        left = said["left"]
-        yield said
+            raise RefusedError(f"reconcile_events failed: {report.get('errorMessage', report)}")
+        if left is not None and report["left"] >= left:
+            raise RefusedError(
+                f"reconcile_events does not reach {report['left']} tenants of {request['from']}"
+            )
+        left = report["left"]
+        yield report
 
 
-def show(said: Mapping[str, Any]) -> None:
-    """The hours that are not equal, and what there is in all."""
-    differences = said["differences"]
+def show(report: Mapping[str, Any]) -> None:
+    """Prints the hours that are not equal, and the totals."""
+    differences = report["differences"]
     if differences:
         shown = table("tenant", "hour", "type", "status", "missing", "events", "why")
         for one in differences[:SHOWN]:
@@ -134,9 +135,9 @@ def show(said: Mapping[str, Any]) -> None:
         out.print(shown)
         if len(differences) > SHOWN:
             out.print(f"… and {len(differences) - SHOWN} hours more; --json has them")
-    counts, cells = said.get("counts", {}), said.get("cells", {})
+    counts, cells = report.get("counts", {}), report.get("cells", {})
     out.print(
-        f"{said['from']} to {said['to']}: "
+        f"{report['from']} to {report['to']}: "
         + (", ".join(f"{count} hours {word}" for word, count in cells.items() if count) or "no events")
     )
-    out.print(", ".join(f"{name} {counts.get(name, 0)}" for name in STORES), markup=False)
+    out.print(", ".join(f"{name} {count}" for name, count in counts.items() if name != "owned"), markup=False)

@@ -1,4 +1,4 @@
-"""`millrace redrive`: what a consumer could not take in time, fed to it again once the cause is mended."""
+"""`millrace redrive`: what a consumer could not handle in time, fed to it again once the cause is fixed."""
 
 from typing import Annotated
 
@@ -33,6 +33,7 @@ def redrive(
 ) -> None:
     """Feed failed batches (or dead letters) to the function that failed on them; what succeeds moves to redriven/."""
     from cli.redrive import Fed, Redrive
+    from millrace.core.objects import Objects
     from millrace.eventstore.consumers import CONSUMERS, named
 
     target = find_target(env)
@@ -40,28 +41,27 @@ def redrive(
     if host is None:
         names = ", ".join(consumer.name for consumer in CONSUMERS if consumer.redrivable)
         raise UsageError(f"{function} is no consumer of a stream; they are {names}")
-    redriving = Redrive(
-        target.client("s3"),
+    redrive_ = Redrive(
+        Objects(target.client("s3"), target.output("LakeBucket")),
         target.client("lambda", read_seconds=READ_SECONDS, attempts=1),
-        bucket=target.output("LakeBucket"),
         stem=function,
         function=deployed_function(target, host),
     )
     with err.status("looking for what is left …"):
-        keys = redriving.dead_letters() if dead_letters else redriving.failed_batches()
+        keys = redrive_.dead_letters() if dead_letters else redrive_.failed_batches()
     failures: list[Fed] = []
     done = 0
     with err.status(f"0 of {len(keys)} …") as status:
 
-        def told(fed: Fed) -> None:
+        def progress(fed: Fed) -> None:
             nonlocal done
             done += 1
             status.update(f"{done} of {len(keys)} …")
             if fed.reason is not None:
                 failures.append(fed)
 
-        feed = redriving.feed_dead_letter if dead_letters else redriving.feed_batch
-        total = redriving.run(keys, redriving.count if dry_run else feed, parallel=parallel, told=told)
+        feed = redrive_.feed_dead_letter if dead_letters else redrive_.feed_batch
+        total = redrive_.run(keys, redrive_.count if dry_run else feed, parallel=parallel, progress=progress)
     what = "dead letter" if dead_letters else "failed batch"
     if as_json:
         print_json({"rows": total["rows"], "different": total["different"], "batches": total["batches"]})

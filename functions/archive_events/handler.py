@@ -7,6 +7,8 @@ from millrace.archive.archive import Archive
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.edge import Handler, edge
+from millrace.core.objects import Objects
+from millrace.core.table import Table
 from millrace.eventstore.batches import batches
 from millrace.eventstore.codec import Codec
 
@@ -15,5 +17,6 @@ from millrace.eventstore.codec import Codec
 def handler(settings: Settings, log: Logger) -> Handler:
     """Archives a batch; raises if a store fails, and the batch is delivered again."""
     codec = Codec(registry.load().dictionary)
-    archive = Archive(client("s3"), client("dynamodb"), codec, settings.lake_bucket, settings.metadata_table)
+    lake = Objects(client("s3"), settings.lake_bucket)
+    archive = Archive(lake, Table(client("dynamodb"), settings.metadata_table), codec)
     return batches({"archive_events": archive.write}, settings.lake_bucket, log)

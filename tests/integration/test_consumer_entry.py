@@ -1,5 +1,6 @@
 """One entry in the table of consumers and one function: every reader of the table knows the new consumer."""
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from millrace.core import clock
 from millrace.core.batch import write_all
 from millrace.core.consumer import Delivery
 from millrace.core.log import logger
+from millrace.core.objects import Objects
 from millrace.eventstore import consumers, receipts
 from millrace.eventstore.batches import batches
 from millrace.eventstore.consumers import ConsumerSpec, Receipt, Source, filter_pattern, reading
@@ -99,7 +101,7 @@ def test_a_trace_waits_for_it_and_redrive_feeds_it(counting: tuple[Platform, Cou
     assert letter.startswith("dead-letters/count_orders/day=")
     for name in (COUNTER.name, COUNTER.function):
         redrive = Redrive(
-            running.s3, LambdaClient(running), bucket=LAKE, stem=name, function=COUNTER.function
+            Objects(running.s3, LAKE), LambdaClient(running), stem=name, function=COUNTER.function
         )
         assert redrive.dead_letters() == [letter]
     counter.broken = False
@@ -148,3 +150,17 @@ def test_reconciliation_compares_it(counting: tuple[Platform, Counter]) -> None:
     hour = only(world.look())
     assert (hour["status"], hour["missing"]) == ("open", {"counted": 1})
     assert hour["differences"][0]["reasons"] == ["no receipt of count_orders"]
+
+
+def test_each_hosted_consumer_has_a_line_in_the_log_that_the_alarm_reads(
+    counting: tuple[Platform, Counter], capsys: pytest.CaptureFixture[str]
+) -> None:
+    running, counter = counting
+    handles = {COUNTER.name: counter.count, WATCHER.name: lambda _: None}
+    running.functions[COUNTER.function] = batches(handles, LAKE, logger("update_views_logged", "INFO"))
+    counter.broken = True
+    running.post(events.order())
+    running.settle()
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"batch"' in line]
+    dead = {line["consumer"]: line["dead"] for line in lines if "consumer" in line}
+    assert dead == {COUNTER.name: 1, WATCHER.name: 0}

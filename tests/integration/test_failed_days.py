@@ -164,8 +164,8 @@ def test_a_day_that_no_run_has_failed_with_may_be_set_aside(
 
 
 WRONG = [
-    (["set-aside"], "say which"),
-    (["take-in"], "say which"),
+    (["set-aside"], "name them by"),
+    (["take-in"], "name them by"),
     (["list", "--day", "yesterday"], "no date"),
     (["list", "--day", ""], "no date"),
     (["set-aside", "--day", "20261120"], "no date"),

@@ -1,4 +1,4 @@
-"""Tables made again from the lake equal the ones that were: duplicates, two tenants, expiry, derived events."""
+"""Tables rebuilt from the lake equal the originals: duplicates, two tenants, expiry, derived events."""
 
 import io
 import json
@@ -12,12 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cli.compare import Comparison
+from cli.compare import TableComparison
 from cli.ddl import create_table, schema
 from cli.rebuild import PROGRESS, Rebuild
 from millrace.archive import raw, restore
 from millrace.contracts import registry
 from millrace.core import clock, keys
+from millrace.core.objects import Objects
+from millrace.core.table import Table
 from millrace.eventstore import tables
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.projection import to_pointer
@@ -26,25 +28,33 @@ from tests.support import events, rows
 from tests.support.platform import GLOBEX, LAKE, Platform, platform
 
 NAMES = ("Events", "UserEvents")
+KEYS = {"Events": ("eventId",), "UserEvents": ("userKey", "sortKey")}
 
 
 @pytest.fixture
 def scoring(bundle: Path) -> Iterator[Platform]:
-    with platform(bundle, scoring=True) as found:
-        yield found
+    with platform(bundle, scoring=True) as running:
+        yield running
 
 
 def rebuilding(running: Platform, table: str, **changes: Any) -> Rebuild:
-    given = {"bucket": LAKE, "table": table, "into": "Again", "original": table, **changes}
-    return Rebuild(running.s3, running.dynamodb, registry.load(), **given)
+    into, original = Table(running.dynamodb, "Again"), Table(running.dynamodb, table)
+    given: dict[str, Any] = {"table": table, "into": into, "original": original, **changes}
+    return Rebuild(Objects(running.s3, LAKE), registry.load(), **given)
 
 
-def made_again(running: Platform, table: str) -> tuple[int, int]:
+def different(running: Platform, table: str) -> int:
+    """Rows that differ."""
+    codec = Codec(registry.load().dictionary)
+    first, second = Table(running.dynamodb, table), Table(running.dynamodb, "Again")
+    return TableComparison(codec, first, second, KEYS[table]).different()
+
+
+def rebuilt(running: Platform, table: str) -> tuple[int, int]:
     """Rows, and how many differ."""
     create_table(running.dynamodb, getattr(tables, table), "Again", like=None)
     count = rebuilding(running, table).run()
-    codec = Codec(registry.load().dictionary)
-    return count, Comparison(running.dynamodb, codec, table, "Again").different()
+    return count, different(running, table)
 
 
 def unpacked(row: dict[str, Any]) -> Any:
@@ -52,12 +62,11 @@ def unpacked(row: dict[str, Any]) -> Any:
 
 
 def by_key(running: Platform, name: str, table: str) -> dict[tuple[str, ...], dict[str, Any]]:
-    names = ("eventId",) if table == "Events" else ("userKey", "sortKey")
-    return {tuple(row[key]["S"] for key in names): row for row in running.rows(name)}
+    return {tuple(row[key]["S"] for key in KEYS[table]): row for row in running.rows(name)}
 
 
 @pytest.mark.parametrize("table", NAMES)
-def test_what_came_through_the_handlers_is_made_again(scoring: Platform, table: str) -> None:
+def test_what_came_through_the_handlers_is_rebuilt(scoring: Platform, table: str) -> None:
     rng = random.Random(5)
     sent = [*events.mixed(90, rng), events.inference()]
     assert scoring.post(sent)["status"] == 202
@@ -73,23 +82,22 @@ def test_what_came_through_the_handlers_is_made_again(scoring: Platform, table: 
         scoring.log.put("direct", record)
     scoring.settle()
     original = by_key(scoring, table, table)
-    count, different = made_again(scoring, table)
-    assert (count, different) == (len(original), 0)
-    again = by_key(scoring, "Again", table)
-    assert again.keys() == original.keys()
+    assert rebuilt(scoring, table) == (len(original), 0)
+    copy = by_key(scoring, "Again", table)
+    assert copy.keys() == original.keys()
     for key, row in original.items():
-        assert {**again[key], "body": None} == {**row, "body": None}
+        assert {**copy[key], "body": None} == {**row, "body": None}
         if "body" in row:
             # Raw knows no order of names: a user id that came from the payload stands behind the session's.
-            assert unpacked(again[key]) == unpacked(row)
+            assert unpacked(copy[key]) == unpacked(row)
     assert any(row["eventType"]["S"] == "fraud.decision.made" for row in original.values())
     assert not any(row["eventType"]["S"] == "ml.model.inference" for row in original.values())
 
 
 def fill(running: Platform, count: int, rng: random.Random) -> None:
     """Rows of two tenants as intake and the consumers leave them, and raw with copies in other objects."""
-    found, codec = registry.load(), Codec(registry.load().dictionary)
-    contract = found.find("order.created")
+    contracts, codec = registry.load(), Codec(registry.load().dictionary)
+    contract = contracts.find("order.created")
     now = clock.now()
     stored = []
     for number in range(count):
@@ -104,8 +112,8 @@ def fill(running: Platform, count: int, rng: random.Random) -> None:
     pointers = [to_pointer(event, contract) for event in stored]
     for table, some in (("Events", items), ("UserEvents", [p for p in pointers if p])):
         for start in range(0, len(some), 25):
-            asked = {table: [{"PutRequest": {"Item": item}} for item in some[start : start + 25]]}
-            assert not running.dynamodb.batch_write_item(RequestItems=asked)["UnprocessedItems"]
+            puts = {table: [{"PutRequest": {"Item": item}} for item in some[start : start + 25]]}
+            assert not running.dynamodb.batch_write_item(RequestItems=puts)["UnprocessedItems"]
     copies = [*stored, *rng.sample(stored, count // 4)]
     rng.shuffle(copies)
     for start in range(0, len(copies), 400):
@@ -120,7 +128,7 @@ def fill(running: Platform, count: int, rng: random.Random) -> None:
 @pytest.mark.parametrize("table", NAMES)
 def test_thousands_of_rows_with_copies_are_equal(running: Platform, table: str) -> None:
     fill(running, 2500, random.Random(1))
-    assert made_again(running, table) == (2500, 0)
+    assert rebuilt(running, table) == (2500, 0)
     assert len(running.rows("Again")) == 2500
 
 
@@ -140,7 +148,7 @@ def test_of_two_copies_the_one_received_first_stands(running: Platform) -> None:
         running.s3.put_object(
             Bucket=LAKE, Key=f"{key.rpartition('/')[0]}/{name}.parquet", Body=sink.getvalue()
         )
-    assert made_again(running, "Events") == (1, 0)
+    assert rebuilt(running, "Events") == (1, 0)
 
 
 def test_what_differs_or_is_missing_on_either_side_is_counted(running: Platform) -> None:
@@ -150,34 +158,29 @@ def test_what_differs_or_is_missing_on_either_side_is_counted(running: Platform)
     key = {"eventId": running.rows("Events")[0]["eventId"]}
     create_table(running.dynamodb, tables.Events, "Again", like=None)
     rebuilding(running, "Events").run()
-    codec = Codec(registry.load().dictionary)
-
-    def different() -> int:
-        return Comparison(running.dynamodb, codec, "Events", "Again").different()
-
-    assert different() == 0
+    assert different(running, "Events") == 0
     row = running.dynamodb.get_item(TableName="Events", Key=key)["Item"]
     running.dynamodb.put_item(TableName="Again", Item={**row, "requestId": {"S": "another"}})
-    assert different() == 1
+    assert different(running, "Events") == 1
     running.dynamodb.delete_item(TableName="Again", Key=key)
-    assert different() == 1
+    assert different(running, "Events") == 1
     running.dynamodb.put_item(TableName="Again", Item={**row, "eventId": {"S": "org_acme#new"}})
-    assert different() == 2
+    assert different(running, "Events") == 2
     over = {"N": str(clock.epoch(clock.now()) - 1)}
     running.dynamodb.put_item(
         TableName="Again", Item={**row, "eventId": {"S": "org_acme#new"}, "expiresAt": over}
     )
-    assert different() == 1
+    assert different(running, "Events") == 1
 
 
 def test_rows_past_their_expiry_stay_away(running: Platform) -> None:
     running.post([events.order(), events.health_check(timestamp=events.moment(timedelta(days=-0.005)))])
     running.settle()
-    making = rebuilding(running, "Events")
+    work = rebuilding(running, "Events")
     first, second = sorted(int(row["expiresAt"]["N"]) for row in running.rows("Events"))
-    making._now = first
+    work._now = first
     create_table(running.dynamodb, tables.Events, "Again", like=None)
-    assert making.run() == 1
+    assert work.run() == 1
     assert [int(row["expiresAt"]["N"]) for row in running.rows("Again")] == [second] != [first]
 
 
@@ -232,14 +235,13 @@ def test_rows_whose_keys_say_milliseconds_are_moved_and_equal(running: Platform,
         running.dynamodb.delete_item(TableName=table, Key={name: row[name] for name in names})
         before = {"S": keys.of_milliseconds(row["sortKey"]["S"])}
         running.dynamodb.put_item(TableName=table, Item={**row, "sortKey": before})
-    assert made_again(running, table) == (4, 0)
-    again = by_key(running, "Again", table)
+    assert rebuilt(running, table) == (4, 0)
+    copy = by_key(running, "Again", table)
     for row in written:
-        made = again[tuple(row[name]["S"] for name in names)]
+        made = copy[tuple(row[name]["S"] for name in names)]
         assert {**made, "body": None} == {**row, "body": None}
     # What stands in one of the two only is seen whatever its width.
     gone, kept = written[0], written[3]
     for row, there in ((gone, "Again"), (kept, table)):
         running.dynamodb.delete_item(TableName=there, Key={name: row[name] for name in names})
-    codec = Codec(registry.load().dictionary)
-    assert Comparison(running.dynamodb, codec, table, "Again").different() == 2
+    assert different(running, table) == 2

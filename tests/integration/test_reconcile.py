@@ -1,4 +1,4 @@
-"""Every store against every other: a hole in any of them is found and mended, and nothing else is touched."""
+"""Every store against every other: an event missing in any of them is found and repaired, and nothing else is touched."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -39,15 +39,15 @@ def world(bundle: Path) -> Iterator[World]:
 def test_thousands_of_events_of_two_tenants_are_equal_everywhere(world: World) -> None:
     sent = filled(world, 510)
     report = world.look()
-    said = report.to_json()
+    answer = report.to_json()
     assert words(report) == {"equal": sum(report.hours.values())}
     stored = [event for event in sent if event["eventType"] != "ml.model.inference"]
     owned = [event for event in stored if event["eventType"] != "system.health.check"]
     distinct = {"events": len(stored), "userEvents": len(owned), "owned": len(owned)}
     lake = dict.fromkeys(("manifest", "raw", "silver"), len(sent))
-    assert said["counts"] == {name: 2 * count for name, count in {**distinct, **lake}.items()}
-    assert not any(said["missing"].values())
-    assert not any(said["events"].values())
+    assert answer["counts"] == {name: 2 * count for name, count in {**distinct, **lake}.items()}
+    assert not any(answer["missing"].values())
+    assert not any(answer["events"].values())
     assert world.carry() == 0, "nothing was put anywhere"
     assert pending.read(Table(world.running.dynamodb, "Metadata")) == []
 
@@ -60,18 +60,18 @@ def test_what_was_stored_while_nothing_was_captured_goes_through_the_log(world: 
         events.health_check(timestamp=ago(30)),
     ]
     world.without_capture(gap, ACME)
-    found = world.look()
-    assert words(found)["repaired"] == 3, (found.to_json()["missing"], found.differences[:3])
-    assert "open" not in words(found)
-    assert found.to_json()["events"]["repaired"] == 3
-    assert found.missing == {"manifest": 3, "raw": 3, "silver": 3, "userEvents": 2}
-    named = {one["eventId"] for told in found.differences for one in told["differences"]}
+    report = world.look()
+    assert words(report)["repaired"] == 3, (report.to_json()["missing"], report.differences[:3])
+    assert "open" not in words(report)
+    assert report.to_json()["events"]["repaired"] == 3
+    assert report.missing == {"manifest": 3, "raw": 3, "silver": 3, "userEvents": 2}
+    named = {one["eventId"] for hour in report.differences for one in hour["differences"]}
     assert named == {event["eventId"] for event in gap}
     assert world.carry() == 3
     world.silver.run()
     world.later()
-    again = world.look()
-    assert words(again) == {"equal": sum(again.hours.values())}
+    second = world.look()
+    assert words(second) == {"equal": sum(second.hours.values())}
     # Those that read the log beside the archive have it, too.
     routed = [json.dumps(message) for message in world.running.messages()]
     assert sum(gap[0]["eventId"] in text for text in routed) == 1
@@ -91,22 +91,24 @@ Plant = Callable[[World, dict[str, Any]], None]
         (lose_in_silver, {"silver": 1}),
     ],
 )
-def test_a_hole_in_any_store_is_found_and_mended(world: World, plant: Plant, missing: dict[str, int]) -> None:
+def test_an_event_missing_in_any_store_is_found_and_repaired(
+    world: World, plant: Plant, missing: dict[str, int]
+) -> None:
     filled(world)
     event = order(5)
     world.running.post(event)
     world.settle()
     assert words(world.look()).keys() == {"equal"}
     plant(world, event)
-    found = world.look()
-    told = only(found)
-    assert (told["org"], told["eventType"], told["hour"]) == (
+    report = world.look()
+    hour = only(report)
+    assert (hour["org"], hour["eventType"], hour["hour"]) == (
         ACME,
         "order.created",
         int(event["timestamp"][11:13]),
     )
-    assert (told["status"], told["missing"]) == ("repaired", missing)
-    assert [one["eventId"] for one in told["differences"]] == [event["eventId"]]
+    assert (hour["status"], hour["missing"]) == ("repaired", missing)
+    assert [one["eventId"] for one in hour["differences"]] == [event["eventId"]]
     world.carry()
     for _ in range(2):
         # A row of the manifest without its object goes once its events are in another one; then a run can take the day.
@@ -136,7 +138,7 @@ def test_only_what_is_lost_is_put_into_the_log(world: World) -> None:
     assert world.carry() == 1
 
 
-def test_what_is_on_its_way_is_no_hole(world: World) -> None:
+def test_what_is_on_its_way_is_not_missing(world: World) -> None:
     filled(world)
     world.without_capture([order(3)], ACME)
     world.now = clock.now() + timedelta(minutes=10)
@@ -149,7 +151,7 @@ def test_what_is_on_its_way_is_no_hole(world: World) -> None:
     assert words(world.look())["repaired"] == 1
 
 
-def test_an_hour_that_is_not_over_is_not_looked_at(world: World) -> None:
+def test_an_hour_that_is_not_over_is_not_compared(world: World) -> None:
     world.without_capture([events.order()], ACME)
     world.now = clock.now()
     assert world.look().hours == {}
@@ -162,8 +164,8 @@ def test_one_tenant_s_events_are_never_another_s(world: World) -> None:
     world.running.post(event)
     world.settle()
     world.without_capture([event], GLOBEX)
-    told = only(world.look())
-    assert (told["org"], told["missing"]["manifest"]) == (GLOBEX, 1)
+    hour = only(world.look())
+    assert (hour["org"], hour["missing"]["manifest"]) == (GLOBEX, 1)
     world.carry()
     world.silver.run()
     world.later()

@@ -1,4 +1,4 @@
-"""After any history there is nothing to reconcile; and whatever one then takes from a store is found, and only that."""
+"""After any history there is nothing to reconcile; and an event then taken from a store is found, and only that one."""
 
 import io
 import random
@@ -124,8 +124,8 @@ def test_after_a_history_every_store_has_every_event(bundle: Path, seed: int) ->
         cells, repaired = look(world, registry, silver)
         missing = sum((cell.missing for cell in cells), Counter[str]())
         assert missing == {"userEvents": 1, "manifest": 1, "silver": 1}
-        told = {one["eventId"] for cell in cells for one in cell.differences}
-        assert told == {row["eventId"]["S"].partition("#")[2] for row in (lost, unpointed, untaken)}
+        named = {one["eventId"] for cell in cells for one in cell.differences}
+        assert named == {row["eventId"]["S"].partition("#")[2] for row in (lost, unpointed, untaken)}
         # The log, the pointer, and the mark that opens the day.
         assert repaired == {"log": 1, "UserEvents": 1, "Metadata": 1}
     finally:

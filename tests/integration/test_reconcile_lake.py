@@ -18,6 +18,7 @@ from millrace.contracts import registry
 from millrace.core import clock
 from millrace.core.batch import write_all
 from millrace.core.consumer import Delivery, decode
+from millrace.core.objects import Objects
 from millrace.core.table import Item, Table
 from millrace.eventstore import pending
 from millrace.eventstore.codec import Codec
@@ -39,8 +40,8 @@ __all__ = ["emulator"]
 NAME = "reconcile_events"
 STREAM = "events"
 ORG = "org_acme"
-# Arrow reads silver with a client of its own, which is not heard; and no record was set aside here.
-UNHEARD = {
+# Arrow reads silver with a client of its own, which is not recorded; and no record was set aside here.
+UNRECORDED = {
     ("s3:GetObject", "lake/processed/*"),
     ("s3:GetObject", "lake/dead-letters/archive_events/*"),
     ("s3:GetObject", "lake/dead-letters/project_events/*"),
@@ -54,7 +55,7 @@ class _Context(FunctionContext):
 
 @dataclass
 class World:
-    """A lake with two days of a tenant, and what is done to it."""
+    """A lake with two days of a tenant, and the steps of the test."""
 
     lake: Lake
     recorder: Recorder
@@ -81,7 +82,9 @@ class World:
         }
         codec = Codec(registry.load().dictionary)
         self.codec = codec
-        self.archive = Archive(self.lake.s3, self.lake.dynamodb, codec, self.lake.bucket, "Metadata")
+        self.archive = Archive(
+            Objects(self.lake.s3, self.lake.bucket), Table(self.lake.dynamodb, "Metadata"), codec
+        )
         self.projection = Projection(
             Table(self.lake.dynamodb, "UserEvents"), codec, lambda ref: registry.load().of_ref(ref)
         )
@@ -117,23 +120,23 @@ class World:
         )
         assert done.status == "SUCCEEDED", done.cause
 
-    def reconcile(self, **asked: Any) -> dict[str, Any]:
+    def reconcile(self, **request: Any) -> dict[str, Any]:
         """The function's answer."""
-        given = asked or {"from": self.days[0], "to": self.days[-1]}
+        given = request or {"from": self.days[0], "to": self.days[-1]}
         # An hour from now, when what is written just now has settled.
         later = clock.now() + timedelta(hours=1)
         with self.recorder.of(NAME), patch.object(clock, "now", lambda: later):
             answer: dict[str, Any] = self._invoke(NAME, given)
         # As it comes to a caller.
-        said: dict[str, Any] = json.loads(json.dumps(answer))
-        return said
+        document: dict[str, Any] = json.loads(json.dumps(answer))
+        return document
 
     def carry(self) -> int:
         """What is new in the log comes to the archive and the projection."""
         records = self.records()
         new = records[self._taken :]
         self._taken = len(records)
-        found: list[Item] = []
+        items: list[Item] = []
         for record in new:
             seconds = record["ApproximateArrivalTimestamp"].timestamp()
             change = json.loads(record["Data"])
@@ -148,9 +151,9 @@ class World:
                 }
             )
             assert delivery is not None
-            found.append({name: dict(held) for name, held in delivery.item.items()})
-        if found:
-            self.consume(found, project=False)
+            items.append({name: dict(held) for name, held in delivery.item.items()})
+        if items:
+            self.consume(items, project=False)
         return len(new)
 
     def records(self) -> list[dict[str, Any]]:
@@ -158,8 +161,8 @@ class World:
         (shard,) = self.kinesis.list_shards(StreamName=STREAM)["Shards"]
         place = {"StreamName": STREAM, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
         iterator = self.kinesis.get_shard_iterator(**place)["ShardIterator"]
-        found: list[dict[str, Any]] = self.kinesis.get_records(ShardIterator=iterator)["Records"]
-        return found
+        records: list[dict[str, Any]] = self.kinesis.get_records(ShardIterator=iterator)["Records"]
+        return records
 
     def _invoke(self, stem: str, given: Any) -> Any:
         with function(stem, self.environ) as handler:
@@ -173,42 +176,44 @@ def _days() -> tuple[str, str]:
 
 
 @pytest.fixture(scope="module")
-def told(bundle: Path, emulator: str) -> Iterator[tuple[World, list[dict[str, Any]]]]:
-    """What the function said, step by step."""
-    recorder, said = Recorder(), []
+def passes_run(bundle: Path, emulator: str) -> Iterator[tuple[World, list[dict[str, Any]]]]:
+    """The function's answers, step by step."""
+    recorder, answers = Recorder(), []
     with pointed_at(emulator), recorder.installed():
         world = World(fresh(emulator), recorder, _days())
         for number, day in enumerate(world.days):
             for kind in ("order.created", "transaction.created"):
                 world.consume(world.rows(day, kind, 15, number * 10 + len(kind)))
-        said.append(world.reconcile())
+        answers.append(world.reconcile())
         world.run()
-        said.append(world.reconcile())
+        answers.append(world.reconcile())
         # Archived, and its day is marked for no run: silver alone lacks it.
         world.consume(world.rows(world.days[0], "order.created", 4, 77))
         for row in pending.read(Table(world.lake.dynamodb, "Metadata")):
             pending.clear(Table(world.lake.dynamodb, "Metadata"), row.org, row.day, row.token)
-        said.append(world.reconcile())
+        answers.append(world.reconcile())
         world.run()
-        said.append(world.reconcile())
+        answers.append(world.reconcile())
         # Never captured: Events alone has them.
         world.rows(world.days[1], "transaction.created", 3, 78)
-        said.append(world.reconcile())
-        said.append({"carried": world.carry()})
-        said.append(world.reconcile())
+        answers.append(world.reconcile())
+        answers.append({"carried": world.carry()})
+        answers.append(world.reconcile())
         world.run()
-        said.append(world.reconcile())
-        said.append(world.reconcile(**{"pass": "hourly"}))
-        said += [world.reconcile(**{"pass": "daily"}) for _ in range(2)]
-        yield world, said
+        answers.append(world.reconcile())
+        answers.append(world.reconcile(**{"pass": "hourly"}))
+        answers += [world.reconcile(**{"pass": "daily"}) for _ in range(2)]
+        yield world, answers
 
 
-def words(said: dict[str, Any]) -> set[str]:
-    return {word for word, count in said["cells"].items() if count}
+def words(answer: dict[str, Any]) -> set[str]:
+    return {word for word, count in answer["cells"].items() if count}
 
 
-def test_silver_is_compared_as_the_pipeline_committed_it(told: tuple[World, list[dict[str, Any]]]) -> None:
-    _, (before, after, *_) = told
+def test_silver_is_compared_as_the_pipeline_committed_it(
+    passes_run: tuple[World, list[dict[str, Any]]],
+) -> None:
+    _, (before, after, *_) = passes_run
     # Before the run each day waits for it.
     assert words(before) == {"explained"}
     assert before["missing"]["silver"] == 60
@@ -218,17 +223,17 @@ def test_silver_is_compared_as_the_pipeline_committed_it(told: tuple[World, list
 
 
 def test_what_silver_alone_lacks_is_taken_in_by_the_next_run(
-    told: tuple[World, list[dict[str, Any]]],
+    passes_run: tuple[World, list[dict[str, Any]]],
 ) -> None:
-    _, (_, _, hole, mended, *_) = told
-    assert hole["events"] == {"settling": 0, "explained": 0, "repaired": 4, "open": 0}
-    assert hole["differences"][0]["missing"].keys() == {"silver"}
-    assert words(mended) == {"equal"}, mended["differences"]
-    assert mended["counts"]["silver"] == 64
+    _, (_, _, lacking, repaired, *_) = passes_run
+    assert lacking["events"] == {"settling": 0, "explained": 0, "repaired": 4, "open": 0}
+    assert lacking["differences"][0]["missing"].keys() == {"silver"}
+    assert words(repaired) == {"equal"}, repaired["differences"]
+    assert repaired["counts"]["silver"] == 64
 
 
-def test_what_was_never_captured_comes_to_silver(told: tuple[World, list[dict[str, Any]]]) -> None:
-    _, (*_, gap, carried, waiting, last, _, _, _) = told
+def test_what_was_never_captured_comes_to_silver(passes_run: tuple[World, list[dict[str, Any]]]) -> None:
+    _, (*_, gap, carried, waiting, last, _, _, _) = passes_run
     assert (gap["events"]["repaired"], gap["missing"]["manifest"], gap["missing"]["userEvents"]) == (3, 3, 3)
     assert carried == {"carried": 3}
     assert words(waiting) == {"equal", "explained"}
@@ -236,27 +241,27 @@ def test_what_was_never_captured_comes_to_silver(told: tuple[World, list[dict[st
     assert last["counts"]["silver"] == last["counts"]["events"] == 67
 
 
-def test_scheduled_passes_take_their_hours(told: tuple[World, list[dict[str, Any]]]) -> None:
-    _, (*_, hourly, daily, by_notes) = told
+def test_scheduled_passes_take_their_hours(passes_run: tuple[World, list[dict[str, Any]]]) -> None:
+    _, (*_, hourly, daily, from_cache) = passes_run
     assert hourly["left"] == daily["left"] == 0
     assert hourly["counts"]["events"] == 0, "nothing happened within three hours"
     assert daily["counts"]["events"] == 67
-    assert by_notes == daily
+    assert from_cache == daily
 
 
 @pytest.mark.parametrize("environment", ["local", "dev"])
 def test_its_role_allows_what_it_asks_and_little_else(
-    told: tuple[World, list[dict[str, Any]]], environment: str
+    passes_run: tuple[World, list[dict[str, Any]]], environment: str
 ) -> None:
-    world, _ = told
-    asked = world.recorder.calls[NAME]
+    world, _ = passes_run
+    calls = world.recorder.calls[NAME]
     rights = Rights(templates(environment), NAME)
-    assert [one for one in sorted(asked) if not rights.allow(one)] == []
-    done = {(action, "glue") for action, _ in asked}
+    assert [one for one in sorted(calls) if not rights.allow(one)] == []
+    done = {(action, "glue") for action, _ in calls}
     unused = {
         (action, "glue") if action.startswith("glue:") else (action, resource)
-        for action, resource in rights.unused(asked)
+        for action, resource in rights.unused(calls)
         if action not in BY_LAMBDA
     }
     dropped = ("dynamodb:DeleteItem", "table/Metadata")
-    assert unused - done - UNHEARD <= {dropped}, "only a row of the manifest without its object is dropped"
+    assert unused - done - UNRECORDED <= {dropped}, "only a row of the manifest without its object is dropped"

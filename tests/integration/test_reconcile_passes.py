@@ -44,8 +44,8 @@ def test_two_passes_at_once_and_one_that_is_killed(world: World) -> None:
     class Dying:
         """The log takes the rows, and the pass is no more."""
 
-        def put_records(self, **asked: Any) -> Any:
-            world.running.kinesis.put_records(**asked)
+        def put_records(self, **request: Any) -> Any:
+            world.running.kinesis.put_records(**request)
             raise KilledError
 
     with pytest.raises(KilledError):
@@ -56,12 +56,12 @@ def test_two_passes_at_once_and_one_that_is_killed(world: World) -> None:
     other = world.made()
     read, beside = world.check._differences._results.past_repairs, list[dict[str, int]]()
 
-    def past_repairs(*asked: Any) -> Any:
-        found = read(*asked)
+    def past_repairs(*query: Any) -> Any:
+        repairs = read(*query)
         if not beside:
             beside.append({})
             beside.append(words(world.look(other)))
-        return found
+        return repairs
 
     world.check._differences._results.past_repairs = past_repairs
     assert words(world.look())["repaired"] == 1
@@ -88,11 +88,11 @@ def test_a_store_that_throttles_leaves_a_tenant_s_day_and_the_next_pass_ends_equ
             if name != self._operation:
                 return real
 
-            def call(**asked: Any) -> Any:
+            def call(**request: Any) -> Any:
                 self._left -= 1
                 if self._left < 0:
                     raise ClientError({"Error": {"Code": "ThrottlingException"}}, name)
-                return real(**asked)
+                return real(**request)
 
             return call
 
@@ -109,7 +109,7 @@ def test_a_store_that_throttles_leaves_a_tenant_s_day_and_the_next_pass_ends_equ
     assert words(world.look()).keys() == {"equal"}
 
 
-def test_a_log_that_refuses_is_told_of_and_tried_again(world: World) -> None:
+def test_a_log_that_refuses_is_warned_of_and_used_again(world: World) -> None:
     world.without_capture([order(4)], ACME)
 
     class Refusing:
@@ -123,7 +123,7 @@ def test_a_log_that_refuses_is_told_of_and_tried_again(world: World) -> None:
     assert world.carry() == 1
 
 
-def test_some_hours_are_looked_at_without_the_rest_of_their_day(world: World) -> None:
+def test_some_hours_are_compared_without_the_rest_of_their_day(world: World) -> None:
     filled(world, 60)
     event = order(3)
     world.without_capture([event, order(40)], ACME)
@@ -142,7 +142,7 @@ def test_some_hours_are_looked_at_without_the_rest_of_their_day(world: World) ->
     assert ("checked" in kept) == (hour == 0)
 
 
-def test_a_log_only_event_in_two_hours_is_one_event_and_no_hole(world: World) -> None:
+def test_a_log_only_event_in_two_hours_is_one_event(world: World) -> None:
     event, world.days = events.inference(), 4
     day = (world.now - timedelta(days=2)).date().isoformat()
     for hour in (9, 7):
@@ -151,8 +151,8 @@ def test_a_log_only_event_in_two_hours_is_one_event_and_no_hole(world: World) ->
     assert words(world.look()) == {"equal": 1}
     # Raw has it in both hours, silver in the one that was received first.
     for hour in (7, 9):
-        (cell,) = world.check.run(ACME, Window(day, hour, hour + 1), world.now)
-        assert cell.status.word == "equal", (hour, cell.differences)
+        (result,) = world.check.run(ACME, Window(day, hour, hour + 1), world.now)
+        assert result.status.word == "equal", (hour, result.differences)
 
 
 def test_what_is_kept_of_an_hour_is_written_when_it_changes(world: World) -> None:
@@ -182,7 +182,7 @@ def test_raw_is_read_and_pointers_are_looked_for_once(world: World) -> None:
     sent = [order(5) for _ in range(5)]
     world.running.post(sent)
     world.settle()
-    asked: list[int] = []
+    pointers: list[int] = []
     read: list[str] = []
 
     class Counting:
@@ -190,24 +190,24 @@ def test_raw_is_read_and_pointers_are_looked_for_once(world: World) -> None:
             return getattr(world.running.dynamodb, name)
 
         def batch_get_item(self, *, RequestItems: dict[str, Any]) -> Any:  # noqa: N803
-            asked.append(len(RequestItems.get("UserEvents", {}).get("Keys", [])))
+            pointers.append(len(RequestItems.get("UserEvents", {}).get("Keys", [])))
             return world.running.dynamodb.batch_get_item(RequestItems=RequestItems)
 
     check = world.made(dynamodb=Counting(), s3=Reading(world, read))
     first = world.look(check, full=False)
     objects = len(world.running.objects("raw/events/"))
-    assert (sum(asked), folders(read)) == (5, ["raw"] * objects)
+    assert (sum(pointers), folders(read)) == (5, ["raw"] * objects)
     second = world.look(check, full=False)
-    assert (sum(asked), folders(read)) == (5, ["raw"] * objects + ["reconcile"])
+    assert (sum(pointers), folders(read)) == (5, ["raw"] * objects + ["reconcile"])
     assert second.to_json() == first.to_json(), "nothing is counted otherwise"
     late = order(5)
     world.running.post(late)
     world.settle()
     lose_pointer(world, late)
-    told = only(world.look(check, full=False))
-    assert (told["counts"]["userEvents"], told["missing"]) == (5, {"userEvents": 1})
+    hour = only(world.look(check, full=False))
+    assert (hour["counts"]["userEvents"], hour["missing"]) == (5, {"userEvents": 1})
     assert folders(read).count("raw") == objects + 1, "the object of the late one alone"
-    assert sum(asked) == 7, "its pointer, under the key of today and under the one of before"
+    assert sum(pointers) == 7, "its pointer, under the key of today and under the one of before"
     world.later()
     assert words(world.look(check, full=False)) == {"equal": 1}
     lose_pointer(world, sent[0])
@@ -215,8 +215,8 @@ def test_raw_is_read_and_pointers_are_looked_for_once(world: World) -> None:
     assert words(world.look(check)) == {"repaired": 1}
     lose_object(world, sent[0])
     world.later()
-    told = only(world.look(check, full=False))
-    assert told["missing"]["raw"] >= 1, "a note does not say that its object is there"
+    hour = only(world.look(check, full=False))
+    assert hour["missing"]["raw"] >= 1, "a note does not say that its object is there"
 
 
 def test_an_event_whose_time_is_over_is_not_missed_in_the_tables(world: World) -> None:
@@ -226,8 +226,8 @@ def test_an_event_whose_time_is_over_is_not_missed_in_the_tables(world: World) -
     world.look(full=False)
     row = row_of(world, "Events", event)
     for table in ("Events", "UserEvents"):
-        for found in world.running.rows(table):
-            key = {name: found[name] for name in ("eventId", "userKey", "sortKey") if name in found}
+        for item in world.running.rows(table):
+            key = {name: item[name] for name in ("eventId", "userKey", "sortKey") if name in item}
             key = (
                 {"eventId": key["eventId"]}
                 if table == "Events"
@@ -239,8 +239,8 @@ def test_an_event_whose_time_is_over_is_not_missed_in_the_tables(world: World) -
     over = datetime.fromtimestamp(int(row["expiresAt"]["N"]), UTC) + timedelta(hours=1)
     day = Window(event["timestamp"][:10])
     for full in (False, True):
-        (cell,) = world.check.run(ACME, day, over, full=full)
-        assert (cell.status.word, cell.counts["raw"], cell.counts["owned"]) == ("equal", 1, 0)
+        (result,) = world.check.run(ACME, day, over, full=full)
+        assert (result.status.word, result.counts["raw"], result.counts["owned"]) == ("equal", 1, 0)
 
 
 def test_a_tenant_s_day_that_fails_holds_up_no_other(world: World) -> None:
@@ -253,6 +253,6 @@ def test_a_tenant_s_day_that_fails_holds_up_no_other(world: World) -> None:
     }
     world.running.dynamodb.put_item(TableName="Metadata", Item=broken)
     report = world.look()
-    assert (report.left, [told["org"] for told in report.differences]) == (1, [GLOBEX])
+    assert (report.left, [one["org"] for one in report.differences]) == (1, [GLOBEX])
     assert world.warned == [f"{ACME} {event['timestamp'][:10]}: KeyError: 'ids'"]
     assert world.carry() == 1

@@ -23,7 +23,7 @@ def world(bundle: Path) -> Iterator[World]:
         yield World(running)
 
 
-def test_a_dead_letter_is_a_reason_and_not_a_hole(world: World) -> None:
+def test_a_dead_letter_explains_a_missing_event(world: World) -> None:
     """The record would be set aside again; once it is fed and archived the hour is equal."""
     event = order(3)
     world.without_capture([event], ACME)
@@ -68,8 +68,8 @@ def test_a_day_that_waits_for_silver_is_explained_until_it_waits_too_long(world:
     world.running.settle()
     assert words(world.look()) == {"explained": 1}
     world.later(8)
-    told = only(world.look())
-    assert (told["status"], told["open"]) == ("open", 1)
+    hour = only(world.look())
+    assert (hour["status"], hour["open"]) == ("open", 1)
 
 
 def test_a_day_that_is_set_aside_is_explained_however_long(world: World) -> None:
@@ -79,10 +79,10 @@ def test_a_day_that_is_set_aside_is_explained_however_long(world: World) -> None
     day, dynamodb = event["timestamp"][:10], world.running.dynamodb
     assert failed_days.set_aside(Table(dynamodb, "Metadata"), ACME, day, by="cli:ann", now=datetime.now(UTC))
     world.later(8)
-    told = only(world.look())
-    assert (told["status"], told["open"]) == ("explained", 0)
-    assert told["differences"][0]["reasons"] == ["its day is set aside by an operator"]
-    # A run that was under way has landed something else of it: nobody opens the day again.
+    hour = only(world.look())
+    assert (hour["status"], hour["open"]) == ("explained", 0)
+    assert hour["differences"][0]["reasons"] == ["its day is set aside by an operator"]
+    # A run that was under way has committed something else of it: the day is not reopened.
     for row in pending.read(Table(dynamodb, "Metadata")):
         assert pending.clear(Table(dynamodb, "Metadata"), row.org, row.day, row.token)
     assert only(world.look())["status"] == "explained"
@@ -95,8 +95,8 @@ def test_a_row_of_events_that_is_gone_stays_open(world: World) -> None:
     world.settle()
     key = {"eventId": {"S": f"{ACME}#{event['eventId']}"}}
     world.running.dynamodb.delete_item(TableName="Events", Key=key)
-    told = only(world.look())
-    assert (told["status"], told["missing"]) == ("open", {"events": 1})
+    hour = only(world.look())
+    assert (hour["status"], hour["missing"]) == ("open", {"events": 1})
     assert world.carry() == 0
 
 
@@ -105,13 +105,13 @@ def test_what_only_the_log_had_and_raw_has_lost_stays_open(world: World) -> None
     world.running.post(event)
     world.settle()
     lose_object(world, event)
-    told = only(world.look())
-    assert (told["status"], told["missing"]) == ("open", {"raw": 1})
+    hour = only(world.look())
+    assert (hour["status"], hour["missing"]) == ("open", {"raw": 1})
     # Without silver only the manifest knows the id, and neither its type nor its hour.
     world.silver.days.clear()
     world.now += timedelta(days=1)
-    told = only(world.look())
-    assert (told["eventType"], told["status"]) == ("unplaced", "open")
+    hour = only(world.look())
+    assert (hour["eventType"], hour["status"]) == ("unplaced", "open")
 
 
 def test_nothing_is_repaired_for_ever(world: World) -> None:
@@ -120,11 +120,11 @@ def test_nothing_is_repaired_for_ever(world: World) -> None:
     world.without_capture([event], ACME)
     for _ in range(MOST_REPAIRS):
         assert words(world.look()) == {"repaired": 1}
-        assert words(world.look()) == {"repaired": 1}, "asked again at once, it waits for what was done"
+        assert words(world.look()) == {"repaired": 1}, "a second pass at once waits for the repair"
         assert len(world.running.log_records()) == _ + 1
         world.later()
-    told = only(world.look())
-    assert (told["status"], told["differences"][0]["reasons"][-1]) == (
+    hour = only(world.look())
+    assert (hour["status"], hour["differences"][0]["reasons"][-1]) == (
         "open",
         "still missing after 3 repairs",
     )

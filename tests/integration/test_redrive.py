@@ -1,4 +1,4 @@
-"""A batch that grew too old, or a record that was set aside, fed again once the cause is mended: nothing is missing."""
+"""A batch that grew too old, or a record that was set aside, fed again once the cause is fixed: nothing is missing."""
 
 import io
 import json
@@ -11,6 +11,7 @@ import pytest
 
 from cli.main import run
 from cli.redrive import FED, Fed, Redrive
+from millrace.core.objects import Objects
 from millrace.core.prefixes import REDRIVEN
 from millrace.eventstore import consumers
 from tests.support import events
@@ -22,12 +23,12 @@ CONSUMERS = tuple(one.name for one in consumers.CONSUMERS if one.redrivable)
 
 @pytest.fixture
 def giving_up(bundle: Path) -> Iterator[Platform]:
-    with platform(bundle, giving_up=True, scoring=True) as found:
-        yield found
+    with platform(bundle, giving_up=True, scoring=True) as running:
+        yield running
 
 
 def redrive(running: Platform, stem: str, client: LambdaClient | None = None) -> Redrive:
-    return Redrive(running.s3, client or LambdaClient(running), bucket=LAKE, stem=stem, function=stem)
+    return Redrive(Objects(running.s3, LAKE), client or LambdaClient(running), stem=stem, function=stem)
 
 
 def state(running: Platform) -> dict[str, Any]:
@@ -56,7 +57,7 @@ def outage(running: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
 
     with monkeypatch.context() as broken:
         for stem in CONSUMERS:
-            broken.setattr(running.functions[stem], "handler", down)
+            broken.setitem(running.functions, stem, down)
         running.settle()
 
 
@@ -73,16 +74,16 @@ def test_what_an_outage_outlasted_ends_as_if_there_had_been_none(
     running = giving_up
     posted(running)
     outage(running, monkeypatch)
-    assert {len(found) for found in state(running).values()} == {0}, "nothing got through"
+    assert {len(held) for held in state(running).values()} == {0}, "nothing got through"
     for stem in CONSUMERS:
-        found = redrive(running, stem)
-        keys = found.failed_batches()
+        redriving = redrive(running, stem)
+        keys = redriving.failed_batches()
         assert keys, stem
-        total = found.run(keys, found.feed_batch, parallel=1)
+        total = redriving.run(keys, redriving.feed_batch, parallel=1)
         given_up = sum(running.driver.statistics(stem).discarded.values())
         assert total["rows"] >= given_up > 0
         assert total["different"] == 0
-        assert found.failed_batches() == []
+        assert redriving.failed_batches() == []
         assert set(running.objects(f"{REDRIVEN}{stem}/")) == {f"{REDRIVEN}{stem}/{key}" for key in keys}
     running.settle()  # the decisions that were made meanwhile are events too
     made = state(running)
@@ -93,8 +94,8 @@ def test_what_an_outage_outlasted_ends_as_if_there_had_been_none(
         len(made["pointers"]) == 16
     )  # 6 orders, 5 transactions and 5 decisions have a user, a health check has none
     assert len(made["bus"]) > 0
-    again = state(running)
-    assert {name: again[name] for name in again if name != "bus"} == {n: made[n] for n in made if n != "bus"}
+    later = state(running)
+    assert {name: later[name] for name in later if name != "bus"} == {n: made[n] for n in made if n != "bus"}
 
 
 def test_an_object_lies_where_lambda_puts_it_and_says_what_lambda_says(
@@ -122,27 +123,27 @@ def test_a_batch_that_fails_again_stays_and_is_counted(
 ) -> None:
     posted(giving_up)
     outage(giving_up, monkeypatch)
-    found = redrive(giving_up, "project_events")
-    keys = found.failed_batches()
-    told: list[Fed] = []
+    redriving = redrive(giving_up, "project_events")
+    keys = redriving.failed_batches()
+    fed: list[Fed] = []
     with monkeypatch.context() as broken:
-        broken.setattr(giving_up.functions["project_events"], "handler", lambda *_: 1 / 0)
-        total = found.run(keys, found.feed_batch, parallel=2, told=told.append)
+        broken.setitem(giving_up.functions, "project_events", lambda *_: 1 / 0)
+        total = redriving.run(keys, redriving.feed_batch, parallel=2, progress=fed.append)
     assert total == {"rows": 12, "different": 12, "batches": len(keys)}
-    assert "division" in str(told[0].reason)
-    assert found.failed_batches() == keys
+    assert "division" in str(fed[0].reason)
+    assert redriving.failed_batches() == keys
     assert giving_up.objects(REDRIVEN) == {}
-    assert found.run(keys, found.feed_batch, parallel=2)["different"] == 0
+    assert redriving.run(keys, redriving.feed_batch, parallel=2)["different"] == 0
 
 
 def test_counting_changes_nothing(giving_up: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     posted(giving_up)
     outage(giving_up, monkeypatch)
     client = LambdaClient(giving_up)
-    found = redrive(giving_up, "archive_events", client)
-    keys = found.failed_batches()
-    assert found.run(keys, found.count, parallel=2)["rows"] >= 12
-    assert found.failed_batches() == keys
+    redriving = redrive(giving_up, "archive_events", client)
+    keys = redriving.failed_batches()
+    assert redriving.run(keys, redriving.count, parallel=2)["rows"] >= 12
+    assert redriving.failed_batches() == keys
     assert client.calls == []
 
 
@@ -157,7 +158,7 @@ def test_batches_of_a_mapping_that_a_deploy_replaced_are_found(
     assert redrive(giving_up, "archive_events", client).failed_batches() == keys
 
 
-def test_a_dead_letter_comes_back_once_the_cause_is_mended(
+def test_a_dead_letter_comes_back_once_the_cause_is_fixed(
     running: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent = [events.order(), events.order()]
@@ -167,17 +168,17 @@ def test_a_dead_letter_comes_back_once_the_cause_is_mended(
         broken.setattr("millrace.eventstore.projection.to_pointer", lambda *_: 1 / 0)
         running.settle()
         assert running.rows("UserEvents") == []
-        found = redrive(running, "project_events")
-        keys = found.dead_letters()
+        redriving = redrive(running, "project_events")
+        keys = redriving.dead_letters()
         assert len(keys) == 2
-        told: list[Fed] = []
-        total = found.run(keys, found.feed_dead_letter, parallel=1, told=told.append)
+        fed: list[Fed] = []
+        total = redriving.run(keys, redriving.feed_dead_letter, parallel=1, progress=fed.append)
         assert total == {"rows": 2, "different": 2, "batches": 2}
-        assert "ZeroDivisionError" in str(told[0].reason)
-        assert found.dead_letters() == keys
-    total = found.run(keys, found.feed_dead_letter, parallel=2)
+        assert "ZeroDivisionError" in str(fed[0].reason)
+        assert redriving.dead_letters() == keys
+    total = redriving.run(keys, redriving.feed_dead_letter, parallel=2)
     assert total == {"rows": 2, "different": 0, "batches": 2}
-    assert found.dead_letters() == []
+    assert redriving.dead_letters() == []
     assert sorted(row["eventId"]["S"] for row in running.rows("UserEvents")) == sorted(ids(sent))
     moved = running.s3.head_object(Bucket=LAKE, Key=f"{REDRIVEN}project_events/{keys[0]}")
     assert FED in moved["Metadata"]
@@ -190,27 +191,27 @@ def test_a_dead_letter_whose_feeding_was_cut_off_is_fed_again(
     with monkeypatch.context() as broken:
         broken.setattr("millrace.eventstore.projection.to_pointer", lambda *_: 1 / 0)
         running.settle()
-    found = redrive(running, "project_events")
-    (key,) = found.dead_letters()
+    redriving = redrive(running, "project_events")
+    (key,) = redriving.dead_letters()
     with monkeypatch.context() as broken:
 
         def cut(*_: Any) -> None:
             raise KeyboardInterrupt
 
-        broken.setattr(found, "_move", cut)
+        broken.setattr(redriving, "_move", cut)
         with pytest.raises(KeyboardInterrupt):
-            found.feed_dead_letter(key)
-    assert found.dead_letters() == [key]
-    assert found.feed_dead_letter(key) == Fed(key, 1)
+            redriving.feed_dead_letter(key)
+    assert redriving.dead_letters() == [key]
+    assert redriving.feed_dead_letter(key) == Fed(key, 1)
     assert len(running.rows("UserEvents")) == 1
 
 
 def test_where_nothing_failed_there_is_nothing_to_redrive(running: Platform) -> None:
     running.post(events.order())
     running.settle()
-    found = redrive(running, "archive_events")
-    assert found.failed_batches() == found.dead_letters() == []
-    assert found.run([], found.feed_batch, parallel=1) == {"rows": 0, "different": 0, "batches": 0}
+    redriving = redrive(running, "archive_events")
+    assert redriving.failed_batches() == redriving.dead_letters() == []
+    assert redriving.run([], redriving.feed_batch, parallel=1) == {"rows": 0, "different": 0, "batches": 0}
 
 
 class Account:
@@ -258,25 +259,25 @@ def test_the_command_says_what_it_did(
     for module in ("redrive", "rebuild"):
         monkeypatch.setattr(f"cli.commands.{module}.find_target", lambda _: Account(giving_up))
 
-    def said(*arguments: str) -> tuple[int, Any]:
+    def answered(*arguments: str) -> tuple[int, Any]:
         code = run([*arguments, "--json"])
         return code, json.loads(capsys.readouterr().out.splitlines()[-1])
 
     parts = len(redrive(giving_up, "project_events").failed_batches())
     counted = {"rows": 12, "different": 0, "batches": parts}
-    assert said("redrive", "project_events", "--dry-run") == (0, counted)
+    assert answered("redrive", "project_events", "--dry-run") == (0, counted)
     with monkeypatch.context() as broken:
-        broken.setattr(giving_up.functions["project_events"], "handler", lambda *_: 1 / 0)
-        assert said("redrive", "project_events") == (1, {**counted, "different": 12})
-    assert said("redrive", "project_events") == (0, counted)
-    assert said("redrive", "project_events") == (0, {"rows": 0, "different": 0, "batches": 0})
+        broken.setitem(giving_up.functions, "project_events", lambda *_: 1 / 0)
+        assert answered("redrive", "project_events") == (1, {**counted, "different": 12})
+    assert answered("redrive", "project_events") == (0, counted)
+    assert answered("redrive", "project_events") == (0, {"rows": 0, "different": 0, "batches": 0})
     assert run(["redrive", "project_events"]) == 0
     assert "nothing to redrive" in capsys.readouterr().out
-    assert said("redrive", "no_such_function")[0] == 2
+    assert answered("redrive", "no_such_function")[0] == 2
     # The archive has written nothing yet, so every row is in the original alone; it is fed then, and all are equal.
-    assert said("rebuild", "--table", "Events", "--into", "Again") == (1, {"rows": 0, "different": 12})
-    found = redrive(giving_up, "archive_events")
-    found.run(found.failed_batches(), found.feed_batch, parallel=1)
-    assert said("rebuild", "--table", "Events", "--into", "Again") == (0, {"rows": 12, "different": 0})
-    assert said("rebuild", "--table", "Events", "--into", "Events")[0] == 2
-    assert said("rebuild", "--table", "UserEvents", "--into", "Again")[0] == 2
+    assert answered("rebuild", "--table", "Events", "--into", "Again") == (1, {"rows": 0, "different": 12})
+    redriving = redrive(giving_up, "archive_events")
+    redriving.run(redriving.failed_batches(), redriving.feed_batch, parallel=1)
+    assert answered("rebuild", "--table", "Events", "--into", "Again") == (0, {"rows": 12, "different": 0})
+    assert answered("rebuild", "--table", "Events", "--into", "Events")[0] == 2
+    assert answered("rebuild", "--table", "UserEvents", "--into", "Again")[0] == 2

@@ -13,6 +13,8 @@ from millrace.archive.archive import Archive
 from millrace.contracts import registry
 from millrace.core import aws
 from millrace.core.consumer import Delivery
+from millrace.core.objects import Objects
+from millrace.core.table import Table
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import to_item
 from stacks.asl import definition
@@ -134,7 +136,9 @@ def recorded(bundle: Path, emulator: str) -> Iterator[dict[str, set[Call]]]:
             "FEATURE_STORE_TABLE": "FeatureStore",
         }
         make = partial(handler, environ=environ, recorder=recorder)
-        archive = Archive(lake.s3, lake.dynamodb, Codec(registry.load().dictionary), lake.bucket, "Metadata")
+        archive = Archive(
+            Objects(lake.s3, lake.bucket), Table(lake.dynamodb, "Metadata"), Codec(registry.load().dictionary)
+        )
         steps = {name: make(stem) for name, stem in STEPS.items()}
         for number, day in enumerate(DAYS):
             archive.write(deliveries(day, number))

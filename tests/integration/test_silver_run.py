@@ -8,6 +8,7 @@ from typing import Any
 from millrace.archive.archive import Archive
 from millrace.contracts import registry
 from millrace.core import clock
+from millrace.core.objects import Objects
 from millrace.core.table import Table
 from millrace.eventstore import pending
 from millrace.eventstore.codec import Codec
@@ -26,7 +27,7 @@ FIRST, SECOND = (clock.utc_day(moment).isoformat() for moment in (DAY, NEXT))
 def archive(lake: Lake, *events: tuple[int, str, datetime]) -> None:
     """A batch of the log; a number is a place in the stream."""
     codec = Codec(registry.load().dictionary)
-    archived = Archive(lake.s3, lake.dynamodb, codec, lake.bucket, "Metadata")
+    archived = Archive(Objects(lake.s3, lake.bucket), Table(lake.dynamodb, "Metadata"), codec)
     archived.write([delivery(*event)[1] for event in events])
 
 

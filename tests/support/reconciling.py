@@ -24,7 +24,7 @@ STREAM = "arn:aws:kinesis:us-east-1:123456789012:stream/events"
 
 
 class Silver:
-    """Silver as a run leaves it: a pending tenant-day is made again from the objects that its manifest names."""
+    """Silver as a run leaves it: a pending tenant-day is rebuilt from the objects that its manifest names."""
 
     def __init__(self, running: Platform) -> None:
         self._running = running
@@ -34,14 +34,14 @@ class Silver:
         """Takes in all that waits. A day with an object that is not there stays pending."""
         dynamodb = self._running.dynamodb
         for row in pending.read(Table(dynamodb, "Metadata")):
-            found: dict[tuple[str, bytes], tuple[Any, int]] = {}
+            events: dict[tuple[str, bytes], tuple[Any, int]] = {}
             rows = receipts.read(Table(dynamodb, "Metadata"), row.org, receipts.MANIFEST, row.day)
             try:
                 for key in {one["object"]["S"].split("/", 3)[3] for one in rows}:
-                    self._take(key, found)
+                    self._take(key, events)
             except self._running.s3.exceptions.NoSuchKey:
                 continue
-            self.days[row.org, row.day] = {one: hour for one, (_, hour) in found.items()}
+            self.days[row.org, row.day] = {one: hour for one, (_, hour) in events.items()}
             pending.clear(Table(dynamodb, "Metadata"), row.org, row.day, row.token)
 
     def read(
@@ -53,12 +53,12 @@ class Silver:
             by_type[event_type].append((hour, identifier))
         yield from by_type.items()
 
-    def _take(self, key: str, found: dict[tuple[str, bytes], tuple[Any, int]]) -> None:
+    def _take(self, key: str, events: dict[tuple[str, bytes], tuple[Any, int]]) -> None:
         body = self._running.s3.get_object(Bucket=LAKE, Key=key)["Body"].read()
         for row in pq.read_table(io.BytesIO(body)).to_pylist():
             one = (row["event_type"], to_bytes(row["event_id"]))
             held = (row["received_at"], row["event_time"].hour)
-            found[one] = min(found.get(one, held), held)
+            events[one] = min(events.get(one, held), held)
 
 
 class World:
@@ -172,8 +172,8 @@ def words(report: PassReport) -> dict[str, int]:
 
 def only(report: PassReport) -> dict[str, Any]:
     """The one hour that is not equal."""
-    (told,) = report.differences
-    return told
+    (hour,) = report.differences
+    return hour
 
 
 def row_of(world: World, table: str, event: dict[str, Any], org: str = ACME) -> dict[str, Any]:
@@ -195,8 +195,8 @@ def manifest_rows(world: World, event: dict[str, Any]) -> list[dict[str, Any]]:
     day = event["timestamp"][:10]
     name = receipts.partition(ACME, receipts.MANIFEST, day)
     wanted = bytes.fromhex(event["eventId"].replace("-", ""))
-    found = (row for row in world.running.rows("Metadata") if row["entityTypeKey"]["S"] == name)
-    return [row for row in found if wanted in bytes(row["ids"]["B"])]
+    rows = (row for row in world.running.rows("Metadata") if row["entityTypeKey"]["S"] == name)
+    return [row for row in rows if wanted in bytes(row["ids"]["B"])]
 
 
 def lose_manifest(world: World, event: dict[str, Any]) -> None:

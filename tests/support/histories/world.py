@@ -15,6 +15,7 @@ from millrace.contracts.registry import Registry
 from millrace.core import clock
 from millrace.core.consumer import Consumer
 from millrace.core.errors import RetryableError
+from millrace.core.objects import Objects
 from millrace.core.table import Table
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.codec import Codec
@@ -122,7 +123,7 @@ class World:
         self._clients = ThreadPoolExecutor(2, thread_name_prefix="client")
         self._intakes = [self._intake(registry) for _ in range(2)]
         codec = Codec(registry.dictionary)
-        archive = Archive(self.stores, self.stores, codec, "lake", "Metadata")
+        archive = Archive(Objects(self.stores, "lake"), Table(self.stores, "Metadata"), codec)
         projection = Projection(Table(self.stores, "UserEvents"), codec, registry.of_ref)
         self.consumers = {
             "archive": Consumer(archive.write, self.dead),

@@ -15,6 +15,8 @@ from millrace.archive.archive import Archive
 from millrace.contracts import registry
 from millrace.contracts.tables import LAYERS
 from millrace.core.consumer import Delivery
+from millrace.core.objects import Objects
+from millrace.core.table import Table
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import StoredEvent, to_item
 from millrace.iceberg.layout import database
@@ -129,7 +131,9 @@ class World:
     def _archive(self, events: Sequence[StoredEvent], batches: int) -> None:
         """As batches of the log, what came twice in another than the first time."""
         codec, rng = Codec(registry.load().dictionary), self._rng
-        archive = Archive(self.lake.s3, self.lake.dynamodb, codec, self.lake.bucket, "Metadata")
+        archive = Archive(
+            Objects(self.lake.s3, self.lake.bucket), Table(self.lake.dynamodb, "Metadata"), codec
+        )
         portions: list[list[StoredEvent]] = [[] for _ in range(batches)]
         for one in events:
             place = rng.randrange(batches)

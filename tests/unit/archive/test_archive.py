@@ -1,4 +1,4 @@
-"""What the archive leaves: objects by tenant, category and day, and receipts that whoever looks for an event finds."""
+"""What the archive leaves: objects by tenant, category and day, and receipts by which an event is found."""
 
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -10,36 +10,20 @@ import pyarrow.parquet as pq
 from millrace.archive.archive import Archive
 from millrace.contracts import registry
 from millrace.core.consumer import Delivery
+from millrace.core.objects import Objects
 from millrace.core.table import Table
 from millrace.eventstore import pending, receipts
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import from_item, to_item
 from millrace.intake.enrich import Origin, enrich
 from tests.support import events
+from tests.support.stores import MemoryStores, Row
 
 AT = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 
 
-class Stores:
-    """S3 and DynamoDB, as far as the archive asks them."""
-
-    def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
-        self.rows: dict[tuple[str, str], Any] = {}
-
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:  # noqa: N803
-        self.objects[Key] = Body
-
-    def batch_write_item(self, *, RequestItems: dict[str, list[Any]]) -> dict[str, Any]:  # noqa: N803
-        for put in RequestItems["Metadata"]:
-            item = put["PutRequest"]["Item"]
-            self.rows[item["entityTypeKey"]["S"], item["entityId"]["S"]] = item
-        return {}
-
-    def query(self, **asked: Any) -> dict[str, Any]:
-        values = asked["ExpressionAttributeValues"]
-        day, since = values[":day"]["S"], values[":since"]["S"]
-        return {"Items": [row for (p, s), row in sorted(self.rows.items()) if p == day and s >= since]}
+def archive_over(stores: MemoryStores) -> Archive:
+    return Archive(Objects(stores, "lake"), Table(stores, "Metadata"), Codec(registry.load().dictionary))
 
 
 def delivery(number: int, org: str, arrived_at: datetime) -> tuple[str, Delivery]:
@@ -54,34 +38,34 @@ def delivery(number: int, org: str, arrived_at: datetime) -> tuple[str, Delivery
 
 
 def test_an_event_that_arrived_with_a_backlog_is_found(bundle: Path) -> None:
-    stores = Stores()
-    archive = Archive(stores, stores, Codec(registry.load().dictionary), "lake", "Metadata")
+    stores = MemoryStores()
+    archive = archive_over(stores)
     late = AT + timedelta(minutes=30)
     (_, first), (second_id, second) = delivery(1, "org_acme", AT), delivery(2, "org_acme", late)
     archive.write([first, second])
-    found = receipts.find(
+    row = receipts.find(
         Table(stores, "Metadata"), "org_acme", receipts.MANIFEST, "2026-11-21", second_id, late
     )
-    assert found is not None
-    assert found["object"]["S"].startswith("s3://lake/raw/events/org=org_acme/category=business-events/")
+    assert row is not None
+    assert row["object"]["S"].startswith("s3://lake/raw/events/org=org_acme/category=business-events/")
 
 
 def test_a_batch_delivered_twice_leaves_the_same_objects_and_rows(bundle: Path) -> None:
-    stores = Stores()
-    archive = Archive(stores, stores, Codec(registry.load().dictionary), "lake", "Metadata")
+    stores = MemoryStores()
+    archive = archive_over(stores)
     batch = [delivery(n, org, AT)[1] for n, org in enumerate(("org_acme", "org_globex", "org_acme"))]
     archive.write(batch)
-    before = (set(stores.objects), set(stores.rows))
+    before = (set(stores.objects), set(stores.tables["Metadata"]))
     archive.write([*batch[:1], *batch])
     assert len(before[0]) == len(marks(stores)) == 2
     assert len(before[1]) == 4
-    assert (set(stores.objects), set(stores.rows)) == before
+    assert (set(stores.objects), set(stores.tables["Metadata"])) == before
 
 
 def test_a_batch_that_comes_again_behind_another_does_not_take_the_day_back(bundle: Path) -> None:
     """A run that planned with the first batch alone must not find its own token there again."""
-    stores = Stores()
-    archive = Archive(stores, stores, Codec(registry.load().dictionary), "lake", "Metadata")
+    stores = MemoryStores()
+    archive = archive_over(stores)
     first, second = delivery(1, "org_acme", AT)[1], delivery(2, "org_acme", AT)[1]
     archive.write([first])
     planned = marks(stores)["org_acme#2026-11-21"]["token"]
@@ -91,8 +75,8 @@ def test_a_batch_that_comes_again_behind_another_does_not_take_the_day_back(bund
 
 
 def test_two_types_may_have_one_id_where_no_table_keeps_them_apart(bundle: Path) -> None:
-    stores = Stores()
-    archive = Archive(stores, stores, Codec(registry.load().dictionary), "lake", "Metadata")
+    stores = MemoryStores()
+    archive = archive_over(stores)
     event_id, order = delivery(1, "org_acme", AT)
     contracts = registry.load()
     envelope = {
@@ -106,16 +90,16 @@ def test_two_types_may_have_one_id_where_no_table_keeps_them_apart(bundle: Path)
     )
     archive.write([order, Delivery(item, "shardId-0", "002", AT, {})])
     (body,) = stores.objects.values()
-    found = pq.read_table(BytesIO(body)).to_pylist()
-    assert {(row["event_id"], row["event_type"]) for row in found} == {
+    rows = pq.read_table(BytesIO(body)).to_pylist()
+    assert {(row["event_id"], row["event_type"]) for row in rows} == {
         (event_id, "order.created"),
         (event_id, "rule.evaluated"),
     }
 
 
 def test_a_later_batch_of_the_day_leaves_another_token(bundle: Path) -> None:
-    stores = Stores()
-    archive = Archive(stores, stores, Codec(registry.load().dictionary), "lake", "Metadata")
+    stores = MemoryStores()
+    archive = archive_over(stores)
     archive.write([delivery(1, "org_acme", AT)[1]])
     before = marks(stores)
     archive.write([delivery(2, "org_acme", AT)[1], delivery(3, "org_globex", AT)[1]])
@@ -127,22 +111,18 @@ def test_a_later_batch_of_the_day_leaves_another_token(bundle: Path) -> None:
 
 def test_a_day_is_pending_only_when_all_its_rows_are_there(bundle: Path) -> None:
     """One BatchWriteItem keeps no order, so the marks come in a call after the manifest's."""
-    stores = Stores()
-    calls: list[set[str]] = []
-    write = stores.batch_write_item
+    written: list[str] = []
 
-    def watched(*, RequestItems: dict[str, list[Any]]) -> dict[str, Any]:  # noqa: N803
-        items = [put["PutRequest"]["Item"] for put in RequestItems["Metadata"]]
-        calls.append({item["entityTypeKey"]["S"].split("#")[1] for item in items})
-        return write(RequestItems=RequestItems)
+    class Watched(MemoryStores):
+        def changed(self, table: str, old: Row | None, new: Row | None) -> None:
+            assert new is not None
+            written.append(new["entityTypeKey"]["S"].split("#")[1])
 
-    stores.batch_write_item = watched  # type: ignore[method-assign]
-    Archive(stores, stores, Codec(registry.load().dictionary), "lake", "Metadata").write(
-        [delivery(n, org, AT)[1] for n, org in enumerate(("org_acme", "org_globex"))]
-    )
-    assert calls == [{"manifest"}, {"pending"}]
+    stores = Watched()
+    archive_over(stores).write([delivery(n, org, AT)[1] for n, org in enumerate(("org_acme", "org_globex"))])
+    assert (written, stores.calls["batch_write_item"]) == (["manifest"] * 2 + ["pending"] * 2, 2)
 
 
-def marks(stores: Stores) -> dict[str, Any]:
+def marks(stores: MemoryStores) -> dict[str, Any]:
     """The pending rows by tenant and day."""
-    return {key: row for (kind, key), row in stores.rows.items() if kind == pending.partition()}
+    return {key: row for (kind, key), row in stores.tables["Metadata"].items() if kind == pending.partition()}

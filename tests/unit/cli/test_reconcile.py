@@ -1,4 +1,4 @@
-"""`millrace reconcile`: which days are asked for, how answers are added up, and how it ends."""
+"""`millrace reconcile`: which days it requests, how answers are added up, and how it ends."""
 
 import io
 import json
@@ -46,14 +46,14 @@ class Function:
 
     def __init__(self, *answers: dict[str, Any], error: str = "") -> None:
         self._answers, self._error = list(answers), error
-        self.asked: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
 
     def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
         assert (FunctionName, InvocationType) == ("deployed", "RequestResponse")
-        self.asked.append(orjson.loads(Payload))
+        self.requests.append(orjson.loads(Payload))
         if self._error:
-            said: dict[str, Any] = {"errorMessage": self._error}
-            return {"FunctionError": "Unhandled", "Payload": io.BytesIO(orjson.dumps(said))}
+            error: dict[str, Any] = {"errorMessage": self._error}
+            return {"FunctionError": "Unhandled", "Payload": io.BytesIO(orjson.dumps(error))}
         return {"Payload": io.BytesIO(orjson.dumps(self._answers.pop(0)))}
 
 
@@ -77,7 +77,7 @@ def use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Use:
     return used
 
 
-def said(capsys: pytest.CaptureFixture[str]) -> Any:
+def printed(capsys: pytest.CaptureFixture[str]) -> Any:
     return json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
@@ -95,12 +95,12 @@ def test_answers_are_added_up_over_days(use: Use, capsys: pytest.CaptureFixture[
     function = use(Function(answer(), answer("repaired")))
     given = ["--from", "2026-11-20", "--to", "2026-11-21", "--org", "org_acme"]
     assert run(["reconcile", *given, "--json"]) == 0
-    found = said(capsys)
-    assert (found["from"], found["to"]) == ("2026-11-20", "2026-11-21")
-    assert found["counts"]["events"] == 14
-    assert found["cells"] == {"equal": 6, "explained": 0, "repaired": 1, "open": 0}
-    assert [cell["status"] for cell in found["differences"]] == ["repaired"]
-    assert [(one["from"], one["to"], one["org"]) for one in function.asked] == [
+    report = printed(capsys)
+    assert (report["from"], report["to"]) == ("2026-11-20", "2026-11-21")
+    assert report["counts"]["events"] == 14
+    assert report["cells"] == {"equal": 6, "explained": 0, "repaired": 1, "open": 0}
+    assert [cell["status"] for cell in report["differences"]] == ["repaired"]
+    assert [(one["from"], one["to"], one["org"]) for one in function.requests] == [
         ("2026-11-21", "2026-11-21", "org_acme"),
         ("2026-11-20", "2026-11-20", "org_acme"),
     ]
@@ -115,7 +115,7 @@ def test_what_stays_open_is_shown_and_ends_in_one(use: Use, capsys: pytest.Captu
     assert "1 hours have events that are missing" in shown.err
     use(Function(answer("open")))
     assert run(["reconcile", "--from", "2026-11-20", "--to", "2026-11-20", "--json"]) == 1
-    assert said(capsys)["cells"]["open"] == 1
+    assert printed(capsys)["cells"]["open"] == 1
 
 
 def test_what_time_did_not_suffice_for_is_asked_for_again(
@@ -123,15 +123,15 @@ def test_what_time_did_not_suffice_for_is_asked_for_again(
 ) -> None:
     function = use(Function(answer(left=5), answer(left=2), answer()))
     assert run(["reconcile", "--from", "2026-11-20", "--to", "2026-11-20", "--json"]) == 0
-    assert said(capsys)["counts"]["events"] == 21
-    assert len(function.asked) == 3
-    assert len({one["before"] for one in function.asked}) == 1
+    assert printed(capsys)["counts"]["events"] == 21
+    assert len(function.requests) == 3
+    assert len({one["before"] for one in function.requests}) == 1
     use(Function(answer(left=5), answer(left=5)))
     assert run(["reconcile", "--from", "2026-11-20", "--to", "2026-11-20", "--json"]) == 1
-    assert "does not come to 5 tenants" in said(capsys)["error"]
+    assert "does not reach 5 tenants" in printed(capsys)["error"]
 
 
 def test_a_function_that_fails_is_told_of(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
     use(Function(error="read rows: ThrottlingException"))
     assert run(["reconcile", "--json"]) == 1
-    assert "ThrottlingException" in said(capsys)["error"]
+    assert "ThrottlingException" in printed(capsys)["error"]

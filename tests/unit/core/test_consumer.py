@@ -13,7 +13,7 @@ from millrace.core.consumer import Consumer, Delivery, Record
 from millrace.core.errors import PermanentError, RetryableError
 
 
-class Letters:
+class MemoryDeadLetters:
     def __init__(self) -> None:
         self.reasons: dict[str, str] = {}
 
@@ -47,12 +47,12 @@ def handled(batches: list[list[str]]) -> Any:
 
 def test_one_poison_record_does_not_take_its_batch_along() -> None:
     batches: list[list[str]] = []
-    letters = Letters()
-    consumed = Consumer(handled(batches), letters).consume(
+    dead_letters = MemoryDeadLetters()
+    consumed = Consumer(handled(batches), dead_letters).consume(
         {"Records": [kinesis(number) for number in range(20)]}
     )
     assert sorted(name for batch in batches for name in batch) == sorted(str(n) for n in range(20) if n != 13)
-    assert letters.reasons == {"shardId-000000000001-13": "ValueError: unlucky"}
+    assert dead_letters.reasons == {"shardId-000000000001-13": "ValueError: unlucky"}
     assert (consumed.delivered, consumed.handled, consumed.dead) == (20, 20, 1)
 
 
@@ -74,17 +74,20 @@ def test_one_poison_record_does_not_take_its_batch_along() -> None:
 )
 def test_what_is_no_change_record_is_a_dead_letter(record: dict[str, Any]) -> None:
     batches: list[list[str]] = []
-    letters = Letters()
-    consumed = Consumer(handled(batches), letters).consume({"Records": [record, kinesis(2)]})
+    dead_letters = MemoryDeadLetters()
+    consumed = Consumer(handled(batches), dead_letters).consume({"Records": [record, kinesis(2)]})
     assert batches == [["2"]]
-    assert consumed.dead == len(letters.reasons) == 1
+    assert consumed.dead == len(dead_letters.reasons) == 1
 
 
 @pytest.mark.parametrize("name", ["REMOVE", "MODIFY"])
 def test_only_new_rows_are_handled(name: str) -> None:
     batches: list[list[str]] = []
     change = {"eventName": name, "dynamodb": {"NewImage": {"eventId": {"S": "1"}}}}
-    assert Consumer(handled(batches), Letters()).consume({"Records": [kinesis(1, change)]}).handled == 0
+    assert (
+        Consumer(handled(batches), MemoryDeadLetters()).consume({"Records": [kinesis(1, change)]}).handled
+        == 0
+    )
     assert batches == []
 
 
@@ -100,10 +103,10 @@ def test_a_failing_dependency_brings_the_whole_batch_back(error: Exception) -> N
     def handle(deliveries: Sequence[Delivery]) -> None:
         raise error
 
-    letters = Letters()
+    dead_letters = MemoryDeadLetters()
     with pytest.raises(RetryableError):
-        Consumer(handle, letters).consume({"Records": [kinesis(1), kinesis(2)]})
-    assert letters.reasons == {}
+        Consumer(handle, dead_letters).consume({"Records": [kinesis(1), kinesis(2)]})
+    assert dead_letters.reasons == {}
 
 
 def test_a_dependency_that_fails_while_poison_is_sought_brings_the_batch_back() -> None:
@@ -112,7 +115,7 @@ def test_a_dependency_that_fails_while_poison_is_sought_brings_the_batch_back() 
             raise PermanentError("poison among these")
         raise RetryableError("and now the table is gone")
 
-    letters = Letters()
+    dead_letters = MemoryDeadLetters()
     with pytest.raises(RetryableError):
-        Consumer(handle, letters).consume({"Records": [kinesis(1), kinesis(2)]})
-    assert letters.reasons == {}
+        Consumer(handle, dead_letters).consume({"Records": [kinesis(1), kinesis(2)]})
+    assert dead_letters.reasons == {}

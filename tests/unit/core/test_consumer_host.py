@@ -1,4 +1,4 @@
-"""Consumers that share a function: each has its own handler, dead letters and failures, and all end complete."""
+"""Consumers that share a function: each has its own handler, dead dead_letters and failures, and all end complete."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ from tests.support.mappings import (
     MappingSettings,
     Table,
 )
-from tests.unit.core.test_consumer import Letters, kinesis
+from tests.unit.core.test_consumer import MemoryDeadLetters, kinesis
 
 SETTINGS = MappingSettings(
     starting_position="TRIM_HORIZON",
@@ -65,7 +65,7 @@ def delivered(rows: int, host: Host, seed: int = 0) -> MappingDriver:
 
 def test_what_one_consumer_sets_aside_another_one_handles() -> None:
     counts, patterns = Handler(poison=[5, 11]), Handler(poison=[3])
-    aside, other_aside = Letters(), Letters()
+    aside, other_aside = MemoryDeadLetters(), MemoryDeadLetters()
     delivered(20, Host({"counts": Consumer(counts, aside), "patterns": Consumer(patterns, other_aside)}))
     assert counts.handled == [row for row in range(20) if row not in {5, 11}]
     assert sorted(patterns.handled) == [row for row in range(20) if row != 3]
@@ -75,12 +75,14 @@ def test_what_one_consumer_sets_aside_another_one_handles() -> None:
 
 def test_a_consumer_whose_dependency_fails_holds_up_its_own_records_only() -> None:
     failing, steady = Handler(down=lambda call: call <= 6), Handler()
-    letters, lines = Letters(), list[str]()
-    host = Host({"failing": Consumer(failing, letters), "steady": Consumer(steady, letters)}, lines.append)
+    dead_letters, lines = MemoryDeadLetters(), list[str]()
+    host = Host(
+        {"failing": Consumer(failing, dead_letters), "steady": Consumer(steady, dead_letters)}, lines.append
+    )
     delivered(20, host)
     assert failing.handled == list(range(20))
     assert set(steady.handled) == set(range(20)), "it was given each batch while the other one failed"
-    assert letters.reasons == {}
+    assert dead_letters.reasons == {}
     assert set(lines) == {"failing: the store is out of reach"}
 
 
@@ -94,9 +96,9 @@ def test_all_end_complete_whatever_fails(poisons: list[set[int]], outages: list[
     handlers = [
         Handler(sorted(poison), down.__contains__) for poison, down in zip(poisons, outages, strict=False)
     ]
-    letters = [Letters() for _ in handlers]
-    delivered(30, Host({str(n): Consumer(h, letters[n]) for n, h in enumerate(handlers)}), seed)
-    for handler, poison, aside in zip(handlers, poisons, letters, strict=True):
+    dead_letters = [MemoryDeadLetters() for _ in handlers]
+    delivered(30, Host({str(n): Consumer(h, dead_letters[n]) for n, h in enumerate(handlers)}), seed)
+    for handler, poison, aside in zip(handlers, poisons, dead_letters, strict=True):
         assert set(handler.handled) == set(range(30)) - poison
         assert len(aside.reasons) == len(poison)
 
@@ -108,7 +110,7 @@ def test_the_answer_names_the_earliest_record_that_is_not_finished() -> None:
                 raise RetryableError("down")
 
         # Each record is a part of its own.
-        return Consumer(handle, Letters(), size=lambda _: 1 << 30)
+        return Consumer(handle, MemoryDeadLetters(), size=lambda _: 1 << 30)
 
     event: dict[str, Any] = {"Records": [kinesis(row) for row in range(10)]}
     hosted = Host({"late": fails_at("7"), "early": fails_at("4"), "well": fails_at("none")}).consume(event)
@@ -122,6 +124,11 @@ def test_the_answer_names_the_earliest_record_that_is_not_finished() -> None:
 
 def test_each_consumer_is_given_only_the_types_that_it_reads() -> None:
     odd, every = Handler(), Handler()
-    host = Host({"odd": Consumer(odd, Letters(), event_types=["odd"]), "every": Consumer(every, Letters())})
+    host = Host(
+        {
+            "odd": Consumer(odd, MemoryDeadLetters(), event_types=["odd"]),
+            "every": Consumer(every, MemoryDeadLetters()),
+        }
+    )
     delivered(10, host)
     assert (odd.handled, every.handled) == ([1, 3, 5, 7, 9], list(range(10)))

@@ -12,7 +12,7 @@ from millrace.core.errors import PermanentError, RetryableError
 from millrace.eventstore import codec
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import body_of, body_size
-from tests.unit.core.test_consumer import Letters, kinesis
+from tests.unit.core.test_consumer import MemoryDeadLetters, kinesis
 
 MB = 1024 * 1024
 
@@ -32,7 +32,9 @@ def names(deliveries: Sequence[Delivery]) -> list[str]:
 
 def consume(records: list[dict[str, Any]]) -> list[list[str]]:
     parts: list[list[str]] = []
-    Consumer(lambda part: parts.append(names(part)), Letters(), size=stated).consume({"Records": records})
+    Consumer(lambda part: parts.append(names(part)), MemoryDeadLetters(), size=stated).consume(
+        {"Records": records}
+    )
     return parts
 
 
@@ -59,7 +61,9 @@ def test_a_dependency_that_fails_in_a_later_part_brings_the_batch_back() -> None
         handled.extend(names(part))
 
     with pytest.raises(RetryableError):
-        Consumer(handle, Letters(), size=stated).consume({"Records": [change(n, 5) for n in range(4)]})
+        Consumer(handle, MemoryDeadLetters(), size=stated).consume(
+            {"Records": [change(n, 5) for n in range(4)]}
+        )
     assert handled == ["0", "1"]
 
 

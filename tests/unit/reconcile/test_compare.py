@@ -1,4 +1,4 @@
-"""Any event that is missing in any store is found, and nothing else is, in whatever order and however often it is told."""
+"""Any event that is missing in any store is found, and nothing else is, in whatever order and however often it is added."""
 
 import uuid
 from collections import Counter
@@ -49,7 +49,7 @@ def test_whatever_is_missing_anywhere_is_found_and_nothing_else(
 ) -> None:
     # By id, since the manifest knows no type: of two types under one id both are in it, or neither.
     listed = {identifier: data.draw(st.booleans()) for _, identifier in known}
-    told: list[tuple[int, str | None, int, bytes]] = []
+    added: list[tuple[int, str | None, int, bytes]] = []
     planted: dict[tuple[str, bytes], int] = {}
     for (event_type, identifier), (hour, stored, owned) in known.items():
         should = MANIFEST | RAW | SILVER | (EVENTS if stored else 0) | (POINTERS if owned else 0)
@@ -59,20 +59,20 @@ def test_whatever_is_missing_anywhere_is_found_and_nothing_else(
         planted[event_type, identifier] = gone
         for source in TYPED:
             if source & should & ~gone:
-                says = (STORED if stored else 0) | (OWNED if owned else 0) if source == RAW else 0
-                told += [(source | says, event_type, hour, identifier)] * data.draw(st.integers(1, 3))
+                flags = (STORED if stored else 0) | (OWNED if owned else 0) if source == RAW else 0
+                added += [(source | flags, event_type, hour, identifier)] * data.draw(st.integers(1, 3))
         if not gone & MANIFEST:
-            told += [(MANIFEST, None, 0, identifier)] * data.draw(st.integers(1, 2))
+            added += [(MANIFEST, None, 0, identifier)] * data.draw(st.integers(1, 2))
     with closing(Comparison(spool_bytes=data.draw(st.sampled_from([1, 1 << 20])))) as comparison:
-        for source, named, hour, identifier in data.draw(st.permutations(told)):
+        for source, named, hour, identifier in data.draw(st.permutations(added)):
             if named is None:
                 comparison.add_ids(source, [identifier])
             else:
                 comparison.add(source, named, [(hour, identifier)])
-        found = list(comparison.events())
-    assert {(one.event_type, one.id): missing(one.mask) for one in found} == planted
-    assert len(found) == len(planted)
-    assert {(one.event_type, one.id): one.hour for one in found} == {key: v[0] for key, v in known.items()}
+        compared = list(comparison.events())
+    assert {(one.event_type, one.id): missing(one.mask) for one in compared} == planted
+    assert len(compared) == len(planted)
+    assert {(one.event_type, one.id): one.hour for one in compared} == {key: v[0] for key, v in known.items()}
 
 
 @settings(deadline=None)
@@ -83,7 +83,7 @@ def test_what_raw_has_lost_is_missing_in_raw_wherever_else_it_is(masks: set[int]
             assert missing(mask) & RAW
 
 
-def test_an_id_that_only_the_manifest_has_is_told_of_once() -> None:
+def test_an_id_that_only_the_manifest_has_is_given_once() -> None:
     one = uuid.uuid4().bytes
     with closing(Comparison()) as comparison:
         comparison.add_ids(MANIFEST, [one, one])
@@ -96,8 +96,8 @@ def test_an_id_of_two_types_is_two_events_and_of_two_hours_is_one() -> None:
         comparison.add(RAW, "a", [(7, one), (3, one)])
         comparison.add(RAW, "b", [(5, one)])
         comparison.add_ids(MANIFEST, [one])
-        found = sorted((e.event_type or "", e.hour, e.mask) for e in comparison.events())
-    assert found == [("a", 3, RAW | MANIFEST), ("b", 5, RAW | MANIFEST)]
+        compared = sorted((e.event_type or "", e.hour, e.mask) for e in comparison.events())
+    assert compared == [("a", 3, RAW | MANIFEST), ("b", 5, RAW | MANIFEST)]
 
 
 def test_memory_does_not_grow_with_the_events() -> None:
@@ -118,7 +118,7 @@ def test_ids_are_the_same_however_they_are_written(identifier: uuid.UUID) -> Non
     assert to_text(identifier.bytes) == str(identifier)
 
 
-def test_names_follow_the_water() -> None:
+def test_names_are_in_the_order_of_the_stores() -> None:
     assert names(SILVER | EVENTS | MANIFEST) == ["events", "manifest", "silver"]
 
 

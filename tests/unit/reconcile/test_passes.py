@@ -45,8 +45,8 @@ def test_what_a_pass_leaves_the_next_one_begins_with() -> None:
     for number in range(2):
         checking = Checking()
         wanted = passes.oldest_check_first(units, Known(known))
-        found = passes.run(checking, wanted, NOW, lambda: checking.left, 3.0)  # noqa: B023  called at once
-        assert (len(checking.seen), found.left) == (8, 4)
+        report = passes.run(checking, wanted, NOW, lambda: checking.left, 3.0)  # noqa: B023  called at once
+        assert (len(checking.seen), report.left) == (8, 4)
         seen.update(checking.seen)
         known |= dict.fromkeys(checking.seen, f"2026-11-21T1{number}:00:00.000Z")
     assert (len(seen), max(seen.values())) == (12, 2), "16 looks over 12 tenant-days, none left behind"
@@ -55,14 +55,14 @@ def test_what_a_pass_leaves_the_next_one_begins_with() -> None:
 
 
 def test_a_report_adds_up_what_was_found() -> None:
-    cell, found = HourResult("a", 3), PassReport()
-    cell.add("e-1", SILVER, Verdict(RAW, Status.OPEN, ("why",)))
-    cell.add("e-2", SILVER | RAW, Verdict(0, Status.EQUAL))
-    cell.add("e-3", 0, Verdict(RAW, Status.SETTLING, ("received just now",)))
-    found.add("org_a", "2026-11-20", [cell, HourResult("b", 4)])
-    said = found.to_json()
-    assert said["cells"] == {"equal": 1, "explained": 0, "repaired": 0, "open": 1}
-    assert (said["counts"]["silver"], said["counts"]["raw"], said["events"]["settling"]) == (2, 1, 1)
-    assert [one["org"] for one in said["differences"]] == ["org_a"]
-    values = {name: value for name, (value, _) in found.metrics().items()}
+    hour, report = HourResult("a", 3), PassReport()
+    hour.add("e-1", SILVER, Verdict(RAW, Status.OPEN, ("why",)))
+    hour.add("e-2", SILVER | RAW, Verdict(0, Status.EQUAL))
+    hour.add("e-3", 0, Verdict(RAW, Status.SETTLING, ("received just now",)))
+    report.add("org_a", "2026-11-20", [hour, HourResult("b", 4)])
+    answer = report.to_json()
+    assert answer["cells"] == {"equal": 1, "explained": 0, "repaired": 0, "open": 1}
+    assert (answer["counts"]["silver"], answer["counts"]["raw"], answer["events"]["settling"]) == (2, 1, 1)
+    assert [one["org"] for one in answer["differences"]] == ["org_a"]
+    values = {name: value for name, (value, _) in report.metrics().items()}
     assert values == {"EventsOpen": 1, "TenantDaysLeft": 0, "MissingInRaw": 1}

@@ -24,19 +24,19 @@ def test_the_last_three_closed_hours() -> None:
 
 
 def test_days_are_whole_but_for_today() -> None:
-    found = of_days(["2026-11-20", "2026-11-21", "2026-11-22"], NOW)
-    assert found == [Window("2026-11-20"), Window("2026-11-21", 0, 12)]
-    assert [window.whole for window in found] == [True, False]
+    windows = of_days(["2026-11-20", "2026-11-21", "2026-11-22"], NOW)
+    assert windows == [Window("2026-11-20"), Window("2026-11-21", 0, 12)]
+    assert [window.whole for window in windows] == [True, False]
     assert of_days(["2026-11-21"], NOW.replace(hour=1, minute=5)) == []
 
 
 @settings(deadline=None)
 @given(moments, st.integers(1, 30))
 def test_recent_hours_are_closed_settled_and_without_a_gap(now: datetime, hours: int) -> None:
-    found = recent(now, hours)
-    assert sum(window.last - window.first for window in found) == hours
-    assert found[0].end + SETTLE <= now < found[0].end + SETTLE + timedelta(hours=1)
-    assert all(later.start == earlier.end for later, earlier in pairwise(found))
+    windows = recent(now, hours)
+    assert sum(window.last - window.first for window in windows) == hours
+    assert windows[0].end + SETTLE <= now < windows[0].end + SETTLE + timedelta(hours=1)
+    assert all(later.start == earlier.end for later, earlier in pairwise(windows))
 
 
 @settings(deadline=None)
@@ -62,11 +62,11 @@ def test_scheduled_passes() -> None:
 
 
 def test_days_on_demand() -> None:
-    found = request.parse(
+    parsed = request.parse(
         {"from": "2026-11-19", "to": "2026-11-20", "org": "org_a", "before": "2026-11-21T13:00:00+01:00"}, NOW
     )
-    assert found.windows == (Window("2026-11-20"), Window("2026-11-19"))
-    assert (found.orgs, found.full, found.before) == (("org_a",), True, "2026-11-21T12:00:00.000Z")
+    assert parsed.windows == (Window("2026-11-20"), Window("2026-11-19"))
+    assert (parsed.orgs, parsed.full, parsed.before) == (("org_a",), True, "2026-11-21T12:00:00.000Z")
 
 
 @pytest.mark.parametrize(

@@ -5,20 +5,17 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from millrace import __version__
 from millrace.archive import raw
 from millrace.core import clock
-from millrace.core.batch import write_all
 from millrace.core.consumer import Delivery
-from millrace.core.errors import from_client_error
-from millrace.core.table import Item
+from millrace.core.objects import Objects
+from millrace.core.table import Item, Table
 from millrace.eventstore import pending, receipts
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import from_item
 
-# Whoever sends 500 events of 500 days has 500 objects written; one after the other that is half a minute of the shard.
+# 500 events of 500 days are 500 objects; written one after the other they would take half a minute of the shard's time.
 IN_FLIGHT = 16
 
 Part = tuple[str, str, str]
@@ -29,9 +26,8 @@ Row = dict[str, Any]
 class Archive:
     """Writes deliveries to the lake. A batch delivered twice overwrites its own objects and rows."""
 
-    def __init__(self, s3: Any, dynamodb: Any, codec: Codec, bucket: str, metadata_table: str) -> None:
-        self._s3, self._dynamodb, self._codec = s3, dynamodb, codec
-        self._bucket, self._table = bucket, metadata_table
+    def __init__(self, lake: Objects, metadata: Table, codec: Codec) -> None:
+        self._lake, self._metadata, self._codec = lake, metadata, codec
 
     def write(self, deliveries: Sequence[Delivery]) -> None:
         """Stores a batch.
@@ -41,7 +37,7 @@ class Archive:
             RetryableError: the lake or Metadata did not take it.
         """
         first, last = deliveries[0], deliveries[-1]
-        # The newest arrival: whoever looks for an event begins shortly before its acceptance.
+        # The newest arrival: a search for an event begins shortly before its acceptance.
         newest = max(delivery.arrived_at for delivery in deliveries)
         name = f"{first.shard}-{first.sequence}-{last.sequence}.parquet"
         parts = self._parts(deliveries)
@@ -58,27 +54,27 @@ class Archive:
                 at=clock.now(),
                 ids=tuple(row["event_id"] for row in rows),
                 version=__version__,
-                object=f"s3://{self._bucket}/{keys[part]}",
+                object=f"s3://{self._lake.bucket}/{keys[part]}",
                 size=sizes[keys[part]],
             )
             written.extend(receipts.to_items(receipt))
-        write_all(self._dynamodb, self._table, written)
-        # After them and in a call of its own, since one call keeps no order: who finds a day pending finds all its rows.
+        self._metadata.write_all(written, doing="write manifest")
+        # After them and in a call of its own, since one call keeps no order: a run that reads a day as pending reads all its rows.
         touched = [(org, day) for org, _, day in parts]
-        write_all(self._dynamodb, self._table, pending.to_items(touched, pending.new_token(), newest))
+        self._metadata.write_all(pending.to_items(touched, pending.new_token(), newest))
 
     def _parts(self, deliveries: Sequence[Delivery]) -> dict[Part, list[Row]]:
-        """The raw rows of each object. Of what is parsed only one event is held at a time."""
+        """The raw rows of each object. Only one parsed event is held at a time."""
         parts: dict[Part, dict[tuple[str, str], Row]] = defaultdict(dict)
         for delivery in deliveries:
             event = from_item(delivery.item, self._codec)
             platform = event.envelope["platform"]
             # A change record may come twice in one batch; one row of it is enough. Where a type has no row in Events,
             # nothing keeps another type from having the id as well.
-            held = parts[(event.org, platform["category"], event.day)]
+            rows = parts[(event.org, platform["category"], event.day)]
             name = (event.event_id, platform["contract"])
-            if name not in held:
-                held[name] = raw.row(event)
+            if name not in rows:
+                rows[name] = raw.row(event)
         return {part: list(rows.values()) for part, rows in sorted(parts.items())}
 
     def _put_all(self, objects: dict[str, list[Row]]) -> dict[str, int]:
@@ -88,10 +84,5 @@ class Archive:
 
     def _put(self, key: str, rows: list[Row]) -> int:
         body = raw.rows_to_parquet(rows)
-        try:
-            self._s3.put_object(
-                Bucket=self._bucket, Key=key, Body=body, ContentType="application/vnd.apache.parquet"
-            )
-        except (ClientError, BotoCoreError) as error:
-            raise from_client_error(error, "put raw object") from error
+        self._lake.put(key, body, content_type="application/vnd.apache.parquet", doing="put raw object")
         return len(body)

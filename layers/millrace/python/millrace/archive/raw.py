@@ -1,4 +1,4 @@
-"""The raw table: one fixed schema for all event types, so that any event ever accepted can be read alike."""
+"""The raw table: one fixed schema for all event types, so that any event ever accepted can be read in the same way."""
 
 from collections.abc import Sequence
 from typing import Any

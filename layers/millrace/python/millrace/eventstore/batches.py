@@ -40,7 +40,9 @@ def batches(handles: Mapping[str, Handle], bucket: str, log: Logger) -> Handler:
 
     def consume_all(event: Event, _: object) -> dict[str, Any]:
         hosted = host.consume(event)
-        log.info("batch", extra={name: asdict(consumed) for name, consumed in hosted.consumed.items()})
+        # A line for each consumer: the alarm on dead letters adds up `dead` of each line.
+        for name, consumed in hosted.consumed.items():
+            log.info("batch", extra={"consumer": name, **asdict(consumed)})
         return hosted.answer
 
     return consume_all

@@ -1,7 +1,7 @@
 """Every consumer of the log, of the Events table's stream and of the bus, in one table. Pure.
 
 The stacks, the trace, reconciliation, redrive, doctor and the cost model read this table: a consumer that has an entry here
-and a function in `functions/` is known to all of them. docs/architecture.md (Consumers) has the steps.
+and a function in `functions/` is known to all of them. docs/recipes.md has the steps.
 """
 
 from collections.abc import Callable, Iterable, Sequence

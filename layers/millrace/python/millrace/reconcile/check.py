@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 from millrace.contracts.registry import Registry
 from millrace.core import clock, keys
@@ -60,7 +60,6 @@ class Check:
 
     def __init__(
         self,
-        dynamodb: Any,
         registry: Registry,
         raw: RawObjects,
         cache: RawCache,
@@ -73,7 +72,7 @@ class Check:
         user_events: Table,
         metadata: Table,
     ) -> None:
-        self._dynamodb, self._registry, self._raw, self._cache = dynamodb, registry, raw, cache
+        self._registry, self._raw, self._cache = registry, raw, cache
         self._silver, self._results = silver, results
         self._differences, self._repairs = differences, repairs
         self._events, self._user_events, self._metadata = events, user_events, metadata
@@ -146,7 +145,7 @@ class Check:
         *,
         full: bool,
     ) -> None:
-        """Adds what raw has, with the pointers that are there of those that it says should be."""
+        """Adds what raw has, and which of the pointers that its events should have are there."""
         known = set[bytes]()
         if not full:
             names = listing.names

@@ -17,7 +17,7 @@ from millrace.eventstore import consumers
 from millrace.eventstore.consumers import ARCHIVE, PROJECTION, ConsumerSpec
 
 EVENTS, POINTERS, MANIFEST, RAW, SILVER = 1, 2, 4, 8, 16
-# What raw says of an event besides: it must have a row in Events, a pointer in UserEvents; its object has just been written.
+# Further bits from raw: the event must have a row in Events, a pointer in UserEvents; its object has just been written.
 STORED, OWNED, YOUNG = 32, 64, 128
 STORES = {
     EVENTS: "events",
@@ -40,9 +40,15 @@ _ID_BYTES = 16
 
 
 def further() -> dict[int, ConsumerSpec]:
-    """The bit of each compared consumer beside the archive and the projection, which fill the manifest, raw and UserEvents."""
-    found = [one for one in consumers.compared() if one not in (ARCHIVE, PROJECTION)]
-    return {_FIRST_FURTHER << place: one for place, one in enumerate(found[:MOST_FURTHER])}
+    """The bit of each compared consumer beside the archive and the projection, which fill the manifest, raw and UserEvents.
+
+    Raises:
+        ValueError: there are more than the comparison has bits for.
+    """
+    others = [one for one in consumers.compared() if one not in (ARCHIVE, PROJECTION)]
+    if len(others) > MOST_FURTHER:
+        raise ValueError(f"{len(others)} further consumers are compared; at most {MOST_FURTHER} can be")
+    return {_FIRST_FURTHER << place: one for place, one in enumerate(others)}
 
 
 def filled_by() -> list[tuple[ConsumerSpec, int]]:
@@ -85,7 +91,7 @@ class Presence:
 def missing(mask: int) -> int:
     """The stores that an event should be in and is not, by those that it is in.
 
-    The log is the way to the lake, so whatever is anywhere should be in the manifest, in raw and in silver. Only raw says
+    The log is the way to the lake, so whatever is anywhere should be in the manifest, in raw and in silver. Only raw shows
     whether an event has a row in Events (not with `store: none`, nor when its time is over), whether it has a pointer, and
     which further consumers handle it.
     """
@@ -100,10 +106,10 @@ def missing(mask: int) -> int:
 
 def names(mask: int) -> list[str]:
     """The stores of a mask, in the order in which events reach them."""
-    found = [name for bit, name in STORES.items() if mask & bit]
+    present = [name for bit, name in STORES.items() if mask & bit]
     if mask & _FURTHER_RECEIPTS:
-        found += [consumer.kind for bit, consumer in further().items() if mask & bit]
-    return found
+        present += [consumer.kind for bit, consumer in further().items() if mask & bit]
+    return present
 
 
 def store_names() -> list[str]:
@@ -126,7 +132,7 @@ class Comparison:
         """Adds events of a type that a store has.
 
         Args:
-            mask: the store's bit, and what raw says of these events.
+            mask: the store's bit, and the bits that raw adds for these events.
             event_type: their type.
             places: hour of the UTC day, and id.
         """
@@ -136,7 +142,7 @@ class Comparison:
                 self._write(mask, hour, code, identifier)
 
     def add_ids(self, mask: int, ids: Iterable[bytes]) -> None:
-        """Adds ids of a store that says neither type nor hour."""
+        """Adds ids of a store that keeps neither type nor hour."""
         with self._lock:
             for identifier in ids:
                 self._write(mask, 0, _UNTYPED, identifier)

@@ -99,7 +99,7 @@ class Differences:
             row, before = rows.get(event.id), past.get(event.id)
             facts = Facts(
                 received_at=None if row is None else clock.parse(row["receivedAt"]["S"]),
-                # Of what is in raw, raw has said so.
+                # For an event that is in raw, its mask has this already.
                 owned=event.id in pointers,
                 untyped=event.id in untyped,
                 in_silver=(event.event_type, event.id) in day.in_silver,

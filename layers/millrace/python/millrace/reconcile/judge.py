@@ -35,7 +35,7 @@ class Facts:
 
     Attributes:
         received_at: by its row in Events; None: it has none.
-        owned: whether its row says a user or a session.
+        owned: whether its row has a user or a session.
         dead_letters: consumers that have set it aside.
         untyped: whether silver could not type it.
         in_silver: whether a second look found it there.

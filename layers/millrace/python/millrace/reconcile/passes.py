@@ -85,7 +85,6 @@ def day_check(
     set_aside = SetAside(lake, metadata)
     differences = Differences(registry, set_aside, results, repairs, events=events, user_events=user_events)
     return Check(
-        dynamodb,
         registry,
         RawObjects(lake, registry),
         RawCache(lake),
@@ -114,16 +113,16 @@ def reconcile(
         PermanentError: the event is no request.
         MillraceError: the tenants or the results of earlier passes could not be read.
     """
-    asked = request.parse(event, now)
-    tenants = asked.orgs or request.tenants(
+    wanted = request.parse(event, now)
+    tenants = wanted.orgs or request.tenants(
         orgs(Table(dynamodb, settings.metadata_table)), settings.bound_orgs
     )
-    wanted = units(tenants, asked.windows)
-    if asked.oldest_check_first:
-        wanted = oldest_check_first(
-            wanted, ResultStore(Table(dynamodb, settings.metadata_table)), asked.before
+    chosen = units(tenants, wanted.windows)
+    if wanted.oldest_check_first:
+        chosen = oldest_check_first(
+            chosen, ResultStore(Table(dynamodb, settings.metadata_table)), wanted.before
         )
-    return run(check, wanted, now, seconds_left, NEEDED_SECONDS, full=asked.full, warn=warn)
+    return run(check, chosen, now, seconds_left, NEEDED_SECONDS, full=wanted.full, warn=warn)
 
 
 def units(tenants: Iterable[str], windows: Sequence[Window]) -> list[Unit]:

@@ -48,7 +48,7 @@ class Repairs:
             self.reopen(org, day, now)
 
     def reopen(self, org: str, day: str, now: datetime) -> None:
-        """Has the next run of silver build a tenant's day again.
+        """Marks a tenant's day as pending, so that the next run of silver rebuilds it.
 
         Raises:
             MillraceError: the table did not take it.

@@ -1,1 +1,1 @@
-"""Out to the bus: the events whose contract says so, for subscribers who need nothing of ours but a rule."""
+"""Out to the bus: the events whose contract asks for it. A subscriber needs nothing of the platform but a rule."""

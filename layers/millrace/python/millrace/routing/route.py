@@ -1,6 +1,6 @@
 """Publishes routed events on the platform's bus, at least once; `detail.eventId` is the subscriber's key.
 
-The stored body is the detail, byte for byte: nothing here parses what a client sent.
+The stored body is the detail, byte for byte: it is not parsed here.
 """
 
 import random
@@ -9,13 +9,12 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from millrace import __version__
 from millrace.core import clock
-from millrace.core.batch import write_all
+from millrace.core.aws import calling
 from millrace.core.consumer import Delivery
-from millrace.core.errors import PermanentError, RetryableError, from_client_error
+from millrace.core.errors import PermanentError, RetryableError
+from millrace.core.table import Table
 from millrace.eventstore import receipts
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.heads import is_derived
@@ -32,33 +31,31 @@ PERMANENT = frozenset({"InvalidArgument", "MalformedDetail", "NotAuthorizedForSo
 Entry = dict[str, Any]
 
 
-class Router:
+class BusPublisher:
     """Puts deliveries on the bus and leaves a receipt, which the trace reads."""
 
     def __init__(
         self,
         events: Any,
-        dynamodb: Any,
+        metadata: Table,
         codec: Codec,
         routed: Callable[[str], bool],
         bus: str,
-        metadata_table: str,
         derived: Collection[str] = (),
     ) -> None:
-        """Joins a router.
+        """Makes no call.
 
         Args:
             events: the client of the bus.
-            dynamodb: of the receipts.
+            metadata: takes the receipts.
             codec: reads the stored events.
-            routed: says of an event type whether it goes out.
+            routed: whether events of a type go out.
             bus: its name.
-            metadata_table: takes the receipts.
             derived: types that go out only where the platform derived the event; clients could once send them.
         """
         self._derived = frozenset(derived)
-        self._events, self._dynamodb, self._codec, self._routed = events, dynamodb, codec, routed
-        self._bus, self._table = bus, metadata_table
+        self._events, self._metadata, self._codec, self._routed = events, metadata, codec, routed
+        self._bus = bus
 
     def publish(self, deliveries: Sequence[Delivery]) -> None:
         """Publishes a batch, then writes its receipts.
@@ -70,14 +67,14 @@ class Router:
         wanted = [delivery for delivery in deliveries if self._goes_out(delivery)]
         if not wanted:
             return
-        found = [head_of(delivery.item) for delivery in wanted]
+        heads = [head_of(delivery.item) for delivery in wanted]
         entries = [
             self._entry(head, body_of(delivery.item, self._codec))
-            for head, delivery in zip(found, wanted, strict=True)
+            for head, delivery in zip(heads, wanted, strict=True)
         ]
         for call in _calls(entries):
             self._put(call)
-        self._leave_receipts(wanted, found)
+        self._leave_receipts(wanted, heads)
 
     def _goes_out(self, delivery: Delivery) -> bool:
         event_type = delivery.item["eventType"]["S"]
@@ -85,11 +82,11 @@ class Router:
 
     def _entry(self, head: Head, body: bytes) -> Entry:
         if len(body) > BYTES_PER_CALL:
-            raise PermanentError(f"put on bus: {len(body)} bytes are more than an entry takes")
+            raise PermanentError(f"put on bus: {len(body)} bytes exceed an entry")
         try:
             detail = body.decode()
         except UnicodeDecodeError as error:
-            raise PermanentError(f"put on bus: the body is no text: {error}") from error
+            raise PermanentError(f"put on bus: the body is not text: {error}") from error
         return {
             "EventBusName": self._bus,
             "Source": SOURCE,
@@ -99,20 +96,18 @@ class Router:
         }
 
     def _put(self, entries: list[Entry]) -> None:
-        """Puts entries; those that fail inside an answered call are put again, the others are not."""
+        """Puts entries; of an answered call only those that failed are put again."""
         for attempt in range(ATTEMPTS):
             if attempt:
                 time.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311  jitter
-            try:
+            with calling("put on bus"):
                 answer = self._events.put_events(Entries=entries)
-            except (ClientError, BotoCoreError) as error:
-                raise from_client_error(error, "put on bus") from error
             if not answer["FailedEntryCount"]:
                 return
             results = list(zip(entries, answer["Entries"], strict=True))
             entries = [entry for entry, result in results if result.get("ErrorCode")]
             codes = {result["ErrorCode"] for _, result in results if result.get("ErrorCode")}
-            # The batch is halved until the entry that the bus will never take stands alone.
+            # The batch is halved until the entry that the bus refuses stands alone.
             if codes & PERMANENT:
                 raise PermanentError(f"put on bus: {', '.join(sorted(codes))}")
         raise RetryableError(f"put on bus: {len(entries)} entries failed {ATTEMPTS} times")
@@ -131,7 +126,7 @@ class Router:
                 receipts.Receipt(org, receipts.ROUTED, day, where, clock.now(), tuple(ids), __version__)
             )
         ]
-        write_all(self._dynamodb, self._table, rows)
+        self._metadata.write_all(rows, doing="write receipts")
 
 
 def _calls(entries: Sequence[Entry]) -> Iterator[list[Entry]]:

@@ -118,7 +118,7 @@ def test_derived_features_are_made_of_the_question(counted: Counted) -> None:
         ({"features": "nobody:order_count", "user_id": "1"}, "there is no feature view nobody"),
         ({"features": "user_features:nothing", "user_id": "1"}, "the view user_features has no feature nothing"),
         ({"features": "user_features:order_count,user_features:order_count", "user_id": "1"}, "stands there twice"),
-        ({"features": ",".join(["user_features:order_count"] * 101), "user_id": "1"}, "at most 100 features"),
+        ({"features": ",".join(["user_features:order_count"] * 101), "user_id": "1"}, "features must have at most 100 items"),
         ({"features": "user_features:order_count"}, "user_id is missing: user_features is of a user"),
         ({"features": "user_features:order_count", "user_id": ""}, "the parameter 'user_id' has no value"),
         ({"features": "user_features:order_count", "merchant": "Nile"}, "unknown parameter: merchant"),

@@ -3,7 +3,6 @@
 import io
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -75,8 +74,8 @@ class Api:
         router = Router(functions, pytest.fail, api_document.routes(document))
         allowed = {"isAuthorized": True, "context": {"org": "org_acme", "principal": "p", "scopes": scopes}}
         handlers = {
-            "shelves": SimpleNamespace(handler=lambda event, _: router(event)),
-            "authorize": SimpleNamespace(handler=lambda *_: allowed),
+            "shelves": lambda event, _: router(event),
+            "authorize": lambda *_: allowed,
         }
         self._gateway = Gateway(document, handlers)
 

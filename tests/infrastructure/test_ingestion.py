@@ -5,6 +5,7 @@ from typing import Any
 
 from openapi_spec_validator import validate
 
+from millrace.access.credentials import ALL_SCOPES
 from millrace.compiler import api_document
 from stacks.constructs.http_api import OPENAPI
 from stacks.environment import ENVIRONMENTS
@@ -48,6 +49,7 @@ def test_the_document_is_openapi_and_has_every_call() -> None:
     validate(_document())
     routes = api_document.routes(_document())
     assert {key: (route["function"], route["right"]) for key, route in routes.items()} == CALLS
+    assert {right for _, right in CALLS.values() if right is not None} == set(ALL_SCOPES)
 
 
 def test_routes_are_those_of_the_document(every: Templates) -> None:

@@ -110,7 +110,11 @@ def test_a_body_of_json_is_read_by_its_schema_and_any_other_by_the_function() ->
     content = {"application/json": {"schema": schema}}
     body = {"content": content, "x-millrace-max-bytes": 9}
     (route,) = api_document.routes(document("/v1/things", "post", **answers, requestBody=body)).values()
-    assert route["body"] == {"schema": {"type": "array", "items": {}}, "judged": True, "maxBytes": 9}
+    assert route["body"] == {
+        "schema": {"type": "array", "items": {"x-millrace-contract": "thing.happened"}},
+        "byContract": True,
+        "maxBytes": 9,
+    }
     body = {"content": {**content, "application/x-ndjson": {"schema": {"type": "string"}}}}
     (route,) = api_document.routes(document("/v1/things", "post", **answers, requestBody=body)).values()
     assert route["body"] is None

@@ -141,7 +141,7 @@ class Route:
             body, is_long = exact_json.loads(raw)
         except orjson.JSONDecodeError as error:
             raise Problem(HTTPStatus.BAD_REQUEST, "the body is no JSON") from error
-        if is_long and not self._body["judged"]:
+        if is_long and not self._body["byContract"]:
             raise Problem(HTTPStatus.BAD_REQUEST, exact_json.TOO_LONG)
         schema = self._body["schema"]
         if isinstance(body, list) and len(body) > schema.get("maxItems", math.inf):

@@ -47,10 +47,13 @@ def load(path: Path) -> dict[str, Any]:
 def routes(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Every operation by its route, such as `GET /v1/events/{eventId}`, in the order of paths.
 
-    Each is `{"function", "right", "parameters", "anyQuery", "body"}`: `right` is None for an open route; a parameter is
-    `{"name", "in", "required", "description", "schema"}`; `anyQuery` says that unknown parameters are overlooked; `body` is
-    `{"schema", "judged", "maxBytes"}`, or None where there is none or where it may be other than JSON: then the function reads
-    it. `judged` says that a contract decides about what is in the body, its integers among it.
+    Each is `{"function", "right", "parameters", "anyQuery", "body"}`:
+
+    - `right` is None for an open route.
+    - A parameter, of path or query, is `{"name", "in", "required", "description", "schema"}`.
+    - `anyQuery`: unknown parameters are ignored.
+    - `body` is `{"schema", "byContract", "maxBytes"}`; None if there is none, or if it may be other than JSON, which the
+      function reads itself. `byContract`: a contract decides about values in it, and so about integers beyond 64 bits.
 
     Raises:
         ContractError: with every problem of the document.
@@ -90,30 +93,26 @@ def _route(operation: Mapping[str, Any]) -> dict[str, Any]:
 def _body(body: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if body is None or set(body["content"]) != {JSON}:
         return None
-    schema, judged = _unjudged(body["content"][JSON]["schema"])
+    schema = body["content"][JSON]["schema"]
     bound = {"maxBytes": body["x-millrace-max-bytes"]} if "x-millrace-max-bytes" in body else {}
-    return {"schema": schema, "judged": judged, **bound}
+    return {"schema": schema, "byContract": _is_by_contract(schema), **bound}
 
 
-def _unjudged(schema: Any) -> tuple[Any, bool]:
-    """A schema without the parts that a contract decides about, and whether there are any."""
-    if isinstance(schema, list):
-        parts = [_unjudged(part) for part in schema]
-        return [part for part, _ in parts], any(judged for _, judged in parts)
-    if not isinstance(schema, dict):
-        return schema, False
-    if "x-millrace-contract" in schema:
-        return {}, True
-    inner = {key: _unjudged(part) for key, part in schema.items()}
-    return {key: part for key, (part, _) in inner.items()}, any(judged for _, judged in inner.values())
+def _is_by_contract(schema: Any) -> bool:
+    """Whether a contract decides about a value or a part of it."""
+    if isinstance(schema, dict):
+        return values.CONTRACT in schema or any(map(_is_by_contract, schema.values()))
+    return isinstance(schema, list) and any(map(_is_by_contract, schema))
 
 
 def _resolved(document: Mapping[str, Any], part: Any) -> Any:
-    """The same without references."""
+    """The same without references, and without what a contract decides about."""
     if isinstance(part, list):
         return [_resolved(document, inner) for inner in part]
     if not isinstance(part, dict):
         return part
+    if values.CONTRACT in part:
+        return {values.CONTRACT: part[values.CONTRACT]}
     if "$ref" not in part:
         return {key: _resolved(document, inner) for key, inner in part.items()}
     target: Any = document

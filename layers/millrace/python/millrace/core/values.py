@@ -15,8 +15,10 @@ Schema = Mapping[str, Any]
 KEYWORDS = frozenset(
     {"type", "format", "enum", "const", "oneOf", "default", "description", "examples"}
     | {"pattern", "minLength", "maxLength", "minimum", "maximum", "items", "minItems", "maxItems"}
-    | {"properties", "required", "additionalProperties", "minProperties"}
+    | {"properties", "required", "additionalProperties", "minProperties", "x-millrace-contract"}
 )
+# In the place of a schema: the function has a contract decide about the value, and gets it as it was sent.
+CONTRACT = "x-millrace-contract"
 FORMATS = frozenset({"date-time"})
 # How messages call the whole of a request's body.
 BODY = "the body"

@@ -12,6 +12,5 @@ from millrace.core.edge import Handler, edge
 @edge("check_schema", Settings)
 def handler(_: Settings, log: Logger) -> Handler:
     """Answers one call."""
-    contracts = registry.load()
-    answers = {"POST /v1/schemas/check": CheckApi(contracts).check}
-    return routed(Router(answers, contracts.openapi(), log.warning), log)
+    answers = {"POST /v1/schemas/check": CheckApi(registry.load()).check}
+    return routed(Router(answers, log.warning), log)

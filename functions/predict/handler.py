@@ -13,7 +13,6 @@ from millrace.fraud import assemble
 @edge("predict", Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
     """Answers one call."""
-    contracts = registry.load()
-    api = PredictApi(assemble.predictor(settings, log.warning), contracts)
+    api = PredictApi(assemble.predictor(settings, log.warning), registry.load())
     answers = {"POST /v1/predict": api.one, "POST /v1/predict/batch": api.batch}
-    return routed(Router(answers, contracts.openapi(), log.warning), log)
+    return routed(Router(answers, log.warning), log)

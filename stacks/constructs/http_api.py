@@ -2,24 +2,22 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from aws_cdk import Duration
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
 from aws_cdk import aws_apigatewayv2_integrations as integrations
 from constructs import Construct, IDependable
 
+from millrace.compiler import api_document
 from stacks.constructs.log_groups import log_group
 from stacks.constructs.platform_function import PlatformFunction
 from stacks.constructs.waivers import waive
 from stacks.environment import EnvironmentSettings
 
 OPENAPI = Path(__file__).resolve().parent.parent.parent / "schemas" / "openapi.yaml"
-_METHODS = frozenset({"get", "put", "post", "delete", "patch", "head", "options"})
 # The request id is the one that a handler answers with as x-request-id.
 _ACCESS_LOG = {
     "requestId": "$context.requestId",
@@ -35,47 +33,6 @@ _ACCESS_LOG = {
     "authorizerError": "$context.authorizer.error",
     "integrationError": "$context.integrationErrorMessage",
 }
-
-
-@dataclass(frozen=True)
-class Route:
-    """One operation of the OpenAPI document: the function that answers it, and the scope its caller needs (None: anyone)."""
-
-    method: str
-    path: str
-    function: str
-    scope: str | None
-
-    @property
-    def key(self) -> str:
-        """As API Gateway writes it, such as `GET /v1/events/{eventId}`."""
-        return f"{self.method} {self.path}"
-
-
-def routes_of(document: Mapping[str, Any]) -> list[Route]:
-    """Every operation of an OpenAPI document, in the document's order.
-
-    Raises:
-        ValueError: an operation names no function, or is closed and names no scope, or is open and names one.
-    """
-    routes = []
-    for path, item in document["paths"].items():
-        for method in _METHODS & set(item):
-            operation = item[method]
-            is_open = operation.get("security") == []
-            scope = operation.get("x-millrace-scope")
-            route = Route(method.upper(), path, operation.get("x-millrace-function", ""), scope)
-            if not route.function:
-                raise ValueError(f"{route.key}: x-millrace-function is missing")
-            if is_open == (scope is not None):
-                raise ValueError(f"{route.key}: needs x-millrace-scope exactly when it needs a credential")
-            routes.append(route)
-    return sorted(routes, key=lambda route: (route.path, route.method))
-
-
-def load_routes(path: Path = OPENAPI) -> list[Route]:
-    """The routes of the API's own document."""
-    return routes_of(yaml.safe_load(path.read_text()))
 
 
 class EventApi(Construct):
@@ -116,9 +73,8 @@ class EventApi(Construct):
             stem: integrations.HttpLambdaIntegration(stem, function.function, scope_permission_to_route=False)
             for stem, function in functions.items()
         }
-        self.routes = load_routes()
-        for route in self.routes:
-            self._add(route)
+        for key, route in api_document.routes(api_document.load(OPENAPI)).items():
+            self._add(key, route)
         self._serve(settings, after)
 
     @property
@@ -126,16 +82,18 @@ class EventApi(Construct):
         """Without a slash at the end: a path is appended as it is."""
         return self.api.api_endpoint
 
-    def _add(self, route: Route) -> None:
+    def _add(self, key: str, route: Mapping[str, Any]) -> None:
+        method, path = key.split()
+        is_open = route["right"] is None
         made = apigateway.HttpRoute(
             self,
-            route.key,
+            key,
             http_api=self.api,
-            route_key=apigateway.HttpRouteKey.with_(route.path, apigateway.HttpMethod[route.method]),
-            integration=self._integrations[route.function],
-            authorizer=None if route.scope is None else self._authorizer,
+            route_key=apigateway.HttpRouteKey.with_(path, apigateway.HttpMethod[method]),
+            integration=self._integrations[route["function"]],
+            authorizer=None if is_open else self._authorizer,
         )
-        if route.scope is None:
+        if is_open:
             waive(
                 made,
                 "APIG4",

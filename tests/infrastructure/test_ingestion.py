@@ -3,12 +3,11 @@
 import re
 from typing import Any
 
-import pytest
-import yaml
 from openapi_spec_validator import validate
 
-from millrace.compiler.bundle import assemble_contracts
-from stacks.constructs.http_api import OPENAPI, load_routes, routes_of
+from millrace.access.credentials import ALL_SCOPES
+from millrace.compiler import api_document
+from stacks.constructs.http_api import OPENAPI
 from stacks.environment import ENVIRONMENTS
 from tests.support.templates import Templates
 
@@ -43,13 +42,14 @@ CALLS = {
 
 
 def _document() -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load(OPENAPI.read_text())
-    return document
+    return api_document.load(OPENAPI)
 
 
 def test_the_document_is_openapi_and_has_every_call() -> None:
     validate(_document())
-    assert {route.key: (route.function, route.scope) for route in load_routes()} == CALLS
+    routes = api_document.routes(_document())
+    assert {key: (route["function"], route["right"]) for key, route in routes.items()} == CALLS
+    assert {right for _, right in CALLS.values() if right is not None} == set(ALL_SCOPES)
 
 
 def test_routes_are_those_of_the_document(every: Templates) -> None:
@@ -123,37 +123,3 @@ def test_outputs(every: Templates) -> None:
     wanted |= {f"{name}Table" for name in ("Events", "UserEvents", "Analytics", "Metadata", "MLModels")}
     assert wanted | {"FeatureStoreTable"} <= names
     assert not str(every.stacks["ingestion"]["Outputs"]["ApiUrl"]["Value"]).endswith("/']]}")
-
-
-def test_a_new_path_becomes_a_route() -> None:
-    document = _document()
-    document["paths"]["/v1/things"] = {
-        "parameters": [],
-        "get": {"x-millrace-function": "read_api", "x-millrace-scope": "things:read"},
-    }
-    added = {route.key for route in routes_of(document)} - set(CALLS)
-    assert added == {"GET /v1/things"}
-
-
-@pytest.mark.parametrize(
-    ("operation", "complaint"),
-    [
-        ({"x-millrace-scope": "events:read"}, "x-millrace-function is missing"),
-        ({"x-millrace-function": "read_api"}, "needs x-millrace-scope"),
-        ({"x-millrace-function": "read_api", "security": []}, None),
-        ({"x-millrace-function": "read_api", "security": [], "x-millrace-scope": "events:read"}, "needs"),
-        ({"x-millrace-function": "read_api", "security": [{"credential": []}]}, "needs x-millrace-scope"),
-    ],
-)
-def test_an_operation_is_open_or_has_a_scope(operation: dict[str, Any], complaint: str | None) -> None:
-    document = {"paths": {"/v1/thing": {"get": operation}}}
-    if complaint is None:
-        assert [route.scope for route in routes_of(document)] == [None]
-    else:
-        with pytest.raises(ValueError, match=complaint):
-            routes_of(document)
-
-
-def test_the_bundle_carries_the_document(tmp_path: Any) -> None:
-    assemble_contracts(OPENAPI.parent, tmp_path / "bundle")
-    assert (tmp_path / "bundle" / "openapi.json").is_file()

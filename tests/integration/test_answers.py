@@ -1,4 +1,4 @@
-"""Every call, asked badly in many ways: each answer is one that the API's document has, of the shape that it says."""
+"""Every route with bad requests of many kinds: each answer is one that the API's document lists, in the listed form."""
 
 import io
 import json
@@ -21,7 +21,12 @@ from tests.support.platform import ACME, GLOBEX, Platform, platform
 DOCUMENT: dict[str, Any] = yaml.safe_load(
     (Path(__file__).parents[2] / "schemas" / "openapi.yaml").read_text()
 )
-CALLS = [(method, path) for path, found in DOCUMENT["paths"].items() for method in found if method in METHODS]
+CALLS = [
+    (method, path)
+    for path, operations in DOCUMENT["paths"].items()
+    for method in operations
+    if method in METHODS
+]
 OPEN = ("get", "/v1/health")
 # One value for each parameter of a path, and what else stands there.
 LONG, EMOJI = "x" * 3000, "😀" * 256
@@ -62,26 +67,26 @@ class Api:
             "wsgi.input": io.BytesIO(body),
             **({"HTTP_AUTHORIZATION": f"Bearer {key}"} if key else {}),
         }
-        told: list[Any] = []
-        raw = b"".join(self._gateway(environ, lambda status, headers: told.append((status, headers))))
-        return int(told[0][0].split()[0]), _read(raw, dict(told[0][1])["content-type"])
+        started: list[Any] = []
+        raw = b"".join(self._gateway(environ, lambda status, headers: started.append((status, headers))))
+        return int(started[0][0].split()[0]), _read(raw, dict(started[0][1])["content-type"])
 
-    def judged(self, method: str, template: str, url: str, **given: Any) -> tuple[int, Any]:
-        """The answer, after a look at what the document says of it."""
-        status, (kind, found) = self.ask(method, url, **given)
+    def checked(self, method: str, template: str, url: str, **given: Any) -> tuple[int, Any]:
+        """The answer, checked against the document."""
+        status, (media_type, body) = self.ask(method, url, **given)
         responses = DOCUMENT["paths"][template][method]["responses"]
-        assert str(status) in responses, (method, template, url[:100], status, found)
+        assert str(status) in responses, (method, template, url[:100], status, body)
         response = responses[str(status)]
         if "$ref" in response:
             response = DOCUMENT["components"]["responses"][response["$ref"].rpartition("/")[2]]
-        assert kind in response["content"], (method, template, status, kind)
-        _validator(json.dumps(response["content"][kind]["schema"])).validate(found)
-        return status, found
+        assert media_type in response["content"], (method, template, status, media_type)
+        _validator(json.dumps(response["content"][media_type]["schema"])).validate(body)
+        return status, body
 
 
 def _read(raw: bytes, content_type: str) -> tuple[str, Any]:
-    kind = content_type.partition(";")[0]
-    return kind, raw.decode() if kind == "text/plain" else json.loads(raw)
+    media_type = content_type.partition(";")[0]
+    return media_type, raw.decode() if media_type == "text/plain" else json.loads(raw)
 
 
 @cache
@@ -91,11 +96,11 @@ def _validator(schema: str) -> Any:
 
 @pytest.fixture(scope="module")
 def api(bundle: Path) -> Iterator[Api]:
-    with platform(bundle, scoring=True) as found:
+    with platform(bundle, scoring=True) as running:
         sent = [events.order(), events.transaction(), events.order(payload={"totalAmount": -1})]
-        assert found.post(sent)["status"] == 207
-        found.settle()
-        yield Api(found)
+        assert running.post(sent)["status"] == 207
+        running.settle()
+        yield Api(running)
 
 
 def filled(template: str, value: str) -> str:
@@ -104,25 +109,25 @@ def filled(template: str, value: str) -> str:
 
 
 @pytest.mark.parametrize(("method", "template"), CALLS)
-def test_who_may_not_is_told_so(api: Api, method: str, template: str) -> None:
+def test_a_caller_without_the_right_is_refused(api: Api, method: str, template: str) -> None:
     url = filled(template, "x")
     if (method, template) == OPEN:
-        assert api.judged(method, template, url)[0] == 200
+        assert api.checked(method, template, url)[0] == 200
         return
-    assert api.judged(method, template, url)[0] == 401
-    assert api.judged(method, template, url, key="mk_unknown")[0] == 403
+    assert api.checked(method, template, url)[0] == 401
+    assert api.checked(method, template, url, key="mk_unknown")[0] == 403
     lacking = api.without(DOCUMENT["paths"][template][method]["x-millrace-scope"])
-    status, found = api.judged(method, template, url, key=lacking)
-    assert (status, found["status"]) == (403, 403)
+    status, body = api.checked(method, template, url, key=lacking)
+    assert (status, body["status"]) == (403, 403)
 
 
 @pytest.mark.parametrize(("method", "template"), CALLS)
 def test_a_query_that_cannot_be_read_is_a_400_everywhere(api: Api, method: str, template: str) -> None:
     key = api.running.keys[ACME]
     for query in ("limit=1&limit=2", "a=1&%61=1", "a=", "a", "a=%zz", "a=%ff", "a=%", "a=" + "x" * 9000):
-        status, found = api.judged(method, template, f"{filled(template, 'x')}?{query}", key=key)
+        status, body = api.checked(method, template, f"{filled(template, 'x')}?{query}", key=key)
         assert status == 400, query
-        assert "parameter" in found["detail"] or "query" in found["detail"]
+        assert "parameter" in body["detail"] or "query" in body["detail"]
 
 
 @pytest.mark.parametrize(("method", "template"), CALLS)
@@ -155,19 +160,19 @@ def test_no_value_of_a_parameter_is_a_fault(api: Api, method: str, template: str
     ]
     for value in strange:
         if "{" in template and "/" not in value:
-            api.judged(method, template, filled(template, value), key=key)
+            api.checked(method, template, filled(template, value), key=key)
         for parameter in named:
             url = f"{filled(template, 'x')}?{parameter['name']}={quote(value, safe='')}"
             if parameter.get("in") == "query" and len(url) < 9000:
-                status, _ = api.judged(method, template, url, key=key)
+                status, _ = api.checked(method, template, url, key=key)
                 assert status in (200, 400, 404), (url[:100], status)
-    # Beside a filter that is sound.
+    # Beside a valid filter.
     for name in ("from", "to", "limit", "cursor") if named else ():
         for value in strange:
             for first in ("eventType=order.created", "userId=u"):
                 url = f"{template}?{first}&{name}={quote(value, safe='')}"
                 if "{" not in template:
-                    assert api.judged(method, template, url, key=key)[0] in (200, 400, 404)
+                    assert api.checked(method, template, url, key=key)[0] in (200, 400, 404)
 
 
 BODIES = [
@@ -196,7 +201,7 @@ def test_no_body_is_a_fault(api: Api, method: str, template: str) -> None:
     key = api.running.keys[ACME]
     for body in BODIES:
         for content_type in ("application/json", "application/yaml", "text/plain", ""):
-            status, _ = api.judged(method, template, template, key=key, body=body, content_type=content_type)
+            status, _ = api.checked(method, template, template, key=key, body=body, content_type=content_type)
             assert status < 500, (body[:60], content_type)
 
 
@@ -210,17 +215,17 @@ def test_a_store_that_does_not_answer_is_a_503(
     key, call = api.running.keys[ACME], BaseClient._make_api_call
     stored = api.running.rows("Events")[0]["eventId"]["S"].partition("#")[2]
 
-    def broken(self: Any, name: str, asked: Any) -> Any:
+    def broken(self: Any, name: str, request: Any) -> Any:
         # The authorizer still answers.
-        if "platform#credential" in str(asked):
-            return call(self, name, asked)
+        if "platform#credential" in str(request):
+            return call(self, name, request)
         raise Broken(error="gone")
 
     monkeypatch.setattr(BaseClient, "_make_api_call", broken)
     body = b'{"filter": {"all": true}}' if "quarantine" in template else json.dumps(events.order()).encode()
     query = "?userId=u" if template == "/v1/events" and method == "get" else ""
     query = "?transactionId=x" if template == "/v1/fraud/decisions" else query
-    status, _ = api.judged(method, template, filled(template, stored) + query, key=key, body=body)
+    status, _ = api.checked(method, template, filled(template, stored) + query, key=key, body=body)
     assert status < 500 or status == 503
 
 
@@ -267,26 +272,26 @@ def test_every_id_that_is_accepted_is_read_by_every_call(api: Api) -> None:
             f"sessionId={text}",
             f"entity=order:{text}",
         ):
-            status, found = api.judged("get", "/v1/events", f"/v1/events?{query}", key=key)
-            assert [item["eventId"] for item in found["items"]] == [order["eventId"]], query
+            status, body = api.checked("get", "/v1/events", f"/v1/events?{query}", key=key)
+            assert [item["eventId"] for item in body["items"]] == [order["eventId"]], query
             assert status == 200
         for template in ("/v1/events/{eventId}", "/v1/events/{eventId}/trace"):
-            assert api.judged("get", template, filled(template, order["eventId"]), key=key)[0] == 200
+            assert api.checked("get", template, filled(template, order["eventId"]), key=key)[0] == 200
         decisions = "/v1/fraud/decisions"
-        status, found = api.judged("get", decisions, f"{decisions}?transactionId={text}", key=key)
-        assert (status, found.get("transactionId")) == (200, value)
+        status, body = api.checked("get", decisions, f"{decisions}?transactionId={text}", key=key)
+        assert (status, body.get("transactionId")) == (200, value)
         if not {"/", "%"} & set(value) and value not in (".", ".."):
             template = f"{decisions}/{{transactionId}}"
-            status, found = api.judged("get", template, filled(template, value), key=key)
-            assert (status, found.get("transactionId")) == (200, value)
+            status, body = api.checked("get", template, filled(template, value), key=key)
+            assert (status, body.get("transactionId")) == (200, value)
         # Another tenant has none of them.
         other = running.keys[GLOBEX]
-        assert api.judged("get", decisions, f"{decisions}?transactionId={text}", key=other)[0] == 404
-        assert api.judged("get", "/v1/events", f"/v1/events?userId={text}", key=other)[1]["items"] == []
+        assert api.checked("get", decisions, f"{decisions}?transactionId={text}", key=other)[0] == 404
+        assert api.checked("get", "/v1/events", f"/v1/events?userId={text}", key=other)[1]["items"] == []
 
 
-def test_the_features_of_any_entity_can_be_asked_for(api: Api) -> None:
+def test_the_features_of_any_entity_can_be_read(api: Api) -> None:
     for value in [*IDS, LONG]:
         url = f"/v1/features?features=merchant_features:fraud_share_7d&merchant={quote(value, safe='')}"
-        status, found = api.judged("get", "/v1/features", url, key=api.running.keys[ACME])
-        assert (status, found["results"][0]["status"]) == (200, "missing")
+        status, body = api.checked("get", "/v1/features", url, key=api.running.keys[ACME])
+        assert (status, body["results"][0]["status"]) == (200, "missing")

@@ -1,4 +1,4 @@
-"""`GET /v1/features` through the front door: what is known, what is not, and what is no question."""
+"""`GET /v1/features` through the front door: values that are known, missing and expired, and bad queries."""
 
 from datetime import timedelta
 from typing import Any
@@ -24,9 +24,9 @@ class Counted:
     def run(self, org: str, as_of: str | None = None) -> None:
         for view in map(self.views.view, self.views.names()):
             if view.groups:
-                said = {"asOf": as_of or self.at, "wholeAt": as_of or self.at, "version": view.version, "digest": view.digest}  # fmt: skip
+                marks = {"asOf": as_of or self.at, "wholeAt": as_of or self.at, "version": view.version, "digest": view.digest}  # fmt: skip
                 self._put(
-                    {**rows.marker_key(org, view.name), **{key: {"S": text} for key, text in said.items()}}
+                    {**rows.marker_key(org, view.name), **{key: {"S": text} for key, text in marks.items()}}
                 )
 
     def put(self, org: str, view: str, entity: str, as_of: str | None = None, **values: Any) -> None:
@@ -42,59 +42,59 @@ class Counted:
         answer = self.ask(features, org, **query)
         assert answer["status"] == 200, answer
         assert set(answer["body"]) == {"results"}
-        found: list[dict[str, Any]] = answer["body"]["results"]
-        return found
+        results: list[dict[str, Any]] = answer["body"]["results"]
+        return results
 
 
 @pytest.fixture
 def counted(running: Platform) -> Counted:
-    made = Counted(running)
-    made.run(ACME)
-    return made
+    counted = Counted(running)
+    counted.run(ACME)
+    return counted
 
 
 def test_features_of_several_views_in_the_order_of_the_query(counted: Counted) -> None:
     counted.put(ACME, "user_features", "42", order_count=3, lifetime_value=99.5, mean_amount_7d=None)
     counted.put(ACME, "merchant_features", "Ärger & Söhne", fraud_share_7d=0.25)
-    asked = "merchant_features:fraud_share_7d,user_features:order_count,user_features:mean_amount_7d"
-    found = counted.results(asked, user_id="42", merchant="Ärger & Söhne")
-    assert found == [
+    names = "merchant_features:fraud_share_7d,user_features:order_count,user_features:mean_amount_7d"
+    results = counted.results(names, user_id="42", merchant="Ärger & Söhne")
+    assert results == [
         {"feature": "merchant_features:fraud_share_7d", "value": 0.25, "asOf": counted.at, "status": "ok"},
         {"feature": "user_features:order_count", "value": 3, "asOf": counted.at, "status": "ok"},
         {"feature": "user_features:mean_amount_7d", "value": None, "asOf": counted.at, "status": "ok"},
     ]
 
 
-def test_an_entity_without_a_row(counted: Counted) -> None:
+def test_an_entity_that_was_never_seen_is_missing(counted: Counted) -> None:
     counted.put(ACME, "user_features", "42", order_count=3)
     for user in ("43", "042", "42.0", "a#b", "🦊"):
-        (found,) = counted.results("user_features:order_count", user_id=user)
-        assert (found["value"], found["status"], found["asOf"]) == (0, "missing", counted.at)
+        (result,) = counted.results("user_features:order_count", user_id=user)
+        assert (result["value"], result["status"], result["asOf"]) == (0, "missing", counted.at)
 
 
 def test_another_tenant_sees_nothing(counted: Counted) -> None:
     counted.put(ACME, "user_features", "42", order_count=3)
-    (found,) = counted.results("user_features:order_count", GLOBEX, user_id="42")
-    assert found == {"feature": "user_features:order_count", "value": 0, "asOf": None, "status": "missing"}
+    (result,) = counted.results("user_features:order_count", GLOBEX, user_id="42")
+    assert result == {"feature": "user_features:order_count", "value": 0, "asOf": None, "status": "missing"}
     # Nor by a name that would be a key of the other's.
-    (found,) = counted.results("user_features:order_count", GLOBEX, user_id=f"{ACME}#user_features#42")
-    assert found["status"] == "missing"
+    (result,) = counted.results("user_features:order_count", GLOBEX, user_id=f"{ACME}#user_features#42")
+    assert result["status"] == "missing"
 
 
-def test_what_is_too_old_is_expired(counted: Counted) -> None:
+def test_old_values_are_expired(counted: Counted) -> None:
     old = clock.utc_text(clock.now() - timedelta(days=1, minutes=1))
     counted.run(ACME, old)
     counted.put(ACME, "user_features", "42", old, order_count=3)
-    (found,) = counted.results("user_features:order_count", user_id="42")
-    assert found == {"feature": "user_features:order_count", "value": 3, "asOf": old, "status": "expired"}
+    (result,) = counted.results("user_features:order_count", user_id="42")
+    assert result == {"feature": "user_features:order_count", "value": 3, "asOf": old, "status": "expired"}
 
 
-def test_derived_features_are_made_of_the_question(counted: Counted) -> None:
+def test_derived_features_are_computed_from_the_query(counted: Counted) -> None:
     counted.put(ACME, "user_features", "42", mean_amount_7d=50.0)
-    asked = (
+    names = (
         "transaction_features:amount_over_mean_7d,transaction_features:amount,transaction_features:is_night"
     )
-    over, amount, night = counted.results(asked, user_id="42", amount="75")
+    over, amount, night = counted.results(names, user_id="42", amount="75")
     assert (over["value"], over["status"], over["asOf"]) == (1.5, "ok", counted.at)
     assert (amount["value"], amount["status"]) == (75.0, "ok")
     assert night["value"] in (0.0, 1.0)
@@ -104,8 +104,8 @@ def test_derived_features_are_made_of_the_question(counted: Counted) -> None:
     every = ",".join(
         f"transaction_features:{name}" for name in counted.views.view("transaction_features").features
     )
-    found = counted.results(every, user_id="42", merchant="Nile", amount="75.5")
-    assert all(isinstance(one["value"], float) for one in found)
+    results = counted.results(every, user_id="42", merchant="Nile", amount="75.5")
+    assert all(isinstance(one["value"], float) for one in results)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_derived_features_are_made_of_the_question(counted: Counted) -> None:
         ({"features": "nobody:order_count", "user_id": "1"}, "there is no feature view nobody"),
         ({"features": "user_features:nothing", "user_id": "1"}, "the view user_features has no feature nothing"),
         ({"features": "user_features:order_count,user_features:order_count", "user_id": "1"}, "stands there twice"),
-        ({"features": ",".join(["user_features:order_count"] * 101), "user_id": "1"}, "at most 100 features"),
+        ({"features": ",".join(["user_features:order_count"] * 101), "user_id": "1"}, "features must have at most 100 items"),
         ({"features": "user_features:order_count"}, "user_id is missing: user_features is of a user"),
         ({"features": "user_features:order_count", "user_id": ""}, "the parameter 'user_id' has no value"),
         ({"features": "user_features:order_count", "merchant": "Nile"}, "unknown parameter: merchant"),
@@ -131,7 +131,7 @@ def test_derived_features_are_made_of_the_question(counted: Counted) -> None:
         ({"features": "transaction_features:amount", "amount": "1_0"}, "amount must be a number"),
     ],
 )  # fmt: skip
-def test_what_is_no_question_is_a_problem_that_says_so(
+def test_a_bad_query_is_a_problem_that_names_the_parameter(
     running: Platform, query: dict[str, str], says: str
 ) -> None:
     answer = running.get(ROUTE, query=query)
@@ -149,8 +149,8 @@ def test_a_credential_without_the_right_is_refused(running: Platform) -> None:
 
 def test_the_document_has_the_key_of_every_view_and_every_column_of_the_request(running: Platform) -> None:
     views = feature_views.load()
-    found = [views.view(name) for name in views.names()]
-    keys = {view.key for view in found if view.key} | {name for view in found for name in view.request}
+    every = [views.view(name) for name in views.names()]
+    keys = {view.key for view in every if view.key} | {name for view in every for name in view.request}
     document = running.get("/v1/openapi.json")["body"]
     parameters = document["paths"][ROUTE]["get"]["parameters"]
     assert {one["name"] for one in parameters} == {"features", *keys}

@@ -1,4 +1,4 @@
-"""Calls generated from the API's document, answered as the document says: Schemathesis through a gateway in process."""
+"""Calls that Schemathesis generates from the API's document, answered as the document says, through a gateway in process."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +17,13 @@ from tests.support.platform import ACME, Platform, platform
 DOCUMENT: dict[str, Any] = yaml.safe_load(
     (Path(__file__).parents[2] / "schemas" / "openapi.yaml").read_text()
 )
-CALLS = [(method, path) for path, found in DOCUMENT["paths"].items() for method in found if method in METHODS]
-# What is asked of every answer. Not asked: that an event which only looks right by the document is taken (its contract
+CALLS = [
+    (method, path)
+    for path, operations in DOCUMENT["paths"].items()
+    for method in operations
+    if method in METHODS
+]
+# Checks of every answer. Not checked: that an event which is valid by the document alone is accepted (its contract
 # decides), nor 405 for other methods (the gateway answers 404).
 CHECKS = [
     schemathesis.checks.not_a_server_error,
@@ -31,11 +36,11 @@ CHECKS = [
 
 @pytest.fixture(scope="module")
 def shared(bundle: Path) -> Iterator[Platform]:
-    with platform(bundle) as found:
+    with platform(bundle) as running:
         sent = [events.order(), events.transaction(), events.order(payload={"totalAmount": -1})]
-        assert found.post(sent)["status"] == 207
-        found.settle()
-        yield found
+        assert running.post(sent)["status"] == 207
+        running.settle()
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ def broken(**changes: Any) -> dict[str, Any]:
     return events.order(payload={"totalAmount": -1}, **changes)
 
 
-def test_what_was_refused_is_read_as_it_was_sent(running: Platform) -> None:
+def test_a_refused_event_is_read_as_it_was_sent(running: Platform) -> None:
     line = b'{"eventId": "x",\t"a": "\\u00e9"}'
     answer = running.post(line + b"\n\xff\xfe{", content_type="application/x-ndjson")
     first, second = [result["quarantineId"] for result in answer["body"]["results"]]
@@ -76,13 +76,13 @@ def test_a_dry_run_changes_nothing_and_the_replay_keeps_the_id(running: Platform
         row for row in running.rows("Metadata") if row.get("action", {}).get("S") == "quarantine.replay"
     ]
     assert json.loads(audits[0]["detail"]["S"])["patch"] == FIX
-    # What failed again is not kept a second time, and what passed is not replayed a second time.
-    again = running.call(REPLAY, {"filter": ALL, "patch": FIX})["body"]
-    assert (again["matched"], again["stillFailing"]) == (1, 1)
+    # What still fails is not kept a second time, and what passed is not replayed a second time.
+    retry = running.call(REPLAY, {"filter": ALL, "patch": FIX})["body"]
+    assert (retry["matched"], retry["stillFailing"]) == (1, 1)
     assert len(running.get(LIST)["body"]["items"]) == 2
 
 
-def test_a_replay_cut_off_after_its_append_doubles_nothing(
+def test_a_replay_cut_off_after_its_append_stores_nothing_twice(
     running: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from millrace.quarantine.store import QuarantineStore
@@ -118,7 +118,7 @@ def test_a_conflict_is_repaired_with_an_id_of_its_own(running: Platform) -> None
         [{"op": "add", "path": "no pointer", "value": 1}],
     ],
 )
-def test_what_is_no_patch_is_a_400(running: Platform, patch: Any) -> None:
+def test_an_invalid_patch_is_a_400(running: Platform, patch: Any) -> None:
     running.post(broken())
     assert running.call(REPLAY, {"filter": ALL, "patch": patch})["status"] == 400
 
@@ -160,7 +160,7 @@ def test_a_wrong_body_is_a_400(running: Platform, body: bytes) -> None:
     assert running.call(REPLAY, body)["status"] == 400
 
 
-def test_a_patch_puts_no_other_number_in_than_it_says(running: Platform) -> None:
+def test_a_patch_keeps_its_numbers_exactly(running: Platform) -> None:
     running.post(broken(region="r"))
     body = b'{"filter": {"all": true}, "patch": [{"op": "add", "path": "/data/payload/x", "value": %s}]}'
     assert running.call(REPLAY, body % b"100000000000000000000")["status"] == 400
@@ -190,7 +190,7 @@ def test_a_message_delivered_twice_is_kept_once_and_blocks_nothing(running: Plat
     assert running.call(REPLAY, {"filter": ALL})["body"]["stillFailing"] == 1
 
 
-def test_rows_whose_object_is_gone_and_rows_whose_time_is_over_are_in_nobodys_way(running: Platform) -> None:
+def test_rows_without_their_object_and_expired_rows_are_skipped(running: Platform) -> None:
     first = running.post(broken())["body"]["results"][0]["quarantineId"]
     second = running.post(broken())["body"]["results"][0]["quarantineId"]
     for key in running.objects("quarantine/"):
@@ -206,14 +206,14 @@ def test_rows_whose_object_is_gone_and_rows_whose_time_is_over_are_in_nobodys_wa
     assert running.get(ONE, id=second)["status"] == running.get(ONE, id=first)["status"] == 404
 
 
-def test_a_deep_event_stands_in_no_replays_way(running: Platform) -> None:
+def test_a_deep_event_does_not_stop_a_replay(running: Platform) -> None:
     deep = json.dumps(broken()).replace('"payload": {', '"payload": {"x": ' + "[" * 300 + "]" * 300 + ", ", 1)
     running.post(f"[{deep},{json.dumps(broken())}]".encode())
     done = running.call(REPLAY, {"filter": ALL, "patch": FIX})["body"]
     assert (done["matched"], done["replayed"], done["stillFailing"]) == (2, 1, 1)
 
 
-def test_a_patch_that_grows_without_end_is_stopped(running: Platform) -> None:
+def test_a_patch_that_makes_an_event_too_large_is_stopped(running: Platform) -> None:
     running.post(broken(region="r"))
     copies = [{"op": "add", "path": "/x", "value": ["abcdefgh"]}]
     copies += [{"op": "copy", "from": "/x", "path": "/x/-"}] * 45
@@ -255,12 +255,12 @@ def test_odd_bounds_are_answered(running: Platform, query: dict[str, str], statu
         assert len(found["body"]["items"]) == (1 if query["to"] > "2026" else 0)
 
 
-def test_an_id_of_another_age_matches_nothing(running: Platform) -> None:
+def test_an_id_of_another_format_matches_nothing(running: Platform) -> None:
     for identifier in ("e677d21fdbff" + "0" * 24, "f" * 36, "nonsense"):
         assert running.call(REPLAY, {"filter": {"quarantineId": identifier}})["body"]["matched"] == 0
 
 
-def test_raw_that_json_would_blow_up_is_base64(running: Platform) -> None:
+def test_raw_that_json_would_make_too_long_is_base64(running: Platform) -> None:
     refused = running.post(b"\x01" * 1_500_000)["body"]["results"][0]["quarantineId"]
     found = running.get(ONE, id=refused)["body"]
     assert (found["rawEncoding"], len(found["raw"])) == ("base64", 2_000_000)

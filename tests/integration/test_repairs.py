@@ -1,4 +1,4 @@
-"""Replays and discards of refused events: what must be said, who wins, how much one call does, what is written up."""
+"""Replays and discards of refused events: explicit filters, which of two calls wins, work of one call, audit rows."""
 
 import json
 import threading
@@ -63,7 +63,7 @@ def audits(running: Platform, action: str) -> list[dict[str, Any]]:
         b'{"filter": {"all": true}, "limit": 5}',
     ],
 )
-def test_who_means_everything_says_so(running: Platform, path: str, body: bytes) -> None:
+def test_a_filter_is_explicit(running: Platform, path: str, body: bytes) -> None:
     refuse(running, 2)
     answer = running.call(path, body)
     assert answer["status"] == 400, answer
@@ -71,7 +71,7 @@ def test_who_means_everything_says_so(running: Platform, path: str, body: bytes)
     assert running.rows("Events") == []
 
 
-def test_all_of_it_is_the_tenants_own(running: Platform) -> None:
+def test_all_of_them_are_the_tenants_own(running: Platform) -> None:
     refuse(running, 3)
     assert running.call(DISCARD, {"filter": ALL}, org=GLOBEX)["body"]["matched"] == 0
     assert running.call(DISCARD, {"filter": ALL})["body"]["discarded"] == 3
@@ -101,8 +101,8 @@ def test_a_discard_in_the_middle_of_a_replay_closes_nothing(
     items = running.get(LIST, query={"limit": "500"})["body"]["items"]
     assert sum(item["status"] == "replayed" for item in items) == replays.ROUND_EVENTS
     assert sum(item["status"] == "discarded" for item in items) == 10
-    assert [found["discarded"] for found in audits(running, "discard")] == [10]
-    assert [found["replayed"] for found in audits(running, "replay")] == [50]
+    assert [audit["discarded"] for audit in audits(running, "discard")] == [10]
+    assert [audit["replayed"] for audit in audits(running, "replay")] == [50]
 
 
 def test_a_discard_before_the_claim_wins(running: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,8 +147,8 @@ def test_discards_and_replays_from_many_threads_share_what_there_is(running: Pla
     def ask(path: str, body: dict[str, Any]) -> None:
         answers.append(running.call(path, body)["body"])
 
-    asked = [(REPLAY, {"filter": ALL, "patch": FIX}), (DISCARD, {"filter": ALL})] * 2
-    threads = [threading.Thread(target=ask, args=one) for one in asked]
+    requests = [(REPLAY, {"filter": ALL, "patch": FIX}), (DISCARD, {"filter": ALL})] * 2
+    threads = [threading.Thread(target=ask, args=request) for request in requests]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -159,7 +159,7 @@ def test_discards_and_replays_from_many_threads_share_what_there_is(running: Pla
     assert len(running.rows("Events")) == replayed
 
 
-def test_what_fails_again_is_open_for_everybody(running: Platform) -> None:
+def test_an_event_that_still_fails_is_open_again(running: Platform) -> None:
     refuse(running, 3)
     assert running.call(REPLAY, {"filter": ALL})["body"]["stillFailing"] == 3
     assert running.call(DISCARD, {"filter": ALL})["body"]["discarded"] == 3
@@ -179,34 +179,34 @@ def test_a_claim_of_a_replay_that_was_killed_ends(running: Platform, monkeypatch
     assert running.call(DISCARD, {"filter": ALL})["body"]["discarded"] == 2
 
 
-def test_each_act_is_written_up_with_its_filter(running: Platform) -> None:
+def test_each_call_leaves_an_audit_row_with_its_filter(running: Platform) -> None:
     refuse(running, 3)
     running.call(REPLAY, {"filter": {"code": "minimum"}, "dryRun": True})
     running.call(DISCARD, {"filter": {"code": "enum"}})
     assert audits(running, "replay") == audits(running, "discard") == []
     running.call(REPLAY, {"filter": {"code": "minimum"}, "patch": FIX}, principal="the operator")
-    (found,) = audits(running, "replay")
-    assert (found["principal"], found["replayed"], found["matched"]) == ("the operator", 3, 3)
-    assert found["filter"]["code"] == "minimum"
-    assert found["state"] == "done"
+    (audit,) = audits(running, "replay")
+    assert (audit["principal"], audit["replayed"], audit["matched"]) == ("the operator", 3, 3)
+    assert audit["filter"]["code"] == "minimum"
+    assert audit["state"] == "done"
 
 
 def page(running: Platform, path: str, body: dict[str, Any]) -> list[dict[str, Any]]:
-    """Answers of call after call, each going on where the one before stopped."""
-    found: list[dict[str, Any]] = []
-    asked = dict(body)
+    """Answers of call after call, each continuing where the one before stopped."""
+    answers: list[dict[str, Any]] = []
+    request = dict(body)
     for _ in range(50):
-        answer = running.call(path, asked)
+        answer = running.call(path, request)
         assert answer["status"] == 200, answer
-        found.append(answer["body"])
+        answers.append(answer["body"])
         assert answer["body"]["more"] == (answer["body"]["cursor"] is not None)
         if not answer["body"]["more"]:
-            return found
-        asked["cursor"] = answer["body"]["cursor"]
-    raise AssertionError("it has no end")
+            return answers
+        request["cursor"] = answer["body"]["cursor"]
+    raise AssertionError("the cursors do not end")
 
 
-def test_a_replay_goes_on_behind_what_fails(running: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replay_continues_behind_what_fails(running: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replays, "EVENTS_PER_CALL", 4)
     good = refuse(running, 5)
     time.sleep(0.01)
@@ -218,7 +218,7 @@ def test_a_replay_goes_on_behind_what_fails(running: Platform, monkeypatch: pyte
     assert {row["eventId"]["S"].partition("#")[2] for row in running.rows("Events")} == set(good)
 
 
-def test_a_discard_goes_on(running: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_discard_continues(running: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("millrace.api.repairs.EVENTS_PER_CALL", 3)
     monkeypatch.setattr(stores, "ROUND", 2)
     refuse(running, 8)
@@ -227,25 +227,25 @@ def test_a_discard_goes_on(running: Platform, monkeypatch: pytest.MonkeyPatch) -
     assert statuses(running) == ["discarded"]
 
 
-def test_a_cursor_is_of_one_tenant_call_and_filter(
+def test_a_cursor_belongs_to_one_tenant_call_and_filter(
     running: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(replays, "EVENTS_PER_CALL", 1)
     refuse(running, 3)
-    asked = {"filter": {"code": "minimum"}, "dryRun": True}
-    cursor = running.call(REPLAY, asked)["body"]["cursor"]
-    assert running.call(REPLAY, {**asked, "cursor": cursor})["status"] == 200
+    request = {"filter": {"code": "minimum"}, "dryRun": True}
+    cursor = running.call(REPLAY, request)["body"]["cursor"]
+    assert running.call(REPLAY, {**request, "cursor": cursor})["status"] == 200
     for path, body, org in (
-        (REPLAY, {**asked, "filter": ALL}, "org_acme"),
-        (REPLAY, {**asked, "patch": FIX}, "org_acme"),
-        (REPLAY, {"filter": asked["filter"]}, "org_acme"),
-        (DISCARD, {"filter": asked["filter"]}, "org_acme"),
-        (REPLAY, asked, GLOBEX),
+        (REPLAY, {**request, "filter": ALL}, "org_acme"),
+        (REPLAY, {**request, "patch": FIX}, "org_acme"),
+        (REPLAY, {"filter": request["filter"]}, "org_acme"),
+        (DISCARD, {"filter": request["filter"]}, "org_acme"),
+        (REPLAY, request, GLOBEX),
     ):
         assert running.call(path, {**body, "cursor": cursor}, org=org)["status"] == 400
 
 
-def test_a_call_takes_on_bytes_times_operations(running: Platform) -> None:
+def test_a_call_does_at_most_so_many_bytes_times_operations(running: Platform) -> None:
     large = {"note": "x" * 250_000}
     for _ in range(3):
         refuse(running, 12, **large)
@@ -266,7 +266,7 @@ def test_time_ends_a_call(running: Platform, monkeypatch: pytest.MonkeyPatch) ->
     assert [answer["replayed"] for answer in answers] == [1, 1, 1]
 
 
-def test_what_a_patch_does_not_apply_to_is_not_shown(running: Platform) -> None:
+def test_a_value_that_a_patch_does_not_apply_to_is_not_shown(running: Platform) -> None:
     refuse(running, 1, note="Jane Doe, 1 Secret St")
     patch = [{"op": "test", "path": "/data/payload/note", "value": "x"}]
     done = running.call(REPLAY, {"filter": ALL, "patch": patch})["body"]
@@ -279,14 +279,14 @@ def test_the_longest_answers_fit(running: Platform) -> None:
     for _ in range(2):
         assert running.post([{**events.order(), **strange} for _ in range(300)])["status"] == 400
     seen: list[str] = []
-    asked: dict[str, str] = {"limit": "500"}
+    query: dict[str, str] = {"limit": "500"}
     for _ in range(20):
-        answer = running.get(LIST, query=asked)["body"]
+        answer = running.get(LIST, query=query)["body"]
         assert sizes.of(json.dumps(answer, ensure_ascii=False).encode()) < 6 * 1024 * 1024
         seen += [item["quarantineId"] for item in answer["items"]]
         if answer["cursor"] is None:
             break
-        asked["cursor"] = answer["cursor"]
+        query["cursor"] = answer["cursor"]
     assert len(seen) == len(set(seen)) == 600
     for answer in page(running, REPLAY, {"filter": ALL, "dryRun": True}):
         assert sizes.of(json.dumps(answer, ensure_ascii=False).encode()) < 6 * 1024 * 1024

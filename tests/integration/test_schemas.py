@@ -1,4 +1,4 @@
-"""The registry of contracts over HTTP, in every form, and as Confluent's clients read it."""
+"""The contract registry over HTTP, in every form, and as Confluent's clients read it."""
 
 import json
 import shutil
@@ -63,7 +63,7 @@ def test_protobuf_is_text(running: Platform) -> None:
         ("order.created", "1", {"colour": "red"}, 400),
     ],
 )
-def test_what_is_not_there(
+def test_an_unknown_contract_or_parameter_is_refused(
     running: Platform, event_type: str, version: str, query: dict[str, str], status: int
 ) -> None:
     assert running.get(ONE, query=query, type=event_type, version=version)["status"] == status
@@ -144,7 +144,7 @@ def test_a_new_type_or_major_breaks_nobody(running: Platform) -> None:
         (b" " * 300_000, "application/json", 413),
     ],
 )
-def test_what_does_not_compile_is_said(
+def test_a_contract_that_does_not_compile_is_answered_with_its_problems(
     running: Platform, body: bytes, content_type: str, status: int
 ) -> None:
     found = running.call(CHECK, body, function="check_schema", content_type=content_type)

@@ -40,9 +40,9 @@ class Gateway:
         # WSGI has the path decoded as Latin-1. An HTTP API decodes all escapes but that of the percent sign, and matches then.
         sent = environ.get("RAW_URI") or quote(environ["PATH_INFO"].encode("latin-1"))
         path = unquote(sent.partition("?")[0].replace("%25", "%2525"))
-        for wanted, template, pattern, operation in self._routes:
+        for route_method, template, pattern, operation in self._routes:
             match = pattern.fullmatch(path)
-            if match is not None and wanted == method:
+            if match is not None and route_method == method:
                 event = _event(environ, f"{method} {template}", path, match.groupdict())
                 return self._allowed(event, operation)
         return _message(HTTPStatus.NOT_FOUND, "Not Found")
@@ -52,12 +52,12 @@ class Gateway:
         if operation.get("security") != []:
             if not event["headers"].get("authorization"):
                 return _message(HTTPStatus.UNAUTHORIZED, "Unauthorized")
-            said = self._functions["authorize"](
+            verdict = self._functions["authorize"](
                 {**event, "identitySource": [event["headers"]["authorization"]]}, None
             )
-            if not said["isAuthorized"]:
+            if not verdict["isAuthorized"]:
                 return _message(HTTPStatus.FORBIDDEN, "Forbidden")
-            event["requestContext"]["authorizer"] = {"lambda": said["context"]}
+            event["requestContext"]["authorizer"] = {"lambda": verdict["context"]}
         return handler(event, None)
 
 

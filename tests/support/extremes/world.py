@@ -18,7 +18,7 @@ from unittest.mock import patch
 import boto3
 from botocore import loaders, session
 
-from millrace.contracts import registry
+from millrace.api.route import load_operations
 from millrace.core import clock, limits
 from millrace.core.objects import Objects
 from millrace.runs.store import RunStore
@@ -231,12 +231,7 @@ def run_functions() -> dict[str, str]:
 @cache
 def api_functions() -> set[str]:
     """The functions of the API's document."""
-    return {
-        operation["x-millrace-function"]
-        for operations in registry.load().openapi()["paths"].values()
-        for operation in operations.values()
-        if isinstance(operation, dict) and "x-millrace-function" in operation
-    }
+    return {operation["function"] for operation in load_operations().values()}
 
 
 def _requests(made: Sequence[Made], rng: random.Random) -> Iterator[tuple[str, list[Made]]]:

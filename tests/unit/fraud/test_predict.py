@@ -43,7 +43,7 @@ def router(registry: Registry, dynamodb: MemoryDynamoDB, budget_ms: int = 500) -
     )
     api = PredictApi(predictor, registry)
     answers = {"POST /v1/predict": api.one, "POST /v1/predict/batch": api.batch}
-    return Router(answers, registry.openapi())
+    return Router(answers, pytest.fail)
 
 
 def call(path: str, body: object) -> dict[str, Any]:

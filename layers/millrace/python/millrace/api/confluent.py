@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from millrace.api.route import Call
 from millrace.contracts.contract import Contract
 from millrace.contracts.registry import Registry
-from millrace.core.http import Document, Request
+from millrace.core.http import Document
 
 MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
 AVRO, JSON = "AVRO", "JSON"
@@ -41,35 +42,34 @@ class ConfluentApi:
     def __init__(self, registry: Registry) -> None:
         self._registry, self._schemas = registry, schemas(registry)
 
-    def subjects(self, _: Request) -> Document:
+    def subjects(self, _: Call) -> Document:
         """Every subject."""
         return _document(sorted({schema.subject for schema in self._schemas}))
 
-    def versions(self, request: Request) -> Document:
+    def versions(self, call: Call) -> Document:
         """The versions of a subject."""
-        found = self._of(request.path.get("subject", ""))
-        if not found:
+        versions = self._of(call.values["subject"])
+        if not versions:
             return _error(40401, "Subject not found.")
-        return _document([schema.version for schema in found])
+        return _document([schema.version for schema in versions])
 
-    def version(self, request: Request) -> Document:
+    def version(self, call: Call) -> Document:
         """One version of a subject, by number or as `latest`."""
-        found = self._of(request.path.get("subject", ""))
-        if not found:
+        versions = self._of(call.values["subject"])
+        if not versions:
             return _error(40401, "Subject not found.")
-        wanted = request.path.get("version", "")
-        chosen = found[-1:] if wanted == "latest" else [one for one in found if str(one.version) == wanted]
+        name = call.values["version"]
+        chosen = versions[-1:] if name == "latest" else [one for one in versions if str(one.version) == name]
         if not chosen:
             return _error(40402, "Version not found.")
         (schema,) = chosen
         named = {"subject": schema.subject, "version": schema.version, "id": schema.id}
         return _document({**named, **self._body(schema)})
 
-    def by_id(self, request: Request) -> Document:
+    def by_id(self, call: Call) -> Document:
         """A schema by its id."""
-        wanted = request.path.get("id", "")
         for schema in self._schemas:
-            if str(schema.id) == wanted:
+            if str(schema.id) == call.values["id"]:
                 return _document(self._body(schema))
         return _error(40403, "Schema not found")
 

@@ -1,19 +1,16 @@
 """Fraud decisions: those that were made, and those that are only asked for."""
 
-import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-import orjson
-
-from millrace.api import params
+from millrace.api.route import Call
 from millrace.contracts import pointers
 from millrace.contracts.discretion import Discretion
 from millrace.contracts.errors import FieldError
 from millrace.contracts.registry import Registry
 from millrace.core import clock, exact_json, limits
-from millrace.core.http import Problem, Request
+from millrace.core.http import Problem
 from millrace.eventstore import content
 from millrace.eventstore.emit import derived_id
 from millrace.eventstore.heads import Heads
@@ -23,10 +20,11 @@ from millrace.fraud.decision import CONSUMER, EVENT_TYPE, SOURCE_TYPE, answer
 from millrace.fraud.predict import Predictor
 from millrace.intake.validate import too_large
 
-MOST = 100
 # A transaction id that many events share is looked through this far, newest first; no body is read meanwhile.
 LOOKED_AT = 2000
-_PAYLOAD = re.compile(r"^/data/payload")
+_PAYLOAD = "/data/payload"
+# Characters; no transaction that was ever taken in has a longer id.
+_LONGEST = 256
 # Of a name that is no transaction's: an answer is no larger than what was asked.
 _SHOWN = 256
 _NO_EVENT = "00000000-0000-4000-8000-000000000000"
@@ -45,29 +43,24 @@ class DecisionsApi:
     def __init__(self, reader: EventReader, heads: Heads) -> None:
         self._reader, self._heads = reader, heads
 
-    def get(self, request: Request) -> dict[str, Any]:
+    def get(self, call: Call) -> dict[str, Any]:
         """The decision on a transaction; the newest, should several events carry one transaction id.
 
         What the platform did not derive is no decision, however many of it there are: clients could once send events of
         this type, and they may send as many transactions of one id as they like.
         """
-        by_query = "transactionId" not in request.path
-        params.only(request, ("transactionId",) if by_query else ())
-        org = request.authenticated.org
-        transaction = (request.query if by_query else request.path).get("transactionId", "")
-        if by_query and not transaction:
-            raise Problem(HTTPStatus.BAD_REQUEST, "transactionId is missing")
-        if transaction and len(transaction) <= 256:
-            for number, found in enumerate(self._heads.of_entity(org, "transaction", transaction)):
+        org, transaction = call.org, call.values["transactionId"]
+        if len(transaction) <= _LONGEST:
+            for number, head in enumerate(self._heads.of_entity(org, "transaction", transaction)):
                 if number == LOOKED_AT:
                     # Not 404: there may be one behind them.
                     raise Problem(
                         HTTPStatus.SERVICE_UNAVAILABLE,
                         f"the newest {LOOKED_AT} events of this transaction hold no decision yet",
                     )
-                if found.event_type != EVENT_TYPE or not found.derived:
+                if head.event_type != EVENT_TYPE or not head.derived:
                     continue
-                event = self._reader.get(org, found.event_id)
+                event = self._reader.get(org, head.event_id)
                 if event is not None and "derivedFrom" in event.envelope["platform"]:
                     return answer(event.envelope["data"]["payload"])
         raise Problem(HTTPStatus.NOT_FOUND, "there is no decision on such a transaction")
@@ -79,38 +72,34 @@ class PredictApi:
     def __init__(self, predictor: Predictor, registry: Registry) -> None:
         self._predictor, self._registry = predictor, registry
 
-    def one(self, request: Request) -> dict[str, Any]:
+    def one(self, call: Call) -> dict[str, Any]:
         """The decision on a transaction's payload."""
-        params.only(request, ())
-        payload = _body(request)
+        payload = call.body
         if not isinstance(payload, dict):
             raise Problem(HTTPStatus.BAD_REQUEST, "the body is the payload of a transaction, an object")
         errors = self._errors(payload)
         if errors:
-            raise Problem(HTTPStatus.BAD_REQUEST, "this is no transaction", errors=_told(errors))
-        return self._predictor.predict(request.authenticated.org, [payload])[0]
+            raise Problem(HTTPStatus.BAD_REQUEST, "this is no transaction", errors=_in_payload(errors))
+        return self._predictor.predict(call.org, [payload])[0]
 
-    def batch(self, request: Request) -> dict[str, Any]:
+    def batch(self, call: Call) -> dict[str, Any]:
         """One result a payload, in order: a decision, or what is wrong with this one."""
-        params.only(request, ())
-        payloads = _body(request)
-        if not isinstance(payloads, list) or not payloads:
-            raise Problem(HTTPStatus.BAD_REQUEST, f"the body is an array of 1 to {MOST} payloads")
-        if len(payloads) > MOST:
-            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {MOST} payloads a call")
+        payloads: list[Any] = call.body
         results: list[dict[str, Any]] = []
         sound: list[tuple[int, Mapping[str, Any]]] = []
         for index, payload in enumerate(payloads):
             errors = self._errors(payload)
             name = payload.get("transaction_id") if isinstance(payload, dict) else None
             results.append(
-                {"transactionId": name[:_SHOWN] if isinstance(name, str) else None, "errors": _told(errors)}
+                {
+                    "transactionId": name[:_SHOWN] if isinstance(name, str) else None,
+                    "errors": _in_payload(errors),
+                }
             )
             if not errors:
                 sound.append((index, payload))
         if sound:
-            org = request.authenticated.org
-            decided = self._predictor.predict(org, [payload for _, payload in sound])
+            decided = self._predictor.predict(call.org, [payload for _, payload in sound])
             for (index, _), decision in zip(sound, decided, strict=True):
                 results[index] = decision
         return {"results": results}
@@ -128,24 +117,18 @@ class PredictApi:
         if path is not None:
             place = pointers.write(Discretion(contract).shown(path))
             return [FieldError(place, "malformed", exact_json.TOO_LONG)]
-        said = content.read(event)
-        if isinstance(said, FieldError):
-            return [said]
-        judged, canonical = said
+        result = content.read(event)
+        if isinstance(result, FieldError):
+            return [result]
+        exact, canonical = result
         if len(canonical) > limits.BYTES_PER_EVENT:
             return [too_large(len(canonical))]
-        return self._registry.validator(contract).errors(judged)
+        return self._registry.validator(contract).errors(exact)
 
 
-def _body(request: Request) -> Any:
-    try:
-        return exact_json.loads(request.body)[0]
-    except orjson.JSONDecodeError as error:
-        raise Problem(HTTPStatus.BAD_REQUEST, "the body is no JSON") from error
-
-
-def _told(errors: list[FieldError]) -> list[dict[str, str]]:
+def _in_payload(errors: list[FieldError]) -> list[dict[str, str]]:
+    """Errors of an event as those of its payload, which is all that was sent."""
     return [
-        {"pointer": _PAYLOAD.sub("", error.pointer), "code": error.code, "message": error.message}
+        {"pointer": error.pointer.removeprefix(_PAYLOAD), "code": error.code, "message": error.message}
         for error in errors
     ]

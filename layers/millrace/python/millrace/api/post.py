@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+from millrace.api.route import Call
 from millrace.core import clock
-from millrace.core.http import JSON, Document, Request
+from millrace.core.http import JSON, Document
 from millrace.intake import answer as answers
 from millrace.intake import refusals
 from millrace.intake.accept import Intake
@@ -22,13 +23,13 @@ class PostApi:
         """`environment` stands on metrics; `log` takes a line for each request."""
         self._intake, self._limiter, self._environment, self._log = intake, limiter, environment, log
 
-    def post(self, request: Request) -> Document:
+    def post(self, call: Call) -> Document:
         """A result for each event of the request.
 
         Raises:
             Problem: the body cannot be read as events, or the tenant sends too many.
         """
-        caller = request.authenticated
+        request, caller = call.request, call.request.authenticated
         events = candidates(body_of(request.body, request.headers), request.headers.get("content-type", ""))
         self._limiter.take(caller.org, len(events))
         facts = {"userAgent": request.headers.get("user-agent", ""), "clientAddress": request.source_ip}

@@ -10,12 +10,14 @@ from millrace.api.events import EventsApi
 from millrace.api.features import FeaturesApi
 from millrace.api.fraud import DecisionsApi, decision_id
 from millrace.api.quarantine import QuarantineApi
-from millrace.api.router import Answer, Router
+from millrace.api.route import load_document
+from millrace.api.router import Function, Router
 from millrace.api.schemas import SchemasApi
 from millrace.catalog.datasets import Catalog
 from millrace.catalog.store import CatalogStore
 from millrace.contracts import registry as contracts
 from millrace.core.aws import client
+from millrace.core.http import JSON, Document
 from millrace.core.objects import Objects
 from millrace.core.settings import Environment
 from millrace.core.table import Table
@@ -51,12 +53,12 @@ def reads(settings: ReadSettings, log: Callable[[str], None]) -> Router:
     schemas, confluent = SchemasApi(registry), ConfluentApi(registry)
     datasets = DatasetsApi(Catalog(CatalogStore(metadata), registry, project.load))
     decisions = DecisionsApi(reader, Heads(stored))
-    openapi, views = registry.openapi(), feature_views.load()
+    views = feature_views.load()
     online = OnlineStore(Table(dynamodb, settings.feature_store_table), views)
     health = {"status": "ok", "version": __version__, "environment": settings.environment}
-    answers: dict[str, Answer] = {
+    functions: dict[str, Function] = {
         "GET /v1/health": lambda _: health,
-        "GET /v1/openapi.json": lambda _: openapi,
+        "GET /v1/openapi.json": lambda _: Document(load_document(), JSON),
         "GET /v1/events": events.list,
         "GET /v1/events/{eventId}": events.get,
         "GET /v1/events/{eventId}/trace": events.trace,
@@ -75,4 +77,4 @@ def reads(settings: ReadSettings, log: Callable[[str], None]) -> Router:
         "GET /subjects/{subject}/versions/{version}": confluent.version,
         "GET /schemas/ids/{id}": confluent.by_id,
     }
-    return Router(answers, openapi, log)
+    return Router(functions, log)

@@ -1,4 +1,4 @@
-"""From a route to the function that answers it, with the right that the API's own document asks for."""
+"""From a route of the API's document to the function that answers it; every way out is an answer."""
 
 import traceback
 from collections.abc import Callable, Mapping
@@ -7,43 +7,45 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from millrace.api.route import Call, Route, load_operations
 from millrace.core.edge import Event, Handler
 from millrace.core.errors import MillraceError
 from millrace.core.http import FAULT, Document, Problem, Request, answer, problem_answer, read_request
 
-Answer = Callable[[Request], object]
-METHODS = ("get", "post", "put", "delete")
-
-
-def scopes(openapi: Mapping[str, Any]) -> dict[str, str | None]:
-    """The right that each route asks for; None for an open one. Keys are routes: `GET /v1/events/{eventId}`."""
-    return {
-        f"{method.upper()} {path}": operation.get("x-millrace-scope")
-        for path, operations in openapi["paths"].items()
-        for method, operation in operations.items()
-        if method in METHODS
-    }
+# Returns what JSON can hold, or a `Document` where the answer is of another media type.
+Function = Callable[[Call], object]
 
 
 class Router:
-    """Answers calls; every way out is an answer with the request's id."""
+    """Answers calls, each with its request's id."""
 
     def __init__(
         self,
-        answers: Mapping[str, Answer],
-        openapi: Mapping[str, Any],
-        log: Callable[[str], None] = lambda _: None,
+        functions: Mapping[str, Function],
+        log: Callable[[str], None],
+        operations: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        self._answers, self._scopes, self._log = dict(answers), scopes(openapi), log
+        """Makes a router; a route is prepared when it is first called.
+
+        Args:
+            functions: by route, such as `GET /v1/events/{eventId}`.
+            log: takes what is not the caller's fault.
+            operations: of the API's document by route, as it was compiled; without them those of the bundle in force.
+        """
+        self._functions, self._log = dict(functions), log
+        self._operations = load_operations() if operations is None else operations
+        self._routes: dict[str, Route] = {}
 
     def __call__(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """The gateway's answer to the gateway's event."""
         request_id = str(event.get("requestContext", {}).get("requestId", ""))
         try:
-            found = self._answer(read_request(event))
-            if isinstance(found, Document):
-                return answer(request_id, found.payload, status=found.status, content_type=found.content_type)
-            return answer(request_id, found)
+            result = self._answer(read_request(event))
+            if isinstance(result, Document):
+                return answer(
+                    request_id, result.payload, status=result.status, content_type=result.content_type
+                )
+            return answer(request_id, result)
         except Problem as problem:
             return problem_answer(request_id, problem)
         except MillraceError as error:
@@ -60,13 +62,13 @@ class Router:
             return problem_answer(request_id, fault)
 
     def _answer(self, request: Request) -> object:
-        found = self._answers.get(request.route)
-        if found is None or request.route not in self._scopes:
+        name = request.route
+        if name not in self._functions or name not in self._operations:
             raise Problem(HTTPStatus.NOT_FOUND, "there is no such call")
-        scope = self._scopes[request.route]
-        if scope is not None:
-            request.authenticated.require(scope)
-        return found(request)
+        route = self._routes.get(name)
+        if route is None:
+            route = self._routes[name] = Route(self._operations[name])
+        return self._functions[name](route.call(request))
 
 
 def routed(router: Router, log: Logger) -> Handler:

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from millrace.compiler import dictionaries
+from millrace.compiler import api_document, dictionaries
 from millrace.compiler.documents import yaml_file
 from millrace.compiler.event_contracts import compile_contracts, contract_files
 from millrace.compiler.exports import avro, json_schema, protobuf
@@ -52,12 +52,14 @@ def assemble_contracts(schemas_dir: Path, out_dir: Path) -> None:
 
 
 def _contracts(schemas_dir: Path, contracts: Iterable[Contract], tables: Iterable[LakeTable]) -> Files:
-    openapi = schemas_dir / "openapi.yaml"
+    openapi = schemas_dir / api_document.FILE
+    api = api_document.load(openapi) if openapi.exists() else {"paths": {}}
     files = {
         # Compact, and in the author's order: the fields of an object are numbered by it (Protobuf) and columns follow it.
         bundle.CONTRACTS: orjson.dumps([contract.to_json() for contract in contracts]),
         bundle.TABLES: orjson.dumps([to_json(table) for table in tables]),
-        bundle.OPENAPI: orjson.dumps(yaml_file(openapi, openapi.name) if openapi.exists() else {}),
+        bundle.OPENAPI: orjson.dumps(api),
+        bundle.ROUTES: orjson.dumps(api_document.routes(api)),
     }
     for contract in contracts:
         files |= {

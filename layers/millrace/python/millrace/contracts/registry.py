@@ -145,11 +145,6 @@ class Registry:
         """The contract in one of the forms of `bundle.export`."""
         return (self._folder / bundle.export(form, contract.name)).read_bytes()
 
-    def openapi(self) -> dict[str, Any]:
-        """The API's own description; empty if the bundle was built without one."""
-        document: dict[str, Any] = bundle.document(self._folder, bundle.OPENAPI)
-        return document
-
 
 def derived_types(contracts: Iterable[Contract]) -> dict[str, frozenset[str]]:
     """Types that only the platform makes → the tenants that may send them nevertheless."""

@@ -16,6 +16,7 @@ WAREHOUSE = "warehouse.json"
 FRAUD_RULES = "fraud_rules.json"
 FEATURES = "features.json"
 OPENAPI = "openapi.json"
+ROUTES = "routes.json"
 DICTIONARIES = "dictionaries"
 
 _LAYER = Path(__file__).parent.parent / "bundle"

@@ -18,7 +18,7 @@ def read(event: Mapping[str, Any]) -> dict[str, str]:
     """The parameters of the event that the gateway hands to a function.
 
     Raises:
-        ValueError: a parameter is given twice, has no value, is too long, or is not encoded as it should be.
+        ValueError: a parameter is given twice, has no value, is too long, or is badly encoded.
     """
     raw = event.get("rawQueryString")
     pairs = _pairs(raw) if raw else (event.get("queryStringParameters") or {}).items()
@@ -43,9 +43,9 @@ def _decoded(text: str) -> str:
 
 
 def _once(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    parameters: dict[str, str] = {}
+    query: dict[str, str] = {}
     for name, value in pairs:
-        if name in parameters:
+        if name in query:
             raise ValueError(f"the parameter {name[:_SHOWN]!r} is given twice")
         if not value:
             raise ValueError(f"the parameter {name[:_SHOWN]!r} has no value")
@@ -55,5 +55,5 @@ def _once(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
             (name + value).encode("utf-8")
         except UnicodeError as error:
             raise ValueError("the query is no UTF-8") from error
-        parameters[name] = value
-    return parameters
+        query[name] = value
+    return query

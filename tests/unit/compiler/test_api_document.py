@@ -1,0 +1,120 @@
+"""Routes as the API's document has them, and what the build says of an operation that cannot be a route."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from millrace.compiler import api_document
+from millrace.contracts.errors import ContractError
+
+DOCUMENT = Path(__file__).parents[3] / "schemas" / api_document.FILE
+OPEN: dict[str, Any] = {status: {} for status in ("400", "429", "500", "503")}
+CLOSED = {**OPEN, "401": {}, "403": {}}
+READ: dict[str, Any] = {
+    "x-millrace-function": "read_api",
+    "x-millrace-scope": "things:read",
+    "responses": CLOSED,
+}
+
+
+def document(path: str = "/v1/things", method: str = "get", **operation: Any) -> dict[str, Any]:
+    return {"paths": {path: {method: operation}}}
+
+
+def complaints(*arguments: str, **operation: Any) -> str:
+    with pytest.raises(ContractError) as raised:
+        api_document.routes(document(*arguments, **operation))
+    return str(raised.value)
+
+
+def test_an_operation_becomes_a_route() -> None:
+    (route,) = api_document.routes(document(**READ)).items()
+    nothing = {"parameters": [], "anyQuery": False, "body": None}
+    assert route == ("GET /v1/things", {"function": "read_api", "right": "things:read", **nothing})
+
+
+def test_the_served_document_stands_alone() -> None:
+    served = api_document.load(DOCUMENT)
+    assert api_document.SHARED not in served
+    responses = served["paths"]["/v1/events/{eventId}"]["get"]["responses"]
+    assert set(responses) == {"200", "400", "401", "403", "404", "429", "500", "503"}
+    # Beside the shared answers an operation has its own.
+    assert (
+        "Every event was refused" in served["paths"]["/v1/events"]["post"]["responses"]["400"]["description"]
+    )
+
+
+def test_a_name_that_stands_twice_in_the_document_is_found(tmp_path: Path) -> None:
+    (tmp_path / api_document.FILE).write_text("paths:\n  /a: {}\n  /a: {}\n")
+    with pytest.raises(ContractError, match="stands here twice"):
+        api_document.load(tmp_path / api_document.FILE)
+
+
+@pytest.mark.parametrize(
+    ("operation", "complaint"),
+    [
+        ({"x-millrace-scope": "events:read"}, "x-millrace-function is missing"),
+        ({"x-millrace-function": "read_api"}, "needs x-millrace-scope"),
+        ({"x-millrace-function": "read_api", "security": []}, None),
+        ({"x-millrace-function": "read_api", "security": [], "x-millrace-scope": "events:read"}, "needs"),
+        ({"x-millrace-function": "read_api", "security": [{"credential": []}]}, "needs x-millrace-scope"),
+    ],
+)
+def test_an_operation_is_open_or_has_a_scope(operation: dict[str, Any], complaint: str | None) -> None:
+    if complaint is None:
+        (route,) = api_document.routes(document(**operation, responses=CLOSED)).values()
+        assert route["right"] is None
+    else:
+        assert complaint in complaints(**operation, responses=CLOSED)
+
+
+def test_parameters_are_those_of_the_path() -> None:
+    assert "name different values" in complaints("/v1/things/{id}", **READ)
+    named = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+    assert "name different values" in complaints(**READ, parameters=[named])
+    assert api_document.routes(document("/v1/things/{id}", **READ, parameters=[named]))
+
+
+@pytest.mark.parametrize(
+    ("schema", "complaint"),
+    [
+        ({"type": "string", "contentEncoding": "base64"}, "uses contentEncoding"),
+        ({"type": "string", "format": "uuid"}, "the format uuid"),
+        ({"type": "string", "pattern": "^a$"}, "a pattern and no examples"),
+        ({"type": "array", "items": {"type": "integer", "multipleOf": 2}}, "uses multipleOf"),
+        ({"oneOf": [{"type": "object"}, {"type": "object"}]}, "closed objects"),
+    ],
+)
+def test_a_schema_that_would_be_read_in_part_is_no_schema(schema: dict[str, Any], complaint: str) -> None:
+    parameter = {"name": "x", "in": "query", "schema": schema}
+    assert complaint in complaints(**READ, parameters=[parameter])
+    body = {"content": {"application/json": {"schema": {"properties": {"x": schema}}}}}
+    answers = {**CLOSED, "413": {}}
+    assert complaint in complaints("/v1/things", "post", **{**READ, "responses": answers}, requestBody=body)
+
+
+def test_a_route_lists_what_every_route_of_its_kind_can_be_answered() -> None:
+    found = complaints(**{**READ, "responses": {"400": {}, "429": {}, "500": {}}})
+    assert "can be answered 401, 403, 503 and does not list it" in found
+    body = {"content": {"text/csv": {"schema": {"type": "string"}}}}
+    assert "can be answered 413" in complaints("/v1/things", "post", **READ, requestBody=body)
+    schema = {"type": "string", "maxLength": 9}
+    parameter = {"name": "id", "in": "path", "required": True, "schema": schema}
+    assert "can be answered 404" in complaints("/v1/things/{id}", **READ, parameters=[parameter])
+
+
+def test_a_body_of_json_is_read_by_its_schema_and_any_other_by_the_function() -> None:
+    answers = {**READ, "responses": {**CLOSED, "413": {}}}
+    schema = {"type": "array", "items": {"x-millrace-contract": "thing.happened", "type": "object"}}
+    content = {"application/json": {"schema": schema}}
+    body = {"content": content, "x-millrace-max-bytes": 9}
+    (route,) = api_document.routes(document("/v1/things", "post", **answers, requestBody=body)).values()
+    assert route["body"] == {
+        "schema": {"type": "array", "items": {"x-millrace-contract": "thing.happened"}},
+        "byContract": True,
+        "maxBytes": 9,
+    }
+    body = {"content": {**content, "application/x-ndjson": {"schema": {"type": "string"}}}}
+    (route,) = api_document.routes(document("/v1/things", "post", **answers, requestBody=body)).values()
+    assert route["body"] is None

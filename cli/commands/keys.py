@@ -55,10 +55,12 @@ def create(
 @app.command("list")
 def list_(env: Env = None, as_json: Json = False) -> None:
     """List the keys' holders; the keys themselves are stored nowhere."""
+    from millrace.core.table import Table
+
     target = find_target(env)
-    client, table = target.client("dynamodb"), target.output("MetadataTable")
+    metadata = Table(target.client("dynamodb"), target.output("MetadataTable"))
     with ThreadPoolExecutor(8) as pool:
-        found = pool.map(lambda number: _partition(client, table, number), range(PARTITIONS))
+        found = pool.map(lambda number: _partition(metadata, number), range(PARTITIONS))
         items = sorted(
             (item for part in found for item in part), key=lambda item: (item["org"], item["createdAt"])
         )
@@ -116,16 +118,12 @@ def _whole(metadata: "Table", shown: str) -> str:
             raise RefusedError("several keys have that id; take the whole one: millrace keys list --json")
 
 
-def _partition(client: Any, table: str, number: int) -> list[dict[str, Any]]:
+def _partition(metadata: "Table", number: int) -> list[dict[str, Any]]:
     from millrace.access.credentials import KIND, PLATFORM
     from millrace.core import keys
 
-    pages = client.get_paginator("query").paginate(
-        TableName=table,
-        KeyConditionExpression="entityTypeKey = :key",
-        ExpressionAttributeValues={":key": {"S": keys.metadata(PLATFORM, KIND, f"{number:02x}")}},
-    )
-    return [_holder(item) for page in pages for item in page["Items"]]
+    key = {":key": {"S": keys.metadata(PLATFORM, KIND, f"{number:02x}")}}
+    return [_holder(item) for item in metadata.query("entityTypeKey = :key", key)]
 
 
 def _holder(item: dict[str, Any]) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from cli.target import Target
 from millrace import __version__
 from millrace.canary import journey
 from millrace.core import clock
-from millrace.core.batch import write_all
 from millrace.core.consumer import Delivery
 from millrace.core.log import logger
 from millrace.core.objects import Objects
+from millrace.core.table import Table
 from millrace.eventstore import consumers, receipts
 from millrace.eventstore.batches import batches
 from millrace.eventstore.consumers import ConsumerSpec, Receipt, Source, filter_pattern, reading
@@ -63,7 +63,7 @@ class Counter:
             by_day.setdefault((head.org, head.day), []).append(head.event_id)
         for (org, day), ids in by_day.items():
             receipt = receipts.Receipt(org, COUNTER.kind, day, where, clock.now(), tuple(ids), __version__)
-            write_all(self._running.dynamodb, "Metadata", receipts.to_items(receipt))
+            Table(self._running.dynamodb, "Metadata").write_all(receipts.to_items(receipt))
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from cli.commands import pending as command
 from cli.main import run
 from cli.target import Target
 from millrace.core import keys
-from millrace.core.batch import write_all
 from millrace.core.table import Table
 from millrace.eventstore import failed_days, pending
 from millrace.eventstore.failed_days import FailedDay, Reason
@@ -85,7 +84,7 @@ def test_a_run_that_lands_or_fails_meanwhile_leaves_it_set_aside(running: Platfo
     tell(running, ACME, DAY, Reason(ORDERS, "odd again"), run="r2")
     assert [(one.state, one.reasons[0].error) for one in read(running)] == [("set_aside", "odd again")]
     # What comes for it meanwhile changes nothing.
-    write_all(running.dynamodb, "Metadata", pending.to_items([(ACME, DAY)], pending.new_token(), AT))
+    Table(running.dynamodb, "Metadata").write_all(pending.to_items([(ACME, DAY)], pending.new_token(), AT))
     assert read(running)[0].state == "set_aside"
 
 
@@ -156,7 +155,7 @@ def test_who_comes_second_is_told_so(
 def test_a_day_that_no_run_has_failed_with_may_be_set_aside(
     told: Platform, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_all(told.dynamodb, "Metadata", pending.to_items([(GLOBEX, DAY)], pending.new_token(), AT))
+    Table(told.dynamodb, "Metadata").write_all(pending.to_items([(GLOBEX, DAY)], pending.new_token(), AT))
     assert run(["pending", "set-aside", "--org", GLOBEX, "--day", DAY, "--json"]) == 0
     assert items(capsys) == [{"org": GLOBEX, "day": DAY, "table": None, "error": None, "state": "set_aside"}]
     assert run(["pending", "set-aside", "--org", "org_nobody", "--day", DAY]) == 1

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 
-from millrace.core.batch import write_all
 from millrace.core.table import Table
 from millrace.eventstore import pending
 from millrace.eventstore.pending import Pending
@@ -13,7 +12,7 @@ DAY = "2026-11-21"
 
 
 def mark(running: Platform, token: str, *touched: tuple[str, str]) -> None:
-    write_all(running.dynamodb, "Metadata", pending.to_items(touched, token, AT))
+    Table(running.dynamodb, "Metadata").write_all(pending.to_items(touched, token, AT))
 
 
 def test_what_came_since_the_plan_stays_pending(running: Platform) -> None:

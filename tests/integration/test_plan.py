@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from millrace.core import clock
-from millrace.core.batch import write_all
 from millrace.core.errors import PermanentError
 from millrace.core.objects import Objects
 from millrace.core.prefixes import RAW_EVENTS
@@ -27,9 +26,9 @@ def archived(lake: Lake, org: str, day: str, rows: int, place: str = "p", *, mar
     receipt = receipts.Receipt(
         org, receipts.MANIFEST, day, place, AT, ("0" * 32,) * rows, "1", f"s3://{lake.bucket}/{key}", 1
     )
-    write_all(lake.dynamodb, "Metadata", receipts.to_items(receipt))
+    Table(lake.dynamodb, "Metadata").write_all(receipts.to_items(receipt))
     if marked:
-        write_all(lake.dynamodb, "Metadata", pending.to_items([(org, day)], place, AT))
+        Table(lake.dynamodb, "Metadata").write_all(pending.to_items([(org, day)], place, AT))
 
 
 def planner(lake: Lake) -> Planner:

@@ -16,7 +16,6 @@ import pytest
 from millrace.archive.archive import Archive
 from millrace.contracts import registry
 from millrace.core import clock
-from millrace.core.batch import write_all
 from millrace.core.consumer import Delivery, decode
 from millrace.core.objects import Objects
 from millrace.core.table import Item, Table
@@ -97,7 +96,7 @@ class World:
             event(contract, ORG, day, rng, **payload(kind, seed * 1000 + place)) for place in range(count)
         ]
         items = [to_item(one.envelope, contract, one.fingerprint, self.codec) for one in made]
-        write_all(self.lake.dynamodb, "Events", items)
+        Table(self.lake.dynamodb, "Events").write_all(items)
         return items
 
     def consume(self, items: Sequence[Item], *, project: bool = True) -> None:

@@ -9,8 +9,8 @@ from unittest.mock import patch
 
 from millrace.archive import raw
 from millrace.contracts.contract import Contract
-from millrace.core.batch import write_all
 from millrace.core.objects import Objects
+from millrace.core.table import Table
 from millrace.eventstore import pending, receipts
 from millrace.eventstore.row import StoredEvent
 from millrace.iceberg import tables as iceberg
@@ -46,8 +46,10 @@ class ManyTenants:
             object=f"s3://{self.lake.bucket}/{key}",
             size=1,
         )
-        write_all(self.lake.dynamodb, "Metadata", receipts.to_items(receipt))
-        write_all(self.lake.dynamodb, "Metadata", pending.to_items([(org, day)], pending.new_token(), AT))
+        Table(self.lake.dynamodb, "Metadata").write_all(receipts.to_items(receipt))
+        Table(self.lake.dynamodb, "Metadata").write_all(
+            pending.to_items([(org, day)], pending.new_token(), AT)
+        )
         return key
 
     def usual(self, org: str, day: str, contracts: Sequence[Contract], count: int = 4) -> list[StoredEvent]:

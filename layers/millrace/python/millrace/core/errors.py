@@ -61,7 +61,7 @@ THROTTLES = frozenset(
 _WRONG_REQUEST = frozenset(
     {"ValidationException", "InvalidParameterValueException", "InvalidArgumentException"}
 )
-_NOT_FOUND = frozenset({"NoSuchKey", "404"})
+_NOT_FOUND = frozenset({"NoSuchKey", "404", "EntityNotFoundException"})
 # Of DynamoDB, then of S3, whose 409 says that another conditional write of the key is under way.
 _CONDITION_FAILED = frozenset(
     {"ConditionalCheckFailedException", "PreconditionFailed", "412", "ConditionalRequestConflict"}

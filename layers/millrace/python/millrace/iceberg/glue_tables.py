@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from millrace.contracts.tables import LAYERS
-from millrace.core.errors import error_code, from_client_error
+from millrace.core.aws import calling
+from millrace.core.errors import NotFoundError
 from millrace.iceberg.layout import database
 
 
@@ -26,15 +25,9 @@ def locations(glue: Any, environment: str) -> dict[str, str | None]:
 
 
 def _tables(glue: Any, name: str) -> Iterator[dict[str, Any]]:
-    request: dict[str, Any] = {"DatabaseName": name}
-    while True:
-        try:
-            page = glue.get_tables(**request)
-        except (ClientError, BotoCoreError) as error:
-            if error_code(getattr(error, "response", {})) == "EntityNotFoundException":
-                return
-            raise from_client_error(error, "list tables") from error
-        yield from page["TableList"]
-        if not page.get("NextToken"):
-            return
-        request["NextToken"] = page["NextToken"]
+    try:
+        with calling("list tables"):
+            for page in glue.get_paginator("get_tables").paginate(DatabaseName=name):
+                yield from page["TableList"]
+    except NotFoundError:
+        return

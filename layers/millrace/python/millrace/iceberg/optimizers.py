@@ -7,9 +7,8 @@ https://docs.aws.amazon.com/glue/latest/dg/table-optimizers.html
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from millrace.core.errors import error_code
+from millrace.core.aws import calling
+from millrace.core.errors import MillraceError
 from millrace.iceberg.tables import Catalog, OpenTable
 
 PROPERTY = "millrace.optimizers"
@@ -40,15 +39,16 @@ class Optimizers:
         account = self._role_arn.split(":")[4]
         for kind, more in _KINDS.items():
             try:
-                self._glue.create_table_optimizer(
-                    CatalogId=account,
-                    DatabaseName=database,
-                    TableName=table,
-                    Type=kind,
-                    TableOptimizerConfiguration={"roleArn": self._role_arn, "enabled": True, **more},
-                )
-            except (ClientError, BotoCoreError) as error:
-                if error_code(getattr(error, "response", {})) != "AlreadyExistsException":
+                with calling("make an optimizer"):
+                    self._glue.create_table_optimizer(
+                        CatalogId=account,
+                        DatabaseName=database,
+                        TableName=table,
+                        Type=kind,
+                        TableOptimizerConfiguration={"roleArn": self._role_arn, "enabled": True, **more},
+                    )
+            except MillraceError as error:
+                if error.code != "AlreadyExistsException":
                     self._warn(f"no {kind} of {opened.name} by Glue: {error}")
                     return {}
         return {PROPERTY: "glue"}

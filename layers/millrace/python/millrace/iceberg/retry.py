@@ -8,7 +8,8 @@ from typing import TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 from pyiceberg.exceptions import CommitFailedException
 
-from millrace.core.errors import MillraceError, RetryableError, from_client_error
+from millrace.core.aws import calling
+from millrace.core.errors import MillraceError, RetryableError
 
 ATTEMPTS = 10
 FIRST_PAUSE_SECONDS = 0.1
@@ -28,12 +29,11 @@ def until_committed(what: str, attempt: Callable[[], Found]) -> Found:
     """
     for number in range(ATTEMPTS):
         try:
-            return attempt()
+            with calling(what):
+                return attempt()
         except CommitFailedException:
             pause = min(FIRST_PAUSE_SECONDS * 2**number, LONGEST_PAUSE_SECONDS)
             time.sleep(random.uniform(0, pause))  # noqa: S311  jitter
-        except (ClientError, BotoCoreError) as error:
-            raise from_client_error(error, what) from error
         except OSError as error:
             raise RetryableError(f"{what}: {error}") from error
     raise RetryableError(f"{what}: others came first {ATTEMPTS} times")

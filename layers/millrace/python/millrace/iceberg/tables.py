@@ -11,7 +11,6 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.manifest import DataFile as IcebergFile
@@ -22,7 +21,8 @@ from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.transforms import DayTransform
 from pyiceberg.types import DecimalType, IcebergType, ListType, MapType, StructType
 
-from millrace.core.errors import PermanentError, from_client_error
+from millrace.core.aws import calling
+from millrace.core.errors import PermanentError
 from millrace.core.sql import identifier
 from millrace.iceberg.data_file import DataFile
 from millrace.iceberg.layout import database, split
@@ -170,11 +170,10 @@ def open_table(catalog: Catalog, name: str) -> OpenTable | None:
         MillraceError: Glue did not answer.
     """
     try:
-        return OpenTable(name, catalog.glue.load_table(catalog.identifier(name)))
+        with calling(f"open {name}"):
+            return OpenTable(name, catalog.glue.load_table(catalog.identifier(name)))
     except NoSuchTableError:
         return None
-    except (ClientError, BotoCoreError) as error:
-        raise from_client_error(error, f"open {name}") from error
 
 
 def open_metadata(catalog: Catalog, name: str, location: str) -> OpenTable:

@@ -7,9 +7,9 @@ from typing import Any
 from uuid import uuid4
 
 import orjson
-from botocore.exceptions import BotoCoreError, ClientError
 
-from millrace.core.errors import RetryableError, error_code, from_client_error
+from millrace.core.aws import calling
+from millrace.core.errors import MillraceError, RetryableError
 from millrace.runs.names import Machine, in_the_way, interval, named, next_attempt
 
 # Names are found by listing the newest executions; older ones of the interval are found by being refused.
@@ -43,37 +43,41 @@ def start(
         RetryableError: Step Functions did not answer.
     """
     wanted = named(machine, interval(machine, given, now), 1)
-    try:
+    with calling(f"start {machine}"):
         newest = states.list_executions(stateMachineArn=machine_arn, maxResults=LISTED)["executions"]
-        attempt = next_attempt([one["name"] for one in newest], wanted.prefix)
-        # Step Functions takes the same name with the same input for one start while it runs: no two inputs are the same.
-        body = orjson.dumps({**given, "request": str(uuid4())}).decode()
-        for number in range(attempt, attempt + MOST_ATTEMPTS):
-            blocking = in_the_way(running(states, machine_arn), wanted)
-            if blocking is not None:
-                return Started(False, blocking, execution_arn(machine_arn, blocking))
-            name = str(named(machine, wanted.interval, number))
-            try:
+    attempt = next_attempt([one["name"] for one in newest], wanted.prefix)
+    # Step Functions takes the same name with the same input for one start while it runs: no two inputs are the same.
+    body = orjson.dumps({**given, "request": str(uuid4())}).decode()
+    for number in range(attempt, attempt + MOST_ATTEMPTS):
+        blocking = in_the_way(running(states, machine_arn), wanted)
+        if blocking is not None:
+            return Started(False, blocking, execution_arn(machine_arn, blocking))
+        name = str(named(machine, wanted.interval, number))
+        try:
+            with calling(f"start {machine}"):
                 answer = states.start_execution(stateMachineArn=machine_arn, name=name, input=body)
-            except ClientError as error:
-                if error_code(error.response) != "ExecutionAlreadyExists":
-                    raise
-                # Started a moment ago by someone else, or long ago.
-                continue
-            return Started(True, name, answer["executionArn"])
-    except (ClientError, BotoCoreError) as error:
-        raise from_client_error(error, f"start {machine}") from error
+        except MillraceError as error:
+            if error.code != "ExecutionAlreadyExists":
+                raise
+            # Started a moment ago by someone else, or long ago.
+            continue
+        return Started(True, name, answer["executionArn"])
     raise RetryableError(
         f"start {machine}: {wanted.prefix} has no free attempt up to {attempt + MOST_ATTEMPTS}"
     )
 
 
 def running(states: Any, machine_arn: str) -> list[str]:
-    """The names of the executions that have not ended."""
+    """The names of the executions that have not ended.
+
+    Raises:
+        MillraceError: Step Functions did not answer.
+    """
     listing = {"stateMachineArn": machine_arn, "statusFilter": "RUNNING"}
     names: list[str] = []
     while True:
-        page = states.list_executions(**listing)
+        with calling("list executions"):
+            page = states.list_executions(**listing)
         names += [one["name"] for one in page["executions"]]
         if not page.get("nextToken"):
             return names

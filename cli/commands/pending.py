@@ -97,7 +97,7 @@ def _check(day: str | None, table: str | None) -> None:
     """Checks the arguments before any store is read.
 
     Raises:
-        UsageError: the day is no date, or no contract describes the table.
+        UsageError: the day is not a date, or no contract describes the table.
     """
     from millrace.core.errors import PermanentError
     from millrace.runs.interval import days
@@ -107,7 +107,7 @@ def _check(day: str | None, table: str | None) -> None:
     except PermanentError as error:
         raise UsageError(f"--day is {day!r}, which is not a date such as 2026-11-01") from error
     if table is not None and table not in tables():
-        raise UsageError(f"--table is {table!r}, which is no table; schemas/ has their contracts")
+        raise UsageError(f"--table is {table!r}; there is no such table, schemas/ has those that there are")
 
 
 def tables() -> set[str]:

@@ -36,11 +36,14 @@ HASHED = {
     "run": ("requirements.txt", "pyproject.toml"),
     "dev": ("requirements.txt", "requirements-dev.txt", "pyproject.toml"),
 }
+# Not in requirements.txt: where there is no uv, pip installs what stands there.
+UV = "uv==0.13.9"
 # What pip is told by its files or its environment, as uv wants to be told.
 UV_NAMES = {
     "index-url": "UV_DEFAULT_INDEX",
     "extra-index-url": "UV_INDEX",
     "find-links": "UV_FIND_LINKS",
+    "no-index": "UV_NO_INDEX",
     "cert": "SSL_CERT_FILE",
 }
 TRY_AGAIN = "Is the network there? Run the same command again to go on."
@@ -116,24 +119,25 @@ def install(python: Path, arguments: Sequence[str]) -> None:
     uv = VENV / "bin" / "uv"
     try:
         if not uv.exists():
-            _run([*pip, "install", "--quiet", _pin_of_uv()], "pip.log", hint=TRY_AGAIN)
+            _run([*pip, "install", "--quiet", UV], "pip.log", hint=TRY_AGAIN)
         command = [str(uv), "pip", "install", "--quiet", "--python", str(python), *arguments]
         _run(command, "uv.log", hint=TRY_AGAIN, environ=_told_to_uv(pip))
     except SetupError:
-        # Such as an index that only pip may use.
+        # Such as an index that only pip may use, or a uv whose installation was cut off.
+        uv.unlink(missing_ok=True)
         _run([*pip, "--python", str(python), "install", "--quiet", *arguments], "pip.log", hint=TRY_AGAIN)
 
 
-def _pin_of_uv() -> str:
-    return next(
-        line for line in (ROOT / "requirements.txt").read_text().splitlines() if line.startswith("uv==")
-    )
-
-
 def _told_to_uv(pip: Sequence[str]) -> dict[str, str]:
-    shown = subprocess.run([*pip, "config", "list"], capture_output=True, text=True, check=False).stdout
-    told = re.findall(r"^[^.=]*\.([a-z-]+)='(.*)'$", shown, flags=re.MULTILINE)
-    found = {UV_NAMES[name]: value for name, value in told if name in UV_NAMES}
+    shown = subprocess.run(
+        [*pip, "config", "list"], env=_clean_environment(), capture_output=True, text=True, check=False
+    ).stdout
+    told = re.findall(r"^([^.=]*)\.([a-z-]+)='(.*)'$", shown, flags=re.MULTILINE)
+    # As pip has it, the environment stands over the files.
+    told.sort(key=lambda one: one[0] == ":env:")
+    found = {UV_NAMES[name]: value for _, name, value in told if name in UV_NAMES}
+    if "UV_FIND_LINKS" in found:
+        found["UV_FIND_LINKS"] = ",".join(found["UV_FIND_LINKS"].split())
     # Beside the environments, whose files are links into it: what two of them need is there once.
     return {"UV_CACHE_DIR": str(ROOT / ".local" / "uv"), **found}
 
@@ -162,19 +166,23 @@ def _run(
 ) -> None:
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / log_name
-    # A PYTHONPATH or an active environment of the caller must not leak into ours.
-    clean = {
-        k: v
-        for k, v in os.environ.items()
-        if k not in {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_TARGET"}
-    } | dict(environ or {})
+    clean = {**_clean_environment(), **(environ or {})}
     with log.open("w") as out:
-        done = subprocess.run(
-            command, cwd=ROOT, env=clean, stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=False
-        )
+        try:
+            done = subprocess.run(
+                command, cwd=ROOT, env=clean, stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=False
+            )
+        except OSError as error:
+            raise SetupError(f"{command[0]} cannot be run: {error}\n{hint}") from error
     if done.returncode:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         raise SetupError(f"failed.\n{tail}\n{hint}\nThe whole log: {log.relative_to(ROOT)}")
+
+
+def _clean_environment() -> dict[str, str]:
+    """Without a PYTHONPATH or an active environment of the caller, which must not reach ours."""
+    foreign = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_TARGET"}
+    return {name: value for name, value in os.environ.items() if name not in foreign}
 
 
 def main(arguments: Sequence[str]) -> int:

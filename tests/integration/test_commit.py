@@ -59,8 +59,9 @@ def glue_columns(lake: Lake) -> list[dict[str, Any]]:
 def test_a_rerun_replaces_what_it_holds_and_nothing_else(lake: Lake) -> None:
     silver(lake, "r1", (ACME, FIRST, 5), (ACME, SECOND, 3), (GLOBEX, FIRST, 7))
     others = {f.path for f in opened(lake).files() if (f.org, f.day) != (ACME, FIRST)}
+    before = opened(lake).snapshot_id
     done = silver(lake, "r2", (ACME, FIRST, 6))
-    assert (done.rows, done.total_rows) == (6, 16)
+    assert (done.rows, done.total_rows, done.base_snapshot) == (6, 16, before)
     assert counted(lake) == {(ACME, FIRST): 6, (ACME, SECOND): 3, (GLOBEX, FIRST): 7}
     assert {f.path for f in opened(lake).files() if (f.org, f.day) != (ACME, FIRST)} == others
     silver(lake, "r3", (ACME, FIRST, 6))

@@ -65,7 +65,7 @@ class TestSetup:
             with pytest.raises(bootstrap.SetupError, match="no network"):
                 bootstrap.ensure(folder, ["a==2"], "h2", stamp=".s", what="it")
         assert bootstrap.ensure(folder, ["a==1"], "h1", stamp=".s", what="it")
-        assert len(ran) == 3
+        assert "a==1" in ran[-1]
 
     def test_uv_installs_what_it_can_and_pip_the_rest(
         self, tmp_path: Path, ran: list[list[str]], monkeypatch: pytest.MonkeyPatch
@@ -96,19 +96,34 @@ class TestSetup:
 
     def test_uv_comes_first_in_its_pinned_version(self, tmp_path: Path, ran: list[list[str]]) -> None:
         (tmp_path / "venv-with-uv" / "bin" / "uv").unlink()
-        (tmp_path / "requirements.txt").write_text("# first\nuv==0.0.1\nb==2\n")
         bootstrap.install(tmp_path / "env" / "bin" / "python", ["-r", "requirements.txt"])
-        assert ran[0][-3:] == ["install", "--quiet", "uv==0.0.1"]
+        assert ran[0][-3:] == ["install", "--quiet", bootstrap.UV]
         assert [Path(command[0]).name for command in ran] == ["python", "uv"]
 
 
 def test_uv_is_told_what_pip_is_told(tmp_path: Path) -> None:
     pip = tmp_path / "pip"
     shown = (
-        "print(\"global.index-url='https://pypi.example/simple'\")\n"
-        "print(\":env:.find-links='/wheels'\")\nprint(\"global.timeout='180'\")\n"
+        "print(\":env:.index-url='https://pypi.example/simple'\")\nprint(\":env:.find-links='/wheels /more'\")\n"
+        "print(\"global.index-url='https://other.example'\")\nprint(\"global.timeout='180'\")\n"
     )
     pip.write_text(f"import sys\nassert sys.argv[1:] == ['config', 'list']\n{shown}")
     told = bootstrap._told_to_uv([sys.executable, str(pip)])
-    assert (told["UV_DEFAULT_INDEX"], told["UV_FIND_LINKS"]) == ("https://pypi.example/simple", "/wheels")
+    assert (told["UV_DEFAULT_INDEX"], told["UV_FIND_LINKS"]) == (
+        "https://pypi.example/simple",
+        "/wheels,/more",
+    )
     assert "180" not in told.values()
+
+
+def test_a_uv_whose_installation_was_cut_off_is_fetched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uv = tmp_path / "bin" / "uv"
+    uv.parent.mkdir()
+    uv.write_bytes(b"\x7fELF")
+    (tmp_path / "bin" / "python").symlink_to(sys.executable)
+    monkeypatch.setattr(bootstrap, "VENV", tmp_path)
+    monkeypatch.setattr(bootstrap, "LOGS", tmp_path / "log")
+    bootstrap.install(Path(sys.executable), ["--help"])
+    assert not uv.exists()

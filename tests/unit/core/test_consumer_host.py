@@ -132,3 +132,23 @@ def test_each_consumer_is_given_only_the_types_that_it_reads() -> None:
     )
     delivered(10, host)
     assert (odd.handled, every.handled) == ([1, 3, 5, 7, 9], list(range(10)))
+
+
+@pytest.mark.parametrize(
+    "item", [{"eventType": "odd"}, {"eventType": None}, {"eventId": {"S": "1"}}, ["odd"], "odd"]
+)
+def test_a_record_without_a_type_is_a_dead_letter_of_its_consumer_and_stops_no_other(item: Any) -> None:
+    def handle(deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            assert delivery.item["eventType"]["S"]
+
+    aside = MemoryDeadLetters()
+    host = Host(
+        {
+            "typed": Consumer(handle, aside, event_types=["odd"]),
+            "well": Consumer(lambda _: None, MemoryDeadLetters()),
+        }
+    )
+    record = {"eventName": "INSERT", "dynamodb": {"NewImage": item, "SequenceNumber": "1"}, "eventID": "1"}
+    assert host.consume({"Records": [record]}).answer == {"batchItemFailures": []}
+    assert len(aside.reasons) == 1

@@ -77,6 +77,12 @@ def test_the_pauses_between_attempts_grow(dynamodb: MemoryDynamoDB, monkeypatch:
     assert slept == [0.02, 0.04, 0.08], "nobody waits for nothing at the end"
 
 
+def test_a_write_of_which_nothing_is_taken_comes_again(dynamodb: MemoryDynamoDB) -> None:
+    dynamodb.failing["batch_write_item"], dynamodb.fault = 2, "ProvisionedThroughputExceededException"
+    Table(dynamodb, "Metadata", attempts=3, first_pause_seconds=0).write_all([item(1)])
+    assert len(dynamodb.tables["Metadata"]) == 1
+
+
 def calls(metadata: Table) -> dict[str, Any]:
     key, value = item(1), {":a": {"S": "a"}}
     return {
@@ -106,7 +112,8 @@ def calls(metadata: Table) -> dict[str, Any]:
 def test_an_error_of_a_table_is_one_of_ours(
     dynamodb: MemoryDynamoDB, metadata: Table, operation: str, fault: Any, kind: type[Exception], said: str
 ) -> None:
-    dynamodb.failing[operation], dynamodb.fault = 1, fault
+    # A batch that is throttled is sent again, so every attempt has to fail.
+    dynamodb.failing[operation], dynamodb.fault = 5, fault
     with pytest.raises(kind) as raised:
         calls(metadata)[operation]()
     assert type(raised.value) is kind

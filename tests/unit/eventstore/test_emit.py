@@ -173,3 +173,17 @@ def test_ids_cut_from_parts_stay_what_they_are() -> None:
     text = b"8:org_acme11:eventbridge5:\xc3\xa4-17"
     digest = hashlib.sha256(text).digest()
     assert event_id("org_acme", "eventbridge", "ä-17") == str(uuid.UUID(bytes=digest[:16], version=4))
+
+
+def test_a_stated_event_keeps_the_fingerprint_that_its_kind_has_always_had() -> None:
+    """Else what is stored already would be taken for another event."""
+    one = stated(
+        "quality.check.failed",
+        org="org_acme",
+        source="s",
+        at="2026-11-21T00:00:00.000Z",
+        payload={},
+        parts=("a", "b"),
+    )
+    assert one.fingerprint == hashlib.sha256(b"fingerprint\na\nb").digest()[: len(one.fingerprint)]
+    assert one.event_id == event_id("a", "b")

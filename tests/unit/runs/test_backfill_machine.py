@@ -2,10 +2,14 @@
 
 from typing import Any
 
+from millrace.core.objects import Objects
 from millrace.runs import backfill
+from millrace.runs.backfill_store import plan_backfill
+from millrace.runs.store import RunStore
 from stacks.asl import definition
 from tests.support.state_machine import StateMachine
 from tests.support.state_values import TaskError
+from tests.support.stores import MemoryS3
 
 NAME = "backfill-20261101_20261103"
 GIVEN = {"from": "2026-11-01", "to": "2026-11-03", "request": "x"}
@@ -107,3 +111,14 @@ def test_maintenance_leaves_no_table_out_because_of_another() -> None:
     assert failed.cause == "The maintenance maintenance-20261121-1 failed for silver.b."
     fine = StateMachine(definition("maintenance"), {"MaintainTable": lambda payload: {"tables": []}})
     assert fine.run("maintenance-20261121-1").status == "SUCCEEDED"
+
+
+def test_an_attempt_after_one_of_an_earlier_version_does_all_days() -> None:
+    """That one kept its plan under other names of fields."""
+    s3 = MemoryS3()
+    store = RunStore(Objects(s3, "lake"))
+    plan_backfill(store, f"{NAME}-1", "2026-11-01", "2026-11-03")
+    (key,) = s3.objects
+    s3.objects[key] = s3.objects[key].replace(b'"tables":', b'"models":')
+    again = plan_backfill(store, f"{NAME}-2", "2026-11-01", "2026-11-03")
+    assert [one.first for one in again.days] == ["2026-11-01", "2026-11-02", "2026-11-03"]

@@ -84,7 +84,11 @@ class Call:
 
     def _query(self) -> dict[str, Any]:
         """What a cursor belongs to: the call with all that it was given but the page."""
-        given = {name: value for name, value in self._given().items() if name not in (CURSOR, LIMIT)}
+        given = {
+            name: value
+            for name, value in self._given().items()
+            if name not in (CURSOR, LIMIT) and value not in (None, [], {})
+        }
         return {"call": self.request.route, "given": given}
 
 

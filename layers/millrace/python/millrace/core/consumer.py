@@ -140,7 +140,11 @@ class Consumer:
             yield delivery
 
     def _reads(self, delivery: Delivery) -> bool:
-        return not self._event_types or delivery.item.get("eventType", {}).get("S") in self._event_types
+        """Whether the item is of a type that is handled here. One that has no type is: to be set aside."""
+        item: Any = delivery.item
+        kind = item.get("eventType") if isinstance(item, dict) else None
+        name = kind.get("S") if isinstance(kind, dict) else None
+        return not self._event_types or name is None or name in self._event_types
 
     def _parts(self, deliveries: Sequence[Delivery]) -> Iterator[list[Delivery]]:
         """The deliveries in order, in parts of bounded size; the same batch has the same parts."""

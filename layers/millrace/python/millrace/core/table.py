@@ -326,13 +326,19 @@ class Table:
         """
         for start in range(0, len(items), ITEMS_PER_CALL):
             left: Any = [{"PutRequest": {"Item": item}} for item in items[start : start + ITEMS_PER_CALL]]
+            refused: ThrottledError | None = None
             for _ in self._tries():
-                answer = self._call("batch_write_item", doing, {"RequestItems": {self.name: left}})
+                try:
+                    answer = self._call("batch_write_item", doing, {"RequestItems": {self.name: left}})
+                except ThrottledError as error:
+                    # None of them was taken, as a table answers that is new and grows.
+                    refused = error
+                    continue
                 left = answer.get("UnprocessedItems", {}).get(self.name)
                 if not left:
                     break
             else:
-                raise ThrottledError(f"{doing}: {len(left)} left unprocessed")
+                raise refused or ThrottledError(f"{doing}: {len(left)} left unprocessed")
 
     def _write(
         self,

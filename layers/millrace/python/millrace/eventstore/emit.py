@@ -40,7 +40,8 @@ class PlatformEvent:
         day: UTC date of it, `2026-11-21`.
         received_at: when the platform emits it, UTC text.
         payload: of the event.
-        digest: SHA-256 of what makes it this event and no other; its id and its fingerprint are cut from it.
+        digest: SHA-256 of what makes it this event and no other; its id is cut from it.
+        fingerprint: follows from the same parts, and no client can make it.
         cause: the stored event that it is derived from, if there is one.
     """
 
@@ -53,6 +54,7 @@ class PlatformEvent:
     received_at: str
     payload: Mapping[str, Any]
     digest: bytes
+    fingerprint: bytes
     cause: StoredEvent | None = None
 
     @property
@@ -82,6 +84,7 @@ def derived(
     """
     envelope = cause.envelope
     platform = envelope["platform"]
+    digest = _derived_digest(consumer, cause, event_type)
     return PlatformEvent(
         event_type,
         f"millrace.{consumer}",
@@ -91,7 +94,9 @@ def derived(
         platform["day"],
         received_at,
         payload,
-        _derived_digest(consumer, cause, event_type),
+        digest,
+        # The half that the id leaves.
+        digest[-BYTES:],
         cause,
     )
 
@@ -111,7 +116,8 @@ def stated(
     """
     happened_at = clock.parse(at)
     day, digest = clock.day_text(happened_at), derived_ids.digest(*parts)
-    return PlatformEvent(event_type, source, org, at, happened_at, day, at, payload, digest)
+    fingerprint = hashlib.sha256("\n".join(("fingerprint", *parts)).encode()).digest()[:BYTES]
+    return PlatformEvent(event_type, source, org, at, happened_at, day, at, payload, digest, fingerprint)
 
 
 def derived_id(consumer: str, cause: StoredEvent, event_type: str) -> str:
@@ -217,6 +223,4 @@ class Emitter:
         }
         if cause is not None:
             platform["derivedFrom"] = cause.event_id
-        # The half of the digest that the id leaves: it follows from the id's own parts, and no client can make it.
-        fingerprint = event.digest[-BYTES:]
-        return contract, to_item(envelope, contract, fingerprint, self._codec, event.happened_at)
+        return contract, to_item(envelope, contract, event.fingerprint, self._codec, event.happened_at)

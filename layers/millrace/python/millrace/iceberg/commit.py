@@ -96,11 +96,13 @@ class Committer:
             refused = exchange.refused(opened, contract, run, decision.request, facts)
             decision = decide(request, replace(facts, refused=refused))
             transaction = exchange.stage(opened, contract, run, decision)
+        # The commit changes the opened table as well.
+        base = opened.snapshot_id
         changed = OpenTable(opened.name, transaction.commit_transaction())
         committed = _committed(run, opened.name, decision.request, changed, decision.total_rows)
         if not decision.makes_snapshot:
             return committed
-        return replace(committed, status="committed", base_snapshot=opened.snapshot_id)
+        return replace(committed, status="committed", base_snapshot=base)
 
     def _facts(self, opened: OpenTable, contract: LakeTable, request: CommitRequest) -> CommitFacts:
         now = by_partition(opened.files())

@@ -29,7 +29,11 @@ def _earlier(store: RunStore, run: str) -> BackfillPlan | None:
     """The plan of the last attempt before this one; attempts that ended before they had a plan are passed over."""
     name = parse(run)
     for attempt in range((name.attempt if name else 1) - 1, 0, -1):
-        found = store.backfill(str(named("backfill", name.interval, attempt))) if name else None
+        try:
+            found = store.backfill(str(named("backfill", name.interval, attempt))) if name else None
+        except ValueError:
+            # Of a version that wrote its plan otherwise. All days are done again, which changes nothing in those that were.
+            return None
         if found is not None:
             return found
     return None

@@ -28,7 +28,7 @@ INTAKE = {
 RUN_DOCUMENTS = {"s3:GetObject", "s3:PutObject", "s3:ListBucket"}
 READS_TABLES = {"glue:GetDatabase", "glue:GetTable", "glue:GetTables"}
 WRITES_TABLES = READS_TABLES | {"glue:CreateTable", "glue:UpdateTable"}
-# What each function may do; the names are those of the table in docs/architecture.md.
+# What each function may do.
 RIGHTS = {
     "authorize": {"dynamodb:GetItem"},
     "post_events": INTAKE,

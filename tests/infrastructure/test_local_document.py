@@ -39,7 +39,7 @@ def test_each_omission_is_there_with_its_reason() -> None:
 
 
 def test_each_mend_is_there() -> None:
-    listed = {name.strip("`") for name in table("What is mended of the emulator")}
+    listed = {name.strip("`") for name in table("Patches to the emulator")}
     assert listed == mends_of_the_running_emulator() | {mend.__name__ for mend in emulator.MENDS}
     for name, value in emulator.SWITCHED_OFF.items():
         assert f"`{name}={value}`" in TEXT
@@ -49,7 +49,7 @@ def test_each_setting_that_differs_is_there() -> None:
     local, dev = ENVIRONMENTS["local"].model_dump(), ENVIRONMENTS["dev"].model_dump()
     # On a machine with the Python and the processor of `dev` those two do not differ.
     differ = {name for name in local if local[name] != dev[name]} | {"runtime", "architecture"}
-    rows = table("What is set otherwise than in `dev`")
+    rows = table("Settings that differ from `dev`")
     listed = {name.strip("` ") for row in rows for name in row.split(",")}
     assert listed == differ - {"name"}
 

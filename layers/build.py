@@ -46,6 +46,7 @@ UNZIPPED_LIMIT = 250 * 1024 * 1024
 # What no function runs. libarrow_substrait looks like one of these, but the core of Arrow links it.
 TRIMMED_FOLDERS = frozenset({"__pycache__", "tests", "include", "bin"})
 TRIMMED_FILES = (
+    ".lock",  # uv's own
     "libarrow_flight*",
     "libarrow_python_flight*",
     "_flight*",

@@ -18,6 +18,16 @@ def test_different_parts_give_different_keys(one: list[str], other: list[str]) -
     assert (keys.join(*one) == keys.join(*other)) == (one == other)
 
 
+def test_an_id_is_one_id_in_either_case() -> None:
+    spelled = "0DBF2F5E-7F1D-4D1B-9C55-0A3F0E6B9C21"
+    assert keys.event("org", spelled) == keys.event("org", spelled.lower()) == f"org#{spelled.lower()}"
+
+
+def test_tenants_keys_never_meet() -> None:
+    identifier = "0dbf2f5e-7f1d-4d1b-9c55-0a3f0e6b9c21"
+    assert keys.event("org_a", identifier) != keys.event("org_b", identifier)
+
+
 @given(TEXT, TEXT)
 def test_different_users_have_different_keys(one: str, other: str) -> None:
     assert (keys.by_user("org", one) == keys.by_user("org", other)) == (one == other)

@@ -7,8 +7,8 @@ MUTANTS = (
         "a write that the table did not answer is answered accepted",
         "G1",
         f"{LAYER}/eventstore/append.py",
-        "return AppendResult.UNAVAILABLE\n        return AppendResult.ACCEPTED",
-        "return AppendResult.ACCEPTED\n        return AppendResult.ACCEPTED",
+        "            return AppendResult.UNAVAILABLE\n",
+        "            return AppendResult.ACCEPTED\n",
         ("tests/unit/eventstore/test_append.py", "tests/integration/test_fault_points.py"),
     ),
     Mutant(
@@ -38,9 +38,9 @@ MUTANTS = (
     Mutant(
         "the second event under an id overwrites the first",
         "G2",
-        f"{LAYER}/eventstore/append.py",
-        'ConditionExpression="attribute_not_exists(eventId)",',
-        'ConditionExpression="attribute_not_exists(eventId) OR attribute_exists(eventId)",',
+        f"{LAYER}/core/table.py",
+        'f"attribute_not_exists({key})"',
+        'f"attribute_not_exists({key}) OR attribute_exists({key})"',
         ("tests/unit/eventstore/test_append.py", "tests/integration/test_slice.py"),
     ),
     Mutant(
@@ -161,7 +161,7 @@ MUTANTS = (
         f"{LAYER}/intake/validate.py",
         "timedelta(days=retention_days - 1)",
         "timedelta(days=retention_days + 30)",
-        ("tests/unit/intake/test_verdicts.py",),
+        ("tests/unit/intake/test_accept.py",),
     ),
     Mutant(
         "an event from the far future is accepted",
@@ -169,7 +169,7 @@ MUTANTS = (
         f"{LAYER}/intake/validate.py",
         "if not oldest <= happened_at <= newest:",
         "if not oldest <= happened_at:",
-        ("tests/unit/intake/test_verdicts.py",),
+        ("tests/unit/intake/test_accept.py",),
     ),
     Mutant(
         "an event one byte too large is accepted",

@@ -57,7 +57,7 @@ MUTANTS = (
         f"{LAYER}/eventstore/consumers.py",
         "if all(by_consumer) else []",
         "if any(by_consumer) else []",
-        ("tests/integration/test_consumer_entry.py",),
+        ("tests/unit/eventstore/test_consumers.py",),
     ),
     Mutant(
         "what only the platform derives goes out whoever sent it",
@@ -87,8 +87,8 @@ MUTANTS = (
         "a failed batch that failed again is moved out of the way",
         "G7",
         "cli/redrive.py",
-        'if answer.get("FunctionError") or _unfinished(said):',
-        "if _unfinished(said):",
+        'if response.get("FunctionError") or _unfinished(answer):',
+        "if _unfinished(answer):",
         ("tests/integration/test_redrive.py",),
     ),
     Mutant(

@@ -33,7 +33,7 @@ MUTANTS = (
         f"{LAYER}/routing/route.py",
         'if not answer["FailedEntryCount"]:',
         'if answer["FailedEntryCount"] < len(entries):',
-        ("tests/integration/test_fault_points.py",),
+        ("tests/unit/routing/test_route.py",),
     ),
     Mutant(
         "a session's events have no pointer",
@@ -58,6 +58,14 @@ MUTANTS = (
         "if all(by_consumer) else []",
         "if any(by_consumer) else []",
         ("tests/unit/eventstore/test_consumers.py",),
+    ),
+    Mutant(
+        "a receipt is left of what the bus has not taken",
+        "G4",
+        f"{LAYER}/routing/route.py",
+        'raise RetryableError(f"put on bus: {len(entries)} entries failed {ATTEMPTS} times")',
+        "del entries",
+        ("tests/unit/routing/test_route.py",),
     ),
     Mutant(
         "what only the platform derives goes out whoever sent it",

@@ -36,12 +36,12 @@ MUTANTS = (
         ("tests/integration/test_pending.py",),
     ),
     Mutant(
-        "a batch that is delivered again has the token it had",
+        "two writes of a pending day cannot be told apart",
         "G9",
         f"{LAYER}/eventstore/pending.py",
         "return uuid4().hex",
         'return "0" * 32',
-        ("tests/integration/test_pending.py", "tests/integration/test_plan.py"),
+        ("tests/unit/archive/test_archive.py",),
     ),
     Mutant(
         "a day that a commit left out is cleared as taken in",

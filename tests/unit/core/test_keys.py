@@ -1,6 +1,6 @@
 """Key values keep tenants and kinds apart whatever clients send."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from millrace.core import keys
@@ -9,11 +9,15 @@ TEXT = st.text(alphabet="a#%:ses ion25 3A", max_size=12)
 
 
 @given(TEXT, TEXT)
+@example("session:a", "a")
 def test_users_and_sessions_never_meet(user: str, session: str) -> None:
     assert keys.by_user("org", user) != keys.by_session("org", session)
 
 
 @given(st.lists(TEXT, min_size=1, max_size=4), st.lists(TEXT, min_size=1, max_size=4))
+@example(["a#b"], ["a", "b"])
+@example(["a#b"], ["a%23b"])
+@example(["a", "#"], ["a#", ""])
 def test_different_parts_give_different_keys(one: list[str], other: list[str]) -> None:
     assert (keys.join(*one) == keys.join(*other)) == (one == other)
 

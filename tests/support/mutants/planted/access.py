@@ -41,7 +41,7 @@ MUTANTS = (
         f"{LAYER}/eventstore/cursor.py",
         "if digest != _digest(org, query) or not",
         "if not",
-        ("tests/integration/test_answers.py",),
+        ("tests/unit/eventstore/test_cursor.py",),
     ),
     Mutant(
         "refused events of all tenants are in one partition",
@@ -49,7 +49,7 @@ MUTANTS = (
         f"{LAYER}/quarantine/entry.py",
         "return keys.metadata(org, KIND, day, SHARD)",
         'return keys.metadata("all", KIND, day, SHARD)',
-        ("tests/integration/test_quarantine.py",),
+        ("tests/integration/test_quarantine.py::test_a_tenant_discards_and_replays_its_own",),
     ),
     Mutant(
         "tenants' refused events lie in one folder",
@@ -57,7 +57,7 @@ MUTANTS = (
         f"{LAYER}/quarantine/entry.py",
         "{QUARANTINE}org={org}/",
         "{QUARANTINE}",
-        ("tests/integration/test_quarantine.py",),
+        ("tests/integration/test_quarantine.py::test_a_refused_event_is_read_as_it_was_sent",),
     ),
     Mutant(
         "silver takes in a row of another tenant",
@@ -65,7 +65,7 @@ MUTANTS = (
         f"{LAYER}/lake/raw_rows.py",
         "if strangers or strays:",
         "if strays:",
-        ("tests/integration/test_silver_faults.py",),
+        ("tests/integration/test_silver_faults.py::test_a_row_of_another_tenant_or_day_fails_the_day",),
     ),
     Mutant(
         "a table's rows may be of another tenant than the one they are built for",
@@ -145,7 +145,7 @@ MUTANTS = (
         f"{LAYER}/eventstore/tenant_key.py",
         '"entityTypeKey": {"S": keys.metadata(org, KIND)}',
         '"entityTypeKey": {"S": keys.metadata("all", KIND)}',
-        ("tests/integration/test_keys.py",),
+        ("tests/unit/eventstore/test_tenant_key.py",),
     ),
     Mutant(
         "a wrapped key of another tenant can be unwrapped",
@@ -153,7 +153,7 @@ MUTANTS = (
         f"{LAYER}/eventstore/tenant_key.py",
         'context = {"org": org, "use": KIND}',
         'context = {"use": KIND}',
-        ("tests/integration/test_keys.py",),
+        ("tests/unit/eventstore/test_tenant_key.py",),
     ),
     Mutant(
         "a call is answered without the right that its route asks for",
@@ -161,7 +161,7 @@ MUTANTS = (
         f"{LAYER}/core/http.py",
         "if scope not in self.scopes:",
         "if not self.scopes:",
-        ("tests/integration/test_keys.py", "tests/integration/test_answers.py"),
+        ("tests/integration/test_answers.py::test_a_caller_without_the_right_is_refused",),
     ),
     Mutant(
         "a revoked key is still good",

@@ -97,7 +97,7 @@ MUTANTS = (
         "cli/redrive.py",
         'if response.get("FunctionError") or _unfinished(answer):',
         "if _unfinished(answer):",
-        ("tests/integration/test_redrive.py",),
+        ("tests/integration/test_redrive.py::test_a_batch_that_fails_again_stays_and_is_counted",),
     ),
     Mutant(
         "a batch that one of several consumers did not finish counts as redriven",
@@ -121,7 +121,7 @@ MUTANTS = (
         "cli/rebuild.py",
         "if name in ages and age >= ages[name]:",
         "if name in ages and age <= ages[name]:",
-        ("tests/integration/test_rebuild.py",),
+        ("tests/integration/test_rebuild.py::test_of_two_copies_the_one_received_first_stands",),
     ),
     Mutant(
         "a restored event has lost what it was derived from",
@@ -137,7 +137,7 @@ MUTANTS = (
         "cli/compare.py",
         "return differing + sum(other is None for",
         "return differing + 0 * sum(other is None for",
-        ("tests/integration/test_rebuild.py",),
+        ("tests/integration/test_rebuild.py::test_what_differs_or_is_missing_on_either_side_is_counted",),
     ),
     Mutant(
         "a batch is handled whole, whatever it unpacks to",
@@ -177,7 +177,7 @@ MUTANTS = (
         f"{LAYER}/eventstore/reader.py",
         "return None if row is None or is_expired(row) else row",
         "return row",
-        ("tests/integration/test_answers.py",),
+        ("tests/unit/eventstore/test_reader.py",),
     ),
     Mutant(
         "an expired refused event is still shown",
@@ -185,7 +185,9 @@ MUTANTS = (
         f"{LAYER}/quarantine/store.py",
         'if row["entityId"]["S"] != query.after and not is_expired(row):',
         'if row["entityId"]["S"] != query.after:',
-        ("tests/integration/test_quarantine.py",),
+        (
+            "tests/integration/test_quarantine.py::test_rows_without_their_object_and_expired_rows_are_skipped",
+        ),
     ),
     Mutant(
         "the last event of a page is the first of the next",
@@ -251,7 +253,7 @@ MUTANTS = (
         "        self._repairs.make(day.org, day.day, wanted, rows, day.now)",
         "        self._repairs.make(day.org, day.day, wanted, rows, day.now)\n"
         "        self._results.count_repairs(day.org, day.day, counts, day.now)",
-        ("tests/integration/test_reconcile_passes.py",),
+        ("tests/integration/test_reconcile_passes.py::test_two_passes_at_once_and_one_that_is_killed",),
     ),
     Mutant(
         "one tenant's day that fails ends the pass of reconciliation",

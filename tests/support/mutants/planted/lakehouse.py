@@ -97,7 +97,7 @@ MUTANTS = (
         f"{LAYER}/lake/plan.py",
         "[one for one in wanted if one[:2] not in aside]",
         "wanted",
-        ("tests/integration/test_failed_days.py",),
+        ("tests/integration/test_failed_days.py::test_set_aside_and_taken_in_happen_once_each",),
     ),
     Mutant(
         "a table is built of one that was not made in this run",
@@ -121,7 +121,7 @@ MUTANTS = (
         f"{LAYER}/iceberg/maintenance.py",
         "if one.modified < before and",
         "if",
-        ("tests/integration/test_maintain.py",),
+        ("tests/integration/test_maintain.py::test_what_is_young_stays",),
     ),
     Mutant(
         "the snapshot that readers see is expired",
@@ -161,7 +161,9 @@ MUTANTS = (
         f"{LAYER}/lake/raw_rows.py",
         "ORDER BY received_at, request_id,",
         "ORDER BY received_at DESC, request_id,",
-        ("tests/integration/test_silver.py", "tests/integration/test_silver_faults.py"),
+        (
+            "tests/integration/test_silver.py::test_the_first_received_wins_across_objects_and_ties_are_settled",
+        ),
     ),
     Mutant(
         "rows that cannot be typed are lost without a dead letter",
@@ -257,7 +259,7 @@ MUTANTS = (
         f"{LAYER}/catalog/publish.py",
         '"RunsFailed": int(summary.status == "failed")',
         '"RunsFailed": 0',
-        ("tests/integration/test_publish.py",),
+        ("tests/integration/test_publish.py::test_a_run_in_metrics",),
     ),
     Mutant(
         "refused events are not counted",

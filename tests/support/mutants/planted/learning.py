@@ -121,7 +121,9 @@ MUTANTS = (
         f"{LAYER}/model_registry/store.py",
         'condition="#move = :seen AND announced = :seen"',
         'condition="attribute_exists(#move) OR announced = :seen"',
-        ("tests/integration/test_champion_changes.py",),
+        (
+            "tests/integration/test_champion_changes.py::test_of_two_changes_at_once_one_wins_and_the_other_fails",
+        ),
     ),
     Mutant(
         "a champion is changed over a change that was never announced",
@@ -129,7 +131,9 @@ MUTANTS = (
         f"{LAYER}/model_registry/alias.py",
         "seen = self._announce(seen)",
         "seen = seen or self._announce(seen)",
-        ("tests/integration/test_champion_changes.py",),
+        (
+            "tests/integration/test_champion_changes.py::test_the_next_change_appends_the_event_of_an_interrupted_one",
+        ),
     ),
     Mutant(
         "a model that did not pass its gates is deployed",
@@ -137,7 +141,7 @@ MUTANTS = (
         f"{LAYER}/model_registry/alias.py",
         'if version.status == "candidate" or (',
         'if version.status != "trial" or (',
-        ("tests/integration/test_champion_changes.py",),
+        ("tests/integration/test_champion_changes.py::test_what_is_not_to_be_deployed_needs_force",),
     ),
     Mutant(
         "a model that did not pass its gates is a candidate",
@@ -145,7 +149,9 @@ MUTANTS = (
         f"{LAYER}/model_registry/register.py",
         '"rejected" if not card.passed else',
         '"rejected" if not card.gates else',
-        ("tests/integration/test_model_registry.py",),
+        (
+            "tests/integration/test_model_registry.py::test_what_fails_a_gate_is_rejected_and_what_files_made_is_on_trial",
+        ),
     ),
     Mutant(
         "a model of uploaded files is a candidate",
@@ -153,7 +159,9 @@ MUTANTS = (
         f"{LAYER}/model_registry/register.py",
         '"candidate" if card.data == "lake" else "trial"',
         '"candidate"',
-        ("tests/integration/test_model_registry.py",),
+        (
+            "tests/integration/test_model_registry.py::test_what_fails_a_gate_is_rejected_and_what_files_made_is_on_trial",
+        ),
     ),
     Mutant(
         "a card's gate may contradict its figures",
@@ -169,7 +177,9 @@ MUTANTS = (
         f"{LAYER}/model_registry/register.py",
         "            if existing is not None:\n                return existing",
         "            del existing",
-        ("tests/integration/test_model_registry.py",),
+        (
+            "tests/integration/test_model_registry.py::test_a_training_is_registered_once_however_often_it_is_registered",
+        ),
     ),
     Mutant(
         "a champion that cannot be loaded is answered as no champion",

@@ -233,7 +233,7 @@ MUTANTS = (
         f"{LAYER}/quarantine/transitions.py",
         'if status == "discarded":',
         'if status == "replayed":',
-        ("tests/integration/test_repairs.py",),
+        ("tests/integration/test_repairs.py::test_a_discard_in_the_middle_of_a_replay_closes_nothing",),
     ),
     Mutant(
         "an event that was discarded can be closed as replayed",
@@ -241,7 +241,7 @@ MUTANTS = (
         f"{LAYER}/quarantine/transitions.py",
         'condition = "#status = :open"',
         'condition = "#status <> :status AND attribute_exists(#status) OR #status = :open"',
-        ("tests/integration/test_repairs.py",),
+        ("tests/integration/test_repairs.py::test_a_discard_before_the_claim_wins",),
     ),
     Mutant(
         "a refused event that fails again is marked replayed",
@@ -249,7 +249,7 @@ MUTANTS = (
         f"{LAYER}/intake/replay.py",
         "marked = self.quarantine.mark(origin.org, passed,",
         "marked = self.quarantine.mark(origin.org, mine,",
-        ("tests/integration/test_repairs.py",),
+        ("tests/integration/test_repairs.py::test_an_event_that_still_fails_is_open_again",),
     ),
     Mutant(
         "a dry run of a replay appends",
@@ -257,7 +257,7 @@ MUTANTS = (
         f"{LAYER}/intake/replay.py",
         "origin, dry_run=True), strict=True",
         "origin, dry_run=False), strict=True",
-        ("tests/integration/test_repairs.py",),
+        ("tests/integration/test_quarantine.py::test_a_dry_run_changes_nothing_and_the_replay_keeps_the_id",),
     ),
     Mutant(
         "a replay appends what somebody else has closed meanwhile",
@@ -265,6 +265,6 @@ MUTANTS = (
         f"{LAYER}/intake/replay.py",
         "mine = [refusal for refusal in some if refusal.quarantine_id in claimed]",
         "mine = list(some)",
-        ("tests/integration/test_repairs.py",),
+        ("tests/integration/test_repairs.py::test_a_discard_before_the_claim_wins",),
     ),
 )

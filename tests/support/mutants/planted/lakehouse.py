@@ -97,7 +97,7 @@ MUTANTS = (
         f"{LAYER}/lake/plan.py",
         "[one for one in wanted if one[:2] not in aside]",
         "wanted",
-        ("tests/integration/test_failed_days.py::test_set_aside_and_taken_in_happen_once_each",),
+        ("tests/integration/test_plan.py",),
     ),
     Mutant(
         "a table is built of one that was not made in this run",

@@ -105,7 +105,7 @@ MUTANTS = (
         f"{LAYER}/features/sources.py",
         'where = f" WHERE {ORG} = {_text(str(self._org))}" if own else ""',
         'where = ""',
-        ("tests/unit/features/test_offline.py",),
+        ("tests/unit/features/test_frames.py",),
     ),
     Mutant(
         "tenants' online rows share their keys",

@@ -179,7 +179,7 @@ MUTANTS = (
         f"{LAYER}/lake/silver_sql.py",
         'if of.name == "timestamptz":\n        # Without',
         'if of.name == "timestamp":\n        # Without',
-        ("tests/unit/lake/test_silver_sql.py",),
+        ("tests/integration/test_silver_faults.py::test_what_cannot_be_typed_is_dead_with_its_reason",),
     ),
     Mutant(
         "silver rounds what is no whole number",
@@ -187,7 +187,7 @@ MUTANTS = (
         f"{LAYER}/lake/silver_sql.py",
         'if of.name in {"int", "long"}:',
         "if not of.name:",
-        ("tests/unit/lake/test_silver_sql.py",),
+        ("tests/integration/test_silver_faults.py::test_what_cannot_be_typed_is_dead_with_its_reason",),
     ),
     Mutant(
         "rows that a blocking check refused are committed",
@@ -243,7 +243,7 @@ MUTANTS = (
         f"{LAYER}/quality/results.py",
         'return "fail" if age > error else',
         'return "fail" if age > 100 * error else',
-        ("tests/unit/quality/test_checks.py",),
+        ("tests/integration/test_publish_checks.py",),
     ),
     Mutant(
         "an older run replaces what a newer one told the catalog",
@@ -260,6 +260,14 @@ MUTANTS = (
         '"RunsFailed": int(summary.status == "failed")',
         '"RunsFailed": 0',
         ("tests/integration/test_publish.py::test_a_run_in_metrics",),
+    ),
+    Mutant(
+        "a client's own words for a type are a metric of their own",
+        "alarm",
+        f"{LAYER}/intake/refusals.py",
+        "if result.event_type and result.event_type in known else UNKNOWN",
+        "if result.event_type else UNKNOWN",
+        ("tests/unit/intake/test_refusals.py",),
     ),
     Mutant(
         "refused events are not counted",

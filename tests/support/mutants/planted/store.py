@@ -233,7 +233,7 @@ MUTANTS = (
         f"{LAYER}/quarantine/transitions.py",
         'if status == "discarded":',
         'if status == "replayed":',
-        ("tests/integration/test_repairs.py::test_a_discard_in_the_middle_of_a_replay_closes_nothing",),
+        ("tests/unit/quarantine/test_transitions.py",),
     ),
     Mutant(
         "an event that was discarded can be closed as replayed",
@@ -241,7 +241,7 @@ MUTANTS = (
         f"{LAYER}/quarantine/transitions.py",
         'condition = "#status = :open"',
         'condition = "#status <> :status AND attribute_exists(#status) OR #status = :open"',
-        ("tests/integration/test_repairs.py::test_a_discard_before_the_claim_wins",),
+        ("tests/unit/quarantine/test_transitions.py",),
     ),
     Mutant(
         "a refused event that fails again is marked replayed",

@@ -89,7 +89,7 @@ MUTANTS = (
         f"{LAYER}/core/consumer.py",
         "raise RetryableError(str(error)) from error",
         "self._consumer = str(error) and self._consumer",
-        ("tests/unit/core/test_consumer.py", "tests/integration/test_consumer_entry.py"),
+        ("tests/unit/core/test_consumer.py",),
     ),
     Mutant(
         "a failed batch that failed again is moved out of the way",

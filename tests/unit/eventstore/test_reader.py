@@ -1,6 +1,7 @@
-"""An event whose time is over is gone for every reader at once, though its row may stay for days."""
+"""Lists keep to their bounds, and an event whose time is over is gone at once, though its row may stay for days."""
 
 import random
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,16 @@ def test_an_expired_event_is_neither_read_nor_listed(bundle: Path, expires_at: i
     assert (reader.body(ORG, event["eventId"]) is not None) is there
     listed = list(reader.listed(ORG, reader.of_type(ORG, "order.created"), None, None, None, 10))
     assert len(listed) == there
+
+
+def test_a_list_begins_with_its_first_moment_and_ends_before_its_last(bundle: Path) -> None:
+    registry, dynamodb = Registry(bundle), MemoryDynamoDB()
+    codec, contract = Codec(registry.dictionary), registry.find("order.created")
+    moments = [datetime(2026, 11, 20, hour, tzinfo=UTC) for hour in range(4)]
+    for moment in moments:
+        event = events.order(version="1.2.0", timestamp=moment.isoformat())
+        item = rows.item(event, contract, codec, random.Random(moment.hour))
+        dynamodb.put_item(TableName="Events", Item={**item, "expiresAt": {"N": "99999999999"}})
+    reader = EventReader(Table(dynamodb, "Events"), Table(dynamodb, "UserEvents"), codec)
+    listed = reader.listed(ORG, reader.of_type(ORG, "order.created"), moments[1], moments[3], None, 10)
+    assert [one.position[:13] for one in listed] == ["2026-11-20T02", "2026-11-20T01"]

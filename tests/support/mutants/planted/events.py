@@ -211,7 +211,7 @@ MUTANTS = (
         f"{LAYER}/eventstore/reader.py",
         "high = utc_micros(until) if until is not None else order.HIGHEST",
         "high = order.HIGHEST",
-        ("tests/integration/test_answers.py",),
+        ("tests/unit/eventstore/test_reader.py",),
     ),
     Mutant(
         "an event that never reached raw counts as equal",

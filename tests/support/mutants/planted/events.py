@@ -113,7 +113,7 @@ MUTANTS = (
         f"{LAYER}/archive/restore.py",
         'return {**item, "expiresAt": {"N": str(event.expires_at)}}',
         "return item",
-        ("tests/integration/test_rebuild.py",),
+        ("tests/unit/archive/test_restore.py",),
     ),
     Mutant(
         "a rebuild keeps the last copy of an id and not the first",

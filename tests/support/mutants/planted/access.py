@@ -57,7 +57,7 @@ MUTANTS = (
         f"{LAYER}/quarantine/entry.py",
         "{QUARANTINE}org={org}/",
         "{QUARANTINE}",
-        ("tests/integration/test_quarantine.py::test_a_refused_event_is_read_as_it_was_sent",),
+        ("tests/unit/quarantine/test_entry.py",),
     ),
     Mutant(
         "silver takes in a row of another tenant",

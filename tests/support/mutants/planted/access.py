@@ -188,14 +188,6 @@ MUTANTS = (
         ("tests/unit/core/test_http.py",),
     ),
     Mutant(
-        "a function's settings do not name a call that it makes",
-        "right",
-        "functions/archive_events/settings.py",
-        "write=(RAW, ",
-        "write=(",
-        ("tests/integration/test_rights.py",),
-    ),
-    Mutant(
         "a function may read events that it only writes",
         "right",
         "functions/score_transactions/settings.py",

@@ -116,14 +116,6 @@ MUTANTS = (
         ("tests/unit/lake/test_table_portions.py", "tests/integration/test_build_tables.py"),
     ),
     Mutant(
-        "files of a run that is still going are removed",
-        "G9",
-        f"{LAYER}/iceberg/maintenance.py",
-        "if one.modified < before and",
-        "if",
-        ("tests/integration/test_maintain.py::test_what_is_young_stays",),
-    ),
-    Mutant(
         "the snapshot that readers see is expired",
         "G9",
         f"{LAYER}/iceberg/maintenance.py",
@@ -164,14 +156,6 @@ MUTANTS = (
         (
             "tests/integration/test_silver.py::test_the_first_received_wins_across_objects_and_ties_are_settled",
         ),
-    ),
-    Mutant(
-        "rows that cannot be typed are lost without a dead letter",
-        "G7",
-        f"{LAYER}/lake/raw_to_silver.py",
-        "if written != expected:",
-        "if written > expected:",
-        ("tests/integration/test_silver_faults.py",),
     ),
     Mutant(
         "silver takes a text without an offset for UTC",
@@ -244,22 +228,6 @@ MUTANTS = (
         'return "fail" if age > error else',
         'return "fail" if age > 100 * error else',
         ("tests/integration/test_publish_checks.py",),
-    ),
-    Mutant(
-        "an older run replaces what a newer one told the catalog",
-        "catalog",
-        f"{LAYER}/catalog/store.py",
-        '"attribute_not_exists(#at) OR #at <= :at"',
-        '"attribute_not_exists(#at) OR #at <> :at OR #at = :at"',
-        ("tests/integration/test_publish.py",),
-    ),
-    Mutant(
-        "a run that failed is not counted for its alarm",
-        "alarm",
-        f"{LAYER}/catalog/publish.py",
-        '"RunsFailed": int(summary.status == "failed")',
-        '"RunsFailed": 0',
-        ("tests/integration/test_publish.py::test_a_run_in_metrics",),
     ),
     Mutant(
         "a client's own words for a type are a metric of their own",

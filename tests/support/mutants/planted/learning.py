@@ -154,16 +154,6 @@ MUTANTS = (
         ),
     ),
     Mutant(
-        "a model of uploaded files is a candidate",
-        "model",
-        f"{LAYER}/model_registry/register.py",
-        '"candidate" if card.data == "lake" else "trial"',
-        '"candidate"',
-        (
-            "tests/integration/test_model_registry.py::test_what_fails_a_gate_is_rejected_and_what_files_made_is_on_trial",
-        ),
-    ),
-    Mutant(
         "a card's gate may contradict its figures",
         "model",
         f"{LAYER}/model_registry/artifact.py",

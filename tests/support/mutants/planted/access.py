@@ -193,6 +193,6 @@ MUTANTS = (
         "functions/score_transactions/settings.py",
         'uses(EVENTS, "put")',
         'uses(EVENTS, "put", "get")',
-        ("tests/integration/test_rights.py",),
+        ("tests/integration/test_rights.py::test_a_role_allows_nothing_without_a_reason",),
     ),
 )

@@ -105,7 +105,7 @@ MUTANTS = (
         f"{LAYER}/fraud/predict.py",
         "return pending.result(timeout=self._budget_seconds)",
         "return pending.result()",
-        ("tests/unit/fraud/test_predict.py",),
+        ("tests/unit/fraud/test_predict.py::test_a_store_that_does_not_answer_is_done_without",),
     ),
     Mutant(
         "a prediction is counted as a transaction",

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import boto3
@@ -19,6 +20,7 @@ from millrace.access.credentials import (
     revoke_api_key,
     revoke_digest,
 )
+from millrace.core import clock
 from millrace.core.errors import PermanentError
 from millrace.core.table import Table
 from millrace.eventstore.tables import TABLES
@@ -70,6 +72,15 @@ def test_revoking_ends_one_key_and_no_other(dynamodb: Any) -> None:
     assert revoke_api_key(Table(dynamodb, TABLE), first)
     assert revoke_digest(Table(dynamodb, TABLE), digest(second))
     assert [serves(dynamodb, key) for key in (first, second, third)] == [False, False, True]
+
+
+@pytest.mark.parametrize(("seconds", "good"), [(-1, False), (3600, True)])
+def test_a_key_serves_until_it_expires(dynamodb: Any, seconds: int, good: bool) -> None:
+    expires_at = clock.now() + timedelta(seconds=seconds)
+    key = create_api_key(
+        Table(dynamodb, TABLE), org="org_acme", name="shop", scopes=["events:read"], expires_at=expires_at
+    )
+    assert serves(dynamodb, key) is good
 
 
 def test_revoking_what_is_not_there_makes_nothing(dynamodb: Any) -> None:

@@ -5,12 +5,14 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
+# The folder of the platform's package.
+LAYER = "layers/millrace/python/millrace"
 SECONDS = 600
 # pytest's own: tests ran, and some failed.
 FAILED = 1
@@ -26,7 +28,7 @@ class Mutant:
 
     Attributes:
         name: what is broken, in a few words.
-        promise: which guarantee, gate, check or right this is, such as `G1`.
+        promise: which guarantee it is, `G1` to `G10`, or what else users rely on: `isolation`, `right`, `contract`, ….
         file: where, from the root of the checkout.
         old: the text that is there, exactly once.
         new: what stands there instead.
@@ -91,11 +93,25 @@ def tried(mutant: Mutant, copy: Path) -> Verdict:
     Raises:
         MutantError: it cannot be planted, or its tests did not run.
     """
-    path = copy / mutant.file
+    text, path = changed(mutant, copy), copy / mutant.file
     before = path.read_text()
-    path.write_text(changed(mutant, copy))
+    path.write_text(text)
+    try:
+        return tests_fail(mutant.tests, copy)
+    except MutantError as error:
+        raise MutantError(f"{mutant.name}: {error}") from error
+    finally:
+        path.write_text(before)
+
+
+def tests_fail(tests: Iterable[str], copy: Path, *options: str) -> Verdict:
+    """Runs tests in a copy until one fails; `options` are pytest's.
+
+    Raises:
+        MutantError: they did not run.
+    """
     environ = {**os.environ, "PYTHONPATH": f"{copy}:{copy / 'layers/millrace/python'}"}
-    command = [sys.executable, "-m", "pytest", "-x", "-q", *mutant.tests]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", *options, *tests]
     started = time.monotonic()
     try:
         done = subprocess.run(
@@ -105,8 +121,7 @@ def tried(mutant: Mutant, copy: Path) -> Verdict:
         # A fault that brings tests to a stop is found.
         return Verdict(True, time.monotonic() - started, "the tests did not end")
     finally:
-        path.write_text(before)
         shutil.rmtree(copy / ".hypothesis", ignore_errors=True)
     if done.returncode not in {0, FAILED}:
-        raise MutantError(f"{mutant.name}: its tests did not run\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        raise MutantError(f"its tests did not run\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     return Verdict(done.returncode == FAILED, time.monotonic() - started, done.stdout[-2000:])

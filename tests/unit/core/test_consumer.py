@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from millrace.core.consumer import Consumer, Delivery, Record
+from millrace.core.consumer import Consumer, Delivery, LakeDeadLetters, Record
 from millrace.core.errors import PermanentError, RetryableError
 
 
@@ -119,3 +119,15 @@ def test_a_dependency_that_fails_while_poison_is_sought_brings_the_batch_back() 
     with pytest.raises(RetryableError):
         Consumer(handle, dead_letters).consume({"Records": [kinesis(1), kinesis(2)]})
     assert dead_letters.reasons == {}
+
+
+@pytest.mark.parametrize("error", [PermanentError("no such bucket"), RetryableError("slow down")])
+def test_a_dead_letter_that_cannot_be_kept_brings_its_batch_back(error: Exception) -> None:
+    class Full:
+        def put(self, *_: Any, **__: Any) -> None:
+            raise error
+
+    lake: Any = Full()
+    consumer = Consumer(handled([]), LakeDeadLetters(lake, "archive_events"))
+    with pytest.raises(RetryableError, match=str(error)):
+        consumer.consume({"Records": [kinesis(13)]})

@@ -13,6 +13,15 @@ def test_what_the_gateway_leaves_out_is_empty() -> None:
     assert dict(request.headers) == dict(request.query) == dict(request.path) == {}
 
 
+@pytest.mark.parametrize("context", [{}, {"org": ""}, {"principal": "shop", "scopes": "events:read"}])
+def test_without_a_tenant_there_is_no_caller(context: dict[str, str]) -> None:
+    request = read_request({"requestContext": {"authorizer": {"lambda": context}}})
+    assert request.caller is None
+    with pytest.raises(Problem) as raised:
+        _ = request.authenticated
+    assert raised.value.status == 401
+
+
 def test_header_names_are_lower_case_and_a_body_is_bytes() -> None:
     request = read_request({"headers": {"Content-Type": "a"}, "body": "aé", "isBase64Encoded": False})
     assert request.headers == {"content-type": "a"}

@@ -3,6 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from millrace.core.table import Item, Table
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.derived_ids import as_uuid, event_id
-from millrace.eventstore.emit import Emitter, PlatformEvent, derived, stated
-from millrace.eventstore.row import from_item
+from millrace.eventstore.emit import Emitter, PlatformEvent, derived, derived_id, stated
+from millrace.eventstore.row import StoredEvent, from_item
 from tests.support.stores import MemoryDynamoDB
 
 AT, LATER = "2026-11-21T12:00:00.000Z", "2026-11-21T13:00:00.000Z"
@@ -162,6 +163,23 @@ def test_a_derived_event_whose_id_is_taken_is_an_error(
     dynamodb.tables["Events"][(f"org_acme#{event.event_id}",)]["fingerprint"] = {"B": b"a client's"}
     with pytest.raises(PermanentError, match=f"^id_taken: {TYPE} of {cause.event_id} is not stored"):
         emitter.emit([event])
+
+
+def test_the_id_of_a_derived_event_follows_from_its_cause_alone(
+    registry: Registry, dynamodb: MemoryDynamoDB, emitter: Emitter
+) -> None:
+    emitter.emit([_check()])
+    (row,) = dynamodb.tables["Events"].values()
+    cause = from_item(row, Codec(registry.dictionary))
+
+    def made(cause: StoredEvent, received_at: str) -> str:
+        return derived(
+            "test", cause, TYPE, {}, happened_at=cause.happened_at, received_at=received_at
+        ).event_id
+
+    assert made(cause, AT) == made(cause, LATER) == derived_id("test", cause, TYPE)
+    # No client knows the fingerprint, so none can take the id beforehand.
+    assert made(replace(cause, fingerprint=b"another"), AT) != made(cause, AT)
 
 
 @given(st.binary(min_size=32, max_size=32))

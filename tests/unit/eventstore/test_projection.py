@@ -48,3 +48,14 @@ def test_by_type_it_is_found_only_where_the_contract_asks(stored: StoredEvent, c
     assert {name: value for name, value in asked.items() if name not in {"typeKey", "projectedAt"}} == {
         name: value for name, value in plain.items() if name != "projectedAt"
     }
+
+
+def test_without_a_user_it_is_its_sessions_and_without_either_there_is_none(
+    stored: StoredEvent, contract: Contract
+) -> None:
+    nobody = {name: value for name, value in stored.envelope.items() if name != "userId"}
+    pointer = to_pointer(replace(stored, envelope=nobody), contract)
+    assert pointer is not None
+    assert pointer["userKey"] == {"S": "org_acme#session:sess_1"}
+    alone = {name: value for name, value in nobody.items() if name != "sessionId"}
+    assert to_pointer(replace(stored, envelope=alone), contract) is None

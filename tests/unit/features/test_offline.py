@@ -57,6 +57,7 @@ LATE = Group(
         feature("known", "count", None, 10 * SECOND, default=0, kind="long"),
         feature("share", "share", "bad", 10 * SECOND),
         feature("share_ever", "share", "bad", None, default=0.0),
+        feature("late", "latest", "amount", None),
     ),
 )
 VIEW = FeatureView("user", "1.0.0", "", "", "", "user", "user_id", (GROUP, LATE), (), ())
@@ -138,9 +139,12 @@ def test_the_event_itself_and_the_future_do_not_count(connection: duckdb.DuckDBP
 def test_a_label_is_known_after_its_delay_and_not_before(connection: duckdb.DuckDBPyConnection) -> None:
     made = store(connection, [row(1, 10, bad=True)])
     known = 10 + LATE.delay_us
-    answer = made.get_historical_features(frame([(1, known), (1, known + 1)]), ["user:known", "user:share"])
+    answer = made.get_historical_features(
+        frame([(1, known), (1, known + 1)]), ["user:known", "user:share", "user:late"]
+    )
     assert answer["known"].to_pylist() == [0, 1]
     assert answer["share"].to_pylist() == [None, 1.0]
+    assert answer["late"].to_pylist() == [None, 1.0]
 
 
 def test_rows_stay_as_they_are(connection: duckdb.DuckDBPyConnection) -> None:

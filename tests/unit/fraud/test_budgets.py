@@ -55,13 +55,13 @@ class SlowDynamoDB(MemoryDynamoDB):
         return answer
 
 
-def scorer(registry: Registry, dynamodb: MemoryDynamoDB, cold_ms: int) -> Scorer:
+def scorer(registry: Registry, dynamodb: MemoryDynamoDB, cold_ms: int, budget_ms: int = BUDGET_MS) -> Scorer:
     return Scorer(
         UserSetStore(Table(dynamodb, "FeatureStore")),
         Emitter(registry, Appender({"table": TableAppender(Table(dynamodb, "Events"))})),
         rulebook.load(),
         Codec(registry.dictionary),
-        features_budget_ms=BUDGET_MS,
+        features_budget_ms=budget_ms,
         cold_budget_ms=cold_ms,
     )
 
@@ -99,6 +99,24 @@ def test_a_warm_function_decides_without_late_sets_and_retries(registry: Registr
     with pytest.raises(RetryableError):
         warm.score(deliveries(registry, 1))
     assert fallbacks(registry, dynamodb) == [None, "velocity"]
+
+
+def test_users_whose_rows_take_too_long_together_are_read_in_parts(registry: Registry) -> None:
+    dynamodb = SlowDynamoDB()
+    warm = scorer(registry, dynamodb, 30_000, budget_ms=2000)
+    # Of many users, so that there are threads beside the one whose read takes long.
+    warm.score(deliveries(registry, 20))
+    parts = threading.Event()
+    together = iter([lambda: parts.wait(30)])
+
+    def read() -> float:
+        # The first read does not end before the next one has begun.
+        next(together, parts.set)()
+        return 0.0
+
+    dynamodb.pauses["read"] = read
+    warm.score(deliveries(registry, 60))
+    assert fallbacks(registry, dynamodb) == [None] * 80
 
 
 def test_a_batch_of_many_users_has_the_time_of_many(registry: Registry) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from millrace.api.router import Router
 from millrace.contracts.registry import Registry
 from millrace.core.table import Table
 from millrace.fraud import rulebook
+from millrace.fraud.decision import user_of
 from millrace.fraud.predict import Predictor
 from millrace.fraud.store import UserSetStore
+from millrace.fraud.user import Transaction, UserSets, additions
 from tests.support import events
 from tests.support.stores import MemoryDynamoDB
 
@@ -75,6 +78,16 @@ def test_a_hundred_questions_are_one_read(registry: Registry) -> None:
     answer = router(registry, dynamodb)(call("/v1/predict/batch", payloads))
     assert len(orjson.loads(answer["body"])["results"]) == 100
     assert dict(dynamodb.calls) == {"batch_get_item": 1}
+
+
+def test_a_question_is_counted_beside_a_transaction_whose_event_has_its_name(registry: Registry) -> None:
+    dynamodb, payload = MemoryDynamoDB(), events.transaction()["data"]["payload"]
+    moment = datetime.fromisoformat(payload["timestamp"]) - timedelta(minutes=1)
+    earlier = Transaction.of(payload["transaction_id"], moment, payload)
+    store = UserSetStore(Table(dynamodb, "FeatureStore"))
+    store.add(("org_acme", user_of(payload)), additions(UserSets(), [earlier]), (), moment)
+    answer = router(registry, dynamodb)(call("/v1/predict", payload))
+    assert orjson.loads(answer["body"])["features"]["velocity"] == 2
 
 
 @pytest.mark.parametrize("kind", ["throttled", "silent"])

@@ -42,6 +42,8 @@ def test_a_full_set_takes_nothing_more_and_the_earliest_come_first() -> None:
     assert added[minute] == [velocity.element(one.moment_ms, one.hashed)[1] for one in many[:200]]
     (day,) = [name for name in added if name.startswith("d") and name != "devices"]
     assert len(added[day]) == profile.SATURATION
+    full = UserSets().with_added(added)
+    assert not {minute, day} & additions(full, [at(timedelta(milliseconds=-301))]).keys()
 
 
 def test_a_small_row_forgets_nothing_however_old() -> None:

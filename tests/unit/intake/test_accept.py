@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from millrace.contracts import registry
@@ -240,6 +241,16 @@ def test_the_accepted_range_of_timestamps(world: World, ago: timedelta) -> None:
     over = NOW - ago + (timedelta(milliseconds=1) if ago < timedelta() else timedelta(milliseconds=-1))
     if ago:
         assert statuses(world.send(order(timestamp=over.isoformat()))) == ["rejected"]
+
+
+def test_an_event_may_have_every_byte_up_to_the_limit_and_none_beyond(world: World) -> None:
+    event = order()
+    event["data"]["payload"]["note"] = ""
+    room = limits.BYTES_PER_EVENT - len(orjson.dumps(event))
+    event["data"]["payload"]["note"] = "x" * room
+    assert statuses(world.send(event)) == ["accepted"]
+    event["data"]["payload"]["note"] += "x"
+    assert codes(world.send(event)) == [("", "too_large")]
 
 
 def test_an_id_that_comes_after_its_row_has_gone_is_too_old(world: World) -> None:

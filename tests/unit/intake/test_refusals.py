@@ -34,6 +34,8 @@ def test_a_line_a_type_and_none_for_a_good_request(bundle: Path, capsys: pytest.
         ("order.created", [2.0]),
         ("unknown", [2.0]),
     ]
+    refusals.emit_metrics(results()[1:3], "dev")
+    assert json.loads(capsys.readouterr().out)["EventsRefused"] == [2.0]
     assert set(lines[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0]) == {
         "environment",
         "eventType",

@@ -54,6 +54,22 @@ def test_what_a_pass_leaves_the_next_one_begins_with() -> None:
     assert {known[org, window.day] for org, window in unchecked} == {"2026-11-21T10:00:00.000Z"}
 
 
+def test_a_tenant_whose_day_fails_is_left_for_another_pass_and_holds_up_no_other() -> None:
+    class Failing(Checking):
+        def run(self, org: str, window: Window, now: datetime, *, full: bool = False) -> list[HourResult]:
+            results = super().run(org, window, now, full=full)
+            if org == "b":
+                raise ValueError("a row that cannot be read")
+            return results
+
+    checking, lines = Failing(), list[str]()
+    units = passes.units(["a", "b", "c"], [Window("2026-11-21")])
+    report = passes.run(checking, units, NOW, lambda: checking.left, 3.0, warn=lines.append)
+    assert [org for org, _ in checking.seen] == ["a", "b", "c"]
+    assert report.left == 1
+    assert lines == ["b 2026-11-21: ValueError: a row that cannot be read"]
+
+
 def test_a_report_adds_up_what_was_found() -> None:
     hour, report = HourResult("a", 3), PassReport()
     hour.add("e-1", SILVER, Verdict(RAW, Status.OPEN, ("why",)))

@@ -1,0 +1,12 @@
+"""The planted faults, by subject."""
+
+from tests.support.mutants.planted import access, events, fraud, lakehouse, learning, store
+
+MUTANTS = (
+    *store.MUTANTS,
+    *events.MUTANTS,
+    *access.MUTANTS,
+    *lakehouse.MUTANTS,
+    *fraud.MUTANTS,
+    *learning.MUTANTS,
+)

@@ -65,3 +65,14 @@ def test_who_waits_no_longer_gets_the_next_work_done_all_the_same() -> None:
     done: list[int] = []
     pool.run(lambda: done.append(1), 2, timeout=10)
     assert done == [1, 1]
+
+
+def test_what_is_done_in_place_of_a_run_that_timed_out_does_not_wait_for_it() -> None:
+    pool, stuck, done = WorkerPool(4, "test"), threading.Event(), list[int]()
+    try:
+        with pytest.raises(TimeoutError):
+            pool.run(lambda: stuck.wait(30), 1, timeout=0.05)
+        pool.run(lambda: done.append(1), 1, timeout=10)
+    finally:
+        stuck.set()
+    assert done == [1]

@@ -57,7 +57,8 @@ class WorkerPool:
             BaseException: the first of what `work` raised, after all have ended.
         """
         threads = min(threads, self._size)
-        while self._started < threads:
+        # One to spare: a run that timed out still holds its threads, and what is done in its place must not wait for them.
+        while self._started < min(threads + 1, self._size):
             self._started += 1
             name = f"{self._name}-{self._started}"
             threading.Thread(target=self._serve, name=name, daemon=True).start()

@@ -106,7 +106,7 @@ def _ensure(folder: Path, arguments: Sequence[str], wanted: str, mark: Path, wha
 
 
 def install(python: Path, arguments: Sequence[str]) -> None:
-    """Installs packages for an interpreter: with uv, which takes a tenth of pip's time, or with pip where uv cannot.
+    """Installs packages for an interpreter: with uv, which takes a seventh of pip's processor time, or with pip where uv cannot.
 
     Args:
         python: the interpreter of the environment.

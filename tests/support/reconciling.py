@@ -66,9 +66,11 @@ class World:
 
     def __init__(self, running: Platform) -> None:
         self.running, self.silver = running, Silver(running)
+        self._began = clock.now()
         # As if what was sent just now had come two hours ago.
-        self.now = clock.now() + timedelta(hours=2)
-        self.days = 2
+        self.now = self._began + timedelta(hours=2)
+        # Passes go back to the day that was this many days before the beginning, whatever the hour of the day.
+        self.days = 1
         self.warned: list[str] = []
         self._delivered = 0
         self.check = self.made()
@@ -96,8 +98,10 @@ class World:
         )
 
     def windows(self, at: datetime) -> list[request.Window]:
-        """The last days as far as they are closed."""
-        return request.of_days([(at - timedelta(days=n)).date().isoformat() for n in range(self.days)], at)
+        """The last days as far as they are closed, newest first."""
+        first = (self._began - timedelta(days=self.days)).date()
+        count = (at.date() - first).days + 1
+        return request.of_days([(first + timedelta(days=n)).isoformat() for n in reversed(range(count))], at)
 
     def look(self, check: Any = None, *, full: bool = True) -> PassReport:
         """A pass over both tenants, as `millrace reconcile` asks for it; `full=False` as the schedule does."""
@@ -154,7 +158,7 @@ def order(hours: float = 3, **changes: Any) -> dict[str, Any]:
 def filled(world: World, count: int = 30) -> list[dict[str, Any]]:
     """Both tenants' events over three days, some of them only in the log, delivered with duplicates; all in every store."""
     rng = random.Random(7)
-    world.days = 4
+    world.days = 3
     some = events.mixed(count, rng)
     lonely = [events.inference(timestamp=ago(rng.uniform(2, 60))) for _ in range(count // 6)]
     for org in (ACME, GLOBEX):

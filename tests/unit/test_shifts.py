@@ -20,6 +20,9 @@ NOON = datetime(2025, 6, 15, 12, 30, tzinfo=UTC)
         ("leap-day", datetime(2028, 3, 1, tzinfo=UTC), datetime(2032, 2, 29, tzinfo=UTC)),
         ("leap-day", datetime(2096, 3, 1, tzinfo=UTC), datetime(2104, 2, 29, tzinfo=UTC)),
         ("year-end", NOON, datetime(2025, 12, 31, 23, 59, tzinfo=UTC)),
+        ("23:05", NOON, datetime(2025, 6, 15, 23, 5, tzinfo=UTC)),
+        ("12:30", NOON, NOON),
+        ("00:02", datetime(2025, 12, 31, 0, 2, 1, tzinfo=UTC), datetime(2026, 1, 1, 0, 2, tzinfo=UTC)),
         (
             "year-end",
             datetime(2025, 12, 31, 23, 59, 1, tzinfo=UTC),
@@ -39,7 +42,7 @@ def test_no_shift_goes_back(name: str, now: datetime) -> None:
     assert timedelta() <= moment(name, now) - now < timedelta(days=8 * 366)
 
 
-@pytest.mark.parametrize("name", ["", "8d", "+d", "-8d", "+99999d", "leap", "2028-02-29"])
+@pytest.mark.parametrize("name", ["", "8d", "+d", "-8d", "+99999d", "leap", "2028-02-29", "24:00", "7:05"])
 def test_what_is_no_shift_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="no shift is called"):
         moment(name, NOON)

@@ -19,7 +19,7 @@ KINDS = ("unit", "contract", "integration", "infrastructure", "e2e")
 def main(arguments: list[str]) -> int:
     """Ends with 1 where a test fails, and with 2 where nothing can be run."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--shifts", default=" ".join(shifts.SHIFTS), help="+Nd, leap-day, year-end")
+    parser.add_argument("--shifts", default=" ".join(shifts.SHIFTS), help="+Nd, HH:MM, leap-day, year-end")
     parser.add_argument(
         "--tests", default=" ".join(f"tests/{kind}" for kind in KINDS), help="files or folders"
     )

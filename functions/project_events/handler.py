@@ -19,6 +19,6 @@ def handler(settings: Settings, log: Logger) -> Handler:
     projection = Projection(
         Table(client("dynamodb"), settings.user_events_table),
         Codec(contracts.dictionary),
-        contracts.of_ref,
+        contracts.deployed,
     )
     return batches({"project_events": projection.project}, settings.lake_bucket, log)

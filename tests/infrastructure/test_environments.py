@@ -36,6 +36,17 @@ def test_every_omission_has_a_reason_and_only_local_has_any() -> None:
     assert {name for name, settings in ENVIRONMENTS.items() if settings.omissions} == {"local"}
 
 
+def test_what_reads_events_is_deployed_before_what_accepts_them() -> None:
+    """Else the first event of a new contract could meet consumers that do not know it."""
+    stacks = {
+        stack.stack_name: stack
+        for stack in support.application("dev").node.find_all()
+        if isinstance(stack, Stack)
+    }
+    before = {one.stack_name for one in stacks["millrace-dev-ingestion"].dependencies}
+    assert before >= {"millrace-dev-consumers", "millrace-dev-lakehouse"}
+
+
 def test_local_empties_no_bucket_and_dev_does(local: Templates, dev: Templates) -> None:
     assert not local.resources("Custom::S3AutoDeleteObjects")
     assert len(dev.resources("Custom::S3AutoDeleteObjects")) == len(dev.resources("AWS::S3::Bucket"))

@@ -7,6 +7,7 @@ from millrace.compiler.bundle import assemble_contracts
 from millrace.contracts import registry as registries
 from millrace.contracts.errors import UnknownType, UnknownVersion
 from millrace.contracts.registry import Registry
+from millrace.core.errors import NotDeployedError
 from tests.support.contracts import document, field
 
 
@@ -65,7 +66,7 @@ def test_the_highest_dictionary_packs_and_every_one_reads(registry: Registry) ->
     "name", ["thing.happened.v1.3", "../contracts", "../../etc/passwd", "thing.happened.v1.1\x00"]
 )
 def test_no_other_file_is_a_dictionary(registry: Registry, name: str) -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(NotDeployedError):
         registry.dictionary(name)
 
 

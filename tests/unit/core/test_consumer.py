@@ -3,14 +3,14 @@
 import base64
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from millrace.core.consumer import Consumer, Delivery, LakeDeadLetters, Record
-from millrace.core.errors import PermanentError, RetryableError
+from millrace.core.consumer import DEPLOY, BatchError, Consumer, Delivery, LakeDeadLetters, Record
+from millrace.core.errors import NotDeployedError, PermanentError, RetryableError
 
 
 class MemoryDeadLetters:
@@ -54,6 +54,32 @@ def test_one_poison_record_does_not_take_its_batch_along() -> None:
     assert sorted(name for batch in batches for name in batch) == sorted(str(n) for n in range(20) if n != 13)
     assert dead_letters.reasons == {"shardId-000000000001-13": "ValueError: unlucky"}
     assert (consumed.delivered, consumed.handled, consumed.dead) == (20, 20, 1)
+
+
+def test_what_is_not_deployed_yet_comes_again_for_a_while() -> None:
+    """What stands before it is done; after an hour it is poison like any other, so that the shard goes on."""
+    batches: list[list[str]] = []
+
+    def handle(deliveries: Sequence[Delivery]) -> None:
+        names = [delivery.item["eventId"]["S"] for delivery in deliveries]
+        if "5" in names:
+            raise NotDeployedError("no contract describes its type")
+        batches.append(names)
+
+    arrived = datetime.fromtimestamp(1_795_000_000.5, UTC)
+    dead_letters = MemoryDeadLetters()
+    records = [kinesis(number) for number in range(10)]
+    at = arrived + DEPLOY - timedelta(seconds=1)
+    with pytest.raises(BatchError, match="not deployed here yet: no contract") as raised:
+        Consumer(handle, dead_letters, now=lambda: at).consume({"Records": records})
+    assert raised.value.record is records[5]
+    assert [name for batch in batches for name in batch] == ["0", "1", "2", "3", "4"]
+    assert not dead_letters.reasons
+    at += timedelta(seconds=1)
+    batches.clear()
+    Consumer(handle, dead_letters, now=lambda: at).consume({"Records": records})
+    assert sorted(name for batch in batches for name in batch) == sorted(str(n) for n in range(10) if n != 5)
+    assert list(dead_letters.reasons) == ["shardId-000000000001-5"]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from millrace.core.errors import MillraceError, PermanentError
+from millrace.core.errors import MillraceError, NotDeployedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,11 @@ class Findings:
             raise ContractError(self._problems)
 
 
-class UnknownType(PermanentError):  # noqa: N818  what callers read is the reason, and the codes carry the same words
+class UnknownType(NotDeployedError):  # noqa: N818  what callers read is the reason, and the codes carry the same words
     """No contract describes this event type."""
 
 
-class UnknownVersion(PermanentError):  # noqa: N818
+class UnknownVersion(NotDeployedError):  # noqa: N818
     """The event type has no contract of this version."""
 
 

@@ -99,6 +99,16 @@ class Registry:
         event_type, _, version = ref.partition("/")
         return self.find(event_type, version.partition(".")[0])
 
+    def deployed(self, ref: str) -> Contract:
+        """The contract of `platform.contract`, for what must be done by the version that the event was accepted under.
+
+        Raises:
+            UnknownType: no contract describes the type.
+            UnknownVersion: the major does not exist, or the minor is newer than ours.
+        """
+        event_type, _, version = ref.partition("/")
+        return self.find(event_type, version)
+
     def is_routed(self, event_type: str) -> bool:
         """Whether any major of the type goes to the bus."""
         return any(contract.route for contract in self.majors(event_type).values())
@@ -123,7 +133,7 @@ class Registry:
         """The zstd dictionary of that name, for raw content; empty for the empty name, which means none.
 
         Raises:
-            KeyError: this bundle has no such dictionary.
+            NotDeployedError: this bundle has no such dictionary.
         """
         if name and name not in self._dictionaries:
             self._dictionaries[name] = bundle.dictionary(self._folder, name)

@@ -10,6 +10,8 @@ from typing import Any, TypeVar, cast
 
 import orjson
 
+from millrace.core.errors import NotDeployedError
+
 CONTRACTS = "contracts.json"
 TABLES = "tables.json"
 WAREHOUSE = "warehouse.json"
@@ -54,10 +56,10 @@ def dictionary(folder: Path, name: str) -> bytes:
     """A compression dictionary.
 
     Raises:
-        KeyError: the bundle has none of that name.
+        NotDeployedError: the bundle has none of that name.
     """
     file = f"{name}.zdict"
     # By its listing, because a name comes from a row and must not lead out of the folder.
     if file not in {path.name for path in (folder / DICTIONARIES).iterdir()}:
-        raise KeyError(name)
+        raise NotDeployedError(f"there is no dictionary {name}")
     return (folder / DICTIONARIES / file).read_bytes()

@@ -2,6 +2,7 @@
 
 Poison (a record that can never succeed, or whose handling raises something unexpected) goes to the consumer's
 dead letters with its reason and counts as done. If a dependency fails, the consumer raises and the batch is delivered again.
+So it is for a while with what names a contract or a dictionary that is not deployed here: the deploy may be under way.
 
 A batch is handed over in parts whose bodies are bounded together, because the stream bounds only their packed form:
 500 events of 256 KB fit into 1 MB, and a function that runs out of memory is killed before it can set anything aside.
@@ -14,20 +15,22 @@ import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import orjson
 from botocore.exceptions import BotoCoreError, ClientError
 
 from millrace.core import clock
-from millrace.core.errors import PermanentError, RetryableError, from_client_error
+from millrace.core.errors import NotDeployedError, PermanentError, RetryableError, from_client_error
 from millrace.core.objects import Objects
 from millrace.core.prefixes import DEAD_LETTERS
 
 Record = Mapping[str, Any]
 # Of bodies, unpacked, that are handled together. Parsed, they take up to some 35 times as much.
 BYTES_AT_ONCE = 8 * 1024 * 1024
+# How long after its arrival a record waits for the deploy of what it needs; then it is poison, which can be redriven.
+DEPLOY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ class Consumer:
         log: Callable[[str], None] = lambda _: None,
         size: Callable[[Mapping[str, Mapping[str, Any]]], int] = lambda _: 0,
         event_types: Collection[str] = (),
+        now: Callable[[], datetime] = clock.now,
     ) -> None:
         """Makes a consumer.
 
@@ -107,7 +111,9 @@ class Consumer:
             size: bytes of a row's body, unpacked.
             event_types: the only types that are handed over; empty: all. For a consumer that shares its function, whose
                 mapping delivers what any of them reads.
+            now: the clock.
         """
+        self._now = now
         self._handle, self._dead_letters, self._log, self._size = handle, dead_letters, log, size
         self._event_types = frozenset(event_types)
         self._dead = 0
@@ -170,13 +176,15 @@ class Consumer:
             raise
         except (ClientError, BotoCoreError) as error:
             raise from_service(error) from error
-        except Exception as error:  # noqa: BLE001  whatever a record sets off must not stop those behind it
+        except Exception as error:
             if len(deliveries) > 1:
                 middle = len(deliveries) // 2
                 self._deliver(deliveries[:middle])
                 self._deliver(deliveries[middle:])
                 return
             only = deliveries[0]
+            if isinstance(error, NotDeployedError) and self._now() - only.arrived_at < DEPLOY:
+                raise RetryableError(f"not deployed here yet: {error}") from error
             reason = "".join(traceback.format_exception_only(error)).strip()
             self._set_aside(only.record, f"{only.shard}-{only.sequence}", only.arrived_at, reason)
 

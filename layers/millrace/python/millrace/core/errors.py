@@ -40,6 +40,10 @@ class ConditionFailedError(RetryableError):
     item: dict[str, dict[str, Any]]
 
 
+class NotDeployedError(PermanentError):
+    """It needs what this deployment does not have, a contract or a dictionary: permanent, unless a deploy is under way."""
+
+
 class ItemTooLargeError(PermanentError):
     """An item would exceed DynamoDB's 400 KB."""
 

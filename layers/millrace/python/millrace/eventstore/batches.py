@@ -6,6 +6,9 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from millrace.contracts import registry
+from millrace.contracts.errors import UnknownType
+from millrace.contracts.registry import Registry
 from millrace.core.aws import client
 from millrace.core.consumer import Consumer, Delivery, Host, LakeDeadLetters
 from millrace.core.edge import Event, Handler
@@ -27,7 +30,8 @@ def batches(handles: Mapping[str, Handle], bucket: str, log: Logger) -> Handler:
         bucket: the lake's.
         log: of the function.
     """
-    lake = Objects(client("s3"), bucket)
+    lake, contracts = Objects(client("s3"), bucket), registry.load()
+    handles = {name: _described(handle, contracts) for name, handle in handles.items()}
     if len(handles) == 1:
         ((name, handle),) = handles.items()
         consumer = Consumer(handle, LakeDeadLetters(lake, name), log.error, body_size)
@@ -46,6 +50,19 @@ def batches(handles: Mapping[str, Handle], bucket: str, log: Logger) -> Handler:
         return hosted.answer
 
     return consume_all
+
+
+def _described(handle: Handle, contracts: Registry) -> Handle:
+    """`handle` for events whose type has a contract here: without one, nobody could say what is to be done with them."""
+
+    def checked(deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            event_type = delivery.item.get("eventType", {}).get("S")
+            if event_type and not contracts.majors(event_type):
+                raise UnknownType(f"no contract describes {event_type}")
+        handle(deliveries)
+
+    return checked
 
 
 def _hosted(name: str, handle: Handle, lake: Objects, log: Logger) -> Consumer:

@@ -46,6 +46,7 @@ def scorer(settings: ScorerSettings, log: Log) -> Scorer:
         champions=champions(settings, features, client("s3"), log),
         model_budget_ms=settings.model_budget_ms,
         cold_budget_ms=settings.cold_budget_ms,
+        contract_of=contracts.deployed,
     )
 
 

@@ -74,6 +74,7 @@ class Scorer:
         champions: Champions | None = None,
         model_budget_ms: int = 0,
         cold_budget_ms: int = 0,
+        contract_of: Callable[[str], object] = lambda _: None,
         now: Callable[[], datetime] = clock.now,
     ) -> None:
         """Joins what it decides with.
@@ -87,8 +88,10 @@ class Scorer:
             champions: of every tenant; without them no model is used.
             model_budget_ms: to wait for champions that have to be loaded, per batch.
             cold_budget_ms: added to each of the two until sets were read for the first time.
+            contract_of: raises NotDeployedError for a contract (`transaction.created/1.2.0`) that is not in force here.
             now: the clock.
         """
+        self._contract_of = contract_of
         self._store, self._emitter, self._rulebook, self._codec = store, emitter, rulebook, codec
         self._budget_ms, self._now = features_budget_ms, now
         self._champions, self._model_budget_ms = champions, model_budget_ms
@@ -163,6 +166,7 @@ class Scorer:
             if delivery.item["eventType"]["S"] != SOURCE_TYPE:
                 continue
             event = from_item(delivery.item, self._codec)
+            self._contract_of(event.envelope["platform"]["contract"])
             org, event_id, happened_at = event.org, event.event_id, event.happened_at
             payload = event.envelope["data"]["payload"]
             transaction = Transaction.of(event_id, moment_of(payload) or happened_at, payload)

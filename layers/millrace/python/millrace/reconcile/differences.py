@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
-from millrace.contracts.errors import UnknownType, UnknownVersion
 from millrace.contracts.registry import Registry
 from millrace.core import clock, keys
 from millrace.core.errors import PermanentError
@@ -138,7 +137,7 @@ class Differences:
         try:
             event = from_item(row, self._codec)
             return to_pointer(event, self._registry.of_ref(event.envelope["platform"]["contract"]))
-        except (PermanentError, UnknownType, UnknownVersion, KeyError):
+        except (PermanentError, KeyError):
             # A dictionary or a contract that is not deployed here: the projection cannot read it either.
             return None
 

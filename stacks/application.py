@@ -47,7 +47,7 @@ def build_application(app: App, settings: EnvironmentSettings, *, layers: Path =
     ingestion, *readers = above
     for reader in readers:
         # A contract is known to whatever reads events before the first event of it is accepted.
-        ingestion.add_dependency(reader)
+        ingestion.add_stack_dependency(reader)
     for stack in (storage, *above):
         Tags.of(stack).add("project", "millrace")
         Tags.of(stack).add("environment", settings.name)

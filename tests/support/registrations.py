@@ -3,12 +3,13 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
 from millrace.contracts.registry import Registry
+from millrace.core import clock
 from millrace.core.errors import RetryableError
 from millrace.core.objects import Objects
 from millrace.core.table import Table
@@ -99,7 +100,8 @@ class Stage:
         self.store = ModelStore(Table(self.dynamodb, "MLModels"))
         self.files = ArtifactFiles(Objects(Locked(running.s3), LAKE))
         self.tracker = Silent()
-        self.moment = datetime(2026, 11, 22, 3, tzinfo=UTC)
+        # Of the last day, whenever that is: an event that is older than its retention is in no list.
+        self._began = self.moment = clock.now() - timedelta(days=1)
 
     def register(self, *, org: str = ACME, run: str = RUN, f1: float = 0.86, **more: Any) -> list[Registered]:
         cards = [
@@ -127,7 +129,7 @@ class Stage:
 
     def told(self, org: str = ACME) -> list[tuple[int, str, str | None]]:
         """Move, version and what it replaces, of each event of the tenant."""
-        query = {"eventType": EVENT_TYPE, "from": "2026-11-01T00:00:00Z", "to": "2026-12-01T00:00:00Z"}
+        query = {"eventType": EVENT_TYPE, "from": clock.utc_text(self._began)}
         items = self.running.get("/v1/events", org=org, query=query)["body"]["items"]
         payloads = [item["data"]["payload"] for item in items]
         return sorted((one["move"], one["version"], one.get("replaces")) for one in payloads)

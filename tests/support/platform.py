@@ -23,6 +23,7 @@ from millrace.eventstore.consumers import SCORER, ConsumerSpec, Source, filter_p
 from millrace.eventstore.tables import TABLES
 from millrace.intake import replay
 from millrace.quarantine import store
+from tests.support import quick_moto
 from tests.support.functions import function
 from tests.support.mappings import (
     REPORT_BATCH_ITEM_FAILURES,
@@ -41,6 +42,7 @@ REQUEST_LIMIT_OFF = "1000000"
 PATIENT_SECONDS = 600.0
 # As the stack lets batches of the table's stream grow; the log's are older before they are given up.
 MAXIMUM_AGE_SECONDS = 20 * 3600
+quick_moto.install()
 
 
 class Platform:

@@ -4,6 +4,7 @@ from functools import cache
 from typing import Any
 
 import botocore.loaders
+import botocore.useragent
 import jsonpath_ng.ext
 from moto.core import models, responses, serialize
 from moto.core.utils import unix_time_millis
@@ -11,6 +12,7 @@ from moto.kms import models as kms
 from moto.sqs.models import Message, Queue
 
 _read = cache(botocore.loaders.JSONFileLoader().load_file)
+_cleaned = botocore.useragent.sanitize_user_agent_string_component
 _structure: Any = serialize.ResponseSerializer._serialize_type_structure
 
 
@@ -43,6 +45,8 @@ def _value_or_structure(self: Any, serialized: Any, value: Any, shape: Any, key:
 _REPLACED: tuple[tuple[Any, str, Any], ...] = (
     # Each session reads the models of its services again, and there is one for each test.
     (botocore.loaders.JSONFileLoader, "load_file", lambda _, path: _read(path)),
+    # Every request names the versions of everything, and each of those words is cleaned letter by letter.
+    (botocore.useragent, "sanitize_user_agent_string_component", cache(_cleaned)),
     # 1,300 patterns a test that catch the library `requests`, which nothing here calls on AWS.
     (models, "RESPONSES_METHODS", []),
     # Every call asks the class for all its methods.

@@ -91,11 +91,15 @@ def _dummy_account() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The contracts of `schemas/`, compiled once a session; `MILLRACE_BUNDLE` names the folder meanwhile."""
+    """The contracts of `schemas/`, compiled once for all workers; `MILLRACE_BUNDLE` names the folder meanwhile."""
     from millrace.compiler.bundle import assemble
 
-    folder = tmp_path_factory.mktemp("bundle")
-    assemble(ROOT / "schemas", ROOT / "warehouse", folder)
+    def compiled() -> str:
+        made = tmp_path_factory.mktemp("bundle")
+        assemble(ROOT / "schemas", ROOT / "warehouse", made)
+        return str(made)
+
+    folder = Path(workers.once("bundle", compiled))
     before = os.environ.get("MILLRACE_BUNDLE")
     os.environ["MILLRACE_BUNDLE"] = str(folder)
     yield folder

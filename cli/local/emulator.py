@@ -116,8 +116,9 @@ def start(places: Places, port: int) -> Running:
         "S3_DATA_DIR": str(places.objects),
         "TMPDIR": str(places.scratch),
     }
-    # A virtual environment or a PYTHONPATH of ours must not reach the workers that run the functions.
-    for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"):
+    # A virtual environment or a PYTHONPATH of ours must not reach the workers that run the functions; and what one of
+    # them compiles of a layer is there for the others.
+    for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE"):
         environment.pop(name, None)
     with places.emulator_log.open("wb") as log:
         process = subprocess.Popen(

@@ -3,12 +3,19 @@
 Each entry of `MENDS` is explained in docs/local.md.
 """
 
+import hashlib
 import json
 import sys
+import tempfile
+import threading
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from ministack import app
+from ministack.core import lambda_runtime
 from ministack.services import apigateway, dynamodb, lambda_svc
 
 UNREAD_PATH = "/_millrace/unread"
@@ -72,7 +79,34 @@ def unread_records() -> None:
     app.app = _serve_unread
 
 
-MENDS: tuple[Callable[[], None], ...] = (compressed_bodies, unread_records)
+class _SharedLayers(zipfile.ZipFile):
+    """A layer that is unpacked once; every other worker that has it gets a link."""
+
+    _lock = threading.Lock()
+
+    def extractall(self, path: Any = None, members: Any = None, pwd: Any = None) -> None:
+        folder = Path(path)
+        if not folder.name.startswith("layer_"):
+            super().extractall(path, members, pwd)
+            return
+        content = repr([(one.filename, one.CRC) for one in self.infolist()])
+        shared = Path(tempfile.gettempdir()) / "layers" / hashlib.sha256(content.encode()).hexdigest()
+        with self._lock:
+            if not shared.exists():
+                fresh = shared.with_suffix(".fresh")
+                super().extractall(fresh)
+                fresh.replace(shared)
+        folder.rmdir()
+        folder.symlink_to(shared)
+
+
+def shared_layers() -> None:
+    """Unpacks a layer once, and not for each worker; what Python compiles of it serves all of them."""
+    errors = {"BadZipFile": zipfile.BadZipFile, "LargeFileError": zipfile.LargeZipFile}
+    lambda_runtime.zipfile = SimpleNamespace(ZipFile=_SharedLayers, **errors)
+
+
+MENDS: tuple[Callable[[], None], ...] = (compressed_bodies, unread_records, shared_layers)
 
 if __name__ == "__main__":
     for mend in MENDS:

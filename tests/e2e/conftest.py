@@ -40,7 +40,10 @@ def environ() -> Iterator[dict[str, str]]:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
     folder = ROOT / ".local" / f"e2e-{port}"
-    yield {**os.environ, "MILLRACE_PORT": str(port), "MILLRACE_LOCAL": str(folder)}
+    given = {**os.environ, "MILLRACE_PORT": str(port), "MILLRACE_LOCAL": str(folder)}
+    # A hundred commands are run, and none of them shall compile what one before it has compiled.
+    given.pop("PYTHONDONTWRITEBYTECODE", None)
+    yield given
     shutil.rmtree(folder, ignore_errors=True)
 
 

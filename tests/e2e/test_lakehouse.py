@@ -47,11 +47,12 @@ class Lake:
 
     def content(self, *tables: str) -> dict[str, tuple[int, str]]:
         """Rows of each table, and a sum over what is in them."""
-        found = {}
-        for table in tables:
-            (row,) = self.query(f"SELECT count(*) AS n, sum(hash(t))::VARCHAR AS content FROM {table} AS t")
-            found[table] = (row["n"], row["content"])
-        return found
+        each = (
+            f"SELECT '{table}' AS \"table\", count(*) AS n, sum(hash(t))::VARCHAR AS content FROM {table} AS t"
+            for table in tables
+        )
+        rows = self.query(" UNION ALL ".join(each))
+        return {row["table"]: (row["n"], row["content"]) for row in rows}
 
     def snapshots(self) -> dict[str, list[int]]:
         """The ids of each table's snapshots, oldest first."""

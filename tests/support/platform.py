@@ -23,6 +23,7 @@ from millrace.eventstore.consumers import SCORER, ConsumerSpec, Source, filter_p
 from millrace.eventstore.tables import TABLES
 from millrace.intake import replay
 from millrace.quarantine import store
+from tests.support import quick_moto
 from tests.support.functions import function
 from tests.support.mappings import (
     REPORT_BATCH_ITEM_FAILURES,
@@ -41,6 +42,7 @@ REQUEST_LIMIT_OFF = "1000000"
 PATIENT_SECONDS = 600.0
 # As the stack lets batches of the table's stream grow; the log's are older before they are given up.
 MAXIMUM_AGE_SECONDS = 20 * 3600
+quick_moto.install()
 
 
 class Platform:
@@ -173,8 +175,20 @@ class Platform:
             with function(stem, self._environ) as fresh:
                 self.functions[stem] = fresh
 
-    def forget(self) -> None:
-        """For a test that has emptied the tables: what comes into Events now is new to its streams."""
+    def empty(self) -> None:
+        """Takes out all rows, objects and messages; what comes into Events now is new to its streams."""
+        for model in TABLES:
+            name = model.Meta.table_name
+            keys = self.dynamodb.describe_table(TableName=name)["Table"]["KeySchema"]
+            names = [key["AttributeName"] for key in keys]
+            gone = [{"DeleteRequest": {"Key": {n: row[n] for n in names}}} for row in self.rows(name)]
+            for start in range(0, len(gone), 25):
+                self.dynamodb.batch_write_item(RequestItems={name: gone[start : start + 25]})
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=LAKE)
+        for objects in [[{"Key": one["Key"]} for one in page.get("Contents", [])] for page in pages]:
+            if objects:
+                self.s3.delete_objects(Bucket=LAKE, Delete={"Objects": objects})
+        self.messages()
         self._captured.clear()
         self.table.items.clear()
 
@@ -294,8 +308,8 @@ class Platform:
         found: list[dict[str, Any]] = []
         while batch := self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages"):
             found += [json.loads(message["Body"]) for message in batch]
-            for message in batch:
-                self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+            taken = [{"Id": one["MessageId"], "ReceiptHandle": one["ReceiptHandle"]} for one in batch]
+            self.sqs.delete_message_batch(QueueUrl=self.queue, Entries=taken)
         return found
 
     def _subscribe(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from tests.support.faultpoints.calls import Calls
 from tests.support.faultpoints.state import UNDECIDED, State, read_state
 from tests.support.mappings import Crash, ManualClock, Queue, QueueMapping
-from tests.support.platform import ACME, GLOBEX, LAKE, Platform
+from tests.support.platform import ACME, GLOBEX, Platform
 
 TRIES = 8
 SHOWN = 80
@@ -118,19 +118,8 @@ class Story:
                 raise AssertionError(f"something is left to replay for {org}")
 
     def _empty(self) -> None:
-        running = self.running
-        for table in ("Events", "UserEvents", "Metadata", "FeatureStore"):
-            names = [
-                key["AttributeName"]
-                for key in running.dynamodb.describe_table(TableName=table)["Table"]["KeySchema"]
-            ]
-            for row in running.rows(table):
-                running.dynamodb.delete_item(TableName=table, Key={name: row[name] for name in names})
-        for key in running.objects(""):
-            running.s3.delete_object(Bucket=LAKE, Key=key)
-        running.messages()
-        running.forget()
-        self._fed = len(running.log_records())
+        self.running.empty()
+        self._fed = len(self.running.log_records())
 
     def _moment(self, number: int) -> str:
         at = self._start + timedelta(minutes=number)

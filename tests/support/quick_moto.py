@@ -1,0 +1,70 @@
+"""moto and botocore without the work that they do again for every call: the same answers, in a fraction of the time."""
+
+from functools import cache
+from typing import Any
+
+import botocore.loaders
+import botocore.useragent
+import jsonpath_ng.ext
+from moto.core import models, responses, serialize
+from moto.core.utils import unix_time_millis
+from moto.kms import models as kms
+from moto.sqs.models import Message, Queue
+
+_read = cache(botocore.loaders.JSONFileLoader().load_file)
+_cleaned = botocore.useragent.sanitize_user_agent_string_component
+_structure: Any = serialize.ResponseSerializer._serialize_type_structure
+
+
+def _visible(queue: Any) -> list[Message]:
+    now = unix_time_millis()
+    return [one for one in queue._messages if one.visible_at < now and one.delayed_until <= now]
+
+
+def _delayed(queue: Any) -> int:
+    now = unix_time_millis()
+    return sum(now < one.delayed_until for one in queue._messages)
+
+
+def _invisible(queue: Any) -> int:
+    now = unix_time_millis()
+    return sum(now <= one.visible_at for one in queue._messages)
+
+
+def _value_or_structure(self: Any, serialized: Any, value: Any, shape: Any, key: str) -> None:
+    if shape.name != "AttributeValue" or type(value) is not dict or not value.keys() <= shape.members.keys():
+        _structure(self, serialized, value, shape, key)
+        return
+    wrapper = self.MAP_TYPE()
+    for name, held in value.items():
+        if held is not None:
+            self._serialize(wrapper, held, shape.members[name], name)
+    self._default_serialize(serialized, wrapper, shape, key)
+
+
+_REPLACED: tuple[tuple[Any, str, Any], ...] = (
+    # Each session reads the models of its services again, and there is one for each test.
+    (botocore.loaders.JSONFileLoader, "load_file", lambda _, path: _read(path)),
+    # Every request names the versions of everything, and each of those words is cleaned letter by letter.
+    (botocore.useragent, "sanitize_user_agent_string_component", cache(_cleaned)),
+    # 1,300 patterns a test that catch the library `requests`, which nothing here calls on AWS.
+    (models, "RESPONSES_METHODS", []),
+    # Every call asks the class for all its methods.
+    (responses, "method_names_from_class", cache(vars(responses)["method_names_from_class"])),
+    # A pair of RSA keys for every key, also for those that are symmetric.
+    (kms, "generate_private_key", cache(vars(kms)["generate_private_key"])),
+    # Eight paths for every event that a rule takes, always the same.
+    (jsonpath_ng.ext, "parse", cache(vars(jsonpath_ng.ext)["parse"])),
+    # Every message that is sent counts those that are there, three times, and asks for the time at each of them.
+    (Queue, "messages", property(_visible)),
+    (Queue, "approximate_number_of_messages_delayed", property(_delayed)),
+    (Queue, "approximate_number_of_messages_not_visible", property(_invisible)),
+    # A value of a DynamoDB row has one member of ten, and each is looked for under every name that it might have.
+    (serialize.ResponseSerializer, "_serialize_type_structure", _value_or_structure),
+)
+
+
+def install() -> None:
+    """From here on, in this process."""
+    for owner, name, replacement in _REPLACED:
+        setattr(owner, name, replacement)

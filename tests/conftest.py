@@ -91,11 +91,16 @@ def _dummy_account() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The contracts of `schemas/`, compiled once a session; `MILLRACE_BUNDLE` names the folder meanwhile."""
-    from millrace.compiler.bundle import assemble
+    """The contracts of `schemas/`, compiled once a run; `MILLRACE_BUNDLE` names the folder meanwhile."""
 
-    folder = tmp_path_factory.mktemp("bundle")
-    assemble(ROOT / "schemas", ROOT / "warehouse", folder)
+    def compiled() -> str:
+        from millrace.compiler.bundle import assemble
+
+        made = tmp_path_factory.mktemp("bundle")
+        assemble(ROOT / "schemas", ROOT / "warehouse", made)
+        return str(made)
+
+    folder = Path(workers.once("bundle", compiled))
     before = os.environ.get("MILLRACE_BUNDLE")
     os.environ["MILLRACE_BUNDLE"] = str(folder)
     yield folder

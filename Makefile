@@ -11,7 +11,8 @@ ENVIRONMENTS := local dev staging prod
 BIN := .venv/bin
 CDK := $(BIN)/python -m cli.local.cdk
 # One test process more than there are processors, four at the most: each holds a gigabyte.
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 $(PYTEST_ARGS)
+# Compiled tests are kept: else each process makes them anew, every time.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --maxprocesses 4 $(PYTEST_ARGS)
 export PYTEST_ARGS
 
 define setup

@@ -91,10 +91,11 @@ def _dummy_account() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The contracts of `schemas/`, compiled once for all workers; `MILLRACE_BUNDLE` names the folder meanwhile."""
-    from millrace.compiler.bundle import assemble
+    """The contracts of `schemas/`, compiled once a run; `MILLRACE_BUNDLE` names the folder meanwhile."""
 
     def compiled() -> str:
+        from millrace.compiler.bundle import assemble
+
         made = tmp_path_factory.mktemp("bundle")
         assemble(ROOT / "schemas", ROOT / "warehouse", made)
         return str(made)

@@ -28,7 +28,7 @@ def events(contract: Contract) -> st.SearchStrategy[dict[str, Any]]:
         {
             "eventId": st.uuids(version=4).map(str),
             "eventType": st.just(contract.event_type),
-            "timestamp": _moments(),
+            "timestamp": _MOMENTS,
             "data": values(contract.data_schema),
         },
         optional={
@@ -85,7 +85,7 @@ def _arrays(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
 def _texts(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     least, most = schema.get("minLength", 0), schema.get("maxLength", 10)
     if schema.get("format") == "date-time":
-        return _moments()
+        return _MOMENTS
     if schema.get("format") == "date":
         return st.dates().map(str).filter(lambda day: day[0] != "0")
     if schema.get("pattern") == formats.FORMATS["identifier"]["pattern"]:
@@ -108,6 +108,9 @@ def _moments() -> st.SearchStrategy[str]:
     texts = st.builds(lambda at, part, zone: f"{at:%Y-%m-%dT%H:%M:%S}{part}{zone}", moment, digits, offset)
     # The first year and the last take no offset that leads out of them.
     return texts.filter(_MOMENT.fullmatch)
+
+
+_MOMENTS = _moments()
 
 
 def _integers(schema: dict[str, Any]) -> st.SearchStrategy[Any]:

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aws_cdk import App
-from aws_cdk.cx_api import CloudAssembly
-
-from stacks.application import build_application, new_app
 from stacks.environment import ENVIRONMENTS
 from tests.support import workers
+
+# The CDK library starts a Node when it is imported: only who synthesizes waits for that.
+if TYPE_CHECKING:
+    from aws_cdk import App
+    from aws_cdk.cx_api import CloudAssembly
 
 Resource = dict[str, Any]
 NAMES = tuple(ENVIRONMENTS)
@@ -94,7 +95,7 @@ def templates(environment: str) -> Templates:
 
 
 @cache
-def application(environment: str) -> App:
+def application(environment: str) -> "App":
     """The constructs of an environment, built once a session; whoever adds some builds an application of its own."""
     folder = Path(tempfile.mkdtemp(prefix=f"millrace-{environment}-"))
     return build(environment, outdir=folder / "out", layers=unbuilt_layers())
@@ -106,14 +107,16 @@ def unbuilt_layers() -> Path:
     return Path(tempfile.mkdtemp(prefix="millrace-layers-"))
 
 
-def build(environment: str, *, outdir: Path, layers: Path) -> App:
+def build(environment: str, *, outdir: Path, layers: Path) -> "App":
     """The constructs of an environment, for one synth in process."""
+    from stacks.application import build_application, new_app
+
     app = new_app(str(outdir))
     build_application(app, ENVIRONMENTS[environment], layers=layers)
     return app
 
 
-def read(environment: str, assembly: CloudAssembly) -> Templates:
+def read(environment: str, assembly: "CloudAssembly") -> Templates:
     """The templates of an assembly."""
     stacks = {
         name: json.loads(

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from millrace.fraud.store import UserSetStore
 from millrace.intake.enrich import Origin, enrich
 from tests.support import events, generate
 from tests.support.stores import MemoryDynamoDB
+from tests.unit.fraud.test_proof import COUNT
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -60,6 +62,7 @@ def decisions(registry: Registry, dynamodb: MemoryDynamoDB) -> list[tuple[Item, 
     return [(item, from_item(item, codec)) for item in dynamodb.tables["Events"].values()]
 
 
+@cache
 def valid(registry: Registry) -> st.SearchStrategy[dict[str, Any]]:
     contract = registry.find(SOURCE_TYPE)
     judge = registry.validator(contract)
@@ -82,7 +85,7 @@ def _is_in_time(event: dict[str, Any]) -> bool:
     return True
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=COUNT // 50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_every_decision_on_valid_transactions_is_valid(registry: Registry, data: st.DataObject) -> None:
     """This stands for what `Emitter` does not judge at run time."""

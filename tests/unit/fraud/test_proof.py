@@ -274,17 +274,18 @@ def test_a_table_that_takes_no_decision_gets_the_batch_again(registry: Registry)
     assert proof.dead.reasons == []
 
 
-def test_ten_thousand_in_a_minute_saturate(registry: Registry) -> None:
+def test_very_many_in_a_minute_saturate(registry: Registry) -> None:
     proof = Proof(registry, batch_size=500)
     start = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=10)
-    for number in range(10_000):
-        at = (start + timedelta(milliseconds=6 * number)).isoformat(timespec="milliseconds")
+    count = COUNT // 2
+    for number in range(count):
+        at = (start + timedelta(milliseconds=60_000 * number // count)).isoformat(timespec="milliseconds")
         proof.send(ORGS[0], events.transaction(user=7, timestamp=at))
     proof.settle()
     bodies = [event.envelope["data"]["payload"] for event in proof.decisions().values()]
-    assert len(bodies) == 10_000
+    assert len(bodies) == count
     fired = sum(body["score"] >= 25 for body in bodies)
-    assert fired >= 9_900
+    assert fired >= count - velocity.SATURATION // 2
     assert max(body["features"]["velocity"] for body in bodies) == velocity.SATURATION
     (sets,) = proof.sets().values()
     assert [len(found) for found in sets.minutes.values()] == [velocity.SATURATION]

@@ -72,8 +72,9 @@ def problems(query: exp.Query) -> list[str]:
     """Everything that a transform's SQL may not say."""
     found = [
         f"{node.sql('duckdb')[:60]}: {sentence}"
+        for node in query.find_all(*_REFUSED)
         for kind, sentence in _REFUSED.items()
-        for node in query.find_all(kind)
+        if isinstance(node, kind)
     ]
     # One sentence a fault, however often it stands there.
     judged = (_stars, _groups, _floats, _lists, _tenants)

@@ -52,9 +52,13 @@ def render(project: Path, relation: Relation = lambda schema, name: f"{schema}.{
     variables = yaml.safe_load((project / "dbt_project.yml").read_text(encoding="utf-8")).get("vars", {})
     found: list[Rendered] = []
     problems: list[str] = []
+    try:
+        rendering = _Rendering(project, paths, variables, relation)
+    except jinja2.TemplateError as error:
+        raise WarehouseError([f"macros: {error}"]) from error
     for name, path in paths.items():
         try:
-            found.append(_Rendering(project, paths, variables, relation).render(path))
+            found.append(rendering.render(path))
         except (jinja2.TemplateError, _RefusedError) as error:
             problems.append(f"{name}: {error}")
     if problems:
@@ -67,7 +71,7 @@ class _RefusedError(Exception):
 
 
 class _Rendering:
-    """One transform's rendering; it notes what the transform reads."""
+    """Renders one transform after the other, and notes what each reads."""
 
     def __init__(
         self, project: Path, paths: dict[str, Path], variables: dict[str, Any], relation: Relation
@@ -94,6 +98,7 @@ class _Rendering:
         return self._macros[name](*arguments, **named)
 
     def render(self, path: Path) -> Rendered:
+        self._reads = {}
         sql = self._jinja.from_string(path.read_text(encoding="utf-8")).render()
         return Rendered(path.parent.name, path.stem, sql.strip(), tuple(self._reads))
 

@@ -104,7 +104,7 @@ class Merged:
         """
         said = {result["index"]: result for result in answer["results"]}
         if sorted(said) != list(range(len(batch))):
-            raise ValueError(f"{len(batch)} events were sent and {len(said)} answered")
+            raise ValueError(f"events sent: {len(batch)}, answered: {len(said)}")
         again = []
         for position, line in enumerate(batch):
             self.results[line.index] = {**said[position], "index": line.index}

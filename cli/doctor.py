@@ -9,6 +9,8 @@ from uuid import uuid4
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.errors import RefusedError
+from cli.output import counted
+from cli.runs import OUTPUTS, failure_sentences
 from cli.target import Target, stacks
 from millrace.canary.assemble import journey
 from millrace.canary.events import canary_events
@@ -93,8 +95,8 @@ class Doctor:
         keys, more = self._below(FAILED_BATCHES)
         if not keys:
             return "ok", ""
-        count = f"{len(keys)} or more" if more else str(len(keys))
-        return "fail", f"{count} objects below {FAILED_BATCHES}; millrace redrive FUNCTION"
+        count = f"{len(keys)} or more objects" if more else counted(len(keys), "object")
+        return "fail", f"{count} below {FAILED_BATCHES}; millrace redrive FUNCTION"
 
     def _below(self, prefix: str) -> tuple[list[str], bool]:
         """The first keys below a prefix of the lake, and whether there are more."""
@@ -129,8 +131,7 @@ class Doctor:
         return "fail", f"GET /v1/datasets answered {status}"
 
     def _silver(self) -> Finding:
-        """How the newest run of the pipeline that has come to an end ended, and when."""
-        from cli.runs import OUTPUTS
+        """The result of the pipeline run that ended last, and its age."""
         from millrace.core.objects import Objects
         from millrace.runs.store import RunStore
 
@@ -147,8 +148,8 @@ class Doctor:
         summary = store.summary(ended["name"])
         status = summary.status if summary else str(ended["status"]).lower()
         if status != "done":
-            failures = "; ".join(str(one) for one in (summary.failures if summary else ())[:3])
-            return "fail", f"{ended['name']} ended {status}: {failures}"
+            failures = failure_sentences(summary.failures if summary else (), shown=3)
+            return "fail", f"{ended['name']} ended {status}: {'; '.join(failures) or 'it left no summary'}"
         age = datetime.now(UTC) - ended["stopDate"]
         if self._target.env != "local" and age > timedelta(hours=RUN_HOURS):
             return "fail", f"the last run ended {age.total_seconds() / 3600:.1f} hours ago"

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from cli.api import must_answer
 from cli.errors import NoPlatformError, RefusedError, UsageError
 from cli.table_names import Reference, no_such_table, rewrite
 from cli.target import LOCAL_REGION, Target
@@ -62,6 +63,7 @@ def rows(target: Target, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         except (OverflowError, ValueError) as error:
             raise UsageError(f"a value is more than can be shown ({error}): cast it to VARCHAR") from error
     except (duckdb.HTTPException, duckdb.IOException) as error:
+        must_answer(target)
         raise RefusedError(f"the lake could not be read: {_first_line(error)}") from error
     except duckdb.Error as error:
         raise UsageError(_first_line(error)) from error

@@ -1,7 +1,7 @@
 """Runs of the lakehouse: a command starts them, waits for their end and reads their summaries."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -129,6 +129,17 @@ def document(target: Target, run_id: str) -> dict[str, Any] | None:
     totals = {"runId": run_id, "tables": list(tables.values()), "checks": list(checks.values())}
     aside = max(summary.set_aside for summary in summaries)
     return totals | ({"failures": failures} if failures else {}) | ({"setAside": aside} if aside else {})
+
+
+def failure_sentences(failures: Sequence[Mapping[str, Any]], *, shown: int) -> list[str]:
+    """What was not committed and why: a sentence for each of the first `shown` failures, and how many more there are."""
+    sentences = []
+    for failure in failures[:shown]:
+        where = " ".join(str(failure[name]) for name in ("table", "org", "day") if failure.get(name))
+        reason = failure.get("error") or failure.get("reason") or "was not committed"
+        sentences.append(f"{where}: {reason}" if where else str(reason))
+    more = len(failures) - shown
+    return [*sentences, f"and {more} more"] if more > 0 else sentences
 
 
 def _summaries(store: Any, run_id: str) -> Iterator["Summary"]:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from cli.api import Answer, Api, pause, refusal
+from cli.api import Api, ApiResponse, pause, refusal
 from cli.batches import MOST_BYTES, Line, Merged, batches, body
 from cli.errors import RefusedError
 from cli.target import Target
@@ -61,7 +61,7 @@ def _once(api: Api, target: Target, batch: list[Line], merged: Merged) -> tuple[
     raise RefusedError(refusal(answer, target))
 
 
-def _taken(batch: Sequence[Line], answer: Answer, merged: Merged) -> list[Line]:
+def _taken(batch: Sequence[Line], answer: ApiResponse, merged: Merged) -> list[Line]:
     try:
         return merged.add(batch, answer.document)
     except ValueError as error:

@@ -8,7 +8,7 @@ import typer
 
 from cli.errors import UsageError
 from cli.options import Json
-from cli.output import err, out, print_json, table
+from cli.output import counted, err, out, print_json, table
 from cli.places import checkout
 
 if TYPE_CHECKING:
@@ -119,4 +119,6 @@ def _show(result: dict[str, Any]) -> None:
     out.print(factors)
     for note in result["notes"]:
         out.print(f"{note}.")
-    out.print(f"{result['rows']:,} transactions in {result['seconds']} s; the report is {result['report']}")
+    out.print(
+        f"{counted(result['rows'], 'transaction')} in {result['seconds']} s; the report is {result['report']}"
+    )

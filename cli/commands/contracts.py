@@ -9,7 +9,7 @@ import typer
 
 from cli.errors import RefusedError
 from cli.options import Json
-from cli.output import complain, out, print_json, table
+from cli.output import complain, counted, out, print_json, table
 from cli.places import checkout
 from cli.revisions import default_base, schemas_at
 
@@ -30,7 +30,9 @@ def lint(as_json: Json = False) -> None:
     if as_json:
         print_json({"contracts": count, "breaking": []})
     else:
-        out.print(f"{count} contracts compile: {len(contracts)} of events, {len(tables)} of tables")
+        out.print(
+            f"{counted(count, 'contract')} compiled: {len(contracts)} of events, {len(tables)} of tables"
+        )
 
 
 @app.command()
@@ -64,7 +66,7 @@ def diff(
         out.print(shown)
         out.print("A change that breaks is a new major: a file v<major + 1>.yaml beside the old one.")
     else:
-        out.print(f"{count} contracts, nothing broken since {revision}")
+        out.print(f"{counted(count, 'contract')}, nothing broken since {revision}")
     if breaking:
         raise typer.Exit(1)
 
@@ -93,7 +95,7 @@ def docs(
     if as_json:
         print_json({"contracts": len(contracts), "breaking": []})
     else:
-        out.print(f"{len(contracts)} pages in {target}")
+        out.print(f"{counted(len(contracts), 'page')} in {target}")
 
 
 @app.command()

@@ -7,8 +7,8 @@ from rich.markup import escape
 
 from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json
-from cli.output import complain, err, out, print_json, table
-from cli.runs import document, run
+from cli.output import complain, counted, err, out, print_json, table
+from cli.runs import document, failure_sentences, run
 from cli.target import find_target
 
 # A longer interval is a backfill: one run a day, resumable, and one over the other tables.
@@ -82,13 +82,8 @@ def what(first: str | None, last: str | None) -> tuple[bool, dict[str, Any]]:
 
 
 def missing(done: dict[str, Any], cause: str) -> list[str]:
-    """What was not committed, a sentence each; of many the first ones."""
-    sentences = []
-    for failure in done.get("failures", [])[:SHOWN]:
-        where = " ".join(str(failure[name]) for name in ("table", "org", "day") if failure.get(name))
-        sentences.append(f"{where}: {failure.get('error') or failure.get('reason') or 'was not committed'}")
-    more = len(done.get("failures", [])) - SHOWN
-    return [*sentences, *([f"and {more} more"] if more > 0 else [])] or [cause]
+    """What was not committed, a sentence each; the run's own cause where it left none."""
+    return failure_sentences(done.get("failures", []), shown=SHOWN) or [cause]
 
 
 def show(done: dict[str, Any]) -> None:
@@ -107,6 +102,6 @@ def show(done: dict[str, Any]) -> None:
         for check in bad:
             checks.add_row(check["table"], check["check"], check["status"])
         out.print(checks)
-    out.print(f"{len(done['checks']) - len(bad)} of {len(done['checks'])} checks pass")
+    out.print(f"{len(done['checks']) - len(bad)} of {counted(len(done['checks']), 'check')} passed")
     if aside := done.get("setAside"):
-        out.print(f"{aside} tenant-days are set aside: millrace pending list")
+        out.print(f"{counted(aside, 'tenant-day')} set aside: millrace pending list")

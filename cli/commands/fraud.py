@@ -11,7 +11,7 @@ import typer
 from cli.api import Api
 from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json, Org
-from cli.output import err, out, print_json, table
+from cli.output import counted, err, fitted, out, print_json, table
 from cli.places import checkout
 from cli.target import Target, find_target
 
@@ -170,17 +170,16 @@ def replay(
     if as_json:
         print_json(document)
     else:
-        shown = table("tenant", "transaction", "differs in")
-        for one in different[:SHOWN]:
-            shown.add_row(one["org"], one["transactionId"], ", ".join(one["fields"]))
+        lines = [(one["org"], one["transactionId"], ", ".join(one["fields"])) for one in different[:SHOWN]]
         if different:
-            out.print(shown)
+            out.print(fitted(("tenant", "transaction", "differs in"), lines, folded={"differs in"}))
         out.print(
-            f"{len(decisions)} transactions, {len(different)} decisions different, {undecided} without one"
+            f"{counted(len(decisions), 'transaction')}: {counted(len(different), 'decision')} different, "
+            f"{undecided} without a decision"
         )
     if different and chosen is None:
         raise RefusedError(
-            "" if as_json else f"{len(different)} decisions differ from what their own records say"
+            "" if as_json else f"{counted(len(different), 'decision')} cannot be derived as stored"
         )
 
 

@@ -9,8 +9,7 @@ import typer
 
 from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json
-from cli.output import out, print_json
-from cli.output import table as table_of
+from cli.output import fitted, out, print_json
 from cli.target import find_target
 
 if TYPE_CHECKING:
@@ -67,14 +66,20 @@ def list_(env: Env = None, as_json: Json = False) -> None:
     if as_json:
         print_json({"items": items})
         return
-    shown = table_of("id", "org", "name", "status", "made", "expires", "rights")
-    for item in items:
-        rights = " ".join(item["scopes"])
-        expires = str(item["expiresAt"] or "never")
-        shown.add_row(
-            item["id"][:SHOWN], item["org"], item["name"], item["status"], item["createdAt"], expires, rights
+    rows = [
+        (
+            item["id"][:SHOWN],
+            item["org"],
+            item["name"],
+            item["status"],
+            item["createdAt"],
+            str(item["expiresAt"] or "never"),
+            " ".join(item["scopes"]),
         )
-    out.print(shown)
+        for item in items
+    ]
+    columns = ("id", "org", "name", "status", "created", "expires", "rights")
+    out.print(fitted(columns, rows, folded={"name", "rights"}, optional=("created", "expires")))
 
 
 @app.command()

@@ -8,7 +8,7 @@ import typer
 from cli.errors import RefusedError, UsageError
 from cli.ml import models
 from cli.options import Env, Json, Org
-from cli.output import err, out, print_json, table
+from cli.output import counted, err, fitted, out, print_json, table
 from cli.target import Target, find_target
 
 app = typer.Typer(no_args_is_help=True, help="Registered models, and which of them serves.")
@@ -121,26 +121,29 @@ def _card(target: Target, key: str) -> Any:
 
 def show(document: dict[str, Any]) -> None:
     """Versions as a table: figures, and which gates are not passed."""
-    shown = table("version", "algorithm", "status", "precision", "recall", "F1", "AUC", "not passed", "run")
+    rows = []
     for one in document["models"]:
         figures = [one["metrics"].get(name) for name in ("precision", "recall", "f1", "auc_roc")]
         missed = [name for name, gate in one["gates"].items() if not gate["passed"]]
-        shown.add_row(
-            one["version"] or "–",
-            one["name"],
-            one["status"],
-            *(f"{value:.3f}" if isinstance(value, int | float) else "–" for value in figures),
-            ", ".join(missed) or one.get("error", ""),
-            str(one.get("runId") or document["runId"]),
+        rows.append(
+            (
+                one["version"] or "–",
+                one["name"],
+                one["status"],
+                *(f"{value:.3f}" if isinstance(value, int | float) else "–" for value in figures),
+                ", ".join(missed) or one.get("error", ""),
+                str(one.get("runId") or document["runId"]),
+            )
         )
-    out.print(shown)
+    columns = ("version", "algorithm", "status", "precision", "recall", "F1", "AUC", "not passed", "run")
+    out.print(fitted(columns, rows, folded={"not passed"}, optional=("run", "F1", "AUC", "recall")))
 
 
 def _show_card(card: dict[str, Any]) -> None:
     split = card["split"]
     out.print(
-        f"trained on {' to '.join(split['train'])} ({card['rows']['train']} rows), "
-        f"judged on {' to '.join(split['test'])} ({card['rows']['test']} rows), data: {card['data']}",
+        f"trained on {' to '.join(split['train'])} ({counted(card['rows']['train'], 'row')}), "
+        f"judged on {' to '.join(split['test'])} ({counted(card['rows']['test'], 'row')}), data: {card['data']}",
         markup=False,
     )
     heaviest = table("feature", "importance")

@@ -8,8 +8,7 @@ import typer
 
 from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json
-from cli.output import complain, out, print_json
-from cli.output import table as table_of
+from cli.output import complain, fitted, out, print_json
 from cli.places import checkout
 from cli.target import Target, find_target
 
@@ -157,10 +156,12 @@ def _show(days: "list[FailedDay]", as_json: bool, table: str | None = None) -> N
     if as_json:
         print_json({"items": lines})
         return
-    shown = table_of("tenant", "day", "table", "state", "last error")
-    for line in lines:
-        shown.add_row(line["org"], line["day"], line["table"] or "–", line["state"], line["error"] or "–")
+    columns = ("tenant", "day", "table", "state", "last error")
+    rows = [
+        (line["org"], line["day"], line["table"] or "–", line["state"], line["error"] or "–")
+        for line in lines
+    ]
     if lines:
-        out.print(shown)
+        out.print(fitted(columns, rows, folded={"last error"}, optional=("state",)))
     else:
         out.print("No run has failed on such a tenant-day, and none is set aside.")

@@ -13,7 +13,7 @@ from cli import repairs
 from cli.api import Api
 from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json, Org
-from cli.output import err, out, print_json, table
+from cli.output import err, fitted, out, print_json
 from cli.target import find_target
 
 app = typer.Typer(no_args_is_help=True, help="What was refused, kept and why; replay or discard it.")
@@ -57,15 +57,21 @@ def list_(
     if as_json:
         print_json({"items": items, "cursor": cursor})
         return
-    shown = table("quarantine id", "received", "event type", "status", "errors")
-    for item in items:
-        shown.add_row(
-            item["quarantineId"],
-            item["receivedAt"],
-            item.get("eventType") or "?",
-            item["status"],
-            errors(item["errors"]),
-        )
+    shown = fitted(
+        ("quarantine id", "received", "event type", "status", "errors"),
+        [
+            (
+                item["quarantineId"],
+                item["receivedAt"],
+                item.get("eventType") or "?",
+                item["status"],
+                errors(item["errors"]),
+            )
+            for item in items
+        ],
+        folded={"errors"},
+        optional=("status", "received", "event type"),
+    )
     out.print(shown if items else "Nothing is in quarantine.")
     if cursor is not None:
         out.print(f"There are more: --limit {limit * 10}")
@@ -209,15 +215,23 @@ def _post(api: Api, path: str, body: dict[str, Any]) -> dict[str, Any]:
 def _show_replay(document: dict[str, Any], dry_run: bool) -> None:
     failing = [result for result in document["results"] if result["status"] not in repairs.PASSED]
     if failing:
-        shown = table("quarantine id", "event id", "status", "errors", title="What still fails")
-        for result in failing[:SHOWN]:
-            event_id = result.get("eventId") or "?"
-            shown.add_row(
-                result["quarantineId"], event_id, result["status"], errors(result.get("errors", []))
+        rows = [
+            (
+                result["quarantineId"],
+                result.get("eventId") or "?",
+                result["status"],
+                errors(result.get("errors", [])),
             )
-        out.print(shown)
+            for result in failing[:SHOWN]
+        ]
+        columns = ("quarantine id", "event id", "status", "errors")
+        out.print(
+            fitted(
+                columns, rows, folded={"errors"}, optional=("event id", "status"), title="What still fails"
+            )
+        )
         if len(failing) > SHOWN:
-            out.print(f"… and {len(failing) - SHOWN} others; --json has them all")
+            out.print(f"… and {len(failing) - SHOWN} more; --json lists them all")
     if not document["matched"]:
         out.print("Nothing open matches.")
     elif dry_run:

@@ -9,7 +9,7 @@ import typer
 
 from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json
-from cli.output import complain, err, out, print_json
+from cli.output import complain, counted, err, out, print_json
 from cli.places import checkout
 from cli.target import find_target
 from millrace.core.prefixes import RAW_EVENTS
@@ -66,22 +66,22 @@ def rebuild(
         def progress(folder: str, more: int) -> None:
             nonlocal rows
             rows += more
-            status.update(f"{rows} rows, {folder.removeprefix(RAW_EVENTS)}")
+            status.update(f"{counted(rows, 'row')}, {folder.removeprefix(RAW_EVENTS)}")
 
         rows = work.run(progress)
         different = 0
         if like:
             key = [one["AttributeName"] for one in like["KeySchema"]]
             comparison = compare.TableComparison(Codec(registry.dictionary), first, second, key)
-            different = comparison.different(lambda seen: status.update(f"compared {seen} rows"))
+            different = comparison.different(lambda seen: status.update(f"compared {counted(seen, 'row')}"))
     if as_json:
         print_json({"rows": rows, "different": different})
     else:
-        against = f"{different} differ from {original}" if like else "there is no original to compare with"
-        out.print(f"{rows} rows in {into}, {against}")
+        against = f"{different} different from {original}" if like else "there is no original to compare with"
+        out.print(f"{counted(rows, 'row')} in {into}, {against}")
     if different:
         complain(
-            f"{different} rows differ from {original} or are in only one of the two; "
+            f"{counted(different, 'difference')} from {original}: rows that differ or are in only one of the two; "
             "rows that the archive has not written yet count as different"
         )
         raise typer.Exit(RefusedError.exit_code)

@@ -10,7 +10,7 @@ import typer
 
 from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json
-from cli.output import complain, err, out, print_json, table
+from cli.output import complain, counted, err, fitted, out, print_json
 from cli.target import Target, deployed_function, find_target
 
 # As long as the function may take.
@@ -45,7 +45,7 @@ def reconcile(
         show(report)
     left_open = report["cells"].get("open", 0)
     if left_open:
-        complain(f"{left_open} hours have events that are missing and cannot be repaired")
+        complain(f"{counted(left_open, 'hour')} with missing events that cannot be repaired")
         raise typer.Exit(RefusedError.exit_code)
 
 
@@ -110,7 +110,7 @@ def _answers(target: Target, function: str, request: Mapping[str, Any]) -> Any:
             raise RefusedError(f"reconcile_events failed: {report.get('errorMessage', report)}")
         if left is not None and report["left"] >= left:
             raise RefusedError(
-                f"reconcile_events does not reach {report['left']} tenants of {request['from']}"
+                f"reconcile_events does not reach {counted(report['left'], 'tenant')} of {request['from']}"
             )
         left = report["left"]
         yield report
@@ -120,24 +120,30 @@ def show(report: Mapping[str, Any]) -> None:
     """Prints the hours that are not equal, and the totals."""
     differences = report["differences"]
     if differences:
-        shown = table("tenant", "hour", "type", "status", "missing", "events", "why")
+        rows = []
         for one in differences[:SHOWN]:
             why = dict.fromkeys(reason for event in one["differences"] for reason in event["reasons"])
-            shown.add_row(
-                one["org"],
-                f"{one['day']}T{one['hour']:02}",
-                one["eventType"],
-                one["status"],
-                ", ".join(f"{name} {count}" for name, count in one["missing"].items()),
-                ", ".join(event["eventId"] for event in one["differences"][:2]),
-                "; ".join(why),
+            rows.append(
+                (
+                    one["org"],
+                    f"{one['day']}T{one['hour']:02}",
+                    one["eventType"],
+                    one["status"],
+                    ", ".join(f"{name} {count}" for name, count in one["missing"].items()),
+                    "\n".join(event["eventId"] for event in one["differences"][:2]),
+                    "; ".join(why),
+                )
             )
-        out.print(shown)
+        columns = ("tenant", "hour", "type", "status", "missing", "events", "why")
+        out.print(fitted(columns, rows, folded={"why"}, optional=("events", "missing", "status")))
         if len(differences) > SHOWN:
-            out.print(f"… and {len(differences) - SHOWN} hours more; --json has them")
+            out.print(f"… and {counted(len(differences) - SHOWN, 'more hour')}; --json lists them all")
     counts, cells = report.get("counts", {}), report.get("cells", {})
     out.print(
         f"{report['from']} to {report['to']}: "
-        + (", ".join(f"{count} hours {word}" for word, count in cells.items() if count) or "no events")
+        + (
+            ", ".join(f"{counted(count, 'hour')} {word}" for word, count in cells.items() if count)
+            or "no events"
+        )
     )
     out.print(", ".join(f"{name} {count}" for name, count in counts.items() if name != "owned"), markup=False)

@@ -6,7 +6,7 @@ import typer
 
 from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json
-from cli.output import complain, err, out, print_json
+from cli.output import complain, counted, err, out, print_json
 from cli.target import deployed_function, find_target
 
 SHOWN = 5
@@ -69,9 +69,11 @@ def redrive(
         out.print(f"There is nothing to redrive: no {what} of {function}.")
     else:
         verb = "would be fed" if dry_run else "fed"
-        out.print(f"{total['rows']} records of {len(keys)} objects {verb}, {total['different']} failed again")
+        out.print(
+            f"{counted(total['rows'], 'record')} of {counted(len(keys), 'object')} {verb}, {total['different']} failed again"
+        )
     for failed in failures[:SHOWN]:
         err.print(f"{failed.key}: {failed.reason}", markup=False)
     if failures:
-        complain(f"{total['different']} records failed again; they stay where they were")
+        complain(f"{counted(total['different'], 'record')} failed again and left in place")
         raise typer.Exit(RefusedError.exit_code)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.errors import UsageError
+from cli.output import counted
 from millrace.features.missing import finite, number, text
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class History:
         if self._types[self._found["moment"]] != "VARCHAR":
             found.append("late_night and weekend follow UTC: the moments of this source carry no offset")
         if left_out := self.count() - self._count(f"{self._moment()} IS NOT NULL"):
-            found.append(f"{left_out:,} rows have no moment and are left out")
+            found.append(f"{counted(left_out, 'row')} without a time left out")
         return found
 
     def count(self) -> int:

@@ -12,7 +12,7 @@ from cli.local import emulator
 from cli.local.steps import StepError, Steps
 from cli.local.up import bring_up
 from cli.options import Json
-from cli.output import err, out, print_json, table
+from cli.output import counted, err, out, print_json, table
 from cli.places import Places, checkout
 from cli.target import FIRST_ORG
 
@@ -54,7 +54,7 @@ def down(
             with steps.step("Stopping the local AWS") as step:
                 unread = 0 if reset else emulator.drain(found.port)
                 clean = emulator.stop(places, found)
-                step.note = f"{unread} events are not in UserEvents, and will not be" if unread else ""
+                step.note = f"{counted(unread, 'event')} not written to UserEvents: lost" if unread else ""
                 if not clean:
                     step.note = "it did not end by itself: what it took since its start is lost"
         places.running.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from cli import runs
 from cli.errors import CommandError, UsageError
 from cli.local import capture, cdk, demo, deploy, emulator
 from cli.local.steps import Steps
-from cli.output import err
+from cli.output import counted, err
 from cli.places import Places, port
 from cli.target import FIRST_ORG, Target
 
@@ -101,7 +101,7 @@ def _send(places: Places, target: Target, steps: Steps) -> list[dict[str, Any]]:
     named = demo.samples(places, datetime.now(UTC))
     with steps.step("Sending sample events") as step:
         results = demo.send_samples(target, [event for _, event in named])
-        step.note = f"{len(results)} events of {FIRST_ORG}"
+        step.note = f"{counted(len(results), 'event')} of {FIRST_ORG}"
     accepted = [result["eventId"] for result in results if result["status"] == "accepted"]
     with steps.step("Following them to the lake") as step:
         traces = demo.await_traces(target, accepted)
@@ -131,5 +131,5 @@ def _run_pipeline(target: Target, steps: Steps) -> dict[str, Any] | None:
             return None
         made = runs.document(target, run_id)
         tables = [one for one in made["tables"] if one["rows"]] if made else []
-        step.note = f"{run_id}, {len(tables)} tables" if status == "SUCCEEDED" else cause
+        step.note = f"{run_id}, {counted(len(tables), 'table')}" if status == "SUCCEEDED" else cause
     return made

@@ -82,7 +82,7 @@ class TestMerging:
         "said", [answer(), answer("accepted"), answer("accepted", "accepted", "accepted")]
     )
     def test_an_answer_that_misses_an_event_is_an_error(self, said: dict[str, Any]) -> None:
-        with pytest.raises(ValueError, match="2 events were sent"):
+        with pytest.raises(ValueError, match="events sent: 2"):
             Merged().add(lines(2), said)
 
     def test_an_event_without_an_answer_is_noted_with_its_id(self) -> None:

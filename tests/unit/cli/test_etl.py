@@ -154,7 +154,7 @@ def test_what_is_set_aside_is_said(aws: Aws, capsys: pytest.CaptureFixture[str])
     assert done is not None
     assert done["setAside"] == 2
     show(done)
-    assert "2 tenant-days are set aside: millrace pending list" in capsys.readouterr().out
+    assert "2 tenant-days set aside: millrace pending list" in capsys.readouterr().out
 
 
 def test_a_backfill_is_its_runs_together(aws: Aws) -> None:

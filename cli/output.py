@@ -1,4 +1,4 @@
-"""What a command shows: words and tables for people on standard error and out, one JSON document for programs."""
+"""Output of commands: text and tables for people, one JSON document for programs."""
 
 import base64
 import math
@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-# A pipe or a log has no width; rich would take 80 columns and break what a person wants to copy.
+# A pipe or a log has no width; rich would assume 80 columns and break what a person wants to copy.
 WIDTH_OF_PIPES = 160
 # A folded column stays readable with so many characters a line.
 FOLDED_WIDTH = 12
@@ -32,11 +32,11 @@ def _console(*, stderr: bool) -> Console:
 out = _console(stderr=False)
 """For results."""
 err = _console(stderr=True)
-"""For progress and errors, so that standard output stays what was asked for."""
+"""For progress and errors, so that standard output holds results only."""
 
 
 def table(*columns: str, title: str | None = None) -> Table:
-    """A table that breaks what is too long for a line, and never cuts an id short."""
+    """A table that breaks cells too long for a line instead of truncating them."""
     made = Table(title=title, title_justify="left")
     for column in columns:
         made.add_column(column, overflow="fold")
@@ -99,7 +99,7 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON can say it: decimals exactly as numbers, times as ISO UTC with `Z`, bytes as base64."""
+    """A value as JSON: decimals exactly as numbers, times as ISO UTC with `Z`, bytes as base64."""
     match value:
         case None | bool() | str():
             return value

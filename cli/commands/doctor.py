@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def doctor(
     wait: Annotated[
-        float, typer.Option("--wait", min=1, max=600, help="Seconds in which events have to arrive.")
+        float, typer.Option("--wait", min=1, max=600, help="Seconds within which events must arrive.")
     ] = 60,
     env: Env = None,
     as_json: Json = False,
@@ -39,6 +39,6 @@ def doctor(
         out.print(fitted(("path", "status", "ms", "detail"), rows, folded={"detail"}))
     failed = [check.path for check in checks if check.status == "fail"]
     if failed:
-        # The checks are the last line, also for a program.
+        # With --json, too, the checks stay the last line of standard output.
         complain(f"{len(failed)} of {counted(len(checks), 'check')} failed: {', '.join(failed)}")
         raise typer.Exit(1)

@@ -21,7 +21,7 @@ def query(
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Query raw.events, silver, gold, marts and ml_features; `AS OF` a snapshot or time behind a table reads its past."""
+    """Query raw.events, silver, gold, marts and ml_features; `AS OF` a snapshot or time after a table reads its past."""
     target = find_target(env)
     with err.status("querying …"):
         names, result = rows(target, sql)

@@ -1,4 +1,4 @@
-"""`millrace rebuild`: a table rebuilt from the lake, and compared with the original."""
+"""`millrace rebuild`: rebuilds a table from the lake and compares it with the original."""
 
 import tempfile
 from enum import StrEnum
@@ -20,18 +20,16 @@ if TYPE_CHECKING:
     from millrace.contracts.registry import Registry
 
 
-class Rebuilt(StrEnum):
-    """Tables whose rows the lake holds enough of."""
+class RebuildTable(StrEnum):
+    """Tables that can be rebuilt from the lake."""
 
     EVENTS = "Events"
     USER_EVENTS = "UserEvents"
 
 
 def rebuild(
-    table: Annotated[Rebuilt, typer.Option("--table", help="Which table to rebuild.")],
-    into: Annotated[
-        str, typer.Option("--into", help="The table to write; it is created if it is not there.")
-    ],
+    table: Annotated[RebuildTable, typer.Option("--table", help="Which table to rebuild.")],
+    into: Annotated[str, typer.Option("--into", help="The table to write; created if it does not exist.")],
     env: Env = None,
     as_json: Json = False,
 ) -> None:
@@ -46,7 +44,7 @@ def rebuild(
     target = find_target(env)
     original, bucket = target.output(f"{table}Table"), target.output("LakeBucket")
     if into == original:
-        raise UsageError(f"{into} is the table itself; --into names another one")
+        raise UsageError(f"{into} is the table itself; name another one with --into")
     dynamodb, registry = target.client("dynamodb"), _registry()
     like = _described(dynamodb, original)
     first = Table(dynamodb, original, attempts=compare.TABLE_ATTEMPTS)
@@ -82,13 +80,13 @@ def rebuild(
     if different:
         complain(
             f"{counted(different, 'difference')} from {original}: rows that differ or are in only one of the two; "
-            "rows that the archive has not written yet count as different"
+            "rows that are not in the archive yet count as different"
         )
         raise typer.Exit(RefusedError.exit_code)
 
 
 def _ready(dynamodb: Any, model: "type[Model]", into: str, like: dict[str, Any] | None) -> bool:
-    """Creates the table if it is not there; returns whether it did."""
+    """Creates the table if it does not exist; returns whether it did."""
     from cli.ddl import create_table, schema
 
     existing = _described(dynamodb, into)
@@ -109,7 +107,7 @@ def _described(dynamodb: Any, name: str) -> dict[str, Any] | None:
 
 
 def _registry() -> "Registry":
-    """The contracts of this checkout, with every dictionary that a row may have been written with."""
+    """The contract registry of this checkout, with every dictionary that a row may be compressed with."""
     from millrace.compiler.bundle import assemble_contracts
     from millrace.contracts.errors import ContractError
     from millrace.contracts.registry import Registry

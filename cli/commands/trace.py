@@ -17,7 +17,7 @@ def trace(
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Show each step an event has taken, down to its object in the lake."""
+    """Show each step of an event, down to its object in the lake."""
     document: dict[str, Any] = Api(find_target(env), org).ask(
         "GET", f"/v1/events/{quote(event_id, safe='')}/trace"
     )

@@ -1,4 +1,4 @@
-"""`make warehouse`: a tenant's silver of the running platform in a DuckDB file, the dbt project built and documented on it.
+"""`make warehouse`: copies a tenant's silver of the running platform to a DuckDB file, builds and documents the dbt project on it.
 
 `ORG=org_globex` names the tenant; locally it is the first demo tenant unless one is named.
 
@@ -22,7 +22,7 @@ from cli.warehouse import dbt, environment, silver
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Copies, builds, documents; says where what is."""
+    """Copies, builds and documents; prints where the results are."""
     from millrace.compiler.table_contracts import lake_tables
     from millrace.compiler.warehouse.compile import compile_project
     from millrace.iceberg.layout import database as glue_database

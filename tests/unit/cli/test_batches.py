@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cli.batches import MOST_BYTES, MOST_EVENTS, Line, Merged, all_taken, batches, body, read_events
+from cli.batches import MOST_BYTES, MOST_EVENTS, Line, Merged, all_accepted, batches, body, read_events
 
 
 def answer(*statuses: str) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class TestMerging:
         assert merged.add(again, answer("accepted")) == []
         document = merged.document()
         assert (document["accepted"], document["conflicts"], document["unavailable"]) == (2, 1, 0)
-        assert not all_taken(document)
+        assert not all_accepted(document)
 
     @pytest.mark.parametrize(
         "said", [answer(), answer("accepted"), answer("accepted", "accepted", "accepted")]

@@ -1,8 +1,9 @@
-"""Calls of the HTTP API, with bounds on every wait and one plain sentence for every refusal."""
+"""Calls of the HTTP API: every wait is bounded, and every refusal becomes one plain sentence."""
 
 import random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -21,8 +22,8 @@ LONGEST_PAUSE = 8.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the API said. `document` is None when the body is no JSON."""
+class ApiResponse:
+    """A response of the API. `document` is None when the body is not JSON."""
 
     status: int
     document: Any
@@ -30,18 +31,18 @@ class Answer:
 
     @property
     def sentence(self) -> str:
-        """The detail of a problem, or the gateway's own short message."""
+        """The `detail` of a problem document, or the gateway's own short message."""
         if isinstance(self.document, dict):
             return str(self.document.get("detail") or self.document.get("message") or f"status {self.status}")
         return f"status {self.status}"
 
 
 def pause(attempt: int, retry_after: float | None, jitter: Callable[[], float] = random.random) -> float:
-    """Seconds before the next try: doubling with jitter, at least what the server asked, never past 8.
+    """Seconds before the next try: doubling with jitter, at least what the server requires, at most 8.
 
     Args:
         attempt: how many tries were made, from 1.
-        retry_after: seconds the server asked for, if it did.
+        retry_after: the seconds of a `Retry-After` header, if there was one.
         jitter: a number in [0, 1).
     """
     grown = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (attempt - 1)) * (0.5 + jitter() / 2)
@@ -71,59 +72,74 @@ class Api:
         query: Mapping[str, str | None] | None = None,
         body: bytes | None = None,
         content_type: str = "application/json",
-    ) -> Answer:
-        """One call, without another try.
+    ) -> ApiResponse:
+        """One call, without a retry.
 
         Raises:
             NoPlatformError: nothing answers at the address.
-            ConnectionResetError: the connection broke after it stood; the call may have been heard.
+            ConnectionResetError: the connection broke once it was open; the call may have had its effect.
         """
-        asked = "&".join(f"{name}={quote(value, safe='')}" for name, value in (query or {}).items() if value)
-        url = self._target.api_url + path + (f"?{asked}" if asked else "")
+        parameters = "&".join(
+            f"{name}={quote(value, safe='')}" for name, value in (query or {}).items() if value
+        )
+        url = self._target.api_url + path + (f"?{parameters}" if parameters else "")
         headers = self._headers if body is None else {**self._headers, "content-type": content_type}
         try:
             response = self._pool.request(method, url, body=body, headers=headers)
         except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
-            raise NoPlatformError(self._nobody()) from error
+            raise NoPlatformError(self._no_answer()) from error
         except urllib3.exceptions.LocationValueError as error:
-            raise NoPlatformError(f"{self._target.api_url} is no address of an API") from error
+            raise NoPlatformError(f"{self._target.api_url} is not an address of an API") from error
         except urllib3.exceptions.HTTPError as error:
             raise ConnectionResetError(f"{method} {path}: {error}") from error
-        return Answer(
+        return ApiResponse(
             response.status, _document(response.data), _seconds(response.headers.get("retry-after"))
         )
 
     def ask(self, method: str, path: str, **more: Any) -> Any:
-        """A call whose answer is its document; busy answers and broken connections are tried again.
+        """The document of a successful call; busy answers and broken connections are retried.
 
         Raises:
             NoPlatformError: nothing answers at the address.
-            RefusedError: the API refused, or did not serve within the tries.
+            RefusedError: the API refused, or did not answer within the tries.
         """
         sentence = ""
         for attempt in range(1, TRIES + 1):
             try:
                 answer = self.call(method, path, **more)
             except ConnectionResetError as error:
-                sentence, asked = str(error), None
+                sentence, retry_after = str(error), None
             else:
                 if answer.status < 300 and answer.document is not None:
                     return answer.document
                 if answer.status not in (429, 502, 503, 504):
                     raise RefusedError(refusal(answer, self._target))
-                sentence, asked = answer.sentence, answer.retry_after
+                sentence, retry_after = answer.sentence, answer.retry_after
             if attempt < TRIES:
-                time.sleep(pause(attempt, asked))
-        raise RefusedError(f"the platform did not serve {method} {path} in {TRIES} tries: {sentence}")
+                time.sleep(pause(attempt, retry_after))
+        raise RefusedError(f"the platform did not answer {method} {path} in {TRIES} tries: {sentence}")
 
-    def _nobody(self) -> str:
+    def _no_answer(self) -> str:
         if self._target.env == "local":
             return f"the local platform does not answer at {self._target.api_url}. Start it in the checkout: make up"
-        return f"nothing answers at {self._target.api_url}. Is MILLRACE_API_URL the ApiUrl output of {self._target.env}?"
+        return (
+            f"nothing answers at {self._target.api_url}. Is MILLRACE_API_URL the ApiUrl output of {self._target.env}? "
+            f"To deploy it: make deploy ENV={self._target.env}"
+        )
 
 
-def refusal(answer: Answer, target: Target) -> str:
-    """One sentence for an answer that is no success."""
+def must_answer(target: Target) -> None:
+    """Returns if anything answers at the API's address, whatever its answer.
+
+    Raises:
+        NoPlatformError: nothing does.
+    """
+    with suppress(ConnectionResetError):
+        Api(target, anonymous=True).call("GET", "/v1/health")
+
+
+def refusal(answer: ApiResponse, target: Target) -> str:
+    """One sentence for an answer that is not a success."""
     match answer.status:
         case 401 | 403:
             where = ".local/keys.json (make up renews it)" if target.env == "local" else "MILLRACE_API_KEY"

@@ -1,4 +1,4 @@
-"""Events on their way out: read from a file, cut into requests the API takes, answers merged. No I/O."""
+"""Events to send: read from text, split into requests that the API accepts, their answers merged. No I/O."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-# The API's own limits of a request (interfaces: 500 events, 4 MB), and a line of an event that alone is past them.
+# The API's limits of a request.
 MOST_EVENTS = 500
 MOST_BYTES = 4_000_000
 
@@ -33,15 +33,15 @@ class Line:
             event = orjson.loads(self.body)
         except orjson.JSONDecodeError:
             return None
-        found = event.get("eventId") if isinstance(event, dict) else None
-        return found if isinstance(found, str) else None
+        event_id = event.get("eventId") if isinstance(event, dict) else None
+        return event_id if isinstance(event_id, str) else None
 
 
 def read_events(text: bytes) -> list[bytes]:
     """The events of a JSON object, a JSON array or NDJSON, one line each.
 
-    Lines of NDJSON stay byte for byte as they were, broken ones too: the platform answers each and keeps what it
-    refuses.
+    Lines of NDJSON stay byte for byte as they were, even malformed ones: the platform answers each, and keeps those
+    that it refuses.
 
     Raises:
         ValueError: the text is empty, or neither form.
@@ -68,7 +68,7 @@ def _is_object(line: bytes) -> bool:
 
 
 def batches(lines: Iterable[Line]) -> Iterator[list[Line]]:
-    """Cuts lines into requests of at most 500 events and 4 MB; a longer line travels alone."""
+    """Splits lines into requests of at most 500 events and 4 MB; a longer line has a request of its own."""
     batch: list[Line] = []
     size = 0
     for line in lines:
@@ -89,7 +89,7 @@ def body(batch: Sequence[Line]) -> bytes:
 
 @dataclass(slots=True)
 class Merged:
-    """The answers of many requests as if there had been one."""
+    """The answers of many requests, merged into one."""
 
     results: dict[int, dict[str, Any]] = field(default_factory=dict)
 
@@ -97,23 +97,23 @@ class Merged:
         """Takes one request's answer; a later answer for the same event replaces the earlier one.
 
         Returns:
-            The lines that the platform could not take now.
+            The lines to send once more: the platform was not available for them.
 
         Raises:
-            ValueError: the answer does not speak of each event of the request once.
+            ValueError: the answer does not hold one result for each event of the request.
         """
-        said = {result["index"]: result for result in answer["results"]}
-        if sorted(said) != list(range(len(batch))):
-            raise ValueError(f"{len(batch)} events were sent and {len(said)} answered")
-        again = []
+        by_position = {result["index"]: result for result in answer["results"]}
+        if sorted(by_position) != list(range(len(batch))):
+            raise ValueError(f"events sent: {len(batch)}, answered: {len(by_position)}")
+        unavailable = []
         for position, line in enumerate(batch):
-            self.results[line.index] = {**said[position], "index": line.index}
-            if said[position]["status"] == "unavailable":
-                again.append(line)
-        return again
+            self.results[line.index] = {**by_position[position], "index": line.index}
+            if by_position[position]["status"] == "unavailable":
+                unavailable.append(line)
+        return unavailable
 
     def note(self, line: Line, status: str, **more: Any) -> None:
-        """Records what happened to an event that no answer spoke of."""
+        """Records the result of an event that no answer holds."""
         self.results[line.index] = {"index": line.index, "eventId": line.event_id, "status": status, **more}
 
     def document(self) -> dict[str, Any]:
@@ -125,6 +125,6 @@ class Merged:
         return {**counts, "results": results}
 
 
-def all_taken(document: Mapping[str, Any]) -> bool:
-    """Whether every event is in: accepted now or before."""
+def all_accepted(document: Mapping[str, Any]) -> bool:
+    """Whether every event is stored: accepted now or before."""
     return not (document["conflicts"] or document["rejected"] or document["unavailable"])

@@ -1,10 +1,10 @@
-"""Makes the virtual environments, with nothing but the standard library: the Makefile runs this before anything is there.
+"""Makes the virtual environments, with nothing but the standard library: the Makefile runs this first of all.
 
-`python3 cli/bootstrap.py run` installs what deploys and runs, `… dev` also what tests. A stamp in the environment
-holds the hash of what was asked for, so that a second run costs nothing.
+`python3 cli/bootstrap.py run` installs what deploying and running need, `… dev` also what the tests need. A stamp in the
+environment holds the hash of its requirements, so that a second run does nothing.
 """
 
-# Read by whatever `python3` the machine has, so the first lines must parse on old ones too.
+# Run by any `python3` that the machine has, so the first lines must parse on old versions too.
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 - an older Python is exactly who must read this
@@ -36,9 +36,9 @@ HASHED = {
     "run": ("requirements.txt", "pyproject.toml"),
     "dev": ("requirements.txt", "requirements-dev.txt", "pyproject.toml"),
 }
-# Not in requirements.txt: where there is no uv, pip installs what stands there.
+# Not in requirements.txt: where uv cannot be installed, pip installs the same requirements.
 UV = "uv==0.13.9"
-# What pip is told by its files or its environment, as uv wants to be told.
+# Settings of pip, from its files or the environment, by the variables that uv reads.
 UV_NAMES = {
     "index-url": "UV_DEFAULT_INDEX",
     "extra-index-url": "UV_INDEX",
@@ -46,31 +46,31 @@ UV_NAMES = {
     "no-index": "UV_NO_INDEX",
     "cert": "SSL_CERT_FILE",
 }
-TRY_AGAIN = "Is the network there? Run the same command again to go on."
+NETWORK_HINT = "Check the network, then run the same command again to continue."
 
 
 class SetupError(Exception):
-    """The environment could not be made; the message says what to do."""
+    """The environment could not be created; the message says what to do."""
 
 
 def fingerprint(parts: Sequence[str]) -> str:
-    """What an environment depends on: the interpreter, the folder it stands in, and the given texts."""
+    """A hash of what an environment depends on: the interpreter, the checkout's folder, and the given texts."""
     text = "\0".join((sys.version, sys.prefix, str(ROOT), *parts))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def ensure(folder: Path, arguments: Sequence[str], wanted: str, *, stamp: str, what: str) -> bool:
-    """Makes `folder` a virtual environment with the given pip arguments installed.
+    """Creates the virtual environment `folder` with the given pip arguments installed.
 
     Args:
-        folder: where the environment stands.
+        folder: of the environment.
         arguments: what pip installs.
-        wanted: the hash that the stamp holds when nothing is left to do.
+        wanted: the hash that the stamp holds when the environment is current.
         stamp: the stamp's name inside the folder.
-        what: how the progress line names it.
+        what: its name in the progress line.
 
     Returns:
-        False when everything was there already.
+        False when the environment was current already.
 
     Raises:
         SetupError: the environment or an installation failed.
@@ -81,7 +81,7 @@ def ensure(folder: Path, arguments: Sequence[str], wanted: str, *, stamp: str, w
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Whoever else makes `folder` at the same time, such as a second test process, waits until this one has ended."""
+    """Locks `folder`: another process that creates it, such as a second test process, waits until this one has ended."""
     locks = ROOT / ".local"
     locks.mkdir(exist_ok=True)
     with (locks / f"{folder.name.lstrip('.')}.lock").open("w") as lock:
@@ -106,51 +106,51 @@ def _ensure(folder: Path, arguments: Sequence[str], wanted: str, mark: Path, wha
 
 
 def install(python: Path, arguments: Sequence[str]) -> None:
-    """Installs packages for an interpreter: with uv, which takes a seventh of pip's processor time, or with pip where uv cannot.
+    """Installs packages for an interpreter: with uv, which needs a seventh of pip's processor time, or with pip where uv fails.
 
     Args:
         python: the interpreter of the environment.
         arguments: what both understand: requirements, `-r FILE`, `-e FOLDER`, `--target FOLDER`, `--only-binary=:all:`.
 
     Raises:
-        SetupError: neither could; the message holds what pip printed.
+        SetupError: both failed; the message holds what pip printed.
     """
     pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
     uv = VENV / "bin" / "uv"
     try:
         if not uv.exists():
-            _run([*pip, "install", "--quiet", UV], "pip.log", hint=TRY_AGAIN)
+            _run([*pip, "install", "--quiet", UV], "pip.log", hint=NETWORK_HINT)
         command = [str(uv), "pip", "install", "--quiet", "--python", str(python), *arguments]
-        _run(command, "uv.log", hint=TRY_AGAIN, environ=_told_to_uv(pip))
+        _run(command, "uv.log", hint=NETWORK_HINT, environ=_uv_settings(pip))
     except SetupError:
-        # Such as an index that only pip may use, or a uv whose installation was cut off.
+        # For example an index that only pip may use, or an interrupted installation of uv.
         uv.unlink(missing_ok=True)
-        _run([*pip, "--python", str(python), "install", "--quiet", *arguments], "pip.log", hint=TRY_AGAIN)
+        _run([*pip, "--python", str(python), "install", "--quiet", *arguments], "pip.log", hint=NETWORK_HINT)
 
 
-def _told_to_uv(pip: Sequence[str]) -> dict[str, str]:
+def _uv_settings(pip: Sequence[str]) -> dict[str, str]:
     shown = subprocess.run(
         [*pip, "config", "list"], env=_clean_environment(), capture_output=True, text=True, check=False
     ).stdout
-    told = re.findall(r"^([^.=]*)\.([a-z-]+)='(.*)'$", shown, flags=re.MULTILINE)
-    # As pip has it, the environment stands over the files.
-    told.sort(key=lambda one: one[0] == ":env:")
-    found = {UV_NAMES[name]: value for _, name, value in told if name in UV_NAMES}
-    if "UV_FIND_LINKS" in found:
-        found["UV_FIND_LINKS"] = ",".join(found["UV_FIND_LINKS"].split())
-    # Beside the environments, whose files are links into it: what two of them need is there once.
-    return {"UV_CACHE_DIR": str(ROOT / ".local" / "uv"), **found}
+    settings = re.findall(r"^([^.=]*)\.([a-z-]+)='(.*)'$", shown, flags=re.MULTILINE)
+    # As in pip, the environment overrides the files.
+    settings.sort(key=lambda one: one[0] == ":env:")
+    variables = {UV_NAMES[name]: value for _, name, value in settings if name in UV_NAMES}
+    if "UV_FIND_LINKS" in variables:
+        variables["UV_FIND_LINKS"] = ",".join(variables["UV_FIND_LINKS"].split())
+    # On the same file system as the environments, whose files are links into it: shared packages are stored once.
+    return {"UV_CACHE_DIR": str(ROOT / ".local" / "uv"), **variables}
 
 
 def _make(folder: Path) -> None:
-    """Makes the empty environment; one that was moved here, or outlived its Python, is made anew."""
+    """Creates the empty environment; one that was moved here, or whose Python is gone, is created anew."""
     made_by = folder / ".made-by"
     now = f"{sys.version}\n{folder}"
     if made_by.exists() and made_by.read_text() == now and (folder / "bin" / "python").exists():
         return
     if folder.exists():
         shutil.rmtree(folder)
-    # Only `.venv` needs pip: it installs uv, and stands in for it everywhere.
+    # Only `.venv` needs pip: it installs uv, and replaces it where uv fails.
     without = [] if folder == VENV else ["--without-pip"]
     _run([sys.executable, "-m", "venv", *without, str(folder)], "venv.log", hint=_venv_hint())
     made_by.write_text(now)
@@ -173,14 +173,14 @@ def _run(
                 command, cwd=ROOT, env=clean, stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=False
             )
         except OSError as error:
-            raise SetupError(f"{command[0]} cannot be run: {error}\n{hint}") from error
+            raise SetupError(f"{command[0]} could not be run: {error}\n{hint}") from error
     if done.returncode:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-        raise SetupError(f"failed.\n{tail}\n{hint}\nThe whole log: {log.relative_to(ROOT)}")
+        raise SetupError(f"failed.\n{tail}\n{hint}\nThe full log: {log.relative_to(ROOT)}")
 
 
 def _clean_environment() -> dict[str, str]:
-    """Without a PYTHONPATH or an active environment of the caller, which must not reach ours."""
+    """The environment without the caller's PYTHONPATH and active virtual environment."""
     foreign = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_TARGET"}
     return {name: value for name, value in os.environ.items() if name not in foreign}
 
@@ -191,7 +191,7 @@ def main(arguments: Sequence[str]) -> int:
     if kind not in FILES:
         sys.stderr.write("usage: bootstrap.py run|dev\n")
         return 2
-    # `dev` holds all of `run`, so its stamp serves both.
+    # `dev` includes all of `run`, so its stamp counts for both.
     wanted = {name: fingerprint([(ROOT / f).read_text() for f in HASHED[name]]) for name in FILES}
     if (
         kind == "run"
@@ -200,14 +200,14 @@ def main(arguments: Sequence[str]) -> int:
     ):
         return 0
     wheels = [argument for file in FILES[kind] for argument in ("-r", file)]
-    what = "what Millrace runs on" if kind == "run" else "what Millrace runs on and is tested with"
+    what = "Millrace's requirements" if kind == "run" else "Millrace's requirements and those of its tests"
     try:
         ensure(VENV, [*wheels, "-e", "."], wanted[kind], stamp=f".installed-{kind}", what=what)
     except SetupError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("stopped; run it again to go on\n")
+        sys.stderr.write("stopped; run it again to continue\n")
         return 130
     return 0
 

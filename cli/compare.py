@@ -9,15 +9,15 @@ from millrace.core import clock, keys
 from millrace.core.table import KEYS_PER_CALL, Item, Table
 from millrace.eventstore.codec import Codec
 
-# A page of 16 MB is answered in parts; only a table that gives nothing more is waited for.
+# DynamoDB answers at most 16 MB a call; pauses are only needed where it returns nothing at all.
 TABLE_ATTEMPTS = 8
 
 
 class TableComparison:
-    """Compares an original with its copy, both keyed alike."""
+    """Compares an original with its copy; both have the same key attributes."""
 
     def __init__(self, codec: Codec, original: Table, copy: Table, key: Sequence[str]) -> None:
-        """`key`: the names of the key attributes. Rows that came after this moment, or have expired, are left out."""
+        """`key`: the names of the key attributes. Rows that arrived after now, or have expired, are left out."""
         self._codec, self._original, self._copy, self._key = codec, original, copy, key
         self._now = clock.now()
 
@@ -32,14 +32,14 @@ class TableComparison:
 
     def _pairs(self, table: Table, other: Table) -> Iterator[tuple[Item, Item | None]]:
         """Each row of a table with the row of the other one under its key."""
-        some: list[Item] = []
+        chunk: list[Item] = []
         for row in table.scan(consistent=True):
             if self._is_compared(row):
-                some.append(row)
-            if len(some) == KEYS_PER_CALL:
-                yield from self._paired(some, other)
-                some = []
-        yield from self._paired(some, other)
+                chunk.append(row)
+            if len(chunk) == KEYS_PER_CALL:
+                yield from self._paired(chunk, other)
+                chunk = []
+        yield from self._paired(chunk, other)
 
     def _paired(self, rows: Sequence[Item], other: Table) -> Iterator[tuple[Item, Item | None]]:
         wanted = [{name: row[name] for name in self._key} for row in rows]
@@ -68,7 +68,7 @@ class TableComparison:
         return next((item for item in pointers if keys.id_of(item["sortKey"]["S"]) == wanted), None)
 
     def _same(self, row: Item, other: Item) -> bool:
-        """Whether two rows have the same content. One with a key of milliseconds has its moment in milliseconds only."""
+        """Whether two rows have the same content. A key in milliseconds is compared to the millisecond only."""
         content, other_content = self._content(row), self._content(other)
         both = (content["sortKey"]["S"], other_content["sortKey"]["S"])
         if any(map(keys.is_of_milliseconds, both)):
@@ -81,7 +81,7 @@ class TableComparison:
         return int(row["expiresAt"]["N"]) > clock.epoch(self._now) and since["S"] < clock.utc_text(self._now)
 
     def _content(self, row: Item) -> dict[str, Any]:
-        """A row's attributes, its body as the event in it: the order of a JSON object's names means nothing."""
+        """A row's attributes, its body decoded to the event: the order of names in a JSON object has no meaning."""
         content: dict[str, Any] = dict(row)
         if "body" in row:
             content["body"] = orjson.loads(self._codec.unpack(bytes(row["body"]["B"]), row["dict"]["S"]))

@@ -1,4 +1,4 @@
-"""A table like one of the platform's, made by hand: keys, indexes and expiry of its model."""
+"""Creates a table with the keys, indexes and expiry of one of the platform's tables."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ def create_table(dynamodb: Any, model: type[Model], name: str, *, like: dict[str
 
     Args:
         dynamodb: a low-level client.
-        model: the table's.
+        model: pynamodb's description of the table.
         name: of the new table.
         like: DescribeTable's answer for the original; the new one is encrypted with the same key.
     """
@@ -33,7 +33,7 @@ def create_table(dynamodb: Any, model: type[Model], name: str, *, like: dict[str
 def schema(model: type[Model]) -> dict[str, Any]:
     """Keys, their attributes, and global indexes, as CreateTable takes them."""
     attributes = list(model.get_attributes().values())
-    indexes: list[Any] = [found for found in vars(model).values() if isinstance(found, GlobalSecondaryIndex)]
+    indexes: list[Any] = [value for value in vars(model).values() if isinstance(value, GlobalSecondaryIndex)]
     types: dict[str, str] = {}
     for keyed in (attributes, *(list(index.Meta.attributes.values()) for index in indexes)):
         types |= {a.attr_name: a.attr_type for a in keyed if a.is_hash_key or a.is_range_key}

@@ -1,4 +1,4 @@
-"""What `millrace doctor` checks beside the canary's journey: stores, queues, dead letters, the last run."""
+"""The checks of `millrace doctor` besides the canary's journey: stores, queues, dead letters, the last run."""
 
 import time
 from collections import Counter
@@ -9,6 +9,8 @@ from uuid import uuid4
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.errors import RefusedError
+from cli.output import counted
+from cli.runs import OUTPUTS, failure_sentences
 from cli.target import Target, stacks
 from millrace.canary.assemble import journey
 from millrace.canary.events import canary_events
@@ -17,13 +19,13 @@ from millrace.core.prefixes import DEAD_LETTERS, FAILED_BATCHES
 from millrace.core.table import Table
 from millrace.eventstore import consumers
 
-# Objects that are counted at most.
+# At most so many objects are counted.
 COUNTED = 1000
 # The hourly run comes at five past; after this long without one it is late.
 RUN_HOURS = 2
-# Executions among which the newest that has ended is searched.
+# The newest execution that has ended is searched among so many.
 LISTED = 20
-# Errors of one check, which must not keep the others from being made.
+# Errors of one check, which must not prevent the others.
 EXPECTED_ERRORS = (ClientError, BotoCoreError, RefusedError, KeyError)
 
 Finding = tuple[Status, str]
@@ -35,7 +37,7 @@ class Doctor:
     def __init__(self, target: Target, seconds: float) -> None:
         """`seconds`: how long events may take to arrive."""
         self._target = target
-        self._travelling = journey(
+        self._journey = journey(
             Table(target.client("dynamodb"), target.output("MetadataTable")),
             target.client("events"),
             api_url=target.api_url,
@@ -47,10 +49,10 @@ class Doctor:
         )
 
     def checks(self, progress: Callable[[str], None]) -> Iterator[Check]:
-        """Each check as it is made; `progress` is given the name of the next."""
-        progress("a canary down every path")
+        """Yields each check when it is complete; `progress` receives the name of the next."""
+        progress("an event down every path")
         at = datetime.now(UTC)
-        yield from self._travelling.travel(
+        yield from self._journey.travel(
             canary_events(f"doctor-{at:%Y%m%dT%H%M%SZ}", at, lambda: str(uuid4())), at
         )
         for path, look in (
@@ -66,7 +68,7 @@ class Doctor:
 
     @property
     def _call(self) -> Call:
-        return self._travelling.call
+        return self._journey.call
 
     def _capture(self) -> Finding:
         table = self._target.output("EventsTable")
@@ -74,7 +76,10 @@ class Doctor:
         states = [one["DestinationStatus"] for one in answer.get("KinesisDataStreamDestinations", [])]
         if "ACTIVE" in states:
             return "ok", ""
-        return "fail", f"{table} goes to no stream: {', '.join(states) or 'no destination'}; deploy again"
+        return (
+            "fail",
+            f"{table} is not captured by a stream ({', '.join(states) or 'no destination'}); deploy again",
+        )
 
     def _dead_letters(self) -> Finding:
         keys, more = self._below(DEAD_LETTERS)
@@ -82,19 +87,19 @@ class Doctor:
         if not by_consumer:
             return "ok", ""
         counts = ", ".join(f"{count} of {name}" for name, count in sorted(by_consumer.items()))
-        ways = [
+        commands = [
             f"millrace redrive {one.name} --dead-letters"
             for one in consumers.CONSUMERS
             if one.name in by_consumer
         ]
-        return "fail", "; ".join((f"{counts}{' or more' if more else ''}", *ways))
+        return "fail", "; ".join((f"{counts}{' or more' if more else ''}", *commands))
 
     def _failed_batches(self) -> Finding:
         keys, more = self._below(FAILED_BATCHES)
         if not keys:
             return "ok", ""
-        count = f"{len(keys)} or more" if more else str(len(keys))
-        return "fail", f"{count} objects below {FAILED_BATCHES}; millrace redrive FUNCTION"
+        count = f"{len(keys)} or more objects" if more else counted(len(keys), "object")
+        return "fail", f"{count} below {FAILED_BATCHES}; millrace redrive FUNCTION"
 
     def _below(self, prefix: str) -> tuple[list[str], bool]:
         """The first keys below a prefix of the lake, and whether there are more."""
@@ -111,7 +116,7 @@ class Doctor:
         return ("fail", ", ".join(waiting)) if waiting else ("ok", "")
 
     def _queues(self) -> Iterator[str]:
-        """Queues of what failed: of asynchronous invocations, of the feeder, of subscribers."""
+        """Queues of failed work: asynchronous invocations, the feeder, subscribers."""
         pages = self._target.client("cloudformation").get_paginator("list_stack_resources")
         for stack in stacks(self._target):
             for page in pages.paginate(StackName=stack["name"]):
@@ -129,13 +134,12 @@ class Doctor:
         return "fail", f"GET /v1/datasets answered {status}"
 
     def _silver(self) -> Finding:
-        """How the newest run of the pipeline that has come to an end ended, and when."""
-        from cli.runs import OUTPUTS
+        """The result of the pipeline run that ended last, and its age."""
         from millrace.core.objects import Objects
         from millrace.runs.store import RunStore
 
         machine = self._target.output(OUTPUTS["hourly_etl"])
-        # The newest to start come first.
+        # The newest by start come first.
         listed = self._target.client("stepfunctions").list_executions(
             stateMachineArn=machine, maxResults=LISTED
         )
@@ -147,8 +151,8 @@ class Doctor:
         summary = store.summary(ended["name"])
         status = summary.status if summary else str(ended["status"]).lower()
         if status != "done":
-            failures = "; ".join(str(one) for one in (summary.failures if summary else ())[:3])
-            return "fail", f"{ended['name']} ended {status}: {failures}"
+            failures = failure_sentences(summary.failures if summary else (), shown=3)
+            return "fail", f"{ended['name']} ended {status}: {'; '.join(failures) or 'it left no summary'}"
         age = datetime.now(UTC) - ended["stopDate"]
         if self._target.env != "local" and age > timedelta(hours=RUN_HOURS):
             return "fail", f"the last run ended {age.total_seconds() / 3600:.1f} hours ago"

@@ -1,4 +1,4 @@
-"""How a command ends other than well: one plain sentence and the exit code that scripts rely on."""
+"""Errors that end a command: one plain sentence and the exit code that scripts rely on."""
 
 
 class CommandError(Exception):
@@ -12,12 +12,12 @@ class RefusedError(CommandError):
 
 
 class UsageError(CommandError):
-    """The command was called in a way it cannot follow."""
+    """The command was called with wrong arguments."""
 
     exit_code = 2
 
 
 class NoPlatformError(CommandError):
-    """There is no platform to talk to; the message says how to start one."""
+    """No platform can be reached; the message says how to start one."""
 
     exit_code = 3

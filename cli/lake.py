@@ -1,15 +1,16 @@
-"""The lake as DuckDB sees it: views over the Parquet of the bucket, without a download of anything.
+"""The lake in DuckDB: views over the Parquet of the bucket; nothing is downloaded.
 
-`raw` is what the archive wrote; the other layers are Iceberg tables, of which only those that a statement names are
-opened, each at the snapshot that the statement names.
+`raw` is the archive's output; the other layers are Iceberg tables. Only the tables that a statement names are opened,
+each at the snapshot that it names.
 """
 
 import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from cli.api import must_answer
 from cli.errors import NoPlatformError, RefusedError, UsageError
-from cli.table_names import Reference, no_such_table, rewrite
+from cli.table_names import TableReference, no_such_table, rewrite
 from cli.target import LOCAL_REGION, Target
 from millrace.core.errors import PermanentError
 from millrace.core.prefixes import RAW_EVENTS
@@ -28,7 +29,7 @@ SNAPSHOTS = "lake.snapshots"
 
 
 def rows(target: Target, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Runs one statement; the names of the columns, each of them once, and the rows.
+    """Runs one statement; returns the names of the columns, each distinct, and the rows.
 
     Raises:
         UsageError: the statement is wrong, or names a table or a snapshot that is not there.
@@ -60,8 +61,9 @@ def rows(target: Target, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         try:
             return names, cursor.fetchall()
         except (OverflowError, ValueError) as error:
-            raise UsageError(f"a value is more than can be shown ({error}): cast it to VARCHAR") from error
+            raise UsageError(f"a value is out of range ({error}): cast it to VARCHAR") from error
     except (duckdb.HTTPException, duckdb.IOException) as error:
+        must_answer(target)
         raise RefusedError(f"the lake could not be read: {_first_line(error)}") from error
     except duckdb.Error as error:
         raise UsageError(_first_line(error)) from error
@@ -70,7 +72,7 @@ def rows(target: Target, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
 
 
 def distinct(names: Iterable[str]) -> list[str]:
-    """Names that differ, whatever their case: `a, a, A` → `a, a_1, A_2`, as DuckDB names a subquery's columns."""
+    """Names made distinct, ignoring case: `a, a, A` → `a, a_1, A_2`, as DuckDB names a subquery's columns."""
     result: dict[str, str] = {}
     for name in names:
         candidate, number = name, 0
@@ -88,14 +90,16 @@ def tables(target: Target) -> list[str]:
     return [RAW_TABLE, *sorted(locations(target.client("glue"), target.env)), SNAPSHOTS]
 
 
-def _open(connection: "duckdb.DuckDBPyConnection", target: Target, references: list[Reference]) -> list[str]:
-    """Creates a view of each table that the statement names; returns the names of those that are not there."""
+def _open(
+    connection: "duckdb.DuckDBPyConnection", target: Target, references: list[TableReference]
+) -> list[str]:
+    """Creates a view of each table that the statement names; returns the names of those that do not exist."""
     missing: list[str] = []
     lake: Catalog | None = None
     for reference in references:
         if reference.table == RAW_TABLE:
             if reference.moment is not None:
-                raise UsageError("raw.events has no snapshots: it only grows; choose by received_at")
+                raise UsageError("raw.events has no snapshots because it only grows; filter by received_at")
             _raw_events(connection, target.output("LakeBucket"))
             continue
         lake = lake or _catalog(target)
@@ -125,7 +129,7 @@ def _catalog(target: Target) -> "Catalog":
     return catalog(target.env, target.output("LakeBucket"))
 
 
-def _view(connection: "duckdb.DuckDBPyConnection", lake: "Catalog", reference: Reference) -> bool:
+def _view(connection: "duckdb.DuckDBPyConnection", lake: "Catalog", reference: TableReference) -> bool:
     from millrace.iceberg.tables import open_table
 
     try:
@@ -139,14 +143,14 @@ def _view(connection: "duckdb.DuckDBPyConnection", lake: "Catalog", reference: R
     if moment is not None:
         _must_reach_back(table, reference)
     try:
-        found = table.files(snapshot_id=moment.snapshot if moment else None, at=moment.at if moment else None)
+        files = table.files(snapshot_id=moment.snapshot if moment else None, at=moment.at if moment else None)
     except PermanentError as error:
-        raise UsageError(f"{error}; lake.snapshots has those there are") from error
-    duck.create_view(connection, reference.view, table.columns, [file.path for file in found])
+        raise UsageError(f"{error}; lake.snapshots lists those there are") from error
+    duck.create_view(connection, reference.view, table.columns, [file.path for file in files])
     return True
 
 
-def _must_reach_back(table: "OpenTable", reference: Reference) -> None:
+def _must_reach_back(table: "OpenTable", reference: TableReference) -> None:
     moment, known = reference.moment, table.snapshots()
     if moment is None or moment.at is None:
         return
@@ -200,8 +204,8 @@ def _access(target: Target) -> duck.S3Access:
 
 def _raw_events(connection: "duckdb.DuckDBPyConnection", bucket: str) -> None:
     pattern = f"s3://{bucket}/{RAW_EVENTS}**/*.parquet"
-    found = connection.execute(f"SELECT count(*) FROM glob({literal(pattern)})").fetchone()  # noqa: S608
-    if found is not None and found[0]:
+    files = connection.execute(f"SELECT count(*) FROM glob({literal(pattern)})").fetchone()  # noqa: S608
+    if files is not None and files[0]:
         # Partitions as text: 01 is a month, and an org that looks like a number is still a name.
         source = f"read_parquet({literal(pattern)}, hive_partitioning = true, hive_types_autocast = false, union_by_name = true)"
         connection.execute(f"CREATE VIEW raw.events AS SELECT * FROM {source}")  # noqa: S608  quoted above

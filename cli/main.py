@@ -77,10 +77,10 @@ def run(arguments: Sequence[str]) -> int:
     except CommandError as error:
         return _end(as_json, str(error), error.exit_code)
     except BrokenPipeError:
-        # Whoever read our output has enough of it.
+        # The reader of our output closed it, such as `head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:  # noqa: BLE001  whatever it was, a person gets a sentence
+    except Exception as error:  # noqa: BLE001  a user sees a sentence, never a traceback
         return _unexpected(as_json, error)
     if code == STOPPED:
         complain("stopped")
@@ -96,36 +96,46 @@ def _end(as_json: bool, sentence: str, code: int) -> int:
 
 
 def _unexpected(as_json: bool, error: Exception) -> int:
-    """An error that no command expected: from AWS, from our own code, or a fault of the command."""
-    from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
+    """An error that no command handles: from AWS, from our own code, or a bug of the command."""
+    from botocore.exceptions import (
+        BotoCoreError,
+        ClientError,
+        ConnectTimeoutError,
+        EndpointConnectionError,
+        NoCredentialsError,
+    )
 
     from millrace.core.errors import MillraceError
 
     if os.environ.get("MILLRACE_TRACEBACK"):
         traceback.print_exception(error)
     match _first(error):
-        case EndpointConnectionError() as error:
+        case EndpointConnectionError() | ConnectTimeoutError() as error:
             return _end(
                 as_json,
-                f"the platform does not answer: {error}. Start it with: make up",
+                f"the platform does not answer: {error}. Start a local one with: make up",
                 NoPlatformError.exit_code,
             )
         case NoCredentialsError():
-            return _end(as_json, "no AWS credentials were found", NoPlatformError.exit_code)
+            return _end(
+                as_json,
+                "no AWS credentials were found; a local platform needs none: make up",
+                NoPlatformError.exit_code,
+            )
         case ClientError() | BotoCoreError() | MillraceError():
             return _end(as_json, str(error), 1)
         case _:
             sentence = f"{type(error).__name__}: {error}"
-            return _end(as_json, f"{sentence} (a fault of this command; MILLRACE_TRACEBACK=1 shows where)", 1)
+            return _end(as_json, f"{sentence} (a bug of this command; MILLRACE_TRACEBACK=1 shows where)", 1)
 
 
 def _first(error: BaseException) -> BaseException:
-    """The connection that failed, where an error was made of one; else the error itself."""
-    from botocore.exceptions import EndpointConnectionError
+    """The failed connection that caused an error; the error itself where none did."""
+    from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, EndpointConnectionError):
+        if isinstance(cause, EndpointConnectionError | ConnectTimeoutError):
             break
         cause = cause.__cause__
     return error if cause is None else cause

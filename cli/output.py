@@ -1,10 +1,10 @@
-"""What a command shows: words and tables for people on standard error and out, one JSON document for programs."""
+"""Output of commands: text and tables for people, one JSON document for programs."""
 
 import base64
 import math
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import PurePath
@@ -12,11 +12,15 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-# A pipe or a log has no width; rich would take 80 columns and break what a person wants to copy.
+# A pipe or a log has no width; rich would assume 80 columns and break what a person wants to copy.
 WIDTH_OF_PIPES = 160
+# A folded column stays readable with so many characters a line.
+FOLDED_WIDTH = 12
 
 
 def _console(*, stderr: bool) -> Console:
@@ -28,19 +32,74 @@ def _console(*, stderr: bool) -> Console:
 out = _console(stderr=False)
 """For results."""
 err = _console(stderr=True)
-"""For progress and errors, so that standard output stays what was asked for."""
+"""For progress and errors, so that standard output holds results only."""
 
 
 def table(*columns: str, title: str | None = None) -> Table:
-    """A table that breaks what is too long for a line, and never cuts an id short."""
+    """A table that breaks cells too long for a line instead of truncating them."""
     made = Table(title=title, title_justify="left")
     for column in columns:
         made.add_column(column, overflow="fold")
     return made
 
 
+def fitted(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    folded: Collection[str],
+    optional: Sequence[str] = (),
+    title: str | None = None,
+) -> Table:
+    """A table whose ids and times stay on one line each, as far as the terminal is wide enough for them.
+
+    Args:
+        columns: the headings.
+        rows: a cell for each column; plain text, no markup.
+        folded: columns of free text, which alone are broken over several lines.
+        optional: columns that are left out while the table is too wide, the least important first.
+        title: stands above the table.
+    """
+    widths = _widths(columns, rows)
+    widths |= {name: min(widths[name], FOLDED_WIDTH) for name in folded}
+    shown = list(columns)
+    for name in optional:
+        if _width(widths[column] for column in shown) > out.width:
+            shown.remove(name)
+    unbroken = _width(widths[column] for column in shown) <= out.width
+    made = Table(title=title, title_justify="left")
+    for name in shown:
+        made.add_column(Text(name), overflow="fold", no_wrap=unbroken and name not in folded)
+    for row in rows:
+        made.add_row(*(Text(cell) for name, cell in zip(columns, row, strict=True) if name in shown))
+    return made
+
+
+def fits(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a table with all of these columns needs no cell broken."""
+    return _width(_widths(columns, rows).values()) <= out.width
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[str, int]:
+    cells = zip(*rows, strict=True) if rows else [()] * len(columns)
+    return {
+        name: max(cell_len(line) for cell in (name, *below) for line in cell.split("\n"))
+        for name, below in zip(columns, cells, strict=True)
+    }
+
+
+def _width(columns: Iterable[int]) -> int:
+    """Of a table: each column has a space on both sides and a line on the left, and a last line closes the table."""
+    return sum(width + 3 for width in columns) + 1
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: `1 row`, `2 rows`, `1,000 rows`; `plural` where it is not the noun with an s."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def plain(value: Any) -> Any:
-    """A value as JSON can say it: decimals exactly as numbers, times as ISO UTC with `Z`, bytes as base64."""
+    """A value as JSON: decimals exactly as numbers, times as ISO UTC with `Z`, bytes as base64."""
     match value:
         case None | bool() | str():
             return value

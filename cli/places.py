@@ -1,4 +1,4 @@
-"""Where things lie in a checkout: everything that `make up` makes is below `.local/` and `.venv/`."""
+"""Paths in a checkout: everything that `make up` creates is below `.local/` and `.venv/`."""
 
 import os
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ class Places:
 
     @property
     def tools(self) -> Path:
-        """What is installed once a checkout: the emulator's environment, the CDK."""
+        """Installed once per checkout: the emulator's environment, the CDK."""
         return self.root / ".local"
 
     @property
     def local(self) -> Path:
-        """What one running platform has: `.local/`, or MILLRACE_LOCAL for a second one beside it."""
+        """Files of one running platform: `.local/`, or MILLRACE_LOCAL for a second platform."""
         chosen = os.environ.get("MILLRACE_LOCAL")
         return Path(chosen).resolve() if chosen else self.tools
 
@@ -60,7 +60,7 @@ class Places:
 
     @property
     def deployed(self) -> Path:
-        """What was deployed last: the fingerprint of the sources and the stacks that came of it."""
+        """The last deployment: the fingerprint of its sources, and its stacks."""
         return self.local / "deployed.json"
 
     @property

@@ -1,8 +1,8 @@
 """A table rebuilt from the lake: raw Parquet read folder by folder, first copy wins, rows put 25 a call.
 
 Memory holds one object, the ids of one folder (a tenant's category and UTC day) and a bounded number of calls. A put
-replaces a row by an equal one, so a rebuild that is cut off is simply started again; folders that are done are listed in
-the lake under `rebuilds/` and left out.
+replaces a row by an equal one, so an interrupted rebuild is simply started again; the folders that it completed are listed
+in the lake under `rebuilds/` and skipped.
 """
 
 import io
@@ -55,7 +55,7 @@ class Rebuild:
         self._now = clock.epoch(clock.now())
 
     def run(self, progress: Progress = lambda _folder, _rows: None) -> int:
-        """Writes every folder that is not done yet; the number of rows, those of an earlier run that was cut off included."""
+        """Writes every folder that is not complete; returns the number of rows, including those of an earlier, interrupted run."""
         done = self._folders_done()
         with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="rebuild") as pool:
             for folder, objects in groupby(self._objects(), key=lambda key: key.rpartition("/")[0]):
@@ -68,7 +68,7 @@ class Rebuild:
         return sum(done.values())
 
     def forget(self) -> None:
-        """Drops the progress of an earlier run: its table is not there any more."""
+        """Deletes the progress of an earlier run, whose table no longer exists."""
         self._lake.delete(self._progress_key)
 
     @property
@@ -84,7 +84,7 @@ class Rebuild:
         return (listed.key for listed in self._lake.list_objects(RAW_EVENTS))
 
     def _write(self, pool: ThreadPoolExecutor, objects: Sequence[str]) -> int:
-        """One folder. An event lies in one folder only: its id is with its tenant, its type and its day."""
+        """Writes one folder. All copies of an event are in one folder: tenant, type and day are the same."""
         ages: dict[str, _Age] = {}
         calls: set[Future[None]] = set()
         batch: dict[str, Item] = {}
@@ -98,7 +98,7 @@ class Rebuild:
                 if item is None:
                     continue
                 if name in ages:
-                    # An earlier copy than one whose put may be under way: it has to be put after it.
+                    # This copy is older than one whose put may be in progress; it must be written after that one.
                     calls = _finish(calls)
                 ages[name] = age
                 rows.add(name)
@@ -115,13 +115,13 @@ class Rebuild:
         return len(rows)
 
     def _events(self, key: str) -> Iterator[StoredEvent]:
-        for some in pq.ParquetFile(io.BytesIO(self._lake.get(key))).iter_batches(batch_size=1000):
-            yield from map(restore.to_event, some.to_pylist())
+        for batch in pq.ParquetFile(io.BytesIO(self._lake.get(key))).iter_batches(batch_size=1000):
+            yield from map(restore.to_event, batch.to_pylist())
 
     def _row(self, event: StoredEvent) -> Item | None:
-        """The event's row in the table; None where it has none, or has expired."""
+        """The event's row in the table; None where the table does not hold the event, or it has expired."""
         contract = self._registry.of_ref(event.envelope["platform"]["contract"])
-        # An event that only the log has was never in Events, nor in what its stream makes.
+        # An event that is stored in the log only was never in Events, nor in the tables made from its stream.
         if contract.store != "table":
             return None
         item = (
@@ -132,7 +132,7 @@ class Rebuild:
         return None if item is None or int(item["expiresAt"]["N"]) <= self._now else item
 
     def _dated(self, items: list[Item]) -> list[Item]:
-        """Pointers with the moment at which each was first made, which only the original has; the trace reads it."""
+        """Pointers with the time at which each was first written, which only the original table holds; the trace reads it."""
         if self._table != "UserEvents" or self._original is None:
             return items
         places = [(item["userKey"]["S"], item["sortKey"]["S"]) for item in items]
@@ -158,7 +158,7 @@ def _age(event: StoredEvent) -> _Age:
 
 
 def _finish(calls: set[Future[None]]) -> set[Future[None]]:
-    """Waits for calls, and raises what one of them raised."""
+    """Waits for calls; raises the error of the first that failed."""
     for call in wait(calls, return_when=FIRST_EXCEPTION).done:
         call.result()
     return set()

@@ -1,8 +1,8 @@
-"""Batches that a stream mapping gave up on, and records that a consumer set aside, fed to the same function again.
+"""Redrive: failed batches of a stream mapping, and dead letters of a consumer, go to the same function once more.
 
-Lambda keeps a batch that grew too old as one object of the lake, the whole event in it (AWS Lambda Developer Guide,
+Lambda writes a batch that grew too old to the lake as one object that holds the whole event (AWS Lambda Developer Guide,
 "Retain discarded batch records for a Kinesis Data Streams event source in Lambda" and its DynamoDB twin). Every
-consumer is idempotent, so feeding one twice changes nothing: a redrive that is cut off is simply started again.
+consumer is idempotent, so a batch that is fed twice changes nothing: an interrupted redrive is simply started again.
 """
 
 from collections import Counter
@@ -19,12 +19,12 @@ from millrace.core.objects import Objects
 from millrace.core.prefixes import FAILED_BATCHES, REDRIVEN
 from millrace.eventstore import consumers
 
-# Metadata of a dead letter that is being fed; the consumer, should it set the record aside again, writes without it.
-FED = "millrace-redrive"
+# Marks a dead letter that is being fed. A consumer that fails again overwrites the object without this metadata.
+REDRIVE_MARK = "millrace-redrive"
 
 
 @dataclass(frozen=True, slots=True)
-class Fed:
+class RedriveResult:
     """The result of feeding one object: how many records it holds, how many failed again, and why."""
 
     key: str
@@ -37,12 +37,12 @@ class Redrive:
     """Feeds one deployed function. An object that succeeded moves below `redriven/`, one that failed stays."""
 
     def __init__(self, lake: Objects, lambda_: Any, *, stem: str, function: str) -> None:
-        """`stem` names a consumer, or the function that hosts some (`archive_events`); `function` is its name in the account."""
+        """`stem` names a consumer, or the function that hosts several (`archive_events`); `function` is its name in the AWS account."""
         self._lake, self._lambda = lake, lambda_
         self._stem, self._function = stem, function
 
     def failed_batches(self) -> list[str]:
-        """Keys of the function's failed batches, those of mappings that are gone included, oldest first."""
+        """Keys of the function's failed batches, including those of deleted mappings, oldest first."""
         owners: dict[str, str] = {}
         for page in self._lambda.get_paginator("list_event_source_mappings").paginate():
             for mapping in page["EventSourceMappings"]:
@@ -51,66 +51,66 @@ class Redrive:
         for folder in self._lake.list_folders(FAILED_BATCHES):
             mapping_id = folder.removeprefix(FAILED_BATCHES).rstrip("/")
             keys = self._keys(folder)
-            # A mapping that a deploy replaced is not listed any more; its records still name their function.
+            # A mapping that a deployment replaced is no longer listed; its records still name their function.
             owner = owners.get(mapping_id) or (keys and self._owner(keys[0]))
             if owner == self._function:
                 failed += keys
         return sorted(failed, key=lambda key: key.rsplit("/", 1)[-1])
 
     def dead_letters(self) -> list[str]:
-        """Keys of the records that the consumer set aside, oldest day first; of a function, those of each that it hosts."""
+        """Keys of the consumer's dead letters, oldest day first; for a function, those of each consumer that it hosts."""
         return [key for consumer in consumers.named(self._stem) for key in self._keys(consumer.dead_letters)]
 
     def run(
         self,
         keys: Iterable[str],
-        feed: Callable[[str], Fed],
+        feed: Callable[[str], RedriveResult],
         *,
         parallel: int,
-        progress: Callable[[Fed], None] = lambda _: None,
+        progress: Callable[[RedriveResult], None] = lambda _: None,
     ) -> Counter[str]:
-        """Feeds objects, `parallel` at once, and adds up `rows`, `different` and `batches`."""
+        """Feeds objects, `parallel` at once; returns the totals `rows`, `different` and `batches`."""
         total: Counter[str] = Counter(rows=0, different=0, batches=0)
         with ThreadPoolExecutor(parallel, thread_name_prefix="redrive") as pool:
-            for fed in pool.map(feed, keys):
-                progress(fed)
-                total.update(rows=fed.rows, different=fed.different, batches=1)
+            for result in pool.map(feed, keys):
+                progress(result)
+                total.update(rows=result.rows, different=result.different, batches=1)
         return total
 
-    def count(self, key: str) -> Fed:
-        """How many records an object would feed; changes nothing."""
-        return Fed(key, len(_records(self._read(key))))
+    def count(self, key: str) -> RedriveResult:
+        """Counts the records of an object; changes nothing."""
+        return RedriveResult(key, len(_records(self._read(key))))
 
-    def feed_batch(self, key: str) -> Fed:
+    def feed_batch(self, key: str) -> RedriveResult:
         """Feeds a failed batch as it was delivered."""
         document = self._read(key)
         records = _records(document)
         if not records:
-            return Fed(key, 0, 1, "the object holds no event")
+            return RedriveResult(key, 0, 1, "the object holds no event")
         reason = self._invoke({"Records": records})
         if reason is None:
             self._move(key)
-            return Fed(key, len(records))
-        return Fed(key, len(records), len(records), reason)
+            return RedriveResult(key, len(records))
+        return RedriveResult(key, len(records), len(records), reason)
 
-    def feed_dead_letter(self, key: str) -> Fed:
-        """Feeds one record by itself, so that what is made of it is named by its own place and replaces nothing else's.
+    def feed_dead_letter(self, key: str) -> RedriveResult:
+        """Feeds one record by itself, so that the files made of it have names of their own and replace no others.
 
-        The object is marked first. A consumer that sets the record aside again overwrites it, and the mark is gone.
+        The object is marked first. A consumer that fails on the record again overwrites the object, which removes the mark.
         """
         document = self._read(key)
         body = orjson.dumps(document)
-        self._lake.put(key, body, content_type="application/json", metadata={FED: "1"})
+        self._lake.put(key, body, content_type="application/json", metadata={REDRIVE_MARK: "1"})
         reason = self._invoke({"Records": _records(document)})
-        if reason is None and FED not in self._lake.metadata(key):
-            reason = str(self._read(key).get("reason", "set aside again"))
+        if reason is None and REDRIVE_MARK not in self._lake.metadata(key):
+            reason = str(self._read(key).get("reason", "failed again"))
         if reason is None:
             self._move(key)
-            return Fed(key, 1)
-        return Fed(key, 1, 1, reason)
+            return RedriveResult(key, 1)
+        return RedriveResult(key, 1, 1, reason)
 
     def _invoke(self, event: dict[str, Any]) -> str | None:
-        """None when the function took the event, else why not."""
+        """None when the function handled the event, else the reason of its failure."""
         try:
             with calling(f"invoke {self._function}"):
                 response = self._lambda.invoke(
@@ -139,7 +139,7 @@ class Redrive:
 
 
 def _unfinished(answer: bytes) -> bool:
-    """Whether a function that hosts several consumers answers that one of them did not finish the batch."""
+    """Whether a function that hosts several consumers answers that one of them did not complete the batch."""
     document = orjson.loads(answer or b"null")
     return isinstance(document, dict) and bool(document.get("batchItemFailures"))
 

@@ -1,79 +1,79 @@
-"""Refused events repaired in as many calls as it takes, answers merged as if there had been one."""
+"""Replays or discards quarantined events in as many calls as needed; the answers are merged into one."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-# A bound for a platform that would give cursors for ever. A call repairs 500 at most, and one large event at least.
+# A bound for a platform that would return cursors for ever. A call handles up to 500 events, at least one large one.
 MOST_CALLS = 2000
-# Everything that is open. The API wants it said.
+# Everything that is open: the API requires an explicit filter.
 ALL: Mapping[str, Any] = {"all": True}
 PASSED = frozenset({"accepted", "duplicate", "wouldPass"})
 
-Ask = Callable[[str, dict[str, Any]], Mapping[str, Any]]
-"""Posts a body to a path and gives the answer's document."""
+Post = Callable[[str, dict[str, Any]], Mapping[str, Any]]
+"""Posts a body to a path and returns the answer's document."""
 
 
 def replay(
-    ask: Ask,
-    wanted: Mapping[str, Any],
+    post: Post,
+    selection: Mapping[str, Any],
     patch: Sequence[Any],
     *,
     dry_run: bool,
     progress: Callable[[int], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Replays what matches, call after call while others are left, each going on where the one before stopped.
+    """Replays what matches, call after call until nothing is left; each continues where the one before stopped.
 
     Args:
-        ask: how to call.
-        wanted: the API's filter.
+        post: calls the API.
+        selection: the API's filter.
         patch: a JSON Patch, empty for none.
         dry_run: changes nothing.
-        progress: told how many were replayed, or looked at, so far.
+        progress: receives how many were replayed, or checked, so far.
 
     Returns:
-        The shape of the API's answer, each event once with its last outcome; `more`: others are left untried.
+        The shape of the API's answer, each event once with its last result; `more`: others were not tried.
     """
-    outcomes: dict[str, Mapping[str, Any]] = {}
-    body: dict[str, Any] = {"filter": dict(wanted), "patch": list(patch), "dryRun": dry_run}
+    results: dict[str, Mapping[str, Any]] = {}
+    body: dict[str, Any] = {"filter": dict(selection), "patch": list(patch), "dryRun": dry_run}
     replayed, cursor = 0, None
     for _ in range(MOST_CALLS):
-        answer = ask("/v1/quarantine/replay", _going_on(body, cursor))
-        outcomes |= {result["quarantineId"]: result for result in answer["results"]}
+        answer = post("/v1/quarantine/replay", _continued(body, cursor))
+        results |= {result["quarantineId"]: result for result in answer["results"]}
         replayed += answer["replayed"]
         cursor = answer.get("cursor")
-        progress(len(outcomes) if dry_run else replayed)
+        progress(len(results) if dry_run else replayed)
         if cursor is None:
             break
-    passed = sum(result["status"] in PASSED for result in outcomes.values())
+    passed = sum(result["status"] in PASSED for result in results.values())
     return {
-        "matched": len(outcomes),
+        "matched": len(results),
         "wouldPass": passed,
         "replayed": replayed,
-        "stillFailing": len(outcomes) - passed,
+        "stillFailing": len(results) - passed,
         "more": cursor is not None,
-        "results": list(outcomes.values()),
+        "results": list(results.values()),
     }
 
 
-def _going_on(body: Mapping[str, Any], cursor: str | None) -> dict[str, Any]:
+def _continued(body: Mapping[str, Any], cursor: str | None) -> dict[str, Any]:
     return {**body, "cursor": cursor} if cursor is not None else dict(body)
 
 
 def discard(
-    ask: Ask,
-    wanted: Mapping[str, Any],
+    post: Post,
+    selection: Mapping[str, Any],
     *,
     dry_run: bool,
     progress: Callable[[int], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Discards what matches, call after call while others are left; see `replay`. `dry_run` counts what matches."""
+    """Discards what matches, call after call until nothing is left; see `replay`. `dry_run` counts what matches."""
     if dry_run:
-        # A replay that changes nothing matches exactly what a discard would.
-        tried = replay(ask, wanted, [], dry_run=True, progress=progress)
+        # A dry run of a replay matches exactly what a discard would.
+        tried = replay(post, selection, [], dry_run=True, progress=progress)
         return {"matched": tried["matched"], "discarded": 0, "more": tried["more"]}
     matched, discarded, cursor = 0, 0, None
     for _ in range(MOST_CALLS):
-        answer = ask("/v1/quarantine/discard", _going_on({"filter": dict(wanted)}, cursor))
+        answer = post("/v1/quarantine/discard", _continued({"filter": dict(selection)}, cursor))
         matched += answer["matched"]
         discarded += answer["discarded"]
         cursor = answer.get("cursor")

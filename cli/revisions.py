@@ -14,29 +14,29 @@ SECONDS = 60
 
 
 def default_base(root: Path) -> str:
-    """Where this branch left `origin/main`; `HEAD` where there is no such branch, or this is its tip.
+    """The merge base with `origin/main`; `HEAD` where there is no such branch, or this is its tip.
 
     Raises:
-        RefusedError: this is no git checkout.
+        RefusedError: this is not a git checkout.
     """
-    found = _git(root, "merge-base", "origin/main", "HEAD")
-    if found.returncode == 0:
-        return found.stdout.decode().strip()
+    base = _git(root, "merge-base", "origin/main", "HEAD")
+    if base.returncode == 0:
+        return base.stdout.decode().strip()
     if _git(root, "rev-parse", "--git-dir").returncode:
-        raise RefusedError("this is no git checkout: there is no base to compare with")
+        raise RefusedError("this is not a git checkout: there is no base to compare with")
     return "HEAD"
 
 
 @contextmanager
 def schemas_at(root: Path, revision: str) -> Iterator[Path | None]:
-    """The `schemas/` of a revision in a folder for a while; None where that revision has none.
+    """The `schemas/` of a revision in a temporary folder; None where that revision has none.
 
     Raises:
         UsageError: there is no such revision.
     """
     known = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if known.returncode:
-        raise UsageError(f"git knows no revision {revision}")
+        raise UsageError(f"git has no revision {revision}")
     commit = known.stdout.decode().strip()
     if _git(root, "cat-file", "-e", f"{commit}:schemas").returncode:
         yield None

@@ -1,7 +1,7 @@
-"""Runs of the lakehouse: a command starts them, waits for their end and reads their summaries."""
+"""Runs of the pipeline: starts them, waits for their end, reads their summaries."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -28,20 +28,20 @@ Say = Callable[[str], None]
 def run(
     target: Target, machine: "Machine", machine_input: Mapping[str, Any], *, seconds: float, say: Say
 ) -> tuple[str, str, str]:
-    """Starts a machine and waits for its end; it first waits for a run that must not overlap with it.
+    """Starts a state machine and waits for its end; first waits for a run that must not overlap with it.
 
     Args:
         target: the platform.
-        machine: which machine.
+        machine: which state machine.
         machine_input: its input.
-        seconds: how long to wait, for both.
-        say: called with what is under way.
+        seconds: how long to wait for both together.
+        say: receives the step in progress.
 
     Returns:
-        The run's name, its status and, if it failed, the cause that it gave.
+        The run's name, its status and, if it failed, its cause.
 
     Raises:
-        RefusedError: it took longer; it goes on without this command.
+        RefusedError: it took longer; it continues without this command.
     """
     states, arn = target.client("stepfunctions"), target.output(OUTPUTS[machine])
     end = time.monotonic() + seconds
@@ -59,7 +59,7 @@ def _start(states: Any, arn: str, machine: "Machine", machine_input: Mapping[str
     from millrace.runs.start import Started, execution_arn, running, start
 
     if "from" not in machine_input:
-        # This one builds the tables of the hour and of the day: it waits for either kind of run over what is new.
+        # It builds hourly and daily tables, so it waits for either kind of run over new data.
         for name in running(states, arn):
             if takes_what_is_new(name):
                 return Started(False, name, execution_arn(arn, name))
@@ -73,15 +73,15 @@ def _await(states: Any, started: "Started", end: float, why: str, say: Say) -> d
             return execution
         if time.monotonic() > end:
             raise RefusedError(
-                f"{started.run_id} is still running and goes on without this command; "
-                "its tables change one after the other. Wait longer with --wait, or look again later"
+                f"{started.run_id} is still running and continues without this command; "
+                "it commits its tables one after another. Wait longer with --wait, or check later"
             )
         say(f"{why}{started.run_id}: {_step(states, started.arn)}")
         time.sleep(POLL_SECONDS)
 
 
 def _step(states: Any, arn: str) -> str:
-    """The state that was entered last, and for which table or model."""
+    """The state that the run entered last, and its table or model."""
     page = states.get_execution_history(executionArn=arn, reverseOrder=True, maxResults=50)
     entered = [event for event in page["events"] if "stateEnteredEventDetails" in event]
     if not entered:
@@ -93,15 +93,15 @@ def _step(states: Any, arn: str) -> str:
         state_input = None
     about = state_input if isinstance(state_input, str) else None
     if isinstance(state_input, dict):
-        # A table that is built, or a model that is trained.
+        # The table that is built, or the model that is trained.
         about = state_input.get("table") or state_input.get("model")
     return f"{details['name']} {about or ''}".strip()
 
 
 def document(target: Target, run_id: str) -> dict[str, Any] | None:
-    """What a run did, as `millrace etl --json` prints it; None where it did not get as far as its summary.
+    """The result of a run, as `millrace etl --json` prints it; None where it left no summary.
 
-    A backfill's is that of its runs together: a table as the last of them left it, a check at its worst.
+    The result of a backfill is that of its runs together: each table as the last run left it, each check at its worst.
     """
     from millrace.core.objects import Objects
     from millrace.quality.results import worst
@@ -131,13 +131,24 @@ def document(target: Target, run_id: str) -> dict[str, Any] | None:
     return totals | ({"failures": failures} if failures else {}) | ({"setAside": aside} if aside else {})
 
 
+def failure_sentences(failures: Sequence[Mapping[str, Any]], *, shown: int) -> list[str]:
+    """What was not committed and why: a sentence for each of the first `shown` failures, and how many more there are."""
+    sentences = []
+    for failure in failures[:shown]:
+        where = " ".join(str(failure[name]) for name in ("table", "org", "day") if failure.get(name))
+        reason = failure.get("error") or failure.get("reason") or "was not committed"
+        sentences.append(f"{where}: {reason}" if where else str(reason))
+    more = len(failures) - shown
+    return [*sentences, f"and {more} more"] if more > 0 else sentences
+
+
 def _summaries(store: Any, run_id: str) -> Iterator["Summary"]:
     plan = store.backfill(run_id)
     if plan is None:
-        found = store.summary(run_id)
-        if found is not None:
-            yield found
+        own = store.summary(run_id)
+        if own is not None:
+            yield own
         return
     for child in (*plan.done, *plan.days, plan.tables):
-        ended = [found for name in child.names if (found := store.summary(name)) is not None]
+        ended = [one for name in child.names if (one := store.summary(name)) is not None]
         yield from ended[-1:]

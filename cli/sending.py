@@ -1,9 +1,9 @@
-"""Sends batches through the HTTP API and tries again what may succeed later."""
+"""Sends batches through the HTTP API and retries what may succeed later."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from cli.api import Answer, Api, pause, refusal
+from cli.api import Api, ApiResponse, pause, refusal
 from cli.batches import MOST_BYTES, Line, Merged, batches, body
 from cli.errors import RefusedError
 from cli.target import Target
@@ -20,8 +20,8 @@ def send_lines(
 ) -> None:
     """Sends all lines; `merged` holds an answer for each afterwards.
 
-    Events are tried again only when the platform was busy or the connection broke, at most six times: the first
-    write of an id wins, so sending again changes nothing.
+    Events are retried only when the platform was busy or the connection broke, at most six times: the first write of
+    an id wins, so a repeated one changes nothing.
 
     Raises:
         NoPlatformError: nothing answers.
@@ -29,7 +29,7 @@ def send_lines(
     """
     for batch in batches(lines):
         if len(batch) == 1 and len(batch[0].body) > MOST_BYTES:
-            sentence = f"{len(batch[0].body)} bytes do not fit a request"
+            sentence = f"{len(batch[0].body)} bytes are more than a request can hold"
             merged.note(
                 batch[0], "rejected", errors=[{"pointer": "", "code": "too_large", "message": sentence}]
             )
@@ -41,27 +41,27 @@ def send_lines(
 def _send(api: Api, target: Target, batch: Sequence[Line], merged: Merged) -> None:
     waiting = list(batch)
     for attempt in range(1, TRIES + 1):
-        asked, waiting = _once(api, target, waiting, merged)
+        retry_after, waiting = _once(api, target, waiting, merged)
         if not waiting:
             return
         if attempt < TRIES:
-            time.sleep(pause(attempt, asked))
+            time.sleep(pause(attempt, retry_after))
 
 
 def _once(api: Api, target: Target, batch: list[Line], merged: Merged) -> tuple[float | None, list[Line]]:
-    """One request; the seconds the platform asks to wait, and the lines to try again."""
+    """Sends one request; returns the seconds of its `Retry-After`, and the lines to retry."""
     try:
         answer = api.call("POST", "/v1/events", body=body(batch), content_type="application/x-ndjson")
     except ConnectionResetError as error:
         return None, _unavailable(batch, merged, str(error))
     if isinstance(answer.document, dict) and "results" in answer.document:
-        return answer.retry_after, _taken(batch, answer, merged)
+        return answer.retry_after, _answered(batch, answer, merged)
     if answer.status in (429, 500, 502, 503, 504):
         return answer.retry_after, _unavailable(batch, merged, answer.sentence)
     raise RefusedError(refusal(answer, target))
 
 
-def _taken(batch: Sequence[Line], answer: Answer, merged: Merged) -> list[Line]:
+def _answered(batch: Sequence[Line], answer: ApiResponse, merged: Merged) -> list[Line]:
     try:
         return merged.add(batch, answer.document)
     except ValueError as error:

@@ -1,7 +1,7 @@
 """Finds the tables of the lake in a SQL text, and the snapshots of them that it reads: `silver.x AS OF 123`.
 
 DuckDB has no time travel over views, so each table at each moment becomes a view of its own, and the text is changed to
-name it. Only names are touched: strings, comments and everything else stay as they are, so an error of DuckDB speaks of
+name it. Only names are changed: strings, comments and everything else stay as they are, so an error of DuckDB refers to
 the text that was written.
 """
 
@@ -25,7 +25,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-# Words that may follow a table's name and are no alias.
+# Words that may follow a table's name and are not an alias.
 _NO_ALIAS = frozenset(
     (  # noqa: SIM905  thirty words, not thirty lines
         "where join on using group order limit offset having qualify window union except intersect inner left right "
@@ -44,8 +44,8 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
-    """A table that a text names, and the view that stands for it."""
+class TableReference:
+    """A table that a statement names, and the view that represents it."""
 
     table: str
     moment: Moment | None
@@ -69,14 +69,14 @@ class _Token:
         return self.kind in {"word", "quoted"}
 
 
-def rewrite(sql: str) -> tuple[str, list[Reference]]:
-    """The text with each table of the past under its view's name, and every table that it names, each once.
+def rewrite(sql: str) -> tuple[str, list[TableReference]]:
+    """The text with each past state of a table replaced by its view, and the tables that it names, each once.
 
     Raises:
-        UsageError: what stands behind AS OF is neither a snapshot nor a time.
+        UsageError: AS OF is followed by neither a snapshot nor a time.
     """
     tokens = [token for token in _tokens(sql) if token.kind != "skip"]
-    found: dict[Reference, None] = {}
+    references: dict[TableReference, None] = {}
     made, copied, at = [], 0, 0
     while at < len(tokens):
         table = _table(tokens, at)
@@ -84,15 +84,15 @@ def rewrite(sql: str) -> tuple[str, list[Reference]]:
             at += 1
             continue
         end, moment = _moment(tokens, at + 3)
-        reference = Reference(table, moment, _view(table, moment))
-        found[reference] = None
+        reference = TableReference(table, moment, _view(table, moment))
+        references[reference] = None
         if moment is not None:
             schema, name = table.split(".", 1)
             alias = "" if _has_alias(tokens, end) else f' AS "{name}"'
             made += [sql[copied : tokens[at].start], f'{schema}."{reference.view.split(".", 1)[1]}"{alias}']
             copied = tokens[end - 1].end
         at = end
-    return "".join([*made, sql[copied:]]), list(found)
+    return "".join([*made, sql[copied:]]), list(references)
 
 
 def _tokens(sql: str) -> Iterator[_Token]:
@@ -134,10 +134,10 @@ def _moment(tokens: list[_Token], at: int) -> tuple[int, Moment | None]:
 
 def _time(text: str) -> datetime:
     try:
-        found = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise UsageError(f"AS OF '{text}': no time such as '2026-11-21T10:00:00Z'") from error
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        raise UsageError(f"AS OF '{text}' is not a time such as '2026-11-21T10:00:00Z'") from error
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _word(tokens: list[_Token], at: int) -> str:
@@ -153,7 +153,7 @@ def _has_alias(tokens: list[_Token], at: int) -> bool:
 def _view(table: str, moment: Moment | None) -> str:
     if moment is None:
         return table
-    # Without a full stop, which would end a schema's name; snapshots are known to the millisecond.
+    # Without a full stop, which would end a schema's name; snapshot times have milliseconds.
     version = moment.snapshot if moment.at is None else f"{int(moment.at.timestamp() * 1000)}ms"
     return f"{table}@{version}"
 
@@ -162,7 +162,7 @@ Existing = Callable[[], Iterable[str]]
 
 
 def no_such_table(table: str, existing: Existing) -> UsageError:
-    """The error for a table that is not there: it names those that are."""
+    """The error for a table that does not exist; it lists those that do."""
     known = sorted(existing())
     return UsageError(
         f"there is no table {table}; there are {', '.join(known) if known else 'none yet: millrace etl'}"

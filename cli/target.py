@@ -39,7 +39,7 @@ class Target:
         if self.env != "local":
             if org is not None:
                 raise UsageError(
-                    f"--org chooses among local keys; in {self.env} the key in MILLRACE_API_KEY says the tenant"
+                    f"--org chooses among local keys; in {self.env} the key in MILLRACE_API_KEY belongs to one tenant"
                 )
             return self.keys[""]
         name = org or FIRST_ORG
@@ -69,7 +69,7 @@ class Target:
         )
         if self.env != "local":
             return boto3.client(service, endpoint_url=self.endpoint, config=config)
-        # A session of its own, so that no profile or region of the user is asked.
+        # A session of its own, so that no profile or region of the user applies.
         session = boto3.Session(
             aws_access_key_id="test",
             aws_secret_access_key="test",  # noqa: S106  the emulator takes any
@@ -85,16 +85,17 @@ class Target:
         """
         value = self.outputs.get(name) or _stack_outputs(self).get(name)
         if not value:
-            raise NoPlatformError(f"no stack of {self.env} has an output {name}; is it deployed?")
+            start = "make up" if self.env == "local" else f"make deploy ENV={self.env}"
+            raise NoPlatformError(f"no stack of {self.env} has an output {name}. Deploy it with: {start}")
         return value
 
 
 def find_target(env: str | None) -> Target:
-    """The platform that `--env` names; without it, the local one.
+    """The platform that `--env` names, by default the local one.
 
     Raises:
         UsageError: no such environment, or its address or key is not given.
-        NoPlatformError: nothing was started here.
+        NoPlatformError: no local platform was started from here.
     """
     name = env or "local"
     if name not in ENVIRONMENTS:
@@ -122,14 +123,14 @@ def _local() -> Target:
 
 def _read(path: Path) -> dict[str, str]:
     try:
-        found = orjson.loads(path.read_bytes())
+        document = orjson.loads(path.read_bytes())
     except (OSError, orjson.JSONDecodeError) as error:
         raise NoPlatformError(
             f"{path} cannot be read ({error}). Start the platform again: make up"
         ) from error
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise NoPlatformError(f"{path} is not what make up writes. Start the platform again: make up")
-    return {str(name): str(value) for name, value in found.items()}
+    return {str(name): str(value) for name, value in document.items()}
 
 
 def stacks(target: Target) -> list[dict[str, Any]]:
@@ -143,13 +144,13 @@ def stacks(target: Target) -> list[dict[str, Any]]:
     try:
         client = target.client("cloudformation")
         pages = client.get_paginator("describe_stacks").paginate()
-        found = [stack for page in pages for stack in page["Stacks"]]
+        everything = [stack for page in pages for stack in page["Stacks"]]
     except EndpointConnectionError:
-        # There is no platform, and that is said in one way by all commands.
+        # Without a platform every command ends with the same message; see `cli.main`.
         raise
     except (BotoCoreError, ClientError) as error:
         raise RefusedError(f"CloudFormation did not list the stacks: {error}") from error
-    mine = [stack for stack in found if belongs(stack, target.env)]
+    mine = [stack for stack in everything if belongs(stack, target.env)]
     return [
         {
             "name": stack["StackName"],
@@ -163,7 +164,7 @@ def stacks(target: Target) -> list[dict[str, Any]]:
 
 
 def deployed_function(target: Target, stem: str) -> str:
-    """The name that a function of `functions/` has in the account.
+    """The name in the AWS account of a function of `functions/`.
 
     Raises:
         UsageError: no stack of this environment has such a function.
@@ -171,25 +172,25 @@ def deployed_function(target: Target, stem: str) -> str:
     """
     from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
-    wanted = f"{stem.replace('_', '')}Function"
+    prefix = f"{stem.replace('_', '')}Function"
     try:
         pages = target.client("cloudformation").get_paginator("list_stack_resources")
         for stack in stacks(target):
             for page in pages.paginate(StackName=stack["name"]):
-                for found in page["StackResourceSummaries"]:
-                    is_function = found["ResourceType"] == "AWS::Lambda::Function"
-                    if is_function and found["LogicalResourceId"].startswith(wanted):
-                        return str(found["PhysicalResourceId"])
+                for resource in page["StackResourceSummaries"]:
+                    is_function = resource["ResourceType"] == "AWS::Lambda::Function"
+                    if is_function and resource["LogicalResourceId"].startswith(prefix):
+                        return str(resource["PhysicalResourceId"])
     except EndpointConnectionError:
-        # There is no platform, and that is said in one way by all commands.
+        # Without a platform every command ends with the same message; see `cli.main`.
         raise
     except (BotoCoreError, ClientError) as error:
         raise RefusedError(f"CloudFormation did not list the functions: {error}") from error
-    raise UsageError(f"{stem} is no function of {target.env}; functions/ has their names")
+    raise UsageError(f"{target.env} has no function {stem}; functions/ has their names")
 
 
 def belongs(stack: Mapping[str, Any], env: str) -> bool:
-    """Whether a stack is one of ours in that environment: `Millrace-<env>-…`, and not deleted."""
+    """Whether a stack belongs to the platform in that environment: `Millrace-<env>-…`, and not deleted."""
     name = str(stack["StackName"]).lower()
     return name.startswith(f"millrace-{env}") and stack["StackStatus"] != "DELETE_COMPLETE"
 

@@ -8,7 +8,7 @@ import typer
 
 from cli.errors import UsageError
 from cli.options import Json
-from cli.output import err, out, print_json, table
+from cli.output import counted, err, out, print_json, table
 from cli.places import checkout
 
 if TYPE_CHECKING:
@@ -21,18 +21,16 @@ def backtest(
         typer.Option("--data", help="A Parquet file, or a folder of them: card data or silver transactions."),
     ],
     rules: Annotated[
-        Path | None, typer.Option("--rules", help="A rules file (default: the one in force).")
+        Path | None, typer.Option("--rules", help="A rules file (default: the current rules).")
     ] = None,
     baseline: Annotated[Path | None, typer.Option("--baseline", help="A rules file to compare with.")] = None,
     alert: Annotated[str, typer.Option("--alert", help="The lowest class that is an alert.")] = "HIGH",
     label_fires: Annotated[
-        bool, typer.Option("--label-fires", help="Let known_fraud fire on the label that is being tested.")
+        bool, typer.Option("--label-fires", help="Let known_fraud use the label that is being tested.")
     ] = False,
     org: Annotated[
         str | None,
-        typer.Option(
-            "--org", help="Whose transactions count, where the files have those of several tenants."
-        ),
+        typer.Option("--org", help="The tenant, where the files hold transactions of several."),
     ] = None,
     report: Annotated[
         Path | None, typer.Option("--report", help="Where the HTML report goes (default: .local/reports/).")
@@ -73,10 +71,10 @@ def backtest(
 
 
 def rules_of(path: Path | None) -> "RuleSet":
-    """The rules of a file; without one, those in force in this checkout.
+    """The rules of a file; by default the current rules of this checkout.
 
     Raises:
-        UsageError: the file is wrong, with every problem.
+        UsageError: the file has errors; the message lists them all.
     """
     from millrace.compiler.fraud_rules import compile_file
     from millrace.contracts.errors import ContractError
@@ -119,4 +117,6 @@ def _show(result: dict[str, Any]) -> None:
     out.print(factors)
     for note in result["notes"]:
         out.print(f"{note}.")
-    out.print(f"{result['rows']:,} transactions in {result['seconds']} s; the report is {result['report']}")
+    out.print(
+        f"{counted(result['rows'], 'transaction')} in {result['seconds']} s; the report is {result['report']}"
+    )

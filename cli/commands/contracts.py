@@ -9,7 +9,7 @@ import typer
 
 from cli.errors import RefusedError
 from cli.options import Json
-from cli.output import complain, out, print_json, table
+from cli.output import complain, counted, out, print_json, table
 from cli.places import checkout
 from cli.revisions import default_base, schemas_at
 
@@ -22,7 +22,7 @@ app = typer.Typer(no_args_is_help=True, help="The data contracts of this checkou
 
 @app.command()
 def lint(as_json: Json = False) -> None:
-    """Compile every contract below schemas/ and name each fault with its file and pointer."""
+    """Compile every contract below schemas/; report each error with its file and pointer."""
     root = checkout().root
     contracts = _compiled(root / "schemas", as_json=as_json)
     tables = _tables(root / "schemas", as_json=as_json)
@@ -30,7 +30,9 @@ def lint(as_json: Json = False) -> None:
     if as_json:
         print_json({"contracts": count, "breaking": []})
     else:
-        out.print(f"{count} contracts compile: {len(contracts)} of events, {len(tables)} of tables")
+        out.print(
+            f"{counted(count, 'contract')} compiled: {len(contracts)} of events, {len(tables)} of tables"
+        )
 
 
 @app.command()
@@ -38,12 +40,12 @@ def diff(
     base: Annotated[
         str | None,
         typer.Argument(
-            help="A revision to compare with; without it where this branch left origin/main, or HEAD."
+            help="A revision to compare with (default: the merge base with origin/main, or HEAD)."
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Refuse what would break those who send or read events: a change inside a major that takes something away."""
+    """Refuse changes within a major version that would break producers or consumers of events."""
     from millrace.compiler.diff import gate, gate_tables
 
     root = checkout().root
@@ -62,9 +64,9 @@ def diff(
         for reason in breaking:
             shown.add_row(reason.contract, reason.pointer or "/", reason.kind, reason.reason)
         out.print(shown)
-        out.print("A change that breaks is a new major: a file v<major + 1>.yaml beside the old one.")
+        out.print("A breaking change needs a new major version: a file v<major + 1>.yaml beside the old one.")
     else:
-        out.print(f"{count} contracts, nothing broken since {revision}")
+        out.print(f"{counted(count, 'contract')}, nothing broken since {revision}")
     if breaking:
         raise typer.Exit(1)
 
@@ -93,18 +95,18 @@ def docs(
     if as_json:
         print_json({"contracts": len(contracts), "breaking": []})
     else:
-        out.print(f"{len(contracts)} pages in {target}")
+        out.print(f"{counted(len(contracts), 'page')} in {target}")
 
 
 @app.command()
 def dictionaries(
     renew: Annotated[
         str | None,
-        typer.Option("--renew", help="An event type whose samples have changed: its next dictionary."),
+        typer.Option("--renew", help="An event type whose samples have changed: make its next dictionary."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make the compression dictionary of every stored type that has none. What is made is kept for ever."""
+    """Make the compression dictionary of every stored type that has none. Dictionaries are kept for ever."""
     from millrace.compiler import samples
     from millrace.compiler.dictionaries import new_dictionary
 
@@ -125,19 +127,19 @@ def dictionaries(
 def _compiled(schemas: Path, *, as_json: bool, where: str = "") -> "list[Contract]":
     from millrace.compiler.event_contracts import compile_contracts
 
-    with _refusing(as_json=as_json, where=where):
+    with _compile_errors(as_json=as_json, where=where):
         return compile_contracts(schemas)
 
 
 def _tables(schemas: Path, *, as_json: bool, where: str = "") -> "list[LakeTable]":
     from millrace.compiler.table_contracts import compile_tables
 
-    with _refusing(as_json=as_json, where=where):
+    with _compile_errors(as_json=as_json, where=where):
         return compile_tables(schemas)
 
 
 @contextmanager
-def _refusing(*, as_json: bool, where: str = "") -> Iterator[None]:
+def _compile_errors(*, as_json: bool, where: str = "") -> Iterator[None]:
     from millrace.contracts.errors import ContractError
 
     try:

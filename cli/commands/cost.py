@@ -1,4 +1,4 @@
-"""`millrace cost`: what a platform costs while it stands, and what a million events cost on each path."""
+"""`millrace cost`: the price of an idle platform, and of a million events on each path."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +12,7 @@ from cli.output import err, out, print_json, table
 from cli.places import checkout
 
 
-class Of(StrEnum):
+class AwsEnvironment(StrEnum):
     """Environments in AWS."""
 
     DEV = "dev"
@@ -25,11 +25,13 @@ def cost(
     mix: Annotated[
         str, typer.Option("--mix", help="A file with a traffic profile, or `default`.")
     ] = "default",
-    env: Annotated[Of, typer.Option("--env", help="Whose settings the paths are reckoned with.")] = Of.PROD,
-    lines: Annotated[bool, typer.Option("--lines", help="Say also what each figure is made of.")] = False,
+    env: Annotated[
+        AwsEnvironment, typer.Option("--env", help="The environment whose settings the paths use.")
+    ] = AwsEnvironment.PROD,
+    lines: Annotated[bool, typer.Option("--lines", help="Show also the items of each figure.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Say what each environment costs a month while idle, and a million events on each path, in dollars."""
+    """Show the price of each idle environment a month, and of a million events on each path, in dollars."""
     from cli.costing import deployment, idle, paths, prices
 
     listed = prices.load()
@@ -37,13 +39,13 @@ def cost(
         profile = paths.Mix() if mix == "default" else paths.read_mix(Path(mix))
     except (OSError, ValueError) as error:
         raise UsageError(f"--mix: {error}") from error
-    made = {}
+    deployments = {}
     with err.status("reading the templates …") as status:
-        for name in Of:
+        for name in AwsEnvironment:
             status.update(f"reading the templates of {name} …")
-            made[name] = deployment.load(name, checkout().root / "build" / "cdk")
-    idling = {str(name): idle.usage(found, listed) for name, found in made.items()}
-    used = paths.Paths(made[env], listed, rate=rate, request=profile.request).all()
+            deployments[name] = deployment.load(name, checkout().root / "build" / "cdk")
+    idling = {str(name): idle.usage(one, listed) for name, one in deployments.items()}
+    used = paths.Paths(deployments[env], listed, rate=rate, request=profile.request).all()
     dollars = {name: listed.of(usage) for name, usage in used.items()}
     dollars |= paths.totals(dollars, profile)
     document: dict[str, Any] = {
@@ -63,13 +65,13 @@ def cost(
 
 
 def _show(document: dict[str, Any], env: str, rate: float) -> None:
-    standing = table("environment", "$ a month", title=f"Idle (prices of {document['priceDate']})")
+    idle_table = table("environment", "$ a month", title=f"Idle (prices of {document['priceDate']})")
     for name, value in document["idle"].items():
-        standing.add_row(name, f"{value:.2f}")
-    out.print(standing)
-    flowing = table("path", "$ per million", title=f"Events, {env} at {rate:g} a second")
+        idle_table.add_row(name, f"{value:.2f}")
+    out.print(idle_table)
+    path_table = table("path", "$ per million", title=f"Events, {env} at {rate:g} a second")
     for name, value in document["perMillion"].items():
-        flowing.add_row(name, f"{value:.3f}")
-    out.print(flowing)
+        path_table.add_row(name, f"{value:.3f}")
+    out.print(path_table)
     for name, items in document.get("lines", {}).items():
         out.print(f"{name}: " + ", ".join(f"{item} {value:.4g}" for item, value in items.items()))

@@ -1,11 +1,12 @@
-"""`millrace doctor`: every path of a deployed platform, proven by an event of its own."""
+"""`millrace doctor`: checks every path of a deployed platform with an event of its own."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.api import must_answer
 from cli.options import Env, Json
-from cli.output import complain, err, out, print_json, table
+from cli.output import complain, counted, err, fitted, out, print_json
 from cli.target import find_target
 
 if TYPE_CHECKING:
@@ -14,27 +15,30 @@ if TYPE_CHECKING:
 
 def doctor(
     wait: Annotated[
-        float, typer.Option("--wait", min=1, max=600, help="Seconds in which events have to arrive.")
+        float, typer.Option("--wait", min=1, max=600, help="Seconds within which events must arrive.")
     ] = 60,
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Send an event down every path; show what arrived, how soon, and what else is in trouble."""
+    """Send an event down every path; show which arrived, how soon, and what else needs attention."""
     from cli.doctor import Doctor
 
+    target = find_target(env)
     checks: list[Check] = []
     with err.status("checking …") as status:
-        for check in Doctor(find_target(env), wait).checks(lambda name: status.update(f"{name} …")):
+        must_answer(target)
+        for check in Doctor(target, wait).checks(lambda name: status.update(f"{name} …")):
             checks.append(check)
     if as_json:
         print_json({"checks": [check.to_json() for check in checks]})
     else:
-        shown = table("path", "status", "ms", "")
-        for check in checks:
-            shown.add_row(check.path, check.status, "" if check.ms is None else str(check.ms), check.detail)
-        out.print(shown)
+        rows = [
+            (check.path, check.status, "" if check.ms is None else str(check.ms), check.detail)
+            for check in checks
+        ]
+        out.print(fitted(("path", "status", "ms", "detail"), rows, folded={"detail"}))
     failed = [check.path for check in checks if check.status == "fail"]
     if failed:
-        # The checks are the last line, also for a program.
-        complain(f"{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}")
+        # With --json, too, the checks stay the last line of standard output.
+        complain(f"{len(failed)} of {counted(len(checks), 'check')} failed: {', '.join(failed)}")
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""`millrace etl`: a run of the lakehouse now, over what is new or over an interval of days."""
+"""`millrace etl`: runs the pipeline now, over new data or over an interval of days."""
 
 from typing import Annotated, Any
 
@@ -7,8 +7,8 @@ from rich.markup import escape
 
 from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json
-from cli.output import complain, err, out, print_json, table
-from cli.runs import document, run
+from cli.output import complain, counted, err, out, print_json, table
+from cli.runs import document, failure_sentences, run
 from cli.target import find_target
 
 # A longer interval is a backfill: one run a day, resumable, and one over the other tables.
@@ -21,19 +21,19 @@ def etl(
     first: Annotated[
         str | None,
         typer.Option(
-            "--from", help="First UTC day, such as 2026-11-01 (default: what is new since the last run)."
+            "--from", help="First UTC day, such as 2026-11-01 (default: new data since the last run)."
         ),
     ] = None,
-    last: Annotated[str | None, typer.Option("--to", help="Last UTC day, included.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last UTC day, inclusive.")] = None,
     minutes: Annotated[
         float, typer.Option("--wait", min=0.1, help="Minutes to wait for the run.")
     ] = WAIT_MINUTES,
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Bring what is new, or days from --from to --to, into silver, gold, marts and ml_features."""
+    """Build silver, gold, marts and ml_features from new data, or from the days --from to --to."""
     target = find_target(env)
-    backfill, machine_input = what(first, last)
+    backfill, machine_input = request_of(first, last)
     with err.status("starting …") as shown:
         run_id, status, cause = run(
             target,
@@ -44,7 +44,7 @@ def etl(
         )
     done = document(target, run_id)
     if done is None:
-        raise RefusedError(cause or f"{run_id} ended {status} and wrote nothing about its tables")
+        raise RefusedError(cause or f"{run_id} ended {status} and left no summary")
     if as_json:
         print_json(done)
     else:
@@ -53,15 +53,17 @@ def etl(
         for sentence in missing(done, cause):
             complain(sentence)
         raise RefusedError(
-            "" if as_json else f"{run_id} is not complete; millrace pending list shows what no run commits"
+            ""
+            if as_json
+            else f"{run_id} is not complete; millrace pending list shows the tenant-days that no run commits"
         )
 
 
-def what(first: str | None, last: str | None) -> tuple[bool, dict[str, Any]]:
-    """Whether it is a backfill, and the machine's input.
+def request_of(first: str | None, last: str | None) -> tuple[bool, dict[str, Any]]:
+    """Whether it is a backfill, and the state machine's input.
 
     Raises:
-        UsageError: the days are no interval.
+        UsageError: the days are not an interval.
     """
     from millrace.core.errors import PermanentError
     from millrace.runs.names import days_of
@@ -82,31 +84,26 @@ def what(first: str | None, last: str | None) -> tuple[bool, dict[str, Any]]:
 
 
 def missing(done: dict[str, Any], cause: str) -> list[str]:
-    """What was not committed, a sentence each; of many the first ones."""
-    sentences = []
-    for failure in done.get("failures", [])[:SHOWN]:
-        where = " ".join(str(failure[name]) for name in ("table", "org", "day") if failure.get(name))
-        sentences.append(f"{where}: {failure.get('error') or failure.get('reason') or 'was not committed'}")
-    more = len(done.get("failures", [])) - SHOWN
-    return [*sentences, *([f"and {more} more"] if more > 0 else [])] or [cause]
+    """What was not committed, a sentence each; the run's own cause where it left none."""
+    return failure_sentences(done.get("failures", []), shown=SHOWN) or [cause]
 
 
 def show(done: dict[str, Any]) -> None:
-    """The tables, and the checks that are not passing."""
+    """Prints the tables, and the checks that did not pass."""
     tables = table("table", "rows", "snapshot", title=f"Run {done['runId']}")
     for one in done["tables"]:
         tables.add_row(one["table"], str(one["rows"]), str(one["snapshot"] or "–"))
     if done["tables"]:
         out.print(tables)
     else:
-        outside = " outside the tenant-days that are set aside" if done.get("setAside") else ""
-        out.print(f"Run {done['runId']}: nothing was new{outside}.", markup=False)
+        outside = " except in tenant-days that are set aside" if done.get("setAside") else ""
+        out.print(f"Run {done['runId']}: no new data{outside}.", markup=False)
     bad = [check for check in done["checks"] if check["status"] not in ("pass", "skip")]
     if bad:
-        checks = table("table", "check", "status", title="Checks that do not pass")
+        checks = table("table", "check", "status", title="Checks that did not pass")
         for check in bad:
             checks.add_row(check["table"], check["check"], check["status"])
         out.print(checks)
-    out.print(f"{len(done['checks']) - len(bad)} of {len(done['checks'])} checks pass")
+    out.print(f"{len(done['checks']) - len(bad)} of {counted(len(done['checks']), 'check')} passed")
     if aside := done.get("setAside"):
-        out.print(f"{aside} tenant-days are set aside: millrace pending list")
+        out.print(f"{counted(aside, 'tenant-day')} set aside: millrace pending list")

@@ -1,4 +1,4 @@
-"""`millrace fraud`: a decision explained, and decisions derived again from their records."""
+"""`millrace fraud`: explains a decision, and replays decisions from their records."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +11,7 @@ import typer
 from cli.api import Api
 from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json, Org
-from cli.output import err, out, print_json, table
+from cli.output import counted, err, fitted, out, print_json, table
 from cli.places import checkout
 from cli.target import Target, find_target
 
@@ -31,13 +31,14 @@ app = typer.Typer(no_args_is_help=True, help="Fraud decisions explained, verifie
 def explain(
     transaction_id: Annotated[str, typer.Argument(help="The payment system's id.", metavar="TRANSACTION_ID")],
     verify: Annotated[
-        bool, typer.Option("--verify", help="Derive the decision again from its record, byte for byte.")
+        bool,
+        typer.Option("--verify", help="Derive the decision from its record and compare it byte for byte."),
     ] = False,
     org: Org = None,
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Show a decision with its reasons and what it was made from."""
+    """Show a decision with its reasons and its inputs."""
     target = find_target(env)
     api = Api(target, org)
     document: dict[str, Any] = api.ask("GET", "/v1/fraud/decisions", query={"transactionId": transaction_id})
@@ -50,7 +51,7 @@ def explain(
     else:
         _show(document)
     if differ:
-        raise RefusedError("" if as_json else f"derived again, this decision differs in {', '.join(differ)}")
+        raise RefusedError("" if as_json else f"the derived decision differs in {', '.join(differ)}")
 
 
 def _verify(target: Target, api: Api, document: dict[str, Any]) -> list[str]:
@@ -63,16 +64,16 @@ def _verify(target: Target, api: Api, document: dict[str, Any]) -> list[str]:
     try:
         rules = _rulebook().version(stored["rulesVersion"])
     except PermanentError as error:
-        raise RefusedError(f"{error} in schemas/fraud, so this decision cannot be derived again") from error
+        raise RefusedError(f"{error} in schemas/fraud, so this decision cannot be derived") from error
     try:
         derived = derive.derive(transaction, stored, rules, _models(target)(transaction["platform"]["orgId"]))
     except MillraceError as error:
-        raise RefusedError(f"{error}: this decision cannot be derived again") from error
+        raise RefusedError(f"{error}: this decision cannot be derived") from error
     return [] if derive.same(derived, stored) else derive.differences(derived, stored)
 
 
 def _models(target: Target) -> "Callable[[str], Rescore]":
-    """Gives the `Rescore` of a tenant. Model registry and lake are not read before a decision names a model."""
+    """Returns the `Rescore` of a tenant. Model registry and lake are read only when a decision names a model."""
     loaded: list[RegisteredModels] = []
 
     def registered() -> "RegisteredModels":
@@ -96,13 +97,13 @@ def _models(target: Target) -> "Callable[[str], Rescore]":
 
 
 def _stored(api: Api, event_id: str) -> dict[str, Any]:
-    """The decision's own event, found by its id, which the trace of the transaction's event names."""
+    """The payload of the decision's event, whose id is in the trace of the transaction's event."""
     for step in api.ask("GET", f"/v1/events/{quote(event_id, safe='')}/trace")["steps"]:
         if step["step"] == "scored":
             envelope = api.ask("GET", f"/v1/events/{step['detail']['eventId']}")
             payload: dict[str, Any] = envelope["data"]["payload"]
             return payload
-    raise RefusedError("the decision's own event is not there any more")
+    raise RefusedError("the decision's event no longer exists")
 
 
 def _rulebook() -> "Rulebook":
@@ -127,29 +128,33 @@ def _show(document: dict[str, Any]) -> None:
         features.add_row(name, ", ".join(value) if isinstance(value, list) else str(value))
     out.print(features)
     if document["modelVersion"] is not None:
-        out.print(f"{document['modelVersion']} says {document['modelScore']}")
+        out.print(f"{document['modelVersion']} scores {document['modelScore']}")
     out.print(
         f"rules {document['rulesVersion']}, decided at {document['decidedAt']}, {document['latencyMs']} ms after receipt"
         + (f", without {document['fallback']}" if document["fallback"] else "")
     )
     if "verified" in document:
-        out.print("derived again byte for byte" if document["verified"] else "derived again it differs")
+        out.print(
+            "verified: derived byte for byte"
+            if document["verified"]
+            else "not verified: the derived decision differs"
+        )
 
 
 @app.command()
 def replay(
     since: Annotated[
-        str | None, typer.Option("--from", help="Received from then on (default: a day ago).")
+        str | None, typer.Option("--from", help="Received at or after (default: a day ago).")
     ] = None,
-    until: Annotated[str | None, typer.Option("--to", help="Received before then (default: now).")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="Received before (default: now).")] = None,
     rules: Annotated[
         Path | None,
-        typer.Option("--rules", help="Judge by this file (default: by the version that decided)."),
+        typer.Option("--rules", help="Decide by this file (default: by each decision's own version)."),
     ] = None,
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Derive the decisions of a period again, in the order of receipt, and report those that differ."""
+    """Derive the decisions of a period in the order of receipt, and report those that differ."""
     from cli.commands.backtest import rules_of
 
     now = datetime.now(UTC)
@@ -170,17 +175,16 @@ def replay(
     if as_json:
         print_json(document)
     else:
-        shown = table("tenant", "transaction", "differs in")
-        for one in different[:SHOWN]:
-            shown.add_row(one["org"], one["transactionId"], ", ".join(one["fields"]))
+        lines = [(one["org"], one["transactionId"], ", ".join(one["fields"])) for one in different[:SHOWN]]
         if different:
-            out.print(shown)
+            out.print(fitted(("tenant", "transaction", "differs in"), lines, folded={"differs in"}))
         out.print(
-            f"{len(decisions)} transactions, {len(different)} decisions different, {undecided} without one"
+            f"{counted(len(decisions), 'transaction')}: {counted(len(different), 'decision')} different, "
+            f"{undecided} without a decision"
         )
     if different and chosen is None:
         raise RefusedError(
-            "" if as_json else f"{len(different)} decisions differ from what their own records say"
+            "" if as_json else f"{counted(len(different), 'decision')} cannot be derived as stored"
         )
 
 
@@ -218,7 +222,7 @@ def _replayed(
         try:
             rules = chosen or book.version(stored["rulesVersion"])
         except PermanentError as error:
-            raise RefusedError(f"{error} in schemas/fraud; --rules names a file to judge by") from error
+            raise RefusedError(f"{error} in schemas/fraud; name a file with --rules") from error
         try:
             derived = derive.derive(envelope, stored, rules, models(org))
         except MillraceError as error:
@@ -227,7 +231,7 @@ def _replayed(
             ) from error
         if not derive.same(derived, stored):
             fields = derive.differences(derived, stored)
-            # Other rules have another version; only their verdicts count.
+            # Other rules have another version; only the rest of the decision is compared.
             fields = [
                 name for name in fields if chosen is None or name not in ("rulesVersion", "rulesDigest")
             ]
@@ -242,5 +246,5 @@ def _moment(text: str | None, otherwise: datetime) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise UsageError(f"{text} is no moment: 2026-11-21 or 2026-11-21T06:00:00Z") from error
+        raise UsageError(f"{text} is not a time such as 2026-11-21 or 2026-11-21T06:00:00Z") from error
     return moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -9,8 +9,7 @@ import typer
 
 from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json
-from cli.output import out, print_json
-from cli.output import table as table_of
+from cli.output import fitted, out, print_json
 from cli.target import find_target
 
 if TYPE_CHECKING:
@@ -18,26 +17,28 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="API keys of tenants.")
 PARTITIONS = 256
-# So many digits of an id the table shows; all of them, 64, are in the JSON.
+# Digits of an id that the table shows; all 64 are in the JSON.
 SHOWN = 12
 _ID = re.compile(rf"[0-9a-f]{{{SHOWN},64}}")
 
 
 @app.command()
 def create(
-    org: Annotated[str, typer.Option("--org", help="The tenant the key speaks for.")],
-    name: Annotated[str, typer.Option("--name", help="Who holds it; events without eventSource carry it.")],
+    org: Annotated[str, typer.Option("--org", help="The tenant of the key.")],
+    name: Annotated[
+        str, typer.Option("--name", help="Its holder; the eventSource of events that have none.")
+    ],
     scope: Annotated[
-        list[str] | None, typer.Option("--scope", help="A right, once per right (default: all).")
+        list[str] | None, typer.Option("--scope", help="A right; may be repeated (default: all).")
     ] = None,
     days: Annotated[
         int | None,
-        typer.Option("--days", min=1, max=36_500, help="How long it is valid (default: for good)."),
+        typer.Option("--days", min=1, max=36_500, help="How long it is valid (default: for ever)."),
     ] = None,
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Make a key and show it, this one time."""
+    """Create a key and show it, this once."""
     from millrace.access.credentials import ALL_SCOPES, create_api_key
     from millrace.core.table import Table
 
@@ -49,43 +50,50 @@ def create(
     if as_json:
         print_json({"key": key, "org": org, "name": name, "scopes": scopes, "expiresAt": expires})
     else:
-        out.print(f"{key}\nIt is stored as a hash only: keep it now.", markup=False)
+        out.print(f"{key}\nOnly its hash is stored: keep it now.", markup=False)
 
 
 @app.command("list")
 def list_(env: Env = None, as_json: Json = False) -> None:
-    """List the keys' holders; the keys themselves are stored nowhere."""
+    """List the keys' holders; the keys themselves are not stored."""
     from millrace.core.table import Table
 
     target = find_target(env)
     metadata = Table(target.client("dynamodb"), target.output("MetadataTable"))
     with ThreadPoolExecutor(8) as pool:
-        found = pool.map(lambda number: _partition(metadata, number), range(PARTITIONS))
+        partitions = pool.map(lambda number: _partition(metadata, number), range(PARTITIONS))
         items = sorted(
-            (item for part in found for item in part), key=lambda item: (item["org"], item["createdAt"])
+            (item for partition in partitions for item in partition),
+            key=lambda item: (item["org"], item["createdAt"]),
         )
     if as_json:
         print_json({"items": items})
         return
-    shown = table_of("id", "org", "name", "status", "made", "expires", "rights")
-    for item in items:
-        rights = " ".join(item["scopes"])
-        expires = str(item["expiresAt"] or "never")
-        shown.add_row(
-            item["id"][:SHOWN], item["org"], item["name"], item["status"], item["createdAt"], expires, rights
+    rows = [
+        (
+            item["id"][:SHOWN],
+            item["org"],
+            item["name"],
+            item["status"],
+            item["createdAt"],
+            str(item["expiresAt"] or "never"),
+            " ".join(item["scopes"]),
         )
-    out.print(shown)
+        for item in items
+    ]
+    columns = ("id", "org", "name", "status", "created", "expires", "rights")
+    out.print(fitted(columns, rows, folded={"name", "rights"}, optional=("created", "expires")))
 
 
 @app.command()
 def revoke(
     key: Annotated[
-        str, typer.Argument(help="The key itself (mk_…), or its id of the list.", metavar="KEY|ID")
+        str, typer.Argument(help="The key itself (mk_…), or its id from the list.", metavar="KEY|ID")
     ],
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Revoke a key; the gateway forgets it within 60 seconds."""
+    """Revoke a key; the gateway refuses it within 60 seconds."""
     from millrace.access.credentials import PREFIX, revoke_api_key, revoke_digest
     from millrace.core.table import Table
 
@@ -93,10 +101,10 @@ def revoke(
     by_id = not key.startswith(PREFIX)
     if by_id and not _ID.fullmatch(key):
         raise UsageError(
-            f"{key!r} is neither a key (mk_…) nor an id of the list (its first {SHOWN} digits or more)"
+            f"{key!r} is neither a key (mk_…) nor an id from the list (its first {SHOWN} digits or more)"
         )
     metadata = Table(target.client("dynamodb"), target.output("MetadataTable"))
-    done = revoke_digest(metadata, _whole(metadata, key)) if by_id else revoke_api_key(metadata, key)
+    done = revoke_digest(metadata, _full_id(metadata, key)) if by_id else revoke_api_key(metadata, key)
     if not done:
         raise RefusedError("there is no such key")
     if as_json:
@@ -105,8 +113,8 @@ def revoke(
         out.print("revoked")
 
 
-def _whole(metadata: "Table", shown: str) -> str:
-    """The whole id of a shown one."""
+def _full_id(metadata: "Table", shown: str) -> str:
+    """The full id that begins with the given digits."""
     from millrace.access.credentials import digests_like
 
     match digests_like(metadata, shown):
@@ -115,7 +123,7 @@ def _whole(metadata: "Table", shown: str) -> str:
         case [digest]:
             return digest
         case _:
-            raise RefusedError("several keys have that id; take the whole one: millrace keys list --json")
+            raise RefusedError("several keys have that id; use the full id: millrace keys list --json")
 
 
 def _partition(metadata: "Table", number: int) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""`millrace models`: the registered versions, which of them serves, and changes of it."""
+"""`millrace models`: registered versions of models, and the champion that serves."""
 
 from typing import Annotated, Any
 
@@ -8,10 +8,10 @@ import typer
 from cli.errors import RefusedError, UsageError
 from cli.ml import models
 from cli.options import Env, Json, Org
-from cli.output import err, out, print_json, table
+from cli.output import counted, err, fitted, out, print_json, table
 from cli.target import Target, find_target
 
-app = typer.Typer(no_args_is_help=True, help="Registered models, and which of them serves.")
+app = typer.Typer(no_args_is_help=True, help="Registered models, and the champion that serves.")
 Number = Annotated[str, typer.Argument(help="Such as 3 or fraud/00000003.", metavar="VERSION")]
 
 
@@ -54,13 +54,13 @@ def show_one(version: Number, org: Org = None, env: Env = None, as_json: Json = 
 def promote(
     version: Number,
     force: Annotated[
-        bool, typer.Option("--force", help="Although it did not pass the gates, or was trained on files.")
+        bool, typer.Option("--force", help="Even if it did not pass the gates, or was trained on files.")
     ] = False,
     org: Org = None,
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Let another version serve."""
+    """Make another version the champion."""
     _number(version)
     _change(version, "promote", org, env, as_json=as_json, force=force)
 
@@ -76,7 +76,7 @@ def _change(
 ) -> None:
     target = find_target(env)
     whose = models.tenant(target, org)
-    with err.status("moving the champion …"):
+    with err.status("changing the champion …"):
         change = models.change_champion(target, whose, to, reason, force=force)
         store = models.store(target)
         alias = store.alias(whose, models.MODEL)
@@ -94,7 +94,7 @@ def _change(
         return
     before = f" instead of {models.MODEL}/{change['replaces']}" if change["replaces"] else ""
     out.print(
-        f"{models.MODEL}/{change['version']} serves {whose}{before}; within a minute every scorer has it.",
+        f"{models.MODEL}/{change['version']} serves {whose}{before}; every scorer uses it within a minute.",
         markup=False,
     )
 
@@ -120,30 +120,33 @@ def _card(target: Target, key: str) -> Any:
 
 
 def show(document: dict[str, Any]) -> None:
-    """Versions as a table: figures, and which gates are not passed."""
-    shown = table("version", "algorithm", "status", "precision", "recall", "F1", "AUC", "not passed", "run")
+    """Prints versions as a table: metrics, and gates that were not passed."""
+    rows = []
     for one in document["models"]:
         figures = [one["metrics"].get(name) for name in ("precision", "recall", "f1", "auc_roc")]
         missed = [name for name, gate in one["gates"].items() if not gate["passed"]]
-        shown.add_row(
-            one["version"] or "–",
-            one["name"],
-            one["status"],
-            *(f"{value:.3f}" if isinstance(value, int | float) else "–" for value in figures),
-            ", ".join(missed) or one.get("error", ""),
-            str(one.get("runId") or document["runId"]),
+        rows.append(
+            (
+                one["version"] or "–",
+                one["name"],
+                one["status"],
+                *(f"{value:.3f}" if isinstance(value, int | float) else "–" for value in figures),
+                ", ".join(missed) or one.get("error", ""),
+                str(one.get("runId") or document["runId"]),
+            )
         )
-    out.print(shown)
+    columns = ("version", "algorithm", "status", "precision", "recall", "F1", "AUC", "not passed", "run")
+    out.print(fitted(columns, rows, folded={"not passed"}, optional=("run", "F1", "AUC", "recall")))
 
 
 def _show_card(card: dict[str, Any]) -> None:
     split = card["split"]
     out.print(
-        f"trained on {' to '.join(split['train'])} ({card['rows']['train']} rows), "
-        f"judged on {' to '.join(split['test'])} ({card['rows']['test']} rows), data: {card['data']}",
+        f"trained on {' to '.join(split['train'])} ({counted(card['rows']['train'], 'row')}), "
+        f"tested on {' to '.join(split['test'])} ({counted(card['rows']['test'], 'row')}), data: {card['data']}",
         markup=False,
     )
     heaviest = table("feature", "importance")
-    for name, fall in list(card["importances"].items())[:10]:
-        heaviest.add_row(name, f"{fall:.4f}")
+    for name, importance in list(card["importances"].items())[:10]:
+        heaviest.add_row(name, f"{importance:.4f}")
     out.print(heaviest)

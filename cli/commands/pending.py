@@ -8,8 +8,7 @@ import typer
 
 from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json
-from cli.output import complain, out, print_json
-from cli.output import table as table_of
+from cli.output import complain, fitted, out, print_json
 from cli.places import checkout
 from cli.target import Target, find_target
 
@@ -19,12 +18,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Tenant-days that no run could commit; set one aside, or give it back to the runs.",
+    help="Tenant-days that no run could commit; set one aside, or take it in again.",
 )
 Org = Annotated[str | None, typer.Option("--org", help="Only this tenant.")]
 Day = Annotated[str | None, typer.Option("--day", help="Only this UTC day, such as 2026-11-01.")]
 Table = Annotated[
-    str | None, typer.Option("--table", help="Only days that are missing in this table, such as silver.x_v1.")
+    str | None, typer.Option("--table", help="Only days missing in this table, such as silver.x_v1.")
 ]
 
 
@@ -32,7 +31,7 @@ Table = Annotated[
 def list_(
     org: Org = None, day: Day = None, table: Table = None, env: Env = None, as_json: Json = False
 ) -> None:
-    """List tenant-days that no run could commit, with the last error of each, and those that are set aside."""
+    """List tenant-days that no run could commit or that are set aside, with the last error of each."""
     _check(day, table)
     target = find_target(env)
     _show(_matching(target, org, day, table), as_json, table)
@@ -42,7 +41,7 @@ def list_(
 def set_aside(
     org: Org = None, day: Day = None, table: Table = None, env: Env = None, as_json: Json = False
 ) -> None:
-    """Set tenant-days aside: no run takes them in, whatever comes for them, until `take-in`."""
+    """Set tenant-days aside: runs skip them, even when new data arrives for them, until `take-in`."""
     _change("set_aside", (org, day, table), env, as_json)
 
 
@@ -50,7 +49,7 @@ def set_aside(
 def take_in(
     org: Org = None, day: Day = None, table: Table = None, env: Env = None, as_json: Json = False
 ) -> None:
-    """Give tenant-days that were set aside back to the next run."""
+    """Return tenant-days that were set aside to the next run."""
     _change("pending", (org, day, table), env, as_json)
 
 
@@ -61,13 +60,11 @@ def _change(
 
     org, day, table = query
     if query == (None, None, None):
-        raise UsageError(
-            "name them by --org, --day, --table or several of these; millrace pending list shows them"
-        )
+        raise UsageError("select tenant-days with --org, --day or --table; millrace pending list shows them")
     _check(day, table)
     target = find_target(env)
     days = [one for one in _matching(target, *query) if one.state != to]
-    if to == "set_aside" and not days and org and day and not table and _waits(target, org, day):
+    if to == "set_aside" and not days and org and day and not table and _is_pending(target, org, day):
         # No run has failed on it yet; an operator may set it aside before one does.
         days = [failed_days.FailedDay(org, day, "pending")]
     transition = failed_days.set_aside if to == "set_aside" else failed_days.take_in
@@ -107,7 +104,7 @@ def _check(day: str | None, table: str | None) -> None:
     except PermanentError as error:
         raise UsageError(f"--day is {day!r}, which is not a date such as 2026-11-01") from error
     if table is not None and table not in tables():
-        raise UsageError(f"--table is {table!r}; there is no such table, schemas/ has those that there are")
+        raise UsageError(f"--table is {table!r}, which is not a table; schemas/ has the tables")
 
 
 def tables() -> set[str]:
@@ -132,7 +129,7 @@ def _read(target: Target) -> "list[FailedDay]":
     return failed_days.read(_metadata(target))
 
 
-def _waits(target: Target, org: str, day: str) -> bool:
+def _is_pending(target: Target, org: str, day: str) -> bool:
     from millrace.eventstore import pending
 
     waiting = pending.read(_metadata(target))
@@ -140,7 +137,7 @@ def _waits(target: Target, org: str, day: str) -> bool:
 
 
 def items(days: "list[FailedDay]") -> list[dict[str, Any]]:
-    """An entry for each table that a day is missing in; one without a table where the run reached none."""
+    """An item for each table in which a day is missing; one without a table where the run reached none."""
     return [
         {"org": one.org, "day": one.day, "table": table, "error": error, "state": one.state}
         for one in days
@@ -157,10 +154,12 @@ def _show(days: "list[FailedDay]", as_json: bool, table: str | None = None) -> N
     if as_json:
         print_json({"items": lines})
         return
-    shown = table_of("tenant", "day", "table", "state", "last error")
-    for line in lines:
-        shown.add_row(line["org"], line["day"], line["table"] or "–", line["state"], line["error"] or "–")
+    columns = ("tenant", "day", "table", "state", "last error")
+    rows = [
+        (line["org"], line["day"], line["table"] or "–", line["state"], line["error"] or "–")
+        for line in lines
+    ]
     if lines:
-        out.print(shown)
+        out.print(fitted(columns, rows, folded={"last error"}, optional=("state",)))
     else:
         out.print("No run has failed on such a tenant-day, and none is set aside.")

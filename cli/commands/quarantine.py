@@ -1,4 +1,4 @@
-"""`millrace quarantine`: what was refused and why, and the two ways out of it."""
+"""`millrace quarantine`: refused events with their errors; replays or discards them."""
 
 import sys
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ from cli import repairs
 from cli.api import Api
 from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json, Org
-from cli.output import err, out, print_json, table
+from cli.output import err, fitted, out, print_json
 from cli.target import find_target
 
-app = typer.Typer(no_args_is_help=True, help="What was refused, kept and why; replay or discard it.")
+app = typer.Typer(no_args_is_help=True, help="Refused events and their errors; replay or discard them.")
 PAGE = 500
 SHOWN = 20
 
@@ -24,11 +24,11 @@ EventType = Annotated[str | None, typer.Option("--event-type", help="Only this e
 Code = Annotated[
     str | None, typer.Option("--code", help="Only with an error of this code (missing, enum, …).")
 ]
-From = Annotated[str | None, typer.Option("--from", help="Received at or after this ISO-8601 moment.")]
-To = Annotated[str | None, typer.Option("--to", help="Received before this ISO-8601 moment.")]
+From = Annotated[str | None, typer.Option("--from", help="Received at or after this ISO 8601 time.")]
+To = Annotated[str | None, typer.Option("--to", help="Received before this ISO 8601 time.")]
 Id = Annotated[str | None, typer.Option("--id", help="Only the one with this quarantine id.")]
-All = Annotated[bool, typer.Option("--all", help="Everything that is open; instead of a filter.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen and change nothing.")]
+All = Annotated[bool, typer.Option("--all", help="All open events, instead of a filter.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen and change nothing.")]
 
 
 @app.command("list")
@@ -37,7 +37,7 @@ def list_(
     code: Code = None,
     from_: From = None,
     to: To = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many.")] = 50,
     org: Org = None,
     env: Env = None,
     as_json: Json = False,
@@ -57,15 +57,21 @@ def list_(
     if as_json:
         print_json({"items": items, "cursor": cursor})
         return
-    shown = table("quarantine id", "received", "event type", "status", "errors")
-    for item in items:
-        shown.add_row(
-            item["quarantineId"],
-            item["receivedAt"],
-            item.get("eventType") or "?",
-            item["status"],
-            errors(item["errors"]),
-        )
+    shown = fitted(
+        ("quarantine id", "received", "event type", "status", "errors"),
+        [
+            (
+                item["quarantineId"],
+                item["receivedAt"],
+                item.get("eventType") or "?",
+                item["status"],
+                errors(item["errors"]),
+            )
+            for item in items
+        ],
+        folded={"errors"},
+        optional=("status", "received", "event type"),
+    )
     out.print(shown if items else "Nothing is in quarantine.")
     if cursor is not None:
         out.print(f"There are more: --limit {limit * 10}")
@@ -74,13 +80,13 @@ def list_(
 @app.command()
 def show(
     quarantine_id: Annotated[
-        str, typer.Argument(help="The id that the list or the answer gave.", metavar="ID")
+        str, typer.Argument(help="The id from the list or from the API's answer.", metavar="ID")
     ],
     org: Org = None,
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Show one refused event with the raw text as it came."""
+    """Show one refused event with its raw text as received."""
     item: dict[str, Any] = Api(find_target(env), org).ask(
         "GET", f"/v1/quarantine/{quote(quarantine_id, safe='')}"
     )
@@ -117,15 +123,15 @@ def replay(
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Send refused events through intake again, repaired, each with its own id."""
-    wanted = _wanted("replay", _filter(event_type, code, from_, to, quarantine_id), everything)
+    """Send refused events through intake again, patched if wanted, each with its own id."""
+    selection = _selection("replay", _filter(event_type, code, from_, to, quarantine_id), everything)
     api = Api(find_target(env), org)
-    repair = _patch(patch) if patch is not None else []
+    operations = _patch(patch) if patch is not None else []
     with err.status("replaying …") as status:
         document = repairs.replay(
             lambda path, body: _post(api, path, body),
-            wanted,
-            repair,
+            selection,
+            operations,
             dry_run=dry_run,
             progress=lambda count: status.update(f"replaying … {count} replayed"),
         )
@@ -151,13 +157,13 @@ def discard(
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Close refused events without replaying them; they stay readable until their time is over."""
-    wanted = _wanted("discard", _filter(event_type, code, from_, to, quarantine_id), everything)
+    """Close refused events without replaying them; they stay readable until they expire."""
+    selection = _selection("discard", _filter(event_type, code, from_, to, quarantine_id), everything)
     api = Api(find_target(env), org)
     with err.status("discarding …") as status:
         document = repairs.discard(
             lambda path, body: _post(api, path, body),
-            wanted,
+            selection,
             dry_run=dry_run,
             progress=lambda count: status.update(f"discarding … {count} discarded"),
         )
@@ -168,7 +174,7 @@ def discard(
     else:
         out.print(f"{document['discarded']} discarded")
     if document["more"] and not dry_run:
-        raise RefusedError("" if as_json else "others that match are left; run the same command again")
+        raise RefusedError("" if as_json else "more events match; run the same command again")
 
 
 def _filter(
@@ -178,30 +184,30 @@ def _filter(
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _wanted(doing: str, given: dict[str, str], everything: bool) -> Mapping[str, Any]:
-    """The API's filter: what was said, or all of it where that was said."""
+def _selection(doing: str, given: dict[str, str], everything: bool) -> Mapping[str, Any]:
+    """The API's filter: the given conditions, or everything with --all."""
     if bool(given) == everything:
-        raise UsageError(f"say what to {doing}: --event-type, --code, --from, --to or --id; or else --all")
+        raise UsageError(f"select what to {doing} with --event-type, --code, --from, --to or --id, or --all")
     return repairs.ALL if everything else given
 
 
 def _patch(file: str) -> list[Any]:
     named = "standard input" if file == "-" else file
     try:
-        found = orjson.loads(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
+        operations = orjson.loads(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
     except OSError as error:
         raise UsageError(f"{named} cannot be read: {error.strerror}") from error
     except orjson.JSONDecodeError as error:
-        raise UsageError(f"{named} is no JSON: {error}") from error
-    if not isinstance(found, list) or not found:
+        raise UsageError(f"{named} is not JSON: {error}") from error
+    if not isinstance(operations, list) or not operations:
         raise UsageError(
             f'{named}: a JSON Patch is an array, such as [{{"op": "remove", "path": "/region"}}]'
         )
-    return found
+    return operations
 
 
 def _post(api: Api, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    # Asked again after a broken connection: what the first call closed is open no longer, so nothing happens twice.
+    # Retried after a broken connection: what the first call closed is no longer open, so nothing happens twice.
     answer: dict[str, Any] = api.ask("POST", path, body=orjson.dumps(body))
     return answer
 
@@ -209,15 +215,21 @@ def _post(api: Api, path: str, body: dict[str, Any]) -> dict[str, Any]:
 def _show_replay(document: dict[str, Any], dry_run: bool) -> None:
     failing = [result for result in document["results"] if result["status"] not in repairs.PASSED]
     if failing:
-        shown = table("quarantine id", "event id", "status", "errors", title="What still fails")
-        for result in failing[:SHOWN]:
-            event_id = result.get("eventId") or "?"
-            shown.add_row(
-                result["quarantineId"], event_id, result["status"], errors(result.get("errors", []))
+        rows = [
+            (
+                result["quarantineId"],
+                result.get("eventId") or "?",
+                result["status"],
+                errors(result.get("errors", [])),
             )
-        out.print(shown)
+            for result in failing[:SHOWN]
+        ]
+        columns = ("quarantine id", "event id", "status", "errors")
+        out.print(
+            fitted(columns, rows, folded={"errors"}, optional=("event id", "status"), title="Still failing")
+        )
         if len(failing) > SHOWN:
-            out.print(f"… and {len(failing) - SHOWN} others; --json has them all")
+            out.print(f"… and {len(failing) - SHOWN} more; --json lists them all")
     if not document["matched"]:
         out.print("Nothing open matches.")
     elif dry_run:
@@ -232,10 +244,10 @@ def _at_least(document: dict[str, Any]) -> str:
 
 def _unfinished(document: dict[str, Any], dry_run: bool) -> str:
     if document["more"] and not dry_run:
-        return "others that match are left untried: run the same command again, or narrow the filter"
+        return "more events match that were not tried: run the same command again, or narrow the filter"
     return "not everything would pass" if dry_run else "what still fails stays in quarantine"
 
 
-def errors(found: list[dict[str, Any]]) -> str:
+def errors(entries: list[dict[str, Any]]) -> str:
     """The errors in one line."""
-    return "; ".join(f"{error['pointer'] or '/'} {error['code']}" for error in found)
+    return "; ".join(f"{error['pointer'] or '/'} {error['code']}" for error in entries)

@@ -4,11 +4,10 @@ from typing import Annotated
 
 import orjson
 import typer
-from rich.markup import escape
 
 from cli.lake import rows
 from cli.options import Env, Json
-from cli.output import err, out, plain, print_json, table
+from cli.output import counted, err, fits, fitted, out, plain, print_json
 from cli.target import find_target
 
 SHOWN = 200
@@ -22,18 +21,27 @@ def query(
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Query raw.events, silver, gold, marts and ml_features; `AS OF` a snapshot or time behind a table reads its past."""
+    """Query raw.events, silver, gold, marts and ml_features; `AS OF` a snapshot or time after a table reads its past."""
     target = find_target(env)
     with err.status("querying …"):
         names, result = rows(target, sql)
     if as_json:
         print_json([dict(zip(names, row, strict=True)) for row in result])
         return
-    shown = table(*map(escape, names))
-    for row in result[:SHOWN]:
-        shown.add_row(*(escape(text(value)) for value in row))
-    out.print(shown)
-    out.print(f"{len(result)} rows" + (f", the first {SHOWN} are shown" if len(result) > SHOWN else ""))
+    _show(names, [[text(value) for value in row] for row in result[:SHOWN]])
+    out.print(counted(len(result), "row") + (f", the first {SHOWN} are shown" if len(result) > SHOWN else ""))
+
+
+def _show(names: list[str], cells: list[list[str]]) -> None:
+    """Prints a table where the terminal is wide enough for it; otherwise each row by itself, a line for each column."""
+    if fits(names, cells):
+        out.print(fitted(names, cells, folded=()))
+        return
+    longest = max(map(len, names))
+    for number, row in enumerate(cells, 1):
+        out.print(f"row {number}", style="bold")
+        for name, cell in zip(names, row, strict=True):
+            out.print(f"  {name:<{longest}}  {cell}", markup=False)
 
 
 def text(value: object) -> str:

@@ -1,4 +1,4 @@
-"""`millrace rebuild`: a table rebuilt from the lake, and compared with the original."""
+"""`millrace rebuild`: rebuilds a table from the lake and compares it with the original."""
 
 import tempfile
 from enum import StrEnum
@@ -9,7 +9,7 @@ import typer
 
 from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json
-from cli.output import complain, err, out, print_json
+from cli.output import complain, counted, err, out, print_json
 from cli.places import checkout
 from cli.target import find_target
 from millrace.core.prefixes import RAW_EVENTS
@@ -20,18 +20,16 @@ if TYPE_CHECKING:
     from millrace.contracts.registry import Registry
 
 
-class Rebuilt(StrEnum):
-    """Tables whose rows the lake holds enough of."""
+class RebuildTable(StrEnum):
+    """Tables that can be rebuilt from the lake."""
 
     EVENTS = "Events"
     USER_EVENTS = "UserEvents"
 
 
 def rebuild(
-    table: Annotated[Rebuilt, typer.Option("--table", help="Which table to rebuild.")],
-    into: Annotated[
-        str, typer.Option("--into", help="The table to write; it is created if it is not there.")
-    ],
+    table: Annotated[RebuildTable, typer.Option("--table", help="Which table to rebuild.")],
+    into: Annotated[str, typer.Option("--into", help="The table to write; created if it does not exist.")],
     env: Env = None,
     as_json: Json = False,
 ) -> None:
@@ -46,7 +44,7 @@ def rebuild(
     target = find_target(env)
     original, bucket = target.output(f"{table}Table"), target.output("LakeBucket")
     if into == original:
-        raise UsageError(f"{into} is the table itself; --into names another one")
+        raise UsageError(f"{into} is the table itself; name another one with --into")
     dynamodb, registry = target.client("dynamodb"), _registry()
     like = _described(dynamodb, original)
     first = Table(dynamodb, original, attempts=compare.TABLE_ATTEMPTS)
@@ -66,29 +64,29 @@ def rebuild(
         def progress(folder: str, more: int) -> None:
             nonlocal rows
             rows += more
-            status.update(f"{rows} rows, {folder.removeprefix(RAW_EVENTS)}")
+            status.update(f"{counted(rows, 'row')}, {folder.removeprefix(RAW_EVENTS)}")
 
         rows = work.run(progress)
         different = 0
         if like:
             key = [one["AttributeName"] for one in like["KeySchema"]]
             comparison = compare.TableComparison(Codec(registry.dictionary), first, second, key)
-            different = comparison.different(lambda seen: status.update(f"compared {seen} rows"))
+            different = comparison.different(lambda seen: status.update(f"compared {counted(seen, 'row')}"))
     if as_json:
         print_json({"rows": rows, "different": different})
     else:
-        against = f"{different} differ from {original}" if like else "there is no original to compare with"
-        out.print(f"{rows} rows in {into}, {against}")
+        against = f"{different} different from {original}" if like else "there is no original to compare with"
+        out.print(f"{counted(rows, 'row')} in {into}, {against}")
     if different:
         complain(
-            f"{different} rows differ from {original} or are in only one of the two; "
-            "rows that the archive has not written yet count as different"
+            f"{counted(different, 'difference')} from {original}: rows that differ or are in only one of the two; "
+            "rows that are not in the archive yet count as different"
         )
         raise typer.Exit(RefusedError.exit_code)
 
 
 def _ready(dynamodb: Any, model: "type[Model]", into: str, like: dict[str, Any] | None) -> bool:
-    """Creates the table if it is not there; returns whether it did."""
+    """Creates the table if it does not exist; returns whether it did."""
     from cli.ddl import create_table, schema
 
     existing = _described(dynamodb, into)
@@ -109,7 +107,7 @@ def _described(dynamodb: Any, name: str) -> dict[str, Any] | None:
 
 
 def _registry() -> "Registry":
-    """The contracts of this checkout, with every dictionary that a row may have been written with."""
+    """The contract registry of this checkout, with every dictionary that a row may be compressed with."""
     from millrace.compiler.bundle import assemble_contracts
     from millrace.contracts.errors import ContractError
     from millrace.contracts.registry import Registry

@@ -1,4 +1,4 @@
-"""`millrace reconcile`: every store compared with every other over days; what is missing is put where it belongs."""
+"""`millrace reconcile`: compares all stores over days, and repairs what is missing."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import typer
 
 from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json
-from cli.output import complain, err, out, print_json, table
+from cli.output import complain, counted, err, fitted, out, print_json
 from cli.target import Target, deployed_function, find_target
 
 # As long as the function may take.
@@ -23,12 +23,14 @@ def reconcile(
     first: Annotated[
         str | None, typer.Option("--from", help="First UTC day, such as 2026-11-01 (default: yesterday).")
     ] = None,
-    last: Annotated[str | None, typer.Option("--to", help="Last UTC day, included (default: today).")] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", help="Last UTC day, inclusive (default: today).")
+    ] = None,
     org: Annotated[str | None, typer.Option("--org", help="One tenant (default: all).")] = None,
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Compare what every store has of each closed hour, repair what is missing, and show what stays open."""
+    """Compare all stores for each closed hour, repair what is missing, and show what stays open."""
     target = find_target(env)
     days = interval(first, last, datetime.now(UTC))
     function = deployed_function(target, "reconcile_events")
@@ -45,7 +47,7 @@ def reconcile(
         show(report)
     left_open = report["cells"].get("open", 0)
     if left_open:
-        complain(f"{left_open} hours have events that are missing and cannot be repaired")
+        complain(f"{counted(left_open, 'hour')} with missing events that cannot be repaired")
         raise typer.Exit(RefusedError.exit_code)
 
 
@@ -53,7 +55,7 @@ def interval(first: str | None, last: str | None, now: datetime) -> list[str]:
     """The days, newest first.
 
     Raises:
-        UsageError: they are no interval of days.
+        UsageError: they are not an interval of days.
     """
     from millrace.core.errors import PermanentError
     from millrace.runs.interval import days
@@ -68,7 +70,7 @@ def interval(first: str | None, last: str | None, now: datetime) -> list[str]:
 
 
 class Total:
-    """The function's answers, added up."""
+    """Sums the function's answers."""
 
     def __init__(self) -> None:
         self._counts: dict[str, Counter[str]] = {}
@@ -85,7 +87,7 @@ class Total:
         self._differences += answer["differences"][: MOST_DESCRIBED - len(self._differences)]
 
     def to_json(self) -> dict[str, Any]:
-        """As the function answers."""
+        """In the form of the function's answer."""
         return {
             **{name: dict(counts) for name, counts in self._counts.items()},
             "differences": self._differences,
@@ -93,10 +95,10 @@ class Total:
 
 
 def _answers(target: Target, function: str, request: Mapping[str, Any]) -> Any:
-    """The function's answers: it is called again as long as it leaves tenant-days, which the next call begins with.
+    """The function's answers: it is called until no tenant-days are left; each call continues where the one before stopped.
 
     Raises:
-        RefusedError: it failed, or compared nothing more.
+        RefusedError: it failed, or made no progress.
     """
     client = target.client("lambda", read_seconds=READ_SECONDS, attempts=1)
     payload = {**request, "before": datetime.now(UTC).isoformat()}
@@ -110,34 +112,40 @@ def _answers(target: Target, function: str, request: Mapping[str, Any]) -> Any:
             raise RefusedError(f"reconcile_events failed: {report.get('errorMessage', report)}")
         if left is not None and report["left"] >= left:
             raise RefusedError(
-                f"reconcile_events does not reach {report['left']} tenants of {request['from']}"
+                f"reconcile_events does not reach {counted(report['left'], 'tenant')} of {request['from']}"
             )
         left = report["left"]
         yield report
 
 
 def show(report: Mapping[str, Any]) -> None:
-    """Prints the hours that are not equal, and the totals."""
+    """Prints the hours with differences, and the totals."""
     differences = report["differences"]
     if differences:
-        shown = table("tenant", "hour", "type", "status", "missing", "events", "why")
+        rows = []
         for one in differences[:SHOWN]:
             why = dict.fromkeys(reason for event in one["differences"] for reason in event["reasons"])
-            shown.add_row(
-                one["org"],
-                f"{one['day']}T{one['hour']:02}",
-                one["eventType"],
-                one["status"],
-                ", ".join(f"{name} {count}" for name, count in one["missing"].items()),
-                ", ".join(event["eventId"] for event in one["differences"][:2]),
-                "; ".join(why),
+            rows.append(
+                (
+                    one["org"],
+                    f"{one['day']}T{one['hour']:02}",
+                    one["eventType"],
+                    one["status"],
+                    ", ".join(f"{name} {count}" for name, count in one["missing"].items()),
+                    "\n".join(event["eventId"] for event in one["differences"][:2]),
+                    "; ".join(why),
+                )
             )
-        out.print(shown)
+        columns = ("tenant", "hour", "type", "status", "missing", "events", "why")
+        out.print(fitted(columns, rows, folded={"why"}, optional=("events", "missing", "status")))
         if len(differences) > SHOWN:
-            out.print(f"… and {len(differences) - SHOWN} hours more; --json has them")
+            out.print(f"… and {counted(len(differences) - SHOWN, 'more hour')}; --json lists them all")
     counts, cells = report.get("counts", {}), report.get("cells", {})
     out.print(
         f"{report['from']} to {report['to']}: "
-        + (", ".join(f"{count} hours {word}" for word, count in cells.items() if count) or "no events")
+        + (
+            ", ".join(f"{counted(count, 'hour')} {word}" for word, count in cells.items() if count)
+            or "no events"
+        )
     )
     out.print(", ".join(f"{name} {count}" for name, count in counts.items() if name != "owned"), markup=False)

@@ -1,4 +1,4 @@
-"""`millrace redrive`: what a consumer could not handle in time, fed to it again once the cause is fixed."""
+"""`millrace redrive`: feeds failed batches and dead letters to their consumer once the cause is fixed."""
 
 from typing import Annotated
 
@@ -6,11 +6,11 @@ import typer
 
 from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json
-from cli.output import complain, err, out, print_json
+from cli.output import complain, counted, err, out, print_json
 from cli.target import deployed_function, find_target
 
 SHOWN = 5
-# A consumer may take two minutes for a batch; one call is made for each, and the objects say what is left to do.
+# A consumer may take two minutes for a batch. Each is called once; the objects that remain are what is left to do.
 READ_SECONDS = 150
 
 
@@ -21,18 +21,18 @@ def redrive(
     dead_letters: Annotated[
         bool,
         typer.Option(
-            "--dead-letters", help="Feed the records that it set aside, not the batches that grew too old."
+            "--dead-letters", help="Feed its dead letters instead of the batches that grew too old."
         ),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Count what would be fed and change nothing.")
     ] = False,
-    parallel: Annotated[int, typer.Option("--parallel", min=1, max=32, help="So many calls at once.")] = 4,
+    parallel: Annotated[int, typer.Option("--parallel", min=1, max=32, help="How many calls at once.")] = 4,
     env: Env = None,
     as_json: Json = False,
 ) -> None:
     """Feed failed batches (or dead letters) to the function that failed on them; what succeeds moves to redriven/."""
-    from cli.redrive import Fed, Redrive
+    from cli.redrive import Redrive, RedriveResult
     from millrace.core.objects import Objects
     from millrace.eventstore.consumers import CONSUMERS, named
 
@@ -40,25 +40,25 @@ def redrive(
     host = next((consumer.function for consumer in named(function) if consumer.redrivable), None)
     if host is None:
         names = ", ".join(consumer.name for consumer in CONSUMERS if consumer.redrivable)
-        raise UsageError(f"{function} is no consumer of a stream; they are {names}")
+        raise UsageError(f"{function} is not a consumer of a stream; the consumers are {names}")
     redrive_ = Redrive(
         Objects(target.client("s3"), target.output("LakeBucket")),
         target.client("lambda", read_seconds=READ_SECONDS, attempts=1),
         stem=function,
         function=deployed_function(target, host),
     )
-    with err.status("looking for what is left …"):
+    with err.status("listing …"):
         keys = redrive_.dead_letters() if dead_letters else redrive_.failed_batches()
-    failures: list[Fed] = []
+    failures: list[RedriveResult] = []
     done = 0
     with err.status(f"0 of {len(keys)} …") as status:
 
-        def progress(fed: Fed) -> None:
+        def progress(result: RedriveResult) -> None:
             nonlocal done
             done += 1
             status.update(f"{done} of {len(keys)} …")
-            if fed.reason is not None:
-                failures.append(fed)
+            if result.reason is not None:
+                failures.append(result)
 
         feed = redrive_.feed_dead_letter if dead_letters else redrive_.feed_batch
         total = redrive_.run(keys, redrive_.count if dry_run else feed, parallel=parallel, progress=progress)
@@ -69,9 +69,11 @@ def redrive(
         out.print(f"There is nothing to redrive: no {what} of {function}.")
     else:
         verb = "would be fed" if dry_run else "fed"
-        out.print(f"{total['rows']} records of {len(keys)} objects {verb}, {total['different']} failed again")
+        out.print(
+            f"{counted(total['rows'], 'record')} of {counted(len(keys), 'object')} {verb}, {total['different']} failed again"
+        )
     for failed in failures[:SHOWN]:
         err.print(f"{failed.key}: {failed.reason}", markup=False)
     if failures:
-        complain(f"{total['different']} records failed again; they stay where they were")
+        complain(f"{counted(total['different'], 'record')} failed again and left in place")
         raise typer.Exit(RefusedError.exit_code)

@@ -27,21 +27,23 @@ DEFAULT_RATE = 1000.0
 HOURS = 24
 # Events a day of a past, unless --count says how many there are in all.
 PER_DAY = 400
-# At a rate, what has become due is sent this often, in seconds.
+# At a rate, due events are sent this often, in seconds.
 TICK = 0.5
 
 
 def seed(
-    count: Annotated[int | None, typer.Option("--count", min=1, help="So many events, then stop.")] = None,
+    count: Annotated[
+        int | None, typer.Option("--count", min=1, help="How many events to send (default: until stopped).")
+    ] = None,
     rate: Annotated[
         float | None,
         typer.Option(
-            "--rate", min=1, help="Events an hour, at their time (default: 1000; with --count: at once)."
+            "--rate", min=1, help="Events an hour, in real time (default: 1000; with --count: at once)."
         ),
     ] = None,
     number: Annotated[
         int | None,
-        typer.Option("--seed", min=0, help="The same number gives the same events (default: a new one)."),
+        typer.Option("--seed", min=0, help="The same number gives the same events (default: a random one)."),
     ] = None,
     days: Annotated[
         int | None,
@@ -49,21 +51,21 @@ def seed(
             "--days",
             min=1,
             max=MOST_DAYS,
-            help="Spread over so many whole UTC days before today (without --count: 400 events a day).",
+            help="Spread over this many whole UTC days before today (without --count: 400 events a day).",
         ),
     ] = None,
     org: Org = None,
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Send realistic events: at 1000 an hour until stopped, --count of yesterday's at once, or --days of a past.
+    """Send realistic events: 1000 an hour until stopped, --count of yesterday at once, or --days of history at once.
 
-    Sent at once they happened in the 24 hours before today (UTC), so the same seed on the same day sends the very
-    same events, and they are duplicates then. With --days they are a past to learn from: people with habits, and fraud
-    that shows beside what users and merchants did before.
+    Events of --count have times in the 24 hours before today (UTC); the same seed on the same day sends the same
+    events, which are then duplicates. Events of --days are history to train on: people with habits, and fraud that
+    shows in comparison with the past of users and merchants.
     """
     if days is not None and rate is not None:
-        raise UsageError("--days and --rate exclude each other: what is past is sent at once")
+        raise UsageError("--days and --rate exclude each other: history is sent at once")
     if days is not None and count is None:
         count = PER_DAY * days
     target = find_target(env)
@@ -95,21 +97,21 @@ def seed(
 
 
 def yesterday(seed_number: int, now: datetime, count: int) -> Iterator[Event]:
-    """So many events of the UTC day before today, the same all day long."""
+    """Events of the UTC day before today, the same all day."""
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     start = today - timedelta(hours=HOURS)
     return timeline(f"{seed_number} {start.date()}", start=start, per_hour=count / HOURS, most=count)
 
 
 def numbered(events: Iterator[Event], types: Counter[str]) -> Iterator[tuple[datetime, Line]]:
-    """Each event as a line with its moment; counts the types on the way."""
+    """Each event as a line with its time; counts the types."""
     for index, event in enumerate(events):
         types[event["eventType"]] += 1
         yield datetime.fromisoformat(event["timestamp"]), Line(index, orjson.dumps(event))
 
 
 def chunks(lines: Iterator[tuple[datetime, Line]]) -> Iterator[list[Line]]:
-    """As many at once as a request takes."""
+    """Lists of as many lines as a request takes."""
     batch: list[Line] = []
     for _, line in lines:
         batch.append(line)
@@ -121,7 +123,7 @@ def chunks(lines: Iterator[tuple[datetime, Line]]) -> Iterator[list[Line]]:
 
 
 def due(lines: Iterator[tuple[datetime, Line]]) -> Iterator[list[Line]]:
-    """What has happened by now, again and again, until nothing is left."""
+    """Lists of the lines that have become due, until none is left."""
     waiting = next(lines, None)
     while waiting is not None:
         batch: list[Line] = []

@@ -8,7 +8,7 @@ import typer
 from rich.progress import Progress
 
 from cli.api import Api
-from cli.batches import Line, Merged, all_taken, read_events
+from cli.batches import Line, Merged, all_accepted, read_events
 from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json, Org
 from cli.output import err, out, print_json
@@ -52,7 +52,7 @@ def show(document: dict[str, Any], as_json: bool) -> None:
     """Shows a merged answer.
 
     Raises:
-        RefusedError: not every event is in.
+        RefusedError: not every event was accepted.
     """
     sentence = summary(document)
     if as_json:
@@ -62,15 +62,15 @@ def show(document: dict[str, Any], as_json: bool) -> None:
             :SHOWN
         ]:
             errors = "; ".join(f"{e['pointer']} {e['message']}".strip() for e in result.get("errors", []))
-            said = errors or result.get("message", "")
+            detail = errors or result.get("message", "")
             out.print(
-                f"  [{result['index']}] {result.get('eventId') or '-'}  {result['status']}  {said}",
+                f"  [{result['index']}] {result.get('eventId') or '-'}  {result['status']}  {detail}",
                 markup=False,
             )
         out.print(sentence)
-    if not all_taken(document):
+    if not all_accepted(document):
         raise RefusedError(
-            "" if as_json else "not every event was taken; see what was refused: millrace quarantine list"
+            "" if as_json else "not every event was accepted; millrace quarantine list shows the refused ones"
         )
 
 

@@ -1,4 +1,4 @@
-"""`millrace status`: which platform this is, and whether it answers."""
+"""`millrace status`: the platform, its version and its stacks."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from cli.target import find_target, stacks
 
 
 def status(env: Env = None, as_json: Json = False) -> None:
-    """Say which platform this is, whether it answers, and what is deployed."""
+    """Show which platform answers, its version and its stacks."""
     target = find_target(env)
     health: dict[str, Any] = Api(target, anonymous=True).ask("GET", "/v1/health")
     deployed = stacks(target)

@@ -7,7 +7,7 @@ import typer
 
 from cli.api import Api
 from cli.options import Env, Json, Org
-from cli.output import out, print_json, table
+from cli.output import fitted, out, print_json
 from cli.target import find_target
 
 
@@ -17,17 +17,18 @@ def trace(
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Show each step an event has taken, down to its object in the lake."""
+    """Show each step of an event, down to its object in the lake."""
     document: dict[str, Any] = Api(find_target(env), org).ask(
         "GET", f"/v1/events/{quote(event_id, safe='')}/trace"
     )
     if as_json:
         print_json(document)
         return
-    shown = table("step", "at", "detail", title=f"{document['eventId']}: {document['status']}")
-    for step in document["steps"]:
-        shown.add_row(step["step"], step.get("at") or "", details(step.get("detail") or {}))
-    out.print(shown)
+    rows = [
+        (step["step"], step.get("at") or "", details(step.get("detail") or {})) for step in document["steps"]
+    ]
+    title = f"{document['eventId']}: {document['status']}"
+    out.print(fitted(("step", "at", "detail"), rows, folded={"detail"}, title=title))
 
 
 def details(detail: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""`millrace train`: the tenant's fraud models, trained, judged, registered, and the best of them served."""
+"""`millrace train`: trains, tests and registers a tenant's fraud models, and lets the best one serve."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,13 +29,14 @@ def train(
         typer.Option("--data", help="A folder of card transactions as Parquet, instead of the lake's."),
     ] = None,
     train_from: Annotated[
-        str | None, typer.Option("--train-from", help="First UTC day to train on (default: what there is).")
+        str | None,
+        typer.Option("--train-from", help="First UTC day to train on (default: the first that exists)."),
     ] = None,
     train_to: Annotated[str | None, typer.Option("--train-to", help="Last day to train on.")] = None,
     test_from: Annotated[
-        str | None, typer.Option("--test-from", help="First day to judge by, at least 8 after --train-to.")
+        str | None, typer.Option("--test-from", help="First day to test on, at least 8 after --train-to.")
     ] = None,
-    test_to: Annotated[str | None, typer.Option("--test-to", help="Last day to judge by.")] = None,
+    test_to: Annotated[str | None, typer.Option("--test-to", help="Last day to test on.")] = None,
     minutes: Annotated[
         float, typer.Option("--wait", min=0.1, help="Minutes to wait for the training.")
     ] = WAIT_MINUTES,
@@ -43,7 +44,7 @@ def train(
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Train the fraud models, and let the best that passes the gates serve."""
+    """Train the fraud models; the best one that passes the gates serves."""
     target = find_target(env)
     whose = models.tenant(target, org)
     request: dict[str, Any] = {"org": whose, "model": models.MODEL}
@@ -74,16 +75,16 @@ def train(
             complain(one["mlflow"])
             break
     if not any(one["status"] in ("candidate", "champion", "trial") for one in trained["models"]):
-        raise RefusedError("" if as_json else "no model passed the gates; what served before serves on")
+        raise RefusedError("" if as_json else "no model passed the gates; the champion stays")
 
 
 def requested_split(
     train_from: str | None, train_to: str | None, test_from: str | None, test_to: str | None
 ) -> dict[str, Any] | None:
-    """The split in the state machine's input; None lets the run choose it.
+    """The split of the state machine's input; with None the run chooses it.
 
     Raises:
-        UsageError: only some of the days are given, or they make no split.
+        UsageError: only some of the days are given, or they are not a valid split.
     """
     from millrace.core.errors import PermanentError
     from millrace.training.split import DELAY_DAYS, parse_split
@@ -135,14 +136,14 @@ def document(run_id: str, result: dict[str, Any]) -> dict[str, Any]:
 
 
 def sentence(trained: dict[str, Any]) -> str:
-    """How it ended."""
+    """One sentence on the result."""
     match trained["status"]:
         case "deployed":
-            return f"fraud/{trained['champion']} serves {trained['org']} now; within a minute every scorer has it."
+            return f"fraud/{trained['champion']} serves {trained['org']} now; every scorer uses it within a minute."
         case "trial":
             return (
-                "Trained on files that were brought along: nothing of it serves by itself. "
-                "millrace models promote VERSION --force lets one serve all the same."
+                "Trained on uploaded files: none of the versions serves by itself. "
+                "millrace models promote VERSION --force lets one serve."
             )
         case _:
-            return "Nothing of it serves."
+            return "None of the versions serves."

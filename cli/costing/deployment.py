@@ -1,4 +1,4 @@
-"""What an environment's synthesized templates say that costs money."""
+"""The properties of an environment's synthesized templates that cost money."""
 
 import json
 import tempfile
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 Resource = Mapping[str, Any]
-# cdk-nag and the CDK write these for themselves; none is a thing that runs.
 STACK_PREFIX = "millrace-"
 
 
@@ -34,7 +33,7 @@ class Deployment:
 
     @property
     def shards(self) -> int | None:
-        """Of the log; None: on demand."""
+        """Shards of the log; None: on demand."""
         ((_, stream),) = self.of("AWS::Kinesis::Stream")
         on_demand = stream.get("StreamModeDetails", {}).get("StreamMode") == "ON_DEMAND"
         return None if on_demand else int(stream["ShardCount"])
@@ -47,12 +46,12 @@ class Deployment:
 
     @property
     def fan_outs(self) -> int:
-        """Consumers of the log with a line of their own."""
+        """Consumers of the log with enhanced fan-out."""
         return len(self.of("AWS::Kinesis::StreamConsumer"))
 
     @property
     def raw_days(self) -> tuple[float | None, float | None]:
-        """Days after which raw data is infrequent, and after which it is gone; None: never."""
+        """Days until raw data moves to infrequent access, and until it expires; None: never."""
         for _, bucket in self.of("AWS::S3::Bucket"):
             for rule in bucket.get("LifecycleConfiguration", {}).get("Rules", []):
                 if rule.get("Id") == "raw":
@@ -114,7 +113,7 @@ def load(environment: str, synthesized: Path) -> Deployment:
 
 
 def of_templates(environment: str, templates: Mapping[str, Mapping[str, Any]]) -> Deployment:
-    """From templates that are there already, by the stack's name."""
+    """From templates in memory, by the stack's name."""
     return Deployment(
         environment,
         tuple(item for template in templates.values() for item in template["Resources"].items()),

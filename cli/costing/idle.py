@@ -1,4 +1,4 @@
-"""Dollars a month of an environment through which no event flows, read from its templates."""
+"""Dollars a month of an environment without events, from its templates."""
 
 import re
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from cli.costing.prices import HOURS_A_MONTH, Prices, Usage
 
 MINUTES_A_MONTH = HOURS_A_MONTH * 60
 _UNITS = {"minute": 1, "hour": 60, "day": 1440}
-# Cost by what flows through them, or nothing at all: no line here while nothing flows.
+# Charged by use, or not at all: they cost nothing while idle.
 FREE_WHEN_IDLE = frozenset(
     {
         "AWS::ApiGatewayV2::Api",
@@ -59,7 +59,7 @@ PRICED = frozenset(
 
 
 def unknown(deployment: Deployment) -> set[str]:
-    """Resource types of which this page does not say what they cost; a test wants it empty."""
+    """Resource types without a price here; a test requires that there are none."""
     return deployment.kinds - FREE_WHEN_IDLE - PRICED
 
 
@@ -68,7 +68,7 @@ def usage(deployment: Deployment, prices: Prices) -> Usage:
     assumed, used = prices.assumptions, Usage()
     keys = deployment.of("AWS::KMS::Key")
     used["kms.key"] += len(keys)
-    # As it is after two years, when it is dearest.
+    # As after two years, when it is most expensive.
     used["kms.rotation"] += 2 * sum(bool(key.get("EnableKeyRotation")) for _, key in keys)
     used["kms.request"] += assumed["kms_callers"] * 12 * HOURS_A_MONTH
     if deployment.shards is None:
@@ -96,15 +96,15 @@ def usage(deployment: Deployment, prices: Prices) -> Usage:
 def _canary_metrics(deployment: Deployment, assumed: Mapping[str, float]) -> float:
     for name, function in deployment.of("AWS::Lambda::Function"):
         if "sendcanaryFunction" in name:
-            told = function["Environment"]["Variables"].get("EACH_PATH")
-            return assumed["canary_path_metrics" if told == "true" else "canary_metrics"]
+            each_path = function["Environment"]["Variables"].get("EACH_PATH")
+            return assumed["canary_path_metrics" if each_path == "true" else "canary_metrics"]
     return 0.0
 
 
 def _of_schedule(name: str, runs: float, assumed: Mapping[str, float]) -> Usage:
     used = Usage({"scheduler.call": runs, "lambda.request": runs})
     if name.startswith("Canary"):
-        # Its events then cost what any event costs, each in a batch of its own.
+        # Its events cost what any event costs, each in a batch of its own.
         used["lambda.second"] += runs * assumed["canary_gb_seconds"]
         used["dynamodb.write"] += runs * assumed["canary_write_units"]
         used["dynamodb.read"] += runs * assumed["canary_read_units"]
@@ -116,7 +116,7 @@ def _of_schedule(name: str, runs: float, assumed: Mapping[str, float]) -> Usage:
         used["lambda.second"] += runs * assumed["canary_gb_seconds"]
         used["cloudwatch.metric"] += assumed["reconcile_metrics"]
         return used
-    # A run that finds nothing: the machine's states, one trace, and the functions of its first and last step.
+    # A run without new data: the machine's states, one trace, and the functions of its first and last step.
     used["states.transition"] += runs * assumed["empty_run_transitions"]
     used["xray.trace"] += runs
     used["lambda.request"] += runs * 2
@@ -129,14 +129,14 @@ def runs_a_month(expression: str) -> float:
     """How often a schedule of EventBridge Scheduler calls.
 
     Raises:
-        ValueError: the expression is of a form that no schedule here has.
+        ValueError: the expression has an unknown form.
     """
     if rate := re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression):
         return MINUTES_A_MONTH / (int(rate[1]) * _UNITS[rate[2]])
     if cron := re.fullmatch(r"cron\((\S+) (\S+) \S+ \S+ \S+ \S+\)", expression):
         minutes, hours = (_times(cron[1], 60), _times(cron[2], 24))
         return minutes * hours * HOURS_A_MONTH / 24
-    raise ValueError(f"no schedule is known of the form {expression}")
+    raise ValueError(f"the schedule {expression} has an unknown form")
 
 
 def _times(field: str, of: int) -> float:

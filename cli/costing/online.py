@@ -1,16 +1,16 @@
-"""What keeping features online costs: rows that an hourly run writes because a transaction came, or left a window."""
+"""The cost of online features: rows that an hourly run writes because a transaction entered or left a window."""
 
 from millrace.features.views import FeatureView, FeatureViews
 
-# Whose rows few transactions share. A merchant's row is written once an hour however many there were.
+# Few transactions share a user's rows. A merchant's row is written once an hour, whatever their number.
 ENTITY = "user"
 
 
 def changes(views: FeatureViews) -> int:
-    """Row writes that one transaction of a user who is alone with it in the hour brings about, over all windows.
+    """Row writes over all windows for one transaction, the only one of its user in the hour.
 
-    A row changes when the transaction enters a window and when it leaves it; what enters or leaves at the same moment
-    is one write. Rows are below one write unit's size.
+    A row changes when the transaction enters a window and when it leaves it; changes at the same time are one write.
+    Rows are smaller than one write unit.
     """
     return sum(_moments(views.view(name)) for name in views.names())
 
@@ -23,10 +23,10 @@ def rows_read(views: FeatureViews) -> int:
 def _moments(view: FeatureView) -> int:
     if view.entity != ENTITY:
         return 0
-    found: set[int] = set()
+    moments: set[int] = set()
     for group in view.groups:
         for feature in group.features:
-            found.add(group.delay_us + feature.offset_us)
+            moments.add(group.delay_us + feature.offset_us)
             if feature.window_us is not None:
-                found.add(group.delay_us + feature.offset_us + feature.window_us)
-    return len(found)
+                moments.add(group.delay_us + feature.offset_us + feature.window_us)
+    return len(moments)

@@ -22,8 +22,8 @@ FIRST_SHARDS = 4
 MB = 1024**2
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html
 LEAST_MOVED = 128 * 1024
-# What the path of one event with the default indexes is made of, and of one that goes to the lake only. Routing, fraud
-# and the hourly tables are what some events have beside.
+# The parts of the path of an event with the default indexes, and of one that goes to the lake only. Routing, fraud and
+# the hourly tables come on top for some events.
 DEFAULT_INDEXES = ("accept", "store", "log", "archive", "project", "storage")
 LAKE_ONLY = ("accept.lake-only", "log.lake-only", "archive.lake-only", "storage.lake-only")
 
@@ -34,11 +34,11 @@ class Mix:
 
     Attributes:
         request: events in one request.
-        seeded: share of events that are as the demo seeds them (four or five indexes).
+        seeded: share of events like those of `millrace seed` (four or five indexes).
         default: share with the default indexes, `type` and `user`.
         lake_only: share of `store: none`.
         refused: events that are refused, over events that are accepted.
-        transactions: share of accepted events that fraud decides on.
+        transactions: share of accepted events with a fraud decision.
         routed: share of accepted events that go to the bus.
     """
 
@@ -52,7 +52,7 @@ class Mix:
 
     def __post_init__(self) -> None:
         if abs(self.seeded + self.default + self.lake_only - 1) > 1e-6:
-            raise ValueError("seeded, default and lakeOnly are shares of one whole")
+            raise ValueError("seeded, default and lakeOnly must add up to 1")
         if self.request < 1 or min(self.refused, self.transactions, self.routed) < 0:
             raise ValueError("a mix has at least one event a request and no negative share")
 
@@ -61,7 +61,7 @@ def read_mix(file: Path) -> Mix:
     """Reads a mix from YAML or JSON, with the attributes' names in camelCase.
 
     Raises:
-        ValueError: the file has a name that no mix has, or shares that make no whole.
+        ValueError: the file has an unknown name, or shares that do not add up to 1.
     """
     held = yaml.safe_load(file.read_text())
     names = {"lakeOnly": "lake_only"}
@@ -72,10 +72,10 @@ def read_mix(file: Path) -> Mix:
 
 
 class Paths:
-    """The paths of one environment at one rate. Each answer is what a million events use, by the price table's names."""
+    """The paths of one environment at one rate: what a million events use, by the price table's names."""
 
     def __init__(self, deployment: Deployment, prices: Prices, *, rate: float, request: int) -> None:
-        """`rate`: events a second; it says how full a consumer's batches are."""
+        """`rate`: events a second; it determines how full a consumer's batches are."""
         self._deployment, self._prices, self._request = deployment, prices, request
         self._assumed, self._rate = prices.assumptions, rate
         shards = deployment.shards or max(FIRST_SHARDS, rate / self._assumed["events_per_shard"])
@@ -108,20 +108,20 @@ class Paths:
         }
 
     def _accept(self, profile: str) -> Usage:
-        """The request, the function that takes it, and the authorizer's share; nothing that is stored."""
-        found = self._event(profile, "post_events", self._request)
-        used = self._function("post_events", found)
+        """The request, its function, and the authorizer's share; without storage."""
+        event = self._event(profile, "post_events", self._request)
+        used = self._function("post_events", event)
         used["api.request"] += MILLION / self._request
         used["logs.ingested"] += MILLION / self._request * self._assumed["access_log_bytes"] / GB
-        asked = self._assumed["callers"] / 60 / self._rate * MILLION
-        used["lambda.request"] += asked
-        used["lambda.second"] += asked * 0.01 * self._deployment.memory_mb("authorize") / 1024
-        used["dynamodb.read"] += asked
+        authorized = self._assumed["callers"] / 60 / self._rate * MILLION
+        used["lambda.request"] += authorized
+        used["lambda.second"] += authorized * 0.01 * self._deployment.memory_mb("authorize") / 1024
+        used["dynamodb.read"] += authorized
         return used
 
     def _store(self, profile: str) -> Usage:
-        found = self._event(profile, "post_events", self._request)
-        return _times({name: found.usage[name] for name in ("dynamodb.write", "dynamodb.change")})
+        event = self._event(profile, "post_events", self._request)
+        return _times({name: event.usage[name] for name in ("dynamodb.write", "dynamodb.change")})
 
     def _log(self, profile: str) -> Usage:
         """Into the log and out to its readers, with a longer retention's storage."""
@@ -129,7 +129,7 @@ class Paths:
 
     def _logged(self, of_event: Mapping[str, float]) -> Usage:
         if self._deployment.shards is not None:
-            # A shard as full as its alarm lets it be, with its retention and its own lines: those that stand idle are in the idle figure.
+            # A shard as full as its alarm allows, with its retention and fan-out: idle shards are in the idle figure.
             most = min(self._assumed["events_per_shard"], MB / of_event["log.size"])
             hours = 1 / (most * self._assumed["shard_use"]) / 3600
             return _times(
@@ -152,14 +152,14 @@ class Paths:
         )
 
     def _batch_of(self, consumer: ConsumerSpec) -> float:
-        """Events that a consumer is given at once."""
+        """Events in a consumer's batch."""
         if consumer.source is Source.TABLE_STREAM:
             return self.stream_batch
         waits = self._deployment.window_seconds(consumer.function)
         return self._of_shard * max(waits, 1 / self._assumed["polls_per_second"])
 
     def _consumed(self, consumer: ConsumerSpec, profile: str = "") -> Usage:
-        """What a consumer does with a million events, by its own profile unless another one is given."""
+        """What a consumer uses for a million events, by its own profile unless another one is given."""
         recorded = self._event(profile or consumer.cost_profile, consumer.function, self._batch_of(consumer))
         used = self._function(consumer.function, recorded)
         used.add(
@@ -168,7 +168,7 @@ class Paths:
         return used
 
     def _fraud(self) -> Usage:
-        """A decision on each of a million transactions, and the decision's own way to the log."""
+        """A decision on each of a million transactions, and the decision's own path to the log."""
         used = self._consumed(SCORER)
         recorded = self._event(SCORER.cost_profile, SCORER.function, self._batch_of(SCORER))
         used.add(self._logged(recorded.usage))
@@ -178,7 +178,7 @@ class Paths:
         return used
 
     def _features(self) -> Usage:
-        """Online rows that a million transactions bring about, each alone in its user's hour, and those a model reads."""
+        """Online rows written for a million transactions, each the only one of its user in the hour, and rows that a model reads."""
         views = FeatureViews.from_json({"views": compile_views(checkout().root / "schemas")})
         return _times(
             {"dynamodb.write": online.changes(views), "dynamodb.read": online.rows_read(views)},
@@ -186,16 +186,16 @@ class Paths:
 
     def _quarantine(self) -> Usage:
         """A million refused events: an object a request, index rows, and the request itself."""
-        found = self._event("refused", "post_events", self._request)
-        used = self._function("post_events", found)
+        event = self._event("refused", "post_events", self._request)
+        used = self._function("post_events", event)
         used["api.request"] += MILLION / self._request
-        used.add(_times({name: value for name, value in found.usage.items() if not name.startswith("log.")}))
-        used.add(self._tables(found))
-        used["s3.storage"] += found.raw_bytes * MILLION / GB * 90 / DAYS_A_MONTH
+        used.add(_times({name: value for name, value in event.usage.items() if not name.startswith("log.")}))
+        used.add(self._tables(event))
+        used["s3.storage"] += event.raw_bytes * MILLION / GB * 90 / DAYS_A_MONTH
         return used
 
     def _etl(self) -> Usage:
-        """Hourly runs over a million events: what each run costs whatever it finds, spread over an hour's events."""
+        """Hourly runs over a million events: the fixed cost of a run, spread over an hour's events."""
         runs = MILLION / (self._rate * 3600)
         tables, assumed = self._assumed["etl_tables"], self._assumed
         raw = self._event("mix", "archive_events", self.gathered)
@@ -234,9 +234,9 @@ class Paths:
         used["s3.transition"] += archived.objects * MILLION if days > first else 0
         return used
 
-    def _tables(self, found: PerEvent) -> Usage:
+    def _tables(self, event: PerEvent) -> Usage:
         used = Usage()
-        for name, byte_days in found.stored.items():
+        for name, byte_days in event.stored.items():
             table, _, kind = name.partition(".")
             months = byte_days * MILLION / GB / DAYS_A_MONTH
             used["dynamodb.storage"] += months
@@ -244,17 +244,17 @@ class Paths:
                 used["dynamodb.recovery"] += months
         return used
 
-    def _function(self, stem: str, found: PerEvent) -> Usage:
-        """Invocations, their time and their log lines; while a store is waited for, the function is paid as well."""
+    def _function(self, stem: str, event: PerEvent) -> Usage:
+        """Invocations, their time and their log lines; waiting for a store is billed as well."""
         memory = self._deployment.memory_mb(stem)
         slower = max(1.0, self._assumed["processor_mb"] / memory)
-        seconds = (found.cpu_ms * slower + found.waits * self._assumed["call_ms"]) / 1000
-        lines = found.log_bytes + found.invocations * (
+        seconds = (event.cpu_ms * slower + event.waits * self._assumed["call_ms"]) / 1000
+        lines = event.log_bytes + event.invocations * (
             self._assumed["platform_log_bytes"] + 4 * self._assumed["log_line_overhead"]
         )
         return _times(
             {
-                "lambda.request": found.invocations,
+                "lambda.request": event.invocations,
                 "lambda.second": seconds * memory / 1024,
                 "logs.ingested": lines / GB,
             }
@@ -269,7 +269,7 @@ def _times(of_event: Mapping[str, float]) -> Usage:
 
 
 def totals(dollars: Mapping[str, float], mix: Mix) -> dict[str, float]:
-    """The whole way of three kinds of events: default indexes, lake only, and the mix with all that it sets off."""
+    """The whole path of three kinds of events: default indexes, lake only, and the mix with all its follow-up costs."""
     shared = (
         mix.routed * dollars["route"]
         + mix.transactions * (dollars["fraud"] + dollars["features"])

@@ -14,7 +14,7 @@ GB = 1024**3
 
 
 class Usage(dict[str, float]):
-    """Quantities by the price table's names, in its units; what was never used is 0."""
+    """Quantities by the price table's names, in its units; unused ones are 0."""
 
     def __missing__(self, name: str) -> float:
         return 0.0
@@ -27,13 +27,13 @@ class Usage(dict[str, float]):
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Dollars for one unit of each thing, and what is assumed beside.
+    """Dollars for one unit of each thing, and the assumptions.
 
     Attributes:
-        date: the day on which the table was put together.
+        date: the day of the prices.
         dollars: name → dollars for one unit.
         pages: name → where the price is published.
-        assumptions: name → number, in the unit that the file says.
+        assumptions: name → number, in the unit that the file gives.
     """
 
     date: str
@@ -42,17 +42,17 @@ class Prices:
     assumptions: Mapping[str, float]
 
     def of(self, usage: Mapping[str, float]) -> float:
-        """Dollars for what was used.
+        """Dollars for a usage.
 
         Raises:
-            KeyError: something was used that has no price.
+            KeyError: something in it has no price.
         """
         return sum(self.dollars[name] * quantity for name, quantity in usage.items())
 
     def lines(self, usage: Mapping[str, float]) -> dict[str, float]:
-        """Dollars by name, the dearest first."""
-        found = {name: self.dollars[name] * quantity for name, quantity in usage.items()}
-        return dict(sorted(found.items(), key=lambda line: -line[1]))
+        """Dollars by name, the most expensive first."""
+        dollars = {name: self.dollars[name] * quantity for name, quantity in usage.items()}
+        return dict(sorted(dollars.items(), key=lambda line: -line[1]))
 
 
 @cache
@@ -60,7 +60,7 @@ def load(file: Path = FILE) -> Prices:
     """Reads the table.
 
     Raises:
-        ValueError: a price is negative, or says neither its unit nor its page.
+        ValueError: a price is negative, or has no unit or page.
     """
     document = yaml.safe_load(file.read_text())
     for name, line in document["prices"].items():

@@ -1,4 +1,4 @@
-"""How AWS counts what is asked of it: a call's parameters to billed units. Pure.
+"""How AWS bills calls: a call's parameters to billed units. Pure.
 
 Sources: Amazon DynamoDB Developer Guide, "DynamoDB read and write operations" and "DynamoDB Item sizes and formats";
 the pricing pages that `prices.yaml` names for each unit.
@@ -47,7 +47,7 @@ def _value(kind: str, value: Any) -> int:
 
 
 def index_entries(item: Item, indexes: Iterable[Index]) -> list[int]:
-    """Bytes of each index entry that an item has; an index whose key is missing has none of it."""
+    """Bytes of each index entry that an item has; an item without an index's key has no entry in it."""
     return [
         item_bytes({name: item[name] for name in index})
         for index in indexes
@@ -61,7 +61,7 @@ def write_units(size: int, entries: Sequence[int] = ()) -> int:
 
 
 def read_units(size: int, *, consistent: bool = False) -> float:
-    """Read units of one read, rounded up to 4 KB; half of that where old data may be read."""
+    """Read units of one read, rounded up to 4 KB; half of that for an eventually consistent read."""
     return ceil(max(size, 1) / (4 * KB)) * (1.0 if consistent else 0.5)
 
 

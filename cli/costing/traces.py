@@ -11,7 +11,7 @@ from typing import Any
 from cli.costing.prices import Prices, Usage
 
 FILE = Path(__file__).with_name("calls.json")
-# Calls that one invocation has under way at once; the others are made one after the other.
+# Calls that an invocation makes concurrently; the others are made one after another.
 TOGETHER = frozenset({"PutItem", "UpdateItem"})
 
 
@@ -20,10 +20,10 @@ class PerEvent:
     """One event's share of an invocation, each figure over the events of the batch.
 
     Attributes:
-        usage: recorded quantities; `log.*` is what went into the log, in bytes, units and records.
+        usage: recorded quantities; `log.*` are bytes, units and records written to the log.
         invocations: of the function.
-        cpu_ms: on one whole processor.
-        waits: times that a store is waited for, one after another.
+        cpu_ms: on one full processor.
+        waits: how often it waits for a store, one wait after another.
         log_bytes: of the function's own lines.
         stored: `<table>.byteDays`, `<table>.indexByteDays`.
         raw_bytes: of objects in the lake; `objects` how many.
@@ -41,17 +41,17 @@ class PerEvent:
 
 @cache
 def _traces(file: Path) -> dict[tuple[str, str], dict[int, dict[str, Any]]]:
-    found: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
+    traces: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
     for trace in json.loads(file.read_text()):
-        found.setdefault((trace["profile"], trace["function"]), {})[trace["events"]] = trace
-    return found
+        traces.setdefault((trace["profile"], trace["function"]), {})[trace["events"]] = trace
+    return traces
 
 
 def per_event(profile: str, function: str, batch: float, prices: Prices, file: Path = FILE) -> PerEvent:
-    """A batch between two recorded sizes costs what lies between them; a larger one is two.
+    """Interpolates between two recorded batch sizes; a larger batch counts as several.
 
     Raises:
-        KeyError: that was never recorded.
+        KeyError: no such trace was recorded.
     """
     by_size = _traces(file)[(profile, function)]
     sizes = sorted(by_size)
@@ -92,5 +92,5 @@ def per_event(profile: str, function: str, batch: float, prices: Prices, file: P
 
 
 def waits(calls: Mapping[str, int], in_flight: float) -> float:
-    """How often in a row a store is waited for."""
+    """How often an invocation waits for a store, one wait after another."""
     return float(sum(ceil(count / in_flight) if name in TOGETHER else count for name, count in calls.items()))

@@ -1,1 +1,1 @@
-"""Transactions of the past for back-tests: where they are read from, and the report on what rules make of them."""
+"""Past transactions for back-tests: how they are read, and the report on the rules' results."""

@@ -1,4 +1,4 @@
-"""The report of a back-test: one HTML page with its plots drawn in it, nothing loaded from anywhere."""
+"""The report of a back-test: one HTML page with its plots inline; it loads nothing."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -69,7 +69,7 @@ def _summary(result: Mapping[str, Any], baseline: Mapping[str, Any] | None) -> s
         rows.append((label, result["money"][name], baseline["money"][name] if baseline else None))
     head = f"<tr><th></th><th>rules</th>{'<th>baseline</th>' if baseline else ''}</tr>"
     lines = "".join(
-        f"<tr><td>{label}</td><td>{_said(value)}</td>{f'<td>{_said(other)}</td>' if baseline else ''}</tr>"
+        f"<tr><td>{label}</td><td>{_formatted(value)}</td>{f'<td>{_formatted(other)}</td>' if baseline else ''}</tr>"
         for label, value, other in rows
     )
     return f"<table>{head}{lines}</table>"
@@ -79,7 +79,7 @@ def _off(result: Mapping[str, Any]) -> list[str]:
     return [f"The factor {name} is off: {reason}" for name, reason in result["off"].items()]
 
 
-def _said(value: object) -> str:
+def _formatted(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.4f}" if abs(value) <= 1 else f"{value:,.2f}"
     return escape(f"{value:,}" if isinstance(value, int) else str(value))

@@ -1,1 +1,1 @@
-"""The local platform: MiniStack, Node and the CDK below `.local/`, and the real deploy against them."""
+"""The local platform: MiniStack, Node and the CDK below `.local/`, and the real deployment to them."""

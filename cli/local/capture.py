@@ -1,7 +1,7 @@
-"""Change data capture of the Events table into the log, awaited before anything is sent.
+"""Change data capture of the Events table into the log; active before anything is sent.
 
-The custom resource of the storage stack enables it with each deploy. The emulator ignores the property of the table
-and is started without a deploy as well, so this asks again after each start.
+The storage stack's custom resource enables it with each deployment. The emulator ignores the table's property and also
+starts without a deployment, so this checks it after each start.
 """
 
 import time
@@ -11,7 +11,7 @@ from cli.local.steps import StepError
 from cli.target import Target
 
 SECONDS = 30.0
-_WAY_OUT = "Run make up again; if it stays so: make reset, then make up."
+_WAY_OUT = "Run make up again; if that does not help: make reset, then make up."
 
 
 def open_capture(target: Target) -> None:
@@ -42,8 +42,8 @@ def _stream_arn(target: Target) -> str:
 
 
 def _status(client: Any, table: str, stream: str) -> str:
-    found = client.describe_kinesis_streaming_destination(TableName=table)
-    for destination in found.get("KinesisDataStreamDestinations", []):
+    answer = client.describe_kinesis_streaming_destination(TableName=table)
+    for destination in answer.get("KinesisDataStreamDestinations", []):
         if destination["StreamArn"] == stream:
             return str(destination["DestinationStatus"])
     return ""

@@ -20,10 +20,10 @@ INSTALL_SECONDS = 300.0
 
 
 def install(places: Places) -> None:
-    """Installs the CLI unless it is there.
+    """Installs the CLI if it is missing.
 
     Raises:
-        StepError: npm could not.
+        StepError: npm failed.
     """
     stamp = places.cdk / ".installed"
     if (
@@ -34,7 +34,7 @@ def install(places: Places) -> None:
         return
     places.cdk.mkdir(parents=True, exist_ok=True)
     stamp.unlink(missing_ok=True)
-    # A package of its own: without it npm looks for one upward and would write there.
+    # A package of its own: otherwise npm searches parent folders for one and writes there.
     (places.cdk / "package.json").write_text('{"name": "millrace-cdk", "private": true}\n')
     arguments = ["install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error", PACKAGE]
     run(
@@ -44,13 +44,13 @@ def install(places: Places) -> None:
         log=places.log / "npm.log",
         seconds=INSTALL_SECONDS,
         what="npm install",
-        way_out="Is the network there? Run the same command again to go on.",
+        way_out="Check the network, then run the same command again to continue.",
     )
     stamp.write_text(PACKAGE)
 
 
 def environment(places: Places, base: Mapping[str, str]) -> dict[str, str]:
-    """An environment in which `node` and `python` are those of `.venv`, and nothing is reported anywhere."""
+    """An environment in which `node` and `python` are those of `.venv`, with all usage reports off."""
     return {
         **base,
         "PATH": os.pathsep.join((str(places.bin), base.get("PATH", os.defpath))),

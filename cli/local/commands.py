@@ -12,7 +12,7 @@ from cli.local import emulator
 from cli.local.steps import StepError, Steps
 from cli.local.up import bring_up
 from cli.options import Json
-from cli.output import err, out, print_json, table
+from cli.output import counted, err, out, print_json, table
 from cli.places import Places, checkout
 from cli.target import FIRST_ORG
 
@@ -23,7 +23,7 @@ def up(
     ] = True,
     as_json: Json = False,
 ) -> None:
-    """Start the local platform, deploy to it, send sample events and show where each is."""
+    """Start the local platform, deploy to it, send sample events and show where each one is."""
     places = checkout()
     with _alone(places):
         try:
@@ -32,7 +32,7 @@ def up(
             raise RefusedError(f"{error}. {error.way_out}".strip()) from error
         except KeyboardInterrupt:
             if emulator.running(places):
-                err.print("The local AWS keeps running; make up goes on from here, make down stops it.")
+                err.print("The local AWS keeps running; make up continues from here, make down stops it.")
             raise
     if as_json:
         print_json(result)
@@ -41,45 +41,45 @@ def up(
 
 
 def down(
-    reset: Annotated[bool, typer.Option("--reset", help="Forget what the platform holds, too.")] = False,
+    reset: Annotated[bool, typer.Option("--reset", help="Also delete the platform's data.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Stop the local platform; what it holds is there again after the next start."""
+    """Stop the local platform; its data is kept for the next start."""
     places = checkout()
     steps = Steps(err)
     clean = True
     with _alone(places):
-        found = emulator.running(places)
-        if found is not None:
+        running = emulator.running(places)
+        if running is not None:
             with steps.step("Stopping the local AWS") as step:
-                unread = 0 if reset else emulator.drain(found.port)
-                clean = emulator.stop(places, found)
-                step.note = f"{unread} events are not in UserEvents, and will not be" if unread else ""
+                unread = 0 if reset else emulator.drain(running.port)
+                clean = emulator.stop(places, running)
+                step.note = f"{counted(unread, 'event')} not written to UserEvents: lost" if unread else ""
                 if not clean:
-                    step.note = "it did not end by itself: what it took since its start is lost"
+                    step.note = "it had to be killed: events since its start are lost"
         places.running.unlink(missing_ok=True)
         if reset:
             emulator.forget(places)
     if as_json:
-        print_json({"stopped": found is not None, "clean": clean, "reset": reset})
-    elif found is None:
-        out.print("Nothing was running." + (" What it held is forgotten." if reset else ""))
+        print_json({"stopped": running is not None, "clean": clean, "reset": reset})
+    elif running is None:
+        out.print("Nothing was running." + (" Its data is deleted." if reset else ""))
     elif reset:
-        out.print("Stopped, and what it held is forgotten. Start with: make up")
+        out.print("Stopped; its data is deleted. Start with: make up")
     else:
-        out.print("Stopped. What it holds is kept; start again with: make up")
+        out.print("Stopped; its data is kept. Start again with: make up")
 
 
 @contextmanager
 def _alone(places: Places) -> Iterator[None]:
-    """Keeps two of these commands from working on one checkout at once."""
+    """Prevents two of these commands from running in one checkout at once."""
     places.local.mkdir(parents=True, exist_ok=True)
     with (places.local / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise RefusedError(
-                "another make up or make down is at work in this checkout; let it end first"
+                "another make up or make down is running in this checkout; wait for its end"
             ) from error
         yield
 
@@ -92,9 +92,9 @@ def _show(result: dict[str, Any]) -> None:
             shown.add_row(f"{kind}\n[dim]{event['eventId']}[/]", _answer(event["answer"]), _where(event))
         out.print(shown)
         if _object(result["events"][0]):
-            out.print(f"The first one lies in {_object(result['events'][0])}", markup=False)
+            out.print(f"The first one is in {_object(result['events'][0])}", markup=False)
     if result["etl"]:
-        made = table("table", "rows", title="What the lakehouse made of it")
+        made = table("table", "rows", title="Tables built by the pipeline")
         for one in sorted(
             result["etl"]["tables"], key=lambda one: str(one["table"]).partition(".")[0], reverse=True
         ):
@@ -102,7 +102,7 @@ def _show(result: dict[str, Any]) -> None:
                 made.add_row(one["table"], str(one["rows"]))
         out.print(made)
     out.print(f"Ready in {result['seconds']:.0f} s: {result['apiUrl']}")
-    out.print("\nTo send one of your own and to look around:")
+    out.print("\nTo send an event of your own and look around:")
     for line in hints(result):
         out.print(f"  {line}", markup=False)
 
@@ -115,18 +115,18 @@ def _answer(answer: dict[str, Any]) -> str:
 def _where(event: dict[str, Any]) -> str:
     if event["trace"] is None:
         kept = event["answer"].get("quarantineId")
-        return f"quarantine {kept}" if kept else "is there once"
+        return f"quarantine {kept}" if kept else "stored once"
     return " → ".join(step["step"] for step in event["trace"]["steps"])
 
 
 def _object(event: dict[str, Any]) -> str:
-    """The Parquet object that an event is in, if it has come so far."""
+    """The Parquet object that holds an event, if it is archived."""
     steps = event["trace"]["steps"] if event["trace"] else []
     return next((str(step["detail"]["object"]) for step in steps if step["step"] == "archived"), "")
 
 
 def hints(result: dict[str, Any]) -> list[str]:
-    """What to type next, each line ready to be copied."""
+    """Commands to type next, each line ready to copy."""
     key = f'$(python3 -c \'import json; print(json.load(open(".local/keys.json"))["{FIRST_ORG}"])\')'
     lines = [
         f"KEY={key}",

@@ -1,4 +1,4 @@
-"""What `up` shows once the platform stands: keys of two tenants, sample events, and where each went."""
+"""The demonstration of `up`: keys of two tenants, sample events, and where each one is."""
 
 import copy
 import os
@@ -15,20 +15,20 @@ from cli.local.steps import StepError
 from cli.places import Places
 from cli.target import FIRST_ORG, Target
 
-# One of each kind: with an entity, of a card, of a machine.
+# One of each kind: about an entity, a card payment, a machine.
 SHOWN = ("order.created", "transaction.created", "system.health.check")
 ORGS = (FIRST_ORG, "org_globex")
 # An event is in the lake some seconds after it was accepted: the log is read about once a second.
 SETTLE_SECONDS = 30.0
 FIRST_TRY_SECONDS = 20.0
-_WAY_OUT = "Run make up again; if it stays so: make reset, then make up."
+_WAY_OUT = "Run make up again; if that does not help: make reset, then make up."
 
 
 def ensure_keys(places: Places, target: Target) -> dict[str, str]:
-    """API keys of the demo tenants in `.local/keys.json`: those that are there while they work, new ones else.
+    """API keys of the demo tenants in `.local/keys.json`: existing keys if they are valid, otherwise new ones.
 
     Raises:
-        MillraceError: the table did not take a key.
+        MillraceError: a key could not be written to the table.
     """
     from millrace.access.credentials import ALL_SCOPES, Credentials, create_api_key
     from millrace.core.table import Table
@@ -38,7 +38,7 @@ def ensure_keys(places: Places, target: Target) -> dict[str, str]:
     keys = _read(places)
     for org in ORGS:
         principal = known.authenticate(f"Bearer {keys.get(org, '')}")
-        # A key of before lacks the rights that have come since.
+        # An older key lacks rights that were added since.
         if principal is None or principal.org != org or not set(ALL_SCOPES) <= set(principal.scopes):
             keys[org] = create_api_key(
                 metadata, org=org, name="local demo", scopes=ALL_SCOPES, expires_at=None
@@ -52,21 +52,21 @@ def ensure_keys(places: Places, target: Target) -> dict[str, str]:
 
 def _read(places: Places) -> dict[str, str]:
     try:
-        found = orjson.loads(places.keys.read_bytes())
+        keys = orjson.loads(places.keys.read_bytes())
     except (OSError, orjson.JSONDecodeError):
         return {}
-    return {str(org): str(key) for org, key in found.items()} if isinstance(found, dict) else {}
+    return {str(org): str(key) for org, key in keys.items()} if isinstance(keys, dict) else {}
 
 
 def samples(places: Places, moment: datetime) -> list[tuple[str, dict[str, Any]]]:
-    """A golden sample of each shown type as if it happened now, one of them broken, one sent twice.
+    """A golden sample of each shown type with the current time; one is invalid, one is sent twice.
 
     Returns:
         What is special about each, and the event.
     """
     fresh = [("", renewed(event, moment)) for event in _golden(places)]
     if not fresh:
-        raise StepError("there are no samples below schemas/events", way_out="Is this a whole checkout?")
+        raise StepError("there are no samples below schemas/events", way_out="Is this a complete checkout?")
     broken = renewed(fresh[0][1], moment)
     del broken["data"]["payload"]
     return [*fresh, ("without its payload", broken), ("sent twice", fresh[0][1])]
@@ -81,7 +81,7 @@ def _golden(places: Places) -> Iterator[dict[str, Any]]:
 
 
 def renewed(sample: Mapping[str, Any], moment: datetime) -> dict[str, Any]:
-    """A sample with an id of its own that happened at a moment; so does the payload's own timestamp, if it has one."""
+    """A sample with a new id and the given time, also as the payload's timestamp, if it has one."""
     event = copy.deepcopy(dict(sample))
     text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
     event["eventId"], event["timestamp"] = str(uuid4()), text.replace("+00:00", "Z")
@@ -95,7 +95,7 @@ def send_samples(target: Target, events: list[dict[str, Any]]) -> list[dict[str,
     """Sends the samples in one request; the result of each.
 
     Raises:
-        StepError: the API did not serve in time. A function's first call takes a moment, so this waits.
+        StepError: the API did not answer in time. A function's first call is slow, so this retries.
     """
     api, body = Api(target), orjson.dumps(events)
     end = time.monotonic() + FIRST_TRY_SECONDS
@@ -105,25 +105,26 @@ def send_samples(target: Target, events: list[dict[str, Any]]) -> list[dict[str,
             return list(answer.document["results"])
         if time.monotonic() > end:
             raise StepError(
-                f"the API did not take the sample events: {answer.status} {answer.sentence}", way_out=_WAY_OUT
+                f"the API did not accept the sample events: {answer.status} {answer.sentence}",
+                way_out=_WAY_OUT,
             )
         time.sleep(0.5)
 
 
 def await_traces(target: Target, event_ids: list[str]) -> dict[str, dict[str, Any]]:
-    """The trace of each event, once every step is done or half a minute is over."""
-    api, found = Api(target), dict[str, dict[str, Any]]()
+    """The trace of each event, once all are complete or half a minute has passed."""
+    api, traces = Api(target), dict[str, dict[str, Any]]()
     end = time.monotonic() + SETTLE_SECONDS
     waiting = list(event_ids)
     while waiting and time.monotonic() < end:
         for event_id in waiting:
-            found[event_id] = api.ask("GET", f"/v1/events/{event_id}/trace")
-        waiting = [event_id for event_id in waiting if not settled(found[event_id])]
+            traces[event_id] = api.ask("GET", f"/v1/events/{event_id}/trace")
+        waiting = [event_id for event_id in waiting if not settled(traces[event_id])]
         if waiting:
             time.sleep(0.5)
-    return found
+    return traces
 
 
 def settled(trace: Mapping[str, Any]) -> bool:
-    """Whether an event is everywhere its contract wants it."""
+    """Whether an event has taken every step that its contract requires."""
     return bool(trace["status"] == "complete")

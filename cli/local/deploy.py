@@ -1,4 +1,4 @@
-"""Brings the stacks onto the emulator with the real `cdk deploy`, unless what is there is what would come of it."""
+"""Deploys the stacks to the emulator with the real `cdk deploy`, unless they are current."""
 
 import hashlib
 import os
@@ -21,7 +21,7 @@ ACCOUNT = "000000000000"
 REGION = "us-east-1"
 LAYERS_SECONDS = 300.0
 BOOTSTRAP_SECONDS = 120.0
-# The deploy of all stacks takes well under a minute; an emulator that hangs must not hang this command.
+# A deployment of all stacks takes well under a minute; an emulator that hangs must not block this command.
 DEPLOY_SECONDS = 300.0
 SOURCES = (
     *("app.py", "cdk.json", "requirements.txt", "stacks", "functions", "layers", "schemas"),
@@ -32,7 +32,7 @@ _SETTLED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
 
 
 def fingerprint(root: Path, more: Sequence[str] = (sys.version, *emulator.REQUIREMENTS)) -> str:
-    """A hash over everything that a deploy depends on: sources, contracts, requirements, the interpreter."""
+    """A hash of everything that a deployment depends on: sources, contracts, requirements, the interpreter."""
     digest = hashlib.sha256("\0".join(more).encode())
     for file in _files(root, SOURCES):
         digest.update(f"\0{file.relative_to(root).as_posix()}\0".encode())
@@ -43,10 +43,10 @@ def fingerprint(root: Path, more: Sequence[str] = (sys.version, *emulator.REQUIR
 def _files(root: Path, names: Iterable[str]) -> Iterator[Path]:
     for name in names:
         top = root / name
-        found = sorted(top.rglob("*")) if top.is_dir() else [top]
+        files = sorted(top.rglob("*")) if top.is_dir() else [top]
         yield from (
             file
-            for file in found
+            for file in files
             if file.is_file()
             and not _SKIPPED & set(file.relative_to(root).parts)
             and not any(part.endswith(".egg-info") for part in file.parts)
@@ -54,28 +54,28 @@ def _files(root: Path, names: Iterable[str]) -> Iterator[Path]:
 
 
 def identities(deployed: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """What tells a stack from one that was made or changed at another time: its id, last change and status."""
+    """What identifies the state of each stack: its id, last change and status."""
     return {stack["name"]: [str(stack["id"]), str(stack["changedAt"]), stack["status"]] for stack in deployed}
 
 
 def is_current(places: Places, wanted: str, deployed: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the last deploy was of these sources, and the emulator still holds what it made."""
+    """Whether the last deployment was of these sources, and the emulator still holds its stacks."""
     try:
-        noted = orjson.loads(places.deployed.read_bytes())
+        recorded = orjson.loads(places.deployed.read_bytes())
     except (OSError, orjson.JSONDecodeError):
         return False
     if not deployed or any(stack["status"] not in _SETTLED for stack in deployed):
         return False
-    return bool(noted == {"fingerprint": wanted, "stacks": identities(deployed)})
+    return bool(recorded == {"fingerprint": wanted, "stacks": identities(deployed)})
 
 
-def note_deployed(places: Places, wanted: str, deployed: Sequence[Mapping[str, Any]]) -> None:
-    """Remembers what was deployed, for `is_current`."""
+def record_deployment(places: Places, wanted: str, deployed: Sequence[Mapping[str, Any]]) -> None:
+    """Records the deployment, for `is_current`."""
     places.deployed.write_bytes(orjson.dumps({"fingerprint": wanted, "stacks": identities(deployed)}))
 
 
 def build_layers(places: Places) -> None:
-    """Builds the layers for this interpreter; what is there and current is kept.
+    """Builds the layers for this interpreter; current ones are kept.
 
     Raises:
         StepError: a layer could not be built.
@@ -87,18 +87,18 @@ def build_layers(places: Places) -> None:
         log=places.log / "layers.log",
         seconds=LAYERS_SECONDS,
         what="the build of the layers",
-        way_out="Is the network there? Run make up again to go on.",
+        way_out="Check the network, then run make up again to continue.",
     )
 
 
 def bootstrap(places: Places, target: Target) -> bool:
-    """Runs `cdk bootstrap` once for this emulator; False when it was done before."""
+    """Runs `cdk bootstrap` once for this emulator; False if that was done before."""
     client = target.client("cloudformation")
     status = {stack["StackName"]: stack["StackStatus"] for stack in client.describe_stacks()["Stacks"]}
     if status.get(BOOTSTRAP_STACK) in _SETTLED:
         return False
     if BOOTSTRAP_STACK in status:
-        # One that failed stands in the way of the next.
+        # A failed stack prevents the next attempt.
         client.delete_stack(StackName=BOOTSTRAP_STACK)
     _cdk(places, target, ["bootstrap", f"aws://{ACCOUNT}/{REGION}"], "cdk-bootstrap.log", BOOTSTRAP_SECONDS)
     return True
@@ -132,7 +132,7 @@ def _cdk(places: Places, target: Target, arguments: Sequence[str], log: str, sec
         log=places.log / log,
         seconds=seconds,
         what=f"cdk {arguments[0]}",
-        way_out="Mend what the log says and run make up again; to start from nothing: make reset, then make up.",
+        way_out="Fix what the log reports and run make up again; to start afresh: make reset, then make up.",
     )
 
 
@@ -144,9 +144,7 @@ def outputs(deployed: Iterable[Mapping[str, Any]], port: int) -> dict[str, str]:
     """
     flat = {name: here(value, port) for stack in deployed for name, value in stack["outputs"].items()}
     if "ApiUrl" not in flat:
-        raise StepError(
-            "no stack has an output ApiUrl", way_out="To start from nothing: make reset, then make up."
-        )
+        raise StepError("no stack has an output ApiUrl", way_out="To start afresh: make reset, then make up.")
     return {**flat, "ApiUrl": local_api_url(flat["ApiUrl"], port)}
 
 
@@ -157,7 +155,7 @@ def local_api_url(url: str, port: int) -> str:
 
 
 def here(value: str, port: int) -> str:
-    """An address of the emulator as it is now: a stack remembers the port that it was deployed at."""
+    """An address of the emulator with its current port: a stack's output has the port of its deployment."""
     return re.sub(r"^(https?://(?:localhost|127\.0\.0\.1)):\d+", rf"\1:{port}", value)
 
 

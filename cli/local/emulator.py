@@ -23,10 +23,10 @@ HOST = "127.0.0.1"
 REQUIREMENTS = ("ministack==1.5.33", "boto3==1.43.106", "duckdb==1.5.5", "cryptography==50.0.2")
 SERVE = Path(__file__).with_name("serve_emulator.py")
 START_SECONDS = 60.0
-# Writing the state of a platform that was used takes ten seconds and more, and what is killed before is lost.
+# Writing the state of a used platform takes ten seconds or more; if killed earlier, it is lost.
 STOP_SECONDS = 60.0
 DRAIN_SECONDS = 5.0
-# Listeners that nobody here needs, and that would bind every interface.
+# Listeners that are not needed here and would bind every interface.
 SWITCHED_OFF = {"IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0"}
 
 
@@ -44,10 +44,10 @@ def endpoint(port: int) -> str:
 
 
 def install(places: Places) -> None:
-    """Makes the emulator's virtual environment.
+    """Creates the emulator's virtual environment.
 
     Raises:
-        StepError: pip could not.
+        StepError: the installation failed.
     """
     try:
         bootstrap.ensure(
@@ -66,15 +66,15 @@ def install(places: Places) -> None:
 def running(places: Places) -> Running | None:
     """The emulator of this checkout, if the process of its pid file lives and is one."""
     try:
-        said = orjson.loads(places.running.read_bytes())
-        found = Running(int(said["pid"]), int(said["port"]))
+        pid_file = orjson.loads(places.running.read_bytes())
+        process = Running(int(pid_file["pid"]), int(pid_file["port"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return found if _is_emulator(found.pid) else None
+    return process if _is_emulator(process.pid) else None
 
 
 def _is_emulator(pid: int) -> bool:
-    """Whether a process is a MiniStack: a pid is given away again, and its next owner must not be stopped."""
+    """Whether a process is a MiniStack: a pid may be reused, and another program must not be stopped."""
     try:
         os.kill(pid, 0)
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -83,8 +83,8 @@ def _is_emulator(pid: int) -> bool:
     except PermissionError:
         return False
     except OSError:
-        said = subprocess.run(["ps", "-p", str(pid), "-o", "command="], capture_output=True, check=False)
-        command = said.stdout
+        listed = subprocess.run(["ps", "-p", str(pid), "-o", "command="], capture_output=True, check=False)
+        command = listed.stdout
     return b"ministack" in command
 
 
@@ -92,16 +92,16 @@ def start(places: Places, port: int) -> Running:
     """Starts the emulator so that it outlives this command, and waits until it is healthy.
 
     Raises:
-        StepError: the port is taken, or the emulator did not come up.
+        StepError: the port is in use, or the emulator did not start.
     """
     if _taken(port):
         raise StepError(
             f"port {port} on {HOST} is in use by another program",
             way_out=f"Stop that program, or choose another port: MILLRACE_PORT={port + 1} make up",
         )
-    for mend in MENDS:
-        mend(places)
-    # What workers that were killed left behind.
+    for repair in REPAIRS:
+        repair(places)
+    # Files of workers that were killed.
     shutil.rmtree(places.scratch, ignore_errors=True)
     for folder in (places.log, places.state, places.objects, places.scratch):
         folder.mkdir(parents=True, exist_ok=True)
@@ -144,33 +144,33 @@ def start(places: Places, port: int) -> Running:
 def _drop_orphaned_objects(places: Places) -> None:
     """Removes the objects of a platform that ended before its first clean stop.
 
-    Objects are on disk at once, everything else is written by a clean stop only. Buckets that no stack remembers
-    would be in the way of the next deploy.
+    Objects are written at once, everything else by a clean stop only. Buckets without a stack would make the next
+    deployment fail.
     """
     if not (places.state / "cloudformation.json").exists():
         shutil.rmtree(places.objects, ignore_errors=True)
 
 
 def _rewind_table_streams(places: Places) -> None:
-    """Lets the consumers of a table's stream begin anew, as its records do.
+    """Resets the positions of a table stream's consumers.
 
-    The emulator keeps over a restart how far each consumer has read, but not the records of table streams: their
-    count begins at zero again, and a consumer would wait until it has passed its old place. Kinesis keeps both.
+    Over a restart the emulator keeps each consumer's position, but not the records of table streams: their numbers
+    begin at zero again, and a consumer would wait for its old position. For Kinesis it keeps both.
     """
     file = places.state / "lambda.json"
     try:
         state = orjson.loads(file.read_bytes())
         state["payload"]["dynamodb_stream_positions"]["data"] = {}
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
-        # Nothing was kept, or this version keeps it otherwise.
+        # Nothing was kept, or this version of MiniStack keeps it in another form.
         return
     fresh = file.with_suffix(".fresh")
     fresh.write_bytes(orjson.dumps(state))
     fresh.replace(file)
 
 
-# What a start mends of what the last end left behind.
-MENDS = (_drop_orphaned_objects, _rewind_table_streams)
+# Repairs of the state that the last stop left behind.
+REPAIRS = (_drop_orphaned_objects, _rewind_table_streams)
 
 
 def _taken(port: int) -> bool:
@@ -184,7 +184,7 @@ def _await_health(places: Places, process: subprocess.Popen[bytes], port: int) -
     while time.monotonic() < end:
         if process.poll() is not None:
             raise StepError(
-                f"the local AWS ended at once (exit {process.returncode})",
+                f"the local AWS exited at its start (exit {process.returncode})",
                 log=places.emulator_log,
                 way_out="If its state is damaged, start afresh: make reset, then make up.",
             )
@@ -194,12 +194,12 @@ def _await_health(places: Places, process: subprocess.Popen[bytes], port: int) -
     raise StepError(
         f"the local AWS was not healthy within {START_SECONDS:.0f} s",
         log=places.emulator_log,
-        way_out="Try make up once more; if it stays so: make reset, then make up.",
+        way_out="Run make up again; if that does not help: make reset, then make up.",
     )
 
 
 def healthy(port: int) -> bool:
-    """Whether the emulator says it is well."""
+    """Whether the emulator reports that it is healthy."""
     try:
         answer = urllib3.request("GET", f"{endpoint(port)}/_ministack/health", timeout=2.0, retries=False)
     except urllib3.exceptions.HTTPError:
@@ -208,10 +208,10 @@ def healthy(port: int) -> bool:
 
 
 def drain(port: int, seconds: float = DRAIN_SECONDS) -> int:
-    """Waits until the consumers of tables' streams have read everything: a stop forgets what they have not.
+    """Waits until the consumers of table streams have read all records: a stop loses the others.
 
     Returns:
-        How many records are left after that time; 0 as well when the emulator does not say.
+        How many records are left after that time; also 0 when the emulator does not report it.
     """
     _until(lambda: not _unread(port), seconds)
     return _unread(port)
@@ -225,17 +225,17 @@ def _unread(port: int) -> int:
         return 0
 
 
-def stop(places: Places, found: Running, *, seconds: float = STOP_SECONDS) -> bool:
+def stop(places: Places, process: Running, *, seconds: float = STOP_SECONDS) -> bool:
     """Stops the emulator; only a clean stop writes its state.
 
     Returns:
-        False when it did not end by itself in time and was killed: what it held since its start is lost then.
+        False when it did not end in time and was killed: its data since the start is lost.
     """
-    os.kill(found.pid, signal.SIGTERM)
-    clean = _until(lambda: not _is_emulator(found.pid), seconds)
+    os.kill(process.pid, signal.SIGTERM)
+    clean = _until(lambda: not _is_emulator(process.pid), seconds)
     if not clean:
-        os.kill(found.pid, signal.SIGKILL)
-        _until(lambda: not _is_emulator(found.pid), 5)
+        os.kill(process.pid, signal.SIGKILL)
+        _until(lambda: not _is_emulator(process.pid), 5)
     places.running.unlink(missing_ok=True)
     shutil.rmtree(places.scratch, ignore_errors=True)
     return clean
@@ -251,7 +251,7 @@ def _until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def forget(places: Places) -> None:
-    """Removes what the emulator kept, and what was known of it."""
+    """Deletes the emulator's data, and the files that describe the deployment."""
     for folder in (places.state, places.objects):
         shutil.rmtree(folder, ignore_errors=True)
     for file in (places.outputs, places.keys, places.deployed):

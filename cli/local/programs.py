@@ -1,4 +1,4 @@
-"""Runs programs of the local platform: bounded in time, logged, and stopped with all they started."""
+"""Runs programs of the local platform: bounded in time, logged, and stopped with their child processes."""
 
 import contextlib
 import os
@@ -28,9 +28,9 @@ def run(
         command: program and arguments.
         cwd: where it runs.
         env: its whole environment.
-        log: takes what it says, from the start.
+        log: receives its output.
         seconds: how long it may take.
-        what: how an error names it.
+        what: its name in errors.
         way_out: what to do about a failure.
 
     Raises:
@@ -38,7 +38,7 @@ def run(
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as out:
-        # A process group of its own, so that a stop reaches what it started, too.
+        # A process group of its own, so that a stop also reaches its child processes.
         process = subprocess.Popen(
             command,
             cwd=cwd,
@@ -61,7 +61,7 @@ def run(
 
 
 def stop_group(process: subprocess.Popen[bytes]) -> None:
-    """Asks a process group that we started to end, and ends it if it does not."""
+    """Terminates a process group that we started; kills it if it does not end."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, number)

@@ -1,6 +1,6 @@
-"""Runs MiniStack, in its own virtual environment, with what is mended of it. Nothing here is imported by the rest.
+"""Runs MiniStack in its own virtual environment, with patches. The rest of the CLI does not import this file.
 
-Each entry of `MENDS` is explained in docs/local.md.
+Each entry of `PATCHES` is explained in docs/local.md.
 """
 
 import hashlib
@@ -20,12 +20,12 @@ from ministack.services import apigateway, dynamodb, lambda_svc
 
 UNREAD_PATH = "/_millrace/unread"
 
-_invoke = apigateway._invoke_lambda_proxy  # noqa: SLF001  there is no other place to mend it
+_invoke = apigateway._invoke_lambda_proxy  # noqa: SLF001  there is no public place to patch it
 _serve = app.app
 
 
 class _Compressed(dict[str, Any]):
-    """Headers of a compressed request: what asks whether the body is text hears that it is not."""
+    """Headers of a compressed request: their content type says that the body is not text."""
 
     def get(self, name: str, default: Any = None) -> Any:
         return "application/octet-stream" if name == "content-type" else super().get(name, default)
@@ -40,7 +40,7 @@ async def _invoke_with_bytes(
 
 
 def compressed_bodies() -> None:
-    """Hands a compressed body to a function as base64.
+    """Passes a compressed body to a function as base64.
 
     MiniStack decides by the media type alone and would decode gzip as text, which destroys it.
     """
@@ -48,7 +48,7 @@ def compressed_bodies() -> None:
 
 
 def _unread() -> int:
-    """Records of tables' streams that an enabled consumer has not dealt with."""
+    """Counts the records of table streams that an enabled consumer has not handled."""
     count = 0
     for account, region, mapping in lambda_svc._iter_all_esms():  # noqa: SLF001
         kind, _, table = str(mapping.get("EventSourceArn", "")).rpartition(":table/")
@@ -75,7 +75,7 @@ async def _serve_unread(scope: Any, receive: Any, send: Any) -> None:
 
 
 def unread_records() -> None:
-    """Says how many records of tables' streams wait for a consumer: they are gone with a stop."""
+    """Serves the number of table stream records that wait for a consumer: a stop loses them."""
     app.app = _serve_unread
 
 
@@ -106,9 +106,9 @@ def shared_layers() -> None:
     lambda_runtime.zipfile = SimpleNamespace(ZipFile=_SharedLayers, **errors)
 
 
-MENDS: tuple[Callable[[], None], ...] = (compressed_bodies, unread_records, shared_layers)
+PATCHES: tuple[Callable[[], None], ...] = (compressed_bodies, unread_records, shared_layers)
 
 if __name__ == "__main__":
-    for mend in MENDS:
-        mend()
+    for patch in PATCHES:
+        patch()
     sys.exit(app.main())

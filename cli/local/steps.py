@@ -1,4 +1,4 @@
-"""Shows the steps of `up` and `down` with their seconds, and says what to do when one fails."""
+"""Shows the steps of `up` and `down` with their seconds, and what to do when one fails."""
 
 import time
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from cli.errors import CommandError
 
 
 class StepError(CommandError):
-    """A step failed; carries the log that tells why and the way out."""
+    """A step failed; holds its log and what to do about it."""
 
     def __init__(self, message: str, *, log: Path | None = None, way_out: str = "") -> None:
         super().__init__(message)
@@ -20,7 +20,7 @@ class StepError(CommandError):
 
 
 class Step:
-    """A step under way; `note` is shown behind its name when it is done."""
+    """A step in progress; `note` is shown after its name when it is complete."""
 
     def __init__(self) -> None:
         self.note = ""
@@ -60,7 +60,7 @@ class Steps:
     def _tail(self, log: Path, lines: int = 20) -> None:
         for line in last_lines(log, lines):
             self._console.print(f"    {line}", style="dim", markup=False)
-        self._console.print(f"    the whole log: {log}", style="dim", markup=False)
+        self._console.print(f"    the full log: {log}", style="dim", markup=False)
 
 
 def last_lines(log: Path, count: int) -> list[str]:

@@ -10,7 +10,7 @@ from cli import runs
 from cli.errors import CommandError, UsageError
 from cli.local import capture, cdk, demo, deploy, emulator
 from cli.local.steps import Steps
-from cli.output import err
+from cli.output import counted, err
 from cli.places import Places, port
 from cli.target import FIRST_ORG, Target
 
@@ -19,14 +19,14 @@ ETL_SECONDS = 180.0
 
 
 def bring_up(places: Places, *, demo_events: bool = True) -> dict[str, Any]:
-    """Sets up, starts, deploys and shows; each step is skipped when it is done.
+    """Sets up, starts, deploys and shows; steps that are done already are skipped.
 
     Returns:
         `env`, `apiUrl`, `seconds`, `deployed` (whether this run did), `events` (the samples with answer and trace) and
-        `etl` (what the lakehouse made of them; None where nothing was new).
+        `etl` (the pipeline's result; None without new data).
 
     Raises:
-        StepError: a step failed; the platform stays as it is then.
+        StepError: a step failed; the platform stays as it is.
         UsageError: `MILLRACE_PORT` is no port.
     """
     try:
@@ -51,7 +51,7 @@ def bring_up(places: Places, *, demo_events: bool = True) -> dict[str, Any]:
     with steps.step("Keys of the demo tenants") as step:
         keys = demo.ensure_keys(places, target)
         target = Target("local", outputs["ApiUrl"], outputs, keys)
-        # Written last: whoever finds it finds a platform that is ready.
+        # Written last: where it exists, the platform is ready.
         places.outputs.write_bytes(orjson.dumps(outputs, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
         step.note = os.path.relpath(places.keys, places.root)
     events = _send(places, target, steps) if demo_events else []
@@ -67,32 +67,32 @@ def bring_up(places: Places, *, demo_events: bool = True) -> dict[str, Any]:
 
 
 def _start(places: Places, wanted_port: int) -> str:
-    found = emulator.running(places)
-    if found is not None and found.port == wanted_port and emulator.healthy(wanted_port):
+    running = emulator.running(places)
+    if running is not None and running.port == wanted_port and emulator.healthy(wanted_port):
         return f"was running on port {wanted_port}"
-    if found is not None:
-        emulator.drain(found.port)
-        emulator.stop(places, found)
+    if running is not None:
+        emulator.drain(running.port)
+        emulator.stop(places, running)
     started = emulator.start(places, wanted_port)
     return f"{emulator.endpoint(started.port)}, process {started.pid}"
 
 
 def _deploy(places: Places, target: Target, steps: Steps) -> dict[str, Any]:
     wanted = deploy.fingerprint(places.root)
-    with steps.step("Looking at what is deployed") as step:
+    with steps.step("Checking the deployment") as step:
         stacks = deploy.deployed(target)
         current = deploy.is_current(places, wanted, stacks)
-        step.note = "nothing has changed" if current else "something is new"
+        step.note = "no changes" if current else "changed"
     if current:
         return {"stacks": stacks, "now": False}
-    # The old outputs would speak of a platform that is being changed.
+    # The old outputs would describe a platform that is being changed.
     places.outputs.unlink(missing_ok=True)
     with steps.step("cdk bootstrap") as step:
-        step.note = "" if deploy.bootstrap(places, target) else "was done"
+        step.note = "" if deploy.bootstrap(places, target) else "done before"
     with steps.step("cdk deploy") as step:
         deploy.deploy(places, target)
         stacks = deploy.deployed(target)
-        deploy.note_deployed(places, wanted, stacks)
+        deploy.record_deployment(places, wanted, stacks)
         step.note = ", ".join(stack["name"] for stack in stacks)
     return {"stacks": stacks, "now": True}
 
@@ -101,12 +101,12 @@ def _send(places: Places, target: Target, steps: Steps) -> list[dict[str, Any]]:
     named = demo.samples(places, datetime.now(UTC))
     with steps.step("Sending sample events") as step:
         results = demo.send_samples(target, [event for _, event in named])
-        step.note = f"{len(results)} events of {FIRST_ORG}"
+        step.note = f"{counted(len(results), 'event')} of {FIRST_ORG}"
     accepted = [result["eventId"] for result in results if result["status"] == "accepted"]
     with steps.step("Following them to the lake") as step:
         traces = demo.await_traces(target, accepted)
         done = sum(demo.settled(trace) for trace in traces.values())
-        step.note = f"{done} of {len(accepted)} are everywhere"
+        step.note = f"{done} of {len(accepted)} complete"
     return [
         {
             "eventId": event["eventId"],
@@ -120,8 +120,8 @@ def _send(places: Places, target: Target, steps: Steps) -> list[dict[str, Any]]:
 
 
 def _run_pipeline(target: Target, steps: Steps) -> dict[str, Any] | None:
-    """One run over what is new; a platform whose run fails stands nevertheless, and the step says so."""
-    with steps.step("Into silver, gold and marts") as step:
+    """One run over the new data; if it fails, the platform is up nevertheless, and the step shows why."""
+    with steps.step("Building silver, gold and marts") as step:
         try:
             run_id, status, cause = runs.run(
                 target, "hourly_etl", {"refresh": ["hourly"]}, seconds=ETL_SECONDS, say=lambda _: None
@@ -131,5 +131,5 @@ def _run_pipeline(target: Target, steps: Steps) -> dict[str, Any] | None:
             return None
         made = runs.document(target, run_id)
         tables = [one for one in made["tables"] if one["rows"]] if made else []
-        step.note = f"{run_id}, {len(tables)} tables" if status == "SUCCEEDED" else cause
+        step.note = f"{run_id}, {counted(len(tables), 'table')}" if status == "SUCCEEDED" else cause
     return made

@@ -1,1 +1,1 @@
-"""Trainings and champions, as the commands start, read and change them."""
+"""Model versions, uploads of training data, and changes of the champion."""

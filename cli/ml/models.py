@@ -1,4 +1,4 @@
-"""Registered models as commands show them, and the one call that changes a champion."""
+"""Registered models as commands show them, and the call that changes a champion."""
 
 import getpass
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ CHANGE_SECONDS = 75
 
 
 def tenant(target: Target, org: str | None) -> str:
-    """The tenant whose models are meant: locally the first demo tenant unless one is named.
+    """The tenant whose models a command uses: locally the first demo tenant unless one is named.
 
     Raises:
         UsageError: none is named in another environment, or the name is not a tenant's.
@@ -28,7 +28,7 @@ def tenant(target: Target, org: str | None) -> str:
     from millrace.model_registry.rows import check_names
 
     if org is None and target.env != "local":
-        raise UsageError(f"--org is needed in {target.env}: it names the tenant whose models are meant")
+        raise UsageError(f"--org is needed in {target.env}: it names the tenant of the models")
     name = org or FIRST_ORG
     try:
         check_names(name, MODEL)
@@ -38,7 +38,7 @@ def tenant(target: Target, org: str | None) -> str:
 
 
 def store(target: Target) -> "ModelStore":
-    """The registry's rows."""
+    """The model registry's store."""
     from millrace.core.table import Table
     from millrace.model_registry.store import ModelStore
 
@@ -100,9 +100,9 @@ def change_champion(target: Target, org: str, to: str, reason: str, *, force: bo
         )
         result: dict[str, Any] = orjson.loads(answer["Payload"].read())
     except (ClientError, BotoCoreError) as error:
-        raise RefusedError(f"the champion was not moved: {error}") from error
+        raise RefusedError(f"the champion was not changed: {error}") from error
     if answer.get("FunctionError"):
-        raise RefusedError(f"the champion was not moved: {result.get('errorMessage') or result}")
+        raise RefusedError(f"the champion was not changed: {result.get('errorMessage') or result}")
     if result["status"] == "refused":
         raise RefusedError(str(result["why"]))
     return result

@@ -26,7 +26,7 @@ def files(folder: Path, org: str) -> list[Path]:
     from millrace.training import transactions
 
     if not folder.is_dir():
-        raise UsageError(f"--data is a folder of Parquet files; {folder} is none")
+        raise UsageError(f"--data is a folder of Parquet files; {folder} is not a folder")
     parquet_files = sorted(folder.glob("*.parquet"))
     if not parquet_files:
         raise UsageError(f"there is no Parquet file in {folder}")
@@ -34,15 +34,15 @@ def files(folder: Path, org: str) -> list[Path]:
         with duckdb.connect() as connection:
             paths = [str(path) for path in parquet_files]
             relation = connection.sql(f"SELECT * FROM {parquet(paths)} LIMIT 0")  # noqa: S608
-            lacking = transactions.missing_columns(relation.columns)
+            missing = transactions.missing_columns(relation.columns)
             others = transactions.other_tenants(connection, paths, org)
     except (duckdb.Error, ValueError) as error:
         raise UsageError(f"the files in {folder} cannot be read: {error}") from error
-    if lacking:
-        raise UsageError(f"the files in {folder} have no column {', '.join(lacking)}")
+    if missing:
+        raise UsageError(f"the files in {folder} have no column {', '.join(missing)}")
     if others:
         raise UsageError(
-            f"the files in {folder} hold rows of {', '.join(others)}: bring those of {org} alone"
+            f"the files in {folder} hold rows of {', '.join(others)}; they may hold those of {org} only"
         )
     return parquet_files
 
@@ -60,7 +60,7 @@ def digest(paths: list[Path]) -> str:
 
 
 def upload(target: Target, org: str, paths: list[Path], say: Callable[[str], None]) -> str:
-    """Uploads the files to the folder that a training of this tenant reads; a file that is there already is not sent.
+    """Uploads the files to the folder that a training of this tenant reads; a file that exists there is not sent.
 
     Returns:
         The folder's URL.

@@ -1,6 +1,6 @@
-"""Runs on MLflow's interpreter: logs the versions in the stores that standard input names; the last line counts them.
+"""Runs on MLflow's interpreter: logs the versions of the stores that standard input names; its last line holds the counts.
 
-The platform's code comes by PYTHONPATH; it needs only third-party code that the server's environment has.
+PYTHONPATH names the platform's code, which needs only third-party packages that the server's environment has.
 """
 
 import json

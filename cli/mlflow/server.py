@@ -20,20 +20,20 @@ from cli.places import Places, checkout, port_of
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 5500
-# The client in the functions, layers/mlflow, has the same version. The platform's own code needs the others.
+# The client in the functions, layers/mlflow, has the same version. The other packages are those that the platform's code needs.
 REQUIREMENTS = ("mlflow==3.17.2", "boto3==1.43.106", "orjson==3.13.0")
 START_SECONDS = 120.0
 STOPPED = 130
 
 
 def serve(places: Places, port: int) -> int:
-    """Installs MLflow, starts the server, logs the versions that it lacks, and waits until it is stopped.
+    """Installs MLflow, starts the server, logs missing versions, and waits until it is stopped.
 
     Returns:
         The server's exit code; 0 if it was stopped.
 
     Raises:
-        CommandError: it could not be installed, the port is taken, or it did not come up.
+        CommandError: it could not be installed, the port is in use, or it did not start.
     """
     environment = places.tools / "mlflow-venv"
     try:
@@ -65,7 +65,7 @@ def serve(places: Places, port: int) -> int:
             with err.status(f"starting MLflow on port {port} …"):
                 _await(process, url, log)
             out.print(f"MLflow  {url}", markup=False)
-            with err.status("logging what MLflow lacks …"):
+            with err.status("logging missing versions …"):
                 summary = sync(environment / "bin" / "python", url)
             out.print(summary, markup=False)
             out.print(f"Ctrl-C stops it; its data stays in {os.path.relpath(folder)}.", markup=False)
@@ -99,7 +99,7 @@ def port() -> int:
 
 
 def _environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """Without variables that would redirect it, and without its usage reports."""
+    """The environment without variables that would redirect the server, and without its usage reports."""
     dropped = ("MLFLOW_", "PYTHON", "VIRTUAL_ENV")
     kept = {name: value for name, value in environ.items() if not name.startswith(dropped)}
     return {**kept, "MLFLOW_DISABLE_TELEMETRY": "true"}
@@ -126,7 +126,7 @@ def _await(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
         except urllib3.exceptions.HTTPError:
             pass
         time.sleep(0.2)
-    raise CommandError(f"MLflow did not come up; its log: {log}")
+    raise CommandError(f"MLflow did not start; its log: {log}")
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Logs in MLflow the versions that are registered on the running platform and missing there."""
+"""Logs in MLflow the versions that are registered on the running platform and missing in MLflow."""
 
 import subprocess
 from pathlib import Path
@@ -7,6 +7,7 @@ import orjson
 
 from cli.errors import CommandError
 from cli.ml.models import MODEL
+from cli.output import counted
 from cli.places import checkout
 from cli.target import LOCAL_REGION, Target, find_target
 
@@ -15,7 +16,7 @@ SECONDS = 600
 
 
 def sync(python: Path, url: str) -> str:
-    """Logs every registered version that MLflow lacks.
+    """Logs every registered version that MLflow does not have.
 
     Args:
         python: of MLflow's environment.
@@ -45,7 +46,7 @@ def sync(python: Path, url: str) -> str:
         return f"Not everything is logged: {lines[-1]}"
     result = orjson.loads(done.stdout.splitlines()[-1])
     more = f"; {result['failed'][0]}" if result["failed"] else ""
-    return f"{result['logged']} registered models are logged{more}"
+    return f"{counted(result['logged'], 'registered model')} logged{more}"
 
 
 def _options(target: Target, url: str) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Realistic events of a shop and its payments, the same for the same seed. No I/O, no clock."""
+"""Realistic events of a shop and its payments, identical for the same seed. No I/O, no clock."""
 
 from cli.seeding.past import past
 from cli.seeding.timeline import timeline

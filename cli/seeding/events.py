@@ -13,7 +13,7 @@ SERVICES = ("checkout-api", "payment-gateway", "catalog-search", "session-store"
 
 
 def uuid4(rng: Random) -> str:
-    """A version 4 uuid that the seed decides."""
+    """A version 4 UUID derived from the seed."""
     return str(UUID(int=rng.getrandbits(128), version=4))
 
 
@@ -35,12 +35,12 @@ def transaction(
     device: str | None = None,
     correlation: str | None = None,
 ) -> Event:
-    """A card payment. Its own timestamp carries the offset of where it happened, as the rules read it.
+    """A card payment. Its payload's timestamp has the offset of the place, which the fraud rules read.
 
     Args:
-        rng: the seed's source of chance.
+        rng: the random numbers of the seed.
         person: who pays.
-        moment: when, in the zone of the place.
+        moment: when, in the time zone of the place.
         cents: the amount.
         merchant: who is paid.
         fraud: the label.
@@ -110,7 +110,7 @@ def order(rng: Random, person: Person, moment: datetime, basket: Sequence[tuple[
 
 
 def health_check(rng: Random, moment: datetime) -> Event:
-    """What a service says of itself, well nine times in ten."""
+    """A service's report on itself, healthy nine times in ten."""
     status = rng.choices(("healthy", "degraded", "unhealthy"), (0.9, 0.08, 0.02))[0]
     slow = {"healthy": 3.2, "degraded": 5.6, "unhealthy": 7.6}[status]
     service = rng.choice(SERVICES)

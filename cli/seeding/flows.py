@@ -1,4 +1,4 @@
-"""What happens together: a purchase with its payment, and the ways of fraud that the rules of seed 003 look for."""
+"""Events that belong together: a purchase with its payment, and the kinds of fraud that the rules detect."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from cli.seeding.people import BAIT_SHOPS, RISKY_PLACES, SHOPS, Person, Product,
 Timed = tuple[datetime, Event]
 Flow = Callable[[Random, Person, datetime], list[Timed]]
 AWAKE = range(7, 23)
-# Flows in a thousand. More fraud than in life, so that a small seed has some.
+# Flows in a thousand. More fraud than in reality, so that a few events include some.
 HEALTH, PURCHASE, FRAUD = 40, 300, 10
 CENTS = 100
 # Events in a flow on average, so that flows can be spaced to a rate of events; a test measures it.
@@ -20,7 +20,7 @@ MEAN_EVENTS = 1.33
 def draw(
     rng: Random, start: datetime, everyone: Sequence[Person], products: Sequence[Product]
 ) -> list[Timed]:
-    """One flow that begins at a moment: its events, in order of time."""
+    """A random flow that begins at `start`: its events, in order of time."""
     kind = rng.randrange(1000)
     if kind < HEALTH:
         return [(start, health_check(rng, start))]
@@ -35,7 +35,7 @@ def draw(
 
 
 def someone_awake(rng: Random, everyone: Sequence[Person], moment: datetime) -> Person:
-    """Honest people sleep: tries a few times for someone whose clock shows day."""
+    """Honest people sleep: tries a few times to find someone for whom it is day."""
     for _ in range(8):
         person = rng.choice(everyone)
         if moment.astimezone(person.zone).hour in AWAKE:
@@ -108,7 +108,7 @@ def _crypto_drain(rng: Random, person: Person, start: datetime) -> list[Timed]:
 
 
 def _far_away(rng: Random, person: Person, start: datetime) -> list[Timed]:
-    """Rising amounts from a place of high risk while the person is at home."""
+    """Rising amounts from a high-risk country while the person is at home."""
     place, hours = rng.choice(RISKY_PLACES)
     device, moment, made, cents = _stolen_device(rng), start, [], rng.randint(20_000, 90_000)
     for _ in range(rng.randint(2, 3)):

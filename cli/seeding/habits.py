@@ -1,4 +1,4 @@
-"""What honest people do over weeks: pay their usual amounts, and now and then something that looks odd."""
+"""Honest payments over weeks: usual amounts, and now and then something unusual."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,29 +9,29 @@ from cli.seeding.events import transaction
 from cli.seeding.flows import CENTS, Timed, purchase
 from cli.seeding.people import BAIT_SHOPS, HOMES, RISKY_PLACES, SHOPS, Person, Product, people, zone
 
-# Payments each person makes in a day, about: enough that a month shows what is usual for them.
+# Payments of one person a day, on average: enough that a month shows what is usual for them.
 EVENTS_PER_PERSON_AND_DAY = 1.0
 FEWEST, MOST = 150, 5000
-# Everyone of so many pays with crypto as a habit: the method alone says nothing.
+# One person in so many usually pays with crypto: the method alone proves nothing.
 CRYPTO_EVERY = 40
 OTHERS = 100_000
 MEDIAN_CENTS, LEAST_CENTS, SPREAD = 4000, 300, 1.7
-# A basket is worth less than so many usual payments.
+# A basket costs less than so many usual payments.
 AFFORDED, TRIES = 3, 6
-# Of a thousand honest payments. Shops that thieves like have honest customers too, people travel, buy a new telephone, and
-# buy something large once in a while: no single field tells fraud from honesty.
+# Of a thousand honest payments. Shops that attract thieves have honest customers too, and people travel, buy a new
+# telephone, or buy something expensive once in a while: no single field separates fraud from honest payments.
 AT_BAIT_SHOP, LARGE, TRAVELLING, RISKY_TRAVEL, NEW_DEVICE = 60, 4, 25, 4, 40
 
 
 def population(number: int, per_day: float) -> list[Person]:
     """The people of a seed, those of a smaller population first.
 
-    They are others than those of `timeline`, so that what is seeded live does not mix with their past, and what is
-    usual differs more between them: an amount alone says little.
+    They are not those of `timeline`, so that live events do not mix with their past, and their usual amounts differ
+    more: an amount alone proves little.
 
     Args:
         number: of the seed.
-        per_day: events a day; more events are of more people, not of busier ones.
+        per_day: events a day; more events come from more people, not from busier ones.
     """
     size = min(MOST, max(FEWEST, round(per_day / EVENTS_PER_PERSON_AND_DAY)))
     return [
@@ -48,7 +48,7 @@ def population(number: int, per_day: float) -> list[Person]:
 
 
 def usual(rng: Random, person: Person) -> int:
-    """An amount as the person pays it, in cents."""
+    """A usual amount of the person, in cents."""
     return max(50, round(person.median_cents * rng.lognormvariate(0, 0.35)))
 
 
@@ -70,7 +70,7 @@ def payment(rng: Random, person: Person, start: datetime) -> list[Timed]:
 
 
 def bought(rng: Random, person: Person, start: datetime, products: Sequence[Product]) -> list[Timed]:
-    """An order of what the person can afford with its payment, or else a payment."""
+    """An order that the person can afford and its payment; a payment alone where none is found."""
     for _ in range(TRIES):
         flow = purchase(rng, person, start, products)
         if flow[-1][1]["data"]["payload"]["amount"] * CENTS < AFFORDED * person.median_cents:
@@ -79,12 +79,12 @@ def bought(rng: Random, person: Person, start: datetime, products: Sequence[Prod
 
 
 def chance(rng: Random, per_mille: int) -> bool:
-    """Whether something happens that happens so often in a thousand."""
+    """True with a probability of `per_mille` in a thousand."""
     return rng.randrange(1000) < per_mille
 
 
 def new_device(rng: Random) -> str:
-    """A device that nobody has used."""
+    """A device that no one has used before."""
     return f"device_{rng.getrandbits(40):010x}"
 
 

@@ -1,4 +1,4 @@
-"""Who shops, where, with what, and what is on the shelf."""
+"""Customers with their places, devices and payment methods, and products."""
 
 from dataclasses import dataclass
 from datetime import timedelta, timezone
@@ -6,7 +6,7 @@ from random import Random
 
 PEOPLE = 400
 FIRST_USER = 100_000
-# City, country, hours from UTC (a city that moves its clocks keeps its winter time here).
+# City, country, hours from UTC (standard time throughout the year).
 HOMES = (
     ("Berlin, Germany", 1.0),
     ("Hamburg, Germany", 1.0),
@@ -26,7 +26,7 @@ HOMES = (
     ("Tokyo, Japan", 9.0),
     ("Sydney, Australia", 10.0),
 )
-# Where the rules see a high risk (the FATF's call for action).
+# Countries of high risk in the fraud rules (the FATF's call for action).
 RISKY_PLACES = (("Pyongyang, North Korea", 9.0), ("Tehran, Iran", 3.5), ("Yangon, Myanmar", 6.5))
 SHOPS = (
     "Kornblume Market", "Atlas Electronics", "Blue Harbor Coffee", "Fjord Outdoor", "Papier & Tinte", "Sol Pharmacy",
@@ -41,7 +41,7 @@ CURRENCIES |= {"Singapore": "SGD", "Japan": "JPY", "Australia": "AUD"}
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A customer. `median_cents` is half-way among what they pay at once."""
+    """A customer. `median_cents` is the median of their payments."""
 
     number: int
     location: str
@@ -65,14 +65,14 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """Something on the shelf."""
+    """A product of the shop."""
 
     id: str
     cents: int
 
 
 def zone(hours: float) -> timezone:
-    """A zone so many hours from UTC."""
+    """A time zone so many hours from UTC."""
     return timezone(timedelta(hours=hours))
 
 

@@ -1,4 +1,4 @@
-"""Fraud as it goes on for weeks: what tells it from honest payments is the past of the user and of the merchant."""
+"""Fraud over weeks: only the past of the user and of the merchant distinguishes it from honest payments."""
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
@@ -9,7 +9,7 @@ from cli.seeding.flows import Timed
 from cli.seeding.habits import new_device, usual
 from cli.seeding.people import BAIT_SHOPS, RISKY_PLACES, SHOPS, Person, zone
 
-# A shop whose customers' cards are copied, for so many days; then it is another one.
+# The customers' cards of one shop are copied for so many days; then it is another shop.
 COMPROMISED_DAYS = 14
 # Of a hundred payments by thieves.
 KNOWN_DEVICE, FROM_AFAR, BY_CRYPTO = 40, 25, 15
@@ -18,7 +18,7 @@ Scheme = Callable[[Random, Person, str], list[Step]]
 
 
 def fraud(rng: Random, person: Person, start: datetime) -> list[Timed]:
-    """Payments with one person's money by someone else, labelled, in order of time."""
+    """Labelled payments by someone else with one person's money, in order of time."""
     scheme = rng.choices(*_SCHEMES)[0]
     device = None if rng.randrange(100) < KNOWN_DEVICE else new_device(rng)
     place, own = person.location, person.zone
@@ -62,7 +62,7 @@ def _testing(rng: Random, _: Person, __: str) -> list[Step]:
 
 
 def _bait(rng: Random, _: Person, __: str) -> list[Step]:
-    """Goods that sell well, far above what the person pays."""
+    """Goods that are easy to sell, far above the person's usual amounts."""
     return [(rng.uniform(4.5, 15), rng.choice(BAIT_SHOPS), _soon(rng)) for _ in range(rng.randint(1, 3))]
 
 
@@ -77,7 +77,7 @@ def _spree(rng: Random, _: Person, __: str) -> list[Step]:
 
 
 def _unnoticed(rng: Random, _: Person, __: str) -> list[Step]:
-    """One payment that looks like any other: nobody finds all fraud."""
+    """One payment that looks like any other: not all fraud can be found."""
     return [(1.0, rng.choice(SHOPS), timedelta(0))]
 
 

@@ -17,10 +17,10 @@ def timeline(seed: str, *, start: datetime, per_hour: float, most: int | None = 
     """Events in order of time, the same for the same arguments.
 
     Args:
-        seed: decides everything that chance decides, event ids included.
+        seed: determines everything random, event ids included.
         start: aware; the first flow begins here.
         per_hour: events an hour, on average.
-        most: how many events; None goes on for ever.
+        most: how many events; None for an endless iterator.
     """
     return islice(_merged(seed, start, per_hour), most)
 

@@ -1,1 +1,1 @@
-"""The dbt project on this machine: its environment, what is generated for it, its runs."""
+"""The dbt project on this machine: its environment, its generated files, its runs."""

@@ -1,4 +1,4 @@
-"""`make warehouse`: a tenant's silver of the running platform in a DuckDB file, the dbt project built and documented on it.
+"""`make warehouse`: copies a tenant's silver of the running platform to a DuckDB file, builds and documents the dbt project on it.
 
 `ORG=org_globex` names the tenant; locally it is the first demo tenant unless one is named.
 
@@ -15,14 +15,14 @@ from pathlib import Path
 from cli.errors import CommandError, UsageError
 from cli.local.programs import local_aws
 from cli.local.steps import StepError
-from cli.output import err, out
+from cli.output import counted, err, out
 from cli.places import checkout
 from cli.target import FIRST_ORG, find_target
 from cli.warehouse import dbt, environment, silver
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Copies, builds, documents; says where what is."""
+    """Copies, builds and documents; prints where the results are."""
     from millrace.compiler.table_contracts import lake_tables
     from millrace.compiler.warehouse.compile import compile_project
     from millrace.iceberg.layout import database as glue_database
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> None:
     if list(arguments) == ["athena"]:
         folder = places.local / "warehouse-athena"
         dbt.workspace(Path("dbt"), source, folder, file, project, tables, for_athena=True)
-        out.print(f"{len(project.transforms)} tables for Athena in {folder}")
+        out.print(f"{counted(len(project.transforms), 'table')} for Athena in {folder}")
         return
     org = arguments[1] if list(arguments[:1]) == ["--org"] and len(arguments) == 2 else None
     if arguments and not org:
@@ -54,13 +54,15 @@ def main(arguments: Sequence[str]) -> None:
         lake = catalog(target.env, target.output("LakeBucket"))
         rows = silver.copy(partial(open_table, lake), read, file, S3Access.from_environment(), org)
     whose = f" of {org}" if org else ""
-    out.print(f"{sum(rows.values())} rows{whose} of {len(rows)} silver tables in {file}")
+    out.print(
+        f"{counted(sum(rows.values()), 'row')}{whose} of {counted(len(rows), 'silver table')} in {file}"
+    )
     work = dbt.workspace(program, source, places.local / "warehouse", file, project, tables)
     with err.status("dbt build …"):
         work.run("build")
     with err.status("dbt docs generate …"):
         work.run("docs", "generate")
-    out.print(f"{len(project.transforms)} tables built and tested in {file}")
+    out.print(f"{counted(len(project.transforms), 'table')} built and tested in {file}")
     out.print(f"their documentation: {work.docs / 'index.html'} (dbt docs serve shows it)")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from millrace.compiler.warehouse import dialect
 from millrace.compiler.warehouse.render import Rendered, render
 
-# A name that no table has, which the translation leaves alone.
+# A name that no table has and that the translation does not change.
 _MARK = re.compile(r'"?millrace_(ref|source)"?\."?(\w+)__in__(\w+)"?')
 
 
@@ -18,7 +18,7 @@ def translate(project_dir: Path) -> None:
 
     Raises:
         WarehouseError: a model does not render.
-        ValueError: a model has no form on Athena.
+        ValueError: a model cannot be translated for Athena.
     """
     for model in render(project_dir, _marked):
         path = project_dir / "models" / model.schema / f"{model.name}.sql"
@@ -26,8 +26,8 @@ def translate(project_dir: Path) -> None:
 
 
 def model_of(model: Rendered) -> str:
-    """The translated SQL, with its marks as `ref` and `source` again."""
-    return _MARK.sub(_word, dialect.athena(dialect.parse(model.sql)))
+    """The translated SQL, with its marks turned back into `ref` and `source`."""
+    return _MARK.sub(_reference, dialect.athena(dialect.parse(model.sql)))
 
 
 def _marked(schema: str, name: str) -> str:
@@ -35,6 +35,6 @@ def _marked(schema: str, name: str) -> str:
     return f"millrace_{kind}.{name}__in__{schema}"
 
 
-def _word(found: re.Match[str]) -> str:
-    kind, name, schema = found.groups()
+def _reference(match: re.Match[str]) -> str:
+    kind, name, schema = match.groups()
     return f"{{{{ source('{schema}', '{name}') }}}}" if kind == "source" else f"{{{{ ref('{name}') }}}}"

@@ -1,4 +1,4 @@
-"""Runs dbt over a copy of the project with what is generated for it, so that nothing is made in the checkout."""
+"""Runs dbt on a copy of the project with its generated files, so that nothing is written to the checkout."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ class Workspace:
         """Runs a command of dbt to its end.
 
         Raises:
-            StepError: it failed; its log says why.
+            StepError: it failed; see its log.
         """
         arguments: Sequence[str] = (
             *(str(self.dbt), "--no-use-colors", *command),
@@ -67,7 +67,7 @@ def workspace(
     Args:
         dbt: the program.
         project_dir: `warehouse/`.
-        folder: where the copy goes; what was there goes.
+        folder: of the copy; its old content is deleted.
         database: the DuckDB file that dbt builds in.
         project: the compiled warehouse.
         tables: every contract.

@@ -1,4 +1,4 @@
-"""dbt's virtual environment: one of its own, because it wants other versions of what the platform uses."""
+"""dbt's own virtual environment: it needs other versions of packages that the platform uses."""
 
 import os
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from cli.places import Places
 
 
 def ensure(places: Places) -> Path:
-    """The `dbt` program, installed from `warehouse/requirements.txt` unless it is.
+    """The `dbt` program, installed from `warehouse/requirements.txt` if it is missing.
 
     Raises:
         RefusedError: it could not be installed.
@@ -26,7 +26,7 @@ def ensure(places: Places) -> Path:
 
 
 def variables(database: Path) -> Mapping[str, str]:
-    """What dbt runs with: this database, and nothing that it sends anywhere."""
+    """The environment variables of dbt: this database, and no usage reports."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("DBT_", "PYTHON"))}
     return {
         **ours,

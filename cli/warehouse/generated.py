@@ -1,8 +1,8 @@
-"""Sources and models as dbt reads them: `sources.yml` and `schema.yml`, from the contracts. Nobody writes them by hand.
+"""Sources and models as dbt reads them: `sources.yml` and `schema.yml`, generated from the contracts.
 
-A model's tests are its contract's checks, as dbt says them: `not_null`, `accepted_values`, and the project's own
-`in_range` and `unique_within`, which looks where the pipeline looks, in one tenant (and day). Silver's rows are held to
-their checks by the pipeline before they are committed, so sources carry descriptions only.
+A model's tests are its contract's checks in dbt's terms: `not_null`, `accepted_values`, and the project's own `in_range`
+and `unique_within`, which applies within one tenant (and day), as in the pipeline. The pipeline checks silver's rows
+before it commits them, so sources have descriptions only.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,7 +23,7 @@ _BOUNDS = {
     "exclusiveMinimum": "above",
     "exclusiveMaximum": "below",
 }
-# What a column of the type holds anyway.
+# Bounds that the column's type implies.
 _HELD = frozenset({*INT64, -(2**31), 2**31 - 1})
 _SILVER = "{{ 'silver' if target.type == 'duckdb' else target.schema ~ '_silver' }}"
 
@@ -67,14 +67,14 @@ def _model(table: LakeTable) -> dict[str, Any]:
         for column in table.columns
     ]
     meta = {"grain": table.grain, "refresh": table.refresh, "owner": table.owner}
-    found = {
+    model = {
         "name": table.name,
         "description": table.description,
         "config": {"meta": meta},
         "columns": columns,
     }
     unique = [{"unique_within": {"arguments": arguments}} for arguments in _unique(table)]
-    return {**found, "data_tests": unique} if unique else found
+    return {**model, "data_tests": unique} if unique else model
 
 
 def _column(column: Column) -> dict[str, Any]:

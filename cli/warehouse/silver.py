@@ -26,14 +26,14 @@ def copy(
     s3: S3Access | None,
     org: str | None = None,
 ) -> dict[str, int]:
-    """Makes the file anew with these tables; returns how many rows each has.
+    """Creates the file with these tables; returns how many rows each has.
 
     Args:
         open_table: a table of the lake by its full name, None if there is none yet.
         tables: the contracts of those to copy.
         database: the file.
-        s3: how to read the lake.
-        org: whose rows; None where silver has one tenant's only.
+        s3: access to the lake.
+        org: the tenant; None where silver has rows of one tenant only.
 
     Raises:
         RefusedError: the catalog or the lake does not answer, or there are rows of several tenants and none is named.
@@ -56,9 +56,9 @@ def copy(
 
 
 def _only(orgs: set[str]) -> str:
-    """The one tenant that there is; of none there is nothing to copy."""
+    """The only tenant; empty where there is none."""
     if len(orgs) > 1:
-        raise RefusedError(f"silver has rows of {', '.join(sorted(orgs))}: ORG= says whose are copied")
+        raise RefusedError(f"silver has rows of {', '.join(sorted(orgs))}: name one with ORG=")
     return next(iter(orgs), "")
 
 
@@ -71,5 +71,5 @@ def _copy(
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS warehouse.{identifier(table.layer)}")
     name = f"warehouse.{identifier(table.layer)}.{identifier(table.name)}"
     connection.execute(f"CREATE TABLE {name} AS SELECT * FROM source")  # noqa: S608  quoted
-    found = connection.execute(f"SELECT count(*) FROM {name}").fetchone()  # noqa: S608  quoted
-    return int(found[0]) if found is not None else 0
+    counted = connection.execute(f"SELECT count(*) FROM {name}").fetchone()  # noqa: S608  quoted
+    return int(counted[0]) if counted is not None else 0

@@ -18,19 +18,19 @@ def table(heading: str) -> dict[str, str]:
     return {first.strip(): second.strip() for first, second in cells[2:]}
 
 
-def mends_of_the_running_emulator() -> set[str]:
-    """The names in `MENDS`: the file is for the emulator's interpreter, which this is not."""
+def patches_of_the_running_emulator() -> set[str]:
+    """The names in `PATCHES`: the file runs on the emulator's interpreter, not on this one."""
     tree = ast.parse((ROOT / "cli/local/serve_emulator.py").read_text())
-    (mends,) = [
+    (patches,) = [
         node.value
         for node in tree.body
-        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "MENDS"
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "PATCHES"
     ]
-    assert isinstance(mends, ast.Tuple)
-    return {ast.unparse(name) for name in mends.elts}
+    assert isinstance(patches, ast.Tuple)
+    return {ast.unparse(name) for name in patches.elts}
 
 
-def test_each_omission_is_there_with_its_reason() -> None:
+def test_each_omission_is_listed_with_its_reason() -> None:
     assert table("What the stacks leave out") == {
         f"`{what}`": reason for what, reason in OMISSION_REASONS.items()
     }
@@ -38,9 +38,9 @@ def test_each_omission_is_there_with_its_reason() -> None:
     assert not any(ENVIRONMENTS[name].omissions for name in ("dev", "staging", "prod"))
 
 
-def test_each_mend_is_there() -> None:
+def test_each_patch_is_listed() -> None:
     listed = {name.strip("`") for name in table("Patches to the emulator")}
-    assert listed == mends_of_the_running_emulator() | {mend.__name__ for mend in emulator.MENDS}
+    assert listed == patches_of_the_running_emulator() | {repair.__name__ for repair in emulator.REPAIRS}
     for name, value in emulator.SWITCHED_OFF.items():
         assert f"`{name}={value}`" in TEXT
 

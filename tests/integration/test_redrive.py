@@ -1,4 +1,4 @@
-"""A batch that grew too old, or a record that was set aside, fed again once the cause is fixed: nothing is missing."""
+"""A batch that grew too old, or a record that was set aside, results again once the cause is fixed: nothing is missing."""
 
 import io
 import json
@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cli.main import run
-from cli.redrive import FED, Fed, Redrive
+from cli.redrive import REDRIVE_MARK, Redrive, RedriveResult
 from millrace.core.objects import Objects
 from millrace.core.prefixes import REDRIVEN
 from millrace.eventstore import consumers
@@ -125,12 +125,12 @@ def test_a_batch_that_fails_again_stays_and_is_counted(
     outage(giving_up, monkeypatch)
     redriving = redrive(giving_up, "project_events")
     keys = redriving.failed_batches()
-    fed: list[Fed] = []
+    results: list[RedriveResult] = []
     with monkeypatch.context() as broken:
         broken.setitem(giving_up.functions, "project_events", lambda *_: 1 / 0)
-        total = redriving.run(keys, redriving.feed_batch, parallel=2, progress=fed.append)
+        total = redriving.run(keys, redriving.feed_batch, parallel=2, progress=results.append)
     assert total == {"rows": 12, "different": 12, "batches": len(keys)}
-    assert "division" in str(fed[0].reason)
+    assert "division" in str(results[0].reason)
     assert redriving.failed_batches() == keys
     assert giving_up.objects(REDRIVEN) == {}
     assert redriving.run(keys, redriving.feed_batch, parallel=2)["different"] == 0
@@ -171,17 +171,17 @@ def test_a_dead_letter_comes_back_once_the_cause_is_fixed(
         redriving = redrive(running, "project_events")
         keys = redriving.dead_letters()
         assert len(keys) == 2
-        fed: list[Fed] = []
-        total = redriving.run(keys, redriving.feed_dead_letter, parallel=1, progress=fed.append)
+        results: list[RedriveResult] = []
+        total = redriving.run(keys, redriving.feed_dead_letter, parallel=1, progress=results.append)
         assert total == {"rows": 2, "different": 2, "batches": 2}
-        assert "ZeroDivisionError" in str(fed[0].reason)
+        assert "ZeroDivisionError" in str(results[0].reason)
         assert redriving.dead_letters() == keys
     total = redriving.run(keys, redriving.feed_dead_letter, parallel=2)
     assert total == {"rows": 2, "different": 0, "batches": 2}
     assert redriving.dead_letters() == []
     assert sorted(row["eventId"]["S"] for row in running.rows("UserEvents")) == sorted(ids(sent))
     moved = running.s3.head_object(Bucket=LAKE, Key=f"{REDRIVEN}project_events/{keys[0]}")
-    assert FED in moved["Metadata"]
+    assert REDRIVE_MARK in moved["Metadata"]
 
 
 def test_a_dead_letter_whose_feeding_was_cut_off_is_fed_again(
@@ -202,7 +202,7 @@ def test_a_dead_letter_whose_feeding_was_cut_off_is_fed_again(
         with pytest.raises(KeyboardInterrupt):
             redriving.feed_dead_letter(key)
     assert redriving.dead_letters() == [key]
-    assert redriving.feed_dead_letter(key) == Fed(key, 1)
+    assert redriving.feed_dead_letter(key) == RedriveResult(key, 1)
     assert len(running.rows("UserEvents")) == 1
 
 
@@ -274,7 +274,7 @@ def test_the_command_says_what_it_did(
     assert run(["redrive", "project_events"]) == 0
     assert "nothing to redrive" in capsys.readouterr().out
     assert answered("redrive", "no_such_function")[0] == 2
-    # The archive has written nothing yet, so every row is in the original alone; it is fed then, and all are equal.
+    # The archive has written nothing yet, so every row is in the original alone; it is results then, and all are equal.
     assert answered("rebuild", "--table", "Events", "--into", "Again") == (1, {"rows": 0, "different": 12})
     redriving = redrive(giving_up, "archive_events")
     redriving.run(redriving.failed_batches(), redriving.feed_batch, parallel=1)

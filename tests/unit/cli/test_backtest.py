@@ -236,7 +236,7 @@ def test_rows_without_a_moment_are_reported(tmp_path: Path, capsys: pytest.Captu
     }
     pq.write_table(pa.table(rows), tmp_path / "a.parquet")
     found = asked(capsys, "--data", str(tmp_path / "a.parquet"), "--report", str(tmp_path / "r.html"))
-    assert (found["rows"], found["notes"]) == (1, ["2 rows have no moment and are left out"])
+    assert (found["rows"], found["notes"]) == (1, ["2 rows without a time left out"])
 
 
 def test_tenants_are_tested_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -252,7 +252,7 @@ def test_tenants_are_tested_apart(tmp_path: Path, capsys: pytest.CaptureFixture[
     data, report = ("--data", str(tmp_path / "a.parquet")), ("--report", str(tmp_path / "r.html"))
     capsys.readouterr()
     assert run(["backtest", *data, *report]) == 2
-    assert "rows of several tenants (org_acme, org_globex): --org says" in capsys.readouterr().err.replace(
+    assert "rows of several tenants (org_acme, org_globex): name one with --org" in capsys.readouterr().err.replace(
         "\n", " "
     )
     for org, count in (("org_acme", 4), ("org_globex", 3), ("org_'", 0)):

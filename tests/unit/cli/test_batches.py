@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cli.batches import MOST_BYTES, MOST_EVENTS, Line, Merged, all_taken, batches, body, read_events
+from cli.batches import MOST_BYTES, MOST_EVENTS, Line, Merged, all_accepted, batches, body, read_events
 
 
 def answer(*statuses: str) -> dict[str, Any]:
@@ -76,13 +76,13 @@ class TestMerging:
         assert merged.add(again, answer("accepted")) == []
         document = merged.document()
         assert (document["accepted"], document["conflicts"], document["unavailable"]) == (2, 1, 0)
-        assert not all_taken(document)
+        assert not all_accepted(document)
 
     @pytest.mark.parametrize(
         "said", [answer(), answer("accepted"), answer("accepted", "accepted", "accepted")]
     )
     def test_an_answer_that_misses_an_event_is_an_error(self, said: dict[str, Any]) -> None:
-        with pytest.raises(ValueError, match="2 events were sent"):
+        with pytest.raises(ValueError, match="events sent: 2"):
             Merged().add(lines(2), said)
 
     def test_an_event_without_an_answer_is_noted_with_its_id(self) -> None:

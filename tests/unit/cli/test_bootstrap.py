@@ -22,7 +22,7 @@ class TestSetup:
 
         monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
         monkeypatch.setattr(bootstrap, "VENV", tmp_path / "venv-with-uv")
-        monkeypatch.setattr(bootstrap, "_told_to_uv", lambda pip: {})
+        monkeypatch.setattr(bootstrap, "_uv_settings", lambda pip: {})
         uv = tmp_path / "venv-with-uv" / "bin" / "uv"
         uv.parent.mkdir(parents=True)
         uv.touch()
@@ -108,12 +108,12 @@ def test_uv_is_told_what_pip_is_told(tmp_path: Path) -> None:
         "print(\"global.index-url='https://other.example'\")\nprint(\"global.timeout='180'\")\n"
     )
     pip.write_text(f"import sys\nassert sys.argv[1:] == ['config', 'list']\n{shown}")
-    told = bootstrap._told_to_uv([sys.executable, str(pip)])
-    assert (told["UV_DEFAULT_INDEX"], told["UV_FIND_LINKS"]) == (
+    variables = bootstrap._uv_settings([sys.executable, str(pip)])
+    assert (variables["UV_DEFAULT_INDEX"], variables["UV_FIND_LINKS"]) == (
         "https://pypi.example/simple",
         "/wheels,/more",
     )
-    assert "180" not in told.values()
+    assert "180" not in variables.values()
 
 
 def test_a_uv_whose_installation_was_cut_off_is_fetched_again(

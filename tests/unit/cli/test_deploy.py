@@ -60,7 +60,7 @@ class TestFingerprint:
 
 class TestSkipping:
     def test_the_same_sources_and_stacks_need_no_deploy(self, places: Places) -> None:
-        deploy.note_deployed(places, "f", [STACK])
+        deploy.record_deployment(places, "f", [STACK])
         assert deploy.is_current(places, "f", [STACK])
 
     @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ class TestSkipping:
         ],
     )
     def test_anything_else_does(self, places: Places, wanted: str, stacks: list[dict[str, Any]]) -> None:
-        deploy.note_deployed(places, "f", [STACK])
+        deploy.record_deployment(places, "f", [STACK])
         assert not deploy.is_current(places, wanted, stacks)
 
     @pytest.mark.parametrize("noted", [None, b"", b"{", b"[]", b'{"fingerprint":"f"}'])
@@ -86,7 +86,7 @@ class TestSkipping:
 
     def test_a_failed_stack_is_never_current(self, places: Places) -> None:
         failed = {**STACK, "status": "ROLLBACK_COMPLETE"}
-        deploy.note_deployed(places, "f", [failed])
+        deploy.record_deployment(places, "f", [failed])
         assert not deploy.is_current(places, "f", [failed])
 
 

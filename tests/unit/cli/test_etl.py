@@ -1,11 +1,11 @@
-"""What `millrace etl` asks for, and what it says of runs."""
+"""What `millrace etl` asks for, and request_of it says of runs."""
 
 from typing import Any
 
 import pytest
 
 from cli import runs
-from cli.commands.etl import missing, show, what
+from cli.commands.etl import missing, request_of, show
 from cli.errors import RefusedError, UsageError
 from cli.target import Target
 from millrace.runs import documents
@@ -31,7 +31,7 @@ RUN = "hourly_etl-20261121-1"
 def test_more_than_a_week_is_a_backfill(
     first: str | None, last: str | None, backfill: bool, given: dict[str, Any]
 ) -> None:
-    assert what(first, last) == (backfill, given)
+    assert request_of(first, last) == (backfill, given)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_more_than_a_week_is_a_backfill(
 )
 def test_what_is_no_interval_is_a_wrong_usage(first: str | None, last: str | None) -> None:
     with pytest.raises(UsageError):
-        what(first, last)
+        request_of(first, last)
 
 
 def test_what_did_not_land_is_named_and_much_of_it_is_cut_short() -> None:
@@ -118,7 +118,7 @@ def test_a_run_in_the_way_is_waited_for_and_then_the_next_one_starts(aws: Aws) -
 
 def test_a_run_that_takes_longer_goes_on_alone(aws: Aws) -> None:
     aws.names, aws.looks = [RUN], {RUN: 10**6}
-    with pytest.raises(RefusedError, match=f"{RUN} is still running and goes on without this command"):
+    with pytest.raises(RefusedError, match=f"{RUN} is still running and continues without this command"):
         runs.run(TARGET, "hourly_etl", {}, seconds=0, say=lambda _: None)
 
 
@@ -154,7 +154,7 @@ def test_what_is_set_aside_is_said(aws: Aws, capsys: pytest.CaptureFixture[str])
     assert done is not None
     assert done["setAside"] == 2
     show(done)
-    assert "2 tenant-days are set aside: millrace pending list" in capsys.readouterr().out
+    assert "2 tenant-days set aside: millrace pending list" in capsys.readouterr().out
 
 
 def test_a_backfill_is_its_runs_together(aws: Aws) -> None:

@@ -1,13 +1,18 @@
 """Exit codes and errors, as scripts rely on them: 0 done, 1 refused, 2 usage, 3 no platform."""
 
+import io
+import sys
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import orjson
 import pytest
+from botocore.client import BaseClient
 from botocore.exceptions import EndpointConnectionError
 
-from cli.api import Answer, Api
+from cli import lake
+from cli.api import Api, ApiResponse
 from cli.errors import NoPlatformError
 from cli.main import run
 from millrace.core.errors import from_client_error
@@ -33,8 +38,20 @@ COMMANDS = [
     ["models", "promote", "1"],
     ["models", "rollback"],
     ["redrive", "archive_events"],
-    ["rebuild", "--table", "Events", "--into", "EventsAgain"],
+    ["rebuild", "--table", "Events", "--into", "EventsCopy"],
+    ["doctor"],
+    ["etl"],
+    ["reconcile"],
+    ["pending", "list"],
+    ["pending", "set-aside", "--org", "org_acme"],
+    ["fraud", "explain", "x"],
+    ["fraud", "replay"],
 ]
+# Of a deployed platform: what the commands above read of `outputs.json`.
+OUTPUTS = (
+    *("EventBus", "EventsTable", "HourlyEtlMachine", "LakeBucket", "MLModelsTable", "MetadataTable"),
+    "TrainModelMachine",
+)
 
 
 @pytest.fixture
@@ -50,7 +67,12 @@ def platform(nowhere: Path) -> Path:
     local = nowhere / ".local"
     local.mkdir()
     (local / "outputs.json").write_bytes(
-        orjson.dumps({"ApiUrl": "http://localhost:1/_aws/execute-api/a/$default"})
+        orjson.dumps(
+            {
+                "ApiUrl": "http://localhost:1/_aws/execute-api/a/$default",
+                **{name: name.lower() for name in OUTPUTS},
+            }
+        )
     )
     (local / "keys.json").write_bytes(orjson.dumps({"org_acme": "mk_a", "org_globex": "mk_g"}))
     return nowhere
@@ -61,9 +83,9 @@ def answers(
 ) -> list[tuple[str, str, dict[str, Any]]]:
     asked: list[tuple[str, str, dict[str, Any]]] = []
 
-    def call(_: Api, method: str, path: str, **more: Any) -> Answer:
+    def call(_: Api, method: str, path: str, **more: Any) -> ApiResponse:
         asked.append((method, path, more))
-        return Answer(status, document)
+        return ApiResponse(status, document)
 
     monkeypatch.setattr(Api, "call", call)
     return asked
@@ -86,12 +108,26 @@ def test_without_a_platform_every_command_says_how_to_start_one(
 
 
 @pytest.mark.usefixtures("platform")
-def test_a_platform_that_was_stopped_is_no_platform(monkeypatch: pytest.MonkeyPatch) -> None:
-    def call(*_: Any, **__: Any) -> Answer:
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_platform_that_was_stopped_is_no_platform(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def call(*_: Any, **__: Any) -> ApiResponse:
         raise NoPlatformError("does not answer. Start it: make up")
 
+    def aws(*_: Any) -> Any:
+        raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
+
     monkeypatch.setattr(Api, "call", call)
-    assert run(["trace", "x"]) == 3
+    monkeypatch.setattr(BaseClient, "_make_api_call", aws)
+    monkeypatch.setattr(lake, "_connect", unreachable)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(EVENT)))
+    assert run(command) == 3
+    assert "make up" in capsys.readouterr().err
+
+
+def unreachable(*_: Any) -> None:
+    raise duckdb.IOException("Could not establish connection")
 
 
 @pytest.mark.usefixtures("nowhere")
@@ -192,7 +228,7 @@ def test_a_fault_of_our_own_is_a_sentence_too(
 def test_ctrl_c_ends_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def call(*_: Any, **__: Any) -> Answer:
+    def call(*_: Any, **__: Any) -> ApiResponse:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Api, "call", call)
@@ -206,7 +242,7 @@ def test_a_platform_that_a_store_found_silent_is_no_platform(
 ) -> None:
     silent = EndpointConnectionError(endpoint_url="http://localhost:4566")
 
-    def call(*_: Any, **__: Any) -> Answer:
+    def call(*_: Any, **__: Any) -> ApiResponse:
         raise from_client_error(silent, "read which days failed") from silent
 
     monkeypatch.setattr(Api, "call", call)

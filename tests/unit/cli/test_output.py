@@ -1,5 +1,6 @@
-"""JSON as scripts read it: exact numbers, UTC times, one document on the last line."""
+"""JSON as scripts read it: exact numbers, UTC times, one document on the last line; tables as people read them."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -8,7 +9,15 @@ from uuid import UUID
 import orjson
 import pytest
 
-from cli.output import plain, print_json
+from cli import output
+from cli.api import Api
+from cli.commands import keys, models, pending, quarantine
+from cli.commands import query as query_command
+from cli.commands import trace as trace_command
+from cli.output import counted, fitted, plain, print_json
+from cli.target import Target
+from millrace.access.credentials import ALL_SCOPES
+from millrace.eventstore.failed_days import FailedDay, Reason
 
 
 @pytest.mark.parametrize(
@@ -41,3 +50,119 @@ def test_a_document_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert printed.count("\n") == 1
     assert orjson.loads(printed) == {"text": "line\nbreak", "n": 1.1}
+
+
+QUARANTINE_ID = "0193f4a2-77d1-7c3e-9a64-5b8f0e3d2c11"
+EVENT_ID = "5f0c8a1e-42b7-4c6d-8e9f-a1b2c3d4e5f6"
+RUN = "train_model-20261121T060000Z-1a2b3c4d"
+ERROR = "bucket 3 of 4: a row's event_time 2026-11-20T23:59:59.999Z is not of the day that the object is named after"
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal of 80 columns, a platform behind it that is never called."""
+    monkeypatch.setattr(output.out, "width", 80)
+    for command in (quarantine, keys, pending, trace_command, query_command):
+        monkeypatch.setattr(command, "find_target", lambda _: Target("local", "http://localhost:1"))
+    monkeypatch.setattr(Target, "output", lambda _, name: name)
+    monkeypatch.setattr(Target, "client", lambda *_, **__: None)
+
+
+def refused(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    item = {
+        "quarantineId": QUARANTINE_ID,
+        "receivedAt": "2026-11-21T05:54:16.123Z",
+        "eventType": "transaction.created",
+        "status": "open",
+        "errors": [{"pointer": "/data/payload/amount", "code": "minimum"}],
+    }
+    answer = {"items": [item], "cursor": None}
+    monkeypatch.setattr(Api, "__init__", lambda *_: None)
+    monkeypatch.setattr(Api, "ask", lambda *_, **__: answer)
+    quarantine.list_()
+    return [QUARANTINE_ID, "transaction.created"]
+
+
+def holders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    item = {
+        "id": "3f9a1c04be7d" * 5,
+        "org": "org_acme",
+        "name": "checkout of the web shop",
+        "status": "active",
+        "createdAt": "2026-11-21T05:54:16.123Z",
+        "expiresAt": datetime(2027, 11, 21, tzinfo=UTC),
+        "scopes": sorted(ALL_SCOPES),
+    }
+    monkeypatch.setattr(keys, "_partition", lambda _, number: [item] if number == 0 else [])
+    keys.list_()
+    return ["3f9a1c04be7d", "org_acme"]
+
+
+def failed_days(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    day = FailedDay("org_globex", "2026-11-20", "pending", (Reason("silver.fraud_decision_made_v1", ERROR),))
+    monkeypatch.setattr(pending, "_read", lambda _: [day])
+    pending.list_()
+    return ["org_globex", "2026-11-20", "silver.fraud_decision_made_v1"]
+
+
+def versions(_: pytest.MonkeyPatch) -> list[str]:
+    one = {
+        "version": "00000012",
+        "name": "logistic_regression",
+        "status": "candidate",
+        "metrics": {"precision": 0.912, "recall": 0.704, "f1": 0.795, "auc_roc": 0.981},
+        "gates": {"precision": {"passed": False}, "recall_against_champion": {"passed": False}},
+        "runId": RUN,
+    }
+    models.show({"runId": RUN, "models": [one, {**one, "name": "lightgbm", "gates": {}}]})
+    return ["00000012", "logistic_regression", "candidate"]
+
+
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    object_url = (
+        f"s3://millrace-lake/raw/events/org=org_acme/category=orders/year=2026/{QUARANTINE_ID}.parquet"
+    )
+    step = {"step": "archived", "at": "2026-11-21T05:54:16.123Z", "detail": {"object": object_url}}
+    answer = {"eventId": EVENT_ID, "status": "complete", "steps": [step]}
+    monkeypatch.setattr(Api, "__init__", lambda *_: None)
+    monkeypatch.setattr(Api, "ask", lambda *_, **__: answer)
+    trace_command.trace(EVENT_ID)
+    return [EVENT_ID, "archived", "2026-11-21T05:54:16.123Z"]
+
+
+def queried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    row = (EVENT_ID, QUARANTINE_ID, "transaction.created", datetime(2026, 11, 21, tzinfo=UTC))
+    names = ["event_id", "correlation_id", "event_type", "received_at"]
+    monkeypatch.setattr(query_command, "rows", lambda *_: (names, [row]))
+    query_command.query("select …")
+    return [*names, EVENT_ID, QUARANTINE_ID, "2026-11-21T00:00:00.000Z", "1 row"]
+
+
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize("command", [refused, holders, failed_days, versions, steps, queried])
+def test_no_id_is_broken_at_80_columns(
+    command: Callable[[pytest.MonkeyPatch], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    unbroken = command(monkeypatch)
+    printed = capsys.readouterr().out
+    for text in unbroken:
+        assert text in printed
+    assert max(map(len, printed.splitlines())) <= 80
+
+
+def test_a_table_that_cannot_fit_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output.out, "width", 40)
+    made = fitted(("id", "note"), [(EVENT_ID, "x")], folded=())
+    with output.out.capture() as captured:
+        output.out.print(made)
+    lines = [line.split("│")[1].strip() for line in captured.get().splitlines() if line.startswith("│")]
+    assert "".join(lines) == EVENT_ID
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 entries"), (1, "1 entry"), (2, "2 entries"), (1000, "1,000 entries")]
+)
+def test_counted_nouns(number: int, text: str) -> None:
+    assert counted(number, "entry", "entries") == text

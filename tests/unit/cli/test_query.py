@@ -10,6 +10,7 @@ import pytest
 from cli import lake
 from cli.commands import query as command
 from cli.errors import UsageError
+from cli.output import counted
 from cli.target import Target
 
 pytestmark = pytest.mark.unit
@@ -66,7 +67,7 @@ def test_nothing_of_an_answer_is_lost(
     else:
         assert found == rows
     shown = ask(sql, as_json=False)
-    assert shown.splitlines()[-1] == f"{len(found)} rows"
+    assert shown.splitlines()[-1] == counted(len(found), "row")
     for name in found[0] if found else ():
         assert name in shown
 

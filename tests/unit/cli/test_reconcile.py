@@ -112,7 +112,7 @@ def test_what_stays_open_is_shown_and_ends_in_one(use: Use, capsys: pytest.Captu
     shown = capsys.readouterr()
     assert "no row in Events" in shown.out
     assert "2026-11-21T09" in shown.out
-    assert "1 hours have events that are missing" in shown.err
+    assert "1 hour with missing events" in shown.err
     use(Function(answer("open")))
     assert run(["reconcile", "--from", "2026-11-20", "--to", "2026-11-20", "--json"]) == 1
     assert printed(capsys)["cells"]["open"] == 1

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from cli import repairs
-from cli.api import Answer, Api
+from cli.api import Api, ApiResponse
 from cli.main import run
 
 REPLAY, DISCARD = "/v1/quarantine/replay", "/v1/quarantine/discard"
@@ -26,7 +26,7 @@ class Quarantine:
         self.names = list(self.open)
         self.asked: list[tuple[str, dict[str, Any]]] = []
 
-    def call(self, method: str, path: str, *, body: bytes) -> Answer:
+    def call(self, method: str, path: str, *, body: bytes) -> ApiResponse:
         assert method == "POST"
         asked = orjson.loads(body)
         self.asked.append((path, asked))
@@ -40,7 +40,7 @@ class Quarantine:
         report = {"matched": len(matched), "more": cursor is not None, "cursor": cursor}
         if path == DISCARD:
             self.open = [name for name in self.open if name not in matched]
-            return Answer(200, {**report, "discarded": len(matched)})
+            return ApiResponse(200, {**report, "discarded": len(matched)})
         assert path == REPLAY
         dry_run = asked.get("dryRun", False)
         passed = [name for name in matched if name.startswith("good")]
@@ -48,7 +48,7 @@ class Quarantine:
             self.open = [name for name in self.open if name not in passed]
         results = [self._result(name, dry_run) for name in matched]
         counts = {"wouldPass": len(passed), "replayed": 0 if dry_run else len(passed)}
-        return Answer(
+        return ApiResponse(
             200, {**report, **counts, "stillFailing": len(matched) - len(passed), "results": results}
         )
 
@@ -227,6 +227,6 @@ def test_many_failures_are_shown_in_part(use: Use, capsys: pytest.CaptureFixture
     use(Quarantine(good=3, bad=25))
     assert run(["quarantine", "replay", "--all"]) == 1
     said = capsys.readouterr()
-    assert "… and 5 others" in said.out
+    assert "… and 5 more" in said.out
     assert "3 replayed, 25 still failing" in said.out
     assert said.err == "what still fails stays in quarantine\n"

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from cli import sending
-from cli.api import LONGEST_PAUSE, TRIES, Answer, Api, pause
+from cli.api import LONGEST_PAUSE, TRIES, Api, ApiResponse, pause
 from cli.batches import MOST_BYTES, Line, Merged
 from cli.errors import RefusedError
 from cli.sending import send_lines
 from cli.target import Target
 
 TARGET = Target("local", "http://localhost:1/_aws/execute-api/a/$default", keys={"org_acme": "mk_x"})
-Reply = Callable[[int, list[bytes]], Answer]
+Reply = Callable[[int, list[bytes]], ApiResponse]
 
 
 class Recorded(Api):
@@ -24,7 +24,7 @@ class Recorded(Api):
         self._reply = reply
         self.requests: list[list[bytes]] = []
 
-    def call(self, method: str, path: str, **more: Any) -> Answer:
+    def call(self, method: str, path: str, **more: Any) -> ApiResponse:
         self.requests.append(more["body"].splitlines() if more.get("body") else [])
         return self._reply(len(self.requests), self.requests[-1])
 
@@ -36,8 +36,8 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return slept
 
 
-def all_as(status: str, bodies: list[bytes], code: int = 202) -> Answer:
-    return Answer(
+def all_as(status: str, bodies: list[bytes], code: int = 202) -> ApiResponse:
+    return ApiResponse(
         code, {"results": [{"index": i, "eventId": None, "status": status} for i in range(len(bodies))]}
     )
 
@@ -47,11 +47,11 @@ def lines(count: int) -> list[Line]:
 
 
 def test_only_what_was_unavailable_is_sent_again() -> None:
-    def reply(attempt: int, bodies: list[bytes]) -> Answer:
+    def reply(attempt: int, bodies: list[bytes]) -> ApiResponse:
         if attempt > 1:
             return all_as("accepted", bodies)
         statuses = ["accepted", "unavailable", "rejected", "unavailable"]
-        return Answer(207, {"results": [{"index": i, "status": s} for i, s in enumerate(statuses)]})
+        return ApiResponse(207, {"results": [{"index": i, "status": s} for i, s in enumerate(statuses)]})
 
     api, merged = Recorded(reply), Merged()
     send_lines(api, TARGET, lines(4), merged)
@@ -65,7 +65,7 @@ def test_only_what_was_unavailable_is_sent_again() -> None:
 
 
 def test_a_platform_that_stays_busy_is_asked_a_bounded_number_of_times(waits: list[float]) -> None:
-    api, merged = Recorded(lambda _, __: Answer(429, {"detail": "too many"}, retry_after=3.0)), Merged()
+    api, merged = Recorded(lambda _, __: ApiResponse(429, {"detail": "too many"}, retry_after=3.0)), Merged()
     send_lines(api, TARGET, lines(2), merged)
     assert len(api.requests) == sending.TRIES
     assert len(waits) == sending.TRIES - 1
@@ -75,7 +75,7 @@ def test_a_platform_that_stays_busy_is_asked_a_bounded_number_of_times(waits: li
 
 
 def test_a_broken_connection_is_tried_again() -> None:
-    def reply(attempt: int, bodies: list[bytes]) -> Answer:
+    def reply(attempt: int, bodies: list[bytes]) -> ApiResponse:
         if attempt == 1:
             raise ConnectionResetError("gone")
         return all_as("duplicate", bodies)
@@ -87,7 +87,7 @@ def test_a_broken_connection_is_tried_again() -> None:
 
 @pytest.mark.parametrize("status", [401, 403, 413, 415])
 def test_a_refusal_of_the_whole_request_is_not_tried_again(status: int) -> None:
-    api = Recorded(lambda _, __: Answer(status, {"message": "Forbidden"}))
+    api = Recorded(lambda _, __: ApiResponse(status, {"message": "Forbidden"}))
     with pytest.raises(RefusedError, match="Forbidden"):
         send_lines(api, TARGET, lines(1), Merged())
     assert len(api.requests) == 1
@@ -107,11 +107,11 @@ def test_an_answer_for_other_events_than_were_sent_is_an_error() -> None:
 
 
 def test_a_read_is_tried_again_while_the_platform_is_busy_and_no_longer() -> None:
-    busy = Recorded(lambda _, __: Answer(503, {"detail": "later"}))
+    busy = Recorded(lambda _, __: ApiResponse(503, {"detail": "later"}))
     with pytest.raises(RefusedError, match="later"):
         busy.ask("GET", "/v1/health")
     assert len(busy.requests) == TRIES
-    missing = Recorded(lambda _, __: Answer(404, {"detail": "there is no such event"}))
+    missing = Recorded(lambda _, __: ApiResponse(404, {"detail": "there is no such event"}))
     with pytest.raises(RefusedError, match="not found"):
         missing.ask("GET", "/v1/events/x")
     assert len(missing.requests) == 1

@@ -51,7 +51,7 @@ def upload(folder: Path) -> str:
             pa.table({"amount": [1.0]}),
             "no column customer_id, is_fraud, terminal_id, timestamp, transaction_id",
         ),
-        (ROWS.append_column("org_id", [["org_globex"]]), "rows of org_globex: bring those of org_acme alone"),
+        (ROWS.append_column("org_id", [["org_globex"]]), "rows of org_globex; they may hold those of org_acme only"),
     ],
 )
 def test_a_folder_of_something_else_is_usage(tmp_path: Path, s3: S3, content: Any, says: str) -> None:
@@ -66,7 +66,7 @@ def test_a_folder_of_something_else_is_usage(tmp_path: Path, s3: S3, content: An
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     pq.write_table(ROWS, tmp_path / "a.parquet")
-    with pytest.raises(UsageError, match="is none"):
+    with pytest.raises(UsageError, match="is not a folder"):
         uploads.files(tmp_path / "a.parquet", "org_acme")
 
 

@@ -10,7 +10,7 @@ import orjson
 from millrace.model_registry import artifact
 from millrace.model_registry.artifact import ModelCard
 
-ORG, RUN = "org_acme", "train_model-org_acme.20261122-1"
+ORG, RUN = "org_acme", "train_model-org_acme-20261122-1"
 FEATURES = ("transaction_features:amount", "merchant_features:fraud_share_7d")
 
 

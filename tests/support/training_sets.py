@@ -22,7 +22,7 @@ from tests.support.stores import MemoryS3
 
 FACTS = "marts.fct_transactions"
 TODAY = date(2026, 11, 22)
-RUN = "train_model-org_acme.20261122-1"
+RUN = "train_model-org_acme-20261122-1"
 REQUEST = TrainingSetRequest(RUN, "org_acme", "fraud")
 Row = dict[str, Any]
 

@@ -68,13 +68,13 @@ def test_it_goes_on_where_it_stopped_and_names_the_days_that_did_not() -> None:
         f"The backfill {NAME}-1 did not do 2026-11-02; started again it does these days only."
     )
     assert [name for name, given in lake.runs if given["from"] == "2026-11-02"] == [
-        f"hourly_etl-20261102.20261101_20261103.1-{attempt}" for attempt in (1, 2, 3)
+        f"hourly_etl-20261102-20261101_20261103-1-{attempt}" for attempt in (1, 2, 3)
     ]
     lake.broken, lake.runs = set(), []
     assert lake.machine.run(f"{NAME}-2", GIVEN).status == "SUCCEEDED"
     assert [name for name, _ in lake.runs] == [
-        "hourly_etl-20261102.20261101_20261103.1-4",
-        "hourly_etl-tables.20261101_20261103.1-4",
+        "hourly_etl-20261102-20261101_20261103-1-4",
+        "hourly_etl-tables-20261101_20261103-1-4",
     ]
 
 
@@ -84,7 +84,7 @@ def test_tables_that_did_not_end_well_fail_the_backfill_by_name() -> None:
     failed = lake.machine.run(f"{NAME}-1", GIVEN)
     # The run over the tables begins at the same day here.
     assert failed.error == "Millrace.TablesIncomplete"
-    assert "hourly_etl-tables.20261101_20261103.1" in failed.cause
+    assert "hourly_etl-tables-20261101_20261103-1" in failed.cause
 
 
 def test_a_backfill_without_a_plan_says_so() -> None:

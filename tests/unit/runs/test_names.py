@@ -1,5 +1,6 @@
 """Names of executions, who may start beside whom, and what a backfill still has to do."""
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -16,6 +17,9 @@ from millrace.runs.names import LONGEST, Machine, in_the_way, interval, named, n
 
 NOW = datetime(2026, 11, 21, 10, 5, tzinfo=UTC)
 ARN = "arn:aws:states:us-east-1:000000000000:stateMachine:etl"
+# Step Functions logs no execution whose name has anything else.
+# https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
+LOGGED = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @pytest.mark.parametrize(
@@ -28,7 +32,7 @@ ARN = "arn:aws:states:us-east-1:000000000000:stateMachine:etl"
         ("backfill", {"from": "2026-11-01", "to": "2026-11-01"}, "20261101_20261101"),
         ("maintenance", {}, "20261121"),
         ("train_model", {}, "20261121"),
-        ("train_model", {"org": "org_acme"}, "org_acme.20261121"),
+        ("train_model", {"org": "org_acme"}, "org_acme-20261121"),
     ],
 )
 def test_an_interval_is_the_hour_the_day_or_the_days(
@@ -204,14 +208,14 @@ def planned(
 
 
 def child(what: str, root: int, attempt: int) -> str:
-    return f"hourly_etl-{what}.20261101_20261103.{root}-{attempt}"
+    return f"hourly_etl-{what}-20261101_20261103-{root}-{attempt}"
 
 
 def test_a_backfill_runs_each_day_and_then_the_tables() -> None:
     made, names = planned(1, None)
     assert names == [child(what, 1, 1) for what in ("20261101", "20261102", "20261103", "tables")]
     assert made.answer()["tables"] == {
-        "name": "hourly_etl-tables.20261101_20261103.1",
+        "name": "hourly_etl-tables-20261101_20261103-1",
         "attempt": 1,
         "from": FIRST,
         "to": LAST,
@@ -246,6 +250,7 @@ def test_an_interval_has_an_end_and_the_longest_fits_a_name() -> None:
         backfill.plan("hourly_etl-20261121T10-1", FIRST, LAST, None, bool)
     made = backfill.plan(f"{NAME}-999999", FIRST, LAST, None, bool)
     assert all(len(f"{one.name}-99999") < LONGEST for one in (*made.days, made.tables))
+    assert all(LOGGED.fullmatch(one.name) for one in (*made.days, made.tables))
 
 
 def test_a_trainings_name_holds_its_tenant_however_long_that_is() -> None:
@@ -254,13 +259,14 @@ def test_a_trainings_name_holds_its_tenant_however_long_that_is() -> None:
         name = named("train_model", interval("train_model", {"org": org}, NOW), 12)
         assert parse(str(name)) == name
         assert len(str(name)) <= 80
+        assert LOGGED.fullmatch(str(name))
         found[org] = str(name)
-    assert found["my-org-1"] == "train_model-my-org-1.20261121-12"
+    assert found["my-org-1"] == "train_model-my-org-1-20261121-12"
     assert len(set(found.values())) == 5
 
 
 def test_a_tenants_training_is_in_nobody_elses_way() -> None:
-    running = ["train_model-org_acme.20261121-1"]
-    assert in_the_way(running, named("train_model", "org_acme.20261121", 2)) == running[0]
-    assert in_the_way(running, named("train_model", "org_globex.20261121", 1)) is None
+    running = ["train_model-org_acme-20261121-1"]
+    assert in_the_way(running, named("train_model", "org_acme-20261121", 2)) == running[0]
+    assert in_the_way(running, named("train_model", "org_globex-20261121", 1)) is None
     assert in_the_way(running, named("train_model", "20261121", 1)) is None

@@ -10,7 +10,7 @@ from stacks.asl import definition
 from tests.support.state_machine import Call, Execution, Killed, StateMachine
 from tests.support.state_values import TaskError
 
-RUN = "train_model-org_acme.20261122-1"
+RUN = "train_model-org_acme-20261122-1"
 VALUES = {
     "TrainIn": "lambda",
     "MaxConcurrency": "1",

@@ -88,7 +88,7 @@ def plan(run: str, first: str, last: str, earlier: BackfillPlan | None, done: Do
 
 def _child(name: ExecutionName, root: int, what: str, first: date, last: date) -> ChildRun:
     attempt = (name.attempt - root) * STARTS + 1
-    child = named("hourly_etl", f"{what}.{name.interval}.{root}", attempt)
+    child = named("hourly_etl", f"{what}-{name.interval}-{root}", attempt)
     return ChildRun(child.prefix, attempt, f"{first}", f"{last}")
 
 

@@ -17,9 +17,10 @@ from millrace.runs.interval import days
 
 Machine = Literal["hourly_etl", "backfill", "maintenance", "train_model"]
 MACHINES: tuple[Machine, ...] = ("hourly_etl", "backfill", "maintenance", "train_model")
+# Letters, digits, `-` and `_`: an execution whose name has anything else is not logged.
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html#API_StartExecution_RequestSyntax
 LONGEST = 80
-_NAME = re.compile(rf"({'|'.join(MACHINES)})-([A-Za-z0-9._](?:[A-Za-z0-9._-]*[A-Za-z0-9._])?)-([1-9][0-9]*)")
+_NAME = re.compile(rf"({'|'.join(MACHINES)})-(\w(?:[\w-]*\w)?)-([1-9][0-9]*)", re.ASCII)
 # A longer tenant's name would leave no room for the rest.
 _LONGEST_ORG = 48
 _HOUR = re.compile(r"\d{8}T\d{2}")
@@ -85,7 +86,7 @@ def interval(machine: Machine, given: Mapping[str, Any], now: datetime) -> str:
         raise PermanentError("a backfill needs from and to")
     moment = now.astimezone(UTC)
     if machine == "train_model" and given.get("org") is not None:
-        return f"{_short(str(given['org']))}.{moment:%Y%m%d}"
+        return f"{_short(str(given['org']))}-{moment:%Y%m%d}"
     if machine == "hourly_etl" and "daily" not in given.get("refresh", ()):
         return f"{moment:%Y%m%dT%H}"
     return f"{moment:%Y%m%d}"
@@ -94,7 +95,8 @@ def interval(machine: Machine, given: Mapping[str, Any], now: datetime) -> str:
 def _short(org: str) -> str:
     if len(org) <= _LONGEST_ORG:
         return org
-    return f"{org[: _LONGEST_ORG - 13]}.{sha256(org.encode()).hexdigest()[:12]}"
+    # One longer than any tenant's that is kept whole, so it is no tenant's name itself.
+    return f"{org[: _LONGEST_ORG - 12]}-{sha256(org.encode()).hexdigest()[:12]}"
 
 
 def days_of(first: Any, last: Any) -> tuple[date, date]:

@@ -22,7 +22,7 @@ define setup
 @$(PYTHON) cli/bootstrap.py
 endef
 
-.PHONY: help up down reset test unit calendar check lint bench bench-fraud fuzz fault-points mutants histories extremes mlflow warehouse synth layers deploy clean run-environment test-environment
+.PHONY: help up down reset test unit calendar check style lint bench bench-fraud fuzz fault-points mutants histories extremes mlflow warehouse synth layers deploy clean run-environment test-environment
 
 help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -49,14 +49,17 @@ unit: test-environment ## Run the unit and contract tests, which need no service
 calendar: test-environment ## Run the tests under other dates (SHIFTS, TESTS)
 	@$(BIN)/python -m tests.support.shifted_clock $(if $(SHIFTS),--shifts '$(SHIFTS)') $(if $(TESTS),--tests '$(TESTS)')
 
-lint: test-environment ## Check format, style, types and contracts
+style: test-environment ## Check format, style, types and contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/millrace contracts lint
 	$(BIN)/millrace contracts diff
 
-check: lint synth ## What CI runs: lint, synth and every test
+lint: style ## The same, and cfn-lint over every environment
+	$(BIN)/python -m stacks.lint
+
+check: style synth ## What CI runs: style, synth and every test
 	@$(PYTEST)
 
 bench-fraud: test-environment ## Measure the fraud models on card transactions (DATA, ...)

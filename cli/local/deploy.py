@@ -100,7 +100,9 @@ def bootstrap(places: Places, target: Target) -> bool:
     if BOOTSTRAP_STACK in status:
         # A failed stack prevents the next attempt.
         client.delete_stack(StackName=BOOTSTRAP_STACK)
-    _cdk(places, target, ["bootstrap", f"aws://{ACCOUNT}/{REGION}"], "cdk-bootstrap.log", BOOTSTRAP_SECONDS)
+    arguments = ["bootstrap", f"aws://{ACCOUNT}/{REGION}"]
+    # Beside an application the CDK would synthesize it first, to look for more environments.
+    _cdk(places, target, arguments, "cdk-bootstrap.log", BOOTSTRAP_SECONDS, folder=places.local)
     return True
 
 
@@ -119,15 +121,21 @@ def deploy(places: Places, target: Target) -> None:
         "events",
         "--concurrency",
         "2",
+        "-c",
+        "env=local",
+        "--output",
+        str(places.assembly),
     ]
-    _cdk(places, target, arguments, "cdk-deploy.log", DEPLOY_SECONDS)
+    _cdk(places, target, arguments, "cdk-deploy.log", DEPLOY_SECONDS, folder=places.root)
 
 
-def _cdk(places: Places, target: Target, arguments: Sequence[str], log: str, seconds: float) -> None:
+def _cdk(
+    places: Places, target: Target, arguments: Sequence[str], log: str, seconds: float, *, folder: Path
+) -> None:
     environment = cdk.environment(places, {**without_aws(os.environ), **local_aws(target.endpoint or "")})
     run(
-        cdk.command(places, [*arguments, "-c", "env=local", "--output", str(places.assembly)]),
-        cwd=places.root,
+        cdk.command(places, arguments),
+        cwd=folder,
         env=environment,
         log=places.log / log,
         seconds=seconds,

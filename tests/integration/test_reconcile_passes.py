@@ -30,7 +30,7 @@ from tests.support.reconciling import (
 
 @pytest.fixture
 def world(bundle: Path) -> Iterator[World]:
-    with platform(bundle) as running:
+    with platform(bundle, in_memory=True) as running:
         yield World(running)
 
 

@@ -19,7 +19,7 @@ from tests.support.reconciling import World, ago, lose_in_silver, lose_object, o
 
 @pytest.fixture
 def world(bundle: Path) -> Iterator[World]:
-    with platform(bundle) as running:
+    with platform(bundle, in_memory=True) as running:
         yield World(running)
 
 

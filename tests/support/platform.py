@@ -19,6 +19,7 @@ from moto import mock_aws
 from millrace.access.credentials import ALL_SCOPES, create_api_key
 from millrace.core import aws, limits, table
 from millrace.core.edge import Handler
+from millrace.core.objects import Objects
 from millrace.eventstore.consumers import SCORER, ConsumerSpec, Source, filter_pattern, reading
 from millrace.eventstore.tables import TABLES
 from millrace.intake import replay
@@ -35,6 +36,7 @@ from tests.support.mappings import (
     MappingSettings,
     Table,
 )
+from tests.support.stores import SCHEMAS, MemoryDynamoDB, MemoryS3
 
 ACME, GLOBEX = "org_acme", "org_globex"
 LAKE, BUS = "lake", "millrace-test"
@@ -56,6 +58,7 @@ class Platform:
         faults: Faults | None = None,
         scoring: bool = False,
         giving_up: bool = False,
+        in_memory: bool = False,
     ) -> None:
         """`giving_up`: batches that grow too old go into the lake, as in every environment but local."""
         # The imitation takes milliseconds a write, and many times that on a busy machine: a request that runs out of time is
@@ -64,9 +67,10 @@ class Platform:
             stack.enter_context(patch.object(module, name, PATIENT_SECONDS))
         self.dynamodb, self.s3 = boto3.client("dynamodb"), boto3.client("s3")
         self.kms, self.events, self.sqs = boto3.client("kms"), boto3.client("events"), boto3.client("sqs")
-        for model in TABLES:
-            model.create_table(billing_mode="PAY_PER_REQUEST")
-        self.s3.create_bucket(Bucket=LAKE)
+        if not in_memory:
+            for model in TABLES:
+                model.create_table(billing_mode="PAY_PER_REQUEST")
+            self.s3.create_bucket(Bucket=LAKE)
         self.kms_key = self.kms.create_key()["KeyMetadata"]["KeyId"]
         self.kinesis = boto3.client("kinesis")
         self.kinesis.create_stream(StreamName="events", ShardCount=1)
@@ -177,17 +181,13 @@ class Platform:
 
     def empty(self) -> None:
         """Takes out all rows, objects and messages; what comes into Events now is new to its streams."""
-        for model in TABLES:
-            name = model.Meta.table_name
-            keys = self.dynamodb.describe_table(TableName=name)["Table"]["KeySchema"]
-            names = [key["AttributeName"] for key in keys]
-            gone = [{"DeleteRequest": {"Key": {n: row[n] for n in names}}} for row in self.rows(name)]
+        for name, schema in SCHEMAS.items():
+            keys = [{part: row[part] for part in schema.key} for row in self.rows(name)]
+            gone = [{"DeleteRequest": {"Key": key}} for key in keys]
             for start in range(0, len(gone), 25):
                 self.dynamodb.batch_write_item(RequestItems={name: gone[start : start + 25]})
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=LAKE)
-        for objects in [[{"Key": one["Key"]} for one in page.get("Contents", [])] for page in pages]:
-            if objects:
-                self.s3.delete_objects(Bucket=LAKE, Delete={"Objects": objects})
+        lake = Objects(self.s3, LAKE)
+        lake.delete_all([one.key for one in lake.list_objects()])
         self.messages()
         self._captured.clear()
         self.table.items.clear()
@@ -280,10 +280,9 @@ class Platform:
             self.table.put(row)
         return len(new)
 
-    def rows(self, table: str) -> list[dict[str, Any]]:
+    def rows(self, name: str) -> list[dict[str, Any]]:
         """Every row of a table."""
-        pages = self.dynamodb.get_paginator("scan").paginate(TableName=table)
-        return [item for page in pages for item in page["Items"]]
+        return [dict(row) for row in table.Table(self.dynamodb, name).scan()]
 
     def log_records(self) -> list[bytes]:
         """What intake itself put into the log."""
@@ -299,9 +298,8 @@ class Platform:
 
     def objects(self, prefix: str) -> dict[str, bytes]:
         """Objects of the lake by key."""
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=LAKE, Prefix=prefix)
-        names = [found["Key"] for page in pages for found in page.get("Contents", [])]
-        return {name: self.s3.get_object(Bucket=LAKE, Key=name)["Body"].read() for name in names}
+        lake = Objects(self.s3, LAKE)
+        return {one.key: lake.get(one.key) for one in lake.list_objects(prefix)}
 
     def messages(self) -> list[dict[str, Any]]:
         """What the subscriber's queue holds, taken out."""
@@ -332,13 +330,24 @@ def platform(
     faults: Faults | None = None,
     scoring: bool = False,
     giving_up: bool = False,
+    in_memory: bool = False,
 ) -> Iterator[Platform]:
-    """A platform of its own; `bundle` is the fixture that compiled the contracts."""
+    """A platform of its own; `bundle` is the fixture that compiled the contracts.
+
+    `in_memory`: tables and lake are those of tests/support/stores.py, for tests that ask nothing of AWS's answers.
+    """
     assert bundle.is_dir()
     aws.client.cache_clear()
     with ExitStack() as stack:
         stack.enter_context(mock_aws())
-        yield Platform(stack, seed=seed, faults=faults, scoring=scoring, giving_up=giving_up)
+        if in_memory:
+            stores = {"dynamodb": MemoryDynamoDB(), "s3": MemoryS3(lambda: datetime.now(UTC))}
+            make = boto3.client
+            chosen = lambda name, **how: stores.get(name) or make(name, **how)  # noqa: E731
+            stack.enter_context(patch.object(boto3, "client", chosen))
+        yield Platform(
+            stack, seed=seed, faults=faults, scoring=scoring, giving_up=giving_up, in_memory=in_memory
+        )
     aws.client.cache_clear()
 
 

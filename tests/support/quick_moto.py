@@ -8,12 +8,31 @@ import botocore.useragent
 import jsonpath_ng.ext
 from moto.core import models, responses, serialize
 from moto.core.utils import unix_time_millis
+from moto.dynamodb.models.dynamo_type import DynamoType
+from moto.dynamodb.models.table import Table
 from moto.kms import models as kms
 from moto.sqs.models import Message, Queue
 
 _read = cache(botocore.loaders.JSONFileLoader().load_file)
 _cleaned = botocore.useragent.sanitize_user_agent_string_component
 _structure: Any = serialize.ResponseSerializer._serialize_type_structure
+
+
+def _all_items(table: Any) -> list[Any]:
+    held = table.items.values()
+    items = [item for one in held for item in one.values()] if table.range_key_attr else [*held]
+    return sorted(items, key=_place)
+
+
+def _place(item: Any) -> Any:
+    first = item.hash_key.cast_value
+    return (first, item.range_key.cast_value) if item.range_key else first
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if one.type != other.type:
+        return False
+    return bool(one.value == other.value if one.type == "S" else one.cast_value == other.cast_value)
 
 
 def _visible(queue: Any) -> list[Message]:
@@ -59,6 +78,9 @@ _REPLACED: tuple[tuple[Any, str, Any], ...] = (
     (Queue, "messages", property(_visible)),
     (Queue, "approximate_number_of_messages_delayed", property(_delayed)),
     (Queue, "approximate_number_of_messages_not_visible", property(_invisible)),
+    # Each query sorts the whole table, and asks both sides of every comparison what kind of value they are.
+    (Table, "all_items", _all_items),
+    (DynamoType, "__eq__", _equal),
     # A value of a DynamoDB row has one member of ten, and each is looked for under every name that it might have.
     (serialize.ResponseSerializer, "_serialize_type_structure", _value_or_structure),
 )

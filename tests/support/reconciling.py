@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow.parquet as pq
+from botocore.exceptions import ClientError
 
 from millrace.access.credentials import orgs
 from millrace.contracts import registry
@@ -39,7 +40,9 @@ class Silver:
             try:
                 for key in {one["object"]["S"].split("/", 3)[3] for one in rows}:
                     self._take(key, events)
-            except self._running.s3.exceptions.NoSuchKey:
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "NoSuchKey":
+                    raise
                 continue
             self.days[row.org, row.day] = {one: hour for one, (_, hour) in events.items()}
             pending.clear(Table(dynamodb, "Metadata"), row.org, row.day, row.token)

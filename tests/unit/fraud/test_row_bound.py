@@ -112,7 +112,7 @@ def bytes_of(sets: UserSets) -> int:
 def test_a_user_who_fills_every_minute_that_a_batch_counts() -> None:
     """Each batch touches all windows, so that no minute is ever one that it could do without."""
     sets, largest = UserSets(), 0
-    for turn in range(60):
+    for turn in range(36):
         batch = [
             Transaction.of(f"{turn}-{n}", NOW - timedelta(minutes=n % 250, milliseconds=turn), {"amount": n})
             for n in range(BATCH)
@@ -124,7 +124,7 @@ def test_a_user_who_fills_every_minute_that_a_batch_counts() -> None:
 
 def test_a_user_who_fills_every_day_that_a_batch_touches() -> None:
     sets, largest = UserSets(), 0
-    for turn in range(40):
+    for turn in range(24):
         batch = [
             Transaction.of(f"{turn}-{n}", NOW + timedelta(days=n, milliseconds=turn), {"amount": n})
             for n in range(BATCH)

@@ -5,7 +5,7 @@ import math
 import os
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import PurePath
 from typing import Any
@@ -16,6 +16,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from millrace.core import clock
 
 # A pipe or a log has no width; rich would assume 80 columns and break what a person wants to copy.
 WIDTH_OF_PIPES = 160
@@ -128,9 +130,8 @@ def plain(value: Any) -> Any:
 
 
 def _moment(value: datetime) -> str:
-    aware = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    digits = "microseconds" if aware.microsecond % 1000 else "milliseconds"
-    return aware.isoformat(timespec=digits).replace("+00:00", "Z")
+    moment = clock.as_utc(value)
+    return clock.utc_micros(moment) if moment.microsecond % 1000 else clock.utc_text(moment)
 
 
 def print_json(document: Any) -> None:

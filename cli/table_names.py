@@ -8,9 +8,10 @@ the text that was written.
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from cli.errors import UsageError
+from millrace.core import clock
 
 SCHEMAS = ("raw", "silver", "gold", "marts", "ml_features", "lake")
 _TOKEN = re.compile(
@@ -137,7 +138,7 @@ def _time(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(f"AS OF '{text}' is not a time such as '2026-11-21T10:00:00Z'") from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return clock.as_utc(moment)
 
 
 def _word(tokens: list[_Token], at: int) -> str:
@@ -154,7 +155,7 @@ def _view(table: str, moment: Moment | None) -> str:
     if moment is None:
         return table
     # Without a full stop, which would end a schema's name; snapshot times have milliseconds.
-    version = moment.snapshot if moment.at is None else f"{int(moment.at.timestamp() * 1000)}ms"
+    version = moment.snapshot if moment.at is None else f"{clock.epoch_millis(moment.at)}ms"
     return f"{table}@{version}"
 
 

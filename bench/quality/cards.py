@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from millrace.core.sql import literal
 from millrace.features.offline import OfflineStore
 from millrace.features.views import FeatureViews
 from millrace.training import channel
@@ -32,14 +33,14 @@ def connect(folder: Path, until: date, temporary: Path) -> duckdb.DuckDBPyConnec
     connection = duckdb.connect(
         config={"threads": 2, "memory_limit": MEMORY, "temp_directory": str(temporary)}
     )
-    files = str(folder / "*.parquet").replace("'", "''")
-    relation = connection.sql(f"SELECT * FROM '{files}' LIMIT 0")  # noqa: S608  a path, quoted
+    files = literal(folder / "*.parquet")
+    relation = connection.sql(f"SELECT * FROM {files} LIMIT 0")  # noqa: S608  a path, quoted
     if lacking := missing_columns(relation.columns):
         raise DataError(f"the files in {folder} have no column {', '.join(lacking)}")
     types = {name: str(kind) for name, kind in zip(relation.columns, relation.types, strict=True)}
     connection.execute("CREATE SCHEMA marts; CREATE SCHEMA silver")
     connection.execute(
-        f"CREATE TABLE marts.fct_transactions AS SELECT {', '.join(select_columns(types))} FROM '{files}' "  # noqa: S608
+        f"CREATE TABLE marts.fct_transactions AS SELECT {', '.join(select_columns(types))} FROM {files} "  # noqa: S608
         f"WHERE epoch_us(CAST(timestamp AS TIMESTAMP)) < {(number(until) + 1) * DAY_US} ORDER BY timestamp"
     )
     return connection

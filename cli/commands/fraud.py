@@ -14,6 +14,7 @@ from cli.options import Env, Json, Org
 from cli.output import counted, err, fitted, out, print_json, table
 from cli.places import checkout
 from cli.target import Target, find_target
+from millrace.core import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -247,4 +248,4 @@ def _moment(text: str | None, otherwise: datetime) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(f"{text} is not a time such as 2026-11-21 or 2026-11-21T06:00:00Z") from error
-    return moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return clock.as_utc(moment)

@@ -22,6 +22,7 @@ from cli.seeding.events import Event
 from cli.seeding.past import MOST_DAYS
 from cli.sending import send_lines
 from cli.target import find_target
+from millrace.core import clock
 
 DEFAULT_RATE = 1000.0
 HOURS = 24
@@ -98,7 +99,7 @@ def seed(
 
 def yesterday(seed_number: int, now: datetime, count: int) -> Iterator[Event]:
     """Events of the UTC day before today, the same all day."""
-    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    today = clock.midnight(clock.utc_day(now))
     start = today - timedelta(hours=HOURS)
     return timeline(f"{seed_number} {start.date()}", start=start, per_hour=count / HOURS, most=count)
 

@@ -112,14 +112,6 @@ def load(environment: str, synthesized: Path) -> Deployment:
         return Deployment(environment, tuple(_read(sorted(Path(folder).glob("*.template.json")))))
 
 
-def of_templates(environment: str, templates: Mapping[str, Mapping[str, Any]]) -> Deployment:
-    """From templates in memory, by the stack's name."""
-    return Deployment(
-        environment,
-        tuple(item for template in templates.values() for item in template["Resources"].items()),
-    )
-
-
 def _read(files: list[Path]) -> Iterator[tuple[str, Resource]]:
     for file in files:
         yield from json.loads(file.read_text())["Resources"].items()

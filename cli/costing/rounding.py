@@ -78,8 +78,3 @@ def on_demand_bytes(size: int) -> int:
 def event_units(size: int) -> int:
     """Events that EventBridge counts for one entry."""
     return ceil(max(size, 1) / (64 * KB))
-
-
-def api_units(size: int) -> int:
-    """Requests that an HTTP API counts for one body."""
-    return ceil(max(size, 1) / (512 * KB))

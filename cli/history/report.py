@@ -1,9 +1,11 @@
 """The report of a back-test: one HTML page with its plots inline; it loads nothing."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from html import escape
 from typing import Any
+
+from millrace.core import clock
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 720, 280, 64, 36
 COLOURS = ("#0b6e99", "#c2571a", "#3d7a3a", "#7a3d76")
@@ -168,4 +170,4 @@ def _svg(drawn: Sequence[str]) -> str:
 
 
 def _day(number: float) -> str:
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=round(number))).date().isoformat()
+    return (clock.EPOCH + timedelta(days=round(number))).date().isoformat()

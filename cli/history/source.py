@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cli.errors import UsageError
 from cli.output import counted
+from millrace.core.sql import identifier, literal
 from millrace.features.missing import finite, number, text
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class History:
                 raise UsageError(f"{self._path} has no column {ORG}: leave --org out")
             return "true"
         if org is not None:
-            return f"{ORG} = {_text(org)}"
+            return f"{ORG} = {literal(org)}"
         orgs = self._connection.execute(
             f"SELECT DISTINCT {ORG} FROM {self._source} ORDER BY 1 LIMIT 3"  # noqa: S608  quoted
         ).fetchall()
@@ -131,7 +132,7 @@ class History:
             raise UsageError(f"{self._path} cannot be read: {str(error).splitlines()[0]}") from error
 
     def _moment(self) -> str:
-        return finite(_quoted(self._columns["moment"]), self._types[self._columns["moment"]])
+        return finite(identifier(self._columns["moment"]), self._types[self._columns["moment"]])
 
     def _expressions(self) -> Iterator[str]:
         moment, kind = self._moment(), self._types[self._columns["moment"]]
@@ -159,7 +160,7 @@ class History:
         if name not in self._columns:
             return "NULL"
         theirs = self._columns[name]
-        return form.format(read(_quoted(theirs), self._types[theirs]))
+        return form.format(read(identifier(theirs), self._types[theirs]))
 
 
 def _files(path: Path) -> str:
@@ -169,12 +170,4 @@ def _files(path: Path) -> str:
         path = path / "**" / "*.parquet"
     elif not path.is_file() and "*" not in str(path):
         raise UsageError(f"there is no {path}")
-    return _text(str(path))
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
+    return literal(str(path))

@@ -14,6 +14,7 @@ from cli.api import Api
 from cli.local.steps import StepError
 from cli.places import Places
 from cli.target import FIRST_ORG, Target
+from millrace.core import clock
 
 # One of each kind: about an entity, a card payment, a machine.
 SHOWN = ("order.created", "transaction.created", "system.health.check")
@@ -83,11 +84,10 @@ def _golden(places: Places) -> Iterator[dict[str, Any]]:
 def renewed(sample: Mapping[str, Any], moment: datetime) -> dict[str, Any]:
     """A sample with a new id and the given time, also as the payload's timestamp, if it has one."""
     event = copy.deepcopy(dict(sample))
-    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
-    event["eventId"], event["timestamp"] = str(uuid4()), text.replace("+00:00", "Z")
+    event["eventId"], event["timestamp"] = str(uuid4()), clock.utc_text(moment)
     payload = event.get("data", {}).get("payload", {})
     if "timestamp" in payload:
-        payload["timestamp"] = text
+        payload["timestamp"] = moment.astimezone(UTC).isoformat(timespec="milliseconds")
     return event
 
 

@@ -1,12 +1,13 @@
 """The three event types as a producer writes them."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from random import Random
 from typing import Any
 from uuid import UUID
 
 from cli.seeding.people import Person, Product
+from millrace.core import clock
 
 Event = dict[str, Any]
 SERVICES = ("checkout-api", "payment-gateway", "catalog-search", "session-store", "recommendations")
@@ -15,11 +16,6 @@ SERVICES = ("checkout-api", "payment-gateway", "catalog-search", "session-store"
 def uuid4(rng: Random) -> str:
     """A version 4 UUID derived from the seed."""
     return str(UUID(int=rng.getrandbits(128), version=4))
-
-
-def utc(moment: datetime) -> str:
-    """`2026-11-21T05:54:16.123Z`."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def transaction(
@@ -53,7 +49,7 @@ def transaction(
         "eventId": uuid4(rng),
         "eventType": "transaction.created",
         "eventSource": "payments",
-        "timestamp": utc(moment),
+        "timestamp": clock.utc_text(moment),
         "version": "1.0.0",
         "correlationId": correlation or uuid4(rng),
         "userId": str(person.number),
@@ -81,7 +77,7 @@ def order(rng: Random, person: Person, moment: datetime, basket: Sequence[tuple[
         "eventId": uuid4(rng),
         "eventType": "order.created",
         "eventSource": "storefront",
-        "timestamp": utc(moment),
+        "timestamp": clock.utc_text(moment),
         "version": "1.0.0",
         "correlationId": uuid4(rng),
         "userId": str(person.number),
@@ -118,7 +114,7 @@ def health_check(rng: Random, moment: datetime) -> Event:
         "eventId": uuid4(rng),
         "eventType": "system.health.check",
         "eventSource": "monitoring",
-        "timestamp": utc(moment),
+        "timestamp": clock.utc_text(moment),
         "version": "1.0.0",
         "data": {
             "payload": {

@@ -1,7 +1,7 @@
 """Weeks of events: people with habits, and fraud that shows only in comparison with the past of users and merchants."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from random import Random
 
 from cli.seeding.events import Event, health_check
@@ -9,6 +9,7 @@ from cli.seeding.flows import HEALTH, PURCHASE, Timed, someone_awake
 from cli.seeding.habits import bought, payment, population
 from cli.seeding.people import Person, Product, shelf
 from cli.seeding.schemes import fraud
+from millrace.core import clock
 
 # Events may be as old as the retention less a day (90 days by default); a late request must still be accepted.
 MOST_DAYS = 80
@@ -47,7 +48,7 @@ def _day(
 
 
 def _moment(rng: Random, day: date) -> datetime:
-    return datetime.combine(day, time(tzinfo=UTC)) + timedelta(milliseconds=rng.randrange(86_400_000))
+    return clock.midnight(day) + timedelta(milliseconds=rng.randrange(86_400_000))
 
 
 def _inside(day: date, flow: list[Timed]) -> list[Timed]:

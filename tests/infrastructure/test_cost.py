@@ -3,7 +3,7 @@
 import pytest
 
 from cli.costing import idle, prices
-from cli.costing.deployment import Deployment, of_templates
+from cli.costing.deployment import Deployment
 from cli.costing.paths import Mix, Paths, totals
 from tests.support.templates import Templates, templates
 
@@ -19,7 +19,8 @@ RATE, LEAST = 1000, 100
 
 
 def deployment(found: Templates) -> Deployment:
-    return of_templates(found.environment, found.stacks)
+    resources = (item for stack in found.stacks.values() for item in stack["Resources"].items())
+    return Deployment(found.environment, tuple(resources))
 
 
 def dollars(environment: str, rate: float = RATE) -> dict[str, float]:

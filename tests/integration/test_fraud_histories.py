@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from millrace.core import clock
 from millrace.eventstore.row import StoredEvent
 from millrace.fraud import derive, rulebook, velocity
 from millrace.fraud.decision import moment_of, unpack
@@ -149,7 +150,7 @@ def _check_sets(
     for (org, user), keys in users.items():
         expected: dict[int, set[bytes]] = defaultdict(set)
         for key in keys:
-            minute, element = velocity.element(velocity.epoch_ms(moments[key]), velocity.id_hash(key[1]))
+            minute, element = velocity.element(clock.epoch_millis(moments[key]), velocity.id_hash(key[1]))
             expected[minute].add(element)
         assert {
             minute: set(found) for minute, found in sets[f"{org}#fraud#{user}"].minutes.items()

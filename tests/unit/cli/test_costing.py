@@ -42,7 +42,6 @@ def test_other_units() -> None:
     assert (rounding.payload_units(25 * 1024), rounding.payload_units(25 * 1024 + 1)) == (1, 2)
     assert (rounding.on_demand_bytes(1), rounding.on_demand_bytes(1500)) == (1024, 2048)
     assert (rounding.event_units(65_536), rounding.event_units(65_537)) == (1, 2)
-    assert (rounding.api_units(10), rounding.api_units(512 * 1024 + 1)) == (1, 2)
 
 
 @pytest.mark.parametrize(

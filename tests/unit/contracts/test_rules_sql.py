@@ -234,8 +234,7 @@ NEEDS = contract(
     st.booleans(),
 )
 def test_what_is_required(sql: duckdb.DuckDBPyConnection, payload: dict[str, Any], session: bool) -> None:
-    with duckdb.connect() as connection:
-        pairs = verdicts(NEEDS, event(payload, **({"sessionId": "ses_1"} if session else {})), connection)
+    pairs = verdicts(NEEDS, event(payload, **({"sessionId": "ses_1"} if session else {})), sql)
     assert all(ours == theirs for ours, theirs in pairs), pairs
 
 

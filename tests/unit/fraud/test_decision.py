@@ -119,7 +119,7 @@ def test_a_decision_is_derived_again_byte_for_byte_from_its_record() -> None:
 
 
 def test_a_profile_counts_no_delivery_twice_and_not_the_transaction_itself() -> None:
-    at = velocity.epoch_ms(clock.parse("2026-11-21T12:00:00Z"))
+    at = clock.epoch_millis(clock.parse("2026-11-21T12:00:00Z"))
     days: dict[int, set[bytes]] = {}
     for number, (ago, amount) in enumerate([(0, 10.0), (0, 10.0), (3, 20.5), (20, 1e12), (31, 7.0)]):
         for _ in range(2):

@@ -180,7 +180,7 @@ def transactions(count: int, rng: random.Random) -> Iterator[tuple[str, dict[str
 def moment_ms(event: dict[str, Any]) -> int:
     moment = moment_of(event["data"]["payload"])
     assert moment is not None
-    return velocity.epoch_ms(moment)
+    return clock.epoch_millis(moment)
 
 
 @pytest.mark.timeout(3600)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from millrace.contracts.registry import Registry
+from millrace.core import clock
 from millrace.core.consumer import Delivery
 from millrace.core.table import Table
 from millrace.eventstore.append import Appender, TableAppender
@@ -92,7 +93,7 @@ def test_days_to_come_are_decided_and_then_forgotten(registry: Registry) -> None
 
 def counted_in(sets: UserSets, batch: Sequence[Transaction]) -> UserSets:
     """The row after a batch, as one update after the other makes it."""
-    added, now_ms = additions(sets, batch), velocity.epoch_ms(NOW)
+    added, now_ms = additions(sets, batch), clock.epoch_millis(NOW)
     dropped = stale(sets, batch, WINDOW_MS, now_ms)
     dropped += beyond(sets, dropped, now_ms)
     left = {name: {"BS": sorted(elements)} for name, elements in attributes(sets) if name not in dropped}
@@ -111,7 +112,7 @@ def bytes_of(sets: UserSets) -> int:
 def test_a_user_who_fills_every_minute_that_a_batch_counts() -> None:
     """Each batch touches all windows, so that no minute is ever one that it could do without."""
     sets, largest = UserSets(), 0
-    for turn in range(60):
+    for turn in range(36):
         batch = [
             Transaction.of(f"{turn}-{n}", NOW - timedelta(minutes=n % 250, milliseconds=turn), {"amount": n})
             for n in range(BATCH)
@@ -123,7 +124,7 @@ def test_a_user_who_fills_every_minute_that_a_batch_counts() -> None:
 
 def test_a_user_who_fills_every_day_that_a_batch_touches() -> None:
     sets, largest = UserSets(), 0
-    for turn in range(40):
+    for turn in range(24):
         batch = [
             Transaction.of(f"{turn}-{n}", NOW + timedelta(days=n, milliseconds=turn), {"amount": n})
             for n in range(BATCH)
@@ -192,7 +193,7 @@ def test_dynamodb_says_that_a_row_is_full() -> None:
 
 
 def test_the_farthest_goes_first_and_only_as_much_as_is_needed() -> None:
-    now_ms = velocity.epoch_ms(NOW)
+    now_ms = clock.epoch_millis(NOW)
     today = now_ms // profile.MS_PER_DAY
     full = frozenset(bytes([n]) * 16 for n in range(64))
     sets = UserSets(days={today + n: full for n in (*range(-80, 81), 9000)})

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from millrace.core import clock
 from millrace.fraud import profile, velocity
 from millrace.fraud.user import MOST, ROOMY, Transaction, UserSets, additions, stale
 
@@ -18,7 +19,7 @@ def with_minutes(count: int, every: timedelta) -> UserSets:
     minutes = {}
     for number in range(count):
         minute, element = velocity.element(
-            velocity.epoch_ms(NOW - number * every), velocity.id_hash(str(number))
+            clock.epoch_millis(NOW - number * every), velocity.id_hash(str(number))
         )
         minutes[minute] = frozenset({element})
     return UserSets(minutes=minutes)
@@ -48,30 +49,30 @@ def test_a_full_set_takes_nothing_more_and_the_earliest_come_first() -> None:
 
 def test_a_small_row_forgets_nothing_however_old() -> None:
     sets = with_minutes(ROOMY, timedelta(days=1))
-    assert stale(sets, [at(timedelta())], WINDOW, velocity.epoch_ms(NOW)) == []
+    assert stale(sets, [at(timedelta())], WINDOW, clock.epoch_millis(NOW)) == []
 
 
 def test_a_large_row_forgets_the_oldest_but_never_what_a_batch_counts() -> None:
     sets = with_minutes(ROOMY + 100, timedelta(minutes=40))
     late = at(timedelta(minutes=40 * (ROOMY + 99)))
-    dropped = stale(sets, [late], WINDOW, velocity.epoch_ms(NOW))
+    dropped = stale(sets, [late], WINDOW, clock.epoch_millis(NOW))
     oldest = min(sets.minutes)
     assert dropped
     assert f"m{oldest}" not in dropped
-    horizon = velocity.epoch_ms(NOW - timedelta(days=8)) // velocity.MS_PER_MINUTE
+    horizon = clock.epoch_millis(NOW - timedelta(days=8)) // velocity.MS_PER_MINUTE
     assert all(int(name[1:]) < horizon for name in dropped)
 
 
 def test_beyond_the_most_even_young_minutes_go() -> None:
     sets = with_minutes(MOST + 50, timedelta(minutes=1))
-    dropped = stale(sets, [at(timedelta())], WINDOW, velocity.epoch_ms(NOW))
+    dropped = stale(sets, [at(timedelta())], WINDOW, clock.epoch_millis(NOW))
     assert len(dropped) >= 50
     newest = max(sets.minutes)
     assert not {f"m{newest - back}" for back in range(31)} & set(dropped)
 
 
 def test_days_beyond_the_profile_go() -> None:
-    today = velocity.epoch_ms(NOW) // profile.MS_PER_DAY
+    today = clock.epoch_millis(NOW) // profile.MS_PER_DAY
     sets = UserSets(days={today - back: frozenset({b"x" * 16}) for back in range(40)})
-    dropped = stale(sets, [at(timedelta())], WINDOW, velocity.epoch_ms(NOW))
+    dropped = stale(sets, [at(timedelta())], WINDOW, clock.epoch_millis(NOW))
     assert dropped == [f"d{today - back}" for back in range(39, 30, -1)]

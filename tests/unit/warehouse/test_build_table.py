@@ -37,11 +37,10 @@ def edited(project: Project, name: str, old: str, new: str) -> Project:
 
 
 @pytest.fixture
-def files(
-    loaded: duckdb.DuckDBPyConnection, project: Project, tables: Mapping[str, LakeTable], tmp_path: Path
-) -> LocalLake:
+def files(lake: LocalLake, project: Project, tables: Mapping[str, LakeTable], tmp_path: Path) -> LocalLake:
+    """Silver, and nothing made of it yet."""
     made = LocalLake(tmp_path, project, tables)
-    made.keep_silver(loaded)
+    made.files = {name: held for name, held in lake.files.items() if tables[name].layer == "silver"}
     return made
 
 

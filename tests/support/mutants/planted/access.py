@@ -103,7 +103,7 @@ MUTANTS = (
         "features are counted over every tenant's rows",
         "isolation",
         f"{LAYER}/features/sources.py",
-        'where = f" WHERE {ORG} = {_text(str(self._org))}" if own else ""',
+        'where = f" WHERE {ORG} = {literal(self._org)}" if own else ""',
         'where = ""',
         ("tests/unit/features/test_frames.py",),
     ),

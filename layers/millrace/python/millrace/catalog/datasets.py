@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -164,9 +163,7 @@ def _freshness(dataset: Dataset, entry: Entry | None) -> dict[str, Any] | None:
         "warnHours": warn,
         "errorHours": error,
         # A row of a day is as new as the day's end, which may not have come.
-        "newest": None
-        if newest is None
-        else clock.utc_text(min(datetime.fromtimestamp(newest / 1000, UTC), now)),
+        "newest": None if newest is None else clock.utc_text(min(clock.from_epoch_millis(newest), now)),
         # Judged when it is read: a source that has stopped starts no run that would judge it.
         "status": results.freshness(dataset.table, newest, now),
     }

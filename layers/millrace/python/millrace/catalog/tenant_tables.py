@@ -63,7 +63,7 @@ class TenantTables:
         known = self._tables.get(table)
         if parts and known is not None and newest_column(known) is None:
             # Its rows have no moment: they are as new as the run that made them.
-            newest = int(clock.parse(commit.at).timestamp() * 1000)
+            newest = clock.epoch_millis(clock.parse(commit.at))
         if known is None or known.grain == "day":
             before = self._catalog.entry(org, table)
             known_newest = before.newest if before is not None else None

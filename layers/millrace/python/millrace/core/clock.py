@@ -2,13 +2,19 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def now() -> datetime:
     """The present moment, aware, UTC."""
     return datetime.now(UTC)
+
+
+def as_utc(moment: datetime) -> datetime:
+    """The same moment in UTC; one without an offset is taken for UTC."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def utc_text(moment: datetime) -> str:
@@ -23,7 +29,7 @@ def utc_micros(moment: datetime) -> str:
 
 def epoch_millis(moment: datetime) -> int:
     """Whole milliseconds since 1970, cut, never rounded: what `utc_text` says as a number."""
-    return (moment - _EPOCH) // _MILLISECOND
+    return (moment - EPOCH) // _MILLISECOND
 
 
 def from_epoch_millis(number: int) -> datetime:
@@ -32,7 +38,21 @@ def from_epoch_millis(number: int) -> datetime:
     Raises:
         OverflowError: it lies beyond the year 9999.
     """
-    return _EPOCH + number * _MILLISECOND
+    return EPOCH + number * _MILLISECOND
+
+
+def epoch_micros(moment: datetime) -> int:
+    """Microseconds since 1970."""
+    return (moment - EPOCH) // _MICROSECOND
+
+
+def from_epoch_micros(number: int) -> datetime:
+    """The moment of so many microseconds since 1970.
+
+    Raises:
+        OverflowError: it lies beyond the year 9999.
+    """
+    return EPOCH + number * _MICROSECOND
 
 
 def parse(text: str) -> datetime:
@@ -50,6 +70,11 @@ def parse(text: str) -> datetime:
         return moment.astimezone(UTC)
     except OverflowError as error:
         raise ValueError(f"no moment in UTC: {text!r}") from error
+
+
+def midnight(day: date) -> datetime:
+    """The beginning of a UTC day."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def utc_day(moment: datetime) -> date:

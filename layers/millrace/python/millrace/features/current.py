@@ -13,9 +13,10 @@ from datetime import datetime
 import duckdb
 import pyarrow as pa
 
+from millrace.core import clock
+from millrace.core.sql import identifier, literal
 from millrace.features.offline import EVENT_TIMESTAMP, OfflineStore
-from millrace.features.point_in_time import quoted
-from millrace.features.rows import Value, defaults, microseconds, since
+from millrace.features.rows import Value, defaults, since
 from millrace.features.sources import SourceTables
 from millrace.features.views import FeatureView, FeatureViews
 
@@ -48,7 +49,7 @@ class CurrentRows:
         Raises:
             duckdb.Error: a source cannot be read.
         """
-        self._connection, self._view, self._at = connection, view, microseconds(at)
+        self._connection, self._view, self._at = connection, view, clock.epoch_micros(at)
         self._sources = SourceTables(connection, (group.table for group in view.groups), org)
         entities = connection.execute(self._entities()).to_arrow_table()
         moments = pa.repeat(pa.scalar(at, pa.timestamp("us", tz="UTC")), entities.num_rows)
@@ -58,14 +59,16 @@ class CurrentRows:
             full_feature_names=True,
             org=org,
         )
-        picked = ", ".join(f"{quoted(f'{view.name}__{name}')} AS {quoted(name)}" for name in view.features)
+        picked = ", ".join(
+            f"{identifier(f'{view.name}__{name}')} AS {identifier(name)}" for name in view.features
+        )
         known = " OR ".join(
-            f"{quoted(name)} IS DISTINCT FROM {_literal(value)}" for name, value in defaults(view).items()
+            f"{identifier(name)} IS DISTINCT FROM {_literal(value)}" for name, value in defaults(view).items()
         )
         connection.register(_ANSWER, answer)
         try:
             connection.execute(
-                f"CREATE OR REPLACE TEMP TABLE {_CURRENT} AS SELECT * FROM (SELECT {quoted(view.key)} AS {_ENTITY}, "
+                f"CREATE OR REPLACE TEMP TABLE {_CURRENT} AS SELECT * FROM (SELECT {identifier(view.key)} AS {_ENTITY}, "
                 f"{picked} FROM {_ANSWER}) WHERE {known}"
             )
         finally:
@@ -89,10 +92,10 @@ class CurrentRows:
         """
         self._connection.execute(
             f"CREATE OR REPLACE TEMP TABLE {_BEFORE} AS SELECT {_ENTITY}, {self._names()} "
-            f"FROM read_parquet('{_text(before)}', hive_partitioning = false)"
+            f"FROM read_parquet({literal(before)}, hive_partitioning = false)"
         )
         other = " OR ".join(
-            f"{kept} IS DISTINCT FROM b.{quoted(name)}" for name, kept in self._kept("c").items()
+            f"{kept} IS DISTINCT FROM b.{identifier(name)}" for name, kept in self._kept("c").items()
         )
         return self._changes(
             f"SELECT c.{_ENTITY}, true, {self._columns()} FROM {_CURRENT} AS c LEFT JOIN {_BEFORE} AS b USING ({_ENTITY}) "
@@ -107,9 +110,9 @@ class CurrentRows:
         Raises:
             duckdb.Error: it cannot be written.
         """
-        kept = ", ".join(f"{value} AS {quoted(name)}" for name, value in self._kept("c").items())
+        kept = ", ".join(f"{value} AS {identifier(name)}" for name, value in self._kept("c").items())
         self._connection.execute(
-            f"COPY (SELECT {_ENTITY}, {kept} FROM {_CURRENT} AS c) TO '{_text(path)}' (FORMAT parquet, COMPRESSION zstd)"
+            f"COPY (SELECT {_ENTITY}, {kept} FROM {_CURRENT} AS c) TO {literal(path)} (FORMAT parquet, COMPRESSION zstd)"
         )
 
     def close(self) -> None:
@@ -120,12 +123,12 @@ class CurrentRows:
     def _entities(self) -> str:
         """Every entity that a source names before the moment, as text."""
         parts = [
-            f"SELECT CAST({quoted(group.key)} AS VARCHAR) AS {quoted(self._view.key)} "
-            f"FROM {self._sources.relation(group.table)} WHERE {quoted(group.key)} IS NOT NULL AND epoch_us({quoted(group.timestamp)}) < {self._at}"
+            f"SELECT CAST({identifier(group.key)} AS VARCHAR) AS {identifier(self._view.key)} "
+            f"FROM {self._sources.relation(group.table)} WHERE {identifier(group.key)} IS NOT NULL AND epoch_us({identifier(group.timestamp)}) < {self._at}"
             for group in {(one.table, one.key): one for one in self._view.groups}.values()
         ]
         # A UNION has each entity once.
-        return " UNION ".join([*parts, f"SELECT NULL::VARCHAR AS {quoted(self._view.key)} WHERE false"])
+        return " UNION ".join([*parts, f"SELECT NULL::VARCHAR AS {identifier(self._view.key)} WHERE false"])
 
     def _changes(self, statement: str) -> Iterator[Change]:
         names = self._view.features
@@ -135,14 +138,14 @@ class CurrentRows:
                 yield Change(entity, dict(zip(names, values, strict=True)) if known else None)
 
     def _columns(self) -> str:
-        return ", ".join(f"c.{quoted(name)}" for name in self._view.features)
+        return ", ".join(f"c.{identifier(name)}" for name in self._view.features)
 
     def _names(self) -> str:
-        return ", ".join(map(quoted, self._view.features))
+        return ", ".join(map(identifier, self._view.features))
 
     def _kept(self, alias: str) -> dict[str, str]:
         """The values that decide whether a row changed. Seconds since something grow by themselves: its moment is compared."""
-        values = {name: f"{alias}.{quoted(name)}" for name in self._view.features}
+        values = {name: f"{alias}.{identifier(name)}" for name in self._view.features}
         for name in since(self._view):
             values[name] = f"{self._at} - CAST(round({values[name]} * 1e6) AS BIGINT)"
         return values
@@ -150,9 +153,5 @@ class CurrentRows:
 
 def _literal(value: Value) -> str:
     if isinstance(value, str):
-        return f"'{_text(value)}'"
+        return literal(value)
     return "NULL" if value is None else repr(float(value))
-
-
-def _text(value: str) -> str:
-    return value.replace("'", "''")

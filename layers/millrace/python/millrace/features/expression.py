@@ -7,6 +7,8 @@ its forms is allowed, and becomes SQL. A division by zero is null.
 import ast
 from collections.abc import Callable
 
+from millrace.core.sql import literal
+
 _BINARY: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*"}
 _COMPARE: dict[type[ast.cmpop], str] = {
     ast.Gt: ">",
@@ -87,7 +89,7 @@ def _sql(node: ast.expr, quote: Quote, doubles: bool) -> str:  # noqa: C901, PLR
         case ast.Constant(value=(int() | float()) as number):
             return _typed(repr(number), doubles)
         case ast.Constant(value=str() as words):
-            return "'" + words.replace("'", "''") + "'"
+            return literal(words)
         case ast.Name(id=name):
             return _typed(quote(name), doubles)
         case ast.Attribute(value=ast.Name(id=view), attr=feature):

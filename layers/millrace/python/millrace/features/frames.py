@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from millrace.core.sql import identifier
 from millrace.features.views import FeatureError
 
 
@@ -126,13 +127,9 @@ def _relation(
     answer = connection.from_arrow(table)
     kinds = dict(zip(given.columns, given.types, strict=True))
     columns = (
-        f"CAST({_quoted(name)} AS {kinds[name]}) AS {_quoted(name)}"
+        f"CAST({identifier(name)} AS {kinds[name]}) AS {identifier(name)}"
         if name in kinds and kinds[name] != now
-        else _quoted(name)
+        else identifier(name)
         for name, now in zip(answer.columns, answer.types, strict=True)
     )
     return answer.project(", ".join(columns))
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

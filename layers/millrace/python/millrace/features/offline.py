@@ -13,9 +13,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from millrace.core.sql import identifier
 from millrace.features import evaluate, expression, point_in_time
 from millrace.features.frames import Frame, moments, numbers
-from millrace.features.point_in_time import Span, quoted
+from millrace.features.point_in_time import Span
 from millrace.features.sources import SourceTables, tenant_of
 from millrace.features.views import FeatureError, FeatureViews, Group, Reference
 
@@ -150,7 +151,7 @@ class OfflineStore:
                 if name not in frame.column_names:
                     raise FeatureError(f"the entity frame has no column {name}; {view.name} needs it")
                 columns[f"{expression.REQUEST}.{name}"] = numbers(frame[name])
-            wanted.append((reference, evaluate.sql(derived, quoted)))
+            wanted.append((reference, evaluate.sql(derived, identifier)))
         if not wanted:
             return {}
         columns[expression.MOMENT] = moments(frame, timestamp)

@@ -9,6 +9,7 @@ and one column a feature, named as it is.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from millrace.core.sql import identifier, literal
 from millrace.features import expression
 from millrace.features.views import Feature, Group
 
@@ -30,14 +31,9 @@ class Span:
     last_us: int
 
 
-def quoted(name: str) -> str:
-    """An identifier, as SQL writes it."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def relation(table: str) -> str:
     """`silver.order_created_v1`, each part quoted."""
-    return ".".join(map(quoted, table.split(".")))
+    return ".".join(map(identifier, table.split(".")))
 
 
 def newest(group: Group, features: Sequence[Feature], entities: str, source: str) -> str:
@@ -48,19 +44,19 @@ def newest(group: Group, features: Sequence[Feature], entities: str, source: str
     """
     columns = sorted({str(feature.column) for feature in features})
     named = {column: f"v{position}" for position, column in enumerate(columns)}
-    values = ", ".join(f"{quoted(column)} AS {alias}" for column, alias in named.items())
-    at = f"epoch_us({quoted(group.timestamp)})"
+    values = ", ".join(f"{identifier(column)} AS {alias}" for column, alias in named.items())
+    at = f"epoch_us({identifier(group.timestamp)})"
     once = ""
     if group.newest_by:
-        order = ", ".join(f"{quoted(column)} DESC NULLS LAST" for column in group.newest_by)
-        once = f" QUALIFY row_number() OVER (PARTITION BY {quoted(group.key)}, {at} ORDER BY {order}) = 1"
+        order = ", ".join(f"{identifier(column)} DESC NULLS LAST" for column in group.newest_by)
+        once = f" QUALIFY row_number() OVER (PARTITION BY {identifier(group.key)}, {at} ORDER BY {order}) = 1"
     known = f"{at} + {group.delay_us}" if group.delay_us else at
     picked = ", ".join(
-        f"{_newest_value(feature, named[str(feature.column)])} AS {quoted(feature.name)}"
+        f"{_newest_value(feature, named[str(feature.column)])} AS {identifier(feature.name)}"
         for feature in features
     )
     return (
-        f"SELECT e.row, {picked} FROM {entities} AS e ASOF LEFT JOIN (SELECT {quoted(group.key)} AS key, "
+        f"SELECT e.row, {picked} FROM {entities} AS e ASOF LEFT JOIN (SELECT {identifier(group.key)} AS key, "
         f"{known} AS instant, {values} FROM {source}{_where(group)}{once}) AS f "
         "ON e.key = f.key AND e.instant > f.instant"
     )
@@ -98,12 +94,12 @@ def windowed(group: Group, features: Sequence[Feature], entities: str, span: Spa
         for frame in frames
     )
     picked = ", ".join(
-        f"{_aggregate(feature, named, window)} AS {quoted(feature.name)}" for feature in features
+        f"{_aggregate(feature, named, window)} AS {identifier(feature.name)}" for feature in features
     )
-    at = f"epoch_us({quoted(group.timestamp)})"
+    at = f"epoch_us({identifier(group.timestamp)})"
     reach = [
         f"{at} < {span.last_us - group.delay_us - min(offset for offset, _ in frames)}",
-        f"{quoted(group.key)} IN (SELECT key FROM {entities})",
+        f"{identifier(group.key)} IN (SELECT key FROM {entities})",
     ]
     if all(length is not None for _, length in frames):
         longest = max(offset + (length or 0) for offset, length in frames)
@@ -112,7 +108,7 @@ def windowed(group: Group, features: Sequence[Feature], entities: str, span: Spa
     return (
         "SELECT row, "
         + picked
-        + f" FROM (SELECT CAST(NULL AS BIGINT) AS row, {quoted(group.key)} AS key, {at} AS instant, {at} AS seen{values}"
+        + f" FROM (SELECT CAST(NULL AS BIGINT) AS row, {identifier(group.key)} AS key, {at} AS instant, {at} AS seen{values}"
         f" FROM {source}{_where(group, *reach)}"
         f" UNION ALL SELECT row, key, instant, NULL{nothing} FROM {entities}) AS timeline"
         f" WINDOW {defined} QUALIFY row IS NOT NULL"
@@ -131,8 +127,8 @@ def _start(frame: tuple[int, int | None], delay_us: int) -> str:
 def _number(column: str, *, boolean: bool) -> str:
     """A column as a number; what is not finite is as if it were missing."""
     if boolean:
-        return f"CAST({quoted(column)} AS DOUBLE)"
-    number = f"CAST({quoted(column)} AS DOUBLE)"
+        return f"CAST({identifier(column)} AS DOUBLE)"
+    number = f"CAST({identifier(column)} AS DOUBLE)"
     return f"CASE WHEN isfinite({number}) THEN {number} END"
 
 
@@ -151,8 +147,7 @@ def _or_default(value: str, feature: Feature) -> str:
     if feature.default is None:
         return value
     if isinstance(feature.default, str):
-        words = feature.default.replace("'", "''")
-        return f"coalesce({value}, '{words}')"
+        return f"coalesce({value}, {literal(feature.default)})"
     number = int(feature.default) if feature.kind == "long" else float(feature.default)
     return f"coalesce({value}, {number!r})"
 
@@ -160,5 +155,5 @@ def _or_default(value: str, feature: Feature) -> str:
 def _where(group: Group, *conditions: str) -> str:
     wanted = list(conditions)
     if group.filter is not None:
-        wanted.insert(0, expression.sql(group.filter, quoted))
+        wanted.insert(0, expression.sql(group.filter, identifier))
     return f" WHERE {' AND '.join(wanted)}" if wanted else ""

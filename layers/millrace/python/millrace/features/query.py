@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from millrace.core import clock
-from millrace.features import expression, rows
+from millrace.features import expression
 from millrace.features.evaluate import Compiled, compile_view
 from millrace.features.rows import OnlineRow, Status, Value
 from millrace.features.views import FeatureError, FeatureView, FeatureViews, Reference
@@ -100,7 +100,7 @@ class FeatureQuery:
         # Expressions read numbers only: the build refuses a derived feature of a text.
         values: Mapping[str, Mapping[str, Any]] = {name: row.values for name, row in online.items()}
         derived = {
-            view: dict(zip(names, function(values, request, rows.microseconds(moment)), strict=True))
+            view: dict(zip(names, function(values, request, clock.epoch_micros(moment)), strict=True))
             for view, (names, function) in self._derived.items()
         }
         return tuple(

@@ -211,14 +211,9 @@ def parse_row(item: Item | None, view: FeatureView, marker: Marker | None, now: 
     return OnlineRow(values, "expired" if late else "ok", as_of)
 
 
-def microseconds(moment: datetime) -> int:
-    """A moment in whole microseconds since 1970."""
-    return (moment - datetime.fromtimestamp(0, moment.tzinfo)) // timedelta(microseconds=1)
-
-
 def _later(seconds: Value, written: str, as_of: str) -> Value:
     """Seconds since something happened, at a later moment than they were counted at: to the microsecond."""
     if not isinstance(seconds, (int, float)):
         return seconds
-    before, after = (microseconds(clock.parse(text)) for text in (written, as_of))
+    before, after = (clock.epoch_micros(clock.parse(text)) for text in (written, as_of))
     return (after - before + round(seconds * 1e6)) / 1e6

@@ -9,8 +9,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from millrace.core.sql import identifier, literal
 from millrace.features.missing import FLOATS, finite
-from millrace.features.point_in_time import quoted, relation
+from millrace.features.point_in_time import relation
 from millrace.features.views import FeatureError
 
 ORG = "org_id"
@@ -56,7 +57,7 @@ class SourceTables:
         """SQL of the table's rows that count."""
         columns = self._columns[table]
         replaced = [
-            f"{finite(quoted(name), kind)} AS {quoted(name)}"
+            f"{finite(identifier(name), kind)} AS {identifier(name)}"
             for name, kind in columns.items()
             if kind in FLOATS
         ]
@@ -64,7 +65,7 @@ class SourceTables:
         if not replaced and not own:
             return relation(table)
         replace = f" REPLACE ({', '.join(replaced)})" if replaced else ""
-        where = f" WHERE {ORG} = {_text(str(self._org))}" if own else ""
+        where = f" WHERE {ORG} = {literal(self._org)}" if own else ""
         return f"(SELECT *{replace} FROM {relation(table)}{where})"
 
 
@@ -86,7 +87,3 @@ def tenant_of(frame: pa.Table, org: str | None) -> str | None:
 def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
     described = connection.sql(f"SELECT * FROM {relation(table)} LIMIT 0")
     return {name: str(kind) for name, kind in zip(described.columns, described.types, strict=True)}
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

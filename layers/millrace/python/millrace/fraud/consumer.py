@@ -30,7 +30,6 @@ from millrace.fraud.decision import CONSUMER, EVENT_TYPE, SOURCE_TYPE, assess, m
 from millrace.fraud.rulebook import Rulebook
 from millrace.fraud.store import Read, RowFullError, User, UserSetStore
 from millrace.fraud.user import Transaction, UserSets, additions, stale
-from millrace.fraud.velocity import epoch_ms
 from millrace.scoring.answer import ModelResult
 from millrace.scoring.batch import US_PER_MS, Batch, ScoringRequest
 from millrace.scoring.champions import Champions
@@ -155,7 +154,9 @@ class Scorer:
 
     def _models(self, cases: Sequence[_Case]) -> Batch:
         requests = [
-            ScoringRequest(case.event.org, case.transaction.payload, epoch_ms(case.happened_at) * US_PER_MS)
+            ScoringRequest(
+                case.event.org, case.transaction.payload, clock.epoch_millis(case.happened_at) * US_PER_MS
+            )
             for case in cases
         ]
         return Batch(self._champions, requests, (self._model_budget_ms + self._cold_budget_ms) / 1000)
@@ -247,8 +248,8 @@ class Scorer:
         now = self._now()
         window_ms = self._rulebook.of(user[0]).window_ms
         added = additions(before, transactions)
-        dropped = stale(before, transactions, window_ms, epoch_ms(now))
-        dropped += beyond(before, dropped, epoch_ms(now))
+        dropped = stale(before, transactions, window_ms, clock.epoch_millis(now))
+        dropped += beyond(before, dropped, clock.epoch_millis(now))
         if not added and not dropped:
             return before
         # Attributes that the row drops with this batch still count in it.

@@ -11,7 +11,6 @@ from millrace.fraud.decision import answer, assess, moment_of, user_of
 from millrace.fraud.rulebook import Rulebook
 from millrace.fraud.store import Read, User, UserSetStore
 from millrace.fraud.user import Transaction, UserSets, additions
-from millrace.fraud.velocity import epoch_ms
 from millrace.scoring.answer import ModelResult
 from millrace.scoring.batch import US_PER_MS, Batch, ScoringRequest
 from millrace.scoring.champions import Champions
@@ -50,7 +49,7 @@ class Predictor:
         started, now = time.monotonic(), clock.now()
         moments = [moment_of(payload) or now for payload in payloads]
         requests = [
-            ScoringRequest(org, payload, epoch_ms(moment) * US_PER_MS)
+            ScoringRequest(org, payload, clock.epoch_millis(moment) * US_PER_MS)
             for payload, moment in zip(payloads, moments, strict=True)
         ]
         models = Batch(self._champions, requests, self._model_seconds)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from millrace.core import clock
 from millrace.fraud import profile, velocity
 
 MINUTE, DAY = "m", "d"
@@ -39,7 +40,7 @@ class Transaction:
     def of(cls, event_id: str, moment: datetime, payload: Mapping[str, Any]) -> "Transaction":
         """The transaction of an event."""
         return cls(
-            velocity.id_hash(event_id), velocity.epoch_ms(moment), payload, profile.seen_elements(payload)
+            velocity.id_hash(event_id), clock.epoch_millis(moment), payload, profile.seen_elements(payload)
         )
 
 

@@ -8,15 +8,12 @@ The window is half-open: a transaction exactly its length ago is outside.
 import hashlib
 from collections import deque
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime, timedelta
 
 MS_PER_MINUTE = 60_000
 # A minute takes no more elements than this, and a decision names no more: far below 200 the velocity rule has fired.
 SATURATION = 200
 HASH_BYTES = 8
 OFFSET_BYTES = 2
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 
 MinuteSets = Mapping[int, Collection[bytes]]
 """Minute since 1970 → its elements."""
@@ -25,11 +22,6 @@ MinuteSets = Mapping[int, Collection[bytes]]
 def id_hash(event_id: str) -> bytes:
     """8 bytes of the hash of an event's id. Among the few hundred ids of a user's window no collision is to be expected."""
     return hashlib.sha256(event_id.lower().encode()).digest()[:HASH_BYTES]
-
-
-def epoch_ms(moment: datetime) -> int:
-    """Whole milliseconds since 1970 of an aware moment; finer parts are cut off."""
-    return (moment - _EPOCH) // _MILLISECOND
 
 
 def element(moment_ms: int, hashed: bytes) -> tuple[int, bytes]:

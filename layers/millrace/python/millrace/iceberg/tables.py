@@ -6,7 +6,7 @@ Imports pyiceberg, so only workers with its layer, the command line and tests im
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -21,6 +21,7 @@ from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.transforms import DayTransform
 from pyiceberg.types import DecimalType, IcebergType, ListType, MapType, StructType
 
+from millrace.core import clock
 from millrace.core.aws import calling
 from millrace.core.errors import PermanentError
 from millrace.core.sql import identifier
@@ -32,7 +33,6 @@ CONNECT_SECONDS = 2
 READ_SECONDS = 30
 # Manifests that are read at once: each is a request of tens of milliseconds.
 READERS = 8
-_EPOCH = date(1970, 1, 1)
 _DUCKDB = {
     "string": "VARCHAR",
     "int": "INTEGER",
@@ -127,7 +127,7 @@ class OpenTable:
                 raise PermanentError(f"{self.name} has no snapshot {snapshot_id} (any more)")
             return found
         if at is not None:
-            return self.table.snapshot_as_of_timestamp(int(at.timestamp() * 1000))
+            return self.table.snapshot_as_of_timestamp(clock.epoch_millis(at))
         return self.table.current_snapshot()
 
     def _of(self, manifest: ManifestFile) -> list[DataFile]:
@@ -212,7 +212,7 @@ def duckdb_type(of: IcebergType) -> str:
 
 def _day(value: Any) -> date:
     # A manifest that was read holds days since 1970, one that pyiceberg has just made may hold a date.
-    return value if isinstance(value, date) else _EPOCH + timedelta(days=int(value))
+    return value if isinstance(value, date) else clock.EPOCH.date() + timedelta(days=int(value))
 
 
 def _info(snapshot: Snapshot) -> SnapshotInfo:
@@ -220,7 +220,7 @@ def _info(snapshot: Snapshot) -> SnapshotInfo:
     return SnapshotInfo(
         id=snapshot.snapshot_id,
         parent=snapshot.parent_snapshot_id,
-        at=datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC),
+        at=clock.from_epoch_millis(snapshot.timestamp_ms),
         operation=summary.operation.value if summary is not None else "",
         properties=dict(summary.additional_properties) if summary is not None else {},
     )

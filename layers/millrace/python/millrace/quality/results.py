@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from millrace.contracts.tables import LakeTable
+from millrace.core import clock
 from millrace.quality.checks import FRESHNESS
 from millrace.quality.result import CheckResult
 
@@ -80,7 +81,7 @@ def freshness(table: LakeTable, newest_ms: int | None, now: datetime) -> Status 
     if table.freshness_hours is None or newest_ms is None:
         return None
     warn, error = table.freshness_hours
-    age = (now.timestamp() * 1000 - newest_ms) / _HOUR_MS
+    age = (clock.epoch_millis(now) - newest_ms) / _HOUR_MS
     return "fail" if age > error else "warn" if age > warn else "pass"
 
 

@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterable, Iterator, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -31,7 +31,6 @@ READERS = 8
 COLUMNS = ["event_id", "event_type", "event_time", "user_id", "session_id", "contract", "expires_at"]
 CACHE_BATCH = 50_000
 _HOUR_US = 3_600_000_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # `object`: the hash of an object's key, as silver's receipts hash it; `expires_at`: seconds.
 CACHE_SCHEMA = pa.schema(
     [
@@ -96,7 +95,7 @@ class RawListing:
     @property
     def newest(self) -> datetime:
         """When the newest was written; 1970 where there is none."""
-        return max(self.written.values(), default=_EPOCH)
+        return max(self.written.values(), default=clock.EPOCH)
 
 
 class RawObjects:
@@ -165,7 +164,7 @@ class RawObjects:
                 RawEvent(event_type, hour, identifier, stored[ref], owner is not None, expires)
             )
             if owner is not None:
-                raw_object.pointers.append((owner, keys.sort(_EPOCH + timedelta(microseconds=at), event_id)))
+                raw_object.pointers.append((owner, keys.sort(clock.from_epoch_micros(at), event_id)))
         return raw_object
 
     def _is_stored(self, ref: str) -> bool:

@@ -10,7 +10,7 @@ last week in every daily one, and every older day that the manifest still covers
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from millrace.core import clock
@@ -24,7 +24,6 @@ RECENT_HOURS = 3
 DAILY_DAYS = 7
 SWEEP_DAYS = 28
 HOURS = 24
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +42,12 @@ class Window:
     @property
     def start(self) -> datetime:
         """Its first moment."""
-        return _midnight(self.day) + timedelta(hours=self.first)
+        return clock.midnight(date.fromisoformat(self.day)) + timedelta(hours=self.first)
 
     @property
     def end(self) -> datetime:
         """The moment after its last one."""
-        return _midnight(self.day) + timedelta(hours=self.last)
+        return clock.midnight(date.fromisoformat(self.day)) + timedelta(hours=self.last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,7 @@ def of_days(days: Iterable[str], now: datetime) -> list[Window]:
     end = _closed(now)
     windows = []
     for day in days:
-        start = _midnight(day)
+        start = clock.midnight(date.fromisoformat(day))
         if start < end:
             windows += _split_by_day(start, min(start + timedelta(days=1), end))
     return windows
@@ -120,8 +119,8 @@ def daily(now: datetime, kept_days: int) -> list[Window]:
         now: the present moment.
         kept_days: of the manifest.
     """
-    today = _midnight(now.astimezone(UTC).date().isoformat())
-    ordinal = (today - _EPOCH).days
+    today = clock.midnight(clock.utc_day(now))
+    ordinal = (today - clock.EPOCH).days
     days = [
         (today - timedelta(days=back)).date().isoformat()
         for back in range(kept_days - 1)
@@ -154,7 +153,3 @@ def _split_by_day(start: datetime, end: datetime) -> list[Window]:
         windows.append(Window(midnight.date().isoformat(), begin.hour, last))
         end = begin
     return windows
-
-
-def _midnight(day: str) -> datetime:
-    return datetime.fromisoformat(day).replace(tzinfo=UTC)

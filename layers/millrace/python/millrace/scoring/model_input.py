@@ -17,7 +17,7 @@ import orjson
 from millrace.core import clock, keys
 from millrace.core.table import Item
 from millrace.features.evaluate import compile_view
-from millrace.features.rows import Marker, defaults, entity_text, microseconds, row_key, since
+from millrace.features.rows import Marker, defaults, entity_text, row_key, since
 from millrace.features.views import FeatureError, FeatureView, FeatureViews
 from millrace.model_registry.artifact import ModelCard
 from millrace.scoring.answer import ScoringError
@@ -50,7 +50,7 @@ class RowReader:
         self._version = view.version
         self._whole = (marker.whole_at if marker else None) or ""
         self._complete = (marker.as_of if marker else None) or ""
-        self._complete_us = microseconds(clock.parse(self._complete)) if self._complete else 0
+        self._complete_us = clock.epoch_micros(clock.parse(self._complete)) if self._complete else 0
         self._since = since(view)
 
     def values(self, item: Item | None) -> Values | None:
@@ -82,7 +82,7 @@ class RowReader:
 @lru_cache(maxsize=1024)
 def _microseconds(text: str) -> int:
     """Of a moment; the rows of one run share theirs."""
-    return microseconds(clock.parse(text))
+    return clock.epoch_micros(clock.parse(text))
 
 
 class OnlineView(NamedTuple):

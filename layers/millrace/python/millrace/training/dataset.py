@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from millrace.core import clock
 from millrace.training.errors import TrainingError
 from millrace.training.split import Period, Split
 
@@ -77,7 +78,7 @@ def number(day: date) -> int:
 
 def first_day(data: Dataset) -> date:
     """The UTC day of the earliest row."""
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(data.moments.min()))).date()
+    return clock.from_epoch_micros(int(data.moments.min())).date()
 
 
 def trained_on(data: Dataset, split: Split) -> Dataset:

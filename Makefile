@@ -93,13 +93,13 @@ extremes: test-environment ## Send extreme values through the whole platform (TU
 
 synth: run-environment ## Synthesize every environment, without credentials
 	@for env in $(ENVIRONMENTS); do \
-		echo "synth $$env"; $(CDK) synth --quiet -c env=$$env --output build/cdk/$$env || exit 1; done
+		echo "synth $$env"; $(CDK) synth --quiet -c env=$$env -c alarm-contacts=oncall@example.com --output build/cdk/$$env || exit 1; done
 
 layers: run-environment ## Build the third-party layers of ENV
 	@$(BIN)/python -m layers.build --env $(ENV)
 
-deploy: layers ## Deploy ENV to the AWS account of your credentials
-	@$(CDK) deploy --all -c env=$(ENV) --output build/cdk/$(ENV)
+deploy: layers ## Deploy ENV to AWS, alarms to ALARM_CONTACTS
+	@$(CDK) deploy --all -c env=$(ENV) -c alarm-contacts='$(ALARM_CONTACTS)' --output build/cdk/$(ENV)
 
 clean: ## Remove everything built and installed, and local data
 	@if [ -x $(BIN)/millrace ]; then $(BIN)/millrace down; fi

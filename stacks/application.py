@@ -7,7 +7,7 @@ from cdk_nag import AwsSolutionsChecks
 
 from layers import build
 from stacks.consumers import ConsumersStack
-from stacks.environment import EnvironmentSettings, environment_named
+from stacks.environment import EnvironmentSettings, to_deploy
 from stacks.ingestion import IngestionStack
 from stacks.lakehouse import LakehouseStack
 from stacks.storage import StorageStack
@@ -57,5 +57,9 @@ def build_application(app: App, settings: EnvironmentSettings, *, layers: Path =
 def synthesize() -> None:
     """Synthesizes the environment that the context names (`-c env=prod`); without one, `dev`."""
     app = new_app()
-    build_application(app, environment_named(str(app.node.try_get_context("env") or DEFAULT_ENVIRONMENT)))
+    context = app.node.try_get_context
+    settings = to_deploy(
+        str(context("env") or DEFAULT_ENVIRONMENT), alarm_contacts=str(context("alarm-contacts") or "")
+    )
+    build_application(app, settings)
     app.synth()

@@ -140,6 +140,7 @@ class ConsumersStack(PlatformStack):
             "kinesis:ListShards",
             on=[stream_arn],
         )
+        _allow_list(function, "kinesis:ListStreams")
         return source_arn
 
     def _table_stream_arn(self, function: PlatformFunction) -> str:
@@ -150,4 +151,14 @@ class ConsumersStack(PlatformStack):
         function.role.allow(
             "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", on=[stream_arn]
         )
+        _allow_list(function, "dynamodb:ListStreams")
         return stream_arn
+
+
+def _allow_list(function: PlatformFunction, action: str) -> None:
+    function.role.allow_wildcard(
+        "ListStreams",
+        action,
+        on="*",
+        reason="A mapping asks it of the function's role, and the action takes no resource.",
+    )

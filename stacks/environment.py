@@ -1,6 +1,7 @@
 """The settings of each environment, and what `local` leaves out and why."""
 
 import platform
+import re
 import sys
 from collections.abc import Mapping
 from enum import StrEnum
@@ -184,6 +185,8 @@ class EnvironmentSettings(_Settings):
     log_retention_days: int
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     alarms: bool
+    # Who is told of an alarm: e-mail addresses and https addresses, each of which has to confirm once.
+    alarm_contacts: tuple[str, ...] = ()
     # New accounts have few concurrent executions to give away, so nothing is reserved unless it stands here.
     bus_bindings: tuple[BusBinding, ...] = (CANARY_BINDING,)
     # When the canary is sent, in EventBridge Scheduler's syntax; None: only `millrace doctor` sends one.
@@ -196,6 +199,14 @@ class EnvironmentSettings(_Settings):
     # Fraud reads each shard on a line of its own, pushed to it; without, it shares the shard's reads with the others.
     fraud_fan_out: bool = False
     omissions: frozenset[Omission] = frozenset()
+
+    @field_validator("alarm_contacts")
+    @classmethod
+    def _are_addresses(cls, contacts: tuple[str, ...]) -> tuple[str, ...]:
+        for contact in contacts:
+            if not re.fullmatch(r"https://\S+|[^@\s]+@[^@\s]+\.[^@\s]+", contact):
+                raise ValueError(f"{contact} is neither an e-mail address nor an https address")
+        return contacts
 
     def fraud_budgets(self) -> dict[str, str]:
         """Budgets of the functions that decide on fraud, where they differ from what these say themselves."""
@@ -299,12 +310,34 @@ ENVIRONMENTS: Mapping[str, EnvironmentSettings] = MappingProxyType(
 )
 
 
-def environment_named(name: str) -> EnvironmentSettings:
+def environment_named(name: str, *, alarm_contacts: str = "") -> EnvironmentSettings:
     """The settings of an environment.
 
+    Args:
+        name: of the environment.
+        alarm_contacts: who is told of its alarms besides those in its settings, separated by commas.
+
     Raises:
-        ValueError: there is no environment of that name.
+        ValueError: there is no environment of that name, or a contact is no address.
     """
     if name not in ENVIRONMENTS:
         raise ValueError(f"-c env={name}: there are {', '.join(ENVIRONMENTS)}")
-    return ENVIRONMENTS[name]
+    settings = ENVIRONMENTS[name]
+    added = [contact.strip() for contact in alarm_contacts.split(",") if contact.strip()]
+    contacts = tuple(dict.fromkeys((*settings.alarm_contacts, *added)))
+    return EnvironmentSettings.model_validate({**dict(settings), "alarm_contacts": contacts})
+
+
+def to_deploy(name: str, *, alarm_contacts: str = "") -> EnvironmentSettings:
+    """The settings of an environment that can be deployed.
+
+    Raises:
+        ValueError: as `environment_named` does, or the environment is prod and nobody would be told of its alarms.
+    """
+    settings = environment_named(name, alarm_contacts=alarm_contacts)
+    if name == "prod" and not settings.alarm_contacts:
+        raise ValueError(
+            "prod has alarms, but nobody is told of them: name an e-mail or https address with "
+            "`make deploy ENV=prod ALARM_CONTACTS=oncall@example.com` (-c alarm-contacts=…), or in _prod of stacks/environment.py"
+        )
+    return settings

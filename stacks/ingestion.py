@@ -53,6 +53,7 @@ class IngestionStack(PlatformStack):
                 "receive_bus_events",
                 "Takes events from EventBridge, for the tenants of their bindings.",
             ),
+            after=capture.resource,
         )
         waiting = WaitingReplay(self, "Waiting", fleet=self.fleet)
         waiting.resource.node.add_dependency(capture.resource)

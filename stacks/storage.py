@@ -9,12 +9,14 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 from pynamodb.models import Model
 
 from millrace.eventstore import tables
 from stacks.constructs.lake import Lake
 from stacks.constructs.log_alarms import LogAlarms
+from stacks.constructs.platform_role import source
 from stacks.constructs.tables import ModelTable
 from stacks.constructs.waivers import waive
 from stacks.environment import EnvironmentSettings
@@ -33,7 +35,6 @@ class StorageStack(Stack):
         super().__init__(scope, construct_id, termination_protection=settings.deletion_protection)
         self.settings = settings
         self.data_key = self._key("DataKey", "Encrypts Millrace's tables, lake and log.")
-        self._let_the_bus_publish()
         self.tenant_key = self._key("TenantKey", "Wraps the keys of Millrace's tenants.")
         self.alarms = self._alarm_topic() if settings.alarms else None
         self.stream = self._stream()
@@ -96,26 +97,27 @@ class StorageStack(Stack):
         )
         return log
 
-    def _let_the_bus_publish(self) -> None:
-        # A rule publishes to an encrypted topic in EventBridge's own name.
-        self.data_key.add_to_resource_policy(
-            iam.PolicyStatement(
-                principals=[iam.ServicePrincipal("events.amazonaws.com")],
-                actions=["kms:Decrypt", "kms:GenerateDataKey"],
-                resources=["*"],  # in a key's own policy: this key
-            )
-        )
-
     def _alarm_topic(self) -> sns.Topic:
-        # CloudWatch publishes in its own name, so it needs the topic's key.
+        """The topic, with whoever is told; CloudWatch publishes in its own name, so it needs the topic and its key."""
+        topic = sns.Topic(self, "Alarms", master_key=self.data_key, enforce_ssl=True)
+        alarms = iam.ServicePrincipal("cloudwatch.amazonaws.com", conditions=source("cloudwatch", "alarm:*"))
+        # A policy of the topic's own takes the place of the one that lets every alarm of the AWS account publish.
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(principals=[alarms], actions=["sns:Publish"], resources=[topic.topic_arn])
+        )
         self.data_key.add_to_resource_policy(
             iam.PolicyStatement(
-                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                principals=[alarms],
                 actions=["kms:Decrypt", "kms:GenerateDataKey"],
                 resources=["*"],  # in a key's own policy: this key
             )
         )
-        return sns.Topic(self, "Alarms", master_key=self.data_key, enforce_ssl=True)
+        for contact in self.settings.alarm_contacts:
+            web = contact.startswith("https:")
+            topic.add_subscription(
+                subscriptions.UrlSubscription(contact) if web else subscriptions.EmailSubscription(contact)
+            )
+        return topic
 
     def _outputs(self) -> None:
         outputs = {

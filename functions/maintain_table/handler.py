@@ -12,6 +12,7 @@ from millrace.core.edge import Event, Handler, edge
 from millrace.core.objects import Objects
 from millrace.iceberg import glue_tables, tables
 from millrace.iceberg.maintenance import maintain
+from millrace.iceberg.optimizers import OptimizerRuns
 
 
 @edge("maintain_table", Settings)
@@ -21,13 +22,15 @@ def handler(settings: Settings, log: Logger) -> Handler:
     def maintain_table(event: Event, _: object) -> dict[str, Any]:
         if event.get("list"):
             return {"tables": sorted(glue_tables.locations(client("glue"), settings.environment))}
+        catalog = tables.catalog(settings.environment, settings.lake_bucket)
         done = maintain(
-            tables.catalog(settings.environment, settings.lake_bucket),
+            catalog,
             Objects(client("s3"), settings.lake_bucket),
             event["table"],
             clock.now(),
             keep_days=settings.keep_days,
             keep_snapshots=settings.keep_snapshots,
+            failed_optimizers=OptimizerRuns(client("glue"), catalog, settings.catalog_id).failed,
         )
         log.info("maintained", extra=asdict(done))
         return asdict(done)

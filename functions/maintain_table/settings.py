@@ -7,9 +7,9 @@ from millrace.core.uses import CATALOG, LAKE, rights, uses
 
 
 class Settings(FunctionSettings):
-    """Where the tables are, and how long a table can be read as it was: days, and snapshots at least."""
+    """Where the tables are, how long a table can be read as it was (days, and snapshots at least), and the catalog's account."""
 
-    also_uses = rights(CATALOG, read=LAYERS, list=LAYERS, write=LAYERS)
+    also_uses = rights(CATALOG, read=LAYERS, list=LAYERS, write=LAYERS, optimizers=LAYERS)
 
     lake_bucket: str = uses(
         LAKE,
@@ -20,3 +20,4 @@ class Settings(FunctionSettings):
     )
     keep_days: int = 7
     keep_snapshots: int = 20
+    catalog_id: str

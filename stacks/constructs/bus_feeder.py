@@ -2,7 +2,7 @@
 
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
-from constructs import Construct
+from constructs import Construct, IDependable
 
 from stacks.constructs.dead_lettered_queue import DeadLetteredQueue
 from stacks.constructs.fleet import Fleet
@@ -14,8 +14,15 @@ class BusFeeder(DeadLetteredQueue):
     """A rule for each binding; its input transformer writes the tenant into the message, where no sender can."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, fleet: Fleet, function: PlatformFunction
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        fleet: Fleet,
+        function: PlatformFunction,
+        after: IDependable,
     ) -> None:
+        """Makes the queue and the rules that fill it; `after` is what has to be in place before the first event."""
         super().__init__(
             scope,
             construct_id,
@@ -26,7 +33,7 @@ class BusFeeder(DeadLetteredQueue):
         )
         for binding in fleet.settings.bus_bindings:
             self._bind(binding, fleet.storage.bus)
-        self.feed(function, batch_size=10, item_failures=True)
+        self.feed(function, batch_size=10, item_failures=True).node.add_dependency(after)
 
     def _bind(self, binding: BusBinding, platform_bus: events.IEventBus) -> None:
         field = events.EventField

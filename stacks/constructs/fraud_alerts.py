@@ -7,6 +7,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from stacks.constructs.fleet import Fleet
+from stacks.constructs.platform_role import PlatformRole
 from stacks.environment import Omission
 
 DECISION = "fraud.decision.made"
@@ -33,8 +34,12 @@ class FraudAlerts(Construct):
             source: under which decisions are routed to the bus.
         """
         super().__init__(scope, construct_id)
-        # EventBridge may use the key.
         self.topic = sns.Topic(self, "Topic", master_key=fleet.storage.data_key, enforce_ssl=True)
+        # In its own name EventBridge does not tell for whom it uses the topic's key, so any AWS account's rule could.
+        # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
+        role = PlatformRole(self, "events")
+        role.allow("sns:Publish", on=[self.topic.topic_arn])
+        role.allow_key(fleet.storage.data_key, "kms:Decrypt", "kms:GenerateDataKey", through=("sns",))
         events.Rule(
             self,
             "Rule",
@@ -52,6 +57,7 @@ class FraudAlerts(Construct):
             targets=[
                 targets.SnsTopic(
                     self.topic,
+                    role=role.without_policy_updates(),
                     dead_letter_queue=None
                     if fleet.settings.omits(Omission.TARGET_DEAD_LETTERS)
                     else fleet.failures,

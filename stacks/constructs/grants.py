@@ -27,7 +27,6 @@ ACTIONS: Mapping[Kind, Mapping[str, tuple[str, ...]]] = {
         ),
     },
     "bucket": {
-        # Without it the answer for an object that does not exist is 403 instead of 404.
         "list": ("s3:ListBucket",),
         "read": ("s3:GetObject",),
         "write": ("s3:PutObject",),
@@ -53,6 +52,7 @@ ACTIONS: Mapping[Kind, Mapping[str, tuple[str, ...]]] = {
         "read": ("glue:GetTable",),
         "list": ("glue:GetDatabase", "glue:GetTables"),
         "write": ("glue:CreateTable", "glue:UpdateTable"),
+        "optimizers": ("glue:GetTableOptimizer",),
     },
 }
 # Why rights on objects end in a wildcard: what their names are made of. The longest prefix that fits counts.
@@ -103,7 +103,7 @@ def grant(
     storage: StorageStack,
     resources: Mapping[Resource, Deployed],
 ) -> None:
-    """Allows what settings declare, and the use of the data key where it needs that.
+    """Allows what settings declare, the use of the data key where it needs that, and to learn that an object is missing.
 
     Raises:
         KeyError: a resource that is not deployed, a verb that its kind does not have, or a prefix without its reason.
@@ -125,6 +125,9 @@ def grant(
             role.allow_objects(*allowed, bucket=storage.lake, prefix=part, reason=_reason(part))
         else:
             role.allow(*allowed, on=[_arn(resources[resource], part)])
+    read = [use.part for use in several if use.resource.kind == "bucket" and use.verb == "read"]
+    if read and not any(use.verb == "list" for use in several if use.resource.kind == "bucket"):
+        role.allow_listing(storage.lake, read)
     for glue_actions, named in databases.items():
         role.allow_tables(*glue_actions, databases=named)
     if any(use.resource.kind in {"table", "bucket", "stream"} and use.verb != "capture" for use in several):

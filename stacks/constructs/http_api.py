@@ -101,7 +101,7 @@ class EventApi(Construct):
             )
 
     def _serve(self, settings: EnvironmentSettings, after: IDependable) -> None:
-        access_logs = log_group(self, "AccessLogs", settings=settings)
+        access_logs = log_group(self, "AccessLogs", settings=settings, delivered="apis/access")
         stage = apigateway.HttpStage(
             self,
             "Stage",

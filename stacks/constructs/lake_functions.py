@@ -1,6 +1,6 @@
 """The functions of the lakehouse's machines."""
 
-from aws_cdk import Duration
+from aws_cdk import Aws, Duration
 from constructs import Construct
 
 from millrace.contracts.tables import LAYERS
@@ -113,6 +113,7 @@ def maintain_table(scope: Construct, fleet: Fleet) -> PlatformFunction:
         memory_mb=ONE_PROCESSOR_MB,
         timeout=LONGEST,
         layers=ICEBERG,
+        variables={"catalog_id": Aws.ACCOUNT_ID},
     )
 
 

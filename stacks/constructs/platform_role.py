@@ -22,6 +22,17 @@ KEY_ACTIONS = (
     "kms:ReEncryptFrom",
     "kms:ReEncryptTo",
 )
+# For which of its resources a service may take on a role, where the service tells: so no other AWS account's make it do so.
+_SOURCES: Mapping[str, str] = {
+    # https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html
+    "states": "stateMachine:*",
+    # The group, never the schedule: https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
+    "scheduler": "schedule-group/default",
+    # https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html
+    "sagemaker": "training-job/*",
+    # https://docs.aws.amazon.com/eventbridge/latest/userguide/cross-service-confused-deputy-prevention.html
+    "events": "rule/*",
+}
 TABLES_REASON = "Tables are made from contracts while the platform runs, so only their database is known."
 
 
@@ -33,7 +44,11 @@ class PlatformRole(iam.Role):
 
     def __init__(self, scope: Construct, service: str) -> None:
         """Makes the role of a service, such as `lambda`, without any right."""
-        super().__init__(scope, "Role", assumed_by=iam.ServicePrincipal(f"{service}.amazonaws.com"))
+        super().__init__(
+            scope,
+            "Role",
+            assumed_by=iam.ServicePrincipal(f"{service}.amazonaws.com", conditions=_only_ours(service)),
+        )
 
     def allow(
         self, *actions: str, on: Sequence[str], conditions: Mapping[str, Mapping[str, Any]] | None = None
@@ -74,6 +89,20 @@ class PlatformRole(iam.Role):
         policy.attach_to_role(self)
         waive(policy, "IAM5", reason, finding=f"Resource::{shown or finding(self, on)}")
 
+    def allow_listing(self, bucket: s3.IBucket, prefixes: Sequence[str]) -> None:
+        """Allows the listing of what is below prefixes of a bucket.
+
+        Whoever reads there needs it too: without it S3's answer for an object that does not exist is 403 instead of 404. For
+        that S3 takes the object's key as the prefix.
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+        """
+        # A prefix in a condition, so the resource itself is named.
+        self.allow(
+            "s3:ListBucket",
+            on=[bucket.bucket_arn],
+            conditions={"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in prefixes]}},
+        )
+
     def allow_objects(self, *actions: str, bucket: s3.IBucket, prefix: str, reason: str) -> None:
         """Allows named actions on the objects below a prefix of a bucket of another stack."""
         name = "".join(part.capitalize() for part in prefix.replace("-", "/").replace("_", "/").split("/"))
@@ -104,3 +133,22 @@ class PlatformRole(iam.Role):
             on=[key.key_arn],
             conditions={"StringEquals": {"kms:ViaService": services}},
         )
+
+
+def source(service: str, resource: str) -> dict[str, dict[str, str]]:
+    """Conditions for a grant to a service: only for these of its resources, and of this AWS account and region.
+
+    Args:
+        service: as ARNs name it, such as `cloudwatch`.
+        resource: the rest of the ARN, perhaps with a wildcard.
+    """
+    return {
+        "ArnLike": {
+            "aws:SourceArn": f"arn:{Aws.PARTITION}:{service}:{Aws.REGION}:{Aws.ACCOUNT_ID}:{resource}"
+        },
+        "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+    }
+
+
+def _only_ours(service: str) -> dict[str, dict[str, str]]:
+    return source(service, _SOURCES[service]) if service in _SOURCES else {}

@@ -1,11 +1,11 @@
 """A schedule that calls a function: EventBridge Scheduler, with a role of its own."""
 
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.platform_function import PlatformFunction
+from stacks.constructs.platform_role import PlatformRole
 from stacks.environment import Omission
 
 # A run that could not be started within the hour is the next one's.
@@ -39,15 +39,11 @@ class Schedule(Construct):
             payload: with what, as JSON.
         """
         super().__init__(scope, construct_id)
-        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"))
-        role.add_to_policy(
-            iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[function.function.function_arn])
-        )
+        role = PlatformRole(self, "scheduler")
+        role.allow("lambda:InvokeFunction", on=[function.function.function_arn])
         dead_letters = None
         if not fleet.settings.omits(Omission.TARGET_DEAD_LETTERS):
-            role.add_to_policy(
-                iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[fleet.failures.queue_arn])
-            )
+            role.allow("sqs:SendMessage", on=[fleet.failures.queue_arn])
             dead_letters = scheduler.CfnSchedule.DeadLetterConfigProperty(arn=fleet.failures.queue_arn)
         scheduler.CfnSchedule(
             self,

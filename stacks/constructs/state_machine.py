@@ -79,7 +79,7 @@ class PlatformStateMachine(Construct):
             definition_substitutions={**arns, **(values or {})},
             role=self._role.without_policy_updates(),
             logs=sfn.LogOptions(
-                destination=log_group(self, "Logs", settings=fleet.settings),
+                destination=log_group(self, "Logs", settings=fleet.settings, delivered=f"states/{name}"),
                 level=sfn.LogLevel.ALL,
                 # Names and numbers only: no event passes through a machine.
                 include_execution_data=True,
@@ -131,6 +131,7 @@ class PlatformStateMachine(Construct):
             "sagemaker:AddTags",
             "sagemaker:CreateTrainingJob",
             "sagemaker:DescribeTrainingJob",
+            "sagemaker:ListTags",
             "sagemaker:StopTrainingJob",
             on=_arn("sagemaker", f"training-job/{jobs}*"),
             reason="A training job is named by its run and tenant.",

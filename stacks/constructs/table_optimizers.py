@@ -36,12 +36,12 @@ class TableOptimizers(Construct):
         self.role.allow_key(storage.data_key, "kms:Decrypt", "kms:GenerateDataKey", through=("s3",))
         logs = f"arn:{Aws.PARTITION}:logs:{Aws.REGION}:{Aws.ACCOUNT_ID}:log-group:/aws-glue/iceberg"
         kinds = ("compaction", "retention", "orphan-file-deletion")
-        self.role.allow("logs:CreateLogGroup", on=[f"{logs}-{kind}/logs" for kind in kinds])
         for kind in kinds:
             self.role.allow_wildcard(
                 f"{kind.title().replace('-', '')}Logs",
+                "logs:CreateLogGroup",
                 "logs:CreateLogStream",
                 "logs:PutLogEvents",
                 on=f"{logs}-{kind}/logs:*",
-                reason="Glue names the streams of its log groups.",
+                reason="The ARN of a log group ends in a wildcard, and Glue names the streams in it.",
             )

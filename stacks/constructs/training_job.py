@@ -67,13 +67,11 @@ class TrainingJob(Construct):
             prefix=DATASETS,
             reason="A training set and what is made of it lie below the run's name.",
         )
-        # A prefix in a condition, so the resource itself is named.
-        self.role.allow(
-            "s3:ListBucket",
-            on=[storage.lake.bucket_arn],
-            conditions={"StringLike": {"s3:prefix": [f"{DATASETS}*"]}},
-        )
+        self.role.allow_listing(storage.lake, [DATASETS])
         self.role.allow_key(storage.data_key, "kms:Decrypt", "kms:GenerateDataKey", through=("s3",))
+        # For a job whose output names a key, and not said to be through S3 only.
+        # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_OutputDataConfig.html
+        self.role.allow("kms:Encrypt", on=[storage.data_key.key_arn])
 
     def _allow_logs(self) -> None:
         self.role.allow_wildcard(

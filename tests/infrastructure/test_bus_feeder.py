@@ -30,6 +30,12 @@ def test_refused_is_done_and_unavailable_is_retried(every: Templates) -> None:
     assert main["VisibilityTimeout"] >= 6 * timeout
 
 
+def test_capture_is_open_before_events_are_taken_in(every: Templates) -> None:
+    (opened,) = every.resources("Custom::OpenCapture")
+    mapping = every.one("AWS::Lambda::EventSourceMapping", "BusFeederMapping", "ingestion")
+    assert opened in mapping["DependsOn"]
+
+
 @pytest.mark.parametrize("org", [None, "", "UPPER", "a b", "org#x"])
 def test_a_binding_without_a_tenant_is_no_binding(org: str | None) -> None:
     given = {"name": "A", "source": "shop", **({} if org is None else {"org": org})}

@@ -10,7 +10,7 @@ from aws_cdk import aws_sqs as sqs
 
 from layers import build
 from stacks.constructs.layers import UNBUILT_RULE
-from stacks.environment import ENVIRONMENTS, OMISSION_REASONS, Omission, environment_named
+from stacks.environment import ENVIRONMENTS, OMISSION_REASONS, Omission, environment_named, to_deploy
 from tests.support import templates as support
 from tests.support.templates import Templates
 
@@ -73,6 +73,19 @@ def test_settings_cannot_be_changed_and_unknown_environments_are_named() -> None
         ENVIRONMENTS["prod"].retain = False
     with pytest.raises(ValueError, match="-c env=qa: there are local, dev, staging, prod"):
         environment_named("qa")
+
+
+def test_prod_is_not_deployed_with_nobody_to_tell_of_alarms() -> None:
+    with pytest.raises(ValueError, match="nobody is told of them: name an e-mail or https address"):
+        to_deploy("prod")
+    told = to_deploy("prod", alarm_contacts="oncall@example.com, https://hooks.example.com/1,")
+    assert told.alarm_contacts == ("oncall@example.com", "https://hooks.example.com/1")
+    assert told.model_copy(update={"alarm_contacts": ()}) == ENVIRONMENTS["prod"]
+    for name in ("local", "dev", "staging"):
+        assert to_deploy(name) == ENVIRONMENTS[name]
+    for wrong in ("oncall", "http://hooks.example.com", "a b@example.com"):
+        with pytest.raises(ValueError, match="neither an e-mail address nor an https address"):
+            to_deploy("prod", alarm_contacts=wrong)
 
 
 def test_a_stack_with_an_unbuilt_layer_cannot_be_deployed(every: Templates) -> None:

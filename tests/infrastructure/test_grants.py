@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from aws_cdk import App, Stack
+from constructs import Construct
 
 from millrace.core.uses import CATALOG, EVENTS, LAKE, LOG, TENANT_KEY, Resource, Use, rights
 from stacks.application import new_app
@@ -110,6 +111,23 @@ def test_the_data_key_comes_with_data_and_with_nothing_else(
     grant(role, rights(EVENTS, "get"), storage=storage, resources=deployed(storage))
     (through,) = [one for one in statements(role) if "Condition" in one]
     assert "kms:Decrypt" in str(through["Action"])
+
+
+def test_whoever_reads_by_prefix_may_list_there_and_whoever_lists_the_whole_needs_no_more(
+    storage: StorageStack, role: PlatformRole
+) -> None:
+    grant(
+        role,
+        rights(LAKE, read=("raw/", "runs/"), write=("models/",)),
+        storage=storage,
+        resources=deployed(storage),
+    )
+    (lists,) = [one for one in statements(role) if one["Action"] == "s3:ListBucket"]
+    assert lists["Condition"] == {"StringLike": {"s3:prefix": ["raw/*", "runs/*"]}}
+    whole = PlatformRole(Construct(role, "Other"), "lambda")
+    grant(whole, rights(LAKE, "list", read=("raw/",)), storage=storage, resources=deployed(storage))
+    (lists,) = [one for one in statements(whole) if one["Action"] == "s3:ListBucket"]
+    assert "Condition" not in lists
 
 
 def test_a_wildcard_needs_its_reason(role: PlatformRole) -> None:

@@ -49,6 +49,7 @@ def test_the_job_reaches_training_sets_its_script_its_image_and_its_log(every: T
         "s3:PutObject",
         "s3:ListBucket",
         "kms:Decrypt",
+        "kms:Encrypt",
         "kms:GenerateDataKey",
         "logs:CreateLogGroup",
         "logs:CreateLogStream",
@@ -83,6 +84,7 @@ def test_the_machine_may_run_jobs_of_this_environment_and_hand_over_this_role_on
         "sagemaker:AddTags",
         "sagemaker:CreateTrainingJob",
         "sagemaker:DescribeTrainingJob",
+        "sagemaker:ListTags",
         "sagemaker:StopTrainingJob",
     }
     assert role["Condition"] == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}

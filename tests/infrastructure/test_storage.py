@@ -226,7 +226,7 @@ def test_the_bus_has_a_name_that_outsiders_can_know(every: Templates) -> None:
     assert properties["Name"] == f"millrace-{every.environment}"
 
 
-def test_only_the_bus_and_the_api_have_fixed_names(every: Templates) -> None:
+def test_only_the_bus_the_api_and_delivered_logs_have_fixed_names(every: Templates) -> None:
     named = {
         TABLE: "TableName",
         "AWS::S3::Bucket": "BucketName",
@@ -237,4 +237,8 @@ def test_only_the_bus_and_the_api_have_fixed_names(every: Templates) -> None:
         "AWS::Logs::LogGroup": "LogGroupName",
     }
     for kind, name in named.items():
-        assert not [r for r in every.resources(kind).values() if name in r["Properties"]]
+        given = [r["Properties"][name] for r in every.resources(kind).values() if name in r["Properties"]]
+        for one in given:
+            assert "/aws/vendedlogs/" in str(one)
+            assert "AWS::StackId" in str(one), "a retained group must not be in the way of the next stack's"
+        assert len(given) == (5 if kind == "AWS::Logs::LogGroup" else 0)

@@ -5,13 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aws_cdk.assertions import Template
 from typer.core import TyperGroup
 from typer.main import get_command
 
 from cli.main import app
 from millrace.eventstore.consumers import Source, reading
+from stacks.application import new_app
 from stacks.constructs.way_in_alarms import event_types
-from stacks.environment import ENVIRONMENTS
+from stacks.environment import ENVIRONMENTS, to_deploy
+from stacks.storage import StorageStack
 from tests.support.templates import Templates, templates
 
 RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
@@ -97,6 +100,18 @@ def test_every_alarm_wakes_someone_and_is_plain(name: str) -> None:
         assert alarm["OKActions"]
         assert alarm["AlarmDescription"].rpartition("docs/runbook.md#")[2] in sections
         assert "Metrics" not in alarm, "metric math is not everywhere"
+
+
+def test_each_contact_subscribes_to_the_alarms() -> None:
+    contacts = "oncall@example.com,https://hooks.example.com/1"
+    stack = StorageStack(new_app(), "storage", settings=to_deploy("staging", alarm_contacts=contacts))
+    template = Template.from_stack(stack).to_json()["Resources"].values()
+    told = [one["Properties"] for one in template if one["Type"] == "AWS::SNS::Subscription"]
+    assert {(one["Protocol"], one["Endpoint"]) for one in told} == {
+        ("email", "oncall@example.com"),
+        ("https", "https://hooks.example.com/1"),
+    }
+    assert all("Alarms" in one["TopicArn"]["Ref"] for one in told)
 
 
 def test_the_canary_goes_on_a_schedule_but_locally(every: Templates) -> None:

@@ -32,11 +32,16 @@ from tests.support.lake_files import SILVER, keep_batch, keep_plan, part
 LATER = timedelta(days=30)
 
 
-def run(lake: Lake, name: str = SILVER, after: timedelta = LATER, **how: int) -> Maintained:
-    catalog = iceberg.catalog(lake.environment, lake.bucket)
-    kept = {"keep_days": 7, "keep_snapshots": 2, **how}
-    objects = Objects(lake.s3, lake.bucket)
-    return maintenance.maintain(catalog, objects, name, clock.now() + after, **kept)
+def run(lake: Lake, name: str = SILVER, after: timedelta = LATER, failed: tuple[str, ...] = ()) -> Maintained:
+    return maintenance.maintain(
+        iceberg.catalog(lake.environment, lake.bucket),
+        Objects(lake.s3, lake.bucket),
+        name,
+        clock.now() + after,
+        keep_days=7,
+        keep_snapshots=2,
+        failed_optimizers=lambda _: failed,
+    )
 
 
 def test_old_snapshots_and_their_files_go_and_the_rows_stay(lake: Lake) -> None:
@@ -124,11 +129,18 @@ def test_a_run_that_planned_before_a_merge_conflicts_and_loses_nothing(lake: Lak
     assert silver(lake, "r3", (ACME, FIRST, 3)).status == "committed"
 
 
-def test_where_glue_keeps_a_table_we_do_not(lake: Lake) -> None:
-    silver(lake, "r1", (ACME, FIRST, 5))
+def test_where_glue_keeps_a_table_we_do_not_until_it_fails(lake: Lake) -> None:
+    for number in range(5):
+        silver(lake, f"r{number}", (ACME, FIRST, 5 + number))
     with opened(lake).table.transaction() as change:
         change.set_properties({"millrace.optimizers": "glue"})
     assert run(lake) == Maintained(SILVER, "glue")
+    before = counted(lake)
+    done = run(lake, failed=("retention",))
+    assert (done.by, done.expired, done.failed) == ("millrace", 3, ("retention",))
+    assert done.removed >= 3
+    assert counted(lake) == before
+    assert run(lake) == Maintained(SILVER, "glue"), "mended, it is Glue's again"
 
 
 def test_manifests_stay_few(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,6 +180,7 @@ def test_the_handlers(lake: Lake, bundle: Path) -> None:
             "removed": 0,
             "compacted": 0,
             "unmerged": (),
+            "failed": (),
         }
         with pytest.raises(PermanentError, match=r"there is no table silver\.gone_v1"):
             maintained({"table": "silver.gone_v1"}, None)

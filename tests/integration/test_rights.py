@@ -39,11 +39,13 @@ BY_LAMBDA = {
     "dynamodb:DescribeStream",
     "dynamodb:GetRecords",
     "dynamodb:GetShardIterator",
+    "dynamodb:ListStreams",
     "kinesis:DescribeStream",
     "kinesis:DescribeStreamSummary",
     "kinesis:GetRecords",
     "kinesis:GetShardIterator",
     "kinesis:ListShards",
+    "kinesis:ListStreams",
     "kinesis:SubscribeToShard",
 }
 DEAD = "only poison is set aside, and the day has none; tests/integration/test_slice.py has it"

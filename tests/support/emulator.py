@@ -59,6 +59,7 @@ class Lake:
             "LAKE_BUCKET": self.bucket,
             "METADATA_TABLE": "Metadata",
             "FEATURE_STORE_TABLE": "FeatureStore",
+            "CATALOG_ID": "000000000000",
             "LOG_LEVEL": "ERROR",
         }
 

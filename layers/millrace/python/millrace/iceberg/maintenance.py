@@ -1,9 +1,9 @@
-"""Keeps a table in shape where Glue's optimizers do not: expiry of snapshots, orphan files, many small files.
+"""Keeps a table in shape where Glue's optimizers do not, or failed to: expiry of snapshots, orphan files, many small files.
 
 The rows of the last snapshot are the same before and after.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,8 +24,9 @@ class Maintained:
     """What was done: snapshots expired, files removed, partitions merged.
 
     Attributes:
-        by: `millrace`, or `glue` where it is not ours.
+        by: `millrace`, or `glue` where its optimizers do it.
         unmerged: tenant and day of partitions that cannot be merged, each with its reason.
+        failed: Glue's optimizers of the table that failed or are gone, which is why it was done here.
     """
 
     table: str
@@ -34,10 +35,18 @@ class Maintained:
     removed: int = 0
     compacted: int = 0
     unmerged: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
 
 
 def maintain(
-    catalog: Catalog, lake: Objects, name: str, now: datetime, *, keep_days: int, keep_snapshots: int
+    catalog: Catalog,
+    lake: Objects,
+    name: str,
+    now: datetime,
+    *,
+    keep_days: int,
+    keep_snapshots: int,
+    failed_optimizers: Callable[[OpenTable], tuple[str, ...]],
 ) -> Maintained:
     """Merges, expires, then removes.
 
@@ -48,14 +57,19 @@ def maintain(
         now: what ages are counted from.
         keep_days: snapshots younger than this stay.
         keep_snapshots: this many of the newest stay whatever their age.
+        failed_optimizers: which of Glue's optimizers of a table that has them do not work. With one of them broken all of the
+            upkeep is done here: what the others did already is found done, and a commit that meets one of theirs is retried.
 
     Raises:
         PermanentError: there is no such table.
         RetryableError: the catalog or the store did not answer.
     """
     opened = _open(catalog, name)
+    failed: tuple[str, ...] = ()
     if opened.properties.get(optimizers.PROPERTY):
-        return Maintained(name, "glue")
+        failed = failed_optimizers(opened)
+        if not failed:
+            return Maintained(name, "glue")
     compacted, unmerged = 0, []
     for partition, files in compaction.crowded(opened.files()).items():
         try:
@@ -69,7 +83,7 @@ def maintain(
         lambda: _expire(_open(catalog, name), now - timedelta(days=keep_days), keep_snapshots),
     )
     removed = _remove_orphans(catalog, lake, name, now - timedelta(days=ORPHAN_DAYS))
-    return Maintained(name, "millrace", expired, removed, compacted, tuple(unmerged))
+    return Maintained(name, "millrace", expired, removed, compacted, tuple(unmerged), failed)
 
 
 def expirable(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from millrace.core.aws import calling
-from millrace.core.errors import MillraceError
+from millrace.core.errors import MillraceError, NotFoundError
 from millrace.iceberg.tables import Catalog, OpenTable
 
 PROPERTY = "millrace.optimizers"
@@ -52,6 +52,42 @@ class Optimizers:
                     self._warn(f"no {kind} of {opened.name} by Glue: {error}")
                     return {}
         return {PROPERTY: "glue"}
+
+
+class OptimizerRuns:
+    """What Glue reports of a table's optimizers."""
+
+    def __init__(self, glue: Any, catalog: Catalog, account: str) -> None:
+        """Makes no call.
+
+        Args:
+            glue: the client.
+            catalog: of the environment.
+            account: the AWS account that the catalog is of.
+        """
+        self._glue, self._catalog, self._account = glue, catalog, account
+
+    def failed(self, opened: OpenTable) -> tuple[str, ...]:
+        """The kinds whose optimizer is gone, is switched off, or failed at its last run.
+
+        Raises:
+            MillraceError: Glue did not answer.
+        """
+        database, table = self._catalog.identifier(opened.name)
+        return tuple(kind for kind in _KINDS if not self._works(database, table, kind))
+
+    def _works(self, database: str, table: str, kind: str) -> bool:
+        try:
+            with calling("look at an optimizer"):
+                answer = self._glue.get_table_optimizer(
+                    CatalogId=self._account, DatabaseName=database, TableName=table, Type=kind
+                )
+        except NotFoundError:
+            return False
+        optimizer = answer["TableOptimizer"]
+        # Before its first run there is none to fail.
+        last = optimizer.get("lastRun", {}).get("eventType")
+        return bool(optimizer.get("configuration", {}).get("enabled", True)) and last != "failed"
 
 
 _KINDS: dict[str, dict[str, Any]] = {

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from bench.figure import Figure, ratio
 from cli import bootstrap
 from millrace.features.offline import OfflineStore
-from millrace.features.views import Feature, FeatureView, FeatureViews, Group
+from millrace.features.views import Feature, FeatureGroup, FeatureView, FeatureViews
 
 ROWS, ITEMS = 200_000, 5_000
 FEAST = ("feast[duckdb]==0.67.0",)
@@ -63,7 +63,7 @@ def _view() -> FeatureView:
         Feature("price", "latest", "price", None, 0, None, "double", ""),
         Feature("category", "latest", "category", None, 0, None, "string", ""),
     )
-    group = Group("silver.item_v1", "item_id", "happened", (), 0, None, features)
+    group = FeatureGroup("silver.item_v1", "item_id", "happened", (), 0, None, features)
     return FeatureView("item", "1.0.0", "", "", "", "item", "item_id", (group,), (), ())
 
 

@@ -15,7 +15,7 @@ from millrace.contracts.contract import Contract
 from millrace.contracts.registry import Registry
 from millrace.lake import duck, silver_sql
 from millrace.lake import raw_to_silver as transform_module
-from millrace.lake.raw_to_silver import Transform
+from millrace.lake.raw_to_silver import SilverTransform
 from millrace.runs.documents import Unit
 from tests.support.contracts import SCHEMAS
 from tests.support.raw_files import BUCKET, RawFiles, again, event
@@ -282,7 +282,7 @@ def test_what_does_not_fit_into_the_worker_is_named_and_the_next_day_lands(
     def connect() -> duckdb.DuckDBPyConnection:
         return duck.connect(memory_mb=24, threads=1, temp_dir=files.root.parent, temp_limit_mb=1)
 
-    made = Transform(connect, registry, BUCKET, root=str(files.root))
+    made = SilverTransform(connect, registry, BUCKET, root=str(files.root))
     first, second = (made.unit("run-1", Unit(day.org, day.day, 0, 1), day) for day in files.days())
     assert first.parts == []
     assert "Out of Memory" in first.failures[0].error

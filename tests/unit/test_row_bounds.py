@@ -16,7 +16,7 @@ from millrace.core.objects import Objects
 from millrace.core.table import Table
 from millrace.eventstore import receipts
 from millrace.quarantine import entry as entries
-from millrace.quarantine.entry import Entry
+from millrace.quarantine.entry import QuarantineEntry
 from millrace.quarantine.store import QuarantineStore
 from tests.support import events
 
@@ -53,7 +53,7 @@ def test_an_index_row_of_quarantine_keeps_its_size_whatever_a_client_names_its_f
         for number in range(MAX_ERRORS)
     )
     refused = [
-        Entry(
+        QuarantineEntry(
             "0" * 36,
             0,
             b"{}",

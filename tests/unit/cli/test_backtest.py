@@ -19,7 +19,7 @@ from cli.errors import UsageError
 from cli.history.source import History
 from cli.main import run
 from millrace.fraud.backtest import Backtest, Row
-from millrace.fraud.rules import Facts
+from millrace.fraud.rules import TransactionFacts
 
 RULES = Path(__file__).parents[3] / "schemas/fraud/rules.yaml"
 START = datetime(2018, 4, 1, tzinfo=UTC)
@@ -224,8 +224,8 @@ def test_rows_that_another_source_made_are_read_alike() -> None:
 def test_a_rule_on_amounts_fires_on_no_infinity() -> None:
     rules = rules_of(RULES)
     for odd in ODD:
-        assert rules.judge(Facts(amount=odd)).score == 0
-    assert rules.judge(Facts(amount=5000.01)).score == 30
+        assert rules.judge(TransactionFacts(amount=odd)).score == 0
+    assert rules.judge(TransactionFacts(amount=5000.01)).score == 30
 
 
 def test_rows_without_a_moment_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -252,8 +252,9 @@ def test_tenants_are_tested_apart(tmp_path: Path, capsys: pytest.CaptureFixture[
     data, report = ("--data", str(tmp_path / "a.parquet")), ("--report", str(tmp_path / "r.html"))
     capsys.readouterr()
     assert run(["backtest", *data, *report]) == 2
-    assert "rows of several tenants (org_acme, org_globex): name one with --org" in capsys.readouterr().err.replace(
-        "\n", " "
+    assert (
+        "rows of several tenants (org_acme, org_globex): name one with --org"
+        in capsys.readouterr().err.replace("\n", " ")
     )
     for org, count in (("org_acme", 4), ("org_globex", 3), ("org_'", 0)):
         found = asked(capsys, *data, *report, "--org", org)

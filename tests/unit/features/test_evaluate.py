@@ -14,7 +14,7 @@ from millrace.features import views as feature_views
 from millrace.features.evaluate import compile_view
 from millrace.features.expression import ExpressionError
 from millrace.features.offline import OfflineStore
-from millrace.features.views import Derived, Feature, FeatureView, FeatureViews, Group, Reference
+from millrace.features.views import Derived, Feature, FeatureGroup, FeatureView, FeatureViews, Reference
 
 DAY = 86_400_000_000
 NAMES = ("a", "b", "c")
@@ -91,7 +91,7 @@ def by_sql(
     rows: Sequence[tuple[Mapping[str, Any], float | None, int]],
 ) -> list[list[float | None]]:
     """What the offline store makes of values, the request and a moment, row by row."""
-    group = Group("silver.x", "k", "t", (), 0, None, tuple(_feature(name) for name in NAMES))
+    group = FeatureGroup("silver.x", "k", "t", (), 0, None, tuple(_feature(name) for name in NAMES))
     read_ = FeatureView("view", "1.0.0", "", "", "", "e", "k", (group,), (), ())
     views = FeatureViews([read_, asked])
     read = {

@@ -17,9 +17,9 @@ from millrace.features.views import (
     Derived,
     Feature,
     FeatureError,
+    FeatureGroup,
     FeatureView,
     FeatureViews,
-    Group,
     Kind,
 )
 
@@ -39,7 +39,7 @@ def view(key: str = "user_id", filter_: str | None = None) -> FeatureView:
         feature("total", "sum", "amount"),
         feature("last_id", "latest", "number", "long"),
     )
-    group = Group("silver.orders", key, "event_time", (), 0, filter_, features)
+    group = FeatureGroup("silver.orders", key, "event_time", (), 0, filter_, features)
     return FeatureView("user", "1.0.0", "", "", "", "user", key, (group,), (), ())
 
 

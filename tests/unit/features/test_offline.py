@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from millrace.features.offline import OfflineStore
-from millrace.features.views import Derived, Feature, FeatureError, FeatureView, FeatureViews, Group
+from millrace.features.views import Derived, Feature, FeatureError, FeatureGroup, FeatureView, FeatureViews
 from tests.unit.features import oracle
 
 SECOND = 1_000_000
@@ -25,7 +25,7 @@ def feature(name: str, aggregate: Any, column: str | None, window: int | None, *
     return Feature(name, aggregate, column, window, description="", **settings_)
 
 
-GROUP = Group(
+GROUP = FeatureGroup(
     SOURCE,
     "user_id",
     "happened",
@@ -46,7 +46,7 @@ GROUP = Group(
         feature("fresh", "latest", "amount", 5 * SECOND),
     ),
 )
-LATE = Group(
+LATE = FeatureGroup(
     SOURCE,
     "user_id",
     "happened",

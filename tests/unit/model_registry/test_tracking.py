@@ -8,7 +8,7 @@ import pytest
 
 from millrace.model_registry import register, tracking
 from millrace.model_registry.artifact import ModelCard
-from millrace.model_registry.package import Trained, unpack
+from millrace.model_registry.package import PackagedModel, unpack
 from millrace.model_registry.rows import Version
 from millrace.model_registry.tracking import MlflowTracker
 from tests.support.model_artifacts import ORG, RUN, archive, card
@@ -100,7 +100,7 @@ def tracker(server: Mlflow, why: str | None = None) -> MlflowTracker:
     return MlflowTracker("http://127.0.0.1:5500", "local", lambda _: server, lambda _: why)
 
 
-def trained(made: ModelCard, number: int = 1) -> tuple[Version, Trained]:
+def trained(made: ModelCard, number: int = 1) -> tuple[Version, PackagedModel]:
     (found,) = unpack(archive([made]), org=ORG, model="fraud", run=RUN).models
     return register._row(found, number, "2026-11-22T03:00:00.000Z"), found
 

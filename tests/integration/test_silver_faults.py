@@ -154,9 +154,9 @@ def test_a_harmed_object_fails_its_day_by_name_and_no_other(
 STRANGERS = [("org_zest", DAY, "1 rows of other tenants"), ("org_acme", NEXT, "1 rows of other days")]
 
 
-@pytest.mark.parametrize(("org", "day", "told"), STRANGERS)
+@pytest.mark.parametrize(("org", "day", "message"), STRANGERS)
 def test_a_row_of_another_tenant_or_day_fails_the_day(
-    files: RawFiles, registry: Registry, org: str, day: str, told: str
+    files: RawFiles, registry: Registry, org: str, day: str, message: str
 ) -> None:
     rng = random.Random(9)
     files.put("org_acme", DAY, [event(TRANSACTION, "org_acme", DAY, rng)])
@@ -165,7 +165,7 @@ def test_a_row_of_another_tenant_or_day_fails_the_day(
     )
     (done,) = run(files, registry).values()
     assert done.parts == []
-    assert told in done.failures[0].error
+    assert message in done.failures[0].error
     assert key in done.failures[0].error
 
 

@@ -32,7 +32,7 @@ def without(document: dict[str, Any], factor: int, setting: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "text"),
     [
         (
             lambda d: d["factors"].append({"factor": "moon_phase", "points": 5}),
@@ -72,10 +72,10 @@ def without(document: dict[str, Any], factor: int, setting: str) -> None:
         ),
     ],
 )
-def test_wrong_rules_do_not_build(tmp_path: Path, change: Change, said: str) -> None:
+def test_wrong_rules_do_not_build(tmp_path: Path, change: Change, text: str) -> None:
     with pytest.raises(ContractError) as caught:
         compile_file(write(tmp_path, change))
-    assert f"fraud/rules.yaml {said}" in str(caught.value)
+    assert f"fraud/rules.yaml {text}" in str(caught.value)
 
 
 def test_text_that_is_no_yaml_or_no_object_is_refused(tmp_path: Path) -> None:

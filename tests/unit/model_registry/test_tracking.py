@@ -170,10 +170,10 @@ def test_what_broke_off_is_finished_by_the_next(call: str) -> None:
 
 
 def test_a_server_that_is_down_is_named_and_not_retried_at_once() -> None:
-    asked: list[str] = []
+    requests: list[str] = []
 
     def probe(uri: str) -> str:
-        asked.append(uri)
+        requests.append(uri)
         return "it does not answer"
 
     down = MlflowTracker("http://127.0.0.1:5500", "local", lambda _: Mlflow(), probe)
@@ -182,7 +182,7 @@ def test_a_server_that_is_down_is_named_and_not_retried_at_once() -> None:
         for number, name in enumerate(("random_forest", "logistic_regression"), 1)
     }
     assert said == {"not logged: MLflow at http://127.0.0.1:5500: it does not answer"}
-    assert len(asked) == 1
+    assert len(requests) == 1
 
 
 def test_without_a_uri_there_is_no_tracker() -> None:

@@ -25,8 +25,8 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("goals", nargs="*", help="such as P1 P4; all if none is named")
     parser.add_argument("--write", action="store_true", help="write bench/RESULTS.md as well")
-    asked = parser.parse_args(arguments)
-    wanted = {f"p{int(name.lstrip('pP')):02d}" for name in asked.goals}
+    options = parser.parse_args(arguments)
+    wanted = {f"p{int(name.lstrip('pP')):02d}" for name in options.goals}
     if unknown := wanted - {stem[:3] for stem in GOALS}:
         parser.error(f"no such goal: {', '.join(sorted(unknown))}")
     console = Console()
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
     console.print(table(figures))
     if throughput is not None:
         console.print(throughput)
-    if asked.write:
+    if options.write:
         results = HERE / "RESULTS.md"
         results.write_text(report.document(figures, throughput, results.read_text() if wanted else ""))
     return int(not all(figure.passed for figure in figures))

@@ -126,9 +126,9 @@ class Recording(Network):
         return {"Attributes": item}
 
     def _BatchGetItem(self, body: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
-        for asked in body["RequestItems"].values():
-            consistent = bool(asked.get("ConsistentRead"))
-            self._asked.usage["dynamodb.read"] += len(asked["Keys"]) * rounding.read_units(
+        for request in body["RequestItems"].values():
+            consistent = bool(request.get("ConsistentRead"))
+            self._asked.usage["dynamodb.read"] += len(request["Keys"]) * rounding.read_units(
                 1, consistent=consistent
             )
         return {"Responses": {}, "UnprocessedKeys": {}}

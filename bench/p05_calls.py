@@ -67,12 +67,12 @@ def _taken() -> list[Figure]:
 
 def _features() -> list[Figure]:
     views = feature_views.load()
-    asked = [f"{name}:{one}" for name in views.names() for one in views.view(name).features]
+    chosen = [f"{name}:{one}" for name in views.names() for one in views.view(name).features]
     entity: dict[str, object] = {"user_id": 42, "merchant": "Nile", "product_id": "sku_1", "amount": 9.5}
     network = Network()
     table = network.attach(boto3.client("dynamodb", region_name="us-east-1"))
     store = OnlineStore(Table(table, "FeatureStore"), views)
-    store.get_online_features("org_acme", features=asked, entity_rows=[entity], full_feature_names=True)
+    store.get_online_features("org_acme", features=chosen, entity_rows=[entity], full_feature_names=True)
     others = sum(network.calls.values()) - network.calls[READ]
     return [
         Figure(

@@ -4,7 +4,7 @@ import random
 
 from bench.figure import Figure, ratio
 from millrace.fraud import rulebook
-from millrace.fraud.rules import Facts
+from millrace.fraud.rules import TransactionFacts
 
 COUNT = 1000
 COUNTRIES = frozenset({"kp", "north korea", "ir", "iran", "mm", "myanmar"})
@@ -14,7 +14,7 @@ def measure() -> list[Figure]:
     """Our time over the chain's, on transactions of which some fire."""
     rng = random.Random(8)  # noqa: S311  no secret
     facts = [
-        Facts(
+        TransactionFacts(
             rng.random() < 0.02,
             rng.choice([12.5, 57.16, 5200.0]),
             rng.choice(["credit_card", "debit_card", "crypto"]),
@@ -38,7 +38,7 @@ def measure() -> list[Figure]:
     ]
 
 
-def _chain(facts: Facts) -> int:
+def _chain(facts: TransactionFacts) -> int:
     is_fraud, amount, method, country, hour, weekday, velocity = facts
     score = 0
     if is_fraud:

@@ -49,12 +49,12 @@ class _Nothing:
         self.online: dict[str, Item] = {}
         self._seconds = seconds
 
-    def batch_get_item(self, **asked: Any) -> dict[str, Any]:
+    def batch_get_item(self, **request: Any) -> dict[str, Any]:
         time.sleep(self._seconds)
-        return {"Responses": {"FeatureStore": _found(asked, self.online)}}
+        return {"Responses": {"FeatureStore": _found(request, self.online)}}
 
-    def update_item(self, **asked: Any) -> dict[str, Any]:
-        return {"Attributes": self.rows[asked["Key"]["featureKey"]["S"]]}
+    def update_item(self, **request: Any) -> dict[str, Any]:
+        return {"Attributes": self.rows[request["Key"]["featureKey"]["S"]]}
 
     def put_item(self, **_: Any) -> dict[str, Any]:
         return {}
@@ -68,20 +68,20 @@ class _Collecting(_Nothing):
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.scored = 0
 
-    def batch_get_item(self, **asked: Any) -> dict[str, Any]:
-        self.calls.append(("batch_get_item", asked))
-        return super().batch_get_item(**asked)
+    def batch_get_item(self, **request: Any) -> dict[str, Any]:
+        self.calls.append(("batch_get_item", request))
+        return super().batch_get_item(**request)
 
-    def update_item(self, **asked: Any) -> dict[str, Any]:
-        self.calls.append(("update_item", asked))
-        names, values = asked["ExpressionAttributeNames"], asked["ExpressionAttributeValues"]
+    def update_item(self, **request: Any) -> dict[str, Any]:
+        self.calls.append(("update_item", request))
+        names, values = request["ExpressionAttributeNames"], request["ExpressionAttributeValues"]
         sets = {name: values[f":{alias[1:]}"] for alias, name in names.items()}
-        self.rows[asked["Key"]["featureKey"]["S"]] = {**asked["Key"], "expiresAt": values[":e"], **sets}
-        return super().update_item(**asked)
+        self.rows[request["Key"]["featureKey"]["S"]] = {**request["Key"], "expiresAt": values[":e"], **sets}
+        return super().update_item(**request)
 
-    def put_item(self, **asked: Any) -> dict[str, Any]:
-        self.calls.append(("put_item", asked))
-        envelope = from_item(asked["Item"], Codec(registry.load().dictionary)).envelope
+    def put_item(self, **request: Any) -> dict[str, Any]:
+        self.calls.append(("put_item", request))
+        envelope = from_item(request["Item"], Codec(registry.load().dictionary)).envelope
         self.scored += envelope["data"]["payload"]["modelScore"] is not None
         return {}
 
@@ -122,7 +122,7 @@ def _cpu(made: Trained | None) -> Figure:
     champions = Champions(InForce(made)) if made else None
     _consumer(collecting, champions).consume(batch)
     calls, rows = collecting.calls, collecting.rows
-    reads = [asked for operation, asked in calls if operation == "batch_get_item"]
+    reads = [request for operation, request in calls if operation == "batch_get_item"]
     if len(calls) != len(reads) + USERS + TRANSACTIONS or len(reads) > 2 * USERS:
         raise AssertionError(f"a batch makes {len(calls)} calls, {len(reads)} of them reads")
     if made and collecting.scored != TRANSACTIONS:
@@ -131,12 +131,12 @@ def _cpu(made: Trained | None) -> Figure:
     nothing.rows, nothing.online = rows, online
     consumer = _consumer(nothing, champions)
     aws.client.cache_clear()
-    answers = [{"Responses": {"FeatureStore": _found(asked, online)}} for asked in reads]
+    answers = [{"Responses": {"FeatureStore": _found(request, online)}} for request in reads]
     client = _Rows(next(iter(rows.values())), answers).attach(aws.client("dynamodb"))
 
     def peer() -> None:
-        for operation, asked in calls:
-            getattr(client, operation)(**asked)
+        for operation, request in calls:
+            getattr(client, operation)(**request)
 
     what = f"fraud decisions without boto3 / boto3, {TRANSACTIONS} of {USERS} users"
     if made:
@@ -199,8 +199,8 @@ def _online() -> dict[str, Item]:
     return made
 
 
-def _found(asked: dict[str, Any], rows: dict[str, Item]) -> list[Item]:
-    keys = (key["featureKey"]["S"] for key in asked["RequestItems"]["FeatureStore"]["Keys"])
+def _found(request: dict[str, Any], rows: dict[str, Item]) -> list[Item]:
+    keys = (key["featureKey"]["S"] for key in request["RequestItems"]["FeatureStore"]["Keys"])
     return [rows[key] for key in keys if key in rows]
 
 

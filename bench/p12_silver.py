@@ -16,7 +16,7 @@ from bench.silver_worker import run, transform
 from bench.transactions import BUCKET, write
 from millrace.core.sql import literal
 from millrace.lake import duck
-from millrace.lake.raw_to_silver import Transform
+from millrace.lake.raw_to_silver import SilverTransform
 from millrace.runs.documents import TenantDay, Unit
 
 ROWS = 200_000
@@ -59,7 +59,7 @@ def _duckdb() -> list[Figure]:
         made, out = transform(root, MEMORY_MB), root / "by_hand.parquet"
         _same(made, day, root, out)
 
-        def against(one: Transform) -> float:
+        def against(one: SilverTransform) -> float:
             unit = Unit(day.org, day.day, 0, 1)
             return ratio(lambda: one.unit("bench", unit, day), lambda: _by_hand(root, day, out))
 
@@ -75,17 +75,17 @@ def _by_hand(root: Path, day: TenantDay, out: Path) -> None:
         connection.execute(_BY_HAND.format(objects=objects, out=out))
 
 
-class _Unchecked(Transform):
+class _Unchecked(SilverTransform):
     """Ours without what the peers do not do either: the checks of the written rows."""
 
-    def __init__(self, of: Transform) -> None:
+    def __init__(self, of: SilverTransform) -> None:
         super().__init__(of._connect, of._registry, of._bucket, of._root)
 
     def _checked(self, *_: object) -> tuple[()]:
         return ()
 
 
-def _same(made: Transform, day: TenantDay, root: Path, out: Path) -> None:
+def _same(made: SilverTransform, day: TenantDay, root: Path, out: Path) -> None:
     """Both sides make the same rows, or there is nothing to compare."""
     _by_hand(root, day, out)
     (part,) = made.unit("bench", Unit(day.org, day.day, 0, 1), day).parts

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from bench.figure import Figure, ratio
 from cli import bootstrap
 from millrace.features.offline import OfflineStore
-from millrace.features.views import Feature, FeatureView, FeatureViews, Group
+from millrace.features.views import Feature, FeatureGroup, FeatureView, FeatureViews
 
 ROWS, ITEMS = 200_000, 5_000
 FEAST = ("feast[duckdb]==0.67.0",)
@@ -63,7 +63,7 @@ def _view() -> FeatureView:
         Feature("price", "latest", "price", None, 0, None, "double", ""),
         Feature("category", "latest", "category", None, 0, None, "string", ""),
     )
-    group = Group("silver.item_v1", "item_id", "happened", (), 0, None, features)
+    group = FeatureGroup("silver.item_v1", "item_id", "happened", (), 0, None, features)
     return FeatureView("item", "1.0.0", "", "", "", "item", "item_id", (group,), (), ())
 
 
@@ -127,13 +127,13 @@ def _feast(folder: Path, answer: pa.Table, ours: Callable[[], pa.Table]) -> list
             kind,
         ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
-        said = json.loads(done.stdout.splitlines()[-1])
+        document = json.loads(done.stdout.splitlines()[-1])
         theirs = pq.read_table(folder / f"feast-{kind}.parquet")
         # Its dask store leaves out questions of which nothing is known.
-        lost = ROWS - said["rows"]
+        lost = ROWS - document["rows"]
         asked = answer.filter(pc.is_in(answer["question"], theirs["question"])) if lost else answer
         _demand(f"Feast ({kind})", asked, theirs.cast(_like(theirs, answer)))
-        seconds = said["seconds"]
+        seconds = document["seconds"]
         what = f"Feast ({known_as}) / point-in-time join" + (f", {lost} rows lost by Feast" if lost else "")
         figures.append(Figure("P15", what, _times(seconds, ours), 10, at_least=True))
     return figures

@@ -64,7 +64,7 @@ def _type(schema: dict[str, Any], full: bool) -> Any:
             found = Annotated[datetime, msgspec.Meta(tz=True)] if full else datetime
         case _:
             found = _PLAIN[name]
-    asked = {word: schema[key] for key, word in _WORDS.items() if key in schema}
-    if full and asked and schema.get("format") != "date-time":
-        found = Annotated[found, msgspec.Meta(**asked)]
+    request = {word: schema[key] for key, word in _WORDS.items() if key in schema}
+    if full and request and schema.get("format") != "date-time":
+        found = Annotated[found, msgspec.Meta(**request)]
     return found | None if isinstance(said, list) else found

@@ -20,7 +20,7 @@ from bench.transactions import BUCKET
 from millrace.contracts.registry import Registry
 from millrace.lake import duck
 from millrace.lake.packing import units
-from millrace.lake.raw_to_silver import Transform
+from millrace.lake.raw_to_silver import SilverTransform
 from millrace.runs.documents import TenantDay
 
 
@@ -57,14 +57,14 @@ def run(root: Path, days: Sequence[TenantDay], *, memory_mb: int, max_rows: int 
     return found
 
 
-def transform(root: Path, memory_mb: int) -> Transform:
+def transform(root: Path, memory_mb: int) -> SilverTransform:
     """As the function makes it, on a folder."""
     registry = Registry(Path(os.environ["MILLRACE_BUNDLE"]))
 
     def connect() -> Any:
         return duck.connect(memory_mb=duck.share(memory_mb), threads=2, temp_dir=root)
 
-    return Transform(connect, registry, BUCKET, root=str(root))
+    return SilverTransform(connect, registry, BUCKET, root=str(root))
 
 
 def peak_mb() -> float:

@@ -14,7 +14,7 @@ from cli.runs import OUTPUTS, failure_sentences
 from cli.target import Target, stacks
 from millrace.canary.assemble import journey
 from millrace.canary.events import canary_events
-from millrace.canary.journey import Call, Check, Status
+from millrace.canary.journey import Call, PathCheck, Status
 from millrace.core.prefixes import DEAD_LETTERS, FAILED_BATCHES
 from millrace.core.table import Table
 from millrace.eventstore import consumers
@@ -48,7 +48,7 @@ class Doctor:
             name="millrace doctor",
         )
 
-    def checks(self, progress: Callable[[str], None]) -> Iterator[Check]:
+    def checks(self, progress: Callable[[str], None]) -> Iterator[PathCheck]:
         """Yields each check when it is complete; `progress` receives the name of the next."""
         progress("an event down every path")
         at = datetime.now(UTC)
@@ -159,10 +159,10 @@ class Doctor:
         return "ok", str(ended["name"])
 
 
-def _timed(path: str, look: Callable[[], Finding]) -> Check:
+def _timed(path: str, look: Callable[[], Finding]) -> PathCheck:
     started = time.monotonic()
     try:
         status, detail = look()
     except EXPECTED_ERRORS as error:
         status, detail = "fail", f"{type(error).__name__}: {error}"
-    return Check(path, status, round((time.monotonic() - started) * 1000), detail)
+    return PathCheck(path, status, round((time.monotonic() - started) * 1000), detail)

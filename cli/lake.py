@@ -21,7 +21,7 @@ from millrace.lake import duck
 if TYPE_CHECKING:
     import duckdb
 
-    from millrace.iceberg.tables import Catalog, OpenTable
+    from millrace.iceberg.tables import IcebergCatalog, OpenTable
 
 PARTITIONS = ("org", "category", "year", "month", "day")
 RAW_TABLE = "raw.events"
@@ -95,7 +95,7 @@ def _open(
 ) -> list[str]:
     """Creates a view of each table that the statement names; returns the names of those that do not exist."""
     missing: list[str] = []
-    lake: Catalog | None = None
+    lake: IcebergCatalog | None = None
     for reference in references:
         if reference.table == RAW_TABLE:
             if reference.moment is not None:
@@ -112,7 +112,7 @@ def _open(
     return missing
 
 
-def _catalog(target: Target) -> "Catalog":
+def _catalog(target: Target) -> "IcebergCatalog":
     from millrace.iceberg.tables import catalog
 
     if target.env == "local":
@@ -129,7 +129,7 @@ def _catalog(target: Target) -> "Catalog":
     return catalog(target.env, target.output("LakeBucket"))
 
 
-def _view(connection: "duckdb.DuckDBPyConnection", lake: "Catalog", reference: TableReference) -> bool:
+def _view(connection: "duckdb.DuckDBPyConnection", lake: "IcebergCatalog", reference: TableReference) -> bool:
     from millrace.iceberg.tables import open_table
 
     try:
@@ -159,7 +159,7 @@ def _must_reach_back(table: "OpenTable", reference: TableReference) -> None:
         raise UsageError(f"{reference.table} has no snapshot before {moment.at.isoformat()}: {first}")
 
 
-def _snapshots(connection: "duckdb.DuckDBPyConnection", target: Target, lake: "Catalog") -> None:
+def _snapshots(connection: "duckdb.DuckDBPyConnection", target: Target, lake: "IcebergCatalog") -> None:
     from millrace.iceberg.glue_tables import locations
     from millrace.iceberg.tables import open_table
 

@@ -10,7 +10,7 @@ from millrace.core.sql import literal
 from millrace.features.offline import OfflineStore
 from millrace.features.views import FeatureViews
 from millrace.training import channel
-from millrace.training.dataset import DAY_US, Dataset, number
+from millrace.training.dataset import DAY_US, LabelledRows, number
 from millrace.training.rows import to_dataset
 from millrace.training.split import Split, first_needed
 from millrace.training.transactions import missing_columns, select_columns
@@ -46,7 +46,7 @@ def connect(folder: Path, until: date, temporary: Path) -> duckdb.DuckDBPyConnec
     return connection
 
 
-def rows(connection: duckdb.DuckDBPyConnection, split: Split, views: FeatureViews) -> Dataset:
+def rows(connection: duckdb.DuckDBPyConnection, split: Split, views: FeatureViews) -> LabelledRows:
     """The transactions from the first fold of validation to the last day of the test, with every feature.
 
     Raises:

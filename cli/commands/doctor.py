@@ -10,7 +10,7 @@ from cli.output import complain, counted, err, fitted, out, print_json
 from cli.target import find_target
 
 if TYPE_CHECKING:
-    from millrace.canary.journey import Check
+    from millrace.canary.journey import PathCheck
 
 
 def doctor(
@@ -24,7 +24,7 @@ def doctor(
     from cli.doctor import Doctor
 
     target = find_target(env)
-    checks: list[Check] = []
+    checks: list[PathCheck] = []
     with err.status("checking …") as status:
         must_answer(target)
         for check in Doctor(target, wait).checks(lambda name: status.update(f"{name} …")):

@@ -10,7 +10,7 @@ from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.edge import Event, Handler, edge
 from millrace.core.objects import Objects
-from millrace.lake.raw_to_silver import Transform
+from millrace.lake.raw_to_silver import SilverTransform
 from millrace.lake.silver_batch import run_batch, tables
 from millrace.lake.worker import connect
 from millrace.runs.store import RunStore
@@ -20,7 +20,7 @@ from millrace.runs.store import RunStore
 def handler(settings: Settings, log: Logger) -> Handler:
     """Transforms a batch of the plan; answers with the tables that it wrote files for, and what failed."""
     runs = RunStore(Objects(client("s3"), settings.lake_bucket))
-    transform = Transform(partial(connect, settings), registry.load(), settings.lake_bucket)
+    transform = SilverTransform(partial(connect, settings), registry.load(), settings.lake_bucket)
 
     def transform_batch(event: Event, _: object) -> dict[str, Any]:
         made = run_batch(runs, transform, event["runId"], event["batch"])

@@ -12,7 +12,7 @@ import pytest
 from millrace.catalog.lineage import RAW, Edges, all_edges, silver_edges
 from millrace.catalog.openlineage import Job, Namespace, events, version_of
 from millrace.contracts.registry import Registry
-from millrace.quality.results import Result
+from millrace.quality.results import TenantCheck
 from millrace.warehouse import project
 
 SPEC = Path(__file__).parent / "openlineage"
@@ -73,8 +73,8 @@ def job(registry: Registry, known: Mapping[str, Edges], name: str, inputs: Mappi
         size=3400,
         snapshot=7,
         results=[
-            Result("not_null(order_id)", "blocking", "pass", 0, 12),
-            Result("balance", "blocking", "pass", 0, 12),
+            TenantCheck("not_null(order_id)", "blocking", "pass", 0, 12),
+            TenantCheck("balance", "blocking", "pass", 0, 12),
         ],
     )
 

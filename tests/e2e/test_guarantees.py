@@ -132,19 +132,21 @@ def test_a_table_is_made_again_from_the_lake(client: Client, environ: dict[str, 
     assert everything[0] <= everything[1]
     into = f"{table}-again-{uuid.uuid4().hex[:8]}"
     done = command("rebuild", "--table", table, "--into", into, "--json", environ=environ, seconds=120)
-    said = json.loads(done.stdout.splitlines()[-1])
+    document = json.loads(done.stdout.splitlines()[-1])
     original = client.rows(f"{table}Table")
-    assert (done.returncode, said) == (0, {"rows": len(original), "different": 0}), done.stderr
+    assert (done.returncode, document) == (0, {"rows": len(original), "different": 0}), done.stderr
     dynamodb = client.aws("dynamodb")
-    again = [row for page in dynamodb.get_paginator("scan").paginate(TableName=into) for row in page["Items"]]
-    assert len(again) == len(original)
+    repeated = [
+        row for page in dynamodb.get_paginator("scan").paginate(TableName=into) for row in page["Items"]
+    ]
+    assert len(repeated) == len(original)
     names = ("eventId",) if table == "Events" else ("userKey", "sortKey")
 
     def by_key(rows: list[dict[str, Any]]) -> dict[tuple[str, ...], Any]:
         # The body's bytes keep an order of names that says nothing; the command has compared what they say.
         return {tuple(row[n]["S"] for n in names): {**row, "body": None} for row in rows}
 
-    assert by_key(again) == by_key(original)
+    assert by_key(repeated) == by_key(original)
     dynamodb.delete_table(TableName=into)
 
 
@@ -190,8 +192,8 @@ def test_what_the_log_never_got_is_found_and_put_into_it(client: Client, environ
         """The event among what differs; None when it is equal."""
         done = command("reconcile", "--org", "org_acme", "--json", environ=environ)
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-        said = json.loads(done.stdout.splitlines()[-1])
-        told = (one for cell in said["differences"] for one in cell["differences"])
+        document = json.loads(done.stdout.splitlines()[-1])
+        told = (one for cell in document["differences"] for one in cell["differences"])
         return next((one for one in told if one["eventId"] == event["eventId"]), None)
 
     found = compared()

@@ -226,9 +226,9 @@ def test_two_runs_at_once_leave_one_result(
         )
         for _ in range(2)
     ]
-    said = [run.communicate(timeout=400) for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], said
-    names = {json.loads(out.splitlines()[-1])["runId"] for out, _ in said}
+    document = [run.communicate(timeout=400) for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], document
+    names = {json.loads(out.splitlines()[-1])["runId"] for out, _ in document}
     assert len(names) == 2, "each is a run of its own, one after the other"
     ids = _ids(lake, ORDERS)
     assert {("org_acme", event["eventId"]) for event in fresh} <= set(ids)

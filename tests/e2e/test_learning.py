@@ -56,8 +56,8 @@ class Shop:
             "to": f"{datetime.now(UTC) + timedelta(minutes=5):%Y-%m-%dT%H:%M:%SZ}",
         }
         items = self.client.call("GET", "/v1/events", key=self.keys[org], query=query).body["items"]
-        said = [item["data"]["payload"] for item in items]
-        return sorted((one["move"], one["reason"], one["version"], one.get("replaces")) for one in said)
+        messages = [item["data"]["payload"] for item in items]
+        return sorted((one["move"], one["reason"], one["version"], one.get("replaces")) for one in messages)
 
 
 @pytest.fixture(scope="module")
@@ -116,15 +116,15 @@ def test_people_move_the_champion_and_every_move_is_an_event(shop: Shop, trained
 
 
 def test_a_tenant_with_too_little_history_is_told_what_it_needs(shop: Shop) -> None:
-    said = shop.millrace("train", "--org", YOUNG, code=1)["error"]
-    assert "the first transaction is of" in said
-    assert "needs transactions since" in said
+    completed = shop.millrace("train", "--org", YOUNG, code=1)["error"]
+    assert "the first transaction is of" in completed
+    assert "needs transactions since" in completed
     assert shop.millrace("models", "list", "--org", YOUNG)["models"] == []
 
 
 def test_one_tenant_does_not_reach_the_others_models(shop: Shop, trained: dict[str, Any]) -> None:
-    said = shop.millrace("models", "promote", trained["champion"], "--force", "--org", YOUNG, code=1)
-    assert f"{YOUNG} has no version {trained['champion']}" in said["error"]
+    completed = shop.millrace("models", "promote", trained["champion"], "--force", "--org", YOUNG, code=1)
+    assert f"{YOUNG} has no version {trained['champion']}" in completed["error"]
     assert "has no version" in shop.millrace("models", "show", "1", "--org", YOUNG, code=1)["error"]
     assert shop.moves(YOUNG) == []
 

@@ -39,13 +39,13 @@ def test_a_transaction_is_decided_within_seconds(client: Client, environ: dict[s
         },
     )
     transaction = event["data"]["payload"]["transaction_id"]
-    asked = client.call("POST", "/v1/predict", body=event["data"]["payload"])
-    assert (asked.status, asked.body["riskClass"]) == (200, "HIGH")
+    request = client.call("POST", "/v1/predict", body=event["data"]["payload"])
+    assert (request.status, request.body["riskClass"]) == (200, "HIGH")
     posted = time.monotonic()
     assert client.post(event).status == 202
     made = decision(client, transaction)
     assert time.monotonic() - posted < 20
-    assert made["reasons"] == asked.body["reasons"]
+    assert made["reasons"] == request.body["reasons"]
     assert (made["score"], made["eventId"]) == (65, event["eventId"])
     assert client.get(f"/v1/fraud/decisions/{transaction}", org="org_globex").status == 404
     done = command("fraud", "explain", transaction, "--verify", "--json", environ=environ)
@@ -145,8 +145,8 @@ def test_thousands_of_transactions_are_each_decided_once(client: Client, environ
     everything = list(sent.values())
     for begin in range(0, len(everything), 500):
         assert client.post(everything[begin : begin + 500]).status == 202
-    again = rng.sample(everything, 300)
-    assert client.post(again).body["duplicates"] == 300
+    repeated = rng.sample(everything, 300)
+    assert client.post(repeated).body["duplicates"] == 300
 
     def decided() -> Counter[str]:
         rows = [row for row in client.rows("EventsTable") if row["orgId"]["S"] == "org_acme"]

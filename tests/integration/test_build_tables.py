@@ -147,8 +147,8 @@ def test_tables_follow_silver_run_by_run(pipeline: Pipeline) -> None:
     assert [(part.org, part.day) for part in committed.landed] == [(ACME, None)]
     newest = {row["org_id"]: row["as_of"] for row in pipeline.rows(FEATURES)}
     assert newest[ACME] == max(row["event_time"] for row in third[SILVER])
-    again = pipeline.call("prepare_table", {"runId": "r3", "table": FEATURES})
-    assert again["status"] == "ready", "what it was told before"
+    repeated = pipeline.call("prepare_table", {"runId": "r3", "table": FEATURES})
+    assert repeated["status"] == "ready", "what it was told before"
 
 
 def test_what_a_run_made_that_was_not_published_is_made_again(pipeline: Pipeline) -> None:

@@ -144,17 +144,17 @@ def test_the_next_change_appends_the_event_of_an_interrupted_one(stage: Stage) -
             stage.mover(**{table: broken}).change(ChangeRequest(org, "fraud", "2", "deploy", "tests"))
         assert broken.left == 0
         stage.move("2" if again else "3", org=org)
-        told = stage.told(org)
-        landed = after or (operation, table) != places[0]
+        result = stage.told(org)
+        committed = after or (operation, table) != places[0]
         if again:
-            assert told == [(1, "00000001", None), (2, "00000002", "00000001")]
-        elif landed:
-            assert told[1:] == [(2, "00000002", "00000001"), (3, "00000003", "00000002")]
+            assert result == [(1, "00000001", None), (2, "00000002", "00000001")]
+        elif committed:
+            assert result[1:] == [(2, "00000002", "00000001"), (3, "00000003", "00000002")]
         else:
-            assert told[1:] == [(2, "00000003", "00000001")]
+            assert result[1:] == [(2, "00000003", "00000001")]
         alias = stage.store.alias(org, "fraud")
         assert alias is not None
-        assert alias.announced == alias.move == len(told)
+        assert alias.announced == alias.move == len(result)
 
 
 def test_concurrent_changes_are_numbered_without_a_gap_each_with_one_event(stage: Stage) -> None:
@@ -177,10 +177,10 @@ def test_concurrent_changes_are_numbered_without_a_gap_each_with_one_event(stage
         thread.join()
     stage.move("1")
     stage.move("2")
-    told = stage.told()
-    assert [move for move, _, _ in told] == list(range(1, len(told) + 1))
+    result = stage.told()
+    assert [move for move, _, _ in result] == list(range(1, len(result) + 1))
     assert len(set(won)) == len(won)
-    assert [version for _, version, _ in told][:-1] == [replaced for _, _, replaced in told][1:]
+    assert [version for _, version, _ in result][:-1] == [replaced for _, _, replaced in result][1:]
 
 
 def test_two_trainings_at_once_deploy_one_after_the_other_and_nothing_is_lost(stage: Stage) -> None:
@@ -199,12 +199,12 @@ def test_two_trainings_at_once_deploy_one_after_the_other_and_nothing_is_lost(st
     found = stage.store.versions(ACME, "fraud")
     assert len(found) == 6
     deployed = {one.run: one.version for one in found if one.algorithm == "gradient_boosting"}
-    told = stage.told()
-    assert [move for move, _, _ in told] == [1, 2]
-    assert {version for _, version, _ in told} == set(deployed.values())
+    result = stage.told()
+    assert [move for move, _, _ in result] == [1, 2]
+    assert {version for _, version, _ in result} == set(deployed.values())
     alias = stage.store.alias(ACME, "fraud")
     assert alias is not None
-    assert (alias.version, alias.previous) == (told[1][1], told[0][1])
+    assert (alias.version, alias.previous) == (result[1][1], result[0][1])
 
 
 def test_a_change_whose_event_is_invalid_is_not_made(stage: Stage) -> None:

@@ -81,8 +81,8 @@ def test_a_call_that_is_repeated_commits_once(lake: Lake) -> None:
     assert commit(lake, "r1") == first
     # The answer and its document were lost: a crash between commit and document.
     lake.s3.delete_object(Bucket=lake.bucket, Key=f"runs/r1/commits/{SILVER}.json")
-    again = commit(lake, "r1")
-    assert (again.status, again.snapshot, again.rows, again.total_rows, again.landed) == (
+    repeated = commit(lake, "r1")
+    assert (repeated.status, repeated.snapshot, repeated.rows, repeated.total_rows, repeated.landed) == (
         "committed",
         first.snapshot,
         5,

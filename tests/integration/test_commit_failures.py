@@ -31,10 +31,10 @@ def answers(mine: Committer, monkeypatch: pytest.MonkeyPatch, error: Exception, 
     glue = mine._catalog.glue.glue
     update = glue.update_table
 
-    def once(**asked: Any) -> Any:
+    def once(**request: Any) -> Any:
         monkeypatch.setattr(glue, "update_table", update)
         if landed:
-            update(**asked)
+            update(**request)
         raise error
 
     monkeypatch.setattr(glue, "update_table", once)
@@ -87,8 +87,8 @@ def test_others_who_always_come_first_end_it(lake: Lake, monkeypatch: pytest.Mon
     monkeypatch.setattr(retry, "FIRST_PAUSE_SECONDS", 0)
     glue, tries = mine._catalog.glue.glue, list[str]()
 
-    def always(**asked: Any) -> Any:
-        tries.append(asked["VersionId"])
+    def always(**request: Any) -> Any:
+        tries.append(request["VersionId"])
         raise glue.exceptions.ConcurrentModificationException({"Error": {"Code": "x"}}, "UpdateTable")
 
     monkeypatch.setattr(glue, "update_table", always)

@@ -20,7 +20,7 @@ from millrace.core.objects import Objects
 from millrace.core.table import Table
 from millrace.eventstore import consumers, receipts
 from millrace.eventstore.batches import batches
-from millrace.eventstore.consumers import ConsumerSpec, Receipt, Source, filter_pattern, reading
+from millrace.eventstore.consumers import ConsumerSpec, ReceiptKind, Source, filter_pattern, reading
 from millrace.eventstore.row import head_of
 from tests.support import events
 from tests.support.lambdas import LambdaClient
@@ -32,7 +32,7 @@ COUNTER = ConsumerSpec(
     function="update_views",
     source=Source.TABLE_STREAM,
     event_types=frozenset({"order.created"}),
-    receipt=Receipt.BATCH,
+    receipt=ReceiptKind.BATCH,
     kind="counted",
     step="counted",
     compared_since="",

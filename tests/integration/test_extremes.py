@@ -6,7 +6,7 @@ Here both ends of every field of every event type, and some of what is odd betwe
 import pytest
 
 from tests.support.emulator import pointed_at
-from tests.support.extremes.story import Size, tell
+from tests.support.extremes.story import Size, run_extremes
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 TURNS = (0, 1, 2)
@@ -15,5 +15,5 @@ TURNS = (0, 1, 2)
 @pytest.mark.usefixtures("bundle")
 def test_extremes_go_all_the_way_and_nobody_else_pays(emulator: str) -> None:
     with pointed_at(emulator):
-        told = tell(emulator, Size(TURNS))
-    assert told.wrong == []
+        report = run_extremes(emulator, Size(TURNS))
+    assert report.wrong == []

@@ -1,6 +1,6 @@
 """Whatever call goes wrong, in whatever way: when retries and redelivery have come to rest, nothing tells of it.
 
-Here the first of each kind of call of each function, several in one telling; every point by itself is run by
+Here the first of each kind of call of each function, several in one run; every point by itself is run by
 `python -m tests.support.faultpoints`.
 """
 
@@ -68,11 +68,11 @@ def test_the_end_is_the_faultless_one(stage: Stage, fault: Fault) -> None:
         stage.calls.arm(armed)
         found = stage.story.tell()
         assert stage.calls.struck == set(armed), "every fault has struck"
-        wrong += [f"{', '.join(map(str, armed))}: {said}" for said in different(stage.expected, found)]
+        wrong += [f"{', '.join(map(str, armed))}: {one}" for one in different(stage.expected, found)]
     assert wrong == []
 
 
 def test_a_lost_write_would_be_seen(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("millrace.eventstore.projection.to_pointer", lambda *_: None)
     stage.calls.arm()
-    assert any(said.startswith("pointers") for said in different(stage.expected, stage.story.tell()))
+    assert any(one.startswith("pointers") for one in different(stage.expected, stage.story.tell()))

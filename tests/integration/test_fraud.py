@@ -165,20 +165,20 @@ def test_a_question_is_answered_as_the_log_would_and_changes_nothing(scoring: Pl
     scoring.post(sent)
     scoring.settle()
     before = (scoring.rows("FeatureStore"), len(scoring.rows("Events")))
-    asked = {**sent[0]["data"]["payload"], "transaction_id": "txn_asked"}
-    del asked["is_fraud"]
+    request = {**sent[0]["data"]["payload"], "transaction_id": "txn_asked"}
+    del request["is_fraud"]
     for _ in range(3):
-        answer = scoring.call("/v1/predict", asked, function="predict")
+        answer = scoring.call("/v1/predict", request, function="predict")
         assert answer["status"] == 200
         assert answer["body"]["features"]["velocity"] == 6
         assert answer["body"]["reasons"] == [{"factor": "velocity", "points": 25}]
         assert answer["body"]["features"]["missing"] == ["is_fraud"]
         assert answer["body"]["eventId"] is None
-    other = scoring.call("/v1/predict", asked, function="predict", org=GLOBEX)
+    other = scoring.call("/v1/predict", request, function="predict", org=GLOBEX)
     assert other["body"]["features"]["velocity"] == 1
     assert (scoring.rows("FeatureStore"), len(scoring.rows("Events"))) == before
 
-    real = events.transaction(user=9, payload={**asked, "transaction_id": "txn_real"})
+    real = events.transaction(user=9, payload={**request, "transaction_id": "txn_real"})
     del real["data"]["payload"]["is_fraud"]
     scoring.post(real)
     scoring.settle()

@@ -85,9 +85,9 @@ def test_called_wrongly_it_says_how(
     with pytest.raises(SystemExit) as ended:
         benchmark.main(arguments)
     assert ended.value.code == 2
-    told = capsys.readouterr().err
-    assert says in told
-    assert "make bench-fraud DATA=FOLDER" in told
+    printed = capsys.readouterr().err
+    assert says in printed
+    assert "make bench-fraud DATA=FOLDER" in printed
 
 
 def test_other_columns_are_named(tmp_path: Path) -> None:

@@ -124,8 +124,8 @@ def _check_decisions(
     rules = rulebook.load()
     for (org, event_id), decision in found.items():
         body = decision.envelope["data"]["payload"]
-        again = derive.derive(sent[(org, event_id)], body, rules.of(org))
-        assert derive.same(again, body), derive.differences(again, body)
+        derived = derive.derive(sent[(org, event_id)], body, rules.of(org))
+        assert derive.same(derived, body), derive.differences(derived, body)
         assert body["fallback"] is None
         ids = unpack(body["counted"])
         assert ids is not None

@@ -187,7 +187,7 @@ def test_what_an_operator_types_is_judged_as_well(
     dynamodb: Any, command: Any, options: list[str], code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command(["keys", "create", *options]) == code
-    said = capsys.readouterr()
-    assert "\x1b" not in said.err + said.out
-    assert "\u202e" not in said.err + said.out
+    printed = capsys.readouterr()
+    assert "\x1b" not in printed.err + printed.out
+    assert "\u202e" not in printed.err + printed.out
     assert dynamodb.scan(TableName=TABLE)["Items"] == []

@@ -56,8 +56,8 @@ class Stage:
         )
         key = f"processed/ml-datasets/org={org}/{run}/output/model.tar.gz"
         self.running.s3.put_object(Bucket=LAKE, Key=key, Body=content)
-        asked = {"runId": run, "org": org, "model": "fraud", "artifact": f"s3://{LAKE}/{key}"}
-        return self.call("register_models", asked)
+        request = {"runId": run, "org": org, "model": "fraud", "artifact": f"s3://{LAKE}/{key}"}
+        return self.call("register_models", request)
 
     def move(self, to: str, reason: str = "promote", **more: Any) -> dict[str, Any]:
         return self.call(
@@ -127,11 +127,11 @@ def test_an_artifact_of_another_tenant_is_not_registered(stage: Stage) -> None:
     content = archive([card(org=GLOBEX)])
     key = f"processed/ml-datasets/org={ORG}/x/output/model.tar.gz"
     stage.running.s3.put_object(Bucket=LAKE, Key=key, Body=content)
-    asked = {"runId": RUN, "org": ORG, "model": "fraud", "artifact": f"s3://{LAKE}/{key}"}
+    request = {"runId": RUN, "org": ORG, "model": "fraud", "artifact": f"s3://{LAKE}/{key}"}
     with pytest.raises(Exception, match="is of org_globex"):
-        stage.call("register_models", asked)
+        stage.call("register_models", request)
     with pytest.raises(Exception, match="is not in s3://lake/"):
-        stage.call("register_models", {**asked, "artifact": "s3://elsewhere/model.tar.gz"})
+        stage.call("register_models", {**request, "artifact": "s3://elsewhere/model.tar.gz"})
 
 
 @pytest.mark.parametrize("environment", ["dev", "prod"])

@@ -36,8 +36,8 @@ def test_a_training_leaves_what_can_be_registered(
     with function("train_model", environ) as trained:
         answer = trained({"runId": RUN, "org": ORG}, None)
         archive = lake.s3.get_object(Bucket=lake.bucket, Key=ARCHIVE)["Body"].read()
-        again = trained({"runId": RUN, "org": ORG}, None)
-    assert answer == again == {"runId": RUN, "org": ORG, "artifact": f"s3://{lake.bucket}/{ARCHIVE}"}
+        repeated = trained({"runId": RUN, "org": ORG}, None)
+    assert answer == repeated == {"runId": RUN, "org": ORG, "artifact": f"s3://{lake.bucket}/{ARCHIVE}"}
     assert lake.s3.get_object(Bucket=lake.bucket, Key=ARCHIVE)["Body"].read() == archive
     assert len(unpack(archive, org=ORG, model="fraud", run=RUN).models) == 3
     # It is no folder for others: nothing else was written.

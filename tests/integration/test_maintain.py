@@ -169,8 +169,8 @@ def test_the_handlers(lake: Lake, bundle: Path) -> None:
     assert (answer["table"], answer["status"], answer["rows"]) == (SILVER, "committed", 5)
     table = opened(lake)
     assert answer["snapshot"] == table.snapshot_id
-    told = dict(table.columns)
-    assert list(told)[: len(contract.columns)] == [column.name for column in contract.columns]
+    result = dict(table.columns)
+    assert list(result)[: len(contract.columns)] == [column.name for column in contract.columns]
     with function("maintain_table", lake.environ) as maintained:
         assert maintained({"list": True}, None) == {"tables": [SILVER]}
         assert maintained({"table": SILVER}, None) == {

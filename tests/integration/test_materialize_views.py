@@ -105,7 +105,7 @@ def counted(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.mark.parametrize("org", ORGS)
 def test_every_feature_that_is_served_is_what_a_model_is_trained_on(counted: Any, org: str) -> None:
     views, rng = feature_views.load(), random.Random(7)
-    asked = [f"{name}:{one}" for name in views.names() for one in views.view(name).features]
+    features = [f"{name}:{one}" for name in views.names() for one in views.view(name).features]
     with sources(org) as connection:
         keys = {
             "user_id": "SELECT user_id::VARCHAR FROM marts.fct_transactions UNION SELECT user_id FROM silver.order_created_v1",
@@ -127,16 +127,16 @@ def test_every_feature_that_is_served_is_what_a_model_is_trained_on(counted: Any
         frame = pa.Table.from_pylist(rows).append_column("event_timestamp", moments)
         frame = frame.append_column("known_at", pa.array([AS_OF] * size, pa.timestamp("us", tz="UTC")))
         trained = OfflineStore(connection, views).get_historical_features(
-            frame, asked, known_at="known_at", full_feature_names=True
+            frame, features, known_at="known_at", full_feature_names=True
         )
     store = OnlineStore(Table(counted, TABLE), views, lambda: NOW)
     served = store.get_online_features(
-        org, features=asked, entity_rows=rows, full_feature_names=True
+        org, features=features, entity_rows=rows, full_feature_names=True
     ).to_dict()
     nulls = 0
-    for name in (one.replace(":", "__") for one in asked):
+    for name in (one.replace(":", "__") for one in features):
         wanted = trained[name].to_pylist()
         nulls += wanted.count(None)
         # To the last digit: the same figures, and JSON keeps a double whole.
         assert served[name] == wanted, name
-    assert 0 < nulls < len(asked) * size / 2
+    assert 0 < nulls < len(features) * size / 2

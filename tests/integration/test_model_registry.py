@@ -29,8 +29,8 @@ def stage(running: Platform, bundle: Any) -> Stage:
 
 def test_a_training_is_registered_once_however_often_it_is_registered(stage: Stage) -> None:
     first = stage.register()
-    again = stage.register()
-    assert [one.version for one in first] == [one.version for one in again]
+    repeated = stage.register()
+    assert [one.version for one in first] == [one.version for one in repeated]
     found = stage.store.versions(ACME, "fraud")
     assert [one.version for one in found] == ["00000003", "00000002", "00000001"]
     assert {one.algorithm for one in found} == set(ALGORITHMS)

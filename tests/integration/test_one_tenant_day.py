@@ -12,7 +12,7 @@ from millrace.core.errors import RetryableError
 from millrace.core.table import Table
 from millrace.eventstore import failed_days, pending, receipts
 from millrace.iceberg import manifest_entries
-from millrace.lake.raw_to_silver import Transform
+from millrace.lake.raw_to_silver import SilverTransform
 from millrace.runs.documents import Summary
 from tests.support.emulator import Lake, fresh
 from tests.support.many_tenants import ManyTenants, Rows
@@ -115,14 +115,14 @@ def _unwritable(patch: pytest.MonkeyPatch) -> None:
 
 def _killed(patch: pytest.MonkeyPatch) -> None:
     """A worker that is ended from outside has no time to say why."""
-    unit = Transform._made
+    unit = SilverTransform._made
 
     def killed(mine: Any, run: str, one: Any, *more: Any) -> Any:
         if (one.org, one.day) == (POISON, DAY):
             raise KeyboardInterrupt
         return unit(mine, run, one, *more)
 
-    patch.setattr(Transform, "_made", killed)
+    patch.setattr(SilverTransform, "_made", killed)
     tried = ManyTenants.call
 
     def call(many: ManyTenants, stem: str, payload: dict[str, Any]) -> Any:
@@ -135,14 +135,14 @@ def _killed(patch: pytest.MonkeyPatch) -> None:
 
 
 def _engine(patch: pytest.MonkeyPatch) -> None:
-    unit = Transform._made
+    unit = SilverTransform._made
 
     def odd(mine: Any, run: str, one: Any, *more: Any) -> Any:
         if (one.org, one.day) == (POISON, DAY):
             raise MemoryError
         return unit(mine, run, one, *more)
 
-    patch.setattr(Transform, "_made", odd)
+    patch.setattr(SilverTransform, "_made", odd)
 
 
 CASES = {

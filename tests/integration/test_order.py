@@ -49,13 +49,13 @@ def write_as_before(running: Platform, chosen: list[dict[str, Any]]) -> None:
 
 def paged(running: Platform, query: dict[str, str], limit: int) -> list[str]:
     collected: list[str] = []
-    asked = {**query, "limit": str(limit)}
+    request = {**query, "limit": str(limit)}
     for _ in range(40):
-        page = running.get(LIST, query=asked)["body"]
+        page = running.get(LIST, query=request)["body"]
         collected += ids(page["items"])
         if page["cursor"] is None:
             return collected
-        asked["cursor"] = page["cursor"]
+        request["cursor"] = page["cursor"]
     raise AssertionError("the pages have no end")
 
 
@@ -73,10 +73,10 @@ def test_lists_are_in_the_order_of_microseconds(running: Platform, before: str) 
     moments = sorted({clock.parse(event["timestamp"]) for event in made})
     for since in moments:
         for until in moments:
-            asked = {"from": since.isoformat(), "to": clock.utc_micros(until)}
-            found = ids(running.get(LIST, query={**asked, "eventType": "order.created"})["body"]["items"])
+            request = {"from": since.isoformat(), "to": clock.utc_micros(until)}
+            found = ids(running.get(LIST, query={**request, "eventType": "order.created"})["body"]["items"])
             between = [e["eventId"] for e in made if since <= clock.parse(e["timestamp"]) < until]
-            assert found == between[::-1], asked
+            assert found == between[::-1], request
 
 
 def test_a_pointer_that_is_there_in_both_widths_is_one_event(running: Platform) -> None:
@@ -100,8 +100,8 @@ def test_a_cursor_of_milliseconds_is_refused(running: Platform) -> None:
     made = sent(running)
     query = {"eventType": "order.created", "from": None, "to": None}
     for position in (f"{made[0]['timestamp'][:19]}.123Z#{made[0]['eventId']}", "x", "\x00", "9" * 5000):
-        asked = {"eventType": "order.created", "cursor": cursors.encode(ACME, query, position)}
-        assert running.get(LIST, query=asked)["status"] == 400
+        request = {"eventType": "order.created", "cursor": cursors.encode(ACME, query, position)}
+        assert running.get(LIST, query=request)["status"] == 400
 
 
 def test_an_offset_says_the_same_moment(running: Platform) -> None:

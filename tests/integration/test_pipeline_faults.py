@@ -1,7 +1,7 @@
 """Whatever call of the hourly run goes wrong, in whatever way: at rest, the lake is what it is without a fault.
 
 Meanwhile each snapshot of each table holds of each tenant's day the old rows or the new, and what is not there is still
-pending. Here a few of the points, several in one telling; every kind of point by itself, in every way, and every order
+pending. Here a few of the points, several in one run; every kind of point by itself, in every way, and every order
 of two executions are run by `python -m tests.support.pipelinefaults`.
 """
 

@@ -114,12 +114,12 @@ def test_a_decision_has_the_score_of_the_model_in_force_beside_that_of_the_rules
     assert ["model" in payload["stages"] for payload in payloads] == [
         payload["modelScore"] is not None for payload in payloads
     ]
-    asked = {**event["data"]["payload"], "transaction_id": "txn_asked"}
-    said = running.call("/v1/predict", asked, function="predict")["body"]
-    assert {name: said[name] for name in ("modelScore", "modelVersion", "fallback")} == {
+    request = {**event["data"]["payload"], "transaction_id": "txn_asked"}
+    result = running.call("/v1/predict", request, function="predict")["body"]
+    assert {name: result[name] for name in ("modelScore", "modelVersion", "fallback")} == {
         name: found[name] for name in ("modelScore", "modelVersion", "fallback")
     }
-    batch = running.call("/v1/predict/batch", [asked, {**asked, "merchant": None}], function="predict")
+    batch = running.call("/v1/predict/batch", [request, {**request, "merchant": None}], function="predict")
     first, second = batch["body"]["results"]
     assert first["modelScore"] == found["modelScore"]
     assert second["modelScore"] == pytest.approx(
@@ -148,16 +148,16 @@ def test_a_redelivery_with_another_champion_in_force_makes_no_second_decision(
     first = decided(running, event)
     deploy(running, views, version="00000002", bias=2.0)
     restart(running)
-    asked: list[str] = []
+    requests: list[str] = []
 
     def note(stem: str) -> AbstractContextManager[None]:
-        asked.append(stem)
+        requests.append(stem)
         return nullcontext()
 
     running.around = note
     running.driver.redeliver("score_transactions", batches=3)
     running.driver.run_until_idle(max_steps=100_000)
-    assert "score_transactions" in asked
+    assert "score_transactions" in requests
     assert len(decisions(running)) == 1
     assert answer(running, event) == first
     assert decided(running, transaction())["modelVersion"] == "fraud/00000002"

@@ -68,8 +68,8 @@ def test_every_wall_clock_of_a_process_and_its_children_is_shifted() -> None:
     now = datetime.now(UTC)
     environ = shifted(os.environ, now, now + timedelta(days=DAYS))
     before = time.time(), time.monotonic()
-    said = subprocess.run([sys.executable, "-c", CLOCKS], env=environ, check=True, capture_output=True)
-    found = json.loads(said.stdout)
+    document = subprocess.run([sys.executable, "-c", CLOCKS], env=environ, check=True, capture_output=True)
+    found = json.loads(document.stdout)
     assert set(found["wall"]) == {"time", "datetime", "thread", "duckdb", "sqlite", "child"}
     for name, at in found["wall"].items():
         # SQLite says whole seconds.
@@ -88,8 +88,8 @@ def test_a_shift_counts_from_a_clock_that_is_shifted() -> None:
     )
     now = datetime.now(UTC)
     environ = shifted(os.environ, now, now + timedelta(days=DAYS)) | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    said = subprocess.run([sys.executable, "-c", code], env=environ, check=True, capture_output=True)
-    ahead = float(said.stdout) - now.timestamp() - timedelta(days=DAYS + 3).total_seconds()
+    completed = subprocess.run([sys.executable, "-c", code], env=environ, check=True, capture_output=True)
+    ahead = float(completed.stdout) - now.timestamp() - timedelta(days=DAYS + 3).total_seconds()
     assert 0 <= ahead < NEAR_SECONDS
 
 
@@ -112,8 +112,8 @@ def test_the_command_runs_each_shift_says_a_table_and_fails(
     monkeypatch.setenv("PYTEST_ARGS", f"-p no:cacheprovider --rootdir {tests.parent}")
     assert main(["--shifts", "+0d", "--tests", str(tests)]) == 0
     assert main(["--shifts", "+0d +8d", "--tests", str(tests)]) == 1
-    said = capsys.readouterr().out.splitlines()
-    rows = [[cell.strip() for cell in line.split("│")] for line in said if "│" in line]
+    printed = capsys.readouterr().out.splitlines()
+    rows = [[cell.strip() for cell in line.split("│")] for line in printed if "│" in line]
     assert [(name, passed, failed) for _, name, _, passed, failed, *_ in rows] == [
         ("+0d", "2", "0"),
         ("+0d", "2", "0"),

@@ -15,7 +15,7 @@ from millrace.contracts.contract import Contract
 from millrace.contracts.registry import Registry
 from millrace.lake import duck, silver_sql
 from millrace.lake import raw_to_silver as transform_module
-from millrace.lake.raw_to_silver import Transform
+from millrace.lake.raw_to_silver import SilverTransform
 from millrace.runs.documents import Unit
 from tests.support.contracts import SCHEMAS
 from tests.support.raw_files import BUCKET, RawFiles, again, event
@@ -154,9 +154,9 @@ def test_a_harmed_object_fails_its_day_by_name_and_no_other(
 STRANGERS = [("org_zest", DAY, "1 rows of other tenants"), ("org_acme", NEXT, "1 rows of other days")]
 
 
-@pytest.mark.parametrize(("org", "day", "told"), STRANGERS)
+@pytest.mark.parametrize(("org", "day", "message"), STRANGERS)
 def test_a_row_of_another_tenant_or_day_fails_the_day(
-    files: RawFiles, registry: Registry, org: str, day: str, told: str
+    files: RawFiles, registry: Registry, org: str, day: str, message: str
 ) -> None:
     rng = random.Random(9)
     files.put("org_acme", DAY, [event(TRANSACTION, "org_acme", DAY, rng)])
@@ -165,7 +165,7 @@ def test_a_row_of_another_tenant_or_day_fails_the_day(
     )
     (done,) = run(files, registry).values()
     assert done.parts == []
-    assert told in done.failures[0].error
+    assert message in done.failures[0].error
     assert key in done.failures[0].error
 
 
@@ -282,7 +282,7 @@ def test_what_does_not_fit_into_the_worker_is_named_and_the_next_day_lands(
     def connect() -> duckdb.DuckDBPyConnection:
         return duck.connect(memory_mb=24, threads=1, temp_dir=files.root.parent, temp_limit_mb=1)
 
-    made = Transform(connect, registry, BUCKET, root=str(files.root))
+    made = SilverTransform(connect, registry, BUCKET, root=str(files.root))
     first, second = (made.unit("run-1", Unit(day.org, day.day, 0, 1), day) for day in files.days())
     assert first.parts == []
     assert "Out of Memory" in first.failures[0].error

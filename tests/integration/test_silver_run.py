@@ -38,8 +38,8 @@ def call(lake: Lake, stem: str, event: dict[str, Any]) -> dict[str, Any]:
         return answer
 
 
-def plan(lake: Lake, run: str, **asked: Any) -> dict[str, Any]:
-    return call(lake, "plan_run", {"runId": run, "refresh": ["hourly", "daily"], "silver": True, **asked})
+def plan(lake: Lake, run: str, **request: Any) -> dict[str, Any]:
+    return call(lake, "plan_run", {"runId": run, "refresh": ["hourly", "daily"], "silver": True, **request})
 
 
 def finish(lake: Lake, run: str, planned: dict[str, Any]) -> dict[str, str]:
@@ -78,8 +78,8 @@ def test_an_interval_again_gives_the_same_rows(lake: Lake, bundle: Path) -> None
     archive(lake, (1, ACME, DAY), (2, GLOBEX, NEXT))
     finish(lake, "r1", plan(lake, "r1"))
     first = sorted(map(str, opened(lake).table.scan().to_arrow().to_pylist()))
-    again = {"from": FIRST, "to": SECOND}
-    assert finish(lake, "r2", plan(lake, "r2", **again)) == {SILVER: "committed"}
+    repeated = {"from": FIRST, "to": SECOND}
+    assert finish(lake, "r2", plan(lake, "r2", **repeated)) == {SILVER: "committed"}
     assert sorted(map(str, opened(lake).table.scan().to_arrow().to_pylist())) == first
 
 

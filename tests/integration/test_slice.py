@@ -153,10 +153,10 @@ def test_two_tenants_many_events_duplicates_and_crashes(bundle: Path) -> None:
         for org in (ACME, GLOBEX):
             good = events.mixed(300, rng)
             bad = [{**event, "eventId": events.new_id(rng), "data": {"payload": {}}} for event in good[:20]]
-            again = rng.sample(good, 30)
+            repeated = rng.sample(good, 30)
             other = [{**event, "correlationId": "another"} for event in rng.sample(good, 5)]
             # Copies after their first, so that it is known which of two different events is the conflict.
-            sent = [*rng.sample(good + bad, len(good) + len(bad)), *rng.sample(again + other, 35)]
+            sent = [*rng.sample(good + bad, len(good) + len(bad)), *rng.sample(repeated + other, 35)]
             answers = [running.post(sent[at : at + 250], org=org) for at in range(0, len(sent), 250)]
             total = account(answers)
             assert total == Counter(accepted=300, duplicates=30, conflicts=5, rejected=20)

@@ -371,8 +371,8 @@ def test_objects_are_listed_in_order_of_their_keys(stores: Stores) -> None:
     class Short:
         """A store of short pages."""
 
-        def list_objects_v2(self, **asked: Any) -> Any:
-            return stores.s3.list_objects_v2(**{"MaxKeys": 2, **asked})
+        def list_objects_v2(self, **request: Any) -> Any:
+            return stores.s3.list_objects_v2(**{"MaxKeys": 2, **request})
 
     bucket = Objects(stores.s3, stores.bucket)
     for name in ("raw/b", "raw/a", "raw/d", "raw/c", "raw/e", "rather", "s"):
@@ -397,8 +397,8 @@ def test_folders_are_listed_in_order(stores: Stores) -> None:
     class Short:
         """A store of short pages."""
 
-        def list_objects_v2(self, **asked: Any) -> Any:
-            return stores.s3.list_objects_v2(**{"MaxKeys": 1, **asked})
+        def list_objects_v2(self, **request: Any) -> Any:
+            return stores.s3.list_objects_v2(**{"MaxKeys": 1, **request})
 
     bucket = Objects(stores.s3, stores.bucket)
     for name in ("raw/org=b/1", "raw/org=a/1", "raw/org=a/2", "raw/file", "other/x"):

@@ -76,8 +76,8 @@ class Job:
 
     def run(self, *arguments: str) -> tuple[int, str]:
         with self.start(*arguments) as process:
-            _, said = process.communicate(timeout=300)
-            return process.returncode, said
+            _, completed = process.communicate(timeout=300)
+            return process.returncode, completed
 
     def left(self) -> dict[str, bytes]:
         return {
@@ -100,8 +100,8 @@ def done(tmp_path_factory: pytest.TempPathFactory, code: Path, libraries: list[s
     """A job that has run."""
     made = Job(tmp_path_factory.mktemp("job"), code, libraries)
     training.write(made.channel)
-    status, said = made.run("--seed", "7", "--jobs", "2")
-    assert status == 0, said
+    status, result = made.run("--seed", "7", "--jobs", "2")
+    assert status == 0, result
     return made
 
 
@@ -165,8 +165,8 @@ def test_a_job_that_was_killed_makes_the_same_when_it_runs_again(job: Job, done:
     assert "evaluation.json" not in job.left()
     (job.model / "random_forest").mkdir(exist_ok=True)
     (job.model / "random_forest" / "half").write_text("")
-    status, said = job.run("--seed", "7", "--jobs", "1")
-    assert status == 0, said
+    status, result = job.run("--seed", "7", "--jobs", "1")
+    assert status == 0, result
     assert job.left() == done.left()
 
 
@@ -192,10 +192,10 @@ def test_without_a_model_the_reason_is_given_and_nothing_is_left(
     job: Job, made: dict[str, Any], says: str
 ) -> None:
     training.write(job.channel, made)
-    status, said = job.run("--jobs", "1")
+    status, result = job.run("--jobs", "1")
     assert status == 1
     assert says in job.failure()
-    assert said.splitlines()[-1] == job.failure()
+    assert result.splitlines()[-1] == job.failure()
     assert job.left() == {}
 
 
@@ -214,8 +214,8 @@ def test_one_model_that_cannot_be_made_does_not_stop_the_others(job: Job, code: 
     training.write(job.channel)
     # Leaves that ask for more rows than there are: the model says the same of every row.
     changed(job, code, "algorithms.py", '"min_samples_leaf": 20', '"min_samples_leaf": 100000')
-    status, said = job.run("--jobs", "2")
-    assert status == 0, said
+    status, result = job.run("--jobs", "2")
+    assert status == 0, result
     found = unpack(pack(job.left()), org="shop_a", model="fraud", run="train_model-shop_a-1")
     assert set(found.failures) == {"gradient_boosting"}
     assert "every row the score" in found.failures["gradient_boosting"]
@@ -234,9 +234,9 @@ def test_a_graph_that_is_not_the_model_is_refused(job: Job, code: Path) -> None:
 
 def test_an_unknown_hyperparameter_is_refused(job: Job) -> None:
     training.write(job.channel)
-    status, said = job.run("--trees", "9")
+    status, result = job.run("--trees", "9")
     assert status == 2
-    assert "--trees" in said.splitlines()[-1]
+    assert "--trees" in result.splitlines()[-1]
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -28,13 +28,13 @@ class Context:
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What CloudFormation was told."""
-    said: list[dict[str, Any]] = []
+    messages: list[dict[str, Any]] = []
     monkeypatch.setattr(
         custom_resource,
         "_answer",
-        lambda event, status, reason, data: said.append({"status": status, "reason": reason, **data}),
+        lambda event, status, reason, data: messages.append({"status": status, "reason": reason, **data}),
     )
-    return said
+    return messages
 
 
 def new_contracts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,10 +49,10 @@ def silver(
     return commit(lake, run)
 
 
-def counted(lake: Lake, name: str = SILVER, **asked: Any) -> dict[tuple[str, str | None], int]:
+def counted(lake: Lake, name: str = SILVER, **request: Any) -> dict[tuple[str, str | None], int]:
     """Rows by partition, read from the files themselves."""
     table = opened(lake, name)
-    snapshot = asked.get("snapshot_id", table.snapshot_id)
+    snapshot = request.get("snapshot_id", table.snapshot_id)
     arrow = table.table.scan(snapshot_id=snapshot).to_arrow()
     days = arrow["event_time"].cast("timestamp[us]").cast("date32").to_pylist()
     return dict(

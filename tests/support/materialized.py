@@ -18,7 +18,7 @@ from millrace.features.offline import OfflineStore
 from millrace.features.online import OnlineStore
 from millrace.features.online_writer import OnlineWriter
 from millrace.features.rows import defaults
-from millrace.features.views import Feature, FeatureView, FeatureViews, Group
+from millrace.features.views import Feature, FeatureGroup, FeatureView, FeatureViews
 
 TABLE, ACME, GLOBEX = "FeatureStore", "org_acme", "org_globex"
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -33,8 +33,8 @@ def feature(name: str, aggregate: Any, column: str | None, window: int | None, *
     )  # fmt: skip
 
 
-def group(key: str, *features: Feature, delay: int = 0) -> Group:
-    return Group("silver.sale_v1", key, "happened", ("event_id",), delay, None, features)
+def group(key: str, *features: Feature, delay: int = 0) -> FeatureGroup:
+    return FeatureGroup("silver.sale_v1", key, "happened", ("event_id",), delay, None, features)
 
 
 USER = FeatureView(

@@ -70,13 +70,15 @@ def card(
 def archive(cards: Iterable[ModelCard], failures: dict[str, str] | None = None) -> bytes:
     """`model.tar.gz` as the training job leaves it."""
     files: dict[str, bytes] = {}
-    said: list[dict[str, Any]] = []
+    messages: list[dict[str, Any]] = []
     for one in cards:
         files[f"{one.algorithm}/model.json"] = artifact.write(one)
         files[f"{one.algorithm}/model.onnx"] = graph(one.algorithm, one.run_id)
-        said.append({"name": one.algorithm, "metrics": dict(one.metrics), "gates": [], "passed": one.passed})
-    said += [{"name": name, "error": error} for name, error in (failures or {}).items()]
-    files["evaluation.json"] = orjson.dumps({"models": said})
+        messages.append(
+            {"name": one.algorithm, "metrics": dict(one.metrics), "gates": [], "passed": one.passed}
+        )
+    messages += [{"name": name, "error": error} for name, error in (failures or {}).items()]
+    files["evaluation.json"] = orjson.dumps({"models": messages})
     return packed(files)
 
 

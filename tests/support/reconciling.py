@@ -163,14 +163,14 @@ def filled(world: World, count: int = 30) -> list[dict[str, Any]]:
     rng = random.Random(7)
     world.days = 3
     some = events.mixed(count, rng)
-    lonely = [events.inference(timestamp=ago(rng.uniform(2, 60))) for _ in range(count // 6)]
+    single = [events.inference(timestamp=ago(rng.uniform(2, 60))) for _ in range(count // 6)]
     for org in (ACME, GLOBEX):
         for start in range(0, len(some), 400):
             assert world.running.post(some[start : start + 400], org=org)["status"] == 202
         # Without a row nothing keeps these from coming twice.
-        assert world.running.post([*lonely, *lonely], org=org)["status"] == 202
+        assert world.running.post([*single, *single], org=org)["status"] == 202
     world.settle()
-    return [*some, *lonely]
+    return [*some, *single]
 
 
 def words(report: PassReport) -> dict[str, int]:

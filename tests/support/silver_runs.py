@@ -16,7 +16,7 @@ from millrace.core import clock
 from millrace.core.prefixes import DEAD_LETTERS
 from millrace.eventstore.row import StoredEvent
 from millrace.lake import duck
-from millrace.lake.raw_to_silver import Done, Transform
+from millrace.lake.raw_to_silver import Done, SilverTransform
 from millrace.runs.documents import Part, Unit
 from tests.support.contracts import FILES, compiled
 from tests.support.raw_files import BUCKET, RawFiles
@@ -27,11 +27,11 @@ TRANSACTION = CONTRACTS["transaction.created.v1"]
 ORDER = CONTRACTS["order.created.v1"]
 
 
-def transform(files: RawFiles, registry: Registry) -> Transform:
+def transform(files: RawFiles, registry: Registry) -> SilverTransform:
     def connect() -> duckdb.DuckDBPyConnection:
         return duck.connect(memory_mb=400, threads=2, temp_dir=files.root.parent)
 
-    return Transform(connect, registry, BUCKET, root=str(files.root))
+    return SilverTransform(connect, registry, BUCKET, root=str(files.root))
 
 
 def run(files: RawFiles, registry: Registry, buckets: int = 1) -> dict[tuple[str, str], Done]:

@@ -58,10 +58,10 @@ def _operation(work: Callable[..., Any]) -> Callable[..., Any]:
     """A call of the service: alone under the lock, counted, and failing where it is told to."""
 
     @wraps(work)
-    def call(self: _Client, **asked: Any) -> Any:
+    def call(self: _Client, **request: Any) -> Any:
         with self._lock:
             fails = self._fails(work.__name__)
-            answer = None if fails and not self.took_effect else work(self, **asked)
+            answer = None if fails and not self.took_effect else work(self, **request)
             if fails and isinstance(self.fault, Exception):
                 raise self.fault
             if fails:
@@ -92,9 +92,9 @@ def _schemas() -> dict[str, Schema]:
     return found
 
 
-def _names(said: Mapping[str, Any]) -> Key:
+def _names(values: Mapping[str, Any]) -> Key:
     # HASH stands before RANGE.
-    return tuple(one["AttributeName"] for one in sorted(said["key_schema"], key=lambda one: one["KeyType"]))
+    return tuple(one["AttributeName"] for one in sorted(values["key_schema"], key=lambda one: one["KeyType"]))
 
 
 SCHEMAS = _schemas()
@@ -176,15 +176,15 @@ class MemoryDynamoDB(_Client):
     def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N803
         found: dict[str, list[Row]] = {}
         unprocessed: dict[str, Any] = {}
-        for name, asked in RequestItems.items():
-            wanted = {self._key(name, key, whole=True): key for key in asked["Keys"]}
-            if not 0 < len(wanted) <= 100 or len(wanted) < len(asked["Keys"]):
+        for name, request in RequestItems.items():
+            wanted = {self._key(name, key, whole=True): key for key in request["Keys"]}
+            if not 0 < len(wanted) <= 100 or len(wanted) < len(request["Keys"]):
                 _refuse("ValidationException", "1 to 100 keys, each once")
             now, later = self._halves(list(wanted))
             rows = map(self._table(name).get, now)
-            found[name] = [_projected(row, asked) for row in rows if row is not None]
+            found[name] = [_projected(row, request) for row in rows if row is not None]
             if later:
-                unprocessed[name] = {**asked, "Keys": [wanted[key] for key in later]}
+                unprocessed[name] = {**request, "Keys": [wanted[key] for key in later]}
         return {"Responses": found, "UnprocessedKeys": unprocessed}
 
     @_operation
@@ -286,10 +286,10 @@ class MemoryDynamoDB(_Client):
             page = [row for row in page if condition(filtered)(row, names, values)]
         return {"Items": [_projected(row, how) for row in page], "Count": len(page), **last}
 
-    def _halves(self, asked: list[Any]) -> tuple[list[Any], list[Any]]:
+    def _halves(self, requests: list[Any]) -> tuple[list[Any], list[Any]]:
         """What is done now, and what is left unprocessed."""
-        left = min(self.leaving.popleft(), len(asked)) if self.leaving else 0
-        return asked[: len(asked) - left], asked[len(asked) - left :]
+        left = min(self.leaving.popleft(), len(requests)) if self.leaving else 0
+        return requests[: len(requests) - left], requests[len(requests) - left :]
 
     def _schema(self, name: str) -> Schema:
         if name not in self.schemas:

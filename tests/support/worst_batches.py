@@ -89,8 +89,8 @@ class Stub:
             }
         }
 
-    def update_item(self, **asked: Any) -> dict[str, Any]:
-        names, values = asked.get("ExpressionAttributeNames", {}), asked["ExpressionAttributeValues"]
+    def update_item(self, **request: Any) -> dict[str, Any]:
+        names, values = request.get("ExpressionAttributeNames", {}), request["ExpressionAttributeValues"]
         return {
             "Attributes": {
                 names[alias]: values[f":a{alias[2:]}"] for alias in names if f":a{alias[2:]}" in values

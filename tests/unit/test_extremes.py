@@ -37,9 +37,9 @@ def test_what_lies_one_step_beyond_is_refused_by_name(registry: Registry) -> Non
         org = events.sender(contract, ORG)
         if org is None:
             continue
-        told = list(events.refusals(contract, org, NOW))
-        assert told
-        for made, pointer in told:
+        result = list(events.refusals(contract, org, NOW))
+        assert result
+        for made, pointer in result:
             errors = judge.errors(made)
             assert pointer in {error.pointer for error in errors}, (contract.name, made.names, errors)
 

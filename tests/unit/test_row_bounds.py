@@ -16,7 +16,7 @@ from millrace.core.objects import Objects
 from millrace.core.table import Table
 from millrace.eventstore import receipts
 from millrace.quarantine import entry as entries
-from millrace.quarantine.entry import Entry
+from millrace.quarantine.entry import QuarantineEntry
 from millrace.quarantine.store import QuarantineStore
 from tests.support import events
 
@@ -53,7 +53,7 @@ def test_an_index_row_of_quarantine_keeps_its_size_whatever_a_client_names_its_f
         for number in range(MAX_ERRORS)
     )
     refused = [
-        Entry(
+        QuarantineEntry(
             "0" * 36,
             0,
             b"{}",
@@ -85,8 +85,8 @@ def test_an_audit_row_of_a_huge_patch_keeps_its_size() -> None:
     store.audit("org", "replay", "me", "request", {"replayed": 3, "patch": patch}, clock.now())
     (row,) = client.items
     assert size(row) < LIMIT / 4
-    said = orjson.loads(row["detail"]["S"])
-    assert said["replayed"] == 3
-    assert said["patch"]["bytes"] > 3_000_000
+    document = orjson.loads(row["detail"]["S"])
+    assert document["replayed"] == 3
+    assert document["patch"]["bytes"] > 3_000_000
     store.audit("org", "replay", "me", "request", {"replayed": 3, "patch": patch[:0]}, clock.now())
     assert orjson.loads(client.items[0]["detail"]["S"]) == {"replayed": 3, "patch": []}

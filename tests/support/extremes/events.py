@@ -157,7 +157,7 @@ def moment(contract: Contract, turn: int, now: datetime, rng: random.Random) -> 
 
 
 def ordinary(contract: Contract, number: int, org: str, now: datetime) -> Made:
-    """An event as a shop sends it, the same whenever it is asked for."""
+    """An event as a shop sends it, the same at each call."""
     golden = samples.golden(_file(contract.name))
     event = copy.deepcopy(golden[number % len(golden)])
     rng = random.Random(f"{contract.name} {number} {org} ordinary")
@@ -296,7 +296,7 @@ def _array(schema: dict[str, Any], turn: int, pointer: str, names: dict[str, str
 
 
 def free(turn: int, salt: str) -> Any:
-    """What stands in an object of which nothing is said: odd keys, odd numbers, odd texts."""
+    """Content of an object without declared properties: odd keys, odd numbers, odd texts."""
     if turn == SMALLEST:
         return {}
     if turn == LARGEST:

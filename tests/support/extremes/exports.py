@@ -35,12 +35,12 @@ _SECONDS = 900_000
 _ENTITIES = 40
 
 
-def queries(world: World, found: Found, rng: random.Random, asked: int) -> Iterator[str]:
+def queries(world: World, found: Found, rng: random.Random, sample: int) -> Iterator[str]:
     """Raw and so many tables by `millrace query`, with and without `--json`: all of their rows come out."""
     target = Target("local", world.lake.endpoint, {"LakeBucket": world.lake.bucket})
     counts = {name: len(rows) for name, rows in found.tables.items()}
     counts[lake.RAW_TABLE] = sum(len(held) for held in found.places[RAW].values())
-    names = [lake.RAW_TABLE, *rng.sample(sorted(found.tables), min(asked, len(found.tables)))]
+    names = [lake.RAW_TABLE, *rng.sample(sorted(found.tables), min(sample, len(found.tables)))]
     for name in names:
         columns, rows = lake.rows(target, f"SELECT * FROM {name}")
         out = io.StringIO()
@@ -78,8 +78,8 @@ def _view(
 ) -> Iterator[str]:
     views = feature_views.load()
     view = views.view(name)
-    asked = [f"{name}:{feature}" for feature in view.features]
-    question = FeatureQuery(views, asked)
+    features = [f"{name}:{feature}" for feature in view.features]
+    question = FeatureQuery(views, features)
     columns: dict[str, list[Any]] = {}
     for part in question.views:
         source = [
@@ -103,7 +103,7 @@ def _view(
     rows = [{key: values[place] for key, values in frame.items()} for place in range(count)]
     asof = pa.array([at] * count, pa.timestamp("us", tz="UTC"))
     then = store.get_historical_features(
-        pa.table({**frame, EVENT_TIMESTAMP: asof}), asked, full_feature_names=True
+        pa.table({**frame, EVENT_TIMESTAMP: asof}), features, full_feature_names=True
     )
     now = online.answers(org, question, rows)
     for place, (row, values) in enumerate(zip(rows, now, strict=True)):

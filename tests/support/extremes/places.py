@@ -112,7 +112,7 @@ def check(found: Found, accepted: Sequence[Made]) -> Iterator[str]:
     """In a sentence each, where an accepted event is not, is twice, or is not what was sent."""
     for made in accepted:
         key = (made.org, made.event["eventId"].lower())
-        who = f"{made.contract.name} {made.event['eventId']} of {made.org} ({_told(made)})"
+        who = f"{made.contract.name} {made.event['eventId']} of {made.org} ({_described(made)})"
         belongs = set(wanted(made))
         for place in sorted(belongs):
             held, dead = found.has(place, key), found.dead.get((place, key), [])
@@ -129,7 +129,7 @@ def check(found: Found, accepted: Sequence[Made]) -> Iterator[str]:
             yield f"{who}: {sentence}"
 
 
-def _told(made: Made) -> str:
+def _described(made: Made) -> str:
     return ", ".join(f"{pointer}: {name}" for pointer, name in list(made.names.items())[:6])
 
 
@@ -202,12 +202,12 @@ def _envelope(place: str, sent: Event, kept: Mapping[str, Any]) -> Iterator[str]
         if kept.get(name) != value:
             yield f"{place} holds {name} {kept.get(name)!r} instead of {value!r}"
     for part, value in sent["data"].items():
-        said, there = value, kept["data"].get(part)
+        wanted, there = value, kept["data"].get(part)
         if isinstance(value, dict) and isinstance(there, dict):
             # What is null or absent, intake may fill from the request.
-            said = {name: one for name, one in value.items() if one is not None}
-            there = {name: one for name, one in there.items() if name in said}
-        if value is not None and repr(_same(there)) != repr(_same(said)):
+            wanted = {name: one for name, one in value.items() if one is not None}
+            there = {name: one for name, one in there.items() if name in wanted}
+        if value is not None and repr(_same(there)) != repr(_same(wanted)):
             yield f"{place} holds another {part}: {str(there)[:300]} instead of {str(value)[:300]}"
 
 

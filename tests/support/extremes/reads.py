@@ -23,7 +23,7 @@ def check(
     accepted: Sequence[Made],
     refused: Sequence[tuple[Made, dict[str, Any]]],
     rng: random.Random,
-    asked: int,
+    sample: int,
 ) -> Iterator[str]:
     """In a sentence each, what a call does not answer as it should.
 
@@ -33,10 +33,10 @@ def check(
         accepted: events that were accepted.
         refused: those that were not, with their answers.
         rng: chooses.
-        asked: of how many events at most each call is asked.
+        sample: with how many events at most each call is checked.
     """
     stored = [made for made in accepted if made.contract.store == "table"]
-    chosen = _spread(stored, rng, asked)
+    chosen = _spread(stored, rng, sample)
     for made in chosen:
         for sentence in _of_event(world, found, made):
             yield f"{made.contract.name} {made.event['eventId']} of {made.org}: {sentence}"
@@ -46,7 +46,7 @@ def check(
             for one in stored
             if name in one.contract.indexes and (at := _value(one, name)) is not None
         }
-        keys = [*listed] if len(listed) <= asked else rng.sample([*listed], asked)
+        keys = [*listed] if len(listed) <= sample else rng.sample([*listed], sample)
         wanted: dict[tuple[str, str], set[str]] = {}
         for made in stored:
             at = _value(made, name) if name in made.contract.indexes else None
@@ -54,17 +54,17 @@ def check(
                 wanted.setdefault((made.org, at[1]), set()).add(made.event["eventId"].lower())
         for org, value in keys:
             yield from _listed(world, org, parameter, value, wanted[org, value])
-    yield from _quarantine(world, refused, rng, asked)
+    yield from _quarantine(world, refused, rng, sample)
     for org in sorted({made.org for made in accepted}):
         yield from _datasets(world, org)
 
 
-def _spread(stored: Sequence[Made], rng: random.Random, asked: int) -> list[Made]:
+def _spread(stored: Sequence[Made], rng: random.Random, sample: int) -> list[Made]:
     """Some of every contract."""
     by_contract: dict[str, list[Made]] = {}
     for made in stored:
         by_contract.setdefault(made.contract.name, []).append(made)
-    each = max(1, asked // max(1, len(by_contract)))
+    each = max(1, sample // max(1, len(by_contract)))
     return [
         one
         for some in by_contract.values()
@@ -73,7 +73,7 @@ def _spread(stored: Sequence[Made], rng: random.Random, asked: int) -> list[Made
 
 
 def _value(made: Made, index: str) -> tuple[str, str] | None:
-    """The tenant and what an index is asked for to find an event."""
+    """The tenant and the key with which an index finds an event."""
     event = made.event
     match index:
         case "type":
@@ -129,7 +129,7 @@ def _listed(world: World, org: str, parameter: str, value: str, wanted: set[str]
 
 
 def _quarantine(
-    world: World, refused: Sequence[tuple[Made, dict[str, Any]]], rng: random.Random, asked: int
+    world: World, refused: Sequence[tuple[Made, dict[str, Any]]], rng: random.Random, sample: int
 ) -> Iterator[str]:
     for org in sorted({made.org for made, _ in refused}):
         mine = {result["quarantineId"]: (made, result) for made, result in refused if made.org == org}
@@ -146,7 +146,7 @@ def _quarantine(
         ids = [item["quarantineId"] for item in listed]
         if set(ids) != set(mine) or len(ids) != len(mine):
             yield f"the quarantine of {org} lists {len(ids)} of {len(mine)}"
-        for name in rng.sample([*mine], min(asked, len(mine))):
+        for name in rng.sample([*mine], min(sample, len(mine))):
             _, result = mine[name]
             one = world.get("/v1/quarantine/{id}", org=org, id=name)
             if one["status"] != HTTPStatus.OK or one["body"]["errors"] != result["errors"]:

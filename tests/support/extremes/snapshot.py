@@ -47,12 +47,12 @@ def different(expected: Snapshot, found: Snapshot) -> Iterator[str]:
         wanted, there = set(expected.get(place, ())), set(found.get(place, ()))
         if wanted != there:
             lost, more = sorted(wanted - there), sorted(there - wanted)
-            said = [
+            differences = [
                 f"{len(one)} {name}, such as {one[0][:600]}"
                 for name, one in (("less", lost), ("more", more))
                 if one
             ]
-            yield f"{place}: {'; '.join(said)}"
+            yield f"{place}: {'; '.join(differences)}"
 
 
 def tables(world: World) -> list[tuple[str, dict[str, Any]]]:

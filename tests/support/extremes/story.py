@@ -1,4 +1,4 @@
-"""One telling: what a shop sends alone, then the same beside tenants that send extremes; and whatever is wrong afterwards."""
+"""One run: what a shop sends alone, then the same beside tenants that send extremes; and whatever is wrong afterwards."""
 
 import random
 import time
@@ -34,14 +34,14 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is told.
+    """The size of a run.
 
     Attributes:
         turns: which of its extremes each field takes, an event for each.
         edges: of how many contracts the largest free objects are looked for.
         crowd: how many events have one user, session, flow and entity.
         refusals: how many of the events that must be refused are sent; all are judged.
-        asked: of how many events each call of the API is asked.
+        sample: how many events each call of the API is checked with.
         seed: of the order in which things are sent.
     """
 
@@ -49,12 +49,12 @@ class Size:
     edges: int = 1
     crowd: int = 40
     refusals: int = 60
-    asked: int = 50
+    sample: int = 50
     seed: int = 0
 
 
 @dataclass
-class Told:
+class RunReport:
     """What came of it."""
 
     wrong: list[str] = field(default_factory=list)
@@ -62,7 +62,7 @@ class Told:
     # Of this process, by what was done.
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def say(self, sentences: Iterable[str]) -> None:
+    def add(self, sentences: Iterable[str]) -> None:
         """Adds what is wrong."""
         self.wrong += sentences
 
@@ -74,9 +74,9 @@ class Told:
         self.seconds[name] = round(time.process_time() - began, 1)
 
 
-def tell(endpoint: str, size: Size) -> Told:
+def run_extremes(endpoint: str, size: Size) -> RunReport:
     """Tells it on the emulator at an endpoint, to which the process points already."""
-    registry, told = contracts.load(), Told()
+    registry, report = contracts.load(), RunReport()
     now = datetime.now(UTC).replace(microsecond=0)
     quiet = [
         events.ordinary(contract, number, org, now)
@@ -85,52 +85,54 @@ def tell(endpoint: str, size: Size) -> Told:
         for org in QUIET
         if not contract.derived
     ]
-    with ExitStack() as stack, told.timed("alone"):
+    with ExitStack() as stack, report.timed("alone"):
         world = World(endpoint, stack, now)
-        alone = _alone(world, quiet, size, told)
+        alone = _alone(world, quiet, size, report)
         kept = world.tenant_keys()
     with ExitStack() as stack:
-        with told.timed("mixed"):
+        with report.timed("mixed"):
             world = World(endpoint, stack, now, kept)
-            accepted = _mixed(world, registry, quiet, size, told)
-        with told.timed("others"):
-            told.say(snapshot.different(alone, snapshot.of_tenants(world, set(QUIET))))
+            accepted = _mixed(world, registry, quiet, size, report)
+        with report.timed("others"):
+            report.add(snapshot.different(alone, snapshot.of_tenants(world, set(QUIET))))
         for name, sentences in _checks(world, registry, [*quiet, *accepted], accepted, size):
-            with told.timed(name):
-                told.say(sentences)
-    return told
+            with report.timed(name):
+                report.add(sentences)
+    return report
 
 
 def _checks(
     world: World, registry: Registry, everything: Sequence[Made], accepted: Sequence[Made], size: Size
 ) -> Iterator[tuple[str, Iterable[str]]]:
-    """What is asked of the end, by name."""
+    """The checks of the final state, by name."""
     found = places.read_all(world, registry)
     tenants = sorted({made.org for made in everything})
     yield "places", places.check(found, everything)
     yield "tables", gold.check(found.tables, everything, registry)
-    yield "queries", exports.queries(world, found, random.Random(size.seed), size.asked // 10)
+    yield "queries", exports.queries(world, found, random.Random(size.seed), size.sample // 10)
     yield "features", exports.feature_values(world, RUN, tenants)
     days = sorted({row["event_time"].date().isoformat() for row in snapshot.raw(world)})
     yield "reconciliation", exports.reconciled(world, days, tenants)
     refused = [(made, result) for made, result in world.answers if result["status"] not in _PASSED]
-    yield "calls", reads.check(world, found, accepted, refused, random.Random(size.seed), size.asked)
+    yield "calls", reads.check(world, found, accepted, refused, random.Random(size.seed), size.sample)
 
 
-def _alone(world: World, quiet: Sequence[Made], size: Size, told: Told) -> snapshot.Snapshot:
+def _alone(world: World, quiet: Sequence[Made], size: Size, report: RunReport) -> snapshot.Snapshot:
     results = world.send(quiet, random.Random(size.seed))
-    told.say(
+    report.add(
         f"an ordinary event is {one['status']}: {one}" for one in results if one["status"] not in _PASSED
     )
     world.settle()
-    _run(world, told)
+    _run(world, report)
     return snapshot.of_tenants(world, set(QUIET))
 
 
-def _mixed(world: World, registry: Registry, quiet: Sequence[Made], size: Size, told: Told) -> list[Made]:
+def _mixed(
+    world: World, registry: Registry, quiet: Sequence[Made], size: Size, report: RunReport
+) -> list[Made]:
     """Sends all of it and runs; the extreme events that were accepted."""
     rng = random.Random(size.seed)
-    extreme = [*_extreme(registry, size, world.now, told)]
+    extreme = [*_extreme(registry, size, world.now, report)]
     mixed = [*quiet, *extreme]
     rng.shuffle(mixed)
     mine = {id(one) for one in extreme}
@@ -139,26 +141,26 @@ def _mixed(world: World, registry: Registry, quiet: Sequence[Made], size: Size, 
     for _ in range(_ROUNDS):
         left: list[Made] = []
         for made, result in zip(mixed, world.send(mixed, rng), strict=True):
-            told.figures[result["status"]] += 1
+            report.figures[result["status"]] += 1
             if result["status"] in _PASSED:
                 accepted += [made] if id(made) in mine else []
             else:
-                left += _mended(made, result, refused, told)
+                left += _mended(made, result, refused, report)
         mixed = left
         mine |= {id(one) for one in mixed}
         if not mixed:
             break
-    told.say(
+    report.add(
         f"{name} of {pointer} of {contract} is refused, and its contract takes it"
         for contract, pointer, name in refused
         if name in _BOUNDS
     )
     world.settle()
-    _run(world, told)
+    _run(world, report)
     return accepted
 
 
-def _extreme(registry: Registry, size: Size, now: datetime, told: Told) -> Iterator[Made]:
+def _extreme(registry: Registry, size: Size, now: datetime, report: RunReport) -> Iterator[Made]:
     """Everything that is extreme; what must be refused is judged, and some of it sent as well."""
     judge, rng = Judge(registry, now), random.Random(size.seed)
     must_go: list[Made] = []
@@ -167,7 +169,7 @@ def _extreme(registry: Registry, size: Size, now: datetime, told: Told) -> Itera
         if org is None:
             forged = events.ordinary(contract, 0, EXTREME[number % len(EXTREME)], now)
             if {error.pointer for error in judge.errors(forged)} != {"/eventType"}:
-                told.say([f"{contract.name} is the platform's own, and is not refused"])
+                report.add([f"{contract.name} is the platform's own, and is not refused"])
             must_go.append(forged)
             continue
         for turn in size.turns:
@@ -176,20 +178,22 @@ def _extreme(registry: Registry, size: Size, now: datetime, told: Told) -> Itera
         for made, pointer in events.refusals(contract, org, now):
             errors = judge.errors(made)
             if not any(error.pointer == pointer for error in errors):
-                told.say([f"{contract.name} with {made.names} is not refused at {pointer} but {errors}"])
+                report.add([f"{contract.name} with {made.names} is not refused at {pointer} but {errors}"])
             must_go.append(made)
     open_to_all = [contract for contract in registry.contracts if not contract.derived]
     for number, contract in enumerate(rng.sample(open_to_all, size.edges)):
         for most, beyond in edges.largest(judge, contract, EXTREME[number % len(EXTREME)], now):
             yield most
             if not judge.errors(beyond):
-                told.say([f"{contract.name} with {beyond.names} is not refused"])
+                report.add([f"{contract.name} with {beyond.names} is not refused"])
     for number, contract in enumerate(events.crowded(registry)):
         yield from events.crowd(contract, size.crowd, EXTREME[number % len(EXTREME)], now)
     yield from rng.sample(must_go, min(size.refusals, len(must_go)))
 
 
-def _mended(made: Made, result: Row, refused: Counter[tuple[str, str, str]], told: Told) -> Iterator[Made]:
+def _mended(
+    made: Made, result: Row, refused: Counter[tuple[str, str, str]], report: RunReport
+) -> Iterator[Made]:
     """The event without what it was refused for; a refusal names a field in which something extreme stands."""
     found = False
     for error in result.get("errors", ()):
@@ -200,18 +204,18 @@ def _mended(made: Made, result: Row, refused: Counter[tuple[str, str, str]], tol
             return
         found |= made.reset(pointer)
     if not found:
-        told.say([f"{made.contract.name} is {result['status']} and nothing of it is named: {result}"])
+        report.add([f"{made.contract.name} is {result['status']} and nothing of it is named: {result}"])
         return
     number = uuid.UUID(made.event["eventId"]).int + 1
     made.event["eventId"] = str(uuid.UUID(int=number, version=4))
     yield made
 
 
-def _run(world: World, told: Told) -> None:
+def _run(world: World, report: RunReport) -> None:
     summary = world.run(RUN)
-    told.figures["rows of silver"] += summary.rows if summary is not None else 0
+    report.figures["rows of silver"] += summary.rows if summary is not None else 0
     if summary is None or summary.status != "done":
-        told.say(
+        report.add(
             f"the run left out {one}"
             for one in (summary.failures if summary is not None else ("everything",))
         )

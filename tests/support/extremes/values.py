@@ -124,7 +124,7 @@ class Extreme:
 
 
 class Node:
-    """A field's schema, asked for what it takes."""
+    """A field's schema, and the values that it accepts."""
 
     def __init__(self, schema: dict[str, Any]) -> None:
         self.schema = schema
@@ -336,5 +336,5 @@ def _once(found: list[Extreme]) -> list[Extreme]:
 
 
 def is_free(schema: dict[str, Any]) -> bool:
-    """Whether a field is an object of which nothing is said."""
+    """Whether a field is an object without declared properties."""
     return "object" in types(schema) and "properties" not in schema

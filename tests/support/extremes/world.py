@@ -87,7 +87,7 @@ class World(Platform):
         self._streams(stack)
         self.answers: list[tuple[Made, Row]] = []
         self.runs: list[Any] = []
-        # Rows of the lake by table, once somebody has asked.
+        # Rows of the lake by table, once they were read.
         self.queried: list[tuple[str, Row]] = []
         self._published: list[Row] = []
 

@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
     """Ends with 1 when one end differs from the faultless one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("functions", nargs="*", help="only points of these functions")
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     console, failures = Console(soft_wrap=True), 0
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
             story = Story(running, calls)
             expected = story.tell()
             plan = list(
-                each([p for p in calls.points if not asked.functions or p.function in asked.functions])
+                each([p for p in calls.points if not options.functions or p.function in options.functions])
             )
             for done, armed in enumerate(plan):
                 ((point, fault),) = armed.items()
@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> int:
                 failures += _try(story, calls, armed, expected, console)
                 tried[(point.function, fault)] += 1
     console.print(_table(tried))
-    console.print(f"{len(plan)} tellings in {time.monotonic() - started:.0f} s, {failures} ended differently")
+    console.print(f"{len(plan)} runs in {time.monotonic() - started:.0f} s, {failures} ended differently")
     return int(failures > 0)
 
 
@@ -62,13 +62,13 @@ def _try(story: Story, calls: Calls, armed: dict[Point, Fault], expected: object
     calls.arm(armed)
     try:
         found = story.tell()
-        said = list(different(expected, found))  # type: ignore[arg-type]
-        said += [f"{point} was not reached" for point in armed if point not in calls.struck]
+        messages = list(different(expected, found))  # type: ignore[arg-type]
+        messages += [f"{point} was not reached" for point in armed if point not in calls.struck]
     except AssertionError as error:
-        said = [str(error)]
-    for sentence in said:
+        messages = [str(error)]
+    for sentence in messages:
         console.print(f"{armed}: {sentence}", markup=False)
-    return int(bool(said))
+    return int(bool(messages))
 
 
 def _table(tried: Counter[tuple[str, str]]) -> Table:

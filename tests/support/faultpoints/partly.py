@@ -19,10 +19,10 @@ def drop_some(operation: str, params: dict[str, Any]) -> Any:
             return None
         params[name] = parts[:-1]
         return parts[-1]
-    ((table, asked),) = params["RequestItems"].items()
-    parts = list(asked["Keys"] if operation == "BatchGetItem" else asked)
+    ((table, request),) = params["RequestItems"].items()
+    parts = list(request["Keys"] if operation == "BatchGetItem" else request)
     kept = parts[:-1] or parts
-    left = {**asked, "Keys": kept} if operation == "BatchGetItem" else kept
+    left = {**request, "Keys": kept} if operation == "BatchGetItem" else kept
     params["RequestItems"] = {table: left}
     return table, parts[-1]
 

@@ -1,4 +1,4 @@
-"""Which points go wrong in which telling of the story."""
+"""Which points go wrong in which run of the story."""
 
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
@@ -17,7 +17,7 @@ def each(points: Sequence[Point]) -> Iterator[Armed]:
 
 
 def together(points: Sequence[Point], fault: Fault) -> Iterator[Armed]:
-    """The first of each kind of call, in one way, one for each function at a time: few tellings, no kind left out."""
+    """The first of each kind of call, in one way, one for each function at a time: few runs, no kind left out."""
     kinds: dict[str, list[Point]] = {}
     for point in points:
         if point.occurrence == 0:

@@ -61,19 +61,19 @@ def _owner(row: dict[str, Any]) -> tuple[str, str]:
 
 def _without_moments(envelope: dict[str, Any]) -> Any:
     """The envelope as JSON; of a decision that was made without the user's sets only that it was."""
-    said = json.loads(json.dumps(envelope))
+    document = json.loads(json.dumps(envelope))
     for name in ("receivedAt", "requestId", "derivedFrom"):
-        said["platform"].pop(name, None)
-    if said["eventType"] == DECISION:
-        payload = said["data"]["payload"]
+        document["platform"].pop(name, None)
+    if document["eventType"] == DECISION:
+        payload = document["data"]["payload"]
         if payload.get("fallback"):
             return UNDECIDED
         for name in ("decidedAt", "latencyMs", "stages"):
             payload.pop(name, None)
         for name in SEEN_BEFORE:
             payload["features"].pop(name, None)
-        said.pop("eventId")
-    return json.dumps(said, sort_keys=True)
+        document.pop("eventId")
+    return json.dumps(document, sort_keys=True)
 
 
 def _raw(running: Platform, labels: dict[tuple[str, str], str]) -> tuple[dict[Any, Any], dict[str, set[Any]]]:

@@ -105,11 +105,11 @@ class Story:
     def _replay(self) -> None:
         """An operator mends what was refused, and repeats the call until nothing is left to mend."""
         since = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
-        asked = {"filter": {"code": "minimum", "from": since}, "patch": FIX}
+        request = {"filter": {"code": "minimum", "from": since}, "patch": FIX}
         for org in (ACME, GLOBEX):
             for _ in range(TRIES):
                 try:
-                    answer = self.running.call("/v1/quarantine/replay", asked, org=org)
+                    answer = self.running.call("/v1/quarantine/replay", request, org=org)
                 except Crash:
                     continue
                 if answer["status"] == 200 and answer["body"]["matched"] == 0:

@@ -58,9 +58,9 @@ class Stores:
     def batch_write_item(self, **call: Any) -> dict[str, Any]:
         """Rows of Metadata."""
         self._begin("batch_write_item")
-        for asked in call["RequestItems"].values():
-            assert 0 < len(asked) <= 25
-            for one in asked:
+        for request in call["RequestItems"].values():
+            assert 0 < len(request) <= 25
+            for one in request:
                 row = one["PutRequest"]["Item"]
                 _check(row)
                 self.index[row["entityId"]["S"]] = row

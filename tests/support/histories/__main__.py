@@ -27,16 +27,16 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("deliveries", nargs="?", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     console, total, worlds = Console(), Counter[str](), 0
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         assemble(ROOT / "schemas", ROOT / "warehouse", Path(folder))
         os.environ["MILLRACE_BUNDLE"] = folder
-        while total.total() < asked.deliveries:
-            seed = asked.seed + worlds
+        while total.total() < options.deliveries:
+            seed = options.seed + worlds
             world = World(Registry(Path(folder)), seed)
-            left = asked.deliveries - total.total()
+            left = options.deliveries - total.total()
             try:
                 run(world, min(PER_WORLD, left), random.Random(seed))
                 total += check(world)

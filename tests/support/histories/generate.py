@@ -38,7 +38,7 @@ def run(world: World, deliveries: int, rng: random.Random) -> None:
 
 
 def one(world: World, rng: random.Random, numbers: int) -> Sent:
-    """Mostly a first telling; sometimes another story under the id, sometimes one that is refused."""
+    """Mostly new content; sometimes other content under the same id, sometimes one that is refused."""
     number = rng.randrange(numbers)
     chance = rng.random()
     story = 0 if chance < 0.9 else 1 if chance < 0.97 else -1

@@ -23,7 +23,7 @@ from millrace.eventstore.projection import Projection
 from millrace.intake.accept import Intake
 from millrace.intake.enrich import Origin
 from millrace.intake.parse import candidates, parse_one
-from millrace.quarantine.entry import Entry
+from millrace.quarantine.entry import QuarantineEntry
 from tests.support.histories.stores import Row, Stores
 
 ORGS = ("org_acme", "org_globex")
@@ -92,9 +92,11 @@ class Answered:
 
 @dataclass
 class _Quarantine:
-    kept: list[tuple[str, Entry]] = field(default_factory=list)
+    kept: list[tuple[str, QuarantineEntry]] = field(default_factory=list)
 
-    def keep(self, org: str, request_id: str, received_at: Any, source: str, refused: list[Entry]) -> None:
+    def keep(
+        self, org: str, request_id: str, received_at: Any, source: str, refused: list[QuarantineEntry]
+    ) -> None:
         self.kept += [(org, entry) for entry in refused]
 
 

@@ -138,11 +138,11 @@ class QueueMapping:
             return
         failed = self._failed(batch)
         # A standard queue may deliver a message again that was deleted.
-        again = self._rng.random() < self.faults.duplicate_delivery
+        repeated = self._rng.random() < self.faults.duplicate_delivery
         for message in batch:
             if message.message_id in failed:
                 continue
-            if again:
+            if repeated:
                 message.visible_at = self.queue.clock.now()
             else:
                 self.queue.messages.remove(message)

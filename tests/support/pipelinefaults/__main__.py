@@ -24,33 +24,33 @@ ROOT = Path(__file__).parents[3]
 
 
 def main(arguments: list[str]) -> int:
-    """Ends with 1 when one telling ends in another way than the faultless one."""
+    """Ends with 1 when one run ends differently from the one without faults."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("states", nargs="*", help="only points of these states, such as Publish")
     parser.add_argument("--fault", action="append", choices=[fault.name for fault in FAULTS])
     parser.add_argument("--minutes", type=float, default=600, help="begins nothing more after so long")
     parser.add_argument("--interleaved", action="store_true", help="two executions at once instead of faults")
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     console, failures, began = Console(soft_wrap=True), 0, time.monotonic()
     tried: Counter[str] = Counter()
     with story() as told:
         console.print(f"{len(told.points)} points of {len(kinds(told.points))} kinds")
-        if asked.interleaved:
+        if options.interleaved:
             for name, said in interleavings(told):
                 tried["interleaved"] += 1
                 failures += _say(console, name, said)
-                if time.monotonic() - began > asked.minutes * 60:
+                if time.monotonic() - began > options.minutes * 60:
                     break
             plan: list[Armed] = []
         else:
             plan = [
                 armed
                 for armed in each(told.points)
-                if all(not asked.states or point.function in asked.states for point in armed)
-                and all(not asked.fault or fault.name in asked.fault for fault in armed.values())
+                if all(not options.states or point.function in options.states for point in armed)
+                and all(not options.fault or fault.name in options.fault for fault in armed.values())
             ]
         for armed in plan:
-            if time.monotonic() - began > asked.minutes * 60:
+            if time.monotonic() - began > options.minutes * 60:
                 break
             ((point, fault),) = armed.items()
             tried[fault] += 1
@@ -61,11 +61,11 @@ def main(arguments: list[str]) -> int:
     return int(failures > 0)
 
 
-def _say(console: Console, name: str, said: list[str]) -> int:
-    console.print(f"{'NOT ' if said else ''}ok  {name}", markup=False)
-    for sentence in said:
+def _say(console: Console, name: str, messages: list[str]) -> int:
+    console.print(f"{'NOT ' if messages else ''}ok  {name}", markup=False)
+    for sentence in messages:
         console.print(f"    {sentence}", markup=False)
-    return int(bool(said))
+    return int(bool(messages))
 
 
 @contextmanager

@@ -94,8 +94,8 @@ def at_once(story: Story, turns: Sequence[int]) -> list[str]:
             rest = story.run_to_rest("hourly_etl-20261121T11", reader)
             if rest[-1].status != "SUCCEEDED":
                 said.append(f"no rest: {rest[-1].cause}")
-            again = story.different(story.end())
-            said += [f"after the next run too: {one}" for one in again]
+            repeated = story.different(story.end())
+            said += [f"after the next run too: {one}" for one in repeated]
             story.needed_another.append(first)
     except AssertionError as error:
         said.append(str(error))

@@ -1,4 +1,4 @@
-"""Which points go wrong in which telling."""
+"""Which points go wrong in which run."""
 
 from collections.abc import Iterator, Sequence
 

@@ -48,7 +48,7 @@ class End:
 
 @dataclass
 class Story:
-    """Told again and again from the same beginning; what is expected comes of the first, faultless telling."""
+    """Runs repeatedly from the same state; the expected result is that of the first run, without faults."""
 
     world: World
     calls: Calls
@@ -117,19 +117,19 @@ class Story:
         except AssertionError as error:
             return [str(error)]
         statuses = [one.status for one in end.executions]
-        said = [] if statuses == ["ABORTED", "SUCCEEDED"] else [f"the executions ended {statuses}"]
-        return said + [f"not killed: {one}" for one in self._kills] + self.different(end)
+        messages = [] if statuses == ["ABORTED", "SUCCEEDED"] else [f"the executions ended {statuses}"]
+        return messages + [f"not killed: {one}" for one in self._kills] + self.different(end)
 
     def different(self, end: End) -> list[str]:
         """Where an end is not the expected one."""
         assert self.expected is not None
-        said: list[str] = []
+        messages: list[str] = []
         for name in sorted({*end.tables, *self.expected.tables}):
             found, wanted = end.tables.get(name, {}), self.expected.tables.get(name, {})
-            said += state.different(wanted, found, name)
-        said += state.different(self.expected.metadata, end.metadata, "Metadata")
-        said += [f"still pending: {found}" for found in sorted(end.pending)]
-        return said
+            messages += state.different(wanted, found, name)
+        messages += state.different(self.expected.metadata, end.metadata, "Metadata")
+        messages += [f"still pending: {found}" for found in sorted(end.pending)]
+        return messages
 
     def run_to_rest(self, interval: str, reader: Reader | None = None, given: Any = None) -> list[Execution]:
         """Executions of the interval, one after the other, until one ends well.

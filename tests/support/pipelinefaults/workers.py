@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 from botocore.client import BaseClient
 
-from millrace.lake.raw_to_silver import Transform
+from millrace.lake.raw_to_silver import SilverTransform
 from tests.support.functions import function
 
 ROOT = Path(__file__).parents[3]
@@ -61,7 +61,7 @@ def _halt() -> None:
 
 def main(stem: str, payload: str, where: str) -> None:
     """Runs the function's handler, which comes to an end only if it never passes that place."""
-    copy, call = Transform._copy, BaseClient._make_api_call
+    copy, call = SilverTransform._copy, BaseClient._make_api_call
 
     def copied(mine: Any, *given: Any) -> Any:
         done = copy(mine, *given)
@@ -78,7 +78,7 @@ def main(stem: str, payload: str, where: str) -> None:
         return answer
 
     with (
-        patch.object(Transform, "_copy", copied),
+        patch.object(SilverTransform, "_copy", copied),
         patch.object(BaseClient, "_make_api_call", called),
         function(stem) as handler,
     ):

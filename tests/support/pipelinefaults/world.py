@@ -1,4 +1,4 @@
-"""A lake that a first run has filled and a second batch of events waits in; put back before each telling.
+"""A lake that a first run has filled and a second batch of events waits in; put back before each run.
 
 Two tenants, three days, orders and transactions, three in a hundred delivered twice in objects of their own. What
 waits: late events of the second day, the third day, and a type that no table is of yet.

@@ -23,9 +23,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--tests", default=" ".join(f"tests/{kind}" for kind in KINDS), help="files or folders"
     )
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     console, now = Console(soft_wrap=True), datetime.now(UTC)
-    names, tests = asked.shifts.split(), asked.tests.split()
+    names, tests = options.shifts.split(), options.tests.split()
     try:
         days = {name: shifts.moment(name, now) for name in names}
         preload.library()

@@ -80,8 +80,8 @@ def _environment(environ: Mapping[str, str], path: Path, by: timedelta) -> dict[
 
 
 def _clocks(environ: Mapping[str, str]) -> tuple[float, float]:
-    said = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", PROBE], env=dict(environ), check=True, capture_output=True, text=True
     )
-    wall, monotonic = map(float, said.stdout.split())
+    wall, monotonic = map(float, completed.stdout.split())
     return wall, monotonic

@@ -9,7 +9,7 @@ import pytest
 
 from millrace.canary import report
 from millrace.canary.events import ORG, CanaryEvents, canary_events
-from millrace.canary.journey import Check, Journey, paths
+from millrace.canary.journey import Journey, PathCheck, paths
 from millrace.contracts.registry import Registry
 from millrace.core.errors import RetryableError
 
@@ -53,7 +53,7 @@ class Api:
         return 200, {"eventId": self._sent.over_bus["eventId"]}
 
 
-def travel(sent: CanaryEvents, api: Api, **more: Any) -> dict[str, Check]:
+def travel(sent: CanaryEvents, api: Api, **more: Any) -> dict[str, PathCheck]:
     moments = count(0, 0.25)
     given: dict[str, Any] = {"archived": lambda *_: True, "publish": lambda _: None, **more}
     going = Journey(call=api, seconds=5, timer=lambda: next(moments), sleep=lambda _: None, **given)
@@ -91,7 +91,7 @@ def test_the_log_and_the_bus_are_looked_at_for_themselves(sent: CanaryEvents) ->
     def refused(_: dict[str, Any]) -> None:
         raise RetryableError("no bus")
 
-    assert travel(sent, Api(sent), publish=refused)["bus"] == Check("bus", "fail", None, "no bus")
+    assert travel(sent, Api(sent), publish=refused)["bus"] == PathCheck("bus", "fail", None, "no bus")
 
 
 @pytest.mark.parametrize(
@@ -108,10 +108,10 @@ def test_when_nothing_was_sent_nothing_is_waited_for(sent: CanaryEvents, post: t
 
 def test_metrics_say_how_many_failed_and_how_long_each_took(sent: CanaryEvents) -> None:
     checks = [
-        Check("http", "ok", 12),
-        Check("log-only", "ok", 800),
-        Check("fraud", "fail"),
-        Check("bus", "skipped"),
+        PathCheck("http", "ok", 12),
+        PathCheck("log-only", "ok", 800),
+        PathCheck("fraud", "fail"),
+        PathCheck("bus", "skipped"),
     ]
     told = {name: value for name, (value, _) in report.metrics(checks, each_path=True).items()}
     assert told == {"CanaryPathsFailed": 1, "CanaryHttpMilliseconds": 12, "CanaryLogOnlyMilliseconds": 800}

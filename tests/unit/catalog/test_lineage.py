@@ -4,11 +4,11 @@ import pyarrow as pa
 
 from millrace.archive import raw
 from millrace.catalog.datasets import RAW_COLUMNS
-from millrace.catalog.lineage import Graph
+from millrace.catalog.lineage import LineageGraph
 
 
-def graph() -> Graph:
-    found = Graph()
+def graph() -> LineageGraph:
+    found = LineageGraph()
     found.add(
         "silver.a", ["raw.events"], {"x": [("raw.events", "payload")], "y": [("raw.events", "payload")]}
     )

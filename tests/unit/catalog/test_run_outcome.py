@@ -220,6 +220,6 @@ def test_days_of_an_interval_are_not_pending_and_not_told_so() -> None:
 def test_a_table_that_came_to_no_end_names_every_tenant_day_of_it() -> None:
     run = committed()
     del run.commits[ORDERS]
-    said = [(one["table"], one["org"], one["day"]) for one in outcome(run).failures]
-    assert said == [(ORDERS, ACME, DAY), (ORDERS, "org_globex", DAY)]
+    messages = [(one["table"], one["org"], one["day"]) for one in outcome(run).failures]
+    assert messages == [(ORDERS, ACME, DAY), (ORDERS, "org_globex", DAY)]
     assert set(outcome(run).not_committed) == {(ACME, DAY), ("org_globex", DAY)}

@@ -19,7 +19,7 @@ from cli.errors import UsageError
 from cli.history.source import History
 from cli.main import run
 from millrace.fraud.backtest import Backtest, Row
-from millrace.fraud.rules import Facts
+from millrace.fraud.rules import TransactionFacts
 
 RULES = Path(__file__).parents[3] / "schemas/fraud/rules.yaml"
 START = datetime(2018, 4, 1, tzinfo=UTC)
@@ -48,9 +48,9 @@ def card_data(folder: Path, count: int = 3000) -> list[dict[str, Any]]:
 def asked(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
     capsys.readouterr()
     code = run(["backtest", "--json", *arguments])
-    said = capsys.readouterr()
-    assert code == 0, said.err
-    return json.loads(said.out.splitlines()[-1])
+    printed = capsys.readouterr()
+    assert code == 0, printed.err
+    return json.loads(printed.out.splitlines()[-1])
 
 
 def changed(folder: Path, name: str, **settings: Any) -> str:
@@ -224,8 +224,8 @@ def test_rows_that_another_source_made_are_read_alike() -> None:
 def test_a_rule_on_amounts_fires_on_no_infinity() -> None:
     rules = rules_of(RULES)
     for odd in ODD:
-        assert rules.judge(Facts(amount=odd)).score == 0
-    assert rules.judge(Facts(amount=5000.01)).score == 30
+        assert rules.judge(TransactionFacts(amount=odd)).score == 0
+    assert rules.judge(TransactionFacts(amount=5000.01)).score == 30
 
 
 def test_rows_without_a_moment_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -272,7 +272,7 @@ def test_what_cannot_be_tested_is_a_usage_error(tmp_path: Path, capsys: pytest.C
     (tmp_path / "empty").mkdir()
     rows = {"timestamp": ["yesterday"], "is_fraud": [True]}
     pq.write_table(pa.table(rows), tmp_path / "words.parquet")
-    for arguments, said in (
+    for arguments, printed in (
         (("--data", str(tmp_path / "words.parquet")), "yesterday"),
         (("--data", data, "--org", "org_acme"), "no column org_id"),
         (("--data", data, "--rules", wrong), "there is no such factor"),
@@ -285,7 +285,7 @@ def test_what_cannot_be_tested_is_a_usage_error(tmp_path: Path, capsys: pytest.C
     ):
         capsys.readouterr()
         assert run(["backtest", *arguments, *report]) == 2
-        assert said in capsys.readouterr().err.replace("\n", " ")
+        assert printed in capsys.readouterr().err.replace("\n", " ")
 
 
 def test_rows_come_in_the_order_of_time_whatever_the_files_are(tmp_path: Path) -> None:

@@ -71,19 +71,19 @@ class TestMerging:
 
     def test_a_later_answer_replaces_the_earlier_one(self) -> None:
         merged = Merged()
-        again = merged.add(lines(3), answer("accepted", "unavailable", "conflict"))
-        assert [line.index for line in again] == [1]
-        assert merged.add(again, answer("accepted")) == []
+        repeated = merged.add(lines(3), answer("accepted", "unavailable", "conflict"))
+        assert [line.index for line in repeated] == [1]
+        assert merged.add(repeated, answer("accepted")) == []
         document = merged.document()
         assert (document["accepted"], document["conflicts"], document["unavailable"]) == (2, 1, 0)
         assert not all_accepted(document)
 
     @pytest.mark.parametrize(
-        "said", [answer(), answer("accepted"), answer("accepted", "accepted", "accepted")]
+        "values", [answer(), answer("accepted"), answer("accepted", "accepted", "accepted")]
     )
-    def test_an_answer_that_misses_an_event_is_an_error(self, said: dict[str, Any]) -> None:
+    def test_an_answer_that_misses_an_event_is_an_error(self, values: dict[str, Any]) -> None:
         with pytest.raises(ValueError, match="events sent: 2"):
-            Merged().add(lines(2), said)
+            Merged().add(lines(2), values)
 
     def test_an_event_without_an_answer_is_noted_with_its_id(self) -> None:
         merged = Merged()

@@ -44,17 +44,17 @@ def run(*arguments: str) -> tuple[int, Any]:
 
 
 def test_nothing_changed_breaks_nothing(repository: Path) -> None:
-    code, said = run("diff")
-    assert (code, said["breaking"]) == (0, [])
-    assert said["contracts"] >= 25
+    code, result = run("diff")
+    assert (code, result["breaking"]) == (0, [])
+    assert result["contracts"] >= 25
 
 
 def test_a_breaking_change_is_refused_with_pointer_and_reason(repository: Path) -> None:
     edit(repository, "version: 1.2.0", "version: 1.3.0")
     edit(repository, "minItems: 1", "minItems: 2")
-    code, said = run("diff", "HEAD")
+    code, result = run("diff", "HEAD")
     assert code == 1
-    (reason,) = said["breaking"]
+    (reason,) = result["breaking"]
     assert (reason["contract"], reason["pointer"], reason["kind"]) == (
         "order.created.v1",
         "/data/payload/items",
@@ -85,9 +85,9 @@ def test_a_column_that_goes_from_a_table_is_refused(repository: Path) -> None:
     table = repository / "schemas/tables/marts/revenue_by_day.yaml"
     lines = table.read_text().splitlines(keepends=True)
     table.write_text("".join(line for line in lines if "name: order_count" not in line))
-    code, said = run("diff")
+    code, result = run("diff")
     assert code == 1
-    assert [(one["contract"], one["pointer"], one["kind"]) for one in said["breaking"]] == [
+    assert [(one["contract"], one["pointer"], one["kind"]) for one in result["breaking"]] == [
         ("marts.revenue_by_day", "/order_count", "removed")
     ]
 
@@ -95,28 +95,28 @@ def test_a_column_that_goes_from_a_table_is_refused(repository: Path) -> None:
 def test_a_check_of_a_table_that_is_of_no_known_kind_is_named(repository: Path) -> None:
     table = repository / "schemas/tables/marts/revenue_by_day.yaml"
     table.write_text(table.read_text().replace("metric: duplicateValues", "metric: roundValues"))
-    code, said = run("lint")
+    code, result = run("lint")
     assert code == 1
-    assert "roundValues" in str(said)
+    assert "roundValues" in str(result)
 
 
 def test_a_removed_type_is_refused(repository: Path) -> None:
     shutil.rmtree(repository / "schemas/events/operations/system.health.check")
-    code, said = run("diff")
-    assert (code, [reason["kind"] for reason in said["breaking"]]) == (1, ["removed"])
+    code, result = run("diff")
+    assert (code, [reason["kind"] for reason in result["breaking"]]) == (1, ["removed"])
 
 
 def test_what_does_not_compile_and_what_git_does_not_know(repository: Path) -> None:
-    code, said = run("diff", "no-such-branch")
-    assert isinstance(said, UsageError) or code == 2
+    code, result = run("diff", "no-such-branch")
+    assert isinstance(result, UsageError) or code == 2
     edit(repository, "kind: DataContract", "kind: Nothing")
     assert run("diff")[0] != 0
 
 
 def test_a_page_for_each_type(repository: Path, tmp_path: Path) -> None:
-    code, said = run("docs", "--out", str(tmp_path / "pages"))
+    code, result = run("docs", "--out", str(tmp_path / "pages"))
     assert code == 0
-    assert len(list((tmp_path / "pages").glob("*.v*.md"))) == said["contracts"]
+    assert len(list((tmp_path / "pages").glob("*.v*.md"))) == result["contracts"]
     assert "order.created.v1.md" in (tmp_path / "pages/README.md").read_text()
 
 

@@ -9,7 +9,7 @@ import pytest
 from cli.costing import idle, online, prices, rounding, traces
 from cli.costing.deployment import Deployment
 from cli.costing.paths import Mix, read_mix, totals
-from millrace.features.views import Feature, FeatureView, FeatureViews, Group
+from millrace.features.views import Feature, FeatureGroup, FeatureView, FeatureViews
 
 LISTED = prices.load()
 
@@ -149,7 +149,7 @@ def test_a_row_online_is_written_as_a_transaction_enters_and_leaves_each_window(
             Feature(f"f{place}", "count", None, length, offset, 0, "long", "")
             for place, (offset, length) in enumerate(windows)
         )
-        group = Group("marts.fct_transactions", "key", "event_time", (), 0, None, features)
+        group = FeatureGroup("marts.fct_transactions", "key", "event_time", (), 0, None, features)
         return FeatureView(name, "1.0.0", "", "", "", entity, "key", (group,), (), ())
 
     # Enters now; leaves after a day, after a week; enters the habit after a week: the same moment.

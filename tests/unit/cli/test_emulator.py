@@ -102,10 +102,10 @@ class TestPrograms:
         log.write_text("".join(f"line {number}\n" for number in range(100)))
         with pytest.raises(StepError), Steps(err).step("Doing it"):
             raise StepError("it failed", log=log)
-        said = capsys.readouterr().err
-        assert "line 99" in said
-        assert "line 50" not in said
-        assert "✗ Doing it" in said
+        printed = capsys.readouterr().err
+        assert "line 99" in printed
+        assert "line 50" not in printed
+        assert "✗ Doing it" in printed
 
 
 class TestDrain:
@@ -114,17 +114,17 @@ class TestDrain:
     @pytest.fixture
     def says(self, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
         def use(*answers: urllib3.BaseHTTPResponse | Exception) -> list[str]:
-            asked: list[str] = []
+            requests: list[str] = []
 
             def request(method: str, url: str, **_: Any) -> urllib3.BaseHTTPResponse:
-                asked.append(f"{method} {url}")
-                answer = answers[min(len(asked), len(answers)) - 1]
+                requests.append(f"{method} {url}")
+                answer = answers[min(len(requests), len(answers)) - 1]
                 if isinstance(answer, Exception):
                     raise answer
                 return answer
 
             monkeypatch.setattr(urllib3, "request", request)
-            return asked
+            return requests
 
         return use
 

@@ -58,36 +58,36 @@ class Aws:
         self.objects: dict[str, bytes] = {}
         self.status = "SUCCEEDED"
 
-    def list_executions(self, **asked: Any) -> dict[str, Any]:
-        running = asked.get("statusFilter") == "RUNNING"
+    def list_executions(self, **request: Any) -> dict[str, Any]:
+        running = request.get("statusFilter") == "RUNNING"
         names = [name for name in self.names if not running or self.looks.get(name, 0) > 0]
         return {"executions": [{"name": name} for name in names]}
 
-    def start_execution(self, **asked: str) -> dict[str, Any]:
+    def start_execution(self, **request: str) -> dict[str, Any]:
         assert not [name for name in self.names if self.looks.get(name, 0) > 0], "one at a time"
-        self.names.append(asked["name"])
-        self.looks[asked["name"]] = 2
-        return {"executionArn": f"arn:aws:states:r:1:execution:m:{asked['name']}"}
+        self.names.append(request["name"])
+        self.looks[request["name"]] = 2
+        return {"executionArn": f"arn:aws:states:r:1:execution:m:{request['name']}"}
 
-    def describe_execution(self, **asked: str) -> dict[str, Any]:
-        name = asked["executionArn"].rpartition(":")[2]
+    def describe_execution(self, **request: str) -> dict[str, Any]:
+        name = request["executionArn"].rpartition(":")[2]
         self.looks[name] -= 1
         if self.looks[name] > 0:
             return {"status": "RUNNING"}
         return {"status": self.status, "cause": None if self.status == "SUCCEEDED" else "because"}
 
-    def get_execution_history(self, **asked: Any) -> dict[str, Any]:
+    def get_execution_history(self, **request: Any) -> dict[str, Any]:
         entered = {"name": "CommitTable", "input": '"silver.a"'}
         return {"events": [{"id": 3, "stateEnteredEventDetails": entered}, {"id": 4}]}
 
-    def get_object(self, **asked: str) -> dict[str, Any]:
+    def get_object(self, **request: str) -> dict[str, Any]:
         from io import BytesIO
 
         from botocore.exceptions import ClientError
 
-        if asked["Key"] not in self.objects:
+        if request["Key"] not in self.objects:
             raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
-        return {"Body": BytesIO(self.objects[asked["Key"]])}
+        return {"Body": BytesIO(self.objects[request["Key"]])}
 
 
 @pytest.fixture
@@ -107,10 +107,12 @@ TARGET = Target(
 
 def test_a_run_in_the_way_is_waited_for_and_then_the_next_one_starts(aws: Aws) -> None:
     aws.names, aws.looks = ["hourly_etl-20261121T10-1"], {"hourly_etl-20261121T10-1": 2}
-    said: list[str] = []
-    run_id, status, cause = runs.run(TARGET, "hourly_etl", {"refresh": ["daily"]}, seconds=9, say=said.append)
+    result: list[str] = []
+    run_id, status, cause = runs.run(
+        TARGET, "hourly_etl", {"refresh": ["daily"]}, seconds=9, say=result.append
+    )
     assert (run_id.rpartition("-")[2], status, cause) == ("1", "SUCCEEDED", "")
-    assert said == [
+    assert result == [
         "waiting for hourly_etl-20261121T10-1: CommitTable silver.a",
         f"{run_id}: CommitTable silver.a",
     ]

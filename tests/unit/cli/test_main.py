@@ -81,14 +81,14 @@ def platform(nowhere: Path) -> Path:
 def answers(
     monkeypatch: pytest.MonkeyPatch, status: int, document: Any
 ) -> list[tuple[str, str, dict[str, Any]]]:
-    asked: list[tuple[str, str, dict[str, Any]]] = []
+    requests: list[tuple[str, str, dict[str, Any]]] = []
 
     def call(_: Api, method: str, path: str, **more: Any) -> ApiResponse:
-        asked.append((method, path, more))
+        requests.append((method, path, more))
         return ApiResponse(status, document)
 
     monkeypatch.setattr(Api, "call", call)
-    return asked
+    return requests
 
 
 def last_document(capsys: pytest.CaptureFixture[str]) -> Any:
@@ -101,10 +101,10 @@ def test_without_a_platform_every_command_says_how_to_start_one(
     command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run([*command, "--json"]) == 3
-    said = capsys.readouterr()
-    assert "make up" in said.err
-    assert "Traceback" not in said.err
-    assert "make up" in orjson.loads(said.out.splitlines()[-1])["error"]
+    printed = capsys.readouterr()
+    assert "make up" in printed.err
+    assert "Traceback" not in printed.err
+    assert "make up" in orjson.loads(printed.out.splitlines()[-1])["error"]
 
 
 @pytest.mark.usefixtures("platform")
@@ -183,16 +183,16 @@ def test_an_org_without_a_key_is_usage(capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.usefixtures("platform")
-@pytest.mark.parametrize(("status", "said"), [(401, "key"), (404, "not found"), (400, "cursor")])
+@pytest.mark.parametrize(("status", "document"), [(401, "key"), (404, "not found"), (400, "cursor")])
 def test_a_refusal_is_one_sentence_with_the_platforms_reason(
-    status: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    status: int, document: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answers(monkeypatch, status, {"detail": "the cursor is of another query"})
     assert run(["trace", "x", "--json"]) == 1
     captured = capsys.readouterr()
-    assert said in captured.err
+    assert document in captured.err
     assert captured.err.count("\n") == 1
-    assert said in orjson.loads(captured.out)["error"]
+    assert document in orjson.loads(captured.out)["error"]
 
 
 @pytest.mark.usefixtures("platform")
@@ -219,9 +219,9 @@ def test_a_fault_of_our_own_is_a_sentence_too(
 ) -> None:
     answers(monkeypatch, 200, {"unexpected": True})
     assert run(["trace", "x"]) == 1
-    said = capsys.readouterr().err
-    assert "KeyError" in said
-    assert "Traceback" not in said
+    printed = capsys.readouterr().err
+    assert "KeyError" in printed
+    assert "Traceback" not in printed
 
 
 @pytest.mark.usefixtures("platform")

@@ -28,13 +28,13 @@ class Quarantine:
 
     def call(self, method: str, path: str, *, body: bytes) -> ApiResponse:
         assert method == "POST"
-        asked = orjson.loads(body)
-        self.asked.append((path, asked))
-        assert asked["filter"], "a filter says what is meant"
+        request = orjson.loads(body)
+        self.asked.append((path, request))
+        assert request["filter"], "a filter says what is meant"
         # A cursor is the name of the last one that the call before looked at; what it closed is open no longer.
         left = [name for name in self.names if name in self.open]
-        if asked.get("cursor"):
-            left = [name for name in left if self.names.index(name) > self.names.index(asked["cursor"])]
+        if request.get("cursor"):
+            left = [name for name in left if self.names.index(name) > self.names.index(request["cursor"])]
         matched = left[:LIMIT]
         cursor = matched[-1] if len(left) > LIMIT else None
         report = {"matched": len(matched), "more": cursor is not None, "cursor": cursor}
@@ -42,7 +42,7 @@ class Quarantine:
             self.open = [name for name in self.open if name not in matched]
             return ApiResponse(200, {**report, "discarded": len(matched)})
         assert path == REPLAY
-        dry_run = asked.get("dryRun", False)
+        dry_run = request.get("dryRun", False)
         passed = [name for name in matched if name.startswith("good")]
         if not dry_run:
             self.open = [name for name in self.open if name not in passed]
@@ -87,9 +87,9 @@ def document(capsys: pytest.CaptureFixture[str]) -> Any:
 def test_replay_goes_on_until_nothing_is_left(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
     quarantine = use(Quarantine(good=1201))
     assert run(["quarantine", "replay", "--all", "--json"]) == 0
-    said = document(capsys)
-    assert len(said.pop("results")) == 1201
-    assert said == {"matched": 1201, "wouldPass": 1201, "replayed": 1201, "stillFailing": 0, "more": False}
+    answer = document(capsys)
+    assert len(answer.pop("results")) == 1201
+    assert answer == {"matched": 1201, "wouldPass": 1201, "replayed": 1201, "stillFailing": 0, "more": False}
     body = {"filter": {"all": True}, "patch": [], "dryRun": False}
     assert [asked for _, asked in quarantine.asked] == [
         body,
@@ -101,30 +101,40 @@ def test_replay_goes_on_until_nothing_is_left(use: Use, capsys: pytest.CaptureFi
 def test_what_fails_in_each_round_is_counted_once(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
     quarantine = use(Quarantine(good=900, bad=20))
     assert run(["quarantine", "replay", "--all", "--json"]) == 1
-    said = document(capsys)
-    assert (said["matched"], said["replayed"], said["stillFailing"], said["more"]) == (920, 900, 20, False)
-    assert len({result["quarantineId"] for result in said["results"]}) == 920
+    answer = document(capsys)
+    assert (answer["matched"], answer["replayed"], answer["stillFailing"], answer["more"]) == (
+        920,
+        900,
+        20,
+        False,
+    )
+    assert len({result["quarantineId"] for result in answer["results"]}) == 920
     assert len(quarantine.asked) == 2
 
 
 def test_what_fails_hides_nothing_behind_it(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
     quarantine = use(Quarantine(good=10, bad=700))
     assert run(["quarantine", "replay", "--all", "--json"]) == 1
-    said = document(capsys)
-    assert (said["matched"], said["replayed"], said["stillFailing"], said["more"]) == (710, 10, 700, False)
+    answer = document(capsys)
+    assert (answer["matched"], answer["replayed"], answer["stillFailing"], answer["more"]) == (
+        710,
+        10,
+        700,
+        False,
+    )
     assert len(quarantine.asked) == 2
 
 
 def test_a_platform_that_says_more_for_ever_is_asked_a_bounded_number_of_times() -> None:
-    asked: list[str] = []
+    requests: list[str] = []
 
     def ask(path: str, _: dict[str, Any]) -> dict[str, Any]:
-        asked.append(path)
+        requests.append(path)
         return {"matched": 1, "replayed": 1, "discarded": 1, "more": True, "cursor": "c", "results": []}
 
     assert repairs.replay(ask, repairs.ALL, [], dry_run=False)["more"]
     assert repairs.discard(ask, {"code": "enum"}, dry_run=False)["more"]
-    assert asked == [REPLAY] * repairs.MOST_CALLS + [DISCARD] * repairs.MOST_CALLS
+    assert requests == [REPLAY] * repairs.MOST_CALLS + [DISCARD] * repairs.MOST_CALLS
 
 
 def test_progress_is_told_after_each_call() -> None:
@@ -140,10 +150,10 @@ def test_progress_is_told_after_each_call() -> None:
 def test_a_dry_run_says_what_would_fail(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
     quarantine = use(Quarantine(good=700, bad=1))
     assert run(["quarantine", "replay", "--all", "--dry-run"]) == 1
-    said = capsys.readouterr()
-    assert "701 matched, 700 would pass" in said.out
-    assert "/data/payload/currency missing" in said.out
-    assert "event of bad0" in said.out
+    printed = capsys.readouterr()
+    assert "701 matched, 700 would pass" in printed.out
+    assert "/data/payload/currency missing" in printed.out
+    assert "event of bad0" in printed.out
     assert len(quarantine.asked) == 2
     assert len(quarantine.open) == 701
     use(Quarantine(good=700))
@@ -196,9 +206,9 @@ def test_without_a_filter_or_with_two_it_is_usage_and_nothing_is_asked(
 ) -> None:
     quarantine = use(Quarantine(bad=3))
     assert run(["quarantine", call, *given]) == 2
-    said = capsys.readouterr().err
-    assert "--event-type" in said
-    assert "--all" in said
+    printed = capsys.readouterr().err
+    assert "--event-type" in printed
+    assert "--all" in printed
     assert quarantine.asked == []
 
 
@@ -226,7 +236,7 @@ def test_nothing_that_matches_is_said_and_is_well(use: Use, capsys: pytest.Captu
 def test_many_failures_are_shown_in_part(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
     use(Quarantine(good=3, bad=25))
     assert run(["quarantine", "replay", "--all"]) == 1
-    said = capsys.readouterr()
-    assert "… and 5 more" in said.out
-    assert "3 replayed, 25 still failing" in said.out
-    assert said.err == "what still fails stays in quarantine\n"
+    printed = capsys.readouterr()
+    assert "… and 5 more" in printed.out
+    assert "3 replayed, 25 still failing" in printed.out
+    assert printed.err == "what still fails stays in quarantine\n"

@@ -11,7 +11,7 @@ from millrace.compiler.fraud_rules import compile_file, compile_rulebook
 from millrace.contracts.errors import ContractError
 from millrace.core.errors import PermanentError
 from millrace.fraud.rulebook import Rulebook
-from millrace.fraud.rules import Facts
+from millrace.fraud.rules import TransactionFacts
 
 RULES = Path(__file__).parents[3] / "schemas/fraud/rules.yaml"
 Change = Callable[[dict[str, Any]], Any]
@@ -32,7 +32,7 @@ def without(document: dict[str, Any], factor: int, setting: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "text"),
     [
         (
             lambda d: d["factors"].append({"factor": "moon_phase", "points": 5}),
@@ -72,10 +72,10 @@ def without(document: dict[str, Any], factor: int, setting: str) -> None:
         ),
     ],
 )
-def test_wrong_rules_do_not_build(tmp_path: Path, change: Change, said: str) -> None:
+def test_wrong_rules_do_not_build(tmp_path: Path, change: Change, text: str) -> None:
     with pytest.raises(ContractError) as caught:
         compile_file(write(tmp_path, change))
-    assert f"fraud/rules.yaml {said}" in str(caught.value)
+    assert f"fraud/rules.yaml {text}" in str(caught.value)
 
 
 def test_text_that_is_no_yaml_or_no_object_is_refused(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_tenant_overrides_what_it_names_and_nothing_else(tmp_path: Path) -> No
     override = {"org": "org_globex", "factors": [{"factor": "high_amount", "threshold": 100}]}
     path = write(tmp_path, lambda document: document["tenants"].append(override))
     book = Rulebook(compile_file(path))
-    facts = Facts(amount=200.0, velocity=6)
+    facts = TransactionFacts(amount=200.0, velocity=6)
     assert book.of("org_acme").judge(facts).score == 25
     assert book.of("org_globex").judge(facts).score == 55
     assert book.of("org_globex").version == "1.0.0+org_globex"

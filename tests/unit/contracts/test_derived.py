@@ -45,8 +45,10 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         yield made
 
 
-def by_sql(connection: duckdb.DuckDBPyConnection, asked: dict[str, Any], text: str | None, of: str) -> Any:
-    sql = derived.sql(asked, "x", f"TRY_CAST(x AS {of})")
+def by_sql(
+    connection: duckdb.DuckDBPyConnection, definition: dict[str, Any], text: str | None, of: str
+) -> Any:
+    sql = derived.sql(definition, "x", f"TRY_CAST(x AS {of})")
     row = connection.execute(f"SELECT {sql} FROM (SELECT ?::VARCHAR AS x)", [text]).fetchone()
     assert row is not None
     return row[0]
@@ -80,8 +82,8 @@ def test_a_place(connection: duckdb.DuckDBPyConnection, text: str | None) -> Non
 def test_a_number(connection: duckdb.DuckDBPyConnection, number: float | None) -> None:
     text = None if number is None else f"{number:.4f}"
     held = None if text is None else float(text)
-    for asked in (BAND, rule("above", "amount", than=1000), rule("above", "amount", than=0.5)):
-        assert by_sql(connection, asked, text, "DECIMAL(18,4)") == derived.value(asked, held)
+    for definition in (BAND, rule("above", "amount", than=1000), rule("above", "amount", than=0.5)):
+        assert by_sql(connection, definition, text, "DECIMAL(18,4)") == derived.value(definition, held)
 
 
 @given(
@@ -149,10 +151,10 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("asked", "told"), WRONG)
-def test_nonsense_does_not_compile(asked: dict[str, Any], told: str) -> None:
-    with pytest.raises(ContractError, match=told):
-        contract(*FIELDS, silver=[asked])
+@pytest.mark.parametrize(("definition", "message"), WRONG)
+def test_nonsense_does_not_compile(definition: dict[str, Any], message: str) -> None:
+    with pytest.raises(ContractError, match=message):
+        contract(*FIELDS, silver=[definition])
 
 
 def test_names_that_differ_in_upper_case_only_do_not_compile() -> None:

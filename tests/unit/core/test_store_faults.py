@@ -29,11 +29,11 @@ def item(number: int) -> Item:
 
 
 def test_keys_that_are_left_are_asked_for_again_and_no_others() -> None:
-    asked: list[Any] = []
+    requests: list[Any] = []
 
     class Watched(MemoryDynamoDB):
         def batch_get_item(self, **call: Any) -> Any:
-            asked.append(call["RequestItems"]["Metadata"])
+            requests.append(call["RequestItems"]["Metadata"])
             return super().batch_get_item(**call)
 
     dynamodb = Watched()
@@ -43,8 +43,8 @@ def test_keys_that_are_left_are_asked_for_again_and_no_others() -> None:
     dynamodb.leaving.extend([60, 1])
     found = list(metadata.batch_get(stored, consistent=True, projection="entityTypeKey, entityId"))
     assert sorted(found, key=lambda one: one["entityId"]["S"]) == stored
-    assert [len(one["Keys"]) for one in asked] == [100, 60, 1, 30]
-    assert all(one["ConsistentRead"] and "ProjectionExpression" in one for one in asked)
+    assert [len(one["Keys"]) for one in requests] == [100, 60, 1, 30]
+    assert all(one["ConsistentRead"] and "ProjectionExpression" in one for one in requests)
 
 
 def test_keys_that_stay_unprocessed_end_the_read(dynamodb: MemoryDynamoDB, metadata: Table) -> None:
@@ -100,7 +100,7 @@ def calls(metadata: Table) -> dict[str, Any]:
 
 @pytest.mark.parametrize("operation", sorted(calls(Table(None, ""))))
 @pytest.mark.parametrize(
-    ("fault", "kind", "said"),
+    ("fault", "kind", "text"),
     [
         ("ThrottlingException", ThrottledError, "do: ThrottlingException"),
         ("InternalServerError", RetryableError, "do: InternalServerError"),
@@ -110,14 +110,14 @@ def calls(metadata: Table) -> dict[str, Any]:
     ],
 )
 def test_an_error_of_a_table_is_one_of_ours(
-    dynamodb: MemoryDynamoDB, metadata: Table, operation: str, fault: Any, kind: type[Exception], said: str
+    dynamodb: MemoryDynamoDB, metadata: Table, operation: str, fault: Any, kind: type[Exception], text: str
 ) -> None:
     # A batch that is throttled is sent again, so every attempt has to fail.
     dynamodb.failing[operation], dynamodb.fault = 5, fault
     with pytest.raises(kind) as raised:
         calls(metadata)[operation]()
     assert type(raised.value) is kind
-    assert str(raised.value).startswith(said)
+    assert str(raised.value).startswith(text)
     assert raised.value.__cause__ is not None
     assert (raised.value.code == fault) is isinstance(fault, str)  # type: ignore[attr-defined]
 
@@ -147,8 +147,8 @@ def test_an_error_of_a_bucket_is_one_of_ours(fault: Any) -> None:
 
 def test_a_body_that_breaks_off_is_worth_another_try() -> None:
     class Broken(MemoryS3):
-        def get_object(self, **asked: Any) -> Any:
-            answer = super().get_object(**asked)
+        def get_object(self, **request: Any) -> Any:
+            answer = super().get_object(**request)
             answer["Body"]._amount_read = -1
             return answer
 

@@ -14,7 +14,7 @@ from millrace.eventstore.consumers import (
     ROUTER,
     SCORER,
     ConsumerSpec,
-    Receipt,
+    ReceiptKind,
     Source,
     filter_pattern,
 )
@@ -43,8 +43,8 @@ def test_a_function_has_one_source_and_the_table_s_stream_two_readers_at_most() 
 
 def test_what_is_compared_leaves_something_that_can_be() -> None:
     for one in consumers.compared():
-        assert one.receipt in {Receipt.BATCH, Receipt.POINTER}
-        assert bool(one.kind) is (one.receipt is Receipt.BATCH)
+        assert one.receipt in {ReceiptKind.BATCH, ReceiptKind.POINTER}
+        assert bool(one.kind) is (one.receipt is ReceiptKind.BATCH)
     assert len(compare.further()) <= compare.MOST_FURTHER
 
 

@@ -42,26 +42,26 @@ def refused(event: Any) -> tuple[str, str] | None:
 @given(EVENTS)
 def test_a_whole_number_is_an_integer_whatever_its_spelling(event: Any) -> None:
     event = {"a": event}
-    said = content.read(event)
-    assert isinstance(said, tuple)
-    assert said[0] == event
-    assert said[1] == orjson.dumps(said[0], option=orjson.OPT_SORT_KEYS)
-    left = [said[0]]
+    document = content.read(event)
+    assert isinstance(document, tuple)
+    assert document[0] == event
+    assert document[1] == orjson.dumps(document[0], option=orjson.OPT_SORT_KEYS)
+    left = [document[0]]
     while left:
         value = left.pop()
         left += list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
         if isinstance(value, float):
             assert not value.is_integer() or not -(2**63) <= value < 2**63
-    again = content.read(json.loads(said[1]))
-    assert isinstance(again, tuple)
-    assert again[1] == said[1]
+    repeated = content.read(json.loads(document[1]))
+    assert isinstance(repeated, tuple)
+    assert repeated[1] == document[1]
 
 
 @pytest.mark.parametrize("spelled", ["10", "10.0", "1e1", "1E1", "1e+1", "100e-1", "10.000000000000000"])
 def test_one_number_has_one_canonical_form(spelled: str) -> None:
-    said = content.read(orjson.loads(f'{{"a":[{spelled}],"b":{{"c":{spelled}}}}}'))
-    assert isinstance(said, tuple)
-    assert said[1] == b'{"a":[10],"b":{"c":10}}'
+    document = content.read(orjson.loads(f'{{"a":[{spelled}],"b":{{"c":{spelled}}}}}'))
+    assert isinstance(document, tuple)
+    assert document[1] == b'{"a":[10],"b":{"c":10}}'
 
 
 def test_two_numbers_stay_two() -> None:

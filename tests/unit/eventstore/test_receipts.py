@@ -16,9 +16,9 @@ class Rows:
     def __init__(self, items: list[Item]) -> None:
         self.items = items
 
-    def query(self, **asked: Any) -> dict[str, Any]:
-        start = asked.get("ExclusiveStartKey", {"at": -1})["at"] + 1
-        since = asked["ExpressionAttributeValues"][":since"]["S"]
+    def query(self, **request: Any) -> dict[str, Any]:
+        start = request.get("ExclusiveStartKey", {"at": -1})["at"] + 1
+        since = request["ExpressionAttributeValues"][":since"]["S"]
         page = [item for item in self.items[start : start + 1] if item["entityId"]["S"] >= since]
         more = {"LastEvaluatedKey": {"at": start}} if start + 1 < len(self.items) else {}
         return {"Items": page, **more}

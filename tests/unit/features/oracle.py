@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from millrace.features.views import Feature, FeatureView, Group
+from millrace.features.views import Feature, FeatureGroup, FeatureView
 
 Row = Mapping[str, Any]
 
@@ -28,7 +28,7 @@ def value(view: FeatureView, name: str, sources: Mapping[str, Sequence[Row]], ke
     return feature.default if found is None else found
 
 
-def _aggregate(feature: Feature, group: Group, rows: Sequence[Row], at_us: int) -> Any:
+def _aggregate(feature: Feature, group: FeatureGroup, rows: Sequence[Row], at_us: int) -> Any:
     if feature.aggregate == "count":
         return len(rows)
     if feature.aggregate == "since":

@@ -14,7 +14,7 @@ from millrace.features import views as feature_views
 from millrace.features.evaluate import compile_view
 from millrace.features.expression import ExpressionError
 from millrace.features.offline import OfflineStore
-from millrace.features.views import Derived, Feature, FeatureView, FeatureViews, Group, Reference
+from millrace.features.views import Derived, Feature, FeatureGroup, FeatureView, FeatureViews, Reference
 
 DAY = 86_400_000_000
 NAMES = ("a", "b", "c")
@@ -87,13 +87,13 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 def by_sql(
     connection: duckdb.DuckDBPyConnection,
-    asked: FeatureView,
+    chosen: FeatureView,
     rows: Sequence[tuple[Mapping[str, Any], float | None, int]],
 ) -> list[list[float | None]]:
     """What the offline store makes of values, the request and a moment, row by row."""
-    group = Group("silver.x", "k", "t", (), 0, None, tuple(_feature(name) for name in NAMES))
+    group = FeatureGroup("silver.x", "k", "t", (), 0, None, tuple(_feature(name) for name in NAMES))
     read_ = FeatureView("view", "1.0.0", "", "", "", "e", "k", (group,), (), ())
-    views = FeatureViews([read_, asked])
+    views = FeatureViews([read_, chosen])
     read = {
         Reference("view", name): pa.chunked_array(
             [pa.array([values[name] for values, _, _ in rows], pa.float64())]
@@ -106,9 +106,9 @@ def by_sql(
             "event_timestamp": pa.array([moment for _, _, moment in rows], pa.timestamp("us")),
         }
     )
-    names = [f"asked:{one}" for one in asked.features]
+    names = [f"asked:{one}" for one in chosen.features]
     answer = Said(connection, views, read).get_historical_features(frame, names)
-    return [list(row) for row in zip(*(answer[name].to_pylist() for name in asked.features), strict=True)]
+    return [list(row) for row in zip(*(answer[name].to_pylist() for name in chosen.features), strict=True)]
 
 
 def _feature(name: str) -> Feature:
@@ -132,10 +132,10 @@ def test_the_function_says_what_sql_says(
     derived: list[tuple[str, float | None]],
     rows: list[tuple[dict[str, Any], float | None, int]],
 ) -> None:
-    asked = view(derived)
-    function = compile_view(asked)
+    chosen = view(derived)
+    function = compile_view(chosen)
     found = [function({"view": values}, {"x": x}, moment) for values, x, moment in rows]
-    assert found == by_sql(connection, asked, rows)
+    assert found == by_sql(connection, chosen, rows)
 
 
 @pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf, None])
@@ -143,11 +143,11 @@ def test_what_is_not_finite_is_never_more_nor_less_than_anything(
     connection: duckdb.DuckDBPyConnection, odd: float | None
 ) -> None:
     texts_ = ["request.x > 5000", "request.x < 5000", "view.a >= 0", "view.a != 1", "greatest(view.a, 3) > 5"]
-    asked = view([(f"coalesce({text}, False)", None) for text in texts_])
+    chosen = view([(f"coalesce({text}, False)", None) for text in texts_])
     rows = [({"a": odd, "b": 0.0, "c": 0.0}, odd, 0)]
-    (found,) = [compile_view(asked)({"view": values}, {"x": x}, moment) for values, x, moment in rows]
+    (found,) = [compile_view(chosen)({"view": values}, {"x": x}, moment) for values, x, moment in rows]
     assert found == [0.0] * len(texts_)
-    assert by_sql(connection, asked, rows) == [found]
+    assert by_sql(connection, chosen, rows) == [found]
 
 
 def test_every_form_over_every_odd_pair(connection: duckdb.DuckDBPyConnection) -> None:
@@ -164,17 +164,17 @@ def test_every_form_over_every_odd_pair(connection: duckdb.DuckDBPyConnection) -
     ]
     # What is not finite is null in the end: these tell it from null.
     two += [f"coalesce({one}, 7) > 3" for one in two[6:13]]
-    asked = view([(one, None) for one in two])
-    function = compile_view(asked)
-    assert [function({"view": values}, {}, 0) for values, _, _ in rows] == by_sql(connection, asked, rows)
+    chosen = view([(one, None) for one in two])
+    function = compile_view(chosen)
+    assert [function({"view": values}, {}, 0) for values, _, _ in rows] == by_sql(connection, chosen, rows)
 
 
 def test_the_repository_s_derived_features_are_equal_to_the_last_digit(
     connection: duckdb.DuckDBPyConnection, bundle: Any
 ) -> None:
     views = feature_views.load()
-    asked = views.view("transaction_features")
-    read = views.aggregates(views.references(f"transaction_features:{name}" for name in asked.features))
+    view = views.view("transaction_features")
+    read = views.aggregates(views.references(f"transaction_features:{name}" for name in view.features))
     # Counts, means, spreads, shares and nothing at all, in all their combinations with each other.
     pool: list[float | None] = [None, 0, 1, 3, 17, 0.1, 1.05, 99.99, 1e9]
     rows = [{one: pool[(at * (place + 1) + place) % len(pool)] for place, one in enumerate(read)} for at in range(500)]  # fmt: skip
@@ -188,15 +188,15 @@ def test_the_repository_s_derived_features_are_equal_to_the_last_digit(
         }
     )
     answer = Said(connection, views, told).get_historical_features(
-        frame, [f"transaction_features:{name}" for name in asked.features], full_feature_names=True
+        frame, [f"transaction_features:{name}" for name in view.features], full_feature_names=True
     )
-    function = compile_view(asked)
+    function = compile_view(view)
     for at, row in enumerate(rows):
         values: dict[str, dict[str, float | None]] = {}
         for one, value in row.items():
             values.setdefault(one.view, {})[one.feature] = value
         found = function(values, {"amount": amounts[at]}, moments_[at])
-        assert found == [answer[f"transaction_features__{name}"][at].as_py() for name in asked.features]
+        assert found == [answer[f"transaction_features__{name}"][at].as_py() for name in view.features]
 
 
 def test_what_the_request_lacks_is_null_and_what_a_view_lacks_is_an_error() -> None:

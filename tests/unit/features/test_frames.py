@@ -17,9 +17,9 @@ from millrace.features.views import (
     Derived,
     Feature,
     FeatureError,
+    FeatureGroup,
     FeatureView,
     FeatureViews,
-    Group,
     Kind,
 )
 
@@ -39,7 +39,7 @@ def view(key: str = "user_id", filter_: str | None = None) -> FeatureView:
         feature("total", "sum", "amount"),
         feature("last_id", "latest", "number", "long"),
     )
-    group = Group("silver.orders", key, "event_time", (), 0, filter_, features)
+    group = FeatureGroup("silver.orders", key, "event_time", (), 0, filter_, features)
     return FeatureView("user", "1.0.0", "", "", "", "user", key, (group,), (), ())
 
 
@@ -150,9 +150,9 @@ def test_a_column_that_is_a_feature_in_another_case_is_refused(
 
 @pytest.mark.parametrize("name", ["USER_ID", "Event_Timestamp", "user_id"])
 def test_a_second_key_or_moment_is_refused(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    asked = frame().append_column(name, pa.array([9]))
+    entities = frame().append_column(name, pa.array([9]))
     with pytest.raises(FeatureError, match=f"{name}.* would be a column twice|would be a column twice"):
-        store(connection).get_historical_features(asked, ["user:order_count"])
+        store(connection).get_historical_features(entities, ["user:order_count"])
     twice = pd.DataFrame([[1, AT, 2]], columns=["user_id", "event_timestamp", name])
     with pytest.raises(FeatureError, match="would be a column twice"):
         store(connection).get_historical_features(twice, ["user:order_count"])
@@ -163,10 +163,10 @@ def test_a_second_key_or_moment_is_refused(connection: duckdb.DuckDBPyConnection
 )
 def test_no_name_of_ours_is_in_the_way(connection: duckdb.DuckDBPyConnection, name: str) -> None:
     put(connection)
-    asked = frame(amount=[4.0], **{name: ["theirs"]})
-    found = store(connection).get_historical_features(asked, ["user:order_count", "asked:twice"])
+    request = frame(amount=[4.0], **{name: ["theirs"]})
+    found = store(connection).get_historical_features(request, ["user:order_count", "asked:twice"])
     assert found.to_pylist()[0] | {"event_timestamp": None} == {
-        **asked.to_pylist()[0],
+        **request.to_pylist()[0],
         "event_timestamp": None,
         "order_count": 1,
         "twice": 8.0,
@@ -177,8 +177,8 @@ def test_no_name_of_ours_is_in_the_way(connection: duckdb.DuckDBPyConnection, na
 def test_a_request_that_is_no_number_is_missing(
     connection: duckdb.DuckDBPyConnection, odd: float | None
 ) -> None:
-    asked = frame(amount=pa.array([odd], pa.float64()))
-    found = store(connection).get_historical_features(asked, ["asked:large", "asked:twice"])
+    entities = frame(amount=pa.array([odd], pa.float64()))
+    found = store(connection).get_historical_features(entities, ["asked:large", "asked:twice"])
     assert (found["large"].to_pylist(), found["twice"].to_pylist()) == ([0.0], [None])
 
 
@@ -189,10 +189,10 @@ def test_a_key_that_is_no_number_matches_no_entity(
     for text in ("nan", "NaN", "inf", "-inf", "7", "7.0"):
         put(connection, merchant=text)
     merchants = pa.array([math.nan, math.inf, -math.inf, None, 7.0], kind)
-    asked = pa.table(
+    entities = pa.table(
         {"merchant": merchants, "event_timestamp": pa.array([AT] * 5, pa.timestamp("us", "UTC"))}
     )
-    found = store(connection, view("merchant")).get_historical_features(asked, ["user:order_count"])
+    found = store(connection, view("merchant")).get_historical_features(entities, ["user:order_count"])
     assert found["order_count"].to_pylist() == [0, 0, 0, 0, 1]
 
 
@@ -204,9 +204,9 @@ def test_a_source_s_number_that_is_none_passes_no_filter(
     put(connection, amount=9_000.0, shop=2.0)
     for key in ("user_id", "shop"):
         keys = {"user_id": pa.array([1, 0]), "shop": pa.array([2.0, odd])}
-        asked = pa.table({**keys, "event_timestamp": pa.array([AT, AT], pa.timestamp("us", "UTC"))})
+        entities = pa.table({**keys, "event_timestamp": pa.array([AT, AT], pa.timestamp("us", "UTC"))})
         found = store(connection, view(key, "amount > 5000")).get_historical_features(
-            asked, ["user:order_count", "user:total"]
+            entities, ["user:order_count", "user:total"]
         )
         assert found["order_count"].to_pylist() == [1, 0]
         assert found["total"].to_pylist() == [9_000.0, None]
@@ -228,9 +228,9 @@ def test_tenants_are_never_mixed(connection: duckdb.DuckDBPyConnection) -> None:
         (["org_acme", "org_globex"], None),
     ]
     for orgs, whose in others:
-        asked = pa.concat_tables([frame(org_id=[one]) for one in orgs])
+        entities = pa.concat_tables([frame(org_id=[one]) for one in orgs])
         with pytest.raises(FeatureError, match="one tenant at a time"):
-            store(connection).get_historical_features(asked, names, org=whose)
+            store(connection).get_historical_features(entities, names, org=whose)
 
 
 def test_one_tenant_needs_no_name(connection: duckdb.DuckDBPyConnection) -> None:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from millrace.features.offline import OfflineStore
-from millrace.features.views import Derived, Feature, FeatureError, FeatureView, FeatureViews, Group
+from millrace.features.views import Derived, Feature, FeatureError, FeatureGroup, FeatureView, FeatureViews
 from tests.unit.features import oracle
 
 SECOND = 1_000_000
@@ -25,7 +25,7 @@ def feature(name: str, aggregate: Any, column: str | None, window: int | None, *
     return Feature(name, aggregate, column, window, description="", **settings_)
 
 
-GROUP = Group(
+GROUP = FeatureGroup(
     SOURCE,
     "user_id",
     "happened",
@@ -46,7 +46,7 @@ GROUP = Group(
         feature("fresh", "latest", "amount", 5 * SECOND),
     ),
 )
-LATE = Group(
+LATE = FeatureGroup(
     SOURCE,
     "user_id",
     "happened",
@@ -148,9 +148,9 @@ def test_a_label_is_known_after_its_delay_and_not_before(connection: duckdb.Duck
 
 
 def test_rows_stay_as_they_are(connection: duckdb.DuckDBPyConnection) -> None:
-    asked = [(2, 50), (1, 50), (9, 50), (1, 50), (None, 50), (1, 5)]
+    entities = [(2, 50), (1, 50), (9, 50), (1, 50), (None, 50), (1, 5)]
     label = ["c", "a", "x", "a", "n", "early"]
-    given_ = frame(asked, label=label)
+    given_ = frame(entities, label=label)
     answer = store(connection, [row(1, 10), row(2, 20), row(2, 30), row(None, 1)]).get_historical_features(
         given_, ["user:count"]
     )
@@ -174,8 +174,10 @@ def test_a_relation_answers_with_a_relation(connection: duckdb.DuckDBPyConnectio
 
 
 def test_a_key_of_another_type_is_read_as_the_sources(connection: duckdb.DuckDBPyConnection) -> None:
-    asked = pa.table({"user_id": ["1", "usr_1"], "event_timestamp": pa.array([50, 50], pa.timestamp("us"))})
-    answer = store(connection, [row(1, 10)]).get_historical_features(asked, ["user:count"])
+    entities = pa.table(
+        {"user_id": ["1", "usr_1"], "event_timestamp": pa.array([50, 50], pa.timestamp("us"))}
+    )
+    answer = store(connection, [row(1, 10)]).get_historical_features(entities, ["user:count"])
     assert answer["count"].to_pylist() == [1, 0]
 
 
@@ -191,9 +193,9 @@ def test_a_key_of_another_type_is_read_as_the_sources(connection: duckdb.DuckDBP
 def test_a_number_is_one_entity_and_a_text_only_itself(
     connection: duckdb.DuckDBPyConnection, keys: Any, counts: list[int]
 ) -> None:
-    asked = pa.table({"user_id": keys, "event_timestamp": pa.array([50] * len(keys), pa.timestamp("us"))})
+    entities = pa.table({"user_id": keys, "event_timestamp": pa.array([50] * len(keys), pa.timestamp("us"))})
     made = store(connection, [row(1, 10)])
-    assert made.get_historical_features(asked, ["user:count"])["count"].to_pylist() == counts
+    assert made.get_historical_features(entities, ["user:count"])["count"].to_pylist() == counts
 
 
 def test_a_sum_that_no_double_holds_is_the_default(connection: duckdb.DuckDBPyConnection) -> None:
@@ -204,9 +206,9 @@ def test_a_sum_that_no_double_holds_is_the_default(connection: duckdb.DuckDBPyCo
 
 
 def test_moments_in_another_zone_are_the_same_moments(connection: duckdb.DuckDBPyConnection) -> None:
-    asked = frame([(1, 11)])
-    there = asked.set_column(
-        1, "event_timestamp", asked["event_timestamp"].cast(pa.timestamp("ns", tz="Asia/Tokyo"))
+    entities = frame([(1, 11)])
+    there = entities.set_column(
+        1, "event_timestamp", entities["event_timestamp"].cast(pa.timestamp("ns", tz="Asia/Tokyo"))
     )
     answer = store(connection, [row(1, 10)]).get_historical_features(there, ["user:count"])
     assert answer["count"].to_pylist() == [1]
@@ -233,8 +235,8 @@ def test_derived_features_are_of_features_and_the_request(connection: duckdb.Duc
     hour = Derived("hour", "hour(moment)", None, "")
     derived = FeatureView("asked", "1.0.0", "", "", "", "", "", (), ("amount",), (ratio, hour))
     made = store(connection, [row(1, 10, 4.0), row(2, 10, 0.0)], VIEW, derived)
-    asked = frame([(1, 20), (2, 20), (3, 3 * 3600 * SECOND)], amount=[8.0, 8.0, 8.0])
-    answer = made.get_historical_features(asked, ["asked:ratio", "asked:hour"])
+    entities = frame([(1, 20), (2, 20), (3, 3 * 3600 * SECOND)], amount=[8.0, 8.0, 8.0])
+    answer = made.get_historical_features(entities, ["asked:ratio", "asked:hour"])
     # Over zero and over nothing there is no ratio.
     assert answer["ratio"].to_pylist() == [2.0, -1.0, -1.0]
     assert answer["hour"].to_pylist() == [0.0, 0.0, 3.0]
@@ -248,9 +250,9 @@ def test_sources_are_known_up_to_another_moment_than_the_rows(connection: duckdb
     derived = FeatureView("asked", "1.0.0", "", "", "", "", "", (), ("amount",), (share, hour))
     made = store(connection, [row(1, 10, 4.0), row(1, 20, 100.0)], VIEW, derived)
     known = pa.array([20, 21, 10], pa.timestamp("us"))
-    asked = frame([(1, 3 * 3600 * SECOND)] * 3, amount=[8.0, 8.0, 8.0], known=known)
+    entities = frame([(1, 3 * 3600 * SECOND)] * 3, amount=[8.0, 8.0, 8.0], known=known)
     names = ["user:count_ever", "user:newest", "user:since", "asked:share", "asked:hour"]
-    answer = made.get_historical_features(asked, names, known_at="known")
+    answer = made.get_historical_features(entities, names, known_at="known")
     assert answer["count_ever"].to_pylist() == [1, 2, 0]
     assert answer["newest"].to_pylist() == [4.0, 100.0, None]
     # As it was served: seconds up to the moment that was known, and the question's own hour.
@@ -258,7 +260,7 @@ def test_sources_are_known_up_to_another_moment_than_the_rows(connection: duckdb
     assert answer["share"].to_pylist() == [2.0, pytest.approx(8 / 52), -1.0]
     assert answer["hour"].to_pylist() == [3.0, 3.0, 3.0]
     with pytest.raises(FeatureError, match="no column known_at"):
-        made.get_historical_features(asked.drop_columns("known"), names, known_at="known_at")
+        made.get_historical_features(entities.drop_columns("known"), names, known_at="known_at")
 
 
 def test_a_view_can_be_read_with_another_delay(connection: duckdb.DuckDBPyConnection) -> None:
@@ -286,7 +288,7 @@ def test_what_is_no_feature_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("asked", "says"),
+    ("entities", "says"),
     [
         (pa.table({"event_timestamp": pa.array([1], pa.timestamp("us"))}), "no column user_id"),
         (pa.table({"user_id": [1]}), "no column event_timestamp"),
@@ -300,10 +302,10 @@ def test_what_is_no_feature_is_refused(
     ],
 )
 def test_a_frame_that_cannot_be_read_is_refused(
-    connection: duckdb.DuckDBPyConnection, asked: Any, says: str
+    connection: duckdb.DuckDBPyConnection, entities: Any, says: str
 ) -> None:
     with pytest.raises(FeatureError, match=says):
-        store(connection, []).get_historical_features(asked, ["user:count"])
+        store(connection, []).get_historical_features(entities, ["user:count"])
 
 
 def test_features_of_one_name_are_distinguished_by_their_views(connection: duckdb.DuckDBPyConnection) -> None:

@@ -12,7 +12,7 @@ from millrace.core.errors import ThrottledError
 from millrace.core.table import Table
 from millrace.features import rows
 from millrace.features.online import OnlineStore
-from millrace.features.views import Derived, Feature, FeatureError, FeatureView, FeatureViews, Group
+from millrace.features.views import Derived, Feature, FeatureError, FeatureGroup, FeatureView, FeatureViews
 from tests.support.stores import MemoryDynamoDB
 
 NOW = datetime(2026, 11, 21, 10, 30, tzinfo=UTC)
@@ -26,7 +26,7 @@ def feature(name: str, aggregate: Any = "max", default: Any = None) -> Feature:
 
 
 def view(name: str, key: str, *features: Feature, version: str = "1.0.0", digest: str = "d1") -> FeatureView:
-    group = Group("silver.x", key, "t", (), 0, None, features)
+    group = FeatureGroup("silver.x", key, "t", (), 0, None, features)
     return FeatureView(name, version, digest, "", "", key, key, (group,), (), ())
 
 

@@ -110,9 +110,9 @@ def test_a_decision_is_derived_again_byte_for_byte_from_its_record() -> None:
             "decidedAt": "2026-11-21T22:30:01Z",
             "latencyMs": 812,
         }
-        again = derive.derive(envelope, stored, RULES)
-        assert derive.same(again, stored)
-        assert canonical(again) == canonical(dict(reversed(again.items())))
+        derived = derive.derive(envelope, stored, RULES)
+        assert derive.same(derived, stored)
+        assert canonical(derived) == canonical(dict(reversed(derived.items())))
         for name, value in (("score", stored["score"] + 1), ("counted", pack([b"8 bytes!"] * 20))):
             forged = {**stored, name: value}
             assert not derive.same(derive.derive(envelope, forged, RULES), forged) or name == "counted"

@@ -62,11 +62,11 @@ def call(path: str, body: object) -> dict[str, Any]:
 
 def test_the_99th_percentile_is_below_50_ms_with_stores_at_5(registry: Registry) -> None:
     served = router(registry, Slow(0.005))
-    asked = call("/v1/predict", events.transaction()["data"]["payload"])
+    request = call("/v1/predict", events.transaction()["data"]["payload"])
     taken = []
     for _ in range(200):
         started = time.perf_counter()
-        answer = served(asked)
+        answer = served(request)
         taken.append(time.perf_counter() - started)
         assert answer["statusCode"] == 200
     assert sorted(taken)[197] < 0.050
@@ -119,14 +119,14 @@ def test_a_payload_is_judged_as_intake_would(registry: Registry, odd: Any, code:
     payload = {**events.transaction()["data"]["payload"], "zz": odd}
     answers = []
     for path, body in (("/v1/predict", payload), ("/v1/predict/batch", [payload])):
-        asked = {**call(path, None), "body": json.dumps(body)}
-        answers.append(orjson.loads(served(asked)["body"]))
+        request = {**call(path, None), "body": json.dumps(body)}
+        answers.append(orjson.loads(served(request)["body"]))
     errors = [answers[0]["errors"], answers[1]["results"][0]["errors"]]
     assert [[error["code"] for error in found] for found in errors] == [[code], [code]]
 
 
 def test_an_answer_does_not_repeat_a_name_without_end(registry: Registry) -> None:
-    asked = call("/v1/predict/batch", [{"transaction_id": '"' * 1_000_000}])
-    answer = router(registry, MemoryDynamoDB())(asked)
+    request = call("/v1/predict/batch", [{"transaction_id": '"' * 1_000_000}])
+    answer = router(registry, MemoryDynamoDB())(request)
     assert answer["statusCode"] == 200
     assert len(answer["body"]) < 5_000

@@ -111,10 +111,10 @@ class Proof:
         proof = self
 
         class Client:
-            def put_item(self, **asked: Any) -> Any:
+            def put_item(self, **request: Any) -> Any:
                 if proof._rng.random() < proof.killed:
                     raise Crash
-                return proof.dynamodb.put_item(**asked)
+                return proof.dynamodb.put_item(**request)
 
         return Client()
 
@@ -210,8 +210,8 @@ def test_nothing_is_lost_or_doubled_and_every_decision_is_the_rules_over_what_it
     owner = {(org, velocity.id_hash(event_id)): (org, event_id) for org, event_id in sent}
     for key, body in decided.items():
         rules = rulebook.load().of(key[0])
-        again = derive.derive(sent[key], body, rules)
-        assert derive.same(again, body), derive.differences(again, body)
+        derived = derive.derive(sent[key], body, rules)
+        assert derive.same(derived, body), derive.differences(derived, body)
         ids = unpack(body["counted"]) or []
         counted = [owner[(key[0], one)] for one in ids]
         assert counted[-1] == key

@@ -68,8 +68,8 @@ class Stage:
         bodies = {one["platform"]["derivedFrom"]: one["data"]["payload"] for one in found}
         decided = [bodies[event["eventId"]] for event in sent]
         for event, body in zip(sent[::50], decided[::50], strict=True):
-            again = derive.derive(event, body, rulebook.load().of("org_acme"))
-            assert derive.same(again, body), derive.differences(again, body)
+            derived = derive.derive(event, body, rulebook.load().of("org_acme"))
+            assert derive.same(derived, body), derive.differences(derived, body)
         return decided
 
 

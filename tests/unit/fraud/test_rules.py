@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.compiler.fraud_rules import compile_file
-from millrace.fraud.rules import Facts, RuleSet, country_of, facts_of
+from millrace.fraud.rules import RuleSet, TransactionFacts, country_of, facts_of
 
 RULES = RuleSet(compile_file(Path(__file__).parents[3] / "schemas/fraud/rules.yaml")["default"])
-QUIET = Facts(False, 57.16, "credit_card", "Portugal", 12, 2, 1)
+QUIET = TransactionFacts(False, 57.16, "credit_card", "Portugal", 12, 2, 1)
 
 
 def fired(**changes: Any) -> list[tuple[str, int]]:
@@ -30,7 +30,7 @@ def test_version_1_is_what_the_interface_says() -> None:
         "weekend",
         "velocity",
     )
-    every = Facts(True, 5000.01, "CRYPTO", "KP", 23, 6, 6)
+    every = TransactionFacts(True, 5000.01, "CRYPTO", "KP", 23, 6, 6)
     verdict = RULES.judge(every)
     assert verdict.reasons == [
         ("known_fraud", 50),
@@ -43,7 +43,7 @@ def test_version_1_is_what_the_interface_says() -> None:
     ]
     assert (verdict.score, verdict.risk_class) == (155, "CRITICAL")
     assert RULES.judge(QUIET) == (0, "MINIMAL", [])
-    assert RULES.judge(Facts()) == (0, "MINIMAL", [])
+    assert RULES.judge(TransactionFacts()) == (0, "MINIMAL", [])
 
 
 @pytest.mark.parametrize(
@@ -77,9 +77,9 @@ def test_both_sides_of_each_threshold(name: str, value: Any, fires: str | None) 
     assert [factor for factor, _ in fired(**{name: value})] == ([fires] if fires else [])
 
 
-@pytest.mark.parametrize("name", Facts._fields)
+@pytest.mark.parametrize("name", TransactionFacts._fields)
 def test_a_missing_fact_fires_nothing_and_stops_nothing(name: str) -> None:
-    every = Facts(True, 9000.0, "crypto", "IR", 2, 6, 9)
+    every = TransactionFacts(True, 9000.0, "crypto", "IR", 2, 6, 9)
     whole, without = RULES.judge(every), RULES.judge(every._replace(**{name: None}))
     assert len(whole.reasons) - len(without.reasons) == 1
     assert without.score == sum(points for _, points in without.reasons)
@@ -103,7 +103,7 @@ def test_a_missing_fact_fires_nothing_and_stops_nothing(name: str) -> None:
 def test_both_sides_of_each_class(points: int, risk_class: str) -> None:
     document = dict(RULES.document)
     document["factors"] = {"known_fraud": {"points": points}}
-    assert RuleSet(document).judge(Facts(is_fraud=True)) == (
+    assert RuleSet(document).judge(TransactionFacts(is_fraud=True)) == (
         points,
         risk_class,
         [("known_fraud", points)] if points else [],
@@ -137,7 +137,7 @@ def test_night_and_weekend_follow_the_offset_that_the_timestamp_carries() -> Non
 
 @given(
     st.builds(
-        Facts,
+        TransactionFacts,
         st.none() | st.booleans(),
         st.none() | st.floats(0, 1e12),
         st.none() | st.sampled_from(["crypto", "CRYPTO", "card", "wire"]),
@@ -147,7 +147,7 @@ def test_night_and_weekend_follow_the_offset_that_the_timestamp_carries() -> Non
         st.none() | st.integers(0, 200),
     )
 )
-def test_the_score_is_the_sum_of_the_reasons_and_equal_to_a_chain_of_ifs(facts: Facts) -> None:
+def test_the_score_is_the_sum_of_the_reasons_and_equal_to_a_chain_of_ifs(facts: TransactionFacts) -> None:
     score = 0
     score += 50 if facts.is_fraud else 0
     score += 30 if facts.amount is not None and facts.amount > 5000 else 0

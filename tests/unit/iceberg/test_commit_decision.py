@@ -91,8 +91,8 @@ def test_what_foreign_code_refuses_is_left_out_and_the_rest_is_committed() -> No
 
 def test_a_definition_is_remembered_where_a_snapshot_leads_to_what_is_unfinished() -> None:
     new = file("a", name="new")
-    asked = request(new, definition="d2")
-    some = asked.without([LeftOut(("b", DAYS[0]), "failed", "memory")])
+    query = request(new, definition="d2")
+    some = query.without([LeftOut(("b", DAYS[0]), "failed", "memory")])
     nothing = some.without([LeftOut(("a", DAYS[0]), "failed", "memory")])
     known = facts(new=(new,), properties={"millrace.definition": "d1"})
     assert decide(some, known).properties == {"millrace.definition": "d2"}
@@ -113,10 +113,10 @@ def test_only_properties_that_change_are_set() -> None:
 def test_a_commit_that_nobody_heard_of_is_read_from_its_snapshot() -> None:
     made = (file("a", name="new"), file("b", name="new"))
     empty = Part(TABLE, "c", DAYS[0], None, 0, 0)
-    asked = request(*made)
-    asked = replace(asked, parts={**asked.parts, ("c", DAYS[0]): (empty,)})
-    assert recover(asked, [*made]) == asked
-    lacking = recover(asked, [made[0], file("c")])
+    parameters = request(*made)
+    parameters = replace(parameters, parts={**parameters.parts, ("c", DAYS[0]): (empty,)})
+    assert recover(parameters, [*made]) == parameters
+    lacking = recover(parameters, [made[0], file("c")])
     assert left_out(lacking.left_out) == [(("b", DAYS[0]), "conflict"), (("c", DAYS[0]), "conflict")]
 
 

@@ -38,7 +38,7 @@ def test_other_tables_parts_are_not_ours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "reason", "said"),
+    ("change", "reason", "text"),
     [
         ({"rows_in": 6}, "failed", "do not balance: 6 in, 5 out"),
         ({"duplicates": 1}, "failed", "do not balance"),
@@ -49,12 +49,12 @@ def test_other_tables_parts_are_not_ours() -> None:
     ],
 )
 def test_what_is_wrong_with_a_part_leaves_its_tenant_day_out(
-    change: dict[str, Any], reason: str | None, said: str
+    change: dict[str, Any], reason: str | None, text: str
 ) -> None:
     request = silver(([part("a", **change)], []), ([part("b")], []))
     assert ("b", DAY) in request.parts
     assert [out.reason for out in request.left_out] == ([reason] if reason else [])
-    assert all(said in out.error for out in request.left_out)
+    assert all(text in out.error for out in request.left_out)
 
 
 def test_the_manifest_is_of_what_is_committed() -> None:

@@ -278,11 +278,11 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("rows", "told"), REFUSED)
+@pytest.mark.parametrize(("rows", "message"), REFUSED)
 def test_what_has_no_one_partition_is_refused(
-    metadata: TableMetadata, folder: Path, rows: list[dict[str, Any]], told: str
+    metadata: TableMetadata, folder: Path, rows: list[dict[str, Any]], message: str
 ) -> None:
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         entry(metadata, write(folder, rows))
 
 

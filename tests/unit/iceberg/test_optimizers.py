@@ -9,10 +9,10 @@ from botocore.stub import Stubber
 from millrace.core.errors import MillraceError
 from millrace.iceberg import optimizers
 from millrace.iceberg.optimizers import OptimizerRuns, Optimizers
-from millrace.iceberg.tables import Catalog, OpenTable
+from millrace.iceberg.tables import IcebergCatalog, OpenTable
 
 ROLE = "arn:aws:iam::123456789012:role/optimizer"
-CATALOG = Catalog("prod", "lake", cast(Any, None))
+CATALOG = IcebergCatalog("prod", "lake", cast(Any, None))
 
 
 class Table:

@@ -21,7 +21,7 @@ from millrace.intake import answer
 from millrace.intake.accept import Intake
 from millrace.intake.enrich import Origin
 from millrace.intake.parse import Candidate, parse_one
-from millrace.quarantine.entry import Entry
+from millrace.quarantine.entry import QuarantineEntry
 from tests.support import events
 
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
@@ -53,10 +53,12 @@ class Kept:
     """A quarantine in memory that can be made to fail."""
 
     def __init__(self) -> None:
-        self.entries: list[Entry] = []
+        self.entries: list[QuarantineEntry] = []
         self.broken = False
 
-    def keep(self, org: str, request_id: str, received_at: Any, source: str, refused: list[Entry]) -> None:
+    def keep(
+        self, org: str, request_id: str, received_at: Any, source: str, refused: list[QuarantineEntry]
+    ) -> None:
         if self.broken:
             raise RetryableError("no lake")
         self.entries += refused

@@ -7,17 +7,17 @@ import pytest
 
 from millrace.eventstore.append import AppendResult
 from millrace.intake import refusals
-from millrace.intake.accept import Result
+from millrace.intake.accept import EventResult
 
 
-def results() -> list[Result]:
+def results() -> list[EventResult]:
     return [
-        Result(0, "a", "order.created", AppendResult.ACCEPTED),
-        Result(1, "b", "order.created", AppendResult.REJECTED),
-        Result(2, "c", "order.created", AppendResult.CONFLICT),
-        Result(3, "d", "order.created", AppendResult.UNAVAILABLE),
-        Result(4, "e", "no.such_type_17", AppendResult.REJECTED),
-        Result(5, None, None, AppendResult.REJECTED),
+        EventResult(0, "a", "order.created", AppendResult.ACCEPTED),
+        EventResult(1, "b", "order.created", AppendResult.REJECTED),
+        EventResult(2, "c", "order.created", AppendResult.CONFLICT),
+        EventResult(3, "d", "order.created", AppendResult.UNAVAILABLE),
+        EventResult(4, "e", "no.such_type_17", AppendResult.REJECTED),
+        EventResult(5, None, None, AppendResult.REJECTED),
     ]
 
 

@@ -133,12 +133,12 @@ def test_a_number_is_judged_where_it_stands(bundle: Path, extra: str, status: st
     mine = with_extra(extra, order())
     texts = ["1e20", '"12345678901234567890"', "1234567890123456789", "100000000000000000000"]
     beside = [with_extra(text, order()) for text in texts]
-    again = "duplicate" if status == "accepted" else status
+    repeated = "duplicate" if status == "accepted" else status
     assert door.ask(mine)[0]["status"] == status
     for number in range(len(beside) + 1):
         bodies = [*beside[:number], mine, *beside[number:]]
-        assert door.ask(b"[" + b",".join(bodies) + b"]")[number]["status"] == again
-        assert door.ask(b"\n".join(bodies), NDJSON)[number]["status"] == again
+        assert door.ask(b"[" + b",".join(bodies) + b"]")[number]["status"] == repeated
+        assert door.ask(b"\n".join(bodies), NDJSON)[number]["status"] == repeated
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_an_interval_is_whole_days_with_both_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "last", "said"),
+    ("first", "last", "text"),
     [
         ("2026-11-22", "2026-11-21", "is after"),
         ("2026-11-21", None, "to is missing"),
@@ -124,8 +124,8 @@ def test_an_interval_is_whole_days_with_both_ends() -> None:
         ("2025-01-01", "2026-02-05", "401 days; a run takes 400"),
     ],
 )
-def test_a_wrong_interval_is_refused_with_a_sentence(first: Any, last: Any, said: str) -> None:
-    with pytest.raises(PermanentError, match=said):
+def test_a_wrong_interval_is_refused_with_a_sentence(first: Any, last: Any, text: str) -> None:
+    with pytest.raises(PermanentError, match=text):
         interval.days(first, last)
 
 

@@ -22,13 +22,13 @@ class States:
     def __init__(self) -> None:
         self.started: list[tuple[str, str]] = []
 
-    def list_executions(self, **asked: Any) -> dict[str, Any]:
+    def list_executions(self, **request: Any) -> dict[str, Any]:
         return {
-            "executions": [{"name": name} for arn, name in self.started if arn == asked["stateMachineArn"]]
+            "executions": [{"name": name} for arn, name in self.started if arn == request["stateMachineArn"]]
         }
 
-    def start_execution(self, **asked: str) -> dict[str, Any]:
-        self.started.append((asked["stateMachineArn"], asked["name"]))
+    def start_execution(self, **request: str) -> dict[str, Any]:
+        self.started.append((request["stateMachineArn"], request["name"]))
         return {"executionArn": "arn"}
 
 
@@ -36,13 +36,13 @@ class Bucket:
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
 
-    def put_object(self, **asked: Any) -> None:
-        self.objects[asked["Key"]] = asked["Body"]
+    def put_object(self, **request: Any) -> None:
+        self.objects[request["Key"]] = request["Body"]
 
-    def get_object(self, **asked: Any) -> dict[str, Any]:
-        if asked["Key"] not in self.objects:
+    def get_object(self, **request: Any) -> dict[str, Any]:
+        if request["Key"] not in self.objects:
             raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
-        return {"Body": io.BytesIO(self.objects[asked["Key"]])}
+        return {"Body": io.BytesIO(self.objects[request["Key"]])}
 
     def ended(self, run: str, status: Any) -> None:
         self.objects[f"runs/{run}/summary.json"] = documents.write(Summary(run, status, "", "", (), (), ()))
@@ -60,9 +60,9 @@ def test_each_machine_is_started_by_its_name_once() -> None:
             ("train_model", {"org": "org_acme"}),
         ):
             first = handler({"machine": machine, "input": given}, None)
-            again = handler({"machine": machine, "input": given}, None)
-            assert (first["started"], again["started"]) == (True, False)
-            assert first["runId"] == again["runId"]
+            repeated = handler({"machine": machine, "input": given}, None)
+            assert (first["started"], repeated["started"]) == (True, False)
+            assert first["runId"] == repeated["runId"]
             assert first["runId"].startswith(f"{machine}-")
         with pytest.raises(PermanentError, match="no machine"):
             handler({"machine": "other"}, None)

@@ -120,14 +120,14 @@ class World:
     def commit(self, prepared: Prepared, left_out: tuple[tuple[str, str | None], ...] = ()) -> None:
         """As the commit does: files and the run in the table, landed parts in the document."""
         todo = [(work.org, work.day) for works_ in prepared.chunks for work in works_]
-        landed = [part for part in todo if part not in left_out]
+        committed = [part for part in todo if part not in left_out]
         table = self.tables.setdefault(prepared.table, Table())
-        kept = [file for file in table.held if (file.org, file.day) not in landed]
-        table.held = kept + [File(f"{prepared.run}-{org}-{day}", org, day) for org, day in landed]
+        kept = [file for file in table.held if (file.org, file.day) not in committed]
+        table.held = kept + [File(f"{prepared.run}-{org}-{day}", org, day) for org, day in committed]
         table.runs.append(prepared.run)
         if not left_out:
             table.properties["millrace.definition"] = prepared.definition
-        parts = tuple(Part(prepared.table, org, day, "f", 1, 1) for org, day in landed)
+        parts = tuple(Part(prepared.table, org, day, "f", 1, 1) for org, day in committed)
         out = tuple(Failure(org, day, "no") for org, day in left_out)
         self.store.committed_[prepared.run, prepared.table] = Committed(
             prepared.run, prepared.table, "committed", "", landed=parts, left_out=out

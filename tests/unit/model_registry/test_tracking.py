@@ -8,7 +8,7 @@ import pytest
 
 from millrace.model_registry import register, tracking
 from millrace.model_registry.artifact import ModelCard
-from millrace.model_registry.package import Trained, unpack
+from millrace.model_registry.package import PackagedModel, unpack
 from millrace.model_registry.rows import Version
 from millrace.model_registry.tracking import MlflowTracker
 from tests.support.model_artifacts import ORG, RUN, archive, card
@@ -100,7 +100,7 @@ def tracker(server: Mlflow, why: str | None = None) -> MlflowTracker:
     return MlflowTracker("http://127.0.0.1:5500", "local", lambda _: server, lambda _: why)
 
 
-def trained(made: ModelCard, number: int = 1) -> tuple[Version, Trained]:
+def trained(made: ModelCard, number: int = 1) -> tuple[Version, PackagedModel]:
     (found,) = unpack(archive([made]), org=ORG, model="fraud", run=RUN).models
     return register._row(found, number, "2026-11-22T03:00:00.000Z"), found
 
@@ -170,10 +170,10 @@ def test_what_broke_off_is_finished_by_the_next(call: str) -> None:
 
 
 def test_a_server_that_is_down_is_named_and_not_retried_at_once() -> None:
-    asked: list[str] = []
+    requests: list[str] = []
 
     def probe(uri: str) -> str:
-        asked.append(uri)
+        requests.append(uri)
         return "it does not answer"
 
     down = MlflowTracker("http://127.0.0.1:5500", "local", lambda _: Mlflow(), probe)
@@ -182,7 +182,7 @@ def test_a_server_that_is_down_is_named_and_not_retried_at_once() -> None:
         for number, name in enumerate(("random_forest", "logistic_regression"), 1)
     }
     assert said == {"not logged: MLflow at http://127.0.0.1:5500: it does not answer"}
-    assert len(asked) == 1
+    assert len(requests) == 1
 
 
 def test_without_a_uri_there_is_no_tracker() -> None:

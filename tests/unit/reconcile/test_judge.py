@@ -22,7 +22,7 @@ from millrace.reconcile.compare import (
     missing,
     names,
 )
-from millrace.reconcile.judge import LOG, MOST_REPAIRS, PROJECT, REOPEN, Facts, Status, judge
+from millrace.reconcile.judge import LOG, MOST_REPAIRS, PROJECT, REOPEN, EventFacts, Status, judge
 
 SETTLED = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 OLD = SETTLED - timedelta(hours=3)
@@ -33,46 +33,51 @@ WHOLE = EVENTS | POINTERS | LAKE | STORED | OWNED
 @pytest.mark.parametrize(
     ("mask", "facts", "status", "repair"),
     [
-        (WHOLE, Facts(received_at=OLD), Status.EQUAL, 0),
+        (WHOLE, EventFacts(received_at=OLD), Status.EQUAL, 0),
         # The capture gap: only Events has it.
-        (EVENTS, Facts(received_at=OLD), Status.REPAIRED, LOG),
-        (EVENTS, Facts(received_at=OLD, owned=True), Status.REPAIRED, LOG | PROJECT),
-        (EVENTS, Facts(received_at=SETTLED), Status.SETTLING, 0),
-        (EVENTS, Facts(received_at=OLD, dead_letters=frozenset({"archive_events"})), Status.EXPLAINED, 0),
-        (WHOLE & ~MANIFEST, Facts(received_at=OLD), Status.REPAIRED, LOG),
-        (WHOLE & ~MANIFEST | YOUNG, Facts(received_at=OLD), Status.SETTLING, 0),
-        (WHOLE & ~(RAW | STORED | OWNED), Facts(received_at=OLD, owned=True), Status.REPAIRED, LOG),
-        (WHOLE & ~POINTERS, Facts(received_at=OLD), Status.REPAIRED, PROJECT),
-        (WHOLE & ~POINTERS, Facts(), Status.OPEN, 0),
+        (EVENTS, EventFacts(received_at=OLD), Status.REPAIRED, LOG),
+        (EVENTS, EventFacts(received_at=OLD, owned=True), Status.REPAIRED, LOG | PROJECT),
+        (EVENTS, EventFacts(received_at=SETTLED), Status.SETTLING, 0),
         (
-            WHOLE & ~POINTERS,
-            Facts(received_at=OLD, dead_letters=frozenset({"project_events"})),
+            EVENTS,
+            EventFacts(received_at=OLD, dead_letters=frozenset({"archive_events"})),
             Status.EXPLAINED,
             0,
         ),
-        (WHOLE & ~SILVER, Facts(received_at=OLD), Status.REPAIRED, REOPEN),
-        (WHOLE & ~SILVER, Facts(received_at=OLD, waiting="soon"), Status.EXPLAINED, 0),
-        (WHOLE & ~SILVER, Facts(received_at=OLD, waiting="late"), Status.OPEN, 0),
-        (WHOLE & ~SILVER, Facts(received_at=OLD, waiting="aside"), Status.EXPLAINED, 0),
-        (WHOLE & ~SILVER, Facts(received_at=OLD, untyped=True), Status.EXPLAINED, 0),
-        (WHOLE & ~SILVER, Facts(received_at=OLD, in_silver=True), Status.EQUAL, 0),
-        (WHOLE & ~SILVER | YOUNG, Facts(received_at=OLD), Status.SETTLING, 0),
+        (WHOLE & ~MANIFEST, EventFacts(received_at=OLD), Status.REPAIRED, LOG),
+        (WHOLE & ~MANIFEST | YOUNG, EventFacts(received_at=OLD), Status.SETTLING, 0),
+        (WHOLE & ~(RAW | STORED | OWNED), EventFacts(received_at=OLD, owned=True), Status.REPAIRED, LOG),
+        (WHOLE & ~POINTERS, EventFacts(received_at=OLD), Status.REPAIRED, PROJECT),
+        (WHOLE & ~POINTERS, EventFacts(), Status.OPEN, 0),
+        (
+            WHOLE & ~POINTERS,
+            EventFacts(received_at=OLD, dead_letters=frozenset({"project_events"})),
+            Status.EXPLAINED,
+            0,
+        ),
+        (WHOLE & ~SILVER, EventFacts(received_at=OLD), Status.REPAIRED, REOPEN),
+        (WHOLE & ~SILVER, EventFacts(received_at=OLD, waiting="soon"), Status.EXPLAINED, 0),
+        (WHOLE & ~SILVER, EventFacts(received_at=OLD, waiting="late"), Status.OPEN, 0),
+        (WHOLE & ~SILVER, EventFacts(received_at=OLD, waiting="aside"), Status.EXPLAINED, 0),
+        (WHOLE & ~SILVER, EventFacts(received_at=OLD, untyped=True), Status.EXPLAINED, 0),
+        (WHOLE & ~SILVER, EventFacts(received_at=OLD, in_silver=True), Status.EQUAL, 0),
+        (WHOLE & ~SILVER | YOUNG, EventFacts(received_at=OLD), Status.SETTLING, 0),
         # The index is behind the table, or the row has gone.
-        (WHOLE & ~EVENTS, Facts(received_at=OLD), Status.EQUAL, 0),
-        (WHOLE & ~EVENTS, Facts(), Status.OPEN, 0),
+        (WHOLE & ~EVENTS, EventFacts(received_at=OLD), Status.EQUAL, 0),
+        (WHOLE & ~EVENTS, EventFacts(), Status.OPEN, 0),
         # `store: none` has no row to make anything of.
-        (LAKE, Facts(), Status.EQUAL, 0),
-        (MANIFEST | SILVER, Facts(), Status.OPEN, 0),
-        (RAW | SILVER | YOUNG, Facts(), Status.SETTLING, 0),
-        (RAW | SILVER, Facts(), Status.OPEN, 0),
-        (MANIFEST, Facts(), Status.OPEN, 0),
-        (EVENTS, Facts(received_at=OLD, repairs=MOST_REPAIRS - 1), Status.REPAIRED, LOG),
-        (EVENTS, Facts(received_at=OLD, repairs=MOST_REPAIRS), Status.OPEN, 0),
-        (EVENTS, Facts(received_at=OLD, repairs=1, repaired_lately=True), Status.REPAIRED, 0),
-        (EVENTS, Facts(received_at=OLD, repairs=MOST_REPAIRS, repaired_lately=True), Status.REPAIRED, 0),
+        (LAKE, EventFacts(), Status.EQUAL, 0),
+        (MANIFEST | SILVER, EventFacts(), Status.OPEN, 0),
+        (RAW | SILVER | YOUNG, EventFacts(), Status.SETTLING, 0),
+        (RAW | SILVER, EventFacts(), Status.OPEN, 0),
+        (MANIFEST, EventFacts(), Status.OPEN, 0),
+        (EVENTS, EventFacts(received_at=OLD, repairs=MOST_REPAIRS - 1), Status.REPAIRED, LOG),
+        (EVENTS, EventFacts(received_at=OLD, repairs=MOST_REPAIRS), Status.OPEN, 0),
+        (EVENTS, EventFacts(received_at=OLD, repairs=1, repaired_lately=True), Status.REPAIRED, 0),
+        (EVENTS, EventFacts(received_at=OLD, repairs=MOST_REPAIRS, repaired_lately=True), Status.REPAIRED, 0),
     ],
 )
-def test_each_case(mask: int, facts: Facts, status: Status, repair: int) -> None:
+def test_each_case(mask: int, facts: EventFacts, status: Status, repair: int) -> None:
     verdict = judge(mask, facts, SETTLED)
     assert (verdict.status, verdict.repair) == (status, repair)
     assert bool(verdict.reasons) == (status is not Status.EQUAL)
@@ -80,7 +85,7 @@ def test_each_case(mask: int, facts: Facts, status: Status, repair: int) -> None
 
 masks = st.integers(1, 255).filter(lambda mask: mask & (EVENTS | POINTERS | LAKE) != 0)
 facts = st.builds(
-    Facts,
+    EventFacts,
     received_at=st.none() | st.sampled_from([OLD, SETTLED, SETTLED + timedelta(minutes=1)]),
     owned=st.booleans(),
     dead_letters=st.frozensets(st.sampled_from(["archive_events", "project_events"])),
@@ -94,7 +99,7 @@ facts = st.builds(
 
 @settings(deadline=None)
 @given(masks, facts)
-def test_what_holds_of_every_verdict(mask: int, known: Facts) -> None:
+def test_what_holds_of_every_verdict(mask: int, known: EventFacts) -> None:
     verdict = judge(mask, known, SETTLED)
     if verdict.status is Status.EQUAL:
         assert not verdict.missing
@@ -114,14 +119,14 @@ def test_what_holds_of_every_verdict(mask: int, known: Facts) -> None:
 @pytest.mark.parametrize(
     ("source", "facts", "status", "repair"),
     [
-        (Source.LOG, Facts(received_at=OLD), Status.REPAIRED, LOG),
-        (Source.LOG, Facts(), Status.OPEN, 0),
-        (Source.TABLE_STREAM, Facts(received_at=OLD), Status.OPEN, 0),
-        (Source.TABLE_STREAM, Facts(dead_letters=frozenset({"count_orders"})), Status.EXPLAINED, 0),
+        (Source.LOG, EventFacts(received_at=OLD), Status.REPAIRED, LOG),
+        (Source.LOG, EventFacts(), Status.OPEN, 0),
+        (Source.TABLE_STREAM, EventFacts(received_at=OLD), Status.OPEN, 0),
+        (Source.TABLE_STREAM, EventFacts(dead_letters=frozenset({"count_orders"})), Status.EXPLAINED, 0),
     ],
 )
 def test_a_further_consumer_without_a_receipt(
-    monkeypatch: pytest.MonkeyPatch, source: Source, facts: Facts, status: Status, repair: int
+    monkeypatch: pytest.MonkeyPatch, source: Source, facts: EventFacts, status: Status, repair: int
 ) -> None:
     """One that reads the log is given the event again; one that reads the table's stream is fed by redrive alone."""
     counter = ConsumerSpec(

@@ -120,5 +120,5 @@ def test_an_attempt_after_one_of_an_earlier_version_does_all_days() -> None:
     plan_backfill(store, f"{NAME}-1", "2026-11-01", "2026-11-03")
     (key,) = s3.objects
     s3.objects[key] = s3.objects[key].replace(b'"tables":', b'"models":')
-    again = plan_backfill(store, f"{NAME}-2", "2026-11-01", "2026-11-03")
-    assert [one.first for one in again.days] == ["2026-11-01", "2026-11-02", "2026-11-03"]
+    repeated = plan_backfill(store, f"{NAME}-2", "2026-11-01", "2026-11-03")
+    assert [one.first for one in repeated.days] == ["2026-11-01", "2026-11-02", "2026-11-03"]

@@ -124,24 +124,24 @@ class States:
         self.inputs: list[str] = []
         self.hidden = False
 
-    def list_executions(self, **asked: Any) -> dict[str, Any]:
-        if asked.get("statusFilter") == "RUNNING":
-            half = int(asked.get("nextToken", 0))
+    def list_executions(self, **request: Any) -> dict[str, Any]:
+        if request.get("statusFilter") == "RUNNING":
+            half = int(request.get("nextToken", 0))
             page = [{"name": name} for name in self.running[half : half + 1]]
             return {"executions": page, **({"nextToken": str(half + 1)} if self.running[half + 1 :] else {})}
         known = [] if self.hidden else [*self.running, *self.ended]
         return {"executions": [{"name": name} for name in known]}
 
-    def start_execution(self, **asked: str) -> dict[str, Any]:
-        name = asked["name"]
+    def start_execution(self, **request: str) -> dict[str, Any]:
+        name = request["name"]
         if self.quicker is not None:
             self.running.append(self.quicker)
             self.quicker = None
         if name in self.running or name in self.ended:
             raise ClientError({"Error": {"Code": "ExecutionAlreadyExists"}}, "StartExecution")
         self.running.append(name)
-        self.inputs.append(asked["input"])
-        return {"executionArn": starts.execution_arn(asked["stateMachineArn"], name)}
+        self.inputs.append(request["input"])
+        return {"executionArn": starts.execution_arn(request["stateMachineArn"], name)}
 
 
 def start(states: States, given_: dict[str, Any] | None = None) -> starts.Started:
@@ -189,7 +189,7 @@ def test_no_two_inputs_are_the_same() -> None:
 
 def test_a_service_that_does_not_answer_is_worth_another_try() -> None:
     class Down(States):
-        def list_executions(self, **asked: Any) -> dict[str, Any]:
+        def list_executions(self, **request: Any) -> dict[str, Any]:
             raise ClientError({"Error": {"Code": "InternalFailure"}}, "ListExecutions")
 
     with pytest.raises(RetryableError):

@@ -107,10 +107,10 @@ def test_a_rows_score_does_not_depend_on_the_rows_beside_it() -> None:
 def test_a_score_follows_from_the_recorded_bytes(views: FeatureViews) -> None:
     champion, alone = Champion(model(views), views), model(views)
     together = champion.answers([question(champion, amount=7.77 * number) for number in range(101)])
-    for said in together:
-        assert said is not None
-        assert alone.rescore(answer.unpack(said.inputs)) == said.score
-    assert len({said.score for said in together if said}) > 90
+    for one in together:
+        assert one is not None
+        assert alone.rescore(answer.unpack(one.inputs)) == one.score
+    assert len({one.score for one in together if one}) > 90
 
 
 @pytest.mark.parametrize(

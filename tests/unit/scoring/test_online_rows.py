@@ -54,13 +54,13 @@ def test_a_row_is_read_as_the_feature_store_reads_it(
 ) -> None:
     view = views.view("user_spending")
     marker = champions.mark(view, complete, min(whole, complete))
-    said = rows.parse_row(item, view, marker, NOW)
+    row = rows.parse_row(item, view, marker, NOW)
     usable = known_until(view, marker) >= NOW.timestamp()
     found = RowReader(view, marker).values(item)
     if usable:
-        assert (found is None) == (said.status == "expired")
+        assert (found is None) == (row.status == "expired")
     if found is not None:
-        assert dict(found) == dict(said.values)
+        assert dict(found) == dict(row.values)
 
 
 def test_a_view_that_is_not_complete_is_of_no_use(views: FeatureViews) -> None:

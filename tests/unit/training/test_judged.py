@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.training import dataset
-from millrace.training.dataset import DAY_US, Dataset, number
+from millrace.training.dataset import DAY_US, LabelledRows, number
 from millrace.training.errors import TrainingError
 from millrace.training.metrics import (
     Metrics,
@@ -28,10 +28,10 @@ def days(first: int, last: int) -> Period:
     return Period(START + timedelta(days=first), START + timedelta(days=last))
 
 
-def made(rows: list[tuple[int, int, int]], values: list[float] | None = None) -> Dataset:
+def made(rows: list[tuple[int, int, int]], values: list[float] | None = None) -> LabelledRows:
     """Rows of (day after the start, card, label)."""
     column = np.array(values if values is not None else [float(place) for place in range(len(rows))])
-    return Dataset(
+    return LabelledRows(
         ("x",),
         column.reshape(-1, 1),
         np.array([label for _, _, label in rows], dtype=np.int64),

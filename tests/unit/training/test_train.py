@@ -13,7 +13,7 @@ from millrace.training.algorithms import (
     REPEATS,
     Algorithm,
 )
-from millrace.training.dataset import DAY_US, Dataset, number
+from millrace.training.dataset import DAY_US, LabelledRows, number
 from millrace.training.errors import TrainingError
 from millrace.training.split import Period, Split
 from millrace.training.train import TrainedModel, calibrate, evaluate, probabilities, train
@@ -31,20 +31,20 @@ SMALL: dict[str, tuple[dict[str, Any], ...]] = {
 }
 
 
-def made(seed: int = 1, *, rows: int = 4200) -> Dataset:
+def made(seed: int = 1, *, rows: int = 4200) -> LabelledRows:
     drawn = np.random.default_rng(seed)
     values = drawn.normal(size=(rows, 3))
     labels = (values[:, 0] + values[:, 1] > 2.6).astype(np.int64)
     moments = np.sort(drawn.integers(number(START) * DAY_US, (number(START) + 42) * DAY_US, rows))
     # Each its own customer: nobody is known to be compromised.
-    return Dataset(("first", "second", "noise"), values, labels, np.arange(rows), moments)
+    return LabelledRows(("first", "second", "noise"), values, labels, np.arange(rows), moments)
 
 
 def small(algorithm: Algorithm) -> Algorithm:
     return Algorithm(algorithm.name, SMALL[algorithm.name])
 
 
-def trained(data: Dataset, algorithm: Algorithm = LOGISTIC_REGRESSION) -> TrainedModel:
+def trained(data: LabelledRows, algorithm: Algorithm = LOGISTIC_REGRESSION) -> TrainedModel:
     return train(data, SPLIT, small(algorithm), jobs=1)
 
 
@@ -88,7 +88,7 @@ def test_the_same_rows_make_the_same_model() -> None:
 def test_nothing_after_the_training_days_changes_a_model() -> None:
     data = made()
     after = data.days > number(SPLIT.train.last)
-    changed = Dataset(
+    changed = LabelledRows(
         data.names,
         np.where(after[:, None], 99.0, data.values),
         np.where(after, 1 - data.labels, data.labels),
@@ -116,7 +116,7 @@ def test_calibration_keeps_the_order_and_makes_probabilities() -> None:
 def test_training_days_without_fraud_are_refused() -> None:
     data = made()
     inside = (data.days >= number(SPLIT.train.first)) & (data.days <= number(SPLIT.train.last))
-    none = Dataset(data.names, data.values, np.where(inside, 0, data.labels), data.cards, data.moments)
+    none = LabelledRows(data.names, data.values, np.where(inside, 0, data.labels), data.cards, data.moments)
     with pytest.raises(TrainingError, match="no fraud among them"):
         trained(none)
 
@@ -124,14 +124,14 @@ def test_training_days_without_fraud_are_refused() -> None:
 def test_test_days_without_fraud_are_refused() -> None:
     data = made()
     inside = data.days >= number(SPLIT.test.first)
-    none = Dataset(data.names, data.values, np.where(inside, 0, data.labels), data.cards, data.moments)
+    none = LabelledRows(data.names, data.values, np.where(inside, 0, data.labels), data.cards, data.moments)
     with pytest.raises(TrainingError, match=r"test days .* no fraud"):
         evaluate(trained(data), none, SPLIT)
 
 
 def test_a_model_that_says_the_same_of_every_row_is_refused() -> None:
     data = made()
-    flat = Dataset(data.names, np.zeros_like(data.values), data.labels, data.cards, data.moments)
+    flat = LabelledRows(data.names, np.zeros_like(data.values), data.labels, data.cards, data.moments)
     with pytest.raises(TrainingError, match="gives every row the score"):
         trained(flat)
 

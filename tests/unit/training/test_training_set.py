@@ -34,19 +34,19 @@ def test_a_set_has_a_row_a_labelled_transaction_and_says_what_it_is_of(stage: St
         "2026-10-23…2026-11-07",
         "2026-11-15…2026-11-21",
     )
-    made, said = stage.rows(), stage.request()
+    made, result = stage.rows(), stage.request()
     assert len(made) == len(rows) == 600
     assert {"is_fraud", "user_id", "event_timestamp", "transaction_features__amount"} <= set(made[0])
     assert [one["event_timestamp"] for one in made] == sorted(one["event_time"] for one in rows)
-    assert (said.run_id, said.org, said.data) == (RUN, "org_acme", "lake")
-    assert said.days() == built.split
-    assert said.sources == {name: 7 if name == FACTS else None for name in stage.views.sources()}
+    assert (result.run_id, result.org, result.data) == (RUN, "org_acme", "lake")
+    assert result.days() == built.split
+    assert result.sources == {name: 7 if name == FACTS else None for name in stage.views.sources()}
     assert set(made[0]) == {"is_fraud", "user_id", "event_timestamp"} | {
-        name.replace(":", "__") for name in said.features
+        name.replace(":", "__") for name in result.features
     }
     # Derived features are made of the user's, whose views are pinned too.
-    assert {"user_features", "user_spending", "transaction_features"} <= set(said.views)
-    for name, pin in said.views.items():
+    assert {"user_features", "user_spending", "transaction_features"} <= set(result.views)
+    for name, pin in result.views.items():
         assert (pin.version, pin.digest) == (stage.views.view(name).version, stage.views.view(name).digest)
     assert built.rows == 23 * 20
     assert built.frauds == 23 * 2
@@ -213,8 +213,8 @@ def test_uploaded_files_are_read_instead_of_the_lake(stage: Stage) -> None:
     pq.write_table(pa.table({**columns, "timestamp": stamps}), stage.uploads / "a.parquet")
     built = stage.build(data)
     assert str(built.split.test) == f"{TODAY - timedelta(days=1007)}…{TODAY - timedelta(days=1001)}"
-    said = stage.request()
-    assert (said.data, said.sources) == (f"file:{digest}", {})
+    result = stage.request()
+    assert (result.data, result.sources) == (f"file:{digest}", {})
     assert len(stage.rows()) == 600
 
 

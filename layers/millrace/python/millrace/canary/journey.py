@@ -39,7 +39,7 @@ def paths() -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class PathCheck:
     """The result of a path. `ms`: from sending to the first sight of the event; None where it was not seen."""
 
     path: str
@@ -73,9 +73,9 @@ class Journey:
     timer: Callable[[], float]
     sleep: Callable[[float], object]
     _started: float = 0.0
-    _seen: dict[str, Check] = field(default_factory=dict)
+    _seen: dict[str, PathCheck] = field(default_factory=dict)
 
-    def travel(self, sent: CanaryEvents, at: datetime) -> list[Check]:
+    def travel(self, sent: CanaryEvents, at: datetime) -> list[PathCheck]:
         """A check for `http` and for each path; raises nothing, whatever state the platform is in."""
         self._started, self._seen = self.timer(), {}
         status, document = self.call("POST", "/v1/events", sent.posted)
@@ -83,16 +83,17 @@ class Journey:
         statuses = tuple(result.get("status") for result in results)
         if status not in ACCEPTED or statuses != EXPECTED:
             answer = ", ".join(str(one) for one in statuses) or str(document)[:200]
-            first = Check("http", "fail", self._ms(), f"{status}: {answer}")
-            return [first, *(Check(path, "skipped", detail="nothing was sent") for path in paths())]
+            first = PathCheck("http", "fail", self._ms(), f"{status}: {answer}")
+            return [first, *(PathCheck(path, "skipped", detail="nothing was sent") for path in paths())]
         self._arrived("http")
         if self.publish is None:
-            self._seen["bus"] = Check("bus", "skipped", detail="no binding brings it in")
+            self._seen["bus"] = PathCheck("bus", "skipped", detail="no binding brings it in")
         else:
             self._publish(sent.over_bus)
         self._await(sent, at, str(results[3].get("quarantineId")))
         return [
-            self._seen.get(path) or Check(path, "fail", detail=self._late()) for path in ("http", *paths())
+            self._seen.get(path) or PathCheck(path, "fail", detail=self._late())
+            for path in ("http", *paths())
         ]
 
     def _publish(self, event: dict[str, Any]) -> None:
@@ -100,7 +101,7 @@ class Journey:
             if self.publish is not None:
                 self.publish(event)
         except MillraceError as error:
-            self._seen["bus"] = Check("bus", "fail", detail=str(error))
+            self._seen["bus"] = PathCheck("bus", "fail", detail=str(error))
 
     def _await(self, sent: CanaryEvents, at: datetime, quarantine_id: str) -> None:
         while True:
@@ -152,7 +153,7 @@ class Journey:
         return {step["step"] for step in document["steps"]}
 
     def _arrived(self, path: str) -> None:
-        self._seen.setdefault(path, Check(path, "ok", self._ms()))
+        self._seen.setdefault(path, PathCheck(path, "ok", self._ms()))
 
     def _ms(self) -> int:
         return round((self.timer() - self._started) * 1000)

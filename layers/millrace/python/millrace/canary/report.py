@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from millrace.canary.journey import Check
+from millrace.canary.journey import PathCheck
 
 FAILED, SLOWEST = "CanaryPathsFailed", "CanarySlowestMilliseconds"
 
@@ -14,7 +14,7 @@ def metric_name(path: str) -> str:
     return f"Canary{''.join(part.capitalize() for part in path.split('-'))}Milliseconds"
 
 
-def metrics(checks: Sequence[Check], *, each_path: bool) -> dict[str, tuple[float, MetricUnit]]:
+def metrics(checks: Sequence[PathCheck], *, each_path: bool) -> dict[str, tuple[float, MetricUnit]]:
     """Metric → value and unit: how many paths failed, and how long arrivals took.
 
     Args:

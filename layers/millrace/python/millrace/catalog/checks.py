@@ -16,7 +16,7 @@ from millrace.eventstore.emit import Emitter, PlatformEvent, stated
 from millrace.quality import results
 from millrace.quality.checks import BALANCE, FRESHNESS
 from millrace.quality.result import CheckResult
-from millrace.quality.results import Result, Status
+from millrace.quality.results import Status, TenantCheck
 from millrace.runs.documents import CheckSummary, Part
 
 EVENT_TYPE = "quality.check.failed"
@@ -24,7 +24,7 @@ SOURCE = "millrace.quality"
 # A broken source can fail every day of a backfill; the results say all of them, the events the first of them.
 MOST_PER_TENANT = 200
 # Tenant and table → results by check.
-Results = dict[tuple[str, str], dict[str, Result]]
+Results = dict[tuple[str, str], dict[str, TenantCheck]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def summaries_of(of_run: Results, freshness: Mapping[str, Iterable[Status]]) -> 
         of_run: the results.
         freshness: table → how late it is, tenant by tenant.
     """
-    lines: dict[tuple[str, str], list[Result]] = defaultdict(list)
+    lines: dict[tuple[str, str], list[TenantCheck]] = defaultdict(list)
     for (_, table), found in of_run.items():
         for check, result in found.items():
             lines[table, check].append(result)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from millrace.catalog.lineage import RAW, Graph
-from millrace.catalog.store import CatalogStore, DatasetChecks, Entry
+from millrace.catalog.lineage import RAW, LineageGraph
+from millrace.catalog.store import CatalogEntry, CatalogStore, DatasetChecks
 from millrace.contracts.columns import glue_type
 from millrace.contracts.registry import Registry
 from millrace.contracts.tables import LakeTable
@@ -123,7 +123,7 @@ class Catalog:
         """
         if name not in self._datasets:
             return None
-        graph = Graph()
+        graph = LineageGraph()
         for known in self._store.lineage().values():
             if known.dataset in self._datasets:
                 graph.add(known.dataset, known.inputs, known.columns)
@@ -136,7 +136,7 @@ class Catalog:
         return {one.dataset: one for one in self._store.checks(org, dataset=name)}
 
 
-def _line(dataset: Dataset, entry: Entry | None, checks: DatasetChecks | None) -> dict[str, Any]:
+def _line(dataset: Dataset, entry: CatalogEntry | None, checks: DatasetChecks | None) -> dict[str, Any]:
     return {
         "name": dataset.name,
         "layer": dataset.layer,
@@ -154,7 +154,7 @@ def _line(dataset: Dataset, entry: Entry | None, checks: DatasetChecks | None) -
     }
 
 
-def _freshness(dataset: Dataset, entry: Entry | None) -> dict[str, Any] | None:
+def _freshness(dataset: Dataset, entry: CatalogEntry | None) -> dict[str, Any] | None:
     if dataset.table is None or dataset.table.freshness_hours is None:
         return None
     warn, error = dataset.table.freshness_hours

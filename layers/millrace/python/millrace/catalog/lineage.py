@@ -67,7 +67,7 @@ def all_edges(registry: Registry, project: Project) -> dict[str, Edges]:
     return edges
 
 
-class Graph:
+class LineageGraph:
     """Edges of datasets, and of columns as `dataset.column`."""
 
     def __init__(self) -> None:

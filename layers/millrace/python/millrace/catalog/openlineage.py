@@ -17,7 +17,7 @@ from millrace.contracts.tables import LakeTable
 from millrace.core.prefixes import RAW_EVENTS
 from millrace.eventstore.derived_ids import event_id
 from millrace.iceberg.layout import database, location
-from millrace.quality.results import Result
+from millrace.quality.results import TenantCheck
 
 PRODUCER = f"urn:millrace:lakehouse:{__version__}"
 SCHEMA_URL = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
@@ -75,7 +75,7 @@ class Job:
     rows: int
     size: int
     snapshot: int | None
-    results: Sequence[Result]
+    results: Sequence[TenantCheck]
 
 
 def events(job: Job, namespace: Namespace) -> Iterator[Json]:
@@ -188,7 +188,7 @@ def _source(source: tuple[str, str], at: str | None, namespace: Namespace) -> Js
     return field
 
 
-def _assertions(results: Sequence[Result]) -> Json:
+def _assertions(results: Sequence[TenantCheck]) -> Json:
     assertions = []
     for result in results:
         kind, _, about = result.check.partition("(")

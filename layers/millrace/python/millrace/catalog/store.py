@@ -32,7 +32,7 @@ IN_FLIGHT = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CatalogEntry:
     """What a tenant has of a dataset. `newest`: its newest row, in milliseconds since 1970; `at`: UTC text."""
 
     org: str
@@ -106,7 +106,7 @@ class CatalogStore:
         """All rows of a tenant in a dataset."""
         return sum(int(item["rows"]["N"]) for item in self._query(keys.metadata(org, PARTITIONS, dataset)))
 
-    def put_entries(self, entries: Sequence[Entry]) -> None:
+    def put_entries(self, entries: Sequence[CatalogEntry]) -> None:
         """Stores what tenants have, and that they have something."""
         for org in dict.fromkeys(entry.org for entry in entries):
             self._put(_key(keys.metadata(PLATFORM, CATALOG, SHARD), org), entries[0].at)
@@ -119,12 +119,12 @@ class CatalogStore:
                 item["newest"] = {"N": str(entry.newest)}
             self._put(item, entry.at)
 
-    def entries(self, org: str) -> dict[str, Entry]:
+    def entries(self, org: str) -> dict[str, CatalogEntry]:
         """What a tenant has, by dataset."""
         items = self._query(keys.metadata(org, CATALOG, SHARD))
         return {item["entityId"]["S"]: _entry(org, item) for item in items}
 
-    def entry(self, org: str, dataset: str) -> Entry | None:
+    def entry(self, org: str, dataset: str) -> CatalogEntry | None:
         """What a tenant has of a dataset."""
         items = self._query(keys.metadata(org, CATALOG, SHARD), dataset)
         return next((_entry(org, item) for item in items), None)
@@ -215,9 +215,9 @@ def _each(write: Callable[[Item], object], items: Iterable[Item]) -> None:
         list(pool.map(write, items))
 
 
-def _entry(org: str, item: Item) -> Entry:
+def _entry(org: str, item: Item) -> CatalogEntry:
     snapshot, newest = item.get("snapshot"), item.get("newest")
-    return Entry(
+    return CatalogEntry(
         org=org,
         dataset=item["entityId"]["S"],
         snapshot=int(snapshot["N"]) if snapshot else None,

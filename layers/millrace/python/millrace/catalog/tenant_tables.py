@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from millrace.catalog.run_outcome import RunOutcome
-from millrace.catalog.store import CatalogStore, Entry, Partition
+from millrace.catalog.store import CatalogEntry, CatalogStore, Partition
 from millrace.contracts.tables import LakeTable
 from millrace.core import clock
 from millrace.quality import results
@@ -58,7 +58,7 @@ class TenantTables:
             if self._catalog.drop_partitions(org, table, set(rows.get(org, ())), commit.at)
         }
 
-    def _entry(self, org: str, table: str, commit: Committed, parts: list[Part]) -> Entry:
+    def _entry(self, org: str, table: str, commit: Committed, parts: list[Part]) -> CatalogEntry:
         newest = results.newest(check for part in parts for check in part.checks)
         known = self._tables.get(table)
         if parts and known is not None and newest_column(known) is None:
@@ -68,7 +68,7 @@ class TenantTables:
             before = self._catalog.entry(org, table)
             known_newest = before.newest if before is not None else None
             newest = max((one for one in (newest, known_newest) if one is not None), default=None)
-        return Entry(
+        return CatalogEntry(
             org=org,
             dataset=table,
             snapshot=commit.snapshot,

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from millrace.contracts.errors import ContractError, Problem
+from millrace.contracts.errors import ContractError, ContractProblem
 
 # Characters of a parser's message that are passed on.
 SENTENCE = 300
@@ -59,5 +59,5 @@ def parse_document(text: bytes, name: str, loader: type[yaml.SafeLoader] = OnceL
         document = json.loads(json.dumps(document))
         json.dumps(document, ensure_ascii=False).encode("utf-8")
     except Exception as error:  # a tag that its text does not fit fails in as many ways as there are tags
-        raise ContractError([Problem(name, "", " ".join(str(error).split())[:SENTENCE])]) from error
+        raise ContractError([ContractProblem(name, "", " ".join(str(error).split())[:SENTENCE])]) from error
     return document

@@ -13,7 +13,7 @@ from millrace.compiler import contract_checks, dictionaries, odcs, properties
 from millrace.compiler.documents import yaml_file
 from millrace.compiler.fields import Translation
 from millrace.contracts.contract import Contract
-from millrace.contracts.errors import ContractError, Problem
+from millrace.contracts.errors import ContractError, ContractProblem
 
 FILE = re.compile(r"v([1-9][0-9]*)\.yaml")
 
@@ -24,7 +24,7 @@ def compile_contracts(schemas_dir: Path) -> list[Contract]:
     Raises:
         ContractError: with every problem of every file.
     """
-    problems: list[Problem] = []
+    problems: list[ContractProblem] = []
     found: dict[str, Contract] = {}
     places: dict[str, str] = {}
     for path in contract_files(schemas_dir):
@@ -35,14 +35,14 @@ def compile_contracts(schemas_dir: Path) -> list[Contract]:
             continue
         if contract.name in found:
             problems.append(
-                Problem(str(path.relative_to(schemas_dir)), "/id", f"{contract.name} has two files")
+                ContractProblem(str(path.relative_to(schemas_dir)), "/id", f"{contract.name} has two files")
             )
         found[contract.name] = contract
         places[contract.name] = str(path.relative_to(schemas_dir))
     for name, sentence in contract_checks.references(found.values()):
-        problems.append(Problem(places[name], "/customProperties", sentence))
+        problems.append(ContractProblem(places[name], "/customProperties", sentence))
     for name, sentence in contract_checks.shared_tables(found.values()):
-        problems.append(Problem(places[name], "/name", sentence))
+        problems.append(ContractProblem(places[name], "/name", sentence))
     if problems:
         raise ContractError(problems)
     return sorted(found.values(), key=lambda contract: (contract.event_type, contract.major))
@@ -63,7 +63,9 @@ def compile_file(path: Path, schemas_dir: Path) -> Contract:
     contract = compile_document(yaml_file(path, name), name)
     expected = f"events/{path.parent.parent.name}/{contract.event_type}/v{contract.major}.yaml"
     if name != expected or not FILE.fullmatch(path.name):
-        raise ContractError([Problem(name, "/version", f"by its name and version this file is {expected}")])
+        raise ContractError(
+            [ContractProblem(name, "/version", f"by its name and version this file is {expected}")]
+        )
     return replace(contract, dictionary=dictionaries.current(contract.name, schemas_dir))
 
 

@@ -18,7 +18,7 @@ from millrace.compiler.documents import yaml_file
 from millrace.compiler.feature_definition import ViewDefinition
 from millrace.compiler.table_contracts import lake_tables
 from millrace.contracts.column_types import Scalar
-from millrace.contracts.errors import ContractError, Problem
+from millrace.contracts.errors import ContractError, ContractProblem
 from millrace.contracts.tables import LakeTable
 from millrace.features import evaluate, expression
 
@@ -49,13 +49,13 @@ def compile_views(
     documents = {file: _document(view, columns) for file, view in found.items()}
     names = {one["name"]: _kinds(one) for one in documents.values()}
     for file, view in found.items():
-        problems += [Problem(file, *one) for one in feature_definition.problems(view)]
-        problems += [Problem(file, *one) for one in _source_problems(view, columns)]
-        problems += [Problem(file, *one) for one in _expression_problems(view, names)]
+        problems += [ContractProblem(file, *one) for one in feature_definition.problems(view)]
+        problems += [ContractProblem(file, *one) for one in _source_problems(view, columns)]
+        problems += [ContractProblem(file, *one) for one in _expression_problems(view, names)]
     pins = _pins(schemas_dir)
     if pinned and not problems:
         for file, one in documents.items():
-            problems += [Problem(file, "/version", sentence) for sentence in _pin_problems(one, pins)]
+            problems += [ContractProblem(file, "/version", sentence) for sentence in _pin_problems(one, pins)]
     if problems:
         raise ContractError(problems)
     return sorted(documents.values(), key=lambda one: str(one["name"]))
@@ -79,9 +79,9 @@ def pin(schemas_dir: Path) -> list[str]:
     return added
 
 
-def _read(schemas_dir: Path) -> tuple[dict[str, ViewDefinition], list[Problem]]:
+def _read(schemas_dir: Path) -> tuple[dict[str, ViewDefinition], list[ContractProblem]]:
     found: dict[str, ViewDefinition] = {}
-    problems: list[Problem] = []
+    problems: list[ContractProblem] = []
     for path in sorted((schemas_dir / FOLDER).glob("*.yaml")):
         name = f"{FOLDER}/{path.name}"
         try:
@@ -90,11 +90,14 @@ def _read(schemas_dir: Path) -> tuple[dict[str, ViewDefinition], list[Problem]]:
             problems += error.problems
         except ValidationError as error:
             problems += [
-                Problem(name, "/" + "/".join(map(str, one["loc"])), one["msg"]) for one in error.errors()
+                ContractProblem(name, "/" + "/".join(map(str, one["loc"])), one["msg"])
+                for one in error.errors()
             ]
         else:
             if path.stem != view.name:
-                problems.append(Problem(name, "/name", f"the view {view.name} lies in {view.name}.yaml"))
+                problems.append(
+                    ContractProblem(name, "/name", f"the view {view.name} lies in {view.name}.yaml")
+                )
             found[name] = view
     return found, problems
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from millrace.compiler.documents import yaml_file
-from millrace.contracts.errors import ContractError, Problem
+from millrace.contracts.errors import ContractError, ContractProblem
 
 HOURS = 24
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -21,11 +21,11 @@ _SENTENCES = {
 }
 
 
-class _Strict(BaseModel):
+class _RulesPart(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class _Factor(_Strict):
+class _Factor(_RulesPart):
     points: int = Field(ge=0, le=1000)
 
 
@@ -70,18 +70,18 @@ _AnyFactor = Annotated[
 ]
 
 
-class _Class(_Strict):
+class _Class(_RulesPart):
     name: str = Field(alias="class", pattern=r"^[A-Z]{1,32}$")
     from_: int = Field(ge=0, alias="from")
     below: int | None = None
 
 
-class _Country(_Strict):
+class _Country(_RulesPart):
     code: str = Field(pattern=r"^[A-Z]{2}$")
     names: list[str] = Field(min_length=1)
 
 
-class _Rules(_Strict):
+class _Rules(_RulesPart):
     name: Literal["fraud"]
     version: str = Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")
     factors: list[_AnyFactor] = Field(min_length=1)
@@ -104,7 +104,7 @@ def compile_rulebook(schemas_dir: Path) -> dict[str, Any]:
     ]
     versions = [old["default"]["version"] for old in superseded]
     if document["default"]["version"] in versions or len(set(versions)) != len(versions):
-        raise ContractError([Problem("fraud/superseded", "/version", "a version has two files")])
+        raise ContractError([ContractProblem("fraud/superseded", "/version", "a version has two files")])
     return document
 
 
@@ -118,10 +118,10 @@ def compile_file(path: Path) -> dict[str, Any]:
     try:
         document = yaml_file(path, name)
     except OSError as error:
-        raise ContractError([Problem(name, "", f"cannot be read: {error.strerror}")]) from error
+        raise ContractError([ContractProblem(name, "", f"cannot be read: {error.strerror}")]) from error
     if not isinstance(document, dict):
-        raise ContractError([Problem(name, "", "the rules are an object")])
-    problems = [Problem(name, pointer, sentence) for pointer, sentence in _problems(document)]
+        raise ContractError([ContractProblem(name, "", "the rules are an object")])
+    problems = [ContractProblem(name, pointer, sentence) for pointer, sentence in _problems(document)]
     if problems:
         raise ContractError(problems)
     default = _compiled(_Rules.model_validate(document))
@@ -134,7 +134,7 @@ def compile_file(path: Path) -> dict[str, Any]:
             wrong.append((f"{at}/org", "an override names its tenant, and each tenant once"))
         if unknown := sorted(set(override) - {"org", "factors", "classes", "countries"}):
             wrong.append((at, f"a tenant cannot override {', '.join(unknown)}"))
-        problems += [Problem(name, pointer, sentence) for pointer, sentence in wrong]
+        problems += [ContractProblem(name, pointer, sentence) for pointer, sentence in wrong]
         if not wrong:
             found = _compiled(_Rules.model_validate(merged))
             tenants[org] = {**found, "version": f"{found['version']}+{org}"}

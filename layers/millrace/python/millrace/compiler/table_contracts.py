@@ -17,7 +17,7 @@ from millrace.compiler.event_contracts import compile_contracts
 from millrace.compiler.fields import Translation
 from millrace.compiler.properties import VERSION
 from millrace.contracts.columns import Column, Scalar
-from millrace.contracts.errors import ContractError, Problem
+from millrace.contracts.errors import ContractError, ContractProblem
 from millrace.contracts.tables import Grain, LakeTable, Layer, Refresh, described_column, silver_table
 from millrace.quality.checks import checks_of
 
@@ -35,7 +35,7 @@ def compile_tables(schemas_dir: Path) -> list[LakeTable]:
     Raises:
         ContractError: with every problem of every file.
     """
-    problems: list[Problem] = []
+    problems: list[ContractProblem] = []
     found: list[LakeTable] = []
     for path in sorted((schemas_dir / FOLDER).rglob("*.yaml")):
         name = path.relative_to(schemas_dir).as_posix()
@@ -46,7 +46,7 @@ def compile_tables(schemas_dir: Path) -> list[LakeTable]:
             continue
         expected = f"{FOLDER}/{table.layer}/{table.name}.yaml"
         if name != expected:
-            problems.append(Problem(name, "/id", f"by its id this file is {expected}"))
+            problems.append(ContractProblem(name, "/id", f"by its id this file is {expected}"))
         found.append(table)
     if problems:
         raise ContractError(problems)

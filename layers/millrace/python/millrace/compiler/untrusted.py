@@ -12,7 +12,7 @@ import yaml
 from millrace.compiler.documents import SENTENCE, OnceLoader, parse_document
 from millrace.compiler.event_contracts import compile_document
 from millrace.contracts.contract import Contract
-from millrace.contracts.errors import ContractError, Problem
+from millrace.contracts.errors import ContractError, ContractProblem
 
 BYTES = 256 * 1024
 # The largest contract of this repository has 24 fields, 300 values, and nests 12 levels.
@@ -62,19 +62,19 @@ def compile_outside(raw: bytes, name: str) -> Contract:
         Exception
     ) as error:  # what reads our own files takes it for granted that a name is a text, and so on
         sentence = f"a value is not what belongs in its place: {type(error).__name__}: {error}"
-        raise ContractError([Problem(name, "", sentence[:SENTENCE])]) from error
+        raise ContractError([ContractProblem(name, "", sentence[:SENTENCE])]) from error
 
 
-def _short(problem: Problem) -> Problem:
-    return Problem(problem.file, problem.pointer[:SENTENCE], problem.sentence[:SENTENCE])
+def _short(problem: ContractProblem) -> ContractProblem:
+    return ContractProblem(problem.file, problem.pointer[:SENTENCE], problem.sentence[:SENTENCE])
 
 
 def _too_large(name: str, sentence: str) -> TooLargeError:
-    return TooLargeError([Problem(name, "", sentence)])
+    return TooLargeError([ContractProblem(name, "", sentence)])
 
 
 def _refused(name: str, pointer: str, sentence: str) -> ContractError:
-    return ContractError([Problem(name, pointer, sentence)])
+    return ContractError([ContractProblem(name, pointer, sentence)])
 
 
 def _bound_text(raw: bytes, name: str) -> None:

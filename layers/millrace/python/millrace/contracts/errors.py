@@ -6,7 +6,7 @@ from millrace.core.errors import MillraceError, NotDeployedError
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ContractProblem:
     """One thing wrong in a contract's file: where (a JSON pointer into the YAML document) and what, as a sentence."""
 
     file: str
@@ -20,7 +20,7 @@ class Problem:
 class ContractError(MillraceError):
     """Contracts that cannot be compiled; every problem found is in `problems`, one line each in the message."""
 
-    def __init__(self, problems: list[Problem]) -> None:
+    def __init__(self, problems: list[ContractProblem]) -> None:
         self.problems = problems
         super().__init__("\n".join(map(str, problems)))
 
@@ -29,11 +29,11 @@ class Findings:
     """What is found wrong in one file, as it is read."""
 
     def __init__(self, file: str) -> None:
-        self._file, self._problems = file, list[Problem]()
+        self._file, self._problems = file, list[ContractProblem]()
 
     def report(self, pointer: str, sentence: str) -> None:
         """Notes one thing."""
-        self._problems.append(Problem(self._file, pointer, sentence))
+        self._problems.append(ContractProblem(self._file, pointer, sentence))
 
     def check(self) -> None:
         """Raises what has been noted so far, if anything has.

@@ -27,7 +27,7 @@ from millrace.core.errors import ConditionFailedError, NotFoundError, RetryableE
 KEYS_PER_CALL = 1000
 
 
-class Listed(NamedTuple):
+class ListedObject(NamedTuple):
     """An object of a listing: its size in bytes, and when it was written (aware, UTC)."""
 
     key: str
@@ -111,7 +111,7 @@ class Objects:
 
     def list_objects(
         self, prefix: str = "", *, after: str = "", most: int | None = None, doing: str = ""
-    ) -> Iterator[Listed]:
+    ) -> Iterator[ListedObject]:
         """The objects below a prefix, in the order of their keys, listed 1,000 at a time as they are asked for.
 
         Args:
@@ -125,7 +125,7 @@ class Objects:
             asked["MaxKeys"] = min(most, KEYS_PER_CALL)
         pages = self._pages(prefix, asked, doing)
         found = (
-            Listed(one["Key"], one["Size"], one["LastModified"])
+            ListedObject(one["Key"], one["Size"], one["LastModified"])
             for page in pages
             for one in page.get("Contents", ())
         )

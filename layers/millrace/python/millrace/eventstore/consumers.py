@@ -26,7 +26,7 @@ class Source(StrEnum):
     QUEUE = "queue"
 
 
-class Receipt(StrEnum):
+class ReceiptKind(StrEnum):
     """What a consumer leaves of each event, by which the trace and reconciliation see that it was handled.
 
     `BATCH`: rows of Metadata with the ids of each batch (`eventstore/receipts.py`). `POINTER`: a row of UserEvents.
@@ -67,7 +67,7 @@ class ConsumerSpec:
     event_types: frozenset[str] = frozenset()
     wants: Callable[[Contract], bool] = lambda _: True
     owned_only: bool = False
-    receipt: Receipt = Receipt.NONE
+    receipt: ReceiptKind = ReceiptKind.NONE
     kind: str = ""
     step: str = ""
     compared_since: str | None = None
@@ -102,7 +102,7 @@ PROJECTION = ConsumerSpec(
     function="project_events",
     source=Source.TABLE_STREAM,
     owned_only=True,
-    receipt=Receipt.POINTER,
+    receipt=ReceiptKind.POINTER,
     step="projected",
     compared_since="",
     check="projection",
@@ -112,7 +112,7 @@ ARCHIVE = ConsumerSpec(
     name="archive_events",
     function="archive_events",
     source=Source.LOG,
-    receipt=Receipt.BATCH,
+    receipt=ReceiptKind.BATCH,
     kind=receipts.MANIFEST,
     step="archived",
     compared_since="",
@@ -125,7 +125,7 @@ ROUTER = ConsumerSpec(
     function="route_events",
     source=Source.LOG,
     wants=lambda contract: contract.route,
-    receipt=Receipt.BATCH,
+    receipt=ReceiptKind.BATCH,
     kind=receipts.ROUTED,
     step="routed",
     check="route",
@@ -136,7 +136,7 @@ SCORER = ConsumerSpec(
     function="score_transactions",
     source=Source.LOG,
     event_types=frozenset({"transaction.created"}),
-    receipt=Receipt.DERIVED,
+    receipt=ReceiptKind.DERIVED,
     step="scored",
     check="fraud",
     check_event="transaction",

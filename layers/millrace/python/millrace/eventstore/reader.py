@@ -25,7 +25,7 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedEvent:
     """An event of a list: its sort key in microseconds, and its envelope as the JSON that was stored."""
 
     position: str
@@ -108,7 +108,7 @@ class EventReader:
         until: datetime | None,
         after: str | None,
         expected: int,
-    ) -> Iterator[Listed]:
+    ) -> Iterator[ListedEvent]:
         """Events of an index between two moments of their own, newest first, none of them parsed.
 
         Rows are loaded as the iterator advances.
@@ -128,7 +128,7 @@ class EventReader:
             if keys.is_of_milliseconds(sort_key):
                 event = from_item(row, self._codec)
                 sort_key = keys.sort(event.happened_at, event.event_id)  # noqa: PLW2901  the exact form of the same key
-            yield Listed(sort_key, body_of(row, self._codec))
+            yield ListedEvent(sort_key, body_of(row, self._codec))
 
     def _rows(
         self,

@@ -9,7 +9,7 @@ from millrace.contracts.contract import Contract
 from millrace.core import clock
 from millrace.core.table import Table
 from millrace.eventstore import consumers, receipts, silver
-from millrace.eventstore.consumers import ConsumerSpec, Receipt
+from millrace.eventstore.consumers import ConsumerSpec, ReceiptKind
 from millrace.eventstore.reader import EventReader
 from millrace.eventstore.row import StoredEvent
 
@@ -60,13 +60,13 @@ class Tracer:
     def _of_consumer(self, consumer: ConsumerSpec, event: StoredEvent) -> list[Step]:
         """The consumer's step, by the receipt that it leaves; none as long as it has left none."""
         match consumer.receipt:
-            case Receipt.POINTER:
+            case ReceiptKind.POINTER:
                 return self._projected(consumer.step, event)
-            case Receipt.BATCH:
+            case ReceiptKind.BATCH:
                 return self._of_batch(consumer, event)
-            case Receipt.DERIVED:
+            case ReceiptKind.DERIVED:
                 return self._scored(consumer.step, event)
-            case Receipt.NONE:
+            case ReceiptKind.NONE:
                 return []
 
     def _projected(self, step: str, event: StoredEvent) -> list[Step]:

@@ -18,7 +18,7 @@ from millrace.features import evaluate, expression, point_in_time
 from millrace.features.frames import Frame, moments, numbers
 from millrace.features.point_in_time import Span
 from millrace.features.sources import SourceTables, tenant_of
-from millrace.features.views import FeatureError, FeatureViews, Group, Reference
+from millrace.features.views import FeatureError, FeatureGroup, FeatureViews, Reference
 
 EVENT_TIMESTAMP = "event_timestamp"
 _FRAME = "millrace_entity_frame"
@@ -80,7 +80,7 @@ class OfflineStore:
         self, frame: pa.Table, references: Iterable[Reference], timestamp: str, org: str | None
     ) -> dict[Reference, pa.ChunkedArray]:
         """The features of sources, in the order of the frame."""
-        wanted: dict[tuple[str, Group], list[Reference]] = {}
+        wanted: dict[tuple[str, FeatureGroup], list[Reference]] = {}
         for reference in references:
             view = self._views.view(reference.view)
             group = next(
@@ -100,7 +100,7 @@ class OfflineStore:
         return values
 
     def _statements(
-        self, sources: SourceTables, group: Group, names: Mapping[str, Reference], narrow: pa.Table
+        self, sources: SourceTables, group: FeatureGroup, names: Mapping[str, Reference], narrow: pa.Table
     ) -> Iterable[str]:
         """The statements that read a group; each must run before the next is taken, while its entities are registered."""
         requested = [feature for feature in group.features if feature.name in names]

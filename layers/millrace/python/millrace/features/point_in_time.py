@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from millrace.core.sql import identifier, literal
 from millrace.features import expression
-from millrace.features.views import Feature, Group
+from millrace.features.views import Feature, FeatureGroup
 
 _SQL = {
     "sum": "sum({})",
@@ -36,7 +36,7 @@ def relation(table: str) -> str:
     return ".".join(map(identifier, table.split(".")))
 
 
-def newest(group: Group, features: Sequence[Feature], entities: str, source: str) -> str:
+def newest(group: FeatureGroup, features: Sequence[Feature], entities: str, source: str) -> str:
     """The newest known value of each feature: one ASOF join.
 
     A value older than the feature's window counts as none. Of rows with one key and moment the one that `newest_by`
@@ -75,7 +75,7 @@ def _newest_value(feature: Feature, alias: str) -> str:
     return _or_default(value, feature)
 
 
-def windowed(group: Group, features: Sequence[Feature], entities: str, span: Span, source: str) -> str:
+def windowed(group: FeatureGroup, features: Sequence[Feature], entities: str, span: Span, source: str) -> str:
     """Aggregates over windows: the entity rows stand among the source's, and each looks back by frames of its moment.
 
     Only rows that some window can reach are read. All frames share one sort by key and moment.
@@ -152,7 +152,7 @@ def _or_default(value: str, feature: Feature) -> str:
     return f"coalesce({value}, {number!r})"
 
 
-def _where(group: Group, *conditions: str) -> str:
+def _where(group: FeatureGroup, *conditions: str) -> str:
     wanted = list(conditions)
     if group.filter is not None:
         wanted.insert(0, expression.sql(group.filter, identifier))

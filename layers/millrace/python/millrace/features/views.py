@@ -44,7 +44,7 @@ class Feature:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class FeatureGroup:
     """Features of one source.
 
     Attributes:
@@ -101,7 +101,7 @@ class FeatureView:
     owner: str
     entity: str
     key: str
-    groups: tuple[Group, ...]
+    groups: tuple[FeatureGroup, ...]
     request: tuple[str, ...]
     derived: tuple[Derived, ...]
     ttl_us: int = 86_400_000_000
@@ -125,7 +125,7 @@ class FeatureView:
     def from_json(cls, document: Mapping[str, Any]) -> "FeatureView":
         """The document that `millrace.compiler.feature_views` wrote."""
         groups = tuple(
-            Group(
+            FeatureGroup(
                 **{
                     **group,
                     "newest_by": tuple(group["newest_by"]),

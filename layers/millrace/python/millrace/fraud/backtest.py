@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from millrace.core.errors import PermanentError
 from millrace.fraud.profile import MS_PER_DAY, UNITS
-from millrace.fraud.rules import Facts, RuleSet
+from millrace.fraud.rules import RuleSet, TransactionFacts
 from millrace.fraud.velocity import SlidingCounts
 
 # Factor → the source's columns that it reads.
@@ -101,7 +101,9 @@ class Backtest:
             moment_ms, hour, weekday, user, amount, method, country, label = _cleaned(row)
             velocity = None if user is None else count(user, moment_ms)
             score, _, reasons = judge(
-                Facts(label if label_fires else None, amount, method, country, hour, weekday, velocity)
+                TransactionFacts(
+                    label if label_fires else None, amount, method, country, hour, weekday, velocity
+                )
             )
             units = 0 if amount is None else round(amount * UNITS)
             fraud = bool(label)

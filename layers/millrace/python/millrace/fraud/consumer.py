@@ -44,7 +44,7 @@ DECIDE_BUDGET_MS = 50
 
 
 @dataclass(slots=True)
-class _Case:
+class _BatchTransaction:
     """A transaction of a batch. Immutable by convention."""
 
     event: StoredEvent
@@ -111,7 +111,7 @@ class Scorer:
         cases = self._cases(deliveries)
         if not cases:
             return
-        users: dict[User, list[_Case]] = {}
+        users: dict[User, list[_BatchTransaction]] = {}
         for case in cases:
             users.setdefault(case.user, []).append(case)
         names = list(users)
@@ -123,7 +123,7 @@ class Scorer:
         if failures:
             raise failures[0]
 
-    def _score_users(self, users: dict[User, list[_Case]]) -> RetryableError | None:
+    def _score_users(self, users: dict[User, list[_BatchTransaction]]) -> RetryableError | None:
         """Decides on the transactions of some users; returns why not all are counted, if not all."""
         cases = [case for of_user in users.values() for case in of_user]
         begun = time.monotonic()
@@ -152,7 +152,7 @@ class Scorer:
             self._cold_budget_ms = 0
         return failure
 
-    def _models(self, cases: Sequence[_Case]) -> Batch:
+    def _models(self, cases: Sequence[_BatchTransaction]) -> Batch:
         requests = [
             ScoringRequest(
                 case.event.org, case.transaction.payload, clock.epoch_millis(case.happened_at) * US_PER_MS
@@ -161,8 +161,8 @@ class Scorer:
         ]
         return Batch(self._champions, requests, (self._model_budget_ms + self._cold_budget_ms) / 1000)
 
-    def _cases(self, deliveries: Sequence[Delivery]) -> list[_Case]:
-        cases: dict[tuple[str, str], _Case] = {}
+    def _cases(self, deliveries: Sequence[Delivery]) -> list[_BatchTransaction]:
+        cases: dict[tuple[str, str], _BatchTransaction] = {}
         for delivery in deliveries:
             if delivery.item["eventType"]["S"] != SOURCE_TYPE:
                 continue
@@ -172,11 +172,11 @@ class Scorer:
             payload = event.envelope["data"]["payload"]
             transaction = Transaction.of(event_id, moment_of(payload) or happened_at, payload)
             user = org, user_of(payload)
-            cases[(org, event_id.lower())] = _Case(event, happened_at, user, transaction)
+            cases[(org, event_id.lower())] = _BatchTransaction(event, happened_at, user, transaction)
         return list(cases.values())
 
     def _features(
-        self, users: dict[User, list[_Case]], keys: Sequence[str]
+        self, users: dict[User, list[_BatchTransaction]], keys: Sequence[str]
     ) -> tuple[dict[User, _Sets], Mapping[str, Item] | None, RetryableError | None]:
         """The users' sets that were counted within the budget, the online rows, and why not all, if not all."""
         cold = self._cold_budget_ms / 1000
@@ -255,7 +255,7 @@ class Scorer:
         # Attributes that the row drops with this batch still count in it.
         return before.joined(self._store.add(user, added, dropped, now))
 
-    def _decide(self, case: _Case, sets: _Sets | None, model: ModelResult) -> dict[str, Any]:
+    def _decide(self, case: _BatchTransaction, sets: _Sets | None, model: ModelResult) -> dict[str, Any]:
         # Only the record is kept: a batch holds thousands of objects, and the garbage collector visits each.
         return assess(
             case.transaction,
@@ -277,7 +277,7 @@ def _spent() -> RetryableError:
 
 
 def _decision(
-    case: _Case, record: dict[str, Any], at: datetime, decided_at: str, stages: dict[str, Any]
+    case: _BatchTransaction, record: dict[str, Any], at: datetime, decided_at: str, stages: dict[str, Any]
 ) -> PlatformEvent:
     """The event of a decision; `record` becomes its payload."""
     received_at = clock.parse(case.event.envelope["platform"]["receivedAt"])

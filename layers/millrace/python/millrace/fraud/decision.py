@@ -13,7 +13,7 @@ import orjson
 
 from millrace.contracts import pointers
 from millrace.fraud import profile, velocity
-from millrace.fraud.rules import Facts, RuleSet, Verdict, facts_of
+from millrace.fraud.rules import RuleSet, RuleVerdict, TransactionFacts, facts_of
 from millrace.fraud.user import Transaction, UserSets
 from millrace.scoring.answer import WITHOUT_MODEL, Answer, ModelResult
 
@@ -66,7 +66,7 @@ class Decision:
     """A verdict with its inputs. Immutable by convention."""
 
     inputs: Inputs
-    verdict: Verdict
+    verdict: RuleVerdict
     features: dict[str, Any]
     rules: RuleSet
     fallback: str | None
@@ -177,7 +177,7 @@ def moment_of(payload: Mapping[str, Any]) -> datetime | None:
     return moment if moment.tzinfo is not None else None
 
 
-def _missing(facts: Facts, payload: Mapping[str, Any]) -> list[str]:
+def _missing(facts: TransactionFacts, payload: Mapping[str, Any]) -> list[str]:
     """The facts that are unknown and so fired no factor, by the names of the transaction's fields."""
     names = {
         "is_fraud": facts.is_fraud,

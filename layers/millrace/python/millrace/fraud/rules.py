@@ -18,7 +18,7 @@ MS_PER_MINUTE = 60_000
 Reason = tuple[str, int]
 
 
-class Facts(NamedTuple):
+class TransactionFacts(NamedTuple):
     """The facts of a transaction that the rules read; None where unknown.
 
     Attributes:
@@ -40,7 +40,7 @@ class Facts(NamedTuple):
     velocity: int | None = None
 
 
-class Verdict(NamedTuple):
+class RuleVerdict(NamedTuple):
     """Points in all, the class they make, and each factor that fired with its points."""
 
     score: int
@@ -86,7 +86,7 @@ class RuleSet:
             next(one["class"] for one in descending if score >= one["from"]) for score in range(most + 1)
         )
 
-    def judge(self, facts: Facts) -> Verdict:
+    def judge(self, facts: TransactionFacts) -> RuleVerdict:
         """The verdict on a transaction. An unknown fact fires no factor."""
         is_fraud, amount, method, country, hour, weekday, velocity = facts
         score = 0
@@ -113,7 +113,7 @@ class RuleSet:
         if velocity is not None and velocity > self._velocity_threshold and self._velocity:
             score += self._velocity
             reasons.append(("velocity", self._velocity))
-        return Verdict(score, self._classes[score], reasons)
+        return RuleVerdict(score, self._classes[score], reasons)
 
 
 def country_of(location: str | None) -> str | None:
@@ -124,7 +124,7 @@ def country_of(location: str | None) -> str | None:
     return country.strip() or None if comma else None
 
 
-def facts_of(payload: Mapping[str, Any], moment: datetime | None, velocity: int | None) -> Facts:
+def facts_of(payload: Mapping[str, Any], moment: datetime | None, velocity: int | None) -> TransactionFacts:
     """The facts of a transaction's payload.
 
     Args:
@@ -132,7 +132,7 @@ def facts_of(payload: Mapping[str, Any], moment: datetime | None, velocity: int 
         moment: the payload's own timestamp with the offset that it carries.
         velocity: the user's count in the window; None if it could not be read.
     """
-    return Facts(
+    return TransactionFacts(
         payload.get("is_fraud"),
         payload.get("amount"),
         payload.get("payment_method"),

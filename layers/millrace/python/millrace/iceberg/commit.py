@@ -17,7 +17,7 @@ from millrace.iceberg.data_file import Files, by_partition, total_rows
 from millrace.iceberg.layout import RUN
 from millrace.iceberg.replace import read_footers
 from millrace.iceberg.retry import NOT_OF_A_PART, until_committed
-from millrace.iceberg.tables import Catalog, OpenTable, open_metadata
+from millrace.iceberg.tables import IcebergCatalog, OpenTable, open_metadata
 from millrace.runs import portions
 from millrace.runs.documents import Committed, Failure
 from millrace.runs.store import RunStore
@@ -29,7 +29,7 @@ class Committer:
     def __init__(
         self,
         store: RunStore,
-        catalog: Catalog,
+        catalog: IcebergCatalog,
         tables: Mapping[str, LakeTable],
         optimize: Callable[[OpenTable], Mapping[str, str]] = lambda _: {},
     ) -> None:

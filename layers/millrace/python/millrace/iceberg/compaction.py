@@ -15,7 +15,7 @@ from millrace.iceberg import replace
 from millrace.iceberg.data_file import DataFile, Partition
 from millrace.iceberg.layout import data_file
 from millrace.iceberg.retry import until_committed
-from millrace.iceberg.tables import Catalog, OpenTable, open_table
+from millrace.iceberg.tables import IcebergCatalog, OpenTable, open_table
 
 MIN_FILES = 8
 # A file that has this size needs no company.
@@ -41,7 +41,7 @@ def crowded(
     return {partition: held for partition, held in small.items() if len(held) >= min_files}
 
 
-def compact(catalog: Catalog, opened: OpenTable, partition: Partition, files: list[DataFile]) -> bool:
+def compact(catalog: IcebergCatalog, opened: OpenTable, partition: Partition, files: list[DataFile]) -> bool:
     """Puts one file into the place of `files`.
 
     Returns:
@@ -71,7 +71,7 @@ def _merge(opened: OpenTable, files: list[DataFile], path: str) -> None:
                 out.write_table(pa.Table.from_batches([batch]).cast(schema))
 
 
-def _exchange(catalog: Catalog, name: str, files: list[DataFile], path: str) -> bool:
+def _exchange(catalog: IcebergCatalog, name: str, files: list[DataFile], path: str) -> bool:
     opened = open_table(catalog, name)
     if opened is None:
         return False

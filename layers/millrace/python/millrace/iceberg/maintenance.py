@@ -13,7 +13,7 @@ from millrace.core.objects import Objects
 from millrace.iceberg import compaction, optimizers
 from millrace.iceberg.layout import location
 from millrace.iceberg.retry import until_committed
-from millrace.iceberg.tables import READERS, Catalog, OpenTable, SnapshotInfo, open_table
+from millrace.iceberg.tables import READERS, IcebergCatalog, OpenTable, SnapshotInfo, open_table
 
 # A run that is still going may have written files that no snapshot names yet.
 ORPHAN_DAYS = 3
@@ -39,7 +39,7 @@ class Maintained:
 
 
 def maintain(
-    catalog: Catalog,
+    catalog: IcebergCatalog,
     lake: Objects,
     name: str,
     now: datetime,
@@ -101,7 +101,7 @@ def _expire(opened: OpenTable, before: datetime, keep: int) -> int:
     return len(expired)
 
 
-def _remove_orphans(catalog: Catalog, lake: Objects, name: str, before: datetime) -> int:
+def _remove_orphans(catalog: IcebergCatalog, lake: Objects, name: str, before: datetime) -> int:
     opened = _open(catalog, name)
     # With the slash: silver.a_v1 lies beside silver.a_v10.
     root = f"{location(catalog.bucket, name)}/"
@@ -138,7 +138,7 @@ def _referenced(opened: OpenTable) -> Iterator[str]:
             yield from (entry.data_file.file_path for entry in entries)
 
 
-def _open(catalog: Catalog, name: str) -> OpenTable:
+def _open(catalog: IcebergCatalog, name: str) -> OpenTable:
     opened = open_table(catalog, name)
     if opened is None:
         raise PermanentError(f"there is no table {name}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from millrace.core.aws import calling
 from millrace.core.errors import MillraceError, NotFoundError
-from millrace.iceberg.tables import Catalog, OpenTable
+from millrace.iceberg.tables import IcebergCatalog, OpenTable
 
 PROPERTY = "millrace.optimizers"
 RETENTION_DAYS, RETAINED_SNAPSHOTS = 7, 20
@@ -19,7 +19,9 @@ ORPHAN_DAYS = 3
 class Optimizers:
     """Makes the optimizers of tables that have none."""
 
-    def __init__(self, glue: Any, catalog: Catalog, role_arn: str, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, glue: Any, catalog: IcebergCatalog, role_arn: str, warn: Callable[[str], None]
+    ) -> None:
         """Makes nothing yet.
 
         Args:
@@ -57,7 +59,7 @@ class Optimizers:
 class OptimizerRuns:
     """What Glue reports of a table's optimizers."""
 
-    def __init__(self, glue: Any, catalog: Catalog, account: str) -> None:
+    def __init__(self, glue: Any, catalog: IcebergCatalog, account: str) -> None:
         """Makes no call.
 
         Args:

@@ -32,7 +32,7 @@ from millrace.contracts.columns import WIDE_INTEGER, WIDE_MONEY, Array, Column, 
 from millrace.contracts.tables import LakeTable
 from millrace.core.errors import PermanentError
 from millrace.iceberg.layout import location
-from millrace.iceberg.tables import ORG_COLUMN, Catalog, OpenTable, open_table
+from millrace.iceberg.tables import ORG_COLUMN, IcebergCatalog, OpenTable, open_table
 
 # What Glue takes as the comment of a column, and as the description of a table.
 COMMENT_LENGTH, DESCRIPTION_LENGTH = 255, 2048
@@ -82,7 +82,7 @@ def spec(table: LakeTable, of: Schema) -> PartitionSpec:
     return PartitionSpec(*fields)
 
 
-def open_or_create(catalog: Catalog, table: LakeTable) -> OpenTable:
+def open_or_create(catalog: IcebergCatalog, table: LakeTable) -> OpenTable:
     """The table, made if there is none. Of two that make it at once, both get the one that came first."""
     name = table.full_name
     opened = open_table(catalog, name)

@@ -50,7 +50,7 @@ _DUCKDB = {
 
 
 @dataclass(frozen=True, slots=True)
-class Catalog:
+class IcebergCatalog:
     """The catalog of an environment, and the bucket its tables lie in."""
 
     environment: str
@@ -143,7 +143,7 @@ class OpenTable:
         return [data_file(self.table, spec, entry.data_file) for entry in entries]
 
 
-def catalog(environment: str, bucket: str) -> Catalog:
+def catalog(environment: str, bucket: str) -> IcebergCatalog:
     """The Glue catalog, with the endpoint, keys and region that boto3 has; made anew for each invocation.
 
     Args:
@@ -156,14 +156,14 @@ def catalog(environment: str, bucket: str) -> Catalog:
     config = Config(
         connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries={"total_max_attempts": 1}
     )
-    return Catalog(
+    return IcebergCatalog(
         environment,
         bucket,
         GlueCatalog("millrace", client=session.client("glue", config=config), **_properties(session)),
     )
 
 
-def open_table(catalog: Catalog, name: str) -> OpenTable | None:
+def open_table(catalog: IcebergCatalog, name: str) -> OpenTable | None:
     """A table by its full name; None where there is none.
 
     Raises:
@@ -176,7 +176,7 @@ def open_table(catalog: Catalog, name: str) -> OpenTable | None:
         return None
 
 
-def open_metadata(catalog: Catalog, name: str, location: str) -> OpenTable:
+def open_metadata(catalog: IcebergCatalog, name: str, location: str) -> OpenTable:
     """A table as one of its metadata files has it.
 
     Raises:

@@ -22,7 +22,7 @@ from millrace.intake import reserved
 from millrace.intake.enrich import Origin, enrich
 from millrace.intake.parse import Candidate
 from millrace.intake.validate import Refused, validate
-from millrace.quarantine.entry import Entry, quarantine_id
+from millrace.quarantine.entry import QuarantineEntry, quarantine_id
 
 REFUSED = frozenset({AppendResult.REJECTED, AppendResult.CONFLICT})
 _CONFLICT = FieldError("/eventId", "conflict", "this id is taken by an event that says something else")
@@ -31,13 +31,15 @@ _CONFLICT = FieldError("/eventId", "conflict", "this id is taken by an event tha
 class Quarantine(Protocol):
     """Where refused events are kept."""
 
-    def keep(self, org: str, request_id: str, received_at: Any, source: str, refused: list[Entry]) -> None:
+    def keep(
+        self, org: str, request_id: str, received_at: Any, source: str, refused: list[QuarantineEntry]
+    ) -> None:
         """Keeps them all, or raises MillraceError."""
         ...
 
 
 @dataclass(slots=True)
-class Result:
+class EventResult:
     """The result of one event of a request."""
 
     index: int
@@ -53,7 +55,7 @@ class _Case:
     """One event of a request: its candidate, its result, and its row once it is valid."""
 
     candidate: Candidate
-    result: Result
+    result: EventResult
     item: Item = field(default_factory=dict)  # empty: the event is not valid
     contract: Contract | None = None
 
@@ -77,7 +79,7 @@ class Intake:
         self._tenant_keys, self._log = tenant_keys, log
         self._codec = Codec(registry.dictionary)
 
-    def accept(self, candidates: Sequence[Candidate], origin: Origin) -> list[Result]:
+    def accept(self, candidates: Sequence[Candidate], origin: Origin) -> list[EventResult]:
         """One result per candidate, in order. Raises nothing, whatever an event holds and a store answers."""
         cases = self._attempt(candidates, origin, dry_run=False)
         refused = [case for case in cases if case.result.outcome in REFUSED]
@@ -85,7 +87,7 @@ class Intake:
             self._keep(refused, origin)
         return [case.result for case in cases]
 
-    def replay(self, candidates: Sequence[Candidate], origin: Origin, *, dry_run: bool) -> list[Result]:
+    def replay(self, candidates: Sequence[Candidate], origin: Origin, *, dry_run: bool) -> list[EventResult]:
         """The same steps for events that are in quarantine already, so that none is kept a second time.
 
         A dry run stops before the append: what would pass is `accepted`, though its id may be in the table already.
@@ -206,18 +208,18 @@ def _is_same(leader: _Case, case: _Case) -> bool:
     )
 
 
-def _result(candidate: Candidate) -> Result:
+def _result(candidate: Candidate) -> EventResult:
     event = candidate.event if isinstance(candidate.event, dict) else {}
-    return Result(candidate.index, _text(event.get("eventId")), _text(event.get("eventType")))
+    return EventResult(candidate.index, _text(event.get("eventId")), _text(event.get("eventType")))
 
 
 def _text(value: Any) -> str | None:
     return value[:256] if isinstance(value, str) else None
 
 
-def _entry(case: _Case, origin: Origin) -> Entry:
+def _entry(case: _Case, origin: Origin) -> QuarantineEntry:
     event = case.candidate.event if isinstance(case.candidate.event, dict) else {}
-    return Entry(
+    return QuarantineEntry(
         quarantine_id=quarantine_id(origin.request_id, case.candidate.index, origin.received_at),
         index=case.candidate.index,
         raw=case.candidate.raw_bytes(),

@@ -10,7 +10,7 @@ import orjson
 from millrace.contracts.errors import FieldError
 from millrace.core import sizes
 from millrace.eventstore.append import AppendResult
-from millrace.intake.accept import Result
+from millrace.intake.accept import EventResult
 
 # Each takes at most 1.2 KB of an answer, so that so many always fit.
 ERRORS = 3_000
@@ -23,7 +23,7 @@ _COUNTS = {
 }
 
 
-def status(results: Sequence[Result]) -> HTTPStatus:
+def status(results: Sequence[EventResult]) -> HTTPStatus:
     """202 all taken, 400 all refused, 503 all unavailable, 207 anything between."""
     outcomes = {result.outcome for result in results}
     if outcomes <= {AppendResult.ACCEPTED, AppendResult.DUPLICATE}:
@@ -35,7 +35,7 @@ def status(results: Sequence[Result]) -> HTTPStatus:
     return HTTPStatus.MULTI_STATUS
 
 
-def body(results: Sequence[Result]) -> dict[str, Any]:
+def body(results: Sequence[EventResult]) -> dict[str, Any]:
     """The JSON of the answer."""
     counts = Counter(result.outcome for result in results)
     answered = [_one(result, result.errors) for result in results]
@@ -48,7 +48,7 @@ def body(results: Sequence[Result]) -> dict[str, Any]:
     return {**{name: counts[outcome] for outcome, name in _COUNTS.items()}, "results": answered}
 
 
-def _one(result: Result, errors: Sequence[FieldError]) -> dict[str, Any]:
+def _one(result: EventResult, errors: Sequence[FieldError]) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "index": result.index,
         "eventId": result.event_id,

@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from millrace.contracts import registry
-from millrace.intake.accept import REFUSED, Result
+from millrace.intake.accept import REFUSED, EventResult
 
 METRIC, TYPE = "EventsRefused", "eventType"
 UNKNOWN = "unknown"
 SERVICE = "intake"
 
 
-def by_type(results: Sequence[Result], known: Collection[str]) -> Counter[str]:
+def by_type(results: Sequence[EventResult], known: Collection[str]) -> Counter[str]:
     """How many were refused of each type; types that no contract describes count as one, or each would be a metric."""
     return Counter(
         result.event_type if result.event_type and result.event_type in known else UNKNOWN
@@ -20,7 +20,7 @@ def by_type(results: Sequence[Result], known: Collection[str]) -> Counter[str]:
     )
 
 
-def emit_metrics(results: Sequence[Result], environment: str) -> None:
+def emit_metrics(results: Sequence[EventResult], environment: str) -> None:
     """Writes a line for each type of which events were refused."""
     if not any(result.outcome in REFUSED for result in results):
         return

@@ -10,7 +10,7 @@ import orjson
 from millrace.contracts.validator import FieldError
 from millrace.core import exact_json, sizes
 from millrace.eventstore.append import AppendResult
-from millrace.intake.accept import Intake, Result
+from millrace.intake.accept import EventResult, Intake
 from millrace.intake.enrich import Origin
 from millrace.intake.parse import Candidate, parse_one
 from millrace.intake.patches import BadPatchError, NotApplicableError, Patch
@@ -171,7 +171,7 @@ def _repaired(index: int, refusal: Refusal, repair: Patch) -> Candidate:
     return replace(parse_one(index, exact_json.dumps(event)), principal=refusal.principal)
 
 
-def _answer(refusal: Refusal, result: Result, *, dry_run: bool) -> dict[str, Any]:
+def _answer(refusal: Refusal, result: EventResult, *, dry_run: bool) -> dict[str, Any]:
     status = "wouldPass" if dry_run and result.outcome in PASSED else str(result.outcome)
     answer: dict[str, Any] = {
         "quarantineId": refusal.quarantine_id,

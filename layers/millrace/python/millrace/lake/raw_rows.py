@@ -27,7 +27,7 @@ class BadRowsError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ContractRows:
     """The rows of one contract's reference: how many, and in which objects."""
 
     ref: str
@@ -58,7 +58,7 @@ class RawRows:
             if found.get(url, 0) < rows:
                 raise BadRowsError(f"{url} has {found.get(url, 0)} rows, its manifest {rows}")
 
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[ContractRows]:
         """What is there, by contract.
 
         Raises:
@@ -77,7 +77,7 @@ class RawRows:
                 raise BadRowsError(f"{url} has {whose}")
             rows[ref] += count
             objects[ref].append(url)
-        return [Group(ref, rows[ref], tuple(objects[ref])) for ref in sorted(rows)]
+        return [ContractRows(ref, rows[ref], tuple(objects[ref])) for ref in sorted(rows)]
 
     def find_duplicates(self) -> dict[str, int]:
         """Notes each row whose event came earlier; how many there are, by the contract's reference.
@@ -102,7 +102,7 @@ class RawRows:
         self._connection.execute("DROP TABLE twice")
         return dict(self._connection.execute("SELECT contract, count(*) FROM later GROUP BY ALL").fetchall())
 
-    def of(self, groups: Sequence[Group], *, distinct: bool) -> str:
+    def of(self, groups: Sequence[ContractRows], *, distinct: bool) -> str:
         """The rows of these groups as what stands behind FROM.
 
         Args:

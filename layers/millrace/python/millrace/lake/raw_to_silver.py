@@ -16,7 +16,7 @@ from millrace.core.sql import literal
 from millrace.iceberg.layout import data_file
 from millrace.lake import silver_sql
 from millrace.lake.duck import is_passing
-from millrace.lake.raw_rows import MOST_UNFIT, BadRowsError, Group, RawRows
+from millrace.lake.raw_rows import MOST_UNFIT, BadRowsError, ContractRows, RawRows
 from millrace.quality.checks import checks_of
 from millrace.quality.measure import measure
 from millrace.quality.result import CheckResult
@@ -44,7 +44,7 @@ class Done:
     failures: list[Failure] = field(default_factory=list)
 
 
-class Transform:
+class SilverTransform:
     """Makes the files of silver."""
 
     def __init__(
@@ -92,7 +92,7 @@ class Transform:
 
     def _made(self, run: str, unit: Unit, connection: "duckdb.DuckDBPyConnection", rows: RawRows) -> Done:
         rows.check_objects()
-        known: dict[str, tuple[Contract, list[Group]]] = {}
+        known: dict[str, tuple[Contract, list[ContractRows]]] = {}
         done = Done()
         for group in rows.groups():
             try:
@@ -193,7 +193,12 @@ class Transform:
         return tuple(measure(connection, written, checks_of(silver_table(contract))))
 
     def _unread(
-        self, run: str, unit: Unit, connection: "duckdb.DuckDBPyConnection", rows: RawRows, group: Group
+        self,
+        run: str,
+        unit: Unit,
+        connection: "duckdb.DuckDBPyConnection",
+        rows: RawRows,
+        group: ContractRows,
     ) -> Part:
         dead_letters = (
             f"SELECT {_DEAD_LETTER}, {literal(UNKNOWN)} AS reason FROM {rows.of([group], distinct=False)}"  # noqa: S608

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from millrace.lake.raw_to_silver import Transform
+from millrace.lake.raw_to_silver import SilverTransform
 from millrace.runs import portions
 from millrace.runs.documents import Piece, SilverBatch
 from millrace.runs.store import RunStore
 
 
-def run_batch(store: RunStore, transform: Transform, run: str, batch: int) -> SilverBatch:
+def run_batch(store: RunStore, transform: SilverTransform, run: str, batch: int) -> SilverBatch:
     """Makes a batch of the plan and keeps what came of it; a repeated call returns the same.
 
     Raises:

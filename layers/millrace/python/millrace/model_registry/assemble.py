@@ -25,7 +25,7 @@ class RegistrySettings(Protocol):
     models_table: str
 
 
-class ChampionSettings(RegistrySettings, Protocol):
+class ChampionChangeSettings(RegistrySettings, Protocol):
     """Where the event of a champion change is appended as well."""
 
     events_table: str
@@ -38,7 +38,7 @@ class RegistrarSettings(RegistrySettings, Protocol):
     tracking_uri: str
 
 
-def champions(settings: ChampionSettings, log: Callable[[str], None]) -> ChampionAlias:
+def champions(settings: ChampionChangeSettings, log: Callable[[str], None]) -> ChampionAlias:
     """What changes champions."""
     dynamodb = client("dynamodb")
     appender = Appender({"table": TableAppender(Table(dynamodb, settings.events_table), log)})

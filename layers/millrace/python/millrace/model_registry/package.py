@@ -17,7 +17,7 @@ LARGEST_BYTES = 400 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class PackagedModel:
     """A trained model, its graph checked against its card."""
 
     card: ModelCard
@@ -29,7 +29,7 @@ class Trained:
 class Package:
     """The models, and for each algorithm without one the reason."""
 
-    models: tuple[Trained, ...]
+    models: tuple[PackagedModel, ...]
     failures: Mapping[str, str]
 
 
@@ -60,7 +60,7 @@ def unpack(content: bytes, *, org: str, model: str, run: str) -> Package:
     return Package(tuple(models), failures)
 
 
-def _trained(files: Mapping[str, bytes], name: str, *, org: str, model: str, run: str) -> Trained:
+def _trained(files: Mapping[str, bytes], name: str, *, org: str, model: str, run: str) -> PackagedModel:
     parts = [files.get(f"{name}/{part}") for part in (artifact.CARD_FILE, artifact.ONNX_FILE)]
     text, onnx = parts
     if text is None or onnx is None:
@@ -70,7 +70,7 @@ def _trained(files: Mapping[str, bytes], name: str, *, org: str, model: str, run
     origin = (card.org, card.model, card.run_id, card.algorithm)
     if origin != (org, model, run, name):
         raise ArtifactError(f"the artifact is of {'/'.join(origin)}, not of {org}/{model}/{run}/{name}")
-    return Trained(card, text, onnx)
+    return PackagedModel(card, text, onnx)
 
 
 def _evaluated(text: bytes) -> list[dict[str, Any]]:

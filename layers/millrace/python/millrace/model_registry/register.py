@@ -10,7 +10,7 @@ from millrace.core.errors import RetryableError
 from millrace.model_registry import artifact
 from millrace.model_registry.artifact import ModelCard
 from millrace.model_registry.files import ArtifactFiles
-from millrace.model_registry.package import Package, Trained
+from millrace.model_registry.package import Package, PackagedModel
 from millrace.model_registry.rows import Status, Version
 from millrace.model_registry.store import ModelStore
 
@@ -99,7 +99,7 @@ class Registrar:
             Registered(name, "failed", error=error) for name, error in sorted(package.failures.items())
         ]
 
-    def _version(self, trained: Trained) -> Version:
+    def _version(self, trained: PackagedModel) -> Version:
         card = trained.card
         for _ in range(MOST_ATTEMPTS):
             existing = self._store.of_run(card.org, card.model, card.run_id, card.algorithm)
@@ -112,7 +112,7 @@ class Registrar:
                 return version
         raise RetryableError(f"register {card.algorithm} of {card.run_id}: others were always first")
 
-    def _claim(self, trained: Trained) -> int:
+    def _claim(self, trained: PackagedModel) -> int:
         """The next number whose folder is free, or already this model's."""
         card = trained.card
         number = self._store.newest(card.org, card.model)
@@ -123,7 +123,7 @@ class Registrar:
         raise RetryableError(f"register {card.algorithm} of {card.run_id}: no number is free")
 
 
-def _row(trained: Trained, number: int, at: str) -> Version:
+def _row(trained: PackagedModel, number: int, at: str) -> Version:
     card = trained.card
     version = artifact.version_name(number)
     status: Status = "rejected" if not card.passed else "candidate" if card.data == "lake" else "trial"

@@ -16,7 +16,7 @@ _HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class TenantCheck:
     """A check over all rows of one tenant that a run looked at. `failed` of `rows` did not pass."""
 
     check: str
@@ -42,22 +42,22 @@ def worst(statuses: Iterable[str]) -> Status:
     return next((status for status in reversed(_WORST) if status in given), "pass")
 
 
-def summed(measured: Iterable[CheckResult]) -> dict[str, Result]:
+def summed(measured: Iterable[CheckResult]) -> dict[str, TenantCheck]:
     """Check → result over several parts of a table. What is only measured, `freshness`, is left out."""
-    found: dict[str, Result] = {}
+    found: dict[str, TenantCheck] = {}
     for one in measured:
         if one.check == FRESHNESS:
             continue
         before = found.get(one.check)
         failed, rows = (before.failed, before.rows) if before else (0, 0)
         status = worst([one.status, before.status if before else "pass"])
-        found[one.check] = Result(one.check, one.severity, status, failed + one.failed, rows + one.rows)
+        found[one.check] = TenantCheck(one.check, one.severity, status, failed + one.failed, rows + one.rows)
     return found
 
 
-def over_tenants(found: Iterable[Result]) -> list[Result]:
+def over_tenants(found: Iterable[TenantCheck]) -> list[TenantCheck]:
     """One result a check, by name, where several tenants have one each."""
-    total: dict[str, Result] = {}
+    total: dict[str, TenantCheck] = {}
     for one in found:
         before = total.get(one.check, replace(one, failed=0, rows=0))
         status = worst([one.status, before.status])
@@ -85,6 +85,6 @@ def freshness(table: LakeTable, newest_ms: int | None, now: datetime) -> Status 
     return "fail" if age > error else "warn" if age > warn else "pass"
 
 
-def to_json(results: Mapping[str, Result]) -> list[dict[str, Any]]:
+def to_json(results: Mapping[str, TenantCheck]) -> list[dict[str, Any]]:
     """All results of a table, by name."""
     return [results[name].to_json() for name in sorted(results)]

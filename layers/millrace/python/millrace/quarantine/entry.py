@@ -22,7 +22,7 @@ _ID = re.compile("[0-9a-f]{36}")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class QuarantineEntry:
     """A refused event with everything that is needed to repair and replay it."""
 
     quarantine_id: str
@@ -78,7 +78,9 @@ def object_key(org: str, received_at: datetime, request_id: str) -> str:
     return f"{QUARANTINE}org={org}/day={clock.day_text(received_at)}/{name}.json"
 
 
-def to_object(org: str, request_id: str, received_at: datetime, source: str, entries: list[Entry]) -> bytes:
+def to_object(
+    org: str, request_id: str, received_at: datetime, source: str, entries: list[QuarantineEntry]
+) -> bytes:
     """The object of one request. `raw` is base64: what was refused may be any bytes."""
     return orjson.dumps(
         {

@@ -14,7 +14,7 @@ from millrace.core import audit, clock, sizes
 from millrace.core.objects import Objects
 from millrace.core.table import Item, Table, is_expired
 from millrace.quarantine import entry as entries
-from millrace.quarantine.entry import Entry
+from millrace.quarantine.entry import QuarantineEntry
 from millrace.quarantine.transitions import Transitions
 
 # Objects of requests that are held while their events are read, each up to 6 MB.
@@ -72,7 +72,7 @@ class QuarantineStore:
         self._transitions = Transitions(metadata)
 
     def keep(
-        self, org: str, request_id: str, received_at: datetime, source: str, refused: list[Entry]
+        self, org: str, request_id: str, received_at: datetime, source: str, refused: list[QuarantineEntry]
     ) -> None:
         """Stores the refused events of one request: first the object, then the rows that find it.
 

@@ -31,7 +31,7 @@ from millrace.reconcile.compare import (
     to_text,
 )
 from millrace.reconcile.differences import DayFacts, Differences
-from millrace.reconcile.raw import RawCache, RawListing, RawObject, RawObjects
+from millrace.reconcile.raw import RawCache, RawListing, RawObjectEvents, RawObjects
 from millrace.reconcile.repair import Repairs
 from millrace.reconcile.report import DayResult, HourResult
 from millrace.reconcile.request import SETTLE, Window
@@ -55,7 +55,7 @@ class SilverIds(Protocol):
         ...
 
 
-class Check:
+class HourCheck:
     """Compares and repairs a tenant's hours."""
 
     def __init__(
@@ -151,9 +151,9 @@ class Check:
             names = listing.names
             for cached in self._cache.read(org, window.day, since):
                 for name in names & cached.keys():
-                    adding.add(RawObject(name, young=False, events=cached[name]), None)
+                    adding.add(RawObjectEvents(name, young=False, events=cached[name]), None)
                     known.add(name)
-        to_cache: list[RawObject] = []
+        to_cache: list[RawObjectEvents] = []
         for one in self._raw.read(org, listing, known=known, since=since, young=now - SETTLE):
             wanted = one.pointers_now(clock.epoch(now))
             present = stores.pointers(self._user_events, wanted) if wanted else wanted
@@ -237,7 +237,7 @@ class _AddingRaw:
         self._comparison, self._window, self._now, self._expected = comparison, window, now, expected
         self.types: set[str] = set()
 
-    def add(self, one: RawObject, present: Set[tuple[str, str]] | None, mark: int = 0) -> None:
+    def add(self, one: RawObjectEvents, present: Set[tuple[str, str]] | None, mark: int = 0) -> None:
         """Adds an object's events.
 
         Args:

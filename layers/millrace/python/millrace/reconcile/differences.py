@@ -24,7 +24,7 @@ from millrace.reconcile.compare import (
     missing,
     to_text,
 )
-from millrace.reconcile.judge import Facts, Verdict, judge
+from millrace.reconcile.judge import EventFacts, Verdict, judge
 from millrace.reconcile.repair import Repairs
 from millrace.reconcile.request import SETTLE
 from millrace.reconcile.results import PastRepairs, ResultStore
@@ -41,7 +41,7 @@ class DayFacts:
         org: the tenant.
         day: UTC.
         now: the present moment.
-        waiting: for silver, as `Facts` has it.
+        waiting: for silver, as `EventFacts` has it.
         in_silver: type and id of the events that a second look found there.
     """
 
@@ -96,7 +96,7 @@ class Differences:
         for one in some:
             event = replace(one, mask=one.mask | POINTERS) if pointers.get(one.id) else one
             row, before = rows.get(event.id), past.get(event.id)
-            facts = Facts(
+            facts = EventFacts(
                 received_at=None if row is None else clock.parse(row["receivedAt"]["S"]),
                 # For an event that is in raw, its mask has this already.
                 owned=event.id in pointers,
@@ -164,7 +164,7 @@ class _DeadLettersByDay:
         self._set_aside, self._org = set_aside, org
         self._read: dict[tuple[str, date], set[bytes]] = {}
 
-    def of(self, event: Presence, facts: Facts, past: PastRepairs | None, day: str) -> frozenset[str]:
+    def of(self, event: Presence, facts: EventFacts, past: PastRepairs | None, day: str) -> frozenset[str]:
         """The names of the consumers that fill a store which lacks the event, and have set it aside."""
         absent = missing(event.mask)
         if facts.owned and not event.mask & POINTERS:

@@ -30,7 +30,7 @@ LOG, PROJECT, REOPEN = 1, 2, 4
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class EventFacts:
     """What was looked up about an event that is missing somewhere.
 
     Attributes:
@@ -69,7 +69,7 @@ class Verdict:
 _Part = tuple[Status, str, int]
 
 
-def judge(mask: int, facts: Facts, settled: datetime) -> Verdict:
+def judge(mask: int, facts: EventFacts, settled: datetime) -> Verdict:
     """The verdict on an event.
 
     Args:
@@ -92,7 +92,7 @@ def judge(mask: int, facts: Facts, settled: datetime) -> Verdict:
     return Verdict(absent, status, tuple(dict.fromkeys(why for _, why, _ in parts)), repair)
 
 
-def _absent(mask: int, facts: Facts) -> int:
+def _absent(mask: int, facts: EventFacts) -> int:
     absent = missing(mask)
     if facts.received_at is not None:
         absent &= ~EVENTS
@@ -103,7 +103,7 @@ def _absent(mask: int, facts: Facts) -> int:
     return absent
 
 
-def _parts(absent: int, mask: int, facts: Facts) -> list[_Part]:
+def _parts(absent: int, mask: int, facts: EventFacts) -> list[_Part]:
     parts = [_projection(facts)] if absent & POINTERS else []
     if absent & EVENTS:
         parts.append((Status.OPEN, "its row in Events is gone", 0))
@@ -114,7 +114,7 @@ def _parts(absent: int, mask: int, facts: Facts) -> list[_Part]:
     return parts + [_further(consumer, facts) for bit, consumer in further().items() if absent & bit]
 
 
-def _bounded(parts: list[_Part], facts: Facts) -> list[_Part]:
+def _bounded(parts: list[_Part], facts: EventFacts) -> list[_Part]:
     """The parts without repairs where one was made just now, or too many were made before."""
     if facts.repaired_lately:
         return [(status, "repaired just now" if repair else why, 0) for status, why, repair in parts]
@@ -124,7 +124,7 @@ def _bounded(parts: list[_Part], facts: Facts) -> list[_Part]:
     return parts
 
 
-def _projection(facts: Facts) -> _Part:
+def _projection(facts: EventFacts) -> _Part:
     if PROJECTION.name in facts.dead_letters:
         return Status.EXPLAINED, f"dead letter of {PROJECTION.name}", 0
     if facts.received_at is None:
@@ -132,7 +132,7 @@ def _projection(facts: Facts) -> _Part:
     return Status.REPAIRED, "projected again", PROJECT
 
 
-def _lake(absent: int, mask: int, facts: Facts) -> _Part:
+def _lake(absent: int, mask: int, facts: EventFacts) -> _Part:
     if ARCHIVE.name in facts.dead_letters:
         return Status.EXPLAINED, f"dead letter of {ARCHIVE.name}", 0
     if not absent & RAW and mask & YOUNG:
@@ -140,7 +140,7 @@ def _lake(absent: int, mask: int, facts: Facts) -> _Part:
     return _log(facts)
 
 
-def _further(consumer: ConsumerSpec, facts: Facts) -> _Part:
+def _further(consumer: ConsumerSpec, facts: EventFacts) -> _Part:
     if consumer.name in facts.dead_letters:
         return Status.EXPLAINED, f"dead letter of {consumer.name}", 0
     if consumer.source is Source.LOG:
@@ -148,13 +148,13 @@ def _further(consumer: ConsumerSpec, facts: Facts) -> _Part:
     return Status.OPEN, f"no receipt of {consumer.name}", 0
 
 
-def _log(facts: Facts) -> _Part:
+def _log(facts: EventFacts) -> _Part:
     if facts.received_at is None:
         return Status.OPEN, "no row in Events to put into the log", 0
     return Status.REPAIRED, "put into the log again", LOG
 
 
-def _silver(mask: int, facts: Facts) -> _Part:
+def _silver(mask: int, facts: EventFacts) -> _Part:
     if facts.untyped:
         return Status.EXPLAINED, "silver could not type it", 0
     if facts.waiting == "aside":

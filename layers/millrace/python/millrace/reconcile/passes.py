@@ -16,7 +16,7 @@ from millrace.eventstore.codec import Codec
 from millrace.eventstore.consumers import compared
 from millrace.eventstore.projection import Projection
 from millrace.reconcile import request
-from millrace.reconcile.check import Check, SilverIds
+from millrace.reconcile.check import HourCheck, SilverIds
 from millrace.reconcile.differences import Differences
 from millrace.reconcile.raw import RawCache, RawObjects
 from millrace.reconcile.repair import Repairs
@@ -68,7 +68,7 @@ def day_check(
     silver: SilverIds,
     settings: ReconcileSettings,
     warn: Callable[[str], None],
-) -> Check:
+) -> HourCheck:
     """What compares a tenant's hours of a day, with the ways by which it repairs."""
     events, user_events, metadata = (
         Table(dynamodb, name, attempts=TABLE_ATTEMPTS)
@@ -84,7 +84,7 @@ def day_check(
     )
     set_aside = SetAside(lake, metadata)
     differences = Differences(registry, set_aside, results, repairs, events=events, user_events=user_events)
-    return Check(
+    return HourCheck(
         registry,
         RawObjects(lake, registry),
         RawCache(lake),

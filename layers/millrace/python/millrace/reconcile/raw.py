@@ -63,7 +63,7 @@ class RawEvent(NamedTuple):
 
 
 @dataclass(slots=True)
-class RawObject:
+class RawObjectEvents:
     """The events of an object; with those that are owned, the keys of their pointers in UserEvents, in the same order.
 
     `name` is 8 bytes of the hash of its key; `young`: it was written just now.
@@ -116,7 +116,7 @@ class RawObjects:
 
     def read(
         self, org: str, listing: RawListing, *, known: Set[bytes], since: datetime | None, young: datetime
-    ) -> Iterator[RawObject]:
+    ) -> Iterator[RawObjectEvents]:
         """What is in the objects of a tenant's day. Those that are gone or no Parquet after all are marked in `listing`.
 
         Args:
@@ -147,9 +147,9 @@ class RawObjects:
                     except Exception:  # noqa: BLE001  a broken file raises many things; its bytes are here already
                         listing.unreadable.add(key)
                         continue
-                    yield self._parse(org, RawObject(silver.fold(key), is_young), rows)
+                    yield self._parse(org, RawObjectEvents(silver.fold(key), is_young), rows)
 
-    def _parse(self, org: str, raw_object: RawObject, rows: pa.Table) -> RawObject:
+    def _parse(self, org: str, raw_object: RawObjectEvents, rows: pa.Table) -> RawObjectEvents:
         columns = [rows.column(name) for name in COLUMNS]
         columns[2] = columns[2].cast(pa.int64())
         stored: dict[str, bool] = {}
@@ -203,7 +203,7 @@ class RawCache:
                     events.setdefault(name, []).append(RawEvent(*event))
                 yield events
 
-    def keep(self, org: str, day: str, objects: Iterable[RawObject], now: datetime) -> None:
+    def keep(self, org: str, day: str, objects: Iterable[RawObjectEvents], now: datetime) -> None:
         """Caches what was read of objects.
 
         Raises:

@@ -19,7 +19,7 @@ from millrace.core.objects import Objects
 from millrace.core.table import KEYS_PER_CALL, Table
 from millrace.eventstore import receipts, silver
 from millrace.eventstore.consumers import ConsumerSpec
-from millrace.iceberg.tables import Catalog, OpenTable, open_table
+from millrace.iceberg.tables import IcebergCatalog, OpenTable, open_table
 from millrace.reconcile.compare import to_bytes, to_text
 from millrace.reconcile.request import Window
 
@@ -98,7 +98,7 @@ class _Opened:
 class SilverTables:
     """Ids from the data files of the current snapshots. Each table is opened once for all the days of a pass."""
 
-    def __init__(self, catalog: Catalog, registry: Registry) -> None:
+    def __init__(self, catalog: IcebergCatalog, registry: Registry) -> None:
         self._catalog = catalog
         self._names = {f"silver.{columns.table(one)}": one.event_type for one in registry.contracts}
         self._opened: dict[str, _Opened | None] = {}

@@ -14,7 +14,7 @@ from millrace.scoring.answer import DECIMALS, MODEL, Answer, ScoringError, pack,
 from millrace.scoring.model_input import Columns, RowReader, Values, known_until
 
 
-class Graph(Protocol):
+class ScoringGraph(Protocol):
     """The interface of `scoring.session.Session`."""
 
     def room(self, rows: int) -> bytearray:
@@ -67,7 +67,7 @@ class Model:
         artifact.verify(card, stored.onnx)
         self.card: ModelCard = card
         self.version, self.registered, self.card_sha256 = version_text(version), version, card_sha256
-        self.graph: Graph = Session(stored.onnx, len(card.features))
+        self.graph: ScoringGraph = Session(stored.onnx, len(card.features))
         self._calibrate = card.calibration
         self._golden()
 

@@ -20,7 +20,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Dataset:
+class LabelledRows:
     """Transactions in the order of time.
 
     Attributes:
@@ -45,19 +45,21 @@ class Dataset:
         """Days since 1970."""
         return self.moments // DAY_US
 
-    def where(self, mask: Mask) -> "Dataset":
+    def where(self, mask: Mask) -> "LabelledRows":
         """The rows where the mask is true."""
-        return Dataset(self.names, self.values[mask], self.labels[mask], self.cards[mask], self.moments[mask])
+        return LabelledRows(
+            self.names, self.values[mask], self.labels[mask], self.cards[mask], self.moments[mask]
+        )
 
-    def within(self, period: Period) -> "Dataset":
+    def within(self, period: Period) -> "LabelledRows":
         """The rows of a period."""
         days = self.days
         return self.where((days >= number(period.first)) & (days <= number(period.last)))
 
-    def columns(self, names: Sequence[str]) -> "Dataset":
+    def columns(self, names: Sequence[str]) -> "LabelledRows":
         """The same rows with these columns."""
         places = [self.names.index(name) for name in names]
-        return Dataset(tuple(names), self.values[:, places], self.labels, self.cards, self.moments)
+        return LabelledRows(tuple(names), self.values[:, places], self.labels, self.cards, self.moments)
 
 
 def as_served(values: npt.NDArray[Any]) -> Floats:
@@ -76,17 +78,17 @@ def number(day: date) -> int:
     return (day - _EPOCH).days
 
 
-def first_day(data: Dataset) -> date:
+def first_day(data: LabelledRows) -> date:
     """The UTC day of the earliest row."""
     return clock.from_epoch_micros(int(data.moments.min())).date()
 
 
-def trained_on(data: Dataset, split: Split) -> Dataset:
+def trained_on(data: LabelledRows, split: Split) -> LabelledRows:
     """The rows of the training days."""
     return data.within(split.train)
 
 
-def judged_on(data: Dataset, split: Split) -> Dataset:
+def judged_on(data: LabelledRows, split: Split) -> LabelledRows:
     """The rows of the test days, without customers who are known to be compromised.
 
     The rule is that of the Fraud Detection Handbook's baseline (its chapter 3, "get_train_test_set"): a customer is known
@@ -108,7 +110,7 @@ def judged_on(data: Dataset, split: Split) -> Dataset:
     return data.where(kept)
 
 
-def check(data: Dataset, what: str) -> None:
+def check(data: LabelledRows, what: str) -> None:
     """Refuses rows that no model can be trained on or judged by.
 
     Args:

@@ -22,7 +22,7 @@ from millrace.model_registry import artifact, strict
 from millrace.model_registry.package import EVALUATION
 from millrace.training import onnx_graph, rows
 from millrace.training.algorithms import ALGORITHMS, Algorithm
-from millrace.training.dataset import Dataset, Floats, judged_on
+from millrace.training.dataset import Floats, LabelledRows, judged_on
 from millrace.training.errors import TrainingError
 from millrace.training.metrics import gate_text
 from millrace.training.model_card import card, golden_rows
@@ -96,7 +96,7 @@ def _make(algorithm: Algorithm, channel: Channel, folder: Path, *, seed: int, jo
     held_out = data.within(split.test)
     furthest = onnx_graph.compare(onnx_graph.run(onnx, held_out.values), model.raw(held_out))
 
-    def raw(scored: Dataset) -> Floats:
+    def raw(scored: LabelledRows) -> Floats:
         return onnx_graph.run(onnx, scored.values)
 
     # The graph itself is judged, not the estimator that it was made of.

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from millrace.model_registry.artifact import GateResult
-from millrace.training.dataset import Dataset, Floats, Numbers
+from millrace.training.dataset import Floats, LabelledRows, Numbers
 from millrace.training.errors import TrainingError
 
 TOP = 100
@@ -42,7 +42,7 @@ class Metrics:
         return asdict(self)
 
 
-def measure(data: Dataset, scores: Floats, threshold: float) -> Metrics:
+def measure(data: LabelledRows, scores: Floats, threshold: float) -> Metrics:
     """All metrics of scores between 0 and 1; a score of `threshold` or above is called fraud.
 
     Raises:

@@ -8,7 +8,7 @@ from millrace.model_registry import artifact
 from millrace.model_registry.artifact import Counts, Golden, ModelCard
 from millrace.training import dataset
 from millrace.training.channel import TrainingRequest, column
-from millrace.training.dataset import Dataset, Floats
+from millrace.training.dataset import Floats, LabelledRows
 from millrace.training.train import Evaluation, TrainedModel, probabilities
 
 
@@ -18,7 +18,7 @@ def card(
     evaluation: Evaluation,
     onnx: bytes,
     *,
-    data: Dataset,
+    data: LabelledRows,
     golden: tuple[Golden, ...],
     libraries: Mapping[str, str],
 ) -> ModelCard:
@@ -56,7 +56,7 @@ def card(
     )
 
 
-def golden_rows(rows: Dataset, scores: Floats, model: TrainedModel) -> tuple[Golden, ...]:
+def golden_rows(rows: LabelledRows, scores: Floats, model: TrainedModel) -> tuple[Golden, ...]:
     """Rows that prove a loaded graph is the one that was registered: the lowest and the highest score, and some between.
 
     Args:

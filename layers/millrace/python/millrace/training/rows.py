@@ -18,7 +18,7 @@ from millrace.training.channel import (
     TrainingRequest,
     column,
 )
-from millrace.training.dataset import Dataset, as_served
+from millrace.training.dataset import LabelledRows, as_served
 from millrace.training.errors import TrainingError
 
 
@@ -27,7 +27,7 @@ class Channel:
     """The request, and the rows."""
 
     request: TrainingRequest
-    data: Dataset
+    data: LabelledRows
 
 
 def read(folder: Path) -> Channel:
@@ -49,7 +49,7 @@ def read(folder: Path) -> Channel:
     return Channel(request, data)
 
 
-def to_dataset(table: pa.Table, features: Sequence[str]) -> Dataset:
+def to_dataset(table: pa.Table, features: Sequence[str]) -> LabelledRows:
     """The answer of `get_historical_features(…, full_feature_names=True)` in the order of time, rounded to float32.
 
     Args:
@@ -70,7 +70,7 @@ def to_dataset(table: pa.Table, features: Sequence[str]) -> Dataset:
         raise TrainingError(f"the training set's {MOMENT} is {moments}, not a timestamp")
     at = _numbers(table, MOMENT, pa.timestamp("us", tz=moments.tz), pa.int64())
     order = np.argsort(at, kind="stable")
-    return Dataset(
+    return LabelledRows(
         names,
         as_served(values[order]),
         _numbers(table, LABEL, pa.int8(), pa.int64())[order],

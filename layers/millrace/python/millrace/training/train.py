@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from millrace.model_registry.artifact import Calibration, GateResult
 from millrace.training import dataset
 from millrace.training.algorithms import Algorithm, Settings
-from millrace.training.dataset import Dataset, Floats, Numbers
+from millrace.training.dataset import Floats, LabelledRows, Numbers
 from millrace.training.errors import TrainingError
 from millrace.training.metrics import Metrics, best_threshold, gates, measure
 from millrace.training.split import Split, folds
@@ -49,13 +49,13 @@ class TrainedModel:
     validation: tuple[float, ...]
     importances: Mapping[str, float]
 
-    def raw(self, data: Dataset) -> Floats:
+    def raw(self, data: LabelledRows) -> Floats:
         """The estimator's scores, before calibration."""
         if data.names != self.names:
             raise TrainingError("the columns are not those that the model was trained with")
         return raw_scores(self.estimator, data)
 
-    def scores(self, data: Dataset) -> Floats:
+    def scores(self, data: LabelledRows) -> Floats:
         """Probabilities of fraud."""
         return probabilities(self.calibration, self.raw(data))
 
@@ -73,7 +73,7 @@ class Evaluation:
         return all(gate.passed for gate in self.gates)
 
 
-def raw_scores(estimator: Any, data: Dataset) -> Floats:
+def raw_scores(estimator: Any, data: LabelledRows) -> Floats:
     """The estimator's scores, before calibration."""
     with threadpool_limits(limits=1):
         scores: Floats = estimator.predict_proba(data.values)[:, 1]
@@ -100,7 +100,7 @@ def calibrate(labels: Numbers, scores: Floats) -> Calibration:
 
 
 def train(
-    data: Dataset, split: Split, algorithm: Algorithm, *, seed: int = SEED, jobs: int = 2
+    data: LabelledRows, split: Split, algorithm: Algorithm, *, seed: int = SEED, jobs: int = 2
 ) -> TrainedModel:
     """Chooses settings, fits them to the training days, calibrates, sets the threshold.
 
@@ -123,7 +123,7 @@ def train(
         return _train(data, split, algorithm, seed=seed, jobs=jobs)
 
 
-def _train(data: Dataset, split: Split, algorithm: Algorithm, *, seed: int, jobs: int) -> TrainedModel:
+def _train(data: LabelledRows, split: Split, algorithm: Algorithm, *, seed: int, jobs: int) -> TrainedModel:
     rows = dataset.trained_on(data, split)
     dataset.check(rows, f"training days {split.train}")
     seen = data.where(data.days <= dataset.number(split.train.last))
@@ -147,7 +147,11 @@ def _train(data: Dataset, split: Split, algorithm: Algorithm, *, seed: int, jobs
 
 
 def evaluate(
-    model: TrainedModel, data: Dataset, split: Split, *, raw: Callable[[Dataset], Floats] | None = None
+    model: TrainedModel,
+    data: LabelledRows,
+    split: Split,
+    *,
+    raw: Callable[[LabelledRows], Floats] | None = None,
 ) -> Evaluation:
     """Judges a model on the test days, customers who are known to be compromised left out.
 
@@ -169,7 +173,7 @@ def evaluate(
     return Evaluation(metrics, gates(metrics))
 
 
-def _folds(seen: Dataset, split: Split) -> list[tuple[Dataset, Dataset]]:
+def _folds(seen: LabelledRows, split: Split) -> list[tuple[LabelledRows, LabelledRows]]:
     """Rows to fit and rows to judge by, of each fold that has both classes in both."""
     since = dataset.first_day(seen)
     pairs = [
@@ -188,7 +192,7 @@ def _folds(seen: Dataset, split: Split) -> list[tuple[Dataset, Dataset]]:
 
 
 def _choose(
-    pairs: Sequence[tuple[Dataset, Dataset]], algorithm: Algorithm, *, seed: int, jobs: int
+    pairs: Sequence[tuple[LabelledRows, LabelledRows]], algorithm: Algorithm, *, seed: int, jobs: int
 ) -> tuple[Settings, tuple[float, ...], Numbers, Floats]:
     """The candidate with the best mean average precision; with it the labels and scores of all its folds."""
     best: tuple[Settings, tuple[float, ...], Numbers, Floats] | None = None
@@ -207,13 +211,13 @@ def _choose(
     return best
 
 
-def _unseen(seen: Dataset, rows: Dataset, split: Split) -> Dataset:
+def _unseen(seen: LabelledRows, rows: LabelledRows, split: Split) -> LabelledRows:
     """Rows before the training days, which the model has not seen; the training rows where there are none."""
     earlier = seen.where(seen.days < dataset.number(split.train.first))
     return earlier if 0 < earlier.labels.sum() < len(earlier) else rows
 
 
-def _importances(estimator: Any, rows: Dataset, *, seed: int) -> dict[str, float]:
+def _importances(estimator: Any, rows: LabelledRows, *, seed: int) -> dict[str, float]:
     """Breiman's permutation importance on a sample of rows."""
     rng = np.random.default_rng(seed)
     classes = (np.flatnonzero(rows.labels == label) for label in (1, 0))

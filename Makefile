@@ -99,7 +99,9 @@ layers: run-environment ## Build the third-party layers of ENV
 	@$(BIN)/python -m layers.build --env $(ENV)
 
 deploy: layers ## Deploy ENV to AWS, alarms to ALARM_CONTACTS
-	@$(CDK) deploy --all -c env=$(ENV) -c alarm-contacts='$(ALARM_CONTACTS)' --output build/cdk/$(ENV)
+	@$(CDK) synth --quiet -c env=$(ENV) -c alarm-contacts='$(ALARM_CONTACTS)' --output build/cdk/$(ENV)
+	@$(BIN)/millrace preflight --env $(ENV) --assembly build/cdk/$(ENV) --ask
+	@$(CDK) deploy --all --app build/cdk/$(ENV)
 
 clean: ## Remove everything built and installed, and local data
 	@if [ -x $(BIN)/millrace ]; then $(BIN)/millrace down; fi

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cli import account
 from cli.errors import RefusedError
 from cli.output import counted
 from cli.runs import OUTPUTS, failure_sentences
@@ -62,9 +63,39 @@ class Doctor:
             ("failed-invocations", self._failed_invocations),
             ("catalog", self._catalog),
             ("silver", self._silver),
+            *self._of_aws(),
         ):
             progress(path)
             yield _timed(path, look)
+
+    def _of_aws(self) -> Iterator[tuple[str, Callable[[], Finding]]]:
+        """What no emulator can show: the account, who is told of alarms, and Glue's optimizers."""
+        if self._target.env == "local":
+            return
+        from stacks.environment import environment_named
+
+        settings = environment_named(self._target.env)
+        yield from account.Account(self._target.client, settings).checks().items()
+        if settings.alarms:
+            topic = self._target.output("AlarmTopic")
+            yield "alarm-contacts", lambda: account.subscriptions(self._target.client, topic)
+        if settings.lakehouse.optimizers:
+            yield "optimizers", self._optimizers
+
+    def _optimizers(self) -> Finding:
+        """Whether Glue's optimizers of every table work; maintenance takes over the tables of those that do not."""
+        from millrace.iceberg import glue_tables, tables
+        from millrace.iceberg.optimizers import OptimizerRuns
+
+        glue = self._target.client("glue")
+        catalog = tables.catalog(self._target.env, self._target.output("LakeBucket"))
+        runs = OptimizerRuns(glue, catalog, self._target.client("sts").get_caller_identity()["Account"])
+        failed = []
+        for name in sorted(glue_tables.locations(glue, self._target.env)):
+            opened = tables.open_table(catalog, name)
+            if opened is not None and (kinds := runs.failed(opened)):
+                failed.append(f"{', '.join(kinds)} of {name}")
+        return ("fail", "; ".join(failed)) if failed else ("ok", "")
 
     @property
     def _call(self) -> Call:

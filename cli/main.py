@@ -16,6 +16,7 @@ from cli.commands.backtest import backtest
 from cli.commands.cost import cost
 from cli.commands.doctor import doctor
 from cli.commands.etl import etl
+from cli.commands.preflight import preflight
 from cli.commands.query import query
 from cli.commands.rebuild import rebuild
 from cli.commands.reconcile import reconcile
@@ -51,6 +52,7 @@ for _command in (
     backtest,
     cost,
     doctor,
+    preflight,
     rebuild,
     reconcile,
     redrive,

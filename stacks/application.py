@@ -1,5 +1,6 @@
 """The stacks of one environment, put together, tagged and checked."""
 
+import os
 from pathlib import Path
 
 from aws_cdk import App, Tags, Validations
@@ -13,6 +14,8 @@ from stacks.lakehouse import LakehouseStack
 from stacks.storage import StorageStack
 
 DEFAULT_ENVIRONMENT = "dev"
+# aws-cn, aws-us-gov, and the isolated ones.
+OTHER_PARTITIONS = ("cn-", "us-gov-", "us-iso", "eu-isoe-", "eusc-")
 # In code and not in cdk.json, so that a synth in process makes the same templates.
 FEATURE_FLAGS = {
     # Access logs are delivered by bucket policy: the lake's buckets have no access control lists.
@@ -54,9 +57,26 @@ def build_application(app: App, settings: EnvironmentSettings, *, layers: Path =
     Validations.of(app).add_plugins(AwsSolutionsChecks(app, verbose=True))
 
 
+def refuse_partition(region: str) -> None:
+    """Refuses the regions of China and of governments, where the templates would name services that do not exist.
+
+    Args:
+        region: of the credentials, as the CDK CLI passes it on; empty without credentials.
+
+    Raises:
+        ValueError: the region is of another partition than `aws`.
+    """
+    if region.startswith(OTHER_PARTITIONS):
+        raise ValueError(
+            f"Millrace is not deployed to {region}: HTTP APIs with their domain, SageMaker's images and Glue's optimizers differ "
+            "there or are missing. Choose a region of the partition aws."
+        )
+
+
 def synthesize() -> None:
     """Synthesizes the environment that the context names (`-c env=prod`); without one, `dev`."""
     app = new_app()
+    refuse_partition(os.environ.get("CDK_DEFAULT_REGION", ""))
     context = app.node.try_get_context
     settings = to_deploy(
         str(context("env") or DEFAULT_ENVIRONMENT), alarm_contacts=str(context("alarm-contacts") or "")

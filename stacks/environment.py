@@ -90,8 +90,8 @@ class ReconcileTimes(_Settings):
 class LakehouseSettings(_Settings):
     """How much the lakehouse's machines do at once, with how much memory, and when."""
 
-    # Workers of one step at once; each waits on S3 most of its time, and on one machine they share its processors.
-    max_concurrency: int = Field(default=10, ge=1, le=40)
+    # Workers of one step at once; each waits on S3 most of its time. A new AWS account runs few functions at once.
+    max_concurrency: int = Field(default=4, ge=1, le=40)
     # New AWS accounts get functions of up to 3008 MB; DuckDB works within what its function has, and spills beyond.
     worker_memory_mb: int = Field(default=3008, ge=1024, le=10240)
     # Spill of a worker, in MB of its /tmp.

@@ -9,6 +9,7 @@ from aws_cdk import Stack
 from aws_cdk import aws_sqs as sqs
 
 from layers import build
+from stacks import application
 from stacks.constructs.layers import UNBUILT_RULE
 from stacks.environment import ENVIRONMENTS, OMISSION_REASONS, Omission, environment_named, to_deploy
 from tests.support import templates as support
@@ -45,6 +46,14 @@ def test_what_reads_events_is_deployed_before_what_accepts_them() -> None:
     }
     before = {one.stack_name for one in stacks["millrace-dev-ingestion"].dependencies}
     assert before >= {"millrace-dev-consumers", "millrace-dev-lakehouse"}
+
+
+def test_other_partitions_are_refused() -> None:
+    for region in ("", "eu-west-1", "us-east-1", "ap-southeast-3"):
+        application.refuse_partition(region)
+    for region in ("cn-north-1", "us-gov-west-1", "us-iso-east-1"):
+        with pytest.raises(ValueError, match=f"not deployed to {region}"):
+            application.refuse_partition(region)
 
 
 def test_local_empties_no_bucket_and_dev_does(local: Templates, dev: Templates) -> None:

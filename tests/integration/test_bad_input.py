@@ -20,7 +20,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "api.md"
 @pytest.fixture(scope="module")
 def warm(bundle: Path) -> Iterator[Platform]:
     """One platform for all cases, as the deployed one is."""
-    with platform(bundle) as running:
+    with platform(bundle, in_memory=True) as running:
         yield running
 
 

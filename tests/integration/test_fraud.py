@@ -27,7 +27,7 @@ COUNT = 240
 
 @pytest.fixture
 def scoring(bundle: Path) -> Any:
-    with platform(bundle, scoring=True) as running:
+    with platform(bundle, scoring=True, in_memory=True) as running:
         yield running
 
 

@@ -25,7 +25,7 @@ COUNT = 240
 
 @pytest.fixture
 def scoring(bundle: Path) -> Any:
-    with platform(bundle, scoring=True) as running:
+    with platform(bundle, scoring=True, in_memory=True) as running:
         yield running
 
 
@@ -58,7 +58,7 @@ def test_every_decision_is_the_rules_over_what_it_counted_and_the_sets_are_brute
     faults = Faults(crash_before=0.1, crash_after=0.15, duplicate_delivery=0.15)
     newest = datetime.now(UTC) - timedelta(minutes=5)
     sent: dict[tuple[str, str], dict[str, Any]] = {}
-    with platform(bundle, seed=11, faults=faults, scoring=True) as running:
+    with platform(bundle, seed=11, faults=faults, scoring=True, in_memory=True) as running:
         batches = []
         for org in (ACME, GLOBEX):
             transactions = []

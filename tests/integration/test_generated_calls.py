@@ -36,7 +36,7 @@ CHECKS = [
 
 @pytest.fixture(scope="module")
 def shared(bundle: Path) -> Iterator[Platform]:
-    with platform(bundle) as running:
+    with platform(bundle, in_memory=True) as running:
         sent = [events.order(), events.transaction(), events.order(payload={"totalAmount": -1})]
         assert running.post(sent)["status"] == 207
         running.settle()

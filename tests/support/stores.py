@@ -191,15 +191,21 @@ class MemoryDynamoDB(_Client):
     def batch_write_item(self, *, RequestItems: Mapping[str, Sequence[Any]]) -> dict[str, Any]:  # noqa: N803
         unprocessed: dict[str, Any] = {}
         for name, asked in RequestItems.items():
-            puts = {self._key(name, one["PutRequest"]["Item"]): one for one in asked}
-            if not 0 < len(asked) <= 25 or len(puts) < len(asked):
+            keys = [
+                self._key(
+                    name, one["PutRequest"]["Item"] if "PutRequest" in one else one["DeleteRequest"]["Key"]
+                )
+                for one in asked
+            ]
+            if not 0 < len(asked) <= 25 or len(set(keys)) < len(asked):
                 _refuse("ValidationException", "1 to 25 items, each key once")
-            now, later = self._halves(list(puts.values()))
-            items = [one["PutRequest"]["Item"] for one in now]
+            now, later = self._halves(list(asked))
+            items = [one.get("PutRequest", {}).get("Item") for one in now]
             for item in items:
-                self._check(name, item, "Item size has exceeded the maximum")
-            for item in items:
-                self._store(name, self._key(name, item), dict(item))
+                if item is not None:
+                    self._check(name, item, "Item size has exceeded the maximum")
+            for key, item in zip(keys, items, strict=False):
+                self._store(name, key, None if item is None else dict(item))
             if later:
                 unprocessed[name] = later
         return {"UnprocessedItems": unprocessed}

@@ -26,6 +26,7 @@ from bench.cost_clients import ENVIRON, Asked, Recording
 from millrace.core import aws, clock
 from millrace.core.edge import Handler
 from millrace.core.log import logger
+from millrace.eventstore.consumers import ARCHIVE, PROJECTION, ROUTER, SCORER, ConsumerSpec, Source
 from tests.support import events as made
 from tests.support.functions import function
 
@@ -49,8 +50,8 @@ def _profile(profile: str, size: int, rounds: int) -> Iterator[dict[str, Any]]:
 
     asked = _run("post_events", request, rounds)
     yield _trace(profile, "post_events", size, asked)
-    for stem in CONSUMERS.get(profile, ()):
-        batch = {"Records": _delivered(stem, asked)}
+    for consumer in CONSUMERS.get(profile, ()):
+        stem, batch = consumer.function, {"Records": _delivered(consumer, asked)}
         yield _trace(profile, stem, size, _run(stem, partial(dict, batch), rounds))
 
 
@@ -117,16 +118,16 @@ PROFILES: dict[str, Callable[[int], Rows]] = {
     "refused": _refused,
 }
 CONSUMERS = {
-    "mix": ("archive_events", "project_events", "route_events"),
-    "default": ("archive_events", "project_events", "route_events"),
-    "lake-only": ("archive_events",),
-    "transactions": ("score_transactions",),
+    "mix": (ARCHIVE, PROJECTION, ROUTER),
+    "default": (ARCHIVE, PROJECTION, ROUTER),
+    "lake-only": (ARCHIVE,),
+    "transactions": (SCORER,),
 }
 
 
-def _delivered(stem: str, asked: Asked) -> Rows:
+def _delivered(consumer: ConsumerSpec, asked: Asked) -> Rows:
     """What intake wrote, as Lambda delivers it to a consumer."""
-    if stem == "project_events":
+    if consumer.source is Source.TABLE_STREAM:
         return [_table_record(json.loads(change), number) for number, change in enumerate(asked.changes)]
     data = asked.changes or asked.records
     return [

@@ -16,6 +16,8 @@ from cli.target import Target, stacks
 from millrace.canary.assemble import journey
 from millrace.canary.events import canary_events
 from millrace.canary.journey import Call, PathCheck, Status
+from millrace.core.errors import MillraceError
+from millrace.core.objects import Objects
 from millrace.core.prefixes import DEAD_LETTERS, FAILED_BATCHES
 from millrace.core.table import Table
 from millrace.eventstore import consumers
@@ -27,7 +29,7 @@ RUN_HOURS = 2
 # The newest execution that has ended is searched among so many.
 LISTED = 20
 # Errors of one check, which must not prevent the others.
-EXPECTED_ERRORS = (ClientError, BotoCoreError, RefusedError, KeyError)
+EXPECTED_ERRORS = (ClientError, BotoCoreError, MillraceError, RefusedError, KeyError)
 
 Finding = tuple[Status, str]
 
@@ -101,6 +103,10 @@ class Doctor:
     def _call(self) -> Call:
         return self._journey.call
 
+    @property
+    def _lake(self) -> Objects:
+        return Objects(self._target.client("s3"), self._target.output("LakeBucket"))
+
     def _capture(self) -> Finding:
         table = self._target.output("EventsTable")
         answer = self._target.client("dynamodb").describe_kinesis_streaming_destination(TableName=table)
@@ -134,9 +140,8 @@ class Doctor:
 
     def _below(self, prefix: str) -> tuple[list[str], bool]:
         """The first keys below a prefix of the lake, and whether there are more."""
-        bucket = self._target.output("LakeBucket")
-        page = self._target.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=COUNTED)
-        return [entry["Key"] for entry in page.get("Contents", [])], bool(page.get("IsTruncated"))
+        keys = [listed.key for listed in self._lake.list_objects(prefix, most=COUNTED + 1)]
+        return keys[:COUNTED], len(keys) > COUNTED
 
     def _failed_invocations(self) -> Finding:
         sqs, waiting = self._target.client("sqs"), []
@@ -166,7 +171,6 @@ class Doctor:
 
     def _silver(self) -> Finding:
         """The result of the pipeline run that ended last, and its age."""
-        from millrace.core.objects import Objects
         from millrace.runs.store import RunStore
 
         machine = self._target.output(OUTPUTS["hourly_etl"])
@@ -178,8 +182,7 @@ class Doctor:
         if not ended_runs:
             return "skipped", "no run of the pipeline yet; millrace etl starts one"
         ended = max(ended_runs, key=lambda one: one["stopDate"])
-        store = RunStore(Objects(self._target.client("s3"), self._target.output("LakeBucket")))
-        summary = store.summary(ended["name"])
+        summary = RunStore(self._lake).summary(ended["name"])
         status = summary.status if summary else str(ended["status"]).lower()
         if status != "done":
             failures = failure_sentences(summary.failures if summary else (), shown=3)

@@ -19,7 +19,7 @@ from millrace.contracts.registry import Registry
 from millrace.core import clock, keys
 from millrace.core.consumer import decode
 from millrace.core.prefixes import DEAD_LETTERS
-from millrace.eventstore import receipts
+from millrace.eventstore import consumers, receipts
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import from_item
 from millrace.fraud.decision import EVENT_TYPE, SOURCE_TYPE
@@ -32,10 +32,10 @@ Key = tuple[str, str]
 RAW, MANIFEST = "raw", "manifest"
 # Consumer → the places that it fills, which a dead letter of it stands for.
 _FILLED_BY = {
-    "archive_events": (RAW, MANIFEST, "silver"),
-    "route_events": ("bus", "routed"),
-    "project_events": ("UserEvents",),
-    "score_transactions": ("decision",),
+    consumers.ARCHIVE.name: (RAW, MANIFEST, "silver"),
+    consumers.ROUTER.name: ("bus", "routed"),
+    consumers.PROJECTION.name: ("UserEvents",),
+    consumers.SCORER.name: ("decision",),
 }
 
 

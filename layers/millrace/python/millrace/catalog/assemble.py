@@ -5,9 +5,10 @@ from typing import Protocol
 
 from millrace.catalog.checks import CheckEvents
 from millrace.catalog.openlineage import Namespace
-from millrace.catalog.publish import Publisher, Stores
+from millrace.catalog.publish import Publisher
 from millrace.contracts import registry
 from millrace.core.aws import client
+from millrace.core.objects import Objects
 from millrace.core.settings import Environment
 from millrace.core.table import Table
 from millrace.eventstore.append import Appender, TableAppender
@@ -27,12 +28,13 @@ class PublisherSettings(Protocol):
 def publisher(settings: PublisherSettings, log: Callable[[str], None]) -> Publisher:
     """What publishes runs."""
     contracts, dynamodb = registry.load(), client("dynamodb")
-    namespace = Namespace(settings.environment, settings.lake_bucket)
     emitter = Emitter(
         contracts, Appender({"table": TableAppender(Table(dynamodb, settings.events_table), log)}), log
     )
     return Publisher(
-        Stores(client("s3"), dynamodb, settings.metadata_table, namespace),
+        Objects(client("s3"), settings.lake_bucket),
+        Table(dynamodb, settings.metadata_table),
+        Namespace(settings.environment, settings.lake_bucket),
         CheckEvents(contracts, emitter, log),
         contracts,
         project.load(),

@@ -5,9 +5,8 @@ cleared last, so a publish that fails half way is repeated whole.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 import orjson
 from aws_lambda_powertools.metrics import MetricUnit
@@ -33,33 +32,22 @@ from millrace.runs.store import RunStore
 from millrace.warehouse.project import Project
 
 
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """Where a publish reads and writes."""
-
-    s3: Any
-    dynamodb: Any
-    metadata_table: str
-    namespace: Namespace
-
-
 class Publisher:
     """Publishes runs."""
 
     def __init__(
         self,
-        stores: Stores,
+        lake: Objects,
+        metadata: Table,
+        namespace: Namespace,
         events: CheckEvents,
         registry: Registry,
         project: Project,
         now: Callable[[], datetime] = clock.now,
     ) -> None:
-        self._stores, self._events, self._registry, self._project = stores, events, registry, project
-        self._now = now
-        self._runs = RunStore(Objects(stores.s3, stores.namespace.bucket))
-        self._lake = Objects(stores.s3, stores.namespace.bucket)
-        self._metadata = Table(stores.dynamodb, stores.metadata_table)
-        self._catalog = CatalogStore(self._metadata)
+        self._lake, self._metadata, self._namespace = lake, metadata, namespace
+        self._events, self._registry, self._project, self._now = events, registry, project, now
+        self._runs, self._catalog = RunStore(lake), CatalogStore(metadata)
 
     def publish(self, run: str, unpinned: str = "") -> Summary:
         """Publishes what a run did and returns it.
@@ -117,7 +105,7 @@ class Publisher:
     def _put_lineage(self, outcome: RunOutcome, edges: Mapping[str, Edges], of_run: Results) -> None:
         plan = outcome.plan
         jobs = [self._job(outcome, table, edges, of_run) for table in outcome.tables]
-        lines = [event for job in jobs for event in openlineage.events(job, self._stores.namespace)]
+        lines = [event for job in jobs for event in openlineage.events(job, self._namespace)]
         if lines:
             key = f"{LINEAGE}{plan.planned_at[:10]}/{plan.run}.ndjson"
             body = b"".join(orjson.dumps(line) + b"\n" for line in lines)

@@ -22,7 +22,7 @@ ROUTED_SOURCE = "millrace.events"
 
 
 class Omission(StrEnum):
-    """What an environment leaves out because what it runs on does not have it."""
+    """A feature that an environment leaves out because its emulator does not support it."""
 
     EMPTYING_BUCKETS = "emptying-buckets"
     STREAM_FAILURE_DESTINATIONS = "stream-failure-destinations"
@@ -36,21 +36,21 @@ OMISSION_REASONS: Mapping[Omission, str] = MappingProxyType(
     {
         Omission.EMPTYING_BUCKETS: (
             "The function that empties a bucket before its stack is destroyed needs a part of the AWS SDK that the "
-            "emulator has not: the deploy would wait for it for ever. `make down` throws the whole platform away."
+            "emulator lacks: the deployment would wait for it for ever. `make reset` deletes the whole platform."
         ),
         Omission.STREAM_FAILURE_DESTINATIONS: (
-            "The emulator retries a failed batch of a stream for ever and sends nothing to an on-failure destination."
+            "The emulator retries a failed batch of a stream for ever and never sends it to an on-failure destination."
         ),
         Omission.TARGET_DEAD_LETTERS: (
-            "The emulator's event bus has no dead-letter queues for a rule's target; the subscriber's queue has its own."
+            "The emulator's event bus does not support a dead-letter queue for a rule's target; the subscriber's queue has its own."
         ),
         Omission.ALARMS: (
-            "The emulator has no metrics of functions that a stream or the HTTP API calls, so no alarm could fire."
+            "The emulator records no metrics of functions that a stream or the HTTP API invokes, so no alarm could fire."
         ),
-        Omission.ACCESS_LOG_BUCKET: "The emulator writes no server access logs of buckets.",
+        Omission.ACCESS_LOG_BUCKET: "The emulator does not write server access logs of buckets.",
         Omission.TRAINING_JOBS: (
-            "The emulator has no SageMaker: the machine trains in the function `train_model`, which is only here and runs the "
-            "same script under the same contract."
+            "The emulator has no SageMaker: the state machine trains in the function `train_model`, which exists in `local` "
+            "only and runs the same script under the same contract."
         ),
     }
 )

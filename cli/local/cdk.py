@@ -1,12 +1,14 @@
-"""The CDK command line: Node from its wheel, the CLI from npm, pinned, below `.local/cdk`.
+"""The CDK command line: Node from its wheel, the CLI from npm as `npm/package-lock.json` has it, below `.local/cdk`.
 
 `python -m cli.local.cdk synth -c env=dev` runs it with the arguments given; the Makefile does so.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from cli import bootstrap
 from cli.errors import CommandError
@@ -14,8 +16,10 @@ from cli.local.programs import run
 from cli.output import complain
 from cli.places import Places, checkout
 
-# npm's `latest` is 3.0.0, which refuses the library's cloud assembly.
-PACKAGE = "aws-cdk@2.1148.1"
+# Version and hash of the CLI, without the address of a registry. npm's `latest` is 3.0.0, which refuses the library's cloud
+# assembly.
+PACKAGE = Path(__file__).parent / "npm"
+FILES = ("package.json", "package-lock.json")
 INSTALL_SECONDS = 300.0
 
 
@@ -25,28 +29,29 @@ def install(places: Places) -> None:
     Raises:
         StepError: npm failed.
     """
-    stamp = places.cdk / ".installed"
+    stamp, lock = places.cdk / ".installed", (PACKAGE / "package-lock.json").read_text()
     if (
         stamp.exists()
-        and stamp.read_text() == PACKAGE
+        and stamp.read_text() == lock
         and (places.cdk / "node_modules" / ".bin" / "cdk").exists()
     ):
         return
     places.cdk.mkdir(parents=True, exist_ok=True)
     stamp.unlink(missing_ok=True)
     # A package of its own: otherwise npm searches parent folders for one and writes there.
-    (places.cdk / "package.json").write_text('{"name": "millrace-cdk", "private": true}\n')
-    arguments = ["install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error", PACKAGE]
+    for name in FILES:
+        shutil.copyfile(PACKAGE / name, places.cdk / name)
+    arguments = ["ci", "--no-audit", "--no-fund", "--loglevel=error"]
     run(
         [str(places.bin / "npm"), *arguments],
         cwd=places.cdk,
         env=environment(places, os.environ),
         log=places.log / "npm.log",
         seconds=INSTALL_SECONDS,
-        what="npm install",
+        what="npm ci",
         way_out="Check the network, then run the same command again to continue.",
     )
-    stamp.write_text(PACKAGE)
+    stamp.write_text(lock)
 
 
 def environment(places: Places, base: Mapping[str, str]) -> dict[str, str]:

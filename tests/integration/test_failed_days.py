@@ -163,13 +163,13 @@ def test_a_day_that_no_run_has_failed_with_may_be_set_aside(
 
 
 WRONG = [
-    (["set-aside"], "name them by"),
-    (["take-in"], "name them by"),
+    (["set-aside"], "select tenant-days with"),
+    (["take-in"], "select tenant-days with"),
     (["list", "--day", "yesterday"], "not a date"),
     (["list", "--day", ""], "not a date"),
     (["set-aside", "--day", "20261120"], "not a date"),
-    (["list", "--table", "silver.nothing_v1"], "no such table"),
-    (["take-in", "--table", "order_created_v1"], "no such table"),
+    (["list", "--table", "silver.nothing_v1"], "not a table"),
+    (["take-in", "--table", "order_created_v1"], "not a table"),
 ]
 
 

@@ -188,7 +188,7 @@ def test_silver_of_several_tenants_is_copied_for_one_that_is_named(
         held = {name: Opened(tuple(file for file in files.files[name] if file.org in orgs))}
         file = tmp_path / "warehouse.duckdb"
         if refused:
-            with pytest.raises(RefusedError, match="rows of org_acme, org_globex: ORG= says whose"):
+            with pytest.raises(RefusedError, match="rows of org_acme, org_globex: name one with ORG="):
                 copies.copy(held.get, read, file, None)  # type: ignore[arg-type]
         else:
             assert copies.copy(held.get, read, file, None)[name] > 0  # type: ignore[arg-type]

@@ -14,10 +14,10 @@ MUTANTS = (
     Mutant(
         "one failing consumer of a function loses its record behind the others",
         "G4",
-        f"{LAYER}/core/consumer.py",
+        f"{LAYER}/core/host.py",
         "earliest = min(earliest, next(unfinished))",
         "earliest = max(0, next(unfinished) - len(records)) or earliest",
-        ("tests/unit/core/test_consumer_host.py",),
+        ("tests/unit/core/test_host.py",),
     ),
     Mutant(
         "a changed row is handled as a new event",

@@ -194,47 +194,6 @@ class Consumer:
         self._log(f"dead letter {place}: {reason}")
 
 
-@dataclass(frozen=True, slots=True)
-class Hosted:
-    """What became of a batch by consumer; a consumer that failed has no count.
-
-    `answer` is the function's answer to Lambda under ReportBatchItemFailures: empty, or the earliest record that some
-    consumer has not finished, from which on the batch is delivered again.
-    """
-
-    consumed: Mapping[str, Consumed]
-    answer: dict[str, list[dict[str, str]]]
-
-
-class Host:
-    """Several consumers in one function on one source, each with a handler and dead letters of its own.
-
-    Each is given the whole batch. What one of them sets aside, or fails on, changes nothing in what another one does: it
-    only sees again, as after any redelivery, records that it has handled.
-    """
-
-    def __init__(
-        self, consumers: Mapping[str, Consumer], log: Callable[[str], None] = lambda _: None
-    ) -> None:
-        """`consumers` by name, in the order in which they are given a batch; `log` takes a line for each that fails."""
-        self._consumers, self._log = consumers, log
-
-    def consume(self, event: Mapping[str, Any]) -> Hosted:
-        """Hands a batch to each consumer; a dependency that fails is in the answer and raises nothing."""
-        records: Sequence[Record] = event["Records"]
-        consumed: dict[str, Consumed] = {}
-        earliest = len(records)
-        for name, consumer in self._consumers.items():
-            try:
-                consumed[name] = consumer.consume(event)
-            except BatchError as error:
-                self._log(f"{name}: {error}")
-                unfinished = (place for place, one in enumerate(records) if one is error.record)
-                earliest = min(earliest, next(unfinished))
-        failures = [{"itemIdentifier": _sequence(record)} for record in records[earliest : earliest + 1]]
-        return Hosted(consumed, {"batchItemFailures": failures})
-
-
 @contextmanager
 def uncollected() -> Iterator[None]:
     """Pauses the collector of cycles for a batch.
@@ -267,7 +226,7 @@ def decode(record: Record) -> Delivery | None:
         if change.get("eventName") != "INSERT":
             return None
         return Delivery(
-            change["dynamodb"]["NewImage"], _shard(record), _sequence(record), _arrival(record), record
+            change["dynamodb"]["NewImage"], _shard(record), sequence_number(record), _arrival(record), record
         )
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError, binascii.Error) as error:
         raise PermanentError(f"no change record: {type(error).__name__}: {error}") from error
@@ -288,7 +247,8 @@ def _shard(record: Record) -> str:
     return identifier.partition(":")[0] if "kinesis" in record else "table"
 
 
-def _sequence(record: Record) -> str:
+def sequence_number(record: Record) -> str:
+    """A record's number in its shard, by which Lambda is told where to begin again."""
     if "kinesis" in record:
         return str(record["kinesis"]["sequenceNumber"])
     return str(record["dynamodb"]["SequenceNumber"])
@@ -312,6 +272,6 @@ def _day_of(record: Record) -> datetime:
 
 def _place(record: Record) -> str:
     try:
-        return f"{_shard(record)}-{_sequence(record)}"
+        return f"{_shard(record)}-{sequence_number(record)}"
     except (KeyError, TypeError):
         return str(record.get("eventID", "unknown")).replace(":", "-").replace("/", "-")

@@ -10,8 +10,9 @@ from millrace.contracts import registry
 from millrace.contracts.errors import UnknownType
 from millrace.contracts.registry import Registry
 from millrace.core.aws import client
-from millrace.core.consumer import Consumer, Delivery, Host, LakeDeadLetters
+from millrace.core.consumer import Consumer, Delivery, LakeDeadLetters
 from millrace.core.edge import Event, Handler
+from millrace.core.host import Host
 from millrace.core.objects import Objects
 from millrace.eventstore import consumers
 from millrace.eventstore.row import body_size

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.core.consumer import BatchError, Consumer, Delivery, Host
+from millrace.core.consumer import BatchError, Consumer, Delivery
 from millrace.core.errors import RetryableError
+from millrace.core.host import Host
 from tests.support.mappings import (
     REPORT_BATCH_ITEM_FAILURES,
     ManualClock,

@@ -160,5 +160,5 @@ def _allow_list(function: PlatformFunction, action: str) -> None:
         "ListStreams",
         action,
         on="*",
-        reason="A mapping asks it of the function's role, and the action takes no resource.",
+        reason="A mapping needs it in the function's role, and the action takes no resource.",
     )

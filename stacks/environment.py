@@ -185,7 +185,7 @@ class EnvironmentSettings(_Settings):
     log_retention_days: int
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     alarms: bool
-    # Who is told of an alarm: e-mail addresses and https addresses, each of which has to confirm once.
+    # Where alarms are sent: e-mail addresses and https addresses, each of which has to confirm once.
     alarm_contacts: tuple[str, ...] = ()
     # New accounts have few concurrent executions to give away, so nothing is reserved unless it stands here.
     bus_bindings: tuple[BusBinding, ...] = (CANARY_BINDING,)
@@ -315,7 +315,7 @@ def environment_named(name: str, *, alarm_contacts: str = "") -> EnvironmentSett
 
     Args:
         name: of the environment.
-        alarm_contacts: who is told of its alarms besides those in its settings, separated by commas.
+        alarm_contacts: where its alarms are sent besides the addresses in its settings, separated by commas.
 
     Raises:
         ValueError: there is no environment of that name, or a contact is no address.
@@ -332,12 +332,12 @@ def to_deploy(name: str, *, alarm_contacts: str = "") -> EnvironmentSettings:
     """The settings of an environment that can be deployed.
 
     Raises:
-        ValueError: as `environment_named` does, or the environment is prod and nobody would be told of its alarms.
+        ValueError: as `environment_named` does, or the environment is prod and its alarms would reach nobody.
     """
     settings = environment_named(name, alarm_contacts=alarm_contacts)
     if name == "prod" and not settings.alarm_contacts:
         raise ValueError(
-            "prod has alarms, but nobody is told of them: name an e-mail or https address with "
+            "the alarms of prod would reach nobody: name an e-mail or https address with "
             "`make deploy ENV=prod ALARM_CONTACTS=oncall@example.com` (-c alarm-contacts=…), or in _prod of stacks/environment.py"
         )
     return settings

@@ -98,7 +98,7 @@ class StorageStack(Stack):
         return log
 
     def _alarm_topic(self) -> sns.Topic:
-        """The topic, with whoever is told; CloudWatch publishes in its own name, so it needs the topic and its key."""
+        """The topic and its subscribers; CloudWatch publishes in its own name, so it needs the topic and its key."""
         topic = sns.Topic(self, "Alarms", master_key=self.data_key, enforce_ssl=True)
         alarms = iam.ServicePrincipal("cloudwatch.amazonaws.com", conditions=source("cloudwatch", "alarm:*"))
         # A policy of the topic's own takes the place of the one that lets every alarm of the AWS account publish.

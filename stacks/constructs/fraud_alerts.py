@@ -35,7 +35,7 @@ class FraudAlerts(Construct):
         """
         super().__init__(scope, construct_id)
         self.topic = sns.Topic(self, "Topic", master_key=fleet.storage.data_key, enforce_ssl=True)
-        # In its own name EventBridge does not tell for whom it uses the topic's key, so any AWS account's rule could.
+        # In its own name EventBridge does not name the rule when it uses the topic's key, so a grant to it cannot be limited.
         # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
         role = PlatformRole(self, "events")
         role.allow("sns:Publish", on=[self.topic.topic_arn])

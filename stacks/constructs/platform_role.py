@@ -22,7 +22,7 @@ KEY_ACTIONS = (
     "kms:ReEncryptFrom",
     "kms:ReEncryptTo",
 )
-# For which of its resources a service may take on a role, where the service tells: so no other AWS account's make it do so.
+# The resources that a service may take on a role for, where it names them: no other AWS account can make it do so.
 _SOURCES: Mapping[str, str] = {
     # https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html
     "states": "stateMachine:*",

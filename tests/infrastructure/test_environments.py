@@ -84,12 +84,12 @@ def test_settings_cannot_be_changed_and_unknown_environments_are_named() -> None
         environment_named("qa")
 
 
-def test_prod_is_not_deployed_with_nobody_to_tell_of_alarms() -> None:
-    with pytest.raises(ValueError, match="nobody is told of them: name an e-mail or https address"):
+def test_prod_is_not_deployed_with_alarms_that_reach_nobody() -> None:
+    with pytest.raises(ValueError, match="would reach nobody: name an e-mail or https address"):
         to_deploy("prod")
-    told = to_deploy("prod", alarm_contacts="oncall@example.com, https://hooks.example.com/1,")
-    assert told.alarm_contacts == ("oncall@example.com", "https://hooks.example.com/1")
-    assert told.model_copy(update={"alarm_contacts": ()}) == ENVIRONMENTS["prod"]
+    settings = to_deploy("prod", alarm_contacts="oncall@example.com, https://hooks.example.com/1,")
+    assert settings.alarm_contacts == ("oncall@example.com", "https://hooks.example.com/1")
+    assert settings.model_copy(update={"alarm_contacts": ()}) == ENVIRONMENTS["prod"]
     for name in ("local", "dev", "staging"):
         assert to_deploy(name) == ENVIRONMENTS[name]
     for wrong in ("oncall", "http://hooks.example.com", "a b@example.com"):

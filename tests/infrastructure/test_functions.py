@@ -25,7 +25,7 @@ INTAKE = {
     "kms:GenerateDataKey",
     "s3:PutObject",
 }
-# Who reads an object that may be missing has to be told so, and S3 tells those that may list it.
+# S3 answers 404 for an object that is missing only to those that may list it.
 READS = {"s3:GetObject", "s3:ListBucket"}
 RUN_DOCUMENTS = {"s3:GetObject", "s3:PutObject", "s3:ListBucket"}
 READS_TABLES = {"glue:GetDatabase", "glue:GetTable", "glue:GetTables"}

@@ -68,20 +68,20 @@ def test_the_services_that_call_are_these(environment: str) -> None:
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_no_service_may_do_it_for_a_stranger(environment: str) -> None:
-    """The confused deputy: the same service, asked by somebody else's AWS account."""
+    """The confused deputy: the same service, called by somebody else's AWS account."""
     deployment, found = derived(environment)
     in_own_name = [use for use in found if use.request.caller.is_service]
     allowed = {
         f"{use.request.caller.name} may {use.request.action} on {use.request.resource} for any AWS account"
         for use in in_own_name
-        if use.tells_source and deployment.account.allows(use.of_a_stranger)
+        if use.names_source and deployment.account.allows(use.of_a_stranger)
     }
     assert sorted(allowed) == []
-    # A service that does not tell its source may only take on a role, which somebody of the account has to pass to it.
+    # A service that does not name its source may only take on a role, which somebody of the account has to pass to it.
     unlimited = {
-        f"{use.request.caller.name} does not tell for whom it calls {use.request.action}: {use.because}; let it use a role"
+        f"{use.request.caller.name} names no source when it calls {use.request.action}: {use.because}; let it use a role"
         for use in in_own_name
-        if not use.tells_source and use.request.action != "sts:AssumeRole"
+        if not use.names_source and use.request.action != "sts:AssumeRole"
     }
     assert sorted(unlimited) == []
 
@@ -105,7 +105,7 @@ def _list(value: str | list[str]) -> list[str]:
 def test_every_grant_to_a_service_is_used_and_names_its_source(environment: str) -> None:
     deployment, found = derived(environment)
     made = [use.request for use in found if use.request.caller.is_service]
-    tells = {use.request.caller.name for use in found if use.tells_source}
+    naming = {use.request.caller.name for use in found if use.names_source}
     for arn, service, statement in grants(deployment):
         trust = "Resource" not in statement
         assert any(
@@ -116,7 +116,7 @@ def test_every_grant_to_a_service_is_used_and_names_its_source(environment: str)
             for request in made
         ), f"{service} may {statement['Action']} on {arn}, and nothing makes it do so"
         keys = {key.lower() for block in statement.get("Condition", {}).values() for key in block}
-        assert keys & SOURCES or service not in tells, f"{service} on {arn}: for which of its resources?"
+        assert keys & SOURCES or service not in naming, f"{service} on {arn}: for which of its resources?"
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

@@ -106,12 +106,12 @@ def test_each_contact_subscribes_to_the_alarms() -> None:
     contacts = "oncall@example.com,https://hooks.example.com/1"
     stack = StorageStack(new_app(), "storage", settings=to_deploy("staging", alarm_contacts=contacts))
     template = Template.from_stack(stack).to_json()["Resources"].values()
-    told = [one["Properties"] for one in template if one["Type"] == "AWS::SNS::Subscription"]
-    assert {(one["Protocol"], one["Endpoint"]) for one in told} == {
+    subscribed = [one["Properties"] for one in template if one["Type"] == "AWS::SNS::Subscription"]
+    assert {(one["Protocol"], one["Endpoint"]) for one in subscribed} == {
         ("email", "oncall@example.com"),
         ("https", "https://hooks.example.com/1"),
     }
-    assert all("Alarms" in one["TopicArn"]["Ref"] for one in told)
+    assert all("Alarms" in one["TopicArn"]["Ref"] for one in subscribed)
 
 
 def test_the_canary_goes_on_a_schedule_but_locally(every: Templates) -> None:

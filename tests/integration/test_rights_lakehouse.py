@@ -92,7 +92,7 @@ UNUSED: dict[str, dict[Call, str]] = {
         (
             "glue:GetTableOptimizer",
             "glue",
-        ): "asked of tables that Glue's optimizers keep, and these have none",
+        ): "called for tables that Glue's optimizers keep, and these have none",
         ("s3:PutObject", "lake/curated/*"): OLD,
         ("s3:PutObject", "lake/processed/*"): OLD,
         ("s3:DeleteObject", "lake/curated/*"): OLD,

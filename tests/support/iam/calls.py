@@ -1,4 +1,4 @@
-"""A call that a service makes, who makes it, and what it asks of a key."""
+"""A call that a service makes, who makes it, and the use of a key that it needs."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -22,12 +22,12 @@ class Use:
 
     Attributes:
         because: the resource, and what it does.
-        tells_source: whether the service tells for which of its resources it calls; a grant can be limited by that.
+        names_source: whether the request names the resource that the service calls for; a grant can be limited by that.
     """
 
     request: Request
     because: str
-    tells_source: bool = False
+    names_source: bool = False
 
     @property
     def of_a_stranger(self) -> Request:
@@ -52,7 +52,7 @@ class As:
         """The call of an action on a resource, with further keys."""
         source = {"aws:SourceArn": self.source, "aws:SourceAccount": ACCOUNT} if self.source else {}
         request = Request(Caller(self.name), action, on, {**source, **self.more, **keys})
-        return Use(request, self.because, tells_source=bool(self.source))
+        return Use(request, self.because, names_source=bool(self.source))
 
 
 def unknown(resource: Resource, what: str) -> UnknownRelationError:
@@ -73,7 +73,7 @@ def service_of(action: str) -> str:
     return action.partition(":")[0]
 
 
-# What a service asks of a key in its caller's name when that caller reads from it or writes to it.
+# What a caller needs of the key when it reads from a service or writes to it.
 _KEY_ACTIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
     # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#sns-what-permissions-for-sse
     ("sns", "write"): ("kms:Decrypt", "kms:GenerateDataKey"),
@@ -93,13 +93,13 @@ _KEY_ACTIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
 
 
 def with_key(deployment: Deployment, caller: As, how: str, arn: str) -> Iterator[Use]:
-    """What reading from or writing to a resource asks of its key."""
+    """The use of its key that reading from or writing to a resource needs."""
     store = service(arn)
     owner = re.sub(r"(:table/[^/]+|:stream/[^/]+|:::[^/]+)/.*", r"\1", arn)
     key = deployment.key_of(owner)
     if key is None:
         return
-    # EventBridge does not tell for whom it uses a topic's key, so such a grant could not be limited: it needs a role.
+    # The use of a topic's key by EventBridge does not name the rule, so such a grant cannot be limited: it needs a role.
     # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
     if caller.name == "events.amazonaws.com":
         caller = replace(caller, source="")

@@ -9,7 +9,7 @@ from tests.support.iam.deployment import ACCOUNT, Deployment, Resource
 
 
 def alarm(deployment: Deployment, one: Resource) -> Iterator[Use]:
-    """CloudWatch tells of each state that has actions."""
+    """CloudWatch publishes each change of state that has an action."""
     for when in ("AlarmActions", "OKActions", "InsufficientDataActions"):
         for target in one.get(when) or ():
             if service(target) == "lambda":
@@ -85,7 +85,7 @@ def integration(deployment: Deployment, one: Resource) -> Iterator[Use]:
 
 
 def authorizer(_: Deployment, one: Resource) -> Iterator[Use]:
-    """The HTTP API asks a function, unless it checks tokens by itself."""
+    """The HTTP API calls the authorizer, unless it checks tokens by itself."""
     if one.get("AuthorizerType") == "JWT":
         return
     uri, name = str(one.get("AuthorizerUri")), one.arn.rsplit(":", 1)[-1]
@@ -93,5 +93,5 @@ def authorizer(_: Deployment, one: Resource) -> Iterator[Use]:
     if function is None:
         raise unknown(one, f"the authorizer {uri}")
     source = f"arn:aws:execute-api:{AT}:{one.properties['ApiId']}/authorizers/{name}"
-    caller = As("apigateway.amazonaws.com", f"{one.id} is asked", source)
+    caller = As("apigateway.amazonaws.com", f"{one.id} authorizes a request", source)
     yield caller.does("lambda:InvokeFunction", function[1])

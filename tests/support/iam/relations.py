@@ -1,6 +1,6 @@
 """The calls that services make in their own name, or in a role, derived from the resources that imply them.
 
-`uses` walks every resource. A type is in `CALLS`, with a function that says what it makes services do, or in `SILENT`;
+`uses` walks every resource. A type is in `CALLS`, with a function that returns the calls it makes services do, or in `SILENT`;
 any other type, and any target, source or task of a kind that is not known, raises `UnknownRelationError`, so a new kind of
 relation cannot go unchecked. What the deployer does (CloudFormation's own calls) is not here.
 """

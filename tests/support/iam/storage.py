@@ -75,7 +75,7 @@ def role(deployment: Deployment, one: Resource) -> Iterator[Use]:
         for action in as_list(statement["Action"])
         for resource in as_list(statement["Resource"])
     ]
-    # Capture asks for the rights of whoever opens it, but puts nothing in their name.
+    # Whoever opens capture needs these rights, but DynamoDB puts records in a role of its own.
     opens = any(action == "dynamodb:EnableKinesisStreamingDestination" for action, _ in allowed)
     for action, resource in allowed:
         caller = As(one.arn, f"{one.id} may {action} {resource}")
@@ -90,7 +90,7 @@ def role(deployment: Deployment, one: Resource) -> Iterator[Use]:
 
 
 def _missing(deployment: Deployment, caller: As, objects: str) -> Iterator[Use]:
-    """Whoever reads an object has to learn that it is missing, which S3 tells only to those who may list its key.
+    """Whoever reads an object has to learn that it is missing, and S3 answers 404 only to those who may list its key.
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
     """

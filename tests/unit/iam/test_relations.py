@@ -104,9 +104,7 @@ def test_an_encrypted_topic_s_key_is_part_of_it() -> None:
     assert refused(deployed(Topic=topic, Alarm=ALARM, Key=key)) == set()
 
 
-def test_eventbridge_cannot_tell_an_encrypted_topic_s_key_for_whom_it_publishes_but_a_role_can_be_limited() -> (
-    None
-):
+def test_eventbridge_does_not_name_its_rule_to_a_topic_s_key_but_a_role_can_be_limited() -> None:
     events = "events.amazonaws.com"
     topic = ("AWS::SNS::Topic", {"KmsMasterKeyId": att("Key")})
     target: dict[str, Any] = {"Id": "0", "Arn": {"Ref": "Topic"}}
@@ -255,8 +253,8 @@ def test_a_relation_that_is_not_described_fails_with_a_sentence(
 
 def test_people_and_addresses_need_no_right() -> None:
     topic: tuple[str, dict[str, Any]] = ("AWS::SNS::Topic", {})
-    told = {"Protocol": "email", "Endpoint": "oncall@example.com", "TopicArn": {"Ref": "Topic"}}
-    assert refused(deployed(Topic=topic, Mail=("AWS::SNS::Subscription", told))) == set()
+    email = {"Protocol": "email", "Endpoint": "oncall@example.com", "TopicArn": {"Ref": "Topic"}}
+    assert refused(deployed(Topic=topic, Mail=("AWS::SNS::Subscription", email))) == set()
     queue = {"Protocol": "sqs", "Endpoint": att("Queue"), "TopicArn": {"Ref": "Topic"}}
     fed = deployed(Topic=topic, Queue=("AWS::SQS::Queue", {}), Feed=("AWS::SNS::Subscription", queue))
     assert refused(fed) == {("sns.amazonaws.com", "sqs:SendMessage")}

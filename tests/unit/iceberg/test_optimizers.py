@@ -65,7 +65,7 @@ def test_what_glue_refuses_is_told_and_keeps_no_rows_out() -> None:
 
 def test_an_optimizer_that_failed_is_off_or_is_gone_does_not_work() -> None:
     glue = boto3.client("glue", region_name="eu-central-1")
-    asked = {
+    common = {
         "CatalogId": "123456789012",
         "DatabaseName": "millrace_prod_silver",
         "TableName": "order_created_v1",
@@ -73,7 +73,7 @@ def test_an_optimizer_that_failed_is_off_or_is_gone_does_not_work() -> None:
 
     def look(stubber: Stubber, *answers: dict[str, Any] | None) -> tuple[str, ...]:
         for kind, answer in zip(optimizers._KINDS, answers, strict=True):
-            wanted = {**asked, "Type": kind}
+            wanted = {**common, "Type": kind}
             if answer is None:
                 stubber.add_client_error(
                     "get_table_optimizer", "EntityNotFoundException", expected_params=wanted

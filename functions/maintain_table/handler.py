@@ -30,6 +30,7 @@ def handler(settings: Settings, log: Logger) -> Handler:
             keep_snapshots=settings.keep_snapshots,
         )
         log.info("maintained", extra=asdict(done))
-        return asdict(done)
+        # There may be thousands of them, and a state machine holds 256 KB.
+        return {**asdict(done), "unmerged": len(done.unmerged)}
 
     return maintain_table

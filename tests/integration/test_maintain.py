@@ -167,7 +167,7 @@ def test_the_handlers(lake: Lake, bundle: Path) -> None:
             "expired": 0,
             "removed": 0,
             "compacted": 0,
-            "unmerged": (),
+            "unmerged": 0,
         }
         with pytest.raises(PermanentError, match=r"there is no table silver\.gone_v1"):
             maintained({"table": "silver.gone_v1"}, None)

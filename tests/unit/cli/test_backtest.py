@@ -252,8 +252,9 @@ def test_tenants_are_tested_apart(tmp_path: Path, capsys: pytest.CaptureFixture[
     data, report = ("--data", str(tmp_path / "a.parquet")), ("--report", str(tmp_path / "r.html"))
     capsys.readouterr()
     assert run(["backtest", *data, *report]) == 2
-    assert "rows of several tenants (org_acme, org_globex): name one with --org" in capsys.readouterr().err.replace(
-        "\n", " "
+    assert (
+        "rows of several tenants (org_acme, org_globex): name one with --org"
+        in capsys.readouterr().err.replace("\n", " ")
     )
     for org, count in (("org_acme", 4), ("org_globex", 3), ("org_'", 0)):
         found = asked(capsys, *data, *report, "--org", org)

@@ -51,7 +51,10 @@ def upload(folder: Path) -> str:
             pa.table({"amount": [1.0]}),
             "no column customer_id, is_fraud, terminal_id, timestamp, transaction_id",
         ),
-        (ROWS.append_column("org_id", [["org_globex"]]), "rows of org_globex; they may hold those of org_acme only"),
+        (
+            ROWS.append_column("org_id", [["org_globex"]]),
+            "rows of org_globex; they may hold those of org_acme only",
+        ),
     ],
 )
 def test_a_folder_of_something_else_is_usage(tmp_path: Path, s3: S3, content: Any, says: str) -> None:

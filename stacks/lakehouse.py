@@ -1,6 +1,7 @@
 """The lakehouse: the catalog, the functions of a run, the machines that run them in order, and when they start."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from aws_cdk import CfnOutput, Duration
@@ -30,10 +31,27 @@ class LakehouseStack(PlatformStack):
         self.catalog = GlueCatalog(
             self, "Catalog", settings=self.settings, lake=storage.lake, key=storage.data_key
         )
-        functions = hourly_functions(self, self.fleet)
+        functions = {one.node.id: one for one in hourly_functions(self, self.fleet)}
         at_once = {"MaxConcurrency": str(self.settings.lakehouse.max_concurrency)}
-        hourly_etl = PlatformStateMachine(
-            self, "hourly_etl", fleet=self.fleet, functions=functions, values=at_once
+
+        def machine(
+            name: str, *stems: str, machines: Sequence[PlatformStateMachine] = ()
+        ) -> PlatformStateMachine:
+            called = [functions[stem] for stem in stems]
+            return PlatformStateMachine(
+                self, name, fleet=self.fleet, functions=called, machines=machines, values=at_once
+            )
+
+        raw_to_silver = machine("raw_to_silver", "transform_partitions")
+        refresh_table = machine("refresh_table", "prepare_table", "build_table", "commit_table")
+        hourly_etl = machine(
+            "hourly_etl",
+            "plan_run",
+            "commit_table",
+            "pin_sources",
+            "materialize_features",
+            "publish_run",
+            machines=[raw_to_silver, refresh_table],
         )
         backfill = PlatformStateMachine(
             self,
@@ -49,8 +67,8 @@ class LakehouseStack(PlatformStack):
             functions=[maintain_table(self, self.fleet)],
             values=at_once,
         )
-        (pin_sources,) = (one for one in functions if one.node.id == "pin_sources")
-        learning = Learning(self, fleet=self.fleet, pin_sources=pin_sources, folder=layers)
+        learning = Learning(self, fleet=self.fleet, pin_sources=functions["pin_sources"], folder=layers)
+        # Those that are started by themselves; they start the others.
         self._machines = (hourly_etl, backfill, maintenance, learning.machine)
         self._schedule(self._start_run())
         Reconciliation(self, "Reconciliation", fleet=self.fleet)

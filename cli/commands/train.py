@@ -110,12 +110,16 @@ def training_result(target: Target, run_id: str, org: str) -> dict[str, Any]:
     """
     from millrace.runs.start import execution_arn
 
-    arn = execution_arn(target.output(OUTPUTS[MACHINE]), run_id)
-    output = orjson.loads(target.client("stepfunctions").describe_execution(executionArn=arn)["output"])
-    for one in output["trainings"]:
-        if one["org"] == org:
-            result: dict[str, Any] = one
-            return result
+    def output(arn: str) -> dict[str, Any]:
+        described = target.client("stepfunctions").describe_execution(executionArn=arn)
+        document: dict[str, Any] = orjson.loads(described["output"])
+        return document
+
+    for portion in output(execution_arn(target.output(OUTPUTS[MACHINE]), run_id))["executions"]:
+        for one in output(portion)["trainings"]:
+            if one["org"] == org:
+                result: dict[str, Any] = one
+                return result
     raise RefusedError(f"{run_id} has no result for {org}")
 
 

@@ -17,6 +17,8 @@ from millrace.runs.store import RunStore
 from millrace.training.locations import job
 from millrace.training.training_set import TrainingSetBuilder, TrainingSetRequest
 
+LONGEST_REASON = 1000
+
 
 @edge("build_training_set", Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
@@ -36,8 +38,10 @@ def handler(settings: Settings, log: Logger) -> Handler:
             try:
                 training_set = builder.build(request, sources)
             except PermanentError as error:
-                log.warning("refused", extra={"org": request.org, "why": str(error)})
-                return {"status": "refused", "org": request.org, "why": str(error)}
+                why = str(error)
+                log.warning("refused", extra={"org": request.org, "why": why})
+                # It may list tenants: what a state machine carries is bounded.
+                return {"status": "refused", "org": request.org, "why": why[:LONGEST_REASON]}
         answer = {
             "status": "ready",
             "org": request.org,

@@ -1,4 +1,4 @@
-"""Edge: commits a table of a run."""
+"""Edge: commits a table of a run, or lists the tables of silver that a run is to commit."""
 
 from typing import Any
 
@@ -10,17 +10,19 @@ from millrace.core.aws import client
 from millrace.core.edge import Event, Handler, edge
 from millrace.core.objects import Objects
 from millrace.iceberg import tables
-from millrace.iceberg.commit import Committer
+from millrace.iceberg.commit import Committer, silver_to_commit
 from millrace.iceberg.optimizers import Optimizers
 from millrace.runs.store import RunStore
 
 
 @edge("commit_table", Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
-    """Commits what the run wrote for a table; answers with the result."""
+    """`{"runId", "list": true}` → `{"tables": […]}`, of silver; `{"runId", "table"}` commits it and answers with the result."""
     runs, glue = RunStore(Objects(client("s3"), settings.lake_bucket)), client("glue")
 
     def commit(event: Event, _: object) -> dict[str, Any]:
+        if event.get("list"):
+            return {"tables": list(silver_to_commit(runs, event["runId"]))}
         catalog = tables.catalog(settings.environment, settings.lake_bucket)
         optimizers = Optimizers(glue, catalog, settings.optimizer_role_arn, log.warning)
         committer = Committer(runs, catalog, registry.load().tables(), optimizers.of)

@@ -33,6 +33,7 @@ def handler(settings: Settings, log: Logger) -> Handler:
             failed_optimizers=OptimizerRuns(client("glue"), catalog, settings.catalog_id).failed,
         )
         log.info("maintained", extra=asdict(done))
-        return asdict(done)
+        # There may be thousands of them, and a state machine holds 256 KB.
+        return {**asdict(done), "unmerged": len(done.unmerged)}
 
     return maintain_table

@@ -1,4 +1,4 @@
-"""Edge: brings a tenant's feature views online as of a run."""
+"""Edge: brings the feature views of a portion of the tenants online as of a run."""
 
 from contextlib import closing
 from dataclasses import asdict
@@ -9,47 +9,52 @@ from aws_lambda_powertools import Logger
 
 from functions.materialize_features.settings import Settings
 from millrace.core.aws import client
-from millrace.core.edge import Event, Handler, edge
-from millrace.core.errors import PermanentError, RetryableError
+from millrace.core.edge import Event, Handler, edge, seconds_left
+from millrace.core.errors import PermanentError
 from millrace.core.objects import Objects
 from millrace.core.table import Table
 from millrace.features import views as feature_views
 from millrace.features.materialize import Materializer
 from millrace.features.online_writer import OnlineWriter
 from millrace.iceberg.layout import feature_state
-from millrace.lake.sources import open_views
+from millrace.lake.sources import open_views, portion, tenants
 from millrace.lake.worker import connect
-from millrace.runs.documents import Materialized
+from millrace.runs.documents import Materialized, Sources
 from millrace.runs.store import RunStore
+from millrace.runs.tenants import materialize_tenants
+
+# With less than this left, no further tenant is begun.
+SPARE_SECONDS = 120
 
 
 @edge("materialize_features", Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
-    """Writes the tenant's rows as of the pinned sources, and records each view's result.
+    """Writes each tenant's rows as of the pinned sources, and records each view's result.
 
     Raises:
         PermanentError: the run has pinned no sources.
-        RetryableError: a view failed; the others are complete, and a retry does the rest.
+        RetryableError: a view failed, or time was short; the others are complete, and a retry does the rest.
     """
     runs = RunStore(Objects(client("s3"), settings.lake_bucket))
     writer = OnlineWriter(Table(client("dynamodb"), settings.feature_store_table))
     state_path = partial(feature_state, settings.lake_bucket)
 
-    def materialize(event: Event, _: object) -> dict[str, Any]:
-        run, org = event["runId"], event["org"]
-        sources = runs.sources(run)
-        if sources is None:
-            raise PermanentError(f"the run {run} has pinned no sources")
+    def materialize_one(run: str, sources: Sources, org: str) -> Materialized:
         with closing(connect(settings)) as connection:
             open_views(connection, sources, org)
             materializer = Materializer(connection, feature_views.load(), writer, state_path)
-            results = materializer.materialize(org, run, sources.at)
-        runs.put_materialized(Materialized(run, org, tuple(map(asdict, results))))
-        failed = [one for one in results if one.status == "failed"]
-        if failed:
-            raise RetryableError("; ".join(f"{one.view} of {org}: {one.error}" for one in failed)[:2000])
-        answer = {"org": org, "asOf": sources.at, "written": sum(one.written for one in results)}
-        log.info("materialized", extra={**answer, "views": [asdict(one) for one in results]})
-        return answer
+            results = tuple(map(asdict, materializer.materialize(org, run, sources.at)))
+        log.info("materialized", extra={"org": org, "asOf": sources.at, "views": results})
+        return Materialized(run, org, results)
+
+    def materialize(event: Event, context: object) -> dict[str, Any]:
+        run = event["runId"]
+        sources = runs.sources(run)
+        if sources is None:
+            raise PermanentError(f"the run {run} has pinned no sources")
+        orgs = portion(tenants(sources), event["portion"], event["portions"])
+        one = partial(materialize_one, run, sources)
+        done = materialize_tenants(runs, run, orgs, one, seconds_left(context, SPARE_SECONDS))
+        return {"asOf": sources.at, "tenants": len(done)}
 
     return materialize

@@ -1,4 +1,4 @@
-"""Edge: pins the tables that feature views read, for a run."""
+"""Edge: pins the tables that feature views read, for a run, and divides its tenants into portions."""
 
 from functools import partial
 from typing import Any
@@ -18,16 +18,25 @@ from millrace.runs.store import RunStore
 
 @edge("pin_sources", Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
-    """Records which snapshots the run reads; answers with the tenants that have rows in them."""
+    """Records which snapshots the run reads; answers with portions of the tenants that have rows in them.
+
+    `{"runId", "mostPortions"}` → `{"portions": [0, 1, …]}`; `{"runId", "portion", "portions"}` → `{"orgs": […]}`, the
+    tenants of one of so many portions.
+    """
     runs, tables = RunStore(Objects(client("s3"), settings.lake_bucket)), registry.load().tables()
 
     def pin(event: Event, _: object) -> dict[str, Any]:
         lake = catalog(settings.environment, settings.lake_bucket)
         pinner = sources.Pinner(runs, partial(open_table, lake), tables)
         pinned = pinner.pin(event["runId"], event.get("tables") or feature_views.load().sources())
-        answer = {"orgs": list(sources.tenants(pinned))}
+        orgs = sources.tenants(pinned)
+        if "portion" in event:
+            return {"orgs": list(sources.portion(orgs, event["portion"], event["portions"]))}
+        count = sources.portions(orgs, event["mostPortions"])
         snapshots = {one.table: one.snapshot for one in pinned.inputs}
-        log.info("pinned", extra={**answer, "at": pinned.at, "snapshots": snapshots})
-        return answer
+        log.info(
+            "pinned", extra={"tenants": len(orgs), "portions": count, "at": pinned.at, "snapshots": snapshots}
+        )
+        return {"portions": list(range(count))}
 
     return pin

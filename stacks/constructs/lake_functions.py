@@ -37,7 +37,7 @@ def worker(
 
 
 def hourly_functions(scope: Construct, fleet: Fleet) -> list[PlatformFunction]:
-    """The functions of `hourly_etl`, in the order of its steps; a training starts with `pin_sources` too."""
+    """The functions of `hourly_etl` and of the machines that it starts, in the order of a run; a training uses `pin_sources` too."""
     return [
         PlatformFunction(
             scope,
@@ -68,7 +68,7 @@ def hourly_functions(scope: Construct, fleet: Fleet) -> list[PlatformFunction]:
             scope,
             "pin_sources",
             fleet=fleet,
-            description="Records which snapshots of the tables a run reads features from.",
+            description="Records which snapshots of the tables a run reads features from, and divides its tenants into portions.",
             memory_mb=ONE_PROCESSOR_MB,
             timeout=STEP,
             layers=ICEBERG,
@@ -76,7 +76,7 @@ def hourly_functions(scope: Construct, fleet: Fleet) -> list[PlatformFunction]:
         worker(
             scope,
             "materialize_features",
-            "Brings a tenant's newest features into the online store.",
+            "Brings the newest features of a portion of the tenants into the online store.",
             fleet=fleet,
             layers=("runtime", "lake", "duckdb"),
         ),
@@ -126,7 +126,7 @@ def _commit_table(scope: Construct, fleet: Fleet) -> PlatformFunction:
         scope,
         "commit_table",
         fleet=fleet,
-        description="Replaces the partitions of a table that a run holds, in one transaction.",
+        description="Replaces the partitions of a table that a run holds, in one transaction; lists the tables of silver.",
         memory_mb=ONE_PROCESSOR_MB,
         timeout=LONGEST,
         layers=ICEBERG,

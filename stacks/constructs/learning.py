@@ -1,4 +1,4 @@
-"""Learning: the functions of a training, the machine that runs them, and where the training itself runs."""
+"""Learning: the functions of a training, the machines that run them, and where the training itself runs."""
 
 import os
 from pathlib import Path
@@ -61,14 +61,13 @@ class Learning(Construct):
             functions.append(self._train_model(fleet, folder))
         else:
             job = TrainingJob(self, "TrainingJob", storage=fleet.storage, folder=folder)
-        self.machine = PlatformStateMachine(
+        tenants = PlatformStateMachine(
             scope,
-            "train_model",
+            "train_tenants",
             fleet=fleet,
             functions=functions,
             values={
                 "TrainIn": settings.train_in,
-                "MaxConcurrency": str(settings.max_concurrency),
                 "ManagedSpot": str(settings.managed_spot).lower(),
                 "MaxRuntime": str(settings.longest_hours * SECONDS_PER_HOUR),
                 "MaxWait": str(settings.longest_wait_hours * SECONDS_PER_HOUR),
@@ -82,7 +81,15 @@ class Learning(Construct):
             },
         )
         if job is not None:
-            self.machine.allow_training(job.role, f"millrace-{fleet.settings.name}-")
+            tenants.allow_training(job.role, f"millrace-{fleet.settings.name}-")
+        self.machine = PlatformStateMachine(
+            scope,
+            "train_model",
+            fleet=fleet,
+            functions=[pin_sources],
+            machines=[tenants],
+            values={"MaxConcurrency": str(settings.max_concurrency)},
+        )
 
     def _train_model(self, fleet: Fleet, folder: Path) -> PlatformFunction:
         libraries = [build.third_party_layer(name, fleet.settings.name, build=folder) for name in LIBRARIES]

@@ -101,8 +101,11 @@ class PlatformStateMachine(Construct):
             on="*",
             reason="X-Ray's segments and sampling rules are no resources that a policy can name.",
         )
+        if machines:
+            self._role.allow("states:StartExecution", on=[child.arn for child in machines])
+            self._role.allow(*_RULE_ACTIONS, on=[_arn("events", f"rule/{_CHILD_RULE}")])
         for child in machines:
-            self._allow_child(child)
+            self._allow_waiting(child)
         if fleet.alarms is not None:
             alarm_on(
                 self,
@@ -143,15 +146,13 @@ class PlatformStateMachine(Construct):
             conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
         )
 
-    def _allow_child(self, child: "PlatformStateMachine") -> None:
-        self._role.allow("states:StartExecution", on=[child.arn])
-        self._role.allow(*_RULE_ACTIONS, on=[_arn("events", f"rule/{_CHILD_RULE}")])
+    def _allow_waiting(self, child: "PlatformStateMachine") -> None:
         self._role.allow_wildcard(
-            "Await",
+            f"Await{camel(child.node.id)}",
             "states:DescribeExecution",
             "states:StopExecution",
             on=_arn("states", f"execution:{child.machine.state_machine_name}:*"),
-            reason="The executions of the one machine that this one starts; their names carry the interval.",
+            reason="The executions of a machine that this one starts; their names are made while it runs.",
         )
 
 

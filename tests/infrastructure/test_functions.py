@@ -10,6 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 
 from layers import build
 from millrace.eventstore.consumers import Source, reading
+from stacks.asl import FOLDER
 from stacks.constructs.platform_function import _code, settings_model
 from stacks.environment import ENVIRONMENTS
 from tests.support.templates import Templates, as_list, stems, templates
@@ -323,7 +324,7 @@ def _is_a_machines(policy: str) -> bool:
 
     And a training job's, which `test_learning.py` has.
     """
-    machines = ("hourlyetl", "backfill", "maintenance", "trainmodel")
+    machines = [path.name.removesuffix(".asl.json").replace("_", "") for path in FOLDER.glob("*.asl.json")]
     return policy.startswith((*machines, "Optimizers", "LearningTrainingJob"))
 
 

@@ -11,6 +11,7 @@ from millrace.archive.raw import SCHEMA, partition
 from stacks.asl import FOLDER, definition
 from stacks.constructs.glue_catalog import PARTITIONS
 from stacks.environment import ENVIRONMENTS
+from tests.support.machines import started_by
 from tests.support.state_machine import CHILD, LAMBDA
 from tests.support.state_values import evaluate
 from tests.support.templates import Templates, as_list, templates
@@ -19,17 +20,21 @@ MACHINES = tuple(sorted(path.name.removesuffix(".asl.json") for path in FOLDER.g
 CALLS = {
     "hourly_etl": {
         "PlanRun": "planrun",
-        "TransformPartitions": "transformpartitions",
         "CommitTable": "committable",
-        "PrepareTable": "preparetable",
-        "BuildTable": "buildtable",
         "PinSources": "pinsources",
         "MaterializeFeatures": "materializefeatures",
         "PublishRun": "publishrun",
     },
+    "raw_to_silver": {"TransformPartitions": "transformpartitions"},
+    "refresh_table": {
+        "PrepareTable": "preparetable",
+        "BuildTable": "buildtable",
+        "CommitTable": "committable",
+    },
     "backfill": {"PlanBackfill": "planbackfill"},
     "maintenance": {"MaintainTable": "maintaintable"},
-    "train_model": {
+    "train_model": {"PinSources": "pinsources"},
+    "train_tenants": {
         "PinSources": "pinsources",
         "BuildTrainingSet": "buildtrainingset",
         "RegisterModels": "registermodels",
@@ -154,12 +159,14 @@ def test_the_file_is_what_is_deployed_with_every_placeholder_filled(every: Templ
     assert wanted == set(filled)
     for placeholder, function in calls(name, every.environment).items():
         assert filled[placeholder]["Fn::GetAtt"][0].startswith(f"{function}Function")
-    if name != "backfill":
+    if "MaxConcurrency" in wanted:
         lakehouse, learning = (
             getattr(ENVIRONMENTS[every.environment], part).max_concurrency
             for part in ("lakehouse", "learning")
         )
         assert filled["MaxConcurrency"] == str(learning if name == "train_model" else lakehouse)
+    for child in started_by(definition(name)):
+        assert filled[f"{child}Machine"]["Ref"].startswith(f"{child.lower()}Machine")
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -169,6 +176,7 @@ def test_a_machine_is_logged_and_traced_and_calls_only_its_functions(every: Temp
     assert machine["LoggingConfiguration"]["Level"] == "ALL"
     assert machine["TracingConfiguration"] == {"Enabled": True}
     invoked: set[str] = set()
+    awaited = 0
     wild: dict[str, set[str]] = {}
     for policy, statement in every.statements():
         if not policy.startswith(flat):
@@ -179,9 +187,12 @@ def test_a_machine_is_logged_and_traced_and_calls_only_its_functions(every: Temp
         for resource in as_list(statement["Resource"]):
             if "*" in str(resource):
                 wild.setdefault(policy.removeprefix(f"{flat}Role")[:5], set()).update(actions)
+                awaited += str(resource).count(":execution:")
     assert {arn.split("Function")[0] for arn in invoked} == set(calls(name, every.environment).values())
-    jobs = name == "train_model" and every.environment != "local"
-    more = {"Await"} if name == "backfill" else {"Train"} if jobs else set()
+    jobs = name == "train_tenants" and every.environment != "local"
+    children = started_by(definition(name))
+    assert awaited == len(children)
+    more = {"Await"} if children else {"Train"} if jobs else set()
     assert set(wild) == {"LogDe", "Trace"} | more
     assert all(action.startswith("logs:") for action in wild["LogDe"])
     assert all(action.startswith("xray:") for action in wild["Trace"])
@@ -220,7 +231,7 @@ def test_failed_executions_wake_someone_where_there_is_someone() -> None:
             for logical_id, alarm in templates(name).resources("AWS::CloudWatch::Alarm").items()
             if alarm["Properties"]["MetricName"] == "ExecutionsFailed"
         }
-        machines = {"hourlyetl", "backfill", "maintenance", "trainmodel"}
+        machines = {name.replace("_", "") for name in MACHINES}
         assert watched == (machines if name in {"staging", "prod"} else set())
 
 

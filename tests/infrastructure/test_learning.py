@@ -72,7 +72,7 @@ def test_the_job_reaches_training_sets_its_script_its_image_and_its_log(every: T
 
 
 def test_the_machine_may_run_jobs_of_this_environment_and_hand_over_this_role_only(every: Templates) -> None:
-    mine = {name: one for name, one in every.statements() if name.startswith("trainmodel")}
+    mine = {name: one for name, one in every.statements() if name.startswith("traintenants")}
     passed = [one for one in mine.values() if "iam:PassRole" in as_list(one["Action"])]
     jobs = [one for one in mine.values() if "sagemaker:CreateTrainingJob" in as_list(one["Action"])]
     if every.environment not in AWS:
@@ -92,7 +92,7 @@ def test_the_machine_may_run_jobs_of_this_environment_and_hand_over_this_role_on
 
 
 def test_the_machine_knows_where_to_train_and_how_long(every: Templates) -> None:
-    machine = every.one("AWS::StepFunctions::StateMachine", "trainmodel")["Properties"]
+    machine = every.one("AWS::StepFunctions::StateMachine", "traintenants")["Properties"]
     filled, settings = machine["DefinitionSubstitutions"], ENVIRONMENTS[every.environment].learning
     assert filled["TrainIn"] == settings.train_in == ("sagemaker" if every.environment in AWS else "lambda")
     assert (filled["MaxRuntime"], filled["MaxWait"], filled["ManagedSpot"]) == ("7200", "43200", "true")

@@ -179,7 +179,7 @@ def test_the_handlers(lake: Lake, bundle: Path) -> None:
             "expired": 0,
             "removed": 0,
             "compacted": 0,
-            "unmerged": (),
+            "unmerged": 0,
             "failed": (),
         }
         with pytest.raises(PermanentError, match=r"there is no table silver\.gone_v1"):

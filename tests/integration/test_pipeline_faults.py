@@ -23,10 +23,13 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 TELLINGS: dict[str, Armed] = {
     "answers are lost and calls fail": {
         Point("Plan", "s3.PutObject", 0): Fault.AFTER,
+        Point("TransformBatches", INVOKE, 0): Fault.AFTER,
         Point("Transform", "s3.PutObject", 1): Fault.AFTER,
+        Point("ListTables", INVOKE, 0): Fault.AFTER,
         Point("CommitTable", "glue.UpdateTable", 0): Fault.AFTER,
         Point("CommitTable", "glue.UpdateTable", 1): Fault.BEFORE,
         Point("CommitTable", "glue.CreateTable", 0): Fault.AFTER,
+        Point("RefreshTable", INVOKE, 1): Fault.AFTER,
         Point("Prepare", INVOKE, 0): Fault.THROTTLED,
         Point("Run", "s3.PutObject", 0): Fault.THROTTLED,
         Point("Run", INVOKE, 2): Fault.AFTER,
@@ -55,7 +58,7 @@ def test_the_run_comes_to_every_store_and_makes_every_layer(story: Story) -> Non
     assert story.expected.tables["silver.payment_captured_v1"], "a table that the second run creates"
     assert story.expected.pending == set()
     states = {"Plan", "Transform", "CommitTable", "Prepare", "Run", "CommitBuiltTable", "Publish"}
-    states |= {"PinSources", "Materialize"}
+    states |= {"TransformBatches", "ListTables", "RefreshTable", "PinSources", "Materialize"}
     assert {point.function for point in kinds(story.points)} == states
     calls = {point.call for point in story.points}
     assert {"glue.UpdateTable", "glue.CreateTable", "dynamodb.DeleteItem", "s3.PutObject"} <= calls

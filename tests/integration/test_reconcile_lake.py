@@ -23,15 +23,14 @@ from millrace.eventstore import pending
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.projection import Projection
 from millrace.eventstore.row import to_item
-from stacks.asl import definition
 from tests.integration.test_rights_lakehouse import BY_LAMBDA, STEPS, payload
 from tests.support.contracts import FILES, compiled
 from tests.support.emulator import Lake, emulator, fresh, pointed_at
 from tests.support.functions import function
+from tests.support.machines import machine
 from tests.support.mappings.context import FunctionContext
 from tests.support.raw_files import event
 from tests.support.rights import Recorder, Rights
-from tests.support.state_machine import StateMachine
 from tests.support.templates import templates
 
 __all__ = ["emulator"]
@@ -114,9 +113,7 @@ class World:
         steps: dict[str, Callable[[Any], Any]] = {
             name: partial(self._invoke, stem) for name, stem in STEPS.items()
         }
-        done = StateMachine(definition("hourly_etl"), steps).run(
-            f"hourly_etl-20261121T1{self._runs}-1", {"refresh": []}
-        )
+        done = machine("hourly_etl", steps).run(f"hourly_etl-20261121T1{self._runs}-1", {"refresh": []})
         assert done.status == "SUCCEEDED", done.cause
 
     def reconcile(self, **request: Any) -> dict[str, Any]:

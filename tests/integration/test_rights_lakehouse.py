@@ -17,14 +17,13 @@ from millrace.core.objects import Objects
 from millrace.core.table import Table
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import to_item
-from stacks.asl import definition
 from tests.support.contracts import FILES, compiled
 from tests.support.emulator import emulator, fresh, pointed_at
 from tests.support.functions import function
+from tests.support.machines import machine
 from tests.support.raw_files import event
 from tests.support.rights import Call, Recorder, Rights
 from tests.support.s3_watch import watched
-from tests.support.state_machine import StateMachine
 from tests.support.templates import templates
 
 __all__ = ["emulator"]
@@ -146,10 +145,10 @@ def recorded(bundle: Path, emulator: str) -> Iterator[dict[str, set[Call]]]:
         steps = {name: make(stem) for name, stem in STEPS.items()}
         for number, day in enumerate(DAYS):
             archive.write(deliveries(day, number))
-            done = StateMachine(definition("hourly_etl"), steps).run(f"hourly_etl-20261121T1{number}-1")
+            done = machine("hourly_etl", steps).run(f"hourly_etl-20261121T1{number}-1")
             assert done.status == "SUCCEEDED", done.cause
         maintenance = {name: make(stem) for name, stem in MAINTENANCE.items()}
-        done = StateMachine(definition("maintenance"), maintenance).run("maintenance-20261121-1")
+        done = machine("maintenance", maintenance).run("maintenance-20261121-1")
         assert done.status == "SUCCEEDED", done.cause
         yield recorder.calls
 

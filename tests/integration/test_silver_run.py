@@ -44,14 +44,11 @@ def plan(lake: Lake, run: str, **request: Any) -> dict[str, Any]:
 
 def finish(lake: Lake, run: str, planned: dict[str, Any]) -> dict[str, str]:
     """Transforms and commits what was planned; table → status."""
-    tables: set[str] = set()
     for batch in planned["batches"]:
-        done = call(lake, "transform_partitions", {"runId": run, "batch": batch})
-        assert done["failed"] == []
-        tables.update(done["tables"])
+        assert call(lake, "transform_partitions", {"runId": run, "batch": batch})["failed"] == 0
     return {
         table: call(lake, "commit_table", {"runId": run, "table": table})["status"]
-        for table in sorted(tables)
+        for table in call(lake, "commit_table", {"runId": run, "list": True})["tables"]
     }
 
 

@@ -77,7 +77,7 @@ class StateMachine:
         for name, value in {"MaxConcurrency": "2", **(values or {})}.items():
             text = text.replace(f"${{{name}}}", value)
         self._asl: dict[str, Any] = json.loads(text)
-        self._functions, self._children, self._hook = functions, children or {}, hook
+        self._functions, self.children, self._hook = functions, children or {}, hook
         self.executions: dict[str, Execution] = {}
 
     def run(self, name: str, given: Any = None) -> Execution:
@@ -211,10 +211,18 @@ class StateMachine:
         return json.loads(json.dumps(answer))
 
     def _start(self, placeholder: str, name: str, given: Any) -> Any:
-        ended = self._children[placeholder].run(name, given)
+        ended = self.children[placeholder].run(name, given)
+        if ended.status == "ABORTED":
+            # The service that stopped there was this execution's too.
+            raise Killed
         if ended.status != "SUCCEEDED":
             raise TaskError("States.TaskFailed", json.dumps({"Name": name, "Cause": ended.cause}))
-        return {"Name": name, "Status": ended.status, "Output": ended.output}
+        return {
+            "ExecutionArn": f"arn:aws:states:::execution:{placeholder}:{name}",
+            "Name": name,
+            "Status": ended.status,
+            "Output": ended.output,
+        }
 
     def _map(self, state: Mapping[str, Any], given: Any, scope: Scope, execution: Execution) -> list[Any]:
         items = filled(state["Items"], scope, given)

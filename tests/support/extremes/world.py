@@ -6,7 +6,6 @@ functions of the API those of its document: what is new among them takes part.
 
 import json
 import random
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -22,13 +21,12 @@ from millrace.api.route import load_operations
 from millrace.core import clock, limits
 from millrace.core.objects import Objects
 from millrace.runs.store import RunStore
-from stacks.asl import definition
 from tests.support.emulator import Lake, fresh
 from tests.support.extremes.events import Made, written
 from tests.support.functions import function
+from tests.support.machines import machine, run_functions
 from tests.support.mappings import KinesisStream, ManualClock, MappingDriver, MappingSettings, Table
 from tests.support.platform import BUS, Platform
-from tests.support.state_machine import StateMachine
 from tests.support.templates import templates
 
 Row = dict[str, Any]
@@ -59,7 +57,7 @@ class World(Platform):
             self.dynamodb.put_item(TableName="Metadata", Item=row)
         self.kms_key = kept[0]["kmsKey"]["S"] if kept else self.kms.create_key()["KeyMetadata"]["KeyId"]
         self._environ = self.variables()
-        self.stems = sorted({*consumers(), *run_functions().values(), *api_functions()})
+        self.stems = sorted({*consumers(), *run_functions(MACHINE).values(), *api_functions()})
         stack.enter_context(standing_still(now))
         # Each step makes clients of its own; what boto3 knows of the services is read once.
         stack.enter_context(patch.object(session, "create_loader", cache(loaders.create_loader)))
@@ -121,9 +119,9 @@ class World(Platform):
     def run(self, name: str) -> Any:
         """An execution of the hourly pipeline with everything that any hour refreshes; its summary."""
         placeholders = {
-            placeholder: partial(self._step, stem) for placeholder, stem in run_functions().items()
+            placeholder: partial(self._step, stem) for placeholder, stem in run_functions(MACHINE).items()
         }
-        execution = StateMachine(definition(MACHINE), placeholders).run(name, _ALL)
+        execution = machine(MACHINE, placeholders).run(name, _ALL)
         assert execution.status in ("SUCCEEDED", "FAILED"), execution
         summary = RunStore(Objects(self.s3, self.lake.bucket)).summary(name)
         self.runs.append((execution, summary))
@@ -219,13 +217,6 @@ def consumers() -> dict[str, tuple[bool, tuple[str, ...], int]]:
         filters = tuple(one["Pattern"] for one in properties.get("FilterCriteria", {}).get("Filters", ()))
         found[stem] = ("EventsTable" in source, filters, properties["BatchSize"])
     return found
-
-
-@cache
-def run_functions() -> dict[str, str]:
-    """Placeholder and function of every task of a run."""
-    names = re.findall(r'"FunctionName": "\$\{(\w+)\}"', json.dumps(definition(MACHINE)))
-    return {name: re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower() for name in names}
 
 
 @cache

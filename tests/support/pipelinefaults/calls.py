@@ -33,7 +33,8 @@ class Calls:
         self._armed: dict[Point, Fault] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
         self._state: str | None = None
-        self._fault: Fault | None = None
+        # By state: a state that starts a nested execution waits for the states of that.
+        self._faults: dict[str, Fault | None] = {}
         self._dead = False
         self._lock = threading.Lock()
 
@@ -67,10 +68,10 @@ class Calls:
         """The hook of the state machine: the invoke itself may go wrong, and calls made from now on are the state's."""
         if call.when == "after":
             self._state = None
-            self._after(self._fault)
+            self._after(self._faults[call.state])
             return
-        self._fault = self._reached(call.state, INVOKE)
-        match self._fault:
+        self._faults[call.state] = fault = self._reached(call.state, INVOKE)
+        match fault:
             case Fault.BEFORE:
                 raise TaskError("Lambda.ServiceException", "as ordered")
             case Fault.THROTTLED:

@@ -11,10 +11,10 @@ from millrace.core.table import Table
 from millrace.eventstore import pending
 from millrace.lake import packing
 from millrace.runs.store import RunStore
-from stacks.asl import definition
 from tests.support.emulator import Lake
 from tests.support.faultpoints.calls import Fault, Point
 from tests.support.functions import function
+from tests.support.machines import machine
 from tests.support.pipelinefaults import state, workers
 from tests.support.pipelinefaults.calls import Calls
 from tests.support.pipelinefaults.state import Reader, Tables
@@ -152,7 +152,7 @@ class Story:
     def machine(self, hook: Hook) -> StateMachine:
         """The file of the hourly run over the real handlers."""
         functions = {name: self._handler(stem) for name, stem in FUNCTIONS.items()}
-        return StateMachine(definition("hourly_etl"), functions, hook=hook)
+        return machine("hourly_etl", functions, hook=hook)
 
     def end(self) -> End:
         """What there is now."""

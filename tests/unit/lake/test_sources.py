@@ -13,7 +13,7 @@ from millrace.contracts import registry
 from millrace.core.errors import PermanentError, RetryableError
 from millrace.core.objects import Objects
 from millrace.features import views as feature_views
-from millrace.lake.sources import Pinner, open_views, tenants
+from millrace.lake.sources import Pinner, open_views, portion, portions, tenants
 from millrace.runs.documents import Input, InputFile, Sources
 from millrace.runs.store import RunStore
 from tests.support.stores import MemoryS3
@@ -56,6 +56,17 @@ def test_a_run_that_asks_again_gets_the_same(bundle: Path) -> None:
     tables |= {FACTS: Table(2, ("org_c",)), ORDERS: Table(3, ("org_c",))}
     assert pinner(s3, tables, AT + timedelta(hours=1)).pin("r1", (FACTS, ORDERS)) == first
     assert tenants(pinner(s3, tables).pin("r2", (FACTS, ORDERS))) == ("org_c",)
+
+
+@pytest.mark.parametrize(("tenants_", "count"), [(0, 0), (1, 1), (200, 200), (201, 200), (10_000, 200)])
+def test_every_tenant_is_in_one_portion_and_alone_while_there_are_few(tenants_: int, count: int) -> None:
+    orgs = [f"org_{number:05}" for number in range(tenants_)]
+    assert portions(orgs, 200) == count
+    parts = [portion(orgs, number, count) for number in range(count)]
+    assert [org for part in parts for org in part] == orgs
+    assert max(map(len, parts), default=0) - min(map(len, parts), default=0) <= 1
+    with pytest.raises(PermanentError, match="no portion"):
+        portion(orgs, count, count)
 
 
 def test_views_read_only_tables_that_a_contract_describes(bundle: Path) -> None:

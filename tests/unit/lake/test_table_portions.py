@@ -302,12 +302,19 @@ def test_portions_are_bounded_in_works_and_bytes() -> None:
     assert [len(chunk) for chunk in found] == [2, 2, 1]
 
 
-def test_a_table_made_anew_for_many_tenants_and_days_fits_the_history_of_a_run() -> None:
-    todo = {(f"org_{number:03}", f"2026-11-{day:02}") for number in range(400) for day in range(1, 29)}
-    files = tuple(InputFile(f"{org}{day}", org, day, 1, 1) for org, day in todo)
+@pytest.mark.parametrize("sizes", [[1], [400_000_000], [1, 999_999_999], [600_000_000, 10, 10, 600_000_000]])
+def test_a_table_made_anew_for_many_tenants_and_days_has_a_bounded_number_of_chunks(
+    monkeypatch: pytest.MonkeyPatch, sizes: list[int]
+) -> None:
+    monkeypatch.setattr(table_portions, "MAX_CHUNKS", 20)
+    todo = sorted((f"org_{number:03}", f"2026-11-{day:02}") for number in range(40) for day in range(1, 29))
+    files = tuple(
+        InputFile(f"{org}{day}", org, day, 1, sizes[number % len(sizes)])
+        for number, (org, day) in enumerate(todo)
+    )
     found = table_portions.chunks(todo, "day", (Input("silver.a", 1, (), files),), {"silver.a": "day"})
-    assert len(found) == table_portions.MAX_CHUNKS
-    assert {(work.org, work.day) for chunk in found for work in chunk} == todo
+    assert len(found) <= 20
+    assert [(work.org, work.day) for chunk in found for work in chunk] == todo
 
 
 def test_a_tenant_s_table_without_days_touches_all_its_days() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stacks.asl import definition
+from tests.support.machines import machine
 from tests.support.state_machine import Call, Execution, Hook, Killed, StateMachine
 from tests.support.state_values import TaskError
 
@@ -33,10 +33,10 @@ class Fakes:
             "PrepareTable": self._counted("prepare", self._prepare, "table"),
             "BuildTable": self._counted("run", self._run, "chunk"),
             "PinSources": self._counted("pin", self._pin),
-            "MaterializeFeatures": self._counted("features", self._features, "org"),
+            "MaterializeFeatures": self._counted("features", self._features, "portion"),
             "PublishRun": self._counted("publish", self._publish),
         }
-        return StateMachine(definition("hourly_etl"), functions, hook=hook)
+        return machine("hourly_etl", functions, hook=hook)
 
     def _counted(self, name: str, answer: Callable[[Any], Any], about: str = "") -> Callable[[Any], Any]:
         def call(payload: Any) -> Any:
@@ -58,9 +58,13 @@ class Fakes:
         }
 
     def _transform(self, payload: Any) -> Any:
-        return {"tables": self.tables[payload["batch"]], "failed": []}
+        return {"parts": len(self.tables[payload["batch"]]), "failed": 0}
 
     def _commit(self, payload: Any) -> Any:
+        if payload.get("list"):
+            done = [payload["batch"] for name, payload in self.calls if name == "transform"]
+            wanted = {batch for batch in done if ("transform", batch) not in self.broken}
+            return {"tables": sorted({table for batch in wanted for table in self.tables[batch]})}
         self.landed.add(payload["table"])
         return {"table": payload["table"], "status": "committed", "rows": 1, "snapshot": 2**60}
 
@@ -84,18 +88,20 @@ class Fakes:
         return {"table": payload["table"], "chunk": payload["chunk"], "status": "ok", "error": ""}
 
     def _pin(self, payload: Any) -> Any:
-        return {"orgs": self.orgs}
+        assert payload["mostPortions"] == 200
+        return {"portions": list(range(len(self.orgs)))}
 
     def _features(self, payload: Any) -> Any:
-        return {"org": payload["org"], "asOf": "2026-11-21T10:06:00.000Z", "written": 3}
+        return {"asOf": "2026-11-21T10:06:00.000Z", "tenants": 1}
 
     def _publish(self, payload: Any) -> Any:
         wanted = {one for level in self.levels for one in level}
         wanted |= {table for batch in range(self.batches) for table in self.tables[batch]}
-        return {"runId": RUN, "status": "done" if wanted <= self.landed else "partly"}
+        batches = all(name != "transform" for name, _ in self.broken)
+        return {"runId": RUN, "status": "done" if batches and wanted <= self.landed else "partly"}
 
     def called(self, name: str, about: str) -> list[Any]:
-        return [payload[about] for called, payload in self.calls if called == name]
+        return [payload[about] for called, payload in self.calls if called == name and about in payload]
 
 
 def run(fakes: Fakes, given: dict[str, Any] | None = None, hook: Hook | None = None) -> Execution:
@@ -155,6 +161,7 @@ def test_a_table_that_stands_as_it_is_is_neither_run_nor_committed() -> None:
 @pytest.mark.parametrize(
     ("broken", "committed"),
     [
+        (("transform", 0), [A, B, "gold.a", "marts.c"]),
         (("transform", 1), [A, "gold.a", "marts.c"]),
         (("commit", A), [A, A, A, B, "gold.a", "marts.c"]),
         (("run", 0), [A, B, "gold.a", "marts.c"]),
@@ -213,22 +220,51 @@ def test_every_call_may_fail_once_and_the_end_is_the_same(when: str) -> None:
 
 def test_a_run_that_is_ended_in_the_middle_calls_nothing_more() -> None:
     def hook(call: Call) -> None:
-        if call.name == "CommitTable":
+        if call.state == "CommitTable":
             raise Killed
 
     fakes = Fakes(batches=1)
     assert run(fakes, hook=hook).status == "ABORTED"
-    assert [name for name, _ in fakes.calls] == ["plan", "transform"]
+    assert [name for name, _ in fakes.calls] == ["plan", "transform", "commit"], (
+        "the last one lists the tables"
+    )
 
 
-def test_features_follow_the_tables_tenant_by_tenant() -> None:
+def test_a_nested_execution_that_is_lost_is_repeated_under_a_name_of_its_own() -> None:
+    def hook(call: Call) -> None:
+        if call.state in ("TransformBatches", "RefreshTable") and (call.attempt, call.when) == (0, "after"):
+            raise TaskError("States.TaskFailed", "lost")
+
+    fakes = Fakes(batches=1, levels=[["gold.a"], ["marts.b", "marts.c"]])
+    hourly = fakes.machine(hook)
+    assert hourly.run(RUN).status == "SUCCEEDED"
+    children = {name: list(child.executions) for name, child in hourly.children.items()}
+    assert children == {
+        "RawToSilverMachine": [f"{RUN}-0", f"{RUN}-1"],
+        "RefreshTableMachine": [
+            f"{RUN}-{place}-{attempt}" for place in ("0-0", "1-0", "1-1") for attempt in (0, 1)
+        ],
+    }
+
+
+def test_silver_whose_batches_could_not_be_run_is_committed_as_far_as_it_is() -> None:
+    def hook(call: Call) -> None:
+        if (call.state, call.when) == ("TransformBatches", "after"):
+            raise TaskError("States.Timeout", "it took too long")
+
+    fakes = Fakes(batches=1, levels=[["gold.a"]])
+    assert run(fakes, hook=hook).status == "SUCCEEDED"
+    assert fakes.called("commit", "table") == [A, "gold.a"]
+
+
+def test_features_follow_the_tables_in_portions_of_the_tenants() -> None:
     fakes = Fakes(levels=[["gold.a"]])
     fakes.orgs = ["org_a", "org_b"]
     assert run(fakes).status == "SUCCEEDED"
     assert fakes.calls[-4:] == [
-        ("pin", {"runId": RUN}),
-        ("features", {"runId": RUN, "org": "org_a"}),
-        ("features", {"runId": RUN, "org": "org_b"}),
+        ("pin", {"runId": RUN, "mostPortions": 200}),
+        ("features", {"runId": RUN, "portion": 0, "portions": 2}),
+        ("features", {"runId": RUN, "portion": 1, "portions": 2}),
         ("publish", {"runId": RUN}),
     ]
 
@@ -238,7 +274,7 @@ def test_none_and_one_tenant_are_lists_too(orgs: list[str]) -> None:
     fakes = Fakes(levels=[["gold.a"]])
     fakes.orgs = orgs
     assert run(fakes).status == "SUCCEEDED"
-    assert fakes.called("features", "org") == orgs
+    assert fakes.called("features", "portion") == list(range(len(orgs)))
 
 
 def test_a_run_that_makes_no_table_leaves_the_features_alone() -> None:
@@ -248,12 +284,12 @@ def test_a_run_that_makes_no_table_leaves_the_features_alone() -> None:
     assert not fakes.called("pin", "runId")
 
 
-def test_a_tenant_whose_features_fail_stops_nobody() -> None:
+def test_a_portion_whose_features_fail_stops_no_other() -> None:
     fakes = Fakes(levels=[["gold.a"]])
     fakes.orgs = ["org_a", "org_b", "org_c"]
-    fakes.broken = {("features", "org_b")}
+    fakes.broken = {("features", 1)}
     assert run(fakes).status == "SUCCEEDED", "only publish knows what a missing document means"
-    assert fakes.called("features", "org") == ["org_a", *["org_b"] * 3, "org_c"]
+    assert fakes.called("features", "portion") == [0, 1, 1, 1, 2]
     assert fakes.calls[-1] == ("publish", {"runId": RUN})
 
 
@@ -261,7 +297,7 @@ def test_sources_that_cannot_be_pinned_are_told_to_publish() -> None:
     fakes = Fakes(levels=[["gold.a"]])
     fakes.broken = {("pin", None)}
     run(fakes)
-    assert not fakes.called("features", "org")
+    assert not fakes.called("features", "portion")
     name, payload = fakes.calls[-1]
     assert (name, payload["runId"]) == ("publish", RUN)
     assert "pin is broken" in payload["unpinned"]

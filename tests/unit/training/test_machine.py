@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from millrace.lake.sources import portion, portions
 from stacks.asl import definition
-from tests.support.state_machine import Call, Execution, Killed, StateMachine
+from tests.support.machines import machine
+from tests.support.state_machine import Call, Execution, Killed
 from tests.support.state_values import TaskError
 
 RUN = "train_model-org_acme-20261122-1"
@@ -29,7 +31,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.answers: dict[str, Callable[[Any], Any]] = {
-            "PinSources": lambda _: {"orgs": ["org_acme", "org_globex"]},
+            "PinSources": self._pin,
             "BuildTrainingSet": lambda given: {
                 "status": "ready",
                 "org": given["org"],
@@ -42,6 +44,14 @@ class Stage:
             "MoveModel": lambda given: {"status": "moved", "version": given["to"]},
         }
         self.asked: list[tuple[str, Any]] = []
+        self.orgs, self.most = ["org_acme", "org_globex"], 400
+        # Of the execution that ran last.
+        self.trainings: list[Any] = []
+
+    def _pin(self, given: Any) -> Any:
+        if "portion" in given:
+            return {"orgs": list(portion(self.orgs, given["portion"], given["portions"]))}
+        return {"portions": list(range(portions(self.orgs, min(self.most, given["mostPortions"]))))}
 
     def run(self, given: Any = None, hook: Any = None, **values: str) -> Execution:
         def call(name: str) -> Callable[[Any], Any]:
@@ -51,13 +61,12 @@ class Stage:
 
             return answer
 
-        machine = StateMachine(
-            definition("train_model"),
-            {name: call(name) for name in self.answers},
-            values={**VALUES, **values},
-            hook=hook,
-        )
-        return machine.run(RUN, given)
+        functions = {name: call(name) for name in self.answers}
+        train = machine("train_model", functions, values={**VALUES, **values}, hook=hook)
+        done = train.run(RUN, given)
+        ended = train.children["TrainTenantsMachine"].executions.values()
+        self.trainings = [one for each in ended if each.output for one in each.output["trainings"]]
+        return done
 
     def payloads(self, name: str) -> list[Any]:
         return [payload for asked, payload in self.asked if asked == name]
@@ -73,8 +82,11 @@ def test_a_tenant_that_is_named_is_the_only_one(stage: Stage) -> None:
     assert done.status == "SUCCEEDED", done.cause
     assert done.output == {
         "runId": RUN,
-        "trainings": [{"org": "org_globex", "status": "deployed", "champion": "00000002", "models": MODELS}],
+        "executions": [f"arn:aws:states:::execution:TrainTenantsMachine:{RUN}-0-0"],
     }
+    assert stage.trainings == [
+        {"org": "org_globex", "status": "deployed", "champion": "00000002", "models": MODELS}
+    ]
     assert stage.payloads("BuildTrainingSet") == [
         {"model": "fraud", "split": {"trainFrom": "x"}, "runId": RUN, "org": "org_globex"}
     ]
@@ -101,13 +113,40 @@ def test_a_tenant_that_is_named_is_the_only_one(stage: Stage) -> None:
 
 def test_without_one_every_tenant_is_trained(stage: Stage) -> None:
     done = stage.run({})
-    assert [one["org"] for one in done.output["trainings"]] == ["org_acme", "org_globex"]
+    assert done.status == "SUCCEEDED"
+    assert [one["org"] for one in stage.trainings] == ["org_acme", "org_globex"]
     assert [one["org"] for one in stage.payloads("MoveModel")] == ["org_acme", "org_globex"]
 
 
 def test_no_tenant_at_all_is_well(stage: Stage) -> None:
-    stage.answers["PinSources"] = lambda _: {"orgs": []}
-    assert stage.run({}).output == {"runId": RUN, "trainings": []}
+    stage.orgs = []
+    assert stage.run({}).output == {"runId": RUN, "executions": []}
+
+
+def test_many_tenants_share_executions_and_only_the_failed_are_named(stage: Stage) -> None:
+    stage.orgs, stage.most = [f"org_{number}" for number in range(7)], 3
+    stage.answers["TrainModel"] = lambda given: given["org"] in ("org_1", "org_5") and 1 / 0
+    done = stage.run({})
+    assert [one["org"] for one in stage.trainings] == stage.orgs
+    assert {one["org"] for one in stage.payloads("MoveModel")} == set(stage.orgs) - {"org_1", "org_5"}
+    assert done.error == "Millrace.TrainingFailed"
+    assert re.findall(r"org_\d", done.cause) == ["org_1", "org_5"]
+    assert "org_5: ZeroDivisionError" in done.cause
+
+
+def test_a_portion_that_breaks_off_is_a_failure_and_stops_no_other(stage: Stage) -> None:
+    pin = stage.answers["PinSources"]
+
+    def fails(given: Any) -> Any:
+        if given.get("portion") == 0:
+            raise TaskError("States.TaskFailed", "the lake is gone")
+        return pin(given)
+
+    stage.answers["PinSources"] = fails
+    done = stage.run({})
+    assert [one["org"] for one in stage.trainings] == ["org_globex"]
+    assert done.error == "Millrace.TrainingFailed"
+    assert "the lake is gone" in done.cause
 
 
 def test_too_little_history_is_no_fault_and_keeps_no_one_else(stage: Stage) -> None:
@@ -119,13 +158,13 @@ def test_too_little_history_is_no_fault_and_keeps_no_one_else(stage: Stage) -> N
     )
     done = stage.run({})
     assert done.status == "SUCCEEDED"
-    assert done.output["trainings"][0] == {
+    assert stage.trainings[0] == {
         "org": "org_acme",
         "status": "refused",
         "why": "too few days",
         "models": [],
     }
-    assert done.output["trainings"][1]["status"] == "deployed"
+    assert stage.trainings[1]["status"] == "deployed"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +180,7 @@ def test_what_may_not_be_served_is_not(stage: Stage, models: list[Any], status: 
     stage.answers["RegisterModels"] = lambda _: {"models": models, "best": None}
     done = stage.run({"org": "org_acme"})
     assert done.status == "SUCCEEDED", done.cause
-    assert done.output["trainings"] == [{"org": "org_acme", "status": status, "models": models}]
+    assert stage.trainings == [{"org": "org_acme", "status": status, "models": models}]
     assert stage.payloads("MoveModel") == []
 
 
@@ -210,7 +249,7 @@ def test_an_execution_that_is_stopped_moves_nothing(stage: Stage) -> None:
 
 def test_sagemakers_job_gets_channel_output_spot_and_script() -> None:
     """What the emulator has not is read from the file."""
-    task = definition("train_model")["States"]["Tenants"]["ItemProcessor"]["States"]["TrainInSageMaker"]
+    task = definition("train_tenants")["States"]["Tenants"]["ItemProcessor"]["States"]["TrainInSageMaker"]
     asked = task["Arguments"]
     assert asked["TrainingJobName"] == "{% $states.input.job %}"
     (channel,) = asked["InputDataConfig"]
@@ -239,7 +278,7 @@ def test_only_spot_waits(spot: str, wait: dict[str, int]) -> None:
     """SageMaker refuses a wait for a job that is not of spot."""
     from tests.support.state_values import evaluate
 
-    task = definition("train_model")["States"]["Tenants"]["ItemProcessor"]["States"]["TrainInSageMaker"]
+    task = definition("train_tenants")["States"]["Tenants"]["ItemProcessor"]["States"]["TrainInSageMaker"]
     text = task["Arguments"]["StoppingCondition"][2:-2]
     for name, value in {**VALUES, "ManagedSpot": spot}.items():
         text = text.replace(f"${{{name}}}", value)

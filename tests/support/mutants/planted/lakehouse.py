@@ -140,9 +140,9 @@ MUTANTS = (
         ("tests/unit/runs/test_hourly_etl_machine.py",),
     ),
     Mutant(
-        "a batch that failed ends the run for every tenant",
+        "a batch that failed keeps the batches behind it from silver",
         "machine",
-        "state_machines/hourly_etl.asl.json",
+        "state_machines/raw_to_silver.asl.json",
         '"Catch": "BatchFailed",',
         "",
         ("tests/unit/runs/test_hourly_etl_machine.py",),

@@ -23,6 +23,16 @@ from millrace.runs.documents import Committed, Failure
 from millrace.runs.store import RunStore
 
 
+def silver_to_commit(store: RunStore, run: str) -> tuple[str, ...]:
+    """The tables of silver that the run wrote files for, in order.
+
+    Raises:
+        PermanentError: the run has no plan.
+        RetryableError: the lake did not answer.
+    """
+    return portions.silver_tables(portions.silver(store, run, store.plan_index(run).batches))
+
+
 class Committer:
     """Commits what a run wrote for a table."""
 

@@ -1,6 +1,5 @@
 """A batch of a plan: its units one after the other, whatever any of them does to the worker, and what came of it kept."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from millrace.lake.raw_to_silver import SilverTransform
@@ -33,8 +32,3 @@ def run_batch(store: RunStore, transform: SilverTransform, run: str, batch: int)
     made = portions.as_batch(run, batch, pieces)
     store.put_silver(made)
     return made
-
-
-def tables(made: SilverBatch) -> Iterator[str]:
-    """The tables that have something to commit of a batch, each once."""
-    yield from sorted({part.table for part in made.parts})

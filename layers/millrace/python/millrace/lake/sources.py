@@ -3,7 +3,7 @@
 DuckDB sees one tenant's rows: views are made of that tenant's files and hold that tenant's rows only.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -89,6 +89,22 @@ def read_input(name: str, table: LakeTable, opened: "OpenTable | None") -> Input
 def tenants(sources: Sources) -> tuple[str, ...]:
     """Who has rows in any of the tables, in order."""
     return tuple(sorted({file.org for one in sources.inputs for file in one.files}))
+
+
+def portions(orgs: Sequence[str], most: int) -> int:
+    """In how many portions the tenants are done: one each, up to `most`."""
+    return min(len(orgs), most)
+
+
+def portion(orgs: Sequence[str], number: int, count: int) -> tuple[str, ...]:
+    """The tenants of one of `count` portions, which are of the same size but for one tenant.
+
+    Raises:
+        PermanentError: there is no such portion.
+    """
+    if not 0 <= number < count:
+        raise PermanentError(f"there is no portion {number} of {count}")
+    return tuple(orgs[number * len(orgs) // count : (number + 1) * len(orgs) // count])
 
 
 def open_views(connection: "DuckDBPyConnection", sources: Sources, org: str) -> None:

@@ -13,9 +13,9 @@ from millrace.runs.documents import Committed, Input, InputFile, Prepared, Work
 
 MAX_PARTITIONS = 50
 MAX_BYTES = 1_000_000_000
-# An execution has 25,000 events of history and a chunk takes seven of them, in each of a dozen tables: where a table is
-# built wholly anew for many tenants and days, its chunks are larger and not more.
-MAX_CHUNKS = 100
+# An execution has 25,000 events of history, and a chunk takes 33 of them where all of its retries are used: where a table
+# is built wholly anew for many tenants and days, its chunks are larger and not more.
+MAX_CHUNKS = 500
 # A tenant and, where the table has days, the day.
 Partition = tuple[str, str | None]
 
@@ -70,24 +70,30 @@ def touched(
 def chunks(
     partitions: Collection[Partition], grain: Grain, inputs: Sequence[Input], grains: Mapping[str, Grain]
 ) -> tuple[tuple[Work, ...], ...]:
-    """The partitions in order, in portions that one worker does."""
+    """The partitions in order, in portions that one worker does; `MAX_CHUNKS` at most."""
     sizes: dict[tuple[str, Partition], int] = defaultdict(int)
     for one in inputs:
         for file in one.files:
             sizes[one.table, (file.org, file.day)] += file.size
             if file.day is not None:
                 sizes[one.table, (file.org, None)] += file.size
-    most = max(MAX_PARTITIONS, -(-len(partitions) // MAX_CHUNKS))
+    weighed: list[tuple[Work, int]] = []
+    for org, day in sorted(partitions, key=lambda part: (part[0], part[1] or "")):
+        parts = [(one.table, (org, day if grains[one.table] == "day" else None)) for one in inputs]
+        weighed.append((Work(org, day if grain == "day" else None), sum(sizes[part] for part in parts)))
+    # At most half of the chunks end because of their partitions, and half because of their bytes: of these any two in a row
+    # are together above the limit.
+    half = MAX_CHUNKS // 2
+    most = max(MAX_PARTITIONS, -(-len(weighed) // half))
+    heaviest = max(MAX_BYTES, -(-2 * sum(size for _, size in weighed) // half))
     found: list[tuple[Work, ...]] = []
     portion: list[Work] = []
     held = 0
-    for org, day in sorted(partitions, key=lambda part: (part[0], part[1] or "")):
-        parts = [(one.table, (org, day if grains[one.table] == "day" else None)) for one in inputs]
-        size = sum(sizes[part] for part in parts)
-        if portion and (len(portion) == most or held + size > MAX_BYTES):
+    for work, size in weighed:
+        if portion and (len(portion) == most or held + size > heaviest):
             found.append(tuple(portion))
             portion, held = [], 0
-        portion.append(Work(org, day if grain == "day" else None))
+        portion.append(work)
         held += size
     return (*found, tuple(portion)) if portion else tuple(found)
 

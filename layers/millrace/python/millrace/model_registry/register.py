@@ -16,6 +16,8 @@ from millrace.model_registry.store import ModelStore
 
 # How often another registration of the tenant may take the next number first.
 MOST_ATTEMPTS = 50
+# Characters of why an algorithm failed: a training's results have to fit the state of a machine.
+LONGEST_ERROR = 300
 # There is no tracking server.
 OFF = "off"
 
@@ -96,7 +98,8 @@ class Registrar:
                 tracked = self._tracker.log(version, trained.card, trained.text, trained.onnx)
             registered.append(Registered(version.algorithm, version.status, version, tracked))
         return registered + [
-            Registered(name, "failed", error=error) for name, error in sorted(package.failures.items())
+            Registered(name, "failed", error=error[:LONGEST_ERROR])
+            for name, error in sorted(package.failures.items())
         ]
 
     def _version(self, trained: PackagedModel) -> Version:

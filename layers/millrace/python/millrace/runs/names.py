@@ -18,11 +18,12 @@ from millrace.runs.interval import days
 Machine = Literal["hourly_etl", "backfill", "maintenance", "train_model"]
 MACHINES: tuple[Machine, ...] = ("hourly_etl", "backfill", "maintenance", "train_model")
 # Letters, digits, `-` and `_`: an execution whose name has anything else is not logged.
+# Step Functions takes 80 of them; the executions that one starts have its name and up to ten more.
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html#API_StartExecution_RequestSyntax
-LONGEST = 80
+LONGEST = 70
 _NAME = re.compile(rf"({'|'.join(MACHINES)})-(\w(?:[\w-]*\w)?)-([1-9][0-9]*)", re.ASCII)
 # A longer tenant's name would leave no room for the rest.
-_LONGEST_ORG = 48
+_LONGEST_ORG = 40
 _HOUR = re.compile(r"\d{8}T\d{2}")
 _DAY = re.compile(r"\d{8}")
 

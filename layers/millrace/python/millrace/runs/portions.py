@@ -92,6 +92,11 @@ def silver(store: RunStore, run: str, batches: int) -> list[SilverBatch]:
     return [ended.get(number) or unended(number) for number in range(batches)]
 
 
+def silver_tables(batches: Sequence[SilverBatch]) -> tuple[str, ...]:
+    """The tables that the batches wrote files for, in order."""
+    return tuple(sorted({part.table for batch in batches for part in batch.parts}))
+
+
 def chunks(store: RunStore, prepared: Prepared) -> list[TableChunk]:
     """What came of every chunk of a table, in the same way."""
     ended = {chunk.chunk: chunk for chunk in store.chunks(prepared.run, prepared.table)}

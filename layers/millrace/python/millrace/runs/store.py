@@ -161,6 +161,10 @@ class RunStore:
         """What came of the feature views of every tenant that the run came to."""
         return self._all(Materialized, run, "features/")
 
+    def materialized_of(self, run: str, org: str) -> Materialized | None:
+        """What came of a tenant's feature views; None where the run has not come to the tenant."""
+        return self._get(Materialized, run, f"features/{org}")
+
     def put_backfill(self, plan: BackfillPlan) -> None:
         """Keeps the plan of a backfill."""
         self._put(plan.run, "backfill", plan)

@@ -16,12 +16,15 @@ from cli.places import Places
 
 ROOT = Path(__file__).parents[3]
 ORDER = "schemas/events/commerce/order.created/v1.yaml"
+KEPT = ("commerce", "identity", "operations")
 
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "millrace"
-    shutil.copytree(ROOT / "schemas", root / "schemas")
+    # Some of the event types: each command compiles all that are there.
+    elsewhere = [path.name for path in (ROOT / "schemas/events").iterdir() if path.name not in KEPT]
+    shutil.copytree(ROOT / "schemas", root / "schemas", ignore=shutil.ignore_patterns(*elsewhere))
     monkeypatch.setattr(contracts, "checkout", lambda: Places(root))
     for arguments in (
         ["init", "-q", "-b", "main"],
@@ -46,7 +49,8 @@ def run(*arguments: str) -> tuple[int, Any]:
 def test_nothing_changed_breaks_nothing(repository: Path) -> None:
     code, result = run("diff")
     assert (code, result["breaking"]) == (0, [])
-    assert result["contracts"] >= 25
+    files = [*repository.glob("schemas/events/*/*/v*.yaml"), *repository.glob("schemas/tables/*/*.yaml")]
+    assert result["contracts"] == len(files) > 10
 
 
 def test_a_breaking_change_is_refused_with_pointer_and_reason(repository: Path) -> None:

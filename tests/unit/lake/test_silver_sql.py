@@ -151,14 +151,17 @@ def test_nothing_is_silently_null(connection: duckdb.DuckDBPyConnection, payload
     assert place is None or isinstance(place, dict)
 
 
-@given(st.decimals(-(10**11), 10**11, places=4))
-@example(Decimal("0.07"))
-@example(Decimal("999999999.9999"))
-def test_money_is_exact(connection: duckdb.DuckDBPyConnection, amount: Decimal) -> None:
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.decimals(-(10**11), 10**11, places=4), min_size=1, max_size=20))
+@example([Decimal("0.07"), Decimal("999999999.9999")])
+@example([Decimal("999999999.9999"), Decimal("0.07")])
+def test_money_is_exact(connection: duckdb.DuckDBPyConnection, amounts: list[Decimal]) -> None:
     # As a client writes it, it is read as a float and stored by its shortest text.
-    typed, dead = rows(connection, EVERYTHING, json.dumps({"need": "x", "money": float(amount)}))
+    payload = {"need": "x", "lines": [{"unitPrice": float(amount)} for amount in amounts]}
+    typed, dead = rows(connection, EVERYTHING, json.dumps({**payload, "money": float(amounts[0])}))
     assert dead == []
-    assert typed[0]["money"] == amount
+    assert typed[0]["money"] == amounts[0]
+    assert [line["unit_price"] for line in typed[0]["lines"]] == amounts
 
 
 @pytest.mark.parametrize(

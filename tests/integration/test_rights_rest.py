@@ -43,7 +43,6 @@ UNUSED: dict[str, dict[Call, str]] = {
     "open_capture": {
         ("kinesis:PutRecord", "log"): FOR_ANOTHER,
         ("kinesis:PutRecords", "log"): FOR_ANOTHER,
-        ("kinesis:ListStreams", "*"): FOR_ANOTHER,
     },
     "plan_backfill": {("s3:ListBucket", "lake"): MISSED},
 }

@@ -21,6 +21,8 @@ from millrace.fraud.user import Transaction, UserSets, additions
 from tests.support import events
 from tests.support.stores import MemoryDynamoDB
 
+SILENT_SECONDS = 2.0
+
 
 class Slow(MemoryDynamoDB):
     """Answers after so many seconds."""
@@ -61,13 +63,15 @@ def call(path: str, body: object) -> dict[str, Any]:
 
 
 def test_the_99th_percentile_is_below_50_ms_with_stores_at_5(registry: Registry) -> None:
-    served = router(registry, Slow(0.005))
+    """In processor time and calls of the store, so that a busy machine changes nothing."""
+    dynamodb = MemoryDynamoDB()
+    served = router(registry, dynamodb)
     request = call("/v1/predict", events.transaction()["data"]["payload"])
     taken = []
     for _ in range(200):
-        started = time.perf_counter()
+        calls, started = sum(dynamodb.calls.values()), time.process_time()
         answer = served(request)
-        taken.append(time.perf_counter() - started)
+        taken.append(time.process_time() - started + 0.005 * (sum(dynamodb.calls.values()) - calls))
         assert answer["statusCode"] == 200
     assert sorted(taken)[197] < 0.050
 
@@ -92,14 +96,14 @@ def test_a_question_is_counted_beside_a_transaction_whose_event_has_its_name(reg
 
 @pytest.mark.parametrize("kind", ["throttled", "silent"])
 def test_a_store_that_does_not_answer_is_done_without(registry: Registry, kind: str) -> None:
-    dynamodb = Slow(0.3 if kind == "silent" else 0)
+    dynamodb = Slow(SILENT_SECONDS if kind == "silent" else 0)
     if kind == "throttled":
         dynamodb.failing["batch_get_item"] = 1
     served = router(registry, dynamodb, budget_ms=30)
     payload = {**events.transaction()["data"]["payload"], "amount": 6000}
     started = time.perf_counter()
     body = orjson.loads(served(call("/v1/predict", payload))["body"])
-    assert time.perf_counter() - started < 0.25
+    assert time.perf_counter() - started < SILENT_SECONDS / 2
     assert body["fallback"] == "velocity"
     assert "velocity" in body["features"]["missing"]
     assert {"factor": "high_amount", "points": 30} in body["reasons"]

@@ -132,5 +132,6 @@ def test_logs_that_services_deliver_have_room_in_the_account_s_policy(environmen
         stage.get("AccessLogSettings", "DestinationArn")
         for stage in deployment.of("AWS::ApiGatewayV2::Stage")
     ]
-    assert len(delivered) == len(set(delivered)) == 5
+    assert delivered
+    assert len(delivered) == len(set(delivered))
     assert all(":log-group:/aws/vendedlogs/" in arn for arn in delivered)

@@ -10,7 +10,7 @@ LOOKS = {"capture", "dead-letters", "failed-batches", "failed-invocations", "cat
 
 
 def test_doctor_proves_every_path(client: Client, environ: dict[str, str]) -> None:
-    done = command("doctor", "--json", environ=environ, seconds=200)
+    done = command("doctor", "--wait", "150", "--json", environ=environ, seconds=300)
     found = {check["path"]: check for check in json.loads(done.stdout.splitlines()[-1])["checks"]}
     assert set(found) == PATHS | LOOKS
     assert {found[path]["status"] for path in PATHS} == {"ok"}, found
@@ -25,7 +25,7 @@ def test_doctor_finds_a_dead_letter(client: Client, environ: dict[str, str]) -> 
     key = "dead-letters/archive_events/day=2026-11-21/planted.json"
     s3.put_object(Bucket=bucket, Key=key, Body=b"{}")
     try:
-        done = command("doctor", "--json", environ=environ, seconds=200)
+        done = command("doctor", "--wait", "150", "--json", environ=environ, seconds=300)
     finally:
         s3.delete_object(Bucket=bucket, Key=key)
     found = {check["path"]: check for check in json.loads(done.stdout.splitlines()[-1])["checks"]}

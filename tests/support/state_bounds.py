@@ -32,7 +32,7 @@ Answers = Callable[[Any], Sequence[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The most bytes of one state's `input`, `result` or `output`; of an `execution` (where `what` is that) its events."""
+    """The most bytes of one state's `what`: input, arguments, items, result, output or variables."""
 
     machine: str
     state: str
@@ -42,7 +42,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """How a state, or all states from one on, end: `next` is None at the end, `output` is of no use where it failed."""
+    """How a state, or a path of states, ends. `next` is None where the execution or the item does; `output` too if it failed."""
 
     events: int
     output: Any
@@ -52,11 +52,14 @@ class _End:
 
 
 class Bounds:
-    """Walks machines; `held` has what was found.
+    """Walks machines.
+
+    `held` returns the bytes; `events`, by machine, `names` of executions, and the lengths of `causes`, by machine and
+    state, are filled on the way.
 
     Args:
         answers: by the placeholder of a function; that of SageMaker's job is `TrainingJob`.
-        values: sets of values for the other placeholders; each is walked.
+        values: what stands for the other placeholders.
     """
 
     def __init__(self, answers: Mapping[str, Answers], values: Mapping[str, str]) -> None:

@@ -83,6 +83,8 @@ def test_a_tenant_that_is_named_is_the_only_one(stage: Stage) -> None:
     assert done.output == {
         "runId": RUN,
         "executions": [f"arn:aws:states:::execution:TrainTenantsMachine:{RUN}-0-0"],
+        "failed": 0,
+        "why": "",
     }
     assert stage.trainings == [
         {"org": "org_globex", "status": "deployed", "champion": "00000002", "models": MODELS}
@@ -120,7 +122,7 @@ def test_without_one_every_tenant_is_trained(stage: Stage) -> None:
 
 def test_no_tenant_at_all_is_well(stage: Stage) -> None:
     stage.orgs = []
-    assert stage.run({}).output == {"runId": RUN, "executions": []}
+    assert stage.run({}).output == {"runId": RUN, "executions": [], "failed": 0, "why": ""}
 
 
 def test_many_tenants_share_executions_and_only_the_failed_are_named(stage: Stage) -> None:

@@ -41,7 +41,9 @@ class ApiCaller:
     def __call__(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         """Status and document; status 0 where there was no answer."""
         data = None if body is None else json.dumps(body).encode()
-        timeout = urllib3.Timeout(CONNECT_SECONDS, READ_SECONDS if data is None else SEND_SECONDS)
+        timeout = urllib3.Timeout(
+            connect=CONNECT_SECONDS, read=READ_SECONDS if data is None else SEND_SECONDS
+        )
         try:
             headers = {"authorization": f"Bearer {self._key()}", "content-type": "application/json"}
             answer = self._pool.request(

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,9 +74,28 @@ class Deployment:
         Raises:
             KeyError: the function reads no stream.
         """
+        return float(self._mapping(stem).get("MaximumBatchingWindowInSeconds", 0))
+
+    def batch_size(self, stem: str) -> int:
+        """Records in a batch of a mapping from a stream, at most.
+
+        Raises:
+            KeyError: the function reads no stream.
+        """
+        return int(self._mapping(stem)["BatchSize"])
+
+    def unfiltered(self, stems: Iterable[str]) -> list[str]:
+        """The functions among these that are given every record of their stream, rows that expire as well.
+
+        Raises:
+            KeyError: one of them reads no stream.
+        """
+        return [stem for stem in stems if "FilterCriteria" not in self._mapping(stem)]
+
+    def _mapping(self, stem: str) -> Mapping[str, Any]:
         for name, properties in self.of("AWS::Lambda::EventSourceMapping"):
             if name.startswith(stem.replace("_", "")):
-                return float(properties.get("MaximumBatchingWindowInSeconds", 0))
+                return properties
         raise KeyError(stem)
 
     def memory_mb(self, stem: str) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from cli.costing import online, traces
+from cli.costing import log, online, traces
 from cli.costing.deployment import Deployment
 from cli.costing.prices import DAYS_A_MONTH, GB, Prices, Usage
 from cli.costing.traces import PerEvent
@@ -17,14 +17,13 @@ from millrace.eventstore.consumers import ARCHIVE, ROUTER, SCORER, ConsumerSpec,
 from millrace.features.views import FeatureViews
 
 MILLION = 1_000_000
-# A stream on demand begins with four shards.
-FIRST_SHARDS = 4
-MB = 1024**2
+# The profile of events that have no row.
+LAKE_PROFILE = "lake-only"
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html
 LEAST_MOVED = 128 * 1024
 # The parts of the path of an event with the default indexes, and of one that goes to the lake only. Routing, fraud and
 # the hourly tables come on top for some events.
-DEFAULT_INDEXES = ("accept", "store", "log", "archive", "project", "storage")
+DEFAULT_INDEXES = ("accept", "store", "log", "archive", "project", "storage", "expire")
 LAKE_ONLY = ("accept.lake-only", "log.lake-only", "archive.lake-only", "storage.lake-only")
 
 
@@ -78,9 +77,6 @@ class Paths:
         """`rate`: events a second; it determines how full a consumer's batches are."""
         self._deployment, self._prices, self._request = deployment, prices, request
         self._assumed, self._rate = prices.assumptions, rate
-        shards = deployment.shards or max(FIRST_SHARDS, rate / self._assumed["events_per_shard"])
-        self._of_shard = rate / shards
-        self.batch = self._of_shard / self._assumed["polls_per_second"]
         self.stream_batch = rate / self._assumed["stream_polls_per_second"]
         # The archive may wait for more.
         self.gathered = self._batch_of(ARCHIVE)
@@ -89,22 +85,24 @@ class Paths:
         """Every path by name."""
         return {
             "accept": self._accept("default"),
-            "accept.lake-only": self._accept("lake-only"),
+            "accept.lake-only": self._accept(LAKE_PROFILE),
             "store": self._store("default"),
             "store.seeded": self._store("mix"),
             "log": self._log("default"),
-            "log.lake-only": self._log("lake-only"),
+            "log.lake-only": self._log(LAKE_PROFILE),
+            "expire": self._expire("default"),
+            "expire.seeded": self._expire("mix"),
             **{
                 one.cost: self._consumed(one) for one in consumers.CONSUMERS if one.cost and one is not SCORER
             },
-            "archive.lake-only": self._consumed(ARCHIVE, "lake-only"),
+            "archive.lake-only": self._consumed(ARCHIVE, LAKE_PROFILE),
             "fraud": self._fraud(),
             "features": self._features(),
             "etl": self._etl(),
             "quarantine": self._quarantine(),
             "storage": self._storage("default"),
             "storage.seeded": self._storage("mix"),
-            "storage.lake-only": self._storage("lake-only"),
+            "storage.lake-only": self._storage(LAKE_PROFILE),
         }
 
     def _accept(self, profile: str) -> Usage:
@@ -128,39 +126,60 @@ class Paths:
         return self._logged(self._event(profile, "post_events", self._request).usage)
 
     def _logged(self, of_event: Mapping[str, float]) -> Usage:
-        if self._deployment.shards is not None:
-            # A shard as full as its alarm allows, with its retention and fan-out: idle shards are in the idle figure.
-            most = min(self._assumed["events_per_shard"], MB / of_event["log.size"])
-            hours = 1 / (most * self._assumed["shard_use"]) / 3600
-            return _times(
-                {
-                    "kinesis.payload": of_event["log.payload"],
-                    "kinesis.shard": hours,
-                    "kinesis.retention_shard": hours if self._deployment.retention_hours > 24 else 0,
-                    "kinesis.fan_out_shard": hours * self._deployment.fan_outs,
-                }
-            )
-        held, fast = of_event["log.bytes"] / GB, self._deployment.fan_outs
-        days = max(0.0, min(self._deployment.retention_hours, 168) / 24 - 1)
-        return _times(
-            {
-                "kinesis.in": held,
-                "kinesis.out": held * (len(reading(Source.LOG)) - fast),
-                "kinesis.fan_out": held * fast,
-                "kinesis.retention": held * days / DAYS_A_MONTH,
-            }
-        )
+        return _times(log.carried(self._deployment, of_event, self._assumed))
 
-    def _batch_of(self, consumer: ConsumerSpec) -> float:
-        """Events in a consumer's batch."""
+    def _expire(self, profile: str) -> Usage:
+        """A million rows that expire. The deletion costs no write, but DynamoDB captures it and the log carries it."""
+        return self._expired(self._event(profile, "post_events", self._request).usage)
+
+    def _expired(self, of_event: Mapping[str, float]) -> Usage:
+        used = self._logged(log.expiry(of_event, self._assumed))
+        used.add(_times({"dynamodb.change": of_event["dynamodb.change"]}))
+        for name in self._deployment.unfiltered(reading(Source.LOG)):
+            used.add(self._passed_over(name))
+        return used
+
+    def _passed_over(self, function: str) -> Usage:
+        """What a consumer without a filter spends on records that it parses and drops."""
+        alone = PerEvent(
+            usage=Usage(),
+            invocations=log.alone(self._waited_for(function, "default")),
+            cpu_ms=self._assumed["expiry_parse_ms"],
+            waits=0,
+            log_bytes=0,
+            stored={},
+            raw_bytes=0,
+            objects=0,
+        )
+        return self._function(function, alone)
+
+    def _of_shard(self, profile: str) -> float:
+        """Events a second in one shard, of which each is two records if its row expires."""
+        size = self._event(profile, "post_events", self._request).usage["log.size"]
+        records = self._rate * self._records(profile)
+        return self._rate / log.shards(self._deployment, size, records, self._assumed)
+
+    def _records(self, profile: str) -> int:
+        return 1 if profile == LAKE_PROFILE else 2
+
+    def _waited_for(self, function: str, profile: str) -> float:
+        """New events that a shard takes while a mapping collects a batch from it."""
+        waits = self._deployment.window_seconds(function)
+        return self._of_shard(profile) * max(waits, 1 / self._assumed["polls_per_second"])
+
+    def _batch_of(self, consumer: ConsumerSpec, profile: str = "default") -> float:
+        """Events in a consumer's batch; records of rows that expire fill it too, unless the mapping filters them."""
         if consumer.source is Source.TABLE_STREAM:
             return self.stream_batch
-        waits = self._deployment.window_seconds(consumer.function)
-        return self._of_shard * max(waits, 1 / self._assumed["polls_per_second"])
+        most: float = self._deployment.batch_size(consumer.function)
+        if consumer.function in self._deployment.unfiltered([consumer.function]):
+            most /= self._records(profile)
+        return min(self._waited_for(consumer.function, profile), most)
 
     def _consumed(self, consumer: ConsumerSpec, profile: str = "") -> Usage:
         """What a consumer uses for a million events, by its own profile unless another one is given."""
-        recorded = self._event(profile or consumer.cost_profile, consumer.function, self._batch_of(consumer))
+        batch = self._batch_of(consumer, profile or "default")
+        recorded = self._event(profile or consumer.cost_profile, consumer.function, batch)
         used = self._function(consumer.function, recorded)
         used.add(
             _times({name: value for name, value in recorded.usage.items() if not name.startswith("log.")})
@@ -168,10 +187,11 @@ class Paths:
         return used
 
     def _fraud(self) -> Usage:
-        """A decision on each of a million transactions, and the decision's own path to the log."""
+        """A decision on each of a million transactions, the decision's own path to the log, and its row's end."""
         used = self._consumed(SCORER)
         recorded = self._event(SCORER.cost_profile, SCORER.function, self._batch_of(SCORER))
         used.add(self._logged(recorded.usage))
+        used.add(self._expired(recorded.usage))
         used.add(self._tables(recorded))
         used.add(self._consumed(ARCHIVE))
         used.add(self._consumed(ROUTER))
@@ -217,11 +237,11 @@ class Paths:
     def _storage(self, profile: str) -> Usage:
         """Rows until they expire, with recovery where the environment has it, receipts, and raw Parquet."""
         used = Usage()
-        if profile != "lake-only":
+        if profile != LAKE_PROFILE:
             used.add(self._tables(self._event(profile, "post_events", self._request)))
             used.add(self._tables(self._event(profile, "project_events", self.stream_batch)))
-        lake = "lake-only" if profile == "lake-only" else "mix"
-        archived = self._event(lake, "archive_events", self.gathered)
+        lake = LAKE_PROFILE if profile == LAKE_PROFILE else "mix"
+        archived = self._event(lake, "archive_events", self._batch_of(ARCHIVE, profile))
         used.add(self._tables(archived))
         infrequent, expiry = self._deployment.raw_days
         days = expiry or self._assumed["lake_days"]
@@ -280,7 +300,8 @@ def totals(dollars: Mapping[str, float], mix: Mix) -> dict[str, float]:
     return {
         "total.default-indexes": sum(dollars[name] for name in DEFAULT_INDEXES),
         "total.lake-only": lake_only,
-        "total.mix": mix.seeded * (stored + dollars["store.seeded"] + dollars["storage.seeded"])
+        "total.mix": mix.seeded
+        * (stored + sum(dollars[f"{name}.seeded"] for name in ("store", "storage", "expire")))
         + mix.default * sum(dollars[name] for name in DEFAULT_INDEXES)
         + mix.lake_only * lake_only
         + mix.refused * dollars["quarantine"]

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from cli.costing import idle, log, online, prices, rounding, traces
+from cli.costing import coverage, idle, log, online, prices, rounding, traces
 from cli.costing.deployment import Deployment
-from cli.costing.paths import Mix, read_mix, totals
+from cli.costing.mix import Mix, read_mix, totals
 from millrace.features.views import Feature, FeatureGroup, FeatureView, FeatureViews
 
 LISTED = prices.load()
@@ -80,7 +80,7 @@ def test_idle_counts_what_stands() -> None:
 
 
 def test_a_resource_of_unknown_cost_is_named() -> None:
-    assert idle.unknown(_deployment(Gate={"Type": "AWS::EC2::NatGateway"})) == {"AWS::EC2::NatGateway"}
+    assert coverage.unknown(_deployment(Gate={"Type": "AWS::EC2::NatGateway"})) == {"AWS::EC2::NatGateway"}
 
 
 def test_what_was_used_without_a_price_is_an_error() -> None:

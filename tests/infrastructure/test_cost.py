@@ -1,7 +1,10 @@
 """The budgets: what an environment costs while idle, and a million events on their way (P7 of the goals)."""
 
+import json
+
 import pytest
 
+from cli.commands.cost import AwsEnvironment, cost
 from cli.costing import confidence, coverage, idle, prices
 from cli.costing.deployment import Deployment
 from cli.costing.mix import Mix, totals
@@ -168,3 +171,24 @@ def test_recovery_is_paid_only_where_there_is_some() -> None:
     assert "dynamodb.recovery" not in dev["storage"]
     assert prod["storage"]["dynamodb.recovery"] > 0
     assert not deployment(templates("prod")).recovered("UserEvents"), "it is made again from the lake"
+
+
+def test_the_command_has_a_column_for_each_rate_and_says_how_far_it_can_be_relied_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("cli.costing.deployment.load", lambda name, _: deployment(templates(name)))
+    cost(rate=100, mix="default", env=AwsEnvironment.PROD, lines=True, as_json=True)
+    document = json.loads(capsys.readouterr().out)
+    assert set(document) == {
+        "idle",
+        "perMillion",
+        "perMillionByRate",
+        "confidence",
+        "priceDate",
+        "lines",
+    }
+    assert set(document["perMillionByRate"]) == {"100", "1000", "10000"}
+    assert document["perMillionByRate"]["100"] == document["perMillion"]
+    idle_items = {f"idle.{item}" for name in IDLE for item in document["lines"][f"idle.{name}"]}
+    assert idle_items | document["perMillion"].keys() <= document["confidence"].keys()
+    assert set(document["confidence"].values()) == {"measured", "listed", "assumed"}

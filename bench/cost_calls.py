@@ -1,7 +1,7 @@
 """What the real handlers ask of AWS, recorded for `millrace cost`: `python -m bench.cost_calls` writes the file.
 
-Each handler runs over clients without a network, with requests or batches of 1, 10, 100 and 500 events. What it asks is
-counted as AWS counts it; CPU is this machine's, so it is the one figure that another machine records differently.
+Each handler runs over clients without a network, with requests or batches of 1, 10, 100 and 500 events, and the archive with 1,000.
+What it asks is counted as AWS counts it; CPU is this machine's, so it is the one figure that another machine records differently.
 """
 
 import base64
@@ -32,6 +32,8 @@ from tests.support.functions import function
 
 FILE = Path(__file__).resolve().parent.parent / "cli" / "costing" / "calls.json"
 SIZES = (1, 10, 100, 500)
+# A full batch of the archive: of more events than a request has.
+ARCHIVE_SIZE = 1000
 ROUNDS = 3
 SAMPLES = Path(__file__).resolve().parent.parent / "schemas" / "events"
 Rows = list[dict[str, Any]]
@@ -39,7 +41,10 @@ Rows = list[dict[str, Any]]
 
 def record(sizes: Sequence[int] = SIZES, rounds: int = ROUNDS) -> list[dict[str, Any]]:
     """Every trace: profile, function and number of events, with what was used."""
-    return [trace for size in sizes for profile in PROFILES for trace in _profile(profile, size, rounds)]
+    traces = [trace for size in sizes for profile in PROFILES for trace in _profile(profile, size, rounds)]
+    if max(sizes) == SIZES[-1]:
+        traces += [_archived(profile, rounds) for profile, read in CONSUMERS.items() if ARCHIVE in read]
+    return traces
 
 
 def _profile(profile: str, size: int, rounds: int) -> Iterator[dict[str, Any]]:
@@ -53,6 +58,20 @@ def _profile(profile: str, size: int, rounds: int) -> Iterator[dict[str, Any]]:
     for consumer in CONSUMERS.get(profile, ()):
         stem, batch = consumer.function, {"Records": _delivered(consumer, asked)}
         yield _trace(profile, stem, size, _run(stem, partial(dict, batch), rounds))
+
+
+def _archived(profile: str, rounds: int) -> dict[str, Any]:
+    """A full batch of the archive, of several requests."""
+    events, taken = PROFILES[profile](ARCHIVE_SIZE), Asked()
+    for start in range(0, ARCHIVE_SIZE, SIZES[-1]):
+        body = sent.body(_fresh(events[start : start + SIZES[-1]]))
+        asked = _run("post_events", partial(edge.call, body, str(uuid.uuid4())), 1)
+        taken.changes += asked.changes
+        taken.records += asked.records
+    batch = {"Records": _delivered(ARCHIVE, taken)}
+    return _trace(
+        profile, ARCHIVE.function, ARCHIVE_SIZE, _run(ARCHIVE.function, partial(dict, batch), rounds)
+    )
 
 
 def _fresh(events: Rows) -> Rows:

@@ -13,7 +13,7 @@ from stacks.constructs.dashboards import DataPipeline
 from stacks.constructs.dead_letter_alarm import DeadLetterAlarm
 from stacks.constructs.fraud_alerts import FraudAlerts
 from stacks.constructs.platform_function import ONE_PROCESSOR_MB, PlatformFunction
-from stacks.constructs.stream_mapping import StreamMapping
+from stacks.constructs.stream_mapping import BATCH_SIZE, StreamMapping
 from stacks.constructs.subscriber import SubscriberQueue
 from stacks.environment import ROUTED_SOURCE
 from stacks.platform_stack import PlatformStack
@@ -22,6 +22,8 @@ from stacks.storage import StorageStack
 # A table's stream keeps a day; the rest of it is for finding out why a batch does not pass.
 TABLE_STREAM_AGE = Duration.hours(20)
 LOG_MARGIN_HOURS = 6
+# Half of the log's records are of rows that expire: the archive drops them, and still writes objects of 500 events.
+ARCHIVE_BATCH = 1000
 
 
 class ConsumersStack(PlatformStack):
@@ -108,6 +110,7 @@ class ConsumersStack(PlatformStack):
             else TABLE_STREAM_AGE,
             filters=None if pattern is None else [lambda_.FilterCriteria.filter(pattern)],
             window=Duration.seconds(window) if window else None,
+            batch_size=ARCHIVE_BATCH if function.node.id == "archive_events" else BATCH_SIZE,
             partial_answers=len(hosted) > 1,
         )
 

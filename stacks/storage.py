@@ -14,6 +14,7 @@ from constructs import Construct
 from pynamodb.models import Model
 
 from millrace.eventstore import tables
+from millrace.eventstore.consumers import Source, reading
 from stacks.constructs.lake import Lake
 from stacks.constructs.log_alarms import LogAlarms
 from stacks.constructs.platform_role import source
@@ -49,6 +50,7 @@ class StorageStack(Stack):
                 table=self.events,
                 stream=self.stream,
                 shards=settings.stream.shards,
+                readers=len(reading(Source.LOG)) - settings.fraud_fan_out,
                 topic=self.alarms,
             )
         self._outputs()

@@ -11,6 +11,9 @@ from cli.options import Json
 from cli.output import err, out, print_json, table
 from cli.places import checkout
 
+# Events a second that are shown beside the given rate.
+RATES = (100, 1000, 10_000)
+
 
 class AwsEnvironment(StrEnum):
     """Environments in AWS."""
@@ -31,12 +34,17 @@ def cost(
     lines: Annotated[bool, typer.Option("--lines", help="Show also the items of each figure.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show the price of each idle environment a month, and of a million events on each path, in dollars."""
-    from cli.costing import deployment, idle, paths, prices
+    """Show the price of each idle environment a month, and of a million events on each path, in dollars.
+
+    Quantities are measured (recorded calls), listed (counted in templates and definitions) or assumed.
+    """
+    from cli.costing import confidence, deployment, idle, prices
+    from cli.costing import mix as mixes
+    from cli.costing.paths import Paths
 
     listed = prices.load()
     try:
-        profile = paths.Mix() if mix == "default" else paths.read_mix(Path(mix))
+        profile = mixes.Mix() if mix == "default" else mixes.read_mix(Path(mix))
     except (OSError, ValueError) as error:
         raise UsageError(f"--mix: {error}") from error
     deployments = {}
@@ -45,18 +53,28 @@ def cost(
             status.update(f"reading the templates of {name} …")
             deployments[name] = deployment.load(name, checkout().root / "build" / "cdk")
     idling = {str(name): idle.usage(one, listed) for name, one in deployments.items()}
-    used = paths.Paths(deployments[env], listed, rate=rate, request=profile.request).all()
-    dollars = {name: listed.of(usage) for name, usage in used.items()}
-    dollars |= paths.totals(dollars, profile)
+
+    def used_at(a_second: float) -> dict[str, prices.Usage]:
+        return Paths(deployments[env], listed, rate=a_second, request=profile.request).all()
+
+    def dollars_at(a_second: float) -> dict[str, float]:
+        dollars = {name: listed.of(usage) for name, usage in used_at(a_second).items()}
+        return {name: round(value, 3) for name, value in (dollars | mixes.totals(dollars, profile)).items()}
+
+    items = {f"idle.{item}": confidence.when_idle(item) for usage in idling.values() for item in usage}
     document: dict[str, Any] = {
         "idle": {"local": 0.0} | {name: round(listed.of(usage), 2) for name, usage in idling.items()},
-        "perMillion": {name: round(value, 3) for name, value in dollars.items()},
+        "perMillion": dollars_at(rate),
+        "perMillionByRate": {str(one): dollars_at(one) for one in RATES},
+        "confidence": {name: str(one) for name, one in (confidence.PATHS | items).items()},
         "priceDate": listed.date,
     }
     if lines:
         document["lines"] = {
             name: {item: round(value, 4) for item, value in listed.lines(usage).items() if value >= 0.00005}
-            for name, usage in ({f"idle.{name}": usage for name, usage in idling.items()} | used).items()
+            for name, usage in (
+                {f"idle.{name}": usage for name, usage in idling.items()} | used_at(rate)
+            ).items()
         }
     if as_json:
         print_json(document)
@@ -65,13 +83,16 @@ def cost(
 
 
 def _show(document: dict[str, Any], env: str, rate: float) -> None:
-    idle_table = table("environment", "$ a month", title=f"Idle (prices of {document['priceDate']})")
+    idle_table = table("environment", "$ a month", title=f"Idle (list prices of {document['priceDate']})")
     for name, value in document["idle"].items():
         idle_table.add_row(name, f"{value:.2f}")
     out.print(idle_table)
-    path_table = table("path", "$ per million", title=f"Events, {env} at {rate:g} a second")
-    for name, value in document["perMillion"].items():
-        path_table.add_row(name, f"{value:.3f}")
+    columns = {f"{rate:g}": document["perMillion"]} | document["perMillionByRate"]
+    headings = [f"{float(one):,g} a second" for one in columns]
+    path_table = table("path", *headings, "quantities", title=f"Dollars per million events in {env}")
+    for name in document["perMillion"]:
+        cells = [f"{column[name]:.3f}" for column in columns.values()]
+        path_table.add_row(name, *cells, document["confidence"][name])
     out.print(path_table)
     for name, items in document.get("lines", {}).items():
         out.print(f"{name}: " + ", ".join(f"{item} {value:.4g}" for item, value in items.items()))

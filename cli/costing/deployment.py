@@ -2,13 +2,15 @@
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 Resource = Mapping[str, Any]
 STACK_PREFIX = "millrace-"
+# Of a function's /tmp, what costs nothing.
+FREE_STORAGE_MB = 512
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,21 @@ class Deployment:
     @property
     def raw_days(self) -> tuple[float | None, float | None]:
         """Days until raw data moves to infrequent access, and until it expires; None: never."""
+        rule = self._lifecycle("raw")
+        return _moves(rule), rule.get("ExpirationInDays")
+
+    @property
+    def tables_days(self) -> float | None:
+        """Days until the tables' files move to infrequent access; None: never."""
+        return _moves(self._lifecycle("processed"))
+
+    def _lifecycle(self, name: str) -> Mapping[str, Any]:
         for _, bucket in self.of("AWS::S3::Bucket"):
             for rule in bucket.get("LifecycleConfiguration", {}).get("Rules", []):
-                if rule.get("Id") == "raw":
-                    moves = rule.get("Transitions", [])
-                    return (moves[0]["TransitionInDays"] if moves else None, rule.get("ExpirationInDays"))
-        return (None, None)
+                if rule.get("Id") == name:
+                    found: Mapping[str, Any] = rule
+                    return found
+        return {}
 
     def recovered(self, table: str) -> bool:
         """Whether a table pays for point-in-time recovery."""
@@ -74,10 +85,42 @@ class Deployment:
         Raises:
             KeyError: the function reads no stream.
         """
+        return float(self._mapping(stem).get("MaximumBatchingWindowInSeconds", 0))
+
+    def batch_size(self, stem: str) -> int:
+        """Records in a batch of a mapping from a stream, at most.
+
+        Raises:
+            KeyError: the function reads no stream.
+        """
+        return int(self._mapping(stem)["BatchSize"])
+
+    def unfiltered(self, stems: Iterable[str]) -> list[str]:
+        """The functions among these that are given every record of their stream, rows that expire as well.
+
+        Raises:
+            KeyError: one of them reads no stream.
+        """
+        return [stem for stem in stems if "FilterCriteria" not in self._mapping(stem)]
+
+    def _mapping(self, stem: str) -> Mapping[str, Any]:
         for name, properties in self.of("AWS::Lambda::EventSourceMapping"):
             if name.startswith(stem.replace("_", "")):
-                return float(properties.get("MaximumBatchingWindowInSeconds", 0))
+                return properties
         raise KeyError(stem)
+
+    @property
+    def log_days(self) -> int:
+        """How long logs are kept."""
+        return max(int(group["RetentionInDays"]) for _, group in self.of("AWS::Logs::LogGroup"))
+
+    @property
+    def optimizers(self) -> bool:
+        """Whether Glue's optimizers keep the tables in shape."""
+        functions = (properties for _, properties in self.of("AWS::Lambda::Function"))
+        return any(
+            one.get("Environment", {}).get("Variables", {}).get("OPTIMIZER_ROLE_ARN") for one in functions
+        )
 
     def memory_mb(self, stem: str) -> int:
         """Memory of a function of `functions/`.
@@ -85,10 +128,26 @@ class Deployment:
         Raises:
             KeyError: the environment has no such function.
         """
+        return int(self._function(stem)["MemorySize"])
+
+    def storage_mb(self, stem: str) -> int:
+        """A function's /tmp.
+
+        Raises:
+            KeyError: the environment has no such function.
+        """
+        return int(self._function(stem).get("EphemeralStorage", {}).get("Size", FREE_STORAGE_MB))
+
+    def _function(self, stem: str) -> Mapping[str, Any]:
         for name, properties in self.of("AWS::Lambda::Function"):
             if f"{stem.replace('_', '')}Function" in name:
-                return int(properties["MemorySize"])
+                return properties
         raise KeyError(stem)
+
+
+def _moves(rule: Mapping[str, Any]) -> float | None:
+    moves = rule.get("Transitions", [])
+    return float(moves[0]["TransitionInDays"]) if moves else None
 
 
 def load(environment: str, synthesized: Path) -> Deployment:

@@ -4,63 +4,10 @@ import re
 from collections.abc import Mapping
 
 from cli.costing.deployment import Deployment
-from cli.costing.prices import HOURS_A_MONTH, Prices, Usage
+from cli.costing.prices import GB, HOURS_A_MONTH, Prices, Usage
 
 MINUTES_A_MONTH = HOURS_A_MONTH * 60
 _UNITS = {"minute": 1, "hour": 60, "day": 1440}
-# Charged by use, or not at all: they cost nothing while idle.
-FREE_WHEN_IDLE = frozenset(
-    {
-        "AWS::ApiGatewayV2::Api",
-        "AWS::ApiGatewayV2::Authorizer",
-        "AWS::ApiGatewayV2::Integration",
-        "AWS::ApiGatewayV2::Route",
-        "AWS::ApiGatewayV2::Stage",
-        "AWS::Athena::WorkGroup",
-        "AWS::CDK::Metadata",
-        "AWS::DynamoDB::Table",
-        "AWS::Events::EventBus",
-        "AWS::Events::Rule",
-        "AWS::Glue::Database",
-        "AWS::Glue::Table",
-        "AWS::IAM::ManagedPolicy",
-        "AWS::IAM::Policy",
-        "AWS::IAM::Role",
-        "AWS::Lambda::EventInvokeConfig",
-        "AWS::Lambda::Function",
-        "AWS::Lambda::LayerVersion",
-        "AWS::Lambda::Permission",
-        "AWS::Logs::LogGroup",
-        "AWS::Logs::MetricFilter",
-        "AWS::S3::BucketPolicy",
-        "AWS::SNS::Subscription",
-        "AWS::SNS::Topic",
-        "AWS::SNS::TopicPolicy",
-        "AWS::SQS::Queue",
-        "AWS::SQS::QueuePolicy",
-        "AWS::StepFunctions::StateMachine",
-        "Custom::OpenCapture",
-        "Custom::ReplayWaiting",
-        "Custom::S3AutoDeleteObjects",
-    }
-)
-PRICED = frozenset(
-    {
-        "AWS::CloudWatch::Alarm",
-        "AWS::CloudWatch::Dashboard",
-        "AWS::KMS::Key",
-        "AWS::Kinesis::Stream",
-        "AWS::Kinesis::StreamConsumer",
-        "AWS::Lambda::EventSourceMapping",
-        "AWS::S3::Bucket",
-        "AWS::Scheduler::Schedule",
-    }
-)
-
-
-def unknown(deployment: Deployment) -> set[str]:
-    """Resource types without a price here; a test requires that there are none."""
-    return deployment.kinds - FREE_WHEN_IDLE - PRICED
 
 
 def usage(deployment: Deployment, prices: Prices) -> Usage:
@@ -84,6 +31,12 @@ def usage(deployment: Deployment, prices: Prices) -> Usage:
     used["cloudwatch.dashboard"] += len(deployment.of("AWS::CloudWatch::Dashboard"))
     used["cloudwatch.metric"] += assumed["run_metrics"] + _canary_metrics(deployment, assumed)
     used["s3.storage"] += assumed["idle_lake_gb"]
+    used["athena.scanned"] += assumed["athena_gb"]
+    if deployment.optimizers:
+        used["glue.dpu_hour"] += assumed["idle_tables"] * assumed["optimizer_dpu_hours"] * HOURS_A_MONTH / 24
+    emails = [one for _, one in deployment.of("AWS::SNS::Subscription") if one["Protocol"] == "email"]
+    used["sns.publish"] += assumed["alarms_a_month"] * bool(deployment.of("AWS::CloudWatch::Alarm"))
+    used["sns.email"] += assumed["alarms_a_month"] * len(emails)
     for _, mapping in deployment.of("AWS::Lambda::EventSourceMapping"):
         if mapping.get("StartingPosition") is None:
             used["sqs.request"] += assumed["sqs_pollers"] * HOURS_A_MONTH * 3600 / 20
@@ -119,6 +72,7 @@ def _of_schedule(name: str, runs: float, assumed: Mapping[str, float]) -> Usage:
     # A run without new data: the machine's states, one trace, and the functions of its first and last step.
     used["states.transition"] += runs * assumed["empty_run_transitions"]
     used["xray.trace"] += runs
+    used["logs.ingested"] += runs * assumed["empty_run_transitions"] * assumed["state_log_bytes"] / GB
     used["lambda.request"] += runs * 2
     used["lambda.second"] += runs * assumed["empty_run_gb_seconds"]
     used["s3.put"] += runs * 3

@@ -1,13 +1,9 @@
 """Dollars per million events by path: recorded calls, an environment's templates, a rate, the price table."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
-import yaml
-
-from cli.costing import online, traces
-from cli.costing.deployment import Deployment
+from cli.costing import log, online, traces
+from cli.costing.deployment import FREE_STORAGE_MB, Deployment
 from cli.costing.prices import DAYS_A_MONTH, GB, Prices, Usage
 from cli.costing.traces import PerEvent
 from cli.places import checkout
@@ -17,58 +13,10 @@ from millrace.eventstore.consumers import ARCHIVE, ROUTER, SCORER, ConsumerSpec,
 from millrace.features.views import FeatureViews
 
 MILLION = 1_000_000
-# A stream on demand begins with four shards.
-FIRST_SHARDS = 4
-MB = 1024**2
+# The profile of events that have no row.
+LAKE_PROFILE = "lake-only"
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html
 LEAST_MOVED = 128 * 1024
-# The parts of the path of an event with the default indexes, and of one that goes to the lake only. Routing, fraud and
-# the hourly tables come on top for some events.
-DEFAULT_INDEXES = ("accept", "store", "log", "archive", "project", "storage")
-LAKE_ONLY = ("accept.lake-only", "log.lake-only", "archive.lake-only", "storage.lake-only")
-
-
-@dataclass(frozen=True, slots=True)
-class Mix:
-    """A traffic profile.
-
-    Attributes:
-        request: events in one request.
-        seeded: share of events like those of `millrace seed` (four or five indexes).
-        default: share with the default indexes, `type` and `user`.
-        lake_only: share of `store: none`.
-        refused: events that are refused, over events that are accepted.
-        transactions: share of accepted events with a fraud decision.
-        routed: share of accepted events that go to the bus.
-    """
-
-    request: int = 100
-    seeded: float = 1.0
-    default: float = 0.0
-    lake_only: float = 0.0
-    refused: float = 0.01
-    transactions: float = 0.74
-    routed: float = 0.97
-
-    def __post_init__(self) -> None:
-        if abs(self.seeded + self.default + self.lake_only - 1) > 1e-6:
-            raise ValueError("seeded, default and lakeOnly must add up to 1")
-        if self.request < 1 or min(self.refused, self.transactions, self.routed) < 0:
-            raise ValueError("a mix has at least one event a request and no negative share")
-
-
-def read_mix(file: Path) -> Mix:
-    """Reads a mix from YAML or JSON, with the attributes' names in camelCase.
-
-    Raises:
-        ValueError: the file has an unknown name, or shares that do not add up to 1.
-    """
-    held = yaml.safe_load(file.read_text())
-    names = {"lakeOnly": "lake_only"}
-    try:
-        return Mix(**{names.get(str(name), str(name)): value for name, value in dict(held).items()})
-    except TypeError as error:
-        raise ValueError(f"{file}: {error}") from error
 
 
 class Paths:
@@ -78,9 +26,6 @@ class Paths:
         """`rate`: events a second; it determines how full a consumer's batches are."""
         self._deployment, self._prices, self._request = deployment, prices, request
         self._assumed, self._rate = prices.assumptions, rate
-        shards = deployment.shards or max(FIRST_SHARDS, rate / self._assumed["events_per_shard"])
-        self._of_shard = rate / shards
-        self.batch = self._of_shard / self._assumed["polls_per_second"]
         self.stream_batch = rate / self._assumed["stream_polls_per_second"]
         # The archive may wait for more.
         self.gathered = self._batch_of(ARCHIVE)
@@ -89,22 +34,30 @@ class Paths:
         """Every path by name."""
         return {
             "accept": self._accept("default"),
-            "accept.lake-only": self._accept("lake-only"),
+            "accept.lake-only": self._accept(LAKE_PROFILE),
             "store": self._store("default"),
             "store.seeded": self._store("mix"),
             "log": self._log("default"),
-            "log.lake-only": self._log("lake-only"),
+            "log.lake-only": self._log(LAKE_PROFILE),
+            "expire": self._expire("default"),
+            "expire.seeded": self._expire("mix"),
+            "bus": self._bus(),
             **{
-                one.cost: self._consumed(one) for one in consumers.CONSUMERS if one.cost and one is not SCORER
+                one.cost: self._consumed(one)
+                for one in consumers.CONSUMERS
+                if one.cost and one not in (SCORER, ROUTER)
             },
-            "archive.lake-only": self._consumed(ARCHIVE, "lake-only"),
+            "route": self._routed(),
+            "archive.lake-only": self._consumed(ARCHIVE, LAKE_PROFILE),
             "fraud": self._fraud(),
             "features": self._features(),
             "etl": self._etl(),
             "quarantine": self._quarantine(),
+            "read": self._request_of("read_api", self._assumed["read_ms"], self._assumed["read_units"]),
+            "predict": self._request_of("predict", self._assumed["predict_ms"], self._predict_units),
             "storage": self._storage("default"),
             "storage.seeded": self._storage("mix"),
-            "storage.lake-only": self._storage("lake-only"),
+            "storage.lake-only": self._storage(LAKE_PROFILE),
         }
 
     def _accept(self, profile: str) -> Usage:
@@ -112,7 +65,7 @@ class Paths:
         event = self._event(profile, "post_events", self._request)
         used = self._function("post_events", event)
         used["api.request"] += MILLION / self._request
-        used["logs.ingested"] += MILLION / self._request * self._assumed["access_log_bytes"] / GB
+        used.add(self._lines(MILLION / self._request * self._assumed["access_log_bytes"]))
         authorized = self._assumed["callers"] / 60 / self._rate * MILLION
         used["lambda.request"] += authorized
         used["lambda.second"] += authorized * 0.01 * self._deployment.memory_mb("authorize") / 1024
@@ -128,58 +81,120 @@ class Paths:
         return self._logged(self._event(profile, "post_events", self._request).usage)
 
     def _logged(self, of_event: Mapping[str, float]) -> Usage:
-        if self._deployment.shards is not None:
-            # A shard as full as its alarm allows, with its retention and fan-out: idle shards are in the idle figure.
-            most = min(self._assumed["events_per_shard"], MB / of_event["log.size"])
-            hours = 1 / (most * self._assumed["shard_use"]) / 3600
-            return _times(
-                {
-                    "kinesis.payload": of_event["log.payload"],
-                    "kinesis.shard": hours,
-                    "kinesis.retention_shard": hours if self._deployment.retention_hours > 24 else 0,
-                    "kinesis.fan_out_shard": hours * self._deployment.fan_outs,
-                }
-            )
-        held, fast = of_event["log.bytes"] / GB, self._deployment.fan_outs
-        days = max(0.0, min(self._deployment.retention_hours, 168) / 24 - 1)
-        return _times(
-            {
-                "kinesis.in": held,
-                "kinesis.out": held * (len(reading(Source.LOG)) - fast),
-                "kinesis.fan_out": held * fast,
-                "kinesis.retention": held * days / DAYS_A_MONTH,
-            }
-        )
+        return _times(log.carried(self._deployment, of_event, self._assumed))
 
-    def _batch_of(self, consumer: ConsumerSpec) -> float:
-        """Events in a consumer's batch."""
+    def _expire(self, profile: str) -> Usage:
+        """A million rows that expire. The deletion costs no write, but DynamoDB captures it and the log carries it."""
+        return self._expired(self._event(profile, "post_events", self._request).usage)
+
+    def _expired(self, of_event: Mapping[str, float]) -> Usage:
+        used = self._logged(log.expiry(of_event, self._assumed))
+        used.add(_times({"dynamodb.change": of_event["dynamodb.change"]}))
+        for name in self._deployment.unfiltered(reading(Source.LOG)):
+            used.add(self._passed_over(name))
+        return used
+
+    def _passed_over(self, function: str) -> Usage:
+        """What a consumer without a filter spends on records that it parses and drops."""
+        alone = PerEvent(
+            usage=Usage(),
+            invocations=log.alone(self._waited_for(function, "default")),
+            cpu_ms=self._assumed["expiry_parse_ms"],
+            waits=0,
+            log_bytes=0,
+            stored={},
+            raw_bytes=0,
+            objects=0,
+        )
+        return self._function(function, alone)
+
+    def _of_shard(self, profile: str) -> float:
+        """Events a second in one shard, of which each is two records if its row expires."""
+        size = self._event(profile, "post_events", self._request).usage["log.size"]
+        records = self._rate * self._records(profile)
+        return self._rate / log.shards(self._deployment, size, records, self._assumed)
+
+    def _records(self, profile: str) -> int:
+        return 1 if profile == LAKE_PROFILE else 2
+
+    def _waited_for(self, function: str, profile: str) -> float:
+        """New events that a shard takes while a mapping collects a batch from it."""
+        waits = self._deployment.window_seconds(function)
+        return self._of_shard(profile) * max(waits, 1 / self._assumed["polls_per_second"])
+
+    def _batch_of(self, consumer: ConsumerSpec, profile: str = "default") -> float:
+        """Events in a consumer's batch; records of rows that expire fill it too, unless the mapping filters them."""
         if consumer.source is Source.TABLE_STREAM:
             return self.stream_batch
-        waits = self._deployment.window_seconds(consumer.function)
-        return self._of_shard * max(waits, 1 / self._assumed["polls_per_second"])
+        most: float = self._deployment.batch_size(consumer.function)
+        if consumer.function in self._deployment.unfiltered([consumer.function]):
+            most /= self._records(profile)
+        return min(self._waited_for(consumer.function, profile), most)
 
     def _consumed(self, consumer: ConsumerSpec, profile: str = "") -> Usage:
         """What a consumer uses for a million events, by its own profile unless another one is given."""
-        recorded = self._event(profile or consumer.cost_profile, consumer.function, self._batch_of(consumer))
+        batch = self._batch_of(consumer, profile or "default")
+        recorded = self._event(profile or consumer.cost_profile, consumer.function, batch)
         used = self._function(consumer.function, recorded)
         used.add(
             _times({name: value for name, value in recorded.usage.items() if not name.startswith("log.")})
         )
         return used
 
+    def _routed(self) -> Usage:
+        """Onto the bus, and into the queue of its first subscriber and out of it."""
+        used = self._consumed(ROUTER)
+        recorded = self._event(ROUTER.cost_profile, ROUTER.function, self._batch_of(ROUTER))
+        used.add(self._tables(recorded))
+        used.add(self._queued())
+        return used
+
+    def _queued(self) -> Usage:
+        return _times({"sqs.request": 1 + 2 / self._assumed["subscriber_batch"]})
+
+    def _bus(self) -> Usage:
+        """A million events from a bus: through a queue into the function, which takes them in as intake does."""
+        used = self._function("receive_bus_events", self._event("default", "post_events", 10))
+        used.add(self._queued())
+        return used
+
+    @property
+    def _predict_units(self) -> float:
+        return 0.5 * online.rows_read(self._views())
+
+    def _request_of(self, function: str, milliseconds: float, read_units: float) -> Usage:
+        """A million requests that read."""
+        memory = self._deployment.memory_mb(function)
+        used = _times(
+            {
+                "api.request": 1,
+                "lambda.request": 1,
+                "lambda.second": milliseconds / 1000 * memory / 1024,
+                "dynamodb.read": read_units,
+            }
+        )
+        a_request = self._assumed["access_log_bytes"] + self._assumed["platform_log_bytes"]
+        used.add(self._lines(MILLION * a_request))
+        return used
+
+    def _views(self) -> FeatureViews:
+        return FeatureViews.from_json({"views": compile_views(checkout().root / "schemas")})
+
     def _fraud(self) -> Usage:
-        """A decision on each of a million transactions, and the decision's own path to the log."""
+        """A decision on each of a million transactions, the decision's own path to the log, and its row's end."""
         used = self._consumed(SCORER)
         recorded = self._event(SCORER.cost_profile, SCORER.function, self._batch_of(SCORER))
         used.add(self._logged(recorded.usage))
+        used.add(self._expired(recorded.usage))
         used.add(self._tables(recorded))
         used.add(self._consumed(ARCHIVE))
-        used.add(self._consumed(ROUTER))
+        used.add(self._routed())
+        used.add(_times({"sns.publish": self._assumed["alert_share"]}))
         return used
 
     def _features(self) -> Usage:
         """Online rows written for a million transactions, each the only one of its user in the hour, and rows that a model reads."""
-        views = FeatureViews.from_json({"views": compile_views(checkout().root / "schemas")})
+        views = self._views()
         return _times(
             {"dynamodb.write": online.changes(views), "dynamodb.read": online.rows_read(views)},
         )
@@ -199,29 +214,41 @@ class Paths:
         runs = MILLION / (self._rate * 3600)
         tables, assumed = self._assumed["etl_tables"], self._assumed
         raw = self._event("mix", "archive_events", self.gathered)
-        used = Usage()
+        worker = "transform_partitions"
+        seconds, more = (
+            assumed["etl_seconds_per_million"],
+            self._deployment.storage_mb(worker) - FREE_STORAGE_MB,
+        )
         # Each table: prepare or transform, commit, and the states between.
-        used["states.transition"] += runs * (assumed["empty_run_transitions"] + 5 * tables)
+        transitions = runs * (assumed["empty_run_transitions"] + 5 * tables)
+        used = self._lines(transitions * assumed["state_log_bytes"])
+        used["states.transition"] += transitions
         used["xray.trace"] += runs
         used["lambda.request"] += runs * (3 + 3 * tables)
         used["lambda.second"] += runs * 3 * tables * 1.7
-        used["lambda.second"] += assumed["etl_seconds_per_million"] * 3008 / 1024
+        used["lambda.second"] += seconds * self._deployment.memory_mb(worker) / 1024
+        used["lambda.storage"] += seconds * more / 1024
         used["glue.request"] += runs * 6 * tables
+        if self._deployment.optimizers:
+            used["glue.dpu_hour"] += runs / 24 * tables * assumed["optimizer_dpu_hours"]
         used["s3.put"] += runs * 8 * tables
         used["s3.get"] += runs * 10 * tables + raw.objects * MILLION * 2
-        used["s3.storage"] += (
-            raw.raw_bytes * assumed["etl_silver_per_raw"] * MILLION / GB * assumed["lake_days"] / DAYS_A_MONTH
-        )
+        held = raw.raw_bytes * assumed["etl_silver_per_raw"] * MILLION / GB
+        first = min(self._deployment.tables_days or assumed["lake_days"], assumed["lake_days"])
+        used["s3.storage"] += held * first / DAYS_A_MONTH
+        if first < assumed["lake_days"]:
+            used["s3.infrequent"] += held * (assumed["lake_days"] - first) / DAYS_A_MONTH
+            used["s3.transition"] += held * 1024 / assumed["silver_file_mb"]
         return used
 
     def _storage(self, profile: str) -> Usage:
         """Rows until they expire, with recovery where the environment has it, receipts, and raw Parquet."""
         used = Usage()
-        if profile != "lake-only":
+        if profile != LAKE_PROFILE:
             used.add(self._tables(self._event(profile, "post_events", self._request)))
             used.add(self._tables(self._event(profile, "project_events", self.stream_batch)))
-        lake = "lake-only" if profile == "lake-only" else "mix"
-        archived = self._event(lake, "archive_events", self.gathered)
+        lake = LAKE_PROFILE if profile == LAKE_PROFILE else "mix"
+        archived = self._event(lake, "archive_events", self._batch_of(ARCHIVE, profile))
         used.add(self._tables(archived))
         infrequent, expiry = self._deployment.raw_days
         days = expiry or self._assumed["lake_days"]
@@ -252,12 +279,16 @@ class Paths:
         lines = event.log_bytes + event.invocations * (
             self._assumed["platform_log_bytes"] + 4 * self._assumed["log_line_overhead"]
         )
-        return _times(
-            {
-                "lambda.request": event.invocations,
-                "lambda.second": seconds * memory / 1024,
-                "logs.ingested": lines / GB,
-            }
+        used = _times({"lambda.request": event.invocations, "lambda.second": seconds * memory / 1024})
+        used.add(self._lines(lines * MILLION))
+        return used
+
+    def _lines(self, size: float) -> Usage:
+        """Bytes of log lines, and their storage until they expire."""
+        held = size / GB
+        months = self._deployment.log_days / DAYS_A_MONTH
+        return Usage(
+            {"logs.ingested": held, "logs.storage": held * self._assumed["log_stored_share"] * months}
         )
 
     def _event(self, profile: str, function: str, batch: float) -> PerEvent:
@@ -266,23 +297,3 @@ class Paths:
 
 def _times(of_event: Mapping[str, float]) -> Usage:
     return Usage({name: value * MILLION for name, value in of_event.items() if value})
-
-
-def totals(dollars: Mapping[str, float], mix: Mix) -> dict[str, float]:
-    """The whole path of three kinds of events: default indexes, lake only, and the mix with all its follow-up costs."""
-    shared = (
-        mix.routed * dollars["route"]
-        + mix.transactions * (dollars["fraud"] + dollars["features"])
-        + dollars["etl"]
-    )
-    stored = dollars["accept"] + dollars["log"] + dollars["archive"] + dollars["project"]
-    lake_only = sum(dollars[name] for name in LAKE_ONLY)
-    return {
-        "total.default-indexes": sum(dollars[name] for name in DEFAULT_INDEXES),
-        "total.lake-only": lake_only,
-        "total.mix": mix.seeded * (stored + dollars["store.seeded"] + dollars["storage.seeded"])
-        + mix.default * sum(dollars[name] for name in DEFAULT_INDEXES)
-        + mix.lake_only * lake_only
-        + mix.refused * dollars["quarantine"]
-        + shared,
-    }

@@ -12,6 +12,8 @@ from stacks.constructs.alarms import alarm_on
 FIVE_MINUTES = Duration.minutes(5)
 # What a shard takes in a second: https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
 SHARD_BYTES, SHARD_RECORDS = 1024**2, 1000
+# What all its readers together take from it, apart from those with enhanced fan-out: the same page.
+READ_BYTES = 2 * 1024**2
 # Beyond this share there is no room for a hot key, nor for the time until there are more shards.
 FULL = 0.75
 LATE = Duration.minutes(15)
@@ -29,6 +31,7 @@ class LogAlarms(Construct):
         table: dynamodb.ITable,
         stream: kinesis.IStream,
         shards: int | None,
+        readers: int,
         topic: sns.ITopic,
     ) -> None:
         """Makes the alarms.
@@ -39,6 +42,7 @@ class LogAlarms(Construct):
             table: whose rows go into the log.
             stream: the log.
             shards: how many it has; None: on demand.
+            readers: consumers that share what can be read from a shard: those without enhanced fan-out.
             topic: where alarms go.
         """
         super().__init__(scope, construct_id)
@@ -67,7 +71,7 @@ class LogAlarms(Construct):
             "A row of Events has waited long to reach the log.",
         )
         if shards is not None:
-            self._filling("Bytes", "IncomingBytes", shards * SHARD_BYTES)
+            self._filling("Bytes", "IncomingBytes", shards * min(SHARD_BYTES, READ_BYTES / max(1, readers)))
             self._filling("Records", "IncomingRecords", shards * SHARD_RECORDS)
 
     def _capture(

@@ -38,6 +38,7 @@ class StreamMapping(Construct):
         maximum_age: Duration,
         filters: Sequence[Mapping[str, Any]] | None = None,
         window: Duration | None = None,
+        batch_size: int = BATCH_SIZE,
         partial_answers: bool = False,
     ) -> None:
         """Makes the mapping.
@@ -51,6 +52,7 @@ class StreamMapping(Construct):
             maximum_age: of a record; older ones go to the lake with their whole batch, below the prefix that Lambda chooses.
             filters: which records are delivered at all.
             window: how long a batch may wait for more records; without, it goes as it is read.
+            batch_size: records in a batch, at most.
             partial_answers: whether the function's answer names the record from which the batch is to be retried.
         """
         super().__init__(scope, construct_id)
@@ -69,7 +71,7 @@ class StreamMapping(Construct):
             "Mapping",
             target=function.function,
             event_source_arn=source_arn,
-            batch_size=BATCH_SIZE,
+            batch_size=batch_size,
             starting_position=lambda_.StartingPosition.TRIM_HORIZON,
             bisect_batch_on_error=True,
             report_batch_item_failures=partial_answers,

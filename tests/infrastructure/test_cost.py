@@ -1,16 +1,23 @@
 """The budgets: what an environment costs while idle, and a million events on their way (P7 of the goals)."""
 
+import json
+
 import pytest
 
-from cli.costing import idle, prices
+from cli.commands.cost import AwsEnvironment, cost
+from cli.costing import confidence, coverage, idle, prices
 from cli.costing.deployment import Deployment
-from cli.costing.paths import Mix, Paths, totals
+from cli.costing.mix import Mix, totals
+from cli.costing.paths import Paths
+from millrace.eventstore.consumers import Source, reading
+from stacks.environment import ENVIRONMENTS
 from tests.support.templates import Templates, templates
 
 LISTED = prices.load()
 # The seed taken literally, storage to expiry and recovery included, and what of it an event may cost here.
 SEED, SHARE = 15.5, 0.25
 ON_DEMAND = {"StreamModeDetails": {"StreamMode": "ON_DEMAND"}, "RetentionPeriodHours": 168}
+CONTACT = ("Contact", {"Type": "AWS::SNS::Subscription", "Properties": {"Protocol": "email"}})
 LAKE_ONLY = 0.20
 # Of prod, 73 are its two shards with seven days and a line of their own for fraud (docs/adr/0019-cost.md).
 IDLE = {"dev": 25, "staging": 60, "prod": 110}
@@ -42,7 +49,44 @@ def test_an_idle_environment_keeps_its_budget(environment: str) -> None:
 
 
 def test_every_resource_is_priced_or_known_to_be_free(every: Templates) -> None:
-    assert idle.unknown(deployment(every)) == set()
+    found = deployment(every)
+    assert coverage.unknown(found) == set()
+    assert coverage.unplaced(found) == set()
+
+
+def test_what_is_priced_or_free_is_so_for_a_reason() -> None:
+    assert not coverage.PRICED.keys() & coverage.FREE.keys()
+    assert all(reason.endswith(".") for reason in coverage.FREE.values())
+    assert coverage.PLACES.keys() == coverage.UNUSED.keys() <= coverage.PRICED.keys()
+    for kind, places in coverage.PLACES.items():
+        assert not places.keys() & coverage.UNUSED[kind].keys()
+        assert all(reason.endswith(".") for reason in coverage.UNUSED[kind].values())
+
+
+def test_nothing_is_named_that_no_template_has() -> None:
+    """In some environment there is each type, and each function, table and queue, that is said to be priced or free."""
+    found = [deployment(templates(environment)) for environment in ENVIRONMENTS]
+    later = {"AWS::CDK::Metadata", "AWS::IAM::ManagedPolicy", "AWS::SNS::Subscription"}
+    kinds = set().union(*(one.kinds for one in found))
+    assert (coverage.PRICED.keys() | coverage.FREE.keys()) - kinds <= later
+    for kind, places in coverage.PLACES.items():
+        names = {name for one in found for name, _ in one.of(kind)}
+        for start in (*places, *coverage.UNUSED[kind]):
+            assert any(name.startswith(start) for name in names), f"{kind} {start}"
+
+
+def test_every_price_is_used_and_every_path_says_how_far_it_can_be_relied_on() -> None:
+    contacts = Deployment("prod", (*deployment(templates("prod")).resources, CONTACT))
+    found = [*(deployment(templates(name)) for name in IDLE), contacts, on_demand()]
+    idling = [idle.usage(one, LISTED) for one in found]
+    paths = [Paths(one, LISTED, rate=RATE, request=100).all() for one in found]
+    used = {item for usage in (*idling, *(one for each in paths for one in each.values())) for item in usage}
+    assert used == LISTED.dollars.keys()
+    assert {name for names in coverage.PRICED.values() for name in names} == used
+    dear = totals(dict.fromkeys(paths[0], 1.0), Mix())
+    assert confidence.PATHS.keys() == paths[0].keys() | dear.keys()
+    placed = {path for places in coverage.PLACES.values() for path in places.values()}
+    assert placed - {coverage.IDLE} <= paths[0].keys()
 
 
 @pytest.mark.parametrize(
@@ -52,33 +96,67 @@ def test_an_event_for_the_lake_only_keeps_its_goal(environment: str, rate: float
     assert dollars(environment, rate)["total.lake-only"] <= LAKE_ONLY
 
 
+@pytest.mark.xfail(reason="the expiry of its row costs 0.12: 3.91 of 3.88")
 @pytest.mark.parametrize("rate", [LEAST, RATE])
 def test_an_event_with_the_default_indexes_keeps_its_goal(rate: float) -> None:
     assert dollars("dev", rate)["total.default-indexes"] <= SEED * SHARE
 
 
-@pytest.mark.parametrize("environment", ["staging", "prod"])
-def test_an_event_with_the_default_indexes_keeps_its_goal_but_for_recovery(environment: str) -> None:
-    found = dollars(environment)["total.default-indexes"]
-    assert found - recovery(environment) <= SEED * SHARE
-    assert found <= 4.2, "with recovery it gets no dearer"
+@pytest.mark.parametrize("rate", [LEAST, RATE])
+@pytest.mark.parametrize("environment", sorted(IDLE))
+def test_an_event_with_the_default_indexes_keeps_its_goal_but_for_recovery_and_expiry(
+    environment: str, rate: float
+) -> None:
+    found = dollars(environment, rate)
+    assert found["total.default-indexes"] - recovery(environment) - found["expire"] <= SEED * SHARE
+    assert found["total.default-indexes"] <= 4.4, "with both it gets no dearer"
 
 
-@pytest.mark.xfail(reason="recovery of Events to a point in time costs 0.33: 4.16 of 3.88")
+@pytest.mark.xfail(reason="recovery of Events to a point in time costs 0.33, expiry 0.15: 4.33 of 3.88")
 @pytest.mark.parametrize("environment", ["staging", "prod"])
 def test_an_event_with_the_default_indexes_keeps_its_goal_with_recovery(environment: str) -> None:
     assert dollars(environment)["total.default-indexes"] <= SEED * SHARE
 
 
-def test_a_log_on_demand_is_dearer_from_a_steady_stream_on() -> None:
-    """The figure of docs/cost.md: shards pay from 40 events a second on."""
+@pytest.mark.parametrize("environment", sorted(IDLE))
+def test_a_row_s_expiry_is_priced(environment: str) -> None:
+    """DynamoDB captures the deletion, a record goes through the log, and two consumers parse it: none is free."""
+    used = Paths(deployment(templates(environment)), LISTED, rate=RATE, request=100).all()
+    for name in ("expire", "expire.seeded"):
+        assert used[name]["dynamodb.change"] == used[name]["kinesis.payload"] == 1e6
+        assert used[name]["dynamodb.write"] == 0
+        assert used[name]["lambda.second"] > 0
+    assert used["expire"]["kinesis.shard"] > used["log"]["kinesis.shard"], (
+        "DynamoDB names itself in the record"
+    )
+    # An event that is scored has two rows, its own and the decision's; one that goes to the lake only has none.
+    assert used["fraud"]["dynamodb.change"] == 2e6
+    found = dollars(environment)
+    others = ("accept", "store", "log", "archive", "project", "storage", "expire")
+    assert found["total.default-indexes"] == pytest.approx(sum(found[name] for name in others))
+
+
+def test_who_parses_expired_rows() -> None:
+    """The archive and the router: a filter would hide from them what is no JSON (docs/cost.md)."""
     prod = deployment(templates("prod"))
+    assert prod.unfiltered(reading(Source.LOG)) == ["archive_events", "route_events"]
+    assert prod.unfiltered(reading(Source.TABLE_STREAM)) == []
+
+
+def on_demand() -> Deployment:
+    """Prod with a log on demand."""
     stream = ("Stream", {"Type": "AWS::Kinesis::Stream", "Properties": ON_DEMAND})
-    others = [found for found in prod.resources if found[1]["Type"] != "AWS::Kinesis::Stream"]
-    on_demand = Deployment("prod", (stream, *others))
-    saved = LISTED.of(idle.usage(prod, LISTED)) - LISTED.of(idle.usage(on_demand, LISTED))
-    logs = [LISTED.of(Paths(one, LISTED, rate=40, request=100).all()["log"]) for one in (on_demand, prod)]
-    assert saved / (logs[0] - logs[1]) * 1e6 / (prices.HOURS_A_MONTH * 3600) == pytest.approx(40, rel=0.2)
+    found = deployment(templates("prod")).resources
+    return Deployment("prod", (stream, *(one for one in found if one[1]["Type"] != "AWS::Kinesis::Stream")))
+
+
+def test_a_log_on_demand_is_dearer_from_a_steady_stream_on() -> None:
+    """The figure of docs/cost.md: shards pay from 21 events a second on."""
+    prod = deployment(templates("prod"))
+    saved = LISTED.of(idle.usage(prod, LISTED)) - LISTED.of(idle.usage(on_demand(), LISTED))
+    paths = [Paths(one, LISTED, rate=21, request=100).all() for one in (on_demand(), prod)]
+    logs = [LISTED.of(each["log"]) + LISTED.of(each["expire"]) for each in paths]
+    assert saved / (logs[0] - logs[1]) * 1e6 / (prices.HOURS_A_MONTH * 3600) == pytest.approx(21, rel=0.1)
 
 
 def test_a_trickle_is_dearer_than_a_river() -> None:
@@ -93,3 +171,24 @@ def test_recovery_is_paid_only_where_there_is_some() -> None:
     assert "dynamodb.recovery" not in dev["storage"]
     assert prod["storage"]["dynamodb.recovery"] > 0
     assert not deployment(templates("prod")).recovered("UserEvents"), "it is made again from the lake"
+
+
+def test_the_command_has_a_column_for_each_rate_and_says_how_far_it_can_be_relied_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("cli.costing.deployment.load", lambda name, _: deployment(templates(name)))
+    cost(rate=100, mix="default", env=AwsEnvironment.PROD, lines=True, as_json=True)
+    document = json.loads(capsys.readouterr().out)
+    assert set(document) == {
+        "idle",
+        "perMillion",
+        "perMillionByRate",
+        "confidence",
+        "priceDate",
+        "lines",
+    }
+    assert set(document["perMillionByRate"]) == {"100", "1000", "10000"}
+    assert document["perMillionByRate"]["100"] == document["perMillion"]
+    idle_items = {f"idle.{item}" for name in IDLE for item in document["lines"][f"idle.{name}"]}
+    assert idle_items | document["perMillion"].keys() <= document["confidence"].keys()
+    assert set(document["confidence"].values()) == {"measured", "listed", "assumed"}

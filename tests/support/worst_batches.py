@@ -29,7 +29,7 @@ from tests.support import events
 from tests.support.functions import function
 
 AT = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
-RECORDS = 500
+RECORDS, RECORDS_OF_ARCHIVE = 500, 1000
 # What Lambda hands over at most in one call.
 BYTES_PER_CALL = 6 * 1024 * 1024
 FREE_BYTES = limits.BYTES_PER_EVENT - 2048
@@ -112,12 +112,12 @@ class Stub:
 
 
 def stream_event(stem: str, shape: str) -> dict[str, Any]:
-    """500 rows of the worst accepted event of a shape, or as many as Lambda hands over at once."""
+    """As many rows as a batch has of the worst accepted event of a shape, or as many as Lambda hands over at once."""
     contracts = registry.load()
     free = None if shape == FULL_ROWS else SHAPES[shape]()
     make = events.transaction if stem == "score_transactions" else events.order
     codec, records, size = Codec(contracts.dictionary), [], 0
-    for number in range(RECORDS):
+    for number in range(RECORDS_OF_ARCHIVE if stem == "archive_events" else RECORDS):
         event = make(user=number if stem == "score_transactions" else f"usr_{number}")
         event["timestamp"] = AT.isoformat()
         event["data"]["payload"]["extra"] = free

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from cli.costing import idle, online, prices, rounding, traces
+from cli.costing import coverage, idle, log, online, prices, rounding, traces
 from cli.costing.deployment import Deployment
-from cli.costing.paths import Mix, read_mix, totals
+from cli.costing.mix import Mix, read_mix, totals
 from millrace.features.views import Feature, FeatureGroup, FeatureView, FeatureViews
 
 LISTED = prices.load()
@@ -80,7 +80,7 @@ def test_idle_counts_what_stands() -> None:
 
 
 def test_a_resource_of_unknown_cost_is_named() -> None:
-    assert idle.unknown(_deployment(Gate={"Type": "AWS::EC2::NatGateway"})) == {"AWS::EC2::NatGateway"}
+    assert coverage.unknown(_deployment(Gate={"Type": "AWS::EC2::NatGateway"})) == {"AWS::EC2::NatGateway"}
 
 
 def test_what_was_used_without_a_price_is_an_error() -> None:
@@ -133,6 +133,8 @@ def test_a_mix_of_lake_only_events_costs_what_they_cost() -> None:
         "project",
         "storage",
         "storage.seeded",
+        "expire",
+        "expire.seeded",
         "quarantine",
     )
     dollars = dict.fromkeys((*names, "route", "fraud", "features", "etl"), 1.0)
@@ -157,3 +159,27 @@ def test_a_row_online_is_written_as_a_transaction_enters_and_leaves_each_window(
     views = FeatureViews([habits, view("shops", "merchant", (0, day))])
     assert online.changes(views) == 3
     assert online.rows_read(views) == 2
+
+
+def test_an_expiry_is_an_invocation_more_only_where_no_new_row_comes_with_it() -> None:
+    assert log.alone(0.001) == pytest.approx(1, rel=0.01)
+    assert log.alone(1) == pytest.approx(0.2325, rel=0.01)
+    assert log.alone(20) < 1e-9
+
+
+def test_shards_are_added_before_their_alarm_fires() -> None:
+    one = Deployment("test", _deployment().resources)
+    assumed = LISTED.assumptions
+    # Two shards; 1,000 records or, for three readers of 2 MB, two thirds of a MB a second in each, three quarters full.
+    assert log.shards(one, 500, 1500, assumed) == 2
+    assert log.shards(one, 500, 1501, assumed) == 3
+    assert log.shards(one, 1024, 1100, assumed) == 3
+
+
+def test_the_record_of_an_expired_row_is_a_little_longer() -> None:
+    record = {"log.size": 1000.0, "log.payload": 1.0, "log.bytes": 1024.0}
+    assert log.expiry(record, LISTED.assumptions) == {
+        "log.size": 1053,
+        "log.payload": 1,
+        "log.bytes": 2048,
+    }

@@ -1,0 +1,171 @@
+"""What of an environment's templates is priced, by which prices, and what costs nothing and why. Tests hold the templates to it."""
+
+from collections.abc import Mapping
+
+from cli.costing.deployment import Deployment
+
+PRICED: Mapping[str, tuple[str, ...]] = {
+    "AWS::ApiGatewayV2::Api": ("api.request",),
+    "AWS::Athena::WorkGroup": ("athena.scanned",),
+    "AWS::CloudWatch::Alarm": ("cloudwatch.alarm",),
+    "AWS::CloudWatch::Dashboard": ("cloudwatch.dashboard",),
+    "AWS::DynamoDB::Table": (
+        "dynamodb.write",
+        "dynamodb.read",
+        "dynamodb.change",
+        "dynamodb.storage",
+        "dynamodb.recovery",
+    ),
+    "AWS::Events::EventBus": ("events.put",),
+    "AWS::Glue::Database": ("glue.request", "glue.dpu_hour"),
+    "AWS::KMS::Key": ("kms.key", "kms.rotation", "kms.request"),
+    "AWS::Kinesis::Stream": (
+        "kinesis.shard",
+        "kinesis.payload",
+        "kinesis.retention_shard",
+        "kinesis.stream",
+        "kinesis.in",
+        "kinesis.out",
+        "kinesis.retention",
+    ),
+    "AWS::Kinesis::StreamConsumer": ("kinesis.fan_out", "kinesis.fan_out_shard", "kinesis.fan_out_read"),
+    "AWS::Lambda::Function": ("lambda.request", "lambda.second", "lambda.storage"),
+    # A mapping from a stream reads for nothing; one from a queue polls it.
+    "AWS::Lambda::EventSourceMapping": ("sqs.request",),
+    # Metrics come out of the functions' log lines.
+    "AWS::Logs::LogGroup": ("logs.ingested", "logs.storage", "cloudwatch.metric"),
+    "AWS::S3::Bucket": ("s3.put", "s3.get", "s3.storage", "s3.infrequent", "s3.transition"),
+    "AWS::SNS::Subscription": ("sns.email",),
+    "AWS::SNS::Topic": ("sns.publish",),
+    "AWS::SQS::Queue": ("sqs.request",),
+    "AWS::Scheduler::Schedule": ("scheduler.call",),
+    "AWS::StepFunctions::StateMachine": ("states.transition", "xray.trace"),
+}
+
+FREE: Mapping[str, str] = {
+    "AWS::ApiGatewayV2::Authorizer": "Its function is paid for, in `accept`.",
+    "AWS::ApiGatewayV2::Integration": "Part of an API, which is paid for by request.",
+    "AWS::ApiGatewayV2::Route": "Part of an API, which is paid for by request.",
+    "AWS::ApiGatewayV2::Stage": "Part of an API; the lines of its access log are in `accept`.",
+    "AWS::CDK::Metadata": "Nothing is made of it.",
+    "AWS::Events::Rule": "Delivery to targets in the same account is free; what a target does is paid for there.",
+    "AWS::Glue::Table": "The catalog holds a million objects for nothing; requests are priced with the databases.",
+    "AWS::IAM::ManagedPolicy": "IAM is free.",
+    "AWS::IAM::Policy": "IAM is free.",
+    "AWS::IAM::Role": "IAM is free.",
+    "AWS::Lambda::EventInvokeConfig": "A setting of a function.",
+    "AWS::Lambda::LayerVersion": "Lambda stores 75 GB of code for nothing.",
+    "AWS::Lambda::Permission": "A setting of a function.",
+    "AWS::Logs::MetricFilter": "Its metric exists, and costs, in a month in which a consumer set records aside: 0.30 dollars.",
+    "AWS::S3::BucketPolicy": "A setting of a bucket.",
+    "AWS::SNS::TopicPolicy": "A setting of a topic.",
+    "AWS::SQS::QueuePolicy": "A setting of a queue.",
+    "Custom::OpenCapture": "Calls a function at a deploy.",
+    "Custom::ReplayWaiting": "Calls a function at a deploy.",
+    "Custom::S3AutoDeleteObjects": "Calls a function when a stack is deleted.",
+}
+
+IDLE = "idle"
+# Where a resource is priced: a path, or the idle figure. By the beginning of its logical id, or by its function's folder.
+_ON_DEMAND = "Called by an operator or a deploy, a few times a month."
+_FAILURES = "Takes a message when something fails."
+PLACES: Mapping[str, Mapping[str, str]] = {
+    "AWS::DynamoDB::Table": {
+        "EventsTable": "store",
+        "UserEventsTable": "project",
+        "MetadataTable": "archive",
+        "FeatureStoreTable": "features",
+        "MLModelsTable": "predict",
+    },
+    "AWS::Lambda::Function": {
+        "posteventsFunction": "accept",
+        "authorizeFunction": "accept",
+        "readapiFunction": "read",
+        "predictFunction": "predict",
+        "receivebuseventsFunction": "bus",
+        "archiveeventsFunction": "archive",
+        "routeeventsFunction": "route",
+        "projecteventsFunction": "project",
+        "scoretransactionsFunction": "fraud",
+        "CanarysendcanaryFunction": IDLE,
+        "reconcileeventsFunction": IDLE,
+        "startrunFunction": "etl",
+        "planrunFunction": "etl",
+        "pinsourcesFunction": "etl",
+        "preparetableFunction": "etl",
+        "transformpartitionsFunction": "etl",
+        "buildtableFunction": "etl",
+        "committableFunction": "etl",
+        "publishrunFunction": "etl",
+        "materializefeaturesFunction": "etl",
+        "maintaintableFunction": IDLE,
+    },
+    "AWS::SQS::Queue": {
+        "SubscriberQueue": "route",
+        "BusFeederQueue": "bus",
+        "WaitingQueue": IDLE,
+    },
+    "AWS::SNS::Topic": {"FraudAlertsTopic": "fraud", "Alarms": IDLE},
+    "AWS::Scheduler::Schedule": {
+        "CanaryTimesSchedule": IDLE,
+        "HourlySchedule": IDLE,
+        "DailySchedule": IDLE,
+        "MaintenanceSchedule": IDLE,
+        "WeeklySchedule": IDLE,
+        "ReconciliationHourlySchedule": IDLE,
+        "ReconciliationDailySchedule": IDLE,
+    },
+    "AWS::StepFunctions::StateMachine": {
+        "hourlyetlMachine": "etl",
+        "rawtosilverMachine": "etl",
+        "refreshtableMachine": "etl",
+        "maintenanceMachine": IDLE,
+        "traintenantsMachine": IDLE,
+    },
+}
+# Of the same types: what costs next to nothing, and why.
+UNUSED: Mapping[str, Mapping[str, str]] = {
+    "AWS::DynamoDB::Table": {
+        "AnalyticsTable": "Nothing is written to it yet.",
+        "SubjectKeysTable": "Nothing is written to it yet.",
+    },
+    "AWS::Lambda::Function": {
+        "CaptureopencaptureFunction": _ON_DEMAND,
+        "WaitingreplaywaitingFunction": _ON_DEMAND,
+        "CustomS3AutoDeleteObjects": _ON_DEMAND,
+        "replayquarantineFunction": _ON_DEMAND,
+        "checkschemaFunction": _ON_DEMAND,
+        "planbackfillFunction": _ON_DEMAND,
+        "movemodelFunction": _ON_DEMAND,
+        "buildtrainingsetFunction": "Once a week for each tenant; training itself is not priced here (docs/cost.md).",
+        "LearningtrainmodelFunction": "In local only; elsewhere a training job does its work.",
+        "registermodelsFunction": "Once a week for each tenant; training itself is not priced here (docs/cost.md).",
+    },
+    "AWS::SQS::Queue": {
+        "FleetFailedInvocations": _FAILURES,
+        "BusFeederDeadLetters": _FAILURES,
+        "WaitingDeadLetters": _FAILURES,
+        "SubscriberDeadLetters": _FAILURES,
+    },
+    "AWS::SNS::Topic": {},
+    "AWS::Scheduler::Schedule": {},
+    "AWS::StepFunctions::StateMachine": {
+        "backfillMachine": _ON_DEMAND,
+        "trainmodelMachine": "Once a week for each tenant; training itself is not priced here (docs/cost.md).",
+    },
+}
+
+
+def unknown(deployment: Deployment) -> set[str]:
+    """Resource types without a price here; a test requires that there are none."""
+    return deployment.kinds - FREE.keys() - PRICED.keys()
+
+
+def unplaced(deployment: Deployment) -> set[str]:
+    """Functions, tables, queues, topics, schedules and state machines that no figure covers; there must be none."""
+    return {
+        name
+        for kind, places in PLACES.items()
+        for name, _ in deployment.of(kind)
+        if not name.startswith((*places, *UNUSED[kind]))
+    }

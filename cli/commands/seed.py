@@ -2,9 +2,10 @@
 
 import secrets
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated
 
 import orjson
@@ -28,6 +29,8 @@ DEFAULT_RATE = 1000.0
 HOURS = 24
 # Events a day of a past, unless --count says how many there are in all.
 PER_DAY = 400
+# By how much the events of yesterday come more often where they do not fit into the day.
+MORE_OFTEN = 1.25
 # At a rate, due events are sent this often, in seconds.
 TICK = 0.5
 
@@ -98,10 +101,19 @@ def seed(
 
 
 def yesterday(seed_number: int, now: datetime, count: int) -> Iterator[Event]:
-    """Events of the UTC day before today, the same all day."""
+    """Events of the UTC day before today, the same all day.
+
+    Arrivals are random, so those of a day may take longer than one: then they come more often, until all of them are over.
+    What lies in the future is refused.
+    """
     today = clock.midnight(clock.utc_day(now))
-    start = today - timedelta(hours=HOURS)
-    return timeline(f"{seed_number} {start.date()}", start=start, per_hour=count / HOURS, most=count)
+    start, per_hour = today - timedelta(hours=HOURS), count / HOURS
+    while True:
+        made = partial(timeline, f"{seed_number} {start.date()}", start=start, per_hour=per_hour, most=count)
+        last = deque(made(), maxlen=1)[0]
+        if datetime.fromisoformat(last["timestamp"]) < today:
+            return made()
+        per_hour *= MORE_OFTEN
 
 
 def numbered(events: Iterator[Event], types: Counter[str]) -> Iterator[tuple[datetime, Line]]:

@@ -8,6 +8,7 @@ from random import Random
 from uuid import UUID
 
 import orjson
+import pytest
 
 from cli.commands.seed import chunks, numbered, yesterday
 from cli.seeding import timeline
@@ -120,6 +121,18 @@ def test_yesterday_is_the_same_all_day_and_another_the_next_day() -> None:
     assert not tomorrow & {event["eventId"] for event in first}
     assert len(first) == 50
     assert min(event["timestamp"] for event in first) >= "2026-11-19T00:00"
+
+
+@pytest.mark.parametrize("count", [1, 2, 50, 400])
+def test_nothing_of_yesterday_lies_in_the_future(count: int) -> None:
+    """Right after midnight, when all of today is still to come; some of these seeds take longer than a day at their rate."""
+    midnight = datetime(2026, 11, 30, tzinfo=UTC)
+    for seed in range(40):
+        made = list(yesterday(seed, midnight, count))
+        moments = [datetime.fromisoformat(event["timestamp"]) for event in made]
+        assert len(made) == count
+        assert midnight - timedelta(days=1) <= min(moments)
+        assert max(moments) < midnight
 
 
 def test_lines_are_numbered_through_all_requests_and_types_counted() -> None:

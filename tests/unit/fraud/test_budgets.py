@@ -122,9 +122,11 @@ def test_users_whose_rows_take_too_long_together_are_read_in_parts(registry: Reg
 def test_a_batch_of_many_users_has_the_time_of_many(registry: Registry) -> None:
     """Each update takes a fifth of a user's budget: 160 users take ten turns of sixteen, and so twice that."""
     dynamodb = SlowDynamoDB()
-    cold = scorer(registry, dynamodb, 30_000)
+    # Long enough for a busy machine to wake sixteen threads ten times.
+    budget_ms = 1000
+    cold = scorer(registry, dynamodb, 30_000, budget_ms=budget_ms)
     cold.score(deliveries(registry, 1))
-    dynamodb.pauses["update"] = lambda: BUDGET_MS / 5000
+    dynamodb.pauses["update"] = lambda: budget_ms / 5000
     cold.score(deliveries(registry, 160))
     assert fallbacks(registry, dynamodb) == [None] * 161
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from stacks.environment import EnvironmentSettings
 
-Status = Literal["ok", "fail"]
+Status = Literal["ok", "fail", "skipped"]
 Finding = tuple[Status, str]
 Client = Callable[[str], Any]
 """The name of a service → its boto3 client."""

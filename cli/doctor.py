@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import account
+from cli import account, assumptions
 from cli.errors import RefusedError
 from cli.output import counted
 from cli.runs import OUTPUTS, failure_sentences
@@ -83,6 +83,9 @@ class Doctor:
             yield "alarm-contacts", lambda: account.subscriptions(self._target.client, topic)
         if settings.lakehouse.optimizers:
             yield "optimizers", self._optimizers
+        yield "athena", lambda: assumptions.athena_reads(self._target.client, settings.name)
+        machine = self._target.output(OUTPUTS["hourly_etl"])
+        yield "retries", lambda: assumptions.retries_are_numbered(self._target.client, machine)
 
     def _optimizers(self) -> Finding:
         """Whether Glue's optimizers of every table work; maintenance takes over the tables of those that do not."""

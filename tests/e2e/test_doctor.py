@@ -5,7 +5,19 @@ import json
 from tests.e2e.conftest import command
 from tests.support.client import Client
 
-PATHS = {"http", "table", "projection", "archive", "route", "fraud", "log-only", "quarantine", "reads", "bus"}
+PATHS = {
+    "http",
+    "table",
+    "projection",
+    "archive",
+    "route",
+    "fraud",
+    "gzip",
+    "log-only",
+    "quarantine",
+    "reads",
+    "bus",
+}
 LOOKS = {"capture", "dead-letters", "failed-batches", "failed-invocations", "catalog", "silver"}
 
 

@@ -1,5 +1,6 @@
 """The canary's calls over a real socket: a slow answer is awaited, an absent server is an answer of its own."""
 
+import gzip
 import json
 import threading
 import time
@@ -10,6 +11,7 @@ import pytest
 
 from millrace.canary import caller
 from millrace.canary.caller import ApiCaller
+from millrace.canary.journey import Gzip
 
 SLOW_SECONDS = caller.CONNECT_SECONDS + 0.5
 
@@ -19,10 +21,14 @@ class Slow(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         time.sleep(SLOW_SECONDS)
-        self.rfile.read(int(self.headers["content-length"]))
+        body = self.rfile.read(int(self.headers["content-length"]))
+        if self.headers["content-encoding"] == "gzip":
+            body = gzip.decompress(body)
         self.send_response(202)
         self.end_headers()
-        self.wfile.write(json.dumps({"key": self.headers["authorization"]}).encode())
+        self.wfile.write(
+            json.dumps({"key": self.headers["authorization"], "body": json.loads(body)}).encode()
+        )
 
     def log_message(self, *_: object) -> None:
         pass
@@ -39,7 +45,13 @@ def address() -> Iterator[str]:
 
 
 def test_an_answer_may_take_longer_than_a_connection(address: str) -> None:
-    assert ApiCaller(address, lambda: "mk_1")("POST", "/v1/events", []) == (202, {"key": "Bearer mk_1"})
+    answer = ApiCaller(address, lambda: "mk_1")("POST", "/v1/events", [1])
+    assert answer == (202, {"key": "Bearer mk_1", "body": [1]})
+
+
+def test_a_body_is_sent_compressed(address: str) -> None:
+    answer = ApiCaller(address, lambda: "mk_1")("POST", "/v1/events", Gzip([2]))
+    assert answer == (202, {"key": "Bearer mk_1", "body": [2]})
 
 
 def test_no_server_is_status_0(address: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from millrace.canary import report
 from millrace.canary.events import ORG, CanaryEvents, canary_events
-from millrace.canary.journey import Journey, PathCheck, paths
+from millrace.canary.journey import Gzip, Journey, PathCheck, paths
 from millrace.contracts.registry import Registry
 from millrace.core.errors import RetryableError
 
@@ -31,13 +31,21 @@ class Api:
     """Everything arrives at once, but for the steps and addresses that are named."""
 
     def __init__(
-        self, sent: CanaryEvents, *, without: tuple[str, ...] = (), post: tuple[int, Any] | None = None
+        self,
+        sent: CanaryEvents,
+        *,
+        without: tuple[str, ...] = (),
+        post: tuple[int, Any] | None = None,
+        compressed: tuple[int, Any] = (200, {"results": [{"status": "duplicate"}]}),
     ) -> None:
-        self._sent, self._without, self._post = sent, without, post
+        self._sent, self._without, self._post, self._compressed = sent, without, post, compressed
         self.calls: list[str] = []
 
     def __call__(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         self.calls.append(f"{method} {path}")
+        if isinstance(body, Gzip):
+            assert body.body == [self._sent.canary]
+            return self._compressed
         if method == "POST":
             results = [{"status": "accepted"}] * 3 + [{"status": "rejected", "quarantineId": "q1"}]
             return self._post or (207, {"results": results})
@@ -82,6 +90,16 @@ def test_what_does_not_arrive_is_named_and_nothing_else(sent: CanaryEvents, miss
     found = travel(sent, Api(sent, without=(missing,)))
     assert {name for name, check in found.items() if check.status == "fail"} == {path}
     assert "5 s" in found[path].detail
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [(400, {"message": "the body is no gzip"}), (200, {"results": [{"status": "accepted"}]}), (0, "gone")],
+)
+def test_a_compressed_body_that_comes_otherwise_is_a_path_that_fails(sent: CanaryEvents, answer: Any) -> None:
+    checks = travel(sent, Api(sent, compressed=answer))
+    assert {name for name, check in checks.items() if check.status == "fail"} == {"gzip"}
+    assert str(answer[0]) in checks["gzip"].detail
 
 
 def test_the_log_and_the_bus_are_looked_at_for_themselves(sent: CanaryEvents) -> None:

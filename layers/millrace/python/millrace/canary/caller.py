@@ -1,5 +1,6 @@
 """The HTTP API as the canary calls it, with a key of its own tenant that lives for a day."""
 
+import gzip
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,6 +10,7 @@ import urllib3
 
 from millrace.access.credentials import create_api_key
 from millrace.canary.events import ORG
+from millrace.canary.journey import Gzip
 from millrace.core import clock
 from millrace.core.errors import MillraceError
 from millrace.core.table import Table
@@ -40,12 +42,15 @@ class ApiCaller:
 
     def __call__(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         """Status and document; status 0 where there was no answer."""
-        data = None if body is None else json.dumps(body).encode()
+        headers = {"content-type": "application/json"}
+        data = None if body is None else json.dumps(body.body if isinstance(body, Gzip) else body).encode()
+        if data is not None and isinstance(body, Gzip):
+            data, headers["content-encoding"] = gzip.compress(data), "gzip"
         timeout = urllib3.Timeout(
             connect=CONNECT_SECONDS, read=READ_SECONDS if data is None else SEND_SECONDS
         )
         try:
-            headers = {"authorization": f"Bearer {self._key()}", "content-type": "application/json"}
+            headers["authorization"] = f"Bearer {self._key()}"
             answer = self._pool.request(
                 method, f"{self._url}{path}", body=data, headers=headers, timeout=timeout
             )

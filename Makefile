@@ -22,7 +22,7 @@ define setup
 @$(PYTHON) cli/bootstrap.py
 endef
 
-.PHONY: help up down reset test unit calendar check style lint bench bench-fraud fuzz fault-points mutants histories extremes mlflow warehouse synth layers deploy clean run-environment test-environment
+.PHONY: help up down reset test unit calendar check style lint bench bench-fraud fuzz fault-points mutants histories extremes mlflow warehouse synth locks layers deploy clean run-environment test-environment
 
 help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -94,6 +94,9 @@ extremes: test-environment ## Send extreme values through the whole platform (TU
 synth: run-environment ## Synthesize every environment, without credentials
 	@for env in $(ENVIRONMENTS); do \
 		echo "synth $$env"; $(CDK) synth --quiet -c env=$$env -c alarm-contacts=oncall@example.com --output build/cdk/$$env || exit 1; done
+
+locks: test-environment ## Write the hashes of all that is installed (locks/)
+	@$(BIN)/python -m cli.locks
 
 layers: run-environment ## Build the third-party layers of ENV
 	@$(BIN)/python -m layers.build --env $(ENV)

@@ -23,6 +23,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,13 +32,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 LOGS = ROOT / ".local" / "log"
-FILES = {"run": ("requirements.txt",), "dev": ("requirements-dev.txt",)}
-HASHED = {
-    "run": ("requirements.txt", "pyproject.toml"),
-    "dev": ("requirements.txt", "requirements-dev.txt", "pyproject.toml"),
-}
+FILES = {"run": "requirements.txt", "dev": "requirements-dev.txt"}
+# Versions and hashes of whatever is installed, made by `make locks`; bench environments have none.
+LOCKS = ROOT / "locks"
 # Not in requirements.txt: where uv cannot be installed, pip installs the same requirements.
 UV = "uv==0.13.9"
+# Of our own environment, of uv and of the emulator.
+LOCK = "dev.txt"
 # Settings of pip, from its files or the environment, by the variables that uv reads.
 UV_NAMES = {
     "index-url": "UV_DEFAULT_INDEX",
@@ -59,15 +60,48 @@ def fingerprint(parts: Sequence[str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def ensure(folder: Path, arguments: Sequence[str], wanted: str, *, stamp: str, what: str) -> bool:
-    """Creates the virtual environment `folder` with the given pip arguments installed.
+def pins(file: Path) -> list[str]:
+    """The requirements of a file, `name==version` each, with those of the files that it includes by `-r`."""
+    lines = [line.partition("#")[0].strip() for line in file.read_text().splitlines()]
+    listed = []
+    for line in filter(None, lines):
+        included = line.startswith("-r ")
+        listed += pins(file.parent / line.removeprefix("-r ").strip()) if included else [line]
+    return listed
+
+
+def with_hashes(requirements: Sequence[str], lock: Path) -> str:
+    """Requirements as the text of a file, each with its hashes, which pip wants beside what it is asked for.
+
+    Raises:
+        SetupError: the lock lacks one of them.
+    """
+    locked = {}
+    for entry in re.split(r"\n(?=\w)", lock.read_text()):
+        name, _, rest = entry.partition("==")
+        locked[name.lower(), rest.split(maxsplit=1)[0] if rest else ""] = re.findall(r"--hash=\S+", entry)
+    text = ""
+    for requirement in requirements:
+        name, _, version = requirement.partition("==")
+        hashes = locked.get((name.partition("[")[0].lower(), version))
+        if not hashes:
+            raise SetupError(f"{lock.name} has no hashes of {requirement}; run: make locks")
+        text += f"{requirement} {' '.join(hashes)}\n"
+    return text
+
+
+def ensure(
+    folder: Path, requirements: Sequence[str], *, stamp: str, what: str, lock: str = "", ours: bool = False
+) -> bool:
+    """Creates the virtual environment `folder` with the given requirements installed.
 
     Args:
         folder: of the environment.
-        arguments: what pip installs.
-        wanted: the hash that the stamp holds when the environment is current.
+        requirements: what is installed, `name==version` each.
         stamp: the stamp's name inside the folder.
         what: its name in the progress line.
+        lock: the file in `locks/` with the versions and hashes of all that is installed; empty for none.
+        ours: whether our own commands are installed, too.
 
     Returns:
         False when the environment was current already.
@@ -76,7 +110,28 @@ def ensure(folder: Path, arguments: Sequence[str], wanted: str, *, stamp: str, w
         SetupError: the environment or an installation failed.
     """
     with alone(folder):
-        return _ensure(folder, arguments, wanted, folder / stamp, what)
+        mark, wanted = folder / stamp, state(requirements, lock, ours=ours)
+        if mark.exists() and mark.read_text() == wanted:
+            return False
+        started = time.monotonic()
+        sys.stderr.write(
+            f"Installing {what} into {folder.relative_to(ROOT)} (the first time takes about a minute) … "
+        )
+        sys.stderr.flush()
+        _make(folder)
+        mark.unlink(missing_ok=True)
+        install(folder / "bin" / "python", requirements, lock=lock)
+        if ours:
+            _install(folder / "bin" / "python", ["--no-deps", "--no-build-isolation", "-e", "."])
+        mark.write_text(wanted)
+        sys.stderr.write(f"{time.monotonic() - started:.0f} s\n")
+        return True
+
+
+def state(requirements: Sequence[str], lock: str = "", *, ours: bool = False) -> str:
+    """The hash that the stamp of an environment holds while it has these requirements."""
+    texts = [(LOCKS / lock).read_text()] if lock else []
+    return fingerprint([*requirements, *texts, *([(ROOT / "pyproject.toml").read_text()] if ours else [])])
 
 
 @contextmanager
@@ -89,43 +144,73 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _ensure(folder: Path, arguments: Sequence[str], wanted: str, mark: Path, what: str) -> bool:
-    if mark.exists() and mark.read_text() == wanted:
-        return False
-    started = time.monotonic()
-    sys.stderr.write(
-        f"Installing {what} into {folder.relative_to(ROOT)} (the first time takes about a minute) … "
-    )
-    sys.stderr.flush()
-    _make(folder)
-    mark.unlink(missing_ok=True)
-    install(folder / "bin" / "python", arguments)
-    mark.write_text(wanted)
-    sys.stderr.write(f"{time.monotonic() - started:.0f} s\n")
-    return True
-
-
-def install(python: Path, arguments: Sequence[str]) -> None:
-    """Installs packages for an interpreter: with uv, which needs a seventh of pip's processor time, or with pip where uv fails.
+def install(
+    python: Path, requirements: Sequence[str], *, lock: str = "", options: Sequence[str] = ()
+) -> None:
+    """Installs packages for an interpreter, none but those whose hashes are in the lock.
 
     Args:
         python: the interpreter of the environment.
-        arguments: what both understand: requirements, `-r FILE`, `-e FOLDER`, `--target FOLDER`, `--only-binary=:all:`.
+        requirements: `name==version` each.
+        lock: the file in `locks/`; empty to install without hashes.
+        options: what uv and pip both understand, such as `--target FOLDER` or `--only-binary=:all:`.
 
     Raises:
-        SetupError: both failed; the message holds what pip printed.
+        SetupError: uv and pip failed; the message holds what pip printed.
     """
-    pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
-    uv = VENV / "bin" / "uv"
+    if not lock:
+        _install(python, [*options, *requirements])
+        return
+    with locked(requirements, lock) as arguments:
+        _install(python, [*options, *arguments])
+
+
+@contextmanager
+def locked(requirements: Sequence[str], lock: str) -> Iterator[list[str]]:
+    """What tells uv and pip to install these requirements, and nothing whose hash is not in the lock.
+
+    Raises:
+        SetupError: the lock lacks one of them.
+    """
+    LOGS.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=LOGS, prefix="requirements-", suffix=".txt") as file:
+        file.write(with_hashes(requirements, LOCKS / lock))
+        file.flush()
+        yield ["--require-hashes", "-r", file.name, "-c", str(LOCKS / lock)]
+
+
+def uv() -> Path:
+    """The program uv in our environment; installed if it is missing.
+
+    Raises:
+        SetupError: pip could not install it.
+    """
+    program = VENV / "bin" / "uv"
+    if not program.exists():
+        with locked([UV], LOCK) as arguments:
+            _run([*_pip(), "install", "--quiet", *arguments], "pip.log", hint=NETWORK_HINT)
+    return program
+
+
+def uv_settings() -> dict[str, str]:
+    """The environment variables by which uv does as pip is set up to do."""
+    return _uv_settings(_pip())
+
+
+def _pip() -> list[str]:
+    return [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+
+
+def _install(python: Path, arguments: Sequence[str]) -> None:
+    """With uv, which needs a seventh of pip's processor time, or with pip where uv fails."""
     try:
-        if not uv.exists():
-            _run([*pip, "install", "--quiet", UV], "pip.log", hint=NETWORK_HINT)
-        command = [str(uv), "pip", "install", "--quiet", "--python", str(python), *arguments]
-        _run(command, "uv.log", hint=NETWORK_HINT, environ=_uv_settings(pip))
+        command = [str(uv()), "pip", "install", "--quiet", "--python", str(python), *arguments]
+        _run(command, "uv.log", hint=NETWORK_HINT, environ=uv_settings())
     except SetupError:
         # For example an index that only pip may use, or an interrupted installation of uv.
-        uv.unlink(missing_ok=True)
-        _run([*pip, "--python", str(python), "install", "--quiet", *arguments], "pip.log", hint=NETWORK_HINT)
+        (VENV / "bin" / "uv").unlink(missing_ok=True)
+        command = [*_pip(), "--python", str(python), "install", "--quiet", *arguments]
+        _run(command, "pip.log", hint=NETWORK_HINT)
 
 
 def _uv_settings(pip: Sequence[str]) -> dict[str, str]:
@@ -191,18 +276,14 @@ def main(arguments: Sequence[str]) -> int:
     if kind not in FILES:
         sys.stderr.write("usage: bootstrap.py run|dev\n")
         return 2
+    wanted = {name: pins(ROOT / file) for name, file in FILES.items()}
     # `dev` includes all of `run`, so its stamp counts for both.
-    wanted = {name: fingerprint([(ROOT / f).read_text() for f in HASHED[name]]) for name in FILES}
-    if (
-        kind == "run"
-        and (VENV / ".installed-dev").exists()
-        and (VENV / ".installed-dev").read_text() == wanted["dev"]
-    ):
+    made = VENV / ".installed-dev"
+    if kind == "run" and made.exists() and made.read_text() == state(wanted["dev"], LOCK, ours=True):
         return 0
-    wheels = [argument for file in FILES[kind] for argument in ("-r", file)]
     what = "Millrace's requirements" if kind == "run" else "Millrace's requirements and those of its tests"
     try:
-        ensure(VENV, [*wheels, "-e", "."], wanted[kind], stamp=f".installed-{kind}", what=what)
+        ensure(VENV, wanted[kind], stamp=f".installed-{kind}", what=what, lock=LOCK, ours=True)
     except SetupError as error:
         sys.stderr.write(f"{error}\n")
         return 1

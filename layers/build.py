@@ -151,13 +151,14 @@ def install(name: str, environment: str, *, build: Path = BUILD) -> Layer:
     target = build / f"{name}-{_target(environment)}"
     with tempfile.TemporaryDirectory(dir=build, prefix=f".{name}-") as folder:
         fresh = Path(folder) / "layer"
-        arguments = ["--only-binary=:all:", "--no-compile", "--target", str(fresh / "python")]
-        arguments += ["-r", str(_requirements(name))]
+        options = ["--only-binary=:all:", "--no-compile", "--target", str(fresh / "python")]
+        pins = bootstrap.pins(_requirements(name))
         try:
             if environment == "local":
-                bootstrap.install(Path(sys.executable), arguments)
+                bootstrap.install(Path(sys.executable), pins, lock=_lock(name), options=options)
             else:
-                _install_for_lambda(arguments)
+                with bootstrap.locked(pins, _lock(name)) as arguments:
+                    _install_for_lambda([*options, *arguments])
         except (bootstrap.SetupError, subprocess.CalledProcessError) as error:
             raise BuildError(
                 f"{_requirements(name).relative_to(ROOT)} could not be installed: {error}"
@@ -251,6 +252,10 @@ def _requirements(name: str) -> Path:
     return ROOT / ("training" if name == "training" else f"layers/{name}") / "requirements.txt"
 
 
+def _lock(name: str) -> str:
+    return "training.txt" if name == "training" else "layers.txt"
+
+
 def _stamp(target: Path) -> Path:
     return target.with_name(f"{target.name}.stamp")
 
@@ -261,7 +266,8 @@ def _requirements_revision(name: str, environment: str) -> str:
     else:
         machine = f"{LAMBDA_PYTHON} {' '.join(LAMBDA_PLATFORMS)}"
     trimmed = [*sorted(TRIMMED_FOLDERS), *TRIMMED_FILES, *TRIMMED_PACKAGES, *WITHOUT.get(name, ())]
-    recipe = "\n".join([machine, *trimmed, _requirements(name).read_text()])
+    lock = (bootstrap.LOCKS / _lock(name)).read_text()
+    recipe = "\n".join([machine, *trimmed, _requirements(name).read_text(), lock])
     return hashlib.sha256(recipe.encode()).hexdigest()
 
 

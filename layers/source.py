@@ -6,11 +6,14 @@
 import sys
 from pathlib import Path
 
+from cli import bootstrap
 from layers.build import ROOT, SOURCE
 from millrace.core.archive import pack
 
 ENTRY = "train.py"
 TRAINING = ROOT / "training"
+# What the container installs: with its hashes, and all of what the requirements bring along.
+LOCK = bootstrap.LOCKS / "training.txt"
 TARGET = ROOT / "build" / "training" / "sourcedir.tar.gz"
 # What the job imports, and no more: the rows bring what the views say, so no bundle goes along.
 PACKAGES = ("core", "features", "training", "model_registry")
@@ -18,7 +21,7 @@ PACKAGES = ("core", "features", "training", "model_registry")
 
 def files(training: Path = TRAINING, source: Path = SOURCE) -> dict[str, bytes]:
     """The archive's files by name: `train.py`, `requirements.txt`, and `millrace/…`."""
-    found = {name: (training / name).read_bytes() for name in (ENTRY, "requirements.txt")}
+    found = {ENTRY: (training / ENTRY).read_bytes(), "requirements.txt": LOCK.read_bytes()}
     package = source / "millrace"
     modules = [
         package / "__init__.py",

@@ -25,7 +25,7 @@ BOOTSTRAP_SECONDS = 120.0
 DEPLOY_SECONDS = 300.0
 SOURCES = (
     *("app.py", "cdk.json", "requirements.txt", "stacks", "functions", "layers", "schemas"),
-    *("state_machines", "training", "warehouse"),
+    *("state_machines", "training", "warehouse", "locks/layers.txt", "locks/training.txt"),
 )
 _SKIPPED = frozenset({"__pycache__", "bundle"})
 _SETTLED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})

@@ -53,9 +53,9 @@ def install(places: Places) -> None:
         bootstrap.ensure(
             places.emulator_environment,
             REQUIREMENTS,
-            bootstrap.fingerprint(REQUIREMENTS),
             stamp=".installed",
             what="the local AWS",
+            lock=bootstrap.LOCK,
         )
     except bootstrap.SetupError as error:
         raise StepError(

@@ -37,9 +37,7 @@ def serve(places: Places, port: int) -> int:
     """
     environment = places.tools / "mlflow-venv"
     try:
-        bootstrap.ensure(
-            environment, REQUIREMENTS, bootstrap.fingerprint(REQUIREMENTS), stamp=".installed", what="MLflow"
-        )
+        bootstrap.ensure(environment, REQUIREMENTS, stamp=".installed", what="MLflow", lock="mlflow.txt")
     except bootstrap.SetupError as error:
         raise CommandError(f"MLflow could not be installed: {error}") from error
     if _taken(port):

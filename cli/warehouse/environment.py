@@ -15,11 +15,10 @@ def ensure(places: Places) -> Path:
     Raises:
         RefusedError: it could not be installed.
     """
-    requirements = places.root / "warehouse" / "requirements.txt"
+    requirements = bootstrap.pins(places.root / "warehouse" / "requirements.txt")
     folder = places.tools / "dbt-venv"
-    wanted = bootstrap.fingerprint([requirements.read_text()])
     try:
-        bootstrap.ensure(folder, ["-r", str(requirements)], wanted, stamp=".installed", what="dbt")
+        bootstrap.ensure(folder, requirements, stamp=".installed", what="dbt", lock="dbt.txt")
     except bootstrap.SetupError as error:
         raise RefusedError(f"dbt could not be installed: {error}") from error
     return folder / "bin" / "dbt"

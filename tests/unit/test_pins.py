@@ -5,6 +5,10 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
+import pytest
+
+from cli import bootstrap, locks
+
 ROOT = Path(__file__).parents[2]
 FILES = (
     *ROOT.glob("requirements*.txt"),
@@ -53,3 +57,26 @@ def test_what_trains_is_what_serves() -> None:
     for name in TRAINS_AND_SERVES:
         assert "training/requirements.txt" in found[name], name
         assert any(file.startswith("layers/") for file in found[name]), name
+
+
+@pytest.mark.parametrize("name", locks.REQUIREMENTS)
+def test_a_lock_is_of_the_requirements_and_has_their_hashes(name: str) -> None:
+    """One that is out of date is made by `make locks`."""
+    text, requirements = (bootstrap.LOCKS / name).read_text(), locks.REQUIREMENTS[name]()
+    assert text.startswith(locks.header(requirements))
+    assert bootstrap.with_hashes(requirements, bootstrap.LOCKS / name)
+    entries = re.split(r"\n(?=\w)", text)[1:]
+    assert [entry for entry in entries if not re.search(r"--hash=sha256:[0-9a-f]{64}", entry)] == []
+    assert "://" not in text
+
+
+def test_functions_run_what_the_tests_run() -> None:
+    """The locks of both have one version of each package."""
+    found = []
+    for name in (bootstrap.LOCK, "layers.txt"):
+        lines = (bootstrap.LOCKS / name).read_text().splitlines()
+        found.append(dict(line.split()[0].split("==") for line in lines if re.match(r"\w", line)))
+    tested, run = found
+    assert {
+        package: run[package] for package in run if tested.get(package, run[package]) != run[package]
+    } == {}

@@ -31,31 +31,31 @@ class TestSetup:
 
     def test_an_environment_is_made_once(self, tmp_path: Path, ran: list[list[str]]) -> None:
         folder = tmp_path / ".venv"
-        assert bootstrap.ensure(folder, ["a==1"], "h1", stamp=".s", what="it")
-        assert not bootstrap.ensure(folder, ["a==1"], "h1", stamp=".s", what="it")
+        assert bootstrap.ensure(folder, ["a==1"], stamp=".s", what="it")
+        assert not bootstrap.ensure(folder, ["a==1"], stamp=".s", what="it")
         assert len(ran) == 2
 
     def test_other_requirements_are_installed_into_what_is_there(
         self, tmp_path: Path, ran: list[list[str]]
     ) -> None:
         folder = tmp_path / ".venv"
-        bootstrap.ensure(folder, ["a==1"], "h1", stamp=".s", what="it")
-        assert bootstrap.ensure(folder, ["a==2"], "h2", stamp=".s", what="it")
+        bootstrap.ensure(folder, ["a==1"], stamp=".s", what="it")
+        assert bootstrap.ensure(folder, ["a==2"], stamp=".s", what="it")
         assert [command[-1] for command in ran[2:]] == ["a==2"]
 
     def test_an_environment_that_was_moved_here_is_made_anew(
         self, tmp_path: Path, ran: list[list[str]]
     ) -> None:
-        bootstrap.ensure(tmp_path / "old", ["a==1"], "h1", stamp=".s", what="it")
+        bootstrap.ensure(tmp_path / "old", ["a==1"], stamp=".s", what="it")
         (tmp_path / "old").rename(tmp_path / ".venv")
-        assert bootstrap.ensure(tmp_path / ".venv", ["a==1"], "h2", stamp=".s", what="it")
+        assert bootstrap.ensure(tmp_path / ".venv", ["a==2"], stamp=".s", what="it")
         assert sum("venv" in command for command in ran) == 2
 
     def test_a_failed_installation_is_tried_again(
         self, tmp_path: Path, ran: list[list[str]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         folder = tmp_path / ".venv"
-        bootstrap.ensure(folder, ["a==1"], "h1", stamp=".s", what="it")
+        bootstrap.ensure(folder, ["a==1"], stamp=".s", what="it")
 
         def fail(*_: Any, **__: Any) -> None:
             raise bootstrap.SetupError("no network")
@@ -63,8 +63,8 @@ class TestSetup:
         with monkeypatch.context() as broken:
             broken.setattr(bootstrap, "_run", fail)
             with pytest.raises(bootstrap.SetupError, match="no network"):
-                bootstrap.ensure(folder, ["a==2"], "h2", stamp=".s", what="it")
-        assert bootstrap.ensure(folder, ["a==1"], "h1", stamp=".s", what="it")
+                bootstrap.ensure(folder, ["a==2"], stamp=".s", what="it")
+        assert bootstrap.ensure(folder, ["a==1"], stamp=".s", what="it")
         assert "a==1" in ran[-1]
 
     def test_uv_installs_what_it_can_and_pip_the_rest(
@@ -94,10 +94,15 @@ class TestSetup:
         bootstrap.install(python, ["a==1"])
         assert tried == ["uv", "python"]
 
-    def test_uv_comes_first_in_its_pinned_version(self, tmp_path: Path, ran: list[list[str]]) -> None:
+    def test_uv_comes_first_in_its_pinned_version(
+        self, tmp_path: Path, ran: list[list[str]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         (tmp_path / "venv-with-uv" / "bin" / "uv").unlink()
-        bootstrap.install(tmp_path / "env" / "bin" / "python", ["-r", "requirements.txt"])
-        assert ran[0][-3:] == ["install", "--quiet", bootstrap.UV]
+        lock = tmp_path / "dev.txt"
+        lock.write_text(f"{bootstrap.UV} \\\n    --hash=sha256:1\n")
+        monkeypatch.setattr(bootstrap, "LOCKS", tmp_path)
+        bootstrap.install(tmp_path / "env" / "bin" / "python", ["a==1"])
+        assert ran[0][ran[0].index("install") :][:4] == ["install", "--quiet", "--require-hashes", "-r"]
         assert [Path(command[0]).name for command in ran] == ["python", "uv"]
 
 
@@ -127,3 +132,33 @@ def test_a_uv_whose_installation_was_cut_off_is_fetched_again(
     monkeypatch.setattr(bootstrap, "LOGS", tmp_path / "log")
     bootstrap.install(Path(sys.executable), ["--help"])
     assert not uv.exists()
+
+
+LOCK = """# A comment
+Typing-Extensions==4.1 \\
+    --hash=sha256:aa \\
+    --hash=sha256:bb
+moto==5.2 ; python_version >= "3.11" \\
+    --hash=sha256:cc
+"""
+
+
+def test_each_requirement_gets_the_hashes_of_its_lock(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text(LOCK)
+    text = bootstrap.with_hashes(["typing-extensions==4.1", "moto[s3]==5.2"], tmp_path / "lock")
+    assert text == (
+        "typing-extensions==4.1 --hash=sha256:aa --hash=sha256:bb\nmoto[s3]==5.2 --hash=sha256:cc\n"
+    )
+
+
+@pytest.mark.parametrize("requirement", ["moto==5.3", "boto3==1.1"])
+def test_what_the_lock_lacks_is_not_installed(tmp_path: Path, requirement: str) -> None:
+    (tmp_path / "lock").write_text(LOCK)
+    with pytest.raises(bootstrap.SetupError, match="make locks"):
+        bootstrap.with_hashes([requirement], tmp_path / "lock")
+
+
+def test_requirements_include_others(tmp_path: Path) -> None:
+    (tmp_path / "run.txt").write_text("# To run\na==1\n\nb[x]==2  # why\n")
+    (tmp_path / "dev.txt").write_text("-r run.txt\nc==3\n")
+    assert bootstrap.pins(tmp_path / "dev.txt") == ["a==1", "b[x]==2", "c==3"]

@@ -122,7 +122,7 @@ def ensure(
         mark.unlink(missing_ok=True)
         install(folder / "bin" / "python", requirements, lock=lock)
         if ours:
-            _install(folder / "bin" / "python", ["--no-deps", "--no-build-isolation", "-e", "."])
+            install(folder / "bin" / "python", ["--no-deps", "--no-build-isolation", "-e", "."])
         mark.write_text(wanted)
         sys.stderr.write(f"{time.monotonic() - started:.0f} s\n")
         return True
@@ -144,39 +144,42 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def install(
-    python: Path, requirements: Sequence[str], *, lock: str = "", options: Sequence[str] = ()
-) -> None:
-    """Installs packages for an interpreter, none but those whose hashes are in the lock.
+def install(python: Path, requirements: Sequence[str], *, lock: str = "") -> None:
+    """Installs packages for an interpreter: with uv, which needs a seventh of pip's processor time, or with pip where uv fails.
 
     Args:
         python: the interpreter of the environment.
-        requirements: `name==version` each.
-        lock: the file in `locks/`; empty to install without hashes.
-        options: what uv and pip both understand, such as `--target FOLDER` or `--only-binary=:all:`.
+        requirements: `name==version` each; without a lock whatever uv and pip both understand.
+        lock: the file in `locks/` that has the hashes of all that may be installed; empty to install without.
 
     Raises:
         SetupError: uv and pip failed; the message holds what pip printed.
     """
-    if not lock:
-        _install(python, [*options, *requirements])
-        return
-    with locked(requirements, lock) as arguments:
-        _install(python, [*options, *arguments])
+    # pip wants a hash beside each requirement, those of requirements, too: it is given all of the lock.
+    by_pip = ["--require-hashes", "-r", str(LOCKS / lock)] if lock else requirements
+    try:
+        install_by_uv(python, requirements, lock=lock)
+    except SetupError:
+        # For example an index that only pip may use, or an interrupted installation of uv.
+        (VENV / "bin" / "uv").unlink(missing_ok=True)
+        _run([*_pip(), "--python", str(python), "install", "--quiet", *by_pip], "pip.log", hint=NETWORK_HINT)
 
 
-@contextmanager
-def locked(requirements: Sequence[str], lock: str) -> Iterator[list[str]]:
-    """What tells uv and pip to install these requirements, and nothing whose hash is not in the lock.
+def install_by_uv(
+    python: Path, requirements: Sequence[str], *, lock: str = "", options: Sequence[str] = ()
+) -> None:
+    """The same with uv alone, and with options of its own, such as `--target FOLDER`.
 
     Raises:
-        SetupError: the lock lacks one of them.
+        SetupError: uv failed, or the lock lacks a requirement; the message holds what uv printed.
     """
-    LOGS.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=LOGS, prefix="requirements-", suffix=".txt") as file:
-        file.write(with_hashes(requirements, LOCKS / lock))
-        file.flush()
-        yield ["--require-hashes", "-r", file.name, "-c", str(LOCKS / lock)]
+    command = [str(uv()), "pip", "install", "--quiet", "--python", str(python), *options]
+    if not lock:
+        _run([*command, *requirements], "uv.log", hint=NETWORK_HINT, environ=uv_settings())
+        return
+    with _file(with_hashes(requirements, LOCKS / lock)) as listed:
+        command += ["--require-hashes", "-r", listed, "-c", str(LOCKS / lock)]
+        _run(command, "uv.log", hint=NETWORK_HINT, environ=uv_settings())
 
 
 def uv() -> Path:
@@ -187,9 +190,18 @@ def uv() -> Path:
     """
     program = VENV / "bin" / "uv"
     if not program.exists():
-        with locked([UV], LOCK) as arguments:
-            _run([*_pip(), "install", "--quiet", *arguments], "pip.log", hint=NETWORK_HINT)
+        with _file(with_hashes([UV], LOCKS / LOCK)) as listed:
+            command = [*_pip(), "install", "--quiet", "--require-hashes", "-r", listed]
+            _run(command, "pip.log", hint=NETWORK_HINT)
     return program
+
+
+@contextmanager
+def _file(text: str) -> Iterator[str]:
+    with tempfile.NamedTemporaryFile("w", prefix="requirements-", suffix=".txt") as file:
+        file.write(text)
+        file.flush()
+        yield file.name
 
 
 def uv_settings() -> dict[str, str]:
@@ -199,18 +211,6 @@ def uv_settings() -> dict[str, str]:
 
 def _pip() -> list[str]:
     return [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
-
-
-def _install(python: Path, arguments: Sequence[str]) -> None:
-    """With uv, which needs a seventh of pip's processor time, or with pip where uv fails."""
-    try:
-        command = [str(uv()), "pip", "install", "--quiet", "--python", str(python), *arguments]
-        _run(command, "uv.log", hint=NETWORK_HINT, environ=uv_settings())
-    except SetupError:
-        # For example an index that only pip may use, or an interrupted installation of uv.
-        (VENV / "bin" / "uv").unlink(missing_ok=True)
-        command = [*_pip(), "--python", str(python), "install", "--quiet", *arguments]
-        _run(command, "pip.log", hint=NETWORK_HINT)
 
 
 def _uv_settings(pip: Sequence[str]) -> dict[str, str]:

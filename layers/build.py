@@ -1,7 +1,7 @@
 """Assembles the layers of the deployed functions under `build/layers`.
 
 The platform's own layer (our code and the compiled contracts) is assembled at every synth, offline and in about a
-second. The third-party layers come from pip, in a step of their own: `python -m layers.build --env local` builds
+second. The third-party layers come from uv, in a step of their own: `python -m layers.build --env local` builds
 for this interpreter, any other environment for Lambda (python3.13, arm64).
 """
 
@@ -9,10 +9,9 @@ import argparse
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,8 +38,8 @@ SETS = (
     ("runtime", "lake", "iceberg"),
 )
 LAMBDA_PYTHON = "3.13"
-# python3.13 on Lambda is Amazon Linux 2023 (glibc 2.34), which runs wheels of both tags.
-LAMBDA_PLATFORMS = ("manylinux2014_aarch64", "manylinux_2_28_aarch64")
+# python3.13 on Lambda is Amazon Linux 2023 (glibc 2.34), which runs wheels of this tag and of older ones.
+LAMBDA_PLATFORM = "aarch64-manylinux_2_28"
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: function and layers together, unzipped.
 UNZIPPED_LIMIT = 250 * 1024 * 1024
 # What no function runs. libarrow_substrait looks like one of these, but the core of Arrow links it.
@@ -143,7 +142,7 @@ def install(name: str, environment: str, *, build: Path = BUILD) -> Layer:
     """Installs and trims a third-party layer, unless what is there was made from the same requirements.
 
     Raises:
-        BuildError: pip could not install the requirements.
+        BuildError: uv could not install the requirements.
     """
     layer = third_party_layer(name, environment, build=build)
     if layer.built:
@@ -151,15 +150,13 @@ def install(name: str, environment: str, *, build: Path = BUILD) -> Layer:
     target = build / f"{name}-{_target(environment)}"
     with tempfile.TemporaryDirectory(dir=build, prefix=f".{name}-") as folder:
         fresh = Path(folder) / "layer"
-        options = ["--only-binary=:all:", "--no-compile", "--target", str(fresh / "python")]
+        options = ["--only-binary=:all:", "--target", str(fresh / "python")]
+        if environment != "local":
+            options += ["--python-version", LAMBDA_PYTHON, "--python-platform", LAMBDA_PLATFORM]
         pins = bootstrap.pins(_requirements(name))
         try:
-            if environment == "local":
-                bootstrap.install(Path(sys.executable), pins, lock=_lock(name), options=options)
-            else:
-                with bootstrap.locked(pins, _lock(name)) as arguments:
-                    _install_for_lambda([*options, *arguments])
-        except (bootstrap.SetupError, subprocess.CalledProcessError) as error:
+            bootstrap.install_by_uv(Path(sys.executable), pins, lock=_lock(name), options=options)
+        except bootstrap.SetupError as error:
             raise BuildError(
                 f"{_requirements(name).relative_to(ROOT)} could not be installed: {error}"
             ) from error
@@ -168,13 +165,6 @@ def install(name: str, environment: str, *, build: Path = BUILD) -> Layer:
         _replace(fresh, target)
     _stamp(target).write_text(layer.revision)
     return third_party_layer(name, environment, build=build)
-
-
-def _install_for_lambda(arguments: Sequence[str]) -> None:
-    command = [sys.executable, "-m", "pip", "install", "--quiet", *arguments]
-    command += ["--implementation", "cp", "--python-version", LAMBDA_PYTHON]
-    command += [part for platform in LAMBDA_PLATFORMS for part in ("--platform", platform)]
-    subprocess.run(command, check=True)
 
 
 def trim(folder: Path, without: Collection[str] = ()) -> None:
@@ -264,7 +254,7 @@ def _requirements_revision(name: str, environment: str) -> str:
     if environment == "local":
         machine = f"{sys.version_info.major}.{sys.version_info.minor} {sys.platform} {os.uname().machine}"
     else:
-        machine = f"{LAMBDA_PYTHON} {' '.join(LAMBDA_PLATFORMS)}"
+        machine = f"{LAMBDA_PYTHON} {LAMBDA_PLATFORM}"
     trimmed = [*sorted(TRIMMED_FOLDERS), *TRIMMED_FILES, *TRIMMED_PACKAGES, *WITHOUT.get(name, ())]
     lock = (bootstrap.LOCKS / _lock(name)).read_text()
     recipe = "\n".join([machine, *trimmed, _requirements(name).read_text(), lock])

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli import bootstrap
+from layers import bytecode
+from layers.bytecode import LAMBDA_PYTHON
 from millrace.compiler.bundle import assemble
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,7 +39,6 @@ SETS = (
     ("runtime", "mlflow"),
     ("runtime", "lake", "iceberg"),
 )
-LAMBDA_PYTHON = "3.13"
 # python3.13 on Lambda is Amazon Linux 2023 (glibc 2.34), which runs wheels of this tag and of older ones.
 LAMBDA_PLATFORM = "aarch64-manylinux_2_28"
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: function and layers together, unzipped.
@@ -49,14 +50,21 @@ TRIMMED_FILES = (
     "libarrow_flight*",
     "libarrow_python_flight*",
     "_flight*",
+    # Copies of libarrow_python.so.<major>, the name by which it is loaded: a wheel holds no links.
+    "libarrow_python.so",
+    "libarrow_python.so.*.*",
     "*.pxd",
     "*.pyx",
     "*.pxi",
     "*.h",
     "*.a",
 )
-# Lambda brings these itself. A layer goes before them, and botocore does not take the dateutil that pip would choose.
-TRIMMED_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six.py", "urllib3")
+# AWS's SDK is in the runtime layer, as the tests have it, and not what Lambda brings and changes. No other layer has it.
+SDK = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six.py", "urllib3")
+# Of botocore's descriptions of 400 services, 25 MB, those that functions call.
+SERVICES = frozenset(
+    {"dynamodb", "events", "glue", "kinesis", "kms", "s3", "sagemaker", "sqs", "stepfunctions", "sts"}
+)
 # What a layer's requirements bring along and none of its functions imports, or the runtime layer has already: two
 # versions of one package must not meet in /opt/python.
 _PYDANTIC = ("pydantic", "pydantic_core", "annotated_types", "typing_inspection", "typing_extensions.py")
@@ -101,13 +109,22 @@ class Layer:
 
 
 def platform_layer(
-    *, build: Path = BUILD, source: Path = SOURCE, schemas: Path = SCHEMAS, warehouse: Path = WAREHOUSE
+    environment: str = "local",
+    *,
+    build: Path = BUILD,
+    source: Path = SOURCE,
+    schemas: Path = SCHEMAS,
+    warehouse: Path = WAREHOUSE,
 ) -> Layer:
-    """Our own code with what was compiled in `millrace/bundle`; reassembled only when some of it has changed."""
+    """Our own code with what was compiled in `millrace/bundle`; reassembled only when some of it has changed.
+
+    For Lambda it is bytecode, too, where Lambda's version of Python is on the path.
+    """
+    for_lambda = environment != "local" and bytecode.interpreter() is not None
     parts = [file for folder in (source, schemas, warehouse) for file in _source_files(folder)]
-    revision = _hash_files(parts, relative_to=source.parent)
-    target = build / "millrace"
-    stamp = build / "millrace.stamp"
+    revision = _hash_files(parts, relative_to=source.parent, more="compiled" if for_lambda else "")
+    target = build / ("millrace-lambda" if for_lambda else "millrace")
+    stamp = _stamp(target)
     if not (target.is_dir() and _read(stamp) == revision):
         build.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=build, prefix=".millrace-") as folder:
@@ -116,6 +133,8 @@ def platform_layer(
                 source, fresh / "python", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "bundle")
             )
             assemble(schemas, warehouse, fresh / "python" / "millrace" / "bundle")
+            if for_lambda:
+                bytecode.compile_folder(fresh / "python")
             _replace(fresh, target)
         stamp.write_text(revision)
     return Layer("millrace", target, built=True, revision=revision)
@@ -160,7 +179,11 @@ def install(name: str, environment: str, *, build: Path = BUILD) -> Layer:
             raise BuildError(
                 f"{_requirements(name).relative_to(ROOT)} could not be installed: {error}"
             ) from error
-        trim(fresh / "python", WITHOUT.get(name, ()))
+        trim(fresh / "python", (*(() if name == "runtime" else SDK), *WITHOUT.get(name, ())))
+        if name == "runtime":
+            keep_services(fresh / "python" / "botocore" / "data")
+        if environment != "local":
+            bytecode.compile_folder(fresh / "python")
         _stamp(target).unlink(missing_ok=True)
         _replace(fresh, target)
     _stamp(target).write_text(layer.revision)
@@ -168,7 +191,7 @@ def install(name: str, environment: str, *, build: Path = BUILD) -> Layer:
 
 
 def trim(folder: Path, without: Collection[str] = ()) -> None:
-    """Removes what no function runs: tests, headers, Arrow Flight, what Lambda has of its own, and `without`.
+    """Removes what no function runs: tests, headers, Arrow Flight, and `without`.
 
     Args:
         folder: the layer's `python`.
@@ -178,14 +201,20 @@ def trim(folder: Path, without: Collection[str] = ()) -> None:
         if "/" in pattern:
             for path in folder.glob(pattern):
                 path.unlink()
-    packages = {*TRIMMED_PACKAGES, *without}
     for path in sorted(folder.rglob("*"), reverse=True):
-        unwanted = path.parent == folder and path.name in packages
+        unwanted = path.parent == folder and path.name in without
         if path.is_dir():
             if unwanted or path.name in TRIMMED_FOLDERS:
                 shutil.rmtree(path)
         elif unwanted or any(path.match(pattern) for pattern in TRIMMED_FILES):
             path.unlink()
+
+
+def keep_services(folder: Path) -> None:
+    """Removes the descriptions of services that no function calls from botocore's `data`."""
+    for path in folder.iterdir():
+        if path.is_dir() and path.name not in SERVICES:
+            shutil.rmtree(path)
 
 
 def check_sizes(layers: Iterable[Layer], *, limit: int = UNZIPPED_LIMIT) -> dict[tuple[str, ...], int]:
@@ -222,7 +251,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--env", required=True, choices=("local", "dev", "staging", "prod"))
     environment = parser.parse_args(arguments).env
     try:
-        layers = [platform_layer(), *(install(name, environment) for name in third_party(environment))]
+        layers = [
+            platform_layer(environment),
+            *(install(name, environment) for name in third_party(environment)),
+        ]
         sizes = check_sizes(layers)
     except BuildError as error:
         sys.stderr.write(f"{error}\n")
@@ -230,6 +262,8 @@ def main(arguments: list[str] | None = None) -> int:
     sys.stdout.write(f"layers for {environment} in {BUILD}; a function takes {UNZIPPED_LIMIT / 1e6:.0f} MB\n")
     for names, size in sizes.items():
         sys.stdout.write(f"  {' + '.join(names)}: {size / 1e6:.0f} MB\n")
+    if environment != "local" and (notice := bytecode.notice()):
+        sys.stdout.write(f"{notice}\n")
     return 0
 
 
@@ -254,8 +288,8 @@ def _requirements_revision(name: str, environment: str) -> str:
     if environment == "local":
         machine = f"{sys.version_info.major}.{sys.version_info.minor} {sys.platform} {os.uname().machine}"
     else:
-        machine = f"{LAMBDA_PYTHON} {LAMBDA_PLATFORM}"
-    trimmed = [*sorted(TRIMMED_FOLDERS), *TRIMMED_FILES, *TRIMMED_PACKAGES, *WITHOUT.get(name, ())]
+        machine = f"{LAMBDA_PYTHON} {LAMBDA_PLATFORM} {bytecode.state()}"
+    trimmed = [*sorted(TRIMMED_FOLDERS), *TRIMMED_FILES, *SDK, *sorted(SERVICES), *WITHOUT.get(name, ())]
     lock = (bootstrap.LOCKS / _lock(name)).read_text()
     recipe = "\n".join([machine, *trimmed, _requirements(name).read_text(), lock])
     return hashlib.sha256(recipe.encode()).hexdigest()
@@ -268,8 +302,8 @@ def _source_files(folder: Path) -> list[Path]:
     )
 
 
-def _hash_files(files: Iterable[Path], *, relative_to: Path) -> str:
-    digest = hashlib.sha256()
+def _hash_files(files: Iterable[Path], *, relative_to: Path, more: str) -> str:
+    digest = hashlib.sha256(more.encode())
     for path in files:
         digest.update(os.path.relpath(path, relative_to).encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())

@@ -19,8 +19,8 @@ from cli.local.steps import StepError
 from cli.places import Places
 
 HOST = "127.0.0.1"
-# MiniStack's Lambda workers run on this environment's interpreter and take boto3 from it; Athena needs duckdb.
-REQUIREMENTS = ("ministack==1.5.33", "boto3==1.43.106", "duckdb==1.5.5", "cryptography==50.0.2")
+# MiniStack's Lambda workers run on this environment's interpreter; Athena needs duckdb.
+REQUIREMENTS = ("ministack==1.5.33", "duckdb==1.5.5", "cryptography==50.0.2")
 SERVE = Path(__file__).with_name("serve_emulator.py")
 START_SECONDS = 60.0
 # Writing the state of a used platform takes ten seconds or more; if killed earlier, it is lost.

@@ -25,7 +25,7 @@ class FunctionLayers(Construct):
         folder: Path = build.BUILD,
     ) -> None:
         super().__init__(scope, construct_id)
-        platform = build.platform_layer(build=folder)
+        platform = build.platform_layer(settings.name, build=folder)
         # Changes whenever our code or a contract does.
         self.revision = platform.revision
         made = [

@@ -1,12 +1,13 @@
 """How layers are assembled, trimmed, measured and found again."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from layers import build
+from layers import build, bytecode
 
 
 def _code(tmp_path: Path) -> Path:
@@ -65,6 +66,7 @@ def test_trimming_keeps_what_the_core_of_arrow_links(tmp_path: Path) -> None:
     kept = (
         "pyarrow/libarrow_substrait.so.2600",
         "pyarrow/lib.so",
+        "pyarrow/libarrow_python.so.2600",
         "pyarrow/parquet/core.py",
         "orjson/py.typed",
     )
@@ -72,9 +74,10 @@ def test_trimming_keeps_what_the_core_of_arrow_links(tmp_path: Path) -> None:
         "pyarrow/tests/test_array.py",
         "pyarrow/include/arrow/api.h",
         "pyarrow/libarrow_flight.so.2600",
+        "pyarrow/libarrow_python.so",
+        "pyarrow/libarrow_python.so.2600.1.0",
         "pyarrow/_flight.cpython-313-aarch64-linux-gnu.so",
         "pyarrow/lib.pyx",
-        "boto3/session.py",
         "bin/normalizer",
     )
     for name in kept + gone:
@@ -199,3 +202,83 @@ def _site() -> Path:
     import boto3
 
     return Path(boto3.__file__).parents[1]
+
+
+def test_only_services_that_functions_call_stay(tmp_path: Path) -> None:
+    for name in ("s3/2006-03-01/service-2.json.gz", "ec2/2016-11-15/service-2.json.gz", "endpoints.json"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    build.keep_services(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["endpoints.json", "s3"]
+
+
+def test_each_service_that_functions_call_is_in_their_layer() -> None:
+    sources = [*Path("functions").rglob("*.py"), *Path("layers/millrace").rglob("*.py")]
+    called = {
+        name
+        for path in sources
+        for name in re.findall(r"(?:client|Lazy)\(\s*\"([a-z0-9-]+)\"", path.read_text())
+    }
+    assert {"dynamodb", "s3", "glue", "kms"} <= called <= build.SERVICES
+
+
+def test_the_sdk_of_the_layer_is_whole() -> None:
+    """With botocore's data cut down it still makes a client of each service, signs and resolves endpoints."""
+    layer = build.third_party_layer("runtime", "local")
+    if not layer.built:
+        pytest.skip("not built here: make layers ENV=local")
+    script = (
+        "import boto3, sys\n"
+        "session = boto3.Session('a', 'b', region_name='eu-west-1')\n"
+        "for name in sys.argv[1:]:\n"
+        "    client = session.client(name)\n"
+        "    print(client.meta.endpoint_url)\n"
+        "assert 'layers' in boto3.__file__, boto3.__file__\n"
+    )
+    command = [sys.executable, "-B", "-c", script, *sorted(build.SERVICES)]
+    environ = {"PYTHONPATH": str(layer.path / "python"), "PATH": "/usr/bin"}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "https://dynamodb.eu-west-1.amazonaws.com" in done.stdout.split()
+
+
+@pytest.fixture
+def other_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This interpreter, in the place of Lambda's."""
+    monkeypatch.setattr(bytecode, "interpreter", lambda: sys.executable)
+
+
+@pytest.mark.usefixtures("other_python")
+def test_for_lambda_our_layer_is_bytecode_too_and_the_same_each_time(tmp_path: Path) -> None:
+    first, second = (
+        build.platform_layer("prod", build=tmp_path / name, source=_code(tmp_path / name)) for name in "ab"
+    )
+    assert first.revision == second.revision
+    (one,) = first.path.rglob("__init__.*.pyc")
+    (other,) = second.path.rglob("__init__.*.pyc")
+    assert one.read_bytes() == other.read_bytes()
+    assert b"/opt/python/millrace/__init__.py" in one.read_bytes()
+    # Bit 0 of the flags: by hash, not by time; bit 1: not compared.
+    assert one.read_bytes()[4:8] == b"\x01\0\0\0"
+    assert (
+        build.platform_layer("local", build=tmp_path / "a", source=tmp_path / "a/python").path != first.path
+    )
+
+
+def test_without_lambdas_python_a_layer_is_sources_and_the_build_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bytecode, "interpreter", lambda: None)
+    assert not bytecode.compile_folder(tmp_path)
+    assert "every cold start compiles" in bytecode.notice()
+
+
+def test_a_shim_that_has_no_python_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shim = tmp_path / f"python{bytecode.LAMBDA_PYTHON}"
+    shim.write_text("#!/bin/sh\nexit 127\n")
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    bytecode.interpreter.cache_clear()
+    assert bytecode.interpreter() is None
+    bytecode.interpreter.cache_clear()

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from millrace.compiler.documents import OnceLoader, parse_document
+from millrace.compiler.documents import FastLoader, parse_document
 from millrace.contracts.errors import Findings
 from millrace.core import values
 
@@ -26,7 +26,7 @@ _OPEN = frozenset({"400", "429", "500", "503"})
 _CLOSED = frozenset({"401", "403"})
 
 
-class _Loader(OnceLoader):
+class _Loader(FastLoader):
     """With merge keys: operations share answers, and one beside a merge key wins."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:

@@ -36,6 +36,15 @@ OnceLoader.yaml_implicit_resolvers = {
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
+_CLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class FastLoader(_CLoader):  # type: ignore[misc]
+    """The same rules on the parser in C, where it is there: a tenth of the time."""
+
+    construct_mapping = OnceLoader.construct_mapping
+    yaml_implicit_resolvers = OnceLoader.yaml_implicit_resolvers
+
 
 def yaml_file(path: Path, name: str) -> Any:
     """The document of one of our own files.
@@ -43,10 +52,15 @@ def yaml_file(path: Path, name: str) -> Any:
     Raises:
         ContractError: the file is no YAML.
     """
-    return parse_document(path.read_bytes(), name, OnceLoader)
+    text = path.read_bytes()
+    try:
+        return parse_document(text, name, FastLoader)
+    except ContractError:
+        # The parser in C refuses a character that is escaped as a pair of surrogates, and its errors do not show the line.
+        return parse_document(text, name)
 
 
-def parse_document(text: bytes, name: str, loader: type[yaml.SafeLoader] = OnceLoader) -> Any:
+def parse_document(text: bytes, name: str, loader: type[OnceLoader | FastLoader] = OnceLoader) -> Any:
     """The document of a file, YAML or JSON, without looking at its content.
 
     Raises:

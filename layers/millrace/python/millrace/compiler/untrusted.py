@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from millrace.compiler.documents import SENTENCE, OnceLoader, parse_document
+from millrace.compiler.documents import SENTENCE, FastLoader, parse_document
 from millrace.compiler.event_contracts import compile_document
 from millrace.contracts.contract import Contract
 from millrace.contracts.errors import ContractError, ContractProblem
@@ -24,14 +24,6 @@ PATTERN_LENGTH = 500
 # Problems that one answer lists.
 PROBLEMS = 100
 _LARGEST = 2**63 - 1
-_Fast: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _PlainLoader(_Fast):  # type: ignore[misc]
-    """The parser in C, where it is there, with the rules of our own files."""
-
-    construct_mapping = OnceLoader.construct_mapping
-    yaml_implicit_resolvers = OnceLoader.yaml_implicit_resolvers
 
 
 class TooLargeError(ContractError):
@@ -52,7 +44,7 @@ def compile_outside(raw: bytes, name: str) -> Contract:
     if len(raw) > BYTES:
         raise _too_large(name, f"a contract holds at most {BYTES} bytes")
     _bound_text(raw, name)
-    document = parse_document(raw, name, _PlainLoader)
+    document = parse_document(raw, name, FastLoader)
     _bound(document, name)
     try:
         return compile_document(document, name)
@@ -81,7 +73,7 @@ def _bound_text(raw: bytes, name: str) -> None:
     """Counts what the text holds before anything is made of it."""
     depth = values = 0
     try:
-        for event in yaml.parse(raw.decode("utf-8"), Loader=_Fast):
+        for event in yaml.parse(raw.decode("utf-8"), Loader=FastLoader):
             if isinstance(event, yaml.AliasEvent):
                 raise _refused(name, "", "a contract has no aliases")
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)

@@ -22,10 +22,11 @@ app = typer.Typer(no_args_is_help=True, help="The data contracts of this checkou
 
 @app.command()
 def lint(as_json: Json = False) -> None:
-    """Compile every contract below schemas/; report each error with its file and pointer."""
+    """Compile all that is below schemas/ and warehouse/; report each error with its place."""
     root = checkout().root
     contracts = _compiled(root / "schemas", as_json=as_json)
     tables = _tables(root / "schemas", as_json=as_json)
+    _everything(root, as_json=as_json)
     count = len(contracts) + len(tables)
     if as_json:
         print_json({"contracts": count, "breaking": []})
@@ -138,13 +139,23 @@ def _tables(schemas: Path, *, as_json: bool, where: str = "") -> "list[LakeTable
         return compile_tables(schemas)
 
 
+def _everything(root: Path, *, as_json: bool) -> None:
+    """What else is deployed: checks, transforms, feature views and fraud rules."""
+    from millrace.compiler.bundle import compile_all
+
+    if (root / "warehouse").is_dir():
+        with _compile_errors(as_json=as_json):
+            compile_all(root / "schemas", root / "warehouse")
+
+
 @contextmanager
 def _compile_errors(*, as_json: bool, where: str = "") -> Iterator[None]:
+    from millrace.compiler.warehouse.errors import WarehouseError
     from millrace.contracts.errors import ContractError
 
     try:
         yield
-    except ContractError as error:
+    except (ContractError, WarehouseError) as error:
         sentence = f"the contracts{where} do not compile"
         if not as_json:
             complain(str(error))

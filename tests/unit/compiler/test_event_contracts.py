@@ -211,3 +211,70 @@ def test_a_bundle_is_the_same_bytes_each_time_and_nothing_else_stays(tmp_path: P
     assert names == {path.relative_to(second) for path in second.rglob("*") if path.is_file()}
     assert all((first / name).read_bytes() == (second / name).read_bytes() for name in names)
     assert Path("left-over.json") not in names
+
+
+@pytest.mark.parametrize(
+    "written", ["NO", "on", "y", "22:30", "007", "0x1F", "1_000", "2026-11-21", ".5", "-"]
+)
+def test_what_json_would_not_write_so_is_the_text_that_stands_there(written: str) -> None:
+    """YAML 1.1 makes them truth values, seconds, octal numbers and dates."""
+    assert parse_document(f"enum: [{{value: {written}}}]".encode(), "c") == {"enum": [{"value": written}]}
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [("1", 1), ("-2.5", -2.5), ("1e3", 1000.0), ("true", True), ("null", None), ("~", None)],
+)
+def test_what_json_writes_so_is_no_text(written: str, value: Any) -> None:
+    (found,) = parse_document(f"[{written}]".encode(), "c")
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("made", "place", "part"),
+    [
+        (field("a", enum=[{"value": False}]), "/enum/0/value", 'false is no string; write "false"'),
+        (field("a", enum=[{"value": "x"}, {"value": 12}]), "/enum/1/value", "12 is no string"),
+        (field("a", enum=[{"value": "x"}, {"value": "x", "description": "y"}]), "/enum/1/value", '"x" stands here twice'),
+        (field("a", "integer", enum=[{"value": True}]), "/enum/0/value", "true is no integer"),
+        (field("a", "integer", enum=[{"value": "7"}]), "/enum/0/value", '"7" is no integer'),
+        (field("a", "integer", enum=[{"value": 7.5}]), "/enum/0/value", "7.5 is no integer"),
+        (field("a", "number", enum=[{"value": None}]), "/enum/0/value", "null is no number"),
+        (field("a", "object", enum=[{"value": "x"}]), "/enum", "an object has no list of values"),
+        (field("a", enum=[{"value": "abc"}], logicalTypeOptions={"maxLength": 2}), "/schema/0", "'abc' is in the list"),
+        (field("a", "timestamp", enum=[{"value": "22:30"}]), "/schema/0", "'22:30' is in the list"),
+        (
+            field("a", "number", physicalType="decimal(18,4)", enum=[{"value": 0.00001}]),
+            "/schema/0",
+            "more than 4 decimals",
+        ),
+        (field("a", logicalTypeOptions={"minLength": 3, "maxLength": 2}), "/schema/0", "no value keeps minLength 3"),
+        (
+            field("a", "integer", logicalTypeOptions={"exclusiveMinimum": 5, "maximum": 5}),
+            "/schema/0",
+            "no value keeps exclusiveMinimum 5 and maximum 5",
+        ),
+        (
+            field("a", "array", items=field("i"), logicalTypeOptions={"minItems": 2, "maxItems": 1}),
+            "/schema/0",
+            "/data/payload/a: no value keeps minItems 2",
+        ),
+        (field("a", "integer", logicalTypeOptions={"format": "u8", "minimum": 300}), "/schema/0", "no value keeps minimum"),
+    ],
+)  # fmt: skip
+def test_lists_and_limits_that_no_value_keeps(made: dict[str, Any], place: str, part: str) -> None:
+    pointer, sentence = only(document(made))
+    assert pointer.endswith(place)
+    assert part in sentence
+
+
+def test_a_list_of_texts_keeps_them_as_they_are_written() -> None:
+    text = "[{value: NO}, {value: 22:30}, {value: 007}]"
+    entries = parse_document(text.encode(), "c")
+    made = contract(field("a", enum=entries))
+    assert made.data_schema["properties"]["payload"]["properties"]["a"]["enum"] == [
+        "NO",
+        "22:30",
+        "007",
+        None,
+    ]

@@ -227,3 +227,26 @@ def test_freshness_is_asked_of_arrival_before_the_tables_own_time() -> None:
         (check,) = [check for check in checks_of(table) if check.name == FRESHNESS]
         assert f'max("{expected}")' in check.value, check.value
     assert FRESHNESS not in {check.name for check in checks_of(lake_table(arrived))}
+
+
+def test_a_check_that_cannot_be_computed_warns_and_the_others_are_judged(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    """A list of values of another type than the column, or SQL that is wrong, must not keep any rows out."""
+    table = lake_table(
+        column("a", {"type": "string", "enum": [7]}),
+        column("b", {"type": "integer", "minimum": 1, "maximum": 9}),
+        quality=({"type": "sql", "name": "odd", "query": "sum(nothing)", "severity": "blocking"},),
+    )
+    results = measured(connection, table, [{"a": "x", "b": 0}, {"a": "y", "b": 2}])
+    assert broken(results) == {
+        "uncomputable(accepted(a))": (2, "warn"),
+        "range(b)": (1, "fail"),
+        "uncomputable(odd)": (2, "warn"),
+    }
+
+
+def test_a_relation_that_cannot_be_read_is_no_fault_of_a_check(connection: duckdb.DuckDBPyConnection) -> None:
+    checks = checks_of(lake_table(column("a", {"type": "string"}, required=True)))
+    with pytest.raises(duckdb.Error, match="nowhere"):
+        measure(connection, "nowhere", checks)

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,17 @@ def test_a_model_keeps_its_contract(
     change(small, old, new)
     with pytest.raises(WarehouseError, match=sentence):
         compile_project(small, small_tables)
+
+
+def test_a_check_that_duckdb_cannot_compute_is_refused(small: Path, small_tables: list[LakeTable]) -> None:
+    wrong = {"type": "sql", "name": "odd", "query": "sum(nothing)"}
+    tables = [
+        replace(one, quality=(*one.quality, wrong)) if one.layer == "marts" else one for one in small_tables
+    ]
+    with pytest.raises(
+        WarehouseError, match='the check odd cannot be computed: DuckDB refuses it: .*"nothing"'
+    ):
+        compile_project(small, tables)
 
 
 def test_a_column_in_another_place_is_refused(small: Path, small_tables: list[LakeTable]) -> None:

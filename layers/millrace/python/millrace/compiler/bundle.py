@@ -29,6 +29,16 @@ def assemble(schemas_dir: Path, warehouse_dir: Path, out_dir: Path) -> None:
         ContractError: with every problem of the first kind of file that has one.
         WarehouseError: with every problem of every table of the warehouse.
     """
+    _write(compile_all(schemas_dir, warehouse_dir), out_dir)
+
+
+def compile_all(schemas_dir: Path, warehouse_dir: Path) -> Files:
+    """Everything compiled, as the bundle holds it.
+
+    Raises:
+        ContractError: with every problem of the first kind of file that has one.
+        WarehouseError: with every problem of every table of the warehouse.
+    """
     # What needs only contracts is compiled without a parser of SQL.
     from millrace.compiler.warehouse.compile import compile_project  # noqa: PLC0415
 
@@ -38,7 +48,7 @@ def assemble(schemas_dir: Path, warehouse_dir: Path, out_dir: Path) -> None:
     files[bundle.WAREHOUSE] = orjson.dumps(compile_project(warehouse_dir, lake).to_json())
     files[bundle.FRAUD_RULES] = _sorted(compile_rulebook(schemas_dir))
     files[bundle.FEATURES] = _sorted({"views": compile_views(schemas_dir, lake)})
-    _write(files, out_dir)
+    return files
 
 
 def assemble_contracts(schemas_dir: Path, out_dir: Path) -> None:

@@ -10,6 +10,7 @@ import jsonschema_rs
 
 from millrace.contracts import columns, derived, envelope, rules
 from millrace.contracts.contract import FACT_LENGTH, KEY_LENGTH, PROTECTED, Contract
+from millrace.contracts.decimals import SCALE, is_decimal
 from millrace.contracts.schema import leaves, types
 
 Report = Callable[[str, str], None]
@@ -58,6 +59,44 @@ def _schema(contract: Contract, report: Report) -> None:
         )
     except (jsonschema_rs.ValidationError, ValueError) as error:
         report("/schema/0", f"the fields make no valid JSON Schema: {str(error).splitlines()[0]}")
+        return
+    for pointer, field in leaves(contract.data_schema, "/data"):
+        for sentence in contradictions(field):
+            report("/schema/0", f"{pointer}: {sentence}")
+
+
+# Pairs of limits of which the first may not be beyond the second.
+_LIMITS = (
+    *(("minLength", "maxLength"), ("minItems", "maxItems"), ("minProperties", "maxProperties")),
+    *(("minimum", "maximum"), ("minimum", "exclusiveMaximum"), ("exclusiveMinimum", "maximum")),
+    ("exclusiveMinimum", "exclusiveMaximum"),
+)
+
+
+def contradictions(schema: dict[str, Any]) -> Iterator[str]:
+    """Limits of one field that no value, or not all values of its list, can keep. Items and fields are not looked at."""
+    for low, high in _LIMITS:
+        if low not in schema or high not in schema:
+            continue
+        edge = "exclusive" in low or "exclusive" in high
+        if schema[low] > schema[high] or (edge and schema[low] == schema[high]):
+            yield f"no value keeps {low} {schema[low]} and {high} {schema[high]}"
+            return
+    values = [value for value in schema.get("enum", ()) if value is not None]
+    if values:
+        try:
+            alone = jsonschema_rs.validator_for(
+                {key: part for key, part in schema.items() if key not in ("enum", "multipleOf")},
+                validate_formats=True,
+                pattern_options=jsonschema_rs.RegexOptions(),
+            )
+        except (jsonschema_rs.ValidationError, ValueError):
+            return  # reported for the whole schema
+        for value in values:
+            if not alone.is_valid(value):
+                yield f"{value!r} is in the list, and the field's other limits refuse it"
+            elif is_decimal(schema) and round(value, SCALE) != value:
+                yield f"{value!r} is in the list, and has more than {SCALE} decimals"
 
 
 def _columns(contract: Contract, report: Report) -> None:

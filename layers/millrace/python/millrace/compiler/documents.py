@@ -1,6 +1,7 @@
 """YAML and JSON as documents that JSON can say, from our own files and from outside."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ SENTENCE = 300
 class OnceLoader(yaml.SafeLoader):
     """YAML in which a key stands once: the usual loader silently keeps the last.
 
-    Dates stay texts, because JSON has no dates.
+    Only what is written as JSON writes it is no text: `NO`, `on`, `22:30`, `007`, `1_000` and `2026-11-21` are the texts
+    that stand there.
     """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -31,10 +33,17 @@ class OnceLoader(yaml.SafeLoader):
         return yaml.constructor.SafeConstructor.construct_mapping(self, node, deep)
 
 
-OnceLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+OnceLoader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("bool", r"true|false", "tf"),
+    ("null", r"null|~|", ["n", "~", ""]),
+    ("int", r"-?(0|[1-9][0-9]*)", "-0123456789"),
+    ("float", r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?", "-0123456789"),
+    ("merge", r"<<", "<"),
+):
+    OnceLoader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), list(_first)
+    )
 
 _CLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -56,7 +65,7 @@ def yaml_file(path: Path, name: str) -> Any:
     try:
         return parse_document(text, name, FastLoader)
     except ContractError:
-        # The parser in C refuses a character that is escaped as a pair of surrogates, and its errors do not show the line.
+        # The errors of the parser in C do not show the line.
         return parse_document(text, name)
 
 
@@ -67,6 +76,9 @@ def parse_document(text: bytes, name: str, loader: type[OnceLoader | FastLoader]
         ContractError: the bytes are no YAML, or have no form in JSON.
     """
     try:
+        document = json_document(text)
+        if document is not None:
+            return document
         document = yaml.load(text.decode("utf-8"), loader)  # noqa: S506  it is a SafeLoader
         # An anchor may hold itself; JSON cannot say that, and nothing that reads a contract would come to an end. And YAML
         # reads an escaped pair of surrogates as two characters, JSON as the one that is meant; half a pair is none.
@@ -74,4 +86,36 @@ def parse_document(text: bytes, name: str, loader: type[OnceLoader | FastLoader]
         json.dumps(document, ensure_ascii=False).encode("utf-8")
     except Exception as error:  # a tag that its text does not fit fails in as many ways as there are tags
         raise ContractError([ContractProblem(name, "", " ".join(str(error).split())[:SENTENCE])]) from error
+    return document
+
+
+def json_document(text: bytes) -> Any:
+    """The object or list of a text in JSON; None where it is none: YAML's may begin with the same character.
+
+    YAML's parser in C refuses what JSON may escape, a character as a pair of surrogates.
+
+    Raises:
+        ValueError: a key stands in it twice, or half a pair of surrogates stands for a character.
+        RecursionError: it nests too deeply.
+    """
+    if text.lstrip()[:1] not in (b"{", b"["):
+        return None
+    try:
+        document = json.loads(text, parse_constant=_refuse_constant)
+    except ValueError:
+        return None
+    json.loads(text, object_pairs_hook=_each_key_once)
+    json.dumps(document, ensure_ascii=False).encode("utf-8")
+    return document
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        twice = next(key for at, (key, _) in enumerate(pairs) if key in dict(pairs[:at]))
+        raise ValueError(f"{twice} stands here twice")
     return document

@@ -1,5 +1,6 @@
 """From the properties of an ODCS schema to JSON Schema 2020-12. Used at build only."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,13 @@ _OPTIONS: dict[str, frozenset[str]] = {
     "boolean": frozenset(),
     "object": frozenset({"minProperties", "maxProperties"}),
     "array": frozenset({"minItems", "maxItems", "uniqueItems"}),
+}
+# What a value of each JSON type is in Python; a truth value is a number to Python, and is none here.
+_PYTHON: dict[str, type | tuple[type, ...]] = {
+    "string": str,
+    "boolean": bool,
+    "integer": int,
+    "number": (int, float),
 }
 Property = dict[str, Any]
 
@@ -87,10 +95,28 @@ class Translation:
         }[logical](item, options, at, pointer)
         self._classify(item, logical, schema, at, pointer)
         if "enum" in item:
-            schema["enum"] = [entry["value"] for entry in item["enum"]]
+            self._enumerate(item["enum"], schema, at)
         if "description" in item:
             schema["description"] = item["description"].strip()
         return schema
+
+    def _enumerate(self, entries: list[Property], schema: dict[str, Any], at: str) -> None:
+        """The values of a closed list, each of them one that the field without the list would take."""
+        json_type = schema["type"]
+        if json_type in ("object", "array"):
+            self.report(f"{at}/enum", f"an {json_type} has no list of values")
+            return
+        for index, entry in enumerate(entries):
+            value, here = entry["value"], f"{at}/enum/{index}/value"
+            written = json.dumps(value, ensure_ascii=False)
+            if not isinstance(value, _PYTHON[json_type]) or (
+                isinstance(value, bool) and json_type != "boolean"
+            ):
+                quoted = f'; write "{written}"' if json_type == "string" else ""
+                self.report(here, f"{written} is no {json_type}{quoted}")
+            elif any(entry["value"] == earlier["value"] for earlier in entries[:index]):
+                self.report(here, f"{written} stands here twice")
+        schema["enum"] = [entry["value"] for entry in entries]
 
     def _string(self, _: Property, options: dict[str, Any], at: str, __: str) -> dict[str, Any]:
         schema: dict[str, Any] = {"type": "string"}

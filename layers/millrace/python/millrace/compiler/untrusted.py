@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from millrace.compiler.documents import SENTENCE, FastLoader, parse_document
+from millrace.compiler.documents import SENTENCE, FastLoader, json_document, parse_document
 from millrace.compiler.event_contracts import compile_document
 from millrace.contracts.contract import Contract
 from millrace.contracts.errors import ContractError, ContractProblem
@@ -43,8 +43,10 @@ def compile_outside(raw: bytes, name: str) -> Contract:
     """
     if len(raw) > BYTES:
         raise _too_large(name, f"a contract holds at most {BYTES} bytes")
-    _bound_text(raw, name)
-    document = parse_document(raw, name, FastLoader)
+    document = _json(raw, name)
+    if document is None:
+        _bound_text(raw, name)
+        document = parse_document(raw, name, FastLoader)
     _bound(document, name)
     try:
         return compile_document(document, name)
@@ -67,6 +69,32 @@ def _too_large(name: str, sentence: str) -> TooLargeError:
 
 def _refused(name: str, pointer: str, sentence: str) -> ContractError:
     return ContractError([ContractProblem(name, pointer, sentence)])
+
+
+def _json(raw: bytes, name: str) -> Any:
+    try:
+        document = json_document(raw)
+    except RecursionError:
+        raise _too_large(name, f"a contract nests at most {DEPTH} levels") from None
+    except ValueError as error:
+        raise _refused(name, "", str(error)[:SENTENCE]) from error
+    if document is not None:
+        _bound_values(document, name)
+    return document
+
+
+def _bound_values(document: Any, name: str) -> None:
+    values, level = 1, [document]
+    for _ in range(DEPTH + 1):
+        # A name of an object counts as well, as in YAML.
+        values += sum(len(one) * (2 if isinstance(one, dict) else 1) for one in level)
+        if values > VALUES:
+            raise _too_large(name, f"a contract holds at most {VALUES} names and values")
+        inner = [part for one in level for part in (one.values() if isinstance(one, dict) else one)]
+        level = [part for part in inner if isinstance(part, dict | list)]
+        if not level:
+            return
+    raise _too_large(name, f"a contract nests at most {DEPTH} levels")
 
 
 def _bound_text(raw: bytes, name: str) -> None:

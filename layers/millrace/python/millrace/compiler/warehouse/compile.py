@@ -61,6 +61,8 @@ class _Compilation:
             for schema, name in transform.reads
             if f"{schema}.{name}" not in self._all and f"{schema}.{name}" not in self._tables
         ]
+        for name, table in self._tables.items():
+            self._problems += [f"{name}: {sentence}" for sentence in self._shapes.uncomputable(table)]
         if not self._problems:
             for transform in self._ordered(transforms):
                 self._compile(transform)

@@ -1,10 +1,13 @@
 """A transform run once over tables without rows: DuckDB then says which columns it has. Used at build and in tests."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from millrace.contracts.columns import duckdb_type
 from millrace.contracts.tables import LakeTable
+from millrace.core.sql import identifier
+from millrace.quality.checks import Check, checks_of
+from millrace.quality.written import OBJECT
 from millrace.warehouse.project import Staging
 
 if TYPE_CHECKING:
@@ -47,6 +50,22 @@ class Shapes:
         """Name and type of each column of a table, written as DuckDB writes them."""
         return self.of(f'SELECT * FROM "{table.layer}"."{table.name}"')  # noqa: S608  names of ours
 
+    def uncomputable(self, table: LakeTable) -> list[str]:
+        """A sentence for each check of a table that DuckDB cannot compute."""
+        name = f"{identifier(table.layer)}.{identifier(table.name)}"
+        checks = checks_of(table)
+        try:
+            self._execute(_measuring(name, checks))
+        except ValueError:
+            sentences = []
+            for check in checks:
+                try:
+                    self._execute(_measuring(name, [check]))
+                except ValueError as error:
+                    sentences.append(f"the check {check.name} cannot be computed: {error}")
+            return sentences
+        return []
+
     def _execute(self, sql: str) -> "duckdb.DuckDBPyConnection":
         import duckdb  # noqa: PLC0415
 
@@ -54,6 +73,11 @@ class Shapes:
             return self._connection.execute(sql)
         except duckdb.Error as error:
             raise ValueError(f"DuckDB refuses it: {str(error).splitlines()[0]}") from error
+
+
+def _measuring(relation: str, checks: Sequence[Check]) -> str:
+    parts = [part.replace(OBJECT, relation) for check in checks for part in (check.failed, check.value)]
+    return f"SELECT {', '.join(['count(*)', *parts])} FROM {relation}"  # noqa: S608  names of ours
 
 
 def columns_sql(table: LakeTable) -> str:

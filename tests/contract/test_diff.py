@@ -1,6 +1,7 @@
 """The gate refuses what breaks and only that, and datacontract-cli agrees where it can judge."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from millrace.compiler.event_contracts import compile_document
 from millrace.contracts.contract import Contract
 from millrace.contracts.validator import Validator
 from tests.contract.breaking_edits import BASE, EDITS, Edit
-from tests.support.contracts import FILES, compiled, contract, field
+from tests.support.contracts import FILES, compiled, contract, document, field
 from tests.support.generate import events
 
 ORACLE: dict[str, Any] = json.loads((Path(__file__).parent / "breaking_oracle.json").read_text())
@@ -108,6 +109,8 @@ def test_what_does_not_break_takes_all_that_was_taken(
         ("another description", "1.1.9", "raise its version"),
         ("an index is added", "1.2.1", None),
         ("a field is described", "1.2.1", None),
+        ("a field is classified", "1.2.1", "raise the minor"),
+        ("a field is classified", "1.3.0", None),
         ("an optional field at the end", "1.2.1", "raise the minor"),
         ("an optional field at the end", "1.3.0", None),
         ("an optional field at the end", "1.10.0", None),
@@ -120,6 +123,81 @@ def test_a_change_raises_the_version(edit: str, version: str, reason: str | None
     found = compare(OLD, new)
     assert [breaking.kind for breaking in found] == ([] if reason is None else ["version"])
     assert reason is None or reason in found[0].reason
+
+
+FIELDS = (
+    field("a"),
+    field("n", "integer", enum=[{"value": 1}, {"value": 2}]),
+    field("at", "timestamp"),
+    field("secret", classification="restricted"),
+    field("open", classification="public"),
+)
+BAND = {"column": "size", "kind": "band", "of": "/data/payload/n", "edges": [1, 2], "labels": ["s", "m", "l"]}
+EARLIER: dict[str, Any] = {
+    "userId": "/data/payload/a",
+    "subject": "/data/payload/a",
+    "lateness": "7d",
+    "enrich": {"userAgent": "/data/metadata/agent"},
+    "silver": [BAND, {"column": "big", "kind": "above", "of": "/data/payload/n", "than": 1}],
+}
+
+
+def _with(fields: tuple[dict[str, Any], ...] = FIELDS, version: str = "1.1.0", **custom: Any) -> Contract:
+    """A contract with the properties of `EARLIER`, changed; None takes one away."""
+    named = {name: value for name, value in {**EARLIER, **custom}.items() if value is not None}
+    made = document(*fields, **named)
+    made["schema"][0]["properties"].append(field("metadata", "object", properties=[field("agent")]))
+    return compile_document({**made, "version": version}, "c.yaml")
+
+
+def _but(name: str, **more: Any) -> tuple[dict[str, Any], ...]:
+    return tuple({**one, **more} if one["name"] == name else one for one in FIELDS)
+
+
+@pytest.mark.parametrize(
+    ("custom", "pointer", "kind"),
+    [
+        ({"userId": None}, "/userId", "access"),
+        ({"subject": None}, "/subject", "protection"),
+        ({"subject": "/data/payload/n"}, "/subject", "protection"),
+        ({"lateness": "6d"}, "/lateness", "narrowed"),
+        ({"category": "system-events"}, "/category", "access"),
+        ({"enrich": {}}, "/enrich", "access"),
+        ({"derived": True}, "/derived", "access"),
+        ({"silver": EARLIER["silver"][:1]}, "/silver", "removed"),
+        ({"silver": [{**BAND, "edges": [1, 3]}, EARLIER["silver"][1]]}, "/silver", "redefined"),
+        ({"silver": [{**BAND, "labels": ["s", "m", "xl"]}, EARLIER["silver"][1]]}, "/silver", "redefined"),
+        ({"silver": [BAND, {**EARLIER["silver"][1], "than": 2}]}, "/silver", "redefined"),
+        ({"fields": _but("secret", classification="internal")}, "/data/payload/secret", "protection"),
+        ({"fields": _but("secret", classification="confidential")}, "/data/payload/secret", "protection"),
+    ],
+)
+def test_our_own_properties_are_promises_too(custom: dict[str, Any], pointer: str, kind: str) -> None:
+    found = compare(_with(version="1.0.0"), _with(**custom))
+    assert [(one.pointer, one.kind) for one in found] == [(pointer, kind)]
+
+
+@pytest.mark.parametrize(
+    "custom",
+    [
+        {"lateness": "8d"},
+        {"fields": _but("open", classification="restricted")},
+        {"fields": _but("secret", description="Hidden.")},
+        {"silver": [{**BAND, "description": "How large."}, EARLIER["silver"][1]]},
+    ],
+)
+def test_what_gives_or_protects_more_breaks_nothing(custom: dict[str, Any]) -> None:
+    assert compare(_with(version="1.0.0"), _with(**custom)) == []
+
+
+def test_one_is_not_true() -> None:
+    """They are the same to Python, not to JSON."""
+    old = _with()
+    changed = json.loads(json.dumps(old.to_json()).replace('"enum": [1, 2, null]', '"enum": [true, 2, null]'))
+    new = replace(Contract.from_json(changed), version="1.2.0")
+    assert [(found.pointer, found.kind) for found in compare(old, new)] == [("/data/payload/n", "narrowed")]
+    same_version = replace(new, version=old.version)
+    assert "version" in {found.kind for found in compare(old, same_version)}
 
 
 def test_a_field_called_description_is_a_field() -> None:

@@ -187,7 +187,7 @@ def test_a_check_that_duckdb_cannot_compute_is_refused(small: Path, small_tables
         replace(one, quality=(*one.quality, wrong)) if one.layer == "marts" else one for one in small_tables
     ]
     with pytest.raises(
-        WarehouseError, match='the check odd cannot be computed: DuckDB refuses it: .*"nothing"'
+        WarehouseError, match=r'the check odd cannot be computed: DuckDB refuses it: .*"nothing"'
     ):
         compile_project(small, tables)
 

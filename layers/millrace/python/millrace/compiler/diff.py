@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from millrace.compiler.schema_diff import Finding, compare_schemas
+from millrace.compiler.schema_diff import Finding, compare_schemas, missing, same
 from millrace.contracts import columns
 from millrace.contracts.columns import WIDE_INTEGER, WIDE_MONEY, Scalar, Type, duckdb_type
-from millrace.contracts.contract import Contract
+from millrace.contracts.contract import CLASSES, PROTECTED, Contract
 from millrace.contracts.tables import LakeTable
 
 # Type → those into which its columns may grow.
@@ -28,7 +28,8 @@ class Breaking:
     Attributes:
         contract: such as `order.created.v1`.
         pointer: where in the event, or in the contract's own properties (`/retention`); empty for all of it.
-        kind: `removed`, `retyped`, `required`, `narrowed`, `closed`, `moved`, `rule`, `access`, `retention`, `version`.
+        kind: `removed`, `retyped`, `redefined`, `required`, `narrowed`, `closed`, `moved`, `rule`, `access`, `protection`,
+            `retention`, `version`.
         reason: a sentence.
     """
 
@@ -75,6 +76,8 @@ def compare(old: Contract, new: Contract) -> list[Breaking]:
         *compare_schemas(old.data_schema, new.data_schema, "/data"),
         *_rules(old, new),
         *_access(old, new),
+        *_flow(old, new),
+        *_protection(old, new),
         *_silver(old, new),
         *_version(old, new),
     ]
@@ -103,7 +106,7 @@ def _is_no_stricter(rule: dict[str, Any], known: dict[str, Any]) -> bool:
         return False
     return bool(
         rule.get("tolerance", 0) >= known.get("tolerance", 0)
-        and all(value in known.get("equals", ()) for value in rule.get("equals", ()))
+        and not missing(rule.get("equals", ()), known.get("equals", ()))
     )
 
 
@@ -124,6 +127,37 @@ def _access(old: Contract, new: Contract) -> Iterator[Finding]:
         yield Finding("/retention", "retention", reason)
 
 
+def _flow(old: Contract, new: Contract) -> Iterator[Finding]:
+    """Who sends the events, what intake fills in, and how they go through the log and the lake."""
+    if old.user_id_pointer not in (None, new.user_id_pointer):
+        reason = f"events without a userId were found by the user at {old.user_id_pointer}"
+        yield Finding("/userId", "access", reason)
+    if old.partition_key not in (None, new.partition_key):
+        yield Finding("/partitionKey", "access", "the log had the events of one key in order")
+    if old.category != new.category:
+        yield Finding("/category", "access", f"the lake kept them under {old.category}")
+    for fact, pointer in old.enrich.items():
+        if new.enrich.get(fact) != pointer:
+            yield Finding("/enrich", "access", f"the {fact} of the request was found at {pointer}")
+    if new.lateness_seconds < old.lateness_seconds:
+        reason = f"windows counted events that were up to {old.lateness_seconds} seconds late"
+        yield Finding("/lateness", "narrowed", reason)
+    if new.derived and not old.derived:
+        yield Finding("/derived", "access", "clients sent these events, and now only the platform may")
+    elif new.derived and new.tenant != old.tenant and old.tenant is not None:
+        yield Finding("/tenant", "access", f"{old.tenant} sent these events")
+
+
+def _protection(old: Contract, new: Contract) -> Iterator[Finding]:
+    """Protecting more is no break: it must never wait for a major. Protecting less shows what was promised to be hidden."""
+    if old.subject not in (None, new.subject):
+        yield Finding("/subject", "protection", f"a person was found, and is forgotten, by {old.subject}")
+    for pointer, before in old.classification.items():
+        after = new.classification.get(pointer, before)
+        if before in PROTECTED and CLASSES.index(after) < CLASSES.index(before):
+            yield Finding(pointer, "protection", f"it was {before} and is {after}")
+
+
 def _silver(old: Contract, new: Contract) -> Iterator[Finding]:
     """Columns that silver derives: whoever reads the table counts on them as on fields."""
     after = {column.name: column for column in columns.columns(new)}
@@ -134,11 +168,17 @@ def _silver(old: Contract, new: Contract) -> Iterator[Finding]:
             yield Finding("/silver", "removed", f"silver had the column {name}")
         elif after[name].type != before.type:
             yield Finding("/silver", "retyped", f"the column {name} of silver had another type")
+        elif not same(_meaning(rule), next((_meaning(r) for r in new.silver if r["column"] == name), None)):
+            yield Finding("/silver", "redefined", f"the column {name} of silver was derived in another way")
+
+
+def _meaning(rule: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in rule.items() if name != "description"}
 
 
 def _version(old: Contract, new: Contract) -> Iterator[Finding]:
     before, after = _numbers(old), _numbers(new)
-    if _promises(old) == _promises(new):
+    if same(_promises(old), _promises(new)):
         if after < before:
             yield Finding("/version", "version", f"it was {old.version} already")
         return
@@ -146,7 +186,7 @@ def _version(old: Contract, new: Contract) -> Iterator[Finding]:
         yield Finding(
             "/version", "version", f"the contract has changed since {old.version}: raise its version"
         )
-    elif _shape(old) != _shape(new) and after[:2] == before[:2]:
+    elif not same(_shape(old), _shape(new)) and after[:2] == before[:2]:
         # A client names the minor whose fields it knows; so fields change by minors.
         yield Finding(
             "/version", "version", f"its fields or rules have changed since {old.version}: raise the minor"
@@ -171,7 +211,7 @@ def _shape(contract: Contract) -> Any:
             }
         return [bare(part) for part in schema] if isinstance(schema, list) else schema
 
-    return bare(contract.data_schema), contract.rules
+    return bare(contract.data_schema), contract.rules, contract.silver, contract.classification
 
 
 def gate_tables(before: Iterable[LakeTable], after: Iterable[LakeTable]) -> list[Breaking]:

@@ -1,6 +1,6 @@
 """Where a field's new JSON Schema refuses, loses or retypes what the old one had."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,23 @@ def compare_schemas(old: _Schema, new: _Schema, pointer: str) -> Iterator[Findin
         yield from _objects(old, new, pointer)
     if "items" in old:
         yield from compare_schemas(old["items"], new["items"], f"{pointer}/*")
+
+
+def missing(values: Iterable[Any], among: Iterable[Any]) -> list[Any]:
+    """The values that are not among others, as JSON tells values apart: 1 is not true, and is 1.0."""
+    known = [*among]
+    return [value for value in values if not any(same(value, one) for one in known)]
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two documents are the same to JSON; to Python 1 and true are."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other)
 
 
 def _is_retyped(old: _Schema, new: _Schema) -> bool:
@@ -103,7 +120,7 @@ def _objects(old: _Schema, new: _Schema, pointer: str) -> Iterator[Finding]:
 
 def _narrowed(old: _Schema, new: _Schema) -> Iterator[str]:
     if "enum" in new:
-        lost = [value for value in old.get("enum", ()) if value not in new["enum"] and value is not None]
+        lost = [value for value in missing(old.get("enum", ()), new["enum"]) if value is not None]
         if "enum" not in old:
             yield "any value was accepted"
         elif lost:

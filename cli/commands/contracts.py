@@ -26,7 +26,7 @@ def lint(as_json: Json = False) -> None:
     root = checkout().root
     contracts = _compiled(root / "schemas", as_json=as_json)
     tables = _tables(root / "schemas", as_json=as_json)
-    _everything(root, as_json=as_json)
+    _everything(root, contracts, as_json=as_json)
     count = len(contracts) + len(tables)
     if as_json:
         print_json({"contracts": count, "breaking": []})
@@ -100,6 +100,20 @@ def docs(
 
 
 @app.command()
+def publish(as_json: Json = False) -> None:
+    """Keep the texts of the contracts in force for ever, under their versions: commit the files."""
+    from millrace.compiler import publications
+
+    schemas = checkout().root / "schemas"
+    written = publications.publish(_compiled(schemas, as_json=as_json), schemas)
+    names = [str(path.relative_to(schemas.parent)) for path in written]
+    if as_json:
+        print_json({"published": names})
+    else:
+        out.print("\n".join(names) or "every contract is published in its version")
+
+
+@app.command()
 def dictionaries(
     renew: Annotated[
         str | None,
@@ -139,10 +153,15 @@ def _tables(schemas: Path, *, as_json: bool, where: str = "") -> "list[LakeTable
         return compile_tables(schemas)
 
 
-def _everything(root: Path, *, as_json: bool) -> None:
-    """What else is deployed: checks, transforms, feature views and fraud rules."""
+def _everything(root: Path, contracts: "list[Contract]", *, as_json: bool) -> None:
+    """What else is deployed: checks, transforms, feature views and fraud rules; and that the contracts are published."""
+    from millrace.compiler import publications
     from millrace.compiler.bundle import compile_all
+    from millrace.contracts.errors import ContractError
 
+    with _compile_errors(as_json=as_json):
+        if problems := list(publications.problems(contracts, root / "schemas")):
+            raise ContractError(problems)
     if (root / "warehouse").is_dir():
         with _compile_errors(as_json=as_json):
             compile_all(root / "schemas", root / "warehouse")

@@ -1,17 +1,16 @@
 """The registry as Confluent's clients read it: subjects, versions, ids. Reading only; contracts change by a deploy.
 
-A contract is two subjects: `<type>-value` is its Avro, `<type>-json` its JSON Schema. A version is a major. An id is a
-hash of type, major and form, so it is the same in every environment and never given to another schema.
+A type is two subjects: `<type>-value` is its Avro, `<type>-json` its JSON Schema. Every version of its contracts that was ever
+published is a version, in the order of publication. An id is a hash of the schema's text, so it is the same in every
+environment, and for ever.
 """
 
-import zlib
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from millrace.api.route import Call
-from millrace.contracts.contract import Contract
-from millrace.contracts.registry import Registry
+from millrace.contracts.registry import Published, Registry
 from millrace.core.http import Document
 
 MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
@@ -23,17 +22,13 @@ _FORMS = {AVRO: "avro", JSON: "jsonschema"}
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """One contract in one form, under the names that Confluent's clients use."""
+    """A published version in one form, under the names that Confluent's clients use."""
 
     subject: str
     version: int
     form: str
-    contract: Contract
-
-    @property
-    def id(self) -> int:
-        """31 bits, stable over deploys and environments."""
-        return zlib.crc32(f"{self.subject}/{self.version}".encode()) & 0x7FFFFFFF
+    id: int
+    published: Published
 
 
 class ConfluentApi:
@@ -76,17 +71,21 @@ class ConfluentApi:
     def _body(self, schema: Schema) -> dict[str, Any]:
         # Confluent leaves schemaType out for Avro.
         kind = {} if schema.form == AVRO else {"schemaType": schema.form}
-        return {**kind, "schema": self._registry.exported(schema.contract, _FORMS[schema.form]).decode()}
+        return {**kind, "schema": self._text(schema)}
+
+    def _text(self, schema: Schema) -> str:
+        one = schema.published
+        return self._registry.exported(one.event_type, one.version, _FORMS[schema.form]).decode()
 
     def _of(self, subject: str) -> list[Schema]:
         return [schema for schema in self._schemas if schema.subject == subject]
 
 
 def schemas(registry: Registry) -> list[Schema]:
-    """Every contract in every form, by subject and version."""
+    """Every published version in every form, by subject and version."""
     found = [
-        Schema(f"{contract.event_type}{suffix}", contract.major, form, contract)
-        for contract in registry.contracts
+        Schema(f"{one.event_type}{suffix}", one.number, form, one.ids[_FORMS[form]], one)
+        for one in registry.published
         for suffix, form in _SUFFIXES.items()
     ]
     return sorted(found, key=lambda schema: (schema.subject, schema.version))

@@ -33,10 +33,11 @@ class SchemasApi:
 
     def get(self, call: Call) -> Document:
         """A contract as JSON Schema, Avro, Protocol Buffers, or as it was written (ODCS, in JSON)."""
-        form = call.values["format"]
-        for contract in self._registry.majors(call.values["type"]).values():
-            if call.values["version"] in (str(contract.major), contract.version):
-                return Document(self._registry.exported(contract, form), _FORMS[form])
+        form, event_type, version = call.values["format"], call.values["type"], call.values["version"]
+        in_force = {str(major): one.version for major, one in self._registry.majors(event_type).items()}
+        chosen = in_force.get(version, version)
+        if any((one.event_type, one.version) == (event_type, chosen) for one in self._registry.published):
+            return Document(self._registry.exported(event_type, chosen, form), _FORMS[form])
         raise Problem(HTTPStatus.NOT_FOUND, "no contract has this type and version")
 
 

@@ -1,16 +1,14 @@
 """From `schemas/` and `warehouse/` to the bundle that the functions read (`millrace.core.bundle`)."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from millrace.compiler import api_document, dictionaries
-from millrace.compiler.documents import yaml_file
-from millrace.compiler.event_contracts import compile_contracts, contract_files
-from millrace.compiler.exports import avro, json_schema, protobuf
+from millrace.compiler import api_document, dictionaries, publications
+from millrace.compiler.event_contracts import compile_contracts
 from millrace.compiler.feature_views import compile_views
 from millrace.compiler.fraud_rules import compile_rulebook
 from millrace.compiler.table_contracts import compile_tables
@@ -61,25 +59,26 @@ def assemble_contracts(schemas_dir: Path, out_dir: Path) -> None:
     _write(_contracts(schemas_dir, contracts, tables), out_dir)
 
 
-def _contracts(schemas_dir: Path, contracts: Iterable[Contract], tables: Iterable[LakeTable]) -> Files:
+def _contracts(schemas_dir: Path, contracts: Sequence[Contract], tables: Iterable[LakeTable]) -> Files:
     openapi = schemas_dir / api_document.FILE
     api = api_document.load(openapi) if openapi.exists() else {"paths": {}}
     files = {
         # Compact, and in the author's order: the fields of an object are numbered by it (Protobuf) and columns follow it.
-        bundle.CONTRACTS: orjson.dumps([contract.to_json() for contract in contracts]),
+        bundle.CONTRACTS: orjson.dumps(
+            [one.to_json() for one in publications.with_history(contracts, schemas_dir)]
+        ),
         bundle.TABLES: orjson.dumps([to_json(table) for table in tables]),
         bundle.OPENAPI: orjson.dumps(api),
         bundle.ROUTES: orjson.dumps(api_document.routes(api)),
     }
-    for contract in contracts:
-        files |= {
-            bundle.export("jsonschema", contract.name): orjson.dumps(json_schema.export(contract)),
-            bundle.export("avro", contract.name): orjson.dumps(avro.export(contract)),
-            bundle.export("protobuf", contract.name): protobuf.export(contract).encode(),
-        }
-    for path in contract_files(schemas_dir):
-        name = f"{path.parent.name}.{path.stem}"
-        files[bundle.export("odcs", name)] = orjson.dumps(yaml_file(path, path.name))
+    listed = []
+    for one in publications.with_current(contracts, schemas_dir):
+        listed.append(
+            {"type": one.event_type, "version": one.version, "number": one.number, "ids": one.ids()}
+        )
+        for form, text in one.texts.items():
+            files[bundle.export(form, one.event_type, one.version)] = text.encode()
+    files[bundle.PUBLISHED] = orjson.dumps(listed)
     for path in sorted((schemas_dir / dictionaries.FOLDER).glob(f"*{dictionaries.SUFFIX}")):
         files[f"{bundle.DICTIONARIES}/{path.name}"] = path.read_bytes()
     return files

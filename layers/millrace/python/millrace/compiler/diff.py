@@ -17,8 +17,8 @@ from millrace.contracts.tables import LakeTable
 
 # Type → those into which its columns may grow.
 WIDER = {"int": ("long", WIDE_INTEGER), "long": (WIDE_INTEGER,), "decimal": (WIDE_MONEY,)}
-# What may change without a word: which dictionary packs new rows is no promise.
-_NO_PROMISE = frozenset({"version", "dictionary"})
+# What may change without a word: which dictionary packs new rows is no promise, nor is what the history of minors tells.
+_NO_PROMISE = frozenset({"version", "dictionary", "since"})
 
 
 @dataclass(frozen=True, slots=True)

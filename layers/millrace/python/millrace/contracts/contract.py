@@ -1,7 +1,7 @@
 """A compiled contract, as the bundle holds it and the functions use it."""
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 VERSION = re.compile(r"([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?")
@@ -51,6 +51,8 @@ class Contract:
         silver: columns that silver derives, as `millrace.contracts.derived` reads them.
         derived: whether only the platform makes these events; every feeder is refused one.
         tenant: the one tenant that may send them nevertheless.
+        since: pointer → minor since which the contract has the field, where that is not its first: a row that was accepted
+            under an older one may hold anything there.
     """
 
     event_type: str
@@ -75,6 +77,7 @@ class Contract:
     silver: tuple[dict[str, Any], ...] = ()
     derived: bool = False
     tenant: str | None = None
+    since: dict[str, int] = field(default_factory=dict)
 
     @property
     def major(self) -> int:

@@ -1,6 +1,7 @@
 """The contracts in force: the compiled bundle of the layer, read once a process."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,23 @@ if TYPE_CHECKING:
     from millrace.contracts.tables import LakeTable
 
 _REMEMBERED = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A version of a contract as the registry serves it.
+
+    Attributes:
+        event_type: such as `order.created`.
+        version: full, such as `1.2.0`.
+        number: its place in the order in which the versions of the type were published, from 1.
+        ids: form → id of its text, the same wherever the text is.
+    """
+
+    event_type: str
+    version: str
+    number: int
+    ids: Mapping[str, int]
 
 
 class Registry:
@@ -151,9 +169,15 @@ class Registry:
         described = map(from_json, bundle.document(self._folder, bundle.TABLES))
         return {table.full_name: table for table in (*map(silver_table, self.contracts), *described)}
 
-    def exported(self, contract: Contract, form: str) -> bytes:
-        """The contract in one of the forms of `bundle.export`."""
-        return (self._folder / bundle.export(form, contract.name)).read_bytes()
+    @cached_property
+    def published(self) -> tuple[Published, ...]:
+        """Every version of every contract that was ever deployed, by type and number."""
+        listed = bundle.document(self._folder, bundle.PUBLISHED)
+        return tuple(Published(one["type"], one["version"], one["number"], one["ids"]) for one in listed)
+
+    def exported(self, event_type: str, version: str, form: str) -> bytes:
+        """A published version in one of the forms of `bundle.export`."""
+        return (self._folder / bundle.export(form, event_type, version)).read_bytes()
 
 
 def derived_types(contracts: Iterable[Contract]) -> dict[str, frozenset[str]]:

@@ -14,6 +14,7 @@ from millrace.core.errors import NotDeployedError
 
 CONTRACTS = "contracts.json"
 TABLES = "tables.json"
+PUBLISHED = "published.json"
 WAREHOUSE = "warehouse.json"
 FRAUD_RULES = "fraud_rules.json"
 FEATURES = "features.json"
@@ -44,12 +45,9 @@ def document(folder: Path, name: str) -> Any:
     return orjson.loads((folder / name).read_bytes())
 
 
-def export(form: str, contract: str) -> str:
-    """The file of a contract as others read it: `jsonschema`, `avro`, `protobuf`, or `odcs`, as its author wrote it (in JSON).
-
-    `contract` is `order.created.v1`.
-    """
-    return f"exports/{form}/{contract}"
+def export(form: str, event_type: str, version: str) -> str:
+    """The file of a version of a contract in a form: `jsonschema`, `avro`, `protobuf`, or `odcs`, as its author wrote it."""
+    return f"exports/{form}/{event_type}/{version}"
 
 
 def dictionary(folder: Path, name: str) -> bytes:

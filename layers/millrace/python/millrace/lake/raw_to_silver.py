@@ -1,6 +1,6 @@
 """From raw to the files of silver: one tenant-day (or a bucket of it) at a time, in memory that does not grow with it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,7 +105,12 @@ class SilverTransform:
         for contract, groups in known.values():
             counts = (sum(group.rows for group in groups), sum(duplicates.get(g.ref, 0) for g in groups))
             source = rows.of(groups, distinct=counts[1] > 0)
-            done.parts.append(self._part(run, unit, connection, rows, contract, source, counts))
+            part = self._part(run, unit, connection, rows, contract, source, counts)
+            older = _of_older_minors(contract, groups)
+            nulled = (
+                self._nulled(connection, contract, rows.of(older, distinct=counts[1] > 0)) if older else ()
+            )
+            done.parts.append(replace(part, checks=(*part.checks, *nulled)))
         return done
 
     def _part(
@@ -159,6 +164,17 @@ class SilverTransform:
             size=size if rows else 0,
             checks=found,
         )
+
+    def _nulled(
+        self, connection: "duckdb.DuckDBPyConnection", contract: Contract, source: str
+    ) -> Iterator[CheckResult]:
+        """A warning for each field that older rows hold a value in which does not fit it, and which is null in silver."""
+        pointers, sql = silver_sql.nulled(contract, source)
+        counts = connection.execute(sql).fetchone() or ()
+        (rows,) = connection.execute(f"SELECT count(*) FROM {source}").fetchone() or (0,)  # noqa: S608
+        for pointer, count in zip(pointers, counts, strict=True):
+            if count:
+                yield CheckResult(f"older_minor({pointer})", "warning", count, rows)
 
     def _is_of_rows(self, error: Exception, raw: RawRows, contract: Contract, source: str) -> bool:
         """Whether single rows are to blame for an error; those are noted in the table `unfit` then."""
@@ -240,6 +256,12 @@ class SilverTransform:
 
     def _place(self, url: str) -> str:
         return f"{self._root}{url.removeprefix(f's3://{self._bucket}')}" if self._root else url
+
+
+def _of_older_minors(contract: Contract, groups: Sequence[ContractRows]) -> list[ContractRows]:
+    """The rows that were accepted before the contract had all of its fields."""
+    last = max(contract.since.values(), default=0)
+    return [one for one in groups if int(one.ref.partition("/")[2].split(".")[1]) < last]
 
 
 def _failed(unit: Unit, error: Exception) -> Done:

@@ -5,10 +5,13 @@ Pure: texts in, text out; DuckDB's dialect. A relation of raw rows has the colum
 JSON is read into a struct of texts, so that each value is typed from the text that stands in the event: a decimal never
 passes through a float. A row in which something required is absent, or something present has no value of its type, is
 not typed: it is for the dead letters, with a reason that names the column.
+
+A row that was accepted under an older minor may hold anything in a field that its contract had not (`Contract.since`). What does
+not fit there, by its type or by the field's limits, is null in silver, and `nulled` counts it.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -18,6 +21,7 @@ from millrace.contracts.columns import Array, Column, Scalar, Struct, Type, duck
 from millrace.contracts.contract import Contract
 from millrace.contracts.schema import json_type
 from millrace.core.sql import identifier, literal
+from millrace.quality.conditions import broken
 
 # Column of silver → column of raw.
 _RAW = {"user_key": "user_id"}
@@ -29,14 +33,56 @@ _MOMENTS = {
 }
 
 
+# The minor that a row was accepted under.
+_MINOR = "TRY_CAST(split_part(split_part(raw.contract, '/', 2), '.', 2) AS INTEGER)"
+
+
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """A field of the event: `ref` is SQL of its text (or list, or struct of texts), `path` leads to it in its part."""
+    """A field of the event.
+
+    `ref` is SQL of its text (or list, or struct of texts), `path` leads to it in its part, `pointer` from the event's root;
+    `depth` is the number of lists around it, `since` the contract's.
+    """
 
     ref: str
     schema: dict[str, Any]
     part: str
     path: str
+    pointer: str
+    since: Mapping[str, int]
+    depth: int = 0
+
+    @property
+    def type(self) -> Type:
+        return type_of(self.schema)
+
+    def member(self, name: str) -> "_Field":
+        return replace(
+            self,
+            ref=_member(self.ref, name),
+            schema=self.schema["properties"][name],
+            path=f'{self.path}."{name}"',
+            pointer=f"{self.pointer}/{name}",
+        )
+
+    def item(self) -> "_Field":
+        return replace(
+            self,
+            ref=f"item{self.depth}",
+            schema=self.schema.get("items", {}),
+            pointer=f"{self.pointer}/*",
+            depth=self.depth + 1,
+        )
+
+    def strict(self) -> "_Field":
+        """The same, as if every minor had had it."""
+        return replace(self, since={})
+
+    @property
+    def is_older(self) -> str:
+        """SQL that is true for rows of minors which had not this field; empty where all had it."""
+        return f"coalesce({_MINOR} < {self.since[self.pointer]}, false)" if self.pointer in self.since else ""
 
 
 def typed(contract: Contract, source: str) -> str:
@@ -52,10 +98,10 @@ def typed(contract: Contract, source: str) -> str:
         f"{made.get(column.name) or _value(column, fields)} AS {identifier(column.name)}"
         for column in columns.columns(contract)
     )
-    broken = " OR ".join(f"({condition})" for condition, _ in _faults(contract, fields)) or "false"
+    faults = " OR ".join(f"({condition})" for condition, _ in _faults(contract, fields)) or "false"
     return (
         f"SELECT {chosen} FROM ({_parsed(contract, source)}) AS raw "  # noqa: S608  names of ours, quoted
-        f"WHERE NOT ({broken}) ORDER BY raw.event_time"
+        f"WHERE NOT ({faults}) ORDER BY raw.event_time"
     )
 
 
@@ -68,6 +114,48 @@ def dead(contract: Contract, source: str) -> str:
         f"SELECT * EXCLUDE ({hidden}) FROM (SELECT *, {reason} AS reason "  # noqa: S608
         f"FROM ({_parsed(contract, source)}) AS raw) WHERE reason IS NOT NULL"
     )
+
+
+def nulled(contract: Contract, source: str) -> tuple[tuple[str, ...], str]:
+    """The fields that older minors had not, and a query of how many rows hold something there that does not fit."""
+    found: dict[str, str] = {}
+    for pointer, field in _fields(contract):
+        if not field.schema.get("properties"):
+            found |= dict(_misfits(field))
+        elif field.is_older:
+            # Its fields are columns of their own: of the object itself only the kind is told.
+            kinds = " OR ".join(_wrong_kind(field, gate) for gate in _suspicious(field))
+            found[pointer] = f"{field.is_older} AND ({kinds})"
+    counts = ", ".join(f"count(*) FILTER (WHERE {condition})" for condition in found.values())
+    return tuple(found), f"SELECT {counts} FROM ({_parsed(contract, source)}) AS raw"  # noqa: S608
+
+
+def _misfits(field: _Field) -> Iterator[tuple[str, str]]:
+    """Pointer and condition of each field of an older row whose value does not fit, the outermost of them."""
+    if field.is_older:
+        yield field.pointer, f"{field.is_older} AND {_does_not_fit(field.strict())}"
+    elif isinstance(field.type, Array):
+        item = field.item()
+        for pointer, condition in _misfits(item):
+            yield (
+                pointer,
+                f"coalesce(len(list_filter({field.ref}, lambda {item.ref}: {condition})) > 0, false)",
+            )
+    elif isinstance(field.type, Struct):
+        for name in field.schema["properties"]:
+            yield from _misfits(field.member(name))
+
+
+def _does_not_fit(field: _Field) -> str:
+    """Of a field that has no history: whether its value has not its type, or is beyond its limits. Never null."""
+    limits = [
+        condition for _, _, condition in broken(_typed(field), "", field.schema, field.type, field.depth)
+    ]
+    # What is in a list has no path of its own in the JSON.
+    kinds = [_wrong_kind(field, gate) for gate in _suspicious(field)] if field.depth == 0 else []
+    wrong = [_unfit(field), *kinds, *limits]
+    misfit = " OR ".join(f"coalesce({condition}, false)" for condition in wrong if condition)
+    return f"({misfit or 'false'})"
 
 
 def _parsed(contract: Contract, source: str) -> str:
@@ -96,43 +184,46 @@ def _fields(contract: Contract) -> Iterator[tuple[str, _Field]]:
     """Pointer and field of each column, as `columns` flattens them."""
     for part, name in _PARTS.items():
         schema = contract.data_schema["properties"].get(part, {})
-        yield from _below(_Field(f"raw.{name}", schema, part, "$"), f"/data/{part}")
+        yield from _below(_Field(f"raw.{name}", schema, part, "$", f"/data/{part}", contract.since))
 
 
-def _below(above: _Field, pointer: str) -> Iterator[tuple[str, _Field]]:
-    for name, schema in above.schema.get("properties", {}).items():
-        field = _Field(_member(above.ref, name), schema, above.part, f'{above.path}."{name}"')
-        yield f"{pointer}/{name}", field
-        if schema.get("properties"):
-            yield from _below(field, f"{pointer}/{name}")
+def _below(above: _Field) -> Iterator[tuple[str, _Field]]:
+    for name in above.schema.get("properties", {}):
+        field = above.member(name)
+        yield field.pointer, field
+        if field.schema.get("properties"):
+            yield from _below(field)
 
 
 def _value(column: Column, fields: dict[str, _Field]) -> str:
     if column.pointer is not None and column.pointer in fields:
-        return _typed(fields[column.pointer].ref, fields[column.pointer].schema, column.type)
+        return _typed(fields[column.pointer])
     return f"raw.{identifier(_RAW.get(column.name, column.name))}"
 
 
 def _derived(rule: dict[str, Any], fields: dict[str, _Field]) -> str:
     field = fields[rule["of"]]
-    return derived.sql(rule, field.ref, _typed(field.ref, field.schema, type_of(field.schema)))
+    return derived.sql(rule, field.ref, _typed(field))
 
 
-def _typed(ref: str, schema: dict[str, Any], of: Type, depth: int = 0) -> str:
+def _typed(field: _Field) -> str:
     """SQL of a field's value; null where it has none of its type."""
+    if field.is_older:
+        strict = field.strict()
+        return f"CASE WHEN {field.is_older} AND {_does_not_fit(strict)} THEN NULL ELSE {_typed(strict)} END"
+    ref, of = field.ref, field.type
     if isinstance(of, Array):
-        item = f"item{depth}"
-        inner = _typed(item, schema.get("items", {}), of.item, depth + 1)
-        return ref if inner == item else f"list_transform({ref}, lambda {item}: {inner})"
+        item = field.item()
+        inner = _typed(item)
+        return ref if inner == item.ref else f"list_transform({ref}, lambda {item.ref}: {inner})"
     if isinstance(of, Struct):
-        parts = schema["properties"].items()
         made = ", ".join(
-            f"{identifier(snake(name))} := {_typed(_member(ref, name), part, type_of(part), depth)}"
-            for name, part in parts
+            f"{identifier(snake(name))} := {_typed(field.member(name))}"
+            for name in field.schema["properties"]
         )
         return f"CASE WHEN {ref} IS NOT NULL THEN struct_pack({made}) END"
     if of.name == "string":
-        return f"CAST({ref} AS VARCHAR)" if json_type(schema) == "object" else ref
+        return f"CAST({ref} AS VARCHAR)" if json_type(field.schema) == "object" else ref
     if of.name == "boolean":
         # A cast would take `yes` and `1` as well.
         return f"CASE {ref} WHEN 'true' THEN true WHEN 'false' THEN false END"
@@ -144,31 +235,42 @@ def _faults(contract: Contract, fields: dict[str, _Field] | None = None) -> Iter
     known = fields if fields is not None else dict(_fields(contract))
     # First, because of what is of another kind nothing came: it would be called absent.
     for one in known.values():
-        for gate in _suspicious(one.ref, one.schema):
-            yield _wrong_kind(one, gate), f"{_column_name(one)}: no {json_type(one.schema)}"
+        for gate in _suspicious(one):
+            yield (
+                _of_its_minors(one, _wrong_kind(one, gate)),
+                f"{_column_name(one)}: no {json_type(one.schema)}",
+            )
     for column in columns.columns(contract):
         field = known.get(column.pointer or "")
         if field is None:
             continue
         if column.required:
             yield f"{field.ref} IS NULL", f"{column.name}: absent"
-        if condition := _unfit(field.ref, field.schema, column.type):
+        if condition := _unfit(field):
             yield condition, f"{column.name}: no {_called(column.type)}"
 
 
-def _unfit(ref: str, schema: dict[str, Any], of: Type, depth: int = 0) -> str:
+def _of_its_minors(field: _Field, condition: str) -> str:
+    """A condition that only rows of the minors which had the field can meet."""
+    return f"(NOT {field.is_older} AND ({condition}))" if field.is_older and condition else condition
+
+
+def _unfit(field: _Field) -> str:
     """A condition that is true where a field is present and has no value of its type; empty where it always has."""
+    if field.is_older:
+        return _of_its_minors(field, _unfit(field.strict()))
+    ref, of = field.ref, field.type
     if isinstance(of, Array):
-        item = f"item{depth}"
-        inner = _unfit(item, schema.get("items", {}), of.item, depth + 1)
+        item = field.item()
+        inner = _unfit(item)
         # No item is null in an event: here it is one of another kind.
-        unfit = f"{item} IS NULL OR {inner}" if inner else f"{item} IS NULL"
-        return f"coalesce(len(list_filter({ref}, lambda {item}: {unfit})) > 0, false)"
+        unfit = f"{item.ref} IS NULL OR {inner}" if inner else f"{item.ref} IS NULL"
+        return f"coalesce(len(list_filter({ref}, lambda {item.ref}: {unfit})) > 0, false)"
     if isinstance(of, Struct):
-        return " OR ".join(_unfit_members(ref, schema, depth))
+        return " OR ".join(_unfit_members(field))
     if of.name == "string":
         return ""
-    unfit = f"({ref} IS NOT NULL AND {_typed(ref, schema, of)} IS NULL)"
+    unfit = f"({ref} IS NOT NULL AND {_typed(field)} IS NULL)"
     if of.name in {"int", "long"}:
         # A cast rounds: 3.0 is an integer, 3.5 is none.
         number = f"TRY_CAST({ref} AS DOUBLE)"
@@ -176,32 +278,33 @@ def _unfit(ref: str, schema: dict[str, Any], of: Type, depth: int = 0) -> str:
     if of.name in _MOMENTS:
         # What has a year of other than four digits no reader in Python takes, and one such row would hide its file.
         low, high = _MOMENTS[of.name]
-        unfit += f" OR coalesce({_typed(ref, schema, of)} NOT BETWEEN {low} AND {high}, false)"
+        unfit += f" OR coalesce({_typed(field)} NOT BETWEEN {low} AND {high}, false)"
     if of.name == "timestamptz":
         # Without an offset it would be read as UTC.
         unfit += f" OR coalesce(NOT (ends_with({ref}, 'Z') OR substr({ref}, -6, 1) IN ('+', '-')), false)"
     return unfit
 
 
-def _unfit_members(ref: str, schema: dict[str, Any], depth: int) -> Iterator[str]:
-    for name, part in schema["properties"].items():
-        member = _member(ref, name)
-        if name in schema.get("required", ()):
-            yield f"{member} IS NULL"
-        if condition := _unfit(member, part, type_of(part), depth):
+def _unfit_members(field: _Field) -> Iterator[str]:
+    for name in field.schema["properties"]:
+        member = field.member(name)
+        if name in field.schema.get("required", ()):
+            yield f"{member.ref} IS NULL"
+        if condition := _unfit(member):
             yield condition
 
 
-def _suspicious(ref: str, schema: dict[str, Any], depth: int = 0) -> Iterator[str]:
+def _suspicious(field: _Field) -> Iterator[str]:
     """Conditions under which a field may be of another JSON kind than its contract says: nothing came of it."""
+    ref, schema = field.ref, field.schema
     kind = json_type(schema)
     if kind == "array":
         yield f"{ref} IS NULL"
-        item = f"item{depth}"
-        inner = schema.get("items", {})
+        item = field.item()
+        inner = item.schema
         if json_type(inner) == "object" and inner.get("properties") and not inner.get("required"):
-            empty = " AND ".join(f"{_member(item, name)} IS NULL" for name in inner["properties"])
-            yield f"len(list_filter({ref}, lambda {item}: {empty})) > 0"
+            empty = " AND ".join(f"{_member(item.ref, name)} IS NULL" for name in inner["properties"])
+            yield f"len(list_filter({ref}, lambda {item.ref}: {empty})) > 0"
     elif kind == "object" and schema.get("properties"):
         yield " AND ".join(f"{_member(ref, name)} IS NULL" for name in schema["properties"])
     elif kind == "object":

@@ -47,7 +47,8 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Refuse changes within a major version that would break producers or consumers of events."""
-    from millrace.compiler.diff import gate, gate_tables
+    from millrace.compiler import publications
+    from millrace.compiler.diff import gate, gate_published, gate_tables, notices
 
     root = checkout().root
     revision = base or default_base(root)
@@ -57,10 +58,20 @@ def diff(
     with schemas_at(root, revision) as folder:
         before = _compiled(folder, as_json=as_json, where=where) if folder is not None else []
         tables_before = _tables(folder, as_json=as_json, where=where) if folder is not None else []
-    breaking = [*gate(before, contracts), *gate_tables(tables_before, tables)]
+        kept = publications.published(folder) if folder is not None else []
+    breaking = [
+        *gate(before, contracts),
+        *gate_tables(tables_before, tables),
+        *gate_published(kept, publications.published(root / "schemas")),
+    ]
+    noticed = notices(before, contracts)
     if as_json:
-        print_json({"contracts": count, "breaking": [reason.to_json() for reason in breaking]})
-    elif breaking:
+        reasons = [reason.to_json() for reason in breaking]
+        print_json({"contracts": count, "breaking": reasons, "notices": noticed})
+        raise typer.Exit(1 if breaking else 0)
+    for sentence in noticed:
+        out.print(f"Mind: {sentence}.", highlight=False)
+    if breaking:
         shown = table("contract", "where", "kind", "why", title=f"Breaking since {revision}")
         for reason in breaking:
             shown.add_row(reason.contract, reason.pointer or "/", reason.kind, reason.reason)

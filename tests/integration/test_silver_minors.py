@@ -87,9 +87,9 @@ def test_rows_of_older_minors_are_kept_and_what_does_not_fit_is_null_and_counted
     for org in ("org_acme", "org_zest"):
         stored = []
         for held in [*FIT, *MISFITS] * 20:
-            one = accepted_under(rng.choice((0, 2)), org, rng, **held)
-            stored.append(one)
-            expected[one.event_id] = held
+            made = accepted_under(rng.choice((0, 2)), org, rng, **held)
+            stored.append(made)
+            expected[made.event_id] = held
             if held in MISFITS:
                 counts[org, next(iter(held))] += 1
         painted = [accepted_under(2, org, rng, color) for color in ("red", "violet", 7)]
@@ -106,18 +106,18 @@ def test_rows_of_older_minors_are_kept_and_what_does_not_fit_is_null_and_counted
         rows = {row["event_id"]: row for part in one.parts for row in rows_of(files, part)}
         assert len(rows) == 20 * (len(FIT) + len(MISFITS)) + 3 + len(FIT)
         for event_id, row in rows.items():
-            held = expected.get(event_id)
-            if held is None:
+            sent = expected.get(event_id)
+            if sent is None:
                 continue
             wanted: dict[str, Any] = dict.fromkeys(COLUMNS)
-            if held in FIT:
-                pickup = held.get("pickup", {})
-                wanted |= {"channel": held.get("channel"), "parcels": held.get("parcels")}
-                wanted["weight"] = Decimal("2.5") if "weight" in held else None
+            if sent in FIT:
+                pickup = sent.get("pickup", {})
+                wanted |= {"channel": sent.get("channel"), "parcels": sent.get("parcels")}
+                wanted["weight"] = Decimal("2.5") if "weight" in sent else None
                 wanted |= {"pickup_shop": pickup.get("shop")}
             found = {name: row[name] for name in COLUMNS if name != "pickup_day"}
-            if held not in MISFITS or "pickup" not in held:
-                assert found == {name: wanted[name] for name in found}, held
+            if sent not in MISFITS or "pickup" not in sent:
+                assert found == {name: wanted[name] for name in found}, sent
         colors = Counter(row["items"][0]["color"] for row in rows.values())
         # A number's text is a text; what is too long is none.
         assert (colors["red"], colors["7"], colors["violet"]) == (1 + len(FIT), 1, 0)

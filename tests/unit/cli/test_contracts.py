@@ -81,8 +81,42 @@ def test_a_new_field_and_a_new_type_are_welcome(repository: Path) -> None:
             "contracts": len(list(repository.glob("schemas/events/*/*/v*.yaml")))
             + len(list(repository.glob("schemas/tables/*/*.yaml"))),
             "breaking": [],
+            "notices": [
+                "order.created.v1 /data/payload/channel: the type is open, so clients may send anything there already; "
+                "intake will refuse what does not fit, and silver keeps older rows without it"
+            ],
         },
     )
+
+
+def test_a_version_is_published_once_and_stays(repository: Path) -> None:
+    edit(repository, "version: 1.2.0", "version: 1.2.1")
+    edit(repository, "purpose: A customer", "purpose: Some customer")
+    assert run("publish") == (0, {"published": ["schemas/published/order.created/1.2.1.json"]})
+    assert run("publish") == (0, {"published": []})
+    assert run("diff")[0] == 0
+    file = repository / "schemas/published/order.created/1.2.0.json"
+    file.write_text(file.read_text().replace("A customer", "No customer"))
+    code, result = run("diff")
+    (reason,) = result["breaking"]
+    assert (code, reason["contract"], reason["kind"]) == (1, "order.created.v1", "published")
+    file.unlink()
+    assert "is gone" in run("diff")[1]["breaking"][0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "part"),
+    [
+        ("purpose: A customer", "purpose: Some customer", "1.2.0 is published with another odcs"),
+        ("version: 1.2.0", "version: 1.2.1", "1.2.1 is not published; run: millrace contracts publish"),
+    ],
+)
+def test_what_is_not_published_in_its_texts_is_named(repository: Path, old: str, new: str, part: str) -> None:
+    """No version may have two schemas."""
+    edit(repository, old, new)
+    code, result = run("lint")
+    assert code == 1
+    assert part in str(result)
 
 
 def test_a_column_that_goes_from_a_table_is_refused(repository: Path) -> None:

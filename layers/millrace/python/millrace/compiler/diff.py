@@ -9,10 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from millrace.compiler.publications import Publication
 from millrace.compiler.schema_diff import Finding, compare_schemas, missing, same
 from millrace.contracts import columns
 from millrace.contracts.columns import WIDE_INTEGER, WIDE_MONEY, Scalar, Type, duckdb_type
 from millrace.contracts.contract import CLASSES, PROTECTED, Contract
+from millrace.contracts.schema import leaves
 from millrace.contracts.tables import LakeTable
 
 # Type → those into which its columns may grow.
@@ -29,7 +31,7 @@ class Breaking:
         contract: such as `order.created.v1`.
         pointer: where in the event, or in the contract's own properties (`/retention`); empty for all of it.
         kind: `removed`, `retyped`, `redefined`, `required`, `narrowed`, `closed`, `moved`, `rule`, `access`, `protection`,
-            `retention`, `version`.
+            `published`, `retention`, `version`.
         reason: a sentence.
     """
 
@@ -83,6 +85,25 @@ def compare(old: Contract, new: Contract) -> list[Breaking]:
     ]
     ordered = sorted(findings, key=lambda finding: (finding.pointer, finding.kind))
     return [Breaking(old.name, finding.pointer, finding.kind, finding.reason) for finding in ordered]
+
+
+def notices(before: Iterable[Contract], after: Iterable[Contract]) -> list[str]:
+    """What breaks no rule, and yet refuses events that were accepted: a field that an open type gets has a type."""
+    new = {contract.name: contract for contract in after}
+    found = []
+    for old in before:
+        changed = new.get(old.name)
+        if changed is None or old.additional_properties != "allow":
+            continue
+        known = dict(leaves(old.data_schema, "/data"))
+        added = [pointer for pointer, _ in leaves(changed.data_schema, "/data") if pointer not in known]
+        for pointer in added:
+            if not any(pointer.startswith(f"{other}/") for other in added):
+                found.append(
+                    f"{old.name} {pointer}: the type is open, so clients may send anything there already; intake will refuse "
+                    "what does not fit, and silver keeps older rows without it"
+                )
+    return found
 
 
 def _rules(old: Contract, new: Contract) -> Iterator[Finding]:
@@ -230,6 +251,22 @@ def gate_tables(before: Iterable[LakeTable], after: Iterable[LakeTable]) -> list
         else:
             found += _table(old, changed)
     return found
+
+
+def gate_published(before: Iterable[Publication], after: Iterable[Publication]) -> list[Breaking]:
+    """Published versions that have changed or are gone: rows and Avro name them for ever."""
+    new = {(one.event_type, one.version): one for one in after}
+    return [
+        Breaking(
+            f"{old.event_type}.v{old.major}",
+            "/version",
+            "published",
+            f"{old.version} is published, and {fate}",
+        )
+        for old in before
+        if (found := new.get((old.event_type, old.version))) != old
+        for fate in ("is gone" if found is None else "has other texts or another number",)
+    ]
 
 
 def _table(old: LakeTable, new: LakeTable) -> Iterator[Breaking]:

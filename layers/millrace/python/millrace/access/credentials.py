@@ -3,6 +3,7 @@
 The key itself is shown once, when it is made, and stored nowhere.
 """
 
+import base64
 import hashlib
 import re
 import secrets
@@ -158,12 +159,14 @@ class Credentials:
     def authenticate(self, header: str) -> Principal | None:
         """The principal of an `Authorization` header, or None for what is absent, unknown, revoked or expired.
 
+        A key is a bearer token, or the password or the user's name of basic authentication, for clients that know no other.
+
         Raises:
             RetryableError: the table did not answer.
         """
-        scheme, _, key = header.strip().partition(" ")
-        key = key.strip()
-        if scheme.lower() != "bearer" or not _KEY.fullmatch(key):
+        scheme, _, given = header.strip().partition(" ")
+        key = _from_basic(given.strip()) if scheme.lower() == "basic" else given.strip()
+        if scheme.lower() not in ("bearer", "basic") or not _KEY.fullmatch(key):
             return None
         return self._look_up(_digest(key))
 
@@ -174,6 +177,14 @@ class Credentials:
         return Principal(
             org=item["orgId"]["S"], name=item["name"]["S"], scopes=tuple(sorted(item["scopes"]["SS"]))
         )
+
+
+def _from_basic(given: str) -> str:
+    try:
+        user, _, password = base64.b64decode(given, validate=True).decode("ascii").partition(":")
+    except ValueError:
+        return ""
+    return password or user
 
 
 def _digest(key: str) -> str:

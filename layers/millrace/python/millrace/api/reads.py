@@ -50,7 +50,7 @@ def reads(settings: ReadSettings, log: Callable[[str], None]) -> Router:
     events = EventsApi(reader, Tracer(reader, metadata, registry.of_ref, decision_id))
     lake = Objects(client("s3"), settings.lake_bucket)
     quarantine = QuarantineApi(QuarantineStore(metadata, lake))
-    schemas, confluent = SchemasApi(registry), ConfluentApi(registry)
+    schemas = SchemasApi(registry)
     datasets = DatasetsApi(Catalog(CatalogStore(metadata), registry, project.load))
     decisions = DecisionsApi(reader, Heads(stored))
     views = feature_views.load()
@@ -72,9 +72,6 @@ def reads(settings: ReadSettings, log: Callable[[str], None]) -> Router:
         "GET /v1/features": FeaturesApi(online, views).get,
         "GET /v1/schemas": schemas.list,
         "GET /v1/schemas/{type}/{version}": schemas.get,
-        "GET /subjects": confluent.subjects,
-        "GET /subjects/{subject}/versions": confluent.versions,
-        "GET /subjects/{subject}/versions/{version}": confluent.version,
-        "GET /schemas/ids/{id}": confluent.by_id,
+        **ConfluentApi(registry).functions(),
     }
     return Router(functions, log)

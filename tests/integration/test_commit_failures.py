@@ -7,9 +7,9 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from millrace.contracts import registry
-from millrace.contracts.columns import duckdb_type
+from millrace.contracts.columns import Scalar, Type, duckdb_type
 from millrace.core.errors import RetryableError
-from millrace.iceberg import layout, retry
+from millrace.iceberg import layout, retry, shape
 from millrace.iceberg import tables as iceberg
 from millrace.iceberg.commit import Committer
 from millrace.lake import duck
@@ -18,6 +18,9 @@ from tests.support import lake_files
 from tests.support.commits import ACME, FIRST, SECOND, base, committer, counted, opened, silver
 from tests.support.emulator import Lake
 from tests.support.lake_files import SILVER, keep_batch, keep_plan, part
+
+# A value of each type that does not take `1`.
+VALUES: dict[Type, str] = {Scalar("timestamptz"): f"'{FIRST} 12:00:00+00'", Scalar("date"): f"'{FIRST}'"}
 
 
 def planned(lake: Lake, run: str, count: int) -> Committer:
@@ -126,7 +129,7 @@ def test_nothing_changes_nothing(lake: Lake) -> None:
 
 @pytest.mark.parametrize("org", ["org_acme", "org_" + "x" * 200])
 def test_files_as_duckdb_writes_them(lake: Lake, bundle: Path, org: str, tmp_path: Path) -> None:
-    """Every type of every contract, empty columns too; the partition is found in the file's statistics."""
+    """Every type of every contract, and no more values than it requires; the partition is in the file's statistics."""
     tables = dict(registry.load().tables())
     connection = duck.connect(
         memory_mb=500, threads=1, temp_dir=tmp_path, s3=duck.S3Access.from_environment()
@@ -137,6 +140,8 @@ def test_files_as_duckdb_writes_them(lake: Lake, bundle: Path, org: str, tmp_pat
     parts = []
     for table in by_day:
         known = {"org_id": f"'{org}'", "event_time": f"TIMESTAMPTZ '{FIRST} 23:59:59.999999+00'"}
+        required = {c.name: VALUES.get(c.type, "'1'") for c in table.columns if c.required}
+        known = {name: required[name] for name in shape.never_null(table)} | known
         columns = ", ".join(
             f'{known.get(c.name, "NULL")}::{duckdb_type(c.type)} AS "{c.name}"' for c in table.columns
         )

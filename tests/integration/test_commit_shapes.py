@@ -1,19 +1,23 @@
 """Commits to a table whose contract has changed: columns come, types widen, and old rows stay readable."""
 
 from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
+from pyiceberg.types import StructType
 
 from millrace.contracts.columns import Array, Column, Scalar
+from millrace.contracts.tables import LakeTable
 from millrace.lake.duck import S3Access, connect, create_view
-from millrace.runs.documents import Failure
+from millrace.runs.documents import Committed, Failure
 from tests.support import lake_files
 from tests.support.commits import ACME, FIRST, GLOBEX, NOTE, SECOND, base, commit, counted, opened, silver
 from tests.support.emulator import Lake
-from tests.support.lake_files import BUILT, keep_batch, keep_built, keep_plan, part, rows
+from tests.support.lake_files import BUILT, COLUMNS, keep_batch, keep_built, keep_plan, part, rows
 
 
 def test_a_column_is_added_and_old_rows_stay_readable(lake: Lake) -> None:
@@ -35,8 +39,6 @@ def test_a_column_is_added_and_old_rows_stay_readable(lake: Lake) -> None:
     [("int", "long", True), ("long", "int", True), ("int", "string", False), ("string", "list", False)],
 )
 def test_a_type_may_widen_and_nothing_else(lake: Lake, before: str, after: str, lands: bool) -> None:
-    import pyarrow as pa
-
     arrow = {
         "int": pa.array([7], pa.int32()),
         "long": pa.array([7], pa.int64()),
@@ -108,3 +110,79 @@ def test_a_column_that_sums_outgrew_grows(lake: Lake, before: str, after: str, h
         files = [file.path for file in table.files(snapshot_id=snapshot)]
         create_view(connection, "marts.orders", table.columns, files)
         assert dict(connection.execute("SELECT org_id, total FROM marts.orders").fetchall()) == wanted
+
+
+def test_a_new_table_says_what_its_contract_says(lake: Lake) -> None:
+    silver(lake, "r1", (ACME, FIRST, 1))
+    made = opened(lake).table
+    fields = {field.name: field for field in made.schema().fields}
+    assert {name for name, field in fields.items() if field.required} == {"event_id", "event_time", "org_id"}
+    assert made.schema().identifier_field_names() == {"event_id", "event_time", "org_id"}
+    assert fields["event_time"].doc == "When."
+    assert made.properties.items() >= {"comment": "Orders.", "owner": "team"}.items()
+    glue = lake.glue.get_table(DatabaseName="millrace_local_silver", Name="order_created_v1")["Table"]
+    assert glue["Description"] == "Orders."
+    comments = {column["Name"]: column.get("Comment") for column in glue["StorageDescriptor"]["Columns"]}
+    assert comments["event_time"] == "When."
+    item = made.schema().find_type("items.element")
+    assert isinstance(item, StructType)
+    assert all(field.optional for field in item.fields)
+
+
+def test_a_table_of_before_takes_what_its_contract_says_and_keeps_its_files(lake: Lake) -> None:
+    old = replace(lake_files.table(), columns=tuple(replace(c, required=False) for c in COLUMNS))
+    silver(lake, "r1", (ACME, FIRST, 3), (GLOBEX, FIRST, 1), contract=old)
+    before = opened(lake)
+    assert not any(field.required for field in before.table.schema().fields)
+    assert not before.table.schema().identifier_field_ids
+    silver(lake, "r2", (ACME, SECOND, 2))
+    after = opened(lake)
+    assert required(lake) == {"event_id", "event_time", "org_id"}
+    assert after.table.schema().identifier_field_names() == {"event_id", "event_time", "org_id"}
+    assert {file.path for file in before.files()} < {file.path for file in after.files()}
+    assert len(after.table.scan().to_arrow()) == 6
+    assert len(after.table.scan(snapshot_id=before.snapshot_id).to_arrow()) == 4
+    metadata = base(lake)
+    assert silver(lake, "r2", (ACME, SECOND, 2)).status == "committed"
+    assert base(lake) == metadata
+
+
+def test_a_field_that_a_file_has_nulls_of_stays_optional_until_the_file_is_gone(lake: Lake) -> None:
+    loose = lake_files.table(more=(replace(NOTE, required=False),))
+    strict = lake_files.table(more=(replace(NOTE, required=True),))
+    noted = rows(ACME, SECOND, 2).append_column("note", [["a", "b"]])
+    silver(lake, "r1", (ACME, FIRST, 1), contract=loose)
+    kept(lake, "r2", SECOND, noted, strict)
+    assert "note" not in required(lake), "the file of r1 has no such column"
+    kept(lake, "r3", FIRST, rows(ACME, FIRST, 1).append_column("note", [["c"]]), strict)
+    assert "note" in required(lake)
+    refused = kept(lake, "r4", FIRST, rows(ACME, FIRST, 1), strict)
+    assert "it lacks the required column note" in refused.left_out[0].error
+    without = rows(ACME, FIRST, 1).append_column("note", pa.array([None], pa.string()))
+    refused = kept(lake, "r5", FIRST, without, strict)
+    assert "1 rows have no note, which is required" in refused.left_out[0].error
+    assert kept(lake, "r6", FIRST, without, loose).status == "committed"
+    assert "note" not in required(lake), "the contract no longer requires it"
+    # The deploy is taken back: what is in the table stays true.
+    kept(lake, "r7", SECOND, noted, strict)
+    assert "note" not in required(lake)
+    assert Counter(opened(lake).table.scan().to_arrow()["note"].to_pylist()) == {None: 1, "a": 1, "b": 1}
+
+
+def test_a_required_column_that_a_contract_drops_becomes_optional(lake: Lake) -> None:
+    strict = lake_files.table(more=(replace(NOTE, required=True, unique=True),))
+    kept(lake, "r1", FIRST, rows(ACME, FIRST, 1).append_column("note", [["a"]]), strict)
+    assert "note" in required(lake)
+    silver(lake, "r2", (ACME, SECOND, 1))
+    assert "note" not in required(lake)
+    assert Counter(opened(lake).table.scan().to_arrow()["note"].to_pylist()) == {None: 1, "a": 1}
+
+
+def kept(lake: Lake, run: str, day: str, data: pa.Table, contract: LakeTable) -> Committed:
+    keep_plan(lake, run, [(ACME, day)], base(lake))
+    keep_batch(lake, run, [part(lake, run, ACME, day, len(data), data=data)])
+    return commit(lake, run, contract=contract)
+
+
+def required(lake: Lake) -> set[str]:
+    return {field.name for field in opened(lake).table.schema().fields if field.required}

@@ -41,12 +41,16 @@ def commit(lake: Lake, run: str, name: str = SILVER, contract: LakeTable | None 
 
 
 def silver(
-    lake: Lake, run: str, *sizes: tuple[str, str, int], bases: dict[str, str | None] | None = None
+    lake: Lake,
+    run: str,
+    *sizes: tuple[str, str, int],
+    bases: dict[str, str | None] | None = None,
+    contract: LakeTable | None = None,
 ) -> Committed:
     """A whole run of silver: planned, written, committed."""
     keep_plan(lake, run, [size[:2] for size in sizes], base(lake) if bases is None else bases)
     keep_batch(lake, run, [part(lake, run, *size) for size in sizes])
-    return commit(lake, run)
+    return commit(lake, run, contract=contract)
 
 
 def counted(lake: Lake, name: str = SILVER, **request: Any) -> dict[tuple[str, str | None], int]:

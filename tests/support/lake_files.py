@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from millrace.contracts.columns import Array, Column, Scalar, Struct
 from millrace.contracts.tables import LakeTable
 from millrace.core.objects import Objects
-from millrace.iceberg import layout
+from millrace.iceberg import layout, shape
 from millrace.quality.result import CheckResult
 from millrace.runs.documents import (
     Failure,
@@ -30,7 +30,7 @@ from tests.support.emulator import Lake
 
 SILVER, BUILT = "silver.order_created_v1", "marts.orders"
 COLUMNS = (
-    Column("event_id", None, Scalar("string"), True, "The id. " + "x" * 300),
+    Column("event_id", None, Scalar("string"), True, "The id. " + "x" * 300, unique=True),
     Column("event_time", None, Scalar("timestamptz"), True, "When."),
     Column("org_id", None, Scalar("string"), True, "Whose."),
     Column("amount", None, Scalar("decimal"), False, ""),
@@ -76,6 +76,16 @@ def rows(org: str, day: str, count: int, start: int = 0) -> pa.Table:
         ],
         schema=ARROW,
     )
+
+
+def complete(contract: LakeTable, data: pa.Table) -> pa.Table:
+    """Rows with some value in every column that the contract requires and they lack."""
+    missing = shape.never_null(contract) - set(data.column_names)
+    for field in shape.schema(contract, ()).as_arrow():
+        if field.name in missing:
+            value = "2026-11-20T00:00:00Z" if pa.types.is_timestamp(field.type) else "1"
+            data = data.append_column(field.name, pa.array([value] * len(data)).cast(field.type))
+    return data
 
 
 def write(lake: Lake, path: str, table: pa.Table) -> None:

@@ -69,7 +69,7 @@ TYPES = {
 
 @pytest.fixture(scope="module")
 def metadata() -> TableMetadata:
-    fields = shape.schema(TABLE)
+    fields = shape.schema(TABLE, shape.never_null(TABLE))
     return new_table_metadata(fields, shape.spec(TABLE, fields), UNSORTED_SORT_ORDER, "file:///t", {})
 
 
@@ -274,7 +274,7 @@ def test_the_partition_is_the_tenant_and_the_day(metadata: TableMetadata, folder
 REFUSED = [
     ([{"org_id": "'org_a'"}, {"org_id": "'org_b'"}], "more than one org_id"),
     ([{}, {"event_time": "TIMESTAMPTZ '2026-11-21 00:00:00+00'"}], "more than one day"),
-    ([{"org_id": "NULL"}], "nothing in it says its org_id"),
+    ([{"org_id": "NULL"}], "1 rows have no org_id, which is required"),
 ]
 
 

@@ -11,7 +11,7 @@ import pytest
 from millrace.contracts.column_types import Column, Scalar, duckdb_type, type_of
 from millrace.contracts.registry import Registry
 from millrace.contracts.tables import LakeTable
-from millrace.quality.checks import FRESHNESS, checks_of
+from millrace.quality.checks import FRESHNESS, checks_of, unique_columns
 from millrace.quality.measure import measure
 from millrace.quality.result import CheckResult
 
@@ -250,3 +250,13 @@ def test_a_relation_that_cannot_be_read_is_no_fault_of_a_check(connection: duckd
     checks = checks_of(lake_table(column("a", {"type": "string"}, required=True)))
     with pytest.raises(duckdb.Error, match="nowhere"):
         measure(connection, "nowhere", checks)
+
+
+def test_unique_columns_are_those_that_a_commit_proves() -> None:
+    several = {"metric": "duplicateValues", "arguments": {"properties": ["day", "shop"]}, "mustBe": 0}
+    warned = {**several, "severity": "warning"}
+    some = {**several, "severity": "error", "mustBe": 3}
+    strict = {**several, "severity": "error"}
+    number = column("number", {"type": "string"}, unique=True)
+    made = lake_table(number, quality=(warned, some, strict))
+    assert list(unique_columns(made)) == [("number",), ("day", "shop")]

@@ -1,4 +1,4 @@
-"""A table's columns, and how JSON Schema, Iceberg, Glue and DuckDB write their types.
+"""A table's columns, and how JSON Schema, Glue and DuckDB write their types.
 
 Objects are flattened to `a_b`, arrays of objects are lists of structs, and an object without declared fields is JSON
 text.
@@ -141,51 +141,3 @@ def glue_columns(columns: Iterable[Column]) -> list[dict[str, str]]:
         {"Name": column.name, "Type": glue_type(column.type), "Comment": column.description[:255]}
         for column in columns
     ]
-
-
-def iceberg_schema(columns: Iterable[Column]) -> dict[str, Any]:
-    """The table's schema as JSON of the Iceberg specification, ids counted level by level as a new table has them.
-
-    Every field may be null: a file is added to the table as DuckDB wrote it, and DuckDB writes no column as required,
-    which Iceberg does not take into a required field. That what a contract requires is there, is checked before.
-    """
-    return _Numbered().struct([(c.name, c.type, c.description) for c in columns], schema=True)
-
-
-class _Numbered:
-    """Writes Iceberg types and gives each field the next id."""
-
-    def __init__(self) -> None:
-        self._last = 0
-
-    def struct(self, fields: list[tuple[str, Type, str]], *, schema: bool = False) -> dict[str, Any]:
-        # All fields of a level first, then what is inside them: so the specification numbers a new table.
-        ids = [self._next() for _ in fields]
-        written = [
-            {
-                "id": number,
-                "name": name,
-                "required": False,
-                "type": self.type(of),
-                **({"doc": description} if description else {}),
-            }
-            for number, (name, of, description) in zip(ids, fields, strict=True)
-        ]
-        return {"type": "struct", **({"schema-id": 0} if schema else {}), "fields": written}
-
-    def type(self, of: Type) -> str | dict[str, Any]:
-        if isinstance(of, Array):
-            number = self._next()
-            return {
-                "type": "list",
-                "element-id": number,
-                "element": self.type(of.item),
-                "element-required": False,
-            }
-        if isinstance(of, Struct):
-            return self.struct([(name, part, "") for name, part, _ in of.fields])
-        return _GLUE["decimal"].replace(",", ", ") if of.name == "decimal" else of.name.replace(",", ", ")
-
-    def _next(self) -> int:
-        self._last += 1
-        return self._last

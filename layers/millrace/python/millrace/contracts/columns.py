@@ -20,7 +20,6 @@ from millrace.contracts.column_types import (
     duckdb_type,
     glue_columns,
     glue_type,
-    iceberg_schema,
     snake,
     type_of,
 )
@@ -40,7 +39,6 @@ __all__ = [
     "duckdb_type",
     "glue_columns",
     "glue_type",
-    "iceberg_schema",
     "snake",
     "table",
     "type_of",

@@ -26,7 +26,7 @@ class LakeTable:
     Attributes:
         layer: its schema.
         name: its name in the schema, such as `order_created_v1`.
-        columns: in order; all of them may be null in Iceberg, what is required is a check.
+        columns: in order.
         grain: what is replaced at once; the partitions are the tenant and, for `day`, the day of `time_column`.
         time_column: whose UTC day is the partition; None for grain `org`.
         refresh: how often it is made anew.

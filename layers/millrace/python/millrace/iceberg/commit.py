@@ -109,7 +109,7 @@ class Committer:
         # The commit changes the opened table as well.
         base = opened.snapshot_id
         changed = OpenTable(opened.name, transaction.commit_transaction())
-        committed = _committed(run, opened.name, decision.request, changed, decision.total_rows)
+        committed = _committed(run, opened.name, decision.request, changed, total_rows(decision.files))
         if not decision.makes_snapshot:
             return committed
         return replace(committed, status="committed", base_snapshot=base)

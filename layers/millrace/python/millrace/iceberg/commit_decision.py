@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from millrace.iceberg.commit_request import CommitRequest, LeftOut
-from millrace.iceberg.data_file import DataFile, Files, Partition, by_partition, total_rows
+from millrace.iceberg.data_file import DataFile, Files, Partition, by_partition
 from millrace.iceberg.layout import DEFINITION
 from millrace.runs.documents import Part
 
@@ -45,14 +45,14 @@ class CommitDecision:
         removed: files that the next snapshot does not have.
         added: files that it has besides.
         properties: of the table, that change with the commit.
-        total_rows: of the table afterwards.
+        files: all that the table has afterwards.
     """
 
     request: CommitRequest
     removed: tuple[DataFile, ...]
     added: tuple[DataFile, ...]
     properties: Mapping[str, str]
-    total_rows: int
+    files: tuple[DataFile, ...]
 
     @property
     def makes_snapshot(self) -> bool:
@@ -69,17 +69,12 @@ def decide(request: CommitRequest, facts: CommitFacts) -> CommitDecision:
         for partition, error in facts.refused.items()
         if partition in request.parts
     )
-    replaced = sorted(request.replaces(facts.now), key=str)
-    removed = tuple(file for partition in replaced for file in facts.now.get(partition, ()))
+    replaced = request.replaces(facts.now)
+    removed = tuple(file for one in sorted(replaced, key=str) for file in facts.now.get(one, ()))
+    kept = (file for partition, files in facts.now.items() if partition not in replaced for file in files)
     added = tuple(file for path in request.files if isinstance(file := facts.footers[path], DataFile))
-    before = total_rows(file for files in facts.now.values() for file in files)
-    return CommitDecision(
-        request,
-        removed,
-        added,
-        _properties(request, facts, changed=bool(removed or added)),
-        before - total_rows(removed) + total_rows(added),
-    )
+    properties = _properties(request, facts, changed=bool(removed or added))
+    return CommitDecision(request, removed, added, properties, (*kept, *added))
 
 
 def recover(request: CommitRequest, committed: Sequence[DataFile]) -> CommitRequest:

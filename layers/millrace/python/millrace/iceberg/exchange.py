@@ -30,6 +30,7 @@ def evolved(opened: OpenTable, contract: LakeTable) -> Transaction:
 def stage(opened: OpenTable, contract: LakeTable, run: str, decision: CommitDecision) -> Transaction:
     """A transaction with everything that the commit changes."""
     transaction = evolved(opened, contract)
+    shape.require(transaction, contract, decision.files)
     if decision.makes_snapshot:
         added = [file.iceberg for file in decision.added]
         replace.replace(transaction, opened, decision.removed, added, _summary(run, decision.request))

@@ -23,6 +23,7 @@ from pyiceberg.io.pyarrow import (
     parquet_path_to_id_mapping,
 )
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+from pyiceberg.schema import Schema
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.transforms import DayTransform, IdentityTransform
 from pyiceberg.typedef import Record
@@ -86,10 +87,15 @@ def entry(metadata: TableMetadata, path: str, footer: Footer) -> DataFile:
     """
     read = pq.read_metadata(io.BytesIO(_MAGIC + footer.stored))
     schema, spec = metadata.schema(), metadata.spec()
+    # DuckDB writes no column as required, though it has a value in every row.
+    optional = Schema(*(field.model_copy(update={"required": False}) for field in schema.fields))
     _check_pyarrow_schema_compatible(
-        schema, read.schema.to_arrow_schema(), format_version=metadata.format_version
+        optional, read.schema.to_arrow_schema(), format_version=metadata.format_version
     )
     columns = _columns(metadata, read)
+    for field in schema.fields:
+        if field.required:
+            _check_required(field.name, columns.get(field.field_id))
     partition = []
     for part in spec.fields:
         of = columns.get(part.source_id)
@@ -117,6 +123,13 @@ def entry(metadata: TableMetadata, path: str, footer: Footer) -> DataFile:
         upper_bounds={number: high for number, (_, high) in bounds.items() if high is not None},
         split_offsets=sorted(_offsets(read)),
     )
+
+
+def _check_required(name: str, of: "_Column | None") -> None:
+    if of is None:
+        raise ValueError(f"it lacks the required column {name}")
+    if of.nulls_known and of.nulls:
+        raise ValueError(f"{of.nulls} rows have no {name}, which is required")
 
 
 def _last(stream: InputStream, size: int, count: int) -> bytes:

@@ -82,6 +82,12 @@ def _all(table: LakeTable) -> Iterator[Check]:
         yield Check(FRESHNESS, "warning", "0", f"epoch_ms({moment})")
 
 
+def unique_columns(table: LakeTable) -> Iterator[tuple[str, ...]]:
+    """Columns that no two rows share among those that are checked at once: a tenant's or, for grain `day`, its day's."""
+    yield from ((column.name,) for column in table.columns if column.unique)
+    yield from filter(None, map(written.unique, table.quality))
+
+
 def newest_column(table: LakeTable) -> str | None:
     """The column of how new a row is: its arrival, else the table's own time; None where it has neither."""
     names = {column.name for column in table.columns}

@@ -40,9 +40,7 @@ def rule(rule: dict[str, Any]) -> Iterator[Written]:
     kind = rule.get("type", "library")
     if kind == "text":
         return
-    severity: Literal["blocking", "warning"] = (
-        "blocking" if str(rule.get("severity", "")).lower() in _BLOCKING else "warning"
-    )
+    severity = _severity(rule)
     column = rule.get("column")
     if kind == "sql":
         query = _TABLE.sub(lambda _: OBJECT, rule["query"]).strip().rstrip(";")
@@ -54,6 +52,13 @@ def rule(rule: dict[str, Any]) -> Iterator[Written]:
         yield _name(rule, str(metric)), severity, _judged(_metric(str(metric), rule), rule)
     else:
         raise ValueError(f"no check is of type {kind}")
+
+
+def unique(rule: dict[str, Any]) -> tuple[str, ...]:
+    """The columns that no two of the checked rows share, by a written check that is blocking; none by any other check."""
+    if rule.get("metric", rule.get("rule")) != "duplicateValues" or _severity(rule) != "blocking":
+        return ()
+    return tuple(_columns(rule)) if rule.get("mustBe") == 0 else ()
 
 
 def duplicates(columns: list[str]) -> str:
@@ -68,7 +73,7 @@ def _metric(metric: str, rule: dict[str, Any]) -> str:
     arguments = rule.get("arguments") or {}
     if metric == "rowCount":
         return "count(*)"
-    columns: list[str] = [rule["column"]] if rule.get("column") else list(arguments.get("properties", ()))
+    columns = _columns(rule)
     if metric not in METRICS or not columns:
         raise ValueError(f"no check has the metric {metric} of {columns or 'no column'}")
     name = identifier(columns[0])
@@ -91,6 +96,15 @@ def _metric(metric: str, rule: dict[str, Any]) -> str:
     if not conditions:
         raise ValueError(f"invalidValues of {columns[0]} needs validValues or a pattern")
     return f"count(*) FILTER (WHERE {' OR '.join(conditions)})"
+
+
+def _columns(rule: dict[str, Any]) -> list[str]:
+    arguments = rule.get("arguments") or {}
+    return [rule["column"]] if rule.get("column") else list(arguments.get("properties", ()))
+
+
+def _severity(rule: dict[str, Any]) -> Literal["blocking", "warning"]:
+    return "blocking" if str(rule.get("severity", "")).lower() in _BLOCKING else "warning"
 
 
 def _judged(value: str, rule: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ define setup
 @$(PYTHON) cli/bootstrap.py
 endef
 
-.PHONY: help up down reset test unit calendar check style lint bench bench-fraud fuzz fault-points mutants histories extremes mlflow warehouse synth locks layers deploy clean run-environment test-environment
+.PHONY: help up down reset test unit calendar check style lint bench bench-fraud fuzz fault-points mutants histories extremes interop mlflow warehouse synth locks layers deploy clean run-environment test-environment
 
 help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +69,9 @@ bench-fraud: test-environment ## Measure the fraud models on card transactions (
 
 bench: test-environment ## Measure speed against peers and floors (GOALS, WRITE=1)
 	@$(BIN)/python -m bench $(if $(WRITE),--write) $(GOALS)
+
+interop: test-environment ## Read the lake with pyiceberg, DuckDB, polars, Spark, Trino
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q tests/interop
 
 mlflow: run-environment ## Run MLflow on port 5500 (MLFLOW_PORT) until Ctrl-C
 	@$(BIN)/python -m cli.mlflow.server

@@ -13,7 +13,7 @@ from tests.support import workers
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-KINDS = ("unit", "contract", "integration", "infrastructure", "e2e")
+KINDS = ("unit", "contract", "integration", "infrastructure", "e2e", "interop")
 # The Node of this environment, before any that the machine has: the CDK library starts it when it is imported.
 os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
 # What a command prints is as wide as a pipe takes it, whatever terminal the tests were started in.
@@ -56,7 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Gives each test the marker of its folder. Alone the quick kinds run first, beside other workers the long ones.
 
     Raises:
-        pytest.UsageError: a test lies outside the five folders.
+        pytest.UsageError: a test lies outside the six folders.
     """
     # What is left at the end is short then: no worker waits long for the other.
     items.sort(key=lambda item: KINDS.index(_kind(item)), reverse=workers.beside_others())

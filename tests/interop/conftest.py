@@ -22,7 +22,7 @@ MOMENTS = ("first run", "second run", "back to the first", "evolved", "back befo
 
 
 @dataclass
-class Asked:
+class Readings:
     """What each engine answers at a moment, table by table, and what is right."""
 
     right: dict[str, facts.Facts]
@@ -33,14 +33,16 @@ class Asked:
 class Interop:
     """What each engine answered at each moment; of each engine the version, or why it is missing."""
 
-    moments: dict[str, Asked] = field(default_factory=dict)
+    moments: dict[str, Readings] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
 
     def wrong(self, engine: str, moment: str) -> dict[str, str]:
         """The tables that an engine does not read as they are, each with a difference."""
-        asked = self.moments[moment]
-        compared = ((table, asked.answers[engine][table], right) for table, right in asked.right.items())
+        readings = self.moments[moment]
+        compared = (
+            (table, readings.answers[engine][table], right) for table, right in readings.right.items()
+        )
         return {table: text for table, answer, right in compared if (text := _difference(answer, right))}
 
 
@@ -67,10 +69,10 @@ def interop(
             engines.append(engine)
 
         def ask(moment: str, questions: list[dict[str, Any]], right: dict[str, facts.Facts]) -> None:
-            asked = result.moments[moment] = Asked(right)
+            readings = result.moments[moment] = Readings(right)
             for engine in engines:
                 answers = engine.ask(questions)
-                asked.answers[engine.name] = {
+                readings.answers[engine.name] = {
                     question["table"]: answer for question, answer in zip(questions, answers, strict=True)
                 }
 
@@ -128,10 +130,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         if reason := result.missing.get(engine):
             terminalreporter.write_line(line.format(engine, "", "", "", "", f"skipped: {reason}"))
             continue
-        for moment, asked in result.moments.items():
-            counts = [own["rows"] for right in asked.right.values() for own in right.values()]
+        for moment, readings in result.moments.items():
+            counts = [own["rows"] for right in readings.right.values() for own in right.values()]
             wrong = result.wrong(engine, moment)
             same = f"no: {', '.join(wrong)}" if wrong else "yes"
             total = sum(int(count or 0) for count in counts)
             version = result.versions[engine]
-            terminalreporter.write_line(line.format(engine, version, moment, len(asked.right), total, same))
+            terminalreporter.write_line(
+                line.format(engine, version, moment, len(readings.right), total, same)
+            )

@@ -134,9 +134,11 @@ def _java(releases: range) -> Path:
     for home in (*homes, *sorted(Path("/usr/lib/jvm").glob("*"))):
         program = home / "bin" / "java"
         if program.exists():
-            said = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr
-            found = re.search(r'version "(\d+)', said)
-            if found and int(found[1]) in releases:
+            printed = subprocess.run(
+                [program, "-version"], capture_output=True, text=True, check=False
+            ).stderr
+            release = re.search(r'version "(\d+)', printed)
+            if release and int(release[1]) in releases:
                 return home
     raise MissingError(f"no Java {releases.start} to {releases.stop - 1} here")
 
@@ -152,10 +154,10 @@ def _artifact(artifact: str) -> Path:
     if not path.exists():
         _fetch(coordinates, path.parent)
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != wanted:
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    if actual != wanted:
         path.unlink()
-        raise MissingError(f"{coordinates} has the sha256 {found}")
+        raise MissingError(f"{coordinates} has the sha256 {actual}")
     return path
 
 

@@ -98,9 +98,9 @@ def version(server: subprocess.Popen[bytes], port: int) -> str:
 def main() -> None:
     """Answers."""
     home, folder = Path(os.environ["TRINO_HOME"]), Path(os.environ["TRINO_FOLDER"])
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     server = start(home, folder, port, facts.endpoint())
     try:
 
@@ -112,8 +112,9 @@ def main() -> None:
 
         facts.serve(version(server, port), answer)
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(60)
+        # Nothing of it is kept, so it need not end in an orderly way.
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
 
 
 if __name__ == "__main__":

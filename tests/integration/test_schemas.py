@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import fastavro
 import pytest
@@ -88,6 +89,93 @@ def test_confluent_reads(running: Platform) -> None:
     assert (missing["status"], missing["body"]["error_code"]) == (404, 40401)
     assert running.get(one, subject="order.created-json", version="7")["body"]["error_code"] == 40402
     assert running.get("/schemas/ids/{id}", id="1")["body"]["error_code"] == 40403
+
+
+SUBJECT, VERSIONS, VERSION = (
+    "/subjects/{subject}",
+    "/subjects/{subject}/versions",
+    "/subjects/{subject}/versions/{version}",
+)
+
+
+def sent(running: Platform, route: str, body: bytes, subject: str) -> dict[str, Any]:
+    return running.call(route, body, function="read_api", subject=subject)
+
+
+@pytest.mark.parametrize(
+    ("subject", "record"),
+    [
+        ("order.created-value", "OrderCreated"),
+        ("millrace.events.v1.OrderCreated", "OrderCreated"),
+        ("any-topic-millrace.events.v1.OrderCreated", "OrderCreated"),
+        ("order.created-json", "order.created"),
+        ("order.created.json-value", "order.created"),
+        ("order.created", "order.created"),
+        ("orders-order.created", "order.created"),
+    ],
+)
+def test_a_type_is_found_by_every_name_that_serializers_make(
+    running: Platform, subject: str, record: str
+) -> None:
+    found = running.get(VERSION, subject=subject, version="-1")["body"]
+    schema = json.loads(found["schema"])
+    assert record == (schema["title"] if found.get("schemaType") == "JSON" else schema["name"])
+    posted = json.dumps(
+        {"schema": json.dumps(schema, indent=3), "schemaType": found.get("schemaType", "AVRO")}
+    )
+    for route, name in ((SUBJECT, "id"), (VERSIONS, "id")):
+        answer = sent(running, f"{route}", posted.encode(), subject=subject)
+        assert (answer["status"], answer["body"][name]) == (200, found["id"])
+
+
+def test_registry_is_read_only_and_says_so_in_confluents_form(running: Platform) -> None:
+    other = json.dumps({"schema": '{"type": "string"}'}).encode()
+    value = "order.created-value"
+    answers = [
+        sent(running, f"{VERSIONS}", other, subject=value),
+        sent(running, f"{SUBJECT}", other, subject=value),
+        sent(running, f"{SUBJECT}", b"no json", subject=value),
+        sent(running, f"{VERSIONS}", other, subject="nothing-value"),
+        running.get(VERSION, subject=value, version="0"),
+        running.get(VERSION, subject=value, version="x"),
+    ]
+    assert [(one["status"], one["body"]["error_code"]) for one in answers] == [
+        (422, 42205),
+        (404, 40403),
+        (422, 42201),
+        (404, 40401),
+        (422, 42202),
+        (422, 42202),
+    ]
+    assert sent(running, f"{SUBJECT}", b"x" * 1_048_577, subject=value)["status"] == 413
+    assert running.get("/mode")["body"] == {"mode": "READONLY"}
+    assert running.get("/config/{subject}", subject=value)["body"] == {"compatibilityLevel": "NONE"}
+    assert running.get("/mode/{subject}", subject="nothing")["body"]["error_code"] == 40401
+    assert running.get("/contexts")["body"] == ["."]
+    assert running.get("/schemas/types")["body"] == ["JSON", "AVRO"]
+
+
+def test_registry_pages_and_finds_who_has_a_schema(running: Platform) -> None:
+    everything = running.get("/subjects")["body"]
+    pages = [
+        running.get("/subjects", query={"offset": str(first), "limit": "7"})["body"]
+        for first in range(0, len(everything), 7)
+    ]
+    assert [name for page in pages for name in page] == everything
+    orders = running.get("/schemas", query={"subjectPrefix": ":.:order.created", "latestOnly": "true"})[
+        "body"
+    ]
+    assert [one["subject"] for one in orders] == ["order.created-json", "order.created-value"]
+    of_id = "/schemas/ids/{id}"
+    (value,) = [one for one in orders if one["subject"] == "order.created-value"]
+    identity = str(value["id"])
+    assert running.get(f"{of_id}/subjects", id=identity)["body"] == ["order.created-value"]
+    assert running.get(f"{of_id}/versions", id=identity)["body"] == [
+        {"subject": "order.created-value", "version": value["version"]}
+    ]
+    text = json.loads(value["schema"])
+    assert running.get(f"{of_id}/schema", id=identity)["body"] == text
+    assert running.get(f"{VERSION}/schema", subject="order.created-value", version="latest")["body"] == text
 
 
 def test_no_two_schemas_share_an_id(running: Platform) -> None:

@@ -258,9 +258,12 @@ class Platform:
         content_type: str = "application/json",
         principal: str | None = None,
         scopes: str = " ".join(ALL_SCOPES),
+        **values: str,
     ) -> dict[str, Any]:
-        """Posts to a call other than `/v1/events`."""
-        event = _call(f"POST {path}", org, scopes, headers={"Content-Type": content_type})
+        """Posts to a call other than `/v1/events`; `values` are those of the path."""
+        event = _call(f"POST {path}", org, scopes, headers={"Content-Type": content_type}) | {
+            "pathParameters": values
+        }
         if principal is not None:
             event["requestContext"]["authorizer"]["lambda"]["principal"] = principal
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -56,8 +56,16 @@ def test_each_consumer_is_watched_for_dead_letters_and_lag(name: str) -> None:
 def test_answers_throttles_and_refusals_are_watched(name: str) -> None:
     assert [alarm["Namespace"] for alarm in named(name, "5xx")] == ["AWS/ApiGateway"]
     assert len(named(name, "WriteProvisionedThroughputExceeded")) == 1
+    indexes = {}
     for kind in ("ReadThrottleEvents", "WriteThrottleEvents"):
-        assert len(named(name, kind)) == 4
+        of_tables = [one for one in named(name, kind) if "GlobalSecondaryIndexName" not in dimensions(one)]
+        assert len(of_tables) == 4
+    for alarm in named(name, "WriteThrottleEvents"):
+        if index := dimensions(alarm).get("GlobalSecondaryIndexName"):
+            indexes[str(dimensions(alarm)["TableName"]), index] = alarm["AlarmDescription"]
+    assert len(indexes) == 8
+    assert all("runbook.md#index-throttles" in description for description in indexes.values())
+    assert sum(index == "eventType-timestamp-index" for _, index in indexes) == 2
     refused = [dimensions(alarm) for alarm in named(name, "EventsRefused")]
     assert sorted(one["eventType"] for one in refused) == event_types()
     assert {(one["environment"], one["service"]) for one in refused} == {(name, "intake")}

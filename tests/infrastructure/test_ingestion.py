@@ -153,7 +153,7 @@ def test_a_new_shard_is_read_before_it_is_written(every: Templates) -> None:
     }
     number = every.stacks["storage"]["Outputs"]["TypeShards"]["Value"]
     assert {shards[stem] for stem in used} == {number}
-    (reads,) = (name for name in every.stacks["ingestion"]["Resources"] if name.startswith("readapiFunction"))
+    (reads,) = (name for name in every.resources("AWS::Lambda::Function") if name.startswith("readapi"))
     for stem in writers:
         assert reads in functions[stem]["DependsOn"], stem
 

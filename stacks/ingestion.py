@@ -124,8 +124,10 @@ class IngestionStack(PlatformStack):
             api=self.api.api,
             stream=storage.stream,
             tables={
-                name: storage.tables[name] for name in ("Events", "UserEvents", "Metadata", "FeatureStore")
+                name: storage.tables[name].table
+                for name in ("Events", "UserEvents", "Metadata", "FeatureStore")
             },
+            event_indexes=storage.tables["Events"].index_names,
             event_types=event_types(),
         )
         PlatformOverview(

@@ -6,6 +6,7 @@ from pathlib import Path
 from aws_cdk import Duration
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_sns as sns
 from constructs import Construct
@@ -13,7 +14,6 @@ from constructs import Construct
 from millrace.core.metrics import NAMESPACE
 from millrace.intake.refusals import METRIC, TYPE
 from stacks.constructs.alarms import alarm_on
-from stacks.constructs.tables import ModelTable
 
 FIVE_MINUTES = Duration.minutes(5)
 # A faulty client repeats what is refused; a single mistake is no alarm.
@@ -41,7 +41,8 @@ class WayInAlarms(Construct):
         topic: sns.ITopic,
         api: apigateway.IHttpApi,
         stream: kinesis.IStream,
-        tables: Mapping[str, ModelTable],
+        tables: Mapping[str, dynamodb.ITable],
+        event_indexes: Sequence[str],
         event_types: Sequence[str],
     ) -> None:
         super().__init__(scope, construct_id)
@@ -61,8 +62,7 @@ class WayInAlarms(Construct):
             "The log throttles writes: it needs more shards, or one key has too many events.",
             "log-full",
         )
-        for name, made in tables.items():
-            table = made.table
+        for name, table in tables.items():
             for kind in ("ReadThrottleEvents", "WriteThrottleEvents"):
                 self._alarm(
                     f"{name}{kind}",
@@ -70,15 +70,15 @@ class WayInAlarms(Construct):
                     f"{name} throttles: a key is too hot, or the traffic grew faster than the table does.",
                     "table-throttles",
                 )
-            for index in made.index_names:
-                # The metric of the table does not have those of its indexes.
-                dimensions = {"TableName": table.table_name, "GlobalSecondaryIndexName": index}
-                self._alarm(
-                    f"{name}-{index}-WriteThrottleEvents",
-                    self._metric("AWS/DynamoDB", "WriteThrottleEvents", dimensions),
-                    f"{index} of {name} throttles, and with it writes of the table: a key of the index is too hot.",
-                    "index-throttles",
-                )
+        for index in event_indexes:
+            # The table's own metric does not count what its indexes throttle, and that refuses events as well.
+            where = {"TableName": tables["Events"].table_name, "GlobalSecondaryIndexName": index}
+            self._alarm(
+                f"{index}-WriteThrottleEvents",
+                self._metric("AWS/DynamoDB", "WriteThrottleEvents", where),
+                f"{index} of Events throttles, so events are refused as unavailable: a key of the index is too hot.",
+                "index-throttles",
+            )
         for event_type in event_types:
             dimensions = {"environment": environment, "service": "intake", TYPE: event_type}
             self._alarm(

@@ -10,8 +10,10 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from cli.main import app
+from millrace.eventstore import tables
 from millrace.eventstore.consumers import Source, reading
 from stacks.application import new_app
+from stacks.constructs.tables import indexes
 from stacks.constructs.way_in_alarms import event_types
 from stacks.environment import ENVIRONMENTS, to_deploy
 from stacks.storage import StorageStack
@@ -56,16 +58,17 @@ def test_each_consumer_is_watched_for_dead_letters_and_lag(name: str) -> None:
 def test_answers_throttles_and_refusals_are_watched(name: str) -> None:
     assert [alarm["Namespace"] for alarm in named(name, "5xx")] == ["AWS/ApiGateway"]
     assert len(named(name, "WriteProvisionedThroughputExceeded")) == 1
-    indexes = {}
     for kind in ("ReadThrottleEvents", "WriteThrottleEvents"):
         of_tables = [one for one in named(name, kind) if "GlobalSecondaryIndexName" not in dimensions(one)]
         assert len(of_tables) == 4
-    for alarm in named(name, "WriteThrottleEvents"):
-        if index := dimensions(alarm).get("GlobalSecondaryIndexName"):
-            indexes[str(dimensions(alarm)["TableName"]), index] = alarm["AlarmDescription"]
-    assert len(indexes) == 8
-    assert all("runbook.md#index-throttles" in description for description in indexes.values())
-    assert sum(index == "eventType-timestamp-index" for _, index in indexes) == 2
+    of_indexes = [one for one in named(name, "WriteThrottleEvents") if len(dimensions(one)) == 2]
+    (table,) = {str(dimensions(one)["TableName"]) for one in of_indexes}
+    assert "Events" in table
+    assert "UserEvents" not in table
+    assert {dimensions(one)["GlobalSecondaryIndexName"] for one in of_indexes} == {
+        index.Meta.index_name for index in indexes(tables.Events)
+    }
+    assert all("runbook.md#index-throttles" in one["AlarmDescription"] for one in of_indexes)
     refused = [dimensions(alarm) for alarm in named(name, "EventsRefused")]
     assert sorted(one["eventType"] for one in refused) == event_types()
     assert {(one["environment"], one["service"]) for one in refused} == {(name, "intake")}

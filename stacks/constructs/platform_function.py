@@ -72,7 +72,7 @@ class PlatformFunction(Construct):
             "environment": settings.name,
             "log_level": settings.log_level,
             **{field: known[uses[0].resource].value for field, uses in declared.items()},
-            **_where_asked(model, memory_mb, storage_mb, settings.type_shards),
+            **_declared_numbers(model, memory_mb, storage_mb, settings.type_shards),
             **(variables or {}),
         }
         self.function = lambda_.Function(
@@ -145,7 +145,7 @@ def _code(stem: str) -> lambda_.Code:
     return lambda_.Code.from_asset(str(ROOT), exclude=exclude, ignore_mode=IgnoreMode.GIT)
 
 
-def _where_asked(
+def _declared_numbers(
     model: type[FunctionSettings], memory_mb: int, storage_mb: int | None, type_shards: int
 ) -> dict[str, str]:
     """The numbers that a function has a setting for: its own memory and /tmp, and over how many keys a type is spread."""

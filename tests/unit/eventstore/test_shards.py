@@ -136,6 +136,17 @@ def test_a_page_reads_each_shard_once_and_no_more_than_it_shows(shards: int) -> 
     assert len(whole) == 400
 
 
+def test_expired_rows_are_read_past() -> None:
+    dynamodb, rng = Watched(), random.Random(7)
+    keys_of_rows = [dynamodb.add(number, events.new_id(rng), 4) for number in range(60)]
+    living = keys_of_rows[::5]
+    for row in dynamodb.tables["Events"].values():
+        if row["sortKey"]["S"] not in living:
+            row["expiresAt"] = {"N": "1"}
+    assert page(dynamodb, 4, 3) == living[::-1][:3]
+    assert page(dynamodb, 4, 100) == living[::-1]
+
+
 def test_keys_of_milliseconds_are_listed_from_the_first_shard() -> None:
     """They were written when there was one; a bound that lies in their millisecond looks for them there."""
     dynamodb = Watched()

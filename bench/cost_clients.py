@@ -193,6 +193,6 @@ def _days(item: dict[str, Any]) -> float:
     """How long a row lies in its table; one that says that a day is pending, until the next hourly run."""
     if "expiresAt" in item:
         return (float(item["expiresAt"]["N"]) - time()) / DAY_SECONDS
-    if item.get("entityTypeKey", {}).get("S") == pending.partition():
+    if item.get("entityTypeKey", {}).get("S", "").startswith(f"platform#{pending.ENTITY}#"):
         return 1 / 24
     return 365.0

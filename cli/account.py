@@ -25,6 +25,8 @@ CONCURRENCY_QUOTA = "L-B99A9384"
 API_CONCURRENCY = 10
 STREAM_READERS = 4
 TABLE = "AWS::DynamoDB::Table"
+# The storage stack's output of what is deployed.
+TYPE_SHARDS = "TypeShards"
 
 
 class Account:
@@ -114,6 +116,7 @@ def changes(client: Client, assembly: Path) -> Finding:
         if deployed is not None:
             template = json.loads(path.read_text())
             problems += [f"{stack}: {problem}" for problem in too_many_indexes(deployed, template)]
+            problems += [f"{stack}: {problem}" for problem in fewer_shards(deployed, template)]
             problems += [
                 f"{stack}: {one}" for one in used_exports(client("cloudformation"), deployed, template)
             ]
@@ -135,6 +138,16 @@ def too_many_indexes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Ite
                 f"{logical_id} changes {len(changed)} indexes ({', '.join(sorted(changed))}), and a deploy can change one of "
                 "a table: deploy them one after the other"
             )
+
+
+def fewer_shards(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """A smaller `type_shards`: the events in the shards beyond would no longer be listed, nor compared."""
+    old, new = _type_shards(before), _type_shards(after)
+    if new < old:
+        yield (
+            f"type_shards is {old} in what is deployed and only ever grows, and here it is {new}: set it to {old} or more in "
+            "stacks/environment.py"
+        )
 
 
 def used_exports(client: Any, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
@@ -173,6 +186,10 @@ def _deployed(client: Any, stack: str) -> Mapping[str, Any] | None:
 
 def _indexes(table: Mapping[str, Any]) -> set[str]:
     return {index["IndexName"] for index in table["Properties"].get("GlobalSecondaryIndexes", [])}
+
+
+def _type_shards(template: Mapping[str, Any]) -> int:
+    return int(template.get("Outputs", {}).get(TYPE_SHARDS, {}).get("Value", 1))
 
 
 def _exports(template: Mapping[str, Any]) -> set[str]:

@@ -81,8 +81,10 @@ class TableComparison:
         return int(row["expiresAt"]["N"]) > clock.epoch(self._now) and since["S"] < clock.utc_text(self._now)
 
     def _content(self, row: Item) -> dict[str, Any]:
-        """A row's attributes, its body decoded to the event: the order of names in a JSON object has no meaning."""
+        """A row's attributes, with the event of its body, where the order of names has no meaning, and without the shard of its type."""
         content: dict[str, Any] = dict(row)
+        if "typeKey" in row:
+            content["typeKey"] = row["typeKey"]["S"].rpartition(keys.SEPARATOR)[0]
         if "body" in row:
             content["body"] = orjson.loads(self._codec.unpack(bytes(row["body"]["B"]), row["dict"]["S"]))
         return content

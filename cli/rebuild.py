@@ -47,11 +47,21 @@ class Rebuild:
         table: str,
         into: Table,
         original: Table | None,
+        type_shards: int = 1,
     ) -> None:
-        """`table` is one of `TABLES`, `into` the table that is written, `original` the one that it replaces, if it is there."""
+        """Makes no call.
+
+        Args:
+            lake: where raw is.
+            registry: of contracts.
+            table: one of `TABLES`.
+            into: the table that is written.
+            original: the table that it replaces, if it is there.
+            type_shards: over how many keys the deployed readers look for a tenant's events of one type.
+        """
         self._lake, self._registry = lake, registry
         self._table, self._into, self._original = table, into, original
-        self._codec = Codec(registry.dictionary)
+        self._codec, self._type_shards = Codec(registry.dictionary), type_shards
         self._now = clock.epoch(clock.now())
 
     def run(self, progress: Progress = lambda _folder, _rows: None) -> int:
@@ -125,7 +135,7 @@ class Rebuild:
         if contract.store != "table":
             return None
         item = (
-            restore.to_row(event, contract, self._codec)
+            restore.to_row(event, contract, self._codec, type_shards=self._type_shards)
             if self._table == "Events"
             else to_pointer(event, contract)
         )

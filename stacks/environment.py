@@ -176,6 +176,9 @@ class EnvironmentSettings(_Settings):
     point_in_time_recovery: bool
     deletion_protection: bool
     stream: StreamSettings
+    # The keys that a tenant's events of one type are spread over: each takes 1,000 new events a second. It only ever grows, and
+    # a list by type makes a query for each (docs/adr/0029-index-shards.md).
+    type_shards: int = Field(default=1, ge=1, le=64)
     # How long the archive gathers events of a shard before it writes them: few large objects cost less than many small.
     archive_window_seconds: int = Field(default=5, ge=0, le=60)
     lake: LakeSettings
@@ -281,6 +284,7 @@ def _staging() -> EnvironmentSettings:
         point_in_time_recovery=True,
         deletion_protection=False,
         stream=StreamSettings(shards=1, retention_hours=3 * HOURS_PER_DAY),
+        type_shards=4,
         lake=LakeSettings(raw_infrequent_days=30, raw_expiry_days=RAW_EXPIRY_DAYS),
         throttle=ThrottleSettings(rate=500, burst=1000),
         log_retention_days=30,
@@ -296,6 +300,7 @@ def _prod() -> EnvironmentSettings:
         point_in_time_recovery=True,
         deletion_protection=True,
         stream=StreamSettings(shards=2, retention_hours=7 * HOURS_PER_DAY),
+        type_shards=4,
         lake=LakeSettings(raw_infrequent_days=90, tables_infrequent_days=90),
         lakehouse=LakehouseSettings(optimizers=True),
         throttle=ThrottleSettings(rate=2000, burst=4000),

@@ -45,18 +45,20 @@ class IngestionStack(PlatformStack):
             functions=functions,
             after=capture.resource,
         )
-        BusFeeder(
-            self,
-            "BusFeeder",
-            fleet=self.fleet,
-            function=self._function(
-                "receive_bus_events",
-                "Takes events from EventBridge, for the tenants of their bindings.",
-            ),
-            after=capture.resource,
+        from_bus = self._function(
+            "receive_bus_events", "Takes events from EventBridge, for the tenants of their bindings."
         )
+        BusFeeder(self, "BusFeeder", fleet=self.fleet, function=from_bus, after=capture.resource)
         waiting = WaitingReplay(self, "Waiting", fleet=self.fleet)
         waiting.resource.node.add_dependency(capture.resource)
+        for writer in (
+            functions["post_events"],
+            functions["replay_quarantine"],
+            from_bus,
+            waiting.function,
+        ):
+            # A deploy that raises `type_shards`: nothing is written to a shard before lists read it.
+            writer.function.node.add_dependency(functions["read_api"].function)
         Canary(self, "Canary", fleet=self.fleet, api_url=self.api.url)
         self._watch(functions)
         CfnOutput(self, "ApiUrl", value=self.api.url)
@@ -125,6 +127,7 @@ class IngestionStack(PlatformStack):
                 name: storage.tables[name].table
                 for name in ("Events", "UserEvents", "Metadata", "FeatureStore")
             },
+            event_indexes=storage.tables["Events"].index_names,
             event_types=event_types(),
         )
         PlatformOverview(

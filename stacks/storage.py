@@ -128,6 +128,7 @@ class StorageStack(Stack):
             "EventStream": self.stream.stream_name,
             "EventBus": self.bus.event_bus_name,
             "TenantKeyId": self.tenant_key.key_id,
+            "TypeShards": str(self.settings.type_shards),
         }
         if self.alarms is not None:
             outputs["AlarmTopic"] = self.alarms.topic_arn

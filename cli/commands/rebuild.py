@@ -55,6 +55,7 @@ def rebuild(
         table=table,
         into=second,
         original=first if like else None,
+        type_shards=int(target.output("TypeShards")),
     )
     if _ready(dynamodb, getattr(tables, table), into, like):
         work.forget()

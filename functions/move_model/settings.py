@@ -11,3 +11,4 @@ class Settings(FunctionSettings):
     lake_bucket: str = uses(LAKE, "list", read=(MODELS,))
     models_table: str = uses(MODELS_TABLE, "get", "put", "update")
     events_table: str = uses(EVENTS, "put")
+    type_shards: int = 1

@@ -9,6 +9,7 @@ class Settings(FunctionSettings):
     """The run's documents, the catalog, and where events of failed checks are appended."""
 
     events_table: str = uses(EVENTS, "put")
+    type_shards: int = 1
     metadata_table: str = uses(METADATA, "query", "put", "update", "delete", "write_all")
     lake_bucket: str = uses(
         LAKE, "list", read=(RUNS, f"{DEAD_LETTERS}transform_partitions/"), write=(RUNS, LINEAGE)

@@ -19,6 +19,7 @@ class Settings(FunctionSettings):
             "userId-timestamp-index",
         ),
     )
+    type_shards: int = 1
     user_events_table: str = uses(USER_EVENTS, "get", query=("sessionId-timestamp-index",))
     metadata_table: str = uses(METADATA, "get", "query")
     feature_store_table: str = uses(FEATURE_STORE, "batch_get")

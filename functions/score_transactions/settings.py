@@ -10,6 +10,7 @@ class Settings(FunctionSettings):
     """The users' sets and online features, the models, where decisions are appended, and the place for what cannot be decided."""
 
     events_table: str = uses(EVENTS, "put")
+    type_shards: int = 1
     feature_store_table: str = uses(FEATURE_STORE, "batch_get", "update")
     models_table: str = uses(MODELS_TABLE, "get")
     lake_bucket: str = uses(LAKE, read=(MODELS,), write=(SCORER.dead_letters,))

@@ -72,7 +72,7 @@ class PlatformFunction(Construct):
             "environment": settings.name,
             "log_level": settings.log_level,
             **{field: known[uses[0].resource].value for field, uses in declared.items()},
-            **_own_size(model, memory_mb, storage_mb),
+            **_declared_numbers(model, memory_mb, storage_mb, settings.type_shards),
             **(variables or {}),
         }
         self.function = lambda_.Function(
@@ -145,10 +145,16 @@ def _code(stem: str) -> lambda_.Code:
     return lambda_.Code.from_asset(str(ROOT), exclude=exclude, ignore_mode=IgnoreMode.GIT)
 
 
-def _own_size(model: type[FunctionSettings], memory_mb: int, storage_mb: int | None) -> dict[str, str]:
-    """The settings of a function that sizes its work by its own memory and /tmp."""
-    sizes = {"memory_mb": memory_mb, "temp_mb": (storage_mb or TEMP_RESERVE_MB) - TEMP_RESERVE_MB}
-    return {name: str(size) for name, size in sizes.items() if name in model.model_fields}
+def _declared_numbers(
+    model: type[FunctionSettings], memory_mb: int, storage_mb: int | None, type_shards: int
+) -> dict[str, str]:
+    """The numbers that a function has a setting for: its own memory and /tmp, and over how many keys a type is spread."""
+    numbers = {
+        "memory_mb": memory_mb,
+        "temp_mb": (storage_mb or TEMP_RESERVE_MB) - TEMP_RESERVE_MB,
+        "type_shards": type_shards,
+    }
+    return {name: str(number) for name, number in numbers.items() if name in model.model_fields}
 
 
 def _runtime_reason(environment: str) -> str:

@@ -24,7 +24,7 @@ class WaitingReplay(DeadLetteredQueue):
             visibility=Duration.seconds(6 * TIMEOUT.to_seconds()),
             alarm="A tenant's replay after a deploy did not finish; the next deploy starts it anew.",
         )
-        function = PlatformFunction(
+        self.function = PlatformFunction(
             self,
             "replay_waiting",
             fleet=fleet,
@@ -35,13 +35,13 @@ class WaitingReplay(DeadLetteredQueue):
             resources={Resource("queue", "waiting"): Deployed(self.queue.queue_url, self.queue.queue_arn)},
         )
         # A message is the task of one tenant: its failure delays no other's.
-        mapping = self.feed(function, batch_size=1)
+        mapping = self.feed(self.function, batch_size=1)
         self.resource = CustomResource(
             self,
             "Replayed",
             resource_type="Custom::ReplayWaiting",
-            service_token=function.function.function_arn,
+            service_token=self.function.function.function_arn,
             service_timeout=TIMEOUT.plus(Duration.minutes(1)),
             properties={"Revision": fleet.layers.revision},
         )
-        self.resource.node.add_dependency(function, mapping)
+        self.resource.node.add_dependency(self.function, mapping)

@@ -42,6 +42,7 @@ class WayInAlarms(Construct):
         api: apigateway.IHttpApi,
         stream: kinesis.IStream,
         tables: Mapping[str, dynamodb.ITable],
+        event_indexes: Sequence[str],
         event_types: Sequence[str],
     ) -> None:
         super().__init__(scope, construct_id)
@@ -69,6 +70,15 @@ class WayInAlarms(Construct):
                     f"{name} throttles: a key is too hot, or the traffic grew faster than the table does.",
                     "table-throttles",
                 )
+        for index in event_indexes:
+            # The table's own metric does not count what its indexes throttle, and that refuses events as well.
+            where = {"TableName": tables["Events"].table_name, "GlobalSecondaryIndexName": index}
+            self._alarm(
+                f"{index}-WriteThrottleEvents",
+                self._metric("AWS/DynamoDB", "WriteThrottleEvents", where),
+                f"{index} of Events throttles, so events are refused as unavailable: a key of the index is too hot.",
+                "index-throttles",
+            )
         for event_type in event_types:
             dimensions = {"environment": environment, "service": "intake", TYPE: event_type}
             self._alarm(

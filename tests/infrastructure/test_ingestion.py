@@ -135,6 +135,29 @@ def test_capture_is_opened_with_all_its_rights_in_place(every: Templates) -> Non
     assert len(policies) == 2
 
 
+def test_a_new_shard_is_read_before_it_is_written(every: Templates) -> None:
+    """What writes depends on what lists, so a deploy that raises the number updates that first."""
+    functions = every.functions()
+    shards = {
+        stem: one["Properties"]["Environment"]["Variables"].get("TYPE_SHARDS")
+        for stem, one in functions.items()
+    }
+    used = {stem for stem, number in shards.items() if number is not None}
+    writers = {"post_events", "receive_bus_events", "replay_quarantine", "replay_waiting"}
+    assert used == writers | {
+        "read_api",
+        "reconcile_events",
+        "score_transactions",
+        "publish_run",
+        "move_model",
+    }
+    number = every.stacks["storage"]["Outputs"]["TypeShards"]["Value"]
+    assert {shards[stem] for stem in used} == {number}
+    (reads,) = (name for name in every.resources("AWS::Lambda::Function") if name.startswith("readapi"))
+    for stem in writers:
+        assert reads in functions[stem]["DependsOn"], stem
+
+
 def test_outputs(every: Templates) -> None:
     names = {name for stack in every.stacks.values() for name in stack["Outputs"]}
     wanted = {"ApiUrl", "LakeBucket", "EventStream", "EventBus", "TenantKeyId", "SubscriberQueue"}

@@ -10,8 +10,10 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from cli.main import app
+from millrace.eventstore import tables
 from millrace.eventstore.consumers import Source, reading
 from stacks.application import new_app
+from stacks.constructs.tables import indexes
 from stacks.constructs.way_in_alarms import event_types
 from stacks.environment import ENVIRONMENTS, to_deploy
 from stacks.storage import StorageStack
@@ -57,7 +59,16 @@ def test_answers_throttles_and_refusals_are_watched(name: str) -> None:
     assert [alarm["Namespace"] for alarm in named(name, "5xx")] == ["AWS/ApiGateway"]
     assert len(named(name, "WriteProvisionedThroughputExceeded")) == 1
     for kind in ("ReadThrottleEvents", "WriteThrottleEvents"):
-        assert len(named(name, kind)) == 4
+        of_tables = [one for one in named(name, kind) if "GlobalSecondaryIndexName" not in dimensions(one)]
+        assert len(of_tables) == 4
+    of_indexes = [one for one in named(name, "WriteThrottleEvents") if len(dimensions(one)) == 2]
+    (table,) = {str(dimensions(one)["TableName"]) for one in of_indexes}
+    assert "Events" in table
+    assert "UserEvents" not in table
+    assert {dimensions(one)["GlobalSecondaryIndexName"] for one in of_indexes} == {
+        index.Meta.index_name for index in indexes(tables.Events)
+    }
+    assert all("runbook.md#index-throttles" in one["AlarmDescription"] for one in of_indexes)
     refused = [dimensions(alarm) for alarm in named(name, "EventsRefused")]
     assert sorted(one["eventType"] for one in refused) == event_types()
     assert {(one["environment"], one["service"]) for one in refused} == {(name, "intake")}

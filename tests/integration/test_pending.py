@@ -43,3 +43,25 @@ def test_the_archive_marks_what_it_wrote(running: Platform) -> None:
     running.settle()
     (row,) = pending.read(Table(running.dynamodb, "Metadata"))
     assert row.org == ACME
+
+
+def test_days_are_spread_and_one_of_before_is_read_and_cleared(running: Platform) -> None:
+    metadata = Table(running.dynamodb, "Metadata")
+    orgs = [f"org_{number:03}" for number in range(100)]
+    mark(running, "one", *((org, DAY) for org in orgs))
+    marked = {row["entityTypeKey"]["S"] for row in running.rows("Metadata") if "token" in row}
+    assert marked == {f"platform#pending#{shard}" for shard in range(8)}
+    # As it was written when there was one shard: nothing else marks that day, or something else does, too.
+    old = {"entityTypeKey": {"S": "platform#pending#0"}, "day": {"S": DAY}, "at": {"S": "2026"}}
+    elsewhere = next(org for org in orgs if len(pending.keys_of(org, DAY)) > 1)
+    for org in ("org_old", elsewhere):
+        row = {**old, "entityId": {"S": f"{org}#{DAY}"}, "orgId": {"S": org}, "token": {"S": "old"}}
+        running.dynamodb.put_item(TableName="Metadata", Item=row)
+    planned = pending.read(metadata)
+    assert [row.org for row in planned] == [*orgs, "org_old"], "each day once"
+    assert all(pending.clear(metadata, row.org, row.day, row.token) for row in planned)
+    # The other row of the day keeps it pending until the next run.
+    (left,) = pending.read(metadata)
+    assert (left.org, left.token) == (elsewhere, "old")
+    assert pending.clear(metadata, left.org, left.day, left.token)
+    assert pending.read(metadata) == []

@@ -75,7 +75,7 @@ def silver_of(world: World) -> Silver:
                 made[row["org_id"], day][row["event_type"]].add(place)
     # What waits for silver has been taken in.
     rows = world.stores.tables["Metadata"]
-    for waiting in [place for place in rows if place[0] == "platform#pending#0"]:
+    for waiting in [place for place in rows if place[0].startswith("platform#pending#")]:
         del rows[waiting]
     return made
 

@@ -94,8 +94,7 @@ def mark(running: Platform, *orgs: str) -> None:
     """Makes a day of tenants pending."""
     for org in orgs:
         row = {
-            "entityTypeKey": {"S": pending.partition()},
-            "entityId": {"S": f"{org}#{DAY}"},
+            **pending.keys_of(org, DAY)[0],
             "orgId": {"S": org},
             "day": {"S": DAY},
             "token": {"S": TOKEN},

@@ -78,7 +78,7 @@ class World:
         self._delivered = 0
         self.check = self.made()
 
-    def made(self, **clients: Any) -> Any:
+    def made(self, *, type_shards: int = 1, **clients: Any) -> Any:
         """A check; `clients` replace the platform's."""
         running = self.running
         given = {"dynamodb": running.dynamodb, "s3": running.s3, "kinesis": running.kinesis, **clients}
@@ -89,6 +89,7 @@ class World:
             metadata_table="Metadata",
             lake_bucket=LAKE,
             event_stream_arn=STREAM,
+            type_shards=type_shards,
         )
         return passes.day_check(
             given["dynamodb"],

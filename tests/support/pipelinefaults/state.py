@@ -8,7 +8,6 @@ from typing import Any
 import orjson
 
 from millrace.contracts import registry
-from millrace.eventstore import pending
 from millrace.iceberg import glue_tables, tables
 from millrace.iceberg.tables import OpenTable
 from millrace.quality.checks import newest_column
@@ -53,7 +52,7 @@ def metadata(rows: list[dict[str, Any]]) -> dict[tuple[str, str], Any]:
     found = {}
     for row in rows:
         partition, name = row["entityTypeKey"]["S"], row["entityId"]["S"]
-        if "#quality#2" in partition or partition == pending.partition():
+        if "#quality#2" in partition or partition.startswith("platform#pending#"):
             continue
         kept = {part: value for part, value in row.items() if part not in _OF_THE_RUN}
         if "results" in kept:

@@ -12,7 +12,7 @@ from millrace.contracts import registry
 from millrace.core.consumer import Delivery
 from millrace.core.objects import Objects
 from millrace.core.table import Table
-from millrace.eventstore import pending, receipts
+from millrace.eventstore import receipts
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import from_item, to_item
 from millrace.intake.enrich import Origin, enrich
@@ -125,4 +125,5 @@ def test_a_day_is_pending_only_when_all_its_rows_are_there(bundle: Path) -> None
 
 def marks(stores: MemoryStores) -> dict[str, Any]:
     """The pending rows by tenant and day."""
-    return {key: row for (kind, key), row in stores.tables["Metadata"].items() if kind == pending.partition()}
+    rows = stores.tables["Metadata"].items()
+    return {key: row for (kind, key), row in rows if kind.startswith("platform#pending#")}

@@ -141,6 +141,36 @@ def test_a_new_table_has_as_many_indexes_as_it_likes() -> None:
     assert not list(account.too_many_indexes({"Resources": {}}, template("a", "b", "c")))
 
 
+def sharded(number: int | None) -> dict[str, Any]:
+    """A storage stack with so many shards; None: of before there was a number."""
+    return {
+        "Resources": {},
+        "Outputs": {} if number is None else {"TypeShards": {"Value": str(number)}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "refused"),
+    [
+        (None, 1, False),
+        (None, 4, False),
+        (2, 4, False),
+        (4, 4, False),
+        (4, 2, True),
+        (4, 1, True),
+        (4, None, True),
+    ],
+)
+def test_the_shards_of_a_type_only_grow(
+    tmp_path: Path, before: int | None, after: int | None, refused: bool
+) -> None:
+    (tmp_path / "millrace-prod-storage.template.json").write_text(json.dumps(sharded(after)))
+    answer = {"TemplateBody": json.dumps(sharded(before))}
+    status, text = account.changes(answering("cloudformation", ("get_template", answer)), tmp_path)
+    assert status == ("fail" if refused else "ok")
+    assert (f"type_shards is {before} in what is deployed" in text) == refused
+
+
 def test_an_output_that_is_imported_stays(tmp_path: Path) -> None:
     (tmp_path / "millrace-dev-storage.template.json").write_text(json.dumps(template("a", exports=("kept",))))
     deployed = template("a", exports=("kept", "used", "unused"))

@@ -104,6 +104,13 @@ def test_an_event_that_is_emitted_a_second_time_stays_as_it_is_stored(
     assert lines == []
 
 
+def test_events_of_a_type_are_spread_over_its_shards(registry: Registry, dynamodb: MemoryDynamoDB) -> None:
+    appender = Appender({"table": TableAppender(Table(dynamodb, "Events"))})
+    Emitter(registry, appender, type_shards=4).emit([_check(f"unique({name})") for name in range(60)])
+    found = {row["typeKey"]["S"] for row in dynamodb.tables["Events"].values()}
+    assert found == {f"org_acme#{TYPE}#{shard}" for shard in range(4)}
+
+
 def test_nothing_is_stored_if_one_event_does_not_keep_its_contract(
     dynamodb: MemoryDynamoDB, emitter: Emitter
 ) -> None:

@@ -36,6 +36,7 @@ class ReadSettings(Protocol):
 
     environment: Environment
     events_table: str
+    type_shards: int
     user_events_table: str
     metadata_table: str
     feature_store_table: str
@@ -46,7 +47,12 @@ def reads(settings: ReadSettings, log: Callable[[str], None]) -> Router:
     """The router of all reads over the stores of these settings."""
     registry, dynamodb = contracts.load(), client("dynamodb")
     stored, metadata = Table(dynamodb, settings.events_table), Table(dynamodb, settings.metadata_table)
-    reader = EventReader(stored, Table(dynamodb, settings.user_events_table), Codec(registry.dictionary))
+    reader = EventReader(
+        stored,
+        Table(dynamodb, settings.user_events_table),
+        Codec(registry.dictionary),
+        type_shards=settings.type_shards,
+    )
     events = EventsApi(reader, Tracer(reader, metadata, registry.of_ref, decision_id))
     lake = Objects(client("s3"), settings.lake_bucket)
     quarantine = QuarantineApi(QuarantineStore(metadata, lake))

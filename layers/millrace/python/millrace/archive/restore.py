@@ -50,8 +50,11 @@ def to_event(row: Mapping[str, Any]) -> StoredEvent:
     return StoredEvent(envelope, row["fingerprint"], row["expires_at"], row["dictionary"])
 
 
-def to_row(event: StoredEvent, contract: Contract, codec: Codec) -> Item:
-    """The row of Events as intake wrote it: with the dictionary and the expiry it had then, not those of today."""
+def to_row(event: StoredEvent, contract: Contract, codec: Codec, *, type_shards: int = 1) -> Item:
+    """The row of Events as intake wrote it: with the dictionary and the expiry it had then, not those of today.
+
+    Its shard of the index by type is that of today.
+    """
     written = replace(contract, dictionary=event.dictionary)
-    item = to_item(event.envelope, written, event.fingerprint, codec)
+    item = to_item(event.envelope, written, event.fingerprint, codec, type_shards=type_shards)
     return {**item, "expiresAt": {"N": str(event.expires_at)}}

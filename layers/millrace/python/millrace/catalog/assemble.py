@@ -21,6 +21,7 @@ class PublisherSettings(Protocol):
 
     environment: Environment
     events_table: str
+    type_shards: int
     metadata_table: str
     lake_bucket: str
 
@@ -28,9 +29,8 @@ class PublisherSettings(Protocol):
 def publisher(settings: PublisherSettings, log: Callable[[str], None]) -> Publisher:
     """What publishes runs."""
     contracts, dynamodb = registry.load(), client("dynamodb")
-    emitter = Emitter(
-        contracts, Appender({"table": TableAppender(Table(dynamodb, settings.events_table), log)}), log
-    )
+    appender = Appender({"table": TableAppender(Table(dynamodb, settings.events_table), log)})
+    emitter = Emitter(contracts, appender, log, type_shards=settings.type_shards)
     return Publisher(
         Objects(client("s3"), settings.lake_bucket),
         Table(dynamodb, settings.metadata_table),

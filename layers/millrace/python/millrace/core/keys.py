@@ -1,6 +1,7 @@
 """Key values of every table: tenant first, UTC sort keys that are unique, separators inside values escaped."""
 
 from datetime import datetime
+from zlib import crc32
 
 from millrace.core.clock import utc_micros
 
@@ -23,8 +24,13 @@ def event(org: str, event_id: str) -> str:
     return join(org, event_id.lower())
 
 
+def shard_of(name: str, shards: int) -> int:
+    """Which of a key's shards a row lies in, by its name: 0 to `shards` - 1, the same each time."""
+    return crc32(name.encode()) % shards if shards > 1 else 0
+
+
 def by_type(org: str, event_type: str, shard: int = 0) -> str:
-    """`org#type#shard`."""
+    """`org#type#shard`. The shard of an event is that of its id in lower case (`shard_of`)."""
     return join(org, event_type, str(shard))
 
 

@@ -143,10 +143,16 @@ class Emitter:
     """Appends events of the platform's own."""
 
     def __init__(
-        self, registry: Registry, appender: Appender, log: Callable[[str], None] = lambda _: None
+        self,
+        registry: Registry,
+        appender: Appender,
+        log: Callable[[str], None] = lambda _: None,
+        *,
+        type_shards: int = 1,
     ) -> None:
-        """`log` takes a line for an event that its tenant hides from itself."""
+        """`log` takes a line for an event that its tenant hides from itself; `type_shards`: as `to_item` has it."""
         self._registry, self._appender, self._log = registry, appender, log
+        self._type_shards = type_shards
         self._codec = Codec(registry.dictionary)
 
     def check(self, event: PlatformEvent) -> None:
@@ -223,4 +229,12 @@ class Emitter:
         }
         if cause is not None:
             platform["derivedFrom"] = cause.event_id
-        return contract, to_item(envelope, contract, event.fingerprint, self._codec, event.happened_at)
+        item = to_item(
+            envelope,
+            contract,
+            event.fingerprint,
+            self._codec,
+            event.happened_at,
+            type_shards=self._type_shards,
+        )
+        return contract, item

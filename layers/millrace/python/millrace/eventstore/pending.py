@@ -13,7 +13,8 @@ from millrace.core import clock, keys
 from millrace.core.table import Item, Table
 
 ENTITY = "pending"
-SHARD = "0"
+# The rows of all tenants are spread over so many keys; behind the number that holds stand earlier ones, whose rows may still be there.
+SHARD_COUNTS = (8, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,16 @@ class Pending:
     at: str
 
 
-def partition() -> str:
-    """`platform#pending#0`: of all tenants, because a run takes them all."""
-    return keys.metadata("platform", ENTITY, SHARD)
+def partition(shard: int) -> str:
+    """`platform#pending#<shard>`: of all tenants, because a run takes them all."""
+    return keys.metadata("platform", ENTITY, str(shard))
+
+
+def keys_of(org: str, day: str) -> list[Item]:
+    """Where the row of a tenant-day is written, then where it was written before."""
+    name = keys.join(org, day)
+    shards = dict.fromkeys(keys.shard_of(name, count) for count in SHARD_COUNTS)
+    return [{"entityTypeKey": {"S": partition(shard)}, "entityId": {"S": name}} for shard in shards]
 
 
 def new_token() -> str:
@@ -50,8 +58,7 @@ def to_items(touched: Iterable[tuple[str, str]], token: str, newest: datetime) -
     """
     return [
         {
-            "entityTypeKey": {"S": partition()},
-            "entityId": {"S": keys.join(org, day)},
+            **keys_of(org, day)[0],
             "orgId": {"S": org},
             "day": {"S": day},
             "token": {"S": token},
@@ -62,15 +69,23 @@ def to_items(touched: Iterable[tuple[str, str]], token: str, newest: datetime) -
 
 
 def read(metadata: Table) -> list[Pending]:
-    """All that is pending, by tenant and day.
+    """All that is pending, by tenant and day; of a day with rows in two shards one, so that the other one keeps it pending.
 
     Raises:
         MillraceError: the table did not answer.
     """
-    rows = metadata.query(
-        "entityTypeKey = :all", {":all": {"S": partition()}}, consistent=True, doing="read what is pending"
-    )
-    return [Pending(row["orgId"]["S"], row["day"]["S"], row["token"]["S"], row["at"]["S"]) for row in rows]
+    found: dict[tuple[str, str], Pending] = {}
+    for shard in range(max(SHARD_COUNTS)):
+        rows = metadata.query(
+            "entityTypeKey = :shard",
+            {":shard": {"S": partition(shard)}},
+            consistent=True,
+            doing="read what is pending",
+        )
+        for row in rows:
+            org, day = row["orgId"]["S"], row["day"]["S"]
+            found[org, day] = Pending(org, day, row["token"]["S"], row["at"]["S"])
+    return [found[place] for place in sorted(found)]
 
 
 def clear(metadata: Table, org: str, day: str, planned: str) -> bool:
@@ -82,10 +97,13 @@ def clear(metadata: Table, org: str, day: str, planned: str) -> bool:
     Raises:
         MillraceError: the table did not answer.
     """
-    return metadata.delete(
-        {"entityTypeKey": {"S": partition()}, "entityId": {"S": keys.join(org, day)}},
-        condition="#token = :planned",
-        names={"#token": "token"},
-        values={":planned": {"S": planned}},
-        doing="clear what was pending",
+    return any(
+        metadata.delete(
+            key,
+            condition="#token = :planned",
+            names={"#token": "token"},
+            values={":planned": {"S": planned}},
+            doing="clear what was pending",
+        )
+        for key in keys_of(org, day)
     )

@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, islice
@@ -13,10 +14,13 @@ from millrace.eventstore import order
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import StoredEvent, body_of, from_item
 
+# Shards whose first page is read at once.
+READERS = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """One access path: where it is and under which key values."""
+    """One access path: where it is and under which key values, which are the shards of one list."""
 
     table: Table
     name: str
@@ -36,8 +40,11 @@ class EventReader:
     """Reads one tenant's events. The tenant is part of every key, so no answer can hold another's."""
 
     def __init__(self, events: Table, user_events: Table, codec: Codec, type_shards: int = 1) -> None:
+        """`type_shards`: the keys that a tenant's events of one type are spread over; it only ever grows."""
         self._events, self._user_events, self._codec = events, user_events, codec
         self._shards = type_shards
+        # Makes its threads when it is first used, which is for a list of several shards.
+        self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="shards")
 
     def get(self, org: str, event_id: str) -> StoredEvent | None:
         """One event, or None: there is none, it is another tenant's, or it has expired.
@@ -119,7 +126,7 @@ class EventReader:
             since: inclusive.
             until: exclusive.
             after: the position of the last event of the page before.
-            expected: how many the caller takes at most, so that no more are loaded.
+            expected: how many the caller takes at most, so that no more are loaded, nor read of any shard.
 
         Raises:
             MillraceError: a table did not answer.
@@ -145,11 +152,12 @@ class EventReader:
             high = min(high, after)
         if low >= high:
             return
-        descending = heapq.merge(
-            *(self._sort_keys(index, value, low, high) for value in index.values), reverse=True
-        )
+        descending = self._sort_keys(index, low, high, expected)
         ordered = order.newest_first(descending, low, high, lambda ids: self._sort_keys_of(org, ids))
-        while some := list(islice(ordered, min(expected, KEYS_PER_CALL))):
+        left = expected
+        while some := list(islice(ordered, min(left, KEYS_PER_CALL))):
+            # More than expected only where rows are missing.
+            left = left - len(some) or expected
             ids = [keys.event(org, keys.id_of(sort_key)) for sort_key in some]
             rows = {row["eventId"]["S"]: row for row in self._batch_get(ids)}
             # Rows that have expired or were deleted meanwhile are left out.
@@ -157,20 +165,34 @@ class EventReader:
                 if identifier in rows and not is_expired(rows[identifier]):
                     yield sort_key, rows[identifier]
 
-    def _sort_keys(self, index: Index, value: str, low: str, high: str) -> Iterator[str]:
-        """Descending; with the older keys in milliseconds, which in text sort behind `high` and in time may not."""
-        before = self._query(index, value, *order.of_milliseconds_at(high)) if high != order.HIGHEST else ()
-        return chain(before, self._query(index, value, low, high))
+    def _sort_keys(self, index: Index, low: str, high: str, page_size: int) -> Iterator[str]:
+        """Those of all shards, descending; with the older keys in milliseconds, which in text sort behind `high` and in time may not.
 
-    def _query(self, index: Index, value: str, low: str, high: str) -> Iterator[str]:
-        items = index.table.query(
+        A shard is read on only where its next keys are needed. A position is a sort key whatever shard it is in, so a cursor
+        holds however many shards there are when it is used.
+        """
+        bounded = high != order.HIGHEST
+        # The key of the cursor itself is read as well: no condition can leave it out.
+        shards = [self._query(index, value, low, high, page_size + bounded) for value in index.values]
+        if bounded:
+            # The older keys are of a time when there was one shard.
+            at_high = order.of_milliseconds_at(high)
+            shards[0] = chain(self._query(index, index.values[0], *at_high, page_size), shards[0])
+        if len(shards) == 1:
+            return shards[0]
+        heads = self._pool.map(lambda shard: list(islice(shard, 1)), shards)
+        return heapq.merge(*map(chain, heads, shards), reverse=True)
+
+    def _query(self, index: Index, value: str, low: str, high: str, page_size: int) -> Iterator[str]:
+        pages = index.table.pages(
             f"{index.attribute} = :value AND sortKey BETWEEN :low AND :high",
             {":value": {"S": value}, ":low": {"S": low}, ":high": {"S": high}},
             index=index.name,
             newest_first=True,
+            page_size=page_size,
             doing="list events",
         )
-        return (item["sortKey"]["S"] for item in items)
+        return (item["sortKey"]["S"] for page in pages for item in page.items)
 
     def _sort_keys_of(self, org: str, ids: Sequence[str]) -> dict[str, str]:
         """Event id → sort key in microseconds."""

@@ -33,8 +33,8 @@ def _shared(text: str) -> dict[str, str]:
 
 
 @lru_cache(maxsize=1024)
-def _type_key(org: str, event_type: str) -> dict[str, str]:
-    return {"S": keys.by_type(org, event_type)}
+def _type_key(org: str, event_type: str, shard: int) -> dict[str, str]:
+    return {"S": keys.by_type(org, event_type, shard)}
 
 
 @dataclass(slots=True)
@@ -83,10 +83,18 @@ def to_item(
     fingerprint: bytes,
     codec: Codec,
     happened_at: datetime | None = None,
+    *,
+    type_shards: int = 1,
 ) -> Item:
     """The row of an event, in DynamoDB's attribute form, with the index attributes its contract pays for.
 
-    `happened_at` is the envelope's timestamp, for a caller who has read it already.
+    Args:
+        envelope: the event, with `platform`.
+        contract: of its type.
+        fingerprint: of its content.
+        codec: packs the body.
+        happened_at: the envelope's timestamp, for a caller who has read it already.
+        type_shards: the keys that a tenant's events of one type are spread over.
     """
     platform = envelope["platform"]
     org, event_id = platform["orgId"], envelope["eventId"]
@@ -105,7 +113,7 @@ def to_item(
         "dict": _shared(contract.dictionary),
         "sortKey": {"S": _sort(envelope["timestamp"], happened_at, event_id)},
     }
-    _add_index_keys(item, envelope, contract, org)
+    _add_index_keys(item, envelope, contract, org, type_shards)
     return item
 
 
@@ -119,10 +127,11 @@ def _sort(timestamp: str, happened_at: datetime, event_id: str) -> str:
     return keys.sort(happened_at, event_id)
 
 
-def _add_index_keys(item: Item, envelope: Envelope, contract: Contract, org: str) -> None:
+def _add_index_keys(item: Item, envelope: Envelope, contract: Contract, org: str, type_shards: int) -> None:
     indexes = contract.indexes
     if "type" in indexes:
-        item["typeKey"] = _type_key(org, envelope["eventType"])
+        shard = keys.shard_of(envelope["eventId"].lower(), type_shards)
+        item["typeKey"] = _type_key(org, envelope["eventType"], shard)
     if "user" in indexes and (user := envelope.get("userId")):
         item["userKey"] = {"S": keys.by_user(org, user)}
     if "correlation" in indexes and (correlation := envelope.get("correlationId")):

@@ -30,6 +30,7 @@ class ScorerSettings(DecisionSettings, Protocol):
     """Where decisions are appended as well, and how long the first connections of a copy may take."""
 
     events_table: str
+    type_shards: int
     cold_budget_ms: int
 
 
@@ -39,7 +40,7 @@ def scorer(settings: ScorerSettings, log: Log) -> Scorer:
     table = TableAppender(Table(client("dynamodb"), settings.events_table), log)
     return Scorer(
         UserSetStore(features),
-        Emitter(contracts, Appender({"table": table}), log),
+        Emitter(contracts, Appender({"table": table}), log, type_shards=settings.type_shards),
         rulebook.load(),
         Codec(contracts.dictionary),
         features_budget_ms=settings.features_budget_ms,

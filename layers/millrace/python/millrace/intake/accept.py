@@ -74,10 +74,12 @@ class Intake:
         quarantine: Quarantine,
         tenant_keys: TenantKeys,
         log: Callable[[str], None] = lambda _: None,
+        *,
+        type_shards: int = 1,
     ) -> None:
         self._registry, self._appender, self._quarantine = registry, appender, quarantine
         self._tenant_keys, self._log = tenant_keys, log
-        self._codec = Codec(registry.dictionary)
+        self._codec, self._type_shards = Codec(registry.dictionary), type_shards
 
     def accept(self, candidates: Sequence[Candidate], origin: Origin) -> list[EventResult]:
         """One result per candidate, in order. Raises nothing, whatever an event holds and a store answers."""
@@ -137,7 +139,7 @@ class Intake:
         sender = origin if principal == origin.principal else replace(origin, principal=principal)
         envelope = enrich(event, verdict.contract, sender, verdict.happened_at)
         made = fingerprint(read, candidate.event, tenant_key)
-        case.item = to_item(envelope, verdict.contract, made, self._codec)
+        case.item = to_item(envelope, verdict.contract, made, self._codec, type_shards=self._type_shards)
 
     def _discreet(self, error: FieldError, event: Any) -> FieldError:
         """An error that was found before the contract, without field names that the answer must not disclose."""

@@ -17,13 +17,14 @@ from millrace.quarantine.store import QuarantineStore
 
 
 class IntakeSettings(FunctionSettings):
-    """Settings of every function that takes events: where events, refused events and keys are."""
+    """Settings of every function that takes events: where events, refused events and keys are, and how events are spread."""
 
     events_table: str = uses(EVENTS, "put")
     metadata_table: str = uses(METADATA, "get", "put", "write_all")
     lake_bucket: str = uses(LAKE, write=(QUARANTINE,))
     event_stream_arn: str = uses(LOG, "put")
     tenant_key_id: str = uses(TENANT_KEY, "decrypt", "generate")
+    type_shards: int = 1
 
 
 def quarantine(settings: IntakeSettings) -> QuarantineStore:
@@ -45,4 +46,11 @@ def intake(settings: IntakeSettings, log: Callable[[str], None]) -> Intake:
     tenant_keys = WrappedTenantKeys(
         Table(dynamodb, settings.metadata_table), Lazy("kms"), settings.tenant_key_id
     )
-    return Intake(registry.load(), appender, quarantine(settings), tenant_keys, log)
+    return Intake(
+        registry.load(),
+        appender,
+        quarantine(settings),
+        tenant_keys,
+        log,
+        type_shards=settings.type_shards,
+    )

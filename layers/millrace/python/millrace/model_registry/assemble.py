@@ -29,6 +29,7 @@ class ChampionChangeSettings(RegistrySettings, Protocol):
     """Where the event of a champion change is appended as well."""
 
     events_table: str
+    type_shards: int
 
 
 class RegistrarSettings(RegistrySettings, Protocol):
@@ -45,7 +46,7 @@ def champions(settings: ChampionChangeSettings, log: Callable[[str], None]) -> C
     return ChampionAlias(
         ModelStore(Table(dynamodb, settings.models_table)),
         ArtifactFiles(Objects(client("s3"), settings.lake_bucket)),
-        ChampionEvents(Emitter(registry.load(), appender, log)),
+        ChampionEvents(Emitter(registry.load(), appender, log, type_shards=settings.type_shards)),
     )
 
 

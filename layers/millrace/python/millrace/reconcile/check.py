@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta
+from itertools import product
 from typing import Protocol
 
 from millrace.contracts.registry import Registry
-from millrace.core import clock, keys
+from millrace.core import clock
 from millrace.core.table import Item, Table
 from millrace.eventstore import failed_days, pending, receipts
 from millrace.reconcile import stores
@@ -71,11 +72,13 @@ class HourCheck:
         events: Table,
         user_events: Table,
         metadata: Table,
+        type_shards: int = 1,
     ) -> None:
         self._registry, self._raw, self._cache = registry, raw, cache
         self._silver, self._results = silver, results
         self._differences, self._repairs = differences, repairs
         self._events, self._user_events, self._metadata = events, user_events, metadata
+        self._shards = range(type_shards)
 
     def run(self, org: str, window: Window, now: datetime, *, full: bool = False) -> list[HourResult]:
         """Compares, repairs and keeps the results.
@@ -166,12 +169,13 @@ class HourCheck:
         self._cache.keep(org, window.day, to_cache, now)
 
     def _read_events(self, comparison: Comparison, types: Set[str], org: str, window: Window) -> None:
-        def read(event_type: str) -> None:
-            for places in stores.of_type(self._events, org, event_type, window):
+        def read(part: tuple[str, int]) -> None:
+            event_type, shard = part
+            for places in stores.of_type(self._events, org, event_type, shard, window):
                 comparison.add(EVENTS, event_type, places)
 
         with ThreadPoolExecutor(READERS, thread_name_prefix="events") as pool:
-            list(pool.map(read, sorted(types)))
+            list(pool.map(read, product(sorted(types), self._shards)))
 
     def _dangling(
         self, org: str, day: str, rows_by_object: dict[str, list[str]], listing: RawListing
@@ -193,15 +197,16 @@ class HourCheck:
         Returns:
             "" or "soon", "late" where it should have been long ago, "aside" where an operator has set it aside.
         """
-        waits = {"entityTypeKey": {"S": pending.partition()}, "entityId": {"S": keys.join(org, day)}}
         rows = self._metadata.batch_get(
-            [waits, failed_days.key(org, day)], consistent=True, doing="read pending days"
+            [*pending.keys_of(org, day), failed_days.key(org, day)],
+            consistent=True,
+            doing="read pending days",
         )
-        by_kind = {row["entityTypeKey"]["S"]: row for row in rows}
-        failed = by_kind.get(failed_days.partition())
+        by_partition = {row["entityTypeKey"]["S"]: row for row in rows}
+        failed = by_partition.pop(failed_days.partition(), None)
         if failed is not None and failed["state"]["S"] == "set_aside":
             return "aside"
-        return ("late" if late else "soon") if pending.partition() in by_kind else ""
+        return ("late" if late else "soon") if by_partition else ""
 
     def _now_in_silver(
         self, org: str, day: str, some: Sequence[Presence], waiting: str

@@ -40,6 +40,7 @@ class ReconcileSettings(FunctionSettings):
     also_uses = rights(CATALOG, read=("silver",))
 
     events_table: str = uses(EVENTS, "batch_get", query=(INDEX,))
+    type_shards: int = 1
     user_events_table: str = uses(USER_EVENTS, "batch_get", "write_all")
     metadata_table: str = uses(METADATA, "batch_get", "query", "delete", "write_all")
     lake_bucket: str = uses(
@@ -95,6 +96,7 @@ def day_check(
         events=events,
         user_events=user_events,
         metadata=metadata,
+        type_shards=settings.type_shards,
     )
 
 

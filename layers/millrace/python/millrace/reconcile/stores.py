@@ -35,8 +35,8 @@ _HOUR = slice(11, 13)
 _HOUR_US = 3_600_000_000
 
 
-def of_type(events: Table, org: str, event_type: str, window: Window) -> Iterator[Places]:
-    """Hour and id of a tenant's rows of a type in Events, a page at a time.
+def of_type(events: Table, org: str, event_type: str, shard: int, window: Window) -> Iterator[Places]:
+    """Hour and id of a tenant's rows of a type in Events, those of one shard, a page at a time.
 
     Raises:
         MillraceError: the table did not answer.
@@ -44,7 +44,7 @@ def of_type(events: Table, org: str, event_type: str, window: Window) -> Iterato
     pages = events.pages(
         "typeKey = :type AND sortKey BETWEEN :low AND :high",
         {
-            ":type": {"S": keys.by_type(org, event_type)},
+            ":type": {"S": keys.by_type(org, event_type, shard)},
             # Milliseconds without `Z` stand before every key of them, of either width; windows begin and end with hours.
             ":low": {"S": keys.millisecond(clock.utc_micros(window.start))},
             ":high": {"S": keys.millisecond(clock.utc_micros(window.end))},

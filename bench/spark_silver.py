@@ -10,7 +10,7 @@ import threading
 import time
 
 import psutil  # type: ignore[import-untyped]  # only in the environment of this bench
-from pyspark.sql import SparkSession, Window  # type: ignore[import-not-found]
+from pyspark.sql import SparkSession, Window
 from pyspark.sql import functions as f
 
 FIELDS = (

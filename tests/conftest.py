@@ -31,8 +31,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> workers
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One process more than there are processors: the one that drives the deployed platform mostly waits."""
-    return (os.cpu_count() or 1) + 1
+    """As many processes as processors, and one more where one of them drives the deployed platform: it mostly waits."""
+    deploys = not config.args or any(
+        "e2e" in one or Path(one).resolve() in (HERE, ROOT) for one in config.args
+    )
+    return (os.cpu_count() or 1) + deploys
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -18,6 +18,8 @@ KINDS = ("unit", "contract", "integration", "infrastructure", "e2e", "interop")
 os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
 # What a command prints is as wide as a pipe takes it, whatever terminal the tests were started in.
 os.environ.pop("COLUMNS", None)
+# Test processes share the processors: threads of scikit-learn's loops would only wait for each other, spinning.
+os.environ["OMP_NUM_THREADS"] = "1"
 # How long an example takes is the machine's load, and no property.
 hypothesis.settings.register_profile("millrace", deadline=None)
 hypothesis.settings.load_profile("millrace")

@@ -18,6 +18,8 @@ KINDS = ("unit", "contract", "integration", "infrastructure", "e2e", "interop")
 os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
 # What a command prints is as wide as a pipe takes it, whatever terminal the tests were started in.
 os.environ.pop("COLUMNS", None)
+# Test processes share the processors: threads of scikit-learn's loops would only wait for each other, spinning.
+os.environ["OMP_NUM_THREADS"] = "1"
 # How long an example takes is the machine's load, and no property.
 hypothesis.settings.register_profile("millrace", deadline=None)
 hypothesis.settings.load_profile("millrace")
@@ -31,8 +33,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> workers
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One process more than there are processors: the one that drives the deployed platform mostly waits."""
-    return (os.cpu_count() or 1) + 1
+    """As many processes as processors, and one more where one of them drives the deployed platform: it mostly waits."""
+    deploys = not config.args or any(
+        "e2e" in one or Path(one).resolve() in (HERE, ROOT) for one in config.args
+    )
+    return (os.cpu_count() or 1) + deploys
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from millrace.iceberg import manifest_entries
 from millrace.iceberg import tables as iceberg
 from millrace.iceberg.layout import RUN
 from millrace.iceberg.tables import open_table
@@ -114,6 +115,25 @@ def test_two_runs_of_one_interval_leave_one_result(lake: Lake) -> None:
     third = silver(lake, "r3", (ACME, FIRST, 7), bases=start)
     assert (third.status, third.landed) == ("conflict", ())
     assert counted(lake) == {(ACME, FIRST): 5, (ACME, SECOND): 2}
+
+
+def test_files_of_a_partition_that_others_changed_are_not_read(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silver(lake, "r0", (ACME, FIRST, 1))
+    start = base(lake)
+    silver(lake, "r1", (ACME, FIRST, 5), bases=start)
+    paths: list[str] = []
+    fetch = manifest_entries.fetch
+
+    def fetched(io: Any, path: str) -> Any:
+        paths.append(path)
+        return fetch(io, path)
+
+    monkeypatch.setattr(manifest_entries, "fetch", fetched)
+    second = silver(lake, "r2", (ACME, FIRST, 6), (ACME, SECOND, 2), bases=start)
+    assert [left.day for left in second.left_out] == [FIRST]
+    assert paths == [committed.file for committed in second.landed]
 
 
 def test_the_first_commit_of_two_makes_the_table(lake: Lake) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -9,9 +10,10 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from millrace.contracts import registry
 from millrace.contracts.columns import Scalar, Type, duckdb_type
 from millrace.core.errors import RetryableError
-from millrace.iceberg import layout, retry, shape
+from millrace.iceberg import exchange, layout, retry, shape
 from millrace.iceberg import tables as iceberg
 from millrace.iceberg.commit import Committer
+from millrace.iceberg.tables import OpenTable
 from millrace.lake import duck
 from millrace.runs.documents import Part
 from tests.support import lake_files
@@ -99,6 +101,28 @@ def test_others_who_always_come_first_end_it(lake: Lake, monkeypatch: pytest.Mon
         mine.commit("r2", SILVER)
     assert len(tries) == 10
     assert counted(lake) == {(ACME, FIRST): 5}
+
+
+def test_what_keeps_a_table_in_shape_is_made_when_its_commit_is_staged(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_plan(lake, "r1", [(ACME, FIRST)], {})
+    keep_batch(lake, "r1", [part(lake, "r1", ACME, FIRST, 5)])
+    calls: list[str] = []
+
+    def optimize(table: OpenTable) -> dict[str, str]:
+        calls.append(table.name)
+        return {"millrace.optimizers": "glue"}
+
+    mine = committer(lake, optimize=optimize)
+    with monkeypatch.context() as patch:
+        patch.setattr(exchange, "stage", Mock(side_effect=OSError("the store is away")))
+        with pytest.raises(RetryableError, match="the store is away"):
+            mine.commit("r1", SILVER)
+    assert calls == []
+    assert mine.commit("r1", SILVER).status == "committed"
+    assert calls == [SILVER]
+    assert opened(lake).properties["millrace.optimizers"] == "glue"
 
 
 def test_a_missing_database_is_said(lake: Lake) -> None:

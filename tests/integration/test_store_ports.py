@@ -71,6 +71,17 @@ def day(partition: str = DAY) -> Item:
     return {":day": {"S": partition}}
 
 
+def test_a_batch_deletes_some_and_writes_others(stores: Stores, metadata: Table) -> None:
+    for name in ("a", "b", "c"):
+        assert metadata.put(item(name))
+    gone = [{"DeleteRequest": {"Key": key(name)}} for name in ("a", "never")]
+    left: Any = [*gone, {"PutRequest": {"Item": item("b", rows="2")}}, {"PutRequest": {"Item": item("d")}}]
+    while left:
+        answer = stores.dynamodb.batch_write_item(RequestItems={"Metadata": left})
+        left = answer["UnprocessedItems"].get("Metadata")
+    assert [*metadata.query(OF_DAY, day())] == [item("b", rows="2"), item("c"), item("d")]
+
+
 # One item.
 
 

@@ -97,8 +97,17 @@ class Client:
         return found
 
 
-def eventually(look: Callable[[], T], until: Callable[[T], bool], *, seconds: float = 60) -> T:
-    """Looks again until it is so; what was seen last otherwise, for the assertion to show."""
+def eventually(
+    look: Callable[[], T], until: Callable[[T], bool], *, seconds: float = 60, every: float = 0.25
+) -> T:
+    """Looks again until it is so; what was seen last otherwise, for the assertion to show.
+
+    Args:
+        look: what is seen now.
+        until: whether that is enough.
+        seconds: how long it may take.
+        every: seconds between two looks at least; more where a look is work for the platform.
+    """
     end = time.monotonic() + seconds
     while True:
         begun = time.monotonic()
@@ -106,7 +115,7 @@ def eventually(look: Callable[[], T], until: Callable[[T], bool], *, seconds: fl
         if until(found) or time.monotonic() > end:
             return found
         # A look that takes long keeps the platform from what it waits for.
-        time.sleep(max(0.25, time.monotonic() - begun))
+        time.sleep(max(every, time.monotonic() - begun))
 
 
 def totals(answers: Sequence[Answer]) -> dict[str, int]:

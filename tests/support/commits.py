@@ -1,6 +1,7 @@
 """Runs of silver committed to Iceberg tables of the emulator, and what the tables hold then."""
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from millrace.contracts.columns import Column, Scalar
@@ -29,11 +30,16 @@ def base(lake: Lake, name: str = SILVER) -> dict[str, str | None]:
     return {name: found.metadata_location if found is not None else None}
 
 
-def committer(lake: Lake, contract: LakeTable | None = None) -> Committer:
+def committer(
+    lake: Lake,
+    contract: LakeTable | None = None,
+    optimize: Callable[[OpenTable], Mapping[str, str]] = lambda _: {},
+) -> Committer:
     tables = {SILVER: lake_files.table(), BUILT: lake_files.table(BUILT)}
     if contract is not None:
         tables[contract.full_name] = contract
-    return Committer(lake_files.store(lake), iceberg.catalog(lake.environment, lake.bucket), tables)
+    catalog = iceberg.catalog(lake.environment, lake.bucket)
+    return Committer(lake_files.store(lake), catalog, tables, optimize)
 
 
 def commit(lake: Lake, run: str, name: str = SILVER, contract: LakeTable | None = None) -> Committed:

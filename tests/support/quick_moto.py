@@ -3,7 +3,9 @@
 from functools import cache
 from typing import Any
 
+import botocore.hooks
 import botocore.loaders
+import botocore.session
 import botocore.useragent
 import jsonpath_ng.ext
 from moto.core import models, responses, serialize
@@ -16,6 +18,16 @@ from moto.sqs.models import Message, Queue
 _read = cache(botocore.loaders.JSONFileLoader().load_file)
 _cleaned = botocore.useragent.sanitize_user_agent_string_component
 _structure: Any = serialize.ResponseSerializer._serialize_type_structure
+
+
+_aliased: dict[str, str] = {}
+_alias = botocore.hooks.EventAliaser._alias_event_name
+
+
+def _event_name(self: Any, name: str) -> str:
+    if name not in _aliased:
+        _aliased[name] = _alias(self, name)
+    return _aliased[name]
 
 
 def _all_items(table: Any) -> list[Any]:
@@ -64,6 +76,11 @@ def _value_or_structure(self: Any, serialized: Any, value: Any, shape: Any, key:
 _REPLACED: tuple[tuple[Any, str, Any], ...] = (
     # Each session reads the models of its services again, and there is one for each test.
     (botocore.loaders.JSONFileLoader, "load_file", lambda _, path: _read(path)),
+    (botocore.session, "create_loader", cache(botocore.loaders.create_loader)),
+    # Each session and client registers over a hundred handlers: it looks at the signature of each, and asks for the new name
+    # of each event, which are always the same.
+    (botocore.hooks, "accepts_kwargs", cache(botocore.hooks.accepts_kwargs)),
+    (botocore.hooks.EventAliaser, "_alias_event_name", _event_name),
     # Every request names the versions of everything, and each of those words is cleaned letter by letter.
     (botocore.useragent, "sanitize_user_agent_string_component", cache(_cleaned)),
     # 1,300 patterns a test that catch the library `requests`, which nothing here calls on AWS.

@@ -1,6 +1,7 @@
 """Values in a state machine's file: templates with JSONata between `{%` and `%}`, and what they are evaluated in."""
 
 import json
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,25 @@ def filled(template: Any, scope: Scope, given: Any, *, result: Any = None, error
     return evaluate(template[2:-2].strip(), {**scope.variables, "states": states})
 
 
+class _Expressions(threading.local):
+    """Compiled expressions of a thread: the engine keeps some of its state by thread."""
+
+    def __init__(self) -> None:
+        self.compiled: dict[str, jsonata.Jsonata] = {}
+
+
+_EXPRESSIONS = _Expressions()
+
+
+def _compiled(expression: str) -> jsonata.Jsonata:
+    known = _EXPRESSIONS.compiled
+    if expression not in known:
+        known[expression] = jsonata.Jsonata.jsonata(expression)
+    # What its functions take their state from.
+    jsonata.Jsonata.CURRENT.jsonata = known[expression]
+    return known[expression]
+
+
 def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
     """What a JSONata expression gives; an undefined result is an error, as in Step Functions.
 
@@ -48,10 +68,8 @@ def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
     # A binding of None would be undefined to the engine.
     bound = {name: Utils.NULL_VALUE if value is None else value for name, value in variables.items()}
     try:
-        value = jsonata.Jsonata.jsonata(expression).evaluate(None, dict(bound))
-        if value is None and not jsonata.Jsonata.jsonata(f"$exists(({expression}))").evaluate(
-            None, dict(bound)
-        ):
+        value = _compiled(expression).evaluate(None, dict(bound))
+        if value is None and not _compiled(f"$exists(({expression}))").evaluate(None, dict(bound)):
             raise TaskError("States.QueryEvaluationError", f"{expression} gives nothing")
     except jsonata.JException as error:
         raise TaskError("States.QueryEvaluationError", f"{expression}: {error}") from error

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -5,13 +6,13 @@ import pytest
 import yaml
 
 from millrace.compiler.bundle import assemble_contracts
-from millrace.compiler.documents import parse_document
+from millrace.compiler.documents import FastLoader, OnceLoader, parse_document, yaml_file
 from millrace.compiler.event_contracts import (
     compile_contracts,
     compile_document,
 )
 from millrace.contracts.errors import ContractError
-from tests.support.contracts import SCHEMAS, contract, document, field
+from tests.support.contracts import FILES, SCHEMAS, contract, document, field
 
 
 def problems(made: Any) -> list[tuple[str, str]]:
@@ -156,6 +157,20 @@ def test_what_is_no_contract_at_all(made: Any) -> None:
 
 def test_an_escaped_character_beyond_the_first_plane_is_one_character() -> None:
     assert parse_document(b'{"description": "\\ud83d\\ude00"}', "c") == {"description": "😀"}
+
+
+def test_both_parsers_read_a_contract_alike() -> None:
+    text = max(FILES, key=lambda path: path.stat().st_size).read_bytes()
+    assert parse_document(text, "c", FastLoader) == parse_document(text, "c", OnceLoader)
+
+
+def test_what_the_fast_parser_refuses_the_other_takes_or_shows(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_bytes(b'{"description": "\\ud83d\\ude00"}')
+    assert yaml_file(path, "c") == {"description": "😀"}
+    path.write_text("kind: [\nname: }")
+    with pytest.raises(ContractError, match=re.escape("line 2, column 7: name: } ^")):
+        yaml_file(path, "c")
 
 
 @pytest.mark.parametrize("text", [b'{"a": "\\ud83d"}', b'{"\\ude00": 1}', b"a: &a [*a]", b"\xff"])

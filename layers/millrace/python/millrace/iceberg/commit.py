@@ -11,7 +11,7 @@ from millrace.contracts.tables import LakeTable
 from millrace.core import clock
 from millrace.core.errors import PermanentError, RetryableError, in_a_line
 from millrace.iceberg import commit_request, exchange, shape
-from millrace.iceberg.commit_decision import CommitFacts, decide, recover
+from millrace.iceberg.commit_decision import CommitFacts, decide, recover, without_conflicts
 from millrace.iceberg.commit_request import CommitRequest, LeftOut
 from millrace.iceberg.data_file import Files, by_partition, total_rows
 from millrace.iceberg.layout import RUN
@@ -106,6 +106,9 @@ class Committer:
             refused = exchange.refused(opened, contract, run, decision.request, facts)
             decision = decide(request, replace(facts, refused=refused))
             transaction = exchange.stage(opened, contract, run, decision)
+        # Glue is called when all is staged: an attempt that fails before leaves nothing behind.
+        if upkeep := self._optimize(opened):
+            transaction.set_properties(dict(upkeep))
         # The commit changes the opened table as well.
         base = opened.snapshot_id
         changed = OpenTable(opened.name, transaction.commit_transaction())
@@ -116,13 +119,10 @@ class Committer:
 
     def _facts(self, opened: OpenTable, contract: LakeTable, request: CommitRequest) -> CommitFacts:
         now = by_partition(opened.files())
-        return CommitFacts(
-            now=now,
-            base=self._base(opened, now, request.base),
-            footers=read_footers(exchange.evolved(opened, contract), opened, request.files),
-            properties=opened.properties,
-            upkeep=self._optimize(opened),
-        )
+        base = self._base(opened, now, request.base)
+        files = without_conflicts(request, now, base).files
+        footers = read_footers(exchange.evolved(opened, contract), opened, files)
+        return CommitFacts(now, base, footers, opened.properties)
 
     def _base(self, opened: OpenTable, now: Files, location: str | None) -> Files | None:
         """The table's files at an earlier metadata location; None where that is gone, a hundred commits later."""

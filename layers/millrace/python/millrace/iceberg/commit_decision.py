@@ -22,9 +22,8 @@ class CommitFacts:
     Attributes:
         now: the files of the table.
         base: its files where the run started; None where its metadata of then is no longer kept.
-        footers: each file of the request as the table would have it, or why it cannot have it.
+        footers: each file of the partitions without a conflict as the table would have it, or why it cannot have it.
         properties: of the table.
-        upkeep: properties that a commit is to set besides its own.
         refused: partitions that cannot be staged, each with the error.
     """
 
@@ -32,7 +31,6 @@ class CommitFacts:
     base: Files | None
     footers: Mapping[str, DataFile | str]
     properties: Mapping[str, str] = field(default_factory=dict)
-    upkeep: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[Partition, str] = field(default_factory=dict)
 
 
@@ -62,7 +60,7 @@ class CommitDecision:
 
 def decide(request: CommitRequest, facts: CommitFacts) -> CommitDecision:
     """What of a request is committed, and how the table changes by it."""
-    request = request.without(_conflicts(request, facts))
+    request = without_conflicts(request, facts.now, facts.base)
     request = request.without(_unfit(request, facts.footers))
     request = request.without(
         LeftOut(partition, "failed", error)
@@ -93,12 +91,14 @@ def recover(request: CommitRequest, committed: Sequence[DataFile]) -> CommitRequ
     )
 
 
-def _conflicts(request: CommitRequest, facts: CommitFacts) -> Iterator[LeftOut]:
-    base = facts.base
-    present = facts.now if base is None else {*facts.now, *base}
-    for partition in sorted(request.replaces(present), key=str):
-        if base is None or _paths(facts.now, partition) != _paths(base, partition):
-            yield LeftOut(partition, "conflict", _CHANGED)
+def without_conflicts(request: CommitRequest, now: Files, base: Files | None) -> CommitRequest:
+    """A request without the partitions that another commit changed since the run started; `now` and `base` as in the facts."""
+    present = now if base is None else {*now, *base}
+    return request.without(
+        LeftOut(partition, "conflict", _CHANGED)
+        for partition in sorted(request.replaces(present), key=str)
+        if base is None or _paths(now, partition) != _paths(base, partition)
+    )
 
 
 def _unfit(request: CommitRequest, footers: Mapping[str, DataFile | str]) -> Iterator[LeftOut]:
@@ -118,12 +118,12 @@ def _wrong(partition: Partition, part: Part, footer: DataFile | str) -> str | No
 
 def _properties(request: CommitRequest, facts: CommitFacts, *, changed: bool) -> dict[str, str]:
     """The table's properties that change; `changed`: whether the commit makes a snapshot of its own."""
-    wanted = dict(facts.upkeep)
-    if request.definition and (changed or not request.left_out):
-        # What was left out is unfinished by this run's documents, which its snapshot leads to: the next run does those
-        # again, and not all of the others beside them.
-        wanted[DEFINITION] = request.definition
-    return {name: value for name, value in wanted.items() if facts.properties.get(name) != value}
+    if facts.properties.get(DEFINITION) == request.definition:
+        return {}
+    # What was left out is unfinished by this run's documents, which its snapshot leads to: the next run does those
+    # again, and not all of the others beside them.
+    finished = request.definition and (changed or not request.left_out)
+    return {DEFINITION: request.definition} if finished else {}
 
 
 def _paths(files: Files, partition: Partition) -> set[str]:

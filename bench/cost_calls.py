@@ -20,7 +20,7 @@ from typing import Any
 
 import orjson
 
-from bench import edge, sent
+from bench import cost_online, edge, sent
 from bench.__main__ import surroundings
 from bench.cost_clients import ENVIRON, Asked, Recording
 from millrace.core import aws, clock
@@ -44,6 +44,7 @@ def record(sizes: Sequence[int] = SIZES, rounds: int = ROUNDS) -> list[dict[str,
     traces = [trace for size in sizes for profile in PROFILES for trace in _profile(profile, size, rounds)]
     if max(sizes) == SIZES[-1]:
         traces += [_archived(profile, rounds) for profile, read in CONSUMERS.items() if ARCHIVE in read]
+        traces += map(cost_online.trace, cost_online.RATES)
     return traces
 
 

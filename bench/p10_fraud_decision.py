@@ -187,16 +187,16 @@ def _online() -> dict[str, Item]:
         "merchant": [f"terminal_{number:04}" for number in range(MERCHANTS)],
     }
     made = {}
-    for name in served_models.READ:
-        view = views.view(name)
-        for entity in entities.get(view.entity, ()):
-            values = {
-                one: float(rng.randrange(40)) if "count" in one else rng.lognormvariate(2, 1)
-                for one in view.features
-            }
-            row = serving.online(served_models.ORG, view, entity, values)
+    for kind in views.online():
+        for entity in entities.get(kind.name, ()):
+            held = [(view, {one: _drawn(one, rng) for one in view.features}) for view in kind.views]
+            row = serving.online(served_models.ORG, entity, *held)
             made[row["featureKey"]["S"]] = row
     return made
+
+
+def _drawn(feature: str, rng: random.Random) -> float:
+    return float(rng.randrange(40)) if "count" in feature else rng.lognormvariate(2, 1)
 
 
 def _found(request: dict[str, Any], rows: dict[str, Item]) -> list[Item]:

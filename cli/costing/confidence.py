@@ -29,7 +29,7 @@ PATHS = {
     "project": Confidence.MEASURED,
     "route": Confidence.MEASURED,
     "fraud": Confidence.MEASURED,
-    "features": Confidence.LISTED,
+    "features": Confidence.MEASURED,
     "bus": Confidence.ASSUMED,
     "etl": Confidence.ASSUMED,
     "quarantine": Confidence.MEASURED,
@@ -38,10 +38,10 @@ PATHS = {
     "storage": Confidence.MEASURED,
     "storage.seeded": Confidence.MEASURED,
     "storage.lake-only": Confidence.MEASURED,
+    "storage.features": Confidence.MEASURED,
     "total.default-indexes": Confidence.MEASURED,
     "total.lake-only": Confidence.MEASURED,
-    # A third of it is online features, whose writes are counted in their definitions.
-    "total.mix": Confidence.LISTED,
+    "total.mix": Confidence.MEASURED,
 }
 # Of the idle figure; everything else in it is assumed.
 _LISTED_WHEN_IDLE = (

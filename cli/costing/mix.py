@@ -59,7 +59,7 @@ def totals(dollars: Mapping[str, float], mix: Mix) -> dict[str, float]:
     """The whole path of three kinds of events: default indexes, lake only, and the mix with all its follow-up costs."""
     shared = (
         mix.routed * dollars["route"]
-        + mix.transactions * (dollars["fraud"] + dollars["features"])
+        + mix.transactions * (dollars["fraud"] + dollars["features"] + dollars["storage.features"])
         + dollars["etl"]
     )
     stored = dollars["accept"] + dollars["log"] + dollars["archive"] + dollars["project"]

@@ -15,6 +15,7 @@ from millrace.features.views import FeatureViews
 MILLION = 1_000_000
 # The profile of events that have no row.
 LAKE_PROFILE = "lake-only"
+MATERIALIZE = "materialize_features"
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html
 LEAST_MOVED = 128 * 1024
 
@@ -58,6 +59,7 @@ class Paths:
             "storage": self._storage("default"),
             "storage.seeded": self._storage("mix"),
             "storage.lake-only": self._storage(LAKE_PROFILE),
+            "storage.features": self._tables(self._event(online.PROFILE, MATERIALIZE, 1)),
         }
 
     def _accept(self, profile: str) -> Usage:
@@ -160,7 +162,7 @@ class Paths:
 
     @property
     def _predict_units(self) -> float:
-        return 0.5 * online.rows_read(self._views())
+        return online.UNITS_READ * online.rows_read(self._views())
 
     def _request_of(self, function: str, milliseconds: float, read_units: float) -> Usage:
         """A million requests that read."""
@@ -194,10 +196,12 @@ class Paths:
 
     def _features(self) -> Usage:
         """Online rows written for a million transactions, each the only one of its user in the hour, and rows that a model reads."""
-        views = self._views()
-        return _times(
-            {"dynamodb.write": online.changes(views), "dynamodb.read": online.rows_read(views)},
-        )
+        views, recorded = self._views(), self._event(online.PROFILE, MATERIALIZE, 1)
+        used = _times(recorded.usage)
+        runs = MILLION / (self._rate * 3600)
+        used["dynamodb.write"] += runs * online.written_by_a_run(views, self._assumed["online_merchants"])
+        used["dynamodb.read"] += MILLION * online.UNITS_READ * online.rows_read(views)
+        return used
 
     def _quarantine(self) -> Usage:
         """A million refused events: an object a request, index rows, and the request itself."""

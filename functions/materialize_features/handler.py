@@ -29,11 +29,11 @@ SPARE_SECONDS = 120
 
 @edge("materialize_features", Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
-    """Writes each tenant's rows as of the pinned sources, and records each view's result.
+    """Writes each tenant's rows as of the pinned sources, and records each entity's result.
 
     Raises:
         PermanentError: the run has pinned no sources.
-        RetryableError: a view failed, or time was short; the others are complete, and a retry does the rest.
+        RetryableError: an entity failed, or time was short; the others are complete, and a retry does the rest.
     """
     runs = RunStore(Objects(client("s3"), settings.lake_bucket))
     writer = OnlineWriter(Table(client("dynamodb"), settings.feature_store_table))
@@ -44,7 +44,7 @@ def handler(settings: Settings, log: Logger) -> Handler:
             open_views(connection, sources, org)
             materializer = Materializer(connection, feature_views.load(), writer, state_path)
             results = tuple(map(asdict, materializer.materialize(org, run, sources.at)))
-        log.info("materialized", extra={"org": org, "asOf": sources.at, "views": results})
+        log.info("materialized", extra={"org": org, "asOf": sources.at, "entities": results})
         return Materialized(run, org, results)
 
     def materialize(event: Event, context: object) -> dict[str, Any]:

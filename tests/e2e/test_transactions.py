@@ -59,11 +59,14 @@ def test_the_champion_of_a_tenant_scores_without_a_redeploy(
 ) -> None:
     org, views = "org_globex", feature_views.load(bundle)
     dynamodb, outputs = client.aws("dynamodb"), client.outputs
-    for name in views.names():
-        marker = champions.marker(org, views.view(name))
+    for entity in views.online():
+        marker = champions.marker(org, entity.views)
         dynamodb.put_item(TableName=outputs["FeatureStoreTable"], Item=marker)
     merchant = champions.online(
-        org, views.view("merchant_features"), "terminal_served", {"fraud_share_7d": 0.5}
+        org,
+        "terminal_served",
+        (views.view("merchant_features"), {"fraud_share_7d": 0.5}),
+        (views.view("merchant_risk"), {}),
     )
     dynamodb.put_item(TableName=outputs["FeatureStoreTable"], Item=merchant)
     champions.register(dynamodb, views, org=org, table=outputs["MLModelsTable"])

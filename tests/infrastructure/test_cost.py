@@ -19,6 +19,7 @@ SEED, SHARE = 15.5, 0.25
 ON_DEMAND = {"StreamModeDetails": {"StreamMode": "ON_DEMAND"}, "RetentionPeriodHours": 168}
 CONTACT = ("Contact", {"Type": "AWS::SNS::Subscription", "Properties": {"Protocol": "email"}})
 LAKE_ONLY = 0.20
+FEATURES = 1.0
 # Of prod, 73 are its two shards with seven days and a line of their own for fraud (docs/adr/0019-cost.md).
 IDLE = {"dev": 25, "staging": 60, "prod": 110}
 # The goals are those of a river; from LEAST events a second on dev keeps them, too.
@@ -116,6 +117,13 @@ def test_an_event_with_the_default_indexes_keeps_its_goal_but_for_recovery_and_e
 @pytest.mark.parametrize("environment", ["staging", "prod"])
 def test_an_event_with_the_default_indexes_keeps_its_goal_with_recovery(environment: str) -> None:
     assert dollars(environment)["total.default-indexes"] <= SEED * SHARE
+
+
+@pytest.mark.parametrize("rate", [LEAST, RATE])
+@pytest.mark.parametrize("environment", sorted(IDLE))
+def test_online_features_of_a_transaction_keep_their_goal(environment: str, rate: float) -> None:
+    """Of users who pay now and then, each the only one of its user in the hour, and read by a model."""
+    assert dollars(environment, rate)["features"] <= FEATURES
 
 
 @pytest.mark.parametrize("environment", sorted(IDLE))

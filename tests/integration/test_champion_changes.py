@@ -1,6 +1,7 @@
 """Changes of the champion: refused or made once, each with its event, whoever else changes it."""
 
 import threading
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from millrace.contracts.registry import Registry
 from millrace.core.errors import PermanentError, RetryableError
+from millrace.features.views import FeatureViews
 from millrace.model_registry.alias import ChangeRequest, RefusedChangeError
 from millrace.model_registry.artifact import ArtifactError
 from millrace.model_registry.register import best
@@ -34,6 +36,20 @@ def test_a_change_has_one_event_and_a_change_to_the_same_version_does_nothing(st
     assert (alias.version, alias.move, alias.announced) == ("00000003", 2, 2)
     assert alias.card_sha256 == rows_of(stage, "00000003").card_sha256
     assert stage.told() == [(1, "00000001", None), (2, "00000003", "00000001")]
+
+
+def test_a_version_that_reads_a_view_that_is_not_online_does_not_serve(stage: Stage) -> None:
+    stage.register()
+    views = [stage.views.view(name) for name in stage.views.names()]
+    read = "merchant_features"
+    stage.views = FeatureViews(replace(view, online=view.name != read) for view in views)
+    with pytest.raises(
+        RefusedChangeError, match=f"cannot serve: {read} is not online.*schemas/features/{read}.yaml"
+    ):
+        stage.move("1", force=True)
+    assert stage.store.alias(ACME, "fraud") is None
+    stage.views = FeatureViews(views)
+    assert stage.move("1").status == "moved"
 
 
 def test_a_rollback_goes_back_step_by_step_and_says_when_there_is_none_left(stage: Stage) -> None:

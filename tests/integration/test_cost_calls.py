@@ -1,10 +1,12 @@
 """What `millrace cost` reckons with is what the handlers do today."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from bench import cost_online
 from bench.cost_calls import FILE, record
 
 SIZE = 10
@@ -27,3 +29,15 @@ def test_the_recorded_calls_are_those_of_the_code(
             assert found["usage"].get(name, 0) == pytest.approx(value, rel=0.15), f"{key} {name}"
         for table, held in kept[key]["stored"].items():
             assert found["stored"][table]["byteDays"] == pytest.approx(held["byteDays"], rel=0.15), f"{key}"  # type: ignore[index]
+
+
+def test_the_recorded_rows_online_are_those_of_the_code(bundle: Path) -> None:
+    kept = {
+        one["profile"]: one for one in json.loads(FILE.read_text()) if one["profile"] in cost_online.RATES
+    }
+    assert kept.keys() == cost_online.RATES.keys(), "python -m bench.cost_calls"
+    # Some days say it roughly: each payment is one row of one write unit, and hardly any row is written for time alone.
+    found = cost_online.trace("paid.daily", timedelta(days=1), timedelta(days=3))
+    for one in (found, kept["paid.daily"]):
+        assert one["usage"]["dynamodb.write"] == one["calls"]["PutItem"]
+        assert 0.9 <= one["calls"]["PutItem"] / one["events"] <= 1.25, "python -m bench.cost_calls"

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from millrace.core import clock
-from millrace.features import rows
 from millrace.features import views as feature_views
+from tests.support import online_rows
 from tests.support.platform import ACME, GLOBEX, Platform
 
 pytestmark = pytest.mark.integration
@@ -22,15 +22,12 @@ class Counted:
         self.at = clock.utc_text(clock.now() - timedelta(minutes=20))
 
     def run(self, org: str, as_of: str | None = None) -> None:
-        for view in map(self.views.view, self.views.names()):
-            if view.groups:
-                marks = {"asOf": as_of or self.at, "wholeAt": as_of or self.at, "version": view.version, "digest": view.digest}  # fmt: skip
-                self._put(
-                    {**rows.marker_key(org, view.name), **{key: {"S": text} for key, text in marks.items()}}
-                )
+        marks = {"asOf": as_of or self.at, "wholeAt": as_of or self.at}
+        for entity in self.views.online():
+            self._put(online_rows.marker(org, entity.views, **marks))
 
     def put(self, org: str, view: str, entity: str, as_of: str | None = None, **values: Any) -> None:
-        self._put(rows.item(org, self.views.view(view), entity, values, as_of or self.at, timedelta(days=14)))
+        self._put(online_rows.row(org, entity, as_of or self.at, (self.views.view(view), values)))
 
     def _put(self, item: dict[str, Any]) -> None:
         self.running.dynamodb.put_item(TableName="FeatureStore", Item=item)
@@ -77,7 +74,7 @@ def test_another_tenant_sees_nothing(counted: Counted) -> None:
     (result,) = counted.results("user_features:order_count", GLOBEX, user_id="42")
     assert result == {"feature": "user_features:order_count", "value": 0, "asOf": None, "status": "missing"}
     # Nor by a name that would be a key of the other's.
-    (result,) = counted.results("user_features:order_count", GLOBEX, user_id=f"{ACME}#user_features#42")
+    (result,) = counted.results("user_features:order_count", GLOBEX, user_id=f"{ACME}#user#42")
     assert result["status"] == "missing"
 
 

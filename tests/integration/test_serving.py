@@ -4,6 +4,7 @@ import base64
 import struct
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -47,17 +48,18 @@ def put(running: Platform, item: dict[str, Any]) -> None:
 
 def complete(running: Platform, views: FeatureViews, org: str, at: datetime | None = None) -> None:
     """Marks every view of a tenant complete, as the hourly run does."""
-    for name in views.names():
-        put(running, champions.marker(org, views.view(name), at))
+    for entity in views.online():
+        put(running, champions.marker(org, entity.views, at))
 
 
 def know(
     running: Platform, views: FeatureViews, org: str, *, user: str = "9", merchant: str = "nile"
 ) -> None:
     complete(running, views, org)
-    put(running, champions.online(org, views.view("user_features"), user, {"mean_amount_30d": MEAN}))
-    put(running, champions.online(org, views.view("merchant_features"), merchant, {"fraud_share_7d": SHARE}))
-    put(running, champions.online(org, views.view("merchant_risk"), merchant, {"fraud_count_30d": FRAUDS}))
+    put(running, champions.online(org, user, (views.view("user_features"), {"mean_amount_30d": MEAN})))
+    share, frauds = {"fraud_share_7d": SHARE}, {"fraud_count_30d": FRAUDS}
+    of_merchant = ((views.view("merchant_features"), share), (views.view("merchant_risk"), frauds))
+    put(running, champions.online(org, merchant, *of_merchant))
 
 
 def deploy(
@@ -180,11 +182,13 @@ def test_without_the_champion_the_decision_says_so_and_is_otherwise_the_same(
     elif broken == "unmarked":
         running.dynamodb.delete_item(
             TableName="FeatureStore",
-            Key={"featureKey": {"S": "org_acme#views#merchant_risk"}, "sortKey": {"S": "LATEST"}},
+            Key={"featureKey": {"S": "org_acme#views#merchant"}, "sortKey": {"S": "LATEST"}},
         )
     else:
-        row = champions.online(ACME, views.view("merchant_risk"), "nile", {})
-        put(running, {**row, "version": {"S": "0.9.0"}})
+        put(
+            running,
+            champions.online(ACME, "nile", (replace(views.view("merchant_risk"), version="0.9.0"), {})),
+        )
     found = decided(running, transaction(payment_method="crypto"))
     assert (found["modelScore"], found["modelVersion"], found["fallback"]) == (None, None, "model")
     assert {"factor": "crypto_payment", "points": 20} in found["reasons"]

@@ -3,7 +3,7 @@
 import math
 import random
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from millrace.model_registry import artifact, rows
 from millrace.model_registry.artifact import ModelCard
 from millrace.model_registry.files import Artifact
 from millrace.model_registry.rows import Alias
+from tests.support import online_rows
 
 FEATURES = (
     "transaction_features:amount",
@@ -186,37 +187,32 @@ def register(
 
 def marker(
     org: str,
-    view: FeatureView,
+    of: Iterable[FeatureView],
     complete: datetime | None = None,
     whole: datetime | None = None,
     **changed: str,
 ) -> dict[str, Any]:
-    """The row that says until when a view is complete, and that all its rows were written a day before, or when `whole` says."""
+    """The row that says until when an entity is complete, and that all its rows were written a day before, or when `whole` says."""
     complete = complete or datetime.now(UTC)
-    named = {
+    marks = {
         "asOf": clock.utc_text(complete),
         "wholeAt": clock.utc_text(whole or complete - timedelta(days=1)),
-        "version": view.version,
-        "digest": view.digest,
-        **changed,
     }
-    return {**rows_online.marker_key(org, view.name), **{name: {"S": text} for name, text in named.items()}}
+    return online_rows.marker(org, of, **marks, **changed)
 
 
 def mark(
     view: FeatureView, complete: datetime, whole: datetime | None = None, **changed: str
 ) -> Marker | None:
-    """What that row says."""
-    return rows_online.parse_marker(marker("org", view, complete, whole, **changed))
+    """What that row says, of one view."""
+    return rows_online.parse_marker(marker("org", [view], complete, whole, **changed))
 
 
 def online(
-    org: str, view: FeatureView, entity: str, values: Mapping[str, Any] | None, at: datetime | None = None
+    org: str, entity: str, *held: tuple[FeatureView, Mapping[str, Any]], at: datetime | None = None
 ) -> dict[str, Any]:
-    """An online row: what is not named is the view's default."""
-    known = None if values is None else {**rows_online.defaults(view), **values}
-    as_of = clock.utc_text(at or datetime.now(UTC))
-    return rows_online.item(org, view, entity, known, as_of, timedelta(days=30))
+    """An online row with these views: what is not named has no value."""
+    return online_rows.row(org, entity, clock.utc_text(at or datetime.now(UTC)), *held)
 
 
 def as_float32(value: float) -> float:

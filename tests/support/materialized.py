@@ -13,7 +13,7 @@ import pytest
 
 from millrace.core import clock
 from millrace.core.table import Table
-from millrace.features.materialize import Materializer, ViewResult
+from millrace.features.materialize import EntityResult, Materializer
 from millrace.features.offline import OfflineStore
 from millrace.features.online import OnlineStore
 from millrace.features.online_writer import OnlineWriter
@@ -86,7 +86,7 @@ class World:
 
     def run(
         self, org: str, at: datetime, run: str | None = None, until: datetime | None = None
-    ) -> tuple[ViewResult, ...]:
+    ) -> tuple[EntityResult, ...]:
         """A materialization as of a moment, in an hour's run of its own."""
         self.now = max(self.now, at)
         writer = OnlineWriter(Table(self, TABLE), in_flight=16, now=lambda: self.now)

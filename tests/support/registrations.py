@@ -15,6 +15,7 @@ from millrace.core.objects import Objects
 from millrace.core.table import Table
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.emit import Emitter
+from millrace.features import views as feature_views
 from millrace.model_registry import rows
 from millrace.model_registry.alias import ChampionAlias, ChangeRequest
 from millrace.model_registry.artifact import ModelCard
@@ -100,6 +101,7 @@ class Stage:
         self.store = ModelStore(Table(self.dynamodb, "MLModels"))
         self.files = ArtifactFiles(Objects(Locked(running.s3), LAKE))
         self.tracker = Silent()
+        self.views = feature_views.load()
         # Of the last day, whenever that is: an event that is older than its retention is in no list.
         self._began = self.moment = clock.now() - timedelta(days=1)
 
@@ -121,6 +123,7 @@ class Stage:
             ModelStore(Table(store, "MLModels")) if store is not None else self.store,
             self.files,
             ChampionEvents(Emitter(self.bundle, Appender({"table": table}))),
+            self.views,
             now,
         )
 

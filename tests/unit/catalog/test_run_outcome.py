@@ -156,8 +156,8 @@ def test_a_table_from_nowhere_fails_the_run() -> None:
 
 
 def test_features_that_failed_are_named_and_keep_nothing_pending() -> None:
-    done = {"view": "user_features", "status": "complete", "error": None}
-    broken = {"view": "merchant_risk", "status": "failed", "error": "the table did not answer"}
+    done = {"entity": "user_features", "status": "complete", "error": None}
+    broken = {"entity": "merchant_risk", "status": "failed", "error": "the table did not answer"}
     materialized = {
         ACME: Materialized("run", ACME, (done,)),
         "org_b": Materialized("run", "org_b", (done, broken)),

@@ -9,7 +9,9 @@ import pytest
 from cli.costing import coverage, idle, log, online, prices, rounding, traces
 from cli.costing.deployment import Deployment
 from cli.costing.mix import Mix, read_mix, totals
-from millrace.features.views import Feature, FeatureGroup, FeatureView, FeatureViews
+from cli.places import checkout
+from millrace.compiler.feature_views import compile_views
+from millrace.features.views import FeatureViews
 
 LISTED = prices.load()
 
@@ -137,28 +139,18 @@ def test_a_mix_of_lake_only_events_costs_what_they_cost() -> None:
         "expire.seeded",
         "quarantine",
     )
-    dollars = dict.fromkeys((*names, "route", "fraud", "features", "etl"), 1.0)
+    dollars = dict.fromkeys((*names, "route", "fraud", "features", "storage.features", "etl"), 1.0)
     dollars |= {f"{name}.lake-only": 0.1 for name in ("accept", "log", "archive", "storage")}
     mix = Mix(seeded=0, lake_only=1, refused=0, transactions=0, routed=0)
     assert totals(dollars, mix)["total.mix"] == pytest.approx(0.4 + 1.0)
 
 
-def test_a_row_online_is_written_as_a_transaction_enters_and_leaves_each_window() -> None:
-    day = 86_400_000_000
-
-    def view(name: str, entity: str, *windows: tuple[int, int | None]) -> FeatureView:
-        features = tuple(
-            Feature(f"f{place}", "count", None, length, offset, 0, "long", "")
-            for place, (offset, length) in enumerate(windows)
-        )
-        group = FeatureGroup("marts.fct_transactions", "key", "event_time", (), 0, None, features)
-        return FeatureView(name, "1.0.0", "", "", "", entity, "key", (group,), (), ())
-
-    # Enters now; leaves after a day, after a week; enters the habit after a week: the same moment.
-    habits = view("habits", "user", (0, day), (0, 7 * day), (7 * day, None))
-    views = FeatureViews([habits, view("shops", "merchant", (0, day))])
-    assert online.changes(views) == 3
+def test_a_decision_reads_a_row_of_each_entity_and_a_run_writes_its_markers_and_busy_merchants() -> None:
+    views = FeatureViews.from_json({"views": compile_views(checkout().root / "schemas")})
+    # Users and merchants; a product's row is read by no model.
+    assert [one.name for one in views.online()] == ["merchant", "product", "user"]
     assert online.rows_read(views) == 2
+    assert online.written_by_a_run(views, 1_000) == 1_006
 
 
 def test_an_expiry_is_an_invocation_more_only_where_no_new_row_comes_with_it() -> None:

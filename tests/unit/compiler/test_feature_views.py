@@ -12,6 +12,7 @@ from millrace.compiler.table_contracts import lake_tables
 from millrace.contracts.errors import ContractError
 from millrace.contracts.tables import LakeTable
 from millrace.features.views import FeatureViews
+from millrace.training import channel
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"
 VIEW = """
@@ -93,6 +94,39 @@ def test_the_views_of_the_repository_are_pinned_and_have_what_training_reads() -
     assert {group.delay_us for group in built.view("merchant_features").groups} == {7 * 86_400_000_000}
 
 
+def test_views_are_online_that_say_so_or_that_such_views_or_models_read(schemas: Path) -> None:
+    def online() -> dict[str, bool]:
+        return {one["name"]: one["online"] for one in compile_views(schemas)}
+
+    assert online() == {"asked": False, "buyers": False}
+    # It changes no value, and needs no new version.
+    (schemas / FOLDER / "asked.yaml").write_text(DERIVED + "online: true\n")
+    assert online() == {"asked": True, "buyers": True}
+    (schemas / FOLDER / "asked.yaml").write_text(DERIVED)
+    (schemas / FOLDER / "buyers.yaml").write_text(VIEW + "online: true\n")
+    assert online() == {"asked": False, "buyers": True}
+    # The repository's: what the fraud model is trained on, what that reads, and the one that says so.
+    built = FeatureViews.from_json({"views": compile_views(SCHEMAS)})
+    assert set(channel.VIEWS) <= {name for name in built.names() if built.view(name).online}
+    says = {
+        name
+        for name in built.names()
+        if "\nonline: true\n" in (SCHEMAS / FOLDER / f"{name}.yaml").read_text()
+    }
+    assert says == {"product_features"}
+    assert {one.name: [view.name for view in one.views] for one in built.online()} == {
+        "merchant": ["merchant_features", "merchant_risk"],
+        "product": ["product_features"],
+        "user": ["user_features", "user_spending"],
+    }
+
+
+def test_views_of_one_entity_have_one_key(schemas: Path) -> None:
+    other = VIEW.replace("name: buyers", "name: sellers").replace("key: user_id}", "key: seller_id}")
+    (schemas / FOLDER / "sellers.yaml").write_text(other)
+    assert "the key of a user is seller_id in sellers" in refused(schemas, pinned=False)
+
+
 def test_no_view_reads_a_label_before_it_is_known() -> None:
     for document in compile_views(SCHEMAS):
         for group in document["groups"]:
@@ -118,8 +152,9 @@ def test_no_view_reads_a_label_before_it_is_known() -> None:
         (lambda text: text.replace("entity: {name: user, key: user_id}\n", ""), "are of an entity"),
         (lambda text: text.replace("owner: tests\n", ""), "/owner"),
         (lambda text: text.replace("name: buyers", "name: sellers"), "lies in sellers.yaml"),
-        (lambda text: text.replace("name: buyers", "name: fraud"), "fraud is no name for a view"),
+        (lambda text: text.replace("name: user,", "name: fraud,"), "fraud is no name for an entity"),
         (lambda text: text.replace("owner: tests\n", "owner: tests\nttl: soon\n"), "/ttl"),
+        (lambda text: text.replace("owner: tests\n", "owner: tests\nonline: maybe\n"), "/online"),
         (lambda text: text + "surprise: 1\n", "/surprise"),
         (lambda text: text.replace("default: 0", "default: none"), "a text can stand for no number"),
         (lambda text: text.replace("windows:", "window: 1d, windows:"), "either one window or many"),

@@ -2,23 +2,24 @@
 
 import math
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from millrace.core import clock
 from millrace.core.errors import ThrottledError
 from millrace.core.table import Table
 from millrace.features import rows
 from millrace.features.online import OnlineStore
 from millrace.features.views import Derived, Feature, FeatureError, FeatureGroup, FeatureView, FeatureViews
+from tests.support import online_rows
 from tests.support.stores import MemoryDynamoDB
 
 NOW = datetime(2026, 11, 21, 10, 30, tzinfo=UTC)
 AT = "2026-11-21T10:05:00.000Z"
 EARLIER = "2026-11-21T09:05:00.000Z"
-KEPT = timedelta(days=14)
 
 
 def feature(name: str, aggregate: Any = "max", default: Any = None) -> Feature:
@@ -44,14 +45,19 @@ class Rows(MemoryDynamoDB):
     """FeatureStore in memory; the stored rows are views' markers and entities' rows."""
 
     def mark(self, org: str, one: FeatureView, as_of: str | None = AT, **more: str) -> None:
-        marker = {"asOf": as_of, "wholeAt": EARLIER, "version": one.version, "digest": one.digest, **more}
-        attributes = {name: {"S": text} for name, text in marker.items() if text}
-        self.put_item(TableName="FeatureStore", Item={**rows.marker_key(org, one.name), **attributes})
+        item = online_rows.marker(org, [one], **{"asOf": as_of or "", "wholeAt": EARLIER, **more})
+        self.put_item(TableName="FeatureStore", Item=item)
 
-    def put(self, org: str, one: FeatureView, entity: object, values: Any, as_of: str = AT) -> None:
-        text = rows.entity_text(entity)
-        assert text is not None
-        self.put_item(TableName="FeatureStore", Item=rows.item(org, one, text, values, as_of, KEPT))
+    def put(
+        self, org: str, one: FeatureView, entity: object, values: Any, as_of: str = AT, **later: Any
+    ) -> None:
+        """A row with what is known; `later`: `us_60` → the values from 60 microseconds after its moment on."""
+        key = rows.entity_text(entity)
+        assert key is not None
+        changes = {int(after.removeprefix("us_")): changed for after, changed in later.items()}
+        held = {} if values is None else {one.name: online_rows.text(one, values, as_of, changes)}
+        item = rows.item(org, one.entity, key, held, as_of, clock.epoch(NOW + online_rows.KEPT))
+        self.put_item(TableName="FeatureStore", Item=item)
 
     @property
     def reads(self) -> int:
@@ -152,6 +158,42 @@ def test_a_row_that_did_not_change_holds_until_the_marker_and_time_goes_on(table
     assert ask(table, "user:last", user_id=43) == [(5.0, "ok", "2026-11-21T10:20:00.000Z")]
 
 
+def test_a_row_changes_with_time_up_to_the_marker_and_no_further(table: Rows) -> None:
+    hour = 3_600_000_000
+    left = {f"us_{hour}": {"mean": 2.5}, f"us_{hour + 1}": {"orders": 0, "mean": None, "last": None}}
+    table.put("org_a", USER, 42, {"orders": 3, "mean": 1.5, "last": 60.0}, EARLIER, **left)
+    names = ("user:orders", "user:mean", "user:last")
+    table.mark("org_a", USER, "2026-11-21T10:04:59.999Z")
+    assert [one[0] for one in ask(table, *names, user_id=42)] == [3, 1.5, 3659.999]
+    table.mark("org_a", USER)
+    assert [one[0] for one in ask(table, *names, user_id=42)] == [3, 2.5, 3660.0]
+    # The present is past the next change, and nobody has looked whether it is what time alone would have it be.
+    table.mark("org_a", USER, "2026-11-21T10:05:00.001Z")
+    assert {one[1] for one in ask(table, *names, user_id=42)} == {"missing"}
+    assert [one[0] for one in ask(table, *names, user_id=42)] == [0, None, None]
+
+
+def test_views_of_an_entity_share_its_row_and_their_versions_are_their_own(table: Rows) -> None:
+    other = replace(SHOP, name="habits", entity="user_id", key="user_id")
+    views = FeatureViews([USER, replace(other, version="2.0.0", digest="d2")])
+    parts = {one.name: online_rows.text(one, values, AT) for one, values in ((USER, {"orders": 3}), (other, {"share": 0.5}))}  # fmt: skip
+    item = rows.item("org_a", "user_id", "42", parts, AT, clock.epoch(NOW + online_rows.KEPT))
+    table.put_item(TableName="FeatureStore", Item=item)
+    table.put_item(TableName="FeatureStore", Item=online_rows.marker("org_a", [USER, other], asOf=AT))
+    assert ask(table, "user:orders", "habits:share", user_id=42, views=views) == [(3, "ok", AT), (0.0, "expired", AT)]  # fmt: skip
+
+
+def test_a_view_that_is_not_online_is_refused_with_the_way_to_it(table: Rows) -> None:
+    views = FeatureViews([USER, replace(SHOP, online=False), ASKED])
+    for features in ("shop:share", "asked:risk"):
+        with pytest.raises(
+            FeatureError, match=r"shop is not online.*`online: true` in schemas/features/shop.yaml"
+        ):
+            ask(table, features, merchant="Nile", views=views)
+    assert [one[0] for one in ask(table, "asked:hour", views=views)] == [10.0]
+    assert table.reads == 0
+
+
 def test_a_row_older_than_the_last_complete_writing_does_not_count(table: Rows) -> None:
     table.put("org_a", USER, 42, {"orders": 3}, EARLIER)
     table.mark("org_a", USER, wholeAt=AT)
@@ -161,7 +203,7 @@ def test_a_row_older_than_the_last_complete_writing_does_not_count(table: Rows) 
 
 
 def test_rows_before_the_first_complete_run_are_served(table: Rows) -> None:
-    table.mark("org_c", USER, None, startedAt=AT, wholeAt="", version="", digest="")
+    table.mark("org_c", USER, None, startedAt=AT, wholeAt="", views="")
     table.put("org_c", USER, 42, {"orders": 3})
     assert ask(table, "user:orders", org="org_c", user_id=42) == [(3, "ok", AT)]
     assert ask(table, "user:orders", org="org_c", user_id=43) == [(0, "missing", None)]

@@ -194,8 +194,8 @@ def test_the_rows_of_a_batch_come_with_the_read_that_it_makes_anyway(
     ]
     found = score(contracts, dynamodb, sent, InForce(views, "serving"))
     assert {one["modelVersion"] for one in found.values()} == {"fraud/00000001"}
-    # Sets of 20 users, two views of each, two of ten merchants.
-    keys = 20 * 3 + 10 * 2
+    # Sets of 20 users, a row of each, and of ten merchants.
+    keys = 20 * 2 + 10
     assert keys <= KEYS_PER_CALL
     assert dict(dynamodb.calls) == {"batch_get_item": 1, "update_item": 20, "put_item": 60}
 
@@ -203,7 +203,7 @@ def test_the_rows_of_a_batch_come_with_the_read_that_it_makes_anyway(
 def test_a_question_with_a_model_is_one_read(contracts: Registry, views: FeatureViews) -> None:
     dynamodb = MemoryDynamoDB()
     merchant = views.view("merchant_features")
-    item = champions.online(ORG, merchant, "nile", {"fraud_share_7d": 0.5})
+    item = champions.online(ORG, "nile", (merchant, {"fraud_share_7d": 0.5}))
     dynamodb.tables["FeatureStore"] = {(item["featureKey"]["S"], "LATEST"): item}
     predictor = Predictor(
         UserSetStore(Table(dynamodb, "FeatureStore")),

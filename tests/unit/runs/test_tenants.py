@@ -33,13 +33,13 @@ class Portion:
         return [one.org for one in materialize_tenants(self.store, RUN, self.orgs, self._one, left)]
 
     def results(self) -> dict[str, Any]:
-        return {one.org: [view.get("error") for view in one.views] for one in self.store.materialized(RUN)}
+        return {one.org: [view.get("error") for view in one.entities] for one in self.store.materialized(RUN)}
 
     def _one(self, org: str) -> Materialized:
         self.begun.append(org)
         if org in self.wrong:
             raise self.wrong[org]
-        return Materialized(RUN, org, ({"view": "v", "status": "complete"},))
+        return Materialized(RUN, org, ({"entity": "v", "status": "complete"},))
 
 
 def test_each_tenant_once_and_a_repeated_call_does_nothing() -> None:
@@ -64,7 +64,7 @@ def test_a_tenant_that_fails_is_named_and_stops_no_other_and_a_retry_does_it_alo
 
 def test_a_view_that_failed_is_done_again() -> None:
     portion = Portion(("org_a",))
-    failed = Materialized(RUN, "org_a", ({"view": "v", "status": "failed", "error": "no"},))
+    failed = Materialized(RUN, "org_a", ({"entity": "v", "status": "failed", "error": "no"},))
     with pytest.raises(RetryableError, match="v of org_a: no"):
         materialize_tenants(portion.store, RUN, ("org_a",), lambda _: failed, lambda: 1.0)
     assert portion() == ["org_a"]

@@ -111,8 +111,8 @@ MUTANTS = (
         "tenants' online rows share their keys",
         "isolation",
         f"{LAYER}/features/rows.py",
-        "name = keys.join(org, view, entity)",
-        'name = keys.join("", view, entity)',
+        "name = keys.join(org, kind, entity)",
+        'name = keys.join("", kind, entity)',
         ("tests/unit/features/test_online.py",),
     ),
     Mutant(

@@ -217,9 +217,9 @@ class RunOutcome:
             if done is None:
                 yield _failure("features", None, org, None, "came to no end")
                 continue
-            for one in done.views:
+            for one in done.entities:
                 if one["status"] == "failed":
-                    yield _failure("features", one["view"], org, None, str(one["error"]))
+                    yield _failure("features", one["entity"], org, None, str(one["error"]))
 
 
 def _left_out(commit: Committed) -> set[TenantAndDay]:

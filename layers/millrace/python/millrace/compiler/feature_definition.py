@@ -12,7 +12,7 @@ _NAME = r"^[a-z][a-z0-9_]{0,62}$"
 _SPAN = re.compile(r"([1-9][0-9]{0,4})([smhd])")
 _MICROSECONDS = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 ALL = "all"
-# Other rows of the online store are called so.
+# Other rows of the online store have these names in the place of an entity's.
 _RESERVED = ("definition", "fraud", "views")
 Span = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}[smhd]$")]
 Window = Annotated[str, Field(pattern=r"^([1-9][0-9]{0,4}[smhd]|all)$")]
@@ -75,6 +75,7 @@ class ViewDefinition(_Strict):
     description: Text
     owner: Text
     ttl: Span = "1d"
+    online: bool = False
     entity: EntityDefinition | None = None
     sources: list[GroupDefinition] = []
     request: list[Name] = []
@@ -155,8 +156,8 @@ def problems(view: ViewDefinition) -> Iterator[tuple[str, str]]:
                 (f"/sources/{index}/features/{place}{pointer}", sentence)
                 for pointer, sentence in _feature_problems(feature)
             )
-    if view.name in _RESERVED:
-        yield "/name", f"{view.name} is no name for a view"
+    if view.entity is not None and view.entity.name in _RESERVED:
+        yield "/entity/name", f"{view.entity.name} is no name for an entity"
     document = written_out(view)
     names = [one["name"] for group in document["groups"] for one in group["features"]]
     names += [one["name"] for one in document["derived"]]

@@ -21,6 +21,7 @@ from millrace.contracts.column_types import Scalar
 from millrace.contracts.errors import ContractError, ContractProblem
 from millrace.contracts.tables import LakeTable
 from millrace.features import evaluate, expression
+from millrace.training.channel import VIEWS as MODEL_VIEWS
 
 FOLDER = "features"
 PINS = "SHA256SUMS"
@@ -52,13 +53,18 @@ def compile_views(
         problems += [ContractProblem(file, *one) for one in feature_definition.problems(view)]
         problems += [ContractProblem(file, *one) for one in _source_problems(view, columns)]
         problems += [ContractProblem(file, *one) for one in _expression_problems(view, names)]
+        problems += [ContractProblem(file, *one) for one in _entity_problems(view, found.values())]
     pins = _pins(schemas_dir)
     if pinned and not problems:
         for file, one in documents.items():
             problems += [ContractProblem(file, "/version", sentence) for sentence in _pin_problems(one, pins)]
     if problems:
         raise ContractError(problems)
-    return sorted(documents.values(), key=lambda one: str(one["name"]))
+    online = _online(found.values())
+    return [
+        {**one, "online": one["name"] in online}
+        for one in sorted(documents.values(), key=lambda one: str(one["name"]))
+    ]
 
 
 def pin(schemas_dir: Path) -> list[str]:
@@ -128,6 +134,24 @@ def _document(view: ViewDefinition, tables: Tables) -> dict[str, Any]:
         "owner": view.owner,
         "ttl_us": feature_definition.microseconds(view.ttl),
     }
+
+
+def _online(views: Iterable[ViewDefinition]) -> set[str]:
+    """The views that say so, those that models are trained on, and those that their derived features read."""
+    by_name = {view.name: view for view in views}
+    online = {name for name, view in by_name.items() if view.online or name in MODEL_VIEWS}
+    for name in tuple(online):
+        for one in by_name[name].derived:
+            online |= {read.partition(".")[0] for read in expression.names(one.expression)} & by_name.keys()
+    return online
+
+
+def _entity_problems(view: ViewDefinition, views: Iterable[ViewDefinition]) -> Iterator[tuple[str, str]]:
+    """Views of one entity share a row, so they must have one key."""
+    own = view.entity
+    for other in views:
+        if own and other.entity and own.name == other.entity.name and own.key != other.entity.key:
+            yield "/entity/key", f"the key of a {own.name} is {other.entity.key} in {other.name}"
 
 
 def _kinds(document: Mapping[str, Any]) -> dict[str, str]:

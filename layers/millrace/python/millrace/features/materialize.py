@@ -1,12 +1,11 @@
-"""From the lake to the online store: the newest rows of every view, for one tenant.
+"""From the lake to the online store: the newest rows of every entity with online views, for one tenant.
 
-Only rows that changed since the last complete state are written. Every row is written where there is no such state, where it is
-of another definition, where a run died in the middle, and every week, before rows expire.
+Only rows are written that are not right any more, as the last complete state shows (features/current.py). Every row is written where
+there is no such state, where it is of another definition, and where a run died in the middle.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Literal
 
 import duckdb
@@ -15,22 +14,20 @@ from millrace.core import clock
 from millrace.core.errors import in_a_line
 from millrace.features.current import CurrentRows
 from millrace.features.online_writer import Lease, OnlineWriter, Written
-from millrace.features.views import FeatureView, FeatureViews
+from millrace.features.views import FeatureViews, OnlineEntity
 
-# Rows are kept for two weeks.
-WHOLE_EVERY = timedelta(days=7)
-# (view, tenant, token of the writer) → path or URL of the state.
+# (entity, tenant, token of the writer) → path or URL of the state.
 StatePath = Callable[[str, str, str], str]
 
 
 @dataclass(frozen=True, slots=True)
-class ViewResult:
-    """A view's materialization: `complete` as of this run, `unchanged` where it was as new already, `failed` with its reason.
+class EntityResult:
+    """An entity's materialization: `complete` as of this run, `unchanged` where it was as new already, `failed` with its reason.
 
-    `entities` counts those with a row, `written` the rows that were put.
+    `entities` counts those that have values, `written` the rows that were put.
     """
 
-    view: str
+    entity: str
     status: Literal["complete", "unchanged", "failed"]
     entities: int = 0
     written: int = 0
@@ -39,7 +36,7 @@ class ViewResult:
 
 
 class Materializer:
-    """Materializes views of a tenant whose rows the connection has as `schema.table`."""
+    """Materializes the online views of a tenant whose rows the connection has as `schema.table`."""
 
     def __init__(
         self,
@@ -52,14 +49,14 @@ class Materializer:
 
         Args:
             connection: of one tenant's sources.
-            views: the feature views; those without sources have no rows.
+            views: the feature views; those that are not online are left out.
             writer: of the online store.
             state_path: names the file of a state, a path or URL that DuckDB writes.
         """
         self._connection, self._views, self._writer, self._state_path = connection, views, writer, state_path
 
-    def materialize(self, org: str, run: str, as_of: str) -> tuple[ViewResult, ...]:
-        """Brings every view of the tenant to a moment; a view that fails is named and lets the others go on.
+    def materialize(self, org: str, run: str, as_of: str) -> tuple[EntityResult, ...]:
+        """Brings every entity of the tenant to a moment; one that fails is named and lets the others go on.
 
         Args:
             org: the tenant.
@@ -67,27 +64,24 @@ class Materializer:
             as_of: UTC text; the sources are known up to then.
         """
         results = []
-        for name in self._views.names():
-            view = self._views.view(name)
-            if not view.groups:
-                continue
+        for entity in self._views.online():
             try:
-                results.append(self._view(org, view, run, as_of))
-            except Exception as error:  # noqa: BLE001  one view must not stop the others
-                results.append(ViewResult(name, "failed", error=in_a_line(error, 500)))
+                results.append(self._one(org, entity, run, as_of))
+            except Exception as error:  # noqa: BLE001  one entity must not stop the others
+                results.append(EntityResult(entity.name, "failed", error=in_a_line(error, 500)))
         return tuple(results)
 
-    def _view(self, org: str, view: FeatureView, run: str, as_of: str) -> ViewResult:
-        lease = self._writer.begin(org, view, run, as_of)
+    def _one(self, org: str, entity: OnlineEntity, run: str, as_of: str) -> EntityResult:
+        lease = self._writer.begin(org, entity, run, as_of)
         if lease is None:
-            return ViewResult(view.name, "unchanged")
-        current = CurrentRows(self._connection, self._views, view, clock.parse(as_of), org)
+            return EntityResult(entity.name, "unchanged")
+        current = CurrentRows(self._connection, entity, clock.parse(as_of), org)
         try:
             whole, written = self._write(lease, current)
-            state = self._state_path(view.name, org, lease.token.replace("/", "-"))
+            state = self._state_path(entity.name, org, lease.token.replace("/", "-"))
             current.keep(state)
             self._writer.complete(lease, state, whole=whole)
-            return ViewResult(view.name, "complete", current.count, written.rows, whole)
+            return EntityResult(entity.name, "complete", current.count, written.rows, whole)
         finally:
             current.close()
 
@@ -106,11 +100,8 @@ class Materializer:
 
 
 def _comparable(lease: Lease) -> str | None:
-    """The file of the state that the online store is in; None where it is unknown or every row is due."""
-    before, view = lease.before, lease.view
+    """The file of the state that the online store is in; None where it is unknown."""
+    before = lease.before
     if before is None or before.as_of is None or before.whole_at is None or before.started_at is not None:
         return None
-    if (before.version, before.digest) != (view.version, view.digest):
-        return None
-    due = clock.parse(lease.as_of) - clock.parse(before.whole_at) >= WHOLE_EVERY
-    return None if due else before.snapshot
+    return before.snapshot if before.digests == lease.entity.digests else None

@@ -80,16 +80,18 @@ class OfflineStore:
         self, frame: pa.Table, references: Iterable[Reference], timestamp: str, org: str | None
     ) -> dict[Reference, pa.ChunkedArray]:
         """The features of sources, in the order of the frame."""
+        # By view, too: two views may have a group alike.
         wanted: dict[tuple[str, FeatureGroup], list[Reference]] = {}
         for reference in references:
             view = self._views.view(reference.view)
             group = next(
                 one for one in view.groups if reference.feature in {part.name for part in one.features}
             )
-            wanted.setdefault((view.key, group), []).append(reference)
+            wanted.setdefault((view.name, group), []).append(reference)
         values: dict[Reference, pa.ChunkedArray] = {}
         sources = SourceTables(self._connection, (group.table for _, group in wanted), org)
-        for (key, group), requested in wanted.items():
+        for (owner, group), requested in wanted.items():
+            key = self._views.view(owner).key
             names = {reference.feature: reference for reference in requested}
             for statement in self._statements(sources, group, names, self._narrow(frame, key, timestamp)):
                 answer = self._connection.execute(statement).to_arrow_table()

@@ -1,7 +1,7 @@
 """The online store: the present values of feature views, read from DynamoDB.
 
-A row has the values that the last hourly run counted (features/materialize.py). All views of an entity row and their markers are read
-in one call; derived features are computed here, at this moment, from the same expressions as offline.
+Values are as of the last hourly run (features/materialize.py), whenever the row itself was written. All rows of an entity row and their
+markers are read in one call; derived features are computed here, at this moment, from the same expressions as offline.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -63,7 +63,7 @@ class OnlineStore:
             full_feature_names: columns are named `user_features__order_count`.
 
         Raises:
-            FeatureError: a feature is unknown, or a key or a column is missing or invalid.
+            FeatureError: a feature is unknown or not online, or a key or a column is missing or invalid.
             RetryableError: the table did not answer for all.
         """
         query = FeatureQuery(self._views, features)
@@ -84,7 +84,7 @@ class OnlineStore:
         views, now = query.views, self._now()
         requests = [query.requested(row) for row in entity_rows]
         wanted = [row_keys(org, views, row) for row in entity_rows]
-        marks = [marker_key(org, view.name) for view in views]
+        marks = [marker_key(org, view.entity) for view in views]
         items = self._read([*marks, *(key for keys in wanted for key in keys if key)]) if wanted else {}
         markers = [parse_marker(items.get(_name(key))) for key in marks]
         return tuple(
@@ -105,7 +105,7 @@ class OnlineStore:
         Raises:
             RetryableError: the table did not answer for all.
         """
-        keys = {view.name: marker_key(org, view.name) for view in views}
+        keys = {view.name: marker_key(org, view.entity) for view in views}
         items = self._read(keys.values())
         return {name: parse_marker(items.get(_name(key))) for name, key in keys.items()}
 

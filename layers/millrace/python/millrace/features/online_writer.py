@@ -1,6 +1,6 @@
-"""Writing of the online store: one materialization of a view at a time, and never an older row over a newer one.
+"""Writing of the online store: one materialization of an entity's rows at a time, and never an older row over a newer one.
 
-A marker names the run that is writing, and as of which moment. The later moment wins: a later run takes the view over, whether
+A marker names the run that is writing, and as of which moment. The later moment wins: a later run takes over, whether
 the earlier one is dead or only slow, and writes every row, because it cannot know which rows the other has written. Each row is
 put under the condition that the stored one is not newer; only the run in the marker completes it; and rows that the other may
 still put are older than the moment as of which every row was written, and so do not count (features/rows.py).
@@ -19,24 +19,22 @@ from millrace.core.table import Table
 from millrace.features import rows
 from millrace.features.current import Change
 from millrace.features.rows import Marker
-from millrace.features.views import FeatureView
+from millrace.features.views import OnlineEntity
 
-# Rows outlive the whole writing that renews them, so that none is gone while it is true.
-KEPT = timedelta(days=14)
 MARKER_KEPT = timedelta(days=30)
 IN_FLIGHT = 24
 
 
 class BusyError(RetryableError):
-    """Another materialization of the view is under way, as of a later moment."""
+    """Another materialization of the entity is under way, as of a later moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to write a view. `before`: the marker as it was; one with `started_at` is of a run that died."""
+    """The right to write an entity's rows. `before`: the marker as it was; one with `started_at` is of a run that died."""
 
     org: str
-    view: FeatureView
+    entity: OnlineEntity
     as_of: str
     token: str
     before: Marker | None
@@ -69,19 +67,19 @@ class OnlineWriter:
         """
         self._table, self._in_flight, self._now = table, in_flight, now
 
-    def begin(self, org: str, view: FeatureView, run: str, as_of: str) -> Lease | None:
-        """The right to write the view as of a moment; None where it is complete up to then or later.
+    def begin(self, org: str, entity: OnlineEntity, run: str, as_of: str) -> Lease | None:
+        """The right to write the rows as of a moment; None where they are complete up to then or later.
 
         Raises:
             BusyError: a run of a later moment has begun, or another was quicker.
             RetryableError: the table did not answer.
         """
-        before = self._marker(org, view)
-        if before is not None and _is_there(before, view, as_of):
+        before = self._marker(org, entity)
+        if before is not None and _is_there(before, entity, as_of):
             return None
         if before is not None and before.writing is not None and before.writing > as_of:
             # It may have put newer rows, and have died: the next run writes every row.
-            raise BusyError(f"{before.run} has begun to write {view.name} of {org} as of {before.writing}")
+            raise BusyError(f"{before.run} has begun to write {entity.name} of {org} as of {before.writing}")
         token = f"{run}/{uuid.uuid4().hex[:12]}"
         # The marker must be as it was read: of two runs that begin at once, one succeeds.
         seen = {"asOf": before.as_of if before else None, "run": before.run if before else None}
@@ -93,15 +91,15 @@ class OnlineWriter:
                 values[f":seen{name}"] = text
         begun = self._update(
             org,
-            view,
+            entity,
             "SET #run = :run, #startedAt = :now, #writing = :writing, #expiresAt = :expires",
             " AND ".join(conditions),
             values,
             ("run", "startedAt", "writing", "expiresAt", "asOf"),
         )
         if not begun:
-            raise BusyError(f"another run has begun to write {view.name} of {org}")
-        return Lease(org, view, as_of, token, before)
+            raise BusyError(f"another run has begun to write {entity.name} of {org}")
+        return Lease(org, entity, as_of, token, before)
 
     def write(self, lease: Lease, changes: Iterable[Change]) -> Written:
         """Puts rows, some at once.
@@ -118,11 +116,11 @@ class OnlineWriter:
         return Written(put, newer)
 
     def complete(self, lease: Lease, snapshot: str, *, whole: bool) -> None:
-        """The view is complete up to the lease's moment.
+        """The rows are complete up to the lease's moment.
 
         Args:
             lease: of `begin`.
-            snapshot: the file with the rows as they are now.
+            snapshot: the file with what the rows are now.
             whole: whether every row was written.
 
         Raises:
@@ -130,46 +128,47 @@ class OnlineWriter:
         """
         before = lease.before
         whole_at = lease.as_of if whole or before is None or before.whole_at is None else before.whole_at
-        if whole:
+        if whole or before is None or before.as_of is None or _week(before.as_of) != _week(lease.as_of):
             self._define(lease)
         values = {
             ":run": lease.token,
             ":asOf": lease.as_of,
             ":wholeAt": whole_at,
-            ":version": lease.view.version,
-            ":digest": lease.view.digest,
+            ":views": rows.marks(lease.entity),
             ":snapshot": snapshot,
         }
-        names = ("asOf", "wholeAt", "version", "digest", "snapshot")
+        names = ("asOf", "wholeAt", "views", "snapshot")
         assignments = ", ".join(f"#{name} = :{name}" for name in names)
         completed = self._update(
             lease.org,
-            lease.view,
+            lease.entity,
             f"SET {assignments}, #expiresAt = :expires REMOVE #run, #startedAt, #writing",
             "#run = :run",
             values,
             (*names, "expiresAt", "run", "startedAt", "writing"),
         )
         if not completed:
-            raise RetryableError(f"another run has taken over {lease.view.name} of {lease.org}")
+            raise RetryableError(f"another run has taken over {lease.entity.name} of {lease.org}")
 
     def _put(self, lease: Lease, change: Change) -> bool:
-        item = rows.item(lease.org, lease.view, change.entity, change.values, lease.as_of, KEPT)
+        item = rows.item(
+            lease.org, lease.entity.name, change.entity, change.views, lease.as_of, change.expires_at
+        )
         return self._table.put(
             item,
             condition="attribute_not_exists(asOf) OR asOf <= :asOf",
             values={":asOf": {"S": lease.as_of}},
-            doing=f"write {lease.view.name}",
+            doing=f"write {lease.entity.name}",
         )
 
-    def _marker(self, org: str, view: FeatureView) -> Marker | None:
-        key = rows.marker_key(org, view.name)
+    def _marker(self, org: str, entity: OnlineEntity) -> Marker | None:
+        key = rows.marker_key(org, entity.name)
         return rows.parse_marker(self._table.get(key, consistent=True, doing="read a marker of features"))
 
     def _update(
         self,
         org: str,
-        view: FeatureView,
+        entity: OnlineEntity,
         update: str,
         condition: str,
         values: dict[str, str],
@@ -177,7 +176,7 @@ class OnlineWriter:
     ) -> bool:
         expires = clock.epoch(self._now() + MARKER_KEPT)
         return self._table.update(
-            rows.marker_key(org, view.name),
+            rows.marker_key(org, entity.name),
             update,
             condition=condition,
             names={f"#{name}": name for name in names},
@@ -185,12 +184,15 @@ class OnlineWriter:
                 **{name: {"S": text} for name, text in values.items()},
                 ":expires": {"N": str(expires)},
             },
-            doing=f"mark {view.name}",
+            doing=f"mark {entity.name}",
         )
 
     def _define(self, lease: Lease) -> None:
         expires = clock.epoch(self._now() + MARKER_KEPT)
-        self._table.write_all(rows.definitions(lease.org, lease.view, expires), doing="write definitions")
+        definitions = [
+            one for view in lease.entity.views for one in rows.definitions(lease.org, view, expires)
+        ]
+        self._table.write_all(definitions, doing="write definitions")
 
 
 def _bounded(pool: ThreadPoolExecutor, most: int, calls: Iterable[Callable[[], bool]]) -> Iterator[bool]:
@@ -209,8 +211,13 @@ def _bounded(pool: ThreadPoolExecutor, most: int, calls: Iterable[Callable[[], b
             one.cancel()
 
 
-def _is_there(marker: Marker, view: FeatureView, as_of: str) -> bool:
-    """Whether the view is complete up to a moment, or later; of one definition, should it be that very moment."""
+def _is_there(marker: Marker, entity: OnlineEntity, as_of: str) -> bool:
+    """Whether the rows are complete up to a moment, or later; of these definitions, should it be that very moment."""
     if marker.as_of is None or marker.as_of < as_of:
         return False
-    return marker.as_of > as_of or marker.digest == view.digest
+    return marker.as_of > as_of or marker.digests == entity.digests
+
+
+def _week(moment: str) -> tuple[int, int]:
+    """The definitions are written once a week, and so outlive a month."""
+    return clock.parse(moment).isocalendar()[:2]

@@ -38,7 +38,7 @@ class FeatureQuery:
         """Parses the references.
 
         Raises:
-            FeatureError: one is not a reference, names an unknown feature, or is repeated.
+            FeatureError: one is not a reference, names an unknown feature, is repeated, or is of a view that is not online.
         """
         self.references = views.references(features)
         self._reads = {
@@ -46,6 +46,7 @@ class FeatureQuery:
             for one in self.references
         }
         names = dict.fromkeys(name for read in self._reads.values() for name in read)
+        views.require_online(names)
         self.views: tuple[FeatureView, ...] = tuple(views.view(name) for name in names)
         self._derived: dict[str, tuple[tuple[str, ...], Compiled]] = {}
         # Column → the view that reads it.
@@ -120,7 +121,7 @@ def _standing(read: Sequence[OnlineRow], moment: datetime) -> tuple[str | None, 
     moments = [row.as_of for row in read if row.as_of is not None]
     if len(moments) < len(read):
         return None, status
-    return min(moments, default=clock.utc_text(moment)), status
+    return min(moments) if moments else clock.utc_text(moment), status
 
 
 def _number(name: str, value: object) -> float | None:

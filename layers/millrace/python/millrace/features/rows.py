@@ -1,9 +1,14 @@
 """Rows of the online store, as they are stored and as they are read. No I/O.
 
-`org#<view>#<entity>` / `LATEST` holds the values of an entity, counted at `asOf`; a row without `values` marks an entity that
-has none any more. `org#views#<view>` / `LATEST` is the view's marker: up to when all of its rows are complete. A row that did
-not change is not written anew, so it holds until the marker's `asOf`; a row older than the marker's `wholeAt`, when every row
-was written, is left over and does not count.
+`org#<entity>#<key>` / `LATEST` holds an entity's values at `asOf`, and the changes that time alone will bring: an attribute for each view, of
+lines of JSON: `["1.0.0", [value, …]]`, then `[microseconds after asOf, place, value, place, value, …]` for each change, because most
+readers need no more than the first. Values are in the order of the view's
+features, without their defaults: null is no value. Of a `since`, the moment is stored. A row without views marks an entity that has no
+values any more.
+
+`org#views#<entity>` / `LATEST` is the marker: up to when all rows are complete, and of which definitions. A row that is right still is not
+written, so it holds until the marker's `asOf`; a row older than the marker's `wholeAt`, when every row was written, is left over and
+does not count.
 """
 
 import hashlib
@@ -13,13 +18,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Literal
 
 import orjson
 
 from millrace.core import clock, keys
 from millrace.core.table import Item
-from millrace.features.views import FeatureError, FeatureView
+from millrace.features.views import Feature, FeatureError, FeatureView, OnlineEntity
 
 LATEST = "LATEST"
 MARKERS, DEFINITIONS = "views", "definition"
@@ -33,14 +39,13 @@ Key = dict[str, dict[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """Up to when a view is complete for a tenant.
+    """Up to when an entity's rows are complete for a tenant.
 
     Attributes:
         as_of: UTC text; None before the first time.
         whole_at: `as_of` of when every row was written; older rows do not count.
-        version: of the view that its rows are of.
-        digest: of that view's definition.
-        snapshot: the object of the lake that holds the rows as they were at `as_of`.
+        digests: view → digest of the definition that the rows are of.
+        snapshot: the object of the lake that holds what the rows were at `as_of`.
         run: the run that is writing now; None if none is.
         started_at: since when; a run that died leaves it behind.
         writing: the moment as of which it writes.
@@ -48,12 +53,15 @@ class Marker:
 
     as_of: str | None
     whole_at: str | None
-    version: str | None
-    digest: str | None
+    digests: Mapping[str, str]
     snapshot: str | None
     run: str | None
     started_at: str | None
     writing: str | None = None
+
+    def covers(self, view: FeatureView) -> bool:
+        """Whether the rows have this view, of this definition."""
+        return self.digests.get(view.name) == view.digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +98,19 @@ def entity_text(value: object) -> str | None:
     raise FeatureError(f"{value!r:.100} is no key of an entity: a key is a text or a number")
 
 
-def row_key(org: str, view: str, entity: str) -> Key:
-    """The key of an entity's row, as the low-level client takes it."""
-    name = keys.join(org, view, entity)
+def row_key(org: str, kind: str, entity: str) -> Key:
+    """The key of an entity's row, as the low-level client takes it; `kind` is such as `user`."""
+    name = keys.join(org, kind, entity)
     if len(name.encode()) > MOST_KEY_BYTES:
         hashed = hashlib.sha256(entity.encode()).hexdigest()
         # In a key a client's text has no `#`: it is escaped.
-        name = f"{keys.join(org, view)}{keys.SEPARATOR}{keys.SEPARATOR}{hashed}"
+        name = f"{keys.join(org, kind)}{keys.SEPARATOR}{keys.SEPARATOR}{hashed}"
     return {"featureKey": {"S": name}, "sortKey": {"S": LATEST}}
 
 
-def marker_key(org: str, view: str) -> Key:
-    """The key of a view's marker."""
-    return {"featureKey": {"S": keys.join(org, MARKERS, view)}, "sortKey": {"S": LATEST}}
+def marker_key(org: str, kind: str) -> Key:
+    """The key of the marker of a kind of entity, such as `user`."""
+    return {"featureKey": {"S": keys.join(org, MARKERS, kind)}, "sortKey": {"S": LATEST}}
 
 
 def row_keys(org: str, views: Iterable[FeatureView], entity: Mapping[str, object]) -> list[Key | None]:
@@ -121,7 +129,7 @@ def row_keys(org: str, views: Iterable[FeatureView], entity: Mapping[str, object
         if view.key not in entity:
             raise FeatureError(f"{view.name} is of a {view.entity}, and there is no {view.key}")
         text = entity_text(entity[view.key])
-        wanted.append(None if text is None else row_key(org, view.name, text))
+        wanted.append(None if text is None else row_key(org, view.entity, text))
     return wanted
 
 
@@ -130,25 +138,30 @@ def defaults(view: FeatureView) -> dict[str, Value]:
     return {feature.name: feature.default for group in view.groups for feature in group.features}
 
 
-def since(view: FeatureView) -> tuple[str, ...]:
-    """The features that grow with time alone: seconds since something happened."""
-    return tuple(one.name for group in view.groups for one in group.features if one.aggregate == "since")
-
-
 def item(
-    org: str, view: FeatureView, entity: str, values: Mapping[str, Value] | None, as_of: str, kept: timedelta
+    org: str, kind: str, entity: str, views: Mapping[str, str], as_of: str, expires_at: int
 ) -> dict[str, Any]:
-    """A row as the low-level client takes it; without values it marks an entity that has none any more."""
-    expires = clock.epoch(clock.parse(as_of) + kept)
-    row: dict[str, Any] = {
-        **row_key(org, view.name, entity),
-        "version": {"S": view.version},
+    """A row as the low-level client takes it.
+
+    Args:
+        org: the tenant.
+        kind: such as `user`.
+        entity: its key.
+        views: each view's name and JSON; none marks an entity that has no values any more.
+        as_of: UTC text.
+        expires_at: seconds since 1970.
+    """
+    return {
+        **row_key(org, kind, entity),
         "asOf": {"S": as_of},
-        "expiresAt": {"N": str(expires)},
+        "expiresAt": {"N": str(expires_at)},
+        **{name: {"S": text} for name, text in views.items()},
     }
-    if values is not None:
-        row["values"] = {"S": orjson.dumps(values).decode()}
-    return row
+
+
+def marks(entity: OnlineEntity) -> str:
+    """The definitions that rows are of, as their marker holds them."""
+    return orjson.dumps(entity.digests).decode()
 
 
 def definitions(org: str, view: FeatureView, expires: int) -> list[dict[str, Any]]:
@@ -173,47 +186,107 @@ def parse_marker(item: Item | None) -> Marker | None:
     """A marker from the table's row; None where there is none."""
     if item is None:
         return None
-    names = ("asOf", "wholeAt", "version", "digest", "snapshot", "run", "startedAt", "writing")
-    return Marker(*(item.get(name, {}).get("S") for name in names))
+    names = ("asOf", "wholeAt", "views", "snapshot", "run", "startedAt", "writing")
+    as_of, whole_at, views, *others = (item.get(name, {}).get("S") for name in names)
+    return Marker(as_of, whole_at, orjson.loads(views) if views else {}, *others)
+
+
+class RowReader:
+    """Reads a view's values of any entity as of its marker; what is the same for every row is computed once."""
+
+    def __init__(self, view: FeatureView, marker: Marker | None) -> None:
+        """`marker` is of a view that is in use; without one every row is read as of when it was written."""
+        features = [one for group in view.groups for one in group.features]
+        self.defaults: Mapping[str, Value] = defaults(view)
+        self._view, self._version = view.name, view.version
+        self._names = [one.name for one in features]
+        self._empty = [empty(one) for one in features]
+        self._since = [place for place, one in enumerate(features) if one.aggregate == "since"]
+        self._defaults = [
+            (place, one.default)
+            for place, one in enumerate(features)
+            if one.default is not None and one.aggregate != "count"
+        ]
+        self._whole = (marker.whole_at if marker else None) or ""
+        self._complete = (marker.as_of if marker else None) or ""
+
+    def values(self, item: Item | None) -> Mapping[str, Value] | None:
+        """Every feature of the view; None if the row is of another version of it.
+
+        Args:
+            item: as DynamoDB gives it; None where the entity has no row.
+        """
+        known = self.known(item)
+        return known if known or known is None else self.defaults
+
+    def known(self, item: Item | None) -> dict[str, Value] | None:
+        """The same; nothing at all for an entity that has no values."""
+        if item is None or self._view not in item:
+            return {}
+        written = item["asOf"]["S"]
+        # Text order is time order. A row older than the last complete writing is left over and does not count.
+        if written < self._whole:
+            return {}
+        first, _, changes = item[self._view]["S"].partition("\n")
+        version, values = orjson.loads(first)
+        if version != self._version:
+            return None
+        # A row may be newer than the marker: the rows are being written.
+        as_of = max(self._complete, written)
+        if as_of != written:
+            _advance(values, changes, _microseconds(as_of) - _microseconds(written))
+        if values == self._empty:
+            return {}
+        for place in self._since:
+            moment = values[place]
+            if moment is not None:
+                values[place] = (_microseconds(as_of) - int(moment)) / 1e6
+        for place, default in self._defaults:
+            if values[place] is None:
+                values[place] = default
+        return dict(zip(self._names, values, strict=True))
 
 
 def parse_row(item: Item | None, view: FeatureView, marker: Marker | None, now: datetime) -> OnlineRow:
-    """The values in an entity's row.
+    """A view's values in an entity's row.
 
     Args:
         item: the row; None where there is none.
         view: a view of an entity, as this code knows it.
-        marker: the view's, which may be a minute old.
+        marker: the entity's, which may be a minute old.
         now: the present, which decides whether they are expired.
     """
-    values = defaults(view)
     complete = marker.as_of if marker is not None else None
-    if marker is not None and complete is not None and marker.digest != view.digest:
-        return OnlineRow(values, "expired", complete)
+    if marker is not None and complete is not None and not marker.covers(view):
+        return OnlineRow(defaults(view), "expired", complete)
+    # Text order is time order.
     written = item["asOf"]["S"] if item is not None else None
-    whole = marker.whole_at if marker is not None else None
-    if written is not None and whole is not None and written < whole:
-        item = None
-    # Text order is time order. A row may be newer than the marker: its view is being written.
     as_of = max((one for one in (complete, written) if one is not None), default=None)
     if as_of is None:
-        return OnlineRow(values, "missing", None)
+        return OnlineRow(defaults(view), "missing", None)
+    known = RowReader(view, marker).known(item)
     late = now - clock.parse(as_of) > timedelta(microseconds=view.ttl_us)
-    if item is None or "values" not in item:
-        return OnlineRow(values, "expired" if late else "missing", as_of)
-    if item["version"]["S"] != view.version:
-        return OnlineRow(values, "expired", as_of)
-    held: dict[str, Value] = orjson.loads(item["values"]["S"])
-    values.update((name, held[name]) for name in values if name in held)
-    if written != as_of:
-        for name in since(view):
-            values[name] = _later(values[name], str(written), as_of)
-    return OnlineRow(values, "expired" if late else "ok", as_of)
+    status: Status = "expired" if late or known is None else "ok" if known else "missing"
+    return OnlineRow(known or defaults(view), status, as_of)
 
 
-def _later(seconds: Value, written: str, as_of: str) -> Value:
-    """Seconds since something happened, at a later moment than they were counted at: to the microsecond."""
-    if not isinstance(seconds, (int, float)):
-        return seconds
-    before, after = (clock.epoch_micros(clock.parse(text)) for text in (written, as_of))
-    return (after - before + round(seconds * 1e6)) / 1e6
+def empty(feature: Feature) -> Value:
+    """A feature's stored value where its window has no rows."""
+    return 0 if feature.aggregate == "count" else None
+
+
+def _advance(values: list[Value], changes: str, passed_us: int) -> None:
+    """Makes the changes that time alone has brought."""
+    while changes:
+        text, _, changes = changes.partition("\n")
+        change = orjson.loads(text)
+        if change[0] > passed_us:
+            return
+        for at in range(1, len(change), 2):
+            values[change[at]] = change[at + 1]
+
+
+@lru_cache(maxsize=1024)
+def _microseconds(text: str) -> int:
+    """Of a moment; the rows of one run share theirs."""
+    return clock.epoch_micros(clock.parse(text))

@@ -92,6 +92,7 @@ class FeatureView:
         request: columns of an entity frame that derived features read.
         derived: features computed from other views and the request.
         ttl_us: how old, in microseconds, a served value may be.
+        online: whether its present values are in the online store; one of derived features has no rows of its own.
     """
 
     name: str
@@ -105,6 +106,7 @@ class FeatureView:
     request: tuple[str, ...]
     derived: tuple[Derived, ...]
     ttl_us: int = 86_400_000_000
+    online: bool = True
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -138,6 +140,31 @@ class FeatureView:
         return cls(
             **{**document, "groups": groups, "derived": derived, "request": tuple(document["request"])}
         )
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineEntity:
+    """A kind of entity with the online views of it: one row of the online store holds an entity's values of all of them.
+
+    Attributes:
+        name: such as `user`.
+        key: the column of an entity frame that holds its key.
+        views: by name.
+    """
+
+    name: str
+    key: str
+    views: tuple[FeatureView, ...]
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """The digest of each view's definition, by the view's name."""
+        return {view.name: view.digest for view in self.views}
+
+    @property
+    def features(self) -> tuple[tuple[FeatureView, Feature], ...]:
+        """Every feature with its view, in the order of their values in a row."""
+        return tuple((view, one) for view in self.views for group in view.groups for one in group.features)
 
 
 class FeatureError(PermanentError):
@@ -180,6 +207,28 @@ class FeatureViews:
     def names(self) -> tuple[str, ...]:
         """The names of all views, in order."""
         return tuple(sorted(self._views))
+
+    def online(self) -> tuple[OnlineEntity, ...]:
+        """The entities that have rows online, by name."""
+        views: dict[tuple[str, str], list[FeatureView]] = {}
+        for name in self.names():
+            view = self._views[name]
+            if view.online and view.groups:
+                views.setdefault((view.entity, view.key), []).append(view)
+        return tuple(OnlineEntity(*entity, tuple(of_entity)) for entity, of_entity in sorted(views.items()))
+
+    def require_online(self, names: Iterable[str]) -> None:
+        """Checks that the views among these that have rows have them online.
+
+        Raises:
+            FeatureError: one has not, or there is no view of that name; the message says how it comes online.
+        """
+        for view in map(self.view, names):
+            if view.groups and not view.online:
+                raise FeatureError(
+                    f"{view.name} is not online: it is read offline only. With `online: true` in schemas/features/"
+                    f"{view.name}.yaml the first run after the deployment writes its rows"
+                )
 
     def sources(self) -> tuple[str, ...]:
         """Every table that some view reads, in order."""

@@ -41,9 +41,9 @@ def data_file(bucket: str, table: str, run: str, org: str, day: str | None, numb
     return f"{location(bucket, table)}/data/{run}/{org}/{day or 'all'}-{number}-{uuid4().hex[:12]}.parquet"
 
 
-def feature_state(bucket: str, view: str, org: str, writer: str) -> str:
-    """What one materialization of a tenant's feature view has written online, for the next to compare with."""
-    return f"s3://{bucket}/{FEATURE_STATES}{view}/org={org}/{writer}.parquet"
+def feature_state(bucket: str, entity: str, org: str, writer: str) -> str:
+    """What one materialization of a tenant's entities of one kind has written online, for the next to compare with."""
+    return f"s3://{bucket}/{FEATURE_STATES}{entity}/org={org}/{writer}.parquet"
 
 
 def split(table: str) -> tuple[Layer, str]:

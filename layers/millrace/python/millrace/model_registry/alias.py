@@ -11,7 +11,9 @@ from typing import Literal
 
 from millrace.core import clock
 from millrace.core.errors import PermanentError
+from millrace.features.views import FeatureError, FeatureViews
 from millrace.model_registry import rows
+from millrace.model_registry.artifact import ModelCard
 from millrace.model_registry.champion_events import ChampionEvents
 from millrace.model_registry.files import ArtifactFiles
 from millrace.model_registry.rows import TRAIL, Alias, Reason, Version
@@ -66,17 +68,18 @@ class ChampionAlias:
         store: ModelStore,
         files: ArtifactFiles,
         events: ChampionEvents,
+        views: FeatureViews,
         now: Callable[[], datetime] = clock.now,
     ) -> None:
-        """Rows, artifacts and where events are appended."""
-        self._store, self._files, self._events, self._now = store, files, events, now
+        """Rows, artifacts, where events are appended, and the feature views of this deployment."""
+        self._store, self._files, self._events, self._views, self._now = store, files, events, views, now
 
     def change(self, request: ChangeRequest) -> ChampionChange:
         """Changes the champion, and appends the event of the change.
 
         Raises:
-            RefusedChangeError: there is no such version or no previous one, it may not be deployed, or its artifact is not
-                what was registered.
+            RefusedChangeError: there is no such version or no previous one, it may not be deployed, its artifact is not
+                what was registered, or it reads a view that is not online.
             ChampionChangedError: another caller changed it first.
             MillraceError: a store did not answer; a retry does every step once.
         """
@@ -89,7 +92,8 @@ class ChampionAlias:
         if seen is not None and seen.version == version.version:
             return ChampionChange("unchanged", seen)
         self._judge(request, version)
-        self._files.read(version)
+        card, *_ = self._files.read(version)
+        self._require_online(card)
         to = Alias(
             org=request.org,
             model=request.model,
@@ -117,6 +121,13 @@ class ChampionAlias:
             return alias
         self._events.append(alias)
         return self._store.announced(alias)
+
+    def _require_online(self, card: ModelCard) -> None:
+        """A champion is served from online rows, so the views that it reads must have them."""
+        try:
+            self._views.require_online(card.views)
+        except FeatureError as error:
+            raise RefusedChangeError(f"{card.model} of {card.run_id} cannot serve: {error}") from error
 
     def _target(self, request: ChangeRequest, seen: Alias | None) -> tuple[Version, tuple[str, ...]]:
         """The version to serve, and the trail of champions that a rollback from it goes back over."""

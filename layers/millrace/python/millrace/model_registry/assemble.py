@@ -10,6 +10,7 @@ from millrace.core.settings import Environment
 from millrace.core.table import Table
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.emit import Emitter
+from millrace.features import views as feature_views
 from millrace.model_registry import tracking
 from millrace.model_registry.alias import ChampionAlias
 from millrace.model_registry.champion_events import ChampionEvents
@@ -47,6 +48,7 @@ def champions(settings: ChampionChangeSettings, log: Callable[[str], None]) -> C
         ModelStore(Table(dynamodb, settings.models_table)),
         ArtifactFiles(Objects(client("s3"), settings.lake_bucket)),
         ChampionEvents(Emitter(registry.load(), appender, log, type_shards=settings.type_shards)),
+        feature_views.load(),
     )
 
 

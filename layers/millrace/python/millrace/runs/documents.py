@@ -163,11 +163,11 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Materialized:
-    """What came of a tenant's feature views: for each `view`, `status` (`failed` with an `error`), and how many rows."""
+    """What came of a tenant's online features: for each `entity`, `status` (`failed` with an `error`), and how many rows."""
 
     run: str
     org: str
-    views: tuple[dict[str, Any], ...]
+    entities: tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)

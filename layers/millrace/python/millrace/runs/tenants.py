@@ -52,7 +52,7 @@ def materialize_tenants(
         except Exception as error:  # noqa: BLE001  one tenant must not stop the others
             done = _failed(run, org, in_a_line(error, 500))
         store.put_materialized(done)
-        failures += [f"{view} of {org}: {error}" for view, error in _failures(done)]
+        failures += [f"{entity} of {org}: {error}" for entity, error in _failures(done)]
         results.append(done)
     if failures:
         raise RetryableError("; ".join(failures)[:2000])
@@ -60,9 +60,9 @@ def materialize_tenants(
 
 
 def _failed(run: str, org: str, error: str) -> Materialized:
-    return Materialized(run, org, ({"view": None, "status": "failed", "error": error},))
+    return Materialized(run, org, ({"entity": None, "status": "failed", "error": error},))
 
 
 def _failures(done: Materialized | None) -> list[tuple[str, str]]:
-    views = () if done is None else done.views
-    return [(one["view"] or "features", str(one["error"])) for one in views if one["status"] == "failed"]
+    entities = () if done is None else done.entities
+    return [(one["entity"] or "features", str(one["error"])) for one in entities if one["status"] == "failed"]

@@ -113,7 +113,8 @@ class _Rows:
     def __init__(self, champion: Champion, items: Mapping[str, Item]) -> None:
         self._names = [source.view.name for source in champion.columns.sources]
         self._readers, self._get = champion.readers, items.get
-        self._read: dict[str, Values | None] = {}
+        # The views of an entity share its row, and so its key.
+        self._read: dict[tuple[int, str], Values | None] = {}
 
     def values(self, keys: Sequence[str | None]) -> dict[str, Values] | None:
         """The values of each source, by view; None if a row is of another version of its view."""
@@ -123,10 +124,10 @@ class _Rows:
             reader = self._readers[place]
             if key is None:
                 values: Values | None = reader.defaults
-            elif key in read:
-                values = read[key]
+            elif (place, key) in read:
+                values = read[place, key]
             else:
-                values = read[key] = reader.values(self._get(key))
+                values = read[place, key] = reader.values(self._get(key))
             if values is None:
                 return None
             by_view[self._names[place]] = values

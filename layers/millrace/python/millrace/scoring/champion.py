@@ -5,13 +5,13 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from millrace.features.rows import Marker
+from millrace.features.rows import Marker, RowReader
 from millrace.features.views import FeatureViews
 from millrace.model_registry import artifact
 from millrace.model_registry.artifact import ArtifactError, ModelCard
 from millrace.model_registry.files import Artifact
 from millrace.scoring.answer import DECIMALS, MODEL, Answer, ScoringError, pack, version_text
-from millrace.scoring.model_input import Columns, RowReader, Values, known_until
+from millrace.scoring.model_input import Columns, Values, known_until
 
 
 class ScoringGraph(Protocol):

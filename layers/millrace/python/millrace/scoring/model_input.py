@@ -1,23 +1,15 @@
-"""From a transaction and the online rows of its user and merchant to the row of numbers that a model is given. Pure.
-
-Online rows are read as `features.rows.parse_row` reads them; what is the same for every row of a view is computed once a
-minute, when its marker is read.
-"""
+"""From a transaction and the online rows of its user and merchant to the row of numbers that a model is given. Pure."""
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from functools import lru_cache
 from math import isfinite
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-import orjson
-
 from millrace.core import clock, keys
-from millrace.core.table import Item
 from millrace.features.evaluate import compile_view
-from millrace.features.rows import Marker, defaults, entity_text, row_key, since
+from millrace.features.rows import Marker, entity_text, row_key
 from millrace.features.views import FeatureError, FeatureView, FeatureViews
 from millrace.model_registry.artifact import ModelCard
 from millrace.scoring.answer import ScoringError
@@ -25,7 +17,6 @@ from millrace.scoring.answer import ScoringError
 Values = Mapping[str, Any]
 """Feature → value, of one view and entity."""
 NEVER = 0.0
-_SECOND = 1e6
 # A text of this many characters is short enough for a key, however it is escaped.
 _SHORT = 300
 
@@ -36,53 +27,9 @@ def known_until(view: FeatureView, marker: Marker | None) -> float:
     They may be used for the view's `ttl` after the moment up to which it is complete. A view that was never complete, or
     only under another definition, may not be used: what its rows lack may only not have been counted.
     """
-    if marker is None or marker.as_of is None or marker.digest != view.digest:
+    if marker is None or marker.as_of is None or not marker.covers(view):
         return NEVER
     return (clock.parse(marker.as_of) + timedelta(microseconds=view.ttl_us)).timestamp()
-
-
-class RowReader:
-    """Reads the online rows of one view, for one tenant, until the next marker."""
-
-    def __init__(self, view: FeatureView, marker: Marker | None) -> None:
-        """`marker` is of a view that is in use; without one every row is read as it was written."""
-        self.defaults: Values = defaults(view)
-        self._version = view.version
-        self._whole = (marker.whole_at if marker else None) or ""
-        self._complete = (marker.as_of if marker else None) or ""
-        self._complete_us = clock.epoch_micros(clock.parse(self._complete)) if self._complete else 0
-        self._since = since(view)
-
-    def values(self, item: Item | None) -> Values | None:
-        """Every feature of the view; None if the row is of another version of it.
-
-        Args:
-            item: as DynamoDB gives it; None where the entity has no row.
-        """
-        if item is None or "values" not in item:
-            return self.defaults
-        written = item["asOf"]["S"]
-        # Text order is time order. A row older than the last complete writing is left over and does not count.
-        if written < self._whole:
-            return self.defaults
-        if item["version"]["S"] != self._version:
-            return None
-        values: dict[str, Any] = orjson.loads(item["values"]["S"])
-        if len(values) != len(self.defaults):
-            values = {**self.defaults, **values}
-        if self._since and written < self._complete:
-            for name in self._since:
-                seconds = values[name]
-                if seconds is not None:
-                    passed = self._complete_us - _microseconds(written)
-                    values[name] = (passed + round(seconds * _SECOND)) / _SECOND
-        return values
-
-
-@lru_cache(maxsize=1024)
-def _microseconds(text: str) -> int:
-    """Of a moment; the rows of one run share theirs."""
-    return clock.epoch_micros(clock.parse(text))
 
 
 class OnlineView(NamedTuple):
@@ -110,8 +57,9 @@ class Columns:
         try:
             references = views.references(card.features)
             read = {name: views.view(name) for name in card.views}
+            views.require_online(read)
         except FeatureError as error:
-            raise ScoringError(f"the model reads features that the views do not have: {error}") from error
+            raise ScoringError(f"the model reads features that it cannot have: {error}") from error
         for name, pin in card.views.items():
             view = read[name]
             if view.digest != pin.digest:
@@ -120,7 +68,7 @@ class Columns:
                     + (" of another definition" if view.version == pin.version else "")
                 )
         self.sources = tuple(
-            OnlineView(view, f"{keys.join(card.org, view.name)}{keys.SEPARATOR}")
+            OnlineView(view, f"{keys.join(card.org, view.entity)}{keys.SEPARATOR}")
             for view in read.values()
             if view.entity
         )
@@ -150,7 +98,7 @@ class Columns:
         self.row_bytes = 4 * self.width
 
     def keys(self, request: Values) -> list[str | None]:
-        """The keys of a transaction's rows, one for each source, as `features.rows.row_key` makes them.
+        """The key of the row with each source's values, as `features.rows.row_key` makes them.
 
         None where the transaction does not name the entity.
         """
@@ -163,8 +111,8 @@ class Columns:
                 continue
             if len(text) > _SHORT:
                 for place, _ in places:
-                    name = self.sources[place].view.name
-                    row_keys[place] = row_key(self._org, name, text)["featureKey"]["S"]
+                    entity = self.sources[place].view.entity
+                    row_keys[place] = row_key(self._org, entity, text)["featureKey"]["S"]
                 continue
             escaped = keys.escape(text)
             for place, prefix in places:

@@ -1,9 +1,12 @@
 """Maintenance on the emulator: the rows stay, what nobody names goes, and only that."""
 
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from millrace.core import clock
@@ -105,6 +108,24 @@ def test_many_small_files_become_one_with_the_same_rows(lake: Lake) -> None:
     assert "millrace.run" not in newest.properties
     silver(lake, "r3", (ACME, FIRST, 7))
     assert counted(lake)[ACME, FIRST] == 7
+
+
+def test_an_absent_list_is_not_merged_into_an_empty_one(lake: Lake) -> None:
+    keep_plan(lake, "r1", [(ACME, FIRST)], {})
+    parts = []
+    for number in range(10):
+        rows = lake_files.rows(ACME, FIRST, 2, start=number * 2).to_pylist()
+        rows[0]["items"], rows[1]["items"] = None, [] if number % 2 else [{"sku": "a", "price": None}]
+        data = pa.Table.from_pylist(rows, lake_files.ARROW)
+        parts.append(part(lake, "r1", ACME, FIRST, 2, number=number, data=data))
+    keep_batch(lake, "r1", parts)
+    commit(lake, "r1")
+    assert run(lake).compacted == 1
+    (file,) = opened(lake).files()
+    # Not by pyiceberg, which makes empty lists of absent ones.
+    with opened(lake).table.io.new_input(file.path).open() as source:
+        items = pq.ParquetFile(source).read(["items"])["items"].to_pylist()
+    assert Counter(map(str, items)) == {"None": 10, "[]": 5, "[{'sku': 'a', 'price': None}]": 5}
 
 
 def test_a_partition_that_changed_meanwhile_is_not_merged(lake: Lake) -> None:

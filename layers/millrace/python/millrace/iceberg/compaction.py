@@ -5,10 +5,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pyiceberg.expressions import AlwaysTrue
-from pyiceberg.io.pyarrow import ArrowScan
-from pyiceberg.table import FileScanTask
+from pyiceberg.io.pyarrow import ArrowAccessor, ArrowProjectionVisitor, pyarrow_to_schema
+from pyiceberg.schema import Schema, visit_with_partner
+from pyiceberg.types import ListType
 
 from millrace.core.errors import PermanentError
 from millrace.iceberg import replace
@@ -60,15 +61,33 @@ def _merge(opened: OpenTable, files: list[DataFile], path: str) -> None:
     """Writes the rows of `files` with the columns that the table has now."""
     table = opened.table
     schema = table.schema().as_arrow()
-    scan = ArrowScan(table.metadata, table.io, table.schema(), AlwaysTrue())
     with (
         table.io.new_output(path).create() as sink,
         pq.ParquetWriter(sink, schema, compression="zstd") as out,
     ):
-        # One file after the other: pyiceberg holds what it reads of all the files it is given.
         for file in sorted(files, key=lambda file: file.path):
-            for batch in scan.to_record_batches([FileScanTask(file.iceberg)]):
-                out.write_table(pa.Table.from_batches([batch]).cast(schema))
+            with table.io.new_input(file.path).open() as source:
+                for batch in pq.ParquetFile(source).iter_batches():
+                    out.write_table(pa.Table.from_batches([_projected(table.schema(), batch)]).cast(schema))
+
+
+def _projected(schema: Schema, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Rows of a file with the table's columns, which it has by name."""
+    file_schema = pyarrow_to_schema(batch.schema, name_mapping=schema.name_mapping)
+    rows = visit_with_partner(schema, batch, _Projection(file_schema), ArrowAccessor(file_schema))
+    return pa.RecordBatch.from_struct_array(rows)
+
+
+class _Projection(ArrowProjectionVisitor):
+    """pyiceberg's, which makes an empty list of an absent one where the items are structs."""
+
+    def list(
+        self, list_type: ListType, list_array: pa.Array | None, value_array: pa.Array | None
+    ) -> pa.Array | None:
+        made = super().list(list_type, list_array, value_array)
+        if made is None or list_array is None or not list_array.null_count:
+            return made
+        return pc.if_else(list_array.is_valid(), made, pa.scalar(None, made.type))
 
 
 def _exchange(catalog: IcebergCatalog, name: str, files: list[DataFile], path: str) -> bool:

@@ -1,6 +1,6 @@
 """Every engine that this machine can run, asked about every table after each change of the lake; a table of what came of it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,8 @@ from tests.support.emulator import pointed_at
 # Fixtures, which pytest finds by these names.
 __all__ = ["client", "deployed", "environ"]
 
+# What an engine is known to read wrong: pyiceberg 0.12 makes empty lists of absent ones where the items are structs.
+KNOWN = {"pyiceberg": frozenset({"nulls(engine_compatibility)"})}
 MOMENTS = ("first run", "second run", "back to the first", "evolved", "back before it evolved")
 
 
@@ -43,7 +45,10 @@ class Interop:
         compared = (
             (table, readings.answers[engine][table], right) for table, right in readings.right.items()
         )
-        return {table: text for table, answer, right in compared if (text := _difference(answer, right))}
+        known = KNOWN.get(engine, frozenset())
+        return {
+            table: text for table, answer, right in compared if (text := _difference(answer, right, known))
+        }
 
 
 RESULT = pytest.StashKey[Interop]()
@@ -103,19 +108,19 @@ def interop(
         yield result
 
 
-def _difference(answer: dict[str, Any], right: facts.Facts) -> str:
+def _difference(answer: dict[str, Any], right: facts.Facts, known: Collection[str]) -> str:
     if "error" in answer:
         return str(answer["error"])
     theirs, ours = facts.normal(answer["facts"]), facts.normal(right)
-    if theirs == ours:
-        return ""
+    if set(theirs) != set(ours):
+        return f"tenants {sorted(theirs)}, not {sorted(ours)}"
     differ = [
-        f"{org}: {label} is {theirs.get(org, {}).get(label)} and not {value}"
+        f"{org}: {label} is {theirs[org].get(label)} and not {value}"
         for org, own in ours.items()
         for label, value in own.items()
-        if theirs.get(org, {}).get(label) != value
+        if theirs[org].get(label) != value and label not in known
     ]
-    return "; ".join(differ[:5]) or f"tenants {sorted(theirs)}, not {sorted(ours)}"
+    return "; ".join(differ[:5])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -133,7 +138,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         for moment, readings in result.moments.items():
             counts = [own["rows"] for right in readings.right.values() for own in right.values()]
             wrong = result.wrong(engine, moment)
-            same = f"no: {', '.join(wrong)}" if wrong else "yes"
+            same = (
+                f"no: {', '.join(wrong)}" if wrong else "yes, but known faults" if engine in KNOWN else "yes"
+            )
             total = sum(int(count or 0) for count in counts)
             version = result.versions[engine]
             terminalreporter.write_line(

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,20 @@ SECONDS = 300
 
 def run_python(name: str, **told: str) -> Any:
     """What `scripts/use_<name>.py` prints last, as JSON, run in an environment with `requirements/<name>.txt`."""
+    return run([python_environment(name), HERE / "scripts" / f"use_{name}.py"], BUILD, told)
+
+
+def run_node(name: str, **told: str) -> Any:
+    """The same of `scripts/use_<name>.mjs`, with the packages of `requirements/<name>.json`."""
+    folder = node_environment(name)
+    # Node looks for packages beside the script.
+    script = folder / f"use_{name}.mjs"
+    script.write_text((HERE / "scripts" / script.name).read_text())
+    return run([ROOT / ".venv" / "bin" / "node", script], folder, told)
+
+
+def python_environment(name: str) -> Path:
+    """The Python of an environment with `requirements/<name>.txt`; skips the test where it cannot be installed."""
     BUILD.mkdir(parents=True, exist_ok=True)
     folder = BUILD / name
     try:
@@ -25,29 +40,27 @@ def run_python(name: str, **told: str) -> Any:
         bootstrap.ensure(folder, requirements, stamp=".installed", what=name)
     except bootstrap.SetupError as error:
         pytest.skip(f"{name} could not be installed: {str(error).splitlines()[0]}")
-    return _run([str(folder / "bin" / "python"), str(HERE / "scripts" / f"use_{name}.py")], BUILD, told)
+    return folder / "bin" / "python"
 
 
-def run_node(name: str, **told: str) -> Any:
-    """The same of `scripts/use_<name>.mjs`, with the packages of `requirements/<name>.json`."""
+def node_environment(name: str) -> Path:
+    """A folder with the packages of `requirements/<name>.json`; skips the test where they cannot be installed."""
     folder = BUILD / name
     folder.mkdir(parents=True, exist_ok=True)
     wanted = (HERE / "requirements" / f"{name}.json").read_text()
     package = folder / "package.json"
-    node = ROOT / ".venv" / "bin" / "node"
     if not (folder / "node_modules").is_dir() or not package.exists() or package.read_text() != wanted:
         package.write_text(wanted)
-        npm = [str(node.with_name("npm")), "install", "--no-audit", "--no-fund", "--loglevel=error"]
+        npm = [str(ROOT / ".venv" / "bin" / "npm"), "install", "--no-audit", "--no-fund", "--loglevel=error"]
         done = subprocess.run(npm, cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False)
         if done.returncode:
             package.unlink()
             pytest.skip(f"{name} could not be installed: {done.stderr.strip().splitlines()[-1:]}")
-    script = folder / f"{name}.mjs"
-    script.write_text((HERE / "scripts" / f"use_{name}.mjs").read_text())
-    return _run([str(node), str(script)], folder, told)
+    return folder
 
 
-def _run(command: list[str], folder: Path, told: dict[str, str]) -> Any:
+def run(command: Sequence[str | Path], folder: Path, told: Mapping[str, str]) -> Any:
+    """The last line that a client's user prints, as JSON; fails with what was printed where it ends otherwise."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "AWS_"))}
     done = subprocess.run(
         command,

@@ -1,11 +1,14 @@
 """Routes as the API's document has them, and what the build says of an operation that cannot be a route."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from openapi_spec_validator import validate
 
 from millrace.compiler import api_document
+from millrace.compiler.event_contracts import compile_contracts
 from millrace.contracts.errors import ContractError
 
 DOCUMENT = Path(__file__).parents[3] / "schemas" / api_document.FILE
@@ -118,3 +121,35 @@ def test_a_body_of_json_is_read_by_its_schema_and_any_other_by_the_function() ->
     body = {"content": {**content, "application/x-ndjson": {"schema": {"type": "string"}}}}
     (route,) = api_document.routes(document("/v1/things", "post", **answers, requestBody=body)).values()
     assert route["body"] is None
+
+
+def test_the_served_document_has_a_schema_for_each_type_that_clients_send() -> None:
+    contracts = compile_contracts(DOCUMENT.parent)
+    document = api_document.with_contracts(api_document.load(DOCUMENT), contracts)
+    validate(document)
+    schemas = document["components"]["schemas"]
+    event = schemas[api_document.EVENT]
+    sent = {one.event_type for one in contracts if not one.derived}
+    assert set(event["discriminator"]["mapping"]) == sent
+    for event_type, ref in event["discriminator"]["mapping"].items():
+        schema = schemas[ref.removeprefix("#/components/schemas/")]
+        assert schema["properties"]["eventType"]["const"] == event_type
+        assert not [name for name in schema if name.startswith("$")]
+    assert len({schemas[one["$ref"].rpartition("/")[2]]["title"] for one in event["oneOf"]}) == len(
+        event["oneOf"]
+    )
+
+
+def test_an_object_without_declared_fields_is_open() -> None:
+    """Generators take it for one that is always empty."""
+    document = api_document.with_contracts(api_document.load(DOCUMENT), compile_contracts(DOCUMENT.parent))
+    data = document["components"]["schemas"]["StoredEvent"]["properties"]["data"]
+    assert data["additionalProperties"] is True
+    assert "additionalProperties" not in document["components"]["schemas"]["Accepted"]
+
+
+def test_a_status_has_one_schema_whatever_its_media_type() -> None:
+    document = api_document.load(DOCUMENT)
+    for name, answer in document["components"]["responses"].items():
+        schemas = {json.dumps(part["schema"]) for part in answer["content"].values()}
+        assert len(schemas) == 1, name

@@ -5,7 +5,7 @@ its body use only what `core.values` reads; and that it lists each status that e
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,9 @@ from typing import Any
 import yaml
 
 from millrace.compiler.documents import FastLoader, parse_document
+from millrace.compiler.exports import json_schema
+from millrace.compiler.exports.avro import pascal
+from millrace.contracts.contract import Contract
 from millrace.contracts.errors import Findings
 from millrace.core import values
 
@@ -21,6 +24,8 @@ METHODS = ("get", "put", "post", "delete", "patch")
 JSON = "application/json"
 # Of this document alone: answers that its operations share.
 SHARED = "x-answers"
+# The component that a request's events are of.
+EVENT = "Event"
 _MERGE = "tag:yaml.org,2002:merge"
 _OPEN = frozenset({"400", "429", "500", "503"})
 _CLOSED = frozenset({"401", "403"})
@@ -42,6 +47,47 @@ def load(path: Path) -> dict[str, Any]:
     document: dict[str, Any] = parse_document(path.read_bytes(), path.name, _Loader)
     document.pop(SHARED, None)
     return document
+
+
+def with_contracts(document: Mapping[str, Any], contracts: Iterable[Contract]) -> dict[str, Any]:
+    """The document with a schema for each type that clients may send, in the place of the envelope alone.
+
+    An object without declared fields says that it is open: generators take it for an empty one otherwise.
+    """
+    sent = [one for one in contracts if not one.derived]
+    named = {f"{pascal(one.event_type)}V{one.major}": one for one in sent}
+    schemas = {name: _event(one, name) for name, one in named.items()}
+    newest = {one.event_type: f"#/components/schemas/{name}" for name, one in named.items()}
+    event = {
+        "description": document["components"]["schemas"][EVENT]["description"],
+        "oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in named],
+        "discriminator": {"propertyName": "eventType", "mapping": newest},
+    }
+    components = document["components"]
+    extended = {**components, "schemas": {**components["schemas"], **schemas, EVENT: event}}
+    opened: dict[str, Any] = _opened({**document, "components": extended})
+    return opened
+
+
+def _event(contract: Contract, title: str) -> dict[str, Any]:
+    schema = json_schema.export(contract)
+    # Generators name classes by titles: two majors are two.
+    return {name: part for name, part in schema.items() if not name.startswith("$")} | {"title": title}
+
+
+def _opened(part: Any) -> Any:
+    if isinstance(part, list):
+        return [_opened(inner) for inner in part]
+    if not isinstance(part, dict):
+        return part
+    inner = {name: _opened(value) for name, value in part.items()}
+    kinds = part.get("type", ())
+    is_object = "object" in ([kinds] if isinstance(kinds, str) else kinds)
+    told = {"additionalProperties", "properties", "oneOf", "anyOf", "allOf"} & set(part)
+    # `type` and the like may be names of fields, under which schemas stand.
+    if is_object and not told and not isinstance(part.get("type"), dict):
+        inner["additionalProperties"] = True
+    return inner
 
 
 def routes(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

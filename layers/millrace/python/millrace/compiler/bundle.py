@@ -68,7 +68,9 @@ def _contracts(schemas_dir: Path, contracts: Sequence[Contract], tables: Iterabl
             [one.to_json() for one in publications.with_history(contracts, schemas_dir)]
         ),
         bundle.TABLES: orjson.dumps([to_json(table) for table in tables]),
-        bundle.OPENAPI: orjson.dumps(api),
+        bundle.OPENAPI: orjson.dumps(
+            api_document.with_contracts(api, contracts) if openapi.exists() else api
+        ),
         bundle.ROUTES: orjson.dumps(api_document.routes(api)),
     }
     listed = []

@@ -158,7 +158,7 @@ def test_nonsense_does_not_compile(definition: dict[str, Any], message: str) -> 
 
 
 def test_names_that_differ_in_upper_case_only_do_not_compile() -> None:
-    with pytest.raises(ContractError, match="upper case only"):
+    with pytest.raises(ContractError, match="upper case or _ only"):
         contract(field("userid"), field("userId"))
 
 

@@ -41,7 +41,7 @@ def compile_contracts(schemas_dir: Path) -> list[Contract]:
         places[contract.name] = str(path.relative_to(schemas_dir))
     for name, sentence in contract_checks.references(found.values()):
         problems.append(ContractProblem(places[name], "/customProperties", sentence))
-    for name, sentence in contract_checks.shared_tables(found.values()):
+    for name, sentence in contract_checks.shared_names(found.values()):
         problems.append(ContractProblem(places[name], "/name", sentence))
     if problems:
         raise ContractError(problems)

@@ -16,7 +16,9 @@ from millrace.core.http import Problem
 from millrace.intake import array
 
 NDJSON = "application/x-ndjson"
-JSON_TYPES = ("application/json",)
+JSON = "application/json"
+# The JSON form of Protocol Buffers, as IANA has registered it.
+PROTOBUF = "application/protobuf+json"
 # Each member is a copy of what is left; nobody who writes a file needs more than a few.
 GZIP_MEMBERS = 256
 # What JSON knows as white space; bytes.strip would take more away than stands around an event sent alone.
@@ -32,6 +34,7 @@ class Candidate:
     raw: bytes | None = None
     error: FieldError | None = None
     principal: str | None = None  # who sent it first, where that is not who sends it now
+    form: str | None = None  # the media type of what is to be translated before it is judged
 
     def raw_bytes(self) -> bytes:
         """The event as it came; for one of an array, written again by the parser that read it."""
@@ -96,12 +99,15 @@ def candidates(body: bytes, content_type: str) -> list[Candidate]:
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == NDJSON:
         found = _lines(body)
-    elif media_type in JSON_TYPES:
+    elif media_type == JSON:
         found = _document(body)
+    elif media_type == PROTOBUF:
+        # What is refused is kept as it was sent, so an item of an array is written again before it is translated.
+        found = [replace(one, raw=one.raw_bytes(), form=PROTOBUF) for one in _document(body)]
     else:
         raise Problem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"send application/json or {NDJSON}, not {media_type[:80] or 'nothing'!r}",
+            f"send {JSON}, {NDJSON} or {PROTOBUF}, not {media_type[:80] or 'nothing'!r}",
         )
     if not found:
         raise Problem(HTTPStatus.BAD_REQUEST, "there is no event in this request")

@@ -1,0 +1,120 @@
+"""Announced ends of majors: how a contract's file states one, what must hold, and what the gate lets change. Build only."""
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from millrace.compiler.schema_diff import Finding
+from millrace.contracts.contract import Contract
+from millrace.contracts.retirement import NOTICE_DAYS, Retirement
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+DECISION = re.compile(r"docs/decisions/[A-Za-z0-9][A-Za-z0-9._-]*\.md")
+_FORM = "{announced: 2026-12-01, ends: 2026-12-20, by: 2, decision: docs/decisions/0001-why.md}"
+_POINTER = "/retirement"
+
+
+def read(value: Any) -> Retirement:
+    """The value of the property `retirement`.
+
+    Raises:
+        ValueError: with a sentence.
+    """
+    if not isinstance(value, dict) or set(value) != {"announced", "ends", "by", "decision"}:
+        raise ValueError(f"retirement is an object such as {_FORM}")
+    announced, ends = (_day(name, value[name]) for name in ("announced", "ends"))
+    if ends - announced < timedelta(days=NOTICE_DAYS):
+        raise ValueError(
+            f"consumers have at least {NOTICE_DAYS} days, and from {announced} to {ends} are "
+            f"{(ends - announced).days}"
+        )
+    if type(value["by"]) is not int:
+        raise ValueError("by is the major version that replaces this one, such as 2")
+    if not isinstance(value["decision"], str) or not DECISION.fullmatch(value["decision"]):
+        raise ValueError("decision is the path of a record, such as docs/decisions/0001-why.md")
+    return Retirement(announced, ends, value["by"], value["decision"])
+
+
+def _day(name: str, text: Any) -> date:
+    if not isinstance(text, str) or not _DAY.fullmatch(text):
+        raise ValueError(f"{name} is a day such as 2026-12-20")
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{name}: there is no day {text}") from None
+
+
+def read_consumers(value: Any) -> tuple[dict[str, str], ...]:
+    """The value of the property `consumers`.
+
+    Raises:
+        ValueError: with a sentence.
+    """
+    if isinstance(value, list) and all(map(_is_consumer, value)):
+        return tuple(value)
+    raise ValueError("consumers is a list of {name, contact}, each a text that is not empty")
+
+
+def _is_consumer(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) == {"name", "contact"}
+        and all(isinstance(text, str) and text.strip() for text in value.values())
+    )
+
+
+def references(contracts: Iterable[Contract]) -> Iterator[tuple[str, str]]:
+    """Ends in favour of a major that is not there: name of the contract and sentence."""
+    everything = list(contracts)
+    known = {contract.name for contract in everything}
+    for contract in everything:
+        if contract.retirement is None:
+            continue
+        by = f"{contract.event_type}.v{contract.retirement.by}"
+        if contract.retirement.by <= contract.major:
+            yield contract.name, f"retirement: version {contract.retirement.by} is not newer than this one"
+        elif by not in known:
+            yield contract.name, f"retirement: there is no {by}"
+
+
+def without_decision(contracts: Iterable[Contract], checkout: Path) -> Iterator[tuple[Contract, str]]:
+    """Announced ends whose decision record is not in the checkout: contract and sentence."""
+    for contract in contracts:
+        if contract.retirement is not None and not (checkout / contract.retirement.decision).is_file():
+            yield contract, f"retirement: there is no file {contract.retirement.decision}"
+
+
+def differences(old: Contract, new: Contract, today: date) -> Iterator[Finding]:
+    """What an announced end may not become: nearer than announced. It may move away, and it may be called off.
+
+    Args:
+        old: the contract of the base revision.
+        new: the same major in the change.
+        today: the UTC day of the comparison: a new end is counted from it, whatever day is written as the announcement's.
+    """
+    before, after = old.retirement, new.retirement
+    if after is None:
+        return
+    if before is None:
+        if after.ends - today < timedelta(days=NOTICE_DAYS):
+            first = today + timedelta(days=NOTICE_DAYS)
+            reason = f"it ends on {after.ends}; announced today ({today}), it ends on {first} or later"
+            yield Finding(_POINTER, "retirement", reason)
+        return
+    if after.ends < before.ends:
+        reason = f"consumers were told that it ends on {before.ends}, and now it ends on {after.ends}"
+        yield Finding(_POINTER, "retirement", reason)
+    if after.by != before.by:
+        reason = f"consumers were told to go to version {before.by}, and now to version {after.by}"
+        yield Finding(_POINTER, "retirement", reason)
+
+
+def removal(contract: Contract, today: date) -> Iterator[Finding]:
+    """Why a contract's file may not be removed: its major has not ended, or rows of it have not expired."""
+    end = contract.retirement
+    if end is None or today < end.ends:
+        yield Finding("", "removed", "a version that clients send is gone")
+    elif today <= (last := end.ends + timedelta(days=contract.retention_days)):
+        yield Finding("", "removed", f"rows of this version are kept until {last}")

@@ -54,10 +54,9 @@ def announce(
     for contract in _ending(contracts, event_type, major):
         known = contract.retirement
         end = _read(known.announced if known is not None else today, ends, major, decision)
-        ended = replace(contract, retirement=end)
-        if reasons := [found.reason for found in retirements.differences(contract, ended, today)]:
+        if reasons := list(retirements.differences(known, end, today)):
             raise RefusedError(f"{contract.name}: {'; '.join(reasons)}")
-        path = file_of(contract, schemas)
+        ended, path = replace(contract, retirement=end), file_of(contract, schemas)
         text = path.read_text(encoding="utf-8")
         changes.append((ended, path, with_end(text, end, next_version(contract, schemas))))
     for ended, path, text in changes:

@@ -67,7 +67,8 @@ def gate(
     for old in before:
         changed = new.get(old.name)
         if changed is None:
-            found += _breaking(old.name, retirements.removal(old, today))
+            reason = retirements.removal(old.retirement, old.retention_days, today)
+            found += [Breaking(old.name, "", "removed", reason)] if reason is not None else []
         else:
             found += compare(old, changed, today)
     for contract in new.values():
@@ -88,13 +89,10 @@ def compare(old: Contract, new: Contract, today: date) -> list[Breaking]:
         *_protection(old, new),
         *_silver(old, new),
         *_version(old, new),
-        *retirements.differences(old, new, today),
+        *_retirement(old, new, today),
     ]
-    return _breaking(old.name, sorted(findings, key=lambda finding: (finding.pointer, finding.kind)))
-
-
-def _breaking(contract: str, findings: Iterable[Finding]) -> list[Breaking]:
-    return [Breaking(contract, finding.pointer, finding.kind, finding.reason) for finding in findings]
+    ordered = sorted(findings, key=lambda finding: (finding.pointer, finding.kind))
+    return [Breaking(old.name, finding.pointer, finding.kind, finding.reason) for finding in ordered]
 
 
 def notices(before: Iterable[Contract], after: Iterable[Contract]) -> list[str]:
@@ -205,6 +203,11 @@ def _silver(old: Contract, new: Contract) -> Iterator[Finding]:
 
 def _meaning(rule: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in rule.items() if name != "description"}
+
+
+def _retirement(old: Contract, new: Contract, today: date) -> Iterator[Finding]:
+    for reason in retirements.differences(old.retirement, new.retirement, today):
+        yield Finding("/retirement", "retirement", reason)
 
 
 def _version(old: Contract, new: Contract) -> Iterator[Finding]:

@@ -1,19 +1,19 @@
 """Announced ends of majors: how a contract's file states one, what must hold, and what the gate lets change. Build only."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from millrace.compiler.schema_diff import Finding
 from millrace.contracts.contract import Contract
 from millrace.contracts.retirement import NOTICE_DAYS, Retirement
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-DECISION = re.compile(r"docs/decisions/[A-Za-z0-9][A-Za-z0-9._-]*\.md")
+# Where the template of a deployed stack holds `ends_of`: in its metadata, under this name.
+METADATA = "MillraceContractEnds"
+_DECISION = re.compile(r"docs/decisions/[A-Za-z0-9][A-Za-z0-9._-]*\.md")
 _FORM = "{announced: 2026-12-01, ends: 2026-12-20, by: 2, decision: docs/decisions/0001-why.md}"
-_POINTER = "/retirement"
 
 
 def read(value: Any) -> Retirement:
@@ -32,7 +32,7 @@ def read(value: Any) -> Retirement:
         )
     if type(value["by"]) is not int:
         raise ValueError("by is the major version that replaces this one, such as 2")
-    if not isinstance(value["decision"], str) or not DECISION.fullmatch(value["decision"]):
+    if not isinstance(value["decision"], str) or not _DECISION.fullmatch(value["decision"]):
         raise ValueError("decision is the path of a record, such as docs/decisions/0001-why.md")
     return Retirement(announced, ends, value["by"], value["decision"])
 
@@ -86,35 +86,57 @@ def without_decision(contracts: Iterable[Contract], checkout: Path) -> Iterator[
             yield contract, f"retirement: there is no file {contract.retirement.decision}"
 
 
-def differences(old: Contract, new: Contract, today: date) -> Iterator[Finding]:
-    """What an announced end may not become: nearer than announced. It may move away, and it may be called off.
+def differences(before: Retirement | None, after: Retirement | None, today: date) -> Iterator[str]:
+    """What an announced end may not become, as sentences: it may move later or be called off, and never comes nearer.
 
     Args:
-        old: the contract of the base revision.
-        new: the same major in the change.
+        before: the end that holds.
+        after: the one that is to hold.
         today: the UTC day of the comparison: a new end is counted from it, whatever day is written as the announcement's.
     """
-    before, after = old.retirement, new.retirement
     if after is None:
         return
     if before is None:
-        if after.ends - today < timedelta(days=NOTICE_DAYS):
-            first = today + timedelta(days=NOTICE_DAYS)
-            reason = f"it ends on {after.ends}; announced today ({today}), it ends on {first} or later"
-            yield Finding(_POINTER, "retirement", reason)
+        first = today + timedelta(days=NOTICE_DAYS)
+        if after.ends < first:
+            yield f"it ends on {after.ends}; announced today ({today}), it ends on {first} or later"
         return
     if after.ends < before.ends:
-        reason = f"consumers were told that it ends on {before.ends}, and now it ends on {after.ends}"
-        yield Finding(_POINTER, "retirement", reason)
+        yield f"consumers were told that it ends on {before.ends}, and now it ends on {after.ends}"
     if after.by != before.by:
-        reason = f"consumers were told to go to version {before.by}, and now to version {after.by}"
-        yield Finding(_POINTER, "retirement", reason)
+        yield f"consumers were told to go to version {before.by}, and now to version {after.by}"
 
 
-def removal(contract: Contract, today: date) -> Iterator[Finding]:
-    """Why a contract's file may not be removed: its major has not ended, or rows of it have not expired."""
-    end = contract.retirement
+def removal(end: Retirement | None, retention_days: int, today: date) -> str | None:
+    """Why a contract may not be removed; None where its major has ended and its rows have expired."""
     if end is None or today < end.ends:
-        yield Finding("", "removed", "a version that clients send is gone")
-    elif today <= (last := end.ends + timedelta(days=contract.retention_days)):
-        yield Finding("", "removed", f"rows of this version are kept until {last}")
+        return "a version that clients send is gone"
+    last = end.ends + timedelta(days=retention_days)
+    return f"rows of this version are kept until {last}" if today <= last else None
+
+
+def ends_of(contracts: Iterable[Contract]) -> dict[str, Any]:
+    """What a deploy leaves behind for the next one to be compared with: each major, how long its rows live, and its end."""
+    return {
+        one.name: {
+            "retentionDays": one.retention_days,
+            "retirement": one.retirement.to_json() if one.retirement is not None else None,
+        }
+        for one in contracts
+    }
+
+
+def refusals(deployed: Mapping[str, Any], new: Mapping[str, Any], today: date) -> Iterator[str]:
+    """Why a deploy is refused: majors that would end earlier than announced, or go too early. Both as `ends_of` has them."""
+    for name, known in deployed.items():
+        before = _end(known)
+        if name not in new:
+            reason = removal(before, known["retentionDays"], today)
+            reasons = [reason] if reason is not None else []
+        else:
+            reasons = list(differences(before, _end(new[name]), today))
+        yield from (f"{name}: {reason}" for reason in reasons)
+
+
+def _end(known: Mapping[str, Any]) -> Retirement | None:
+    return Retirement.from_json(known["retirement"]) if known["retirement"] is not None else None

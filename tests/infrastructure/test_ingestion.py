@@ -170,4 +170,4 @@ def test_outputs(every: Templates) -> None:
 def test_a_deploy_leaves_the_ends_of_contracts_to_the_next(every: Templates) -> None:
     """What `millrace preflight` reads back from CloudFormation."""
     known = every.stacks["ingestion"]["Metadata"][retirements.METADATA]
-    assert known == retirements.ends_of(compiled(path) for path in FILES)
+    assert known == retirements.ends_of([compiled(path) for path in FILES])

@@ -175,19 +175,21 @@ def test_the_shards_of_a_type_only_grow(
     assert (f"type_shards is {before} in what is deployed" in text) == refused
 
 
-@pytest.mark.parametrize(("days", "refused"), [(0, False), (1, False), (-1, True), (None, False)])
+@pytest.mark.parametrize(("moved", "refused"), [(0, False), (1, False), (-1, True), (None, False)])
 def test_a_major_never_ends_earlier_than_the_deployed_contracts_say(
-    tmp_path: Path, days: int | None, refused: bool
+    tmp_path: Path, moved: int | None, refused: bool
 ) -> None:
     ends = clock.now().date() + timedelta(days=30)
 
-    def template(moved: int | None) -> str:
-        days_from = None if moved is None else end(ends - timedelta(days=20), ends + timedelta(days=moved))
-        known = {"retentionDays": 90, "retirement": None if days_from is None else days_from.to_json()}
+    def announced(moved: int | None) -> str:
+        known: dict[str, Any] = {"retentionDays": 90}
+        if moved is not None:
+            days = end(ends - timedelta(days=20), ends + timedelta(days=moved))
+            known["retirement"] = days.to_json()
         return json.dumps({"Resources": {}, "Metadata": {retirements.METADATA: {"order.created.v1": known}}})
 
-    (tmp_path / "millrace-prod-ingestion.template.json").write_text(template(days))
-    answer = {"TemplateBody": template(0)}
+    (tmp_path / "millrace-prod-ingestion.template.json").write_text(announced(moved))
+    answer = {"TemplateBody": announced(0)}
     status, text = account.changes(answering("cloudformation", ("get_template", answer)), tmp_path)
     assert status == ("fail" if refused else "ok")
     assert (f"order.created.v1: consumers were told that it ends on {ends}" in text) == refused

@@ -91,6 +91,12 @@ def test_what_replaces_a_major_is_there_and_is_newer(tmp_path: Path) -> None:
     backwards = ending(date(2028, 2, 29), by=1, version="2.0.0")
     ((_, sentence),) = retirements.references([CONTRACT, backwards])
     assert sentence == "retirement: version 1 is not newer than this one"
+    as_soon = ending(date(2028, 2, 29), by=3, version="2.0.0")
+    third = replace(CONTRACT, version="3.0.0")
+    ((name, sentence),) = retirements.references([old, as_soon, third])
+    assert (name, sentence) == (old.name, "retirement: version 2 itself ends on 2028-02-29")
+    later = ending(date(2028, 3, 1), by=3, version="2.0.0")
+    assert list(retirements.references([old, later, third])) == []
     assert [one.name for one, _ in retirements.without_decision([old, new], tmp_path)] == [old.name]
     record = tmp_path / END["decision"]
     record.parent.mkdir(parents=True)

@@ -1,7 +1,7 @@
 """Announced ends of majors: how a contract's file states one, what must hold, and what the gate lets change. Build only."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -66,17 +66,19 @@ def _is_consumer(value: Any) -> bool:
 
 
 def references(contracts: Iterable[Contract]) -> Iterator[tuple[str, str]]:
-    """Ends in favour of a major that is not there: name of the contract and sentence."""
-    everything = list(contracts)
-    known = {contract.name for contract in everything}
-    for contract in everything:
-        if contract.retirement is None:
+    """Ends in favour of a major that is not there, or ends no later: name of the contract and sentence."""
+    known = {contract.name: contract for contract in contracts}
+    for contract in known.values():
+        end = contract.retirement
+        if end is None:
             continue
-        by = f"{contract.event_type}.v{contract.retirement.by}"
-        if contract.retirement.by <= contract.major:
-            yield contract.name, f"retirement: version {contract.retirement.by} is not newer than this one"
-        elif by not in known:
-            yield contract.name, f"retirement: there is no {by}"
+        by = known.get(f"{contract.event_type}.v{end.by}")
+        if end.by <= contract.major:
+            yield contract.name, f"retirement: version {end.by} is not newer than this one"
+        elif by is None:
+            yield contract.name, f"retirement: there is no {contract.event_type}.v{end.by}"
+        elif by.retirement is not None and by.retirement.ends <= end.ends:
+            yield contract.name, f"retirement: version {end.by} itself ends on {by.retirement.ends}"
 
 
 def without_decision(contracts: Iterable[Contract], checkout: Path) -> Iterator[tuple[Contract, str]]:
@@ -115,15 +117,14 @@ def removal(end: Retirement | None, retention_days: int, today: date) -> str | N
     return f"rows of this version are kept until {last}" if today <= last else None
 
 
-def ends_of(contracts: Iterable[Contract]) -> dict[str, Any]:
+def ends_of(contracts: Sequence[Contract]) -> dict[str, Any]:
     """What a deploy leaves behind for the next one to be compared with: each major, how long its rows live, and its end."""
-    return {
-        one.name: {
-            "retentionDays": one.retention_days,
-            "retirement": one.retirement.to_json() if one.retirement is not None else None,
-        }
-        for one in contracts
-    }
+    found: dict[str, Any] = {one.name: {"retentionDays": one.retention_days} for one in contracts}
+    for one in contracts:
+        # The CDK drops what is null.
+        if one.retirement is not None:
+            found[one.name]["retirement"] = one.retirement.to_json()
+    return found
 
 
 def refusals(deployed: Mapping[str, Any], new: Mapping[str, Any], today: date) -> Iterator[str]:
@@ -139,4 +140,4 @@ def refusals(deployed: Mapping[str, Any], new: Mapping[str, Any], today: date) -
 
 
 def _end(known: Mapping[str, Any]) -> Retirement | None:
-    return Retirement.from_json(known["retirement"]) if known["retirement"] is not None else None
+    return Retirement.from_json(known["retirement"]) if "retirement" in known else None

@@ -221,14 +221,13 @@ def _print_changes(contracts: "list[Contract]", consumers: "Consumers", *, as_js
     if not ending:
         out.print("no version's end is announced")
         return
-    shown = table("contract", "to", "ends", "days left", "consumers")
+    today = clock.now().date()
     for contract, end, readers in ending:
-        days = (end.ends - clock.now().date()).days
-        listed = "\n".join(f"{one['name']} ({one['contact']})" for one in readers)
-        shown.add_row(
-            contract.name, f"v{end.by}", end.ends.isoformat(), str(days) if days > 0 else "ended", listed
-        )
-    out.print(shown)
+        days = (end.ends - today).days
+        left = f"{counted(days, 'day')} left" if days > 0 else "it has ended"
+        lines = [f"{contract.name} ends on {end.ends} for v{end.by} ({left})"]
+        lines += [f"  {one['name']} ({one['contact']})" for one in readers] or ["  no consumer is known"]
+        out.print("\n".join(lines), markup=False, highlight=False)
 
 
 def _compiled(schemas: Path, *, as_json: bool, where: str = "") -> "list[Contract]":

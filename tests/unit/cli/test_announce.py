@@ -197,9 +197,12 @@ def test_people_read_days_left_and_consumers(repository: Path, now: list[datetim
     assert "billing (billing@example.org)" in said.stdout
     assert "- billing (billing@example.org)" in (repository / RECORD).read_text()
     shown = CliRunner().invoke(app, ["contracts", "status"]).stdout
-    assert "14" in shown
+    assert shown.splitlines() == [
+        f"order.created.v1 ends on {FIRST} for v2 (14 days left)",
+        "  billing (billing@example.org)",
+    ]
     now[0] = datetime(2028, 2, 29, tzinfo=UTC)
-    assert "ended" in CliRunner().invoke(app, ["contracts", "status"]).stdout
+    assert "it has ended" in CliRunner().invoke(app, ["contracts", "status"]).stdout
 
 
 @pytest.mark.parametrize(

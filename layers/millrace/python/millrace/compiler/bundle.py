@@ -9,7 +9,7 @@ import orjson
 
 from millrace.compiler import api_document, dictionaries, publications, retirements
 from millrace.compiler.event_contracts import compile_contracts, file_of
-from millrace.compiler.feature_views import compile_views
+from millrace.compiler.feature_views import compile_services, compile_views
 from millrace.compiler.fraud_rules import compile_rulebook
 from millrace.compiler.table_contracts import compile_tables
 from millrace.contracts.contract import Contract
@@ -48,7 +48,8 @@ def compile_all(schemas_dir: Path, warehouse_dir: Path) -> Files:
     files = _contracts(schemas_dir, contracts, tables)
     files[bundle.WAREHOUSE] = orjson.dumps(compile_project(warehouse_dir, lake).to_json())
     files[bundle.FRAUD_RULES] = _sorted(compile_rulebook(schemas_dir))
-    files[bundle.FEATURES] = _sorted({"views": compile_views(schemas_dir, lake)})
+    views = compile_views(schemas_dir, lake)
+    files[bundle.FEATURES] = _sorted({"views": views, "services": compile_services(views)})
     return files
 
 

@@ -21,6 +21,8 @@ from millrace.contracts.column_types import Scalar
 from millrace.contracts.errors import ContractError, ContractProblem
 from millrace.contracts.tables import LakeTable
 from millrace.features import evaluate, expression
+from millrace.features.views import FeatureViews
+from millrace.training import channel
 from millrace.training.channel import VIEWS as MODEL_VIEWS
 
 FOLDER = "features"
@@ -65,6 +67,13 @@ def compile_views(
         {**one, "online": one["name"] in online}
         for one in sorted(documents.values(), key=lambda one: str(one["name"]))
     ]
+
+
+def compile_services(views: list[dict[str, Any]]) -> dict[str, tuple[str, ...]]:
+    """The features of each model whose views are among these, by the model's name."""
+    if {one["name"] for one in views}.issuperset(MODEL_VIEWS):
+        return {channel.MODEL: channel.features(FeatureViews.from_json({"views": views}))}
+    return {}
 
 
 def pin(schemas_dir: Path) -> list[str]:

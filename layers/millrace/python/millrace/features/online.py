@@ -32,6 +32,12 @@ class OnlineFeatures:
             columns[title] = [row[place].value for row in self.rows]
         return columns
 
+    def to_df(self) -> Any:
+        """The same as a pandas frame."""
+        import pandas as pd  # noqa: PLC0415  no function has it
+
+        return pd.DataFrame(self.to_dict())
+
 
 class OnlineStore:
     """Reads feature views of any tenant."""

@@ -167,6 +167,14 @@ class OnlineEntity:
         return tuple((view, one) for view in self.views for group in view.groups for one in group.features)
 
 
+@dataclass(frozen=True, slots=True)
+class FeatureService:
+    """The features of a model, `view:feature` each, in the order of its input, by the model's name."""
+
+    name: str
+    features: tuple[str, ...]
+
+
 class FeatureError(PermanentError):
     """The feature views cannot answer the request; the message gives the reason."""
 
@@ -185,13 +193,18 @@ class Reference:
 class FeatureViews:
     """All views of a bundle."""
 
-    def __init__(self, views: Iterable[FeatureView]) -> None:
+    def __init__(self, views: Iterable[FeatureView], services: Iterable[FeatureService] = ()) -> None:
         self._views = {view.name: view for view in views}
+        self.services = tuple(services)
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "FeatureViews":
         """The document that `millrace.compiler.feature_views` wrote."""
-        return cls(FeatureView.from_json(one) for one in document["views"])
+        services: Mapping[str, list[str]] = document.get("services", {})
+        return cls(
+            (FeatureView.from_json(one) for one in document["views"]),
+            (FeatureService(name, tuple(features)) for name, features in sorted(services.items())),
+        )
 
     def view(self, name: str) -> FeatureView:
         """One view.
@@ -234,9 +247,24 @@ class FeatureViews:
         """Every table that some view reads, in order."""
         return tuple(sorted({group.table for view in self._views.values() for group in view.groups}))
 
+    def tables(self, references: Iterable[Reference]) -> tuple[str, ...]:
+        """The tables that these aggregates are computed from, in order."""
+        wanted = set(references)
+        return tuple(
+            sorted(
+                {
+                    group.table
+                    for view in self._views.values()
+                    for group in view.groups
+                    for one in group.features
+                    if Reference(view.name, one.name) in wanted
+                }
+            )
+        )
+
     def with_delay(self, delay_us: int) -> "FeatureViews":
         """The views with this delay, in microseconds, for every group that has one."""
-        return FeatureViews(view.with_delay(delay_us) for view in self._views.values())
+        return FeatureViews((view.with_delay(delay_us) for view in self._views.values()), self.services)
 
     def references(self, features: Iterable[str]) -> tuple[Reference, ...]:
         """The references that `view:feature` texts name, in order.

@@ -33,7 +33,7 @@ def handler(settings: Settings, log: Logger) -> Handler:
             "move": alias.move,
             "movedAt": alias.moved_at,
         }
-        log.info(change.status, extra=answer)
+        log.info(change.status, extra={**answer, "mlflow": change.mlflow})
         return answer
 
     return move

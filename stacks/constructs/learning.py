@@ -46,13 +46,18 @@ class Learning(Construct):
                 fleet=fleet,
                 layers=("runtime", "lake", "duckdb"),
             ),
-            self._register_models(scope, fleet),
-            PlatformFunction(
+            self._tracked(
+                scope,
+                "register_models",
+                "Registers what a training made: artifacts, rows, the log of experiments.",
+                fleet=fleet,
+                timeout=STEP,
+            ),
+            self._tracked(
                 scope,
                 "move_model",
+                "Moves a tenant's champion to another version, with the event of the change.",
                 fleet=fleet,
-                description="Moves a tenant's champion to another version, with the event of the change.",
-                memory_mb=512,
                 timeout=Duration.minutes(1),
             ),
         ]
@@ -106,15 +111,19 @@ class Learning(Construct):
             variables={"libraries": os.pathsep.join(str(layer.path / "python") for layer in libraries)},
         )
 
-    def _register_models(self, scope: Construct, fleet: Fleet) -> PlatformFunction:
+    @staticmethod
+    def _tracked(
+        scope: Construct, stem: str, description: str, *, fleet: Fleet, timeout: Duration
+    ) -> PlatformFunction:
+        """A function that logs to MLflow where the environment has one."""
         uri = fleet.settings.learning.tracking_uri
         function = PlatformFunction(
             scope,
-            "register_models",
+            stem,
             fleet=fleet,
-            description="Registers what a training made: artifacts, rows, the log of experiments.",
+            description=description,
             memory_mb=ONE_PROCESSOR_MB,
-            timeout=STEP,
+            timeout=timeout,
             layers=("runtime", "mlflow"),
             variables={"tracking_uri": uri},
         )

@@ -254,7 +254,7 @@ def test_a_function_carries_no_layer_that_it_does_not_need(every: Templates) -> 
             **{scorer: {"Onnx"} for scorer in ("predict", "score_transactions")},
             **{worker: {"Duckdb"} for worker in WORKERS},
             **{one: {"Lake", "Duckdb"} for one in ("materialize_features", "build_training_set")},
-            "register_models": {"Mlflow"},
+            **{one: {"Mlflow"} for one in ("register_models", "move_model")},
             **{
                 one: {"Lake", "Iceberg"}
                 for one in (

@@ -122,8 +122,9 @@ def test_the_archive_holds_the_script_and_its_requirements() -> None:
 
 
 def test_mlflow_is_nowhere_unless_an_environment_says_where(every: Templates) -> None:
-    uri = every.functions()["register_models"]["Properties"]["Environment"]["Variables"]["TRACKING_URI"]
-    assert uri == ("http://127.0.0.1:5500" if every.environment == "local" else "")
+    for stem in ("register_models", "move_model"):
+        uri = every.functions()[stem]["Properties"]["Environment"]["Variables"]["TRACKING_URI"]
+        assert uri == ("http://127.0.0.1:5500" if every.environment == "local" else "")
 
 
 @pytest.mark.parametrize(

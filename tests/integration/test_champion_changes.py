@@ -36,6 +36,7 @@ def test_a_change_has_one_event_and_a_change_to_the_same_version_does_nothing(st
     assert (alias.version, alias.move, alias.announced) == ("00000003", 2, 2)
     assert alias.card_sha256 == rows_of(stage, "00000003").card_sha256
     assert stage.told() == [(1, "00000001", None), (2, "00000003", "00000001")]
+    assert stage.tracker.champions == ["00000001", "00000003"]
 
 
 def test_a_version_that_reads_a_view_that_is_not_online_does_not_serve(stage: Stage) -> None:

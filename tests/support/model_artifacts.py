@@ -15,8 +15,10 @@ FEATURES = ("transaction_features:amount", "merchant_features:fraud_share_7d")
 
 
 def graph(algorithm: str, run: str = RUN) -> bytes:
-    """Bytes that stand for a graph: those of each run and algorithm are others."""
-    return f"graph of {algorithm} in {run}".encode() * 20
+    """An ONNX message that stands for a graph and has none of its nodes: those of each run and algorithm are others."""
+    name = f"graph of {algorithm} in {run}".encode()
+    named = bytes((2 << 3 | 2, len(name))) + name
+    return bytes((7 << 3 | 2, len(named))) + named
 
 
 def card(

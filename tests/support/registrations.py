@@ -37,9 +37,14 @@ class Silent:
     """A tracker that only counts."""
 
     seen: list[str] = field(default_factory=list)
+    champions: list[str] = field(default_factory=list)
 
     def log(self, version: Version, card: ModelCard, text: bytes, onnx: bytes) -> str:
         self.seen.append(version.version)
+        return "logged"
+
+    def champion(self, version: Version, card: ModelCard, text: bytes, onnx: bytes) -> str:
+        self.champions.append(version.version)
         return "logged"
 
 
@@ -124,6 +129,7 @@ class Stage:
             self.files,
             ChampionEvents(Emitter(self.bundle, Appender({"table": table}))),
             self.views,
+            self.tracker,
             now,
         )
 

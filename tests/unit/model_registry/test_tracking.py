@@ -22,6 +22,7 @@ class Named:
     status: str = "RUNNING"
     artifact_uri: str = ""
     experiment_id: str = ""
+    version: str = ""
     tags: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -39,6 +40,7 @@ class Mlflow:
         self.metrics: dict[str, set[tuple[str, float, int, int]]] = {}
         self.artifacts: dict[str, dict[str, bytes]] = {}
         self.models: dict[str, list[Named]] = {}
+        self.aliases: dict[str, tuple[str, str]] = {}
         self.breaks = ""
 
     def __getattribute__(self, name: str) -> Any:
@@ -92,8 +94,13 @@ class Mlflow:
     def search_model_versions(self, filter_string: str) -> list[Named]:
         return self.models[filter_string.split("'")[1]]
 
-    def create_model_version(self, name: str, source: str, run: str, *, tags: dict[str, str]) -> None:
-        self.models[name].append(Named(run_id=run, artifact_uri=source, tags=tags))
+    def create_model_version(self, name: str, source: str, run: str, *, tags: dict[str, str]) -> Named:
+        number = str(len(self.models[name]) + 1)
+        self.models[name].append(Named(run_id=run, artifact_uri=source, tags=tags, version=number))
+        return self.models[name][-1]
+
+    def set_registered_model_alias(self, name: str, alias: str, version: str) -> None:
+        self.aliases[name] = (alias, version)
 
 
 def tracker(server: Mlflow, why: str | None = None) -> MlflowTracker:
@@ -120,7 +127,10 @@ def test_a_version_is_a_run_and_what_may_be_deployed_a_model(bundle: object) -> 
     assert first.tags["millrace.version"] == "fraud/00000001"
     assert second.tags["gate.recall"] == "below 0.7"
     assert ("f1", 0.86, 1795316400000, 0) in server.metrics[first.run_id]
-    assert set(server.artifacts[first.run_id]) == {"model/model.json", "model/model.onnx"}
+    assert set(server.artifacts[first.run_id]) == {
+        f"model/{name}"
+        for name in ("MLmodel", "model.json", "model.onnx", "python_env.yaml", "requirements.txt")
+    }
     (model,) = server.models["millrace-local-org_acme-fraud"]
     assert (model.run_id, model.artifact_uri) == (first.run_id, "mlflow-artifacts:/r0/model")
 
@@ -139,6 +149,30 @@ def test_the_same_number_of_a_platform_that_was_begun_anew_is_another_version() 
     assert log(tracker(server), card(f1=0.9)) == "logged"
     assert len(server.runs) == 2
     assert len(server.models["millrace-local-org_acme-fraud"]) == 2
+
+
+def test_the_champion_is_an_alias_of_what_is_registered() -> None:
+    server = Mlflow()
+    logging_ = tracker(server)
+    # The second one did not pass, and was promoted by force: it is registered by that.
+    for made, number in ((card(), 1), (card("logistic_regression", recall=0.2), 2), (card(), 1)):
+        version, found = trained(made, number)
+        assert logging_.champion(version, found.card, found.text, found.onnx) == "logged"
+        assert server.aliases == {"millrace-local-org_acme-fraud": ("champion", str(number))}
+    assert [one.tags["millrace.version"] for one in server.models["millrace-local-org_acme-fraud"]] == [
+        "fraud/00000001",
+        "fraud/00000002",
+    ]
+    server.breaks = "set_registered_model_alias"
+    version, found = trained(card())
+    result = logging_.champion(version, found.card, found.text, found.onnx)
+    assert result.endswith("ConnectionError: set_registered_model_alias broke")
+
+
+def test_a_graph_that_cannot_be_read_is_a_warning() -> None:
+    version, found = trained(card())
+    result = tracker(Mlflow()).log(version, found.card, found.text, b"no graph")
+    assert result.endswith("ArtifactError: model.onnx is no ONNX graph")
 
 
 @pytest.mark.parametrize(
@@ -164,7 +198,7 @@ def test_what_broke_off_is_finished_by_the_next(call: str) -> None:
     assert log(tracker(server), card()) == "logged"
     (run,) = server.runs.values()
     assert run.status == "FINISHED"
-    assert len(server.artifacts[run.run_id]) == 2
+    assert len(server.artifacts[run.run_id]) == 5
     assert len(server.metrics[run.run_id]) == 4
     assert len(server.models["millrace-local-org_acme-fraud"]) == 1
 

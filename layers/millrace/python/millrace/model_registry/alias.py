@@ -7,7 +7,7 @@ stored. The next change finishes an interrupted one: no change is made over one 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 from millrace.core import clock
 from millrace.core.errors import PermanentError
@@ -16,6 +16,7 @@ from millrace.model_registry import rows
 from millrace.model_registry.artifact import ModelCard
 from millrace.model_registry.champion_events import ChampionEvents
 from millrace.model_registry.files import ArtifactFiles
+from millrace.model_registry.register import OFF
 from millrace.model_registry.rows import TRAIL, Alias, Reason, Version
 from millrace.model_registry.store import ModelStore, need
 
@@ -54,10 +55,23 @@ class ChangeRequest:
 
 @dataclass(frozen=True, slots=True)
 class ChampionChange:
-    """A change that was made; `unchanged` where the version was the champion already."""
+    """A change that was made; `unchanged` where the version was the champion already. `mlflow`: what came of it there."""
 
     status: Literal["moved", "unchanged"]
     alias: Alias
+    mlflow: str = OFF
+
+
+class ChampionTracker(Protocol):
+    """Where champions are shown as well."""
+
+    def champion(self, version: Version, card: ModelCard, text: bytes, onnx: bytes) -> str:
+        """Shows a version as the champion.
+
+        Returns:
+            `logged`, or a warning that names what could not be reached; it never raises.
+        """
+        ...
 
 
 class ChampionAlias:
@@ -69,10 +83,12 @@ class ChampionAlias:
         files: ArtifactFiles,
         events: ChampionEvents,
         views: FeatureViews,
+        tracker: ChampionTracker | None,
         now: Callable[[], datetime] = clock.now,
     ) -> None:
-        """Rows, artifacts, where events are appended, and the feature views of this deployment."""
+        """Rows, artifacts, where events are appended, the feature views of this deployment, and MLflow."""
         self._store, self._files, self._events, self._views, self._now = store, files, events, views, now
+        self._tracker = tracker
 
     def change(self, request: ChangeRequest) -> ChampionChange:
         """Changes the champion, and appends the event of the change.
@@ -92,7 +108,7 @@ class ChampionAlias:
         if seen is not None and seen.version == version.version:
             return ChampionChange("unchanged", seen)
         self._judge(request, version)
-        card, *_ = self._files.read(version)
+        card, text, onnx = self._files.read(version)
         self._require_online(card)
         to = Alias(
             org=request.org,
@@ -114,7 +130,9 @@ class ChampionAlias:
         # A change whose event would not be valid must not be made.
         self._events.check(to)
         self._store.move(seen, to)
-        return ChampionChange("moved", self._announce(to))
+        announced = self._announce(to)
+        tracked = self._tracker.champion(version, card, text, onnx) if self._tracker else OFF
+        return ChampionChange("moved", announced, tracked)
 
     def _announce(self, alias: Alias) -> Alias:
         if alias.announced >= alias.move:

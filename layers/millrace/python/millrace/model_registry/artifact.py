@@ -23,7 +23,7 @@ ALGORITHMS = ("logistic_regression", "random_forest", "gradient_boosting")
 TOLERANCE = 1e-4
 FEWEST_GOLDEN, MOST_GOLDEN = 3, 8
 # Scores of 0 and 1 have no logit.
-_EDGE = 1e-6
+EDGE = 1e-6
 
 
 class ArtifactError(PermanentError):
@@ -45,7 +45,7 @@ class Calibration:
         """
         if math.isnan(score):
             raise ArtifactError("a score is NaN")
-        clipped = min(max(score, _EDGE), 1 - _EDGE)
+        clipped = min(max(score, EDGE), 1 - EDGE)
         odds = self.slope * math.log(clipped / (1 - clipped)) + self.intercept
         if odds >= 0:
             return 1 / (1 + math.exp(-odds))

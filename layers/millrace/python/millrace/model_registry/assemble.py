@@ -27,10 +27,12 @@ class RegistrySettings(Protocol):
 
 
 class ChampionChangeSettings(RegistrySettings, Protocol):
-    """Where the event of a champion change is appended as well."""
+    """Where the event of a champion change is appended, and where experiments are logged, as well."""
 
     events_table: str
     type_shards: int
+    environment: Environment
+    tracking_uri: str
 
 
 class RegistrarSettings(RegistrySettings, Protocol):
@@ -49,6 +51,7 @@ def champions(settings: ChampionChangeSettings, log: Callable[[str], None]) -> C
         ArtifactFiles(Objects(client("s3"), settings.lake_bucket)),
         ChampionEvents(Emitter(registry.load(), appender, log, type_shards=settings.type_shards)),
         feature_views.load(),
+        tracking.tracker(settings.tracking_uri, settings.environment),
     )
 
 

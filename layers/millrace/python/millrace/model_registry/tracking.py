@@ -1,7 +1,7 @@
-"""Experiments in MLflow: a run for each version, and a registered model for those that may be deployed.
+"""Experiments in MLflow: a run for each version, a registered model for those that may be deployed, and the champion as its alias.
 
-MLflow is a log beside the model registry, and nothing reads it: when it does not answer, the result is a warning and nothing
-else changes. Every step here can be repeated, so that a later call logs what is missing.
+MLflow is a log beside the model registry, and the platform reads none of it: when it does not answer, the result is a warning and
+nothing else changes. Every step here can be repeated, so that a later call logs what is missing.
 """
 
 import contextlib
@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from millrace.core import clock
-from millrace.model_registry.artifact import CARD_FILE, ONNX_FILE, ModelCard
+from millrace.model_registry import mlflow_model
+from millrace.model_registry.artifact import ModelCard
 from millrace.model_registry.rows import Version
 
 LOGGED = "logged"
@@ -26,6 +27,7 @@ SILENCE_SECONDS = 30.0
 VERSION_TAG = "millrace.version"
 # Identifies a version: a new deployment of the platform counts its versions from 1 again.
 CARD_TAG = "millrace.card"
+CHAMPION = "champion"
 
 
 class MlflowTracker:
@@ -54,33 +56,51 @@ class MlflowTracker:
 
     def log(self, version: Version, card: ModelCard, text: bytes, onnx: bytes) -> str:
         """Logs a version unless it is logged; `logged`, or a warning."""
+
+        def log(client: Any) -> None:
+            run = self._logged(client, version, card, text, onnx)
+            if version.status == "candidate":
+                self._registered(client, run, version)
+
+        return self._try(log)
+
+    def champion(self, version: Version, card: ModelCard, text: bytes, onnx: bytes) -> str:
+        """Gives a version the alias `champion`, after it was logged and registered where that is missing; `logged`, or a warning."""
+
+        def change(client: Any) -> None:
+            number = self._registered(client, self._logged(client, version, card, text, onnx), version)
+            client.set_registered_model_alias(self._name(version), CHAMPION, number)
+
+        return self._try(change)
+
+    def _try(self, call: Callable[[Any], None]) -> str:
         if time.monotonic() < self._silent_until:
             return self._why
         try:
             why = self._probe(self._uri)
             if why is None:
-                self._log(version, card, text, onnx)
+                call(self._client())
                 return LOGGED
-        except Exception as error:  # noqa: BLE001  whatever the client raises, the model is registered
+        except Exception as error:  # noqa: BLE001  whatever the client raises, the platform's own registry is right
             why = f"{type(error).__name__}: {error}"
         self._silent_until = time.monotonic() + SILENCE_SECONDS
         self._why = f"not logged: MLflow at {self._uri}: {why[:300]}"
         return self._why
 
-    def _log(self, version: Version, card: ModelCard, text: bytes, onnx: bytes) -> None:
-        client = self._client()
+    def _logged(self, client: Any, version: Version, card: ModelCard, text: bytes, onnx: bytes) -> Any:
+        """The version's run, complete."""
         experiment = self._experiment(client, f"millrace-{self._environment}/{version.org}/{version.model}")
         run = self._run(client, experiment, version)
         if run.info.status != "FINISHED":
-            self._fill(client, run.info.run_id, version, card)
+            run_id = run.info.run_id
+            self._fill(client, run_id, version, card)
             with tempfile.TemporaryDirectory() as folder:
-                for name, content in ((CARD_FILE, text), (ONNX_FILE, onnx)):
+                for name, content in mlflow_model.files(version, card, text, onnx, run_id).items():
                     path = Path(folder) / name
                     path.write_bytes(content)
-                    client.log_artifact(run.info.run_id, str(path), "model")
-            client.set_terminated(run.info.run_id, "FINISHED")
-        if version.status == "candidate":
-            self._register(client, run, version)
+                    client.log_artifact(run_id, str(path), mlflow_model.FOLDER)
+            client.set_terminated(run_id, "FINISHED")
+        return run
 
     def _client(self) -> Any:
         if self._made is None:
@@ -140,16 +160,21 @@ class MlflowTracker:
         for gate in card.gates:
             client.set_tag(run_id, f"gate.{gate.name}", "passed" if gate.passed else f"below {gate.least}")
 
-    def _register(self, client: Any, run: Any, version: Version) -> None:
-        name = f"millrace-{self._environment}-{version.org}-{version.model}"
+    def _name(self, version: Version) -> str:
+        return f"millrace-{self._environment}-{version.org}-{version.model}"
+
+    def _registered(self, client: Any, run: Any, version: Version) -> str:
+        """The version's number in MLflow's registry, where it is registered once."""
+        name = self._name(version)
         with contextlib.suppress(Exception):
             # It exists from the second version on.
             client.create_registered_model(name)
         for logged in client.search_model_versions(f"name = '{name}'"):
             if logged.tags.get(CARD_TAG) == version.card_sha256:
-                return
+                return str(logged.version)
         tags = {VERSION_TAG: f"{version.model}/{version.version}", CARD_TAG: version.card_sha256}
-        client.create_model_version(name, f"{run.info.artifact_uri}/model", run.info.run_id, tags=tags)
+        source = f"{run.info.artifact_uri}/{mlflow_model.FOLDER}"
+        return str(client.create_model_version(name, source, run.info.run_id, tags=tags).version)
 
 
 def tracker(uri: str, environment: str) -> MlflowTracker | None:

@@ -2,6 +2,7 @@
 
 `ORG=org_globex` names the tenant; locally it is the first demo tenant unless one is named.
 
+`python -m cli.warehouse generate` writes `warehouse/models/generated` again, after contracts have changed.
 `python -m cli.warehouse athena` writes the project as Athena reads it to `.local/warehouse-athena` instead: there
 `dbt build --target athena` runs it, where dbt-athena is installed.
 """
@@ -18,7 +19,7 @@ from cli.local.steps import StepError
 from cli.output import counted, err, out
 from cli.places import checkout
 from cli.target import FIRST_ORG, find_target
-from cli.warehouse import dbt, environment, silver
+from cli.warehouse import dbt, environment, generated, silver
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -33,14 +34,17 @@ def main(arguments: Sequence[str]) -> None:
     tables = {table.full_name: table for table in lake_tables(places.root / "schemas")}
     project = compile_project(places.root / "warehouse", tables.values())
     source, file = places.root / "warehouse", places.local / "warehouse.duckdb"
+    if list(arguments) == ["generate"]:
+        generated.write(source, project, tables)
+        return
     if list(arguments) == ["athena"]:
         folder = places.local / "warehouse-athena"
-        dbt.workspace(Path("dbt"), source, folder, file, project, tables, for_athena=True)
+        dbt.workspace(Path("dbt"), source, folder, file, for_athena=True)
         out.print(f"{counted(len(project.transforms), 'table')} for Athena in {folder}")
         return
     org = arguments[1] if list(arguments[:1]) == ["--org"] and len(arguments) == 2 else None
     if arguments and not org:
-        raise UsageError(f"warehouse takes --org TENANT or athena, not {' '.join(arguments)}")
+        raise UsageError(f"warehouse takes --org TENANT, generate or athena, not {' '.join(arguments)}")
     target = find_target(None)
     if org is None and target.env == "local":
         org = FIRST_ORG
@@ -57,7 +61,7 @@ def main(arguments: Sequence[str]) -> None:
     out.print(
         f"{counted(sum(rows.values()), 'row')}{whose} of {counted(len(rows), 'silver table')} in {file}"
     )
-    work = dbt.workspace(program, source, places.local / "warehouse", file, project, tables)
+    work = dbt.workspace(program, source, places.local / "warehouse", file)
     with err.status("dbt build …"):
         work.run("build")
     with err.status("dbt docs generate …"):

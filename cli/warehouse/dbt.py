@@ -1,14 +1,12 @@
-"""Runs dbt on a copy of the project with its generated files, so that nothing is written to the checkout."""
+"""Runs dbt on a copy of the project, so that nothing is written to the checkout."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cli.local.programs import run
-from cli.warehouse import athena, environment, generated
-from millrace.contracts.tables import LakeTable
-from millrace.warehouse.project import Project
+from cli.warehouse import athena, environment
 
 SECONDS = 600.0
 
@@ -53,14 +51,7 @@ class Workspace:
 
 
 def workspace(
-    dbt: Path,
-    project_dir: Path,
-    folder: Path,
-    database: Path,
-    project: Project,
-    tables: Mapping[str, LakeTable],
-    *,
-    for_athena: bool = False,
+    dbt: Path, project_dir: Path, folder: Path, database: Path, *, for_athena: bool = False
 ) -> Workspace:
     """A fresh copy of the project.
 
@@ -69,14 +60,12 @@ def workspace(
         project_dir: `warehouse/`.
         folder: of the copy; its old content is deleted.
         database: the DuckDB file that dbt builds in.
-        project: the compiled warehouse.
-        tables: every contract.
         for_athena: whether the models are translated, for dbt's target `athena`.
     """
     if folder.exists():
         shutil.rmtree(folder)
-    shutil.copytree(project_dir, folder)
+    # Not what a user's own dbt has left there.
+    shutil.copytree(project_dir, folder, ignore=shutil.ignore_patterns("target", "logs", "*.duckdb"))
     if for_athena:
         athena.translate(folder)
-    generated.write(folder / "models" / "generated", project, tables)
     return Workspace(dbt, folder, database)

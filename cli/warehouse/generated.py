@@ -1,4 +1,4 @@
-"""Sources and models as dbt reads them: `sources.yml` and `schema.yml`, generated from the contracts.
+"""Sources and models as dbt reads them: `sources.yml` and `schema.yml` in `warehouse/models/generated`, from the contracts.
 
 A model's tests are its contract's checks in dbt's terms: `not_null`, `accepted_values`, and the project's own `in_range`
 and `unique_within`, which applies within one tenant (and day), as in the pipeline. The pipeline checks silver's rows
@@ -16,7 +16,10 @@ from millrace.contracts.decimals import INT64
 from millrace.contracts.tables import LakeTable
 from millrace.warehouse.project import Project
 
-HEAD = "# Generated from schemas/: edit the contracts.\n"
+FOLDER = "models/generated"
+HEAD = "# Generated from schemas/: edit the contracts, then run python -m cli.warehouse generate.\n"
+# Silver is made every hour, for minutes; a source without newer rows than these has a standstill somewhere, or had no events.
+FRESHNESS = {"warn_after": {"count": 3, "period": "hour"}}
 _BOUNDS = {
     "minimum": "at_least",
     "maximum": "at_most",
@@ -32,19 +35,25 @@ def write(folder: Path, project: Project, tables: Mapping[str, LakeTable]) -> No
     """Writes both files.
 
     Args:
-        folder: below the models of a project.
+        folder: of the dbt project.
         project: the compiled warehouse.
         tables: every contract.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files(project, tables).items():
+        (folder / FOLDER / name).write_text(text, encoding="utf-8")
+
+
+def files(project: Project, tables: Mapping[str, LakeTable]) -> dict[str, str]:
+    """Name → text of both files."""
     read = sorted(
         {name for transform in project.transforms for name in transform.inputs if name.startswith("silver.")}
     )
     made = [tables[transform.full_name] for transform in project.transforms]
     documents = {"sources.yml": sources(tables[name] for name in read), "schema.yml": models(made)}
-    for name, document in documents.items():
-        text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
-        (folder / name).write_text(HEAD + text, encoding="utf-8")
+    return {
+        name: HEAD + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
+        for name, document in documents.items()
+    }
 
 
 def sources(tables: Iterable[LakeTable]) -> dict[str, Any]:
@@ -53,7 +62,14 @@ def sources(tables: Iterable[LakeTable]) -> dict[str, Any]:
         {"name": table.name, "description": table.description, "columns": [_column(c) for c in table.columns]}
         for table in tables
     ]
-    return {"sources": [{"name": "silver", "schema": _SILVER, "tables": listed}]}
+    source = {
+        "name": "silver",
+        "description": "Accepted events, one table for each major version of a type, each event once.",
+        "schema": _SILVER,
+        "config": {"freshness": FRESHNESS, "loaded_at_field": "received_at"},
+        "tables": listed,
+    }
+    return {"sources": [source]}
 
 
 def models(tables: Iterable[LakeTable]) -> dict[str, Any]:

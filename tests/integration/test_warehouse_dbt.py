@@ -1,5 +1,6 @@
 """dbt itself, in its own environment: it renders what we render, its tests pass, and its rows are the pipeline's."""
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -49,7 +50,7 @@ def built(
         silver.load(connection, tables, silver.generate(11, transactions=400, orders=120), folder)
         lake = LocalLake(folder, project, tables)
         lake.keep_silver(connection)
-    work = dbt.workspace(environment.ensure(checkout()), WAREHOUSE, folder / "project", file, project, tables)
+    work = dbt.workspace(environment.ensure(checkout()), WAREHOUSE, folder / "project", file)
     work.run("build")
     for transform in project.transforms:
         for chunk in lake.run(transform.full_name):
@@ -95,12 +96,43 @@ def test_dbt_names_what_breaks_a_contract(built: tuple[Workspace, LocalLake]) ->
     assert named.endswith("__revenue")
 
 
-def test_the_project_for_athena_says_the_same_of_other_words(
-    project: Project, tables: Mapping[str, LakeTable], tmp_path: Path
+def test_the_project_parses_as_it_lies_and_describes_and_tests_every_model(
+    built: tuple[Workspace, LocalLake],
 ) -> None:
-    work = dbt.workspace(
-        Path("dbt"), WAREHOUSE, tmp_path / "project", tmp_path / "none", project, tables, for_athena=True
-    )
+    work, _ = built
+    work.run("--warn-error", "parse")
+    manifest = json.loads((work.folder / "target" / "manifest.json").read_text())
+    nodes = manifest["nodes"].values()
+    tested = {
+        name for node in nodes if node["resource_type"] == "test" for name in node["depends_on"]["nodes"]
+    }
+    for node in nodes:
+        if node["resource_type"] == "model":
+            assert node["description"], node["name"]
+            assert node["unique_id"] in tested, node["name"]
+            assert all(column["description"] for column in node["columns"].values()), node["name"]
+    assert all(one["description"] for one in manifest["sources"].values())
+    assert {one["name"] for one in manifest["exposures"].values()} == {"revenue_overview", "churn_prediction"}
+
+
+def test_the_freshness_of_every_source_is_known(built: tuple[Workspace, LocalLake]) -> None:
+    work, _ = built
+    work.run("source", "freshness")
+    results = json.loads((work.folder / "target" / "sources.json").read_text())["results"]
+    generated_sources = yaml.safe_load((WAREHOUSE / generated.FOLDER / "sources.yml").read_text())["sources"]
+    assert len(results) == len(generated_sources[0]["tables"])
+    assert {one["status"] for one in results} <= {"pass", "warn"}
+
+
+def test_what_is_generated_from_the_contracts_is_committed(
+    project: Project, tables: Mapping[str, LakeTable]
+) -> None:
+    held = {path.name: path.read_text(encoding="utf-8") for path in (WAREHOUSE / generated.FOLDER).iterdir()}
+    assert held == generated.files(project, tables), "run: .venv/bin/python -m cli.warehouse generate"
+
+
+def test_the_project_for_athena_says_the_same_of_other_words(tmp_path: Path) -> None:
+    work = dbt.workspace(Path("dbt"), WAREHOUSE, tmp_path / "project", tmp_path / "none", for_athena=True)
     theirs = {model.full_name: model for model in render(work.folder)}
     for model in render(WAREHOUSE):
         assert set(theirs[model.full_name].reads) == set(model.reads)
@@ -110,10 +142,9 @@ def test_the_project_for_athena_says_the_same_of_other_words(
 
 
 def test_every_blocking_check_of_a_contract_is_a_test_of_dbt(
-    project: Project, tables: Mapping[str, LakeTable], tmp_path: Path
+    project: Project, tables: Mapping[str, LakeTable]
 ) -> None:
-    generated.write(tmp_path, project, tables)
-    document: dict[str, Any] = yaml.safe_load((tmp_path / "schema.yml").read_text())
+    document: dict[str, Any] = yaml.safe_load(generated.files(project, tables)["schema.yml"])
     for model in document["models"]:
         table = next(t for t in tables.values() if t.name == model["name"] and t.layer != "silver")
         found = set()

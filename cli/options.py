@@ -11,4 +11,10 @@ Env = Annotated[
         "--env", help="local (the default), or dev, staging, prod with MILLRACE_API_URL and MILLRACE_API_KEY."
     ),
 ]
-Org = Annotated[str | None, typer.Option("--org", help="The local tenant to call as (default: org_acme).")]
+Org = Annotated[
+    str | None,
+    typer.Option(
+        "--org",
+        help="The local tenant to call as (default: org_acme); the key of one that make up did not make is in MILLRACE_API_KEY.",
+    ),
+]

@@ -31,10 +31,12 @@ class Target:
         """The API key to call with.
 
         Args:
-            org: the tenant; None is the first demo tenant locally, and the only key there is elsewhere.
+            org: the tenant; None is the first demo tenant locally, and the only key there is elsewhere. Locally the key of a
+                tenant that `make up` did not make is in MILLRACE_API_KEY.
 
         Raises:
-            UsageError: there is no key for that tenant.
+            UsageError: no key of that tenant is given.
+            RefusedError: the platform did not say whose key it is.
         """
         if self.env != "local":
             if org is not None:
@@ -43,11 +45,19 @@ class Target:
                 )
             return self.keys[""]
         name = org or FIRST_ORG
-        if name not in self.keys:
+        if name in self.keys:
+            return self.keys[name]
+        given = os.environ.get("MILLRACE_API_KEY", "")
+        if not given:
             raise UsageError(
-                f"there is no key for {name} in .local/keys.json; it holds {', '.join(self.keys) or 'none'}"
+                f"put a key of {name} into MILLRACE_API_KEY: .local/keys.json holds those of "
+                f"{', '.join(self.keys) or 'nobody'} alone. millrace keys create --org {name} --name NAME makes one"
             )
-        return self.keys[name]
+        owner = _owner(self, given)
+        if owner != name:
+            whose = f"is of {owner}, not of {name}" if owner else "is no valid key of this platform"
+            raise UsageError(f"the key in MILLRACE_API_KEY {whose}")
+        return given
 
     @property
     def endpoint(self) -> str | None:
@@ -88,6 +98,20 @@ class Target:
             start = "make up" if self.env == "local" else f"make deploy ENV={self.env}"
             raise NoPlatformError(f"no stack of {self.env} has an output {name}. Deploy it with: {start}")
         return value
+
+
+def _owner(target: Target, key: str) -> str | None:
+    """The tenant of a key; None if it is unknown, revoked or expired."""
+    from millrace.access.credentials import Credentials
+    from millrace.core.errors import MillraceError
+    from millrace.core.table import Table
+
+    metadata = Table(target.client("dynamodb"), target.output("MetadataTable"))
+    try:
+        principal = Credentials(metadata).authenticate(f"Bearer {key}")
+    except MillraceError as error:
+        raise RefusedError(f"whose key MILLRACE_API_KEY is cannot be looked up: {error}") from error
+    return principal.org if principal else None
 
 
 def find_target(env: str | None) -> Target:

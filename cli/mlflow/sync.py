@@ -10,6 +10,9 @@ from cli.ml.models import MODEL
 from cli.output import counted
 from cli.places import checkout
 from cli.target import LOCAL_REGION, Target, find_target
+from millrace.access.credentials import orgs
+from millrace.core.errors import MillraceError
+from millrace.core.table import Table
 
 LOG = Path(__file__).with_name("log_versions.py")
 SECONDS = 600
@@ -28,7 +31,7 @@ def sync(python: Path, url: str) -> str:
     try:
         target = find_target(None)
         options = _options(target, url)
-    except CommandError as error:
+    except (CommandError, MillraceError) as error:
         return f"Nothing is logged: {error}"
     try:
         done = subprocess.run(
@@ -57,6 +60,6 @@ def _options(target: Target, url: str) -> dict[str, object]:
         "region": LOCAL_REGION,
         "table": target.output("MLModelsTable"),
         "bucket": target.output("LakeBucket"),
-        "orgs": sorted(target.keys),
+        "orgs": sorted(orgs(Table(target.client("dynamodb"), target.output("MetadataTable")))),
         "model": MODEL,
     }

@@ -8,6 +8,8 @@ from millrace.core.uses import EVENTS, LAKE, METADATA, uses
 class Settings(FunctionSettings):
     """The run's documents, the catalog, and where events of failed checks are appended."""
 
+    # `arn:aws:glue:{region}:{account id}`: lineage names tables by it.
+    catalog_arn: str
     events_table: str = uses(EVENTS, "put")
     type_shards: int = 1
     metadata_table: str = uses(METADATA, "query", "put", "update", "delete", "write_all")

@@ -10,7 +10,15 @@ import jsonschema_rs
 import pytest
 
 from millrace.catalog.lineage import RAW, Edges, all_edges, silver_edges
-from millrace.catalog.openlineage import Job, Namespace, events, version_of
+from millrace.catalog.openlineage import (
+    Job,
+    Namespace,
+    PipelineRun,
+    check_events,
+    events,
+    job_events,
+    version_of,
+)
 from millrace.contracts.registry import Registry
 from millrace.quality.results import TenantCheck
 from millrace.warehouse import project
@@ -20,7 +28,7 @@ CORE: dict[str, Any] = json.loads((SPEC / "OpenLineage.json").read_text())
 FACETS: dict[str, dict[str, Any]] = {
     path.stem: json.loads(path.read_text()) for path in (SPEC / "facets").glob("*.json")
 }
-NAMESPACE = Namespace("dev", "lake")
+NAMESPACE = Namespace("dev", "lake", "arn:aws:glue:eu-west-1:123456789012")
 ORDERS = "silver.order_created_v1"
 
 
@@ -86,7 +94,7 @@ def test_every_table_is_told_as_the_standard_wants(registry: Registry, bundle: P
     assert {transform.full_name for transform in warehouse.transforms} <= set(known)
     for name in known:
         inputs = dict.fromkeys(known[name].inputs, "5")
-        start, end = events(job(registry, known, name, inputs), NAMESPACE)
+        start, end = job_events(job(registry, known, name, inputs), NAMESPACE)
         check(start)
         kinds = check(end)
         assert kinds >= {
@@ -94,7 +102,6 @@ def test_every_table_is_told_as_the_standard_wants(registry: Registry, bundle: P
             "DatasetVersionDatasetFacet",
             "SchemaDatasetFacet",
             "OutputStatisticsOutputDatasetFacet",
-            "DataQualityAssertionsDatasetFacet",
             "ParentRunFacet",
         }
         assert (start["eventType"], end["eventType"]) == ("START", "COMPLETE")
@@ -104,7 +111,7 @@ def test_every_table_is_told_as_the_standard_wants(registry: Registry, bundle: P
 
 def test_columns_of_silver_lead_to_raw(registry: Registry) -> None:
     known = all_edges(registry, project.Project((), ()))
-    _, end = events(job(registry, known, ORDERS, {RAW: None}), NAMESPACE)
+    _, end = job_events(job(registry, known, ORDERS, {RAW: None}), NAMESPACE)
     fields = end["outputs"][0]["facets"]["columnLineage"]["fields"]
     assert fields["order_id"]["inputFields"] == [
         {
@@ -157,22 +164,77 @@ def test_derived_columns_lead_to_the_field_they_are_read_from(registry: Registry
 def test_what_did_not_land_fails_with_its_reason(registry: Registry) -> None:
     known = all_edges(registry, project.Project((), ()))
     failed = replace(job(registry, known, ORDERS, {RAW: "a"}), error="conflict", snapshot=None, rows=0)
-    _, end = events(failed, NAMESPACE)
+    _, end = job_events(failed, NAMESPACE)
     assert check(end) >= {"ErrorMessageRunFacet"}
     assert end["eventType"] == "FAIL"
     assert end["outputs"][0]["outputFacets"] == {}
 
 
+def test_names_are_those_of_the_standard(registry: Registry) -> None:
+    known = all_edges(registry, project.Project((), ()))
+    start, _ = job_events(job(registry, known, ORDERS, {RAW: "a"}), NAMESPACE)
+    (raw,), (orders,) = start["inputs"], start["outputs"]
+    # https://openlineage.io/docs/spec/naming: AWS Glue and S3. Raw is in no catalog.
+    assert (raw["namespace"], raw["name"], "symlinks" in raw["facets"]) == ("s3://lake", "raw/events", False)
+    assert orders["namespace"] == "s3://lake"
+    assert orders["facets"]["symlinks"]["identifiers"] == [
+        {
+            "namespace": "arn:aws:glue:eu-west-1:123456789012",
+            "name": "table/millrace_dev_silver/order_created_v1",
+            "type": "TABLE",
+        }
+    ]
+
+
+def test_checks_are_a_job_that_reads_the_table(registry: Registry) -> None:
+    known = all_edges(registry, project.Project((), ()))
+    made = job(registry, known, ORDERS, {RAW: "a"})
+    start, end = check_events(made, NAMESPACE)
+    check(start)
+    assert check(end) >= {"DataQualityAssertionsDatasetFacet", "DatasetVersionDatasetFacet", "ParentRunFacet"}
+    assert (end["eventType"], end["outputs"]) == ("COMPLETE", [])
+    assert "dataQualityAssertions" in end["inputs"][0]["inputFacets"]
+    broken = [TenantCheck("not_null(order_id)", "blocking", "fail", 3, 12)]
+    _, failed = check_events(replace(made, results=broken), NAMESPACE)
+    assert "ErrorMessageRunFacet" in check(failed)
+    assert failed["run"]["facets"]["errorMessage"]["message"] == "rows break not_null(order_id)"
+
+
+@pytest.mark.parametrize("error", [None, "conflict"])
+def test_the_parent_run_has_events_of_its_own(registry: Registry, error: str | None) -> None:
+    known = all_edges(registry, project.Project((), ()))
+    made = job(registry, known, ORDERS, {RAW: "a"})
+    run = PipelineRun("hourly-1", made.started_at, made.ended_at, error)
+    first, *between, last = events(run, [made], NAMESPACE)
+    check(first)
+    kinds = check(last)
+    assert (first["eventType"], last["eventType"]) == ("START", "FAIL" if error else "COMPLETE")
+    assert ("ErrorMessageRunFacet" in kinds) == bool(error)
+    assert first["run"]["runId"] == last["run"]["runId"]
+    assert [one["job"]["name"] for one in between] == [
+        *[f"pipeline.{ORDERS}"] * 2,
+        *[f"pipeline.{ORDERS}.checks"] * 2,
+    ]
+    for one in between:
+        parent = one["run"]["facets"]["parent"]
+        assert parent["run"] == parent["root"]["run"] == {"runId": first["run"]["runId"]}
+        assert (
+            parent["job"]
+            == parent["root"]["job"]
+            == {name: first["job"][name] for name in ("namespace", "name")}
+        )
+
+
 def test_the_same_run_says_the_same_and_another_has_other_ids(registry: Registry) -> None:
     known = all_edges(registry, project.Project((), ()))
     one = job(registry, known, ORDERS, {RAW: "a"})
-    assert list(events(one, NAMESPACE)) == list(events(one, NAMESPACE))
+    assert list(job_events(one, NAMESPACE)) == list(job_events(one, NAMESPACE))
     ids = {
-        next(events(other, place))["run"]["runId"]
+        next(job_events(other, place))["run"]["runId"]
         for other, place in (
             (one, NAMESPACE),
             (replace(one, run="hourly-2"), NAMESPACE),
-            (one, Namespace("prod", "lake")),
+            (one, replace(NAMESPACE, environment="prod")),
         )
     }
     assert len(ids) == 3
@@ -184,7 +246,7 @@ def test_a_version_of_raw_does_not_depend_on_order() -> None:
 
 def test_the_oracle_refuses_what_is_wrong(registry: Registry) -> None:
     known = all_edges(registry, project.Project((), ()))
-    event = next(events(job(registry, known, ORDERS, {RAW: "a"}), NAMESPACE))
+    event = next(job_events(job(registry, known, ORDERS, {RAW: "a"}), NAMESPACE))
     with pytest.raises(jsonschema_rs.ValidationError):
         check({**event, "eventTime": "yesterday"})
     event["run"]["facets"]["parent"].pop("job")

@@ -77,8 +77,13 @@ def test_lineage_leads_from_raw_to_the_readers(running: Platform, runs: RunStore
     assert f"{ORDERS}.order_id" in raw["columns"]["payload"]["downstream"]
     ((key, body),) = running.objects("lineage/").items()
     assert key == f"lineage/{COMMITTED_AT[:10]}/hourly-1.ndjson"
-    kinds = [json.loads(line)["eventType"] for line in body.splitlines()]
+    events = [json.loads(line) for line in body.splitlines()]
+    kinds = [one["eventType"] for one in events if one["job"]["facets"]["jobType"]["jobType"] == "MODEL"]
     assert kinds == ["START", "COMPLETE"] * 3
+    assert [(one["eventType"], one["job"]["name"]) for one in (events[0], events[-1])] == [
+        ("START", "pipeline"),
+        ("COMPLETE", "pipeline"),
+    ]
 
 
 def test_a_dataset_that_nothing_describes_any_more_loses_its_edges(

@@ -60,6 +60,7 @@ class Lake:
             "METADATA_TABLE": "Metadata",
             "FEATURE_STORE_TABLE": "FeatureStore",
             "CATALOG_ID": "000000000000",
+            "CATALOG_ARN": "arn:aws:glue:us-east-1:000000000000",
             "LOG_LEVEL": "ERROR",
         }
 

@@ -68,6 +68,7 @@ def publisher() -> Iterator[Handler]:
         "ENVIRONMENT": "local",
         "EVENTS_TABLE": "Events",
         "METADATA_TABLE": "Metadata",
+        "CATALOG_ARN": "arn:aws:glue:us-east-1:000000000000",
         "LAKE_BUCKET": LAKE,
         "LOG_LEVEL": "ERROR",
     }

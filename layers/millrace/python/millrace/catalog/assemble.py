@@ -26,6 +26,7 @@ class PublisherSettings(Protocol):
     type_shards: int
     metadata_table: str
     lake_bucket: str
+    catalog_arn: str
 
 
 def publisher(settings: PublisherSettings, log: Callable[[str], None]) -> Publisher:
@@ -37,7 +38,7 @@ def publisher(settings: PublisherSettings, log: Callable[[str], None]) -> Publis
     return Publisher(
         Objects(client("s3"), settings.lake_bucket),
         metadata,
-        Namespace(settings.environment, settings.lake_bucket),
+        Namespace(settings.environment, settings.lake_bucket, settings.catalog_arn),
         CheckEvents(contracts, emitter, log),
         RetirementNotices(contracts, CatalogStore(metadata), emitter),
         contracts,

@@ -1,8 +1,8 @@
-"""The jobs of a run as events of OpenLineage: START, then COMPLETE or FAIL, one job for each table. Pure.
+"""A run as events of OpenLineage: START, then COMPLETE or FAIL, of the run itself, of a job for each table and one for its checks. Pure.
 
 Specification 2-0-2 (https://openlineage.io/spec/2-0-2/OpenLineage.json); datasets are named by its naming rules for
-files in S3, and by their name in the Glue catalog as a symlink. Every id follows from the run and the job, so a run
-that is published twice gives the same events.
+files in S3, and by those for the Glue catalog as a symlink. The results of checks are a facet of an input, so the checks of a table
+are a job that reads it. Every id follows from the run and the job, so a run that is published twice gives the same events.
 """
 
 import hashlib
@@ -39,10 +39,34 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """The lake that datasets and jobs belong to: their names begin with it."""
+    """The lake that datasets and jobs belong to: their names begin with it.
+
+    Attributes:
+        environment: such as `prod`.
+        bucket: the lake's.
+        catalog: the Glue catalog, `arn:aws:glue:{region}:{account id}`.
+    """
 
     environment: str
     bucket: str
+    catalog: str
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineRun:
+    """A run of the pipeline, of which jobs are parts.
+
+    Attributes:
+        run: its name.
+        started_at: UTC text.
+        ended_at: UTC text.
+        error: why it failed; None where at least some of it was done.
+    """
+
+    run: str
+    started_at: str
+    ended_at: str
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +102,56 @@ class Job:
     results: Sequence[TenantCheck]
 
 
-def events(job: Job, namespace: Namespace) -> Iterator[Json]:
-    """The job's two events, in order."""
+def events(pipeline: PipelineRun, jobs: Iterable[Job], namespace: Namespace) -> Iterator[Json]:
+    """The events of a run: its own around those of its jobs."""
+    name, kind = PIPELINE, "PIPELINE"
+    yield _event("START", pipeline.started_at, pipeline.run, name, kind, namespace)
+    for job in jobs:
+        yield from job_events(job, namespace)
+        if job.results:
+            yield from check_events(job, namespace)
+    ended = "FAIL" if pipeline.error else "COMPLETE"
+    yield _event(ended, pipeline.ended_at, pipeline.run, name, kind, namespace, error=pipeline.error)
+
+
+def job_events(job: Job, namespace: Namespace) -> Iterator[Json]:
+    """The two events of what made a table, in order."""
     inputs = [_input(name, version, namespace) for name, version in job.inputs.items()]
-    yield _event("START", job, namespace, inputs, [_dataset(job.name, namespace)])
+    name = f"{PIPELINE}.{job.name}"
+    output = _dataset(job.name, namespace)
+    yield _event("START", job.started_at, job.run, name, "MODEL", namespace, inputs=inputs, outputs=[output])
     facets: Json = {}
     if job.table is not None:
         facets |= _described(job.table)
+    outputs: Json = {}
     if job.error is None:
         facets |= _lineage(job, namespace)
         written = {"rowCount": job.rows, "size": job.size}
-        outputs = {"outputStatistics": _facet("OutputStatisticsOutputDatasetFacet", written)}
-    else:
-        outputs = {}
-    if job.results:
-        facets["dataQualityAssertions"] = _assertions(job.results)
+        outputs["outputStatistics"] = _facet("OutputStatisticsOutputDatasetFacet", written)
     output = {**_dataset(job.name, namespace, facets), "outputFacets": outputs}
-    yield _event("FAIL" if job.error else "COMPLETE", job, namespace, inputs, [output])
+    yield _event(
+        "FAIL" if job.error else "COMPLETE",
+        *(job.ended_at, job.run, name, "MODEL", namespace),
+        inputs=inputs,
+        outputs=[output],
+        error=job.error,
+    )
+
+
+def check_events(job: Job, namespace: Namespace) -> Iterator[Json]:
+    """The two events of a table's checks, which read it; they fail where a blocking check does."""
+    version = None if job.snapshot is None else str(job.snapshot)
+    name = f"{PIPELINE}.{job.name}.checks"
+    table = _input(job.name, version, namespace)
+    yield _event("START", job.started_at, job.run, name, "TEST", namespace, inputs=[table])
+    blocking = [one.check for one in job.results if one.status != "pass" and one.severity == "blocking"]
+    checked = {**table, "inputFacets": {"dataQualityAssertions": _assertions(job.results)}}
+    yield _event(
+        "FAIL" if blocking else "COMPLETE",
+        *(job.ended_at, job.run, name, "TEST", namespace),
+        inputs=[checked],
+        error=f"rows break {', '.join(blocking)}" if blocking else None,
+    )
 
 
 def version_of(parts: Iterable[str]) -> str:
@@ -102,30 +159,58 @@ def version_of(parts: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:32]
 
 
-def _event(kind: str, job: Job, namespace: Namespace, inputs: list[Json], outputs: list[Json]) -> Json:
+def _event(
+    event_type: str,
+    moment: str,
+    run: str,
+    name: str,
+    kind: str,
+    namespace: Namespace,
+    *,
+    inputs: Sequence[Json] = (),
+    outputs: Sequence[Json] = (),
+    error: str | None = None,
+) -> Json:
+    """An event of a job in a run.
+
+    Args:
+        event_type: `START`, `COMPLETE` or `FAIL`.
+        moment: UTC text.
+        run: of the pipeline.
+        name: the job's; all but the pipeline are parts of it.
+        kind: the type of the job.
+        namespace: of jobs and datasets.
+        inputs: what it reads.
+        outputs: what it makes.
+        error: why it failed.
+    """
     jobs = f"millrace-{namespace.environment}"
-    parent = {
-        "run": {"runId": event_id("openlineage", namespace.environment, job.run)},
+    pipeline = {
+        "run": {"runId": event_id("openlineage", namespace.environment, run)},
         "job": {"namespace": jobs, "name": PIPELINE},
     }
-    facets = {"parent": _facet("ParentRunFacet", parent)}
-    if job.error and kind == "FAIL":
-        message = {"message": job.error, "programmingLanguage": "SQL"}
+    facets: Json = {}
+    own = pipeline["run"]["runId"]
+    if name != PIPELINE:
+        own = event_id("openlineage", namespace.environment, run, name.removeprefix(f"{PIPELINE}."))
+        facets["parent"] = _facet("ParentRunFacet", {**pipeline, "root": pipeline})
+    if error:
+        message = {"message": error, "programmingLanguage": "SQL"}
         facets["errorMessage"] = _facet("ErrorMessageRunFacet", message)
-    kind_of_job = {"processingType": "BATCH", "integration": "MILLRACE", "jobType": "MODEL"}
+    job_type = {"processingType": "BATCH", "integration": "MILLRACE", "jobType": kind}
     return {
-        "eventType": kind,
-        "eventTime": job.started_at if kind == "START" else job.ended_at,
+        "eventType": event_type,
+        "eventTime": moment,
         "producer": PRODUCER,
         "schemaURL": SCHEMA_URL,
-        "run": {"runId": event_id("openlineage", namespace.environment, job.run, job.name), "facets": facets},
+        "run": {"runId": own, "facets": facets},
         "job": {
             "namespace": jobs,
-            "name": f"{PIPELINE}.{job.name}",
-            "facets": {"jobType": _facet("JobTypeJobFacet", kind_of_job)},
+            "name": name,
+            "facets": {"jobType": _facet("JobTypeJobFacet", job_type)},
         },
-        "inputs": inputs,
-        "outputs": outputs,
+        "inputs": [*inputs],
+        "outputs": [*outputs],
     }
 
 
@@ -136,13 +221,16 @@ def _input(name: str, version: str | None, namespace: Namespace) -> Json:
 
 def _dataset(name: str, namespace: Namespace, facets: Json | None = None) -> Json:
     files, path = _named(name, namespace)
-    layer, _, table = name.partition(".")
-    identifier = {
-        "namespace": f"glue:{namespace.environment}",
-        "name": f"{database(namespace.environment, layer)}.{table}",
-        "type": "TABLE",
-    }
-    known = {"symlinks": _facet("SymlinksDatasetFacet", {"identifiers": [identifier]})}
+    known: Json = {}
+    # Raw is files alone: the catalog has no table of them.
+    if name != RAW:
+        layer, _, table = name.partition(".")
+        identifier = {
+            "namespace": namespace.catalog,
+            "name": f"table/{database(namespace.environment, layer)}/{table}",
+            "type": "TABLE",
+        }
+        known["symlinks"] = _facet("SymlinksDatasetFacet", {"identifiers": [identifier]})
     return {"namespace": files, "name": path, "facets": {**known, **(facets or {})}}
 
 

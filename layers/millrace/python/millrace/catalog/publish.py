@@ -14,7 +14,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from millrace.catalog import checks, openlineage, receipts
 from millrace.catalog.checks import CheckEvents, Results
 from millrace.catalog.lineage import RAW, Edges, all_edges
-from millrace.catalog.openlineage import Job, Namespace
+from millrace.catalog.openlineage import Job, Namespace, PipelineRun
 from millrace.catalog.retirement_notices import RetirementNotices
 from millrace.catalog.run_outcome import RunOutcome, read_run
 from millrace.catalog.store import CatalogStore, DatasetChecks, DatasetLineage
@@ -109,8 +109,15 @@ class Publisher:
     def _put_lineage(self, outcome: RunOutcome, edges: Mapping[str, Edges], of_run: Results) -> None:
         plan = outcome.plan
         jobs = [self._job(outcome, table, edges, of_run) for table in outcome.tables]
-        lines = [event for job in jobs for event in openlineage.events(job, self._namespace)]
-        if lines:
+        if jobs:
+            failed = outcome.status == "failed"
+            pipeline = PipelineRun(
+                plan.run,
+                started_at=plan.planned_at,
+                ended_at=max(job.ended_at for job in jobs),
+                error=_error(outcome) if failed else None,
+            )
+            lines = openlineage.events(pipeline, jobs, self._namespace)
             key = f"{LINEAGE}{plan.planned_at[:10]}/{plan.run}.ndjson"
             body = b"".join(orjson.dumps(line) + b"\n" for line in lines)
             self._lake.put(key, body, content_type="application/x-ndjson", doing="keep lineage")
@@ -195,6 +202,12 @@ def _without_lineage(outcome: RunOutcome, edges: Mapping[str, Edges]) -> tuple[s
         if outcome.is_committed(table) and nothing:
             found.append(table)
     return tuple(found)
+
+
+def _error(outcome: RunOutcome) -> str:
+    """Why a run failed: each reason once."""
+    reasons = dict.fromkeys(str(one["error"]) for one in outcome.failures)
+    return "; ".join(reasons) or f"no lineage of {', '.join(outcome.without_lineage)}"
 
 
 def _moment(outcome: RunOutcome, table: str) -> str:

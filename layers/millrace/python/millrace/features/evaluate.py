@@ -47,7 +47,11 @@ def sql(derived: Derived, quote: expression.Quote) -> str:
     value = expression.sql(derived.expression, lambda name: _finite(name, quote), doubles=True)
     value = f"CAST({value} AS DOUBLE)"
     value = f"CASE WHEN isfinite({value}) THEN {value} END"
-    return value if derived.default is None else f"coalesce({value}, {float(derived.default)!r})"
+    return (
+        value
+        if derived.default is None
+        else f"coalesce({value}, CAST('{float(derived.default)!r}' AS DOUBLE))"
+    )
 
 
 def _finite(name: str, quote: expression.Quote) -> str:

@@ -87,7 +87,8 @@ def _sql(node: ast.expr, quote: Quote, doubles: bool) -> str:  # noqa: C901, PLR
         case ast.Constant(value=bool() as value):
             return "TRUE" if value else "FALSE"
         case ast.Constant(value=(int() | float()) as number):
-            return _typed(repr(number), doubles)
+            # Read as a text: DuckDB takes 0.0093… for a decimal, and the double that it makes of that is another in the last digit.
+            return _typed(literal(repr(number)), doubles) if doubles else repr(number)
         case ast.Constant(value=str() as words):
             return literal(words)
         case ast.Name(id=name):

@@ -98,6 +98,8 @@ class LakehouseSettings(_Settings):
     worker_storage_mb: int = Field(default=4608, ge=1024, le=10240)
     # Glue compacts tables, expires snapshots and removes orphans by itself; elsewhere the maintenance machine does.
     optimizers: bool = False
+    # Of a server that takes OpenLineage over HTTP, such as Marquez; each run's events are in the lake in any case.
+    lineage_url: str = Field(default="", pattern=r"^$|^https?://")
     # EventBridge Scheduler's expressions, UTC: hourly, features and training data once a day.
     hourly: str = "cron(5 * * * ? *)"
     daily: str = "cron(35 2 * * ? *)"

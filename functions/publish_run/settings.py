@@ -10,6 +10,8 @@ class Settings(FunctionSettings):
 
     # `arn:aws:glue:{region}:{account id}`: lineage names tables by it.
     catalog_arn: str
+    # Of a server that takes OpenLineage over HTTP; empty: none.
+    lineage_url: str = ""
     events_table: str = uses(EVENTS, "put")
     type_shards: int = 1
     metadata_table: str = uses(METADATA, "query", "put", "update", "delete", "write_all")

@@ -87,7 +87,10 @@ def hourly_functions(scope: Construct, fleet: Fleet) -> list[PlatformFunction]:
             description="Publishes what a run did: summary, lineage, catalog, quality; what is done is no longer pending.",
             memory_mb=ONE_PROCESSOR_MB,
             timeout=STEP,
-            variables={"catalog_arn": f"arn:{Aws.PARTITION}:glue:{Aws.REGION}:{Aws.ACCOUNT_ID}"},
+            variables={
+                "catalog_arn": f"arn:{Aws.PARTITION}:glue:{Aws.REGION}:{Aws.ACCOUNT_ID}",
+                "lineage_url": fleet.settings.lakehouse.lineage_url,
+            },
         ),
     ]
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from millrace.catalog.checks import CheckEvents
+from millrace.catalog.lineage_http import LineageServer
 from millrace.catalog.openlineage import Namespace
 from millrace.catalog.publish import Publisher
 from millrace.catalog.retirement_notices import RetirementNotices
@@ -27,6 +28,7 @@ class PublisherSettings(Protocol):
     metadata_table: str
     lake_bucket: str
     catalog_arn: str
+    lineage_url: str
 
 
 def publisher(settings: PublisherSettings, log: Callable[[str], None]) -> Publisher:
@@ -43,4 +45,5 @@ def publisher(settings: PublisherSettings, log: Callable[[str], None]) -> Publis
         RetirementNotices(contracts, CatalogStore(metadata), emitter),
         contracts,
         project.load(),
+        LineageServer(settings.lineage_url, log),
     )

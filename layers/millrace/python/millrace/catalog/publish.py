@@ -14,6 +14,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from millrace.catalog import checks, openlineage, receipts
 from millrace.catalog.checks import CheckEvents, Results
 from millrace.catalog.lineage import RAW, Edges, all_edges
+from millrace.catalog.lineage_http import LineageServer
 from millrace.catalog.openlineage import Job, Namespace, PipelineRun
 from millrace.catalog.retirement_notices import RetirementNotices
 from millrace.catalog.run_outcome import RunOutcome, read_run
@@ -45,12 +46,13 @@ class Publisher:
         notices: RetirementNotices,
         registry: Registry,
         project: Project,
+        lineage: LineageServer,
         now: Callable[[], datetime] = clock.now,
     ) -> None:
         self._lake, self._metadata, self._namespace = lake, metadata, namespace
         self._events, self._notices = events, notices
         self._registry, self._project, self._now = registry, project, now
-        self._runs, self._catalog = RunStore(lake), CatalogStore(metadata)
+        self._runs, self._catalog, self._server = RunStore(lake), CatalogStore(metadata), lineage
 
     def publish(self, run: str, unpinned: str = "") -> Summary:
         """Publishes what a run did and returns it.
@@ -117,10 +119,11 @@ class Publisher:
                 ended_at=max(job.ended_at for job in jobs),
                 error=_error(outcome) if failed else None,
             )
-            lines = openlineage.events(pipeline, jobs, self._namespace)
+            lines = list(openlineage.events(pipeline, jobs, self._namespace))
             key = f"{LINEAGE}{plan.planned_at[:10]}/{plan.run}.ndjson"
             body = b"".join(orjson.dumps(line) + b"\n" for line in lines)
             self._lake.put(key, body, content_type="application/x-ndjson", doing="keep lineage")
+            self._server.send(lines)
         self._catalog.put_lineage(
             [
                 DatasetLineage(job.name, job.inputs, job.edges.columns, job.run, job.ended_at)

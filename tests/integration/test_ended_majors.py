@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from millrace.catalog.checks import CheckEvents
+from millrace.catalog.lineage_http import LineageServer
 from millrace.catalog.openlineage import Namespace
 from millrace.catalog.publish import Publisher
 from millrace.catalog.retirement_notices import EVENT_TYPE, RetirementNotices
@@ -165,10 +166,11 @@ def injected(running: Platform, now: Callable[[], datetime]) -> Publisher:
     return Publisher(
         Objects(running.s3, LAKE),
         metadata,
-        Namespace("local", LAKE),
+        Namespace("local", LAKE, "arn:aws:glue:us-east-1:000000000000"),
         CheckEvents(contracts, emitter, print),
         RetirementNotices(contracts, CatalogStore(metadata), emitter),
         contracts,
         project.load(),
-        now,
+        lineage=LineageServer("", print),
+        now=now,
     )

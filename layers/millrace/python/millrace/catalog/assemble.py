@@ -45,5 +45,5 @@ def publisher(settings: PublisherSettings, log: Callable[[str], None]) -> Publis
         RetirementNotices(contracts, CatalogStore(metadata), emitter),
         contracts,
         project.load(),
-        LineageServer(settings.lineage_url, log),
+        lineage=LineageServer(settings.lineage_url, log),
     )

@@ -46,6 +46,7 @@ class Publisher:
         notices: RetirementNotices,
         registry: Registry,
         project: Project,
+        *,
         lineage: LineageServer,
         now: Callable[[], datetime] = clock.now,
     ) -> None:

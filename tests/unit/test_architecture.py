@@ -18,6 +18,7 @@ PURE = (
     "intake/enrich.py",
     "eventstore/fingerprint.py",
     "intake/parse.py",
+    "producers/cloudevents.py",
     "contracts/validator.py",
     "contracts/rules.py",
     "contracts/registry.py",

@@ -5,13 +5,14 @@ from typing import Any
 
 from millrace.api.route import Call
 from millrace.core import clock
-from millrace.core.http import JSON, Document
+from millrace.core.http import JSON, Document, Request
 from millrace.intake import answer as answers
 from millrace.intake import refusals
 from millrace.intake.accept import Intake
 from millrace.intake.enrich import Origin
-from millrace.intake.parse import body_of, candidates
+from millrace.intake.parse import Candidate, body_of, candidates, media_type_of
 from millrace.intake.rate import RateLimiter
+from millrace.producers import cloudevents
 
 
 class PostApi:
@@ -30,7 +31,7 @@ class PostApi:
             Problem: the body cannot be read as events, or the tenant sends too many.
         """
         request, caller = call.request, call.request.authenticated
-        events = candidates(body_of(request.body, request.headers), request.headers.get("content-type", ""))
+        events = _read(request)
         self._limiter.take(caller.org, len(events))
         facts = {"userAgent": request.headers.get("user-agent", ""), "clientAddress": request.source_ip}
         origin = Origin(caller.org, caller.principal, request.request_id, clock.now(), facts=facts)
@@ -38,3 +39,11 @@ class PostApi:
         refusals.emit_metrics(results, self._environment)
         self._log("request", extra={"org": caller.org, "events": len(results)})
         return Document(answers.body(results), JSON, answers.status(results))
+
+
+def _read(request: Request) -> list[Candidate]:
+    body, content_type = body_of(request.body, request.headers), request.headers.get("content-type", "")
+    media_type = media_type_of(content_type)
+    if cloudevents.is_cloudevent(request.headers, media_type):
+        return cloudevents.candidates(body, request.headers, media_type)
+    return candidates(body, media_type)

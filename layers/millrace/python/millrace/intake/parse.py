@@ -15,8 +15,11 @@ from millrace.core import exact_json, limits
 from millrace.core.http import Problem
 from millrace.intake import array
 
+JSON = "application/json"
 NDJSON = "application/x-ndjson"
-JSON_TYPES = ("application/json",)
+LINES = frozenset({NDJSON, "application/ndjson", "application/jsonl"})
+# RFC 7464: a record separator before each text, in place of a line's end behind it.
+SEQUENCE = "application/json-seq"
 # Each member is a copy of what is left; nobody who writes a file needs more than a few.
 GZIP_MEMBERS = 256
 # What JSON knows as white space; bytes.strip would take more away than stands around an event sent alone.
@@ -86,18 +89,20 @@ def _too_large() -> Problem:
 
 
 def candidates(body: bytes, content_type: str) -> list[Candidate]:
-    """The events of a body: one object, an array, or one a line.
+    """The events of a body: one object, an array, one a line, or a sequence of texts.
 
     A body that is no JSON at all is one malformed candidate, so that it is kept.
 
     Raises:
         Problem: 415 another media type, 400 nothing in it, 413 more events than the limit.
     """
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type == NDJSON:
-        found = _lines(body)
-    elif media_type in JSON_TYPES:
+    media_type = media_type_of(content_type)
+    if media_type == JSON:
         found = _document(body)
+    elif media_type in LINES:
+        found = _texts(body, b"\n")
+    elif media_type == SEQUENCE:
+        found = _texts(body, b"\x1e")
     else:
         raise Problem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -106,6 +111,11 @@ def candidates(body: bytes, content_type: str) -> list[Candidate]:
     if not found:
         raise Problem(HTTPStatus.BAD_REQUEST, "there is no event in this request")
     return found
+
+
+def media_type_of(content_type: str) -> str:
+    """The media type in lower case, without its parameters."""
+    return content_type.partition(";")[0].strip().lower()
 
 
 def _check_number(events: int) -> None:
@@ -131,14 +141,14 @@ def _document(body: bytes) -> list[Candidate]:
     if isinstance(value, list):
         _check_number(len(value))
         found = [Candidate(index, event) for index, event in enumerate(value)]
-        return [_exact(candidate) for candidate in found] if is_long else found
-    return [_exact(Candidate(0, value, body)) if is_long else Candidate(0, value, body)]
+        return [exact(candidate) for candidate in found] if is_long else found
+    return [exact(Candidate(0, value, body)) if is_long else Candidate(0, value, body)]
 
 
-def _lines(body: bytes) -> list[Candidate]:
-    lines = [line for line in body.split(b"\n") if line.strip()]
-    _check_number(len(lines))
-    return [parse_one(index, line.strip(_SPACE)) for index, line in enumerate(lines)]
+def _texts(body: bytes, separator: bytes) -> list[Candidate]:
+    texts = [text for text in body.split(separator) if text.strip()]
+    _check_number(len(texts))
+    return [parse_one(index, text.strip(_SPACE)) for index, text in enumerate(texts)]
 
 
 def parse_one(index: int, raw: bytes) -> Candidate:
@@ -148,10 +158,10 @@ def parse_one(index: int, raw: bytes) -> Candidate:
     except orjson.JSONDecodeError as error:
         return _malformed(index, raw, error)
     candidate = Candidate(index, event, raw)
-    return _exact(candidate) if is_long else candidate
+    return exact(candidate) if is_long else candidate
 
 
-def _exact(candidate: Candidate) -> Candidate:
+def exact(candidate: Candidate) -> Candidate:
     """Refuses an event with an integer beyond 64 bits: kept as a float it would be another number."""
     path = exact_json.beyond(candidate.event)
     if path is None:

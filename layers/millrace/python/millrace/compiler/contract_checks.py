@@ -31,7 +31,10 @@ def check(contract: Contract, report: Report) -> None:
     if wrong:
         # What follows asks for columns that cannot be made.
         contract = replace(contract, silver=())
-    known = {**{f"/{name}": part for name, part in envelope.schema({})["properties"].items()}, **fields}
+    known = {
+        **{f"/{name}": part for name, part in envelope.schema({}, ids=contract.ids)["properties"].items()},
+        **fields,
+    }
     _schema(contract, report)
     _columns(contract, report)
     _naming(contract, known, report)

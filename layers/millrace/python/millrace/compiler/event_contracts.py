@@ -107,6 +107,7 @@ def compile_document(document: Any, name: str) -> Contract:
         silver=values.silver,
         derived=values.derived,
         tenant=values.tenant,
+        ids=values.ids,
     )
     contract_checks.check(contract, report)
     findings.check()

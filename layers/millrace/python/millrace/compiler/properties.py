@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from millrace.contracts.contract import CATEGORIES, FACTS, INDEXES, STORES
+from millrace.contracts.contract import CATEGORIES, FACTS, IDS, INDEXES, STORES
 
 Report = Callable[[str, str], None]
 EVENT_TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
@@ -18,7 +18,7 @@ _DAYS = {"d": 1, "day": 1, "days": 1, "y": 365, "yr": 365, "years": 365}
 _NAMES = frozenset(
     {
         *("category", "store", "indexes", "entity", "route", "subject", "userId", "partitionKey"),
-        *("additionalProperties", "lateness", "rules", "enrich", "silver", "derived", "tenant"),
+        *("additionalProperties", "lateness", "rules", "enrich", "silver", "derived", "tenant", "ids"),
     }
 )
 
@@ -43,6 +43,7 @@ class Values:
     silver: tuple[dict[str, Any], ...]
     derived: bool
     tenant: str | None
+    ids: str
 
 
 class _Reader:
@@ -120,6 +121,7 @@ def read(document: dict[str, Any], report: Report) -> Values:
         silver=_silver(reader),
         derived=reader.value("derived", bool, False, "derived is true or false"),
         tenant=_tenant(reader),
+        ids=reader.one_of("ids", IDS, "uuid4"),
     )
 
 

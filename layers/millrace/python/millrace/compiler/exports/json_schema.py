@@ -19,5 +19,5 @@ def export(contract: Contract) -> dict[str, Any]:
         "$id": f"urn:millrace:{contract.event_type}:{contract.version}",
         "title": contract.event_type,
         "description": contract.description,
-        **envelope.schema(contract.data_schema, contract.event_type),
+        **envelope.schema(contract.data_schema, contract.event_type, contract.ids),
     }

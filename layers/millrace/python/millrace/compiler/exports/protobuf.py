@@ -24,7 +24,7 @@ _LIST = "List"
 
 def export(contract: Contract) -> str:
     """The text of the `.proto` file."""
-    schema = envelope.schema(contract.data_schema, contract.event_type)
+    schema = envelope.schema(contract.data_schema, contract.event_type, contract.ids)
     body = _message(schema, pascal(contract.event_type), 0)
     package = f"millrace.events.{contract.event_type.replace('.', '_')}.v{contract.major}"
     imports = ['import "google/protobuf/struct.proto";', ""] if any(_STRUCT in line for line in body) else []

@@ -41,25 +41,25 @@ class Candidate:
         return self.raw if self.raw is not None else exact_json.dumps(self.event)
 
 
-def body_of(body: bytes, headers: Mapping[str, str]) -> bytes:
-    """The request's body, inflated.
+def body_of(body: bytes, headers: Mapping[str, str], most: int = limits.BYTES_PER_REQUEST) -> bytes:
+    """The request's body, inflated; `most` bytes of it.
 
     Raises:
         Problem: 413 over the size limit (inflated or not), 415 an encoding other than gzip, 400 broken gzip.
     """
     encoding = headers.get("content-encoding", "identity").strip().lower()
-    if len(body) > limits.BYTES_PER_REQUEST:
-        raise _too_large()
+    if len(body) > most:
+        raise _too_large(most)
     if encoding in ("", "identity"):
         return body
     if encoding != "gzip":
         raise Problem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"content-encoding {encoding[:40]!r} is not taken: use gzip"
         )
-    return _inflate(body)
+    return _inflate(body, most)
 
 
-def _inflate(body: bytes) -> bytes:
+def _inflate(body: bytes, most: int) -> bytes:
     inflated = io.BytesIO()
     rest = body
     try:
@@ -68,9 +68,9 @@ def _inflate(body: bytes) -> bytes:
                 break
             # A gzip file may have several members; the limit counts them together and stops inflating there.
             member = zlib.decompressobj(wbits=31)
-            inflated.write(member.decompress(rest, limits.BYTES_PER_REQUEST + 1 - inflated.tell()))
-            if inflated.tell() > limits.BYTES_PER_REQUEST:
-                raise _too_large()
+            inflated.write(member.decompress(rest, most + 1 - inflated.tell()))
+            if inflated.tell() > most:
+                raise _too_large(most)
             if not member.eof:
                 raise Problem(HTTPStatus.BAD_REQUEST, "the gzip body ends too early")
             rest = member.unused_data
@@ -83,9 +83,9 @@ def _inflate(body: bytes) -> bytes:
     return inflated.getvalue()
 
 
-def _too_large() -> Problem:
-    size = limits.BYTES_PER_REQUEST // (1024 * 1024)
-    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a request holds at most {size} MB, inflated")
+def _too_large(most: int) -> Problem:
+    size = f"{most // 1024**2} MB" if most >= 1024**2 else f"{most // 1024} KB"
+    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a request holds at most {size}, inflated")
 
 
 def candidates(body: bytes, content_type: str) -> list[Candidate]:
@@ -139,10 +139,19 @@ def _document(body: bytes) -> list[Candidate]:
         _check_number(len(items))
         return [parse_one(index, item) for index, item in enumerate(items)]
     if isinstance(value, list):
-        _check_number(len(value))
-        found = [Candidate(index, event) for index, event in enumerate(value)]
-        return [exact(candidate) for candidate in found] if is_long else found
+        return of_items(value, is_long=is_long)
     return [exact(Candidate(0, value, body)) if is_long else Candidate(0, value, body)]
+
+
+def of_items(items: list[Any], *, is_long: bool) -> list[Candidate]:
+    """The events of a list that was parsed; `is_long`: there may be integers beyond 64 bits in it.
+
+    Raises:
+        Problem: 413, more events than the limit.
+    """
+    _check_number(len(items))
+    found = [Candidate(index, event) for index, event in enumerate(items)]
+    return [exact(candidate) for candidate in found] if is_long else found
 
 
 def _texts(body: bytes, separator: bytes) -> list[Candidate]:

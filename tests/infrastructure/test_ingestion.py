@@ -14,7 +14,17 @@ from tests.support.templates import Templates
 ROUTE = "AWS::ApiGatewayV2::Route"
 CALLS = {
     "POST /v1/events": ("post_events", "events:write"),
-    **dict.fromkeys(("POST /v1/collect", "OPTIONS /v1/collect"), ("collect", None)),
+    **{
+        f"{method} {path}": ("collect", None)
+        for path in (
+            "/v1/collect",
+            "/com.snowplowanalytics.snowplow/tp2",
+            *(f"/v1/{kind}" for kind in ("batch", "track", "identify", "page", "screen", "group", "alias")),
+            *(f"/v1/{short}" for short in "btipsga"),
+        )
+        for method in ("POST", "OPTIONS")
+    },
+    "GET /i": ("collect", None),
     "GET /v1/events": ("read_api", "events:read"),
     "GET /v1/events/{eventId}": ("read_api", "events:read"),
     "GET /v1/events/{eventId}/trace": ("read_api", "events:read"),

@@ -28,8 +28,9 @@ def warm(bundle: Path) -> Iterator[Platform]:
 
 @pytest.fixture
 def running(warm: Platform) -> Platform:
-    """Its stores, emptied."""
+    """Its stores, emptied, and new copies of its functions: a warm one holds keys that are gone."""
     warm.empty()
+    warm.restart_all()
     return warm
 
 

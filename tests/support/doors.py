@@ -2,14 +2,38 @@
 
 import base64
 import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from millrace.access.credentials import PUBLIC_SCOPE, create_api_key
+from millrace.contracts import registry
+from millrace.core import custom_resource
 from millrace.core.table import Table
 from tests.support.platform import ACME, Platform
 
 PAGE = "https://shop.example"
+
+
+class Patient:
+    """Lambda's context of a function that has all the time."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds that are left."""
+        return 600_000
+
+
+def deploy_names(
+    running: Platform, monkeypatch: pytest.MonkeyPatch, bundle: Path, names: Mapping[str, str], *, deploy: str
+) -> None:
+    """A deploy that maps these names to types, and the replay that follows it."""
+    contracts = registry.load(bundle)
+    monkeypatch.setattr(contracts, "type_names", {**contracts.type_names, **names})
+    monkeypatch.setattr(custom_resource, "_answer", lambda *_: None)
+    running.deploy_contracts(Patient(), request_id=deploy)
 
 
 def write_key(running: Platform, org: str = ACME, *, origins: tuple[str, ...] = (PAGE,)) -> str:

@@ -35,6 +35,7 @@ class Candidate:
     raw: bytes | None = None
     error: FieldError | None = None
     principal: str | None = None  # who sent it first, where that is not who sends it now
+    sent: Any = None  # what every delivery of it says, where a mapping has filled in what it says of this one
 
     def raw_bytes(self) -> bytes:
         """The event as it came; for one of an array, written again by the parser that read it."""

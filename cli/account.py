@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from millrace.compiler import retirements
+from millrace.core import clock
 from stacks.environment import EnvironmentSettings
 
 Status = Literal["ok", "fail", "skipped"]
@@ -117,6 +119,7 @@ def changes(client: Client, assembly: Path) -> Finding:
             template = json.loads(path.read_text())
             problems += [f"{stack}: {problem}" for problem in too_many_indexes(deployed, template)]
             problems += [f"{stack}: {problem}" for problem in fewer_shards(deployed, template)]
+            problems += earlier_ends(deployed, template)
             problems += [
                 f"{stack}: {one}" for one in used_exports(client("cloudformation"), deployed, template)
             ]
@@ -148,6 +151,12 @@ def fewer_shards(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
             f"type_shards is {old} in what is deployed and only ever grows, and here it is {new}: set it to {old} or more in "
             "stacks/environment.py"
         )
+
+
+def earlier_ends(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Majors of contracts that would be refused earlier than their consumers were told, or removed while rows need them."""
+    old, new = (template.get("Metadata", {}).get(retirements.METADATA, {}) for template in (before, after))
+    return list(retirements.refusals(old, new, clock.now().date()))
 
 
 def used_exports(client: Any, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:

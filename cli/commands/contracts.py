@@ -14,6 +14,7 @@ from cli.places import checkout
 from cli.revisions import default_base, schemas_at
 
 if TYPE_CHECKING:
+    from cli.consumers import Consumers
     from millrace.contracts.contract import Contract
     from millrace.contracts.tables import LakeTable
 
@@ -49,6 +50,7 @@ def diff(
     """Refuse changes within a major version that would break producers or consumers of events."""
     from millrace.compiler import publications
     from millrace.compiler.diff import gate, gate_published, gate_tables, notices
+    from millrace.core import clock
 
     root = checkout().root
     revision = base or default_base(root)
@@ -60,7 +62,7 @@ def diff(
         tables_before = _tables(folder, as_json=as_json, where=where) if folder is not None else []
         kept = publications.published(folder) if folder is not None else []
     breaking = [
-        *gate(before, contracts),
+        *gate(before, contracts, clock.now().date()),
         *gate_tables(tables_before, tables),
         *gate_published(kept, publications.published(root / "schemas")),
     ]
@@ -76,7 +78,10 @@ def diff(
         for reason in breaking:
             shown.add_row(reason.contract, reason.pointer or "/", reason.kind, reason.reason)
         out.print(shown)
-        out.print("A breaking change needs a new major version: a file v<major + 1>.yaml beside the old one.")
+        out.print(
+            "A breaking change needs a new major version: a file v<major + 1>.yaml beside the old one. "
+            "`millrace contracts announce` then sets the day on which the old one ends."
+        )
     else:
         out.print(f"{counted(count, 'contract')}, nothing broken since {revision}")
     if breaking:
@@ -92,6 +97,7 @@ def docs(
 ) -> None:
     """Write a page for each event type, and their index."""
     from millrace.compiler import samples
+    from millrace.compiler.event_contracts import file_of
     from millrace.compiler.exports.markdown import index, page
 
     root = checkout().root
@@ -99,8 +105,7 @@ def docs(
     contracts = _compiled(root / "schemas", as_json=as_json)
     target.mkdir(parents=True, exist_ok=True)
     for contract in contracts:
-        (file,) = (root / "schemas" / "events").glob(f"*/{contract.event_type}/v{contract.major}.yaml")
-        golden = samples.golden(file)
+        golden = samples.golden(file_of(contract, root / "schemas"))
         text = page(contract, golden[0] if golden else None)
         (target / f"{contract.name}.md").write_text(text, encoding="utf-8")
     (target / "README.md").write_text(index(contracts), encoding="utf-8")
@@ -135,19 +140,94 @@ def dictionaries(
     """Make the compression dictionary of every stored type that has none. Dictionaries are kept for ever."""
     from millrace.compiler import samples
     from millrace.compiler.dictionaries import new_dictionary
+    from millrace.compiler.event_contracts import file_of
 
     schemas = checkout().root / "schemas"
     made = []
     for contract in _compiled(schemas, as_json=as_json):
         wanted = contract.event_type == renew if renew else not contract.dictionary
         if contract.store == "table" and wanted:
-            (file,) = (schemas / "events").glob(f"*/{contract.event_type}/v{contract.major}.yaml")
-            path = new_dictionary(contract, samples.golden(file), schemas)
+            path = new_dictionary(contract, samples.golden(file_of(contract, schemas)), schemas)
             made += [path.name] if path is not None else []
     if as_json:
         print_json({"made": made})
     else:
         out.print("\n".join(made) or "every stored type has its dictionary")
+
+
+@app.command()
+def announce(
+    event_type: Annotated[str, typer.Argument(metavar="TYPE", help="Such as order.created.")],
+    major: Annotated[int, typer.Option("--major", help="The new major version, whose contract is there.")],
+    ends: Annotated[
+        str,
+        typer.Option("--ends", help="First UTC day on which older versions are refused, such as 2026-12-20."),
+    ],
+    decision: Annotated[
+        str,
+        typer.Option(
+            "--decision",
+            help="The decision record below docs/decisions/; made from a template if it is missing.",
+        ),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Announce the end of older major versions: at least 14 days in which both are accepted. Postpones one that is announced."""
+    from cli.announcement import announce as write
+
+    root = checkout().root
+    contracts = _compiled(root / "schemas", as_json=as_json)
+    consumers = _consumers(root, contracts, as_json=as_json)
+    changed = write(root, contracts, event_type, major, ends, decision, consumers.of)
+    _print_changes(changed, consumers, as_json=as_json)
+    if not as_json:
+        out.print("Then run `millrace contracts publish`, complete the decision record, and commit.")
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """List the major versions whose end is announced: when, in favour of which, and who reads them."""
+    root = checkout().root
+    contracts = _compiled(root / "schemas", as_json=as_json)
+    consumers = _consumers(root, contracts, as_json=as_json)
+    _print_changes([one for one in contracts if one.retirement is not None], consumers, as_json=as_json)
+
+
+def _consumers(root: Path, contracts: "list[Contract]", *, as_json: bool) -> "Consumers":
+    from cli.consumers import Consumers
+
+    tables = _tables(root / "schemas", as_json=as_json)
+    with _compile_errors(as_json=as_json):
+        return Consumers(root, contracts, tables)
+
+
+def _print_changes(contracts: "list[Contract]", consumers: "Consumers", *, as_json: bool) -> None:
+    from millrace.core import clock
+
+    ending = [(one, one.retirement, consumers.of(one)) for one in contracts if one.retirement is not None]
+    if as_json:
+        changes = [
+            {
+                "contract": contract.name,
+                "to": f"{contract.event_type}.v{end.by}",
+                "announced": end.announced.isoformat(),
+                "ends": end.ends.isoformat(),
+                "consumers": readers,
+            }
+            for contract, end, readers in ending
+        ]
+        print_json({"changes": changes})
+        return
+    if not ending:
+        out.print("no version's end is announced")
+        return
+    today = clock.now().date()
+    for contract, end, readers in ending:
+        days = (end.ends - today).days
+        left = f"{counted(days, 'day')} left" if days > 0 else "it has ended"
+        lines = [f"{contract.name} ends on {end.ends} for v{end.by} ({left})"]
+        lines += [f"  {one['name']} ({one['contact']})" for one in readers] or ["  no consumer is known"]
+        out.print("\n".join(lines), markup=False, highlight=False)
 
 
 def _compiled(schemas: Path, *, as_json: bool, where: str = "") -> "list[Contract]":
@@ -165,14 +245,15 @@ def _tables(schemas: Path, *, as_json: bool, where: str = "") -> "list[LakeTable
 
 
 def _everything(root: Path, contracts: "list[Contract]", *, as_json: bool) -> None:
-    """What else is deployed: checks, transforms, feature views and fraud rules; and that the contracts are published."""
+    """What else is deployed: checks, transforms, feature views and fraud rules; that the contracts are published, and why they end."""
     from millrace.compiler import publications
-    from millrace.compiler.bundle import compile_all
+    from millrace.compiler.bundle import check_decisions, compile_all
     from millrace.contracts.errors import ContractError
 
     with _compile_errors(as_json=as_json):
         if problems := list(publications.problems(contracts, root / "schemas")):
             raise ContractError(problems)
+        check_decisions(contracts, root / "schemas")
     if (root / "warehouse").is_dir():
         with _compile_errors(as_json=as_json):
             compile_all(root / "schemas", root / "warehouse")

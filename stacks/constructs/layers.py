@@ -28,6 +28,7 @@ class FunctionLayers(Construct):
         platform = build.platform_layer(settings.name, build=folder)
         # Changes whenever our code or a contract does.
         self.revision = platform.revision
+        self.bundle = platform.path / "python" / "millrace" / "bundle"
         made = [
             platform,
             *(build.third_party_layer(name, settings.name, build=folder) for name in third_party),

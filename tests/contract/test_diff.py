@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.support.generate import events
 ORACLE: dict[str, Any] = json.loads((Path(__file__).parent / "breaking_oracle.json").read_text())
 OLD = compile_document(BASE, "base.yaml")
 TAKEN = Validator(OLD)
+TODAY = date(2026, 11, 21)
 
 # Where we judge otherwise than the tool, and why.
 DIFFERENCES = {
@@ -63,7 +65,7 @@ def test_the_table_is_large_enough_and_recorded() -> None:
 
 @pytest.mark.parametrize("edit", EDITS, ids=called)
 def test_every_edit_is_judged_with_pointer_and_kind(edit: Edit) -> None:
-    found = compare(OLD, edited(edit))
+    found = compare(OLD, edited(edit), TODAY)
     assert [(breaking.pointer, breaking.kind) for breaking in found] == sorted(edit[2])
     assert all(breaking.reason and breaking.contract == "thing.happened.v1" for breaking in found)
 
@@ -120,7 +122,7 @@ def test_what_does_not_break_takes_all_that_was_taken(
 def test_a_change_raises_the_version(edit: str, version: str, reason: str | None) -> None:
     _, patch, _ = next(known for known in EDITS if known[0] == edit)
     new = compile_document({**samples.patched(BASE, patch), "version": version}, "edited.yaml")
-    found = compare(OLD, new)
+    found = compare(OLD, new, TODAY)
     assert [breaking.kind for breaking in found] == ([] if reason is None else ["version"])
     assert reason is None or reason in found[0].reason
 
@@ -173,7 +175,7 @@ def _but(name: str, **more: Any) -> tuple[dict[str, Any], ...]:
     ],
 )
 def test_our_own_properties_are_promises_too(custom: dict[str, Any], pointer: str, kind: str) -> None:
-    found = compare(_with(version="1.0.0"), _with(**custom))
+    found = compare(_with(version="1.0.0"), _with(**custom), TODAY)
     assert [(one.pointer, one.kind) for one in found] == [(pointer, kind)]
 
 
@@ -187,7 +189,7 @@ def test_our_own_properties_are_promises_too(custom: dict[str, Any], pointer: st
     ],
 )
 def test_what_gives_or_protects_more_breaks_nothing(custom: dict[str, Any]) -> None:
-    assert compare(_with(version="1.0.0"), _with(**custom)) == []
+    assert compare(_with(version="1.0.0"), _with(**custom), TODAY) == []
 
 
 def test_one_is_not_true() -> None:
@@ -195,21 +197,23 @@ def test_one_is_not_true() -> None:
     old = _with()
     changed = json.loads(json.dumps(old.to_json()).replace('"enum": [1, 2, null]', '"enum": [true, 2, null]'))
     new = replace(Contract.from_json(changed), version="1.2.0")
-    assert [(found.pointer, found.kind) for found in compare(old, new)] == [("/data/payload/n", "narrowed")]
+    assert [(found.pointer, found.kind) for found in compare(old, new, TODAY)] == [
+        ("/data/payload/n", "narrowed")
+    ]
     same_version = replace(new, version=old.version)
-    assert "version" in {found.kind for found in compare(old, same_version)}
+    assert "version" in {found.kind for found in compare(old, same_version, TODAY)}
 
 
 def test_a_field_called_description_is_a_field() -> None:
     old, new = contract(field("a")), contract(field("a"), field("description"))
-    assert [breaking.kind for breaking in compare(old, new)] == ["version"]
+    assert [breaking.kind for breaking in compare(old, new, TODAY)] == ["version"]
 
 
 def test_a_new_major_stands_beside_the_old_one() -> None:
     document = {**samples.patched(BASE, EDITS[5][1]), "version": "2.0.0", "id": "thing.happened.v2"}
     second = compile_document(document, "v2.yaml")
-    assert gate([OLD], [OLD, second]) == []
-    assert [breaking.to_json() for breaking in gate([OLD], [second])] == [
+    assert gate([OLD], [OLD, second], TODAY) == []
+    assert [breaking.to_json() for breaking in gate([OLD], [second], TODAY)] == [
         {
             "contract": "thing.happened.v1",
             "pointer": "",
@@ -220,17 +224,17 @@ def test_a_new_major_stands_beside_the_old_one() -> None:
 
 
 def test_retention_covers_what_depends_on_it() -> None:
-    assert gate([OLD], [OLD], {"thing.happened": 90}) == []
-    (breaking,) = gate([OLD], [OLD], {"thing.happened": 91})
+    assert gate([OLD], [OLD], TODAY, {"thing.happened": 90}) == []
+    (breaking,) = gate([OLD], [OLD], TODAY, {"thing.happened": 91})
     assert (breaking.pointer, breaking.kind) == ("/retention", "retention")
-    assert gate([], [OLD], {"thing.happened": 91}) == [breaking]
+    assert gate([], [OLD], TODAY, {"thing.happened": 91}) == [breaking]
 
 
 def test_another_dictionary_is_no_change() -> None:
     document = Contract.from_json({**OLD.to_json(), "dictionary": "thing.happened.v1.7"})
-    assert compare(OLD, document) == []
+    assert compare(OLD, document, TODAY) == []
 
 
 def test_the_contracts_of_the_checkout_pass_against_themselves() -> None:
     contracts = [compiled(path) for path in FILES]
-    assert gate(contracts, contracts) == []
+    assert gate(contracts, contracts, TODAY) == []

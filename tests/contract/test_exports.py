@@ -61,10 +61,10 @@ def to_avro(schema: Any, value: Any) -> Any:
     """A JSON value as fastavro takes it."""
     if isinstance(schema, list):
         return None if value is None else to_avro(schema[1], value)
-    if schema == "string":
-        return value if isinstance(value, str) else orjson.dumps(value).decode()
     if not isinstance(schema, dict):
         return value
+    if schema.get("logicalType") == "json":
+        return orjson.dumps(value).decode()
     if schema.get("logicalType") == "decimal":
         return Decimal(str(value)).quantize(Decimal("0.0001"))
     if schema.get("logicalType") == "date":
@@ -132,20 +132,20 @@ def test_protobuf_is_a_file_that_protoc_takes(made: Contract, messages: dict[str
 def test_a_golden_event_survives_protobuf(
     made: Contract, event: dict[str, Any], messages: dict[str, Any]
 ) -> None:
-    sent = _with_decimals_as_texts(_without_nulls(event), made.data_schema)
+    sent = with_decimals_as_texts(without_nulls(event), made.data_schema)
     message = json_format.ParseDict(sent, messages[message_name(made)]())
     back = messages[message_name(made)].FromString(message.SerializeToString(deterministic=True))
     read = json_format.MessageToDict(back)
     assert _loosely(read) == _loosely(sent)
 
 
-def _without_nulls(value: Any) -> Any:
+def without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_nulls(part) for key, part in value.items() if part is not None}
-    return [_without_nulls(part) for part in value] if isinstance(value, list) else value
+        return {key: without_nulls(part) for key, part in value.items() if part is not None}
+    return [without_nulls(part) for part in value] if isinstance(value, list) else value
 
 
-def _with_decimals_as_texts(event: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+def with_decimals_as_texts(event: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
     def walk(schema: dict[str, Any], value: Any) -> Any:
         if schema.get("multipleOf") == 0.0001:
             return str(value)

@@ -6,9 +6,10 @@ from typing import Any
 from openapi_spec_validator import validate
 
 from millrace.access.credentials import ALL_SCOPES
-from millrace.compiler import api_document
+from millrace.compiler import api_document, retirements
 from stacks.constructs.http_api import OPENAPI
 from stacks.environment import ENVIRONMENTS
+from tests.support.contracts import FILES, compiled
 from tests.support.templates import Templates
 
 ROUTE = "AWS::ApiGatewayV2::Route"
@@ -176,3 +177,9 @@ def test_outputs(every: Templates) -> None:
     wanted |= {f"{name}Table" for name in ("Events", "UserEvents", "Analytics", "Metadata", "MLModels")}
     assert wanted | {"FeatureStoreTable"} <= names
     assert not str(every.stacks["ingestion"]["Outputs"]["ApiUrl"]["Value"]).endswith("/']]}")
+
+
+def test_a_deploy_leaves_the_ends_of_contracts_to_the_next(every: Templates) -> None:
+    """What `millrace preflight` reads back from CloudFormation."""
+    known = every.stacks["ingestion"]["Metadata"][retirements.METADATA]
+    assert known == retirements.ends_of([compiled(path) for path in FILES])

@@ -1,17 +1,25 @@
 """The files that docs/recipes.md tells people to write do what it says."""
 
+import json
 import re
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.commands import contracts as commands
+from cli.main import app
+from cli.places import Places
 from millrace.compiler import bundle as compiler
 from millrace.compiler import feature_views, samples
 from millrace.contracts import registry
+from millrace.core import clock
 from millrace.features import views
 from millrace.fraud import rulebook
 from millrace.warehouse import project
+from tests.support.majors import schemas_with_two_majors
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "recipes.md").read_text()
@@ -67,6 +75,23 @@ def test_a_table_is_a_promise_and_its_sql(made: Path) -> None:
 def test_a_feature_is_an_entry_of_a_view(made: Path) -> None:
     view = views.load(made).view("wishlist_features")
     assert view.features == ("item_count_1d", "item_count_7d")
+
+
+def test_a_breaking_change_is_announced_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    schemas_with_two_majors(tmp_path, ("commerce", "identity"))
+    monkeypatch.setattr(commands, "checkout", lambda: Places(tmp_path))
+    monkeypatch.setattr(clock, "now", lambda: datetime(2026, 12, 6, tzinfo=UTC))
+    (line,) = re.findall(r"^ +\.venv/bin/millrace (contracts announce .*)$", TEXT, flags=re.MULTILINE)
+    (consumers,) = re.findall(r"`- (\{property: consumers, .*\})`", TEXT)
+    file = tmp_path / "schemas/events/commerce/order.created/v1.yaml"
+    file.write_text(f"{file.read_text()}  - {consumers}\n")
+    for command in (line, "contracts publish", "contracts lint", "contracts status"):
+        done = CliRunner().invoke(app, [*command.split(), "--json"])
+        assert done.exit_code == 0, done.exception
+    (change,) = json.loads(done.stdout.splitlines()[-1])["changes"]
+    assert (change["contract"], change["to"]) == ("order.created.v1", "order.created.v2")
+    assert change["ends"] == "2026-12-20"
+    assert change["consumers"] == [{"name": "billing", "contact": "billing@example.org"}]
 
 
 def test_a_rule_of_a_tenant_is_data(made: Path) -> None:

@@ -107,7 +107,6 @@ def test_moments_with_offset(plain: Validator, timestamp: str) -> None:
         ("ab\u202e", "format"),
         ("\u2067ab", "format"),
         ("a\u200fb", "format"),
-        (None, "type"),
         (7, "type"),
         (["a"], "type"),
     ],
@@ -121,6 +120,14 @@ def test_what_an_id_may_not_be(plain: Validator, name: str, value: Any, code: st
 )
 def test_what_an_id_may_be(plain: Validator, value: str) -> None:
     assert plain.errors(event({}, **dict.fromkeys(IDS, value))) == []
+
+
+def test_what_is_optional_in_the_envelope_may_be_null(plain: Validator) -> None:
+    optional = dict.fromkeys([*IDS, "version"])
+    sent = event({}, **optional)
+    assert plain.errors({**sent, "data": {**sent["data"], "metadata": None}}) == []
+    for name in ("eventId", "eventType", "timestamp", "data"):
+        assert [error.pointer for error in plain.errors({**sent, name: None})] == [f"/{name}"]
 
 
 @pytest.mark.parametrize("version", ["1", "1.0", "1.0.0", "01.2"])

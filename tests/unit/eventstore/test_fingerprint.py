@@ -144,3 +144,14 @@ def test_the_same_order_spelled_anew_is_a_duplicate(world: World) -> None:
     answered = world.send(with_amount(event, 10.0), with_amount(event, 10.5))
     assert statuses(answered) == ["duplicate", "conflict"]
     assert codes(answered, 1) == [("/eventId", "conflict")]
+
+
+def test_a_row_of_the_second_form_holds_nulls_as_they_were_sent() -> None:
+    event = {"eventId": ID.upper(), "userId": None, "amount": 10.0}
+    spelled = orjson.dumps({**event, "eventId": ID, "amount": 10}, option=orjson.OPT_SORT_KEYS)
+    second = b"\x02" + hmac.digest(KEY, spelled, hashlib.sha256)[:16]
+    without = {"eventId": ID.upper(), "amount": 10}
+    kept = read(without)
+    assert isinstance(kept, tuple)
+    assert fingerprint(kept, event, KEY).matches(second)
+    assert not fingerprint(kept, without, KEY).matches(second)

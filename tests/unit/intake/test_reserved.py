@@ -22,6 +22,7 @@ REFUSED = [("/eventType", "reserved_type")]
 DERIVED = [path for path in FILES if compiled(path).derived]
 OWN = {
     "alert.raised",
+    "contract.retirement.announced",
     "fraud.decision.made",
     "ml.model.moved",
     "platform.canary.sent",

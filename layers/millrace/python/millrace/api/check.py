@@ -12,6 +12,7 @@ from millrace.compiler.documents import SENTENCE
 from millrace.compiler.untrusted import PROBLEMS, TooLargeError, compile_outside
 from millrace.contracts.errors import ContractError
 from millrace.contracts.registry import Registry
+from millrace.core import clock
 from millrace.core.http import Problem
 
 MEDIA_TYPES = ("application/json", "application/yaml", "text/yaml")
@@ -44,7 +45,7 @@ class CheckApi:
                 HTTPStatus.BAD_REQUEST, "the contract does not compile", problems=problems
             ) from error
         in_force = self._registry.majors(changed.event_type).get(changed.major)
-        reasons = compare(in_force, changed) if in_force is not None else []
+        reasons = compare(in_force, changed, clock.now().date()) if in_force is not None else []
         breaking = [
             {name: text[:SENTENCE] for name, text in reason.to_json().items()}
             for reason in reasons[:PROBLEMS]

@@ -6,6 +6,8 @@ from typing import Protocol
 from millrace.catalog.checks import CheckEvents
 from millrace.catalog.openlineage import Namespace
 from millrace.catalog.publish import Publisher
+from millrace.catalog.retirement_notices import RetirementNotices
+from millrace.catalog.store import CatalogStore
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.objects import Objects
@@ -17,7 +19,7 @@ from millrace.warehouse import project
 
 
 class PublisherSettings(Protocol):
-    """The run's documents, the catalog, and where events of failed checks are appended."""
+    """The run's documents, the catalog, and where events of failed checks and of contracts that end are appended."""
 
     environment: Environment
     events_table: str
@@ -31,11 +33,13 @@ def publisher(settings: PublisherSettings, log: Callable[[str], None]) -> Publis
     contracts, dynamodb = registry.load(), client("dynamodb")
     appender = Appender({"table": TableAppender(Table(dynamodb, settings.events_table), log)})
     emitter = Emitter(contracts, appender, log, type_shards=settings.type_shards)
+    metadata = Table(dynamodb, settings.metadata_table)
     return Publisher(
         Objects(client("s3"), settings.lake_bucket),
-        Table(dynamodb, settings.metadata_table),
+        metadata,
         Namespace(settings.environment, settings.lake_bucket),
         CheckEvents(contracts, emitter, log),
+        RetirementNotices(contracts, CatalogStore(metadata), emitter),
         contracts,
         project.load(),
     )

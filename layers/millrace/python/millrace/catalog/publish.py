@@ -15,6 +15,7 @@ from millrace.catalog import checks, openlineage, receipts
 from millrace.catalog.checks import CheckEvents, Results
 from millrace.catalog.lineage import RAW, Edges, all_edges
 from millrace.catalog.openlineage import Job, Namespace
+from millrace.catalog.retirement_notices import RetirementNotices
 from millrace.catalog.run_outcome import RunOutcome, read_run
 from millrace.catalog.store import CatalogStore, DatasetChecks, DatasetLineage
 from millrace.catalog.tenant_tables import TenantTables
@@ -41,12 +42,14 @@ class Publisher:
         metadata: Table,
         namespace: Namespace,
         events: CheckEvents,
+        notices: RetirementNotices,
         registry: Registry,
         project: Project,
         now: Callable[[], datetime] = clock.now,
     ) -> None:
         self._lake, self._metadata, self._namespace = lake, metadata, namespace
-        self._events, self._registry, self._project, self._now = events, registry, project, now
+        self._events, self._notices = events, notices
+        self._registry, self._project, self._now = registry, project, now
         self._runs, self._catalog = RunStore(lake), CatalogStore(metadata)
 
     def publish(self, run: str, unpinned: str = "") -> Summary:
@@ -70,6 +73,7 @@ class Publisher:
         items = receipts.silver_receipts(outcome, self._registry.tables(), self._lake)
         self._metadata.write_all(items, doing="keep receipts")
         self._events.append(list(checks.failed_checks(outcome)))
+        self._notices.append(self._now())
         summary = self._summary(outcome, of_run)
         self._runs.put_summary(summary)
         self._put_failed_days(outcome)

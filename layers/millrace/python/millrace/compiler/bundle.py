@@ -7,13 +7,14 @@ from typing import Any
 
 import orjson
 
-from millrace.compiler import api_document, dictionaries, publications
-from millrace.compiler.event_contracts import compile_contracts
+from millrace.compiler import api_document, dictionaries, publications, retirements
+from millrace.compiler.event_contracts import compile_contracts, file_of
 from millrace.compiler.feature_views import compile_views
 from millrace.compiler.fraud_rules import compile_rulebook
 from millrace.compiler.table_contracts import compile_tables
 from millrace.compiler.type_names import compile_names
 from millrace.contracts.contract import Contract
+from millrace.contracts.errors import ContractError, ContractProblem
 from millrace.contracts.tables import LakeTable, silver_table, to_json
 from millrace.core import bundle
 
@@ -42,12 +43,30 @@ def compile_all(schemas_dir: Path, warehouse_dir: Path) -> Files:
     from millrace.compiler.warehouse.compile import compile_project  # noqa: PLC0415
 
     contracts, tables = compile_contracts(schemas_dir), compile_tables(schemas_dir)
+    if (schemas_dir.parent / "docs").is_dir():
+        check_decisions(contracts, schemas_dir)
     lake = [*map(silver_table, contracts), *tables]
     files = _contracts(schemas_dir, contracts, tables)
     files[bundle.WAREHOUSE] = orjson.dumps(compile_project(warehouse_dir, lake).to_json())
     files[bundle.FRAUD_RULES] = _sorted(compile_rulebook(schemas_dir))
     files[bundle.FEATURES] = _sorted({"views": compile_views(schemas_dir, lake)})
     return files
+
+
+def check_decisions(contracts: Iterable[Contract], schemas_dir: Path) -> None:
+    """Whether the checkout around `schemas/` has the decision record of each announced end.
+
+    Raises:
+        ContractError: with each that is missing.
+    """
+    problems = [
+        ContractProblem(
+            str(file_of(one, schemas_dir).relative_to(schemas_dir)), "/customProperties", sentence
+        )
+        for one, sentence in retirements.without_decision(contracts, schemas_dir.parent)
+    ]
+    if problems:
+        raise ContractError(problems)
 
 
 def assemble_contracts(schemas_dir: Path, out_dir: Path) -> None:

@@ -1,7 +1,6 @@
 """What must hold between the parts of a contract, beyond what each part says alone. Build only."""
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -16,6 +15,17 @@ from millrace.contracts.schema import leaves, types
 Report = Callable[[str, str], None]
 
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_OF_EVERY_OBJECT = frozenset(
+    {
+        "constructor",
+        "hasOwnProperty",
+        "isPrototypeOf",
+        "propertyIsEnumerable",
+        "toLocaleString",
+        "toString",
+        "valueOf",
+    }
+)
 # Texts and whole numbers can name something; other values have no one spelling.
 _NAMING = frozenset({"string", "integer"})
 # What intake fills in or replaces: a rule would judge the sender's event and silver's row differently.
@@ -36,7 +46,11 @@ def check(contract: Contract, report: Report) -> None:
         **fields,
     }
     _schema(contract, report)
-    _columns(contract, report)
+    names = list(_names(contract))
+    for sentence in names:
+        report("/schema/0", sentence)
+    if not names:
+        _columns(contract, report)
     _naming(contract, known, report)
     _rules(contract, known, report)
 
@@ -102,18 +116,22 @@ def contradictions(schema: dict[str, Any]) -> Iterator[str]:
                 yield f"{value!r} is in the list, and has more than {SCALE} decimals"
 
 
-def _columns(contract: Contract, report: Report) -> None:
+def _names(contract: Contract) -> Iterator[str]:
+    """Names that some form a contract is published in cannot have, or takes for one another."""
     seen: dict[str, str] = {}
     for pointer, _ in leaves(contract.data_schema, "/data"):
-        # DuckDB's structs, into which silver reads an object, know no upper case.
-        if seen.setdefault(pointer.lower(), pointer) != pointer:
-            report("/schema/0", f"{pointer} and {seen[pointer.lower()]} differ in upper case only")
-    for pointer, _ in leaves(contract.data_schema, "/data"):
-        name = pointer.rsplit("/", 1)[1]
+        above, _, name = pointer.rpartition("/")
+        # Columns and DuckDB's structs know no upper case; Avro's records and Protobuf's messages and JSON names no _.
+        other = seen.setdefault(pointer.replace("_", "").lower(), pointer)
         if name != "*" and not _FIELD.fullmatch(name):
-            report(
-                "/schema/0", f"{pointer}: a field's name is letters, digits and _, and begins with a letter"
-            )
+            yield f"{pointer}: a field's name is letters, digits and _, and begins with a letter"
+        elif name in _OF_EVERY_OBJECT:
+            yield f"{pointer}: every object of JavaScript has a {name}; validators would find one in each event"
+        elif other != pointer and other.rpartition("/")[0] == above:
+            yield f"{pointer} and {other} differ in upper case or _ only"
+
+
+def _columns(contract: Contract, report: Report) -> None:
     taken: dict[str, str] = {}
     for column in columns.columns(contract):
         if column.name in taken:
@@ -122,18 +140,6 @@ def _columns(contract: Contract, report: Report) -> None:
                 f"{column.pointer or 'what is derived'} would be silver's column {column.name}, as {taken[column.name]} is",
             )
         taken[column.name] = column.pointer or "what the platform adds"
-        for name in _doubles(column.type):
-            report("/schema/0", f"{column.pointer} holds two fields that silver would call {name}")
-
-
-def _doubles(of: columns.Type) -> list[str]:
-    if isinstance(of, columns.Array):
-        return _doubles(of.item)
-    if isinstance(of, columns.Struct):
-        names = [name for name, _, _ in of.fields]
-        inner = [name for _, part, _ in of.fields for name in _doubles(part)]
-        return [*sorted(name for name, times in Counter(names).items() if times > 1), *inner]
-    return []
 
 
 def _naming(contract: Contract, known: dict[str, dict[str, Any]], report: Report) -> None:
@@ -201,13 +207,13 @@ def references(contracts: Iterable[Contract]) -> Iterator[tuple[str, str]]:
                 yield contract.name, f"reference: {rule['type']} has no field {rule['key']}"
 
 
-def shared_tables(contracts: Iterable[Contract]) -> Iterator[tuple[str, str]]:
-    """Types whose names differ in a dot only, and so would share a silver table: name of the contract and sentence."""
+def shared_names(contracts: Iterable[Contract]) -> Iterator[tuple[str, str]]:
+    """Types whose names differ in dots and _ only, and so would share a silver table or an Avro record: name of the contract and sentence."""
     owners: dict[str, Contract] = {}
     for contract in contracts:
-        owner = owners.setdefault(columns.table(contract), contract)
+        owner = owners.setdefault(columns.table(contract).replace("_", ""), contract)
         if owner is not contract:
             yield (
                 contract.name,
-                f"silver.{columns.table(contract)} is the table of {owner.event_type} already",
+                f"silver.{columns.table(contract)} and the table of {owner.event_type} differ in _ only, and so do their Avro records",
             )

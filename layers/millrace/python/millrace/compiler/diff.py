@@ -7,8 +7,10 @@ reader must expect fields it does not know and values beyond those it has seen.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
+from millrace.compiler import retirements
 from millrace.compiler.publications import Publication
 from millrace.compiler.schema_diff import Finding, compare_schemas, missing, same
 from millrace.contracts import columns
@@ -31,7 +33,7 @@ class Breaking:
         contract: such as `order.created.v1`.
         pointer: where in the event, or in the contract's own properties (`/retention`); empty for all of it.
         kind: `removed`, `retyped`, `redefined`, `required`, `narrowed`, `closed`, `moved`, `rule`, `access`, `protection`,
-            `published`, `retention`, `version`.
+            `published`, `retention`, `retirement`, `version`.
         reason: a sentence.
     """
 
@@ -46,13 +48,17 @@ class Breaking:
 
 
 def gate(
-    before: Iterable[Contract], after: Iterable[Contract], needs: Mapping[str, int] | None = None
+    before: Iterable[Contract],
+    after: Iterable[Contract],
+    today: date,
+    needs: Mapping[str, int] | None = None,
 ) -> list[Breaking]:
     """Everything that forbids going from one set of contracts to the other.
 
     Args:
         before: the contracts of the base revision.
         after: those of the change. A new major stands beside the old one and is not compared with it.
+        today: the UTC day of the comparison, from which announced ends are counted.
         needs: event type → days for which something (a window, a feature) needs its events kept; the command
             `contracts diff` does not collect them yet.
     """
@@ -61,9 +67,10 @@ def gate(
     for old in before:
         changed = new.get(old.name)
         if changed is None:
-            found.append(Breaking(old.name, "", "removed", "a version that clients send is gone"))
+            reason = retirements.removal(old.retirement, old.retention_days, today)
+            found += [Breaking(old.name, "", "removed", reason)] if reason is not None else []
         else:
-            found += compare(old, changed)
+            found += compare(old, changed, today)
     for contract in new.values():
         days = (needs or {}).get(contract.event_type, 0)
         if contract.retention_days < days:
@@ -72,8 +79,8 @@ def gate(
     return found
 
 
-def compare(old: Contract, new: Contract) -> list[Breaking]:
-    """What breaks between two states of one major, in the order of pointers."""
+def compare(old: Contract, new: Contract, today: date) -> list[Breaking]:
+    """What breaks between two states of one major on a UTC day, in the order of pointers."""
     findings = [
         *compare_schemas(old.data_schema, new.data_schema, "/data"),
         *_rules(old, new),
@@ -82,6 +89,7 @@ def compare(old: Contract, new: Contract) -> list[Breaking]:
         *_protection(old, new),
         *_silver(old, new),
         *_version(old, new),
+        *_retirement(old, new, today),
     ]
     ordered = sorted(findings, key=lambda finding: (finding.pointer, finding.kind))
     return [Breaking(old.name, finding.pointer, finding.kind, finding.reason) for finding in ordered]
@@ -197,6 +205,11 @@ def _silver(old: Contract, new: Contract) -> Iterator[Finding]:
 
 def _meaning(rule: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in rule.items() if name != "description"}
+
+
+def _retirement(old: Contract, new: Contract, today: date) -> Iterator[Finding]:
+    for reason in retirements.differences(old.retirement, new.retirement, today):
+        yield Finding("/retirement", "retirement", reason)
 
 
 def _version(old: Contract, new: Contract) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from millrace.compiler import contract_checks, dictionaries, odcs, properties
+from millrace.compiler import contract_checks, dictionaries, odcs, properties, retirements
 from millrace.compiler.documents import yaml_file
 from millrace.compiler.fields import Translation
 from millrace.contracts.contract import Contract
@@ -39,9 +39,12 @@ def compile_contracts(schemas_dir: Path) -> list[Contract]:
             )
         found[contract.name] = contract
         places[contract.name] = str(path.relative_to(schemas_dir))
-    for name, sentence in contract_checks.references(found.values()):
+    for name, sentence in (
+        *contract_checks.references(found.values()),
+        *retirements.references(found.values()),
+    ):
         problems.append(ContractProblem(places[name], "/customProperties", sentence))
-    for name, sentence in contract_checks.shared_tables(found.values()):
+    for name, sentence in contract_checks.shared_names(found.values()):
         problems.append(ContractProblem(places[name], "/name", sentence))
     if problems:
         raise ContractError(problems)
@@ -51,6 +54,12 @@ def compile_contracts(schemas_dir: Path) -> list[Contract]:
 def contract_files(schemas_dir: Path) -> list[Path]:
     """The files of all event types, in order."""
     return sorted((schemas_dir / "events").glob("*/*/*.yaml"))
+
+
+def file_of(contract: Contract, schemas_dir: Path) -> Path:
+    """The file that describes a contract."""
+    (file,) = (schemas_dir / "events").glob(f"*/{contract.event_type}/v{contract.major}.yaml")
+    return file
 
 
 def compile_file(path: Path, schemas_dir: Path) -> Contract:
@@ -108,6 +117,8 @@ def compile_document(document: Any, name: str) -> Contract:
         derived=values.derived,
         tenant=values.tenant,
         ids=values.ids,
+        retirement=values.retirement,
+        consumers=values.consumers,
     )
     contract_checks.check(contract, report)
     findings.check()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from millrace.compiler import patterns
 from millrace.contracts import formats
 from millrace.contracts.column_types import PHYSICAL, WIDE_INTEGER, WIDE_MONEY
 from millrace.contracts.contract import CLASSES, PROTECTED
@@ -130,6 +131,8 @@ class Translation:
                 self.report(
                     f"{at}/logicalTypeOptions/pattern", f"the format {name} has its own pattern: give one"
                 )
+        elif "pattern" in options and (sentence := patterns.problem(options["pattern"])):
+            self.report(f"{at}/logicalTypeOptions/pattern", sentence)
         schema.update({key: options[key] for key in ("minLength", "maxLength", "pattern") if key in options})
         return schema
 

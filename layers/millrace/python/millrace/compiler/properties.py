@@ -5,7 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from millrace.compiler import retirements
 from millrace.contracts.contract import CATEGORIES, FACTS, IDS, INDEXES, STORES
+from millrace.contracts.retirement import Retirement
 
 Report = Callable[[str, str], None]
 EVENT_TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
@@ -18,7 +20,8 @@ _DAYS = {"d": 1, "day": 1, "days": 1, "y": 365, "yr": 365, "years": 365}
 _NAMES = frozenset(
     {
         *("category", "store", "indexes", "entity", "route", "subject", "userId", "partitionKey"),
-        *("additionalProperties", "lateness", "rules", "enrich", "silver", "derived", "tenant", "ids"),
+        *("additionalProperties", "lateness", "rules", "enrich", "silver", "derived", "tenant"),
+        *("ids", "retirement", "consumers"),
     }
 )
 
@@ -44,6 +47,8 @@ class Values:
     derived: bool
     tenant: str | None
     ids: str
+    retirement: Retirement | None
+    consumers: tuple[dict[str, str], ...]
 
 
 class _Reader:
@@ -98,6 +103,16 @@ class _Reader:
             return default
         return value
 
+    def parsed(self, name: str, parse: Callable[[Any], Any], default: Any) -> Any:
+        """A value as `parse` reads it; its ValueError is reported."""
+        if name not in self._found:
+            return default
+        try:
+            return parse(self._found[name][1])
+        except ValueError as error:
+            self.wrong(name, str(error))
+            return default
+
 
 def read(document: dict[str, Any], report: Report) -> Values:
     """The values of a document that keeps the standard; what is wrong goes to `report`."""
@@ -122,6 +137,8 @@ def read(document: dict[str, Any], report: Report) -> Values:
         derived=reader.value("derived", bool, False, "derived is true or false"),
         tenant=_tenant(reader),
         ids=reader.one_of("ids", IDS, "uuid4"),
+        retirement=reader.parsed("retirement", retirements.read, None),
+        consumers=reader.parsed("consumers", retirements.read_consumers, ()),
     )
 
 

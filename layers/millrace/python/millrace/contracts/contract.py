@@ -4,6 +4,8 @@ import re
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from millrace.contracts.retirement import Retirement
+
 VERSION = re.compile(r"([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?")
 
 CATEGORIES = ("user-events", "business-events", "system-events", "integration-events", "ml-events")
@@ -56,6 +58,8 @@ class Contract:
         ids: what an event's id may be, of `IDS`.
         since: pointer → minor since which the contract has the field, where that is not its first: a row that was accepted
             under an older one may hold anything there.
+        retirement: the announced end of this major.
+        consumers: who reads its events, as they have declared themselves: name and contact.
     """
 
     event_type: str
@@ -82,6 +86,8 @@ class Contract:
     tenant: str | None = None
     ids: str = "uuid4"
     since: dict[str, int] = field(default_factory=dict)
+    retirement: Retirement | None = None
+    consumers: tuple[dict[str, str], ...] = ()
 
     @property
     def major(self) -> int:
@@ -110,16 +116,21 @@ class Contract:
             "indexes": sorted(self.indexes),
             "rules": list(self.rules),
             "silver": list(self.silver),
+            "retirement": self.retirement.to_json() if self.retirement is not None else None,
+            "consumers": list(self.consumers),
         }
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Contract":
         """Reads what `to_json` wrote."""
+        retirement = document.get("retirement")
         return cls(
             **{
                 **document,
                 "indexes": frozenset(document["indexes"]),
                 "rules": tuple(document["rules"]),
                 "silver": tuple(document.get("silver", ())),
+                "retirement": Retirement.from_json(retirement) if retirement is not None else None,
+                "consumers": tuple(document.get("consumers", ())),
             }
         )

@@ -1,10 +1,15 @@
-"""The envelope that every event has, as JSON Schema."""
+"""The envelope that every event has, as JSON Schema. What is not required may be null, which means that it is absent."""
 
 from typing import Any
 
 from millrace.contracts import formats
 
 REQUIRED = ("eventId", "eventType", "timestamp", "data")
+
+
+def _optional(text: str, description: str) -> dict[str, Any]:
+    return {**formats.text(text), "type": ["string", "null"], "description": description}
+
 
 _FIELDS: dict[str, dict[str, Any]] = {
     "eventId": {
@@ -13,24 +18,18 @@ _FIELDS: dict[str, dict[str, Any]] = {
         "description": "The event's own id, a uuid of version 4.",
     },
     "eventType": {**formats.text("identifier"), "description": "Which contract the event keeps."},
-    "eventSource": {
-        **formats.text("identifier"),
-        "description": "Who says it; the credential's name by default.",
-    },
+    "eventSource": _optional("identifier", "Who says it; the credential's name by default."),
     "timestamp": {
         **formats.text("date-time"),
         "pattern": formats.CLOCK,
         "description": "When it happened, with offset.",
     },
-    "version": {
-        **formats.text("version"),
-        "description": "Version of the contract; the newest major by default.",
-    },
-    "correlationId": {**formats.text("identifier"), "description": "Joins events of one flow."},
-    "userId": {**formats.text("identifier"), "description": "The user it is about."},
-    "sessionId": {**formats.text("identifier"), "description": "The session it happened in."},
-    "environment": {**formats.text("identifier"), "description": "The producer's environment."},
-    "region": {**formats.text("identifier"), "description": "The producer's region."},
+    "version": _optional("version", "Version of the contract; the newest major by default."),
+    "correlationId": _optional("identifier", "Joins events of one flow."),
+    "userId": _optional("identifier", "The user it is about."),
+    "sessionId": _optional("identifier", "The session it happened in."),
+    "environment": _optional("identifier", "The producer's environment."),
+    "region": _optional("identifier", "The producer's region."),
 }
 
 # What an event's id may be, by the contract's word for it.

@@ -1,8 +1,8 @@
 r"""The formats a text can have, each as JSON Schema.
 
-Every format carries a pattern, so that a validator that does not assert `format` gives the same verdict; only the
-calendar (30 February) rests on `format: date-time` and `format: date`. Patterns use what ECMA-262, Rust and Python
-read alike: no look-around, no `\d` (which is Unicode in Python).
+Every format is said whole by its pattern and lengths, the calendar too, so that a validator gives the same verdict whether
+it asserts `format` or not. Patterns use what the engines of all languages read alike (`compiler/patterns.py`); `$` is the
+end of the text here, and the JSON Schema that we publish says so in a form that does not depend on the engine.
 """
 
 from typing import Any
@@ -12,24 +12,30 @@ from typing import Any
 UNPRINTABLE = r"\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 
 _HEX = "[0-9a-fA-F]"
+# Every day of a year but 29 February, and 29 February with its years, from the year 1000 on.
+_DAY = (
+    "((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))"
+)
+_LEAP_DAY = "([1-9][0-9](0[48]|[2468][048]|[13579][26])|([2468][048]|[13579][26])00)-02-29"
+_DATE = f"([1-9][0-9]{{3}}-{_DAY}|{_LEAP_DAY})"
 # Seconds end at 59: a leap second has no place in POSIX time, so it could not be ordered.
-_TIME = "-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+_TIME = "T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 _FRACTION = r"(\.[0-9]{1,9})?"
 _HOURS = "([01][0-9]|2[0-3]):[0-5][0-9]"
 # In UTC a moment lies in the years 1000 to 9999, which every type of the lake and every reader of it can hold, also
 # after its fraction was rounded to microseconds. So the first year has no offset that leads back over its beginning,
 # and the last none that leads beyond its end, and no more digits than are kept. What stands for "without end" is
-# 9999-12-31T23:59:59Z, with up to six digits if one likes.
+# 9999-12-31T23:59:59Z, with up to six digits if one likes. Neither is a leap year.
+_YEAR = "([2-8][0-9]{3}|1[1-9][0-9]{2}|10[1-9][0-9]|100[1-9]|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])"
 _MOMENT = (
     "("
-    rf"([2-8][0-9]{{3}}|1[1-9][0-9]{{2}}|10[1-9][0-9]|100[1-9]|9[0-8][0-9]{{2}}|99[0-8][0-9]|999[0-8])"
-    rf"{_TIME}{_FRACTION}(Z|[+-]{_HOURS})"
-    rf"|1000{_TIME}{_FRACTION}(Z|-{_HOURS}|\+00:00)"
-    rf"|9999{_TIME}(\.[0-9]{{1,6}})?(Z|\+{_HOURS}|-00:00)"
+    rf"({_YEAR}-{_DAY}|{_LEAP_DAY}){_TIME}{_FRACTION}(Z|[+-]{_HOURS})"
+    rf"|1000-{_DAY}{_TIME}{_FRACTION}(Z|-{_HOURS}|\+00:00)"
+    rf"|9999-{_DAY}{_TIME}(\.[0-9]{{1,6}})?(Z|\+{_HOURS}|-00:00)"
     ")"
 )
 # Of a field whose values are held against the clock, and so are never near the ends.
-CLOCK = f"^[1-9][0-9]{{3}}{_TIME}{_FRACTION}(Z|[+-]{_HOURS})$"
+CLOCK = f"^{_DATE}{_TIME}{_FRACTION}(Z|[+-]{_HOURS})$"
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 
@@ -38,7 +44,7 @@ FORMATS: dict[str, dict[str, Any]] = {
     "identifier": {"minLength": 1, "maxLength": 256, "pattern": f"^[^{UNPRINTABLE}]*$"},
     "uuid": {"format": "uuid", "pattern": f"^{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}$"},
     "date-time": {"format": "date-time", "pattern": f"^{_MOMENT}$"},
-    "date": {"format": "date", "pattern": "^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}$"},
+    "date": {"format": "date", "pattern": f"^{_DATE}$"},
     "email": {
         "format": "email",
         "maxLength": 254,

@@ -21,7 +21,6 @@ from millrace.contracts.schema import leaves, types
 MAX_ERRORS = 20
 # Findings looked at, before sorting. An event can hold thousands of wrong items; no client reads the rest.
 _MAX_FINDINGS = 200
-_CALENDAR = ("date-time", "date")
 
 __all__ = ["MAX_ERRORS", "FieldError", "Validator", "envelope_errors"]
 
@@ -99,11 +98,10 @@ class Validator:
             compiled = (rules.compile_rule(rule) for rule in contract.rules)
             self._checks = (
                 *((rule.check, rule.reads) for rule in compiled if rule is not None),
-                *((_key_length(pointer), (pointer,)) for pointer in _unbounded_names(contract)),
+                *((_key_length(pointer), (pointer,)) for pointer in unbounded_names(contract)),
             )
         self._schema = jsonschema_rs.Draft202012Validator(
             _judged_by_the_schema(whole),
-            validate_formats=True,
             # Linear in the length of the text whatever the pattern: no client can make a pattern backtrack.
             pattern_options=jsonschema_rs.RegexOptions(),
         )
@@ -112,7 +110,7 @@ class Validator:
         return self._is_valid
 
 
-def _unbounded_names(contract: Contract) -> Iterator[str]:
+def unbounded_names(contract: Contract) -> Iterator[str]:
     """Pointers of texts that become part of a key, and whose contract does not say how long they may be."""
     fields = dict(leaves(contract.data_schema, "/data"))
     for pointer in dict.fromkeys((*contract.entity.values(), contract.user_id_pointer)):
@@ -143,17 +141,14 @@ def envelope_errors(event: Any) -> list[FieldError]:
 
 
 def _judged_by_the_schema(schema: Any) -> Any:
-    """What the compiled schema judges: all but the step of decimals, and the formats that their pattern says whole.
-
-    The library's own idea of an e-mail address or a URI is not that of the schema we publish.
-    """
+    """What the compiled schema judges: all but the step of decimals, and `format`, which says nothing that the pattern does not."""
     if isinstance(schema, list):
         return [_judged_by_the_schema(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
     left_out = {
         *(["multipleOf"] if decimals.is_decimal(schema) else []),
-        *(["format"] if isinstance(schema.get("format"), str) and schema["format"] not in _CALENDAR else []),
+        *(["format"] if isinstance(schema.get("format"), str) else []),
     }
     return {key: _judged_by_the_schema(part) for key, part in schema.items() if key not in left_out}
 

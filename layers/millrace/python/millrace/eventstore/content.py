@@ -45,9 +45,13 @@ def read(event: Any) -> Content | FieldError:
     if (len(written) > _BYTES_TO_COUNT or marks.count(b"{") > limits.NESTING) and (error := _too_much(event)):
         return error
     if marks.rfind(_FRACTION) >= 0 or (_PLUS in marks and _EXPONENT in marks):
-        event = by_value(event)
-        return event, orjson.dumps(event, option=orjson.OPT_SORT_KEYS)
+        return rewritten(by_value(event))
     return event, written
+
+
+def rewritten(event: Any) -> Content:
+    """The content of an event that was read before and has less in it now."""
+    return event, orjson.dumps(event, option=orjson.OPT_SORT_KEYS)
 
 
 def by_value(value: Any) -> Any:

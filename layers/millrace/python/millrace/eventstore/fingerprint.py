@@ -6,8 +6,9 @@ A fingerprint begins with the version of its form, so that a row keeps the meani
 |---|---|---|
 | 1 | 16, without a version | the event's JSON with its keys in order, numbers as they were written |
 | 2 | 1 + 16 | the same with numbers by value and the event's id in lower case |
+| 3 | 1 + 16 | the same without the optional fields that are null |
 
-The older form of a new event is computed only where it meets a row of that form.
+An older form of a new event is computed only where it meets a row of that form.
 """
 
 import hashlib
@@ -16,11 +17,12 @@ from typing import Any
 
 import orjson
 
+from millrace.contracts.errors import FieldError
 from millrace.eventstore import content
 
 BYTES = 16
-VERSION = 2
-_PREFIX = bytes([VERSION])
+VERSION = 3
+_PREFIX, _PREFIX_2 = bytes([VERSION]), bytes([2])
 
 
 class Fingerprint(bytes):
@@ -33,6 +35,11 @@ class Fingerprint(bytes):
         """Whether a row with this fingerprint, of any form, holds the same event."""
         if len(stored) == BYTES:
             return hmac.compare_digest(stored, _digest(spelled(self.event), self.key))
+        if stored.startswith(_PREFIX_2):
+            sent = content.read(self.event)
+            return not isinstance(sent, FieldError) and hmac.compare_digest(
+                stored, _PREFIX_2 + _digest(_folded(sent), self.key)
+            )
         return hmac.compare_digest(stored, self)
 
 
@@ -49,7 +56,7 @@ def fingerprint(read: content.Content, sent: Any, tenant_key: bytes) -> Fingerpr
     """The fingerprint of an event. Keyed, so that without the key it reveals nothing of the event.
 
     Args:
-        read: the event's content.
+        read: the event's content, without the optional fields that are null.
         sent: the event as it was parsed, for the older forms.
         tenant_key: 32 bytes.
     """

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from millrace.contracts import pointers
+from millrace.contracts import absent, pointers
 from millrace.contracts.contract import Contract
 from millrace.contracts.discretion import Discretion
 from millrace.contracts.registry import Registry
@@ -19,12 +19,13 @@ from millrace.eventstore.codec import Codec
 from millrace.eventstore.fingerprint import Fingerprint, fingerprint, spelled
 from millrace.eventstore.row import to_item
 from millrace.eventstore.tenant_key import TenantKeys
-from millrace.intake import reserved
+from millrace.intake import protobuf_json, reserved
 from millrace.intake.enrich import Origin, enrich
-from millrace.intake.parse import Candidate
+from millrace.intake.parse import PROTOBUF, Candidate
 from millrace.intake.validate import Refused, validate
 from millrace.quarantine.entry import QuarantineEntry, quarantine_id
 
+_NULL = b":null"
 REFUSED = frozenset({AppendResult.REJECTED, AppendResult.CONFLICT})
 _CONFLICT = FieldError("/eventId", "conflict", "this id is taken by an event that says something else")
 
@@ -98,7 +99,8 @@ class Intake:
         return [case.result for case in self._attempt(candidates, origin, dry_run=dry_run)]
 
     def _attempt(self, candidates: Sequence[Candidate], origin: Origin, *, dry_run: bool) -> list[_Case]:
-        cases = [_Case(candidate, _result(candidate)) for candidate in candidates]
+        events = map(self._as_event, candidates)
+        cases = [_Case(candidate, _result(candidate)) for candidate in events]
         try:
             tenant_key = self._tenant_keys.key(origin.org)
         except MillraceError as error:
@@ -113,6 +115,12 @@ class Intake:
         else:
             self._append(valid)
         return cases
+
+    def _as_event(self, candidate: Candidate) -> Candidate:
+        """The candidate with its event in the form of JSON that contracts describe."""
+        if candidate.form != PROTOBUF or candidate.error is not None:
+            return candidate
+        return replace(candidate, event=protobuf_json.event(candidate.event, self._registry))
 
     def _judge(self, case: _Case, origin: Origin, tenant_key: bytes) -> None:
         candidate, result = case.candidate, case.result
@@ -137,6 +145,8 @@ class Intake:
         if isinstance(verdict, Refused):
             result.outcome, result.errors = AppendResult.REJECTED, verdict.errors
             return
+        if _NULL in canonical:
+            read = event, _ = content.rewritten(absent.without_nulls(event, verdict.contract))
         sender = origin if principal == origin.principal else replace(origin, principal=principal)
         envelope = enrich(event, verdict.contract, sender, verdict.happened_at)
         made = self._fingerprint(candidate, read, tenant_key)
@@ -238,4 +248,5 @@ def _entry(case: _Case, origin: Origin) -> QuarantineEntry:
         version=_text(event.get("version")),
         contract=case.contract.ref if case.contract is not None else None,
         principal=origin.principal,
+        form=case.candidate.form,
     )

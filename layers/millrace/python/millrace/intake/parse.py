@@ -20,6 +20,8 @@ NDJSON = "application/x-ndjson"
 LINES = frozenset({NDJSON, "application/ndjson", "application/jsonl"})
 # RFC 7464: a record separator before each text, in place of a line's end behind it.
 SEQUENCE = "application/json-seq"
+# The JSON form of Protocol Buffers, as IANA has registered it.
+PROTOBUF = "application/protobuf+json"
 # Each member is a copy of what is left; nobody who writes a file needs more than a few.
 GZIP_MEMBERS = 256
 # What JSON knows as white space; bytes.strip would take more away than stands around an event sent alone.
@@ -36,6 +38,7 @@ class Candidate:
     error: FieldError | None = None
     principal: str | None = None  # who sent it first, where that is not who sends it now
     sent: Any = None  # what every delivery of it says, where a mapping has filled in what it says of this one
+    form: str | None = None  # the media type of what is to be translated before it is judged
 
     def raw_bytes(self) -> bytes:
         """The event as it came; for one of an array, written again by the parser that read it."""
@@ -104,10 +107,13 @@ def candidates(body: bytes, content_type: str) -> list[Candidate]:
         found = _texts(body, b"\n")
     elif media_type == SEQUENCE:
         found = _texts(body, b"\x1e")
+    elif media_type == PROTOBUF:
+        # What is refused is kept as it was sent, so an item of an array is written again before it is translated.
+        found = [replace(one, raw=one.raw_bytes(), form=PROTOBUF) for one in _document(body)]
     else:
         raise Problem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"send application/json or {NDJSON}, not {media_type[:80] or 'nothing'!r}",
+            f"send {JSON}, {NDJSON} or {PROTOBUF}, not {media_type[:80] or 'nothing'!r}",
         )
     if not found:
         raise Problem(HTTPStatus.BAD_REQUEST, "there is no event in this request")

@@ -159,16 +159,19 @@ class Replayer:
 
 
 def _repaired(index: int, refusal: Refusal, repair: Patch) -> Candidate:
-    candidate = replace(parse_one(index, refusal.raw), principal=refusal.principal)
+    candidate = _candidate(index, refusal.raw, refusal)
     if candidate.event is None or not len(repair):
         return candidate
     try:
         event = repair.apply(candidate.event)
     except NotApplicableError as error:
-        sent = replace(parse_one(index, refusal.raw), principal=refusal.principal)
-        return replace(sent, error=FieldError("", "rule", str(error)))
+        return replace(_candidate(index, refusal.raw, refusal), error=FieldError("", "rule", str(error)))
     # Written and parsed once more, so that a repaired event is judged by exactly the rules of a sent one.
-    return replace(parse_one(index, exact_json.dumps(event)), principal=refusal.principal)
+    return _candidate(index, exact_json.dumps(event), refusal)
+
+
+def _candidate(index: int, raw: bytes, refusal: Refusal) -> Candidate:
+    return replace(parse_one(index, raw), principal=refusal.principal, form=refusal.form)
 
 
 def _answer(refusal: Refusal, result: EventResult, *, dry_run: bool) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def validate(event: Any, size: int, registry: Registry, received_at: datetime) -
         event: what was parsed, of any JSON type.
         size: bytes of its canonical JSON.
         registry: the contracts in force.
-        received_at: when the request came; the accepted range of timestamps hangs on it.
+        received_at: when the request came; the accepted range of timestamps, and whether a major has ended, hang on it.
     """
     if size > limits.BYTES_PER_EVENT:
         return Refused([too_large(size)])
@@ -54,6 +54,12 @@ def validate(event: Any, size: int, registry: Registry, received_at: datetime) -
     except UnknownVersion as error:
         return Refused(
             [*registry.envelope_errors(event), FieldError("/version", "unknown_version", str(error))]
+        )
+    end = contract.retirement
+    if end is not None and end.is_over(received_at):
+        sentence = f"version {contract.major} ended on {end.ends}; send version {end.by}"
+        return Refused(
+            [*registry.envelope_errors(event), FieldError("/version", "unknown_version", sentence)], contract
         )
     errors = registry.validator(contract).errors(event)
     if errors:

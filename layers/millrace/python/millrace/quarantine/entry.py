@@ -34,6 +34,7 @@ class QuarantineEntry:
     version: str | None
     contract: str | None
     principal: str | None = None
+    form: str | None = None  # the media type of `raw`, where that is not JSON as contracts describe it
 
 
 def quarantine_id(request_id: str, index: int, received_at: datetime) -> str:
@@ -97,6 +98,7 @@ def to_object(
                     "version": entry.version,
                     "contract": entry.contract,
                     "principal": entry.principal,
+                    "form": entry.form,
                     "errors": entry.errors,
                     "raw": base64.b64encode(entry.raw).decode(),
                 }

@@ -53,6 +53,7 @@ class Refusal:
     quarantine_id: str
     raw: bytes
     principal: str | None = None
+    form: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,9 @@ class QuarantineStore:
                 read[key] = self._entries_of(key)
             kept = read[key].get(identifier)
             if kept:
-                yield Refusal(identifier, base64.b64decode(kept["raw"]), kept.get("principal"))
+                yield Refusal(
+                    identifier, base64.b64decode(kept["raw"]), kept.get("principal"), kept.get("form")
+                )
 
     def claim(self, org: str, refusals: Sequence[Refusal], by: str) -> set[str]:
         """Keeps discards away from open refusals for a while; the ids of those that were open.

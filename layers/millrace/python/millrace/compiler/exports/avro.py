@@ -2,7 +2,9 @@
 
 Fields keep their names, so the JSON of an event and its Avro form read alike. Decimals are `decimal(18,4)` in bytes,
 dates are days, moments stay texts because Avro's timestamps lose the offset, and objects without declared fields are
-JSON text. What Avro cannot say (limits, patterns, cross-field rules) stays with intake.
+JSON text, marked by the logical type `json`. What Avro cannot say (limits, patterns, cross-field rules) stays with intake.
+
+A record is called by its path: `OrderCreated_Data_Payload_Items_Item`. No part of a path holds `_`, so no two are the same.
 """
 
 from typing import Any
@@ -13,6 +15,7 @@ from millrace.contracts.contract import Contract
 from millrace.contracts.schema import json_type
 
 _DECIMAL = {"type": "bytes", "logicalType": "decimal", "precision": 18, "scale": 4}
+_JSON = {"type": "string", "logicalType": "json"}
 _SCALARS: dict[str, Any] = {
     **{"string": "string", "timestamptz": "string", "int": "int", "long": "long", "double": "double"},
     **{"boolean": "boolean", "decimal": _DECIMAL, "date": {"type": "int", "logicalType": "date"}},
@@ -44,7 +47,7 @@ def _record(schema: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _field(schema: dict[str, Any], key: str, required: bool, above: str) -> dict[str, Any]:
-    kind = _type(schema, f"{above}{pascal(key)}")
+    kind = _type(schema, f"{above}_{pascal(key)}")
     doc = {"doc": schema["description"]} if "description" in schema else {}
     if required:
         return {"name": key, "type": kind, **doc}
@@ -56,8 +59,8 @@ def _type(schema: dict[str, Any], name: str) -> Any:
         return "string"
     kind = json_type(schema)
     if kind == "array":
-        return {"type": "array", "items": _type(schema["items"], f"{name}Item")}
+        return {"type": "array", "items": _type(schema["items"], f"{name}_Item")}
     if kind == "object":
-        return _record(schema, name) if schema.get("properties") else "string"
+        return _record(schema, name) if schema.get("properties") else _JSON
     scalar = type_of(schema)
     return _SCALARS[getattr(scalar, "name", "string")]

@@ -78,6 +78,8 @@ def _facts(contract: Contract) -> Iterator[tuple[str, str]]:
     yield "goes to the bus", "yes" if contract.route else "no"
     yield "other fields", "are kept" if contract.additional_properties == "allow" else "are refused"
     yield "kept for", f"{contract.retention_days} days"
+    if contract.retirement is not None:
+        yield "accepted until", f"{contract.retirement.ends} (UTC), then version {contract.retirement.by}"
     yield "late until", _duration(contract.lateness_seconds)
 
 

@@ -1,4 +1,4 @@
-"""The real handler of post_events, over clients without a network or over stores that do nothing."""
+"""The real handlers of post_events and collect, over clients without a network or over stores that do nothing."""
 
 import base64
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from typing import Any
 from unittest.mock import patch
 
 from bench.stubs import Network
+from millrace.access.credentials import PUBLIC_SCOPE, Principal
 from millrace.contracts import registry
 from millrace.core import aws
 from millrace.core.edge import Handler
@@ -62,6 +63,31 @@ class OneKey:
         return b"k" * 32
 
 
+class OneHolder:
+    """The same holder for every write key."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def find(self, _: str) -> Principal:
+        return Principal("org_acme", "shop", (PUBLIC_SCOPE,))
+
+
+@contextmanager
+def collect() -> Iterator[Handler]:
+    """The handler of collect, over a client whose calls do nothing."""
+    aws.client.cache_clear()
+    alone = _alone(Nothing())
+    with (
+        redirect_stdout(Sink()),
+        function("collect", ENVIRON) as handler,
+        patch("functions.collect.handler.intake", lambda *_: alone),
+        patch("functions.collect.handler.RememberedKeys", OneHolder),
+    ):
+        yield handler
+    aws.client.cache_clear()
+
+
 @contextmanager
 def post_events(network: Network | None, client: Nothing | None = None) -> Iterator[Handler]:
     """The handler: over clients on `network`, or, if it is None, over `client`, whose calls do nothing."""
@@ -94,13 +120,19 @@ def _alone(client: Nothing) -> Intake:
     )
 
 
-def call(body: bytes, request_id: str = "bench-1") -> dict[str, Any]:
+def call(
+    body: bytes,
+    request_id: str = "bench-1",
+    *,
+    route: str = "POST /v1/events",
+    content_type: str = "application/json",
+) -> dict[str, Any]:
     """A posted body, as the gateway hands it over."""
     said = {"org": "org_acme", "principal": "shop", "scopes": "events:write"}
     return {
         "version": "2.0",
-        "routeKey": "POST /v1/events",
-        "headers": {"content-type": "application/json"},
+        "routeKey": route,
+        "headers": {"content-type": content_type},
         "requestContext": {"requestId": request_id, "authorizer": {"lambda": said}},
         "body": base64.b64encode(body).decode(),
         "isBase64Encoded": True,

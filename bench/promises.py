@@ -35,7 +35,7 @@ def decoder(contracts: Iterable[Contract], *, full: bool) -> msgspec.json.Decode
 
 
 def _event(contract: Contract, full: bool) -> Any:
-    whole = envelope.schema(contract.data_schema, contract.event_type)
+    whole = envelope.schema(contract.data_schema, contract.event_type, contract.ids)
     fields = {name: part for name, part in whole["properties"].items() if name != "eventType"}
     return _struct({**whole, "properties": fields}, full, tag_field="eventType", tag=contract.event_type)
 

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from millrace.archive import restore
 from millrace.contracts.registry import Registry
 from millrace.core import clock, keys
+from millrace.core.identity import identity_text
 from millrace.core.objects import Objects
 from millrace.core.prefixes import RAW_EVENTS
 from millrace.core.table import ITEMS_PER_CALL, Item, Table
@@ -101,7 +102,7 @@ class Rebuild:
         rows: set[str] = set()
         for key in objects:
             for event in self._events(key):
-                name, age = event.event_id.lower(), _age(event)
+                name, age = identity_text(event.event_id), _age(event)
                 if name in ages and age >= ages[name]:
                     continue
                 item = self._row(event)

@@ -58,6 +58,7 @@ class IngestionStack(PlatformStack):
         waiting.resource.node.add_dependency(capture.resource)
         for writer in (
             functions["post_events"],
+            functions["collect"],
             functions["replay_quarantine"],
             from_bus,
             waiting.function,
@@ -73,6 +74,10 @@ class IngestionStack(PlatformStack):
             self._function(
                 "post_events",
                 "Takes events over HTTP: validates, enriches and appends them, and keeps what it refuses.",
+            ),
+            self._function(
+                "collect",
+                "Takes events of browsers and of other systems' SDKs, by a write key, and answers in their forms.",
             ),
             self._function(
                 "read_api",

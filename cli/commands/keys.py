@@ -31,6 +31,12 @@ def create(
     scope: Annotated[
         list[str] | None, typer.Option("--scope", help="A right; may be repeated (default: all).")
     ] = None,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--origin", help="A page that may send with a key of events:write:public; may be repeated."
+        ),
+    ] = None,
     days: Annotated[
         int | None,
         typer.Option("--days", min=1, max=36_500, help="How long it is valid (default: for ever)."),
@@ -46,9 +52,20 @@ def create(
     expires = datetime.now(UTC) + timedelta(days=days) if days else None
     scopes = tuple(scope or ALL_SCOPES)
     metadata = Table(target.client("dynamodb"), target.output("MetadataTable"))
-    key = create_api_key(metadata, org=org, name=name, scopes=scopes, expires_at=expires)
+    key = create_api_key(
+        metadata, org=org, name=name, scopes=scopes, expires_at=expires, origins=origin or ()
+    )
     if as_json:
-        print_json({"key": key, "org": org, "name": name, "scopes": scopes, "expiresAt": expires})
+        print_json(
+            {
+                "key": key,
+                "org": org,
+                "name": name,
+                "scopes": scopes,
+                "expiresAt": expires,
+                "origins": origin or [],
+            }
+        )
     else:
         out.print(f"{key}\nOnly its hash is stored: keep it now.", markup=False)
 
@@ -141,6 +158,7 @@ def _holder(item: dict[str, Any]) -> dict[str, Any]:
         "org": item["orgId"]["S"],
         "name": item["name"]["S"],
         "scopes": sorted(item["scopes"]["SS"]),
+        "origins": sorted(item["origins"]["SS"]) if "origins" in item else [],
         "status": item["status"]["S"],
         "createdAt": item["createdAt"]["S"],
         "expiresAt": datetime.fromtimestamp(int(expires["N"]), UTC) if expires else None,

@@ -79,6 +79,8 @@ PLACES: Mapping[str, Mapping[str, str]] = {
     },
     "AWS::Lambda::Function": {
         "posteventsFunction": "accept",
+        # The same work by another door: without the authorizer, mostly with fewer events a request.
+        "collectFunction": "accept",
         "authorizeFunction": "accept",
         "readapiFunction": "read",
         "predictFunction": "predict",

@@ -35,6 +35,7 @@ WRITES_TABLES = READS_TABLES | {"glue:CreateTable", "glue:UpdateTable"}
 RIGHTS = {
     "authorize": {"dynamodb:GetItem"},
     "post_events": INTAKE,
+    "collect": INTAKE,
     "receive_bus_events": INTAKE | {"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"},
     "check_schema": set(),
     "replay_waiting": INTAKE
@@ -226,7 +227,7 @@ def test_each_has_bounds_a_log_group_with_retention_and_a_place_for_failures(eve
 
 
 def test_answers_come_before_the_gateway_gives_up(every: Templates) -> None:
-    for stem in ("post_events", "read_api", "authorize", "predict"):
+    for stem in ("post_events", "collect", "read_api", "authorize", "predict"):
         assert every.functions()[stem]["Properties"]["Timeout"] < 30
 
 

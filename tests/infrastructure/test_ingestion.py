@@ -1,4 +1,4 @@
-"""The HTTP API is its document; nothing passes without a credential but health; capture is open before it."""
+"""The HTTP API is its document; nothing passes without a credential but health and what takes a write key; capture is open before it."""
 
 import re
 from typing import Any
@@ -15,6 +15,17 @@ from tests.support.templates import Templates
 ROUTE = "AWS::ApiGatewayV2::Route"
 CALLS = {
     "POST /v1/events": ("post_events", "events:write"),
+    **{
+        f"{method} {path}": ("collect", None)
+        for path in (
+            "/v1/collect",
+            "/com.snowplowanalytics.snowplow/tp2",
+            *(f"/v1/{kind}" for kind in ("batch", "track", "identify", "page", "screen", "group", "alias")),
+            *(f"/v1/{short}" for short in "btipsga"),
+        )
+        for method in ("POST", "OPTIONS")
+    },
+    "GET /i": ("collect", None),
     "GET /v1/events": ("read_api", "events:read"),
     "GET /v1/events/{eventId}": ("read_api", "events:read"),
     "GET /v1/events/{eventId}/trace": ("read_api", "events:read"),
@@ -81,16 +92,17 @@ def test_routes_are_those_of_the_document(every: Templates) -> None:
         assert function.replace("_", "") in str(integrations[logical_id]["Properties"]["IntegrationUri"])
 
 
-def test_only_health_is_open(every: Templates) -> None:
+def test_only_health_and_the_doors_of_write_keys_are_open(every: Templates) -> None:
     open_routes = {
         r["Properties"]["RouteKey"]
         for r in every.resources(ROUTE).values()
         if r["Properties"]["AuthorizationType"] == "NONE"
     }
-    assert open_routes == {"GET /v1/health"}
+    doors = {route for route, (function, _) in CALLS.items() if function == "collect"}
+    assert open_routes == {"GET /v1/health"} | doors
     closed = [r["Properties"] for r in every.resources(ROUTE).values() if "AuthorizerId" in r["Properties"]]
     assert {r["AuthorizationType"] for r in closed} == {"CUSTOM"}
-    assert len(closed) == len(CALLS) - 1
+    assert len(closed) == len(CALLS) - len(open_routes)
 
 
 def test_the_authorizer_answers_simply_and_is_asked_once_a_minute(every: Templates) -> None:
@@ -144,7 +156,7 @@ def test_a_new_shard_is_read_before_it_is_written(every: Templates) -> None:
         for stem, one in functions.items()
     }
     used = {stem for stem, number in shards.items() if number is not None}
-    writers = {"post_events", "receive_bus_events", "replay_quarantine", "replay_waiting"}
+    writers = {"post_events", "collect", "receive_bus_events", "replay_quarantine", "replay_waiting"}
     assert used == writers | {
         "read_api",
         "reconcile_events",

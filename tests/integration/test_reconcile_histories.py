@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from millrace.contracts.registry import Registry
+from millrace.core.identity import identity
 from millrace.eventstore import receipts
 from millrace.reconcile import passes
-from millrace.reconcile.compare import to_bytes
 from millrace.reconcile.report import HourResult
 from millrace.reconcile.request import Window
 from tests.support.histories import World
@@ -71,7 +71,7 @@ def silver_of(world: World) -> Silver:
         if key.startswith("raw/events/"):
             for row in pq.read_table(io.BytesIO(body)).to_pylist():
                 day = row["event_time"].date().isoformat()
-                place = (row["event_time"].hour, to_bytes(row["event_id"]))
+                place = (row["event_time"].hour, identity(row["event_id"]))
                 made[row["org_id"], day][row["event_type"]].add(place)
     # What waits for silver has been taken in.
     rows = world.stores.tables["Metadata"]
@@ -114,7 +114,7 @@ def test_after_a_history_every_store_has_every_event(bundle: Path, seed: int) ->
         key = (unpointed["userKey"]["S"], unpointed["sortKey"]["S"])
         del pointers[key]
         _take(silver, untaken)
-        identifier = to_bytes(lost["eventId"]["S"].partition("#")[2])
+        identifier = identity(lost["eventId"]["S"].partition("#")[2])
         manifest = receipts.partition(lost["orgId"]["S"], receipts.MANIFEST, lost["sortKey"]["S"][:10])
         for row in world.stores.tables["Metadata"].values():
             if row["entityTypeKey"]["S"] == manifest:
@@ -135,4 +135,4 @@ def test_after_a_history_every_store_has_every_event(bundle: Path, seed: int) ->
 def _take(silver: Silver, row: dict[str, Any]) -> None:
     moment, _, identifier = row["sortKey"]["S"].partition("#")
     of_type = silver[row["orgId"]["S"], moment[:10]][row["eventType"]["S"]]
-    of_type.remove((int(moment[11:13]), to_bytes(identifier)))
+    of_type.remove((int(moment[11:13]), identity(identifier)))

@@ -9,6 +9,7 @@ import pytest
 from millrace.eventstore.consumers import Source, named, reading
 from millrace.features import views as feature_views
 from tests.support import champions, events
+from tests.support.doors import basic, knock, write_key
 from tests.support.faultpoints import Calls, Story
 from tests.support.platform import ACME, LAKE, platform
 from tests.support.rights import Call, Recorder, Rights
@@ -16,6 +17,7 @@ from tests.support.templates import templates
 
 FUNCTIONS = (
     "post_events",
+    "collect",
     "receive_bus_events",
     "replay_quarantine",
     "archive_events",
@@ -53,6 +55,11 @@ GIVEN_UP = "Lambda writes batches that are too old in the function's role, and a
 ONE_INTAKE = "whatever the way in, intake may meet a tenant, a type or a refusal for the first time"
 # Allowed and not used: function → action and resource → why it stays.
 UNUSED: dict[str, dict[Call, str]] = {
+    "collect": {
+        ("kms:GenerateDataKey", "tenant-key"): ONE_INTAKE,
+        ("dynamodb:PutItem", "table/Metadata"): ONE_INTAKE,
+        ("kinesis:PutRecords", "log"): ONE_INTAKE,
+    },
     "receive_bus_events": {
         ("kms:GenerateDataKey", "tenant-key"): ONE_INTAKE,
         ("dynamodb:PutItem", "table/Metadata"): ONE_INTAKE,
@@ -117,6 +124,12 @@ def recorded(bundle: Path) -> Iterator[dict[str, set[Call]]]:
             running.get("/v1/datasets")
             running.get("/v1/features", query={"features": "user_features:order_count", "user_id": "42"})
             running.get("/v1/datasets/{name}", name="silver.order_created_v1")
+        knock(
+            running,
+            "POST /v1/collect",
+            {"events": [events.order(), {}]},
+            authorization=basic(write_key(running)),
+        )
         running.call("/v1/predict", transaction["data"]["payload"], function="predict")
         running.call("/v1/quarantine/discard", {"filter": {"code": "missing"}})
         call = {"headers": {"authorization": f"Bearer {running.keys[ACME]}"}, "routeKey": "GET /v1/events"}

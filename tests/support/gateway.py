@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote, unquote
 
 Handler = Callable[[dict[str, Any], object], dict[str, Any]]
 Start = Callable[[str, list[tuple[str, str]]], object]
-METHODS = ("get", "post", "put", "delete")
+METHODS = ("get", "post", "put", "delete", "options")
 
 
 class Gateway:
@@ -33,7 +33,8 @@ class Gateway:
         answer = self._answer(environ)
         status = HTTPStatus(answer["statusCode"])
         start(f"{status.value} {status.phrase}", list(answer["headers"].items()))
-        return [answer["body"].encode()]
+        body = answer["body"].encode()
+        return [base64.b64decode(body) if answer.get("isBase64Encoded") else body]
 
     def _answer(self, environ: Mapping[str, Any]) -> dict[str, Any]:
         method = environ["REQUEST_METHOD"]

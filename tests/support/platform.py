@@ -102,6 +102,7 @@ class Platform:
         stems = (
             "authorize",
             "post_events",
+            "collect",
             "read_api",
             "replay_quarantine",
             "replay_waiting",

@@ -13,10 +13,10 @@ from botocore.exceptions import ClientError
 from millrace.access.credentials import orgs
 from millrace.contracts import registry
 from millrace.core import clock, keys
+from millrace.core.identity import identity
 from millrace.core.table import Table
 from millrace.eventstore import pending, receipts
 from millrace.reconcile import passes, request
-from millrace.reconcile.compare import to_bytes
 from millrace.reconcile.report import PassReport
 from tests.support import events
 from tests.support.platform import ACME, GLOBEX, LAKE, Platform
@@ -59,7 +59,7 @@ class Silver:
     def _take(self, key: str, events: dict[tuple[str, bytes], tuple[Any, int]]) -> None:
         body = self._running.s3.get_object(Bucket=LAKE, Key=key)["Body"].read()
         for row in pq.read_table(io.BytesIO(body)).to_pylist():
-            one = (row["event_type"], to_bytes(row["event_id"]))
+            one = (row["event_type"], identity(row["event_id"]))
             held = (row["received_at"], row["event_time"].hour)
             events[one] = min(events.get(one, held), held)
 

@@ -24,6 +24,17 @@ def test_object_array_and_lines_are_the_same_events() -> None:
     assert [c.event for c in candidates(b'{"a": 1}', "application/json; charset=utf-8")] == [{"a": 1}]
 
 
+@pytest.mark.parametrize("kind", ["application/ndjson", "application/jsonl; charset=utf-8"])
+def test_other_names_of_lines(kind: str) -> None:
+    assert [c.event for c in candidates(b'{"a":1}\n{"a":2}\n', kind)] == [{"a": 1}, {"a": 2}]
+
+
+def test_a_sequence_of_texts_has_a_separator_before_each() -> None:
+    found = candidates(b'\x1e{"a":\n1}\n\x1e{"a":\n\x1e\n\x1e{"a":2}\n', "application/json-seq")
+    assert [c.event for c in found] == [{"a": 1}, None, {"a": 2}]
+    assert [c.error.code if c.error else None for c in found] == [None, "malformed", None]
+
+
 def test_one_broken_line_is_one_malformed_candidate_with_its_bytes() -> None:
     found = candidates(b'{"a":1}\n{"a":\n{"a":2}', NDJSON)
     assert [c.error.code if c.error else None for c in found] == [None, "malformed", None]

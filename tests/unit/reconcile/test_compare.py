@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.contracts.registry import Registry
+from millrace.core.identity import as_text, identity
 from millrace.eventstore import consumers
 from millrace.eventstore.consumers import ConsumerSpec, Source
 from millrace.reconcile import compare
@@ -24,8 +25,6 @@ from millrace.reconcile.compare import (
     Comparison,
     missing,
     names,
-    to_bytes,
-    to_text,
 )
 
 TYPED = (EVENTS, POINTERS, RAW, SILVER)
@@ -114,8 +113,8 @@ def test_memory_does_not_grow_with_the_events() -> None:
 @settings(deadline=None)
 @given(st.uuids())
 def test_ids_are_the_same_however_they_are_written(identifier: uuid.UUID) -> None:
-    assert to_bytes(str(identifier)) == to_bytes(str(identifier).upper()) == identifier.bytes
-    assert to_text(identifier.bytes) == str(identifier)
+    assert identity(str(identifier)) == identity(str(identifier).upper()) == identifier.bytes
+    assert as_text(identifier.bytes) == str(identifier)
 
 
 def test_names_are_in_the_order_of_the_stores() -> None:

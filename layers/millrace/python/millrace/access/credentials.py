@@ -7,7 +7,8 @@ import base64
 import hashlib
 import re
 import secrets
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,6 +32,11 @@ ALL_SCOPES = (
     "catalog:read",
     "features:read",
 )
+# Of a key that stands in a page for all to read: it sends events, and may have no other right.
+PUBLIC_SCOPE = "events:write:public"
+REMEMBERED_SECONDS = 60
+_MOST_REMEMBERED = 10_000
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]{1,253}(:[0-9]{1,5})?")
 _NAME = formats.FORMATS["identifier"]
 # `$` would match before a line's end as well; and half a surrogate pair is no text.
 _PRINTABLE = re.compile(_NAME["pattern"].replace(formats.UNPRINTABLE, rf"{formats.UNPRINTABLE}\ud800-\udfff"))
@@ -46,6 +52,8 @@ class Principal:
     org: str
     name: str
     scopes: tuple[str, ...]
+    # Of the pages that may send with a public key.
+    origins: tuple[str, ...] = ()
 
 
 def create_api_key(
@@ -55,18 +63,32 @@ def create_api_key(
     name: str,
     scopes: Sequence[str],
     expires_at: datetime | None = None,
+    origins: Sequence[str] = (),
 ) -> str:
     """Makes a key of 256 random bits for a tenant and returns it; only its hash is stored.
 
+    Args:
+        metadata: the table.
+        org: the tenant.
+        name: of the holder.
+        scopes: of `ALL_SCOPES`, or `PUBLIC_SCOPE` alone.
+        expires_at: from when on it is refused.
+        origins: of pages that may send with it, such as `https://shop.example`; for a public key only.
+
     Raises:
-        PermanentError: the org, a scope or the name is none we know how to write.
+        PermanentError: the org, a scope, an origin or the name is none we know how to write.
         MillraceError: the table did not take it.
     """
     if not _ORG.fullmatch(org) or org == PLATFORM:
         raise PermanentError(f"{org!r} is no org: use 1 to 63 of a-z, 0-9, _ and -, and not 'platform'")
-    unknown = sorted(set(scopes) - set(ALL_SCOPES))
+    unknown = sorted(set(scopes) - {*ALL_SCOPES, PUBLIC_SCOPE})
     if unknown or not scopes or not name:
         raise PermanentError(f"a key needs a name and scopes of {', '.join(ALL_SCOPES)}; unknown: {unknown}")
+    is_public = PUBLIC_SCOPE in scopes
+    if is_public and set(scopes) != {PUBLIC_SCOPE}:
+        raise PermanentError(f"a key with {PUBLIC_SCOPE} is read by everybody: it has no other scope")
+    if wrong := [one for one in origins if not is_public or not _ORIGIN.fullmatch(one)]:
+        raise PermanentError(f"{wrong[0]!r} is no origin of a public key, such as https://shop.example")
     _check_name(name)
     key = PREFIX + secrets.token_urlsafe(32)
     digest = _digest(key)
@@ -78,6 +100,8 @@ def create_api_key(
         "status": {"S": "active"},
         "createdAt": {"S": clock.utc_text(clock.now())},
     }
+    if origins:
+        item["origins"] = {"SS": sorted(set(origins))}
     if expires_at is not None:
         item["expiresAt"] = {"N": str(clock.epoch(expires_at))}
     tenant = {"entityTypeKey": {"S": keys.metadata(PLATFORM, TENANT)}, "entityId": {"S": org}}
@@ -165,23 +189,58 @@ class Credentials:
             RetryableError: the table did not answer.
         """
         scheme, _, given = header.strip().partition(" ")
-        key = _from_basic(given.strip()) if scheme.lower() == "basic" else given.strip()
-        if scheme.lower() not in ("bearer", "basic") or not _KEY.fullmatch(key):
-            return None
-        return self._look_up(_digest(key))
+        return self.find(given.strip() if scheme.lower() == "bearer" else from_basic(header))
+
+    def find(self, key: str) -> Principal | None:
+        """The principal of a key, or None as for `authenticate`.
+
+        Raises:
+            RetryableError: the table did not answer.
+        """
+        return self._look_up(_digest(key)) if _KEY.fullmatch(key) else None
 
     def _look_up(self, digest: str) -> Principal | None:
         item = self._metadata.get(_key(digest), doing="look up credential")
         if item is None or item["status"]["S"] != "active" or is_expired(item):
             return None
         return Principal(
-            org=item["orgId"]["S"], name=item["name"]["S"], scopes=tuple(sorted(item["scopes"]["SS"]))
+            org=item["orgId"]["S"],
+            name=item["name"]["S"],
+            scopes=tuple(sorted(item["scopes"]["SS"])),
+            origins=tuple(item["origins"]["SS"]) if "origins" in item else (),
         )
 
 
-def _from_basic(given: str) -> str:
+class RememberedKeys:
+    """Keys of doors that the gateway leaves open: an answer is remembered for 60 seconds, as the gateway does for others."""
+
+    def __init__(self, credentials: Credentials, clock: Callable[[], float] = time.monotonic) -> None:
+        self._credentials, self._clock = credentials, clock
+        self._known: dict[str, tuple[float, Principal | None]] = {}
+
+    def find(self, key: str) -> Principal | None:
+        """The principal of a key, or None for one that is unknown, revoked or expired.
+
+        Raises:
+            RetryableError: the table did not answer.
+        """
+        moment = self._clock()
+        until, principal = self._known.get(key, (moment, None))
+        if moment >= until:
+            principal = self._credentials.find(key)
+            if len(self._known) >= _MOST_REMEMBERED:
+                self._known.clear()
+            self._known[key] = (moment + REMEMBERED_SECONDS, principal)
+        return principal
+
+
+def from_basic(header: str) -> str:
+    """What an `Authorization` header of basic authentication gives as a key; empty where it gives none."""
+    scheme, _, given = header.strip().partition(" ")
+    if scheme.lower() != "basic":
+        return ""
     try:
-        user, _, password = base64.b64decode(given, validate=True).decode("ascii").partition(":")
+        user, _, password = base64.b64decode(given.strip(), validate=True).decode("ascii").partition(":")
     except ValueError:
         return ""
     return password or user

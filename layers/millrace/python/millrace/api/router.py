@@ -43,7 +43,11 @@ class Router:
             result = self._answer(read_request(event))
             if isinstance(result, Document):
                 return answer(
-                    request_id, result.payload, status=result.status, content_type=result.content_type
+                    request_id,
+                    result.payload,
+                    status=result.status,
+                    content_type=result.content_type,
+                    headers=result.headers,
                 )
             return answer(request_id, result)
         except Problem as problem:

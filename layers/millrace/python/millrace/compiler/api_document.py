@@ -20,7 +20,7 @@ from millrace.contracts.errors import Findings
 from millrace.core import values
 
 FILE = "openapi.yaml"
-METHODS = ("get", "put", "post", "delete", "patch")
+METHODS = ("get", "put", "post", "delete", "patch", "options")
 JSON = "application/json"
 # Of this document alone: answers that its operations share.
 SHARED = "x-answers"

@@ -12,6 +12,7 @@ from millrace.compiler.event_contracts import compile_contracts, file_of
 from millrace.compiler.feature_views import compile_services, compile_views
 from millrace.compiler.fraud_rules import compile_rulebook
 from millrace.compiler.table_contracts import compile_tables
+from millrace.compiler.type_names import compile_names
 from millrace.contracts.contract import Contract
 from millrace.contracts.errors import ContractError, ContractProblem
 from millrace.contracts.tables import LakeTable, silver_table, to_json
@@ -87,6 +88,7 @@ def _contracts(schemas_dir: Path, contracts: Sequence[Contract], tables: Iterabl
         bundle.CONTRACTS: orjson.dumps(
             [one.to_json() for one in publications.with_history(contracts, schemas_dir)]
         ),
+        bundle.TYPE_NAMES: orjson.dumps(compile_names(schemas_dir, contracts)),
         bundle.TABLES: orjson.dumps([to_json(table) for table in tables]),
         bundle.OPENAPI: orjson.dumps(
             api_document.with_contracts(api, contracts) if openapi.exists() else api

@@ -41,7 +41,10 @@ def check(contract: Contract, report: Report) -> None:
     if wrong:
         # What follows asks for columns that cannot be made.
         contract = replace(contract, silver=())
-    known = {**{f"/{name}": part for name, part in envelope.schema({})["properties"].items()}, **fields}
+    known = {
+        **{f"/{name}": part for name, part in envelope.schema({}, ids=contract.ids)["properties"].items()},
+        **fields,
+    }
     _schema(contract, report)
     names = list(_names(contract))
     for sentence in names:

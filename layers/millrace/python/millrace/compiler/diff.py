@@ -168,6 +168,8 @@ def _flow(old: Contract, new: Contract) -> Iterator[Finding]:
     for fact, pointer in old.enrich.items():
         if new.enrich.get(fact) != pointer:
             yield Finding("/enrich", "access", f"the {fact} of the request was found at {pointer}")
+    if old.ids == "any" and new.ids != "any":
+        yield Finding("/ids", "narrowed", "clients chose ids other than UUIDs")
     if new.lateness_seconds < old.lateness_seconds:
         reason = f"windows counted events that were up to {old.lateness_seconds} seconds late"
         yield Finding("/lateness", "narrowed", reason)
@@ -245,7 +247,7 @@ def _shape(contract: Contract) -> Any:
             }
         return [bare(part) for part in schema] if isinstance(schema, list) else schema
 
-    return bare(contract.data_schema), contract.rules, contract.silver, contract.classification
+    return bare(contract.data_schema), contract.ids, contract.rules, contract.silver, contract.classification
 
 
 def gate_tables(before: Iterable[LakeTable], after: Iterable[LakeTable]) -> list[Breaking]:

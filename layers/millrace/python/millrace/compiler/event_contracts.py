@@ -116,6 +116,7 @@ def compile_document(document: Any, name: str) -> Contract:
         silver=values.silver,
         derived=values.derived,
         tenant=values.tenant,
+        ids=values.ids,
         retirement=values.retirement,
         consumers=values.consumers,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from millrace.compiler import retirements
-from millrace.contracts.contract import CATEGORIES, FACTS, INDEXES, STORES
+from millrace.contracts.contract import CATEGORIES, FACTS, IDS, INDEXES, STORES
 from millrace.contracts.retirement import Retirement
 
 Report = Callable[[str, str], None]
@@ -21,7 +21,7 @@ _NAMES = frozenset(
     {
         *("category", "store", "indexes", "entity", "route", "subject", "userId", "partitionKey"),
         *("additionalProperties", "lateness", "rules", "enrich", "silver", "derived", "tenant"),
-        *("retirement", "consumers"),
+        *("ids", "retirement", "consumers"),
     }
 )
 
@@ -46,6 +46,7 @@ class Values:
     silver: tuple[dict[str, Any], ...]
     derived: bool
     tenant: str | None
+    ids: str
     retirement: Retirement | None
     consumers: tuple[dict[str, str], ...]
 
@@ -135,6 +136,7 @@ def read(document: dict[str, Any], report: Report) -> Values:
         silver=_silver(reader),
         derived=reader.value("derived", bool, False, "derived is true or false"),
         tenant=_tenant(reader),
+        ids=reader.one_of("ids", IDS, "uuid4"),
         retirement=reader.parsed("retirement", retirements.read, None),
         consumers=reader.parsed("consumers", retirements.read_consumers, ()),
     )

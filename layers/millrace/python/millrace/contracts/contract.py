@@ -10,6 +10,8 @@ VERSION = re.compile(r"([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?")
 
 CATEGORIES = ("user-events", "business-events", "system-events", "integration-events", "ml-events")
 STORES = ("table", "none")
+# What an `eventId` may be: a UUID of version 4, or any text of up to 128 characters, for producers that choose their own.
+IDS = ("uuid4", "any")
 # `type`, `user`, `correlation` and `entity` are indexes of Events; `session` and `userType` (by type) of UserEvents.
 INDEXES = ("type", "user", "correlation", "session", "entity", "userType")
 # Facts of a request that intake writes into metadata where a contract asks for them.
@@ -53,6 +55,7 @@ class Contract:
         silver: columns that silver derives, as `millrace.contracts.derived` reads them.
         derived: whether only the platform makes these events; every feeder is refused one.
         tenant: the one tenant that may send them nevertheless.
+        ids: what an event's id may be, of `IDS`.
         since: pointer → minor since which the contract has the field, where that is not its first: a row that was accepted
             under an older one may hold anything there.
         retirement: the announced end of this major.
@@ -81,6 +84,7 @@ class Contract:
     silver: tuple[dict[str, Any], ...] = ()
     derived: bool = False
     tenant: str | None = None
+    ids: str = "uuid4"
     since: dict[str, int] = field(default_factory=dict)
     retirement: Retirement | None = None
     consumers: tuple[dict[str, str], ...] = ()

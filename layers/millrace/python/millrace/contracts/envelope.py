@@ -32,6 +32,16 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "region": _optional("identifier", "The producer's region."),
 }
 
+# What an event's id may be, by the contract's word for it.
+IDS: dict[str, dict[str, Any]] = {
+    "uuid4": _FIELDS["eventId"],
+    "any": {
+        **formats.text("identifier"),
+        "maxLength": 128,
+        "description": "The event's own id: a UUID, a ULID or any other text.",
+    },
+}
+
 # What an event holds whose contract is not known.
 ANY_DATA: dict[str, Any] = {
     "type": "object",
@@ -41,9 +51,9 @@ ANY_DATA: dict[str, Any] = {
 }
 
 
-def schema(data: dict[str, Any], event_type: str | None = None) -> dict[str, Any]:
-    """JSON Schema 2020-12 of a whole event whose `data` has the given schema."""
-    fields: dict[str, Any] = {**_FIELDS, "data": data}
+def schema(data: dict[str, Any], event_type: str | None = None, ids: str = "uuid4") -> dict[str, Any]:
+    """JSON Schema 2020-12 of a whole event whose `data` has the given schema, and whose id is one of `IDS`."""
+    fields: dict[str, Any] = {**_FIELDS, "eventId": IDS[ids], "data": data}
     if event_type is not None:
         fields["eventType"] = {"const": event_type, "description": _FIELDS["eventType"]["description"]}
     return {"type": "object", "required": list(REQUIRED), "properties": fields, "additionalProperties": False}

@@ -46,6 +46,7 @@ class Registry:
         self._types: dict[str, dict[int, Contract]] = {}
         for contract in self.contracts:
             self._types.setdefault(contract.event_type, {})[contract.major] = contract
+        self.type_names: Mapping[str, str] = bundle.document(folder, bundle.TYPE_NAMES)
         self.derived_types = derived_types(self.contracts)
         self._newest = {name: majors[max(majors)] for name, majors in self._types.items()}
         self._found: dict[tuple[str, str | None], Contract] = {}

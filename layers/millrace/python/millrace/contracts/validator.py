@@ -92,7 +92,7 @@ class Validator:
         if contract is None:
             whole = envelope.schema(envelope.ANY_DATA)
         else:
-            whole = envelope.schema(contract.data_schema, contract.event_type)
+            whole = envelope.schema(contract.data_schema, contract.event_type, contract.ids)
             self._decimals = decimals.checker(contract.data_schema)
             self._fit = self._decimals.fit if self._decimals is not None else None
             compiled = (rules.compile_rule(rule) for rule in contract.rules)

@@ -13,6 +13,7 @@ import orjson
 from millrace.core.errors import NotDeployedError
 
 CONTRACTS = "contracts.json"
+TYPE_NAMES = "type_names.json"
 TABLES = "tables.json"
 PUBLISHED = "published.json"
 WAREHOUSE = "warehouse.json"

@@ -136,6 +136,7 @@ class Document:
     payload: object
     content_type: str
     status: int = HTTPStatus.OK
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def answer(
@@ -146,13 +147,15 @@ def answer(
     content_type: str = JSON,
     headers: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """A response with a JSON body (bytes pass as they are) and the request's id."""
+    """A response with a JSON body (bytes pass as they are, an image as base64) and the request's id."""
     body = payload if isinstance(payload, bytes) else orjson.dumps(payload)
-    return {
+    made: dict[str, Any] = {
         "statusCode": int(status),
         "headers": {"content-type": content_type, "x-request-id": request_id, **(headers or {})},
-        "body": body.decode("utf-8"),
     }
+    if content_type.startswith("image/"):
+        return {**made, "body": base64.b64encode(body).decode(), "isBase64Encoded": True}
+    return {**made, "body": body.decode("utf-8")}
 
 
 def problem_answer(request_id: str, problem: Problem) -> dict[str, Any]:

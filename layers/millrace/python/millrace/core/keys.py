@@ -4,6 +4,7 @@ from datetime import datetime
 from zlib import crc32
 
 from millrace.core.clock import utc_micros
+from millrace.core.identity import identity_text
 
 SEPARATOR = "#"
 _SESSION = "session:"
@@ -20,8 +21,8 @@ def join(*parts: str) -> str:
 
 
 def event(org: str, event_id: str) -> str:
-    """`org#eventId`. UUIDs are compared in lower case, so one id in two spellings is one event."""
-    return join(org, event_id.lower())
+    """`org#<identity of the event's id>` (`core.identity`), so one UUID in two spellings is one event."""
+    return join(org, identity_text(event_id))
 
 
 def shard_of(name: str, shards: int) -> int:
@@ -30,7 +31,7 @@ def shard_of(name: str, shards: int) -> int:
 
 
 def by_type(org: str, event_type: str, shard: int = 0) -> str:
-    """`org#type#shard`. The shard of an event is that of its id in lower case (`shard_of`)."""
+    """`org#type#shard`. The shard of an event is that of its id's identity (`shard_of`)."""
     return join(org, event_type, str(shard))
 
 
@@ -65,8 +66,8 @@ def by_entity(org: str, entity: str, entity_id: str) -> str:
 
 
 def sort(moment: datetime, event_id: str) -> str:
-    """`<UTC to the microsecond, Z>#<eventId>`: unique, of one width, and text order is time order."""
-    return f"{utc_micros(moment)}{SEPARATOR}{event_id.lower()}"
+    """`<UTC to the microsecond, Z>#<identity of the event's id>`: unique, of one width, and text order is time order."""
+    return f"{utc_micros(moment)}{SEPARATOR}{identity_text(event_id)}"
 
 
 def metadata(org: str, entity_type: str, *more: str) -> str:
@@ -95,5 +96,5 @@ def of_milliseconds(sort_key: str) -> str:
 
 
 def id_of(sort_key: str) -> str:
-    """The event's id, in lower case, of a sort key of either width."""
+    """The identity of the event's id, of a sort key of either width."""
     return sort_key.partition(SEPARATOR)[2]

@@ -5,6 +5,8 @@ from datetime import timedelta
 EVENTS_PER_REQUEST = 500
 BYTES_PER_REQUEST = 4 * 1024 * 1024
 BYTES_PER_EVENT = 256 * 1024
+# With a key that everybody can read. The largest batches that SDKs for browsers and servers make have 500 KB.
+BYTES_PER_PUBLIC_REQUEST = 512 * 1024
 AHEAD = timedelta(minutes=15)
 # Levels of objects and arrays in an event, itself the first. Common readers stop at 64 unless told otherwise (.NET's
 # System.Text.Json) or at 128 (Rust's serde_json); orjson writes 254, and lists, traces, quarantine and raw wrap events.

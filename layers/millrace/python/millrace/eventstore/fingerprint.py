@@ -66,7 +66,7 @@ def fingerprint(read: content.Content, sent: Any, tenant_key: bytes) -> Fingerpr
 
 
 def _folded(read: content.Content) -> bytes:
-    """The canonical JSON with the event's id, a uuid, in lower case: in any case it is one id, and one key."""
+    """The canonical JSON with the event's id in lower case: a UUID in any case is one id. Of others only equal ones share a key."""
     event, canonical = read
     event_id = event["eventId"]
     folded = event_id.lower()

@@ -10,7 +10,7 @@ from millrace.core.table import KEYS_PER_CALL, Table, is_expired
 
 @dataclass(frozen=True, slots=True)
 class EntityEvent:
-    """A row of Events: its id in lower case, its type, and whether the platform derived it."""
+    """A row of Events: its id's identity, its type, and whether the platform derived it."""
 
     event_id: str
     event_type: str

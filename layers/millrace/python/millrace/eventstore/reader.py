@@ -9,6 +9,7 @@ from itertools import chain, islice
 
 from millrace.core import keys
 from millrace.core.clock import utc_micros
+from millrace.core.identity import identity_text
 from millrace.core.table import KEYS_PER_CALL, Item, Table, is_expired
 from millrace.eventstore import order
 from millrace.eventstore.codec import Codec
@@ -195,10 +196,12 @@ class EventReader:
         return (item["sortKey"]["S"] for page in pages for item in page.items)
 
     def _sort_keys_of(self, org: str, ids: Sequence[str]) -> dict[str, str]:
-        """Event id → sort key in microseconds."""
+        """Identity of an event → sort key in microseconds."""
         rows = self._batch_get([keys.event(org, identifier) for identifier in ids])
         events = (from_item(row, self._codec) for row in rows)
-        return {event.event_id.lower(): keys.sort(event.happened_at, event.event_id) for event in events}
+        return {
+            identity_text(event.event_id): keys.sort(event.happened_at, event.event_id) for event in events
+        }
 
     def _batch_get(self, ids: Sequence[str]) -> Iterator[Item]:
         return self._events.batch_get([{"eventId": {"S": one}} for one in ids], doing="read events")

@@ -4,12 +4,12 @@ One row per tenant, UTC day and object (or batch) with the ids in it: enough to 
 what was accepted with what arrived, and to plan a run of the pipeline.
 """
 
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from millrace.core import clock, keys
+from millrace.core.identity import BYTES, identity
 from millrace.core.table import Item, Table
 
 MANIFEST = "manifest"
@@ -17,7 +17,6 @@ ROUTED = "routed"
 SHARD = "0"
 IDS_PER_ROW = 2000
 KEPT_DAYS = 400
-_ID_BYTES = 16
 # Arrival is stamped by the stream, acceptance by intake: their clocks may differ by this much.
 _SKEW = timedelta(minutes=5)
 
@@ -43,7 +42,7 @@ def place(arrived_at: datetime, shard: str, first: str, last: str, part: str = "
 
 
 def to_items(receipt: Receipt) -> list[Item]:
-    """The rows of a receipt, at most 2,000 ids each; ids are 16 bytes a piece."""
+    """The rows of a receipt, at most 2,000 ids each; of an id its identity, 16 bytes."""
     items = []
     for number, start in enumerate(range(0, len(receipt.ids), IDS_PER_ROW)):
         ids = receipt.ids[start : start + IDS_PER_ROW]
@@ -51,7 +50,7 @@ def to_items(receipt: Receipt) -> list[Item]:
             "entityTypeKey": {"S": partition(receipt.org, receipt.kind, receipt.day)},
             "entityId": {"S": f"{receipt.place}{keys.SEPARATOR}{number}"},
             "at": {"S": clock.utc_text(receipt.at)},
-            "ids": {"B": b"".join(uuid.UUID(identifier).bytes for identifier in ids)},
+            "ids": {"B": b"".join(map(identity, ids))},
             "rows": {"N": str(len(ids))},
             "version": {"S": receipt.version},
             "expiresAt": {"N": str(clock.epoch(receipt.at + timedelta(days=KEPT_DAYS)))},
@@ -75,12 +74,12 @@ def find(metadata: Table, org: str, kind: str, day: str, event_id: str, since: d
     Raises:
         MillraceError: the table did not answer.
     """
-    wanted = uuid.UUID(event_id).bytes
+    wanted = identity(event_id)
     for item in read(metadata, org, kind, day, since - _SKEW):
         ids = bytes(item["ids"]["B"])
         at = ids.find(wanted)
         while at >= 0:
-            if at % _ID_BYTES == 0:
+            if at % BYTES == 0:
                 return item
             at = ids.find(wanted, at + 1)
     return None

@@ -14,6 +14,7 @@ from millrace.contracts import pointers
 from millrace.contracts.contract import Contract
 from millrace.core import clock, keys
 from millrace.core.errors import PermanentError
+from millrace.core.identity import identity_text
 from millrace.core.table import Item
 from millrace.eventstore import codec as bodies
 from millrace.eventstore.codec import Codec
@@ -97,12 +98,12 @@ def to_item(
         type_shards: the keys that a tenant's events of one type are spread over.
     """
     platform = envelope["platform"]
-    org, event_id = platform["orgId"], envelope["eventId"]
+    org, identity = platform["orgId"], identity_text(envelope["eventId"])
     if happened_at is None:
         happened_at = clock.parse(envelope["timestamp"])
     expires_at = expiry(contract, _received(platform["receivedAt"]), happened_at)
     item: Item = {
-        "eventId": {"S": keys.event(org, event_id)},
+        "eventId": {"S": keys.join(org, identity)},
         "eventType": _shared(envelope["eventType"]),
         "orgId": _shared(org),
         "receivedAt": _shared(platform["receivedAt"]),
@@ -111,26 +112,25 @@ def to_item(
         "expiresAt": {"N": str(expires_at)},
         "body": {"B": codec.pack(orjson.dumps(envelope), contract.dictionary)},
         "dict": _shared(contract.dictionary),
-        "sortKey": {"S": _sort(envelope["timestamp"], happened_at, event_id)},
+        "sortKey": {"S": _sort(envelope["timestamp"], happened_at, identity)},
     }
-    _add_index_keys(item, envelope, contract, org, type_shards)
+    _add_index_keys(item, envelope, contract, org, keys.shard_of(identity, type_shards))
     return item
 
 
-def _sort(timestamp: str, happened_at: datetime, event_id: str) -> str:
+def _sort(timestamp: str, happened_at: datetime, identity: str) -> str:
     # Most clients write UTC with milliseconds or microseconds, and then the key's text stands there already.
     if timestamp[-1] == "Z" and timestamp[10] == "T":
         if len(timestamp) == _MILLISECONDS:
-            return f"{timestamp[:-1]}000Z{keys.SEPARATOR}{event_id.lower()}"
+            return f"{timestamp[:-1]}000Z{keys.SEPARATOR}{identity}"
         if len(timestamp) == _MICROSECONDS:
-            return f"{timestamp}{keys.SEPARATOR}{event_id.lower()}"
-    return keys.sort(happened_at, event_id)
+            return f"{timestamp}{keys.SEPARATOR}{identity}"
+    return keys.sort(happened_at, identity)
 
 
-def _add_index_keys(item: Item, envelope: Envelope, contract: Contract, org: str, type_shards: int) -> None:
+def _add_index_keys(item: Item, envelope: Envelope, contract: Contract, org: str, shard: int) -> None:
     indexes = contract.indexes
     if "type" in indexes:
-        shard = keys.shard_of(envelope["eventId"].lower(), type_shards)
         item["typeKey"] = _type_key(org, envelope["eventType"], shard)
     if "user" in indexes and (user := envelope.get("userId")):
         item["userKey"] = {"S": keys.by_user(org, user)}
@@ -168,7 +168,7 @@ class Head:
     """The attributes of an event that its row has in plain, beside the packed body."""
 
     org: str
-    event_id: str  # in lower case, as keys have it
+    event_id: str  # its identity, as keys have it
     event_type: str
     happened_at: datetime  # as finely as sort keys have it
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from millrace.core import clock, keys
+from millrace.core.identity import identity_text
 from millrace.core.table import Item, Table
 from millrace.eventstore.receipts import KEPT_DAYS, partition
 
@@ -73,7 +74,7 @@ def to_items(receipt: SilverReceipt) -> list[Item]:
             "expiresAt": {"N": str(expires_at)},
         }
         if receipt.dead:
-            item["dead"] = {"B": b"".join(fold(one.lower()) for one in receipt.dead[:DEAD_PER_ROW])}
+            item["dead"] = {"B": b"".join(fold(identity_text(one)) for one in receipt.dead[:DEAD_PER_ROW])}
         if receipt.snapshot is not None:
             item["snapshot"] = {"N": str(receipt.snapshot)}
         items.append(item)
@@ -106,7 +107,7 @@ def find(metadata: Table, org: str, day: str, silver: str, key: str, event_id: s
         objects = bytes(item["objects"]["B"])
         if _holds(objects, wanted):
             dead = bytes(item["dead"]["B"]) if "dead" in item else b""
-            return None if _holds(dead, fold(event_id.lower())) else item
+            return None if _holds(dead, fold(identity_text(event_id))) else item
         if len(objects) < OBJECTS_PER_ROW * BYTES:
             return None
         number += 1

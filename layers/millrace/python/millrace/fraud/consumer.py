@@ -20,6 +20,7 @@ from typing import Any
 from millrace.core import clock
 from millrace.core.consumer import Delivery, uncollected
 from millrace.core.errors import RetryableError
+from millrace.core.identity import identity_text
 from millrace.core.table import Item
 from millrace.core.worker_pool import WorkerPool
 from millrace.eventstore.codec import Codec
@@ -172,7 +173,7 @@ class Scorer:
             payload = event.envelope["data"]["payload"]
             transaction = Transaction.of(event_id, moment_of(payload) or happened_at, payload)
             user = org, user_of(payload)
-            cases[(org, event_id.lower())] = _BatchTransaction(event, happened_at, user, transaction)
+            cases[(org, identity_text(event_id))] = _BatchTransaction(event, happened_at, user, transaction)
         return list(cases.values())
 
     def _features(

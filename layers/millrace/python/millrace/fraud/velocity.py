@@ -9,6 +9,8 @@ import hashlib
 from collections import deque
 from collections.abc import Collection, Mapping
 
+from millrace.core.identity import identity_text
+
 MS_PER_MINUTE = 60_000
 # A minute takes no more elements than this, and a decision names no more: far below 200 the velocity rule has fired.
 SATURATION = 200
@@ -21,7 +23,7 @@ MinuteSets = Mapping[int, Collection[bytes]]
 
 def id_hash(event_id: str) -> bytes:
     """8 bytes of the hash of an event's id. Among the few hundred ids of a user's window no collision is to be expected."""
-    return hashlib.sha256(event_id.lower().encode()).digest()[:HASH_BYTES]
+    return hashlib.sha256(identity_text(event_id).encode()).digest()[:HASH_BYTES]
 
 
 def element(moment_ms: int, hashed: bytes) -> tuple[int, bytes]:

@@ -8,6 +8,7 @@ from millrace.contracts import absent, pointers
 from millrace.contracts.contract import Contract
 from millrace.contracts.discretion import Discretion
 from millrace.contracts.registry import Registry
+from millrace.contracts.type_names import renamed
 from millrace.contracts.validator import FieldError
 from millrace.core import exact_json
 from millrace.core.errors import MillraceError
@@ -15,7 +16,7 @@ from millrace.core.table import Item
 from millrace.eventstore import content
 from millrace.eventstore.append import Appender, AppendResult
 from millrace.eventstore.codec import Codec
-from millrace.eventstore.fingerprint import fingerprint, spelled
+from millrace.eventstore.fingerprint import Fingerprint, fingerprint, spelled
 from millrace.eventstore.row import to_item
 from millrace.eventstore.tenant_key import TenantKeys
 from millrace.intake import protobuf_json, reserved
@@ -133,7 +134,7 @@ class Intake:
         if isinstance(read, FieldError):
             result.outcome, result.errors = AppendResult.REJECTED, [read]
             return
-        event, canonical = read
+        event, canonical = renamed(read[0], self._registry.type_names), read[1]
         principal = origin.principal if candidate.principal is None else candidate.principal
         error = reserved.problem(event, origin.org, principal, self._registry)
         if error is not None:
@@ -148,8 +149,14 @@ class Intake:
             read = event, _ = content.rewritten(absent.without_nulls(event, verdict.contract))
         sender = origin if principal == origin.principal else replace(origin, principal=principal)
         envelope = enrich(event, verdict.contract, sender, verdict.happened_at)
-        made = fingerprint(read, candidate.event, tenant_key)
+        made = self._fingerprint(candidate, read, tenant_key)
         case.item = to_item(envelope, verdict.contract, made, self._codec, type_shards=self._type_shards)
+
+    def _fingerprint(self, candidate: Candidate, read: content.Content, tenant_key: bytes) -> Fingerprint:
+        if candidate.sent is None:
+            return fingerprint(read, candidate.event, tenant_key)
+        sent = content.read(candidate.sent)
+        return fingerprint(read if isinstance(sent, FieldError) else sent, candidate.sent, tenant_key)
 
     def _discreet(self, error: FieldError, event: Any) -> FieldError:
         """An error that was found before the contract, without field names that the answer must not disclose."""

@@ -15,8 +15,11 @@ from millrace.core import exact_json, limits
 from millrace.core.http import Problem
 from millrace.intake import array
 
-NDJSON = "application/x-ndjson"
 JSON = "application/json"
+NDJSON = "application/x-ndjson"
+LINES = frozenset({NDJSON, "application/ndjson", "application/jsonl"})
+# RFC 7464: a record separator before each text, in place of a line's end behind it.
+SEQUENCE = "application/json-seq"
 # The JSON form of Protocol Buffers, as IANA has registered it.
 PROTOBUF = "application/protobuf+json"
 # Each member is a copy of what is left; nobody who writes a file needs more than a few.
@@ -34,6 +37,7 @@ class Candidate:
     raw: bytes | None = None
     error: FieldError | None = None
     principal: str | None = None  # who sent it first, where that is not who sends it now
+    sent: Any = None  # what every delivery of it says, where a mapping has filled in what it says of this one
     form: str | None = None  # the media type of what is to be translated before it is judged
 
     def raw_bytes(self) -> bytes:
@@ -41,25 +45,25 @@ class Candidate:
         return self.raw if self.raw is not None else exact_json.dumps(self.event)
 
 
-def body_of(body: bytes, headers: Mapping[str, str]) -> bytes:
-    """The request's body, inflated.
+def body_of(body: bytes, headers: Mapping[str, str], most: int = limits.BYTES_PER_REQUEST) -> bytes:
+    """The request's body, inflated; `most` bytes of it.
 
     Raises:
         Problem: 413 over the size limit (inflated or not), 415 an encoding other than gzip, 400 broken gzip.
     """
     encoding = headers.get("content-encoding", "identity").strip().lower()
-    if len(body) > limits.BYTES_PER_REQUEST:
-        raise _too_large()
+    if len(body) > most:
+        raise _too_large(most)
     if encoding in ("", "identity"):
         return body
     if encoding != "gzip":
         raise Problem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"content-encoding {encoding[:40]!r} is not taken: use gzip"
         )
-    return _inflate(body)
+    return _inflate(body, most)
 
 
-def _inflate(body: bytes) -> bytes:
+def _inflate(body: bytes, most: int) -> bytes:
     inflated = io.BytesIO()
     rest = body
     try:
@@ -68,9 +72,9 @@ def _inflate(body: bytes) -> bytes:
                 break
             # A gzip file may have several members; the limit counts them together and stops inflating there.
             member = zlib.decompressobj(wbits=31)
-            inflated.write(member.decompress(rest, limits.BYTES_PER_REQUEST + 1 - inflated.tell()))
-            if inflated.tell() > limits.BYTES_PER_REQUEST:
-                raise _too_large()
+            inflated.write(member.decompress(rest, most + 1 - inflated.tell()))
+            if inflated.tell() > most:
+                raise _too_large(most)
             if not member.eof:
                 raise Problem(HTTPStatus.BAD_REQUEST, "the gzip body ends too early")
             rest = member.unused_data
@@ -83,24 +87,26 @@ def _inflate(body: bytes) -> bytes:
     return inflated.getvalue()
 
 
-def _too_large() -> Problem:
-    size = limits.BYTES_PER_REQUEST // (1024 * 1024)
-    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a request holds at most {size} MB, inflated")
+def _too_large(most: int) -> Problem:
+    size = f"{most // 1024**2} MB" if most >= 1024**2 else f"{most // 1024} KB"
+    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a request holds at most {size}, inflated")
 
 
 def candidates(body: bytes, content_type: str) -> list[Candidate]:
-    """The events of a body: one object, an array, or one a line.
+    """The events of a body: one object, an array, one a line, or a sequence of texts.
 
     A body that is no JSON at all is one malformed candidate, so that it is kept.
 
     Raises:
         Problem: 415 another media type, 400 nothing in it, 413 more events than the limit.
     """
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type == NDJSON:
-        found = _lines(body)
-    elif media_type == JSON:
+    media_type = media_type_of(content_type)
+    if media_type == JSON:
         found = _document(body)
+    elif media_type in LINES:
+        found = _texts(body, b"\n")
+    elif media_type == SEQUENCE:
+        found = _texts(body, b"\x1e")
     elif media_type == PROTOBUF:
         # What is refused is kept as it was sent, so an item of an array is written again before it is translated.
         found = [replace(one, raw=one.raw_bytes(), form=PROTOBUF) for one in _document(body)]
@@ -112,6 +118,11 @@ def candidates(body: bytes, content_type: str) -> list[Candidate]:
     if not found:
         raise Problem(HTTPStatus.BAD_REQUEST, "there is no event in this request")
     return found
+
+
+def media_type_of(content_type: str) -> str:
+    """The media type in lower case, without its parameters."""
+    return content_type.partition(";")[0].strip().lower()
 
 
 def _check_number(events: int) -> None:
@@ -135,16 +146,25 @@ def _document(body: bytes) -> list[Candidate]:
         _check_number(len(items))
         return [parse_one(index, item) for index, item in enumerate(items)]
     if isinstance(value, list):
-        _check_number(len(value))
-        found = [Candidate(index, event) for index, event in enumerate(value)]
-        return [_exact(candidate) for candidate in found] if is_long else found
-    return [_exact(Candidate(0, value, body)) if is_long else Candidate(0, value, body)]
+        return of_items(value, is_long=is_long)
+    return [exact(Candidate(0, value, body)) if is_long else Candidate(0, value, body)]
 
 
-def _lines(body: bytes) -> list[Candidate]:
-    lines = [line for line in body.split(b"\n") if line.strip()]
-    _check_number(len(lines))
-    return [parse_one(index, line.strip(_SPACE)) for index, line in enumerate(lines)]
+def of_items(items: list[Any], *, is_long: bool) -> list[Candidate]:
+    """The events of a list that was parsed; `is_long`: there may be integers beyond 64 bits in it.
+
+    Raises:
+        Problem: 413, more events than the limit.
+    """
+    _check_number(len(items))
+    found = [Candidate(index, event) for index, event in enumerate(items)]
+    return [exact(candidate) for candidate in found] if is_long else found
+
+
+def _texts(body: bytes, separator: bytes) -> list[Candidate]:
+    texts = [text for text in body.split(separator) if text.strip()]
+    _check_number(len(texts))
+    return [parse_one(index, text.strip(_SPACE)) for index, text in enumerate(texts)]
 
 
 def parse_one(index: int, raw: bytes) -> Candidate:
@@ -154,10 +174,10 @@ def parse_one(index: int, raw: bytes) -> Candidate:
     except orjson.JSONDecodeError as error:
         return _malformed(index, raw, error)
     candidate = Candidate(index, event, raw)
-    return _exact(candidate) if is_long else candidate
+    return exact(candidate) if is_long else candidate
 
 
-def _exact(candidate: Candidate) -> Candidate:
+def exact(candidate: Candidate) -> Candidate:
     """Refuses an event with an integer beyond 64 bits: kept as a float it would be another number."""
     path = exact_json.beyond(candidate.event)
     if path is None:

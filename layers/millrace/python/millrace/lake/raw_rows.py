@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     import duckdb
 
 
-# A UUID in two spellings is one id, as everywhere else.
-_ID = "lower(event_id)"
+# A UUID in two spellings is one id, as everywhere else; other ids are looked at as they are once two are found alike.
+_LIKE = "lower(event_id)"
+_UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_ID = f"if(regexp_full_match(event_id, '{_UUID}'), {_LIKE}, event_id)"
 
 # Rows of a contract that are looked for one by one; where more fail, it is not the rows.
 MOST_UNFIT = 100
@@ -89,7 +91,7 @@ class RawRows:
         # First by a hash of eight bytes: only what shares one is looked at by its id.
         self._connection.execute(f"""
             CREATE OR REPLACE TEMP TABLE twice AS
-            SELECT hash({_ID}) AS id FROM {scan} WHERE {mine} GROUP BY id HAVING count(*) > 1""")  # noqa: S608
+            SELECT hash({_LIKE}) AS id FROM {scan} WHERE {mine} GROUP BY id HAVING count(*) > 1""")  # noqa: S608
         self._connection.execute(f"""
             CREATE OR REPLACE TEMP TABLE later AS
             SELECT contract, filename, file_row_number FROM (
@@ -97,7 +99,7 @@ class RawRows:
                     PARTITION BY {_ID}, split_part(contract, '/', 1),
                         split_part(split_part(contract, '/', 2), '.', 1)
                     ORDER BY received_at, request_id, fingerprint, filename, file_row_number) AS place
-                FROM {scan} WHERE {mine} AND hash({_ID}) IN (SELECT id FROM twice)
+                FROM {scan} WHERE {mine} AND hash({_LIKE}) IN (SELECT id FROM twice)
             ) WHERE place > 1""")  # noqa: S608
         self._connection.execute("DROP TABLE twice")
         return dict(self._connection.execute("SELECT contract, count(*) FROM later GROUP BY ALL").fetchall())
@@ -204,4 +206,4 @@ class RawRows:
         # By MD5, which is the same in every version of DuckDB: two workers of one run may have two.
         if self._unit.buckets == 1:
             return "true"
-        return f"md5_number({_ID}) % {self._unit.buckets} = {self._unit.bucket}"
+        return f"md5_number({_LIKE}) % {self._unit.buckets} = {self._unit.bucket}"

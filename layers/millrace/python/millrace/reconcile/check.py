@@ -14,6 +14,7 @@ from typing import Protocol
 
 from millrace.contracts.registry import Registry
 from millrace.core import clock
+from millrace.core.identity import as_text
 from millrace.core.table import Item, Table
 from millrace.eventstore import failed_days, pending, receipts
 from millrace.reconcile import stores
@@ -29,7 +30,6 @@ from millrace.reconcile.compare import (
     further,
     missing,
     split_ids,
-    to_text,
 )
 from millrace.reconcile.differences import DayFacts, Differences
 from millrace.reconcile.raw import RawCache, RawListing, RawObjectEvents, RawObjects
@@ -116,7 +116,7 @@ class HourCheck:
         in_silver = self._now_in_silver(org, day, result.to_look_up, waiting)
         facts = DayFacts(org, day, now, waiting, in_silver)
         for event, mask, verdict in self._differences.resolve(facts, result.to_look_up):
-            result.hour(event.event_type, event.hour).add(to_text(event.id), mask, verdict)
+            result.hour(event.event_type, event.hour).add(as_text(event.id), mask, verdict)
         self._drop(org, day, dangling, result.lost, now)
         return result.hours
 

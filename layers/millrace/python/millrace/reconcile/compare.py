@@ -185,14 +185,3 @@ class Comparison:
 def split_ids(ids: bytes) -> Iterator[bytes]:
     """The ids of a receipt's row."""
     return (ids[at : at + _ID_BYTES] for at in range(0, len(ids), _ID_BYTES))
-
-
-def to_bytes(event_id: str) -> bytes:
-    """An id as 16 bytes, however its letters are written."""
-    return bytes.fromhex(event_id.replace("-", ""))
-
-
-def to_text(identifier: bytes) -> str:
-    """The id of 16 bytes, as keys have it."""
-    text = identifier.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

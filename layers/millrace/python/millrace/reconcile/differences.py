@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from millrace.contracts.registry import Registry
 from millrace.core import clock, keys
 from millrace.core.errors import PermanentError
+from millrace.core.identity import as_text
 from millrace.core.table import Item, Table
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.consumers import ConsumerSpec
@@ -22,7 +23,6 @@ from millrace.reconcile.compare import (
     Presence,
     filled_by,
     missing,
-    to_text,
 )
 from millrace.reconcile.judge import EventFacts, Verdict, judge
 from millrace.reconcile.repair import Repairs
@@ -115,7 +115,7 @@ class Differences:
 
     def _rows(self, org: str, ids: set[bytes]) -> dict[bytes, Item]:
         """The events' rows, of those that have one."""
-        by_key = {keys.event(org, to_text(one)): one for one in ids}
+        by_key = {keys.event(org, as_text(one)): one for one in ids}
         wanted = [{"eventId": {"S": key}} for key in by_key]
         rows = self._events.batch_get(wanted, consistent=True, doing="read rows")
         return {by_key[row["eventId"]["S"]]: row for row in rows}

@@ -22,10 +22,11 @@ from millrace.contracts.contract import CATEGORIES
 from millrace.contracts.errors import UnknownType, UnknownVersion
 from millrace.contracts.registry import Registry
 from millrace.core import clock, keys
+from millrace.core.identity import identity
 from millrace.core.objects import Objects
 from millrace.core.prefixes import RECONCILE
 from millrace.eventstore import silver
-from millrace.reconcile.compare import OWNED, RAW, STORED, to_bytes
+from millrace.reconcile.compare import OWNED, RAW, STORED
 
 READERS = 8
 COLUMNS = ["event_id", "event_type", "event_time", "user_id", "session_id", "contract", "expires_at"]
@@ -159,7 +160,7 @@ class RawObjects:
             if ref not in stored:
                 stored[ref] = self._is_stored(ref)
             owner = keys.by_owner(org, user, session) if stored[ref] else None
-            hour, identifier = at // _HOUR_US % 24, to_bytes(event_id)
+            hour, identifier = at // _HOUR_US % 24, identity(event_id)
             raw_object.events.append(
                 RawEvent(event_type, hour, identifier, stored[ref], owner is not None, expires)
             )

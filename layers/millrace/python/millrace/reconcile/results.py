@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 
 from millrace.core import clock, keys
+from millrace.core.identity import as_text
 from millrace.core.table import Item, Table
-from millrace.reconcile.compare import to_text
 from millrace.reconcile.report import HourResult
 
 ENTITY, CHECKED, REPAIRS = "reconcile", "checked", "tried"
@@ -51,7 +51,7 @@ class ResultStore:
         Raises:
             MillraceError: the table did not answer.
         """
-        by_key = {keys.join(REPAIRS, to_text(one)): one for one in ids}
+        by_key = {keys.join(REPAIRS, as_text(one)): one for one in ids}
         rows = self._read(_key(partition(org, day), name) for name in by_key)
         return {
             by_key[row["entityId"]["S"]]: PastRepairs(int(row["tries"]["N"]), clock.parse(row["at"]["S"]))
@@ -66,7 +66,7 @@ class ResultStore:
         """
         items = [
             {
-                **_key(partition(org, day), keys.join(REPAIRS, to_text(one))),
+                **_key(partition(org, day), keys.join(REPAIRS, as_text(one))),
                 "tries": {"N": str(count)},
                 "at": {"S": clock.utc_text(now)},
                 **_expiry(now),

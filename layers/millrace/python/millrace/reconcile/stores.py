@@ -15,12 +15,12 @@ from millrace.contracts.registry import Registry
 from millrace.core import clock, keys
 from millrace.core.consumer import decode
 from millrace.core.errors import PermanentError, RetryableError
+from millrace.core.identity import as_text, identity
 from millrace.core.objects import Objects
 from millrace.core.table import KEYS_PER_CALL, Table
 from millrace.eventstore import receipts, silver
 from millrace.eventstore.consumers import ConsumerSpec
 from millrace.iceberg.tables import IcebergCatalog, OpenTable, open_table
-from millrace.reconcile.compare import to_bytes, to_text
 from millrace.reconcile.request import Window
 
 INDEX = "eventType-timestamp-index"
@@ -55,7 +55,7 @@ def of_type(events: Table, org: str, event_type: str, shard: int, window: Window
     )
     for page in pages:
         sort_keys = (item["sortKey"]["S"] for item in page.items)
-        yield [(int(text[_HOUR]), to_bytes(keys.id_of(text))) for text in sort_keys]
+        yield [(int(text[_HOUR]), identity(keys.id_of(text))) for text in sort_keys]
 
 
 def pointers(user_events: Table, wanted: Collection[Pointer]) -> set[Pointer]:
@@ -144,7 +144,7 @@ def _places(table: OpenTable, path: str) -> Iterator[Places]:
             # To microseconds first: another writer of Iceberg may have kept another unit.
             moments = some.column("event_time").cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
             yield [
-                (at // _HOUR_US % 24, to_bytes(event_id))
+                (at // _HOUR_US % 24, identity(event_id))
                 for event_id, at in zip(some.column("event_id").to_pylist(), moments.to_pylist(), strict=True)
             ]
 
@@ -156,7 +156,7 @@ class UntypedEvents:
     hashes: frozenset[bytes]
 
     def __contains__(self, identifier: bytes) -> bool:
-        return bool(self.hashes) and silver.fold(to_text(identifier)) in self.hashes
+        return bool(self.hashes) and silver.fold(as_text(identifier)) in self.hashes
 
 
 class SetAside:
@@ -195,7 +195,7 @@ def _event_id(dead_letter: bytes, org: str) -> bytes | None:
         delivery = decode(orjson.loads(dead_letter)["record"])
         if delivery is None or delivery.item["orgId"]["S"] != org:
             return None
-        return to_bytes(delivery.item["eventId"]["S"].rpartition(keys.SEPARATOR)[2])
+        return identity(delivery.item["eventId"]["S"].rpartition(keys.SEPARATOR)[2])
     except (PermanentError, KeyError, TypeError, ValueError):
         # What cannot be read names no event.
         return None

@@ -24,7 +24,7 @@ _SCALARS: dict[str, Any] = {
 
 def export(contract: Contract) -> dict[str, Any]:
     """The Avro schema, a record."""
-    schema = envelope.schema(contract.data_schema, contract.event_type)
+    schema = envelope.schema(contract.data_schema, contract.event_type, contract.ids)
     return {
         **_record(schema, pascal(contract.event_type)),
         "namespace": f"millrace.events.v{contract.major}",

@@ -26,7 +26,7 @@ _COMMENT = (
 
 def export(contract: Contract) -> dict[str, Any]:
     """JSON Schema of a whole event of this contract."""
-    whole = envelope.schema(contract.data_schema, contract.event_type)
+    whole = envelope.schema(contract.data_schema, contract.event_type, contract.ids)
     return {
         "$schema": DIALECT,
         "$id": f"urn:millrace:{contract.event_type}:{contract.version}",

@@ -24,7 +24,7 @@ _STRUCT = ".google.protobuf.Struct"
 
 def export(contract: Contract) -> str:
     """The text of the `.proto` file."""
-    schema = envelope.schema(contract.data_schema, contract.event_type)
+    schema = envelope.schema(contract.data_schema, contract.event_type, contract.ids)
     body = _message(schema, pascal(contract.event_type), 0)
     imports = ['import "google/protobuf/struct.proto";', ""] if any(_STRUCT in line for line in body) else []
     head = [*_comment(f"{contract.ref}: {contract.description}"), 'syntax = "proto3";', ""]

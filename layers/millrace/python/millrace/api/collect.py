@@ -1,0 +1,189 @@
+"""Doors that the gateway leaves open, because their clients send no bearer token: browsers, and SDKs of other systems.
+
+A write key decides: the user of basic authentication, or a name in the body. It is a key that everybody may read, so it has
+the one right to send events, and browsers may use it from the pages of its origins only.
+"""
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Protocol
+
+import orjson
+
+from millrace.access.credentials import PUBLIC_SCOPE, Principal, from_basic
+from millrace.api.route import Call
+from millrace.api.router import Function
+from millrace.core import clock, exact_json, limits
+from millrace.core.http import JSON, Caller, Document, Problem, Request
+from millrace.eventstore.append import AppendResult
+from millrace.intake import answer as answers
+from millrace.intake import parse
+from millrace.intake.accept import EventResult
+from millrace.intake.parse import Candidate
+from millrace.producers import segment, snowplow
+
+# Path below /v1 → kind of message; the short ones are those of Segment's SDK for browsers.
+_SEGMENT: dict[str, str | None] = {
+    "batch": None,
+    "b": None,
+    **{kind: kind for kind in (segment.TRACK, *segment.TYPES)},
+    **{kind[0]: kind for kind in (segment.TRACK, *segment.TYPES)},
+}
+_TRACKER = "/com.snowplowanalytics.snowplow/tp2"
+# The smallest image: one transparent point.
+_PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+Take = Callable[[Request, Caller, Sequence[Candidate], datetime], list[EventResult]]
+# What scripts of a page may send. The answer to a preflight is the same for all: it names no key.
+_PREFLIGHT = {
+    "access-control-allow-methods": "GET, POST",
+    "access-control-allow-headers": (
+        "anonymousid, authorization, content-encoding, content-type, sp-anonymous, x-retry-count"
+    ),
+    "access-control-max-age": "7200",
+}
+
+
+class Keys(Protocol):
+    """Finds the holder of a key."""
+
+    def find(self, key: str) -> Principal | None:
+        """The principal; None for a key that is unknown, revoked or expired."""
+        ...
+
+
+class CollectApi:
+    """Answers the open doors."""
+
+    def __init__(self, take: Take, keys: Keys) -> None:
+        """`take` accepts the events of a request, as `PostApi.take`."""
+        self._take, self._keys = take, keys
+
+    def functions(self) -> dict[str, Function]:
+        """By route."""
+        doors: dict[str, Function] = {
+            "POST /v1/collect": self.collect,
+            **{f"POST /v1/{path}": partial(self.segment, kind) for path, kind in _SEGMENT.items()},
+            f"POST {_TRACKER}": self.snowplow,
+        }
+        preflights = {f"OPTIONS {route.split()[1]}": self.preflight for route in doors}
+        return {**doors, **preflights, "GET /i": self.pixel}
+
+    def preflight(self, call: Call) -> Document:
+        """Lets a page ask; whether it may send is decided when it does."""
+        return Document(b"", JSON, HTTPStatus.NO_CONTENT, {**_allowed(call.request), **_PREFLIGHT})
+
+    def collect(self, call: Call) -> Document:
+        """Events of ours from a browser, as `POST /v1/events` answers them: `{"writeKey", "events"}`, also as text.
+
+        Raises:
+            Problem: the body cannot be read, the key or the page may not send, or the tenant sends too many.
+        """
+        request = call.request
+        body, is_long = read_json(request)
+        if not isinstance(body, dict) or not isinstance(body.get("events"), list) or not body["events"]:
+            raise Problem(HTTPStatus.BAD_REQUEST, 'send {"writeKey": "mk_…", "events": […]}')
+        caller = self.caller(request, body.get("writeKey"))
+        events = parse.of_items(body["events"], is_long=is_long)
+        results = self._take(request, caller, events, clock.now())
+        return Document(answers.body(results), JSON, answers.status(results), _allowed(request))
+
+    def segment(self, kind: str | None, call: Call) -> Document:
+        """One message of Segment's or RudderStack's SDKs, or a batch of them where the path does not say its kind.
+
+        What is refused is in quarantine, and no SDK is asked to send it once more.
+
+        Raises:
+            Problem: as for `collect`; 503 where an event could not be stored now, and the SDK sends all of them again.
+        """
+        request = call.request
+        body, is_long = read_json(request)
+        messages = [body] if kind is not None else body.get("batch") if isinstance(body, dict) else None
+        if not isinstance(body, dict) or not isinstance(messages, list):
+            raise Problem(HTTPStatus.BAD_REQUEST, "send a message as an object, or a batch of them")
+        caller, received_at = self.caller(request, body.get("writeKey")), clock.now()
+        events = segment.candidates(parse.of_items(messages, is_long=is_long), kind, body, received_at)
+        _check_stored(self._take(request, caller, events, received_at))
+        return Document({"success": True}, JSON, HTTPStatus.OK, _allowed(request))
+
+    def snowplow(self, call: Call) -> Document:
+        """Payloads of Snowplow's trackers, whose application is the write key.
+
+        Raises:
+            Problem: as for `segment`.
+        """
+        body, is_long = read_json(call.request)
+        payloads = body.get("data") if isinstance(body, dict) else None
+        if not isinstance(payloads, list) or not payloads:
+            raise Problem(HTTPStatus.BAD_REQUEST, 'send payload_data: {"schema": "iglu:…", "data": […]}')
+        self._tracked(call.request, parse.of_items(payloads, is_long=is_long))
+        return Document(b"ok", "text/plain", HTTPStatus.OK, _allowed(call.request))
+
+    def pixel(self, call: Call) -> Document:
+        """One payload of a tracker as a query; the answer is an image, because pages load it as one.
+
+        Raises:
+            Problem: as for `segment`.
+        """
+        self._tracked(call.request, [Candidate(0, dict(call.request.query))])
+        return Document(
+            _PIXEL, "image/gif", HTTPStatus.OK, {**_allowed(call.request), "cache-control": "no-store"}
+        )
+
+    def _tracked(self, request: Request, payloads: list[Candidate]) -> None:
+        first, received_at = payloads[0].event, clock.now()
+        caller = self.caller(request, first.get(snowplow.APPLICATION) if isinstance(first, dict) else None)
+        _check_stored(self._take(request, caller, snowplow.candidates(payloads, received_at), received_at))
+
+    def caller(self, request: Request, in_body: Any = None) -> Caller:
+        """Who sends, by the write key in basic authentication or in the body.
+
+        Raises:
+            Problem: 401, there is no key or it is not known; 403, it is no public key, or the page is none of its origins.
+        """
+        key = from_basic(request.headers.get("authorization", "")) or in_body
+        principal = self._keys.find(key) if isinstance(key, str) else None
+        if principal is None:
+            raise Problem(
+                HTTPStatus.UNAUTHORIZED, "a write key is needed, and this request has none that is known"
+            )
+        if principal.scopes != (PUBLIC_SCOPE,):
+            raise Problem(HTTPStatus.FORBIDDEN, f"a write key has the scope {PUBLIC_SCOPE} and no other")
+        origin = request.headers.get("origin")
+        if origin is not None and origin not in principal.origins:
+            raise Problem(HTTPStatus.FORBIDDEN, "this write key takes no events from pages of this origin")
+        return Caller(principal.org, principal.name, frozenset(principal.scopes))
+
+
+def read_json(request: Request) -> tuple[Any, bool]:
+    """The body as JSON, whatever it says it is, and whether it may hold integers beyond 64 bits.
+
+    Raises:
+        Problem: 413, it is too large; 415, its encoding is none we read; 400, it is no JSON.
+    """
+    body = parse.body_of(request.body, request.headers, limits.BYTES_PER_PUBLIC_REQUEST)
+    try:
+        return exact_json.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Problem(HTTPStatus.BAD_REQUEST, f"the body is no JSON: {error.msg}") from error
+
+
+def _check_stored(results: Sequence[EventResult]) -> None:
+    if any(result.outcome is AppendResult.UNAVAILABLE for result in results):
+        detail = "not every event could be stored now: send all of them again"
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"retry-after": "1"})
+
+
+def _allowed(request: Request) -> Mapping[str, str]:
+    """What lets a page read the answer; nothing where no page asks."""
+    origin = request.headers.get("origin")
+    if origin is None:
+        return {}
+    return {
+        "access-control-allow-origin": origin,
+        # Trackers send with credentials; there are none that this platform sets or reads.
+        "access-control-allow-credentials": "true",
+        "vary": "origin",
+    }

@@ -1,0 +1,14 @@
+// Segment's SDK for Node, as its documentation uses it.
+import {Analytics} from "@segment/analytics-node";
+
+const analytics = new Analytics({writeKey: process.env.KEY, host: process.env.URL});
+const problems = [];
+analytics.on("error", (error) => problems.push(String(error.reason ?? error)));
+analytics.identify({userId: "usr_1", traits: {email: "ana@example.org", plan: "pro"}});
+analytics.track({userId: "usr_1", event: "Product Viewed", properties: {productId: "sku_1"}});
+analytics.page({userId: "usr_1", category: "Shop", name: "Home", properties: {url: "https://shop.example/"}});
+analytics.screen({userId: "usr_1", name: "Basket"});
+analytics.group({userId: "usr_1", groupId: "acme", traits: {employees: 42}});
+analytics.alias({userId: "usr_1", previousId: "anon-1"});
+await analytics.closeAndFlush();
+console.log(JSON.stringify({problems}));

@@ -1,6 +1,7 @@
 """Alarms on what clients notice: 5xx answers, throttled tables and a throttled log, refused events of a type."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from aws_cdk import Duration
@@ -11,6 +12,7 @@ from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from millrace.compiler.event_contracts import compile_contracts
 from millrace.core.metrics import NAMESPACE
 from millrace.intake.refusals import METRIC, TYPE
 from stacks.constructs.alarms import alarm_on
@@ -21,12 +23,13 @@ REFUSED_IN_FIVE_MINUTES = 100
 ANSWERS_5XX = 5
 
 
-EVENTS = Path(__file__).resolve().parent.parent.parent / "schemas" / "events"
+SCHEMAS = Path(__file__).resolve().parent.parent.parent / "schemas"
 
 
+@cache
 def event_types() -> list[str]:
-    """Every event type that has a contract."""
-    return sorted({file.parent.name for file in EVENTS.glob("*/*/v*.yaml")})
+    """Every event type that clients send; of what the platform alone makes, what others send is refused whatever it holds."""
+    return sorted({contract.event_type for contract in compile_contracts(SCHEMAS) if not contract.derived})
 
 
 class WayInAlarms(Construct):

@@ -231,7 +231,8 @@ class Account:
         }[service]
 
     def output(self, name: str) -> str:
-        return {"LakeBucket": LAKE, "EventsTable": "Events", "UserEventsTable": "UserEvents"}[name]
+        tables = {"EventsTable": "Events", "UserEventsTable": "UserEvents"}
+        return {"LakeBucket": LAKE, "TypeShards": "1", **tables}[name]
 
     def get_paginator(self, operation: str) -> Any:
         return Account(self.running, operation)

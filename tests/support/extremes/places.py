@@ -14,6 +14,7 @@ import orjson
 from millrace.archive.raw import SCHEMA
 from millrace.contracts import columns, derived
 from millrace.contracts.columns import Array, Column, Scalar, Struct, Type, snake
+from millrace.contracts.contract import Contract
 from millrace.contracts.pointers import parse, read
 from millrace.contracts.registry import Registry
 from millrace.core import clock, keys
@@ -162,8 +163,23 @@ def user(made: Made) -> str | None:
     )
 
 
+def _present(event: dict[str, Any], contract: Contract) -> dict[str, Any]:
+    """What an event says: a null of a field that may be absent stands for its absence."""
+
+    def of(value: Any, schema: dict[str, Any]) -> Any:
+        if isinstance(value, list):
+            return [of(item, schema.get("items", {})) for item in value]
+        if not isinstance(value, dict):
+            return value
+        fields = schema.get("properties", {})
+        return {k: of(v, fields.get(k, {})) for k, v in value.items() if v is not None or k not in fields}
+
+    envelope = {name: value for name, value in event.items() if value is not None}
+    return {**envelope, "data": of(event["data"], contract.data_schema)}
+
+
 def _differences(found: Found, made: Made, key: Key) -> Iterator[str]:
-    sent = json.loads(written(made.event))
+    sent = _present(json.loads(written(made.event)), made.contract)
     for envelope, item in found.has("Events", key):
         yield from _envelope("Events", sent, envelope)
         for index, name in (

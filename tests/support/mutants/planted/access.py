@@ -7,8 +7,8 @@ MUTANTS = (
         "two tenants' events of one id share a row",
         "G6",
         f"{LAYER}/core/keys.py",
-        "return join(org, event_id.lower())",
-        'return join("", event_id.lower())',
+        "return join(org, identity_text(event_id))",
+        'return join("", identity_text(event_id))',
         ("tests/unit/core/test_keys.py", "tests/unit/intake/test_accept.py"),
     ),
     Mutant(

@@ -104,11 +104,14 @@ def ensure(
         ours: whether our own commands are installed, too.
 
     Returns:
-        False when the environment was current already.
+        False when the environment was current already, or is a link to one.
 
     Raises:
         SetupError: the environment or an installation failed.
     """
+    # Another checkout's, which looks after it.
+    if folder.is_symlink():
+        return False
     with alone(folder):
         mark, wanted = folder / stamp, state(requirements, lock, ours=ours)
         if mark.exists() and mark.read_text() == wanted:

@@ -51,6 +51,13 @@ class TestSetup:
         assert bootstrap.ensure(tmp_path / ".venv", ["a==2"], stamp=".s", what="it")
         assert sum("venv" in command for command in ran) == 2
 
+    def test_an_environment_that_is_a_link_is_left_alone(self, tmp_path: Path, ran: list[list[str]]) -> None:
+        """A copy of a checkout uses the environments of the first."""
+        (tmp_path / "first").mkdir()
+        (tmp_path / ".venv").symlink_to(tmp_path / "first")
+        assert not bootstrap.ensure(tmp_path / ".venv", ["a==1"], stamp=".s", what="it")
+        assert ran == []
+
     def test_a_failed_installation_is_tried_again(
         self, tmp_path: Path, ran: list[list[str]], monkeypatch: pytest.MonkeyPatch
     ) -> None:

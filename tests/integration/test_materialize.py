@@ -97,6 +97,7 @@ def test_a_row_is_one_write_unit_and_holds_what_fits(world: World) -> None:
 
 
 def test_a_row_outlives_its_values_and_is_renewed_before_it_expires(world: World) -> None:
+    assert RENEWED < KEPT
     by_day = FeatureViews(
         [replace(USER, groups=(replace(USER.groups[0], features=USER.groups[0].features[2:]),))]
     )

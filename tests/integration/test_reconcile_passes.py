@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from millrace.core.identity import identity
 from millrace.eventstore import receipts
 from millrace.reconcile.request import Window
 from tests.support import events
@@ -36,7 +37,8 @@ def world(bundle: Path) -> Iterator[World]:
 
 def test_two_passes_at_once_and_one_that_is_killed(world: World) -> None:
     filled(world)
-    world.without_capture([order(4) for _ in range(30)], ACME)
+    lost = [order(4) for _ in range(30)]
+    world.without_capture(lost, ACME)
 
     class KilledError(BaseException):
         pass
@@ -51,6 +53,9 @@ def test_two_passes_at_once_and_one_that_is_killed(world: World) -> None:
     with pytest.raises(KilledError):
         world.look(world.made(kinesis=Dying()))
     assert not world.result(ACME, ago(4)[:10]).get("checked")
+    results, identities = world.check._differences._results, [identity(one["eventId"]) for one in lost]
+    repaired = results.past_repairs(ACME, ago(4)[:10], identities)
+    assert {one: past.count for one, past in repaired.items()} == dict.fromkeys(identities, 1)
     # Another one begins after it, and a third beside that: the third is as far as the reading when the other repairs.
     world.later()
     other = world.made()

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cli.main import run
-from cli.redrive import REDRIVE_MARK, Redrive, RedriveResult
+from cli.redrive import REDRIVE_MARK, Redrive, RedriveResult, _unfinished
 from millrace.core.objects import Objects
 from millrace.core.prefixes import REDRIVEN
 from millrace.eventstore import consumers
@@ -282,3 +282,19 @@ def test_the_command_says_what_it_did(
     assert answered("rebuild", "--table", "Events", "--into", "Again") == (0, {"rows": 12, "different": 0})
     assert answered("rebuild", "--table", "Events", "--into", "Events")[0] == 2
     assert answered("rebuild", "--table", "UserEvents", "--into", "Again")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "unfinished"),
+    [
+        (b'{"batchItemFailures": [{"itemIdentifier": "7"}]}', True),
+        (b'{"batchItemFailures": []}', False),
+        (b"null", False),
+        (b"", False),
+        (b"[]", False),
+    ],
+)
+def test_a_batch_that_one_of_several_consumers_did_not_finish_is_not_redriven(
+    answer: bytes, unfinished: bool
+) -> None:
+    assert _unfinished(answer) is unfinished

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.commands import first_contract
 from cli.errors import RefusedError
 from cli.options import Json
 from cli.output import complain, counted, out, print_json, table
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from millrace.contracts.tables import LakeTable
 
 app = typer.Typer(no_args_is_help=True, help="The data contracts of this checkout.")
+app.command()(first_contract.init)
+app.command()(first_contract.build)
 
 
 @app.command()

@@ -11,7 +11,9 @@ import pytest
 from millrace.access.credentials import ALL_SCOPES, PUBLIC_SCOPE, create_api_key, revoke_api_key
 from millrace.core import limits
 from millrace.core.errors import PermanentError
+from millrace.core.http import Problem
 from millrace.core.table import Table
+from millrace.intake.rate import RateLimiter
 from tests.support import events
 from tests.support.doors import PAGE, basic, knock, write_key
 from tests.support.platform import ACME, GLOBEX, Platform, platform
@@ -80,6 +82,47 @@ def test_a_hostile_page_is_refused_and_cannot_read_why(running: Platform, origin
     assert answer["status"] == 403
     assert "access-control-allow-origin" not in answer["headers"]
     assert not running.stored(ACME, order["eventId"])
+
+
+def test_a_page_of_the_key_reads_errors_and_no_other_does(running: Platform) -> None:
+    key = write_key(running)
+    other = write_key(running, GLOBEX, origins=("https://other.example",))
+    broken = f'{{"writeKey": "{key}", "events": ['.encode()
+    requests: list[tuple[int, object, dict[str, str]]] = [
+        (400, broken, {}),
+        (400, {"writeKey": key, "events": [{"eventId": "7"}]}, {}),
+        (413, {"writeKey": key, "events": [{}] * 501}, {}),
+        (413, broken + b" " * limits.BYTES_PER_PUBLIC_REQUEST, {}),
+        (415, b"{}", {"authorization": basic(key), "content_encoding": "br"}),
+        (415, broken, {"content_encoding": "br"}),
+        (400, b"{}", {"authorization": basic(key)}),
+    ]
+    for status, body, headers in requests:
+        answer = knock(running, DOOR, body, origin=PAGE, **headers)
+        assert (answer["status"], answer["headers"].get("access-control-allow-origin")) == (status, PAGE)
+        assert answer["headers"]["vary"] == "origin"
+        for origin in ("https://evil.example", "https://other.example", "null", ""):
+            hostile = knock(running, DOOR, body, origin=origin, **headers)
+            assert hostile["status"] >= 400
+            assert "access-control-allow-origin" not in hostile["headers"]
+    assert "access-control-allow-origin" not in knock(running, DOOR, broken)["headers"]
+    unknown = {"writeKey": "mk_" + "x" * 43, "events": [{}]}
+    assert "access-control-allow-origin" not in knock(running, DOOR, unknown, origin=PAGE)["headers"]
+    # A key of another tenant beside it opens nothing for that tenant's pages.
+    both = f'{{"writeKey": "{key}", "other": "{other}", '.encode()
+    answer = knock(running, DOOR, both, origin="https://other.example")
+    assert "access-control-allow-origin" not in answer["headers"]
+
+
+def test_a_page_reads_that_it_sends_too_much(running: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise Problem(429, "too many events", headers={"retry-after": "1"})
+
+    monkeypatch.setattr(RateLimiter, "take", full)
+    body = {"writeKey": write_key(running), "events": [events.order()]}
+    answer = knock(running, DOOR, body, origin=PAGE)
+    assert (answer["status"], answer["headers"]["access-control-allow-origin"]) == (429, PAGE)
+    assert "retry-after" in answer["headers"]["access-control-expose-headers"]
 
 
 @pytest.mark.parametrize("key", [None, "", "mk_", "mk_" + "x" * 43, 7, {"a": 1}, "mk_" + "é" * 43])

@@ -5,15 +5,17 @@ the one right to send events, and browsers may use it from the pages of its orig
 """
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
-from millrace.access.credentials import PUBLIC_SCOPE, Principal, from_basic
+from millrace.access.credentials import PUBLIC_SCOPE, from_basic
+from millrace.api import cross_origin
+from millrace.api.cross_origin import Keys
 from millrace.api.route import Call
 from millrace.api.router import Function
 from millrace.core import clock, exact_json, limits
@@ -36,22 +38,6 @@ _TRACKER = "/com.snowplowanalytics.snowplow/tp2"
 # The smallest image: one transparent point.
 _PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 Take = Callable[[Request, Caller, Sequence[Candidate], datetime], list[EventResult]]
-# What scripts of a page may send. The answer to a preflight is the same for all: it names no key.
-_PREFLIGHT = {
-    "access-control-allow-methods": "GET, POST",
-    "access-control-allow-headers": (
-        "anonymousid, authorization, content-encoding, content-type, sp-anonymous, x-retry-count"
-    ),
-    "access-control-max-age": "7200",
-}
-
-
-class Keys(Protocol):
-    """Finds the holder of a key."""
-
-    def find(self, key: str) -> Principal | None:
-        """The principal; None for a key that is unknown, revoked or expired."""
-        ...
 
 
 class CollectApi:
@@ -73,7 +59,12 @@ class CollectApi:
 
     def preflight(self, call: Call) -> Document:
         """Lets a page ask; whether it may send is decided when it does."""
-        return Document(b"", JSON, HTTPStatus.NO_CONTENT, {**_allowed(call.request), **_PREFLIGHT})
+        return Document(
+            b"",
+            JSON,
+            HTTPStatus.NO_CONTENT,
+            {**cross_origin.allowed(call.request.headers), **cross_origin.PREFLIGHT},
+        )
 
     def collect(self, call: Call) -> Document:
         """Events of ours from a browser, as `POST /v1/events` answers them: `{"writeKey", "events"}`, also as text.
@@ -88,7 +79,9 @@ class CollectApi:
         caller = self.caller(request, body.get("writeKey"))
         events = parse.of_items(body["events"], is_long=is_long)
         results = self._take(request, caller, events, clock.now())
-        return Document(answers.body(results), JSON, answers.status(results), _allowed(request))
+        return Document(
+            answers.body(results), JSON, answers.status(results), cross_origin.allowed(request.headers)
+        )
 
     def segment(self, kind: str | None, call: Call) -> Document:
         """One message of Segment's or RudderStack's SDKs, or a batch of them where the path does not say its kind.
@@ -106,7 +99,7 @@ class CollectApi:
         caller, received_at = self.caller(request, body.get("writeKey")), clock.now()
         events = segment.candidates(parse.of_items(messages, is_long=is_long), kind, body, received_at)
         _check_stored(self._take(request, caller, events, received_at))
-        return Document({"success": True}, JSON, HTTPStatus.OK, _allowed(request))
+        return Document({"success": True}, JSON, HTTPStatus.OK, cross_origin.allowed(request.headers))
 
     def snowplow(self, call: Call) -> Document:
         """Payloads of Snowplow's trackers, whose application is the write key.
@@ -119,7 +112,7 @@ class CollectApi:
         if not isinstance(payloads, list) or not payloads:
             raise Problem(HTTPStatus.BAD_REQUEST, 'send payload_data: {"schema": "iglu:…", "data": […]}')
         self._tracked(call.request, parse.of_items(payloads, is_long=is_long))
-        return Document(b"ok", "text/plain", HTTPStatus.OK, _allowed(call.request))
+        return Document(b"ok", "text/plain", HTTPStatus.OK, cross_origin.allowed(call.request.headers))
 
     def pixel(self, call: Call) -> Document:
         """One payload of a tracker as a query; the answer is an image, because pages load it as one.
@@ -129,7 +122,10 @@ class CollectApi:
         """
         self._tracked(call.request, [Candidate(0, dict(call.request.query))])
         return Document(
-            _PIXEL, "image/gif", HTTPStatus.OK, {**_allowed(call.request), "cache-control": "no-store"}
+            _PIXEL,
+            "image/gif",
+            HTTPStatus.OK,
+            {**cross_origin.allowed(call.request.headers), "cache-control": "no-store"},
         )
 
     def _tracked(self, request: Request, payloads: list[Candidate]) -> None:
@@ -174,16 +170,3 @@ def _check_stored(results: Sequence[EventResult]) -> None:
     if any(result.outcome is AppendResult.UNAVAILABLE for result in results):
         detail = "not every event could be stored now: send all of them again"
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"retry-after": "1"})
-
-
-def _allowed(request: Request) -> Mapping[str, str]:
-    """What lets a page read the answer; nothing where no page asks."""
-    origin = request.headers.get("origin")
-    if origin is None:
-        return {}
-    return {
-        "access-control-allow-origin": origin,
-        # Trackers send with credentials; there are none that this platform sets or reads.
-        "access-control-allow-credentials": "true",
-        "vary": "origin",
-    }

@@ -238,3 +238,14 @@ def test_another_dictionary_is_no_change() -> None:
 def test_the_contracts_of_the_checkout_pass_against_themselves() -> None:
     contracts = [compiled(path) for path in FILES]
     assert gate(contracts, contracts, TODAY) == []
+
+
+def test_a_converter_stays_as_long_as_the_older_major() -> None:
+    """Else the newer table would lose rows when a day is built again."""
+    newer = replace(OLD, version="2.0.0", up_converter={"from": 1, "fields": {}})
+    without = replace(newer, version="2.0.1", up_converter={})
+    (found,) = gate([OLD, newer], [OLD, without], TODAY)
+    assert (found.contract, found.pointer, found.kind) == (newer.name, "/upConverter", "removed")
+    assert not [one for one in gate([newer], [without], TODAY) if one.pointer == "/upConverter"]
+    changed = replace(newer, up_converter={"from": 1, "fields": {"/data/payload/x": {"value": 1}}})
+    assert [one.kind for one in gate([OLD, newer], [OLD, changed], TODAY)] == ["version"]

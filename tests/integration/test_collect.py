@@ -88,7 +88,7 @@ def test_a_page_of_the_key_reads_errors_and_no_other_does(running: Platform) -> 
     key = write_key(running)
     other = write_key(running, GLOBEX, origins=("https://other.example",))
     broken = f'{{"writeKey": "{key}", "events": ['.encode()
-    requests: list[tuple[int, object, dict[str, str]]] = [
+    requests: list[tuple[int, object, dict[str, Any]]] = [
         (400, broken, {}),
         (400, {"writeKey": key, "events": [{"eventId": "7"}]}, {}),
         (413, {"writeKey": key, "events": [{}] * 501}, {}),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from millrace.compiler import retirements
+from millrace.compiler import retirements, up_converters
 from millrace.compiler.publications import Publication
 from millrace.compiler.schema_diff import Finding, compare_schemas, missing, same
 from millrace.contracts import columns
@@ -71,6 +71,8 @@ def gate(
             found += [Breaking(old.name, "", "removed", reason)] if reason is not None else []
         else:
             found += compare(old, changed, today)
+            if reason := up_converters.removed(old, changed, new):
+                found.append(Breaking(old.name, "/upConverter", "removed", reason))
     for contract in new.values():
         days = (needs or {}).get(contract.event_type, 0)
         if contract.retention_days < days:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from millrace.compiler import contract_checks, dictionaries, odcs, properties, retirements
+from millrace.compiler import contract_checks, dictionaries, odcs, properties, retirements, up_converters
 from millrace.compiler.documents import yaml_file
 from millrace.compiler.fields import Translation
 from millrace.contracts.contract import Contract
@@ -42,6 +42,7 @@ def compile_contracts(schemas_dir: Path) -> list[Contract]:
     for name, sentence in (
         *contract_checks.references(found.values()),
         *retirements.references(found.values()),
+        *up_converters.references(found.values()),
     ):
         problems.append(ContractProblem(places[name], "/customProperties", sentence))
     for name, sentence in contract_checks.shared_names(found.values()):
@@ -119,6 +120,7 @@ def compile_document(document: Any, name: str) -> Contract:
         ids=values.ids,
         retirement=values.retirement,
         consumers=values.consumers,
+        up_converter=values.up_converter,
     )
     contract_checks.check(contract, report)
     findings.check()

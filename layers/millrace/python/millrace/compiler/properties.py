@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from millrace.compiler import retirements
+from millrace.compiler import retirements, up_converters
 from millrace.contracts.contract import CATEGORIES, FACTS, IDS, INDEXES, STORES
 from millrace.contracts.retirement import Retirement
 
@@ -21,7 +21,7 @@ _NAMES = frozenset(
     {
         *("category", "store", "indexes", "entity", "route", "subject", "userId", "partitionKey"),
         *("additionalProperties", "lateness", "rules", "enrich", "silver", "derived", "tenant"),
-        *("ids", "retirement", "consumers"),
+        *("ids", "retirement", "consumers", "upConverter"),
     }
 )
 
@@ -49,6 +49,7 @@ class Values:
     ids: str
     retirement: Retirement | None
     consumers: tuple[dict[str, str], ...]
+    up_converter: dict[str, Any]
 
 
 class _Reader:
@@ -139,6 +140,7 @@ def read(document: dict[str, Any], report: Report) -> Values:
         ids=reader.one_of("ids", IDS, "uuid4"),
         retirement=reader.parsed("retirement", retirements.read, None),
         consumers=reader.parsed("consumers", retirements.read_consumers, ()),
+        up_converter=reader.parsed("upConverter", up_converters.read, {}),
     )
 
 

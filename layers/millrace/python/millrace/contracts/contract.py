@@ -60,6 +60,8 @@ class Contract:
             under an older one may hold anything there.
         retirement: the announced end of this major.
         consumers: who reads its events, as they have declared themselves: name and contact.
+        up_converter: how rows of an older major, `from`, become rows of this one: `fields` from pointer to what each is made
+            of, as `millrace.compiler.up_converters` reads them; empty where only this major feeds its table.
     """
 
     event_type: str
@@ -88,6 +90,7 @@ class Contract:
     since: dict[str, int] = field(default_factory=dict)
     retirement: Retirement | None = None
     consumers: tuple[dict[str, str], ...] = ()
+    up_converter: dict[str, Any] = field(default_factory=dict)
 
     @property
     def major(self) -> int:

@@ -101,8 +101,19 @@ class RawRows:
                     ORDER BY received_at, request_id, fingerprint, filename, file_row_number) AS place
                 FROM {scan} WHERE {mine} AND hash({_LIKE}) IN (SELECT id FROM twice)
             ) WHERE place > 1""")  # noqa: S608
-        self._connection.execute("DROP TABLE twice")
         return dict(self._connection.execute("SELECT contract, count(*) FROM later GROUP BY ALL").fetchall())
+
+    def note_superseded(self, older: Sequence[ContractRows], newer: Sequence[ContractRows]) -> int:
+        """Notes, in the table `superseded`, each row of `older` whose id a row of `newer` has as well; how many there are.
+
+        Follows `find_duplicates`; what that noted is left out.
+        """
+        shared = f"hash({_LIKE}) IN (SELECT id FROM twice)"  # noqa: S608
+        (count,) = self._connection.execute(f"""
+            CREATE OR REPLACE TEMP TABLE superseded AS
+            SELECT filename, file_row_number FROM {self.of(older, distinct=True)} WHERE {shared} AND {_ID} IN (
+                SELECT {_ID} FROM {self.of(newer, distinct=False)} WHERE {shared})""").fetchone() or (0,)  # noqa: S608
+        return int(count)
 
     def of(self, groups: Sequence[ContractRows], *, distinct: bool) -> str:
         """The rows of these groups as what stands behind FROM.

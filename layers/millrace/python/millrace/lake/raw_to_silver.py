@@ -1,5 +1,6 @@
 """From raw to the files of silver: one tenant-day (or a bucket of it) at a time, in memory that does not grow with it."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from millrace.core.errors import RetryableError, in_a_line
 from millrace.core.prefixes import DEAD_LETTERS
 from millrace.core.sql import literal
 from millrace.iceberg.layout import data_file
-from millrace.lake import silver_sql
+from millrace.lake import conversion_sql, silver_sql
 from millrace.lake.duck import is_passing
 from millrace.lake.raw_rows import MOST_UNFIT, BadRowsError, ContractRows, RawRows
 from millrace.quality.checks import checks_of
@@ -111,7 +112,37 @@ class SilverTransform:
                 self._nulled(connection, contract, rows.of(older, distinct=counts[1] > 0)) if older else ()
             )
             done.parts.append(replace(part, checks=(*part.checks, *nulled)))
+        for contract, groups in known.values():
+            for newer in self._registry.majors(contract.event_type).values():
+                if newer.up_converter.get("from") == contract.major:
+                    native = known.get(newer.name, (newer, []))[1]
+                    done.parts.append(
+                        self._converted(run, unit, connection, rows, (contract, groups), (newer, native))
+                    )
         return done
+
+    def _converted(
+        self,
+        run: str,
+        unit: Unit,
+        connection: "duckdb.DuckDBPyConnection",
+        raw: RawRows,
+        older: tuple[Contract, list[ContractRows]],
+        newer: tuple[Contract, list[ContractRows]],
+    ) -> Part:
+        """The rows of an older major as the newer one's converter makes them; where both have an id, the newer major's row stays."""
+        (old, groups), (contract, native) = older, newer
+        rows_in = sum(group.rows for group in groups)
+        superseded = raw.note_superseded(groups, native) if native else 0
+        source = raw.of(groups, distinct=True)
+        (left,) = connection.execute(f"SELECT count(*) FROM {source}").fetchone() or (0,)  # noqa: S608
+        if native:
+            source = f"(SELECT * FROM {source} ANTI JOIN superseded USING (filename, file_row_number))"  # noqa: S608
+        made = conversion_sql.converted(contract, old, source)
+        # The minors of the older major say nothing of this one's fields.
+        counts = (rows_in, rows_in - left + superseded)
+        strict = replace(contract, since={})
+        return self._part(run, unit, connection, raw, strict, made, counts, converted_from=old.major)
 
     def _part(
         self,
@@ -122,6 +153,8 @@ class SilverTransform:
         contract: Contract,
         source: str,
         counts: tuple[int, int],
+        *,
+        converted_from: int | None = None,
     ) -> Part:
         rows_in, duplicates = counts
         table = f"silver.{columns.table(contract)}"
@@ -143,7 +176,9 @@ class SilverTransform:
                 raise
             fit, unfit = without, noted
             file, rows, size, found = write()
-        if broken := self._broken(raw, contract, source, file, found):
+        # However many converted rows do not fit, they hold nothing up: all of them are in the older major's table.
+        most = MOST_UNFIT if converted_from is None else math.inf
+        if broken := self._broken(raw, contract, source, file, found, most):
             before, (fit, unfit) = found, (without, noted)
             file, rows, size, found = write()
             found = _told(broken, found if rows else before)
@@ -151,7 +186,8 @@ class SilverTransform:
         if dead:
             # Only now: that there are any is rare, and to look for them reads everything once more.
             dead_letters = f"SELECT {_DEAD_LETTER} FROM ({silver_sql.dead(contract, fit)}{unfit})"  # noqa: S608
-            self._set_aside(connection, dead_letters, run, unit, table, dead)
+            name = table if converted_from is None else f"{table}-from-v{converted_from}"
+            self._set_aside(connection, dead_letters, run, unit, name, dead)
         return Part(
             table=table,
             org=unit.org,
@@ -187,13 +223,19 @@ class SilverTransform:
         return raw.note_unfit(source, lambda some: silver_sql.typed(contract, some)) > 0
 
     def _broken(
-        self, raw: RawRows, contract: Contract, source: str, file: str, found: tuple[CheckResult, ...]
+        self,
+        raw: RawRows,
+        contract: Contract,
+        source: str,
+        file: str,
+        found: tuple[CheckResult, ...],
+        most: float,
     ) -> dict[str, CheckResult]:
         """The blocking checks that a few rows break, by name; those rows are noted in the table `unfit` then."""
         failed = {one.check: one for one in found if one.status == "fail"}
         checks = {one.name: one for one in checks_of(silver_table(contract)) if one.name in failed}
         # Where many rows break a check, it is the contract or the code: the last good rows stay.
-        if not checks or sum(one.failed for one in failed.values()) > MOST_UNFIT:
+        if not checks or sum(one.failed for one in failed.values()) > most:
             return {}
         if not all(one.condition for one in checks.values()):
             return {}

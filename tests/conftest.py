@@ -1,5 +1,6 @@
 """What every test shares: its marker by folder, no network where none is meant, and the compiled contracts."""
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -43,6 +44,13 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def pytest_configure(config: pytest.Config) -> None:
     """Before anything runs."""
     workers.begin(config)
+
+
+def pytest_collection_finish() -> None:
+    """Spares the garbage collector the thousands of tests that stay until the end: it would walk through them again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -7,6 +7,7 @@ ENV ?= dev
 REQUESTS ?= 200000
 DELIVERIES ?= 1000000
 TURNS ?= 40
+KILLS ?= 50
 ENVIRONMENTS := local dev staging prod
 BIN := .venv/bin
 CDK := $(BIN)/python -m cli.local.cdk
@@ -22,7 +23,7 @@ define setup
 @$(PYTHON) cli/bootstrap.py
 endef
 
-.PHONY: help up down reset test unit calendar check style lint bench bench-fraud fuzz fault-points mutants histories extremes interop mlflow warehouse synth locks layers deploy clean run-environment test-environment
+.PHONY: help up down reset test unit calendar check style lint bench bench-fraud fuzz fault-points mutants histories extremes chaos interop mlflow warehouse synth locks layers deploy clean run-environment test-environment
 
 help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -93,6 +94,9 @@ histories: test-environment ## Check the guarantees over DELIVERIES random deliv
 
 extremes: test-environment ## Send extreme values through the whole platform (TURNS)
 	@$(BIN)/python -m tests.support.extremes $(TURNS)
+
+chaos: test-environment ## Kill the local platform KILLS times under load
+	@$(BIN)/python -m tests.support.chaos $(KILLS)
 
 synth: run-environment ## Synthesize every environment, without credentials
 	@for env in $(ENVIRONMENTS); do \

@@ -12,7 +12,7 @@ from cli.local import emulator
 from cli.local.steps import StepError, Steps
 from cli.local.up import bring_up
 from cli.options import Json
-from cli.output import counted, err, out, print_json, table
+from cli.output import err, out, print_json, table
 from cli.places import Places, checkout
 from cli.target import FIRST_ORG
 
@@ -52,11 +52,8 @@ def down(
         running = emulator.running(places)
         if running is not None:
             with steps.step("Stopping the local AWS") as step:
-                unread = 0 if reset else emulator.drain(running.port)
                 clean = emulator.stop(places, running)
-                step.note = f"{counted(unread, 'event')} not written to UserEvents: lost" if unread else ""
-                if not clean:
-                    step.note = "it had to be killed: events since its start are lost"
+                step.note = "" if clean else "it had to be killed; the next start reads its journal"
         places.running.unlink(missing_ok=True)
         if reset:
             emulator.forget(places)

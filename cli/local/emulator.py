@@ -16,18 +16,22 @@ import urllib3
 from cli import bootstrap
 from cli.local.programs import without_aws
 from cli.local.steps import StepError
+from cli.output import counted
 from cli.places import Places
 
 HOST = "127.0.0.1"
 # MiniStack's Lambda workers run on this environment's interpreter; Athena needs duckdb.
 REQUIREMENTS = ("ministack==1.5.33", "duckdb==1.5.5", "cryptography==50.0.2")
-SERVE = Path(__file__).with_name("serve_emulator.py")
+SERVE = "cli.local.serve_emulator"
 START_SECONDS = 60.0
-# Writing the state of a used platform takes ten seconds or more; if killed earlier, it is lost.
+# Writing the state of a used platform takes ten seconds or more; if killed earlier, the next start reads the journal instead.
 STOP_SECONDS = 60.0
-DRAIN_SECONDS = 5.0
 # Listeners that are not needed here and would bind every interface.
 SWITCHED_OFF = {"IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0"}
+
+
+# As in `durability.py`, which runs in the emulator's environment.
+JOURNAL_PATH = "/_millrace/journal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +119,15 @@ def start(places: Places, port: int) -> Running:
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(places.objects),
         "TMPDIR": str(places.scratch),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
     }
-    # A virtual environment or a PYTHONPATH of ours must not reach the workers that run the functions; and what one of
-    # them compiles of a layer is there for the others.
-    for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE"):
+    # A virtual environment of ours must not reach the workers that run the functions; and what one of them compiles of a
+    # layer is there for the others.
+    for name in ("PYTHONHOME", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE"):
         environment.pop(name, None)
     with places.emulator_log.open("wb") as log:
         process = subprocess.Popen(
-            [str(places.emulator_environment / "bin" / "python"), str(SERVE)],
+            [str(places.emulator_environment / "bin" / "python"), "-P", "-m", SERVE],
             cwd=places.local,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -142,35 +147,18 @@ def start(places: Places, port: int) -> Running:
 
 
 def _drop_orphaned_objects(places: Places) -> None:
-    """Removes the objects of a platform that ended before its first clean stop.
+    """Removes what a platform left that ended before its first deployment was complete.
 
-    Objects are written at once, everything else by a clean stop only. Buckets without a stack would make the next
-    deployment fail.
+    Objects are written at once, stacks with the first snapshot, which the deployment takes. Buckets without a stack would make
+    the next deployment fail.
     """
-    if not (places.state / "cloudformation.json").exists():
+    if not any(places.state.glob("snapshot-*")) and not (places.state / "cloudformation.json").exists():
         shutil.rmtree(places.objects, ignore_errors=True)
-
-
-def _rewind_table_streams(places: Places) -> None:
-    """Resets the positions of a table stream's consumers.
-
-    Over a restart the emulator keeps each consumer's position, but not the records of table streams: their numbers
-    begin at zero again, and a consumer would wait for its old position. For Kinesis it keeps both.
-    """
-    file = places.state / "lambda.json"
-    try:
-        state = orjson.loads(file.read_bytes())
-        state["payload"]["dynamodb_stream_positions"]["data"] = {}
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
-        # Nothing was kept, or this version of MiniStack keeps it in another form.
-        return
-    fresh = file.with_suffix(".fresh")
-    fresh.write_bytes(orjson.dumps(state))
-    fresh.replace(file)
+        shutil.rmtree(places.state, ignore_errors=True)
 
 
 # Repairs of the state that the last stop left behind.
-REPAIRS = (_drop_orphaned_objects, _rewind_table_streams)
+REPAIRS = (_drop_orphaned_objects,)
 
 
 def _taken(port: int) -> bool:
@@ -207,29 +195,39 @@ def healthy(port: int) -> bool:
     return answer.status == 200
 
 
-def drain(port: int, seconds: float = DRAIN_SECONDS) -> int:
-    """Waits until the consumers of table streams have read all records: a stop loses the others.
-
-    Returns:
-        How many records are left after that time; also 0 when the emulator does not report it.
-    """
-    _until(lambda: not _unread(port), seconds)
-    return _unread(port)
-
-
-def _unread(port: int) -> int:
+def recovery(port: int) -> str:
+    """What the emulator found at its start, in a sentence; empty after a clean stop."""
     try:
-        answer = urllib3.request("GET", f"{endpoint(port)}/_millrace/unread", timeout=2.0, retries=False)
-        return int(answer.json()["unread"]) if answer.status == 200 else 0
-    except (urllib3.exceptions.HTTPError, ValueError, KeyError, TypeError):
-        return 0
+        found = urllib3.request("GET", f"{endpoint(port)}{JOURNAL_PATH}", timeout=2.0, retries=False).json()
+    except (urllib3.exceptions.HTTPError, ValueError):
+        return ""
+    if found["clean"]:
+        return ""
+    taken = f"the platform did not stop cleanly; {counted(found['writes'], 'write')} taken from the journal"
+    if not found["cutOff"]:
+        return taken
+    return f"{taken}, {counted(found['cutOff'], 'commit')} behind a damaged line lost: millrace reconcile shows what is missing"
+
+
+def save(port: int) -> None:
+    """Has the emulator write a snapshot of everything.
+
+    Raises:
+        StepError: it could not.
+    """
+    answer = urllib3.request("POST", f"{endpoint(port)}{JOURNAL_PATH}", timeout=STOP_SECONDS, retries=False)
+    if answer.status != 200:
+        raise StepError(
+            "the state of the local AWS could not be written",
+            way_out="Is the disk full? Make room, then run make up again.",
+        )
 
 
 def stop(places: Places, process: Running, *, seconds: float = STOP_SECONDS) -> bool:
-    """Stops the emulator; only a clean stop writes its state.
+    """Stops the emulator, which writes its state.
 
     Returns:
-        False when it did not end in time and was killed: its data since the start is lost.
+        False when it did not end in time and was killed: the next start reads its journal.
     """
     os.kill(process.pid, signal.SIGTERM)
     clean = _until(lambda: not _is_emulator(process.pid), seconds)

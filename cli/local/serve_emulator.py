@@ -4,7 +4,7 @@ Each entry of `PATCHES` is explained in docs/local.md.
 """
 
 import hashlib
-import json
+import os
 import sys
 import tempfile
 import threading
@@ -16,12 +16,11 @@ from typing import Any
 
 from ministack import app
 from ministack.core import lambda_runtime
-from ministack.services import apigateway, dynamodb, lambda_svc
+from ministack.services import apigateway
 
-UNREAD_PATH = "/_millrace/unread"
+from cli.local import durability
 
 _invoke = apigateway._invoke_lambda_proxy  # noqa: SLF001  there is no public place to patch it
-_serve = app.app
 
 
 class _Compressed(dict[str, Any]):
@@ -47,42 +46,16 @@ def compressed_bodies() -> None:
     apigateway._invoke_lambda_proxy = _invoke_with_bytes  # noqa: SLF001
 
 
-def _unread() -> int:
-    """Counts the records of table streams that an enabled consumer has not handled."""
-    count = 0
-    for account, region, mapping in lambda_svc._iter_all_esms():  # noqa: SLF001
-        kind, _, table = str(mapping.get("EventSourceArn", "")).rpartition(":table/")
-        if not kind.startswith("arn:aws:dynamodb:") or not mapping.get("Enabled", True):
-            continue
-        where = {"account_id": account, "region": region}
-        name = table.partition("/")[0]
-        first = dynamodb.stream_start_position(name, **where)
-        end = dynamodb.stream_end_position(name, **where)
-        latest = mapping.get("StartingPosition", "LATEST") == "LATEST"
-        positions = lambda_svc._dynamodb_stream_positions._data  # noqa: SLF001
-        place = positions.get((account, region, mapping["UUID"]), end if latest else first)
-        count += end - max(place, first)
-    return count
-
-
-async def _serve_unread(scope: Any, receive: Any, send: Any) -> None:
-    if scope["type"] != "http" or scope["path"] != UNREAD_PATH:
-        await _serve(scope, receive, send)
-        return
-    headers = [(b"content-type", b"application/json")]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": json.dumps({"unread": _unread()}).encode()})
-
-
-def unread_records() -> None:
-    """Serves the number of table stream records that wait for a consumer: a stop loses them."""
-    app.app = _serve_unread
+def durable_writes() -> None:
+    """Answers no request before what it wrote is on disk, so that a killed platform continues where it was."""
+    durability.install()
 
 
 class _SharedLayers(zipfile.ZipFile):
     """A layer that is unpacked once; every other worker that has it gets a link."""
 
-    _lock = threading.Lock()
+    # Not `_lock`: each ZipFile has one of its own.
+    _unpacking = threading.Lock()
 
     def extractall(self, path: Any = None, members: Any = None, pwd: Any = None) -> None:
         folder = Path(path)
@@ -91,7 +64,7 @@ class _SharedLayers(zipfile.ZipFile):
             return
         content = repr([(one.filename, one.CRC) for one in self.infolist()])
         shared = Path(tempfile.gettempdir()) / "layers" / hashlib.sha256(content.encode()).hexdigest()
-        with self._lock:
+        with self._unpacking:
             if not shared.exists():
                 fresh = shared.with_suffix(".fresh")
                 super().extractall(fresh)
@@ -106,9 +79,11 @@ def shared_layers() -> None:
     lambda_runtime.zipfile = SimpleNamespace(ZipFile=_SharedLayers, **errors)
 
 
-PATCHES: tuple[Callable[[], None], ...] = (compressed_bodies, unread_records, shared_layers)
+PATCHES: tuple[Callable[[], None], ...] = (compressed_bodies, shared_layers, durable_writes)
 
 if __name__ == "__main__":
+    # It is for this process; the workers that run functions have packages of their own.
+    os.environ.pop("PYTHONPATH", None)
     for patch in PATCHES:
         patch()
     sys.exit(app.main())

@@ -43,7 +43,7 @@ def bring_up(places: Places, *, demo_events: bool = True) -> dict[str, Any]:
     with steps.step("Starting the local AWS") as step:
         step.note = _start(places, wanted_port)
     target = Target("local", deploy.local_api_url("", wanted_port))
-    deployed = _deploy(places, target, steps)
+    deployed = _deploy(places, target, steps, wanted_port)
     with steps.step("Opening the capture of new events"):
         outputs = deploy.outputs(deployed["stacks"], wanted_port)
         target = Target("local", outputs["ApiUrl"], outputs)
@@ -71,13 +71,13 @@ def _start(places: Places, wanted_port: int) -> str:
     if running is not None and running.port == wanted_port and emulator.healthy(wanted_port):
         return f"was running on port {wanted_port}"
     if running is not None:
-        emulator.drain(running.port)
         emulator.stop(places, running)
     started = emulator.start(places, wanted_port)
-    return f"{emulator.endpoint(started.port)}, process {started.pid}"
+    recovered = emulator.recovery(started.port)
+    return recovered or f"{emulator.endpoint(started.port)}, process {started.pid}"
 
 
-def _deploy(places: Places, target: Target, steps: Steps) -> dict[str, Any]:
+def _deploy(places: Places, target: Target, steps: Steps, wanted_port: int) -> dict[str, Any]:
     wanted = deploy.fingerprint(places.root)
     with steps.step("Checking the deployment") as step:
         stacks = deploy.deployed(target)
@@ -91,6 +91,7 @@ def _deploy(places: Places, target: Target, steps: Steps) -> dict[str, Any]:
         step.note = "" if deploy.bootstrap(places, target) else "done before"
     with steps.step("cdk deploy") as step:
         deploy.deploy(places, target)
+        emulator.save(wanted_port)
         stacks = deploy.deployed(target)
         deploy.record_deployment(places, wanted, stacks)
         step.note = ", ".join(stack["name"] for stack in stacks)

@@ -57,4 +57,3 @@ def test_each_setting_that_differs_is_there() -> None:
 def test_numbers_are_those_of_the_code() -> None:
     throttle = ENVIRONMENTS["local"].throttle
     assert f"{throttle.rate} requests a second" in TEXT
-    assert f"up to {emulator.DRAIN_SECONDS:.0f} seconds" in TEXT

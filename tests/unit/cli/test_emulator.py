@@ -38,40 +38,17 @@ class TestEmulator:
         monkeypatch.setattr(Path, "read_bytes", _command_line(b"python\x00/x/bin/ministack", places.running))
         assert emulator.running(places) == emulator.Running(os.getpid(), 4567)
 
-    def test_the_place_in_a_tables_stream_is_forgotten_and_the_rest_kept(self, places: Places) -> None:
-        state = {
-            "__ministack_format__": 2,
-            "payload": {
-                "esms": {"data": {"a": 1}},
-                "kinesis_positions": {"data": {"k": {"shard": 3}}},
-                "dynamodb_stream_positions": {"__account_region_scoped__": True, "data": {"t": 3}},
-            },
-        }
-        places.state.mkdir()
-        (places.state / "lambda.json").write_bytes(orjson.dumps(state))
-        emulator._rewind_table_streams(places)
-        state["payload"]["dynamodb_stream_positions"]["data"] = {}  # type: ignore[index]
-        assert orjson.loads((places.state / "lambda.json").read_bytes()) == state
-
-    @pytest.mark.parametrize("text", [None, "", "[]", '{"payload": null}', '{"payload": {"other": 1}}'])
-    def test_a_state_of_another_form_is_left_alone(self, places: Places, text: str | None) -> None:
-        places.state.mkdir()
-        if text is not None:
-            (places.state / "lambda.json").write_text(text)
-        emulator._rewind_table_streams(places)
-        kept = places.state / "lambda.json"
-        assert (kept.read_text() if kept.exists() else None) == text
-
-    @pytest.mark.parametrize("kept", [True, False])
-    def test_objects_without_stacks_are_dropped(self, places: Places, kept: bool) -> None:
-        """After an end without a clean stop, buckets are there that nothing remembers."""
+    @pytest.mark.parametrize("kept", ["", "snapshot-3", "cloudformation.json"])
+    def test_objects_without_stacks_are_dropped(self, places: Places, kept: str) -> None:
+        """After an end in the middle of the first deployment, buckets are there that nothing remembers."""
         places.state.mkdir()
         places.objects.mkdir()
         (places.objects / "bucket").mkdir()
+        (places.state / "journal-1").write_text("")
         if kept:
-            (places.state / "cloudformation.json").write_text("{}")
+            (places.state / kept).write_text("{}")
         emulator._drop_orphaned_objects(places)
-        assert (places.objects / "bucket").exists() is kept
+        assert (places.objects / "bucket").exists() is (places.state / "journal-1").exists() is bool(kept)
 
     def test_forgetting_leaves_what_was_installed(self, places: Places) -> None:
         for folder in (places.state, places.objects, places.cdk):
@@ -108,53 +85,37 @@ class TestPrograms:
         assert "✗ Doing it" in printed
 
 
-class TestDrain:
-    """Before a stop: records that no consumer has read are waited for, a bounded time."""
+class TestRecovery:
+    """What `up` says of the start, and the state that it has written."""
 
     @pytest.fixture
-    def says(self, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-        def use(*answers: urllib3.BaseHTTPResponse | Exception) -> list[str]:
-            requests: list[str] = []
-
-            def request(method: str, url: str, **_: Any) -> urllib3.BaseHTTPResponse:
-                requests.append(f"{method} {url}")
-                answer = answers[min(len(requests), len(answers)) - 1]
-                if isinstance(answer, Exception):
-                    raise answer
-                return answer
-
-            monkeypatch.setattr(urllib3, "request", request)
-            return requests
+    def answers(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[int, bytes], None]:
+        def use(status: int, body: bytes) -> None:
+            answer = urllib3.HTTPResponse(body, status=status)
+            monkeypatch.setattr(urllib3, "request", lambda *_, **__: answer)
 
         return use
 
-    def test_it_waits_until_nothing_is_left(self, says: Callable[..., list[str]]) -> None:
-        asked = says(unread(7), unread(1), unread(0))
-        assert emulator.drain(4999) == 0
-        assert len(asked) >= 3
-        assert set(asked) == {"GET http://127.0.0.1:4999/_millrace/unread"}
-
-    def test_what_never_ends_is_not_waited_for_longer_than_said(self, says: Callable[..., list[str]]) -> None:
-        says(unread(3))
-        assert emulator.drain(4999, seconds=0.1) == 3
-
     @pytest.mark.parametrize(
-        "answer",
+        ("clean", "cut_off", "sentence"),
         [
-            urllib3.exceptions.NewConnectionError(None, "refused"),  # type: ignore[arg-type]
-            urllib3.HTTPResponse(b"<Error/>", status=404),
-            urllib3.HTTPResponse(b"no json", status=200),
-            urllib3.HTTPResponse(b"[]", status=200),
-            urllib3.HTTPResponse(b"{}", status=200),
+            (True, 0, ""),
+            (False, 0, "the platform did not stop cleanly; 213 writes taken from the journal"),
+            (
+                False,
+                2,
+                "the platform did not stop cleanly; 213 writes taken from the journal, "
+                "2 commits behind a damaged line lost: millrace reconcile shows what is missing",
+            ),
         ],
     )
-    def test_an_emulator_that_does_not_say_is_stopped_at_once(
-        self, says: Callable[..., list[str]], answer: Any
+    def test_it_is_one_sentence(
+        self, answers: Callable[[int, bytes], None], clean: bool, cut_off: int, sentence: str
     ) -> None:
-        asked = says(answer)
-        assert emulator.drain(4999) == 0
-        assert len(asked) == 2
+        answers(200, orjson.dumps({"clean": clean, "writes": 213, "cutOff": cut_off}))
+        assert emulator.recovery(4999) == sentence
 
-
-def unread(count: int) -> urllib3.HTTPResponse:
-    return urllib3.HTTPResponse(orjson.dumps({"unread": count}), status=200)
+    def test_a_state_that_cannot_be_written_is_an_error(self, answers: Callable[[int, bytes], None]) -> None:
+        answers(503, b"{}")
+        with pytest.raises(StepError, match="could not be written"):
+            emulator.save(4999)

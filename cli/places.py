@@ -46,6 +46,11 @@ class Places:
         return self.local / "ministack.pid"
 
     @property
+    def port(self) -> Path:
+        """The port that the platform was last started on."""
+        return self.local / "port"
+
+    @property
     def state(self) -> Path:
         return self.local / "state"
 
@@ -94,13 +99,17 @@ def around(start: Path | None = None) -> Places | None:
     return None
 
 
-def port() -> int:
-    """The port of the local platform: `MILLRACE_PORT`, or 4566.
+def port(places: Places) -> int:
+    """The port of the local platform: `MILLRACE_PORT`, or the one it was last started on, or 4566.
 
     Raises:
         ValueError: the variable holds no port.
     """
-    return port_of("MILLRACE_PORT", DEFAULT_PORT)
+    try:
+        last = int(places.port.read_text())
+    except (OSError, ValueError):
+        last = DEFAULT_PORT
+    return port_of("MILLRACE_PORT", last)
 
 
 def port_of(variable: str, default: int) -> int:

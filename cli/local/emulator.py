@@ -98,7 +98,7 @@ def start(places: Places, port: int) -> Running:
     Raises:
         StepError: the port is in use, or the emulator did not start.
     """
-    if _taken(port):
+    if taken(port):
         raise StepError(
             f"port {port} on {HOST} is in use by another program",
             way_out=f"Stop that program, or choose another port: MILLRACE_PORT={port + 1} make up",
@@ -136,6 +136,7 @@ def start(places: Places, port: int) -> Running:
             start_new_session=True,
         )
     places.running.write_bytes(orjson.dumps({"pid": process.pid, "port": port}))
+    places.port.write_text(str(port))
     try:
         _await_health(places, process, port)
     except BaseException:
@@ -161,7 +162,8 @@ def _drop_orphaned_objects(places: Places) -> None:
 REPAIRS = (_drop_orphaned_objects,)
 
 
-def _taken(port: int) -> bool:
+def taken(port: int) -> bool:
+    """Whether something listens on the port."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((HOST, port)) == 0

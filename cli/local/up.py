@@ -8,7 +8,7 @@ import orjson
 
 from cli import runs
 from cli.errors import CommandError, UsageError
-from cli.local import capture, cdk, demo, deploy, emulator
+from cli.local import capture, cdk, demo, deploy, emulator, preflight
 from cli.local.steps import Steps
 from cli.output import counted, err
 from cli.places import Places, port
@@ -30,9 +30,10 @@ def bring_up(places: Places, *, demo_events: bool = True) -> dict[str, Any]:
         UsageError: `MILLRACE_PORT` is no port.
     """
     try:
-        wanted_port = port()
+        wanted_port = port(places)
     except ValueError as error:
         raise UsageError(str(error)) from error
+    preflight.check(places, wanted_port)
     steps = Steps(err)
     with steps.step("Installing the local AWS"):
         emulator.install(places)

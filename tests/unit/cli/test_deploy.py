@@ -113,15 +113,17 @@ class TestAddresses:
         assert belongs({"StackName": name, "StackStatus": status}, "local") is ours
 
     @pytest.mark.parametrize("text", ["abc", "0", "80", "65536", "-1", "４５６６", "4566.0"])
-    def test_what_is_no_port_is_refused(self, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_is_no_port_is_refused(
+        self, places: Places, text: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("MILLRACE_PORT", text)
         with pytest.raises(ValueError, match="MILLRACE_PORT"):
-            port()
+            port(places)
 
     @pytest.mark.parametrize(("text", "number"), [("", 4566), (" 4601 ", 4601)])
-    def test_the_port(self, text: str, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_port(self, places: Places, text: str, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("MILLRACE_PORT", text)
-        assert port() == number
+        assert port(places) == number
 
     def test_the_platform_is_found_from_a_folder_below(self, places: Places) -> None:
         places.outputs.write_text("{}")

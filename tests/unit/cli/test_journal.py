@@ -127,10 +127,17 @@ def test_files_elsewhere_are_on_disk_before_the_line_that_names_them(
     kept.write_bytes(b"x")
     order: list[str] = []
     sync, write = os.fsync, os.pwrite
-    monkeypatch.setattr(os, "fsync", lambda file: (order.append("file"), sync(file))[1])
-    monkeypatch.setattr(
-        os, "pwrite", lambda file, data, place: (order.append("line"), write(file, data, place))[1]
-    )
+
+    def synced(file: int) -> None:
+        order.append("file")
+        sync(file)
+
+    def wrote(file: int, data: bytes, place: int) -> int:
+        order.append("line")
+        return write(file, data, place)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "pwrite", wrote)
     journal.add({"object": str(kept)})
     journal.add_file(kept)
     # Deleted meanwhile: nothing to bring to the disk.

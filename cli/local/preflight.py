@@ -1,0 +1,73 @@
+"""What `up` looks at before it installs or stops anything: the port, the disk, the memory."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from cli.local import emulator
+from cli.local.steps import StepError
+from cli.places import Places
+
+# Of a platform that is not there yet; docs/local.md has what it then takes.
+FIRST_DISK_BYTES = 3 * 10**9
+# Of one that is installed: a deployment and some thousand events.
+LATER_DISK_BYTES = 10**9
+MEMORY_BYTES = 15 * 10**8
+
+
+def check(places: Places, wanted_port: int) -> None:
+    """Refuses what would fail later, while nothing has been changed.
+
+    Raises:
+        StepError: the port is another program's, or there is too little room on the disk or in memory.
+    """
+    running = emulator.running(places)
+    if (running is None or running.port != wanted_port) and emulator.taken(wanted_port):
+        still = f"; this platform keeps running on port {running.port}" if running else ""
+        raise StepError(
+            f"port {wanted_port} on {emulator.HOST} is in use by {listener(wanted_port)}{still}",
+            way_out=f"Stop that program, or choose another port: MILLRACE_PORT={free_port(wanted_port)} make up",
+        )
+    installed = places.emulator_environment.exists() and places.cdk.exists()
+    needed = LATER_DISK_BYTES if installed else FIRST_DISK_BYTES
+    free = shutil.disk_usage(places.root).free
+    if free < needed:
+        raise StepError(
+            f"{free / 1e9:.1f} GB are free on the disk of {places.root}, and {needed / 1e9:.0f} GB are needed",
+            way_out="Make room, then run make up again; nothing was changed.",
+        )
+    memory = available_memory()
+    if running is None and memory is not None and memory < MEMORY_BYTES:
+        raise StepError(
+            f"{memory / 1e9:.1f} GB of memory are available, and {MEMORY_BYTES / 1e9:.1f} GB are needed",
+            way_out="Close other programs, then run make up again; nothing was changed.",
+        )
+
+
+def free_port(after: int) -> int:
+    """The next port that nobody listens on."""
+    return next((port for port in range(after + 1, after + 100) if not emulator.taken(port)), after + 1)
+
+
+def listener(port: int) -> str:
+    """Who listens on a port, as far as this user may know."""
+    program = shutil.which("lsof")
+    if program is None:
+        return "another program"
+    command = [program, "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpc"]
+    try:
+        listed = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False).stdout
+    except subprocess.TimeoutExpired:
+        return "another program"
+    fields = {line[:1]: line[1:] for line in listed.splitlines()}
+    return f"{fields['c']} (process {fields['p']})" if {"c", "p"} <= fields.keys() else "another program"
+
+
+def available_memory() -> int | None:
+    """Bytes that programs can still take; None where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        kilobytes = dict(line.split(":", 1) for line in lines)["MemAvailable"]
+    except (OSError, KeyError, ValueError):
+        return None
+    return int(kilobytes.split()[0]) * 1024

@@ -29,6 +29,7 @@ ORGS = ("org_acme", "org_globex")
 SENDERS = 3
 UP_SECONDS = 600
 SETTLE_SECONDS = 120
+WARM_SECONDS = 60
 
 Accepted = dict[tuple[str, str], dict[str, Any]]
 
@@ -97,7 +98,9 @@ class Load:
 def turn(client: Client, environ: Mapping[str, str], chance: random.Random) -> tuple[Accepted, str]:
     """One kill under load, and the start after it: what was accepted, and what the start says."""
     load = Load(client, chance)
-    time.sleep(chance.uniform(0.3, 5))
+    # The functions start cold, which takes seconds; a kill before there is something to lose shows nothing.
+    assert eventually(lambda: load.accepted, bool, seconds=WARM_SECONDS), "nothing was accepted"
+    time.sleep(chance.uniform(0, 5))
     kill(Path(environ["MILLRACE_LOCAL"]))
     load.stop()
     said = millrace("up", "--no-events", environ=environ, seconds=UP_SECONDS)

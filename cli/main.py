@@ -1,70 +1,47 @@
 """The `millrace` command.
 
-Exit codes: 0 done, 1 refused or a check failed, 2 usage, 3 no platform. An error is one plain sentence.
+The exit codes are in `cli.commands`. An error is one plain sentence.
 """
 
 import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
-from cli.commands import contracts, fraud, keys, models, pending, quarantine
-from cli.commands.backtest import backtest
-from cli.commands.cost import cost
-from cli.commands.doctor import doctor
-from cli.commands.etl import etl
-from cli.commands.preflight import preflight
-from cli.commands.query import query
-from cli.commands.rebuild import rebuild
-from cli.commands.reconcile import reconcile
-from cli.commands.redrive import redrive
-from cli.commands.seed import seed
-from cli.commands.send import send
-from cli.commands.status import status
-from cli.commands.trace import trace
-from cli.commands.train import train
+from cli.commands import Commands
 from cli.errors import CommandError, NoPlatformError
-from cli.local.commands import down, up
 from cli.output import complain, print_json
+from millrace import __version__
 
 STOPPED = 130
 
 app = typer.Typer(
     name="millrace",
-    help="An event data platform that a team owns. Start one on this machine with: make up",
+    cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (
-    up,
-    down,
-    status,
-    send,
-    seed,
-    trace,
-    etl,
-    query,
-    backtest,
-    cost,
-    doctor,
-    preflight,
-    rebuild,
-    reconcile,
-    redrive,
-    train,
-):
-    app.command()(_command)
-app.add_typer(quarantine.app, name="quarantine")
-app.add_typer(pending.app, name="pending")
-app.add_typer(keys.app, name="keys")
-app.add_typer(fraud.app, name="fraud")
-app.add_typer(contracts.app, name="contracts")
-app.add_typer(models.app, name="models")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"millrace {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def millrace(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """An event data platform that a team owns. Start one on this machine with: make up"""  # noqa: D415  ends with the command
 
 
 def run(arguments: Sequence[str]) -> int:

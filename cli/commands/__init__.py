@@ -1,1 +1,96 @@
-"""One file per command, or per group of commands."""
+"""The commands of `millrace`: what each is for, and which module has it. A module is imported when its command is used."""
+
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+# Heading of the help: name, module, what it does in a line.
+COMMANDS = {
+    "The local platform": {
+        "up": ("cli.local.commands", "Start it, deploy to it and send sample events."),
+        "down": ("cli.local.commands", "Stop it; its data is kept."),
+    },
+    "Events": {
+        "send": ("cli.commands.send", "Send events from a file and show the answers."),
+        "seed": ("cli.commands.seed", "Send realistic events, made up from a number."),
+        "trace": ("cli.commands.trace", "Show where an event is, step by step."),
+        "quarantine": ("cli.commands.quarantine", "List, replay or discard refused events."),
+        "contracts": ("cli.commands.contracts", "Check and publish the contracts of events."),
+    },
+    "Lakehouse": {
+        "etl": ("cli.commands.etl", "Build the tables from new data, or from some days."),
+        "query": ("cli.commands.query", "Query raw events and tables with SQL."),
+        "pending": ("cli.commands.pending", "List tenant-days that no run could commit."),
+    },
+    "Fraud and models": {
+        "fraud": ("cli.commands.fraud", "Explain, verify and replay fraud decisions."),
+        "backtest": ("cli.commands.backtest", "Try fraud rules on past transactions."),
+        "train": ("cli.commands.train", "Train the fraud models."),
+        "models": ("cli.commands.models", "List models, promote one or roll back."),
+    },
+    "Operation": {
+        "status": ("cli.commands.status", "Show which platform answers, and its version."),
+        "doctor": ("cli.commands.doctor", "Check the platform with an event down every path."),
+        "reconcile": ("cli.commands.reconcile", "Compare all stores and repair what is missing."),
+        "rebuild": ("cli.commands.rebuild", "Rebuild a table from the lake and compare it."),
+        "redrive": ("cli.commands.redrive", "Retry batches or dead letters of a function."),
+        "keys": ("cli.commands.keys", "Create, list and revoke API keys."),
+        "cost": ("cli.commands.cost", "Show what the platform costs in AWS."),
+        "preflight": ("cli.commands.preflight", "Check an AWS account before a deploy."),
+    },
+    "This command": {
+        "help": ("cli.commands.help", "Show the help of a command."),
+    },
+}
+EXIT_CODES = (
+    ("0", "done"),
+    ("1", "refused, or a check failed"),
+    ("2", "wrong use of a command"),
+    ("3", "no platform can be reached"),
+    ("130", "stopped with Ctrl-C"),
+)
+
+
+class Commands(TyperGroup):
+    """The commands by heading; help and completion of their names import none of them."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for entries in COMMANDS.values():
+            for name, (_, sentence) in entries.items():
+                # Stands for the command until it is used.
+                self.add_command(TyperGroup(name=name, help=sentence))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As any group, once the command itself is in the place of the one that stands for it."""
+        self.load(args[0])
+        return super().resolve_command(ctx, args)
+
+    def load(self, name: str) -> Any:
+        """Imports a command; None if there is none of that name."""
+        module = next((entries[name][0] for entries in COMMANDS.values() if name in entries), None)
+        if module is None:
+            return None
+        found = import_module(module)
+        app = getattr(found, "app", None)
+        if app is None:
+            app = typer.Typer(add_completion=False)
+            app.command(name)(getattr(found, name))
+        app.rich_markup_mode = None
+        command: Any = typer.main.get_command(app)
+        command.name = name
+        self.add_command(command)
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """Writes a line for each command below its heading, and the exit codes of all."""
+        width = max(len(name) for entries in COMMANDS.values() for name in entries)
+        lines = {
+            heading: [(name, sentence) for name, (_, sentence) in entries.items()]
+            for heading, entries in COMMANDS.items()
+        }
+        for heading, rows in (lines | {"Exit codes": list(EXIT_CODES)}).items():
+            with formatter.section(heading):
+                formatter.write_dl([(name.ljust(width), sentence) for name, sentence in rows])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from millrace.contracts.contract import Contract
     from millrace.contracts.tables import LakeTable
 
-app = typer.Typer(no_args_is_help=True, help="The data contracts of this checkout.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="The data contracts of this checkout.")
 app.command()(first_contract.init)
 app.command()(first_contract.build)
 

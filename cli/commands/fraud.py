@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 SHOWN = 50
 
-app = typer.Typer(no_args_is_help=True, help="Fraud decisions explained, verified and replayed.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Fraud decisions explained, verified and replayed."
+)
 
 
 @app.command()

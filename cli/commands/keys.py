@@ -15,7 +15,7 @@ from cli.target import find_target
 if TYPE_CHECKING:
     from millrace.core.table import Table
 
-app = typer.Typer(no_args_is_help=True, help="API keys of tenants.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="API keys of tenants.")
 PARTITIONS = 256
 # Digits of an id that the table shows; all 64 are in the JSON.
 SHOWN = 12

@@ -11,7 +11,9 @@ from cli.options import Env, Json, Org
 from cli.output import counted, err, fitted, out, print_json, table
 from cli.target import Target, find_target
 
-app = typer.Typer(no_args_is_help=True, help="Registered models, and the champion that serves.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Registered models, and the champion that serves."
+)
 Number = Annotated[str, typer.Argument(help="Such as 3 or fraud/00000003.", metavar="VERSION")]
 
 

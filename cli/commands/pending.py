@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from millrace.eventstore.failed_days import FailedDay
 
 app = typer.Typer(
+    add_completion=False,
     no_args_is_help=True,
     help="Tenant-days that no run could commit; set one aside, or take it in again.",
 )

@@ -16,7 +16,11 @@ from cli.options import Env, Json, Org
 from cli.output import err, fitted, out, print_json
 from cli.target import find_target
 
-app = typer.Typer(no_args_is_help=True, help="Refused events and their errors; replay or discard them.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Refused events and their errors; replay or discard them.",
+)
 PAGE = 500
 SHOWN = 20
 

@@ -9,6 +9,7 @@ from aws_cdk.assertions import Template
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from cli.commands import Commands
 from cli.main import app
 from millrace.eventstore import tables
 from millrace.eventstore.consumers import Source, reading
@@ -180,6 +181,7 @@ def test_commands_of_descriptions_and_runbook_are_there() -> None:
         words = snippet.split()[1:]
         command = get_command(app)
         while isinstance(command, TyperGroup):
-            command = command.commands[words.pop(0)]
+            word = words.pop(0)
+            command = command.load(word) if isinstance(command, Commands) else command.commands[word]
         known = {option for parameter in command.params for option in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= known, snippet

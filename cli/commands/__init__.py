@@ -15,6 +15,7 @@ COMMANDS = {
     "Events": {
         "send": ("cli.commands.send", "Send events from a file and show the answers."),
         "seed": ("cli.commands.seed", "Send realistic events, made up from a number."),
+        "events": ("cli.commands.events", "List the newest events, or follow them live."),
         "trace": ("cli.commands.trace", "Show where an event is, step by step."),
         "quarantine": ("cli.commands.quarantine", "List, replay or discard refused events."),
         "contracts": ("cli.commands.contracts", "Check and publish the contracts of events."),

@@ -121,20 +121,29 @@ def _rulebook() -> "Rulebook":
 
 
 def _show(document: dict[str, Any]) -> None:
-    shown = table("factor", "points", title=f"{document['transactionId']}: {document['riskClass']}")
+    out.print(
+        f"{document['transactionId']}: {document['riskClass']}, a score of {counted(document['score'], 'point')}",
+        markup=False,
+    )
+    shown = table("factor", "points")
     for reason in document["reasons"]:
         shown.add_row(reason["factor"], str(reason["points"]))
-    shown.add_row("score", str(document["score"]))
-    out.print(shown)
+    if document["reasons"]:
+        out.print(shown)
+    else:
+        out.print("No factor fired.")
     features = table("feature", "value")
     for name, value in document["features"].items():
-        features.add_row(name, ", ".join(value) if isinstance(value, list) else str(value))
+        features.add_row(name, _words(value))
     out.print(features)
     if document["modelVersion"] is not None:
-        out.print(f"{document['modelVersion']} scores {document['modelScore']}")
+        out.print(
+            f"The model {document['modelVersion']} gives a probability of fraud of {document['modelScore']}; it adds no points.",
+            markup=False,
+        )
     out.print(
-        f"rules {document['rulesVersion']}, decided at {document['decidedAt']}, {document['latencyMs']} ms after receipt"
-        + (f", without {document['fallback']}" if document["fallback"] else "")
+        f"Decided by rules {document['rulesVersion']} at {document['decidedAt']}, {document['latencyMs']} ms after receipt"
+        + (f", without {document['fallback']}." if document["fallback"] else ".")
     )
     if "verified" in document:
         out.print(
@@ -142,6 +151,18 @@ def _show(document: dict[str, Any]) -> None:
             if document["verified"]
             else "not verified: the derived decision differs"
         )
+
+
+def _words(value: Any) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case None:
+            return "unknown"
+        case list():
+            return ", ".join(value) or "none"
+        case _:
+            return str(value)
 
 
 @app.command()

@@ -23,6 +23,8 @@ COMMANDS = [
     ["send", "-"],
     ["seed", "--count", "1"],
     ["trace", "x"],
+    ["events", "latest"],
+    ["events", "tail", "--type", "order.created"],
     ["query", "select 1"],
     ["quarantine", "list"],
     ["quarantine", "show", "x"],

@@ -1,0 +1,140 @@
+"""`millrace events`: the newest events of a tenant, once or as they come."""
+
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+
+from cli.api import Api
+from cli.options import Env, Json, Org
+from cli.output import err, out, print_json
+from cli.target import find_target
+from millrace.core import clock
+
+# The API lists by type, so all types are as many requests; so many are under way at once.
+REQUESTS_AT_ONCE = 4
+PAGE = 500
+SECONDS = 2.0
+# A type without new events is read less often, in the end every so many rounds.
+ROUNDS_OF_A_QUIET_TYPE = 8
+# Events are listed by their own time: one that is accepted later than this after it is not followed.
+OVERLAP = timedelta(seconds=60)
+TYPE_WIDTH = 28
+
+Type = Annotated[str | None, typer.Option("--type", help="One event type (default: all types).")]
+Event = dict[str, Any]
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="List events, or follow them live.")
+
+
+@app.command()
+def latest(
+    event_type: Type = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=PAGE, help="How many events.")] = 20,
+    org: Org = None,
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """List the newest events by their own time, the newest first.
+
+    A pipe and --json get the whole stored events, one JSON document a line.
+    """
+    api = Api(find_target(env), org)
+    types = _types(api, event_type)
+    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+        pages = pool.map(lambda name: _page(api, name, limit=limit)["items"], types)
+        events = [event for page in pages for event in page]
+    events.sort(key=lambda event: (clock.parse(event["timestamp"]), event["eventId"]), reverse=True)
+    _print(events[:limit], as_json)
+    if not events:
+        err.print("There are no events.")
+
+
+@app.command()
+def tail(
+    event_type: Type = None,
+    org: Org = None,
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Show new events as they are accepted, until Ctrl-C (exit code 130).
+
+    An event is shown once. One that is accepted more than a minute after its own time is not shown.
+    A pipe and --json get the whole stored events, one JSON document a line.
+    """
+    api = Api(find_target(env), org)
+    followed = [Followed(api, name) for name in _types(api, event_type)]
+    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+        list(pool.map(lambda one: one.new(), followed))
+        err.print("Waiting for events; Ctrl-C ends this.")
+        while True:
+            time.sleep(SECONDS)
+            due = [one for one in followed if one.is_due()]
+            events = [event for found in pool.map(lambda one: one.new(), due) for event in found]
+            events.sort(key=lambda event: (event["platform"]["receivedAt"], event["eventId"]))
+            _print(events, as_json)
+
+
+class Followed:
+    """The events of one type that were not there before."""
+
+    def __init__(self, api: Api, event_type: str) -> None:
+        self._api, self._type = api, event_type
+        self._last = datetime.now(UTC)
+        self._seen: dict[str, datetime] = {}
+        self._pause = self._left = 0
+
+    def is_due(self) -> bool:
+        """Whether this type is read in this round; counts the round."""
+        self._left -= 1
+        return self._left < 0
+
+    def new(self) -> list[Event]:
+        """Reads on from a minute before the last time, so that what was accepted since is not missed."""
+        since, self._last = self._last - OVERLAP, datetime.now(UTC)
+        found, cursor = list[Event](), None
+        while True:
+            page = _page(self._api, self._type, since=since, cursor=cursor)
+            found += [event for event in page["items"] if event["eventId"] not in self._seen]
+            self._seen |= {event["eventId"]: clock.parse(event["timestamp"]) for event in page["items"]}
+            cursor = page["cursor"]
+            if cursor is None:
+                break
+        self._seen = {name: at for name, at in self._seen.items() if at >= since}
+        self._pause = 0 if found else min(ROUNDS_OF_A_QUIET_TYPE - 1, self._pause * 2 + 1)
+        self._left = self._pause
+        return found
+
+
+def _types(api: Api, chosen: str | None) -> list[str]:
+    if chosen is not None:
+        return [chosen]
+    return sorted({one["eventType"] for one in api.ask("GET", "/v1/schemas")["items"]})
+
+
+def _page(
+    api: Api, event_type: str, *, limit: int = PAGE, since: datetime | None = None, cursor: str | None = None
+) -> Mapping[str, Any]:
+    query = {
+        "eventType": event_type,
+        "limit": str(limit),
+        "from": clock.utc_text(since) if since else None,
+        "cursor": cursor,
+    }
+    page: Mapping[str, Any] = api.ask("GET", "/v1/events", query=query)
+    return page
+
+
+def _print(events: Iterable[Event], as_json: bool) -> None:
+    for event in events:
+        if as_json or not sys.stdout.isatty():
+            print_json(event)
+        else:
+            at = clock.parse(event["timestamp"]).astimezone(UTC)
+            out.print(
+                f"{at:%m-%d %H:%M:%S} {event['eventType']:<{TYPE_WIDTH}} {event['eventId']}", markup=False
+            )

@@ -1,5 +1,6 @@
 """moto and botocore without the work that they do again for every call: the same answers, in a fraction of the time."""
 
+import threading
 from functools import cache
 from typing import Any
 
@@ -12,6 +13,7 @@ from moto.core import models, responses, serialize
 from moto.core.utils import unix_time_millis
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
+from moto.dynamodb.responses import DynamoHandler
 from moto.kms import models as kms
 from moto.sqs.models import Message, Queue
 
@@ -20,6 +22,8 @@ _cleaned = botocore.useragent.sanitize_user_agent_string_component
 _structure: Any = serialize.ResponseSerializer._serialize_type_structure
 
 
+_call_dynamodb: Any = DynamoHandler.call_action
+_dynamodb = threading.RLock()
 _aliased: dict[str, str] = {}
 _alias = botocore.hooks.EventAliaser._alias_event_name
 
@@ -62,6 +66,11 @@ def _invisible(queue: Any) -> int:
     return sum(now <= one.visible_at for one in queue._messages)
 
 
+def _one_call_at_a_time(self: Any) -> Any:
+    with _dynamodb:
+        return _call_dynamodb(self)
+
+
 def _value_or_structure(self: Any, serialized: Any, value: Any, shape: Any, key: str) -> None:
     if shape.name != "AttributeValue" or type(value) is not dict or not value.keys() <= shape.members.keys():
         _structure(self, serialized, value, shape, key)
@@ -98,6 +107,8 @@ _REPLACED: tuple[tuple[Any, str, Any], ...] = (
     # Each query sorts the whole table, and asks both sides of every comparison what kind of value they are.
     (Table, "all_items", _all_items),
     (DynamoType, "__eq__", _equal),
+    # moto checks a condition and then writes; another thread may write between the two, which DynamoDB rules out.
+    (DynamoHandler, "call_action", _one_call_at_a_time),
     # A value of a DynamoDB row has one member of ten, and each is looked for under every name that it might have.
     (serialize.ResponseSerializer, "_serialize_type_structure", _value_or_structure),
 )

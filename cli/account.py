@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from millrace.compiler import retirements
-from millrace.core import clock
 from stacks.environment import EnvironmentSettings
 
 Status = Literal["ok", "fail", "skipped"]
@@ -114,12 +112,11 @@ def changes(client: Client, assembly: Path) -> Finding:
     problems = []
     for path in sorted(assembly.glob("*.template.json")):
         stack = path.name.removesuffix(".template.json")
-        deployed = _deployed(client("cloudformation"), stack)
+        deployed = deployed_template(client("cloudformation"), stack)
         if deployed is not None:
             template = json.loads(path.read_text())
             problems += [f"{stack}: {problem}" for problem in too_many_indexes(deployed, template)]
             problems += [f"{stack}: {problem}" for problem in fewer_shards(deployed, template)]
-            problems += earlier_ends(deployed, template)
             problems += [
                 f"{stack}: {one}" for one in used_exports(client("cloudformation"), deployed, template)
             ]
@@ -153,12 +150,6 @@ def fewer_shards(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
         )
 
 
-def earlier_ends(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Majors of contracts that would be refused earlier than their consumers were told, or removed while rows need them."""
-    old, new = (template.get("Metadata", {}).get(retirements.METADATA, {}) for template in (before, after))
-    return list(retirements.refusals(old, new, clock.now().date()))
-
-
 def used_exports(client: Any, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     """Outputs that are gone while a deployed stack still imports them: CloudFormation refuses to remove those."""
     for name in sorted(_exports(before) - _exports(after)):
@@ -179,7 +170,8 @@ def _enough(quota: Mapping[str, Any], name: str, needed: int) -> Finding:
     )
 
 
-def _deployed(client: Any, stack: str) -> Mapping[str, Any] | None:
+def deployed_template(client: Any, stack: str) -> Mapping[str, Any] | None:
+    """The template of a stack as CloudFormation has it; None if there is no such stack."""
     from botocore.exceptions import ClientError
 
     try:

@@ -99,13 +99,17 @@ def with_end(text: str, end: Retirement, version: str) -> str:
         RefusedError: the file is not written as our files are; it says what to write by hand.
     """
     line = f"- {{property: {PROPERTY}, value: {_flow(end.to_json())}}}"
-    changed = _replaced(text, line)
-    changed = re.sub(r"^version:[ \t]+\S+", f"version: {version}", changed, count=1, flags=re.MULTILINE)
+    changed = with_version(_replaced(text, line), version)
     if _document(changed) != _expected(_document(text), end, version):
         raise RefusedError(
             f"the file is not written line by line: raise its version to {version} and add to customProperties: {line}"
         )
     return changed
+
+
+def with_version(text: str, version: str) -> str:
+    """The text of a contract's file with another version; all else stays as it was written."""
+    return re.sub(r"^version:[ \t]+[^\s#]+", f"version: {version}", text, count=1, flags=re.MULTILINE)
 
 
 def _replaced(text: str, item: str) -> str:

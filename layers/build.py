@@ -19,6 +19,8 @@ from cli import bootstrap
 from layers import bytecode
 from layers.bytecode import LAMBDA_PYTHON
 from millrace.compiler.bundle import assemble
+from millrace.compiler.warehouse.errors import WarehouseError
+from millrace.contracts.errors import ContractError
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "layers" / "millrace" / "python"
@@ -256,7 +258,7 @@ def main(arguments: list[str] | None = None) -> int:
             *(install(name, environment) for name in third_party(environment)),
         ]
         sizes = check_sizes(layers)
-    except BuildError as error:
+    except (BuildError, ContractError, WarehouseError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write(f"layers for {environment} in {BUILD}; a function takes {UNZIPPED_LIMIT / 1e6:.0f} MB\n")

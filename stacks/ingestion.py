@@ -6,8 +6,8 @@ from pathlib import Path
 from aws_cdk import CfnOutput, Duration
 from constructs import Construct
 
-from millrace.compiler import retirements
-from millrace.contracts import registry
+from millrace.compiler import deployed
+from millrace.core import bundle
 from stacks.constructs.bus_feeder import BusFeeder
 from stacks.constructs.canary import Canary
 from stacks.constructs.capture import Capture
@@ -30,9 +30,9 @@ class IngestionStack(PlatformStack):
 
     def __init__(self, scope: Construct, construct_id: str, *, storage: StorageStack, layers: Path) -> None:
         super().__init__(scope, construct_id, storage=storage, layers=layers)
-        contracts = registry.load(self.fleet.layers.bundle).contracts
-        # `millrace preflight` compares the next deploy with it.
-        self.template_options.metadata = {retirements.METADATA: retirements.ends_of(contracts)}
+        # The gate compares the next deploy with it.
+        sources = (self.fleet.layers.bundle / bundle.DEPLOYED).read_text()
+        self.template_options.metadata = {deployed.METADATA: sources}
         capture = Capture(self, "Capture", fleet=self.fleet)
         functions = {function.node.id: function for function in self._behind_the_api()}
         self.api = EventApi(

@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.commands import first_contract
-from cli.errors import RefusedError
+from cli.errors import RefusedError, UsageError
 from cli.options import Json
-from cli.output import complain, counted, out, print_json, table
+from cli.output import complain, counted, out, print_json
 from cli.places import checkout
 from cli.revisions import default_base, schemas_at
+from cli.target import ENVIRONMENTS, Target, find_target
 
 if TYPE_CHECKING:
     from cli.consumers import Consumers
+    from millrace.compiler.deployed import Deployed
     from millrace.contracts.contract import Contract
     from millrace.contracts.tables import LakeTable
+
+DEFAULT_BASE = " (of this checkout; --env compares with what is deployed)"
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The data contracts of this checkout.")
 app.command()(first_contract.init)
@@ -48,47 +52,69 @@ def diff(
             help="A revision to compare with (default: the merge base with origin/main, or HEAD)."
         ),
     ] = None,
+    env: Annotated[
+        str | None,
+        typer.Option("--env", help="Compare with what is deployed there instead: local, dev, staging, prod."),
+    ] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Raise the versions that have to be raised, and publish them.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Refuse changes within a major version that would break producers or consumers of events."""
-    from millrace.compiler import publications
-    from millrace.compiler.diff import gate, gate_published, gate_tables, notices
-    from millrace.core import clock
+    from cli import gate
 
+    if base is not None and env is not None:
+        raise UsageError("compare with a revision or with an environment, not with both")
+    schemas = checkout().root / "schemas"
+    option = f" --env {env}" if env is not None else f" {base}" if base is not None else ""
+    with _compile_errors(as_json=as_json):
+        before, where = _base(base, env)
+        written = gate.fix(before, schemas) if fix else []
+        found = gate.compare(before, schemas)
+    count = len(_compiled(schemas, as_json=as_json)) + len(_tables(schemas, as_json=as_json))
+    if as_json:
+        breaking = [{**one.to_json(), "remedy": gate.remedy(one, found, option)} for one in found.breaking]
+        print_json(
+            {
+                **{"contracts": count, "breaking": breaking, "notices": found.notices, "base": where},
+                **({"fixed": written} if fix else {}),
+            }
+        )
+        raise typer.Exit(1 if breaking else 0)
+    for sentence in (*written, *(f"Mind: {notice}." for notice in found.notices)):
+        out.print(sentence, highlight=False, markup=False)
+    for line in gate.reasons(found, option):
+        complain(line)
+    if found.breaking:
+        raise RefusedError(f"{counted(len(found.breaking), 'reason')} to refuse, compared with {where}")
+    clause = where if before is None else f"nothing broken, compared with {where}"
+    out.print(f"{counted(count, 'contract')}: {clause}", highlight=False, markup=False)
+
+
+def _base(base: str | None, env: str | None) -> "tuple[Deployed | None, str]":
+    """What to compare with, and a name for it; None where there is nothing, and then why."""
+    from cli import gate
+    from millrace.compiler import deployed
+
+    if env is not None:
+        from botocore.exceptions import BotoCoreError
+
+        if env not in ENVIRONMENTS:
+            raise UsageError(f"--env is one of {', '.join(ENVIRONMENTS)}, not {env}")
+        # CloudFormation alone is asked, which needs no key of a tenant.
+        target = find_target(env) if env == "local" else Target(env, "")
+        try:
+            client = target.client("cloudformation")
+        except BotoCoreError as error:
+            raise RefusedError(f"nothing was compared with {env}: {error}") from error
+        return gate.in_environment(client, env)
     root = checkout().root
     revision = base or default_base(root)
-    contracts = _compiled(root / "schemas", as_json=as_json)
-    tables = _tables(root / "schemas", as_json=as_json)
-    count, where = len(contracts) + len(tables), f" of {revision}"
     with schemas_at(root, revision) as folder:
-        before = _compiled(folder, as_json=as_json, where=where) if folder is not None else []
-        tables_before = _tables(folder, as_json=as_json, where=where) if folder is not None else []
-        kept = publications.published(folder) if folder is not None else []
-    breaking = [
-        *gate(before, contracts, clock.now().date()),
-        *gate_tables(tables_before, tables),
-        *gate_published(kept, publications.published(root / "schemas")),
-    ]
-    noticed = notices(before, contracts)
-    if as_json:
-        reasons = [reason.to_json() for reason in breaking]
-        print_json({"contracts": count, "breaking": reasons, "notices": noticed})
-        raise typer.Exit(1 if breaking else 0)
-    for sentence in noticed:
-        out.print(f"Mind: {sentence}.", highlight=False)
-    if breaking:
-        shown = table("contract", "where", "kind", "why", title=f"Breaking since {revision}")
-        for reason in breaking:
-            shown.add_row(reason.contract, reason.pointer or "/", reason.kind, reason.reason)
-        out.print(shown)
-        out.print(
-            "A breaking change needs a new major version: a file v<major + 1>.yaml beside the old one. "
-            "`millrace contracts announce` then sets the day on which the old one ends."
-        )
-    else:
-        out.print(f"{counted(count, 'contract')}, nothing broken since {revision}")
-    if breaking:
-        raise typer.Exit(1)
+        if folder is None:
+            return None, f"revision {revision} has no contracts: nothing to compare with"
+        return deployed.of(folder), f"revision {revision}" + ("" if base else DEFAULT_BASE)
 
 
 @app.command()

@@ -19,13 +19,14 @@ def preflight(
     ask: Annotated[bool, typer.Option("--ask", help="On a terminal, ask before the deploy begins.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Check an AWS account before a deploy: bootstrap, quotas, and changes that CloudFormation refuses."""
+    """Check an AWS account before a deploy: bootstrap, quotas, contracts, and changes that CloudFormation refuses."""
     from functools import cache
 
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from cli import account
+    from cli import account, gate
+    from cli.places import checkout
     from stacks.environment import environment_named
 
     if env not in ("dev", "staging", "prod"):
@@ -35,6 +36,7 @@ def preflight(
         raise UsageError("there is no region: set AWS_REGION, or one in your profile")
     client = cache(session.client)
     checks = dict(account.Account(client, environment_named(env)).checks())
+    checks["contracts"] = lambda: gate.finding(client("cloudformation"), env, checkout().root / "schemas")
     if assembly is not None:
         checks["changes"] = lambda: account.changes(client, assembly)
     results = []

@@ -87,7 +87,7 @@ def build_layers(places: Places) -> None:
         log=places.log / "layers.log",
         seconds=LAYERS_SECONDS,
         what="the build of the layers",
-        way_out="Check the network, then run make up again to continue.",
+        way_out="Correct what it names (millrace contracts lint checks that alone), or check the network; then run make up again.",
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from cli import runs
+from cli import gate, runs
 from cli.errors import CommandError, UsageError
 from cli.local import capture, cdk, demo, deploy, emulator, preflight
 from cli.local.steps import Steps
@@ -86,6 +86,8 @@ def _deploy(places: Places, target: Target, steps: Steps, wanted_port: int) -> d
         step.note = "no changes" if current else "changed"
     if current:
         return {"stacks": stacks, "now": False}
+    with steps.step("Comparing the contracts") as step:
+        step.note = gate.check(target.client("cloudformation"), target.env, places.root / "schemas")
     # The old outputs would describe a platform that is being changed.
     places.outputs.unlink(missing_ok=True)
     with steps.step("cdk bootstrap") as step:

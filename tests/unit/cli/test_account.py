@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,7 @@ from botocore.stub import Stubber
 
 from cli import account
 from cli.account import Account
-from millrace.compiler import retirements
-from millrace.core import clock
 from stacks.environment import ENVIRONMENTS
-from tests.support.majors import end
 
 Answers = Callable[..., Any]
 CREDENTIALS: dict[str, Any] = {
@@ -173,26 +169,6 @@ def test_the_shards_of_a_type_only_grow(
     status, text = account.changes(answering("cloudformation", ("get_template", answer)), tmp_path)
     assert status == ("fail" if refused else "ok")
     assert (f"type_shards is {before} in what is deployed" in text) == refused
-
-
-@pytest.mark.parametrize(("moved", "refused"), [(0, False), (1, False), (-1, True), (None, False)])
-def test_a_major_never_ends_earlier_than_the_deployed_contracts_say(
-    tmp_path: Path, moved: int | None, refused: bool
-) -> None:
-    ends = clock.now().date() + timedelta(days=30)
-
-    def announced(moved: int | None) -> str:
-        known: dict[str, Any] = {"retentionDays": 90}
-        if moved is not None:
-            days = end(ends - timedelta(days=20), ends + timedelta(days=moved))
-            known["retirement"] = days.to_json()
-        return json.dumps({"Resources": {}, "Metadata": {retirements.METADATA: {"order.created.v1": known}}})
-
-    (tmp_path / "millrace-prod-ingestion.template.json").write_text(announced(moved))
-    answer = {"TemplateBody": announced(0)}
-    status, text = account.changes(answering("cloudformation", ("get_template", answer)), tmp_path)
-    assert status == ("fail" if refused else "ok")
-    assert (f"order.created.v1: consumers were told that it ends on {ends}" in text) == refused
 
 
 def test_an_output_that_is_imported_stays(tmp_path: Path) -> None:

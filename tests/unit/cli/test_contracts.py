@@ -85,6 +85,7 @@ def test_a_new_field_and_a_new_type_are_welcome(repository: Path) -> None:
                 "order.created.v1 /data/payload/channel: the type is open, so clients may send anything there already; "
                 "intake will refuse what does not fit, and silver keeps older rows without it"
             ],
+            "base": "revision HEAD (of this checkout; --env compares with what is deployed)",
         },
     )
 

@@ -1,6 +1,5 @@
 """What a contract may say of its end and of its consumers, and how an announced end may change."""
 
-import json
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -156,22 +155,3 @@ def test_a_file_goes_when_its_last_rows_have_expired(ends: date, days: int) -> N
     found = [(one.pointer, one.kind) for one in gate([ending(ends)], [], today)]
     assert found == ([] if days > CONTRACT.retention_days else [("", "removed")])
     assert [one.kind for one in gate([CONTRACT], [], today)] == ["removed"]
-
-
-def test_a_deploy_is_compared_with_what_is_deployed() -> None:
-    today, far = date(2028, 2, 1), ending(date(2028, 3, 20))
-    second = replace(CONTRACT, version="2.0.0")
-
-    def refused(before: list[Contract], after: list[Contract], day: date = today) -> list[str]:
-        deployed, new = (json.loads(json.dumps(retirements.ends_of(some))) for some in (before, after))
-        return list(retirements.refusals(deployed, new, day))
-
-    assert refused([], [far, second]) == refused([far], [far, second]) == refused([far], [CONTRACT]) == []
-    (sentence,) = refused([far, second], [ending(date(2028, 3, 19)), second])
-    assert sentence.startswith("thing.happened.v1: consumers were told that it ends on 2028-03-20")
-    (sentence,) = refused([CONTRACT], [ending(date(2028, 2, 14))])
-    assert "it ends on 2028-02-15 or later" in sentence
-    assert refused([far, second], [second]) == ["thing.happened.v1: a version that clients send is gone"]
-    (sentence,) = refused([far, second], [second], date(2028, 3, 20))
-    assert sentence == "thing.happened.v1: rows of this version are kept until 2028-06-18"
-    assert refused([far, second], [second], date(2028, 6, 19)) == []

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from millrace.compiler import api_document, dictionaries, publications, retirements
+from millrace.compiler import api_document, deployed, dictionaries, publications, retirements
 from millrace.compiler.event_contracts import compile_contracts, file_of
 from millrace.compiler.feature_views import compile_services, compile_views
 from millrace.compiler.fraud_rules import compile_rulebook
@@ -103,6 +103,7 @@ def _contracts(schemas_dir: Path, contracts: Sequence[Contract], tables: Iterabl
         for form, text in one.texts.items():
             files[bundle.export(form, one.event_type, one.version)] = text.encode()
     files[bundle.PUBLISHED] = orjson.dumps(listed)
+    files[bundle.DEPLOYED] = deployed.pack(deployed.of(schemas_dir)).encode()
     for path in sorted((schemas_dir / dictionaries.FOLDER).glob(f"*{dictionaries.SUFFIX}")):
         files[f"{bundle.DICTIONARIES}/{path.name}"] = path.read_bytes()
     return files

@@ -11,7 +11,6 @@ from datetime import date
 from typing import Any
 
 from millrace.compiler import retirements, up_converters
-from millrace.compiler.publications import Publication
 from millrace.compiler.schema_diff import Finding, compare_schemas, missing, same
 from millrace.contracts import columns
 from millrace.contracts.columns import WIDE_INTEGER, WIDE_MONEY, Scalar, Type, duckdb_type
@@ -231,6 +230,15 @@ def _version(old: Contract, new: Contract) -> Iterator[Finding]:
         )
 
 
+def needed_version(old: Contract, new: Contract) -> str:
+    """The version that a changed contract needs at least: the next minor if its fields or rules changed, else the next patch."""
+    if same(_promises(old), _promises(new)):
+        return old.version
+    major, minor, patch = _numbers(old)
+    changed = not same(_shape(old), _shape(new))
+    return f"{major}.{minor + 1}.0" if changed else f"{major}.{minor}.{patch + 1}"
+
+
 def _numbers(contract: Contract) -> tuple[int, ...]:
     return tuple(int(number) for number in contract.version.split("."))
 
@@ -268,22 +276,6 @@ def gate_tables(before: Iterable[LakeTable], after: Iterable[LakeTable]) -> list
         else:
             found += _table(old, changed)
     return found
-
-
-def gate_published(before: Iterable[Publication], after: Iterable[Publication]) -> list[Breaking]:
-    """Published versions that have changed or are gone: rows and Avro name them for ever."""
-    new = {(one.event_type, one.version): one for one in after}
-    return [
-        Breaking(
-            f"{old.event_type}.v{old.major}",
-            "/version",
-            "published",
-            f"{old.version} is published, and {fate}",
-        )
-        for old in before
-        if (found := new.get((old.event_type, old.version))) != old
-        for fate in ("is gone" if found is None else "has other texts or another number",)
-    ]
 
 
 def _table(old: LakeTable, new: LakeTable) -> Iterator[Breaking]:

@@ -1,7 +1,7 @@
 """Announced ends of majors: how a contract's file states one, what must hold, and what the gate lets change. Build only."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,6 @@ from millrace.contracts.contract import Contract
 from millrace.contracts.retirement import NOTICE_DAYS, Retirement
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-# Where the template of a deployed stack holds `ends_of`: in its metadata, under this name.
-METADATA = "MillraceContractEnds"
 _DECISION = re.compile(r"docs/decisions/[A-Za-z0-9][A-Za-z0-9._-]*\.md")
 _FORM = "{announced: 2026-12-01, ends: 2026-12-20, by: 2, decision: docs/decisions/0001-why.md}"
 
@@ -115,29 +113,3 @@ def removal(end: Retirement | None, retention_days: int, today: date) -> str | N
         return "a version that clients send is gone"
     last = end.ends + timedelta(days=retention_days)
     return f"rows of this version are kept until {last}" if today <= last else None
-
-
-def ends_of(contracts: Sequence[Contract]) -> dict[str, Any]:
-    """What a deploy leaves behind for the next one to be compared with: each major, how long its rows live, and its end."""
-    found: dict[str, Any] = {one.name: {"retentionDays": one.retention_days} for one in contracts}
-    for one in contracts:
-        # The CDK drops what is null.
-        if one.retirement is not None:
-            found[one.name]["retirement"] = one.retirement.to_json()
-    return found
-
-
-def refusals(deployed: Mapping[str, Any], new: Mapping[str, Any], today: date) -> Iterator[str]:
-    """Why a deploy is refused: majors that would end earlier than announced, or go too early. Both as `ends_of` has them."""
-    for name, known in deployed.items():
-        before = _end(known)
-        if name not in new:
-            reason = removal(before, known["retentionDays"], today)
-            reasons = [reason] if reason is not None else []
-        else:
-            reasons = list(differences(before, _end(new[name]), today))
-        yield from (f"{name}: {reason}" for reason in reasons)
-
-
-def _end(known: Mapping[str, Any]) -> Retirement | None:
-    return Retirement.from_json(known["retirement"]) if "retirement" in known else None

@@ -16,6 +16,8 @@ CONTRACTS = "contracts.json"
 TYPE_NAMES = "type_names.json"
 TABLES = "tables.json"
 PUBLISHED = "published.json"
+# The sources of the contracts, packed, for the template of a stack.
+DEPLOYED = "deployed"
 WAREHOUSE = "warehouse.json"
 FRAUD_RULES = "fraud_rules.json"
 FEATURES = "features.json"

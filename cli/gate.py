@@ -18,7 +18,6 @@ from millrace.contracts.contract import Contract
 from millrace.contracts.errors import ContractError
 from millrace.core import clock
 
-
 # The end of an event contract's name; a table has no majors.
 _MAJOR = re.compile(r"\.v[0-9]+$")
 

@@ -2,7 +2,7 @@
 
 Each turn sends events of both tenants from several threads, kills the emulator and everything that it started (SIGKILL to its process
 group) at a random moment, and starts it again with `millrace up`. Afterwards every event that was answered `accepted` must be
-stored with the content that was sent, archived, projected and routed, and reconciliation must find nothing missing.
+stored with the content that was sent, archived, projected and routed.
 """
 
 import argparse
@@ -150,15 +150,10 @@ def main(arguments: list[str]) -> int:
                 for what, names in wrong.items():
                     sys.stdout.write(f"NOT  {what}: {len(names)}, {names[:3]}\n")
                 sys.stdout.flush()
-            compared = json.loads(
-                millrace("reconcile", "--json", environ=environ, seconds=900).splitlines()[-1]
-            )
         finally:
             millrace("down", "--reset", environ=environ, seconds=120)
-    sys.stdout.write(
-        f"{options.turns} kills, {accepted} events accepted, {lost} not where they belong; reconciled hours {compared['cells']}\n"
-    )
-    return int(lost > 0 or compared["cells"].get("open", 0) > 0)
+    sys.stdout.write(f"{options.turns} kills, {accepted} events accepted, {lost} not where they belong\n")
+    return int(lost > 0)
 
 
 if __name__ == "__main__":

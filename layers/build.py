@@ -19,6 +19,7 @@ from cli import bootstrap
 from layers import bytecode
 from layers.bytecode import LAMBDA_PYTHON
 from millrace.compiler.bundle import assemble
+from millrace.compiler.places import located
 from millrace.compiler.warehouse.errors import WarehouseError
 from millrace.contracts.errors import ContractError
 
@@ -258,7 +259,10 @@ def main(arguments: list[str] | None = None) -> int:
             *(install(name, environment) for name in third_party(environment)),
         ]
         sizes = check_sizes(layers)
-    except (BuildError, ContractError, WarehouseError) as error:
+    except (ContractError, WarehouseError) as error:
+        sys.stderr.writelines(f"{line}\n" for line in located(error, ROOT))
+        return 1
+    except BuildError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write(f"layers for {environment} in {BUILD}; a function takes {UNZIPPED_LIMIT / 1e6:.0f} MB\n")

@@ -176,7 +176,8 @@ def dictionaries(
     for contract in _compiled(schemas, as_json=as_json):
         wanted = contract.event_type == renew if renew else not contract.dictionary
         if contract.store == "table" and wanted:
-            path = new_dictionary(contract, samples.golden(file_of(contract, schemas)), schemas)
+            with _compile_errors(as_json=as_json):
+                path = new_dictionary(contract, samples.golden(file_of(contract, schemas)), schemas)
             made += [path.name] if path is not None else []
     if as_json:
         print_json({"made": made})
@@ -275,12 +276,17 @@ def _tables(schemas: Path, *, as_json: bool, where: str = "") -> "list[LakeTable
 
 def _everything(root: Path, contracts: "list[Contract]", *, as_json: bool) -> None:
     """What else is deployed: checks, transforms, feature views and fraud rules; that the contracts are published, and why they end."""
+    from millrace.compiler import dictionaries as dictionaries_of
     from millrace.compiler import publications
     from millrace.compiler.bundle import check_decisions, compile_all
     from millrace.contracts.errors import ContractError
 
     with _compile_errors(as_json=as_json):
-        if problems := list(publications.problems(contracts, root / "schemas")):
+        problems = [
+            *publications.problems(contracts, root / "schemas"),
+            *dictionaries_of.problems(contracts, root / "schemas"),
+        ]
+        if problems:
             raise ContractError(problems)
         check_decisions(contracts, root / "schemas")
     if (root / "warehouse").is_dir():
@@ -290,6 +296,7 @@ def _everything(root: Path, contracts: "list[Contract]", *, as_json: bool) -> No
 
 @contextmanager
 def _compile_errors(*, as_json: bool, where: str = "") -> Iterator[None]:
+    from millrace.compiler.places import located
     from millrace.compiler.warehouse.errors import WarehouseError
     from millrace.contracts.errors import ContractError
 
@@ -297,6 +304,7 @@ def _compile_errors(*, as_json: bool, where: str = "") -> Iterator[None]:
         yield
     except (ContractError, WarehouseError) as error:
         sentence = f"the contracts{where} do not compile"
+        lines = "\n".join(located(error, checkout().root))
         if not as_json:
-            complain(str(error))
-        raise RefusedError(f"{sentence}: {error}" if as_json else sentence) from error
+            complain(lines)
+        raise RefusedError(f"{sentence}: {lines}" if as_json else sentence) from error

@@ -49,8 +49,8 @@ def test_a_stored_type_always_has_its_type_index_and_another_none() -> None:
     [
         (field("a", "text"), "/schema/0/properties/0/properties/0/logicalType", "text"),
         (field("a", "vector", logicalTypeOptions={"dimensions": 3}), "/logicalType", "vector"),
-        (field("a", requird=True), "/schema/0/properties/0/properties/0", "no requird"),
-        (field("a", logicalTypeOptions={"maxlength": 3}), "/logicalTypeOptions", "maxlength"),
+        (field("a", requird=True), "/schema/0/properties/0/properties/0/requird", "no requird"),
+        (field("a", logicalTypeOptions={"maxlength": 3}), "/logicalTypeOptions/maxlength", "maxlength"),
         (field("a", logicalTypeOptions={"format": "phone"}), "/logicalTypeOptions/format", "phone"),
         (
             field("a", logicalTypeOptions={"format": "email", "pattern": "x"}),

@@ -6,12 +6,14 @@ file under `schemas/dictionaries` is never changed or removed; the highest numbe
 
 import hashlib
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from millrace.contracts.contract import Contract
+from millrace.contracts.errors import ContractError, ContractProblem
 
 FOLDER = "dictionaries"
 SUFFIX = ".zdict"
@@ -19,6 +21,7 @@ SUFFIX = ".zdict"
 SUMS = "SHA256SUMS"
 # Beyond this a dictionary costs more to load on a cold start than it saves: rows are a few hundred bytes.
 MAX_BYTES = 16 * 1024
+_TYPE = re.compile(rb'"eventType":"([^"]+)"')
 
 
 def numbers(name: str, schemas_dir: Path) -> list[int]:
@@ -59,12 +62,35 @@ def content(contract: Contract, samples: list[dict[str, Any]]) -> bytes:
     return b"".join(reversed(parts))[-MAX_BYTES:]
 
 
+def problems(contracts: Iterable[Contract], schemas_dir: Path) -> Iterator[ContractProblem]:
+    """Dictionaries that were made from samples of another type: they pack nothing."""
+    for contract in contracts:
+        if contract.dictionary:
+            name = f"{FOLDER}/{contract.dictionary}{SUFFIX}"
+            yield from _of_type(contract, name, _TYPE.findall((schemas_dir / name).read_bytes()))
+
+
+def _of_type(contract: Contract, name: str, found: Iterable[bytes]) -> Iterator[ContractProblem]:
+    if others := sorted({one.decode() for one in found} - {contract.event_type}):
+        sentence = (
+            f"made from samples of {', '.join(others)}, not of {contract.event_type}; correct the samples and run: "
+            f"millrace contracts dictionaries --renew {contract.event_type}"
+        )
+        yield ContractProblem(name, "", sentence)
+
+
 def new_dictionary(contract: Contract, samples: list[dict[str, Any]], schemas_dir: Path) -> Path | None:
     """Writes the contract's next dictionary from its golden samples.
 
     Returns:
         The new file, or None if the current dictionary has the same content.
+
+    Raises:
+        ContractError: the samples are of another type.
     """
+    types = [str(sample.get("eventType")).encode() for sample in samples]
+    if wrong := [*_of_type(contract, f"the dictionary of {contract.name}", types)]:
+        raise ContractError(wrong)
     made = numbers(contract.name, schemas_dir)
     folder = schemas_dir / FOLDER
     data = content(contract, samples)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -11,12 +12,27 @@ import jsonschema_rs
 from millrace.contracts.errors import Findings
 from millrace.contracts.pointers import write
 
+# What other languages call a type → what the standard does.
+_TYPES = {
+    **dict.fromkeys(("text", "str", "varchar", "uuid", "string"), "string"),
+    **dict.fromkeys(("float", "double", "decimal", "numeric", "number"), "number"),
+    **dict.fromkeys(("int", "long", "bigint", "integer"), "integer"),
+    **dict.fromkeys(("bool", "boolean"), "boolean"),
+    **dict.fromkeys(("datetime", "date-time", "timestamptz", "timestamp"), "timestamp"),
+    **dict.fromkeys(("map", "struct", "record", "object"), "object"),
+    **dict.fromkeys(("list", "array"), "array"),
+    "date": "date",
+}
+
 
 @cache
 def _standard() -> jsonschema_rs.Draft201909Validator:
     """The standard's own schema. Draft 2019-09: later drafts read `unevaluatedProperties` differently."""
-    text = files("open_data_contract_standard").joinpath("schema.json").read_text(encoding="utf-8")
-    return jsonschema_rs.Draft201909Validator(json.loads(text))
+    return jsonschema_rs.Draft201909Validator(json.loads(_text()))
+
+
+def _text() -> str:
+    return files("open_data_contract_standard").joinpath("schema.json").read_text(encoding="utf-8")
 
 
 def begin(document: Any, name: str) -> Findings:
@@ -40,18 +56,53 @@ def _errors(document: Any) -> list[tuple[str, str]]:
     """Where a document breaks the standard, and how: pointer and sentence."""
     found: dict[tuple[str, str], None] = {}
     for error in _standard().iter_errors(document):
+        pointer = write(error.instance_path)
         if error.kind.name in ("unevaluatedProperties", "additionalProperties"):
-            sentence = f"the standard has no {', '.join(error.kind.value)} here"
-        elif error.kind.name == "required":
-            sentence = f"{error.kind.value} is missing"
+            for name in error.kind.value:
+                found[
+                    (write([*error.instance_path, name]), f"the standard has no {name} here{_meant(name)}")
+                ] = None
         else:
-            sentence = error.message
-        found[(write(error.instance_path), sentence)] = None
+            found[(pointer, _sentence(error, pointer))] = None
     if not found and document["apiVersion"] != "v3.2.0":
         return [("/apiVersion", "contracts are written in v3.2.0 of the standard")]
     # What is wrong inside a part makes the part itself unevaluated, up to the root: only the innermost is reported.
     outer = {parent for pointer, _ in found for parent in _parents(pointer)}
     return [(pointer, sentence) for pointer, sentence in found if pointer not in outer]
+
+
+def _sentence(error: Any, pointer: str) -> str:
+    if error.kind.name == "required":
+        return f"{error.kind.value} is missing"
+    if not pointer and error.kind.name == "type":
+        return "a contract is an object, such as docs/recipes.md shows"
+    if pointer == "/version" and error.kind.name == "type":
+        return "a version is major.minor.patch, such as 1.2.0"
+    if pointer.endswith("/logicalType") and error.kind.name == "enum":
+        instead = _TYPES.get(str(error.instance).lower())
+        near = instead or next(iter(get_close_matches(str(error.instance), _TYPES.values())), "")
+        listed = ", ".join(sorted({*_TYPES.values()}))
+        return f"{error.instance} is no type; there are {listed}" + (f": write {near}" if near else "")
+    return str(error.message)
+
+
+def _meant(name: str) -> str:
+    near = get_close_matches(name, _names(), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    """Every name that the standard has anywhere."""
+    found: dict[str, None] = {}
+    left: list[Any] = [json.loads(_text())]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            properties = part.get("properties")
+            found |= dict.fromkeys(properties if isinstance(properties, dict) else ())
+        left += part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    return tuple(found)
 
 
 def _parents(pointer: str) -> Iterator[str]:

@@ -18,6 +18,12 @@ _PART = re.compile(
     rf"{_ESCAPE}|{_CLASS}|\((?!\?)|\(\?:|[)|]|{_REPEAT}|[\^$](?![?*+{{])|[^\\\[\](){{}}|?*+.\^$]"
 )
 
+# What authors write → what means the same to every engine.
+_INSTEAD = {
+    **{r"\d": "[0-9]", r"\D": "[^0-9]", r"\w": "[A-Za-z0-9_]", r"\W": "[^A-Za-z0-9_]"},
+    **{r"\s": r"[ \t]", r"\S": r"[^ \t\r\n]", ".": r"[^\r\n]", "(?": "it without look-around and flags"},
+}
+
 
 def problem(pattern: str) -> str | None:
     """What is wrong with a pattern, as a sentence; None if every engine reads it alike."""
@@ -25,9 +31,11 @@ def problem(pattern: str) -> str | None:
     while at < len(pattern):
         match = _PART.match(pattern, at)
         if match is None:
-            return (
-                f"engines read {pattern[at : at + 8]!r} in its pattern differently; see docs/api.md, Patterns"
+            found = pattern[at : at + 8]
+            instead = next(
+                (f": write {_INSTEAD[part]}" for part in (found[:2], found[:1]) if part in _INSTEAD), ""
             )
+            return f"engines read {found!r} in its pattern differently{instead}; see docs/api.md, Patterns"
         at = match.end()
     try:
         re.compile(pattern)

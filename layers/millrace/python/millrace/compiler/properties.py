@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from millrace.compiler import retirements, up_converters
@@ -52,6 +53,11 @@ class Values:
     up_converter: dict[str, Any]
 
 
+def _meant(name: str) -> str:
+    near = get_close_matches(name, _NAMES, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
 class _Reader:
     """Reads one property after the other and reports what does not read."""
 
@@ -62,7 +68,8 @@ class _Reader:
             name = item["property"]
             if name not in _NAMES:
                 report(
-                    f"/customProperties/{index}/property", f"{name} is none of {', '.join(sorted(_NAMES))}"
+                    f"/customProperties/{index}/property",
+                    f"{name} is none of {', '.join(sorted(_NAMES))}{_meant(name)}",
                 )
             if name in self._found:
                 report(f"/customProperties/{index}/property", f"{name} stands here twice")

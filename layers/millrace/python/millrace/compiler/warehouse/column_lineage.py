@@ -6,6 +6,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.lineage import Node, lineage
 
+from millrace.compiler.warehouse.dialect import TENANT
 from millrace.warehouse.project import Lineage
 
 # Schema → table → column → type, as sqlglot takes them.
@@ -16,7 +17,7 @@ def column_lineage(query: exp.Query, staging: Mapping[str, exp.Query], schema: S
     """Each column's sources, down through staging to tables of the lake.
 
     What a column is computed from counts, in windows and filters of its own as well; what only chooses or joins rows
-    does not.
+    does not. A count of rows is made of their tenants, in each table that the transform reads.
 
     Args:
         query: the transform.
@@ -32,10 +33,17 @@ def column_lineage(query: exp.Query, staging: Mapping[str, exp.Query], schema: S
         raise ValueError(f"its columns cannot be traced: {error}") from error
     if not isinstance(found, dict):
         raise TypeError("sqlglot answered for one column where all were asked")
-    return {name: _sources(name, node) for name, node in found.items()}
+    # What COUNT(*) counts has no column but the one that every row has.
+    rows = {
+        (f"{layer}.{table}", TENANT)
+        for layer, tables in schema.items()
+        for table, columns in tables.items()
+        if TENANT in columns
+    }
+    return {name: _sources(name, node, rows) for name, node in found.items()}
 
 
-def _sources(column: str, root: Node) -> tuple[tuple[str, str], ...]:
+def _sources(column: str, root: Node, rows: set[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     found: set[tuple[str, str]] = set()
     literal = True
     for node in root.walk():
@@ -48,6 +56,12 @@ def _sources(column: str, root: Node) -> tuple[tuple[str, str], ...]:
         elif node.expression.find(exp.Placeholder):
             raise ValueError(f"{column}: nothing is known of {node.name}")
         literal = literal and not node.expression.find(exp.Column)
+    if not found and any(_counts_rows(node.expression) for node in root.walk()):
+        found = rows
     if not found and not (literal and root.expression.find(exp.Literal, exp.Null, exp.Boolean)):
         raise ValueError(f"{column} is made of no column")
     return tuple(sorted(found))
+
+
+def _counts_rows(expression: exp.Expr) -> bool:
+    return any(isinstance(count.this, exp.Star) for count in expression.find_all(exp.Count))

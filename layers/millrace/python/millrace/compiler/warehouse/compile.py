@@ -70,7 +70,7 @@ class _Compilation:
                 f"exposure {exposure.name}: {table} is no transform"
                 for exposure in exposures
                 for table in exposure.inputs
-                if table not in self._transforms
+                if table not in self._all
             ]
         if self._problems:
             raise WarehouseError(sorted(dict.fromkeys(self._problems)))

@@ -17,19 +17,20 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, UnsupportedError
 
 TENANT = "org_id"
+_CLOCK = "rows depend on no clock, so that a day built again is the same: compare with a column, such as event_time"
 _REFUSED: dict[type[exp.Expression], str] = {
     exp.Median: "median is DuckDB's own",
     exp.GroupConcat: "string_agg does not cross to Athena",
-    exp.Qualify: "Athena has no QUALIFY: rank in a subquery",
+    exp.Qualify: "Athena has no QUALIFY: rank in a subquery, and filter outside by WHERE",
     exp.IntDiv: "// divides in DuckDB only",
-    exp.Limit: "which rows a LIMIT keeps is an engine's choice",
+    exp.Limit: "which rows a LIMIT keeps is an engine's choice: number them by ROW_NUMBER() in a subquery, and keep the first",
     exp.Length: "LEN and LENGTH of a list are texts' on Athena: ARRAY_LENGTH",
-    exp.CurrentTimestamp: "rows depend on no clock",
-    exp.CurrentDate: "rows depend on no clock",
-    exp.CurrentTime: "rows depend on no clock",
-    exp.CurrentDatetime: "rows depend on no clock",
-    exp.Localtime: "rows depend on no clock",
-    exp.Localtimestamp: "rows depend on no clock",
+    exp.CurrentTimestamp: _CLOCK,
+    exp.CurrentDate: _CLOCK,
+    exp.CurrentTime: _CLOCK,
+    exp.CurrentDatetime: _CLOCK,
+    exp.Localtime: _CLOCK,
+    exp.Localtimestamp: _CLOCK,
     exp.Rand: "rows depend on no chance",
     exp.Uuid: "rows depend on no chance",
     exp.AnyValue: "any_value depends on the order of rows",
@@ -76,6 +77,10 @@ def problems(query: exp.Query) -> list[str]:
         for kind, sentence in _REFUSED.items()
         if isinstance(node, kind)
     ]
+    # DuckDB's now() is none of sqlglot's clocks.
+    found = [
+        _CLOCK.join((one.partition(": ")[0] + ": ", "")) if one.startswith("NOW()") else one for one in found
+    ]
     # One sentence a fault, however often it stands there.
     judged = (_stars, _groups, _floats, _lists, _tenants)
     return list(dict.fromkeys([*found, *(sentence for judge in judged for sentence in judge(query))]))
@@ -103,7 +108,11 @@ def _stars(query: exp.Query) -> Iterator[str]:
             star = column.find(exp.Star) if isinstance(column, exp.Star | exp.Column) else None
             if star is not None:
                 more = star.args.get("except_") or star.args.get("replace") or star.args.get("except")
-                yield "* EXCLUDE is DuckDB's own" if more else "SELECT * does not say which columns there are"
+                yield (
+                    "* EXCLUDE is DuckDB's own"
+                    if more
+                    else "SELECT * does not say which columns there are: name them, in the order of the contract"
+                )
     yield from ("COLUMNS(…) is DuckDB's own" for _ in query.find_all(exp.Columns))
 
 
@@ -112,7 +121,7 @@ def _groups(query: exp.Query) -> Iterator[str]:
         if group.args.get("all") is not None:
             yield "GROUP BY ALL is DuckDB's own"
         if any(isinstance(one, exp.Literal) for one in group.expressions):
-            yield "GROUP BY names columns, not places"
+            yield "GROUP BY names columns, not places: repeat the expression"
     for window in query.find_all(exp.Window):
         ranks = isinstance(window.this, exp.RowNumber | exp.Lag | exp.Lead | exp.FirstValue | exp.LastValue)
         if ranks and window.args.get("order") is None:
@@ -171,8 +180,9 @@ def _tenants(query: exp.Query) -> Iterator[str]:
     for join in query.find_all(exp.Join):
         if isinstance(join.this, exp.Unnest):
             continue
-        if not any(_joins_tenant(part) for part in _conjuncts(join.args.get("on"))):
-            yield f"{join.sql('duckdb')[:60]}: a join has {TENANT} = {TENANT}"
+        using = any(column.name == TENANT for column in join.args.get("using") or ())
+        if not using and not any(_joins_tenant(part) for part in _conjuncts(join.args.get("on"))):
+            yield f"{join.sql('duckdb')[:60]}: a join has {TENANT} = {TENANT} in its ON, so that no tenant meets another"
     for select in query.find_all(exp.Query):
         inside = select.parent
         while isinstance(inside, exp.Subquery):
@@ -186,7 +196,7 @@ def _tenants(query: exp.Query) -> Iterator[str]:
         group = select.args.get("group")
         sums = any(isinstance(node, exp.AggFunc) for node in _own(select))
         if (group is not None or sums) and not any(_is_tenant(part) for part in group or ()):
-            yield f"{select.sql('duckdb')[:60]}: rows are grouped by {TENANT}"
+            yield f"{select.sql('duckdb')[:60]}: rows are grouped by {TENANT}: name it in GROUP BY"
 
 
 def _own(select: exp.Select) -> Iterator[exp.Expression]:

@@ -4,6 +4,7 @@ A transform may say `ref`, `source`, `var`, `config`, and the project's own macr
 environment, no database, no clock. Used at build only; a test proves that dbt renders the same.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,15 @@ from millrace.compiler.warehouse.errors import WarehouseError
 STAGING = "staging"
 # What dbt itself calls; transforms do not.
 _FOR_DBT = "dbt"
+_UNDEFINED = re.compile(r"'([a-z_]+)' is undefined")
+# What dbt has and a transform does not need.
+_INSTEAD = {
+    "is_incremental": "the pipeline builds a tenant's day from the whole day again, so leave the block out",
+    "this": "a transform does not read its own table",
+    "env_var": "a transform depends on no environment: give dbt_project.yml a var",
+    "dbt_utils": "packages are not installed: write the SQL, or a macro in warehouse/macros",
+    "run_started_at": "rows depend on no clock: compare with a column, such as event_time",
+}
 Relation = Callable[[str, str], str]
 
 
@@ -59,11 +69,21 @@ def render(project: Path, relation: Relation = lambda schema, name: f"{schema}.{
     for name, path in paths.items():
         try:
             found.append(rendering.render(path))
-        except (jinja2.TemplateError, _RefusedError) as error:
-            problems.append(f"{name}: {error}")
+        except (jinja2.TemplateError, _RefusedError, TypeError) as error:
+            problems.append(f"{name}: {_sentence(error)}")
     if problems:
         raise WarehouseError(problems)
     return found
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        return f"Jinja on line {error.lineno}: {error.message}"
+    if isinstance(error, TypeError):
+        return f"a word is called with other arguments than it takes: {error}"
+    if isinstance(error, jinja2.UndefinedError) and (match := _UNDEFINED.match(str(error))):
+        return f"{match[0]}: {_INSTEAD.get(match[1], 'transforms may say ref, source, var, config and the macros of warehouse/macros')}"
+    return str(error)
 
 
 class _RefusedError(Exception):

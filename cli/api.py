@@ -1,5 +1,6 @@
 """Calls of the HTTP API: every wait is bounded, and every refusal becomes one plain sentence."""
 
+import os
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ from urllib.parse import quote
 import orjson
 import urllib3
 
+from cli import tenants
 from cli.errors import NoPlatformError, RefusedError
 from cli.target import Target
 
@@ -55,8 +57,9 @@ class Api:
     def __init__(self, target: Target, org: str | None = None, *, anonymous: bool = False) -> None:
         self._target = target
         self._headers = {"accept": "application/json"}
-        if not anonymous:
-            self._headers["authorization"] = f"Bearer {target.key(org)}"
+        self._key = "" if anonymous else tenants.key(target, org)
+        if self._key:
+            self._headers["authorization"] = f"Bearer {self._key}"
         self._pool = urllib3.PoolManager(
             num_pools=1,
             maxsize=4,
@@ -113,11 +116,24 @@ class Api:
                 if answer.status < 300 and answer.document is not None:
                     return answer.document
                 if answer.status not in (429, 502, 503, 504):
-                    raise RefusedError(refusal(answer, self._target))
+                    raise self.refusal(answer)
                 sentence, retry_after = answer.sentence, answer.retry_after
             if attempt < TRIES:
                 time.sleep(pause(attempt, retry_after))
         raise RefusedError(f"the platform did not answer {method} {path} in {TRIES} tries: {sentence}")
+
+    def refusal(self, answer: ApiResponse) -> RefusedError:
+        """One sentence for an answer that is not a success."""
+        match answer.status:
+            case 401 | 403:
+                why = tenants.why_refused(self._target, self._key) or answer.sentence
+                given = os.environ.get(tenants.VARIABLE) or self._target.env != "local"
+                where = tenants.VARIABLE if given else ".local/keys.json (make up renews those of the demo)"
+                return RefusedError(f"the platform refused the key in {where}: {why}")
+            case 404:
+                return RefusedError(f"not found: {answer.sentence}")
+            case _:
+                return RefusedError(f"the platform answered {answer.status}: {answer.sentence}")
 
     def _no_answer(self) -> str:
         if self._target.env == "local":
@@ -136,18 +152,6 @@ def must_answer(target: Target) -> None:
     """
     with suppress(ConnectionResetError):
         Api(target, anonymous=True).call("GET", "/v1/health")
-
-
-def refusal(answer: ApiResponse, target: Target) -> str:
-    """One sentence for an answer that is not a success."""
-    match answer.status:
-        case 401 | 403:
-            where = ".local/keys.json (make up renews it)" if target.env == "local" else "MILLRACE_API_KEY"
-            return f"the platform refused the key in {where}: {answer.sentence}"
-        case 404:
-            return f"not found: {answer.sentence}"
-        case _:
-            return f"the platform answered {answer.status}: {answer.sentence}"
 
 
 def _document(body: bytes) -> Any:

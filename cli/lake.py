@@ -1,16 +1,21 @@
-"""The lake in DuckDB: views over the Parquet of the bucket; nothing is downloaded.
+"""The lake in DuckDB: views over the Parquet of the bucket; nothing is downloaded, and nothing is changed.
 
 `raw` is the archive's output; the other layers are Iceberg tables. Only the tables that a statement names are opened,
-each at the snapshot that it names.
+each at the snapshot that it names. DuckDB itself reaches the lake's bucket alone, and its settings are locked.
 """
 
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from cli.api import must_answer
 from cli.errors import NoPlatformError, RefusedError, UsageError
-from cli.table_names import TableReference, no_such_table, rewrite
+from cli.statements import check
+from cli.table_names import SCHEMAS, TableReference, no_such_table, rewrite
 from cli.target import LOCAL_REGION, Target
 from millrace.core.errors import PermanentError
 from millrace.core.prefixes import RAW_EVENTS
@@ -20,55 +25,201 @@ from millrace.lake import duck
 
 if TYPE_CHECKING:
     import duckdb
+    from pyarrow import RecordBatchReader
 
     from millrace.iceberg.tables import IcebergCatalog, OpenTable
 
+# Rows that are read at once.
+PART = 10_000
 PARTITIONS = ("org", "category", "year", "month", "day")
 RAW_TABLE = "raw.events"
 SNAPSHOTS = "lake.snapshots"
+_SHOW_TABLES = re.compile(r"show\s+(all\s+)?tables|show|describe", re.IGNORECASE)
+_DESCRIBE = re.compile(r"\s*desc(ribe)?\s+\S", re.IGNORECASE)
+_NO_TABLE = re.compile(r'Table with name "?([^\s"]+)"? does not exist')
+_NO_COLUMN = re.compile(
+    r'Referenced column "(?P<column>[^"]+)" not found|does not have a column named "(?P<of_table>[^"]+)"'
+)
 
 
-def rows(target: Target, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Runs one statement; returns the names of the columns, each distinct, and the rows.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The result of one statement: the names of its columns, each distinct, and its rows, which are read once."""
 
-    Raises:
-        UsageError: the statement is wrong, or names a table or a snapshot that is not there.
-        RefusedError: the lake cannot be read.
-        NoPlatformError: there is no lake.
-    """
-    import duckdb
+    names: list[str]
+    cursor: "duckdb.DuckDBPyConnection"
 
-    text, references = rewrite(sql)
-    connection = duckdb.connect(
-        config={
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-        }
-    )
-    try:
-        _connect(connection, target)
-        connection.execute("CREATE SCHEMA raw")
-        missing = _open(connection, target, references)
-        if len(duckdb.extract_statements(text)) != 1:
-            raise UsageError("query takes one statement")
+    def parts(self, size: int = PART) -> Iterator[list[tuple[Any, ...]]]:
+        """The rows, so many at a time.
+
+        Raises:
+            UsageError: a value is out of what Python can hold.
+        """
         try:
-            cursor = connection.execute(text)
-        except duckdb.CatalogException as error:
-            if not missing:
-                raise
-            raise no_such_table(missing[0], lambda: tables(target)) from error
-        names = distinct(column[0] for column in cursor.description or ())
-        try:
-            return names, cursor.fetchall()
+            while part := self.cursor.fetchmany(size):
+                yield part
         except (OverflowError, ValueError) as error:
             raise UsageError(f"a value is out of range ({error}): cast it to VARCHAR") from error
-    except (duckdb.HTTPException, duckdb.IOException) as error:
-        must_answer(target)
-        raise RefusedError(f"the lake could not be read: {_first_line(error)}") from error
-    except duckdb.Error as error:
-        raise UsageError(_first_line(error)) from error
-    finally:
-        connection.close()
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """All rows; see `parts`."""
+        return [row for part in self.parts() for row in part]
+
+    def batches(self) -> "RecordBatchReader":
+        """The rows as Arrow has them."""
+        return self.cursor.to_arrow_reader()
+
+
+class Lake:
+    """The tables of one platform as one connection of DuckDB, which reads and changes nothing.
+
+    With a tenant every table has the rows of that tenant alone, whatever the statement says.
+    """
+
+    def __init__(self, target: Target, org: str | None = None) -> None:
+        """Connects.
+
+        Raises:
+            RefusedError: the lake cannot be read.
+            NoPlatformError: there is no lake.
+        """
+        import duckdb
+
+        self._target, self._org = target, org
+        self._iceberg: IcebergCatalog | None = None
+        self._connection = duckdb.connect(
+            config={
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                # A name in SQL is never a variable of this program.
+                "python_enable_replacements": "false",
+            }
+        )
+        with self._in_words():
+            _connect(self._connection, target)
+            self._connection.execute("CREATE SCHEMA raw")
+
+    def __enter__(self) -> "Lake":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def ask(self, sql: str) -> Iterator[Answer]:
+        """Runs one statement. The answer is read within the context, where every error is one in words.
+
+        Raises:
+            UsageError: the statement is wrong, or names a table or a snapshot that is not there.
+            RefusedError: it does more than read, or the lake cannot be read.
+        """
+        import duckdb
+
+        with self._in_words():
+            if _SHOW_TABLES.fullmatch(sql.strip().rstrip(";")):
+                yield self._answer('SELECT unnest(?) AS "table"', [self.tables()])
+                return
+            text, references = rewrite(sql)
+            check(self._connection, text, one_tenant=self._org is not None)
+            if _DESCRIBE.match(text):
+                # A view has neither keys nor defaults, and says of every column that it may be null.
+                text = (
+                    f'SELECT column_name AS "column", column_type AS type FROM ({text.strip().rstrip(";")})'  # noqa: S608
+                )
+            missing = self.open(references)
+            try:
+                answer = self._answer(text)
+            except duckdb.CatalogException as error:
+                found = _NO_TABLE.search(str(error))
+                if not (missing or found):
+                    raise
+                name = missing[0] if missing else found[1] if found else ""
+                raise no_such_table(name, self.tables) from error
+            yield answer
+
+    def tables(self) -> list[str]:
+        """Every table that can be queried."""
+        from millrace.iceberg.glue_tables import locations
+
+        glue = self._target.client("glue")
+        return [RAW_TABLE, *sorted(locations(glue, self._target.env)), SNAPSHOTS]
+
+    def columns(self) -> list[str]:
+        """The columns of all tables that were opened."""
+        sql = f"SELECT DISTINCT column_name FROM duckdb_columns() WHERE schema_name IN {SCHEMAS} ORDER BY 1"  # noqa: S608  our own
+        return [str(name) for (name,) in self._connection.cursor().execute(sql).fetchall()]
+
+    def open(self, references: list[TableReference]) -> list[str]:
+        """Creates a view of each table that a statement names; returns the names of those that do not exist.
+
+        Raises:
+            UsageError: a snapshot is not there.
+        """
+        missing: list[str] = []
+        for reference in references:
+            if reference.table == RAW_TABLE:
+                if reference.moment is not None:
+                    raise UsageError(
+                        "raw.events has no snapshots because it only grows; filter by received_at"
+                    )
+                _raw_events(self._connection, self._target.output("LakeBucket"), self._org)
+                continue
+            self._iceberg = self._iceberg or _catalog(self._target)
+            if reference.table == SNAPSHOTS:
+                _snapshots(self._connection, self._target, self._iceberg, self._org)
+            elif not _view(self._connection, self._iceberg, reference, self._org):
+                if reference.moment is not None:
+                    raise no_such_table(reference.table, self.tables)
+                missing.append(reference.table)
+        return missing
+
+    def _answer(self, text: str, values: object = None) -> Answer:
+        # A cursor of its own: the next statement must not end this answer.
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute(text, values)
+        except RuntimeError:
+            # Ctrl-C ends the wait for the query; this ends the query itself, which a close would otherwise wait for.
+            cursor.interrupt()
+            raise
+        return Answer(distinct(column[0] for column in cursor.description or ()), cursor)
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        import duckdb
+
+        try:
+            yield
+        except duckdb.InterruptException as error:
+            raise KeyboardInterrupt from error
+        except duckdb.PermissionException as error:
+            raise RefusedError(f"queries read the lake and nothing else: {_sentence(error)}") from error
+        except (duckdb.HTTPException, duckdb.IOException) as error:
+            must_answer(self._target)
+            raise RefusedError(f"the lake could not be read: {_sentence(error)}") from error
+        except duckdb.BinderException as error:
+            raise UsageError(self._no_column(error)) from error
+        except duckdb.Error as error:
+            raise UsageError(_sentence(error)) from error
+        except RuntimeError as error:
+            # What DuckDB makes of Ctrl-C.
+            if "interrupted" not in str(error):
+                raise
+            raise KeyboardInterrupt from error
+
+    def _no_column(self, error: Exception) -> str:
+        found = _NO_COLUMN.search(str(error))
+        if found is None:
+            return _sentence(error)
+        name = found["column"] or found["of_table"]
+        meant = get_close_matches(name, self.columns())
+        return f"there is no column {name}" + (f"; did you mean {' or '.join(meant)}?" if meant else "")
+
+
+def rows(target: Target, sql: str, org: str | None = None) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Runs one statement; returns the names of the columns and the rows. Raises as `Lake` does."""
+    with Lake(target, org) as lake, lake.ask(sql) as answer:
+        return answer.names, answer.rows()
 
 
 def distinct(names: Iterable[str]) -> list[str]:
@@ -81,35 +232,6 @@ def distinct(names: Iterable[str]) -> list[str]:
             candidate = f"{name}_{number}"
         result[candidate.lower()] = candidate
     return list(result.values())
-
-
-def tables(target: Target) -> list[str]:
-    """Every table that can be queried."""
-    from millrace.iceberg.glue_tables import locations
-
-    return [RAW_TABLE, *sorted(locations(target.client("glue"), target.env)), SNAPSHOTS]
-
-
-def _open(
-    connection: "duckdb.DuckDBPyConnection", target: Target, references: list[TableReference]
-) -> list[str]:
-    """Creates a view of each table that the statement names; returns the names of those that do not exist."""
-    missing: list[str] = []
-    lake: IcebergCatalog | None = None
-    for reference in references:
-        if reference.table == RAW_TABLE:
-            if reference.moment is not None:
-                raise UsageError("raw.events has no snapshots because it only grows; filter by received_at")
-            _raw_events(connection, target.output("LakeBucket"))
-            continue
-        lake = lake or _catalog(target)
-        if reference.table == SNAPSHOTS:
-            _snapshots(connection, target, lake)
-        elif not _view(connection, lake, reference):
-            if reference.moment is not None:
-                raise no_such_table(reference.table, lambda: tables(target))
-            missing.append(reference.table)
-    return missing
 
 
 def _catalog(target: Target) -> "IcebergCatalog":
@@ -129,7 +251,12 @@ def _catalog(target: Target) -> "IcebergCatalog":
     return catalog(target.env, target.output("LakeBucket"))
 
 
-def _view(connection: "duckdb.DuckDBPyConnection", lake: "IcebergCatalog", reference: TableReference) -> bool:
+def _view(
+    connection: "duckdb.DuckDBPyConnection",
+    lake: "IcebergCatalog",
+    reference: TableReference,
+    org: str | None,
+) -> bool:
     from millrace.iceberg.tables import open_table
 
     try:
@@ -146,7 +273,8 @@ def _view(connection: "duckdb.DuckDBPyConnection", lake: "IcebergCatalog", refer
         files = table.files(snapshot_id=moment.snapshot if moment else None, at=moment.at if moment else None)
     except PermanentError as error:
         raise UsageError(f"{error}; lake.snapshots lists those there are") from error
-    duck.create_view(connection, reference.view, table.columns, [file.path for file in files])
+    where = f"org_id = {literal(org)}" if org else ""
+    duck.create_view(connection, reference.view, table.columns, [file.path for file in files], where)
     return True
 
 
@@ -159,28 +287,38 @@ def _must_reach_back(table: "OpenTable", reference: TableReference) -> None:
         raise UsageError(f"{reference.table} has no snapshot before {moment.at.isoformat()}: {first}")
 
 
-def _snapshots(connection: "duckdb.DuckDBPyConnection", target: Target, lake: "IcebergCatalog") -> None:
+def _snapshots(
+    connection: "duckdb.DuckDBPyConnection", target: Target, lake: "IcebergCatalog", org: str | None
+) -> None:
+    """The snapshots of all tables. A snapshot counts the rows of all tenants, so with a tenant chosen it has no count."""
     from millrace.iceberg.glue_tables import locations
     from millrace.iceberg.tables import open_table
 
     connection.execute("CREATE SCHEMA IF NOT EXISTS lake")
     connection.execute(
-        'CREATE TABLE lake.snapshots ("table" VARCHAR, snapshot BIGINT, committed_at TIMESTAMPTZ, operation VARCHAR, '
+        'CREATE OR REPLACE TABLE lake.snapshots ("table" VARCHAR, snapshot BIGINT, committed_at TIMESTAMPTZ, operation VARCHAR, '
         "run VARCHAR, rows BIGINT)"
     )
     for name in sorted(locations(target.client("glue"), target.env)):
         table = open_table(lake, name)
         for one in table.snapshots() if table is not None else ():
-            rows_then = one.properties.get("total-records")
+            rows_then = None if org else one.properties.get("total-records")
             connection.execute(
                 "INSERT INTO lake.snapshots VALUES (?, ?, ?, ?, ?, ?)",
                 [name, one.id, one.at, one.operation, one.properties.get(RUN), rows_then],
             )
 
 
-def _first_line(error: Exception) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:3])
+def _sentence(error: Exception) -> str:
+    """The message of DuckDB without the repeated line of the statement and its guesses at names of its own."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    said = []
+    for line in lines:
+        if line.startswith(("LINE ", "Did you mean")):
+            break
+        said += [line] if line else []
+    place = next((line.partition(":")[0].lower() for line in lines if line.startswith("LINE ")), "line 1")
+    return " ".join(said) + ("" if place == "line 1" else f" ({place})")
 
 
 def _connect(connection: "duckdb.DuckDBPyConnection", target: Target) -> None:
@@ -191,6 +329,8 @@ def _connect(connection: "duckdb.DuckDBPyConnection", target: Target) -> None:
         raise NoPlatformError(f"{error}: make up") from error
     connection.execute(f"LOAD {literal(str(path))}")
     connection.execute(_access(target).secret_sql())
+    connection.execute(f"SET allowed_directories = ['s3://{target.output('LakeBucket')}/']")
+    connection.execute("SET enable_external_access = false; SET lock_configuration = true")
 
 
 def _access(target: Target) -> duck.S3Access:
@@ -202,16 +342,17 @@ def _access(target: Target) -> duck.S3Access:
         raise NoPlatformError(f"{target.env}: {error}") from error
 
 
-def _raw_events(connection: "duckdb.DuckDBPyConnection", bucket: str) -> None:
-    pattern = f"s3://{bucket}/{RAW_EVENTS}**/*.parquet"
+def _raw_events(connection: "duckdb.DuckDBPyConnection", bucket: str, org: str | None) -> None:
+    pattern = f"s3://{bucket}/{RAW_EVENTS}{f'org={org}/' if org else ''}**/*.parquet"
     files = connection.execute(f"SELECT count(*) FROM glob({literal(pattern)})").fetchone()  # noqa: S608
     if files is not None and files[0]:
         # Partitions as text: 01 is a month, and an org that looks like a number is still a name.
         source = f"read_parquet({literal(pattern)}, hive_partitioning = true, hive_types_autocast = false, union_by_name = true)"
-        connection.execute(f"CREATE VIEW raw.events AS SELECT * FROM {source}")  # noqa: S608  quoted above
+        condition = f" WHERE org_id = {literal(org)}" if org else ""
+        connection.execute(f"CREATE OR REPLACE VIEW raw.events AS SELECT * FROM {source}{condition}")  # noqa: S608  quoted above
         return
     from millrace.archive.raw import SCHEMA
 
     connection.register("raw_columns", SCHEMA.empty_table())
     partitions = ", ".join(f"NULL::VARCHAR AS {name}" for name in PARTITIONS)
-    connection.execute(f"CREATE VIEW raw.events AS SELECT *, {partitions} FROM raw_columns")  # noqa: S608  our own names
+    connection.execute(f"CREATE OR REPLACE VIEW raw.events AS SELECT *, {partitions} FROM raw_columns")  # noqa: S608  our own names

@@ -15,6 +15,6 @@ Org = Annotated[
     str | None,
     typer.Option(
         "--org",
-        help="The local tenant to call as (default: org_acme); the key of one that make up did not make is in MILLRACE_API_KEY.",
+        help="The tenant, whose key is in .local/keys.json (default: that of MILLRACE_API_KEY, or else org_acme).",
     ),
 ]

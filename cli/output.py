@@ -3,6 +3,7 @@
 import base64
 import math
 import os
+import re
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
@@ -21,6 +22,9 @@ from millrace.core import clock
 
 # A pipe or a log has no width; rich would assume 80 columns and break what a person wants to copy.
 WIDTH_OF_PIPES = 160
+# Control characters, line separators and marks of direction (Unicode, Bidirectional Algorithm, 2: explicit marks).
+_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_ESCAPES = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
 # A folded column stays readable with so many characters a line.
 FOLDED_WIDTH = 12
 
@@ -98,6 +102,11 @@ def _width(columns: Iterable[int]) -> int:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """A number with its noun: `1 row`, `2 rows`, `1,000 rows`; `plural` where it is not the noun with an s."""
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def visible(value: str) -> str:
+    """A text of somebody else on one line, with what would steer the terminal or turn its direction written out."""
+    return _STEERING.sub(lambda match: _ESCAPES.get(match[0], f"\\u{ord(match[0]):04x}"), value)
 
 
 def plain(value: Any) -> Any:

@@ -3,17 +3,15 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from cli.api import Api, ApiResponse, pause, refusal
+from cli.api import Api, ApiResponse, pause
 from cli.batches import MOST_BYTES, Line, Merged, batches, body
 from cli.errors import RefusedError
-from cli.target import Target
 
 TRIES = 6
 
 
 def send_lines(
     api: Api,
-    target: Target,
     lines: Iterable[Line],
     merged: Merged,
     sent: Callable[[int], None] = lambda _: None,
@@ -34,21 +32,21 @@ def send_lines(
                 batch[0], "rejected", errors=[{"pointer": "", "code": "too_large", "message": sentence}]
             )
         else:
-            _send(api, target, batch, merged)
+            _send(api, batch, merged)
         sent(len(batch))
 
 
-def _send(api: Api, target: Target, batch: Sequence[Line], merged: Merged) -> None:
+def _send(api: Api, batch: Sequence[Line], merged: Merged) -> None:
     waiting = list(batch)
     for attempt in range(1, TRIES + 1):
-        retry_after, waiting = _once(api, target, waiting, merged)
+        retry_after, waiting = _once(api, waiting, merged)
         if not waiting:
             return
         if attempt < TRIES:
             time.sleep(pause(attempt, retry_after))
 
 
-def _once(api: Api, target: Target, batch: list[Line], merged: Merged) -> tuple[float | None, list[Line]]:
+def _once(api: Api, batch: list[Line], merged: Merged) -> tuple[float | None, list[Line]]:
     """Sends one request; returns the seconds of its `Retry-After`, and the lines to retry."""
     try:
         answer = api.call("POST", "/v1/events", body=body(batch), content_type="application/x-ndjson")
@@ -58,7 +56,7 @@ def _once(api: Api, target: Target, batch: list[Line], merged: Merged) -> tuple[
         return answer.retry_after, _answered(batch, answer, merged)
     if answer.status in (429, 500, 502, 503, 504):
         return answer.retry_after, _unavailable(batch, merged, answer.sentence)
-    raise RefusedError(refusal(answer, target))
+    raise api.refusal(answer)
 
 
 def _answered(batch: Sequence[Line], answer: ApiResponse, merged: Merged) -> list[Line]:

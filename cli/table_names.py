@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 
 from cli.errors import UsageError
 from millrace.core import clock
@@ -54,7 +55,9 @@ class TableReference:
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
+class Token:
+    """A piece of SQL: `kind` is skip (spaces, comments), text, dollar, quoted, word, number or other."""
+
     kind: str
     text: str
     start: int
@@ -76,7 +79,7 @@ def rewrite(sql: str) -> tuple[str, list[TableReference]]:
     Raises:
         UsageError: AS OF is followed by neither a snapshot nor a time.
     """
-    tokens = [token for token in _tokens(sql) if token.kind != "skip"]
+    tokens = [token for token in scan(sql) if token.kind != "skip"]
     references: dict[TableReference, None] = {}
     made, copied, at = [], 0, 0
     while at < len(tokens):
@@ -96,14 +99,15 @@ def rewrite(sql: str) -> tuple[str, list[TableReference]]:
     return "".join([*made, sql[copied:]]), list(references)
 
 
-def _tokens(sql: str) -> Iterator[_Token]:
+def scan(sql: str) -> Iterator[Token]:
+    """Every character of a text in one token; what opens a string that nothing closes is a token of its own."""
     for match in _TOKEN.finditer(sql):
         # The last group that matched is the tag of a dollar quote, if it is one.
         kind = "dollar" if match["dollar"] is not None else str(match.lastgroup)
-        yield _Token(kind, match[0], match.start(), match.end())
+        yield Token(kind, match[0], match.start(), match.end())
 
 
-def _table(tokens: list[_Token], at: int) -> str | None:
+def _table(tokens: list[Token], at: int) -> str | None:
     if at and tokens[at - 1].text == ".":
         return None
     if (
@@ -116,7 +120,7 @@ def _table(tokens: list[_Token], at: int) -> str | None:
     return f"{schema}.{tokens[at + 2].name}" if schema in SCHEMAS else None
 
 
-def _moment(tokens: list[_Token], at: int) -> tuple[int, Moment | None]:
+def _moment(tokens: list[Token], at: int) -> tuple[int, Moment | None]:
     """Where a table's reference ends, and the moment, if it names one."""
     start = at
     if _word(tokens, at) == "for" and _word(tokens, at + 1) in _KINDS:
@@ -141,11 +145,11 @@ def _time(text: str) -> datetime:
     return clock.as_utc(moment)
 
 
-def _word(tokens: list[_Token], at: int) -> str:
+def _word(tokens: list[Token], at: int) -> str:
     return tokens[at].name if at < len(tokens) and tokens[at].kind == "word" else ""
 
 
-def _has_alias(tokens: list[_Token], at: int) -> bool:
+def _has_alias(tokens: list[Token], at: int) -> bool:
     if at >= len(tokens):
         return False
     return tokens[at].kind == "quoted" or (tokens[at].kind == "word" and tokens[at].name not in _NO_ALIAS)
@@ -163,8 +167,24 @@ Existing = Callable[[], Iterable[str]]
 
 
 def no_such_table(table: str, existing: Existing) -> UsageError:
-    """The error for a table that does not exist; it lists those that do."""
+    """The error for a table that does not exist; it names those that may be meant, or else those that exist."""
     known = sorted(existing())
+    if meant := like(table, known):
+        return UsageError(
+            f"there is no table {table}; did you mean {' or '.join(meant)}? SHOW TABLES lists all"
+        )
     return UsageError(
         f"there is no table {table}; there are {', '.join(known) if known else 'none yet: millrace etl'}"
     )
+
+
+def like(name: str, known: Iterable[str]) -> list[str]:
+    """Up to three of the names that resemble one, also without their schema; the most similar first."""
+    full = {one.lower(): one for one in known}
+    bare = {one.rpartition(".")[2]: found for one, found in full.items()}
+    wanted = name.lower()
+    close = [full[one] for one in get_close_matches(wanted, full, cutoff=0.85)]
+    word = wanted.rpartition(".")[2]
+    close += [bare[one] for one in get_close_matches(word, bare, cutoff=0.7)]
+    close += [found for one, found in bare.items() if len(word) > 3 and word.rstrip("s") in one]
+    return list(dict.fromkeys(close))[:3]

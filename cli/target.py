@@ -27,38 +27,6 @@ class Target:
     outputs: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    def key(self, org: str | None) -> str:
-        """The API key to call with.
-
-        Args:
-            org: the tenant; None is the first demo tenant locally, and the only key there is elsewhere. Locally the key of a
-                tenant that `make up` did not make is in MILLRACE_API_KEY.
-
-        Raises:
-            UsageError: no key of that tenant is given.
-            RefusedError: the platform did not say whose key it is.
-        """
-        if self.env != "local":
-            if org is not None:
-                raise UsageError(
-                    f"--org chooses among local keys; in {self.env} the key in MILLRACE_API_KEY belongs to one tenant"
-                )
-            return self.keys[""]
-        name = org or FIRST_ORG
-        if name in self.keys:
-            return self.keys[name]
-        given = os.environ.get("MILLRACE_API_KEY", "")
-        if not given:
-            raise UsageError(
-                f"put a key of {name} into MILLRACE_API_KEY: .local/keys.json holds those of "
-                f"{', '.join(self.keys) or 'nobody'} alone. millrace keys create --org {name} --name NAME makes one"
-            )
-        owner = _owner(self, given)
-        if owner != name:
-            whose = f"is of {owner}, not of {name}" if owner else "is no valid key of this platform"
-            raise UsageError(f"the key in MILLRACE_API_KEY {whose}")
-        return given
-
     @property
     def endpoint(self) -> str | None:
         """Where the AWS APIs of this platform answer; None is AWS itself."""
@@ -98,20 +66,6 @@ class Target:
             start = "make up" if self.env == "local" else f"make deploy ENV={self.env}"
             raise NoPlatformError(f"no stack of {self.env} has an output {name}. Deploy it with: {start}")
         return value
-
-
-def _owner(target: Target, key: str) -> str | None:
-    """The tenant of a key; None if it is unknown, revoked or expired."""
-    from millrace.access.credentials import Credentials
-    from millrace.core.errors import MillraceError
-    from millrace.core.table import Table
-
-    metadata = Table(target.client("dynamodb"), target.output("MetadataTable"))
-    try:
-        principal = Credentials(metadata).authenticate(f"Bearer {key}")
-    except MillraceError as error:
-        raise RefusedError(f"whose key MILLRACE_API_KEY is cannot be looked up: {error}") from error
-    return principal.org if principal else None
 
 
 def find_target(env: str | None) -> Target:

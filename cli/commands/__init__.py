@@ -23,6 +23,7 @@ COMMANDS = {
     "Lakehouse": {
         "etl": ("cli.commands.etl", "Build the tables from new data, or from some days."),
         "query": ("cli.commands.query", "Query raw events and tables with SQL."),
+        "sql": ("cli.commands.sql", "Open a shell for SQL, or run SQL from a pipe."),
         "pending": ("cli.commands.pending", "List tenant-days that no run could commit."),
     },
     "Fraud and models": {

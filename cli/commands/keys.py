@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli import tenants
 from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json
 from cli.output import fitted, out, print_json
@@ -55,6 +56,7 @@ def create(
     key = create_api_key(
         metadata, org=org, name=name, scopes=scopes, expires_at=expires, origins=origin or ()
     )
+    file = tenants.remember(target, org, key)
     if as_json:
         print_json(
             {
@@ -67,7 +69,8 @@ def create(
             }
         )
     else:
-        out.print(f"{key}\nOnly its hash is stored: keep it now.", markup=False)
+        kept = f"It is in {file}, so --org {org} uses it from here." if file else "Keep it now."
+        out.print(f"{key}\nThe platform stores only its hash. {kept}", markup=False)
 
 
 @app.command("list")

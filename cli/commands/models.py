@@ -10,6 +10,7 @@ from cli.ml import models
 from cli.options import Env, Json, Org
 from cli.output import counted, err, fitted, out, print_json, table
 from cli.target import Target, find_target
+from cli.tenants import tenant
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Registered models, and the champion that serves."
@@ -21,7 +22,7 @@ Number = Annotated[str, typer.Argument(help="Such as 3 or fraud/00000003.", meta
 def list_all(org: Org = None, env: Env = None, as_json: Json = False) -> None:
     """List the tenant's models, the newest first."""
     target = find_target(env)
-    whose = models.tenant(target, org)
+    whose = tenant(target, org)
     store = models.store(target)
     document = models.document(store.versions(whose, models.MODEL), store.alias(whose, models.MODEL))
     if as_json:
@@ -38,7 +39,7 @@ def list_all(org: Org = None, env: Env = None, as_json: Json = False) -> None:
 def show_one(version: Number, org: Org = None, env: Env = None, as_json: Json = False) -> None:
     """Show one version with its card: features, days, rows, importances, sources."""
     target = find_target(env)
-    whose = models.tenant(target, org)
+    whose = tenant(target, org)
     store = models.store(target)
     one = store.version(whose, models.MODEL, _number(version))
     if one is None:
@@ -77,7 +78,7 @@ def _change(
     to: str, reason: str, org: str | None, env: str | None, *, as_json: bool, force: bool = False
 ) -> None:
     target = find_target(env)
-    whose = models.tenant(target, org)
+    whose = tenant(target, org)
     with err.status("changing the champion …"):
         change = models.change_champion(target, whose, to, reason, force=force)
         store = models.store(target)

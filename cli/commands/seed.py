@@ -92,7 +92,7 @@ def seed(
         task = progress.add_task("sending", total=count)
         try:
             for lines in due(numbered(events, types)) if live else chunks(numbered(events, types)):
-                send_lines(api, target, lines, merged, lambda sent: progress.advance(task, sent))
+                send_lines(api, lines, merged, lambda sent: progress.advance(task, sent))
         except KeyboardInterrupt:
             if count is not None:
                 raise

@@ -33,7 +33,7 @@ def send(
     api = Api(target, org)
     with Progress(console=err, transient=True) as progress:
         task = progress.add_task("sending", total=len(lines))
-        send_lines(api, target, lines, merged, lambda count: progress.advance(task, count))
+        send_lines(api, lines, merged, lambda count: progress.advance(task, count))
     show(merged.document(), as_json)
 
 

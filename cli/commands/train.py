@@ -14,6 +14,7 @@ from cli.options import Env, Json, Org
 from cli.output import complain, err, out, print_json
 from cli.runs import OUTPUTS, run
 from cli.target import Target, find_target
+from cli.tenants import tenant
 
 if TYPE_CHECKING:
     from millrace.runs.names import Machine
@@ -46,7 +47,7 @@ def train(
 ) -> None:
     """Train the fraud models; the best one that passes the gates serves."""
     target = find_target(env)
-    whose = models.tenant(target, org)
+    whose = tenant(target, org)
     request: dict[str, Any] = {"org": whose, "model": models.MODEL}
     split = requested_split(train_from, train_to, test_from, test_to)
     if split is not None:

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import orjson
 
-from cli.errors import RefusedError, UsageError
-from cli.target import FIRST_ORG, Target, deployed_function
+from cli.errors import RefusedError
+from cli.target import Target, deployed_function
 
 if TYPE_CHECKING:
     from millrace.model_registry.rows import Alias, Version
@@ -16,25 +16,6 @@ if TYPE_CHECKING:
 MODEL = "fraud"
 # The function's timeout, and the network.
 CHANGE_SECONDS = 75
-
-
-def tenant(target: Target, org: str | None) -> str:
-    """The tenant whose models a command uses: locally the first demo tenant unless one is named.
-
-    Raises:
-        UsageError: none is named in another environment, or the name is not a tenant's.
-    """
-    from millrace.core.errors import PermanentError
-    from millrace.model_registry.rows import check_names
-
-    if org is None and target.env != "local":
-        raise UsageError(f"--org is needed in {target.env}: it names the tenant of the models")
-    name = org or FIRST_ORG
-    try:
-        check_names(name, MODEL)
-    except PermanentError as error:
-        raise UsageError(str(error)) from error
-    return name
 
 
 def store(target: Target) -> "ModelStore":

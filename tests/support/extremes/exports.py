@@ -12,8 +12,8 @@ from typing import Any
 import pyarrow as pa
 
 from cli import lake
-from cli.commands.query import text
 from cli.output import print_json
+from cli.results import text
 from cli.target import Target
 from millrace.core import clock
 from millrace.core.objects import Objects

@@ -20,3 +20,9 @@ def places(tmp_path: Path) -> Places:
     ):
         (tmp_path / name).write_text(name)
     return Places(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key of who runs the tests decides nothing in them."""
+    monkeypatch.delenv("MILLRACE_API_KEY", raising=False)

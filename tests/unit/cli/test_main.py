@@ -26,6 +26,7 @@ COMMANDS = [
     ["events", "latest"],
     ["events", "tail", "--type", "order.created"],
     ["query", "select 1"],
+    ["sql"],
     ["quarantine", "list"],
     ["quarantine", "show", "x"],
     ["quarantine", "replay", "--all"],

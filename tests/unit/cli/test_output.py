@@ -62,7 +62,7 @@ ERROR = "bucket 3 of 4: a row's event_time 2026-11-20T23:59:59.999Z is not of th
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """A terminal of 80 columns, a platform behind it that is never called."""
     monkeypatch.setattr(output.out, "width", 80)
-    for command in (quarantine, keys, pending, trace_command, query_command):
+    for command in (quarantine, keys, pending, trace_command):
         monkeypatch.setattr(command, "find_target", lambda _: Target("local", "http://localhost:1"))
     monkeypatch.setattr(Target, "output", lambda _, name: name)
     monkeypatch.setattr(Target, "client", lambda *_, **__: None)
@@ -133,9 +133,8 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def queried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     row = (EVENT_ID, QUARANTINE_ID, "transaction.created", datetime(2026, 11, 21, tzinfo=UTC))
     names = ["event_id", "correlation_id", "event_type", "received_at"]
-    monkeypatch.setattr(query_command, "rows", lambda *_: (names, [row]))
-    query_command.query("select …")
-    return [*names, EVENT_ID, QUARANTINE_ID, "2026-11-21T00:00:00.000Z", "1 row"]
+    query_command.show(names, [row], 0, wide=False)
+    return [*names, EVENT_ID, QUARANTINE_ID, "2026-11-21T00:00:00Z", "1 row"]
 
 
 @pytest.mark.usefixtures("terminal")

@@ -1,24 +1,37 @@
 """`millrace query` on DuckDB alone: every column and value of an answer is shown, in JSON and in a table."""
 
+import io
 import json
+import os
+import re
+import signal
 from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from threading import Timer
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
 import pytest
 
-from cli import lake
-from cli.commands import query as command
-from cli.errors import UsageError
+from cli import lake, statements
+from cli.errors import RefusedError, UsageError
+from cli.main import run
 from cli.output import counted
+from cli.table_names import TableReference
 from cli.target import Target
 
 pytestmark = pytest.mark.unit
+# Each module is hidden by the command of its name.
+command = import_module("cli.commands.query")
+shell = import_module("cli.commands.sql")
 
 
 @pytest.fixture
 def no_platform(monkeypatch: pytest.MonkeyPatch) -> None:
     """The statement needs no table."""
+    monkeypatch.delenv("MILLRACE_API_KEY", raising=False)
     target = object.__new__(Target)
     monkeypatch.setattr(command, "find_target", lambda _: target)
     monkeypatch.setattr(lake, "_connect", lambda connection, _: connection.execute("SET TimeZone = 'UTC'"))
@@ -26,8 +39,8 @@ def no_platform(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def ask(no_platform: None, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    def asked(sql: str, *, as_json: bool = True) -> str:
-        command.query(sql, as_json=as_json)
+    def asked(sql: str, *, as_json: bool = True, **more: Any) -> str:
+        command.query(sql, as_json=as_json, **more)
         return capsys.readouterr().out
 
     return asked
@@ -50,7 +63,6 @@ def ask(no_platform: None, capsys: pytest.CaptureFixture[str]) -> Callable[..., 
         ("select interval 90 second as i, time '01:02:03' as t", [{"i": 90.0, "t": "01:02:03"}]),
         ("select timestamptz '2026-11-21 01:00:00+02' as t", [{"t": "2026-11-20T23:00:00.000Z"}]),
         ("select chr(0) as t, '[/red]' as \"[/red]\"", [{"t": "\0", "[/red]": "[/red]"}]),
-        ("create table t (a integer)", []),
     ],
 )
 def test_nothing_of_an_answer_is_lost(
@@ -81,9 +93,189 @@ def test_names_are_those_that_duckdb_gives_a_subquery() -> None:
 
 def test_decimals_and_structs_in_a_table(ask: Callable[..., str]) -> None:
     shown = ask("select 0.0::decimal(38,10) as d, {'n': 1.50::decimal(9,2)} as s, true as b", as_json=False)
-    assert "0.0000000000" in shown
+    assert " 0 │" in shown
     assert '{"n":1.50}' in shown
-    assert "True" in shown
+    assert "true" in shown
+
+
+def test_a_column_has_as_many_digits_as_one_of_its_values_needs(ask: Callable[..., str]) -> None:
+    money = "select unnest([12.5, 3, null])::decimal(18,4) as d"
+    assert [line.split()[1] for line in ask(money, as_json=False).splitlines()[3:6]] == [
+        "12.50",
+        "3.00",
+        "NULL",
+    ]
+    moments = (
+        "select unnest([timestamptz '2026-11-21 01:00:00+02', timestamptz '2026-11-21 01:00:00.25+02']) as t"
+    )
+    shown = ask(moments, as_json=False)
+    assert "2026-11-20T23:00:00.000Z" in shown
+    assert "2026-11-20T23:00:00.250Z" in shown
+    assert "2026-11-20T23:00:00Z" in ask("select timestamptz '2026-11-21 01:00:00+02' as t", as_json=False)
+
+
+def test_what_would_steer_the_terminal_is_written_out(ask: Callable[..., str]) -> None:
+    shown = ask("select chr(27) || '[2J' as a, chr(8238) || 'x' || chr(10) as b", as_json=False)
+    assert "\\u001b[2J" in shown
+    assert "\\u202ex\\n" in shown
+    assert "\x1b" not in shown
+
+
+def test_a_wide_row_is_a_column_a_line_unless_it_shall_be_one(ask: Callable[..., str]) -> None:
+    sql = "select repeat('x', 300) as long, 1 as short"
+    assert ask(sql, as_json=False).splitlines()[0] == "row 1"
+    assert ask(sql, as_json=False, wide=True).splitlines()[3].endswith("x │     1 │")
+
+
+def test_csv_is_that_of_rfc_4180(ask: Callable[..., str]) -> None:
+    sql = "select * from (values ('a,\"b\"', 1.50::decimal(9,2), true), (null, null, null), ('', 2, false)) t(x, \"y z\", b)"
+    assert ask(sql, as_json=False, as_csv=True) == (
+        'x,y z,b\n"a,""b""",1.50,true\n,,\n"",2.00,false\n'.replace("\n", "\r\n")
+    )
+
+
+def test_parquet_holds_the_rows(ask: Callable[..., str], tmp_path: Path) -> None:
+    file = tmp_path / "it's.parquet"
+    assert json.loads(ask("select range as a, 1 as a from range(25000)", parquet=file)) == {
+        "rows": 25_000,
+        "file": str(file),
+    }
+    assert duckdb.execute(
+        "SELECT count(*), sum(a), sum(a_1) FROM read_parquet(?)", [str(file)]
+    ).fetchall() == [(25_000, 312_487_500, 25_000)]
+    assert [one.name for one in tmp_path.iterdir()] == ["it's.parquet"]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "create table t (a integer)",
+        "copy (select 1) to 'x.csv'",
+        "explain analyze copy (select 1) to 'x.csv'",
+        "explain (format json) create table t (a integer)",
+        "insert into raw.events select 1",
+        "attach 'x.db'",
+        "install httpfs",
+        "load httpfs",
+        "set threads = 1",
+        "/* - */ pragma threads = 1",
+        "call pragma_version()",
+        "begin",
+    ],
+)
+def test_what_does_more_than_read_is_refused(ask: Callable[..., str], sql: str) -> None:
+    with pytest.raises(RefusedError, match=r"[A-Z]+ is refused: queries only read"):
+        ask(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * from read_parquet('s3://lake/x')",
+        "select * from 's3://lake/x.parquet'",
+        'select * from "s3://lake/x.parquet"',
+        "select (select count(*) from glob('s3://lake/**'))",
+        "with a as (select * from query('select 1')) select * from a",
+        "select * from query_table('x')",
+        "summarize select * from parquet_metadata('s3://lake/x')",
+        "explain analyze select * from read_text('s3://lake/x')",
+    ],
+)
+def test_with_a_tenant_nothing_but_tables_is_read(sql: str) -> None:
+    with duckdb.connect() as connection, pytest.raises(RefusedError, match=r"refused|is no table"):
+        statements.check(connection, sql, one_tenant=True)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * from silver.x where org_id in (select 's3://x')",
+        "with a as (select 1 as n) select * from a, range(3), unnest([1])",
+        "describe silver.x",
+        "summarize silver.x",
+        "explain select 1",
+        'select * from silver."x@1" as x',
+        "pivot (select 1 as a) on a in (1) using count(*)",
+    ],
+)
+def test_with_a_tenant_tables_are_read(sql: str) -> None:
+    with duckdb.connect() as connection:
+        statements.check(connection, sql, one_tenant=True)
+
+
+def test_views_of_a_tenant_hold_its_rows_alone(tmp_path: Path) -> None:
+    file = str(tmp_path / "two.parquet")
+    duckdb.execute(f"COPY (SELECT unnest(['org_a', 'org_b', 'org_b']) AS org_id) TO '{file}'")
+    reference = TableReference("silver.x", None, "silver.x")
+    table = SimpleNamespace(
+        columns=[("org_id", "VARCHAR")], files=lambda **_: [SimpleNamespace(path=file)], snapshots=list
+    )
+    with duckdb.connect() as connection, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("millrace.iceberg.tables.open_table", lambda *_: table)
+        for org, count in ((None, 3), ("org_b", 2), ("org_a' or 'a' = 'a", 0)):
+            lake._view(connection, object(), reference, org)
+            assert connection.execute("SELECT count(*) FROM silver.x").fetchall() == [(count,)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "sentence"),
+    [
+        ("select merchnt from (select 1 as merchant)", "there is no column merchnt"),
+        ("select 1; select 2", "millrace sql runs several"),
+        ("pivot (select 1 as a) on a using count(*)", "PIVOT needs the values"),
+        ("selec 1", 'Parser Error: syntax error at or near "selec"'),
+        (" -- nothing", "there is no statement"),
+    ],
+)
+def test_a_wrong_statement_is_a_sentence(ask: Callable[..., str], sql: str, sentence: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(sentence)):
+        ask(sql)
+
+
+def test_ctrl_c_stops_a_long_query(no_platform: None, capsys: pytest.CaptureFixture[str]) -> None:
+    # A shell that starts the tests in the background has it ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    timer = Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    try:
+        assert (
+            run(["query", "select sum(a.range * b.range) from range(10000000) a, range(10000000) b"]) == 130
+        )
+    finally:
+        timer.cancel()
+        signal.signal(signal.SIGINT, before)
+    assert capsys.readouterr().err.endswith("stopped\n")
+
+
+def test_statements_of_a_pipe_run_one_after_the_other(
+    no_platform: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(shell, "find_target", lambda _: object.__new__(Target))
+    text = "select 1 as a; select ';' as b -- ;\n, 2 as c\n;\n\\x\nselect 3 as d"
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    assert run(["sql", "--json"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line) for line in lines if line.startswith("[")] == [
+        [{"a": 1}],
+        [{"b": ";", "c": 2}],
+        [{"d": 3}],
+    ]
+    monkeypatch.setattr("sys.stdin", io.StringIO("select x; select 2 as a;"))
+    assert run(["sql"]) == 2, "the first that fails ends it"
+
+
+@pytest.mark.parametrize(
+    ("text", "done", "rest"),
+    [
+        ("select 1; select 2", ["select 1"], "select 2"),
+        ("select ';", [], "select ';"),
+        ('select "a;b"; ;', ['select "a;b"'], ""),
+        ("select 1 /* ; ", [], "select 1 /* ;"),
+        ("-- a;\nselect $$;$$;", ["-- a;\nselect $$;$$"], ""),
+    ],
+)
+def test_a_semicolon_ends_a_statement_where_it_is_one(text: str, done: list[str], rest: str) -> None:
+    assert statements.split(text) == (done, rest)
 
 
 def test_what_python_cannot_hold_is_a_sentence(no_platform: None) -> None:

@@ -54,7 +54,7 @@ def test_only_what_was_unavailable_is_sent_again() -> None:
         return ApiResponse(207, {"results": [{"index": i, "status": s} for i, s in enumerate(statuses)]})
 
     api, merged = Recorded(reply), Merged()
-    send_lines(api, TARGET, lines(4), merged)
+    send_lines(api, lines(4), merged)
     assert api.requests == [[b"0", b"1", b"2", b"3"], [b"1", b"3"]]
     assert [r["status"] for r in merged.document()["results"]] == [
         "accepted",
@@ -66,7 +66,7 @@ def test_only_what_was_unavailable_is_sent_again() -> None:
 
 def test_a_platform_that_stays_busy_is_asked_a_bounded_number_of_times(waits: list[float]) -> None:
     api, merged = Recorded(lambda _, __: ApiResponse(429, {"detail": "too many"}, retry_after=3.0)), Merged()
-    send_lines(api, TARGET, lines(2), merged)
+    send_lines(api, lines(2), merged)
     assert len(api.requests) == sending.TRIES
     assert len(waits) == sending.TRIES - 1
     assert all(3.0 <= wait <= LONGEST_PAUSE for wait in waits)
@@ -81,7 +81,7 @@ def test_a_broken_connection_is_tried_again() -> None:
         return all_as("duplicate", bodies)
 
     api, merged = Recorded(reply), Merged()
-    send_lines(api, TARGET, lines(1), merged)
+    send_lines(api, lines(1), merged)
     assert merged.document()["duplicates"] == 1
 
 
@@ -89,13 +89,13 @@ def test_a_broken_connection_is_tried_again() -> None:
 def test_a_refusal_of_the_whole_request_is_not_tried_again(status: int) -> None:
     api = Recorded(lambda _, __: ApiResponse(status, {"message": "Forbidden"}))
     with pytest.raises(RefusedError, match="Forbidden"):
-        send_lines(api, TARGET, lines(1), Merged())
+        send_lines(api, lines(1), Merged())
     assert len(api.requests) == 1
 
 
 def test_an_event_larger_than_a_request_is_refused_without_sending_it() -> None:
     api, merged = Recorded(lambda _, bodies: all_as("accepted", bodies)), Merged()
-    send_lines(api, TARGET, [Line(0, b"x" * (MOST_BYTES + 1)), Line(1, b"1")], merged)
+    send_lines(api, [Line(0, b"x" * (MOST_BYTES + 1)), Line(1, b"1")], merged)
     assert api.requests == [[b"1"]]
     assert merged.document()["results"][0]["errors"][0]["code"] == "too_large"
 
@@ -103,7 +103,7 @@ def test_an_event_larger_than_a_request_is_refused_without_sending_it() -> None:
 def test_an_answer_for_other_events_than_were_sent_is_an_error() -> None:
     api = Recorded(lambda _, bodies: all_as("accepted", bodies[:-1]))
     with pytest.raises(RefusedError, match="does not match"):
-        send_lines(api, TARGET, lines(2), Merged())
+        send_lines(api, lines(2), Merged())
 
 
 def test_a_read_is_tried_again_while_the_platform_is_busy_and_no_longer() -> None:

@@ -96,3 +96,10 @@ def test_a_missing_table_is_answered_with_those_there_are() -> None:
     assert str(no_such_table("gold.z", lambda: ["raw.events", "gold.a"])) == (
         "there is no table gold.z; there are gold.a, raw.events"
     )
+    known = ["gold.merchant_10min", "marts.orders_enriched", "silver.order_created_v1"]
+    for wrong, meant in (
+        ("gold.merchant_10mn", "gold.merchant_10min"),
+        ("silver.orders", "marts.orders_enriched or silver.order_created_v1"),
+        ("merchant_10min", "gold.merchant_10min"),
+    ):
+        assert f"did you mean {meant}?" in str(no_such_table(wrong, lambda: known))

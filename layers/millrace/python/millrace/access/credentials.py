@@ -174,6 +174,32 @@ def digests_like(metadata: Table, prefix: str) -> list[str]:
     return [row["entityId"]["S"] for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose a key is, also if it is not accepted any more; `problem` says why in words, and is empty if it is."""
+
+    org: str
+    scopes: tuple[str, ...]
+    problem: str
+
+
+def holder(metadata: Table, key: str) -> Holder | None:
+    """The holder of a key as stored; None for one that was never made, or is long gone.
+
+    Raises:
+        RetryableError: the table did not answer.
+    """
+    item = metadata.get(_key(_digest(key)), doing="look up credential") if _KEY.fullmatch(key) else None
+    if item is None:
+        return None
+    problem = ""
+    if item["status"]["S"] != "active":
+        problem = "was revoked"
+    elif is_expired(item):
+        problem = f"expired at {clock.utc_text(clock.from_epoch_millis(int(item['expiresAt']['N']) * 1000))}"
+    return Holder(item["orgId"]["S"], tuple(sorted(item["scopes"]["SS"])), problem)
+
+
 class Credentials:
     """Looks credentials up. The gateway remembers an answer for 60 seconds; here nothing is remembered on top."""
 

@@ -1,0 +1,152 @@
+"""Whose data a command reads or writes: decided here for all commands, by `--org` and MILLRACE_API_KEY.
+
+A key belongs to one tenant. Where MILLRACE_API_KEY is set it decides, and `--org` can only confirm it; otherwise `--org`
+chooses among the keys of the local platform.
+"""
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import orjson
+
+from cli.errors import CommandError, RefusedError, UsageError
+from cli.places import around
+from cli.target import FIRST_ORG, Target
+
+if TYPE_CHECKING:
+    from millrace.access.credentials import Holder
+    from millrace.core.table import Table
+
+VARIABLE = "MILLRACE_API_KEY"
+
+
+def tenant(target: Target, org: str | None) -> str:
+    """The tenant of a command that works for one: of MILLRACE_API_KEY, of `--org`, or the first demo tenant locally.
+
+    Raises:
+        UsageError: the key is of another tenant or not valid, there is no such tenant, or none is named.
+        RefusedError: the platform did not say whose key it is.
+    """
+    chosen = only(target, org)
+    if chosen is None and target.env != "local":
+        raise UsageError(f"--org is needed in {target.env}: it names the tenant")
+    return chosen or FIRST_ORG
+
+
+def only(target: Target, org: str | None) -> str | None:
+    """The one tenant that `--org` or MILLRACE_API_KEY names; None if neither is given.
+
+    Raises:
+        UsageError: they name two, the key is not valid, or there is no such tenant.
+        RefusedError: the platform did not say whose key it is.
+    """
+    given = os.environ.get(VARIABLE, "")
+    if given:
+        holder = _holder(target, given)
+        problem = "is no key of this platform" if holder is None else holder.problem
+        if holder is None or problem:
+            raise UsageError(f"the key in {VARIABLE} {problem}. {_way_out(target)}")
+        if org not in (None, holder.org):
+            raise UsageError(f"the key in {VARIABLE} is of {holder.org}, not of {org}. {_way_out(target)}")
+        return holder.org
+    if org is not None and org not in target.keys and org not in (known := existing(target)):
+        raise UsageError(no_such_tenant(org, known))
+    return org
+
+
+def key(target: Target, org: str | None) -> str:
+    """The API key to call with.
+
+    Raises:
+        UsageError: as `tenant`, or no key of that tenant is here.
+        RefusedError: the platform did not say whose key it is.
+    """
+    given = os.environ.get(VARIABLE, "")
+    if given and org is None and target.env != "local":
+        # The API decides; a caller there may have no right to look a key up.
+        return given
+    name = tenant(target, org)
+    found = given or target.keys.get(name)
+    if not found:
+        raise UsageError(
+            f"there is no key of {name} here: put one into {VARIABLE}, or make one: "
+            f"millrace keys create --org {name} --name NAME"
+        )
+    return found
+
+
+def existing(target: Target) -> list[str]:
+    """The tenants that have or had a key: of the platform, or those of `.local/keys.json` if it does not answer."""
+    from millrace.access.credentials import orgs
+    from millrace.core.errors import MillraceError
+
+    try:
+        return sorted(orgs(_metadata(target)))
+    except MillraceError:
+        return sorted(name for name in target.keys if name)
+
+
+def no_such_tenant(org: str, known: Iterable[str]) -> str:
+    """The sentence for a tenant that nobody created."""
+    return (
+        f"there is no tenant {org}; there are {', '.join(known) or 'none yet'}. "
+        f"A first key creates it: millrace keys create --org {org} --name NAME"
+    )
+
+
+def why_refused(target: Target, api_key: str) -> str:
+    """Why the platform refuses a key, in words; empty if it cannot be found out, or the key is valid."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    # The answer itself is refused anyway; who has no right to the table reads the platform's own reason.
+    with suppress(CommandError, BotoCoreError, ClientError):
+        holder = _holder(target, api_key)
+        return (
+            "it is no key of this platform" if holder is None else holder.problem and f"it {holder.problem}"
+        )
+    return ""
+
+
+def remember(target: Target, org: str, api_key: str) -> str | None:
+    """Writes a new key to `.local/keys.json`, readable by the user alone, unless a better one of its tenant is there.
+
+    Returns:
+        The file, or None if it was not written.
+    """
+    places = around()
+    if target.env != "local" or places is None:
+        return None
+    new, old = _holder(target, api_key), _holder(target, target.keys.get(org, ""))
+    if new is None or (
+        old is not None and old.org == org and not old.problem and not set(old.scopes) < set(new.scopes)
+    ):
+        return None
+    descriptor = os.open(places.keys, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(orjson.dumps({**target.keys, org: api_key}, option=orjson.OPT_INDENT_2))
+    return os.path.relpath(places.keys)
+
+
+def _way_out(target: Target) -> str:
+    if target.env == "local":
+        return f"Without {VARIABLE} the keys in .local/keys.json are used"
+    return "millrace keys create makes another"
+
+
+def _holder(target: Target, api_key: str) -> "Holder | None":
+    from millrace.access.credentials import holder
+    from millrace.core.errors import MillraceError
+
+    try:
+        return holder(_metadata(target), api_key)
+    except MillraceError as error:
+        raise RefusedError(f"whose key {VARIABLE} is cannot be looked up: {error}") from error
+
+
+def _metadata(target: Target) -> "Table":
+    from millrace.core.table import Table
+
+    return Table(target.client("dynamodb"), target.output("MetadataTable"))

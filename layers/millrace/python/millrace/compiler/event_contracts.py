@@ -39,6 +39,9 @@ def compile_contracts(schemas_dir: Path) -> list[Contract]:
             )
         found[contract.name] = contract
         places[contract.name] = str(path.relative_to(schemas_dir))
+    if problems:
+        # A reference to a file that does not compile would lead nowhere, too.
+        raise ContractError(problems)
     for name, sentence in (
         *contract_checks.references(found.values()),
         *retirements.references(found.values()),

@@ -39,21 +39,37 @@ def only(target: Target, org: str | None) -> str | None:
     """The one tenant that `--org` or MILLRACE_API_KEY names; None if neither is given.
 
     Raises:
-        UsageError: they name two, the key is not valid, or there is no such tenant.
+        UsageError: as `of_key`, or there is no such tenant.
+        RefusedError: the platform did not say whose key it is.
+    """
+    owner = of_key(target, org)
+    if (
+        owner is None
+        and org is not None
+        and org not in target.keys
+        and org not in (known := existing(target))
+    ):
+        raise UsageError(no_such_tenant(org, known))
+    return owner or org
+
+
+def of_key(target: Target, org: str | None) -> str | None:
+    """The tenant of MILLRACE_API_KEY; None if it is not set.
+
+    Raises:
+        UsageError: the key is not valid, or of another tenant than `--org` names.
         RefusedError: the platform did not say whose key it is.
     """
     given = os.environ.get(VARIABLE, "")
-    if given:
-        holder = _holder(target, given)
-        problem = "is no key of this platform" if holder is None else holder.problem
-        if holder is None or problem:
-            raise UsageError(f"the key in {VARIABLE} {problem}. {_way_out(target)}")
-        if org not in (None, holder.org):
-            raise UsageError(f"the key in {VARIABLE} is of {holder.org}, not of {org}. {_way_out(target)}")
-        return holder.org
-    if org is not None and org not in target.keys and org not in (known := existing(target)):
-        raise UsageError(no_such_tenant(org, known))
-    return org
+    if not given:
+        return None
+    holder = _holder(target, given)
+    problem = "is no key of this platform" if holder is None else holder.problem
+    if holder is None or problem:
+        raise UsageError(f"the key in {VARIABLE} {problem}. {_way_out(target)}")
+    if org not in (None, holder.org):
+        raise UsageError(f"the key in {VARIABLE} is of {holder.org}, not of {org}. {_way_out(target)}")
+    return holder.org
 
 
 def key(target: Target, org: str | None) -> str:

@@ -11,7 +11,7 @@ from cli.options import Env, Json
 from cli.output import complain, fitted, out, print_json
 from cli.places import checkout
 from cli.target import Target, find_target
-from cli.tenants import only
+from cli.tenants import of_key
 
 if TYPE_CHECKING:
     from millrace.core import table as stores
@@ -83,7 +83,8 @@ def _change(
 
 
 def _matching(target: Target, org: str | None, day: str | None, table: str | None) -> "list[FailedDay]":
-    org = org and only(target, org)
+    if org is not None:
+        of_key(target, org)
     return [
         one
         for one in _read(target)

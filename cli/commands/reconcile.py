@@ -12,7 +12,7 @@ from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json
 from cli.output import complain, counted, err, fitted, out, print_json
 from cli.target import Target, deployed_function, find_target
-from cli.tenants import only
+from cli.tenants import of_key
 
 # As long as the function may take.
 READ_SECONDS = 15 * 60 + 10
@@ -33,7 +33,8 @@ def reconcile(
 ) -> None:
     """Compare all stores for each closed hour, repair what is missing, and show what stays open."""
     target = find_target(env)
-    org = org and only(target, org)
+    if org is not None:
+        of_key(target, org)
     days = interval(first, last, datetime.now(UTC))
     function = deployed_function(target, "reconcile_events")
     total = Total()

@@ -17,8 +17,11 @@ from millrace.core.table import Table
 from tests.support.stores import MemoryDynamoDB
 
 DEMO = {"org_acme": "mk_acme", "org_globex": "mk_globex"}
+# Their --org is a filter of what all tenants have: a name that nobody has matches nothing.
+FILTERS = [["pending", "list"], ["pending", "set-aside"], ["pending", "take-in"], ["reconcile"]]
 # Every command that takes a tenant of the platform.
 COMMANDS = [
+    *FILTERS,
     ["send", "one.json"],
     ["seed", "--count", "1"],
     ["trace", "x"],
@@ -36,10 +39,6 @@ COMMANDS = [
     ["models", "rollback"],
     ["query", "select 1"],
     ["sql"],
-    ["pending", "list"],
-    ["pending", "set-aside"],
-    ["pending", "take-in"],
-    ["reconcile"],
 ]
 
 
@@ -78,8 +77,10 @@ def test_key_and_org_agree_or_the_command_is_refused(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     key = create_api_key(metadata, org="org_new", name="a team", scopes=ALL_SCOPES)
-    assert run([*command, "--org", "org_typo"]) == 2
-    assert "there is no tenant org_typo; there are org_new. A first key creates it" in capsys.readouterr().err
+    if command not in FILTERS:
+        assert run([*command, "--org", "org_typo"]) == 2
+        said = "there is no tenant org_typo; there are org_new. A first key creates it"
+        assert said in capsys.readouterr().err
     monkeypatch.setenv("MILLRACE_API_KEY", key)
     assert run([*command, "--org", "org_acme"]) == 2
     assert "the key in MILLRACE_API_KEY is of org_new, not of org_acme" in capsys.readouterr().err

@@ -87,8 +87,8 @@ MUTANTS = (
         "a join across tenants passes the dialect",
         "isolation",
         f"{LAYER}/compiler/warehouse/dialect.py",
-        'if not any(_joins_tenant(part) for part in _conjuncts(join.args.get("on"))):',
-        'if join.args.get("on") is None:',
+        'if not using and not any(_joins_tenant(part) for part in _conjuncts(join.args.get("on"))):',
+        'if not using and join.args.get("on") is None:',
         ("tests/unit/warehouse/test_dialect.py",),
     ),
     Mutant(

@@ -255,7 +255,13 @@ def test_a_restart_loses_nothing_that_was_accepted(client: Client, environ: dict
     started = command("up", "--no-events", "--json", environ=environ, seconds=UP_SECONDS)
     assert started.returncode == 0, started.stderr
     wanted = {event["eventId"] for event in sent}
-    assert wanted <= {row["eventId"]["S"] for row in client.rows("UserEventsTable")}
+    # The journal holds what changed in the tables, and the consumer reads on from where it was.
+    projected = eventually(
+        lambda: {row["eventId"]["S"] for row in client.rows("UserEventsTable")},
+        lambda found: wanted <= found,
+        seconds=60,
+    )
+    assert wanted <= projected
     path = f"/v1/events/{sent[-1]['eventId']}/trace"
     assert eventually(lambda: client.get(path).body["status"], "complete".__eq__) == "complete"
     archived = eventually(

@@ -117,15 +117,7 @@ def test_the_written_types_check_and_send(running: tuple[Platform, str], tmp_pat
     assert _mypy(tmp_path, "right.py", "shop_events.py") == "Success: no issues found in 2 source files\n"
     assert 'Missing keys ("currency", "items", "userId")' in _mypy(tmp_path, "wrong.py")
     code = f"import right; print(right.sends({url!r}, {one.keys[ACME]!r}))"
-    ended = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env=_path(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ended = _python(tmp_path, "-c", code)
     assert (ended.stdout, ended.stderr) == ("3\n", "")
 
 
@@ -142,9 +134,14 @@ def _path(folder: Path) -> dict[str, str]:
 
 
 def _mypy(folder: Path, *files: str) -> str:
-    command = [sys.executable, "-m", "mypy", "--strict", "--namespace-packages", "--explicit-package-bases"]
-    ended = subprocess.run(
-        [*command, "--cache-dir", str(folder / "cache"), *files],
+    strictly = ("--strict", "--namespace-packages", "--explicit-package-bases", "--cache-dir", "cache")
+    return _python(folder, "-m", "mypy", *strictly, *files).stdout
+
+
+def _python(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """What a user's program says, in a folder of its own."""
+    return subprocess.run(
+        [sys.executable, *arguments],
         cwd=folder,
         env=_path(folder),
         capture_output=True,
@@ -152,4 +149,3 @@ def _mypy(folder: Path, *files: str) -> str:
         timeout=100,
         check=False,
     )
-    return ended.stdout

@@ -71,7 +71,18 @@ def test_thousands_of_events_arrive_once_in_batches_of_at_most_five_hundred() ->
 
 
 @pytest.mark.parametrize(
-    "failure", [answers(0), answers(503), answers(429), answers(500), answers(401), answers(403)]
+    "failure",
+    [
+        answers(404),
+        answers(405),
+        answers(302),
+        answers(0),
+        answers(503),
+        answers(429),
+        answers(500),
+        answers(401),
+        answers(403),
+    ],
 )
 def test_what_got_no_answer_is_sent_again_under_the_same_ids(failure: Answer) -> None:
     platform = Platform(failure, failure)

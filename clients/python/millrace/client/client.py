@@ -82,6 +82,7 @@ class Client:
         self._on_refused = on_refused or _log_refused
         self._post = transport or Http(url, key, timeout)
         self._closed = False
+        self._inherited: list[Buffer] = []
         self._start()
         atexit.register(self.close)
 
@@ -118,7 +119,9 @@ class Client:
         """
         if self._closed:
             raise ClosedError("this client was closed; make another one")
-        if self._process != os.getpid():  # after a fork: the thread stayed in the parent
+        if self._process != os.getpid():
+            # After a fork: the thread stayed in the parent. SQLite's connection is its, too, and must not be closed here.
+            self._inherited.append(self._buffer)
             self._start()
         event = {
             "eventId": envelope.get("event_id") or str(uuid.uuid4()),
@@ -213,6 +216,9 @@ class Client:
         if response.status in (401, 403):
             log.error("the platform refuses the key (%d); events wait until it takes it", response.status)
             return LONGEST_PAUSE
+        if 300 <= response.status < 500 and response.status not in (408, 429):
+            log.error("the address answers %d, as no platform does; events wait", response.status)
+            return LONGEST_PAUSE
         grown = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(tries, 10)) * random.uniform(0.5, 1.0)  # noqa: S311  jitter
         return max(grown, min(LONGEST_PAUSE, response.retry_after))
 
@@ -222,16 +228,14 @@ class Client:
         results = response.document.get("results") if isinstance(response.document, dict) else None
         if isinstance(results, list) and len(results) == len(batch):
             return self._settle(batch, results, response)
-        if response.status == 413 and len(batch) > 1:
+        if response.status not in (400, 413):
+            # Also where nothing of the platform is, such as 404 of a wrong address: what waits is not given up for that.
+            return response
+        if len(batch) > 1:
             half = len(batch) // 2
             return self._send(batch[:half]) or self._send(batch[half:])
-        if 400 <= response.status < 500 and response.status not in (401, 403, 408, 429):
-            # The request as a whole, with one event: it will never be taken.
-            if len(batch) > 1:
-                half = len(batch) // 2
-                return self._send(batch[:half]) or self._send(batch[half:])
-            return self._settle(batch, [{"status": "rejected", "errors": [response.document]}], response)
-        return response
+        # The request as a whole is refused, and it holds one event: that will never be taken.
+        return self._settle(batch, [{"status": "rejected", "errors": [response.document]}], response)
 
     def _settle(
         self, batch: Sequence[Waiting], results: Sequence[Mapping[str, Any]], response: Response

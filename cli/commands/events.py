@@ -113,7 +113,14 @@ class Followed:
 def _types(api: Api, chosen: str | None) -> list[str]:
     if chosen is not None:
         return [chosen]
-    return sorted({one["eventType"] for one in api.ask("GET", "/v1/schemas")["items"]})
+    names: set[str] = set()
+    cursor: str | None = None
+    while True:
+        page = api.ask("GET", "/v1/schemas", query={"limit": str(PAGE), "cursor": cursor})
+        names |= {one["eventType"] for one in page["items"]}
+        cursor = page["cursor"]
+        if cursor is None:
+            return sorted(names)
 
 
 def _page(

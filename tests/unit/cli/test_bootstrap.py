@@ -116,13 +116,13 @@ class TestSetup:
 def test_uv_is_told_what_pip_is_told(tmp_path: Path) -> None:
     pip = tmp_path / "pip"
     shown = (
-        "print(\":env:.index-url='https://pypi.example/simple'\")\nprint(\":env:.find-links='/wheels /more'\")\n"
+        "print(\":env:.index-url='https://packages.example/simple'\")\nprint(\":env:.find-links='/wheels /more'\")\n"
         "print(\"global.index-url='https://other.example'\")\nprint(\"global.timeout='180'\")\n"
     )
     pip.write_text(f"import sys\nassert sys.argv[1:] == ['config', 'list']\n{shown}")
     variables = bootstrap._uv_settings([sys.executable, str(pip)])
     assert (variables["UV_DEFAULT_INDEX"], variables["UV_FIND_LINKS"]) == (
-        "https://pypi.example/simple",
+        "https://packages.example/simple",
         "/wheels,/more",
     )
     assert "180" not in variables.values()

@@ -26,9 +26,8 @@ from ministack.core import persistence
 from ministack.core.responses import request_scope
 from ministack.services import dynamodb, kinesis, lambda_svc, s3, sqs
 
-from cli.local.journal import Journal, sync
+from cli.local.journal import PATH, Journal, sync
 
-PATH = "/_millrace/journal"
 # About 15,000 events; reading as much at a start takes some seconds.
 SNAPSHOT_AFTER_BYTES = 64 * 2**20
 SNAPSHOT_SECONDS = 300
@@ -159,12 +158,11 @@ class Durability:
         lambda_svc._ensure_poller = lambda: None  # noqa: SLF001
         self._saved = dict(self.journal.snapshot())
         self.report["clean"] = not self.journal.left_over
-        if not self._saved:
-            # Saved by MiniStack itself, which does not keep the records of tables' streams that these count.
-            _load_all()
+        by_ministack = not self._saved
+        _load_all()
+        if by_ministack:
+            # It does not keep the records of tables' streams, which these count.
             lambda_svc._dynamodb_stream_positions.clear()  # noqa: SLF001
-        else:
-            _load_all()
         self._load_table_streams(self._saved.pop(_STREAMS, {}))
         for changes in self.journal.read():
             self.report["clean"] = "stopped" in changes

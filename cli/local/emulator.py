@@ -14,6 +14,7 @@ import orjson
 import urllib3
 
 from cli import bootstrap
+from cli.local import journal
 from cli.local.programs import without_aws
 from cli.local.steps import StepError
 from cli.output import counted
@@ -28,10 +29,6 @@ START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 # Listeners that are not needed here and would bind every interface.
 SWITCHED_OFF = {"IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0"}
-
-
-# As in `durability.py`, which runs in the emulator's environment.
-JOURNAL_PATH = "/_millrace/journal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +197,7 @@ def healthy(port: int) -> bool:
 def recovery(port: int) -> str:
     """What the emulator found at its start, in a sentence; empty after a clean stop."""
     try:
-        found = urllib3.request("GET", f"{endpoint(port)}{JOURNAL_PATH}", timeout=2.0, retries=False).json()
+        found = urllib3.request("GET", f"{endpoint(port)}{journal.PATH}", timeout=2.0, retries=False).json()
     except (urllib3.exceptions.HTTPError, ValueError):
         return ""
     if found["clean"]:
@@ -217,7 +214,7 @@ def save(port: int) -> None:
     Raises:
         StepError: it could not.
     """
-    answer = urllib3.request("POST", f"{endpoint(port)}{JOURNAL_PATH}", timeout=STOP_SECONDS, retries=False)
+    answer = urllib3.request("POST", f"{endpoint(port)}{journal.PATH}", timeout=STOP_SECONDS, retries=False)
     if answer.status != 200:
         raise StepError(
             "the state of the local AWS could not be written",

@@ -1,9 +1,10 @@
 """The emulator's state on disk: a snapshot of everything, and journals of the writes since.
 
 Generation `n` is `snapshot-n`, complete as soon as it has that name, and `journal-n`, the writes after it. A start reads the
-newest snapshot and then every journal from its generation on. Large values of a snapshot are in `blob-<sha256>`, once. A commit is one line: the CRC of a JSON text, and the text. A
-line that was cut off by a crash ends its journal: nobody got an answer that depends on it. This module is the files; what
-is written into them is in `durability.py`. It runs in the emulator's environment and imports nothing else of ours.
+newest snapshot and then every journal from its generation on. Large values of a snapshot are in `blob-<sha256>`, once. A
+commit is one line: the CRC of a JSON text, and the text. A line that was cut off by a crash ends its journal: nobody got an
+answer that depends on it. This module is the files; what is written into them is in `durability.py`. It runs in the
+emulator's environment and imports nothing else of ours.
 """
 
 import hashlib
@@ -15,6 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+# Where the emulator says how its last start went, and takes a snapshot.
+PATH = "/_millrace/journal"
 # The layers are far larger than all the rest, and never change.
 BLOB_BYTES = 2**20
 

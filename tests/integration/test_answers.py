@@ -10,17 +10,14 @@ from urllib.parse import quote
 
 import jsonschema_rs
 import pytest
-import yaml
 
 from millrace.access.credentials import create_api_key
 from millrace.core.table import Table
 from tests.support import events
 from tests.support.gateway import METHODS, Gateway
+from tests.support.openapi import DOCUMENT
 from tests.support.platform import ACME, GLOBEX, Platform, platform
 
-DOCUMENT: dict[str, Any] = yaml.safe_load(
-    (Path(__file__).parents[2] / "schemas" / "openapi.yaml").read_text()
-)
 CALLS = [
     (method, path)
     for path, operations in DOCUMENT["paths"].items()

@@ -89,9 +89,9 @@ def test_only_what_could_not_be_stored_comes_again(
     assert len(running.rows("Events")) == 2
 
 
-@pytest.mark.parametrize("body", ["", "[]", "{}", '{"org": ""}', '{"org": 7, "binding": "a", "detail": {}}'])
-def test_what_no_rule_wrote_ends_in_the_dead_letters(running: Platform, body: str) -> None:
-    assert receive(running, {"messageId": "m", "body": body, "eventSource": "aws:sqs"}) == ["m"]
+def test_what_no_rule_wrote_ends_in_the_dead_letters(running: Platform) -> None:
+    for body in ("", "[]", "{}", '{"org": ""}', '{"org": 7, "binding": "a", "detail": {}}'):
+        assert receive(running, {"messageId": "m", "body": body, "eventSource": "aws:sqs"}) == ["m"], body
 
 
 def test_a_tenant_key_that_cannot_be_had_brings_the_message_back(

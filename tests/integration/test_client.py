@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from millrace.client import Client
 from millrace.client.__main__ import main
+from tests.support.openapi import DOCUMENT
 from tests.support.platform import ACME, GLOBEX, Platform, platform
 from tests.support.served import served
 
@@ -48,8 +48,7 @@ def forgets(events: Events) -> None:
 
 @pytest.fixture(scope="module")
 def running(bundle: Path) -> Any:
-    document = yaml.safe_load((ROOT / "schemas/openapi.yaml").read_text())
-    with platform(bundle, in_memory=True) as one, served(document, one.functions) as url:
+    with platform(bundle, in_memory=True) as one, served(DOCUMENT, one.functions) as url:
         yield one, url
 
 

@@ -6,17 +6,14 @@ from typing import Any
 
 import pytest
 import schemathesis
-import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.specs.openapi import checks
 
 from tests.support import events
 from tests.support.gateway import METHODS, Gateway
+from tests.support.openapi import DOCUMENT
 from tests.support.platform import ACME, Platform, platform
 
-DOCUMENT: dict[str, Any] = yaml.safe_load(
-    (Path(__file__).parents[2] / "schemas" / "openapi.yaml").read_text()
-)
 CALLS = [
     (method, path)
     for path, operations in DOCUMENT["paths"].items()

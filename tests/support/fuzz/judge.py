@@ -4,18 +4,14 @@ import base64
 import json
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import orjson
-import yaml
 
 from tests.support.fuzz.stores import Stores
+from tests.support.openapi import DOCUMENT
 
-DOCUMENT: dict[str, Any] = yaml.safe_load(
-    (Path(__file__).parents[3] / "schemas" / "openapi.yaml").read_text()
-)
 STATUSES = frozenset(int(status) for status in DOCUMENT["paths"]["/v1/events"]["post"]["responses"])
 COUNTS = {
     "accepted": "accepted",

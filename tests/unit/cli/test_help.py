@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import typer
-import yaml
 from typer.core import TyperGroup
 
 from cli.commands import COMMANDS, Commands
 from cli.main import app, run
 from millrace import __version__
+from tests.support.openapi import DOCUMENT
 
 ROOT = Path(__file__).parents[3]
 NAMES = [name for entries in COMMANDS.values() for name in entries]
@@ -69,7 +69,7 @@ def test_there_is_one_version(capsys: pytest.CaptureFixture[str]) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert project["project"]["dynamic"] == ["version"]
     assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "millrace.__version__"}
-    assert yaml.safe_load((ROOT / "schemas/openapi.yaml").read_text())["info"]["version"] == __version__
+    assert DOCUMENT["info"]["version"] == __version__
 
 
 def test_help_and_completion_import_no_command() -> None:

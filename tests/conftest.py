@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import hypothesis
@@ -43,14 +44,16 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Before anything runs."""
+    # What is collected stays: looking through it again and again finds nothing to free.
+    gc.disable()
     workers.begin(config)
 
 
 def pytest_collection_finish() -> None:
-    """Spares the garbage collector the thousands of tests that stay until the end: it would walk through them again and again."""
-    gc.collect()
+    """The garbage collector, which from now on leaves out the thousands of tests that stay until the end."""
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -58,10 +61,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     workers.end(config)
 
 
-def _kind(item: pytest.Item) -> str:
-    kind = item.path.relative_to(HERE).parts[0]
+@cache
+def _kind(path: Path) -> str:
+    kind = path.relative_to(HERE).parts[0]
     if kind not in KINDS:
-        raise pytest.UsageError(f"{item.nodeid}: tests live in {', '.join(KINDS)}")
+        raise pytest.UsageError(f"{path}: tests live in {', '.join(KINDS)}")
     return kind
 
 
@@ -72,9 +76,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         pytest.UsageError: a test lies outside the six folders.
     """
     # What is left at the end is short then: no worker waits long for the other.
-    items.sort(key=lambda item: KINDS.index(_kind(item)), reverse=workers.beside_others())
+    items.sort(key=lambda item: KINDS.index(_kind(item.path)), reverse=workers.beside_others())
     for item in items:
-        kind = _kind(item)
+        kind = _kind(item.path)
         item.add_marker(getattr(pytest.mark, kind))
         if kind in WITHOUT_SOCKETS:
             item.add_marker(pytest.mark.disable_socket)

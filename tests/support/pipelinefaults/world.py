@@ -121,6 +121,8 @@ class World:
                 merchant = f"terminal_{rng.randrange(12)}"
                 return {
                     "transaction_id": f"txn_{rng.getrandbits(40):x}",
+                    # Few, but more than are written at once: each has a row in the online store.
+                    "user_id": rng.randrange(40),
                     "amount": amount,
                     "merchant": merchant,
                 }

@@ -38,6 +38,7 @@ COMMANDS = {
         "reconcile": ("cli.commands.reconcile", "Compare all stores and repair what is missing."),
         "rebuild": ("cli.commands.rebuild", "Rebuild a table from the lake and compare it."),
         "redrive": ("cli.commands.redrive", "Retry batches or dead letters of a function."),
+        "tenants": ("cli.commands.tenants", "List tenants, and set their event ids."),
         "keys": ("cli.commands.keys", "Create, list and revoke API keys."),
         "cost": ("cli.commands.cost", "Show what the platform costs in AWS."),
         "preflight": ("cli.commands.preflight", "Check an AWS account before a deploy."),

@@ -113,7 +113,7 @@ def _metadata(item: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
             yield f"Metadata {kind}", org, f"{more} {packed[at : at + 16].hex()}"
     elif kind == "pending":
         yield "Metadata pending", _owner(name), name
-    elif kind not in ("quarantine", "audit", "fingerprint-key", "credential", "tenant"):
+    elif kind not in ("quarantine", "audit", "setting", "fingerprint-key", "credential", "tenant"):
         yield f"Metadata {kind}", org, _text({"partition": partition, "name": name, **item})
 
 

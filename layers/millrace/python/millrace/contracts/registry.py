@@ -1,7 +1,7 @@
 """The contracts in force: the compiled bundle of the layer, read once a process."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +50,7 @@ class Registry:
         self.derived_types = derived_types(self.contracts)
         self._newest = {name: majors[max(majors)] for name, majors in self._types.items()}
         self._found: dict[tuple[str, str | None], Contract] = {}
-        self._validators: dict[tuple[str, str], Validator] = {}
+        self._validators: dict[tuple[str, str, str], Validator] = {}
         self._dictionaries: dict[str, bytes] = {}
 
     def find(self, event_type: str, version: str | None = None) -> Contract:
@@ -136,12 +136,13 @@ class Registry:
         """Every major of a type, empty for a type that no contract describes."""
         return self._types.get(event_type, {})
 
-    def validator(self, contract: Contract) -> Validator:
-        """The contract's validator, compiled once."""
-        key = (contract.event_type, contract.version)
+    def validator(self, contract: Contract, *, ids: str = "") -> Validator:
+        """The contract's validator, compiled once; `ids` in place of those that the contract says."""
+        key = (contract.event_type, contract.version, ids)
         found = self._validators.get(key)
         if found is None:
-            found = self._validators[key] = Validator(contract)
+            judged = replace(contract, ids=ids) if ids else contract
+            found = self._validators[key] = Validator(judged)
         return found
 
     def envelope_errors(self, event: Any) -> list[FieldError]:

@@ -23,6 +23,11 @@ def identity_text(event_id: str) -> str:
     return event_id.lower() if _UUID.fullmatch(event_id) else as_text(identity(event_id))
 
 
+def uuid_of(event_id: str) -> str:
+    """The id where a field wants a UUID: itself as it is written, or of such a text its identity."""
+    return event_id if _UUID.fullmatch(event_id) else as_text(identity(event_id))
+
+
 def as_text(identifier: bytes) -> str:
     """16 bytes as keys have them."""
     text = identifier.hex()

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from millrace.contracts import pointers
+from millrace.core import identity
 from millrace.fraud import profile, velocity
 from millrace.fraud.rules import RuleSet, RuleVerdict, TransactionFacts, facts_of
 from millrace.fraud.user import Transaction, UserSets
@@ -73,10 +74,10 @@ class Decision:
 
     def record(self) -> dict[str, Any]:
         """The decision as it is stored: the same inputs give the same record."""
-        model = self.inputs.model
+        model, event_id = self.inputs.model, self.inputs.event_id
         record = {
             "transactionId": self.inputs.payload.get("transaction_id"),
-            "transactionEventId": self.inputs.event_id,
+            "transactionEventId": None if event_id is None else identity.uuid_of(event_id),
             "score": self.verdict.score,
             "riskClass": self.verdict.risk_class,
             "reasons": [{"factor": name, "points": points} for name, points in self.verdict.reasons],

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol
 
 from millrace.contracts import absent, pointers
@@ -78,10 +79,12 @@ class Intake:
         log: Callable[[str], None] = lambda _: None,
         *,
         type_shards: int = 1,
+        takes_any_id: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._registry, self._appender, self._quarantine = registry, appender, quarantine
         self._tenant_keys, self._log = tenant_keys, log
         self._codec, self._type_shards = Codec(registry.dictionary), type_shards
+        self._takes_any_id = takes_any_id
 
     def accept(self, candidates: Sequence[Candidate], origin: Origin) -> list[EventResult]:
         """One result per candidate, in order. Raises nothing, whatever an event holds and a store answers."""
@@ -107,7 +110,10 @@ class Intake:
             self._log(str(error))
             return cases
         for case in cases:
-            self._judge(case, origin, tenant_key)
+            try:
+                self._judge(case, origin, tenant_key)
+            except MillraceError as error:
+                self._log(str(error))
         valid = [case for case in cases if case.item]
         if dry_run:
             for case in valid:
@@ -140,7 +146,13 @@ class Intake:
         if error is not None:
             result.outcome, result.errors = AppendResult.REJECTED, [error]
             return
-        verdict = validate(event, len(canonical), self._registry, origin.received_at)
+        verdict = validate(
+            event,
+            len(canonical),
+            self._registry,
+            origin.received_at,
+            partial(self._takes_any_id, origin.org),
+        )
         case.contract = verdict.contract
         if isinstance(verdict, Refused):
             result.outcome, result.errors = AppendResult.REJECTED, verdict.errors

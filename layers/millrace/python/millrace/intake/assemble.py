@@ -11,6 +11,7 @@ from millrace.core.table import Table
 from millrace.core.uses import EVENTS, LAKE, LOG, METADATA, TENANT_KEY, uses
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.append_to_log import LogAppender
+from millrace.eventstore.tenant_ids import TenantIds
 from millrace.eventstore.tenant_key import WrappedTenantKeys
 from millrace.intake.accept import Intake
 from millrace.quarantine.store import QuarantineStore
@@ -43,9 +44,8 @@ def intake(settings: IntakeSettings, log: Callable[[str], None]) -> Intake:
             "none": LogAppender(Lazy("kinesis"), settings.event_stream_arn, log),
         }
     )
-    tenant_keys = WrappedTenantKeys(
-        Table(dynamodb, settings.metadata_table), Lazy("kms"), settings.tenant_key_id
-    )
+    metadata = Table(dynamodb, settings.metadata_table)
+    tenant_keys = WrappedTenantKeys(metadata, Lazy("kms"), settings.tenant_key_id)
     return Intake(
         registry.load(),
         appender,
@@ -53,4 +53,5 @@ def intake(settings: IntakeSettings, log: Callable[[str], None]) -> Intake:
         tenant_keys,
         log,
         type_shards=settings.type_shards,
+        takes_any_id=TenantIds(metadata).takes_any,
     )

@@ -1,5 +1,6 @@
 """Judges one event against its contract and against the clock. Pure: it reads nothing but its arguments."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -29,7 +30,13 @@ class Refused:
     contract: Contract | None = None
 
 
-def validate(event: Any, size: int, registry: Registry, received_at: datetime) -> Valid | Refused:
+def validate(
+    event: Any,
+    size: int,
+    registry: Registry,
+    received_at: datetime,
+    takes_any_id: Callable[[], bool] = lambda: False,
+) -> Valid | Refused:
     """The verdict on one event.
 
     Args:
@@ -37,6 +44,7 @@ def validate(event: Any, size: int, registry: Registry, received_at: datetime) -
         size: bytes of its canonical JSON.
         registry: the contracts in force.
         received_at: when the request came; the accepted range of timestamps, and whether a major has ended, hang on it.
+        takes_any_id: whether the tenant's events may have any id; asked only where the contract refuses one.
     """
     if size > limits.BYTES_PER_EVENT:
         return Refused([too_large(size)])
@@ -62,6 +70,8 @@ def validate(event: Any, size: int, registry: Registry, received_at: datetime) -
             [*registry.envelope_errors(event), FieldError("/version", "unknown_version", sentence)], contract
         )
     errors = registry.validator(contract).errors(event)
+    if any(error.pointer == "/eventId" for error in errors) and takes_any_id():
+        errors = registry.validator(contract, ids="any").errors(event)
     if errors:
         return Refused(errors, contract)
     try:

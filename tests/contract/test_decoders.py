@@ -15,6 +15,7 @@ from google.protobuf import json_format  # type: ignore[import-untyped]
 from millrace.compiler.exports import avro
 from millrace.contracts.contract import Contract
 from millrace.core import clock
+from millrace.intake import protobuf_json
 from millrace.intake.enrich import Origin
 from millrace.intake.parse import JSON, PROTOBUF, candidates
 from tests.contract.test_exports import (
@@ -31,6 +32,9 @@ from tests.unit.intake.test_accept import World
 
 __all__ = ["messages"]  # a fixture
 Post = Callable[..., dict[str, Any]]
+# Lists and maps that are empty, which other languages' decoders write by default.
+EVERY_LIST = {"always_print_fields_with_no_presence": True}
+TEXTS = {"type": ["array", "null"], "items": {"type": "string"}}
 SENT = [(made, event) for made, event in GOLDEN if not made.derived]
 
 
@@ -72,15 +76,15 @@ def _written(value: Any) -> Any:
     return float(value) if isinstance(value, Decimal) else value.isoformat()
 
 
-@pytest.mark.parametrize("snake", [False, True])
+@pytest.mark.parametrize("form", [{}, {"preserving_proto_field_name": True}, EVERY_LIST], ids=str)
 @pytest.mark.parametrize(("made", "event"), SENT, ids=ref)
 def test_what_protobuf_gives_back(
-    made: Contract, event: dict[str, Any], post: Post, messages: dict[str, Any], snake: bool
+    made: Contract, event: dict[str, Any], post: Post, messages: dict[str, Any], form: dict[str, bool]
 ) -> None:
     kind = messages[message_name(made)]
     message = json_format.ParseDict(with_decimals_as_texts(without_nulls(event), made.data_schema), kind())
     message = kind.FromString(message.SerializeToString())
-    decoded = json_format.MessageToDict(message, preserving_proto_field_name=snake)
+    decoded = json_format.MessageToDict(message, **form)
     assert post([decoded], PROTOBUF)["status"] == "accepted"
     assert post(event)["status"] == "duplicate"
 
@@ -122,3 +126,38 @@ def test_texts_that_are_no_numbers_stay_and_are_refused_and_kept_as_sent(post: P
         found = post([sent], PROTOBUF)
         assert found["errors"] == [("/data/payload/totalAmount", "type")], wrong
         assert json.loads(found["raw"][-1]) == sent
+
+
+def test_an_optional_list_that_is_empty_is_one_that_is_absent() -> None:
+    schema = {
+        "type": "object",
+        "required": ["lines"],
+        "properties": {
+            "tags": TEXTS,
+            "lines": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["codes"],
+                    "properties": {"codes": TEXTS, "notes": TEXTS},
+                },
+            },
+            "grid": {"type": ["array", "null"], "items": TEXTS},
+            "origin": {"type": ["object", "null"], "properties": {"via": TEXTS}},
+            "free": {"type": ["object", "null"]},
+        },
+    }
+    sent = {
+        "tags": [],
+        "lines": [{"codes": [], "notes": []}, {"notes": ["a"]}],
+        "grid": [{"items": []}, {}],
+        "origin": {"via": []},
+        "free": {"via": [], "empty": {}},
+    }
+    assert protobuf_json._value(sent, schema) == {
+        "lines": [{"codes": []}, {"codes": [], "notes": ["a"]}],
+        "grid": [[], []],
+        "origin": {},
+        "free": {"via": [], "empty": {}},
+    }
+    assert protobuf_json._value({"grid": [], "tags": None}, schema) == {"tags": None, "lines": []}

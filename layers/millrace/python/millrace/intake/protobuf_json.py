@@ -6,6 +6,7 @@
 | a decimal, which is a text in the `.proto` file | that number |
 | `order_id`, the field's name in the `.proto` file | `orderId` |
 | a required list that is absent or null: it is empty | `[]` |
+| an optional list that is empty: some decoders write an absent one so | absent |
 | `{"items": [...]}` in a list of lists, `{}` for an empty one | the list in it |
 
 What has no such form stays as it is, for the contract to judge. An event that is in the other form already stays the same.
@@ -64,8 +65,13 @@ def _object(value: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     for sent, inner in value.items():
         name = sent if sent in parts else names.get(sent, sent)
         made[name] = _value(inner, parts[name]) if name in parts else inner
-    for name in schema.get("required", ()):
-        if made.get(name) is None and "array" in types(parts[name]):
+    required = schema.get("required", ())
+    for name, part in parts.items():
+        if "array" not in types(part):
+            continue
+        if name not in required and made.get(name) == []:
+            del made[name]
+        elif name in required and made.get(name) is None:
             made[name] = []
     return made
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from millrace.quarantine import store
 from tests.support import events
 from tests.support.platform import GLOBEX, Platform
 
@@ -264,3 +265,45 @@ def test_raw_that_json_would_make_too_long_is_base64(running: Platform) -> None:
     refused = running.post(b"\x01" * 1_500_000)["body"]["results"][0]["quarantineId"]
     found = running.get(ONE, id=refused)["body"]
     assert (found["rawEncoding"], len(found["raw"])) == ("base64", 2_000_000)
+
+
+def test_a_refused_event_remembers_its_failed_replays_and_who_closed_it(
+    running: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "ATTEMPTS", 2)
+    running.post(broken())
+    (item,) = running.get(LIST)["body"]["items"]
+    assert "attempts" not in item
+    for value in (-2, -3, -4):
+        patch = [{"op": "replace", "path": "/data/payload/totalAmount", "value": value}]
+        running.call(REPLAY, {"filter": ALL, "patch": patch, "dryRun": True})
+        running.call(REPLAY, {"filter": ALL, "patch": patch})
+    found = running.get(ONE, id=item["quarantineId"])["body"]
+    assert [one["errors"][0]["message"][-2:] for one in found["attempts"]] == ["-3", "-4"]
+    assert {(one["status"], one["by"]) for one in found["attempts"]} == {("rejected", "shop of org_acme")}
+    assert (found["closedAt"], found["closedBy"]) == (None, None)
+    running.call(REPLAY, {"filter": ALL, "patch": FIX})
+    found = running.get(ONE, id=item["quarantineId"])["body"]
+    assert (found["status"], found["closedBy"]) == ("replayed", "shop of org_acme")
+    assert len(found["attempts"]) == 2
+
+
+def test_lists_filter_by_status(running: Platform) -> None:
+    running.post([broken(), {**events.order(), "eventType": "no.such"}])
+    running.call(DISCARD, {"filter": {"eventType": "no.such"}})
+    for status, kind in (("open", "order.created"), ("discarded", "no.such")):
+        items = running.get(LIST, query={"status": status})["body"]["items"]
+        assert [item["eventType"] for item in items] == [kind]
+    assert running.get(LIST, query={"status": "replayed"})["body"]["items"] == []
+    assert running.get(LIST, query={"status": "gone"})["status"] == 400
+
+
+def test_what_is_no_json_is_replaced_as_a_whole(running: Platform) -> None:
+    event = events.order()
+    running.post(json.dumps(event).encode()[:-1] + b",}")
+    for patch in (FIX, [{"op": "add", "path": "/a", "value": 1}]):
+        answer = running.call(REPLAY, {"filter": ALL, "patch": patch})["body"]
+        assert answer["results"][0]["errors"][0]["code"] == "malformed"
+    whole = [{"op": "replace", "path": "", "value": event}]
+    assert running.call(REPLAY, {"filter": ALL, "patch": whole})["body"]["replayed"] == 1
+    assert running.stored("org_acme", event["eventId"])

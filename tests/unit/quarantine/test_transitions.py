@@ -48,14 +48,14 @@ def test_what_is_claimed_can_be_replayed_and_not_discarded(
 ) -> None:
     assert transitions.claim(ORG, [ID], "request") == {ID}
     assert transitions.close(ORG, [ID], "discarded", "one") == set()
-    assert transitions.release(ORG, [ID], "another request") == set()
+    assert transitions.release(ORG, {ID: "[]"}, "another request") == set()
     assert transitions.close(ORG, [ID], "replayed", "another") == {ID}
     assert status(dynamodb) == "replayed"
 
 
 def test_what_is_given_back_can_be_discarded(dynamodb: MemoryDynamoDB, transitions: Transitions) -> None:
     transitions.claim(ORG, [ID], "request")
-    assert transitions.release(ORG, [ID], "request") == {ID}
+    assert transitions.release(ORG, {ID: "[]"}, "request") == {ID}
     assert transitions.close(ORG, [ID], "discarded", "one") == {ID}
     assert status(dynamodb) == "discarded"
 

@@ -41,6 +41,7 @@ def refused(given: Mapping[str, Any], after: str | None) -> Filter:
         until=given.get("to") or clock.now() + timedelta(minutes=1),
         event_type=given.get("eventType"),
         code=given.get("code"),
+        status=given.get("status"),
         only=given.get("quarantineId"),
         after=after,
     )

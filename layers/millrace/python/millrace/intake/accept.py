@@ -158,17 +158,28 @@ class Intake:
             result.outcome, result.errors = AppendResult.REJECTED, verdict.errors
             return
         if _NULL in canonical:
-            read = event, _ = content.rewritten(absent.without_nulls(event, verdict.contract))
+            read = event, _ = self._without_nulls(event, verdict.contract)
         sender = origin if principal == origin.principal else replace(origin, principal=principal)
         envelope = enrich(event, verdict.contract, sender, verdict.happened_at)
-        made = self._fingerprint(candidate, read, tenant_key)
+        made = self._fingerprint(candidate, read, verdict.contract, tenant_key)
         case.item = to_item(envelope, verdict.contract, made, self._codec, type_shards=self._type_shards)
 
-    def _fingerprint(self, candidate: Candidate, read: content.Content, tenant_key: bytes) -> Fingerprint:
+    def _fingerprint(
+        self, candidate: Candidate, read: content.Content, contract: Contract, tenant_key: bytes
+    ) -> Fingerprint:
         if candidate.sent is None:
             return fingerprint(read, candidate.event, tenant_key)
         sent = content.read(candidate.sent)
-        return fingerprint(read if isinstance(sent, FieldError) else sent, candidate.sent, tenant_key)
+        if isinstance(sent, FieldError):
+            return fingerprint(read, candidate.sent, tenant_key)
+        if _NULL in sent[1]:
+            # As above, because another delivery may be filled in with nothing.
+            sent = self._without_nulls(renamed(sent[0], self._registry.type_names), contract)
+        return fingerprint(sent, candidate.sent, tenant_key)
+
+    @staticmethod
+    def _without_nulls(event: Any, contract: Contract) -> content.Content:
+        return content.rewritten(absent.without_nulls(event, contract))
 
     def _discreet(self, error: FieldError, event: Any) -> FieldError:
         """An error that was found before the contract, without field names that the answer must not disclose."""
@@ -261,4 +272,5 @@ def _entry(case: _Case, origin: Origin) -> QuarantineEntry:
         contract=case.contract.ref if case.contract is not None else None,
         principal=origin.principal,
         form=case.candidate.form,
+        sent=None if case.candidate.sent is None else exact_json.dumps(case.candidate.sent),
     )

@@ -24,7 +24,11 @@ class NotApplicableError(PermanentError):
 
 
 class Patch:
-    """The operations, checked once."""
+    """The operations, checked once.
+
+    Attributes:
+        is_whole: the first one puts something else in the place of the whole event.
+    """
 
     def __init__(self, operations: Sequence[Any]) -> None:
         """Checks each.
@@ -47,6 +51,9 @@ class Patch:
         # Kept as text: what is added to one event must not be the very object that another one is given.
         self._text = exact_json.dumps(operations)
         self._count = len(operations)
+
+        first = operations[0] if operations else {}
+        self.is_whole = first.get("path") == "" and first.get("op") in ("add", "replace")
 
     def __len__(self) -> int:
         return self._count

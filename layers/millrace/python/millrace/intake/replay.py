@@ -8,12 +8,13 @@ from typing import Any
 import orjson
 
 from millrace.contracts.validator import FieldError
-from millrace.core import exact_json, sizes
+from millrace.core import clock, exact_json, sizes
 from millrace.eventstore.append import AppendResult
 from millrace.intake.accept import EventResult, Intake
 from millrace.intake.enrich import Origin
 from millrace.intake.parse import Candidate, parse_one
 from millrace.intake.patches import BadPatchError, NotApplicableError, Patch
+from millrace.quarantine import entry as entries
 from millrace.quarantine.store import Filter, QuarantineStore, Refusal
 
 __all__ = ["EVENTS_PER_CALL", "PASSED", "BadPatchError", "Replayer"]
@@ -26,6 +27,8 @@ SECONDS = 3.0
 # Claimed, repaired and appended together, so that a call that is cut off leaves few claims.
 ROUND_EVENTS = 50
 ROUND_BYTES = 2 * 1024 * 1024
+# Of the errors that a replay ended with, as the refused event remembers it.
+ERRORS_OF_AN_ATTEMPT = 3
 PASSED = frozenset({AppendResult.ACCEPTED, AppendResult.DUPLICATE})
 
 
@@ -50,16 +53,16 @@ class _Call:
         some: list[Refusal] = []
         size = 0
         for refusal in refusals:
-            if some and (len(some) == ROUND_EVENTS or size + len(refusal.raw) > ROUND_BYTES):
+            if some and (len(some) == ROUND_EVENTS or size + refusal.size > ROUND_BYTES):
                 yield some
                 some, size = [], 0
-            cost = len(refusal.raw) * (1 + self.operations)
+            cost = refusal.size * (1 + self.operations)
             full = self.taken == self.most or self.work + cost > WORK_BYTES
             if self.taken and (full or self.answer > sizes.BYTES or now() > self.deadline):
                 self.more = True
                 break
             some.append(refusal)
-            size += len(refusal.raw)
+            size += refusal.size
             self.work += cost
             self.taken += 1
             self.last = refusal.quarantine_id
@@ -142,7 +145,9 @@ class Replayer:
         results = self.intake.replay(candidates, origin, dry_run=False)
         pairs = list(zip(mine, results, strict=True))
         passed = [refusal for refusal, result in pairs if result.outcome in PASSED]
-        failed = [refusal for refusal, result in pairs if result.outcome not in PASSED]
+        failed = [
+            (refusal, _attempt(result, origin)) for refusal, result in pairs if result.outcome not in PASSED
+        ]
         marked = self.quarantine.mark(origin.org, passed, "replayed", origin.principal)
         self.quarantine.release(origin.org, failed, origin.request_id)
         call.replayed += len(marked)
@@ -159,19 +164,40 @@ class Replayer:
 
 
 def _repaired(index: int, refusal: Refusal, repair: Patch) -> Candidate:
-    candidate = _candidate(index, refusal.raw, refusal)
-    if candidate.event is None or not len(repair):
+    candidate = _candidate(index, refusal)
+    # Of what is no JSON nothing can be repaired; it can be replaced as a whole.
+    if not len(repair) or (candidate.event is None and not repair.is_whole):
         return candidate
     try:
         event = repair.apply(candidate.event)
     except NotApplicableError as error:
-        return replace(_candidate(index, refusal.raw, refusal), error=FieldError("", "rule", str(error)))
+        return replace(_candidate(index, refusal), error=FieldError("", "rule", str(error)))
     # Written and parsed once more, so that a repaired event is judged by exactly the rules of a sent one.
-    return _candidate(index, exact_json.dumps(event), refusal)
+    repaired = replace(refusal, raw=exact_json.dumps(event), sent=_repaired_sent(candidate.sent, repair))
+    return _candidate(index, repaired)
 
 
-def _candidate(index: int, raw: bytes, refusal: Refusal) -> Candidate:
-    return replace(parse_one(index, raw), principal=refusal.principal, form=refusal.form)
+def _repaired_sent(sent: Any, repair: Patch) -> bytes | None:
+    """What a client that repairs it likewise would send; None where the patch is of what the door has filled in."""
+    try:
+        return None if sent is None else exact_json.dumps(repair.apply(sent))
+    except NotApplicableError:
+        return None
+
+
+def _candidate(index: int, refusal: Refusal) -> Candidate:
+    sent = None if refusal.sent is None else exact_json.loads(refusal.sent)[0]
+    return replace(parse_one(index, refusal.raw), principal=refusal.principal, form=refusal.form, sent=sent)
+
+
+def _attempt(result: EventResult, origin: Origin) -> dict[str, Any]:
+    errors = [entries.bounded(error.to_json()) for error in result.errors[:ERRORS_OF_AN_ATTEMPT]]
+    return {
+        "at": clock.utc_text(origin.received_at),
+        "by": origin.principal,
+        "status": str(result.outcome),
+        "errors": errors,
+    }
 
 
 def _answer(refusal: Refusal, result: EventResult, *, dry_run: bool) -> dict[str, Any]:

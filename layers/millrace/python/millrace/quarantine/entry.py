@@ -35,6 +35,8 @@ class QuarantineEntry:
     contract: str | None
     principal: str | None = None
     form: str | None = None  # the media type of `raw`, where that is not JSON as contracts describe it
+    # JSON of what every delivery of it says, where a door has filled in `raw`: it decides duplicate or conflict.
+    sent: bytes | None = None
 
 
 def quarantine_id(request_id: str, index: int, received_at: datetime) -> str:
@@ -74,8 +76,12 @@ def first_id(moment: datetime) -> str:
 
 
 def object_key(org: str, received_at: datetime, request_id: str) -> str:
-    """Where a request's refused events lie in the lake. The id is hashed: a gateway's may hold any character."""
-    name = hashlib.sha256(request_id.encode()).hexdigest()[:32]
+    """Where a request's refused events lie in the lake.
+
+    The request's id is hashed, because a gateway's may hold any character; with its moment, because a queue delivers a
+    message again under the same id.
+    """
+    name = hashlib.sha256(f"{request_id}#{clock.epoch_millis(received_at)}".encode()).hexdigest()[:32]
     return f"{QUARANTINE}org={org}/day={clock.day_text(received_at)}/{name}.json"
 
 
@@ -101,6 +107,7 @@ def to_object(
                     "form": entry.form,
                     "errors": entry.errors,
                     "raw": base64.b64encode(entry.raw).decode(),
+                    "sent": None if entry.sent is None else entry.sent.decode(),
                 }
                 for entry in entries
             ],
@@ -121,7 +128,8 @@ def day_key(org: str, day: str) -> str:
     return keys.metadata(org, KIND, day, SHARD)
 
 
-def _bounded(error: dict[str, str]) -> dict[str, str]:
+def bounded(error: dict[str, str]) -> dict[str, str]:
+    """An error that fits into an index row."""
     pointer = error["pointer"]
     if len(pointer) <= POINTER_LENGTH:
         return error
@@ -138,7 +146,7 @@ def _row(
         "source": {"S": document["source"]},
         "object": {"S": key},
         "status": {"S": "open"},
-        "errors": {"S": orjson.dumps([_bounded(error) for error in entry["errors"]]).decode()},
+        "errors": {"S": orjson.dumps([bounded(error) for error in entry["errors"]]).decode()},
         "codes": {"SS": sorted({error["code"] for error in entry["errors"]})},
         "expiresAt": {"N": str(expires_at)},
     }

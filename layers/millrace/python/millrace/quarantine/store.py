@@ -17,6 +17,8 @@ from millrace.quarantine import entry as entries
 from millrace.quarantine.entry import QuarantineEntry
 from millrace.quarantine.transitions import Transitions
 
+# Failed replays that a refused event remembers, the last ones.
+ATTEMPTS = 10
 # Objects of requests that are held while their events are read, each up to 6 MB.
 OBJECTS = 4
 # A discard writes so many together, and begins nothing more after so long.
@@ -54,6 +56,13 @@ class Refusal:
     raw: bytes
     principal: str | None = None
     form: str | None = None
+    sent: bytes | None = None
+    attempts: tuple[dict[str, Any], ...] = ()  # the failed replays
+
+    @property
+    def size(self) -> int:
+        """Bytes that a replay reads."""
+        return len(self.raw) + len(self.sent or b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +118,7 @@ class QuarantineStore:
                 read[key] = self._entries_of(key)
             kept = read[key].get(identifier)
             if kept:
-                yield Refusal(
-                    identifier, base64.b64decode(kept["raw"]), kept.get("principal"), kept.get("form")
-                )
+                yield _refusal(row, kept)
 
     def claim(self, org: str, refusals: Sequence[Refusal], by: str) -> set[str]:
         """Keeps discards away from open refusals for a while; the ids of those that were open.
@@ -121,13 +128,17 @@ class QuarantineStore:
         """
         return self._transitions.claim(org, _ids(refusals), by)
 
-    def release(self, org: str, refusals: Sequence[Refusal], by: str) -> None:
-        """Gives back what was claimed and is not closed.
+    def release(self, org: str, failed: Sequence[tuple[Refusal, dict[str, Any]]], by: str) -> None:
+        """Gives back what was claimed and is not closed, each with what its replay ended with.
 
         Raises:
             MillraceError: the table did not answer.
         """
-        self._transitions.release(org, _ids(refusals), by)
+        remembered = {
+            refusal.quarantine_id: orjson.dumps([*refusal.attempts, attempt][-ATTEMPTS:]).decode()
+            for refusal, attempt in failed
+        }
+        self._transitions.release(org, remembered, by)
 
     def mark(self, org: str, refusals: Sequence[Refusal], status: str, principal: str) -> set[str]:
         """Closes open refusals; the ids of those that this call has closed.
@@ -196,7 +207,7 @@ class QuarantineStore:
         return {kept["quarantineId"]: kept for kept in orjson.loads(stored)["entries"]}
 
     def get(self, org: str, identifier: str) -> dict[str, Any] | None:
-        """One refused event with `raw` as text (`rawBase64` beside it where it is no UTF-8), or None.
+        """One refused event with `raw` as text (in base64 where it is no UTF-8) and its history, or None.
 
         Raises:
             MillraceError: table or lake did not answer.
@@ -210,7 +221,9 @@ class QuarantineStore:
         if row is None or is_expired(row):
             return None
         kept = self._entries_of(row["object"]["S"]).get(identifier)
-        return None if kept is None else {**_public(row), **_raw(base64.b64decode(kept["raw"]))}
+        if kept is None:
+            return None
+        return {**_public(row), **_raw(base64.b64decode(kept["raw"])), **_history(row)}
 
     def _rows(self, org: str, day: date, query: Filter) -> Iterator[Item]:
         low = entries.first_id(query.since)
@@ -281,6 +294,29 @@ def _public(row: Item) -> dict[str, Any]:
         "source": row["source"]["S"],
         "status": row["status"]["S"],
     }
+
+
+def _refusal(row: Item, kept: dict[str, Any]) -> Refusal:
+    sent = kept.get("sent")
+    return Refusal(
+        row["entityId"]["S"],
+        base64.b64decode(kept["raw"]),
+        kept.get("principal"),
+        kept.get("form"),
+        None if sent is None else sent.encode(),
+        tuple(_attempts(row)),
+    )
+
+
+def _attempts(row: Item) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = orjson.loads(row["attempts"]["S"]) if "attempts" in row else []
+    return found
+
+
+def _history(row: Item) -> dict[str, Any]:
+    """What has been done with a refused event, in the order of time."""
+    closed = {name: row[name]["S"] if name in row else None for name in ("closedAt", "closedBy")}
+    return {"attempts": _attempts(row), **closed}
 
 
 def _ids(refusals: Sequence[Refusal]) -> list[str]:

@@ -4,7 +4,7 @@ A replay claims what it is about to append. While the claim stands the event is 
 it over, because of two appends of one id the table takes one. A claim ends with the replay, or with its time.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -43,16 +43,17 @@ class Transitions:
             },
         )
 
-    def release(self, org: str, identifiers: Iterable[str], by: str) -> set[str]:
-        """Gives back what is claimed by this one.
+    def release(self, org: str, attempts: Mapping[str, str], by: str) -> set[str]:
+        """Gives back what is claimed by this one, each with its failed replays as JSON.
 
         Raises:
             MillraceError: the table did not answer.
         """
         return self._each(
             org,
-            identifiers,
-            expression="REMOVE claimedBy, claimedUntil",
+            attempts,
+            lambda one: {":attempts": {"S": attempts[one]}},
+            expression="SET attempts = :attempts REMOVE claimedBy, claimedUntil",
             condition="claimedBy = :by",
             values={":by": {"S": by}},
         )
@@ -85,11 +86,21 @@ class Transitions:
             values=values,
         )
 
-    def _each(self, org: str, identifiers: Iterable[str], **update: Any) -> set[str]:
+    def _each(
+        self,
+        org: str,
+        identifiers: Iterable[str],
+        own: Callable[[str], Mapping[str, Any]] = lambda _: {},
+        **update: Any,
+    ) -> set[str]:
+        """Updates each; `own` are the values of one. The ids whose condition held."""
         chosen = list(identifiers)
+
+        def write(one: str) -> bool:
+            return self._update(org, one, {**update, "values": {**update["values"], **own(one)}})
+
         if len(chosen) < IN_FLIGHT:
-            return {one for one in chosen if self._update(org, one, update)}
-        write: Callable[[str], bool] = lambda one: self._update(org, one, update)  # noqa: E731
+            return {one for one in chosen if write(one)}
         with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="quarantine") as pool:
             return {one for one, done in zip(chosen, pool.map(write, chosen), strict=True) if done}
 

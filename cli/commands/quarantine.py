@@ -1,7 +1,9 @@
-"""`millrace quarantine`: refused events with their errors; replays or discards them."""
+"""`millrace quarantine`: refused events with their errors, shown, counted, edited, replayed or discarded."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -9,20 +11,30 @@ from urllib.parse import quote
 import orjson
 import typer
 
-from cli import repairs
+from cli import refusals, repairs, results
 from cli.api import Api
 from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json, Org
-from cli.output import err, fitted, out, print_json
+from cli.output import counted, err, out, print_json
 from cli.target import find_target
+from millrace.core import exact_json
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="Refused events and their errors; replay or discard them.",
+    help="Refused events and their errors: read, count, edit, replay or discard them.",
 )
 PAGE = 500
 SHOWN = 20
+
+
+class Status(StrEnum):
+    """What a refused event is."""
+
+    OPEN = "open"
+    REPLAYED = "replayed"
+    DISCARDED = "discarded"
+
 
 EventType = Annotated[str | None, typer.Option("--event-type", help="Only this event type.")]
 Code = Annotated[
@@ -31,14 +43,20 @@ Code = Annotated[
 From = Annotated[str | None, typer.Option("--from", help="Received at or after this ISO 8601 time.")]
 To = Annotated[str | None, typer.Option("--to", help="Received before this ISO 8601 time.")]
 Id = Annotated[str | None, typer.Option("--id", help="Only the one with this quarantine id.")]
+OfStatus = Annotated[Status | None, typer.Option("--status", help="Only those of this status.")]
+One = Annotated[
+    str, typer.Argument(help="The quarantine id, from the list or from the API's answer.", metavar="ID")
+]
 All = Annotated[bool, typer.Option("--all", help="All open events, instead of a filter.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen and change nothing.")]
 
 
 @app.command("list")
 def list_(
+    *,
     event_type: EventType = None,
     code: Code = None,
+    status: OfStatus = None,
     from_: From = None,
     to: To = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many.")] = 50,
@@ -48,63 +66,88 @@ def list_(
 ) -> None:
     """List refused events, newest first."""
     api = Api(find_target(env), org)
-    query = {"eventType": event_type, "code": code, "from": from_, "to": to}
     items: list[dict[str, Any]] = []
     cursor: str | None = None
-    while len(items) < limit:
-        page = {**query, "limit": str(min(PAGE, limit - len(items))), "cursor": cursor}
-        answer = api.ask("GET", "/v1/quarantine", query=page)
-        items += answer["items"]
-        cursor = answer.get("cursor")
-        if cursor is None:
-            break
+    for page in _pages(api, _query(event_type, code, status, from_, to), limit):
+        items += page["items"]
+        cursor = page.get("cursor")
     if as_json:
         print_json({"items": items, "cursor": cursor})
         return
-    shown = fitted(
-        ("quarantine id", "received", "event type", "status", "errors"),
-        [
-            (
-                item["quarantineId"],
-                item["receivedAt"],
-                item.get("eventType") or "?",
-                item["status"],
-                errors(item["errors"]),
-            )
-            for item in items
-        ],
-        folded={"errors"},
-        optional=("status", "received", "event type"),
-    )
-    out.print(shown if items else "Nothing is in quarantine.")
-    if cursor is not None:
-        out.print(f"There are more: --limit {limit * 10}")
+    if not items:
+        out.print(
+            "Nothing is in quarantine." if event_type is code is status is from_ is to else "Nothing matches."
+        )
+        return
+    results.paged(lambda: _print_list(items, None if cursor is None else limit))
 
 
 @app.command()
-def show(
-    quarantine_id: Annotated[
-        str, typer.Argument(help="The id from the list or from the API's answer.", metavar="ID")
-    ],
+def summary(
+    event_type: EventType = None,
+    code: Code = None,
+    status: OfStatus = None,
+    from_: From = None,
+    to: To = None,
     org: Org = None,
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Show one refused event with its raw text as received."""
-    item: dict[str, Any] = Api(find_target(env), org).ask(
-        "GET", f"/v1/quarantine/{quote(quarantine_id, safe='')}"
-    )
+    """Count refused events by type and reason."""
+    api = Api(find_target(env), org)
+    counts = refusals.Summary()
+    read = 0
+    with err.status("counting …") as progress:
+        for page in _pages(api, _query(event_type, code, status, from_, to)):
+            counts.add(page["items"])
+            read += len(page["items"])
+            progress.update(f"counting … {read:,}")
+    if as_json:
+        print_json(counts.to_json())
+    else:
+        refusals.show_summary(counts.to_json())
+
+
+@app.command()
+def show(quarantine_id: One, org: Org = None, env: Env = None, as_json: Json = False) -> None:
+    """Show one refused event: what was sent, what is wrong with it, what was tried."""
+    item = _read(Api(find_target(env), org), quarantine_id)
     if as_json:
         print_json(item)
-        return
-    for name, value in item.items():
-        if name not in ("errors", "raw"):
-            out.print(f"{name:<14} {value}", markup=False)
-    for error in item["errors"]:
-        out.print(
-            f"{'error':<14} {error['pointer'] or '/'} {error['code']}: {error['message']}", markup=False
+    else:
+        results.paged(lambda: _print(refusals.whole(item)))
+
+
+@app.command()
+def edit(quarantine_id: One, org: Org = None, env: Env = None, as_json: Json = False) -> None:
+    """Open a refused event in $VISUAL or $EDITOR, try what you made of it, and replay it.
+
+    Nothing is changed until you agree to the difference that is shown.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "edit needs a terminal; in a script use: millrace quarantine replay --id ID --patch FILE"
         )
-    out.print(f"{'raw':<14} {item.get('raw')}", markup=False)
+    from cli.mending import edit_and_replay
+
+    api = Api(find_target(env), org)
+    document = edit_and_replay(_read(api, quarantine_id), partial(_post, api))
+    if document is None:
+        err.print("Nothing is changed.")
+        document = {
+            "matched": 0,
+            "wouldPass": 0,
+            "replayed": 0,
+            "stillFailing": 0,
+            "more": False,
+            "results": [],
+        }
+    elif not as_json:
+        _show_replay(document, False)
+    if as_json:
+        print_json(document)
+    if document["stillFailing"]:
+        raise RefusedError("" if as_json else _unfinished(document, False))
 
 
 @app.command()
@@ -143,6 +186,8 @@ def replay(
         print_json(document)
     else:
         _show_replay(document, dry_run)
+        if not document["matched"] and quarantine_id is not None:
+            out.print(_why_not(api, quarantine_id), markup=False)
     if document["stillFailing"] or (document["more"] and not dry_run):
         raise RefusedError("" if as_json else _unfinished(document, dry_run))
 
@@ -212,28 +257,66 @@ def _patch(file: str) -> list[Any]:
 
 def _post(api: Api, path: str, body: dict[str, Any]) -> dict[str, Any]:
     # Retried after a broken connection: what the first call closed is no longer open, so nothing happens twice.
-    answer: dict[str, Any] = api.ask("POST", path, body=orjson.dumps(body))
+    answer: dict[str, Any] = api.ask("POST", path, body=exact_json.dumps(body))
     return answer
+
+
+def _read(api: Api, quarantine_id: str) -> dict[str, Any]:
+    item: dict[str, Any] = api.ask("GET", f"/v1/quarantine/{quote(quarantine_id, safe='')}")
+    return item
+
+
+def _query(
+    event_type: str | None, code: str | None, status: Status | None, from_: str | None, to: str | None
+) -> dict[str, str | None]:
+    return {"eventType": event_type, "code": code, "status": status, "from": from_, "to": to}
+
+
+def _pages(api: Api, query: Mapping[str, str | None], most: int | None = None) -> Iterator[dict[str, Any]]:
+    """The API's pages until there is no other, or until `most` events are read."""
+    cursor: str | None = None
+    left = most
+    while left is None or left > 0:
+        limit = PAGE if left is None else min(PAGE, left)
+        page: dict[str, Any] = api.ask(
+            "GET", "/v1/quarantine", query={**query, "limit": str(limit), "cursor": cursor}
+        )
+        yield page
+        left = None if left is None else left - len(page["items"])
+        cursor = page.get("cursor")
+        if cursor is None:
+            break
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        out.print(line, markup=False)
+
+
+def _print_list(items: Iterable[refusals.Refused], limit: int | None) -> None:
+    for item in items:
+        _print(refusals.block(item))
+    if limit is not None:
+        out.print(f"There are more: --limit {limit * 10}; millrace quarantine summary counts all of them")
+
+
+def _why_not(api: Api, quarantine_id: str) -> str:
+    """Why no open event has an id."""
+    answer = api.call("GET", f"/v1/quarantine/{quote(quarantine_id, safe='')}")
+    if answer.status == 404:
+        return f"There is no refused event {quarantine_id} of this tenant."
+    if answer.status != 200:
+        return answer.sentence
+    return f"{quarantine_id} is {answer.document['status']} already."
 
 
 def _show_replay(document: dict[str, Any], dry_run: bool) -> None:
     failing = [result for result in document["results"] if result["status"] not in repairs.PASSED]
-    if failing:
-        rows = [
-            (
-                result["quarantineId"],
-                result.get("eventId") or "?",
-                result["status"],
-                errors(result.get("errors", [])),
-            )
-            for result in failing[:SHOWN]
-        ]
-        columns = ("quarantine id", "event id", "status", "errors")
-        out.print(
-            fitted(columns, rows, folded={"errors"}, optional=("event id", "status"), title="Still failing")
-        )
-        if len(failing) > SHOWN:
-            out.print(f"… and {len(failing) - SHOWN} more; --json lists them all")
+    for result in failing[:SHOWN]:
+        _print(refusals.failure(result))
+    if len(failing) > SHOWN:
+        out.print(f"… and {counted(len(failing) - SHOWN, 'more event')} (--json lists them all):")
+        _print(refusals.reasons_of(failing[SHOWN:]))
     if not document["matched"]:
         out.print("Nothing open matches.")
     elif dry_run:
@@ -250,8 +333,3 @@ def _unfinished(document: dict[str, Any], dry_run: bool) -> str:
     if document["more"] and not dry_run:
         return "more events match that were not tried: run the same command again, or narrow the filter"
     return "not everything would pass" if dry_run else "what still fails stays in quarantine"
-
-
-def errors(entries: list[dict[str, Any]]) -> str:
-    """The errors in one line."""
-    return "; ".join(f"{error['pointer'] or '/'} {error['code']}" for error in entries)

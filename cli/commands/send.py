@@ -7,11 +7,12 @@ from typing import Annotated, Any
 import typer
 from rich.progress import Progress
 
+from cli import refusals
 from cli.api import Api
 from cli.batches import Line, Merged, all_accepted, read_events
 from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json, Org
-from cli.output import err, out, print_json
+from cli.output import err, out, print_json, visible
 from cli.sending import send_lines
 from cli.target import find_target
 
@@ -61,12 +62,10 @@ def show(document: dict[str, Any], as_json: bool) -> None:
         for result in [r for r in document["results"] if r["status"] not in ("accepted", "duplicate")][
             :SHOWN
         ]:
-            errors = "; ".join(f"{e['pointer']} {e['message']}".strip() for e in result.get("errors", []))
-            detail = errors or result.get("message", "")
-            out.print(
-                f"  [{result['index']}] {result.get('eventId') or '-'}  {result['status']}  {detail}",
-                markup=False,
-            )
+            errors = "; ".join(map(refusals.sentence, result.get("errors", [])))
+            detail = errors or visible(result.get("message", ""))
+            name = visible(result.get("eventId") or "-")
+            out.print(f"  [{result['index']}] {name}  {result['status']}  {detail}", markup=False)
         out.print(sentence)
     if not all_accepted(document):
         raise RefusedError(

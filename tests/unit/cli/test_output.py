@@ -72,15 +72,16 @@ def refused(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     item = {
         "quarantineId": QUARANTINE_ID,
         "receivedAt": "2026-11-21T05:54:16.123Z",
+        "eventId": EVENT_ID,
         "eventType": "transaction.created",
         "status": "open",
-        "errors": [{"pointer": "/data/payload/amount", "code": "minimum"}],
+        "errors": [{"pointer": "/data/payload/amount", "code": "minimum", "message": "must be >= 0, got -3"}],
     }
     answer = {"items": [item], "cursor": None}
     monkeypatch.setattr(Api, "__init__", lambda *_: None)
     monkeypatch.setattr(Api, "ask", lambda *_, **__: answer)
     quarantine.list_()
-    return [QUARANTINE_ID, "transaction.created"]
+    return [QUARANTINE_ID, EVENT_ID, "transaction.created", "/data/payload/amount must be >= 0, got -3"]
 
 
 def holders(monkeypatch: pytest.MonkeyPatch) -> list[str]:

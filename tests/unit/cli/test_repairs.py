@@ -152,7 +152,7 @@ def test_a_dry_run_says_what_would_fail(use: Use, capsys: pytest.CaptureFixture[
     assert run(["quarantine", "replay", "--all", "--dry-run"]) == 1
     printed = capsys.readouterr()
     assert "701 matched, 700 would pass" in printed.out
-    assert "/data/payload/currency missing" in printed.out
+    assert "/data/payload/currency is missing" in printed.out
     assert "event of bad0" in printed.out
     assert len(quarantine.asked) == 2
     assert len(quarantine.open) == 701

@@ -1,0 +1,199 @@
+"""Refused events as people read them: a block for each, their errors as sentences, counts by reason."""
+
+import json
+import re
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from cli.output import counted, fitted, out, visible
+from millrace.core import exact_json
+
+Refused = Mapping[str, Any]
+"""A refused event as the API answers it."""
+
+# Sentences of an event that a list shows; `show` has them all.
+SENTENCES = 5
+LONGEST_LINE = 1000
+MOST_LINES = 300
+REASONS = 40
+_INDEX = re.compile(r"/\d+(?=/|$)")
+
+
+def sentence(error: Mapping[str, str]) -> str:
+    """An error with its path, on one line."""
+    return visible(f"{error['pointer']} {error['message']}".strip())
+
+
+def sentences(result: Mapping[str, Any]) -> list[str]:
+    """Why an event is refused, or why a replay did not take it."""
+    found = [sentence(error) for error in result.get("errors", ())]
+    if not found and result["status"] == "unavailable":
+        return ["the platform could not store it now; run the same command again"]
+    return found
+
+
+def block(refused: Refused) -> Iterator[str]:
+    """The lines of an event in a list."""
+    yield f"{refused['quarantineId']}  {refused['status']}  {refused['receivedAt']}"
+    yield f"  {_type(refused)}"
+    if refused["eventId"]:
+        yield f"  event {visible(refused['eventId'])}"
+    yield from _indented(sentences(refused), most=SENTENCES)
+
+
+def failure(result: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of an event that a replay did not take."""
+    yield f"{result['quarantineId']}  {result['status']}"
+    if result.get("eventId"):
+        yield f"  event {visible(result['eventId'])}"
+    yield from _indented(sentences(result), most=SENTENCES)
+
+
+def whole(refused: Refused) -> Iterator[str]:
+    """The lines of one event: what was sent, what is wrong with it, what has been tried."""
+    yield f"{refused['quarantineId']}  {refused['status']}"
+    yield f"  received  {refused['receivedAt']} by {visible(refused['source'])}"
+    yield f"  type      {_type(refused)}"
+    yield f"  event     {visible(refused['eventId'] or 'has no id')}"
+    yield ""
+    yield "What is wrong:"
+    yield from _indented(sentences(refused))
+    yield ""
+    yield "What was tried:"
+    yield from _history(refused)
+    yield ""
+    yield "What was sent:"
+    yield from sent_lines(refused)
+
+
+def sent_lines(refused: Refused) -> Iterator[str]:
+    """What was sent, on lines that a terminal can take."""
+    raw = refused["raw"]
+    if refused.get("rawEncoding") == "base64":
+        yield "  (written in base64)"
+    else:
+        raw = written(raw)
+    lines = raw.split("\n")
+    for line in lines[:MOST_LINES]:
+        yield "  " + cut(line)
+    if len(lines) > MOST_LINES:
+        yield f"  … and {counted(len(lines) - MOST_LINES, 'more line')}; --json has all of them"
+
+
+def written(raw: str) -> str:
+    """JSON with a line for each value; what is no JSON stays as it is."""
+    try:
+        return json.dumps(exact_json.loads(raw.encode())[0], indent=2, ensure_ascii=False)
+    except (orjson.JSONDecodeError, RecursionError):
+        return raw
+
+
+def cut(line: str) -> str:
+    """A line that does not flood the terminal."""
+    shown = visible(line[:LONGEST_LINE])
+    return shown if len(line) <= LONGEST_LINE else f"{shown}… {len(line) - LONGEST_LINE:,} more characters"
+
+
+class Summary:
+    """Counts of refused events by status, and by type and reason."""
+
+    def __init__(self) -> None:
+        self._statuses: Counter[str] = Counter()
+        self._reasons: Counter[tuple[str, str, str]] = Counter()
+        self._first = self._last = ""
+
+    def add(self, items: Iterable[Refused]) -> None:
+        """Counts a page of them. The items of an array count as one path."""
+        for item in items:
+            self._statuses[item["status"]] += 1
+            paths = {(one["code"], _INDEX.sub("/*", one["pointer"])) for one in item["errors"]}
+            self._reasons.update((item["eventType"] or "", code, path) for code, path in paths)
+            self._first = min(self._first or item["receivedAt"], item["receivedAt"])
+            self._last = max(self._last, item["receivedAt"])
+
+    def to_json(self) -> dict[str, Any]:
+        """The counts, the most frequent reason first."""
+        ordered = sorted(self._reasons.items(), key=lambda one: (-one[1], one[0]))
+        return {
+            "events": self._statuses.total(),
+            "statuses": dict(self._statuses),
+            "first": self._first or None,
+            "last": self._last or None,
+            "reasons": [
+                {"eventType": kind or None, "code": code, "pointer": path, "events": count}
+                for (kind, code, path), count in ordered
+            ],
+        }
+
+
+def show_summary(document: Mapping[str, Any]) -> None:
+    """Prints a summary."""
+    if not document["events"]:
+        out.print("Nothing is in quarantine.")
+        return
+    statuses = ", ".join(f"{count:,} {status}" for status, count in document["statuses"].items())
+    out.print(f"{counted(document['events'], 'refused event')}: {statuses}.")
+    out.print(f"They came from {document['first']} to {document['last']}.")
+    reasons = document["reasons"]
+    rows = [
+        (f"{one['events']:,}", visible(one["eventType"] or "?"), one["code"], visible(one["pointer"] or "/"))
+        for one in reasons[:REASONS]
+    ]
+    out.print(fitted(("events", "type", "code", "field"), rows, folded={"field"}))
+    if len(reasons) > REASONS:
+        out.print(f"… and {counted(len(reasons) - REASONS, 'more reason')}; --json has all of them.")
+    if sum(one["events"] for one in reasons) > document["events"]:
+        out.print("An event with several errors is in several lines.")
+
+
+def reasons_of(results: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """How many of the results have which errors, the most frequent first."""
+    counts = Counter(
+        "; ".join(
+            dict.fromkeys(
+                f"{visible(one['pointer'] or '/')} {one['code']}" for one in result.get("errors", ())
+            )
+        )
+        or result["status"]
+        for result in results
+    )
+    most = counts.most_common(REASONS)
+    for reason, count in most:
+        yield f"  {count:,} × {reason}"
+    if len(counts) > len(most):
+        yield f"  … and {counted(len(counts) - len(most), 'more reason')}"
+
+
+def _type(refused: Refused) -> str:
+    version = f" {refused['version']}" if refused.get("version") else ""
+    return visible(f"{refused['eventType'] or 'no type'}{version}")
+
+
+def _history(refused: Refused) -> Iterator[str]:
+    attempts = refused.get("attempts", ())
+    for one in attempts:
+        yield f"  {one['at']}  replay by {visible(one['by'])}: {one['status']}"
+        yield from ("  " + line for line in _indented(sentences(one)))
+    if refused.get("closedAt"):
+        yield f"  {refused['closedAt']}  {refused['status']} by {visible(refused['closedBy'])}"
+    elif not attempts:
+        yield "  nothing yet"
+
+
+def _indented(said: Sequence[str], most: int | None = None) -> Iterator[str]:
+    """Sentences broken between words; a path stays whole."""
+    for one in said[:most]:
+        yield from textwrap.wrap(
+            cut(one),
+            width=out.width,
+            initial_indent="  ",
+            subsequent_indent="    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    if most is not None and len(said) > most:
+        yield f"  … and {counted(len(said) - most, 'more error')}; millrace quarantine show ID has all of them"

@@ -20,6 +20,7 @@ SENTENCES = 5
 LONGEST_LINE = 1000
 MOST_LINES = 300
 REASONS = 40
+_OPERATION = re.compile(r"operation (\d+) of the patch")
 _INDEX = re.compile(r"/\d+(?=/|$)")
 
 
@@ -166,6 +167,21 @@ def reasons_of(results: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         yield f"  {count:,} × {reason}"
     if len(counts) > len(most):
         yield f"  … and {counted(len(counts) - len(most), 'more reason')}"
+
+
+def operations_of(results: Iterable[Mapping[str, Any]], operations: Sequence[Any]) -> Iterator[str]:
+    """The operations of a patch that did not apply to some of the results."""
+    numbers = {
+        int(match[1])
+        for result in results
+        for error in result.get("errors", ())
+        if (match := _OPERATION.match(error["message"]))
+    }
+    for number in sorted(numbers):
+        if number <= len(operations):
+            yield cut(
+                f"Operation {number} of the patch is {exact_json.dumps(operations[number - 1]).decode()}."
+            )
 
 
 def _type(refused: Refused) -> str:

@@ -1,7 +1,7 @@
 """`millrace quarantine`: refused events with their errors, shown, counted, edited, replayed or discarded."""
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -143,7 +143,7 @@ def edit(quarantine_id: One, org: Org = None, env: Env = None, as_json: Json = F
             "results": [],
         }
     elif not as_json:
-        _show_replay(document, False)
+        _show_replay(document, (), dry_run=False)
     if as_json:
         print_json(document)
     if document["stillFailing"]:
@@ -185,7 +185,7 @@ def replay(
     if as_json:
         print_json(document)
     else:
-        _show_replay(document, dry_run)
+        _show_replay(document, operations, dry_run=dry_run)
         if not document["matched"] and quarantine_id is not None:
             out.print(_why_not(api, quarantine_id), markup=False)
     if document["stillFailing"] or (document["more"] and not dry_run):
@@ -310,13 +310,14 @@ def _why_not(api: Api, quarantine_id: str) -> str:
     return f"{quarantine_id} is {answer.document['status']} already."
 
 
-def _show_replay(document: dict[str, Any], dry_run: bool) -> None:
+def _show_replay(document: dict[str, Any], operations: Sequence[Any], *, dry_run: bool) -> None:
     failing = [result for result in document["results"] if result["status"] not in repairs.PASSED]
     for result in failing[:SHOWN]:
         _print(refusals.failure(result))
     if len(failing) > SHOWN:
         out.print(f"… and {counted(len(failing) - SHOWN, 'more event')} (--json lists them all):")
         _print(refusals.reasons_of(failing[SHOWN:]))
+    _print(refusals.operations_of(failing, operations))
     if not document["matched"]:
         out.print("Nothing open matches.")
     elif dry_run:

@@ -177,7 +177,7 @@ def test_one_is_shown_with_its_errors_its_history_and_what_was_sent(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     attempt = {"at": "2026-11-21T06:00:00.000Z", "by": "ana", "status": "rejected", "errors": [ERROR]}
-    closed = {"status": "replayed", "closedAt": "2026-11-22T06:00:00.000Z", "closedBy": "ben"}
+    closed: Any = {"status": "replayed", "closedAt": "2026-11-22T06:00:00.000Z", "closedBy": "ben"}
     world.one = sent(orjson.dumps(EVENT).decode(), attempts=[attempt], **closed)
     assert run(["quarantine", "show", identifier(1)]) == 0
     printed = capsys.readouterr().out
@@ -398,3 +398,20 @@ def test_true_is_not_one_and_many_operations_are_one() -> None:
     assert editing.difference({"a": {"b": 1}}, {"a": {"b": 1}}) == []
     many = {str(number): number for number in range(200)}
     assert len(editing.difference({}, many)) == 1
+
+
+def test_an_operation_that_does_not_apply_is_shown(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = {"pointer": "", "code": "rule", "message": "operation 2 of the patch (replace) does not apply"}
+    result = {"quarantineId": identifier(1), "eventId": "e", "status": "rejected", "errors": [error]}
+    monkeypatch.setattr(World, "_replay", lambda *_: {"results": [result], "replayed": 0, "cursor": None})
+    world.one = sent(edited())
+    (tmp_path / "patch.json").write_text(
+        '[{"op":"remove","path":"/a"},{"op":"replace","path":"/b","value":1}]'
+    )
+    command = ["quarantine", "replay", "--id", identifier(1), "--patch", str(tmp_path / "patch.json")]
+    assert run(command) == 1
+    printed = capsys.readouterr().out
+    assert "  operation 2 of the patch (replace) does not apply\n" in printed
+    assert 'Operation 2 of the patch is {"op":"replace","path":"/b","value":1}.\n' in printed

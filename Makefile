@@ -20,7 +20,7 @@ define setup
 @command -v $(PYTHON) >/dev/null || { \
 	echo "There is no $(PYTHON) here. Install Python 3.11 or newer, or name one with PYTHON=/path/to/python3" >&2; \
 	exit 1; }
-@$(PYTHON) cli/bootstrap.py
+@$(PYTHON) cli/bootstrap.py $(1) $(if $(filter file,$(origin PYTHON)),,chosen)
 endef
 
 .PHONY: help up down reset test unit calendar check style lint bench bench-fraud fuzz fault-points mutants histories extremes chaos interop mlflow warehouse synth locks layers deploy clean run-environment test-environment
@@ -32,7 +32,8 @@ help: ## List these targets
 	@echo "  platform; ENV is dev (default), staging or prod. What calendar, mutants and"
 	@echo "  the longer runs take: CONTRIBUTING.md; bench-fraud: docs/models.md."
 
-up: run-environment ## Set up, start the local platform, deploy, send sample events
+up: ## Set up, start the local platform, deploy, send sample events
+	$(call setup,up)
 	@$(BIN)/millrace up
 
 down: ## Stop the local platform; keep its data
@@ -118,7 +119,7 @@ clean: ## Remove everything built and installed, and local data
 	rm -rf .venv .local build cdk.out .hypothesis .ruff_cache *.egg-info
 
 run-environment:
-	$(setup) run
+	$(call setup,run)
 
 test-environment:
-	$(setup) dev
+	$(call setup,dev)

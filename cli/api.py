@@ -54,10 +54,20 @@ def pause(attempt: int, retry_after: float | None, jitter: Callable[[], float] =
 class Api:
     """The HTTP API of one platform, called with one key."""
 
-    def __init__(self, target: Target, org: str | None = None, *, anonymous: bool = False) -> None:
+    def __init__(
+        self, target: Target, org: str | None = None, *, key: str | None = None, anonymous: bool = False
+    ) -> None:
+        """Makes no call.
+
+        Args:
+            target: the platform.
+            org: whose key to call with, by the rules of `cli.tenants`.
+            key: the key itself, whatever those rules say.
+            anonymous: whether to call without a key.
+        """
         self._target = target
         self._headers = {"accept": "application/json"}
-        self._key = "" if anonymous else tenants.key(target, org)
+        self._key = "" if anonymous else key or tenants.key(target, org)
         if self._key:
             self._headers["authorization"] = f"Bearer {self._key}"
         self._pool = urllib3.PoolManager(

@@ -1,11 +1,44 @@
 """Makes the virtual environments, with nothing but the standard library: the Makefile runs this first of all.
 
-`python3 cli/bootstrap.py run` installs what deploying and running need, `… dev` also what the tests need. A stamp in the
-environment holds the hash of its requirements, so that a second run does nothing.
+`python3 cli/bootstrap.py run` installs what deploying and running need, `… dev` also what the tests need; `… up` checks
+first whether the platform can start here. A stamp in the environment holds the hash of its requirements, so that a second run
+does nothing.
 """
 
 # Run by any `python3` that the machine has, so the first lines must parse on old versions too.
+import os
 import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+
+
+def keep_python() -> None:
+    """Goes on with the Python that made `.venv`, whichever comes first in PATH today, unless `chosen` says that this one is meant."""
+    try:
+        lines = (VENV / "pyvenv.cfg").read_text().splitlines()
+    except OSError:
+        return
+    made = dict(line.split(" = ", 1) for line in lines if " = " in line)
+    program = made.get("executable", "")
+    if not os.access(program, os.X_OK) or os.path.realpath(program) == os.path.realpath(sys.executable):
+        return
+    sys.stderr.write(
+        "Going on with Python "
+        + made.get("version", "")
+        + ", which made .venv; to change to "
+        + sys.version.split()[0]
+        + ": make up PYTHON="
+        + sys.executable
+        + "\n"
+    )
+    sys.stderr.flush()
+    os.execv(program, [program, *sys.argv, "chosen"])  # noqa: S606
+
+
+if __name__ == "__main__" and "chosen" not in sys.argv:
+    keep_python()
 
 if sys.version_info < (3, 11):  # noqa: UP036 - an older Python is exactly who must read this
     sys.exit(
@@ -19,18 +52,15 @@ if sys.version_info < (3, 11):  # noqa: UP036 - an older Python is exactly who m
 
 import fcntl
 import hashlib
-import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
 LOGS = ROOT / ".local" / "log"
 FILES = {"run": "requirements.txt", "dev": "requirements-dev.txt"}
 # Versions and hashes of whatever is installed, made by `make locks`; bench environments have none.
@@ -56,7 +86,7 @@ class SetupError(Exception):
 
 def fingerprint(parts: Sequence[str]) -> str:
     """A hash of what an environment depends on: the interpreter, the checkout's folder, and the given texts."""
-    text = "\0".join((sys.version, sys.prefix, str(ROOT), *parts))
+    text = "\0".join((sys.version, sys.base_prefix, str(ROOT), *parts))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -143,7 +173,11 @@ def alone(folder: Path) -> Iterator[None]:
     locks = ROOT / ".local"
     locks.mkdir(exist_ok=True)
     with (locks / f"{folder.name.lstrip('.')}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.stderr.write(f"Another command installs {folder.name} here; waiting for its end …\n")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
@@ -236,6 +270,10 @@ def _make(folder: Path) -> None:
     now = f"{sys.version}\n{folder}"
     if made_by.exists() and made_by.read_text() == now and (folder / "bin" / "python").exists():
         return
+    if made_by.exists():
+        sys.stderr.write(
+            f"(anew: {made_by.read_text().split(maxsplit=1)[0]} made it, this is {sys.version.split()[0]}) "
+        )
     if folder.exists():
         shutil.rmtree(folder)
     # Only `.venv` needs pip: it installs uv, and replaces it where uv fails.
@@ -257,14 +295,35 @@ def _run(
     clean = {**_clean_environment(), **(environ or {})}
     with log.open("w") as out:
         try:
-            done = subprocess.run(
-                command, cwd=ROOT, env=clean, stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=False
+            # A group of its own, so that a stop ends its child processes as well.
+            process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=clean,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
             )
         except OSError as error:
             raise SetupError(f"{command[0]} could not be run: {error}\n{hint}") from error
-    if done.returncode:
+        try:
+            code = process.wait()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
+    if code:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         raise SetupError(f"failed.\n{tail}\n{hint}\nThe full log: {log.relative_to(ROOT)}")
+
+
+def stop_like_ctrl_c() -> None:
+    """Has a closed terminal and a TERM end this program as Ctrl-C does: with what it started."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Not what `nohup` ignores.
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
 
 
 def _clean_environment() -> dict[str, str]:
@@ -273,20 +332,37 @@ def _clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in foreign}
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Makes `.venv` for `run` or `dev`."""
-    kind = arguments[0] if arguments else "run"
-    if kind not in FILES:
-        sys.stderr.write("usage: bootstrap.py run|dev\n")
-        return 2
-    wanted = {name: pins(ROOT / file) for name, file in FILES.items()}
-    # `dev` includes all of `run`, so its stamp counts for both.
-    made = VENV / ".installed-dev"
-    if kind == "run" and made.exists() and made.read_text() == state(wanted["dev"], LOCK, ours=True):
-        return 0
-    what = "Millrace's requirements" if kind == "run" else "Millrace's requirements and those of its tests"
+def check() -> None:
+    """Refuses what `make up` could not do here, before anything is installed.
+
+    Raises:
+        SetupError: the message says what is missing and what to do.
+    """
+    # This file runs as a script, beside no installation.
+    sys.path.insert(0, str(ROOT))
+    from cli import places
+    from cli.errors import CommandError
+    from cli.local import preflight
+
+    here = places.checkout()
     try:
-        ensure(VENV, wanted[kind], stamp=f".installed-{kind}", what=what, lock=LOCK, ours=True)
+        preflight.check(here, places.port(here))
+    except (CommandError, ValueError) as error:
+        raise SetupError(str(error)) from error
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Makes `.venv` for `run` or `dev`; `up` is `run` after the checks of the local platform."""
+    name = arguments[0] if arguments else "run"
+    kind = "run" if name == "up" else name
+    if kind not in FILES:
+        sys.stderr.write("usage: bootstrap.py up|run|dev [chosen]\n")
+        return 2
+    stop_like_ctrl_c()
+    try:
+        if name == "up":
+            check()
+        _ensure(kind)
     except SetupError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -294,6 +370,16 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write("stopped; run it again to continue\n")
         return 130
     return 0
+
+
+def _ensure(kind: str) -> None:
+    wanted = {name: pins(ROOT / file) for name, file in FILES.items()}
+    # `dev` includes all of `run`, so its stamp counts for both.
+    made = VENV / ".installed-dev"
+    if kind == "run" and made.exists() and made.read_text() == state(wanted["dev"], LOCK, ours=True):
+        return
+    what = "Millrace's requirements" if kind == "run" else "Millrace's requirements and those of its tests"
+    ensure(VENV, wanted[kind], stamp=f".installed-{kind}", what=what, lock=LOCK, ours=True)
 
 
 if __name__ == "__main__":

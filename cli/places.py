@@ -33,6 +33,11 @@ class Places:
         return self.local / "keys.json"
 
     @property
+    def sample_keys(self) -> Path:
+        """The key of the sample events' tenant."""
+        return self.local / "sample-keys.json"
+
+    @property
     def log(self) -> Path:
         return self.local / "log"
 

@@ -14,6 +14,8 @@ from cli.places import around
 
 ENVIRONMENTS = ("local", "dev", "staging", "prod")
 FIRST_ORG = "org_acme"
+# The sample events of `make up` are this tenant's, so that no figure of a user's own tenant has them in it.
+SAMPLE_ORG = "org_demo"
 LOCAL_REGION = "us-east-1"
 BOOTSTRAP_STACK = "CDKToolkit"
 
@@ -93,7 +95,12 @@ def _local() -> Target:
     if places is None:
         raise NoPlatformError("there is no local platform here. Start one in the checkout: make up")
     outputs = _read(places.outputs)
-    keys = _read(places.keys) if places.keys.exists() else {}
+    keys = {
+        name: key
+        for file in (places.sample_keys, places.keys)
+        if file.exists()
+        for name, key in _read(file).items()
+    }
     if "ApiUrl" not in outputs:
         raise NoPlatformError(f"{places.outputs} names no ApiUrl. Deploy again: make up")
     return Target("local", outputs["ApiUrl"].rstrip("/"), outputs, keys)

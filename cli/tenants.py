@@ -5,15 +5,16 @@ chooses among the keys of the local platform.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
 
 from cli.errors import CommandError, RefusedError, UsageError
 from cli.places import around
-from cli.target import FIRST_ORG, Target
+from cli.target import FIRST_ORG, SAMPLE_ORG, Target
 
 if TYPE_CHECKING:
     from millrace.access.credentials import Holder
@@ -139,11 +140,18 @@ def remember(target: Target, org: str, api_key: str) -> str | None:
         old is not None and old.org == org and not old.problem and not set(old.scopes) < set(new.scopes)
     ):
         return None
-    descriptor = os.open(places.keys, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # The sample tenant's key has a file of its own.
+    held = {name: key for name, key in target.keys.items() if name != SAMPLE_ORG}
+    write_keys(places.keys, {**held, org: api_key})
+    return os.path.relpath(places.keys)
+
+
+def write_keys(path: Path, keys: Mapping[str, str]) -> None:
+    """Writes tenants' keys into a file that the user alone can read."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         os.fchmod(file.fileno(), 0o600)
-        file.write(orjson.dumps({**target.keys, org: api_key}, option=orjson.OPT_INDENT_2))
-    return os.path.relpath(places.keys)
+        file.write(orjson.dumps(dict(keys), option=orjson.OPT_INDENT_2))
 
 
 def _way_out(target: Target) -> str:

@@ -7,14 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
+from cli import bootstrap
 from cli.errors import RefusedError
-from cli.local import emulator
+from cli.local import emulator, process
 from cli.local.steps import StepError, Steps
 from cli.local.up import bring_up
 from cli.options import Json
 from cli.output import err, out, print_json, table
 from cli.places import Places, checkout
-from cli.target import FIRST_ORG
+from cli.target import FIRST_ORG, SAMPLE_ORG
 
 
 def up(
@@ -25,13 +26,14 @@ def up(
 ) -> None:
     """Start the local platform, deploy to it, send sample events and show where each one is."""
     places = checkout()
+    bootstrap.stop_like_ctrl_c()
     with _alone(places):
         try:
             result = bring_up(places, demo_events=events)
         except StepError as error:
             raise RefusedError(f"{error}. {error.way_out}".strip()) from error
         except KeyboardInterrupt:
-            if emulator.running(places):
+            if process.running(places):
                 err.print("The local AWS keeps running; make up continues from here, make down stops it.")
             raise
     if as_json:
@@ -49,7 +51,7 @@ def down(
     steps = Steps(err)
     clean = True
     with _alone(places):
-        running = emulator.running(places)
+        running = process.running(places)
         if running is not None:
             with steps.step("Stopping the local AWS") as step:
                 clean = emulator.stop(places, running)
@@ -99,7 +101,9 @@ def _show(result: dict[str, Any]) -> None:
                 made.add_row(one["table"], str(one["rows"]))
         out.print(made)
     out.print(f"Ready in {result['seconds']:.0f} s: {result['apiUrl']}")
-    out.print("\nTo send an event of your own and look around:")
+    out.print(
+        f"\nThe samples are events of {SAMPLE_ORG}; {FIRST_ORG} is yours. To look around, and to send events of your own:"
+    )
     for line in hints(result):
         out.print(f"  {line}", markup=False)
 
@@ -125,16 +129,16 @@ def _object(event: dict[str, Any]) -> str:
 def hints(result: dict[str, Any]) -> list[str]:
     """Commands to type next, each line ready to copy."""
     key = f'$(python3 -c \'import json; print(json.load(open(".local/keys.json"))["{FIRST_ORG}"])\')'
-    lines = [
+    accepted = [event["eventId"] for event in result["events"] if event["trace"]]
+    samples = [
+        f".venv/bin/millrace trace {accepted[0]} --org {SAMPLE_ORG}",
+        f".venv/bin/millrace quarantine list --org {SAMPLE_ORG}",
+    ]
+    return [
+        *(samples if accepted else []),
+        ".venv/bin/millrace seed --count 500",
         f"KEY={key}",
         f"curl -s -H \"Authorization: Bearer $KEY\" '{result['apiUrl']}/v1/events?eventType=order.created'",
-    ]
-    accepted = [event["eventId"] for event in result["events"] if event["trace"]]
-    lines += [f".venv/bin/millrace trace {accepted[0]}"] if accepted else []
-    return [
-        *lines,
-        ".venv/bin/millrace seed --count 500",
-        ".venv/bin/millrace quarantine list",
         ".venv/bin/millrace etl",
         ".venv/bin/millrace query 'select * from gold.merchant_10min limit 5'",
         "make down",

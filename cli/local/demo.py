@@ -1,20 +1,24 @@
-"""The demonstration of `up`: keys of two tenants, sample events, and where each one is."""
+"""The demonstration of `up`: keys of the tenants, sample events, and where each one is."""
 
 import copy
-import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import orjson
 
+from cli import tenants
 from cli.api import Api
 from cli.local.steps import StepError
 from cli.places import Places
-from cli.target import FIRST_ORG, Target
+from cli.target import FIRST_ORG, SAMPLE_ORG, Target
 from millrace.core import clock
+
+if TYPE_CHECKING:
+    from millrace.core.table import Table
 
 # One of each kind: about an entity, a card payment, a machine.
 SHOWN = ("order.created", "transaction.created", "system.health.check")
@@ -26,34 +30,41 @@ _WAY_OUT = "Run make up again; if that does not help: make reset, then make up."
 
 
 def ensure_keys(places: Places, target: Target) -> dict[str, str]:
-    """API keys of the demo tenants in `.local/keys.json`: existing keys if they are valid, otherwise new ones.
+    """API keys of the demo tenants and of the sample events' tenant: existing keys if they are valid, otherwise new ones.
+
+    Those of the demo tenants are written to `.local/keys.json`, which callers read; the other one beside it.
 
     Raises:
         MillraceError: a key could not be written to the table.
     """
-    from millrace.access.credentials import ALL_SCOPES, Credentials, create_api_key
     from millrace.core.table import Table
 
     metadata = Table(target.client("dynamodb"), target.output("MetadataTable"))
+    made: dict[str, str] = {}
+    for path, orgs in ((places.keys, ORGS), (places.sample_keys, (SAMPLE_ORG,))):
+        keys = _valid(metadata, _read(path), orgs)
+        tenants.write_keys(path, keys)
+        made |= keys
+    return made
+
+
+def _valid(metadata: "Table", keys: dict[str, str], orgs: Sequence[str]) -> dict[str, str]:
+    from millrace.access.credentials import ALL_SCOPES, Credentials, create_api_key
+
     known = Credentials(metadata)
-    keys = _read(places)
-    for org in ORGS:
+    for org in orgs:
         principal = known.authenticate(f"Bearer {keys.get(org, '')}")
         # An older key lacks rights that were added since.
         if principal is None or principal.org != org or not set(ALL_SCOPES) <= set(principal.scopes):
             keys[org] = create_api_key(
                 metadata, org=org, name="local demo", scopes=ALL_SCOPES, expires_at=None
             )
-    descriptor = os.open(places.keys, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(orjson.dumps(keys, option=orjson.OPT_INDENT_2))
-    places.keys.chmod(0o600)
     return keys
 
 
-def _read(places: Places) -> dict[str, str]:
+def _read(path: Path) -> dict[str, str]:
     try:
-        keys = orjson.loads(places.keys.read_bytes())
+        keys = orjson.loads(path.read_bytes())
     except (OSError, orjson.JSONDecodeError):
         return {}
     return {str(org): str(key) for org, key in keys.items()} if isinstance(keys, dict) else {}
@@ -97,7 +108,7 @@ def send_samples(target: Target, events: list[dict[str, Any]]) -> list[dict[str,
     Raises:
         StepError: the API did not answer in time. A function's first call is slow, so this retries.
     """
-    api, body = Api(target), orjson.dumps(events)
+    api, body = Api(target, key=target.keys[SAMPLE_ORG]), orjson.dumps(events)
     end = time.monotonic() + FIRST_TRY_SECONDS
     while True:
         answer = api.call("POST", "/v1/events", body=body)
@@ -113,7 +124,7 @@ def send_samples(target: Target, events: list[dict[str, Any]]) -> list[dict[str,
 
 def await_traces(target: Target, event_ids: list[str]) -> dict[str, dict[str, Any]]:
     """The trace of each event, once all are complete or half a minute has passed."""
-    api, traces = Api(target), dict[str, dict[str, Any]]()
+    api, traces = Api(target, key=target.keys[SAMPLE_ORG]), dict[str, dict[str, Any]]()
     end = time.monotonic() + SETTLE_SECONDS
     waiting = list(event_ids)
     while waiting and time.monotonic() < end:

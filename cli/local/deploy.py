@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -127,6 +128,9 @@ def deploy(places: Places, target: Target) -> None:
         str(places.assembly),
     ]
     _cdk(places, target, arguments, "cdk-deploy.log", DEPLOY_SECONDS, folder=places.root)
+    # Copies of what is deployed; the templates stay.
+    for copy in (*places.assembly.glob("asset.*"), places.assembly / ".cache"):
+        shutil.rmtree(copy, ignore_errors=True) if copy.is_dir() else copy.unlink(missing_ok=True)
 
 
 def _cdk(

@@ -3,11 +3,9 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -15,14 +13,15 @@ import urllib3
 
 from cli import bootstrap
 from cli.local import journal
+from cli.local.process import HOST, Running, is_emulator, taken
 from cli.local.programs import without_aws
 from cli.local.steps import StepError
 from cli.output import counted
 from cli.places import Places
 
-HOST = "127.0.0.1"
 # MiniStack's Lambda workers run on this environment's interpreter; Athena needs duckdb.
 REQUIREMENTS = ("ministack==1.5.33", "duckdb==1.5.5", "cryptography==50.0.2")
+STAMP = ".installed"
 SERVE = "cli.local.serve_emulator"
 START_SECONDS = 60.0
 # Writing the state of a used platform takes ten seconds or more; if killed earlier, the next start reads the journal instead.
@@ -31,17 +30,15 @@ STOP_SECONDS = 60.0
 SWITCHED_OFF = {"IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0"}
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A started emulator."""
-
-    pid: int
-    port: int
-
-
 def endpoint(port: int) -> str:
     """Where the AWS APIs answer."""
     return f"http://{HOST}:{port}"
+
+
+def installed(places: Places) -> bool:
+    """Whether the emulator's virtual environment is the one that `install` would make."""
+    stamp = places.emulator_environment / STAMP
+    return stamp.exists() and stamp.read_text() == bootstrap.state(REQUIREMENTS, bootstrap.LOCK)
 
 
 def install(places: Places) -> None:
@@ -54,7 +51,7 @@ def install(places: Places) -> None:
         bootstrap.ensure(
             places.emulator_environment,
             REQUIREMENTS,
-            stamp=".installed",
+            stamp=STAMP,
             what="the local AWS",
             lock=bootstrap.LOCK,
         )
@@ -62,31 +59,6 @@ def install(places: Places) -> None:
         raise StepError(
             f"the local AWS could not be installed: {error}", way_out="Run make up again."
         ) from error
-
-
-def running(places: Places) -> Running | None:
-    """The emulator of this checkout, if the process of its pid file lives and is one."""
-    try:
-        pid_file = orjson.loads(places.running.read_bytes())
-        process = Running(int(pid_file["pid"]), int(pid_file["port"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return process if _is_emulator(process.pid) else None
-
-
-def _is_emulator(pid: int) -> bool:
-    """Whether a process is a MiniStack: a pid may be reused, and another program must not be stopped."""
-    try:
-        os.kill(pid, 0)
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return False
-    except OSError:
-        listed = subprocess.run(["ps", "-p", str(pid), "-o", "command="], capture_output=True, check=False)
-        command = listed.stdout
-    return b"ministack" in command
 
 
 def start(places: Places, port: int) -> Running:
@@ -159,13 +131,6 @@ def _drop_orphaned_objects(places: Places) -> None:
 REPAIRS = (_drop_orphaned_objects,)
 
 
-def taken(port: int) -> bool:
-    """Whether something listens on the port."""
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex((HOST, port)) == 0
-
-
 def _await_health(places: Places, process: subprocess.Popen[bytes], port: int) -> None:
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
@@ -229,10 +194,10 @@ def stop(places: Places, process: Running, *, seconds: float = STOP_SECONDS) -> 
         False when it did not end in time and was killed: the next start reads its journal.
     """
     os.kill(process.pid, signal.SIGTERM)
-    clean = _until(lambda: not _is_emulator(process.pid), seconds)
+    clean = _until(lambda: not is_emulator(process.pid), seconds)
     if not clean:
         os.kill(process.pid, signal.SIGKILL)
-        _until(lambda: not _is_emulator(process.pid), 5)
+        _until(lambda: not is_emulator(process.pid), 5)
     places.running.unlink(missing_ok=True)
     shutil.rmtree(places.scratch, ignore_errors=True)
     return clean
@@ -251,5 +216,5 @@ def forget(places: Places) -> None:
     """Deletes the emulator's data, and the files that describe the deployment."""
     for folder in (places.state, places.objects):
         shutil.rmtree(folder, ignore_errors=True)
-    for file in (places.outputs, places.keys, places.deployed):
+    for file in (places.outputs, places.keys, places.sample_keys, places.deployed):
         file.unlink(missing_ok=True)

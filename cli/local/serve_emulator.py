@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 import threading
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +17,11 @@ from typing import Any
 
 from ministack import app
 from ministack.core import lambda_runtime
-from ministack.services import apigateway
+from ministack.services import apigateway, lambda_svc
 
 from cli.local import durability
+
+IDLE_SECONDS = 180.0
 
 _invoke = apigateway._invoke_lambda_proxy  # noqa: SLF001  there is no public place to patch it
 
@@ -52,25 +55,30 @@ def durable_writes() -> None:
 
 
 class _SharedLayers(zipfile.ZipFile):
-    """A layer that is unpacked once; every other worker that has it gets a link."""
+    """A layer that is unpacked once; every other worker that has it gets a link, and no copy of the archive."""
 
     # Not `_lock`: each ZipFile has one of its own.
     _unpacking = threading.Lock()
 
+    def namelist(self) -> list[str]:
+        # MiniStack asks for it to look for members outside of the folder, file by file; `zipfile` itself keeps them inside.
+        return []
+
     def extractall(self, path: Any = None, members: Any = None, pwd: Any = None) -> None:
         folder = Path(path)
         if not folder.name.startswith("layer_"):
-            super().extractall(path, members, pwd)
+            super().extractall(path, members or super().namelist(), pwd)
             return
         content = repr([(one.filename, one.CRC) for one in self.infolist()])
         shared = Path(tempfile.gettempdir()) / "layers" / hashlib.sha256(content.encode()).hexdigest()
         with self._unpacking:
             if not shared.exists():
                 fresh = shared.with_suffix(".fresh")
-                super().extractall(fresh)
+                super().extractall(fresh, super().namelist())
                 fresh.replace(shared)
         folder.rmdir()
         folder.symlink_to(shared)
+        Path(str(self.filename)).unlink()
 
 
 def shared_layers() -> None:
@@ -79,7 +87,28 @@ def shared_layers() -> None:
     lambda_runtime.zipfile = SimpleNamespace(ZipFile=_SharedLayers, **errors)
 
 
-PATCHES: tuple[Callable[[], None], ...] = (compressed_bodies, shared_layers, durable_writes)
+def _reap() -> None:
+    with lambda_runtime._lock:  # noqa: SLF001
+        idle = [
+            worker
+            for workers in lambda_runtime._workers.values()  # noqa: SLF001
+            for worker in workers
+            if not worker.in_use and time.time() - worker.last_used > IDLE_SECONDS
+        ]
+        for workers in lambda_runtime._workers.values():  # noqa: SLF001
+            workers[:] = [worker for worker in workers if worker not in idle]
+    lambda_runtime.kill_workers(idle)
+
+
+def idle_workers_end() -> None:
+    """Ends every worker that has had nothing to do for some minutes, as Lambda does.
+
+    MiniStack keeps one of each function for ever: some thirty processes of 50 to 150 MB.
+    """
+    lambda_svc.reap_idle_workers = _reap
+
+
+PATCHES: tuple[Callable[[], None], ...] = (compressed_bodies, shared_layers, idle_workers_end, durable_writes)
 
 if __name__ == "__main__":
     # It is for this process; the workers that run functions have packages of their own.

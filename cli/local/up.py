@@ -8,11 +8,11 @@ import orjson
 
 from cli import gate, runs
 from cli.errors import CommandError, UsageError
-from cli.local import capture, cdk, demo, deploy, emulator, preflight
+from cli.local import capture, cdk, demo, deploy, emulator, preflight, process
 from cli.local.steps import Steps
 from cli.output import counted, err
 from cli.places import Places, port
-from cli.target import FIRST_ORG, Target
+from cli.target import SAMPLE_ORG, Target
 
 # The first run's functions start cold, one after the other.
 ETL_SECONDS = 180.0
@@ -35,6 +35,11 @@ def bring_up(places: Places, *, demo_events: bool = True) -> dict[str, Any]:
         raise UsageError(str(error)) from error
     preflight.check(places, wanted_port)
     steps = Steps(err)
+    running = process.running(places)
+    if running is not None and not emulator.installed(places):
+        # It runs on files that are about to be replaced.
+        with steps.step("Stopping the local AWS"):
+            emulator.stop(places, running)
     with steps.step("Installing the local AWS"):
         emulator.install(places)
     with steps.step("Installing the CDK"):
@@ -68,7 +73,7 @@ def bring_up(places: Places, *, demo_events: bool = True) -> dict[str, Any]:
 
 
 def _start(places: Places, wanted_port: int) -> str:
-    running = emulator.running(places)
+    running = process.running(places)
     if running is not None and running.port == wanted_port and emulator.healthy(wanted_port):
         return f"was running on port {wanted_port}"
     if running is not None:
@@ -105,7 +110,7 @@ def _send(places: Places, target: Target, steps: Steps) -> list[dict[str, Any]]:
     named = demo.samples(places, datetime.now(UTC))
     with steps.step("Sending sample events") as step:
         results = demo.send_samples(target, [event for _, event in named])
-        step.note = f"{counted(len(results), 'event')} of {FIRST_ORG}"
+        step.note = f"{counted(len(results), 'event')} of {SAMPLE_ORG}"
     accepted = [result["eventId"] for result in results if result["status"] == "accepted"]
     with steps.step("Following them to the lake") as step:
         traces = demo.await_traces(target, accepted)

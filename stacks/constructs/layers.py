@@ -49,7 +49,7 @@ class FunctionLayers(Construct):
             self,
             layer.name.capitalize(),
             code=lambda_.Code.from_asset(
-                str(layer.path), asset_hash=f"{layer.name}-{state}", asset_hash_type=AssetHashType.CUSTOM
+                str(layer.code), asset_hash=f"{layer.name}-{state}", asset_hash_type=AssetHashType.CUSTOM
             ),
             compatible_runtimes=[lambda_.Runtime(settings.runtime, lambda_.RuntimeFamily.PYTHON)],
             removal_policy=RemovalPolicy.DESTROY,

@@ -1,12 +1,19 @@
 """When a virtual environment is made, and when it is left as it is."""
 
+import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli import bootstrap
+from cli.errors import RefusedError
+from cli.local import preflight
+
+ROOT = Path(__file__).parents[3]
 
 
 class TestSetup:
@@ -169,3 +176,88 @@ def test_requirements_include_others(tmp_path: Path) -> None:
     (tmp_path / "run.txt").write_text("# To run\na==1\n\nb[x]==2  # why\n")
     (tmp_path / "dev.txt").write_text("-r run.txt\nc==3\n")
     assert bootstrap.pins(tmp_path / "dev.txt") == ["a==1", "b[x]==2", "c==3"]
+
+
+class TestKeptPython:
+    """A checkout goes on with the Python that made its environment."""
+
+    @pytest.fixture
+    def started(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+        started: list[list[str]] = []
+        monkeypatch.setattr(bootstrap, "VENV", tmp_path)
+        monkeypatch.setattr(sys, "argv", ["cli/bootstrap.py", "up"])
+        monkeypatch.setattr(os, "execv", lambda program, arguments: started.append([program, *arguments]))
+        return started
+
+    def test_another_python_in_the_path_hands_over_and_says_so(
+        self, tmp_path: Path, started: list[list[str]], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        other = tmp_path / "python3.12"
+        other.touch(0o755)
+        (tmp_path / "pyvenv.cfg").write_text(f"home = {tmp_path}\nversion = 3.12.1\nexecutable = {other}\n")
+        bootstrap.keep_python()
+        assert started == [[str(other), str(other), "cli/bootstrap.py", "up", "chosen"]]
+        said = capsys.readouterr().err
+        assert "Going on with Python 3.12.1" in said
+        assert f"PYTHON={sys.executable}" in said
+
+    @pytest.mark.parametrize("executable", [sys.executable, "/gone/python3.12"])
+    def test_the_same_python_or_one_that_is_gone_changes_nothing(
+        self, tmp_path: Path, started: list[list[str]], executable: str
+    ) -> None:
+        bootstrap.keep_python()
+        (tmp_path / "pyvenv.cfg").write_text(f"executable = {executable}\n")
+        bootstrap.keep_python()
+        assert started == []
+
+
+def test_what_up_needs_is_checked_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(places: Any, port: int) -> None:
+        raise RefusedError("port 4566 is in use")
+
+    monkeypatch.setattr(preflight, "check", refuse)
+    monkeypatch.setattr(bootstrap, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(bootstrap, "stop_like_ctrl_c", lambda: None)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert bootstrap.main(["up"]) == 1
+    assert "port 4566 is in use" in capsys.readouterr().err
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_the_checks_need_the_standard_library_only() -> None:
+    """They run on a bare Python, before `.venv` is there."""
+    code = (
+        "import sys; sys.path[:0] = [sys.argv[1]]\n"
+        "from cli import bootstrap, places\nfrom cli.local import preflight"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-E", "-c", code, str(ROOT)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_stop_ends_the_child_processes_of_an_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "LOGS", tmp_path)
+    monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
+    wait = subprocess.Popen.wait
+    stopped = iter([True])
+
+    def interrupted(process: Any, timeout: float | None = None) -> int:
+        if next(stopped, False):
+            while not (tmp_path / "child").exists():
+                time.sleep(0.01)
+            raise KeyboardInterrupt
+        return wait(process, timeout)
+
+    monkeypatch.setattr(subprocess.Popen, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        bootstrap._run(["sh", "-c", "sleep 60 & echo $! > writing; mv writing child; wait"], "log", hint="")
+    child = Path(f"/proc/{(tmp_path / 'child').read_text().strip()}/stat")
+    end = time.monotonic() + 10
+    while child.exists() and " Z " not in child.read_text() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not child.exists() or " Z " in child.read_text()

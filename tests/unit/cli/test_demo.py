@@ -6,9 +6,45 @@ from typing import Any, ClassVar
 import orjson
 import pytest
 
+from cli.api import Api, ApiResponse
 from cli.local import demo
 from cli.local.steps import StepError
 from cli.places import Places
+from cli.target import SAMPLE_ORG, Target, find_target
+from tests.support.stores import MemoryDynamoDB
+
+
+def test_the_samples_have_a_tenant_and_a_key_file_of_their_own(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`.local/keys.json` holds the keys of the two demo tenants and no other: its form is an interface."""
+    dynamodb = MemoryDynamoDB()
+    monkeypatch.setattr(Target, "client", lambda *_: dynamodb)
+    target = Target("local", "http://127.0.0.1:1", {"MetadataTable": "Metadata"})
+    keys = demo.ensure_keys(places, target)
+    assert orjson.loads(places.keys.read_bytes()).keys() == {"org_acme", "org_globex"}
+    assert orjson.loads(places.sample_keys.read_bytes()).keys() == {SAMPLE_ORG}
+    assert SAMPLE_ORG not in ("org_acme", "org_globex")
+    assert {path.stat().st_mode & 0o777 for path in (places.keys, places.sample_keys)} == {0o600}
+    assert demo.ensure_keys(places, target) == keys
+    places.outputs.write_bytes(orjson.dumps({"ApiUrl": "http://127.0.0.1:1"}))
+    monkeypatch.chdir(places.root)
+    assert find_target("local").keys == keys
+
+
+def test_samples_are_sent_with_their_own_key_whatever_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MILLRACE_API_KEY", "mk_of_someone_else")
+    sent: list[str] = []
+
+    def call(api: Any, *_: Any, **__: Any) -> ApiResponse:
+        sent.append(api._key)
+        return ApiResponse(202, {"results": []})
+
+    monkeypatch.setattr(Api, "call", call)
+    demo.send_samples(Target("local", "http://127.0.0.1:1", {}, {SAMPLE_ORG: "mk_samples"}), [])
+    assert sent == ["mk_samples"]
 
 
 class TestSamples:

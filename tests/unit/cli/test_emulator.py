@@ -9,7 +9,7 @@ import orjson
 import pytest
 import urllib3
 
-from cli.local import emulator
+from cli.local import emulator, process
 from cli.local.programs import local_aws, without_aws
 from cli.local.steps import StepError, Steps
 from cli.output import err
@@ -24,19 +24,19 @@ class TestEmulator:
         self, places: Places, text: str
     ) -> None:
         places.running.write_text(text)
-        assert emulator.running(places) is None
+        assert process.running(places) is None
 
     def test_a_process_that_took_over_the_pid_is_not_ours(
         self, places: Places, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         places.running.write_bytes(orjson.dumps({"pid": os.getppid(), "port": 4566}))
         monkeypatch.setattr(Path, "read_bytes", _command_line(b"/usr/bin/sleep\x001000", places.running))
-        assert emulator.running(places) is None
+        assert process.running(places) is None
 
     def test_a_process_that_is_the_emulator_is(self, places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
         places.running.write_bytes(orjson.dumps({"pid": os.getpid(), "port": 4567}))
         monkeypatch.setattr(Path, "read_bytes", _command_line(b"python\x00/x/bin/ministack", places.running))
-        assert emulator.running(places) == emulator.Running(os.getpid(), 4567)
+        assert process.running(places) == process.Running(os.getpid(), 4567)
 
     @pytest.mark.parametrize("kept", ["", "snapshot-3", "cloudformation.json"])
     def test_objects_without_stacks_are_dropped(self, places: Places, kept: str) -> None:
@@ -53,7 +53,7 @@ class TestEmulator:
     def test_forgetting_leaves_what_was_installed(self, places: Places) -> None:
         for folder in (places.state, places.objects, places.cdk):
             folder.mkdir()
-        for file in (places.outputs, places.keys, places.deployed):
+        for file in (places.outputs, places.keys, places.sample_keys, places.deployed):
             file.write_text("{}")
         emulator.forget(places)
         assert sorted(path.name for path in places.local.iterdir()) == ["cdk"]

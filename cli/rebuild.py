@@ -3,6 +3,8 @@
 Memory holds one object, the ids of one folder (a tenant's category and UTC day) and a bounded number of calls. A put
 replaces a row by an equal one, so an interrupted rebuild is simply started again; the folders that it completed are listed
 in the lake under `rebuilds/` and skipped.
+
+`PutBack` is the other way to a whole table: what the table in use lacks is put back into it.
 """
 
 import io
@@ -160,6 +162,91 @@ class Rebuild:
 
     def _put(self, items: list[Item]) -> None:
         self._into.write_all(self._dated(items))
+
+
+class PutBack(Rebuild):
+    """Puts back the rows that the table in use lacks. A row that is there is left as it is.
+
+    It keeps no progress: what an interrupted run has put back is there, and rows may have been lost since.
+    """
+
+    def run(self, progress: Progress = lambda _folder, _rows: None) -> int:
+        """Puts back what is missing; returns how many rows it put."""
+        return self._each_folder(self._restore, progress)
+
+    def missing(self, progress: Progress = lambda _folder, _rows: None) -> int:
+        """How many rows the lake has, and the table does not; writes nothing."""
+        return self._each_folder(lambda _, objects: len(self._missing(objects)), progress)
+
+    def _each_folder(
+        self, work: Callable[[ThreadPoolExecutor, Sequence[str]], int], progress: Progress
+    ) -> int:
+        rows = 0
+        with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="put-back") as pool:
+            for folder, objects in groupby(self._objects(), key=lambda key: key.rpartition("/")[0]):
+                found = work(pool, list(objects))
+                progress(folder, found)
+                rows += found
+        return rows
+
+    def _restore(self, pool: ThreadPoolExecutor, objects: Sequence[str]) -> int:
+        missing, put = self._missing(objects), 0
+        calls: set[Future[bool]] = set()
+        for key in objects if missing else ():
+            for event in self._events(key):
+                # The oldest copy, once.
+                if missing.get(identity_text(event.event_id)) != _age(event):
+                    continue
+                del missing[identity_text(event.event_id)]
+                item = self._row(event)
+                if item is not None:
+                    calls.add(pool.submit(self._insert, item))
+                if len(calls) >= QUEUED:
+                    put += sum(call.result() for call in calls)
+                    calls = set()
+        return put + sum(call.result() for call in calls)
+
+    def _missing(self, objects: Sequence[str]) -> dict[str, _Age]:
+        """The ids in a folder whose rows the table lacks, and the age of the oldest copy of each."""
+        oldest: dict[str, tuple[_Age, list[Item]]] = {}
+        for key in objects:
+            for event in self._events(key):
+                name, age = identity_text(event.event_id), _age(event)
+                if name in oldest and age >= oldest[name][0]:
+                    continue
+                item = self._row(event)
+                if item is not None:
+                    oldest[name] = age, self._keys(item)
+        wanted = [key for _, places in oldest.values() for key in places]
+        there = (
+            {
+                _place(row)
+                for row in self._into.batch_get(wanted, consistent=True, projection=", ".join(wanted[0]))
+            }
+            if wanted
+            else set()
+        )
+        return {
+            name: age
+            for name, (age, places) in oldest.items()
+            if not any(_place(key) in there for key in places)
+        }
+
+    def _keys(self, item: Item) -> list[Item]:
+        """Where the row may be in the table: a pointer's key has microseconds, and had milliseconds once."""
+        if self._table == "Events":
+            return [{"eventId": item["eventId"]}]
+        place = item["sortKey"]["S"]
+        both = dict.fromkeys((place, keys.of_milliseconds(place)))
+        return [{"userKey": item["userKey"], "sortKey": {"S": one}} for one in both]
+
+    def _insert(self, item: Item) -> bool:
+        first = next(iter(self._keys(item)[0]))
+        return self._into.put(item, condition=f"attribute_not_exists({first})", doing="put a row back")
+
+
+def _place(key: Item) -> tuple[str, ...]:
+    return tuple(key[name]["S"] for name in sorted(key))
 
 
 def _age(event: StoredEvent) -> _Age:

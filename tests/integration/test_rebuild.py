@@ -15,7 +15,8 @@ import pytest
 
 from cli.compare import TableComparison
 from cli.ddl import create_table, schema
-from cli.rebuild import PROGRESS, Rebuild
+from cli.main import run
+from cli.rebuild import PROGRESS, PutBack, Rebuild
 from millrace.archive import raw, restore
 from millrace.contracts import registry
 from millrace.core import clock, keys
@@ -258,3 +259,111 @@ def test_rows_whose_keys_say_milliseconds_are_moved_and_equal(running: Platform,
     for row, there in ((gone, "Again"), (kept, table)):
         running.dynamodb.delete_item(TableName=there, Key={name: row[name] for name in names})
     assert different(running, table) == 2
+
+
+def putting_back(running: Platform, table: str) -> PutBack:
+    live = Table(running.dynamodb, table)
+    return PutBack(Objects(running.s3, LAKE), registry.load(), table=table, into=live, original=None)
+
+
+def lose(running: Platform, table: str, row: dict[str, Any]) -> None:
+    running.dynamodb.delete_item(TableName=table, Key={name: row[name] for name in KEYS[table]})
+
+
+@pytest.mark.parametrize("table", NAMES)
+def test_what_a_table_lacks_is_put_back_whole_and_nothing_else_is_touched(
+    scoring: Platform, table: str
+) -> None:
+    scoring.post([*events.mixed(30, random.Random(7)), events.order(correlationId="c#1%", userId="usr_4711")])
+    shared = events.order()
+    for org in ("org_acme", GLOBEX):
+        scoring.post([shared], org=org)
+    scoring.settle()
+    before = by_key(scoring, table, table)
+    rng = random.Random(3)
+    (own,) = (
+        row for key, row in before.items() if shared["eventId"] in "".join(key) and GLOBEX in "".join(key)
+    )
+    changed, *lost = rng.sample([row for row in before.values() if row is not own], 8)
+    scoring.dynamodb.put_item(TableName=table, Item={**changed, "requestId": {"S": "written since"}})
+    for row in (own, *lost):
+        lose(scoring, table, row)
+    work = putting_back(scoring, table)
+    assert work.missing() == 8
+    assert len(scoring.rows(table)) == len(before) - 8
+    assert work.run() == 8
+    after = by_key(scoring, table, table)
+    assert after.keys() == before.keys()
+    for row in (own, *lost):
+        key = tuple(row[name]["S"] for name in KEYS[table])
+        # With every key of an index; a pointer's own time is that of its new write.
+        assert {**after[key], "body": None, "projectedAt": None} == {**row, "body": None, "projectedAt": None}
+    assert after[tuple(changed[name]["S"] for name in KEYS[table])]["requestId"]["S"] == "written since"
+    assert (putting_back(scoring, table).run(), work.missing()) == (0, 0)
+
+
+def test_a_row_that_comes_while_others_are_put_back_stays(running: Platform) -> None:
+    running.post([events.order(), events.order()])
+    running.settle()
+    first, second = running.rows("Events")
+    for row in (first, second):
+        lose(running, "Events", row)
+    work = putting_back(running, "Events")
+    insert = work._insert
+
+    def insert_late(item: Any) -> bool:
+        if item["eventId"] == first["eventId"]:
+            running.dynamodb.put_item(TableName="Events", Item={**first, "requestId": {"S": "a client"}})
+        return insert(item)
+
+    work._insert = insert_late  # type: ignore[method-assign]
+    assert work.run() == 1
+    assert by_key(running, "Events", "Events")[(first["eventId"]["S"],)]["requestId"]["S"] == "a client"
+
+
+def test_of_two_copies_the_one_received_first_is_put_back_and_expired_rows_are_not(running: Platform) -> None:
+    event = events.order()
+    running.post([event, events.health_check(timestamp=events.moment(timedelta(days=-0.005)))])
+    running.settle()
+    first, second = sorted(running.rows("Events"), key=lambda row: int(row["expiresAt"]["N"]))
+    order = next(row for row in (first, second) if row["eventType"]["S"] == "order.created")
+    key = next(key for key in running.objects("raw/events/") if "business" in key)
+    row = pq.read_table(io.BytesIO(running.objects(key)[key])).to_pylist()[0]
+    later = {**row, "received_at": row["received_at"] + timedelta(seconds=9), "request_id": "later"}
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([later], schema=raw.SCHEMA), sink)
+    # In front of the first copy in the order of keys.
+    running.s3.put_object(Bucket=LAKE, Key=f"{key.rpartition('/')[0]}/0.parquet", Body=sink.getvalue())
+    for lost in (first, second):
+        lose(running, "Events", lost)
+    work = putting_back(running, "Events")
+    work._now = int(first["expiresAt"]["N"])
+    assert (work.missing(), work.run()) == (1, 1)
+    assert [one["expiresAt"] for one in running.rows("Events")] == [second["expiresAt"]]
+    work._now = 0
+    work.run()
+    put = by_key(running, "Events", "Events")[(order["eventId"]["S"],)]
+    assert put["requestId"] == order["requestId"] != {"S": "later"}
+
+
+def test_putting_back_goes_on_after_it_was_killed(running: Platform) -> None:
+    running.post([events.order(), events.health_check(), events.order()])
+    running.settle()
+    for row in running.rows("Events"):
+        lose(running, "Events", row)
+
+    def cut(_folder: str, _rows: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        putting_back(running, "Events").run(cut)
+    put = len(running.rows("Events"))
+    assert 0 < put < 3
+    assert putting_back(running, "Events").run() == 3 - put
+    assert len(running.rows("Events")) == 3
+
+
+@pytest.mark.parametrize("arguments", [[], ["--into", "New", "--swap"], ["--into", "New", "--dry-run"]])
+def test_a_rebuild_names_where_it_writes(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["rebuild", "--table", "Events", *arguments]) == 2
+    assert "--swap" in capsys.readouterr().err

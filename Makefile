@@ -23,7 +23,7 @@ define setup
 @$(PYTHON) cli/bootstrap.py $(1) $(if $(filter file,$(origin PYTHON)),,chosen)
 endef
 
-.PHONY: help up down reset test unit calendar check style lint bench bench-fraud fuzz fault-points mutants histories extremes chaos interop mlflow warehouse synth locks layers deploy clean run-environment test-environment
+.PHONY: help up down reset test unit calendar check style lint bench bench-fraud fuzz fault-points mutants histories extremes chaos interop mlflow warehouse synth locks reference layers deploy clean run-environment test-environment
 
 help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -105,6 +105,9 @@ synth: run-environment ## Synthesize every environment, without credentials
 
 locks: test-environment ## Write the hashes of all that is installed (locks/)
 	@$(BIN)/python -m cli.locks
+
+reference: run-environment ## Write docs/reference/ from the code
+	@$(BIN)/python -m cli.reference
 
 layers: run-environment ## Build the third-party layers of ENV
 	@$(BIN)/python -m layers.build --env $(ENV)

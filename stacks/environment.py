@@ -57,75 +57,90 @@ OMISSION_REASONS: Mapping[Omission, str] = MappingProxyType(
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class StreamSettings(_Settings):
     """The log: provisioned shards, or as many as it takes (`shards` is None)."""
 
     shards: int | None = Field(default=None, ge=1)
+    """Provisioned shards; None: as many as it takes."""
     retention_hours: int = Field(ge=24, le=8760)
+    """How long a record can be read again."""
 
 
 class LakeSettings(_Settings):
     """How long the lake keeps what in which class, in days; None keeps it."""
 
     raw_infrequent_days: int | None = None
+    """Until raw goes to the class for infrequent access."""
     raw_expiry_days: int | None = None
-    # Of the tables: silver and all that is made of it. What a run replaces goes with the old versions.
+    """Until raw is deleted."""
     tables_infrequent_days: int | None = None
+    """Until files of tables (silver and all that is made of it) go to the class for infrequent access."""
     run_expiry_days: int = 90
+    """Until documents of runs are deleted."""
     query_result_expiry_days: int = 7
+    """Until results of Athena are deleted."""
     quarantine_expiry_days: int = 90
+    """Until bodies of refused events are deleted."""
     dead_letter_expiry_days: int = 180
+    """Until dead letters are deleted."""
 
 
 class ReconcileTimes(_Settings):
-    """When the stores are compared, in EventBridge Scheduler's syntax, UTC: behind the hourly run, and once a day."""
+    """When the stores are compared: expressions of EventBridge Scheduler, UTC."""
 
     hourly: str = "cron(50 * * * ? *)"
+    """Of the comparison of the last hours, behind the hourly run."""
     daily: str = "cron(40 5 * * ? *)"
+    """Of the comparison of whole days."""
 
 
 class LakehouseSettings(_Settings):
-    """How much the lakehouse's machines do at once, with how much memory, and when."""
+    """How much the lakehouse's machines do at once, with how much memory, and when: expressions of EventBridge Scheduler, UTC."""
 
-    # Workers of one step at once; each waits on S3 most of its time. A new AWS account runs few functions at once.
     max_concurrency: int = Field(default=4, ge=1, le=40)
-    # New AWS accounts get functions of up to 3008 MB; DuckDB works within what its function has, and spills beyond.
+    """Workers of one step at once; each waits on S3 most of its time. A new AWS account runs few functions at once."""
     worker_memory_mb: int = Field(default=3008, ge=1024, le=10240)
-    # Spill of a worker, in MB of its /tmp.
+    """Of a worker. New AWS accounts get at most 3008 MB; DuckDB works within it, and spills beyond."""
     worker_storage_mb: int = Field(default=4608, ge=1024, le=10240)
-    # Glue compacts tables, expires snapshots and removes orphans by itself; elsewhere the maintenance machine does.
+    """Of a worker's /tmp, for what DuckDB spills."""
     optimizers: bool = False
-    # Of a server that takes OpenLineage over HTTP, such as Marquez; each run's events are in the lake in any case.
+    """Glue compacts tables, expires snapshots and removes orphans by itself; elsewhere the maintenance machine does."""
     lineage_url: str = Field(default="", pattern=r"^$|^https?://")
-    # EventBridge Scheduler's expressions, UTC: hourly, features and training data once a day.
+    """Of a server that takes OpenLineage over HTTP, such as Marquez; each run's events are in the lake in any case."""
     hourly: str = "cron(5 * * * ? *)"
+    """When new data is taken into the tables."""
     daily: str = "cron(35 2 * * ? *)"
+    """When features and training data are built."""
     maintenance: str = "cron(20 4 * * ? *)"
-    # None: only `millrace reconcile` compares.
+    """When tables are compacted, and what they no longer need is removed."""
     reconcile: ReconcileTimes | None = ReconcileTimes()
+    """When the stores are compared; None: only `millrace reconcile` does."""
 
 
 class LearningSettings(_Settings):
-    """Where models are trained, on what, and when."""
+    """Where models are trained, on what, and when: an expression of EventBridge Scheduler, UTC."""
 
-    # A SageMaker job, or a function that runs the same script.
     train_in: Literal["sagemaker", "lambda"] = "sagemaker"
+    """A SageMaker job, or a function that runs the same script."""
     instance_type: str = Field(default="ml.m5.xlarge", pattern=r"^ml\.[a-z0-9]+\.[a-z0-9]+$")
+    """Of the SageMaker job."""
     cores: int = Field(default=4, ge=1)
-    # Spare capacity at about a third of the price; a job that it interrupts restarts within the wait.
+    """Of that instance."""
     managed_spot: bool = True
+    """Spare capacity at about a third of the price; a job that it interrupts restarts within the wait."""
     longest_hours: int = Field(default=2, ge=1, le=24)
-    # With spot: the job and its waiting for capacity together.
+    """After which a job is ended."""
     longest_wait_hours: int = Field(default=12, ge=1, le=24)
-    # Tenants that train at once; a new AWS account has few training instances.
+    """With spot: the job and its waiting for capacity together."""
     max_concurrency: int = Field(default=2, ge=1, le=20)
-    # EventBridge Scheduler's expression, UTC: once a week, on Sunday.
+    """Tenants that train at once; a new AWS account has few training instances."""
     weekly: str = "cron(10 3 ? * SUN *)"
-    # Where experiments are logged: an MLflow server's URL, or the ARN of a serverless MLflow App; empty: nowhere.
+    """When models are trained."""
     tracking_uri: str = Field(default="", pattern=r"^$|^https?://|^arn:aws[a-z-]*:sagemaker:")
+    """Where experiments are logged: an MLflow server's URL, or the ARN of a serverless MLflow App; empty: nowhere."""
 
     @model_validator(mode="after")
     def _waits_at_least_as_long_as_it_runs(self) -> Self:
@@ -138,7 +153,9 @@ class ThrottleSettings(_Settings):
     """Requests a second that the HTTP API lets through, over all callers."""
 
     rate: int
+    """Requests a second, in the long run."""
     burst: int
+    """Requests at once."""
 
 
 class BusBinding(_Settings):
@@ -148,11 +165,17 @@ class BusBinding(_Settings):
     """
 
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,62}$")
+    """Of the binding, unique in its environment."""
     org: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
-    bus: str = Field(default="default", min_length=1)  # `default`, `platform`, or the name of a (partner) bus
+    """The tenant that the events are taken in for."""
+    bus: str = Field(default="default", min_length=1)
+    """`default`, `platform`, or the name of a (partner) bus."""
     source: str = Field(min_length=1)
+    """The events' source."""
     detail_types: tuple[str, ...] = ()
+    """The events' detail types; empty: all."""
     event_type: str | None = None
+    """Of the event that a foreign `detail` becomes the payload of."""
 
     @field_validator("source")
     @classmethod
@@ -172,38 +195,53 @@ class EnvironmentSettings(_Settings):
     """All that differs between environments. Names and structure do not."""
 
     name: Environment
+    """Of the environment, as in `--env` and `ENV`."""
     runtime: str = LAMBDA_RUNTIME
+    """Lambda's name of the Python that functions run on; in local that of this machine."""
     architecture: Literal["arm64", "x86_64"] = "arm64"
+    """The processor that functions run on; in local that of this machine."""
     retain: bool
+    """Whether tables, buckets and keys outlive their stack."""
     point_in_time_recovery: bool
+    """Of the tables: any moment of the last 35 days can be restored."""
     deletion_protection: bool
+    """Of the tables."""
     stream: StreamSettings
-    # The keys that a tenant's events of one type are spread over: each takes 1,000 new events a second. It only ever grows, and
-    # a list by type makes a query for each (docs/adr/0029-index-shards.md).
+    """The log."""
     type_shards: int = Field(default=1, ge=1, le=64)
-    # How long the archive gathers events of a shard before it writes them: few large objects cost less than many small.
+    """The keys that a tenant's events of one type are spread over: each takes 1,000 new events a second. It only ever grows, and a list by type makes a query for each."""
     archive_window_seconds: int = Field(default=5, ge=0, le=60)
+    """How long the archive gathers events of a shard before it writes them: few large objects cost less than many small."""
     lake: LakeSettings
+    """The lake's lifecycle."""
     throttle: ThrottleSettings
+    """Of the HTTP API, over all callers."""
     lakehouse: LakehouseSettings = LakehouseSettings()
+    """Runs of the pipeline."""
     learning: LearningSettings = LearningSettings()
+    """Training."""
     log_retention_days: int
+    """Of the functions' logs."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Of the functions."""
     alarms: bool
-    # Where alarms are sent: e-mail addresses and https addresses, each of which has to confirm once.
+    """Whether there are alarms."""
     alarm_contacts: tuple[str, ...] = ()
-    # New accounts have few concurrent executions to give away, so nothing is reserved unless it stands here.
+    """Where alarms are sent: e-mail addresses and https addresses, each of which has to confirm once."""
     bus_bindings: tuple[BusBinding, ...] = (CANARY_BINDING,)
-    # When the canary is sent, in EventBridge Scheduler's syntax; None: only `millrace doctor` sends one.
+    """Rules that feed events of an EventBridge bus to intake."""
     canary: str | None = None
+    """When the canary is sent, in EventBridge Scheduler's syntax; None: only `millrace doctor` sends one."""
     reserved_concurrency: Mapping[str, int] = Field(default_factory=dict)
-    # How long fraud waits for a user's sets before it decides without them; None: as its function has it.
+    """Function → executions that are reserved for it. New accounts have few to give away, so nothing is reserved unless it stands here."""
     features_budget_ms: int | None = None
-    # How long it waits for a champion that has to be loaded; None: as its function has it.
+    """How long fraud waits for a user's sets before it decides without them; None: as its function has it."""
     model_budget_ms: int | None = None
-    # Fraud reads each shard on a line of its own, pushed to it; without, it shares the shard's reads with the others.
+    """How long it waits for a champion that has to be loaded; None: as its function has it."""
     fraud_fan_out: bool = False
+    """Fraud reads each shard on a line of its own, pushed to it; without, it shares the shard's reads with the others."""
     omissions: frozenset[Omission] = frozenset()
+    """What the environment leaves out because its emulator lacks it."""
 
     @field_validator("alarm_contacts")
     @classmethod
@@ -312,6 +350,8 @@ def _prod() -> EnvironmentSettings:
     )
 
 
+# What `local` has of the machine that it runs on.
+OF_THIS_MACHINE = frozenset({"runtime", "architecture"})
 ENVIRONMENTS: Mapping[str, EnvironmentSettings] = MappingProxyType(
     {settings.name: settings for settings in (_local(), _dev(), _staging(), _prod())}
 )

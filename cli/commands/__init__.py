@@ -54,6 +54,15 @@ EXIT_CODES = (
     ("3", "no platform can be reached"),
     ("130", "stopped with Ctrl-C"),
 )
+# Variables of the environment that commands read.
+VARIABLES = {
+    "MILLRACE_API_URL": "The address of the API of dev, staging or prod, for `--env`.",
+    "MILLRACE_API_KEY": "The key that commands call the API with; it decides the tenant.",
+    "MILLRACE_PORT": "The port of the local platform; it is remembered for the checkout.",
+    "MILLRACE_LOCAL": "A folder in the place of .local, for a second platform beside the first.",
+    "MILLRACE_TRACEBACK": "Any value: an unexpected error shows where it arose.",
+    "MLFLOW_PORT": "The port of `make mlflow`.",
+}
 
 
 class Commands(TyperGroup):

@@ -103,6 +103,32 @@ REFUSED = {
 }
 
 
+# What the refusals tell people to write, and what they write by habit.
+ALLOWED = {
+    "whole division": "SELECT t.org_id, CAST(FLOOR(7 / 2) AS BIGINT) AS n FROM silver.t AS t",
+    "the first of a group": (
+        "WITH ranked AS (SELECT org_id, a, ROW_NUMBER() OVER (PARTITION BY org_id, b ORDER BY event_time) AS n FROM silver.t)"
+        " SELECT org_id, a FROM ranked WHERE n = 1"
+    ),
+    "the last value": "SELECT org_id, ARG_MAX(a, event_time) AS a, ARG_MIN(b, event_time) AS b FROM silver.t GROUP BY org_id",
+    "different values": "SELECT org_id, COUNT(DISTINCT a) AS n FROM silver.t GROUP BY org_id",
+    "items of a list": "SELECT org_id, LIST_TRANSFORM(LIST_FILTER(a, LAMBDA i : i > 1), LAMBDA i : i + 1) AS b FROM silver.t",
+    "length of a list": "SELECT org_id, ARRAY_LENGTH(a) AS n FROM silver.t",
+    "a join": "SELECT a.org_id FROM silver.t AS a LEFT JOIN silver.u AS b ON a.org_id = b.org_id AND a.b = b.b",
+    "a union": "SELECT org_id FROM silver.t UNION ALL SELECT org_id FROM silver.u",
+    "a sum of some rows": "SELECT org_id, SUM(a) FILTER (WHERE b) AS n, COUNT(*) AS m FROM silver.t GROUP BY org_id",
+    "a case": "SELECT org_id, CASE WHEN a > 1 THEN 'x' ELSE 'y' END AS c FROM silver.t",
+    "a window": "SELECT org_id, SUM(a) OVER (PARTITION BY org_id ORDER BY event_time) AS n FROM silver.t",
+}
+
+
+@pytest.mark.parametrize("sql", ALLOWED.values(), ids=ALLOWED)
+def test_what_the_refusals_tell_to_write_is_allowed(sql: str) -> None:
+    query = dialect.parse(sql)
+    assert dialect.problems(query) == []
+    assert dialect.athena(query)
+
+
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Path:
     return Path(shutil.copytree(ROOT / "warehouse", tmp_path / "warehouse"))

@@ -1,4 +1,8 @@
-"""From the properties of an ODCS schema to JSON Schema 2020-12. Used at build only."""
+"""From the properties of an ODCS schema to JSON Schema 2020-12. Used at build only.
+
+A field has `name`, `logicalType`, `logicalTypeOptions`, `required`, `description`, `classification`, `enum` (a list of `{value}`),
+`items` of an array, `properties` of an object. One that is not required may be null, which means that it is absent.
+"""
 
 import json
 from collections.abc import Callable
@@ -14,17 +18,17 @@ from millrace.contracts.decimals import INT64, LIMIT, STEP
 DEFAULT_CLASS = "internal"
 DECIMAL = "decimal(18,4)"
 
-_INTEGERS = {
+INTEGERS = {
     **{f"i{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)},
     **{f"u{bits}": (0, 2**bits - 1) for bits in (8, 16, 32)},
 }
-_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
-_OPTIONS: dict[str, frozenset[str]] = {
+BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+OPTIONS: dict[str, frozenset[str]] = {
     "string": frozenset({"minLength", "maxLength", "pattern", "format"}),
     "date": frozenset(),
     "timestamp": frozenset({"timezone"}),
-    "number": frozenset({*_BOUNDS, "format"}),
-    "integer": frozenset({*_BOUNDS, "format", "multipleOf"}),
+    "number": frozenset({*BOUNDS, "format"}),
+    "integer": frozenset({*BOUNDS, "format", "multipleOf"}),
     "boolean": frozenset(),
     "object": frozenset({"minProperties", "maxProperties"}),
     "array": frozenset({"minItems", "maxItems", "uniqueItems"}),
@@ -76,13 +80,13 @@ class Translation:
 
     def _field(self, item: Property, at: str, pointer: str) -> dict[str, Any]:
         logical = item.get("logicalType")
-        if logical not in _OPTIONS:
+        if logical not in OPTIONS:
             self.report(
-                f"{at}/logicalType", f"events have fields of {', '.join(_OPTIONS)}; this one is {logical}"
+                f"{at}/logicalType", f"events have fields of {', '.join(OPTIONS)}; this one is {logical}"
             )
             return {}
         options = item.get("logicalTypeOptions", {})
-        for name in sorted(set(options) - _OPTIONS[logical]):
+        for name in sorted(set(options) - OPTIONS[logical]):
             self.report(f"{at}/logicalTypeOptions/{name}", f"a {logical} of an event has no option {name}")
         schema = {
             "string": self._string,
@@ -142,7 +146,7 @@ class Translation:
         return formats.text("date-time")
 
     def _number(self, item: Property, options: dict[str, Any], at: str, _: str) -> dict[str, Any]:
-        bounds = {key: options[key] for key in _BOUNDS if key in options}
+        bounds = {key: options[key] for key in BOUNDS if key in options}
         physical = item.get("physicalType", "double")
         if physical == DECIMAL:
             return {"type": "number", "minimum": -LIMIT, "maximum": LIMIT, **bounds, "multipleOf": STEP}
@@ -157,12 +161,12 @@ class Translation:
 
     def _integer(self, item: Property, options: dict[str, Any], at: str, __: str) -> dict[str, Any]:
         name = options.get("format", "i64")
-        if name not in _INTEGERS:
+        if name not in INTEGERS:
             self.report(
-                f"{at}/logicalTypeOptions/format", f"an integer is one of {', '.join(_INTEGERS)}, not {name}"
+                f"{at}/logicalTypeOptions/format", f"an integer is one of {', '.join(INTEGERS)}, not {name}"
             )
-        low, high = _INTEGERS.get(name, INT64)
-        rest = {key: options[key] for key in (*_BOUNDS, "multipleOf") if key in options}
+        low, high = INTEGERS.get(name, INT64)
+        rest = {key: options[key] for key in (*BOUNDS, "multipleOf") if key in options}
         if self.sums and "physicalType" in item:
             if item["physicalType"] != WIDE_INTEGER or "format" in options:
                 self.report(f"{at}/physicalType", f"an integer has a format, or is {WIDE_INTEGER}")

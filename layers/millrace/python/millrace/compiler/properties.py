@@ -1,7 +1,7 @@
 """What ODCS has no word for: the contract-level `customProperties` of an event, and its retention. Build only."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -18,13 +18,91 @@ _ENTITY = re.compile(r"[a-z][a-zA-Z0-9]*")
 _DURATION = re.compile(r"([1-9][0-9]*)([dhms])")
 _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _DAYS = {"d": 1, "day": 1, "days": 1, "y": 365, "yr": 365, "years": 365}
-_NAMES = frozenset(
-    {
-        *("category", "store", "indexes", "entity", "route", "subject", "userId", "partitionKey"),
-        *("additionalProperties", "lateness", "rules", "enrich", "silver", "derived", "tenant"),
-        *("ids", "retirement", "consumers", "upConverter"),
-    }
-)
+DEFAULT_RETENTION_DAYS = 90
+_ANY_POINTER = "a pointer from the event's root, such as /data/payload/userId"
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """A custom property: what it is, what holds where it is absent (None: nothing), and what it does."""
+
+    form: str
+    default: Any
+    does: str
+
+
+def _one_of(words: tuple[str, ...]) -> str:
+    return f"one of {', '.join(words)}"
+
+
+PROPERTIES: Mapping[str, Property] = {
+    "category": Property(_one_of(CATEGORIES), None, "What kind of event it is; every contract says it."),
+    "store": Property(
+        _one_of(STORES), "table", "Whether an event is a row of Events, or goes straight to the log."
+    ),
+    "ids": Property(
+        _one_of(IDS), "uuid4", "What an event's id is: a UUID of version 4, or any printable text."
+    ),
+    "additionalProperties": Property(
+        _one_of(("allow", "reject")), "allow", "Whether fields that the contract does not have are kept."
+    ),
+    "indexes": Property(
+        f"a list of {', '.join(INDEXES)}",
+        ["type", "user"],
+        "By what events are found, which each costs a write; `type` always is one.",
+    ),
+    "entity": Property(
+        "an object from a name to a pointer, such as {order: /data/payload/orderId}",
+        {},
+        "Things that the event is about, for the index `entity`.",
+    ),
+    "userId": Property(_ANY_POINTER, None, "What the envelope's userId is filled from where it is absent."),
+    "subject": Property(_ANY_POINTER, None, "The person that the event is about."),
+    "partitionKey": Property(_ANY_POINTER, None, "The key in the log, of events of store none alone."),
+    "route": Property("true or false", False, "Whether accepted events go to the bus, for subscribers."),
+    "enrich": Property(
+        f"an object from {' or '.join(FACTS)} to a pointer, such as /data/metadata/userAgent",
+        {},
+        "Facts of the request that fill a field of metadata that the client left out.",
+    ),
+    "lateness": Property(
+        "a number and a unit, such as 7d, 12h or 30m",
+        "7d",
+        "How old an event may be on receipt and still count in windows of a stream.",
+    ),
+    "rules": Property("a list", [], "What must hold between fields."),
+    "silver": Property("a list", [], "Columns of silver that are made of a field."),
+    "derived": Property("true or false", False, "Whether only the platform makes these events."),
+    "tenant": Property("the name of a tenant", None, "The one tenant that may send a derived type."),
+    "retirement": Property(
+        retirements.FORM,
+        None,
+        "The announced end of this major version; `millrace contracts announce` writes it.",
+    ),
+    "consumers": Property(retirements.CONSUMERS, [], "Who reads its events, and is told of their end."),
+    "upConverter": Property(
+        up_converters.FORM,
+        {},
+        "How rows of an older major version become rows of this one.",
+    ),
+}
+
+
+# What an event's contract says with words of the standard.
+STANDARD: Mapping[str, str] = {
+    "apiVersion": "v3.2.0.",
+    "kind": "DataContract.",
+    "id": "`<event type>.v<major>`, such as `order.created.v1`; it follows from name and version.",
+    "name": "The event type, such as `order.created`: words of lower case, joined by dots.",
+    "version": "`major.minor.patch`. Events of an older minor are taken, of a newer one refused.",
+    "status": "For people; `active` mostly.",
+    "domain": "For people.",
+    "description": "`purpose`: what the event means, in a sentence.",
+    "team": "`name`: who answers for it.",
+    "schema": "One object, whose properties are `payload` (required) and, if any, `metadata`.",
+    "slaProperties": f"`retention`: days (`unit: d`) or years (`y`) that an event's row lives; {DEFAULT_RETENTION_DAYS} days by default.",
+    "customProperties": "What the standard has no word for, as a list of `{property, value}`: below.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +132,7 @@ class Values:
 
 
 def _meant(name: str) -> str:
-    near = get_close_matches(name, _NAMES, n=1)
+    near = get_close_matches(name, PROPERTIES, n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
 
@@ -66,21 +144,26 @@ class _Reader:
         self._report = report
         for index, item in enumerate(items):
             name = item["property"]
-            if name not in _NAMES:
+            if name not in PROPERTIES:
                 report(
                     f"/customProperties/{index}/property",
-                    f"{name} is none of {', '.join(sorted(_NAMES))}{_meant(name)}",
+                    f"{name} is none of {', '.join(sorted(PROPERTIES))}{_meant(name)}",
                 )
             if name in self._found:
                 report(f"/customProperties/{index}/property", f"{name} stands here twice")
             self._found[name] = (index, item["value"])
 
+    def has(self, name: str) -> bool:
+        """Whether the contract has the property."""
+        return name in self._found
+
     def wrong(self, name: str, sentence: str) -> None:
         """Reports the property's value."""
         self._report(f"/customProperties/{self._found[name][0]}/value", sentence)
 
-    def one_of(self, name: str, allowed: tuple[str, ...], default: str | None) -> str:
+    def one_of(self, name: str, allowed: tuple[str, ...]) -> str:
         """A word of a closed list."""
+        default = PROPERTIES[name].default
         if name not in self._found:
             if default is None:
                 self._report("/customProperties", f"an event's contract has a {name}: {', '.join(allowed)}")
@@ -97,22 +180,28 @@ class _Reader:
             return None
         value = self._found[name][1]
         if not isinstance(value, str) or not _POINTER.fullmatch(value):
-            self.wrong(name, f"{name} is a pointer from the event's root, such as /data/payload/userId")
+            self.unfit(name)
             return None
         return value
 
-    def value(self, name: str, kind: type, default: Any, sentence: str) -> Any:
+    def value(self, name: str, kind: type) -> Any:
         """A value of a JSON type."""
+        default = PROPERTIES[name].default
         if name not in self._found:
             return default
         value = self._found[name][1]
         if not isinstance(value, kind):
-            self.wrong(name, sentence)
+            self.unfit(name)
             return default
         return value
 
-    def parsed(self, name: str, parse: Callable[[Any], Any], default: Any) -> Any:
+    def unfit(self, name: str) -> None:
+        """Reports that the property's value is not of its form."""
+        self.wrong(name, f"{name} is {PROPERTIES[name].form}")
+
+    def parsed(self, name: str, parse: Callable[[Any], Any]) -> Any:
         """A value as `parse` reads it; its ValueError is reported."""
+        default = PROPERTIES[name].default
         if name not in self._found:
             return default
         try:
@@ -126,28 +215,28 @@ def read(document: dict[str, Any], report: Report) -> Values:
     """The values of a document that keeps the standard; what is wrong goes to `report`."""
     _names(document, report)
     reader = _Reader(document.get("customProperties", []), report)
-    store = reader.one_of("store", STORES, "table")
+    store = reader.one_of("store", STORES)
     return Values(
-        category=reader.one_of("category", CATEGORIES, None),
+        category=reader.one_of("category", CATEGORIES),
         store=store,
         indexes=_indexes(reader, store),
         entity=_entity(reader),
-        route=reader.value("route", bool, False, "route is true or false"),
+        route=reader.value("route", bool),
         subject=reader.pointer("subject"),
         user_id=reader.pointer("userId"),
         partition_key=reader.pointer("partitionKey"),
-        additional_properties=reader.one_of("additionalProperties", ("allow", "reject"), "allow"),
+        additional_properties=reader.one_of("additionalProperties", ("allow", "reject")),
         lateness_seconds=_lateness(reader),
         rules=_rules(reader),
         enrich=_enrich(reader),
         retention_days=_retention(document, report),
         silver=_silver(reader),
-        derived=reader.value("derived", bool, False, "derived is true or false"),
+        derived=reader.value("derived", bool),
         tenant=_tenant(reader),
-        ids=reader.one_of("ids", IDS, "uuid4"),
-        retirement=reader.parsed("retirement", retirements.read, None),
-        consumers=reader.parsed("consumers", retirements.read_consumers, ()),
-        up_converter=reader.parsed("upConverter", up_converters.read, {}),
+        ids=reader.one_of("ids", IDS),
+        retirement=reader.parsed("retirement", retirements.read),
+        consumers=tuple(reader.parsed("consumers", retirements.read_consumers)),
+        up_converter=reader.parsed("upConverter", up_converters.read),
     )
 
 
@@ -164,10 +253,10 @@ def _names(document: dict[str, Any], report: Report) -> None:
 
 def _indexes(reader: _Reader, store: str) -> frozenset[str]:
     if store == "none":
-        if reader.value("indexes", list, [], "indexes is a list"):
+        if reader.has("indexes") and reader.value("indexes", list):
             reader.wrong("indexes", "an event that is in no table has no indexes")
         return frozenset()
-    names = reader.value("indexes", list, ["type", "user"], "indexes is a list")
+    names = reader.value("indexes", list)
     for name in names:
         if name not in INDEXES:
             reader.wrong("indexes", f"an index is one of {', '.join(INDEXES)}, not {name}")
@@ -177,31 +266,28 @@ def _indexes(reader: _Reader, store: str) -> frozenset[str]:
 
 def _entity(reader: _Reader) -> dict[str, str]:
     found: dict[str, str] = {}
-    sentence = "entity is an object from a name to a pointer, such as {order: /data/payload/orderId}"
-    for name, pointer in reader.value("entity", dict, {}, sentence).items():
+    for name, pointer in reader.value("entity", dict).items():
         if (
             not _ENTITY.fullmatch(str(name))
             or not isinstance(pointer, str)
             or not _POINTER.fullmatch(pointer)
         ):
-            reader.wrong("entity", sentence)
+            reader.unfit("entity")
         else:
             found[name] = pointer
     return found
 
 
 def _lateness(reader: _Reader) -> int:
-    sentence = "lateness is a number and a unit, such as 7d, 12h or 30m"
-    text = reader.value("lateness", str, "7d", sentence)
-    match = _DURATION.fullmatch(text)
+    match = _DURATION.fullmatch(reader.value("lateness", str))
     if match is None:
-        reader.wrong("lateness", sentence)
+        reader.unfit("lateness")
         return 0
     return int(match[1]) * _SECONDS[match[2]]
 
 
 def _rules(reader: _Reader) -> tuple[dict[str, Any], ...]:
-    rules = reader.value("rules", list, [], "rules is a list")
+    rules = reader.value("rules", list)
     if not all(isinstance(rule, dict) for rule in rules):
         reader.wrong("rules", "a rule is an object with a kind")
         return ()
@@ -209,14 +295,14 @@ def _rules(reader: _Reader) -> tuple[dict[str, Any], ...]:
 
 
 def _tenant(reader: _Reader) -> str | None:
-    tenant: str | None = reader.value("tenant", str, None, "tenant is the name of a tenant")
-    if tenant is not None and not reader.value("derived", bool, False, ""):
+    tenant: str | None = reader.value("tenant", str)
+    if tenant is not None and not reader.value("derived", bool):
         reader.wrong("tenant", "a type that is not derived is open to every tenant")
     return tenant
 
 
 def _silver(reader: _Reader) -> tuple[dict[str, Any], ...]:
-    found = reader.value("silver", list, [], "silver is a list")
+    found = reader.value("silver", list)
     if not all(isinstance(rule, dict) for rule in found):
         reader.wrong("silver", "a column that silver derives is an object with column, kind and of")
         return ()
@@ -224,10 +310,9 @@ def _silver(reader: _Reader) -> tuple[dict[str, Any], ...]:
 
 
 def _enrich(reader: _Reader) -> dict[str, str]:
-    sentence = f"enrich is an object from {' or '.join(FACTS)} to a pointer, such as /data/metadata/userAgent"
-    found = reader.value("enrich", dict, {}, sentence)
+    found = reader.value("enrich", dict)
     if not all(name in FACTS and isinstance(pointer, str) for name, pointer in found.items()):
-        reader.wrong("enrich", sentence)
+        reader.unfit("enrich")
         return {}
     return dict(found)
 
@@ -247,4 +332,4 @@ def _retention(document: dict[str, Any], report: Report) -> int:
         if not 2 <= days <= 3_650:
             report(f"/slaProperties/{index}/value", f"retention is between 2 and 3650 days, not {days}")
         return days
-    return 90
+    return DEFAULT_RETENTION_DAYS

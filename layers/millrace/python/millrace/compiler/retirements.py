@@ -11,7 +11,10 @@ from millrace.contracts.retirement import NOTICE_DAYS, Retirement
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DECISION = re.compile(r"docs/decisions/[A-Za-z0-9][A-Za-z0-9._-]*\.md")
-_FORM = "{announced: 2026-12-01, ends: 2026-12-20, by: 2, decision: docs/decisions/0001-why.md}"
+FORM = (
+    "an object such as {announced: 2026-12-01, ends: 2026-12-20, by: 2, decision: docs/decisions/0001-why.md}"
+)
+CONSUMERS = "a list of {name, contact}, each a text that is not empty"
 
 
 def read(value: Any) -> Retirement:
@@ -21,7 +24,7 @@ def read(value: Any) -> Retirement:
         ValueError: with a sentence.
     """
     if not isinstance(value, dict) or set(value) != {"announced", "ends", "by", "decision"}:
-        raise ValueError(f"retirement is an object such as {_FORM}")
+        raise ValueError(f"retirement is {FORM}")
     announced, ends = (_day(name, value[name]) for name in ("announced", "ends"))
     if ends - announced < timedelta(days=NOTICE_DAYS):
         raise ValueError(
@@ -52,7 +55,7 @@ def read_consumers(value: Any) -> tuple[dict[str, str], ...]:
     """
     if isinstance(value, list) and all(map(_is_consumer, value)):
         return tuple(value)
-    raise ValueError("consumers is a list of {name, contact}, each a text that is not empty")
+    raise ValueError(f"consumers is {CONSUMERS}")
 
 
 def _is_consumer(value: Any) -> bool:

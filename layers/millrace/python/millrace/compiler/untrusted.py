@@ -13,6 +13,7 @@ from millrace.compiler.documents import SENTENCE, FastLoader, json_document, par
 from millrace.compiler.event_contracts import compile_document
 from millrace.contracts.contract import Contract
 from millrace.contracts.errors import ContractError, ContractProblem
+from millrace.core.limits import Limit
 
 BYTES = 256 * 1024
 # The largest contract of this repository has 24 fields, 300 values, and nests 12 levels.
@@ -24,6 +25,11 @@ PATTERN_LENGTH = 500
 # Problems that one answer lists.
 PROBLEMS = 100
 _LARGEST = 2**63 - 1
+LIMITS = (
+    Limit("a contract in `POST /v1/schemas/check`", f"{BYTES >> 10} KB", "413"),
+    Limit("values, levels of it", f"{VALUES:,}, {DEPTH}", "413"),
+    Limit("fields, patterns of it", f"{FIELDS:,}, {PATTERNS}", "413"),
+)
 
 
 class TooLargeError(ContractError):

@@ -26,7 +26,7 @@ _FORMS = (
     frozenset({"value"}),
     *(frozenset({"of", *more}) for more in ((), ("values",), ("otherwise",), ("values", "otherwise"))),
 )
-_EXAMPLE = "{from: 1, fields: {/data/payload/total: {of: /data/payload/amount}}}"
+FORM = "an object such as {from: 1, fields: {/data/payload/total: {of: /data/payload/amount}}}"
 
 
 def read(value: Any) -> dict[str, Any]:
@@ -36,9 +36,9 @@ def read(value: Any) -> dict[str, Any]:
         ValueError: with a sentence.
     """
     if not isinstance(value, dict) or set(value) != {"from", "fields"}:
-        raise ValueError(f"upConverter is an object such as {_EXAMPLE}")
+        raise ValueError(f"upConverter is {FORM}")
     if type(value["from"]) is not int or not isinstance(value["fields"], dict):
-        raise ValueError(f"upConverter is an object such as {_EXAMPLE}")
+        raise ValueError(f"upConverter is {FORM}")
     for pointer, source in value["fields"].items():
         if not isinstance(pointer, str) or not isinstance(source, dict) or frozenset(source) not in _FORMS:
             raise ValueError(f"{pointer} is made of {{value}} or {{of}}, with values, otherwise or both")

@@ -54,6 +54,25 @@ class UnknownVersion(NotDeployedError):  # noqa: N818
 
 
 MAX_POINTER = 256
+# Every code that a refused event can have, and what it says of the value at its pointer.
+CODES = {
+    "malformed": "It is no JSON, or cannot be kept: not UTF-8, an integer beyond 64 bits, too many levels.",
+    "unknown_field": "The contract has no such field, and takes none but its own.",
+    "missing": "It is required and absent.",
+    "type": "It is of another JSON type.",
+    "format": "A text is not of its format, or a number has too many decimals.",
+    "minimum": "A number is too small; a text, list or object is too short.",
+    "maximum": "A number is too large; a text, list or object is too long.",
+    "pattern": "A text does not match the pattern of its contract.",
+    "enum": "It is none of the values of its list.",
+    "rule": "Fields do not fit together; the message says which.",
+    "unknown_type": "No contract describes this eventType.",
+    "unknown_version": "The type has no contract of this version, or that version has ended.",
+    "reserved_type": "Only the platform sends events of this type. It is checked before everything else.",
+    "too_large": "The event has too many bytes, values or names.",
+    "timestamp_range": "The timestamp is older than the contract keeps events, or too far ahead.",
+    "conflict": "The id is that of an accepted event with other content; both are kept.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +81,7 @@ class FieldError:
 
     Attributes:
         pointer: JSON pointer from the event's root, such as `/data/payload/totalAmount`.
-        code: one of the closed list of the interface: `missing`, `type`, `format`, `minimum`, …
+        code: one of `CODES`.
         message: a sentence for people, at most 80 characters, safe to print.
     """
 

@@ -1,6 +1,16 @@
 """The limits of intake, as data."""
 
 from datetime import timedelta
+from typing import NamedTuple
+
+
+class Limit(NamedTuple):
+    """A limit as it is told to users: of what, how much, and what is answered beyond it."""
+
+    what: str
+    most: str
+    beyond: str
+
 
 EVENTS_PER_REQUEST = 500
 BYTES_PER_REQUEST = 4 * 1024 * 1024
@@ -19,3 +29,16 @@ NAMES = 4_000
 IN_FLIGHT = 32
 # After this no further put is begun; one that has begun ends within 13 s, and the function has 29.
 APPEND_SECONDS = 12.0
+
+LIMITS = (
+    Limit("events of a request", f"{EVENTS_PER_REQUEST}", "413"),
+    Limit("a request, inflated", f"{BYTES_PER_REQUEST >> 20} MB", "413"),
+    Limit("a request with a write key, inflated", f"{BYTES_PER_PUBLIC_REQUEST >> 10} KB", "413"),
+    Limit("an event, as JSON without spaces", f"{BYTES_PER_EVENT >> 10} KB", "`too_large`"),
+    Limit(
+        "values of an event: objects, arrays, texts, numbers, booleans, nulls", f"{VALUES:,}", "`too_large`"
+    ),
+    Limit("names of fields in an event, each time that one occurs", f"{NAMES:,}", "`too_large`"),
+    Limit("levels of objects and arrays, the event the first", f"{NESTING}", "`malformed`"),
+    Limit("a timestamp ahead of the clock", f"{AHEAD.seconds // 60} minutes", "`timestamp_range`"),
+)

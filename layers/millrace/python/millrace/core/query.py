@@ -8,8 +8,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from millrace.core.limits import Limit
+
 # The gateway takes 10,240 bytes of request line and headers together.
 LONGEST = 8192
+LIMITS = (Limit("a query parameter", f"{LONGEST:,} characters", "400"),)
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SHOWN = 60
 

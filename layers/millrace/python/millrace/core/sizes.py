@@ -6,9 +6,12 @@ A function answers at most 6 MB, in which the body stands as a JSON text: each q
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from millrace.core.limits import Limit
+
 T = TypeVar("T")
 # 6 MB less room for headers, the frame of a list, and whatever else stands beside what is counted.
 BYTES = 4_500 * 1024
+LIMITS = (Limit("a page of a list", f"{BYTES / (1 << 20):.1f} MB", "a shorter page and its `cursor`"),)
 
 
 def of(body: bytes) -> int:

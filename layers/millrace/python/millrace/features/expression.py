@@ -20,7 +20,7 @@ _COMPARE: dict[type[ast.cmpop], str] = {
 }
 # Name → arguments at least and at most, and the SQL of them. `hour` and `weekday` take microseconds since 1970, UTC;
 # Monday is 1.
-_FUNCTIONS: dict[str, tuple[int, int, str]] = {
+FUNCTIONS: dict[str, tuple[int, int, str]] = {
     "coalesce": (2, 8, "coalesce({})"),
     "least": (2, 8, "least({})"),
     "greatest": (2, 8, "greatest({})"),
@@ -108,8 +108,8 @@ def _sql(node: ast.expr, quote: Quote, doubles: bool) -> str:  # noqa: C901, PLR
             return "(" + word.join(_sql(value, quote, doubles) for value in values) + ")"
         case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARE:
             return f"({_sql(left, quote, doubles)} {_COMPARE[type(op)]} {_sql(right, quote, doubles)})"
-        case ast.Call(func=ast.Name(id=function), args=arguments, keywords=[]) if function in _FUNCTIONS:
-            least, most, template = _FUNCTIONS[function]
+        case ast.Call(func=ast.Name(id=function), args=arguments, keywords=[]) if function in FUNCTIONS:
+            least, most, template = FUNCTIONS[function]
             if not least <= len(arguments) <= most:
                 raise ExpressionError(f"{function} takes {least} to {most} values")
             whole = function in _OF_WHOLE

@@ -12,6 +12,7 @@ from millrace.core.errors import PermanentError
 OPERATIONS = 50
 # An event may grow on its way to what fits; none may be larger than half of this in the end.
 BYTES = 2 * limits.BYTES_PER_EVENT
+LIMITS = (limits.Limit("operations of a patch", f"{OPERATIONS}", "400"),)
 _GROWING = frozenset({"add", "replace", "copy"})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from millrace.contracts.validator import FieldError
-from millrace.core import clock, exact_json, sizes
+from millrace.core import clock, exact_json, limits, sizes
 from millrace.eventstore.append import AppendResult
 from millrace.intake.accept import EventResult, Intake
 from millrace.intake.enrich import Origin
@@ -29,6 +29,14 @@ ROUND_EVENTS = 50
 ROUND_BYTES = 2 * 1024 * 1024
 # Of the errors that a replay ended with, as the refused event remembers it.
 ERRORS_OF_AN_ATTEMPT = 3
+LIMITS = (
+    limits.Limit("events of a replay or discard", f"{EVENTS_PER_CALL}", "a `cursor` for the rest"),
+    limits.Limit(
+        "bytes of a replay's events, times one and the patch's operations",
+        f"{WORK_BYTES >> 20} MB",
+        "a `cursor` for the rest",
+    ),
+)
 PASSED = frozenset({AppendResult.ACCEPTED, AppendResult.DUPLICATE})
 
 

@@ -1,6 +1,6 @@
 """Which checks a table's rows are held to: those that follow from its columns, its rules, and those its author wrote.
 
-Pure: a check is a SQL aggregate that counts what breaks it, so that all of a table's checks are one pass.
+A check is a SQL aggregate that counts what breaks it, so that all of a table's checks are one pass.
 
 | check | of | severity |
 |---|---|---|
@@ -12,9 +12,9 @@ Pure: a check is a SQL aggregate that counts what breaks it, so that all of a ta
 | `length(column)`, `pattern(column)` | texts, and how many items a list has | warning |
 | as its author named it | `quality` of a table contract | as it is written; else `warning` |
 
-Of silver, the few rows that break a blocking check are dead letters and their tenant-day is committed (lake/raw_to_silver.py).
+Of silver, the few rows that break a blocking check are dead letters and their tenant-day is committed.
 
-Two more are no row's fault and judged elsewhere: `freshness` only has the newest row measured here, its age is judged
+Pure. Two more are no row's fault and judged elsewhere: `freshness` only has the newest row measured here, its age is judged
 when a run is published; `balance` (rows in = rows + duplicates + dead) is the commit's.
 """
 

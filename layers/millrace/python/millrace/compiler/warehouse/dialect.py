@@ -2,49 +2,128 @@
 
 DuckDB's dialect is the source, Athena's is derived from it. Refused is what does not cross (`median`, `string_agg`,
 `GROUP BY ALL`, `* EXCLUDE`, `//`, QUALIFY, functions that one engine has), what gives other rows when run again
-(clocks, chance, ranks without an order), what adds money as floats, and what could mix tenants. Used at build only.
+(clocks, chance, ranks without an order), what adds money as floats, and what could mix tenants. Joins, common table
+expressions, UNION ALL, CASE, aggregates with FILTER, and window functions are allowed, each with the tenant.
 
 Of a list, row by row: ARRAY_LENGTH, a subscript, LIST_TRANSFORM, LIST_FILTER, LIST_MAX and LIST_SUM. The engines differ on
 lists that are empty or hold nulls, so what a list is reduced to is written in the one form that means the same on both:
 `LIST_MAX(LIST_TRANSFORM(x, LAMBDA i : COALESCE(…)))` and
 `COALESCE(LIST_SUM(LIST_TRANSFORM(x, LAMBDA i : CAST(… AS DECIMAL(38, n)))), 0)`.
+
+Used at build only. The pages of the reference show `REFUSALS` and what is said here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, UnsupportedError
 
-TENANT = "org_id"
-_CLOCK = "rows depend on no clock, so that a day built again is the same: compare with a column, such as event_time"
-_REFUSED: dict[type[exp.Expression], str] = {
-    exp.Median: "median is DuckDB's own",
-    exp.GroupConcat: "string_agg does not cross to Athena",
-    exp.Qualify: "Athena has no QUALIFY: rank in a subquery, and filter outside by WHERE",
-    exp.IntDiv: "// divides in DuckDB only",
-    exp.Limit: "which rows a LIMIT keeps is an engine's choice: number them by ROW_NUMBER() in a subquery, and keep the first",
-    exp.Length: "LEN and LENGTH of a list are texts' on Athena: ARRAY_LENGTH",
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a transform may not say, as people write it; why, and what to write instead."""
+
+    written: str
+    sentence: str
+
+
+_CLOCK = Refusal(
+    "now(), current_timestamp, current_date",
+    "rows depend on no clock, so that a day built again is the same: compare with a column, such as event_time",
+)
+_CHANCE = Refusal("random(), uuid()", "rows depend on no chance: order by a column, such as event_id")
+_APPROXIMATE = Refusal(
+    "approx_count_distinct, approx_quantile",
+    "each engine approximates in its own way: COUNT(DISTINCT …), or rank by ROW_NUMBER()",
+)
+_REFUSED: Mapping[type[exp.Expression], Refusal] = {
+    exp.Median: Refusal(
+        "median", "median is DuckDB's own: number the rows of a group by ROW_NUMBER(), and take the middle"
+    ),
+    exp.GroupConcat: Refusal("string_agg", "string_agg does not cross to Athena: keep a row for each text"),
+    exp.Qualify: Refusal("QUALIFY", "Athena has no QUALIFY: rank in a subquery, and filter outside by WHERE"),
+    exp.IntDiv: Refusal("//", "// divides in DuckDB only: CAST(FLOOR(a / b) AS BIGINT)"),
+    exp.Limit: Refusal(
+        "LIMIT",
+        "which rows a LIMIT keeps is an engine's choice: number them by ROW_NUMBER() in a subquery, and keep the first",
+    ),
+    exp.Length: Refusal(
+        "len, length of a list", "LEN and LENGTH of a list are texts' on Athena: ARRAY_LENGTH"
+    ),
     exp.CurrentTimestamp: _CLOCK,
     exp.CurrentDate: _CLOCK,
     exp.CurrentTime: _CLOCK,
     exp.CurrentDatetime: _CLOCK,
     exp.Localtime: _CLOCK,
     exp.Localtimestamp: _CLOCK,
-    exp.Rand: "rows depend on no chance",
-    exp.Uuid: "rows depend on no chance",
-    exp.AnyValue: "any_value depends on the order of rows",
-    exp.First: "first depends on the order of rows",
-    exp.Last: "last depends on the order of rows",
-    exp.ArrayAgg: "a list depends on the order of rows",
-    exp.Mode: "of equals, mode takes one as it likes",
-    exp.ApproxDistinct: "each engine approximates in its own way",
-    exp.ApproxQuantile: "each engine approximates in its own way",
-    exp.Avg: "avg adds floats: the macro mean divides an exact sum",
-    exp.Comprehension: "list comprehensions are DuckDB's own",
-    exp.Anonymous: "a function that is not known on both engines",
-    exp.Command: "a transform is one SELECT",
+    exp.Rand: _CHANCE,
+    exp.Uuid: _CHANCE,
+    exp.AnyValue: Refusal(
+        "any_value", "any_value depends on the order of rows: MIN, MAX, or ARG_MAX(x, event_time)"
+    ),
+    exp.First: Refusal("first", "first depends on the order of rows: ARG_MIN(x, event_time)"),
+    exp.Last: Refusal("last", "last depends on the order of rows: ARG_MAX(x, event_time)"),
+    exp.ArrayAgg: Refusal("list, array_agg", "a list depends on the order of rows: keep a row for each item"),
+    exp.Mode: Refusal(
+        "mode", "of equals, mode takes one as it likes: count each value, and rank by count and value"
+    ),
+    exp.ApproxDistinct: _APPROXIMATE,
+    exp.ApproxQuantile: _APPROXIMATE,
+    exp.Avg: Refusal("avg", "avg adds floats: the macro mean divides an exact sum"),
+    exp.Comprehension: Refusal(
+        "[… for x in …]", "list comprehensions are DuckDB's own: LIST_TRANSFORM and LIST_FILTER"
+    ),
+    exp.Anonymous: Refusal(
+        "any other function",
+        "a function that is not known on both engines: CASE, arithmetic, or a macro in warehouse/macros",
+    ),
+    exp.Command: Refusal("anything but a SELECT", "a transform is one SELECT"),
 }
+_EXCLUDE = Refusal("* EXCLUDE, * REPLACE", "* EXCLUDE is DuckDB's own: name the columns")
+_STAR = Refusal(
+    "SELECT *",
+    "SELECT * does not say which columns there are: name them, in the order of the contract",
+)
+_COLUMNS = Refusal("COLUMNS(…)", "COLUMNS(…) is DuckDB's own: name the columns")
+_GROUP_ALL = Refusal("GROUP BY ALL", "GROUP BY ALL is DuckDB's own: name the columns")
+_GROUP_PLACE = Refusal("GROUP BY 1", "GROUP BY names columns, not places: repeat the expression")
+_RANK = Refusal(
+    "ROW_NUMBER, LAG, LEAD, FIRST_VALUE or LAST_VALUE without ORDER BY",
+    "a rank needs an order: ORDER BY in its OVER, such as event_time, event_id",
+)
+_FLOAT_SUM = Refusal(
+    "SUM of a double or a quotient",
+    "money is never added as floats: SUM the decimals by the macro total, and divide the sum",
+)
+_LIST_MAX = Refusal(
+    "LIST_MAX of a list with nulls",
+    "with a null in the list Athena's is null: LIST_TRANSFORM to COALESCE",
+)
+_LIST_SUM = Refusal(
+    "LIST_SUM of any type", "Athena adds in one type: LIST_TRANSFORM to CAST(… AS DECIMAL(38, n))"
+)
+_LIST_SUM_NULL = Refusal("LIST_SUM alone", "of no items DuckDB's is null, Athena's 0: COALESCE(…, 0)")
+TENANT = "org_id"
+_JOIN = Refusal(
+    f"a JOIN without {TENANT}",
+    f"a join has {TENANT} = {TENANT} in its ON, so that no tenant meets another",
+)
+_SUBQUERY = Refusal(
+    "IN (SELECT …), EXISTS (SELECT …), a SELECT as a column",
+    f"a query in a condition or column joins without {TENANT}: JOIN",
+)
+_WINDOW = Refusal(f"OVER without {TENANT}", f"a window is partitioned by {TENANT}: PARTITION BY {TENANT}, …")
+_GROUP = Refusal(f"an aggregate without {TENANT}", f"rows are grouped by {TENANT}: name it in GROUP BY")
+REFUSALS = tuple(
+    dict.fromkeys(
+        (
+            *(*_REFUSED.values(), _EXCLUDE, _STAR, _COLUMNS, _GROUP_ALL, _GROUP_PLACE, _RANK, _FLOAT_SUM),
+            *(_LIST_MAX, _LIST_SUM, _LIST_SUM_NULL, _JOIN, _SUBQUERY, _WINDOW, _GROUP),
+        )
+    )
+)
 _FLOATS = (exp.DataType.Type.DOUBLE, exp.DataType.Type.FLOAT)
 
 
@@ -72,18 +151,22 @@ def parse(sql: str) -> exp.Query:
 def problems(query: exp.Query) -> list[str]:
     """Everything that a transform's SQL may not say."""
     found = [
-        f"{node.sql('duckdb')[:60]}: {sentence}"
+        _at(node, refusal)
         for node in query.find_all(*_REFUSED)
-        for kind, sentence in _REFUSED.items()
+        for kind, refusal in _REFUSED.items()
         if isinstance(node, kind)
     ]
     # DuckDB's now() is none of sqlglot's clocks.
     found = [
-        _CLOCK.join((one.partition(": ")[0] + ": ", "")) if one.startswith("NOW()") else one for one in found
+        f"{one.partition(': ')[0]}: {_CLOCK.sentence}" if one.startswith("NOW()") else one for one in found
     ]
     # One sentence a fault, however often it stands there.
     judged = (_stars, _groups, _floats, _lists, _tenants)
     return list(dict.fromkeys([*found, *(sentence for judge in judged for sentence in judge(query))]))
+
+
+def _at(node: exp.Expr, refusal: Refusal) -> str:
+    return f"{node.sql('duckdb')[:60]}: {refusal.sentence}"
 
 
 def athena(query: exp.Query) -> str:
@@ -108,43 +191,39 @@ def _stars(query: exp.Query) -> Iterator[str]:
             star = column.find(exp.Star) if isinstance(column, exp.Star | exp.Column) else None
             if star is not None:
                 more = star.args.get("except_") or star.args.get("replace") or star.args.get("except")
-                yield (
-                    "* EXCLUDE is DuckDB's own"
-                    if more
-                    else "SELECT * does not say which columns there are: name them, in the order of the contract"
-                )
-    yield from ("COLUMNS(…) is DuckDB's own" for _ in query.find_all(exp.Columns))
+                yield (_EXCLUDE if more else _STAR).sentence
+    yield from (_COLUMNS.sentence for _ in query.find_all(exp.Columns))
 
 
 def _groups(query: exp.Query) -> Iterator[str]:
     for group in query.find_all(exp.Group):
         if group.args.get("all") is not None:
-            yield "GROUP BY ALL is DuckDB's own"
+            yield _GROUP_ALL.sentence
         if any(isinstance(one, exp.Literal) for one in group.expressions):
-            yield "GROUP BY names columns, not places: repeat the expression"
+            yield _GROUP_PLACE.sentence
     for window in query.find_all(exp.Window):
         ranks = isinstance(window.this, exp.RowNumber | exp.Lag | exp.Lead | exp.FirstValue | exp.LastValue)
         if ranks and window.args.get("order") is None:
-            yield f"{window.sql('duckdb')[:60]}: a rank needs an order"
+            yield _at(window, _RANK)
 
 
 def _floats(query: exp.Query) -> Iterator[str]:
     for total in query.find_all(exp.Sum):
         casts = (cast.to.this for cast in total.find_all(exp.Cast))
         if any(kind in _FLOATS for kind in casts) or total.find(exp.Div):
-            yield f"{total.sql('duckdb')[:60]}: money is never added as floats"
+            yield _at(total, _FLOAT_SUM)
 
 
 def _lists(query: exp.Query) -> Iterator[str]:
     for largest in query.find_all(exp.ArrayMax):
         if not isinstance(_each(largest), exp.Coalesce):
-            yield f"{largest.sql('duckdb')[:60]}: with a null in the list Athena's is null: LIST_TRANSFORM to COALESCE"
+            yield _at(largest, _LIST_MAX)
     for node in query.find_all(exp.ArraySum):
         if _decimal(node) is None:
-            yield f"{node.sql('duckdb')[:60]}: Athena adds in one type: LIST_TRANSFORM to CAST(… AS DECIMAL(38, n))"
+            yield _at(node, _LIST_SUM)
         around = node.parent
         if not isinstance(around, exp.Coalesce) or [one.name for one in around.expressions] != ["0"]:
-            yield f"{node.sql('duckdb')[:60]}: of no items DuckDB's is null, Athena's 0: COALESCE(…, 0)"
+            yield _at(node, _LIST_SUM_NULL)
 
 
 def _each(node: exp.Expression) -> exp.Expression | None:
@@ -182,21 +261,21 @@ def _tenants(query: exp.Query) -> Iterator[str]:
             continue
         using = any(column.name == TENANT for column in join.args.get("using") or ())
         if not using and not any(_joins_tenant(part) for part in _conjuncts(join.args.get("on"))):
-            yield f"{join.sql('duckdb')[:60]}: a join has {TENANT} = {TENANT} in its ON, so that no tenant meets another"
+            yield _at(join, _JOIN)
     for select in query.find_all(exp.Query):
         inside = select.parent
         while isinstance(inside, exp.Subquery):
             inside = inside.parent
         if not isinstance(inside, exp.From | exp.Join | exp.CTE | exp.SetOperation | None):
-            yield f"{select.sql('duckdb')[:60]}: a query in a condition or column joins without {TENANT}: JOIN"
+            yield _at(select, _SUBQUERY)
     for window in query.find_all(exp.Window):
         if not any(_is_tenant(part) for part in window.args.get("partition_by") or ()):
-            yield f"{window.sql('duckdb')[:60]}: a window is partitioned by {TENANT}"
+            yield _at(window, _WINDOW)
     for select in query.find_all(exp.Select):
         group = select.args.get("group")
         sums = any(isinstance(node, exp.AggFunc) for node in _own(select))
         if (group is not None or sums) and not any(_is_tenant(part) for part in group or ()):
-            yield f"{select.sql('duckdb')[:60]}: rows are grouped by {TENANT}: name it in GROUP BY"
+            yield _at(select, _GROUP)
 
 
 def _own(select: exp.Select) -> Iterator[exp.Expression]:

@@ -1,7 +1,9 @@
 """Renders the models of the dbt project, which we call transforms, as `dbt compile` does, with the few words that they use.
 
 A transform may say `ref`, `source`, `var`, `config`, and the project's own macros. Everything else is an error: no
-environment, no database, no clock. Used at build only; a test proves that dbt renders the same.
+environment, no database, no clock.
+
+Used at build only; a test proves that dbt renders the same.
 """
 
 import re
@@ -23,7 +25,7 @@ STAGING = "staging"
 _FOR_DBT = "dbt"
 _UNDEFINED = re.compile(r"'([a-z_]+)' is undefined")
 # What dbt has and a transform does not need.
-_INSTEAD = {
+INSTEAD = {
     "is_incremental": "the pipeline builds a tenant's day from the whole day again, so leave the block out",
     "this": "a transform does not read its own table",
     "env_var": "a transform depends on no environment: give dbt_project.yml a var",
@@ -82,7 +84,7 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, TypeError):
         return f"a word is called with other arguments than it takes: {error}"
     if isinstance(error, jinja2.UndefinedError) and (match := _UNDEFINED.match(str(error))):
-        return f"{match[0]}: {_INSTEAD.get(match[1], 'transforms may say ref, source, var, config and the macros of warehouse/macros')}"
+        return f"{match[0]}: {INSTEAD.get(match[1], 'transforms may say ref, source, var, config and the macros of warehouse/macros')}"
     return str(error)
 
 

@@ -1,10 +1,10 @@
 """Whether every type of a transform is wide enough for whatever contracts let in. Used at build only.
 
-Goes through a transform's SQL from the tables that it reads to its columns with what each expression may hold at most
-(compiler/warehouse/ranges.py), and names the cast, sum or product that could fail, and the column that is too narrow. What it does
-not understand it does not let pass: a number of which nothing is known may be too large.
+What each number may hold at most is followed from the contracts through a transform's SQL to its columns. The cast, sum, product
+or division that could fail, and the column that is too narrow, are named with the remedy: TRY_CAST, NULLIF, a wider type. What is
+not understood does not pass: a number of which nothing is known may be too large.
 
-The one thing that it takes on trust is `counted`: counts of groups add up to no more than rows.
+compiler/warehouse/ranges.py has the arithmetic. The one thing that it takes on trust is `counted`: counts of groups add up to no more than rows.
 """
 
 from collections.abc import Mapping

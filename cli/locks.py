@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from cli import bootstrap
+from cli import bootstrap, docs
 from cli.bootstrap import LOCKS, ROOT, pins
 from cli.local import emulator
 from cli.mlflow import server
@@ -35,6 +35,7 @@ REQUIREMENTS: Mapping[str, Callable[[], Sequence[str]]] = {
     "layers.txt": _layers,
     "training.txt": lambda: pins(ROOT / "training/requirements.txt"),
     "mlflow.txt": lambda: server.REQUIREMENTS,
+    "docs.txt": lambda: docs.REQUIREMENTS,
     "dbt.txt": lambda: pins(ROOT / "warehouse/requirements.txt"),
 }
 

@@ -126,9 +126,9 @@ class LearningSettings(_Settings):
     train_in: Literal["sagemaker", "lambda"] = "sagemaker"
     """A SageMaker job, or a function that runs the same script."""
     instance_type: str = Field(default="ml.m5.xlarge", pattern=r"^ml\.[a-z0-9]+\.[a-z0-9]+$")
-    """Of the SageMaker job."""
+    """The instance of the SageMaker job."""
     cores: int = Field(default=4, ge=1)
-    """Of that instance."""
+    """Cores of that instance."""
     managed_spot: bool = True
     """Spare capacity at about a third of the price; a job that it interrupts restarts within the wait."""
     longest_hours: int = Field(default=2, ge=1, le=24)
@@ -171,7 +171,7 @@ class BusBinding(_Settings):
     bus: str = Field(default="default", min_length=1)
     """`default`, `platform`, or the name of a (partner) bus."""
     source: str = Field(min_length=1)
-    """The events' source."""
+    """The source of the events."""
     detail_types: tuple[str, ...] = ()
     """The events' detail types; empty: all."""
     event_type: str | None = None
@@ -203,9 +203,9 @@ class EnvironmentSettings(_Settings):
     retain: bool
     """Whether tables, buckets and keys outlive their stack."""
     point_in_time_recovery: bool
-    """Of the tables: any moment of the last 35 days can be restored."""
+    """Whether any moment of the last 35 days of a table can be restored."""
     deletion_protection: bool
-    """Of the tables."""
+    """Whether the tables refuse to be deleted."""
     stream: StreamSettings
     """The log."""
     type_shards: int = Field(default=1, ge=1, le=64)
@@ -215,17 +215,17 @@ class EnvironmentSettings(_Settings):
     lake: LakeSettings
     """The lake's lifecycle."""
     throttle: ThrottleSettings
-    """Of the HTTP API, over all callers."""
+    """What the HTTP API lets through."""
     lakehouse: LakehouseSettings = LakehouseSettings()
     """Runs of the pipeline."""
     learning: LearningSettings = LearningSettings()
     """Training."""
     log_retention_days: int
-    """Of the functions' logs."""
+    """How long logs of functions are kept."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    """Of the functions."""
+    """From which level on functions log."""
     alarms: bool
-    """Whether there are alarms."""
+    """Whether alarms are deployed."""
     alarm_contacts: tuple[str, ...] = ()
     """Where alarms are sent: e-mail addresses and https addresses, each of which has to confirm once."""
     bus_bindings: tuple[BusBinding, ...] = (CANARY_BINDING,)

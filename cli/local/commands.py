@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import bootstrap
+from cli import bootstrap, docs
 from cli.errors import RefusedError
 from cli.local import emulator, process
 from cli.local.steps import StepError, Steps
@@ -106,6 +106,7 @@ def _show(result: dict[str, Any]) -> None:
     )
     for line in hints(result):
         out.print(f"  {line}", markup=False)
+    out.print(f"\nThe guide: {docs.guide(checkout())}", markup=False, highlight=False)
 
 
 def _answer(answer: dict[str, Any]) -> str:

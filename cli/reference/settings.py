@@ -31,8 +31,8 @@ def settings() -> str:
 def _sections(model: type[BaseModel], prefix: str, held: Mapping[str, Any]) -> Iterator[str]:
     """The settings of a model and, below headings, of its parts; `held` is an environment's value of the model, if it has one."""
     if prefix:
-        yield f"## {prefix.rstrip('.').replace('_', ' ').capitalize()}"
-    yield _said(model)
+        yield f"## {prefix.rstrip('.').replace('.', ', ').capitalize()}"
+        yield _said(model)
     yield table(HEAD, _rows(model, prefix, held))
     for name, field in model.model_fields.items():
         if (part := _part(field)) is not None:

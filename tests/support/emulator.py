@@ -19,6 +19,7 @@ import pytest
 from pynamodb.models import Model
 
 from cli.local import emulator as ministack
+from cli.local import process
 from cli.places import Places, checkout
 from millrace.contracts.tables import LAYERS
 from millrace.core import aws
@@ -173,6 +174,6 @@ def _kept(processes: list[Any], process: Any) -> Any:
 def free_port() -> int:
     """A port that nobody listens on."""
     with socket.socket() as found:
-        found.bind((ministack.HOST, 0))
+        found.bind((process.HOST, 0))
         port: int = found.getsockname()[1]
         return port

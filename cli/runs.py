@@ -128,7 +128,15 @@ def document(target: Target, run_id: str) -> dict[str, Any] | None:
     failures = [failure for summary in summaries for failure in summary.failures]
     totals = {"runId": run_id, "tables": list(tables.values()), "checks": list(checks.values())}
     aside = max(summary.set_aside for summary in summaries)
-    return totals | ({"failures": failures} if failures else {}) | ({"setAside": aside} if aside else {})
+    more: dict[str, Any] = {"failures": failures, "setAside": aside, "notArchived": not_archived(summaries)}
+    return totals | {name: value for name, value in more.items() if value}
+
+
+def not_archived(summaries: Sequence["Summary"]) -> dict[str, int]:
+    """Tenant → events that were accepted before a run began and are not in it: of several runs the last one that has a mark."""
+    marked = [one for one in summaries if one.mark is not None]
+    last = max(marked, key=lambda one: one.started_at, default=None)
+    return dict(last.mark.not_archived) if last is not None and last.mark is not None else {}
 
 
 def failure_sentences(failures: Sequence[Mapping[str, Any]], *, shown: int) -> list[str]:

@@ -104,6 +104,10 @@ class LakehouseSettings(_Settings):
     """Workers of one step at once; each waits on S3 most of its time. A new AWS account runs few functions at once."""
     worker_memory_mb: int = Field(default=3008, ge=1024, le=10240)
     """Of a worker. New AWS accounts get at most 3008 MB; DuckDB works within it, and spills beyond."""
+    archive_wait_seconds: int = Field(default=300, ge=0, le=600)
+    """How long a run waits until what was accepted before it began is archived; then it goes on, and says what is missing."""
+    capture_seconds: int = Field(default=10, ge=0, le=300)
+    """What DynamoDB may take to carry a row into the log, mostly less than a second: a run does not look before."""
     worker_storage_mb: int = Field(default=4608, ge=1024, le=10240)
     """Of a worker's /tmp, for what DuckDB spills."""
     optimizers: bool = False
@@ -280,7 +284,13 @@ def _local() -> EnvironmentSettings:
         archive_window_seconds=0,
         lake=LakeSettings(raw_expiry_days=RAW_EXPIRY_DAYS),
         throttle=ThrottleSettings(rate=1000, burst=2000),
-        lakehouse=LakehouseSettings(max_concurrency=2, reconcile=None),
+        lakehouse=LakehouseSettings(
+            max_concurrency=2,
+            reconcile=None,
+            archive_wait_seconds=120,
+            # The emulator carries a row within its write.
+            capture_seconds=0,
+        ),
         learning=LearningSettings(train_in="lambda", max_concurrency=1, tracking_uri="http://127.0.0.1:5500"),
         log_retention_days=7,
         alarms=False,

@@ -32,14 +32,17 @@ class LakehouseStack(PlatformStack):
             self, "Catalog", settings=self.settings, lake=storage.lake, key=storage.data_key
         )
         functions = {one.node.id: one for one in hourly_functions(self, self.fleet)}
-        at_once = {"MaxConcurrency": str(self.settings.lakehouse.max_concurrency)}
+        values = {
+            "MaxConcurrency": str(self.settings.lakehouse.max_concurrency),
+            "CaptureSeconds": str(self.settings.lakehouse.capture_seconds),
+        }
 
         def machine(
             name: str, *stems: str, machines: Sequence[PlatformStateMachine] = ()
         ) -> PlatformStateMachine:
             called = [functions[stem] for stem in stems]
             return PlatformStateMachine(
-                self, name, fleet=self.fleet, functions=called, machines=machines, values=at_once
+                self, name, fleet=self.fleet, functions=called, machines=machines, values=values
             )
 
         raw_to_silver = machine("raw_to_silver", "transform_partitions")
@@ -65,7 +68,7 @@ class LakehouseStack(PlatformStack):
             "maintenance",
             fleet=self.fleet,
             functions=[maintain_table(self, self.fleet)],
-            values=at_once,
+            values=values,
         )
         learning = Learning(self, fleet=self.fleet, pin_sources=functions["pin_sources"], folder=layers)
         # Those that are started by themselves; they start the others.

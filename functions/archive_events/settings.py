@@ -9,5 +9,5 @@ from millrace.eventstore.consumers import ARCHIVE
 class Settings(FunctionSettings):
     """Where objects and their manifest go."""
 
-    metadata_table: str = uses(METADATA, "write_all")
+    metadata_table: str = uses(METADATA, "write_all", "put")
     lake_bucket: str = uses(LAKE, write=(RAW, ARCHIVE.dead_letters))

@@ -1,4 +1,4 @@
-"""Edge: plans a run of the pipeline."""
+"""Edge: plans a run of the pipeline, once what was accepted before it is archived."""
 
 from typing import Any
 
@@ -9,6 +9,8 @@ from millrace.core import clock
 from millrace.core.aws import client
 from millrace.core.edge import Event, Handler, edge
 from millrace.core.objects import Objects
+from millrace.eventstore.backlog import ArchiveBacklog
+from millrace.lake.mark import HighWater
 from millrace.lake.plan import Planner
 from millrace.runs import interval
 from millrace.runs.store import RunStore
@@ -16,7 +18,11 @@ from millrace.runs.store import RunStore
 
 @edge("plan_run", Settings)
 def handler(settings: Settings, log: Logger) -> Handler:
-    """Writes the plan; answers with what the state machine maps over."""
+    """Writes the plan and answers with what the state machine maps over; or answers how many seconds to `wait` and look again.
+
+    With `mark`, the moment at which the run began, it looks whether what was accepted by then is archived; `looks` counts how
+    often it has looked.
+    """
     lake = Objects(client("s3"), settings.lake_bucket)
     planner = Planner(
         client("dynamodb"),
@@ -25,15 +31,25 @@ def handler(settings: Settings, log: Logger) -> Handler:
         environment=settings.environment,
         metadata_table=settings.metadata_table,
     )
+    backlog = ArchiveBacklog(client("kinesis"), client("dynamodb"), settings)
+    high_water = HighWater(backlog, settings.archive_wait_seconds)
     runs = RunStore(lake)
 
     def plan_run(event: Event, _: object) -> dict[str, Any]:
+        reached = None
+        if "mark" in event and event.get("silver", True):
+            looks = event.get("looks", 0)
+            seconds, reached = high_water.look(clock.parse(event["mark"]), looks)
+            if reached is None:
+                log.info("waits for the archive", extra={"seconds": seconds, "looks": looks})
+                return {"wait": seconds, "looks": looks + 1, "batches": [], "levels": []}
         plan = planner.plan(
             event["runId"],
             clock.now(),
             days=interval.days(event.get("from"), event.get("to")),
             refresh=event.get("refresh", ("hourly", "daily")),
             silver=event.get("silver", True),
+            mark=reached,
         )
         runs.put_plan(plan)
         answer = {
@@ -44,6 +60,6 @@ def handler(settings: Settings, log: Logger) -> Handler:
             "remaining": plan.remaining,
         }
         log.info("planned", extra=answer)
-        return answer
+        return {"wait": 0, **answer}
 
     return plan_run

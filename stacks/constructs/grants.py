@@ -21,6 +21,7 @@ ACTIONS: Mapping[Kind, Mapping[str, tuple[str, ...]]] = {
         "update": ("dynamodb:UpdateItem",),
         "delete": ("dynamodb:DeleteItem",),
         "write_all": ("dynamodb:BatchWriteItem",),
+        "describe_capture": ("dynamodb:DescribeKinesisStreamingDestination",),
         "capture": (
             "dynamodb:DescribeKinesisStreamingDestination",
             "dynamodb:EnableKinesisStreamingDestination",
@@ -34,6 +35,7 @@ ACTIONS: Mapping[Kind, Mapping[str, tuple[str, ...]]] = {
     },
     "stream": {
         "put": ("kinesis:PutRecords",),
+        "read": ("kinesis:ListShards", "kinesis:GetShardIterator", "kinesis:GetRecords"),
         # DynamoDB asks these of whoever enables a destination.
         # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/kds_iam.html
         "capture": (

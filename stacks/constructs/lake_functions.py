@@ -46,6 +46,7 @@ def hourly_functions(scope: Construct, fleet: Fleet) -> list[PlatformFunction]:
             description="Finds the tenant-days that a run takes in, from the manifest, and puts them into portions.",
             memory_mb=1024,
             timeout=STEP,
+            variables={"archive_wait_seconds": str(fleet.settings.lakehouse.archive_wait_seconds)},
         ),
         worker(
             scope,

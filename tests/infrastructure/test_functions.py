@@ -53,13 +53,16 @@ RIGHTS = {
         "dynamodb:PutItem",
         "dynamodb:UpdateItem",
     },
-    "archive_events": {"s3:PutObject", "dynamodb:BatchWriteItem"},
+    "archive_events": {"s3:PutObject", "dynamodb:BatchWriteItem", "dynamodb:PutItem"},
     "route_events": {"s3:PutObject", "dynamodb:BatchWriteItem", "events:PutEvents"},
     "project_events": {"s3:PutObject", "dynamodb:BatchWriteItem"},
     "send_canary": {"dynamodb:BatchWriteItem", "dynamodb:Query", "events:PutEvents"},
     "start_run": {"states:ListExecutions", "states:StartExecution"},
     "plan_backfill": RUN_DOCUMENTS,
-    "plan_run": RUN_DOCUMENTS | READS_TABLES | {"dynamodb:Query"},
+    "plan_run": RUN_DOCUMENTS
+    | READS_TABLES
+    | {"dynamodb:Query", "dynamodb:DescribeKinesisStreamingDestination"}
+    | {"kinesis:ListShards", "kinesis:GetShardIterator", "kinesis:GetRecords"},
     "transform_partitions": RUN_DOCUMENTS,
     "commit_table": RUN_DOCUMENTS | WRITES_TABLES | {"s3:DeleteObject"},
     "prepare_table": RUN_DOCUMENTS | READS_TABLES,

@@ -29,6 +29,7 @@ from millrace.iceberg.layout import database
 # The one environment that is not on AWS; handlers take no other names than the deployed ones.
 ENVIRONMENT = "local"
 STOP_SECONDS = 20
+LOG = "arn:aws:kinesis:us-east-1:000000000000:stream/log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class Lake:
             "ENVIRONMENT": self.environment,
             "LAKE_BUCKET": self.bucket,
             "METADATA_TABLE": "Metadata",
+            "EVENTS_TABLE": "Events",
+            "EVENT_STREAM_ARN": LOG,
             "FEATURE_STORE_TABLE": "FeatureStore",
             "CATALOG_ID": "000000000000",
             "CATALOG_ARN": "arn:aws:glue:us-east-1:000000000000",
@@ -132,6 +135,10 @@ def fresh(endpoint: str) -> Lake:
         if model.Meta.table_name in known:
             dynamodb.delete_table(TableName=model.Meta.table_name)
         dynamodb.create_table(**_table(model))
+    kinesis = boto3.client("kinesis", endpoint_url=endpoint, region_name="us-east-1")
+    if not kinesis.list_streams()["StreamNames"]:
+        kinesis.create_stream(StreamName="log", ShardCount=1)
+    dynamodb.enable_kinesis_streaming_destination(TableName="Events", StreamArn=LOG)
     return Lake(endpoint, bucket, ENVIRONMENT, s3, glue, dynamodb)
 
 

@@ -79,7 +79,8 @@ class Bounds:
         text = json.dumps(definition(machine))
         for placeholder, value in self._values.items():
             text = text.replace(f"${{{placeholder}}}", value)
-        scope = Scope({"Execution": {"Name": name, "Input": given}}, {})
+        about = {"Name": name, "Input": given, "StartTime": "2026-11-21T10:05:00.000Z"}
+        scope = Scope({"Execution": about}, {})
         self.names.add(name)
         ends = self._level(machine, json.loads(text), given, scope)
         # ExecutionStarted, and how it ended.
@@ -121,7 +122,7 @@ class Bounds:
                     one["Next"] for one in state["Choices"] if filled(one["Condition"], scope, given) is True
                 )
                 yield _End(2, given, scope.variables, next(taken, state["Default"]))
-            case "Pass":
+            case "Wait" | "Pass":
                 yield self._finished(2, state, given, scope, given)
             case "Task":
                 yield from self._task(machine, name, state, given, scope)

@@ -18,6 +18,8 @@ LAMBDA = "arn:aws:states:::lambda:invoke"
 CHILD = "arn:aws:states:::states:startExecution.sync:2"
 # An end that no file of ours comes near: a loop that does not end is a fault of the file.
 MOST_STATES = 10_000
+# When an execution starts, as the service writes it. Before anything that a test sends: it waits for nothing.
+START = "2020-01-01T00:00:00.000Z"
 
 Function = Callable[[Any], Any]
 
@@ -74,7 +76,7 @@ class StateMachine:
         hook: Hook | None = None,
     ) -> None:
         text = json.dumps(asl)
-        for name, value in {"MaxConcurrency": "2", **(values or {})}.items():
+        for name, value in {"MaxConcurrency": "2", "CaptureSeconds": "10", **(values or {})}.items():
             text = text.replace(f"${{{name}}}", value)
         self._asl: dict[str, Any] = json.loads(text)
         self._functions, self.children, self._hook = functions, children or {}, hook
@@ -89,7 +91,8 @@ class StateMachine:
         if name in self.executions:
             raise TaskError("StepFunctions.ExecutionAlreadyExistsException", name)
         execution = self.executions[name] = Execution(name)
-        scope = Scope({"Execution": {"Name": name, "Input": given or {}}}, {})
+        about = {"Name": name, "Input": given or {}, "StartTime": START}
+        scope = Scope({"Execution": about}, {})
         try:
             execution.output = self._machine(self._asl, given or {}, scope, execution)
             execution.status = "SUCCEEDED"
@@ -121,6 +124,11 @@ class StateMachine:
                     if filled(choice["Condition"], scope, given) is True:
                         return given, choice["Next"]
                 return given, state["Default"]
+            case "Wait":
+                seconds = filled(state["Seconds"], scope, given)
+                if not isinstance(seconds, int) or seconds < 0:
+                    raise TaskError("States.QueryEvaluationError", f"Seconds is no whole number: {seconds!r}")
+                return self._finished(state, given, scope, given)
             case "Pass":
                 return self._finished(state, given, scope, given)
             case "Task":

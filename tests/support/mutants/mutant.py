@@ -28,7 +28,7 @@ class Mutant:
 
     Attributes:
         name: what is broken, in a few words.
-        promise: which guarantee it is, `G1` to `G10`, or what else users rely on: `isolation`, `right`, `contract`, ….
+        promise: which guarantee it is, `G1` to `G11`, or what else users rely on: `isolation`, `right`, `contract`, ….
         file: where, from the root of the checkout.
         old: the text that is there, exactly once.
         new: what stands there instead.

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from millrace.catalog.run_outcome import RunOutcome
-from millrace.runs.documents import Failure, Materialized, Part, SilverBatch
+from millrace.runs.documents import Failure, Mark, Materialized, Part, SilverBatch
 from tests.support.runs import Run, part
 
 ORDERS, TRANSACTIONS, FACTS = (
@@ -49,6 +49,22 @@ def test_all_committed() -> None:
 
 def test_nothing_to_do_is_done() -> None:
     assert outcome(Run()).status == "done"
+
+
+def test_a_run_that_did_not_take_in_all_that_was_accepted_is_not_done() -> None:
+    found = outcome(committed())
+    mark = Mark("2026-11-21T10:05:00.000Z", {ACME: 6325})
+    behind = replace(found, plan=replace(found.plan, mark=mark))
+    assert behind.status == "partly"
+    assert [one["error"] for one in behind.failures] == [
+        "6,325 accepted events not yet archived (org_acme 6,325)"
+    ]
+    # What it took in is done: the rest has its days pending once it is archived.
+    assert (behind.finished, behind.not_committed) == (found.finished, {})
+    reached = replace(found, plan=replace(found.plan, mark=replace(mark, not_archived={})))
+    assert reached.status == "done"
+    nothing = outcome(Run())
+    assert replace(nothing, plan=replace(nothing.plan, mark=mark)).status == "partly"
 
 
 def test_a_failed_tenant_day_is_named_and_stays_pending() -> None:

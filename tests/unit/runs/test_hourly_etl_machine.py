@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.machines import machine
-from tests.support.state_machine import Call, Execution, Hook, Killed, StateMachine
+from tests.support.state_machine import START, Call, Execution, Hook, Killed, StateMachine
 from tests.support.state_values import TaskError
 
 RUN = "hourly_etl-20261121T10-1"
@@ -24,6 +24,8 @@ class Fakes:
         self.broken: set[tuple[str, Any]] = set()
         self.landed: set[str] = set()
         self.orgs: list[str] = []
+        # How often the planner finds the archive behind.
+        self.behind = 0
 
     def machine(self, hook: Hook | None = None) -> StateMachine:
         functions = {
@@ -49,7 +51,10 @@ class Fakes:
         return call
 
     def _plan(self, payload: Any) -> Any:
+        if payload["looks"] < self.behind:
+            return {"wait": 1, "looks": payload["looks"] + 1, "batches": [], "levels": []}
         return {
+            "wait": 0,
             "runId": RUN,
             "batches": list(range(self.batches)),
             "levels": self.levels,
@@ -113,7 +118,7 @@ def test_nothing_to_do_is_planned_and_published() -> None:
     done = run(fakes)
     assert done.status == "SUCCEEDED"
     assert fakes.calls == [
-        ("plan", {"runId": RUN, "refresh": ["hourly"], "silver": True}),
+        ("plan", {"runId": RUN, "refresh": ["hourly"], "silver": True, "mark": START, "looks": 0}),
         ("publish", {"runId": RUN}),
     ]
 
@@ -123,7 +128,19 @@ def test_the_plan_gets_what_the_run_was_started_with_and_nothing_else() -> None:
     given = {"from": "2026-11-01", "to": "2026-11-02", "refresh": [], "silver": False, "request": "x"}
     run(fakes, {**given, "runId": "another"})
     del given["request"]
-    assert fakes.calls[0] == ("plan", {**given, "runId": RUN})
+    assert fakes.calls[0] == ("plan", {**given, "runId": RUN, "mark": START, "looks": 0})
+
+
+def test_while_the_archive_is_behind_the_run_waits_and_plans_by_the_same_mark() -> None:
+    fakes = Fakes(batches=1)
+    fakes.behind = 3
+    given = {"from": "2026-11-01", "to": "2026-11-02", "refresh": []}
+    done = run(fakes, given)
+    assert done.status == "SUCCEEDED"
+    assert done.states[1:10] == [*["Plan", "AnyBatches", "WaitForArchive"] * 3]
+    plans = [payload for name, payload in fakes.calls if name == "plan"]
+    assert plans == [{**given, "silver": True, "runId": RUN, "mark": START, "looks": n} for n in range(4)]
+    assert fakes.called("transform", "batch") == [0]
 
 
 def test_two_batches_each_table_once_tables_level_by_level() -> None:

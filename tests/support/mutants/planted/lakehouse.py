@@ -4,6 +4,30 @@ from tests.support.mutants.mutant import LAYER, Mutant
 
 MUTANTS = (
     Mutant(
+        "a run ignores its high-water mark",
+        "G11",
+        f"{LAYER}/lake/mark.py",
+        "if not backlog.total or backlog.unknown:",
+        "if backlog is not None:",
+        ("tests/unit/lake/test_mark.py",),
+    ),
+    Mutant(
+        "a run that did not take in all that was accepted says that it is done",
+        "G11",
+        f"{LAYER}/catalog/run_outcome.py",
+        "if self.plan.mark is not None:",
+        "if self.plan.mark is None:",
+        ("tests/unit/catalog/test_run_outcome.py",),
+    ),
+    Mutant(
+        "a batch that is fed again takes the archive's position back",
+        "G11",
+        f"{LAYER}/eventstore/positions.py",
+        'condition="attribute_not_exists(#position) OR #position < :position"',
+        'condition="attribute_not_exists(#position) OR #position <> :position"',
+        ("tests/unit/lake/test_mark.py",),
+    ),
+    Mutant(
         "a partition that another commit changed is overwritten",
         "G9",
         f"{LAYER}/iceberg/commit_decision.py",

@@ -182,6 +182,7 @@ class Publisher:
             dead=sum(part.dead for part in silver_parts),
             remaining=plan.remaining,
             set_aside=plan.set_aside,
+            mark=plan.mark,
         )
 
     def _freshness(self) -> dict[str, list[Status]]:

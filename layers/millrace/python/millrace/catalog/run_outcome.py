@@ -19,6 +19,7 @@ from millrace.runs.documents import (
     TableChunk,
     TenantDay,
 )
+from millrace.runs.mark import sentences
 from millrace.runs.store import RunStore
 
 COMMITTED = ("committed", "unchanged")
@@ -101,6 +102,7 @@ class RunOutcome:
     def failures(self) -> tuple[dict[str, Any], ...]:
         """What is not committed: `{"step", "table", "org", "day", "error"}` each, every one once."""
         failures = [
+            *self._archive_failures(),
             *_each("plan", None, self.plan.left_out),
             *self._silver_failures(),
             *self._unread(),
@@ -142,9 +144,14 @@ class RunOutcome:
         if not self.failures:
             return "done"
         committed = any(self.is_committed(table) for table in self.commits)
-        return (
-            "partly" if committed or len(self.failures) == len(list(self._feature_failures())) else "failed"
-        )
+        # Whatever was to be committed is, where only the archive or the features are behind.
+        beside = all(one["step"] in ("archive", "features") for one in self.failures)
+        return "partly" if committed or beside else "failed"
+
+    def _archive_failures(self) -> Iterator[dict[str, Any]]:
+        if self.plan.mark is not None:
+            for sentence in sentences(self.plan.mark):
+                yield _failure("archive", None, None, None, sentence)
 
     def _silver_parts(self) -> Iterator[Part]:
         for batch in self.silver:

@@ -13,7 +13,7 @@ import binascii
 import gc
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -100,6 +100,7 @@ class Consumer:
         log: Callable[[str], None] = lambda _: None,
         size: Callable[[Mapping[str, Mapping[str, Any]]], int] = lambda _: 0,
         event_types: Collection[str] = (),
+        settled: Callable[[str, str, datetime], object] | None = None,
         now: Callable[[], datetime] = clock.now,
     ) -> None:
         """Makes a consumer.
@@ -111,9 +112,11 @@ class Consumer:
             size: bytes of a row's body, unpacked.
             event_types: the only types that are handed over; empty: all. For a consumer that shares its function, whose
                 mapping delivers what any of them reads.
+            settled: takes shard, sequence number and arrival of the last record of a batch, once each of its records is
+                handled or set aside.
             now: the clock.
         """
-        self._now = now
+        self._now, self._settled = now, settled
         self._handle, self._dead_letters, self._log, self._size = handle, dead_letters, log, size
         self._event_types = frozenset(event_types)
         self._dead = 0
@@ -132,9 +135,17 @@ class Consumer:
             with uncollected():
                 for part in self._parts(deliveries):
                     self._deliver(part)
+            if records:
+                self._settle(records[-1])
         except RetryableError as error:
             raise BatchError(str(error), self._unfinished) from error
         return Consumed(len(records), len(deliveries), self._dead)
+
+    def _settle(self, last: Record) -> None:
+        # A record without a number was set aside like any other; the next batch has one.
+        with suppress(KeyError, TypeError):
+            if self._settled is not None:
+                self._settled(_shard(last), sequence_number(last), _day_of(last))
 
     def _decode(self, record: Record) -> Iterator[Delivery]:
         try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -18,9 +19,12 @@ from millrace.eventstore import consumers
 from millrace.eventstore.row import body_size
 
 Handle = Callable[[Sequence[Delivery]], None]
+Settled = Callable[[str, str, datetime], object]
 
 
-def batches(handles: Mapping[str, Handle], bucket: str, log: Logger) -> Handler:
+def batches(
+    handles: Mapping[str, Handle], bucket: str, log: Logger, settled: Settled | None = None
+) -> Handler:
     """Answers the batches of one event source mapping.
 
     A function with one consumer raises if a store does not answer, and the batch is delivered again. One that hosts several
@@ -30,12 +34,14 @@ def batches(handles: Mapping[str, Handle], bucket: str, log: Logger) -> Handler:
         handles: what is done with a batch, by the consumer's name.
         bucket: the lake's.
         log: of the function.
+        settled: of a function with one consumer: takes shard, sequence number and arrival of a batch's last record, once it is
+            handled.
     """
     lake, contracts = Objects(client("s3"), bucket), registry.load()
     handles = {name: _described(handle, contracts) for name, handle in handles.items()}
     if len(handles) == 1:
         ((name, handle),) = handles.items()
-        consumer = Consumer(handle, LakeDeadLetters(lake, name), log.error, body_size)
+        consumer = Consumer(handle, LakeDeadLetters(lake, name), log.error, body_size, settled=settled)
 
         def consume(event: Event, _: object) -> None:
             log.info("batch", extra=asdict(consumer.consume(event)))

@@ -18,7 +18,7 @@ from millrace.core.table import Table
 from millrace.eventstore import failed_days, pending, receipts
 from millrace.iceberg import glue_tables
 from millrace.lake import packing
-from millrace.runs.documents import Failure, Plan, TenantDay
+from millrace.runs.documents import Failure, Mark, Plan, TenantDay
 from millrace.warehouse import project
 
 _ORG = "org="
@@ -42,6 +42,7 @@ class Planner:
         days: Sequence[str] | None = None,
         refresh: Collection[str] = ("hourly", "daily"),
         silver: bool = True,
+        mark: Mark | None = None,
     ) -> Plan:
         """The plan of a run.
 
@@ -51,6 +52,7 @@ class Planner:
             days: UTC days to rebuild; None for what is pending.
             refresh: which tables: those of these refreshes.
             silver: False to build the tables of these tenant-days again from silver as it is.
+            mark: up to when everything accepted is archived, or what is not; read before the plan is made.
 
         Raises:
             PermanentError: some of a day's manifest may be gone, and silver would be replaced by less than it has.
@@ -86,6 +88,7 @@ class Planner:
             remaining=packed.remaining,
             left_out=tuple(one for one in looked_at if isinstance(one, Failure)),
             set_aside=len(aside),
+            mark=mark,
         )
 
     def orgs(self) -> list[str]:

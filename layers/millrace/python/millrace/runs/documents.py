@@ -61,6 +61,25 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """Up to when a run takes in everything that was accepted, and what is missing of it.
+
+    Attributes:
+        at: when the run began, UTC text.
+        not_archived: tenant → events accepted by then that the archive had not written when the run was planned.
+        oldest: when the oldest of them was accepted, UTC text.
+        more: whether there are more than were counted.
+        unknown: why it is not known whether these are all; empty: they are.
+    """
+
+    at: str
+    not_archived: dict[str, int] = field(default_factory=dict)
+    oldest: str | None = None
+    more: bool = False
+    unknown: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a run will do.
 
@@ -69,6 +88,7 @@ class Plan:
         remaining: tenant-days that are left for the next run.
         left_out: tenant-days that could not be planned, and why.
         set_aside: how many tenant-days an operator has taken out of the way.
+        mark: None where the run takes nothing of raw in.
     """
 
     run: str
@@ -81,6 +101,7 @@ class Plan:
     remaining: int = 0
     left_out: tuple[Failure, ...] = ()
     set_aside: int = 0
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +282,7 @@ class Summary:
     dead: int = 0
     remaining: int = field(default=0)
     set_aside: int = 0
+    mark: Mark | None = None
 
 
 Document = TypeVar("Document")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from millrace.runs.documents import Failure, Plan, TenantDay, Unit
+from millrace.runs.documents import Failure, Mark, Plan, TenantDay, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class PlanIndex:
     remaining: int
     left_out: tuple[Failure, ...]
     set_aside: int
+    mark: Mark | None = None
 
 
 def split(plan: Plan, version: str) -> tuple[PlanIndex, tuple[PlanBatch, ...]]:
@@ -60,6 +61,7 @@ def split(plan: Plan, version: str) -> tuple[PlanIndex, tuple[PlanBatch, ...]]:
         remaining=plan.remaining,
         left_out=plan.left_out,
         set_aside=plan.set_aside,
+        mark=plan.mark,
     )
     return index, tuple(batches)
 
@@ -78,4 +80,5 @@ def join(index: PlanIndex, batches: Sequence[PlanBatch]) -> Plan:
         remaining=index.remaining,
         left_out=index.left_out,
         set_aside=index.set_aside,
+        mark=index.mark,
     )

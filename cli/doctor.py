@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import account, assumptions
+from cli import account, assumptions, lag
 from cli.errors import RefusedError
 from cli.output import counted
 from cli.runs import OUTPUTS, failure_sentences
@@ -26,6 +26,8 @@ from millrace.eventstore import consumers
 COUNTED = 1000
 # The hourly run comes at five past; after this long without one it is late.
 RUN_HOURS = 2
+# As long as the alarm of the archive waits.
+LATE_MINUTES = 15
 # The newest execution that has ended is searched among so many.
 LISTED = 20
 # Errors of one check, which must not prevent the others.
@@ -65,6 +67,7 @@ class Doctor:
             ("failed-invocations", self._failed_invocations),
             ("catalog", self._catalog),
             ("silver", self._silver),
+            ("lag", self._lag),
             *self._of_aws(),
         ):
             progress(path)
@@ -101,6 +104,16 @@ class Doctor:
             if opened is not None and (kinds := runs.failed(opened)):
                 failed.append(f"{', '.join(kinds)} of {name}")
         return ("fail", "; ".join(failed)) if failed else ("ok", "")
+
+    def _lag(self) -> Finding:
+        """What waits between acceptance and silver. It fails where nobody knows, or what waits should have come long ago."""
+        now = datetime.now(UTC)
+        behind = lag.read(self._target, now)
+        sentences = behind.sentences(now)
+        late = behind.late(now, archive=timedelta(minutes=LATE_MINUTES), silver=timedelta(hours=RUN_HOURS))
+        # Locally a run comes when someone asks for it.
+        late -= {"silver"} if self._target.env == "local" else set()
+        return ("fail" if late else "ok"), "; ".join(sentences) or "everything that was accepted is in silver"
 
     @property
     def _call(self) -> Call:

@@ -1,5 +1,6 @@
-"""`millrace status`: the platform, its version and its stacks."""
+"""`millrace status`: the platform, its version and its stacks, and how far its data is behind."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from cli.api import Api
@@ -9,15 +10,20 @@ from cli.target import find_target, stacks
 
 
 def status(env: Env = None, as_json: Json = False) -> None:
-    """Show which platform answers, its version and its stacks."""
+    """Show which platform answers, its version, its stacks, and how far its data is behind."""
+    from cli import lag
+
     target = find_target(env)
     health: dict[str, Any] = Api(target, anonymous=True).ask("GET", "/v1/health")
     deployed = stacks(target)
+    now = datetime.now(UTC)
+    behind = lag.read(target, now)
     document = {
         "env": target.env,
         "apiUrl": target.api_url,
         "stacks": [stack["name"] for stack in deployed],
         "version": health.get("version"),
+        "lag": behind.to_json(now),
     }
     if as_json:
         print_json(document)
@@ -25,3 +31,5 @@ def status(env: Env = None, as_json: Json = False) -> None:
     out.print(f"Millrace {document['version']} ({target.env}) answers at {target.api_url}")
     for stack in deployed:
         out.print(f"  {stack['name']}  {stack['status']}")
+    for sentence in behind.sentences(now) or ["Everything that was accepted is in silver"]:
+        out.print(sentence, markup=False)

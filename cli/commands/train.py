@@ -1,5 +1,6 @@
 """`millrace train`: trains, tests and registers a tenant's fraud models, and lets the best one serve."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,6 +39,10 @@ def train(
         str | None, typer.Option("--test-from", help="First day to test on, at least 8 after --train-to.")
     ] = None,
     test_to: Annotated[str | None, typer.Option("--test-to", help="Last day to test on.")] = None,
+    allow_lag: Annotated[
+        bool,
+        typer.Option("--allow-lag", help="Train although some of what was accepted is not in silver yet."),
+    ] = False,
     minutes: Annotated[
         float, typer.Option("--wait", min=0.1, help="Minutes to wait for the training.")
     ] = WAIT_MINUTES,
@@ -52,6 +57,8 @@ def train(
     split = requested_split(train_from, train_to, test_from, test_to)
     if split is not None:
         request["split"] = split
+    if data is None and not allow_lag:
+        must_be_whole(target, whose)
     with err.status("starting …") as shown:
 
         def say(step: str) -> None:
@@ -77,6 +84,19 @@ def train(
             break
     if not any(one["status"] in ("candidate", "champion", "trial") for one in trained["models"]):
         raise RefusedError("" if as_json else "no model passed the gates; the champion stays")
+
+
+def must_be_whole(target: Target, org: str) -> None:
+    """Refuses to train on a part of a tenant's data.
+
+    Raises:
+        RefusedError: some of what was accepted is not in silver, or it is not known whether it is.
+    """
+    from cli import lag
+
+    now = datetime.now(UTC)
+    if behind := lag.read(target, now).of(org).sentences(now):
+        raise RefusedError(f"{'; '.join(behind)}. Run millrace etl first, or train without them: --allow-lag")
 
 
 def requested_split(

@@ -18,7 +18,7 @@ PATHS = {
     "reads",
     "bus",
 }
-LOOKS = {"capture", "dead-letters", "failed-batches", "failed-invocations", "catalog", "silver"}
+LOOKS = {"capture", "dead-letters", "failed-batches", "failed-invocations", "catalog", "silver", "lag"}
 
 
 def test_doctor_proves_every_path_and_finds_a_dead_letter(client: Client, environ: dict[str, str]) -> None:

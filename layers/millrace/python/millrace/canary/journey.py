@@ -93,7 +93,7 @@ class Journey:
         results = document.get("results", []) if isinstance(document, dict) else []
         statuses = tuple(result.get("status") for result in results)
         if status not in ACCEPTED or statuses != EXPECTED:
-            answer = ", ".join(str(one) for one in statuses) or str(document)[:200]
+            answer = ", ".join(str(one) for one in statuses) or _said(document)
             first = PathCheck("http", "fail", self._ms(), f"{status}: {answer}")
             return [first, *(PathCheck(path, "skipped", detail="nothing was sent") for path in paths())]
         self._arrived("http")
@@ -114,7 +114,7 @@ class Journey:
         if [result.get("status") for result in results] == ["duplicate"]:
             self._arrived("gzip")
         else:
-            detail = f"the same event compressed is no duplicate; {status}: {str(document)[:200]}"
+            detail = f"the same event compressed is no duplicate; {status}: {_said(document)}"
             self._seen["gzip"] = PathCheck("gzip", "fail", detail=detail)
 
     def _publish(self, event: dict[str, Any]) -> None:
@@ -181,3 +181,14 @@ class Journey:
 
     def _late(self) -> str:
         return f"not seen within {self.seconds:g} s"
+
+
+def _said(document: Any) -> str:
+    """What an answer says, for people: the sentence of a problem, or the statuses of its results."""
+    if isinstance(document, dict):
+        if results := document.get("results"):
+            return ", ".join(str(one.get("status")) for one in results)
+        if sentence := document.get("detail") or document.get("title") or document.get("message"):
+            return str(sentence)[:200]
+        return "an answer without a reason"
+    return str(document or "no answer")[:200]

@@ -1,0 +1,44 @@
+"""What is archived and in no silver table yet: the rows of the manifest that no receipt of silver names, of the pending days."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from millrace.core import keys
+from millrace.core.errors import MillraceError, in_a_line
+from millrace.core.table import Table
+from millrace.eventstore import pending, receipts, silver
+from millrace.eventstore.backlog import Backlog
+
+READERS = 16
+
+
+def not_in_silver(metadata: Table) -> Backlog:
+    """Archived events that no run has taken in, as the manifest counts them. Raises nothing: what cannot be learnt is `unknown`."""
+    try:
+        waiting = pending.read(metadata)
+        with ThreadPoolExecutor(READERS) as pool:
+            of_days = list(pool.map(partial(_of_day, metadata), waiting))
+    except MillraceError as error:
+        return Backlog(unknown=in_a_line(error))
+    events: Counter[str] = Counter()
+    for day, (rows, _) in zip(waiting, of_days, strict=True):
+        events[day.org] += rows
+    return Backlog(
+        events={org: count for org, count in sorted(events.items()) if count},
+        oldest=min((at for _, at in of_days if at), default=None),
+    )
+
+
+def _of_day(metadata: Table, day: pending.Pending) -> tuple[int, str]:
+    """How many events of a pending day are not in silver, and when the first of their batches arrived; empty: none."""
+    taken: set[bytes] = set()
+    for item in receipts.read(metadata, day.org, silver.KIND, day.day):
+        hashes = bytes(item["objects"]["B"])
+        taken |= {hashes[at : at + silver.BYTES] for at in range(0, len(hashes), silver.BYTES)}
+    rows, oldest = 0, ""
+    for item in receipts.read(metadata, day.org, receipts.MANIFEST, day.day, planning=True):
+        if silver.fold(item["object"]["S"]) not in taken:
+            rows += int(item["rows"]["N"])
+            oldest = oldest or item["entityId"]["S"].partition(keys.SEPARATOR)[0]
+    return rows, oldest

@@ -1,0 +1,57 @@
+"""What is archived and not in silver, and what the command line says of it."""
+
+from datetime import UTC, datetime, timedelta
+
+from cli.lag import Lag
+from millrace.core.table import Table
+from millrace.eventstore import pending, receipts, silver
+from millrace.eventstore.backlog import Backlog
+from millrace.eventstore.lag import not_in_silver
+from tests.support.stores import MemoryDynamoDB
+
+AT = datetime(2026, 11, 21, 10, tzinfo=UTC)
+ACME, GLOBEX, DAY = "org_acme", "org_globex", "2026-11-20"
+
+
+def archived(metadata: Table, org: str, name: str, at: datetime, ids: int) -> str:
+    """A batch as the archive leaves it; its object."""
+    place = receipts.place(at, "shard-0", name, name)
+    key = f"s3://lake/{org}/{name}"
+    receipt = receipts.Receipt(org, receipts.MANIFEST, DAY, place, at, ("0" * 32,) * ids, "1", key, 1)
+    metadata.write_all(receipts.to_items(receipt))
+    metadata.write_all(pending.to_items([(org, DAY)], pending.new_token(), at))
+    return key
+
+
+def test_what_no_receipt_of_silver_names_is_not_in_silver() -> None:
+    metadata = Table(MemoryDynamoDB(), "Metadata")
+    taken = archived(metadata, ACME, "1", AT - timedelta(hours=2), 5)
+    archived(metadata, ACME, "2", AT - timedelta(minutes=3), 2001)
+    archived(metadata, GLOBEX, "3", AT, 1)
+    receipt = silver.SilverReceipt(ACME, DAY, "silver.a", "run", "2026-11-21T08:00:00Z", 1, "a", "1", [taken])
+    metadata.write_all(silver.to_items(receipt))
+    assert not_in_silver(metadata) == Backlog({ACME: 2001, GLOBEX: 1}, "2026-11-21T09:57:00.000Z")
+    # A day that is marked although a run took all of it in is behind by nothing.
+    assert not_in_silver(Table(MemoryDynamoDB(), "Metadata")) == Backlog()
+
+
+def test_lag_is_said_in_events_and_time_by_tenant() -> None:
+    behind = Lag(
+        Backlog({ACME: 6325, GLOBEX: 1}, "2026-11-21T09:57:00.000Z"),
+        Backlog(unknown="read manifest: throttled"),
+    )
+    assert behind.sentences(AT) == [
+        "6,326 accepted events not yet archived (org_acme 6,325, org_globex 1), the oldest for 3 minutes",
+        "unknown how many archived events are not yet in silver: read manifest: throttled",
+    ]
+    hour = timedelta(hours=1)
+    assert behind.late(AT, archive=hour, silver=hour) == {"silver"}
+    assert behind.late(AT, archive=timedelta(minutes=2), silver=hour) == {"archive", "silver"}
+    other = Lag(behind.archive, Backlog()).of("org_initech")
+    assert (other.sentences(AT), other.late(AT, archive=hour, silver=hour)) == ([], set())
+    assert behind.to_json(AT)["acceptedToArchived"] == {
+        "events": 6326,
+        "byOrg": {ACME: 6325, GLOBEX: 1},
+        "seconds": 180,
+        "unknown": None,
+    }

@@ -206,7 +206,7 @@ class Doctor:
         age = datetime.now(UTC) - ended["stopDate"]
         if self._target.env != "local" and age > timedelta(hours=RUN_HOURS):
             return "fail", f"the last run ended {age.total_seconds() / 3600:.1f} hours ago"
-        return "ok", str(ended["name"])
+        return "ok", f"the last run, {ended['name']}, ended {lag.duration(age)} ago"
 
 
 def _timed(path: str, look: Callable[[], Finding]) -> PathCheck:

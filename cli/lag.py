@@ -83,7 +83,7 @@ def _sentences(was: str, lacks: str, behind: "Backlog", now: datetime) -> list[s
         tenants = ", ".join(f"{org} {count:,}" for org, count in behind.events.items())
         least = "at least " if behind.more else ""
         events = counted(behind.total, f"{was} event")
-        age = f", the oldest for {_duration(_age(behind, now))}" if behind.oldest else ""
+        age = f", the oldest for {duration(_age(behind, now))}" if behind.oldest else ""
         said.append(f"{least}{events} {lacks} ({tenants}){age}")
     if behind.unknown:
         said.append(f"unknown how many {was} events are {lacks}: {behind.unknown}")
@@ -105,7 +105,8 @@ def _age(behind: "Backlog", now: datetime) -> timedelta:
     return max(timedelta(0), now - clock.parse(behind.oldest)) if behind.oldest else timedelta(0)
 
 
-def _duration(age: timedelta) -> str:
+def duration(age: timedelta) -> str:
+    """A span of time in its largest whole unit, such as `3 minutes`."""
     seconds = int(age.total_seconds())
     for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
         if seconds >= 2 * size:

@@ -13,6 +13,27 @@ if TYPE_CHECKING:
     from millrace.canary.journey import PathCheck
 
 
+# What a path that is well has shown.
+WORDS = {
+    "http": "events sent over HTTP are accepted",
+    "table": "an accepted event is in the table Events",
+    "projection": "its user's events list it",
+    "archive": "it is in raw, with its manifest row",
+    "route": "it is on the bus for subscribers",
+    "fraud": "a transaction has its decision",
+    "gzip": "a compressed request is taken, and a repeated event known",
+    "log-only": "an event without a row is in raw",
+    "quarantine": "a refused event is kept with its reason",
+    "reads": "the API lists the event by its type",
+    "bus": "an event from the bus is accepted",
+    "capture": "new rows of Events go into the log",
+    "dead-letters": "no record is set aside",
+    "failed-batches": "no batch was given up",
+    "failed-invocations": "no failed call waits in a queue",
+    "catalog": "the API lists the tables",
+}
+
+
 def doctor(
     wait: Annotated[
         float, typer.Option("--wait", min=1, max=600, help="Seconds within which events must arrive.")
@@ -33,7 +54,7 @@ def doctor(
         print_json({"checks": [check.to_json() for check in checks]})
     else:
         rows = [
-            (check.path, check.status, "" if check.ms is None else str(check.ms), check.detail)
+            (check.path, check.status, "" if check.ms is None else str(check.ms), _words(check))
             for check in checks
         ]
         out.print(fitted(("path", "status", "ms", "detail"), rows, folded={"detail"}))
@@ -42,3 +63,7 @@ def doctor(
         # With --json, too, the checks stay the last line of standard output.
         complain(f"{len(failed)} of {counted(len(checks), 'check')} failed: {', '.join(failed)}")
         raise typer.Exit(1)
+
+
+def _words(check: "PathCheck") -> str:
+    return check.detail or (WORDS.get(check.path, "") if check.status == "ok" else "")

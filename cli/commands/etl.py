@@ -52,11 +52,7 @@ def etl(
     if status != "SUCCEEDED":
         for sentence in missing(done, cause):
             complain(sentence)
-        raise RefusedError(
-            ""
-            if as_json
-            else f"{run_id} is not complete; millrace pending list shows the tenant-days that no run commits"
-        )
+        raise RefusedError("" if as_json else f"{run_id} is not complete; {remedy(done)}")
 
 
 def request_of(first: str | None, last: str | None) -> tuple[bool, dict[str, Any]]:
@@ -81,6 +77,13 @@ def request_of(first: str | None, last: str | None) -> tuple[bool, dict[str, Any
     if (end - start).days >= DAYS_AT_ONCE:
         return True, interval
     return False, {**interval, **refresh}
+
+
+def remedy(done: dict[str, Any]) -> str:
+    """What to do about a run that is not complete."""
+    if all(failure.get("step") == "archive" for failure in done.get("failures", [{}])):
+        return "millrace doctor shows what the archive waits for; then millrace etl again takes in the rest"
+    return "millrace pending list shows the tenant-days that no run commits"
 
 
 def missing(done: dict[str, Any], cause: str) -> list[str]:

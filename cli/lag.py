@@ -1,5 +1,6 @@
 """How far data is behind on its way from acceptance to silver, by tenant, in events and in time; in sentences for people."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -60,8 +61,17 @@ class Lag:
         return [sentence for stage in stages for sentence in _sentences(*stage, now)]
 
 
-def read(target: Target, now: datetime) -> Lag:
-    """The lag of a platform now."""
+def of_training(target: Target, now: datetime) -> Lag:
+    """What a training would miss.
+
+    It reads whole UTC days before today, and no decisions, which come some time after their transactions. What was accepted
+    within the last minute is on its way.
+    """
+    return read(target, now - timedelta(minutes=1), before=now.date().isoformat(), without=("ml-events",))
+
+
+def read(target: Target, now: datetime, *, before: str = "", without: Collection[str] = ()) -> Lag:
+    """The lag of a platform at a moment; of what is not in silver, only days `before` one, `without` some categories."""
     from millrace.core.table import Table
     from millrace.eventstore.backlog import ArchiveBacklog
     from millrace.eventstore.lag import not_in_silver
@@ -74,7 +84,7 @@ def read(target: Target, now: datetime) -> Lag:
         target.output("MetadataTable"),
     )
     archive = ArchiveBacklog(kinesis, dynamodb, places).read(now)
-    return Lag(archive, not_in_silver(Table(dynamodb, places.metadata_table)))
+    return Lag(archive, not_in_silver(Table(dynamodb, places.metadata_table), before=before, without=without))
 
 
 def _sentences(was: str, lacks: str, behind: "Backlog", now: datetime) -> list[str]:

@@ -32,17 +32,19 @@ class LakehouseStack(PlatformStack):
             self, "Catalog", settings=self.settings, lake=storage.lake, key=storage.data_key
         )
         functions = {one.node.id: one for one in hourly_functions(self, self.fleet)}
-        values = {
-            "MaxConcurrency": str(self.settings.lakehouse.max_concurrency),
-            "CaptureSeconds": str(self.settings.lakehouse.capture_seconds),
-        }
+        at_once = {"MaxConcurrency": str(self.settings.lakehouse.max_concurrency)}
 
         def machine(
-            name: str, *stems: str, machines: Sequence[PlatformStateMachine] = ()
+            name: str, *stems: str, machines: Sequence[PlatformStateMachine] = (), **values: str
         ) -> PlatformStateMachine:
             called = [functions[stem] for stem in stems]
             return PlatformStateMachine(
-                self, name, fleet=self.fleet, functions=called, machines=machines, values=values
+                self,
+                name,
+                fleet=self.fleet,
+                functions=called,
+                machines=machines,
+                values={**at_once, **values},
             )
 
         raw_to_silver = machine("raw_to_silver", "transform_partitions")
@@ -55,6 +57,7 @@ class LakehouseStack(PlatformStack):
             "materialize_features",
             "publish_run",
             machines=[raw_to_silver, refresh_table],
+            CaptureSeconds=str(self.settings.lakehouse.capture_seconds),
         )
         backfill = PlatformStateMachine(
             self,
@@ -68,7 +71,7 @@ class LakehouseStack(PlatformStack):
             "maintenance",
             fleet=self.fleet,
             functions=[maintain_table(self, self.fleet)],
-            values=values,
+            values=at_once,
         )
         learning = Learning(self, fleet=self.fleet, pin_sources=functions["pin_sources"], folder=layers)
         # Those that are started by themselves; they start the others.

@@ -87,7 +87,7 @@ def train(
 
 
 def must_be_whole(target: Target, org: str) -> None:
-    """Refuses to train on a part of a tenant's data.
+    """Refuses to train on a part of the days that a training reads.
 
     Raises:
         RefusedError: some of what was accepted is not in silver, or it is not known whether it is.
@@ -95,7 +95,7 @@ def must_be_whole(target: Target, org: str) -> None:
     from cli import lag
 
     now = datetime.now(UTC)
-    if behind := lag.read(target, now).of(org).sentences(now):
+    if behind := lag.of_training(target, now).of(org).sentences(now):
         raise RefusedError(f"{'; '.join(behind)}. Run millrace etl first, or train without them: --allow-lag")
 
 

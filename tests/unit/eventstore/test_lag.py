@@ -16,7 +16,7 @@ ACME, GLOBEX, DAY = "org_acme", "org_globex", "2026-11-20"
 def archived(metadata: Table, org: str, name: str, at: datetime, ids: int) -> str:
     """A batch as the archive leaves it; its object."""
     place = receipts.place(at, "shard-0", name, name)
-    key = f"s3://lake/{org}/{name}"
+    key = f"s3://lake/org={org}/category=business-events/{name}"
     receipt = receipts.Receipt(org, receipts.MANIFEST, DAY, place, at, ("0" * 32,) * ids, "1", key, 1)
     metadata.write_all(receipts.to_items(receipt))
     metadata.write_all(pending.to_items([(org, DAY)], pending.new_token(), at))
@@ -31,6 +31,15 @@ def test_what_no_receipt_of_silver_names_is_not_in_silver() -> None:
     receipt = silver.SilverReceipt(ACME, DAY, "silver.a", "run", "2026-11-21T08:00:00Z", 1, "a", "1", [taken])
     metadata.write_all(silver.to_items(receipt))
     assert not_in_silver(metadata) == Backlog({ACME: 2001, GLOBEX: 1}, "2026-11-21T09:57:00.000Z")
+    assert (
+        not_in_silver(metadata, before=DAY)
+        == not_in_silver(metadata, without=["business-events"])
+        == Backlog()
+    )
+    assert not_in_silver(metadata, before="2026-11-21", without=["ml-events"]).events == {
+        ACME: 2001,
+        GLOBEX: 1,
+    }
     # A day that is marked although a run took all of it in is behind by nothing.
     assert not_in_silver(Table(MemoryDynamoDB(), "Metadata")) == Backlog()
 

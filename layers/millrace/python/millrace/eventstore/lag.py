@@ -1,6 +1,7 @@
 """What is archived and in no silver table yet: the rows of the manifest that no receipt of silver names, of the pending days."""
 
 from collections import Counter
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -13,12 +14,18 @@ from millrace.eventstore.backlog import Backlog
 READERS = 16
 
 
-def not_in_silver(metadata: Table) -> Backlog:
-    """Archived events that no run has taken in, as the manifest counts them. Raises nothing: what cannot be learnt is `unknown`."""
+def not_in_silver(metadata: Table, *, before: str = "", without: Collection[str] = ()) -> Backlog:
+    """Archived events that no run has taken in, as the manifest counts them. Raises nothing: what cannot be learnt is `unknown`.
+
+    Args:
+        metadata: the table.
+        before: counts only UTC days before this one; empty: all.
+        without: categories that do not count.
+    """
     try:
-        waiting = pending.read(metadata)
+        waiting = [day for day in pending.read(metadata) if not before or day.day < before]
         with ThreadPoolExecutor(READERS) as pool:
-            of_days = list(pool.map(partial(_of_day, metadata), waiting))
+            of_days = list(pool.map(partial(_of_day, metadata, without), waiting))
     except MillraceError as error:
         return Backlog(unknown=in_a_line(error))
     events: Counter[str] = Counter()
@@ -30,7 +37,7 @@ def not_in_silver(metadata: Table) -> Backlog:
     )
 
 
-def _of_day(metadata: Table, day: pending.Pending) -> tuple[int, str]:
+def _of_day(metadata: Table, without: Collection[str], day: pending.Pending) -> tuple[int, str]:
     """How many events of a pending day are not in silver, and when the first of their batches arrived; empty: none."""
     taken: set[bytes] = set()
     for item in receipts.read(metadata, day.org, silver.KIND, day.day):
@@ -38,7 +45,9 @@ def _of_day(metadata: Table, day: pending.Pending) -> tuple[int, str]:
         taken |= {hashes[at : at + silver.BYTES] for at in range(0, len(hashes), silver.BYTES)}
     rows, oldest = 0, ""
     for item in receipts.read(metadata, day.org, receipts.MANIFEST, day.day, planning=True):
-        if silver.fold(item["object"]["S"]) not in taken:
+        name = item["object"]["S"]
+        counts = not any(f"/category={category}/" in name for category in without)
+        if counts and silver.fold(name) not in taken:
             rows += int(item["rows"]["N"])
             oldest = oldest or item["entityId"]["S"].partition(keys.SEPARATOR)[0]
     return rows, oldest

@@ -17,7 +17,7 @@ from bench import edge
 from bench.stubs import Network
 from cli.costing import rounding
 from cli.costing.prices import Usage
-from millrace.eventstore import pending
+from millrace.eventstore import pending, positions
 from millrace.eventstore.tables import TABLES
 
 DAY_SECONDS = 86_400
@@ -191,6 +191,9 @@ class Recording(Network):
 
 def _days(item: dict[str, Any]) -> float:
     """How long a row lies in its table; one that says that a day is pending, until the next hourly run."""
+    if item.get("entityTypeKey", {}).get("S", "") == positions.partition():
+        # One a shard, written over by each batch.
+        return 0.0
     if "expiresAt" in item:
         return (float(item["expiresAt"]["N"]) - time()) / DAY_SECONDS
     if item.get("entityTypeKey", {}).get("S", "").startswith(f"platform#{pending.ENTITY}#"):

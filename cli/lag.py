@@ -1,7 +1,8 @@
-"""How far data is behind on its way from acceptance to silver, by tenant, in events and in time; in sentences for people."""
+"""How far data is behind on its way from acceptance to the last table, by tenant, in events and in time; in sentences for people."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,9 @@ from cli.target import Target
 
 if TYPE_CHECKING:
     from millrace.eventstore.backlog import Backlog
+
+# Whose tables are looked at, and how many at once.
+TENANTS, READERS = 500, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +27,14 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """What is accepted and not archived, and what is archived and not in silver."""
+    """What is accepted and not archived, what is archived and not in silver, and which tables are older than what they read.
+
+    `tables`: tenant → table → when its inputs changed, UTC text.
+    """
 
     archive: "Backlog"
     silver: "Backlog"
+    tables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def of(self, org: str) -> "Lag":
         """That of one tenant."""
@@ -38,14 +46,26 @@ class Lag:
                 {org: count} if count else {}, one.oldest if count else None, one.more, one.unknown
             )
 
-        return Lag(only(self.archive), only(self.silver))
+        tables = {org: self.tables[org]} if org in self.tables else {}
+        return Lag(only(self.archive), only(self.silver), tables)
 
     def to_json(self, now: datetime) -> dict[str, Any]:
-        """`{"acceptedToArchived", "archivedToSilver"}`, each `{"events", "byOrg", "seconds", "unknown"}`."""
+        """`{"acceptedToArchived", "archivedToSilver", "silverToTables"}`.
+
+        The first two are `{"events", "byOrg", "seconds", "unknown"}`, the last is `{"byOrg": {org: [table]}, "seconds"}`.
+        """
         return {
             "acceptedToArchived": _document(self.archive, now),
             "archivedToSilver": _document(self.silver, now),
+            "silverToTables": {
+                "byOrg": {org: list(tables) for org, tables in self.tables.items()},
+                "seconds": round(_since(self._oldest_input, now).total_seconds()),
+            },
         }
+
+    @property
+    def _oldest_input(self) -> str | None:
+        return min((at for tables in self.tables.values() for at in tables.values()), default=None)
 
     def late(self, now: datetime, *, archive: timedelta, silver: timedelta) -> set[str]:
         """The stages that are behind by more than that, or of which nobody knows."""
@@ -59,6 +79,16 @@ class Lag:
             ("archived", "not yet in silver", self.silver),
         )
         return [sentence for stage in stages for sentence in _sentences(*stage, now)]
+
+    def of_tables(self, now: datetime) -> list[str]:
+        """Which tables are older than what they are made of: one sentence, or none. Daily tables mostly are."""
+        if not self.tables:
+            return []
+        count = len({table for tables in self.tables.values() for table in tables})
+        tenants = ", ".join(f"{org} {len(tables)}" for org, tables in self.tables.items())
+        are = "is older than what it is" if count == 1 else "are older than what they are"
+        age = duration(_since(self._oldest_input, now))
+        return [f"{counted(count, 'table')} {are} made of ({tenants}), for {age} at most"]
 
 
 def of_training(target: Target, now: datetime) -> Lag:
@@ -87,6 +117,30 @@ def read(target: Target, now: datetime, *, before: str = "", without: Collection
     return Lag(archive, not_in_silver(Table(dynamodb, places.metadata_table), before=before, without=without))
 
 
+def with_tables(target: Target, behind: Lag) -> Lag:
+    """The same with the tables of the first 500 tenants, each a query of its own.
+
+    Raises:
+        MillraceError: the table did not answer.
+    """
+    from millrace.catalog.lag import newer_inputs
+    from millrace.catalog.store import CatalogStore
+    from millrace.core.table import Table
+
+    catalog = CatalogStore(Table(target.client("dynamodb"), target.output("MetadataTable")))
+    inputs = {name: tuple(lineage.inputs) for name, lineage in catalog.lineage().items()}
+
+    def of_tenant(org: str) -> dict[str, str]:
+        changed = {name: entry.at for name, entry in catalog.entries(org).items()}
+        newer = {name: newer_inputs(name, read, changed) for name, read in sorted(inputs.items())}
+        return {name: min(at.values()) for name, at in newer.items() if at}
+
+    tenants = sorted(catalog.tenants())[:TENANTS]
+    with ThreadPoolExecutor(READERS) as pool:
+        found = dict(zip(tenants, pool.map(of_tenant, tenants), strict=True))
+    return replace(behind, tables={org: tables for org, tables in found.items() if tables})
+
+
 def _sentences(was: str, lacks: str, behind: "Backlog", now: datetime) -> list[str]:
     said = []
     if behind.total:
@@ -110,9 +164,13 @@ def _document(behind: "Backlog", now: datetime) -> dict[str, Any]:
 
 
 def _age(behind: "Backlog", now: datetime) -> timedelta:
+    return _since(behind.oldest, now)
+
+
+def _since(moment: str | None, now: datetime) -> timedelta:
     from millrace.core import clock
 
-    return max(timedelta(0), now - clock.parse(behind.oldest)) if behind.oldest else timedelta(0)
+    return max(timedelta(0), now - clock.parse(moment)) if moment else timedelta(0)
 
 
 def duration(age: timedelta) -> str:

@@ -17,7 +17,7 @@ def status(env: Env = None, as_json: Json = False) -> None:
     health: dict[str, Any] = Api(target, anonymous=True).ask("GET", "/v1/health")
     deployed = stacks(target)
     now = datetime.now(UTC)
-    behind = lag.read(target, now)
+    behind = lag.with_tables(target, lag.read(target, now))
     document = {
         "env": target.env,
         "apiUrl": target.api_url,
@@ -31,5 +31,6 @@ def status(env: Env = None, as_json: Json = False) -> None:
     out.print(f"Millrace {document['version']} ({target.env}) answers at {target.api_url}")
     for stack in deployed:
         out.print(f"  {stack['name']}  {stack['status']}")
-    for sentence in behind.sentences(now) or ["Everything that was accepted is in silver"]:
+    sentences = behind.sentences(now) or ["Everything that was accepted is in silver"]
+    for sentence in (*sentences, *behind.of_tables(now)):
         out.print(sentence, markup=False)

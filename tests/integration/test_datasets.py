@@ -2,7 +2,11 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 
+from millrace.core import clock
+from millrace.core.table import Table
+from millrace.eventstore import receipts
 from millrace.runs.store import RunStore
 from millrace.warehouse.project import Project
 from tests.support.platform import ACME, GLOBEX, Platform
@@ -16,6 +20,7 @@ from tests.support.publishing import (
     Publish,
     dataset,
     lineage,
+    mark,
     transform,
     two_tenants,
     waiting,
@@ -112,6 +117,34 @@ def test_datasets_are_there_before_the_first_run(running: Platform, warehouse: o
     names = [one["name"] for one in running.get("/v1/datasets", query={"limit": "500"})["body"]["items"]]
     assert names == sorted(names)
     assert {"raw.events", ORDERS, "exposure.revenue_overview", FACTS} <= set(names)
+
+
+def test_a_dataset_says_what_it_lacks(running: Platform, runs: RunStore, publish: Publish) -> None:
+    two_tenants(running).write(runs)
+    publish("hourly-1")
+    nothing = {"events": 0, "inputs": [], "seconds": 0}
+    assert dataset(running, FACTS)["lag"] == dataset(running, ORDERS)["lag"] == nothing
+    later = Run(run="hourly-2", planned_at=yesterday(11), at=yesterday(11, 1))
+    later.commit(TRANSACTIONS, part(TRANSACTIONS, ACME, DAY, 5))
+    later.silver = [part(TRANSACTIONS, ACME, DAY, 5)]
+    later.write(runs)
+    publish("hourly-2")
+    metadata, arrived = Table(running.dynamodb, "Metadata"), clock.now() - timedelta(days=3)
+    place = receipts.place(arrived, "shard-0", "1", "2")
+    receipt = receipts.Receipt(ACME, receipts.MANIFEST, DAY, place, arrived, ("0" * 32,) * 7, "1", "b", 1)
+    metadata.write_all(receipts.to_items(receipt))
+    mark(running, ACME, GLOBEX)
+    behind = dataset(running, FACTS)["lag"]
+    assert (behind["events"], behind["inputs"]) == (7, [TRANSACTIONS])
+    assert 3 * 86_400 <= behind["seconds"] < 3 * 86_400 + 600, "the oldest counts"
+    assert dataset(running, TRANSACTIONS)["lag"]["inputs"] == []
+    assert dataset(running, FACTS, org=GLOBEX)["lag"] == nothing
+    listed = running.get("/v1/datasets", query={"limit": "500"})["body"]["items"]
+    assert {one["name"]: one["lag"] and one["lag"]["inputs"] for one in listed}[FACTS] == [TRANSACTIONS]
+    assert [one["name"] for one in listed if one["lag"] is None] == [
+        "exposure.revenue_overview",
+        "raw.events",
+    ]
 
 
 def test_pages_of_datasets_hold_each_once(running: Platform, warehouse: object) -> None:

@@ -1,6 +1,7 @@
 """A whole run by the real handlers, from the archive to the catalog; and the quiet run after it."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from millrace.contracts import registry
 from millrace.core.objects import Objects
 from millrace.core.table import Table
 from millrace.eventstore import pending
+from millrace.eventstore.lag import not_in_silver
 from millrace.runs.documents import Summary
 from millrace.runs.store import RunStore
 from millrace.warehouse import project
@@ -52,7 +54,8 @@ def publish(lake: Lake, run: str) -> Summary:
 
 
 def catalog(lake: Lake) -> Catalog:
-    return Catalog(CatalogStore(Table(lake.dynamodb, "Metadata")), registry.load(), project.load)
+    metadata = Table(lake.dynamodb, "Metadata")
+    return Catalog(CatalogStore(metadata), registry.load(), project.load, partial(not_in_silver, metadata))
 
 
 def read(lake: Lake, name: str, org: str) -> dict[str, Any]:

@@ -175,6 +175,10 @@ class World(Platform):
     def _streams(self, stack: ExitStack) -> None:
         self.kinesis.create_stream(StreamName=STREAM, ShardCount=1)
         stack.callback(self.kinesis.delete_stream, StreamName=STREAM)
+        # A run asks whether the table is captured; what the log holds comes from the driver.
+        self.dynamodb.enable_kinesis_streaming_destination(
+            TableName="Events", StreamArn=self._environ["EVENT_STREAM_ARN"]
+        )
         self.queue = self._subscribe()
         stack.callback(self._unsubscribe)
 

@@ -40,6 +40,8 @@ def test_what_no_receipt_of_silver_names_is_not_in_silver() -> None:
         ACME: 2001,
         GLOBEX: 1,
     }
+    assert not_in_silver(metadata, GLOBEX).events == {GLOBEX: 1}
+    assert not_in_silver(metadata, "org_a").events == {}
     # A day that is marked although a run took all of it in is behind by nothing.
     assert not_in_silver(Table(MemoryDynamoDB(), "Metadata")) == Backlog()
 
@@ -58,6 +60,22 @@ def test_lag_is_said_in_events_and_time_by_tenant() -> None:
     assert behind.late(AT, archive=timedelta(minutes=2), silver=hour) == {"archive", "silver"}
     other = Lag(behind.archive, Backlog()).of("org_initech")
     assert (other.sentences(AT), other.late(AT, archive=hour, silver=hour)) == ([], set())
+    tables = {
+        ACME: {"marts.a": "2026-11-21T08:00:00Z", "marts.b": "2026-11-21T09:00:00Z"},
+        GLOBEX: {"marts.a": "2026-11-21T09:00:00Z"},
+    }
+    older = Lag(Backlog(), Backlog(), tables)
+    assert older.of_tables(AT) == [
+        "2 tables are older than what they are made of (org_acme 2, org_globex 1), for 2 hours at most"
+    ]
+    assert older.of(GLOBEX).of_tables(AT) == [
+        "1 table is older than what it is made of (org_globex 1), for 60 minutes at most"
+    ]
+    assert (older.sentences(AT), Lag(Backlog(), Backlog()).of_tables(AT)) == ([], [])
+    assert older.to_json(AT)["silverToTables"] == {
+        "byOrg": {ACME: ["marts.a", "marts.b"], GLOBEX: ["marts.a"]},
+        "seconds": 7200,
+    }
     assert behind.to_json(AT)["acceptedToArchived"] == {
         "events": 6326,
         "byOrg": {ACME: 6325, GLOBEX: 1},

@@ -1,6 +1,7 @@
 """Wires the read calls: one function per route of the API's document."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from millrace import __version__
@@ -23,6 +24,7 @@ from millrace.core.settings import Environment
 from millrace.core.table import Table
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.heads import Heads
+from millrace.eventstore.lag import not_in_silver
 from millrace.eventstore.reader import EventReader
 from millrace.eventstore.trace import Tracer
 from millrace.features import views as feature_views
@@ -57,7 +59,8 @@ def reads(settings: ReadSettings, log: Callable[[str], None]) -> Router:
     lake = Objects(client("s3"), settings.lake_bucket)
     quarantine = QuarantineApi(QuarantineStore(metadata, lake))
     schemas = SchemasApi(registry)
-    datasets = DatasetsApi(Catalog(CatalogStore(metadata), registry, project.load))
+    catalog = Catalog(CatalogStore(metadata), registry, project.load, partial(not_in_silver, metadata))
+    datasets = DatasetsApi(catalog)
     decisions = DecisionsApi(reader, Heads(stored))
     views = feature_views.load()
     online = OnlineStore(Table(dynamodb, settings.feature_store_table), views)

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from millrace.catalog.lineage import RAW, LineageGraph
+from millrace.catalog import lag
+from millrace.catalog.lineage import RAW, LineageGraph, all_edges
 from millrace.catalog.store import CatalogEntry, CatalogStore, DatasetChecks
 from millrace.contracts.columns import glue_type
 from millrace.contracts.registry import Registry
 from millrace.contracts.tables import LakeTable
 from millrace.core import clock
+from millrace.eventstore.backlog import Backlog
 from millrace.quality import results
 from millrace.warehouse.project import Project
 
@@ -74,13 +76,30 @@ class Dataset:
 class Catalog:
     """The catalog of one set of contracts. Rows, moments and checks are those of the tenant that asks."""
 
-    def __init__(self, store: CatalogStore, registry: Registry, load: Callable[[], Project]) -> None:
-        """`load` reads the warehouse, when the first call of the catalog needs it."""
-        self._store, self._registry, self._load = store, registry, load
+    def __init__(
+        self,
+        store: CatalogStore,
+        registry: Registry,
+        load: Callable[[], Project],
+        waiting: Callable[[str], Backlog],
+    ) -> None:
+        """Makes a catalog.
+
+        Args:
+            store: of runs.
+            registry: of contracts.
+            load: reads the warehouse, when the first call of the catalog needs it.
+            waiting: a tenant's events that are archived and in no silver table yet.
+        """
+        self._store, self._registry, self._load, self._waiting = store, registry, load, waiting
 
     @cached_property
     def _datasets(self) -> dict[str, Dataset]:
         return datasets(self._registry, self._load())
+
+    @cached_property
+    def _inputs(self) -> dict[str, tuple[str, ...]]:
+        return {name: edges.inputs for name, edges in all_edges(self._registry, self._load()).items()}
 
     def list(self, org: str, layer: str | None, after: str, limit: int) -> tuple[list[dict[str, Any]], bool]:
         """A page of datasets by name, and whether there are more.
@@ -94,8 +113,13 @@ class Catalog:
             if name > after and (layer is None or one.layer == layer)
         ]
         entries, checks = self._store.entries(org), self._checks(org)
-        page = names[:limit]
-        lines = [_line(self._datasets[name], entries.get(name), checks.get(name)) for name in page]
+        page, waiting = names[:limit], self._waiting(org)
+        lines = [
+            _line(
+                self._datasets[name], entries.get(name), checks.get(name), self._lag(name, entries, waiting)
+            )
+            for name in page
+        ]
         return lines, len(names) > limit
 
     def get(self, org: str, name: str) -> dict[str, Any] | None:
@@ -107,9 +131,9 @@ class Catalog:
         dataset = self._datasets.get(name)
         if dataset is None:
             return None
-        checks = self._checks(org, name).get(name)
+        checks, entries = self._checks(org, name).get(name), self._store.entries(org)
         return {
-            **_line(dataset, self._store.entry(org, name), checks),
+            **_line(dataset, entries.get(name), checks, self._lag(name, entries, self._waiting(org))),
             "columns": list(dataset.columns),
             "checks": list(checks.results) if checks is not None else [],
             "checkedAt": checks.at if checks is not None else None,
@@ -132,11 +156,19 @@ class Catalog:
         columns = [column["name"] for column in self._datasets[name].columns]
         return graph.around(name, columns, transitive=transitive)
 
+    def _lag(self, name: str, entries: Mapping[str, CatalogEntry], waiting: Backlog) -> dict[str, Any] | None:
+        if self._datasets[name].table is None:
+            return None
+        changed = {table: entry.at for table, entry in entries.items()}
+        return lag.document(waiting, lag.newer_inputs(name, self._inputs.get(name, ()), changed))
+
     def _checks(self, org: str, name: str | None = None) -> Mapping[str, DatasetChecks]:
         return {one.dataset: one for one in self._store.checks(org, dataset=name)}
 
 
-def _line(dataset: Dataset, entry: CatalogEntry | None, checks: DatasetChecks | None) -> dict[str, Any]:
+def _line(
+    dataset: Dataset, entry: CatalogEntry | None, checks: DatasetChecks | None, behind: dict[str, Any] | None
+) -> dict[str, Any]:
     return {
         "name": dataset.name,
         "layer": dataset.layer,
@@ -150,6 +182,7 @@ def _line(dataset: Dataset, entry: CatalogEntry | None, checks: DatasetChecks | 
         "runId": entry.run if entry is not None else None,
         "updatedAt": entry.at if entry is not None else None,
         "freshness": _freshness(dataset, entry),
+        "lag": behind,
         "quality": results.worst(one["status"] for one in checks.results) if checks is not None else None,
     }
 

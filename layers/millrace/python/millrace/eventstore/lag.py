@@ -14,16 +14,19 @@ from millrace.eventstore.backlog import Backlog
 READERS = 16
 
 
-def not_in_silver(metadata: Table, *, before: str = "", without: Collection[str] = ()) -> Backlog:
+def not_in_silver(
+    metadata: Table, org: str = "", *, before: str = "", without: Collection[str] = ()
+) -> Backlog:
     """Archived events that no run has taken in, as the manifest counts them. Raises nothing: what cannot be learnt is `unknown`.
 
     Args:
         metadata: the table.
+        org: only of this tenant; empty: of all.
         before: counts only UTC days before this one; empty: all.
         without: categories that do not count.
     """
     try:
-        waiting = [day for day in pending.read(metadata) if not before or day.day < before]
+        waiting = [day for day in pending.read(metadata, org) if not before or day.day < before]
         with ThreadPoolExecutor(READERS) as pool:
             of_days = list(pool.map(partial(_of_day, metadata, without), waiting))
     except MillraceError as error:

@@ -68,8 +68,12 @@ def to_items(touched: Iterable[tuple[str, str]], token: str, newest: datetime) -
     ]
 
 
-def read(metadata: Table) -> list[Pending]:
+def read(metadata: Table, org: str = "") -> list[Pending]:
     """All that is pending, by tenant and day; of a day with rows in two shards one, so that the other one keeps it pending.
+
+    Args:
+        metadata: the table.
+        org: only of this tenant; empty: of all.
 
     Raises:
         MillraceError: the table did not answer.
@@ -77,14 +81,14 @@ def read(metadata: Table) -> list[Pending]:
     found: dict[tuple[str, str], Pending] = {}
     for shard in range(max(SHARD_COUNTS)):
         rows = metadata.query(
-            "entityTypeKey = :shard",
-            {":shard": {"S": partition(shard)}},
+            "entityTypeKey = :shard" + (" AND begins_with(entityId, :org)" if org else ""),
+            {":shard": {"S": partition(shard)}, **({":org": {"S": keys.join(org, "")}} if org else {})},
             consistent=True,
             doing="read what is pending",
         )
         for row in rows:
-            org, day = row["orgId"]["S"], row["day"]["S"]
-            found[org, day] = Pending(org, day, row["token"]["S"], row["at"]["S"])
+            place = row["orgId"]["S"], row["day"]["S"]
+            found[place] = Pending(*place, row["token"]["S"], row["at"]["S"])
     return [found[place] for place in sorted(found)]
 
 

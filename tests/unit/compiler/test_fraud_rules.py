@@ -1,6 +1,7 @@
 """A rules file that is wrong is refused at build, with every problem and where it is."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from millrace.fraud.rulebook import Rulebook
 from millrace.fraud.rules import TransactionFacts
 
 RULES = Path(__file__).parents[3] / "schemas/fraud/rules.yaml"
+PARSED: dict[str, Any] = yaml.safe_load(RULES.read_text())
 Change = Callable[[dict[str, Any]], Any]
 
 
 def write(folder: Path, change: Change | None = None, name: str = "rules.yaml") -> Path:
-    document = yaml.safe_load(RULES.read_text())
+    document = deepcopy(PARSED)
     if change is not None:
         change(document)
     path = folder / "fraud" / name

@@ -61,7 +61,15 @@ def yaml_file(path: Path, name: str) -> Any:
     Raises:
         ContractError: the file is no YAML.
     """
-    text = path.read_bytes()
+    return yaml_document(path.read_bytes(), name)
+
+
+def yaml_document(text: bytes, name: str) -> Any:
+    """The document that is the content of one of our own files.
+
+    Raises:
+        ContractError: it is no YAML.
+    """
     try:
         return parse_document(text, name, FastLoader)
     except ContractError:

@@ -6,11 +6,12 @@ error and not a constraint that is silently absent.
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from millrace.compiler import contract_checks, dictionaries, odcs, properties, retirements, up_converters
-from millrace.compiler.documents import yaml_file
+from millrace.compiler.documents import yaml_document
 from millrace.compiler.fields import Translation
 from millrace.contracts.contract import Contract
 from millrace.contracts.errors import ContractError, ContractProblem
@@ -73,13 +74,19 @@ def compile_file(path: Path, schemas_dir: Path) -> Contract:
         ContractError: with every problem of the file.
     """
     name = str(path.relative_to(schemas_dir))
-    contract = compile_document(yaml_file(path, name), name)
+    contract = _compiled(path.read_bytes(), name)
     expected = f"events/{path.parent.parent.name}/{contract.event_type}/v{contract.major}.yaml"
     if name != expected or not FILE.fullmatch(path.name):
         raise ContractError(
             [ContractProblem(name, "/version", f"by its name and version this file is {expected}")]
         )
     return replace(contract, dictionary=dictionaries.current(contract.name, schemas_dir))
+
+
+@lru_cache(maxsize=512)
+def _compiled(text: bytes, name: str) -> Contract:
+    """Once for two states of a folder that are compared: most of their files are the same."""
+    return compile_document(yaml_document(text, name), name)
 
 
 def compile_document(document: Any, name: str) -> Contract:

@@ -152,7 +152,7 @@ LAKES = [Lake(TABLES - 1, 1, 1), Lake(0, TABLES, 1), Lake(0, TABLES, 10), Lake(T
 
 
 @cache
-def walked(lake: Lake, train_in: str = "sagemaker") -> Bounds:
+def walked(lake: Lake, train_in: str) -> Bounds:
     """Every machine, at this size."""
     values = {
         "TrainIn": train_in,
@@ -182,7 +182,7 @@ def test_no_state_and_no_history_exceeds_its_quota(lake: Lake, train_in: str) ->
 
 def test_every_name_of_an_execution_is_taken_and_logged() -> None:
     """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html"""
-    found = {name for lake in LAKES for name in walked(lake).names}
+    found = {name for lake in LAKES for name in walked(lake, "sagemaker").names}
     assert len(found) > len(MACHINES)
     assert [name for name in found if not re.fullmatch(r"[A-Za-z0-9_-]{1,80}", name)] == []
 

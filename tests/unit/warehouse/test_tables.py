@@ -45,11 +45,13 @@ def same(found: Iterable[Row], wanted: Iterable[Row]) -> None:
             return f"{value:.12g}"
         return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
 
-    left, right = sorted(found, key=key), sorted(wanted, key=key)
+    left, right = (
+        sorted(((key(row), row) for row in rows), key=lambda one: one[0]) for rows in (found, wanted)
+    )
     assert len(left) == len(right)
     pairs = list(zip(left, right, strict=True))
-    assert [(ours, theirs) for ours, theirs in pairs if key(ours) != key(theirs)][:2] == []
-    for ours, theirs in pairs:
+    assert [(ours, theirs) for ours, theirs in pairs if ours[0] != theirs[0]][:2] == []
+    for (_, ours), (_, theirs) in pairs:
         for name in filter(is_mean, theirs):
             if theirs[name] is None:
                 assert ours[name] is None, name

@@ -7,7 +7,7 @@ travels with it, so that a function needs nothing but the bundle.
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -86,13 +86,12 @@ class _Compilation:
 
     def _query(self, transform: Rendered) -> tuple[str, exp.Query | None]:
         try:
-            query = dialect.parse(transform.sql)
-            dialect.athena(query)
+            query, problems = _judged(transform.sql)
         except ValueError as error:
             self._problems.append(f"{transform.full_name}: {error}")
             return transform.full_name, None
-        self._problems += [f"{transform.full_name}: {sentence}" for sentence in dialect.problems(query)]
-        return transform.full_name, query
+        self._problems += [f"{transform.full_name}: {sentence}" for sentence in problems]
+        return transform.full_name, query.copy()
 
     def _ordered(self, transforms: list[Rendered]) -> list[Rendered]:
         """Each transform after those it reads."""
@@ -168,6 +167,18 @@ class _Compilation:
             columns = {column.name: duckdb_type(column.type) for column in table.columns}
             schema.setdefault(table.layer, {})[table.name] = columns
         return schema
+
+
+@lru_cache(maxsize=256)
+def _judged(sql: str) -> tuple[exp.Query, list[str]]:
+    """A statement parsed, and what it may not say: once for the versions of a project that have it.
+
+    Raises:
+        ValueError: one of the engines would not read it.
+    """
+    query = dialect.parse(sql)
+    dialect.athena(query)
+    return query, dialect.problems(query)
 
 
 def _definition(

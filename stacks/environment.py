@@ -112,8 +112,10 @@ class LakehouseSettings(_Settings):
     """Of a worker's /tmp, for what DuckDB spills."""
     optimizers: bool = False
     """Glue compacts tables, expires snapshots and removes orphans by itself; elsewhere the maintenance machine does."""
-    lineage_url: str = Field(default="", pattern=r"^$|^https?://")
+    lineage_url: str = Field(default="", pattern=r"^$|^https?://[^@\s]+$")
     """Of a server that takes OpenLineage over HTTP, such as Marquez; each run's events are in the lake in any case."""
+    lineage_key: str = Field(default="", pattern=r"^$|^/[A-Za-z0-9_./-]{1,1000}$")
+    """The name of a SecureString in Parameter Store, such as /millrace/dev/lineage-key, with the server's API key."""
     hourly: str = "cron(5 * * * ? *)"
     """When new data is taken into the tables."""
     daily: str = "cron(35 2 * * ? *)"
@@ -122,6 +124,12 @@ class LakehouseSettings(_Settings):
     """When tables are compacted, and what they no longer need is removed."""
     reconcile: ReconcileTimes | None = ReconcileTimes()
     """When the stores are compared; None: only `millrace reconcile` does."""
+
+    @model_validator(mode="after")
+    def _keys_go_encrypted(self) -> Self:
+        if self.lineage_key and not self.lineage_url.startswith("https://"):
+            raise ValueError("lineage_key is sent to lineage_url, which therefore begins with https://")
+        return self
 
 
 class LearningSettings(_Settings):

@@ -5,7 +5,7 @@ from aws_lambda_powertools import Logger
 from functions.collect.settings import Settings
 from millrace.access.credentials import Credentials, RememberedKeys
 from millrace.api import cross_origin
-from millrace.api.collect import CollectApi
+from millrace.api.collect import CollectApi, with_code
 from millrace.api.post import PostApi
 from millrace.api.router import Router
 from millrace.core.aws import client
@@ -22,4 +22,4 @@ def handler(settings: Settings, log: Logger) -> Handler:
     posts = PostApi(intake(settings, log.warning), limiter, settings.environment, log.info)
     keys = RememberedKeys(Credentials(Table(client("dynamodb"), settings.metadata_table)))
     router = Router(CollectApi(posts.take, keys).functions(), log.warning)
-    return lambda event, _: cross_origin.readable(event, router(event), keys)
+    return lambda event, _: cross_origin.readable(event, with_code(router(event)), keys)

@@ -12,6 +12,8 @@ class Settings(FunctionSettings):
     catalog_arn: str
     # Of a server that takes OpenLineage over HTTP; empty: none.
     lineage_url: str = ""
+    # The name of the parameter with its key; empty: it wants none.
+    lineage_key_parameter: str = ""
     events_table: str = uses(EVENTS, "put")
     type_shards: int = 1
     metadata_table: str = uses(METADATA, "query", "put", "update", "delete", "write_all")

@@ -81,19 +81,30 @@ def hourly_functions(scope: Construct, fleet: Fleet) -> list[PlatformFunction]:
             fleet=fleet,
             layers=("runtime", "lake", "duckdb"),
         ),
-        PlatformFunction(
-            scope,
-            "publish_run",
-            fleet=fleet,
-            description="Publishes what a run did: summary, lineage, catalog, quality; what is done is no longer pending.",
-            memory_mb=ONE_PROCESSOR_MB,
-            timeout=STEP,
-            variables={
-                "catalog_arn": f"arn:{Aws.PARTITION}:glue:{Aws.REGION}:{Aws.ACCOUNT_ID}",
-                "lineage_url": fleet.settings.lakehouse.lineage_url,
-            },
-        ),
+        publish_run(scope, fleet),
     ]
+
+
+def publish_run(scope: Construct, fleet: Fleet) -> PlatformFunction:
+    """The last step of `hourly_etl`."""
+    lakehouse = fleet.settings.lakehouse
+    made = PlatformFunction(
+        scope,
+        "publish_run",
+        fleet=fleet,
+        description="Publishes what a run did: summary, lineage, catalog, quality; what is done is no longer pending.",
+        memory_mb=ONE_PROCESSOR_MB,
+        timeout=STEP,
+        variables={
+            "catalog_arn": f"arn:{Aws.PARTITION}:glue:{Aws.REGION}:{Aws.ACCOUNT_ID}",
+            "lineage_url": lakehouse.lineage_url,
+            "lineage_key_parameter": lakehouse.lineage_key,
+        },
+    )
+    if lakehouse.lineage_key:
+        parameter = f"arn:{Aws.PARTITION}:ssm:{Aws.REGION}:{Aws.ACCOUNT_ID}:parameter{lakehouse.lineage_key}"
+        made.role.allow("ssm:GetParameter", on=[parameter])
+    return made
 
 
 def plan_backfill(scope: Construct, fleet: Fleet) -> PlatformFunction:

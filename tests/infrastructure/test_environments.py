@@ -7,11 +7,19 @@ from pathlib import Path
 import pytest
 from aws_cdk import Stack
 from aws_cdk import aws_sqs as sqs
+from pydantic import ValidationError
 
 from layers import build
 from stacks import application
 from stacks.constructs.layers import UNBUILT_RULE
-from stacks.environment import ENVIRONMENTS, OMISSION_REASONS, Omission, environment_named, to_deploy
+from stacks.environment import (
+    ENVIRONMENTS,
+    OMISSION_REASONS,
+    LakehouseSettings,
+    Omission,
+    environment_named,
+    to_deploy,
+)
 from tests.support import templates as support
 from tests.support.templates import Templates
 
@@ -82,6 +90,20 @@ def test_settings_cannot_be_changed_and_unknown_environments_are_named() -> None
         ENVIRONMENTS["prod"].retain = False
     with pytest.raises(ValueError, match="-c env=qa: there are local, dev, staging, prod"):
         environment_named("qa")
+
+
+def test_a_key_of_the_lineage_server_is_a_name_and_its_value_goes_encrypted() -> None:
+    known = ENVIRONMENTS["dev"].lakehouse.model_dump()
+    named = {**known, "lineage_url": "https://lineage.example", "lineage_key": "/millrace/dev/lineage-key"}
+    assert LakehouseSettings(**named).lineage_key == "/millrace/dev/lineage-key"
+    for wrong in (
+        {"lineage_url": "http://lineage.example"},
+        {"lineage_url": ""},
+        {"lineage_url": "https://user:password@lineage.example"},
+        {"lineage_key": "s3cret"},
+    ):
+        with pytest.raises(ValidationError):
+            LakehouseSettings(**{**named, **wrong})
 
 
 def test_prod_is_not_deployed_with_alarms_that_reach_nobody() -> None:

@@ -67,8 +67,9 @@ def test_gzip_is_read_within_the_same_limit(running: Platform) -> None:
     key = write_key(running)
     body = gzip.compress(json.dumps({"events": [events.order()]}).encode())
     assert knock(running, DOOR, body, authorization=basic(key), content_encoding="gzip")["status"] == 202
-    bomb = gzip.compress(b" " * (limits.BYTES_PER_PUBLIC_REQUEST + 1))
-    assert knock(running, DOOR, bomb, authorization=basic(key), content_encoding="gzip")["status"] == 413
+    bomb = gzip.compress(b" " * (limits.BYTES_PER_PAGE_REQUEST + 1))
+    answer = knock(running, DOOR, bomb, authorization=basic(key), content_encoding="gzip", origin=PAGE)
+    assert answer["status"] == 413
     assert knock(running, DOOR, b"{}", authorization=basic(key), content_encoding="br")["status"] == 415
 
 
@@ -92,7 +93,7 @@ def test_a_page_of_the_key_reads_errors_and_no_other_does(running: Platform) -> 
         (400, broken, {}),
         (400, {"writeKey": key, "events": [{"eventId": "7"}]}, {}),
         (413, {"writeKey": key, "events": [{}] * 501}, {}),
-        (413, broken + b" " * limits.BYTES_PER_PUBLIC_REQUEST, {}),
+        (413, broken + b" " * limits.BYTES_PER_PAGE_REQUEST, {}),
         (415, b"{}", {"authorization": basic(key), "content_encoding": "br"}),
         (415, broken, {"content_encoding": "br"}),
         (400, b"{}", {"authorization": basic(key)}),
@@ -162,12 +163,18 @@ def test_a_revoked_key_is_refused_by_a_new_copy(running: Platform) -> None:
     assert knock(running, DOOR, body)["status"] == 401
 
 
-def test_a_page_may_ask_first(running: Platform) -> None:
-    answer = knock(running, "OPTIONS /v1/collect", origin="https://any.example")
+def test_a_page_may_ask_first_and_send_what_headers_it_likes(running: Platform) -> None:
+    names = "anonymousid,authorization,content-type,sentat"
+    answer = knock(
+        running, "OPTIONS /v1/collect", origin="https://any.example", access_control_request_headers=names
+    )
     assert answer["status"] == 204
     assert answer["body"] == ""
     assert answer["headers"]["access-control-allow-origin"] == "https://any.example"
-    assert "authorization" in answer["headers"]["access-control-allow-headers"]
+    assert answer["headers"]["access-control-allow-headers"] == names
+    for odd in ("", "*", "a\r\nb", "a;b", "x" * 3000):
+        answer = knock(running, "OPTIONS /v1/collect", origin=PAGE, access_control_request_headers=odd)
+        assert "access-control-allow-headers" not in answer["headers"], odd
     assert "access-control-allow-origin" not in knock(running, "OPTIONS /v1/collect")["headers"]
 
 
@@ -179,7 +186,8 @@ def test_what_is_no_request_is_a_bad_one(running: Platform, body: bytes) -> None
 def test_limits(running: Platform) -> None:
     key = basic(write_key(running))
     assert knock(running, DOOR, {"events": [{}] * 501}, authorization=key)["status"] == 413
-    assert knock(running, DOOR, b" " * (512 * 1024 + 1), authorization=key)["status"] == 413
+    assert knock(running, DOOR, b" " * (512 * 1024 + 1), authorization=key, origin=PAGE)["status"] == 413
+    assert knock(running, DOOR, b" " * (4 * 1024 * 1024 + 1), authorization=key)["status"] == 413
     long = json.dumps({"events": [events.order(payload={"extra": 2**63})]}).encode()
     answer = knock(running, DOOR, long, authorization=key)
     assert answer["body"]["results"][0]["errors"][0]["code"] == "malformed"

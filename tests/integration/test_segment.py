@@ -190,7 +190,7 @@ def test_opaque_ids_differ_by_case(running: Platform) -> None:
         (b'{"batch": 7}', 400),
         (b'{"batch": []}', 200),
         (json.dumps({"batch": [{}] * 501}).encode(), 413),
-        (b" " * (512 * 1024 + 1), 413),
+        (b" " * (4 * 1024 * 1024 + 1), 413),
     ],
 )
 def test_bad_requests(running: Platform, body: bytes, status: int) -> None:

@@ -151,7 +151,7 @@ def test_half_a_request_may_be_broken(running: Platform) -> None:
         (b"{}", 400),
         (b'{"data": []}', 400),
         (b'{"data": [7]}', 401),
-        (b" " * (512 * 1024 + 1), 413),
+        (b" " * (4 * 1024 * 1024 + 1), 413),
     ],
 )
 def test_bad_requests(running: Platform, body: bytes, status: int) -> None:

@@ -18,4 +18,16 @@ analytics.screen("usr_1", "Shop", "Basket")
 analytics.group("usr_1", "acme", {"employees": 42})
 analytics.alias("anon-1", "usr_1")
 analytics.flush()
-print(json.dumps({"problems": problems}))
+# A batch as large as the SDK makes one, and a key that is none: what is refused is not sent again for minutes.
+for number in range(100):
+    analytics.track("usr_2", "Product Viewed", {"productId": f"sku_{number}", "productName": "x" * 30_000})
+analytics.flush()
+refused = []
+wrong = analytics.Client(
+    "mk_" + "x" * 43,
+    host=os.environ["URL"],
+    on_error=lambda error, _: refused.append([error.status, error.code]),
+)
+wrong.track("usr_1", "Product Viewed", {"productId": "sku_1"})
+wrong.flush()
+print(json.dumps({"problems": problems, "refused": refused}))

@@ -19,7 +19,7 @@ from millrace.api.cross_origin import Keys
 from millrace.api.route import Call
 from millrace.api.router import Function
 from millrace.core import clock, exact_json, limits
-from millrace.core.http import JSON, Caller, Document, Problem, Request
+from millrace.core.http import JSON, PROBLEM, Caller, Document, Problem, Request
 from millrace.eventstore.append import AppendResult
 from millrace.intake import answer as answers
 from millrace.intake import parse
@@ -34,6 +34,8 @@ _SEGMENT: dict[str, str | None] = {
     **{kind: kind for kind in (segment.TRACK, *segment.TYPES)},
     **{kind[0]: kind for kind in (segment.TRACK, *segment.TYPES)},
 }
+# Of RudderStack's SDK for browsers with `useBeacon`: a beacon has no header of its own, so the key is in the query.
+_BEACON = "/beacon/v1/batch"
 _TRACKER = "/com.snowplowanalytics.snowplow/tp2"
 # The smallest image: one transparent point.
 _PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
@@ -52,6 +54,7 @@ class CollectApi:
         doors: dict[str, Function] = {
             "POST /v1/collect": self.collect,
             **{f"POST /v1/{path}": partial(self.segment, kind) for path, kind in _SEGMENT.items()},
+            f"POST {_BEACON}": partial(self.segment, None),
             f"POST {_TRACKER}": self.snowplow,
         }
         preflights = {f"OPTIONS {route.split()[1]}": self.preflight for route in doors}
@@ -59,12 +62,7 @@ class CollectApi:
 
     def preflight(self, call: Call) -> Document:
         """Lets a page ask; whether it may send is decided when it does."""
-        return Document(
-            b"",
-            JSON,
-            HTTPStatus.NO_CONTENT,
-            {**cross_origin.allowed(call.request.headers), **cross_origin.PREFLIGHT},
-        )
+        return Document(b"", JSON, HTTPStatus.NO_CONTENT, cross_origin.preflight(call.request.headers))
 
     def collect(self, call: Call) -> Document:
         """Events of ours from a browser, as `POST /v1/events` answers them: `{"writeKey", "events"}`, also as text.
@@ -96,7 +94,8 @@ class CollectApi:
         messages = [body] if kind is not None else body.get("batch") if isinstance(body, dict) else None
         if not isinstance(body, dict) or not isinstance(messages, list):
             raise Problem(HTTPStatus.BAD_REQUEST, "send a message as an object, or a batch of them")
-        caller, received_at = self.caller(request, body.get("writeKey")), clock.now()
+        key = body.get("writeKey") or request.query.get("writeKey")
+        caller, received_at = self.caller(request, key), clock.now()
         events = segment.candidates(parse.of_items(messages, is_long=is_long), kind, body, received_at)
         _check_stored(self._take(request, caller, events, received_at))
         return Document({"success": True}, JSON, HTTPStatus.OK, cross_origin.allowed(request.headers))
@@ -159,11 +158,26 @@ def read_json(request: Request) -> tuple[Any, bool]:
     Raises:
         Problem: 413, it is too large; 415, its encoding is none we read; 400, it is no JSON.
     """
-    body = parse.body_of(request.body, request.headers, limits.BYTES_PER_PUBLIC_REQUEST)
+    from_page = "origin" in request.headers
+    most = limits.BYTES_PER_PAGE_REQUEST if from_page else limits.BYTES_PER_REQUEST
+    body = parse.body_of(request.body, request.headers, most)
     try:
         return exact_json.loads(body)
     except orjson.JSONDecodeError as error:
         raise Problem(HTTPStatus.BAD_REQUEST, f"the body is no JSON: {error.msg}") from error
+
+
+def with_code(answer: dict[str, Any]) -> dict[str, Any]:
+    """An answer whose error has `code` and `message` besides, as Segment's servers write it.
+
+    Segment's and RudderStack's SDKs for Python read these two; without them they take a refusal for a fault and send
+    the same batch for many minutes.
+    """
+    if answer["headers"].get("content-type") != PROBLEM:
+        return answer
+    body = orjson.loads(answer["body"])
+    code = body["title"].lower().replace(" ", "_")
+    return {**answer, "body": orjson.dumps({**body, "code": code, "message": body["detail"]}).decode()}
 
 
 def _check_stored(results: Sequence[EventResult]) -> None:

@@ -9,14 +9,8 @@ from typing import Any, Protocol
 from millrace.access.credentials import PREFIX, Principal, from_basic
 from millrace.core.errors import MillraceError
 
-# What scripts of a page may send. The answer to a preflight is the same for all: it names no key.
-PREFLIGHT = {
-    "access-control-allow-methods": "GET, POST",
-    "access-control-allow-headers": (
-        "anonymousid, authorization, content-encoding, content-type, sp-anonymous, x-retry-count"
-    ),
-    "access-control-max-age": "7200",
-}
+# Names of headers, as a browser lists them.
+_HEADERS = re.compile(r"[a-z0-9_-]{1,64}(, ?[a-z0-9_-]{1,64}){0,31}")
 _KEY = re.compile(PREFIX.encode() + rb"[A-Za-z0-9_-]{43}")
 
 
@@ -39,6 +33,20 @@ def allowed(headers: Mapping[str, str]) -> dict[str, str]:
         "access-control-allow-credentials": "true",
         "access-control-expose-headers": "retry-after, x-request-id",
         "vary": "origin",
+    }
+
+
+def preflight(headers: Mapping[str, str]) -> dict[str, str]:
+    """Lets any page ask, with the headers that it asks for: SDKs send some of their own, which nothing here reads.
+
+    The answer is the same for all pages, because a preflight names no key.
+    """
+    wanted = headers.get("access-control-request-headers", "").lower()
+    return {
+        **allowed(headers),
+        "access-control-allow-methods": "GET, POST",
+        **({"access-control-allow-headers": wanted} if _HEADERS.fullmatch(wanted) else {}),
+        "access-control-max-age": "7200",
     }
 
 

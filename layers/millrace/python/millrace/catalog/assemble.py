@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from millrace.catalog.checks import CheckEvents
-from millrace.catalog.lineage_http import LineageServer
+from millrace.catalog.lineage_http import LineageServer, stored_key
 from millrace.catalog.openlineage import Namespace
 from millrace.catalog.publish import Publisher
 from millrace.catalog.retirement_notices import RetirementNotices
@@ -29,6 +29,7 @@ class PublisherSettings(Protocol):
     lake_bucket: str
     catalog_arn: str
     lineage_url: str
+    lineage_key_parameter: str
 
 
 def publisher(settings: PublisherSettings, log: Callable[[str], None]) -> Publisher:
@@ -45,5 +46,5 @@ def publisher(settings: PublisherSettings, log: Callable[[str], None]) -> Publis
         RetirementNotices(contracts, CatalogStore(metadata), emitter),
         contracts,
         project.load(),
-        lineage=LineageServer(settings.lineage_url, log),
+        lineage=LineageServer(settings.lineage_url, log, stored_key(settings.lineage_key_parameter)),
     )

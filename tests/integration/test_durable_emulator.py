@@ -1,0 +1,178 @@
+"""A killed emulator starts with all that it answered: the short form of `make chaos`, without a deployment."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli.local import emulator, process
+from cli.places import Places, checkout
+from tests.support.emulator import OwnPlaces, free_port
+
+ROOT = Path(__file__).parents[2]
+KILLS = 3
+
+
+@pytest.fixture(scope="module")
+def python() -> str:
+    """The interpreter that the emulator runs on."""
+    emulator.install(checkout())
+    return str(checkout().emulator_environment / "bin" / "python")
+
+
+@pytest.fixture
+def started(
+    python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Places, Callable[[], None]]]:
+    """The folder of a platform without stacks, and what kills it."""
+    places = OwnPlaces(ROOT, tmp_path)
+    held: list[subprocess.Popen[bytes]] = []
+    begin = subprocess.Popen
+    # A start outlives its command and lets go of the process; here it is held, and waited for.
+    monkeypatch.setattr(
+        subprocess, "Popen", lambda *args, **how: held.append(begin(*args, **how)) or held[-1]
+    )
+
+    def kill() -> None:
+        os.killpg(held[-1].pid, signal.SIGKILL)
+        held[-1].wait(timeout=20)
+
+    emulator.start(places, free_port())
+    yield places, kill
+    if held[-1].poll() is None:
+        kill()
+
+
+class Stores:
+    """One of each kind of store, and what was put into them with an answer."""
+
+    def __init__(self, port: int) -> None:
+        # An answer that does not come is no promise, so nothing is tried twice.
+        config = Config(retries={"total_max_attempts": 1}, read_timeout=5)
+        login = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+        self.aws = {
+            name: boto3.client(name, endpoint_url=f"http://127.0.0.1:{port}", config=config, **login)
+            for name in ("dynamodb", "kinesis", "sqs", "s3")
+        }
+        self.put: dict[str, set[str]] = {name: set() for name in self.aws}
+
+    def create(self) -> None:
+        self.aws["dynamodb"].create_table(
+            TableName="rows",
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        )
+        self.aws["kinesis"].create_stream(StreamName="log", ShardCount=1)
+        self.aws["sqs"].create_queue(QueueName="queue")
+        self.aws["s3"].create_bucket(Bucket="lake")
+
+    def write(self, name: str) -> None:
+        """Puts `name` into each store; remembers each that answered."""
+        queue = f"{self.aws['sqs'].meta.endpoint_url}/000000000000/queue"
+        calls = {
+            "dynamodb": {"TableName": "rows", "Item": {"id": {"S": name}}},
+            "kinesis": {"StreamName": "log", "PartitionKey": name, "Data": name.encode()},
+            "sqs": {"QueueUrl": queue, "MessageBody": name},
+            "s3": {"Bucket": "lake", "Key": name, "Body": name.encode()},
+        }
+        operations = {
+            "dynamodb": "put_item",
+            "kinesis": "put_record",
+            "sqs": "send_message",
+            "s3": "put_object",
+        }
+        for store, call in calls.items():
+            getattr(self.aws[store], operations[store])(**call)
+            self.put[store].add(name)
+
+    def found(self) -> dict[str, set[str]]:
+        """What each store has."""
+        shard = {"StreamName": "log", "ShardId": "shardId-000000000000", "ShardIteratorType": "TRIM_HORIZON"}
+        place = self.aws["kinesis"].get_shard_iterator(**shard)["ShardIterator"]
+        queue = f"{self.aws['sqs'].meta.endpoint_url}/000000000000/queue"
+        messages: set[str] = set()
+        take = {"QueueUrl": queue, "MaxNumberOfMessages": 10}
+        while got := self.aws["sqs"].receive_message(**take).get("Messages"):
+            messages |= {one["Body"] for one in got}
+        pages = self.aws["s3"].get_paginator("list_objects_v2").paginate(Bucket="lake")
+        return {
+            "dynamodb": {row["id"]["S"] for row in self.aws["dynamodb"].scan(TableName="rows")["Items"]},
+            "kinesis": {
+                record["Data"].decode()
+                for record in self.aws["kinesis"].get_records(ShardIterator=place)["Records"]
+            },
+            "sqs": messages,
+            "s3": {found["Key"] for page in pages for found in page.get("Contents", [])},
+        }
+
+
+def under_load(stores: Stores, kill: Callable[[], None], number: int, chance: random.Random) -> None:
+    """Writes from two threads, and kills in the middle."""
+    over = threading.Event()
+
+    def write(thread: int) -> None:
+        count = 0
+        while not over.is_set():
+            count += 1
+            try:
+                stores.write(f"{number}-{thread}-{count}")
+            except (BotoCoreError, ClientError):
+                return
+
+    threads = [threading.Thread(target=write, args=(thread,)) for thread in range(2)]
+    before = len(stores.put["s3"])
+    for thread in threads:
+        thread.start()
+    while len(stores.put["s3"]) < before + 5:
+        time.sleep(0.01)
+    time.sleep(chance.uniform(0, 0.2))
+    kill()
+    over.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_a_killed_emulator_has_all_that_it_answered(started: tuple[Places, Callable[[], None]]) -> None:
+    places, kill = started
+    running = process.running(places)
+    assert running is not None
+    stores, chance = Stores(running.port), random.Random(0)
+    stores.create()
+    # As after a deployment: what is created is in a snapshot, what is written in the journal.
+    emulator.save(running.port)
+    for number in range(KILLS):
+        under_load(stores, kill, number, chance)
+        emulator.start(places, running.port)
+        assert "taken from the journal" in emulator.recovery(running.port)
+    found = stores.found()
+    for store, names in stores.put.items():
+        assert names <= found[store], store
+    assert len(stores.put["s3"]) >= 5 * KILLS
+
+
+def test_a_start_drops_old_records_of_the_log_and_moves_the_consumers(python: str, tmp_path: Path) -> None:
+    """Positions count records: one that stays where it was skips as many new ones."""
+    done = subprocess.run(
+        [python, "-P", str(ROOT / "tests/support/log_expiry.py"), str(tmp_path)],
+        env={**os.environ, "STATE_DIR": str(tmp_path), "PERSIST_STATE": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    # Also when the start is repeated from its journal.
+    left: Any = json.loads(done.stdout.splitlines()[-1])
+    assert left == [{"held": ["2", "3", "4", "5"], "next": {"fast": "5", "slow": "2"}}] * 2

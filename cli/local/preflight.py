@@ -12,7 +12,7 @@ from cli.places import Places
 # What the platform calls by name.
 PROGRAMS = ("git", "make")
 # Of a platform that is not there yet; docs/local.md has what it then takes.
-FIRST_DISK_BYTES = 3 * 10**9
+FIRST_DISK_BYTES = 25 * 10**8
 # Of one that is installed: a deployment and some thousand events.
 LATER_DISK_BYTES = 10**9
 MEMORY_BYTES = 15 * 10**8

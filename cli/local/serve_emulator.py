@@ -21,7 +21,7 @@ from ministack.services import apigateway, lambda_svc
 
 from cli.local import durability
 
-IDLE_SECONDS = 180.0
+IDLE_SECONDS = 120.0
 
 _invoke = apigateway._invoke_lambda_proxy  # noqa: SLF001  there is no public place to patch it
 

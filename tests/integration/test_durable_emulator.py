@@ -37,12 +37,15 @@ def started(
 ) -> Iterator[tuple[Places, Callable[[], None]]]:
     """The folder of a platform without stacks, and what kills it."""
     places = OwnPlaces(ROOT, tmp_path)
-    held: list[subprocess.Popen[bytes]] = []
+    held: list[Any] = []
     begin = subprocess.Popen
+
+    def hold(*arguments: Any, **how: Any) -> Any:
+        held.append(begin(*arguments, **how))
+        return held[-1]
+
     # A start outlives its command and lets go of the process; here it is held, and waited for.
-    monkeypatch.setattr(
-        subprocess, "Popen", lambda *args, **how: held.append(begin(*args, **how)) or held[-1]
-    )
+    monkeypatch.setattr(subprocess, "Popen", hold)
 
     def kill() -> None:
         os.killpg(held[-1].pid, signal.SIGKILL)
@@ -81,7 +84,7 @@ class Stores:
     def write(self, name: str) -> None:
         """Puts `name` into each store; remembers each that answered."""
         queue = f"{self.aws['sqs'].meta.endpoint_url}/000000000000/queue"
-        calls = {
+        calls: dict[str, dict[str, Any]] = {
             "dynamodb": {"TableName": "rows", "Item": {"id": {"S": name}}},
             "kinesis": {"StreamName": "log", "PartitionKey": name, "Data": name.encode()},
             "sqs": {"QueueUrl": queue, "MessageBody": name},

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from ministack import app
 from ministack.services import kinesis, lambda_svc
 
 from cli.local import durability
@@ -58,7 +59,7 @@ def start(folder: Path) -> dict[str, object]:
     again = durability.Durability(folder)
     # A start that found a journal takes a snapshot; without it, the next start repeats what this one has dropped.
     again.take_snapshot = lambda: None  # type: ignore[method-assign]
-    durability.app.load_state = again.load_state
+    app.load_state = again.load_state
     again.load()
     again.journal.flush()
     held = kinesis._streams.get_scoped(*LOG)["shards"][SHARD]["records"]

@@ -101,9 +101,8 @@ def _show(result: dict[str, Any]) -> None:
                 made.add_row(one["table"], str(one["rows"]))
         out.print(made)
     out.print(f"Ready in {result['seconds']:.0f} s: {result['apiUrl']}")
-    out.print(
-        f"\nThe samples are events of {SAMPLE_ORG}; {FIRST_ORG} is yours. To look around, and to send events of your own:"
-    )
+    whose = f"The samples are events of {SAMPLE_ORG}, {FIRST_ORG} is yours. " if result["events"] else ""
+    out.print(f"\n{whose}To look around, and to send events of your own:")
     for line in hints(result):
         out.print(f"  {line}", markup=False)
     out.print(f"\nThe guide: {docs.guide(checkout())}", markup=False, highlight=False)
@@ -130,13 +129,14 @@ def _object(event: dict[str, Any]) -> str:
 def hints(result: dict[str, Any]) -> list[str]:
     """Commands to type next, each line ready to copy."""
     key = f'$(python3 -c \'import json; print(json.load(open(".local/keys.json"))["{FIRST_ORG}"])\')'
-    accepted = [event["eventId"] for event in result["events"] if event["trace"]]
-    samples = [
-        f".venv/bin/millrace trace {accepted[0]} --org {SAMPLE_ORG}",
-        f".venv/bin/millrace quarantine list --org {SAMPLE_ORG}",
-    ]
+    lines = []
+    if accepted := [event["eventId"] for event in result["events"] if event["trace"]]:
+        lines = [
+            f".venv/bin/millrace trace {accepted[0]} --org {SAMPLE_ORG}",
+            f".venv/bin/millrace quarantine list --org {SAMPLE_ORG}",
+        ]
     return [
-        *(samples if accepted else []),
+        *lines,
         ".venv/bin/millrace seed --count 500",
         f"KEY={key}",
         f"curl -s -H \"Authorization: Bearer $KEY\" '{result['apiUrl']}/v1/events?eventType=order.created'",

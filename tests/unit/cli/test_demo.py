@@ -8,6 +8,7 @@ import pytest
 
 from cli.api import Api, ApiResponse
 from cli.local import demo
+from cli.local.commands import hints
 from cli.local.steps import StepError
 from cli.places import Places
 from cli.target import SAMPLE_ORG, Target, find_target
@@ -45,6 +46,14 @@ def test_samples_are_sent_with_their_own_key_whatever_the_environment_says(
     monkeypatch.setattr(Api, "call", call)
     demo.send_samples(Target("local", "http://127.0.0.1:1", {}, {SAMPLE_ORG: "mk_samples"}), [])
     assert sent == ["mk_samples"]
+
+
+@pytest.mark.parametrize("with_samples", [True, False])
+def test_the_next_commands_name_the_tenant_of_the_samples_where_there_are_some(with_samples: bool) -> None:
+    sample = {"eventId": "e-1", "trace": {"steps": []}}
+    lines = hints({"apiUrl": "http://x", "events": [sample] if with_samples else []})
+    assert ("--org org_demo" in " ".join(lines)) is with_samples
+    assert any("org_acme" in line for line in lines)
 
 
 class TestSamples:

@@ -27,7 +27,7 @@ def up(
     """Start the local platform, deploy to it, send sample events and show where each one is."""
     places = checkout()
     bootstrap.stop_like_ctrl_c()
-    with _alone(places):
+    with alone(places):
         try:
             result = bring_up(places, demo_events=events)
         except StepError as error:
@@ -50,7 +50,7 @@ def down(
     places = checkout()
     steps = Steps(err)
     clean = True
-    with _alone(places):
+    with alone(places):
         running = process.running(places)
         if running is not None:
             with steps.step("Stopping the local AWS") as step:
@@ -70,17 +70,29 @@ def down(
 
 
 @contextmanager
-def _alone(places: Places) -> Iterator[None]:
-    """Prevents two of these commands from running in one checkout at once."""
+def alone(places: Places) -> Iterator[None]:
+    """Prevents two of these commands from running in one checkout at once; says if the last one was stopped in the middle."""
     places.local.mkdir(parents=True, exist_ok=True)
-    with (places.local / "lock").open("w") as lock:
+    with (places.local / "lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise RefusedError(
                 "another make up or make down is running in this checkout; wait for its end"
             ) from error
-        yield
+        lock.seek(0)
+        if lock.read():
+            err.print("The last make up or make down was stopped in the middle; this one goes on from there.")
+        lock.truncate(0)
+        # Stays there unless this one ends by itself, as it does when it fails.
+        lock.write("begun")
+        lock.flush()
+        try:
+            yield
+        except Exception:
+            lock.truncate(0)
+            raise
+        lock.truncate(0)
 
 
 def _show(result: dict[str, Any]) -> None:

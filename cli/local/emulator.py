@@ -104,9 +104,9 @@ def start(places: Places, port: int) -> Running:
             stderr=log,
             start_new_session=True,
         )
-    places.running.write_bytes(orjson.dumps({"pid": process.pid, "port": port}))
-    places.port.write_text(str(port))
     try:
+        places.running.write_bytes(orjson.dumps({"pid": process.pid, "port": port}))
+        places.port.write_text(str(port))
         _await_health(places, process, port)
     except BaseException:
         process.kill()

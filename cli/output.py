@@ -5,6 +5,7 @@ import math
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -102,6 +103,18 @@ def _width(columns: Iterable[int]) -> int:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """A number with its noun: `1 row`, `2 rows`, `1,000 rows`; `plural` where it is not the noun with an s."""
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def wrapped(text: str, indent: str = "", hang: str = "") -> list[str]:
+    """Lines that fit the terminal, broken between words only: ids and paths stay whole."""
+    return textwrap.wrap(
+        text,
+        width=out.width,
+        initial_indent=indent,
+        subsequent_indent=indent + hang,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def visible(value: str) -> str:

@@ -2,14 +2,13 @@
 
 import json
 import re
-import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
 
-from cli.output import counted, fitted, out, visible
+from cli.output import counted, fitted, out, visible, wrapped
 from millrace.core import exact_json
 
 Refused = Mapping[str, Any]
@@ -203,13 +202,6 @@ def _history(refused: Refused) -> Iterator[str]:
 def _indented(said: Sequence[str], most: int | None = None) -> Iterator[str]:
     """Sentences broken between words; a path stays whole."""
     for one in said[:most]:
-        yield from textwrap.wrap(
-            cut(one),
-            width=out.width,
-            initial_indent="  ",
-            subsequent_indent="    ",
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        yield from wrapped(cut(one), "  ", "  ")
     if most is not None and len(said) > most:
         yield f"  … and {counted(len(said) - most, 'more error')}; millrace quarantine show ID has all of them"

@@ -1,18 +1,25 @@
 """`millrace backtest`: fraud rules over history, before they go live."""
 
 import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.errors import UsageError
+from cli.history.words import TITLES, example, sentences
 from cli.options import Json
-from cli.output import counted, err, out, print_json, table
+from cli.output import counted, err, out, print_json, table, wrapped
 from cli.places import checkout
+from millrace.core import clock
 
 if TYPE_CHECKING:
     from millrace.fraud.rules import RuleSet
+
+# Examples of each kind; the report has more.
+SHOWN = 3
 
 
 def backtest(
@@ -33,7 +40,12 @@ def backtest(
         typer.Option("--org", help="The tenant, where the files hold transactions of several."),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option("--report", help="Where the HTML report goes (default: .local/reports/).")
+        Path | None,
+        typer.Option(
+            "--out",
+            "--report",
+            help="The file of the HTML report, which must not exist (default: a new one in .local/reports/).",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -42,32 +54,80 @@ def backtest(
     from cli.history.source import History
     from millrace.core.errors import PermanentError
     from millrace.fraud.backtest import Backtest, difference
+    from millrace.fraud.changes import changes
+    from millrace.fraud.examples import Examples
 
+    if report is not None and report.exists():
+        raise UsageError(f"{report} exists already: name another file with --out")
+    # Rules of a file are compared with a baseline, or else with those of this checkout.
+    compared = rules_of(baseline) if baseline is not None or rules is not None else None
     try:
         tests = [Backtest(rules_of(rules), alert, label_fires)]
-        if baseline is not None:
-            tests.append(Backtest(rules_of(baseline), alert, label_fires))
+        if baseline is not None and compared is not None:
+            tests.append(Backtest(compared, alert, label_fires))
     except PermanentError as error:
         raise UsageError(str(error)) from error
     started = time.monotonic()
     history = History(data, org)
-    _run(history, tests)
+    examples = Examples(*(test.alert_from for test in tests))
+    first, last = _run(history, tests, examples)
     result = tests[0].result(history.columns)
     if baseline is not None:
         result["baseline"] = tests[1].result(history.columns)
         result["difference"] = difference(result, result["baseline"])
+    result["data"] = {"path": str(data), "org": org, "from": first, "to": last}
+    result["alertClass"] = alert
+    result["rules"] = {
+        "file": _named(rules),
+        "comparedWith": None if compared is None else _named(baseline),
+        "changes": [] if compared is None else changes(compared.document, tests[0].rules.document),
+    }
+    result["examples"] = examples.to_json()
     result["seconds"] = round(time.monotonic() - started, 2)
     result["notes"] = history.notes
-    place = report or checkout().local / "reports" / "backtest.html"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(
-        page(result, title=f"Back-test of fraud rules {result['rulesVersion']}", notes=history.notes), "utf-8"
-    )
-    result["report"] = str(place)
+    written = page(result, title=f"Back-test of fraud rules {result['rulesVersion']}", notes=history.notes)
+    result["report"] = str(_write(written, report, result["rulesVersion"]))
     if as_json:
         print_json(result)
         return
     _show(result)
+
+
+def _named(rules: Path | None) -> str:
+    return "schemas/fraud/rules.yaml" if rules is None else str(rules)
+
+
+def _write(page: str, report: Path | None, version: str) -> Path:
+    """Writes the report to a file that was not there.
+
+    Raises:
+        UsageError: the file is there, or cannot be written.
+    """
+    folder = checkout().local / "reports"
+    name = f"backtest-{version}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    places = (
+        [report]
+        if report
+        else [folder / f"{name}{more}.html" for more in ("", *(f"-{n}" for n in range(2, 100)))]
+    )
+    for place in places:
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with place.open("x", encoding="utf-8") as file:
+                file.write(page)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UsageError(f"{place} cannot be written: {error.strerror}") from error
+        return place
+    raise UsageError(f"{places[-1]} exists already: name another file with --out")
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        indent = "  " if line.startswith(" ") else ""
+        for part in wrapped(line.strip(), indent, "  " if indent else ""):
+            out.print(part, markup=False)
 
 
 def rules_of(path: Path | None) -> "RuleSet":
@@ -86,20 +146,28 @@ def rules_of(path: Path | None) -> "RuleSet":
         raise UsageError(str(error)) from error
 
 
-def _run(history: Any, tests: list[Any]) -> None:
+def _run(history: Any, tests: list[Any], examples: Any) -> tuple[str | None, str | None]:
+    """Judges all rows; the first and the last moment, as UTC text."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    first = last = None
     columns = (TextColumn("judging transactions"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err) as progress:
         task = progress.add_task("", total=history.count())
         for rows in history.batches():
-            for test in tests:
-                test.add(rows)
+            examples.add(rows, *(test.add(rows) for test in tests))
+            first, last = rows[0].moment_ms if first is None else first, rows[-1].moment_ms
             progress.advance(task, len(rows))
+    return _moment(first), _moment(last)
+
+
+def _moment(milliseconds: int | None) -> str | None:
+    return None if milliseconds is None else clock.utc_text(clock.from_epoch_millis(milliseconds))
 
 
 def _show(result: dict[str, Any]) -> None:
     baseline = result.get("baseline")
+    _print(sentences(result))
     shown = table("", "rules", *(["baseline"] if baseline else []), title=f"rules {result['rulesVersion']}")
     for name in ("rows", "fraud", "alerts", "alertRate", "precision", "recall", "f1"):
         shown.add_row(name, *(f"{one[name]:,}" for one in (result, baseline) if one))
@@ -117,6 +185,10 @@ def _show(result: dict[str, Any]) -> None:
     out.print(factors)
     for note in result["notes"]:
         out.print(f"{note}.")
+    for kind, found in result["examples"].items():
+        if found["items"]:
+            out.print(f"{TITLES[kind]}, {found['count']:,} in all:", markup=False)
+        _print(f"  {example(one)}" for one in found["items"][:SHOWN])
     out.print(
         f"{counted(result['rows'], 'transaction')} in {result['seconds']} s; the report is {result['report']}"
     )

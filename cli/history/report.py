@@ -1,59 +1,94 @@
-"""The report of a back-test: one HTML page with its plots inline; it loads nothing."""
+"""The report of a back-test: one HTML page with its plots inline; it loads nothing, and follows the light or dark of its reader."""
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from millrace.core import clock
+from cli.history import plots, words
 
-WIDTH, HEIGHT, LEFT, BOTTOM = 720, 280, 64, 36
-COLOURS = ("#0b6e99", "#c2571a", "#3d7a3a", "#7a3d76")
 _STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:760px;margin:2em auto;padding:0 1em;color:#1c2733}"
-    "table{border-collapse:collapse;margin:1em 0}td,th{padding:.2em .8em;text-align:right;border-bottom:1px solid #d5dde3}"
-    "td:first-child,th:first-child{text-align:left}svg{width:100%;height:auto}figcaption{color:#51616e}"
+    ":root{color-scheme:light dark;--ink:#1c2733;--soft:#51616e;--rule:#d5dde3;--back:#fff;"
+    "--c0:#0b6e99;--c1:#b8480c;--c2:#2f6f2c;--c3:#7a3d76}"
+    "@media(prefers-color-scheme:dark){:root{--ink:#e4ebf1;--soft:#a3b3bf;--rule:#3a4854;--back:#12181e;"
+    "--c0:#5bb8e0;--c1:#f08a4b;--c2:#7cc078;--c3:#cf94ca}}"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:760px;margin:2em auto;padding:0 1em;color:var(--ink);"
+    "background:var(--back);overflow-wrap:anywhere}"
+    "h1{font-size:1.5em}h2{font-size:1.15em;margin:2em 0 .3em}"
+    ".wide{overflow-x:auto}table{border-collapse:collapse;margin:.6em 0;overflow-wrap:normal}"
+    "td,th{padding:.25em .7em;text-align:right;border-bottom:1px solid var(--rule);vertical-align:top}"
+    "td:first-child,th:first-child,td.text,th.text{text-align:left}td.number{white-space:nowrap}td.text{min-width:13em}"
+    "figure{margin:0;overflow-x:auto}svg{width:100%;min-width:480px;height:auto;display:block;font-family:inherit}"
+    "svg text{fill:var(--soft)}svg .axis{stroke:var(--soft);fill:none}svg .grid{stroke:var(--rule);fill:none}"
+    "@media(max-width:520px){td,th{padding:.25em .35em;font-size:.85em}}"
+    "p{margin:.4em 0}li{margin:.2em 0}.soft{color:var(--soft)}"
 )
-Point = tuple[float, float]
 
 
 def page(result: Mapping[str, Any], *, title: str, notes: Sequence[str]) -> str:
     """The whole page."""
     baseline = result.get("baseline")
+    said = list(words.sentences(result))
     parts = [
         f"<h1>{escape(title)}</h1>",
+        *(f"<p>{escape(line)}</p>" for line in said if not line.startswith("  ")),
+        _changes(result),
         _summary(result, baseline),
-        "".join(f"<p>{escape(note)}.</p>" for note in [*notes, *_off(result)]),
+        "".join(f'<p class="soft">{escape(note)}.</p>' for note in [*notes, *_off(result)]),
         _figure(
-            "Precision and recall by the score from which an alert is raised",
-            _lines(
+            "Precision, recall and money caught, by the score from which an alert is raised",
+            plots.lines(
                 {
-                    name: [(one["score"], one[name]) for one in result["curve"]]
-                    for name in ("precision", "recall", "money")
+                    name: [(one["score"], one[key]) for one in result["curve"]]
+                    for name, key in (
+                        ("precision", "precision"),
+                        ("recall", "recall"),
+                        ("money caught", "money"),
+                    )
                 },
-                x_label="score",
+                x_label="score from which an alert is raised",
+                y_label="share",
+                y_form=plots.percent,
+                marks={"the rules' alert": result["alertFrom"]},
             ),
         ),
         _figure(
             "Precision over recall",
-            _lines({"rules": _precision_recall(result), **_other(baseline)}, x_label="recall"),
+            plots.lines(
+                {"rules": _precision_recall(result), **_other(baseline)},
+                x_label="recall: frauds caught, of all frauds",
+                y_label="precision: frauds, of all alerts",
+                x_form=plots.percent,
+                y_form=plots.percent,
+            ),
         ),
         _figure(
             "Money of fraud a day, and how much of it was caught",
-            _lines(_money(result), x_label="", days=True),
+            plots.lines(
+                _money(result), x_label="day (UTC)", y_label="amount", x_form=plots.day, whole_days=True
+            ),
         ),
-        _figure("How often each factor fired, and how often on fraud", _bars(result)),
+        _figure("How often each factor fired, and how often on fraud", plots.bars(_factors(result))),
+        *(_examples(kind, found) for kind, found in result["examples"].items()),
     ]
-    body = "\n".join(parts)
+    body = "\n".join(part for part in parts if part)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<style>{_STYLE}</style></head><body>\n{body}\n</body></html>\n"
     )
 
 
+def _changes(result: Mapping[str, Any]) -> str:
+    changes = result["rules"]["changes"]
+    if not changes:
+        return ""
+    items = "".join(f"<li>{escape(change)}</li>" for change in changes)
+    return f"<h2>What differs in the rules</h2><ul>{items}</ul>"
+
+
 def _summary(result: Mapping[str, Any], baseline: Mapping[str, Any] | None) -> str:
     names = {
-        "rulesVersion": "rules",
+        "rulesVersion": "version of the rules",
         "rows": "transactions",
         "fraud": "of them fraud",
         "alerts": "alerts",
@@ -69,12 +104,45 @@ def _summary(result: Mapping[str, Any], baseline: Mapping[str, Any] | None) -> s
         ("stoppedInError", "stopped in error"),
     ):
         rows.append((label, result["money"][name], baseline["money"][name] if baseline else None))
-    head = f"<tr><th></th><th>rules</th>{'<th>baseline</th>' if baseline else ''}</tr>"
-    lines = "".join(
-        f"<tr><td>{label}</td><td>{_formatted(value)}</td>{f'<td>{_formatted(other)}</td>' if baseline else ''}</tr>"
-        for label, value, other in rows
+    cells = [
+        (label, _formatted(value), *([_formatted(other)] if baseline else [])) for label, value, other in rows
+    ]
+    return _table(("", "rules", *(["baseline"] if baseline else [])), cells)
+
+
+def _examples(kind: str, found: Mapping[str, Any]) -> str:
+    title = f"<h2>{escape(words.TITLES[kind])}</h2>"
+    items = found["items"]
+    if not items:
+        return f'{title}<p class="soft">None.</p>'
+    shown = f"{len(items)} of {found['count']:,}, those of most money." if found["count"] > len(items) else ""
+    rows = [
+        (
+            words.name(one),
+            one["at"].replace("T", " ").removesuffix("Z"),
+            "" if one["amount"] is None else f"{one['amount']:,.2f}",
+            words.why(one),
+        )
+        for one in items
+    ]
+    drawn = _table(("transaction", "time (UTC)", "amount", "why"), rows, text=(3,))
+    return f'{title}<p class="soft">{shown}</p>{drawn}'
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], text: Sequence[int] = ()) -> str:
+    def line(cells: Sequence[str], tag: str) -> str:
+        return (
+            "<tr>"
+            + "".join(
+                f'<{tag} class="{"text" if at in text else "number"}">{escape(cell)}</{tag}>'
+                for at, cell in enumerate(cells)
+            )
+            + "</tr>"
+        )
+
+    return (
+        f'<div class="wide"><table>{line(head, "th")}{"".join(line(row, "td") for row in rows)}</table></div>'
     )
-    return f"<table>{head}{lines}</table>"
 
 
 def _off(result: Mapping[str, Any]) -> list[str]:
@@ -84,90 +152,31 @@ def _off(result: Mapping[str, Any]) -> list[str]:
 def _formatted(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.4f}" if abs(value) <= 1 else f"{value:,.2f}"
-    return escape(f"{value:,}" if isinstance(value, int) else str(value))
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _precision_recall(result: Mapping[str, Any]) -> list[Point]:
+def _precision_recall(result: Mapping[str, Any]) -> list[plots.Point]:
     return sorted((one["recall"], one["precision"]) for one in result["curve"])
 
 
-def _other(baseline: Mapping[str, Any] | None) -> dict[str, list[Point]]:
+def _other(baseline: Mapping[str, Any] | None) -> dict[str, list[plots.Point]]:
     return {} if baseline is None else {"baseline": _precision_recall(baseline)}
 
 
-def _money(result: Mapping[str, Any]) -> dict[str, list[Point]]:
-    return {name: [(one["day"], one[name]) for one in result["days"]] for name in ("fraud", "caught")}
+def _money(result: Mapping[str, Any]) -> dict[str, list[plots.Point]]:
+    return {
+        name: [(one["day"], one[key]) for one in result["days"]]
+        for name, key in (("of fraud", "fraud"), ("caught", "caught"))
+    }
 
 
-def _figure(caption: str, drawing: str) -> str:
-    return f"<figure>{drawing}<figcaption>{escape(caption)}</figcaption></figure>"
+def _factors(result: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+    return {
+        name: (count, result["fraudByFactor"][name])
+        for name, count in result["byFactor"].items()
+        if name not in result["off"]
+    }
 
 
-def _lines(series: Mapping[str, Sequence[Point]], *, x_label: str, days: bool = False) -> str:
-    points = [point for line in series.values() for point in line]
-    if not points:
-        return "<svg></svg>"
-    x_from, x_to = min(x for x, _ in points), max(x for x, _ in points)
-    y_to = max(y for _, y in points) or 1.0
-    across, up = (WIDTH - LEFT - 16) / ((x_to - x_from) or 1), (HEIGHT - BOTTOM - 24) / y_to
-
-    def place(point: Point) -> str:
-        return f"{LEFT + (point[0] - x_from) * across:.1f},{HEIGHT - BOTTOM - point[1] * up:.1f}"
-
-    drawn = [_axes()]
-    for share in (0, 0.5, 1):
-        y = HEIGHT - BOTTOM - share * y_to * up
-        drawn.append(
-            _text(LEFT - 6, y + 4, f"{share * y_to:,.2f}" if y_to <= 1 else f"{share * y_to:,.0f}", "end")
-        )
-        x = x_from + share * (x_to - x_from)
-        drawn.append(
-            _text(LEFT + (x - x_from) * across, HEIGHT - BOTTOM + 16, _day(x) if days else f"{x:g}", "middle")
-        )
-    drawn.append(_text(WIDTH - 16, HEIGHT - 4, x_label, "end"))
-    for number, (name, line) in enumerate(series.items()):
-        colour = COLOURS[number % len(COLOURS)]
-        path = " ".join(map(place, line))
-        drawn.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2" points="{path}"/>')
-        if len(line) <= 40:
-            drawn += [
-                f'<circle r="3" fill="{colour}" cx="{x}" cy="{y}"/>'
-                for x, y in (place(point).split(",") for point in line)
-            ]
-        drawn.append(_text(LEFT + 12 + 110 * number, 14, name, "start", colour))
-    return _svg(drawn)
-
-
-def _bars(result: Mapping[str, Any]) -> str:
-    names = [name for name in result["byFactor"] if name not in result["off"]]
-    most = max([result["byFactor"][name] for name in names], default=0) or 1
-    step = (HEIGHT - 30) / max(1, len(names))
-    drawn = []
-    for number, name in enumerate(names):
-        y = 10 + number * step
-        for key, colour, at in (("byFactor", COLOURS[0], 0.0), ("fraudByFactor", COLOURS[1], 0.4)):
-            count = result[key][name]
-            width = (WIDTH - 300) * count / most
-            drawn.append(
-                f'<rect x="140" y="{y + at * step:.1f}" width="{width:.1f}" height="{step * 0.35:.1f}" fill="{colour}"/>'
-            )
-            drawn.append(_text(146 + width, y + (at + 0.3) * step, f"{count:,}", "start", colour))
-        drawn.append(_text(132, y + step * 0.45, name, "end"))
-    return _svg(drawn)
-
-
-def _axes() -> str:
-    floor = HEIGHT - BOTTOM
-    return f'<path d="M{LEFT} 20V{floor}H{WIDTH - 12}" fill="none" stroke="#8fa1ad"/>'
-
-
-def _text(x: float, y: float, text: str, anchor: str, colour: str = "#51616e") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="12" fill="{colour}">{escape(text)}</text>'
-
-
-def _svg(drawn: Sequence[str]) -> str:
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" xmlns="http://www.w3.org/2000/svg">{"".join(drawn)}</svg>'
-
-
-def _day(number: float) -> str:
-    return (clock.EPOCH + timedelta(days=round(number))).date().isoformat()
+def _figure(title: str, drawing: str) -> str:
+    return f"<h2>{escape(title)}</h2><figure>{drawing}</figure>"

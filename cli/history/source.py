@@ -25,6 +25,7 @@ NAMES = {
     "location": ("location",),
     "country": ("country",),
     "is_fraud": ("is_fraud",),
+    "transaction": ("transaction_id", "event_id"),
 }
 
 
@@ -154,6 +155,7 @@ class History:
             split = "CASE WHEN contains({0}, ',') THEN nullif(trim(regexp_extract({0}, '[^,]*$')), '') END"
             yield self._optional("location", text, split)
         yield self._optional("is_fraud", number, "{}::BOOLEAN")
+        yield self._optional("transaction", text, "{}::VARCHAR")
 
     def _optional(self, name: str, read: Callable[[str, str], str], form: str = "{}") -> str:
         """The expression of a column; NULL where it does not exist or has no value."""

@@ -3,7 +3,7 @@
 import json
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,11 +14,16 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from cli import output
+from cli.commands import backtest
 from cli.commands.backtest import rules_of
 from cli.errors import UsageError
+from cli.history import plots
 from cli.history.source import History
 from cli.main import run
+from cli.places import Places
 from millrace.fraud.backtest import Backtest, Row
+from millrace.fraud.changes import changes
 from millrace.fraud.rules import TransactionFacts
 
 RULES = Path(__file__).parents[3] / "schemas/fraud/rules.yaml"
@@ -47,6 +52,9 @@ def card_data(folder: Path, count: int = 3000) -> list[dict[str, Any]]:
 
 def asked(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
     capsys.readouterr()
+    # A report is never written twice.
+    for file in (Path(arguments[at + 1]) for at, one in enumerate(arguments) if one == "--report"):
+        file.unlink(missing_ok=True)
     code = run(["backtest", "--json", *arguments])
     printed = capsys.readouterr()
     assert code == 0, printed.err
@@ -296,3 +304,141 @@ def test_rows_come_in_the_order_of_time_whatever_the_files_are(tmp_path: Path) -
     assert len(moments) == history.count() == 3000
     with pytest.raises(UsageError):
         History(tmp_path / "nothing.parquet")
+
+
+def brute_examples(rows: Sequence[dict[str, Any]], wanted: Callable[[dict[str, Any]], bool]) -> list[float]:
+    return sorted((row["amount"] for row in rows if wanted(row)), reverse=True)
+
+
+def test_examples_are_those_of_most_money_and_say_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = card_data(tmp_path / "data", 600)
+    brute_force(rows, 5000, 30)
+    for row in rows:
+        row["before"] = row["score"]
+    brute_force(rows, 220, 50)
+    rules = changed(tmp_path, "rules.yaml", threshold=220, points=50)
+    files = ("--data", str(tmp_path / "data"), "--rules", rules, "--baseline", str(RULES))
+    found = asked(capsys, *files, "--report", str(tmp_path / "r.html"))
+    wanted: dict[str, Callable[[dict[str, Any]], bool]] = {
+        "caught": lambda row: row["is_fraud"] and row["score"] >= 50,
+        "missed": lambda row: row["is_fraud"] and row["score"] < 50,
+        "stoppedInError": lambda row: not row["is_fraud"] and row["score"] >= 50,
+        "newlyCaught": lambda row: row["is_fraud"] and row["score"] >= 50 > row["before"],
+        "newlyMissed": lambda row: row["is_fraud"] and row["score"] < 50 <= row["before"],
+        "newlyStoppedInError": lambda row: not row["is_fraud"] and row["score"] >= 50 > row["before"],
+        "noLongerStoppedInError": lambda row: not row["is_fraud"] and row["score"] < 50 <= row["before"],
+    }
+    assert list(found["examples"]) == list(wanted)
+    by_id = {str(row["transaction_id"]): row for row in rows}
+    for kind, chosen in wanted.items():
+        amounts = brute_examples(rows, chosen)
+        kept = found["examples"][kind]
+        assert kept["count"] == len(amounts)
+        assert [one["amount"] for one in kept["items"]] == amounts[:10]
+        for one in kept["items"]:
+            row = by_id[one["transaction"]]
+            assert (one["amount"], one["score"]) == (row["amount"], row["score"])
+            assert sum(reason["points"] for reason in one["reasons"]) == one["score"]
+    times = sorted(row["timestamp"] for row in rows)
+    assert found["data"]["from"] == times[0].isoformat() + ".000Z"
+    assert found["data"]["to"] == times[-1].isoformat() + ".000Z"
+    assert found["rules"]["changes"] == ["high_amount: points 30 → 50", "high_amount: threshold 5,000 → 220"]
+
+
+def test_a_report_is_never_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card_data(tmp_path / "data", 20)
+    arguments = ["backtest", "--data", str(tmp_path / "data")]
+    (tmp_path / "schemas/fraud").mkdir(parents=True)
+    (tmp_path / "schemas/fraud/rules.yaml").write_text(RULES.read_text())
+    mine = tmp_path / "mine.html"
+    mine.write_text("of yesterday")
+    assert run([*arguments, "--out", str(mine)]) == 2
+    assert "exists already: name another file with --out" in capsys.readouterr().err.replace("\n", " ")
+    assert mine.read_text() == "of yesterday"
+
+    class Now(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> "Now":
+            return cls(2026, 11, 21, 6, tzinfo=tz)
+
+    monkeypatch.setattr(backtest, "datetime", Now)
+    monkeypatch.setattr(backtest, "checkout", lambda: Places(tmp_path))
+    for _ in range(3):
+        assert run(arguments) == 0
+    names = sorted(file.name for file in (tmp_path / ".local/reports").iterdir())
+    assert names == [f"backtest-1.0.0-20261121T060000Z{more}.html" for more in ("-2", "-3", "")]
+
+
+def test_a_person_reads_it_in_80_columns_and_nothing_steers_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = {
+        "transaction_id": ["\x1b[2J<b>", "x" * 5000, None],
+        "timestamp": ["2026-11-18T12:00:00Z"] * 3,
+        "amount": [6000.0, math.nan, None],
+        "payment_method": ["crypto", "card", None],
+        "is_fraud": [True, True, False],
+    }
+    pq.write_table(pa.table(rows), tmp_path / "a.parquet")
+    monkeypatch.setattr(output.out, "width", 80)
+    page = tmp_path / "r.html"
+    assert (
+        run(["backtest", "--data", str(tmp_path / "a.parquet"), "--rules", str(RULES), "--out", str(page)])
+        == 0
+    )
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed
+    assert "They catch 1 of 2 frauds (50.0%), 6,000.00 of 6,000.00 in money (100.0%)" in printed.replace(
+        "\n", " "
+    )
+    assert "\\u001b[2J<b>  2026-11-18T12:00:00.000Z  6,000.00" in printed
+    assert "no amount" in printed
+    written = page.read_text()
+    assert "<b>" not in written
+    assert "prefers-color-scheme:dark" in written
+    assert len(written) < 60_000
+
+
+def test_changes_of_rules_are_sentences() -> None:
+    before = {
+        "factors": {"a": {"points": 1, "hours": [1, 2]}, "b": {"points": 2}},
+        "classes": [{"class": "HIGH", "from": 50}, {"class": "LOW", "from": 0}],
+        "countries": ["kp"],
+    }
+    after = {
+        "factors": {"a": {"points": 1.5, "hours": [2, 3]}, "c": {"points": 4}},
+        "classes": [{"class": "HIGH", "from": 40}, {"class": "MID", "from": 10}],
+        "countries": ["ir"],
+    }
+    assert changes(before, before) == []
+    assert changes(before, after) == [
+        "a: points 1 → 1.5",
+        "a: hours: added 3",
+        "a: hours: removed 1",
+        "b: removed",
+        "c: added, points 4",
+        "class HIGH: from 50 → 40",
+        "class LOW: from 0 → none",
+        "class MID: from none → 10",
+        "countries of high risk: added ir",
+        "countries of high risk: removed kp",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (0, 75, [0, 20, 40, 60]),
+        (0, 227_000, [0, 50_000, 100_000, 150_000, 200_000]),
+        (20_000, 20_000, [20_000]),
+        (0, 0.003, [0, 0.001, 0.002, 0.003]),
+    ],
+)
+def test_the_values_at_an_axis_are_round(low: float, high: float, expected: list[float]) -> None:
+    assert plots.ticks(low, high) == expected
+    assert all(one == int(one) for one in plots.ticks(low, high, whole=True))

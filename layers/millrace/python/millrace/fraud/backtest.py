@@ -40,6 +40,7 @@ class Row(NamedTuple):
         payment_method: as it was sent.
         country: of the location.
         is_fraud: the label; a row without one is counted and judged as not fraud.
+        transaction: its id.
     """
 
     moment_ms: int
@@ -50,6 +51,11 @@ class Row(NamedTuple):
     payment_method: str | None
     country: str | None
     is_fraud: bool | None
+    transaction: str | None = None
+
+
+Judged = tuple[int, Sequence[tuple[str, int]]]
+"""The score of a row, and the factors that make it up with their points."""
 
 
 @dataclass(slots=True)
@@ -92,13 +98,14 @@ class Backtest:
         self.alert_from = floors[self.alert_class]
         self._counts = SlidingCounts(self.rules.window_ms)
 
-    def add(self, rows: Iterable[Row]) -> None:
-        """Judges rows; they come in the order of time."""
+    def add(self, rows: Iterable[Row]) -> list[Judged]:
+        """Judges rows, which come in the order of time."""
+        judged: list[Judged] = []
         judge, count = self.rules.judge, self._counts.add
         by_score, by_factor, by_day, alert_from = self.by_score, self.by_factor, self.by_day, self.alert_from
         label_fires = self.label_fires
         for row in rows:
-            moment_ms, hour, weekday, user, amount, method, country, label = _cleaned(row)
+            moment_ms, hour, weekday, user, amount, method, country, label, _ = _cleaned(row)
             velocity = None if user is None else count(user, moment_ms)
             score, _, reasons = judge(
                 TransactionFacts(
@@ -107,6 +114,7 @@ class Backtest:
             )
             units = 0 if amount is None else round(amount * UNITS)
             fraud = bool(label)
+            judged.append((score, reasons))
             by_score[score].add(units, fraud)
             for factor, _points in reasons:
                 by_factor[factor].add(units, fraud)
@@ -114,6 +122,7 @@ class Backtest:
             whole.add(units, fraud)
             if score >= alert_from:
                 caught.add(units, fraud)
+        return judged
 
     def result(self, columns: Iterable[str]) -> dict[str, Any]:
         """The figures of all rows so far.
@@ -199,7 +208,7 @@ class Backtest:
 
 def _cleaned(row: Row) -> Row:
     """The row with None for NaN, infinity and empty texts, which sources without null have instead."""
-    _, _, _, user, amount, method, country, label = row
+    _, _, _, user, amount, method, country, label, _ = row
     if (
         (amount is None or isfinite(amount))
         and (user.__class__ is int or not _is_empty(user))

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,17 +11,24 @@ from typing import Any
 import orjson
 import pytest
 
+from cli import output
 from cli.commands import reconcile
 from cli.errors import UsageError
 from cli.main import run
 from cli.target import Target
+from millrace.reconcile import judge
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 COUNTS = {"events": 7, "userEvents": 5, "manifest": 7, "raw": 7, "silver": 7, "owned": 5}
 
 
 def answer(status: str = "equal", left: int = 0) -> dict[str, Any]:
-    event = {"eventId": "e-1", "missing": ["raw"], "status": status, "reasons": ["no row in Events"]}
+    event = {
+        "eventId": "e-1",
+        "missing": ["raw"],
+        "status": status,
+        "reasons": ["no row in Events to put into the log"],
+    }
     cell = {
         "org": "org_acme",
         "day": "2026-11-21",
@@ -106,13 +114,24 @@ def test_answers_are_added_up_over_days(use: Use, capsys: pytest.CaptureFixture[
     ]
 
 
-def test_what_stays_open_is_shown_and_ends_in_one(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_stays_open_is_shown_and_ends_in_one(
+    use: Use, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(output.out, "width", 80)
     use(Function(answer("open"), answer()))
     assert run(["reconcile", "--from", "2026-11-20", "--to", "2026-11-21"]) == 1
     shown = capsys.readouterr()
     assert "no row in Events" in shown.out
     assert "2026-11-21T09" in shown.out
     assert "1 hour with missing events" in shown.err
+    assert "│ raw        │ 14     │ 1       │" in shown.out
+    assert "  1 event missing in raw\n" in shown.out
+    assert "6 hours equal; 1 hour open." in shown.out
+    assert "no row in Events to put into the log: the bucket keeps old versions" in shown.out.replace(
+        "\n   ", ""
+    )
+    assert max(map(len, shown.out.splitlines())) <= 80
+    assert "{" not in shown.out
     use(Function(answer("open")))
     assert run(["reconcile", "--from", "2026-11-20", "--to", "2026-11-20", "--json"]) == 1
     assert printed(capsys)["cells"]["open"] == 1
@@ -135,3 +154,26 @@ def test_a_function_that_fails_is_told_of(use: Use, capsys: pytest.CaptureFixtur
     use(Function(error="read rows: ThrottlingException"))
     assert run(["reconcile", "--json"]) == 1
     assert "ThrottlingException" in printed(capsys)["error"]
+
+
+def test_what_is_equal_is_said(use: Use, capsys: pytest.CaptureFixture[str]) -> None:
+    settling = answer() | {"events": {"settling": 2, "repaired": 0}}
+    use(Function(settling))
+    assert run(["reconcile", "--from", "2026-11-20", "--to", "2026-11-20"]) == 0
+    shown = capsys.readouterr().out
+    assert "Every store has every event that it should have.\n" in shown
+    assert "2 events of the last minutes, which are compared later.\n" in shown
+    use(Function(answer() | {"counts": dict.fromkeys(COUNTS, 0)}))
+    assert run(["reconcile", "--from", "2026-11-20", "--to", "2026-11-20"]) == 0
+    assert "no events in closed hours" in capsys.readouterr().out
+
+
+def test_every_reason_has_a_remedy() -> None:
+    """The reasons are the texts of the judge's verdicts, whose source has them all."""
+    source = Path(judge.__file__).read_text()
+    reasons = re.findall(r'Status\.(?:OPEN|EXPLAINED|REPAIRED), f?"([^"{]+)', source)
+    assert len(reasons) > 9
+    for why in reasons:
+        assert any(
+            why.startswith(begin) or begin.startswith(why.strip()) for begin, _ in reconcile.REMEDIES
+        ), why

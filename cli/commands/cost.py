@@ -8,7 +8,7 @@ import typer
 
 from cli.errors import UsageError
 from cli.options import Json
-from cli.output import err, out, print_json, table
+from cli.output import err, out, print_json, table, wrapped
 from cli.places import checkout
 
 # Events a second that are shown beside the given rate.
@@ -31,6 +31,10 @@ def cost(
     env: Annotated[
         AwsEnvironment, typer.Option("--env", help="The environment whose settings the paths use.")
     ] = AwsEnvironment.PROD,
+    monthly: Annotated[
+        bool,
+        typer.Option("--monthly", help="Show also the bill of a month at this rate, by AWS service."),
+    ] = False,
     lines: Annotated[bool, typer.Option("--lines", help="Show also the items of each figure.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -40,6 +44,7 @@ def cost(
     """
     from cli.costing import confidence, deployment, idle, prices
     from cli.costing import mix as mixes
+    from cli.costing import monthly as month
     from cli.costing.paths import Paths
 
     listed = prices.load()
@@ -69,6 +74,9 @@ def cost(
         "confidence": {name: str(one) for name, one in (confidence.PATHS | items).items()},
         "priceDate": listed.date,
     }
+    if monthly:
+        found = month.lines(idling[env], used_at(rate), profile, listed, rate)
+        document["monthly"] = {"environment": str(env), **month.bill(found, rate)}
     if lines:
         document["lines"] = {
             name: {item: round(value, 4) for item, value in listed.lines(usage).items() if value >= 0.00005}
@@ -79,7 +87,12 @@ def cost(
     if as_json:
         print_json(document)
         return
-    _show(document, env, rate)
+    if monthly:
+        show_month(document["monthly"], listed.date, mix)
+    else:
+        _show(document, env, rate)
+    for name, items in document.get("lines", {}).items():
+        out.print(f"{name}: " + ", ".join(f"{item} {value:.4g}" for item, value in items.items()))
 
 
 def _show(document: dict[str, Any], env: str, rate: float) -> None:
@@ -94,5 +107,32 @@ def _show(document: dict[str, Any], env: str, rate: float) -> None:
         cells = [f"{column[name]:.3f}" for column in columns.values()]
         path_table.add_row(name, *cells, document["confidence"][name])
     out.print(path_table)
-    for name, items in document.get("lines", {}).items():
-        out.print(f"{name}: " + ", ".join(f"{item} {value:.4g}" for item, value in items.items()))
+
+
+def show_month(bill: dict[str, Any], prices_of: str, mix: str) -> None:
+    """Prints the bill of a month; `mix` as it was given."""
+    shown = table(
+        "service", "$ a month", "of it idle", "quantities", title=f"A month of {bill['environment']}"
+    )
+    for one in bill["services"]:
+        shown.add_row(one["service"], f"{one['dollars']:,.2f}", f"{one['idle']:,.2f}", _shares(one))
+    shown.add_row("all", f"{bill['dollars']:,.2f}", f"{bill['idle']:,.2f}", _shares(bill))
+    for line in (
+        f"{bill['eventsPerSecond']:,g} events a second all month, {bill['eventsPerMonth']:,} in all, at list prices of "
+        f"{prices_of}: ${bill['dollars']:,.2f} a month.",
+        "Traffic is like that of millrace seed; --mix FILE describes another."
+        if mix == "default"
+        else f"Traffic is as {mix} describes it.",
+        f"Of the dollars, ${bill['measured']:,.2f} rest on measured quantities, ${bill['listed']:,.2f} on counts of "
+        f"what is deployed, and ${bill['assumed']:,.2f} on assumptions.",
+        "It is the bill once every table holds as much as it ever will: rows expire as fast as they come. Not in it: "
+        "queries and reads of users, training jobs, data transfer to the internet, support, taxes.",
+    ):
+        for part in wrapped(line):
+            out.print(part, markup=False)
+    out.print(shown)
+
+
+def _shares(one: dict[str, Any]) -> str:
+    parts = {name: one[name] / one["dollars"] for name in ("measured", "listed", "assumed") if one["dollars"]}
+    return ", ".join(f"{name} {share:.0%}" for name, share in parts.items() if share >= 0.005)

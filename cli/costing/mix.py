@@ -10,6 +10,8 @@ import yaml
 # the hourly tables come on top for some events.
 DEFAULT_INDEXES = ("accept", "store", "log", "archive", "project", "storage", "expire")
 LAKE_ONLY = ("accept.lake-only", "log.lake-only", "archive.lake-only", "storage.lake-only")
+# Paths that cost more for an event of more indexes.
+_BY_INDEXES = ("store", "storage", "expire")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +57,25 @@ def read_mix(file: Path) -> Mix:
         raise ValueError(f"{file}: {error}") from error
 
 
+def weights(mix: Mix) -> dict[str, float]:
+    """How many events take each path, over accepted events."""
+    stored = mix.seeded + mix.default
+    return {
+        **dict.fromkeys(("accept", "log", "archive", "project"), stored),
+        **{f"{name}.seeded": mix.seeded for name in _BY_INDEXES},
+        **dict.fromkeys(_BY_INDEXES, mix.default),
+        **dict.fromkeys(LAKE_ONLY, mix.lake_only),
+        **dict.fromkeys(("fraud", "features", "storage.features"), mix.transactions),
+        "route": mix.routed,
+        "etl": 1.0,
+        "quarantine": mix.refused,
+    }
+
+
 def totals(dollars: Mapping[str, float], mix: Mix) -> dict[str, float]:
     """The whole path of three kinds of events: default indexes, lake only, and the mix with all its follow-up costs."""
-    shared = (
-        mix.routed * dollars["route"]
-        + mix.transactions * (dollars["fraud"] + dollars["features"] + dollars["storage.features"])
-        + dollars["etl"]
-    )
-    stored = dollars["accept"] + dollars["log"] + dollars["archive"] + dollars["project"]
-    lake_only = sum(dollars[name] for name in LAKE_ONLY)
     return {
         "total.default-indexes": sum(dollars[name] for name in DEFAULT_INDEXES),
-        "total.lake-only": lake_only,
-        "total.mix": mix.seeded
-        * (stored + sum(dollars[f"{name}.seeded"] for name in ("store", "storage", "expire")))
-        + mix.default * sum(dollars[name] for name in DEFAULT_INDEXES)
-        + mix.lake_only * lake_only
-        + mix.refused * dollars["quarantine"]
-        + shared,
+        "total.lake-only": sum(dollars[name] for name in LAKE_ONLY),
+        "total.mix": sum(weight * dollars[name] for name, weight in weights(mix).items()),
     }

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from cli.costing import coverage, idle, log, online, prices, rounding, traces
+from cli import output
+from cli.commands import cost
+from cli.costing import coverage, idle, log, monthly, online, prices, rounding, traces
 from cli.costing.deployment import Deployment
-from cli.costing.mix import Mix, read_mix, totals
+from cli.costing.mix import Mix, read_mix, totals, weights
 from cli.places import checkout
 from millrace.compiler.feature_views import compile_views
 from millrace.features.views import FeatureViews
@@ -143,6 +145,53 @@ def test_a_mix_of_lake_only_events_costs_what_they_cost() -> None:
     dollars |= {f"{name}.lake-only": 0.1 for name in ("accept", "log", "archive", "storage")}
     mix = Mix(seeded=0, lake_only=1, refused=0, transactions=0, routed=0)
     assert totals(dollars, mix)["total.mix"] == pytest.approx(0.4 + 1.0)
+
+
+def test_each_price_is_on_the_bill_of_a_service() -> None:
+    assert {name.split(".")[0] for name in LISTED.dollars} == set(monthly.SERVICES)
+
+
+def test_a_month_is_the_idle_figure_and_the_events_of_the_mix() -> None:
+    idle_usage = {"kinesis.shard": 2 * 730.0, "kms.key": 3.0}
+    mix = Mix(seeded=0, default=1, refused=0, transactions=0, routed=0)
+    paths: dict[str, dict[str, float]] = {name: {} for name in weights(Mix())} | {
+        "store": {"dynamodb.write": 3e6},
+        "log": {"kinesis.shard": 0.2, "kinesis.payload": 1e6},
+        "etl": {"glue.request": 100.0},
+    }
+    found = monthly.bill(monthly.lines(idle_usage, paths, mix, LISTED, 1000), 1000)
+    # 2,628 million events; the log needs 525.6 shard-hours, which the two idle shards have.
+    by_service = {one["service"]: one for one in found["services"]}
+    assert found["eventsPerMonth"] == 2_628_000_000
+    assert by_service["DynamoDB"]["dollars"] == pytest.approx(2628 * 3 * 0.625)
+    assert by_service["DynamoDB"]["measured"] == by_service["DynamoDB"]["dollars"]
+    assert by_service["Kinesis Data Streams"]["dollars"] == pytest.approx(
+        2 * 730 * 0.015 + 2628 * 0.014, abs=0.01
+    )
+    assert by_service["Kinesis Data Streams"]["idle"] == pytest.approx(21.9)
+    assert by_service["Glue"]["assumed"] == pytest.approx(0.26, abs=0.01)
+    assert (by_service["KMS"]["dollars"], by_service["KMS"]["listed"]) == (3, 3)
+    parts = sum(found[name] for name in ("measured", "listed", "assumed"))
+    assert found["dollars"] == pytest.approx(parts, abs=0.02)
+    assert found["dollars"] == pytest.approx(sum(one["dollars"] for one in found["services"]), abs=0.05)
+    # At ten times the rate 5,256 hours are needed, and a shard is open for a whole month: eight, six more than idle.
+    more = monthly.bill(monthly.lines(idle_usage, paths, mix, LISTED, 10_000), 10_000)
+    shards = {one["service"]: one for one in more["services"]}["Kinesis Data Streams"]
+    assert shards["dollars"] == pytest.approx(8 * 730 * 0.015 + 26280 * 0.014, abs=0.01)
+
+
+def test_the_bill_of_a_month_fits_80_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(output.out, "width", 80)
+    idle_usage = {"kms.key": 3.0, "s3.storage": 1e7, "kinesis.shard": 1460.0}
+    paths: dict[str, dict[str, float]] = {name: {"dynamodb.write": 1e8} for name in weights(Mix())}
+    found = monthly.bill(monthly.lines(idle_usage, paths, Mix(), LISTED, 9000), 9000)
+    cost.show_month({"environment": "staging", **found}, LISTED.date, "default")
+    printed = capsys.readouterr().out
+    assert "9,000 events a second all month, 23,652,000,000 in all" in printed
+    assert "Traffic is like that of millrace seed" in printed.replace("\n", " ")
+    assert max(map(len, printed.splitlines())) <= 80
 
 
 def test_a_decision_reads_a_row_of_each_entity_and_a_run_writes_its_markers_and_busy_merchants() -> None:

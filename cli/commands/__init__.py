@@ -6,6 +6,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from cli.commands.examples import epilog
+
 # Heading of the help: name, module, what it does in a line.
 COMMANDS = {
     "The local platform": {
@@ -93,6 +95,9 @@ class Commands(TyperGroup):
         app.rich_markup_mode = None
         command: Any = typer.main.get_command(app)
         command.name = name
+        command.epilog = epilog(name)
+        for inner, one in getattr(command, "commands", {}).items():
+            one.epilog = epilog(f"{name} {inner}")
         self.add_command(command)
         return command
 

@@ -1,16 +1,19 @@
 """Help, version and completion: what a user reads first."""
 
+import shlex
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 from typer.core import TyperGroup
 
 from cli.commands import COMMANDS, Commands
+from cli.commands.examples import EXAMPLES
 from cli.main import app, run
 from millrace import __version__
 from tests.support.openapi import DOCUMENT
@@ -43,6 +46,35 @@ def test_help_fits_80_columns_and_speaks_in_sentences(
         assert paragraph.rstrip()[-1] in ".`", paragraph
         assert run(["help", *words]) == 0
         assert capsys.readouterr().out == shown
+
+
+def parsed(arguments: list[str]) -> str:
+    """The command that a command line means, once its words are parsed as the command would; nothing is run."""
+    group: Any = typer.main.get_command(app)
+    context, words = group.make_context("millrace", arguments), []
+    while isinstance(group, TyperGroup):
+        name, group, arguments = group.resolve_command(context, arguments)
+        context = group.make_context(name, arguments, parent=context)
+        words.append(name)
+        arguments = [*context._protected_args, *context.args]
+    assert arguments == []
+    return " ".join(words)
+
+
+@pytest.mark.parametrize("words", [*commands()], ids=" ".join)
+def test_each_command_has_examples_that_parse(words: list[str]) -> None:
+    examples = EXAMPLES[" ".join(words)]
+    for example in examples:
+        line = example.replace("\\\n", " ").rpartition("|")[2]
+        typed = shlex.split(line, comments=True)
+        typed = typed[typed.index("millrace") + 1 :]
+        redirected = next((at for at, word in enumerate(typed) if word in "<>"), len(typed))
+        found = parsed(typed[:redirected])
+        assert found == " ".join(words) or found.startswith(f"{words[0]} ")
+
+
+def test_no_example_is_of_no_command() -> None:
+    assert set(EXAMPLES) == {" ".join(words) for words in commands()}
 
 
 def test_the_list_of_commands_has_a_line_for_each(

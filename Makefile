@@ -23,7 +23,7 @@ define setup
 @$(PYTHON) cli/bootstrap.py $(1) $(if $(filter file,$(origin PYTHON)),,chosen)
 endef
 
-.PHONY: help up down reset test unit calendar check style lint bench bench-fraud fuzz fault-points mutants histories extremes chaos interop mlflow warehouse docs synth locks reference layers deploy clean run-environment test-environment
+.PHONY: help up down reset test unit calendar check style lint bench bench-fraud fuzz fault-points mutants histories extremes chaos guide interop mlflow warehouse docs synth locks reference layers deploy clean run-environment test-environment
 
 help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -101,6 +101,9 @@ extremes: test-environment ## Send extreme values through the whole platform (TU
 
 chaos: test-environment ## Kill the local platform KILLS times under load
 	@$(BIN)/python -m tests.support.chaos $(KILLS)
+
+guide: test-environment ## Follow docs/guide in a fresh clone, and time it
+	@$(BIN)/python -m tests.support.guide
 
 synth: run-environment ## Synthesize every environment, without credentials
 	@for env in $(ENVIRONMENTS); do \

@@ -85,13 +85,16 @@ def columns_sql(table: LakeTable) -> str:
     return ", ".join(f'"{column.name}" {duckdb_type(column.type)}' for column in table.columns)
 
 
+_REMEDIES = {"HUGEINT": ": a sum of whole numbers is written {{ total_integer('…') }} and is decimal(38,0)"}
+
+
 def differences(found: Shape, promised: Shape) -> list[str]:
     """How a transform's columns differ from those of its contract, each by name."""
     has, wanted = dict(found), dict(promised)
     sentences = [f"{name} is in the contract, but not in the SQL" for name in wanted if name not in has]
     sentences += [f"{name} is in the SQL, but not in the contract" for name in has if name not in wanted]
     sentences += [
-        f"{name} is {has[name]}, its contract says {wanted[name]}"
+        f"{name} is {has[name]}, its contract says {wanted[name]}{_REMEDIES.get(has[name], '')}"
         for name in wanted
         if name in has and has[name] != wanted[name]
     ]

@@ -2,11 +2,11 @@
 
 What a fence of a page is:
 
-- `sh`: commands, typed one after the other into one shell. Each has to succeed; `title="exits with 1"` says that the last
-  one of the block ends so.
+- `sh`: commands, typed one after the other into one shell. Each has to succeed; where the line above the fence has the words
+  "exits with 1", the last one of the block ends so.
 - `text` right after it: whole lines of what the block prints, in this order. `…` stands for what differs from time to
   time; spaces and the lines of tables count once.
-- any other with a title: the content of that file, or with `diff` a change of it.
+- any other below a line that ends with a file's name, "`name`:": the content of that file, or with `diff` a change of it.
 - `console` and the rest: shown, not typed.
 """
 
@@ -29,8 +29,9 @@ GUIDE = Path("docs") / "guide"
 GOAL_MINUTES = 10
 # A first `make up` without any package in a cache.
 SECONDS = 900.0
-_FENCE = re.compile(r'^```(\w+)(?: title="([^"]*)")?\n(.*?)^```$', flags=re.MULTILINE | re.DOTALL)
-_EXIT = re.compile(r"exits with (\d+)")
+_FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+_FILE = re.compile(r"`([\w./-]+)`:$")
+_EXIT = re.compile(r"\bexits with (\d+)\b.*:$")
 _SILVER = re.compile(r"millrace query .*silver\.ticket_", flags=re.DOTALL)
 
 
@@ -40,13 +41,12 @@ class GuideError(AssertionError):
 
 @dataclass(frozen=True)
 class Block:
-    """A fence of a page, with the page's text up to the next one."""
+    """A fence of a page, with the line above it; empty where it follows another fence."""
 
     place: str
     language: str
-    title: str
+    above: str
     text: str
-    after: str
 
 
 def pages(root: Path = ROOT) -> list[Path]:
@@ -58,12 +58,12 @@ def pages(root: Path = ROOT) -> list[Path]:
 
 def blocks(page: Path) -> Iterator[Block]:
     """Every fence of a page, in order."""
-    text = page.read_text()
-    found = list(_FENCE.finditer(text))
-    for one, follower in zip(found, [*found[1:], None], strict=True):
+    text, end = page.read_text(), 0
+    for one in _FENCE.finditer(text):
         place = f"{page.name}:{text.count(chr(10), 0, one.start()) + 1}"
-        language, title, content = one[1], one[2] or "", one[3]
-        yield Block(place, language, title, content, text[one.end() : follower.start() if follower else None])
+        between = text[end : one.start()].rstrip().splitlines()
+        yield Block(place, one[1], between[-1] if between else "", one[2])
+        end = one.end()
 
 
 def commands(text: str) -> Iterator[str]:
@@ -126,26 +126,24 @@ class Reader:
             GuideError: something else happened.
         """
         self.failed = page.name
-        printed: str | None = None
+        printed = ""
         for block in blocks(page):
-            if block.language == "text" and printed is not None:
+            file = self.root / found[1] if (found := _FILE.search(block.above)) else None
+            if block.language == "sh":
+                printed = self._type(block)
+            elif block.language == "text" and not block.above:
                 missing = first_missing(block.text, printed)
                 if missing is not None:
                     raise GuideError(f"{block.place}: not printed: {missing}\n--- printed\n{printed}")
-            printed = None
-            if block.language == "sh":
-                printed = self._type(block)
-                printed = printed if not block.after.strip() else None
-            elif block.language == "diff" and block.title:
-                change(self.root / block.title, block)
-            elif block.title and block.language != "console":
-                file = self.root / block.title
+            elif block.language == "diff" and file is not None:
+                change(file, block)
+            elif block.language != "console" and file is not None:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(block.text)
         self.failed = None
 
     def _type(self, block: Block) -> str:
-        wanted = int(found[1]) if (found := _EXIT.fullmatch(block.title)) else 0
+        wanted = int(found[1]) if (found := _EXIT.search(block.above)) else 0
         typed, printed = list(commands(block.text)), ""
         for number, command in enumerate(typed, 1):
             code, output = self._run(command)
@@ -185,7 +183,7 @@ def change(file: Path, block: Block) -> None:
     before, after = ("".join(line[1:] for line in lines if line[0] in signs) for signs in (" -", " +"))
     text = file.read_text()
     if text.count(before) != 1:
-        raise GuideError(f"{block.place}: {text.count(before)} times in {block.title}:\n{before}")
+        raise GuideError(f"{block.place}: {text.count(before)} times in {file.name}:\n{before}")
     file.write_text(text.replace(before, after))
 
 

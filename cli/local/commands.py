@@ -40,6 +40,8 @@ def up(
         print_json(result)
     else:
         _show(result)
+    if result["incomplete"]:
+        raise RefusedError("" if as_json else f"the platform is up, but {result['incomplete']}")
 
 
 def down(

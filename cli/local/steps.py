@@ -20,10 +20,10 @@ class StepError(CommandError):
 
 
 class Step:
-    """A step in progress; `note` is shown after its name when it is complete."""
+    """A step in progress; `note` is shown after its name when it has ended, `complete` says whether all of it is done."""
 
     def __init__(self) -> None:
-        self.note = ""
+        self.note, self.complete = "", True
 
 
 class Steps:
@@ -51,7 +51,8 @@ class Steps:
             if isinstance(error, StepError) and error.log is not None:
                 self._tail(error.log)
             raise
-        self._line("✓", "green", name, started, step.note)
+        mark, style = ("✓", "green") if step.complete else ("!", "yellow")
+        self._line(mark, style, name, started, step.note)
 
     def _line(self, mark: str, style: str, name: str, started: float, note: str) -> None:
         seconds = f"{time.monotonic() - started:6.1f} s"

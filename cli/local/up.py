@@ -16,14 +16,16 @@ from cli.target import SAMPLE_ORG, Target
 
 # The first run's functions start cold, one after the other.
 ETL_SECONDS = 180.0
+# Of what a run left out.
+SHOWN = 3
 
 
 def bring_up(places: Places, *, demo_events: bool = True) -> dict[str, Any]:
     """Sets up, starts, deploys and shows; steps that are done already are skipped.
 
     Returns:
-        `env`, `apiUrl`, `seconds`, `deployed` (whether this run did), `events` (the samples with answer and trace) and
-        `etl` (the pipeline's result; None without new data).
+        `env`, `apiUrl`, `seconds`, `deployed` (whether this run did), `events` (the samples with answer and trace),
+        `etl` (the pipeline's result; None without new data) and `incomplete` (why it is not complete; empty: it is).
 
     Raises:
         StepError: a step failed; the platform stays as it is.
@@ -61,7 +63,8 @@ def bring_up(places: Places, *, demo_events: bool = True) -> dict[str, Any]:
         places.outputs.write_bytes(orjson.dumps(outputs, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
         step.note = os.path.relpath(places.keys, places.root)
     events = _send(places, target, steps) if demo_events else []
-    made = _run_pipeline(target, steps) if any(event["trace"] for event in events) else None
+    fresh = any(event["trace"] for event in events)
+    made, incomplete = run_pipeline(target, steps) if fresh else (None, "")
     return {
         "env": "local",
         "apiUrl": target.api_url,
@@ -69,6 +72,7 @@ def bring_up(places: Places, *, demo_events: bool = True) -> dict[str, Any]:
         "deployed": deployed["now"],
         "events": events,
         "etl": made,
+        "incomplete": incomplete,
     }
 
 
@@ -128,17 +132,21 @@ def _send(places: Places, target: Target, steps: Steps) -> list[dict[str, Any]]:
     ]
 
 
-def _run_pipeline(target: Target, steps: Steps) -> dict[str, Any] | None:
-    """One run over the new data; if it fails, the platform is up nevertheless, and the step shows why."""
+def run_pipeline(target: Target, steps: Steps) -> tuple[dict[str, Any] | None, str]:
+    """One run over the new data, and why it is not complete; the platform is up nevertheless."""
     with steps.step("Building silver, gold and marts") as step:
         try:
             run_id, status, cause = runs.run(
                 target, "hourly_etl", {"refresh": ["hourly"]}, seconds=ETL_SECONDS, say=lambda _: None
             )
         except CommandError as error:
-            step.note = str(error)
-            return None
+            step.note, step.complete = str(error), False
+            return None, step.note
         made = runs.document(target, run_id)
         tables = [one for one in made["tables"] if one["rows"]] if made else []
-        step.note = f"{run_id}, {counted(len(tables), 'table')}" if status == "SUCCEEDED" else cause
-    return made
+        step.note = f"{run_id}, {counted(len(tables), 'table')}"
+        if status == "SUCCEEDED":
+            return made, ""
+        step.complete = False
+        said = runs.failure_sentences(made.get("failures", []), shown=SHOWN) if made else []
+    return made, f"{run_id} is not complete: {'; '.join(said) or cause}"

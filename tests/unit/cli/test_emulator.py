@@ -9,11 +9,13 @@ import orjson
 import pytest
 import urllib3
 
-from cli.local import emulator, process
+from cli import runs
+from cli.local import emulator, process, up
 from cli.local.programs import local_aws, without_aws
 from cli.local.steps import StepError, Steps
 from cli.output import err
 from cli.places import Places
+from cli.target import Target
 
 
 class TestEmulator:
@@ -119,3 +121,19 @@ class TestRecovery:
         answers(503, b"{}")
         with pytest.raises(StepError, match="could not be written"):
             emulator.save(4999)
+
+
+def test_a_run_that_is_not_complete_is_no_tick_and_no_success(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failures = [{"step": "archive", "error": "7 accepted events not yet archived (org_demo 7)"}]
+    made = {"runId": "hourly-1", "tables": [{"table": "silver.a", "rows": 3}], "failures": failures}
+    monkeypatch.setattr(runs, "run", lambda *_, **__: ("hourly-1", "FAILED", "see the summary"))
+    monkeypatch.setattr(runs, "document", lambda *_: made)
+    result, incomplete = up.run_pipeline(Target("local", "http://127.0.0.1:1"), Steps(err))
+    assert result == made
+    assert incomplete == "hourly-1 is not complete: 7 accepted events not yet archived (org_demo 7)"
+    assert "! Building silver" in capsys.readouterr().err
+    monkeypatch.setattr(runs, "run", lambda *_, **__: ("hourly-1", "SUCCEEDED", ""))
+    assert up.run_pipeline(Target("local", "http://127.0.0.1:1"), Steps(err)) == (made, "")
+    assert "✓ Building silver" in capsys.readouterr().err

@@ -55,7 +55,7 @@ def parsed(arguments: list[str]) -> str:
     while isinstance(group, TyperGroup):
         name, group, arguments = group.resolve_command(context, arguments)
         context = group.make_context(name, arguments, parent=context)
-        words.append(name)
+        words.append(str(name))
         arguments = [*context._protected_args, *context.args]
     assert arguments == []
     return " ".join(words)

@@ -1,12 +1,11 @@
 """From `schemas/features/*.yaml` to feature views.
 
 `schemas/features/SHA256SUMS` pins what each version of each view means, for ever: a changed definition under an old
-version is refused. `python -m millrace.compiler.feature_views schemas` pins what is new.
+version is refused. `millrace contracts build` pins what is new.
 """
 
 import hashlib
 import json
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -245,24 +244,6 @@ def _pin_problems(document: Mapping[str, Any], pins: Mapping[str, str]) -> Itera
     name = f"{document['name']}@{document['version']}"
     pinned = pins.get(name)
     if pinned is None:
-        yield f"{name} is not pinned: run python -m millrace.compiler.feature_views schemas"
+        yield f"{name} is not pinned: run millrace contracts build"
     elif pinned != document["digest"]:
         yield f"the definition has changed since {name} was pinned; give it a new version"
-
-
-def main(arguments: list[str]) -> int:
-    """Pins new versions of the views below the folder that is named."""
-    if len(arguments) != 1:
-        sys.stderr.write("usage: python -m millrace.compiler.feature_views SCHEMAS\n")
-        return 2
-    try:
-        added = pin(Path(arguments[0]))
-    except ContractError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    sys.stdout.write("".join(f"pinned {name}\n" for name in added) or "nothing is new\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

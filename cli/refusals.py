@@ -9,11 +9,14 @@ from typing import Any
 import orjson
 
 from cli.output import counted, fitted, out, visible, wrapped
+from cli.repairs import PASSED
 from millrace.core import exact_json
 
 Refused = Mapping[str, Any]
 """A refused event as the API answers it."""
 
+# Events of a replay whose errors are shown.
+SHOWN = 20
 # Sentences of an event that a list shows; `show` has them all.
 SENTENCES = 5
 LONGEST_LINE = 1000
@@ -205,3 +208,46 @@ def _indented(said: Sequence[str], most: int | None = None) -> Iterator[str]:
         yield from wrapped(cut(one), "  ", "  ")
     if most is not None and len(said) > most:
         yield f"  … and {counted(len(said) - most, 'more error')}; millrace quarantine show ID has all of them"
+
+
+def show_replay(document: Mapping[str, Any], operations: Sequence[Any], *, dry_run: bool) -> None:
+    """Prints what became of a replay, and why each event was not taken; `operations` are those of its patch."""
+    failing = [result for result in document["results"] if result["status"] not in PASSED]
+    for result in failing[:SHOWN]:
+        print_lines(failure(result))
+    if len(failing) > SHOWN:
+        out.print(f"… and {counted(len(failing) - SHOWN, 'more event')} (--json lists them all):")
+        print_lines(reasons_of(failing[SHOWN:]))
+    print_lines(operations_of(failing, operations))
+    if not document["matched"]:
+        out.print("Nothing open matches.")
+    elif dry_run:
+        out.print(f"{at_least(document)} matched, {document['wouldPass']} would pass")
+    else:
+        out.print(f"{document['replayed']} replayed, {document['stillFailing']} still failing")
+
+
+def at_least(document: Mapping[str, Any]) -> str:
+    """How many events match."""
+    return f"at least {document['matched']}" if document["more"] else str(document["matched"])
+
+
+def unfinished(document: Mapping[str, Any], *, dry_run: bool) -> str:
+    """Why a replay ends with exit code 1."""
+    if document["more"] and not dry_run:
+        return "more events match that were not tried: run the same command again, or narrow the filter"
+    return "not everything would pass" if dry_run else "what still fails stays in quarantine"
+
+
+def print_list(items: Iterable[Refused], limit: int | None) -> None:
+    """Prints a block for each; `limit` is how many were wanted, where there are more."""
+    for item in items:
+        print_lines(block(item))
+    if limit is not None:
+        out.print(f"There are more: --limit {limit * 10}; millrace quarantine summary counts all of them")
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Prints lines as they are."""
+    for line in lines:
+        out.print(line, markup=False)

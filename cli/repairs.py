@@ -1,10 +1,20 @@
-"""Replays or discards quarantined events in as many calls as needed; the answers are merged into one."""
+"""Calls of the quarantine: its pages, and replays and discards in as many calls as needed, merged into one answer."""
 
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from cli.api import Api
+from cli.errors import UsageError
+from millrace.core import exact_json
 
 # A bound for a platform that would return cursors for ever. A call handles up to 500 events, at least one large one.
 MOST_CALLS = 2000
+PAGE = 500
 # Everything that is open: the API requires an explicit filter.
 ALL: Mapping[str, Any] = {"all": True}
 PASSED = frozenset({"accepted", "duplicate", "wouldPass"})
@@ -81,3 +91,62 @@ def discard(
         if cursor is None:
             break
     return {"matched": matched, "discarded": discarded, "more": cursor is not None}
+
+
+def post(api: Api, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Posts a body and returns the answer's document."""
+    # Retried after a broken connection: what the first call closed is no longer open, so nothing happens twice.
+    answer: dict[str, Any] = api.ask("POST", path, body=exact_json.dumps(body))
+    return answer
+
+
+def read(api: Api, quarantine_id: str) -> dict[str, Any]:
+    """One refused event as the API answers it."""
+    item: dict[str, Any] = api.ask("GET", f"/v1/quarantine/{quote(quarantine_id, safe='')}")
+    return item
+
+
+def pages(api: Api, query: Mapping[str, str | None], most: int | None = None) -> Iterator[dict[str, Any]]:
+    """The API's pages until there is no other, or until `most` events are read."""
+    cursor: str | None = None
+    left = most
+    while left is None or left > 0:
+        limit = PAGE if left is None else min(PAGE, left)
+        page: dict[str, Any] = api.ask(
+            "GET", "/v1/quarantine", query={**query, "limit": str(limit), "cursor": cursor}
+        )
+        yield page
+        left = None if left is None else left - len(page["items"])
+        cursor = page.get("cursor")
+        if cursor is None:
+            break
+
+
+def why_not(api: Api, quarantine_id: str) -> str:
+    """Why no open event has an id."""
+    answer = api.call("GET", f"/v1/quarantine/{quote(quarantine_id, safe='')}")
+    if answer.status == 404:
+        return f"There is no refused event {quarantine_id} of this tenant."
+    if answer.status != 200:
+        return answer.sentence
+    return f"{quarantine_id} is {answer.document['status']} already."
+
+
+def read_patch(file: str) -> list[Any]:
+    """The operations of a JSON Patch in a file, or on standard input.
+
+    Raises:
+        UsageError: they are none.
+    """
+    named = "standard input" if file == "-" else file
+    try:
+        operations = orjson.loads(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
+    except OSError as error:
+        raise UsageError(f"{named} cannot be read: {error.strerror}") from error
+    except orjson.JSONDecodeError as error:
+        raise UsageError(f"{named} is not JSON: {error}") from error
+    if not isinstance(operations, list) or not operations:
+        raise UsageError(
+            f'{named}: a JSON Patch is an array, such as [{{"op": "remove", "path": "/region"}}]'
+        )
+    return operations

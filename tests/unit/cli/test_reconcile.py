@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from cli import output
+from cli import output, reconciled
 from cli.commands import reconcile
 from cli.errors import UsageError
 from cli.main import run
@@ -122,7 +122,8 @@ def test_what_stays_open_is_shown_and_ends_in_one(
     assert run(["reconcile", "--from", "2026-11-20", "--to", "2026-11-21"]) == 1
     shown = capsys.readouterr()
     assert "no row in Events" in shown.out
-    assert "2026-11-21T09" in shown.out
+    assert "org_acme  2026-11-21  open: no row in Events to put into the log\n" in shown.out
+    assert "  of order.created (09:00 UTC)\n  e-1\n" in shown.out
     assert "1 hour with missing events" in shown.err
     assert "│ raw        │ 14     │ 1       │" in shown.out
     assert "  1 event missing in raw\n" in shown.out
@@ -168,6 +169,25 @@ def test_what_is_equal_is_said(use: Use, capsys: pytest.CaptureFixture[str]) -> 
     assert "no events in closed hours" in capsys.readouterr().out
 
 
+def test_hours_that_differ_for_one_reason_are_one_difference(
+    use: Use, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waiting = answer("explained")
+    (hour,) = waiting["differences"]
+    waiting["differences"] = [
+        {**hour, "hour": at, "eventType": kind, "missing": {"silver": 2}, "differences": []}
+        for at in range(12)
+        for kind in ("order.created", "page.viewed")
+    ]
+    use(Function(waiting))
+    assert run(["reconcile", "--from", "2026-11-21", "--to", "2026-11-21"]) == 0
+    assert (
+        "org_acme  2026-11-21  explained: waits for the next run of silver\n"
+        "  48 events missing in silver\n"
+        "  of order.created, page.viewed (12 hours, 00:00 to 11:00 UTC)\n"
+    ) in capsys.readouterr().out
+
+
 def test_every_reason_has_a_remedy() -> None:
     """The reasons are the texts of the judge's verdicts, whose source has them all."""
     source = Path(judge.__file__).read_text()
@@ -175,5 +195,5 @@ def test_every_reason_has_a_remedy() -> None:
     assert len(reasons) > 9
     for why in reasons:
         assert any(
-            why.startswith(begin) or begin.startswith(why.strip()) for begin, _ in reconcile.REMEDIES
+            why.startswith(begin) or begin.startswith(why.strip()) for begin, _ in reconciled.REMEDIES
         ), why

@@ -12,6 +12,9 @@ from cli.errors import RefusedError
 from cli.output import err
 from millrace.core import exact_json
 
+# Bytes: the API takes 64 KB, and the filter has its place beside the patch.
+LARGEST_PATCH = 63 * 1024
+
 
 def edit_and_replay(refused: refusals.Refused, post: repairs.Post) -> dict[str, Any] | None:
     """What the replay of the edited event came to, as `repairs.replay`; None where nothing is to be changed.
@@ -68,10 +71,12 @@ def _patch(sent: str, text: str) -> tuple[list[dict[str, Any]], str | None]:
         # Broken before and broken now: nothing was written.
         return [], None if text == sent.strip() else f"This is no JSON: {error}"
     try:
-        before = exact_json.loads(sent.encode())[0]
+        patch = editing.difference(exact_json.loads(sent.encode())[0], after)
     except orjson.JSONDecodeError:
-        return editing.whole(after), None
-    return editing.difference(before, after), None
+        patch = editing.whole(after)
+    if len(exact_json.dumps(patch)) > LARGEST_PATCH:
+        return [], "This changes more than a call can take; send the event anew, then discard this one"
+    return patch, None
 
 
 def _show_difference(before: str, after: str) -> None:

@@ -307,3 +307,13 @@ def test_what_is_no_json_is_replaced_as_a_whole(running: Platform) -> None:
     whole = [{"op": "replace", "path": "", "value": event}]
     assert running.call(REPLAY, {"filter": ALL, "patch": whole})["body"]["replayed"] == 1
     assert running.stored("org_acme", event["eventId"])
+
+
+def test_what_another_tenant_sent_is_as_absent(running: Platform) -> None:
+    (result,) = running.post(broken())["body"]["results"]
+    name = result["quarantineId"]
+    assert running.get(ONE, org=GLOBEX, id=name)["status"] == 404
+    assert running.get(LIST, org=GLOBEX, query={"status": "open"})["body"]["items"] == []
+    body = {"filter": {"quarantineId": name}, "patch": FIX}
+    assert running.call(REPLAY, body, org=GLOBEX)["body"]["matched"] == 0
+    assert running.get(ONE, id=name)["body"]["attempts"] == []

@@ -320,6 +320,7 @@ def test_an_edit_that_would_still_fail_is_edited_again_with_the_reason(
         (edited(), edited(totalAmount=-4), (False,), 0, 0, "It would still be refused:"),
         (edited(), "", (False,), 0, 0, "This is no JSON"),
         ("{broken", None, (), 0, 0, "Nothing is changed."),
+        ("{broken", f'"{"x" * 70_000}"', (False,), 0, 0, "more than a call can take"),
         (b"\xff", "{}", (), 0, 1, "no text in UTF-8"),
     ],
 )  # fmt: skip

@@ -6,6 +6,7 @@ of two executions are run by `python -m tests.support.pipelinefaults`.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from tests.support.pipelinefaults import Calls, Story
 from tests.support.pipelinefaults.calls import INVOKE
 from tests.support.pipelinefaults.interleaved import at_once
 from tests.support.pipelinefaults.plan import Armed, kinds
+from tests.support.pipelinefaults.story import End
+from tests.support.state_machine import Execution
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -46,10 +49,28 @@ TELLINGS: dict[str, Armed] = {
 }
 
 
+@dataclass
+class Told:
+    """A story, and how the daily run behind its first hours ended, whose first execution was killed while it published."""
+
+    story: Story
+    daily: list[Execution]
+    end: End
+
+
 @pytest.fixture(scope="module")
-def story(emulator: str, bundle: Path) -> Iterator[Story]:
+def told(emulator: str, bundle: Path) -> Iterator[Told]:
     with pointed_at(emulator), Calls().installed() as calls:
-        yield Story.begin(fresh(emulator), calls)
+        story = Story.begin(fresh(emulator), calls)
+        # Here, where the hours have just run: every test begins before them.
+        calls.arm({Point("Publish", INVOKE, 0): Fault.KILLED_BEFORE})
+        daily = story.run_to_rest("hourly_etl-20261121", given={"refresh": ["hourly", "daily"]})
+        yield Told(story, daily, story.end())
+
+
+@pytest.fixture
+def story(told: Told) -> Story:
+    return told.story
 
 
 def test_the_run_comes_to_every_store_and_makes_every_layer(story: Story) -> None:
@@ -79,16 +100,10 @@ def test_workers_that_are_killed_in_the_middle(story: Story) -> None:
     assert story.kill_workers() == []
 
 
-def test_tables_of_the_day_are_told_of_though_the_run_that_made_them_was_killed(story: Story) -> None:
+def test_tables_of_the_day_are_told_of_though_the_run_that_made_them_was_killed(told: Told) -> None:
     """What they are made of came with the runs of the hours: nothing pending leads to them."""
-    story.world.restore()
-    story.calls.arm()
-    story.run_to_rest("hourly_etl-20261121T10")
-    story.calls.arm({Point("Publish", INVOKE, 0): Fault.KILLED_BEFORE})
-    daily = {"refresh": ["hourly", "daily"]}
-    ended = story.run_to_rest("hourly_etl-20261121", given=daily)
-    assert [one.status for one in ended] == ["ABORTED", "SUCCEEDED"]
-    end = story.end()
+    assert [one.status for one in told.daily] == ["ABORTED", "SUCCEEDED"]
+    end = told.end
     features = {name for name in end.tables if name.startswith("ml_features.")}
     assert len(features) == 2
     for name in features:

@@ -17,10 +17,11 @@ from millrace.eventstore import receipts
 from millrace.reconcile import passes
 from millrace.reconcile.report import HourResult
 from millrace.reconcile.request import Window
+from tests.support.expressions import Row
 from tests.support.histories import World
 from tests.support.histories.generate import run
 from tests.support.histories.world import ORGS
-from tests.support.stores import MemoryStores, Row
+from tests.support.stores import MemoryStores
 
 SETTINGS = passes.ReconcileSettings(
     environment="local",

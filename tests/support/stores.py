@@ -18,16 +18,14 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
-from functools import lru_cache, wraps
-from typing import Any, NoReturn
+from functools import wraps
+from typing import Any
 
-from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 
 from millrace.eventstore.tables import TABLES
+from tests.support.expressions import Row, checked, condition, means, plain, projected, refuse, update
 
-Row = dict[str, dict[str, Any]]
 Key = tuple[str, ...]
 # DynamoDB's limits in bytes: of an item, of a partition key and of a sort key.
 ITEM, HASH_KEY, RANGE_KEY = 400 * 1024, 2048, 1024
@@ -65,14 +63,10 @@ def _operation(work: Callable[..., Any]) -> Callable[..., Any]:
             if fails and isinstance(self.fault, Exception):
                 raise self.fault
             if fails:
-                _refuse(str(self.fault))
+                refuse(str(self.fault))
             return answer
 
     return call
-
-
-def _refuse(code: str, message: str = "", **more: Any) -> NoReturn:
-    raise ClientError({"Error": {"Code": code, "Message": message}, **more}, "Any")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +113,7 @@ class MemoryDynamoDB(_Client):
     @_operation
     def get_item(self, *, TableName: str, Key: Row, **how: Any) -> dict[str, Any]:  # noqa: N803
         row = self._table(TableName).get(self._key(TableName, Key, whole=True))
-        return {} if row is None else {"Item": _projected(row, how)}
+        return {} if row is None else {"Item": projected(row, how)}
 
     @_operation
     def put_item(self, *, TableName: str, Item: Row, **how: Any) -> dict[str, Any]:  # noqa: N803
@@ -135,7 +129,7 @@ class MemoryDynamoDB(_Client):
         **how: Any,
     ) -> dict[str, Any]:
         if len(UpdateExpression) > 4096:
-            _refuse("ValidationException", "Expression size has exceeded the maximum allowed size")
+            refuse("ValidationException", "Expression size has exceeded the maximum allowed size")
         change = update(UpdateExpression)
         how = {**how, "UpdateExpression": UpdateExpression}
 
@@ -152,11 +146,11 @@ class MemoryDynamoDB(_Client):
 
     @_operation
     def query(self, *, TableName: str, KeyConditionExpression: str, **how: Any) -> dict[str, Any]:  # noqa: N803
-        _checked({**how, "KeyConditionExpression": KeyConditionExpression})
+        checked({**how, "KeyConditionExpression": KeyConditionExpression})
         schema, index = self._schema(TableName), how.get("IndexName")
         if index is not None and how.get("ConsistentRead"):
-            _refuse("ValidationException", "Consistent reads are not supported on global secondary indexes")
-        names, values = _means(how)
+            refuse("ValidationException", "Consistent reads are not supported on global secondary indexes")
+        names, values = means(how)
         wanted, order = condition(KeyConditionExpression), schema.indexes[index] if index else schema.key
         rows = [row for row in self._table(TableName).values() if wanted(row, names, values)]
         if index:
@@ -168,7 +162,7 @@ class MemoryDynamoDB(_Client):
 
     @_operation
     def scan(self, *, TableName: str, **how: Any) -> dict[str, Any]:  # noqa: N803
-        _checked(how)
+        checked(how)
         rows = list(self._table(TableName).values())
         return self._page(rows, self._schema(TableName).key, how, backwards=False)
 
@@ -179,10 +173,10 @@ class MemoryDynamoDB(_Client):
         for name, request in RequestItems.items():
             wanted = {self._key(name, key, whole=True): key for key in request["Keys"]}
             if not 0 < len(wanted) <= 100 or len(wanted) < len(request["Keys"]):
-                _refuse("ValidationException", "1 to 100 keys, each once")
+                refuse("ValidationException", "1 to 100 keys, each once")
             now, later = self._halves(list(wanted))
             rows = map(self._table(name).get, now)
-            found[name] = [_projected(row, request) for row in rows if row is not None]
+            found[name] = [projected(row, request) for row in rows if row is not None]
             if later:
                 unprocessed[name] = {**request, "Keys": [wanted[key] for key in later]}
         return {"Responses": found, "UnprocessedKeys": unprocessed}
@@ -198,7 +192,7 @@ class MemoryDynamoDB(_Client):
                 for one in asked
             ]
             if not 0 < len(asked) <= 25 or len(set(keys)) < len(asked):
-                _refuse("ValidationException", "1 to 25 items, each key once")
+                refuse("ValidationException", "1 to 25 items, each key once")
             now, later = self._halves(list(asked))
             items = [one.get("PutRequest", {}).get("Item") for one in now]
             for item in items:
@@ -218,14 +212,14 @@ class MemoryDynamoDB(_Client):
             (one["TableName"], self._key(one["TableName"], one.get("Item") or one["Key"])) for _, one in asked
         ]
         if not 0 < len(asked) <= 100 or len(set(places)) < len(places):
-            _refuse("ValidationException", "1 to 100 actions, each on another item")
+            refuse("ValidationException", "1 to 100 actions, each on another item")
         held = [
             self._holds(self._table(name).get(key), one)
             for (name, key), (_, one) in zip(places, asked, strict=True)
         ]
         if not all(held):
             reasons = [{"Code": "None" if one else "ConditionalCheckFailed"} for one in held]
-            _refuse("TransactionCanceledException", CancellationReasons=reasons)
+            refuse("TransactionCanceledException", CancellationReasons=reasons)
         for kind, request in asked:
             work[kind].__wrapped__(self, **request)  # type: ignore[attr-defined]
         return {}
@@ -238,14 +232,14 @@ class MemoryDynamoDB(_Client):
         how: Mapping[str, Any],
         full: str,
     ) -> dict[str, Any]:
-        _checked(how)
+        checked(how)
         key = self._key(name, place)
         old = self._table(name).get(key)
         if not self._holds(old, how):
             told: dict[str, Any] = {}
             if old is not None and how.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD":
                 told["Item"] = dict(old)
-            _refuse("ConditionalCheckFailedException", **told)
+            refuse("ConditionalCheckFailedException", **told)
         new = change(old)
         if new is not None:
             self._check(name, new, full)
@@ -273,13 +267,13 @@ class MemoryDynamoDB(_Client):
 
     def _holds(self, row: Row | None, how: Mapping[str, Any]) -> bool:
         expression = how.get("ConditionExpression")
-        return expression is None or condition(expression)(row or {}, *_means(how))
+        return expression is None or condition(expression)(row or {}, *means(how))
 
     def _page(
         self, rows: list[Row], order: Key, how: Mapping[str, Any], *, backwards: bool
     ) -> dict[str, Any]:
-        names, values = _means(how)
-        place: Callable[[Row], Key] = lambda row: tuple(_plain(row[name]) for name in order)  # noqa: E731
+        names, values = means(how)
+        place: Callable[[Row], Key] = lambda row: tuple(plain(row[name]) for name in order)  # noqa: E731
         rows.sort(key=place, reverse=backwards)
         if start := how.get("ExclusiveStartKey"):
             behind = place(start)
@@ -290,7 +284,7 @@ class MemoryDynamoDB(_Client):
         last = {"LastEvaluatedKey": {name: page[-1][name] for name in order}} if len(page) == most else {}
         if filtered := how.get("FilterExpression"):
             page = [row for row in page if condition(filtered)(row, names, values)]
-        return {"Items": [_projected(row, how) for row in page], "Count": len(page), **last}
+        return {"Items": [projected(row, how) for row in page], "Count": len(page), **last}
 
     def _halves(self, requests: list[Any]) -> tuple[list[Any], list[Any]]:
         """What is done now, and what is left unprocessed."""
@@ -299,7 +293,7 @@ class MemoryDynamoDB(_Client):
 
     def _schema(self, name: str) -> Schema:
         if name not in self.schemas:
-            _refuse("ResourceNotFoundException", name)
+            refuse("ResourceNotFoundException", name)
         return self.schemas[name]
 
     def _table(self, name: str) -> dict[Key, Row]:
@@ -309,17 +303,17 @@ class MemoryDynamoDB(_Client):
     def _key(self, name: str, row: Row, *, whole: bool = False) -> Key:
         names = self._schema(name).key
         if not row.keys() >= set(names) or (whole and len(row) > len(names)):
-            _refuse("ValidationException", "The provided key element does not match the schema")
-        return tuple(_plain(row[one]) for one in names)
+            refuse("ValidationException", "The provided key element does not match the schema")
+        return tuple(plain(row[one]) for one in names)
 
     def _check(self, name: str, row: Row, full: str) -> None:
         schema = self._schema(name)
         for names in (schema.key, *schema.indexes.values()):
             for one, most in zip(names, (HASH_KEY, RANGE_KEY), strict=False):
-                if one in row and not 0 < len(_plain(row[one]).encode()) <= most:
-                    _refuse("ValidationException", f"{one} is empty, or longer than {most} bytes")
+                if one in row and not 0 < len(plain(row[one]).encode()) <= most:
+                    refuse("ValidationException", f"{one} is empty, or longer than {most} bytes")
         if size_of(row) > ITEM:
-            _refuse("ValidationException", f"{full} allowed size")
+            refuse("ValidationException", f"{full} allowed size")
 
 
 class MemoryS3(_Client):
@@ -336,22 +330,22 @@ class MemoryS3(_Client):
     @_operation
     def put_object(self, *, Bucket: str, Key: str, Body: bytes, **how: Any) -> dict[str, Any]:  # noqa: N803
         if not 0 < len(Key.encode()) <= 1024:
-            _refuse("KeyTooLongError")
+            refuse("KeyTooLongError")
         if how.pop("IfNoneMatch", None) == "*" and Key in self.objects:
-            _refuse("PreconditionFailed")
+            refuse("PreconditionFailed")
         self.objects[Key], self.modified[Key], self.described[Key] = bytes(Body), self._now(), how
         return {}
 
     @_operation
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
         if Key not in self.objects:
-            _refuse("NoSuchKey")
+            refuse("NoSuchKey")
         body = self.objects[Key]
         return {**self._head(Key), "Body": StreamingBody(io.BytesIO(body), len(body))}
 
     @_operation
     def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
-        return self._head(Key) if Key in self.objects else _refuse("404")
+        return self._head(Key) if Key in self.objects else refuse("404")
 
     @_operation
     def list_objects_v2(
@@ -392,7 +386,7 @@ class MemoryS3(_Client):
     def copy_object(self, *, Bucket: str, Key: str, CopySource: Mapping[str, str]) -> dict[str, Any]:  # noqa: N803
         source = CopySource["Key"]
         if source not in self.objects:
-            _refuse("NoSuchKey")
+            refuse("NoSuchKey")
         self.objects[Key], self.modified[Key] = self.objects[source], self._now()
         self.described[Key] = self.described.get(source, {})
         return {}
@@ -405,7 +399,7 @@ class MemoryS3(_Client):
     @_operation
     def delete_objects(self, *, Bucket: str, Delete: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N803
         if not 0 < len(Delete["Objects"]) <= 1000:
-            _refuse("MalformedXML")
+            refuse("MalformedXML")
         for one in Delete["Objects"]:
             self._forget(one["Key"])
         return {}
@@ -442,205 +436,3 @@ def size_of(row: Mapping[str, Mapping[str, Any]]) -> int:
         encoded = parts if kind in {"B", "BS"} else map(str.encode, parts)
         size += len(name) + 3 + len(parts) + sum(map(len, encoded))
     return size
-
-
-# What `#…` and `:…` stand for in an expression, and what an expression makes of a row with them.
-Names = Mapping[str, str]
-Values = Mapping[str, Mapping[str, Any]]
-Condition = Callable[[Row, Names, Values], bool]
-Operand = Callable[[Row, Names, Values], Mapping[str, Any] | None]
-_EXPRESSIONS = (
-    "ConditionExpression", "KeyConditionExpression", "FilterExpression", "UpdateExpression", "ProjectionExpression",
-)  # fmt: skip
-_TOKEN = re.compile(r"\s*([(),]|<=|>=|<>|=|<|>|[#:]?\w+)")
-_COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
-    "=": lambda one, other: bool(one == other),
-    "<>": lambda one, other: bool(one != other),
-    "<": lambda one, other: bool(one < other),
-    "<=": lambda one, other: bool(one <= other),
-    ">": lambda one, other: bool(one > other),
-    ">=": lambda one, other: bool(one >= other),
-}
-
-
-@lru_cache
-def condition(expression: str) -> Condition:
-    """A condition, key condition or filter."""
-    return _Parser(expression).whole()
-
-
-@lru_cache
-def update(expression: str) -> Callable[[Row, Names, Values], Row]:
-    """An update: what a row becomes."""
-    _, *parts = re.split(r"\b(SET|REMOVE|ADD|DELETE)\b", expression)
-    clauses = [
-        (kind, re.split(r",(?![^(]*\))", text)) for kind, text in zip(parts[::2], parts[1::2], strict=True)
-    ]
-    steps = [_step(kind, one.strip()) for kind, some in clauses for one in some]
-
-    def apply(row: Row, names: Names, values: Values) -> Row:
-        new = dict(row)
-        for name, change in steps:
-            # Every clause reads the row as it was.
-            held = change(row, names, values)
-            if held is None:
-                new.pop(names.get(name, name), None)
-            else:
-                new[names.get(name, name)] = dict(held)
-        return new
-
-    return apply
-
-
-def _step(kind: str, text: str) -> tuple[str, Operand]:
-    match kind:
-        case "SET":
-            name, _, value = text.partition("=")
-            return name.strip(), _Parser(value).operand()
-        case "REMOVE":
-            return text, lambda _row, _names, _values: None
-        case "ADD":
-            name, value = text.split()
-            return name, lambda row, names, values: _added(row.get(names.get(name, name)), values[value])
-    raise AssertionError(f"no update says {kind} here")
-
-
-def _added(old: Mapping[str, Any] | None, more: Mapping[str, Any]) -> Mapping[str, Any]:
-    ((kind, value),) = more.items()
-    if kind == "N":
-        return {"N": str(int((old or {"N": "0"})["N"]) + int(value))}
-    return {kind: list(dict.fromkeys([*(old or {kind: []})[kind], *value]))}
-
-
-class _Parser:
-    """One expression: `or` of `and` of tests."""
-
-    def __init__(self, text: str) -> None:
-        self._left = deque(_TOKEN.findall(text))
-
-    def whole(self) -> Condition:
-        found = self._either()
-        if self._left:
-            _refuse("ValidationException", f"Invalid expression near {self._left[0]}")
-        return found
-
-    def operand(self) -> Operand:
-        token = self._left.popleft()
-        if token == "if_not_exists":
-            path, other = self._arguments()
-            return lambda *given: path(*given) or other(*given)
-        if token.startswith(":"):
-            return lambda _row, _names, values: values[token]
-        return lambda row, names, _values: row.get(names.get(token, token))
-
-    def _either(self) -> Condition:
-        tests = [self._both()]
-        while self._took("OR"):
-            tests.append(self._both())
-        return tests[0] if len(tests) == 1 else lambda *given: any(one(*given) for one in tests)
-
-    def _both(self) -> Condition:
-        tests = [self._one()]
-        while self._took("AND"):
-            tests.append(self._one())
-        return tests[0] if len(tests) == 1 else lambda *given: all(one(*given) for one in tests)
-
-    def _one(self) -> Condition:
-        if self._took("NOT"):
-            refused = self._one()
-            return lambda *given: not refused(*given)
-        if self._took("("):
-            found = self._either()
-            self._left.popleft()
-            return found
-        if self._left[0] in {"attribute_exists", "attribute_not_exists", "begins_with", "contains"}:
-            return self._function(self._left.popleft())
-        held = self.operand()
-        if self._took("BETWEEN"):
-            low = self.operand()
-            self._left.popleft()
-            high = self.operand()
-            return lambda *given: (
-                _compared("<=", low(*given), held(*given)) and _compared("<=", held(*given), high(*given))
-            )
-        sign, other = self._left.popleft(), self.operand()
-        return lambda *given: _compared(sign, held(*given), other(*given))
-
-    def _function(self, name: str) -> Condition:
-        path, *more = self._arguments()
-        match name:
-            case "attribute_exists":
-                return lambda *given: path(*given) is not None
-            case "attribute_not_exists":
-                return lambda *given: path(*given) is None
-            case "begins_with":
-                return lambda *given: _plain(path(*given)).startswith(_plain(more[0](*given)))
-        return lambda *given: _contains(path(*given), more[0](*given))
-
-    def _arguments(self) -> list[Operand]:
-        self._left.popleft()
-        found = [self.operand()]
-        while self._took(","):
-            found.append(self.operand())
-        self._left.popleft()
-        return found
-
-    def _took(self, token: str) -> bool:
-        if self._left and self._left[0] == token:
-            self._left.popleft()
-            return True
-        return False
-
-
-def _compared(sign: str, one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
-    if one is None or other is None or one.keys() != other.keys():
-        return False
-    ((kind, held),), ((_, meant),) = one.items(), other.items()
-    if kind == "N":
-        held, meant = Decimal(held), Decimal(meant)
-    elif kind in {"SS", "NS", "BS"}:
-        held, meant = frozenset(held), frozenset(meant)
-    return _COMPARE[sign](held, meant)
-
-
-def _contains(held: Mapping[str, Any] | None, part: Mapping[str, Any] | None) -> bool:
-    if held is None or part is None:
-        return False
-    ((kind, value),) = held.items()
-    return part in value if kind == "L" else _plain(part) in value
-
-
-def _plain(held: Mapping[str, Any] | None) -> Any:
-    return "" if held is None else next(iter(held.values()))
-
-
-def _means(how: Mapping[str, Any]) -> tuple[Names, Values]:
-    return how.get("ExpressionAttributeNames", {}), how.get("ExpressionAttributeValues", {})
-
-
-def _checked(how: Mapping[str, Any]) -> None:
-    """DynamoDB takes no name and no value that an expression does not use, and none that is not given."""
-    names, values = _means(how)
-    if _aliases(tuple(how.get(one) for one in _EXPRESSIONS)) != {*names, *values}:
-        _refuse(
-            "ValidationException", "Value provided in ExpressionAttributeNames or Values unused or missing"
-        )
-    for one in ("ExpressionAttributeNames", "ExpressionAttributeValues"):
-        if one in how and not how[one]:
-            _refuse("ValidationException", f"{one} must not be empty")
-
-
-@lru_cache
-def _aliases(expressions: tuple[str | None, ...]) -> set[str]:
-    return {found for one in expressions if one for found in re.findall(r"[#:]\w+", one)}
-
-
-def _projected(row: Row, how: Mapping[str, Any]) -> Row:
-    """The row, or those of its attributes that are asked for; the caller's own either way."""
-    said = how.get("ProjectionExpression")
-    if said is None:
-        return dict(row)
-    names = how.get("ExpressionAttributeNames", {})
-    return {
-        name: row[name] for one in said.split(",") if (name := names.get(one.strip(), one.strip())) in row
-    }

@@ -17,7 +17,8 @@ from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import from_item, to_item
 from millrace.intake.enrich import Origin, enrich
 from tests.support import events
-from tests.support.stores import MemoryStores, Row
+from tests.support.expressions import Row
+from tests.support.stores import MemoryStores
 
 AT = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 

@@ -22,7 +22,7 @@ import orjson
 
 from bench import cost_online, edge, sent
 from bench.__main__ import surroundings
-from bench.cost_clients import ENVIRON, Asked, Recording
+from bench.cost_clients import ENVIRON, Recorded, Recording
 from millrace.core import aws, clock
 from millrace.core.edge import Handler
 from millrace.core.log import logger
@@ -54,21 +54,21 @@ def _profile(profile: str, size: int, rounds: int) -> Iterator[dict[str, Any]]:
     def request() -> dict[str, Any]:
         return edge.call(sent.body(_fresh(events)), str(uuid.uuid4()))
 
-    asked = _run("post_events", request, rounds)
-    yield _trace(profile, "post_events", size, asked)
+    recorded = _run("post_events", request, rounds)
+    yield _trace(profile, "post_events", size, recorded)
     for consumer in CONSUMERS.get(profile, ()):
-        stem, batch = consumer.function, {"Records": _delivered(consumer, asked)}
+        stem, batch = consumer.function, {"Records": _delivered(consumer, recorded)}
         yield _trace(profile, stem, size, _run(stem, partial(dict, batch), rounds))
 
 
 def _archived(profile: str, rounds: int) -> dict[str, Any]:
     """A full batch of the archive, of several requests."""
-    events, taken = PROFILES[profile](ARCHIVE_SIZE), Asked()
+    events, taken = PROFILES[profile](ARCHIVE_SIZE), Recorded()
     for start in range(0, ARCHIVE_SIZE, SIZES[-1]):
         body = sent.body(_fresh(events[start : start + SIZES[-1]]))
-        asked = _run("post_events", partial(edge.call, body, str(uuid.uuid4())), 1)
-        taken.changes += asked.changes
-        taken.records += asked.records
+        recorded = _run("post_events", partial(edge.call, body, str(uuid.uuid4())), 1)
+        taken.changes += recorded.changes
+        taken.records += recorded.records
     batch = {"Records": _delivered(ARCHIVE, taken)}
     return _trace(
         profile, ARCHIVE.function, ARCHIVE_SIZE, _run(ARCHIVE.function, partial(dict, batch), rounds)
@@ -145,11 +145,11 @@ CONSUMERS = {
 }
 
 
-def _delivered(consumer: ConsumerSpec, asked: Asked) -> Rows:
+def _delivered(consumer: ConsumerSpec, recorded: Recorded) -> Rows:
     """What intake wrote, as Lambda delivers it to a consumer."""
     if consumer.source is Source.TABLE_STREAM:
-        return [_table_record(json.loads(change), number) for number, change in enumerate(asked.changes)]
-    data = asked.changes or asked.records
+        return [_table_record(json.loads(change), number) for number, change in enumerate(recorded.changes)]
+    data = recorded.changes or recorded.records
     return [
         {
             "eventID": f"shardId-000000000000:{number:020d}",
@@ -181,7 +181,7 @@ def _handler(stem: str, recording: Recording) -> Iterator[Handler]:
     aws.client.cache_clear()
 
 
-def _run(stem: str, event: Callable[[], dict[str, Any]], rounds: int) -> Asked:
+def _run(stem: str, event: Callable[[], dict[str, Any]], rounds: int) -> Recorded:
     """Calls the handler warm; of the rounds the quickest one's CPU counts."""
     recording, spent = Recording(), []
     with _handler(stem, recording) as handler:
@@ -192,22 +192,22 @@ def _run(stem: str, event: Callable[[], dict[str, Any]], rounds: int) -> Asked:
             before = time.process_time()
             handler(given, None)
             spent.append((time.process_time() - before) * 1000)
-        asked = recording.asked()
-    asked.cpu_ms = min(spent)
-    return asked
+        recorded = recording.recorded()
+    recorded.cpu_ms = min(spent)
+    return recorded
 
 
-def _trace(profile: str, stem: str, size: int, asked: Asked) -> dict[str, Any]:
+def _trace(profile: str, stem: str, size: int, recorded: Recorded) -> dict[str, Any]:
     return {
         "profile": profile,
         "function": stem,
         "events": size,
-        "usage": _rounded(asked.usage),
-        "calls": dict(sorted(asked.calls.items())),
-        "cpuMs": round(asked.cpu_ms, 2),
-        "logBytes": asked.log_bytes,
-        "stored": {name: _rounded(held) for name, held in sorted(asked.stored.items())},
-        "objects": {name: _rounded(held) for name, held in sorted(asked.objects.items())},
+        "usage": _rounded(recorded.usage),
+        "calls": dict(sorted(recorded.calls.items())),
+        "cpuMs": round(recorded.cpu_ms, 2),
+        "logBytes": recorded.log_bytes,
+        "stored": {name: _rounded(held) for name, held in sorted(recorded.stored.items())},
+        "objects": {name: _rounded(held) for name, held in sorted(recorded.objects.items())},
     }
 
 

@@ -34,7 +34,7 @@ ENVIRON = {
 
 
 @dataclass(slots=True)
-class Asked:
+class Recorded:
     """What one invocation asked for. `stored`: by table; `objects`: by prefix of the lake."""
 
     usage: Usage = field(default_factory=Usage)
@@ -78,20 +78,20 @@ class Recording(Network):
     def __init__(self) -> None:
         super().__init__()
         self.lines = Lines()
-        self._asked = Asked()
+        self._recorded = Recorded()
 
     def start(self) -> None:
         """Forgets what was before."""
-        self._asked, self.lines.written = Asked(), 0
+        self._recorded, self.lines.written = Recorded(), 0
 
-    def asked(self) -> Asked:
+    def recorded(self) -> Recorded:
         """What was asked since the start."""
-        self._asked.log_bytes = self.lines.written
-        return self._asked
+        self._recorded.log_bytes = self.lines.written
+        return self._recorded
 
     def _content(self, operation: str, request: Any) -> tuple[int, bytes]:
         with self._lock:
-            self._asked.calls[operation] += 1
+            self._recorded.calls[operation] += 1
             if operation == "PutObject":
                 return self._object(request)
             body = orjson.loads(request.body or b"{}")
@@ -103,9 +103,9 @@ class Recording(Network):
     def _object(self, request: Any) -> tuple[int, bytes]:
         key = request.url.split("/", 3)[3].split("?")[0]
         body = request.body.read() if hasattr(request.body, "read") else request.body
-        held = self._asked.objects[f"{key.removeprefix('lake/').split('/')[0]}/"]
+        held = self._recorded.objects[f"{key.removeprefix('lake/').split('/')[0]}/"]
         held.update({"objects": 1, "bytes": len(body or b"")})
-        self._asked.usage["s3.put"] += 1
+        self._recorded.usage["s3.put"] += 1
         return 200, b""
 
     def _PutItem(self, body: dict[str, Any]) -> dict[str, Any]:  # noqa: N802  AWS's names
@@ -122,13 +122,13 @@ class Recording(Network):
         names, values = body["ExpressionAttributeNames"], body["ExpressionAttributeValues"]
         sets = {name: values[f":{alias[1:]}"] for alias, name in names.items() if f":{alias[1:]}" in values}
         item = {**body["Key"], **({"expiresAt": values[":e"]} if ":e" in values else {}), **sets}
-        self._asked.usage["dynamodb.write"] += rounding.write_units(rounding.item_bytes(item))
+        self._recorded.usage["dynamodb.write"] += rounding.write_units(rounding.item_bytes(item))
         return {"Attributes": item}
 
     def _BatchGetItem(self, body: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         for request in body["RequestItems"].values():
             consistent = bool(request.get("ConsistentRead"))
-            self._asked.usage["dynamodb.read"] += len(request["Keys"]) * rounding.read_units(
+            self._recorded.usage["dynamodb.read"] += len(request["Keys"]) * rounding.read_units(
                 1, consistent=consistent
             )
         return {"Responses": {}, "UnprocessedKeys": {}}
@@ -136,7 +136,7 @@ class Recording(Network):
     def _PutRecords(self, body: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         for one in body["Records"]:
             data = base64.b64decode(one["Data"])
-            self._asked.records.append(data)
+            self._recorded.records.append(data)
             self._log(len(data) + len(one["PartitionKey"]))
         answers = [{"SequenceNumber": "1", "ShardId": "shardId-0"}] * len(body["Records"])
         return {"FailedRecordCount": 0, "Records": answers}
@@ -144,17 +144,17 @@ class Recording(Network):
     def _PutEvents(self, body: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         for one in body["Entries"]:
             size = len(one["Detail"].encode()) + len(one["Source"]) + len(one["DetailType"]) + 14
-            self._asked.usage["events.put"] += rounding.event_units(size)
+            self._recorded.usage["events.put"] += rounding.event_units(size)
         return {"FailedEntryCount": 0, "Entries": [{"EventId": str(uuid.uuid4())}] * len(body["Entries"])}
 
     def _write(self, table: str, item: dict[str, Any]) -> None:
         size = rounding.item_bytes(item)
         entries = rounding.index_entries(item, _INDEXES[table])
-        self._asked.usage["dynamodb.write"] += rounding.write_units(size, entries)
+        self._recorded.usage["dynamodb.write"] += rounding.write_units(size, entries)
         days = _days(item)
         held = size + rounding.ITEM_OVERHEAD
         in_indexes = sum(entries) + len(entries) * rounding.ITEM_OVERHEAD
-        self._asked.stored[table].update(
+        self._recorded.stored[table].update(
             {"rows": 1, "byteDays": round(held * days), "indexByteDays": round(in_indexes * days)}
         )
         if table == "Events":
@@ -178,15 +178,15 @@ class Recording(Network):
             "eventSource": "aws:dynamodb",
         }
         data = json.dumps(change, separators=(",", ":")).encode()
-        self._asked.changes.append(data)
-        self._asked.usage["dynamodb.change"] += rounding.write_units(size)
+        self._recorded.changes.append(data)
+        self._recorded.usage["dynamodb.change"] += rounding.write_units(size)
         self._log(len(data) + 32)
 
     def _log(self, size: int) -> None:
-        self._asked.usage["log.size"] += size
-        self._asked.usage["log.payload"] += rounding.payload_units(size)
-        self._asked.usage["log.bytes"] += rounding.on_demand_bytes(size)
-        self._asked.usage["log.records"] += 1
+        self._recorded.usage["log.size"] += size
+        self._recorded.usage["log.payload"] += rounding.payload_units(size)
+        self._recorded.usage["log.bytes"] += rounding.on_demand_bytes(size)
+        self._recorded.usage["log.records"] += 1
 
 
 def _days(item: dict[str, Any]) -> float:

@@ -23,7 +23,7 @@ from tests.support.state_machine import Execution
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 # A fault in every state; what is left out here (a read that fails, a row that is throttled) is in the long form.
-TELLINGS: dict[str, Armed] = {
+FAULTS: dict[str, Armed] = {
     "answers are lost and calls fail": {
         Point("Plan", "s3.PutObject", 0): Fault.AFTER,
         Point("TransformBatches", INVOKE, 0): Fault.AFTER,
@@ -87,9 +87,9 @@ def test_the_run_comes_to_every_store_and_makes_every_layer(story: Story) -> Non
     assert len(changed) >= 8
 
 
-@pytest.mark.parametrize("name", TELLINGS)
+@pytest.mark.parametrize("name", FAULTS)
 def test_at_rest_nothing_tells_of_it(story: Story, name: str) -> None:
-    assert story.tell(TELLINGS[name]) == []
+    assert story.tell(FAULTS[name]) == []
 
 
 def test_two_executions_in_step_leave_what_one_leaves(story: Story) -> None:

@@ -193,7 +193,7 @@ def main(stem: str, shape: str) -> None:
         handler(event, None)
     sys.stdout.write(f"\n{peak_mb()}\n")
     sys.stdout.flush()
-    # The threads of crews are still waiting for work.
+    # The threads of worker pools still wait for work.
     os._exit(0)
 
 

@@ -120,10 +120,10 @@ class Objects:
             most: objects at most.
             doing: for the message of an error.
         """
-        asked: dict[str, Any] = {"StartAfter": after} if after else {}
+        request: dict[str, Any] = {"StartAfter": after} if after else {}
         if most is not None:
-            asked["MaxKeys"] = min(most, KEYS_PER_CALL)
-        pages = self._pages(prefix, asked, doing)
+            request["MaxKeys"] = min(most, KEYS_PER_CALL)
+        pages = self._pages(prefix, request, doing)
         found = (
             ListedObject(one["Key"], one["Size"], one["LastModified"])
             for page in pages
@@ -184,12 +184,12 @@ class Objects:
         with calling(doing or f"write {key}"):
             self._s3.put_object(Bucket=self.bucket, Key=key, Body=body, **how)
 
-    def _pages(self, prefix: str, asked: Mapping[str, Any], doing: str) -> Iterator[Any]:
-        asked = {"Bucket": self.bucket, "Prefix": prefix, **asked}
+    def _pages(self, prefix: str, request: Mapping[str, Any], doing: str) -> Iterator[Any]:
+        request = {"Bucket": self.bucket, "Prefix": prefix, **request}
         while True:
             with calling(doing or f"list {prefix}"):
-                page = self._s3.list_objects_v2(**asked)
+                page = self._s3.list_objects_v2(**request)
             yield page
             if not page.get("IsTruncated"):
                 return
-            asked = {**asked, "ContinuationToken": page["NextContinuationToken"]}
+            request = {**request, "ContinuationToken": page["NextContinuationToken"]}

@@ -198,8 +198,8 @@ class Table:
 
     def scan(self, *, consistent: bool = False, doing: str = "") -> Iterator[Item]:
         """Every item, in no order, read a page at a time as they are asked for."""
-        asked = _given(TableName=self.name, ConsistentRead=consistent)
-        return (item for page in self._pages("scan", doing, asked) for item in page.items)
+        request = _given(TableName=self.name, ConsistentRead=consistent)
+        return (item for page in self._pages("scan", doing, request) for item in page.items)
 
     def insert(self, item: Mapping[str, Any], key: str, *, doing: str = "") -> Item | None:
         """Puts an item unless there is one under its key.
@@ -281,7 +281,7 @@ class Table:
         Raises:
             ItemTooLargeError: it would be beyond 400 KB.
         """
-        asked = {
+        request = {
             "TableName": self.name,
             "Key": key,
             "UpdateExpression": expression,
@@ -290,8 +290,8 @@ class Table:
         }
         # DynamoDB refuses an empty mapping.
         if names:
-            asked["ExpressionAttributeNames"] = names
-        item: Item = self._call("update_item", doing, asked)["Attributes"]
+            request["ExpressionAttributeNames"] = names
+        item: Item = self._call("update_item", doing, request)["Attributes"]
         return item
 
     def transact(self, actions: Iterable[Mapping[str, Mapping[str, Any]]], *, doing: str = "") -> bool:
@@ -307,13 +307,13 @@ class Table:
         Raises:
             RetryableError: another transaction is under way on one of the items.
         """
-        asked = [
+        writes = [
             {kind: {"TableName": self.name, **request}}
             for action in actions
             for kind, request in action.items()
         ]
         try:
-            self._call("transact_write_items", doing, {"TransactItems": asked})
+            self._call("transact_write_items", doing, {"TransactItems": writes})
         except ConditionFailedError:
             return False
         return True
@@ -358,14 +358,14 @@ class Table:
             return False
         return True
 
-    def _pages(self, operation: str, doing: str, asked: dict[str, Any]) -> Iterator[Page]:
+    def _pages(self, operation: str, doing: str, request: dict[str, Any]) -> Iterator[Page]:
         while True:
-            answer = self._call(operation, doing, asked)
+            answer = self._call(operation, doing, request)
             last = answer.get("LastEvaluatedKey")
             yield Page(answer["Items"], last)
             if last is None:
                 return
-            asked = {**asked, "ExclusiveStartKey": last}
+            request = {**request, "ExclusiveStartKey": last}
 
     def _tries(self) -> Iterator[None]:
         """The attempts of a batch, with jitter between them."""
@@ -375,9 +375,9 @@ class Table:
                 time.sleep(random.uniform(0, most))  # noqa: S311  jitter
             yield
 
-    def _call(self, operation: str, doing: str, asked: Mapping[str, Any]) -> Any:
+    def _call(self, operation: str, doing: str, request: Mapping[str, Any]) -> Any:
         try:
-            return getattr(self._dynamodb, operation)(**asked)
+            return getattr(self._dynamodb, operation)(**request)
         except (ClientError, BotoCoreError) as error:
             raise from_client_error(error, doing or f"{operation} of {self.name}") from error
 

@@ -20,7 +20,7 @@ paid AS (
         COUNT(DISTINCT t.user_id) AS distinct_users,
         MAX(t.event_time) AS last_transaction_at
     FROM transactions AS t
-    JOIN newest AS n
+    INNER JOIN newest AS n
         ON n.org_id = t.org_id
     WHERE t.recency = 1 AND t.merchant IS NOT NULL
     GROUP BY t.org_id, t.merchant, n.as_of

@@ -7,17 +7,29 @@ newest AS (
         org_id,
         MAX(event_time) AS as_of
     FROM (
-        SELECT org_id, event_time FROM transactions
+        SELECT
+            org_id,
+            event_time
+        FROM transactions
         UNION ALL
-        SELECT org_id, created_at AS event_time FROM {{ ref('stg_orders') }}
+        SELECT
+            org_id,
+            created_at AS event_time
+        FROM {{ ref('stg_orders') }}
     ) AS events
     GROUP BY org_id
 ),
 
 users AS (
-    SELECT org_id, user_id FROM transactions
+    SELECT
+        org_id,
+        user_id
+    FROM transactions
     UNION
-    SELECT org_id, user_id FROM {{ ref('stg_orders') }}
+    SELECT
+        org_id,
+        user_id
+    FROM {{ ref('stg_orders') }}
 ),
 
 paid AS (
@@ -27,7 +39,7 @@ paid AS (
         {{- trailing([1, 7, 30]) }}
         MAX(t.event_time) AS last_transaction_at
     FROM transactions AS t
-    JOIN newest AS n
+    INNER JOIN newest AS n
         ON n.org_id = t.org_id
     WHERE t.recency = 1
     GROUP BY t.org_id, t.user_id
@@ -52,7 +64,7 @@ ordered AS (
         currency,
         lifetime_value,
         SUM(order_count) OVER (PARTITION BY org_id, user_id) AS order_count,
-        ROW_NUMBER() OVER (PARTITION BY org_id, user_id ORDER BY order_count DESC, currency) AS place
+        ROW_NUMBER() OVER (PARTITION BY org_id, user_id ORDER BY order_count DESC, currency ASC) AS place
     FROM spent
 )
 
@@ -71,7 +83,7 @@ SELECT
     p.mean_amount_30d,
     p.last_transaction_at
 FROM users AS u
-JOIN newest AS n
+INNER JOIN newest AS n
     ON n.org_id = u.org_id
 LEFT JOIN ordered AS o
     ON o.org_id = u.org_id

@@ -278,6 +278,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--env", required=True, choices=("local", "dev", "staging", "prod"))
     environment = parser.parse_args(arguments).env
+    # A stopped build ends its uv, and leaves no half of a layer behind.
+    bootstrap.stop_like_ctrl_c()
     try:
         layers = [
             platform_layer(environment),

@@ -157,7 +157,10 @@ def test_a_killed_emulator_has_all_that_it_answered(started: tuple[Places, Calla
     emulator.save(running.port)
     for number in range(KILLS):
         under_load(stores, kill, number, chance)
+        left = places.scratch / "files of a worker"
+        left.touch()
         emulator.start(places, running.port)
+        assert not left.exists()
         assert "taken from the journal" in emulator.recovery(running.port)
     found = stores.found()
     for store, names in stores.put.items():

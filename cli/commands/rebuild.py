@@ -118,12 +118,12 @@ def _put_back(target: "Target", table: RebuildTable, *, as_json: bool, dry_run: 
         print_json({"rows": rows, "different": missing})
     elif dry_run:
         out.print(
-            f"{name} lacks {counted(missing, 'row')} that the lake has; without --dry-run they are put back"
+            f"{table} lacks {counted(missing, 'row')} that the lake has; without --dry-run they are put back"
         )
     else:
-        out.print(f"{counted(rows, 'row')} put back into {name}")
+        out.print(f"{counted(rows, 'row')} put back into {table}")
     if missing and not dry_run:
-        complain(f"{name} lacks {counted(missing, 'row')} still; run it again")
+        complain(f"{table} lacks {counted(missing, 'row')} still; run it again")
         raise typer.Exit(RefusedError.exit_code)
 
 

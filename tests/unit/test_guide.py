@@ -3,13 +3,11 @@
 import re
 import shlex
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 
-from cli.main import app
 from tests.support import guide
+from tests.unit.cli.test_help import parsed
 
 WIDTH = 80
 PAGE = """# A page
@@ -95,12 +93,4 @@ def test_commands_that_are_shown_and_not_typed_exist() -> None:
         if re.match(r"\$ millrace ", line)
     ]
     assert len(shown) > 5
-    for arguments in shown:
-        command: Any = typer.main.get_command(app)
-        while hasattr(command, "get_command"):
-            name = arguments.pop(0)
-            # The root's commands are imported when they are used.
-            load = getattr(command, "load", None)
-            command = load(name) if load else command.commands.get(name)
-            assert command is not None
-        command.make_context("millrace", arguments)
+    assert all(" ".join(arguments).startswith(parsed(arguments)) for arguments in shown)

@@ -23,7 +23,7 @@ define setup
 @$(PYTHON) cli/bootstrap.py $(1) $(if $(filter file,$(origin PYTHON)),,chosen)
 endef
 
-.PHONY: help up down reset test unit calendar check style lint bench bench-fraud fuzz fault-points mutants histories extremes chaos guide interop mlflow warehouse docs synth locks reference layers deploy clean run-environment test-environment
+.PHONY: help up down reset test unit calendar check style lint bench bench-fraud fuzz fault-points mutants histories extremes chaos guide interop mlflow warehouse docs notebook synth locks reference layers deploy clean run-environment test-environment
 
 help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -80,6 +80,9 @@ mlflow: run-environment ## Run MLflow on port 5500 (MLFLOW_PORT) until Ctrl-C
 
 warehouse: run-environment ## Build, test and document the dbt project (ORG)
 	@$(BIN)/python -m cli.warehouse $(if $(ORG),--org '$(ORG)')
+
+notebook: run-environment ## Open the example notebooks (NOTEBOOK_PORT) until Ctrl-C
+	@$(BIN)/python -m cli.notebook
 
 docs: run-environment ## Make a site of docs/ with search, in build/docs/site
 	@$(BIN)/python -m cli.docs

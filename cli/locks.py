@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from cli import bootstrap, docs
+from cli import bootstrap, docs, notebook
 from cli.bootstrap import LOCKS, ROOT, pins
 from cli.local import emulator
 from cli.mlflow import server
@@ -36,6 +36,7 @@ REQUIREMENTS: Mapping[str, Callable[[], Sequence[str]]] = {
     "training.txt": lambda: pins(ROOT / "training/requirements.txt"),
     "mlflow.txt": lambda: server.REQUIREMENTS,
     "docs.txt": lambda: docs.REQUIREMENTS,
+    "notebook.txt": notebook.requirements,
     "dbt.txt": lambda: pins(ROOT / "warehouse/requirements.txt"),
 }
 

@@ -64,6 +64,7 @@ VARIABLES = {
     "MILLRACE_LOCAL": "A folder in the place of .local, for a second platform beside the first.",
     "MILLRACE_TRACEBACK": "Any value: an unexpected error shows where it arose.",
     "MLFLOW_PORT": "The port of `make mlflow`.",
+    "NOTEBOOK_PORT": "The port of `make notebook`.",
 }
 
 

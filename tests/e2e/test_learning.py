@@ -1,16 +1,20 @@
 """Learning on the deployed platform: from accepted payments to a champion, moved by people, each move an event."""
 
 import json
+import sys
 import uuid
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.e2e.conftest import command
+from cli import notebook
+from cli.places import checkout
+from tests.e2e.conftest import ROOT, command
 from tests.support.client import Client, eventually
 from tests.support.histories_of_payments import payments
 
@@ -163,3 +167,34 @@ def test_what_cannot_be_trained_is_said_before_anything_starts(shop: Shop, tmp_p
     ):
         assert says in shop.millrace("train", "--org", OLD, *arguments, code=2)["error"]
     assert "is no version" in shop.millrace("models", "promote", "latest", "--org", OLD, code=2)["error"]
+
+
+def test_every_cell_of_the_notebook_runs(
+    shop: Shop, tmp_path: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In this process. matplotlib is in the environment of `make notebook` alone, so something stands for it."""
+    outputs = json.loads((Path(environ["MILLRACE_LOCAL"]) / "outputs.json").read_text())
+    repo = {
+        "project": OLD,
+        "registry": str(ROOT / "build/layers/millrace/python/millrace/bundle"),
+        "offline_store": {"bucket": outputs["LakeBucket"]},
+        "online_store": {"table": outputs["FeatureStoreTable"]},
+    }
+    (tmp_path / "feature_store.yaml").write_text(json.dumps(repo))
+    (tmp_path / notebook.FOLDER).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / notebook.FOLDER)
+    monkeypatch.setenv("MILLRACE_PORT", environ["MILLRACE_PORT"])
+    for name, value in notebook.environ({}, checkout()).items():
+        monkeypatch.setenv(name, value)
+    plots = MagicMock()
+    plots.subplots.return_value = (plots.figure, plots.axes)
+    monkeypatch.setitem(sys.modules, "matplotlib", MagicMock(pyplot=plots))
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", plots)
+    known: dict[str, Any] = {}
+    for cell in json.loads((ROOT / notebook.FOLDER / notebook.FIRST).read_text())["cells"]:
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), f"cell {cell['id']}", "exec"), known)
+    assert len(known["rows"]) == DAYS * A_DAY
+    assert known["average_precision_score"](known["known"], known["scores"]) > 2 * known["known"].mean()
+    (recall, precision), _ = plots.axes.plot.call_args
+    assert len(recall) == len(precision) > 2

@@ -108,7 +108,10 @@ def connect(
         }
     )
     try:
-        connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+        connection.execute("SET TimeZone = 'UTC'")
+        # In Jupyter it is off without ipywidgets, and setting it asks for them.
+        if connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (True,):
+            connection.execute("SET enable_progress_bar = false")
         # A file is never written twice with another content while a worker looks at it, so its footer is read once.
         connection.execute("SET parquet_metadata_cache = true")
         if s3 is not None:

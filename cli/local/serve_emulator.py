@@ -22,8 +22,11 @@ from ministack.services import apigateway, lambda_svc
 from cli.local import durability
 
 IDLE_SECONDS = 120.0
+# A method that MiniStack does not answer by itself.
+_ROUTED = "OPTIONS, routed"
 
 _invoke = apigateway._invoke_lambda_proxy  # noqa: SLF001  there is no public place to patch it
+_execute, _match = apigateway._handle_execute_in_scope, apigateway._match_route  # noqa: SLF001
 
 
 class _Compressed(dict[str, Any]):
@@ -38,6 +41,7 @@ async def _invoke_with_bytes(
 ) -> Any:
     if headers.get("content-encoding", "identity").lower() != "identity":
         headers = _Compressed(headers)
+    method = "OPTIONS" if method == _ROUTED else method
     return await _invoke(integration, api_id, stage, path, method, headers, *rest, **more)
 
 
@@ -47,6 +51,24 @@ def compressed_bodies() -> None:
     MiniStack decides by the media type alone and would decode gzip as text, which destroys it.
     """
     apigateway._invoke_lambda_proxy = _invoke_with_bytes  # noqa: SLF001
+
+
+async def _execute_routed(api_id: Any, stage: Any, path: Any, method: Any, *rest: Any) -> Any:
+    has_cors = (apigateway._apis.get(api_id) or {}).get("corsConfiguration")  # noqa: SLF001
+    return await _execute(
+        api_id, stage, path, _ROUTED if method == "OPTIONS" and not has_cors else method, *rest
+    )
+
+
+def routed_preflights() -> None:
+    """Hands an OPTIONS request to its route where the API has no CORS configuration of its own, as ours has none.
+
+    MiniStack answers each with 403, so no page's script could send to the open doors.
+    """
+    apigateway._handle_execute_in_scope = _execute_routed  # noqa: SLF001
+    apigateway._match_route = lambda api_id, method, path: _match(  # noqa: SLF001
+        api_id, "OPTIONS" if method == _ROUTED else method, path
+    )
 
 
 def durable_writes() -> None:
@@ -108,7 +130,13 @@ def idle_workers_end() -> None:
     lambda_svc.reap_idle_workers = _reap
 
 
-PATCHES: tuple[Callable[[], None], ...] = (compressed_bodies, shared_layers, idle_workers_end, durable_writes)
+PATCHES: tuple[Callable[[], None], ...] = (
+    compressed_bodies,
+    routed_preflights,
+    shared_layers,
+    idle_workers_end,
+    durable_writes,
+)
 
 if __name__ == "__main__":
     # It is for this process; the workers that run functions have packages of their own.

@@ -19,6 +19,7 @@ CALLS = {
         f"{method} {path}": ("collect", None)
         for path in (
             "/v1/collect",
+            "/beacon/v1/batch",
             "/com.snowplowanalytics.snowplow/tp2",
             *(f"/v1/{kind}" for kind in ("batch", "track", "identify", "page", "screen", "group", "alias")),
             *(f"/v1/{short}" for short in "btipsga"),
@@ -65,6 +66,10 @@ CALLS = {
             "GET /mode",
             "GET /mode/{subject}",
             "GET /contexts",
+            "GET /apis/registry/v3/groups/{group}/artifacts/{artifact}/versions/{version}",
+            "GET /apis/registry/v3/groups/{group}/artifacts/{artifact}/versions/{version}/content",
+            "GET /apis/registry/v3/ids/globalIds/{id}",
+            "GET /apis/registry/v3/ids/contentIds/{id}",
         ),
         ("read_api", "schemas:read"),
     ),

@@ -8,7 +8,7 @@ from typing import Any
 import fastavro
 import pytest
 
-from millrace.api.confluent import schemas
+from millrace.api.subjects import schemas
 from millrace.compiler.bundle import assemble
 from millrace.contracts import registry
 from tests.support import events
@@ -270,3 +270,24 @@ def test_two_majors_of_a_type_are_accepted_at_once(
     listed = running.get("/v1/schemas")["body"]["items"]
     assert [item["version"] for item in listed if item["eventType"] == "order.created"] == ["1.2.0", "2.0.0"]
     assert running.get("/subjects/{subject}/versions", subject="order.created-value")["body"] == [1, 2]
+
+
+def test_apicurio_reads(running: Platform) -> None:
+    version = "/apis/registry/v3/groups/{group}/artifacts/{artifact}/versions/{version}"
+
+    def of(expression: str, route: str = version) -> dict[str, Any]:
+        return running.get(route, group="any", artifact="order.created-value", version=expression)
+
+    found = of("branch=latest")["body"]
+    assert (found["artifactType"], found["globalId"]) == ("AVRO", found["contentId"])
+    for expression in ("latest", found["version"]):
+        answer = of(expression, f"{version}/content")
+        assert answer["headers"]["x-registry-globalid"] == str(found["globalId"])
+        assert answer["body"]["name"] == "OrderCreated"
+        for kind in ("globalIds", "contentIds"):
+            by_id = running.get(f"/apis/registry/v3/ids/{kind}/{{id}}", id=str(found["globalId"]))
+            assert by_id["body"] == answer["body"]
+    for wrong in ("0", "-1", "99", "branch=main", "x"):
+        assert of(wrong)["status"] == 404
+    assert running.get(version, group="any", artifact="nothing", version="latest")["status"] == 404
+    assert running.get("/apis/registry/v3/ids/globalIds/{id}", id="7")["status"] == 404

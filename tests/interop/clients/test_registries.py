@@ -32,3 +32,15 @@ def test_clients_in_javascript(api: Api, name: str) -> None:
     found = run_node(name, URL=api.url, KEY=api.key, EVENT=json.dumps(event))
     assert found["same"] is True
     assert found["eventId"] == event["eventId"]
+
+
+def test_apicurios_clients(api: Api) -> None:
+    event: dict[str, Any] = events.order()
+    found = run_python("apicurio", URL=api.url, KEY=api.key, EVENT=json.dumps(event))
+    assert found == {
+        "same": True,
+        "content": True,
+        "unknown": "not found",
+        "eventId": event["eventId"],
+        "avrocurio": True,
+    }

@@ -2,40 +2,23 @@
 
 Every version of a type's contracts that was ever published is a version of its subjects, in the order of publication. An id is a
 hash of the schema's text, so it is the same in every environment, and for ever. Serializers find a type under the names that they
-make of a topic and a record (`_subject`), and may "register" what is there already.
+make of a topic and a record (`api/subjects.py`), and may "register" what is there already.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
 import orjson
 
 from millrace.api.route import Call
-from millrace.contracts.registry import Published, Registry
+from millrace.api.subjects import AVRO, JSON, Schema, Subjects
 from millrace.core.http import Document, Problem
 
 MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
 # The largest of our schemas have 30 KB.
 MAX_BYTES = 1024 * 1024
-AVRO, JSON = "AVRO", "JSON"
-_SUFFIXES = {"-value": AVRO, "-json": JSON}
-# Confluent's word → the bundle's.
-_FORMS = {AVRO: "avro", JSON: "jsonschema"}
 NOT_FOUND, INVALID, READ_ONLY = HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY, "READONLY"
-
-
-@dataclass(frozen=True, slots=True)
-class Schema:
-    """A published version in one form, under the names that Confluent's clients use."""
-
-    subject: str
-    version: int
-    form: str
-    id: int
-    published: Published
 
 
 class ConfluentError(Exception):
@@ -49,8 +32,8 @@ class ConfluentError(Exception):
 class ConfluentApi:
     """Answers of the calls under `/subjects`, `/schemas`, `/config`, `/mode` and `/contexts`."""
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
+    def __init__(self, subjects: Subjects) -> None:
+        self._published = subjects
 
     def functions(self) -> dict[str, Callable[[Call], Document]]:
         """The function of each route; a Confluent error of one is its answer."""
@@ -63,11 +46,11 @@ class ConfluentApi:
             ),
             "POST /subjects/{subject}/versions": self._register,
             f"GET {version}": lambda call: self._whole(self._version(call)),
-            f"GET {version}/schema": lambda call: self._text(self._version(call)).encode(),
+            f"GET {version}/schema": lambda call: self._published.text(self._version(call)).encode(),
             "GET /schemas": self._all,
             "GET /schemas/types": lambda _: [JSON, AVRO],
             "GET /schemas/ids/{id}": lambda call: self._body(self._of_id(call)[0]),
-            "GET /schemas/ids/{id}/schema": lambda call: self._text(self._of_id(call)[0]).encode(),
+            "GET /schemas/ids/{id}/schema": lambda call: self._published.text(self._of_id(call)[0]).encode(),
             "GET /schemas/ids/{id}/subjects": lambda call: _page(
                 [one.subject for one in self._of_id(call)], call
             ),
@@ -85,13 +68,13 @@ class ConfluentApi:
 
     def _subjects(self, call: Call) -> list[str]:
         prefix = _prefix(call)
-        return _page([name for name in self._by_subject if name.startswith(prefix)], call)
+        return _page([name for name in self._published.by_subject if name.startswith(prefix)], call)
 
     def _all(self, call: Call) -> list[dict[str, Any]]:
         prefix, latest = _prefix(call), call.request.query.get("latestOnly") == "true"
         found = [
             schema
-            for name, versions in self._by_subject.items()
+            for name, versions in self._published.by_subject.items()
             if name.startswith(prefix)
             for schema in (versions[-1:] if latest else versions)
         ]
@@ -119,7 +102,7 @@ class ConfluentApi:
         except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
             raise ConfluentError(42201, 'Invalid schema: send {"schema": "…"}', INVALID) from None
         for schema in reversed(versions):
-            if schema.form == form and orjson.loads(self._text(schema)) == sent:
+            if schema.form == form and orjson.loads(self._published.text(schema)) == sent:
                 return schema
         return None
 
@@ -133,46 +116,12 @@ class ConfluentApi:
         chosen = [one for one in versions if str(one.version) == name]
         return chosen[0] if chosen else _raise(40402, "Version not found.")
 
-    def _subject(self, call: Call) -> list[Schema]:
-        """The versions of a subject, however a serializer calls it: see the table in docs/clients.md."""
+    def _subject(self, call: Call) -> Sequence[Schema]:
         name = call.values["subject"]
-        exact = self._by_subject.get(name)
-        if exact is not None:
-            return exact
-        json_topic = self._by_subject.get(f"{name.removesuffix('.json-value')}-json")
-        if name.endswith(".json-value") and json_topic is not None:
-            return json_topic
-        # Record names hold no hyphen, and topics may.
-        record = name.rpartition("-")[2]
-        return self._by_record.get(record) or _raise(40401, f"Subject '{name[:200]}' not found.")
+        return self._published.named(name) or _raise(40401, f"Subject '{name[:200]}' not found.")
 
-    def _of_id(self, call: Call) -> list[Schema]:
-        found = [
-            one
-            for versions in self._by_subject.values()
-            for one in versions
-            if str(one.id) == call.values["id"]
-        ]
-        return found or _raise(40403, "Schema not found")
-
-    @cached_property
-    def _by_subject(self) -> dict[str, list[Schema]]:
-        found: dict[str, list[Schema]] = {}
-        for schema in schemas(self._registry):
-            found.setdefault(schema.subject, []).append(schema)
-        return found
-
-    @cached_property
-    def _by_record(self) -> dict[str, list[Schema]]:
-        """Record name of a serializer → its schemas: Avro's full name, of one major, and the title of a JSON Schema."""
-        found: dict[str, list[Schema]] = {}
-        for schema in (one for versions in self._by_subject.values() for one in versions):
-            document = orjson.loads(self._text(schema))
-            record = (
-                f"{document['namespace']}.{document['name']}" if schema.form == AVRO else document["title"]
-            )
-            found.setdefault(record, []).append(schema)
-        return found
+    def _of_id(self, call: Call) -> Sequence[Schema]:
+        return self._published.of_id(call.values["id"]) or _raise(40403, "Schema not found")
 
     def _whole(self, schema: Schema) -> dict[str, Any]:
         named = {"subject": schema.subject, "version": schema.version, "id": schema.id}
@@ -181,21 +130,7 @@ class ConfluentApi:
     def _body(self, schema: Schema) -> dict[str, Any]:
         # Confluent leaves schemaType out for Avro.
         kind = {} if schema.form == AVRO else {"schemaType": schema.form}
-        return {**kind, "schema": self._text(schema)}
-
-    def _text(self, schema: Schema) -> str:
-        one = schema.published
-        return self._registry.exported(one.event_type, one.version, _FORMS[schema.form]).decode()
-
-
-def schemas(registry: Registry) -> list[Schema]:
-    """Every published version in every form, by subject and version."""
-    found = [
-        Schema(f"{one.event_type}{suffix}", one.number, form, one.ids[_FORMS[form]], one)
-        for one in registry.published
-        for suffix, form in _SUFFIXES.items()
-    ]
-    return sorted(found, key=lambda schema: (schema.subject, schema.version))
+        return {**kind, "schema": self._published.text(schema)}
 
 
 def _answering(function: Callable[[Call], Any]) -> Callable[[Call], Document]:

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Protocol
 
 from millrace import __version__
+from millrace.api.apicurio import ApicurioApi
 from millrace.api.confluent import ConfluentApi
 from millrace.api.datasets import DatasetsApi
 from millrace.api.events import EventsApi
@@ -14,6 +15,7 @@ from millrace.api.quarantine import QuarantineApi
 from millrace.api.route import load_document
 from millrace.api.router import Function, Router
 from millrace.api.schemas import SchemasApi
+from millrace.api.subjects import Subjects
 from millrace.catalog.datasets import Catalog
 from millrace.catalog.store import CatalogStore
 from millrace.contracts import registry as contracts
@@ -58,7 +60,7 @@ def reads(settings: ReadSettings, log: Callable[[str], None]) -> Router:
     events = EventsApi(reader, Tracer(reader, metadata, registry.of_ref, decision_id))
     lake = Objects(client("s3"), settings.lake_bucket)
     quarantine = QuarantineApi(QuarantineStore(metadata, lake))
-    schemas = SchemasApi(registry)
+    schemas, subjects = SchemasApi(registry), Subjects(registry)
     catalog = Catalog(CatalogStore(metadata), registry, project.load, partial(not_in_silver, metadata))
     datasets = DatasetsApi(catalog)
     decisions = DecisionsApi(reader, Heads(stored))
@@ -81,6 +83,7 @@ def reads(settings: ReadSettings, log: Callable[[str], None]) -> Router:
         "GET /v1/features": FeaturesApi(online, views).get,
         "GET /v1/schemas": schemas.list,
         "GET /v1/schemas/{type}/{version}": schemas.get,
-        **ConfluentApi(registry).functions(),
+        **ConfluentApi(subjects).functions(),
+        **ApicurioApi(subjects).functions(),
     }
     return Router(functions, log)

@@ -168,17 +168,34 @@ def test_a_killed_emulator_has_all_that_it_answered(started: tuple[Places, Calla
     assert len(stores.put["s3"]) >= 5 * KILLS
 
 
-def test_a_start_drops_old_records_of_the_log_and_moves_the_consumers(python: str, tmp_path: Path) -> None:
-    """Positions count records: one that stays where it was skips as many new ones."""
+def said_by(script: str, folder: Path, python: str) -> Any:
+    """What a script in `tests/support` prints that runs inside the emulator's environment."""
     done = subprocess.run(
-        [python, "-P", str(ROOT / "tests/support/log_expiry.py"), str(tmp_path)],
-        env={**os.environ, "STATE_DIR": str(tmp_path), "PERSIST_STATE": "1", "PYTHONPATH": str(ROOT)},
+        [python, "-P", str(ROOT / "tests/support" / script), str(folder)],
+        env={
+            **os.environ,
+            "STATE_DIR": str(folder),
+            "TMPDIR": str(folder),
+            "PERSIST_STATE": "1",
+            "PYTHONPATH": str(ROOT),
+        },
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_a_start_drops_old_records_of_the_log_and_moves_the_consumers(python: str, tmp_path: Path) -> None:
+    """Positions count records: one that stays where it was skips as many new ones."""
+    left = {"held": ["2", "3", "4", "5"], "next": {"fast": "5", "slow": "2"}}
     # Also when the start is repeated from its journal.
-    left: Any = json.loads(done.stdout.splitlines()[-1])
-    assert left == [{"held": ["2", "3", "4", "5"], "next": {"fast": "5", "slow": "2"}}] * 2
+    assert said_by("log_expiry.py", tmp_path, python) == [left, left]
+
+
+def test_idle_workers_end_and_layers_are_unpacked_once(python: str, tmp_path: Path) -> None:
+    said = said_by("emulator_patches.py", tmp_path, python)
+    assert said["workers"] == ["busy", "warm", "ended:", "alone", "idle"]
+    assert said["layers"] == ["X = 1", True, False, "X = 1", True, False, "Y = 2", False]

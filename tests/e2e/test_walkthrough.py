@@ -19,25 +19,34 @@ from tests.support.guide import ROOT
 EXAMPLE = ROOT / "examples" / "support"
 TOOLS = ("ministack-venv", "cdk")
 PAGES = guide.pages()
+# The layer of our own code and contracts is another one in the copy.
+_OURS = shutil.ignore_patterns("millrace*")
 
 
 @pytest.fixture(scope="module")
-def reader(
-    deployed: dict[str, Any], environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[guide.Reader]:
-    root = tmp_path_factory.mktemp("a checkout")
+def reader(deployed: dict[str, Any], environ: dict[str, str]) -> Iterator[guide.Reader]:
     local = Path(environ["MILLRACE_LOCAL"])
-    _copy(root)
-    # Whatever is installed is the checkout's; the running platform is the session's.
-    (root / ".venv").symlink_to(ROOT / ".venv")
-    (root / ".local").symlink_to(local)
-    for name in TOOLS:
-        (local / name).symlink_to(ROOT / ".local" / name)
-    shutil.copytree(ROOT / "build" / "layers", root / "build" / "layers", copy_function=os.link)
-    code = os.pathsep.join((str(root), str(root / "layers/millrace/python")))
-    made = guide.Reader(root, {**environ, "MILLRACE_LOCAL": str(local), "PYTHONPATH": code})
-    yield made
-    made.close()
+    # Beside the platform, and so on the same disk; with a space, as in the folders of many people.
+    root = local.with_name(f"{local.name} checkout")
+    try:
+        _copy(root)
+        # Whatever is installed is the checkout's; the running platform is the session's.
+        (root / ".venv").symlink_to(ROOT / ".venv")
+        (root / ".local").symlink_to(local)
+        for name in TOOLS:
+            (local / name).symlink_to(ROOT / ".local" / name)
+        layers = Path("build") / "layers"
+        shutil.copytree(ROOT / layers, root / layers, copy_function=_linked, ignore=_OURS)
+        code = os.pathsep.join((str(root), str(root / "layers/millrace/python")))
+        with guide.Reader(root, {**environ, "PYTHONPATH": code}) as made:
+            yield made
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _linked(source: str, target: str) -> None:
+    """A file of an installed layer, which nobody writes again; a stamp is written again."""
+    (shutil.copyfile if source.endswith(".stamp") else os.link)(source, target)
 
 
 def _copy(root: Path) -> None:
@@ -50,7 +59,7 @@ def _copy(root: Path) -> None:
         check=True,
     )
     for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file() and not (ROOT / name).is_symlink():
+        if (ROOT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, root / name)
     nobody = ("-c", "user.name=guide", "-c", "user.email=guide@example.org")

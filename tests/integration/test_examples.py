@@ -64,6 +64,8 @@ def test_its_table_and_its_features_are_made_from_its_events(made: Path) -> None
         "silver.ticket_rated_v1",
         "silver.ticket_replied_v1",
     )
+    workload = project.load(made).transform("marts.agent_workload")
+    assert workload.inputs == ("marts.ticket_resolution", "silver.ticket_replied_v1")
     assert views.load(made).view("customer_support").features == (
         "ticket_count_7d",
         "ticket_count_30d",

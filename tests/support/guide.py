@@ -23,6 +23,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 ROOT = Path(__file__).parents[2]
 GUIDE = Path("docs") / "guide"
@@ -115,7 +116,10 @@ class Reader:
             start_new_session=True,
         )
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Leaves the shell."""
         self._shell.communicate()
 
@@ -196,18 +200,17 @@ def main() -> int:
     root = folder / "my millrace"
     started = time.monotonic()
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(root)], check=True)
-    reader = Reader(root, environ)
     try:
-        for page in pages(root):
-            begun = time.monotonic()
-            reader.follow(page)
-            sys.stdout.write(f"{page.name:<14} {time.monotonic() - begun:6.0f} s\n")
-            sys.stdout.flush()
+        with Reader(root, environ) as reader:
+            for page in pages(root):
+                begun = time.monotonic()
+                reader.follow(page)
+                sys.stdout.write(f"{page.name:<14} {time.monotonic() - begun:6.0f} s\n")
+                sys.stdout.flush()
     except GuideError as error:
         sys.stdout.write(f"{error}\n")
         return 1
     finally:
-        reader.close()
         subprocess.run(["make", "down"], cwd=root, env=environ, check=False, capture_output=True)
         shutil.rmtree(folder, ignore_errors=True)
     assert reader.silver is not None, "the guide never queries silver"

@@ -47,20 +47,18 @@ $ rm notes.txt
 def test_a_reader_does_what_a_page_says(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(PAGE)
-    reader = guide.Reader(tmp_path, {"PATH": "/usr/bin:/bin"})
-    reader.follow(page)
-    assert (tmp_path / "notes.txt").read_text() == "new\nkept\n"
-    page.write_text(PAGE.replace("…\n", "three\n"))
-    (tmp_path / "notes.txt").unlink()
-    with pytest.raises(guide.GuideError, match=r"page\.md:\d+: not printed: three"):
+    with guide.Reader(tmp_path, {"PATH": "/usr/bin:/bin"}) as reader:
         reader.follow(page)
-    page.write_text(PAGE.replace("exits with 3", "works"))
-    with pytest.raises(guide.GuideError, match="exit code 3"):
-        reader.follow(page)
-    page.write_text(PAGE.replace("-old", "-older"))
-    with pytest.raises(guide.GuideError, match=r"0 times in notes\.txt"):
-        reader.follow(page)
-    reader.close()
+        assert (tmp_path / "notes.txt").read_text() == "new\nkept\n"
+        page.write_text(PAGE.replace("…\n", "three\n"))
+        with pytest.raises(guide.GuideError, match=r"page\.md:\d+: not printed: three"):
+            reader.follow(page)
+        page.write_text(PAGE.replace("exits with 3", "works"))
+        with pytest.raises(guide.GuideError, match="exit code 3"):
+            reader.follow(page)
+        page.write_text(PAGE.replace("-old", "-older"))
+        with pytest.raises(guide.GuideError, match=r"0 times in notes\.txt"):
+            reader.follow(page)
 
 
 @pytest.mark.parametrize(

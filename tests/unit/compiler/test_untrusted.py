@@ -151,7 +151,8 @@ def test_no_value_in_the_wrong_place_is_a_fault(edits: list[tuple[tuple[Any, ...
         try:
             for part in place[:-1]:
                 holder = holder[part]
-            holder[place[-1]] = value
+            # A copy: a second edit may change what the first one put there.
+            holder[place[-1]] = deepcopy(value)
         except (TypeError, KeyError, IndexError):
             continue  # the first edit took the place of the second away
     judged(json.dumps(changed).encode())

@@ -31,16 +31,22 @@ app.command()(first_contract.build)
 @app.command()
 def lint(as_json: Json = False) -> None:
     """Compile all that is below schemas/ and warehouse/; report each error with its place."""
-    root = checkout().root
-    contracts = _compiled(root / "schemas", as_json=as_json)
-    tables = _tables(root / "schemas", as_json=as_json)
-    _everything(root, contracts, as_json=as_json)
-    count = len(contracts) + len(tables)
+    from millrace.compiler.lint import lint as lint_all
+
+    found = lint_all(checkout().root)
+    if found.problems:
+        if not as_json:
+            complain("\n".join(found.problems))
+        sentence = f"{counted(len(found.problems), 'problem')} to correct" + (
+            f"; {found.skipped}" if found.skipped else ""
+        )
+        raise RefusedError("\n".join([sentence, *found.problems]) if as_json else sentence)
+    count = found.events + found.tables
     if as_json:
         print_json({"contracts": count, "breaking": []})
     else:
         out.print(
-            f"{counted(count, 'contract')} compiled: {len(contracts)} of events, {len(tables)} of tables"
+            f"{counted(count, 'contract')} compiled: {found.events} of events, {found.tables} of tables"
         )
 
 
@@ -272,26 +278,6 @@ def _tables(schemas: Path, *, as_json: bool, where: str = "") -> "list[LakeTable
 
     with _compile_errors(as_json=as_json, where=where):
         return compile_tables(schemas)
-
-
-def _everything(root: Path, contracts: "list[Contract]", *, as_json: bool) -> None:
-    """What else is deployed: checks, transforms, feature views and fraud rules; that the contracts are published, and why they end."""
-    from millrace.compiler import dictionaries as dictionaries_of
-    from millrace.compiler import publications
-    from millrace.compiler.bundle import check_decisions, compile_all
-    from millrace.contracts.errors import ContractError
-
-    with _compile_errors(as_json=as_json):
-        problems = [
-            *publications.problems(contracts, root / "schemas"),
-            *dictionaries_of.problems(contracts, root / "schemas"),
-        ]
-        if problems:
-            raise ContractError(problems)
-        check_decisions(contracts, root / "schemas")
-    if (root / "warehouse").is_dir():
-        with _compile_errors(as_json=as_json):
-            compile_all(root / "schemas", root / "warehouse")
 
 
 @contextmanager

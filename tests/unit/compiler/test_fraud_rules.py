@@ -65,12 +65,12 @@ def without(document: dict[str, Any], factor: int, setting: str) -> None:
         (lambda d: d.update(surprise=1), "/surprise: there is no such setting"),
         (
             lambda d: d["tenants"].append({"org": "org_a", "factors": [{"factor": "luck", "points": 1}]}),
-            "/tenants/0/factors/7: there is no such factor",
+            "/tenants/0/factors/0: there is no such factor",
         ),
         (lambda d: d["tenants"].append({"factors": []}), "/tenants/0/org: "),
         (
             lambda d: d["tenants"].append({"org": "org_a", "name": "x"}),
-            "/tenants/0: a tenant cannot override name",
+            "/tenants/0/name: there is no such setting",
         ),
     ],
 )

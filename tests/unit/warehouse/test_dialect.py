@@ -243,8 +243,14 @@ def test_a_table_without_a_model_and_a_model_without_a_table_are_refused(
     (warehouse / MODEL).rename(warehouse / "models/marts/revenue_by_week.sql")
     with pytest.raises(WarehouseError) as refused:
         compile_project(warehouse, tables.values())
-    assert "marts.revenue_by_day: its contract has no transform" in refused.value.problems
-    assert "marts.revenue_by_week: it has no contract" in refused.value.problems
+    assert (
+        "marts.revenue_by_day: its contract has no transform: write warehouse/models/marts/revenue_by_day.sql"
+        in refused.value.problems
+    )
+    assert (
+        "marts.revenue_by_week: it has no contract: write schemas/tables/marts/revenue_by_week.yaml"
+        in refused.value.problems
+    )
 
 
 def test_lineage_goes_through_staging_to_silver(project: Project) -> None:

@@ -2,15 +2,19 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from millrace.contracts.errors import ContractError, ContractProblem
+from millrace.contracts.pointers import parse
 
 # Characters of a parser's message that are passed on.
 SENTENCE = 300
+# Of a file of ours; the largest has 80 kB. What is larger is no document that somebody wrote.
+LARGEST_BYTES = 2_000_000
 
 
 class OnceLoader(yaml.SafeLoader):
@@ -59,9 +63,12 @@ def yaml_file(path: Path, name: str) -> Any:
     """The document of one of our own files.
 
     Raises:
-        ContractError: the file is no YAML.
+        ContractError: the file cannot be read, or is no YAML.
     """
-    return yaml_document(path.read_bytes(), name)
+    try:
+        return yaml_document(path.read_bytes(), name)
+    except OSError as error:
+        raise ContractError([ContractProblem(name, "", f"cannot be read: {error.strerror}")]) from error
 
 
 def yaml_document(text: bytes, name: str) -> Any:
@@ -70,6 +77,9 @@ def yaml_document(text: bytes, name: str) -> Any:
     Raises:
         ContractError: it is no YAML.
     """
+    if len(text) > LARGEST_BYTES:
+        sentence = f"it has {len(text):,} bytes, and a document at most {LARGEST_BYTES:,}: it is data, or belongs in several files"
+        raise ContractError([ContractProblem(name, "", sentence)])
     try:
         return parse_document(text, name, FastLoader)
     except ContractError:
@@ -93,8 +103,53 @@ def parse_document(text: bytes, name: str, loader: type[OnceLoader | FastLoader]
         document = json.loads(json.dumps(document))
         json.dumps(document, ensure_ascii=False).encode("utf-8")
     except Exception as error:  # a tag that its text does not fit fails in as many ways as there are tags
-        raise ContractError([ContractProblem(name, "", " ".join(str(error).split())[:SENTENCE])]) from error
+        raise ContractError([ContractProblem(name, "", _said(error, text)[:SENTENCE])]) from error
     return document
+
+
+def _said(error: Exception, text: bytes) -> str:
+    match error:
+        case UnicodeDecodeError():
+            return (
+                f"byte 0x{text[error.start]:02x} is not UTF-8{_at(text, error.start)}: save the file as UTF-8"
+            )
+        case yaml.reader.ReaderError():
+            start = len(text.decode("utf-8", "replace")[: error.position].encode())
+            return f"YAML has no character U+{int(error.character):04X}{_at(text, start)}: remove it"
+        case ValueError() if "Circular" in str(error):
+            return "an anchor (&) holds itself (*): write out what it stands for"
+        case _:
+            return " ".join(str(error).split())
+
+
+def _at(text: bytes, start: int) -> str:
+    """Where a byte is, as the parser of YAML says it."""
+    before = text[:start].decode("utf-8", "replace")
+    column = len(before) - before.rfind("\n")
+    return f' in "<unicode string>", line {before.count(chr(10)) + 1}, column {column}'
+
+
+def line_of(text: str, pointer: str) -> int:
+    """The line, from 1, of what a pointer leads to in a text of YAML, or of the innermost part above it that is there."""
+    try:
+        node, line = yaml.compose(text, FastLoader), 1
+        for part in parse(pointer):
+            for key, value in _children(node):
+                if key.value == part if isinstance(key, yaml.Node) else key == part:
+                    line, node = (key if isinstance(key, yaml.Node) else value).start_mark.line + 1, value
+                    break
+            else:
+                return line
+    except (yaml.YAMLError, ValueError):
+        return 1
+    return line
+
+
+def _children(node: yaml.Node | None) -> Iterator[tuple[yaml.Node | str, yaml.Node]]:
+    if isinstance(node, yaml.MappingNode):
+        yield from node.value
+    elif isinstance(node, yaml.SequenceNode):
+        yield from ((str(place), value) for place, value in enumerate(node.value))
 
 
 def json_document(text: bytes) -> Any:

@@ -18,6 +18,19 @@ Span = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}[smhd]$")]
 Window = Annotated[str, Field(pattern=r"^([1-9][0-9]{0,4}[smhd]|all)$")]
 Name = Annotated[str, Field(pattern=_NAME)]
 Text = Annotated[str, Field(min_length=1, max_length=500)]
+# What texts of these names look like.
+MEANINGS = {
+    "version": "a version is major.minor.patch, such as 1.2.0",
+    "window": "a window is a whole number of s, m, h or d, such as 10m or 7d; or all",
+    "windows": "a window is a whole number of s, m, h or d, such as 10m or 7d; or all",
+    "offset": "a span is a whole number of s, m, h or d, such as 10m or 7d",
+    "delay": "a span is a whole number of s, m, h or d, such as 10m or 7d",
+    "ttl": "a span is a whole number of s, m, h or d, such as 10m or 7d",
+    "table": "a table is <layer>.<name>, the layer one of silver, gold, marts, ml_features",
+    **dict.fromkeys(
+        ("name", "column", "key", "timestamp", "newest_by", "request"), "a name is in snake case"
+    ),
+}
 _NEEDS_NUMBER = ("sum", "mean", "min", "max", "stddev")
 _WITHOUT_COLUMN = ("count", "since")
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from millrace.compiler import feature_definition
 from millrace.compiler.documents import yaml_file
 from millrace.compiler.feature_definition import ViewDefinition
+from millrace.compiler.sentences import meant, sentences
 from millrace.compiler.table_contracts import lake_tables
 from millrace.contracts.column_types import Scalar
 from millrace.contracts.errors import ContractError, ContractProblem
@@ -47,13 +48,14 @@ def compile_views(
         ContractError: with every problem of every file.
     """
     found, problems = _read(schemas_dir)
+    unread = bool(problems)
     columns = _columns(lake_tables(schemas_dir) if tables is None and found else tables or ())
     documents = {file: _document(view, columns) for file, view in found.items()}
     names = {one["name"]: _kinds(one) for one in documents.values()}
     for file, view in found.items():
         problems += [ContractProblem(file, *one) for one in feature_definition.problems(view)]
         problems += [ContractProblem(file, *one) for one in _source_problems(view, columns)]
-        problems += [ContractProblem(file, *one) for one in _expression_problems(view, names)]
+        problems += [ContractProblem(file, *one) for one in _expression_problems(view, names, unread=unread)]
         problems += [ContractProblem(file, *one) for one in _entity_problems(view, found.values())]
     pins = _pins(schemas_dir)
     if pinned and not problems:
@@ -99,13 +101,14 @@ def _read(schemas_dir: Path) -> tuple[dict[str, ViewDefinition], list[ContractPr
     for path in sorted((schemas_dir / FOLDER).glob("*.yaml")):
         name = f"{FOLDER}/{path.name}"
         try:
-            view = ViewDefinition.model_validate(yaml_file(path, name))
+            document = yaml_file(path, name)
+            view = ViewDefinition.model_validate(document)
         except ContractError as error:
             problems += error.problems
         except ValidationError as error:
             problems += [
-                ContractProblem(name, "/" + "/".join(map(str, one["loc"])), one["msg"])
-                for one in error.errors()
+                ContractProblem(name, *one)
+                for one in sentences(error, document, ViewDefinition, feature_definition.MEANINGS)
             ]
         else:
             if path.stem != view.name:
@@ -181,7 +184,7 @@ def _source_problems(view: ViewDefinition, tables: Tables) -> Iterator[tuple[str
         at = f"/sources/{index}"
         columns = tables.get(group.table)
         if columns is None:
-            yield f"{at}/table", f"there is no table {group.table}"
+            yield f"{at}/table", f"there is no table {group.table}{meant(group.table, tables)}"
             continue
         named = [("/key", group.key), ("/timestamp", group.timestamp)]
         named += [("/newest_by", column) for column in group.newest_by]
@@ -194,7 +197,10 @@ def _source_problems(view: ViewDefinition, tables: Tables) -> Iterator[tuple[str
                     yield f"{at}/features/{place}/column", sentence
         for pointer, column in named:
             if column not in columns:
-                yield f"{at}{pointer}", f"{group.table} has no column {column}"
+                yield (
+                    f"{at}{pointer}",
+                    f"{group.table} has no column {column}{meant(column, columns, listed=True)}",
+                )
         if columns.get(group.key, "string") not in _KEYS:
             yield f"{at}/key", f"{group.key} is {columns[group.key]}, and a key is a text or a whole number"
         if columns.get(group.timestamp, "timestamptz") != "timestamptz":
@@ -210,8 +216,9 @@ def _read_by(filter_: str | None) -> tuple[str, ...]:
 
 
 def _expression_problems(
-    view: ViewDefinition, names: Mapping[str, Mapping[str, str]]
+    view: ViewDefinition, names: Mapping[str, Mapping[str, str]], *, unread: bool
 ) -> Iterator[tuple[str, str]]:
+    """What is wrong with derived features; `unread`: views that did not read may have what is missed here."""
     for index, one in enumerate(view.derived):
         at = f"/derived/{index}/expression"
         try:
@@ -223,9 +230,15 @@ def _expression_problems(
             owner, _, feature = name.rpartition(".")
             if owner == expression.REQUEST:
                 if feature not in view.request:
-                    yield at, f"the request has no {feature}; `request` lists what it has"
+                    yield (
+                        at,
+                        f"the request has no {feature}; `request` lists what it has{meant(feature, view.request)}",
+                    )
+            elif unread and owner not in names:
+                continue
             elif name != expression.MOMENT and feature not in names.get(owner, {}):
-                yield at, f"there is no feature {name}"
+                known = [f"{owner}.{feature}" for owner, kinds in names.items() for feature in kinds]
+                yield at, f"there is no feature {name}{meant(name, known)}"
             elif name != expression.MOMENT and names[owner][feature] == "string":
                 yield at, f"{name} is a text, and a derived feature is made of numbers"
         try:

@@ -1,7 +1,6 @@
 """From `schemas/fraud/rules.yaml` to the rulebook."""
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,15 +8,18 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from millrace.compiler.documents import yaml_file
+from millrace.compiler.sentences import meant, sentences
 from millrace.contracts.errors import ContractError, ContractProblem
 
 HOURS = 24
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_ORG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_SENTENCES = {
-    "union_tag_invalid": "there is no such factor",
-    "missing": "is missing",
-    "extra_forbidden": "there is no such setting",
+_ORG = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+_MEANINGS = {
+    "version": "a version is major.minor.patch, such as 1.2.0",
+    "class": "a class is in capitals, such as HIGH",
+    "code": "a country is two capitals, such as KP",
+    "org": "a tenant is in small letters, such as org_acme",
+    "name": "these rules are called fraud",
 }
 
 
@@ -90,6 +92,15 @@ class _Rules(_RulesPart):
     tenants: list[dict[str, Any]] = []
 
 
+class _Override(_RulesPart):
+    """What a tenant has otherwise; the parts are judged as they stand in its whole rules."""
+
+    org: str = Field(pattern=_ORG)
+    factors: list[dict[str, Any]] | None = None
+    classes: list[Any] | None = None
+    countries: list[Any] | None = None
+
+
 def compile_rulebook(schemas_dir: Path) -> dict[str, Any]:
     """The rules in force and those they have replaced, as `Rulebook` takes them.
 
@@ -104,7 +115,15 @@ def compile_rulebook(schemas_dir: Path) -> dict[str, Any]:
     ]
     versions = [old["default"]["version"] for old in superseded]
     if document["default"]["version"] in versions or len(set(versions)) != len(versions):
-        raise ContractError([ContractProblem("fraud/superseded", "/version", "a version has two files")])
+        raise ContractError(
+            [
+                ContractProblem(
+                    "fraud/superseded",
+                    "/version",
+                    f"a version has two files: raise that of fraud/rules.yaml above {document['default']['version']}",
+                )
+            ]
+        )
     return document
 
 
@@ -114,33 +133,50 @@ def compile_file(path: Path) -> dict[str, Any]:
     Raises:
         ContractError: with every problem of the file.
     """
-    name = f"fraud/{path.name}"
-    try:
-        document = yaml_file(path, name)
-    except OSError as error:
-        raise ContractError([ContractProblem(name, "", f"cannot be read: {error.strerror}")]) from error
+    name = f"fraud/{'superseded/' if path.parent.name == 'superseded' else ''}{path.name}"
+    document = yaml_file(path, name)
     if not isinstance(document, dict):
-        raise ContractError([ContractProblem(name, "", "the rules are an object")])
+        raise ContractError([ContractProblem(name, "", "the rules are an object, as docs/fraud.md shows")])
     problems = [ContractProblem(name, pointer, sentence) for pointer, sentence in _problems(document)]
     if problems:
         raise ContractError(problems)
     default = _compiled(_Rules.model_validate(document))
-    tenants = {}
+    tenants: dict[str, dict[str, Any]] = {}
     for index, override in enumerate(document.get("tenants") or []):
-        at = f"/tenants/{index}"
-        merged, org = _overridden(document, override), str(override.get("org", ""))
-        wrong = [(f"{at}{pointer}", sentence) for pointer, sentence in _problems(merged)]
-        if not _ORG.fullmatch(org) or org in tenants:
-            wrong.append((f"{at}/org", "an override names its tenant, and each tenant once"))
-        if unknown := sorted(set(override) - {"org", "factors", "classes", "countries"}):
-            wrong.append((at, f"a tenant cannot override {', '.join(unknown)}"))
-        problems += [ContractProblem(name, pointer, sentence) for pointer, sentence in wrong]
+        wrong = [*_override_problems(document, override, tenants)]
+        problems += [
+            ContractProblem(name, f"/tenants/{index}{pointer}", sentence) for pointer, sentence in wrong
+        ]
         if not wrong:
-            found = _compiled(_Rules.model_validate(merged))
-            tenants[org] = {**found, "version": f"{found['version']}+{org}"}
+            found = _compiled(_Rules.model_validate(_overridden(document, override)))
+            tenants[override["org"]] = {**found, "version": f"{found['version']}+{override['org']}"}
     if problems:
         raise ContractError(problems)
     return {"default": default, "tenants": tenants, "superseded": []}
+
+
+def _override_problems(
+    document: Mapping[str, Any], override: Any, known: Iterable[str]
+) -> Iterator[tuple[str, str]]:
+    try:
+        org = _Override.model_validate(override).org
+    except ValidationError as error:
+        yield from sentences(error, override, _Override, _MEANINGS)
+        return
+    if org in known:
+        yield "/org", f"{org} stands here twice: an override holds all that differs for its tenant"
+    merged = _overridden(document, override)
+    places = {one.get("factor"): place for place, one in enumerate(override.get("factors") or [])}
+    for pointer, sentence in _problems(merged):
+        head, _, rest = pointer.removeprefix("/factors/").partition("/")
+        if (
+            pointer.startswith("/factors/")
+            and (factor := merged["factors"][int(head)].get("factor")) in places
+        ):
+            # Where it stands among those of the override.
+            yield f"/factors/{places[factor]}{rest and '/'}{rest}", sentence
+        else:
+            yield pointer, sentence
 
 
 def _overridden(document: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
@@ -160,21 +196,17 @@ def _problems(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     try:
         rules = _Rules.model_validate(document)
     except ValidationError as error:
-        for found in error.errors():
-            # The tag of a union stands in the path, but not in the file.
-            path = [
-                part
-                for position, part in enumerate(found["loc"])
-                if not (position == 2 and found["loc"][0] == "factors")
-            ]
-            yield "/" + "/".join(map(str, path)), _SENTENCES.get(found["type"], found["msg"])
+        yield from sentences(error, document, _Rules, _MEANINGS)
         return
     yield from _repeated("/factors", [factor.factor for factor in rules.factors])
     yield from _repeated("/classes", [one.name for one in rules.classes])
     yield from _repeated("/countries", [one.code for one in rules.countries])
     for index, factor in enumerate(rules.factors):
         if isinstance(factor, _Weekend) and (unknown := sorted(set(factor.days) - set(WEEKDAYS))):
-            yield f"/factors/{index}/days", f"no day is called {', '.join(unknown)}"
+            yield (
+                f"/factors/{index}/days",
+                f"no day is called {', '.join(unknown)}{meant(unknown[0], WEEKDAYS)}",
+            )
         if isinstance(factor, _LateNight) and factor.from_ == factor.until:
             yield f"/factors/{index}", "a night that ends when it begins has no hour"
         if isinstance(factor, _HighRiskCountry) and not rules.countries:

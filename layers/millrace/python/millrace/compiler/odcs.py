@@ -9,6 +9,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from millrace.compiler.sentences import meant
 from millrace.contracts.errors import Findings
 from millrace.contracts.pointers import write
 
@@ -55,15 +56,20 @@ def begin(document: Any, name: str) -> Findings:
 def _errors(document: Any) -> list[tuple[str, str]]:
     """Where a document breaks the standard, and how: pointer and sentence."""
     found: dict[tuple[str, str], None] = {}
+    unknown = []
     for error in _standard().iter_errors(document):
-        pointer = write(error.instance_path)
         if error.kind.name in ("unevaluatedProperties", "additionalProperties"):
-            for name in error.kind.value:
-                found[
-                    (write([*error.instance_path, name]), f"the standard has no {name} here{_meant(name)}")
-                ] = None
+            unknown.append(error)
         else:
+            pointer = write(error.instance_path)
             found[(pointer, _sentence(error, pointer))] = None
+    places = {parent for pointer, _ in found for parent in _parents(pointer)}
+    for error in unknown:
+        for name in error.kind.value:
+            # A part that is wrong leaves what stands beside it unevaluated: a name of the standard is none then.
+            if name not in _names() or write(error.instance_path) not in places:
+                sentence = f"the standard has no {name} here{meant(name, _names())}"
+                found[(write([*error.instance_path, name]), sentence)] = None
     if not found and document["apiVersion"] != "v3.2.0":
         return [("/apiVersion", "contracts are written in v3.2.0 of the standard")]
     # What is wrong inside a part makes the part itself unevaluated, up to the root: only the innermost is reported.
@@ -83,12 +89,10 @@ def _sentence(error: Any, pointer: str) -> str:
         near = instead or next(iter(get_close_matches(str(error.instance), _TYPES.values())), "")
         listed = ", ".join(sorted({*_TYPES.values()}))
         return f"{error.instance} is no type; there are {listed}" + (f": write {near}" if near else "")
+    if error.kind.name == "enum":
+        options = error.kind.options
+        return f"{error.instance} is none of {', '.join(map(str, options))}{meant(error.instance, options)}"
     return str(error.message)
-
-
-def _meant(name: str) -> str:
-    near = get_close_matches(name, _names(), n=1)
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 @cache

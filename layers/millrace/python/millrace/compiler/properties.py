@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from millrace.compiler import retirements, up_converters
+from millrace.compiler.sentences import meant
 from millrace.contracts.contract import CATEGORIES, FACTS, IDS, INDEXES, STORES
 from millrace.contracts.retirement import Retirement
 
@@ -131,11 +131,6 @@ class Values:
     up_converter: dict[str, Any]
 
 
-def _meant(name: str) -> str:
-    near = get_close_matches(name, PROPERTIES, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
 class _Reader:
     """Reads one property after the other and reports what does not read."""
 
@@ -147,7 +142,7 @@ class _Reader:
             if name not in PROPERTIES:
                 report(
                     f"/customProperties/{index}/property",
-                    f"{name} is none of {', '.join(sorted(PROPERTIES))}{_meant(name)}",
+                    f"{name} is none of {', '.join(sorted(PROPERTIES))}{meant(name, PROPERTIES)}",
                 )
             if name in self._found:
                 report(f"/customProperties/{index}/property", f"{name} stands here twice")

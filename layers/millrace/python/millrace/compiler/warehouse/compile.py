@@ -12,18 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import yaml
 from sqlglot import exp
 
+from millrace.compiler.sentences import meant
 from millrace.compiler.warehouse import dialect
 from millrace.compiler.warehouse.column_lineage import Schema, column_lineage
+from millrace.compiler.warehouse.descriptions import Descriptions
 from millrace.compiler.warehouse.errors import WarehouseError
 from millrace.compiler.warehouse.render import STAGING, Rendered, render
 from millrace.compiler.warehouse.shape import Shapes, by_name, differences
 from millrace.compiler.warehouse.widths import Widths
 from millrace.contracts.columns import duckdb_type
 from millrace.contracts.tables import LakeTable, to_json
-from millrace.warehouse.project import Exposure, Project, Staging, Transform
+from millrace.warehouse.project import Project, Staging, Transform
 
 
 def compile_project(project_dir: Path, tables: Iterable[LakeTable]) -> Project:
@@ -36,7 +37,12 @@ def compile_project(project_dir: Path, tables: Iterable[LakeTable]) -> Project:
     Raises:
         WarehouseError: with every problem of every transform.
     """
-    return _Compilation(render(project_dir), by_name(tables)).project(_exposures(project_dir))
+    descriptions = Descriptions(project_dir)
+    try:
+        return _Compilation(render(project_dir), by_name(tables)).project(descriptions)
+    except WarehouseError as error:
+        problems = [*descriptions.problems, *error.problems]
+        raise WarehouseError(sorted(dict.fromkeys(problems))) from error
 
 
 class _Compilation:
@@ -47,16 +53,21 @@ class _Compilation:
         self._queries = {name: query for name, query in map(self._query, self._all.values()) if query}
         self._transforms: dict[str, Transform] = {}
 
-    def project(self, exposures: list[Exposure]) -> Project:
+    def project(self, descriptions: Descriptions) -> Project:
         """Everything compiled, or every reason why not."""
         transforms = [transform for transform in self._all.values() if transform.schema != STAGING]
         made = {name for name, table in self._tables.items() if table.layer != "silver"}
-        self._problems += [f"{name}: its contract has no transform" for name in made - self._all.keys()]
         self._problems += [
-            f"{m.full_name}: it has no contract" for m in transforms if m.full_name not in self._tables
+            f"{name}: its contract has no transform: write warehouse/models/{name.replace('.', '/')}.sql"
+            for name in made - self._all.keys()
         ]
         self._problems += [
-            f"{transform.full_name}: {schema}.{name} is no table"
+            f"{m.full_name}: it has no contract: write schemas/tables/{m.schema}/{m.name}.yaml"
+            for m in transforms
+            if m.full_name not in self._tables
+        ]
+        self._problems += [
+            f"{transform.full_name}: {schema}.{name} is no table{meant(f'{schema}.{name}', self._tables)}"
             for transform in self._all.values()
             for schema, name in transform.reads
             if f"{schema}.{name}" not in self._all and f"{schema}.{name}" not in self._tables
@@ -66,15 +77,16 @@ class _Compilation:
         if not self._problems:
             for transform in self._ordered(transforms):
                 self._compile(transform)
-            self._problems += [
-                f"exposure {exposure.name}: {table} is no transform"
-                for exposure in exposures
-                for table in exposure.inputs
-                if table not in self._all
-            ]
-        if self._problems:
-            raise WarehouseError(sorted(dict.fromkeys(self._problems)))
-        return Project(sorted(self._transforms.values(), key=lambda t: (t.level, t.full_name)), exposures)
+        descriptions.check(self._columns(), self._tables)
+        if self._problems or descriptions.problems:
+            raise WarehouseError(self._problems)
+        transforms_ = sorted(self._transforms.values(), key=lambda t: (t.level, t.full_name))
+        return Project(transforms_, descriptions.exposures)
+
+    def _columns(self) -> dict[str, tuple[str, ...]]:
+        """The columns of each transform, as far as its SQL names them."""
+        found = {name: tuple(query.named_selects) for name, query in self._queries.items()}
+        return {self._all[name].name: columns for name, columns in found.items() if "*" not in columns}
 
     @cached_property
     def _shapes(self) -> Shapes:
@@ -197,23 +209,3 @@ def _definition(
         *(transform.definition for transform in below),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-
-
-def _exposures(project_dir: Path) -> list[Exposure]:
-    layers = {path.stem: path.parent.name for path in (project_dir / "models").rglob("*.sql")}
-    path = project_dir / "models" / "exposures.yml"
-    listed = yaml.safe_load(path.read_text(encoding="utf-8"))["exposures"] if path.exists() else []
-    found = []
-    for item in listed:
-        names = [ref.removeprefix("ref('").removesuffix("')") for ref in item["depends_on"]]
-        inputs = tuple(f"{layers.get(name, STAGING)}.{name}" for name in names)
-        found.append(
-            Exposure(
-                name=item["name"],
-                label=item.get("label", item["name"]),
-                owner=item["owner"]["name"],
-                description=item.get("description", ""),
-                inputs=inputs,
-            )
-        )
-    return found

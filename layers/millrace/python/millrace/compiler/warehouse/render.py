@@ -7,7 +7,7 @@ Used at build only; a test proves that dbt renders the same.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,10 +15,13 @@ from typing import Any
 
 import jinja2
 import jinja2.nodes
-import yaml
 from jinja2.sandbox import SandboxedEnvironment
 
+from millrace.compiler.documents import yaml_file
+from millrace.compiler.places import at_line
+from millrace.compiler.sentences import meant
 from millrace.compiler.warehouse.errors import WarehouseError
+from millrace.contracts.errors import ContractError, ContractProblem
 
 STAGING = "staging"
 # What dbt itself calls; transforms do not.
@@ -32,6 +35,7 @@ INSTEAD = {
     "dbt_utils": "packages are not installed: write the SQL, or a macro in warehouse/macros",
     "run_started_at": "rows depend on no clock: compare with a column, such as event_time",
 }
+_WORDS = "transforms may say ref, source, var, config and the macros of warehouse/macros"
 Relation = Callable[[str, str], str]
 
 
@@ -61,30 +65,42 @@ def render(project: Path, relation: Relation = lambda schema, name: f"{schema}.{
         WarehouseError: with every transform that does not render.
     """
     paths = {path.stem: path for path in sorted((project / "models").rglob("*.sql"))}
-    variables = yaml.safe_load((project / "dbt_project.yml").read_text(encoding="utf-8")).get("vars", {})
+    variables = _variables(project / "dbt_project.yml")
     found: list[Rendered] = []
     problems: list[str] = []
-    try:
-        rendering = _Rendering(project, paths, variables, relation)
-    except jinja2.TemplateError as error:
-        raise WarehouseError([f"macros: {error}"]) from error
+    rendering = _Rendering(project, paths, variables, relation)
     for name, path in paths.items():
         try:
             found.append(rendering.render(path))
-        except (jinja2.TemplateError, _RefusedError, TypeError) as error:
-            problems.append(f"{name}: {_sentence(error)}")
+        except (jinja2.TemplateError, _RefusedError, TypeError, UnicodeDecodeError) as error:
+            problems.append(f"{name}: {_sentence(error, rendering.words)}")
     if problems:
         raise WarehouseError(problems)
     return found
 
 
-def _sentence(error: Exception) -> str:
+def _variables(path: Path) -> dict[str, Any]:
+    name = f"{path.parent.name}/{path.name}"
+    try:
+        document = yaml_file(path, name)
+    except ContractError as error:
+        raise WarehouseError([at_line(problem, path) for problem in error.problems]) from error
+    variables = document.get("vars", {}) if isinstance(document, dict) else None
+    if not isinstance(variables, dict):
+        sentence = "the project is an object, and its vars are names, each with a value"
+        raise WarehouseError([at_line(ContractProblem(name, "/vars", sentence), path)])
+    return variables
+
+
+def _sentence(error: Exception, words: Iterable[str] = ()) -> str:
     if isinstance(error, jinja2.TemplateSyntaxError):
         return f"Jinja on line {error.lineno}: {error.message}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte 0x{error.object[error.start]:02x} is not UTF-8: save the file as UTF-8"
     if isinstance(error, TypeError):
         return f"a word is called with other arguments than it takes: {error}"
     if isinstance(error, jinja2.UndefinedError) and (match := _UNDEFINED.match(str(error))):
-        return f"{match[0]}: {INSTEAD.get(match[1], 'transforms may say ref, source, var, config and the macros of warehouse/macros')}"
+        return f"{match[0]}: {INSTEAD.get(match[1]) or _WORDS + meant(match[1], words)}"
     return str(error)
 
 
@@ -105,19 +121,37 @@ class _Rendering:
         # Without the helpers that Jinja adds (`lipsum`, `cycler` …), which dbt may lack.
         self._jinja.globals = {"range": range, **words}
         self._macros: dict[str, Any] = {}
-        texts = [
-            path.read_text(encoding="utf-8")
+        files = [
+            path
             for path in sorted((project / "macros").rglob("*.sql"))
             if _FOR_DBT not in path.relative_to(project / "macros").parts
         ]
+        problems: list[str] = []
+        texts: list[str] = []
+        names: list[str] = []
+        for path in files:
+            try:
+                text = path.read_text(encoding="utf-8")
+                names += [macro.name for macro in self._jinja.parse(text).find_all(jinja2.nodes.Macro)]
+                texts.append(text)
+            except (jinja2.TemplateSyntaxError, UnicodeDecodeError) as error:
+                line = f":{error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
+                name = path.relative_to(project.parent).as_posix()
+                problems.append(f"{name}{line}: {_sentence(error)}")
+        if problems:
+            raise WarehouseError(problems)
         # Macros call each other, whichever file they are in.
-        names = [m.name for text in texts for m in self._jinja.parse(text).find_all(jinja2.nodes.Macro)]
         self._jinja.globals |= {name: partial(self._call, name) for name in names}
         for text in texts:
             self._macros |= vars(self._jinja.from_string(text).module)
 
     def _call(self, name: str, *arguments: Any, **named: Any) -> Any:
         return self._macros[name](*arguments, **named)
+
+    @property
+    def words(self) -> list[str]:
+        """What a transform may call."""
+        return [*self._jinja.globals]
 
     def render(self, path: Path) -> Rendered:
         self._reads = {}
@@ -126,7 +160,7 @@ class _Rendering:
 
     def _ref(self, name: str) -> str:
         if name not in self._paths:
-            raise _RefusedError(f"no transform is called {name}")
+            raise _RefusedError(f"no transform is called {name}{meant(name, self._paths)}")
         return self._read(self._paths[name].parent.name, name)
 
     def _source(self, schema: str, name: str) -> str:
@@ -138,5 +172,7 @@ class _Rendering:
 
     def _var(self, name: str) -> Any:
         if name not in self._variables:
-            raise _RefusedError(f"no variable is called {name}")
+            raise _RefusedError(
+                f"no variable is called {name}{meant(name, self._variables)}; vars of dbt_project.yml has them"
+            )
         return self._variables[name]

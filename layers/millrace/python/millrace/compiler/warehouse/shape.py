@@ -1,8 +1,10 @@
 """A transform run once over tables without rows: DuckDB then says which columns it has. Used at build and in tests."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from millrace.compiler.sentences import meant
 from millrace.contracts.columns import duckdb_type
 from millrace.contracts.tables import LakeTable
 from millrace.core.sql import identifier
@@ -72,7 +74,15 @@ class Shapes:
         try:
             return self._connection.execute(sql)
         except duckdb.Error as error:
-            raise ValueError(f"DuckDB refuses it: {str(error).splitlines()[0]}") from error
+            raise ValueError(f"DuckDB refuses it: {_said(str(error))}") from error
+
+
+def _said(message: str) -> str:
+    """The first line, and what it may have meant, which DuckDB says on another."""
+    first, *more = message.splitlines()
+    name = re.search(r'"(\w+)"', first)
+    near = next((re.findall(r'"(?:\w+\.)?(\w+)"', line) for line in more if "Candidate" in line), [])
+    return f"{first}{meant(name[1], near, listed=True)}" if name and near else first
 
 
 def _measuring(relation: str, checks: Sequence[Check]) -> str:

@@ -1,0 +1,85 @@
+"""All that is below `schemas/` and `warehouse/`, compiled and held together: every problem, each with its file and line. Build only."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from millrace.compiler import api_document, dictionaries, publications, samples
+from millrace.compiler.bundle import check_decisions
+from millrace.compiler.event_contracts import compile_contracts, file_of
+from millrace.compiler.feature_views import compile_views
+from millrace.compiler.fraud_rules import compile_rulebook
+from millrace.compiler.places import located
+from millrace.compiler.table_contracts import compile_tables
+from millrace.compiler.type_names import compile_names
+from millrace.compiler.warehouse.errors import WarehouseError
+from millrace.contracts.contract import Contract
+from millrace.contracts.errors import ContractError, ContractProblem
+from millrace.contracts.tables import silver_table
+
+Compiled = TypeVar("Compiled")
+
+
+@dataclass(frozen=True, slots=True)
+class Linted:
+    """What was found: how many contracts of each kind compile, each problem as a line, and what was not looked at."""
+
+    events: int
+    tables: int
+    problems: tuple[str, ...]
+    skipped: str = ""
+
+
+def lint(root: Path) -> Linted:
+    """Compiles what the folder's `schemas/` and, where it is there, `warehouse/` hold, and says all that is wrong at once."""
+    schemas, found = root / "schemas", _Collected(root)
+    contracts = found.of(lambda: compile_contracts(schemas))
+    tables = found.of(lambda: compile_tables(schemas))
+    found.of(lambda: compile_rulebook(schemas))
+    if (schemas / api_document.FILE).exists():
+        found.of(lambda: api_document.routes(api_document.load(schemas / api_document.FILE)))
+    if contracts is not None:
+        found.of(lambda: _refuse(_of_contracts(contracts, schemas)))
+        found.of(lambda: check_decisions(contracts, schemas))
+        found.of(lambda: compile_names(schemas, contracts))
+    if contracts is None or tables is None:
+        skipped = (
+            "feature views, the warehouse and what stands beside contracts follow once the contracts compile"
+        )
+        return Linted(len(contracts or ()), len(tables or ()), found.lines(), skipped)
+    lake = [*map(silver_table, contracts), *tables]
+    found.of(lambda: compile_views(schemas, lake))
+    if (root / "warehouse").is_dir():
+        # What needs only contracts is compiled without a parser of SQL.
+        from millrace.compiler.warehouse.compile import compile_project  # noqa: PLC0415
+
+        found.of(lambda: compile_project(root / "warehouse", lake))
+    return Linted(len(contracts), len(tables), found.lines())
+
+
+def _of_contracts(contracts: list[Contract], schemas: Path) -> Iterable[ContractProblem]:
+    yield from samples.problems((one, file_of(one, schemas)) for one in contracts)
+    yield from publications.problems(contracts, schemas)
+    yield from dictionaries.problems(contracts, schemas)
+
+
+def _refuse(problems: Iterable[ContractProblem]) -> None:
+    if listed := [*problems]:
+        raise ContractError(listed)
+
+
+class _Collected:
+    def __init__(self, root: Path) -> None:
+        self._root, self._lines = root, dict[str, None]()
+
+    def of(self, compile_: Callable[[], Compiled]) -> Compiled | None:
+        """What is compiled; None if it does not compile, and then why is among the lines."""
+        try:
+            return compile_()
+        except (ContractError, WarehouseError) as error:
+            self._lines |= dict.fromkeys(located(error, self._root))
+            return None
+
+    def lines(self) -> tuple[str, ...]:
+        return tuple(self._lines)

@@ -3,20 +3,41 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import uuid
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import command
+from millrace.client import Client as Producer
+from tests.e2e.conftest import ROOT, command
 from tests.support import events
 from tests.support.client import Client, eventually
 
 ORGS = ("org_acme", "org_globex")
 # A worker is there at once after an answer; after a kill, when the emulator has started it again for the batch.
 KILLING_SECONDS = 30.0
+
+
+# What a producer writes with the types of its platform; it dies by SIGKILL as soon as a first batch was answered.
+PRODUCER = """
+import json, os, signal, sys, time
+from shop_events import Events
+
+url, key, file, ids = json.loads(sys.argv[1])
+events = Events(url, key, buffer=file)
+line = {"productId": "sku_1", "quantity": 2, "price": 10.5}
+for number, event_id in enumerate(ids):
+    payload = {"orderId": f"ord_{number}", "userId": "usr_1", "items": [line], "totalAmount": 21, "currency": "EUR"}
+    events.order_created_v1(payload, user_id="usr_1", event_id=event_id)
+while not events.counts.taken:
+    time.sleep(0.01)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def workers(environ: dict[str, str], stem: str) -> list[int]:
@@ -82,6 +103,36 @@ def test_a_worker_that_is_killed_loses_and_doubles_nothing(
     found = eventually(lambda: decided(client), lambda found: len(found) >= wanted_decisions, seconds=90)
     assert len(found) in (wanted_decisions, wanted_decisions + 1)  # the first transaction's may come late
     assert len(found) == len(set(found))
+
+
+def test_a_producer_that_is_killed_sends_the_rest_from_its_buffer(client: Client, tmp_path: Path) -> None:
+    url, key, file = client.outputs["ApiUrl"], client.keys["org_acme"], str(tmp_path / "events.sqlite")
+    ids = [str(uuid.uuid4()) for _ in range(1000)]
+    path = {
+        "PYTHONPATH": os.pathsep.join(
+            str(ROOT / part) for part in ("clients/python", "layers/millrace/python")
+        )
+    }
+
+    def python(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        line = [sys.executable, *arguments]
+        return subprocess.run(
+            line, cwd=tmp_path, env=path, capture_output=True, text=True, timeout=100, check=False
+        )
+
+    typed = python("-m", "millrace.client", "types", "--url", url, "--key", key)
+    assert typed.returncode == 0, typed.stderr
+    (tmp_path / "shop_events.py").write_text(typed.stdout)
+    ended = python("-c", PRODUCER, json.dumps([url, key, file, ids]))
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    with Producer(url, key, buffer=file) as left:
+        assert left.flush(60)
+    assert 0 < left.counts.taken < len(ids)
+    assert left.counts.refused == 0
+    wanted = {("org_acme", event_id) for event_id in ids}
+    assert wanted <= stored(client)
+    archived = eventually(lambda: Counter(client.raw()), lambda found: wanted <= set(found), seconds=90)
+    assert [archived[one] for one in wanted] == [1] * len(ids)
 
 
 def test_a_dead_letter_is_fed_again(client: Client, environ: dict[str, str]) -> None:

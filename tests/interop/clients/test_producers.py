@@ -5,8 +5,16 @@ from typing import Any
 
 import pytest
 
+from cli import bootstrap
 from tests.interop.clients.conftest import Api
-from tests.interop.clients.environments import run_node, run_python
+from tests.interop.clients.environments import (
+    BUILD,
+    HERE,
+    python_environment,
+    run,
+    run_node,
+    run_python,
+)
 from tests.support import events
 from tests.support.doors import write_key
 
@@ -33,6 +41,18 @@ def test_cloudevents_in_python(api: Api) -> None:
     assert envelope["eventSource"] == "/shop/lisbon"
     assert envelope["correlationId"] == sent[0]["correlationId"]
     assert envelope["data"] == {"payload": payload, "metadata": {"subject": payload["orderId"]}}
+
+
+def test_our_own_client_as_a_package(api: Api) -> None:
+    """Installed as a producer installs it: without the platform, with two packages beside it."""
+    python = python_environment("millrace")
+    bootstrap.install(python, ["--no-deps", "--reinstall", "./clients/python"])
+    payload = events.order()["data"]["payload"]
+    script = HERE / "scripts" / "use_millrace.py"
+    found = run([python, script], BUILD, {"URL": api.url, "KEY": api.key, "PAYLOAD": json.dumps(payload)})
+    ends = found.pop("ends")
+    assert found == {"whole": True, "taken": 600, "refused": True}
+    assert [stored(api, one)["data"]["payload"] for one in ends] == [payload, payload]
 
 
 def test_cloudevents_in_javascript(api: Api) -> None:

@@ -106,6 +106,22 @@ def test_one_message_as_text_from_a_page(running: Platform, path: str) -> None:
     assert knock(running, f"POST /v1/{path}", sent, origin="https://evil.example")["status"] == 403
 
 
+def test_a_beacon_has_its_key_in_the_query(running: Platform) -> None:
+    sent, beacon = viewed(), "POST /beacon/v1/batch"
+    how = {"origin": PAGE, "content_type": "text/plain"}
+    answer = knock(running, beacon, batch(sent), {"writeKey": write_key(running)}, **how)
+    assert (answer["status"], answer["headers"]["access-control-allow-origin"]) == (200, PAGE)
+    assert stored(running, sent)["eventType"] == "product.viewed"
+    assert knock(running, beacon, batch(sent), {"writeKey": "mk_none"}, **how)["status"] == 401
+
+
+def test_a_refusal_says_what_segments_sdks_read(running: Platform) -> None:
+    answer = knock(running, BATCH, batch(viewed()), authorization=basic("mk_" + "x" * 43))
+    assert answer["status"] == 401
+    assert answer["body"]["code"] == "unauthorized"
+    assert answer["body"]["message"] == answer["body"]["detail"]
+
+
 def test_an_sdk_that_sends_again_changes_nothing(running: Platform) -> None:
     """A second delivery has another `sentAt`; here the client's clock is days behind as well."""
     key, behind = basic(write_key(running)), timedelta(days=3)

@@ -373,4 +373,12 @@ MUTANTS = (
         "if total.find(exp.Div):",
         ("tests/unit/warehouse/test_dialect.py",),
     ),
+    Mutant(
+        "a table that is older than what it is made of says that it lacks nothing",
+        "G11",
+        f"{LAYER}/catalog/lag.py",
+        'changed.get(name, "") > own',
+        'changed.get(name, "") > max(own, "~")',
+        ("tests/integration/test_datasets.py",),
+    ),
 )

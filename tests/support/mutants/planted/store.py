@@ -267,4 +267,20 @@ MUTANTS = (
         "mine = list(some)",
         ("tests/integration/test_repairs.py::test_a_discard_before_the_claim_wins",),
     ),
+    Mutant(
+        "a refused event forgets what its door has filled in",
+        "quarantine",
+        f"{LAYER}/intake/accept.py",
+        "sent=None if case.candidate.sent is None else exact_json.dumps(case.candidate.sent),",
+        "sent=None,",
+        ("tests/integration/test_replayed_doors.py",),
+    ),
+    Mutant(
+        "a table is made whole over what clients write meanwhile",
+        "G2",
+        "cli/rebuild.py",
+        'condition=f"attribute_not_exists({first})"',
+        'condition=f"attribute_exists({first}) OR attribute_not_exists({first})"',
+        ("tests/integration/test_rebuild.py",),
+    ),
 )

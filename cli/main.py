@@ -3,7 +3,6 @@
 The exit codes are in `cli.commands`. An error is one plain sentence.
 """
 
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -12,8 +11,9 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
+from cli import failures
 from cli.commands import Commands
-from cli.errors import CommandError, NoPlatformError
+from cli.errors import CommandError
 from cli.output import complain, print_json
 from millrace import __version__
 
@@ -40,27 +40,36 @@ def millrace(
         bool,
         typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True),
     ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")
+    ] = False,
 ) -> None:
     """An event data platform that a team owns. Start one on this machine with: make up"""  # noqa: D415  ends with the command
 
 
 def run(arguments: Sequence[str]) -> int:
     """Runs a command line and returns its exit code."""
-    as_json = "--json" in arguments
+    as_json, debug = "--json" in arguments, failures.debugging(arguments)
+    arguments = [one for one in arguments if one != "--debug"]
     try:
-        code = app(args=list(arguments), prog_name="millrace", standalone_mode=False)
+        code = app(args=arguments, prog_name="millrace", standalone_mode=False)
+        failures.flush()
     except (KeyboardInterrupt, typer.Abort):
         code = STOPPED
     except TyperException as error:
         return _end(as_json, error.format_message(), error.exit_code)
     except CommandError as error:
         return _end(as_json, str(error), error.exit_code)
-    except BrokenPipeError:
-        # The reader of our output closed it, such as `head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit) as error:
+        # The reader of our output closed it, such as `head`; within a command that has become an exit.
+        if not isinstance(error, BrokenPipeError) and not isinstance(error.__context__, BrokenPipeError):
+            raise
+        failures.abandon(sys.stdout)
         return 0
     except Exception as error:  # noqa: BLE001  a user sees a sentence, never a traceback
-        return _unexpected(as_json, error)
+        if debug:
+            traceback.print_exception(error)
+        return _end(as_json, *failures.sentence(error, arguments))
     if code == STOPPED:
         complain("stopped")
     return code if isinstance(code, int) else 0
@@ -74,55 +83,16 @@ def _end(as_json: bool, sentence: str, code: int) -> int:
     return code
 
 
-def _unexpected(as_json: bool, error: Exception) -> int:
-    """An error that no command handles: from AWS, from our own code, or a bug of the command."""
-    from botocore.exceptions import (
-        BotoCoreError,
-        ClientError,
-        ConnectTimeoutError,
-        EndpointConnectionError,
-        NoCredentialsError,
-    )
-
-    from millrace.core.errors import MillraceError
-
-    if os.environ.get("MILLRACE_TRACEBACK"):
-        traceback.print_exception(error)
-    match _first(error):
-        case EndpointConnectionError() | ConnectTimeoutError() as error:
-            return _end(
-                as_json,
-                f"the platform does not answer: {error}. Start a local one with: make up",
-                NoPlatformError.exit_code,
-            )
-        case NoCredentialsError():
-            return _end(
-                as_json,
-                "no AWS credentials were found; a local platform needs none: make up",
-                NoPlatformError.exit_code,
-            )
-        case ClientError() | BotoCoreError() | MillraceError():
-            return _end(as_json, str(error), 1)
-        case _:
-            sentence = f"{type(error).__name__}: {error}"
-            return _end(as_json, f"{sentence} (a bug of this command; MILLRACE_TRACEBACK=1 shows where)", 1)
-
-
-def _first(error: BaseException) -> BaseException:
-    """The failed connection that caused an error; the error itself where none did."""
-    from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
-
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, EndpointConnectionError | ConnectTimeoutError):
-            break
-        cause = cause.__cause__
-    return error if cause is None else cause
-
-
 def main() -> None:
     """The entry point of `millrace`."""
-    sys.exit(run(sys.argv[1:]))
+    failures.secure_streams()
+    try:
+        code = run(sys.argv[1:])
+    except OSError:
+        # Not even an error can be written.
+        failures.abandon(sys.stdout, sys.stderr)
+        code = 1
+    sys.exit(code)
 
 
 if __name__ == "__main__":

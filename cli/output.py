@@ -1,6 +1,7 @@
 """Output of commands: text and tables for people, one JSON document for programs."""
 
 import base64
+import json
 import math
 import os
 import re
@@ -25,6 +26,7 @@ from millrace.core import clock
 WIDTH_OF_PIPES = 160
 # Control characters, line separators and marks of direction (Unicode, Bidirectional Algorithm, 2: explicit marks).
 _STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
 _ESCAPES = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
 # A folded column stays readable with so many characters a line.
 FOLDED_WIDTH = 12
@@ -32,7 +34,7 @@ FOLDED_WIDTH = 12
 
 def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
-    known = stream.isatty() or "COLUMNS" in os.environ
+    known = (stream is not None and stream.isatty()) or "COLUMNS" in os.environ
     return Console(stderr=stderr, highlight=False, soft_wrap=True, width=None if known else WIDTH_OF_PIPES)
 
 
@@ -158,7 +160,11 @@ def _moment(value: datetime) -> str:
 
 def print_json(document: Any) -> None:
     """Writes one JSON document as the last line of standard output."""
-    sys.stdout.write(orjson.dumps(plain(document)).decode("utf-8") + "\n")
+    text = orjson.dumps(plain(document)).decode("utf-8")
+    if not (sys.stdout.encoding or "utf-8").lower().startswith("utf"):
+        # Beyond ASCII there are only characters of texts, and JSON has an escape for each.
+        text = _BEYOND_ASCII.sub(lambda match: json.dumps(match[0])[1:-1], text)
+    sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 

@@ -62,7 +62,7 @@ VARIABLES = {
     "MILLRACE_API_KEY": "The key that commands call the API with; it decides the tenant.",
     "MILLRACE_PORT": "The port of the local platform; it is remembered for the checkout.",
     "MILLRACE_LOCAL": "A folder in the place of .local, for a second platform beside the first.",
-    "MILLRACE_TRACEBACK": "Any value: an unexpected error shows where it arose.",
+    "MILLRACE_DEBUG": "1: as --debug, an unexpected error shows its traceback.",
     "MLFLOW_PORT": "The port of `make mlflow`.",
     "NOTEBOOK_PORT": "The port of `make notebook`.",
 }

@@ -1,6 +1,9 @@
 """Exit codes and errors, as scripts rely on them: 0 done, 1 refused, 2 usage, 3 no platform."""
 
+import errno
 import io
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,14 +12,24 @@ import duckdb
 import orjson
 import pytest
 from botocore.client import BaseClient
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import (
+    EndpointConnectionError,
+    NoRegionError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+)
 
-from cli import lake
+from cli import failures, lake
 from cli.api import Api, ApiResponse
 from cli.errors import NoPlatformError
 from cli.main import run
+from cli.output import print_json
+from cli.places import Places
+from millrace import __version__
 from millrace.core.errors import from_client_error
 
+ROOT = Path(__file__).parents[3]
+LAYER = ROOT / "layers/millrace/python"
 EVENT = b'{"eventId":"e"}'
 COMMANDS = [
     ["status"],
@@ -216,15 +229,121 @@ def test_quarantine_follows_the_cursor_up_to_the_limit(
     assert last_document(capsys)["cursor"] == "c"
 
 
+def raised(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def call(*_: Any, **__: Any) -> ApiResponse:
+        raise error
+
+    monkeypatch.setattr(Api, "call", call)
+
+
+def test_a_bug_is_reported_in_a_file_and_shown_on_demand(
+    platform: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(failures, "checkout", lambda: Places(platform))
+    raised(monkeypatch, KeyError("no\nsuch mk_abc"))
+    assert run(["trace", "mk_abc"]) == 1
+    printed = capsys.readouterr().err
+    (report,) = (platform / ".local/log").iterdir()
+    assert printed.startswith("this is a bug of millrace: KeyError: ")
+    assert str(report) in printed
+    assert printed.count("\n") == 1
+    text = report.read_text()
+    assert text.startswith(f"command: millrace trace mk_…\nversion: {__version__}\npython: ")
+    assert "Traceback" in text
+    assert "mk_abc" not in text
+    assert run(["trace", "x", "--debug"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+    monkeypatch.setenv("MILLRACE_DEBUG", "1")
+    assert run(["trace", "x"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("platform")
-def test_a_fault_of_our_own_is_a_sentence_too(
+def test_a_bug_on_a_disk_that_takes_no_report_is_a_sentence_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answers(monkeypatch, 200, {"unexpected": True})
+    def mkdir(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    raised(monkeypatch, KeyError("x"))
+    monkeypatch.setattr(Path, "mkdir", mkdir)
     assert run(["trace", "x"]) == 1
+    assert capsys.readouterr().err.endswith("report it with the traceback, which --debug shows\n")
+
+
+@pytest.mark.usefixtures("platform")
+@pytest.mark.parametrize(
+    ("error", "code", "parts"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), 1, ["the disk is full", "free some space"]),
+        (OSError(errno.EROFS, "Read-only", "out.csv"), 1, ["out.csv: the disk is read-only"]),
+        (PermissionError(errno.EACCES, "denied", "keys.json"), 1, ["keys.json: permission denied", "ls -l"]),
+        (OSError(errno.EMFILE, "Too many open files"), 1, ["ulimit -n"]),
+        (MemoryError(), 1, ["not enough memory"]),
+        (
+            EndpointConnectionError(endpoint_url="https://sts.eu-west-1.amazonaws.com/"),
+            3,
+            ["sts.eu-west-1.amazonaws.com does not answer", "AWS_REGION"],
+        ),
+        (
+            ReadTimeoutError(endpoint_url="http://127.0.0.1:4566/"),
+            3,
+            ["does not answer at http://127.0.0.1:4566/", "make up"],
+        ),
+        (
+            ProxyConnectionError(proxy_url="http://proxy:3128"),
+            3,
+            ["proxy does not answer", "HTTPS_PROXY"],
+        ),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), 3, ["does not answer", "make up"]),
+        (NoRegionError(), 3, ["AWS_REGION"]),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_what_is_no_bug_says_what_to_do(
+    error: Exception,
+    code: int,
+    parts: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    raised(monkeypatch, error)
+    assert run(["trace", "x"]) == code
     printed = capsys.readouterr().err
-    assert "KeyError" in printed
+    assert all(part in printed for part in parts)
+    assert "bug" not in printed
     assert "Traceback" not in printed
+    assert printed.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("shell", "code", "said"),
+    [
+        ('"$@" --version >&-', 0, ""),
+        ('"$@" --version | true; exit ${PIPESTATUS[0]}', 0, ""),
+        ('"$@" --version >/dev/full', 1, "the disk is full: free some space and run the same again\n"),
+        ('"$@" bogus >/dev/full 2>&1', 1, ""),
+        (
+            """PYTHONIOENCODING=latin-1 "$@" trace 'é…' --json""",
+            3,
+            "there is no local platform here. Start one in the checkout: make up\n",
+        ),
+    ],
+)
+def test_no_stream_makes_a_traceback(shell: str, code: int, said: str, nowhere: Path) -> None:
+    command = ["bash", "-c", shell, "bash", sys.executable, "-m", "cli.main"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, LAYER)))}
+    done = subprocess.run(
+        command, cwd=nowhere, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (code, said)
+
+
+def test_json_is_whole_in_a_locale_that_lacks_its_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="latin-1"))
+    print_json({"text": "é…😀"})
+    assert orjson.loads(written.getvalue()) == {"text": "é…😀"}
 
 
 @pytest.mark.usefixtures("platform")

@@ -1,8 +1,9 @@
 """What of MiniStack's state is journaled, and how it comes back. Runs in the emulator's environment, before it serves.
 
 MiniStack saves its state at a clean stop only. Here no answer leaves it before the rows, records, messages and objects that
-were written until then are on disk (`journal.py`), and snapshots of everything are taken by a forked child: after a deployment, when
-the journal has grown, and at a stop. docs/local.md says what that means for its user.
+were written until then are on disk (`journal.py`), with the lake's catalog and the executions of state machines. Snapshots of
+everything are taken by a forked child: after a deployment, when the journal has grown, and at a stop. docs/local.md says what that
+means for its user.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from typing import Any
 from ministack import app
 from ministack.core import persistence
 from ministack.core.responses import request_scope
-from ministack.services import dynamodb, kinesis, lambda_svc, s3, sqs
+from ministack.services import dynamodb, glue, kinesis, lambda_svc, s3, sqs, stepfunctions
 
 from cli.local.journal import PATH, Journal, sync
 
@@ -32,6 +33,14 @@ from cli.local.journal import PATH, Journal, sync
 SNAPSHOT_AFTER_BYTES = 64 * 2**20
 SNAPSHOT_SECONDS = 300
 _STREAMS = "millrace-streams"
+# Stores of few and small entries: each that changed is journaled whole. An entry's text says whether it did; of an execution, whose
+# history grows all the time, its status.
+_ENTRIES = {
+    **{f"glue.{name}": store for name, store in glue._ALL_STATE.items() if name != "tags"},  # noqa: SLF001
+    "executions": stepfunctions._executions,  # noqa: SLF001
+}
+_OF_ENTRIES = (b"AWSGlue.", b"AWSStepFunctions.")
+_READS = (b"Get", b"List", b"Search", b"BatchGet")
 
 _log = logging.getLogger("durability")
 _serve = app.app
@@ -60,6 +69,8 @@ class Durability:
         self._last: dict[Any, Any] = {}
         self._messages: dict[Any, dict[str, None]] = {}
         self._known_positions: list[Any] = []
+        self._known_entries: dict[tuple[str, Any], str] = {}
+        self._entries_due = True
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._waiter = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
         self._child: Future[int] | None = None
@@ -118,6 +129,8 @@ class Durability:
             "messages": list(self._new_messages()),
         }
         changes: dict[str, Any] = {name: changed for name, changed in found.items() if changed}
+        if self._entries_due and (entries := list(self._new_entries())):
+            changes["entries"] = entries
         positions = [dict(store.all_items()) for store in _positions().values()]
         if positions != self._known_positions:
             self._known_positions, changes["positions"] = copy.deepcopy(positions), _positions()
@@ -135,6 +148,32 @@ class Durability:
                 if fresh:
                     self._last[stream, shard] = fresh[0]
                     yield stream, shard, fresh[::-1]
+
+    def _new_entries(self) -> Iterator[tuple[str, Any, Any]]:
+        """Store, key and entry of each that is new or another; of one that is gone None."""
+        self._entries_due = False
+        known, self._known_entries = self._known_entries, {}
+        for name, store in _ENTRIES.items():
+            for key, entry in list(store.all_items()):
+                before = known.pop((name, key), None)
+                try:
+                    text, held = self._told(name, entry), entry
+                    if text != before:
+                        held = copy.deepcopy(entry)
+                except RuntimeError:
+                    # An execution that goes on while it is copied: with the next request.
+                    self._entries_due = True
+                    continue
+                self._known_entries[name, key] = text
+                if text != before:
+                    yield name, key, held
+        for name, key in known:
+            yield name, key, None
+
+    def _told(self, name: str, entry: Any) -> str:
+        if name == "executions":
+            return str(entry["status"])
+        return json.dumps(entry, default=persistence._json_default, sort_keys=True)  # noqa: SLF001
 
     def _new_messages(self) -> Iterator[tuple[Any, list[Any], list[str]]]:
         """Queue, messages that came, ids of those that went. New ones come last, so length and end say whether one did."""
@@ -167,6 +206,8 @@ class Durability:
         for changes in self.journal.read():
             self.report["clean"] = "stopped" in changes
             self._apply(changes)
+        # What was running then has ended.
+        stepfunctions._restore_state({"executions": {}})  # noqa: SLF001
         self.report["cutOff"] = self.journal.cut_off
         self.journal.begin_generation()
         dropped = list(_old_records())
@@ -203,6 +244,11 @@ class Durability:
             if queue:
                 gone = {*went, *(message["id"] for message in came)}
                 queue["messages"] = [one for one in queue["messages"] if one["id"] not in gone] + came
+        for name, key, entry in changes.get("entries", ()):
+            if entry is None:
+                _ENTRIES[name].pop_scoped(*key, None)
+            else:
+                _ENTRIES[name].set_scoped(*key, entry)
         _drop_records(changes.get("dropped", ()))
         if "positions" in changes:
             lambda_svc._kinesis_positions._data = changes["positions"]["log"]._data  # noqa: SLF001
@@ -272,6 +318,7 @@ class Durability:
         elif scope["path"] == PATH:
             await self._serve_report(scope, send)
         else:
+            self._mind_entries(scope)
             refused = False
 
             async def answer(message: Any) -> None:
@@ -286,6 +333,14 @@ class Durability:
                     await send(message)
 
             await _serve(scope, receive, answer)
+
+    def _mind_entries(self, scope: Any) -> None:
+        """Whether the request may change an entry; of state machines each may show that one changed by itself."""
+        for name, value in scope["headers"]:
+            if name.lower() == b"x-amz-target" and value.startswith(_OF_ENTRIES):
+                service, _, action = value.partition(b".")
+                if service == b"AWSStepFunctions" or not action.startswith(_READS):
+                    self._entries_due = True
 
     async def _serve_report(self, scope: Any, send: Any) -> None:
         """GET: how the last start went. POST: takes a snapshot and waits for it."""

@@ -66,7 +66,7 @@ class Stores:
         login = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
         self.aws = {
             name: boto3.client(name, endpoint_url=f"http://127.0.0.1:{port}", config=config, **login)
-            for name in ("dynamodb", "kinesis", "sqs", "s3")
+            for name in ("dynamodb", "kinesis", "sqs", "s3", "glue", "stepfunctions")
         }
         self.put: dict[str, set[str]] = {name: set() for name in self.aws}
 
@@ -80,6 +80,15 @@ class Stores:
         self.aws["kinesis"].create_stream(StreamName="log", ShardCount=1)
         self.aws["sqs"].create_queue(QueueName="queue")
         self.aws["s3"].create_bucket(Bucket="lake")
+        self.aws["glue"].create_database(DatabaseInput={"Name": "lake"})
+        self.aws["glue"].create_table(DatabaseName="lake", TableInput={"Name": "pointer"})
+        once = {"StartAt": "End", "States": {"End": {"Type": "Pass", "End": True}}}
+        machine = {
+            "name": "once",
+            "definition": json.dumps(once),
+            "roleArn": "arn:aws:iam::000000000000:role/x",
+        }
+        self.machine = self.aws["stepfunctions"].create_state_machine(**machine)["stateMachineArn"]
 
     def write(self, name: str) -> None:
         """Puts `name` into each store; remembers each that answered."""
@@ -89,12 +98,16 @@ class Stores:
             "kinesis": {"StreamName": "log", "PartitionKey": name, "Data": name.encode()},
             "sqs": {"QueueUrl": queue, "MessageBody": name},
             "s3": {"Bucket": "lake", "Key": name, "Body": name.encode()},
+            "glue": {"DatabaseName": "lake", "TableInput": {"Name": name}},
+            "stepfunctions": {"stateMachineArn": self.machine, "name": name},
         }
         operations = {
             "dynamodb": "put_item",
             "kinesis": "put_record",
             "sqs": "send_message",
             "s3": "put_object",
+            "glue": "create_table",
+            "stepfunctions": "start_execution",
         }
         for store, call in calls.items():
             getattr(self.aws[store], operations[store])(**call)
@@ -109,6 +122,10 @@ class Stores:
         take = {"QueueUrl": queue, "MaxNumberOfMessages": 10}
         while got := self.aws["sqs"].receive_message(**take).get("Messages"):
             messages |= {one["Body"] for one in got}
+        tables = self.aws["glue"].get_paginator("get_tables").paginate(DatabaseName="lake")
+        runs = (
+            self.aws["stepfunctions"].get_paginator("list_executions").paginate(stateMachineArn=self.machine)
+        )
         pages = self.aws["s3"].get_paginator("list_objects_v2").paginate(Bucket="lake")
         return {
             "dynamodb": {row["id"]["S"] for row in self.aws["dynamodb"].scan(TableName="rows")["Items"]},
@@ -118,6 +135,8 @@ class Stores:
             },
             "sqs": messages,
             "s3": {found["Key"] for page in pages for found in page.get("Contents", [])},
+            "glue": {table["Name"] for page in tables for table in page["TableList"]},
+            "stepfunctions": {run["name"] for page in runs for run in page["executions"]},
         }
 
 
@@ -166,6 +185,35 @@ def test_a_killed_emulator_has_all_that_it_answered(started: tuple[Places, Calla
     for store, names in stores.put.items():
         assert names <= found[store], store
     assert len(stores.put["s3"]) >= 5 * KILLS
+
+
+def test_a_killed_emulator_keeps_where_tables_are(started: tuple[Places, Callable[[], None]]) -> None:
+    """The pointers of Iceberg's tables, the name of each execution, and that none of them goes on."""
+    places, kill = started
+    running = process.running(places)
+    assert running is not None
+    stores = Stores(running.port)
+    stores.create()
+    glue, machines = stores.aws["glue"], stores.aws["stepfunctions"]
+    glue.create_table(DatabaseName="lake", TableInput={"Name": "gone"})
+    wait = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 60, "End": True}}}
+    machine = machines.create_state_machine(
+        name="slow", definition=json.dumps(wait), roleArn="arn:aws:iam::000000000000:role/x"
+    )["stateMachineArn"]
+    emulator.save(running.port)
+    for number in range(3):
+        place = {"metadata_location": f"s3://lake/{number}.json"}
+        glue.update_table(DatabaseName="lake", TableInput={"Name": "pointer", "Parameters": place})
+    glue.delete_table(DatabaseName="lake", Name="gone")
+    machines.start_execution(stateMachineArn=machine, name="hourly-1")
+    kill()
+    emulator.start(places, running.port)
+    table = glue.get_table(DatabaseName="lake", Name="pointer")["Table"]
+    assert table["Parameters"]["metadata_location"] == "s3://lake/2.json"
+    names = {one["Name"] for one in glue.get_tables(DatabaseName="lake")["TableList"]}
+    assert names == {"pointer"}
+    (run,) = machines.list_executions(stateMachineArn=machine)["executions"]
+    assert (run["name"], run["status"]) == ("hourly-1", "FAILED")
 
 
 def said_by(script: str, folder: Path, python: str) -> Any:

@@ -36,7 +36,10 @@ def endpoint(port: int) -> str:
 
 
 def installed(places: Places) -> bool:
-    """Whether the emulator's virtual environment is the one that `install` would make."""
+    """Whether the emulator's virtual environment is one that `install` would leave as it is."""
+    # Another checkout's, as in `bootstrap.ensure`.
+    if places.emulator_environment.is_symlink():
+        return True
     stamp = places.emulator_environment / STAMP
     return stamp.exists() and stamp.read_text() == bootstrap.state(REQUIREMENTS, bootstrap.LOCK)
 

@@ -60,6 +60,13 @@ class TestEmulator:
         emulator.forget(places)
         assert sorted(path.name for path in places.local.iterdir()) == ["cdk"]
 
+    def test_the_environment_of_another_checkout_is_taken_as_it_is(self, places: Places) -> None:
+        theirs = places.local / "theirs"
+        theirs.mkdir()
+        assert not emulator.installed(places)
+        places.emulator_environment.symlink_to(theirs)
+        assert emulator.installed(places)
+
 
 def _command_line(command: bytes, kept: Path) -> Any:
     content = kept.read_bytes()

@@ -9,6 +9,7 @@ from cdk_nag import AwsSolutionsChecks
 from layers import build
 from stacks.consumers import ConsumersStack
 from stacks.environment import EnvironmentSettings, to_deploy
+from stacks.errors import SettingsError
 from stacks.ingestion import IngestionStack
 from stacks.lakehouse import LakehouseStack
 from stacks.storage import StorageStack
@@ -64,10 +65,10 @@ def refuse_partition(region: str) -> None:
         region: of the credentials, as the CDK CLI passes it on; empty without credentials.
 
     Raises:
-        ValueError: the region is of another partition than `aws`.
+        SettingsError: the region is of another partition than `aws`.
     """
     if region.startswith(OTHER_PARTITIONS):
-        raise ValueError(
+        raise SettingsError(
             f"Millrace is not deployed to {region}: HTTP APIs with their domain, SageMaker's images and Glue's optimizers differ "
             "there or are missing. Choose a region of the partition aws."
         )

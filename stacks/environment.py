@@ -3,15 +3,18 @@
 import platform
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from millrace.compiler.sentences import meant
 from millrace.core.settings import Environment
 from millrace.eventstore import receipts
+from stacks.errors import SettingsError, wrong_settings
 
 HOURS_PER_DAY = 24
 # Raw outlives every event that may still come late: a late one has its whole day rebuilt from raw. The manifest of
@@ -19,6 +22,10 @@ HOURS_PER_DAY = 24
 RAW_EXPIRY_DAYS = receipts.KEPT_DAYS
 LAMBDA_RUNTIME = "python3.13"
 ROUTED_SOURCE = "millrace.events"
+# An expression of EventBridge Scheduler.
+Schedule = Annotated[str, Field(pattern=r"^(cron|rate)\([^()]+\)$")]
+Days = Annotated[int, Field(ge=1)]
+FUNCTIONS = Path(__file__).resolve().parents[1] / "functions"
 
 
 class Omission(StrEnum):
@@ -72,28 +79,28 @@ class StreamSettings(_Settings):
 class LakeSettings(_Settings):
     """How long the lake keeps what in which class, in days; None keeps it."""
 
-    raw_infrequent_days: int | None = None
+    raw_infrequent_days: Days | None = None
     """Until raw goes to the class for infrequent access."""
-    raw_expiry_days: int | None = None
+    raw_expiry_days: Days | None = None
     """Until raw is deleted."""
-    tables_infrequent_days: int | None = None
+    tables_infrequent_days: Days | None = None
     """Until files of tables (silver and all that is made of it) go to the class for infrequent access."""
-    run_expiry_days: int = 90
+    run_expiry_days: Days = 90
     """Until documents of runs are deleted."""
-    query_result_expiry_days: int = 7
+    query_result_expiry_days: Days = 7
     """Until results of Athena are deleted."""
-    quarantine_expiry_days: int = 90
+    quarantine_expiry_days: Days = 90
     """Until bodies of refused events are deleted."""
-    dead_letter_expiry_days: int = 180
+    dead_letter_expiry_days: Days = 180
     """Until dead letters are deleted."""
 
 
 class ReconcileTimes(_Settings):
     """When the stores are compared: expressions of EventBridge Scheduler, UTC."""
 
-    hourly: str = "cron(50 * * * ? *)"
+    hourly: Schedule = "cron(50 * * * ? *)"
     """Of the comparison of the last hours, behind the hourly run."""
-    daily: str = "cron(40 5 * * ? *)"
+    daily: Schedule = "cron(40 5 * * ? *)"
     """Of the comparison of whole days."""
 
 
@@ -116,11 +123,11 @@ class LakehouseSettings(_Settings):
     """Of a server that takes OpenLineage over HTTP, such as Marquez; each run's events are in the lake in any case."""
     lineage_key: str = Field(default="", pattern=r"^$|^/[A-Za-z0-9_./-]{1,1000}$")
     """The name of a SecureString in Parameter Store, such as /millrace/dev/lineage-key, with the server's API key."""
-    hourly: str = "cron(5 * * * ? *)"
+    hourly: Schedule = "cron(5 * * * ? *)"
     """When new data is taken into the tables."""
-    daily: str = "cron(35 2 * * ? *)"
+    daily: Schedule = "cron(35 2 * * ? *)"
     """When features and training data are built."""
-    maintenance: str = "cron(20 4 * * ? *)"
+    maintenance: Schedule = "cron(20 4 * * ? *)"
     """When tables are compacted, and what they no longer need is removed."""
     reconcile: ReconcileTimes | None = ReconcileTimes()
     """When the stores are compared; None: only `millrace reconcile` does."""
@@ -149,7 +156,7 @@ class LearningSettings(_Settings):
     """With spot: the job and its waiting for capacity together."""
     max_concurrency: int = Field(default=2, ge=1, le=20)
     """Tenants that train at once; a new AWS account has few training instances."""
-    weekly: str = "cron(10 3 ? * SUN *)"
+    weekly: Schedule = "cron(10 3 ? * SUN *)"
     """When models are trained."""
     tracking_uri: str = Field(default="", pattern=r"^$|^https?://|^arn:aws[a-z-]*:sagemaker:")
     """Where experiments are logged: an MLflow server's URL, or the ARN of a serverless MLflow App; empty: nowhere."""
@@ -164,9 +171,9 @@ class LearningSettings(_Settings):
 class ThrottleSettings(_Settings):
     """Requests a second that the HTTP API lets through, over all callers."""
 
-    rate: int
+    rate: int = Field(ge=1)
     """Requests a second, in the long run."""
-    burst: int
+    burst: int = Field(ge=1)
     """Requests at once."""
 
 
@@ -232,7 +239,7 @@ class EnvironmentSettings(_Settings):
     """Runs of the pipeline."""
     learning: LearningSettings = LearningSettings()
     """Training."""
-    log_retention_days: int
+    log_retention_days: Literal[7, 14, 30, 60, 90, 180, 365, 731]
     """How long logs of functions are kept."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """From which level on functions log."""
@@ -242,13 +249,13 @@ class EnvironmentSettings(_Settings):
     """Where alarms are sent: e-mail addresses and https addresses, each of which has to confirm once."""
     bus_bindings: tuple[BusBinding, ...] = (CANARY_BINDING,)
     """Rules that feed events of an EventBridge bus to intake."""
-    canary: str | None = None
+    canary: Schedule | None = None
     """When the canary is sent, in EventBridge Scheduler's syntax; None: only `millrace doctor` sends one."""
-    reserved_concurrency: Mapping[str, int] = Field(default_factory=dict)
+    reserved_concurrency: Mapping[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
     """Function → executions that are reserved for it. New accounts have few to give away, so nothing is reserved unless it stands here."""
-    features_budget_ms: int | None = None
+    features_budget_ms: int | None = Field(default=None, ge=1)
     """How long fraud waits for a user's sets before it decides without them; None: as its function has it."""
-    model_budget_ms: int | None = None
+    model_budget_ms: int | None = Field(default=None, ge=1)
     """How long it waits for a champion that has to be loaded; None: as its function has it."""
     fraud_fan_out: bool = False
     """Fraud reads each shard on a line of its own, pushed to it; without, it shares the shard's reads with the others."""
@@ -262,6 +269,23 @@ class EnvironmentSettings(_Settings):
             if not re.fullmatch(r"https://\S+|[^@\s]+@[^@\s]+\.[^@\s]+", contact):
                 raise ValueError(f"{contact} is neither an e-mail address nor an https address")
         return contacts
+
+    @field_validator("bus_bindings")
+    @classmethod
+    def _are_called_apart(cls, bindings: tuple[BusBinding, ...]) -> tuple[BusBinding, ...]:
+        names = [binding.name for binding in bindings]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two bindings are called {twice[0]}; each has a name of its own")
+        return bindings
+
+    @field_validator("reserved_concurrency")
+    @classmethod
+    def _is_of_functions(cls, reserved: Mapping[str, int]) -> Mapping[str, int]:
+        known = sorted(path.parent.name for path in FUNCTIONS.glob("*/handler.py"))
+        for name in reserved:
+            if name not in known:
+                raise ValueError(f"no function is called {name}{meant(name, known)}")
+        return reserved
 
     def fraud_budgets(self) -> dict[str, str]:
         """Budgets of the functions that decide on fraud, where they differ from what these say themselves."""
@@ -368,10 +392,17 @@ def _prod() -> EnvironmentSettings:
     )
 
 
+def _made(settings: Callable[[], EnvironmentSettings]) -> EnvironmentSettings:
+    try:
+        return settings()
+    except ValidationError as error:
+        raise wrong_settings(error, EnvironmentSettings) from error
+
+
 # What `local` has of the machine that it runs on.
 OF_THIS_MACHINE = frozenset({"runtime", "architecture"})
 ENVIRONMENTS: Mapping[str, EnvironmentSettings] = MappingProxyType(
-    {settings.name: settings for settings in (_local(), _dev(), _staging(), _prod())}
+    {settings.name: settings for settings in map(_made, (_local, _dev, _staging, _prod))}
 )
 
 
@@ -383,25 +414,30 @@ def environment_named(name: str, *, alarm_contacts: str = "") -> EnvironmentSett
         alarm_contacts: where its alarms are sent besides the addresses in its settings, separated by commas.
 
     Raises:
-        ValueError: there is no environment of that name, or a contact is no address.
+        SettingsError: there is no environment of that name, or a contact is no address.
     """
     if name not in ENVIRONMENTS:
-        raise ValueError(f"-c env={name}: there are {', '.join(ENVIRONMENTS)}")
+        listed = ", ".join(ENVIRONMENTS)
+        raise SettingsError(f"-c env={name}: there are {listed}{meant(name, ENVIRONMENTS)}")
     settings = ENVIRONMENTS[name]
     added = [contact.strip() for contact in alarm_contacts.split(",") if contact.strip()]
     contacts = tuple(dict.fromkeys((*settings.alarm_contacts, *added)))
-    return EnvironmentSettings.model_validate({**dict(settings), "alarm_contacts": contacts})
+    try:
+        return EnvironmentSettings.model_validate({**dict(settings), "alarm_contacts": contacts})
+    except ValidationError as error:
+        said = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"-c alarm-contacts={alarm_contacts} (ALARM_CONTACTS): {said}") from error
 
 
 def to_deploy(name: str, *, alarm_contacts: str = "") -> EnvironmentSettings:
     """The settings of an environment that can be deployed.
 
     Raises:
-        ValueError: as `environment_named` does, or the environment is prod and its alarms would reach nobody.
+        SettingsError: as `environment_named` does, or the environment is prod and its alarms would reach nobody.
     """
     settings = environment_named(name, alarm_contacts=alarm_contacts)
     if name == "prod" and not settings.alarm_contacts:
-        raise ValueError(
+        raise SettingsError(
             "the alarms of prod would reach nobody: name an e-mail or https address with "
             "`make deploy ENV=prod ALARM_CONTACTS=oncall@example.com` (-c alarm-contacts=…), or in _prod of stacks/environment.py"
         )

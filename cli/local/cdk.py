@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from cli import bootstrap
@@ -15,6 +16,7 @@ from cli.errors import CommandError
 from cli.local.programs import run
 from cli.output import complain
 from cli.places import Places, checkout
+from millrace.core.errors import MillraceError
 
 # Version and hash of the CLI, without the address of a registry. npm's `latest` is 3.0.0, which refuses the library's cloud
 # assembly.
@@ -70,12 +72,31 @@ def command(places: Places, arguments: Sequence[str]) -> list[str]:
     return [str(places.cdk / "node_modules" / ".bin" / "cdk"), "--no-notices", *arguments]
 
 
+def check_settings(arguments: Sequence[str]) -> None:
+    """Refuses wrong settings before Node and the CDK are started, which would show them below a stack trace.
+
+    Raises:
+        SettingsError: of the environment that is to be synthesized.
+    """
+    if "--app" in arguments or "env" not in (context := _context(arguments)):
+        return
+    from stacks.environment import to_deploy
+
+    to_deploy(context["env"], alarm_contacts=context.get("alarm-contacts", ""))
+
+
+def _context(arguments: Sequence[str]) -> dict[str, str]:
+    given = (value.partition("=") for option, value in pairwise(arguments) if option in ("-c", "--context"))
+    return {name: value for name, _, value in given}
+
+
 def main(arguments: Sequence[str]) -> int:
     """Runs the CLI for `make synth` and `make deploy`."""
     places = checkout()
     try:
+        check_settings(arguments)
         install(places)
-    except (CommandError, bootstrap.SetupError) as error:
+    except (CommandError, MillraceError, bootstrap.SetupError) as error:
         complain(str(error))
         return 1
     try:

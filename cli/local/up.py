@@ -95,6 +95,11 @@ def _deploy(places: Places, target: Target, steps: Steps, wanted_port: int) -> d
         step.note = "no changes" if current else "changed"
     if current:
         return {"stacks": stacks, "now": False}
+    # A wrong setting is told here, and not by the CDK below a stack trace.
+    from stacks.environment import environment_named
+
+    environment_named("local")
+
     with steps.step("Comparing the contracts") as step:
         step.note = gate.check(target.client("cloudformation"), target.env, places.root / "schemas")
     # The old outputs would describe a platform that is being changed.

@@ -1,6 +1,7 @@
 """What differs between environments, what local leaves out, and the checks that stand before every deploy."""
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -9,7 +10,11 @@ from aws_cdk import Stack
 from aws_cdk import aws_sqs as sqs
 from pydantic import ValidationError
 
+import app
+from cli.local import cdk
 from layers import build
+from millrace.compiler.warehouse.errors import WarehouseError
+from millrace.contracts.errors import ContractError, ContractProblem
 from stacks import application
 from stacks.constructs.layers import UNBUILT_RULE
 from stacks.environment import (
@@ -20,6 +25,7 @@ from stacks.environment import (
     environment_named,
     to_deploy,
 )
+from stacks.errors import SettingsError
 from tests.support import templates as support
 from tests.support.templates import Templates
 
@@ -90,6 +96,116 @@ def test_settings_cannot_be_changed_and_unknown_environments_are_named() -> None
         ENVIRONMENTS["prod"].retain = False
     with pytest.raises(ValueError, match="-c env=qa: there are local, dev, staging, prod"):
         environment_named("qa")
+
+
+# What is replaced in stacks/environment.py, by what → the setting, and what is said of it.
+WRONG = {
+    "no request": ("rate=50", "rate=0", "throttle.rate: it has to be at least 1, not 0"),
+    "days that CloudWatch lacks": (
+        "log_retention_days=30",
+        "log_retention_days=31",
+        "log_retention_days: 31 is none of 7, 14, 30, 60, 90, 180, 365, 731",
+    ),
+    "a schedule in words": (
+        "rate(15 minutes)",
+        "every 15 minutes",
+        'canary: a schedule is cron(…) or rate(…), such as rate(15 minutes), in UTC, not "every 15 minutes"',
+    ),
+    "a setting misspelt": (
+        "optimizers=True",
+        "optimisers=True",
+        "lakehouse.optimisers: there is no such setting; did you mean optimizers?",
+    ),
+    "a function misspelt": (
+        "fraud_fan_out=True",
+        "reserved_concurrency={'post_event': 5}",
+        "reserved_concurrency: no function is called post_event; did you mean post_events?",
+    ),
+    "a text as a number": (
+        "stream=StreamSettings(shards=2",
+        "stream=StreamSettings(shards='two'",
+        'stream.shards: it has to be a whole number, not "two"',
+    ),
+    "two bindings of a name": (
+        'name="Webhooks"',
+        'name="PlatformBus"',
+        "bus_bindings: two bindings are called PlatformBus; each has a name of its own",
+    ),
+    "a tenant in capitals": (
+        'org="org_acme"',
+        'org="Acme"',
+        'bus_bindings.org: a tenant is in small letters, such as org_acme, not "Acme"',
+    ),
+    "a budget of nothing": (
+        "features_budget_ms=10_000",
+        "features_budget_ms=0",
+        "features_budget_ms: it has to be at least 1",
+    ),
+    "a wait that is too short": (
+        'learning=LearningSettings(train_in="lambda", ',
+        'learning=LearningSettings(train_in="lambda", longest_hours=13, ',
+        "learning: longest_wait_hours holds longest_hours, so it cannot be less",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_setting_is_a_sentence_with_its_name_and_what_is_allowed(name: str) -> None:
+    path = Path(__file__).parents[2] / "stacks/environment.py"
+    old, new, wanted = WRONG[name]
+    text = path.read_text()
+    assert old in text
+    code = compile(text.replace(old, new, 1), str(path), "exec")
+    with pytest.raises(SettingsError) as refused:
+        exec(code, {"__name__": "wrong", "__file__": str(path)})
+    assert re.fullmatch(rf"stacks/environment\.py:[1-9][0-9]* {re.escape(wanted)}.*", str(refused.value))
+
+
+@pytest.mark.parametrize(
+    ("context", "said"),
+    [
+        (["env=prd"], "-c env=prd: there are local, dev, staging, prod; did you mean prod?"),
+        (["env=prod"], "the alarms of prod would reach nobody: name an e-mail or https address with"),
+        (
+            ["env=dev", "alarm-contacts=oncall"],
+            "-c alarm-contacts=oncall (ALARM_CONTACTS): oncall is neither an",
+        ),
+    ],
+)
+def test_a_wrong_context_is_refused_before_the_cdk_is_started(
+    context: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cdk, "install", None)
+    assert cdk.main(["synth", *(part for one in context for part in ("-c", one))]) == 1
+    assert capsys.readouterr().err.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (SettingsError("-c env=prd: there are …"), "-c env=prd: there are …"),
+        (
+            ContractError([ContractProblem("fraud/rules.yaml", "/version", "is missing")]),
+            "schemas/fraud/rules.yaml:4 /version: is missing",
+        ),
+        (
+            WarehouseError(["warehouse/dbt_project.yml:1: it is empty"]),
+            "warehouse/dbt_project.yml:1: it is empty",
+        ),
+    ],
+)
+def test_a_synth_ends_with_a_line_and_no_traceback(
+    error: Exception, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise error
+
+    monkeypatch.setattr(application, "synthesize", refuse)
+    with pytest.raises(SystemExit) as ended:
+        app.main()
+    code = str(ended.value.code)
+    assert re.sub(r":[0-9]+ ", ": ", code) == re.sub(r":[0-9]+ ", ": ", said)
+    assert "\n" not in code
 
 
 def test_a_key_of_the_lineage_server_is_a_name_and_its_value_goes_encrypted() -> None:

@@ -76,7 +76,8 @@ def _sentence(
     if kind == "extra_forbidden":
         return f"there is no such setting{meant(path[-1], _names(model))}"
     if kind in ("union_tag_invalid", "literal_error"):
-        allowed = re.findall(r"'([^']+)'", str(context.get("expected_tags", context.get("expected"))))
+        expected = str(context.get("expected_tags", context.get("expected")))
+        allowed = re.findall(r"'([^']+)'", expected) or re.split(", | or ", expected)
         tag = context.get("tag", value)
         what = f"there is no such {context['discriminator'].strip(chr(39))}" if "tag" in context else ""
         return f"{what or shown(value)}{': ' + shown(tag) if what else ''} is none of {', '.join(allowed)}{meant(tag, allowed)}"

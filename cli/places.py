@@ -1,5 +1,6 @@
 """Paths in a checkout: everything that `make up` creates is below `.local/` and `.venv/`."""
 
+import fcntl
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +103,21 @@ def around(start: Path | None = None) -> Places | None:
         if Places(folder).outputs.is_file():
             return Places(folder)
     return None
+
+
+def being_changed(start: Path | None = None) -> bool:
+    """Whether `make up` or `make down` is at work in this checkout: they hold its lock."""
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        lock = Places(folder).local / "lock"
+        if lock.is_file():
+            with lock.open() as held:
+                try:
+                    fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return True
+                return False
+    return False
 
 
 def port(places: Places) -> int:

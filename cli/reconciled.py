@@ -93,7 +93,8 @@ class _Group:
 
     def lines(self) -> Iterator[str]:
         """What is missing where and why, and some of the events."""
-        yield f"{self.org}  {self.day}  {self.status}: {self.why}"
+        status = "repair begun" if self.status == "repaired" else self.status
+        yield f"{self.org}  {self.day}  {status}: {self.why}"
         for name, count in self.missing.items():
             yield f"  {counted(count, 'event')} missing in {STORES.get(name, (name, ''))[0]}"
         hours = ", ".join(f"{hour:02}:00" for hour in sorted(self.hours))
@@ -132,10 +133,13 @@ def _outcome(report: Mapping[str, Any]) -> Iterator[str]:
         yield "Every store has every event that it should have."
     else:
         equal = counted(cells.get("equal", 0), "hour")
-        others = ", ".join(f"{counted(count, 'hour')} {word}" for word, count in different.items())
+        words = {"repaired": "with a repair begun"}
+        others = ", ".join(
+            f"{counted(count, 'hour')} {words.get(word, word)}" for word, count in different.items()
+        )
         yield f"Counted by event type, {equal} equal; {others}."
     said = {
-        "repaired": "missing and sent again: the next comparison finds them",
+        "repaired": "missing, and their repair is begun: a comparison after it finds them",
         "explained": "missing for a known reason",
         "open": "missing and cannot be repaired from here",
         "settling": "of the last minutes, which are compared later",

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from cli.errors import NoPlatformError, RefusedError, UsageError
-from cli.places import around
+from cli.places import around, being_changed
 
 ENVIRONMENTS = ("local", "dev", "staging", "prod")
 FIRST_ORG = "org_acme"
@@ -93,6 +93,8 @@ def find_target(env: str | None) -> Target:
 def _local() -> Target:
     places = around()
     if places is None:
+        if being_changed():
+            raise NoPlatformError("make up or make down is at work here; wait for its end")
         raise NoPlatformError("there is no local platform here. Start one in the checkout: make up")
     outputs = _read(places.outputs)
     keys = {

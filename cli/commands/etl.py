@@ -10,6 +10,7 @@ from cli.options import Env, Json
 from cli.output import complain, counted, err, out, print_json, table
 from cli.runs import document, failure_sentences, run
 from cli.target import find_target
+from millrace.quality.checks import FRESHNESS
 
 # A longer interval is a backfill: one run a day, resumable, and one over the other tables.
 DAYS_AT_ONCE = 7
@@ -52,7 +53,8 @@ def etl(
     if status != "SUCCEEDED":
         for sentence in missing(done, cause):
             complain(sentence)
-        raise RefusedError("" if as_json else f"{run_id} is not complete; {remedy(done)}")
+        again = f"millrace etl --from {first} --to {last}" if first else "millrace etl"
+        raise RefusedError("" if as_json else f"{run_id} is not complete; {remedy(done, again)}")
 
 
 def request_of(first: str | None, last: str | None) -> tuple[bool, dict[str, Any]]:
@@ -79,11 +81,15 @@ def request_of(first: str | None, last: str | None) -> tuple[bool, dict[str, Any
     return False, {**interval, **refresh}
 
 
-def remedy(done: dict[str, Any]) -> str:
-    """What to do about a run that is not complete."""
-    if all(failure.get("step") == "archive" for failure in done.get("failures", [{}])):
-        return "millrace doctor shows what the archive waits for; then millrace etl again takes in the rest"
-    return "millrace pending list shows the tenant-days that no run commits"
+def remedy(done: dict[str, Any], again: str) -> str:
+    """What to do about a run that is not complete; `again` is the command of the run."""
+    failures = done.get("failures", [{}])
+    if all(failure.get("step") == "archive" for failure in failures):
+        return f"millrace doctor shows what the archive waits for; then {again} takes in the rest"
+    tables = [str(failure.get("table") or "") for failure in failures]
+    if any(name.startswith("silver.") or not name for name in tables) and again == "millrace etl":
+        return "millrace pending list shows the tenant-days that no run commits"
+    return f"what is named keeps its last rows; when the cause is mended: {again}"
 
 
 def missing(done: dict[str, Any], cause: str) -> list[str]:
@@ -105,7 +111,9 @@ def show(done: dict[str, Any]) -> None:
     if bad:
         checks = table("table", "check", "status", title="Checks that did not pass")
         for check in bad:
-            checks.add_row(check["table"], check["check"], check["status"])
+            # Freshness keeps no rows out.
+            status = "late" if check["check"] == FRESHNESS else check["status"]
+            checks.add_row(check["table"], check["check"], status)
         out.print(checks)
     out.print(f"{len(done['checks']) - len(bad)} of {counted(len(done['checks']), 'check')} passed")
     if aside := done.get("setAside"):

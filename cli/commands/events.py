@@ -9,10 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
+from cli import tenants
 from cli.api import Api
 from cli.options import Env, Json, Org
 from cli.output import err, out, print_json
-from cli.target import find_target
+from cli.target import FIRST_ORG, SAMPLE_ORG, find_target
 from millrace.core import clock
 
 # The API lists by type, so all types are as many requests; so many are under way at once.
@@ -43,7 +44,8 @@ def latest(
 
     A pipe and --json get the whole stored events, one JSON document a line.
     """
-    api = Api(find_target(env), org)
+    target = find_target(env)
+    api = Api(target, org)
     types = _types(api, event_type)
     with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
         pages = pool.map(lambda name: _page(api, name, limit=limit)["items"], types)
@@ -51,7 +53,11 @@ def latest(
     events.sort(key=lambda event: (clock.parse(event["timestamp"]), event["eventId"]), reverse=True)
     _print(events[:limit], as_json)
     if not events:
-        err.print("There are no events.")
+        whose = tenants.tenant(target, org)
+        of_type = f" of the type {event_type}" if event_type else ""
+        err.print(f"{whose} has no events{of_type}.", markup=False)
+        if whose == FIRST_ORG and target.env == "local":
+            err.print(f"Those that make up sends: --org {SAMPLE_ORG}")
 
 
 @app.command()

@@ -10,9 +10,9 @@ from rich.progress import Progress
 from cli import refusals
 from cli.api import Api
 from cli.batches import Line, Merged, all_accepted, read_events
-from cli.errors import RefusedError, UsageError
+from cli.errors import NoPlatformError, RefusedError, UsageError
 from cli.options import Env, Json, Org
-from cli.output import err, out, print_json, visible
+from cli.output import counted, err, out, print_json, visible
 from cli.sending import send_lines
 from cli.target import find_target
 
@@ -32,9 +32,16 @@ def send(
     lines = _read(file)
     merged = Merged()
     api = Api(target, org)
-    with Progress(console=err, transient=True) as progress:
-        task = progress.add_task("sending", total=len(lines))
-        send_lines(api, lines, merged, lambda count: progress.advance(task, count))
+    try:
+        with Progress(console=err, transient=True) as progress:
+            task = progress.add_task("sending", total=len(lines))
+            send_lines(api, lines, merged, lambda count: progress.advance(task, count))
+    except (KeyboardInterrupt, NoPlatformError):
+        if not as_json:
+            err.print(
+                f"so far {summary(merged.document())}; send it again: what is accepted is not stored twice"
+            )
+        raise
     show(merged.document(), as_json)
 
 
@@ -59,14 +66,20 @@ def show(document: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(document)
     else:
-        for result in [r for r in document["results"] if r["status"] not in ("accepted", "duplicate")][
-            :SHOWN
-        ]:
+        refused = [one for one in document["results"] if one["status"] not in ("accepted", "duplicate")]
+        for result in refused[:SHOWN]:
             errors = "; ".join(map(refusals.sentence, result.get("errors", [])))
             detail = errors or visible(result.get("message", ""))
             name = visible(result.get("eventId") or "-")
             out.print(f"  [{result['index']}] {name}  {result['status']}  {detail}", markup=False)
+        if len(refused) > SHOWN:
+            out.print(f"  … and {counted(len(refused) - SHOWN, 'more event')}; --json lists them all")
         out.print(sentence)
+        if any(error["code"] == "unknown_type" for one in refused for error in one.get("errors", [])):
+            out.print(
+                "A type is known once its contract is deployed: millrace contracts init, then make up. What "
+                "waits in quarantine for it is replayed by itself."
+            )
     if not all_accepted(document):
         raise RefusedError(
             "" if as_json else "not every event was accepted; millrace quarantine list shows the refused ones"

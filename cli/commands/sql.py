@@ -1,6 +1,7 @@
 """`millrace sql`: a shell for SQL over the lake, with history and completion; it also reads statements from a pipe."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +18,8 @@ from cli.table_names import rewrite
 from cli.target import Target, find_target
 
 HISTORY_LINES = 2_000
+# They are complete without a semicolon, as an answer to what people type.
+_WHOLE = re.compile(r"\s*(show\s+tables|(describe|desc|summarize)\s+[\w.\"]+)\s*", re.IGNORECASE)
 HELP = """\
 A statement ends with a semicolon and may have several lines. Ctrl-C stops it, Ctrl-D leaves.
   show tables;        \\d          all tables
@@ -194,6 +197,9 @@ def _statements(shell: Shell) -> bool:
     buffer = input("millrace> ")
     if _is_command(buffer):
         return shell.line(buffer)
+    if _WHOLE.fullmatch(buffer):
+        shell.run(buffer)
+        return True
     while words(split(buffer)[1]):
         buffer += "\n" + input("      … ")
     for statement in split(buffer)[0]:

@@ -137,7 +137,8 @@ def _columns(contract: Contract, report: Report) -> None:
         if column.name in taken:
             report(
                 "/schema/0",
-                f"{column.pointer or 'what is derived'} would be silver's column {column.name}, as {taken[column.name]} is",
+                f"{column.pointer or 'what is derived'} would be silver's column {column.name}, as {taken[column.name]} is; "
+                "call it otherwise, or leave it out here and send it there where that is a field of every event",
             )
         taken[column.name] = column.pointer or "what the platform adds"
 

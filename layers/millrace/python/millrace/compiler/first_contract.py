@@ -252,7 +252,8 @@ def _accepts(document: dict[str, Any], events: Sequence[tuple[int, dict[str, Any
 
 def _remedy(sentence: str) -> str:
     return (
-        f"{sentence}. Rename the field in the samples and at the producer, such as ticketName for ticket-name"
+        f"{sentence}. In the samples and at the producer the field needs another name, such as ticketName for ticket-name, "
+        "or parkingId for sessionId"
     )
 
 

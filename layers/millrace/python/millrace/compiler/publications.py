@@ -128,7 +128,8 @@ def problems(contracts: Iterable[Contract], schemas_dir: Path) -> Iterator[Contr
         changed = [form for form in FORMS if texts[form] != one.texts[form]]
         if changed:
             sentence = (
-                f"{contract.version} is published with another {' and '.join(changed)}; raise the version"
+                f"{contract.version} is published with another {' and '.join(changed)}; raise the version, or, "
+                "where it was never deployed, run: millrace contracts build"
             )
             yield ContractProblem(name, "/version", sentence)
     owners: dict[int, tuple[str, str]] = {}

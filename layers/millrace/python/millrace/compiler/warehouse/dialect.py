@@ -50,7 +50,8 @@ _REFUSED: Mapping[type[exp.Expression], Refusal] = {
         "which rows a LIMIT keeps is an engine's choice: number them by ROW_NUMBER() in a subquery, and keep the first",
     ),
     exp.Length: Refusal(
-        "len, length of a list", "LEN and LENGTH of a list are texts' on Athena: ARRAY_LENGTH"
+        "len, length",
+        "LENGTH of a list is another function on Athena: ARRAY_LENGTH. The length of a text cannot be written",
     ),
     exp.CurrentTimestamp: _CLOCK,
     exp.CurrentDate: _CLOCK,

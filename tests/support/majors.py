@@ -26,7 +26,7 @@ def schemas_with_two_majors(target: Path, families: Collection[str] | None = Non
     second = (schemas / FOLDER / "v1.yaml").read_text().replace(OLD, NEW)
     assert second.count("version: 1.2.0") == 1
     (schemas / FOLDER / "v2.yaml").write_text(second.replace("version: 1.2.0", "version: 2.0.0"))
-    (schemas / FOLDER / "samples/v2.golden.json").write_text("[]")
+    shutil.copyfile(schemas / FOLDER / "samples/v1.golden.json", schemas / FOLDER / "samples/v2.golden.json")
     return schemas
 
 

@@ -36,24 +36,28 @@ def lint(root: Path) -> Linted:
     schemas, found = root / "schemas", _Collected(root)
     contracts = found.of(lambda: compile_contracts(schemas))
     tables = found.of(lambda: compile_tables(schemas))
-    found.of(lambda: compile_rulebook(schemas))
-    if (schemas / api_document.FILE).exists():
+    # What else is deployed stands on all contracts; a folder of contracts alone has none of it.
+    is_whole = (root / "warehouse").is_dir()
+    if is_whole:
+        found.of(lambda: compile_rulebook(schemas))
+    if is_whole and (schemas / api_document.FILE).exists():
         found.of(lambda: api_document.routes(api_document.load(schemas / api_document.FILE)))
     if contracts is not None:
         found.of(lambda: _refuse(_of_contracts(contracts, schemas)))
         found.of(lambda: check_decisions(contracts, schemas))
+    if contracts is not None and is_whole:
         found.of(lambda: compile_names(schemas, contracts))
     if contracts is None or tables is None:
         skipped = (
             "feature views, the warehouse and what stands beside contracts follow once the contracts compile"
         )
         return Linted(len(contracts or ()), len(tables or ()), found.lines(), skipped)
-    lake = [*map(silver_table, contracts), *tables]
-    found.of(lambda: compile_views(schemas, lake))
-    if (root / "warehouse").is_dir():
+    if is_whole:
         # What needs only contracts is compiled without a parser of SQL.
         from millrace.compiler.warehouse.compile import compile_project  # noqa: PLC0415
 
+        lake = [*map(silver_table, contracts), *tables]
+        found.of(lambda: compile_views(schemas, lake))
         found.of(lambda: compile_project(root / "warehouse", lake))
     return Linted(len(contracts), len(tables), found.lines())
 

@@ -107,6 +107,7 @@ class Summary:
     def __init__(self) -> None:
         self._statuses: Counter[str] = Counter()
         self._reasons: Counter[tuple[str, str, str]] = Counter()
+        self._open: Counter[tuple[str, str, str]] = Counter()
         self._first = self._last = ""
 
     def add(self, items: Iterable[Refused]) -> None:
@@ -114,7 +115,10 @@ class Summary:
         for item in items:
             self._statuses[item["status"]] += 1
             paths = {(one["code"], _INDEX.sub("/*", one["pointer"])) for one in item["errors"]}
-            self._reasons.update((item["eventType"] or "", code, path) for code, path in paths)
+            reasons = [(item["eventType"] or "", code, path) for code, path in paths]
+            self._reasons.update(reasons)
+            if item["status"] == "open":
+                self._open.update(reasons)
             self._first = min(self._first or item["receivedAt"], item["receivedAt"])
             self._last = max(self._last, item["receivedAt"])
 
@@ -127,8 +131,14 @@ class Summary:
             "first": self._first or None,
             "last": self._last or None,
             "reasons": [
-                {"eventType": kind or None, "code": code, "pointer": path, "events": count}
-                for (kind, code, path), count in ordered
+                {
+                    "eventType": reason[0] or None,
+                    "code": reason[1],
+                    "pointer": reason[2],
+                    "events": count,
+                    "open": self._open[reason],
+                }
+                for reason, count in ordered
             ],
         }
 
@@ -143,10 +153,16 @@ def show_summary(document: Mapping[str, Any]) -> None:
     out.print(f"They came from {document['first']} to {document['last']}.")
     reasons = document["reasons"]
     rows = [
-        (f"{one['events']:,}", visible(one["eventType"] or "?"), one["code"], visible(one["pointer"] or "/"))
+        (
+            f"{one['events']:,}",
+            f"{one['open']:,}",
+            visible(one["eventType"] or "no type"),
+            one["code"],
+            visible(one["pointer"] or "/"),
+        )
         for one in reasons[:REASONS]
     ]
-    out.print(fitted(("events", "type", "code", "field"), rows, folded={"field"}))
+    out.print(fitted(("events", "open", "type", "code", "field"), rows, folded={"field"}))
     if len(reasons) > REASONS:
         out.print(f"… and {counted(len(reasons) - REASONS, 'more reason')}; --json has all of them.")
     if sum(one["events"] for one in reasons) > document["events"]:

@@ -266,7 +266,7 @@ EDITS: list[Edit] = [
     ),
     ("no format any more", [_remove(_options("mail", "format"))], []),
     # Lists of values
-    ("a value is taken off the list", [_remove(_at("kind", "/enum/1"))], [(f"{P}/kind", "narrowed")]),
+    ("a value is taken off the list", [_remove(_at("kind", "/enum/2"))], [(f"{P}/kind", "narrowed")]),
     ("a value is put on the list", [_add(_at("kind", "/enum/3"), {"value": "d"})], []),
     (
         "a first list of values",

@@ -2,9 +2,10 @@
 
 import pytest
 
-from cli.errors import RefusedError
+from cli.errors import NoPlatformError, RefusedError
 from cli.local.commands import alone
-from cli.places import Places
+from cli.places import Places, being_changed
+from cli.target import find_target
 
 SAID = "was stopped in the middle"
 
@@ -36,3 +37,18 @@ def test_one_that_was_stopped_is_spoken_of_once(
         assert (SAID in capsys.readouterr().err) is said
     with alone(places):
         assert SAID not in capsys.readouterr().err
+
+
+def test_commands_say_that_one_is_at_work(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MILLRACE_LOCAL", raising=False)
+    below = places.root / "docs"
+    below.mkdir(parents=True, exist_ok=True)
+    assert not being_changed(below)
+    with alone(places):
+        assert being_changed(below)
+        monkeypatch.chdir(below)
+        with pytest.raises(NoPlatformError, match="at work here; wait"):
+            find_target(None)
+    assert not being_changed(below)
+    with pytest.raises(NoPlatformError, match="no local platform here"):
+        find_target(None)

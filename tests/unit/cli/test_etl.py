@@ -1,11 +1,11 @@
-"""What `millrace etl` asks for, and request_of it says of runs."""
+"""What `millrace etl` asks for, and what it says of runs."""
 
 from typing import Any
 
 import pytest
 
 from cli import runs
-from cli.commands.etl import missing, request_of, show
+from cli.commands.etl import missing, remedy, request_of, show
 from cli.errors import RefusedError, UsageError
 from cli.target import Target
 from millrace.runs import documents
@@ -47,6 +47,18 @@ def test_what_did_not_land_is_named_and_much_of_it_is_cut_short() -> None:
     assert missing({"failures": failures}, "why") == ["silver.a o 2026-11-01: blocked"]
     assert missing({"failures": failures * 25}, "why")[-1] == "and 5 more"
     assert missing({}, "why") == ["why"]
+
+
+def test_the_remedy_is_of_what_failed() -> None:
+    silver = {"step": "commit", "table": "silver.a", "org": "o", "day": "2026-11-01", "error": "blocked"}
+    mart, archive = {**silver, "table": "marts.a"}, {"step": "archive", "error": "1 accepted event"}
+    assert "millrace pending list" in remedy({"failures": [mart, silver]}, "millrace etl")
+    # No run takes a mart's days in, and days that are named are not pending.
+    mended = "what is named keeps its last rows; when the cause is mended: "
+    assert remedy({"failures": [mart]}, "millrace etl") == f"{mended}millrace etl"
+    again = "millrace etl --from 2026-11-01 --to 2026-11-01"
+    assert remedy({"failures": [silver]}, again) == mended + again
+    assert remedy({"failures": [archive]}, "millrace etl").startswith("millrace doctor")
 
 
 class Aws:

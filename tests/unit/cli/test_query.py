@@ -281,3 +281,19 @@ def test_a_semicolon_ends_a_statement_where_it_is_one(text: str, done: list[str]
 def test_what_python_cannot_hold_is_a_sentence(no_platform: None) -> None:
     with pytest.raises(UsageError, match="cast it to VARCHAR"):
         command.query("select interval 5000000 year as i", as_json=True)
+
+
+@pytest.mark.parametrize(
+    ("line", "whole"),
+    [
+        ("show tables", True),
+        (" SHOW  TABLES ", True),
+        ("describe silver.order_created_v1", True),
+        ('summarize "silver"."a"', True),
+        ("select 1", False),
+        ("describe silver.a where", False),
+        ("show tables from", False),
+    ],
+)
+def test_what_people_type_without_a_semicolon_is_whole(line: str, whole: bool) -> None:
+    assert bool(shell._WHOLE.fullmatch(line)) is whole

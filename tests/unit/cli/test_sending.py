@@ -8,6 +8,7 @@ import pytest
 from cli import sending
 from cli.api import LONGEST_PAUSE, TRIES, Api, ApiResponse, pause
 from cli.batches import MOST_BYTES, Line, Merged
+from cli.commands.send import SHOWN, show
 from cli.errors import RefusedError
 from cli.sending import send_lines
 from cli.target import Target
@@ -122,3 +123,18 @@ def test_pauses_grow_and_stay_bounded() -> None:
     assert still == sorted(still)
     assert max(still) <= LONGEST_PAUSE
     assert pause(1, 3600.0) == LONGEST_PAUSE
+
+
+def test_what_is_not_shown_is_counted_and_an_unknown_type_has_a_next_step(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    merged, error = Merged(), {"pointer": "/eventType", "code": "unknown_type", "message": "no contract"}
+    for number in range(SHOWN + 3):
+        merged.note(Line(number, b"{}"), "rejected", errors=[error])
+    with pytest.raises(RefusedError):
+        show(merged.document(), as_json=False)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"[{SHOWN - 1}]" in printed
+    assert f"[{SHOWN}]" not in printed
+    assert "… and 3 more events" in printed
+    assert "millrace contracts init, then make up" in printed

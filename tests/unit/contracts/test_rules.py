@@ -161,6 +161,14 @@ def test_what_is_required_depends(payload: dict[str, Any], pointers: list[str]) 
     assert broken(REFUND, payload) == [(pointer, "rule") for pointer in pointers]
 
 
+def test_a_constant_that_the_field_never_has_is_named() -> None:
+    kind = {"/data/payload/kind": {"type": ["string", "null"], "enum": ["refund", "void", None]}}
+    rule = {"kind": "requiredIf", "field": "/data/payload/kind", "when": "/data/payload/kind"}
+    said = [sentence for _, sentence in rules.problems([{**rule, "equals": ["void", "voided"]}], kind)]
+    assert said == ["equals: /data/payload/kind is never voided; it is one of refund, void"]
+    assert list(rules.problems([{**rule, "equals": ["void"]}], kind)) == []
+
+
 def test_a_reference_never_refuses() -> None:
     reference = {
         "kind": "reference",

@@ -211,7 +211,7 @@ def _required_if_problems(rule: dict[str, Any], fields: dict[str, dict[str, Any]
     elif not all(type(value) is kind for value in rule["equals"]):
         yield f"equals: {rule['when']} never has these values"
     elif strangers := [value for value in rule["equals"] if value not in when.get("enum", rule["equals"])]:
-        values = ", ".join(str(value) for value in when["enum"])
+        values = ", ".join(str(value) for value in when["enum"] if value is not None)
         yield f"equals: {rule['when']} is never {strangers[0]}; it is one of {values}"
 
 

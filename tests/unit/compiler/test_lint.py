@@ -417,3 +417,17 @@ def test_what_needs_contracts_waits_for_them(root: Path) -> None:
     found = lint(root)
     assert {one.partition(":")[0] for one in found.problems} == {TABLE, RULES}
     assert "once the contracts compile" in found.skipped
+
+
+def test_an_online_view_has_a_key_that_the_api_knows(root: Path) -> None:
+    shutil.copy(SCHEMAS / "openapi.yaml", root / "schemas")
+    change(root / VIEW, "entity: {name: user, key: user_id}", "entity: {name: payer, key: payer_id}")
+    change(root / VIEW, "version: 1.0.0", "version: 1.1.0")
+    feature_views.pin(root / "schemas")
+    assert lint(root).problems == ()
+    change(root / VIEW, "owner: finance", "owner: finance\nonline: true")
+    change(root / VIEW, "version: 1.1.0", "version: 1.2.0")
+    feature_views.pin(root / "schemas")
+    (said,) = lint(root).problems
+    assert said.startswith(f"{VIEW}:")
+    assert "/entity/key: payer_id is no parameter of GET /v1/features" in said

@@ -1,14 +1,14 @@
 """All that is below `schemas/` and `warehouse/`, compiled and held together: every problem, each with its file and line. Build only."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from millrace.compiler import api_document, dictionaries, publications, samples
 from millrace.compiler.bundle import check_decisions
 from millrace.compiler.event_contracts import compile_contracts, file_of
-from millrace.compiler.feature_views import compile_views
+from millrace.compiler.feature_views import FOLDER, compile_views
 from millrace.compiler.fraud_rules import compile_rulebook
 from millrace.compiler.places import located
 from millrace.compiler.table_contracts import compile_tables
@@ -19,6 +19,7 @@ from millrace.contracts.errors import ContractError, ContractProblem
 from millrace.contracts.tables import silver_table
 
 Compiled = TypeVar("Compiled")
+FEATURES_ROUTE = "GET /v1/features"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,9 @@ def lint(root: Path) -> Linted:
     is_whole = (root / "warehouse").is_dir()
     if is_whole:
         found.of(lambda: compile_rulebook(schemas))
+    routes = None
     if is_whole and (schemas / api_document.FILE).exists():
-        found.of(lambda: api_document.routes(api_document.load(schemas / api_document.FILE)))
+        routes = found.of(lambda: api_document.routes(api_document.load(schemas / api_document.FILE)))
     if contracts is not None:
         found.of(lambda: _refuse(_of_contracts(contracts, schemas)))
         found.of(lambda: check_decisions(contracts, schemas))
@@ -57,7 +59,9 @@ def lint(root: Path) -> Linted:
         from millrace.compiler.warehouse.compile import compile_project  # noqa: PLC0415
 
         lake = [*map(silver_table, contracts), *tables]
-        found.of(lambda: compile_views(schemas, lake))
+        views = found.of(lambda: compile_views(schemas, lake))
+        if routes is not None and views is not None:
+            found.of(lambda: _refuse(_of_views(views, routes)))
         found.of(lambda: compile_project(root / "warehouse", lake))
     return Linted(len(contracts), len(tables), found.lines())
 
@@ -66,6 +70,21 @@ def _of_contracts(contracts: list[Contract], schemas: Path) -> Iterable[Contract
     yield from samples.problems((one, file_of(one, schemas)) for one in contracts)
     yield from publications.problems(contracts, schemas)
     yield from dictionaries.problems(contracts, schemas)
+
+
+def _of_views(
+    views: Iterable[Mapping[str, Any]], routes: Mapping[str, Mapping[str, Any]]
+) -> Iterator[ContractProblem]:
+    """Online views that the API cannot be asked for."""
+    known = {one["name"] for one in routes[FEATURES_ROUTE]["parameters"]}
+    for view in views:
+        if view["online"] and view["key"] and view["key"] not in known:
+            yield ContractProblem(
+                f"{FOLDER}/{view['name']}.yaml",
+                "/entity/key",
+                f"{view['key']} is no parameter of {FEATURES_ROUTE}, so nobody could read the view online: add it to "
+                f"schemas/{api_document.FILE}, or take one of its keys",
+            )
 
 
 def _refuse(problems: Iterable[ContractProblem]) -> None:

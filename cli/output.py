@@ -164,6 +164,8 @@ def print_json(document: Any) -> None:
     if not (sys.stdout.encoding or "utf-8").lower().startswith("utf"):
         # Beyond ASCII there are only characters of texts, and JSON has an escape for each.
         text = _BEYOND_ASCII.sub(lambda match: json.dumps(match[0])[1:-1], text)
+    # JSON's own escapes leave some that would steer a terminal.
+    text = _STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 

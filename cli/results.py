@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from cli.lake import Answer
 
+CRLF = "\r\n"
 NOTHING = "NULL"
 # Beyond it even --wide breaks lines.
 LONGEST_LINE = 1_000_000
@@ -123,10 +124,10 @@ def _are_numbers(values: Sequence[Any]) -> bool:
 
 def csv(answer: "Answer") -> Iterator[str]:
     """Lines of CSV (RFC 4180) with a head; null is an empty field, an empty text is `""`."""
-    yield ",".join(map(_field, answer.names)) + "\r\n"
+    yield ",".join(map(_field, answer.names)) + CRLF
     for part in answer.parts():
         for row in part:
-            yield ",".join("" if value is None else _field(text(value)) for value in row) + "\r\n"
+            yield ",".join("" if value is None else _field(text(value)) for value in row) + CRLF
 
 
 def _field(value: str) -> str:

@@ -10,7 +10,7 @@ from cli import results, tenants
 from cli.errors import UsageError
 from cli.lake import Lake
 from cli.options import Env, Json
-from cli.output import counted, err, out, print_json
+from cli.output import counted, err, out, print_json, visible
 from cli.statements import words
 from cli.table_names import SCHEMAS
 from cli.target import Target, find_target
@@ -71,7 +71,11 @@ def query(
                 write_json(answer)
             elif as_csv:
                 spinner.stop()
-                sys.stdout.writelines(results.csv(answer))
+                lines = results.csv(answer)
+                if sys.stdout.isatty():
+                    # A file gets the bytes; a terminal would obey some of them.
+                    lines = (f"{visible(line.removesuffix(results.CRLF))}\n" for line in lines)
+                sys.stdout.writelines(lines)
                 sys.stdout.flush()
             else:
                 rows, more = first(answer)

@@ -8,5 +8,5 @@ from millrace.intake.assemble import IntakeSettings
 class Settings(IntakeSettings):
     """Nothing of its own: replay goes through intake's own steps."""
 
-    metadata_table: str = uses(METADATA, "query", "update")
+    metadata_table: str = uses(METADATA, "query", "update", "batch_get")
     lake_bucket: str = uses(LAKE, read=(QUARANTINE,))

@@ -8,7 +8,7 @@ from millrace.intake.assemble import IntakeSettings
 class Settings(IntakeSettings):
     """The queue of its tasks; tenants that have a binding and perhaps no credential, separated by commas."""
 
-    metadata_table: str = uses(METADATA, "query", "update")
+    metadata_table: str = uses(METADATA, "query", "update", "batch_get")
     lake_bucket: str = uses(LAKE, read=(QUARANTINE,))
     waiting_queue_url: str = uses(Resource("queue", "waiting"), "send")
     bound_orgs: str = ""

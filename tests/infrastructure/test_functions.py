@@ -40,9 +40,9 @@ RIGHTS = {
     "check_schema": set(),
     "replay_waiting": INTAKE
     | READS
-    | {"dynamodb:Query", "dynamodb:UpdateItem"}
+    | {"dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:BatchGetItem"}
     | {"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage", "sqs:SendMessage"},
-    "replay_quarantine": INTAKE | READS | {"dynamodb:Query", "dynamodb:UpdateItem"},
+    "replay_quarantine": INTAKE | READS | {"dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:BatchGetItem"},
     "read_api": READS | {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"},
     "predict": READS | {"dynamodb:BatchGetItem", "dynamodb:GetItem"},
     "score_transactions": READS

@@ -3,15 +3,16 @@
 import json
 import threading
 import time
+from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from millrace.core import sizes
+from millrace.core import clock, sizes
 from millrace.intake import replay as replays
 from millrace.intake.accept import Intake
 from millrace.quarantine import store as stores
-from millrace.quarantine import transitions
 from millrace.quarantine.store import QuarantineStore
 from tests.support import events
 from tests.support.platform import GLOBEX, Platform
@@ -171,10 +172,47 @@ def test_a_claim_of_a_replay_that_was_killed_ends(running: Platform, monkeypatch
             running.call(REPLAY, {"filter": ALL, "patch": FIX})
     assert audits(running, "replay")[0]["state"] == "begun"
     assert running.call(DISCARD, {"filter": ALL})["body"]["discarded"] == 0
-    monkeypatch.setattr(transitions, "CLAIM_MILLISECONDS", -1)
-    # Another replay takes it over at once; with its time the claim is over for a discard too.
-    assert running.call(REPLAY, {"filter": ALL})["body"]["stillFailing"] == 2
+    # Another patch would make something else of it.
+    waits = running.call(REPLAY, {"filter": ALL})["body"]
+    assert ([one["status"] for one in waits["results"]], waits["stillFailing"]) == (["unavailable"] * 2, 2)
+    later = clock.now() + timedelta(minutes=2)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    # With its time the claim is over.
+    assert running.call(REPLAY, {"filter": ALL})["body"]["results"][0]["status"] == "rejected"
     assert running.call(DISCARD, {"filter": ALL})["body"]["discarded"] == 2
+
+
+def test_a_replay_that_was_killed_is_made_again_at_once(
+    running: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(running, 2)
+    with monkeypatch.context() as killed:
+        killed.setattr(QuarantineStore, "mark", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            running.call(REPLAY, {"filter": ALL, "patch": FIX})
+    assert running.call(REPLAY, {"filter": ALL, "patch": FIX})["body"]["replayed"] == 2
+    assert len(running.rows("Events")) == 2
+
+
+def test_of_two_replays_that_give_other_ids_one_wins(
+    running: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(running, 1)
+    patches = [[*FIX, {"op": "replace", "path": "/eventId", "value": f"{uuid4()}"}] for _ in range(2)]
+    others: list[dict[str, Any]] = []
+    append = Intake.replay
+
+    def meanwhile(*arguments: Any, **named: Any) -> Any:
+        if not others:
+            others.append({})
+            others.append(running.call(REPLAY, {"filter": ALL, "patch": patches[1]})["body"])
+        return append(*arguments, **named)
+
+    monkeypatch.setattr(Intake, "replay", meanwhile)
+    done = running.call(REPLAY, {"filter": ALL, "patch": patches[0]})["body"]
+    assert (done["replayed"], others[1]["replayed"]) == (1, 0)
+    assert [one["status"] for one in others[1]["results"]] == ["unavailable"]
+    assert len(running.rows("Events")) == 1
 
 
 def test_each_call_leaves_an_audit_row_with_its_filter(running: Platform) -> None:

@@ -53,6 +53,7 @@ BY_LAMBDA = {
 DEAD = "only poison is set aside, and the day has none; tests/integration/test_slice.py has it"
 GIVEN_UP = "Lambda writes batches that are too old in the function's role, and asks first whether the bucket is there"
 ONE_INTAKE = "whatever the way in, intake may meet a tenant, a type or a refusal for the first time"
+TWO_REPLAYS = "of two replays at once, which tests/integration/test_repairs.py has"
 # Allowed and not used: function → action and resource → why it stays.
 UNUSED: dict[str, dict[Call, str]] = {
     "collect": {
@@ -70,6 +71,10 @@ UNUSED: dict[str, dict[Call, str]] = {
         ("dynamodb:PutItem", "table/Metadata"): ONE_INTAKE,
         ("kinesis:PutRecords", "log"): ONE_INTAKE,
         ("s3:PutObject", "lake/quarantine/*"): ONE_INTAKE,
+        (
+            "dynamodb:BatchGetItem",
+            "table/Metadata",
+        ): TWO_REPLAYS,
     },
     **{
         stem: {

@@ -15,7 +15,7 @@ from botocore.stub import ANY, Stubber
 from millrace.core import custom_resource
 from millrace.core.aws import client
 from millrace.runs.names import MACHINES
-from tests.integration.test_rights import BY_LAMBDA, ONE_INTAKE
+from tests.integration.test_rights import BY_LAMBDA, ONE_INTAKE, TWO_REPLAYS
 from tests.integration.test_waiting import Context, new_contracts
 from tests.support import events
 from tests.support.functions import function
@@ -39,6 +39,7 @@ UNUSED: dict[str, dict[Call, str]] = {
         ("kms:GenerateDataKey", "tenant-key"): ONE_INTAKE,
         ("kinesis:PutRecords", "log"): ONE_INTAKE,
         ("s3:PutObject", "lake/quarantine/*"): ONE_INTAKE,
+        ("dynamodb:BatchGetItem", "table/Metadata"): TWO_REPLAYS,
     },
     "open_capture": {
         ("kinesis:PutRecord", "log"): FOR_ANOTHER,

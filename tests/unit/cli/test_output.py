@@ -52,6 +52,15 @@ def test_a_document_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert orjson.loads(printed) == {"text": "line\nbreak", "n": 1.1}
 
 
+def test_a_document_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "\x1b[2J\x7f\x9b31m\u202e\u2028\u2066 é"
+    print_json({hostile: [hostile]})
+    printed = capsys.readouterr().out
+    assert not set(printed) & set("\x1b\x7f\x9b\u202e\u2028\u2066")
+    assert "é" in printed
+    assert orjson.loads(printed) == {hostile: [hostile]}
+
+
 QUARANTINE_ID = "0193f4a2-77d1-7c3e-9a64-5b8f0e3d2c11"
 EVENT_ID = "5f0c8a1e-42b7-4c6d-8e9f-a1b2c3d4e5f6"
 RUN = "train_model-20261121T060000Z-1a2b3c4d"

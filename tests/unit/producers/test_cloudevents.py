@@ -92,6 +92,10 @@ def test_a_binary_event_is_the_same_as_a_structured_one() -> None:
         ({"specversion": None}, "/specversion", "enum"),
         ({"datacontenttype": "application/xml"}, "/datacontenttype", "format"),
         ({"datacontenttype": 7}, "/datacontenttype", "format"),
+        ({"id": False}, "/id", "type"),
+        ({"id": 12345}, "/id", "type"),
+        ({"source": 1}, "/source", "type"),
+        ({"data_base64": "e30="}, "/data_base64", "malformed"),
     ],
 )
 def test_other_forms_are_refused_as_they_came(changes: dict[str, Any], pointer: str, code: str) -> None:
@@ -100,6 +104,16 @@ def test_other_forms_are_refused_as_they_came(changes: dict[str, Any], pointer: 
     assert only.error is not None
     assert (only.error.pointer, only.error.code) == (pointer, code)
     assert json.loads(only.raw_bytes()) == sent
+
+
+@pytest.mark.parametrize("value", ["q%ff", "q%E9", "q%C3%28", "q\ud800"])
+def test_a_header_that_is_no_utf8_is_refused_as_it_came(value: str) -> None:
+    """Written otherwise, two ids would be one, and the second event a duplicate of the first."""
+    headers = {f"ce_{name}": text for name, text in SENT.items()}
+    (only,) = read({"a": 1}, "application/json", **{**headers, "ce_id": value})
+    assert only.error is not None
+    assert (only.error.pointer, only.error.code) == ("/id", "malformed")
+    assert only.event["id"] == value.encode("utf-8", "replace").decode()
 
 
 def test_a_binary_body_that_is_no_json_is_kept_with_its_id() -> None:

@@ -1,9 +1,10 @@
 """An open refused event is closed once, and what a replay has claimed is not discarded."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from millrace.core import clock
 from millrace.core.table import Table
 from millrace.quarantine.entry import day_key, quarantine_id
 from millrace.quarantine.transitions import Transitions
@@ -39,22 +40,36 @@ def test_what_is_closed_stays_as_it_was_closed(
 ) -> None:
     assert transitions.close(ORG, [ID], first, "one") == {ID}
     assert transitions.close(ORG, [ID], then, "another") == set()
-    assert transitions.claim(ORG, [ID], "request") == set()
+    assert transitions.claim(ORG, [ID], "request", "patch") == set()
     assert status(dynamodb) == first
 
 
 def test_what_is_claimed_can_be_replayed_and_not_discarded(
     dynamodb: MemoryDynamoDB, transitions: Transitions
 ) -> None:
-    assert transitions.claim(ORG, [ID], "request") == {ID}
+    assert transitions.claim(ORG, [ID], "request", "patch") == {ID}
     assert transitions.close(ORG, [ID], "discarded", "one") == set()
     assert transitions.release(ORG, {ID: "[]"}, "another request") == set()
     assert transitions.close(ORG, [ID], "replayed", "another") == {ID}
     assert status(dynamodb) == "replayed"
 
 
+def test_what_is_claimed_is_for_the_same_patch_until_its_time(
+    transitions: Transitions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert transitions.claim(ORG, [ID], "first", "a patch") == {ID}
+    assert transitions.claim(ORG, [ID], "second", "another patch") == set()
+    assert transitions.open_ones(ORG, [ID]) == {ID}
+    assert transitions.claim(ORG, [ID], "second", "a patch") == {ID}
+    later = AT + timedelta(days=400)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    assert transitions.claim(ORG, [ID], "third", "another patch") == {ID}
+    assert transitions.close(ORG, [ID], "replayed", "one") == {ID}
+    assert transitions.open_ones(ORG, [ID]) == set()
+
+
 def test_what_is_given_back_can_be_discarded(dynamodb: MemoryDynamoDB, transitions: Transitions) -> None:
-    transitions.claim(ORG, [ID], "request")
+    transitions.claim(ORG, [ID], "request", "patch")
     assert transitions.release(ORG, {ID: "[]"}, "request") == {ID}
     assert transitions.close(ORG, [ID], "discarded", "one") == {ID}
     assert status(dynamodb) == "discarded"

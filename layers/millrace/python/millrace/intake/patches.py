@@ -1,5 +1,6 @@
 """A JSON Patch (RFC 6902) on events of any kind: bounded in size, the same for each, silent about what they hold."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,6 +56,11 @@ class Patch:
 
         first = operations[0] if operations else {}
         self.is_whole = first.get("path") == "" and first.get("op") in ("add", "replace")
+
+    @property
+    def digest(self) -> str:
+        """The same for the same operations only."""
+        return hashlib.sha256(self._text).hexdigest()
 
     def __len__(self) -> int:
         return self._count

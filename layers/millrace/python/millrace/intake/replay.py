@@ -147,7 +147,13 @@ class Replayer:
             call.add(_answer(refusal, result, dry_run=True))
 
     def _take(self, call: _Call, some: list[Refusal], repair: Patch, origin: Origin) -> None:
-        claimed = self.quarantine.claim(origin.org, some, origin.request_id)
+        claimed = self.quarantine.claim(origin.org, some, origin.request_id, repair.digest)
+        others = [refusal for refusal in some if refusal.quarantine_id not in claimed]
+        # Closed by another call: it is in that call's answer. Open: a replay with another patch is at work on it.
+        busy = self.quarantine.open_ones(origin.org, others)
+        for index, refusal in enumerate(others):
+            if refusal.quarantine_id in busy:
+                call.add(_answer(refusal, EventResult(index, None), dry_run=False))
         mine = [refusal for refusal in some if refusal.quarantine_id in claimed]
         candidates = [_repaired(index, refusal, repair) for index, refusal in enumerate(mine)]
         results = self.intake.replay(candidates, origin, dry_run=False)

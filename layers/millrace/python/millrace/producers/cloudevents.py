@@ -42,6 +42,8 @@ _ENVELOPE = {
 }
 # What says how the event is written, and so is used up by reading it.
 _OF_THE_FORM = frozenset({"specversion", "datacontenttype", "data", "data_base64"})
+# What the specification wants as texts; what it does not know may be a number or a truth value.
+_TEXTS = ("id", "source", "type", "time", "subject", "dataschema")
 _VERSION = re.compile(r"(?:.*[/:#])?v?([0-9]+(?:\.[0-9]+){0,2})")
 
 
@@ -62,12 +64,15 @@ def candidates(body: bytes, headers: Mapping[str, str], media_type: str) -> list
 
 
 def _binary(body: bytes, headers: Mapping[str, str]) -> Candidate:
-    sent: dict[str, Any] = {
-        # A header may hold half a surrogate pair, which no JSON can.
-        name.removeprefix(_HEADER): unquote(value).encode("utf-8", "replace").decode()
-        for name, value in headers.items()
-        if name.startswith(_HEADER)
+    attributes = {
+        name.removeprefix(_HEADER): value for name, value in headers.items() if name.startswith(_HEADER)
     }
+    sent: dict[str, Any] = {name: _decoded(value) for name, value in attributes.items()}
+    if unread := sorted(name for name, value in sent.items() if value is None):
+        # As they came, so that what is kept of it is what was sent.
+        kept = {name: value.encode("utf-8", "replace").decode() for name, value in attributes.items()}
+        error = FieldError(f"/{unread[0]}", "malformed", "is no text in UTF-8, percent-encoded")
+        return Candidate(0, kept, raw=body or None, error=error)
     sent["datacontenttype"] = headers.get("content-type", "")
     if not body or not _is_json(sent["datacontenttype"]):
         return replace(_mapped(Candidate(0, sent)), raw=body or None)
@@ -75,6 +80,14 @@ def _binary(body: bytes, headers: Mapping[str, str]) -> Candidate:
     if data.event is None and data.error is not None:
         return replace(_mapped(Candidate(0, sent)), raw=body, error=data.error)
     return _mapped(parse.exact(Candidate(0, {**sent, "data": data.event})))
+
+
+def _decoded(value: str) -> str | None:
+    """The text of a header's percent-encoding; None where that is no UTF-8, or half a surrogate pair, which no JSON can hold."""
+    try:
+        return unquote(value, errors="strict").encode().decode()
+    except UnicodeError:
+        return None
 
 
 def _mapped(candidate: Candidate) -> Candidate:
@@ -111,6 +124,11 @@ def _problem(sent: Mapping[str, Any]) -> FieldError | None:
         return FieldError("/specversion", "missing", "is required")
     if sent["specversion"] != SPECVERSION:
         return FieldError("/specversion", "enum", f"must be {SPECVERSION}")
+    for name in _TEXTS:
+        if sent.get(name) is not None and not isinstance(sent[name], str):
+            return FieldError(f"/{name}", "type", "must be a text")
+    if sent.get("data") is not None and sent.get("data_base64") is not None:
+        return FieldError("/data_base64", "malformed", "stands beside data; an event has one of them")
     kind = sent.get("datacontenttype")
     if kind is not None and not _is_json(kind):
         return FieldError("/datacontenttype", "format", "must be JSON, such as application/json")

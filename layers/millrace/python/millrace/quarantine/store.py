@@ -120,13 +120,21 @@ class QuarantineStore:
             if kept:
                 yield _refusal(row, kept)
 
-    def claim(self, org: str, refusals: Sequence[Refusal], by: str) -> set[str]:
-        """Keeps discards away from open refusals for a while; the ids of those that were open.
+    def claim(self, org: str, refusals: Sequence[Refusal], by: str, patch: str) -> set[str]:
+        """Keeps discards and replays with other patches away from open refusals for a while; the ids of those that it claimed.
 
         Raises:
             MillraceError: the table did not answer.
         """
-        return self._transitions.claim(org, _ids(refusals), by)
+        return self._transitions.claim(org, _ids(refusals), by, patch)
+
+    def open_ones(self, org: str, refusals: Sequence[Refusal]) -> set[str]:
+        """The ids of those that are still open.
+
+        Raises:
+            MillraceError: the table did not answer.
+        """
+        return self._transitions.open_ones(org, _ids(refusals)) if refusals else set()
 
     def release(self, org: str, failed: Sequence[tuple[Refusal, dict[str, Any]]], by: str) -> None:
         """Gives back what was claimed and is not closed, each with what its replay ended with.

@@ -1,7 +1,8 @@
 """Status of a refused event: open → replayed or discarded, by one conditional write each, so that one caller wins.
 
-A replay claims what it is about to append. While the claim stands the event is not discarded; another replay may take
-it over, because of two appends of one id the table takes one. A claim ends with the replay, or with its time.
+A replay claims what it is about to append. While the claim stands the event is not discarded, and no replay that would make
+something else of it appends it; one with the same patch may take it over, because of two appends of one id the table takes one. A
+claim ends with the replay, or with its time.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -9,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from millrace.core import clock
-from millrace.core.table import Table
+from millrace.core.table import Item, Table
 from millrace.quarantine import entry as entries
 
 IN_FLIGHT = 8
@@ -23,22 +24,32 @@ class Transitions:
     def __init__(self, metadata: Table) -> None:
         self._metadata = metadata
 
-    def claim(self, org: str, identifiers: Iterable[str], by: str) -> set[str]:
-        """Claims those that are open for a while; the ids of those that were.
+    def claim(self, org: str, identifiers: Iterable[str], by: str, patch: str) -> set[str]:
+        """Claims those that are open for a while; the ids of those that were, and that no other patch has claimed.
+
+        Args:
+            org: the tenant.
+            identifiers: of refused events.
+            by: the request.
+            patch: a text that is the same for the same patch only.
 
         Raises:
             MillraceError: the table did not answer.
         """
-        until = clock.epoch_millis(clock.now()) + CLAIM_MILLISECONDS
+        moment = clock.epoch_millis(clock.now())
         return self._each(
             org,
             identifiers,
-            expression="SET claimedBy = :by, claimedUntil = :until",
-            condition="#status = :open",
+            expression="SET claimedBy = :by, claimedUntil = :until, claimedFor = :patch",
+            condition=(
+                "#status = :open AND (attribute_not_exists(claimedUntil) OR claimedUntil < :moment OR claimedFor = :patch)"
+            ),
             names={"#status": "status"},
             values={
                 ":by": {"S": by},
-                ":until": {"N": str(until)},
+                ":until": {"N": str(moment + CLAIM_MILLISECONDS)},
+                ":moment": {"N": str(moment)},
+                ":patch": {"S": patch},
                 ":open": {"S": "open"},
             },
         )
@@ -53,7 +64,7 @@ class Transitions:
             org,
             attempts,
             lambda one: {":attempts": {"S": attempts[one]}},
-            expression="SET attempts = :attempts REMOVE claimedBy, claimedUntil",
+            expression="SET attempts = :attempts REMOVE claimedBy, claimedUntil, claimedFor",
             condition="claimedBy = :by",
             values={":by": {"S": by}},
         )
@@ -79,12 +90,28 @@ class Transitions:
             org,
             identifiers,
             expression=(
-                "SET #status = :status, closedAt = :now, closedBy = :principal REMOVE claimedBy, claimedUntil"
+                "SET #status = :status, closedAt = :now, closedBy = :principal "
+                "REMOVE claimedBy, claimedUntil, claimedFor"
             ),
             condition=condition,
             names={"#status": "status"},
             values=values,
         )
+
+    def open_ones(self, org: str, identifiers: Iterable[str]) -> set[str]:
+        """Those that are still open.
+
+        Raises:
+            MillraceError: the table did not answer.
+        """
+        found = self._metadata.batch_get(
+            [_key(org, one) for one in identifiers],
+            consistent=True,
+            projection="entityId, #status",
+            names={"#status": "status"},
+            doing="read the status of refused events",
+        )
+        return {row["entityId"]["S"] for row in found if row["status"]["S"] == "open"}
 
     def _each(
         self,
@@ -106,6 +133,11 @@ class Transitions:
 
     def _update(self, org: str, identifier: str, update: dict[str, Any]) -> bool:
         """Whether the condition held."""
-        day = clock.day_text(entries.moment_of(identifier))
-        key = {"entityTypeKey": {"S": entries.day_key(org, day)}, "entityId": {"S": identifier}}
-        return self._metadata.update(key, **update, doing="change the status of a refused event")
+        return self._metadata.update(
+            _key(org, identifier), **update, doing="change the status of a refused event"
+        )
+
+
+def _key(org: str, identifier: str) -> Item:
+    day = clock.day_text(entries.moment_of(identifier))
+    return {"entityTypeKey": {"S": entries.day_key(org, day)}, "entityId": {"S": identifier}}

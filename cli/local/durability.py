@@ -318,12 +318,13 @@ class Durability:
         elif scope["path"] == PATH:
             await self._serve_report(scope, send)
         else:
-            self._mind_entries(scope)
             refused = False
 
             async def answer(message: Any) -> None:
                 nonlocal refused
                 if message["type"] == "http.response.start":
+                    # Not before: the answer to another request, while this one was at work, would have looked for it in vain.
+                    self._mind_entries(scope)
                     try:
                         await self.commit()
                     except OSError as error:
@@ -335,7 +336,7 @@ class Durability:
             await _serve(scope, receive, answer)
 
     def _mind_entries(self, scope: Any) -> None:
-        """Whether the request may change an entry; of state machines each may show that one changed by itself."""
+        """Looks for changed entries if the request may have changed one; of state machines each may show one that changed by itself."""
         for name, value in scope["headers"]:
             if name.lower() == b"x-amz-target" and value.startswith(_OF_ENTRIES):
                 service, _, action = value.partition(b".")

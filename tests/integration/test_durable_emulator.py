@@ -243,6 +243,14 @@ def test_a_start_drops_old_records_of_the_log_and_moves_the_consumers(python: st
     assert said_by("log_expiry.py", tmp_path, python) == [left, left]
 
 
+def test_a_change_of_the_catalog_is_kept_although_another_answer_overtook_it(
+    python: str, tmp_path: Path
+) -> None:
+    kept = ["glue.tables", ["000000000000", "us-east-1", "lake/pointer"]]
+    entry = {"Parameters": {"metadata_location": "second"}}
+    assert said_by("overtaken_answer.py", tmp_path, python) == [[*kept, entry]]
+
+
 def test_idle_workers_end_and_layers_are_unpacked_once(python: str, tmp_path: Path) -> None:
     said = said_by("emulator_patches.py", tmp_path, python)
     assert said["workers"] == ["busy", "warm", "ended:", "alone", "idle"]

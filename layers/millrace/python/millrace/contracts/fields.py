@@ -32,7 +32,7 @@ from millrace.core import clock
 Value = str | int | float | bool
 Read = Callable[[Mapping[str, Any]], Value | None]
 # Decimals per unit.
-UNITS = 10**SCALE
+UNITS: int = 10**SCALE
 # Up to here a float holds ten thousandths exactly, and multiplication is enough.
 _EXACT = 2.0**53 / UNITS / 2
 # Columns that no field of the event makes.

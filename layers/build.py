@@ -29,7 +29,7 @@ SOURCE = ROOT / "layers" / "millrace" / "python"
 SCHEMAS = ROOT / "schemas"
 WAREHOUSE = ROOT / "warehouse"
 BUILD = ROOT / "build" / "layers"
-THIRD_PARTY = ("runtime", "lake", "registry", "duckdb", "iceberg", "onnx", "mlflow")
+THIRD_PARTY = ("runtime", "lake", "registry", "duckdb", "iceberg", "onnx", "mlflow", "sketches")
 # Of the laptop only, and attached to no function: on AWS the training container installs the same requirements. With
 # runtime, lake and onnx it is more than Lambda takes, and the local platform refuses that on an update.
 LOCAL_ONLY = ("training",)

@@ -1,23 +1,34 @@
 """What is written from the contracts and committed with them: their published texts, dictionaries, dbt's files, pins of feature views."""
 
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cli.errors import RefusedError
+from cli.places import Places
 from cli.revisions import default_base, schemas_at
+
+if TYPE_CHECKING:
+    from millrace.contracts.contract import Contract
+
+# `order.created 1.2.0` → the option of `contracts diff` that compares with what has it.
+Kept = Mapping[str, str]
 
 
 def build(root: Path) -> list[Path]:
     """Writes whatever is missing or out of date.
 
-    A version that the base revision does not have is still being written: its published text follows the contract. One that
-    it has stays as it is, and `contracts lint` asks for a new version.
+    A version that neither the base revision has nor the local platform is still being written: its published text follows
+    the contract. Others stay as they are, for rows and readers name them.
 
     Returns:
         The files that were written.
 
     Raises:
         ContractError: the contracts do not compile.
-        WarehouseError: the models do not.
+        WarehouseError: the tables do not.
+        RefusedError: a contract has changed, and its version is committed or deployed; nothing is written.
     """
     from millrace.compiler import feature_views, publications, samples
     from millrace.compiler.dictionaries import new_dictionary
@@ -25,11 +36,13 @@ def build(root: Path) -> list[Path]:
 
     schemas = root / "schemas"
     contracts = compile_contracts(schemas)
+    kept = _kept(root)
+    if kept is not None and (sentences := [*_changed(contracts, schemas, kept)]):
+        raise RefusedError("\n".join(sentences))
     before = _contents(root)
-    kept = _published_before(root)
     for contract in contracts:
         path = schemas / publications.FOLDER / contract.event_type / f"{contract.version}.json"
-        if kept is not None and path.exists() and (contract.event_type, contract.version) not in kept:
+        if kept is not None and path.exists() and f"{contract.event_type} {contract.version}" not in kept:
             path.unlink()
     publications.publish(contracts, schemas)
     for contract in contracts:
@@ -52,16 +65,40 @@ def _dbt_files(root: Path) -> None:
     generated.write(source, compile_project(source, tables.values()), tables)
 
 
-def _published_before(root: Path) -> set[tuple[str, str]] | None:
-    """Type and version of what the base revision has published; None where there is no base to ask."""
+def _changed(contracts: "Sequence[Contract]", schemas: Path, kept: Kept) -> Iterator[str]:
+    """A sentence for each contract that is no longer what its version is known as."""
     from millrace.compiler import publications
+
+    known = {f"{one.event_type} {one.version}": one for one in publications.published(schemas)}
+    for contract in contracts:
+        name = f"{contract.event_type} {contract.version}"
+        if name in kept and name in known and publications.forms(contract, schemas) != known[name].texts:
+            place = "is deployed here" if kept[name] else "is committed"
+            yield (
+                f"{contract.name}: {contract.version} {place}, and the contract has changed since; "
+                f"millrace contracts diff{kept[name]} --fix raises its version"
+            )
+
+
+def _kept(root: Path) -> Kept | None:
+    """What must stay; None where there is no base revision to ask."""
+    from millrace.compiler import deployed, publications
 
     try:
         with schemas_at(root, default_base(root)) as folder:
             known = publications.published(folder) if folder is not None else []
     except RefusedError:
         return None
-    return {(one.event_type, one.version) for one in known}
+    # What the last `make up` deployed; `make reset` removes it.
+    template = Places(root).assembly / "millrace-local-ingestion.template.json"
+    local = template.is_file() and json.loads(template.read_bytes()).get("Metadata", {}).get(
+        deployed.METADATA
+    )
+    names = deployed.unpack(local).published if local else {}
+    return {
+        **dict.fromkeys(names, " --env local"),
+        **{f"{one.event_type} {one.version}": "" for one in known},
+    }
 
 
 def _contents(root: Path) -> dict[Path, bytes]:

@@ -109,7 +109,7 @@ def _write(root: Path, made: "FirstContract") -> Path:
         (folder / "samples" / f"v1.{kind}.json").write_text(f"{text}\n", encoding="utf-8")
     try:
         write_all(root)
-    except ContractError as error:
+    except (ContractError, RefusedError) as error:
         shutil.rmtree(folder)
         raise RefusedError(str(error)) from error
     return file

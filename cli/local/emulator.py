@@ -217,7 +217,7 @@ def _until(condition: Callable[[], bool], seconds: float) -> bool:
 
 def forget(places: Places) -> None:
     """Deletes the emulator's data, and the files that describe the deployment."""
-    for folder in (places.state, places.objects):
+    for folder in (places.state, places.objects, places.assembly):
         shutil.rmtree(folder, ignore_errors=True)
     for file in (places.outputs, places.keys, places.sample_keys, places.deployed):
         file.unlink(missing_ok=True)

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cli.commands import contracts
+from cli.commands import contracts, first_contract
 from cli.errors import UsageError
 from cli.main import app
 from cli.places import Places
+from millrace.compiler import deployed
 
 ROOT = Path(__file__).parents[3]
 ORDER = "schemas/events/commerce/order.created/v1.yaml"
@@ -25,7 +26,8 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     # Some of the event types: each command compiles all that are there.
     elsewhere = [path.name for path in (ROOT / "schemas/events").iterdir() if path.name not in KEPT]
     shutil.copytree(ROOT / "schemas", root / "schemas", ignore=shutil.ignore_patterns(*elsewhere))
-    monkeypatch.setattr(contracts, "checkout", lambda: Places(root))
+    for commands in (contracts, first_contract):
+        monkeypatch.setattr(commands, "checkout", lambda: Places(root))
     for arguments in (
         ["init", "-q", "-b", "main"],
         ["add", "."],
@@ -103,6 +105,36 @@ def test_a_version_is_published_once_and_stays(repository: Path) -> None:
     assert (code, reason["contract"], reason["kind"]) == (1, "order.created.v1", "published")
     file.unlink()
     assert "is gone" in run("diff")[1]["breaking"][0]["reason"]
+
+
+def test_build_keeps_what_is_committed_or_deployed(repository: Path) -> None:
+    # Feature views read types that this repository does not have.
+    shutil.rmtree(repository / "schemas/features")
+    edit(repository, "version: 1.2.0", "version: 1.3.0")
+    file = repository / "schemas/published/order.created/1.3.0.json"
+    assert run("build") == (0, {"written": ["schemas/published/order.created/1.3.0.json"]})
+    # Nobody has read it yet, so its text follows the contract.
+    edit(repository, "purpose: A customer", "purpose: Some customer")
+    assert run("build")[0] == 0
+    text = file.read_text()
+    assert "Some customer" in text
+    packed = deployed.pack(deployed.of(repository / "schemas"))
+    template = Places(repository).assembly / "millrace-local-ingestion.template.json"
+    template.parent.mkdir(parents=True)
+    template.write_text(json.dumps({"Metadata": {deployed.METADATA: packed}}))
+    assert run("build") == (0, {"written": []})
+    edit(repository, "purpose: Some customer", "purpose: The customer")
+    code, refusal = run("build")
+    assert (code, str(refusal)) == (
+        1,
+        "order.created.v1: 1.3.0 is deployed here, and the contract has changed since; "
+        "millrace contracts diff --env local --fix raises its version",
+    )
+    assert file.read_text() == text
+    edit(repository, "version: 1.3.0", "version: 1.2.0")
+    assert "1.2.0 is committed, and the contract has changed since; millrace contracts diff --fix" in str(
+        run("build")[1]
+    )
 
 
 @pytest.mark.parametrize(

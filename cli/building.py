@@ -5,22 +5,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.errors import RefusedError
+from cli.errors import RefusedError, UsageError
 from cli.places import Places
 from cli.revisions import default_base, schemas_at
 
 if TYPE_CHECKING:
     from millrace.contracts.contract import Contract
 
-# `order.created 1.2.0` → the option of `contracts diff` that compares with what has it.
+# `order.created 1.2.0` or `customer_orders@1` → the option of `contracts diff` that compares with what has it.
 Kept = Mapping[str, str]
 
 
 def build(root: Path) -> list[Path]:
     """Writes whatever is missing or out of date.
 
-    A version that neither the base revision has nor the local platform is still being written: its published text follows
-    the contract. Others stay as they are, for rows and readers name them.
+    A version that neither the base revision has nor the local platform is still being written: the published text follows
+    its contract, and the pin its feature view. Others stay as they are, for rows and readers name them.
 
     Returns:
         The files that were written.
@@ -49,7 +49,7 @@ def build(root: Path) -> list[Path]:
         if contract.store == "table" and not contract.dictionary:
             new_dictionary(contract, samples.golden(file_of(contract, schemas)), schemas)
     if (schemas / "features").is_dir():
-        feature_views.pin(schemas)
+        feature_views.pin(schemas, kept)
     if (root / "warehouse").is_dir():
         _dbt_files(root)
     return sorted(path for path, text in _contents(root).items() if before.get(path) != text)
@@ -82,23 +82,22 @@ def _changed(contracts: "Sequence[Contract]", schemas: Path, kept: Kept) -> Iter
 
 def _kept(root: Path) -> Kept | None:
     """What must stay; None where there is no base revision to ask."""
-    from millrace.compiler import deployed, publications
+    from millrace.compiler import deployed, feature_views, publications
 
     try:
         with schemas_at(root, default_base(root)) as folder:
-            known = publications.published(folder) if folder is not None else []
-    except RefusedError:
+            published = publications.published(folder) if folder is not None else []
+            views = feature_views.pins(folder) if folder is not None else {}
+    except (RefusedError, UsageError):
         return None
     # What the last `make up` deployed; `make reset` removes it.
     template = Places(root).assembly / "millrace-local-ingestion.template.json"
     local = template.is_file() and json.loads(template.read_bytes()).get("Metadata", {}).get(
         deployed.METADATA
     )
-    names = deployed.unpack(local).published if local else {}
-    return {
-        **dict.fromkeys(names, " --env local"),
-        **{f"{one.event_type} {one.version}": "" for one in known},
-    }
+    names = [*deployed.unpack(local).published, *deployed.unpack(local).views] if local else []
+    committed = [*(f"{one.event_type} {one.version}" for one in published), *views]
+    return {**dict.fromkeys(names, " --env local"), **dict.fromkeys(committed, "")}
 
 
 def _contents(root: Path) -> dict[Path, bytes]:

@@ -208,6 +208,15 @@ def test_a_changed_definition_needs_a_new_version(schemas: Path) -> None:
     assert "buyers@1.0.0" in (schemas / FOLDER / PINS).read_text()
 
 
+def test_the_pin_of_a_version_that_nobody_has_follows_its_definition(schemas: Path) -> None:
+    (schemas / FOLDER / "buyers.yaml").write_text(VIEW.replace("window: 30d", "window: 60d"))
+    with pytest.raises(ContractError, match="give it a new version"):
+        pin(schemas, {"buyers@1.0.0"})
+    assert pin(schemas, set()) == ["buyers@1.0.0"]
+    assert pin(schemas, set()) == []
+    compile_views(schemas)
+
+
 def test_words_about_a_view_are_no_change_of_it(schemas: Path) -> None:
     (schemas / FOLDER / "buyers.yaml").write_text(VIEW.replace("What a buyer buys.", "Otherwise said."))
     assert {one["description"] for one in compile_views(schemas)} >= {"Otherwise said."}

@@ -7,14 +7,14 @@ own, by one call that a deploy makes anyway, and whatever the state of the check
 import base64
 import zlib
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from millrace.compiler import publications
+from millrace.compiler import feature_views, publications
 from millrace.compiler.diff import Breaking, gate, gate_tables, needed_version, notices
 from millrace.compiler.documents import yaml_file
 from millrace.compiler.event_contracts import compile_document, contract_files
@@ -36,11 +36,14 @@ class Deployed:
         events: file below `schemas/` → its document.
         tables: the same, of tables.
         published: `order.created 1.2.0` → its number, and the registry ids of its forms.
+        views: `customer_orders@1` → the digest of the feature view.
     """
 
     events: Mapping[str, Any]
     tables: Mapping[str, Any]
     published: Mapping[str, list[int]]
+    # An older deploy recorded none.
+    views: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,13 @@ def of(schemas_dir: Path) -> Deployed:
         events=_documents(contract_files(schemas_dir), schemas_dir),
         tables=_documents(tables, schemas_dir),
         published={_name(one): _marks(one) for one in publications.published(schemas_dir)},
+        views=feature_views.pins(schemas_dir),
     )
 
 
 def pack(deployed: Deployed) -> str:
     """As a text: 100 KB of contracts take 20."""
-    parts = [deployed.events, deployed.tables, deployed.published]
+    parts = [deployed.events, deployed.tables, deployed.published, deployed.views]
     return base64.b64encode(zlib.compress(orjson.dumps(parts), 9)).decode()
 
 

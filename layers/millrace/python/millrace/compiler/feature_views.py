@@ -1,12 +1,12 @@
 """From `schemas/features/*.yaml` to feature views.
 
-`schemas/features/SHA256SUMS` pins what each version of each view means, for ever: a changed definition under an old
-version is refused. `millrace contracts build` pins what is new.
+`schemas/features/SHA256SUMS` pins what each version of each view means: a changed definition under a version that is committed
+or deployed is refused. `millrace contracts build` pins what is new.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +57,12 @@ def compile_views(
         problems += [ContractProblem(file, *one) for one in _source_problems(view, columns)]
         problems += [ContractProblem(file, *one) for one in _expression_problems(view, names, unread=unread)]
         problems += [ContractProblem(file, *one) for one in _entity_problems(view, found.values())]
-    pins = _pins(schemas_dir)
+    known = pins(schemas_dir)
     if pinned and not problems:
         for file, one in documents.items():
-            problems += [ContractProblem(file, "/version", sentence) for sentence in _pin_problems(one, pins)]
+            problems += [
+                ContractProblem(file, "/version", sentence) for sentence in _pin_problems(one, known)
+            ]
     if problems:
         raise ContractError(problems)
     online = _online(found.values())
@@ -77,22 +79,36 @@ def compile_services(views: list[dict[str, Any]]) -> dict[str, tuple[str, ...]]:
     return {}
 
 
-def pin(schemas_dir: Path) -> list[str]:
-    """Pins the versions that are new, and returns their names.
+def pin(schemas_dir: Path, kept: Container[str] | None = None) -> list[str]:
+    """Pins the versions that are new or still being written, and returns their names.
+
+    Args:
+        schemas_dir: the folder with `features/`.
+        kept: versions whose pins stay, such as `customer_orders@1`; by default all that are pinned.
 
     Raises:
-        ContractError: a view is wrong, or has changed under a version that is pinned.
+        ContractError: a view is wrong, or has changed under a version whose pin stays.
     """
-    pins, added = _pins(schemas_dir), []
-    for one in compile_views(schemas_dir, pinned=False):
-        name = f"{one['name']}@{one['version']}"
-        if name not in pins:
-            pins[name] = one["digest"]
-            added.append(name)
-    lines = [f"{digest}  {name}\n" for name, digest in sorted(pins.items())]
+    known = pins(schemas_dir)
+    made = {
+        f"{one['name']}@{one['version']}": one["digest"] for one in compile_views(schemas_dir, pinned=False)
+    }
+    added = {
+        name: digest
+        for name, digest in made.items()
+        if name not in known or (kept is not None and name not in kept and known[name] != digest)
+    }
+    lines = [f"{digest}  {name}\n" for name, digest in sorted({**known, **added}.items())]
     (schemas_dir / FOLDER / PINS).write_text("".join(lines))
     compile_views(schemas_dir)
-    return added
+    return [*added]
+
+
+def pins(schemas_dir: Path) -> dict[str, str]:
+    """What is pinned: `customer_orders@1` → the digest of its definition."""
+    path = schemas_dir / FOLDER / PINS
+    lines = path.read_text().splitlines() if path.exists() else []
+    return {name: digest for digest, name in (line.split() for line in lines if line.strip())}
 
 
 def _read(schemas_dir: Path) -> tuple[dict[str, ViewDefinition], list[ContractProblem]]:
@@ -247,15 +263,9 @@ def _expression_problems(
             yield at, str(error)
 
 
-def _pins(schemas_dir: Path) -> dict[str, str]:
-    path = schemas_dir / FOLDER / PINS
-    lines = path.read_text().splitlines() if path.exists() else []
-    return {name: digest for digest, name in (line.split() for line in lines if line.strip())}
-
-
-def _pin_problems(document: Mapping[str, Any], pins: Mapping[str, str]) -> Iterator[str]:
+def _pin_problems(document: Mapping[str, Any], known: Mapping[str, str]) -> Iterator[str]:
     name = f"{document['name']}@{document['version']}"
-    pinned = pins.get(name)
+    pinned = known.get(name)
     if pinned is None:
         yield f"{name} is not pinned: run millrace contracts build"
     elif pinned != document["digest"]:

@@ -104,6 +104,8 @@ def remedy(reason: Breaking, found: Comparison, option: str) -> str:
         return "restore its file below schemas/published from git, and raise the contract's version instead"
     if reason.kind == "retirement":
         return f"millrace contracts announce {name} with a later day postpones it"
+    if reason.kind == "moved":
+        return "leave the old fields in their order, and put new ones behind them"
     if not major:
         return "keep it, and write a table of another name beside it"
     if reason.kind == "removed" and not reason.pointer:

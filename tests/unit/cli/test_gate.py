@@ -134,6 +134,15 @@ def test_a_breaking_change_is_refused_and_not_fixed(schemas: Path) -> None:
     assert (schemas / ORDER).read_text() == text
 
 
+def test_a_field_before_older_ones_belongs_behind_them(schemas: Path) -> None:
+    client = having(schemas)
+    edit(schemas, ("          - name: orderId", FIELD.replace(METADATA, "          - name: orderId")))
+    assert refused(client, schemas)[0] == (
+        "order.created.v1 /data/payload: Protobuf numbers fields by their place, and channel now has the number of another "
+        "field; leave the old fields in their order, and put new ones behind them"
+    )
+
+
 def test_a_lower_version_a_missing_type_and_a_changed_publication(schemas: Path) -> None:
     client = having(schemas)
     edit(schemas, ("version: 1.2.0", "version: 1.1.0"))

@@ -110,11 +110,11 @@ def _objects(old: _Schema, new: _Schema, pointer: str) -> Iterator[Finding]:
             yield Finding(f"{pointer}/{name}", "removed", "readers rely on it")
     if new.get("additionalProperties") is False and old.get("additionalProperties") is not False:
         yield Finding(pointer, "closed", "other fields were accepted and kept")
-    kept = [name for name in after if name in before]
-    if list(after)[: len(kept)] != [name for name in before if name in after]:
-        reason = (
-            "Protobuf numbers fields by their place: new ones stand at the end, old ones stay where they are"
-        )
+    kept = [name for name in before if name in after]
+    if list(after)[: len(kept)] != kept:
+        # JSON, Avro, Parquet and Iceberg find a field by its name; Protobuf by its number, which is its place.
+        place = next(name for name, old in zip(after, kept, strict=False) if name != old)
+        reason = f"Protobuf numbers fields by their place, and {place} now has the number of another field"
         yield Finding(pointer, "moved", reason)
 
 

@@ -37,7 +37,7 @@ def backtest(
     ] = False,
     org: Annotated[
         str | None,
-        typer.Option("--org", help="The tenant, where the files hold transactions of several."),
+        typer.Option("--org", help="The tenant: its own rules apply, and of several tenants' rows only its."),
     ] = None,
     report: Annotated[
         Path | None,
@@ -60,9 +60,9 @@ def backtest(
     if report is not None and report.exists():
         raise UsageError(f"{report} exists already: name another file with --out")
     # Rules of a file are compared with a baseline, or else with those of this checkout.
-    compared = rules_of(baseline) if baseline is not None or rules is not None else None
+    compared = rules_of(baseline, org) if baseline is not None or rules is not None else None
     try:
-        tests = [Backtest(rules_of(rules), alert, label_fires)]
+        tests = [Backtest(rules_of(rules, org), alert, label_fires)]
         if baseline is not None and compared is not None:
             tests.append(Backtest(compared, alert, label_fires))
     except PermanentError as error:
@@ -130,8 +130,8 @@ def _print(lines: Iterable[str]) -> None:
             out.print(part, markup=False)
 
 
-def rules_of(path: Path | None) -> "RuleSet":
-    """The rules of a file; by default the current rules of this checkout.
+def rules_of(path: Path | None, org: str | None = None) -> "RuleSet":
+    """The rules of a file for a tenant; by default the current rules of this checkout, as they are for everyone.
 
     Raises:
         UsageError: the file has errors; the message lists them all.
@@ -141,7 +141,8 @@ def rules_of(path: Path | None) -> "RuleSet":
     from millrace.fraud.rules import RuleSet
 
     try:
-        return RuleSet(compile_file(path or checkout().root / "schemas" / "fraud" / "rules.yaml")["default"])
+        rules = compile_file(path or checkout().root / "schemas" / "fraud" / "rules.yaml")
+        return RuleSet(rules["tenants"].get(org, rules["default"]))
     except ContractError as error:
         raise UsageError(str(error)) from error
 

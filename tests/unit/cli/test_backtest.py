@@ -70,6 +70,22 @@ def changed(folder: Path, name: str, **settings: Any) -> str:
     return str(path)
 
 
+def test_a_tenant_is_judged_by_its_own_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = card_data(tmp_path / "data", 100)
+    both = [{**row, "org_id": org} for row in rows for org in ("org_a", "org_b")]
+    pq.write_table(pa.Table.from_pylist(both), tmp_path / "both.parquet")
+    document = yaml.safe_load(RULES.read_text())
+    document["tenants"] = [{"org": "org_a", "factors": [{"factor": "high_amount", "threshold": 0}]}]
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(yaml.safe_dump(document))
+    files = {"--data": "both.parquet", "--rules": "rules.yaml", "--report": "report.html"}
+    options = [part for name, file in files.items() for part in (name, str(tmp_path / file))]
+    own = asked(capsys, *options, "--org", "org_a")
+    assert (own["rulesVersion"], own["byFactor"]["high_amount"]) == ("1.0.0+org_a", len(rows))
+    other = asked(capsys, *options, "--org", "org_b")
+    assert (other["rulesVersion"], other["byFactor"]["high_amount"] < len(rows)) == ("1.0.0", True)
+
+
 def brute_force(rows: Sequence[dict[str, Any]], threshold: float, points: int) -> list[int]:
     ordered = sorted(rows, key=lambda row: row["timestamp"])
     scores = []

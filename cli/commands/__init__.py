@@ -99,6 +99,8 @@ class Commands(TyperGroup):
         command.epilog = epilog(name)
         for inner, one in getattr(command, "commands", {}).items():
             one.epilog = epilog(f"{name} {inner}")
+            # Whole in the list too: click would cut it after a line.
+            one.short_help = one.help.partition("\n\n")[0]
         self.add_command(command)
         return command
 

@@ -40,6 +40,7 @@ def test_help_fits_80_columns_and_speaks_in_sentences(
     assert run([*words, "--help"]) == 0
     shown = capsys.readouterr().out
     assert [line for line in shown.splitlines() if len(line) > 80] == []
+    assert [line for line in shown.splitlines()[1:] if line.endswith("...")] == []
     assert "\x1b" not in shown
     if words:
         paragraph = shown.split("\n\n")[1]

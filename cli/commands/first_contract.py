@@ -53,7 +53,7 @@ def init(
         raise RefusedError(f"{sentence}: {error}" if as_json else sentence) from error
     file = _write(root, made)
     if as_json:
-        print_json(made.document)
+        print_json({**made.document, "guesses": made.guesses})
         return
     out.print(f"{file.relative_to(root)}: accepts all {counted(made.samples, 'sample')}", highlight=False)
     for guess in made.guesses:

@@ -84,7 +84,9 @@ def test_a_first_contract_is_written_and_passes_lint_at_once(
     init = ["contracts", "init", "--from", str(file), "--type", "ticket.opened", "--json"]
     done = CliRunner().invoke(app, init)
     assert done.exit_code == 0, done.exception
-    assert json.loads(done.stdout.splitlines()[-1])["id"] == "ticket.opened.v1"
+    made = json.loads(done.stdout.splitlines()[-1])
+    assert made["id"] == "ticket.opened.v1"
+    assert "/data/payload/email is confidential by its name: it looks personal" in made["guesses"]
     lint = CliRunner().invoke(app, ["contracts", "lint"])
     assert lint.exit_code == 0, lint.exception
     again = CliRunner().invoke(app, init)

@@ -82,12 +82,12 @@ def _changed(contracts: "Sequence[Contract]", schemas: Path, kept: Kept) -> Iter
 
 def _kept(root: Path) -> Kept | None:
     """What must stay; None where there is no base revision to ask."""
-    from millrace.compiler import deployed, feature_views, publications
+    from millrace.compiler import deployed, feature_views, pins, publications
 
     try:
         with schemas_at(root, default_base(root)) as folder:
             published = publications.published(folder) if folder is not None else []
-            views = feature_views.pins(folder) if folder is not None else {}
+            views = pins.read(folder / feature_views.FOLDER) if folder is not None else {}
     except (RefusedError, UsageError):
         return None
     # What the last `make up` deployed; `make reset` removes it.

@@ -7,7 +7,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from millrace.compiler.feature_views import FOLDER, PINS, compile_views, pin
+from millrace.compiler import pins
+from millrace.compiler.feature_views import FOLDER, compile_views, pin
 from millrace.compiler.table_contracts import lake_tables
 from millrace.contracts.errors import ContractError
 from millrace.contracts.tables import LakeTable
@@ -205,7 +206,7 @@ def test_a_changed_definition_needs_a_new_version(schemas: Path) -> None:
     assert pin(schemas) == ["buyers@1.1.0"]
     assert [one["version"] for one in compile_views(schemas)] == ["1.0.0", "1.1.0"]
     # What the old version meant stays written down.
-    assert "buyers@1.0.0" in (schemas / FOLDER / PINS).read_text()
+    assert "buyers@1.0.0" in (schemas / FOLDER / pins.FILE).read_text()
 
 
 def test_the_pin_of_a_version_that_nobody_has_follows_its_definition(schemas: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from millrace.compiler import feature_views, publications
+from millrace.compiler import feature_views, pins, publications
 from millrace.compiler.diff import Breaking, gate, gate_tables, needed_version, notices
 from millrace.compiler.documents import yaml_file
 from millrace.compiler.event_contracts import compile_document, contract_files
@@ -68,7 +68,7 @@ def of(schemas_dir: Path) -> Deployed:
         events=_documents(contract_files(schemas_dir), schemas_dir),
         tables=_documents(tables, schemas_dir),
         published={_name(one): _marks(one) for one in publications.published(schemas_dir)},
-        views=feature_views.pins(schemas_dir),
+        views=pins.read(schemas_dir / feature_views.FOLDER),
     )
 
 

@@ -4,15 +4,13 @@
 or deployed is refused. `millrace contracts build` pins what is new.
 """
 
-import hashlib
-import json
 from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from millrace.compiler import feature_definition
+from millrace.compiler import feature_definition, pins
 from millrace.compiler.documents import yaml_file
 from millrace.compiler.feature_definition import ViewDefinition
 from millrace.compiler.sentences import meant, sentences
@@ -26,7 +24,6 @@ from millrace.training import channel
 from millrace.training.channel import VIEWS as MODEL_VIEWS
 
 FOLDER = "features"
-PINS = "SHA256SUMS"
 # Types of which a value is written in one way only.
 _LATEST = {"string": "string", "int": "long", "long": "long"}
 _KEYS = ("string", "int", "long")
@@ -57,12 +54,10 @@ def compile_views(
         problems += [ContractProblem(file, *one) for one in _source_problems(view, columns)]
         problems += [ContractProblem(file, *one) for one in _expression_problems(view, names, unread=unread)]
         problems += [ContractProblem(file, *one) for one in _entity_problems(view, found.values())]
-    known = pins(schemas_dir)
     if pinned and not problems:
         for file, one in documents.items():
-            problems += [
-                ContractProblem(file, "/version", sentence) for sentence in _pin_problems(one, known)
-            ]
+            if sentence := pins.problem(_pinned(one), schemas_dir / FOLDER):
+                problems.append(ContractProblem(file, "/version", sentence))
     if problems:
         raise ContractError(problems)
     online = _online(found.values())
@@ -89,26 +84,9 @@ def pin(schemas_dir: Path, kept: Container[str] | None = None) -> list[str]:
     Raises:
         ContractError: a view is wrong, or has changed under a version whose pin stays.
     """
-    known = pins(schemas_dir)
-    made = {
-        f"{one['name']}@{one['version']}": one["digest"] for one in compile_views(schemas_dir, pinned=False)
-    }
-    added = {
-        name: digest
-        for name, digest in made.items()
-        if name not in known or (kept is not None and name not in kept and known[name] != digest)
-    }
-    lines = [f"{digest}  {name}\n" for name, digest in sorted({**known, **added}.items())]
-    (schemas_dir / FOLDER / PINS).write_text("".join(lines))
+    added = pins.pin(map(_pinned, compile_views(schemas_dir, pinned=False)), schemas_dir / FOLDER, kept)
     compile_views(schemas_dir)
-    return [*added]
-
-
-def pins(schemas_dir: Path) -> dict[str, str]:
-    """What is pinned: `customer_orders@1` → the digest of its definition."""
-    path = schemas_dir / FOLDER / PINS
-    lines = path.read_text().splitlines() if path.exists() else []
-    return {name: digest for digest, name in (line.split() for line in lines if line.strip())}
+    return added
 
 
 def _read(schemas_dir: Path) -> tuple[dict[str, ViewDefinition], list[ContractProblem]]:
@@ -137,7 +115,7 @@ def _read(schemas_dir: Path) -> tuple[dict[str, ViewDefinition], list[ContractPr
 
 def _document(view: ViewDefinition, tables: Tables) -> dict[str, Any]:
     meaning = feature_definition.written_out(view)
-    digest = hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
+    digest = pins.digest(meaning)
     descriptions = {
         one["name"]: feature.description
         for group in view.sources
@@ -263,10 +241,5 @@ def _expression_problems(
             yield at, str(error)
 
 
-def _pin_problems(document: Mapping[str, Any], known: Mapping[str, str]) -> Iterator[str]:
-    name = f"{document['name']}@{document['version']}"
-    pinned = known.get(name)
-    if pinned is None:
-        yield f"{name} is not pinned: run millrace contracts build"
-    elif pinned != document["digest"]:
-        yield f"the definition has changed since {name} was pinned; give it a new version"
+def _pinned(document: Mapping[str, Any]) -> pins.Pinned:
+    return document["name"], document["version"], document["digest"]

@@ -1,4 +1,4 @@
-"""What is written from the contracts and committed with them: their published texts, dictionaries, dbt's files, pins of feature views."""
+"""What is written from the contracts and committed with them: their published texts, dictionaries, dbt's files, pins of definitions."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ def build(root: Path) -> list[Path]:
     """Writes whatever is missing or out of date.
 
     A version that neither the base revision has nor the local platform is still being written: the published text follows
-    its contract, and the pin its feature view. Others stay as they are, for rows and readers name them.
+    its contract, and the pin its definition. Others stay as they are, for rows and readers name them.
 
     Returns:
         The files that were written.
@@ -30,7 +30,7 @@ def build(root: Path) -> list[Path]:
         WarehouseError: the tables do not.
         RefusedError: a contract has changed, and its version is committed or deployed; nothing is written.
     """
-    from millrace.compiler import feature_views, publications, samples
+    from millrace.compiler import aggregates, feature_views, publications, samples
     from millrace.compiler.dictionaries import new_dictionary
     from millrace.compiler.event_contracts import compile_contracts, file_of
 
@@ -48,7 +48,9 @@ def build(root: Path) -> list[Path]:
     for contract in contracts:
         if contract.store == "table" and not contract.dictionary:
             new_dictionary(contract, samples.golden(file_of(contract, schemas)), schemas)
-    if (schemas / "features").is_dir():
+    if (schemas / aggregates.FOLDER).is_dir():
+        aggregates.pin(schemas, contracts, kept)
+    if (schemas / feature_views.FOLDER).is_dir():
         feature_views.pin(schemas, kept)
     if (root / "warehouse").is_dir():
         _dbt_files(root)
@@ -82,12 +84,17 @@ def _changed(contracts: "Sequence[Contract]", schemas: Path, kept: Kept) -> Iter
 
 def _kept(root: Path) -> Kept | None:
     """What must stay; None where there is no base revision to ask."""
-    from millrace.compiler import deployed, feature_views, pins, publications
+    from millrace.compiler import aggregates, deployed, feature_views, pins, publications
 
     try:
         with schemas_at(root, default_base(root)) as folder:
             published = publications.published(folder) if folder is not None else []
-            views = pins.read(folder / feature_views.FOLDER) if folder is not None else {}
+            pinned = [
+                name
+                for kind in (aggregates.FOLDER, feature_views.FOLDER)
+                if folder is not None
+                for name in pins.read(folder / kind)
+            ]
     except (RefusedError, UsageError):
         return None
     # What the last `make up` deployed; `make reset` removes it.
@@ -96,12 +103,18 @@ def _kept(root: Path) -> Kept | None:
         deployed.METADATA
     )
     names = [*deployed.unpack(local).published, *deployed.unpack(local).views] if local else []
-    committed = [*(f"{one.event_type} {one.version}" for one in published), *views]
+    committed = [*(f"{one.event_type} {one.version}" for one in published), *pinned]
     return {**dict.fromkeys(names, " --env local"), **dict.fromkeys(committed, "")}
 
 
 def _contents(root: Path) -> dict[Path, bytes]:
-    folders = ("schemas/published", "schemas/dictionaries", "schemas/features", "warehouse/models/generated")
+    folders = (
+        "schemas/published",
+        "schemas/dictionaries",
+        "schemas/aggregates",
+        "schemas/features",
+        "warehouse/models/generated",
+    )
     return {
         path: path.read_bytes() for name in folders for path in (root / name).rglob("*") if path.is_file()
     }

@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.aggregates import measures
-from millrace.aggregates.definition import TILE_SECONDS, Aggregate
+from millrace.aggregates.definition import TILE_SECONDS, Aggregate, Measure
 from millrace.aggregates.facts import Fact, pack, unpack
 from millrace.aggregates.fold import OTHER, Fold, Part
 
@@ -209,3 +210,24 @@ def test_a_tile_is_half_open(offset: int, tile: int) -> None:
     row = {"merchant": "a", "amount": 1, "user": None, "fraud": None}
     part = Fold([aggregate()], TYPES).parts([fact(1, row, START + offset)])["payments"]
     assert list(part.tiles) == [START + tile * TILE_SECONDS]
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1, max_size=8), st.integers(1, 3))
+def test_the_latest_value_is_that_of_the_event_time(rows: list[tuple[int, int]], parts: int) -> None:
+    one = replace(
+        aggregate(keys=()),
+        measures=(Measure("level", "latest", {"payment.made": "amount"}, "decimal", (), 0, ()),),
+        ranked_by="",
+    )
+    fold, (kind,) = Fold([one], TYPES), [measures.of(measure) for measure in one.measures]
+    facts = [
+        fact(number, {"merchant": None, "amount": amount, "user": None, "fraud": None}, START + second)
+        for number, (second, amount) in enumerate(rows)
+    ]
+    states = [
+        fold.parts(facts[at::parts])["payments"].tiles[START][()][0] for at in range(min(parts, len(rows)))
+    ]
+    merged = states[0]
+    for state in states[1:]:
+        merged = kind.merge(merged, kind.read(kind.cut(state)))
+    assert kind.shown(merged) == Decimal(max(rows)[1]).scaleb(-4)

@@ -44,8 +44,8 @@ class _Plan:
     aggregate: Aggregate
     wanted: Holds
     keys: tuple[str | None, ...]
-    # Kind, column (None: no value), conditions (None: all), whether the conditions are the value.
-    measures: tuple[tuple[Kind, str | None, Holds | None, bool], ...]
+    # Kind, column (None: no value), conditions (None: all), the kind's name.
+    measures: tuple[tuple[Kind, str | None, Holds | None, str], ...]
 
 
 class Fold:
@@ -79,7 +79,7 @@ class Fold:
                 if late > plan.aggregate.lateness_seconds * 1_000_000:
                     part.late.setdefault(tile, []).append(fact.id)
                     continue
-                self._count(plan, part.tiles.setdefault(tile, {}), values)
+                self._count(plan, part.tiles.setdefault(tile, {}), values, fact.happened_at)
         for name, part in parts.items():
             part.tiles = {tile: self.cut(name, part.tiles[tile]) for tile in sorted(part.tiles)}
         return parts
@@ -118,23 +118,28 @@ class Fold:
                     kind,
                     measure.of.get(event_type),
                     holds(measure.where, known) if measure.where else None,
-                    measure.kind == "share",
+                    measure.kind,
                 )
                 for kind, measure in zip(kinds, aggregate.measures, strict=True)
             ),
         )
 
     @staticmethod
-    def _count(plan: _Plan, keys: dict[KeyValues, list[State]], values: Mapping[str, Any]) -> None:
+    def _count(
+        plan: _Plan, keys: dict[KeyValues, list[State]], values: Mapping[str, Any], happened_at: int
+    ) -> None:
         key = tuple(None if column is None else values[column] for column in plan.keys)
         states = keys.get(key)
         if states is None:
             states = keys[key] = [kind.zero() for kind, *_ in plan.measures]
-        for at, (kind, column, wanted, is_share) in enumerate(plan.measures):
-            if is_share:
+        for at, (kind, column, wanted, name) in enumerate(plan.measures):
+            if name == "share":
                 states[at] = kind.add(states[at], wanted is None or wanted(values))
             elif wanted is None or wanted(values):
-                states[at] = kind.add(states[at], None if column is None else values[column])
+                value = None if column is None else values[column]
+                if name == "latest" and value is not None:
+                    value = [happened_at, value]
+                states[at] = kind.add(states[at], value)
 
 
 def _order(key: KeyValues) -> tuple[tuple[bool, str], ...]:

@@ -6,6 +6,7 @@
 | `sum` | int, ten thousandths of a decimal | a number; 0 without values |
 | `mean` | sum and number of values | a decimal of four places, half to even; of whole numbers a float; null without values |
 | `min`, `max` | the value | a number or moment; null without values |
+| `latest` | when it happened (microseconds since 1970) and the value; of two at once the greater value | the value; null without values |
 | `share` | how many meet its conditions, and how many there are | 0 to 1; null without events |
 | `distinct` | a theta sketch of Apache DataSketches (512 values), trimmed | a whole number: exact to 512 values, then within 9 % at 95 % confidence |
 | `top` | counts by value, and of `other` values | the greatest counts, and `other` |
@@ -143,6 +144,27 @@ class _Extreme(_Count):
         return shown(self._type, state)
 
 
+class _Latest(_Count):
+    """The value of an event is when it happened, and the column's."""
+
+    def __init__(self, measure: Measure) -> None:
+        self._type = measure.type
+
+    def zero(self) -> State:
+        return None
+
+    def add(self, state: State, value: Any) -> State:
+        return self.merge(state, value)
+
+    def merge(self, one: State, other: State) -> State:
+        if one is None or other is None:
+            return other if one is None else one
+        return max(one, other)
+
+    def shown(self, state: State) -> Any:
+        return None if state is None else shown(self._type, state[1])
+
+
 class _Share(_Count):
     """The value of an event is whether it meets the conditions."""
 
@@ -269,6 +291,7 @@ KINDS: dict[str, Callable[[Measure], Kind]] = {
     "mean": _Mean,
     "min": _Extreme,
     "max": _Extreme,
+    "latest": _Latest,
     "share": _Share,
     "distinct": _Distinct,
     "top": _Top,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from millrace.compiler import api_document, dictionaries, publications, samples
+from millrace.compiler.aggregates import compile_aggregates
 from millrace.compiler.bundle import check_decisions
 from millrace.compiler.event_contracts import compile_contracts, file_of
 from millrace.compiler.feature_views import FOLDER, compile_views
@@ -49,6 +50,7 @@ def lint(root: Path) -> Linted:
         found.of(lambda: check_decisions(contracts, schemas))
     if contracts is not None and is_whole:
         found.of(lambda: compile_names(schemas, contracts))
+        found.of(lambda: compile_aggregates(schemas, contracts))
     if contracts is None or tables is None:
         skipped = (
             "feature views, the warehouse and what stands beside contracts follow once the contracts compile"

@@ -13,10 +13,9 @@ from grpc_tools import protoc  # type: ignore[import-untyped]
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from millrace.compiler import patterns
 from millrace.compiler.event_contracts import compile_document
 from millrace.compiler.exports import avro, json_schema, markdown, protobuf
-from millrace.contracts import formats
+from millrace.contracts import formats, regular_expressions
 from millrace.contracts.contract import Contract
 from millrace.contracts.errors import ContractError
 from millrace.contracts.validator import Validator
@@ -158,7 +157,7 @@ def test_paths_that_read_alike_are_records_of_their_own() -> None:
     "pattern", [*formats.BY_PATTERN, r"^[^\n]+$", "a{1,3}b?", r"[\u2028x]|(?:y)", r"\.\x41\/[\-a]"]
 )
 def test_patterns_that_every_engine_reads_alike(pattern: str) -> None:
-    assert patterns.problem(pattern) is None
+    assert regular_expressions.problem(pattern) is None
 
 
 @pytest.mark.parametrize(
@@ -197,7 +196,7 @@ def test_patterns_that_every_engine_reads_alike(pattern: str) -> None:
     ],
 )
 def test_patterns_that_engines_read_differently(pattern: str) -> None:
-    assert patterns.problem(pattern) is not None
+    assert regular_expressions.problem(pattern) is not None
 
 
 @given(st.dates())

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from millrace.compiler import patterns
-from millrace.contracts import formats
+from millrace.contracts import formats, regular_expressions
 from millrace.contracts.column_types import PHYSICAL, WIDE_INTEGER, WIDE_MONEY
 from millrace.contracts.contract import CLASSES, PROTECTED
 from millrace.contracts.decimals import INT64, LIMIT, STEP
@@ -135,7 +134,7 @@ class Translation:
                 self.report(
                     f"{at}/logicalTypeOptions/pattern", f"the format {name} has its own pattern: give one"
                 )
-        elif "pattern" in options and (sentence := patterns.problem(options["pattern"])):
+        elif "pattern" in options and (sentence := regular_expressions.problem(options["pattern"])):
             self.report(f"{at}/logicalTypeOptions/pattern", sentence)
         schema.update({key: options[key] for key in ("minLength", "maxLength", "pattern") if key in options})
         return schema

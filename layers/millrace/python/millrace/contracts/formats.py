@@ -1,7 +1,7 @@
 r"""The formats a text can have, each as JSON Schema.
 
 Every format is said whole by its pattern and lengths, the calendar too, so that a validator gives the same verdict whether
-it asserts `format` or not. Patterns use what the engines of all languages read alike (`compiler/patterns.py`); `$` is the
+it asserts `format` or not. Patterns use what the engines of all languages read alike (`contracts/regular_expressions.py`); `$` is the
 end of the text here, and the JSON Schema that we publish says so in a form that does not depend on the engine.
 """
 

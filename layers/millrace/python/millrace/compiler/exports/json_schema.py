@@ -7,8 +7,7 @@ where most validators refuse 39.9.
 
 from typing import Any
 
-from millrace.compiler import patterns
-from millrace.contracts import envelope
+from millrace.contracts import envelope, regular_expressions
 from millrace.contracts.contract import KEY_LENGTH, Contract
 from millrace.contracts.decimals import SCALE, is_decimal
 from millrace.contracts.validator import unbounded_names
@@ -51,7 +50,7 @@ def _portable(schema: dict[str, Any], pointer: str, keys: frozenset[str]) -> dic
         made["$comment"] = f"decimal(18,4): at most {SCALE} decimals"
     if schema.get("format", "") not in _FORMATS:
         made.pop("format", None)
-    if ends := patterns.ends_of_lines(schema.get("pattern", "")):
+    if ends := regular_expressions.ends_of_lines(schema.get("pattern", "")):
         escaped = "".join(f"\\u{ord(end):04x}" for end in ends)
         made["not"] = {"type": "string", "pattern": f"[{escaped}]"}
     if pointer in keys:

@@ -1,4 +1,4 @@
-r"""Patterns that every engine reads alike: ECMA-262 with `u`, Python, Rust, RE2, Java and .NET. Build only.
+r"""Patterns that every engine reads alike: ECMA-262 with `u`, Python, Rust, RE2, Java and .NET. Pure.
 
 Left out is what they read differently: `\d`, `\w`, `\s` and `\b` (Unicode in some), `.` (which ends of lines it passes over),
 flags, look-around, references, properties, operations on classes. `$` is the end of the text in ECMA-262 and Rust; elsewhere

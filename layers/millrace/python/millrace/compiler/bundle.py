@@ -40,7 +40,8 @@ def compile_all(schemas_dir: Path, warehouse_dir: Path) -> Files:
         ContractError: with every problem of the first kind of file that has one.
         WarehouseError: with every problem of every table of the warehouse.
     """
-    # What needs only contracts is compiled without a parser of SQL.
+    # What needs only contracts is compiled without parsers of SQL and of Sigma rules.
+    from millrace.compiler.sigma.compile import compile_rules  # noqa: PLC0415
     from millrace.compiler.warehouse.compile import compile_project  # noqa: PLC0415
 
     contracts, tables = compile_contracts(schemas_dir), compile_tables(schemas_dir)
@@ -51,6 +52,7 @@ def compile_all(schemas_dir: Path, warehouse_dir: Path) -> Files:
     files[bundle.WAREHOUSE] = orjson.dumps(compile_project(warehouse_dir, lake).to_json())
     files[bundle.FRAUD_RULES] = _sorted(compile_rulebook(schemas_dir))
     files[bundle.AGGREGATES] = _sorted(compile_aggregates(schemas_dir, contracts))
+    files[bundle.SIGMA] = _sorted(compile_rules(schemas_dir, contracts))
     views = compile_views(schemas_dir, lake)
     files[bundle.FEATURES] = _sorted({"views": views, "services": compile_services(views)})
     return files

@@ -49,8 +49,11 @@ def lint(root: Path) -> Linted:
         found.of(lambda: _refuse(_of_contracts(contracts, schemas)))
         found.of(lambda: check_decisions(contracts, schemas))
     if contracts is not None and is_whole:
+        from millrace.compiler.sigma.compile import compile_rules  # noqa: PLC0415
+
         found.of(lambda: compile_names(schemas, contracts))
         found.of(lambda: compile_aggregates(schemas, contracts))
+        found.of(lambda: compile_rules(schemas, contracts))
     if contracts is None or tables is None:
         skipped = (
             "feature views, the warehouse and what stands beside contracts follow once the contracts compile"

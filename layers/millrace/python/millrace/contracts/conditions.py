@@ -16,7 +16,7 @@ A list of them holds where each holds. In YAML:
 | `in` | any | is one of these values |
 | `above`, `atLeast`, `below`, `atMost` | numbers, moments, dates | is greater, not less, less, not greater |
 | `startsWith`, `contains` | texts | has this text, in this case of letters |
-| `like`, `likeCased` | texts | is this text, in any case of letters or in this one; `*` stands for any characters, `?` for one, and `\\` before either for itself |
+| `like`, `likeCased` | texts | is this text, in any case of letters or in this one; `*` stands for any characters, `?` for one, and `\` before either for itself |
 | `matches` | texts | has a part that this regular expression matches, of those that all engines read alike |
 | `hour` | moments | is in one of these hours of the day, 0 to 23, UTC |
 | `present` | any | is there (`true`) or is not (`false`) |

@@ -1,0 +1,451 @@
+"""Sigma rules: what they match, the same in Python and in SQL, and what of them is refused."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millrace.compiler.documents import yaml_file
+from millrace.compiler.places import located
+from millrace.compiler.sigma.compile import compile_document, compile_rules
+from millrace.compiler.sigma.sources import FILE, Sources
+from millrace.contracts import conditions
+from millrace.contracts.contract import Contract
+from millrace.contracts.errors import ContractError
+from millrace.contracts.fields import fields
+from tests.support.contracts import SCHEMAS, compiled
+
+ROOT = SCHEMAS.parent
+FILES = sorted((SCHEMAS / "events").glob("*/*/v1.yaml"))
+CONTRACTS = [compiled(path) for path in FILES]
+BY_NAME = {one.name: one for one in CONTRACTS}
+SOURCES = Sources(yaml_file(SCHEMAS / FILE, FILE), CONTRACTS)
+RULES = {one["name"]: one for one in compile_rules(SCHEMAS, CONTRACTS)["rules"]}
+HEAD = """title: A rule
+id: 6f2f0f5e-7a0e-4a4e-9f57-0a4f0b5c9d11
+logsource: {product: millrace, service: transaction.created}
+level: high
+"""
+
+
+def rule(tmp_path: Path, text: str, contracts: list[Contract] = CONTRACTS) -> dict[str, Any]:
+    """A rule of this text, compiled; a text that begins with `detection` gets a head about transactions."""
+    folder = tmp_path / "schemas/sigma"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "fields.yaml").write_text((SCHEMAS / "sigma/fields.yaml").read_text())
+    (folder / "rule.yml").write_text(HEAD + text if text.startswith("detection") else text)
+    (one,) = compile_rules(tmp_path / "schemas", contracts)["rules"]
+    return one
+
+
+def matches(one: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
+    """Whether a rule matches an event of its first version."""
+    name = f"{event['eventType']}.v1"
+    return name in one["where"] and conditions.holds(one["where"][name], fields(BY_NAME[name]))(event)
+
+
+def event(event_type: str, at: str = "2026-11-30T12:00:00Z", **payload: Any) -> dict[str, Any]:
+    """An event with this payload; `metadata_x` is `x` of its metadata."""
+    metadata = {key.removeprefix("metadata_"): payload.pop(key) for key in [*payload] if "metadata_" in key}
+    return {
+        **{"eventId": "1", "eventType": event_type, "eventSource": "shop", "timestamp": at},
+        "data": {"payload": payload, "metadata": metadata},
+    }
+
+
+# Rule → events that it matches, and events that it does not.
+SAMPLES: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
+    "champion_moved_at_night": (
+        [
+            event("ml.model.moved", "2026-11-30T19:00:00Z", alias="champion", reason="promote"),
+            event("ml.model.moved", "2026-11-30T08:59:59+02:00", alias="champion", reason="rollback"),
+        ],
+        [
+            event("ml.model.moved", "2026-11-30T18:59:59Z", alias="champion", reason="promote"),
+            event("ml.model.moved", "2026-11-30T03:00:00Z", alias="champion", reason="deploy"),
+        ],
+    ),
+    "champion_forced": ([event("ml.model.moved", forced=True)], [event("ml.model.moved", forced=False)]),
+    "quality_check_blocked_a_day": (
+        [event("quality.check.failed", severity="blocking", table="silver.order_created_v1")],
+        [
+            event("quality.check.failed", severity="warning", table="silver.order_created_v1"),
+            event("quality.check.failed", severity="blocking", table="ml_features.users"),
+        ],
+    ),
+    "payout_large": (
+        [event("payout.requested", amount=10_000), event("payout.requested", amount=10_000.5)],
+        [event("payout.requested", amount=9_999.9999), event("payout.requested")],
+    ),
+    "payout_hard_to_recall": (
+        [event("payout.requested", amount=1_000, method="CryptoWallet")],
+        [
+            event("payout.requested", amount=999.99, method="crypto"),
+            event("payout.requested", amount=5_000, method="sepa_credit"),
+        ],
+    ),
+    "asset_reported_as_malware": (
+        [event("report.flagged", targetType="asset", reason="malware")],
+        [
+            event("report.flagged", targetType="review", reason="malware"),
+            event("report.flagged", reason="malware"),
+        ],
+    ),
+    "review_with_link": (
+        [
+            event("review.submitted", text="Cheaper at\nHTTPS://spam.example"),
+            event("review.submitted", text="www.a.b"),
+        ],
+        [
+            event("review.submitted", text="See https://a.example", verifiedPurchase=True),
+            event("review.submitted", text="Lovely"),
+            event("review.submitted"),
+        ],
+    ),
+    "registration_by_script": (
+        [
+            event("user.registered", metadata_userAgent="python-requests/2.32"),
+            event("user.registered", metadata_userAgent="Mozilla/5.0 headlesschrome/130"),
+        ],
+        [event("user.registered", metadata_userAgent="Mozilla/5.0 curl/8"), event("user.registered")],
+    ),
+    "service_down": (
+        [
+            event("system.health.check", status="DOWN"),
+            event("system.health.check", status="degraded", errorCount=100),
+        ],
+        [
+            event("system.health.check", status="degraded", errorCount=99),
+            event("system.health.check", status="up"),
+        ],
+    ),
+    "transaction_without_origin": (
+        [
+            event("transaction.created", amount=5_000),
+            event("transaction.created", amount=6_000, device_id=""),
+        ],
+        [
+            event("transaction.created", amount=5_000, device_id="d", location="Paris, FR"),
+            event("transaction.created", amount=4_999),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_our_rules_match_what_they_are_for(name: str) -> None:
+    positive, negative = SAMPLES[name]
+    assert [one for one in positive if not matches(RULES[name], one)] == []
+    assert [one for one in negative if matches(RULES[name], one)] == []
+
+
+def test_a_rule_says_who_it_is() -> None:
+    one = RULES["payout_large"]
+    assert (one["title"], one["level"]) == ("A payout of 10,000 or more", "medium")
+    assert len({rule["id"] for rule in RULES.values()}) == len(RULES) >= 10
+
+
+MATCHING: list[tuple[str, dict[str, Any], bool]] = [
+    # Detection, payload of a transaction, verdict.
+    ("s: {merchant: 'Shop*'}\n  condition: s", {"merchant": "shop 1"}, True),
+    ("s: {merchant|cased: 'Shop*'}\n  condition: s", {"merchant": "shop 1"}, False),
+    ("s: {merchant|cased|startswith: Shop}\n  condition: s", {"merchant": "Shop"}, True),
+    (r"s: {merchant: '50\*'}" + "\n  condition: s", {"merchant": "50 and more"}, False),
+    ("s: {merchant|contains|all: [a, b]}\n  condition: s", {"merchant": "xbya"}, True),
+    ("s: {merchant|contains|all: [a, b]}\n  condition: s", {"merchant": "xa"}, False),
+    ("s: {merchant|endswith: [.io, .ai]}\n  condition: s", {"merchant": "x.AI"}, True),
+    ("s: {merchant|re: '^[A-Z]{3}$'}\n  condition: s", {"merchant": "ABC"}, True),
+    ("s: {merchant|re: '^[A-Z]{3}$'}\n  condition: s", {"merchant": "ABC\n"}, False),
+    ("s: {merchant|cidr: 10.4.0.0/14}\n  condition: s", {"merchant": "10.7.255.1"}, True),
+    ("s: {merchant|cidr: 10.4.0.0/14}\n  condition: s", {"merchant": "10.8.0.1"}, False),
+    ("s: {merchant: null}\n  condition: s", {}, True),
+    ("s: {merchant|exists: true}\n  condition: s", {}, False),
+    ("s: {merchant|neq: a}\n  condition: s", {}, True),
+    ("s: {merchant: 404}\n  condition: s", {"merchant": "404"}, True),
+    ("s: {amount: 12.5}\n  condition: s", {"amount": 12.5}, True),
+    ("s: {amount: [1, 2]}\n  condition: s", {"amount": 2.0}, True),
+    ("s: {amount|gt: 2, amount|lte: 3}\n  condition: s", {"amount": 3}, True),
+    ("s: {is_fraud: false}\n  condition: not s", {"is_fraud": True}, True),
+    ("a1: {amount: 1}\n  a2: {amount: 2}\n  condition: 1 of a*", {"amount": 2}, True),
+    ("a1: {amount: 1}\n  a2: {amount: 2}\n  condition: all of them", {"amount": 2}, False),
+    ("s: [{amount: 1}, {merchant: x}]\n  condition: s", {"merchant": "X"}, True),
+    ("s: {merchant|base64: ab}\n  condition: s", {"merchant": "YWI="}, True),
+    ("s: {timestamp|hour: [11, 12]}\n  condition: s", {}, True),
+    ("s: {userId: null}\n  condition: s", {}, True),
+    ("s: {payload.timestamp|hour|gte: 13}\n  condition: s", {"timestamp": "2026-11-30T13:30:00Z"}, True),
+]
+
+
+@pytest.mark.parametrize(("detection", "payload", "verdict"), MATCHING)
+def test_what_sigma_means(tmp_path: Path, detection: str, payload: dict[str, Any], verdict: bool) -> None:
+    one = rule(tmp_path, f"detection:\n  {detection}\n")
+    assert matches(one, event("transaction.created", **payload)) is verdict
+
+
+REFUSED: list[tuple[str, str]] = [
+    # The whole of a detection, and what is said of it, with its line.
+    (
+        "s: {merchnt: a}\n  condition: s",
+        ":6 /detection/s/merchnt: no event of transaction.created.v1 has a field merchnt; did you mean merchant?",
+    ),
+    ("s: {amount: much}\n  condition: s", ":6 /detection/s/amount: amount is a decimal, and 'much' is none"),
+    (
+        "s: {amount|contains: 1}\n  condition: s",
+        ":5 /detection: Modifier SigmaContainsModifier incompatible to value type of '1'",
+    ),
+    (
+        "s: {merchant|gt: 1}\n  condition: s",
+        ":6 /detection/s/merchant|gt: merchant is a string, and gt compares numbers",
+    ),
+    (
+        "s: {merchant|fieldref: location}\n  condition: s",
+        ":6 /detection/s/merchant|fieldref: a condition compares a field with a constant, not with another field (fieldref)",
+    ),
+    (
+        r"s: {merchant|re: '\d+'}" + "\n  condition: s",
+        r":6 /detection/s/merchant|re: engines read '\\d+' in its pattern differently: write [0-9]; see docs/api.md, Patterns",
+    ),
+    (
+        "s: {merchant|re|i: 'a+'}\n  condition: s",
+        ":6 /detection/s/merchant|re|i: flags of regular expressions: engines fold letters differently; write both, such as [Aa]",
+    ),
+    (
+        "s: {merchant|cidr: 'fd00::/8'}\n  condition: s",
+        ":6 /detection/s/merchant|cidr: a network is of IPv4: an address of IPv6 has several texts",
+    ),
+    (
+        "s: {merchant|expand: '%list%'}\n  condition: s",
+        ":6 /detection/s/merchant|expand: a placeholder stands for a list that is kept elsewhere (expand)",
+    ),
+    (
+        "s: {timestamp|week: 3}\n  condition: s",
+        ":6 /detection/s/timestamp|week: of a moment only the hour can be asked, as a whole number from 0 to 23, UTC",
+    ),
+    (
+        "s: [a word]\n  condition: s",
+        ":7 /detection/condition: a word stands without a field, and no index of ours has all texts of an event",
+    ),
+    (
+        "s: {merchant: a}\n  condition: s | count() > 3",
+        ":7 /detection/condition: The pipe syntax in Sigma conditions has been deprecated",
+    ),
+    ("s: {merchant: a}\n  condition: t", ":7 /detection/condition: Detection 't' not defined in detections"),
+]
+
+
+@pytest.mark.parametrize(("detection", "said"), REFUSED)
+def test_what_cannot_be_compiled_is_refused(tmp_path: Path, detection: str, said: str) -> None:
+    with pytest.raises(ContractError) as caught:
+        rule(tmp_path, f"detection:\n  {detection}\n")
+    lines = located(caught.value, tmp_path)
+    assert any(line.startswith(f"schemas/sigma/rule.yml{said}") for line in lines), lines
+
+
+def test_a_rule_without_its_parts_is_refused(tmp_path: Path) -> None:
+    changes = [
+        (
+            "id: 6f2f0f5e-7a0e-4a4e-9f57-0a4f0b5c9d11\n",
+            "",
+            ": a rule needs an id: its alerts are known by it",
+        ),
+        ("high", "urgent", " /level: 'urgent' is not a valid Sigma rule level"),
+        (
+            "n.created}",
+            "n.create}",
+            " /logsource: there is no event type transaction.create; did you mean transaction.created?",
+        ),
+        (
+            "product: millrace",
+            "product: windows",
+            " /logsource: there are no events for this log source: a rule of ours has ",
+        ),
+        (
+            "service: transaction.created",
+            "category: ml",
+            " /logsource: no such events are of a category ml; there are user-events",
+        ),
+        (
+            "service: transaction.created",
+            "service: rule.evaluated",
+            " /logsource: rule.evaluated has `store: none`",
+        ),
+        (
+            ", service: transaction.created",
+            "",
+            " /logsource: an event type as the service, or a category of events, says",
+        ),
+        ("{product: millrace, service: transaction.created}", "[1]", ""),
+        ("  s: {amount: 1}", "  s: {amount: {a: 1}}", ""),
+        ("  condition: s\n", "", " /detection"),
+        ("high\n", "high\n---\ntitle: Another\n", ": "),
+    ]
+    text = f"{HEAD}detection:\n  s: {{amount: 1}}\n  condition: s\n"
+    assert rule(tmp_path, text)["where"]
+    for before, after, said in changes:
+        assert before in text
+        with pytest.raises(ContractError) as caught:
+            rule(tmp_path, text.replace(before, after))
+        lines = located(caught.value, tmp_path)
+        assert any(re.match(r"schemas/sigma/rule.yml:\d+", one) and said in one for one in lines), lines
+
+
+def test_two_rules_of_one_id_are_refused(tmp_path: Path) -> None:
+    text = f"{HEAD}detection:\n  s: {{amount: 1}}\n  condition: s\n"
+    rule(tmp_path, text)
+    (tmp_path / "schemas/sigma/zone.yml").write_text(text)
+    with pytest.raises(ContractError, match="rule has this id"):
+        compile_rules(tmp_path / "schemas", CONTRACTS)
+
+
+def test_a_value_that_the_contract_does_not_have_is_refused(tmp_path: Path) -> None:
+    text = HEAD.replace("transaction.created", "report.flagged")
+    with pytest.raises(ContractError, match="never malvare; did you mean malware"):
+        rule(tmp_path, f"{text}detection:\n  s: {{reason: malvare}}\n  condition: s\n")
+
+
+def test_a_field_of_some_types_is_absent_in_the_others(tmp_path: Path) -> None:
+    text = HEAD.replace("service: transaction.created", "category: user-events")
+    present = rule(tmp_path, f"{text}detection:\n  s: {{productId: a}}\n  condition: s\n")
+    assert set(present["where"]) == {"cart.item_added.v1", "product.viewed.v1"}
+    absent = rule(tmp_path, f"{text}detection:\n  s: {{productId: null, userId: u}}\n  condition: s\n")
+    assert absent["where"]["page.viewed.v1"] == [{"field": "user_key", "like": "u"}]
+
+
+def test_rules_for_web_servers_ask_pages(tmp_path: Path) -> None:
+    """As SigmaHQ has it: web_sql_injection_in_access_logs, shortened."""
+    one = rule(
+        tmp_path,
+        """title: SQL Injection Strings In URI
+id: 5513deaf-f49a-46c2-a6c8-3f111b5cb453
+logsource: {category: webserver}
+detection:
+    selection:
+        cs-uri-query|contains: ['union select', '=select ']
+    filter_main_client:
+        cs-user-agent|startswith: 'scanner of our own'
+    condition: selection and not 1 of filter_main_*
+level: high
+""",
+    )
+    assert matches(one, event("page.viewed", search="?q=1 UNION SELECT *"))
+    ours = {"userAgent": "Scanner of our own 1"}
+    assert not matches(one, event("page.viewed", search="?q=1 union select", metadata_context=ours))
+
+
+TEXTS = st.text(st.sampled_from("aB%_*?\\\n-"), max_size=5)
+PAYLOADS = st.fixed_dictionaries(
+    {},
+    optional={
+        "merchant": TEXTS,
+        "location": TEXTS,
+        "amount": st.integers(-3, 30).map(lambda units: units / 10),
+        "is_fraud": st.booleans(),
+    },
+)
+COLUMNS = {"merchant": "VARCHAR", "location": "VARCHAR", "amount": "DECIMAL(18,4)", "is_fraud": "BOOLEAN"}
+OPERATORS: dict[str, Any] = {
+    "gt": lambda one, other: one > other,
+    "gte": lambda one, other: one >= other,
+    "lt": lambda one, other: one < other,
+    "lte": lambda one, other: one <= other,
+}
+
+
+def _items() -> st.SearchStrategy[tuple[str, Any]]:
+    of_texts = st.tuples(
+        st.sampled_from(("merchant", "location")),
+        st.sampled_from(("", "|cased")),
+        st.sampled_from(("", "|contains", "|startswith", "|endswith")),
+        st.sampled_from(("", "|all")),
+        st.lists(TEXTS, min_size=1, max_size=2),
+    ).map(lambda parts: ("".join(parts[:4]), parts[4]))
+    numbers = st.integers(-3, 30).map(lambda units: units / 10)
+    of_numbers = st.tuples(st.sampled_from(("", *(f"|{one}" for one in OPERATORS))), numbers)
+    return st.one_of(
+        of_texts,
+        of_numbers.map(lambda parts: (f"amount{parts[0]}", parts[1])),
+        st.tuples(st.just("is_fraud"), st.booleans()),
+        st.tuples(st.sampled_from(("merchant", "amount")), st.none()),
+        st.tuples(st.sampled_from(("location|exists", "amount|exists")), st.booleans()),
+    )
+
+
+MAPS = st.lists(_items(), min_size=1, max_size=2).map(dict)
+SELECTIONS = MAPS | st.lists(MAPS, min_size=1, max_size=2)
+CONDITIONS = (
+    "sel_a",
+    "not sel_a",
+    "sel_a and sel_b",
+    "sel_a or not sel_b",
+    "1 of sel_*",
+    "all of sel_*",
+    "not 1 of them",
+)
+CONNECTION = duckdb.connect(config={"threads": 1})
+
+
+def _means(detection: Mapping[str, Any], payload: Mapping[str, Any]) -> bool:
+    """What Sigma's specification says, read as simply as can be."""
+    a, b = (_meets(detection[name], payload) for name in ("sel_a", "sel_b"))
+    return {
+        **{"sel_a": a, "not sel_a": not a, "sel_a and sel_b": a and b, "sel_a or not sel_b": a or not b},
+        **{"1 of sel_*": a or b, "all of sel_*": a and b, "not 1 of them": not (a or b)},
+    }[detection["condition"]]
+
+
+def _meets(selection: Any, payload: Mapping[str, Any]) -> bool:
+    if isinstance(selection, list):
+        return any(_meets(one, payload) for one in selection)
+    return all(_item(key, wanted, payload) for key, wanted in selection.items())
+
+
+def _item(key: str, wanted: Any, payload: Mapping[str, Any]) -> bool:
+    name, *modifiers = key.split("|")
+    value = payload.get(name)
+    if wanted is None or modifiers == ["exists"]:
+        return (value is not None) is bool(wanted)
+    if value is None:
+        return False
+    if not isinstance(value, str):
+        return bool(OPERATORS[modifiers[0]](value, wanted) if modifiers else value == wanted)
+    before = "(?s:.*)" if {"contains", "endswith"} & {*modifiers} else ""
+    after = "(?s:.*)" if {"contains", "startswith"} & {*modifiers} else ""
+    flags = 0 if "cased" in modifiers else re.IGNORECASE
+    found = [re.fullmatch(before + _wildcards(one) + after, value, flags) is not None for one in wanted]
+    return all(found) if "all" in modifiers else any(found)
+
+
+def _wildcards(text: str) -> str:
+    return re.sub(
+        r"\\([*?\\])|([*?])|(.)",
+        lambda match: (
+            re.escape(match[1])
+            if match[1]
+            else {"*": "(?s:.*)", "?": "(?s:.)"}.get(match[2]) or re.escape(match[3])
+        ),
+        text,
+        flags=re.DOTALL,
+    )
+
+
+@given(SELECTIONS, SELECTIONS, st.sampled_from(CONDITIONS), PAYLOADS)
+def test_stream_and_lake_agree_with_sigma(a: Any, b: Any, condition: str, payload: dict[str, Any]) -> None:
+    detection = {"sel_a": a, "sel_b": b, "condition": condition}
+    document = {**yaml.safe_load(HEAD), "detection": detection}
+    (where,) = compile_document(document, "sigma/rule.yml", SOURCES)["where"].values()
+    columns = fields(BY_NAME["transaction.created.v1"])
+    row = ", ".join(f'CAST(? AS {kind}) AS "{name}"' for name, kind in COLUMNS.items())
+    values = [payload.get(name) for name in COLUMNS]
+    texts = [repr(one) if isinstance(one, float) else one for one in values]
+    (in_lake,) = (
+        CONNECTION.execute(f"SELECT {conditions.sql(where, columns)} FROM (SELECT {row})", texts).fetchone()
+        or ()
+    )
+    in_stream = conditions.holds(where, columns)(event("transaction.created", **payload))
+    assert (in_stream, in_lake) == (_means(detection, payload),) * 2

@@ -32,6 +32,11 @@ BROKEN = {
         ":19: while parsing a block collection expected <block end>, but found …",
     ),
     "a key twice": ("status: active", "status: active\nstatus: active", ":7: status stands here twice"),
+    "a comma within braces": (
+        "{format: identifier}",
+        "{physicalType: decimal(18,4)}",
+        ':22: within { } a comma ends a value: write "decimal(18,4)" in quotes',
+    ),
     "a colon in a text": ("A customer has", "A: customer has", ":9: mapping values are not allowed here"),
     "an open quote": (
         "purpose: A",

@@ -25,14 +25,16 @@ class OnceLoader(yaml.SafeLoader):
     """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
+        seen, before = set(), ""
+        for key_node, value_node in node.value:
             key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{key} stands here twice", key_node.start_mark
-                )
+            problem = f"{key} stands here twice" if key in seen else ""
+            if "(" in before and ")" not in before and str(key).endswith(")"):
+                problem = f'within {{ }} a comma ends a value: write "{before},{key}" in quotes'
+            if problem:
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
             seen.add(key)
+            before = value_node.value if isinstance(value_node, yaml.ScalarNode) else ""
         # By name: the parser in C takes this method over, and it stands on the same constructor.
         return yaml.constructor.SafeConstructor.construct_mapping(self, node, deep)
 

@@ -114,6 +114,7 @@ ALLOWED = {
     "different values": "SELECT org_id, COUNT(DISTINCT a) AS n FROM silver.t GROUP BY org_id",
     "items of a list": "SELECT org_id, LIST_TRANSFORM(LIST_FILTER(a, LAMBDA i : i > 1), LAMBDA i : i + 1) AS b FROM silver.t",
     "length of a list": "SELECT org_id, ARRAY_LENGTH(a) AS n FROM silver.t",
+    "length of a text": "SELECT org_id, LENGTH(CAST(a AS VARCHAR)) AS n FROM silver.t",
     "a join": "SELECT a.org_id FROM silver.t AS a LEFT JOIN silver.u AS b ON a.org_id = b.org_id AND a.b = b.b",
     "a union": "SELECT org_id FROM silver.t UNION ALL SELECT org_id FROM silver.u",
     "a sum of some rows": "SELECT org_id, SUM(a) FILTER (WHERE b) AS n, COUNT(*) AS m FROM silver.t GROUP BY org_id",

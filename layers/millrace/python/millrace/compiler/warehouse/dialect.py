@@ -50,8 +50,8 @@ _REFUSED: Mapping[type[exp.Expression], Refusal] = {
         "which rows a LIMIT keeps is an engine's choice: number them by ROW_NUMBER() in a subquery, and keep the first",
     ),
     exp.Length: Refusal(
-        "len, length",
-        "LENGTH of a list is another function on Athena: ARRAY_LENGTH. The length of a text cannot be written",
+        "len, length of any type",
+        "Athena has another function for a list: ARRAY_LENGTH. Of a text: LENGTH(CAST(x AS VARCHAR)), its Unicode characters",
     ),
     exp.CurrentTimestamp: _CLOCK,
     exp.CurrentDate: _CLOCK,
@@ -154,6 +154,7 @@ def problems(query: exp.Query) -> list[str]:
     found = [
         _at(node, refusal)
         for node in query.find_all(*_REFUSED)
+        if not _of_text(node)
         for kind, refusal in _REFUSED.items()
         if isinstance(node, kind)
     ]
@@ -164,6 +165,14 @@ def problems(query: exp.Query) -> list[str]:
     # One sentence a fault, however often it stands there.
     judged = (_stars, _groups, _floats, _lists, _tenants)
     return list(dict.fromkeys([*found, *(sentence for judge in judged for sentence in judge(query))]))
+
+
+def _of_text(node: exp.Expression) -> bool:
+    """Whether it is the length of what is known to be a text."""
+    of = node.this
+    return (
+        isinstance(node, exp.Length) and isinstance(of, exp.Cast) and of.to.is_type(*exp.DataType.TEXT_TYPES)
+    )
 
 
 def _at(node: exp.Expr, refusal: Refusal) -> str:

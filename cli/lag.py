@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # Whose tables are looked at, and how many at once.
 TENANTS, READERS = 500, 16
+# Event types that a sentence names.
+TYPES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Lag:
     def to_json(self, now: datetime) -> dict[str, Any]:
         """`{"acceptedToArchived", "archivedToSilver", "silverToTables"}`.
 
-        The first two are `{"events", "byOrg", "seconds", "unknown"}`, the last is `{"byOrg": {org: [table]}, "seconds"}`.
+        The first two are `{"events", "byOrg", "byType", "seconds", "unknown"}`, the last is `{"byOrg": {org: [table]}, "seconds"}`.
         """
         return {
             "acceptedToArchived": _document(self.archive, now),
@@ -148,16 +150,26 @@ def _sentences(was: str, lacks: str, behind: "Backlog", now: datetime) -> list[s
         least = "at least " if behind.more else ""
         events = counted(behind.total, f"{was} event")
         age = f", the oldest for {duration(_age(behind, now))}" if behind.oldest else ""
-        said.append(f"{least}{events} {lacks} ({tenants}){age}")
+        said.append(f"{least}{events} {lacks} ({tenants}){age}{_types(behind.types)}")
     if behind.unknown:
         said.append(f"unknown how many {was} events are {lacks}: {behind.unknown}")
     return said
+
+
+def _types(types: Mapping[str, int]) -> str:
+    """Which types they are of, the most frequent first: `: order.created 5 and 2 more types`."""
+    if not types:
+        return ""
+    ordered = sorted(types.items(), key=lambda one: (-one[1], one[0]))
+    more = f" and {counted(len(types) - TYPES, 'more type')}" if len(types) > TYPES else ""
+    return ": " + ", ".join(f"{name} {count:,}" for name, count in ordered[:TYPES]) + more
 
 
 def _document(behind: "Backlog", now: datetime) -> dict[str, Any]:
     return {
         "events": behind.total,
         "byOrg": dict(behind.events),
+        "byType": dict(behind.types),
         "seconds": round(_age(behind, now).total_seconds()),
         "unknown": behind.unknown or None,
     }

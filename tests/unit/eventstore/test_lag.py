@@ -17,7 +17,8 @@ def archived(metadata: Table, org: str, name: str, at: datetime, ids: int) -> st
     """A batch as the archive leaves it; its object."""
     place = receipts.place(at, "shard-0", name, name)
     key = f"s3://lake/org={org}/category=business-events/{name}"
-    receipt = receipts.Receipt(org, receipts.MANIFEST, DAY, place, at, ("0" * 32,) * ids, "1", key, 1)
+    types = tuple("order.paid" if number % 1000 == 999 else "order.created" for number in range(ids))
+    receipt = receipts.Receipt(org, receipts.MANIFEST, DAY, place, at, ("0" * 32,) * ids, "1", key, 1, types)
     metadata.write_all(receipts.to_items(receipt))
     metadata.write_all(pending.to_items([(org, DAY)], pending.new_token(), at))
     return key
@@ -30,7 +31,9 @@ def test_what_no_receipt_of_silver_names_is_not_in_silver() -> None:
     archived(metadata, GLOBEX, "3", AT, 1)
     receipt = silver.SilverReceipt(ACME, DAY, "silver.a", "run", "2026-11-21T08:00:00Z", 1, "a", "1", [taken])
     metadata.write_all(silver.to_items(receipt))
-    assert not_in_silver(metadata) == Backlog({ACME: 2001, GLOBEX: 1}, "2026-11-21T09:57:00.000Z")
+    types = {"order.created": 2000, "order.paid": 2}
+    oldest = "2026-11-21T09:57:00.000Z"
+    assert not_in_silver(metadata) == Backlog({ACME: 2001, GLOBEX: 1}, oldest, types=types)
     assert (
         not_in_silver(metadata, before=DAY)
         == not_in_silver(metadata, without=["business-events"])
@@ -79,6 +82,10 @@ def test_lag_is_said_in_events_and_time_by_tenant() -> None:
     assert behind.to_json(AT)["acceptedToArchived"] == {
         "events": 6326,
         "byOrg": {ACME: 6325, GLOBEX: 1},
+        "byType": {},
         "seconds": 180,
         "unknown": None,
     }
+    types = dict.fromkeys("hgfedc", 1) | {"order.created": 4_000}
+    (sentence,) = Lag(Backlog({ACME: 4_006}, types=types), Backlog()).sentences(AT)
+    assert sentence.endswith("(org_acme 4,006): order.created 4,000, c 1, d 1, e 1, f 1 and 2 more types")

@@ -78,6 +78,7 @@ class Captured(MemoryDynamoDB):
 def row(event: str, at: datetime, org: str = "org_acme", change: str = "INSERT") -> dict[str, Any]:
     text = f"{at:%Y-%m-%dT%H:%M:%S}.000Z"
     image = {"eventId": {"S": f"{org}#{event}"}, "orgId": {"S": org}, "receivedAt": {"S": text}}
+    image["eventType"] = {"S": "order.created"}
     return {"eventName": change, "dynamodb": {"NewImage": image}}
 
 
@@ -107,7 +108,9 @@ def test_the_backlog_is_what_lies_behind_each_shards_position() -> None:
     positions.record(metadata, "shard-0", "1", before(90))
     positions.record(metadata, "shard-1", "9", before(80))
     found = ArchiveBacklog(log, store, Places()).read(BEGAN)
-    assert found == Backlog({"org_acme": 1, "org_globex": 1}, "2026-11-21T10:04:00.000Z")
+    assert found == Backlog(
+        {"org_acme": 1, "org_globex": 1}, "2026-11-21T10:04:00.000Z", types={"order.created": 2}
+    )
     assert ArchiveBacklog(log, store, Places()).read(BEGAN, most=1).more
 
 

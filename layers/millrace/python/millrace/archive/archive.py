@@ -56,6 +56,7 @@ class Archive:
                 version=__version__,
                 object=f"s3://{self._lake.bucket}/{keys[part]}",
                 size=sizes[keys[part]],
+                types=tuple(row["event_type"] for row in rows),
             )
             written.extend(receipts.to_items(receipt))
         self._metadata.write_all(written, doing="write manifest")

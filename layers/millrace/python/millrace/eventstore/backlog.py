@@ -35,6 +35,7 @@ class Backlog:
 
     Attributes:
         events: tenant → how many.
+        types: event type → how many, as far as they are known.
         oldest: when the oldest of them was accepted, UTC text; None where there are none.
         more: whether there are more than were counted.
         unknown: why this may not be all of it; empty: it is.
@@ -44,6 +45,7 @@ class Backlog:
     oldest: str | None = None
     more: bool = False
     unknown: str = ""
+    types: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -77,7 +79,7 @@ class ArchiveBacklog:
             mark: the moment.
             most: counts no further; 1 tells whether there is any.
         """
-        found: dict[str, tuple[str, str]] = {}
+        found: dict[str, tuple[str, str, str]] = {}
         unknown, more = "", False
         try:
             status = destination_status(self._dynamodb, self._events, self._stream)
@@ -85,8 +87,8 @@ class ArchiveBacklog:
                 unknown = f"the capture of {self._events} into the log is {status}"
             settled = positions.read(self._metadata)
             for shard in self._shards():
-                for event, org, accepted_at in self._behind(shard, settled.get(shard), mark):
-                    found[event] = org, accepted_at
+                for event, org, accepted_at, event_type in self._behind(shard, settled.get(shard), mark):
+                    found[event] = org, accepted_at, event_type
                     if len(found) >= most:
                         more = True
                         break
@@ -95,10 +97,11 @@ class ArchiveBacklog:
         except MillraceError as error:
             unknown = in_a_line(error)
         return Backlog(
-            events=dict(sorted(Counter(org for org, _ in found.values()).items())),
-            oldest=min((at for _, at in found.values()), default=None),
+            events=dict(sorted(Counter(org for org, _, _ in found.values()).items())),
+            oldest=min((at for _, at, _ in found.values()), default=None),
             more=more,
             unknown=unknown,
+            types=dict(Counter(event_type for _, _, event_type in found.values())),
         )
 
     def _shards(self) -> Iterator[str]:
@@ -112,8 +115,8 @@ class ArchiveBacklog:
                 return
             request["NextToken"] = page["NextToken"]
 
-    def _behind(self, shard: str, settled: str | None, mark: datetime) -> Iterator[tuple[str, str, str]]:
-        """Key, tenant and moment of acceptance of each new row behind a position that was accepted by the mark."""
+    def _behind(self, shard: str, settled: str | None, mark: datetime) -> Iterator[tuple[str, str, str, str]]:
+        """Key, tenant, moment of acceptance and type of each new row behind a position that was accepted by the mark."""
         start: dict[str, Any] = (
             {"ShardIteratorType": "TRIM_HORIZON"}
             if settled is None
@@ -140,13 +143,13 @@ class ArchiveBacklog:
             iterator = page.get("NextShardIterator")
 
 
-def _accepted(data: bytes) -> tuple[str, str, str] | None:
-    """Key, tenant and moment of acceptance of a new row; None for other changes, and for what the archive sets aside."""
+def _accepted(data: bytes) -> tuple[str, str, str, str] | None:
+    """Key, tenant, moment of acceptance and type of a new row; None for other changes, and for what the archive sets aside."""
     try:
         change = orjson.loads(data)
         if change["eventName"] != "INSERT":
             return None
         row = change["dynamodb"]["NewImage"]
-        return row["eventId"]["S"], row["orgId"]["S"], row["receivedAt"]["S"]
+        return row["eventId"]["S"], row["orgId"]["S"], row["receivedAt"]["S"], row["eventType"]["S"]
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return None

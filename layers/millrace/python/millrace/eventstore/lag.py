@@ -32,25 +32,28 @@ def not_in_silver(
     except MillraceError as error:
         return Backlog(unknown=in_a_line(error))
     events: Counter[str] = Counter()
-    for day, (rows, _) in zip(waiting, of_days, strict=True):
+    for day, (rows, _, _) in zip(waiting, of_days, strict=True):
         events[day.org] += rows
     return Backlog(
         events={org: count for org, count in sorted(events.items()) if count},
-        oldest=min((at for _, at in of_days if at), default=None),
+        oldest=min((at for _, _, at in of_days if at), default=None),
+        types=dict(sum((types for _, types, _ in of_days), Counter())),
     )
 
 
-def _of_day(metadata: Table, without: Collection[str], day: pending.Pending) -> tuple[int, str]:
-    """How many events of a pending day are not in silver, and when the first of their batches arrived; empty: none."""
+def _of_day(metadata: Table, without: Collection[str], day: pending.Pending) -> tuple[int, Counter[str], str]:
+    """How many events of a pending day are not in silver, of which types, and when the first of their batches arrived; empty: none."""
     taken: set[bytes] = set()
     for item in receipts.read(metadata, day.org, silver.KIND, day.day):
         hashes = bytes(item["objects"]["B"])
         taken |= {hashes[at : at + silver.BYTES] for at in range(0, len(hashes), silver.BYTES)}
-    rows, oldest = 0, ""
+    rows, types, oldest = 0, Counter[str](), ""
     for item in receipts.read(metadata, day.org, receipts.MANIFEST, day.day, planning=True):
         name = item["object"]["S"]
         counts = not any(f"/category={category}/" in name for category in without)
         if counts and silver.fold(name) not in taken:
             rows += int(item["rows"]["N"])
+            # Manifest rows of older versions have no types.
+            types.update({name: int(n["N"]) for name, n in item.get("types", {"M": {}})["M"].items()})
             oldest = oldest or item["entityId"]["S"].partition(keys.SEPARATOR)[0]
-    return rows, oldest
+    return rows, types, oldest

@@ -4,6 +4,7 @@ One row per tenant, UTC day and object (or batch) with the ids in it: enough to 
 what was accepted with what arrived, and to plan a run of the pipeline.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,7 +24,10 @@ _SKEW = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A batch that a consumer has handled. `place` names it within the stream: `<arrival>#<shard>#<first>-<last>#<part>`."""
+    """A batch that a consumer has handled. `place` names it within the stream: `<arrival>#<shard>#<first>-<last>#<part>`.
+
+    `types` has the type of each of `ids`, in their order; a routed batch has none.
+    """
 
     org: str
     kind: str
@@ -34,6 +38,7 @@ class Receipt:
     version: str
     object: str | None = None
     size: int | None = None
+    types: tuple[str, ...] = ()
 
 
 def place(arrived_at: datetime, shard: str, first: str, last: str, part: str = "") -> str:
@@ -59,6 +64,9 @@ def to_items(receipt: Receipt) -> list[Item]:
             item["object"] = {"S": receipt.object}
         if receipt.size is not None:
             item["bytes"] = {"N": str(receipt.size)}
+        if receipt.types:
+            types = Counter(receipt.types[start : start + IDS_PER_ROW])
+            item["types"] = {"M": {name: {"N": str(count)} for name, count in types.items()}}
         items.append(item)
     return items
 
@@ -102,7 +110,7 @@ def read(
         kind: `MANIFEST` or `ROUTED`.
         day: UTC.
         since: only what arrived from this moment on.
-        planning: every row that was written before the call, of each only `entityId`, `object` and `rows`.
+        planning: every row that was written before the call, of each only `entityId`, `object`, `rows` and `types`.
 
     Raises:
         MillraceError: the table did not answer.
@@ -113,8 +121,8 @@ def read(
             ":day": {"S": partition(org, kind, day)},
             ":since": {"S": clock.utc_text(since) if since is not None else "0"},
         },
-        names={"#object": "object", "#rows": "rows"} if planning else None,
-        projection="entityId, #object, #rows" if planning else "",
+        names={"#object": "object", "#rows": "rows", "#types": "types"} if planning else None,
+        projection="entityId, #object, #rows, #types" if planning else "",
         consistent=planning,
         doing=f"read {kind}",
     )

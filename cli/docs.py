@@ -6,7 +6,8 @@ import sys
 
 from cli import bootstrap
 from cli.errors import CommandError
-from cli.output import complain, err, out
+from cli.failures import exit_code
+from cli.output import err, out
 from cli.places import Places, checkout
 
 REQUIREMENTS = ("sphinx==9.0.4", "myst-parser==5.2.0", "furo==2025.12.19")
@@ -45,16 +46,11 @@ def guide(places: Places) -> str:
     return made if (places.root / made).exists() else f"docs/{GUIDE}.md (make docs makes a site of it)"
 
 
-def main() -> int:
+def main() -> None:
     """Makes the site and says where it is."""
-    try:
-        build(checkout())
-    except CommandError as error:
-        complain(str(error))
-        return error.exit_code
+    build(checkout())
     out.print(f"The site: {SITE}/index.html", markup=False, highlight=False)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(main))

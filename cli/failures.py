@@ -8,16 +8,19 @@ import shlex
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from socket import gaierror
 from typing import TextIO
 from urllib.parse import urlsplit
 
-from cli.errors import NoPlatformError
+from cli.errors import CommandError, NoPlatformError
+from cli.output import complain
 from cli.places import checkout
 from millrace import __version__
 
+STOPPED = 130
+"""The exit code after Ctrl-C, as of a shell."""
 _KEY = re.compile(r"mk_[A-Za-z0-9_-]+")
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 _REMEDIES = {
@@ -31,6 +34,17 @@ _REMEDIES = {
     errno.ENOTDIR: "a part of the path is a file, not a folder",
     errno.EISDIR: "it is a folder, not a file",
 }
+
+
+def exit_code(program: Callable[[], int | None]) -> int:
+    """Runs the program of a make target; an error is a sentence and its exit code."""
+    try:
+        return program() or 0
+    except CommandError as error:
+        complain(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        return STOPPED
 
 
 def debugging(arguments: Sequence[str]) -> bool:

@@ -17,8 +17,6 @@ from cli.errors import CommandError
 from cli.output import complain, print_json
 from millrace import __version__
 
-STOPPED = 130
-
 app = typer.Typer(
     name="millrace",
     cls=Commands,
@@ -55,7 +53,7 @@ def run(arguments: Sequence[str]) -> int:
         code = app(args=arguments, prog_name="millrace", standalone_mode=False)
         failures.flush()
     except (KeyboardInterrupt, typer.Abort):
-        code = STOPPED
+        code = failures.STOPPED
     except TyperException as error:
         return _end(as_json, error.format_message(), error.exit_code)
     except CommandError as error:
@@ -70,7 +68,7 @@ def run(arguments: Sequence[str]) -> int:
         if debug:
             traceback.print_exception(error)
         return _end(as_json, *failures.sentence(error, arguments))
-    if code == STOPPED:
+    if code == failures.STOPPED:
         complain("stopped")
     return code if isinstance(code, int) else 0
 

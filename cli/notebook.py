@@ -7,15 +7,14 @@ from typing import NoReturn
 
 from cli import bootstrap
 from cli.errors import CommandError, UsageError
+from cli.failures import exit_code
 from cli.local import emulator
-from cli.output import complain
 from cli.places import Places, checkout, port, port_of
 from cli.target import LOCAL_REGION
 
 DEFAULT_PORT = 8888
 FOLDER = "examples/notebooks"
 FIRST = "transactions.ipynb"
-STOPPED = 130
 # What a notebook reads the platform with, of the versions that the platform has.
 _SHARED = frozenset(
     {
@@ -99,16 +98,5 @@ def start(places: Places) -> NoReturn:
     os.execve(python, command(python, number), given)  # noqa: S606  a program of ours, by argument list
 
 
-def main() -> int:
-    """Runs until Ctrl-C."""
-    try:
-        start(checkout())
-    except CommandError as error:
-        complain(str(error))
-        return error.exit_code
-    except KeyboardInterrupt:
-        return STOPPED
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(lambda: start(checkout())))

@@ -1,6 +1,7 @@
 """The way in and the reads: the HTTP API, its authorizer, intake, and capture, which is open before the API is."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from aws_cdk import CfnOutput, Duration
@@ -33,6 +34,10 @@ class IngestionStack(PlatformStack):
         # The gate compares the next deploy with it.
         sources = (self.fleet.layers.bundle / bundle.DEPLOYED).read_text()
         self.template_options.metadata = {deployed.METADATA: sources}
+        # Of intake and of fraud it is validation and arithmetic that take the time.
+        self._function = partial(
+            PlatformFunction, self, fleet=self.fleet, memory_mb=ONE_PROCESSOR_MB, timeout=ANSWER
+        )
         capture = Capture(self, "Capture", fleet=self.fleet)
         functions = {function.node.id: function for function in self._behind_the_api()}
         self.api = EventApi(
@@ -51,7 +56,8 @@ class IngestionStack(PlatformStack):
             after=capture.resource,
         )
         from_bus = self._function(
-            "receive_bus_events", "Takes events from EventBridge, for the tenants of their bindings."
+            "receive_bus_events",
+            description="Takes events from EventBridge, for the tenants of their bindings.",
         )
         BusFeeder(self, "BusFeeder", fleet=self.fleet, function=from_bus, after=capture.resource)
         waiting = WaitingReplay(self, "Waiting", fleet=self.fleet)
@@ -73,54 +79,34 @@ class IngestionStack(PlatformStack):
         return [
             self._function(
                 "post_events",
-                "Takes events over HTTP: validates, enriches and appends them, and keeps what it refuses.",
+                description="Takes events over HTTP: validates, enriches and appends them, and keeps what it refuses.",
             ),
             self._function(
                 "collect",
-                "Takes events of browsers and of other systems' SDKs, by a write key, and answers in their forms.",
+                description="Takes events of browsers and of other systems' SDKs, by a write key, and answers in their forms.",
             ),
             self._function(
                 "read_api",
-                "Answers every GET: events, traces, schemas, quarantine, the API's own document and health.",
+                description="Answers every GET: events, traces, schemas, quarantine, the API's own document and health.",
                 memory_mb=1024,
             ),
             self._function(
-                "replay_quarantine", "Replays refused events through intake, repaired, or closes them."
+                "replay_quarantine",
+                description="Replays refused events through intake, repaired, or closes them.",
             ),
             self._function(
                 "predict",
-                "Decides on a transaction in a request, from what is stored of its user; stores nothing.",
+                description="Decides on a transaction in a request, from what is stored of its user; stores nothing.",
                 layers=("runtime", "onnx"),
                 variables=self.settings.fraud_budgets(),
             ),
             self._function(
                 "check_schema",
-                "Checks whether a contract could be deployed beside those in force.",
+                description="Checks whether a contract could be deployed beside those in force.",
                 memory_mb=1024,
                 layers=("runtime", "registry"),
             ),
         ]
-
-    def _function(
-        self,
-        stem: str,
-        description: str,
-        *,
-        # Of intake and of fraud it is validation and arithmetic that take the time.
-        memory_mb: int = ONE_PROCESSOR_MB,
-        layers: tuple[str, ...] = ("runtime",),
-        variables: Mapping[str, str] | None = None,
-    ) -> PlatformFunction:
-        return PlatformFunction(
-            self,
-            stem,
-            fleet=self.fleet,
-            description=description,
-            memory_mb=memory_mb,
-            timeout=ANSWER,
-            layers=layers,
-            variables=variables,
-        )
 
     def _watch(self, functions: Mapping[str, PlatformFunction]) -> None:
         storage, environment = self.storage, self.settings.name

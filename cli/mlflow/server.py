@@ -13,9 +13,10 @@ import urllib3
 
 from cli import bootstrap
 from cli.errors import CommandError, UsageError
+from cli.failures import exit_code
 from cli.local.programs import stop_group
 from cli.mlflow.sync import sync
-from cli.output import complain, err, out
+from cli.output import err, out
 from cli.places import Places, checkout, port_of
 
 HOST = "127.0.0.1"
@@ -23,7 +24,6 @@ DEFAULT_PORT = 5500
 # The client in the functions, layers/mlflow, has the same version. The other packages are those that the platform's code needs.
 REQUIREMENTS = ("mlflow==3.17.2", "boto3==1.43.106", "orjson==3.13.0")
 START_SECONDS = 120.0
-STOPPED = 130
 
 
 def serve(places: Places, port: int) -> int:
@@ -127,18 +127,7 @@ def _await(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
     raise CommandError(f"MLflow did not start; its log: {log}")
 
 
-def main() -> int:
-    """Runs until it is stopped."""
+if __name__ == "__main__":
     # `make` and init systems stop it with SIGTERM.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return serve(checkout(), port())
-    except CommandError as error:
-        complain(str(error))
-        return error.exit_code
-    except KeyboardInterrupt:
-        return STOPPED
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(lambda: serve(checkout(), port())))

@@ -3,7 +3,7 @@
 import gzip
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -12,16 +12,9 @@ from typing import Any
 import pytest
 
 from tests.support import events
-from tests.support.platform import Platform, platform
+from tests.support.platform import Platform
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "api.md"
-
-
-@pytest.fixture(scope="module")
-def warm(bundle: Path) -> Iterator[Platform]:
-    """One platform for all cases, as the deployed one is."""
-    with platform(bundle, in_memory=True) as running:
-        yield running
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 import gzip
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,16 +14,9 @@ from millrace.core.table import Table
 from millrace.intake.rate import RateLimiter
 from tests.support import events
 from tests.support.doors import PAGE, basic, knock, write_key
-from tests.support.platform import ACME, GLOBEX, Platform, platform
+from tests.support.platform import ACME, GLOBEX, Platform
 
 DOOR = "POST /v1/collect"
-
-
-@pytest.fixture(scope="module")
-def warm(bundle: Path) -> Iterator[Platform]:
-    """One platform for all tests, as the deployed one is."""
-    with platform(bundle, in_memory=True) as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,10 +1,9 @@
 """Bad input at every door: whatever form events come in, one that is wrong harms itself alone, and is kept."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +13,7 @@ from millrace.core import clock, limits
 from millrace.core.identity import identity_text
 from tests.support import events
 from tests.support.doors import PAGE, basic, knock, write_key
-from tests.support.platform import ACME, Platform, platform
+from tests.support.platform import ACME, Platform
 
 Item = dict[str, Any]
 HOUR = timedelta(hours=1)
@@ -172,13 +171,6 @@ class Sender:
     @property
     def waiting(self) -> int:
         return len(self.running.get("/v1/quarantine", query={"limit": "200"})["body"]["items"])
-
-
-@pytest.fixture(scope="module")
-def warm(bundle: Path) -> Iterator[Platform]:
-    """One platform for all tests, as the deployed one is."""
-    with platform(bundle, in_memory=True) as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,23 +1,14 @@
 """Events in the forms of other producers, through the handlers: results, duplicates, conflicts and quarantine as ever."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support import events
-from tests.support.platform import GLOBEX, Platform, platform
+from tests.support.platform import GLOBEX, Platform
 
 STRUCTURED, BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
-
-
-@pytest.fixture(scope="module")
-def warm(bundle: Path) -> Iterator[Platform]:
-    """One platform for all tests, as the deployed one is."""
-    with platform(bundle, in_memory=True) as running:
-        yield running
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,20 +13,13 @@ import pytest
 from millrace.core import clock
 from tests.support import events
 from tests.support.doors import basic, deploy_names, knock, write_key
-from tests.support.platform import LAKE, Platform, platform
+from tests.support.platform import LAKE, Platform
 
 Send = Callable[[], None]
 """Sends the same event once more, as its client does."""
 REPLAY = "/v1/quarantine/replay"
 SEEN = "product.viewed"
 DAYS = timedelta(days=3)
-
-
-@pytest.fixture(scope="module")
-def warm(bundle: Path) -> Iterator[Platform]:
-    """One platform for all tests, as the deployed one is."""
-    with platform(bundle, in_memory=True) as running:
-        yield running
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,9 @@ import pytest
 
 from tests.support import events
 from tests.support.doors import PAGE, basic, deploy_names, knock, write_key
-from tests.support.platform import ACME, GLOBEX, Platform, platform
+from tests.support.platform import ACME, GLOBEX, Platform
 
 BATCH = "POST /v1/batch"
-
-
-@pytest.fixture(scope="module")
-def warm(bundle: Path) -> Iterator[Platform]:
-    """One platform for all tests, as the deployed one is."""
-    with platform(bundle, in_memory=True) as running:
-        yield running
 
 
 @pytest.fixture

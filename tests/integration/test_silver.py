@@ -2,18 +2,14 @@
 
 import random
 from decimal import Decimal
-from pathlib import Path
 
 import duckdb
 import pytest
 
-from millrace.compiler.bundle import assemble_contracts
 from millrace.contracts import columns
 from millrace.contracts.contract import Contract
 from millrace.contracts.registry import Registry
 from millrace.eventstore.row import StoredEvent
-from millrace.lake import raw_to_silver as transform_module
-from tests.support.contracts import SCHEMAS
 from tests.support.raw_files import BUCKET, RawFiles, again, event, winners
 from tests.support.silver_runs import (
     CONTRACTS,
@@ -28,26 +24,7 @@ from tests.support.silver_runs import (
     run,
 )
 
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
-    folder = tmp_path_factory.mktemp("bundle")
-    assemble_contracts(SCHEMAS, folder)
-    return Registry(folder)
-
-
-@pytest.fixture(autouse=True)
-def _whatever_the_checks_say(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Generated values are any of their types and keep no rule: a row that breaks a check stays, as where many do."""
-    if "check" not in request.node.name:
-        monkeypatch.setattr(transform_module, "MOST_UNFIT", -1)
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> RawFiles:
-    return RawFiles(tmp_path / "lake")
+pytestmark = pytest.mark.usefixtures("without_checks")
 
 
 def minors(stored: StoredEvent, contract: Contract) -> StoredEvent:

@@ -4,20 +4,16 @@ import json
 import random
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
-from millrace.compiler.bundle import assemble_contracts
 from millrace.contracts.contract import Contract
 from millrace.contracts.registry import Registry
 from millrace.lake import duck, silver_sql
-from millrace.lake import raw_to_silver as transform_module
 from millrace.lake.raw_to_silver import SilverTransform
 from millrace.runs.documents import Unit
-from tests.support.contracts import SCHEMAS
 from tests.support.raw_files import BUCKET, RawFiles, again, event
 from tests.support.silver_runs import (
     DAY,
@@ -29,26 +25,7 @@ from tests.support.silver_runs import (
     run,
 )
 
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
-    folder = tmp_path_factory.mktemp("bundle")
-    assemble_contracts(SCHEMAS, folder)
-    return Registry(folder)
-
-
-@pytest.fixture(autouse=True)
-def _whatever_the_checks_say(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Generated values are any of their types and keep no rule: a row that breaks a check stays, as where many do."""
-    if "check" not in request.node.name:
-        monkeypatch.setattr(transform_module, "MOST_UNFIT", -1)
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> RawFiles:
-    return RawFiles(tmp_path / "lake")
+pytestmark = pytest.mark.usefixtures("without_checks")
 
 
 BAD: list[tuple[Contract, dict[str, Any], str]] = [

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,10 @@ import pytest
 
 from millrace.core import clock
 from tests.support.doors import PAGE, deploy_names, knock, write_key
-from tests.support.platform import Platform, platform
+from tests.support.platform import Platform
 
 POST, GET = "POST /com.snowplowanalytics.snowplow/tp2", "GET /i"
 SCHEMA = "iglu:com.snowplowanalytics.snowplow/payload_data/jsonschema/1-0-4"
-
-
-@pytest.fixture(scope="module")
-def warm(bundle: Path) -> Iterator[Platform]:
-    """One platform for all tests, as the deployed one is."""
-    with platform(bundle, in_memory=True) as running:
-        yield running
 
 
 @pytest.fixture

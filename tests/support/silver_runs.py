@@ -3,9 +3,11 @@
 import json
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 
 from millrace.contracts import columns, derived
 from millrace.contracts.columns import Array, Column, Struct, Type, snake
@@ -15,7 +17,7 @@ from millrace.contracts.registry import Registry
 from millrace.core import clock
 from millrace.core.prefixes import DEAD_LETTERS
 from millrace.eventstore.row import StoredEvent
-from millrace.lake import duck
+from millrace.lake import duck, raw_to_silver
 from millrace.lake.raw_to_silver import Done, SilverTransform
 from millrace.runs.documents import Part, Unit
 from tests.support.contracts import FILES, compiled
@@ -25,6 +27,25 @@ DAY, NEXT = "2026-11-20", "2026-11-21"
 CONTRACTS = {contract.name: contract for contract in map(compiled, FILES)}
 TRANSACTION = CONTRACTS["transaction.created.v1"]
 ORDER = CONTRACTS["order.created.v1"]
+
+
+@pytest.fixture(scope="module")
+def registry(bundle: Path) -> Registry:
+    """The contracts of this checkout."""
+    return Registry(bundle)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> RawFiles:
+    """An empty lake in a folder."""
+    return RawFiles(tmp_path / "lake")
+
+
+@pytest.fixture
+def without_checks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Generated values are any of their types and keep no rule: a row that breaks a check stays, as where many do."""
+    if "check" not in request.node.name:
+        monkeypatch.setattr(raw_to_silver, "MOST_UNFIT", -1)
 
 
 def transform(files: RawFiles, registry: Registry) -> SilverTransform:

@@ -6,8 +6,8 @@ import time
 
 from rich.console import Console
 
-from tests.support.extremes.session import session
 from tests.support.extremes.story import Size, run_extremes
+from tests.support.session import session
 
 
 def main(arguments: list[str]) -> int:

@@ -1,9 +1,7 @@
 """`python -m tests.support.pipelinefaults`: every kind of point goes wrong in every way, one at a time."""
 
 import argparse
-import os
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -12,13 +10,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cli.local import emulator as ministack
-from cli.places import checkout
-from millrace.compiler.bundle import assemble
 from tests.support import emulator
 from tests.support.pipelinefaults import FAULTS, Calls, Story
 from tests.support.pipelinefaults.interleaved import interleavings
 from tests.support.pipelinefaults.plan import Armed, each, kinds
+from tests.support.session import session
 
 ROOT = Path(__file__).parents[3]
 
@@ -71,22 +67,8 @@ def _say(console: Console, name: str, messages: list[str]) -> int:
 @contextmanager
 def story() -> Iterator[Story]:
     """A story on an emulator of its own."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]
-    os.environ.update(AWS_EC2_METADATA_DISABLED="true", POWERTOOLS_METRICS_NAMESPACE="Millrace")
-    with tempfile.TemporaryDirectory() as folder:
-        bundle = Path(folder) / "bundle"
-        assemble(ROOT / "schemas", ROOT / "warehouse", bundle)
-        os.environ["MILLRACE_BUNDLE"] = str(bundle)
-        ministack.install(checkout())
-        places = emulator.OwnPlaces(checkout().root, Path(folder))
-        started = ministack.start(places, emulator.free_port())
-        endpoint, calls = ministack.endpoint(started.port), Calls()
-        try:
-            with emulator.pointed_at(endpoint), calls.installed():
-                yield Story.begin(emulator.fresh(endpoint), calls)
-        finally:
-            ministack.stop(places, started)
+    with session() as endpoint, (calls := Calls()).installed():
+        yield Story.begin(emulator.fresh(endpoint), calls)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ import random
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -42,6 +42,15 @@ ITEMS_PER_CALL = 25
 def is_expired(item: Mapping[str, Any]) -> bool:
     """Whether an item's `expiresAt` is over. Time to live deletes up to days late; for a reader the item is gone at once."""
     return "expiresAt" in item and int(item["expiresAt"]["N"]) <= time.time()
+
+
+class Write(TypedDict, total=False):
+    """Of one write: its condition, the names and values in its expressions, and how the message of an error begins."""
+
+    condition: str
+    names: Mapping[str, str] | None
+    values: Mapping[str, Any] | None
+    doing: str
 
 
 class Page(NamedTuple):
@@ -228,44 +237,17 @@ class Table:
             return failed.item
         return None
 
-    def put(
-        self,
-        item: Mapping[str, Any],
-        *,
-        condition: str = "",
-        names: Mapping[str, str] | None = None,
-        values: Mapping[str, Any] | None = None,
-        doing: str = "",
-    ) -> bool:
+    def put(self, item: Mapping[str, Any], **write: Unpack[Write]) -> bool:
         """Puts an item, replacing what is there; False if the condition did not hold."""
-        return self._write("put_item", doing, condition, names, values, Item=item)
+        return self._write("put_item", {"Item": item}, **write)
 
-    def update(
-        self,
-        key: Mapping[str, Any],
-        expression: str,
-        *,
-        condition: str = "",
-        names: Mapping[str, str] | None = None,
-        values: Mapping[str, Any] | None = None,
-        doing: str = "",
-    ) -> bool:
+    def update(self, key: Mapping[str, Any], expression: str, **write: Unpack[Write]) -> bool:
         """Updates an item, or makes it if there is none; False if the condition did not hold."""
-        return self._write(
-            "update_item", doing, condition, names, values, Key=key, UpdateExpression=expression
-        )
+        return self._write("update_item", {"Key": key, "UpdateExpression": expression}, **write)
 
-    def delete(
-        self,
-        key: Mapping[str, Any],
-        *,
-        condition: str = "",
-        names: Mapping[str, str] | None = None,
-        values: Mapping[str, Any] | None = None,
-        doing: str = "",
-    ) -> bool:
+    def delete(self, key: Mapping[str, Any], **write: Unpack[Write]) -> bool:
         """Deletes an item if there is one; False if the condition did not hold."""
-        return self._write("delete_item", doing, condition, names, values, Key=key)
+        return self._write("delete_item", {"Key": key}, **write)
 
     def update_and_get(
         self,
@@ -340,20 +322,14 @@ class Table:
             else:
                 raise refused or ThrottledError(f"{doing}: {len(left)} left unprocessed")
 
-    def _write(
-        self,
-        operation: str,
-        doing: str,
-        condition: str,
-        names: Mapping[str, str] | None,
-        values: Mapping[str, Any] | None,
-        **what: Any,
-    ) -> bool:
+    def _write(self, operation: str, what: Mapping[str, Any], **write: Unpack[Write]) -> bool:
         how = _given(
-            ConditionExpression=condition, ExpressionAttributeNames=names, ExpressionAttributeValues=values
+            ConditionExpression=write.get("condition"),
+            ExpressionAttributeNames=write.get("names"),
+            ExpressionAttributeValues=write.get("values"),
         )
         try:
-            self._call(operation, doing, {"TableName": self.name, **what, **how})
+            self._call(operation, write.get("doing", ""), {"TableName": self.name, **what, **how})
         except ConditionFailedError:
             return False
         return True

@@ -11,7 +11,7 @@ from cli.places import checkout
 from millrace.compiler.bundle import assemble
 from tests.support import emulator
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 @contextmanager

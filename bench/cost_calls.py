@@ -84,8 +84,8 @@ def _mix(size: int) -> Rows:
 
 
 def _sample(path: str) -> dict[str, Any]:
-    found: dict[str, Any] = orjson.loads((SAMPLES / path / "samples" / "v1.golden.json").read_bytes())[0]
-    return found
+    sample: dict[str, Any] = orjson.loads((SAMPLES / path / "samples" / "v1.golden.json").read_bytes())[0]
+    return sample
 
 
 def _moment(number: int) -> str:

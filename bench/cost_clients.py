@@ -62,11 +62,11 @@ class Lines(StringIO):
 def _indexes(model: type[Model]) -> list[tuple[str, ...]]:
     """For each index, the attributes of its entries: its own keys and the table's."""
     keys = [a.attr_name for a in model.get_attributes().values() if a.is_hash_key or a.is_range_key]
-    found = []
+    indexes = []
     for index in model._indexes.values():
         own = [a.attr_name for a in vars(type(index)).values() if isinstance(a, Attribute)]
-        found.append(tuple(dict.fromkeys((*own, *keys))))
-    return found
+        indexes.append(tuple(dict.fromkeys((*own, *keys))))
+    return indexes
 
 
 _INDEXES = {model.Meta.table_name: _indexes(model) for model in TABLES}

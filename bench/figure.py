@@ -58,15 +58,15 @@ def ratio(ours: Work, peer: Work, *, rounds: int = ROUNDS, seconds: float = SECO
 def both(ours: Work, peer: Work, *, rounds: int = ROUNDS, seconds: float = SECONDS) -> list[float]:
     """The ratio of each round."""
     counts = [_calls(work, seconds) for work in (ours, peer)]
-    found = []
+    ratios = []
     for number in range(rounds):
         # Who goes first alternates: what one side leaves in the caches is then no side's advantage.
         order = (0, 1) if number % 2 else (1, 0)
         spent = [0.0, 0.0]
         for side in order:
             spent[side] = _cpu((ours, peer)[side], counts[side]) / counts[side]
-        found.append(spent[0] / spent[1])
-    return found
+        ratios.append(spent[0] / spent[1])
+    return ratios
 
 
 def _calls(work: Work, seconds: float) -> int:

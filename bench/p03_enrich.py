@@ -10,5 +10,5 @@ def measure() -> list[Figure]:
     """Both from the bytes of the same request."""
     body, known = sent.body(sent.events(100)), contracts()
     origin = Origin("org_acme", "shop", "bench-1", sent.NOW)
-    found = ratio(lambda: stored(body, known, origin), lambda: judged(body, known, sent.NOW))
-    return [Figure("P3", "validate + enrich + bytes out / validate", found, 1.25)]
+    measured = ratio(lambda: stored(body, known, origin), lambda: judged(body, known, sent.NOW))
+    return [Figure("P3", "validate + enrich + bytes out / validate", measured, 1.25)]

@@ -52,12 +52,12 @@ def _ratio(program: str) -> float:
     """Cold start of a function over that of the bare client."""
     for each in (_BARE, program):
         _run(each)
-    found = []
+    ratios = []
     for number in range(ROUNDS):
         programs = (_BARE, program) if number % 2 else (program, _BARE)
         spent = {each: _run(each) for each in programs}
-        found.append(spent[program] / spent[_BARE])
-    return median(found)
+        ratios.append(spent[program] / spent[_BARE])
+    return median(ratios)
 
 
 def _environ() -> dict[str, str]:

@@ -29,12 +29,12 @@ def measure() -> list[Figure]:
             envelope = enrich(candidate.event, verdict.contract, origin, verdict.happened_at)
             item = to_item(envelope, verdict.contract, bytes(16), codec)
             sizes.setdefault(verdict.contract.event_type, []).append(size_of(item))
-    everything = [size for found in sizes.values() for size in found]
+    everything = [size for lengths in sizes.values() for size in lengths]
     return [
         Figure("P7", f"95th percentile row / 1 KB, {EVENTS} seeded events", _p95(everything) / 1024, 1),
         *(
-            Figure("P7", f"95th percentile row / 1 KB, {name}", _p95(found) / 1024, 1)
-            for name, found in sorted(sizes.items())
+            Figure("P7", f"95th percentile row / 1 KB, {name}", _p95(lengths) / 1024, 1)
+            for name, lengths in sorted(sizes.items())
         ),
     ]
 

@@ -28,14 +28,14 @@ def _ours(rows: list[tuple[int, int]]) -> list[int]:
 
 def _bare(rows: list[tuple[int, int]]) -> list[int]:
     windows: list[deque[int]] = [deque() for _ in range(100)]
-    found = []
+    counts = []
     for moment, user in rows:
         window = windows[user]
         window.append(moment)
         while window[0] <= moment - WINDOW_MS:
             window.popleft()
-        found.append(len(window))
-    return found
+        counts.append(len(window))
+    return counts
 
 
 def _brute(rows: list[tuple[int, int]], position: int) -> int:

@@ -65,8 +65,8 @@ def measure() -> list[Figure]:
             run()
             write()
             _compare(theirs, made, by_hand)
-            found = ratio(run, write)
-    return [Figure("P13", "gold by the builder, checked / hand-written DuckDB SQL", found, TARGET)]
+            measured = ratio(run, write)
+    return [Figure("P13", "gold by the builder, checked / hand-written DuckDB SQL", measured, TARGET)]
 
 
 def _silver(path: Path, table: LakeTable) -> None:

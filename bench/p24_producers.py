@@ -53,12 +53,12 @@ def _figure(name: str, mapped: dict[str, Any], native: list[dict[str, Any]]) -> 
     with edge.post_events(None) as post:
         _check(post(ours, None))
         if mapped["routeKey"] == ours["routeKey"]:
-            found = ratio(lambda: post(mapped, None), lambda: post(ours, None))
+            measured = ratio(lambda: post(mapped, None), lambda: post(ours, None))
         else:
             with edge.collect() as collect:
                 _check(collect(mapped, None))
-                found = ratio(lambda: collect(mapped, None), lambda: post(ours, None))
-    return Figure("P24", f"{COUNT} events as {name} / the same in our form, stores do nothing", found, 1.3)
+                measured = ratio(lambda: collect(mapped, None), lambda: post(ours, None))
+    return Figure("P24", f"{COUNT} events as {name} / the same in our form, stores do nothing", measured, 1.3)
 
 
 def _check(answer: dict[str, Any]) -> None:

@@ -52,19 +52,19 @@ def _struct(schema: dict[str, Any], full: bool, **more: Any) -> Any:
 def _type(schema: dict[str, Any], full: bool) -> Any:
     said = schema["type"]
     (name,) = [kind for kind in said if kind != "null"] if isinstance(said, list) else [said]
-    found: Any
+    made: Any
     match name:
         case "object" if schema.get("properties"):
-            found = _struct(schema, full)
+            made = _struct(schema, full)
         case "object":
-            found = dict[str, Any]
+            made = dict[str, Any]
         case "array":
-            found = list[_type(schema["items"], full)]  # type: ignore[misc]
+            made = list[_type(schema["items"], full)]  # type: ignore[misc]
         case "string" if schema.get("format") == "date-time":
-            found = Annotated[datetime, msgspec.Meta(tz=True)] if full else datetime
+            made = Annotated[datetime, msgspec.Meta(tz=True)] if full else datetime
         case _:
-            found = _PLAIN[name]
+            made = _PLAIN[name]
     request = {word: schema[key] for key, word in _WORDS.items() if key in schema}
     if full and request and schema.get("format") != "date-time":
-        found = Annotated[found, msgspec.Meta(**request)]
-    return found | None if isinstance(said, list) else found
+        made = Annotated[made, msgspec.Meta(**request)]
+    return made | None if isinstance(said, list) else made

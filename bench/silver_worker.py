@@ -53,8 +53,8 @@ def run(root: Path, days: Sequence[TenantDay], *, memory_mb: int, max_rows: int 
     path.write_text(json.dumps(plan))
     command = [sys.executable, "-m", "bench.silver_worker", str(path)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=3_600)
-    found: Spent = json.loads(done.stdout)
-    return found
+    spent: Spent = json.loads(done.stdout)
+    return spent
 
 
 def transform(root: Path, memory_mb: int) -> SilverTransform:

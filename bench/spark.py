@@ -34,8 +34,8 @@ def silver(raw: Path, out: Path, *, cores: int = 2, memory: str = "8g") -> Spent
     )
     if done.returncode != 0:
         raise NoSparkError(f"PySpark did not run: {done.stderr.strip().splitlines()[-1:]}")
-    found: Spent = json.loads(done.stdout.splitlines()[-1])
-    return found
+    spent: Spent = json.loads(done.stdout.splitlines()[-1])
+    return spent
 
 
 def _python() -> Path:

@@ -74,14 +74,14 @@ def _ending(contracts: Sequence[Contract], event_type: str, major: int) -> list[
         raise UsageError(f"no contract describes {event_type}")
     if major not in majors:
         raise RefusedError(f"{event_type} has no version {major}: write its contract, v{major}.yaml, first")
-    found = [
+    older = [
         one
         for number, one in majors.items()
         if number < major and (one.retirement is None or one.retirement.by == major)
     ]
-    if not found:
+    if not older:
         raise RefusedError(f"{event_type} has no older version that ends in favour of version {major}")
-    return found
+    return older
 
 
 def _read(announced: date, ends: str, by: int, decision: str) -> Retirement:

@@ -46,7 +46,10 @@ class Consumers:
     def of(self, contract: Contract) -> list[dict[str, str]]:
         """Name and contact of each: first those that have declared themselves, then whatever is made of its silver table."""
         readers = self._graph.around(silver_table(contract).full_name, (), transitive=True)["downstream"]
-        found = [*contract.consumers, *({"name": name, "contact": self._owners[name]} for name in readers)]
+        consumers = [
+            *contract.consumers,
+            *({"name": name, "contact": self._owners[name]} for name in readers),
+        ]
         if contract.event_type == SOURCE_TYPE:
-            found.append({"name": "fraud rules", "contact": PLATFORM})
-        return found
+            consumers.append({"name": "fraud rules", "contact": PLATFORM})
+        return consumers

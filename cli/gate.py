@@ -67,8 +67,8 @@ def check(cloudformation: Any, env: str, schemas: Path) -> str:
     """
     before, where = in_environment(cloudformation, env)
     try:
-        found = compare(before, schemas)
-        lines = [*reasons(found, f" --env {env}")]
+        comparison = compare(before, schemas)
+        lines = [*reasons(comparison, f" --env {env}")]
         if not lines:
             problems = publications.problems(compile_contracts(schemas), schemas)
             lines = [f"{one}; millrace contracts diff --env {env} --fix does it" for one in problems]
@@ -87,18 +87,18 @@ def finding(cloudformation: Any, env: str, schemas: Path) -> Finding:
         return "fail", str(error)
 
 
-def reasons(found: Comparison, option: str) -> Iterator[str]:
+def reasons(comparison: Comparison, option: str) -> Iterator[str]:
     """A line for each reason: what, why, and what to do. `option` is the one of `contracts diff` that compares alike."""
-    for one in found.breaking:
-        way_out = remedy(one, found, option)
+    for one in comparison.breaking:
+        way_out = remedy(one, comparison, option)
         yield f"{one.contract} {one.pointer or '/'}: {one.reason}" + (f"; {way_out}" if way_out else "")
 
 
-def remedy(reason: Breaking, found: Comparison, option: str) -> str:
+def remedy(reason: Breaking, comparison: Comparison, option: str) -> str:
     """What to do about a reason; empty where another reason of the same contract says it."""
     name, _, major = reason.contract.rpartition(".v") if _MAJOR.search(reason.contract) else ("", "", "")
     if reason.kind == "version":
-        version = found.versions.get(reason.contract)
+        version = comparison.versions.get(reason.contract)
         return f"bump to {version}: millrace contracts diff{option} --fix writes it" if version else ""
     if reason.kind == "published":
         return "restore its file below schemas/published from git, and raise the contract's version instead"
@@ -123,11 +123,11 @@ def fix(before: Deployed | None, schemas: Path) -> list[str]:
         ContractError: something does not compile.
         RefusedError: a file is not written line by line.
     """
-    found = compare(before, schemas)
+    comparison = compare(before, schemas)
     # A broken promise is not published as if a number mended it.
-    broken = {one.contract for one in found.breaking} - found.versions.keys()
+    broken = {one.contract for one in comparison.breaking} - comparison.versions.keys()
     contracts = [one for one in compile_contracts(schemas) if one.name not in broken]
-    versions = {**dict(_republished(contracts, schemas)), **found.versions}
+    versions = {**dict(_republished(contracts, schemas)), **comparison.versions}
     written = []
     for one in contracts:
         if (raised := versions.get(one.name)) is not None:

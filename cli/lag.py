@@ -139,8 +139,8 @@ def with_tables(target: Target, behind: Lag) -> Lag:
 
     tenants = sorted(catalog.tenants())[:TENANTS]
     with ThreadPoolExecutor(READERS) as pool:
-        found = dict(zip(tenants, pool.map(of_tenant, tenants), strict=True))
-    return replace(behind, tables={org: tables for org, tables in found.items() if tables})
+        older = dict(zip(tenants, pool.map(of_tenant, tenants), strict=True))
+    return replace(behind, tables={org: tables for org, tables in older.items() if tables})
 
 
 def _sentences(was: str, lacks: str, behind: "Backlog", now: datetime) -> list[str]:

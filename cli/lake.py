@@ -130,10 +130,10 @@ class Lake:
             try:
                 answer = self._answer(text)
             except duckdb.CatalogException as error:
-                found = _NO_TABLE.search(str(error))
-                if not (missing or found):
+                match = _NO_TABLE.search(str(error))
+                if not (missing or match):
                     raise
-                name = missing[0] if missing else found[1] if found else ""
+                name = missing[0] if missing else match[1] if match else ""
                 raise no_such_table(name, self.tables) from error
             yield answer
 
@@ -208,10 +208,10 @@ class Lake:
             raise KeyboardInterrupt from error
 
     def _no_column(self, error: Exception) -> str:
-        found = _NO_COLUMN.search(str(error))
-        if found is None:
+        match = _NO_COLUMN.search(str(error))
+        if match is None:
             return _sentence(error)
-        name = found["column"] or found["of_table"]
+        name = match["column"] or match["of_table"]
         meant = get_close_matches(name, self.columns())
         return f"there is no column {name}" + (f"; did you mean {' or '.join(meant)}?" if meant else "")
 

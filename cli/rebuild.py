@@ -184,9 +184,9 @@ class PutBack(Rebuild):
         rows = 0
         with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="put-back") as pool:
             for folder, objects in groupby(self._objects(), key=lambda key: key.rpartition("/")[0]):
-                found = work(pool, list(objects))
-                progress(folder, found)
-                rows += found
+                count = work(pool, list(objects))
+                progress(folder, count)
+                rows += count
         return rows
 
     def _restore(self, pool: ThreadPoolExecutor, objects: Sequence[str]) -> int:

@@ -152,10 +152,10 @@ def _outcome(report: Mapping[str, Any]) -> Iterator[str]:
 def _to_do(differences: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """What to do about each reason, once."""
     reasons = dict.fromkeys(why for one in differences for why in _reasons(one))
-    found = {why: next((do for begin, do in REMEDIES if why.startswith(begin)), None) for why in reasons}
-    if any(found.values()):
+    remedies = {why: next((do for begin, do in REMEDIES if why.startswith(begin)), None) for why in reasons}
+    if any(remedies.values()):
         yield "What to do:"
-    yield from (f"  {why}: {do}." for why, do in found.items() if do)
+    yield from (f"  {why}: {do}." for why, do in remedies.items() if do)
 
 
 def _print(line: str, indent: str = "") -> None:

@@ -33,10 +33,10 @@ def sentence(error: Mapping[str, str]) -> str:
 
 def sentences(result: Mapping[str, Any]) -> list[str]:
     """Why an event is refused, or why a replay did not take it."""
-    found = [sentence(error) for error in result.get("errors", ())]
-    if not found and result["status"] == "unavailable":
+    errors = [sentence(error) for error in result.get("errors", ())]
+    if not errors and result["status"] == "unavailable":
         return ["the platform could not store it now; run the same command again"]
-    return found
+    return errors
 
 
 def block(refused: Refused) -> Iterator[str]:

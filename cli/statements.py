@@ -59,17 +59,17 @@ def check(connection: "duckdb.DuckDBPyConnection", text: str, *, one_tenant: boo
         duckdb.ParserException: it is no SQL.
     """
     parsed = connection.extract_statements(text)
-    found = words(text)
+    tokens = words(text)
     if not parsed:
         raise UsageError("there is no statement")
-    first = next((token.name for token in found if token.is_name), "")
+    first = next((token.name for token in tokens if token.is_name), "")
     if len(parsed) > 1:
         if len(split(text)[0]) + bool(split(text)[1]) == 1:
             raise UsageError("PIVOT needs the values that become columns: PIVOT … ON column IN ('a', 'b')")
         raise UsageError("query takes one statement; millrace sql runs several")
     kind = parsed[0].type.name
     if kind == "EXPLAIN":
-        check(connection, text[_explained(found) :], one_tenant=one_tenant)
+        check(connection, text[_explained(tokens) :], one_tenant=one_tenant)
     elif kind != "SELECT" or first in {"pragma", "call"}:
         raise RefusedError(
             f"{first.upper()} is refused: queries only read (SELECT, FROM, WITH, VALUES, DESCRIBE, SUMMARIZE, SHOW TABLES, "
@@ -79,14 +79,14 @@ def check(connection: "duckdb.DuckDBPyConnection", text: str, *, one_tenant: boo
         _check_sources(connection, text)
 
 
-def _explained(found: list[Token]) -> int:
+def _explained(tokens: list[Token]) -> int:
     """Where the statement behind EXPLAIN begins."""
     at = 1
-    if found[at].name == "analyze":
+    if tokens[at].name == "analyze":
         at += 1
-    if found[at].text == "(" and found[at + 1].name in {"analyze", "format"}:
-        at = next((place for place, token in enumerate(found) if token.text == ")"), at) + 1
-    return found[at].start
+    if tokens[at].text == "(" and tokens[at + 1].name in {"analyze", "format"}:
+        at = next((place for place, token in enumerate(tokens) if token.text == ")"), at) + 1
+    return tokens[at].start
 
 
 def _check_sources(connection: "duckdb.DuckDBPyConnection", text: str) -> None:

@@ -181,10 +181,10 @@ def no_such_table(table: str, existing: Existing) -> UsageError:
 def like(name: str, known: Iterable[str]) -> list[str]:
     """Up to three of the names that resemble one, also without their schema; the most similar first."""
     full = {one.lower(): one for one in known}
-    bare = {one.rpartition(".")[2]: found for one, found in full.items()}
+    bare = {one.rpartition(".")[2]: whole for one, whole in full.items()}
     wanted = name.lower()
     close = [full[one] for one in get_close_matches(wanted, full, cutoff=0.85)]
     word = wanted.rpartition(".")[2]
     close += [bare[one] for one in get_close_matches(word, bare, cutoff=0.7)]
-    close += [found for one, found in bare.items() if len(word) > 3 and word.rstrip("s") in one]
+    close += [whole for one, whole in bare.items() if len(word) > 3 and word.rstrip("s") in one]
     return list(dict.fromkeys(close))[:3]

@@ -85,13 +85,13 @@ def key(target: Target, org: str | None) -> str:
         # The API decides; a caller there may have no right to look a key up.
         return given
     name = tenant(target, org)
-    found = given or target.keys.get(name)
-    if not found:
+    known = given or target.keys.get(name)
+    if not known:
         raise UsageError(
             f"there is no key of {name} here: put one into {VARIABLE}, or make one: "
             f"millrace keys create --org {name} --name NAME"
         )
-    return found
+    return known
 
 
 def existing(target: Target) -> list[str]:

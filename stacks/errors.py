@@ -46,12 +46,12 @@ def wrong_settings(error: ValidationError, root: type[BaseModel]) -> SettingsErr
 
 def _parts(model: type[BaseModel], prefix: str) -> Mapping[str, tuple[str, type[BaseModel]]]:
     """The name of each model → what stands before its settings, and the model."""
-    found = {model.__name__: (prefix, model)}
+    models = {model.__name__: (prefix, model)}
     for name, field in model.model_fields.items():
         for kind in _kinds(field.annotation):
             if isinstance(kind, type) and issubclass(kind, BaseModel):
-                found |= _parts(kind, f"{prefix}{name}.")
-    return found
+                models |= _parts(kind, f"{prefix}{name}.")
+    return models
 
 
 def _kinds(annotation: Any) -> tuple[Any, ...]:
@@ -62,9 +62,9 @@ def _kinds(annotation: Any) -> tuple[Any, ...]:
 
 def _line(error: ValidationError) -> str:
     """Of the settings that were being made."""
-    found, trace = "", error.__traceback__
+    number, trace = "", error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename.endswith(FILE):
-            found = str(trace.tb_lineno)
+            number = str(trace.tb_lineno)
         trace = trace.tb_next
-    return found
+    return number

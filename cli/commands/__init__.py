@@ -88,11 +88,11 @@ class Commands(TyperGroup):
         module = next((entries[name][0] for entries in COMMANDS.values() if name in entries), None)
         if module is None:
             return None
-        found = import_module(module)
-        app = getattr(found, "app", None)
+        loaded = import_module(module)
+        app = getattr(loaded, "app", None)
         if app is None:
             app = typer.Typer(add_completion=False)
-            app.command(name)(getattr(found, name))
+            app.command(name)(getattr(loaded, name))
         app.rich_markup_mode = None
         command: Any = typer.main.get_command(app)
         command.name = name

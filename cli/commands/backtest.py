@@ -37,7 +37,7 @@ def backtest(
     ] = False,
     org: Annotated[
         str | None,
-        typer.Option("--org", help="The tenant: its own rules apply, and of several tenants' rows only its."),
+        typer.Option("--org", help="The tenant: its own rules apply, and only its rows count."),
     ] = None,
     report: Annotated[
         Path | None,
@@ -186,10 +186,10 @@ def _show(result: dict[str, Any]) -> None:
     out.print(factors)
     for note in result["notes"]:
         out.print(f"{note}.")
-    for kind, found in result["examples"].items():
-        if found["items"]:
-            out.print(f"{TITLES[kind]}, {found['count']:,} in all:", markup=False)
-        _print(f"  {example(one)}" for one in found["items"][:SHOWN])
+    for kind, kept in result["examples"].items():
+        if kept["items"]:
+            out.print(f"{TITLES[kind]}, {kept['count']:,} in all:", markup=False)
+        _print(f"  {example(one)}" for one in kept["items"][:SHOWN])
     out.print(
         f"{counted(result['rows'], 'transaction')} in {result['seconds']} s; the report is {result['report']}"
     )

@@ -33,20 +33,20 @@ def lint(as_json: Json = False) -> None:
     """Compile all that is below schemas/ and warehouse/; report each error with its place."""
     from millrace.compiler.lint import lint as lint_all
 
-    found = lint_all(checkout().root)
-    if found.problems:
+    report = lint_all(checkout().root)
+    if report.problems:
         if not as_json:
-            complain("\n".join(found.problems))
-        sentence = f"{counted(len(found.problems), 'problem')} to correct" + (
-            f"; {found.skipped}" if found.skipped else ""
+            complain("\n".join(report.problems))
+        sentence = f"{counted(len(report.problems), 'problem')} to correct" + (
+            f"; {report.skipped}" if report.skipped else ""
         )
-        raise RefusedError("\n".join([sentence, *found.problems]) if as_json else sentence)
-    count = found.events + found.tables
+        raise RefusedError("\n".join([sentence, *report.problems]) if as_json else sentence)
+    count = report.events + report.tables
     if as_json:
         print_json({"contracts": count, "breaking": []})
     else:
         out.print(
-            f"{counted(count, 'contract')} compiled: {found.events} of events, {found.tables} of tables"
+            f"{counted(count, 'contract')} compiled: {report.events} of events, {report.tables} of tables"
         )
 
 
@@ -77,23 +77,25 @@ def diff(
     with _compile_errors(as_json=as_json):
         before, where = _base(base, env)
         written = gate.fix(before, schemas) if fix else []
-        found = gate.compare(before, schemas)
+        comparison = gate.compare(before, schemas)
     count = len(_compiled(schemas, as_json=as_json)) + len(_tables(schemas, as_json=as_json))
     if as_json:
-        breaking = [{**one.to_json(), "remedy": gate.remedy(one, found, option)} for one in found.breaking]
+        breaking = [
+            {**one.to_json(), "remedy": gate.remedy(one, comparison, option)} for one in comparison.breaking
+        ]
         print_json(
             {
-                **{"contracts": count, "breaking": breaking, "notices": found.notices, "base": where},
+                **{"contracts": count, "breaking": breaking, "notices": comparison.notices, "base": where},
                 **({"fixed": written} if fix else {}),
             }
         )
         raise typer.Exit(1 if breaking else 0)
-    for sentence in (*written, *(f"Mind: {notice}." for notice in found.notices)):
+    for sentence in (*written, *(f"Mind: {notice}." for notice in comparison.notices)):
         out.print(sentence, highlight=False, markup=False)
-    for line in gate.reasons(found, option):
+    for line in gate.reasons(comparison, option):
         complain(line)
-    if found.breaking:
-        raise RefusedError(f"{counted(len(found.breaking), 'reason')} to refuse, compared with {where}")
+    if comparison.breaking:
+        raise RefusedError(f"{counted(len(comparison.breaking), 'reason')} to refuse, compared with {where}")
     clause = where if before is None else f"nothing broken, compared with {where}"
     out.print(f"{counted(count, 'contract')}: {clause}", highlight=False, markup=False)
 

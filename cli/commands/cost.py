@@ -75,8 +75,8 @@ def cost(
         "priceDate": listed.date,
     }
     if monthly:
-        found = month.lines(idling[env], used_at(rate), profile, listed, rate)
-        document["monthly"] = {"environment": str(env), **month.bill(found, rate)}
+        bill = month.lines(idling[env], used_at(rate), profile, listed, rate)
+        document["monthly"] = {"environment": str(env), **month.bill(bill, rate)}
     if lines:
         document["lines"] = {
             name: {item: round(value, 4) for item, value in listed.lines(usage).items() if value >= 0.00005}

@@ -80,7 +80,7 @@ def tail(
         while True:
             time.sleep(SECONDS)
             due = [one for one in followed if one.is_due()]
-            events = [event for found in pool.map(lambda one: one.new(), due) for event in found]
+            events = [event for page in pool.map(lambda one: one.new(), due) for event in page]
             events.sort(key=lambda event: (event["platform"]["receivedAt"], event["eventId"]))
             _print(events, as_json)
 
@@ -102,18 +102,18 @@ class Followed:
     def new(self) -> list[Event]:
         """Reads on from a minute before the last time, so that what was accepted since is not missed."""
         since, self._last = self._last - OVERLAP, datetime.now(UTC)
-        found, cursor = list[Event](), None
+        fresh, cursor = list[Event](), None
         while True:
             page = _page(self._api, self._type, since=since, cursor=cursor)
-            found += [event for event in page["items"] if event["eventId"] not in self._seen]
+            fresh += [event for event in page["items"] if event["eventId"] not in self._seen]
             self._seen |= {event["eventId"]: clock.parse(event["timestamp"]) for event in page["items"]}
             cursor = page["cursor"]
             if cursor is None:
                 break
         self._seen = {name: at for name, at in self._seen.items() if at >= since}
-        self._pause = 0 if found else min(ROUNDS_OF_A_QUIET_TYPE - 1, self._pause * 2 + 1)
+        self._pause = 0 if fresh else min(ROUNDS_OF_A_QUIET_TYPE - 1, self._pause * 2 + 1)
         self._left = self._pause
-        return found
+        return fresh
 
 
 def _types(api: Api, chosen: str | None) -> list[str]:

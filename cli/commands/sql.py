@@ -220,12 +220,12 @@ def _editing(shell: Shell) -> Iterator[None]:
     except ImportError:
         yield
         return
-    found: list[str] = []
+    completions: list[str] = []
 
     def complete(begun: str, number: int) -> str | None:
         if number == 0:
-            found[:] = shell.words(begun, readline.get_line_buffer())
-        return found[number] if number < len(found) else None
+            completions[:] = shell.words(begun, readline.get_line_buffer())
+        return completions[number] if number < len(completions) else None
 
     file = _history_file()
     with suppress(OSError):

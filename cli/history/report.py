@@ -68,7 +68,7 @@ def page(result: Mapping[str, Any], *, title: str, notes: Sequence[str]) -> str:
             ),
         ),
         _figure("How often each factor fired, and how often on fraud", plots.bars(_factors(result))),
-        *(_examples(kind, found) for kind, found in result["examples"].items()),
+        *(_examples(kind, kept) for kind, kept in result["examples"].items()),
     ]
     body = "\n".join(part for part in parts if part)
     return (
@@ -110,12 +110,12 @@ def _summary(result: Mapping[str, Any], baseline: Mapping[str, Any] | None) -> s
     return _table(("", "rules", *(["baseline"] if baseline else [])), cells)
 
 
-def _examples(kind: str, found: Mapping[str, Any]) -> str:
+def _examples(kind: str, kept: Mapping[str, Any]) -> str:
     title = f"<h2>{escape(words.TITLES[kind])}</h2>"
-    items = found["items"]
+    items = kept["items"]
     if not items:
         return f'{title}<p class="soft">None.</p>'
-    shown = f"{len(items)} of {found['count']:,}, those of most money." if found["count"] > len(items) else ""
+    shown = f"{len(items)} of {kept['count']:,}, those of most money." if kept["count"] > len(items) else ""
     rows = [
         (
             words.name(one),

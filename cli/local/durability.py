@@ -123,12 +123,12 @@ class Durability:
 
     def _changes(self) -> dict[str, Any]:
         """What changed since the last call; empty if nothing did."""
-        found = {
+        parts = {
             "items": [self._items.popleft() for _ in range(len(self._items))],
             "records": list(self._new_records()),
             "messages": list(self._new_messages()),
         }
-        changes: dict[str, Any] = {name: changed for name, changed in found.items() if changed}
+        changes: dict[str, Any] = {name: changed for name, changed in parts.items() if changed}
         if self._entries_due and (entries := list(self._new_entries())):
             changes["entries"] = entries
         positions = [dict(store.all_items()) for store in _positions().values()]
@@ -236,9 +236,9 @@ class Durability:
             with request_scope(account, region):
                 _apply_item(name.removeprefix("table/"), partition, sort, item)
         for stream, shard, records in changes.get("records", ()):
-            found = kinesis._streams.get_scoped(*stream)  # noqa: SLF001
-            if found and shard in found["shards"]:
-                found["shards"][shard]["records"] += records
+            held = kinesis._streams.get_scoped(*stream)  # noqa: SLF001
+            if held and shard in held["shards"]:
+                held["shards"][shard]["records"] += records
         for key, came, went in changes.get("messages", ()):
             queue = sqs._queues.get_scoped(*key)  # noqa: SLF001
             if queue:

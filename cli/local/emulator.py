@@ -165,15 +165,15 @@ def healthy(port: int) -> bool:
 def recovery(port: int) -> str:
     """What the emulator found at its start, in a sentence; empty after a clean stop."""
     try:
-        found = urllib3.request("GET", f"{endpoint(port)}{journal.PATH}", timeout=2.0, retries=False).json()
+        answer = urllib3.request("GET", f"{endpoint(port)}{journal.PATH}", timeout=2.0, retries=False).json()
     except (urllib3.exceptions.HTTPError, ValueError):
         return ""
-    if found["clean"]:
+    if answer["clean"]:
         return ""
-    taken = f"the platform did not stop cleanly; {counted(found['writes'], 'write')} taken from the journal"
-    if not found["cutOff"]:
+    taken = f"the platform did not stop cleanly; {counted(answer['writes'], 'write')} taken from the journal"
+    if not answer["cutOff"]:
         return taken
-    return f"{taken}, {counted(found['cutOff'], 'commit')} behind a damaged line lost: millrace reconcile shows what is missing"
+    return f"{taken}, {counted(answer['cutOff'], 'commit')} behind a damaged line lost: millrace reconcile shows what is missing"
 
 
 def save(port: int) -> None:

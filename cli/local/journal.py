@@ -54,10 +54,10 @@ class Journal:
                     held = json.loads(line, object_hook=self._with_blobs)
                     yield held["service"], held["state"]
 
-    def _with_blobs(self, found: dict[str, Any]) -> Any:
-        if "__blob__" in found:
-            return (self._folder / found["__blob__"]).read_bytes()
-        return self._decode(found)
+    def _with_blobs(self, value: dict[str, Any]) -> Any:
+        if "__blob__" in value:
+            return (self._folder / value["__blob__"]).read_bytes()
+        return self._decode(value)
 
     @property
     def left_over(self) -> bool:

@@ -32,7 +32,7 @@ def codes(root: Path) -> str:
 
 def limit_page() -> str:
     """The page of limits."""
-    found = (
+    rows = (
         *limits.LIMITS,
         *query.LIMITS,
         *sizes.LIMITS,
@@ -44,7 +44,7 @@ def limit_page() -> str:
         "# Limits",
         "What the API takes at most, and what it answers beyond that. A message gives the limit and the actual value. Lengths of a type's "
         "own fields are in its contract; requests a second in the [settings](settings.md).",
-        table(("what", "at most", "beyond"), found),
+        table(("what", "at most", "beyond"), rows),
     )
 
 
@@ -82,12 +82,12 @@ def routes(root: Path) -> str:
 
 def _statuses(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Statuses of errors, each with what the document says of it."""
-    found: dict[str, set[str]] = {}
+    sentences: dict[str, set[str]] = {}
     for path in document["paths"].values():
         for method in set(path) & set(api_document.METHODS):
             for status, answer in path[method]["responses"].items():
                 if int(status) >= HTTPStatus.BAD_REQUEST:
                     name = answer.get("$ref", "").rpartition("/")[2]
                     said = document["components"]["responses"][name] if name else answer
-                    found.setdefault(status, set()).add(" ".join(said["description"].split()))
-    return ((status, " Or: ".join(sorted(found[status]))) for status in sorted(found))
+                    sentences.setdefault(status, set()).add(" ".join(said["description"].split()))
+    return ((status, " Or: ".join(sorted(sentences[status]))) for status in sorted(sentences))

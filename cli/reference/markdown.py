@@ -26,8 +26,8 @@ def listed(values: Iterable[object]) -> str:
 
 def docstring(module: ModuleType, *paragraphs: int) -> str:
     """Paragraphs of a module's docstring, counted from 0; a table is one."""
-    found = (module.__doc__ or "").strip().split("\n\n")
-    return "\n\n".join(found[index] for index in paragraphs)
+    written = (module.__doc__ or "").strip().split("\n\n")
+    return "\n\n".join(written[index] for index in paragraphs)
 
 
 def _line(cells: Iterable[object]) -> str:

@@ -143,8 +143,8 @@ MUTANTS = (
         "the snapshot that readers see is expired",
         "G9",
         f"{LAYER}/iceberg/maintenance.py",
-        "if found.at < before and found.id != current]",
-        "if found.at < before]",
+        "if snapshot.at < before and snapshot.id != current",
+        "if snapshot.at < before",
         ("tests/unit/lake/test_upkeep.py",),
     ),
     Mutant(
@@ -345,8 +345,8 @@ MUTANTS = (
         "a table may lose a column",
         "contract",
         f"{LAYER}/compiler/diff.py",
-        "        if found is None:\n            yield Breaking(",
-        "        if found is None and not name:\n            yield Breaking(",
+        "        if changed is None:\n            yield Breaking(",
+        "        if changed is None and not name:\n            yield Breaking(",
         ("tests/unit/compiler/test_table_contracts.py",),
     ),
     Mutant(

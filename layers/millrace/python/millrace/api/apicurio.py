@@ -51,13 +51,13 @@ class ApicurioApi:
         versions, wanted = self._published.named(call.values["artifact"]), call.values["version"]
         if versions and wanted.removeprefix("branch=") == "latest":
             return versions[-1]
-        found = [one for one in versions if str(one.version) == wanted]
-        if not found:
+        matches = [one for one in versions if str(one.version) == wanted]
+        if not matches:
             raise Problem(HTTPStatus.NOT_FOUND, "there is no such artifact, or no such version of it")
-        return found[0]
+        return matches[0]
 
     def _of_id(self, call: Call) -> Schema:
-        found = self._published.of_id(call.values["id"])
-        if not found:
+        schemas = self._published.of_id(call.values["id"])
+        if not schemas:
             raise Problem(HTTPStatus.NOT_FOUND, "there is no schema of this id")
-        return found[0]
+        return schemas[0]

@@ -72,13 +72,13 @@ class ConfluentApi:
 
     def _all(self, call: Call) -> list[dict[str, Any]]:
         prefix, latest = _prefix(call), call.request.query.get("latestOnly") == "true"
-        found = [
+        matches = [
             schema
             for name, versions in self._published.by_subject.items()
             if name.startswith(prefix)
             for schema in (versions[-1:] if latest else versions)
         ]
-        return [self._whole(schema) for schema in _page(found, call)]
+        return [self._whole(schema) for schema in _page(matches, call)]
 
     def _look_up(self, call: Call) -> dict[str, Any]:
         versions = self._subject(call)

@@ -73,5 +73,5 @@ def _key_in(event: Mapping[str, Any]) -> str | None:
             body = base64.b64decode(body)
         except ValueError:
             body = b""
-    found = _KEY.search((event.get("rawQueryString") or "").encode("utf-8", "replace")) or _KEY.search(body)
-    return found[0].decode() if found is not None else None
+    match = _KEY.search((event.get("rawQueryString") or "").encode("utf-8", "replace")) or _KEY.search(body)
+    return match[0].decode() if match is not None else None

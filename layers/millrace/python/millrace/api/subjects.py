@@ -54,29 +54,29 @@ class Subjects:
     @cached_property
     def by_subject(self) -> Mapping[str, Sequence[Schema]]:
         """Subject → its versions, oldest first."""
-        found: dict[str, list[Schema]] = {}
+        grouped: dict[str, list[Schema]] = {}
         for schema in schemas(self._registry):
-            found.setdefault(schema.subject, []).append(schema)
-        return found
+            grouped.setdefault(schema.subject, []).append(schema)
+        return grouped
 
     @cached_property
     def _by_record(self) -> Mapping[str, Sequence[Schema]]:
         """Record name of a serializer → its schemas: Avro's full name, of one major, and the title of a JSON Schema."""
-        found: dict[str, list[Schema]] = {}
+        grouped: dict[str, list[Schema]] = {}
         for schema in (one for versions in self.by_subject.values() for one in versions):
             document = orjson.loads(self.text(schema))
             record = (
                 f"{document['namespace']}.{document['name']}" if schema.form == AVRO else document["title"]
             )
-            found.setdefault(record, []).append(schema)
-        return found
+            grouped.setdefault(record, []).append(schema)
+        return grouped
 
 
 def schemas(registry: Registry) -> list[Schema]:
     """Every published version in every form, by subject and version."""
-    found = [
+    listed = [
         Schema(f"{one.event_type}{suffix}", one.number, form, one.ids[_FORMS[form]], one)
         for one in registry.published
         for suffix, form in _SUFFIXES.items()
     ]
-    return sorted(found, key=lambda schema: (schema.subject, schema.version))
+    return sorted(listed, key=lambda schema: (schema.subject, schema.version))

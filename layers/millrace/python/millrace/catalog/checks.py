@@ -44,14 +44,14 @@ class FailedCheck:
 
 def results_of(outcome: RunOutcome) -> Results:
     """Results of every table and tenant that the run wrote rows of, committed or not."""
-    found: Results = {}
+    summed: Results = {}
     for table, parts in outcome.parts.items():
         for org, mine in _by_tenant(parts).items():
             measured = [check for part in mine for check in part.checks]
             if table not in outcome.warehouse_tables:
                 measured.append(_balance(mine))
-            found[org, table] = results.summed(measured)
-    return found
+            summed[org, table] = results.summed(measured)
+    return summed
 
 
 def failed_checks(outcome: RunOutcome) -> Iterator[FailedCheck]:
@@ -85,8 +85,8 @@ def summaries_of(of_run: Results, freshness: Mapping[str, Iterable[Status]]) -> 
         freshness: table → how late it is, tenant by tenant.
     """
     lines: dict[tuple[str, str], list[TenantCheck]] = defaultdict(list)
-    for (_, table), found in of_run.items():
-        for check, result in found.items():
+    for (_, table), checks in of_run.items():
+        for check, result in checks.items():
             lines[table, check].append(result)
     summaries = [
         CheckSummary(
@@ -106,10 +106,10 @@ def summaries_of(of_run: Results, freshness: Mapping[str, Iterable[Status]]) -> 
 
 
 def _by_tenant(parts: Iterable[Part]) -> dict[str, list[Part]]:
-    found: dict[str, list[Part]] = defaultdict(list)
+    grouped: dict[str, list[Part]] = defaultdict(list)
     for part in parts:
-        found[part.org].append(part)
-    return found
+        grouped[part.org].append(part)
+    return grouped
 
 
 def _balance(parts: Iterable[Part]) -> CheckResult:

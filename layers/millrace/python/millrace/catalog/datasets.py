@@ -204,8 +204,8 @@ def _freshness(dataset: Dataset, entry: CatalogEntry | None) -> dict[str, Any] |
 
 def datasets(registry: Registry, project: Project) -> dict[str, Dataset]:
     """Every dataset by name, in order."""
-    found = [_raw(), *map(_of_table, registry.tables().values())]
-    found += [
+    described = [_raw(), *map(_of_table, registry.tables().values())]
+    described += [
         Dataset(
             name=f"{EXPOSURE}.{exposure.name}",
             layer=EXPOSURE,
@@ -220,7 +220,7 @@ def datasets(registry: Registry, project: Project) -> dict[str, Dataset]:
         )
         for exposure in project.exposures
     ]
-    return {dataset.name: dataset for dataset in sorted(found, key=lambda dataset: dataset.name)}
+    return {dataset.name: dataset for dataset in sorted(described, key=lambda dataset: dataset.name)}
 
 
 def _raw() -> Dataset:

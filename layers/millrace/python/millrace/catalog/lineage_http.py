@@ -65,7 +65,7 @@ def stored_key(parameter: str) -> Callable[[], str] | None:
 
     def read() -> str:
         with calling("read the key of the lineage server"):
-            found = Lazy("ssm").get_parameter(Name=parameter, WithDecryption=True)
-        return str(found["Parameter"]["Value"])
+            answer = Lazy("ssm").get_parameter(Name=parameter, WithDecryption=True)
+        return str(answer["Parameter"]["Value"])
 
     return read

@@ -143,7 +143,7 @@ class Publisher:
             }
         else:
             inputs = {RAW: _manifests(outcome)}
-        measured = [one for (_, name), found in of_run.items() if name == table for one in found.values()]
+        measured = [one for (_, name), checks in of_run.items() if name == table for one in checks.values()]
         parts = outcome.committed_parts(table)
         return Job(
             run=outcome.plan.run,
@@ -199,14 +199,14 @@ class Publisher:
 
 def _without_lineage(outcome: RunOutcome, edges: Mapping[str, Edges]) -> tuple[str, ...]:
     """Committed tables of which it is not known what they are made of."""
-    found = []
+    lacking = []
     for table in outcome.tables:
         prepared = outcome.prepared.get(table)
         known = edges.get(table)
         nothing = known is None or known.empty or (prepared is not None and not prepared.inputs)
         if outcome.is_committed(table) and nothing:
-            found.append(table)
-    return tuple(found)
+            lacking.append(table)
+    return tuple(lacking)
 
 
 def _error(outcome: RunOutcome) -> str:

@@ -50,14 +50,14 @@ class RunOutcome:
     @cached_property
     def parts(self) -> Mapping[str, tuple[Part, ...]]:
         """Table → what workers wrote of it, whether it is committed or not; silver first, then the warehouse in order."""
-        found: dict[str, list[Part]] = {}
+        by_table: dict[str, list[Part]] = {}
         for part in sorted(self._silver_parts(), key=lambda part: (part.table, part.org, part.day or "")):
-            found.setdefault(part.table, []).append(part)
+            by_table.setdefault(part.table, []).append(part)
         for table in self.warehouse_tables:
             written = [part for chunk in self.chunks.get(table, ()) for part in chunk.parts]
             if written:
-                found[table] = written
-        return {table: tuple(parts) for table, parts in found.items()}
+                by_table[table] = written
+        return {table: tuple(parts) for table, parts in by_table.items()}
 
     @cached_property
     def tables(self) -> tuple[str, ...]:

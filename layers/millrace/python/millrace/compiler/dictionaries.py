@@ -27,8 +27,8 @@ _TYPE = re.compile(rb'"eventType":"([^"]+)"')
 def numbers(name: str, schemas_dir: Path) -> list[int]:
     """The numbers of a contract's dictionaries, ascending; `name` is `order.created.v1`."""
     pattern = re.compile(re.escape(name) + r"\.([1-9][0-9]*)" + re.escape(SUFFIX))
-    found = (pattern.fullmatch(path.name) for path in (schemas_dir / FOLDER).glob(f"{name}.*{SUFFIX}"))
-    return sorted(int(match[1]) for match in found if match)
+    matches = (pattern.fullmatch(path.name) for path in (schemas_dir / FOLDER).glob(f"{name}.*{SUFFIX}"))
+    return sorted(int(match[1]) for match in matches if match)
 
 
 def current(name: str, schemas_dir: Path) -> str:
@@ -70,8 +70,8 @@ def problems(contracts: Iterable[Contract], schemas_dir: Path) -> Iterator[Contr
             yield from _of_type(contract, name, _TYPE.findall((schemas_dir / name).read_bytes()))
 
 
-def _of_type(contract: Contract, name: str, found: Iterable[bytes]) -> Iterator[ContractProblem]:
-    if others := sorted({one.decode() for one in found} - {contract.event_type}):
+def _of_type(contract: Contract, name: str, types: Iterable[bytes]) -> Iterator[ContractProblem]:
+    if others := sorted({one.decode() for one in types} - {contract.event_type}):
         sentence = (
             f"made from samples of {', '.join(others)}, not of {contract.event_type}; correct the samples and run: "
             f"millrace contracts dictionaries --renew {contract.event_type}"

@@ -62,22 +62,22 @@ def gate(
             `contracts diff` does not collect them yet.
     """
     new = {contract.name: contract for contract in after}
-    found: list[Breaking] = []
+    breaking: list[Breaking] = []
     for old in before:
         changed = new.get(old.name)
         if changed is None:
             reason = retirements.removal(old.retirement, old.retention_days, today)
-            found += [Breaking(old.name, "", "removed", reason)] if reason is not None else []
+            breaking += [Breaking(old.name, "", "removed", reason)] if reason is not None else []
         else:
-            found += compare(old, changed, today)
+            breaking += compare(old, changed, today)
             if reason := up_converters.removed(old, changed, new):
-                found.append(Breaking(old.name, "/upConverter", "removed", reason))
+                breaking.append(Breaking(old.name, "/upConverter", "removed", reason))
     for contract in new.values():
         days = (needs or {}).get(contract.event_type, 0)
         if contract.retention_days < days:
             reason = f"kept for {contract.retention_days} days, but something needs it for {days}"
-            found.append(Breaking(contract.name, "/retention", "retention", reason))
-    return found
+            breaking.append(Breaking(contract.name, "/retention", "retention", reason))
+    return breaking
 
 
 def compare(old: Contract, new: Contract, today: date) -> list[Breaking]:
@@ -99,7 +99,7 @@ def compare(old: Contract, new: Contract, today: date) -> list[Breaking]:
 def notices(before: Iterable[Contract], after: Iterable[Contract]) -> list[str]:
     """What breaks no rule, and yet refuses events that were accepted: a field that an open type gets has a type."""
     new = {contract.name: contract for contract in after}
-    found = []
+    sentences = []
     for old in before:
         changed = new.get(old.name)
         if changed is None or old.additional_properties != "allow":
@@ -108,11 +108,11 @@ def notices(before: Iterable[Contract], after: Iterable[Contract]) -> list[str]:
         added = [pointer for pointer, _ in leaves(changed.data_schema, "/data") if pointer not in known]
         for pointer in added:
             if not any(pointer.startswith(f"{other}/") for other in added):
-                found.append(
+                sentences.append(
                     f"{old.name} {pointer}: the type is open, so clients may send anything there already; intake will refuse "
                     "what does not fit, and silver keeps older rows without it"
                 )
-    return found
+    return sentences
 
 
 def _rules(old: Contract, new: Contract) -> Iterator[Finding]:
@@ -268,26 +268,26 @@ def gate_tables(before: Iterable[LakeTable], after: Iterable[LakeTable]) -> list
     change: a reader of a table must expect columns that it does not know.
     """
     new = {table.full_name: table for table in after}
-    found: list[Breaking] = []
+    breaking: list[Breaking] = []
     for old in before:
         changed = new.get(old.full_name)
         if changed is None:
-            found.append(Breaking(old.full_name, "", "removed", "a table that is read is gone"))
+            breaking.append(Breaking(old.full_name, "", "removed", "a table that is read is gone"))
         else:
-            found += _table(old, changed)
-    return found
+            breaking += _table(old, changed)
+    return breaking
 
 
 def _table(old: LakeTable, new: LakeTable) -> Iterator[Breaking]:
     """What breaks between two states of a table, column by column."""
     name, columns = old.full_name, {column.name: column for column in new.columns}
     for column in old.columns:
-        found = columns.get(column.name)
+        changed = columns.get(column.name)
         pointer = f"/{column.name}"
-        if found is None:
+        if changed is None:
             yield Breaking(name, pointer, "removed", "a column that is read is gone")
-        elif found.type != column.type and not _wider(column.type, found.type):
-            reason = f"it was {duckdb_type(column.type)} and is {duckdb_type(found.type)}"
+        elif changed.type != column.type and not _wider(column.type, changed.type):
+            reason = f"it was {duckdb_type(column.type)} and is {duckdb_type(changed.type)}"
             yield Breaking(name, pointer, "retyped", reason)
     if (old.grain, old.time_column) != (new.grain, new.time_column):
         yield Breaking(name, "/grain", "access", "its partitions are others, and files cannot change theirs")

@@ -26,7 +26,7 @@ def compile_contracts(schemas_dir: Path) -> list[Contract]:
         ContractError: with every problem of every file.
     """
     problems: list[ContractProblem] = []
-    found: dict[str, Contract] = {}
+    compiled: dict[str, Contract] = {}
     places: dict[str, str] = {}
     for path in contract_files(schemas_dir):
         try:
@@ -34,26 +34,26 @@ def compile_contracts(schemas_dir: Path) -> list[Contract]:
         except ContractError as error:
             problems += error.problems
             continue
-        if contract.name in found:
+        if contract.name in compiled:
             problems.append(
                 ContractProblem(str(path.relative_to(schemas_dir)), "/id", f"{contract.name} has two files")
             )
-        found[contract.name] = contract
+        compiled[contract.name] = contract
         places[contract.name] = str(path.relative_to(schemas_dir))
     if problems:
         # A reference to a file that does not compile would lead nowhere, too.
         raise ContractError(problems)
     for name, sentence in (
-        *contract_checks.references(found.values()),
-        *retirements.references(found.values()),
-        *up_converters.references(found.values()),
+        *contract_checks.references(compiled.values()),
+        *retirements.references(compiled.values()),
+        *up_converters.references(compiled.values()),
     ):
         problems.append(ContractProblem(places[name], "/customProperties", sentence))
-    for name, sentence in contract_checks.shared_names(found.values()):
+    for name, sentence in contract_checks.shared_names(compiled.values()):
         problems.append(ContractProblem(places[name], "/name", sentence))
     if problems:
         raise ContractError(problems)
-    return sorted(found.values(), key=lambda contract: (contract.event_type, contract.major))
+    return sorted(compiled.values(), key=lambda contract: (contract.event_type, contract.major))
 
 
 def contract_files(schemas_dir: Path) -> list[Path]:

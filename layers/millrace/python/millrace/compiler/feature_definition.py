@@ -101,10 +101,10 @@ def microseconds(span: str) -> int:
     Raises:
         ValueError: it is no span.
     """
-    found = _SPAN.fullmatch(span)
-    if found is None:
+    match = _SPAN.fullmatch(span)
+    if match is None:
         raise ValueError(f"{span!r} is no span of time")
-    return int(found[1]) * _MICROSECONDS[found[2]]
+    return int(match[1]) * _MICROSECONDS[match[2]]
 
 
 def written_out(view: ViewDefinition) -> dict[str, Any]:

@@ -44,23 +44,23 @@ def compile_views(
     Raises:
         ContractError: with every problem of every file.
     """
-    found, problems = _read(schemas_dir)
+    views, problems = _read(schemas_dir)
     unread = bool(problems)
-    columns = _columns(lake_tables(schemas_dir) if tables is None and found else tables or ())
-    documents = {file: _document(view, columns) for file, view in found.items()}
+    columns = _columns(lake_tables(schemas_dir) if tables is None and views else tables or ())
+    documents = {file: _document(view, columns) for file, view in views.items()}
     names = {one["name"]: _kinds(one) for one in documents.values()}
-    for file, view in found.items():
+    for file, view in views.items():
         problems += [ContractProblem(file, *one) for one in feature_definition.problems(view)]
         problems += [ContractProblem(file, *one) for one in _source_problems(view, columns)]
         problems += [ContractProblem(file, *one) for one in _expression_problems(view, names, unread=unread)]
-        problems += [ContractProblem(file, *one) for one in _entity_problems(view, found.values())]
+        problems += [ContractProblem(file, *one) for one in _entity_problems(view, views.values())]
     if pinned and not problems:
         for file, one in documents.items():
             if sentence := pins.problem(_pinned(one), schemas_dir / FOLDER):
                 problems.append(ContractProblem(file, "/version", sentence))
     if problems:
         raise ContractError(problems)
-    online = _online(found.values())
+    online = _online(views.values())
     return [
         {**one, "online": one["name"] in online}
         for one in sorted(documents.values(), key=lambda one: str(one["name"]))
@@ -90,7 +90,7 @@ def pin(schemas_dir: Path, kept: Container[str] | None = None) -> list[str]:
 
 
 def _read(schemas_dir: Path) -> tuple[dict[str, ViewDefinition], list[ContractProblem]]:
-    found: dict[str, ViewDefinition] = {}
+    views: dict[str, ViewDefinition] = {}
     problems: list[ContractProblem] = []
     for path in sorted((schemas_dir / FOLDER).glob("*.yaml")):
         name = f"{FOLDER}/{path.name}"
@@ -109,8 +109,8 @@ def _read(schemas_dir: Path) -> tuple[dict[str, ViewDefinition], list[ContractPr
                 problems.append(
                     ContractProblem(name, "/name", f"the view {view.name} lies in {view.name}.yaml")
                 )
-            found[name] = view
-    return found, problems
+            views[name] = view
+    return views, problems
 
 
 def _document(view: ViewDefinition, tables: Tables) -> dict[str, Any]:

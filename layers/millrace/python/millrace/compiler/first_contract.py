@@ -242,9 +242,9 @@ def _accepts(document: dict[str, Any], events: Sequence[tuple[int, dict[str, Any
         raise SamplesError([_remedy(problem.sentence) for problem in error.problems]) from error
     validator = Validator(contract)
     problems = [
-        f"line {line}: {found.pointer} {found.message}"
+        f"line {line}: {refusal.pointer} {refusal.message}"
         for line, event in events
-        for found in validator.errors(event)
+        for refusal in validator.errors(event)
     ]
     if problems:
         raise SamplesError(problems)

@@ -111,7 +111,7 @@ def compile_rulebook(schemas_dir: Path) -> dict[str, Any]:
     document = compile_file(folder / "rules.yaml")
     superseded = [compile_file(path) for path in sorted(folder.glob("superseded/*.yaml"))]
     document["superseded"] = [
-        found for old in superseded for found in (old["default"], *old["tenants"].values())
+        rules for old in superseded for rules in (old["default"], *old["tenants"].values())
     ]
     versions = [old["default"]["version"] for old in superseded]
     if document["default"]["version"] in versions or len(set(versions)) != len(versions):
@@ -148,8 +148,8 @@ def compile_file(path: Path) -> dict[str, Any]:
             ContractProblem(name, f"/tenants/{index}{pointer}", sentence) for pointer, sentence in wrong
         ]
         if not wrong:
-            found = _compiled(_Rules.model_validate(_overridden(document, override)))
-            tenants[override["org"]] = {**found, "version": f"{found['version']}+{override['org']}"}
+            rules = _compiled(_Rules.model_validate(_overridden(document, override)))
+            tenants[override["org"]] = {**rules, "version": f"{rules['version']}+{override['org']}"}
     if problems:
         raise ContractError(problems)
     return {"default": default, "tenants": tenants, "superseded": []}

@@ -127,7 +127,7 @@ class Guess:
 
     def _text(self, one: Field) -> dict[str, Any]:
         values: list[str] = one.values
-        personal = next((found[1:] for found in _PERSONAL if found[0].search(one.name)), None)
+        personal = next((row[1:] for row in _PERSONAL if row[0].search(one.name)), None)
         for kind, name in (("timestamp", "date-time"), ("date", "date")):
             if all(_PATTERNS[name].match(value) for value in values):
                 return {"logicalType": kind}

@@ -35,40 +35,40 @@ class Linted:
 
 def lint(root: Path) -> Linted:
     """Compiles what the folder's `schemas/` and, where it is there, `warehouse/` hold, and says all that is wrong at once."""
-    schemas, found = root / "schemas", _Collected(root)
-    contracts = found.of(lambda: compile_contracts(schemas))
-    tables = found.of(lambda: compile_tables(schemas))
+    schemas, collected = root / "schemas", _Collected(root)
+    contracts = collected.of(lambda: compile_contracts(schemas))
+    tables = collected.of(lambda: compile_tables(schemas))
     # What else is deployed stands on all contracts; a folder of contracts alone has none of it.
     is_whole = (root / "warehouse").is_dir()
     if is_whole:
-        found.of(lambda: compile_rulebook(schemas))
+        collected.of(lambda: compile_rulebook(schemas))
     routes = None
     if is_whole and (schemas / api_document.FILE).exists():
-        routes = found.of(lambda: api_document.routes(api_document.load(schemas / api_document.FILE)))
+        routes = collected.of(lambda: api_document.routes(api_document.load(schemas / api_document.FILE)))
     if contracts is not None:
-        found.of(lambda: _refuse(_of_contracts(contracts, schemas)))
-        found.of(lambda: check_decisions(contracts, schemas))
+        collected.of(lambda: _refuse(_of_contracts(contracts, schemas)))
+        collected.of(lambda: check_decisions(contracts, schemas))
     if contracts is not None and is_whole:
         from millrace.compiler.sigma.compile import compile_rules  # noqa: PLC0415
 
-        found.of(lambda: compile_names(schemas, contracts))
-        found.of(lambda: compile_aggregates(schemas, contracts))
-        found.of(lambda: compile_rules(schemas, contracts))
+        collected.of(lambda: compile_names(schemas, contracts))
+        collected.of(lambda: compile_aggregates(schemas, contracts))
+        collected.of(lambda: compile_rules(schemas, contracts))
     if contracts is None or tables is None:
         skipped = (
             "feature views, the warehouse and what stands beside contracts follow once the contracts compile"
         )
-        return Linted(len(contracts or ()), len(tables or ()), found.lines(), skipped)
+        return Linted(len(contracts or ()), len(tables or ()), collected.lines(), skipped)
     if is_whole:
         # What needs only contracts is compiled without a parser of SQL.
         from millrace.compiler.warehouse.compile import compile_project  # noqa: PLC0415
 
         lake = [*map(silver_table, contracts), *tables]
-        views = found.of(lambda: compile_views(schemas, lake))
+        views = collected.of(lambda: compile_views(schemas, lake))
         if routes is not None and views is not None:
-            found.of(lambda: _refuse(_of_views(views, routes)))
-        found.of(lambda: compile_project(root / "warehouse", lake))
-    return Linted(len(contracts), len(tables), found.lines())
+            collected.of(lambda: _refuse(_of_views(views, routes)))
+        collected.of(lambda: compile_project(root / "warehouse", lake))
+    return Linted(len(contracts), len(tables), collected.lines())
 
 
 def _of_contracts(contracts: list[Contract], schemas: Path) -> Iterable[ContractProblem]:

@@ -55,26 +55,26 @@ def begin(document: Any, name: str) -> Findings:
 
 def _errors(document: Any) -> list[tuple[str, str]]:
     """Where a document breaks the standard, and how: pointer and sentence."""
-    found: dict[tuple[str, str], None] = {}
+    errors: dict[tuple[str, str], None] = {}
     unknown = []
     for error in _standard().iter_errors(document):
         if error.kind.name in ("unevaluatedProperties", "additionalProperties"):
             unknown.append(error)
         else:
             pointer = write(error.instance_path)
-            found[(pointer, _sentence(error, pointer))] = None
-    places = {parent for pointer, _ in found for parent in _parents(pointer)}
+            errors[(pointer, _sentence(error, pointer))] = None
+    places = {parent for pointer, _ in errors for parent in _parents(pointer)}
     for error in unknown:
         for name in error.kind.value:
             # A part that is wrong leaves what stands beside it unevaluated: a name of the standard is none then.
             if name not in _names() or write(error.instance_path) not in places:
                 sentence = f"the standard has no {name} here{meant(name, _names())}"
-                found[(write([*error.instance_path, name]), sentence)] = None
-    if not found and document["apiVersion"] != "v3.2.0":
+                errors[(write([*error.instance_path, name]), sentence)] = None
+    if not errors and document["apiVersion"] != "v3.2.0":
         return [("/apiVersion", "contracts are written in v3.2.0 of the standard")]
     # What is wrong inside a part makes the part itself unevaluated, up to the root: only the innermost is reported.
-    outer = {parent for pointer, _ in found for parent in _parents(pointer)}
-    return [(pointer, sentence) for pointer, sentence in found if pointer not in outer]
+    outer = {parent for pointer, _ in errors for parent in _parents(pointer)}
+    return [(pointer, sentence) for pointer, sentence in errors if pointer not in outer]
 
 
 def _sentence(error: Any, pointer: str) -> str:
@@ -98,15 +98,15 @@ def _sentence(error: Any, pointer: str) -> str:
 @cache
 def _names() -> tuple[str, ...]:
     """Every name that the standard has anywhere."""
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     left: list[Any] = [json.loads(_text())]
     while left:
         part = left.pop()
         if isinstance(part, dict):
             properties = part.get("properties")
-            found |= dict.fromkeys(properties if isinstance(properties, dict) else ())
+            names |= dict.fromkeys(properties if isinstance(properties, dict) else ())
         left += part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
-    return tuple(found)
+    return tuple(names)
 
 
 def _parents(pointer: str) -> Iterator[str]:

@@ -260,7 +260,7 @@ def _indexes(reader: _Reader, store: str) -> frozenset[str]:
 
 
 def _entity(reader: _Reader) -> dict[str, str]:
-    found: dict[str, str] = {}
+    entities: dict[str, str] = {}
     for name, pointer in reader.value("entity", dict).items():
         if (
             not _ENTITY.fullmatch(str(name))
@@ -269,8 +269,8 @@ def _entity(reader: _Reader) -> dict[str, str]:
         ):
             reader.unfit("entity")
         else:
-            found[name] = pointer
-    return found
+            entities[name] = pointer
+    return entities
 
 
 def _lateness(reader: _Reader) -> int:
@@ -297,19 +297,19 @@ def _tenant(reader: _Reader) -> str | None:
 
 
 def _silver(reader: _Reader) -> tuple[dict[str, Any], ...]:
-    found = reader.value("silver", list)
-    if not all(isinstance(rule, dict) for rule in found):
+    rules = reader.value("silver", list)
+    if not all(isinstance(rule, dict) for rule in rules):
         reader.wrong("silver", "a column that silver derives is an object with column, kind and of")
         return ()
-    return tuple(found)
+    return tuple(rules)
 
 
 def _enrich(reader: _Reader) -> dict[str, str]:
-    found = reader.value("enrich", dict)
-    if not all(name in FACTS and isinstance(pointer, str) for name, pointer in found.items()):
+    facts = reader.value("enrich", dict)
+    if not all(name in FACTS and isinstance(pointer, str) for name, pointer in facts.items()):
         reader.unfit("enrich")
         return {}
-    return dict(found)
+    return dict(facts)
 
 
 def _retention(document: dict[str, Any], report: Report) -> int:

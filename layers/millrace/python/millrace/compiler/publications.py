@@ -75,13 +75,13 @@ def forms(contract: Contract, schemas_dir: Path) -> dict[str, str]:
 
 def published(schemas_dir: Path) -> list[Publication]:
     """What is published, by type and number."""
-    found = []
+    publications = []
     for path in (schemas_dir / FOLDER).glob("*/*.json"):
         document = orjson.loads(path.read_bytes())
-        found.append(
+        publications.append(
             Publication(path.parent.name, path.stem, document["number"], {f: document[f] for f in FORMS})
         )
-    return sorted(found, key=lambda one: (one.event_type, one.number))
+    return sorted(publications, key=lambda one: (one.event_type, one.number))
 
 
 def with_current(contracts: Iterable[Contract], schemas_dir: Path) -> list[Publication]:
@@ -153,12 +153,12 @@ def with_history(contracts: Iterable[Contract], schemas_dir: Path) -> list[Contr
 def _since(contract: Contract, earlier: list[tuple[int, frozenset[str]]]) -> dict[str, int]:
     # By the earliest minor that is known: what stood before the first publication cannot be told.
     first = min((minor for minor, _ in earlier), default=contract.minor)
-    found = {}
+    minors = {}
     for pointer, _ in leaves(contract.data_schema, "/data"):
         since = min((minor for minor, pointers in earlier if pointer in pointers), default=contract.minor)
         if since > first:
-            found[pointer] = since
-    return found
+            minors[pointer] = since
+    return minors
 
 
 def _file(event_type: str, major: int, schemas_dir: Path) -> str:

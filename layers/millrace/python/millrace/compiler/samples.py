@@ -60,10 +60,10 @@ def problems(contracts: Iterable[tuple[Contract, Path]]) -> Iterator[ContractPro
         if sentence:
             yield ContractProblem(_name(path), "", sentence)
             continue
-        found = [*_golden_problems(contract, events)]
-        yield from (ContractProblem(_name(path), *one) for one in found)
+        misfits = [*_golden_problems(contract, events)]
+        yield from (ContractProblem(_name(path), *one) for one in misfits)
         path = _beside(file, "broken")
-        if not found and path.exists():
+        if not misfits and path.exists():
             cases, sentence = _listed(path)
             wrong = [("", sentence)] if sentence else _broken_problems(contract, events[0], cases)
             yield from (ContractProblem(_name(path), *one) for one in wrong)
@@ -109,9 +109,9 @@ def _broken_problems(contract: Contract, first: Any, cases: list[Any]) -> Iterat
             sentence = f"its patch does not fit the first golden sample: {type(error).__name__} {error}"
             yield f"/{index}", sentence
             continue
-        found = [(error.pointer, error.code) for error in validator.errors(event)]
-        if found != wanted:
-            said = ", ".join(f"{code} at {pointer}" for pointer, code in found) or "nothing wrong"
+        errors = [(error.pointer, error.code) for error in validator.errors(event)]
+        if errors != wanted:
+            said = ", ".join(f"{code} at {pointer}" for pointer, code in errors) or "nothing wrong"
             yield f"/{index}/errors", f"the contract finds {said}"
 
 

@@ -155,15 +155,15 @@ def _bounds(old: _Schema, new: _Schema) -> Iterator[str]:
 
 def _bound(schema: _Schema, end: str, sign: int, *, whole: bool) -> tuple[float, bool]:
     """The stricter of an inclusive and an exclusive bound as (value, exclusive), the larger the stricter."""
-    found: list[tuple[float, bool]] = [(-_INFINITY, False)]
+    bounds: list[tuple[float, bool]] = [(-_INFINITY, False)]
     if f"m{end}" in schema:
-        found.append((sign * schema[f"m{end}"], False))
+        bounds.append((sign * schema[f"m{end}"], False))
     exclusive = schema.get(f"exclusiveM{end}")
     if exclusive is not None:
         # Of whole numbers, more than 0 is at least 1.
-        found.append(
+        bounds.append(
             (sign * exclusive + 1, False)
             if whole and exclusive == int(exclusive)
             else (sign * exclusive, True)
         )
-    return max(found)
+    return max(bounds)

@@ -52,15 +52,15 @@ def sentences(
         model: that it was validated by.
         meanings: what a text of this name looks like: `{"version": "a version is major.minor.patch, such as 1.2.0"}`.
     """
-    found = [(_path(one["loc"], document), one) for one in error.errors()]
-    absent = {path: path[-1] for path, one in found if one["type"] == "missing"}
-    for path, one in found:
+    located = [(_path(one["loc"], document), one) for one in error.errors()]
+    absent = {path: path[-1] for path, one in located if one["type"] == "missing"}
+    for path, one in located:
         if one["type"] == "extra_forbidden":
             beside = [name for other, name in absent.items() if other[:-1] == path[:-1]]
             if near := get_close_matches(str(path[-1]), map(str, beside), n=1):
                 # What is missing stands there, misspelt.
                 absent.pop((*path[:-1], near[0]), None)
-    for path, one in found:
+    for path, one in located:
         if one["type"] == "missing" and path not in absent:
             continue
         yield write(path), _sentence(path, one, model, meanings or {})

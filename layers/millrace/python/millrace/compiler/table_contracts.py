@@ -36,7 +36,7 @@ def compile_tables(schemas_dir: Path) -> list[LakeTable]:
         ContractError: with every problem of every file.
     """
     problems: list[ContractProblem] = []
-    found: list[LakeTable] = []
+    tables: list[LakeTable] = []
     for path in sorted((schemas_dir / FOLDER).rglob("*.yaml")):
         name = path.relative_to(schemas_dir).as_posix()
         try:
@@ -47,10 +47,10 @@ def compile_tables(schemas_dir: Path) -> list[LakeTable]:
         expected = f"{FOLDER}/{table.layer}/{table.name}.yaml"
         if name != expected:
             problems.append(ContractProblem(name, "/id", f"by its id this file is {expected}"))
-        found.append(table)
+        tables.append(table)
     if problems:
         raise ContractError(problems)
-    return sorted(found, key=lambda table: table.full_name)
+    return sorted(tables, key=lambda table: table.full_name)
 
 
 def lake_tables(schemas_dir: Path) -> list[LakeTable]:
@@ -121,7 +121,7 @@ def _columns(document: dict[str, Any], report: Report) -> tuple[Column, ...]:
     properties = objects[0]["properties"]
     translation = Translation(closed=False, report=report, sums=True)
     fields = translation.object_schema(properties, "/schema/0/properties", "")["properties"]
-    found: dict[str, Column] = {}
+    columns: dict[str, Column] = {}
     for index, item in enumerate(properties):
         at, column = f"/schema/0/properties/{index}", item["name"]
         if not _NAME.fullmatch(column):
@@ -135,7 +135,7 @@ def _columns(document: dict[str, Any], report: Report) -> tuple[Column, ...]:
         given = item.get("logicalTypeOptions", {})
         if "multipleOf" in schema and "integer" not in schema["type"]:
             schema = {key: value for key, value in schema.items() if key not in _BOUNDS or key in given}
-        found[column] = described_column(
+        columns[column] = described_column(
             {
                 "name": column,
                 "schema": schema,
@@ -144,28 +144,28 @@ def _columns(document: dict[str, Any], report: Report) -> tuple[Column, ...]:
                 "classification": translation.classification.get(f"/{column}", "internal"),
             }
         )
-    org = found.get("org_id")
+    org = columns.get("org_id")
     if org is None or org.type != Scalar("string") or not org.required:
         report("/schema/0/properties", "a table has the tenant: org_id, a required string")
-    return tuple(found.values())
+    return tuple(columns.values())
 
 
 def _custom(
     document: dict[str, Any], columns: tuple[Column, ...], report: Report
 ) -> tuple[Grain, str | None, Refresh]:
-    found: dict[str, Any] = {}
+    properties: dict[str, Any] = {}
     for index, item in enumerate(document.get("customProperties", [])):
         name = item["property"]
-        if name not in _PROPERTIES or name in found:
-            sentence = "stands here twice" if name in found else f"is none of {', '.join(_PROPERTIES)}"
+        if name not in _PROPERTIES or name in properties:
+            sentence = "stands here twice" if name in properties else f"is none of {', '.join(_PROPERTIES)}"
             report(f"/customProperties/{index}/property", f"{name} {sentence}")
-        found[name] = item["value"]
+        properties[name] = item["value"]
     for name, kind in (("grain", Grain), ("refresh", Refresh)):
-        if found.get(name) not in get_args(kind):
+        if properties.get(name) not in get_args(kind):
             report("/customProperties", f"a table has a {name}: {' or '.join(get_args(kind))}")
-    grain: Grain = "day" if found.get("grain") == "day" else "org"
-    refresh: Refresh = "daily" if found.get("refresh") == "daily" else "hourly"
-    time = found.get("time")
+    grain: Grain = "day" if properties.get("grain") == "day" else "org"
+    refresh: Refresh = "daily" if properties.get("refresh") == "daily" else "hourly"
+    time = properties.get("time")
     if grain == "org":
         if time is not None:
             report("/customProperties", "time: a table of grain org has no days")

@@ -36,9 +36,9 @@ def compile_names(schemas_dir: Path, contracts: Iterable[Contract]) -> dict[str,
         except ContractError as error:
             problems += error.problems
             continue
-        found = [*_problems(document, types)]
-        problems += [ContractProblem(file, *one) for one in found]
-        for kind, given in document.items() if not found else ():
+        wrong = [*_problems(document, types)]
+        problems += [ContractProblem(file, *one) for one in wrong]
+        for kind, given in document.items() if not wrong else ():
             for name, event_type in given.items():
                 if names.setdefault(f"{KINDS[kind]}{name}", event_type) != event_type:
                     sentence = (

@@ -145,7 +145,7 @@ def _pairs(document: Any) -> Iterator[tuple[Any, Any]]:
     while left:
         item = left.pop()
         if isinstance(item, dict | list):
-            found = item.items() if isinstance(item, dict) else enumerate(item)
-            for key, value in found:
+            pairs = item.items() if isinstance(item, dict) else enumerate(item)
+            for key, value in pairs:
                 yield key, value
                 left.append(value)

@@ -108,12 +108,12 @@ def _taken(
     old: Contract,
 ) -> Iterator[str]:
     """What is wrong with a field that is taken from a place in the older row."""
-    found = old_fields.get(source)
-    if found is None:
+    taken = old_fields.get(source)
+    if taken is None:
         if _is_required(contract, pointer) and not field.get("properties"):
             yield f"{pointer} is required, and nothing says what it is in a row of version {old.major}"
-    elif _kind(dict(found)) != _kind(dict(field)):
-        yield f"{pointer} is {_kind(dict(field))}, and {source} of version {old.major} is {_kind(dict(found))}"
+    elif _kind(dict(taken)) != _kind(dict(field)):
+        yield f"{pointer} is {_kind(dict(field))}, and {source} of version {old.major} is {_kind(dict(taken))}"
     elif _class(contract, pointer) < _class(old, source):
         yield f"{pointer} is {CLASSES[_class(contract, pointer)]}, and {source} of version {old.major} is {CLASSES[_class(old, source)]}"
 

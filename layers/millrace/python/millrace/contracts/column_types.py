@@ -91,8 +91,8 @@ def type_of(schema: dict[str, Any]) -> Type:
     if kind == "object":
         required = schema.get("required", ())
         fields = schema.get("properties", {}).items()
-        found = tuple((snake(name), type_of(part), name in required) for name, part in fields)
-        return Struct(found) if found else _STRING
+        members = tuple((snake(name), type_of(part), name in required) for name, part in fields)
+        return Struct(members) if members else _STRING
     if kind == "string":
         return {"date-time": _MOMENT, "date": Scalar("date")}.get(schema.get("format", ""), _STRING)
     if kind == "integer":

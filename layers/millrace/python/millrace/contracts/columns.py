@@ -81,14 +81,14 @@ def columns(contract: Contract) -> tuple[Column, ...]:
 
 def _strictest(classes: dict[str, str]) -> dict[str, str]:
     """The strictest class of each field and all that is in it."""
-    found: dict[str, str] = {}
+    by_pointer: dict[str, str] = {}
     for pointer, name in classes.items():
         while pointer:
-            if CLASSES.index(name) > CLASSES.index(found.get(pointer, CLASSES[0])):
-                found[pointer] = name
-            found.setdefault(pointer, name)
+            if CLASSES.index(name) > CLASSES.index(by_pointer.get(pointer, CLASSES[0])):
+                by_pointer[pointer] = name
+            by_pointer.setdefault(pointer, name)
             pointer = pointer.rpartition("/")[0]  # noqa: PLW2901  from the field up to the root
-    return found
+    return by_pointer
 
 
 def _flatten(

@@ -46,10 +46,10 @@ def checker(data: dict[str, Any]) -> Checker | None:
         return None
 
     def errors(event: Any) -> list[Found]:
-        found: list[Found] = []
+        wrong: list[Found] = []
         for path in paths:
-            _walk(event, path, 0, (), found)
-        return found
+            _walk(event, path, 0, (), wrong)
+        return wrong
 
     return Checker(_quick(paths) or (lambda event: not errors(event)), errors)
 
@@ -119,17 +119,17 @@ def _paths(schema: dict[str, Any], above: _Path) -> Iterator[_Path]:
         yield from _paths(schema["items"], (*above, _ITEMS))
 
 
-def _walk(value: Any, path: _Path, at: int, trail: tuple[str | int, ...], found: list[Found]) -> None:
+def _walk(value: Any, path: _Path, at: int, trail: tuple[str | int, ...], wrong: list[Found]) -> None:
     for step in range(at, len(path)):
         part = path[step]
         if part is _ITEMS:
             if isinstance(value, list):
                 for index, item in enumerate(value):
-                    _walk(item, path, step + 1, (*trail, index), found)
+                    _walk(item, path, step + 1, (*trail, index), wrong)
             return
         if not isinstance(value, dict) or part not in value:
             return
         value = value[part]
         trail = (*trail, part)
     if isinstance(value, float) and not _fits(value):
-        found.append((trail, value))
+        wrong.append((trail, value))

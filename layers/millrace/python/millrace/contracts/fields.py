@@ -63,13 +63,13 @@ class Field:
 def fields(contract: Contract) -> dict[str, Field]:
     """The scalar columns of a contract by name, and `event_type`."""
     rules = {rule["column"]: rule for rule in contract.silver}
-    found = {EVENT_TYPE: Field(EVENT_TYPE, "string", lambda event: str(event["eventType"]))}
+    named = {EVENT_TYPE: Field(EVENT_TYPE, "string", lambda event: str(event["eventType"]))}
     for column in silver.columns(contract):
         # An object without declared fields is text in silver, and no value to compare or count by.
         if isinstance(column.type, Scalar) and json_type(column.schema or {"type": "string"}) != "object":
             read = _derived(rules[column.name]) if column.name in rules else _plain(column, column.type.name)
-            found[column.name] = Field(column.name, column.type.name, read)
-    return found
+            named[column.name] = Field(column.name, column.type.name, read)
+    return named
 
 
 def typed(kind: str, value: Any) -> Value | None:

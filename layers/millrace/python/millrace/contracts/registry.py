@@ -64,13 +64,13 @@ class Registry:
             UnknownType: no contract describes the type.
             UnknownVersion: the text is no version, the major does not exist, or its minor is newer than ours.
         """
-        found = self._found.get((event_type, version))
-        if found is None:
-            found = self._find(event_type, version)
+        contract = self._found.get((event_type, version))
+        if contract is None:
+            contract = self._find(event_type, version)
             # A version has endless spellings (01.0), so not all of them are remembered.
             if len(self._found) < _REMEMBERED:
-                self._found[event_type, version] = found
-        return found
+                self._found[event_type, version] = contract
+        return contract
 
     def _find(self, event_type: str, version: str | None) -> Contract:
         if version is None:
@@ -139,11 +139,11 @@ class Registry:
     def validator(self, contract: Contract, *, ids: str = "") -> Validator:
         """The contract's validator, compiled once; `ids` in place of those that the contract says."""
         key = (contract.event_type, contract.version, ids)
-        found = self._validators.get(key)
-        if found is None:
+        validator = self._validators.get(key)
+        if validator is None:
             judged = replace(contract, ids=ids) if ids else contract
-            found = self._validators[key] = Validator(judged)
-        return found
+            validator = self._validators[key] = Validator(judged)
+        return validator
 
     def envelope_errors(self, event: Any) -> list[FieldError]:
         """What is wrong with the envelope of an event whose contract is not known."""
@@ -184,12 +184,12 @@ class Registry:
 
 def derived_types(contracts: Iterable[Contract]) -> dict[str, frozenset[str]]:
     """Types that only the platform makes → the tenants that may send them nevertheless."""
-    found: dict[str, frozenset[str]] = {}
+    types: dict[str, frozenset[str]] = {}
     for contract in contracts:
         if contract.derived:
             open_to = frozenset({contract.tenant} if contract.tenant is not None else ())
-            found[contract.event_type] = open_to & found.get(contract.event_type, open_to)
-    return found
+            types[contract.event_type] = open_to & types.get(contract.event_type, open_to)
+    return types
 
 
 def load(folder: Path | None = None) -> Registry:

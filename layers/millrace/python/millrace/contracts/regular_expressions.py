@@ -31,11 +31,16 @@ def problem(pattern: str) -> str | None:
     while at < len(pattern):
         match = _PART.match(pattern, at)
         if match is None:
-            found = pattern[at : at + 8]
+            next_characters = pattern[at : at + 8]
             instead = next(
-                (f": write {_INSTEAD[part]}" for part in (found[:2], found[:1]) if part in _INSTEAD), ""
+                (
+                    f": write {_INSTEAD[part]}"
+                    for part in (next_characters[:2], next_characters[:1])
+                    if part in _INSTEAD
+                ),
+                "",
             )
-            return f"engines read {found!r} in its pattern differently{instead}; see docs/api.md, Patterns"
+            return f"engines read {next_characters!r} in its pattern differently{instead}; see docs/api.md, Patterns"
         at = match.end()
     try:
         re.compile(pattern)

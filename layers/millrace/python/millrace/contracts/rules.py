@@ -163,11 +163,13 @@ def _required_if(rule: dict[str, Any]) -> Check:
     def check(event: Any) -> FieldError | None:
         if read(event, field_at) is not None:
             return None
-        found = read(event, when_at)
+        actual = read(event, when_at)
         # By type as well: in Python True == 1, in JSON it is not.
-        if not any(found == value and isinstance(found, bool) == isinstance(value, bool) for value in values):
+        if not any(
+            actual == value and isinstance(actual, bool) == isinstance(value, bool) for value in values
+        ):
             return None
-        return FieldError(pointer, "rule", f"is required when {rule['when']} is {found}"[:80])
+        return FieldError(pointer, "rule", f"is required when {rule['when']} is {actual}"[:80])
 
     return check
 

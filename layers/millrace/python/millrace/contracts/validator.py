@@ -47,27 +47,27 @@ class Validator:
             event: a parsed JSON document of any type.
         """
         is_valid = self._is_valid or self._compile()
-        found: list[FieldError] = []
+        errors: list[FieldError] = []
         try:
             if not is_valid(event):
-                found = self._schema_errors(event)
+                errors = self._schema_errors(event)
         except UnicodeEncodeError:
             # Half a surrogate pair: no JSON parser of ours lets it in, a caller in Python may.
             return [FieldError("", "malformed", "holds a text that is no Unicode")]
         fit = self._fit
         if fit is not None and not fit(event):
-            found += self._decimal_errors(event)
+            errors += self._decimal_errors(event)
         for check, reads in self._checks:
             # Where what a rule reads is wrong already, the rule would only say the same once more.
-            if found and _touches(found, reads):
+            if errors and _touches(errors, reads):
                 continue
             error = check(event)
             if error is not None:
-                found.append(error)
-        return _ordered(found) if found else found
+                errors.append(error)
+        return _ordered(errors) if errors else errors
 
     def _schema_errors(self, event: Any) -> list[FieldError]:
-        found: list[FieldError] = []
+        errors: list[FieldError] = []
         if self._schema is not None:
             findings = list(islice(self._schema.iter_errors(event), _MAX_FINDINGS))
             if len(findings) == _MAX_FINDINGS:
@@ -75,17 +75,17 @@ class Validator:
                 findings = list(islice(self._schema.iter_errors(_in_order(event)), _MAX_FINDINGS))
             for finding in findings:
                 path = finding.instance_path
-                found += messages.from_validation(
+                errors += messages.from_validation(
                     finding,
                     show_value=self._discretion.shows_value(path),
                     show_names=self._discretion.shows_names(path),
                 )
-        return found
+        return errors
 
     def _decimal_errors(self, event: Any) -> list[FieldError]:
-        found = self._decimals.errors(event) if self._decimals is not None else []
+        wrong = self._decimals.errors(event) if self._decimals is not None else []
         shows = self._discretion.shows_value
-        return [messages.decimal_error(path, value, show_value=shows(path)) for path, value in found]
+        return [messages.decimal_error(path, value, show_value=shows(path)) for path, value in wrong]
 
     def _compile(self) -> Callable[[Any], bool]:
         contract = self._contract
@@ -161,20 +161,20 @@ def _in_order(value: Any) -> Any:
         return value
 
 
-def _touches(found: list[FieldError], reads: tuple[str, ...]) -> bool:
+def _touches(errors: list[FieldError], reads: tuple[str, ...]) -> bool:
     return any(
         f"{error.pointer}/".startswith(f"{pointer}/") or f"{pointer}/".startswith(f"{error.pointer}/")
-        for error in found
+        for error in errors
         for pointer in reads
     )
 
 
-def _ordered(found: list[FieldError]) -> list[FieldError]:
+def _ordered(errors: list[FieldError]) -> list[FieldError]:
     """One error for each place, a wrong type before all else that is wrong there."""
-    if len(found) == 1:
-        return found
+    if len(errors) == 1:
+        return errors
     first: dict[str, FieldError] = {}
-    for error in found:
+    for error in errors:
         if error.pointer not in first or (error.code == "type" and first[error.pointer].code != "type"):
             first[error.pointer] = error
     return sorted(first.values(), key=lambda error: list(_sort_key(error.pointer)))[:MAX_ERRORS]

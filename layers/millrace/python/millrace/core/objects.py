@@ -124,12 +124,12 @@ class Objects:
         if most is not None:
             request["MaxKeys"] = min(most, KEYS_PER_CALL)
         pages = self._pages(prefix, request, doing)
-        found = (
+        objects = (
             ListedObject(one["Key"], one["Size"], one["LastModified"])
             for page in pages
             for one in page.get("Contents", ())
         )
-        return islice(found, most)
+        return islice(objects, most)
 
     def list_folders(self, prefix: str = "", *, doing: str = "") -> Iterator[str]:
         """The folders directly below a prefix, each as a prefix that ends in `/`, in order."""

@@ -79,7 +79,7 @@ class ArchiveBacklog:
             mark: the moment.
             most: counts no further; 1 tells whether there is any.
         """
-        found: dict[str, tuple[str, str, str]] = {}
+        events: dict[str, tuple[str, str, str]] = {}
         unknown, more = "", False
         try:
             status = destination_status(self._dynamodb, self._events, self._stream)
@@ -88,8 +88,8 @@ class ArchiveBacklog:
             settled = positions.read(self._metadata)
             for shard in self._shards():
                 for event, org, accepted_at, event_type in self._behind(shard, settled.get(shard), mark):
-                    found[event] = org, accepted_at, event_type
-                    if len(found) >= most:
+                    events[event] = org, accepted_at, event_type
+                    if len(events) >= most:
                         more = True
                         break
                 if more:
@@ -97,11 +97,11 @@ class ArchiveBacklog:
         except MillraceError as error:
             unknown = in_a_line(error)
         return Backlog(
-            events=dict(sorted(Counter(org for org, _, _ in found.values()).items())),
-            oldest=min((at for _, at, _ in found.values()), default=None),
+            events=dict(sorted(Counter(org for org, _, _ in events.values()).items())),
+            oldest=min((at for _, at, _ in events.values()), default=None),
             more=more,
             unknown=unknown,
-            types=dict(Counter(event_type for _, _, event_type in found.values())),
+            types=dict(Counter(event_type for _, _, event_type in events.values())),
         )
 
     def _shards(self) -> Iterator[str]:

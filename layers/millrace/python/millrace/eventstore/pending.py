@@ -78,7 +78,7 @@ def read(metadata: Table, org: str = "") -> list[Pending]:
     Raises:
         MillraceError: the table did not answer.
     """
-    found: dict[tuple[str, str], Pending] = {}
+    days: dict[tuple[str, str], Pending] = {}
     for shard in range(max(SHARD_COUNTS)):
         rows = metadata.query(
             "entityTypeKey = :shard" + (" AND begins_with(entityId, :org)" if org else ""),
@@ -88,8 +88,8 @@ def read(metadata: Table, org: str = "") -> list[Pending]:
         )
         for row in rows:
             place = row["orgId"]["S"], row["day"]["S"]
-            found[place] = Pending(*place, row["token"]["S"], row["at"]["S"])
-    return [found[place] for place in sorted(found)]
+            days[place] = Pending(*place, row["token"]["S"], row["at"]["S"])
+    return [days[place] for place in sorted(days)]
 
 
 def clear(metadata: Table, org: str, day: str, planned: str) -> bool:

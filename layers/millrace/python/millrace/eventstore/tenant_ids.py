@@ -32,13 +32,13 @@ class TenantIds:
             RetryableError: the table did not answer.
         """
         moment = self._clock()
-        until, found = self._known.get(org, (moment, False))
+        until, any_ids = self._known.get(org, (moment, False))
         if moment >= until:
-            found = read(self._metadata, org) == ANY
+            any_ids = read(self._metadata, org) == ANY
             if len(self._known) >= _MOST_REMEMBERED:
                 self._known.clear()
-            self._known[org] = (moment + REMEMBERED_SECONDS, found)
-        return found
+            self._known[org] = (moment + REMEMBERED_SECONDS, any_ids)
+        return any_ids
 
 
 def read(metadata: Table, org: str) -> str:

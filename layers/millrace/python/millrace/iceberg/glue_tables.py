@@ -15,13 +15,13 @@ def locations(glue: Any, environment: str) -> dict[str, str | None]:
     Raises:
         MillraceError: Glue did not answer.
     """
-    found: dict[str, str | None] = {}
+    by_table: dict[str, str | None] = {}
     for layer in LAYERS:
         for table in _tables(glue, database(environment, layer)):
             parameters = table.get("Parameters", {})
             if parameters.get("table_type", "").upper() == "ICEBERG":
-                found[f"{layer}.{table['Name']}"] = parameters.get("metadata_location")
-    return found
+                by_table[f"{layer}.{table['Name']}"] = parameters.get("metadata_location")
+    return by_table
 
 
 def _tables(glue: Any, name: str) -> Iterator[dict[str, Any]]:

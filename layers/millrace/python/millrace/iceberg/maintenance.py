@@ -90,8 +90,10 @@ def expirable(
     snapshots: list[SnapshotInfo], current: int | None, before: datetime, keep: int
 ) -> list[SnapshotInfo]:
     """The snapshots that go: older than `before`, not among the `keep` newest, not the current one."""
-    newest = sorted(snapshots, key=lambda found: found.at, reverse=True)
-    return [found for found in newest[max(keep, 1) :] if found.at < before and found.id != current]
+    newest = sorted(snapshots, key=lambda snapshot: snapshot.at, reverse=True)
+    return [
+        snapshot for snapshot in newest[max(keep, 1) :] if snapshot.at < before and snapshot.id != current
+    ]
 
 
 def _expire(opened: OpenTable, before: datetime, keep: int) -> int:
@@ -126,8 +128,8 @@ def _referenced(opened: OpenTable) -> Iterator[str]:
     table = opened.table
     yield table.metadata_location
     yield from (entry.metadata_file for entry in table.metadata.metadata_log)
-    yield from (found.statistics_path for found in table.metadata.statistics)
-    yield from (found.statistics_path for found in table.metadata.partition_statistics)
+    yield from (file.statistics_path for file in table.metadata.statistics)
+    yield from (file.statistics_path for file in table.metadata.partition_statistics)
     manifests = set()
     for snapshot in table.snapshots():
         yield snapshot.manifest_list

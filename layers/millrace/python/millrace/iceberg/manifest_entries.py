@@ -165,16 +165,16 @@ class _Column:
         """Adds a row group's chunk."""
         self.size += chunk.total_compressed_size
         self.values += chunk.num_values
-        found = chunk.statistics if chunk.is_stats_set else None
-        if found is None or not found.has_null_count:
+        statistics = chunk.statistics if chunk.is_stats_set else None
+        if statistics is None or not statistics.has_null_count:
             self.nulls_known = False
         else:
-            self.nulls += found.null_count
-        if found is not None and found.has_min_max:
-            low, high = self._number(found.min_raw), self._number(found.max_raw)
+            self.nulls += statistics.null_count
+        if statistics is not None and statistics.has_min_max:
+            low, high = self._number(statistics.min_raw), self._number(statistics.max_raw)
             self.low = low if self.low is None else min(low, self.low)
             self.high = high if self.high is None else max(high, self.high)
-        elif found is None or not found.has_null_count or found.null_count != chunk.num_values:
+        elif statistics is None or not statistics.has_null_count or statistics.null_count != chunk.num_values:
             # Values of which nothing is said: too long, or not comparable.
             self.bounded = False
 
@@ -254,12 +254,12 @@ def _kept(of: PrimitiveType, stored: Any, *, low: bool) -> bytes | None:
 def _columns(metadata: TableMetadata, footer: pq.FileMetaData) -> dict[int, _Column]:
     schema = metadata.schema()
     plans, ids = compute_statistics_plan(schema, metadata.properties), parquet_path_to_id_mapping(schema)
-    found: dict[int, _Column] = {}
+    columns: dict[int, _Column] = {}
     numbers: dict[int, int] = defaultdict(int)
     for position in range(footer.num_columns):
         stored = footer.schema.column(position)
         number = numbers[position] = ids[stored.path]
-        found[number] = _Column(plans[number])
+        columns[number] = _Column(plans[number])
         if isinstance(plans[number].iceberg_type, TimestamptzType) and "microseconds" not in str(
             stored.logical_type
         ):
@@ -267,8 +267,8 @@ def _columns(metadata: TableMetadata, footer: pq.FileMetaData) -> dict[int, _Col
     for group in range(footer.num_row_groups):
         chunks = footer.row_group(group)
         for position in range(footer.num_columns):
-            found[numbers[position]].add(chunks.column(position))
-    return found
+            columns[numbers[position]].add(chunks.column(position))
+    return columns
 
 
 def _partition(transform: Any, of: _Column) -> Any:

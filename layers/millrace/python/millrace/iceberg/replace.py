@@ -28,13 +28,13 @@ class Replacement(_OverwriteFiles):
 
     def _process_manifests(self, manifests: list[ManifestFile]) -> list[ManifestFile]:
         living = [
-            found
-            for found in manifests
-            if found.added_snapshot_id == self.snapshot_id
-            or found.has_added_files()
-            or found.has_existing_files()
+            manifest
+            for manifest in manifests
+            if manifest.added_snapshot_id == self.snapshot_id
+            or manifest.has_added_files()
+            or manifest.has_existing_files()
         ]
-        data = [found for found in living if found.content == ManifestContent.DATA]
+        data = [manifest for manifest in living if manifest.content == ManifestContent.DATA]
         merge = _ManifestMergeManager(MANIFEST_BYTES, MANIFESTS, True, self)
         return merge.merge_manifests(data) + [f for f in living if f.content != ManifestContent.DATA]
 

@@ -101,7 +101,7 @@ class OpenTable:
 
     def snapshots(self) -> list[SnapshotInfo]:
         """Every snapshot that is kept, oldest first."""
-        return sorted((_info(snapshot) for snapshot in self.table.snapshots()), key=lambda found: found.at)
+        return sorted((_info(snapshot) for snapshot in self.table.snapshots()), key=lambda info: info.at)
 
     def files(self, snapshot_id: int | None = None, at: datetime | None = None) -> list[DataFile]:
         """The data files of a snapshot, of the last one by default.
@@ -118,14 +118,14 @@ class OpenTable:
             return []
         with ThreadPoolExecutor(READERS) as pool:
             held = pool.map(self._of, snapshot.manifests(self.table.io))
-            return [found for files in held for found in files]
+            return [file for files in held for file in files]
 
     def _snapshot(self, snapshot_id: int | None, at: datetime | None) -> Snapshot | None:
         if snapshot_id is not None:
-            found = self.table.snapshot_by_id(snapshot_id)
-            if found is None:
+            snapshot = self.table.snapshot_by_id(snapshot_id)
+            if snapshot is None:
                 raise PermanentError(f"{self.name} has no snapshot {snapshot_id} (any more)")
-            return found
+            return snapshot
         if at is not None:
             return self.table.snapshot_as_of_timestamp(clock.epoch_millis(at))
         return self.table.current_snapshot()
@@ -229,9 +229,9 @@ def _info(snapshot: Snapshot) -> SnapshotInfo:
 def _properties(session: boto3.Session) -> dict[str, str]:
     """How pyarrow reaches S3: the same keys, region and endpoint as boto3, which finds profiles that pyarrow does not."""
     properties = {"s3.region": session.region_name or "us-east-1"}
-    found = session.get_credentials()
-    if found is not None:
-        keys = found.get_frozen_credentials()
+    credentials = session.get_credentials()
+    if credentials is not None:
+        keys = credentials.get_frozen_credentials()
         properties |= {"s3.access-key-id": keys.access_key, "s3.secret-access-key": keys.secret_key}
         if keys.token:
             properties["s3.session-token"] = keys.token

@@ -102,22 +102,22 @@ def candidates(body: bytes, content_type: str) -> list[Candidate]:
     """
     media_type = media_type_of(content_type)
     if media_type == JSON:
-        found = _document(body)
+        parsed = _document(body)
     elif media_type in LINES:
-        found = _texts(body, b"\n")
+        parsed = _texts(body, b"\n")
     elif media_type == SEQUENCE:
-        found = _texts(body, b"\x1e")
+        parsed = _texts(body, b"\x1e")
     elif media_type == PROTOBUF:
         # What is refused is kept as it was sent, so an item of an array is written again before it is translated.
-        found = [replace(one, raw=one.raw_bytes(), form=PROTOBUF) for one in _document(body)]
+        parsed = [replace(one, raw=one.raw_bytes(), form=PROTOBUF) for one in _document(body)]
     else:
         raise Problem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"send {JSON}, {NDJSON} or {PROTOBUF}, not {media_type[:80] or 'nothing'!r}",
         )
-    if not found:
+    if not parsed:
         raise Problem(HTTPStatus.BAD_REQUEST, "there is no event in this request")
-    return found
+    return parsed
 
 
 def media_type_of(content_type: str) -> str:
@@ -157,8 +157,8 @@ def of_items(items: list[Any], *, is_long: bool) -> list[Candidate]:
         Problem: 413, more events than the limit.
     """
     _check_number(len(items))
-    found = [Candidate(index, event) for index, event in enumerate(items)]
-    return [exact(candidate) for candidate in found] if is_long else found
+    candidates = [Candidate(index, event) for index, event in enumerate(items)]
+    return [exact(candidate) for candidate in candidates] if is_long else candidates
 
 
 def _texts(body: bytes, separator: bytes) -> list[Candidate]:

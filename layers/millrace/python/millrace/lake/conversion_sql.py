@@ -64,13 +64,13 @@ def _made(source: Mapping[str, Any]) -> str:
         return _constant(source["value"])
     _, part, *path = pointers.parse(source["of"])
     place = literal("$" + "".join(f'."{name}"' for name in path))
-    found = f"nullif(json_extract({part}, {place}), CAST('null' AS JSON))"
+    made = f"nullif(json_extract({part}, {place}), CAST('null' AS JSON))"
     if source.get("values"):
         cases = " ".join(
             f"WHEN {literal(text)} THEN {_constant(value)}" for text, value in source["values"].items()
         )
-        found = f"CASE json_extract_string({part}, {place}) {cases} ELSE {found} END"
-    return f"coalesce({found}, {_constant(source['otherwise'])})" if "otherwise" in source else found
+        made = f"CASE json_extract_string({part}, {place}) {cases} ELSE {made} END"
+    return f"coalesce({made}, {_constant(source['otherwise'])})" if "otherwise" in source else made
 
 
 def _constant(value: Any) -> str:

@@ -39,10 +39,10 @@ class S3Access:
         import boto3  # noqa: PLC0415  a worker on local files needs none of it
 
         session = boto3.Session()
-        found = session.get_credentials()
-        if found is None:
+        credentials = session.get_credentials()
+        if credentials is None:
             raise PermanentError("no AWS credentials to read the lake with")
-        frozen = found.get_frozen_credentials()
+        frozen = credentials.get_frozen_credentials()
         return cls(
             key_id=frozen.access_key,
             secret=frozen.secret_key,

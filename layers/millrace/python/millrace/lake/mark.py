@@ -34,19 +34,19 @@ class HighWater:
             at: when the run began.
             looks: how often the backlog was looked at before.
         """
-        found = self._backlog.read(at, most=1)
-        if seconds := pause(found, looks, self._wait):
+        backlog = self._backlog.read(at, most=1)
+        if seconds := pause(backlog, looks, self._wait):
             return seconds, None
-        if found.total:
-            found = self._backlog.read(at, most=MOST_COUNTED)
+        if backlog.total:
+            backlog = self._backlog.read(at, most=MOST_COUNTED)
         return (
             0,
             Mark(
                 at=clock.utc_text(at),
-                not_archived=dict(found.events),
-                oldest=found.oldest,
-                more=found.more,
-                unknown=found.unknown,
+                not_archived=dict(backlog.events),
+                oldest=backlog.oldest,
+                more=backlog.more,
+                unknown=backlog.unknown,
             ),
         )
 

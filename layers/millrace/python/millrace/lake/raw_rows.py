@@ -55,10 +55,10 @@ class RawRows:
         """
         names = ", ".join(literal(url) for url in self._objects)
         sql = f"SELECT file_name, num_rows FROM parquet_file_metadata([{names}])"  # noqa: S608  quoted
-        found = dict(self._connection.execute(sql).fetchall())
+        counts = dict(self._connection.execute(sql).fetchall())
         for url, rows in self._objects.items():
-            if found.get(url, 0) < rows:
-                raise BadRowsError(f"{url} has {found.get(url, 0)} rows, its manifest {rows}")
+            if counts.get(url, 0) < rows:
+                raise BadRowsError(f"{url} has {counts.get(url, 0)} rows, its manifest {rows}")
 
     def groups(self) -> list[ContractRows]:
         """What is there, by contract.
@@ -169,14 +169,14 @@ class RawRows:
             duckdb.InternalException,
             duckdb.FatalException,
         )
-        found = isolate.failing(range(count), attempt, of_no_row)
+        unfit = isolate.failing(range(count), attempt, of_no_row)
         self._connection.execute("CREATE OR REPLACE TEMP TABLE reasons (number BIGINT, reason VARCHAR)")
-        for number, error in found.items():
+        for number, error in unfit.items():
             self._connection.execute("INSERT INTO reasons VALUES (?, ?)", [number, in_a_line(error)])
         self._connection.execute("""
             CREATE OR REPLACE TEMP TABLE unfit AS
             SELECT filename, file_row_number, reason FROM numbered JOIN reasons USING (number)""")
-        return len(found)
+        return len(unfit)
 
     def note_broken(self, source: str, written: str, checks: Sequence[tuple[str, str]]) -> int:
         """Notes each row of `source` whose row of silver breaks a check, beside what `unfit` has; how many those are.

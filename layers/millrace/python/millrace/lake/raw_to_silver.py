@@ -170,18 +170,18 @@ class SilverTransform:
             return file, rows, size, self._checked(connection, contract, file) if rows else ()
 
         try:
-            file, rows, size, found = write()
+            file, rows, size, results = write()
         except Exception as error:
             if not self._is_of_rows(error, raw, contract, source):
                 raise
             fit, unfit = without, noted
-            file, rows, size, found = write()
+            file, rows, size, results = write()
         # However many converted rows do not fit, they hold nothing up: all of them are in the older major's table.
         most = MOST_UNFIT if converted_from is None else math.inf
-        if broken := self._broken(raw, contract, source, file, found, most):
-            before, (fit, unfit) = found, (without, noted)
-            file, rows, size, found = write()
-            found = _told(broken, found if rows else before)
+        if broken := self._broken(raw, contract, source, file, results, most):
+            before, (fit, unfit) = results, (without, noted)
+            file, rows, size, results = write()
+            results = _told(broken, results if rows else before)
         dead = rows_in - duplicates - rows
         if dead:
             # Only now: that there are any is rare, and to look for them reads everything once more.
@@ -198,7 +198,7 @@ class SilverTransform:
             duplicates=duplicates,
             dead=dead,
             size=size if rows else 0,
-            checks=found,
+            checks=results,
         )
 
     def _nulled(
@@ -228,11 +228,11 @@ class SilverTransform:
         contract: Contract,
         source: str,
         file: str,
-        found: tuple[CheckResult, ...],
+        results: tuple[CheckResult, ...],
         most: float,
     ) -> dict[str, CheckResult]:
         """The blocking checks that a few rows break, by name; those rows are noted in the table `unfit` then."""
-        failed = {one.check: one for one in found if one.status == "fail"}
+        failed = {one.check: one for one in results if one.status == "fail"}
         checks = {one.name: one for one in checks_of(silver_table(contract)) if one.name in failed}
         # Where many rows break a check, it is the contract or the code: the last good rows stay.
         if not checks or sum(one.failed for one in failed.values()) > most:
@@ -287,8 +287,8 @@ class SilverTransform:
         options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP}, RETURN_STATS"
         cursor = connection.execute(f"COPY ({sql}) TO {literal(self._target(file))} ({options})")
         names = [column[0] for column in cursor.description or ()]
-        found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-        return sum(row["count"] for row in found), sum(row["file_size_bytes"] for row in found)
+        written = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        return sum(row["count"] for row in written), sum(row["file_size_bytes"] for row in written)
 
     def _target(self, url: str) -> str:
         place = self._place(url)

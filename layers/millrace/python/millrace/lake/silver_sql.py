@@ -118,16 +118,16 @@ def dead(contract: Contract, source: str) -> str:
 
 def nulled(contract: Contract, source: str) -> tuple[tuple[str, ...], str]:
     """The fields that older minors had not, and a query of how many rows hold something there that does not fit."""
-    found: dict[str, str] = {}
+    conditions: dict[str, str] = {}
     for pointer, field in _fields(contract):
         if not field.schema.get("properties"):
-            found |= dict(_misfits(field))
+            conditions |= dict(_misfits(field))
         elif field.is_older:
             # Its fields are columns of their own: of the object itself only the kind is told.
             kinds = " OR ".join(_wrong_kind(field, gate) for gate in _suspicious(field))
-            found[pointer] = f"{field.is_older} AND ({kinds})"
-    counts = ", ".join(f"count(*) FILTER (WHERE {condition})" for condition in found.values())
-    return tuple(found), f"SELECT {counts} FROM ({_parsed(contract, source)}) AS raw"  # noqa: S608
+            conditions[pointer] = f"{field.is_older} AND ({kinds})"
+    counts = ", ".join(f"count(*) FILTER (WHERE {condition})" for condition in conditions.values())
+    return tuple(conditions), f"SELECT {counts} FROM ({_parsed(contract, source)}) AS raw"  # noqa: S608
 
 
 def _misfits(field: _Field) -> Iterator[tuple[str, str]]:

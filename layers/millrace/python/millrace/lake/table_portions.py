@@ -86,20 +86,20 @@ def chunks(
     half = MAX_CHUNKS // 2
     most = max(MAX_PARTITIONS, -(-len(weighed) // half))
     heaviest = max(MAX_BYTES, -(-2 * sum(size for _, size in weighed) // half))
-    found: list[tuple[Work, ...]] = []
+    made: list[tuple[Work, ...]] = []
     portion: list[Work] = []
     held = 0
     for work, size in weighed:
         if portion and (len(portion) == most or held + size > heaviest):
-            found.append(tuple(portion))
+            made.append(tuple(portion))
             portion, held = [], 0
         portion.append(work)
         held += size
-    return (*found, tuple(portion)) if portion else tuple(found)
+    return (*made, tuple(portion)) if portion else tuple(made)
 
 
 def _files(files: Iterable[InputFile]) -> dict[Partition, set[str]]:
-    found: dict[Partition, set[str]] = defaultdict(set)
+    paths: dict[Partition, set[str]] = defaultdict(set)
     for file in files:
-        found[file.org, file.day].add(file.path)
-    return dict(found)
+        paths[file.org, file.day].add(file.path)
+    return dict(paths)

@@ -56,14 +56,14 @@ class Check:
 
 def checks_of(table: LakeTable) -> tuple[Check, ...]:
     """Every check of a table that rows can break, in the order of its columns."""
-    found: dict[str, Check] = {}
+    checks: dict[str, Check] = {}
     for check in _all(table):
         # Two rules may be about the same column.
         name, number = check.name, 2
-        while name in found:
+        while name in checks:
             name, number = f"{check.name}#{number}", number + 1
-        found[name] = replace(check, name=name)
-    return tuple(found.values())
+        checks[name] = replace(check, name=name)
+    return tuple(checks.values())
 
 
 def _all(table: LakeTable) -> Iterator[Check]:

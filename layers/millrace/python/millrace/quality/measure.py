@@ -52,8 +52,8 @@ def _alone(connection: Any, relation: str, check: Check, rows: int) -> CheckResu
 def _measured(connection: Any, relation: str, checks: Sequence[Check]) -> list[CheckResult]:
     expressions = [part for check in checks for part in (check.failed, check.value)]
     counts = ",\n  ".join(part.replace(OBJECT, relation) for part in expressions)
-    rows, *found = connection.execute(f"SELECT count(*),\n  {counts}\nFROM {relation}").fetchone()
+    rows, *values = connection.execute(f"SELECT count(*),\n  {counts}\nFROM {relation}").fetchone()
     return [
         CheckResult(check.name, check.severity, int(failed or 0), rows, value)
-        for check, failed, value in zip(checks, found[::2], found[1::2], strict=True)
+        for check, failed, value in zip(checks, values[::2], values[1::2], strict=True)
     ]

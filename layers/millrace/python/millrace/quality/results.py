@@ -44,21 +44,21 @@ def worst(statuses: Iterable[str]) -> Status:
 
 def summed(measured: Iterable[CheckResult]) -> dict[str, TenantCheck]:
     """Check → result over several parts of a table. What is only measured, `freshness`, is left out."""
-    found: dict[str, TenantCheck] = {}
+    sums: dict[str, TenantCheck] = {}
     for one in measured:
         if one.check == FRESHNESS:
             continue
-        before = found.get(one.check)
+        before = sums.get(one.check)
         failed, rows = (before.failed, before.rows) if before else (0, 0)
         status = worst([one.status, before.status if before else "pass"])
-        found[one.check] = TenantCheck(one.check, one.severity, status, failed + one.failed, rows + one.rows)
-    return found
+        sums[one.check] = TenantCheck(one.check, one.severity, status, failed + one.failed, rows + one.rows)
+    return sums
 
 
-def over_tenants(found: Iterable[TenantCheck]) -> list[TenantCheck]:
+def over_tenants(checks: Iterable[TenantCheck]) -> list[TenantCheck]:
     """One result a check, by name, where several tenants have one each."""
     total: dict[str, TenantCheck] = {}
-    for one in found:
+    for one in checks:
         before = total.get(one.check, replace(one, failed=0, rows=0))
         status = worst([one.status, before.status])
         total[one.check] = replace(

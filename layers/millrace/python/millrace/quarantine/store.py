@@ -317,8 +317,8 @@ def _refusal(row: Item, kept: dict[str, Any]) -> Refusal:
 
 
 def _attempts(row: Item) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = orjson.loads(row["attempts"]["S"]) if "attempts" in row else []
-    return found
+    attempts: list[dict[str, Any]] = orjson.loads(row["attempts"]["S"]) if "attempts" in row else []
+    return attempts
 
 
 def _history(row: Item) -> dict[str, Any]:

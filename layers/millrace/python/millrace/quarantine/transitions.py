@@ -104,14 +104,14 @@ class Transitions:
         Raises:
             MillraceError: the table did not answer.
         """
-        found = self._metadata.batch_get(
+        rows = self._metadata.batch_get(
             [_key(org, one) for one in identifiers],
             consistent=True,
             projection="entityId, #status",
             names={"#status": "status"},
             doing="read the status of refused events",
         )
-        return {row["entityId"]["S"] for row in found if row["status"]["S"] == "open"}
+        return {row["entityId"]["S"] for row in rows if row["status"]["S"] == "open"}
 
     def _each(
         self,

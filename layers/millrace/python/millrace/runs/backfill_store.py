@@ -12,9 +12,9 @@ def plan_backfill(store: RunStore, run: str, first: str, last: str) -> BackfillP
         PermanentError: the name is no backfill's, or the interval is none or too long.
         RetryableError: the lake did not answer.
     """
-    found = store.backfill(run)
-    if found is not None:
-        return found
+    existing = store.backfill(run)
+    if existing is not None:
+        return existing
 
     def done(name: str) -> bool:
         summary = store.summary(name)
@@ -30,10 +30,10 @@ def _earlier(store: RunStore, run: str) -> BackfillPlan | None:
     name = parse(run)
     for attempt in range((name.attempt if name else 1) - 1, 0, -1):
         try:
-            found = store.backfill(str(named("backfill", name.interval, attempt))) if name else None
+            earlier = store.backfill(str(named("backfill", name.interval, attempt))) if name else None
         except ValueError:
             # Of a version that wrote its plan otherwise. All days are done again, which changes nothing in those that were.
             return None
-        if found is not None:
-            return found
+        if earlier is not None:
+            return earlier
     return None

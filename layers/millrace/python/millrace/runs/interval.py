@@ -32,10 +32,10 @@ def _day(name: str, text: Any) -> date:
     # `fromisoformat` alone takes 20261121 and week dates as well.
     if isinstance(text, str) and len(text) == len("2026-11-21"):
         try:
-            found = date.fromisoformat(text)
+            day = date.fromisoformat(text)
         except ValueError:
             pass
         else:
-            if found.isoformat() == text:
-                return found
+            if day.isoformat() == text:
+                return day
     raise PermanentError(f"{name} is {text!r}, which is no date such as 2026-11-21")

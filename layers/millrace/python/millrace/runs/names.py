@@ -59,11 +59,11 @@ def named(machine: Machine, interval: str, attempt: int) -> ExecutionName:
 
 def parse(text: str) -> ExecutionName | None:
     """The parts of a name; None for an execution that was named in another way."""
-    found = _NAME.fullmatch(text)
-    if found is None:
+    match = _NAME.fullmatch(text)
+    if match is None:
         return None
-    machine = next(known for known in MACHINES if known == found[1])
-    return ExecutionName(machine, found[2], int(found[3]))
+    machine = next(known for known in MACHINES if known == match[1])
+    return ExecutionName(machine, match[2], int(match[3]))
 
 
 def interval(machine: Machine, given: Mapping[str, Any], now: datetime) -> str:
@@ -106,10 +106,10 @@ def days_of(first: Any, last: Any) -> tuple[date, date]:
     Raises:
         PermanentError: one is missing or no day, or the first is after the last.
     """
-    found = days(first, last)
-    if found is None:
+    covered = days(first, last)
+    if covered is None:
         raise PermanentError("an interval has both ends: from and to are missing")
-    start, end = date.fromisoformat(found[0]), date.fromisoformat(found[-1])
+    start, end = date.fromisoformat(covered[0]), date.fromisoformat(covered[-1])
     return start, end
 
 

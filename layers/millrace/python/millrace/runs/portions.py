@@ -142,8 +142,8 @@ def _unended(store: RunStore, portion: Portion) -> list[Piece]:
 
 
 def _done(store: RunStore, portion: Portion, progress: Progress) -> dict[int, Piece]:
-    found = {number: store.piece(portion.run, portion.name, number) for number in progress.pieces}
-    return {number: piece for number, piece in found.items() if piece is not None}
+    documents = {number: store.piece(portion.run, portion.name, number) for number in progress.pieces}
+    return {number: piece for number, piece in documents.items() if piece is not None}
 
 
 def _ended(piece: Piece) -> bool:

@@ -192,8 +192,8 @@ class RunStore:
         listed = self._lake.list_objects(f"{start}{prefix}", doing="list a run")
         names = [one.key.removeprefix(start).removesuffix(".json") for one in listed]
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            found = list(pool.map(partial(self._get, kind, run), names))
-        return [document for document in found if document is not None]
+            documents = list(pool.map(partial(self._get, kind, run), names))
+        return [document for document in documents if document is not None]
 
 
 def _key(run: str, name: str) -> str:

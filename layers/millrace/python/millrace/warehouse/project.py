@@ -100,18 +100,18 @@ class Project:
     def levels(self, refresh: Collection[str]) -> tuple[tuple[str, ...], ...]:
         """Full names of the transforms of these refreshes, level after level; a level that has none is left out."""
         depths = sorted({transform.level for transform in self.transforms})
-        found = (
+        levels = (
             tuple(m.full_name for m in self.transforms if m.level == depth and m.refresh in refresh)
             for depth in depths
         )
-        return tuple(level for level in found if level)
+        return tuple(level for level in levels if level)
 
     def silver(self, name: str) -> frozenset[str]:
         """The silver tables that a table is made of, through whatever other tables lie between."""
-        found: set[str] = set()
+        tables: set[str] = set()
         for table in self.transform(name).inputs:
-            found |= self.silver(table) if table in self.by_name else {table}
-        return frozenset(found)
+            tables |= self.silver(table) if table in self.by_name else {table}
+        return frozenset(tables)
 
     def to_json(self) -> dict[str, Any]:
         """The form in the bundle."""

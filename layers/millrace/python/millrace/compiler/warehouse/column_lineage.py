@@ -28,10 +28,10 @@ def column_lineage(query: exp.Query, staging: Mapping[str, exp.Query], schema: S
         ValueError: sqlglot cannot follow a column, or finds nothing that a column is made of and it is no literal.
     """
     try:
-        found = lineage(None, query, schema, sources=staging, dialect="duckdb", trim_selects=False)
+        nodes = lineage(None, query, schema, sources=staging, dialect="duckdb", trim_selects=False)
     except SqlglotError as error:
         raise ValueError(f"its columns cannot be traced: {error}") from error
-    if not isinstance(found, dict):
+    if not isinstance(nodes, dict):
         raise TypeError("sqlglot answered for one column where all were asked")
     # What COUNT(*) counts has no column but the one that every row has.
     rows = {
@@ -40,11 +40,11 @@ def column_lineage(query: exp.Query, staging: Mapping[str, exp.Query], schema: S
         for table, columns in tables.items()
         if TENANT in columns
     }
-    return {name: _sources(name, node, rows) for name, node in found.items()}
+    return {name: _sources(name, node, rows) for name, node in nodes.items()}
 
 
 def _sources(column: str, root: Node, rows: set[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    found: set[tuple[str, str]] = set()
+    columns: set[tuple[str, str]] = set()
     literal = True
     for node in root.walk():
         if node.downstream:
@@ -52,15 +52,15 @@ def _sources(column: str, root: Node, rows: set[tuple[str, str]]) -> tuple[tuple
         if isinstance(node.expression, exp.Table):
             table = node.expression
             # A name that SQL reserves comes in quotes.
-            found.add((f"{table.db}.{table.name}", node.name.rpartition(".")[2].strip('"')))
+            columns.add((f"{table.db}.{table.name}", node.name.rpartition(".")[2].strip('"')))
         elif node.expression.find(exp.Placeholder):
             raise ValueError(f"{column}: nothing is known of {node.name}")
         literal = literal and not node.expression.find(exp.Column)
-    if not found and any(_counts_rows(node.expression) for node in root.walk()):
-        found = rows
-    if not found and not (literal and root.expression.find(exp.Literal, exp.Null, exp.Boolean)):
+    if not columns and any(_counts_rows(node.expression) for node in root.walk()):
+        columns = rows
+    if not columns and not (literal and root.expression.find(exp.Literal, exp.Null, exp.Boolean)):
         raise ValueError(f"{column} is made of no column")
-    return tuple(sorted(found))
+    return tuple(sorted(columns))
 
 
 def _counts_rows(expression: exp.Expr) -> bool:

@@ -85,8 +85,8 @@ class _Compilation:
 
     def _columns(self) -> dict[str, tuple[str, ...]]:
         """The columns of each transform, as far as its SQL names them."""
-        found = {name: tuple(query.named_selects) for name, query in self._queries.items()}
-        return {self._all[name].name: columns for name, columns in found.items() if "*" not in columns}
+        selected = {name: tuple(query.named_selects) for name, query in self._queries.items()}
+        return {self._all[name].name: columns for name, columns in selected.items() if "*" not in columns}
 
     @cached_property
     def _shapes(self) -> Shapes:
@@ -107,25 +107,25 @@ class _Compilation:
 
     def _ordered(self, transforms: list[Rendered]) -> list[Rendered]:
         """Each transform after those it reads."""
-        found: dict[str, Rendered] = {}
+        ordered: dict[str, Rendered] = {}
         waiting = {transform.full_name: transform for transform in transforms}
         while waiting:
             ready = [m for m in waiting.values() if not any(t in waiting for t in self._physical(m))]
             if not ready:
                 raise WarehouseError([f"{name}: it reads what is made of it" for name in sorted(waiting)])
             for transform in ready:
-                found[transform.full_name] = waiting.pop(transform.full_name)
-        return list(found.values())
+                ordered[transform.full_name] = waiting.pop(transform.full_name)
+        return list(ordered.values())
 
     def _views(self, transform: Rendered) -> list[Rendered]:
         """The staging views of a transform, each after those it reads itself."""
-        found: dict[str, Rendered] = {}
+        views: dict[str, Rendered] = {}
         for schema, name in transform.reads:
             if schema == STAGING and f"{schema}.{name}" != transform.full_name:
                 view = self._all[f"{schema}.{name}"]
-                found |= {below.full_name: below for below in self._views(view)}
-                found[view.full_name] = view
-        return list(found.values())
+                views |= {below.full_name: below for below in self._views(view)}
+                views[view.full_name] = view
+        return list(views.values())
 
     def _physical(self, transform: Rendered) -> tuple[str, ...]:
         """The tables that a transform reads, through its views."""
@@ -145,14 +145,14 @@ class _Compilation:
             for view in views:
                 self._shapes.add_staging(view)
                 self._judge(f"{STAGING}.{view.name}", queries[f"{STAGING}.{view.name}"])
-            found = differences(self._shapes.of(transform.sql), self._shapes.promised(table))
-            lineage = column_lineage(query, queries, self._schema(inputs)) if not found else {}
+            differing = differences(self._shapes.of(transform.sql), self._shapes.promised(table))
+            lineage = column_lineage(query, queries, self._schema(inputs)) if not differing else {}
         except ValueError as error:
             self._problems.append(f"{transform.full_name}: {error}")
             return
-        if not found:
+        if not differing:
             self._judge(transform.full_name, query)
-        self._problems += [f"{transform.full_name}: {sentence}" for sentence in found]
+        self._problems += [f"{transform.full_name}: {sentence}" for sentence in differing]
         if table.grain == "day" and all(self._tables[name].grain == "org" for name in inputs):
             self._problems.append(f"{transform.full_name}: of grain day, but nothing that it reads has days")
         below = [self._transforms[name] for name in inputs if name in self._transforms]

@@ -139,19 +139,19 @@ class Descriptions:
         """
         tests, known = self._tests(), frozenset(sources)
         for path, file in self._files.items():
-            found: list[tuple[str, str]] = []
+            problems: list[tuple[str, str]] = []
             for at, model in enumerate(file.models):
-                found += self._of_model(["models", at], model, columns, tests)
+                problems += self._of_model(["models", at], model, columns, tests)
             for at, unit in enumerate(file.unit_tests):
-                found += self._of_name(["unit_tests", at, "model"], unit.model)
+                problems += self._of_name(["unit_tests", at, "model"], unit.model)
                 for place, given in enumerate(unit.given):
-                    found += self._of_reference(
+                    problems += self._of_reference(
                         ["unit_tests", at, "given", place, "input"], given.input, known
                     )
             for at, exposure in enumerate(file.exposures):
                 for place, text in enumerate(exposure.depends_on):
-                    found += self._of_reference(["exposures", at, "depends_on", place], text, known)
-            self.problems += [self._said(path, *one) for one in found]
+                    problems += self._of_reference(["exposures", at, "depends_on", place], text, known)
+            self.problems += [self._said(path, *one) for one in problems]
 
     def _read(self) -> Iterator[tuple[Path, _File]]:
         folder = self._project / "models"
@@ -166,8 +166,8 @@ class Descriptions:
             except ContractError as error:
                 self.problems += [self._said(path, one.pointer, one.sentence) for one in error.problems]
             except ValidationError as error:
-                found = sentences(error, document, _File, {"name": "a name is a text"})
-                self.problems += [self._said(path, *one) for one in found]
+                errors = sentences(error, document, _File, {"name": "a name is a text"})
+                self.problems += [self._said(path, *one) for one in errors]
             else:
                 self.exposures += [self._exposure(one) for one in file.exposures]
                 yield path, file

@@ -135,23 +135,23 @@ def parse(sql: str) -> exp.Query:
         ValueError: it is none.
     """
     try:
-        (found,) = sqlglot.parse(sql, dialect="duckdb")
+        (query,) = sqlglot.parse(sql, dialect="duckdb")
     except ParseError as error:
         raise ValueError(f"DuckDB would not read it: {str(error).splitlines()[0]}") from error
     except ValueError as error:
         raise ValueError("a transform is one SELECT, without a semicolon") from error
-    if not isinstance(found, exp.Query):
+    if not isinstance(query, exp.Query):
         raise ValueError("a transform is one SELECT")  # noqa: TRY004  what the text says, not its type
     # sqlglot writes LIST_SUM, and does not read it.
-    for call in [*found.find_all(exp.Anonymous)]:
+    for call in [*query.find_all(exp.Anonymous)]:
         if call.name.upper() == "LIST_SUM" and len(call.expressions) == 1:
             call.replace(exp.ArraySum(this=call.expressions[0]))
-    return found
+    return query
 
 
 def problems(query: exp.Query) -> list[str]:
     """Everything that a transform's SQL may not say."""
-    found = [
+    sentences = [
         _at(node, refusal)
         for node in query.find_all(*_REFUSED)
         if not _of_text(node)
@@ -159,12 +159,13 @@ def problems(query: exp.Query) -> list[str]:
         if isinstance(node, kind)
     ]
     # DuckDB's now() is none of sqlglot's clocks.
-    found = [
-        f"{one.partition(': ')[0]}: {_CLOCK.sentence}" if one.startswith("NOW()") else one for one in found
+    sentences = [
+        f"{one.partition(': ')[0]}: {_CLOCK.sentence}" if one.startswith("NOW()") else one
+        for one in sentences
     ]
     # One sentence a fault, however often it stands there.
     judged = (_stars, _groups, _floats, _lists, _tenants)
-    return list(dict.fromkeys([*found, *(sentence for judge in judged for sentence in judge(query))]))
+    return list(dict.fromkeys([*sentences, *(sentence for judge in judged for sentence in judge(query))]))
 
 
 def _of_text(node: exp.Expression) -> bool:
@@ -250,10 +251,10 @@ def _decimal(node: exp.Expression) -> exp.DataType | None:
 
 def _lists_of_athena(query: exp.Query) -> exp.Query:
     """The same with Athena's words for lists: REDUCE adds, and a subscript beyond the end is null instead of an error."""
-    found = query.copy()
-    for bracket in found.find_all(exp.Bracket):
+    translated = query.copy()
+    for bracket in translated.find_all(exp.Bracket):
         bracket.set("safe", True)
-    for node in [*found.find_all(exp.ArraySum)]:
+    for node in [*translated.find_all(exp.ArraySum)]:
         zero = exp.cast(exp.Literal.number(0), _decimal(node) or exp.DType.DOUBLE)
         total, item = exp.to_identifier("total"), exp.to_identifier("item")
         plus = exp.Add(
@@ -262,7 +263,7 @@ def _lists_of_athena(query: exp.Query) -> exp.Query:
         added = exp.Lambda(this=plus, expressions=[total.copy(), item])
         ended = exp.Lambda(this=total.copy(), expressions=[total])
         node.replace(exp.Reduce(this=node.this, initial=zero, merge=added, finish=ended))
-    return found
+    return translated
 
 
 def _tenants(query: exp.Query) -> Iterator[str]:

@@ -33,11 +33,11 @@ class Scope:
 
     def value(self, node: exp.Expr) -> Value:
         """What an expression holds."""
-        found = self._of(node)
-        if isinstance(found, Range) and (problem := found.problem()):
+        computed = self._of(node)
+        if isinstance(computed, Range) and (problem := computed.problem()):
             self._wrong(node, problem)
-            return ranges.of_type("double") if found.scale is None else None
-        return found
+            return ranges.of_type("double") if computed.scale is None else None
+        return computed
 
     def _wrong(self, node: exp.Expr, sentence: str) -> None:
         self._report(f"{node.sql('duckdb')[:80]}: {sentence}")

@@ -66,17 +66,17 @@ def render(project: Path, relation: Relation = lambda schema, name: f"{schema}.{
     """
     paths = {path.stem: path for path in sorted((project / "models").rglob("*.sql"))}
     variables = _variables(project / "dbt_project.yml")
-    found: list[Rendered] = []
+    rendered: list[Rendered] = []
     problems: list[str] = []
     rendering = _Rendering(project, paths, variables, relation)
     for name, path in paths.items():
         try:
-            found.append(rendering.render(path))
+            rendered.append(rendering.render(path))
         except (jinja2.TemplateError, _RefusedError, TypeError, UnicodeDecodeError) as error:
             problems.append(f"{name}: {_sentence(error, rendering.words)}")
     if problems:
         raise WarehouseError(problems)
-    return found
+    return rendered
 
 
 def _variables(path: Path) -> dict[str, Any]:

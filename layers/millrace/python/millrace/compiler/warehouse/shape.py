@@ -98,9 +98,9 @@ def columns_sql(table: LakeTable) -> str:
 _REMEDIES = {"HUGEINT": ": a sum of whole numbers is written {{ total_integer('…') }} and is decimal(38,0)"}
 
 
-def differences(found: Shape, promised: Shape) -> list[str]:
+def differences(actual: Shape, promised: Shape) -> list[str]:
     """How a transform's columns differ from those of its contract, each by name."""
-    has, wanted = dict(found), dict(promised)
+    has, wanted = dict(actual), dict(promised)
     sentences = [f"{name} is in the contract, but not in the SQL" for name in wanted if name not in has]
     sentences += [f"{name} is in the SQL, but not in the contract" for name in has if name not in wanted]
     sentences += [

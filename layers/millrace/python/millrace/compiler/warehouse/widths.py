@@ -53,11 +53,11 @@ class Widths:
 
 
 def _declared(of: Scalar) -> Range:
-    found = ranges.of_type(of.name)
-    if found is None:
+    full = ranges.of_type(of.name)
+    if full is None:
         raise ValueError(f"{of.name} is no number")
     # Money's type has room for more than one amount may be, and a mean may be rounded up.
-    return ranges.decimal(18, 4) if of.name == "decimal" else found
+    return ranges.decimal(18, 4) if of.name == "decimal" else full
 
 
 class _Reading:
@@ -81,24 +81,24 @@ class _Reading:
         if not isinstance(query, exp.Select):
             raise TypeError(f"{type(query).__name__} is no SELECT")
         scope = Scope(self._sources(query, known), self.problems.append)
-        found = {column.alias_or_name: scope.value(column) for column in query.expressions}
+        columns = {column.alias_or_name: scope.value(column) for column in query.expressions}
         # What only chooses, joins or orders rows fails as well.
         for clause in ("where", "group", "having", "order", "qualify"):
             scope.look_at(query.args.get(clause))
         for join in query.args.get("joins") or ():
             scope.look_at(join.args.get("on"))
-        return found
+        return columns
 
     def _sources(self, query: exp.Select, known: Mapping[str, Columns]) -> dict[str, Columns]:
         first = query.args.get("from_")
-        found: dict[str, Columns] = {}
+        sources: dict[str, Columns] = {}
         nodes = [first.this] if first else []
         for node in (*nodes, *(join.this for join in query.args.get("joins") or ())):
             if isinstance(node, exp.Table):
                 name = f"{node.db}.{node.name}" if node.db else node.name
-                found[node.alias_or_name] = (self._tables if node.db else known).get(name, {})
+                sources[node.alias_or_name] = (self._tables if node.db else known).get(name, {})
             elif isinstance(node, exp.Unnest):
-                found[node.alias] = dict.fromkeys(node.alias_column_names, expressions.PLACES)
+                sources[node.alias] = dict.fromkeys(node.alias_column_names, expressions.PLACES)
             else:
-                found[node.alias_or_name] = self.query(node, known)
-        return found
+                sources[node.alias_or_name] = self.query(node, known)
+        return sources

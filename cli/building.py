@@ -1,4 +1,4 @@
-"""What is written from the contracts and committed with them: their published texts, dictionaries, dbt's files, pins of definitions."""
+"""What is written from the contracts and committed with them: their published texts, dictionaries, dbt's files, pins of aggregates and feature views."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from cli.revisions import default_base, schemas_at
 if TYPE_CHECKING:
     from millrace.contracts.contract import Contract
 
-# `order.created 1.2.0` or `customer_orders@1` → the option of `contracts diff` that compares with what has it.
+# `order.created 1.2.0` or `features/customer_orders@1` → the option of `contracts diff` that compares with what has it.
 Kept = Mapping[str, str]
 
 
@@ -84,17 +84,12 @@ def _changed(contracts: "Sequence[Contract]", schemas: Path, kept: Kept) -> Iter
 
 def _kept(root: Path) -> Kept | None:
     """What must stay; None where there is no base revision to ask."""
-    from millrace.compiler import aggregates, deployed, feature_views, pins, publications
+    from millrace.compiler import deployed, pins, publications
 
     try:
         with schemas_at(root, default_base(root)) as folder:
             published = publications.published(folder) if folder is not None else []
-            pinned = [
-                name
-                for kind in (aggregates.FOLDER, feature_views.FOLDER)
-                if folder is not None
-                for name in pins.read(folder / kind)
-            ]
+            pinned = pins.read_all(folder) if folder is not None else {}
     except (RefusedError, UsageError):
         return None
     # What the last `make up` deployed; `make reset` removes it.
@@ -102,19 +97,14 @@ def _kept(root: Path) -> Kept | None:
     local = template.is_file() and json.loads(template.read_bytes()).get("Metadata", {}).get(
         deployed.METADATA
     )
-    names = [*deployed.unpack(local).published, *deployed.unpack(local).views] if local else []
+    names = [*deployed.unpack(local).published, *deployed.unpack(local).pins] if local else []
     committed = [*(f"{one.event_type} {one.version}" for one in published), *pinned]
     return {**dict.fromkeys(names, " --env local"), **dict.fromkeys(committed, "")}
 
 
 def _contents(root: Path) -> dict[Path, bytes]:
-    folders = (
-        "schemas/published",
-        "schemas/dictionaries",
-        "schemas/aggregates",
-        "schemas/features",
-        "warehouse/models/generated",
-    )
+    written = ("published", "dictionaries", "aggregates", "features")
+    folders = (*(f"schemas/{name}" for name in written), "warehouse/models/generated")
     return {
         path: path.read_bytes() for name in folders for path in (root / name).rglob("*") if path.is_file()
     }

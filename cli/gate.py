@@ -106,6 +106,8 @@ def remedy(reason: Breaking, comparison: Comparison, option: str) -> str:
         return f"millrace contracts announce {name} with a later day postpones it"
     if reason.kind == "moved":
         return "leave the old fields in their order, and put new ones behind them"
+    if reason.contract.startswith("aggregates."):
+        return "keep it, and write an aggregate of another name beside it"
     if not major:
         return "keep it, and write a table of another name beside it"
     if reason.kind == "removed" and not reason.pointer:

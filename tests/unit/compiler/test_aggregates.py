@@ -13,7 +13,8 @@ import yaml
 from millrace.aggregates import measures
 from millrace.aggregates.definition import Aggregate
 from millrace.aggregates.fold import Fold
-from millrace.compiler import pins
+from millrace.compiler import deployed, pins
+from millrace.compiler.aggregate_diff import gate_aggregates
 from millrace.compiler.aggregates import FOLDER, compile_aggregates, pin
 from millrace.compiler.event_contracts import compile_contracts
 from millrace.contracts.contract import Contract
@@ -273,3 +274,35 @@ def test_those_of_the_repository_compile_and_can_be_folded(contracts: Sequence[C
     Fold(found, types)
     for one in found:
         assert all(measure.kind in measures.KINDS for measure in one.measures)
+
+
+def test_what_answers_are_made_of_may_not_go() -> None:
+    old = yaml.safe_load(TEXT)
+    new = {
+        **old,
+        "version": "2.0.0",
+        "where": [{"field": "total_amount", "above": 1}],
+        "keys": {"customer": "user_id"},
+        "measures": [{"name": "orders", "measure": "distinct", "of": "order_id"}, MEASURE],
+    }
+    found = [*gate_aggregates({"aggregates/orders.yaml": old}, {"aggregates/orders.yaml": new})]
+    assert {(one.contract, one.pointer, one.kind) for one in found} == {
+        ("aggregates.orders", "/keys/user", "removed"),
+        ("aggregates.orders", "/keys/customer", "redefined"),
+        ("aggregates.orders", "/measures/orders", "retyped"),
+        ("aggregates.orders", "/measures/revenue", "removed"),
+    }
+    (gone,) = gate_aggregates({"aggregates/orders.yaml": old}, {})
+    assert (gone.pointer, gone.kind) == ("", "removed")
+    more = {**old, "version": "1.1.0", "measures": [*old["measures"], MEASURE]}
+    assert not [*gate_aggregates({"aggregates/orders.yaml": old}, {"aggregates/orders.yaml": more})]
+
+
+def test_what_is_deployed_says_which_aggregates_there_are(
+    contracts: Sequence[Contract],
+) -> None:
+    known = deployed.unpack(deployed.pack(deployed.of(SCHEMAS)))
+    assert known.aggregates.keys() == {
+        f"aggregates/{path.name}" for path in (SCHEMAS / FOLDER).glob("*.yaml")
+    }
+    assert "aggregates/events_by_type@1.0.0" in known.pins

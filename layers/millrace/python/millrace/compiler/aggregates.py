@@ -89,8 +89,8 @@ def pin(schemas_dir: Path, contracts: Iterable[Contract], kept: Container[str] |
 
     Args:
         schemas_dir: the folder with `aggregates/`.
-        contracts: of all event types.
-        kept: versions whose pins stay, such as `merchants@1.0.0`; by default all that are pinned.
+        contracts: of the event types.
+        kept: versions whose pins stay, such as `aggregates/orders@1.0.0`; by default all that are pinned.
 
     Raises:
         ContractError: an aggregate is wrong, or has changed under a version whose pin stays.

@@ -7,14 +7,16 @@ own, by one call that a deploy makes anyway, and whatever the state of the check
 import base64
 import zlib
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from millrace.compiler import feature_views, pins, publications
+from millrace.compiler import pins, publications
+from millrace.compiler.aggregate_diff import gate_aggregates
+from millrace.compiler.aggregates import FOLDER as AGGREGATES
 from millrace.compiler.diff import Breaking, gate, gate_tables, needed_version, notices
 from millrace.compiler.documents import yaml_file
 from millrace.compiler.event_contracts import compile_document, contract_files
@@ -36,14 +38,16 @@ class Deployed:
         events: file below `schemas/` → its document.
         tables: the same, of tables.
         published: `order.created 1.2.0` → its number, and the registry ids of its forms.
-        views: `customer_orders@1` → the digest of the feature view.
+        pins: `features/customer_orders@1` → the digest of the definition.
+        aggregates: file below `schemas/` → its document.
     """
 
     events: Mapping[str, Any]
     tables: Mapping[str, Any]
     published: Mapping[str, list[int]]
     # An older deploy recorded none.
-    views: Mapping[str, str] = field(default_factory=dict)
+    pins: Mapping[str, str] = field(default_factory=dict)
+    aggregates: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +72,14 @@ def of(schemas_dir: Path) -> Deployed:
         events=_documents(contract_files(schemas_dir), schemas_dir),
         tables=_documents(tables, schemas_dir),
         published={_name(one): _marks(one) for one in publications.published(schemas_dir)},
-        views=pins.read(schemas_dir / feature_views.FOLDER),
+        pins=pins.read_all(schemas_dir),
+        aggregates=_documents(sorted((schemas_dir / AGGREGATES).glob("*.yaml")), schemas_dir),
     )
 
 
 def pack(deployed: Deployed) -> str:
     """As a text: 100 KB of contracts take 20."""
-    parts = [deployed.events, deployed.tables, deployed.published, deployed.views]
+    parts = [getattr(deployed, one.name) for one in fields(deployed)]
     return base64.b64encode(zlib.compress(orjson.dumps(parts), 9)).decode()
 
 
@@ -110,6 +115,7 @@ def compare_with(
     reasons = [
         *gate(old, [one for one in new.values() if one.name in names], today),
         *gate_tables(old_tables, tables),
+        *gate_aggregates(before.aggregates, after.aggregates),
         *_published(before.published, after.published),
     ]
     kinds = {name: {reason.kind for reason in reasons if reason.contract == name} for name in names}

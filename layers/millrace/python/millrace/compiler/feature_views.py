@@ -79,7 +79,7 @@ def pin(schemas_dir: Path, kept: Container[str] | None = None) -> list[str]:
 
     Args:
         schemas_dir: the folder with `features/`.
-        kept: versions whose pins stay, such as `customer_orders@1`; by default all that are pinned.
+        kept: versions whose pins stay, such as `features/customer_orders@1`; by default all that are pinned.
 
     Raises:
         ContractError: a view is wrong, or has changed under a version whose pin stays.

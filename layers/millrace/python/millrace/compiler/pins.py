@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 FILE = "SHA256SUMS"
+# Folders of `schemas/` whose definitions are pinned.
+KINDS = ("aggregates", "features")
 # Name, version and digest of a definition.
 Pinned = tuple[str, str, str]
 
@@ -17,6 +19,18 @@ Pinned = tuple[str, str, str]
 def digest(meaning: Any) -> str:
     """Of what decides the values of a definition, as JSON has it."""
     return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
+
+
+def read(folder: Path) -> dict[str, str]:
+    """What is pinned: `customer_orders@1` → the digest of its definition."""
+    path = folder / FILE
+    lines = path.read_text().splitlines() if path.exists() else []
+    return {name: found for found, name in (line.split() for line in lines if line.strip())}
+
+
+def read_all(schemas_dir: Path) -> dict[str, str]:
+    """The same of every kind: `features/customer_orders@1` → the digest of its definition."""
+    return {f"{kind}/{name}": found for kind in KINDS for name, found in read(schemas_dir / kind).items()}
 
 
 def problem(definition: Pinned, folder: Path) -> str | None:
@@ -34,24 +48,17 @@ def pin(definitions: Iterable[Pinned], folder: Path, kept: Container[str] | None
     """Pins the versions that are new or still being written, and returns their names.
 
     Args:
-        definitions: all that lie in the folder.
-        folder: of the definitions.
-        kept: versions whose pins stay, such as `customer_orders@1.0.0`; by default all that are pinned.
+        definitions: all that the folder has.
+        folder: of the pins.
+        kept: versions whose pins stay, such as `features/customer_orders@1`; by default all that are pinned.
     """
     known = read(folder)
-    made = {f"{name}@{version}": found for name, version, found in definitions}
     added = {
         name: found
-        for name, found in made.items()
-        if name not in known or (kept is not None and name not in kept and known[name] != found)
+        for name, found in ((f"{name}@{version}", found) for name, version, found in definitions)
+        if name not in known
+        or (kept is not None and f"{folder.name}/{name}" not in kept and known[name] != found)
     }
     lines = [f"{found}  {name}\n" for name, found in sorted({**known, **added}.items())]
     (folder / FILE).write_text("".join(lines))
     return [*added]
-
-
-def read(folder: Path) -> dict[str, str]:
-    """What is pinned: `customer_orders@1.0.0` → the digest of its definition."""
-    path = folder / FILE
-    lines = path.read_text().splitlines() if path.exists() else []
-    return {name: found for found, name in (line.split() for line in lines if line.strip())}

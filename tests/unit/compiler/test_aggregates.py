@@ -167,6 +167,7 @@ REFUSED: list[tuple[Callable[[dict[str, Any]], Any], str, str]] = [
     (add(measure="top", of="user_id"), "/measures/2", "top has `most`"),
     (add(measure="distribution", of="total_amount"), "/measures/2", "distribution has `edges`"),
     (add(measure="distribution", of="total_amount", edges=[2, 1]), "/measures/2/edges", "edges ascend"),
+    (add(measure="distribution", of="total_amount", edges=[0.00001]), "/measures/2/edges", "at most four decimals"),
     (add(measure="median", of="total_amount"), "/measures/2/measure", "none of count, sum"),
     (add(measure="sum", of="user_id"), "/measures/2/of", "user_id of order.created is a string, and sum takes int, long, decimal"),
     (add(measure="distinct", of="total_amount"), "/measures/2/of", "distinct takes string"),

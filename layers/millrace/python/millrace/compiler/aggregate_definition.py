@@ -201,5 +201,7 @@ def _of_measure(one: MeasureDefinition) -> Iterator[tuple[str, str]]:
         )
     if one.edges != sorted(set(one.edges)):
         yield "/edges", "edges ascend"
+    if any(round(edge, 4) != edge for edge in one.edges):
+        yield "/edges", "edges have at most four decimals"
     if len(one.edges) > MOST_EDGES:
         yield "/edges", f"there may be {MOST_EDGES} edges, not {len(one.edges)}"

@@ -212,7 +212,7 @@ def test_a_changed_definition_needs_a_new_version(schemas: Path) -> None:
 def test_the_pin_of_a_version_that_nobody_has_follows_its_definition(schemas: Path) -> None:
     (schemas / FOLDER / "buyers.yaml").write_text(VIEW.replace("window: 30d", "window: 60d"))
     with pytest.raises(ContractError, match="give it a new version"):
-        pin(schemas, {"buyers@1.0.0"})
+        pin(schemas, {"features/buyers@1.0.0"})
     assert pin(schemas, set()) == ["buyers@1.0.0"]
     assert pin(schemas, set()) == []
     compile_views(schemas)

@@ -26,7 +26,7 @@ from bench.cost_clients import ENVIRON, Recorded, Recording
 from millrace.core import aws, clock
 from millrace.core.edge import Handler
 from millrace.core.log import logger
-from millrace.eventstore.consumers import ARCHIVE, PROJECTION, ROUTER, SCORER, ConsumerSpec, Source
+from millrace.eventstore.consumers import ARCHIVE, COUNTER, PROJECTION, ROUTER, SCORER, ConsumerSpec, Source
 from tests.support import events as made
 from tests.support.functions import function
 
@@ -138,7 +138,7 @@ PROFILES: dict[str, Callable[[int], Rows]] = {
     "refused": _refused,
 }
 CONSUMERS = {
-    "mix": (ARCHIVE, PROJECTION, ROUTER),
+    "mix": (ARCHIVE, PROJECTION, ROUTER, COUNTER),
     "default": (ARCHIVE, PROJECTION, ROUTER),
     "lake-only": (ARCHIVE,),
     "transactions": (SCORER,),

@@ -25,6 +25,7 @@ ENVIRON = {
     **edge.ENVIRON,
     "ENVIRONMENT": "dev",
     "USER_EVENTS_TABLE": "UserEvents",
+    "ANALYTICS_TABLE": "Analytics",
     "FEATURE_STORE_TABLE": "FeatureStore",
     "FEATURES_BUDGET_MS": "60000",
     "MODELS_TABLE": "MLModels",

@@ -27,7 +27,7 @@ ARCHIVE_BATCH = 1000
 
 
 class ConsumersStack(PlatformStack):
-    """Archive, route and score from the log, project from the table's stream; a queue and a topic behind the bus."""
+    """Archive, route and score from the log, project and analyze from the table's stream; a queue and a topic behind the bus."""
 
     third_party = ("runtime", "lake", "onnx")
 
@@ -53,7 +53,12 @@ class ConsumersStack(PlatformStack):
         project = self._consumer(
             "project_events", "Keeps the events of each user in order, as pointers.", memory_mb=512
         )
-        consumers = [archive, route, score, project]
+        analyze = self._consumer(
+            "analyze_events",
+            "Leaves the facts that aggregates count, of each event as it comes.",
+            memory_mb=ONE_PROCESSOR_MB,
+        )
+        consumers = [archive, route, score, project, analyze]
         for function in consumers:
             self._read(function)
         self._watch(consumers)
@@ -117,7 +122,10 @@ class ConsumersStack(PlatformStack):
     @property
     def _windows(self) -> dict[str, int]:
         """Seconds that a function's batch may wait: an object and its receipts cost the same for one event and for 500."""
-        return {"archive_events": self.settings.archive_window_seconds}
+        return {
+            "archive_events": self.settings.archive_window_seconds,
+            "analyze_events": self.settings.analyze_window_seconds,
+        }
 
     @property
     def _fan_outs(self) -> set[str]:

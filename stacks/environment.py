@@ -231,6 +231,8 @@ class EnvironmentSettings(_Settings):
     """The keys that a tenant's events of one type are spread over: each takes 1,000 new events a second. It only ever grows, and a list by type makes a query for each."""
     archive_window_seconds: int = Field(default=5, ge=0, le=60)
     """How long the archive gathers events of a shard before it writes them: few large objects cost less than many small."""
+    analyze_window_seconds: int = Field(default=3, ge=0, le=10)
+    """How long new events of a shard of the table's stream are gathered before they are counted: a batch leaves a row for each tenant and minute, and its events are not seen before."""
     lake: LakeSettings
     """The lake's lifecycle."""
     throttle: ThrottleSettings
@@ -314,6 +316,7 @@ def _local() -> EnvironmentSettings:
         stream=StreamSettings(shards=1, retention_hours=HOURS_PER_DAY),
         # Someone sits before it and waits; storage is free.
         archive_window_seconds=0,
+        analyze_window_seconds=0,
         lake=LakeSettings(raw_expiry_days=RAW_EXPIRY_DAYS),
         throttle=ThrottleSettings(rate=1000, burst=2000),
         lakehouse=LakehouseSettings(

@@ -27,6 +27,7 @@ PATHS = {
     "archive": Confidence.MEASURED,
     "archive.lake-only": Confidence.MEASURED,
     "project": Confidence.MEASURED,
+    "count": Confidence.MEASURED,
     "route": Confidence.MEASURED,
     "fraud": Confidence.MEASURED,
     "features": Confidence.MEASURED,

@@ -73,6 +73,7 @@ PLACES: Mapping[str, Mapping[str, str]] = {
     "AWS::DynamoDB::Table": {
         "EventsTable": "store",
         "UserEventsTable": "project",
+        "AnalyticsTable": "count",
         "MetadataTable": "archive",
         "FeatureStoreTable": "features",
         "MLModelsTable": "predict",
@@ -88,6 +89,7 @@ PLACES: Mapping[str, Mapping[str, str]] = {
         "archiveeventsFunction": "archive",
         "routeeventsFunction": "route",
         "projecteventsFunction": "project",
+        "analyzeeventsFunction": "count",
         "scoretransactionsFunction": "fraud",
         "CanarysendcanaryFunction": IDLE,
         "reconcileeventsFunction": IDLE,
@@ -128,7 +130,6 @@ PLACES: Mapping[str, Mapping[str, str]] = {
 # Of the same types: what costs next to nothing, and why.
 UNUSED: Mapping[str, Mapping[str, str]] = {
     "AWS::DynamoDB::Table": {
-        "AnalyticsTable": "Nothing is written to it yet.",
         "SubjectKeysTable": "Nothing is written to it yet.",
     },
     "AWS::Lambda::Function": {

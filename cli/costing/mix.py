@@ -67,6 +67,7 @@ def weights(mix: Mix) -> dict[str, float]:
         **dict.fromkeys(LAKE_ONLY, mix.lake_only),
         **dict.fromkeys(("fraud", "features", "storage.features"), mix.transactions),
         "route": mix.routed,
+        "count": stored,
         "etl": 1.0,
         "quarantine": mix.refused,
     }

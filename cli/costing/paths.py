@@ -126,12 +126,16 @@ class Paths:
 
     def _batch_of(self, consumer: ConsumerSpec, profile: str = "default") -> float:
         """Events in a consumer's batch; records of rows that expire fill it too, unless the mapping filters them."""
-        if consumer.source is Source.TABLE_STREAM:
-            return self.stream_batch
         most: float = self._deployment.batch_size(consumer.function)
+        if consumer.source is Source.TABLE_STREAM:
+            return max(self.stream_batch, min(self._gathered(consumer), most))
         if consumer.function in self._deployment.unfiltered([consumer.function]):
             most /= self._records(profile)
         return min(self._waited_for(consumer.function, profile), most)
+
+    def _gathered(self, consumer: ConsumerSpec) -> float:
+        """Events of the table's stream that come while a mapping waits."""
+        return self._rate * self._deployment.window_seconds(consumer.function)
 
     def _consumed(self, consumer: ConsumerSpec, profile: str = "") -> Usage:
         """What a consumer uses for a million events, by its own profile unless another one is given."""

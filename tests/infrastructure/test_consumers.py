@@ -91,10 +91,10 @@ def test_critical_and_high_reach_the_topic(every: Templates) -> None:
 
 
 @pytest.mark.parametrize("stem", FROM_LOG + FROM_TABLE)
-def test_only_the_archive_gathers(every: Templates, stem: str) -> None:
+def test_only_what_writes_by_the_batch_gathers(every: Templates, stem: str) -> None:
     window = _mapping(every, stem).get("MaximumBatchingWindowInSeconds", 0)
-    gathers = stem == "archive_events" and every.environment != "local"
-    assert window == (5 if gathers else 0)
+    windows = {"archive_events": 5, "analyze_events": 3}
+    assert window == (0 if every.environment == "local" else windows.get(stem, 0))
 
 
 @pytest.mark.parametrize("stem", FROM_LOG + FROM_TABLE)

@@ -9,7 +9,7 @@ from aws_cdk import App, Stack
 from aws_cdk import aws_lambda as lambda_
 
 from layers import build
-from millrace.eventstore.consumers import Source, reading
+from millrace.eventstore.consumers import CONSUMERS, Source, reading
 from stacks.asl import FOLDER
 from stacks.constructs.platform_function import _code, settings_model
 from stacks.environment import ENVIRONMENTS
@@ -56,6 +56,7 @@ RIGHTS = {
     "archive_events": {"s3:PutObject", "dynamodb:BatchWriteItem", "dynamodb:PutItem"},
     "route_events": {"s3:PutObject", "dynamodb:BatchWriteItem", "events:PutEvents"},
     "project_events": {"s3:PutObject", "dynamodb:BatchWriteItem"},
+    "analyze_events": {"s3:PutObject", "dynamodb:BatchWriteItem"},
     "send_canary": {"dynamodb:BatchWriteItem", "dynamodb:Query", "events:PutEvents"},
     "start_run": {"states:ListExecutions", "states:StartExecution"},
     "plan_backfill": RUN_DOCUMENTS,
@@ -313,7 +314,12 @@ def test_a_wildcard_resource_stands_alone_in_its_policy_and_is_a_prefix(every: T
                 continue
             assert len(as_list(statement["Resource"])) == 1, name
             prefixes.add(text.split("'")[-2].lstrip("/:"))
-    wanted = {"raw/*", "quarantine/*", "models/*", *(f"dead-letters/{stem}/*" for stem in READS_A_STREAM)}
+    wanted = {
+        "raw/*",
+        "quarantine/*",
+        "models/*",
+        *(f"{one.dead_letters}*" for one in CONSUMERS if one.redrivable),
+    }
     wanted |= {"runs/*", "processed/*", "curated/*", "lineage/*", "dead-letters/transform_partitions/*"}
     wanted |= {"reconcile/*", "processed/ml-datasets/*", "processed/features/*"}
     wanted |= {

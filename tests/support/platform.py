@@ -86,6 +86,7 @@ class Platform:
             "ENVIRONMENT": "local",
             "EVENTS_TABLE": "Events",
             "USER_EVENTS_TABLE": "UserEvents",
+            "ANALYTICS_TABLE": "Analytics",
             "METADATA_TABLE": "Metadata",
             "FEATURE_STORE_TABLE": "FeatureStore",
             "FEATURES_BUDGET_MS": "60000",
@@ -111,6 +112,7 @@ class Platform:
             "archive_events",
             "route_events",
             "project_events",
+            "analyze_events",
             "score_transactions",
             "predict",
         )

@@ -182,9 +182,7 @@ def main(stem: str, shape: str) -> None:
     stub = Stub(full=shape == FULL_ROWS)
     aws.client.cache_clear()
     setattr(aws, "client", lambda _: stub)  # noqa: B010  before any handler has taken the name
-    names = (
-        "EVENTS_TABLE METADATA_TABLE USER_EVENTS_TABLE FEATURE_STORE_TABLE MODELS_TABLE LAKE_BUCKET EVENT_BUS"
-    )
+    names = "EVENTS_TABLE METADATA_TABLE USER_EVENTS_TABLE ANALYTICS_TABLE FEATURE_STORE_TABLE MODELS_TABLE LAKE_BUCKET EVENT_BUS"
     environ = dict.fromkeys((*names.split(), "EVENT_STREAM_ARN", "TENANT_KEY_ID"), "x")
     # On a busy machine what is measured is memory, not time.
     environ["FEATURES_BUDGET_MS"] = "60000"

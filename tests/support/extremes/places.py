@@ -37,6 +37,7 @@ _FILLED_BY = {
     consumers.ROUTER.name: ("bus", "routed"),
     consumers.PROJECTION.name: ("UserEvents",),
     consumers.SCORER.name: ("decision",),
+    consumers.COUNTER.name: (),
 }
 
 

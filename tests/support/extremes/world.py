@@ -191,6 +191,7 @@ class World(Platform):
             **self.lake.environ,
             "EVENTS_TABLE": "Events",
             "USER_EVENTS_TABLE": "UserEvents",
+            "ANALYTICS_TABLE": "Analytics",
             "FEATURES_BUDGET_MS": "60000",
             "MODELS_TABLE": "MLModels",
             "MODEL_BUDGET_MS": "60000",

@@ -11,6 +11,7 @@ from millrace.contracts.conditions import Condition, names
 
 # Every window is a sum of these.
 TILE_SECONDS = 300
+DAY_SECONDS = 86_400
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ copies by id and comes to the same numbers.
 """
 
 import base64
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -56,11 +56,14 @@ class Facts:
         }
         self._fields = cache(lambda ref: fields(contract_of(ref)))
 
-    def of(self, event: StoredEvent) -> Fact | None:
-        """The fact of an event; None where no aggregate counts its type."""
-        columns = self._columns.get(event.event_type)
-        if columns is None:
-            return None
+    @property
+    def event_types(self) -> Collection[str]:
+        """The types that some aggregate counts."""
+        return self._columns.keys()
+
+    def of(self, event: StoredEvent) -> Fact:
+        """The fact of an event of one of these types."""
+        columns = self._columns[event.event_type]
         envelope = event.envelope
         platform = envelope["platform"]
         known: Mapping[str, Field] = self._fields(platform["contract"])

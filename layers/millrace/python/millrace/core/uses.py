@@ -39,6 +39,7 @@ class Use:
 # What the storage stack deploys.
 EVENTS = Resource("table", "Events")
 USER_EVENTS = Resource("table", "UserEvents")
+ANALYTICS = Resource("table", "Analytics")
 METADATA = Resource("table", "Metadata")
 MODELS_TABLE = Resource("table", "MLModels")
 FEATURE_STORE = Resource("table", "FeatureStore")

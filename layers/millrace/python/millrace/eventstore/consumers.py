@@ -143,10 +143,17 @@ SCORER = ConsumerSpec(
     cost="fraud",
     cost_profile="transactions",
 )
+COUNTER = ConsumerSpec(
+    name="count_events",
+    function="analyze_events",
+    source=Source.TABLE_STREAM,
+    cost="count",
+    cost_profile="mix",
+)
 BUS_INTAKE = ConsumerSpec(name="receive_bus_events", function="receive_bus_events", source=Source.QUEUE)
 
 # In the order of a trace's steps.
-CONSUMERS: tuple[ConsumerSpec, ...] = (PROJECTION, ARCHIVE, ROUTER, SCORER, BUS_INTAKE)
+CONSUMERS: tuple[ConsumerSpec, ...] = (PROJECTION, ARCHIVE, ROUTER, SCORER, COUNTER, BUS_INTAKE)
 
 
 def reading(source: Source) -> dict[str, list[ConsumerSpec]]:

@@ -1,0 +1,37 @@
+"""Edge: makes something of the stream of the Events table as it comes; each consumer has dead letters of its own."""
+
+import secrets
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import MetricUnit
+
+from functions.analyze_events.settings import Settings
+from millrace.aggregates import registry
+from millrace.aggregates.count import TOO_OLD, EventCounter
+from millrace.aggregates.facts import Facts
+from millrace.core import metrics
+from millrace.core.aws import client
+from millrace.core.edge import Handler, edge
+from millrace.core.table import Table
+from millrace.eventstore.batches import batches
+from millrace.eventstore.codec import Codec
+
+
+@edge("analyze_events", Settings)
+def handler(settings: Settings, log: Logger) -> Handler:
+    """Hands a batch to each consumer; a table that fails has it delivered again."""
+    aggregates = registry.load()
+    contracts = aggregates.contracts
+
+    def too_old(events: int) -> None:
+        log.warning("too old for tiles", extra={"events": events})
+        metrics.emit("analyze_events", settings.environment, {TOO_OLD: (events, MetricUnit.Count)})
+
+    counter = EventCounter(
+        Table(client("dynamodb"), settings.analytics_table),
+        Codec(contracts.dictionary),
+        Facts(list(aggregates), contracts.deployed),
+        lambda: secrets.token_hex(8),
+        too_old=too_old,
+    )
+    return batches({"count_events": counter.count}, settings.lake_bucket, log)

@@ -1,0 +1,145 @@
+"""Tiles as rows hold them: by key, in blocks of bounded size, so that a reader of one key reads one block. Pure.
+
+A block is a span of the day and those keys of it whose hash falls to it. The states of a key stand together, by tile.
+"""
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
+
+import orjson
+import zstandard
+
+from millrace.aggregates.definition import DAY_SECONDS
+from millrace.aggregates.fold import KeyValues
+from millrace.aggregates.measures import Kind, State
+from millrace.core.errors import PermanentError
+
+Tiles = dict[int, dict[KeyValues, list[State]]]
+"""Start of the tile in seconds since 1970 → key values → states in the order of the aggregate's measures."""
+# Bytes of a block before it is compressed: some milliseconds to read. An item may have 400 KB.
+MOST_BYTES = 128 * 1024
+_MOST_READ = 400 * 1024 * 100
+# Behind this split there is one tile of a key, which no state makes larger than an item.
+_MOST_SPANS = 288
+_LARGEST = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a day is divided: into equal spans of time, and each of these into blocks by the hash of the key."""
+
+    spans: int = 1
+    blocks: int = 1
+
+    def span(self, tile: int) -> int:
+        """The span that a tile lies in."""
+        return tile % DAY_SECONDS * self.spans // DAY_SECONDS
+
+    def block(self, key: KeyValues) -> int:
+        """The block of a key in each span."""
+        return crc32(orjson.dumps(key)) % self.blocks
+
+
+def pack(tiles: Tiles, kinds: Sequence[Kind]) -> tuple[Layout, dict[tuple[int, int], bytes]]:
+    """Tiles of one day as blocks: their layout, and the bytes of each that is not empty by span and block."""
+    entries = _entries(tiles, kinds)
+    layout = Layout()
+    while True:
+        placed = {place: orjson.dumps(one, default=_bytes) for place, one in _placed(entries, layout).items()}
+        wider = _wider(entries, layout)
+        if wider is None or max(map(len, placed.values()), default=0) <= MOST_BYTES:
+            break
+        layout = wider
+    return layout, {place: zstandard.compress(block, 3) for place, block in placed.items()}
+
+
+def unpack(packed: bytes, kinds: Sequence[Kind], wanted: Callable[[KeyValues], bool] | None = None) -> Tiles:
+    """What a block holds.
+
+    Args:
+        packed: the block.
+        kinds: of the aggregate's measures.
+        wanted: which keys are read, of all; None: each.
+
+    Raises:
+        PermanentError: it is no block.
+    """
+    try:
+        entries = orjson.loads(zstandard.decompress(packed, _MOST_READ))
+    except (zstandard.ZstdError, orjson.JSONDecodeError) as error:
+        raise PermanentError(f"no block of tiles: {error}") from error
+    found: Tiles = {}
+    for named, tiles, columns in entries:
+        key = tuple(named)
+        if wanted is not None and not wanted(key):
+            continue
+        for tile, *states in zip(tiles, *columns, strict=True):
+            read = [kind.read(state) for kind, state in zip(kinds, states, strict=True)]
+            found.setdefault(tile, {})[key] = read
+    return found
+
+
+def merge(into: Tiles, other: Tiles, kinds: Sequence[Kind]) -> None:
+    """Adds tiles to tiles; `other` is not used any further."""
+    for tile, keys in other.items():
+        held = into.setdefault(tile, {})
+        for key, states in keys.items():
+            held[key] = merged(held[key], states, kinds) if key in held else states
+
+
+def merged(one: Sequence[State], other: Sequence[State], kinds: Sequence[Kind]) -> list[State]:
+    """The states of both."""
+    return [kind.merge(a, b) for kind, a, b in zip(kinds, one, other, strict=True)]
+
+
+# A key, its tiles, and of each measure the state in each of these tiles.
+_Entry = tuple[KeyValues, list[int], list[list[Any]]]
+
+
+def _entries(tiles: Tiles, kinds: Sequence[Kind]) -> list[_Entry]:
+    """By key in the order of their text, and by tile: the same tiles make the same bytes."""
+    by_key: dict[bytes, _Entry] = {}
+    for tile in sorted(tiles):
+        for key, states in tiles[tile].items():
+            _, found, columns = by_key.setdefault(orjson.dumps(key), (key, [], [[] for _ in kinds]))
+            found.append(tile)
+            for column, kind, state in zip(columns, kinds, states, strict=True):
+                column.append(_exact(kind.cut(state)))
+    return [by_key[name] for name in sorted(by_key)]
+
+
+def _placed(entries: Sequence[_Entry], layout: Layout) -> dict[tuple[int, int], list[_Entry]]:
+    placed: dict[tuple[int, int], list[_Entry]] = {}
+    for key, tiles, columns in entries:
+        block = layout.block(key)
+        by_span: dict[int, _Entry] = {}
+        for at, tile in enumerate(tiles):
+            _, found, parts = by_span.setdefault(layout.span(tile), (key, [], [[] for _ in columns]))
+            found.append(tile)
+            for part, column in zip(parts, columns, strict=True):
+                part.append(column[at])
+        for span, entry in by_span.items():
+            placed.setdefault((span, block), []).append(entry)
+    return placed
+
+
+def _wider(entries: Sequence[_Entry], layout: Layout) -> Layout | None:
+    """Twice the blocks, or twice the spans where a block already holds hardly more than one key; None: no more."""
+    if layout.blocks < len(entries):
+        return Layout(layout.spans, layout.blocks * 2)
+    several = any(len(tiles) > 1 for _, tiles, _ in entries)
+    return Layout(layout.spans * 2, layout.blocks) if several and layout.spans < _MOST_SPANS else None
+
+
+def _exact(state: Any) -> Any:
+    """An integer beyond 64 bits as text: JSON is read without loss then. Kinds read either."""
+    if isinstance(state, list):
+        return [_exact(one) for one in state]
+    return str(state) if isinstance(state, int) and abs(state) > _LARGEST else state
+
+
+def _bytes(state: Any) -> str:
+    return base64.b64encode(state).decode()

@@ -106,15 +106,15 @@ def read(api: Api, quarantine_id: str) -> dict[str, Any]:
     return item
 
 
-def pages(api: Api, query: Mapping[str, str | None], most: int | None = None) -> Iterator[dict[str, Any]]:
-    """The API's pages until there is no other, or until `most` events are read."""
+def pages(
+    api: Api, query: Mapping[str, str | None], most: int | None = None, path: str = "/v1/quarantine"
+) -> Iterator[dict[str, Any]]:
+    """The API's pages of a list until there is no other, or until `most` items are read."""
     cursor: str | None = None
     left = most
     while left is None or left > 0:
         limit = PAGE if left is None else min(PAGE, left)
-        page: dict[str, Any] = api.ask(
-            "GET", "/v1/quarantine", query={**query, "limit": str(limit), "cursor": cursor}
-        )
+        page: dict[str, Any] = api.ask("GET", path, query={**query, "limit": str(limit), "cursor": cursor})
         yield page
         left = None if left is None else left - len(page["items"])
         cursor = page.get("cursor")

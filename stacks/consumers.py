@@ -9,6 +9,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from millrace.eventstore.consumers import Source, filter_pattern, named
+from stacks.constructs.alert_topics import AlertTopics
 from stacks.constructs.dashboards import DataPipeline
 from stacks.constructs.dead_letter_alarm import DeadLetterAlarm
 from stacks.constructs.fraud_alerts import FraudAlerts
@@ -66,6 +67,7 @@ class ConsumersStack(PlatformStack):
         CfnOutput(self, "SubscriberQueue", value=subscriber.queue.queue_url)
         alerts = FraudAlerts(self, "FraudAlerts", fleet=self.fleet, source=ROUTED_SOURCE)
         CfnOutput(self, "FraudAlertTopic", value=alerts.topic.topic_arn)
+        AlertTopics(self, "Alerts", fleet=self.fleet, source=ROUTED_SOURCE, routes=self.settings.alert_routes)
 
     def _watch(self, consumers: Sequence[PlatformFunction]) -> None:
         topic, environment = self.storage.alarms, self.settings.name

@@ -9,7 +9,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from millrace.compiler.sentences import meant
 from millrace.core.settings import Environment
@@ -206,6 +214,17 @@ class BusBinding(_Settings):
         return source
 
 
+class AlertRoute(_Settings):
+    """A topic of alerts: those of some severities and, if it names owners, of these."""
+
+    name: str = Field(pattern=r"^[A-Z][A-Za-z0-9]{0,62}$")
+    """Of the topic's output, `AlertTopic<name>`; unique in its environment."""
+    severities: tuple[Literal["info", "warning", "critical"], ...] = Field(min_length=1)
+    """Of the alerts that go there."""
+    owners: tuple[str, ...] = ()
+    """Whose alerts go there; empty: everybody's."""
+
+
 # The canary's way in over the platform's own bus. The tenant is millrace.canary.events.ORG.
 CANARY_BINDING = BusBinding(name="Canary", org="millrace-canary", bus="platform", source="millrace.canary")
 
@@ -249,6 +268,11 @@ class EnvironmentSettings(_Settings):
     """Whether alarms are deployed."""
     alarm_contacts: tuple[str, ...] = ()
     """Where alarms are sent: e-mail addresses and https addresses, each of which has to confirm once."""
+    alert_routes: tuple[AlertRoute, ...] = (
+        AlertRoute(name="Critical", severities=("critical",)),
+        AlertRoute(name="Warning", severities=("warning",)),
+    )
+    """Topics of alerts; an alert goes to each that it fits."""
     bus_bindings: tuple[BusBinding, ...] = (CANARY_BINDING,)
     """Rules that feed events of an EventBridge bus to intake."""
     canary: Schedule | None = None
@@ -272,13 +296,16 @@ class EnvironmentSettings(_Settings):
                 raise ValueError(f"{contact} is neither an e-mail address nor an https address")
         return contacts
 
-    @field_validator("bus_bindings")
+    @field_validator("bus_bindings", "alert_routes")
     @classmethod
-    def _are_called_apart(cls, bindings: tuple[BusBinding, ...]) -> tuple[BusBinding, ...]:
-        names = [binding.name for binding in bindings]
+    def _are_called_apart(
+        cls, named: tuple[BusBinding | AlertRoute, ...], info: ValidationInfo
+    ) -> tuple[BusBinding | AlertRoute, ...]:
+        names = [one.name for one in named]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"two bindings are called {twice[0]}; each has a name of its own")
-        return bindings
+            what = str(info.field_name).rpartition("_")[2]
+            raise ValueError(f"two {what} are called {twice[0]}; each has a name of its own")
+        return named
 
     @field_validator("reserved_concurrency")
     @classmethod

@@ -35,6 +35,7 @@ COMMANDS = {
         "models": ("cli.commands.models", "List models, promote one or roll back."),
     },
     "Operation": {
+        "alerts": ("cli.commands.alerts", "List, acknowledge or mute alerts."),
         "status": ("cli.commands.status", "Show which platform answers, and its version."),
         "doctor": ("cli.commands.doctor", "Check the platform with an event down every path."),
         "reconcile": ("cli.commands.reconcile", "Compare all stores and repair what is missing."),

@@ -1,6 +1,7 @@
 """Examples that the help of each command ends with; each can be typed as it stands, with ids of one's own."""
 
 _EVENT = "1532fa55-7c4d-42cb-a153-36c7cf6561b6"
+_ALERT = "0b4a0c63-5a9f-4b3a-8f0e-6f2f6a8b1c7d"
 _REFUSED = "01a22b9e5309ead7eaae82008ed02bde0dfd"
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
@@ -64,6 +65,16 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "models show": ("millrace models show 3",),
     "models promote": ("millrace models promote 3",),
     "models rollback": ("millrace models rollback",),
+    "alerts": ("millrace alerts list --state raised",),
+    "alerts list": (
+        "millrace alerts list --state raised",
+        "millrace alerts list --from 2026-11-21T06:00:00Z --json",
+    ),
+    "alerts ack": (f'millrace alerts ack {_ALERT} --note "known"',),
+    "alerts mute": (
+        f'millrace alerts mute {_ALERT} --for 2h --why "the shop moves"',
+        f'millrace alerts mute {_ALERT} --for 0m --why "it is over"',
+    ),
     "status": ("millrace status", "millrace status --json"),
     "doctor": ("millrace doctor",),
     "reconcile": ("millrace reconcile", "millrace reconcile --from 2026-11-01 --org org_acme"),

@@ -137,6 +137,7 @@ UNUSED: Mapping[str, Mapping[str, str]] = {
         "WaitingreplaywaitingFunction": _ON_DEMAND,
         "CustomS3AutoDeleteObjects": _ON_DEMAND,
         "replayquarantineFunction": _ON_DEMAND,
+        "changealertsFunction": "Called when somebody acknowledges or mutes an alert.",
         "checkschemaFunction": _ON_DEMAND,
         "planbackfillFunction": _ON_DEMAND,
         "movemodelFunction": _ON_DEMAND,
@@ -150,7 +151,10 @@ UNUSED: Mapping[str, Mapping[str, str]] = {
         "WaitingDeadLetters": _FAILURES,
         "SubscriberDeadLetters": _FAILURES,
     },
-    "AWS::SNS::Topic": {},
+    "AWS::SNS::Topic": {
+        "AlertsCritical": "Alerts are few: at most 20 an hour of a rule.",
+        "AlertsWarning": "Alerts are few: at most 20 an hour of a rule.",
+    },
     "AWS::Scheduler::Schedule": {},
     "AWS::StepFunctions::StateMachine": {
         "backfillMachine": _ON_DEMAND,

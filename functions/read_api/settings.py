@@ -2,7 +2,7 @@
 
 from millrace.core.prefixes import QUARANTINE
 from millrace.core.settings import FunctionSettings
-from millrace.core.uses import EVENTS, FEATURE_STORE, LAKE, METADATA, USER_EVENTS, uses
+from millrace.core.uses import ANALYTICS, EVENTS, FEATURE_STORE, LAKE, METADATA, USER_EVENTS, uses
 
 
 class Settings(FunctionSettings):
@@ -23,4 +23,5 @@ class Settings(FunctionSettings):
     user_events_table: str = uses(USER_EVENTS, "get", query=("sessionId-timestamp-index",))
     metadata_table: str = uses(METADATA, "get", "query")
     feature_store_table: str = uses(FEATURE_STORE, "batch_get")
+    analytics_table: str = uses(ANALYTICS, "batch_get", query=("eventType-date-index",))
     lake_bucket: str = uses(LAKE, read=(QUARANTINE,))

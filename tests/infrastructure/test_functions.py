@@ -43,6 +43,13 @@ RIGHTS = {
     | {"dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:BatchGetItem"}
     | {"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage", "sqs:SendMessage"},
     "replay_quarantine": INTAKE | READS | {"dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:BatchGetItem"},
+    "change_alerts": {
+        "dynamodb:BatchWriteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+    },
     "read_api": READS | {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"},
     "predict": READS | {"dynamodb:BatchGetItem", "dynamodb:GetItem"},
     "score_transactions": READS

@@ -106,6 +106,7 @@ class Platform:
             "collect",
             "read_api",
             "replay_quarantine",
+            "change_alerts",
             "replay_waiting",
             "check_schema",
             "receive_bus_events",

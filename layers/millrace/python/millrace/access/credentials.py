@@ -31,6 +31,8 @@ ALL_SCOPES = (
     "fraud:read",
     "catalog:read",
     "features:read",
+    "alerts:read",
+    "alerts:write",
 )
 # Of a key that stands in a page for all to read: it sends events, and may have no other right.
 PUBLIC_SCOPE = "events:write:public"

@@ -5,6 +5,9 @@ from functools import partial
 from typing import Protocol
 
 from millrace import __version__
+from millrace.alerts.mutes import Mutes
+from millrace.alerts.rows import AlertRows
+from millrace.api.alerts import AlertsApi
 from millrace.api.apicurio import ApicurioApi
 from millrace.api.confluent import ConfluentApi
 from millrace.api.datasets import DatasetsApi
@@ -44,6 +47,7 @@ class ReadSettings(Protocol):
     user_events_table: str
     metadata_table: str
     feature_store_table: str
+    analytics_table: str
     lake_bucket: str
 
 
@@ -66,6 +70,7 @@ def reads(settings: ReadSettings, log: Callable[[str], None]) -> Router:
     decisions = DecisionsApi(reader, Heads(stored))
     views = feature_views.load()
     online = OnlineStore(Table(dynamodb, settings.feature_store_table), views)
+    alerts = AlertsApi(AlertRows(Table(dynamodb, settings.analytics_table)), Mutes(metadata, remembered=0))
     health = {"status": "ok", "version": __version__, "environment": settings.environment}
     functions: dict[str, Function] = {
         "GET /v1/health": lambda _: health,
@@ -80,6 +85,7 @@ def reads(settings: ReadSettings, log: Callable[[str], None]) -> Router:
         "GET /v1/datasets": datasets.list,
         "GET /v1/datasets/{name}": datasets.get,
         "GET /v1/datasets/{name}/lineage": datasets.lineage,
+        "GET /v1/alerts": alerts.list,
         "GET /v1/features": FeaturesApi(online, views).get,
         "GET /v1/schemas": schemas.list,
         "GET /v1/schemas/{type}/{version}": schemas.get,

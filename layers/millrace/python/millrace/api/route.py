@@ -138,6 +138,8 @@ class Route:
     def _read_body(self, raw: bytes) -> Any:
         if self._body is None:
             return None
+        if not raw and "optional" in self._body:
+            raw = b"{}"
         if len(raw) > self._body.get("maxBytes", math.inf):
             most = self._body["maxBytes"]
             raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body holds at most {most} bytes")

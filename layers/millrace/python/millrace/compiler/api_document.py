@@ -98,7 +98,7 @@ def routes(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     - `right` is None for an open route.
     - A parameter, of path or query, is `{"name", "in", "required", "description", "schema"}`.
     - `anyQuery`: unknown parameters are ignored.
-    - `body` is `{"schema", "byContract", "maxBytes"}`; None if there is none, or if it may be other than JSON, which the
+    - `body` is `{"schema", "byContract", "maxBytes", "optional"}`; None if there is none, or if it may be other than JSON, which the
       function reads itself. `byContract`: a contract decides about values in it, and so about integers beyond 64 bits.
 
     Raises:
@@ -141,7 +141,8 @@ def _body(body: Mapping[str, Any] | None) -> dict[str, Any] | None:
         return None
     schema = body["content"][JSON]["schema"]
     bound = {"maxBytes": body["x-millrace-max-bytes"]} if "x-millrace-max-bytes" in body else {}
-    return {"schema": schema, "byContract": _is_by_contract(schema), **bound}
+    optional = {} if body.get("required", False) else {"optional": True}
+    return {"schema": schema, "byContract": _is_by_contract(schema), **bound, **optional}
 
 
 def _is_by_contract(schema: Any) -> bool:

@@ -102,9 +102,16 @@ def derived(
 
 
 def stated(
-    event_type: str, *, org: str, source: str, at: str, payload: Mapping[str, Any], parts: Sequence[str]
+    event_type: str,
+    *,
+    org: str,
+    source: str,
+    at: str,
+    payload: Mapping[str, Any],
+    parts: Sequence[str],
+    cause: StoredEvent | None = None,
 ) -> PlatformEvent:
-    """An event that is derived from no other, the same whenever it is made of the same parts.
+    """An event with a moment of its own, the same whenever it is made of the same parts.
 
     Args:
         event_type: such as `quality.check.failed`.
@@ -113,11 +120,14 @@ def stated(
         at: when it happened, UTC text.
         payload: of the event.
         parts: what makes it this event and no other.
+        cause: an event that it follows from, which lends it user, session and correlation.
     """
     happened_at = clock.parse(at)
     day, digest = clock.day_text(happened_at), derived_ids.digest(*parts)
     fingerprint = hashlib.sha256("\n".join(("fingerprint", *parts)).encode()).digest()[:BYTES]
-    return PlatformEvent(event_type, source, org, at, happened_at, day, at, payload, digest, fingerprint)
+    return PlatformEvent(
+        event_type, source, org, at, happened_at, day, at, payload, digest, fingerprint, cause
+    )
 
 
 def derived_id(consumer: str, cause: StoredEvent, event_type: str) -> str:

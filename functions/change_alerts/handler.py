@@ -1,0 +1,28 @@
+"""Edge: acknowledges and mutes alerts."""
+
+from aws_lambda_powertools import Logger
+
+from functions.change_alerts.settings import Settings
+from millrace.alerts.assemble import emitter
+from millrace.alerts.mutes import Mutes
+from millrace.alerts.rows import AlertRows
+from millrace.api.alerts import AlertChangesApi
+from millrace.api.router import Router, routed
+from millrace.core.aws import client
+from millrace.core.edge import Handler, edge
+from millrace.core.table import Table
+
+
+@edge("change_alerts", Settings)
+def handler(settings: Settings, log: Logger) -> Handler:
+    """Answers one call."""
+    dynamodb = client("dynamodb")
+    metadata = Table(dynamodb, settings.metadata_table)
+    rows = AlertRows(Table(dynamodb, settings.analytics_table))
+    mutes = Mutes(metadata, remembered=0)
+    changes = AlertChangesApi(rows, mutes, emitter(settings, log.warning), metadata)
+    answers = {
+        "POST /v1/alerts/{id}/acknowledge": changes.acknowledge,
+        "POST /v1/alerts/{id}/mute": changes.mute,
+    }
+    return routed(Router(answers, log.warning), log)

@@ -1,0 +1,128 @@
+"""Alerts: listed, acknowledged, muted."""
+
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+from millrace.alerts.alert import ACKNOWLEDGED, SOURCE
+from millrace.alerts.mutes import Mute, Mutes
+from millrace.alerts.rows import STATES, AlertRows
+from millrace.api.route import Call
+from millrace.core import audit, clock, sizes
+from millrace.core.http import Problem
+from millrace.core.table import Table
+from millrace.eventstore import order
+from millrace.eventstore.emit import Emitter, stated
+
+# Whoever mutes for longer has no use for the rule.
+LONGEST_MUTE = timedelta(days=366)
+
+
+class AlertsApi:
+    """Answers of `GET /v1/alerts`."""
+
+    def __init__(self, rows: AlertRows, mutes: Mutes) -> None:
+        self._rows, self._mutes = rows, mutes
+
+    def list(self, call: Call) -> dict[str, Any]:
+        """Alerts, those raised last first."""
+        limit, given = call.values["limit"], call.values
+        states = [given["state"]] if "state" in given else STATES
+        after = call.after(order.is_position)
+        found = self._rows.listed(call.org, states, given.get("from"), given.get("to"), after, limit + 1)
+        page, more = sizes.fitting(found, limit, lambda placed: orjson.dumps(placed[1]))
+        now = clock.now()
+        items = [self.shown(call.org, item, now) for _, item in page]
+        return {"items": items, "cursor": call.cursor(page[-1][0] if more else None)}
+
+    def shown(self, org: str, alert: dict[str, Any], now: datetime) -> dict[str, Any]:
+        """An alert with the moment until which it is muted now."""
+        until = self._mutes.until(org, alert["kind"], alert["rule"] or "", alert["subject"] or "", now)
+        return {**alert, "mutedUntil": None if until is None else clock.utc_text(until)}
+
+
+class AlertChangesApi:
+    """Answers of `POST /v1/alerts/{id}/acknowledge` and `/mute`."""
+
+    def __init__(self, rows: AlertRows, mutes: Mutes, emitter: Emitter, metadata: Table) -> None:
+        self._rows, self._mutes, self._emitter, self._metadata = rows, mutes, emitter, metadata
+        self._reads = AlertsApi(rows, mutes)
+
+    def acknowledge(self, call: Call) -> dict[str, Any]:
+        """Says that somebody looks after an alert; one that is acknowledged or has ended stays as it is."""
+        alert, now = self._alert(call), clock.now()
+        if alert["state"] == "raised":
+            self._audit(call, "alerts.acknowledge", now, {"note": call.body.get("note")})
+            self._acknowledge(call, alert, now)
+            alert = self._alert(call)
+        return self._reads.shown(call.org, alert, now)
+
+    def mute(self, call: Call) -> dict[str, Any]:
+        """Has nobody told of alerts like this one until a moment; one that has passed ends the mute."""
+        alert, now, given = self._alert(call), clock.now(), call.body
+        until: datetime = given["until"]
+        if until > now + LONGEST_MUTE:
+            raise Problem(HTTPStatus.BAD_REQUEST, f"until must lie within {LONGEST_MUTE.days} days")
+        # What the alert itself does not name, no other can have in common with it.
+        alike = {name: alert[name] for name in given["alike"] if alert[name]}
+        if not alike:
+            raise Problem(HTTPStatus.BAD_REQUEST, "the alert has none of what is to be alike")
+        self._audit(
+            call,
+            "alerts.mute",
+            now,
+            {"until": clock.utc_text(until), "alike": alike, "reason": given["reason"]},
+        )
+        mute = Mute(
+            until=clock.as_utc(until),
+            by=call.request.authenticated.principal,
+            reason=given["reason"],
+            **alike,
+        )
+        self._mutes.put(call.org, mute, now)
+        return self._reads.shown(call.org, alert, now)
+
+    def _alert(self, call: Call) -> dict[str, Any]:
+        alert = self._rows.get(call.org, call.values["id"])
+        if alert is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "there is no such alert")
+        return alert
+
+    def _acknowledge(self, call: Call, alert: dict[str, Any], now: datetime) -> None:
+        at = clock.utc_text(now)
+        payload = {
+            "alertId": alert["alertId"],
+            "kind": alert["kind"],
+            "severity": alert["severity"],
+            "acknowledgedBy": call.request.authenticated.principal,
+            "acknowledgedAt": at,
+        }
+        others = {"ruleId": alert["rule"], "subject": alert["subject"], "owner": alert["owner"]}
+        others["note"] = call.body.get("note")
+        payload |= {name: value for name, value in others.items() if value}
+        event = stated(
+            ACKNOWLEDGED,
+            org=call.org,
+            source=SOURCE,
+            at=at,
+            payload=payload,
+            parts=(ACKNOWLEDGED, call.org, alert["alertId"]),
+        )
+        self._emitter.emit([event])
+        # The stream brings the event here, too; whoever asks next sees it already.
+        self._rows.apply(call.org, ACKNOWLEDGED, event.event_id, event.happened_at, payload)
+
+    def _audit(self, call: Call, action: str, at: datetime, detail: dict[str, Any]) -> None:
+        # Before the first write, so that none is made without an audit row.
+        who = call.request.authenticated
+        line = audit.item(
+            call.org,
+            action,
+            who.principal,
+            {"alertId": call.values["id"], **detail},
+            at,
+            call.request.request_id,
+        )
+        self._metadata.write_all([line], doing="write audit")

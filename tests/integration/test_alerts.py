@@ -1,0 +1,143 @@
+"""Alerts over HTTP: listed, acknowledged, muted, by those who may, and never another tenant's."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from millrace.core import clock
+from tests.support.alerting import ALERT, Alerting
+from tests.support.platform import ACME, GLOBEX, Platform, platform
+
+LIST, ACK, MUTE = "/v1/alerts", "/v1/alerts/{id}/acknowledge", "/v1/alerts/{id}/mute"
+
+
+@pytest.fixture
+def running(bundle: Path) -> Iterator[Platform]:
+    with platform(bundle, in_memory=True) as made:
+        yield made
+
+
+@pytest.fixture
+def world(running: Platform) -> Alerting:
+    """Two alerts of now."""
+    made = Alerting(running.dynamodb)
+    made.now = clock.now()
+    made.alerts.raise_all([replace(ALERT, at=made.now, subject=f"order:{name}") for name in ("a", "b")])
+    made.track()
+    return made
+
+
+def listed(running: Platform, org: str = ACME, **query: str) -> list[dict[str, Any]]:
+    answer = running.get(LIST, org=org, query=query)
+    assert answer["status"] == 200
+    items: list[dict[str, Any]] = answer["body"]["items"]
+    return items
+
+
+def changed(running: Platform, call: str, alert: str, body: object = b"", **how: Any) -> dict[str, Any]:
+    return running.call(call, body, function="change_alerts", id=alert, **how)
+
+
+def test_alerts_are_listed_as_the_document_says(running: Platform, world: Alerting) -> None:
+    items = listed(running)
+    assert {one["subject"] for one in items} == {"order:a", "order:b"}
+    assert {one["state"] for one in items} == {"raised"}
+    assert items[0]["expected"] == 1
+    assert items[0]["observed"] == 0
+    assert items[0]["endedAt"] is items[0]["mutedUntil"] is None
+    assert items[0]["raisedAt"].endswith("Z")
+    assert listed(running, GLOBEX) == []
+    assert listed(running, state="ended") == []
+    first = running.get(LIST, query={"limit": "1"})["body"]
+    second = running.get(LIST, query={"limit": "1", "cursor": first["cursor"]})["body"]
+    assert first["items"] + second["items"] == items
+    assert second["cursor"] is None
+    assert running.get(LIST, org=GLOBEX, query={"cursor": first["cursor"]})["status"] == 400
+    assert running.get(LIST, query={"state": "open"})["status"] == 400
+    assert running.get(LIST, scopes="events:read")["status"] == 403
+
+
+def test_an_alert_is_acknowledged_once_with_a_note_and_an_audit_line(
+    running: Platform, world: Alerting
+) -> None:
+    alert = listed(running)[0]["alertId"]
+    answer = changed(running, ACK, alert, {"note": "known"}, principal="on call")
+    assert answer["status"] == 200
+    body = answer["body"]
+    assert (body["state"], body["acknowledgedBy"], body["note"]) == ("acknowledged", "on call", "known")
+    again = changed(running, ACK, alert, principal="another")
+    assert again["body"] == body
+    # The stream brings the same event.
+    world.track()
+    assert [one["alertId"] for one in listed(running, state="acknowledged")] == [alert]
+    assert len(listed(running, state="raised")) == 1
+    assert len(world.events("alert.acknowledged")) == 1
+    (line,) = audited(running)
+    assert (line["action"]["S"], line["principal"]["S"]) == ("alerts.acknowledge", "on call")
+    assert orjson.loads(line["detail"]["S"]) == {"alertId": alert, "note": "known"}
+
+
+def test_the_end_of_an_alert_stands(running: Platform, world: Alerting) -> None:
+    world.alerts.end(ACME, ALERT.kind, ALERT.rule, "order:a", reason="late")
+    world.track()
+    (ended,) = listed(running, state="ended")
+    assert changed(running, ACK, ended["alertId"])["body"] == ended
+    assert world.events("alert.acknowledged") == []
+
+
+def test_another_tenants_alert_is_not_there(running: Platform, world: Alerting) -> None:
+    alert = listed(running)[0]["alertId"]
+    until = clock.utc_text(clock.now() + timedelta(hours=1))
+    for call, body in ((ACK, b""), (MUTE, {"until": until, "reason": "x"})):
+        assert changed(running, call, alert, body, org=GLOBEX)["status"] == 404
+        assert changed(running, call, alert, body, scopes="alerts:read")["status"] == 403
+        assert changed(running, call, "nothing", body)["status"] == 404
+    assert audited(running) == []
+
+
+def test_a_mute_holds_for_alerts_alike_until_it_ends(running: Platform, world: Alerting) -> None:
+    first, second = sorted(listed(running), key=lambda one: str(one["subject"]))
+    until = clock.utc_text(clock.now() + timedelta(hours=1))
+    muted = changed(running, MUTE, first["alertId"], {"until": until, "reason": "a move"})
+    assert muted["body"]["mutedUntil"] == until
+    assert mutes(running) == {"order:a": until, "order:b": None}
+    whole = {"until": until, "reason": "a move", "alike": ["rule"]}
+    changed(running, MUTE, second["alertId"], whole)
+    assert mutes(running) == {"order:a": until, "order:b": until}
+    past = clock.utc_text(clock.now() - timedelta(seconds=1))
+    changed(running, MUTE, second["alertId"], {**whole, "until": past})
+    assert mutes(running) == {"order:a": until, "order:b": None}
+    assert [one["action"]["S"] for one in audited(running)] == ["alerts.mute"] * 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"reason": "no end"},
+        {"until": "2026-11-30T12:00:00Z"},
+        {"until": "tomorrow", "reason": "x"},
+        {"until": "9999-01-01T00:00:00Z", "reason": "for ever"},
+        {"until": "2026-11-30T12:00:00Z", "reason": "x", "alike": ["severity"]},
+        {"until": "2026-11-30T12:00:00Z", "reason": "x", "alike": []},
+        {"until": "2026-11-30T12:00:00Z", "reason": ""},
+        [],
+    ],
+)
+def test_a_mute_that_is_none_is_refused(running: Platform, world: Alerting, body: object) -> None:
+    alert = listed(running)[0]["alertId"]
+    assert changed(running, MUTE, alert, body)["status"] == 400
+    assert set(mutes(running).values()) == {None}
+
+
+def mutes(running: Platform) -> dict[str, str | None]:
+    return {one["subject"]: one["mutedUntil"] for one in listed(running)}
+
+
+def audited(running: Platform) -> list[dict[str, Any]]:
+    rows = [row for row in running.rows("Metadata") if "#audit#" in row["entityTypeKey"]["S"]]
+    return sorted(rows, key=lambda row: str(row["entityId"]["S"]))

@@ -133,6 +133,8 @@ def _at(text: bytes, start: int) -> str:
 
 def line_of(text: str, pointer: str) -> int:
     """The line, from 1, of what a pointer leads to in a text of YAML, or of the innermost part above it that is there."""
+    if not pointer:
+        return 1
     try:
         node, line = yaml.compose(text, FastLoader), 1
         for part in parse(pointer):

@@ -24,7 +24,10 @@ from millrace.compiler.warehouse.shape import Shapes, by_name, differences
 from millrace.compiler.warehouse.widths import Widths
 from millrace.contracts.columns import duckdb_type
 from millrace.contracts.tables import LakeTable, to_json
-from millrace.warehouse.project import Project, Staging, Transform
+from millrace.warehouse.project import Lineage, Project, Staging, Transform
+
+# Layer, name, and each column's name and type.
+_Columns = tuple[str, str, tuple[tuple[str, str], ...]]
 
 
 def compile_project(project_dir: Path, tables: Iterable[LakeTable]) -> Project:
@@ -146,7 +149,8 @@ class _Compilation:
                 self._shapes.add_staging(view)
                 self._judge(f"{STAGING}.{view.name}", queries[f"{STAGING}.{view.name}"])
             differing = differences(self._shapes.of(transform.sql), self._shapes.promised(table))
-            lineage = column_lineage(query, queries, self._schema(inputs)) if not differing else {}
+            sources = tuple((f"{STAGING}.{view.name}", view.sql) for view in views)
+            lineage = _lineage(transform.sql, sources, self._columns_of(inputs)) if not differing else {}
         except ValueError as error:
             self._problems.append(f"{transform.full_name}: {error}")
             return
@@ -173,12 +177,12 @@ class _Compilation:
     def _judge(self, name: str, query: exp.Query) -> None:
         self._problems += [f"{name}: {sentence}" for sentence in self._widths.add(name, query)]
 
-    def _schema(self, inputs: Iterable[str]) -> Schema:
-        schema: Schema = {}
-        for table in (self._tables[name] for name in inputs):
-            columns = {column.name: duckdb_type(column.type) for column in table.columns}
-            schema.setdefault(table.layer, {})[table.name] = columns
-        return schema
+    def _columns_of(self, inputs: Iterable[str]) -> tuple[_Columns, ...]:
+        tables = (self._tables[name] for name in inputs)
+        return tuple(
+            (table.layer, table.name, tuple((c.name, duckdb_type(c.type)) for c in table.columns))
+            for table in tables
+        )
 
 
 @lru_cache(maxsize=256)
@@ -191,6 +195,19 @@ def _judged(sql: str) -> tuple[exp.Query, list[str]]:
     query = dialect.parse(sql)
     dialect.athena(query)
     return query, dialect.problems(query)
+
+
+@lru_cache(maxsize=256)
+def _lineage(sql: str, staging: tuple[tuple[str, str], ...], tables: tuple[_Columns, ...]) -> Lineage:
+    """Of the columns of a transform over its views and physical tables; once for the versions of a project that have it so.
+
+    Raises:
+        ValueError: as `column_lineage` does.
+    """
+    schema: Schema = {}
+    for layer, name, columns in tables:
+        schema.setdefault(layer, {})[name] = dict(columns)
+    return column_lineage(_judged(sql)[0], {name: _judged(view)[0] for name, view in staging}, schema)
 
 
 def _definition(

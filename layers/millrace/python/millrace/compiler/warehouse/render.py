@@ -9,8 +9,9 @@ Used at build only; a test proves that dbt renders the same.
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import jinja2
@@ -116,7 +117,7 @@ class _Rendering:
     ) -> None:
         self._paths, self._variables, self._relation = paths, variables, relation
         self._reads: dict[tuple[str, str], None] = {}
-        self._jinja = SandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
+        self._jinja = _environment()
         words = {"ref": self._ref, "source": self._source, "var": self._var, "config": lambda **_: ""}
         # Without the helpers that Jinja adds (`lipsum`, `cycler` …), which dbt may lack.
         self._jinja.globals = {"range": range, **words}
@@ -132,7 +133,7 @@ class _Rendering:
         for path in files:
             try:
                 text = path.read_text(encoding="utf-8")
-                names += [macro.name for macro in self._jinja.parse(text).find_all(jinja2.nodes.Macro)]
+                names += _macros(text)
                 texts.append(text)
             except (jinja2.TemplateSyntaxError, UnicodeDecodeError) as error:
                 line = f":{error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
@@ -143,10 +144,13 @@ class _Rendering:
         # Macros call each other, whichever file they are in.
         self._jinja.globals |= {name: partial(self._call, name) for name in names}
         for text in texts:
-            self._macros |= vars(self._jinja.from_string(text).module)
+            self._macros |= vars(self._template(text).module)
 
     def _call(self, name: str, *arguments: Any, **named: Any) -> Any:
         return self._macros[name](*arguments, **named)
+
+    def _template(self, text: str) -> jinja2.Template:
+        return jinja2.Template.from_code(self._jinja, _code(text), self._jinja.make_globals(None))
 
     @property
     def words(self) -> list[str]:
@@ -155,7 +159,7 @@ class _Rendering:
 
     def render(self, path: Path) -> Rendered:
         self._reads = {}
-        sql = self._jinja.from_string(path.read_text(encoding="utf-8")).render()
+        sql = self._template(path.read_text(encoding="utf-8")).render()
         return Rendered(path.parent.name, path.stem, sql.strip(), tuple(self._reads))
 
     def _ref(self, name: str) -> str:
@@ -176,3 +180,18 @@ class _Rendering:
                 f"no variable is called {name}{meant(name, self._variables)}; vars of dbt_project.yml has them"
             )
         return self._variables[name]
+
+
+def _environment() -> SandboxedEnvironment:
+    return SandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
+
+
+# What is read of a text does not depend on the words, and so is read once for the versions of a project that have it.
+@lru_cache(maxsize=256)
+def _code(text: str) -> CodeType:
+    return _environment().compile(text)
+
+
+@lru_cache(maxsize=256)
+def _macros(text: str) -> list[str]:
+    return [macro.name for macro in _environment().parse(text).find_all(jinja2.nodes.Macro)]

@@ -25,7 +25,8 @@ class Shapes:
         """`tables` are all of the lake's."""
         import duckdb  # noqa: PLC0415  80 MB that reading a bundle does not need
 
-        self._connection = duckdb.connect()
+        # Nothing has rows, and so nothing to share.
+        self._connection = duckdb.connect(config={"threads": 1})
         self._connection.execute("SET TimeZone = 'UTC'")
         for table in tables:
             self._connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{table.layer}"')

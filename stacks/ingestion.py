@@ -94,7 +94,7 @@ class IngestionStack(PlatformStack):
                 "replay_quarantine",
                 description="Replays refused events through intake, repaired, or closes them.",
             ),
-            self._function("change_alerts", "Acknowledges and mutes alerts.", memory_mb=512),
+            self._function("change_alerts", description="Acknowledges and mutes alerts.", memory_mb=512),
             self._function(
                 "predict",
                 description="Decides on a transaction in a request, from what is stored of its user; stores nothing.",

@@ -50,11 +50,20 @@ def build(root: Path) -> list[Path]:
             new_dictionary(contract, samples.golden(file_of(contract, schemas)), schemas)
     if (schemas / aggregates.FOLDER).is_dir():
         aggregates.pin(schemas, contracts, kept)
+        _macros(root, contracts)
     if (schemas / feature_views.FOLDER).is_dir():
         feature_views.pin(schemas, kept)
     if (root / "warehouse").is_dir():
         _dbt_files(root)
     return sorted(path for path, text in _contents(root).items() if before.get(path) != text)
+
+
+def _macros(root: Path, contracts: "Sequence[Contract]") -> None:
+    from millrace.compiler.warehouse import aggregate_macros
+
+    path = root / "warehouse" / aggregate_macros.FILE
+    if path.parent.is_dir():
+        path.write_text(aggregate_macros.of(root / "schemas", contracts), encoding="utf-8")
 
 
 def _dbt_files(root: Path) -> None:
@@ -104,7 +113,7 @@ def _kept(root: Path) -> Kept | None:
 
 def _contents(root: Path) -> dict[Path, bytes]:
     written = ("published", "dictionaries", "aggregates", "features")
-    folders = (*(f"schemas/{name}" for name in written), "warehouse/models/generated")
+    folders = (*(f"schemas/{name}" for name in written), "warehouse/models/generated", "warehouse/macros")
     return {
         path: path.read_bytes() for name in folders for path in (root / name).rglob("*") if path.is_file()
     }

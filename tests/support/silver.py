@@ -84,7 +84,8 @@ class _Tenant:
             row = {
                 **self._event("transaction.created"),
                 "transaction_id": f"txn_{number:06}",
-                "user_id": rng.randrange(40),
+                "user_id": (user := rng.randrange(40)),
+                "user_key": str(user),
                 "amount": amount,
                 "merchant": rng.choice(["Nile", "Corner", "Ärger & Söhne", None]),
                 "is_fraud": rng.choice([True, False, False, None]),

@@ -178,6 +178,7 @@ REFUSED: list[tuple[Callable[[dict[str, Any]], Any], str, str]] = [
     (of_adjustments(where=[{"field": "product_id", "present": False}]), "/where", "product_id is always there"),
     (of_adjustments(where=[{"not": [{"field": "product_id", "present": True}]}]), "/where", "product_id is always there"),
     (of_adjustments(where=[{"any": [{"field": "reason", "in": ["theft"]}, {"field": "on_hand", "atMost": -1}]}]), "/where", "no inventory.adjusted ever meets this"),
+    (of_adjustments(where=[{"all": [{"field": "reason", "like": "THEFT*"}]}]), "/where", "reason is one of sale"),
     (where({"field": "total_amount", "above": 5}, {"field": "total_amount", "below": 5}), "/where", "no order.created ever meets this"),
     (where({"field": "user_id", "equals": "a"}, {"field": "user_id", "equals": "b"}), "/where", "the conditions on user_id exclude each other"),
     (where({"field": "event_type", "equals": "order.create"}), "/where", "event_type is order.created; change"),
@@ -216,6 +217,7 @@ def test_conditions_that_may_hold_are_taken(compiled: Callable[..., Aggregate]) 
             {"field": "currency", "in": ["EUR", "USD"]},
             {"any": [{"field": "currency", "equals": "CHF"}, {"field": "currency", "equals": "EUR"}]},
             {"not": [{"field": "session_id", "present": True}]},
+            {"all": [{"field": "currency", "like": "E*"}, {"field": "event_time", "hour": [1, 2]}]},
         )
     )
 

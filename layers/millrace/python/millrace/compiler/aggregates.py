@@ -396,7 +396,7 @@ def _leaf_kinds(listed: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]
         if "field" in one:
             yield str(one["field"]), next(iter(set(one) - {"field"}), "")
         else:
-            yield from _leaf_kinds(one.get("any") or one.get("not") or ())
+            yield from _leaf_kinds(next((one[group] for group in conditions.GROUPS if group in one), ()))
 
 
 def _leaves(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -14,6 +14,7 @@ from millrace.compiler.fraud_rules import compile_rulebook
 from millrace.compiler.places import located
 from millrace.compiler.table_contracts import compile_tables
 from millrace.compiler.type_names import compile_names
+from millrace.compiler.warehouse import aggregate_macros
 from millrace.compiler.warehouse.errors import WarehouseError
 from millrace.contracts.contract import Contract
 from millrace.contracts.errors import ContractError, ContractProblem
@@ -53,6 +54,7 @@ def lint(root: Path) -> Linted:
 
         collected.of(lambda: compile_names(schemas, contracts))
         collected.of(lambda: compile_aggregates(schemas, contracts))
+        collected.of(lambda: _refuse(aggregate_macros.problems(schemas, contracts, root / "warehouse")))
         collected.of(lambda: compile_rules(schemas, contracts))
     if contracts is None or tables is None:
         skipped = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from millrace.contracts.column_types import Column
-from millrace.contracts.conditions import Condition
+from millrace.contracts.conditions import Condition, holds
 from millrace.contracts.fields import Field, Value, typed
 
 _ORDER = {"above": (True, False), "atLeast": (True, True), "below": (False, False), "atMost": (False, True)}
@@ -92,6 +92,7 @@ def never(
 def _contradictions(
     conditions: Sequence[Condition], domains: dict[str, _Domain], fields: Mapping[str, Field]
 ) -> Iterator[str]:
+    conditions = [*_flat(conditions)]
     for one in conditions:
         if "field" not in one:
             continue
@@ -111,6 +112,14 @@ def _contradictions(
                 yield name
 
 
+def _flat(conditions: Sequence[Condition]) -> Iterator[Condition]:
+    for one in conditions:
+        if "all" in one:
+            yield from _flat(one["all"])
+        else:
+            yield one
+
+
 def _met(of: _Domain, field: Field, one: Condition) -> _Domain:
     """What is left of a field where a condition on it holds."""
     (kind,) = set(one) - {"field"}
@@ -125,8 +134,9 @@ def _met(of: _Domain, field: Field, one: Condition) -> _Domain:
     if kind in _ORDER:
         return _narrowed(found, kind, typed(field.type, constant))
     if found.values is not None:
-        test = str.startswith if kind == "startsWith" else str.__contains__
-        return replace(found, values=frozenset(value for value in found.values if test(str(value), constant)))
+        itself = {field.name: Field(field.name, field.type, lambda event: event["value"])}
+        test = holds([one], itself)
+        return replace(found, values=frozenset(value for value in found.values if test({"value": value})))
     return found
 
 

@@ -1,5 +1,6 @@
 """What an expression of a transform's SQL may hold, from what the columns that it names may. Used at build only."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -11,6 +12,7 @@ from millrace.compiler.warehouse import ranges
 from millrace.compiler.warehouse.ranges import SHORT_DIGITS, Fields, Items, Range, Text, Value
 
 Columns = Mapping[str, Value]
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _INTEGERS = {exp.DType.INT: "int", exp.DType.BIGINT: "long"}
 # Places in a list; an event is not large enough for more.
 PLACES = Range(Decimal(1), Decimal(10) ** 6, 0, 64, zero=False)
@@ -134,7 +136,9 @@ class Scope:
 
     @_of.register
     def _cast(self, node: exp.Cast) -> Value:
-        held, into = self.value(node.this), _target(node.to)
+        # A constant of a decimal is written as a text, so that no engine reads it as a float.
+        number = node.this.is_string and _NUMBER.fullmatch(node.this.name)
+        held, into = self.value(exp.Literal.number(number[0]) if number else node.this), _target(node.to)
         if into is None:
             if (
                 isinstance(held, Text)

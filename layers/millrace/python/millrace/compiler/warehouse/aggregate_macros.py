@@ -1,0 +1,205 @@
+"""Aggregates as macros of the dbt project: windows of an aggregate, its measures as columns, in SQL that every engine reads.
+
+`{{ transactions_by_merchant(15, slide=5) }}` is a SELECT of `org_id`, `window_start`, `window_end`, the keys and the measures,
+from silver. All keys are there, and distinct values are counted exactly: the answers of the API keep the greatest keys, and
+estimate beyond 512 values. A `distribution` is a column for each bin, `<name>_0` …; a `top` has no column.
+
+A table of day grain is made of a day's rows, so windows are left out that reach into the next UTC day.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from millrace.aggregates.definition import Aggregate, Key, Measure
+from millrace.compiler.aggregates import FOLDER, compile_aggregates
+from millrace.contracts import conditions
+from millrace.contracts.column_types import Scalar, duckdb_type
+from millrace.contracts.columns import table
+from millrace.contracts.conditions import Condition
+from millrace.contracts.contract import Contract
+from millrace.contracts.errors import ContractProblem
+from millrace.contracts.fields import EVENT_TYPE, Field, fields
+from millrace.core.sql import identifier, literal
+
+_JINJA = re.compile(r"\{[{%#]")
+FILE = "macros/aggregates.sql"
+_HEAD = "{# Generated from schemas/aggregates: edit those, then run millrace contracts build. #}\n"
+
+
+def problems(schemas_dir: Path, contracts: Sequence[Contract], project: Path) -> Iterator[ContractProblem]:
+    """Whether the project has the macros of the aggregates as they are."""
+    path, wanted = project / FILE, of(schemas_dir, contracts)
+    if wanted and (path.read_text(encoding="utf-8") if path.exists() else "") != wanted:
+        sentence = f"{project.name}/{FILE} is not of these aggregates: run millrace contracts build"
+        yield ContractProblem(FOLDER, "", sentence)
+
+
+def of(schemas_dir: Path, contracts: Sequence[Contract]) -> str:
+    """The file of macros of a folder's aggregates; empty where it has none.
+
+    Raises:
+        ContractError: an aggregate does not compile.
+    """
+    compiled = [Aggregate.from_json(one) for one in compile_aggregates(schemas_dir, contracts)]
+    return text(compiled, contracts) if compiled else ""
+
+
+def text(aggregates: Iterable[Aggregate], contracts: Iterable[Contract]) -> str:
+    """The file of macros."""
+    by_type: dict[str, list[Contract]] = {}
+    for one in sorted(contracts, key=lambda one: one.major):
+        by_type.setdefault(one.event_type, []).append(one)
+    return _HEAD + "\n".join(_Macro(one, by_type).text() for one in aggregates)
+
+
+class _Macro:
+    def __init__(self, aggregate: Aggregate, contracts: Mapping[str, list[Contract]]) -> None:
+        self._of = aggregate
+        self._sources = [one for name in aggregate.events for one in contracts[name]]
+        self._majors = {name: len(contracts[name]) for name in aggregate.events}
+        self._values = {
+            at: f"value_{at}" for at, one in enumerate(aggregate.measures) if one.of and one.kind != "top"
+        }
+        self._holds = {
+            at: f"holds_{at}" for at, one in enumerate(aggregate.measures) if one.where and one.kind != "top"
+        }
+        self._places = {
+            at: f"place_{at}" for at, one in enumerate(aggregate.measures) if one.kind == "latest"
+        }
+        self._keys = [identifier(key.name) for key in aggregate.keys]
+
+    def text(self) -> str:
+        of = self._of
+        single = len(self._sources) == 1
+        # One type's events may come from a relation that is not silver's.
+        arguments = (
+            "minutes, slide=none, events=none, late=false" if single else "minutes, slide=none, late=false"
+        )
+        carried = ["org_id", *self._keys, *self._values.values(), *self._holds.values()]
+        moments = ["event_time"] if self._places else []
+        lines = [
+            f"{{% macro {of.name}({arguments}) -%}}",
+            "WITH counted AS (",
+            "\n    UNION ALL\n".join(self._counted(source) for source in self._sources),
+            "), windowed AS (",
+            "    {%- for step in range(0, minutes, slide or minutes) %}",
+            "    {% if not loop.first %}UNION ALL {% endif %}SELECT",
+            *(f"        {name}," for name in (*carried, *moments)),
+            "        TO_TIMESTAMP(FLOOR(EPOCH(event_time) / {{ (slide or minutes) * 60 }}) * {{ (slide or minutes) * 60 }}",
+            "            - {{ step * 60 }}) AS window_start",
+            "    FROM counted",
+            "    {%- endfor %}",
+            *self._placed([*carried, "window_start"]),
+            ")",
+            "",
+            "SELECT",
+            "    org_id,",
+            "    window_start,",
+            "    window_start + INTERVAL '{{ minutes }}' MINUTE AS window_end,",
+            *(f"    {name}," for name in self._keys),
+            ",\n".join(f"    {column}" for column in self._measures()),
+            f"FROM {'placed' if self._places else 'windowed'}",
+            "WHERE CAST(window_start AS DATE) = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)",
+            f"GROUP BY {', '.join(['org_id', 'window_start', *self._keys])}",
+            "{%- endmacro %}",
+            "",
+        ]
+        return "\n".join(lines)
+
+    def _counted(self, contract: Contract) -> str:
+        of, event_type = self._of, contract.event_type
+        known = fields(contract)
+        columns = [f"{_column(key, event_type, known)} AS {identifier(key.name)}" for key in of.keys]
+        for at, one in enumerate(of.measures):
+            if at in self._values:
+                columns.append(f"{_column(one, event_type, known)} AS value_{at}")
+            if at in self._holds:
+                columns.append(f"{_condition(one.where, event_type, known)} AS holds_{at}")
+        source = f"{{{{ source('silver', '{table(contract)}') }}}}"
+        if len(self._sources) == 1:
+            source = f"{{{{ events or source('silver', '{table(contract)}') }}}}"
+        where = [_condition(of.where, event_type, known)] if of.where else []
+        if self._majors[event_type] > 1:
+            # Rows that were converted from an older major lie in its own table, too.
+            where.append(f"contract LIKE {literal(f'{event_type}/{contract.major}.%')}")
+        listed = ",\n".join(f"        {one}" for one in ("org_id", "event_time", *columns))
+        lateness = f"received_at <= event_time + INTERVAL '{of.lateness_seconds}' SECOND"
+        return (
+            f"    SELECT\n{listed}\n    FROM {source}\n"
+            f"    WHERE {' AND '.join(where) or 'true'}{{% if not late %}} AND {lateness}{{% endif %}}"
+        )
+
+    def _placed(self, columns: list[str]) -> Iterator[str]:
+        """Ranks by which the latest value of each `latest` is found; of two at once the greater value."""
+        if not self._places:
+            return
+        by = ", ".join(["org_id", "window_start", *self._keys])
+        yield "), placed AS ("
+        yield "    SELECT"
+        for name in columns:
+            yield f"        {name},"
+        ranks = []
+        for at, name in self._places.items():
+            holds = f"{self._holds[at]} AND " if at in self._holds else ""
+            absent = f"CASE WHEN {holds}value_{at} IS NOT NULL THEN 0 ELSE 1 END"
+            ranks.append(
+                f"        ROW_NUMBER() OVER (PARTITION BY {by} ORDER BY {absent}, event_time DESC, value_{at} DESC) AS {name}"
+            )
+        yield ",\n".join(ranks)
+        yield "    FROM windowed"
+
+    def _measures(self) -> Iterator[str]:
+        for at, one in enumerate(self._of.measures):
+            if one.kind == "distribution":
+                for number, column in enumerate(self._bins(at, one)):
+                    yield f"{column} AS {one.name}_{number}"
+            elif one.kind != "top":
+                yield f"{self._measure(at, one)} AS {one.name}"
+
+    def _measure(self, at: int, one: Measure) -> str:
+        value, holds = self._values.get(at, ""), self._holds.get(at, "")
+        chosen = f"CASE WHEN {holds} THEN {value} END" if holds else value
+        match one.kind:
+            case "count":
+                return f"COUNT(*) FILTER (WHERE {holds})" if holds else "COUNT(*)"
+            case "share":
+                return f"{{{{ share('{holds}') }}}}"
+            case "sum":
+                macro = "total" if one.type == "decimal" else "total_integer"
+                return f"COALESCE({{{{ {macro}('{chosen}') }}}}, 0)"
+            case "mean":
+                condition = f"{holds} AND {value} IS NOT NULL" if holds else f"{value} IS NOT NULL"
+                return f"{{{{ mean('{value}', '{condition}') }}}}"
+            case "distinct":
+                return f"COUNT(DISTINCT {chosen})"
+            case "latest":
+                condition = f"{self._places[at]} = 1" + (f" AND {holds}" if holds else "")
+                return f"MAX({value}) FILTER (WHERE {condition})"
+            case _:
+                return f"{one.kind.upper()}({chosen})"
+
+    def _bins(self, at: int, one: Measure) -> Iterator[str]:
+        value, holds = self._values[at], self._holds.get(at, "")
+        for low, high in zip((None, *one.edges), (*one.edges, None), strict=True):
+            parts = [
+                holds,
+                "" if low is None else f"{value} >= {low}",
+                "" if high is None else f"{value} < {high}",
+            ]
+            yield f"COUNT(*) FILTER (WHERE {' AND '.join(filter(None, parts))})"
+
+
+def _condition(where: Sequence[Condition], event_type: str, known: Mapping[str, Field]) -> str:
+    written = conditions.sql(where, known).replace(f'"{EVENT_TYPE}"', literal(event_type))
+    # A constant may have what Jinja would read.
+    return _JINJA.sub(lambda match: f"{{{{ '{match[0]}' }}}}", written)
+
+
+def _column(part: Key | Measure, event_type: str, known: Mapping[str, Field]) -> str:
+    name = part.of.get(event_type)
+    if name == EVENT_TYPE:
+        return literal(event_type)
+    if name is None or name not in known:
+        return f"CAST(NULL AS {duckdb_type(Scalar(part.type))})"
+    return identifier(name)

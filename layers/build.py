@@ -38,6 +38,7 @@ SETS = (
     ("runtime", "lake"),
     ("runtime", "registry"),
     ("runtime", "onnx"),
+    ("runtime", "sketches"),
     ("runtime", "duckdb"),
     ("runtime", "lake", "duckdb"),
     ("runtime", "mlflow"),

@@ -12,6 +12,7 @@ from stacks.environment import EnvironmentSettings, to_deploy
 from stacks.errors import SettingsError
 from stacks.ingestion import IngestionStack
 from stacks.lakehouse import LakehouseStack
+from stacks.real_time import RealTimeStack
 from stacks.storage import StorageStack
 
 DEFAULT_ENVIRONMENT = "dev"
@@ -46,6 +47,7 @@ def build_application(app: App, settings: EnvironmentSettings, *, layers: Path =
             ("ingestion", IngestionStack),
             ("consumers", ConsumersStack),
             ("lakehouse", LakehouseStack),
+            ("real-time", RealTimeStack),
         )
     ]
     ingestion, *readers = above

@@ -27,7 +27,7 @@ ANSWER = Duration.seconds(29)
 class IngestionStack(PlatformStack):
     """Whatever answers a client."""
 
-    third_party = ("runtime", "registry", "onnx")
+    third_party = ("runtime", "registry", "onnx", "sketches")
 
     def __init__(self, scope: Construct, construct_id: str, *, storage: StorageStack, layers: Path) -> None:
         super().__init__(scope, construct_id, storage=storage, layers=layers)
@@ -89,6 +89,11 @@ class IngestionStack(PlatformStack):
                 "read_api",
                 description="Answers every GET: events, traces, schemas, quarantine, the API's own document and health.",
                 memory_mb=1024,
+            ),
+            self._function(
+                "read_analytics",
+                description="Answers reads of aggregates: windows of what was counted.",
+                layers=("runtime", "sketches"),
             ),
             self._function(
                 "replay_quarantine",

@@ -65,6 +65,12 @@ def _of_schedule(name: str, runs: float, assumed: Mapping[str, float]) -> Usage:
         used["lambda.request"] += runs * assumed["canary_calls"]
         used["api.request"] += runs
         return used
+    if name.startswith("FoldTiles"):
+        used["lambda.second"] += runs * assumed["empty_fold_gb_seconds"]
+        used["dynamodb.read"] += runs * assumed["empty_fold_read_units"]
+        used["logs.ingested"] += runs * assumed["empty_fold_log_bytes"] / GB
+        used["cloudwatch.metric"] += assumed["fold_metrics"]
+        return used
     if name.startswith("Reconcile"):
         used["lambda.second"] += runs * assumed["canary_gb_seconds"]
         used["cloudwatch.metric"] += assumed["reconcile_metrics"]

@@ -236,7 +236,7 @@ def test_prod_is_not_deployed_with_alarms_that_reach_nobody() -> None:
 
 
 def test_a_stack_with_an_unbuilt_layer_cannot_be_deployed(every: Templates) -> None:
-    for stack in ("ingestion", "consumers", "lakehouse"):
+    for stack in ("ingestion", "consumers", "lakehouse", "real-time"):
         (assertion,) = every.stacks[stack]["Rules"][UNBUILT_RULE]["Assertions"]
         assert assertion["Assert"] == {"Fn::Equals": ["unbuilt", "built"]}
         assert f"make layers ENV={every.environment}" in assertion["AssertDescription"]

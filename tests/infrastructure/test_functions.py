@@ -64,6 +64,14 @@ RIGHTS = {
     "route_events": {"s3:PutObject", "dynamodb:BatchWriteItem", "events:PutEvents"},
     "project_events": {"s3:PutObject", "dynamodb:BatchWriteItem"},
     "analyze_events": {"s3:PutObject", "dynamodb:BatchWriteItem"},
+    "read_analytics": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"},
+    "fold_tiles": {
+        "dynamodb:BatchWriteItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+    },
     "send_canary": {"dynamodb:BatchWriteItem", "dynamodb:Query", "events:PutEvents"},
     "start_run": {"states:ListExecutions", "states:StartExecution"},
     "plan_backfill": RUN_DOCUMENTS,
@@ -238,7 +246,7 @@ def test_each_has_bounds_a_log_group_with_retention_and_a_place_for_failures(eve
 
 
 def test_answers_come_before_the_gateway_gives_up(every: Templates) -> None:
-    for stem in ("post_events", "collect", "read_api", "authorize", "predict"):
+    for stem in ("post_events", "collect", "read_api", "read_analytics", "authorize", "predict"):
         assert every.functions()[stem]["Properties"]["Timeout"] < 30
 
 
@@ -256,6 +264,7 @@ def test_a_function_carries_no_layer_that_it_does_not_need(every: Templates) -> 
                 "Iceberg",
                 "Onnx",
                 "Mlflow",
+                "Sketches",
                 "Training",
             )
             if any(f"Layers{name}" in ref for ref in layers)
@@ -263,6 +272,7 @@ def test_a_function_carries_no_layer_that_it_does_not_need(every: Templates) -> 
         own = {
             "archive_events": {"Lake"},
             "check_schema": {"Registry"},
+            **{one: {"Sketches"} for one in ("fold_tiles", "read_analytics")},
             **{scorer: {"Onnx"} for scorer in ("predict", "score_transactions")},
             **{worker: {"Duckdb"} for worker in WORKERS},
             **{one: {"Lake", "Duckdb"} for one in ("materialize_features", "build_training_set")},

@@ -1,20 +1,29 @@
 """Aggregates for tests, of contracts that there are, and their events as the table's stream delivers them."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from millrace.aggregates import blocks, measures
+from millrace.aggregates.count import EventCounter
 from millrace.aggregates.definition import Aggregate
+from millrace.aggregates.facts import Facts
+from millrace.aggregates.folding import Folded, Folding
 from millrace.aggregates.registry import Aggregates
 from millrace.contracts import registry
 from millrace.core import clock
 from millrace.core.consumer import Delivery
+from millrace.core.table import Table
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import to_item
 from millrace.intake.enrich import Origin, enrich
+from tests.support import events
+from tests.support.stores import MemoryDynamoDB
 
 PAYMENT = "transaction.created"
 ORG, OTHER_ORG = "org_acme", "org_globex"
+AT = datetime(2026, 11, 21, 6, 0, 30, tzinfo=UTC)
+LATER = AT + timedelta(minutes=2)
 
 
 def measure(name: str, kind: str, of: str = "", type_: str = "", **more: Any) -> dict[str, Any]:
@@ -78,3 +87,51 @@ def delivery(event: Mapping[str, Any], received_at: datetime, org: str = ORG) ->
 def deliveries(events: Iterable[Mapping[str, Any]], received_at: datetime, org: str = ORG) -> list[Delivery]:
     """Several, received at one moment."""
     return [delivery(event, received_at, org) for event in events]
+
+
+def payment(merchant: str = "a", at: datetime = AT, **payload: Any) -> dict[str, Any]:
+    return events.transaction(timestamp=clock.utc_text(at), payload={"merchant": merchant, **payload})
+
+
+class World:
+    """A table, what counts into it and what folds it, with a clock."""
+
+    def __init__(self, found: Aggregates) -> None:
+        self.stores, self.found, self.now = MemoryDynamoDB(), found, AT
+        self.table = Table(self.stores, "Analytics", attempts=1)
+        self.said: list[tuple[str, Mapping[str, Any]]] = []
+        self._tokens = iter(range(10_000))
+        facts = Facts(list(found), found.contracts.deployed)
+        codec = Codec(found.contracts.dictionary)
+        token = lambda: str(next(self._tokens))  # noqa: E731
+        self.counter = EventCounter(self.table, codec, facts, token, now=lambda: self.now)
+
+    def count(self, *made: dict[str, Any], received: datetime = AT, org: str = ORG) -> None:
+        self.counter.count(deliveries(made, received, org))
+
+    def fold(self, now: datetime = LATER, seconds: float = 60) -> Folded:
+        self.now = now
+        told = lambda sentence, about: self.said.append((sentence, about))  # noqa: E731
+        return Folding(self.table, self.found, told, now=lambda: now).run(60, lambda: seconds)
+
+    def lying(self, kind: str) -> dict[Any, Any]:
+        place = {"part": "part", "late": "ids", "mark": "token", "facts": "facts"}[kind]
+        return {key: row for key, row in self.stores.tables["Analytics"].items() if place in row}
+
+    def numbers(self, org: str = ORG) -> dict[str, tuple[Any, ...]]:
+        """Merchant → what is shown of all its parts."""
+        one = next(iter(self.found))
+        kinds = [measures.of(measure) for measure in one.measures]
+        tiles: blocks.Tiles = {}
+        for key, row in self.lying("part").items():
+            if key[0].startswith(f"{org}#"):
+                blocks.merge(tiles, blocks.unpack(row["part"]["B"], kinds), kinds)
+        whole: dict[Any, Any] = {}
+        for by_key in tiles.values():
+            for key_, states in by_key.items():
+                held = whole.get(key_)
+                whole[key_] = states if held is None else blocks.merged(held, states, kinds)
+        return {
+            "/".join(map(str, key)): tuple(kind.shown(s) for kind, s in zip(kinds, states, strict=True))
+            for key, states in whole.items()
+        }

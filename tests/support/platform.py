@@ -114,6 +114,8 @@ class Platform:
             "route_events",
             "project_events",
             "analyze_events",
+            "fold_tiles",
+            "read_analytics",
             "score_transactions",
             "predict",
         )

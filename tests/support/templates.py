@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Resource = dict[str, Any]
 NAMES = tuple(ENVIRONMENTS)
-STACKS = ("storage", "ingestion", "consumers", "lakehouse")
+STACKS = ("storage", "ingestion", "consumers", "lakehouse", "real-time")
 
 
 @dataclass(frozen=True)

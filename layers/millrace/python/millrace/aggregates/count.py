@@ -6,10 +6,10 @@ unconditional: an event that is delivered again leaves the same fact once more, 
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
-from millrace.aggregates import rows
+from millrace.aggregates import marks, rows
 from millrace.aggregates.facts import MOST_BYTES, Fact, Facts, minute, pack
 from millrace.core import clock
 from millrace.core.consumer import Delivery
@@ -41,7 +41,7 @@ class EventCounter:
             analytics: takes the rows.
             codec: reads the stored events.
             facts: makes their facts.
-            token: gives a text that no other mark has.
+            token: gives a text that the marks of no other batch have.
             too_old: takes how many events of a batch were received so long ago that only a seal counts them.
             now: the clock.
         """
@@ -72,18 +72,7 @@ class EventCounter:
         written = [row for (org, received), facts in found.items() for row in fact_rows(org, received, facts)]
         self._analytics.write_all(written, doing="write facts")
         # Behind the facts: whoever folds a marked minute finds them.
-        self._analytics.write_all(self._marks(found), doing="mark minutes")
-
-    def _marks(self, minutes: Collection[tuple[str, str]]) -> list[Item]:
-        return [
-            {
-                "metricKey": {"S": rows.mark_key(org)},
-                "tileKey": {"S": rows.mark_sort(org, received)},
-                "token": {"S": self._token()},
-                "expiresAt": rows.expiry(received, rows.KEPT),
-            }
-            for org, received in minutes
-        ]
+        self._analytics.write_all(marks.items(found, self._token()), doing="mark minutes")
 
 
 def fact_rows(org: str, received: str, facts: Sequence[Fact]) -> Iterator[Item]:

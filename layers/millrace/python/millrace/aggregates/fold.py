@@ -42,6 +42,7 @@ class _Plan:
     """How an aggregate reads facts of one type."""
 
     aggregate: Aggregate
+    columns: frozenset[str]
     wanted: Holds
     keys: tuple[str | None, ...]
     # Kind, column (None: no value), conditions (None: all), the kind's name.
@@ -72,7 +73,7 @@ class Fold:
             values = {**fact.values, EVENT_TYPE: fact.event_type}
             tile = fact.happened_at // _TILE_MICROS * TILE_SECONDS
             for plan in self._plans.get(fact.event_type, ()):
-                if not plan.aggregate.columns(fact.event_type) <= values.keys() or not plan.wanted(values):
+                if not plan.columns <= values.keys() or not plan.wanted(values):
                     continue
                 part = parts.setdefault(plan.aggregate.name, Part())
                 late = fact.received_at * _MICROS_PER_MILLI - fact.happened_at
@@ -111,6 +112,7 @@ class Fold:
         kinds = self._kinds[aggregate.name]
         return _Plan(
             aggregate,
+            aggregate.columns(event_type),
             holds(aggregate.where, known),
             tuple(key.of.get(event_type) for key in aggregate.keys),
             tuple(

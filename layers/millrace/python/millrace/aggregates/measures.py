@@ -16,6 +16,7 @@ A state is plain JSON but for sketches, which are `Sketch` in memory and bytes w
 `count` and `share` and in nothing else.
 """
 
+import base64
 from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Protocol
@@ -98,6 +99,10 @@ class _Sum(_Count):
     def add(self, state: State, value: Value | None) -> State:
         return state if value is None else state + value
 
+    def read(self, stored: Any) -> State:
+        # Beyond 64 bits it is stored as text.
+        return int(stored)
+
     def shown(self, state: State) -> Any:
         return decimal(state) if self._decimal else state
 
@@ -114,6 +119,9 @@ class _Mean(_Sum):
 
     def merge(self, one: State, other: State) -> State:
         return [one[0] + other[0], one[1] + other[1]]
+
+    def read(self, stored: Any) -> State:
+        return [int(stored[0]), stored[1]]
 
     def shown(self, state: State) -> Any:
         total, number = state
@@ -208,7 +216,8 @@ class _Distinct(_Count):
     def read(self, stored: Any) -> State:
         from datasketches import compact_theta_sketch  # noqa: PLC0415
 
-        return compact_theta_sketch.deserialize(bytes(stored))
+        held = base64.b64decode(stored) if isinstance(stored, str) else bytes(stored)
+        return compact_theta_sketch.deserialize(held)
 
     def shown(self, state: State) -> Any:
         return round(_sketch(state).get_estimate())

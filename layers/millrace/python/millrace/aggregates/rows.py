@@ -5,14 +5,16 @@
 | facts | `<org>#facts#<received day>` | `<HH:MM received>#<hash of the ids>` |
 | mark | `platform#unfolded#<shard>` | `<org>#<minute received>` |
 | part | `<org>#<metric>#<version>#<tile's day>` | `<received day>#<tile HH:MM>#<HH:MM received>#<block>` |
-| sealed | `<org>#<metric>#<version>#<tile's day>` | `sealed` and `sealed#<block>` |
+| sealed | `<org>#<metric>#<version>#<tile's day>` | `sealed` and `sealed#<span>#<block>` |
 | late | `<org>#<metric>#<version>#<received day>` | `late#<HH:MM received>` |
 
 A new version of an aggregate counts something else, so it has rows of its own. Days and minutes are UTC; a minute is written
 `2026-11-21T05:54`.
 """
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from millrace.aggregates.definition import DAY_SECONDS, Aggregate
 from millrace.core import clock, keys
@@ -83,9 +85,9 @@ def late_sort(minute: str) -> str:
     return keys.join(LATE, minute[_DAY + 1 :])
 
 
-def sealed_sort(block: int | None = None) -> str:
-    """The sort key of a sealed day's head, or of one of its blocks."""
-    return SEALED if block is None else keys.join(SEALED, str(block))
+def sealed_sort(span: int | None = None, block: int = 0) -> str:
+    """The sort key of a sealed day's head, or of one of its blocks (`blocks.Layout`)."""
+    return SEALED if span is None else keys.join(SEALED, str(span), str(block))
 
 
 def at(minute: str) -> datetime:
@@ -97,3 +99,8 @@ def expiry(minute: str, kept: timedelta) -> dict[str, str]:
     """The attribute `expiresAt` of what comes of a minute of receipt: the same for all of it."""
     day = clock.midnight(date.fromisoformat(minute[:_DAY]))
     return {"N": str(clock.epoch(day + timedelta(days=1) + kept))}
+
+
+def is_over(item: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a row's time is over; it may lie there for days after that."""
+    return int(item.get("expiresAt", {"N": "0"})["N"]) <= clock.epoch(now)

@@ -15,6 +15,11 @@ def escape(value: str) -> str:
     return value.replace("%", "%25").replace(SEPARATOR, "%23")
 
 
+def unescape(part: str) -> str:
+    """The value that a part of a key was made from."""
+    return part.replace("%23", SEPARATOR).replace("%25", "%")
+
+
 def join(*parts: str) -> str:
     """One key value from its parts, each escaped."""
     return SEPARATOR.join([escape(part) for part in parts])

@@ -1,0 +1,267 @@
+"""What is asked of an aggregate, and the windows that answer it, a page at a time."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from millrace.aggregates import blocks, measures
+from millrace.aggregates.blocks import Tiles
+from millrace.aggregates.definition import DAY_SECONDS, Aggregate, Key
+from millrace.aggregates.fold import OTHER, KeyValues
+from millrace.aggregates.measures import Kind, State
+from millrace.aggregates.reads import TenantTiles
+from millrace.aggregates.windows import Windows
+from millrace.contracts.fields import Value
+from millrace.core import clock
+
+# Work of one page: states that are merged, and days whose tiles are read. The next page goes on from there.
+MOST_MERGED, MOST_DAYS = 200_000, 31
+# Measures whose value has no order.
+_UNORDERED = frozenset({"top", "distribution"})
+
+
+class QuestionError(ValueError):
+    """This cannot be asked; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Behind which item a page begins: the beginning of its window, and how many items of that came before."""
+
+    start: int
+    skip: int
+
+    def __str__(self) -> str:
+        return f"{self.start}+{self.skip}"
+
+    @classmethod
+    def of(cls, text: str) -> "Position | None":
+        """Read back; None for a text that is none."""
+        start, plus, skip = text.partition("+")
+        return cls(int(start), int(skip)) if plus and start.isdecimal() and skip.isdecimal() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked.
+
+    Attributes:
+        windows: of which kind.
+        start: seconds since 1970: windows begin from here on.
+        end: and before this.
+        by: values that keys are to have, by their place.
+        order: the measure by which the keys of a window are ordered, and whether the greatest comes first; None: by key.
+        top: keys of a window at most; None: all.
+    """
+
+    windows: Windows
+    start: int
+    end: int
+    by: Mapping[int, Value | None]
+    order: tuple[str, bool] | None = None
+    top: int | None = None
+
+
+@dataclass(slots=True)
+class Page:
+    """Windows of the keys that had events in them; `position` is where the next page begins, None behind the last."""
+
+    items: list[dict[str, Any]]
+    position: Position | None
+    has_other: bool
+
+
+def key_filter(aggregate: Aggregate, given: Mapping[str, str]) -> dict[int, Value | None]:
+    """The values of keys that are asked for, by their place; an empty text asks for events without a value.
+
+    Raises:
+        QuestionError: the aggregate has no such key, or its values are of another type.
+    """
+    names = [key.name for key in aggregate.keys]
+    found: dict[int, Value | None] = {}
+    for name, text in given.items():
+        if name not in names:
+            known = f"its keys are {', '.join(names)}" if names else "it has no keys"
+            raise QuestionError(f"{aggregate.name} is not counted by {name}: {known}")
+        found[names.index(name)] = None if text == "" else _typed(aggregate.keys[names.index(name)], text)
+    return found
+
+
+def order_of(aggregate: Aggregate, text: str | None, top: int | None) -> tuple[str, bool] | None:
+    """The order that `revenue` (the smallest first) or `-revenue` asks for; the first keys alone need one.
+
+    Raises:
+        QuestionError: there is no such measure, or it has no order.
+    """
+    if text is None:
+        return (aggregate.ranked_by, True) if top is not None and aggregate.ranked_by else None
+    name = text.removeprefix("-")
+    kinds = {one.name: one.kind for one in aggregate.measures}
+    ordered = [one for one, kind in kinds.items() if kind not in _UNORDERED]
+    if name not in ordered:
+        raise QuestionError(f"{aggregate.name} has no order by {name}: there are {', '.join(ordered)}")
+    return name, text.startswith("-")
+
+
+def page(
+    aggregate: Aggregate,
+    tiles: TenantTiles,
+    question: Question,
+    *,
+    limit: int,
+    after: Position | None,
+    now: datetime,
+) -> Page:
+    """A page of windows, oldest first."""
+    pager = _Pager(aggregate, tiles, question, now)
+    items: list[dict[str, Any]] = []
+    start, skip = (question.start, 0) if after is None else (after.start, after.skip)
+    for begin, finish in question.windows.between(start, question.end):
+        # Without items, too, where there was nothing for a long time: the caller goes on from here.
+        if len(items) == limit or pager.is_tired(finish):
+            return Page(items, Position(begin, skip), pager.has_other)
+        found = pager.window(begin, finish)
+        taken = found[skip : skip + limit - len(items)]
+        items += taken
+        if skip + len(taken) < len(found):
+            return Page(items, Position(begin, skip + len(taken)), pager.has_other)
+        skip = 0
+    return Page(items, None, pager.has_other)
+
+
+class _Pager:
+    """Windows of one question, over tiles that are read as windows come to them."""
+
+    def __init__(self, aggregate: Aggregate, tiles: TenantTiles, question: Question, now: datetime) -> None:
+        self._aggregate, self._tiles, self._question = aggregate, tiles, question
+        self._now = clock.epoch(now)
+        self._kinds = [measures.of(measure) for measure in aggregate.measures]
+        self._held: Tiles = {}
+        self._first = self._read_to = -1
+        self._merged = 0
+        self.has_other = False
+
+    def is_tired(self, end: int) -> bool:
+        """Whether this page has cost enough before a window that ends here."""
+        days = (end - self._first) / DAY_SECONDS if self._first >= 0 else 0
+        return self._merged > MOST_MERGED or days > MOST_DAYS
+
+    def window(self, start: int, end: int) -> list[dict[str, Any]]:
+        """The items of a window in order, `other` last."""
+        self._read(start, end)
+        by_key: dict[KeyValues, list[State]] = {}
+        for tile in sorted(one for one in self._held if start <= one < end):
+            for key, states in self._held[tile].items():
+                held = by_key.get(key)
+                by_key[key] = states if held is None else blocks.merged(held, states, self._kinds)
+                self._merged += 1
+        other = by_key.pop(OTHER, None) if self._aggregate.keys else None
+        self.has_other = self.has_other or other is not None
+        ordered = self._ordered(by_key)[: self._question.top]
+        items = [self._item(start, end, key, by_key[key]) for key in ordered]
+        if other is not None and not self._question.by:
+            items.append({**self._item(start, end, None, other), "other": True})
+        return items
+
+    def _read(self, start: int, end: int) -> None:
+        """Reads tiles up to a window's end, a day's at once where more windows follow."""
+        if self._first < 0:
+            self._first = self._read_to = start
+        for tile in [one for one in self._held if one < start]:
+            del self._held[tile]
+        if end <= self._read_to:
+            return
+        last = self._question.end + self._question.windows.longest()
+        until = max(end, min(last, -(-end // DAY_SECONDS) * DAY_SECONDS))
+        self._held.update(self._tiles.between(max(start, self._read_to), until))
+        self._read_to = until
+
+    def _ordered(self, by_key: Mapping[KeyValues, Sequence[State]]) -> list[KeyValues]:
+        named = sorted(by_key, key=_text_order)
+        if self._question.order is None:
+            return named
+        name, descending = self._question.order
+        at = next(at for at, one in enumerate(self._aggregate.measures) if one.name == name)
+        shown = {key: self._kinds[at].shown(by_key[key][at]) for key in named}
+        without = [key for key in named if shown[key] is None]
+        valued = [key for key in named if shown[key] is not None]
+        return [*sorted(valued, key=lambda key: shown[key], reverse=descending), *without]
+
+    def _item(self, start: int, end: int, key: KeyValues | None, states: Sequence[State]) -> dict[str, Any]:
+        named = zip(self._aggregate.keys, key, strict=True) if key is not None else ()
+        return {
+            "start": moment(start),
+            "end": moment(end),
+            "key": {one.name: measures.shown(one.type, value) for one, value in named},
+            **_shown(self._aggregate, self._kinds, states),
+            "final": self._is_final(start, end),
+        }
+
+    def _is_final(self, start: int, end: int) -> bool:
+        """Whether no event can be counted in it any more."""
+        over = end + self._aggregate.lateness_seconds
+        if over > self._now:
+            return False
+        days = range(start - start % DAY_SECONDS, end, DAY_SECONDS)
+        return not self._aggregate.of_log or all(self._tiles.sealed_until(day) >= over for day in days)
+
+
+def moment(second: int) -> str:
+    """A second since 1970 as answers have it."""
+    return clock.utc_text(clock.from_epoch_millis(second * 1000))
+
+
+def wanted(by: Mapping[int, Value | None]) -> Callable[[KeyValues], bool] | None:
+    """Which keys have these values; those that were added up as `other` are looked at, too: they may be among them."""
+    if not by:
+        return None
+    return lambda key: key == OTHER or all(key[at] == value for at, value in by.items())
+
+
+def whole_key(aggregate: Aggregate, by: Mapping[int, Value | None]) -> KeyValues | None:
+    """The one key that is asked for; None where there may be several."""
+    places = range(len(aggregate.keys))
+    return tuple(by[at] for at in places) if places and len(by) == len(aggregate.keys) else None
+
+
+def _shown(aggregate: Aggregate, kinds: Sequence[Kind], states: Sequence[State]) -> dict[str, Any]:
+    named = zip(aggregate.measures, kinds, states, strict=True)
+    return {measure.name: kind.shown(state) for measure, kind, state in named}
+
+
+def _typed(key: Key, text: str) -> Value:
+    if key.type in ("int", "long"):
+        if not text.removeprefix("-").isdecimal():
+            raise QuestionError(f"by.{key.name} is a whole number, and {text} is none")
+        return int(text)
+    if key.type == "boolean":
+        if text not in ("true", "false"):
+            raise QuestionError(f"by.{key.name} is true or false")
+        return text == "true"
+    return text
+
+
+def _text_order(key: KeyValues) -> tuple[tuple[bool, str], ...]:
+    return tuple((value is not None, "" if value is None else measures.text(value)) for value in key)
+
+
+def catalogue(aggregates: Iterable[Aggregate], span: Callable[[int], str]) -> list[dict[str, Any]]:
+    """What there is to ask, by name; `span` writes seconds."""
+    return [
+        {
+            "name": one.name,
+            "version": one.version,
+            "description": one.description,
+            "owner": one.owner,
+            "events": list(one.events),
+            "source": "log" if one.of_log else "table",
+            "keys": [{"name": key.name, "type": key.type} for key in one.keys],
+            "measures": [{"name": measure.name, "measure": measure.kind} for measure in one.measures],
+            "mostKeys": one.most_keys,
+            "window": span(one.window_seconds),
+            "lateness": span(one.lateness_seconds),
+            "retention": f"{one.retention_days}d",
+        }
+        for one in sorted(aggregates, key=lambda one: one.name)
+    ]

@@ -1,15 +1,20 @@
 """A day through the stream's code and through SQL over silver: the same tiles, to the digit and the byte."""
 
 import random
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from millrace.aggregates.definition import Aggregate, Measure, of_types
+from millrace.aggregates import measures
+from millrace.aggregates.definition import TILE_SECONDS, Aggregate, Measure, of_types
 from millrace.compiler.aggregates import compile_aggregates
+from millrace.compiler.warehouse import dialect
+from millrace.compiler.warehouse.render import render
 from millrace.contracts.contract import Contract
 from millrace.contracts.fields import fields
 from millrace.contracts.registry import Registry
@@ -18,7 +23,7 @@ from millrace.eventstore.row import StoredEvent
 from millrace.lake import raw_to_silver as transform_module
 from tests.support.contracts import SCHEMAS
 from tests.support.raw_files import RawFiles, again, event
-from tests.support.sealed import sealed, streamed
+from tests.support.sealed import Tiles, sealed, silver_of, streamed
 from tests.support.silver_runs import CONTRACTS, DAY, run
 
 pytestmark = pytest.mark.integration
@@ -121,12 +126,70 @@ def _day(aggregates: Sequence[Aggregate], org: str, number: int, rng: random.Ran
     return made
 
 
+@pytest.fixture(scope="module")
+def macros(aggregates: list[Aggregate], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Aggregate of the repository → its windows of 15 minutes that begin every five, as a transform has them."""
+    project = tmp_path_factory.mktemp("warehouse")
+    shutil.copytree(SCHEMAS.parent / "warehouse" / "macros", project / "macros")
+    (project / "dbt_project.yml").write_text("vars: {}")
+    (project / "models" / "gold").mkdir(parents=True)
+    names = {one.name for one in aggregates} & {path.stem for path in (SCHEMAS / "aggregates").glob("*.yaml")}
+    for name in names:
+        (project / f"models/gold/{name}.sql").write_text(f"{{{{ {name}(15, slide=5) }}}}")
+    rendered = {one.name: one.sql for one in render(project)}
+    for query in rendered.values():
+        assert not dialect.problems(dialect.parse(query))
+        dialect.athena(dialect.parse(query))
+    return rendered
+
+
+def _by_window(one: Aggregate, rows: list[dict[str, Any]]) -> dict[Any, Any]:
+    """Window and keys → measures, of the rows of a macro."""
+    return {
+        (clock.epoch(row["window_start"]), *(row[key.name] for key in one.keys)): {
+            measure.name: clock.utc_micros(value)
+            if isinstance(value := row[measure.name], datetime)
+            else value
+            for measure in one.measures
+            if measure.kind not in ("top", "distribution")
+        }
+        for row in rows
+    }
+
+
+def _windows(one: Aggregate, tiles: Tiles) -> dict[Any, Any]:
+    """The same of merged tiles, as answers show them."""
+    kinds = {measure.name: measures.of(measure) for measure in one.measures}
+    merged: dict[Any, list[Any]] = {}
+    for tile, keys in tiles.items():
+        for key, states in keys.items():
+            for start in (tile, tile - TILE_SECONDS, tile - 2 * TILE_SECONDS):
+                if start // 86_400 != (start + 899) // 86_400:
+                    continue
+                read = [kind.read(state) for kind, state in zip(kinds.values(), states, strict=True)]
+                held = merged.get((start, *key))
+                merged[start, *key] = (
+                    read
+                    if held is None
+                    else [kind.merge(*pair) for kind, *pair in zip(kinds.values(), held, read, strict=True)]
+                )
+    return {
+        window: {
+            measure.name: kinds[measure.name].shown(state)
+            for measure, state in zip(one.measures, states, strict=True)
+            if measure.kind not in ("top", "distribution")
+        }
+        for window, states in merged.items()
+    }
+
+
 @pytest.mark.parametrize("number", [600])
 def test_the_stream_and_the_lake_have_the_same_tiles(
     number: int,
     tmp_path: Path,
     registry: Registry,
     aggregates: list[Aggregate],
+    macros: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Generated values keep no rule, and a row that breaks a check stays.
@@ -148,9 +211,14 @@ def test_the_stream_and_the_lake_have_the_same_tiles(
         delivered = [*made, *rng.choices(made, k=len(made))]
         rng.shuffle(delivered)
         counted, late = streamed(aggregates, columns, registry.of_ref, delivered, rng)
-        for one in aggregates:
-            tiles, too_late = sealed(one, registry, files, parts)
-            assert tiles == counted[one.name], one.name
-            assert too_late == late[one.name], one.name
+        with silver_of(registry, columns, files, parts) as (connection, sources):
+            for one in aggregates:
+                tiles, too_late = sealed(one, connection, sources)
+                assert tiles == counted[one.name], one.name
+                assert too_late == late[one.name], one.name
+                if one.name in macros:
+                    found = connection.sql(macros[one.name])
+                    rows = [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
+                    assert _by_window(one, rows) == _windows(one, tiles), one.name
         assert late["few_merchants"]
         assert any(() in keys for keys in counted["few_merchants"].values())

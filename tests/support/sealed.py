@@ -1,8 +1,11 @@
 """A day of events as the stream counts them and as silver has them, for tests that compare the two."""
 
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
+
+import duckdb
 
 from millrace.aggregates import measures, sql
 from millrace.aggregates.definition import Aggregate, of_types
@@ -68,14 +71,15 @@ def streamed(
     return {name: _stored(kinds[name], found) for name, found in tiles.items()}, late
 
 
-def sealed(
-    aggregate: Aggregate, registry: Registry, files: RawFiles, parts: Iterable[Part], where: str = "true"
-) -> tuple[Tiles, dict[int, int]]:
-    """The same of the files of silver that a worker wrote for one tenant."""
+@contextmanager
+def silver_of(
+    registry: Registry, event_types: Iterable[str], files: RawFiles, parts: Iterable[Part]
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[sql.Source]]]:
+    """A database with the tables of silver that a worker wrote for one tenant, and where their events lie."""
     held = [part for part in parts if part.file is not None]
-    sources, tiles = [], Tiles()
+    sources = []
     with duck.connect(memory_mb=400, threads=1, temp_dir=files.root.parent) as connection:
-        for event_type in aggregate.events:
+        for event_type in event_types:
             for major, contract in registry.majors(event_type).items():
                 columns = [(one.name, duckdb_type(one.type)) for one in silver_table(contract).columns]
                 name = table(contract)
@@ -88,8 +92,19 @@ def sealed(
                 sources.append(
                     sql.Source(event_type, f"silver.{name}", f"{event_type}/{major}.", fields(contract))
                 )
-        rows = connection.execute(sql.tiles(aggregate, sources, where)).fetchall()
-        late = dict(connection.execute(sql.late(aggregate, sources, where)).fetchall())
+        yield connection, sources
+
+
+def sealed(
+    aggregate: Aggregate,
+    connection: duckdb.DuckDBPyConnection,
+    sources: Sequence[sql.Source],
+    where: str = "true",
+) -> tuple[Tiles, dict[int, int]]:
+    """The same of silver."""
+    tiles, mine = Tiles(), [one for one in sources if one.event_type in aggregate.events]
+    rows = connection.execute(sql.tiles(aggregate, mine, where)).fetchall()
+    late = dict(connection.execute(sql.late(aggregate, mine, where)).fetchall())
     for row in rows:
         tile, key, states = sql.states(aggregate, row)
         tiles.setdefault(tile, {})[key] = states

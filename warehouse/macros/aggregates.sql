@@ -26,6 +26,17 @@ WITH counted AS (
             - {{ step * 60 }}) AS window_start
     FROM counted
     {%- endfor %}
+), measured AS (
+    SELECT
+        org_id,
+        window_start,
+        "kind",
+        "severity",
+        COUNT(*) AS alerts
+    FROM windowed
+    WHERE CAST(window_start AS DATE)
+        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
+    GROUP BY org_id, window_start, "kind", "severity"
 )
 
 SELECT
@@ -34,10 +45,8 @@ SELECT
     window_start + INTERVAL '{{ minutes }}' MINUTE AS window_end,
     "kind",
     "severity",
-    COUNT(*) AS alerts
-FROM windowed
-WHERE CAST(window_start AS DATE) = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
-GROUP BY org_id, window_start, "kind", "severity"
+    alerts
+FROM measured
 {%- endmacro %}
 
 {% macro campaign_pacing(minutes, slide=none, events=none, late=false) -%}
@@ -90,6 +99,23 @@ WITH counted AS (
         ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "campaign" ORDER BY CASE WHEN value_4 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, value_4 DESC) AS place_4,
         ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "campaign" ORDER BY CASE WHEN value_5 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, value_5 DESC) AS place_5
     FROM windowed
+), measured AS (
+    SELECT
+        org_id,
+        window_start,
+        "campaign",
+        COUNT(*) AS reports,
+        MAX(value_1) FILTER (WHERE place_1 = 1) AS spent,
+        MAX(value_2) FILTER (WHERE place_2 = 1) AS budget,
+        MAX(value_3) FILTER (WHERE place_3 = 1) AS expected_spend,
+        MAX(value_4) FILTER (WHERE place_4 = 1) AS pacing_ratio,
+        MAX(value_5) FILTER (WHERE place_5 = 1) AS flight_end,
+        COUNT(*) FILTER (WHERE holds_6) AS over_plan,
+        COUNT(*) FILTER (WHERE holds_7) AS under_plan
+    FROM placed
+    WHERE CAST(window_start AS DATE)
+        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
+    GROUP BY org_id, window_start, "campaign"
 )
 
 SELECT
@@ -97,17 +123,15 @@ SELECT
     window_start,
     window_start + INTERVAL '{{ minutes }}' MINUTE AS window_end,
     "campaign",
-    COUNT(*) AS reports,
-    MAX(value_1) FILTER (WHERE place_1 = 1) AS spent,
-    MAX(value_2) FILTER (WHERE place_2 = 1) AS budget,
-    MAX(value_3) FILTER (WHERE place_3 = 1) AS expected_spend,
-    MAX(value_4) FILTER (WHERE place_4 = 1) AS pacing_ratio,
-    MAX(value_5) FILTER (WHERE place_5 = 1) AS flight_end,
-    COUNT(*) FILTER (WHERE holds_6) AS over_plan,
-    COUNT(*) FILTER (WHERE holds_7) AS under_plan
-FROM placed
-WHERE CAST(window_start AS DATE) = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
-GROUP BY org_id, window_start, "campaign"
+    reports,
+    spent,
+    budget,
+    expected_spend,
+    pacing_ratio,
+    flight_end,
+    over_plan,
+    under_plan
+FROM measured
 {%- endmacro %}
 
 {% macro events_by_type(minutes, slide=none, late=false) -%}
@@ -379,6 +403,16 @@ WITH counted AS (
             - {{ step * 60 }}) AS window_start
     FROM counted
     {%- endfor %}
+), measured AS (
+    SELECT
+        org_id,
+        window_start,
+        "type",
+        COUNT(*) AS events
+    FROM windowed
+    WHERE CAST(window_start AS DATE)
+        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
+    GROUP BY org_id, window_start, "type"
 )
 
 SELECT
@@ -386,10 +420,8 @@ SELECT
     window_start,
     window_start + INTERVAL '{{ minutes }}' MINUTE AS window_end,
     "type",
-    COUNT(*) AS events
-FROM windowed
-WHERE CAST(window_start AS DATE) = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
-GROUP BY org_id, window_start, "type"
+    events
+FROM measured
 {%- endmacro %}
 
 {% macro interests(minutes, slide=none, events=none, late=false) -%}
@@ -420,6 +452,17 @@ WITH counted AS (
         window_start,
         ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "user" ORDER BY CASE WHEN value_3 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, value_3 DESC) AS place_3
     FROM windowed
+), measured AS (
+    SELECT
+        org_id,
+        window_start,
+        "user",
+        COUNT(*) AS views,
+        MAX(value_3) FILTER (WHERE place_3 = 1) AS last_category
+    FROM placed
+    WHERE CAST(window_start AS DATE)
+        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
+    GROUP BY org_id, window_start, "user"
 )
 
 SELECT
@@ -427,11 +470,9 @@ SELECT
     window_start,
     window_start + INTERVAL '{{ minutes }}' MINUTE AS window_end,
     "user",
-    COUNT(*) AS views,
-    MAX(value_3) FILTER (WHERE place_3 = 1) AS last_category
-FROM placed
-WHERE CAST(window_start AS DATE) = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
-GROUP BY org_id, window_start, "user"
+    views,
+    last_category
+FROM measured
 {%- endmacro %}
 
 {% macro inventory(minutes, slide=none, events=none, late=false) -%}
@@ -477,6 +518,22 @@ WITH counted AS (
         window_start,
         ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "product", "warehouse" ORDER BY CASE WHEN value_2 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, value_2 DESC) AS place_2
     FROM windowed
+), measured AS (
+    SELECT
+        org_id,
+        window_start,
+        "product",
+        "warehouse",
+        COUNT(*) AS adjustments,
+        COALESCE({{ total_integer('value_1') }}, 0) AS change,
+        MAX(value_2) FILTER (WHERE place_2 = 1) AS on_hand,
+        MIN(value_3) AS lowest,
+        COUNT(*) FILTER (WHERE holds_4) AS sales,
+        COUNT(*) FILTER (WHERE holds_5) AS losses
+    FROM placed
+    WHERE CAST(window_start AS DATE)
+        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
+    GROUP BY org_id, window_start, "product", "warehouse"
 )
 
 SELECT
@@ -485,15 +542,13 @@ SELECT
     window_start + INTERVAL '{{ minutes }}' MINUTE AS window_end,
     "product",
     "warehouse",
-    COUNT(*) AS adjustments,
-    COALESCE({{ total_integer('value_1') }}, 0) AS change,
-    MAX(value_2) FILTER (WHERE place_2 = 1) AS on_hand,
-    MIN(value_3) AS lowest,
-    COUNT(*) FILTER (WHERE holds_4) AS sales,
-    COUNT(*) FILTER (WHERE holds_5) AS losses
-FROM placed
-WHERE CAST(window_start AS DATE) = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
-GROUP BY org_id, window_start, "product", "warehouse"
+    adjustments,
+    change,
+    on_hand,
+    lowest,
+    sales,
+    losses
+FROM measured
 {%- endmacro %}
 
 {% macro orders_by_user(minutes, slide=none, events=none, late=false) -%}
@@ -515,6 +570,17 @@ WITH counted AS (
             - {{ step * 60 }}) AS window_start
     FROM counted
     {%- endfor %}
+), measured AS (
+    SELECT
+        org_id,
+        window_start,
+        "user",
+        COUNT(*) AS orders,
+        COALESCE({{ total('value_1') }}, 0) AS revenue
+    FROM windowed
+    WHERE CAST(window_start AS DATE)
+        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
+    GROUP BY org_id, window_start, "user"
 )
 
 SELECT
@@ -522,11 +588,9 @@ SELECT
     window_start,
     window_start + INTERVAL '{{ minutes }}' MINUTE AS window_end,
     "user",
-    COUNT(*) AS orders,
-    COALESCE({{ total('value_1') }}, 0) AS revenue
-FROM windowed
-WHERE CAST(window_start AS DATE) = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
-GROUP BY org_id, window_start, "user"
+    orders,
+    revenue
+FROM measured
 {%- endmacro %}
 
 {% macro rule_evaluations(minutes, slide=none, events=none, late=false) -%}
@@ -552,6 +616,19 @@ WITH counted AS (
             - {{ step * 60 }}) AS window_start
     FROM counted
     {%- endfor %}
+), measured AS (
+    SELECT
+        org_id,
+        window_start,
+        "rule",
+        COUNT(*) AS evaluations,
+        {{ share('holds_1') }} AS match_rate,
+        COUNT(DISTINCT value_2) AS campaigns,
+        MAX(value_3) AS longest_ms
+    FROM windowed
+    WHERE CAST(window_start AS DATE)
+        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
+    GROUP BY org_id, window_start, "rule"
 )
 
 SELECT
@@ -559,13 +636,11 @@ SELECT
     window_start,
     window_start + INTERVAL '{{ minutes }}' MINUTE AS window_end,
     "rule",
-    COUNT(*) AS evaluations,
-    {{ share('holds_1') }} AS match_rate,
-    COUNT(DISTINCT value_2) AS campaigns,
-    MAX(value_3) AS longest_ms
-FROM windowed
-WHERE CAST(window_start AS DATE) = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
-GROUP BY org_id, window_start, "rule"
+    evaluations,
+    match_rate,
+    campaigns,
+    longest_ms
+FROM measured
 {%- endmacro %}
 
 {% macro shop_funnel(minutes, slide=none, late=false) -%}
@@ -616,6 +691,18 @@ WITH counted AS (
             - {{ step * 60 }}) AS window_start
     FROM counted
     {%- endfor %}
+), measured AS (
+    SELECT
+        org_id,
+        window_start,
+        "stage",
+        COUNT(*) AS events,
+        COUNT(DISTINCT value_1) AS sessions,
+        COUNT(DISTINCT value_2) AS users
+    FROM windowed
+    WHERE CAST(window_start AS DATE)
+        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
+    GROUP BY org_id, window_start, "stage"
 )
 
 SELECT
@@ -623,12 +710,10 @@ SELECT
     window_start,
     window_start + INTERVAL '{{ minutes }}' MINUTE AS window_end,
     "stage",
-    COUNT(*) AS events,
-    COUNT(DISTINCT value_1) AS sessions,
-    COUNT(DISTINCT value_2) AS users
-FROM windowed
-WHERE CAST(window_start AS DATE) = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
-GROUP BY org_id, window_start, "stage"
+    events,
+    sessions,
+    users
+FROM measured
 {%- endmacro %}
 
 {% macro transactions(minutes, slide=none, events=none, late=false) -%}
@@ -662,30 +747,53 @@ WITH counted AS (
             - {{ step * 60 }}) AS window_start
     FROM counted
     {%- endfor %}
+), measured AS (
+    SELECT
+        org_id,
+        window_start,
+        COUNT(*) AS transactions,
+        COALESCE({{ total('value_1') }}, 0) AS revenue,
+        {{ mean('value_2', 'value_2 IS NOT NULL') }} AS near_2,
+        {{ total('value_2') }} AS total_2,
+        COUNT(value_2) AS number_2,
+        COUNT(DISTINCT value_3) AS customers,
+        COUNT(DISTINCT value_4) AS merchants,
+        COUNT(DISTINCT value_5) AS payment_methods,
+        {{ share('holds_7') }} AS fraud_rate,
+        {{ share('holds_8') }} AS high_value_rate,
+        COUNT(*) FILTER (WHERE value_9 < 10) AS amounts_0,
+        COUNT(*) FILTER (WHERE value_9 >= 10 AND value_9 < 50) AS amounts_1,
+        COUNT(*) FILTER (WHERE value_9 >= 50 AND value_9 < 100) AS amounts_2,
+        COUNT(*) FILTER (WHERE value_9 >= 100 AND value_9 < 500) AS amounts_3,
+        COUNT(*) FILTER (WHERE value_9 >= 500 AND value_9 < 1000) AS amounts_4,
+        COUNT(*) FILTER (WHERE value_9 >= 1000 AND value_9 < 5000) AS amounts_5,
+        COUNT(*) FILTER (WHERE value_9 >= 5000) AS amounts_6
+    FROM windowed
+    WHERE CAST(window_start AS DATE)
+        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
+    GROUP BY org_id, window_start
 )
 
 SELECT
     org_id,
     window_start,
     window_start + INTERVAL '{{ minutes }}' MINUTE AS window_end,
-    COUNT(*) AS transactions,
-    COALESCE({{ total('value_1') }}, 0) AS revenue,
-    {{ mean('value_2', 'value_2 IS NOT NULL') }} AS average_amount,
-    COUNT(DISTINCT value_3) AS customers,
-    COUNT(DISTINCT value_4) AS merchants,
-    COUNT(DISTINCT value_5) AS payment_methods,
-    {{ share('holds_7') }} AS fraud_rate,
-    {{ share('holds_8') }} AS high_value_rate,
-    COUNT(*) FILTER (WHERE value_9 < 10) AS amounts_0,
-    COUNT(*) FILTER (WHERE value_9 >= 10 AND value_9 < 50) AS amounts_1,
-    COUNT(*) FILTER (WHERE value_9 >= 50 AND value_9 < 100) AS amounts_2,
-    COUNT(*) FILTER (WHERE value_9 >= 100 AND value_9 < 500) AS amounts_3,
-    COUNT(*) FILTER (WHERE value_9 >= 500 AND value_9 < 1000) AS amounts_4,
-    COUNT(*) FILTER (WHERE value_9 >= 1000 AND value_9 < 5000) AS amounts_5,
-    COUNT(*) FILTER (WHERE value_9 >= 5000) AS amounts_6
-FROM windowed
-WHERE CAST(window_start AS DATE) = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
-GROUP BY org_id, window_start
+    transactions,
+    revenue,
+    {{ exact_mean('near_2', 'total_2', 'number_2') }} AS average_amount,
+    customers,
+    merchants,
+    payment_methods,
+    fraud_rate,
+    high_value_rate,
+    amounts_0,
+    amounts_1,
+    amounts_2,
+    amounts_3,
+    amounts_4,
+    amounts_5,
+    amounts_6
+FROM measured
 {%- endmacro %}
 
 {% macro transactions_by_country(minutes, slide=none, events=none, late=false) -%}
@@ -719,6 +827,25 @@ WITH counted AS (
             - {{ step * 60 }}) AS window_start
     FROM counted
     {%- endfor %}
+), measured AS (
+    SELECT
+        org_id,
+        window_start,
+        "country",
+        COUNT(*) AS transactions,
+        COALESCE({{ total('value_1') }}, 0) AS revenue,
+        {{ mean('value_2', 'value_2 IS NOT NULL') }} AS near_2,
+        {{ total('value_2') }} AS total_2,
+        COUNT(value_2) AS number_2,
+        COUNT(*) FILTER (WHERE holds_3) AS fraud_count,
+        {{ share('holds_4') }} AS fraud_rate,
+        COUNT(DISTINCT value_5) AS customers,
+        COUNT(DISTINCT value_6) AS devices,
+        COUNT(DISTINCT value_7) AS merchants
+    FROM windowed
+    WHERE CAST(window_start AS DATE)
+        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
+    GROUP BY org_id, window_start, "country"
 )
 
 SELECT
@@ -726,17 +853,15 @@ SELECT
     window_start,
     window_start + INTERVAL '{{ minutes }}' MINUTE AS window_end,
     "country",
-    COUNT(*) AS transactions,
-    COALESCE({{ total('value_1') }}, 0) AS revenue,
-    {{ mean('value_2', 'value_2 IS NOT NULL') }} AS average_amount,
-    COUNT(*) FILTER (WHERE holds_3) AS fraud_count,
-    {{ share('holds_4') }} AS fraud_rate,
-    COUNT(DISTINCT value_5) AS customers,
-    COUNT(DISTINCT value_6) AS devices,
-    COUNT(DISTINCT value_7) AS merchants
-FROM windowed
-WHERE CAST(window_start AS DATE) = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
-GROUP BY org_id, window_start, "country"
+    transactions,
+    revenue,
+    {{ exact_mean('near_2', 'total_2', 'number_2') }} AS average_amount,
+    fraud_count,
+    fraud_rate,
+    customers,
+    devices,
+    merchants
+FROM measured
 {%- endmacro %}
 
 {% macro transactions_by_merchant(minutes, slide=none, events=none, late=false) -%}
@@ -770,6 +895,25 @@ WITH counted AS (
             - {{ step * 60 }}) AS window_start
     FROM counted
     {%- endfor %}
+), measured AS (
+    SELECT
+        org_id,
+        window_start,
+        "merchant",
+        COUNT(*) AS transactions,
+        COALESCE({{ total('value_1') }}, 0) AS revenue,
+        {{ mean('value_2', 'value_2 IS NOT NULL') }} AS near_2,
+        {{ total('value_2') }} AS total_2,
+        COUNT(value_2) AS number_2,
+        COUNT(*) FILTER (WHERE holds_3) AS fraud_count,
+        {{ share('holds_4') }} AS fraud_rate,
+        COUNT(DISTINCT value_5) AS customers,
+        COUNT(DISTINCT value_6) AS devices,
+        COUNT(DISTINCT value_7) AS methods
+    FROM windowed
+    WHERE CAST(window_start AS DATE)
+        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
+    GROUP BY org_id, window_start, "merchant"
 )
 
 SELECT
@@ -777,17 +921,15 @@ SELECT
     window_start,
     window_start + INTERVAL '{{ minutes }}' MINUTE AS window_end,
     "merchant",
-    COUNT(*) AS transactions,
-    COALESCE({{ total('value_1') }}, 0) AS revenue,
-    {{ mean('value_2', 'value_2 IS NOT NULL') }} AS average_amount,
-    COUNT(*) FILTER (WHERE holds_3) AS fraud_count,
-    {{ share('holds_4') }} AS fraud_rate,
-    COUNT(DISTINCT value_5) AS customers,
-    COUNT(DISTINCT value_6) AS devices,
-    COUNT(DISTINCT value_7) AS methods
-FROM windowed
-WHERE CAST(window_start AS DATE) = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
-GROUP BY org_id, window_start, "merchant"
+    transactions,
+    revenue,
+    {{ exact_mean('near_2', 'total_2', 'number_2') }} AS average_amount,
+    fraud_count,
+    fraud_rate,
+    customers,
+    devices,
+    methods
+FROM measured
 {%- endmacro %}
 
 {% macro transactions_by_payment_method(minutes, slide=none, events=none, late=false) -%}
@@ -819,6 +961,24 @@ WITH counted AS (
             - {{ step * 60 }}) AS window_start
     FROM counted
     {%- endfor %}
+), measured AS (
+    SELECT
+        org_id,
+        window_start,
+        "payment_method",
+        COUNT(*) AS transactions,
+        COALESCE({{ total('value_1') }}, 0) AS revenue,
+        {{ mean('value_2', 'value_2 IS NOT NULL') }} AS near_2,
+        {{ total('value_2') }} AS total_2,
+        COUNT(value_2) AS number_2,
+        COUNT(*) FILTER (WHERE holds_3) AS fraud_count,
+        {{ share('holds_4') }} AS fraud_rate,
+        COUNT(DISTINCT value_5) AS customers,
+        COUNT(DISTINCT value_6) AS devices
+    FROM windowed
+    WHERE CAST(window_start AS DATE)
+        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
+    GROUP BY org_id, window_start, "payment_method"
 )
 
 SELECT
@@ -826,16 +986,14 @@ SELECT
     window_start,
     window_start + INTERVAL '{{ minutes }}' MINUTE AS window_end,
     "payment_method",
-    COUNT(*) AS transactions,
-    COALESCE({{ total('value_1') }}, 0) AS revenue,
-    {{ mean('value_2', 'value_2 IS NOT NULL') }} AS average_amount,
-    COUNT(*) FILTER (WHERE holds_3) AS fraud_count,
-    {{ share('holds_4') }} AS fraud_rate,
-    COUNT(DISTINCT value_5) AS customers,
-    COUNT(DISTINCT value_6) AS devices
-FROM windowed
-WHERE CAST(window_start AS DATE) = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
-GROUP BY org_id, window_start, "payment_method"
+    transactions,
+    revenue,
+    {{ exact_mean('near_2', 'total_2', 'number_2') }} AS average_amount,
+    fraud_count,
+    fraud_rate,
+    customers,
+    devices
+FROM measured
 {%- endmacro %}
 
 {% macro transactions_by_user(minutes, slide=none, events=none, late=false) -%}
@@ -873,6 +1031,25 @@ WITH counted AS (
             - {{ step * 60 }}) AS window_start
     FROM counted
     {%- endfor %}
+), measured AS (
+    SELECT
+        org_id,
+        window_start,
+        "user",
+        COUNT(*) AS transactions,
+        COALESCE({{ total('value_1') }}, 0) AS spending,
+        MAX(value_2) AS greatest_amount,
+        COUNT(DISTINCT value_3) AS merchants,
+        COUNT(DISTINCT value_4) AS methods,
+        {{ share('holds_5') }} AS suspicious_rate,
+        COUNT(*) FILTER (WHERE holds_6) AS known_fraud,
+        COUNT(*) FILTER (WHERE holds_7) AS high_amount,
+        COUNT(*) FILTER (WHERE holds_8) AS crypto_payment,
+        COUNT(*) FILTER (WHERE holds_9) AS late_night
+    FROM windowed
+    WHERE CAST(window_start AS DATE)
+        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
+    GROUP BY org_id, window_start, "user"
 )
 
 SELECT
@@ -880,17 +1057,15 @@ SELECT
     window_start,
     window_start + INTERVAL '{{ minutes }}' MINUTE AS window_end,
     "user",
-    COUNT(*) AS transactions,
-    COALESCE({{ total('value_1') }}, 0) AS spending,
-    MAX(value_2) AS greatest_amount,
-    COUNT(DISTINCT value_3) AS merchants,
-    COUNT(DISTINCT value_4) AS methods,
-    {{ share('holds_5') }} AS suspicious_rate,
-    COUNT(*) FILTER (WHERE holds_6) AS known_fraud,
-    COUNT(*) FILTER (WHERE holds_7) AS high_amount,
-    COUNT(*) FILTER (WHERE holds_8) AS crypto_payment,
-    COUNT(*) FILTER (WHERE holds_9) AS late_night
-FROM windowed
-WHERE CAST(window_start AS DATE) = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
-GROUP BY org_id, window_start, "user"
+    transactions,
+    spending,
+    greatest_amount,
+    merchants,
+    methods,
+    suspicious_rate,
+    known_fraud,
+    high_amount,
+    crypto_payment,
+    late_night
+FROM measured
 {%- endmacro %}

@@ -13,6 +13,24 @@ SUM(CAST({{ number }} AS DECIMAL(38, 0)))
 CAST(CAST(SUM({{ amount }}){% if condition %} FILTER (WHERE {{ condition }}){% endif %} AS DOUBLE) / NULLIF(COUNT(*){% if condition %} FILTER (WHERE {{ condition }}){% endif %}, 0) AS DECIMAL(18, 4))
 {%- endmacro %}
 
+{# The mean of money to four decimals, half to even, from what `mean` makes of it, the exact sum and the number of amounts: by how
+   many ten thousandths the quotient of floats is to be moved. #}
+{% macro exact_mean(near, sum, number) -%}
+{%- set rest = '(' ~ sum ~ ' - ' ~ near ~ ' * ' ~ number ~ ')' -%}
+{%- set twice = rest ~ ' + ' ~ rest -%}
+{%- set odd = 'CAST(CAST(' ~ near ~ ' AS DECIMAL(38, 4)) * 10000 AS BIGINT) % 2 <> 0' -%}
+{%- set unit = 'CAST(' ~ number ~ ' AS DECIMAL(18, 0)) * CAST(\'0.0001\' AS DECIMAL(5, 4))' -%}
+CAST({{ near }} + CASE
+{%- for step in (3, 2, 1) %}
+        WHEN {{ twice }} > {{ unit }} * {{ 2 * step - 1 }}
+            OR ({{ twice }} = {{ unit }} * {{ 2 * step - 1 }} AND {{ 'NOT ' if step == 2 }}({{ odd }})) THEN CAST('0.000{{ step }}' AS DECIMAL(5, 4))
+        WHEN {{ twice }} < {{ unit }} * {{ 1 - 2 * step }}
+            OR ({{ twice }} = {{ unit }} * {{ 1 - 2 * step }} AND {{ 'NOT ' if step == 2 }}({{ odd }})) THEN CAST('-0.000{{ step }}' AS DECIMAL(5, 4))
+{%- endfor %}
+        ELSE CAST('0.0000' AS DECIMAL(5, 4))
+    END AS DECIMAL(18, 4))
+{%- endmacro %}
+
 {# A sum of money by a count, rounded to four decimals; null where nothing was counted. By one it is the whole sum. #}
 {% macro cost_by(money, number) -%}
 CAST(CAST({{ money }} AS DOUBLE) / NULLIF({{ number }}, 0) AS DECIMAL(38, 4))

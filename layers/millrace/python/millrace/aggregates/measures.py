@@ -31,6 +31,7 @@ from millrace.core import clock
 SKETCH = 9
 # Values of a `top` that a stored state keeps, by what answers show.
 KEPT_PER_SHOWN = 10
+_EMPTY = "\0"
 _PLACES = Decimal(1) / UNITS
 
 State = Any
@@ -230,7 +231,8 @@ def _sketch(state: Any) -> Any:
 
     sketch = update_theta_sketch(SKETCH)
     for value in state:
-        sketch.update(value)
+        # A sketch passes over the empty text, which is a value like others.
+        sketch.update(value or _EMPTY)
     # Its bytes depend on the order of values until it is trimmed.
     sketch.trim()
     return sketch.compact()

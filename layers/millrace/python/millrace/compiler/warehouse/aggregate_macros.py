@@ -91,6 +91,14 @@ class _Macro:
             "    FROM counted",
             "    {%- endfor %}",
             *self._placed([*carried, "window_start"]),
+            "), measured AS (",
+            "    SELECT",
+            *(f"        {name}," for name in ("org_id", "window_start", *self._keys)),
+            ",\n".join(f"        {column} AS {name}" for name, column in self._measured()),
+            f"    FROM {'placed' if self._places else 'windowed'}",
+            "    WHERE CAST(window_start AS DATE)",
+            "        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)",
+            f"    GROUP BY {', '.join(['org_id', 'window_start', *self._keys])}",
             ")",
             "",
             "SELECT",
@@ -98,10 +106,8 @@ class _Macro:
             "    window_start,",
             "    window_start + INTERVAL '{{ minutes }}' MINUTE AS window_end,",
             *(f"    {name}," for name in self._keys),
-            ",\n".join(f"    {column}" for column in self._measures()),
-            f"FROM {'placed' if self._places else 'windowed'}",
-            "WHERE CAST(window_start AS DATE) = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)",
-            f"GROUP BY {', '.join(['org_id', 'window_start', *self._keys])}",
+            ",\n".join(f"    {column}" for column in self._columns()),
+            "FROM measured",
             "{%- endmacro %}",
             "",
         ]
@@ -149,35 +155,58 @@ class _Macro:
         yield ",\n".join(ranks)
         yield "    FROM windowed"
 
-    def _measures(self) -> Iterator[str]:
+    def _measured(self) -> Iterator[tuple[str, str]]:
+        """What is added up of a window: name, SQL."""
         for at, one in enumerate(self._of.measures):
             if one.kind == "distribution":
-                for number, column in enumerate(self._bins(at, one)):
-                    yield f"{column} AS {one.name}_{number}"
+                yield from ((f"{one.name}_{number}", bin_) for number, bin_ in enumerate(self._bins(at, one)))
+            elif one.kind == "mean":
+                if one.type == "decimal":
+                    value, holds = self._values[at], self._holds.get(at)
+                    condition = f"{holds} AND {value} IS NOT NULL" if holds else f"{value} IS NOT NULL"
+                    yield f"near_{at}", f"{{{{ mean('{value}', '{condition}') }}}}"
+                yield f"total_{at}", self._sum(at, one)
+                yield f"number_{at}", f"COUNT({self._chosen(at)})"
             elif one.kind != "top":
-                yield f"{self._measure(at, one)} AS {one.name}"
+                yield one.name, self._measure(at, one)
+
+    def _columns(self) -> Iterator[str]:
+        """The columns of measures, from what was added up."""
+        for at, one in enumerate(self._of.measures):
+            if one.kind == "distribution":
+                yield from (f"{one.name}_{number}" for number in range(len(one.edges) + 1))
+            elif one.kind == "mean" and one.type == "decimal":
+                yield f"{{{{ exact_mean('near_{at}', 'total_{at}', 'number_{at}') }}}} AS {one.name}"
+            elif one.kind == "mean":
+                yield f"CAST(total_{at} AS DOUBLE) / NULLIF(number_{at}, 0) AS {one.name}"
+            elif one.kind != "top":
+                yield one.name
+
+    def _chosen(self, at: int) -> str:
+        """The value of an event that is measured, else null."""
+        value, holds = self._values[at], self._holds.get(at, "")
+        return f"CASE WHEN {holds} THEN {value} END" if holds else value
+
+    def _sum(self, at: int, one: Measure) -> str:
+        macro = "total" if one.type == "decimal" else "total_integer"
+        return f"{{{{ {macro}('{self._chosen(at)}') }}}}"
 
     def _measure(self, at: int, one: Measure) -> str:
-        value, holds = self._values.get(at, ""), self._holds.get(at, "")
-        chosen = f"CASE WHEN {holds} THEN {value} END" if holds else value
+        holds = self._holds.get(at, "")
         match one.kind:
             case "count":
                 return f"COUNT(*) FILTER (WHERE {holds})" if holds else "COUNT(*)"
             case "share":
                 return f"{{{{ share('{holds}') }}}}"
             case "sum":
-                macro = "total" if one.type == "decimal" else "total_integer"
-                return f"COALESCE({{{{ {macro}('{chosen}') }}}}, 0)"
-            case "mean":
-                condition = f"{holds} AND {value} IS NOT NULL" if holds else f"{value} IS NOT NULL"
-                return f"{{{{ mean('{value}', '{condition}') }}}}"
+                return f"COALESCE({self._sum(at, one)}, 0)"
             case "distinct":
-                return f"COUNT(DISTINCT {chosen})"
+                return f"COUNT(DISTINCT {self._chosen(at)})"
             case "latest":
                 condition = f"{self._places[at]} = 1" + (f" AND {holds}" if holds else "")
-                return f"MAX({value}) FILTER (WHERE {condition})"
+                return f"MAX({self._values[at]}) FILTER (WHERE {condition})"
             case _:
-                return f"{one.kind.upper()}({chosen})"
+                return f"{one.kind.upper()}({self._chosen(at)})"
 
     def _bins(self, at: int, one: Measure) -> Iterator[str]:
         value, holds = self._values[at], self._holds.get(at, "")

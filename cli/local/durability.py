@@ -12,6 +12,7 @@ import gc
 import json
 import logging
 import os
+import pickle
 import signal
 import sys
 import time
@@ -19,6 +20,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +35,17 @@ from cli.local.journal import PATH, Journal, sync
 SNAPSHOT_AFTER_BYTES = 64 * 2**20
 SNAPSHOT_SECONDS = 300
 _STREAMS = "millrace-streams"
-# Stores of few and small entries: each that changed is journaled whole. An entry's text says whether it did; of an execution, whose
+# Stores of few and small entries: each that changed is journaled whole. An entry's bytes say whether it did; of an execution, whose
 # history grows all the time, its status.
 _ENTRIES = {
     **{f"glue.{name}": store for name, store in glue._ALL_STATE.items() if name != "tags"},  # noqa: SLF001
     "executions": stepfunctions._executions,  # noqa: SLF001
 }
-_OF_ENTRIES = (b"AWSGlue.", b"AWSStepFunctions.")
+# Which of them a request of a service may have changed.
+_OF_ENTRIES = {
+    b"AWSGlue": {name for name in _ENTRIES if name != "executions"},
+    b"AWSStepFunctions": {"executions"},
+}
 _READS = (b"Get", b"List", b"Search", b"BatchGet")
 
 _log = logging.getLogger("durability")
@@ -69,8 +75,8 @@ class Durability:
         self._last: dict[Any, Any] = {}
         self._messages: dict[Any, dict[str, None]] = {}
         self._known_positions: list[Any] = []
-        self._known_entries: dict[tuple[str, Any], str] = {}
-        self._entries_due = True
+        self._known_entries: dict[str, dict[Any, bytes]] = {name: {} for name in _ENTRIES}
+        self._entries_due = set(_ENTRIES)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._waiter = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
         self._child: Future[int] | None = None
@@ -151,40 +157,37 @@ class Durability:
 
     def _new_entries(self) -> Iterator[tuple[str, Any, Any]]:
         """Store, key and entry of each that is new or another; of one that is gone None."""
-        self._entries_due = False
-        known, self._known_entries = self._known_entries, {}
-        for name, store in _ENTRIES.items():
-            for key, entry in list(store.all_items()):
-                before = known.pop((name, key), None)
+        due, self._entries_due = self._entries_due, set()
+        for name in filter(due.__contains__, _ENTRIES):
+            known, now = self._known_entries[name], dict[Any, bytes]()
+            self._known_entries[name] = now
+            for key, entry in list(_ENTRIES[name].all_items()):
+                before = known.pop(key, None)
                 try:
-                    text, held = self._told(name, entry), entry
-                    if text != before:
+                    told, held = self._told(name, entry), entry
+                    if told != before:
                         held = copy.deepcopy(entry)
                 except RuntimeError:
                     # An execution that goes on while it is copied: with the next request.
-                    self._entries_due = True
+                    self._entries_due.add(name)
                     continue
-                self._known_entries[name, key] = text
-                if text != before:
+                now[key] = told
+                if told != before:
                     yield name, key, held
-        for name, key in known:
-            yield name, key, None
+            for key in known:
+                yield name, key, None
 
-    def _told(self, name: str, entry: Any) -> str:
-        if name == "executions":
-            return str(entry["status"])
-        return json.dumps(entry, default=persistence._json_default, sort_keys=True)  # noqa: SLF001
+    def _told(self, name: str, entry: Any) -> bytes:
+        return str(entry["status"]).encode() if name == "executions" else pickle.dumps(entry)
 
     def _new_messages(self) -> Iterator[tuple[Any, list[Any], list[str]]]:
         """Queue, messages that came, ids of those that went. New ones come last, so length and end say whether one did."""
         for key, queue in sqs._queues.all_items():  # noqa: SLF001
-            messages = list(queue["messages"])
-            before = self._messages.get(key, {})
-            if len(messages) == len(before) and (
-                not messages or messages[-1]["id"] == next(reversed(before))
-            ):
+            messages, before = queue["messages"], self._messages.get(key, {})
+            last = [message["id"] for message in messages[-1:]]
+            if len(messages) == len(before) and last == list(islice(reversed(before), 1)):
                 continue
-            now = {message["id"]: message for message in messages}
+            now = {message["id"]: message for message in list(messages)}
             came = [message for name, message in now.items() if name not in before]
             went = [name for name in before if name not in now]
             self._messages[key] = dict.fromkeys(now)
@@ -338,10 +341,11 @@ class Durability:
     def _mind_entries(self, scope: Any) -> None:
         """Looks for changed entries if the request may have changed one; of state machines each may show one that changed by itself."""
         for name, value in scope["headers"]:
-            if name.lower() == b"x-amz-target" and value.startswith(_OF_ENTRIES):
-                service, _, action = value.partition(b".")
-                if service == b"AWSStepFunctions" or not action.startswith(_READS):
-                    self._entries_due = True
+            if name.lower() != b"x-amz-target":
+                continue
+            service, _, action = value.partition(b".")
+            if service in _OF_ENTRIES and (service == b"AWSStepFunctions" or not action.startswith(_READS)):
+                self._entries_due |= _OF_ENTRIES[service]
 
     async def _serve_report(self, scope: Any, send: Any) -> None:
         """GET: how the last start went. POST: takes a snapshot and waits for it."""

@@ -21,7 +21,7 @@ from ministack.services import apigateway, lambda_svc
 
 from cli.local import durability
 
-IDLE_SECONDS = 120.0
+IDLE_SECONDS = 300.0
 # A method that MiniStack does not answer by itself.
 _ROUTED = "OPTIONS, routed"
 
@@ -123,7 +123,7 @@ def _reap() -> None:
 
 
 def idle_workers_end() -> None:
-    """Ends every worker that has had nothing to do for some minutes, as Lambda does.
+    """Ends every worker that has had nothing to do for some minutes, as Lambda does. A cold start takes over a second of a processor.
 
     MiniStack keeps one of each function for ever: some thirty processes of 50 to 150 MB.
     """

@@ -108,14 +108,15 @@ def eventually(
         seconds: how long it may take.
         every: seconds between two looks at least; more where a look is work for the platform.
     """
-    end = time.monotonic() + seconds
+    start = time.monotonic()
     while True:
         begun = time.monotonic()
         found = look()
-        if until(found) or time.monotonic() > end:
+        now = time.monotonic()
+        if until(found) or now > start + seconds:
             return found
-        # A look that takes long keeps the platform from what it waits for.
-        time.sleep(max(every, time.monotonic() - begun))
+        # A look keeps the platform from what it waits for: the longer it takes or was waited for, the later is the next.
+        time.sleep(max(every, now - begun, (now - start) / 20))
 
 
 def totals(answers: Sequence[Answer]) -> dict[str, int]:

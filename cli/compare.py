@@ -81,8 +81,13 @@ class TableComparison:
         return int(row["expiresAt"]["N"]) > clock.epoch(self._now) and since["S"] < clock.utc_text(self._now)
 
     def _content(self, row: Item) -> dict[str, Any]:
-        """A row's attributes, with the event of its body, where the order of names has no meaning, and without the shard of its type."""
+        """A row's attributes, with the event of its body, where the order of names has no meaning, and without the shard of its type.
+
+        Older pointers repeat what their keys say.
+        """
         content: dict[str, Any] = dict(row)
+        if "projectedAt" in row:
+            content = {name: value for name, value in content.items() if name not in ("eventId", "orgId")}
         if "typeKey" in row:
             content["typeKey"] = row["typeKey"]["S"].rpartition(keys.SEPARATOR)[0]
         if "body" in row:

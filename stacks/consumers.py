@@ -23,8 +23,8 @@ from stacks.storage import StorageStack
 # A table's stream keeps a day; the rest of it is for finding out why a batch does not pass.
 TABLE_STREAM_AGE = Duration.hours(20)
 LOG_MARGIN_HOURS = 6
-# Half of the log's records are of rows that expire: the archive drops them, and still writes objects of 500 events.
-ARCHIVE_BATCH = 1000
+# Half of the log's records are of rows that expire: the archive drops them, and still writes objects of 1,000 events.
+ARCHIVE_BATCH = 2000
 
 
 class ConsumersStack(PlatformStack):

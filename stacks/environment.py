@@ -241,7 +241,9 @@ class EnvironmentSettings(_Settings):
     retain: bool
     """Whether tables, buckets and keys outlive their stack."""
     point_in_time_recovery: bool
-    """Whether any moment of the last 35 days of a table can be restored."""
+    """Whether any moment of the last 35 days of a table can be restored, but of those that the lake makes again."""
+    recover_events: bool = False
+    """Whether any moment of `Events` can be restored, too: 0.33 dollars a million events for what the log and the lake have as well."""
     deletion_protection: bool
     """Whether the tables refuse to be deleted."""
     stream: StreamSettings

@@ -24,6 +24,7 @@ from stacks.environment import EnvironmentSettings
 
 # Why a table has no recovery to a point in time although its environment has.
 WITHOUT_BACKUP: Mapping[type[Model], str] = {
+    tables.Events: "No function may change or delete a row, the log and the lake have it within seconds, and `millrace rebuild` puts it back.",
     tables.SubjectKeys: "Erasure deletes a person's key from this table for good, so no backup may bring it back.",
     tables.UserEvents: "Every row is derived from an event, and `millrace rebuild` derives the whole table from the lake.",
 }
@@ -67,13 +68,14 @@ class StorageStack(Stack):
 
     def _table(self, model: type[Model]) -> ModelTable:
         read_by_stream = model is tables.Events
+        recovered = read_by_stream and self.settings.recover_events
         return ModelTable(
             self,
             model.__name__,
             model=model,
             settings=self.settings,
             key=self.data_key,
-            without_backup=WITHOUT_BACKUP.get(model),
+            without_backup=None if recovered else WITHOUT_BACKUP.get(model),
             stream=dynamodb.StreamViewType.NEW_IMAGE if read_by_stream else None,
             capture_into=self.stream if read_by_stream else None,
         )

@@ -17,6 +17,7 @@ from millrace.client import Client as Producer
 from tests.e2e.conftest import ROOT, command
 from tests.support import events
 from tests.support.client import Client, eventually
+from tests.support.rows import pointed_at
 
 ORGS = ("org_acme", "org_globex")
 # A worker is there at once after an answer; after a kill, when the emulator has started it again for the batch.
@@ -71,7 +72,7 @@ def stored(client: Client) -> set[tuple[str, str]]:
 
 
 def pointed(client: Client) -> set[tuple[str, str]]:
-    return {(row["orgId"]["S"], row["eventId"]["S"]) for row in client.rows("UserEventsTable")}
+    return set(map(pointed_at, client.rows("UserEventsTable")))
 
 
 def decided(client: Client) -> list[str]:
@@ -141,7 +142,7 @@ def test_a_dead_letter_is_fed_again(client: Client, environ: dict[str, str]) -> 
     client.post(event)
     key = ("org_acme", event["eventId"])
     eventually(lambda: pointed(client), lambda found: key in found)
-    row = next(r for r in client.rows("UserEventsTable") if r["eventId"]["S"] == event["eventId"])
+    row = next(r for r in client.rows("UserEventsTable") if pointed_at(r) == key)
     dynamodb, s3 = client.aws("dynamodb"), client.aws("s3")
     table, bucket = client.outputs["UserEventsTable"], client.outputs["LakeBucket"]
     item = dynamodb.get_item(

@@ -11,6 +11,7 @@ import pytest
 from tests.e2e.conftest import UP_SECONDS, command
 from tests.support import events
 from tests.support.client import Client, eventually, totals
+from tests.support.rows import pointed_at
 
 ORGS = ("org_acme", "org_globex")
 
@@ -157,12 +158,10 @@ def test_thousands_of_events_of_two_tenants_arrive_once_everywhere(client: Clien
     with_user = 2 * 667
     pointers = eventually(
         lambda: client.rows("UserEventsTable"),
-        lambda found: (
-            len({(row["orgId"]["S"], row["eventId"]["S"]) for row in found} & accepted) >= with_user
-        ),
+        lambda found: len({pointed_at(row) for row in found} & accepted) >= with_user,
         seconds=60,
     )
-    ours = Counter((row["orgId"]["S"], row["eventId"]["S"]) for row in pointers)
+    ours = Counter(map(pointed_at, pointers))
     assert len([key for key in ours if key in accepted]) == with_user
     assert max(ours.values()) == 1
     for org, other in (ORGS, ORGS[::-1]):
@@ -257,7 +256,7 @@ def test_a_restart_loses_nothing_that_was_accepted(client: Client, environ: dict
     wanted = {event["eventId"] for event in sent}
     # The journal holds what changed in the tables, and the consumer reads on from where it was.
     projected = eventually(
-        lambda: {row["eventId"]["S"] for row in client.rows("UserEventsTable")},
+        lambda: {pointed_at(row)[1] for row in client.rows("UserEventsTable")},
         lambda found: wanted <= found,
         seconds=60,
     )

@@ -43,6 +43,13 @@ def test_every_verb_that_is_declared_is_known_and_none_is_left_over() -> None:
     assert declared == {(kind, verb) for kind, verbs in ACTIONS.items() for verb in verbs}
 
 
+def test_a_row_of_events_is_added_and_never_changed_or_deleted() -> None:
+    """What its missing recovery to a point in time rests on (docs/adr/0036-what-is-kept-how-long.md): only expiry takes a row away."""
+    verbs = {use.verb for _, use in every_use() if use.resource == EVENTS}
+    assert "put" in verbs
+    assert not verbs & {"update", "delete", "write_all"}
+
+
 def test_no_action_is_in_two_verbs_of_a_kind_but_what_capture_needs() -> None:
     for verbs in ACTIONS.values():
         actions = [action for verb, several in verbs.items() if verb != "capture" for action in several]

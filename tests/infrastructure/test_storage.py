@@ -118,9 +118,17 @@ def test_recovery_and_deletion_protection_by_environment(every: Templates) -> No
     for model in TABLES:
         properties = _table(every, model.__name__)["Properties"]
         recovery = properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
-        # A backup would bring erased persons' keys back, and pointers are made again from the lake.
-        assert recovery is (recoverable and model.__name__ not in {"SubjectKeys", "UserEvents"})
+        # A backup would bring erased persons' keys back; events and their pointers are put back from the lake.
+        assert recovery is (recoverable and model.__name__ not in {"SubjectKeys", "Events", "UserEvents"})
         assert properties["DeletionProtectionEnabled"] is (every.environment == "prod")
+
+
+def test_recovery_of_events_is_one_setting_away(tmp_path: Path) -> None:
+    settings = ENVIRONMENTS["prod"].model_copy(update={"recover_events": True})
+    template = Template.from_stack(StorageStack(new_app(str(tmp_path)), "storage", settings=settings))
+    recovered = {"PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True}}
+    captured = {"KinesisStreamSpecification": Match.any_value()}
+    template.has_resource_properties("AWS::DynamoDB::Table", {**recovered, **captured})
 
 
 def test_only_events_is_captured_and_has_a_stream(every: Templates) -> None:

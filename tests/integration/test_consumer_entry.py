@@ -58,11 +58,13 @@ class Counter:
             raise ValueError("a fault in the counter")
         first, last = deliveries[0], deliveries[-1]
         where = receipts.place(first.arrived_at, first.shard, first.sequence, last.sequence)
-        by_day: dict[tuple[str, str], list[str]] = {}
+        by_day: dict[tuple[str, str], dict[str, int]] = {}
         for head in (head_of(delivery.item) for delivery in deliveries):
-            by_day.setdefault((head.org, head.day), []).append(head.event_id)
+            by_day.setdefault((head.org, head.day), {})[head.event_id] = head.expires_at
         for (org, day), ids in by_day.items():
-            receipt = receipts.Receipt(org, COUNTER.kind, day, where, clock.now(), tuple(ids), __version__)
+            receipt = receipts.Receipt(
+                org, COUNTER.kind, day, where, clock.now(), tuple(ids), __version__, max(ids.values())
+            )
             Table(self._running.dynamodb, "Metadata").write_all(receipts.to_items(receipt))
 
 

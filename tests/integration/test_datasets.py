@@ -131,7 +131,7 @@ def test_a_dataset_says_what_it_lacks(running: Platform, runs: RunStore, publish
     publish("hourly-2")
     metadata, arrived = Table(running.dynamodb, "Metadata"), clock.now() - timedelta(days=3)
     place = receipts.place(arrived, "shard-0", "1", "2")
-    receipt = receipts.Receipt(ACME, receipts.MANIFEST, DAY, place, arrived, ("0" * 32,) * 7, "1", "b", 1)
+    receipt = receipts.Receipt(ACME, receipts.MANIFEST, DAY, place, arrived, ("0" * 32,) * 7, "1", 0, "b", 1)
     metadata.write_all(receipts.to_items(receipt))
     mark(running, ACME, GLOBEX)
     behind = dataset(running, FACTS)["lag"]

@@ -24,7 +24,7 @@ def archived(lake: Lake, org: str, day: str, rows: int, place: str = "p", *, mar
     key = f"{RAW_EVENTS}org={org}/category=c/year=2026/month={day[5:7]}/day={day[8:]}/{place}.parquet"
     lake.s3.put_object(Bucket=lake.bucket, Key=key, Body=b"")
     receipt = receipts.Receipt(
-        org, receipts.MANIFEST, day, place, AT, ("0" * 32,) * rows, "1", f"s3://{lake.bucket}/{key}", 1
+        org, receipts.MANIFEST, day, place, AT, ("0" * 32,) * rows, "1", 0, f"s3://{lake.bucket}/{key}", 1
     )
     Table(lake.dynamodb, "Metadata").write_all(receipts.to_items(receipt))
     if marked:

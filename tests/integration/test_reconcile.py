@@ -11,8 +11,9 @@ import pytest
 from millrace.core import clock
 from millrace.core.table import Table
 from millrace.eventstore import pending
+from millrace.reconcile import request
 from tests.support import events
-from tests.support.platform import ACME, GLOBEX, platform
+from tests.support.platform import ACME, GLOBEX, LAKE, platform
 from tests.support.reconciling import (
     World,
     ago,
@@ -120,6 +121,35 @@ def test_an_event_missing_in_any_store_is_found_and_repaired(
     assert words(last).keys() == {"equal"}, last.differences
     assert pending.read(Table(world.running.dynamodb, "Metadata")) == []
     assert world.carry() == 0
+
+
+def test_without_receipts_an_old_day_is_compared_by_its_objects(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Receipts expire with the rows of their events; what runs are planned from stays, and shows that an object is lost."""
+    event = order(5)
+    world.running.post(event)
+    world.settle()
+    ((key, body),) = [one for one in world.running.objects("raw/").items() if "business" in one[0]]
+    monkeypatch.setattr(world, "windows", lambda at: request.of_days([event["timestamp"][:10]], at))
+    world.expire(95)
+    assert world.running.rows("Events") == manifest_rows(world, event) == []
+    report = world.look()
+    assert (words(report), report.counts["manifest"]) == ({"equal": 1}, 1)
+    world.running.s3.delete_object(Bucket=LAKE, Key=key)
+    for known in (True, False):
+        report = world.look()
+        assert report.to_json()["events"]["open"] == report.missing["raw"] == 1
+        assert {one["eventType"] for one in report.differences} == {"order.created" if known else "unplaced"}
+        world.silver.days.clear()
+    world.running.s3.put_object(Bucket=LAKE, Key=key, Body=body)
+    world.look()
+    world.silver.run()
+    assert words(world.look()) == {"equal": 1}
+    world.expire(310)
+    world.running.s3.delete_object(Bucket=LAKE, Key=key)
+    world.silver.days.clear()
+    assert words(world.look()) == {}, "where raw has expired, nothing is compared"
 
 
 def test_only_what_is_lost_is_put_into_the_log(world: World) -> None:

@@ -17,6 +17,7 @@ from millrace.eventstore import consumers
 from tests.support import events
 from tests.support.lambdas import LambdaClient
 from tests.support.platform import GLOBEX, LAKE, Platform, ids, platform
+from tests.support.rows import pointed_at
 
 CONSUMERS = tuple(one.name for one in consumers.CONSUMERS if one.redrivable)
 
@@ -179,7 +180,7 @@ def test_a_dead_letter_comes_back_once_the_cause_is_fixed(
     total = redriving.run(keys, redriving.feed_dead_letter, parallel=2)
     assert total == {"rows": 2, "different": 0, "batches": 2}
     assert redriving.dead_letters() == []
-    assert sorted(row["eventId"]["S"] for row in running.rows("UserEvents")) == sorted(ids(sent))
+    assert sorted(pointed_at(row)[1] for row in running.rows("UserEvents")) == sorted(ids(sent))
     moved = running.s3.head_object(Bucket=LAKE, Key=f"{REDRIVEN}project_events/{keys[0]}")
     assert REDRIVE_MARK in moved["Metadata"]
 

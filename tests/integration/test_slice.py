@@ -15,6 +15,7 @@ from millrace.core import clock
 from tests.support import events
 from tests.support.mappings import Faults
 from tests.support.platform import ACME, GLOBEX, Platform, ids, platform
+from tests.support.rows import pointed_at
 
 EVENT, LIST, TRACE = "/v1/events/{eventId}", "/v1/events", "/v1/events/{eventId}/trace"
 
@@ -128,7 +129,7 @@ def test_a_user_called_like_a_session_meets_no_session(running: Platform) -> Non
     of_session = events.health_check(sessionId="17")
     assert running.post([of_user, named, of_session])["body"]["accepted"] == 3
     running.settle()
-    owners = {row["eventId"]["S"]: row["userKey"]["S"] for row in running.rows("UserEvents")}
+    owners = {pointed_at(row)[1]: row["userKey"]["S"] for row in running.rows("UserEvents")}
     assert owners[named["eventId"]] != owners[of_session["eventId"]]
 
 
@@ -171,7 +172,7 @@ def test_two_tenants_many_events_duplicates_and_crashes(bundle: Path) -> None:
         assert rows == Counter(everything)
         raw = archived(running)
         assert set(raw) == everything
-        pointers = Counter((row["orgId"]["S"], row["eventId"]["S"]) for row in running.rows("UserEvents"))
+        pointers = Counter(map(pointed_at, running.rows("UserEvents")))
         assert max(pointers.values()) == 1
         assert len(pointers) == 2 * 200  # all but the health checks, which have no user
         routed = {(m["detail"]["platform"]["orgId"], m["detail"]["eventId"]) for m in running.messages()}

@@ -43,6 +43,7 @@ class ManyTenants:
             at=AT,
             ids=tuple(one.event_id for one in events),
             version="1",
+            expires_at=0,
             object=f"s3://{self.lake.bucket}/{key}",
             size=1,
         )

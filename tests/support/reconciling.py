@@ -36,7 +36,7 @@ class Silver:
         dynamodb = self._running.dynamodb
         for row in pending.read(Table(dynamodb, "Metadata")):
             events: dict[tuple[str, bytes], tuple[Any, int]] = {}
-            rows = receipts.read(Table(dynamodb, "Metadata"), row.org, receipts.MANIFEST, row.day)
+            rows = receipts.objects(Table(dynamodb, "Metadata"), row.org, row.day)
             try:
                 for key in {one["object"]["S"].split("/", 3)[3] for one in rows}:
                     self._take(key, events)
@@ -141,6 +141,19 @@ class World:
         for event in body:
             self.running._captured.add(keys.event(org, event["eventId"]))
 
+    def expire(self, days: float) -> None:
+        """Days go by, and DynamoDB deletes the rows whose time is over."""
+        self.later(24 * days)
+        for table, names in (
+            ("Events", ("eventId",)),
+            ("UserEvents", ("userKey", "sortKey")),
+            ("Metadata", ("entityTypeKey", "entityId")),
+        ):
+            for row in self.running.rows(table):
+                if "expiresAt" in row and int(row["expiresAt"]["N"]) <= clock.epoch(self.now):
+                    key = {name: row[name] for name in names}
+                    self.running.dynamodb.delete_item(TableName=table, Key=key)
+
     def result(self, org: str, day: str) -> dict[str, dict[str, Any]]:
         """The rows that reconciliation keeps of a tenant's day."""
         name = f"{org}#reconcile#{day}"
@@ -185,10 +198,12 @@ def only(report: PassReport) -> dict[str, Any]:
 
 
 def row_of(world: World, table: str, event: dict[str, Any], org: str = ACME) -> dict[str, Any]:
+    wanted = org, event["eventId"]
     (row,) = (
         row
         for row in world.running.rows(table)
-        if event["eventId"] in row["eventId"]["S"] and row["orgId"]["S"] == org
+        if ((row.get("eventId") or row["userKey"])["S"].partition("#")[0], keys.id_of(row["sortKey"]["S"]))
+        == wanted
     )
     return row
 

@@ -7,7 +7,7 @@ import uuid
 from typing import Any
 
 from millrace.contracts.contract import Contract
-from millrace.core import clock
+from millrace.core import clock, keys
 from millrace.core.table import Item
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import to_item
@@ -104,3 +104,8 @@ def _name(word: str, rng: random.Random) -> str:
         made += rng.choice(_SYLLABLES)
     made = made[: len(word)]
     return made.capitalize() if word[0].isupper() else made
+
+
+def pointed_at(pointer: Item) -> tuple[str, str]:
+    """Tenant and event of a row of UserEvents."""
+    return pointer["userKey"]["S"].partition(keys.SEPARATOR)[0], keys.id_of(pointer["sortKey"]["S"])

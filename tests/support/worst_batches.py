@@ -29,7 +29,7 @@ from tests.support import events
 from tests.support.functions import function
 
 AT = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
-RECORDS, RECORDS_OF_ARCHIVE = 500, 1000
+RECORDS, RECORDS_OF_ARCHIVE = 500, 2000
 # What Lambda hands over at most in one call.
 BYTES_PER_CALL = 6 * 1024 * 1024
 FREE_BYTES = limits.BYTES_PER_EVENT - 2048

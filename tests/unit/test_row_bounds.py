@@ -39,7 +39,7 @@ def test_a_receipt_takes_two_thousand_ids_a_row() -> None:
     ids = tuple(events.new_id() for _ in range(4001))
     where = receipts.place(AT, "shardId-000000000000", "1" * 56, "2" * 56, "integration-events")
     receipt = receipts.Receipt(
-        "org", receipts.MANIFEST, "2026-11-21", where, AT, ids, "1", "s3://" + "x" * 1024
+        "org", receipts.MANIFEST, "2026-11-21", where, AT, ids, "1", 0, "s3://" + "x" * 1024
     )
     rows = receipts.to_items(receipt)
     assert [int(row["rows"]["N"]) for row in rows] == [2000, 2000, 1]

@@ -27,6 +27,7 @@ from millrace.fraud.decision import EVENT_TYPE, SOURCE_TYPE
 from tests.support.extremes import snapshot
 from tests.support.extremes.events import Event, Made, written
 from tests.support.extremes.world import World
+from tests.support.rows import pointed_at
 
 Key = tuple[str, str]
 # Places of the log's own: every accepted event is there, whatever its contract says.
@@ -72,7 +73,7 @@ def read_all(world: World, registry: Registry) -> Found:
         if event.event_type == EVENT_TYPE and source is not None:
             found.note("decision", event.org, source, event.envelope)
     for item in world.rows("UserEvents"):
-        found.note("UserEvents", item["orgId"]["S"], item["eventId"]["S"], item)
+        found.note("UserEvents", *pointed_at(item), item)
     for row in snapshot.raw(world):
         found.note(RAW, row["org_id"], row["event_id"], row)
     for name, row in snapshot.tables(world):

@@ -20,6 +20,7 @@ from millrace.iceberg import glue_tables
 from millrace.iceberg import tables as iceberg
 from millrace.lake import duck
 from tests.support.extremes.world import World
+from tests.support.rows import pointed_at
 
 # Place → what is there, in no order.
 Snapshot = dict[str, list[str]]
@@ -91,7 +92,7 @@ def _everything(world: World) -> Iterator[tuple[str, str, str]]:
         plain = {name: held for name, held in item.items() if name not in ("body", "requestId")}
         yield "Events", item["orgId"]["S"], _text({"envelope": envelope, **plain})
     for item in world.rows("UserEvents"):
-        yield "UserEvents", item["orgId"]["S"], _text(item)
+        yield "UserEvents", pointed_at(item)[0], _text(item)
     for item in world.rows("FeatureStore"):
         yield "FeatureStore", _owner(item["featureKey"]["S"]), _text(item)
     for item in world.rows("Metadata"):

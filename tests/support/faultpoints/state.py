@@ -12,6 +12,7 @@ from millrace.contracts import registry
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import from_item
 from tests.support.platform import LAKE, Platform
+from tests.support.rows import pointed_at
 
 State = dict[str, dict[Any, Any]]
 DECISION = "fraud.decision.made"
@@ -31,9 +32,9 @@ def read_state(running: Platform, *answers: dict[str, str]) -> State:
         "answers": {key: value for some in answers for key, value in some.items()},
         "events": {_label(event.envelope): _without_moments(event.envelope) for event in stored},
         "pointers": {
-            (row["userKey"]["S"], row["sortKey"]["S"].split("#")[0], labels[_owner(row)]): row["eventType"][
-                "S"
-            ]
+            (row["userKey"]["S"], row["sortKey"]["S"].split("#")[0], labels[pointed_at(row)]): row[
+                "eventType"
+            ]["S"]
             for row in running.rows("UserEvents")
         },
         "raw": raw,
@@ -53,10 +54,6 @@ def _label(envelope: dict[str, Any]) -> str:
     if envelope["eventType"] == "integration.webhook.received":
         name = "webhook"
     return f"{platform['orgId']} {name}"
-
-
-def _owner(row: dict[str, Any]) -> tuple[str, str]:
-    return row["orgId"]["S"], row["eventId"]["S"].lower()
 
 
 def _without_moments(envelope: dict[str, Any]) -> Any:

@@ -18,8 +18,10 @@ def archived(metadata: Table, org: str, name: str, at: datetime, ids: int) -> st
     place = receipts.place(at, "shard-0", name, name)
     key = f"s3://lake/org={org}/category=business-events/{name}"
     types = tuple("order.paid" if number % 1000 == 999 else "order.created" for number in range(ids))
-    receipt = receipts.Receipt(org, receipts.MANIFEST, DAY, place, at, ("0" * 32,) * ids, "1", key, 1, types)
-    metadata.write_all(receipts.to_items(receipt))
+    receipt = receipts.Receipt(
+        org, receipts.MANIFEST, DAY, place, at, ("0" * 32,) * ids, "1", 0, key, 1, types
+    )
+    metadata.write_all([*receipts.to_items(receipt), receipts.object_item(receipt, key)])
     metadata.write_all(pending.to_items([(org, DAY)], pending.new_token(), at))
     return key
 

@@ -12,6 +12,7 @@ from millrace.eventstore.codec import Codec
 from millrace.eventstore.projection import to_pointer
 from millrace.eventstore.row import StoredEvent, from_item
 from tests.support import events, rows
+from tests.support.rows import pointed_at
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def test_it_goes_with_the_row_it_points_to(stored: StoredEvent, contract: Contra
     pointer = to_pointer(stored, contract)
     assert pointer is not None
     assert pointer["expiresAt"] == {"N": str(stored.expires_at)}
-    assert pointer["eventId"] == {"S": stored.event_id}
+    assert pointed_at(pointer) == (stored.org, stored.event_id)
 
 
 def test_by_type_it_is_found_only_where_the_contract_asks(stored: StoredEvent, contract: Contract) -> None:

@@ -11,7 +11,7 @@ WITH ranked AS (
         method,
         provider,
         captured_at,
-        {{ recency('payment_id, CAST(event_time AS DATE)') }} AS recency
+        {{ recency_by_day('payment_id') }} AS recency
     FROM {{ source('silver', 'payment_captured_v1') }}
 )
 

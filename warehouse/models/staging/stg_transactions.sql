@@ -20,7 +20,7 @@ WITH ranked AS (
         hour,
         day_of_week,
         is_weekend,
-        {{ recency('transaction_id, CAST(event_time AS DATE)') }} AS recency
+        {{ recency_by_day('transaction_id') }} AS recency
     FROM {{ source('silver', 'transaction_created_v1') }}
 )
 

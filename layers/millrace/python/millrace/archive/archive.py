@@ -46,6 +46,7 @@ class Archive:
         written: list[Item] = []
         for part, rows in parts.items():
             org, category, day = part
+            url = f"s3://{self._lake.bucket}/{keys[part]}"
             receipt = receipts.Receipt(
                 org=org,
                 kind=receipts.MANIFEST,
@@ -54,11 +55,12 @@ class Archive:
                 at=clock.now(),
                 ids=tuple(row["event_id"] for row in rows),
                 version=__version__,
-                object=f"s3://{self._lake.bucket}/{keys[part]}",
+                expires_at=max(row["expires_at"] for row in rows),
+                object=url,
                 size=sizes[keys[part]],
                 types=tuple(row["event_type"] for row in rows),
             )
-            written.extend(receipts.to_items(receipt))
+            written += [*receipts.to_items(receipt), receipts.object_item(receipt, url)]
         self._metadata.write_all(written, doing="write manifest")
         # After them and in a call of its own, since one call keeps no order: a run that reads a day as pending reads all its rows.
         touched = [(org, day) for org, _, day in parts]

@@ -48,7 +48,7 @@ def _of_day(metadata: Table, without: Collection[str], day: pending.Pending) -> 
         hashes = bytes(item["objects"]["B"])
         taken |= {hashes[at : at + silver.BYTES] for at in range(0, len(hashes), silver.BYTES)}
     rows, types, oldest = 0, Counter[str](), ""
-    for item in receipts.read(metadata, day.org, receipts.MANIFEST, day.day, planning=True):
+    for item in receipts.objects(metadata, day.org, day.day):
         name = item["object"]["S"]
         counts = not any(f"/category={category}/" in name for category in without)
         if counts and silver.fold(name) not in taken:

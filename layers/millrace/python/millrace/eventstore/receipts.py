@@ -1,7 +1,8 @@
 """Receipts: which events of a batch a consumer has handled, as Metadata rows. The archive's are the manifest.
 
-One row per tenant, UTC day and object (or batch) with the ids in it: enough to trace an event, to reconcile
-what was accepted with what arrived, and to plan a run of the pipeline.
+One row per tenant, UTC day and object (or batch) with the ids in it: enough to trace an event, and to reconcile
+what was accepted with what arrived. It is kept as long as the rows of its events. Runs of the pipeline are planned from
+rows that name an object without its ids, and these are kept as long as an event may come late.
 """
 
 from collections import Counter
@@ -14,6 +15,7 @@ from millrace.core.identity import BYTES, identity
 from millrace.core.table import Item, Table
 
 MANIFEST = "manifest"
+OBJECTS = "objects"
 ROUTED = "routed"
 SHARD = "0"
 IDS_PER_ROW = 2000
@@ -24,9 +26,12 @@ _SKEW = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A batch that a consumer has handled. `place` names it within the stream: `<arrival>#<shard>#<first>-<last>#<part>`.
+    """A batch that a consumer has handled.
 
-    `types` has the type of each of `ids`, in their order; a routed batch has none.
+    Attributes:
+        place: its name within the stream, `<arrival>#<shard>#<first>-<last>#<part>`.
+        expires_at: epoch second at which the last of its events' rows goes.
+        types: the type of each of `ids`, in their order; a routed batch has none.
     """
 
     org: str
@@ -36,6 +41,7 @@ class Receipt:
     at: datetime
     ids: tuple[str, ...]
     version: str
+    expires_at: int
     object: str | None = None
     size: int | None = None
     types: tuple[str, ...] = ()
@@ -58,17 +64,27 @@ def to_items(receipt: Receipt) -> list[Item]:
             "ids": {"B": b"".join(map(identity, ids))},
             "rows": {"N": str(len(ids))},
             "version": {"S": receipt.version},
-            "expiresAt": {"N": str(clock.epoch(receipt.at + timedelta(days=KEPT_DAYS)))},
+            "expiresAt": {"N": str(receipt.expires_at)},
         }
         if receipt.object is not None:
             item["object"] = {"S": receipt.object}
         if receipt.size is not None:
             item["bytes"] = {"N": str(receipt.size)}
-        if receipt.types:
-            types = Counter(receipt.types[start : start + IDS_PER_ROW])
-            item["types"] = {"M": {name: {"N": str(count)} for name, count in types.items()}}
         items.append(item)
     return items
+
+
+def object_item(receipt: Receipt, url: str) -> Item:
+    """The row that a run is planned from: an object and how many rows it has, of which types."""
+    return {
+        "entityTypeKey": {"S": partition(receipt.org, OBJECTS, receipt.day)},
+        "entityId": {"S": receipt.place},
+        "at": {"S": clock.utc_text(receipt.at)},
+        "object": {"S": url},
+        "rows": {"N": str(len(receipt.ids))},
+        "types": {"M": {name: {"N": str(count)} for name, count in Counter(receipt.types).items()}},
+        "expiresAt": {"N": str(clock.epoch(receipt.at + timedelta(days=KEPT_DAYS)))},
+    }
 
 
 def partition(org: str, kind: str, day: str) -> str:
@@ -99,18 +115,15 @@ def read(
     kind: str,
     day: str,
     since: datetime | None = None,
-    *,
-    planning: bool = False,
 ) -> Iterator[Item]:
     """The rows of a tenant's day in the order in which batches arrived.
 
     Args:
         metadata: the table.
         org: the tenant.
-        kind: `MANIFEST` or `ROUTED`.
+        kind: such as `MANIFEST`.
         day: UTC.
         since: only what arrived from this moment on.
-        planning: every row that was written before the call, of each only `entityId`, `object`, `rows` and `types`.
 
     Raises:
         MillraceError: the table did not answer.
@@ -121,8 +134,31 @@ def read(
             ":day": {"S": partition(org, kind, day)},
             ":since": {"S": clock.utc_text(since) if since is not None else "0"},
         },
-        names={"#object": "object", "#rows": "rows", "#types": "types"} if planning else None,
-        projection="entityId, #object, #rows, #types" if planning else "",
-        consistent=planning,
         doing=f"read {kind}",
     )
+
+
+def objects(metadata: Table, org: str, day: str) -> Iterator[Item]:
+    """`entityId`, `object`, `rows` and `types` of every object of a tenant's day whose row was written before the call.
+
+    An object that has no row without ids is in the manifest, perhaps in several parts: it was archived before there were any.
+
+    Raises:
+        MillraceError: the table did not answer.
+    """
+    named = set[str]()
+    for kind in (OBJECTS, MANIFEST):
+        rows = metadata.query(
+            "entityTypeKey = :day",
+            {":day": {"S": partition(org, kind, day)}},
+            names={"#object": "object", "#rows": "rows", "#types": "types"},
+            projection="entityId, #object, #rows, #types",
+            consistent=True,
+            doing=f"read {kind}",
+        )
+        for row in rows:
+            if kind == OBJECTS:
+                named.add(row["object"]["S"])
+                yield row
+            elif row.get("object", {}).get("S") not in named:
+                yield row

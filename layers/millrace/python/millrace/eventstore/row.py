@@ -171,6 +171,7 @@ class Head:
     event_id: str  # its identity, as keys have it
     event_type: str
     happened_at: datetime  # as finely as sort keys have it
+    expires_at: int  # epoch second at which the row goes
 
     @property
     def day(self) -> str:
@@ -190,6 +191,7 @@ def head_of(item: Mapping[str, Mapping[str, Any]]) -> Head:
             event_id=item["eventId"]["S"].rpartition(keys.SEPARATOR)[2],
             event_type=item["eventType"]["S"],
             happened_at=clock.parse(item["sortKey"]["S"].partition(keys.SEPARATOR)[0]),
+            expires_at=int(item["expiresAt"]["N"]),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise _no_row(error) from error

@@ -98,9 +98,7 @@ class UserEvents(Model):
 
     userKey = UnicodeAttribute(hash_key=True)
     sortKey = UnicodeAttribute(range_key=True)
-    eventId = UnicodeAttribute()
     eventType = UnicodeAttribute()
-    orgId = UnicodeAttribute()
     projectedAt = UnicodeAttribute()
     typeKey = UnicodeAttribute(null=True)
     sessionKey = UnicodeAttribute(null=True)

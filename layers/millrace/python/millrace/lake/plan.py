@@ -107,7 +107,7 @@ class Planner:
     def _tenant_day(self, wanted: tuple[str, str, str | None]) -> TenantDay | Failure | None:
         org, day, token = wanted
         try:
-            rows = receipts.read(self._metadata, org, receipts.MANIFEST, day, planning=True)
+            rows = receipts.objects(self._metadata, org, day)
             return packing.tenant_day(org, day, rows, self._lake.bucket, token)
         except RetryableError:
             raise

@@ -16,7 +16,7 @@ from millrace.contracts.registry import Registry
 from millrace.core import clock
 from millrace.core.identity import as_text
 from millrace.core.table import Item, Table
-from millrace.eventstore import failed_days, pending, receipts
+from millrace.eventstore import failed_days, pending, receipts, silver
 from millrace.reconcile import stores
 from millrace.reconcile.compare import (
     EVENTS,
@@ -104,8 +104,11 @@ class HourCheck:
         since = None if window.first == 0 else window.start - AHEAD
         types = {one.event_type for one in self._registry.contracts if one.store == "table"}
         rows_by_object = self._read_receipts(comparison, org, day, since)
+        # The last hours have receipts of every event; of a day, some may have expired.
+        counted = self._counted(org, day, clock.epoch(now)) if since is None else {}
         listing = self._raw.listed(org, day)
-        adding = _AddingRaw(comparison, window, clock.epoch(now), Expected(self._registry, day))
+        known = {silver.fold(key) for key in counted}
+        adding = _AddingRaw(comparison, window, clock.epoch(now), Expected(self._registry, day), known)
         self._read_raw(adding, listing, org, window, since, now, full=full)
         waiting = self._waiting(org, day, late=now - listing.newest > LATE)
         for event_type, places in self._silver.read(org, day):
@@ -117,6 +120,8 @@ class HourCheck:
         facts = DayFacts(org, day, now, waiting, in_silver)
         for event, mask, verdict in self._differences.resolve(facts, result.to_look_up):
             result.hour(event.event_type, event.hour).add(as_text(event.id), mask, verdict)
+        without_ids = counted.keys() - rows_by_object.keys()
+        result.add_lost(sum(counted[key] for key in without_ids if not listing.readable(key)))
         self._drop(org, day, dangling, result.lost, now)
         return result.hours
 
@@ -127,12 +132,17 @@ class HourCheck:
         rows_by_object: dict[str, list[str]] = {}
         for row in self._receipts(org, receipts.MANIFEST, day, since):
             comparison.add_ids(MANIFEST, split_ids(bytes(row["ids"]["B"])))
-            rows_by_object.setdefault(row["object"]["S"].split("/", 3)[3], []).append(row["entityId"]["S"])
+            rows_by_object.setdefault(_key(row), []).append(row["entityId"]["S"])
         for bit, consumer in further().items():
             if day >= (consumer.compared_since or ""):
                 for row in self._receipts(org, consumer.kind, day, since):
                     comparison.add_ids(bit, split_ids(bytes(row["ids"]["B"])))
         return rows_by_object
+
+    def _counted(self, org: str, day: str, now: int) -> dict[str, int]:
+        """The events in each object that runs are planned from, by its key; an object expires with its row."""
+        rows = self._receipts(org, receipts.OBJECTS, day, None)
+        return {_key(row): int(row["rows"]["N"]) for row in rows if int(row["expiresAt"]["N"]) > now}
 
     def _receipts(self, org: str, kind: str, day: str, since: datetime | None) -> Iterator[Item]:
         return receipts.read(self._metadata, org, kind, day, since)
@@ -181,7 +191,7 @@ class HourCheck:
         self, org: str, day: str, rows_by_object: dict[str, list[str]], listing: RawListing
     ) -> dict[str, bytes]:
         """Rows of the manifest whose object is not there or cannot be read, with the ids in them."""
-        gone = [key for key in rows_by_object if key not in listing.written or key in listing.unreadable]
+        gone = [key for key in rows_by_object if not listing.readable(key)]
         partition = {"S": receipts.partition(org, receipts.MANIFEST, day)}
         wanted = [
             {"entityTypeKey": partition, "entityId": {"S": row}}
@@ -226,11 +236,13 @@ class HourCheck:
         While such a row stands, no run can take the day in.
         """
         done = [row for row, ids in dangling.items() if not lost.intersection(split_ids(ids))]
-        partition = {"S": receipts.partition(org, receipts.MANIFEST, day)}
         for row in done:
-            self._metadata.delete(
-                {"entityTypeKey": partition, "entityId": {"S": row}}, doing="drop row of manifest"
-            )
+            # Its part of the object's ids, and the object, which is named without it.
+            for kind, name in ((receipts.MANIFEST, row), (receipts.OBJECTS, row.rpartition("#")[0])):
+                place = {"S": receipts.partition(org, kind, day)}
+                self._metadata.delete(
+                    {"entityTypeKey": place, "entityId": {"S": name}}, doing="drop row of manifest"
+                )
         if done:
             self._repairs.reopen(org, day, now)
 
@@ -238,8 +250,12 @@ class HourCheck:
 class _AddingRaw:
     """Adds events of raw to a comparison, with their pointers and what they expect; keeps the types that there were."""
 
-    def __init__(self, comparison: Comparison, window: Window, now: int, expected: Expected) -> None:
+    def __init__(
+        self, comparison: Comparison, window: Window, now: int, expected: Expected, counted: Set[bytes]
+    ) -> None:
+        """`counted`: names of the objects that runs are planned from."""
         self._comparison, self._window, self._now, self._expected = comparison, window, now, expected
+        self._counted = counted
         self.types: set[str] = set()
 
     def add(self, one: RawObjectEvents, present: Set[tuple[str, str]] | None, mark: int = 0) -> None:
@@ -252,14 +268,26 @@ class _AddingRaw:
         """
         pointers = iter(one.pointers)
         by_mask: dict[tuple[int, str], Places] = {}
+        # Receipts go with an event's row. From then on, what runs are planned from stands for the manifest.
+        expired = MANIFEST if one.name in self._counted else 0
         for event in one.events:
-            mask = event.mask(self._now) | mark | self._expected.of(event.event_type, owned=event.owned)
+            mask = event.mask(self._now) | mark
+            if event.expires_at > self._now:
+                mask |= self._expected.of(event.event_type, owned=event.owned)
+            else:
+                mask |= expired
             if event.owned and (present is None or next(pointers) in present):
                 mask |= POINTERS
             by_mask.setdefault((mask, event.event_type), []).append((event.hour, event.id))
         for (mask, event_type), places in by_mask.items():
             self.types.add(event_type)
             self._comparison.add(mask, event_type, _within(places, self._window))
+
+
+def _key(row: Item) -> str:
+    """The key of the object that a row names."""
+    key: str = row["object"]["S"].split("/", 3)[3]
+    return key
 
 
 def _within(places: Places, window: Window) -> Places:

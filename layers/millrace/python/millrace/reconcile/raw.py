@@ -93,6 +93,10 @@ class RawListing:
         """All, as `RawObject.name`."""
         return {silver.fold(key) for key in self.written}
 
+    def readable(self, key: str) -> bool:
+        """Whether an object is there and is Parquet, as far as it was read."""
+        return key in self.written and key not in self.unreadable
+
     @property
     def newest(self) -> datetime:
         """When the newest was written; 1970 where there is none."""

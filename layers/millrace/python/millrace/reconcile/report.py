@@ -8,6 +8,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 
 from millrace.reconcile.compare import (
+    MANIFEST,
     OWNED,
     RAW,
     SILVER,
@@ -182,15 +183,23 @@ class DayResult:
         self._hours: dict[tuple[str, int], HourResult] = {}
         self.to_look_up: list[Presence] = []
         self.lost: set[bytes] = set()
+        self._not_in_raw = 0
         in_dangling = {one for ids in dangling.values() for one in split_ids(ids)}
         for event in comparison.events():
-            if event.id in in_dangling and not event.mask & RAW:
-                self.lost.add(event.id)
+            if not event.mask & RAW:
+                self._not_in_raw += 1
+                if event.id in in_dangling:
+                    self.lost.add(event.id)
             if event.event_type is not None:
                 self._count(event, event.event_type, waiting)
             elif window.whole and len(self.to_look_up) < MOST_LOOKED_UP:
                 # Of some hours alone, the rest of the manifest's day is unknown and no difference.
                 self.to_look_up.append(event)
+
+    def add_lost(self, events: int) -> None:
+        """Counts the events of objects that are not there and have no receipts any more, but for those that another store knows."""
+        for _ in range(events - self._not_in_raw):
+            self.hour(None, 0).add_unjudged(MANIFEST, RAW, Status.OPEN)
 
     def hour(self, event_type: str | None, hour: int) -> HourResult:
         """The hour of a type, made where it is not there yet; without a type, that of the unplaced."""

@@ -116,14 +116,16 @@ class BusPublisher:
         first, last = deliveries[0], deliveries[-1]
         newest = max(delivery.arrived_at for delivery in deliveries)
         where = receipts.place(newest, first.shard, first.sequence, last.sequence)
-        days: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+        days: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
         for event in events:
-            days[(event.org, event.day)][event.event_id] = None
+            days[(event.org, event.day)][event.event_id] = event.expires_at
         rows = [
             item
             for (org, day), ids in days.items()
             for item in receipts.to_items(
-                receipts.Receipt(org, receipts.ROUTED, day, where, clock.now(), tuple(ids), __version__)
+                receipts.Receipt(
+                    org, receipts.ROUTED, day, where, clock.now(), tuple(ids), __version__, max(ids.values())
+                )
             )
         ]
         self._metadata.write_all(rows, doing="write receipts")

@@ -29,7 +29,7 @@ def edited(text: str, notes: Sequence[str]) -> str:
 
     Args:
         text: to be edited.
-        notes: lines that stand before it and are no part of it.
+        notes: lines that stand before it and are not part of it.
 
     Raises:
         RefusedError: there is no such editor, or it ended with an error.

@@ -150,6 +150,6 @@ def flush() -> None:
 
 
 def abandon(*streams: TextIO) -> None:
-    """Leads streams nowhere, so that what is left in them is no error at the exit."""
+    """Leads streams nowhere, so that what is left in them is not an error at the exit."""
     for stream in streams:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

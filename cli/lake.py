@@ -262,7 +262,7 @@ def _view(
     try:
         table = open_table(lake, reference.table)
     except PermanentError:
-        # `lake.x` is no table's name.
+        # `lake.x` is not a table's name.
         return False
     if table is None:
         return False

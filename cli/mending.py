@@ -60,7 +60,7 @@ def _text(refused: Mapping[str, Any]) -> str:
     try:
         return base64.b64decode(refused["raw"]).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise RefusedError("what was sent is no text in UTF-8, so it cannot be edited") from error
+        raise RefusedError("what was sent is not text in UTF-8, so it cannot be edited") from error
 
 
 def _patch(sent: str, text: str) -> tuple[list[dict[str, Any]], str | None]:
@@ -69,7 +69,7 @@ def _patch(sent: str, text: str) -> tuple[list[dict[str, Any]], str | None]:
         after = exact_json.loads(text.encode())[0]
     except orjson.JSONDecodeError as error:
         # Broken before and broken now: nothing was written.
-        return [], None if text == sent.strip() else f"This is no JSON: {error}"
+        return [], None if text == sent.strip() else f"This is not JSON: {error}"
     try:
         patch = editing.difference(exact_json.loads(sent.encode())[0], after)
     except orjson.JSONDecodeError:

@@ -88,7 +88,7 @@ def sent_lines(refused: Refused) -> Iterator[str]:
 
 
 def written(raw: str) -> str:
-    """JSON with a line for each value; what is no JSON stays as it is."""
+    """JSON with a line for each value; what is not JSON stays as it is."""
     try:
         return json.dumps(exact_json.loads(raw.encode())[0], indent=2, ensure_ascii=False)
     except (orjson.JSONDecodeError, RecursionError):

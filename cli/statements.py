@@ -56,7 +56,7 @@ def check(connection: "duckdb.DuckDBPyConnection", text: str, *, one_tenant: boo
     Raises:
         UsageError: it is none, or several.
         RefusedError: it would change something, or read something else.
-        duckdb.ParserException: it is no SQL.
+        duckdb.ParserException: it is not SQL.
     """
     parsed = connection.extract_statements(text)
     tokens = words(text)
@@ -101,7 +101,7 @@ def _check_sources(connection: "duckdb.DuckDBPyConnection", text: str) -> None:
             case "TABLE_FUNCTION" if (name := str(node["function"]["function_name"]).lower()) not in HARMLESS:
                 raise RefusedError(f"{name} is refused with a tenant chosen: it could read what is of others")
             case "BASE_TABLE" if "/" in node["table_name"] or node.get("catalog_name"):
-                raise RefusedError(f"{node['table_name']} is no table of {', '.join(SCHEMAS)}")
+                raise RefusedError(f"{node['table_name']} is not a table of {', '.join(SCHEMAS)}")
 
 
 def _nodes(value: Any) -> Iterator[Mapping[str, Any]]:

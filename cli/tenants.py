@@ -65,7 +65,7 @@ def of_key(target: Target, org: str | None) -> str | None:
     if not given:
         return None
     holder = _holder(target, given)
-    problem = "is no key of this platform" if holder is None else holder.problem
+    problem = "is not a key of this platform" if holder is None else holder.problem
     if holder is None or problem:
         raise UsageError(f"the key in {VARIABLE} {problem}. {_way_out(target)}")
     if org not in (None, holder.org):
@@ -121,7 +121,9 @@ def why_refused(target: Target, api_key: str) -> str:
     with suppress(CommandError, BotoCoreError, ClientError):
         holder = _holder(target, api_key)
         return (
-            "it is no key of this platform" if holder is None else holder.problem and f"it {holder.problem}"
+            "it is not a key of this platform"
+            if holder is None
+            else holder.problem and f"it {holder.problem}"
         )
     return ""
 

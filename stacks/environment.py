@@ -358,7 +358,7 @@ def _local() -> EnvironmentSettings:
         learning=LearningSettings(train_in="lambda", max_concurrency=1, tracking_uri="http://127.0.0.1:5500"),
         log_retention_days=7,
         alarms=False,
-        # Everything local shares one machine with everything else on it: a slow moment is no failing store.
+        # Everything local shares one machine with everything else on it: a slow moment is not a failing store.
         features_budget_ms=10_000,
         model_budget_ms=10_000,
         bus_bindings=(
@@ -446,7 +446,7 @@ def environment_named(name: str, *, alarm_contacts: str = "") -> EnvironmentSett
         alarm_contacts: where its alarms are sent besides the addresses in its settings, separated by commas.
 
     Raises:
-        SettingsError: there is no environment of that name, or a contact is no address.
+        SettingsError: there is no environment of that name, or a contact is not an address.
     """
     if name not in ENVIRONMENTS:
         listed = ", ".join(ENVIRONMENTS)

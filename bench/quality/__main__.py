@@ -85,7 +85,7 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no day; write 2018-07-25") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day; write 2018-07-25") from None
 
 
 def _run(folder: Path, split: Split) -> list[tuple[TrainedModel, Evaluation]]:

@@ -119,7 +119,7 @@ class Shell:
             case "\\?" | "\\h" | "help":
                 out.print(HELP, markup=False)
             case _:
-                complain(f"{name} is no command of this shell; \\? lists them")
+                complain(f"{name} is not a command of this shell; \\? lists them")
         return True
 
     def words(self, begun: str, line: str) -> list[str]:

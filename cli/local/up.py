@@ -29,7 +29,7 @@ def bring_up(places: Places, *, demo_events: bool = True) -> dict[str, Any]:
 
     Raises:
         StepError: a step failed; the platform stays as it is.
-        UsageError: `MILLRACE_PORT` is no port.
+        UsageError: `MILLRACE_PORT` is not a port.
     """
     try:
         wanted_port = port(places)

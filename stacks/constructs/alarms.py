@@ -18,7 +18,7 @@ def alarm_on(
     periods: int = 1,
     silence_alarms: bool = False,
 ) -> cloudwatch.Alarm:
-    """An alarm at or above a threshold; no data is no alarm, because idle is not broken, unless `silence_alarms`.
+    """An alarm at or above a threshold; no data is not an alarm, because idle is not broken, unless `silence_alarms`.
 
     Args:
         scope: the construct that the alarm watches.

@@ -12,7 +12,7 @@ from stacks.constructs.platform_function import PlatformFunction
 from stacks.constructs.schedule import Schedule
 
 WAIT_SECONDS = 60
-# Twice in a row: one deploy or one slow moment is no outage.
+# Twice in a row: one deploy or one slow moment is not an outage.
 PERIODS = 2
 
 

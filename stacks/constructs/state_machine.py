@@ -93,13 +93,13 @@ class PlatformStateMachine(Construct):
             "LogDelivery",
             *_LOG_DELIVERY,
             on="*",
-            reason="Deliveries of logs are no resources that a policy can name.",
+            reason="Deliveries of logs are not resources that a policy can name.",
         )
         self._role.allow_wildcard(
             "Traces",
             *_TRACES,
             on="*",
-            reason="X-Ray's segments and sampling rules are no resources that a policy can name.",
+            reason="X-Ray's segments and sampling rules are not resources that a policy can name.",
         )
         if machines:
             self._role.allow("states:StartExecution", on=[child.arn for child in machines])

@@ -87,6 +87,6 @@ class TrainingJob(Construct):
             "Metrics",
             "cloudwatch:PutMetricData",
             on="*",
-            reason="Metrics are no resources; the namespace is SageMaker's.",
+            reason="Metrics are not resources; the namespace is SageMaker's.",
             conditions={"StringEquals": {"cloudwatch:namespace": LOGS}},
         )

@@ -18,7 +18,7 @@ from millrace.intake.refusals import METRIC, TYPE
 from stacks.constructs.alarms import alarm_on
 
 FIVE_MINUTES = Duration.minutes(5)
-# A faulty client repeats what is refused; a single mistake is no alarm.
+# A faulty client repeats what is refused; a single mistake is not an alarm.
 REFUSED_IN_FIVE_MINUTES = 100
 ANSWERS_5XX = 5
 

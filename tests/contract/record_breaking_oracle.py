@@ -1,6 +1,6 @@
 """Records what datacontract-cli says of every edit of `breaking_edits`, for `test_diff` to compare with.
 
-The tool brings fifty packages of its own, so it is no requirement of the tests. After a change of the edits:
+The tool brings fifty packages of its own, so it is not a requirement of the tests. After a change of the edits:
 
     python -m venv /tmp/datacontract && /tmp/datacontract/bin/pip install datacontract-cli==1.2.8 PyYAML
     /tmp/datacontract/bin/python tests/contract/record_breaking_oracle.py

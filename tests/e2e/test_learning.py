@@ -166,7 +166,7 @@ def test_what_cannot_be_trained_is_said_before_anything_starts(shop: Shop, tmp_p
         (("--data", str(tmp_path)), "no Parquet file"),
     ):
         assert says in shop.millrace("train", "--org", OLD, *arguments, code=2)["error"]
-    assert "is no version" in shop.millrace("models", "promote", "latest", "--org", OLD, code=2)["error"]
+    assert "is not a version" in shop.millrace("models", "promote", "latest", "--org", OLD, code=2)["error"]
 
 
 def test_every_cell_of_the_notebook_runs(

@@ -145,7 +145,7 @@ def test_a_row_s_expiry_is_priced(environment: str) -> None:
 
 
 def test_who_parses_expired_rows() -> None:
-    """The archive and the router: a filter would hide from them what is no JSON (docs/cost.md)."""
+    """The archive and the router: a filter would hide from them what is not JSON (docs/cost.md)."""
     prod = deployment(templates("prod"))
     assert prod.unfiltered(reading(Source.LOG)) == ["archive_events", "route_events"]
     assert prod.unfiltered(reading(Source.TABLE_STREAM)) == []

@@ -84,7 +84,7 @@ def test_every_state_is_reached_and_every_path_ends(name: str) -> None:
         known, seen, ahead = level["States"], set[str](), [level["StartAt"]]
         while ahead:
             at = ahead.pop()
-            assert at in known, f"{name}: {at} is no state"
+            assert at in known, f"{name}: {at} is not a state"
             if at in seen:
                 continue
             seen.add(at)

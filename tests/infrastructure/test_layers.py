@@ -34,7 +34,7 @@ def test_it_is_made_again_only_when_something_changed(tmp_path: Path) -> None:
     first = build.platform_layer(build=tmp_path / "build", source=source)
     marker = first.path / "python" / "made-once"
     marker.write_text("")
-    # Running the code leaves compiled files behind; they are no change.
+    # Running the code leaves compiled files behind; they are not a change.
     (source / "millrace" / "__pycache__" / "other.pyc").write_bytes(b"1")
     assert build.platform_layer(build=tmp_path / "build", source=source).revision == first.revision
     assert marker.exists()

@@ -137,7 +137,7 @@ CASES: dict[str, Case] = {
     "an unknown top-level field": Case(with_id("userid", "usr_1"), 400, "unknown_field"),
     "a body that names another tenant": Case(with_id("orgId", "org_globex"), 400, "unknown_field"),
     "a missing field": Case(lambda: {k: v for k, v in order().items() if k != "data"}, 400, "missing"),
-    "a total that is no sum": Case(lambda: order(payload={"totalAmount": 45.50}), 400, "rule"),
+    "a total that is not a sum": Case(lambda: order(payload={"totalAmount": 45.50}), 400, "rule"),
     "a negative amount": Case(lambda: order(payload={"totalAmount": -3}), 400, "minimum"),
     "five decimals of money": Case(lambda: events.transaction(payload={"amount": 1.00001}), 400, "format"),
     "money beyond a trillion": Case(lambda: events.transaction(payload={"amount": 1.1e12}), 400, "maximum"),

@@ -61,7 +61,7 @@ class Stores:
     """One of each kind of store, and what was put into them with an answer."""
 
     def __init__(self, port: int) -> None:
-        # An answer that does not come is no promise, so nothing is tried twice.
+        # An answer that does not come is not a promise, so nothing is tried twice.
         config = Config(retries={"total_max_attempts": 1}, read_timeout=5)
         login = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
         self.aws = {

@@ -73,7 +73,7 @@ def test_the_scenario_is_never_read(folder: Path, tmp_path: Path, capsys: pytest
         ([], "arguments are required: --data, --train-from"),
         (["--data", "."], "arguments are required"),
         (asked(Path("/nowhere")), "no Parquet file in /nowhere"),
-        (asked(Path(), train_from="yesterday"), "'yesterday' is no day"),
+        (asked(Path(), train_from="yesterday"), "'yesterday' is not a day"),
         (asked(Path(), test_from="2018-05-10"), "are known after 2018-05-14"),
         (asked(Path(), train_to="2018-04-01"), "ends before it begins"),
         (asked(Path(), delay=-1), "not known before its transaction"),

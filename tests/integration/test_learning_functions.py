@@ -107,7 +107,7 @@ def test_a_move_is_answered_and_a_refusal_is_no_error(registered: dict[str, Any]
     assert "none was champion" in stage.move("previous", "rollback")["why"]
     for changed, says in (
         ({"org": "org_other"}, "org_other has no version"),
-        ({"org": "a/b"}, "no name of a tenant"),
+        ({"org": "a/b"}, "not a valid name of a tenant"),
         ({"by": ""}, "a move needs by"),
         ({"reason": "whim"}, "reason is"),
         ({"request": 5}, "request is text"),

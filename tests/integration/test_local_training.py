@@ -40,7 +40,7 @@ def test_a_training_leaves_what_can_be_registered(
     assert answer == repeated == {"runId": RUN, "org": ORG, "artifact": f"s3://{lake.bucket}/{ARCHIVE}"}
     assert lake.s3.get_object(Bucket=lake.bucket, Key=ARCHIVE)["Body"].read() == archive
     assert len(unpack(archive, org=ORG, model="fraud", run=RUN).models) == 3
-    # It is no folder for others: nothing else was written.
+    # It is not a folder for others: nothing else was written.
     assert lake.keys(f"processed/ml-datasets/org={ORG}/{RUN}/output/") == [ARCHIVE]
 
 

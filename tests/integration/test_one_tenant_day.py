@@ -98,7 +98,7 @@ def _odd_footer(patch: pytest.MonkeyPatch) -> None:
 
 
 def _broken_file(patch: pytest.MonkeyPatch) -> None:
-    """Its footer is no Thrift, of which pyarrow says OSError, as it does of a store that does not answer."""
+    """Its footer is not Thrift, of which pyarrow says OSError, as it does of a store that does not answer."""
     fetch = manifest_entries.fetch
 
     def broken(store: Any, path: str) -> Any:

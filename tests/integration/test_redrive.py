@@ -165,7 +165,7 @@ def test_a_dead_letter_comes_back_once_the_cause_is_fixed(
     sent = [events.order(), events.order()]
     running.post(sent)
     with monkeypatch.context() as broken:
-        # A fault of the code: each record raises something that is no failing dependency.
+        # A fault of the code: each record raises something that is not a failing dependency.
         broken.setattr("millrace.eventstore.projection.to_pointer", lambda *_: 1 / 0)
         running.settle()
         assert running.rows("UserEvents") == []

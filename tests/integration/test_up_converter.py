@@ -127,7 +127,7 @@ def test_the_newer_table_has_the_rows_of_both_majors(tmp_path: Path, registry: R
             assert float(row["total"]) == payload.get("total", payload.get("totalAmount"))
             assert row["origin_system"] == ("v2" if row["contract"].endswith("/2.0.0") else "v1")
             assert row["currency"] == {"EUR": "euro"}.get(payload["currency"], payload["currency"])
-            assert row["note"] is None, "what was free in the older major is no field of this one"
+            assert row["note"] is None, "what was free in the older major is not a field of this one"
     olds = rows(files, first["org_acme", DAY], OLD)
     assert len(olds) == 20
     assert "total_amount" in next(iter(olds.values()))

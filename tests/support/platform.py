@@ -249,7 +249,7 @@ class Platform:
         return _answer(self.functions["read_api"](event, None))
 
     def text(self, route: str, *, query: Mapping[str, str] | None = None, **path: str) -> str:
-        """A read whose answer is no JSON."""
+        """A read whose answer is not JSON."""
         event = _call(f"GET {route}", ACME, " ".join(ALL_SCOPES))
         event["pathParameters"], event["queryStringParameters"] = path, dict(query or {})
         return str(self.functions["read_api"](event, None)["body"])

@@ -71,7 +71,7 @@ class Broken:
 
 
 class Locked:
-    """A client one of whose calls runs at a time: moto's stores are no stores of threads, the calls still interleave."""
+    """A client one of whose calls runs at a time: moto's stores are not stores of threads, the calls still interleave."""
 
     _one = threading.Lock()
 

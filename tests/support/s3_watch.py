@@ -55,7 +55,7 @@ def actions(method: str, target: str, copied: str | None = None, body: bytes = b
             return [("s3:AbortMultipartUpload", resource)]
         case "DELETE" if key:
             return [("s3:DeleteObject", resource)]
-    raise ValueError(f"{method} {target} is no action that this page knows")
+    raise ValueError(f"{method} {target} is not an action that this page knows")
 
 
 class _Server(ThreadingHTTPServer):

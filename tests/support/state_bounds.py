@@ -192,7 +192,7 @@ class Bounds:
         self, machine: str, name: str, state: Mapping[str, Any], given: Any, scope: Scope
     ) -> Iterator[_End]:
         items = filled(state["Items"], scope, given)
-        assert isinstance(items, list), f"{machine} {name}: Items is no array"
+        assert isinstance(items, list), f"{machine} {name}: Items is not an array"
         self._note(machine, name, "items", items)
         # Entered, started, ended, exited.
         around = 4

@@ -127,7 +127,9 @@ class StateMachine:
             case "Wait":
                 seconds = filled(state["Seconds"], scope, given)
                 if not isinstance(seconds, int) or seconds < 0:
-                    raise TaskError("States.QueryEvaluationError", f"Seconds is no whole number: {seconds!r}")
+                    raise TaskError(
+                        "States.QueryEvaluationError", f"Seconds is not a whole number: {seconds!r}"
+                    )
                 return self._finished(state, given, scope, given)
             case "Pass":
                 return self._finished(state, given, scope, given)
@@ -235,10 +237,10 @@ class StateMachine:
     def _map(self, state: Mapping[str, Any], given: Any, scope: Scope, execution: Execution) -> list[Any]:
         items = filled(state["Items"], scope, given)
         if not isinstance(items, list):
-            raise TaskError("States.QueryEvaluationError", f"Items is no array: {items!r}")
+            raise TaskError("States.QueryEvaluationError", f"Items is not an array: {items!r}")
         at_once = filled(state.get("MaxConcurrency", 0), scope, given)
         if not isinstance(at_once, int) or isinstance(at_once, bool):
-            raise TaskError("States.QueryEvaluationError", f"MaxConcurrency is no number: {at_once!r}")
+            raise TaskError("States.QueryEvaluationError", f"MaxConcurrency is not a number: {at_once!r}")
         results = []
         for index, item in enumerate(items):
             inner = Scope(

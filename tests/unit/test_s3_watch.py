@@ -36,5 +36,5 @@ def test_a_copy_reads_and_writes() -> None:
 
 @pytest.mark.parametrize(("method", "target"), [("PUT", "/b"), ("GET", "/b?policy"), ("PATCH", "/b/a")])
 def test_what_no_role_is_to_ask_has_no_name(method: str, target: str) -> None:
-    with pytest.raises(ValueError, match="no action"):
+    with pytest.raises(ValueError, match="not an action"):
         actions(method, target)

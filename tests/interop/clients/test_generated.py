@@ -77,7 +77,7 @@ def test_python(api: Api, document: str) -> None:
     other, order = events.order(), events.order()
     assert api.platform.post([other])["status"] == 202
     generate = ["generate", "--path", "api.json", "--meta", "none", "--output-path", "millrace_client"]
-    # What the generator writes around the operations is no strict Python itself.
+    # What the generator writes around the operations is not strict Python itself.
     strict = ["--strict", "--follow-imports=silent", "use.py"]
     environ = {"PATH": f"{python.parent}:{BIN}:/usr/bin:/bin"}
     for command in (

@@ -110,6 +110,6 @@ def events_in(event: dict[str, Any]) -> int | None:
     try:
         whole = orjson.loads(body)
     except orjson.JSONDecodeError:
-        # An array that is no JSON is taken apart by its brackets.
+        # An array that is not JSON is taken apart by its brackets.
         return None if body.strip().startswith(b"[") else 1
     return len(whole) if isinstance(whole, list) else 1

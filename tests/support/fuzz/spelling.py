@@ -71,7 +71,7 @@ def _integer(value: int, rng: random.Random) -> str:
 
 
 def _float(value: float, rng: random.Random) -> str:
-    if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124  NaN is no value of its own
+    if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124  NaN is not a value of its own
         return json.dumps(value)
     exact = [repr(value), f"{value:.16e}", f"{value:.16E}", f"{value:.25e}"]
     if value.is_integer() and abs(value) <= _EXACT:

@@ -64,7 +64,7 @@ class Stores:
         return {}
 
     def expire(self, epoch: int) -> int:
-        """Removes the rows whose time is over and says how many; the removal is no event."""
+        """Removes the rows whose time is over and says how many; the removal is not an event."""
         events = self.tables["Events"]
         over = [key for key, row in events.items() if int(row["expiresAt"]["N"]) <= epoch]
         for key in over:

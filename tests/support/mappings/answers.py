@@ -27,7 +27,7 @@ def read_answer(answer: object, sequence_numbers: Sequence[str], *, partial_answ
     lowest sequence number is the checkpoint; an empty or null list, and an empty or null answer, is success;
     an identifier that is empty, null or under another name is a failure of the whole batch. Without
     ReportBatchItemFailures the answer is not looked at. An identifier that is not in the batch, and an answer
-    that is no object, are not described there; both count as a failure of the whole batch.
+    that is not an object, are not described there; both count as a failure of the whole batch.
     """
     everything = len(sequence_numbers)
     try:

@@ -94,7 +94,7 @@ def test_what_does_not_arrive_is_named_and_nothing_else(sent: CanaryEvents, miss
 
 @pytest.mark.parametrize(
     "answer",
-    [(400, {"message": "the body is no gzip"}), (200, {"results": [{"status": "accepted"}]}), (0, "gone")],
+    [(400, {"message": "the body is not gzip"}), (200, {"results": [{"status": "accepted"}]}), (0, "gone")],
 )
 def test_a_compressed_body_that_comes_otherwise_is_a_path_that_fails(sent: CanaryEvents, answer: Any) -> None:
     checks = travel(sent, Api(sent, compressed=answer))

@@ -305,7 +305,7 @@ def test_an_edit_that_would_still_fail_is_edited_again_with_the_reason(
     assert run(["quarantine", "edit", identifier(1), "--json"]) == 0
     assert questions == ["Edit it again?", "Edit it again?", "It would pass. Replay it?"]
     assert '"totalAmount":-1' in (tmp_path / "seen-1").read_text()
-    assert (tmp_path / "seen-2").read_text().startswith("// This is no JSON: ")
+    assert (tmp_path / "seen-2").read_text().startswith("// This is not JSON: ")
     assert "{no JSON" in (tmp_path / "seen-2").read_text()
     assert orjson.loads(capsys.readouterr().out)["replayed"] == 1
 
@@ -318,10 +318,10 @@ def test_an_edit_that_would_still_fail_is_edited_again_with_the_reason(
         (edited(), edited(totalAmount=3), (), 3, 1, "the editor ended with 3; nothing is changed"),
         (edited(), edited(totalAmount=3), (False,), 0, 0, "Nothing is changed."),
         (edited(), edited(totalAmount=-4), (False,), 0, 0, "It would still be refused:"),
-        (edited(), "", (False,), 0, 0, "This is no JSON"),
+        (edited(), "", (False,), 0, 0, "This is not JSON"),
         ("{broken", None, (), 0, 0, "Nothing is changed."),
         ("{broken", f'"{"x" * 70_000}"', (False,), 0, 0, "more than a call can take"),
-        (b"\xff", "{}", (), 0, 1, "no text in UTF-8"),
+        (b"\xff", "{}", (), 0, 1, "not text in UTF-8"),
     ],
 )  # fmt: skip
 def test_what_changes_nothing(

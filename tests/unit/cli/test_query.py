@@ -71,7 +71,7 @@ def test_nothing_of_an_answer_is_lost(
     document = ask(sql).splitlines()[-1]
 
     def refuse(_: str) -> None:
-        raise AssertionError("NaN is no JSON")
+        raise AssertionError("NaN is not JSON")
 
     found = json.loads(document, parse_constant=refuse)
     if rows is None:
@@ -182,7 +182,7 @@ def test_what_does_more_than_read_is_refused(ask: Callable[..., str], sql: str) 
     ],
 )
 def test_with_a_tenant_nothing_but_tables_is_read(sql: str) -> None:
-    with duckdb.connect() as connection, pytest.raises(RefusedError, match=r"refused|is no table"):
+    with duckdb.connect() as connection, pytest.raises(RefusedError, match=r"refused|is not a table"):
         statements.check(connection, sql, one_tenant=True)
 
 

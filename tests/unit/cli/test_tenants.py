@@ -93,7 +93,7 @@ def test_the_keys_of_make_up(metadata: Table, monkeypatch: pytest.MonkeyPatch) -
     assert (tenants.key(target(), None), tenants.key(target(), "org_globex")) == ("mk_acme", "mk_globex")
     # A key for another environment is not silently passed over.
     monkeypatch.setenv("MILLRACE_API_KEY", "mk_other")
-    with pytest.raises(UsageError, match="is no key of this platform"):
+    with pytest.raises(UsageError, match="is not a key of this platform"):
         tenants.key(target(), None)
 
 
@@ -114,7 +114,7 @@ def test_an_expired_key_is_refused_in_words(metadata: Table, monkeypatch: pytest
     with pytest.raises(UsageError, match=r"expired at 2020-01-02T00:00:00"):
         tenants.key(target(), None)
     assert tenants.why_refused(target(), key).startswith("it expired at")
-    assert tenants.why_refused(target(), "mk_x") == "it is no key of this platform"
+    assert tenants.why_refused(target(), "mk_x") == "it is not a key of this platform"
 
 
 def test_a_created_key_is_used_from_then_on(platform: Path, capsys: pytest.CaptureFixture[str]) -> None:

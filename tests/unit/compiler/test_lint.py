@@ -127,7 +127,7 @@ BROKEN = {
         "tenants: [{org: org_acme, factors: [{factor: velocityy, points: 1}]}]",
         ':30 /tenants/0/factors/0: there is no such factor: "velocityy" is none of …',
     ),
-    "an override that is no list": (
+    "an override that is not a list": (
         RULES,
         "tenants: []",
         "tenants: [{org: org_acme, factors: many}]",
@@ -137,7 +137,7 @@ BROKEN = {
         NAMES,
         "d: payment.captured",
         "d: payment.capture",
-        ":2 /track/Payment Captured: payment.capture is no type that a client may send; did you mean payment.captured?",
+        ":2 /track/Payment Captured: payment.capture is not a type that a client may send; did you mean payment.captured?",
     ),
     "a kind misspelt": (
         NAMES,
@@ -155,7 +155,7 @@ BROKEN = {
         NAMES,
         "d: payment.captured",
         "d: [payment.captured]",
-        ":2 /track/Payment Captured: ['payment.captured'] is no type …",
+        ":2 /track/Payment Captured: ['payment.captured'] is not a type …",
     ),
     "a table misspelt": (
         VIEW,
@@ -261,7 +261,7 @@ BROKEN = {
         STAGING,
         "payment_captured_v1",
         "payment_capturd_v1",
-        ":10 /unit_tests/0/given/0/input: silver.payment_capturd_v1 is no table; did you mean silver.payment_captured_v1?",
+        ":10 /unit_tests/0/given/0/input: silver.payment_capturd_v1 is not a table; did you mean silver.payment_captured_v1?",
     ),
     "an exposure of no table": (
         EXPOSURES,
@@ -282,7 +282,7 @@ BROKEN = {
         ":3: while scanning for the next token found character '\\t' that cannot start any token; "
         "YAML is indented with spaces, not tabs",
     ),
-    "samples that are no JSON": (GOLDEN, "[", "[{", ":2: this is no JSON, unexpected character…"),
+    "samples that are not JSON": (GOLDEN, "[", "[{", ":2: this is not JSON, unexpected character…"),
 }
 # The whole content of a file → the sentence.
 WHOLE = {
@@ -430,4 +430,4 @@ def test_an_online_view_has_a_key_that_the_api_knows(root: Path) -> None:
     feature_views.pin(root / "schemas")
     (said,) = lint(root).problems
     assert said.startswith(f"{VIEW}:")
-    assert "/entity/key: payer_id is no parameter of GET /v1/features" in said
+    assert "/entity/key: payer_id is not a parameter of GET /v1/features" in said

@@ -62,12 +62,12 @@ BROKEN = {
     "a type misspelt": (
         FIELD,
         FIELD.replace("string", "strin"),
-        f":21 {ID}/logicalType: strin is no type; {TYPES}: write string",
+        f":21 {ID}/logicalType: strin is not a type; {TYPES}: write string",
     ),
     "a type of another language": (
         FIELD,
         FIELD.replace("string", "float"),
-        f":21 {ID}/logicalType: float is no type; {TYPES}: write number",
+        f":21 {ID}/logicalType: float is not a type; {TYPES}: write number",
     ),
     "a version of two numbers": (
         "1.2.0",
@@ -103,7 +103,7 @@ BROKEN = {
     "a list of mixed types": (
         FIELD,
         f"{LIST}[{{value: a}}, {{value: 1}}]",
-        f':23 {ID}/enum/1/value: 1 is no string; write "1"',
+        f':23 {ID}/enum/1/value: 1 is not of the type string; write "1"',
     ),
     "an unknown property": (
         "property: category",

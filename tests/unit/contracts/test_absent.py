@@ -1,4 +1,4 @@
-"""A null of an optional field that is declared is no field; any other null is a value."""
+"""A null of an optional field that is declared is not a field; any other null is a value."""
 
 from millrace.contracts.absent import without_nulls
 from tests.support.contracts import contract, event, field

@@ -116,7 +116,7 @@ def test_odd_keys_are_entities_of_their_own(table: Rows, odd: str) -> None:
 
 @pytest.mark.parametrize("wrong", [True, [1], "\ud800"])
 def test_what_is_no_key_is_refused(table: Rows, wrong: object) -> None:
-    with pytest.raises(FeatureError, match="is no key of an entity"):
+    with pytest.raises(FeatureError, match="is not a key of an entity"):
         ask(table, "user:orders", user_id=wrong)
 
 

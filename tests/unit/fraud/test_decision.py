@@ -51,7 +51,7 @@ def test_it_names_its_reasons_features_ids_and_versions() -> None:
     }
     assert unpack(record["counted"]) == COUNTED
     assert (record["rulesVersion"], record["rulesDigest"]) == ("1.0.0", RULES.digest)
-    assert "is_fraud" not in record["features"], "the label is no feature"
+    assert "is_fraud" not in record["features"], "the label is not a feature"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The items of an array that as a whole is no JSON: a broken one takes none of its neighbours along."""
+"""The items of an array that as a whole is not JSON: a broken one takes none of its neighbours along."""
 
 import json
 

@@ -89,7 +89,7 @@ def before(seconds: int) -> datetime:
 def test_the_backlog_is_what_lies_behind_each_shards_position() -> None:
     store, after = Captured(), BEGAN + timedelta(seconds=1)
     log = Log(
-        # Settled up to 1; then one twice, one that was removed, one that is no row, and a tenant that goes on sending.
+        # Settled up to 1; then one twice, one that was removed, one that is not a row, and a tenant that goes on sending.
         shard_0=[
             (1, before(90), row("a", before(90))),
             (2, before(60), row("b", before(60))),

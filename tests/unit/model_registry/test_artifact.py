@@ -76,16 +76,16 @@ def test_nothing_may_be_missing(name: str) -> None:
         ({"features": []}, "no feature"),
         ({"features": ["user_features:a", "user_features:a"]}, "twice"),
         ({"features": ["product_features:a", "user_features:a"]}, "not pinned"),
-        ({"features": "user_features:a"}, "features is no array"),
+        ({"features": "user_features:a"}, "features is not an array"),
         ({"calibration": {"slope": 0.0, "intercept": 0.0}}, "slope"),
-        ({"calibration": {"slope": True, "intercept": 0.0}}, "slope is no float"),
+        ({"calibration": {"slope": True, "intercept": 0.0}}, "slope is not of the type float"),
         ({"calibration": {"slope": math.nan, "intercept": 0.0}}, "NaN"),
         ({"calibration": {"slope": 1.0}}, "has no intercept"),
         ({"threshold": 1.5}, "threshold"),
-        ({"threshold": "0.5"}, "threshold is no float"),
-        ({"onnx_sha256": "AB" * 32}, "no SHA-256"),
+        ({"threshold": "0.5"}, "threshold is not of the type float"),
+        ({"onnx_sha256": "AB" * 32}, "not a SHA-256"),
         ({"onnx_bytes": 0}, "above 0"),
-        ({"onnx_bytes": 1.5}, "onnx_bytes is no int"),
+        ({"onnx_bytes": 1.5}, "onnx_bytes is not of the type int"),
         ({"golden": []}, "3 to 8 golden rows"),
         ({"golden": [{"inputs": [0.1], "score": 0.1}] * 3}, "other columns"),
         ({"golden": [{"inputs": [0.1, 0.2], "score": 2.0}] * 3}, "golden score"),
@@ -93,11 +93,11 @@ def test_nothing_may_be_missing(name: str) -> None:
         ({"gates": [{"name": "f1", "least": 0.7, "value": 0.6, "passed": True}]}, "contradicts"),
         ({"importances": {"a:b": 1.0}}, "of no feature"),
         ({"split": {"train": ["2026-01-01"], "delayDays": 7, "test": ["2026-01-15", "2026-01-21"]}}, "not 2"),
-        ({"split": {"train": ["1", "2"], "delayDays": 7, "test": ["2026-01-15", "2026-01-21"]}}, "no day"),
-        ({"sources": {"marts.fct_transactions": "7"}}, "is no int"),
+        ({"split": {"train": ["1", "2"], "delayDays": 7, "test": ["2026-01-15", "2026-01-21"]}}, "not a day"),
+        ({"sources": {"marts.fct_transactions": "7"}}, "is not of the type int"),
         ({"data": "file:ab"}, "data is lake"),
-        ({"views": []}, "views is no object"),
-        ({"rows": 5}, "rows is no object"),
+        ({"views": []}, "views is not an object"),
+        ({"rows": 5}, "rows is not an object"),
     ],
 )
 def test_another_shape_is_refused(changed: dict[str, Any], says: str) -> None:
@@ -169,7 +169,7 @@ def test_versions_sort_as_texts() -> None:
     assert artifact.version_name(9) < artifact.version_name(10)
     assert artifact.prefix("shop_a", "fraud", artifact.version_name(3)) == "models/shop_a/fraud/00000003/"
     for number in (0, 10**8):
-        with pytest.raises(ArtifactError, match="no version"):
+        with pytest.raises(ArtifactError, match="not a version"):
             artifact.version_name(number)
 
 

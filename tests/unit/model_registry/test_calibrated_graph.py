@@ -36,5 +36,5 @@ def test_it_is_the_platforms_probability(slope: float, intercept: float) -> None
     "content", [b"", b"no graph", champions.graph()[:-1], b"\x3a\x7f", b"\x0b", b"\x3a\x02\x0a\x7f"]
 )
 def test_what_is_no_graph_is_refused(content: bytes) -> None:
-    with pytest.raises(ArtifactError, match="no ONNX graph"):
+    with pytest.raises(ArtifactError, match="not an ONNX graph"):
         calibrated(content, Calibration(1.0, 0.0))

@@ -172,7 +172,7 @@ def test_the_champion_is_an_alias_of_what_is_registered() -> None:
 def test_a_graph_that_cannot_be_read_is_a_warning() -> None:
     version, found = trained(card())
     result = tracker(Mlflow()).log(version, found.card, found.text, b"no graph")
-    assert result.endswith("ArtifactError: model.onnx is no ONNX graph")
+    assert result.endswith("ArtifactError: model.onnx is not an ONNX graph")
 
 
 @pytest.mark.parametrize(

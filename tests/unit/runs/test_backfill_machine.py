@@ -92,7 +92,7 @@ def test_tables_that_did_not_end_well_fail_the_backfill_by_name() -> None:
 def test_a_backfill_without_a_plan_says_so() -> None:
     failed = Lake().machine.run("by-hand", GIVEN)
     assert failed.error == "Millrace.NotPlanned"
-    assert "no name of a backfill" in failed.cause
+    assert "not a valid name of a backfill" in failed.cause
 
 
 def test_maintenance_leaves_no_table_out_because_of_another() -> None:

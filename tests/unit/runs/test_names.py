@@ -246,7 +246,7 @@ def test_an_interval_has_an_end_and_the_longest_fits_a_name() -> None:
         backfill.plan(f"{NAME}-1", "2020-01-01", "2026-01-01", None, bool)
     longest = backfill.plan("backfill-20250101_20260204-1", "2025-01-01", "2026-02-04", None, bool)
     assert len(longest.days) == len(days(longest.tables.first, longest.tables.last) or ()) == 400
-    with pytest.raises(PermanentError, match="no name of a backfill"):
+    with pytest.raises(PermanentError, match="not a valid name of a backfill"):
         backfill.plan("hourly_etl-20261121T10-1", FIRST, LAST, None, bool)
     made = backfill.plan(f"{NAME}-999999", FIRST, LAST, None, bool)
     assert all(len(f"{one.name}-99999") < LONGEST for one in (*made.days, made.tables))

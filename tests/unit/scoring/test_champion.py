@@ -158,7 +158,7 @@ def with_card(**changed: Any) -> Change:
     [
         (lambda held: held._replace(onnx=held.onnx[:-1]), "bytes"),
         (lambda held: held._replace(onnx=held.onnx[:-1] + b"!"), "hash"),
-        (lambda held: held._replace(card=held.card[:-2]), "no JSON"),
+        (lambda held: held._replace(card=held.card[:-2]), "not JSON"),
         (with_card(surplus=1), "surplus"),
         (with_card(org="org_globex"), "of org_globex"),
         (with_card(model="churn"), "churn"),

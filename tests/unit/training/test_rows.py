@@ -88,8 +88,8 @@ def test_a_request_comes_back_as_it_was_written() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (b"", "no JSON"),
-        (b"[]", "no object"),
+        (b"", "not JSON"),
+        (b"[]", "not an object"),
         (orjson.dumps({**REQUEST, "more": 1}), "unknown field more"),
         (orjson.dumps({key: value for key, value in REQUEST.items() if key != "features"}), "no features"),
     ],

@@ -53,8 +53,8 @@ def test_a_requested_split_is_used() -> None:
     [
         ({"trainFrom": None}, "a split needs trainFrom"),
         ({"testTo": "28.10.2026"}, "testTo is '28.10.2026'"),
-        ({"testTo": "20261028"}, "no date"),
-        ({"testTo": 5}, "no date"),
+        ({"testTo": "20261028"}, "not a date"),
+        ({"testTo": 5}, "not a date"),
         ({"testFrom": "2026-10-20"}, "labels of"),
         ({"trainTo": "2026-09-30"}, "ends before it begins"),
         ({"delayDays": 0}, "known after 7 days"),

@@ -126,7 +126,7 @@ def test_what_makes_no_set_is_refused(stage: Stage, rows: Callable[[], list[Row]
     ("changed", "says"),
     [
         ({"model": "churn"}, "there is no model churn"),
-        ({"org": "../org_globex"}, "no name of a tenant"),
+        ({"org": "../org_globex"}, "not a valid name of a tenant"),
         ({"split": {"trainFrom": "2026-10-01"}}, "a split needs"),
         ({"data": "s3://lake/processed/ml-datasets/org=org_globex/source/x/"}, "data is a folder below"),
     ],
@@ -163,7 +163,7 @@ def uploaded_rows(stage: Stage, **columns: Any) -> TrainingSetRequest:
 
 
 def test_what_is_not_a_number_in_files_teaches_nothing(stage: Stage) -> None:
-    """NaN is no merchant called nan, no amount above all, no customer and no fraud."""
+    """NaN is not a merchant called nan, no amount above all, no customer and no fraud."""
 
     def first(values: list[Any], *odd: float) -> list[Any]:
         return [*odd, *map(float, values[len(odd) :])]
@@ -193,7 +193,7 @@ def test_files_of_several_tenants_are_refused(stage: Stage) -> None:
 
 
 def test_a_file_of_something_else_is_refused_in_a_sentence(stage: Stage) -> None:
-    with pytest.raises(PermanentError, match=r"rows that are no transactions: .*much"):
+    with pytest.raises(PermanentError, match=r"rows that are not transactions: .*much"):
         stage.build(uploaded_rows(stage, amount=["much"] * 600))
 
 

@@ -96,7 +96,7 @@ REFUSED = {
         "SELECT org_id FROM {{ ref('stg_nothing') }}",
         "no transform is called stg_nothing",
     ),
-    "an unknown table": ("SELECT org_id FROM {{ source('silver', 'nothing_v1') }}", "is no table"),
+    "an unknown table": ("SELECT org_id FROM {{ source('silver', 'nothing_v1') }}", "is not a table"),
     "an unknown word": ("SELECT {{ env_var('HOME') }}", "'env_var' is undefined"),
     "an unknown variable": ("SELECT {{ var('nothing') }}", "no variable is called nothing"),
     "a way out of the sandbox": ("SELECT {{ ''.__class__.__mro__ }}", "unsafe"),

@@ -190,7 +190,7 @@ MUTANTS = (
         ("tests/integration/test_silver_faults.py::test_what_cannot_be_typed_is_dead_with_its_reason",),
     ),
     Mutant(
-        "silver rounds what is no whole number",
+        "silver rounds what is not a whole number",
         "check",
         f"{LAYER}/lake/silver_sql.py",
         'if of.name in {"int", "long"}:',

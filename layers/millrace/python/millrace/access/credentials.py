@@ -40,7 +40,7 @@ REMEMBERED_SECONDS = 60
 _MOST_REMEMBERED = 10_000
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]{1,253}(:[0-9]{1,5})?")
 _NAME = formats.FORMATS["identifier"]
-# `$` would match before a line's end as well; and half a surrogate pair is no text.
+# `$` would match before a line's end as well; and half a surrogate pair is not text.
 _PRINTABLE = re.compile(_NAME["pattern"].replace(formats.UNPRINTABLE, rf"{formats.UNPRINTABLE}\ud800-\udfff"))
 _ORG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _KEY = re.compile(r"mk_[A-Za-z0-9_-]{43}")
@@ -82,7 +82,7 @@ def create_api_key(
         MillraceError: the table did not take it.
     """
     if not _ORG.fullmatch(org) or org == PLATFORM:
-        raise PermanentError(f"{org!r} is no org: use 1 to 63 of a-z, 0-9, _ and -, and not 'platform'")
+        raise PermanentError(f"{org!r} is not an org: use 1 to 63 of a-z, 0-9, _ and -, and not 'platform'")
     unknown = sorted(set(scopes) - {*ALL_SCOPES, PUBLIC_SCOPE})
     if unknown or not scopes or not name:
         raise PermanentError(f"a key needs a name and scopes of {', '.join(ALL_SCOPES)}; unknown: {unknown}")
@@ -90,7 +90,7 @@ def create_api_key(
     if is_public and set(scopes) != {PUBLIC_SCOPE}:
         raise PermanentError(f"a key with {PUBLIC_SCOPE} is read by everybody: it has no other scope")
     if wrong := [one for one in origins if not is_public or not _ORIGIN.fullmatch(one)]:
-        raise PermanentError(f"{wrong[0]!r} is no origin of a public key, such as https://shop.example")
+        raise PermanentError(f"{wrong[0]!r} is not an origin of a public key, such as https://shop.example")
     _check_name(name)
     key = PREFIX + secrets.token_urlsafe(32)
     digest = _digest(key)
@@ -114,10 +114,10 @@ def create_api_key(
 def _check_name(name: str) -> None:
     """Events without a source carry the name of the key that sent them: it keeps the rules of an `eventSource`."""
     if len(name) > _NAME["maxLength"] or not _PRINTABLE.fullmatch(name):
-        raise PermanentError(f"{name[:80]!r} is no name of a key: use {formats.NAMES['identifier']}")
+        raise PermanentError(f"{name[:80]!r} is not a valid name of a key: use {formats.NAMES['identifier']}")
     if name.lower().startswith(RESERVED_NAMES):
         raise PermanentError(
-            f"{name!r} is no name of a key: {RESERVED_NAMES} begins the platform's own names"
+            f"{name!r} is not a valid name of a key: {RESERVED_NAMES} begins the platform's own names"
         )
 
 
@@ -165,7 +165,7 @@ def digests_like(metadata: Table, prefix: str) -> list[str]:
         MillraceError: the table did not answer.
     """
     if not _PREFIX.fullmatch(prefix):
-        raise PermanentError(f"{prefix!r} is no beginning of a key's id: 2 to 64 of 0-9 and a-f")
+        raise PermanentError(f"{prefix!r} is not the beginning of a key's id: 2 to 64 of 0-9 and a-f")
     rows = metadata.query(
         "entityTypeKey = :key AND begins_with(entityId, :prefix)",
         {":key": {"S": _partition(prefix)}, ":prefix": {"S": prefix}},

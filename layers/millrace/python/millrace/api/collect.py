@@ -136,7 +136,7 @@ class CollectApi:
         """Who sends, by the write key in basic authentication or in the body.
 
         Raises:
-            Problem: 401, there is no key or it is not known; 403, it is no public key, or the page is none of its origins.
+            Problem: 401, there is no key or it is not known; 403, it is not a public key, or the page is none of its origins.
         """
         key = from_basic(request.headers.get("authorization", "")) or in_body
         principal = self._keys.find(key) if isinstance(key, str) else None
@@ -156,7 +156,7 @@ def read_json(request: Request) -> tuple[Any, bool]:
     """The body as JSON, whatever it says it is, and whether it may hold integers beyond 64 bits.
 
     Raises:
-        Problem: 413, it is too large; 415, its encoding is none we read; 400, it is no JSON.
+        Problem: 413, it is too large; 415, its encoding is none we read; 400, it is not JSON.
     """
     from_page = "origin" in request.headers
     most = limits.BYTES_PER_PAGE_REQUEST if from_page else limits.BYTES_PER_REQUEST
@@ -164,7 +164,7 @@ def read_json(request: Request) -> tuple[Any, bool]:
     try:
         return exact_json.loads(body)
     except orjson.JSONDecodeError as error:
-        raise Problem(HTTPStatus.BAD_REQUEST, f"the body is no JSON: {error.msg}") from error
+        raise Problem(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {error.msg}") from error
 
 
 def with_code(answer: dict[str, Any]) -> dict[str, Any]:

@@ -25,13 +25,13 @@ LOOKED_AT = 2000
 _PAYLOAD = "/data/payload"
 # Characters; no transaction that was ever taken in has a longer id.
 _LONGEST = 256
-# Of a name that is no transaction's: an answer is no larger than what was asked.
+# Of a name that is not a transaction's: an answer is no larger than what was asked.
 _SHOWN = 256
 _NO_EVENT = "00000000-0000-4000-8000-000000000000"
 
 
 def decision_id(event: StoredEvent) -> str | None:
-    """The id of the decision on an event; None for one that is no transaction."""
+    """The id of the decision on an event; None for one that is not a transaction."""
     if event.event_type != SOURCE_TYPE:
         return None
     return derived_id(CONSUMER, event, EVENT_TYPE)
@@ -46,7 +46,7 @@ class DecisionsApi:
     def get(self, call: Call) -> dict[str, Any]:
         """The decision on a transaction; the newest, should several events carry one transaction id.
 
-        What the platform did not derive is no decision, however many of it there are: clients could once send events of
+        What the platform did not derive is not a decision, however many of it there are: clients could once send events of
         this type, and they may send as many transactions of one id as they like.
         """
         org, transaction = call.org, call.values["transactionId"]
@@ -79,7 +79,7 @@ class PredictApi:
             raise Problem(HTTPStatus.BAD_REQUEST, "the body is the payload of a transaction, an object")
         errors = self._errors(payload)
         if errors:
-            raise Problem(HTTPStatus.BAD_REQUEST, "this is no transaction", errors=_in_payload(errors))
+            raise Problem(HTTPStatus.BAD_REQUEST, "this is not a transaction", errors=_in_payload(errors))
         return self._predictor.predict(call.org, [payload])[0]
 
     def batch(self, call: Call) -> dict[str, Any]:

@@ -146,7 +146,7 @@ class Route:
         try:
             body, is_long = exact_json.loads(raw)
         except orjson.JSONDecodeError as error:
-            raise Problem(HTTPStatus.BAD_REQUEST, "the body is no JSON") from error
+            raise Problem(HTTPStatus.BAD_REQUEST, "the body is not JSON") from error
         if is_long and not self._body["byContract"]:
             raise Problem(HTTPStatus.BAD_REQUEST, exact_json.TOO_LONG)
         schema = self._body["schema"]

@@ -114,7 +114,7 @@ class Journey:
         if [result.get("status") for result in results] == ["duplicate"]:
             self._arrived("gzip")
         else:
-            detail = f"the same event compressed is no duplicate; {status}: {_said(document)}"
+            detail = f"the same event compressed is not a duplicate; {status}: {_said(document)}"
             self._seen["gzip"] = PathCheck("gzip", "fail", detail=detail)
 
     def _publish(self, event: dict[str, Any]) -> None:

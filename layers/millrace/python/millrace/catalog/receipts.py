@@ -1,4 +1,4 @@
-"""What a run tells the trace: which raw objects it has taken into which silver table, and which of their events are no rows."""
+"""What a run tells the trace: which raw objects it has taken into which silver table, and which of their events are not rows."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress

@@ -42,7 +42,7 @@ def load(path: Path) -> dict[str, Any]:
     """The document as it is served.
 
     Raises:
-        ContractError: the file is no YAML.
+        ContractError: the file is not YAML.
     """
     document: dict[str, Any] = parse_document(path.read_bytes(), path.name, _Loader)
     document.pop(SHARED, None)

@@ -165,7 +165,7 @@ def _naming(contract: Contract, known: dict[str, dict[str, Any]], report: Report
         elif name != "subject" and contract.classification.get(pointer) in PROTECTED:
             report(
                 "/customProperties",
-                f"{name}: {pointer} is {contract.classification[pointer]}, so it is no key",
+                f"{name}: {pointer} is {contract.classification[pointer]}, so it is not a key",
             )
     for fact, pointer in contract.enrich.items():
         field = known.get(pointer, {})

@@ -20,7 +20,7 @@ from millrace.contracts.tables import LakeTable
 
 # Type → those into which its columns may grow.
 WIDER = {"int": ("long", WIDE_INTEGER), "long": (WIDE_INTEGER,), "decimal": (WIDE_MONEY,)}
-# What may change without a word: which dictionary packs new rows is no promise, nor is what the history of minors tells.
+# What may change without a word: which dictionary packs new rows is not a promise, nor is what the history of minors tells.
 _NO_PROMISE = frozenset({"version", "dictionary", "since"})
 
 
@@ -181,7 +181,7 @@ def _flow(old: Contract, new: Contract) -> Iterator[Finding]:
 
 
 def _protection(old: Contract, new: Contract) -> Iterator[Finding]:
-    """Protecting more is no break: it must never wait for a major. Protecting less shows what was promised to be hidden."""
+    """Protecting more is not a break: it must never wait for a major. Protecting less shows what was promised to be hidden."""
     if old.subject not in (None, new.subject):
         yield Finding("/subject", "protection", f"a person was found, and is forgotten, by {old.subject}")
     for pointer, before in old.classification.items():

@@ -13,14 +13,14 @@ from millrace.contracts.pointers import parse
 
 # Characters of a parser's message that are passed on.
 SENTENCE = 300
-# Of a file of ours; the largest has 80 kB. What is larger is no document that somebody wrote.
+# Of a file of ours; the largest has 80 kB. What is larger is not a document that somebody wrote.
 LARGEST_BYTES = 2_000_000
 
 
 class OnceLoader(yaml.SafeLoader):
     """YAML in which a key stands once: the usual loader silently keeps the last.
 
-    Only what is written as JSON writes it is no text: `NO`, `on`, `22:30`, `007`, `1_000` and `2026-11-21` are the texts
+    Only what is written as JSON writes it is not text: `NO`, `on`, `22:30`, `007`, `1_000` and `2026-11-21` are the texts
     that stand there.
     """
 
@@ -65,7 +65,7 @@ def yaml_file(path: Path, name: str) -> Any:
     """The document of one of our own files.
 
     Raises:
-        ContractError: the file cannot be read, or is no YAML.
+        ContractError: the file cannot be read, or is not YAML.
     """
     try:
         return yaml_document(path.read_bytes(), name)
@@ -77,7 +77,7 @@ def yaml_document(text: bytes, name: str) -> Any:
     """The document that is the content of one of our own files.
 
     Raises:
-        ContractError: it is no YAML.
+        ContractError: it is not YAML.
     """
     if len(text) > LARGEST_BYTES:
         sentence = f"it has {len(text):,} bytes, and a document at most {LARGEST_BYTES:,}: it is data, or belongs in several files"
@@ -93,7 +93,7 @@ def parse_document(text: bytes, name: str, loader: type[OnceLoader | FastLoader]
     """The document of a file, YAML or JSON, without looking at its content.
 
     Raises:
-        ContractError: the bytes are no YAML, or have no form in JSON.
+        ContractError: the bytes are not YAML, or have no form in JSON.
     """
     try:
         document = json_document(text)
@@ -177,7 +177,7 @@ def json_document(text: bytes) -> Any:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -99,11 +99,11 @@ def microseconds(span: str) -> int:
     """`7d` in microseconds.
 
     Raises:
-        ValueError: it is no span.
+        ValueError: it is not a span.
     """
     match = _SPAN.fullmatch(span)
     if match is None:
-        raise ValueError(f"{span!r} is no span of time")
+        raise ValueError(f"{span!r} is not a span of time")
     return int(match[1]) * _MICROSECONDS[match[2]]
 
 
@@ -170,7 +170,7 @@ def problems(view: ViewDefinition) -> Iterator[tuple[str, str]]:
                 for pointer, sentence in _feature_problems(feature)
             )
     if view.entity is not None and view.entity.name in _RESERVED:
-        yield "/entity/name", f"{view.entity.name} is no name for an entity"
+        yield "/entity/name", f"{view.entity.name} is not a name for an entity"
     document = written_out(view)
     names = [one["name"] for group in document["groups"] for one in group["features"]]
     names += [one["name"] for one in document["derived"]]

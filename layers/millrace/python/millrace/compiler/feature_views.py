@@ -198,11 +198,11 @@ def _source_problems(view: ViewDefinition, tables: Tables) -> Iterator[tuple[str
         if columns.get(group.key, "string") not in _KEYS:
             yield f"{at}/key", f"{group.key} is {columns[group.key]}, and a key is a text or a whole number"
         if columns.get(group.timestamp, "timestamptz") != "timestamptz":
-            yield f"{at}/timestamp", f"{group.timestamp} is no moment"
+            yield f"{at}/timestamp", f"{group.timestamp} is not a moment"
 
 
 def _read_by(filter_: str | None) -> tuple[str, ...]:
-    """The columns that a filter reads; what is no expression reads itself, so that it is named as missing."""
+    """The columns that a filter reads; what is not an expression reads itself, so that it is named as missing."""
     try:
         return expression.names(filter_) if filter_ is not None else ()
     except expression.ExpressionError:

@@ -117,7 +117,7 @@ class Translation:
                 isinstance(value, bool) and json_type != "boolean"
             ):
                 quoted = f'; write "{written}"' if json_type == "string" else ""
-                self.report(here, f"{written} is no {json_type}{quoted}")
+                self.report(here, f"{written} is not of the type {json_type}{quoted}")
             elif any(entry["value"] == earlier["value"] for earlier in entries[:index]):
                 self.report(here, f"{written} stands here twice")
         schema["enum"] = [entry["value"] for entry in entries]

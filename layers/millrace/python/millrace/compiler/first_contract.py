@@ -143,7 +143,7 @@ def infer(
     name, events = _events(samples, event_type, moment)
     if not EVENT_TYPE.fullmatch(name):
         raise SamplesError(
-            [f"{name!r} is no type: write it in small letters with a dot, such as ticket.opened"]
+            [f"{name!r} is not a type: write it in small letters with a dot, such as ticket.opened"]
         )
     guess = Guess()
     payload = guess.object([(line, event["data"]["payload"]) for line, event in events], "/data/payload")

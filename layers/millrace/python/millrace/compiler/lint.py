@@ -89,7 +89,7 @@ def _of_views(
             yield ContractProblem(
                 f"{FOLDER}/{view['name']}.yaml",
                 "/entity/key",
-                f"{view['key']} is no parameter of {FEATURES_ROUTE}, so nobody could read the view online: add it to "
+                f"{view['key']} is not a parameter of {FEATURES_ROUTE}, so nobody could read the view online: add it to "
                 f"schemas/{api_document.FILE}, or take one of its keys",
             )
 

@@ -88,7 +88,7 @@ def _sentence(error: Any, pointer: str) -> str:
         instead = _TYPES.get(str(error.instance).lower())
         near = instead or next(iter(get_close_matches(str(error.instance), _TYPES.values())), "")
         listed = ", ".join(sorted({*_TYPES.values()}))
-        return f"{error.instance} is no type; there are {listed}" + (f": write {near}" if near else "")
+        return f"{error.instance} is not a type; there are {listed}" + (f": write {near}" if near else "")
     if error.kind.name == "enum":
         options = error.kind.options
         return f"{error.instance} is none of {', '.join(map(str, options))}{meant(error.instance, options)}"

@@ -14,7 +14,7 @@ _TRANSFORM = re.compile(r"(?:[a-z_]+\.)?([a-z][a-z0-9_]*): (.*)", re.DOTALL)
 
 
 # A word of the SQL that a sentence names: in quotes, or as what is not there.
-_WORD = re.compile(r"""["'](\w+)["']|called (\w+)|\.(\w+) is no table|^(\w+) is (?:in the SQL|[A-Z])""")
+_WORD = re.compile(r"""["'](\w+)["']|called (\w+)|\.(\w+) is not a table|^(\w+) is (?:in the SQL|[A-Z])""")
 _CHECK = re.compile(r"the check (\S+) cannot be computed")
 
 

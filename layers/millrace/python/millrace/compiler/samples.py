@@ -82,7 +82,7 @@ def _listed(path: Path) -> tuple[list[Any], str]:
         return [], "is missing: it holds a list of at least one event that the contract takes"
     except orjson.JSONDecodeError as error:
         at = f' in "<unicode string>", line {error.lineno}, column {error.colno}'
-        return [], f"this is no JSON, {error.msg.partition(':')[0]}{at}"
+        return [], f"this is not JSON, {error.msg.partition(':')[0]}{at}"
     if not isinstance(listed, list) or not listed or not all(isinstance(one, dict) for one in listed):
         return [], "samples are a list of at least one object"
     return listed, ""

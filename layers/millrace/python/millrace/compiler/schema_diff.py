@@ -140,7 +140,7 @@ def _narrowed(old: _Schema, new: _Schema) -> Iterator[str]:
         yield "items that come twice were accepted"
     step = new.get("multipleOf")
     if step is not None and not is_decimal(new) and ("multipleOf" not in old or old["multipleOf"] % step):
-        yield f"values that are no multiple of {step} were accepted"
+        yield f"values that are not a multiple of {step} were accepted"
 
 
 def _bounds(old: _Schema, new: _Schema) -> Iterator[str]:

@@ -131,7 +131,7 @@ def _columns(document: dict[str, Any], report: Report) -> tuple[Column, ...]:
         schema = fields[column]
         if "type" not in schema:
             continue
-        # The bounds that every decimal of an event has are no bounds of a sum.
+        # The bounds that every decimal of an event has are not bounds of a sum.
         given = item.get("logicalTypeOptions", {})
         if "multipleOf" in schema and "integer" not in schema["type"]:
             schema = {key: value for key, value in schema.items() if key not in _BOUNDS or key in given}

@@ -72,4 +72,4 @@ def _entry(kind: str, name: str, event_type: Any, types: list[str]) -> Iterator[
     if not re.fullmatch(pattern, name):
         yield f"a name of this kind is {form}"
     if event_type not in types:
-        yield f"{event_type} is no type that a client may send{meant(event_type, types)}"
+        yield f"{event_type} is not a type that a client may send{meant(event_type, types)}"

@@ -130,7 +130,7 @@ def _bound(document: Any, name: str) -> None:
             if len(value) > PATTERN_LENGTH:
                 raise _too_large(name, f"a pattern has at most {PATTERN_LENGTH} characters")
         if isinstance(value, float) and not math.isfinite(value):
-            raise _refused(name, "", f"{key!s:.60} is no number that JSON can say")
+            raise _refused(name, "", f"{key!s:.60} is not a number that JSON can say")
         if isinstance(value, int) and abs(value) > _LARGEST:
             raise _refused(name, "", f"{key!s:.60} is an integer beyond 64 bits")
     if fields > FIELDS:

@@ -56,7 +56,7 @@ class UnknownVersion(NotDeployedError):  # noqa: N818
 MAX_POINTER = 256
 # Every code that a refused event can have, and what it says of the value at its pointer.
 CODES = {
-    "malformed": "It is no JSON, or cannot be kept: not UTF-8, an integer beyond 64 bits, too many levels.",
+    "malformed": "It is not JSON, or cannot be kept: not UTF-8, an integer beyond 64 bits, too many levels.",
     "unknown_field": "The contract has no such field, and takes none but its own.",
     "missing": "It is required and absent.",
     "type": "It is of another JSON type.",

@@ -17,7 +17,7 @@ def write(parts: Iterable[str | int]) -> str:
 
 
 def read(event: Any, parts: tuple[str, ...]) -> Any:
-    """What stands there; None where nothing does, and where a part leads through something that is no object."""
+    """What stands there; None where nothing does, and where a part leads through something that is not an object."""
     try:
         for part in parts:
             event = event[part]
@@ -29,7 +29,7 @@ def read(event: Any, parts: tuple[str, ...]) -> Any:
 def as_text(value: Any) -> str | None:
     """A scalar as it stands in a key: texts as they are, integers in digits (`42.0` is the JSON integer 42).
 
-    Everything else, the empty text included, is no name and gives None.
+    Everything else, the empty text included, is not a name and gives None.
     """
     if isinstance(value, str):
         return value or None

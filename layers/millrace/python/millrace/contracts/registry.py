@@ -62,7 +62,7 @@ class Registry:
 
         Raises:
             UnknownType: no contract describes the type.
-            UnknownVersion: the text is no version, the major does not exist, or its minor is newer than ours.
+            UnknownVersion: the text is not a version, the major does not exist, or its minor is newer than ours.
         """
         contract = self._found.get((event_type, version))
         if contract is None:

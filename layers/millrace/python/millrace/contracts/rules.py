@@ -209,7 +209,7 @@ def _required_if_problems(rule: dict[str, Any], fields: dict[str, dict[str, Any]
     when = fields.get(rule["when"], {})
     kind = {"string": str, "integer": int, "boolean": bool}.get("".join(types(when)))
     if kind is None or when.get("format") in ("date-time", "date"):
-        yield f"when: {rule['when']} is no text, integer or boolean"
+        yield f"when: {rule['when']} is not text, integer or boolean"
     elif not all(type(value) is kind for value in rule["equals"]):
         yield f"equals: {rule['when']} never has these values"
     elif strangers := [value for value in rule["equals"] if value not in when.get("enum", rule["equals"])]:

@@ -53,7 +53,7 @@ class Validator:
                 errors = self._schema_errors(event)
         except UnicodeEncodeError:
             # Half a surrogate pair: no JSON parser of ours lets it in, a caller in Python may.
-            return [FieldError("", "malformed", "holds a text that is no Unicode")]
+            return [FieldError("", "malformed", "holds a text that is not Unicode")]
         fit = self._fit
         if fit is not None and not fit(event):
             errors += self._decimal_errors(event)

@@ -59,7 +59,7 @@ def parse(text: str) -> datetime:
     """Reads an ISO-8601 moment that carries an offset; digits behind the microsecond are cut.
 
     Raises:
-        ValueError: the text is no moment, says no offset, or is in UTC before year 1 or after year 9999.
+        ValueError: the text is not a moment, says no offset, or is in UTC before year 1 or after year 9999.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is UTC:

@@ -227,10 +227,10 @@ def from_service(error: Exception) -> RetryableError:
 
 
 def decode(record: Record) -> Delivery | None:
-    """The new row of a record; None for a change that is no insert (a row that expired, say).
+    """The new row of a record; None for a change that is not an insert (a row that expired, say).
 
     Raises:
-        PermanentError: this is no change record of the Events table, nor a direct record in its form.
+        PermanentError: this is not a change record of the Events table, nor a direct record in its form.
     """
     try:
         change = _change(record)
@@ -248,7 +248,7 @@ def _change(record: Record) -> Mapping[str, Any]:
         return record
     change = orjson.loads(base64.b64decode(record["kinesis"]["data"], validate=True))
     if not isinstance(change, dict):
-        raise TypeError("the data is no JSON object")
+        raise TypeError("the data is not a JSON object")
     return change
 
 

@@ -11,7 +11,7 @@ import orjson
 SMALLEST, LARGEST = -(2**63), 2**63 - 1
 TOO_LONG = "an integer beyond 64 bits cannot be kept exactly: send it as text"
 # Such an integer has 19 digits or more. Looked for as nineteen zeros among digits made zeros, from behind, where the search
-# leaps over what is no digit: a thirtieth of the time that a regular expression takes for each body.
+# leaps over what is not a digit: a thirtieth of the time that a regular expression takes for each body.
 _DIGITS_TO_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG = b"0" * 19
 # From a place in sound JSON to the next integer of 19 digits or more, past texts, past numbers with a fraction or an
@@ -35,7 +35,7 @@ def loads(raw: bytes) -> tuple[Any, bool]:
     or a float.
 
     Raises:
-        orjson.JSONDecodeError: it is no JSON.
+        orjson.JSONDecodeError: it is not JSON.
     """
     value = orjson.loads(raw)
     if raw.translate(_DIGITS_TO_ZEROS).rfind(_LONG) < 0:

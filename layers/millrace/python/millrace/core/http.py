@@ -85,7 +85,7 @@ def read_request(event: Mapping[str, Any]) -> Request:
         try:
             raw = base64.b64decode(body, validate=True)
         except ValueError as error:  # binascii.Error, or text beyond ASCII
-            raise Problem(HTTPStatus.BAD_REQUEST, "the body is no base64") from error
+            raise Problem(HTTPStatus.BAD_REQUEST, "the body is not base64") from error
     else:
         # A lone surrogate cannot be encoded; it is passed on as bytes that no parser accepts, so that the caller gets an answer.
         raw = _as_sent(body.encode("utf-8", "surrogatepass"), headers)
@@ -94,7 +94,7 @@ def read_request(event: Mapping[str, Any]) -> Request:
         query = queries.read(event)
         "".join(path.values()).encode("utf-8")
     except UnicodeError as error:
-        raise Problem(HTTPStatus.BAD_REQUEST, "the path is no UTF-8") from error
+        raise Problem(HTTPStatus.BAD_REQUEST, "the path is not UTF-8") from error
     except ValueError as error:
         raise Problem(HTTPStatus.BAD_REQUEST, str(error)) from error
     return Request(

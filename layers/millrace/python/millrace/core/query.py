@@ -42,7 +42,7 @@ def _decoded(text: str) -> str:
         # As forms are written, a plus sign is a space.
         return unquote_to_bytes(text.replace("+", " ").encode("utf-8")).decode("utf-8")
     except UnicodeError as error:
-        raise ValueError("the query is no UTF-8") from error
+        raise ValueError("the query is not UTF-8") from error
 
 
 def _once(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -57,6 +57,6 @@ def _once(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
         try:
             (name + value).encode("utf-8")
         except UnicodeError as error:
-            raise ValueError("the query is no UTF-8") from error
+            raise ValueError("the query is not UTF-8") from error
         query[name] = value
     return query

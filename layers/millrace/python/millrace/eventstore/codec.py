@@ -19,7 +19,7 @@ def size(packed: bytes) -> int:
     """Bytes of a body as its frame states them, which every frame made here does; `MAX_BYTES` where it does not.
 
     Raises:
-        zstandard.ZstdError: the bytes are no frame, or one that states more than any event may have.
+        zstandard.ZstdError: the bytes are not a frame, or one that states more than any event may have.
     """
     stated = zstandard.frame_content_size(packed)
     if stated > MAX_BYTES:
@@ -48,7 +48,7 @@ class Codec:
         """The body as it was packed.
 
         Raises:
-            zstandard.ZstdError: the bytes are no frame made with this dictionary, or hold more than any event may.
+            zstandard.ZstdError: the bytes are not a frame made with this dictionary, or hold more than any event may.
         """
         # The library allocates what a frame states, whatever bound it is given.
         size(packed)

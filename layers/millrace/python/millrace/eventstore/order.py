@@ -22,7 +22,7 @@ Resolve = Callable[[Sequence[str]], Mapping[str, str]]
 
 
 def is_position(text: str) -> bool:
-    """Whether a text is a sort key in microseconds. One in milliseconds is no position: it is not exact."""
+    """Whether a text is a sort key in microseconds. One in milliseconds is not a position: it is not exact."""
     return len(text.encode()) <= _BYTES and _POSITION.fullmatch(text) is not None
 
 

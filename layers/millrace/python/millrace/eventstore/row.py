@@ -212,7 +212,7 @@ def body_of(item: Mapping[str, Mapping[str, Any]], codec: Codec) -> bytes:
 
 
 def body_size(item: Mapping[str, Mapping[str, Any]]) -> int:
-    """Bytes of a row's event, without unpacking it; 0 for what is no row."""
+    """Bytes of a row's event, without unpacking it; 0 for what is not a row."""
     try:
         return bodies.size(_binary(item["body"]["B"]))
     except (KeyError, TypeError, ValueError, zstandard.ZstdError):

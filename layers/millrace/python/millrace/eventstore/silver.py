@@ -35,7 +35,7 @@ class SilverReceipt:
         contract: in force then, such as `order.created/1.2.0`.
         version: of the platform's code.
         objects: keys of the raw objects that the run planned, in the lake's bucket.
-        dead: ids of the events of these that are no rows of the table, because they could not be typed; the first
+        dead: ids of the events of these that are not rows of the table, because they could not be typed; the first
             `DEAD_PER_ROW` are kept.
     """
 

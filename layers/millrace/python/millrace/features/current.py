@@ -36,7 +36,7 @@ ENTITIES_AT_ONCE = 10_000
 KEPT, RENEWED = timedelta(days=400), timedelta(days=300)
 # How much longer a row is kept than it has values.
 KEPT_EMPTY = timedelta(days=14)
-# A sum of doubles depends on their order, and that on rows of others: this is no change.
+# A sum of doubles depends on their order, and that on rows of others: this is not a change.
 _SAME = 1e-12
 _ANSWER = "millrace_answer"
 _CURRENT, _STATE, _TOLD = "millrace_current", "millrace_state", "millrace_told"

@@ -165,7 +165,7 @@ class _Writer:
                     takes += f" or {other} is not None and {_COMPARE[operator].format(other, result)}"
                 result = self._set(f"{other} if {takes} else {result}")
             return result, kind
-        raise ExpressionError(f"{function} is no function of a derived feature, or takes other values")
+        raise ExpressionError(f"{function} is not a function of a derived feature, or takes other values")
 
     def _numbers(self, *nodes: ast.expr) -> list[str]:
         return self._of("number", nodes)
@@ -188,7 +188,7 @@ class _Writer:
 
 def _checked(number: float) -> float:
     if not math.isfinite(number) or abs(number) > _MOST_WHOLE:
-        raise ExpressionError(f"{number!r} is no number that a double holds to the last digit")
+        raise ExpressionError(f"{number!r} is not a number that a double holds to the last digit")
     return float(number)
 
 

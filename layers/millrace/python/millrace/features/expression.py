@@ -79,7 +79,7 @@ def parse(text: str) -> ast.expr:
     try:
         return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ExpressionError(f"{text!r} is no expression") from error
+        raise ExpressionError(f"{text!r} is not an expression") from error
 
 
 def _sql(node: ast.expr, quote: Quote, doubles: bool) -> str:  # noqa: C901, PLR0912  one case a form of the language

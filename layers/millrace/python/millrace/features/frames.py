@@ -104,7 +104,7 @@ def _table(given: Any) -> pa.Table:
     try:
         return pa.Table.from_pandas(given, preserve_index=False)
     except (pa.ArrowException, OverflowError, ValueError) as error:
-        raise FeatureError(f"the entity frame holds what is no column: {error}") from error
+        raise FeatureError(f"the entity frame holds what is not a column: {error}") from error
 
 
 def _with_columns(given: Any, added: dict[str, pa.ChunkedArray]) -> Any:

@@ -175,7 +175,7 @@ def _same(given: pa.DataType, kind: str) -> str:
     if pa.types.is_dictionary(given):
         given = given.value_type
     if pa.types.is_floating(given) or pa.types.is_decimal(given):
-        # NaN equals its floor, and is no key.
+        # NaN equals its floor, and is not a key.
         finite = "isfinite(key) AND " if pa.types.is_floating(given) else ""
         whole = f"CASE WHEN {finite}key = floor(key) THEN TRY_CAST(key AS HUGEINT) END"
         if kind != "VARCHAR":

@@ -3,7 +3,7 @@
 `org#<entity>#<key>` / `LATEST` holds an entity's values at `asOf`, and the changes that time alone will bring: an attribute for each view, of
 lines of JSON: `["1.0.0", [value, …]]`, then `[microseconds after asOf, place, value, place, value, …]` for each change, because most
 readers need no more than the first. Values are in the order of the view's
-features, without their defaults: null is no value. Of a `since`, the moment is stored. A row without views marks an entity that has no
+features, without their defaults: null is not a value. Of a `since`, the moment is stored. A row without views marks an entity that has no
 values any more.
 
 `org#views#<entity>` / `LATEST` is the marker: up to when all rows are complete, and of which definitions. A row that is right still is not
@@ -77,7 +77,7 @@ class OnlineRow:
 
 
 def entity_text(value: object) -> str | None:
-    """An entity's key as text: `42` for 42 and 42.0, a text as it is; None for None, NaN and infinity, which are no key.
+    """An entity's key as text: `42` for 42 and 42.0, a text as it is; None for None, NaN and infinity, which are not a key.
 
     Raises:
         FeatureError: it is neither a number nor a text.
@@ -95,7 +95,7 @@ def entity_text(value: object) -> str | None:
             if not math.isfinite(value):
                 return None
             return str(int(value)) if value == int(value) else str(value)
-    raise FeatureError(f"{value!r:.100} is no key of an entity: a key is a text or a number")
+    raise FeatureError(f"{value!r:.100} is not a key of an entity: a key is a text or a number")
 
 
 def row_key(org: str, kind: str, entity: str) -> Key:

@@ -276,7 +276,7 @@ class FeatureViews:
         for text in features:
             view, colon, feature = text.partition(":")
             if not colon or not view or not feature:
-                raise FeatureError(f"{text!r} is no feature; write view:feature")
+                raise FeatureError(f"{text!r} is not a feature; write view:feature")
             if feature not in self.view(view).features:
                 raise FeatureError(f"the view {view} has no feature {feature}")
             reference = Reference(view, feature)

@@ -56,4 +56,4 @@ def split(table: str) -> tuple[Layer, str]:
     for known in LAYERS:
         if layer == known and name:
             return known, name
-    raise ValueError(f"{table} is no table of the lake")
+    raise ValueError(f"{table} is not a table of the lake")

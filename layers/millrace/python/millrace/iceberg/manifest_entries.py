@@ -138,7 +138,7 @@ def _last(stream: InputStream, size: int, count: int) -> bytes:
 
 
 def _length(stored: bytes) -> int:
-    """Of the footer with the eight bytes behind it; of what is no Parquet, of those alone."""
+    """Of the footer with the eight bytes behind it; of what is not Parquet, of those alone."""
     if len(stored) < _END or stored[-len(_MAGIC) :] != _MAGIC:
         return _END
     return int(struct.unpack("<I", stored[-_END : -len(_MAGIC)])[0]) + _END

@@ -1,4 +1,4 @@
-"""The items of an array that as a whole is no JSON, so that an event is judged alike beside a broken one and alone."""
+"""The items of an array that as a whole is not JSON, so that an event is judged alike beside a broken one and alone."""
 
 import re
 

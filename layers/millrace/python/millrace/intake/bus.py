@@ -24,7 +24,7 @@ def read_message(body: str, message_id: str, received_at: datetime) -> tuple[Can
 
     Args:
         body: `{"org", "binding", "eventType", "id", "source", "time", "detail"}`, as the rules of the stack write it.
-        message_id: the queue's id, the same in every delivery, so that a repeated delivery is no duplicate.
+        message_id: the queue's id, the same in every delivery, so that a repeated delivery is not a duplicate.
         received_at: when this delivery came.
 
     Raises:
@@ -72,5 +72,5 @@ def _wrapped(message: dict[str, Any], org: str) -> dict[str, Any]:
 def _text(message: dict[str, Any], name: str) -> str:
     value = message[name]
     if not isinstance(value, str) or not value:
-        raise TypeError(f"{name} is no text")
+        raise TypeError(f"{name} is not text")
     return value

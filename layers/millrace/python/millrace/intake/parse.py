@@ -82,7 +82,7 @@ def _inflate(body: bytes, most: int) -> bytes:
             raise Problem(HTTPStatus.BAD_REQUEST, f"the gzip body has more than {GZIP_MEMBERS} members")
     except zlib.error as error:
         raise Problem(
-            HTTPStatus.BAD_REQUEST, "the body is no gzip, though content-encoding says so"
+            HTTPStatus.BAD_REQUEST, "the body is not gzip, though content-encoding says so"
         ) from error
     return inflated.getvalue()
 
@@ -95,7 +95,7 @@ def _too_large(most: int) -> Problem:
 def candidates(body: bytes, content_type: str) -> list[Candidate]:
     """The events of a body: one object, an array, one a line, or a sequence of texts.
 
-    A body that is no JSON at all is one malformed candidate, so that it is kept.
+    A body that is not JSON at all is one malformed candidate, so that it is kept.
 
     Raises:
         Problem: 415 another media type, 400 nothing in it, 413 more events than the limit.
@@ -168,7 +168,7 @@ def _texts(body: bytes, separator: bytes) -> list[Candidate]:
 
 
 def parse_one(index: int, raw: bytes) -> Candidate:
-    """The event of some bytes; bytes that are no JSON are a malformed candidate."""
+    """The event of some bytes; bytes that are not JSON are a malformed candidate."""
     try:
         event, is_long = exact_json.loads(raw)
     except orjson.JSONDecodeError as error:

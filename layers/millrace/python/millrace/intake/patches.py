@@ -18,7 +18,7 @@ _GROWING = frozenset({"add", "replace", "copy"})
 
 
 class BadPatchError(PermanentError):
-    """The patch is no JSON Patch."""
+    """The patch is not a JSON Patch."""
 
 
 class NotApplicableError(PermanentError):
@@ -36,7 +36,7 @@ class Patch:
         """Checks each.
 
         Raises:
-            BadPatchError: they are no JSON Patch, or more than 50.
+            BadPatchError: they are not a JSON Patch, or more than 50.
         """
         if len(operations) > OPERATIONS:
             raise BadPatchError(f"a patch has at most {OPERATIONS} operations, got {len(operations)}")

@@ -120,7 +120,7 @@ class Replayer:
             The counts, `results`, and `after`: the id behind which the next call goes on; None where nothing is left.
 
         Raises:
-            BadPatchError: `patch` is no JSON Patch.
+            BadPatchError: `patch` is not a JSON Patch.
             MillraceError: the quarantine did not answer.
         """
         repair = Patch(patch)
@@ -179,7 +179,7 @@ class Replayer:
 
 def _repaired(index: int, refusal: Refusal, repair: Patch) -> Candidate:
     candidate = _candidate(index, refusal)
-    # Of what is no JSON nothing can be repaired; it can be replaced as a whole.
+    # Of what is not JSON nothing can be repaired; it can be replaced as a whole.
     if not len(repair) or (candidate.event is None and not repair.is_whole):
         return candidate
     try:

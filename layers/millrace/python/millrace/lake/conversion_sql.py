@@ -46,7 +46,7 @@ def _part(part: str, made: Mapping[str, str]) -> str:
         node[last] = sql
     if not tree:
         return part
-    # What is no JSON becomes nothing, as in silver.
+    # What is not JSON becomes nothing, as in silver.
     return f"CAST(TRY(json_merge_patch(coalesce({part}, '{{}}'), {_object(tree)})) AS VARCHAR)"
 
 

@@ -201,8 +201,8 @@ def parquet(files: Iterable[str], *options: str) -> str:
     """
     names = list(files)
     if patterns := [name for name in names if _PATTERN & set(name)]:
-        raise ValueError(f"a file's name is no pattern: {patterns[0]}")
-    # Folders of raw are called org=…: those are no columns.
+        raise ValueError(f"a file's name is not a pattern: {patterns[0]}")
+    # Folders of raw are called org=…: those are not columns.
     more = ("union_by_name = true", "hive_partitioning = false", *options)
     return f"read_parquet([{', '.join(literal(name) for name in names)}], {', '.join(more)})"
 

@@ -51,7 +51,7 @@ class RawRows:
 
         Raises:
             BadRowsError: an object has fewer rows than the manifest counts.
-            duckdb.Error: an object is missing or is no Parquet.
+            duckdb.Error: an object is missing or is not Parquet.
         """
         names = ", ".join(literal(url) for url in self._objects)
         sql = f"SELECT file_name, num_rows FROM parquet_file_metadata([{names}])"  # noqa: S608  quoted

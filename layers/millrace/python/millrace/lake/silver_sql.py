@@ -162,7 +162,7 @@ def _parsed(contract: Contract, source: str) -> str:
     parsed = []
     for part, name in _PARTS.items():
         shape = _shape(contract.data_schema["properties"].get(part, {}))
-        # What is no JSON at all has no value, and so lacks what is required of it.
+        # What is not JSON at all has no value, and so lacks what is required of it.
         read = f"TRY(from_json({part}, {literal(orjson.dumps(shape).decode())}))" if shape else "NULL"
         parsed.append(f"{read} AS {name}")
     return f"SELECT *, {', '.join(parsed)} FROM {source}"  # noqa: S608

@@ -192,14 +192,14 @@ def read(text: bytes) -> ModelCard:
     try:
         document = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise ArtifactError(f"model.json is no JSON: {error}") from None
+        raise ArtifactError(f"model.json is not JSON: {error}") from None
     return ModelCard.from_json(document)
 
 
 def version_name(number: int) -> str:
     """`00000001`: versions sort as texts."""
     if not 0 < number < 10**8:
-        raise ArtifactError(f"{number} is no version of a model")
+        raise ArtifactError(f"{number} is not a version of a model")
     return f"{number:08d}"
 
 
@@ -258,7 +258,7 @@ def _problems(card: ModelCard) -> list[str]:
         ),
         (card.calibration.slope <= 0, "the slope of the calibration is above 0"),
         (not 0 <= card.threshold <= 1, "the threshold is a probability"),
-        (not _is_hash(card.onnx_sha256), "onnx_sha256 is no SHA-256"),
+        (not _is_hash(card.onnx_sha256), "onnx_sha256 is not a SHA-256"),
         (card.onnx_bytes <= 0, "onnx_bytes is above 0"),
         (
             not FEWEST_GOLDEN <= len(card.golden) <= MOST_GOLDEN,
@@ -272,7 +272,7 @@ def _problems(card: ModelCard) -> list[str]:
             "a gate contradicts its figures",
         ),
         (not set(card.importances) <= set(card.features), "an importance is of no feature"),
-        (not all(map(_is_day, (*card.split.train, *card.split.test))), "a day of the split is no day"),
+        (not all(map(_is_day, (*card.split.train, *card.split.test))), "a day of the split is not a day"),
         (card.data != "lake" and not _is_file(card.data), "data is lake or file:<sha256>"),
     ]
     return [text for is_wrong, text in wrong if is_wrong]

@@ -27,14 +27,14 @@ def calibrated(onnx: bytes, calibration: Calibration) -> bytes:
         calibration: of its card.
 
     Raises:
-        ArtifactError: it is no graph.
+        ArtifactError: it is not a graph.
     """
     try:
         fields = list(_fields(onnx))
     except (IndexError, ValueError) as error:
-        raise ArtifactError("model.onnx is no ONNX graph") from error
+        raise ArtifactError("model.onnx is not an ONNX graph") from error
     if sum(number == _GRAPH for number, _, _ in fields) != 1:
-        raise ArtifactError("model.onnx is no ONNX graph")
+        raise ArtifactError("model.onnx is not an ONNX graph")
     return b"".join(
         _field(_GRAPH, _with_calibration(value, calibration)) if number == _GRAPH else whole
         for number, value, whole in fields
@@ -45,7 +45,7 @@ def _with_calibration(graph: bytes, calibration: Calibration) -> bytes:
     try:
         kept = [whole for number, _, whole in _fields(graph) if number != _OUTPUT_FIELD]
     except (IndexError, ValueError) as error:
-        raise ArtifactError("model.onnx is no ONNX graph") from error
+        raise ArtifactError("model.onnx is not an ONNX graph") from error
     constants = {
         "least": EDGE,
         "most": 1 - EDGE,
@@ -114,7 +114,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, bytes, bytes]]:
 
     Raises:
         IndexError: the message ends within a field.
-        ValueError: it is no message.
+        ValueError: it is not a message.
     """
     at = 0
     while at < len(message):

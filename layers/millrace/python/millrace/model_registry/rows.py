@@ -119,7 +119,7 @@ def check_names(org: str, model: str) -> None:
     """
     for what, name in (("tenant", org), ("model", model)):
         if not _NAME.fullmatch(name):
-            raise PermanentError(f"{name!r} is no name of a {what}")
+            raise PermanentError(f"{name!r} is not a valid name of a {what}")
 
 
 def partition(org: str, model: str) -> str:
@@ -135,7 +135,7 @@ def version_named(text: str) -> str:
     """
     digits = text.rpartition("/")[2]
     if not (digits.isascii() and digits.isdigit()) or len(digits) > DIGITS or int(digits) == 0:
-        raise PermanentError(f"{text!r} is no version; versions are numbers such as {version_name(3)}")
+        raise PermanentError(f"{text!r} is not a version; versions are numbers such as {version_name(3)}")
     return version_name(int(digits))
 
 

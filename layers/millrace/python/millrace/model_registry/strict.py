@@ -47,7 +47,7 @@ def _decode(kind: Any, value: Any, where: str) -> Any:
         return _tuple(parts, value, where)
     if origin is Mapping:
         if not isinstance(value, dict):
-            raise ShapeError(f"{where} is no object")
+            raise ShapeError(f"{where} is not an object")
         return {key: _decode(parts[1], part, f"{where}.{key}") for key, part in value.items()}
     if origin is UnionType:
         # The only union is with null.
@@ -57,7 +57,7 @@ def _decode(kind: Any, value: Any, where: str) -> Any:
 
 def _record(kind: Any, value: Any, where: str) -> Any:
     if not isinstance(value, dict):
-        raise ShapeError(f"{where} is no object")
+        raise ShapeError(f"{where} is not an object")
     known = {_name(one): one.name for one in fields(kind)}
     if missing := sorted(known.keys() - value.keys()):
         raise ShapeError(f"{where} has no {', '.join(missing)}")
@@ -69,7 +69,7 @@ def _record(kind: Any, value: Any, where: str) -> Any:
 
 def _tuple(parts: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
     if not isinstance(value, list):
-        raise ShapeError(f"{where} is no array")
+        raise ShapeError(f"{where} is not an array")
     if parts[-1] is Ellipsis:
         parts = (parts[0],) * len(value)
     if len(parts) != len(value):
@@ -87,7 +87,7 @@ def _plain(kind: Any, value: Any, where: str) -> Any:
             raise ShapeError(f"{where} is NaN or infinite")
         return float(value)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise ShapeError(f"{where} is no {kind.__name__}")
+        raise ShapeError(f"{where} is not of the type {kind.__name__}")
     return value
 
 

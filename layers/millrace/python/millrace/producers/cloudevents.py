@@ -71,7 +71,7 @@ def _binary(body: bytes, headers: Mapping[str, str]) -> Candidate:
     if unread := sorted(name for name, value in sent.items() if value is None):
         # As they came, so that what is kept of it is what was sent.
         kept = {name: value.encode("utf-8", "replace").decode() for name, value in attributes.items()}
-        error = FieldError(f"/{unread[0]}", "malformed", "is no text in UTF-8, percent-encoded")
+        error = FieldError(f"/{unread[0]}", "malformed", "is not text in UTF-8, percent-encoded")
         return Candidate(0, kept, raw=body or None, error=error)
     sent["datacontenttype"] = headers.get("content-type", "")
     if not body or not _is_json(sent["datacontenttype"]):
@@ -83,7 +83,7 @@ def _binary(body: bytes, headers: Mapping[str, str]) -> Candidate:
 
 
 def _decoded(value: str) -> str | None:
-    """The text of a header's percent-encoding; None where that is no UTF-8, or half a surrogate pair, which no JSON can hold."""
+    """The text of a header's percent-encoding; None where that is not UTF-8, or half a surrogate pair, which no JSON can hold."""
     try:
         return unquote(value, errors="strict").encode().decode()
     except UnicodeError:
@@ -119,7 +119,7 @@ def _mapped(candidate: Candidate) -> Candidate:
 
 
 def _problem(sent: Mapping[str, Any]) -> FieldError | None:
-    """Why this is no CloudEvent with JSON in it."""
+    """Why this is not a CloudEvent with JSON in it."""
     if "specversion" not in sent:
         return FieldError("/specversion", "missing", "is required")
     if sent["specversion"] != SPECVERSION:
@@ -150,7 +150,7 @@ def _data(sent: Mapping[str, Any]) -> tuple[Any, FieldError | None]:
     try:
         data, is_long = exact_json.loads(base64.b64decode(encoded, validate=True))
     except (orjson.JSONDecodeError, ValueError, TypeError):
-        return encoded, FieldError("/data_base64", "malformed", "is no JSON in base64")
+        return encoded, FieldError("/data_base64", "malformed", "is not JSON in base64")
     return data, FieldError("/data_base64", "malformed", exact_json.TOO_LONG) if is_long else None
 
 

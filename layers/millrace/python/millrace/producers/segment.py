@@ -11,7 +11,7 @@
 | `traits`, `properties`, `name`, `category`, `groupId`, `previousId` of the others | a field of `data.payload` |
 | `anonymousId`, `context`, any other field | `data.metadata`, by its name; `anonymousId` is in the payload of the others |
 
-A second delivery has another `sentAt`, so what is made of it is no part of what makes two deliveries the same event.
+A second delivery has another `sentAt`, so what is made of it is not part of what makes two deliveries the same event.
 """
 
 from collections.abc import Mapping, Sequence

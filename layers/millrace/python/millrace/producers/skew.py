@@ -11,7 +11,7 @@ TOLERANCE = timedelta(minutes=1)
 
 
 def corrected(timestamp: str, sent_at: datetime | None, received_at: datetime) -> str:
-    """The moment in UTC where the client's clock was wrong; else the text as it is, also where it is no moment."""
+    """The moment in UTC where the client's clock was wrong; else the text as it is, also where it is not a moment."""
     if sent_at is None or abs(received_at - sent_at) <= TOLERANCE:
         return timestamp
     try:

@@ -60,7 +60,7 @@ def _mapped(candidate: Candidate, application: Any, received_at: datetime) -> Ca
         event, used = _event(sent)
         event["data"]["metadata"] = _metadata(sent, used, event["data"]["metadata"])
     except _UnreadableError as error:
-        return replace(candidate, error=FieldError(f"/{error}", "malformed", "is no self-describing JSON"))
+        return replace(candidate, error=FieldError(f"/{error}", "malformed", "is not self-describing JSON"))
     for name, ours in _ENVELOPE.items():
         if name in sent:
             event[ours] = sent[name]

@@ -50,7 +50,7 @@ def moment_of(identifier: str) -> datetime:
     """When the event of a quarantine id was refused.
 
     Raises:
-        ValueError: this is no quarantine id.
+        ValueError: this is not a quarantine id.
     """
     if _ID.fullmatch(identifier) is None:
         raise ValueError("a quarantine id has 36 hex digits")

@@ -215,7 +215,7 @@ class QuarantineStore:
         return {kept["quarantineId"]: kept for kept in orjson.loads(stored)["entries"]}
 
     def get(self, org: str, identifier: str) -> dict[str, Any] | None:
-        """One refused event with `raw` as text (in base64 where it is no UTF-8) and its history, or None.
+        """One refused event with `raw` as text (in base64 where it is not UTF-8) and its history, or None.
 
         Raises:
             MillraceError: table or lake did not answer.
@@ -267,7 +267,7 @@ class QuarantineStore:
 
 
 def _on_its_day(query: Filter, identifier: str) -> Filter:
-    """The same filter around the moment that an id carries; one that is no id matches nothing."""
+    """The same filter around the moment that an id carries; one that is not an id matches nothing."""
     margin = timedelta(milliseconds=2)
     try:
         moment = entries.moment_of(identifier)
@@ -332,7 +332,7 @@ def _ids(refusals: Sequence[Refusal]) -> list[str]:
 
 
 def _raw(raw: bytes) -> dict[str, str]:
-    """As text; as base64 where it is no UTF-8, or where the answer would need more room for it than that."""
+    """As text; as base64 where it is not UTF-8, or where the answer would need more room for it than that."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:

@@ -112,7 +112,7 @@ def reconcile(
     """The pass that the function's event asks for.
 
     Raises:
-        PermanentError: the event is no request.
+        PermanentError: the event is not a request.
         MillraceError: the tenants or the results of earlier passes could not be read.
     """
     wanted = request.parse(event, now)

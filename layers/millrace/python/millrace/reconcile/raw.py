@@ -83,7 +83,7 @@ class RawObjectEvents:
 
 @dataclass(slots=True)
 class RawListing:
-    """The objects of a tenant's day: when each was written, by key, and those that are no Parquet."""
+    """The objects of a tenant's day: when each was written, by key, and those that are not Parquet."""
 
     written: dict[str, datetime] = field(default_factory=dict)
     unreadable: set[str] = field(default_factory=set)

@@ -135,7 +135,7 @@ def _moment(text: Any) -> str:
     try:
         return clock.utc_text(clock.parse(str(text)))
     except ValueError as error:
-        raise PermanentError(f"before is {text!r}, which is no moment") from error
+        raise PermanentError(f"before is {text!r}, which is not a moment") from error
 
 
 def _closed(now: datetime) -> datetime:

@@ -63,11 +63,11 @@ def plan(run: str, first: str, last: str, earlier: BackfillPlan | None, done: Do
         done: whether a run of that name has ended with everything done.
 
     Raises:
-        PermanentError: the name is no backfill's, or the interval is none or too long.
+        PermanentError: the name is not a backfill's, or the interval is none or too long.
     """
     name = parse(run)
     if name is None or name.machine != "backfill":
-        raise PermanentError(f"{run} is no name of a backfill")
+        raise PermanentError(f"{run} is not a valid name of a backfill")
     start, end = days_of(first, last)
     root = name.attempt
     if earlier is not None and not _complete(earlier, done):

@@ -9,7 +9,7 @@ def plan_backfill(store: RunStore, run: str, first: str, last: str) -> BackfillP
     """The plan of a backfill, made once: a repeated step gets what it got before.
 
     Raises:
-        PermanentError: the name is no backfill's, or the interval is none or too long.
+        PermanentError: the name is not a backfill's, or the interval is none or too long.
         RetryableError: the lake did not answer.
     """
     existing = store.backfill(run)

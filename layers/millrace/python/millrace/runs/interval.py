@@ -13,7 +13,7 @@ def days(first: Any, last: Any) -> tuple[str, ...] | None:
     """The days from `first` to `last`; None where neither is given, which means: what is new.
 
     Raises:
-        PermanentError: only one is given, one is no date, they are in the wrong order, or too far apart.
+        PermanentError: only one is given, one is not a date, they are in the wrong order, or too far apart.
     """
     if first is None and last is None:
         return None
@@ -38,4 +38,4 @@ def _day(name: str, text: Any) -> date:
         else:
             if day.isoformat() == text:
                 return day
-    raise PermanentError(f"{name} is {text!r}, which is no date such as 2026-11-21")
+    raise PermanentError(f"{name} is {text!r}, which is not a date such as 2026-11-21")

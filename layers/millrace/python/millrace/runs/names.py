@@ -53,7 +53,7 @@ def named(machine: Machine, interval: str, attempt: int) -> ExecutionName:
     """
     name = ExecutionName(machine, interval, attempt)
     if len(str(name)) > LONGEST or not _NAME.fullmatch(str(name)):
-        raise PermanentError(f"{name} is no name of an execution")
+        raise PermanentError(f"{name} is not a valid name of an execution")
     return name
 
 
@@ -77,7 +77,7 @@ def interval(machine: Machine, given: Mapping[str, Any], now: datetime) -> str:
         now: the present moment.
 
     Raises:
-        PermanentError: `from` or `to` is no day, only one is given, or they are the wrong way round.
+        PermanentError: `from` or `to` is not a day, only one is given, or they are the wrong way round.
     """
     first, last = given.get("from"), given.get("to")
     if first is not None or last is not None:
@@ -96,7 +96,7 @@ def interval(machine: Machine, given: Mapping[str, Any], now: datetime) -> str:
 def _short(org: str) -> str:
     if len(org) <= _LONGEST_ORG:
         return org
-    # One longer than any tenant's that is kept whole, so it is no tenant's name itself.
+    # One longer than any tenant's that is kept whole, so it is not a tenant's name itself.
     return f"{org[: _LONGEST_ORG - 12]}-{sha256(org.encode()).hexdigest()[:12]}"
 
 

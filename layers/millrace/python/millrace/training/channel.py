@@ -64,7 +64,7 @@ class TrainingRequest:
             document: Any = orjson.loads(text)
             return strict.decode(cls, document, REQUEST_FILE)
         except orjson.JSONDecodeError as error:
-            raise TrainingError(f"{REQUEST_FILE} is no JSON: {error}") from None
+            raise TrainingError(f"{REQUEST_FILE} is not JSON: {error}") from None
         except strict.ShapeError as error:
             raise TrainingError(str(error)) from None
 

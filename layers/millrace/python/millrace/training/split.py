@@ -149,5 +149,5 @@ def _day(name: str, text: Any) -> date:
     except (TypeError, ValueError):
         day = None
     if day is None or day.isoformat() != text:
-        raise PermanentError(f"{name} is {text!r}, which is no date such as 2026-11-21")
+        raise PermanentError(f"{name} is {text!r}, which is not a date such as 2026-11-21")
     return day

@@ -88,7 +88,7 @@ def open_files(
         )
     except (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.BinderException) as error:
         reason = str(error).splitlines()[0]
-        raise PermanentError(f"the files hold rows that are no transactions: {reason}") from error
+        raise PermanentError(f"the files hold rows that are not transactions: {reason}") from error
 
 
 def select_columns(types: Mapping[str, str]) -> list[str]:

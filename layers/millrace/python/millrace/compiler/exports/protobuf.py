@@ -2,7 +2,7 @@
 
 Fields are numbered by their place in the contract, so within a major new fields stand at the end of their object; the
 gate holds contracts to that. Every scalar is `optional`, required ones too: so a field that was not set is missing, and never
-a zero that nobody sent. Decimals and moments are texts (a double is no decimal, and a timestamp has no offset); objects without
+a zero that nobody sent. Decimals and moments are texts (a double is not a decimal, and a timestamp has no offset); objects without
 declared fields are `google.protobuf.Struct`. `json_name` keeps the event's own spelling.
 """
 

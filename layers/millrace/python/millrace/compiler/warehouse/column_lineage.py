@@ -25,7 +25,7 @@ def column_lineage(query: exp.Query, staging: Mapping[str, exp.Query], schema: S
         schema: the physical tables.
 
     Raises:
-        ValueError: sqlglot cannot follow a column, or finds nothing that a column is made of and it is no literal.
+        ValueError: sqlglot cannot follow a column, or finds nothing that a column is made of and it is not a literal.
     """
     try:
         nodes = lineage(None, query, schema, sources=staging, dialect="duckdb", trim_selects=False)

@@ -70,7 +70,7 @@ class _Compilation:
             if m.full_name not in self._tables
         ]
         self._problems += [
-            f"{transform.full_name}: {schema}.{name} is no table{meant(f'{schema}.{name}', self._tables)}"
+            f"{transform.full_name}: {schema}.{name} is not a table{meant(f'{schema}.{name}', self._tables)}"
             for transform in self._all.values()
             for schema, name in transform.reads
             if f"{schema}.{name}" not in self._all and f"{schema}.{name}" not in self._tables

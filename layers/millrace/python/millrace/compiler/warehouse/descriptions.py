@@ -217,7 +217,7 @@ class Descriptions:
         elif match[1]:
             yield from self._of_name(at, match[1])
         elif (name := f"{match[2]}.{match[3]}") not in sources:
-            yield write(at), f"{name} is no table{meant(name, sources)}"
+            yield write(at), f"{name} is not a table{meant(name, sources)}"
 
     def _tests(self) -> list[str]:
         paths = [path for name in ("tests", "macros") for path in (self._project / name).rglob("*.sql")]

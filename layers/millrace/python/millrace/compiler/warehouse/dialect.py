@@ -290,7 +290,7 @@ def _tenants(query: exp.Query) -> Iterator[str]:
 
 
 def _own(select: exp.Select) -> Iterator[exp.Expression]:
-    """What stands in a SELECT's own columns, windows aside: those are no aggregates."""
+    """What stands in a SELECT's own columns, windows aside: those are not aggregates."""
     for column in select.expressions:
         for node in column.walk(prune=lambda one: isinstance(one, exp.Query | exp.Window)):
             if not isinstance(node, exp.Window):

@@ -260,7 +260,7 @@ class Scope:
 
 
 def _target(to: exp.DataType) -> Range | None:
-    """What a type of SQL holds; None for what is no number."""
+    """What a type of SQL holds; None for what is not a number."""
     if to.is_type(*_INTEGERS):
         return ranges.of_type(_INTEGERS[to.this])
     if to.is_type(*exp.DataType.FLOAT_TYPES):

@@ -113,12 +113,12 @@ def of_column(of: Type, schema: Mapping[str, Any]) -> Value:
 
 
 def of_type(name: str) -> Range | None:
-    """What a type can hold, by its name as Iceberg calls it; None for what is no number."""
+    """What a type can hold, by its name as Iceberg calls it; None for what is not a number."""
     return _TYPES.get(name)
 
 
 def fits(value: Range, into: Range) -> bool:
-    """Whether a cast from the one to the other never fails; what it rounds away is no failure."""
+    """Whether a cast from the one to the other never fails; what it rounds away is not a failure."""
     if into.scale is None:
         return value.problem() is None
     with localcontext(_CONTEXT):

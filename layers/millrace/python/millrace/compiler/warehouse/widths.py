@@ -55,7 +55,7 @@ class Widths:
 def _declared(of: Scalar) -> Range:
     full = ranges.of_type(of.name)
     if full is None:
-        raise ValueError(f"{of.name} is no number")
+        raise ValueError(f"{of.name} is not a number")
     # Money's type has room for more than one amount may be, and a mean may be rounded up.
     return ranges.decimal(18, 4) if of.name == "decimal" else full
 
@@ -79,7 +79,7 @@ class _Reading:
         if isinstance(query, exp.Subquery):
             return self.query(query.this, known)
         if not isinstance(query, exp.Select):
-            raise TypeError(f"{type(query).__name__} is no SELECT")
+            raise TypeError(f"{type(query).__name__} is not a SELECT")
         scope = Scope(self._sources(query, known), self.problems.append)
         columns = {column.alias_or_name: scope.value(column) for column in query.expressions}
         # What only chooses, joins or orders rows fails as well.

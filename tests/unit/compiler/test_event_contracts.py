@@ -109,7 +109,7 @@ def test_two_fields_may_not_be_one_column() -> None:
         ({"tenant": "org_acme"}, "open to every tenant"),
         ({"derived": True, "tenant": 7}, "name of a tenant"),
         ({"userId": "/userId"}, "from the data"),
-        ({"userId": "/data/payload/s"}, "no key"),
+        ({"userId": "/data/payload/s"}, "not a key"),
         ({"subject": "/data/payload/nobody"}, "no field"),
         ({"partitionKey": "/data/payload/a"}, "random key"),
         ({"store": "none", "indexes": ["user"]}, "no indexes"),

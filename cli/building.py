@@ -1,4 +1,4 @@
-"""What is written from the contracts and committed with them: their published texts, dictionaries, dbt's files, pins of aggregates and feature views."""
+"""What is written from the contracts and committed with them: their published texts, dictionaries, dbt's files, pins of aggregates, patterns and feature views."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ def build(root: Path) -> list[Path]:
         WarehouseError: the tables do not.
         RefusedError: a contract has changed, and its version is committed or deployed; nothing is written.
     """
-    from millrace.compiler import aggregates, feature_views, publications, samples
+    from millrace.compiler import aggregates, feature_views, patterns, publications, samples
     from millrace.compiler.dictionaries import new_dictionary
     from millrace.compiler.event_contracts import compile_contracts, file_of
 
@@ -51,6 +51,8 @@ def build(root: Path) -> list[Path]:
     if (schemas / aggregates.FOLDER).is_dir():
         aggregates.pin(schemas, contracts, kept)
         _macros(root, contracts)
+    if (schemas / patterns.FOLDER).is_dir():
+        patterns.pin(schemas, contracts, kept)
     if (schemas / feature_views.FOLDER).is_dir():
         feature_views.pin(schemas, kept)
     if (root / "warehouse").is_dir():
@@ -112,7 +114,7 @@ def _kept(root: Path) -> Kept | None:
 
 
 def _contents(root: Path) -> dict[Path, bytes]:
-    written = ("published", "dictionaries", "aggregates", "features")
+    written = ("published", "dictionaries", "aggregates", "features", "patterns")
     folders = (*(f"schemas/{name}" for name in written), "warehouse/models/generated", "warehouse/macros")
     return {
         path: path.read_bytes() for name in folders for path in (root / name).rglob("*") if path.is_file()

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from millrace.core import consumer
 from millrace.core.aws import calling
 from millrace.core.errors import MillraceError
 from millrace.core.objects import Objects
@@ -87,7 +88,7 @@ class Redrive:
         records = _records(document)
         if not records:
             return RedriveResult(key, 0, 1, "the object holds no event")
-        reason = self._invoke({"Records": records})
+        reason = self._invoke({"Records": _marked(records)})
         if reason is None:
             self._move(key)
             return RedriveResult(key, len(records))
@@ -101,7 +102,7 @@ class Redrive:
         document = self._read(key)
         body = orjson.dumps(document)
         self._lake.put(key, body, content_type="application/json", metadata={REDRIVE_MARK: "1"})
-        reason = self._invoke({"Records": _records(document)})
+        reason = self._invoke({"Records": _marked(_records(document))})
         if reason is None and REDRIVE_MARK not in self._lake.metadata(key):
             reason = str(self._read(key).get("reason", "failed again"))
         if reason is None:
@@ -142,6 +143,11 @@ def _unfinished(answer: bytes) -> bool:
     """Whether a function that hosts several consumers answers that one of them did not complete the batch."""
     document = orjson.loads(answer or b"null")
     return isinstance(document, dict) and bool(document.get("batchItemFailures"))
+
+
+def _marked(records: list[Any]) -> list[Any]:
+    """The records as redriven ones."""
+    return [{**one, consumer.REDRIVEN: True} if isinstance(one, dict) else one for one in records]
 
 
 def _records(document: dict[str, Any]) -> list[Any]:

@@ -16,6 +16,7 @@ from stacks.constructs.fraud_alerts import FraudAlerts
 from stacks.constructs.platform_function import ONE_PROCESSOR_MB, PlatformFunction
 from stacks.constructs.stream_mapping import BATCH_SIZE, StreamMapping
 from stacks.constructs.subscriber import SubscriberQueue
+from stacks.constructs.timer_sweep import TimerSweep
 from stacks.environment import ROUTED_SOURCE
 from stacks.platform_stack import PlatformStack
 from stacks.storage import StorageStack
@@ -63,6 +64,7 @@ class ConsumersStack(PlatformStack):
         for function in consumers:
             self._read(function)
         self._watch(consumers)
+        TimerSweep(self, "Timers", fleet=self.fleet)
         subscriber = SubscriberQueue(self, "Subscriber", fleet=self.fleet, source=ROUTED_SOURCE)
         CfnOutput(self, "SubscriberQueue", value=subscriber.queue.queue_url)
         alerts = FraudAlerts(self, "FraudAlerts", fleet=self.fleet, source=ROUTED_SOURCE)

@@ -75,6 +75,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         f'millrace alerts mute {_ALERT} --for 2h --why "the shop moves"',
         f'millrace alerts mute {_ALERT} --for 0m --why "it is over"',
     ),
+    "patterns": ("millrace patterns test schemas/patterns/card_testing.yaml",),
+    "patterns test": (
+        "millrace patterns test schemas/patterns/card_testing.yaml",
+        "millrace patterns test new.yaml --from 2026-11-20 --to 2026-11-21 --json",
+    ),
     "status": ("millrace status", "millrace status --json"),
     "doctor": ("millrace doctor",),
     "reconcile": ("millrace reconcile", "millrace reconcile --from 2026-11-01 --org org_acme"),

@@ -95,6 +95,7 @@ PLACES: Mapping[str, Mapping[str, str]] = {
         "scoretransactionsFunction": "fraud",
         "CanarysendcanaryFunction": IDLE,
         "reconcileeventsFunction": IDLE,
+        "sweeptimersFunction": IDLE,
         "startrunFunction": "etl",
         "planrunFunction": "etl",
         "pinsourcesFunction": "etl",
@@ -121,6 +122,7 @@ PLACES: Mapping[str, Mapping[str, str]] = {
         "ReconciliationHourlySchedule": IDLE,
         "ReconciliationDailySchedule": IDLE,
         "FoldTilesSchedule": IDLE,
+        "TimersTimesSchedule": IDLE,
     },
     "AWS::StepFunctions::StateMachine": {
         "hourlyetlMachine": "etl",

@@ -9,12 +9,14 @@ from functions.analyze_events.settings import Settings
 from millrace.aggregates import registry
 from millrace.aggregates.count import TOO_OLD, EventCounter
 from millrace.aggregates.facts import Facts
+from millrace.alerts.rows import AlertRows, AlertTracker
 from millrace.core import metrics
 from millrace.core.aws import client
 from millrace.core.edge import Handler, edge
 from millrace.core.table import Table
 from millrace.eventstore.batches import batches
 from millrace.eventstore.codec import Codec
+from millrace.patterns.assemble import detector
 
 
 @edge("analyze_events", Settings)
@@ -27,11 +29,18 @@ def handler(settings: Settings, log: Logger) -> Handler:
         log.warning("too old for tiles", extra={"events": events})
         metrics.emit("analyze_events", settings.environment, {TOO_OLD: (events, MetricUnit.Count)})
 
+    analytics, codec = Table(client("dynamodb"), settings.analytics_table), Codec(contracts.dictionary)
     counter = EventCounter(
-        Table(client("dynamodb"), settings.analytics_table),
-        Codec(contracts.dictionary),
+        analytics,
+        codec,
         Facts(list(aggregates), contracts.deployed),
         lambda: secrets.token_hex(8),
         too_old=too_old,
     )
-    return batches({"count_events": counter.count}, settings.lake_bucket, log)
+    tracker = AlertTracker(AlertRows(analytics), codec, contracts.deployed)
+    consumers = {
+        "count_events": counter.count,
+        "track_alerts": tracker.track,
+        "detect_patterns": detector(settings, log.warning).detect,
+    }
+    return batches(consumers, settings.lake_bucket, log)

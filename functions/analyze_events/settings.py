@@ -1,12 +1,17 @@
-"""Settings of what is made of events as they come: aggregates."""
+"""Settings of what is made of events as they come: aggregates, alerts, patterns."""
 
 from millrace.core.settings import FunctionSettings
-from millrace.core.uses import ANALYTICS, LAKE, uses
-from millrace.eventstore.consumers import COUNTER
+from millrace.core.uses import ANALYTICS, EVENTS, LAKE, METADATA, uses
+from millrace.eventstore.consumers import ALERT_TRACKER, COUNTER, PATTERN_DETECTOR
 
 
 class Settings(FunctionSettings):
-    """Where facts lie, and the places for what cannot be counted."""
+    """Where facts, alerts and steps lie, where alerts are raised, and the places for what cannot be handled."""
 
-    analytics_table: str = uses(ANALYTICS, "write_all")
-    lake_bucket: str = uses(LAKE, write=(COUNTER.dead_letters,))
+    events_table: str = uses(EVENTS, "put")
+    type_shards: int = 1
+    analytics_table: str = uses(ANALYTICS, "get", "batch_get", "query", "put", "update", "write_all")
+    metadata_table: str = uses(METADATA, "query")
+    lake_bucket: str = uses(
+        LAKE, write=(COUNTER.dead_letters, ALERT_TRACKER.dead_letters, PATTERN_DETECTOR.dead_letters)
+    )

@@ -13,11 +13,13 @@ from cli.commands import contracts as commands
 from cli.main import app
 from cli.places import Places
 from millrace.compiler import bundle as compiler
-from millrace.compiler import feature_views, samples
+from millrace.compiler import feature_views, patterns, samples
+from millrace.compiler.event_contracts import compile_contracts
 from millrace.contracts import registry
 from millrace.core import clock
 from millrace.features import views
 from millrace.fraud import rulebook
+from millrace.patterns import definition
 from millrace.warehouse import project
 from tests.support.majors import schemas_with_two_majors
 
@@ -32,7 +34,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("schemas", "warehouse"):
         shutil.copytree(ROOT / name, folder / name)
     files = re.findall(r"^`([\w./]+)`[^\n]*:\n\n```\w+\n(.*?)^```$", TEXT, flags=re.MULTILINE | re.DOTALL)
-    assert len(files) == 6
+    assert len(files) == 7
     for name, content in files:
         path = folder / name
         assert not path.exists()
@@ -43,6 +45,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert rules.read_text().endswith("tenants: []\n")
     rules.write_text(rules.read_text().removesuffix("tenants: []\n") + addition)
     feature_views.pin(folder / "schemas")
+    patterns.pin(folder / "schemas", compile_contracts(folder / "schemas"))
     return folder
 
 
@@ -75,6 +78,11 @@ def test_a_table_is_a_promise_and_its_sql(made: Path) -> None:
 def test_a_feature_is_an_entry_of_a_view(made: Path) -> None:
     view = views.load(made).view("wishlist_features")
     assert view.features == ("item_count_1d", "item_count_7d")
+
+
+def test_a_pattern_is_one_file(made: Path) -> None:
+    (pattern,) = (one for one in definition.load(made) if one.name == "large_payouts")
+    assert (pattern.kind, pattern.by, pattern.steps[0].count) == ("count", "user", 3)
 
 
 def test_a_breaking_change_is_announced_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,10 +46,14 @@ class Alerting:
         self.codec = Codec(contracts.dictionary)
         self.analytics = Table(self.dynamodb, "Analytics")
         self.mutes = Mutes(Table(self.dynamodb, "Metadata"), self._seconds)
-        appender = Appender({"table": TableAppender(Table(self.dynamodb, "Events"))})
-        self.alerts = Alerts(self.analytics, self.mutes, Emitter(contracts, appender), lambda: self.now)
+        self.alerts = self.made()
         self.rows = AlertRows(self.analytics)
         self.tracker = AlertTracker(self.rows, self.codec, contracts.deployed)
+
+    def made(self) -> Alerts:
+        """What raises alerts, for one thread."""
+        appender = Appender({"table": TableAppender(Table(self.dynamodb, "Events"))})
+        return Alerts(self.analytics, self.mutes, Emitter(registry.load(), appender), lambda: self.now)
 
     def _seconds(self) -> float:
         return self.now.timestamp()

@@ -114,8 +114,10 @@ class Alerts:
         )
         return True
 
-    def open_ids(self, subjects: Sequence[tuple[str, str, str, str]]) -> dict[tuple[str, str, str, str], str]:
-        """The alerts that are open, by tenant, kind, rule and subject; a read for each hundred.
+    def open_ones(
+        self, subjects: Sequence[tuple[str, str, str, str]]
+    ) -> dict[tuple[str, str, str, str], tuple[str, datetime]]:
+        """The alerts that are open, by tenant, kind, rule and subject: the id of each and the beginning of its window.
 
         Raises:
             RetryableError: the table did not answer.
@@ -124,7 +126,11 @@ class Alerts:
         rows = self._analytics.batch_get(
             [_episode(*one) for one in by_key.values()], consistent=True, doing="read alerts"
         )
-        return {by_key[row["metricKey"]["S"]]: row["alertId"]["S"] for row in rows if "ended" not in row}
+        return {
+            by_key[row["metricKey"]["S"]]: (row["alertId"]["S"], clock.parse(row["since"]["S"]))
+            for row in rows
+            if "ended" not in row
+        }
 
     def end_storms(self, most: int = 100) -> int:
         """Ends the storms whose hour is over, each with how many alerts were held back; returns how many ended.
@@ -174,6 +180,7 @@ class Alerts:
             ":until": {"S": clock.utc_micros(until)},
             ":raised": {"S": raised_at},
             ":hour": {"S": _hour(alert.at)},
+            ":since": {"S": clock.utc_micros(alert.window[0] if alert.window else alert.at)},
             ":severity": {"S": alert.severity},
             ":owner": {"S": alert.owner},
             ":expires": {"N": str(clock.epoch(alert.at + (alert.quiet or _LONGEST) + _KEPT))},
@@ -181,7 +188,7 @@ class Alerts:
         begun = self._analytics.update(
             key,
             "SET alertId = :id, #at = :at, #until = :until, raisedAt = :raised, #hour = :hour, severity = :severity, "
-            "#owner = :owner, expiresAt = :expires REMOVE ended",
+            "#owner = :owner, since = :since, expiresAt = :expires REMOVE ended",
             condition="attribute_not_exists(alertId) OR "
             "(alertId <> :id AND (#until < :at OR (attribute_exists(ended) AND #at < :at)))",
             names={"#at": "at", "#until": "until", "#hour": "hour", "#owner": "owner"},

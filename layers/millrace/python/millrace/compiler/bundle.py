@@ -12,6 +12,7 @@ from millrace.compiler.aggregates import compile_aggregates
 from millrace.compiler.event_contracts import compile_contracts, file_of
 from millrace.compiler.feature_views import compile_services, compile_views
 from millrace.compiler.fraud_rules import compile_rulebook
+from millrace.compiler.patterns import compile_patterns
 from millrace.compiler.table_contracts import compile_tables
 from millrace.compiler.type_names import compile_names
 from millrace.contracts.contract import Contract
@@ -52,6 +53,7 @@ def compile_all(schemas_dir: Path, warehouse_dir: Path) -> Files:
     files[bundle.WAREHOUSE] = orjson.dumps(compile_project(warehouse_dir, lake).to_json())
     files[bundle.FRAUD_RULES] = _sorted(compile_rulebook(schemas_dir))
     files[bundle.AGGREGATES] = _sorted(compile_aggregates(schemas_dir, contracts))
+    files[bundle.PATTERNS] = _sorted(compile_patterns(schemas_dir, contracts))
     files[bundle.SIGMA] = _sorted(compile_rules(schemas_dir, contracts))
     views = compile_views(schemas_dir, lake)
     files[bundle.FEATURES] = _sorted({"views": views, "services": compile_services(views)})

@@ -11,6 +11,7 @@ from millrace.compiler.bundle import check_decisions
 from millrace.compiler.event_contracts import compile_contracts, file_of
 from millrace.compiler.feature_views import FOLDER, compile_views
 from millrace.compiler.fraud_rules import compile_rulebook
+from millrace.compiler.patterns import compile_patterns
 from millrace.compiler.places import located
 from millrace.compiler.table_contracts import compile_tables
 from millrace.compiler.type_names import compile_names
@@ -55,6 +56,7 @@ def lint(root: Path) -> Linted:
         collected.of(lambda: compile_names(schemas, contracts))
         collected.of(lambda: compile_aggregates(schemas, contracts))
         collected.of(lambda: _refuse(aggregate_macros.problems(schemas, contracts, root / "warehouse")))
+        collected.of(lambda: compile_patterns(schemas, contracts))
         collected.of(lambda: compile_rules(schemas, contracts))
     if contracts is None or tables is None:
         skipped = (

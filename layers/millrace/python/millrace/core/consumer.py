@@ -29,6 +29,8 @@ from millrace.core.prefixes import DEAD_LETTERS
 Record = Mapping[str, Any]
 # Of bodies, unpacked, that are handled together. Parsed, they take up to some 35 times as much.
 BYTES_AT_ONCE = 8 * 1024 * 1024
+# What `millrace redrive` marks its records with, for consumers whose work is of the moment.
+REDRIVEN = "redriven"
 # How long after its arrival a record waits for the deploy of what it needs; then it is poison, which can be redriven.
 DEPLOY = timedelta(hours=1)
 

@@ -150,10 +150,26 @@ COUNTER = ConsumerSpec(
     cost="count",
     cost_profile="mix",
 )
+ALERT_TRACKER = ConsumerSpec(
+    name="track_alerts",
+    function="analyze_events",
+    source=Source.TABLE_STREAM,
+    event_types=frozenset({"alert.acknowledged", "alert.ended", "alert.raised"}),
+)
+PATTERN_DETECTOR = ConsumerSpec(name="detect_patterns", function="analyze_events", source=Source.TABLE_STREAM)
 BUS_INTAKE = ConsumerSpec(name="receive_bus_events", function="receive_bus_events", source=Source.QUEUE)
 
 # In the order of a trace's steps.
-CONSUMERS: tuple[ConsumerSpec, ...] = (PROJECTION, ARCHIVE, ROUTER, SCORER, COUNTER, BUS_INTAKE)
+CONSUMERS: tuple[ConsumerSpec, ...] = (
+    PROJECTION,
+    ARCHIVE,
+    ROUTER,
+    SCORER,
+    COUNTER,
+    ALERT_TRACKER,
+    PATTERN_DETECTOR,
+    BUS_INTAKE,
+)
 
 
 def reading(source: Source) -> dict[str, list[ConsumerSpec]]:

@@ -27,7 +27,17 @@ html_show_sphinx = False
 MENU = {
     "Use": ("guide/README", "reference/README", "api", "clients", "recipes"),
     "Run": ("local", "runbook", "cost", "requirements"),
-    "Parts": ("lakehouse", "features", "models", "fraud", "real-time", "alerts", "patterns", "sigma"),
+    "Parts": (
+        "lakehouse",
+        "features",
+        "models",
+        "fraud",
+        "real-time",
+        "patterns",
+        "anomalies",
+        "sigma",
+        "alerts",
+    ),
     "Inside": ("architecture", "guarantees", "keys", "glossary", "adr/README"),
 }
 

@@ -9,6 +9,7 @@ import orjson
 
 from millrace.compiler import api_document, deployed, dictionaries, publications, retirements
 from millrace.compiler.aggregates import compile_aggregates
+from millrace.compiler.anomalies import compile_watches
 from millrace.compiler.event_contracts import compile_contracts, file_of
 from millrace.compiler.feature_views import compile_services, compile_views
 from millrace.compiler.fraud_rules import compile_rulebook
@@ -52,7 +53,9 @@ def compile_all(schemas_dir: Path, warehouse_dir: Path) -> Files:
     files = _contracts(schemas_dir, contracts, tables)
     files[bundle.WAREHOUSE] = orjson.dumps(compile_project(warehouse_dir, lake).to_json())
     files[bundle.FRAUD_RULES] = _sorted(compile_rulebook(schemas_dir))
-    files[bundle.AGGREGATES] = _sorted(compile_aggregates(schemas_dir, contracts))
+    aggregates = compile_aggregates(schemas_dir, contracts)
+    files[bundle.AGGREGATES] = _sorted(aggregates)
+    files[bundle.ANOMALIES] = _sorted(compile_watches(schemas_dir, aggregates))
     files[bundle.PATTERNS] = _sorted(compile_patterns(schemas_dir, contracts))
     files[bundle.SIGMA] = _sorted(compile_rules(schemas_dir, contracts))
     views = compile_views(schemas_dir, lake)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from millrace.compiler import api_document, dictionaries, publications, samples
 from millrace.compiler.aggregates import compile_aggregates
+from millrace.compiler.anomalies import compile_watches
 from millrace.compiler.bundle import check_decisions
 from millrace.compiler.event_contracts import compile_contracts, file_of
 from millrace.compiler.feature_views import FOLDER, compile_views
@@ -54,9 +55,11 @@ def lint(root: Path) -> Linted:
         from millrace.compiler.sigma.compile import compile_rules  # noqa: PLC0415
 
         collected.of(lambda: compile_names(schemas, contracts))
-        collected.of(lambda: compile_aggregates(schemas, contracts))
         collected.of(lambda: _refuse(aggregate_macros.problems(schemas, contracts, root / "warehouse")))
         collected.of(lambda: compile_patterns(schemas, contracts))
+        aggregates = collected.of(lambda: compile_aggregates(schemas, contracts))
+        if aggregates is not None:
+            collected.of(lambda: compile_watches(schemas, aggregates))
         collected.of(lambda: compile_rules(schemas, contracts))
     if contracts is None or tables is None:
         skipped = (

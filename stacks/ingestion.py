@@ -66,6 +66,7 @@ class IngestionStack(PlatformStack):
             functions["post_events"],
             functions["collect"],
             functions["replay_quarantine"],
+            functions["change_alerts"],
             from_bus,
             waiting.function,
         ):

@@ -379,7 +379,7 @@ def test_the_data_key_serves_only_through_the_stores(every: Templates) -> None:
             assert name.startswith("LearningTrainingJob"), "SageMaker asks it, and not said to be through S3"
         elif any(action.startswith("kms:") for action in actions) and "DataKey" in str(statement["Resource"]):
             services = statement["Condition"]["StringEquals"]["kms:ViaService"]
-            through_one = ("FraudAlerts", "LearningTrainingJob", "Optimizers")
+            through_one = ("Alerts", "FraudAlerts", "LearningTrainingJob", "Optimizers")
             assert len(services) == (1 if name.startswith(through_one) else 3), name
 
 

@@ -164,11 +164,20 @@ def test_a_new_shard_is_read_before_it_is_written(every: Templates) -> None:
         for stem, one in functions.items()
     }
     used = {stem for stem, number in shards.items() if number is not None}
-    writers = {"post_events", "collect", "receive_bus_events", "replay_quarantine", "replay_waiting"}
+    writers = {
+        "change_alerts",
+        "collect",
+        "post_events",
+        "receive_bus_events",
+        "replay_quarantine",
+        "replay_waiting",
+    }
     assert used == writers | {
+        "analyze_events",
         "read_api",
         "reconcile_events",
         "score_transactions",
+        "sweep_timers",
         "publish_run",
         "move_model",
     }

@@ -229,9 +229,9 @@ BROKEN = {
     "a macro that does not end": (MACRO, "endmacro", "endmacr", ":4: Jinja on line 4: …"),
     "a broken project": (
         PROJECT,
-        "vars:",
-        "vars",
-        ":18: while scanning a simple key could not find expected ':'",
+        "flags:",
+        "flags",
+        ":15: while scanning a simple key could not find expected ':'",
     ),
     "a model misspelt": (
         STAGING,

@@ -9,6 +9,7 @@ from functions.analyze_events.settings import Settings
 from millrace.aggregates import registry
 from millrace.aggregates.count import TOO_OLD, EventCounter
 from millrace.aggregates.facts import Facts
+from millrace.alerts.assemble import alerts
 from millrace.alerts.rows import AlertRows, AlertTracker
 from millrace.core import metrics
 from millrace.core.aws import client
@@ -17,6 +18,8 @@ from millrace.core.table import Table
 from millrace.eventstore.batches import batches
 from millrace.eventstore.codec import Codec
 from millrace.patterns.assemble import detector
+from millrace.sigma import rules
+from millrace.sigma.detect import SigmaDetector
 
 
 @edge("analyze_events", Settings)
@@ -38,9 +41,11 @@ def handler(settings: Settings, log: Logger) -> Handler:
         too_old=too_old,
     )
     tracker = AlertTracker(AlertRows(analytics), codec, contracts.deployed)
+    sigma = SigmaDetector(rules.load(), contracts, alerts(settings, log.warning).raise_all)
     consumers = {
         "count_events": counter.count,
         "track_alerts": tracker.track,
         "detect_patterns": detector(settings, log.warning).detect,
+        "detect_sigma": sigma.detect,
     }
     return batches(consumers, settings.lake_bucket, log)

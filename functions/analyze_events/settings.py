@@ -1,8 +1,8 @@
-"""Settings of what is made of events as they come: aggregates, alerts, patterns."""
+"""Settings of what is made of events as they come: aggregates, alerts, patterns, Sigma rules."""
 
 from millrace.core.settings import FunctionSettings
 from millrace.core.uses import ANALYTICS, EVENTS, LAKE, METADATA, uses
-from millrace.eventstore.consumers import ALERT_TRACKER, COUNTER, PATTERN_DETECTOR
+from millrace.eventstore.consumers import ALERT_TRACKER, COUNTER, PATTERN_DETECTOR, SIGMA_DETECTOR
 
 
 class Settings(FunctionSettings):
@@ -13,5 +13,11 @@ class Settings(FunctionSettings):
     analytics_table: str = uses(ANALYTICS, "get", "batch_get", "query", "put", "update", "write_all")
     metadata_table: str = uses(METADATA, "query")
     lake_bucket: str = uses(
-        LAKE, write=(COUNTER.dead_letters, ALERT_TRACKER.dead_letters, PATTERN_DETECTOR.dead_letters)
+        LAKE,
+        write=(
+            COUNTER.dead_letters,
+            ALERT_TRACKER.dead_letters,
+            PATTERN_DETECTOR.dead_letters,
+            SIGMA_DETECTOR.dead_letters,
+        ),
     )

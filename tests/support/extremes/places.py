@@ -39,6 +39,7 @@ _FILLED_BY = {
     consumers.PROJECTION.name: ("UserEvents",),
     consumers.SCORER.name: ("decision",),
     consumers.COUNTER.name: (),
+    consumers.SIGMA_DETECTOR.name: (),
 }
 
 

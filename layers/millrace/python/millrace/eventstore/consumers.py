@@ -157,6 +157,7 @@ ALERT_TRACKER = ConsumerSpec(
     event_types=frozenset({"alert.acknowledged", "alert.ended", "alert.raised"}),
 )
 PATTERN_DETECTOR = ConsumerSpec(name="detect_patterns", function="analyze_events", source=Source.TABLE_STREAM)
+SIGMA_DETECTOR = ConsumerSpec(name="detect_sigma", function="analyze_events", source=Source.TABLE_STREAM)
 BUS_INTAKE = ConsumerSpec(name="receive_bus_events", function="receive_bus_events", source=Source.QUEUE)
 
 # In the order of a trace's steps.
@@ -168,6 +169,7 @@ CONSUMERS: tuple[ConsumerSpec, ...] = (
     COUNTER,
     ALERT_TRACKER,
     PATTERN_DETECTOR,
+    SIGMA_DETECTOR,
     BUS_INTAKE,
 )
 

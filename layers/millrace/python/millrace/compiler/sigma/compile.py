@@ -16,6 +16,7 @@ from millrace.contracts.pointers import write
 
 FOLDER = "sigma"
 _DEFAULT_LEVEL = "medium"
+_DEFAULT_OWNER = "security"
 
 
 def compile_rules(schemas_dir: Path, contracts: Iterable[Contract]) -> dict[str, list[dict[str, Any]]]:
@@ -67,6 +68,9 @@ def compile_document(document: Any, file: str, sources: Sources) -> dict[str, An
         findings.report("/logsource", source)
     else:
         where = _where(rule, source, document, findings)
+        subject = document.get("subject")
+        if subject is not None and source.column(str(subject)) is None:
+            findings.report("/subject", source.problem(str(subject)))
     findings.check()
     return {
         "name": Path(file).stem,
@@ -74,6 +78,8 @@ def compile_document(document: Any, file: str, sources: Sources) -> dict[str, An
         "title": rule.title,
         "description": rule.description or "",
         "level": rule.level.name.lower() if rule.level else _DEFAULT_LEVEL,
+        "owner": str(document.get("owner", _DEFAULT_OWNER)),
+        "subject": source.column(subject) if isinstance(source, Source) and subject else "",
         "where": where,
     }
 

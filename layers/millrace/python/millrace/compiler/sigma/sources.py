@@ -15,6 +15,7 @@ from millrace.contracts.errors import ContractError, ContractProblem
 
 FILE = "sigma/fields.yaml"
 PRODUCT = "millrace"
+_ALERTS = "alert."
 # How rules may name the parts of an event in front of a field, and how its column begins.
 _PARTS = {"payload.": "", "data.payload.": "", "metadata.": "meta_", "data.metadata.": "meta_"}
 
@@ -86,7 +87,8 @@ class Sources:
         Raises:
             ContractError: with every problem of it.
         """
-        self._kinds = [_kind(one) for one in contracts]
+        # What raises alerts about alerts does not end.
+        self._kinds = [_kind(one) for one in contracts if not one.event_type.startswith(_ALERTS)]
         try:
             self._mapping = _Mapping.model_validate(document)
         except ValidationError as error:

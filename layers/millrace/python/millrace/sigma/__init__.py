@@ -1,0 +1,1 @@
+"""Sigma rules over the stream of events: what matches raises an alert."""

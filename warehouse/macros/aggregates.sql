@@ -34,8 +34,10 @@ WITH counted AS (
         "severity",
         COUNT(*) AS alerts
     FROM windowed
-    WHERE CAST(window_start AS DATE)
-        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
+    {%- if slide or 1440 % minutes %}
+    WHERE FLOOR(EPOCH(window_start) / 86400)
+        = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
+    {%- endif %}
     GROUP BY org_id, window_start, "kind", "severity"
 )
 
@@ -113,8 +115,10 @@ WITH counted AS (
         COUNT(*) FILTER (WHERE holds_6) AS over_plan,
         COUNT(*) FILTER (WHERE holds_7) AS under_plan
     FROM placed
-    WHERE CAST(window_start AS DATE)
-        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
+    {%- if slide or 1440 % minutes %}
+    WHERE FLOOR(EPOCH(window_start) / 86400)
+        = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
+    {%- endif %}
     GROUP BY org_id, window_start, "campaign"
 )
 
@@ -410,8 +414,10 @@ WITH counted AS (
         "type",
         COUNT(*) AS events
     FROM windowed
-    WHERE CAST(window_start AS DATE)
-        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
+    {%- if slide or 1440 % minutes %}
+    WHERE FLOOR(EPOCH(window_start) / 86400)
+        = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
+    {%- endif %}
     GROUP BY org_id, window_start, "type"
 )
 
@@ -460,8 +466,10 @@ WITH counted AS (
         COUNT(*) AS views,
         MAX(value_3) FILTER (WHERE place_3 = 1) AS last_category
     FROM placed
-    WHERE CAST(window_start AS DATE)
-        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
+    {%- if slide or 1440 % minutes %}
+    WHERE FLOOR(EPOCH(window_start) / 86400)
+        = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
+    {%- endif %}
     GROUP BY org_id, window_start, "user"
 )
 
@@ -531,8 +539,10 @@ WITH counted AS (
         COUNT(*) FILTER (WHERE holds_4) AS sales,
         COUNT(*) FILTER (WHERE holds_5) AS losses
     FROM placed
-    WHERE CAST(window_start AS DATE)
-        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
+    {%- if slide or 1440 % minutes %}
+    WHERE FLOOR(EPOCH(window_start) / 86400)
+        = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
+    {%- endif %}
     GROUP BY org_id, window_start, "product", "warehouse"
 )
 
@@ -578,8 +588,10 @@ WITH counted AS (
         COUNT(*) AS orders,
         COALESCE({{ total('value_1') }}, 0) AS revenue
     FROM windowed
-    WHERE CAST(window_start AS DATE)
-        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
+    {%- if slide or 1440 % minutes %}
+    WHERE FLOOR(EPOCH(window_start) / 86400)
+        = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
+    {%- endif %}
     GROUP BY org_id, window_start, "user"
 )
 
@@ -626,8 +638,10 @@ WITH counted AS (
         COUNT(DISTINCT value_2) AS campaigns,
         MAX(value_3) AS longest_ms
     FROM windowed
-    WHERE CAST(window_start AS DATE)
-        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
+    {%- if slide or 1440 % minutes %}
+    WHERE FLOOR(EPOCH(window_start) / 86400)
+        = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
+    {%- endif %}
     GROUP BY org_id, window_start, "rule"
 )
 
@@ -700,8 +714,10 @@ WITH counted AS (
         COUNT(DISTINCT value_1) AS sessions,
         COUNT(DISTINCT value_2) AS users
     FROM windowed
-    WHERE CAST(window_start AS DATE)
-        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
+    {%- if slide or 1440 % minutes %}
+    WHERE FLOOR(EPOCH(window_start) / 86400)
+        = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
+    {%- endif %}
     GROUP BY org_id, window_start, "stage"
 )
 
@@ -769,8 +785,10 @@ WITH counted AS (
         COUNT(*) FILTER (WHERE value_9 >= 1000 AND value_9 < 5000) AS amounts_5,
         COUNT(*) FILTER (WHERE value_9 >= 5000) AS amounts_6
     FROM windowed
-    WHERE CAST(window_start AS DATE)
-        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
+    {%- if slide or 1440 % minutes %}
+    WHERE FLOOR(EPOCH(window_start) / 86400)
+        = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
+    {%- endif %}
     GROUP BY org_id, window_start
 )
 
@@ -843,8 +861,10 @@ WITH counted AS (
         COUNT(DISTINCT value_6) AS devices,
         COUNT(DISTINCT value_7) AS merchants
     FROM windowed
-    WHERE CAST(window_start AS DATE)
-        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
+    {%- if slide or 1440 % minutes %}
+    WHERE FLOOR(EPOCH(window_start) / 86400)
+        = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
+    {%- endif %}
     GROUP BY org_id, window_start, "country"
 )
 
@@ -911,8 +931,10 @@ WITH counted AS (
         COUNT(DISTINCT value_6) AS devices,
         COUNT(DISTINCT value_7) AS methods
     FROM windowed
-    WHERE CAST(window_start AS DATE)
-        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
+    {%- if slide or 1440 % minutes %}
+    WHERE FLOOR(EPOCH(window_start) / 86400)
+        = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
+    {%- endif %}
     GROUP BY org_id, window_start, "merchant"
 )
 
@@ -976,8 +998,10 @@ WITH counted AS (
         COUNT(DISTINCT value_5) AS customers,
         COUNT(DISTINCT value_6) AS devices
     FROM windowed
-    WHERE CAST(window_start AS DATE)
-        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
+    {%- if slide or 1440 % minutes %}
+    WHERE FLOOR(EPOCH(window_start) / 86400)
+        = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
+    {%- endif %}
     GROUP BY org_id, window_start, "payment_method"
 )
 
@@ -1047,8 +1071,10 @@ WITH counted AS (
         COUNT(*) FILTER (WHERE holds_8) AS crypto_payment,
         COUNT(*) FILTER (WHERE holds_9) AS late_night
     FROM windowed
-    WHERE CAST(window_start AS DATE)
-        = CAST(window_start + INTERVAL '{{ minutes }}' MINUTE - INTERVAL '1' SECOND AS DATE)
+    {%- if slide or 1440 % minutes %}
+    WHERE FLOOR(EPOCH(window_start) / 86400)
+        = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
+    {%- endif %}
     GROUP BY org_id, window_start, "user"
 )
 

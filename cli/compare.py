@@ -11,6 +11,7 @@ from millrace.eventstore.codec import Codec
 
 # DynamoDB answers at most 16 MB a call; pauses are only needed where it returns nothing at all.
 TABLE_ATTEMPTS = 8
+_REPEATED = frozenset({"eventId", "eventType", "orgId"})
 
 
 class TableComparison:
@@ -83,11 +84,11 @@ class TableComparison:
     def _content(self, row: Item) -> dict[str, Any]:
         """A row's attributes, with the event of its body, where the order of names has no meaning, and without the shard of its type.
 
-        Older pointers repeat what their keys say.
+        Older pointers repeat what their keys and their event say.
         """
         content: dict[str, Any] = dict(row)
         if "projectedAt" in row:
-            content = {name: value for name, value in content.items() if name not in ("eventId", "orgId")}
+            content = {name: value for name, value in content.items() if name not in _REPEATED}
         if "typeKey" in row:
             content["typeKey"] = row["typeKey"]["S"].rpartition(keys.SEPARATOR)[0]
         if "body" in row:

@@ -32,9 +32,7 @@ def read_state(running: Platform, *answers: dict[str, str]) -> State:
         "answers": {key: value for some in answers for key, value in some.items()},
         "events": {_label(event.envelope): _without_moments(event.envelope) for event in stored},
         "pointers": {
-            (row["userKey"]["S"], row["sortKey"]["S"].split("#")[0], labels[pointed_at(row)]): row[
-                "eventType"
-            ]["S"]
+            (row["userKey"]["S"], row["sortKey"]["S"].split("#")[0], labels[pointed_at(row)]): True
             for row in running.rows("UserEvents")
         },
         "raw": raw,

@@ -37,7 +37,7 @@ def to_pointer(event: StoredEvent, contract: Contract) -> Item | None:
     """The pointer of an event; None for one that belongs to no user and no session.
 
     It goes when the event's row goes: behind that it would point to nothing, and what is older is in the lake. Its keys hold
-    the tenant and the event's id; a second copy of them would cost a tenth of what it costs to keep the pointer.
+    the tenant and the event's id; to repeat them, and the event's type, would add a third to what it costs to keep the pointer.
     """
     envelope, org = event.envelope, event.org
     session = envelope.get("sessionId")
@@ -47,7 +47,6 @@ def to_pointer(event: StoredEvent, contract: Contract) -> Item | None:
     pointer: Item = {
         "userKey": {"S": owner},
         "sortKey": {"S": keys.sort(event.happened_at, event.event_id)},
-        "eventType": {"S": event.event_type},
         "projectedAt": {"S": clock.utc_text(clock.now())},
         "expiresAt": {"N": str(event.expires_at)},
     }

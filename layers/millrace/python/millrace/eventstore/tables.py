@@ -98,7 +98,6 @@ class UserEvents(Model):
 
     userKey = UnicodeAttribute(hash_key=True)
     sortKey = UnicodeAttribute(range_key=True)
-    eventType = UnicodeAttribute()
     projectedAt = UnicodeAttribute()
     typeKey = UnicodeAttribute(null=True)
     sessionKey = UnicodeAttribute(null=True)

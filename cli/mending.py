@@ -42,7 +42,7 @@ def edit_and_replay(refused: refusals.Refused, post: repairs.Post) -> dict[str, 
             _show_difference(before, refusals.written(text))
             tried = repairs.replay(post, selection, patch, dry_run=True)
             if not tried["matched"]:
-                raise RefusedError(f"{refused['quarantineId']} is open no longer; nothing is changed")
+                raise RefusedError(f"{refused['quarantineId']} is no longer open; nothing was changed")
             if not tried["stillFailing"]:
                 agreed = typer.confirm("It would pass. Replay it?", err=True)
                 return repairs.replay(post, selection, patch, dry_run=False) if agreed else None

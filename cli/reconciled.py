@@ -35,8 +35,8 @@ REMEDIES = (
     ("no receipt of", "read the log of that consumer, then use millrace redrive"),
     ("dead letter of", "when its cause is fixed: millrace redrive with the name of the consumer"),
     (
-        "silver could not type it",
-        "compare the event with its contract; a later minor that takes it lets the next run type it",
+        "silver could not convert it to the types of its contract",
+        "compare the event with its contract; the next run takes it once a later minor version accepts it",
     ),
     ("its day is set aside by an operator", "when the cause is fixed: millrace pending take-in"),
     (WAITS, "nothing; millrace etl takes it in now"),

@@ -257,7 +257,7 @@ def _print_changes(contracts: "list[Contract]", consumers: "Consumers", *, as_js
         print_json({"changes": changes})
         return
     if not ending:
-        out.print("no version's end is announced")
+        out.print("no version has an announced end")
         return
     today = clock.now().date()
     for contract, end, readers in ending:

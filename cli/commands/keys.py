@@ -89,6 +89,8 @@ def list_(env: Env = None, as_json: Json = False) -> None:
     if as_json:
         print_json({"items": items})
         return
+    from millrace.core import clock
+
     rows = [
         (
             item["id"][:SHOWN],
@@ -96,7 +98,7 @@ def list_(env: Env = None, as_json: Json = False) -> None:
             item["name"],
             item["status"],
             item["createdAt"],
-            str(item["expiresAt"] or "never"),
+            clock.utc_text(item["expiresAt"]) if item["expiresAt"] else "never",
             " ".join(item["scopes"]),
         )
         for item in items

@@ -59,7 +59,9 @@ def test_what_silver_could_not_type_is_explained(world: World) -> None:
     )
     for item in to_items(receipt):
         world.running.dynamodb.put_item(TableName="Metadata", Item=item)
-    assert only(world.look())["differences"][0]["reasons"] == ["silver could not type it"]
+    assert only(world.look())["differences"][0]["reasons"] == [
+        "silver could not convert it to the types of its contract"
+    ]
     assert pending.read(Table(world.running.dynamodb, "Metadata")) == []
 
 

@@ -31,7 +31,7 @@ class Quarantine:
         request = orjson.loads(body)
         self.asked.append((path, request))
         assert request["filter"], "a filter says what is meant"
-        # A cursor is the name of the last one that the call before looked at; what it closed is open no longer.
+        # A cursor is the name of the last one that the call before looked at; what it closed is no longer open.
         left = [name for name in self.names if name in self.open]
         if request.get("cursor"):
             left = [name for name in left if self.names.index(name) > self.names.index(request["cursor"])]

@@ -37,7 +37,7 @@ class EventFacts:
         received_at: by its row in Events; None: it has none.
         owned: whether its row has a user or a session.
         dead_letters: consumers that have set it aside.
-        untyped: whether silver could not type it.
+        untyped: whether silver could not convert it to the types of its contract.
         in_silver: whether a second look found it there.
         waiting: whether a run of silver is to take its day in; "late" where that takes too long, "aside" where an
             operator has set it aside.
@@ -156,7 +156,7 @@ def _log(facts: EventFacts) -> _Part:
 
 def _silver(mask: int, facts: EventFacts) -> _Part:
     if facts.untyped:
-        return Status.EXPLAINED, "silver could not type it", 0
+        return Status.EXPLAINED, "silver could not convert it to the types of its contract", 0
     if facts.waiting == "aside":
         return Status.EXPLAINED, "its day is set aside by an operator", 0
     if facts.waiting == "late":

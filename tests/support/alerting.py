@@ -60,8 +60,8 @@ class Alerting:
 
     def raise_some(self, count: int, **changes: Any) -> None:
         """Raises as many alerts of one rule, each about something else."""
-        found = [replace(ALERT, subject=f"order:ord_{number}", **changes) for number in range(count)]
-        self.alerts.raise_all(found)
+        alerts = [replace(ALERT, subject=f"order:ord_{number}", **changes) for number in range(count)]
+        self.alerts.raise_all(alerts)
 
     def events(self, event_type: str = "") -> list[dict[str, Any]]:
         """The payloads of the alerts' events."""

@@ -217,5 +217,5 @@ def online(
 
 def as_float32(value: float) -> float:
     """The nearest value that a float32 holds."""
-    found: float = struct.unpack("<f", struct.pack("<f", value))[0]
-    return found
+    rounded: float = struct.unpack("<f", struct.pack("<f", value))[0]
+    return rounded

@@ -148,11 +148,11 @@ def main(arguments: list[str]) -> int:
             kills, end = 0, time.monotonic() + options.minutes * 60
             while kills < options.turns and time.monotonic() < end:
                 kills += 1
-                found, said = turn(client, places, chance)
-                gone = lost(client, found)
-                accepted |= found
+                accepted_now, said = turn(client, places, chance)
+                gone = lost(client, accepted_now)
+                accepted |= accepted_now
                 wrong += len(gone)
-                sys.stdout.write(f"kill {kills}: {len(found)} accepted; {said}\n")
+                sys.stdout.write(f"kill {kills}: {len(accepted_now)} accepted; {said}\n")
                 if gone:
                     sys.stdout.write(f"LOST {len(gone)}: {gone[:3]}\n")
                 sys.stdout.flush()

@@ -20,14 +20,14 @@ NOTE = Column("note", None, Scalar("string"), False, "")
 
 
 def opened(lake: Lake, name: str = SILVER) -> OpenTable:
-    found = open_table(iceberg.catalog(lake.environment, lake.bucket), name)
-    assert found is not None
-    return found
+    table = open_table(iceberg.catalog(lake.environment, lake.bucket), name)
+    assert table is not None
+    return table
 
 
 def base(lake: Lake, name: str = SILVER) -> dict[str, str | None]:
-    found = open_table(iceberg.catalog(lake.environment, lake.bucket), name)
-    return {name: found.metadata_location if found is not None else None}
+    table = open_table(iceberg.catalog(lake.environment, lake.bucket), name)
+    return {name: table.metadata_location if table is not None else None}
 
 
 def committer(

@@ -88,7 +88,7 @@ def second_opinion(contract: Contract, event: Any) -> set[tuple[str, str]]:
     # Remainders of large decimals need all their digits.
     with localcontext() as context:
         context.prec = 1200
-        return {found for error in validator.iter_errors(instance) for found in _places(error)}
+        return {place for error in validator.iter_errors(instance) for place in _places(error)}
 
 
 @cache

@@ -20,9 +20,9 @@ def stored(running: Platform) -> list[StoredEvent]:
 
 def decisions(running: Platform) -> dict[tuple[str, str], StoredEvent]:
     """Tenant and id of the transaction's event → its decision; none is there twice."""
-    found = [event for event in stored(running) if event.event_type == "fraud.decision.made"]
-    by_source = {(event.org, event.envelope["platform"]["derivedFrom"]): event for event in found}
-    assert len(by_source) == len(found)
+    made = [event for event in stored(running) if event.event_type == "fraud.decision.made"]
+    by_source = {(event.org, event.envelope["platform"]["derivedFrom"]): event for event in made}
+    assert len(by_source) == len(made)
     return by_source
 
 

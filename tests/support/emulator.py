@@ -71,7 +71,7 @@ class Lake:
     def keys(self, prefix: str = "") -> list[str]:
         """Keys of the bucket, in order."""
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
-        return [found["Key"] for page in pages for found in page.get("Contents", [])]
+        return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
 
 @pytest.fixture(scope="session")
@@ -180,7 +180,7 @@ def _kept(processes: list[Any], process: Any) -> Any:
 
 def free_port() -> int:
     """A port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind((process.HOST, 0))
-        port: int = found.getsockname()[1]
+    with socket.socket() as probe:
+        probe.bind((process.HOST, 0))
+        port: int = probe.getsockname()[1]
         return port

@@ -37,14 +37,14 @@ def layers(folder: Path) -> list[object]:
         unpacked.mkdir(parents=True)
         with zipfile.ZipFile(archive, "w") as made:
             made.writestr("python/module.py", "X = 1")
-        with lambda_runtime.zipfile.ZipFile(archive) as found:
-            found.extractall(unpacked)
+        with lambda_runtime.zipfile.ZipFile(archive) as opened:
+            opened.extractall(unpacked)
         seen += [(unpacked / "python/module.py").read_text(), unpacked.is_symlink(), archive.exists()]
     code = folder / "code"
     with zipfile.ZipFile(folder / "code.zip", "w") as made:
         made.writestr("handler.py", "Y = 2")
-    with lambda_runtime.zipfile.ZipFile(folder / "code.zip") as found:
-        found.extractall(code)
+    with lambda_runtime.zipfile.ZipFile(folder / "code.zip") as opened:
+        opened.extractall(code)
     return [*seen, (code / "handler.py").read_text(), code.is_symlink()]
 
 

@@ -93,10 +93,10 @@ class _Parser:
         self._left = deque(_TOKEN.findall(text))
 
     def whole(self) -> Condition:
-        found = self._either()
+        parsed = self._either()
         if self._left:
             refuse("ValidationException", f"Invalid expression near {self._left[0]}")
-        return found
+        return parsed
 
     def operand(self) -> Operand:
         token = self._left.popleft()
@@ -124,9 +124,9 @@ class _Parser:
             refused = self._one()
             return lambda *given: not refused(*given)
         if self._took("("):
-            found = self._either()
+            parsed = self._either()
             self._left.popleft()
-            return found
+            return parsed
         if self._left[0] in {"attribute_exists", "attribute_not_exists", "begins_with", "contains"}:
             return self._function(self._left.popleft())
         held = self.operand()
@@ -153,11 +153,11 @@ class _Parser:
 
     def _arguments(self) -> list[Operand]:
         self._left.popleft()
-        found = [self.operand()]
+        arguments = [self.operand()]
         while self._took(","):
-            found.append(self.operand())
+            arguments.append(self.operand())
         self._left.popleft()
-        return found
+        return arguments
 
     def _took(self, token: str) -> bool:
         if self._left and self._left[0] == token:
@@ -208,7 +208,7 @@ def checked(how: Mapping[str, Any]) -> None:
 
 @lru_cache
 def _aliases(expressions: tuple[str | None, ...]) -> set[str]:
-    return {found for one in expressions if one for found in re.findall(r"[#:]\w+", one)}
+    return {alias for one in expressions if one for alias in re.findall(r"[#:]\w+", one)}
 
 
 def projected(row: Row, how: Mapping[str, Any]) -> Row:

@@ -34,14 +34,14 @@ def rows(table: LakeTable, org: str, day: date) -> list[Row]:
     upper = {name: held[1] for name, held in ends.items()}
     absent = {c.name: ends[c.name][0] if c.required else None for c in table.columns}
     identifiers = [c.name for c in table.columns if c.name != "org_id" and _is_identifier(c)]
-    found: list[Row] = []
+    made: list[Row] = []
     for base in (lower, upper, absent):
         for name, value in chain([("org_id", None)], _pairs(ends)):
             for own in (None, *identifiers):
                 row = {**base, **dict.fromkeys(identifiers, SHARED), name: value}
-                row |= {own: f"{own} {len(found)}"} if own is not None else {}
-                found.append({**row, "org_id": org, "event_id": f"{len(found):08}"})
-    return found
+                row |= {own: f"{own} {len(made)}"} if own is not None else {}
+                made.append({**row, "org_id": org, "event_id": f"{len(made):08}"})
+    return made
 
 
 def _pairs(ends: Mapping[str, list[Any]]) -> Iterator[tuple[str, Any]]:

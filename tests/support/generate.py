@@ -74,11 +74,11 @@ def _objects(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
 def _arrays(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     least = schema.get("minItems", 0)
     size = {"min_size": least, "max_size": min(schema.get("maxItems", 3), least + 3)}
-    found = st.lists(values(schema["items"]), **size)
+    lists = st.lists(values(schema["items"]), **size)
     return (
-        found.filter(lambda items: len({*map(repr, items)}) == len(items))
+        lists.filter(lambda items: len({*map(repr, items)}) == len(items))
         if schema.get("uniqueItems")
-        else found
+        else lists
     )
 
 
@@ -94,13 +94,13 @@ def _texts(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
         return st.from_regex(r"^[A-Za-z0-9_+]{1,5}(\.[a-z]{1,3})?@([a-z0-9]{1,3}\.){1,2}[a-z]{2}\Z")
     if "pattern" in schema:
         ends = schema["pattern"].removesuffix("$") + r"\Z"
-        found = st.from_regex(ends, alphabet=st.characters(codec="ascii"))
-        return found.filter(lambda text: least <= len(text) <= schema.get("maxLength", len(text)))
+        texts = st.from_regex(ends, alphabet=st.characters(codec="ascii"))
+        return texts.filter(lambda text: least <= len(text) <= schema.get("maxLength", len(text)))
     return st.text(st.characters(codec="utf-8"), min_size=least, max_size=min(most, least + 10))
 
 
 def _moments() -> st.SearchStrategy[str]:
-    moment = st.datetimes().filter(lambda found: found.year >= 1000)
+    moment = st.datetimes().filter(lambda one: one.year >= 1000)
     offset = st.sampled_from(["Z", "+00:00", "-00:00", "+05:45", "-11:30", "+14:00"])
     digits = st.sampled_from(["", ".5", ".123"]) | st.text(string.digits, min_size=1, max_size=9).map(
         ".".__add__
@@ -121,12 +121,12 @@ def _numbers(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     least = schema.get("exclusiveMinimum", schema.get("minimum", -LIMIT))
     most = schema.get("exclusiveMaximum", schema.get("maximum", LIMIT))
     if is_decimal(schema):
-        found: st.SearchStrategy[Any] = st.decimals(least, most, places=4).map(float) | st.integers(
+        numbers: st.SearchStrategy[Any] = st.decimals(least, most, places=4).map(float) | st.integers(
             least, most
         )
     else:
-        found = st.floats(least, most, allow_nan=False, allow_infinity=False) | st.integers(least, most)
-    return found.filter(
+        numbers = st.floats(least, most, allow_nan=False, allow_infinity=False) | st.integers(least, most)
+    return numbers.filter(
         lambda value: (
             value > schema.get("exclusiveMinimum", value - 1)
             and value < schema.get("exclusiveMaximum", value + 1)

@@ -131,7 +131,7 @@ class Reader:
         self.failed = page.name
         printed = ""
         for block in blocks(page):
-            file = self.root / found[1] if (found := _FILE.search(block.above)) else None
+            file = self.root / match[1] if (match := _FILE.search(block.above)) else None
             if block.language == "sh":
                 printed = self._type(block)
             elif block.language == "text" and not block.above:
@@ -146,7 +146,7 @@ class Reader:
         self.failed = None
 
     def _type(self, block: Block) -> str:
-        wanted = int(found[1]) if (found := _EXIT.search(block.above)) else 0
+        wanted = int(match[1]) if (match := _EXIT.search(block.above)) else 0
         typed, printed = list(commands(block.text)), ""
         for number, command in enumerate(typed, 1):
             code, output = self._run(command)

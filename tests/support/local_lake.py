@@ -29,7 +29,7 @@ class LocalLake:
         for name, table in self._tables.items():
             if table.layer != "silver":
                 continue
-            found = []
+            files = []
             for org, day in source.execute(
                 f"SELECT DISTINCT org_id, CAST(event_time AS DATE) FROM {name} ORDER BY ALL"
             ).fetchall():
@@ -38,8 +38,8 @@ class LocalLake:
                     f"COPY (SELECT * FROM {name} WHERE org_id = '{org}' AND CAST(event_time AS DATE) = '{day}')"
                     f" TO '{path}' (FORMAT parquet)"
                 )
-                found.append(InputFile(str(path), org, str(day), size=path.stat().st_size))
-            self.files[name] = tuple(found)
+                files.append(InputFile(str(path), org, str(day), size=path.stat().st_size))
+            self.files[name] = tuple(files)
 
     def prepared(self, name: str, run: str = "run-1") -> Prepared:
         """All work of a table."""
@@ -77,11 +77,11 @@ class LocalLake:
         paths = [file.path for file in self.files[name]]
         connection = duckdb.connect()
         connection.execute("SET TimeZone = 'UTC'")
-        found = connection.execute(f"SELECT * FROM read_parquet({paths})") if paths else None
-        if found is None:
+        cursor = connection.execute(f"SELECT * FROM read_parquet({paths})") if paths else None
+        if cursor is None:
             return []
-        names = [column[0] for column in found.description]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def _place(self, table: str, run: str, org: str, day: str | None) -> str:
         return str(self._folder / f"{table}-{run}-{org}-{day or 'all'}.parquet")

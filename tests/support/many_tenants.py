@@ -97,7 +97,7 @@ class ManyTenants:
     def tables(self, *without: str) -> dict[str, Rows]:
         """Table → tenant → its rows as text, but those of some tenants."""
         catalog = iceberg.catalog(self.lake.environment, self.lake.bucket)
-        found: dict[str, Rows] = {}
+        by_table: dict[str, Rows] = {}
         for name in self._names():
             opened = iceberg.open_table(catalog, name)
             assert opened is not None
@@ -106,8 +106,8 @@ class ManyTenants:
                 if row["org_id"] not in without:
                     rows.setdefault(row["org_id"], []).append(str(sorted(row.items())))
             if rows:
-                found[name] = {org: sorted(texts) for org, texts in rows.items()}
-        return found
+                by_table[name] = {org: sorted(texts) for org, texts in rows.items()}
+        return by_table
 
     def _names(self) -> Iterator[str]:
         for layer in ("silver", "gold", "marts", "ml_features"):

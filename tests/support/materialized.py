@@ -98,10 +98,10 @@ class World:
 
     def served(self, org: str, entity_rows: Iterable[Mapping[str, object]]) -> list[list[tuple[Any, str]]]:
         store = OnlineStore(Table(self.dynamodb, TABLE), self.views, lambda: self.now)
-        found = store.get_online_features(
+        answer = store.get_online_features(
             org, features=EVERY, entity_rows=list(entity_rows), full_feature_names=True
         )
-        return [[(one.value, one.status) for one in row] for row in found.rows]
+        return [[(one.value, one.status) for one in row] for row in answer.rows]
 
     def offline(self, org: str, at: datetime, entity_rows: list[dict[str, Any]]) -> list[list[Any]]:
         """What the offline store says of them at a moment."""
@@ -131,9 +131,9 @@ class World:
     def must_serve(self, org: str, at: datetime) -> None:
         """Every value that is served is the offline store's at that moment, to the last digit that JSON has."""
         asked = self.entities()
-        wanted, found = self.offline(org, at, asked), self.served(org, asked)
+        wanted, served = self.offline(org, at, asked), self.served(org, asked)
         plain = [value for view in (USER, SHOP) for value in defaults(view).values()]
-        for entity, values, rows in zip(asked, wanted, found, strict=True):
+        for entity, values, rows in zip(asked, wanted, served, strict=True):
             for name, default, value, (got, status) in zip(EVERY, plain, values, rows, strict=True):
                 assert got == pytest.approx(value, rel=1e-12, abs=1e-9) if isinstance(value, float) else got == value, (
                     entity, name,

@@ -170,14 +170,14 @@ class Platform:
 
     def next_task(self, context: Any = None, *, delivery: int = 1) -> bool:
         """Hands over the oldest task of a replay, as the queue does; False where there is none."""
-        found = self.sqs.receive_message(QueueUrl=self.waiting, MaxNumberOfMessages=1).get("Messages", [])
-        for message in found:
+        messages = self.sqs.receive_message(QueueUrl=self.waiting, MaxNumberOfMessages=1).get("Messages", [])
+        for message in messages:
             self.sqs.delete_message(QueueUrl=self.waiting, ReceiptHandle=message["ReceiptHandle"])
             attributes = {"ApproximateReceiveCount": str(delivery)}
             self.invoke(
                 "replay_waiting", {"Records": [{"body": message["Body"], "attributes": attributes}]}, context
             )
-        return bool(found)
+        return bool(messages)
 
     def restart_all(self) -> None:
         """Puts a fresh copy of each function in its place, with nothing warm, as after a kill."""
@@ -312,12 +312,12 @@ class Platform:
 
     def messages(self) -> list[dict[str, Any]]:
         """What the subscriber's queue holds, taken out."""
-        found: list[dict[str, Any]] = []
+        bodies: list[dict[str, Any]] = []
         while batch := self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages"):
-            found += [json.loads(message["Body"]) for message in batch]
+            bodies += [json.loads(message["Body"]) for message in batch]
             taken = [{"Id": one["MessageId"], "ReceiptHandle": one["ReceiptHandle"]} for one in batch]
             self.sqs.delete_message_batch(QueueUrl=self.queue, Entries=taken)
-        return found
+        return bodies
 
     def _subscribe(self) -> str:
         self.events.create_event_bus(Name=BUS)

@@ -55,8 +55,8 @@ BOARD = Exposure("revenue_overview", "Revenue Overview", "finance", "Revenue by 
 def warehouse(monkeypatch: pytest.MonkeyPatch) -> Callable[[Project], None]:
     """Puts a warehouse of one transform in the place of the compiled one."""
 
-    def put(found: Project) -> None:
-        monkeypatch.setattr(project, "load", lambda: found)
+    def put(compiled: Project) -> None:
+        monkeypatch.setattr(project, "load", lambda: compiled)
 
     put(Project([transform(LINEAGE)], [BOARD]))
     return put
@@ -125,15 +125,15 @@ def two_tenants(running: Platform, **more: Any) -> Run:
 def dataset(running: Platform, name: str, org: str = ACME) -> dict[str, Any]:
     answer = running.get("/v1/datasets/{name}", name=name, org=org)
     assert answer["status"] == 200, answer
-    found: dict[str, Any] = answer["body"]
-    return found
+    document: dict[str, Any] = answer["body"]
+    return document
 
 
 def lineage(running: Platform, name: str, **query: str) -> dict[str, Any]:
     answer = running.get("/v1/datasets/{name}/lineage", name=name, query=query)
     assert answer["status"] == 200, answer
-    found: dict[str, Any] = answer["body"]
-    return found
+    document: dict[str, Any] = answer["body"]
+    return document
 
 
 def stored(running: Platform) -> list[dict[str, Any]]:

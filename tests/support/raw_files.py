@@ -121,11 +121,11 @@ def _vary(value: Any, schema: dict[str, Any], rng: random.Random) -> Any:
         digits = Decimal(rng.randrange(10 ** rng.randrange(1, 16))) / 10_000
         return float(digits)
     if kind == "integer":
-        found = rng.randrange(
+        number = rng.randrange(
             max(schema["minimum"], -(10**15)), min(schema["maximum"], 10 ** rng.randrange(1, 16)) + 1
         )
         # JSON has one kind of number: 3.0 is an integer.
-        return float(found) if rng.random() < 0.02 else found
+        return float(number) if rng.random() < 0.02 else number
     if kind == "boolean":
         return rng.random() < 0.5
     if "enum" in schema:

@@ -89,12 +89,12 @@ def _other(value: Any, rng: random.Random, key: str) -> Any:
         return round(rng.uniform(0, abs(value) * 2), 2)
     if not isinstance(value, str):
         return value
-    digits = _DIGITS.sub(lambda found: "".join(rng.choice("0123456789") for _ in found[0]), value)
+    digits = _DIGITS.sub(lambda match: "".join(rng.choice("0123456789") for _ in match[0]), value)
     # Words of a closed list (a status, a currency, a country) come back; names and free text do not.
     return (
         digits
         if re.fullmatch(r"[A-Za-z_-]{1,16}", value)
-        else _WORD.sub(lambda found: _name(found[0], rng), digits)
+        else _WORD.sub(lambda match: _name(match[0], rng), digits)
     )
 
 

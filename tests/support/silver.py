@@ -41,8 +41,8 @@ def generate(seed: int, transactions: int = 1_500, orders: int = 300) -> Rows:
             ("product_updated_v1", made.products()),
             ("campaign_metrics_reported_v1", made.campaigns()),
         )
-        for name, found in tables:
-            rows.setdefault(f"silver.{name}", []).extend(found)
+        for name, rows_of_table in tables:
+            rows.setdefault(f"silver.{name}", []).extend(rows_of_table)
     for held in rows.values():
         rng.shuffle(held)
     return rows
@@ -247,13 +247,13 @@ def load(
 
 def latest(rows: Iterable[Row], *key: str) -> list[Row]:
     """The last report of each key in a tenant, by when it happened, then when it came, then its id."""
-    found: dict[tuple[Any, ...], Row] = {}
+    newest: dict[tuple[Any, ...], Row] = {}
     for row in rows:
         at = (row["org_id"], *(row[name] for name in key))
-        kept = found.get(at)
+        kept = newest.get(at)
         if kept is None or _recency(row) > _recency(kept):
-            found[at] = row
-    return list(found.values())
+            newest[at] = row
+    return list(newest.values())
 
 
 def latest_of_day(rows: Iterable[Row], key: str) -> list[Row]:

@@ -84,8 +84,8 @@ def rows_of(files: RawFiles, part: Part) -> list[dict[str, Any]]:
 
 
 def letters(files: RawFiles) -> list[dict[str, Any]]:
-    found = sorted((files.root / DEAD_LETTERS).rglob("*.ndjson"))
-    return [json.loads(line) for path in found for line in path.read_text().splitlines()]
+    paths = sorted((files.root / DEAD_LETTERS).rglob("*.ndjson"))
+    return [json.loads(line) for path in paths for line in path.read_text().splitlines()]
 
 
 def expected(stored: StoredEvent, contract: Contract) -> dict[str, Any]:

@@ -78,12 +78,12 @@ class Schema:
 
 
 def _schemas() -> dict[str, Schema]:
-    found = {}
+    schemas = {}
     for model in TABLES:
         said = model._get_schema()
         indexes = {one["index_name"]: _names(one) for one in said["global_secondary_indexes"]}
-        found[model.Meta.table_name] = Schema(_names(said), indexes)
-    return found
+        schemas[model.Meta.table_name] = Schema(_names(said), indexes)
+    return schemas
 
 
 def _names(values: Mapping[str, Any]) -> Key:
@@ -168,7 +168,7 @@ class MemoryDynamoDB(_Client):
 
     @_operation
     def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N803
-        found: dict[str, list[Row]] = {}
+        responses: dict[str, list[Row]] = {}
         unprocessed: dict[str, Any] = {}
         for name, request in RequestItems.items():
             wanted = {self._key(name, key, whole=True): key for key in request["Keys"]}
@@ -176,10 +176,10 @@ class MemoryDynamoDB(_Client):
                 refuse("ValidationException", "1 to 100 keys, each once")
             now, later = self._halves(list(wanted))
             rows = map(self._table(name).get, now)
-            found[name] = [projected(row, request) for row in rows if row is not None]
+            responses[name] = [projected(row, request) for row in rows if row is not None]
             if later:
                 unprocessed[name] = {**request, "Keys": [wanted[key] for key in later]}
-        return {"Responses": found, "UnprocessedKeys": unprocessed}
+        return {"Responses": responses, "UnprocessedKeys": unprocessed}
 
     @_operation
     def batch_write_item(self, *, RequestItems: Mapping[str, Sequence[Any]]) -> dict[str, Any]:  # noqa: N803
@@ -367,15 +367,15 @@ class MemoryS3(_Client):
         most = min(MaxKeys, self.page_keys)
         page = left[:most]
         folders = [{"Prefix": name} for name in page if name not in self.objects]
-        found = [
+        listed = [
             {"Key": name, "Size": len(self.objects[name]), "LastModified": self.modified.get(name, LONG_AGO)}
             for name in page
             if name in self.objects
         ]
         answer: dict[str, Any] = {"KeyCount": len(page), "IsTruncated": len(left) > most}
         # S3 leaves out what there is none of.
-        if found:
-            answer["Contents"] = found
+        if listed:
+            answer["Contents"] = listed
         if folders:
             answer["CommonPrefixes"] = folders
         if answer["IsTruncated"]:

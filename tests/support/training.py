@@ -57,9 +57,9 @@ def columns(seed: int = 1, *, rows: int = 4200) -> dict[str, Any]:
 def write(folder: Path, made: dict[str, Any] | None = None, document: dict[str, Any] | None = None) -> Path:
     """Writes a channel; `made` are columns as of `columns`, None ones left out."""
     folder.mkdir(parents=True, exist_ok=True)
-    found = {name: column for name, column in (made or columns()).items() if column is not None}
-    found["event_timestamp"] = pa.array(found["event_timestamp"], pa.timestamp("us", tz="UTC"))
-    pq.write_table(pa.table(found), folder / "rows.parquet")
+    kept = {name: column for name, column in (made or columns()).items() if column is not None}
+    kept["event_timestamp"] = pa.array(kept["event_timestamp"], pa.timestamp("us", tz="UTC"))
+    pq.write_table(pa.table(kept), folder / "rows.parquet")
     (folder / "training.json").write_bytes(orjson.dumps(document or request()))
     return folder
 

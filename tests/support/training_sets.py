@@ -88,8 +88,8 @@ class Stage:
 
     def rows(self, org: str = "org_acme") -> list[Row]:
         body = Objects(self.s3, "lake").get(f"processed/ml-datasets/org={org}/{RUN}/train/rows.parquet")
-        found: list[Row] = pq.read_table(io.BytesIO(body)).to_pylist()
-        return found
+        rows: list[Row] = pq.read_table(io.BytesIO(body)).to_pylist()
+        return rows
 
     def request(self, org: str = "org_acme") -> TrainingRequest:
         return TrainingRequest.from_json(

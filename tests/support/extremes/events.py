@@ -199,14 +199,14 @@ def crowd(contract: Contract, count: int, org: str, now: datetime) -> Iterator[M
 
 def crowded(registry: Registry) -> list[Contract]:
     """For each index the contract that has it and most others, so that a list of each is long."""
-    found: dict[str, Contract] = {}
+    by_index: dict[str, Contract] = {}
     for contract in (one for one in registry.contracts if not one.derived):
         for index in contract.indexes:
-            kept = found.get(index)
+            kept = by_index.get(index)
             if kept is None or len(contract.indexes) > len(kept.indexes):
-                found[index] = contract
+                by_index[index] = contract
     judged = [contract for contract in registry.contracts if contract.event_type == SOURCE_TYPE]
-    return list({contract.name: contract for contract in [*found.values(), *judged]}.values())
+    return list({contract.name: contract for contract in [*by_index.values(), *judged]}.values())
 
 
 def refusals(contract: Contract, org: str, now: datetime) -> Iterator[tuple[Made, str]]:
@@ -255,10 +255,10 @@ def _value(
     return one.value
 
 
-def _chosen(found: list[Extreme], turn: int, salt: str) -> Extreme:
-    if turn < 2 or len(found) <= 2:
-        return found[turn % len(found)]
-    return found[2 + (turn - 2 + zlib.crc32(salt.encode())) % (len(found) - 2)]
+def _chosen(extremes: list[Extreme], turn: int, salt: str) -> Extreme:
+    if turn < 2 or len(extremes) <= 2:
+        return extremes[turn % len(extremes)]
+    return extremes[2 + (turn - 2 + zlib.crc32(salt.encode())) % (len(extremes) - 2)]
 
 
 def _object(schema: dict[str, Any], turn: int, pointer: str, names: dict[str, str], *, top: bool) -> Any:
@@ -266,15 +266,15 @@ def _object(schema: dict[str, Any], turn: int, pointer: str, names: dict[str, st
         names[pointer] = "free"
         return free(turn, pointer)
     required = schema.get("required", ())
-    found = {}
+    members = {}
     for number, (name, part) in enumerate(schema["properties"].items()):
         # What need not be there is not, now and then.
         if name in required or (turn + number) % 7 != 6:
-            found[name] = _value(part, turn, f"{pointer}/{name}", names)
+            members[name] = _value(part, turn, f"{pointer}/{name}", names)
     if top and turn >= 2 and schema.get("additionalProperties") is not False:
         names[f"{pointer}/{EXTRA}"] = "free"
-        found[EXTRA] = free(turn, pointer)
-    return found
+        members[EXTRA] = free(turn, pointer)
+    return members
 
 
 def _array(schema: dict[str, Any], turn: int, pointer: str, names: dict[str, str]) -> list[Any]:
@@ -363,8 +363,8 @@ def _agree(rule: Mapping[str, Any], event: Event) -> None:
                 if rule["later"] != "/timestamp":
                     _put(event, list(parse(rule["later"])), earlier)
         case "requiredIf":
-            found = read(event, parse(rule["when"]))
-            if found in rule["equals"] and read(event, parse(rule["field"])) is None:
+            value = read(event, parse(rule["when"]))
+            if value in rule["equals"] and read(event, parse(rule["field"])) is None:
                 _put(
                     event,
                     list(parse(rule["field"])),
@@ -439,5 +439,5 @@ def _file(name: str) -> Any:
 
 @cache
 def _golden(name: str) -> Event:
-    found: Event = samples.golden(_file(name))[0]
-    return found
+    sample: Event = samples.golden(_file(name))[0]
+    return sample

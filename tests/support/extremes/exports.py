@@ -35,12 +35,12 @@ _SECONDS = 900_000
 _ENTITIES = 40
 
 
-def queries(world: World, found: Found, rng: random.Random, sample: int) -> Iterator[str]:
+def queries(world: World, stores: Found, rng: random.Random, sample: int) -> Iterator[str]:
     """Raw and so many tables by `millrace query`, with and without `--json`: all of their rows come out."""
     target = Target("local", world.lake.endpoint, {"LakeBucket": world.lake.bucket})
-    counts = {name: len(rows) for name, rows in found.tables.items()}
-    counts[lake.RAW_TABLE] = sum(len(held) for held in found.places[RAW].values())
-    names = [lake.RAW_TABLE, *rng.sample(sorted(found.tables), min(sample, len(found.tables)))]
+    counts = {name: len(rows) for name, rows in stores.tables.items()}
+    counts[lake.RAW_TABLE] = sum(len(held) for held in stores.places[RAW].values())
+    names = [lake.RAW_TABLE, *rng.sample(sorted(stores.tables), min(sample, len(stores.tables)))]
     for name in names:
         columns, rows = lake.rows(target, f"SELECT * FROM {name}")
         out = io.StringIO()
@@ -86,10 +86,10 @@ def _view(
             f"SELECT DISTINCT {identifier(group.key)} AS key FROM {group.table} WHERE {identifier(group.key)} IS NOT NULL"
             for group in part.groups
         ]
-        found = connection.execute(
+        cursor = connection.execute(
             f"SELECT key FROM ({' UNION '.join(source)}) ORDER BY hash(key) LIMIT {_ENTITIES}"
         ).fetchall()
-        columns.setdefault(part.key, [key for (key,) in found])
+        columns.setdefault(part.key, [key for (key,) in cursor])
     count = max(map(len, columns.values()), default=0)
     if not count:
         return

@@ -43,21 +43,21 @@ def check(tables: Rows, accepted: Iterable[Made], registry: Registry) -> Iterato
 
 
 def _different(name: str, key: tuple[str, ...], wanted: Values, rows: Sequence[Row]) -> Iterator[str]:
-    found: dict[tuple[Any, ...], Row] = {}
+    existing: dict[tuple[Any, ...], Row] = {}
     for row in rows:
         at = tuple(row[part] for part in key)
-        if at in found:
+        if at in existing:
             yield f"{name} has {at} twice"
-        found[at] = row
-    for at in sorted({*wanted, *found}, key=repr):
-        if at not in found:
+        existing[at] = row
+    for at in sorted({*wanted, *existing}, key=repr):
+        if at not in existing:
             yield f"{name} has no row of {at!r:.300}"
         elif at not in wanted:
             yield f"{name} has a row of {at!r:.300}, for which there is no event"
         else:
             for column, value in wanted[at].items():
-                if found[at][column] != value:
-                    yield f"{name} says {column} {found[at][column]!r} of {at!r:.300}, and it is {value!r}"
+                if existing[at][column] != value:
+                    yield f"{name} says {column} {existing[at][column]!r} of {at!r:.300}, and it is {value!r}"
 
 
 def _last(rows: Iterable[Row], *key: str) -> list[Row]:
@@ -79,10 +79,10 @@ def _days(rows: Iterable[Row]) -> list[Row]:
 
 
 def _grouped(rows: Iterable[Row], *key: str) -> dict[tuple[Any, ...], list[Row]]:
-    found: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    groups: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
     for row in rows:
-        found[tuple(row[name] for name in key)].append(row)
-    return found
+        groups[tuple(row[name] for name in key)].append(row)
+    return groups
 
 
 def _total(rows: Iterable[Row], column: str) -> Decimal:
@@ -167,13 +167,13 @@ def _orders(silver: Rows) -> list[Row]:
     completed = {
         (r["org_id"], r["order_id"]): r for r in _last(silver.get("order_completed_v1", ()), "order_id")
     }
-    found = []
+    orders = []
     for row in _last(silver.get("order_created_v1", ()), "order_id"):
         end = completed.get((row["org_id"], row["order_id"]))
-        found.append(
+        orders.append(
             {**row, "total_amount": end["total_amount"], "currency": end["currency"]} if end else row
         )
-    return found
+    return orders
 
 
 def _orders_enriched(silver: Rows) -> tuple[tuple[str, ...], Values]:
@@ -198,18 +198,18 @@ def _user_features(silver: Rows) -> tuple[tuple[str, ...], Values]:
     orders = _grouped(_orders(silver), "org_id", "user_id")
     paid = _last(silver.get("transaction_created_v1", ()), "transaction_id")
     payers = _grouped([{**r, "user_id": str(r["user_id"])} for r in paid], "org_id", "user_id")
-    found: Values = {}
+    by_user: Values = {}
     for at in {*orders, *payers}:
         of_user = orders.get(at, [])
         counts = Counter(r["currency"] for r in of_user)
         chosen = min(counts, key=lambda name: (-counts[name], name.encode()), default=None)
-        found[at] = {
+        by_user[at] = {
             "order_count": len(of_user),
             "lifetime_currency": chosen,
             "lifetime_value": _total([r for r in of_user if r["currency"] == chosen], "total_amount"),
             "last_transaction_at": max((r["event_time"] for r in payers.get(at, ())), default=None),
         }
-    return ("org_id", "user_id"), found
+    return ("org_id", "user_id"), by_user
 
 
 def _merchant_features(silver: Rows) -> tuple[tuple[str, ...], Values]:

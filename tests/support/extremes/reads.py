@@ -19,7 +19,7 @@ _PAGE = "100"
 
 def check(
     world: World,
-    found: Found,
+    stores: Found,
     accepted: Sequence[Made],
     refused: Sequence[tuple[Made, dict[str, Any]]],
     rng: random.Random,
@@ -29,7 +29,7 @@ def check(
 
     Args:
         world: whose API is called.
-        found: what the stores hold.
+        stores: what the stores hold.
         accepted: events that were accepted.
         refused: those that were not, with their answers.
         rng: chooses.
@@ -38,7 +38,7 @@ def check(
     stored = [made for made in accepted if made.contract.store == "table"]
     chosen = _spread(stored, rng, sample)
     for made in chosen:
-        for sentence in _of_event(world, found, made):
+        for sentence in _of_event(world, stores, made):
             yield f"{made.contract.name} {made.event['eventId']} of {made.org}: {sentence}"
     for name, parameter in _PARAMETERS.items():
         listed = {
@@ -90,16 +90,18 @@ def _value(made: Made, index: str) -> tuple[str, str] | None:
     return (made.org, found) if found else None
 
 
-def _of_event(world: World, found: Found, made: Made) -> Iterator[str]:
+def _of_event(world: World, stores: Found, made: Made) -> Iterator[str]:
     identifier = made.event["eventId"]
     key: Key = (made.org, identifier.lower())
-    kept = found.has("Events", key)
+    kept = stores.has("Events", key)
     answer = world.get("/v1/events/{eventId}", org=made.org, eventId=identifier)
     if answer["status"] != HTTPStatus.OK or not kept or answer["body"] != json.loads(json.dumps(kept[0][0])):
         yield f"get answers {answer['status']} {str(answer['body'])[:300]}"
     traced = world.get("/v1/events/{eventId}/trace", org=made.org, eventId=identifier)
     steps = {step["step"] for step in traced["body"].get("steps", ())}
-    if traced["body"].get("status") != "complete" or ("in_silver" in steps) != bool(found.has("silver", key)):
+    if traced["body"].get("status") != "complete" or ("in_silver" in steps) != bool(
+        stores.has("silver", key)
+    ):
         yield f"its trace is {traced['status']} {traced['body'].get('status')} with {sorted(steps)}"
     if made.contract.event_type == SOURCE_TYPE:
         name = made.event["data"]["payload"]["transaction_id"]

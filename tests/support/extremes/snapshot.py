@@ -34,18 +34,18 @@ _BATCHES = {receipts.MANIFEST, receipts.ROUTED}
 
 def of_tenants(world: World, orgs: set[str]) -> Snapshot:
     """Everything of these tenants."""
-    found: dict[str, list[str]] = defaultdict(list)
+    by_place: dict[str, list[str]] = defaultdict(list)
     for place, org, what in _everything(world):
         if org in orgs:
-            found[f"{org} {place}"].append(what)
+            by_place[f"{org} {place}"].append(what)
     # A record of the log may come twice, and be published twice.
-    return {place: sorted(set(held)) for place, held in found.items()}
+    return {place: sorted(set(held)) for place, held in by_place.items()}
 
 
-def different(expected: Snapshot, found: Snapshot) -> Iterator[str]:
+def different(expected: Snapshot, actual: Snapshot) -> Iterator[str]:
     """In a sentence each, where two are not the same."""
-    for place in sorted({*expected, *found}):
-        wanted, there = set(expected.get(place, ())), set(found.get(place, ()))
+    for place in sorted({*expected, *actual}):
+        wanted, there = set(expected.get(place, ())), set(actual.get(place, ()))
         if wanted != there:
             lost, more = sorted(wanted - there), sorted(there - wanted)
             differences = [

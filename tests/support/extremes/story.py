@@ -105,16 +105,16 @@ def _checks(
     world: World, registry: Registry, everything: Sequence[Made], accepted: Sequence[Made], size: Size
 ) -> Iterator[tuple[str, Iterable[str]]]:
     """The checks of the final state, by name."""
-    found = places.read_all(world, registry)
+    stores = places.read_all(world, registry)
     tenants = sorted({made.org for made in everything})
-    yield "places", places.check(found, everything)
-    yield "tables", gold.check(found.tables, everything, registry)
-    yield "queries", exports.queries(world, found, random.Random(size.seed), size.sample // 10)
+    yield "places", places.check(stores, everything)
+    yield "tables", gold.check(stores.tables, everything, registry)
+    yield "queries", exports.queries(world, stores, random.Random(size.seed), size.sample // 10)
     yield "features", exports.feature_values(world, RUN, tenants)
     days = sorted({row["event_time"].date().isoformat() for row in snapshot.raw(world)})
     yield "reconciliation", exports.reconciled(world, days, tenants)
     refused = [(made, result) for made, result in world.answers if result["status"] not in _PASSED]
-    yield "calls", reads.check(world, found, accepted, refused, random.Random(size.seed), size.sample)
+    yield "calls", reads.check(world, stores, accepted, refused, random.Random(size.seed), size.sample)
 
 
 def _alone(world: World, quiet: Sequence[Made], size: Size, report: RunReport) -> snapshot.Snapshot:
@@ -195,15 +195,15 @@ def _mended(
     made: Made, result: Row, refused: Counter[tuple[str, str, str]], report: RunReport
 ) -> Iterator[Made]:
     """The event without what it was refused for; a refusal names a field in which something extreme stands."""
-    found = False
+    changed = False
     for error in result.get("errors", ()):
         pointer = error["pointer"]
         for at in [at for at in made.names if pointer == at or pointer.startswith(f"{at}/")]:
             refused[made.contract.name, at, made.names[at]] += 1
         if pointer in _OF_THE_WHOLE:
             return
-        found |= made.reset(pointer)
-    if not found:
+        changed |= made.reset(pointer)
+    if not changed:
         report.add([f"{made.contract.name} is {result['status']} and nothing of it is named: {result}"])
         return
     number = uuid.UUID(made.event["eventId"]).int + 1

@@ -264,8 +264,8 @@ def _numbers(schema: dict[str, Any]) -> Iterator[Extreme]:
 
 def _next(value: float) -> float:
     (bits,) = struct.unpack("<q", struct.pack("<d", value))
-    (found,) = struct.unpack("<d", struct.pack("<q", bits + 1))
-    return float(found)
+    (following,) = struct.unpack("<d", struct.pack("<q", bits + 1))
+    return float(following)
 
 
 def _beyond(schema: dict[str, Any]) -> Iterator[Extreme]:
@@ -327,10 +327,10 @@ def _numbers_beyond(schema: dict[str, Any]) -> Iterator[Extreme]:
         yield Extreme("above", schema["maximum"] + 1e-9)
 
 
-def _once(found: list[Extreme]) -> list[Extreme]:
+def _once(extremes: list[Extreme]) -> list[Extreme]:
     """The first of equal values: by text, because 1, 1.0 and true are one to Python."""
     kept: dict[str, Extreme] = {}
-    for one in found:
+    for one in extremes:
         kept.setdefault(repr(one.value), one)
     return list(kept.values())
 

@@ -102,10 +102,10 @@ class World(Platform):
             kind = "application/x-ndjson" if lines else "application/json"
             answer = self.request(body, org=org, content_type=kind)
             assert answer["status"] in (202, 207, 400, 409, 422), answer
-            found = answer["body"]["results"]
-            assert len(found) == len(request)
-            self.answers += list(zip(request, found, strict=True))
-            results |= {id(one): result for one, result in zip(request, found, strict=True)}
+            answers = answer["body"]["results"]
+            assert len(answers) == len(request)
+            self.answers += list(zip(request, answers, strict=True))
+            results |= {id(one): result for one, result in zip(request, answers, strict=True)}
         return [results[id(one)] for one in made]
 
     def settle(self) -> None:
@@ -129,10 +129,10 @@ class World(Platform):
 
     def tenant_keys(self) -> list[Row]:
         """What another world is given as `kept`."""
-        found = [
+        rows = [
             row for row in self.rows("Metadata") if row["entityTypeKey"]["S"].endswith("#fingerprint-key")
         ]
-        return [{**row, "kmsKey": {"S": self.kms_key}} for row in found]
+        return [{**row, "kmsKey": {"S": self.kms_key}} for row in rows]
 
     def objects(self, prefix: str) -> dict[str, bytes]:
         """Objects of the lake by key."""
@@ -209,7 +209,7 @@ def consumers() -> dict[str, tuple[bool, tuple[str, ...], int]]:
     """Of every function that a stream feeds: whether that is the table's stream, its filters, and how many it takes at once."""
     deployed = templates("dev")
     owners = {stem.replace("_", ""): stem for stem in deployed.functions()}
-    found = {}
+    mapped = {}
     for mapping in deployed.resources("AWS::Lambda::EventSourceMapping").values():
         properties = mapping["Properties"]
         source = json.dumps(properties["EventSourceArn"])
@@ -217,8 +217,8 @@ def consumers() -> dict[str, tuple[bool, tuple[str, ...], int]]:
             continue
         stem = owners[properties["FunctionName"]["Ref"].partition("Function")[0]]
         filters = tuple(one["Pattern"] for one in properties.get("FilterCriteria", {}).get("Filters", ()))
-        found[stem] = ("EventsTable" in source, filters, properties["BatchSize"])
-    return found
+        mapped[stem] = ("EventsTable" in source, filters, properties["BatchSize"])
+    return mapped
 
 
 @cache

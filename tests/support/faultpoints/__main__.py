@@ -61,8 +61,8 @@ def main(arguments: list[str]) -> int:
 def _try(story: Story, calls: Calls, armed: dict[Point, Fault], expected: object, console: Console) -> int:
     calls.arm(armed)
     try:
-        found = story.tell()
-        messages = list(different(expected, found))  # type: ignore[arg-type]
+        state = story.tell()
+        messages = list(different(expected, state))  # type: ignore[arg-type]
         messages += [f"{point} was not reached" for point in armed if point not in calls.struck]
     except AssertionError as error:
         messages = [str(error)]

@@ -94,7 +94,7 @@ def _manifest(
     running: Platform, objects: dict[str, set[Any]], labels: dict[tuple[str, str], str]
 ) -> dict[Any, Any]:
     """The ids that manifest rows name; each row's object is there and holds exactly them."""
-    found: dict[Any, Any] = {}
+    named: dict[Any, Any] = {}
     by_object: dict[str, set[str]] = defaultdict(set)
     for row in running.rows("Metadata"):
         org, kind, *_ = row["entityTypeKey"]["S"].split("#")
@@ -103,20 +103,20 @@ def _manifest(
         packed = bytes(row["ids"]["B"])
         ids = [str(uuid.UUID(bytes=packed[at : at + 16])) for at in range(0, len(packed), 16)]
         by_object[row["object"]["S"]].update(ids)
-        found.update({labels.get((org, one), f"{org} {one}"): True for one in ids})
+        named.update({labels.get((org, one), f"{org} {one}"): True for one in ids})
     assert {name: objects.get(name) for name in by_object} == by_object
-    return found
+    return named
 
 
 def _quarantine(running: Platform) -> dict[Any, Any]:
-    found: dict[Any, set[str]] = defaultdict(set)
+    statuses: dict[Any, set[str]] = defaultdict(set)
     for row in running.rows("Metadata"):
         org, kind, *_ = row["entityTypeKey"]["S"].split("#")
         if kind == "quarantine":
             codes = ",".join(sorted(error["code"] for error in json.loads(row["errors"]["S"])))
             event_id = row["eventId"]["S"] if "eventId" in row else None
-            found[(org, event_id, codes)].add(row["status"]["S"])
-    return dict(found)
+            statuses[(org, event_id, codes)].add(row["status"]["S"])
+    return dict(statuses)
 
 
 def _sets(row: dict[str, Any]) -> Any:

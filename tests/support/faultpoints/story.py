@@ -55,7 +55,7 @@ class Story:
     def _client(self, events: list[dict[str, Any]], org: str) -> dict[str, str]:
         """A client with retries: whatever has no answer yet goes out again, with the ids it has."""
         left = list(events)
-        found: dict[str, str] = {}
+        settled: dict[str, str] = {}
         for _ in range(TRIES):
             try:
                 answer = self.running.post(left, org=org)
@@ -67,10 +67,10 @@ class Story:
             for event, result in zip(left, results, strict=True):
                 if result["status"] != "unavailable":
                     key = f"{org} {event['eventId'][-2:]} {event['data']['payload'].get('totalAmount', '')}"
-                    found[key] = _SETTLED[result["status"]]
+                    settled[key] = _SETTLED[result["status"]]
             left = [e for e, result in zip(left, results, strict=True) if result["status"] == "unavailable"]
             if not left:
-                return found
+                return settled
         raise AssertionError(f"no answer in {TRIES} tries for {left}")
 
     def _feed_bus(self) -> None:
@@ -166,17 +166,17 @@ class Story:
         return self._event(number, "ml.model.inference", {**payload, "confidence": 0.9})
 
 
-def different(expected: State, found: State) -> Iterable[str]:
+def different(expected: State, actual: State) -> Iterable[str]:
     """What differs between two ends, in words.
 
     A decision whose sets could not be had in time is made without them, says so and stands: that is its design, and
     no difference here.
     """
     for name, wanted in expected.items():
-        for key in sorted(set(wanted) | set(found[name]), key=str):
-            without = found[name].get(key) == UNDECIDED and name in ("events", "bus") and key in wanted
-            if wanted.get(key) != found[name].get(key) and not without:
-                yield f"{name} {key}: {_short(found[name].get(key))} instead of {_short(wanted.get(key))}"
+        for key in sorted(set(wanted) | set(actual[name]), key=str):
+            without = actual[name].get(key) == UNDECIDED and name in ("events", "bus") and key in wanted
+            if wanted.get(key) != actual[name].get(key) and not without:
+                yield f"{name} {key}: {_short(actual[name].get(key))} instead of {_short(wanted.get(key))}"
 
 
 def _short(value: Any) -> str:

@@ -80,17 +80,17 @@ class Judge:
     def _results(self, body: dict[str, Any], status: int) -> None:
         assert self.accepted_schema.is_valid(body), [str(e) for e in self.accepted_schema.iter_errors(body)]
         results = body["results"]
-        found = Counter(result["status"] for result in results)
-        self.outcomes += found
-        assert {name: found[outcome] for name, outcome in COUNTS.items()} == {
+        counts = Counter(result["status"] for result in results)
+        self.outcomes += counts
+        assert {name: counts[outcome] for name, outcome in COUNTS.items()} == {
             name: body[name] for name in COUNTS
         }
         assert [result["index"] for result in results] == list(range(len(results)))
         assert sum(body[name] for name in COUNTS) == len(results) > 0
-        taken = found["accepted"] + found["duplicate"]
-        refused = found["rejected"] + found["conflict"]
+        taken = counts["accepted"] + counts["duplicate"]
+        refused = counts["rejected"] + counts["conflict"]
         expected = 207
-        for whole, alone in ((taken, 202), (refused, 400), (found["unavailable"], 503)):
+        for whole, alone in ((taken, 202), (refused, 400), (counts["unavailable"], 503)):
             if whole == len(results):
                 expected = alone
         assert status == expected

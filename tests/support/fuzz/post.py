@@ -109,17 +109,17 @@ def _changed(draw: st.DrawFn, event: Any) -> Any:
 
 
 def _places(value: Any) -> list[tuple[Any, Any]]:
-    found: list[tuple[Any, Any]] = []
+    places: list[tuple[Any, Any]] = []
     stack = [value]
-    while stack and len(found) < 200:
+    while stack and len(places) < 200:
         holder = stack.pop()
         if isinstance(holder, dict):
-            found += [(holder, key) for key in holder]
+            places += [(holder, key) for key in holder]
             stack += list(holder.values())
         elif isinstance(holder, list):
-            found += [(holder, index) for index in range(min(len(holder), 5))]
+            places += [(holder, index) for index in range(min(len(holder), 5))]
             stack += holder[:5]
-    return found
+    return places
 
 
 @st.composite

@@ -103,8 +103,8 @@ def _chunk(size: int, number: int, report: Report) -> None:
             answer = held.send(event, down)
             if '"results"' in answer["body"]:
                 expected = events_in(event)
-                found = answer["body"].count('"index":')
-                assert expected is None or found == expected
+                results = answer["body"].count('"index":')
+                assert expected is None or results == expected
 
         try:
             attempt()

@@ -87,10 +87,10 @@ def _check(row: Row) -> None:
     size = 0
     for name, held in row.items():
         ((kind, value),) = held.items()
-        found = _bytes(kind, value)
-        size += len(name) + found
-        assert name not in HASH_KEYS or 0 < found <= HASH_KEY, (name, found)
-        assert name not in RANGE_KEYS or 0 < found <= RANGE_KEY, (name, found)
+        length = _bytes(kind, value)
+        size += len(name) + length
+        assert name not in HASH_KEYS or 0 < length <= HASH_KEY, (name, length)
+        assert name not in RANGE_KEYS or 0 < length <= RANGE_KEY, (name, length)
     assert size <= ROW, size
     if "eventId" in row and "entityId" not in row:
         assert 0 < len(row["eventId"]["S"].encode()) <= HASH_KEY

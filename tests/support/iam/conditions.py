@@ -122,5 +122,5 @@ def _holds(operator: str, key: str, values: list[str], context: Context) -> bool
         return False
     matches = _OPERATORS[name]
     each = [given] if isinstance(given, str) else given
-    found = [any(matches(one, pattern) for pattern in patterns) != negated for one in each]
-    return all(found) if scope == "ForAllValues" else any(found)
+    results = [any(matches(one, pattern) for pattern in patterns) != negated for one in each]
+    return all(results) if scope == "ForAllValues" else any(results)

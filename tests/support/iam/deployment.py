@@ -212,10 +212,10 @@ class Deployment:
                 return self._resolve(owner, exported)
             case "Fn::FindInMap":
                 mapping, *path = (self._resolve(stack, one) for one in given)
-                found = self._stacks[stack]["Mappings"][mapping]
+                value = self._stacks[stack]["Mappings"][mapping]
                 for key in path:
-                    found = found[key]
-                return found
+                    value = value[key]
+                return value
         raise ValueError(f"{name} in {stack}: tests/support/iam/deployment.py does not resolve it yet")
 
     def _substitute(self, stack: str, name: str) -> str:

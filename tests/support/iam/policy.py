@@ -101,14 +101,14 @@ def _named(principal: Any, caller: Caller) -> Named:
 def _action(statement: Statement, action: str) -> bool:
     # Actions are the one element in which case does not count.
     element = "Action" if "Action" in statement else "NotAction"
-    found = any(like(action.lower(), pattern.lower()) for pattern in _list(statement[element]))
-    return found == (element == "Action")
+    matched = any(like(action.lower(), pattern.lower()) for pattern in _list(statement[element]))
+    return matched == (element == "Action")
 
 
 def _resource(statement: Statement, resource: str, context: Context) -> bool:
     element = "Resource" if "Resource" in statement else "NotResource"
-    found = any(arn_like(resource, expand(pattern, context)) for pattern in _list(statement[element]))
-    return found == (element == "Resource")
+    matched = any(arn_like(resource, expand(pattern, context)) for pattern in _list(statement[element]))
+    return matched == (element == "Resource")
 
 
 def _list(value: Any) -> list[str]:

@@ -68,13 +68,13 @@ class EventSourceMapping:
 
     def waiting(self) -> list[tuple[datetime, ShardReader, Lane]]:
         """Return each lane that has something to hand over, with when."""
-        found: list[tuple[datetime, ShardReader, Lane]] = []
+        lanes: list[tuple[datetime, ShardReader, Lane]] = []
         for reader in self._readers.values():
             for lane in reader.lanes:
                 moment = reader.ready_at(lane)
                 if moment is not None:
-                    found.append((moment, reader, lane))
-        return found
+                    lanes.append((moment, reader, lane))
+        return lanes
 
     def deliver(self, reader: ShardReader, lane: Lane) -> None:
         """Hand the lane's next batch to the function, once, and settle what its answer says."""

@@ -49,7 +49,7 @@ def contents(opened: OpenTable, snapshot: int | None) -> Contents:
 
 def metadata(rows: list[dict[str, Any]]) -> dict[tuple[str, str], Any]:
     """Metadata's rows by key: manifest, receipts of silver, catalog, results, lineage; but for their history."""
-    found = {}
+    items = {}
     for row in rows:
         partition, name = row["entityTypeKey"]["S"], row["entityId"]["S"]
         if "#quality#2" in partition or partition.startswith("platform#pending#"):
@@ -62,15 +62,15 @@ def metadata(rows: list[dict[str, Any]]) -> dict[tuple[str, str], Any]:
             kept["inputs"] = sorted(orjson.loads(kept["inputs"]["S"]))
         if "#catalog#" in partition and "newest" in kept and _as_new_as_its_run(name):
             del kept["newest"]
-        found[partition, name] = kept
-    return found
+        items[partition, name] = kept
+    return items
 
 
-def different(expected: Mapping[Any, Any], found: Mapping[Any, Any], what: str) -> Iterator[str]:
+def different(expected: Mapping[Any, Any], actual: Mapping[Any, Any], what: str) -> Iterator[str]:
     """In a sentence each, where two states are not the same."""
-    for key in sorted({*expected, *found}, key=str):
-        if expected.get(key) != found.get(key):
-            yield f"{what} {key}: {str(found.get(key))[:300]} instead of {str(expected.get(key))[:300]}"
+    for key in sorted({*expected, *actual}, key=str):
+        if expected.get(key) != actual.get(key):
+            yield f"{what} {key}: {str(actual.get(key))[:300]} instead of {str(expected.get(key))[:300]}"
 
 
 def _as_new_as_its_run(table: str) -> bool:
@@ -111,11 +111,11 @@ class Reader:
             self._locations[name] = location
         assert self._locations.keys() <= now.keys(), "a table is gone"
 
-    def _check(self, name: str, found: Contents) -> None:
+    def _check(self, name: str, contents: Contents) -> None:
         self.looked += 1
         old, new = self._old.get(name, {}), self._new[name]
-        for partition in {*old, *new, *found}:
+        for partition in {*old, *new, *contents}:
             allowed = (old.get(partition), new.get(partition))
-            assert found.get(partition) in allowed, (
-                f"a reader finds {found.get(partition)} in {name} {partition}, not {' or '.join(map(str, allowed))}"
+            assert contents.get(partition) in allowed, (
+                f"a reader finds {contents.get(partition)} in {name} {partition}, not {' or '.join(map(str, allowed))}"
             )

@@ -160,8 +160,8 @@ class Story:
 
     def summary(self, execution: Execution) -> str:
         """What did not land of a run, and why."""
-        found = RunStore(Objects(self.world.lake.s3, self.world.lake.bucket)).summary(execution.name)
-        return f"{execution.cause} {found.failures if found is not None else ''}"
+        summary = RunStore(Objects(self.world.lake.s3, self.world.lake.bucket)).summary(execution.name)
+        return f"{execution.cause} {summary.failures if summary is not None else ''}"
 
     def nothing_lost(self) -> None:
         """A day that was pending is so still, unless all of its silver is there.

@@ -33,20 +33,20 @@ def main(arguments: list[str]) -> int:
         console.print(str(error), style="red", markup=False)
         return 2
     more = shlex.split(os.environ.get("PYTEST_ARGS", ""))
-    found: dict[str, Outcome] = {}
+    outcomes: dict[str, Outcome] = {}
     for name in names:
-        found[name] = Outcome()
+        outcomes[name] = Outcome()
         # A process for each, so that the year turns in each.
         for one in tests:
             console.rule(f"{name}, {days[name]:%Y-%m-%d %H:%M} UTC: {one}")
-            found[name] += run(name, one, more)
-    console.print(_table(found, days))
-    return int(any(outcome.failed or not outcome.ended for outcome in found.values()))
+            outcomes[name] += run(name, one, more)
+    console.print(_table(outcomes, days))
+    return int(any(outcome.failed or not outcome.ended for outcome in outcomes.values()))
 
 
-def _table(found: Mapping[str, Outcome], days: Mapping[str, datetime]) -> Table:
+def _table(outcomes: Mapping[str, Outcome], days: Mapping[str, datetime]) -> Table:
     made = Table("shift", "from (UTC)", "passed", "failed", "skipped", "seconds")
-    for name, outcome in found.items():
+    for name, outcome in outcomes.items():
         failed = f"{outcome.failed}" if outcome.failed or outcome.ended else "did not run"
         made.add_row(
             name,

@@ -21,10 +21,10 @@ def moment(name: str, now: datetime) -> datetime:
         ValueError: there is no such shift.
     """
     at = now.astimezone(UTC)
-    if found := re.fullmatch(r"\+(\d{1,4})d", name):
-        return at + timedelta(days=int(found[1]))
-    if found := re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", name):
-        next_one = at.replace(hour=int(found[1]), minute=int(found[2]), second=0, microsecond=0)
+    if match := re.fullmatch(r"\+(\d{1,4})d", name):
+        return at + timedelta(days=int(match[1]))
+    if match := re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", name):
+        next_one = at.replace(hour=int(match[1]), minute=int(match[2]), second=0, microsecond=0)
         return next_one if next_one >= at else next_one + timedelta(days=1)
     match name:
         case "leap-day":

@@ -85,7 +85,7 @@ class Client:
         """Tenant of the path and event id, for each row of each Parquet object below `raw/events/`."""
         s3, bucket = self.aws("s3"), self.outputs["LakeBucket"]
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="raw/events/")
-        found = []
+        rows = []
         for key, etag in [(one["Key"], one["ETag"]) for page in pages for one in page.get("Contents", [])]:
             # Tests look again and again, and what an object holds does not change.
             if (key, etag) not in self._raw:
@@ -93,8 +93,8 @@ class Client:
                 table = pq.read_table(io.BytesIO(s3.get_object(Bucket=bucket, Key=key)["Body"].read()))
                 assert set(table.column("org_id").to_pylist()) == {org}, key
                 self._raw[key, etag] = [(org, event_id) for event_id in table.column("event_id").to_pylist()]
-            found += self._raw[key, etag]
-        return found
+            rows += self._raw[key, etag]
+        return rows
 
 
 def eventually(
@@ -111,10 +111,10 @@ def eventually(
     start = time.monotonic()
     while True:
         begun = time.monotonic()
-        found = look()
+        seen = look()
         now = time.monotonic()
-        if until(found) or now > start + seconds:
-            return found
+        if until(seen) or now > start + seconds:
+            return seen
         # A look keeps the platform from what it waits for: the longer it takes or was waited for, the later is the next.
         time.sleep(max(every, now - begun, (now - start) / 20))
 

@@ -66,21 +66,21 @@ class Found:
 
 def read_all(world: World, registry: Registry) -> Found:
     """Reads every store once."""
-    found, codec = Found(), Codec(registry.dictionary)
+    stores, codec = Found(), Codec(registry.dictionary)
     for item in world.rows("Events"):
         event = from_item(item, codec)
-        found.note("Events", event.org, event.event_id, (event.envelope, item))
+        stores.note("Events", event.org, event.event_id, (event.envelope, item))
         source = event.envelope["platform"].get("derivedFrom")
         if event.event_type == EVENT_TYPE and source is not None:
-            found.note("decision", event.org, source, event.envelope)
+            stores.note("decision", event.org, source, event.envelope)
     for item in world.rows("UserEvents"):
-        found.note("UserEvents", *pointed_at(item), item)
+        stores.note("UserEvents", *pointed_at(item), item)
     for row in snapshot.raw(world):
-        found.note(RAW, row["org_id"], row["event_id"], row)
+        stores.note(RAW, row["org_id"], row["event_id"], row)
     for name, row in snapshot.tables(world):
-        found.tables[name].append(row)
+        stores.tables[name].append(row)
         if name.startswith("silver."):
-            found.note("silver", row["org_id"], row["event_id"], (name, row))
+            stores.note("silver", row["org_id"], row["event_id"], (name, row))
     for item in world.rows("Metadata"):
         org, kind, *_ = item["entityTypeKey"]["S"].split(keys.SEPARATOR)
         if kind in (receipts.MANIFEST, receipts.ROUTED):
@@ -88,38 +88,38 @@ def read_all(world: World, registry: Registry) -> Found:
             for at in range(0, len(packed), 32):
                 one = packed[at : at + 32]
                 identifier = f"{one[:8]}-{one[8:12]}-{one[12:16]}-{one[16:20]}-{one[20:]}"
-                found.note(MANIFEST if kind == receipts.MANIFEST else "routed", org, identifier, item)
+                stores.note(MANIFEST if kind == receipts.MANIFEST else "routed", org, identifier, item)
     for message in world.published():
         detail = message["detail"]
-        found.note("bus", detail["platform"]["orgId"], detail["eventId"], detail)
-    _read_dead(world, found)
-    return found
+        stores.note("bus", detail["platform"]["orgId"], detail["eventId"], detail)
+    _read_dead(world, stores)
+    return stores
 
 
-def _read_dead(world: World, found: Found) -> None:
+def _read_dead(world: World, stores: Found) -> None:
     for key, body in world.objects(DEAD_LETTERS).items():
         consumer = key.removeprefix(DEAD_LETTERS).partition("/")[0]
         if key.endswith(".ndjson"):
             for line in body.splitlines():
                 row = orjson.loads(line)
-                found.dead["silver", (row["org_id"], row["event_id"].lower())].append(row["reason"])
+                stores.dead["silver", (row["org_id"], row["event_id"].lower())].append(row["reason"])
             continue
         letter = orjson.loads(body)
         delivery = decode(letter["record"])
         assert delivery is not None, key
         org, _, identifier = delivery.item["eventId"]["S"].rpartition(keys.SEPARATOR)
         for place in _FILLED_BY.get(consumer, (consumer,)):
-            found.dead[place, (org, identifier)].append(letter["reason"])
+            stores.dead[place, (org, identifier)].append(letter["reason"])
 
 
-def check(found: Found, accepted: Sequence[Made]) -> Iterator[str]:
+def check(stores: Found, accepted: Sequence[Made]) -> Iterator[str]:
     """In a sentence each, where an accepted event is not, is twice, or is not what was sent."""
     for made in accepted:
         key = (made.org, made.event["eventId"].lower())
         who = f"{made.contract.name} {made.event['eventId']} of {made.org} ({_described(made)})"
         belongs = set(wanted(made))
         for place in sorted(belongs):
-            held, dead = found.has(place, key), found.dead.get((place, key), [])
+            held, dead = stores.has(place, key), stores.dead.get((place, key), [])
             if not held and not dead:
                 yield f"{who} is not in {place}"
             elif held and dead:
@@ -127,9 +127,9 @@ def check(found: Found, accepted: Sequence[Made]) -> Iterator[str]:
             elif dead and (len(set(dead)) > 1 or not dead[0]):
                 yield f"{who} has {len(dead)} dead letters of {place}: {dead}"
         for place in {"Events", "UserEvents", "bus", "routed", "decision"} - belongs:
-            if found.has(place, key):
+            if stores.has(place, key):
                 yield f"{who} is in {place} and does not belong there"
-        for sentence in _differences(found, made, key):
+        for sentence in _differences(stores, made, key):
             yield f"{who}: {sentence}"
 
 
@@ -181,9 +181,9 @@ def _present(event: dict[str, Any], contract: Contract) -> dict[str, Any]:
     return {**envelope, "data": of(event["data"], contract.data_schema)}
 
 
-def _differences(found: Found, made: Made, key: Key) -> Iterator[str]:
+def _differences(stores: Found, made: Made, key: Key) -> Iterator[str]:
     sent = _present(json.loads(written(made.event)), made.contract)
-    for envelope, item in found.has("Events", key):
+    for envelope, item in stores.has("Events", key):
         yield from _envelope("Events", sent, envelope)
         for index, name in (
             ("typeKey", "type"),
@@ -193,22 +193,22 @@ def _differences(found: Found, made: Made, key: Key) -> Iterator[str]:
         ):
             if index in item and name not in made.contract.indexes:
                 yield f"has {index}, for which nobody asks"
-    for envelope in found.has("bus", key):
+    for envelope in stores.has("bus", key):
         yield from _envelope("the bus", sent, envelope)
-    kept = {repr(_same(json.loads(row["payload"]))) for row in found.has(RAW, key)}
+    kept = {repr(_same(json.loads(row["payload"]))) for row in stores.has(RAW, key)}
     if kept and kept != {repr(_same(sent["data"]["payload"]))}:
         yield f"raw holds another payload: {sorted(kept)[0][:300]}"
-    rows = found.has("silver", key)
+    rows = stores.has("silver", key)
     if len(rows) > 1:
         yield f"{len(rows)} rows of silver"
     for name, row in rows:
         if name != f"silver.{columns.table(made.contract)}":
             yield f"is in {name}"
         yield from _row(made, row)
-    decisions = {envelope["eventId"] for envelope in found.has("decision", key)}
+    decisions = {envelope["eventId"] for envelope in stores.has("decision", key)}
     if len(decisions) > 1:
         yield f"{len(decisions)} decisions"
-    for envelope in found.has("decision", key):
+    for envelope in stores.has("decision", key):
         fallback = envelope["data"]["payload"]["fallback"]
         if fallback is not None:
             yield f"decided without {fallback}"
@@ -254,21 +254,21 @@ def expected_row(made: Made) -> dict[str, Any]:
     """The row of silver by a reading of the contract of our own; what intake adds of itself is not in it."""
     contract, sent = made.contract, json.loads(written(made.event))
     rules = {rule["column"]: rule for rule in contract.silver}
-    found: dict[str, Any] = {"org_id": made.org}
+    row: dict[str, Any] = {"org_id": made.org}
     for column in columns.columns(contract):
         value = None if column.pointer is None else read(sent, parse(column.pointer))
         if column.name in rules:
             rule = rules[column.name]
-            found[column.name] = derived.value(rule, read(sent, parse(rule["of"])))
+            row[column.name] = derived.value(rule, read(sent, parse(rule["of"])))
         elif column.name == "user_key":
-            found[column.name] = user(made)
+            row[column.name] = user(made)
         elif value is None and (
             column.pointer in contract.enrich.values() or column.pointer == "/eventSource"
         ):
             continue
         elif column.pointer is not None:
-            found[column.name] = _typed(column.type, column.schema, value)
-    return found
+            row[column.name] = _typed(column.type, column.schema, value)
+    return row
 
 
 def _comparable(column: Column, value: Any) -> Any:

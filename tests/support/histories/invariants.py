@@ -31,21 +31,21 @@ def check(world: World) -> Counter[str]:
 
 def _first_writes(world: World) -> dict[tuple[str, str, int], Answered]:
     """Of each id of a tenant, the delivery that was accepted, by the life it was accepted in. There is one."""
-    found: dict[tuple[str, str, int], Answered] = {}
+    first: dict[tuple[str, str, int], Answered] = {}
     unsure: set[tuple[str, str, int]] = set()
     for answer in [*world.answers, *world.replays]:
         key = (answer.sent.org, answer.sent.event_id, answer.life)
         if answer.outcome == "accepted":
-            assert key not in found, f"accepted twice: {answer} and {found[key]}"
-            found[key] = answer
+            assert key not in first, f"accepted twice: {answer} and {first[key]}"
+            first[key] = answer
         elif answer.outcome == "unavailable":
             unsure.add(key)
     # A client whose answer was lost learns from the next one that its event is there.
     for answer in [*world.answers, *world.replays]:
         key = (answer.sent.org, answer.sent.event_id, answer.life)
-        if answer.outcome == "duplicate" and key in unsure and key not in found:
-            found[key] = answer
-    return found
+        if answer.outcome == "duplicate" and key in unsure and key not in first:
+            first[key] = answer
+    return first
 
 
 def _accounting(world: World, first: dict[tuple[str, str, int], Answered]) -> Counter[str]:
@@ -140,14 +140,14 @@ def _lake(world: World, first: dict[tuple[str, str, int], Answered]) -> None:
 
 def _pointers(world: World, first: dict[tuple[str, str, int], Answered]) -> None:
     """UserEvents are the accepted events that have a user, each once, under its own tenant's user."""
-    found = set()
+    pointers = set()
     for owner, place in world.stores.tables["UserEvents"]:
         assert owner.partition("#")[0] in ORGS
-        found.add((owner, place))
+        pointers.add((owner, place))
     wanted = set()
     for (org, event_id, _), answer in first.items():
         payload = answer.sent.body()["data"]["payload"]
         user = payload.get("userId") or payload.get("user_id")
         if user is not None:
             wanted.add((f"{org}#{user}", keys.sort(answer.sent.at, event_id)))
-    assert found == wanted
+    assert pointers == wanted

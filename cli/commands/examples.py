@@ -72,8 +72,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "alerts ack": (f'millrace alerts ack {_ALERT} --note "known"',),
     "alerts mute": (
-        f'millrace alerts mute {_ALERT} --for 2h --why "the shop moves"',
-        f'millrace alerts mute {_ALERT} --for 0m --why "it is over"',
+        f'millrace alerts mute {_ALERT} \\\n  --for 2h --why "the shop moves"',
+        f'millrace alerts mute {_ALERT} \\\n  --for 0m --why "it is over"',
     ),
     "patterns": ("millrace patterns test schemas/patterns/card_testing.yaml",),
     "patterns test": (

@@ -114,6 +114,7 @@ class Platform:
             "route_events",
             "project_events",
             "analyze_events",
+            "sweep_timers",
             "fold_tiles",
             "read_analytics",
             "score_transactions",

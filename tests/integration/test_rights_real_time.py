@@ -1,0 +1,139 @@
+"""The same for what is made of events as they come: alerts, patterns and their timers."""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from millrace.core import clock
+from millrace.core.table import Table
+from millrace.patterns import definition
+from millrace.patterns.timers import Timer, Timers
+from tests.integration.test_rights import BY_LAMBDA
+from tests.integration.test_rights import UNUSED as OF_CONSUMERS
+from tests.support import events
+from tests.support.platform import ACME, Platform, platform
+from tests.support.rights import Call, Recorder, Rights
+from tests.support.templates import templates
+
+FUNCTIONS = ("analyze_events", "change_alerts", "sweep_timers")
+STORM = "only of a storm of alerts; tests/unit/alerts/test_alerts.py has it"
+OTHER_KEY = "of an absence that is joined by it, of which none is shipped"
+UNUSED: dict[str, dict[Call, str]] = {
+    "analyze_events": {
+        **OF_CONSUMERS["analyze_events"],
+        ("dynamodb:PutItem", "table/Analytics"): "of a batch that comes late, and of a storm of alerts",
+    },
+    "sweep_timers": {
+        ("dynamodb:BatchWriteItem", "table/Analytics"): STORM,
+        ("dynamodb:PutItem", "table/Analytics"): STORM,
+        ("dynamodb:Query", "table/Events/index/correlationId-timestamp-index"): OTHER_KEY,
+        ("dynamodb:Query", "table/Events/index/userId-timestamp-index"): OTHER_KEY,
+    },
+}
+
+
+class Context:
+    """Of an invocation that has its time before it."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 60_000
+
+
+@pytest.fixture(scope="module")
+def recorded(bundle: Path) -> Iterator[dict[str, set[Call]]]:
+    recorder = Recorder()
+    with platform(bundle) as running, recorder.installed():
+        running.around = lambda stem: recorder.of(stem) if stem in FUNCTIONS else nullcontext()
+        _tell(running)
+        _sweep(running)
+        items = running.get("/v1/alerts")["body"]["items"]
+        assert {one["kind"] for one in items} == {"pattern"}
+        assert len(items) == 3
+        until = clock.utc_text(clock.now() + timedelta(hours=1))
+        for call, body in (("acknowledge", {}), ("mute", {"until": until, "reason": "x"})):
+            path, alert = f"/v1/alerts/{{id}}/{call}", items[0]["alertId"]
+            assert running.call(path, body, function="change_alerts", id=alert)["status"] == 200
+        yield recorder.calls
+
+
+def _tell(running: Platform) -> None:
+    """A review that is flagged thrice, and the end of an order."""
+    flagged = [
+        _event(
+            "report.flagged",
+            {
+                "reportId": f"r{n}",
+                "reporterId": f"u{n}",
+                "targetType": "review",
+                "targetId": "x",
+                "reason": "spam",
+            },
+        )
+        for n in range(3)
+    ]
+    ended = {
+        "orderId": "ord_9",
+        "userId": "u",
+        "totalAmount": 1,
+        "currency": "EUR",
+        "completedAt": events.moment(),
+    }
+    assert running.post([*flagged, events.order(), _event("order.completed", ended)])["status"] == 202
+    running.settle()
+
+
+def _sweep(running: Platform) -> None:
+    """An order that was not completed, a session that was left, and an order that was completed in time."""
+    ago = timedelta(minutes=40)
+    then = {"timestamp": events.moment(ago)}
+    left = {
+        "checkoutId": "c",
+        "cartId": "c",
+        "items": [{"productId": "p", "quantity": 1, "price": 1}],
+        "totalAmount": 1,
+        "currency": "EUR",
+    }
+    order = events.order(payload={"orderId": "ord_1"}, **then)
+    started = _event("checkout.started", left) | then | {"sessionId": "left"}
+    assert running.post([order, started])["status"] == 202
+    running.settle()
+    analytics = Table(running.dynamodb, "Analytics")
+    for event, name, key in (
+        (order, "order_without_completion", "ord_1"),
+        (started, "checkout_left", "left"),
+    ):
+        (pattern,) = (one for one in definition.load() if one.name == name)
+        micros = clock.epoch_micros(clock.parse(event["timestamp"]))
+        due = clock.now() - timedelta(minutes=1)
+        Timers(analytics).set([Timer(ACME, pattern.ref, key, event["eventId"], micros, due)])
+    swept = running.invoke("sweep_timers", {}, Context())
+    assert (swept["fired"], swept["failed"]) == (2, 0)
+    running.settle()
+
+
+def _event(event_type: str, payload: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "eventId": events.new_id(),
+        "eventType": event_type,
+        "timestamp": events.moment(),
+        "data": {"payload": payload},
+    }
+
+
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+@pytest.mark.parametrize("stem", FUNCTIONS)
+def test_a_role_allows_what_its_function_asks(
+    recorded: dict[str, set[Call]], stem: str, environment: str
+) -> None:
+    rights = Rights(templates(environment), stem)
+    assert [one for one in sorted(recorded[stem]) if not rights.allow(one)] == []
+
+
+@pytest.mark.parametrize("stem", FUNCTIONS)
+def test_a_role_allows_nothing_without_a_reason(recorded: dict[str, set[Call]], stem: str) -> None:
+    unused = Rights(templates("prod"), stem).unused(recorded[stem])
+    assert {one for one in unused if one[0] not in BY_LAMBDA} == set(UNUSED.get(stem, {}))

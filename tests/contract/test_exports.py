@@ -197,7 +197,7 @@ def test_duckdb_takes_the_columns(made: Contract) -> None:
     listed = ", ".join(
         f'"{column.name}" {columns.duckdb_type(column.type)}' for column in columns.columns(made)
     )
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"threads": 1}) as connection:
         connection.execute(f"CREATE TABLE t ({listed})")
         described = connection.execute("DESCRIBE t").fetchall()
     assert [row[0] for row in described] == [column.name for column in columns.columns(made)]

@@ -25,7 +25,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("cards")
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"threads": 1}) as connection:
         connection.execute(f"""
             COPY (
                 SELECT *, amount > 220 OR compromised AS is_fraud, CAST(hash(i) % 4 AS TINYINT) AS fraud_scenario
@@ -57,7 +57,7 @@ def test_it_ends_with_the_figures_of_each_model(folder: Path, capsys: pytest.Cap
 
 
 def test_the_scenario_is_never_read(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"threads": 1}) as connection:
         connection.execute(
             f"COPY (SELECT * EXCLUDE (fraud_scenario, i) FROM '{folder}/*.parquet') TO '{tmp_path}/a.parquet'"
         )
@@ -91,7 +91,7 @@ def test_called_wrongly_it_says_how(
 
 
 def test_other_columns_are_named(tmp_path: Path) -> None:
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"threads": 1}) as connection:
         connection.execute(f"COPY (SELECT 1 AS customer_id, 2 AS amount) TO '{tmp_path}/a.parquet'")
     with pytest.raises(cards.DataError, match="no column is_fraud, terminal_id, timestamp, transaction_id"):
         cards.connect(tmp_path, date(2018, 5, 1), tmp_path)

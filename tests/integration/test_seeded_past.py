@@ -25,7 +25,7 @@ VIEWS = ("transaction_features", "merchant_features", "merchant_risk")
 def test_a_model_that_sees_the_past_finds_fraud_in_a_later_week() -> None:
     views = FeatureViews.from_json({"views": compile_views(SCHEMAS)})
     names = [f"{view}:{name}" for view in VIEWS for name in views.view(view).features]
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"threads": 1}) as connection:
         _load(connection)
         answers = {
             period: OfflineStore(connection, views).get_historical_features(

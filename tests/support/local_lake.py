@@ -75,7 +75,7 @@ class LocalLake:
     def rows(self, name: str) -> list[dict[str, Any]]:
         """Everything in a table's files."""
         paths = [file.path for file in self.files[name]]
-        connection = duckdb.connect()
+        connection = duckdb.connect(config={"threads": 1})
         connection.execute("SET TimeZone = 'UTC'")
         cursor = connection.execute(f"SELECT * FROM read_parquet({paths})") if paths else None
         if cursor is None:

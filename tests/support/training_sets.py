@@ -60,7 +60,7 @@ class Stage:
             "merchant",
             "is_fraud",
         )
-        with duckdb.connect() as connection:
+        with duckdb.connect(config={"threads": 1}) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             table = pa.Table.from_pylist([{name: row[name] for name in names} for row in rows])
             connection.register("given", table)

@@ -92,7 +92,7 @@ def test_what_cannot_be_pinned_leaves_no_document(bundle: Path) -> None:
 
 @pytest.fixture
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as made:
+    with duckdb.connect(config={"threads": 1}) as made:
         yield made
 
 

@@ -32,7 +32,7 @@ ORDER = {
 
 @pytest.fixture
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as found:
+    with duckdb.connect(config={"threads": 1}) as found:
         found.execute("SET TimeZone = 'UTC'")
         yield found
 

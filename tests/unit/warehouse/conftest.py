@@ -33,7 +33,7 @@ def loaded(
     rows: Rows, tables: Mapping[str, LakeTable], tmp_path_factory: pytest.TempPathFactory
 ) -> duckdb.DuckDBPyConnection:
     """Silver of both tenants in one database."""
-    connection = duckdb.connect()
+    connection = duckdb.connect(config={"threads": 1})
     silver.load(connection, tables, rows, tmp_path_factory.mktemp("rows"))
     return connection
 

@@ -67,7 +67,10 @@ class Maker:
 
     def lake(self, rows: Mapping[str, list[dict[str, Any]]], more: str = "") -> LocalLake:
         """A lake of these rows of silver, and of what `more` inserts."""
-        lake, source = LocalLake(self._folder, self._project, self._tables), duckdb.connect()
+        lake, source = (
+            LocalLake(self._folder, self._project, self._tables),
+            duckdb.connect(config={"threads": 1}),
+        )
         silver.load(source, self._tables, rows, self._folder)
         source.execute(more or "SELECT 1")
         lake.keep_silver(source)

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from stacks.asl import definition
 from tests.support.machines import stem
 from tests.support.state_machine import LAMBDA
@@ -89,7 +91,7 @@ class Bounds:
 
     def _level(self, machine: str, level: Mapping[str, Any], given: Any, scope: Scope) -> list[_End]:
         """The ends of a machine, or of a Map's item: each output once, with the most events that lead to it."""
-        ends: dict[str, _End] = {}
+        ends: dict[bytes, _End] = {}
         ahead = [_End(0, given, dict(scope.variables), level["StartAt"])]
         while ahead:
             at = ahead.pop()
@@ -97,7 +99,7 @@ class Bounds:
             inner = Scope(dict(scope.context), at.variables)
             inner.context["State"] = {"Name": at.next, "RetryCount": 9}
             self._note(machine, at.next, "input", at.output)
-            after: dict[str, _End] = {}
+            after: dict[bytes, _End] = {}
             for end in self._state(machine, at.next, level["States"][at.next], at.output, inner):
                 self._note(machine, at.next, "output", end.output)
                 self._note(machine, at.next, "variables", end.variables)
@@ -178,7 +180,7 @@ class Bounds:
     def _answer(self, placeholder: str, payload: Any) -> list[Any]:
         function = placeholder.removeprefix("${").removesuffix("}")
         assert function in self._answers, f"add what {function} answers at most"
-        return [json.loads(json.dumps(answer)) for answer in self._answers[function](payload)]
+        return [orjson.loads(orjson.dumps(answer)) for answer in self._answers[function](payload)]
 
     def _nested(self, machine: str, name: str, given: Any) -> list[_End]:
         """Every nested execution with an input like this one ends like it."""
@@ -217,11 +219,11 @@ class Bounds:
         self._sizes[place] = max(self._sizes.get(place, 0), _size(value))
 
 
-def _keep(ends: dict[str, _End], end: _End) -> None:
-    alike = json.dumps([end.next, end.failed, end.output, end.variables])
+def _keep(ends: dict[bytes, _End], end: _End) -> None:
+    alike = orjson.dumps([end.next, end.failed, end.output, end.variables])
     if alike not in ends or ends[alike].events < end.events:
         ends[alike] = end
 
 
 def _size(value: Any) -> int:
-    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+    return len(orjson.dumps(value))

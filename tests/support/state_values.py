@@ -1,12 +1,12 @@
 """Values in a state machine's file: templates with JSONata between `{%` and `%}`, and what they are evaluated in."""
 
-import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jsonata
+import orjson
 from jsonata.utils import Utils
 
 
@@ -73,4 +73,4 @@ def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
             raise TaskError("States.QueryEvaluationError", f"{expression} gives nothing")
     except jsonata.JException as error:
         raise TaskError("States.QueryEvaluationError", f"{expression}: {error}") from error
-    return json.loads(json.dumps(value))
+    return orjson.loads(orjson.dumps(value))

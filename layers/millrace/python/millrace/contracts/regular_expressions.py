@@ -8,6 +8,7 @@ and `ends_of_lines` says what a schema has to forbid besides.
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 # What an engine may take for an end of line before which `$` matches.
 _ENDS = "\n\r\u0085\u2028\u2029"
@@ -51,6 +52,7 @@ def problem(pattern: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=1024)
 def ends_of_lines(pattern: str) -> str:
     """Characters that no text can hold which matches the pattern, but which an engine may pass over at its `$`."""
     parts = list(_parts(pattern))

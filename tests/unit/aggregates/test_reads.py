@@ -82,11 +82,17 @@ def seal(world: World, of: Aggregate, day: str, cut: str, tiles: blocks.Tiles) -
     kinds = [measures.of(one) for one in of.measures]
     layout, packed = blocks.pack(tiles, kinds)
     key = {"S": rows.day_key(ORG, of, day)}
-    head = {"cut": {"S": cut}, "spans": {"N": str(layout.spans)}, "blocks": {"N": str(layout.blocks)}}
+    texts = {"cut": cut, "generation": "g", "source": "s", "firstAt": f"{cut}T03:00:00Z"}
+    head = {
+        **{name: {"S": text} for name, text in texts.items()},
+        "whole": {"N": "1"},
+        "spans": {"N": str(layout.spans)},
+        "blocks": {"N": str(layout.blocks)},
+    }
     far = {"N": str(2**40)}
     world.table.put({"metricKey": key, "tileKey": {"S": rows.sealed_sort()}, "expiresAt": far, **head})
     for (span, block), held in packed.items():
-        sort = {"S": rows.sealed_sort(span, block)}
+        sort = {"S": rows.sealed_sort("g", span, block)}
         world.table.put({"metricKey": key, "tileKey": sort, "part": {"B": held}, "expiresAt": far})
 
 

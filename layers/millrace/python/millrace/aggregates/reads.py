@@ -6,16 +6,16 @@ is folded meanwhile still has its facts.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
 from millrace.aggregates import blocks, marks, measures, rows
-from millrace.aggregates.blocks import Layout, Tiles
+from millrace.aggregates.blocks import Tiles
 from millrace.aggregates.definition import DAY_SECONDS, Aggregate
 from millrace.aggregates.facts import Fact, unpack
 from millrace.aggregates.fold import OTHER, Fold, KeyValues
 from millrace.aggregates.folding import packed_facts
+from millrace.aggregates.heads import Head
 from millrace.core import clock, keys, limits
 from millrace.core.errors import PermanentError
 from millrace.core.table import Item, Table
@@ -24,19 +24,6 @@ Wanted = Callable[[KeyValues], bool]
 # Minutes that are read from facts: some two under way, and an hour's if the fold stands still.
 MOST_OPEN = 120
 _AHEAD_SECONDS = int(limits.AHEAD.total_seconds())
-
-
-@dataclass(frozen=True, slots=True)
-class Seal:
-    """The head of a sealed day: what was received before `cut`, a UTC midnight, is in its blocks."""
-
-    cut: str
-    layout: Layout
-
-    @classmethod
-    def of(cls, item: Mapping[str, dict[str, str]]) -> "Seal":
-        """Of its row."""
-        return cls(item["cut"]["S"], Layout(int(item["spans"]["N"]), int(item["blocks"]["N"])))
 
 
 class TenantTiles:
@@ -70,7 +57,7 @@ class TenantTiles:
         self._key, self._wanted, self._warn = key, wanted, warn
         self._kinds = [measures.of(measure) for measure in aggregate.measures]
         self._fold = Fold([aggregate], types)
-        self._seals: dict[str, Seal | None] = {}
+        self._seals: dict[str, Head | None] = {}
 
     def between(self, start: int, end: int) -> Tiles:
         """The tiles that begin in [start, end), seconds since 1970, of the keys that are asked for."""
@@ -116,27 +103,27 @@ class TenantTiles:
             into, {tile: by_key for tile, by_key in tiles.items() if start <= tile < end}, self._kinds
         )
 
-    def _seal(self, day: str) -> Seal | None:
+    def _seal(self, day: str) -> Head | None:
         if day not in self._seals:
             key = {
                 "metricKey": {"S": rows.day_key(self._org, self._aggregate, day)},
                 "tileKey": {"S": rows.sealed_sort()},
             }
             item = self._analytics.get(key, doing="read seal")
-            self._seals[day] = None if item is None or rows.is_over(item, self._now) else Seal.of(item)
+            self._seals[day] = None if item is None or rows.is_over(item, self._now) else Head.of(item)
         return self._seals[day]
 
-    def _sealed(self, seal: Seal, start: int, end: int) -> Iterator[Item]:
+    def _sealed(self, seal: Head, start: int, end: int) -> Iterator[Item]:
         layout, day_key = seal.layout, rows.day_key(self._org, self._aggregate, rows.tile_day(start))
         of_key = range(layout.blocks) if self._key is None else [layout.block(self._key)]
         wanted = [
-            {"metricKey": {"S": day_key}, "tileKey": {"S": rows.sealed_sort(span, block)}}
+            {"metricKey": {"S": day_key}, "tileKey": {"S": rows.sealed_sort(seal.generation, span, block)}}
             for span in range(layout.span(start), layout.span(end - 1) + 1)
             for block in of_key
         ]
         return self._analytics.batch_get(wanted, doing="read sealed tiles")
 
-    def _parts(self, seal: Seal | None, start: int, end: int) -> Iterator[Item]:
+    def _parts(self, seal: Head | None, start: int, end: int) -> Iterator[Item]:
         """Rows of parts of tiles in [start, end) of one day, but of minutes that are marked."""
         blocks_of: dict[str, int] = {}
         for item in self._rows_of_parts(seal, start, end):
@@ -150,7 +137,7 @@ class TenantTiles:
             if int(number) < blocks_of.get(name, 0):
                 yield item
 
-    def _rows_of_parts(self, seal: Seal | None, start: int, end: int) -> Iterator[Item]:
+    def _rows_of_parts(self, seal: Head | None, start: int, end: int) -> Iterator[Item]:
         day_key = rows.day_key(self._org, self._aggregate, rows.tile_day(start))
         days = list(self._received_days(seal, start, end))
         whole = end - start == DAY_SECONDS
@@ -163,7 +150,7 @@ class TenantTiles:
             condition = "metricKey = :key AND tileKey BETWEEN :from AND :to"
             yield from self._analytics.query(condition, values, consistent=True, doing="read tiles")
 
-    def _received_days(self, seal: Seal | None, start: int, end: int) -> Iterator[str]:
+    def _received_days(self, seal: Head | None, start: int, end: int) -> Iterator[str]:
         """Days on which events of tiles in [start, end) may have been received and still count, from the cut on."""
         first = clock.utc_day(clock.from_epoch_millis((start - _AHEAD_SECONDS) * 1000))
         latest = clock.from_epoch_millis(end * 1000) + timedelta(seconds=self._aggregate.lateness_seconds)

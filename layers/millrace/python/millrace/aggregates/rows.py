@@ -5,7 +5,7 @@
 | facts | `<org>#facts#<received day>` | `<HH:MM received>#<hash of the ids>` |
 | mark | `platform#unfolded#<shard>` | `<org>#<minute received>` |
 | part | `<org>#<metric>#<version>#<tile's day>` | `<received day>#<tile HH:MM>#<HH:MM received>#<block>` |
-| sealed | `<org>#<metric>#<version>#<tile's day>` | `sealed` and `sealed#<span>#<block>` |
+| sealed | `<org>#<metric>#<version>#<tile's day>` | `sealed` and `sealed#<generation>#<span>#<block>` |
 | late | `<org>#<metric>#<version>#<received day>` | `late#<HH:MM received>` |
 
 A new version of an aggregate counts something else, so it has rows of its own. Days and minutes are UTC; a minute is written
@@ -85,9 +85,9 @@ def late_sort(minute: str) -> str:
     return keys.join(LATE, minute[_DAY + 1 :])
 
 
-def sealed_sort(span: int | None = None, block: int = 0) -> str:
-    """The sort key of a sealed day's head, or of one of its blocks (`blocks.Layout`)."""
-    return SEALED if span is None else keys.join(SEALED, str(span), str(block))
+def sealed_sort(generation: str = "", span: int = 0, block: int = 0) -> str:
+    """The sort key of a sealed day's head, or of one of its blocks (`blocks.Layout`): the head says of which generation."""
+    return keys.join(SEALED, generation, str(span), str(block)) if generation else SEALED
 
 
 def at(minute: str) -> datetime:

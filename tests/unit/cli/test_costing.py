@@ -141,7 +141,7 @@ def test_a_mix_of_lake_only_events_costs_what_they_cost() -> None:
         "expire.seeded",
         "quarantine",
     )
-    dollars = dict.fromkeys((*names, "route", "fraud", "features", "storage.features", "etl"), 1.0)
+    dollars = dict.fromkeys((*names, "count", "route", "fraud", "features", "storage.features", "etl"), 1.0)
     dollars |= {f"{name}.lake-only": 0.1 for name in ("accept", "log", "archive", "storage")}
     mix = Mix(seeded=0, lake_only=1, refused=0, transactions=0, routed=0)
     assert totals(dollars, mix)["total.mix"] == pytest.approx(0.4 + 1.0)

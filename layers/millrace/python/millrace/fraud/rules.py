@@ -7,6 +7,7 @@ velocity. The factors are code; their points, thresholds, lists and classes are 
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from math import inf
 from typing import Any, NamedTuple
 
@@ -116,6 +117,7 @@ class RuleSet:
         return RuleVerdict(score, self._classes[score], reasons)
 
 
+@lru_cache(maxsize=1024)
 def country_of(location: str | None) -> str | None:
     """The country of "City, Country", split at the last comma; None where there is no comma or nothing after it."""
     if not location:

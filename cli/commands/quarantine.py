@@ -122,7 +122,7 @@ def edit(quarantine_id: One, org: Org = None, env: Env = None, as_json: Json = F
         raise UsageError(
             "edit needs a terminal; in a script use: millrace quarantine replay --id ID --patch FILE"
         )
-    from cli.mending import edit_and_replay
+    from cli.quarantine_edit import edit_and_replay
 
     api = Api(find_target(env), org)
     document = edit_and_replay(repairs.read(api, quarantine_id), partial(repairs.post, api))

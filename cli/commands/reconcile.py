@@ -11,7 +11,7 @@ import typer
 from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json
 from cli.output import complain, counted, err, print_json
-from cli.reconciled import show
+from cli.reconcile_report import show
 from cli.target import Target, deployed_function, find_target
 from cli.tenants import of_key
 

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from cli import output, reconciled
+from cli import output, reconcile_report
 from cli.commands import reconcile
 from cli.errors import UsageError
 from cli.main import run
@@ -195,5 +195,5 @@ def test_every_reason_has_a_remedy() -> None:
     assert len(reasons) > 9
     for why in reasons:
         assert any(
-            why.startswith(begin) or begin.startswith(why.strip()) for begin, _ in reconciled.REMEDIES
+            why.startswith(begin) or begin.startswith(why.strip()) for begin, _ in reconcile_report.REMEDIES
         ), why

@@ -206,7 +206,7 @@ MUTANTS = (
     Mutant(
         "an error tells the value of a protected field",
         "classified",
-        f"{LAYER}/contracts/discretion.py",
+        f"{LAYER}/contracts/redaction.py",
         "            and pointer not in self._protected\n            and self._protected.isdisjoint(_ancestors(pointer))\n        )\n\n    def shown",
         "        )\n\n    def shown",
         ("tests/unit/contracts/test_validator.py",),

@@ -6,8 +6,8 @@ from typing import Any
 
 from millrace.api.route import Call
 from millrace.contracts import pointers
-from millrace.contracts.discretion import Discretion
 from millrace.contracts.errors import FieldError
+from millrace.contracts.redaction import Redaction
 from millrace.contracts.registry import Registry
 from millrace.core import clock, exact_json, limits
 from millrace.core.http import Problem
@@ -115,7 +115,7 @@ class PredictApi:
         contract = self._registry.find(SOURCE_TYPE)
         path = exact_json.beyond(event)
         if path is not None:
-            place = pointers.write(Discretion(contract).shown(path))
+            place = pointers.write(Redaction(contract).shown(path))
             return [FieldError(place, "malformed", exact_json.TOO_LONG)]
         result = content.read(event)
         if isinstance(result, FieldError):

@@ -13,9 +13,9 @@ import orjson
 
 from millrace.contracts import decimals, envelope, messages, rules
 from millrace.contracts.contract import KEY_LENGTH, Contract
-from millrace.contracts.discretion import Discretion
 from millrace.contracts.errors import FieldError
 from millrace.contracts.pointers import parse, read
+from millrace.contracts.redaction import Redaction
 from millrace.contracts.schema import leaves, types
 
 MAX_ERRORS = 20
@@ -38,7 +38,7 @@ class Validator:
         self._decimals: decimals.Checker | None = None
         self._fit: Callable[[Any], bool] | None = None
         self._checks: tuple[tuple[rules.Check, tuple[str, ...]], ...] = ()
-        self._discretion = Discretion(contract)
+        self._discretion = Redaction(contract)
 
     def errors(self, event: Any) -> list[FieldError]:
         """What is wrong with an event, in the order of pointers, at most `MAX_ERRORS`; empty if it is valid.

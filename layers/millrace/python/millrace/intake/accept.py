@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from millrace.contracts import absent, pointers
 from millrace.contracts.contract import Contract
-from millrace.contracts.discretion import Discretion
+from millrace.contracts.redaction import Redaction
 from millrace.contracts.registry import Registry
 from millrace.contracts.type_names import renamed
 from millrace.contracts.validator import FieldError
@@ -186,7 +186,7 @@ class Intake:
         path = exact_json.beyond(event) if error.pointer else None
         if path is None:
             return error
-        shown = Discretion(self._registry.described(event)).shown(path)
+        shown = Redaction(self._registry.described(event)).shown(path)
         return FieldError(pointers.write(shown), error.code, error.message)
 
     def _append(self, valid: list[_Case]) -> None:

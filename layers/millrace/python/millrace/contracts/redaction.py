@@ -8,7 +8,7 @@ from millrace.contracts.pointers import write
 _DATA = "/data"
 
 
-class Discretion:
+class Redaction:
     """Decides for a place in an event whether an error may show what was sent there."""
 
     __slots__ = ("_above", "_declared", "_protected", "_with_protected")

@@ -19,7 +19,7 @@ TYPES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class Sources:
     """Where the log and the tables are."""
 
     event_stream_arn: str
@@ -110,13 +110,15 @@ def read(target: Target, now: datetime, *, before: str = "", without: Collection
 
     kinesis, dynamodb = target.client("kinesis"), target.client("dynamodb")
     stream = kinesis.describe_stream_summary(StreamName=target.output("EventStream"))
-    places = Places(
+    sources = Sources(
         stream["StreamDescriptionSummary"]["StreamARN"],
         target.output("EventsTable"),
         target.output("MetadataTable"),
     )
-    archive = ArchiveBacklog(kinesis, dynamodb, places).read(now)
-    return Lag(archive, not_in_silver(Table(dynamodb, places.metadata_table), before=before, without=without))
+    archive = ArchiveBacklog(kinesis, dynamodb, sources).read(now)
+    return Lag(
+        archive, not_in_silver(Table(dynamodb, sources.metadata_table), before=before, without=without)
+    )
 
 
 def with_tables(target: Target, behind: Lag) -> Lag:

@@ -63,7 +63,7 @@ class Log:
         return {**answer, "NextShardIterator": f"{shard} {page[-1][0]}"} if page else answer
 
 
-class Places:
+class Sources:
     event_stream_arn, events_table, metadata_table = "log", "Events", "Metadata"
 
 
@@ -107,22 +107,22 @@ def test_the_backlog_is_what_lies_behind_each_shards_position() -> None:
     metadata = Table(store, "Metadata")
     positions.record(metadata, "shard-0", "1", before(90))
     positions.record(metadata, "shard-1", "9", before(80))
-    found = ArchiveBacklog(log, store, Places()).read(BEGAN)
+    found = ArchiveBacklog(log, store, Sources()).read(BEGAN)
     assert found == Backlog(
         {"org_acme": 1, "org_globex": 1}, "2026-11-21T10:04:00.000Z", types={"order.created": 2}
     )
-    assert ArchiveBacklog(log, store, Places()).read(BEGAN, most=1).more
+    assert ArchiveBacklog(log, store, Sources()).read(BEGAN, most=1).more
 
 
 def test_a_shard_that_the_archive_never_came_to_is_not_archived() -> None:
     log = Log(shard_0=[(1, before(9), row("a", before(9)))])
-    assert ArchiveBacklog(log, Captured(), Places()).read(BEGAN).events == {"org_acme": 1}
+    assert ArchiveBacklog(log, Captured(), Sources()).read(BEGAN).events == {"org_acme": 1}
 
 
 def test_without_capture_nobody_knows() -> None:
     store = Captured()
     store.status = "DISABLED"
-    found = ArchiveBacklog(Log(shard_0=[]), store, Places()).read(BEGAN)
+    found = ArchiveBacklog(Log(shard_0=[]), store, Sources()).read(BEGAN)
     assert (found.total, found.unknown) == (0, "the capture of Events into the log is DISABLED")
 
 

@@ -53,7 +53,7 @@ class Backlog:
         return sum(self.events.values())
 
 
-class Places(Protocol):
+class BacklogSources(Protocol):
     """The log's ARN, and the names of the tables."""
 
     @property
@@ -67,10 +67,10 @@ class Places(Protocol):
 class ArchiveBacklog:
     """Reads it."""
 
-    def __init__(self, kinesis: Any, dynamodb: Any, places: Places) -> None:
+    def __init__(self, kinesis: Any, dynamodb: Any, sources: BacklogSources) -> None:
         self._kinesis, self._dynamodb = kinesis, dynamodb
-        self._stream, self._events = places.event_stream_arn, places.events_table
-        self._metadata = Table(dynamodb, places.metadata_table)
+        self._stream, self._events = sources.event_stream_arn, sources.events_table
+        self._metadata = Table(dynamodb, sources.metadata_table)
 
     def read(self, mark: datetime, *, most: int = MOST_COUNTED) -> Backlog:
         """What was accepted up to a moment and is not archived. Raises nothing: what cannot be learnt is `unknown`.

@@ -62,6 +62,13 @@ def test_every_page_is_in_the_menu_once() -> None:
     assert sorted(listed) == sorted(str(path.relative_to(ROOT / "docs").with_suffix("")) for path in PAGES)
 
 
+def test_every_page_and_every_decision_is_in_its_index() -> None:
+    for folder in (ROOT / "docs", ROOT / "docs/adr"):
+        index = text(folder / "README.md")
+        missing = [page.name for page in folder.glob("*.md") if f"({page.name})" not in index]
+        assert missing == ["README.md"], folder
+
+
 def test_the_guide_is_named_where_it_is(tmp_path: Path) -> None:
     places = Places(tmp_path)
     assert docs.guide(places) == "docs/guide/README.md (make docs makes a site of it)"

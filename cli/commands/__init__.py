@@ -19,6 +19,7 @@ COMMANDS = {
         "seed": ("cli.commands.seed", "Send realistic events, made up from a number."),
         "events": ("cli.commands.events", "List the newest events, or follow them live."),
         "trace": ("cli.commands.trace", "Show where an event is, step by step."),
+        "watch": ("cli.commands.watch", "Watch the windows of an aggregate as they fill."),
         "quarantine": ("cli.commands.quarantine", "List, replay or discard refused events."),
         "contracts": ("cli.commands.contracts", "Check and publish the contracts of events."),
     },

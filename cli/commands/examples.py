@@ -65,6 +65,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "models show": ("millrace models show 3",),
     "models promote": ("millrace models promote 3",),
     "models rollback": ("millrace models rollback",),
+    "watch": (
+        "millrace watch",
+        "millrace watch transactions_by_merchant --order -revenue",
+        "millrace watch orders_by_user --by user=usr_4711 --window 1h --slide 5m",
+    ),
     "alerts": ("millrace alerts list --state raised",),
     "alerts list": (
         "millrace alerts list --state raised",

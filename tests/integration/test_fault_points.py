@@ -23,6 +23,7 @@ FUNCTIONS = {
     "project_events",
     "route_events",
     "score_transactions",
+    "analyze_events",
 }
 
 

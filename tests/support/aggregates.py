@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from millrace.aggregates import blocks, measures
+from millrace.aggregates import registry as registry_of_aggregates
 from millrace.aggregates.count import EventCounter
 from millrace.aggregates.definition import Aggregate
 from millrace.aggregates.facts import Facts
@@ -18,6 +19,7 @@ from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import to_item
 from millrace.intake.enrich import Origin, enrich
 from tests.support import events
+from tests.support.platform import Platform
 from tests.support.stores import MemoryDynamoDB
 
 PAYMENT = "transaction.created"
@@ -135,3 +137,29 @@ class World:
             "/".join(map(str, key)): tuple(kind.shown(s) for kind, s in zip(kinds, states, strict=True))
             for key, states in whole.items()
         }
+
+
+def tiles(running: Platform) -> dict[tuple[Any, ...], Any]:
+    """What every aggregate says of every tile and key of a platform, all that is marked folded: by tenant, metric, tile, key."""
+    found = registry_of_aggregates.load()
+    table = Table(running.dynamodb, "Analytics")
+    later = clock.now() + timedelta(minutes=5)
+    folded = Folding(table, found, lambda *_: None, now=lambda: later).run(60, lambda: 60.0)
+    assert folded.failed == 0
+    by_metric = {one.name: [measures.of(measure) for measure in one.measures] for one in found}
+    merged: dict[tuple[str, str], blocks.Tiles] = {}
+    for row in running.rows("Analytics"):
+        if "part" in row:
+            org, metric, *_ = row["metricKey"]["S"].split("#")
+            kinds = by_metric[metric]
+            blocks.merge(
+                merged.setdefault((org, metric), {}), blocks.unpack(bytes(row["part"]["B"]), kinds), kinds
+            )
+    return {
+        (org, metric, tile, key): [
+            kind.shown(one) for kind, one in zip(by_metric[metric], states, strict=True)
+        ]
+        for (org, metric), of_metric in merged.items()
+        for tile, by_key in of_metric.items()
+        for key, states in by_key.items()
+    }

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from millrace.contracts import registry
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import from_item
+from tests.support.aggregates import tiles
 from tests.support.platform import LAKE, Platform
 from tests.support.rows import pointed_at
 
@@ -40,6 +41,7 @@ def read_state(running: Platform, *answers: dict[str, str]) -> State:
         "bus": {_label(m["detail"]): _without_moments(m["detail"]) for m in running.messages()},
         "quarantine": _quarantine(running),
         "features": {row["featureKey"]["S"]: _sets(row) for row in running.rows("FeatureStore")},
+        "tiles": tiles(running),
         "dead letters": dict.fromkeys(running.objects("dead-letters/"), True),
     }
 

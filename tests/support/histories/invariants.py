@@ -8,8 +8,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from millrace.aggregates.facts import unpack
 from millrace.contracts import registry
 from millrace.core import clock, keys
+from millrace.core.identity import identity
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import from_item
 from tests.support.histories.world import ORGS, Answered, World
@@ -25,6 +27,7 @@ def check(world: World) -> Counter[str]:
     _events(world, first)
     _lake(world, first)
     _pointers(world, first)
+    _facts(world, first)
     assert world.dead.reasons == []
     return counted
 
@@ -97,6 +100,22 @@ def _events(world: World, first: dict[tuple[str, str, int], Answered]) -> None:
     for key, answer in newest.items():
         if key not in stored:
             assert answer.life < world.life, f"{key} was accepted and is not there"
+
+
+def _facts(world: World, first: dict[tuple[str, str, int], Answered]) -> None:
+    """Facts, without copies, are every write that was ever accepted; each minute that has some is marked."""
+    found: set[tuple[str, bytes, int]] = set()
+    minutes, marked = set(), set()
+    for (partition, place), row in world.stores.tables["Analytics"].items():
+        org, kind, day = partition.split("#")
+        if kind == "unfolded":
+            marked.add(place)
+            continue
+        minutes.add(f"{org}#{day}T{place[:5]}")
+        found |= {(org, fact.id, fact.received_at) for fact in unpack(row["facts"]["B"])}
+    assert marked == minutes
+    ids = Counter((org, event_id) for org, event_id, _ in found)
+    assert ids == Counter((org, identity(event_id)) for org, event_id, _ in first)
 
 
 def _lake(world: World, first: dict[tuple[str, str, int], Answered]) -> None:

@@ -10,6 +10,7 @@ KEYS = {
     "Events": ("eventId",),
     "UserEvents": ("userKey", "sortKey"),
     "Metadata": ("entityTypeKey", "entityId"),
+    "Analytics": ("metricKey", "tileKey"),
 }
 
 

@@ -1,4 +1,4 @@
-"""One platform under a history: intake, archive and projection themselves, over stores in memory, with a clock."""
+"""One platform under a history: intake, archive, projection and counter themselves, over stores in memory, with a clock."""
 
 import base64
 import json
@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from millrace.aggregates import registry as aggregates
+from millrace.aggregates.count import EventCounter
+from millrace.aggregates.facts import Facts
 from millrace.archive.archive import Archive
 from millrace.contracts.registry import Registry
 from millrace.core import clock
@@ -127,9 +130,17 @@ class World:
         codec = Codec(registry.dictionary)
         archive = Archive(Objects(self.stores, "lake"), Table(self.stores, "Metadata"), codec)
         projection = Projection(Table(self.stores, "UserEvents"), codec, registry.of_ref)
+        counter = EventCounter(
+            Table(self.stores, "Analytics"),
+            codec,
+            Facts(list(aggregates.load()), registry.deployed),
+            lambda: f"{self.rng.getrandbits(64):x}",
+            now=lambda: self.now,
+        )
         self.consumers = {
             "archive": Consumer(archive.write, self.dead),
             "projection": Consumer(projection.project, self.dead),
+            "counter": Consumer(counter.count, self.dead),
         }
         self._log: list[dict[str, Any]] = []
         self._read = dict.fromkeys(self.consumers, 0)

@@ -5,7 +5,6 @@ unconditional: an event that is delivered again leaves the same fact once more, 
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
@@ -55,7 +54,8 @@ class EventCounter:
             PermanentError: a delivery holds no row of an event.
             RetryableError: the table did not take every row.
         """
-        oldest = clock.utc_text(self._now() - rows.TAKEN)
+        now = self._now()
+        oldest = clock.utc_text(now - rows.TAKEN)
         found: dict[tuple[str, str], list[Fact]] = {}
         too_old = 0
         for delivery in deliveries:
@@ -69,27 +69,30 @@ class EventCounter:
                 found.setdefault((event.org, minute(received_at)), []).append(self._facts.of(event))
         if too_old:
             self._too_old(too_old)
-        written = [row for (org, received), facts in found.items() for row in fact_rows(org, received, facts)]
+        written = [
+            row
+            for (org, received), facts in found.items()
+            for row in fact_rows(org, received, facts, clock.utc_text(now))
+        ]
         self._analytics.write_all(written, doing="write facts")
         # Behind the facts: whoever folds a marked minute finds them.
         self._analytics.write_all(marks.items(found, self._token()), doing="mark minutes")
 
 
-def fact_rows(org: str, received: str, facts: Sequence[Fact]) -> Iterator[Item]:
-    """The rows of facts of one tenant and minute of receipt: one, unless they are too many for it."""
+def fact_rows(org: str, received: str, facts: Sequence[Fact], at: str) -> Iterator[Item]:
+    """The rows of facts of one tenant and minute of receipt, written at a moment: one, unless they are too many for it."""
     packed = pack(facts)
     if len(packed) > MOST_BYTES and len(facts) > 1:
         middle = len(facts) // 2
-        yield from fact_rows(org, received, facts[:middle])
-        yield from fact_rows(org, received, facts[middle:])
+        yield from fact_rows(org, received, facts[:middle], at)
+        yield from fact_rows(org, received, facts[middle:], at)
         return
     # By what it holds: a batch that comes again replaces its row.
     name = hashlib.sha256(b"".join(sorted(fact.id for fact in facts))).hexdigest()[: 2 * _NAME_BYTES]
-    types = Counter(fact.event_type for fact in facts)
     yield {
         "metricKey": {"S": rows.facts_key(org, received)},
         "tileKey": {"S": rows.facts_sort(received, name)},
         "facts": {"B": packed},
-        "events": {"N": str(types.total())},
+        "at": {"S": at},
         "expiresAt": rows.expiry(received, rows.KEPT),
     }

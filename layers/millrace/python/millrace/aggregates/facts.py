@@ -100,17 +100,23 @@ def pack(facts: Iterable[Fact]) -> bytes:
     return zstandard.compress(orjson.dumps(tables), 3)
 
 
+def holds(packed: bytes, wanted: bytes) -> bool:
+    """Whether the fact of an id (16 bytes) is among them.
+
+    Raises:
+        PermanentError: it is nothing that `pack` packed.
+    """
+    several = (base64.b64decode(table["ids"]) for table in _tables(packed))
+    return any(wanted in (ids[at : at + BYTES] for at in range(0, len(ids), BYTES)) for ids in several)
+
+
 def unpack(packed: bytes) -> Iterator[Fact]:
     """What `pack` packed.
 
     Raises:
         PermanentError: it is nothing that `pack` packed.
     """
-    try:
-        tables: list[dict[str, Any]] = orjson.loads(zstandard.decompress(packed, MOST_BYTES * 100))
-    except (zstandard.ZstdError, orjson.JSONDecodeError) as error:
-        raise PermanentError(f"no facts: {error}") from error
-    for table in tables:
+    for table in _tables(packed):
         ids, names = base64.b64decode(table["ids"]), tuple(table["columns"])
         rows = zip(*table["columns"].values(), strict=True) if names else iter(())
         for at, (happened_at, received_at) in enumerate(
@@ -123,3 +129,11 @@ def unpack(packed: bytes) -> Iterator[Fact]:
                 received_at=received_at,
                 values=dict(zip(names, next(rows, ()), strict=True)),
             )
+
+
+def _tables(packed: bytes) -> list[dict[str, Any]]:
+    try:
+        tables: list[dict[str, Any]] = orjson.loads(zstandard.decompress(packed, MOST_BYTES * 100))
+    except (zstandard.ZstdError, orjson.JSONDecodeError) as error:
+        raise PermanentError(f"no facts: {error}") from error
+    return tables

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Protocol
 
 from millrace import __version__
+from millrace.aggregates.receipts import counted
 from millrace.alerts.mutes import Mutes
 from millrace.alerts.rows import AlertRows
 from millrace.api.alerts import AlertsApi
@@ -61,7 +62,8 @@ def reads(settings: ReadSettings, log: Callable[[str], None]) -> Router:
         Codec(registry.dictionary),
         type_shards=settings.type_shards,
     )
-    events = EventsApi(reader, Tracer(reader, metadata, registry.of_ref, decision_id))
+    analytics = Table(dynamodb, settings.analytics_table)
+    events = EventsApi(reader, Tracer(reader, metadata, registry.of_ref, decision_id, counted(analytics)))
     lake = Objects(client("s3"), settings.lake_bucket)
     quarantine = QuarantineApi(QuarantineStore(metadata, lake))
     schemas, subjects = SchemasApi(registry), Subjects(registry)
@@ -70,7 +72,7 @@ def reads(settings: ReadSettings, log: Callable[[str], None]) -> Router:
     decisions = DecisionsApi(reader, Heads(stored))
     views = feature_views.load()
     online = OnlineStore(Table(dynamodb, settings.feature_store_table), views)
-    alerts = AlertsApi(AlertRows(Table(dynamodb, settings.analytics_table)), Mutes(metadata, remembered=0))
+    alerts = AlertsApi(AlertRows(analytics), Mutes(metadata, remembered=0))
     health = {"status": "ok", "version": __version__, "environment": settings.environment}
     functions: dict[str, Function] = {
         "GET /v1/health": lambda _: health,

@@ -1,7 +1,7 @@
 """Where an event is: each step with its moment, from the rows that the steps themselves have left."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from millrace import __version__
 from millrace.contracts import columns
@@ -16,6 +16,19 @@ from millrace.eventstore.row import StoredEvent
 Step = dict[str, Any]
 
 
+class Counted(Protocol):
+    """When an event was counted, in which minute of receipt, and the row that says so."""
+
+    @property
+    def at(self) -> str: ...
+
+    @property
+    def minute(self) -> str: ...
+
+    @property
+    def row(self) -> str: ...
+
+
 class Tracer:
     """Traces events of a tenant through the platform."""
 
@@ -25,10 +38,19 @@ class Tracer:
         metadata: Table,
         contract_of: Callable[[str], Contract],
         decision_id: Callable[[StoredEvent], str | None],
+        counted: Callable[[StoredEvent], Counted | None] = lambda _: None,
     ) -> None:
-        """`decision_id` gives the id of the fraud decision on an event; None for one that fraud does not score."""
+        """Makes no call.
+
+        Args:
+            reader: of events.
+            metadata: the table with receipts.
+            contract_of: gives the contract of a reference as events carry it.
+            decision_id: gives the id of the fraud decision on an event; None for one that fraud does not score.
+            counted: gives the fact by which an event counts in aggregates; None where there is none.
+        """
         self._reader, self._metadata = reader, metadata
-        self._contract_of, self._decision_id = contract_of, decision_id
+        self._contract_of, self._decision_id, self._counted = contract_of, decision_id, counted
 
     def trace(self, event: StoredEvent) -> dict[str, Any]:
         """`{"eventId", "status", "steps"}`: `complete` when every step that its contract asks for is done.
@@ -50,6 +72,10 @@ class Tracer:
             if consumer.step and consumer.expects(contract, owned=owned):
                 expected.add(consumer.step)
                 steps.extend(self._of_consumer(consumer, event))
+        # Facts are there for some days only, so no trace waits for them.
+        fact = self._counted(event)
+        if fact is not None:
+            steps.append(_step("counted", fact.at, __version__, {"minute": fact.minute, "row": fact.row}))
         # Silver follows the schedule of the pipeline, so no trace waits for it.
         archived = next((one for one in steps if one["step"] == consumers.ARCHIVE.step), None)
         if archived is not None:

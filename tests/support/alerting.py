@@ -39,7 +39,7 @@ ALERT = Alert(
 class Alerting:
     """What raises, what keeps, and the clock of both."""
 
-    def __init__(self, dynamodb: MemoryDynamoDB | None = None) -> None:
+    def __init__(self, dynamodb: Any = None) -> None:
         self.dynamodb = dynamodb or MemoryDynamoDB()
         self.now = NOON
         contracts = registry.load()
@@ -73,7 +73,7 @@ class Alerting:
 
     def items(self) -> list[dict[str, Any]]:
         """The rows of the alerts' events."""
-        rows = self.dynamodb.tables["Events"].values()
+        rows = Table(self.dynamodb, "Events").scan()
         return [row for row in rows if row["eventType"]["S"] in TYPES]
 
     def deliveries(self) -> list[Delivery]:

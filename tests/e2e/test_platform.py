@@ -4,10 +4,16 @@ import json
 import random
 import uuid
 from collections import Counter
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from millrace.core import clock
+from millrace.core.table import Table
+from millrace.patterns import definition
+from millrace.patterns.timers import GRACE, Timer, Timers
 from tests.e2e.conftest import UP_SECONDS, command
 from tests.support import events
 from tests.support.client import Client, eventually, totals
@@ -208,6 +214,55 @@ def test_the_command_line_talks_to_it(client: Client, environ: dict[str, str], t
     assert (code, found[0]["n"] >= 1) == (0, True)
     assert command("trace", str(uuid.uuid4()), environ=environ).returncode == 1
     assert command("send", environ=environ).returncode == 2
+
+
+def test_patterns_raise_alerts_that_are_acknowledged(
+    client: Client, environ: dict[str, str], bundle: Path
+) -> None:
+    review, order = f"rev_{uuid.uuid4().hex}", events.order(timestamp=events.moment(timedelta(minutes=40)))
+    flagged = {"reporterId": "usr_1", "targetType": "review", "targetId": review, "reason": "spam"}
+    reports = [
+        {
+            "eventId": str(uuid.uuid4()),
+            "eventType": "report.flagged",
+            "timestamp": events.moment(),
+            "data": {"payload": {**flagged, "reportId": f"rep_{number}"}},
+        }
+        for number in range(3)
+    ]
+    assert client.post([*reports, order]).status == 202
+
+    def raised(subject: str) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = client.get("/v1/alerts", state="raised").body["items"]
+        return [one for one in items if one["subject"] == subject]
+
+    (alert,) = eventually(lambda: raised(f"target:{review}"), bool)
+    assert (alert["rule"], alert["expected"], alert["observed"]) == ("review_flagged_thrice", 2, 3)
+    ack = command("alerts", "ack", alert["alertId"], "--note", "known", "--json", environ=environ)
+    assert json.loads(ack.stdout.splitlines()[-1])["state"] == "acknowledged"
+    assert raised(f"target:{review}") == []
+    # What would have been set 38 minutes ago: the schedule finds it within its minute.
+    (pattern,) = (one for one in definition.load(bundle) if one.name == "order_without_completion")
+    key, happened = order["data"]["payload"]["orderId"], clock.parse(order["timestamp"])
+    due = happened + pattern.within + GRACE
+    timer = Timer("org_acme", pattern.ref, key, order["eventId"], clock.epoch_micros(happened), due)
+    Timers(Table(client.aws("dynamodb"), client.outputs["AnalyticsTable"])).set([timer])
+    (late,) = eventually(lambda: raised(f"order:{key}"), bool, seconds=120)
+    assert late["message"].startswith("No order.completed within 30 minutes")
+    line = {
+        "orderId": key,
+        "userId": "usr_1",
+        "totalAmount": 1,
+        "currency": "EUR",
+        "completedAt": events.moment(),
+    }
+    done = {"eventId": str(uuid.uuid4()), "eventType": "order.completed", "timestamp": events.moment()}
+    assert client.post([{**done, "data": {"payload": line}}]).status == 202
+    ended = eventually(
+        lambda: [one["alertId"] for one in client.get("/v1/alerts", state="ended").body["items"]],
+        lambda found: late["alertId"] in found,
+    )
+    assert late["alertId"] in ended
 
 
 def test_refused_events_are_repaired_and_discarded_from_the_command_line(

@@ -1,14 +1,19 @@
 """The shipped patterns, whatever the order, the copies and the restarts of what brings their events."""
 
 import random
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
+from millrace.core.errors import RetryableError
 from millrace.patterns.sweep import Outcome
 from millrace.patterns.timers import Timer
 from tests.support.alerting import NOON
+from tests.support.stores import MemoryDynamoDB
 from tests.unit.patterns.world import Story, World, delivered
 
 ORDERS, CARDS, CHECKOUT = "order_without_completion", "card_testing", "checkout_left"
@@ -238,3 +243,54 @@ def test_a_hundred_thousand_open_timers_cost_nothing_until_they_are_due() -> Non
     ended = world.sweeper.sweep(lambda: 5.0)
     assert ended.more
     assert sum(ended.timers.values()) == 0
+
+
+class Failing(MemoryDynamoDB):
+    """Fails at one of the calls that it counts: before that takes effect, or with its answer lost."""
+
+    def __init__(self, at: int, *, lost: bool) -> None:
+        super().__init__()
+        self.at, self.took_effect = at, lost
+        self.fault = EndpointConnectionError(endpoint_url="memory")
+        self.count, self.counting = 0, False
+
+    def _fails(self, operation: str) -> bool:
+        self.count += self.counting
+        return (self.counting and self.count - 1 == self.at) or super()._fails(operation)
+
+
+def told(at: int, *, lost: bool) -> tuple[int, list[str], list[str], list[str]]:
+    """A story with one failure: how many calls it took, what was raised, what ended, and what is listed."""
+    dynamodb = Failing(at, lost=lost)
+    world, story = World(ORDERS, FLAGGED, stores=dynamodb), Story()
+    first = [story.order("ord_1", at=0), *(story.flagged(minute) for minute in range(3))]
+    late = story.completed("ord_1", at=45)
+
+    def retried(work: Callable[..., object], *given: Any) -> None:
+        dynamodb.counting = True
+        for _ in range(3):
+            try:
+                work(*given)
+                break
+            except RetryableError:
+                world.restart()
+        dynamodb.counting = False
+
+    world.append(first)
+    retried(world.deliver, first)
+    for minutes in (33, 34):
+        retried(world.sweep, minutes)
+    world.append([late])
+    retried(world.deliver, [late])
+    retried(world.track, world.deliveries())
+    ended = [one["reason"] for one in world.events("alert.ended")]
+    return dynamodb.count, world.raised(), ended, sorted(one["state"] for one in world.listed())
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_whatever_call_fails_the_alerts_are_the_same(*, lost: bool) -> None:
+    calls, *wanted = told(-1, lost=lost)
+    assert wanted == [["order:ord_1", "target:rev_1"], ["late"], ["ended", "raised"]]
+    assert calls > 20
+    for at in range(calls):
+        assert told(at, lost=lost)[1:] == tuple(wanted), at

@@ -23,6 +23,7 @@ from millrace.patterns.state import PatternState
 from millrace.patterns.sweep import Lookout, Sweeper, Swept
 from millrace.patterns.timers import Timers
 from tests.support.alerting import NOON, ORG, Alerting
+from tests.support.stores import MemoryDynamoDB
 
 FINGERPRINT = bytes(12)
 
@@ -98,8 +99,8 @@ class Story:
 class World(Alerting):
     """The consumer, the sweep, and the stores of both."""
 
-    def __init__(self, *patterns: str) -> None:
-        super().__init__()
+    def __init__(self, *patterns: str, stores: MemoryDynamoDB | None = None) -> None:
+        super().__init__(stores)
         chosen: Sequence[Pattern] = [one for one in definition.load() if one.name in patterns]
         self.patterns = chosen
         self.restart()

@@ -219,7 +219,7 @@ def public(row: Item) -> dict[str, Any]:
         "expected": raised.get("expected"),
         "observed": ended.get("observed", raised.get("observed")),
         "score": raised.get("score"),
-        "raisedAt": _moment(row["raised"]["S"]),
+        "raisedAt": clock.utc_text(clock.parse(_moment(row["raised"]["S"]))),
         "acknowledgedAt": acknowledged.get("acknowledgedAt"),
         "acknowledgedBy": acknowledged.get("acknowledgedBy"),
         "note": acknowledged.get("note"),

@@ -19,6 +19,7 @@ POLL_SECONDS = 0.5
 OUTPUTS = {
     "hourly_etl": "HourlyEtlMachine",
     "backfill": "BackfillMachine",
+    "seal_tiles": "SealTilesMachine",
     "train_model": "TrainModelMachine",
 }
 

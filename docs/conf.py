@@ -33,6 +33,7 @@ MENU = {
         "models",
         "fraud",
         "real-time",
+        "aggregates",
         "patterns",
         "anomalies",
         "sigma",

@@ -40,6 +40,7 @@ SETS = (
     ("runtime", "onnx"),
     ("runtime", "sketches"),
     ("runtime", "duckdb"),
+    ("runtime", "duckdb", "sketches"),
     ("runtime", "lake", "duckdb"),
     ("runtime", "mlflow"),
     ("runtime", "lake", "iceberg"),

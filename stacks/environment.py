@@ -137,6 +137,8 @@ class LakehouseSettings(_Settings):
     """When features and training data are built."""
     maintenance: Schedule = "cron(20 4 * * ? *)"
     """When tables are compacted, and what they no longer need is removed."""
+    seal: Schedule = "cron(50 3 * * ? *)"
+    """When the day before is sealed in aggregates, behind the daily run."""
     reconcile: ReconcileTimes | None = ReconcileTimes()
     """When the stores are compared; None: only `millrace reconcile` does."""
 

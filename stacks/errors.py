@@ -12,7 +12,7 @@ from millrace.core.errors import PermanentError
 FILE = "stacks/environment.py"
 _MEANINGS = {
     **dict.fromkeys(
-        ("hourly", "daily", "weekly", "maintenance", "canary"),
+        ("hourly", "daily", "weekly", "maintenance", "seal", "canary"),
         "a schedule is cron(…) or rate(…), such as rate(15 minutes), in UTC",
     ),
     "lineage_url": "it is empty, or an http or https address without a user",

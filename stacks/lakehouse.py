@@ -16,6 +16,7 @@ from stacks.constructs.learning import Learning
 from stacks.constructs.platform_function import PlatformFunction
 from stacks.constructs.reconciliation import Reconciliation
 from stacks.constructs.schedule import Schedule
+from stacks.constructs.sealing import Sealing
 from stacks.constructs.state_machine import PlatformStateMachine, camel
 from stacks.platform_stack import PlatformStack
 from stacks.storage import StorageStack
@@ -24,7 +25,7 @@ from stacks.storage import StorageStack
 class LakehouseStack(PlatformStack):
     """From raw Parquet to the tables that people read, by machines that can be restarted at any time."""
 
-    third_party = ("runtime", "lake", "duckdb", "iceberg", "mlflow")
+    third_party = ("runtime", "lake", "duckdb", "iceberg", "mlflow", "sketches")
 
     def __init__(self, scope: Construct, construct_id: str, *, storage: StorageStack, layers: Path) -> None:
         super().__init__(scope, construct_id, storage=storage, layers=layers)
@@ -73,9 +74,12 @@ class LakehouseStack(PlatformStack):
             functions=[maintain_table(self, self.fleet)],
             values=at_once,
         )
+        sealing = Sealing(
+            self, "Sealing", fleet=self.fleet, pin_sources=functions["pin_sources"], values=at_once
+        )
         learning = Learning(self, fleet=self.fleet, pin_sources=functions["pin_sources"], folder=layers)
         # Those that are started by themselves; they start the others.
-        self._machines = (hourly_etl, backfill, maintenance, learning.machine)
+        self._machines = (hourly_etl, backfill, maintenance, sealing.machine, learning.machine)
         self._schedule(self._start_run())
         Reconciliation(self, "Reconciliation", fleet=self.fleet)
         self._outputs()
@@ -114,6 +118,12 @@ class LakehouseStack(PlatformStack):
                 times.maintenance,
                 "Old snapshots, files without one, and small files.",
                 {"machine": "maintenance", "input": {}},
+            ),
+            (
+                "Seal",
+                times.seal,
+                "Days of aggregates from silver, in the place of what the stream counted.",
+                {"machine": "seal_tiles", "input": {}},
             ),
             (
                 "Weekly",

@@ -9,7 +9,7 @@ from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json
 from cli.output import complain, counted, err, out, print_json, table
 from cli.runs import document, failure_sentences, run
-from cli.target import find_target
+from cli.target import Target, find_target
 from millrace.quality.checks import FRESHNESS
 
 # A longer interval is a backfill: one run a day, resumable, and one over the other tables.
@@ -29,6 +29,9 @@ def etl(
     minutes: Annotated[
         float, typer.Option("--wait", min=0.1, help="Minutes to wait for the run.")
     ] = WAIT_MINUTES,
+    seal: Annotated[
+        bool, typer.Option("--seal", help="Then seal the days of aggregates that have changed.")
+    ] = False,
     env: Env = None,
     as_json: Json = False,
 ) -> None:
@@ -50,11 +53,32 @@ def etl(
         print_json(done)
     else:
         show(done)
+    if seal:
+        _seal(target, minutes)
     if status != "SUCCEEDED":
         for sentence in missing(done, cause):
             complain(sentence)
         again = f"millrace etl --from {first} --to {last}" if first else "millrace etl"
         raise RefusedError("" if as_json else f"{run_id} is not complete; {remedy(done, again)}")
+
+
+def _seal(target: Target, minutes: float) -> None:
+    """Runs the machine of aggregates' days.
+
+    Raises:
+        RefusedError: it failed; what it did stands.
+    """
+    with err.status("sealing …") as shown:
+        run_id, status, cause = run(
+            target,
+            "seal_tiles",
+            {},
+            seconds=minutes * 60,
+            say=lambda step: shown.update(f"{escape(step)} …"),
+        )
+    if status != "SUCCEEDED":
+        raise RefusedError(cause or f"{run_id} ended {status}")
+    err.print(f"Run {run_id}: days of aggregates are sealed.", markup=False)
 
 
 def request_of(first: str | None, last: str | None) -> tuple[bool, dict[str, Any]]:

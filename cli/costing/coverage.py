@@ -106,6 +106,7 @@ PLACES: Mapping[str, Mapping[str, str]] = {
         "publishrunFunction": "etl",
         "materializefeaturesFunction": "etl",
         "maintaintableFunction": IDLE,
+        "SealingsealtilesFunction": IDLE,
     },
     "AWS::SQS::Queue": {
         "SubscriberQueue": "route",
@@ -118,6 +119,7 @@ PLACES: Mapping[str, Mapping[str, str]] = {
         "HourlySchedule": IDLE,
         "DailySchedule": IDLE,
         "MaintenanceSchedule": IDLE,
+        "SealSchedule": IDLE,
         "WeeklySchedule": IDLE,
         "ReconciliationHourlySchedule": IDLE,
         "ReconciliationDailySchedule": IDLE,
@@ -129,6 +131,7 @@ PLACES: Mapping[str, Mapping[str, str]] = {
         "rawtosilverMachine": "etl",
         "refreshtableMachine": "etl",
         "maintenanceMachine": IDLE,
+        "sealtilesMachine": IDLE,
         "traintenantsMachine": IDLE,
     },
 }

@@ -1,4 +1,4 @@
-"""Edge: pins the tables that feature views read, for a run, and divides its tenants into portions."""
+"""Edge: pins the tables that feature views or aggregates read, for a run, and divides its tenants into portions."""
 
 from functools import partial
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from functions.pin_sources.settings import Settings
+from millrace.aggregates import registry as aggregates
 from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.edge import Event, Handler, edge
@@ -21,14 +22,17 @@ def handler(settings: Settings, log: Logger) -> Handler:
     """Records which snapshots the run reads; answers with portions of the tenants that have rows in them.
 
     `{"runId", "mostPortions"}` → `{"portions": [0, 1, …]}`; `{"runId", "portion", "portions"}` → `{"orgs": […]}`, the
-    tenants of one of so many portions.
+    tenants of one of so many portions. `{"of": "aggregates"}` pins what aggregates are sealed from.
     """
     runs, tables = RunStore(Objects(client("s3"), settings.lake_bucket)), registry.load().tables()
 
     def pin(event: Event, _: object) -> dict[str, Any]:
         lake = catalog(settings.environment, settings.lake_bucket)
         pinner = sources.Pinner(runs, partial(open_table, lake), tables)
-        pinned = pinner.pin(event["runId"], event.get("tables") or feature_views.load().sources())
+        named = event.get("tables") or (
+            aggregates.load().tables if event.get("of") == "aggregates" else feature_views.load().sources()
+        )
+        pinned = pinner.pin(event["runId"], named)
         orgs = sources.tenants(pinned)
         if "portion" in event:
             return {"orgs": list(sources.portion(orgs, event["portion"], event["portions"]))}

@@ -24,6 +24,7 @@ def handler(settings: Settings, log: Logger) -> Handler:
         "hourly_etl": settings.hourly_etl_machine,
         "backfill": settings.backfill_machine,
         "maintenance": settings.maintenance_machine,
+        "seal_tiles": settings.seal_tiles_machine,
         "train_model": settings.train_model_machine,
     }
 

@@ -10,4 +10,5 @@ class Settings(FunctionSettings):
     hourly_etl_machine: str = uses(Resource("machine", "hourly_etl"), "start")
     backfill_machine: str = uses(Resource("machine", "backfill"), "start")
     maintenance_machine: str = uses(Resource("machine", "maintenance"), "start")
+    seal_tiles_machine: str = uses(Resource("machine", "seal_tiles"), "start")
     train_model_machine: str = uses(Resource("machine", "train_model"), "start")

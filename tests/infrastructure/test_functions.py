@@ -89,6 +89,15 @@ RIGHTS = {
         "dynamodb:Query",
         "dynamodb:UpdateItem",
     },
+    "seal_tiles": RUN_DOCUMENTS - {"s3:PutObject"}
+    | {
+        "dynamodb:BatchGetItem",
+        "dynamodb:BatchWriteItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+    },
     "send_canary": {"dynamodb:BatchWriteItem", "dynamodb:Query", "events:PutEvents"},
     "start_run": {"states:ListExecutions", "states:StartExecution"},
     "plan_backfill": RUN_DOCUMENTS,
@@ -164,7 +173,14 @@ READS_A_STREAM = {
 }
 # Workers over a million rows at once: as much time as Lambda has, and memory as the environment's settings say.
 WORKERS = {"transform_partitions", "build_table", "materialize_features"}
-LONG = WORKERS | {"commit_table", "maintain_table", "reconcile_events", "build_training_set", "train_model"}
+LONG = WORKERS | {
+    "seal_tiles",
+    "commit_table",
+    "maintain_table",
+    "reconcile_events",
+    "build_training_set",
+    "train_model",
+}
 STREAM_READS = {
     "kinesis": {
         "kinesis:DescribeStream",
@@ -290,6 +306,7 @@ def test_a_function_carries_no_layer_that_it_does_not_need(every: Templates) -> 
             "archive_events": {"Lake"},
             "check_schema": {"Registry"},
             **{one: {"Sketches"} for one in ("fold_tiles", "read_analytics")},
+            "seal_tiles": {"Duckdb", "Sketches"},
             **{scorer: {"Onnx"} for scorer in ("predict", "score_transactions")},
             **{worker: {"Duckdb"} for worker in WORKERS},
             **{one: {"Lake", "Duckdb"} for one in ("materialize_features", "build_training_set")},

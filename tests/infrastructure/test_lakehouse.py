@@ -33,6 +33,7 @@ CALLS = {
     },
     "backfill": {"PlanBackfill": "planbackfill"},
     "maintenance": {"MaintainTable": "maintaintable"},
+    "seal_tiles": {"PinSources": "pinsources", "SealTiles": "Sealingsealtiles"},
     "train_model": {"PinSources": "pinsources"},
     "train_tenants": {
         "PinSources": "pinsources",
@@ -220,6 +221,7 @@ def test_runs_start_by_themselves_everywhere(every: Templates) -> None:
             {"machine": "hourly_etl", "input": {"refresh": ["hourly", "daily"]}},
         ),
         "Maintenance": ("cron(20 4 * * ? *)", {"machine": "maintenance", "input": {}}),
+        "Seal": ("cron(50 3 * * ? *)", {"machine": "seal_tiles", "input": {}}),
         "Weekly": ("cron(10 3 ? * SUN *)", {"machine": "train_model", "input": {}}),
     }
 

@@ -135,6 +135,7 @@ def _start(recorder: Recorder) -> None:
         "hourly_etl": {"refresh": ["hourly"]},
         "backfill": {"from": "2026-11-01", "to": "2026-11-02"},
         "maintenance": {},
+        "seal_tiles": {},
         "train_model": {"org": "org_acme", "model": "fraud"},
     }
     with function("start_run", {"ENVIRONMENT": "local", "LOG_LEVEL": "ERROR", **arns}) as handler:

@@ -55,6 +55,7 @@ def test_each_machine_is_started_by_its_name_once() -> None:
         for machine, given in (
             ("hourly_etl", {"refresh": ["hourly"]}),
             ("maintenance", {}),
+            ("seal_tiles", {}),
             ("backfill", {"from": "2026-11-01", "to": "2026-11-02"}),
             ("train_model", {}),
             ("train_model", {"org": "org_acme"}),
@@ -67,7 +68,7 @@ def test_each_machine_is_started_by_its_name_once() -> None:
         with pytest.raises(PermanentError, match="no machine"):
             handler({"machine": "other"}, None)
     started = [arn.rpartition(":")[2] for arn, _ in states.started]
-    assert started == ["hourly_etl", "maintenance", "backfill", "train_model", "train_model"]
+    assert started == ["hourly_etl", "maintenance", "seal_tiles", "backfill", "train_model", "train_model"]
 
 
 def test_a_backfill_is_planned_once_and_goes_on_behind_what_is_done() -> None:

@@ -124,3 +124,27 @@ def test_an_attempt_after_one_of_an_earlier_version_does_all_days() -> None:
     s3.objects[key] = s3.objects[key].replace(b'"tables":', b'"models":')
     repeated = plan_backfill(store, f"{NAME}-2", "2026-11-01", "2026-11-03")
     assert [one.first for one in repeated.days] == ["2026-11-01", "2026-11-02", "2026-11-03"]
+
+
+def test_a_seal_goes_on_while_days_are_left_and_one_portion_stops_no_other() -> None:
+    calls: list[int] = []
+
+    def pin(payload: dict[str, Any]) -> Any:
+        assert payload["of"] == "aggregates"
+        return {"portions": [0, 1]}
+
+    def seal(payload: dict[str, Any]) -> Any:
+        calls.append(payload["portion"])
+        if payload["portion"] == 0:
+            raise TaskError("Runtime.HandlerError", "broken")
+        return {"sealed": 3, "left": 2 - calls.count(1)}
+
+    functions = {"PinSources": pin, "SealTiles": seal}
+    failed = StateMachine(definition("seal_tiles"), functions).run("seal_tiles-20261121-1")
+    assert failed.error == "Millrace.NotSealed"
+    assert calls == [0, 0, 0, 1, 1]
+    functions["SealTiles"] = lambda _: {"sealed": 0, "left": 5}
+    # Nothing that could be sealed is left: the next day's run looks again.
+    assert (
+        StateMachine(definition("seal_tiles"), functions).run("seal_tiles-20261122-1").status == "SUCCEEDED"
+    )

@@ -31,6 +31,7 @@ LOGGED = re.compile(r"[A-Za-z0-9_-]+")
         ("hourly_etl", {"from": "2026-11-01", "to": "2026-11-03"}, "20261101_20261103"),
         ("backfill", {"from": "2026-11-01", "to": "2026-11-01"}, "20261101_20261101"),
         ("maintenance", {}, "20261121"),
+        ("seal_tiles", {}, "20261121"),
         ("train_model", {}, "20261121"),
         ("train_model", {"org": "org_acme"}, "org_acme-20261121"),
     ],
@@ -62,7 +63,7 @@ def test_what_is_no_interval_is_refused(given_: dict[str, Any]) -> None:
 
 
 @given(
-    st.sampled_from(["hourly_etl", "backfill", "maintenance", "train_model"]),
+    st.sampled_from(["hourly_etl", "backfill", "maintenance", "seal_tiles", "train_model"]),
     st.text(max_size=90),
     st.integers(-2, 10**6),
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from millrace.aggregates.definition import Aggregate, of_types
 from millrace.contracts import registry as contracts
+from millrace.contracts.columns import table
 from millrace.contracts.fields import fields
 from millrace.contracts.registry import Registry
 from millrace.core import bundle
@@ -26,6 +27,12 @@ class Aggregates:
     def types(self) -> dict[str, dict[str, str]]:
         """Event type → column → its type, for every column that an aggregate reads, of whatever major has it."""
         return {name: self._columns(name, several) for name, several in of_types(list(self)).items()}
+
+    @cached_property
+    def tables(self) -> tuple[str, ...]:
+        """The tables of silver that have their events."""
+        majors = [one for name in of_types(list(self)) for one in self.contracts.majors(name).values()]
+        return tuple(sorted(f"silver.{table(one)}" for one in majors))
 
     def _columns(self, event_type: str, aggregates: Sequence[Aggregate]) -> dict[str, str]:
         wanted = frozenset[str]().union(*(one.columns(event_type) for one in aggregates))

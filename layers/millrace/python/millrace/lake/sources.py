@@ -107,6 +107,27 @@ def portion(orgs: Sequence[str], number: int, count: int) -> tuple[str, ...]:
     return tuple(orgs[number * len(orgs) // count : (number + 1) * len(orgs) // count])
 
 
+def files_by_day(sources: Sources, org: str) -> dict[str, dict[str, list[str]]]:
+    """A tenant's files of pinned tables that have days: UTC day → table → paths."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for one in sources.inputs:
+        for file in one.files:
+            if file.org == org and file.day is not None:
+                found.setdefault(file.day, {}).setdefault(one.table, []).append(file.path)
+    return found
+
+
+def open_day(connection: "DuckDBPyConnection", sources: Sources, org: str, day: str) -> None:
+    """The same as `open_views`, of one UTC day.
+
+    Raises:
+        duckdb.Error: a file cannot be read.
+    """
+    files = files_by_day(sources, org).get(day, {})
+    for one in sources.inputs:
+        create_view(connection, one.table, one.columns, files.get(one.table, ()), f"org_id = {literal(org)}")
+
+
 def open_views(connection: "DuckDBPyConnection", sources: Sources, org: str) -> None:
     """Makes each pinned table a view `schema.table` of one tenant's rows.
 

@@ -45,6 +45,17 @@ class ResultStore:
         rows = self._read(_key(name, CHECKED) for name in by_key)
         return {by_key[row["entityTypeKey"]["S"]]: row["checkedAt"]["S"] for row in rows}
 
+    def has_open(self, org: str, day: str) -> bool:
+        """Whether the last comparisons of a tenant's day left events that are missing somewhere.
+
+        Raises:
+            MillraceError: the table did not answer.
+        """
+        rows = self._metadata.query(
+            "entityTypeKey = :day", {":day": {"S": partition(org, day)}}, doing="read what is open"
+        )
+        return any(int(row["open"]["N"]) for row in rows if "open" in row)
+
     def past_repairs(self, org: str, day: str, ids: Iterable[bytes]) -> dict[bytes, PastRepairs]:
         """Those of these events that were repaired before.
 

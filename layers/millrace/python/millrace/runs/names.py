@@ -15,8 +15,8 @@ from typing import Any, Literal
 from millrace.core.errors import PermanentError
 from millrace.runs.interval import days
 
-Machine = Literal["hourly_etl", "backfill", "maintenance", "train_model"]
-MACHINES: tuple[Machine, ...] = ("hourly_etl", "backfill", "maintenance", "train_model")
+Machine = Literal["hourly_etl", "backfill", "maintenance", "seal_tiles", "train_model"]
+MACHINES: tuple[Machine, ...] = ("hourly_etl", "backfill", "maintenance", "seal_tiles", "train_model")
 # Letters, digits, `-` and `_`: an execution whose name has anything else is not logged.
 # Step Functions takes 80 of them; the executions that one starts have its name and up to ten more.
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html#API_StartExecution_RequestSyntax

@@ -1,4 +1,4 @@
-"""What is made of events while they come, minute by minute: tiles of aggregates."""
+"""What is made of events while they come, minute by minute: tiles of aggregates, and anomalies of them."""
 
 from pathlib import Path
 
@@ -14,12 +14,12 @@ from stacks.constructs.schedule import Schedule
 from stacks.platform_stack import PlatformStack
 from stacks.storage import StorageStack
 
-EACH_MINUTE = "rate(1 minute)"
+EACH_MINUTE, EACH_TWO_MINUTES = "rate(1 minute)", "rate(2 minutes)"
 LAG_ALARM = Duration.minutes(15)
 
 
 class RealTimeStack(PlatformStack):
-    """Functions that are called each minute, on what `analyze_events` leaves."""
+    """Functions that are called by the minute, on what `analyze_events` leaves."""
 
     third_party = ("runtime", "sketches")
 
@@ -41,6 +41,24 @@ class RealTimeStack(PlatformStack):
             expression=EACH_MINUTE,
             description="Minutes that are over, into tiles.",
             function=fold,
+            payload="{}",
+        )
+        anomalies = PlatformFunction(
+            self,
+            "watch_anomalies",
+            fleet=self.fleet,
+            description="Compares each tenant's series with past weeks, and raises and ends alerts.",
+            memory_mb=ONE_PROCESSOR_MB,
+            timeout=Duration.minutes(5),
+            layers=("runtime", "sketches"),
+        )
+        Schedule(
+            self,
+            "WatchAnomalies",
+            fleet=self.fleet,
+            expression=EACH_TWO_MINUTES,
+            description="Hours that are over, and silences.",
+            function=anomalies,
             payload="{}",
         )
         self._watch()

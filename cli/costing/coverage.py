@@ -96,6 +96,7 @@ PLACES: Mapping[str, Mapping[str, str]] = {
         "CanarysendcanaryFunction": IDLE,
         "reconcileeventsFunction": IDLE,
         "sweeptimersFunction": IDLE,
+        "watchanomaliesFunction": IDLE,
         "startrunFunction": "etl",
         "planrunFunction": "etl",
         "pinsourcesFunction": "etl",

@@ -31,7 +31,7 @@ def test_each_consumer_has_one_mapping(every: Templates) -> None:
 def test_batches_come_back_whole_until_they_are_too_old(every: Templates, stem: str) -> None:
     properties = _mapping(every, stem)
     assert properties["StartingPosition"] == "TRIM_HORIZON"
-    assert properties["BatchSize"] == (1000 if stem == "archive_events" else 500)
+    assert properties["BatchSize"] == (2000 if stem == "archive_events" else 500)
     assert properties["MaximumRetryAttempts"] == -1
     assert properties["BisectBatchOnFunctionError"] is True
     assert properties["ParallelizationFactor"] == 1

@@ -98,6 +98,14 @@ RIGHTS = {
         "dynamodb:PutItem",
         "dynamodb:Query",
     },
+    "watch_anomalies": {
+        "dynamodb:BatchGetItem",
+        "dynamodb:BatchWriteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+    },
     "send_canary": {"dynamodb:BatchWriteItem", "dynamodb:Query", "events:PutEvents"},
     "start_run": {"states:ListExecutions", "states:StartExecution"},
     "plan_backfill": RUN_DOCUMENTS,
@@ -305,7 +313,7 @@ def test_a_function_carries_no_layer_that_it_does_not_need(every: Templates) -> 
         own = {
             "archive_events": {"Lake"},
             "check_schema": {"Registry"},
-            **{one: {"Sketches"} for one in ("fold_tiles", "read_analytics")},
+            **{one: {"Sketches"} for one in ("fold_tiles", "read_analytics", "watch_anomalies")},
             "seal_tiles": {"Duckdb", "Sketches"},
             **{scorer: {"Onnx"} for scorer in ("predict", "score_transactions")},
             **{worker: {"Duckdb"} for worker in WORKERS},

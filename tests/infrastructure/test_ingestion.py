@@ -44,6 +44,8 @@ CALLS = {
     "GET /v1/datasets": ("read_api", "catalog:read"),
     "GET /v1/datasets/{name}": ("read_api", "catalog:read"),
     "GET /v1/datasets/{name}/lineage": ("read_api", "catalog:read"),
+    "GET /v1/analytics": ("read_analytics", "events:read"),
+    "GET /v1/analytics/{metric}": ("read_analytics", "events:read"),
     "GET /v1/alerts": ("read_api", "alerts:read"),
     "POST /v1/alerts/{id}/acknowledge": ("change_alerts", "alerts:write"),
     "POST /v1/alerts/{id}/mute": ("change_alerts", "alerts:write"),
@@ -178,6 +180,7 @@ def test_a_new_shard_is_read_before_it_is_written(every: Templates) -> None:
         "reconcile_events",
         "score_transactions",
         "sweep_timers",
+        "watch_anomalies",
         "publish_run",
         "move_model",
     }
@@ -189,7 +192,7 @@ def test_a_new_shard_is_read_before_it_is_written(every: Templates) -> None:
 
 
 def test_outputs(every: Templates) -> None:
-    names = {name for stack in every.stacks.values() for name in stack["Outputs"]}
+    names = {name for stack in every.stacks.values() for name in stack.get("Outputs", ())}
     wanted = {"ApiUrl", "LakeBucket", "EventStream", "EventBus", "TenantKeyId", "SubscriberQueue"}
     wanted |= {f"{name}Table" for name in ("Events", "UserEvents", "Analytics", "Metadata", "MLModels")}
     assert wanted | {"FeatureStoreTable"} <= names

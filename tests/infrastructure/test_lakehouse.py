@@ -207,7 +207,7 @@ def test_runs_start_by_themselves_everywhere(every: Templates) -> None:
         assert properties["State"] == "ENABLED"
         assert properties["ScheduleExpressionTimezone"] == "UTC"
         if not properties["Target"]["Arn"]["Fn::GetAtt"][0].startswith("startrunFunction"):
-            assert name.startswith(("Canary", "Reconciliation"))
+            assert name.startswith(("Canary", "FoldTiles", "Reconciliation", "Timers", "WatchAnomalies"))
             continue
         assert ("DeadLetterConfig" in properties["Target"]) is (every.environment != "local")
         found[name.split("Schedule")[0]] = (

@@ -49,13 +49,16 @@ class Changes:
         return {one.key: one for one in (*self.begun, *self.escalated, *self.lasting)}
 
 
-def advance(open_: Mapping[str, Episode], hour: int, found: Iterable[Finding]) -> Changes:
+def advance(
+    open_: Mapping[str, Episode], hour: int, found: Iterable[Finding], *, whole: bool = True
+) -> Changes:
     """What the findings of an hour make of the open episodes.
 
     Args:
         open_: by key.
         hour: the epoch hour; to advance an hour again changes nothing.
         found: of it.
+        whole: whether it is over; before that no episode ends.
     """
     worst: dict[str, Finding] = {}
     for one in found:
@@ -71,7 +74,7 @@ def advance(open_: Mapping[str, Episode], hour: int, found: Iterable[Finding]) -
     for key, episode in open_.items():
         finding = worst.get(key)
         if finding is None:
-            (ended if hour - episode.last >= CALM_HOURS else lasting).append(episode)
+            (ended if whole and hour - episode.last >= CALM_HOURS else lasting).append(episode)
             continue
         heavier = _weight(finding) > _weight(episode.worst)
         now = replace(episode, last=max(hour, episode.last), worst=finding if heavier else episode.worst)

@@ -26,7 +26,9 @@ FILES = sorted((SCHEMAS / "events").glob("*/*/v1.yaml"))
 CONTRACTS = [compiled(path) for path in FILES]
 BY_NAME = {one.name: one for one in CONTRACTS}
 SOURCES = Sources(yaml_file(SCHEMAS / FILE, FILE), CONTRACTS)
-RULES = {one["name"]: one for one in compile_rules(SCHEMAS, CONTRACTS)["rules"]}
+SIGMA = compile_rules(SCHEMAS, CONTRACTS)
+RULES = {one["name"]: one for one in SIGMA["rules"]}
+PATTERNS = {one["name"]: one for one in SIGMA["patterns"]}
 HEAD = """title: A rule
 id: 6f2f0f5e-7a0e-4a4e-9f57-0a4f0b5c9d11
 logsource: {product: millrace, service: transaction.created}
@@ -149,6 +151,86 @@ def test_a_rule_says_who_it_is() -> None:
     one = RULES["payout_large"]
     assert (one["title"], one["level"]) == ("A payout of 10,000 or more", "medium")
     assert len({rule["id"] for rule in RULES.values()}) == len(RULES) >= 10
+
+
+def test_our_correlations_are_patterns() -> None:
+    said = {
+        name: (one["kind"], one["by"], one["name_of_key"], one["within_seconds"], one["severity"])
+        for name, one in PATTERNS.items()
+    }
+    assert said == {
+        "account_taken_over": ("sequence", "user", "user", 3600, "critical"),
+        "high_value_burst_of_device": ("count", "field", "device_id", 600, "warning"),
+        "mass_review_reports": ("count", "user", "user", 3600, "warning"),
+    }
+    assert [step["events"] for step in PATTERNS["account_taken_over"]["steps"]] == [
+        ["user.profile_updated"],
+        ["payout.requested"],
+    ]
+    (step,) = PATTERNS["high_value_burst_of_device"]["steps"]
+    assert (step["count"], step["where"]) == (5, [{"field": "amount", "atLeast": 1000}])
+    # What a correlation refers to raises no alerts of its own.
+    assert not {"review_reported", "payout_of_some_value"} & RULES.keys()
+
+
+CORRELATION = """title: Together
+id: 0d1c9c1e-54d2-4dbb-9b8b-5f6b1d9f2f10
+correlation:
+  type: event_count
+  rules: [rule]
+  group-by: [userId]
+  timespan: 10m
+  condition: {gte: 5}
+level: low
+"""
+UNCORRELATED = [
+    ("event_count", "value_count", " /correlation/type: value_count is no pattern: there are event_count, "),
+    ("[rule]", "[rul]", " /correlation/rules/0: there is no rule rul; did you mean rule?"),
+    (
+        "[userId]",
+        "[userId, device_id]",
+        " /correlation/group-by: a pattern joins events by one field, such as userId",
+    ),
+    ("[userId]", "[usrId]", " /correlation/group-by: no event of transaction.created.v1 has a field usrId"),
+    ("[userId]", "[amount]", " /correlation: amount is a decimal in transaction.created/"),
+    ("10m", "90s", " /correlation/timespan: a span is of whole minutes"),
+    ("10m", "30d", " /correlation: it has to be at least 1m and at most 7d, not 43200m"),
+    ("gte: 5", "lt: 5", " /correlation/condition: a count tells when there are so many, with gte or gt"),
+    (
+        "gte: 5",
+        "gte: 1",
+        " /correlation: a count has one step, and its count says how many of it: at least 2",
+    ),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "said"), UNCORRELATED)
+def test_what_is_no_pattern_is_refused(tmp_path: Path, before: str, after: str, said: str) -> None:
+    folder = tmp_path / "schemas/sigma"
+    base = f"{HEAD}detection:\n  s: {{amount: 1}}\n  condition: s\n"
+    rule(tmp_path, base)
+    (folder / "together.yml").write_text(CORRELATION)
+    compiled_both = compile_rules(tmp_path / "schemas", CONTRACTS)
+    assert [one["name"] for one in compiled_both["patterns"]] == ["together"]
+    assert compiled_both["rules"] == []
+    text = CORRELATION.replace(before, after)
+    if "value" in after:
+        text = text.replace("{gte: 5}", "{gte: 5, field: amount}")
+    (folder / "together.yml").write_text(text)
+    with pytest.raises(ContractError) as caught:
+        compile_rules(tmp_path / "schemas", CONTRACTS)
+    lines = located(caught.value, tmp_path)
+    assert any(re.match(r"schemas/sigma/together.yml:\d+", one) and said in one for one in lines), lines
+
+
+def test_another_threshold_is_another_version(tmp_path: Path) -> None:
+    rule(tmp_path, f"{HEAD}detection:\n  s: {{amount: 1}}\n  condition: s\n")
+    versions = set()
+    for number in (5, 5, 6):
+        (tmp_path / "schemas/sigma/together.yml").write_text(CORRELATION.replace("5}", f"{number}}}"))
+        (one,) = compile_rules(tmp_path / "schemas", CONTRACTS)["patterns"]
+        versions.add(one["version"])
+    assert len(versions) == 2
 
 
 MATCHING: list[tuple[str, dict[str, Any], bool]] = [

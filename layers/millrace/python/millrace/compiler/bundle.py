@@ -56,8 +56,9 @@ def compile_all(schemas_dir: Path, warehouse_dir: Path) -> Files:
     aggregates = compile_aggregates(schemas_dir, contracts)
     files[bundle.AGGREGATES] = _sorted(aggregates)
     files[bundle.ANOMALIES] = _sorted(compile_watches(schemas_dir, aggregates))
-    files[bundle.PATTERNS] = _sorted(compile_patterns(schemas_dir, contracts))
-    files[bundle.SIGMA] = _sorted(compile_rules(schemas_dir, contracts))
+    sigma = compile_rules(schemas_dir, contracts)
+    files[bundle.PATTERNS] = _sorted([*compile_patterns(schemas_dir, contracts), *sigma["patterns"]])
+    files[bundle.SIGMA] = _sorted({"rules": sigma["rules"]})
     views = compile_views(schemas_dir, lake)
     files[bundle.FEATURES] = _sorted({"views": views, "services": compile_services(views)})
     return files

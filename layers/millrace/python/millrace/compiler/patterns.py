@@ -111,6 +111,12 @@ def compile_file(path: Path, contracts: Iterable[Contract]) -> dict[str, Any]:
     return _compiled(one)
 
 
+def compile_definition(one: PatternDefinition, types: Types) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """A pattern that stands in no file of its own, as the bundle has it, and what is wrong with it, with pointers."""
+    problems = list(dict.fromkeys(_problems(one, types)))
+    return ({} if problems else _compiled(one)), problems
+
+
 def _compile(
     schemas_dir: Path, contracts: Iterable[Contract]
 ) -> dict[str, tuple[PatternDefinition, dict[str, Any]]]:

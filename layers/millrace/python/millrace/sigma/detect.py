@@ -3,7 +3,7 @@
 There is one alert of a rule and a subject in an hour, however many events match: of a user, else of what the event is about.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from millrace.alerts.alert import Alert
@@ -14,15 +14,10 @@ from millrace.core import clock
 from millrace.core.consumer import Delivery
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import StoredEvent, from_item
-from millrace.sigma.rules import Compiled, Rules
+from millrace.sigma.rules import SEVERITIES, Compiled, Rules
 
 KIND = "sigma"
 QUIET = timedelta(hours=1)
-SEVERITIES: Mapping[str, str] = {
-    **dict.fromkeys(("informational", "low"), "info"),
-    **dict.fromkeys(("medium", "high"), "warning"),
-    "critical": "critical",
-}
 
 
 class SigmaDetector:

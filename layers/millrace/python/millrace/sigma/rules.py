@@ -10,6 +10,13 @@ from millrace.contracts.fields import Field, fields
 from millrace.contracts.registry import Registry
 from millrace.core import bundle
 
+# Level of a rule → severity of its alerts.
+SEVERITIES: Mapping[str, str] = {
+    **dict.fromkeys(("informational", "low"), "info"),
+    **dict.fromkeys(("medium", "high"), "warning"),
+    "critical": "critical",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaError
-from sigma.rule import SigmaRule
+from sigma.rule import SigmaRule, SigmaRuleBase
 
 from millrace.compiler.documents import yaml_file
+from millrace.compiler.patterns import Types
+from millrace.compiler.sigma.correlations import Base, pattern
 from millrace.compiler.sigma.detections import compile_detection
 from millrace.compiler.sigma.sources import FILE, Source, Sources
 from millrace.contracts.contract import Contract
@@ -17,10 +20,11 @@ from millrace.contracts.pointers import write
 FOLDER = "sigma"
 _DEFAULT_LEVEL = "medium"
 _DEFAULT_OWNER = "security"
+Rule = TypeVar("Rule", SigmaRule, SigmaCorrelationRule)
 
 
 def compile_rules(schemas_dir: Path, contracts: Iterable[Contract]) -> dict[str, list[dict[str, Any]]]:
-    """Every rule by the name of its file, as `millrace.sigma.rules` reads it: `{"rules": [...]}`.
+    """Every rule by the name of its file: `rules`, as `millrace.sigma.rules` reads them, and `patterns`, of correlations.
 
     Args:
         schemas_dir: the folder with `sigma/`.
@@ -29,23 +33,61 @@ def compile_rules(schemas_dir: Path, contracts: Iterable[Contract]) -> dict[str,
     Raises:
         ContractError: with every problem of every file, and with what cannot be compiled.
     """
-    folder = schemas_dir / FOLDER
+    folder, listed = schemas_dir / FOLDER, [*contracts]
     files = sorted(folder.glob("*.yml"))
     if not files:
-        return {"rules": []}
-    sources = Sources(yaml_file(schemas_dir / FILE, FILE), contracts)
+        return {"rules": [], "patterns": []}
+    sources = Sources(yaml_file(schemas_dir / FILE, FILE), listed)
     problems: list[ContractProblem] = []
-    rules: list[dict[str, Any]] = []
+    bases: dict[str, Base] = {}
+    correlations: dict[str, Any] = {}
     for path in files:
+        name = f"{FOLDER}/{path.name}"
         try:
-            name = f"{FOLDER}/{path.name}"
-            rules.append(compile_document(yaml_file(path, name), name, sources))
+            document = yaml_file(path, name)
+            if isinstance(document, dict) and "correlation" in document:
+                correlations[path.stem] = document
+            else:
+                bases[path.stem] = _compiled(document, name, sources)
         except ContractError as error:
             problems += error.problems
-    problems += _repeated(rules)
+    problems += _repeated(one for one, _ in bases.values())
+    patterns, silent = [], set[str]()
+    if not problems:
+        types, known = Types(listed), _by_name(bases)
+        for stem, document in correlations.items():
+            try:
+                patterns.append(_correlated(document, stem, schemas_dir, known, types, silent))
+            except ContractError as error:
+                problems += error.problems
     if problems:
         raise ContractError(problems)
-    return {"rules": rules}
+    return {"rules": [one for name, (one, _) in bases.items() if name not in silent], "patterns": patterns}
+
+
+def _by_name(bases: Mapping[str, Base]) -> dict[str, Base]:
+    """By what a correlation may call them: file, Sigma's name, id."""
+    return {
+        key: one
+        for one in bases.values()
+        for key in (one[0]["name"], one[0]["sigma_name"], one[0]["id"])
+        if key
+    }
+
+
+def _correlated(
+    document: Any, stem: str, schemas_dir: Path, known: Mapping[str, Base], types: Types, silent: set[str]
+) -> dict[str, Any]:
+    findings = Findings(f"{FOLDER}/{stem}.yml")
+    rule = _parsed(document, findings, SigmaCorrelationRule)
+    findings.check()
+    if (schemas_dir / "patterns" / f"{stem}.yaml").exists():
+        findings.report("", f"a pattern is called {stem} already")
+    compiled = pattern(rule, _head(rule, document, stem), known, types, findings.report)
+    findings.check()
+    if not rule.generate:
+        silent |= {known[one.reference][0]["name"] for one in rule.rules or ()}
+    return compiled or {}
 
 
 def compile_document(document: Any, file: str, sources: Sources) -> dict[str, Any]:
@@ -59,34 +101,44 @@ def compile_document(document: Any, file: str, sources: Sources) -> dict[str, An
     Raises:
         ContractError: with every problem of it, and with what cannot be compiled.
     """
+    return _compiled(document, file, sources)[0]
+
+
+def _compiled(document: Any, file: str, sources: Sources) -> Base:
     findings = Findings(file)
-    rule = _parsed(document, findings)
+    rule = _parsed(document, findings, SigmaRule)
     findings.check()
     source = sources.of(document["logsource"])
-    where = {}
     if isinstance(source, str):
-        findings.report("/logsource", source)
-    else:
-        where = _where(rule, source, document, findings)
-        subject = document.get("subject")
-        if subject is not None and source.column(str(subject)) is None:
-            findings.report("/subject", source.problem(str(subject)))
+        raise ContractError([ContractProblem(file, "/logsource", source)])
+    where = _where(rule, source, document, findings)
+    subject = document.get("subject")
+    if subject is not None and source.column(str(subject)) is None:
+        findings.report("/subject", source.problem(str(subject)))
     findings.check()
-    return {
-        "name": Path(file).stem,
+    compiled = {
+        **_head(rule, document, Path(file).stem),
         "id": str(rule.id),
+        "sigma_name": rule.name or "",
+        "subject": source.column(str(subject)) if subject else "",
+        "where": where,
+    }
+    return compiled, source
+
+
+def _head(rule: SigmaRuleBase, document: Mapping[str, Any], name: str) -> dict[str, str]:
+    return {
+        "name": name,
         "title": rule.title,
-        "description": rule.description or "",
+        "description": rule.description or rule.title,
         "level": rule.level.name.lower() if rule.level else _DEFAULT_LEVEL,
         "owner": str(document.get("owner", _DEFAULT_OWNER)),
-        "subject": source.column(subject) if isinstance(source, Source) and subject else "",
-        "where": where,
     }
 
 
-def _parsed(document: Any, findings: Findings) -> SigmaRule:
+def _parsed(document: Any, findings: Findings, of: type[Rule]) -> Rule:
     try:
-        rule = SigmaRule.from_dict(document, collect_errors=True)
+        rule = of.from_dict(document, collect_errors=True)
     except Exception as error:  # pySigma takes the types of values for granted
         findings.report("", f"pySigma cannot read it: {type(error).__name__}: {error}")
         findings.check()

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
+import orjson
+
 from millrace.aggregates import measures
 from millrace.aggregates.definition import TILE_SECONDS, Aggregate, of_types
 from millrace.aggregates.facts import Fact
 from millrace.aggregates.measures import Kind, State
-from millrace.contracts.conditions import Holds, holds
+from millrace.contracts.conditions import Condition, Holds, holds
 from millrace.contracts.fields import EVENT_TYPE, Field, Value
 
 KeyValues = tuple[Value | None, ...]
@@ -37,16 +39,34 @@ class Part:
     late: dict[int, list[bytes]] = field(default_factory=dict)
 
 
+class Wanted:
+    """Conditions on events of a type; those that are written alike are one."""
+
+    def __init__(self, text: bytes, verdict: Holds) -> None:
+        self.holds, self._text = verdict, text
+
+    @classmethod
+    def of(cls, conditions: Sequence[Condition], known: Mapping[str, Field]) -> "Wanted | None":
+        """None where there are none, which every event meets."""
+        return cls(orjson.dumps(conditions), holds(conditions, known)) if conditions else None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Wanted) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """How an aggregate reads facts of one type."""
 
     aggregate: Aggregate
     columns: frozenset[str]
-    wanted: Holds
+    wanted: Wanted | None
     keys: tuple[str | None, ...]
     # Kind, column (None: no value), conditions (None: all), the kind's name.
-    measures: tuple[tuple[Kind, str | None, Holds | None, str], ...]
+    measures: tuple[tuple[Kind, str | None, Wanted | None, str], ...]
 
 
 class Fold:
@@ -68,21 +88,18 @@ class Fold:
         counted by it: the seal counts it.
         """
         parts: dict[str, Part] = {}
-        # By id, so that nothing depends on the order of delivery; copies of an event are alike.
-        for fact in sorted({(one.event_type, one.id): one for one in facts}.values(), key=lambda one: one.id):
-            values = {**fact.values, EVENT_TYPE: fact.event_type}
-            tile = fact.happened_at // _TILE_MICROS * TILE_SECONDS
-            for plan in self._plans.get(fact.event_type, ()):
-                if not plan.columns <= values.keys() or not plan.wanted(values):
-                    continue
-                part = parts.setdefault(plan.aggregate.name, Part())
-                late = fact.received_at * _MICROS_PER_MILLI - fact.happened_at
-                if late > plan.aggregate.lateness_seconds * 1_000_000:
-                    part.late.setdefault(tile, []).append(fact.id)
-                    continue
-                self._count(plan, part.tiles.setdefault(tile, {}), values, fact.happened_at)
+        # By id: copies of an event are alike. By columns: all facts of a table are read in the same way.
+        tables: dict[tuple[str, frozenset[str]], list[Fact]] = {}
+        for fact in {(one.event_type, one.id): one for one in facts}.values():
+            tables.setdefault((fact.event_type, frozenset(fact.values)), []).append(fact)
+        for (event_type, columns), several in tables.items():
+            table = _Table(several)
+            for plan in self._plans.get(event_type, ()):
+                if plan.columns <= columns | {EVENT_TYPE}:
+                    self._count(plan, table, parts)
         for name, part in parts.items():
             part.tiles = {tile: self.cut(name, part.tiles[tile]) for tile in sorted(part.tiles)}
+            part.late = {tile: sorted(part.late[tile]) for tile in sorted(part.late)}
         return parts
 
     def cut(self, name: str, keys: Mapping[KeyValues, list[State]]) -> dict[KeyValues, list[State]]:
@@ -113,13 +130,13 @@ class Fold:
         return _Plan(
             aggregate,
             aggregate.columns(event_type),
-            holds(aggregate.where, known),
+            Wanted.of(aggregate.where, known),
             tuple(key.of.get(event_type) for key in aggregate.keys),
             tuple(
                 (
                     kind,
                     measure.of.get(event_type),
-                    holds(measure.where, known) if measure.where else None,
+                    Wanted.of(measure.where, known),
                     measure.kind,
                 )
                 for kind, measure in zip(kinds, aggregate.measures, strict=True)
@@ -127,21 +144,73 @@ class Fold:
         )
 
     @staticmethod
-    def _count(
-        plan: _Plan, keys: dict[KeyValues, list[State]], values: Mapping[str, Any], happened_at: int
-    ) -> None:
-        key = tuple(None if column is None else values[column] for column in plan.keys)
-        states = keys.get(key)
-        if states is None:
-            states = keys[key] = [kind.zero() for kind, *_ in plan.measures]
-        for at, (kind, column, wanted, name) in enumerate(plan.measures):
-            if name == "share":
-                states[at] = kind.add(states[at], wanted is None or wanted(values))
-            elif wanted is None or wanted(values):
-                value = None if column is None else values[column]
-                if name == "latest" and value is not None:
-                    value = [happened_at, value]
-                states[at] = kind.add(states[at], value)
+    def _count(plan: _Plan, table: "_Table", parts: dict[str, Part]) -> None:
+        """Adds a table's facts to an aggregate's part: first by tile and key, then each measure of them at once."""
+        places: dict[int, dict[KeyValues, list[int]]] = {}
+        latest = plan.aggregate.lateness_seconds * 1_000_000
+        part = parts.get(plan.aggregate.name) or Part()
+        for at in table.where(plan.wanted):
+            tile = table.tiles[at]
+            if table.ages[at] > latest:
+                part.late.setdefault(tile, []).append(table.ids[at])
+                continue
+            values = table.values[at]
+            key = tuple([None if column is None else values[column] for column in plan.keys])
+            places.setdefault(tile, {}).setdefault(key, []).append(at)
+        if places or part.late:
+            parts[plan.aggregate.name] = part
+        chosen = [None if wanted is None else table.verdicts(wanted) for _, _, wanted, _ in plan.measures]
+        for tile, by_key in places.items():
+            held = part.tiles.setdefault(tile, {})
+            for key, group in by_key.items():
+                states = held.get(key) or [kind.zero() for kind, *_ in plan.measures]
+                held[key] = [
+                    kind.add_all(state, table.read(group, verdicts, column, name))
+                    for state, verdicts, (kind, column, _, name) in zip(
+                        states, chosen, plan.measures, strict=True
+                    )
+                ]
+
+
+class _Table:
+    """Facts of one type and the same columns, as lists by their place; each condition is judged once of each."""
+
+    def __init__(self, facts: Sequence[Fact]) -> None:
+        self.values: list[Mapping[str, Any]] = [{**one.values, EVENT_TYPE: one.event_type} for one in facts]
+        self.ids = [one.id for one in facts]
+        self.tiles = [one.happened_at // _TILE_MICROS * TILE_SECONDS for one in facts]
+        self.ages = [one.received_at * _MICROS_PER_MILLI - one.happened_at for one in facts]
+        self._happened = [one.happened_at for one in facts]
+        self._verdicts: dict[Wanted, list[bool]] = {}
+
+    def verdicts(self, wanted: Wanted) -> list[bool]:
+        """Whether each fact meets conditions."""
+        found = self._verdicts.get(wanted)
+        if found is None:
+            found = self._verdicts[wanted] = [wanted.holds(one) for one in self.values]
+        return found
+
+    def where(self, wanted: Wanted | None) -> Iterable[int]:
+        """The places of those that do."""
+        if wanted is None:
+            return range(len(self.values))
+        return [at for at, held in enumerate(self.verdicts(wanted)) if held]
+
+    def read(
+        self, group: Sequence[int], verdicts: Sequence[bool] | None, column: str | None, kind: str
+    ) -> Sequence[Any]:
+        """What a measure of this kind takes of a group of facts."""
+        if kind == "share":
+            return [True] * len(group) if verdicts is None else [verdicts[at] for at in group]
+        if verdicts is not None:
+            group = [at for at in group if verdicts[at]]
+        if column is None:
+            return group
+        values = self.values
+        if kind == "latest":
+            happened = self._happened
+            return [[happened[at], one] for at in group if (one := values[at][column]) is not None]
+        return [one for at in group if (one := values[at][column]) is not None]
 
 
 def _order(key: KeyValues) -> tuple[tuple[bool, str], ...]:

@@ -17,7 +17,8 @@ A state is plain JSON but for sketches, which are `Sketch` in memory and bytes w
 """
 
 import base64
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Protocol
 
@@ -57,6 +58,9 @@ class Kind(Protocol):
     def add(self, state: State, value: Value | None) -> State:
         """The state with one event more; `state` is not used any further. `value`: None where the event has none."""
 
+    def add_all(self, state: State, values: Sequence[Any]) -> State:
+        """The state with several events more, of those that have a value."""
+
     def merge(self, one: State, other: State) -> State:
         """Both; neither is used any further."""
 
@@ -80,6 +84,9 @@ class _Count:
     def add(self, state: State, _: Value | None) -> State:
         return state + 1
 
+    def add_all(self, state: State, values: Sequence[Any]) -> State:
+        return state + len(values)
+
     def merge(self, one: State, other: State) -> State:
         return one + other
 
@@ -100,6 +107,9 @@ class _Sum(_Count):
     def add(self, state: State, value: Value | None) -> State:
         return state if value is None else state + value
 
+    def add_all(self, state: State, values: Sequence[Any]) -> State:
+        return state + sum(values)
+
     def read(self, stored: Any) -> State:
         # Beyond 64 bits it is stored as text.
         return int(stored)
@@ -117,6 +127,9 @@ class _Mean(_Sum):
             state[0] += value
             state[1] += 1
         return state
+
+    def add_all(self, state: State, values: Sequence[Any]) -> State:
+        return [state[0] + sum(values), state[1] + len(values)]
 
     def merge(self, one: State, other: State) -> State:
         return [one[0] + other[0], one[1] + other[1]]
@@ -144,6 +157,9 @@ class _Extreme(_Count):
     def add(self, state: State, value: Value | None) -> State:
         return self.merge(state, value)
 
+    def add_all(self, state: State, values: Sequence[Any]) -> State:
+        return self.merge(state, self._of(values)) if values else state
+
     def merge(self, one: State, other: State) -> State:
         if one is None or other is None:
             return other if one is None else one
@@ -165,6 +181,9 @@ class _Latest(_Count):
     def add(self, state: State, value: Any) -> State:
         return self.merge(state, value)
 
+    def add_all(self, state: State, values: Sequence[Any]) -> State:
+        return self.merge(state, max(values)) if values else state
+
     def merge(self, one: State, other: State) -> State:
         if one is None or other is None:
             return other if one is None else one
@@ -185,6 +204,9 @@ class _Share(_Count):
         state[1] += 1
         return state
 
+    def add_all(self, state: State, values: Sequence[Any]) -> State:
+        return [state[0] + sum(values), state[1] + len(values)]
+
     def merge(self, one: State, other: State) -> State:
         return [one[0] + other[0], one[1] + other[1]]
 
@@ -203,7 +225,13 @@ class _Distinct(_Count):
             state.add(text(value))
         return state
 
+    def add_all(self, state: State, values: Sequence[Any]) -> State:
+        state.update(map(text, values))
+        return state
+
     def merge(self, one: State, other: State) -> State:
+        if isinstance(one, set) and isinstance(other, set):
+            return one | other
         from datasketches import theta_union  # noqa: PLC0415  only where states are merged: it brings numpy
 
         union = theta_union(SKETCH)
@@ -251,6 +279,12 @@ class _Top(_Count):
             state["by"][name] = state["by"].get(name, 0) + 1
         return state
 
+    def add_all(self, state: State, values: Sequence[Any]) -> State:
+        by = state["by"]
+        for name, number in Counter(map(text, values)).items():
+            by[name] = by.get(name, 0) + number
+        return state
+
     def merge(self, one: State, other: State) -> State:
         merged = dict(one["by"])
         for name, number in other["by"].items():
@@ -286,6 +320,11 @@ class _Distribution(_Count):
         if value is not None:
             number: Any = value
             state[sum(number >= bound for bound in self._bounds)] += 1
+        return state
+
+    def add_all(self, state: State, values: Sequence[Any]) -> State:
+        for value in values:
+            state = self.add(state, value)
         return state
 
     def merge(self, one: State, other: State) -> State:

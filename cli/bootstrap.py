@@ -60,6 +60,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 
 LOGS = ROOT / ".local" / "log"
 FILES = {"run": "requirements.txt", "dev": "requirements-dev.txt"}
@@ -251,10 +252,7 @@ def _pip() -> list[str]:
 
 
 def _uv_settings(pip: Sequence[str]) -> dict[str, str]:
-    shown = subprocess.run(
-        [*pip, "config", "list"], env=_clean_environment(), capture_output=True, text=True, check=False
-    ).stdout
-    settings = re.findall(r"^([^.=]*)\.([a-z-]+)='(.*)'$", shown, flags=re.MULTILINE)
+    settings = re.findall(r"^([^.=]*)\.([a-z-]+)='(.*)'$", _pip_settings(tuple(pip)), flags=re.MULTILINE)
     # As in pip, the environment overrides the files.
     settings.sort(key=lambda one: one[0] == ":env:")
     variables = {UV_NAMES[name]: value for _, name, value in settings if name in UV_NAMES}
@@ -262,6 +260,14 @@ def _uv_settings(pip: Sequence[str]) -> dict[str, str]:
         variables["UV_FIND_LINKS"] = ",".join(variables["UV_FIND_LINKS"].split())
     # On the same file system as the environments, whose files are links into it: shared packages are stored once.
     return {"UV_CACHE_DIR": str(ROOT / ".local" / "uv"), **variables}
+
+
+@cache
+def _pip_settings(pip: tuple[str, ...]) -> str:
+    """What `pip config list` prints, which takes a second."""
+    return subprocess.run(
+        [*pip, "config", "list"], env=_clean_environment(), capture_output=True, text=True, check=False
+    ).stdout
 
 
 def _make(folder: Path) -> None:

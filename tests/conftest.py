@@ -87,6 +87,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(E2E_SECONDS))
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before a test and its fixtures."""
+    if _kind(item.path) != "e2e":
+        workers.give_way()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _dummy_account() -> Iterator[None]:
     """Keeps every client away from the account of whoever runs the tests."""

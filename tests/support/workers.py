@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,13 @@ class ByFile(LoadFileScheduling):  # type: ignore[misc]  # it ships no types
 def beside_others() -> bool:
     """Whether this process is one of several."""
     return "PYTEST_XDIST_WORKER" in os.environ
+
+
+@cache
+def give_way() -> None:
+    """From here on this process lets the one go first that drives the deployed platform, whose tests take the longest."""
+    if beside_others():
+        os.nice(3)
 
 
 def begin(config: pytest.Config) -> None:

@@ -5,13 +5,16 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from millrace.aggregates import registry as aggregate_registry
+from millrace.aggregates.reads import TenantTiles
 from millrace.archive.archive import Archive
 from millrace.contracts import registry
-from millrace.core import aws
+from millrace.core import aws, clock
 from millrace.core.consumer import Delivery
 from millrace.core.objects import Objects
 from millrace.core.table import Table
@@ -39,7 +42,10 @@ STEPS = {
     "PublishRun": "publish_run",
 }
 MAINTENANCE = {"MaintainTable": "maintain_table"}
-FUNCTIONS = (*STEPS.values(), *MAINTENANCE.values())
+SEALING = {"SealTiles": "seal_tiles"}
+FUNCTIONS = (*STEPS.values(), *MAINTENANCE.values(), *SEALING.values())
+# Of Lambda: what is asked of it is how much time is left.
+CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000)
 DAYS = ("2026-11-19", "2026-11-20")
 # Of Lambda itself, as in test_rights.py: no code of a function asks for these.
 BY_LAMBDA = {
@@ -59,6 +65,7 @@ OLD = "only a table with old snapshots is committed and loses files, and these a
 DAILY = "daily models read what hourly ones made, and these runs are hourly"
 FAILING = "only a check that fails is an event, and here none does"
 LEFT_OUT = "only a day that the run could not commit is kept with its errors, and here all land"
+THIRD = "only the third seal of a day deletes the blocks of the first"
 UNUSED: dict[str, dict[Call, str]] = {
     "plan_run": {
         ("s3:ListBucket", "lake"): RANGE,
@@ -82,6 +89,11 @@ UNUSED: dict[str, dict[Call, str]] = {
         ("glue:GetTables", "glue"): GROUP,
     },
     "materialize_features": {("s3:ListBucket", "lake"): MISSED},
+    "seal_tiles": {
+        ("s3:ListBucket", "lake"): MISSED,
+        ("dynamodb:GetItem", "table/Analytics"): GROUP,
+        ("dynamodb:DeleteItem", "table/Analytics"): THIRD,
+    },
     "maintain_table": {
         ("s3:GetObject", "lake/runs/*"): GROUP,
         ("s3:PutObject", "lake/runs/*"): GROUP,
@@ -115,7 +127,7 @@ def handler(stem: str, environ: dict[str, str], recorder: Recorder) -> Callable[
 
     def invoke(payload: Any) -> Any:
         with function(stem, environ) as handler, recorder.of(stem):
-            return handler(payload, None)
+            return handler(payload, CONTEXT)
 
     return invoke
 
@@ -137,6 +149,7 @@ def recorded(bundle: Path, emulator: str) -> Iterator[dict[str, set[Call]]]:
             "MEMORY_MB": "1024",
             "EVENTS_TABLE": "Events",
             "FEATURE_STORE_TABLE": "FeatureStore",
+            "ANALYTICS_TABLE": "Analytics",
         }
         make = partial(handler, environ=environ, recorder=recorder)
         archive = Archive(
@@ -150,6 +163,17 @@ def recorded(bundle: Path, emulator: str) -> Iterator[dict[str, set[Call]]]:
         maintenance = {name: make(stem) for name, stem in MAINTENANCE.items()}
         done = machine("maintenance", maintenance).run("maintenance-20261121-1")
         assert done.status == "SUCCEEDED", done.cause
+        sealing = {"PinSources": steps["PinSources"], "SealTiles": make("seal_tiles")}
+        done = machine("seal_tiles", sealing).run("seal_tiles-20261121-1")
+        assert done.status == "SUCCEEDED", done.cause
+        aggregates = aggregate_registry.load()
+        merchants = aggregates.by_name["transactions_by_merchant"]
+        tiles = TenantTiles(
+            Table(lake.dynamodb, "Analytics"), "org_acme", merchants, aggregates.types, clock.now()
+        )
+        day = clock.epoch(datetime(2026, 11, 20, tzinfo=UTC))
+        counted = [by_key["terminal_7",][0] for by_key in tiles.between(day, day + 86_400).values()]
+        assert sum(counted) == 20
         yield recorder.calls
 
 

@@ -95,7 +95,7 @@ class SealDays:
             org: the tenant.
             days: its silver as of that moment or later.
             at: the moment.
-            seconds_left: of this call; without any no further day is begun.
+            seconds_left: of this call; without any no day is begun but the first.
             done: to which it is added.
 
         Raises:
@@ -113,7 +113,7 @@ class SealDays:
                 continue
             if day in unready or self._has_open(org, day):
                 done.waiting += 1
-            elif seconds_left() <= 0:
+            elif done.sealed and seconds_left() <= 0:
                 done.left += 1
             else:
                 days.open(day)

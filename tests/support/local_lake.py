@@ -58,10 +58,12 @@ class LocalLake:
         chunks = table_portions.chunks(todo, transform.grain, inputs, grains)
         return Prepared(run, name, "ready", "", transform.definition, None, inputs, chunks, whole=True)
 
-    def run(self, name: str, prepared: Prepared | None = None, *, memory_mb: int = 500) -> list[TableChunk]:
-        """Builds a table within DuckDB's memory; its files are then what other tables read."""
+    def run(
+        self, name: str, prepared: Prepared | None = None, *, memory_mb: int = 500, threads: int = 1
+    ) -> list[TableChunk]:
+        """Builds a table within DuckDB's memory and threads; its files are then what other tables read."""
         asked = prepared or self.prepared(name)
-        with connect(memory_mb=memory_mb, threads=2, temp_dir=self._folder) as connection:
+        with connect(memory_mb=memory_mb, threads=threads, temp_dir=self._folder) as connection:
             builder = TableBuilder(connection, self._project, self._tables, self._place)
             made = [builder.run(asked, number) for number in range(len(asked.chunks))]
         self.files[name] = tuple(

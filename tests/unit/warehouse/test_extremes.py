@@ -160,7 +160,7 @@ def test_orders_of_very_many_items_are_built_within_memory(maker: Maker) -> None
         FROM silver.order_created_v1, range(2_100) AS numbers(n)
     """
     lake = maker.lake({"silver.order_created_v1": [order(-1, LARGEST, items=items)]}, many)
-    (chunk,) = lake.run("marts.orders_enriched", memory_mb=300)
+    (chunk,) = lake.run("marts.orders_enriched", memory_mb=300, threads=2)
     assert chunk.failures == ()
     rows = lake.rows("marts.orders_enriched")
     assert len(rows) == 2_101

@@ -19,13 +19,22 @@ from tests.support.platform import ACME, Platform, platform
 from tests.support.rights import Call, Recorder, Rights
 from tests.support.templates import templates
 
-FUNCTIONS = ("analyze_events", "change_alerts", "sweep_timers")
+FUNCTIONS = ("analyze_events", "change_alerts", "sweep_timers", "watch_anomalies")
 STORM = "only of a storm of alerts; tests/unit/alerts/test_alerts.py has it"
+ANOMALY = (
+    "only of an anomaly, two weeks after a tenant's first event; tests/unit/anomalies/test_run.py has it"
+)
 OTHER_KEY = "of an absence that is joined by it, of which none is shipped"
 UNUSED: dict[str, dict[Call, str]] = {
     "analyze_events": {
         **OF_CONSUMERS["analyze_events"],
         ("dynamodb:PutItem", "table/Analytics"): "of a batch that comes late, and of a storm of alerts",
+    },
+    "watch_anomalies": {
+        ("dynamodb:BatchGetItem", "table/Analytics"): "of sealed days",
+        ("dynamodb:BatchWriteItem", "table/Analytics"): STORM,
+        ("dynamodb:PutItem", "table/Events"): ANOMALY,
+        ("dynamodb:UpdateItem", "table/Analytics"): ANOMALY,
     },
     "sweep_timers": {
         ("dynamodb:BatchWriteItem", "table/Analytics"): STORM,
@@ -50,6 +59,7 @@ def recorded(bundle: Path) -> Iterator[dict[str, set[Call]]]:
         running.around = lambda stem: recorder.of(stem) if stem in FUNCTIONS else nullcontext()
         _tell(running)
         _sweep(running)
+        assert running.invoke("watch_anomalies", {}, Context())["failed"] == []
         items = running.get("/v1/alerts")["body"]["items"]
         assert {one["kind"] for one in items} == {"pattern"}
         assert len(items) == 3

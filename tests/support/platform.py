@@ -116,6 +116,7 @@ class Platform:
             "analyze_events",
             "sweep_timers",
             "fold_tiles",
+            "watch_anomalies",
             "read_analytics",
             "score_transactions",
             "predict",

@@ -19,12 +19,14 @@ TABLE, SILVER = "gold.merchant_10min", "silver.transaction_created_v1"
 ROWS = 500_000
 ORG, DAY = "org_acme", "2026-11-02"
 TARGET = 1.15
-# What somebody writes who knows the files and DuckDB, and wants these rows: a transaction counts once, money is exact.
+# What somebody writes who knows the files and DuckDB, and wants these rows: a transaction counts once, money is exact, a mean
+# of it rounded half to even.
 BY_HAND = """
-COPY (
+COPY (SELECT * EXCLUDE (units, whole, twice) FROM (
     SELECT org_id, window_start, window_start + INTERVAL 10 MINUTE AS window_end, merchant,
         count(*) AS transaction_count, sum(amount)::DECIMAL(38, 4) AS revenue,
-        (sum(amount)::DOUBLE / count(*))::DECIMAL(18, 4) AS average_amount,
+        (sum(amount) * 10000)::BIGINT AS units, units // count(*) AS whole, 2 * (units % count(*)) AS twice,
+        ((whole + (twice > count(*) OR (twice = count(*) AND whole % 2 = 1))::BIGINT) / 10000)::DECIMAL(18, 4) AS average_amount,
         count(*) FILTER (WHERE is_fraud) AS fraud_count,
         count(*) FILTER (WHERE is_fraud) / count(*) AS fraud_rate,
         count(DISTINCT user_id) AS distinct_users, count(DISTINCT device_id) AS distinct_devices
@@ -35,7 +37,7 @@ COPY (
             PARTITION BY org_id, transaction_id ORDER BY event_time DESC, received_at DESC, event_id DESC) = 1
     )
     GROUP BY ALL
-) TO '{target}' (FORMAT parquet, COMPRESSION zstd)
+)) TO '{target}' (FORMAT parquet, COMPRESSION zstd)
 """
 
 

@@ -60,7 +60,7 @@ def measure() -> list[Figure]:
         deliveries(_events(number), AT + timedelta(seconds=number * BATCH / RATE))
         for number in range(BATCHES)
     ]
-    spent, written = [], 0
+    spent, written = [], 0.0
     for _ in range(ROUNDS):
         held, tokens = Held(), count()
         table = Table(held, "Analytics")

@@ -14,6 +14,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "keys.md"
 KEYS = {
     "Events": ("eventId", None),
     "UserEvents": ("userKey", "sortKey"),
+    "Analytics": ("metricKey", "tileKey"),
     "Metadata": ("entityTypeKey", "entityId"),
     "FeatureStore": ("featureKey", "sortKey"),
     "MLModels": ("modelKey", "version"),

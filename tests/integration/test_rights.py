@@ -3,15 +3,18 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
+from millrace.aggregates import folding
 from millrace.eventstore.consumers import Source, named, reading
 from millrace.features import views as feature_views
 from tests.support import champions, events
 from tests.support.alerting import ALERT, Alerting
 from tests.support.doors import basic, knock, write_key
 from tests.support.faultpoints import Calls, Story
+from tests.support.mappings.context import FunctionContext
 from tests.support.platform import ACME, LAKE, platform
 from tests.support.rights import Call, Recorder, Rights
 from tests.support.templates import templates
@@ -23,6 +26,8 @@ FUNCTIONS = (
     "replay_quarantine",
     "archive_events",
     "project_events",
+    "fold_tiles",
+    "read_analytics",
     "route_events",
     "score_transactions",
     "read_api",
@@ -77,6 +82,15 @@ UNUSED: dict[str, dict[Call, str]] = {
             "table/Metadata",
         ): TWO_REPLAYS,
     },
+    "fold_tiles": {
+        (
+            "dynamodb:UpdateItem",
+            "table/Analytics",
+        ): "a minute that fails is put off; tests/unit/aggregates/test_folding.py has it"
+    },
+    "read_analytics": {
+        ("dynamodb:BatchGetItem", "table/Analytics"): "of sealed days; tests/integration/test_sealing.py"
+    },
     **{
         stem: {
             **{("s3:PutObject", f"lake/{one.dead_letters}*"): DEAD for one in named(stem)},
@@ -114,6 +128,14 @@ def recorded(bundle: Path) -> Iterator[dict[str, set[Call]]]:
         world = Alerting(running.dynamodb)
         world.alerts.raise_all([ALERT])
         world.track()
+        # What has come just now is folded as if its minute were over.
+        with recorder.of("fold_tiles"), patch.object(folding, "SETTLE", -2 * folding.MINUTE):
+            folded = running.functions["fold_tiles"]({}, FunctionContext("fold_tiles", "r"))
+            assert folded["minutes"]
+            assert not folded["failed"]
+        with recorder.of("read_analytics"):
+            path, metric = "/v1/analytics/{metric}", "events_by_type"
+            assert running.get(path, metric=metric, query={"window": "1d"})["body"]["items"]
         with recorder.of("read_api"):
             assert running.get("/v1/alerts")["body"]["items"]
             ids = {"eventId": order["eventId"]}

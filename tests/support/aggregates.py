@@ -132,7 +132,7 @@ class World:
         for by_key in tiles.values():
             for key_, states in by_key.items():
                 held = whole.get(key_)
-                whole[key_] = states if held is None else blocks.merged(held, states, kinds)
+                whole[key_] = states if held is None else blocks.merged((held, states), kinds)
         return {
             "/".join(map(str, key)): tuple(kind.shown(s) for kind, s in zip(kinds, states, strict=True))
             for key, states in whole.items()

@@ -248,7 +248,8 @@ class Platform:
         """Calls a read: `get("/v1/events/{eventId}", eventId=…)`."""
         event = _call(f"GET {route}", org, scopes)
         event["pathParameters"], event["queryStringParameters"] = path, dict(query or {})
-        return _answer(self.functions["read_api"](event, None))
+        stem = "read_analytics" if route.startswith("/v1/analytics") else "read_api"
+        return _answer(self.functions[stem](event, None))
 
     def text(self, route: str, *, query: Mapping[str, str] | None = None, **path: str) -> str:
         """A read whose answer is not JSON."""

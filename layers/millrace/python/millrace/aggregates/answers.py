@@ -6,11 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from millrace.aggregates import blocks, measures
-from millrace.aggregates.blocks import Tiles
 from millrace.aggregates.definition import DAY_SECONDS, Aggregate, Key
 from millrace.aggregates.fold import OTHER, KeyValues
 from millrace.aggregates.measures import Kind, State
-from millrace.aggregates.reads import TenantTiles
+from millrace.aggregates.reads import Pieces, TenantTiles
 from millrace.aggregates.windows import Windows
 from millrace.contracts.fields import Value
 from millrace.core import clock
@@ -137,7 +136,7 @@ class _Pager:
         self._aggregate, self._tiles, self._question = aggregate, tiles, question
         self._now = clock.epoch(now)
         self._kinds = [measures.of(measure) for measure in aggregate.measures]
-        self._held: Tiles = {}
+        self._held: Pieces = {}
         self._first = self._read_to = -1
         self._merged = 0
         self.has_other = False
@@ -150,12 +149,12 @@ class _Pager:
     def window(self, start: int, end: int) -> list[dict[str, Any]]:
         """The items of a window in order, `other` last."""
         self._read(start, end)
-        by_key: dict[KeyValues, list[State]] = {}
-        for tile in sorted(one for one in self._held if start <= one < end):
-            for key, states in self._held[tile].items():
-                held = by_key.get(key)
-                by_key[key] = states if held is None else blocks.merged(held, states, self._kinds)
-                self._merged += 1
+        pieces: dict[KeyValues, list[list[State]]] = {}
+        for tile in [one for one in self._held if start <= one < end]:
+            for key, several in self._held[tile].items():
+                pieces.setdefault(key, []).extend(several)
+        self._merged += sum(map(len, pieces.values()))
+        by_key = {key: blocks.merged(several, self._kinds) for key, several in pieces.items()}
         other = by_key.pop(OTHER, None) if self._aggregate.keys else None
         self.has_other = self.has_other or other is not None
         ordered = self._ordered(by_key)[: self._question.top]
@@ -174,7 +173,7 @@ class _Pager:
             return
         last = self._question.end + self._question.windows.longest()
         until = max(end, min(last, -(-end // DAY_SECONDS) * DAY_SECONDS))
-        self._held.update(self._tiles.between(max(start, self._read_to), until))
+        self._held.update(self._tiles.pieces(max(start, self._read_to), until))
         self._read_to = until
 
     def _ordered(self, by_key: Mapping[KeyValues, Sequence[State]]) -> list[KeyValues]:
@@ -216,6 +215,10 @@ def wanted(by: Mapping[int, Value | None]) -> Callable[[KeyValues], bool] | None
     """Which keys have these values; those that were added up as `other` are looked at, too: they may be among them."""
     if not by:
         return None
+    if sorted(by) == list(range(len(by))):
+        # A key that is whole, or its beginning.
+        start = tuple(by[at] for at in range(len(by)))
+        return lambda key: key[: len(start)] == start or key == OTHER
     return lambda key: key == OTHER or all(key[at] == value for at, value in by.items())
 
 

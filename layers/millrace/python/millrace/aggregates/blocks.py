@@ -6,6 +6,7 @@ A block is a span of the day and those keys of it whose hash falls to it. The st
 import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from zlib import crc32
 
@@ -68,7 +69,7 @@ def unpack(packed: bytes, kinds: Sequence[Kind], wanted: Callable[[KeyValues], b
         PermanentError: it is no block.
     """
     try:
-        entries = orjson.loads(zstandard.decompress(packed, _MOST_READ))
+        entries = orjson.loads(_decompressor().decompress(packed, _MOST_READ))
     except (zstandard.ZstdError, orjson.JSONDecodeError) as error:
         raise PermanentError(f"no block of tiles: {error}") from error
     found: Tiles = {}
@@ -76,10 +77,16 @@ def unpack(packed: bytes, kinds: Sequence[Kind], wanted: Callable[[KeyValues], b
         key = tuple(named)
         if wanted is not None and not wanted(key):
             continue
-        for tile, *states in zip(tiles, *columns, strict=True):
-            read = [kind.read(state) for kind, state in zip(kinds, states, strict=True)]
-            found.setdefault(tile, {})[key] = read
+        read = [map(kind.read, column) for kind, column in zip(kinds, columns, strict=True)]
+        for tile, *states in zip(tiles, *read, strict=True):
+            found.setdefault(tile, {})[key] = states
     return found
+
+
+@cache
+def _decompressor() -> zstandard.ZstdDecompressor:
+    """One for all, because making it takes longer than a block does. Functions handle one call at a time."""
+    return zstandard.ZstdDecompressor()
 
 
 def merge(into: Tiles, other: Tiles, kinds: Sequence[Kind]) -> None:
@@ -87,12 +94,12 @@ def merge(into: Tiles, other: Tiles, kinds: Sequence[Kind]) -> None:
     for tile, keys in other.items():
         held = into.setdefault(tile, {})
         for key, states in keys.items():
-            held[key] = merged(held[key], states, kinds) if key in held else states
+            held[key] = merged((held[key], states), kinds) if key in held else states
 
 
-def merged(one: Sequence[State], other: Sequence[State], kinds: Sequence[Kind]) -> list[State]:
-    """The states of both."""
-    return [kind.merge(a, b) for kind, a, b in zip(kinds, one, other, strict=True)]
+def merged(several: Sequence[Sequence[State]], kinds: Sequence[Kind]) -> list[State]:
+    """The states of all of several, each with a state for each measure."""
+    return [kind.merge_all(states) for kind, *states in zip(kinds, *several, strict=True)]
 
 
 # A key, its tiles, and of each measure the state in each of these tiles.

@@ -16,10 +16,11 @@ A state is plain JSON but for sketches, which are `Sketch` in memory and bytes w
 `count` and `share` and in nothing else.
 """
 
-import base64
+from binascii import a2b_base64
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import cache, reduce
 from typing import Any, Protocol
 
 import orjson
@@ -64,6 +65,9 @@ class Kind(Protocol):
     def merge(self, one: State, other: State) -> State:
         """Both; neither is used any further."""
 
+    def merge_all(self, states: Sequence[State]) -> State:
+        """All of several, at least one; none is used any further."""
+
     def cut(self, state: State) -> State:
         """The state in the form that is stored, which does not depend on the order of events."""
 
@@ -89,6 +93,9 @@ class _Count:
 
     def merge(self, one: State, other: State) -> State:
         return one + other
+
+    def merge_all(self, states: Sequence[State]) -> State:
+        return reduce(self.merge, states)
 
     def cut(self, state: State) -> State:
         return state
@@ -148,7 +155,7 @@ class _Mean(_Sum):
 
 class _Extreme(_Count):
     def __init__(self, measure: Measure) -> None:
-        self._of: Callable[[Any, Any], Any] = min if measure.kind == "min" else max
+        self._of: Callable[..., Any] = min if measure.kind == "min" else max
         self._type = measure.type
 
     def zero(self) -> State:
@@ -232,10 +239,11 @@ class _Distinct(_Count):
     def merge(self, one: State, other: State) -> State:
         if isinstance(one, set) and isinstance(other, set):
             return one | other
-        from datasketches import theta_union  # noqa: PLC0415  only where states are merged: it brings numpy
+        return self.merge_all((one, other))
 
-        union = theta_union(SKETCH)
-        for state in (one, other):
+    def merge_all(self, states: Sequence[State]) -> State:
+        union = _sketches().theta_union(SKETCH)
+        for state in states:
             union.update(_sketch(state))
         return union.get_result()
 
@@ -243,21 +251,25 @@ class _Distinct(_Count):
         return _sketch(state).serialize()
 
     def read(self, stored: Any) -> State:
-        from datasketches import compact_theta_sketch  # noqa: PLC0415
-
-        held = base64.b64decode(stored) if isinstance(stored, str) else bytes(stored)
-        return compact_theta_sketch.deserialize(held)
+        held = a2b_base64(stored) if isinstance(stored, str) else bytes(stored)
+        return _sketches().compact_theta_sketch.deserialize(held)
 
     def shown(self, state: State) -> Any:
         return round(_sketch(state).get_estimate())
 
 
+@cache
+def _sketches() -> Any:
+    """The library, only where there are sketches: it brings numpy."""
+    import datasketches  # noqa: PLC0415
+
+    return datasketches
+
+
 def _sketch(state: Any) -> Any:
     if not isinstance(state, set):
         return state
-    from datasketches import update_theta_sketch  # noqa: PLC0415
-
-    sketch = update_theta_sketch(SKETCH)
+    sketch = _sketches().update_theta_sketch(SKETCH)
     for value in state:
         # A sketch passes over the empty text, which is a value like others.
         sketch.update(value or _EMPTY)

@@ -16,10 +16,13 @@ from millrace.aggregates.facts import Fact, unpack
 from millrace.aggregates.fold import OTHER, Fold, KeyValues
 from millrace.aggregates.folding import packed_facts
 from millrace.aggregates.heads import Head
+from millrace.aggregates.measures import State
 from millrace.core import clock, keys, limits
 from millrace.core.errors import PermanentError
 from millrace.core.table import Item, Table
 
+Pieces = dict[int, dict[KeyValues, list[list[State]]]]
+"""As `Tiles`, with what is to be merged for each tile and key: sealed, folded, not folded yet."""
 Wanted = Callable[[KeyValues], bool]
 # Minutes that are read from facts: some two under way, and an hour's if the fold stands still.
 MOST_OPEN = 120
@@ -61,7 +64,14 @@ class TenantTiles:
 
     def between(self, start: int, end: int) -> Tiles:
         """The tiles that begin in [start, end), seconds since 1970, of the keys that are asked for."""
-        found: Tiles = {}
+        return {
+            tile: {key: blocks.merged(several, self._kinds) for key, several in by_key.items()}
+            for tile, by_key in self.pieces(start, end).items()
+        }
+
+    def pieces(self, start: int, end: int) -> Pieces:
+        """The same before they are merged, for whoever merges tiles to windows."""
+        found: Pieces = {}
         for first in range(start - start % DAY_SECONDS, end, DAY_SECONDS):
             inside = max(start, first), min(end, first + DAY_SECONDS)
             seal = self._seal(rows.tile_day(first))
@@ -98,10 +108,13 @@ class TenantTiles:
         seal = self._seal(rows.tile_day(tile))
         return 0 if seal is None else clock.epoch(clock.midnight(date.fromisoformat(seal.cut)))
 
-    def _add(self, into: Tiles, tiles: Tiles, start: int, end: int) -> None:
-        blocks.merge(
-            into, {tile: by_key for tile, by_key in tiles.items() if start <= tile < end}, self._kinds
-        )
+    @staticmethod
+    def _add(into: Pieces, tiles: Tiles, start: int, end: int) -> None:
+        for tile, by_key in tiles.items():
+            if start <= tile < end:
+                held = into.setdefault(tile, {})
+                for key, states in by_key.items():
+                    held.setdefault(key, []).append(states)
 
     def _seal(self, day: str) -> Head | None:
         if day not in self._seals:

@@ -9,7 +9,7 @@ from cli.costing.traces import PerEvent
 from cli.places import checkout
 from millrace.compiler.feature_views import compile_views
 from millrace.eventstore import consumers
-from millrace.eventstore.consumers import ARCHIVE, ROUTER, SCORER, ConsumerSpec, Source, reading
+from millrace.eventstore.consumers import ARCHIVE, COUNTER, ROUTER, SCORER, ConsumerSpec, Source, reading
 from millrace.features.views import FeatureViews
 
 MILLION = 1_000_000
@@ -46,8 +46,9 @@ class Paths:
             **{
                 one.cost: self._consumed(one)
                 for one in consumers.CONSUMERS
-                if one.cost and one not in (SCORER, ROUTER)
+                if one.cost and one not in (SCORER, ROUTER, COUNTER)
             },
+            "count": self._counted(),
             "route": self._routed(),
             "archive.lake-only": self._consumed(ARCHIVE, LAKE_PROFILE),
             "fraud": self._fraud(),
@@ -144,6 +145,25 @@ class Paths:
         used = self._function(consumer.function, recorded)
         used.add(
             _times({name: value for name, value in recorded.usage.items() if not name.startswith("log.")})
+        )
+        return used
+
+    def _counted(self) -> Usage:
+        """Facts and marks, their storage, and what the fold of a minute writes."""
+        used = self._consumed(COUNTER)
+        recorded = self._event(COUNTER.cost_profile, COUNTER.function, self._batch_of(COUNTER))
+        used.add(self._tables(recorded))
+        minute = self._rate * 60
+        units = min(minute * self._assumed["fold_units"], self._assumed["fold_most_units"])
+        memory = self._deployment.memory_mb("fold_tiles") / 1024
+        used.add(
+            _times(
+                {
+                    "dynamodb.write": units / minute,
+                    "dynamodb.read": recorded.usage["dynamodb.write"] / 4,
+                    "lambda.second": self._assumed["fold_ms"] / 1000 * memory,
+                }
+            )
         )
         return used
 

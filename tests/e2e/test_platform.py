@@ -4,7 +4,7 @@ import json
 import random
 import uuid
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,6 @@ def test_health_is_open_and_nothing_else(client: Client) -> None:
 def test_a_key_is_revoked_within_a_minute_and_an_expired_one_never_serves(
     client: Client, environ: dict[str, str]
 ) -> None:
-    from datetime import UTC, datetime, timedelta
-
     from millrace.access.credentials import create_api_key, revoke_api_key
     from millrace.core.table import Table
 
@@ -136,6 +134,8 @@ def test_events_come_in_over_the_bus_for_the_tenant_of_the_binding(client: Clien
 def test_thousands_of_events_of_two_tenants_arrive_once_everywhere(client: Client) -> None:
     rng = random.Random(uuid.uuid4().int)
     sent_total, answers, accepted = 0, [], set[tuple[str, str]]()
+    before = {org: counted(client, org) for org in ORGS}
+    expected = {org: Counter[str]() for org in ORGS}
     for org in ORGS:
         good = events.mixed(1000, rng)
         bad = [{**event, "eventId": events.new_id(rng), "data": {"payload": {}}} for event in good[:20]]
@@ -147,6 +147,7 @@ def test_thousands_of_events_of_two_tenants_arrive_once_everywhere(client: Clien
         sent_total += len(sent)
         answers += [client.post(sent[at : at + 500], org=org) for at in range(0, len(sent), 500)]
         accepted |= {(org, event["eventId"]) for event in good}
+        expected[org].update(event["eventType"] for event in good)
     assert totals(answers) == {
         "accepted": 2000,
         "duplicates": 60,
@@ -156,6 +157,16 @@ def test_thousands_of_events_of_two_tenants_arrive_once_everywhere(client: Clien
     }
     assert sum(totals(answers).values()) == sent_total
 
+    def new(org: str) -> Counter[str]:
+        """What aggregates have counted since, of the types that were sent."""
+        found = counted(client, org)
+        return Counter({kind: found[kind] - before[org][kind] for kind in expected[org]})
+
+    for org in ORGS:
+        assert (
+            eventually(lambda org=org: new(org), lambda found, org=org: found >= expected[org])
+            == expected[org]
+        )
     rows = client.rows("EventsTable")
     keys = Counter((row["orgId"]["S"], row["eventId"]["S"].split("#")[1]) for row in rows)
     assert {key: count for key, count in keys.items() if key in accepted} == dict.fromkeys(accepted, 1)
@@ -176,6 +187,18 @@ def test_thousands_of_events_of_two_tenants_arrive_once_everywhere(client: Clien
         assert all(client.get(f"/v1/events/{one}", org=other).status == 404 for one in sample)
     dead = client.aws("s3").list_objects_v2(Bucket=client.outputs["LakeBucket"], Prefix="dead-letters/")
     assert dead.get("KeyCount", 0) == 0
+    assert {org: new(org) for org in ORGS} == expected, "the same whatever is folded meanwhile"
+
+
+def counted(client: Client, org: str) -> Counter[str]:
+    """Events by type, as the windows of days have them since those that tests send."""
+    since = (datetime.now(UTC) - timedelta(days=2)).isoformat()
+    path = "/v1/analytics/events_by_type"
+    page = client.get(path, org=org, window="1d", limit="500", **{"from": since}).body
+    found: Counter[str] = Counter()
+    for item in page["items"]:
+        found[item["key"]["type"]] += item["events"]
+    return found
 
 
 @pytest.mark.parametrize("form", ["application/json", "application/x-ndjson"])

@@ -20,6 +20,7 @@ ON_DEMAND = {"StreamModeDetails": {"StreamMode": "ON_DEMAND"}, "RetentionPeriodH
 CONTACT = ("Contact", {"Type": "AWS::SNS::Subscription", "Properties": {"Protocol": "email"}})
 LAKE_ONLY = 0.20
 FEATURES = 1.0
+COUNTING = 1.0
 # Of prod, 73 are its two shards with seven days and a line of their own for fraud (docs/adr/0019-cost.md).
 IDLE = {"dev": 25, "staging": 65, "prod": 115}
 # The goals are those of a river; from LEAST events a second on dev and staging keep them, too.
@@ -100,6 +101,12 @@ def test_an_event_with_the_default_indexes_keeps_its_goal(environment: str, rate
 def test_online_features_of_a_transaction_keep_their_goal(environment: str, rate: float) -> None:
     """Of users who pay now and then, each the only one of its user in the hour, and read by a model."""
     assert dollars(environment, rate)["features"] <= FEATURES
+
+
+@pytest.mark.parametrize("rate", [LEAST, RATE])
+@pytest.mark.parametrize("environment", sorted(IDLE))
+def test_counting_keeps_its_goal(environment: str, rate: float) -> None:
+    assert dollars(environment, rate)["count"] <= COUNTING
 
 
 @pytest.mark.parametrize("environment", sorted(IDLE))

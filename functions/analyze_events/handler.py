@@ -1,6 +1,7 @@
 """Edge: makes something of the stream of the Events table as it comes; each consumer has dead letters of its own."""
 
 import secrets
+from collections.abc import Mapping
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit
@@ -32,6 +33,10 @@ def handler(settings: Settings, log: Logger) -> Handler:
         log.warning("too old for tiles", extra={"events": events})
         metrics.emit("analyze_events", settings.environment, {TOO_OLD: (events, MetricUnit.Count)})
 
+    def count(alerts: Mapping[str, int]) -> None:
+        values = {name: (number, MetricUnit.Count) for name, number in alerts.items()}
+        metrics.emit("analyze_events", settings.environment, values)
+
     analytics, codec = Table(client("dynamodb"), settings.analytics_table), Codec(contracts.dictionary)
     counter = EventCounter(
         analytics,
@@ -40,7 +45,7 @@ def handler(settings: Settings, log: Logger) -> Handler:
         lambda: secrets.token_hex(8),
         too_old=too_old,
     )
-    tracker = AlertTracker(AlertRows(analytics), codec, contracts.deployed)
+    tracker = AlertTracker(AlertRows(analytics), codec, contracts.deployed, count)
     sigma = SigmaDetector(rules.load(), contracts, alerts(settings, log.warning).raise_all)
     consumers = {
         "count_events": counter.count,

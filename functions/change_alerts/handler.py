@@ -8,9 +8,11 @@ from millrace.alerts.mutes import Mutes
 from millrace.alerts.rows import AlertRows
 from millrace.api.alerts import AlertChangesApi
 from millrace.api.router import Router, routed
+from millrace.contracts import registry
 from millrace.core.aws import client
 from millrace.core.edge import Handler, edge
 from millrace.core.table import Table
+from millrace.eventstore.codec import Codec
 
 
 @edge("change_alerts", Settings)
@@ -20,7 +22,8 @@ def handler(settings: Settings, log: Logger) -> Handler:
     metadata = Table(dynamodb, settings.metadata_table)
     rows = AlertRows(Table(dynamodb, settings.analytics_table))
     mutes = Mutes(metadata, remembered=0)
-    changes = AlertChangesApi(rows, mutes, emitter(settings, log.warning), metadata)
+    events, codec = Table(dynamodb, settings.events_table), Codec(registry.load().dictionary)
+    changes = AlertChangesApi(rows, mutes, emitter(settings, log.warning), events, metadata, codec)
     answers = {
         "POST /v1/alerts/{id}/acknowledge": changes.acknowledge,
         "POST /v1/alerts/{id}/mute": changes.mute,

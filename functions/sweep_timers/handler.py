@@ -9,7 +9,7 @@ from functions.sweep_timers.settings import Settings
 from millrace.core import metrics
 from millrace.core.edge import Event, Handler, edge, seconds_left
 from millrace.patterns.assemble import sweeper
-from millrace.patterns.sweep import LATE_SECONDS
+from millrace.patterns.sweep import DUE, LATE_SECONDS
 
 NAME = "sweep_timers"
 
@@ -22,9 +22,11 @@ def handler(settings: Settings, log: Logger) -> Handler:
     def sweep(_: Event, context: Any) -> dict[str, Any]:
         swept = timers.sweep(seconds_left(context))
         answer = swept.to_json()
-        if swept.late_seconds:
-            metrics.emit(NAME, settings.environment, {LATE_SECONDS: (swept.late_seconds, MetricUnit.Seconds)})
-        if any(swept.timers.values()) or swept.storms or swept.held:
+        due = sum(swept.timers.values())
+        if due:
+            late = (swept.late_seconds, MetricUnit.Seconds)
+            metrics.emit(NAME, settings.environment, {DUE: (due, MetricUnit.Count), LATE_SECONDS: late})
+        if due or swept.storms or swept.held:
             log.info("swept", extra=answer)
         return answer
 

@@ -9,9 +9,11 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kinesis as kinesis
 from constructs import Construct
 
+from millrace.alerts.rows import METRICS
 from millrace.canary.journey import paths
 from millrace.canary.report import FAILED, metric_name
 from millrace.core.metrics import NAMESPACE
+from millrace.patterns.sweep import DUE, LATE_SECONDS
 from stacks.constructs.dead_letter_alarm import dead_letters
 from stacks.constructs.platform_function import PlatformFunction
 
@@ -118,6 +120,15 @@ class DataPipeline(Construct):
                     "Seconds of a run", [logged_metric("RunSeconds", "publish_run", environment, MAXIMUM)]
                 ),
                 _graph("Runs that failed", run("RunsFailed")),
+                _graph(
+                    "Alerts",
+                    [logged_metric(name, "analyze_events", environment) for name in METRICS.values()],
+                ),
+                _graph("Timers that were due", [logged_metric(DUE, "sweep_timers", environment)]),
+                _graph(
+                    "Seconds that they were late",
+                    [logged_metric(LATE_SECONDS, "sweep_timers", environment, MAXIMUM)],
+                ),
             ],
         )
 

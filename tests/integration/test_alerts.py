@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from millrace.core import clock
+from millrace.eventstore.emit import Emitter
 from tests.support.alerting import ALERT, Alerting
 from tests.support.platform import ACME, GLOBEX, Platform, platform
 
@@ -80,6 +81,27 @@ def test_an_alert_is_acknowledged_once_with_a_note_and_an_audit_line(
     (line,) = audited(running)
     assert (line["action"]["S"], line["principal"]["S"]) == ("alerts.acknowledge", "on call")
     assert orjson.loads(line["detail"]["S"]) == {"alertId": alert, "note": "known"}
+
+
+def test_of_two_who_acknowledge_at_once_one_is_named(
+    running: Platform, world: Alerting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alert = listed(running)[0]["alertId"]
+    emit = Emitter.emit
+
+    def overtaken(self: Emitter, events: Any, **how: Any) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(Emitter, "emit", emit)
+            changed(running, ACK, alert, principal="the quicker one")
+        emit(self, events, **how)
+
+    monkeypatch.setattr(Emitter, "emit", overtaken)
+    slower = changed(running, ACK, alert, principal="the slower one")["body"]
+    monkeypatch.undo()
+    world.track()
+    (item,) = listed(running, state="acknowledged")
+    assert slower["acknowledgedBy"] == item["acknowledgedBy"] == "the quicker one"
+    assert changed(running, ACK, "x" * 3000)["status"] == 404
 
 
 def test_the_end_of_an_alert_stands(running: Platform, world: Alerting) -> None:

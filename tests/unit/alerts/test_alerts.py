@@ -11,6 +11,8 @@ import pytest
 from millrace.alerts import raising
 from millrace.alerts.alert import STORM
 from millrace.alerts.mutes import Mute
+from millrace.alerts.rows import AlertTracker
+from millrace.contracts import registry
 from millrace.core.errors import RetryableError
 from millrace.eventstore.emit import Emitter
 from tests.support.alerting import ALERT, NOON, ORG, Alerting
@@ -174,6 +176,18 @@ def test_what_comes_after_the_end_changes_nothing(world: Alerting) -> None:
     (item,) = world.listed("ended")
     assert item["acknowledgedBy"] is None
     assert list(world.listed("raised", "acknowledged")) == []
+
+
+def test_alerts_are_counted_by_what_became_of_them(world: Alerting) -> None:
+    counted: list[dict[str, int]] = []
+    tracker = AlertTracker(
+        world.rows, world.codec, registry.load().deployed, lambda counts: counted.append({**counts})
+    )
+    tracker.track([])
+    world.raise_some(3)
+    end(world, subject="order:ord_1")
+    tracker.track(world.deliveries())
+    assert counted == [{"AlertsRaised": 3, "AlertsEnded": 1}]
 
 
 def test_an_end_without_an_alert_is_not_listed(world: Alerting) -> None:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -243,6 +244,29 @@ def test_a_hundred_thousand_open_timers_cost_nothing_until_they_are_due() -> Non
     ended = world.sweeper.sweep(lambda: 5.0)
     assert ended.more
     assert sum(ended.timers.values()) == 0
+
+
+def test_copies_of_the_functions_at_once_tell_the_same() -> None:
+    story, missing = orders()
+    for minute in range(5):
+        story.failed(minute, user="thief")
+    story.paid(6, user="thief")
+    world = World(ORDERS, CARDS)
+    world.append(story.items)
+
+    def copy(seed: int) -> None:
+        rows = list(story.items)
+        random.Random(seed).shuffle(rows)
+        detector = world.another()
+        for start in range(0, len(rows), 5):
+            detector.detect([delivered(item, world.now) for item in rows[start : start + 5]])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(copy, range(4)))
+    assert world.raised() == ["user:thief"]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(world.sweep, (40, 40)))
+    assert world.raised() == sorted([*missing, "user:thief"])
 
 
 class Failing(MemoryDynamoDB):

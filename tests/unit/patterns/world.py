@@ -108,16 +108,8 @@ class World(Alerting):
     def restart(self) -> None:
         """New copies of the functions, with nothing warm."""
         contracts = registry.load()
-        now = lambda: self.now  # noqa: E731
         self.timers = Timers(self.analytics)
-        self.detector = PatternDetector(
-            Reader(self.patterns, contracts.deployed),
-            PatternState(self.analytics),
-            self.timers,
-            self.alerts,
-            self.codec,
-            now,
-        )
+        self.detector = self.another()
         user_events = Table(self.dynamodb, "UserEvents")
         self.projection = Projection(user_events, self.codec, contracts.deployed)
 
@@ -126,7 +118,19 @@ class World(Alerting):
             events = EventReader(Table(self.dynamodb, "Events"), user_events, codec)
             return Lookout(self.patterns, events, Reader(self.patterns, contracts.of_ref), self.made())
 
-        self.sweeper = Sweeper(self.timers, self.alerts, lookout, now=now)
+        self.sweeper = Sweeper(self.timers, self.alerts, lookout, now=lambda: self.now)
+
+    def another(self) -> PatternDetector:
+        """A further copy of the consumer."""
+        contracts = registry.load()
+        return PatternDetector(
+            Reader(self.patterns, contracts.deployed),
+            PatternState(self.analytics),
+            Timers(self.analytics),
+            self.made(),
+            Codec(contracts.dictionary),
+            lambda: self.now,
+        )
 
     def append(self, items: Iterable[Item]) -> None:
         """Stores events, and projects them."""

@@ -6,6 +6,7 @@ are listed; an alert that was not raised has none.
 """
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -25,6 +26,7 @@ INDEX = "eventType-date-index"
 STATES = ("raised", "acknowledged", "ended")
 # Attribute of a row for each type: the event's place, and its payload beside it.
 _NAMES = {RAISED: "raised", ACKNOWLEDGED: "acknowledged", ENDED: "ended"}
+METRICS = {RAISED: "AlertsRaised", ACKNOWLEDGED: "AlertsAcknowledged", ENDED: "AlertsEnded"}
 # A state is that of the row only as long as none of these has come.
 _BEFORE = {"raised": ("acknowledged", "ended"), "acknowledged": ("ended",), "ended": ()}
 
@@ -175,9 +177,22 @@ class AlertRows:
 class AlertTracker:
     """The consumer of alerts' events, which keeps their rows."""
 
-    def __init__(self, rows: AlertRows, codec: Codec, contract_of: Callable[[str], object]) -> None:
-        """`contract_of` raises NotDeployedError for a contract that is not in force here."""
-        self._rows, self._codec, self._contract_of = rows, codec, contract_of
+    def __init__(
+        self,
+        rows: AlertRows,
+        codec: Codec,
+        contract_of: Callable[[str], object],
+        count: Callable[[Mapping[str, int]], None] = lambda _: None,
+    ) -> None:
+        """Makes a consumer.
+
+        Args:
+            rows: of the alerts.
+            codec: reads the stored events.
+            contract_of: raises NotDeployedError for a contract that is not in force here.
+            count: takes how many events of which metric of `METRICS` a batch held, if it held any.
+        """
+        self._rows, self._codec, self._contract_of, self._count = rows, codec, contract_of, count
 
     def track(self, deliveries: Sequence[Delivery]) -> None:
         """Takes a batch in.
@@ -186,6 +201,7 @@ class AlertTracker:
             PermanentError: a delivery holds no row of an event.
             RetryableError: not every event is taken in.
         """
+        counts: Counter[str] = Counter()
         for delivery in deliveries:
             # Clients could once send alerts of their own.
             if delivery.item["eventType"]["S"] not in TYPES or not is_derived(delivery.item):
@@ -196,6 +212,9 @@ class AlertTracker:
             self._rows.apply(
                 event.org, event.event_type, event.event_id, event.happened_at, payload, event.expires_at
             )
+            counts[METRICS[event.event_type]] += 1
+        if counts:
+            self._count(counts)
 
 
 def public(row: Item) -> dict[str, Any]:

@@ -10,11 +10,13 @@ from millrace.alerts.alert import ACKNOWLEDGED, SOURCE
 from millrace.alerts.mutes import Mute, Mutes
 from millrace.alerts.rows import STATES, AlertRows
 from millrace.api.route import Call
-from millrace.core import audit, clock, sizes
+from millrace.core import audit, clock, keys, sizes
 from millrace.core.http import Problem
 from millrace.core.table import Table
 from millrace.eventstore import order
+from millrace.eventstore.codec import Codec
 from millrace.eventstore.emit import Emitter, stated
+from millrace.eventstore.row import from_item
 
 # Whoever mutes for longer has no use for the rule.
 LONGEST_MUTE = timedelta(days=366)
@@ -46,8 +48,11 @@ class AlertsApi:
 class AlertChangesApi:
     """Answers of `POST /v1/alerts/{id}/acknowledge` and `/mute`."""
 
-    def __init__(self, rows: AlertRows, mutes: Mutes, emitter: Emitter, metadata: Table) -> None:
+    def __init__(
+        self, rows: AlertRows, mutes: Mutes, emitter: Emitter, events: Table, metadata: Table, codec: Codec
+    ) -> None:
         self._rows, self._mutes, self._emitter, self._metadata = rows, mutes, emitter, metadata
+        self._events, self._codec = events, codec
         self._reads = AlertsApi(rows, mutes)
 
     def acknowledge(self, call: Call) -> dict[str, Any]:
@@ -111,8 +116,13 @@ class AlertChangesApi:
             parts=(ACKNOWLEDGED, call.org, alert["alertId"]),
         )
         self._emitter.emit([event])
-        # The stream brings the event here, too; whoever asks next sees it already.
-        self._rows.apply(call.org, ACKNOWLEDGED, event.event_id, event.happened_at, payload)
+        # The stream brings it, too, but whoever asks next sees it already. Of two at once, the first is the stored one.
+        key = {"eventId": {"S": keys.event(call.org, event.event_id)}}
+        row = self._events.get(key, consistent=True, doing="read acknowledgement")
+        if row is not None:
+            stored = from_item(row, self._codec)
+            said = stored.envelope["data"]["payload"]
+            self._rows.apply(call.org, ACKNOWLEDGED, stored.event_id, stored.happened_at, said)
 
     def _audit(self, call: Call, action: str, at: datetime, detail: dict[str, Any]) -> None:
         # Before the first write, so that none is made without an audit row.

@@ -30,7 +30,8 @@ IN_FLIGHT = 16
 # Events of a key in its time that are looked through. A key of more is not silent.
 MOST_EVENTS = 2000
 _PAGE = 50
-LATE_SECONDS = "TimersLateSeconds"
+# Metrics of a sweep that found timers due.
+DUE, LATE_SECONDS = "TimersDue", "TimersLateSeconds"
 # A sweep ends so long before its function does.
 _MARGIN_SECONDS = 10.0
 _MICROSECOND = timedelta(microseconds=1)

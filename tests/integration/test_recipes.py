@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from cli.commands import contracts as commands
 from cli.main import app
 from cli.places import Places
+from millrace.compiler import aggregates, feature_views, patterns, samples
 from millrace.compiler import bundle as compiler
-from millrace.compiler import feature_views, patterns, samples
 from millrace.compiler.event_contracts import compile_contracts
 from millrace.contracts import registry
 from millrace.core import clock
@@ -34,7 +34,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("schemas", "warehouse"):
         shutil.copytree(ROOT / name, folder / name)
     files = re.findall(r"^`([\w./]+)`[^\n]*:\n\n```\w+\n(.*?)^```$", TEXT, flags=re.MULTILINE | re.DOTALL)
-    assert len(files) == 7
+    assert len(files) == 8
     for name, content in files:
         path = folder / name
         assert not path.exists()
@@ -45,7 +45,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert rules.read_text().endswith("tenants: []\n")
     rules.write_text(rules.read_text().removesuffix("tenants: []\n") + addition)
     feature_views.pin(folder / "schemas")
-    patterns.pin(folder / "schemas", compile_contracts(folder / "schemas"))
+    contracts = compile_contracts(folder / "schemas")
+    aggregates.pin(folder / "schemas", contracts)
+    patterns.pin(folder / "schemas", contracts)
     return folder
 
 

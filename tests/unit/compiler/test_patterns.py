@@ -93,7 +93,7 @@ def test_the_shipped_ones_compile_and_are_pinned() -> None:
             lambda one: one.update(by={"field": "amount"}),
             "and a key is a text or a whole number",
         ),
-        ("review_flagged_thrice", lambda one: one["steps"][0].update(count=1), "a count has one step"),
+        ("card_testing", lambda one: one.update(pattern="count"), "a count has one step"),
         ("order_without_completion", lambda one: one.pop("missing"), "an absence says what does not come"),
         (
             "order_without_completion",

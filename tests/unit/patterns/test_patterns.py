@@ -221,6 +221,20 @@ def test_an_alert_that_nobody_acknowledges_is_told_and_not_its_own() -> None:
     assert world.raised_by_platform() == ["alert:unseen"]
 
 
+def test_a_campaign_off_its_plan_is_told_once_a_day_and_again_if_nobody_cares() -> None:
+    story, world = Story(), World("campaign_pacing", PACING)
+    for at, ratio in ((0, 1.0), (5, 1.2), (10, 0.5), (15, None)):
+        story.tell("campaign.pacing_recorded", at, {"campaignId": "cmp_1", "pacingRatio": ratio})
+    story.tell("campaign.pacing_recorded", 1500, {"campaignId": "cmp_1", "pacingRatio": 0.8})
+    world.run(story.items)
+    first, second = sorted(world.events("alert.raised"), key=lambda one: str(one["windowEnd"]))
+    assert (first["subject"], first["expected"], first["observed"]) == ("campaign:cmp_1", 0, 1)
+    assert second["windowEnd"] > first["windowEnd"]
+    world.deliver([row for row in world.items() if row["eventType"]["S"] == "alert.raised"])
+    world.sweep(63)
+    assert f"alert:{first['alertId']}" in world.raised()
+
+
 def test_a_storm_of_absences_is_bounded() -> None:
     story, world = Story(), World(ORDERS)
     for number in range(300):

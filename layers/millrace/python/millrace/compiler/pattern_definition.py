@@ -94,8 +94,8 @@ def problems(one: PatternDefinition) -> Iterator[tuple[str, str]]:
             if one.missing
             else ("/pattern", "an absence says what does not come: add missing: {event: …}")
         )
-    if one.pattern == COUNT and (len(one.steps) > 1 or one.steps[0].count < 2):
-        yield "/steps", "a count has one step, and its count says how many of it: at least 2"
+    if one.pattern == COUNT and len(one.steps) > 1:
+        yield "/steps", "a count has one step, and its count says how many of it"
     if one.pattern in ("sequence", "all") and len(one.steps) < 2:
         yield "/steps", f"a {one.pattern} has at least two steps; for many of one kind take pattern: count"
     names = [step.name for step in one.steps]

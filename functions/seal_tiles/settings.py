@@ -9,5 +9,5 @@ class Settings(WorkerSettings):
     """Silver, what waits for it, and where tiles lie."""
 
     lake_bucket: str = uses(LAKE, "list", read=(RUNS, PROCESSED))
-    analytics_table: str = uses(ANALYTICS, "get", "query", "put", "delete", "write_all")
+    analytics_table: str = uses(ANALYTICS, "batch_get", "query", "put", "delete", "write_all")
     metadata_table: str = uses(METADATA, "query")

@@ -91,7 +91,6 @@ UNUSED: dict[str, dict[Call, str]] = {
     "materialize_features": {("s3:ListBucket", "lake"): MISSED},
     "seal_tiles": {
         ("s3:ListBucket", "lake"): MISSED,
-        ("dynamodb:GetItem", "table/Analytics"): GROUP,
         ("dynamodb:DeleteItem", "table/Analytics"): THIRD,
     },
     "maintain_table": {

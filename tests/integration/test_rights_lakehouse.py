@@ -170,8 +170,8 @@ def recorded(bundle: Path, emulator: str) -> Iterator[dict[str, set[Call]]]:
         tiles = TenantTiles(
             Table(lake.dynamodb, "Analytics"), "org_acme", merchants, aggregates.types, clock.now()
         )
-        day = clock.epoch(datetime(2026, 11, 20, tzinfo=UTC))
-        counted = [by_key["terminal_7",][0] for by_key in tiles.between(day, day + 86_400).values()]
+        start = clock.epoch(datetime(2026, 11, 20, tzinfo=UTC))
+        counted = [by_key["terminal_7",][0] for by_key in tiles.between(start, start + 86_400).values()]
         assert sum(counted) == 20
         yield recorder.calls
 

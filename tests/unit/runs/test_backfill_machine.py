@@ -139,7 +139,7 @@ def test_a_seal_goes_on_while_days_are_left_and_one_portion_stops_no_other() -> 
             raise TaskError("Runtime.HandlerError", "broken")
         return {"sealed": 3, "left": 2 - calls.count(1)}
 
-    functions = {"PinSources": pin, "SealTiles": seal}
+    functions: dict[str, Any] = {"PinSources": pin, "SealTiles": seal}
     failed = StateMachine(definition("seal_tiles"), functions).run("seal_tiles-20261121-1")
     assert failed.error == "Millrace.NotSealed"
     assert calls == [0, 0, 0, 1, 1]

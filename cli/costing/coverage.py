@@ -125,6 +125,7 @@ PLACES: Mapping[str, Mapping[str, str]] = {
         "ReconciliationHourlySchedule": IDLE,
         "ReconciliationDailySchedule": IDLE,
         "FoldTilesSchedule": IDLE,
+        "WatchAnomaliesSchedule": IDLE,
         "TimersTimesSchedule": IDLE,
     },
     "AWS::StepFunctions::StateMachine": {

@@ -41,7 +41,7 @@ def write_as_before(running: Platform, chosen: list[dict[str, Any]]) -> None:
     wanted = {event["eventId"] for event in chosen}
     for table, key in (("Events", ("eventId",)), ("UserEvents", ("userKey", "sortKey"))):
         for row in running.rows(table):
-            if row["eventId"]["S"].partition("#")[2] in wanted or row["eventId"]["S"] in wanted:
+            if keys.id_of(row["sortKey"]["S"]) in wanted:
                 running.dynamodb.delete_item(TableName=table, Key={name: row[name] for name in key})
                 before = {"S": keys.of_milliseconds(row["sortKey"]["S"])}
                 running.dynamodb.put_item(TableName=table, Item={**row, "sortKey": before})

@@ -111,7 +111,7 @@ def test_a_body_of_json_is_read_by_its_schema_and_any_other_by_the_function() ->
     answers = {**READ, "responses": {**CLOSED, "413": {}}}
     schema = {"type": "array", "items": {"x-millrace-contract": "thing.happened", "type": "object"}}
     content = {"application/json": {"schema": schema}}
-    body = {"content": content, "x-millrace-max-bytes": 9}
+    body = {"required": True, "content": content, "x-millrace-max-bytes": 9}
     (route,) = api_document.routes(document("/v1/things", "post", **answers, requestBody=body)).values()
     assert route["body"] == {
         "schema": {"type": "array", "items": {"x-millrace-contract": "thing.happened"}},

@@ -21,6 +21,8 @@ from tests.unit.intake.test_accept import NOW, World, codes, order, statuses
 REFUSED = [("/eventType", "reserved_type")]
 DERIVED = [path for path in FILES if compiled(path).derived]
 OWN = {
+    "alert.acknowledged",
+    "alert.ended",
     "alert.raised",
     "contract.retirement.announced",
     "fraud.decision.made",

@@ -196,11 +196,7 @@ UNCORRELATED = [
     ("10m", "90s", " /correlation/timespan: a span is of whole minutes"),
     ("10m", "30d", " /correlation: it has to be at least 1m and at most 7d, not 43200m"),
     ("gte: 5", "lt: 5", " /correlation/condition: a count tells when there are so many, with gte or gt"),
-    (
-        "gte: 5",
-        "gte: 1",
-        " /correlation: a count has one step, and its count says how many of it: at least 2",
-    ),
+    ("gte: 5", "gte: 500", " /correlation: it has to be at most 100, not 500"),
 ]
 
 

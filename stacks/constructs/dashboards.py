@@ -9,6 +9,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kinesis as kinesis
 from constructs import Construct
 
+from millrace.aggregates import folding
 from millrace.alerts.rows import METRICS
 from millrace.canary.journey import paths
 from millrace.canary.report import FAILED, metric_name
@@ -111,6 +112,17 @@ class DataPipeline(Construct):
                 ),
                 _graph("Errors of consumers", [_of(function, "Errors", SUM) for function in consumers]),
                 _graph("Dead letters", [dead_letters(f.node.id, environment) for f in consumers]),
+                _graph(
+                    "Tiles: seconds behind",
+                    [logged_metric(folding.LAG, "fold_tiles", environment, MAXIMUM)],
+                ),
+                _graph(
+                    "Events that were counted, and too late to be",
+                    [
+                        logged_metric(name, "fold_tiles", environment)
+                        for name in (folding.EVENTS, folding.LATE, folding.FAILED)
+                    ],
+                ),
                 _graph("Rows of runs", run("RowsIn", "Rows", "Duplicates", "DeadRows")),
                 _graph("Checks that did not pass", run("ChecksFailed", "ChecksWarned", "TablesStale")),
                 _graph(

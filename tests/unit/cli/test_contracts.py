@@ -109,7 +109,7 @@ def test_a_version_is_published_once_and_stays(repository: Path) -> None:
 
 def test_build_keeps_what_is_committed_or_deployed(repository: Path) -> None:
     # Feature views and aggregates read types that this repository does not have.
-    for folder in ("features", "aggregates"):
+    for folder in ("features", "aggregates", "patterns", "anomalies", "sigma"):
         shutil.rmtree(repository / "schemas" / folder)
     edit(repository, "version: 1.2.0", "version: 1.3.0")
     file = repository / "schemas/published/order.created/1.3.0.json"

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from functions.build_training_set.handler import LONGEST_REASON
+from millrace.aggregates.seal_days import Done
 from millrace.eventstore import receipts
 from millrace.eventstore.backlog import Backlog
 from millrace.iceberg.maintenance import Maintained
@@ -107,6 +108,11 @@ class Lake:
             "BuildTable": lambda _: [{"table": TABLE, "chunk": 999, "status": "failed", "error": WIDE * 500}],
             "PinSources": pin,
             "MaterializeFeatures": lambda _: [{"asOf": "2026-11-21T10:06:00.000Z", "tenants": TENANTS}],
+            # Days are left for as long as a run goes on: the path with the most events.
+            "SealTiles": lambda _: [
+                {one.name: 10**6 for one in fields(Done)},
+                {one.name: 0 for one in fields(Done)},
+            ],
             "PublishRun": lambda _: [{**run, "status": "done"}, {**run, "status": "partly"}],
             "PlanBackfill": plan_days,
             "MaintainTable": maintain,

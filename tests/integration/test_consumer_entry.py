@@ -34,7 +34,7 @@ COUNTER = ConsumerSpec(
     event_types=frozenset({"order.created"}),
     receipt=ReceiptKind.BATCH,
     kind="counted",
-    step="counted",
+    step="listed",
     compared_since="",
     check="counts",
 )
@@ -96,7 +96,7 @@ def test_a_trace_waits_for_it_and_redrive_feeds_it(counting: tuple[Platform, Cou
     counter.broken = True
     running.post([order, check])
     running.settle()
-    assert steps(running, order) == ("pending", ["accepted", "projected", "archived", "routed"])
+    assert steps(running, order) == ("pending", ["accepted", "projected", "archived", "counted", "routed"])
     assert steps(running, check)[0] == "complete", "it reads no such type"
 
     (letter,) = running.objects("dead-letters/")
@@ -109,14 +109,17 @@ def test_a_trace_waits_for_it_and_redrive_feeds_it(counting: tuple[Platform, Cou
     counter.broken = False
     total = redrive.run([letter], redrive.feed_dead_letter, parallel=1)
     assert (total["rows"], total["different"]) == (1, 0)
-    assert steps(running, order) == ("complete", ["accepted", "projected", "archived", "routed", "counted"])
+    assert steps(running, order) == (
+        "complete",
+        ["accepted", "projected", "archived", "counted", "routed", "listed"],
+    )
 
 
 def test_doctor_waits_for_it_and_names_its_dead_letters(
     counting: tuple[Platform, Counter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running, counter = counting
-    assert journey.steps()["canary"]["counts"] == "counted"
+    assert journey.steps()["canary"]["counts"] == "listed"
     assert "counts" in journey.paths()
     counter.broken = True
     running.post(events.order())

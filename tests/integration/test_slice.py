@@ -47,7 +47,13 @@ def test_one_event_goes_the_whole_way(running: Platform) -> None:
 
     trace = running.get(TRACE, eventId=event["eventId"])["body"]
     assert trace["status"] == "complete"
-    assert [step["step"] for step in trace["steps"]] == ["accepted", "projected", "archived", "routed"]
+    assert [step["step"] for step in trace["steps"]] == [
+        "accepted",
+        "projected",
+        "archived",
+        "counted",
+        "routed",
+    ]
     found = {step["step"]: step["detail"] for step in trace["steps"]}["archived"]["object"]
     assert found.startswith("s3://lake/raw/events/org=org_acme/category=business-events/year=")
     row = pq.read_table(

@@ -75,7 +75,10 @@ class Tracer:
         # Facts are there for some days only, so no trace waits for them.
         fact = self._counted(event)
         if fact is not None:
-            steps.append(_step("counted", fact.at, __version__, {"minute": fact.minute, "row": fact.row}))
+            before = ("accepted", consumers.PROJECTION.step, consumers.ARCHIVE.step)
+            place = sum(step["step"] in before for step in steps)
+            detail = {"minute": fact.minute, "row": fact.row}
+            steps.insert(place, _step("counted", fact.at, __version__, detail))
         # Silver follows the schedule of the pipeline, so no trace waits for it.
         archived = next((one for one in steps if one["step"] == consumers.ARCHIVE.step), None)
         if archived is not None:

@@ -114,7 +114,8 @@ def _metadata(item: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
             yield f"Metadata {kind}", org, f"{more} {packed[at : at + 16].hex()}"
     elif kind == "pending":
         yield "Metadata pending", _owner(name), name
-    elif kind not in ("quarantine", "audit", "setting", "fingerprint-key", "credential", "tenant"):
+    # An object's row has no ids: which events a batch has depends on what was sent beside them, and the manifest has them.
+    elif kind not in (receipts.OBJECTS, "quarantine", "audit", "setting", "fingerprint-key", "credential", "tenant"):
         yield f"Metadata {kind}", org, _text({"partition": partition, "name": name, **item})
 
 

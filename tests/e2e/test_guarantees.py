@@ -75,10 +75,15 @@ def pointed(client: Client) -> set[tuple[str, str]]:
     return set(map(pointed_at, client.rows("UserEventsTable")))
 
 
-def decided(client: Client) -> list[str]:
-    """Ids of decisions' transactions, as often as there are decisions."""
-    rows = client.rows("UserEventsTable")
-    return [row["eventId"]["S"] for row in rows if row["eventType"]["S"] == "fraud.decision.made"]
+def decided(client: Client) -> list[tuple[str, str]]:
+    """Tenant and id of decisions, as often as they are pointed to."""
+    rows = client.rows("EventsTable")
+    decisions = {
+        (row["orgId"]["S"], row["eventId"]["S"].split("#")[1])
+        for row in rows
+        if row["eventType"]["S"] == "fraud.decision.made"
+    }
+    return [one for one in map(pointed_at, client.rows("UserEventsTable")) if one in decisions]
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="workers are found under /proc")

@@ -226,7 +226,7 @@ def test_the_command_line_talks_to_it(client: Client, environ: dict[str, str], t
     code, answer = said("send", str(file))
     assert (code, answer["accepted"], answer["rejected"]) == (1, 1, 1)
     code, answer = said("status")
-    assert (code, answer["env"], len(answer["stacks"])) == (0, "local", 4)
+    assert (code, answer["env"], len(answer["stacks"])) == (0, "local", 5)
     code, answer = said("seed", "--count", "50", "--seed", str(random.randrange(10**6)))
     assert code == 0
     assert sum(answer["types"].values()) == 50

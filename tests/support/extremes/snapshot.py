@@ -115,7 +115,15 @@ def _metadata(item: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     elif kind == "pending":
         yield "Metadata pending", _owner(name), name
     # An object's row has no ids: which events a batch has depends on what was sent beside them, and the manifest has them.
-    elif kind not in (receipts.OBJECTS, "quarantine", "audit", "setting", "fingerprint-key", "credential", "tenant"):
+    elif kind not in (
+        receipts.OBJECTS,
+        "quarantine",
+        "audit",
+        "setting",
+        "fingerprint-key",
+        "credential",
+        "tenant",
+    ):
         yield f"Metadata {kind}", org, _text({"partition": partition, "name": name, **item})
 
 

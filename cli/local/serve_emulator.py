@@ -21,7 +21,7 @@ from ministack.services import apigateway, lambda_svc
 
 from cli.local import durability
 
-IDLE_SECONDS = 300.0
+IDLE_SECONDS = 120.0
 # A method that MiniStack does not answer by itself.
 _ROUTED = "OPTIONS, routed"
 

@@ -39,6 +39,8 @@ _FILLED_BY = {
     consumers.PROJECTION.name: ("UserEvents",),
     consumers.SCORER.name: ("decision",),
     consumers.COUNTER.name: (),
+    consumers.ALERT_TRACKER.name: (),
+    consumers.PATTERN_DETECTOR.name: (),
     consumers.SIGMA_DETECTOR.name: (),
 }
 

@@ -98,7 +98,7 @@ def _exchange(catalog: IcebergCatalog, name: str, files: list[DataFile], path: s
     removed = [file for file in opened.files() if file.path in wanted]
     if len(removed) != len(files):
         return False
-    transaction = opened.table.transaction()
+    transaction = opened.transaction()
     added = replace.read_footers(transaction, opened, [path])[path]
     rows = sum(file.rows for file in files)
     if (

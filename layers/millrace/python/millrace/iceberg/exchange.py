@@ -22,7 +22,7 @@ def evolved(opened: OpenTable, contract: LakeTable) -> Transaction:
     Raises:
         PermanentError: it cannot become what its contract says.
     """
-    transaction = opened.table.transaction()
+    transaction = opened.transaction()
     shape.evolve(transaction, contract)
     return transaction
 

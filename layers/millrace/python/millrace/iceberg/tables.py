@@ -16,8 +16,10 @@ from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.manifest import DataFile as IcebergFile
 from pyiceberg.manifest import ManifestContent, ManifestFile
 from pyiceberg.partitioning import PartitionSpec
-from pyiceberg.table import StaticTable, Table
+from pyiceberg.table import StaticTable, Table, Transaction
+from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Snapshot
+from pyiceberg.table.update import TableUpdate
 from pyiceberg.transforms import DayTransform
 from pyiceberg.types import DecimalType, IcebergType, ListType, MapType, StructType
 
@@ -74,6 +76,20 @@ class SnapshotInfo:
     properties: dict[str, str]
 
 
+class _Transaction(Transaction):
+    """pyiceberg's own applies all that is staged, and copies the whole table, each time somebody looks: forty times a commit."""
+
+    _seen: tuple[TableMetadata, tuple[TableUpdate, ...]] | None = None
+    _metadata: TableMetadata
+
+    @property
+    def table_metadata(self) -> TableMetadata:
+        base, updates = self._table.metadata, self._updates
+        if self._seen is None or self._seen[0] is not base or self._seen[1] is not updates:
+            self._metadata, self._seen = super().table_metadata, (base, updates)
+        return self._metadata
+
+
 class OpenTable:
     """A table as it was when it was opened: a later commit is seen only by opening it again."""
 
@@ -98,6 +114,10 @@ class OpenTable:
     def columns(self) -> list[tuple[str, str]]:
         """Name and DuckDB type of each column, in the order of the current schema."""
         return [(field.name, duckdb_type(field.field_type)) for field in self.table.schema().fields]
+
+    def transaction(self) -> Transaction:
+        """An empty transaction of the table."""
+        return _Transaction(self.table)
 
     def snapshots(self) -> list[SnapshotInfo]:
         """Every snapshot that is kept, oldest first."""

@@ -118,19 +118,52 @@ def _catalogue(listed: Sequence[Answer]) -> RenderableType:
 
 def _drawn(answer: Answer, known: Answer) -> RenderableType:
     """A table of the newest window, with the ones before as a line; without keys a row for each window."""
-    items = answer["items"]
+    items = [_flat(one, known) for one in answer["items"]]
     if not items:
         return Text(f"{answer['metric']}: nothing in the last windows of {answer['window']}.")
-    measured = [one["name"] for one in known["measures"] if _is_number(items[-1].get(one["name"]))]
+    named = [name for one in known["measures"] for name in _columns(one, answer["items"][-1])]
+    measured = [name for name in named if _is_number(items[-1].get(name))]
     body = _by_key(items, measured, known) if known["keys"] else _by_window(items, measured)
     newest = items[-1]
     until = f"{_hour(newest['start'])}–{_hour(newest['end'])} UTC"
     notes = [f"{answer['metric']}, windows of {answer['window']} by {answer['slide']}; the last is {until}"]
+    notes += [_funnel(name, items[-1][name]) for name in _funnels(known) if not known["keys"]]
     if answer["otherKeys"]:
         notes.append("there are more keys than are kept: the rest is (other)")
     if answer["late"]:
         notes.append(f"{answer['late']:,} events came too late to be counted")
     return Group(body, Text("\n".join(notes), style="dim"))
+
+
+def _funnels(known: Answer) -> list[str]:
+    return [one["name"] for one in known["measures"] if one["measure"] == "funnel"]
+
+
+def _columns(measure: Answer, item: Answer) -> list[str]:
+    """Of a funnel one for each step, such as `1 viewed`."""
+    if measure["measure"] != "funnel":
+        return [measure["name"]]
+    steps = item[measure["name"]]["steps"]
+    return [f"{number} {step['event'].rpartition('.')[2]}" for number, step in enumerate(steps, 1)]
+
+
+def _flat(item: Answer, known: Answer) -> Answer:
+    """An item with the sessions of each step as numbers."""
+    more: dict[str, int] = {}
+    for measure in known["measures"]:
+        if measure["measure"] == "funnel":
+            sessions = [step["sessions"] for step in item[measure["name"]]["steps"]]
+            more |= dict(zip(_columns(measure, item), sessions, strict=True))
+    return {**item, **more}
+
+
+def _funnel(name: str, found: Answer) -> str:
+    parts = [
+        f"{step['event']} {step['sessions']:,}"
+        + ("" if step["conversion"] is None else f" ({step['conversion']:.1%})")
+        for step in found["steps"]
+    ]
+    return f"{name}: {'' if found['exact'] else 'about '}{' → '.join(parts)}"
 
 
 def _by_window(items: Sequence[Answer], measured: Sequence[str]) -> RenderableType:

@@ -29,6 +29,8 @@ from tests.support.silver_runs import CONTRACTS, DAY, run
 pytestmark = pytest.mark.integration
 ORGS = ("org_acme", "org_globex")
 # Seconds between an event and its receipt: at once, within the minute, six days, and beyond every lateness but one.
+STEPS = ("product.viewed", "cart.item_added", "checkout.started", "order.completed")
+_MINUTES = ("00:00", "12:34", "23:59")
 _LATE = (0, 1.5, 59, 3_600, 3_600.001, 6 * 86_400, 8 * 86_400)
 
 
@@ -104,18 +106,18 @@ def _payload(contract: Contract, rng: random.Random) -> dict[str, Any]:
 def _day(aggregates: Sequence[Aggregate], org: str, number: int, rng: random.Random) -> list[StoredEvent]:
     """Events of a tenant's day in a few hours of it, so that tiles have many."""
     types = sorted(of_types(aggregates))
-    busy = ["transaction.created"] * 20 + ["inventory.adjusted"] * 4
+    busy = ["transaction.created"] * 20 + ["inventory.adjusted"] * 4 + [*STEPS] * 4
     made = []
     for _ in range(number):
         contract = CONTRACTS[f"{rng.choice([*types, *busy])}.v1"]
         one = event(contract, org, DAY, rng, **_payload(contract, rng))
         # Few tiles, and moments that several events share.
-        happened = clock.parse(
-            f"{DAY}T{rng.choice(['00:00', '12:34', '23:59'])}:{rng.choice(['00', '59.999999'])}Z"
-        )
-        one = StoredEvent(
-            {**one.envelope, "timestamp": clock.utc_micros(happened)}, one.fingerprint, one.expires_at, ""
-        )
+        minute = rng.choice(["00:00", "00:01", "00:06"] if contract.event_type in STEPS else _MINUTES)
+        happened = clock.parse(f"{DAY}T{minute}:{rng.choice(['00', '59.999999'])}Z")
+        # Few sessions, so that each takes several steps; some events have none.
+        session = rng.choice([None, *(f"session_{number}" for number in range(12))])
+        moved = {"timestamp": clock.utc_micros(happened), "sessionId": session}
+        one = StoredEvent({**one.envelope, **moved}, one.fingerprint, one.expires_at, "")
         platform = {**one.envelope["platform"], "receivedAt": clock.utc_text(happened)}
         made.append(
             again(
@@ -147,14 +149,24 @@ def _by_window(one: Aggregate, rows: list[dict[str, Any]]) -> dict[Any, Any]:
     """Window and keys → measures, of the rows of a macro."""
     return {
         (clock.epoch(row["window_start"]), *(row[key.name] for key in one.keys)): {
-            measure.name: clock.utc_micros(value)
-            if isinstance(value := row[measure.name], datetime)
-            else value
+            measure.name: _in_row(measure, row)
             for measure in one.measures
             if measure.kind not in ("top", "distribution")
         }
         for row in rows
     }
+
+
+def _in_row(measure: Measure, row: dict[str, Any]) -> Any:
+    if measure.kind == "funnel":
+        return [row[f"{measure.name}_{number}"] for number in range(1, len(measure.steps) + 1)]
+    value = row[measure.name]
+    return clock.utc_micros(value) if isinstance(value, datetime) else value
+
+
+def _shown(measure: Measure, state: Any) -> Any:
+    found = measures.of(measure).shown(state)
+    return [step["sessions"] for step in found["steps"]] if measure.kind == "funnel" else found
 
 
 def _windows(one: Aggregate, tiles: Tiles) -> dict[Any, Any]:
@@ -175,7 +187,7 @@ def _windows(one: Aggregate, tiles: Tiles) -> dict[Any, Any]:
                 )
     return {
         window: {
-            measure.name: kinds[measure.name].shown(state)
+            measure.name: _shown(measure, state)
             for measure, state in zip(one.measures, states, strict=True)
             if measure.kind not in ("top", "distribution")
         }
@@ -220,5 +232,9 @@ def test_the_stream_and_the_lake_have_the_same_tiles(
                     found = connection.sql(macros[one.name])
                     rows = [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
                     assert _by_window(one, rows) == _windows(one, tiles), one.name
+        (bought,) = (one for one in aggregates if one.name == "shop_conversion")
+        windows = _windows(bought, counted["shop_conversion"])
+        assert max(window["steps"][-1] for window in windows.values()) > 0
+        assert any(window["steps"][0] < 12 for window in windows.values())
         assert late["few_merchants"]
         assert any(() in keys for keys in counted["few_merchants"].values())

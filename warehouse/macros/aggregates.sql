@@ -657,6 +657,121 @@ SELECT
 FROM measured
 {%- endmacro %}
 
+{% macro shop_conversion(minutes, slide=none, late=false) -%}
+WITH counted AS (
+    SELECT
+        org_id,
+        event_time,
+        "session_id" AS value_0,
+        1 AS step_0
+    FROM {{ source('silver', 'product_viewed_v1') }}
+    WHERE true{% if not late %} AND received_at <= event_time + INTERVAL '86400' SECOND{% endif %}
+    UNION ALL
+    SELECT
+        org_id,
+        event_time,
+        "session_id" AS value_0,
+        2 AS step_0
+    FROM {{ source('silver', 'cart_item_added_v1') }}
+    WHERE true{% if not late %} AND received_at <= event_time + INTERVAL '86400' SECOND{% endif %}
+    UNION ALL
+    SELECT
+        org_id,
+        event_time,
+        "session_id" AS value_0,
+        3 AS step_0
+    FROM {{ source('silver', 'checkout_started_v1') }}
+    WHERE true{% if not late %} AND received_at <= event_time + INTERVAL '86400' SECOND{% endif %}
+    UNION ALL
+    SELECT
+        org_id,
+        event_time,
+        "session_id" AS value_0,
+        4 AS step_0
+    FROM {{ source('silver', 'order_completed_v1') }}
+    WHERE true{% if not late %} AND received_at <= event_time + INTERVAL '86400' SECOND{% endif %}
+), windowed AS (
+    {%- for step in range(0, minutes, slide or minutes) %}
+    {% if not loop.first %}UNION ALL {% endif %}SELECT
+        org_id,
+        value_0,
+        step_0,
+        event_time,
+        TO_TIMESTAMP(FLOOR(EPOCH(event_time) / {{ (slide or minutes) * 60 }}) * {{ (slide or minutes) * 60 }}
+            - {{ step * 60 }}) AS window_start
+    FROM counted
+    {%- endfor %}
+), taken_0_1 AS (
+    SELECT
+        org_id,
+        value_0,
+        step_0,
+        event_time,
+        window_start,
+        MIN(CASE WHEN step_0 = 1 THEN event_time END) OVER (PARTITION BY org_id, window_start, value_0) AS taken_0_1
+    FROM windowed
+), taken_0_2 AS (
+    SELECT
+        org_id,
+        value_0,
+        step_0,
+        event_time,
+        window_start,
+        taken_0_1,
+        MIN(CASE WHEN step_0 = 2 AND event_time >= taken_0_1 THEN event_time END) OVER (PARTITION BY org_id, window_start, value_0) AS taken_0_2
+    FROM taken_0_1
+), taken_0_3 AS (
+    SELECT
+        org_id,
+        value_0,
+        step_0,
+        event_time,
+        window_start,
+        taken_0_1,
+        taken_0_2,
+        MIN(CASE WHEN step_0 = 3 AND event_time >= taken_0_2 THEN event_time END) OVER (PARTITION BY org_id, window_start, value_0) AS taken_0_3
+    FROM taken_0_2
+), taken_0_4 AS (
+    SELECT
+        org_id,
+        value_0,
+        step_0,
+        event_time,
+        window_start,
+        taken_0_1,
+        taken_0_2,
+        taken_0_3,
+        MIN(CASE WHEN step_0 = 4 AND event_time >= taken_0_3 THEN event_time END) OVER (PARTITION BY org_id, window_start, value_0) AS taken_0_4
+    FROM taken_0_3
+), measured AS (
+    SELECT
+        org_id,
+        window_start,
+        COUNT(DISTINCT CASE WHEN taken_0_1 IS NOT NULL THEN value_0 END) AS steps_1,
+        COUNT(DISTINCT CASE WHEN taken_0_2 IS NOT NULL THEN value_0 END) AS steps_2,
+        COUNT(DISTINCT CASE WHEN taken_0_3 IS NOT NULL THEN value_0 END) AS steps_3,
+        COUNT(DISTINCT CASE WHEN taken_0_4 IS NOT NULL THEN value_0 END) AS steps_4,
+        COUNT(*) AS events
+    FROM taken_0_4
+    {%- if slide or 1440 % minutes %}
+    WHERE FLOOR(EPOCH(window_start) / 86400)
+        = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
+    {%- endif %}
+    GROUP BY org_id, window_start
+)
+
+SELECT
+    org_id,
+    window_start,
+    window_start + INTERVAL '{{ minutes }}' MINUTE AS window_end,
+    steps_1,
+    steps_2,
+    steps_3,
+    steps_4,
+    events
+FROM measured
+{%- endmacro %}
+
 {% macro shop_funnel(minutes, slide=none, late=false) -%}
 WITH counted AS (
     SELECT

@@ -121,6 +121,19 @@ def test_keys_have_a_line_of_their_past_and_the_numbers_of_now() -> None:
     assert "10:10–10:20 UTC" in shown
 
 
+def test_a_funnel_has_a_column_for_each_step_and_its_conversions() -> None:
+    steps = [
+        {"event": "product.viewed", "sessions": 1200, "conversion": None},
+        {"event": "cart.item_added", "sessions": 300, "conversion": 0.25},
+    ]
+    known = {"keys": [], "measures": [{"name": "steps", "measure": "funnel"}]}
+    found = answer(item(0, None, 1, key={}, steps={"steps": steps, "exact": False}))
+    shown = drawn(found, known)
+    assert "2 item_added" in shown
+    assert "1,200" in shown
+    assert "steps: about product.viewed 1,200 → cart.item_added 300 (25.0%)" in " ".join(shown.split())
+
+
 def test_without_keys_each_window_is_a_row() -> None:
     found = answer(item(0, None, 1, key={}), item(10, None, 8, key={}))
     shown = drawn(found, LISTED["items"][1])  # type: ignore[index]

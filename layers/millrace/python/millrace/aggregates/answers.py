@@ -17,7 +17,7 @@ from millrace.core import clock
 # Work of one page: states that are merged, and days whose tiles are read. The next page goes on from there.
 MOST_MERGED, MOST_DAYS = 200_000, 31
 # Measures whose value has no order.
-_UNORDERED = frozenset({"top", "distribution"})
+_UNORDERED = frozenset({"top", "distribution", "funnel"})
 
 
 class QuestionError(ValueError):

@@ -26,6 +26,7 @@ class Measure:
         where: conditions on the events that are measured; for `share` those that the share is of.
         most: values that `top` keeps.
         edges: of a `distribution`, ascending.
+        steps: event types of a `funnel`, in order.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Measure:
     where: tuple[Condition, ...]
     most: int
     edges: tuple[float, ...]
+    steps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +100,14 @@ class Aggregate:
                 "events": tuple(document["events"]),
                 "where": tuple(document["where"]),
                 "keys": tuple(Key(**one) for one in document["keys"]),
-                "measures": tuple(
-                    Measure(**{**one, "where": tuple(one["where"]), "edges": tuple(one["edges"])})
-                    for one in document["measures"]
-                ),
+                "measures": tuple(_measure(one) for one in document["measures"]),
             }
         )
+
+
+def _measure(document: Mapping[str, Any]) -> Measure:
+    lists = {name: tuple(document.get(name, ())) for name in ("where", "edges", "steps")}
+    return Measure(**{**document, **lists})
 
 
 def of_types(aggregates: Sequence[Aggregate]) -> dict[str, tuple[Aggregate, ...]]:

@@ -176,6 +176,7 @@ class _Table:
     """Facts of one type and the same columns, as lists by their place; each condition is judged once of each."""
 
     def __init__(self, facts: Sequence[Fact]) -> None:
+        self._type = facts[0].event_type
         self.values: list[Mapping[str, Any]] = [{**one.values, EVENT_TYPE: one.event_type} for one in facts]
         self.ids = [one.id for one in facts]
         self.tiles = [one.happened_at // _TILE_MICROS * TILE_SECONDS for one in facts]
@@ -204,9 +205,15 @@ class _Table:
             return [True] * len(group) if verdicts is None else [verdicts[at] for at in group]
         if verdicts is not None:
             group = [at for at in group if verdicts[at]]
-        if column is None:
+        if kind == "count":
             return group
+        # Events of a type that has no such column.
+        if column is None:
+            return []
         values = self.values
+        if kind == "funnel":
+            happened, named = self._happened, self._type
+            return [(named, happened[at], one) for at in group if (one := values[at][column]) is not None]
         if kind == "latest":
             happened = self._happened
             return [[happened[at], one] for at in group if (one := values[at][column]) is not None]

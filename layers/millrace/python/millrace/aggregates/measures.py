@@ -11,8 +11,9 @@
 | `distinct` | a theta sketch of Apache DataSketches (512 values), trimmed | a whole number: exact to 512 values, then within 9 % at 95 % confidence |
 | `top` | counts by value, and of `other` values | the greatest counts, and `other` |
 | `distribution` | counts by bin | counts by bin, each from an edge on and below the next |
+| `funnel` | sessions, and when each took which step (`funnels.py`) | sessions by the steps that they took in order |
 
-A state is plain JSON but for sketches, which are `Sketch` in memory and bytes when stored. Events without a value count in
+A state is plain JSON but for sketches and funnels, which are `Sketch` and `Sessions` in memory and bytes when stored. Events without a value count in
 `count` and `share` and in nothing else.
 """
 
@@ -26,6 +27,7 @@ from typing import Any, Protocol
 import orjson
 
 from millrace.aggregates.definition import Measure
+from millrace.aggregates.funnels import Funnel
 from millrace.contracts.fields import UNITS, Value, decimal
 from millrace.core import clock
 
@@ -358,6 +360,7 @@ KINDS: dict[str, Callable[[Measure], Kind]] = {
     "distinct": _Distinct,
     "top": _Top,
     "distribution": _Distribution,
+    "funnel": Funnel,
 }
 
 

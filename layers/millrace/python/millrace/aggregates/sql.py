@@ -1,7 +1,7 @@
 """The tiles of an aggregate as SQL over silver: the same states as `Fold` makes of the events, to the digit. Pure; DuckDB's dialect.
 
 What a minute of receipt adds to a tile is cut there as a fold cuts it, so keys and values that are left out are the same ones.
-Sets of distinct values come as lists, of which `states` makes the sketches.
+Sets of distinct values and the steps of sessions come as lists, of which `states` makes what is stored.
 """
 
 # ruff: noqa: S608  names come from compiled aggregates and are quoted
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from millrace.aggregates import measures
+from millrace.aggregates import funnels, measures
 from millrace.aggregates.definition import TILE_SECONDS, Aggregate, Key, Measure
 from millrace.aggregates.fold import OTHER, KeyValues
 from millrace.contracts import conditions
@@ -88,21 +88,22 @@ class _Tiles:
             else "kept AS (SELECT *, false AS is_other FROM events)",
         ]
         group = ", ".join(["tile", "is_other", *keys])
-        tops = {at: one for at, one in enumerate(of.measures) if one.kind == "top"}
-        ctes += [self._top(at, one) for at, one in tops.items()]
+        makers = {"top": self._top, "funnel": self._funnel}
+        lists = {at: makers[one.kind](at, one) for at, one in enumerate(of.measures) if one.kind in makers}
+        ctes += lists.values()
         columns = [
             f"{_STATES[one.kind](at, one)} AS state_{at}"
             for at, one in enumerate(of.measures)
-            if at not in tops
+            if at not in lists
         ]
         ctes.append(f"states AS (SELECT {', '.join([group, *columns])} FROM kept GROUP BY {group})")
         chosen = ", ".join(
-            f"top_{at}.state_{at}" if at in tops else f"s.state_{at}" for at in range(len(of.measures))
+            f"list_{at}.state_{at}" if at in lists else f"s.state_{at}" for at in range(len(of.measures))
         )
         joins = "".join(
-            f" LEFT JOIN top_{at} ON top_{at}.tile = s.tile AND top_{at}.is_other = s.is_other"
-            + "".join(f" AND top_{at}.{key} IS NOT DISTINCT FROM s.{key}" for key in keys)
-            for at in tops
+            f" LEFT JOIN list_{at} ON list_{at}.tile = s.tile AND list_{at}.is_other = s.is_other"
+            + "".join(f" AND list_{at}.{key} IS NOT DISTINCT FROM s.{key}" for key in keys)
+            for at in lists
         )
         mine = ", ".join(f"s.{name}" for name in ("tile", "is_other", *keys))
         return f"WITH {', '.join(ctes)} SELECT {mine}, {chosen} FROM states s{joins} ORDER BY {mine}"
@@ -123,8 +124,10 @@ class _Tiles:
         for at, one in enumerate(of.measures):
             if one.kind != "count":
                 columns.append(f"{_column(source, one)} AS value_{at}")
-            if one.kind == "latest":
+            if one.kind in ("latest", "funnel"):
                 columns.append(f"epoch_us(event_time) AS time_{at}")
+            if one.kind == "funnel":
+                columns.append(f"{_step(source, one)} AS step_{at}")
             if one.where:
                 columns.append(f"{conditions.sql(one.where, known)} AS holds_{at}")
         return (
@@ -146,7 +149,29 @@ class _Tiles:
             f"FROM ({ranked}) GROUP BY {tile}, CASE WHEN place <= {most} THEN value END"
         )
         pair = "{'value': value, 'number': CAST(number AS BIGINT)}"
-        return f"top_{at} AS (SELECT {tile}, list({pair} ORDER BY value) AS state_{at} FROM ({added}) GROUP BY {tile})"
+        return f"list_{at} AS (SELECT {tile}, list({pair} ORDER BY value) AS state_{at} FROM ({added}) GROUP BY {tile})"
+
+    def _funnel(self, at: int, one: Measure) -> str:
+        """The steps that a `funnel` keeps: of the sessions of the smallest hashes, and of one session the moments that may matter."""
+        tile = ", ".join(["tile", "is_other", *self._keys])
+        taken = (
+            f"SELECT DISTINCT {tile}, substr(md5(CAST(value_{at} AS VARCHAR)), 1, 16) AS session, step_{at} AS step, "
+            f"time_{at} AS moment FROM kept WHERE {_holds(at, one, f'value_{at}')} AND step_{at} IS NOT NULL"
+        )
+        same = f"PARTITION BY {tile}, session, step ORDER BY moment"
+        ranked = (
+            f"SELECT *, dense_rank() OVER (PARTITION BY {tile} ORDER BY session) AS place, "
+            f"row_number() OVER ({same}) AS earlier, row_number() OVER ({same} DESC) AS later FROM ({taken})"
+        )
+        kept = f"place <= {funnels.SESSIONS + 1} AND (earlier <= {funnels.MOMENTS} OR later = 1)"
+        mark = "{'session': session, 'moment': moment, 'step': step}"
+        return f"list_{at} AS (SELECT {tile}, list({mark}) AS state_{at} FROM ({ranked}) WHERE {kept} GROUP BY {tile})"
+
+
+def _step(source: Source, one: Measure) -> str:
+    """Which step an event is, null where it is none."""
+    kind = source.event_type
+    return str(one.steps.index(kind)) if kind in one.steps else "CAST(NULL AS INTEGER)"
 
 
 def _column(source: Source, part: Key | Measure) -> str:
@@ -233,6 +258,13 @@ def _top_state(_: Measure, value: Any) -> Any:
     return {"other": by.pop(None, 0), "by": by}
 
 
+def _funnel_state(one: Measure, value: Any) -> bytes:
+    kind = funnels.Funnel(one)
+    taken = ((int(mark["session"], 16), mark["moment"], mark["step"]) for mark in value or ())
+    marks = ((session, [funnels.mark(moment, step)]) for session, moment, step in taken)
+    return kind.cut(kind.add_marks(kind.zero(), marks))
+
+
 _READ: Mapping[str, Callable[[Measure, Any], Any]] = {
     "count": lambda _, value: int(value),
     "sum": _number,
@@ -244,4 +276,5 @@ _READ: Mapping[str, Callable[[Measure, Any], Any]] = {
     "distinct": _distinct,
     "top": _top_state,
     "distribution": lambda _, value: [int(number) for number in value],
+    "funnel": _funnel_state,
 }

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from millrace.aggregates.definition import TILE_SECONDS
+from millrace.aggregates.funnels import MOST_STEPS
 
 _SPAN = re.compile(r"([1-9][0-9]{0,4})([mhd])")
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400}
@@ -42,7 +43,10 @@ TYPES: dict[str, tuple[str, ...]] = {
     "distinct": ("string", "int", "long", "boolean", "date"),
     "top": ("string", "int", "long", "boolean", "date"),
     "distribution": ("int", "long", "decimal", "double"),
+    "funnel": ("string", "int", "long"),
 }
+# Settings of measures that came after the first versions were pinned.
+_LATER = frozenset({"steps"})
 KEY_TYPES = ("string", "int", "long", "boolean", "date")
 
 
@@ -70,12 +74,13 @@ class MeasureDefinition(_Strict):
 
     name: Name
     measure: Literal[
-        "count", "sum", "mean", "min", "max", "latest", "share", "distinct", "top", "distribution"
+        "count", "sum", "mean", "min", "max", "latest", "share", "distinct", "top", "distribution", "funnel"
     ]
     of: Columns | None = None
     where: list[dict[str, Any]] = []
     most: Annotated[int, Field(ge=1, le=50)] | None = None
     edges: list[int | float] = []
+    steps: list[EventType] = []
 
 
 class AggregateDefinition(_Strict):
@@ -127,7 +132,13 @@ def ranked_by(one: AggregateDefinition) -> str:
 
 def meaning(one: AggregateDefinition) -> dict[str, Any]:
     """What decides what it counts, as its author wrote it, and nothing else."""
-    return one.model_dump(exclude={"version", "description", "owner", "retention", "window"})
+    document = one.model_dump(exclude={"version", "description", "owner", "retention", "window"})
+    # What could not be said when a version was pinned is no part of it.
+    document["measures"] = [
+        {name: value for name, value in measure.items() if value or name not in _LATER}
+        for measure in document["measures"]
+    ]
+    return document
 
 
 def problems(one: AggregateDefinition) -> Iterator[tuple[str, str]]:
@@ -167,6 +178,9 @@ def _names(one: AggregateDefinition) -> Iterator[tuple[str, str]]:
         yield "/events", "a type stands here twice"
     if one.events == ALL and one.lateness is None:
         yield "/lateness", "of all events it has to be said, because it would change with their contracts"
+    funnels = [at for at, measure in enumerate(one.measures) if measure.measure == "funnel"]
+    for at in funnels[1:]:
+        yield f"/measures/{at}", "an aggregate has one funnel, whose sessions fill a row: make another of it"
     seen: dict[str, str] = {}
     named = [(name, f"/keys/{name}", "key") for name in one.keys]
     named += [(measure.name, f"/measures/{at}/name", "measure") for at, measure in enumerate(one.measures)]
@@ -203,5 +217,14 @@ def _of_measure(one: MeasureDefinition) -> Iterator[tuple[str, str]]:
         yield "/edges", "edges ascend"
     if any(round(edge, 4) != edge for edge in one.edges):
         yield "/edges", "edges have at most four decimals"
+    if (one.measure == "funnel") != bool(one.steps):
+        yield (
+            "" if one.measure == "funnel" else "/steps",
+            "funnel has `steps`, event types in their order, and no other has",
+        )
+    if one.steps and not 2 <= len(one.steps) <= MOST_STEPS:
+        yield "/steps", f"there may be 2 to {MOST_STEPS} steps, not {len(one.steps)}"
+    if len(set(one.steps)) < len(one.steps):
+        yield "/steps", "a type stands here twice"
     if len(one.edges) > MOST_EDGES:
         yield "/edges", f"there may be {MOST_EDGES} edges, not {len(one.edges)}"

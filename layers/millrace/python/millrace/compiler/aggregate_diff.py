@@ -34,11 +34,13 @@ def _changed(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Itera
         if key not in before:
             reason = "rows that are read as one are split by it"
             yield Breaking(name, f"/keys/{key}", "redefined", reason)
-    measures = {one["name"]: one["measure"] for one in new["measures"]}
+    measures = {one["name"]: one for one in new["measures"]}
     for one in old["measures"]:
         pointer = f"/measures/{one['name']}"
         if one["name"] not in measures:
             yield Breaking(name, pointer, "removed", "a measure that is read is gone")
-        elif measures[one["name"]] != one["measure"]:
-            reason = f"it was a {one['measure']} and is a {measures[one['name']]}"
+        elif (kind := measures[one["name"]]["measure"]) != one["measure"]:
+            reason = f"it was a {one['measure']} and is a {kind}"
             yield Breaking(name, pointer, "retyped", reason)
+        elif one.get("steps") != measures[one["name"]].get("steps"):
+            yield Breaking(name, pointer, "redefined", "its steps are others, in order or in kind")

@@ -166,8 +166,8 @@ def _pinned(one: AggregateDefinition, document: Mapping[str, Any]) -> pins.Pinne
 def _compiled(one: AggregateDefinition, types: Mapping[str, _Type]) -> dict[str, Any]:
     events = _events(one, types)
 
-    def of(named: aggregate_definition.Columns | None) -> dict[str, Any]:
-        mapping = aggregate_definition.of_types(named, events)
+    def of(named: aggregate_definition.Columns | None, types_of: Sequence[str] = events) -> dict[str, Any]:
+        mapping = aggregate_definition.of_types(named, types_of)
         event_type, column = next(iter(mapping.items()), ("", ""))
         return {"of": mapping, "type": types[event_type].fields[column].type if column else ""}
 
@@ -185,10 +185,11 @@ def _compiled(one: AggregateDefinition, types: Mapping[str, _Type]) -> dict[str,
             {
                 "name": measure.name,
                 "kind": measure.measure,
-                **of(measure.of),
+                **of(measure.of, measure.steps or events),
                 "where": list(measure.where),
                 "most": measure.most or 0,
                 "edges": list(measure.edges),
+                "steps": list(measure.steps),
             }
             for measure in one.measures
         ],
@@ -225,11 +226,16 @@ class _Lint:
         yield from self._stores()
         yield from self._spans()
         for name, named in one.keys.items():
-            yield from self._of(named, f"/keys/{name}", KEY_TYPES, "a key")
+            yield from self._of(named, f"/keys/{name}", KEY_TYPES, "a key", self._events)
         for at, measure in enumerate(one.measures):
             if measure.of is not None and measure.measure in TYPES:
                 here = f"/measures/{at}/of"
-                yield from self._of(measure.of, here, TYPES[measure.measure], f"{measure.measure}")
+                events = measure.steps or self._events
+                yield from self._of(measure.of, here, TYPES[measure.measure], measure.measure, events)
+            for number, name in enumerate(measure.steps):
+                if name not in self._events:
+                    sentence = f"{name} is none of its events{meant(name, self._events, listed=True)}"
+                    yield f"/measures/{at}/steps/{number}", sentence
         yield from self._conditions()
 
     def _stores(self) -> Iterator[tuple[str, str]]:
@@ -265,11 +271,16 @@ class _Lint:
                     )
 
     def _of(
-        self, named: aggregate_definition.Columns, pointer: str, allowed: Sequence[str], what: str
+        self,
+        named: aggregate_definition.Columns,
+        pointer: str,
+        allowed: Sequence[str],
+        what: str,
+        events: Sequence[str],
     ) -> Iterator[tuple[str, str]]:
         """What is wrong with the columns of a key or measure."""
         found: dict[str, str] = {}
-        for event_type, column in aggregate_definition.of_types(named, self._events).items():
+        for event_type, column in aggregate_definition.of_types(named, events).items():
             here = pointer if isinstance(named, str) else f"{pointer}/{event_type}"
             of = self._types.get(event_type)
             if of is None:

@@ -2,7 +2,8 @@
 
 `{{ transactions_by_merchant(15, slide=5) }}` is a SELECT of `org_id`, `window_start`, `window_end`, the keys and the measures,
 from silver. All keys are there, and distinct values are counted exactly: the answers of the API keep the greatest keys, and
-estimate beyond 512 values. A `distribution` is a column for each bin, `<name>_0` …; a `top` has no column.
+estimate beyond 512 values. A `distribution` is a column for each bin, `<name>_0` …; a `funnel` one for each step, `<name>_1` …,
+the sessions that took it in order; a `top` has no column.
 
 A table of day grain is made of a day's rows, so windows are left out that reach into the next UTC day.
 """
@@ -67,6 +68,7 @@ class _Macro:
         self._places = {
             at: f"place_{at}" for at, one in enumerate(aggregate.measures) if one.kind == "latest"
         }
+        self._funnels = {at: one for at, one in enumerate(aggregate.measures) if one.kind == "funnel"}
         self._keys = [identifier(key.name) for key in aggregate.keys]
 
     def text(self) -> str:
@@ -76,8 +78,9 @@ class _Macro:
         arguments = (
             "minutes, slide=none, events=none, late=false" if single else "minutes, slide=none, late=false"
         )
-        carried = ["org_id", *self._keys, *self._values.values(), *self._holds.values()]
-        moments = ["event_time"] if self._places else []
+        steps = [f"step_{at}" for at in self._funnels]
+        carried = ["org_id", *self._keys, *self._values.values(), *self._holds.values(), *steps]
+        moments = ["event_time"] if self._places or self._funnels else []
         lines = [
             f"{{% macro {of.name}({arguments}) -%}}",
             "WITH counted AS (",
@@ -90,12 +93,13 @@ class _Macro:
             "            - {{ step * 60 }}) AS window_start",
             "    FROM counted",
             "    {%- endfor %}",
-            *self._placed([*carried, "window_start"]),
+            *self._placed([*carried, *(moments if self._funnels else []), "window_start"]),
+            *self._taken([*carried, *self._places.values(), "event_time", "window_start"]),
             "), measured AS (",
             "    SELECT",
             *(f"        {name}," for name in ("org_id", "window_start", *self._keys)),
             ",\n".join(f"        {column} AS {name}" for name, column in self._measured()),
-            f"    FROM {'placed' if self._places else 'windowed'}",
+            f"    FROM {self._relations()[-1]}",
             # In numbers: a cast to a date asks the calendar for each row. Windows that part a day need none of it.
             "    {%- if slide or 1440 % minutes %}",
             "    WHERE FLOOR(EPOCH(window_start) / 86400)",
@@ -125,6 +129,9 @@ class _Macro:
                 columns.append(f"{_column(one, event_type, known)} AS value_{at}")
             if at in self._holds:
                 columns.append(f"{_condition(one.where, event_type, known)} AS holds_{at}")
+            if at in self._funnels:
+                step = one.steps.index(event_type) + 1 if event_type in one.steps else 0
+                columns.append(f"{step} AS step_{at}")
         source = f"{{{{ source('silver', '{table(contract)}') }}}}"
         if len(self._sources) == 1:
             source = f"{{{{ events or source('silver', '{table(contract)}') }}}}"
@@ -158,11 +165,41 @@ class _Macro:
         yield ",\n".join(ranks)
         yield "    FROM windowed"
 
+    def _relations(self) -> list[str]:
+        """What measures are taken from: each has the columns of the one before."""
+        placed = ["placed"] if self._places else []
+        steps = [
+            f"taken_{at}_{step}" for at, one in self._funnels.items() for step in range(1, len(one.steps) + 1)
+        ]
+        return ["windowed", *placed, *steps]
+
+    def _taken(self, columns: list[str]) -> Iterator[str]:
+        """When each session took each step first behind the step before, a relation for each step; of one moment, in order."""
+        relations = self._relations()
+        for at, one in self._funnels.items():
+            by = ", ".join(["org_id", "window_start", *self._keys, f"value_{at}"])
+            for step in range(1, len(one.steps) + 1):
+                name = f"taken_{at}_{step}"
+                parts = [self._holds.get(at, ""), f"step_{at} = {step}"]
+                parts += [f"event_time >= {name[:-1]}{step - 1}"] if step > 1 else []
+                condition = " AND ".join(filter(None, parts))
+                yield f"), {name} AS ("
+                yield "    SELECT"
+                for column in columns:
+                    yield f"        {column},"
+                yield f"        MIN(CASE WHEN {condition} THEN event_time END) OVER (PARTITION BY {by}) AS {name}"
+                yield f"    FROM {relations[relations.index(name) - 1]}"
+                columns = [*columns, name]
+
     def _measured(self) -> Iterator[tuple[str, str]]:
         """What is added up of a window: name, SQL."""
         for at, one in enumerate(self._of.measures):
             if one.kind == "distribution":
                 yield from ((f"{one.name}_{number}", bin_) for number, bin_ in enumerate(self._bins(at, one)))
+            elif one.kind == "funnel":
+                for step in range(1, len(one.steps) + 1):
+                    session = f"CASE WHEN taken_{at}_{step} IS NOT NULL THEN value_{at} END"
+                    yield f"{one.name}_{step}", f"COUNT(DISTINCT {session})"
             elif one.kind == "mean":
                 if one.type == "decimal":
                     value, holds = self._values[at], self._holds.get(at)
@@ -178,6 +215,8 @@ class _Macro:
         for at, one in enumerate(self._of.measures):
             if one.kind == "distribution":
                 yield from (f"{one.name}_{number}" for number in range(len(one.edges) + 1))
+            elif one.kind == "funnel":
+                yield from (f"{one.name}_{step}" for step in range(1, len(one.steps) + 1))
             elif one.kind == "mean" and one.type == "decimal":
                 yield f"{{{{ exact_mean('near_{at}', 'total_{at}', 'number_{at}') }}}} AS {one.name}"
             elif one.kind == "mean":

@@ -1,15 +1,17 @@
-"""`millrace events`: the newest events of a tenant, once or as they come."""
+"""`millrace events`: the newest events of a tenant, once or as they come, and the story of those that belong together."""
 
 import sys
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
-from cli import tenants
+from cli import repairs, results, tenants
+from cli import story as stories
 from cli.api import Api
 from cli.options import Env, Json, Org
 from cli.output import err, out, print_json
@@ -29,7 +31,9 @@ TYPE_WIDTH = 28
 Type = Annotated[str | None, typer.Option("--type", help="One event type (default: all types).")]
 Event = dict[str, Any]
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="List events, or follow them live.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="List events, follow them live, or tell their story."
+)
 
 
 @app.command()
@@ -83,6 +87,56 @@ def tail(
             events = [event for page in pool.map(lambda one: one.new(), due) for event in page]
             events.sort(key=lambda event: (event["platform"]["receivedAt"], event["eventId"]))
             _print(events, as_json)
+
+
+class By(StrEnum):
+    """What events of a story have in common."""
+
+    CORRELATION = "correlationId"
+    ENTITY = "entity"
+    SESSION = "sessionId"
+    USER = "userId"
+
+
+@app.command()
+def story(
+    name: Annotated[str, typer.Argument(help="The correlation id.", metavar="ID")],
+    *,
+    by: Annotated[
+        By, typer.Option("--by", help="What ID is instead; an entity is written order:ord_17.")
+    ] = By.CORRELATION,
+    from_: Annotated[
+        str | None, typer.Option("--from", help="Happened at or after this ISO 8601 time.")
+    ] = None,
+    to: Annotated[str | None, typer.Option("--to", help="Happened before this ISO 8601 time.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many events.")] = 1000,
+    org: Org = None,
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Tell the events of a correlation id as a story, oldest first.
+
+    Each event with the time since the one before, what the platform derived it from, how late it came, the fraud decision
+    on it, its alert as it is now, and what a pattern still waits for.
+    """
+    items: list[Event] = []
+    left_out, cursor = dict[str, bool](), None
+    query = {by.value: name, "story": "true", "from": from_, "to": to}
+    for page in repairs.pages(Api(find_target(env), org), query, limit, "/v1/events"):
+        items += page["items"]
+        # The first page knows what is left out before it.
+        left_out, cursor = left_out or page["leftOut"], page["cursor"]
+    if as_json:
+        print_json({"items": items, "cursor": cursor, "leftOut": left_out})
+        return
+
+    def show() -> None:
+        for line in stories.lines(items, left_out):
+            out.print(line, markup=False)
+        if cursor is not None:
+            out.print(f"There are others; --limit shows more than {limit}.")
+
+    results.paged(show)
 
 
 class Followed:

@@ -7,6 +7,7 @@ from typing import Any
 
 from cli.commands import EXIT_CODES
 from cli.reference.markdown import code, listed, page, table
+from millrace.api import story
 from millrace.compiler import api_document, untrusted
 from millrace.contracts.errors import CODES
 from millrace.core import limits, query, sizes
@@ -36,6 +37,7 @@ def limit_page() -> str:
         *limits.LIMITS,
         *query.LIMITS,
         *sizes.LIMITS,
+        *story.LIMITS,
         *replay.LIMITS,
         *patches.LIMITS,
         *untrusted.LIMITS,

@@ -33,6 +33,7 @@ class Story:
     """Events in the order of their making; `at` in minutes after noon, received `late` minutes after that."""
 
     items: list[Item] = field(default_factory=list)
+    noon: datetime = NOON
 
     def tell(
         self,
@@ -46,7 +47,7 @@ class Story:
     ) -> Item:
         """Adds an event."""
         contract = registry.load().find(event_type)
-        happened = NOON + timedelta(minutes=at)
+        happened = self.noon + timedelta(minutes=at)
         event_id = str(UUID(int=len(self.items) + 1, version=4))
         event = {
             "eventId": event_id,

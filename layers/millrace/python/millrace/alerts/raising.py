@@ -22,6 +22,7 @@ from millrace.alerts.alert import ENDED, RAISED, SOURCE, STORM, Alert
 from millrace.alerts.mutes import Mutes
 from millrace.core import clock, keys
 from millrace.core.table import Item, Table
+from millrace.eventstore import derived_ids
 from millrace.eventstore.emit import Emitter, PlatformEvent, stated
 from millrace.eventstore.row import StoredEvent
 
@@ -270,7 +271,7 @@ class Alerts:
             source=SOURCE,
             at=raised_at,
             payload=alert.payload(muted=muted),
-            parts=(RAISED, alert.org, alert.alert_id),
+            parts=_raised_parts(alert.org, alert.alert_id),
             cause=alert.cause,
         )
 
@@ -300,6 +301,15 @@ class Alerts:
         self._emitter.emit(
             [stated(ENDED, org=org, source=SOURCE, at=at, payload=payload, parts=parts, cause=cause)]
         )
+
+
+def raised_id(org: str, alert_id: str) -> str:
+    """The id of the event that raised an alert."""
+    return derived_ids.event_id(*_raised_parts(org, alert_id))
+
+
+def _raised_parts(org: str, alert_id: str) -> tuple[str, str, str]:
+    return RAISED, org, alert_id
 
 
 def _about(kind: str, rule: str, subject: str, row: Item) -> dict[str, str]:

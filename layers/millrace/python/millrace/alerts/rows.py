@@ -110,6 +110,15 @@ class AlertRows:
         row = self._analytics.get(_key(org, alert_id), consistent=True, doing="read alert")
         return None if row is None or "raised" not in row or is_expired(row) else public(row)
 
+    def some(self, org: str, ids: Collection[str]) -> dict[str, dict[str, Any]]:
+        """Alerts as `listed` has them, by id; none of those that there are not.
+
+        Raises:
+            MillraceError: the table did not answer.
+        """
+        rows = self._analytics.batch_get([_key(org, one) for one in dict.fromkeys(ids)], doing="read alerts")
+        return {row["tileKey"]["S"]: public(row) for row in rows if "raised" in row and not is_expired(row)}
+
     def listed(
         self,
         org: str,

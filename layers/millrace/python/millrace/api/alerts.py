@@ -8,6 +8,7 @@ import orjson
 
 from millrace.alerts.alert import ACKNOWLEDGED, SOURCE
 from millrace.alerts.mutes import Mute, Mutes
+from millrace.alerts.raising import raised_id
 from millrace.alerts.rows import STATES, AlertRows
 from millrace.api.route import Call
 from millrace.core import audit, clock, keys, sizes
@@ -16,7 +17,7 @@ from millrace.core.table import Table
 from millrace.eventstore import order
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.emit import Emitter, stated
-from millrace.eventstore.row import from_item
+from millrace.eventstore.row import StoredEvent, from_item
 
 # Whoever mutes for longer has no use for the rule.
 LONGEST_MUTE = timedelta(days=366)
@@ -114,15 +115,20 @@ class AlertChangesApi:
             at=at,
             payload=payload,
             parts=(ACKNOWLEDGED, call.org, alert["alertId"]),
+            # So that it is found with what led to the alert.
+            cause=self._event(call.org, raised_id(call.org, alert["alertId"])),
         )
         self._emitter.emit([event])
         # The stream brings it, too, but whoever asks next sees it already. Of two at once, the first is the stored one.
-        key = {"eventId": {"S": keys.event(call.org, event.event_id)}}
-        row = self._events.get(key, consistent=True, doing="read acknowledgement")
-        if row is not None:
-            stored = from_item(row, self._codec)
+        stored = self._event(call.org, event.event_id)
+        if stored is not None:
             said = stored.envelope["data"]["payload"]
             self._rows.apply(call.org, ACKNOWLEDGED, stored.event_id, stored.happened_at, said)
+
+    def _event(self, org: str, event_id: str) -> StoredEvent | None:
+        key = {"eventId": {"S": keys.event(org, event_id)}}
+        row = self._events.get(key, consistent=True, doing="read event of alert")
+        return None if row is None else from_item(row, self._codec)
 
     def _audit(self, call: Call, action: str, at: datetime, detail: dict[str, Any]) -> None:
         # Before the first write, so that none is made without an audit row.

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from millrace.api.route import Call
+from millrace.api.story import Story
 from millrace.core import sizes
 from millrace.core.http import JSON, Document, Problem
 from millrace.eventstore import order
@@ -20,8 +21,8 @@ _KEY_BYTES = 2048
 class EventsApi:
     """Answers of the calls under `/v1/events`."""
 
-    def __init__(self, reader: EventReader, tracer: Tracer) -> None:
-        self._reader, self._tracer = reader, tracer
+    def __init__(self, reader: EventReader, tracer: Tracer, story: Story) -> None:
+        self._reader, self._tracer, self._story = reader, tracer, story
         self._indexes: dict[str, Callable[[str, str], Index]] = {
             "eventType": reader.of_type,
             "userId": reader.of_user,
@@ -45,10 +46,16 @@ class EventsApi:
         return self._tracer.trace(event)
 
     def list(self, call: Call) -> dict[str, Any]:
-        """Whole stored envelopes, newest first, by exactly one of the filters."""
+        """Whole stored envelopes by exactly one of the filters: newest first, or as a story."""
         index, limit = self._index(call), call.values["limit"]
         since, until = call.values.get("from"), call.values.get("to")
         after = call.after(order.is_position)
+        if call.values.get("story"):
+            sees_alerts = "alerts:read" in call.request.authenticated.scopes
+            told, position, left_out = self._story.page(
+                call.org, index, since, until, after, limit, with_alerts=sees_alerts
+            )
+            return {"items": told, "cursor": call.cursor(position), "leftOut": left_out}
         listed = self._reader.listed(call.org, index, since, until, after, limit + 1)
         page, more = sizes.fitting(listed, limit, lambda event: event.body)
         # What was stored stands in the answer as it is: nothing parses it, whatever it holds.

@@ -19,6 +19,7 @@ from millrace.api.quarantine import QuarantineApi
 from millrace.api.route import load_document
 from millrace.api.router import Function, Router
 from millrace.api.schemas import SchemasApi
+from millrace.api.story import Story
 from millrace.api.subjects import Subjects
 from millrace.catalog.datasets import Catalog
 from millrace.catalog.store import CatalogStore
@@ -35,6 +36,9 @@ from millrace.eventstore.reader import EventReader
 from millrace.eventstore.trace import Tracer
 from millrace.features import views as feature_views
 from millrace.features.online import OnlineStore
+from millrace.patterns import definition
+from millrace.patterns import reading as patterns
+from millrace.patterns.timers import Timers
 from millrace.quarantine.store import QuarantineStore
 from millrace.warehouse import project
 
@@ -63,7 +67,6 @@ def reads(settings: ReadSettings, log: Callable[[str], None]) -> Router:
         type_shards=settings.type_shards,
     )
     analytics = Table(dynamodb, settings.analytics_table)
-    events = EventsApi(reader, Tracer(reader, metadata, registry.of_ref, decision_id, counted(analytics)))
     lake = Objects(client("s3"), settings.lake_bucket)
     quarantine = QuarantineApi(QuarantineStore(metadata, lake))
     schemas, subjects = SchemasApi(registry), Subjects(registry)
@@ -72,7 +75,15 @@ def reads(settings: ReadSettings, log: Callable[[str], None]) -> Router:
     decisions = DecisionsApi(reader, Heads(stored))
     views = feature_views.load()
     online = OnlineStore(Table(dynamodb, settings.feature_store_table), views)
-    alerts = AlertsApi(AlertRows(analytics), Mutes(metadata, remembered=0))
+    alert_rows = AlertRows(analytics)
+    alerts = AlertsApi(alert_rows, Mutes(metadata, remembered=0))
+    # An event of a contract that is newer than ours is read by ours.
+    steps = patterns.Reader(definition.load(), registry.of_ref)
+    events = EventsApi(
+        reader,
+        Tracer(reader, metadata, registry.of_ref, decision_id, counted(analytics)),
+        Story(reader, decision_id, steps, Timers(analytics), alert_rows, alerts.shown),
+    )
     health = {"status": "ok", "version": __version__, "environment": settings.environment}
     functions: dict[str, Function] = {
         "GET /v1/health": lambda _: health,

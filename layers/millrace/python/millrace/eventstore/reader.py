@@ -1,7 +1,7 @@
 """Reads of the event store: one event by id, lists by every index, newest first."""
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from millrace.core.identity import identity_text
 from millrace.core.table import KEYS_PER_CALL, Item, Table, is_expired
 from millrace.eventstore import order
 from millrace.eventstore.codec import Codec
-from millrace.eventstore.row import StoredEvent, body_of, from_item
+from millrace.eventstore.row import Head, StoredEvent, body_of, from_item, head_of
 
 # Shards whose first page is read at once.
 READERS = 16
@@ -138,6 +138,38 @@ class EventReader:
                 sort_key = keys.sort(event.happened_at, event.event_id)  # noqa: PLW2901  the exact form of the same key
             yield ListedEvent(sort_key, body_of(row, self._codec))
 
+    def told(
+        self,
+        org: str,
+        index: Index,
+        since: datetime | None,
+        until: datetime | None,
+        after: str | None,
+        most: int,
+    ) -> tuple[Iterator[tuple[StoredEvent, bytes]], bool]:
+        """Events of an index between two moments of their own, oldest first, each with the JSON that was stored.
+
+        The keys of the newest `most` are read at once, rows as the iterator advances. The second value says whether there
+        are older ones.
+
+        Args:
+            org: the tenant.
+            index: by `of_type`, `of_user`, ….
+            since: inclusive.
+            until: exclusive.
+            after: the position of the last event of the page before.
+            most: how many keys are read.
+
+        Raises:
+            MillraceError: a table did not answer.
+        """
+        low = max(_low(since), after or order.LOWEST)
+        ordered = self._ordered(org, index, low, _high(until), most + 1)
+        found = [one for one in islice(ordered, most + 1) if one != after]
+        rows = self._loaded(org, reversed(found[:most]), most)
+        told = ((from_item(row, self._codec), body_of(row, self._codec)) for _, row in rows)
+        return told, len(found) > most
+
     def _rows(
         self,
         org: str,
@@ -147,14 +179,18 @@ class EventReader:
         after: str | None,
         expected: int,
     ) -> Iterator[tuple[str, Item]]:
-        low = utc_micros(since) if since is not None else order.LOWEST
-        high = utc_micros(until) if until is not None else order.HIGHEST
-        if after is not None:
-            high = min(high, after)
+        high = min(_high(until), after or order.HIGHEST)
+        return self._loaded(org, self._ordered(org, index, _low(since), high, expected), expected)
+
+    def _ordered(self, org: str, index: Index, low: str, high: str, expected: int) -> Iterator[str]:
+        """Sort keys from `low` (inclusive) to `high` (exclusive), newest first."""
         if low >= high:
-            return
+            return iter(())
         descending = self._sort_keys(index, low, high, expected)
-        ordered = order.newest_first(descending, low, high, lambda ids: self._sort_keys_of(org, ids))
+        return order.newest_first(descending, low, high, lambda ids: self._sort_keys_of(org, ids))
+
+    def _loaded(self, org: str, ordered: Iterator[str], expected: int) -> Iterator[tuple[str, Item]]:
+        """The rows of sort keys, in their order."""
         left = expected
         while some := list(islice(ordered, min(left, KEYS_PER_CALL))):
             # More than expected only where rows are missing.
@@ -165,6 +201,29 @@ class EventReader:
             for sort_key, identifier in zip(some, ids, strict=True):
                 if identifier in rows and not is_expired(rows[identifier]):
                     yield sort_key, rows[identifier]
+
+    def heads(self, org: str, ids: Iterable[str]) -> dict[str, Head]:
+        """What the rows of events have in plain, by the identity of each id; none of those that there are not.
+
+        Raises:
+            MillraceError: the table did not answer.
+        """
+        found = self._events.batch_get(
+            [{"eventId": {"S": keys.event(org, one)}} for one in dict.fromkeys(map(identity_text, ids))],
+            projection="eventId, orgId, eventType, sortKey, expiresAt",
+            doing="read heads",
+        )
+        return {head.event_id: head for head in map(head_of, (row for row in found if not is_expired(row)))}
+
+    def some(self, org: str, ids: Iterable[str]) -> dict[str, StoredEvent]:
+        """Events by the identity of each id; none of those that there are not.
+
+        Raises:
+            MillraceError: the table did not answer.
+        """
+        rows = self._batch_get([keys.event(org, one) for one in dict.fromkeys(map(identity_text, ids))])
+        events = (from_item(row, self._codec) for row in rows if not is_expired(row))
+        return {identity_text(event.event_id): event for event in events}
 
     def _sort_keys(self, index: Index, low: str, high: str, page_size: int) -> Iterator[str]:
         """Those of all shards, descending; with the older keys in milliseconds, which in text sort behind `high` and in time may not.
@@ -205,3 +264,11 @@ class EventReader:
 
     def _batch_get(self, ids: Sequence[str]) -> Iterator[Item]:
         return self._events.batch_get([{"eventId": {"S": one}} for one in ids], doing="read events")
+
+
+def _low(since: datetime | None) -> str:
+    return order.LOWEST if since is None else utc_micros(since)
+
+
+def _high(until: datetime | None) -> str:
+    return order.HIGHEST if until is None else utc_micros(until)

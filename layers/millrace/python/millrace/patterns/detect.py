@@ -117,9 +117,7 @@ def _sets_timer(org: str, pattern: Pattern, key: str, match: Match, cause: Store
 
 
 def _timer(org: str, pattern: Pattern, key: str, match: Match, cause: StoredEvent | None) -> Timer:  # noqa: ARG001
-    closing = match.closing
-    due = clock.from_epoch_micros(closing.micros) + pattern.within + GRACE
-    return Timer(org, pattern.ref, key, closing.event_id, closing.micros, due)
+    return Timer.behind(org, pattern, key, match.closing.event_id, match.closing.micros)
 
 
 def _alert(org: str, pattern: Pattern, key: str, match: Match, cause: StoredEvent | None) -> Alert:

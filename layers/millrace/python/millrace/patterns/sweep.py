@@ -105,7 +105,14 @@ class Lookout:
         if self._came(timer, pattern):
             subject = pattern.subject(timer.key)
             self._alerts.end(
-                timer.org, KIND, pattern.name, subject, reason="late", alert_id=alert.alert_id, observed=1
+                timer.org,
+                KIND,
+                pattern.name,
+                subject,
+                reason="late",
+                alert_id=alert.alert_id,
+                observed=1,
+                cause=cause,
             )
         return Outcome.FIRED
 

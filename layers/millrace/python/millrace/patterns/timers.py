@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from millrace.core import clock, keys
 from millrace.core.table import Item, Table
 from millrace.eventstore import derived_ids
+from millrace.patterns.definition import Pattern
 
 # An event may take so long to come after it has happened; before that nobody says that it is missing.
 GRACE = timedelta(minutes=2)
@@ -38,6 +39,12 @@ class Timer:
     event_id: str
     micros: int
     due: datetime
+
+    @classmethod
+    def behind(cls, org: str, pattern: Pattern, key: str, event_id: str, micros: int) -> "Timer":
+        """The timer that an event sets which something has to follow."""
+        due = clock.from_epoch_micros(micros) + pattern.within + GRACE
+        return cls(org, pattern.ref, key, event_id, micros, due)
 
     @property
     def row(self) -> Item:
@@ -91,6 +98,19 @@ class Timers:
             doing="read timers",
         )
         return ([Timer.of(row) for row in page.items] for page in pages)
+
+    def still_set(self, timers: Sequence[Timer]) -> Sequence[Timer]:
+        """Those of some timers that nobody has removed.
+
+        Raises:
+            MillraceError: the table did not answer.
+        """
+        rows = {row["tileKey"]["S"]: row for row in (timer.row for timer in timers)}
+        found = self._analytics.batch_get(
+            [{name: row[name] for name in ("metricKey", "tileKey")} for row in rows.values()],
+            doing="read timers",
+        )
+        return [Timer.of(row) for row in found]
 
     def remove(self, timer: Timer) -> None:
         """Removes a timer; one that is gone stays so.

@@ -1,0 +1,214 @@
+"""The story that events tell: oldest first, each with what it came from, what was decided on it, and what is still awaited."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from millrace.alerts.alert import ACKNOWLEDGED, ENDED, RAISED
+from millrace.alerts.rows import AlertRows
+from millrace.core import clock, keys, sizes
+from millrace.core.identity import identity_text
+from millrace.core.limits import Limit
+from millrace.eventstore.reader import EventReader, Index
+from millrace.eventstore.row import StoredEvent
+from millrace.patterns.definition import ABSENCE, Pattern
+from millrace.patterns.reading import Reader
+from millrace.patterns.timers import Timer, Timers
+
+# A story is of so many events, the newest; `to` asks for those before.
+MOST_EVENTS = 10_000
+LIMITS = (Limit("events of a story", f"{MOST_EVENTS:,}", "the newest of them, and `leftOut.older`"),)
+# Bytes that what is said of an event takes at most, but for an alert, which says of itself what its event says.
+_ROOM = bytes(600)
+_OF_ALERTS = (RAISED, ACKNOWLEDGED, ENDED)
+Shown = Callable[[str, dict[str, Any], datetime], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What is needed of an event, once its envelope is let go.
+
+    Attributes:
+        event_id: its identity, as keys have it.
+        event_type: its type.
+        at: its own moment.
+        received_at: when it was accepted, or made by the platform.
+        body: the envelope as JSON.
+        cause: the id of the event that it was derived from; empty where there is none.
+        decision: the id of the decision on it; None for what fraud does not score.
+        alert: the id of the alert whose event it is; empty for any other event.
+        timers: that it may have set, each with the types that it waits for.
+    """
+
+    event_id: str
+    event_type: str
+    at: datetime
+    received_at: datetime
+    body: bytes
+    cause: str
+    decision: str | None
+    alert: str
+    timers: Sequence[tuple[Timer, tuple[str, ...]]]
+
+    @property
+    def position(self) -> str:
+        """In its story."""
+        return keys.sort(self.at, self.event_id)
+
+    @property
+    def weight(self) -> bytes:
+        """As long as its item at most."""
+        return self.body + _ROOM + (self.body if self.alert else b"")
+
+
+class Story:
+    """Tells the events of a list as a story."""
+
+    def __init__(
+        self,
+        reader: EventReader,
+        decision_id: Callable[[StoredEvent], str | None],
+        patterns: Reader,
+        timers: Timers,
+        alerts: AlertRows,
+        shown: Shown,
+    ) -> None:
+        """Makes no call.
+
+        Args:
+            reader: of events.
+            decision_id: gives the id of the fraud decision on an event; None for one that fraud does not score.
+            patterns: says what an event has to be followed by.
+            timers: those that are set.
+            alerts: as they are now.
+            shown: makes of an alert what the API says of it.
+        """
+        self._reader, self._decision_id = reader, decision_id
+        self._patterns, self._timers, self._alerts, self._shown = patterns, timers, alerts, shown
+
+    def page(
+        self,
+        org: str,
+        index: Index,
+        since: datetime | None,
+        until: datetime | None,
+        after: str | None,
+        limit: int,
+        *,
+        with_alerts: bool,
+    ) -> tuple[list[orjson.Fragment], str | None, dict[str, bool]]:
+        """A page: its items, the position behind which there are others, and what the story leaves out.
+
+        Args:
+            org: the tenant.
+            index: by the reader's `of_correlation`, ….
+            since: inclusive.
+            until: exclusive.
+            after: the position of the last event of the page before.
+            limit: events at most.
+            with_alerts: whether it has alerts, and what patterns wait for.
+
+        Raises:
+            MillraceError: a table did not answer.
+        """
+        told, has_older = self._reader.told(org, index, since, until, after, MOST_EVENTS)
+        steps = (self._step(event, body, with_alerts) for event, body in told)
+        wanted = (step for step in steps if with_alerts or not step.alert)
+        page, more = sizes.fitting(wanted, limit, lambda step: step.weight)
+        previous = None if after is None else clock.parse(after.partition(keys.SEPARATOR)[0])
+        left_out = {"older": has_older, "alerts": not with_alerts}
+        return [*self._items(org, page, previous)], page[-1].position if more else None, left_out
+
+    def _step(self, event: StoredEvent, body: bytes, with_alerts: bool) -> _Step:
+        platform, payload = event.envelope["platform"], event.envelope["data"]["payload"]
+        is_of_alert = event.event_type in _OF_ALERTS and platform["requestId"] == event.event_id
+        return _Step(
+            identity_text(event.event_id),
+            event.event_type,
+            event.happened_at,
+            clock.parse(platform["receivedAt"]),
+            body,
+            platform.get("derivedFrom", ""),
+            self._decision_id(event),
+            payload["alertId"] if is_of_alert else "",
+            [*self._timers_of(event)] if with_alerts else [],
+        )
+
+    def _timers_of(self, event: StoredEvent) -> Iterator[tuple[Timer, tuple[str, ...]]]:
+        for hit in self._patterns.hits(event):
+            pattern, fact = hit.pattern, hit.fact
+            if pattern.kind == ABSENCE and not hit.missing:
+                yield Timer.behind(event.org, pattern, hit.key, fact.event_id, fact.micros), _missing(pattern)
+
+    def _items(self, org: str, page: Sequence[_Step], previous: datetime | None) -> Iterator[orjson.Fragment]:
+        causes = self._causes(org, page)
+        decisions = self._reader.some(org, [step.decision for step in page if step.decision])
+        alerts = self._alerts.some(org, [step.alert for step in page if step.alert])
+        waiting = [timer for step in page for timer, _ in step.timers]
+        still_set = {timer.row["tileKey"]["S"] for timer in self._timers.still_set(waiting)}
+        now = clock.now()
+        for step in page:
+            story: dict[str, Any] = {
+                "sincePreviousMs": None if previous is None else _millis(previous, step.at),
+                "lateMs": _millis(step.at, step.received_at),
+                "cause": _cause(step, causes) if step.cause else None,
+            }
+            if step.decision is not None:
+                story["decision"] = _decision(decisions.get(identity_text(step.decision)), step)
+            if step.alert:
+                alert = alerts.get(step.alert)
+                story["alert"] = None if alert is None else self._shown(org, alert, now)
+            awaited = [one for one in step.timers if one[0].row["tileKey"]["S"] in still_set]
+            if awaited:
+                story["awaits"] = [_awaited(*one) for one in awaited]
+            previous = step.at
+            # What was stored stands in the answer as it is.
+            yield orjson.Fragment(step.body[:-1] + b',"story":' + orjson.dumps(story) + b"}")
+
+    def _causes(self, org: str, page: Sequence[_Step]) -> Mapping[str, tuple[str, datetime]]:
+        """Type and moment of the events that those of a page came from; of this page, or of anywhere in the tenant."""
+        here = {step.event_id: (step.event_type, step.at) for step in page}
+        others = {identity_text(step.cause) for step in page if step.cause} - here.keys()
+        heads = self._reader.heads(org, sorted(others))
+        return here | {name: (head.event_type, head.happened_at) for name, head in heads.items()}
+
+
+def _cause(step: _Step, causes: Mapping[str, tuple[str, datetime]]) -> dict[str, Any]:
+    """`elapsedMs` is below zero where the clocks of the two disagree."""
+    event_type, at = causes.get(identity_text(step.cause), (None, None))
+    return {
+        "eventId": step.cause,
+        "eventType": event_type,
+        "timestamp": None if at is None else clock.utc_text(at),
+        "elapsedMs": None if at is None else _millis(at, step.at),
+    }
+
+
+def _decision(decision: StoredEvent | None, step: _Step) -> dict[str, Any] | None:
+    # Only what the platform itself derived from this event is its decision.
+    if (
+        decision is None
+        or identity_text(decision.envelope["platform"].get("derivedFrom", "")) != step.event_id
+    ):
+        return None
+    made = decision.envelope["data"]["payload"]
+    return {
+        "eventId": decision.event_id,
+        **{name: made[name] for name in ("riskClass", "score", "decidedAt")},
+    }
+
+
+def _awaited(timer: Timer, missing: tuple[str, ...]) -> dict[str, Any]:
+    name = timer.pattern.partition("@")[0]
+    return {"pattern": name, "eventTypes": [*missing], "due": clock.utc_text(timer.due)}
+
+
+def _missing(pattern: Pattern) -> tuple[str, ...]:
+    return pattern.missing.events if pattern.missing is not None else ()
+
+
+def _millis(since: datetime, until: datetime) -> int:
+    return round((until - since).total_seconds() * 1000)

@@ -10,6 +10,7 @@ from functions.analyze_events.settings import Settings
 from millrace.aggregates import registry
 from millrace.aggregates.count import TOO_OLD, EventCounter
 from millrace.aggregates.facts import Facts
+from millrace.alerts.alert import PASSED_OVER
 from millrace.alerts.assemble import alerts
 from millrace.alerts.rows import AlertRows, AlertTracker
 from millrace.core import metrics
@@ -31,11 +32,14 @@ def handler(settings: Settings, log: Logger) -> Handler:
 
     def too_old(events: int) -> None:
         log.warning("too old for tiles", extra={"events": events})
-        metrics.emit("analyze_events", settings.environment, {TOO_OLD: (events, MetricUnit.Count)})
+        count({TOO_OLD: events})
 
-    def count(alerts: Mapping[str, int]) -> None:
-        values = {name: (number, MetricUnit.Count) for name, number in alerts.items()}
+    def count(numbers: Mapping[str, int]) -> None:
+        values = {name: (number, MetricUnit.Count) for name, number in numbers.items()}
         metrics.emit("analyze_events", settings.environment, values)
+
+    def passed_over(matches: int) -> None:
+        count({PASSED_OVER: matches})
 
     analytics, codec = Table(client("dynamodb"), settings.analytics_table), Codec(contracts.dictionary)
     counter = EventCounter(
@@ -46,11 +50,11 @@ def handler(settings: Settings, log: Logger) -> Handler:
         too_old=too_old,
     )
     tracker = AlertTracker(AlertRows(analytics), codec, contracts.deployed, count)
-    sigma = SigmaDetector(rules.load(), contracts, alerts(settings, log.warning).raise_all)
+    sigma = SigmaDetector(rules.load(), contracts, alerts(settings, log.warning).raise_all, passed_over)
     consumers = {
         "count_events": counter.count,
         "track_alerts": tracker.track,
-        "detect_patterns": detector(settings, log.warning).detect,
+        "detect_patterns": detector(settings, log.warning, passed_over).detect,
         "detect_sigma": sigma.detect,
     }
     return batches(consumers, settings.lake_bucket, log)

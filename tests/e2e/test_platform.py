@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from millrace.alerts.alert import GRACE
 from millrace.core import clock
 from millrace.core.table import Table
 from millrace.patterns import definition
-from millrace.patterns.timers import GRACE, Timer, Timers
+from millrace.patterns.timers import Timer, Timers
 from tests.e2e.conftest import UP_SECONDS, command
 from tests.support import events
 from tests.support.client import Client, eventually, totals

@@ -109,6 +109,22 @@ def test_an_event_that_came_long_after_it_had_happened_sets_no_timer() -> None:
     assert world.raised() == ["order:ord_2"]
 
 
+def test_a_match_that_is_past_is_counted_and_not_told() -> None:
+    story, world = Story(), World(FLAGGED)
+    passed: list[int] = []
+    world.detector = world.another(passed.append)
+    for review, late in (("old", 2.1), ("new", 1.9)):
+        for at in range(3):
+            story.flagged(at, review=review, late=late)
+    # A step that came late is found by one that did not.
+    for at in range(3):
+        story.flagged(at, review="both", late=0 if at == 2 else 60)
+    world.run(story.items)
+    assert world.raised() == ["target:both", "target:new"]
+    assert passed
+    assert set(passed) == {1}
+
+
 def test_a_redrive_fires_nothing() -> None:
     story, world = Story(), World(ORDERS, FLAGGED)
     story.order("ord_1", at=0)

@@ -1,7 +1,7 @@
 """Patterns over the stores in memory: events that a test tells of, and the sweep of its clock."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -121,7 +121,7 @@ class World(Alerting):
 
         self.sweeper = Sweeper(self.timers, self.alerts, lookout, now=lambda: self.now)
 
-    def another(self) -> PatternDetector:
+    def another(self, passed_over: Callable[[int], object] = int) -> PatternDetector:
         """A further copy of the consumer."""
         contracts = registry.load()
         return PatternDetector(
@@ -131,6 +131,7 @@ class World(Alerting):
             self.made(),
             Codec(contracts.dictionary),
             lambda: self.now,
+            passed_over=passed_over,
         )
 
     def append(self, items: Iterable[Item]) -> None:

@@ -1,5 +1,6 @@
 """What matches a Sigma rule raises one alert of its rule and subject in an hour."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,14 @@ def delivered(
     event_id: str,
     payload: dict[str, Any],
     minutes: float = 0,
+    late: float = 0,
     **envelope: Any,
 ) -> Delivery:
     contract = registry.load().find(event_type)
     received = clock.utc_text(NOON + timedelta(minutes=minutes))
+    happened = clock.utc_text(NOON + timedelta(minutes=minutes - late))
     event = {
-        **{"eventId": event_id, "eventType": event_type, "eventSource": "test", "timestamp": received},
+        **{"eventId": event_id, "eventType": event_type, "eventSource": "test", "timestamp": happened},
         **{"version": contract.version, "data": {"payload": payload, "metadata": {}}, **envelope},
         "platform": {
             **{"orgId": ORG, "receivedAt": received, "requestId": "r", "category": contract.category},
@@ -47,7 +50,7 @@ def delivered(
 
 
 def payout(
-    world: Alerting, number: int, amount: float, creator: str = "usr_1", minutes: float = 0
+    world: Alerting, number: int, amount: float, creator: str = "usr_1", minutes: float = 0, late: float = 0
 ) -> Delivery:
     payload = {
         "payoutId": f"p{number}",
@@ -56,7 +59,7 @@ def payout(
         "currency": "EUR",
         "method": "sepa",
     }
-    return delivered(world, "payout.requested", f"event-{number}", payload, minutes, userId=creator)
+    return delivered(world, "payout.requested", f"event-{number}", payload, minutes, late, userId=creator)
 
 
 def raised(world: Alerting) -> list[tuple[str, str, str, str]]:
@@ -85,6 +88,18 @@ def test_a_subject_has_one_in_an_hour(world: Alerting) -> None:
 def test_a_storm_is_bounded(world: Alerting) -> None:
     detector(world).detect([payout(world, number, 20_000, f"usr_{number}") for number in range(300)])
     assert len(world.events()) < 30
+
+
+def test_what_is_past_is_counted_and_not_told(world: Alerting) -> None:
+    passed: list[int] = []
+    detector = SigmaDetector(rules.load(), registry.load(), world.alerts.raise_all, passed.append)
+    late = [
+        payout(world, number, 20_000, f"usr_{number}", late=late) for number, late in ((1, 2.1), (2, 1.9))
+    ]
+    again = payout(world, 3, 20_000, "usr_3")
+    detector.detect([*late, replace(again, record={"redriven": True})])
+    assert [subject for _, subject, _, _ in raised(world)] == ["creator_id:usr_2"]
+    assert passed == [2]
 
 
 def test_what_an_alert_is_about(world: Alerting) -> None:

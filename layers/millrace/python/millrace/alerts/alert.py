@@ -12,8 +12,18 @@ SOURCE = "millrace.alerts"
 RAISED, ACKNOWLEDGED, ENDED = "alert.raised", "alert.acknowledged", "alert.ended"
 TYPES = frozenset({RAISED, ACKNOWLEDGED, ENDED})
 SEVERITIES = ("info", "warning", "critical")
+# What came so long after it had happened is past: a replay or an import, of which nobody is told. Nobody is told either, before
+# that, that an event is missing.
+GRACE = timedelta(minutes=2)
+# Metric: what was found, and not told because it is past.
+PASSED_OVER = "MatchesPassedOver"
 # The kind of the alert that stands for those that were held back.
 STORM = "storm"
+
+
+def is_past(happened_at: datetime, received_at: datetime) -> bool:
+    """Whether an event came too late for somebody to be told of what it closes."""
+    return received_at - happened_at > GRACE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,9 @@ class SweepSettings(assemble.AlertSettings, Protocol):
     user_events_table: str
 
 
-def detector(settings: assemble.AlertSettings, log: Callable[[str], None]) -> PatternDetector:
+def detector(
+    settings: assemble.AlertSettings, log: Callable[[str], None], passed_over: Callable[[int], object]
+) -> PatternDetector:
     """The consumer over the stores of these settings."""
     contracts = registry.load()
     analytics = Table(client("dynamodb"), settings.analytics_table)
@@ -33,6 +35,7 @@ def detector(settings: assemble.AlertSettings, log: Callable[[str], None]) -> Pa
         Timers(analytics),
         assemble.alerts(settings, log),
         Codec(contracts.dictionary),
+        passed_over=passed_over,
     )
 
 

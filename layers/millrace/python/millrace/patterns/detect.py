@@ -4,13 +4,14 @@ A step of a pattern that needs several is kept by its key, and the key's steps a
 last sees them all, and an alert is the same whoever raises it. What is found behind an event that something has to follow
 sets a timer (`patterns/sweep.py`). The event that was missing ends the alert, if it comes after all.
 
-Events that are redriven are kept, so that others find them, and raise and set nothing: what they say is past.
+Events that are redriven, or came long after they had happened, are kept, so that others find them, and raise and set nothing:
+what they say is past.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from millrace.alerts.alert import Alert
+from millrace.alerts.alert import GRACE, Alert, is_past
 from millrace.alerts.raising import Alerts
 from millrace.core import clock
 from millrace.core.consumer import REDRIVEN, Delivery
@@ -21,11 +22,10 @@ from millrace.patterns.definition import ABSENCE, KIND, Pattern
 from millrace.patterns.judge import Match, matches
 from millrace.patterns.reading import Hit, Reader
 from millrace.patterns.state import PatternState
-from millrace.patterns.timers import GRACE, Timer, Timers
+from millrace.patterns.timers import Timer, Timers
 
 # How long a batch that comes late holds the timers back; while others come late, they do so again.
 _HOLD = timedelta(minutes=2)
-_LATE = GRACE.total_seconds() * 1_000_000
 # Tenant, pattern, key.
 _Place = tuple[str, str, str]
 
@@ -41,7 +41,11 @@ class PatternDetector:
         alerts: Alerts,
         codec: Codec,
         now: Callable[[], datetime] = clock.now,
+        *,
+        passed_over: Callable[[int], object] = int,
     ) -> None:
+        """`passed_over` takes how many matches of a batch are past."""
+        self._passed_over = passed_over
         self._reader, self._state, self._timers, self._alerts = reader, state, timers, alerts
         self._codec, self._now = codec, now
         self._held = datetime.min.replace(tzinfo=clock.EPOCH.tzinfo)
@@ -67,10 +71,13 @@ class PatternDetector:
                 found += [(event, hit) for hit in hits]
         self._state.add(kept)
         # Timers before alerts, and both before ends: whatever fails, the batch comes again.
-        closed = [*self._closed(found)]
-        self._timers.set([_timer(*one) for one in closed if _sets_timer(*one)])
+        matched = [*self._closed(found)]
+        closed = [one for one in matched if not _is_past(one[3])]
+        self._timers.set([_timer(*one) for one in closed if one[1].kind == ABSENCE])
         self._alerts.raise_all([_alert(*one) for one in closed if one[1].kind != ABSENCE])
         self._end([(event, hit) for event, hit in found if hit.missing])
+        if len(closed) < len(matched):
+            self._passed_over(len(matched) - len(closed))
 
     def _mind_lag(self, oldest: datetime) -> None:
         now = self._now()
@@ -111,9 +118,9 @@ class PatternDetector:
                 self._alerts.end(*subject, reason="late", alert_id=alert_id, observed=1, cause=event)
 
 
-def _sets_timer(org: str, pattern: Pattern, key: str, match: Match, cause: StoredEvent | None) -> bool:  # noqa: ARG001
-    """Not for an event that came long after it had happened: a replay, or an import."""
-    return pattern.kind == ABSENCE and match.closing.received - match.closing.micros <= _LATE
+def _is_past(match: Match) -> bool:
+    closing = match.closing
+    return is_past(clock.from_epoch_micros(closing.micros), clock.from_epoch_micros(closing.received))
 
 
 def _timer(org: str, pattern: Pattern, key: str, match: Match, cause: StoredEvent | None) -> Timer:  # noqa: ARG001

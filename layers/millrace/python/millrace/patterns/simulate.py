@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from millrace.alerts.alert import Alert
+from millrace.alerts.alert import GRACE, Alert
 from millrace.contracts.contract import Contract
 from millrace.core import clock
 from millrace.core.identity import identity_text
@@ -14,7 +14,6 @@ from millrace.patterns import alerting
 from millrace.patterns.definition import ABSENCE, Pattern
 from millrace.patterns.judge import Fact, Match, matches
 from millrace.patterns.reading import Reader
-from millrace.patterns.timers import GRACE
 
 # Tenant and key.
 _Key = tuple[str, str]

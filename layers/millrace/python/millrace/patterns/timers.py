@@ -13,8 +13,6 @@ from millrace.core.table import Item, Table
 from millrace.eventstore import derived_ids
 from millrace.patterns.definition import Pattern
 
-# An event may take so long to come after it has happened; before that nobody says that it is missing.
-GRACE = timedelta(minutes=2)
 SHARDS = 8
 _KEPT = timedelta(days=7)
 _LAG: Item = {"metricKey": {"S": keys.join("platform", "pattern-lag")}, "tileKey": {"S": "latest"}}

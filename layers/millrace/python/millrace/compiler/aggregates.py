@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from pydantic import ValidationError
 
 from millrace.compiler import aggregate_definition, pins, publications, satisfiable
 from millrace.compiler.aggregate_definition import KEY_TYPES, TYPES, AggregateDefinition
-from millrace.compiler.documents import yaml_file
-from millrace.compiler.sentences import meant, sentences
+from millrace.compiler.definitions import Kind, check_pins
+from millrace.compiler.sentences import meant
 from millrace.contracts import columns, conditions
 from millrace.contracts.column_types import Column, snake
 from millrace.contracts.contract import PROTECTED, Contract
 from millrace.contracts.errors import ContractError, ContractProblem
-from millrace.contracts.fields import EVENT_TYPE, Field, fields
+from millrace.contracts.fields import Field, fields
 from millrace.contracts.schema import leaves
 
 FOLDER = "aggregates"
+_KIND = Kind(FOLDER, "aggregate", AggregateDefinition, aggregate_definition.MEANINGS)
 # Of no use as a key: a row of its own for each event, or the same for all of a tenant's.
 _NO_KEYS = {
     "event_id": "every event has its own",
@@ -51,10 +51,6 @@ class _Type:
     def columns(self) -> dict[str, Column]:
         return {one.name: one for one in columns.columns(self.newest)}
 
-    @cached_property
-    def domains(self) -> dict[str, Any]:
-        return {name: satisfiable.domain(one, self.columns.get(name)) for name, one in self.fields.items()}
-
     def other_types(self, name: str) -> Iterator[tuple[str, str]]:
         """The older majors in which a column is of another type, and which."""
         for contract in self.contracts[:-1]:
@@ -74,13 +70,7 @@ def compile_aggregates(schemas_dir: Path, contracts: Iterable[Contract]) -> list
         ContractError: with every problem of every file; or with each that its version has pinned as another.
     """
     found = _compile(schemas_dir, contracts)
-    problems = [
-        ContractProblem(file, "/version", sentence)
-        for file, one in found.items()
-        if (sentence := pins.problem(_pinned(*one), schemas_dir / FOLDER))
-    ]
-    if problems:
-        raise ContractError(problems)
+    check_pins({file: _pinned(*one) for file, one in found.items()}, schemas_dir / FOLDER)
     return sorted((document for _, document in found.values()), key=lambda one: str(one["name"]))
 
 
@@ -106,7 +96,7 @@ def _compile(
     schemas_dir: Path, contracts: Iterable[Contract]
 ) -> dict[str, tuple[AggregateDefinition, dict[str, Any]]]:
     """File → what stands in it, and its form in the bundle."""
-    read, problems = _read(schemas_dir)
+    read, problems = _KIND.read(schemas_dir)
     types = _types(contracts)
     compiled: dict[str, dict[str, Any]] = {}
     for file, one in read.items():
@@ -117,27 +107,6 @@ def _compile(
     if problems:
         raise ContractError(problems)
     return {file: (read[file], document) for file, document in compiled.items()}
-
-
-def _read(schemas_dir: Path) -> tuple[dict[str, AggregateDefinition], list[ContractProblem]]:
-    found: dict[str, AggregateDefinition] = {}
-    problems: list[ContractProblem] = []
-    for path in sorted((schemas_dir / FOLDER).glob("*.yaml")):
-        name = f"{FOLDER}/{path.name}"
-        try:
-            document = yaml_file(path, name)
-            one = AggregateDefinition.model_validate(document)
-        except ContractError as error:
-            problems += error.problems
-        except ValidationError as error:
-            said = sentences(error, document, AggregateDefinition, aggregate_definition.MEANINGS)
-            problems += [ContractProblem(name, *problem) for problem in said]
-        else:
-            if path.stem != one.name:
-                sentence = f"the aggregate {one.name} lies in {one.name}.yaml"
-                problems.append(ContractProblem(name, "/name", sentence))
-            found[name] = one
-    return found, problems
 
 
 def _types(contracts: Iterable[Contract]) -> dict[str, _Type]:
@@ -364,24 +333,13 @@ class _Lint:
         dead = {
             event_type: reason
             for event_type, of in self._types.items()
-            if (reason := _never(listed, event_type, of))
+            if (reason := satisfiable.why_never(listed, event_type, of.fields, of.columns))
         }
         every = len(dead) == len(self._types)
         if every or (dead and pointer == "/where"):
             event_type, reason = next(iter(dead.items()))
             way_out = "" if every else f", or leave {event_type} out of its events"
             yield pointer, f"no {event_type} ever meets this: {reason}; change the condition{way_out}"
-
-
-def _never(listed: Sequence[Mapping[str, Any]], event_type: str, of: _Type) -> str:
-    """Why no event of a type meets conditions, in words; empty where one may."""
-    domains = {**of.domains, EVENT_TYPE: satisfiable.only(event_type)}
-    name = satisfiable.never(listed, domains, of.fields)
-    if not name:
-        return ""
-    if satisfiable.never(listed, dict.fromkeys(domains, satisfiable.ANY), of.fields):
-        return f"the conditions on {name} exclude each other"
-    return f"{name} is {event_type}" if name == EVENT_TYPE else _may_be(of, name)
 
 
 def _unfit(of: _Type, event_type: str, column: str, allowed: Sequence[str], what: str) -> Iterator[str]:
@@ -414,23 +372,3 @@ def _leaves(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     data = schema.get("properties", {}).get("data", {}).get("properties", {})
     for part in ("payload", "metadata"):
         yield from leaves(data.get(part, {}), "")
-
-
-def _may_be(of: _Type, name: str) -> str:
-    """What a field may be by its contract, in words."""
-    column = of.columns.get(name)
-    schema: Mapping[str, Any] = column.schema if column is not None else {}
-    if "enum" in schema:
-        return f"{name} is one of {', '.join(str(value) for value in schema['enum'] if value is not None)}"
-    bounds = [f"{word} {schema[key]}" for key, word in _WORDS.items() if key in schema]
-    if bounds:
-        return f"{name} is {' and '.join(bounds)}"
-    return f"{name} is always there"
-
-
-_WORDS = {
-    "minimum": "at least",
-    "exclusiveMinimum": "above",
-    "maximum": "at most",
-    "exclusiveMaximum": "below",
-}

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from millrace.anomalies.watch import Kind
-from millrace.compiler.documents import yaml_file
-from millrace.compiler.sentences import meant, sentences
+from millrace.anomalies.watch import Kind as Finding
+from millrace.compiler.definitions import Kind
+from millrace.compiler.sentences import meant
 from millrace.contracts.errors import ContractError, ContractProblem
 from millrace.core import clock
 
@@ -88,15 +88,10 @@ def compile_watches(schemas_dir: Path, aggregates: Iterable[Mapping[str, Any]]) 
         ContractError: with every problem of every file.
     """
     known = {one["name"]: one for one in aggregates}
-    found, problems = [], list[ContractProblem]()
-    for path in sorted((schemas_dir / FOLDER).glob("*.yaml")):
-        file = f"{FOLDER}/{path.name}"
-        try:
-            one = _read(path, file)
-        except ContractError as error:
-            problems += error.problems
-            continue
-        wrong = [ContractProblem(file, *problem) for problem in _problems(one, path.stem, known)]
+    read, problems = Kind(FOLDER, "watch", WatchDefinition, _MEANINGS).read(schemas_dir)
+    found = []
+    for file, one in read.items():
+        wrong = [ContractProblem(file, *problem) for problem in _problems(one, known)]
         problems += wrong
         if not wrong:
             found.append(_compiled(one, _measure(one, known)["kind"]))
@@ -105,25 +100,12 @@ def compile_watches(schemas_dir: Path, aggregates: Iterable[Mapping[str, Any]]) 
     return found
 
 
-def _read(path: Path, file: str) -> WatchDefinition:
-    document = yaml_file(path, file)
-    try:
-        return WatchDefinition.model_validate(document)
-    except ValidationError as error:
-        said = sentences(error, document, WatchDefinition, _MEANINGS)
-        raise ContractError([ContractProblem(file, *one) for one in said]) from error
-
-
 def _measure(one: WatchDefinition, known: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     measures = known[one.aggregate]["measures"]
     return next((dict(measure) for measure in measures if measure["name"] == one.measure), {})
 
 
-def _problems(
-    one: WatchDefinition, stem: str, known: Mapping[str, Mapping[str, Any]]
-) -> Iterator[tuple[str, str]]:
-    if one.name != stem:
-        yield "/name", f"the watch {one.name} lies in {one.name}.yaml"
+def _problems(one: WatchDefinition, known: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     if one.aggregate not in known:
         yield "/aggregate", f"there is no aggregate {one.aggregate}{meant(one.aggregate, known)}"
     else:
@@ -179,7 +161,7 @@ def _compiled(one: WatchDefinition, kind: str) -> dict[str, Any]:
         "aggregate": one.aggregate,
         "measure": one.measure,
         "kind": kind,
-        "scores": {Kind(name).value: score for name, score in one.scores.model_dump().items() if score},
+        "scores": {Finding(name).value: score for name, score in one.scores.model_dump().items() if score},
         "change": one.change,
         "at_least": one.at_least,
         "zone": one.time_zone,

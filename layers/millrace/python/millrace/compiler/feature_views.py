@@ -8,12 +8,10 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from millrace.compiler import feature_definition, pins
-from millrace.compiler.documents import yaml_file
+from millrace.compiler.definitions import Kind, check_pins
 from millrace.compiler.feature_definition import ViewDefinition
-from millrace.compiler.sentences import meant, sentences
+from millrace.compiler.sentences import meant
 from millrace.compiler.table_contracts import lake_tables
 from millrace.contracts.column_types import Scalar
 from millrace.contracts.errors import ContractError, ContractProblem
@@ -24,6 +22,7 @@ from millrace.training import channel
 from millrace.training.channel import VIEWS as MODEL_VIEWS
 
 FOLDER = "features"
+_KIND = Kind(FOLDER, "view", ViewDefinition, feature_definition.MEANINGS)
 # Types of which a value is written in one way only.
 _LATEST = {"string": "string", "int": "long", "long": "long"}
 _KEYS = ("string", "int", "long")
@@ -44,7 +43,7 @@ def compile_views(
     Raises:
         ContractError: with every problem of every file.
     """
-    views, problems = _read(schemas_dir)
+    views, problems = _KIND.read(schemas_dir)
     unread = bool(problems)
     columns = _columns(lake_tables(schemas_dir) if tables is None and views else tables or ())
     documents = {file: _document(view, columns) for file, view in views.items()}
@@ -54,12 +53,10 @@ def compile_views(
         problems += [ContractProblem(file, *one) for one in _source_problems(view, columns)]
         problems += [ContractProblem(file, *one) for one in _expression_problems(view, names, unread=unread)]
         problems += [ContractProblem(file, *one) for one in _entity_problems(view, views.values())]
-    if pinned and not problems:
-        for file, one in documents.items():
-            if sentence := pins.problem(_pinned(one), schemas_dir / FOLDER):
-                problems.append(ContractProblem(file, "/version", sentence))
     if problems:
         raise ContractError(problems)
+    if pinned:
+        check_pins({file: _pinned(one) for file, one in documents.items()}, schemas_dir / FOLDER)
     online = _online(views.values())
     return [
         {**one, "online": one["name"] in online}
@@ -87,30 +84,6 @@ def pin(schemas_dir: Path, kept: Container[str] | None = None) -> list[str]:
     added = pins.pin(map(_pinned, compile_views(schemas_dir, pinned=False)), schemas_dir / FOLDER, kept)
     compile_views(schemas_dir)
     return added
-
-
-def _read(schemas_dir: Path) -> tuple[dict[str, ViewDefinition], list[ContractProblem]]:
-    views: dict[str, ViewDefinition] = {}
-    problems: list[ContractProblem] = []
-    for path in sorted((schemas_dir / FOLDER).glob("*.yaml")):
-        name = f"{FOLDER}/{path.name}"
-        try:
-            document = yaml_file(path, name)
-            view = ViewDefinition.model_validate(document)
-        except ContractError as error:
-            problems += error.problems
-        except ValidationError as error:
-            problems += [
-                ContractProblem(name, *one)
-                for one in sentences(error, document, ViewDefinition, feature_definition.MEANINGS)
-            ]
-        else:
-            if path.stem != view.name:
-                problems.append(
-                    ContractProblem(name, "/name", f"the view {view.name} lies in {view.name}.yaml")
-                )
-            views[name] = view
-    return views, problems
 
 
 def _document(view: ViewDefinition, tables: Tables) -> dict[str, Any]:

@@ -8,14 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from millrace.alerts.alert import ENDED, RAISED
 from millrace.compiler import pattern_definition, pins
 from millrace.compiler.aggregate_definition import seconds
-from millrace.compiler.documents import yaml_file
+from millrace.compiler.definitions import Kind, check_pins
 from millrace.compiler.pattern_definition import ANY, MissingDefinition, PatternDefinition, StepDefinition
-from millrace.compiler.sentences import meant, sentences
+from millrace.compiler.sentences import meant
 from millrace.contracts import columns, conditions
 from millrace.contracts.contract import PROTECTED, Contract
 from millrace.contracts.errors import ContractError, ContractProblem
@@ -23,6 +21,7 @@ from millrace.contracts.fields import Field, fields
 from millrace.patterns.definition import ENTITY, FIELD, KIND
 
 FOLDER = "patterns"
+_KIND = Kind(FOLDER, "pattern", PatternDefinition, pattern_definition.MEANINGS)
 # What a field may be by which events are joined: each value is written in one way only.
 KEY_TYPES = ("string", "int", "long")
 Step = StepDefinition | MissingDefinition
@@ -74,13 +73,7 @@ def compile_patterns(schemas_dir: Path, contracts: Iterable[Contract]) -> list[d
         ContractError: with every problem of every file; or with each that its version has pinned as another.
     """
     found = _compile(schemas_dir, contracts)
-    problems = [
-        ContractProblem(file, "/version", sentence)
-        for file, (one, _) in found.items()
-        if (sentence := pins.problem(_pinned(one), schemas_dir / FOLDER))
-    ]
-    if problems:
-        raise ContractError(problems)
+    check_pins({file: _pinned(one) for file, (one, _) in found.items()}, schemas_dir / FOLDER)
     return sorted((document for _, document in found.values()), key=lambda one: str(one["name"]))
 
 
@@ -103,11 +96,9 @@ def compile_file(path: Path, contracts: Iterable[Contract]) -> dict[str, Any]:
     Raises:
         ContractError: with every problem of the file.
     """
-    one, problems = _read_file(path, path.name)
-    types = Types(contracts)
-    found = [] if one is None else [ContractProblem(path.name, *problem) for problem in _problems(one, types)]
-    if one is None or found:
-        raise ContractError([*problems, *found])
+    one = _KIND.of_file(path, path.name)
+    if found := [ContractProblem(path.name, *problem) for problem in _problems(one, Types(contracts))]:
+        raise ContractError(found)
     return _compiled(one)
 
 
@@ -122,36 +113,17 @@ def _compile(
 ) -> dict[str, tuple[PatternDefinition, dict[str, Any]]]:
     """File → what stands in it, and its form in the bundle."""
     types = Types(contracts)
-    problems: list[ContractProblem] = []
+    read, problems = _KIND.read(schemas_dir)
     compiled: dict[str, tuple[PatternDefinition, dict[str, Any]]] = {}
-    for path in sorted((schemas_dir / FOLDER).glob("*.yaml")):
-        file = f"{FOLDER}/{path.name}"
-        one, unread = _read_file(path, file)
-        problems += unread
-        if one is None:
-            continue
-        found = [*_problems(one, types)]
-        if path.stem != one.name:
-            found.append(("/name", f"the pattern {one.name} lies in {one.name}.yaml"))
-        problems += [ContractProblem(file, *problem) for problem in dict.fromkeys(found)]
+    for file, one in read.items():
+        found = dict.fromkeys(_problems(one, types))
+        problems += [ContractProblem(file, *problem) for problem in found]
         if not found:
             compiled[file] = one, _compiled(one)
     problems += _circles({file: one for file, (one, _) in compiled.items()})
     if problems:
         raise ContractError(problems)
     return compiled
-
-
-def _read_file(path: Path, name: str) -> tuple[PatternDefinition | None, list[ContractProblem]]:
-    document: Any = None
-    try:
-        document = yaml_file(path, name)
-        return PatternDefinition.model_validate(document), []
-    except ContractError as error:
-        return None, list(error.problems)
-    except ValidationError as error:
-        said = sentences(error, document, PatternDefinition, pattern_definition.MEANINGS)
-        return None, [ContractProblem(name, *problem) for problem in said]
 
 
 def _pinned(one: PatternDefinition) -> pins.Pinned:

@@ -9,9 +9,15 @@ from typing import Any
 
 from millrace.contracts.column_types import Column
 from millrace.contracts.conditions import Condition, holds
-from millrace.contracts.fields import Field, Value, typed
+from millrace.contracts.fields import EVENT_TYPE, Field, Value, typed
 
 _ORDER = {"above": (True, False), "atLeast": (True, True), "below": (False, False), "atMost": (False, True)}
+_WORDS = {
+    "minimum": "at least",
+    "exclusiveMinimum": "above",
+    "maximum": "at most",
+    "exclusiveMaximum": "below",
+}
 _BOUNDS = {
     "minimum": "atLeast",
     "maximum": "atMost",
@@ -80,6 +86,41 @@ def domain(field: Field, column: Column | None) -> _Domain:
 def only(value: Value) -> _Domain:
     """Of a field that is this value."""
     return _Domain(absent=False, values=frozenset({value}))
+
+
+def why_never(
+    conditions: Sequence[Condition],
+    event_type: str,
+    fields: Mapping[str, Field],
+    columns: Mapping[str, Column],
+) -> str:
+    """Why no event of a type meets conditions, in words; empty where one may.
+
+    Args:
+        conditions: on its fields.
+        event_type: the type.
+        fields: of its events, by name.
+        columns: of silver, by name.
+    """
+    domains = {name: domain(one, columns.get(name)) for name, one in fields.items()}
+    domains[EVENT_TYPE] = only(event_type)
+    name = never(conditions, domains, fields)
+    if not name:
+        return ""
+    if never(conditions, dict.fromkeys(domains, ANY), fields):
+        return f"the conditions on {name} exclude each other"
+    return f"{name} is {event_type}" if name == EVENT_TYPE else _may_be(name, columns.get(name))
+
+
+def _may_be(name: str, column: Column | None) -> str:
+    """What a field may be by its contract, in words."""
+    schema: Mapping[str, Any] = (column.schema or {}) if column is not None else {}
+    if "enum" in schema:
+        return f"{name} is one of {', '.join(str(value) for value in schema['enum'] if value is not None)}"
+    bounds = [f"{word} {schema[key]}" for key, word in _WORDS.items() if key in schema]
+    if bounds:
+        return f"{name} is {' and '.join(bounds)}"
+    return f"{name} is always there"
 
 
 def never(

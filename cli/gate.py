@@ -13,6 +13,7 @@ from millrace.compiler import deployed, publications
 from millrace.compiler.deployed import Comparison, Deployed
 from millrace.compiler.diff import Breaking
 from millrace.compiler.event_contracts import compile_contracts, compile_document, file_of
+from millrace.compiler.readers import READ
 from millrace.compiler.table_contracts import compile_tables
 from millrace.contracts.contract import Contract
 from millrace.contracts.errors import ContractError
@@ -106,6 +107,8 @@ def remedy(reason: Breaking, comparison: Comparison, option: str) -> str:
         return f"millrace contracts announce {name} with a later day postpones it"
     if reason.kind == "moved":
         return "leave the old fields in their order, and put new ones behind them"
+    if reason.kind == READ:
+        return "keep the field, or have that file read another one first"
     if reason.contract.startswith("aggregates."):
         return "keep it, and write an aggregate of another name beside it"
     if not major:

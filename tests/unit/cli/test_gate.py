@@ -1,6 +1,7 @@
 """The gate against what an environment has, by a CloudFormation that holds what the last deploy left there."""
 
 import json
+import re
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -189,3 +190,37 @@ def test_an_announced_end_never_comes_nearer(schemas: Path) -> None:
     (line,) = refused(client, schemas)
     assert "consumers were told that it ends on" in line
     assert "with a later day postpones it" in line
+
+
+def test_a_field_that_something_reads_is_named_with_its_place(tmp_path: Path) -> None:
+    kept = shutil.ignore_patterns("features", "tables", "dictionaries")
+    schemas = Path(shutil.copytree(SCHEMAS, tmp_path / "schemas", ignore=kept))
+    before = deployed.of(schemas)
+    payments = "events/payments"
+    edit(schemas, ("name: device_id", "name: device"), file=f"{payments}/transaction.created/v1.yaml")
+    edit(schemas, ("name: forced", "name: force"), file="events/ml/ml.model.moved/v1.yaml")
+    device = "name: deviceId\n            logicalType: "
+    text = f"{device}string\n            logicalTypeOptions: {{format: identifier}}"
+    edit(schemas, (text, f"{device}integer"), file=f"{payments}/payment.captured/v1.yaml")
+    failed = (schemas / payments / "payment.failed/v1.yaml").read_text()
+    further = failed.replace("failed.v1", "failed.v2").replace("version: 1.", "version: 2.")
+    (schemas / payments / "payment.failed/v2.yaml").write_text(further.replace("deviceId", "device"))
+    comparison = gate.compare(before, schemas)
+    read = [one for one in comparison.breaking if one.kind == "read"]
+    said = {re.sub(r":[0-9]+ ", " ", f"{one.contract}: {one.reason}") for one in read}
+    cards = "schemas/patterns/card_testing.yaml /steps/1/different/device_id reads device_id"
+    gone = "reads device_id, which is not there"
+    assert said == {
+        "ml.model.moved.v1: schemas/sigma/champion_forced.yml /detection/selection/forced reads forced, which is not there",
+        f"payment.captured.v1: {cards}, which was a string and is a long",
+        f"payment.failed.v2: {cards}, which is not there",
+        f"transaction.created.v1: schemas/aggregates/transactions_by_country.yaml /measures/6/of {gone}",
+        f"transaction.created.v1: schemas/aggregates/transactions_by_merchant.yaml /measures/6/of {gone}",
+        f"transaction.created.v1: schemas/aggregates/transactions_by_payment_method.yaml /measures/6/of {gone}",
+        f"transaction.created.v1: schemas/sigma/high_value_burst_of_device.yml /correlation/group-by {gone}",
+        f"transaction.created.v1: schemas/sigma/transaction_without_origin.yml /detection/no_device/0/device_id {gone}",
+        f"transaction.created.v1: schemas/sigma/transaction_without_origin.yml /detection/no_device/1/device_id {gone}",
+    }
+    assert all(re.search(r"\.ya?ml:[0-9]+ /", one.reason) for one in read)
+    remedies = {gate.remedy(one, comparison, "") for one in read}
+    assert remedies == {"keep the field, or have that file read another one first"}

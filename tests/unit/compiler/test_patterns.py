@@ -120,6 +120,18 @@ def test_the_shipped_ones_compile_and_are_pinned() -> None:
             lambda one: one.update(by={"entity": "cart"}),
             "any event can be asked for by user and session only",
         ),
+        (
+            "card_testing",
+            lambda one: one["steps"][0].update(where=[{"field": "amount", "atMost": 0}]),
+            "no payment.failed ever meets this: amount is at least -1000000000000 and above 0 and at most",
+        ),
+        (
+            "order_without_completion",
+            lambda one: one["missing"].update(
+                where=[{"field": "order_id", "equals": name} for name in ("a", "b")]
+            ),
+            "no order.completed ever meets this: the conditions on order_id exclude each other",
+        ),
         ("card_testing", lambda one: one.update(step=[]), "there is no such setting; did you mean steps?"),
     ],
 )
@@ -144,6 +156,18 @@ def test_a_pattern_that_meets_its_own_alert_is_refused(tmp_path: Path) -> None:
     schemas = copied(tmp_path, pacing_alert_unacknowledged=lambda one: one["steps"][0].pop("where"))
     with pytest.raises(ContractError, match="meet the alerts that it raises itself"):
         compile_patterns(schemas, contracts())
+
+
+def test_a_pattern_that_meets_the_storm_of_its_alerts_is_refused(tmp_path: Path) -> None:
+    def storms(*more: dict[str, Any]) -> Change:
+        where = [{"field": "kind", "equals": "storm"}, *more]
+        return lambda one: one["steps"][0].update(where=where)
+
+    with pytest.raises(ContractError, match="meet the alerts that it raises itself"):
+        compile_patterns(copied(tmp_path / "own", pacing_alert_unacknowledged=storms()), contracts())
+    others = storms({"field": "rule_id", "equals": "card_testing"})
+    with pytest.raises(ContractError, match="give it a new version"):
+        compile_patterns(copied(tmp_path / "others", pacing_alert_unacknowledged=others), contracts())
 
 
 def test_two_patterns_that_meet_each_others_alerts_are_refused(tmp_path: Path) -> None:

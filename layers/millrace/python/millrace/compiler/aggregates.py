@@ -13,7 +13,7 @@ import orjson
 
 from millrace.compiler import aggregate_definition, pins, publications, satisfiable
 from millrace.compiler.aggregate_definition import KEY_TYPES, TYPES, AggregateDefinition
-from millrace.compiler.definitions import Kind, check_pins
+from millrace.compiler.definitions import Definitions, check_pins
 from millrace.compiler.sentences import meant
 from millrace.contracts import columns, conditions
 from millrace.contracts.column_types import Column, snake
@@ -23,7 +23,7 @@ from millrace.contracts.fields import Field, fields
 from millrace.contracts.schema import leaves
 
 FOLDER = "aggregates"
-_KIND = Kind(FOLDER, "aggregate", AggregateDefinition, aggregate_definition.MEANINGS)
+DEFINITIONS = Definitions(FOLDER, "aggregate", AggregateDefinition, aggregate_definition.MEANINGS)
 # Of no use as a key: a row of its own for each event, or the same for all of a tenant's.
 _NO_KEYS = {
     "event_id": "every event has its own",
@@ -96,7 +96,7 @@ def _compile(
     schemas_dir: Path, contracts: Iterable[Contract]
 ) -> dict[str, tuple[AggregateDefinition, dict[str, Any]]]:
     """File → what stands in it, and its form in the bundle."""
-    read, problems = _KIND.read(schemas_dir)
+    read, problems = DEFINITIONS.read(schemas_dir)
     types = _types(contracts)
     compiled: dict[str, dict[str, Any]] = {}
     for file, one in read.items():

@@ -8,8 +8,8 @@ from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from millrace.anomalies.watch import Kind as Finding
-from millrace.compiler.definitions import Kind
+from millrace.anomalies.watch import Kind
+from millrace.compiler.definitions import Definitions
 from millrace.compiler.sentences import meant
 from millrace.contracts.errors import ContractError, ContractProblem
 from millrace.core import clock
@@ -77,6 +77,9 @@ class WatchDefinition(_Strict):
     mutes: list[_Mute] = []
 
 
+DEFINITIONS = Definitions(FOLDER, "watch", WatchDefinition, _MEANINGS)
+
+
 def compile_watches(schemas_dir: Path, aggregates: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Every watch by name, as `Watch.from_json` takes it.
 
@@ -88,7 +91,7 @@ def compile_watches(schemas_dir: Path, aggregates: Iterable[Mapping[str, Any]]) 
         ContractError: with every problem of every file.
     """
     known = {one["name"]: one for one in aggregates}
-    read, problems = Kind(FOLDER, "watch", WatchDefinition, _MEANINGS).read(schemas_dir)
+    read, problems = DEFINITIONS.read(schemas_dir)
     found = []
     for file, one in read.items():
         wrong = [ContractProblem(file, *problem) for problem in _problems(one, known)]
@@ -161,7 +164,7 @@ def _compiled(one: WatchDefinition, kind: str) -> dict[str, Any]:
         "aggregate": one.aggregate,
         "measure": one.measure,
         "kind": kind,
-        "scores": {Finding(name).value: score for name, score in one.scores.model_dump().items() if score},
+        "scores": {Kind(name).value: score for name, score in one.scores.model_dump().items() if score},
         "change": one.change,
         "at_least": one.at_least,
         "zone": one.time_zone,

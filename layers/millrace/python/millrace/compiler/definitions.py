@@ -16,8 +16,8 @@ Definition = TypeVar("Definition", bound=BaseModel)
 
 
 @dataclass(frozen=True)
-class Kind(Generic[Definition]):
-    """A kind of definition.
+class Definitions(Generic[Definition]):
+    """Definitions of a kind.
 
     Attributes:
         folder: of `schemas/`.

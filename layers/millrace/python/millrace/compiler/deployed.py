@@ -19,8 +19,9 @@ from millrace.compiler.aggregate_diff import gate_aggregates
 from millrace.compiler.aggregates import FOLDER as AGGREGATES
 from millrace.compiler.diff import Breaking, gate, gate_tables, needed_version, notices
 from millrace.compiler.documents import yaml_file
-from millrace.compiler.event_contracts import compile_document, contract_files
+from millrace.compiler.event_contracts import compile_document, contract_files, file_of
 from millrace.compiler.publications import Publication
+from millrace.compiler.readers import gate_reads
 from millrace.compiler.table_contracts import FOLDER as TABLES
 from millrace.compiler.table_contracts import compile_table
 from millrace.contracts.contract import Contract
@@ -112,10 +113,13 @@ def compare_with(
     old = [compile_document(document, name) for name, document in _changed(before.events, after.events)]
     old_tables = [compile_table(document, name) for name, document in _changed(before.tables, after.tables)]
     names = {one.name for one in old}
+    added = {name for name, one in new.items() if _file(one, schemas_dir) not in before.events}
+    base = {name: one for name, one in new.items() if name not in added} | {one.name: one for one in old}
     reasons = [
         *gate(old, [one for one in new.values() if one.name in names], today),
         *gate_tables(old_tables, tables),
         *gate_aggregates(before.aggregates, after.aggregates),
+        *gate_reads(base, [new[name] for name in new if name in names | added], schemas_dir),
         *_published(before.published, after.published),
     ]
     kinds = {name: {reason.kind for reason in reasons if reason.contract == name} for name in names}
@@ -146,6 +150,10 @@ def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tu
     for name, document in before.items():
         if document != after.get(name):
             yield name, document
+
+
+def _file(contract: Contract, schemas_dir: Path) -> str:
+    return file_of(contract, schemas_dir).relative_to(schemas_dir).as_posix()
 
 
 def _published(before: Mapping[str, list[int]], after: Mapping[str, list[int]]) -> Iterator[Breaking]:

@@ -32,7 +32,7 @@ class Breaking:
         contract: such as `order.created.v1`.
         pointer: where in the event, or in the contract's own properties (`/retention`); empty for all of it.
         kind: `removed`, `retyped`, `redefined`, `required`, `narrowed`, `closed`, `moved`, `rule`, `access`, `protection`,
-            `published`, `retention`, `retirement`, `version`.
+            `published`, `read`, `retention`, `retirement`, `version`.
         reason: a sentence.
     """
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from millrace.compiler import feature_definition, pins
-from millrace.compiler.definitions import Kind, check_pins
+from millrace.compiler.definitions import Definitions, check_pins
 from millrace.compiler.feature_definition import ViewDefinition
 from millrace.compiler.sentences import meant
 from millrace.compiler.table_contracts import lake_tables
@@ -22,7 +22,7 @@ from millrace.training import channel
 from millrace.training.channel import VIEWS as MODEL_VIEWS
 
 FOLDER = "features"
-_KIND = Kind(FOLDER, "view", ViewDefinition, feature_definition.MEANINGS)
+DEFINITIONS = Definitions(FOLDER, "view", ViewDefinition, feature_definition.MEANINGS)
 # Types of which a value is written in one way only.
 _LATEST = {"string": "string", "int": "long", "long": "long"}
 _KEYS = ("string", "int", "long")
@@ -43,7 +43,7 @@ def compile_views(
     Raises:
         ContractError: with every problem of every file.
     """
-    views, problems = _KIND.read(schemas_dir)
+    views, problems = DEFINITIONS.read(schemas_dir)
     unread = bool(problems)
     columns = _columns(lake_tables(schemas_dir) if tables is None and views else tables or ())
     documents = {file: _document(view, columns) for file, view in views.items()}

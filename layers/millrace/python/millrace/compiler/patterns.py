@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from millrace.alerts.alert import ENDED, RAISED
-from millrace.compiler import pattern_definition, pins
+from millrace.alerts.alert import ENDED, RAISED, STORM
+from millrace.compiler import pattern_definition, pins, satisfiable
 from millrace.compiler.aggregate_definition import seconds
-from millrace.compiler.definitions import Kind, check_pins
+from millrace.compiler.definitions import Definitions, check_pins
 from millrace.compiler.pattern_definition import ANY, MissingDefinition, PatternDefinition, StepDefinition
 from millrace.compiler.sentences import meant
 from millrace.contracts import columns, conditions
@@ -21,7 +21,7 @@ from millrace.contracts.fields import Field, fields
 from millrace.patterns.definition import ENTITY, FIELD, KIND
 
 FOLDER = "patterns"
-_KIND = Kind(FOLDER, "pattern", PatternDefinition, pattern_definition.MEANINGS)
+DEFINITIONS = Definitions(FOLDER, "pattern", PatternDefinition, pattern_definition.MEANINGS)
 # What a field may be by which events are joined: each value is written in one way only.
 KEY_TYPES = ("string", "int", "long")
 Step = StepDefinition | MissingDefinition
@@ -96,7 +96,7 @@ def compile_file(path: Path, contracts: Iterable[Contract]) -> dict[str, Any]:
     Raises:
         ContractError: with every problem of the file.
     """
-    one = _KIND.of_file(path, path.name)
+    one = DEFINITIONS.of_file(path, path.name)
     if found := [ContractProblem(path.name, *problem) for problem in _problems(one, Types(contracts))]:
         raise ContractError(found)
     return _compiled(one)
@@ -113,7 +113,7 @@ def _compile(
 ) -> dict[str, tuple[PatternDefinition, dict[str, Any]]]:
     """File → what stands in it, and its form in the bundle."""
     types = Types(contracts)
-    read, problems = _KIND.read(schemas_dir)
+    read, problems = DEFINITIONS.read(schemas_dir)
     compiled: dict[str, tuple[PatternDefinition, dict[str, Any]]] = {}
     for file, one in read.items():
         found = dict.fromkeys(_problems(one, types))
@@ -244,6 +244,10 @@ def _of_step(one: PatternDefinition, step: Step, pointer: str, types: Types) -> 
                 more = f" in {contract.ref}{meant(name, known, listed=True)}" if missing else ""
                 yield here, f"{sentence}{more}"
         yield from _of_key(one, contract, pointer)
+    if not [*conditions.problems(step.where, types.fields(step.event), "")]:
+        described = {column.name: column for column in columns.columns(newest)}
+        if reason := satisfiable.why_never(step.where, step.event, types.fields(step.event), described):
+            yield f"{pointer}/where", f"no {step.event} ever meets this: {reason}; change the condition"
     if isinstance(step, MissingDefinition):
         yield from _asked(one, newest, pointer)
     for name in dict.fromkeys(conditions.names(step.where)):
@@ -353,16 +357,14 @@ def _alert_steps(one: PatternDefinition) -> Iterator[tuple[str, Step]]:
 
 
 def _may_meet(step: Step, raiser: PatternDefinition) -> bool:
-    """Whether a step's conditions may hold for an alert of a pattern; what is not known of it beforehand may be anything."""
+    """Whether a step's conditions may hold for an alert of a pattern, or of its storm; what is not known of one may be anything."""
     known = {
-        "kind": KIND,
         "rule_id": raiser.name,
         "severity": raiser.severity,
         "owner": raiser.owner,
         "event_type": step.event,
     }
-    event = {"kind": KIND, "severity": raiser.severity, "owner": raiser.owner, "rule_id": raiser.name}
-    event["event_type"] = step.event
-    readers = {name: Field(name, "string", lambda of, name=name: of[name]) for name in known}  # type: ignore[misc]
-    sure = [one for one in step.where if set(conditions.names([one])) <= known.keys()]
-    return conditions.holds(sure, readers)(event)
+    alerts = [{"kind": kind, **known} for kind in (KIND, STORM)]
+    readers = {name: Field(name, "string", lambda of, name=name: of[name]) for name in alerts[0]}  # type: ignore[misc]
+    sure = [one for one in step.where if set(conditions.names([one])) <= readers.keys()]
+    return any(map(conditions.holds(sure, readers), alerts))

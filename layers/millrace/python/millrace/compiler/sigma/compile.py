@@ -12,12 +12,11 @@ from millrace.compiler.documents import yaml_file
 from millrace.compiler.patterns import Types
 from millrace.compiler.sigma.correlations import Base, pattern
 from millrace.compiler.sigma.detections import compile_detection
-from millrace.compiler.sigma.sources import FILE, Source, Sources
+from millrace.compiler.sigma.sources import FILE, FOLDER, Source, Sources
 from millrace.contracts.contract import Contract
 from millrace.contracts.errors import ContractError, ContractProblem, Findings
 from millrace.contracts.pointers import write
 
-FOLDER = "sigma"
 _DEFAULT_LEVEL = "medium"
 _DEFAULT_OWNER = "security"
 Rule = TypeVar("Rule", SigmaRule, SigmaCorrelationRule)

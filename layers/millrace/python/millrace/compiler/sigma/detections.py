@@ -8,7 +8,7 @@ Where Sigma leaves open what is meant, and where it says so:
 """
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sigma.conditions import (
@@ -37,9 +37,11 @@ from sigma.types import (
     TimestampPart,
 )
 
+from millrace.compiler import satisfiable
 from millrace.compiler.sentences import meant
 from millrace.compiler.sigma.groups import Compiled, all_of, any_of, negated
 from millrace.compiler.sigma.sources import Kind, Source
+from millrace.contracts import columns as silver
 from millrace.contracts import conditions, wildcards
 from millrace.contracts.conditions import Condition
 from millrace.contracts.fields import Field
@@ -74,7 +76,7 @@ def compile_detection(tree: Any, source: Source, report: Report) -> dict[str, li
         source: of its events.
         report: takes what cannot be compiled; the answer is then of no use.
     """
-    found = {}
+    found: dict[str, list[Condition]] = {}
     reported = set[tuple[str, str]]()
 
     def once(field: str, sentence: str) -> None:
@@ -90,9 +92,41 @@ def compile_detection(tree: Any, source: Source, report: Report) -> dict[str, li
             found[kind.contract.name] = [*compiled.get("all", [compiled])]
             for _, sentence in conditions.problems(found[kind.contract.name], kind.fields, ""):
                 once("", sentence)
-    if not found and not reported:
-        once("", "no event can match it")
+    if not reported:
+        possible, reason = _possible(found, source)
+        if not possible:
+            once("", f"no event can match it{reason}")
+        for sentence in _of_older_majors(possible, source):
+            once("", sentence)
+        return possible
     return found
+
+
+def _possible(found: Mapping[str, list[Condition]], source: Source) -> tuple[dict[str, list[Condition]], str]:
+    """What can hold for an event that its contract accepts, and why the rest cannot."""
+    possible, reason = {}, ""
+    for kind in source.kinds:
+        if (name := kind.contract.name) in found:
+            columns = {column.name: column for column in silver.columns(kind.contract)}
+            why = satisfiable.why_never(found[name], kind.contract.event_type, kind.fields, columns)
+            if why:
+                reason = f": {why}"
+            else:
+                possible[name] = found[name]
+    return possible, reason
+
+
+def _of_older_majors(found: Mapping[str, list[Condition]], source: Source) -> Iterator[str]:
+    """Types of which the rule would match old events only: what it reads is gone."""
+    by_type: dict[str, list[Kind]] = {}
+    for kind in sorted(source.kinds, key=lambda one: one.contract.major):
+        by_type.setdefault(kind.contract.event_type, []).append(kind)
+    for *older, newest in by_type.values():
+        matching = [one.contract.name for one in older if one.contract.name in found]
+        if matching and newest.contract.name not in found:
+            read = {*conditions.names(found[matching[-1]])} - newest.fields.keys()
+            lacks = f", which has no {', '.join(sorted(read))}" if read else ""
+            yield f"it matches events of {matching[-1]} and none of {newest.contract.name}{lacks}: name what that has instead"
 
 
 class _Compiler:

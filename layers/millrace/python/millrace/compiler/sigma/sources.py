@@ -13,7 +13,8 @@ from millrace.contracts.column_types import snake
 from millrace.contracts.contract import CATEGORIES, Contract
 from millrace.contracts.errors import ContractError, ContractProblem
 
-FILE = "sigma/fields.yaml"
+FOLDER = "sigma"
+FILE = f"{FOLDER}/fields.yaml"
 PRODUCT = "millrace"
 _ALERTS = "alert."
 # How rules may name the parts of an event in front of a field, and how its column begins.

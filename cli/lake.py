@@ -343,16 +343,17 @@ def _access(target: Target) -> duck.S3Access:
 
 
 def _raw_events(connection: "duckdb.DuckDBPyConnection", bucket: str, org: str | None) -> None:
+    from millrace.archive.raw import SCHEMA
+
     pattern = f"s3://{bucket}/{RAW_EVENTS}{f'org={org}/' if org else ''}**/*.parquet"
+    connection.register("raw_columns", SCHEMA.empty_table())
+    # All columns, also where there are no objects, or only some that were written before a column was.
+    partitions = ", ".join(f"NULL::VARCHAR AS {name}" for name in PARTITIONS)
+    rows = f"SELECT *, {partitions} FROM raw_columns"  # noqa: S608  our own names
     files = connection.execute(f"SELECT count(*) FROM glob({literal(pattern)})").fetchone()  # noqa: S608
     if files is not None and files[0]:
         # Partitions as text: 01 is a month, and an org that looks like a number is still a name.
         source = f"read_parquet({literal(pattern)}, hive_partitioning = true, hive_types_autocast = false, union_by_name = true)"
         condition = f" WHERE org_id = {literal(org)}" if org else ""
-        connection.execute(f"CREATE OR REPLACE VIEW raw.events AS SELECT * FROM {source}{condition}")  # noqa: S608  quoted above
-        return
-    from millrace.archive.raw import SCHEMA
-
-    connection.register("raw_columns", SCHEMA.empty_table())
-    partitions = ", ".join(f"NULL::VARCHAR AS {name}" for name in PARTITIONS)
-    connection.execute(f"CREATE OR REPLACE VIEW raw.events AS SELECT *, {partitions} FROM raw_columns")  # noqa: S608  our own names
+        rows += f" UNION ALL BY NAME SELECT * FROM {source}{condition}"  # noqa: S608  quoted above
+    connection.execute(f"CREATE OR REPLACE VIEW raw.events AS {rows}")

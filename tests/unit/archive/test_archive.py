@@ -1,12 +1,15 @@
 """What the archive leaves: objects by tenant, category and day, and receipts by which an event is found."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow.parquet as pq
 
+from millrace.archive import restore
 from millrace.archive.archive import Archive
 from millrace.contracts import registry
 from millrace.core.consumer import Delivery
@@ -16,6 +19,7 @@ from millrace.eventstore import receipts
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import from_item, to_item
 from millrace.intake.enrich import Origin, enrich
+from millrace.lake.duck import parquet
 from tests.support import events
 from tests.support.expressions import Row
 from tests.support.stores import MemoryStores
@@ -128,3 +132,37 @@ def marks(stores: MemoryStores) -> dict[str, Any]:
     """The pending rows by tenant and day."""
     rows = stores.tables["Metadata"].items()
     return {key: row for (kind, key), row in rows if kind.startswith("platform#pending#")}
+
+
+def test_rows_say_where_in_the_log_they_come_from_however_often_they_are_delivered(bundle: Path) -> None:
+    stores = MemoryStores()
+    archive = archive_over(stores)
+    batch = [delivery(n, "org_acme", AT + timedelta(milliseconds=n))[1] for n in range(3)]
+    archive.write(batch)
+    before = dict(stores.objects)
+    # The copy of a record that came before in the batch has no row.
+    archive.write([*batch[:1], replace(batch[0], sequence="002a"), *batch[1:]])
+    assert stores.objects == before
+    rows = pq.read_table(BytesIO(next(iter(before.values())))).to_pylist()
+    places = [(row["log_shard"], row["log_sequence"], row["log_arrived_at"]) for row in rows]
+    assert places == [("shardId-0", one.sequence, one.arrived_at) for one in batch]
+
+
+def test_objects_of_before_the_log_was_named_are_read_beside_others(bundle: Path, tmp_path: Path) -> None:
+    stores = MemoryStores()
+    codec, item = Codec(registry.load().dictionary), delivery(1, "org_acme", AT)[1]
+    event = from_item(item.item, codec)
+    archive_over(stores).write([item])
+    new = pq.read_table(BytesIO(next(iter(stores.objects.values()))))
+    pq.write_table(new, tmp_path / "new.parquet")
+    pq.write_table(
+        new.drop_columns([name for name in new.column_names if name.startswith("log_")]),
+        tmp_path / "old.parquet",
+    )
+    rows = duckdb.sql(
+        f"FROM {parquet([str(tmp_path / f'{name}.parquet') for name in ('old', 'new')])}"
+    ).to_arrow_table()
+    old, other = rows.to_pylist()
+    assert (old["log_shard"], old["log_sequence"], old["log_arrived_at"]) == (None, None, None)
+    assert other["log_sequence"] == "001"
+    assert restore.to_event(old) == restore.to_event(other) == event

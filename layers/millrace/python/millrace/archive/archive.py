@@ -77,7 +77,7 @@ class Archive:
             rows = parts[(event.org, platform["category"], event.day)]
             name = (event.event_id, platform["contract"])
             if name not in rows:
-                rows[name] = raw.row(event)
+                rows[name] = raw.row(event, delivery)
         return {part: list(rows.values()) for part, rows in sorted(parts.items())}
 
     def _put_all(self, objects: dict[str, list[Row]]) -> dict[str, int]:

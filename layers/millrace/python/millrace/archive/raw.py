@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from millrace.core import clock
+from millrace.core.consumer import Delivery
 from millrace.core.prefixes import RAW_EVENTS
 from millrace.eventstore.row import StoredEvent
 
@@ -38,6 +39,10 @@ SCHEMA = pa.schema(
         pa.field("fingerprint", pa.binary(), nullable=False),
         pa.field("expires_at", pa.int64(), nullable=False),
         pa.field("dictionary", pa.string(), nullable=False),
+        # Where the row comes from in the log. Null in objects of earlier versions, which have no such columns.
+        pa.field("log_shard", pa.string()),
+        pa.field("log_sequence", pa.string()),
+        pa.field("log_arrived_at", _MOMENT),
     ]
 )
 
@@ -48,8 +53,13 @@ def partition(org: str, category: str, day: str) -> str:
     return f"{RAW_EVENTS}org={org}/category={category}/year={year}/month={month}/day={day_of_month}"
 
 
-def row(event: StoredEvent) -> dict[str, Any]:
-    """One event as a row of the schema."""
+def row(event: StoredEvent, delivery: Delivery | None = None) -> dict[str, Any]:
+    """One event as a row of the schema.
+
+    Args:
+        event: as it was stored.
+        delivery: the record of the log that brought it: the same however often that is delivered or redriven.
+    """
     envelope = event.envelope
     platform, data = envelope["platform"], envelope["data"]
     metadata = data.get("metadata")
@@ -76,6 +86,9 @@ def row(event: StoredEvent) -> dict[str, Any]:
         "fingerprint": event.fingerprint,
         "expires_at": event.expires_at,
         "dictionary": event.dictionary,
+        "log_shard": None if delivery is None else delivery.shard,
+        "log_sequence": None if delivery is None else delivery.sequence,
+        "log_arrived_at": None if delivery is None else delivery.arrived_at,
     }
 
 

@@ -22,7 +22,7 @@ _OPTIONAL = {
 
 
 def to_event(row: Mapping[str, Any]) -> StoredEvent:
-    """The event of a raw row; `raw.row` of it is that row again."""
+    """The event of a raw row; `raw.row` of it is that row again, but for its place in the log."""
     data: dict[str, Any] = {"payload": orjson.loads(row["payload"])}
     if row["metadata"] is not None:
         data["metadata"] = orjson.loads(row["metadata"])

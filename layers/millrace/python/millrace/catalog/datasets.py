@@ -41,6 +41,9 @@ RAW_COLUMNS: Mapping[str, tuple[str, str]] = {
     "fingerprint": ("binary", "Tells another event under the same id from the same event again."),
     "expires_at": ("bigint", "When its row in the event store goes, in seconds since 1970."),
     "dictionary": ("string", "What its row was compressed with."),
+    "log_shard": ("string", "The shard of the log that brought it; null in objects of earlier versions."),
+    "log_sequence": ("string", "The number of its record in the shard."),
+    "log_arrived_at": ("timestamp", "About when the log had its record."),
 }
 # These hold whatever the sender put into a field of any class.
 _WHOLE = frozenset({"payload", "metadata", "user_id"})

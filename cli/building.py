@@ -1,4 +1,4 @@
-"""What is written from the contracts and committed with them: their published texts, dictionaries, dbt's files, pins of aggregates, patterns and feature views."""
+"""What is written from the contracts and committed with them: their published texts, dictionaries, dbt's files, pins of aggregates, patterns, Sigma rules and feature views."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +33,7 @@ def build(root: Path) -> list[Path]:
     from millrace.compiler import aggregates, feature_views, patterns, publications, samples
     from millrace.compiler.dictionaries import new_dictionary
     from millrace.compiler.event_contracts import compile_contracts, file_of
+    from millrace.compiler.sigma import compile as sigma
 
     schemas = root / "schemas"
     contracts = compile_contracts(schemas)
@@ -53,6 +54,8 @@ def build(root: Path) -> list[Path]:
         _macros(root, contracts)
     if (schemas / patterns.FOLDER).is_dir():
         patterns.pin(schemas, contracts, kept)
+    if (schemas / "sigma").is_dir():
+        sigma.pin(schemas, contracts, kept)
     if (schemas / feature_views.FOLDER).is_dir():
         feature_views.pin(schemas, kept)
     if (root / "warehouse").is_dir():
@@ -114,7 +117,7 @@ def _kept(root: Path) -> Kept | None:
 
 
 def _contents(root: Path) -> dict[Path, bytes]:
-    written = ("published", "dictionaries", "aggregates", "features", "patterns")
+    written = ("published", "dictionaries", "aggregates", "features", "patterns", "sigma")
     folders = (*(f"schemas/{name}" for name in written), "warehouse/models/generated", "warehouse/macros")
     return {
         path: path.read_bytes() for name in folders for path in (root / name).rglob("*") if path.is_file()

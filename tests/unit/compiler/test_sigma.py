@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from millrace.compiler.documents import yaml_file
 from millrace.compiler.event_contracts import compile_document as compile_contract
 from millrace.compiler.places import located
-from millrace.compiler.sigma.compile import compile_document, compile_rules
+from millrace.compiler.sigma.compile import compile_document, compile_rules, pin
 from millrace.compiler.sigma.sources import FILE, Sources
 from millrace.contracts import conditions
 from millrace.contracts.contract import Contract
@@ -43,7 +43,7 @@ def rule(tmp_path: Path, text: str, contracts: list[Contract] = CONTRACTS) -> di
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "fields.yaml").write_text((SCHEMAS / "sigma/fields.yaml").read_text())
     (folder / "rule.yml").write_text(HEAD + text if text.startswith("detection") else text)
-    (one,) = compile_rules(tmp_path / "schemas", contracts)["rules"]
+    (one,) = compile_rules(tmp_path / "schemas", contracts, pinned=False)["rules"]
     return one
 
 
@@ -207,7 +207,7 @@ def test_what_is_no_pattern_is_refused(tmp_path: Path, before: str, after: str, 
     base = f"{HEAD}detection:\n  s: {{amount: 1}}\n  condition: s\n"
     rule(tmp_path, base)
     (folder / "together.yml").write_text(CORRELATION)
-    compiled_both = compile_rules(tmp_path / "schemas", CONTRACTS)
+    compiled_both = compile_rules(tmp_path / "schemas", CONTRACTS, pinned=False)
     assert [one["name"] for one in compiled_both["patterns"]] == ["together"]
     assert compiled_both["rules"] == []
     text = CORRELATION.replace(before, after)
@@ -215,19 +215,40 @@ def test_what_is_no_pattern_is_refused(tmp_path: Path, before: str, after: str, 
         text = text.replace("{gte: 5}", "{gte: 5, field: amount}")
     (folder / "together.yml").write_text(text)
     with pytest.raises(ContractError) as caught:
-        compile_rules(tmp_path / "schemas", CONTRACTS)
+        compile_rules(tmp_path / "schemas", CONTRACTS, pinned=False)
     lines = located(caught.value, tmp_path)
     assert any(re.match(r"schemas/sigma/together.yml:\d+", one) and said in one for one in lines), lines
 
 
-def test_another_threshold_is_another_version(tmp_path: Path) -> None:
-    rule(tmp_path, f"{HEAD}detection:\n  s: {{amount: 1}}\n  condition: s\n")
-    versions = set()
-    for number in (5, 5, 6):
-        (tmp_path / "schemas/sigma/together.yml").write_text(CORRELATION.replace("5}", f"{number}}}"))
-        (one,) = compile_rules(tmp_path / "schemas", CONTRACTS)["patterns"]
-        versions.add(one["version"])
-    assert len(versions) == 2
+def test_another_meaning_needs_another_version(tmp_path: Path) -> None:
+    """Of a rule, of a correlation, and of a correlation whose rule matches something else."""
+    schemas, folder = tmp_path / "schemas", tmp_path / "schemas/sigma"
+    base = f"{HEAD}detection:\n  s: {{amount: 1}}\n  condition: s\n"
+    rule(tmp_path, base)
+    (folder / "together.yml").write_text(CORRELATION)
+
+    def refused(name: str, text: str) -> list[str]:
+        (folder / name).write_text(text)
+        with pytest.raises(ContractError) as caught:
+            compile_rules(schemas, CONTRACTS)
+        return located(caught.value, tmp_path)
+
+    (line, _) = refused("rule.yml", base)
+    assert line.endswith("rule@1.0.0 is not pinned: run millrace contracts build")
+    assert pin(schemas, CONTRACTS) == ["rule@1.0.0", "together@1.0.0"]
+    (folder / "rule.yml").write_text(base.replace("A rule", "Words for people"))
+    compile_rules(schemas, CONTRACTS)
+    lines = refused("rule.yml", base.replace("amount: 1", "amount: 2"))
+    changed = "the definition has changed since {}@1.0.0 was pinned; give it a new version"
+    assert [line.partition("/version: ")[2] for line in lines] == [
+        changed.format(one) for one in ("rule", "together")
+    ]
+    for name in ("rule.yml", "together.yml"):
+        (folder / name).write_text(f"version: 1.1.0\n{(folder / name).read_text()}")
+    assert pin(schemas, CONTRACTS) == ["rule@1.1.0", "together@1.1.0"]
+    (pattern,) = compile_rules(schemas, CONTRACTS)["patterns"]
+    assert pattern["version"] == "1.1.0"
+    assert any("a version is major.minor.patch" in one for one in refused("rule.yml", f"version: 2\n{base}"))
 
 
 MATCHING: list[tuple[str, dict[str, Any], bool]] = [
@@ -379,7 +400,7 @@ def test_two_rules_of_one_id_are_refused(tmp_path: Path) -> None:
     rule(tmp_path, text)
     (tmp_path / "schemas/sigma/zone.yml").write_text(text)
     with pytest.raises(ContractError, match="rule has this id"):
-        compile_rules(tmp_path / "schemas", CONTRACTS)
+        compile_rules(tmp_path / "schemas", CONTRACTS, pinned=False)
 
 
 def test_a_value_that_the_contract_does_not_have_is_refused(tmp_path: Path) -> None:
@@ -550,12 +571,15 @@ def _wildcards(text: str) -> str:
 def test_stream_and_lake_agree_with_sigma(a: Any, b: Any, condition: str, payload: dict[str, Any]) -> None:
     detection = {"sel_a": a, "sel_b": b, "condition": condition}
     document = {**yaml.safe_load(HEAD), "detection": detection}
+    refused = ""
     try:
         (where,) = compile_document(document, "sigma/rule.yml", SOURCES)["where"].values()
     except ContractError as error:
+        refused = str(error)
+    if refused:
         # Of a payload that the contract refuses it may hold all the same.
-        assert "no event can match it: " in str(error)
-        assert not ("exclude each other" in str(error) and _means(detection, payload))
+        assert "no event can match it: " in refused
+        assert not ("exclude each other" in refused and _means(detection, payload))
         return
     columns = fields(BY_NAME["transaction.created.v1"])
     row = ", ".join(f'CAST(? AS {kind}) AS "{name}"' for name, kind in COLUMNS.items())

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,23 @@ def test_a_pattern_of_another_version_waits_for_nothing() -> None:
     assert world.sweep(60).timers[Outcome.DROPPED] == 1
     assert world.sweep(61).timers[Outcome.DROPPED] == 0
     assert world.events() == []
+
+
+def test_a_new_version_begins_anew_and_ends_what_the_old_one_told() -> None:
+    story, world = Story(), World(ORDERS, FLAGGED)
+    told, waiting = story.order("told", at=0), story.order("waiting", at=20)
+    world.run([told, waiting, *(story.flagged(at) for at in (21, 22))])
+    world.sweep(33)
+    assert world.raised() == ["order:told"]
+    world.patterns = [replace(one, version="2.0.0") for one in world.patterns]
+    world.restart()
+    world.run([story.order("new", at=34), story.flagged(35), story.completed("told", at=40)])
+    swept = world.sweep(70)
+    # The order that the old version waited for, and its two reports, are forgotten.
+    assert (swept.timers[Outcome.DROPPED], swept.timers[Outcome.FIRED]) == (1, 1)
+    assert world.raised() == ["order:new", "order:told"]
+    (ended,) = world.events("alert.ended")
+    assert ended["reason"] == "late"
 
 
 def test_two_tenants_have_nothing_to_do_with_each_other() -> None:

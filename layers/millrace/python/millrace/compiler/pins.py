@@ -11,7 +11,7 @@ from typing import Any
 
 FILE = "SHA256SUMS"
 # Folders of `schemas/` whose definitions are pinned.
-KINDS = ("aggregates", "features", "patterns")
+KINDS = ("aggregates", "features", "patterns", "sigma")
 # Name, version and digest of a definition.
 Pinned = tuple[str, str, str]
 

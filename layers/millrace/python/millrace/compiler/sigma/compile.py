@@ -1,6 +1,11 @@
-"""From `schemas/sigma/*.yml`, rules in Sigma's public format, to what the stream and the lake ask of events. Build only."""
+"""From `schemas/sigma/*.yml`, rules in Sigma's public format, to what the stream and the lake ask of events. Build only.
 
-from collections.abc import Iterable, Iterator, Mapping
+`schemas/sigma/SHA256SUMS` pins what each version of each rule matches (`compiler/pins.py`). Sigma has no versions: `version` is ours.
+"""
+
+import re
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -8,6 +13,8 @@ from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule, SigmaRuleBase
 
+from millrace.compiler import pins
+from millrace.compiler.definitions import check_pins
 from millrace.compiler.documents import yaml_file
 from millrace.compiler.patterns import Types
 from millrace.compiler.sigma.correlations import Base, pattern
@@ -17,29 +24,65 @@ from millrace.contracts.contract import Contract
 from millrace.contracts.errors import ContractError, ContractProblem, Findings
 from millrace.contracts.pointers import write
 
+# What decides what a rule matches and raises; the rest is for people.
+MEANING = ("logsource", "detection", "correlation", "subject", "level")
+_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
+_DEFAULT_VERSION = "1.0.0"
 _DEFAULT_LEVEL = "medium"
 _DEFAULT_OWNER = "security"
 Rule = TypeVar("Rule", SigmaRule, SigmaCorrelationRule)
 
 
-def compile_rules(schemas_dir: Path, contracts: Iterable[Contract]) -> dict[str, list[dict[str, Any]]]:
+@dataclass(slots=True)
+class _Compiled:
+    """The rules that compile, the patterns of correlations, and what is pinned of both, by file."""
+
+    rules: list[dict[str, Any]] = field(default_factory=list)
+    patterns: list[dict[str, Any]] = field(default_factory=list)
+    pinned: dict[str, pins.Pinned] = field(default_factory=dict)
+
+
+def compile_rules(
+    schemas_dir: Path, contracts: Iterable[Contract], *, pinned: bool = True
+) -> dict[str, list[dict[str, Any]]]:
     """Every rule by the name of its file: `rules`, as `millrace.sigma.rules` reads them, and `patterns`, of correlations.
 
     Args:
         schemas_dir: the folder with `sigma/`.
         contracts: of all events.
+        pinned: whether each rule must be the one that its version has pinned.
 
     Raises:
         ContractError: with every problem of every file, and with what cannot be compiled.
     """
+    found = _compile(schemas_dir, contracts)
+    if pinned:
+        check_pins(found.pinned, schemas_dir / FOLDER)
+    return {"rules": found.rules, "patterns": found.patterns}
+
+
+def pin(schemas_dir: Path, contracts: Iterable[Contract], kept: Container[str] | None = None) -> list[str]:
+    """Pins the versions that are new or still being written, and returns their names; the arguments are as for aggregates.
+
+    Raises:
+        ContractError: a rule is wrong, or has changed under a version whose pin stays.
+    """
+    found, folder = _compile(schemas_dir, contracts).pinned, schemas_dir / FOLDER
+    added = pins.pin(found.values(), folder, kept)
+    check_pins(found, folder)
+    return added
+
+
+def _compile(schemas_dir: Path, contracts: Iterable[Contract]) -> _Compiled:
     folder, listed = schemas_dir / FOLDER, [*contracts]
     files = sorted(folder.glob("*.yml"))
     if not files:
-        return {"rules": [], "patterns": []}
+        return _Compiled()
     sources = Sources(yaml_file(schemas_dir / FILE, FILE), listed)
     problems: list[ContractProblem] = []
     bases: dict[str, Base] = {}
     correlations: dict[str, Any] = {}
+    pinned: dict[str, pins.Pinned] = {}
     for path in files:
         name = f"{FOLDER}/{path.name}"
         try:
@@ -48,6 +91,7 @@ def compile_rules(schemas_dir: Path, contracts: Iterable[Contract]) -> dict[str,
                 correlations[path.stem] = document
             else:
                 bases[path.stem] = _compiled(document, name, sources)
+                pinned[name] = _pinned(document, path.stem)
         except ContractError as error:
             problems += error.problems
     problems += _repeated(one for one, _ in bases.values())
@@ -56,12 +100,21 @@ def compile_rules(schemas_dir: Path, contracts: Iterable[Contract]) -> dict[str,
         types, known = Types(listed), _by_name(bases)
         for stem, document in correlations.items():
             try:
-                patterns.append(_correlated(document, stem, schemas_dir, known, types, silent))
+                one = _correlated(document, stem, schemas_dir, known, types, silent)
+                patterns.append(one)
+                # What its rules match decides what it finds.
+                steps = [{"events": step["events"], "where": step["where"]} for step in one["steps"]]
+                pinned[f"{FOLDER}/{stem}.yml"] = _pinned(document, stem, steps)
             except ContractError as error:
                 problems += error.problems
     if problems:
         raise ContractError(problems)
-    return {"rules": [one for name, (one, _) in bases.items() if name not in silent], "patterns": patterns}
+    return _Compiled([one for name, (one, _) in bases.items() if name not in silent], patterns, pinned)
+
+
+def _pinned(document: Mapping[str, Any], name: str, more: Any = None) -> pins.Pinned:
+    meaning = {part: document.get(part) for part in MEANING}
+    return name, str(document.get("version", _DEFAULT_VERSION)), pins.digest([meaning, more])
 
 
 def _by_name(bases: Mapping[str, Base]) -> dict[str, Base]:
@@ -132,6 +185,7 @@ def _head(rule: SigmaRuleBase, document: Mapping[str, Any], name: str) -> dict[s
         "description": rule.description or rule.title,
         "level": rule.level.name.lower() if rule.level else _DEFAULT_LEVEL,
         "owner": str(document.get("owner", _DEFAULT_OWNER)),
+        "version": str(document.get("version", _DEFAULT_VERSION)),
     }
 
 
@@ -144,6 +198,8 @@ def _parsed(document: Any, findings: Findings, of: type[Rule]) -> Rule:
         raise
     for one in rule.errors:
         findings.report(_about(one, document), _sentence(one))
+    if not _VERSION.fullmatch(str(document.get("version", _DEFAULT_VERSION))):
+        findings.report("/version", "a version is major.minor.patch, such as 1.2.0")
     if not document.get("id"):
         findings.report("", "a rule needs an id: its alerts are known by it")
     return rule

@@ -20,8 +20,7 @@ from sigma.correlations import (
     SigmaCorrelationType,
 )
 
-from millrace.compiler import pins
-from millrace.compiler.pattern_definition import PatternDefinition, meaning
+from millrace.compiler.pattern_definition import PatternDefinition
 from millrace.compiler.patterns import Types, compile_definition
 from millrace.compiler.sentences import meant, sentences
 from millrace.compiler.sigma.sources import Source
@@ -51,7 +50,7 @@ def pattern(
 
     Args:
         rule: as pySigma parses it.
-        head: name, title, description, level and owner.
+        head: name, version, title, description, level and owner.
         known: the rules that it may refer to, by name, id and file.
         types: of events.
         report: takes what cannot be said as a pattern; the answer is then None.
@@ -79,9 +78,8 @@ def pattern(
     if found:
         return None
     document = {
-        **{name: head[name] for name in ("name", "title", "description", "owner")},
+        **{name: head[name] for name in ("name", "version", "title", "description", "owner")},
         "severity": SEVERITIES[head["level"]],
-        "version": "1.0.0",
         "pattern": kind,
         "by": by,
         "within": f"{rule.timespan.seconds // 60}m",
@@ -93,9 +91,7 @@ def pattern(
         for _, sentence in sentences(error, document, PatternDefinition):
             refuse("", sentence)
         return None
-    # Sigma has no versions: one that finds something else begins without the old one's state.
-    number = int(pins.digest(meaning(one))[:8], 16)
-    compiled, problems = compile_definition(one.model_copy(update={"version": f"1.0.{number}"}), types)
+    compiled, problems = compile_definition(one, types)
     for sentence in dict.fromkeys(sentence for _, sentence in problems):
         refuse("", sentence)
     return compiled

@@ -1,10 +1,13 @@
 """Any history of deliveries, short ones by Hypothesis and one of some thousands: the first write wins in every copy.
 
+And hours of patterns and alerts: each alert that there has to be is raised once, no other, and ends when it should.
+
 `python -m tests.support.histories 1000000` is the long run.
 """
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from millrace.contracts.registry import Registry
-from tests.support.histories import Sent, World, check
+from tests.support.histories import Sent, World, alerting, check
 from tests.support.histories.generate import moment, run
 from tests.support.histories.world import AGES, ORGS, START
 
@@ -132,3 +135,51 @@ def test_a_planted_fault_is_found(bundle: Path, planted: str) -> None:
     with pytest.raises(AssertionError):
         check(world)
     world.close()
+
+
+# What a history of patterns and alerts has to come to; otherwise it shows nothing.
+COVERED = (
+    "silent: told",
+    "silent: held back",
+    "late: told",
+    "in time: not told",
+    "overtaken: told",
+    "replayed: not told",
+    "3 reports: told",
+    "storms",
+    "sweeps held",
+    "delivered again",
+    "redriven",
+    "killed",
+)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_hours_of_patterns_and_alerts(bundle: Path, seed: int) -> None:
+    assert bundle.is_dir()
+    history = alerting.History(220, seed)
+    history.run()
+    counted = alerting.check(history)
+    assert [name for name in COVERED if not counted[name]] == []
+
+
+@pytest.mark.parametrize("planted", ["lost", "told", "listed"])
+def test_a_planted_fault_in_alerts_is_found(bundle: Path, planted: str) -> None:
+    assert bundle.is_dir()
+    history = alerting.History(20, 3)
+    history.run()
+    alerting.check(history)
+    tables, (raised, *_) = history.world.dynamodb.tables, history.world.items()
+    match planted:
+        case "lost":
+            del tables["Events"][(raised["eventId"]["S"],)]
+        case "told":
+            history.tales = [
+                replace(tale, expected=alerting.NONE) if tale.kind == "silent" else tale
+                for tale in history.tales
+            ]
+        case "listed":
+            key = next(key for key in tables["Analytics"] if key[0].endswith("#alert"))
+            del tables["Analytics"][key]
+    with pytest.raises(AssertionError):
+        alerting.check(history)

@@ -3,7 +3,8 @@
 python -m tests.support.histories 1000000      that many deliveries, in worlds of 50,000
 """
 
+from tests.support.histories import alerting
 from tests.support.histories.invariants import check
 from tests.support.histories.world import Sent, World
 
-__all__ = ["Sent", "World", "check"]
+__all__ = ["Sent", "World", "alerting", "check"]

@@ -13,11 +13,13 @@ from pathlib import Path
 from rich.console import Console
 
 from millrace.contracts.registry import Registry
-from tests.support.histories import World, check
+from tests.support.histories import World, alerting, check
 from tests.support.histories.generate import run
 
 ROOT = Path(__file__).parents[3]
 PER_WORLD = 50_000
+# Orders and reviews of the hours of patterns and alerts beside each world.
+SUBJECTS = 500
 
 
 def main(arguments: list[str]) -> int:
@@ -28,7 +30,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("deliveries", nargs="?", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    console, total, worlds = Console(), Counter[str](), 0
+    console, total, alerts, worlds = Console(), Counter[str](), Counter[str](), 0
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         assemble(ROOT / "schemas", ROOT / "warehouse", Path(folder))
@@ -47,6 +49,13 @@ def main(arguments: list[str]) -> int:
                 world.close()
             del world
             gc.collect()
+            history = alerting.History(SUBJECTS, seed)
+            try:
+                history.run()
+                alerts += alerting.check(history)
+            except AssertionError as error:
+                console.print(f"seed {seed}, alerts: {error}", markup=False)
+                return 1
             worlds += 1
             seconds = time.monotonic() - started
             rate = total.total() / seconds
@@ -54,6 +63,7 @@ def main(arguments: list[str]) -> int:
                 f"{total.total():>9,} deliveries in {seconds:.0f} s, {rate:,.0f}/s: {dict(total)}",
                 markup=False,
             )
+    console.print(f"alerts: {dict(alerts)}", markup=False)
     return 0
 
 

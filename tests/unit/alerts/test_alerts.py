@@ -57,6 +57,9 @@ def test_without_a_quiet_time_it_is_open_until_it_ends(world: Alerting) -> None:
     world.alerts.raise_all([next_year])
     assert len(world.events(RAISED)) == 2
     assert len(world.events(ENDED)) == 1
+    assert end(world, "recovered")
+    world.alerts.raise_all([replace(first, about=("found late",), at=NOON + timedelta(days=300))])
+    assert len(world.events(RAISED)) == 2, "the last alert of the subject is a later one"
 
 
 def test_what_ends_twice_ends_once_and_what_is_not_open_does_not_end(world: Alerting) -> None:
@@ -82,14 +85,17 @@ def test_a_storm_is_a_bounded_number_and_one_that_counts_the_rest(world: Alertin
     assert len(payloads) == raising.MOST_AN_HOUR + 1
     assert storm["expected"] == raising.MOST_AN_HOUR
     assert world.alerts.end_storms() == 0, "its hour is not over"
-    world.now += timedelta(hours=1, seconds=1)
+    world.now += timedelta(hours=1, minutes=9)
+    world.raise_some(3002)
+    assert world.alerts.end_storms() == 0, "alerts of its hour may still be found"
+    world.now += timedelta(minutes=2)
     assert world.alerts.end_storms() == 1
     assert world.alerts.end_storms() == 0
     (ended,) = world.events(ENDED)
     assert ended["alertId"] == storm["alertId"]
-    assert ended["observed"] == 3001 - raising.MOST_AN_HOUR
+    assert ended["observed"] == 3002 - raising.MOST_AN_HOUR
     world.track()
-    assert [one["observed"] for one in world.listed("ended")] == [3001 - raising.MOST_AN_HOUR]
+    assert [one["observed"] for one in world.listed("ended")] == [3002 - raising.MOST_AN_HOUR]
     # In the next hour the rule is heard again.
     world.alerts.raise_all([replace(ALERT, subject="order:new", at=NOON + timedelta(hours=1))])
     assert len(world.events(RAISED)) == raising.MOST_AN_HOUR + 2

@@ -1,22 +1,21 @@
 """The shipped patterns, whatever the order, the copies and the restarts of what brings their events."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
 
-from millrace.core.errors import RetryableError
+from millrace.alerts.alert import Alert
+from millrace.alerts.raising import Alerts
 from millrace.patterns.sweep import Outcome
 from millrace.patterns.timers import Timer
 from tests.support.alerting import NOON
-from tests.support.stores import MemoryDynamoDB
-from tests.unit.patterns.world import Story, World, delivered
+from tests.support.patterns import Story, World, delivered
+from tests.support.shaky import Shaky, each_call
 
 ORDERS, CARDS, CHECKOUT = "order_without_completion", "card_testing", "checkout_left"
 FLAGGED, PACING = "review_flagged_thrice", "pacing_alert_unacknowledged"
@@ -86,6 +85,14 @@ def test_a_completion_that_comes_later_ends_the_alert() -> None:
     assert [one["state"] for one in world.listed()] == ["ended"]
 
 
+def test_a_completion_of_before_ends_no_alert() -> None:
+    story, world = Story(), World(ORDERS)
+    world.run([story.order("ord_1", at=0)])
+    world.sweep(33)
+    world.run([story.completed("ord_1", at=-1, late=40)])
+    assert world.events("alert.ended") == []
+
+
 def test_a_completion_that_was_not_delivered_yet_is_asked_for() -> None:
     story, world = Story(), World(ORDERS)
     created, done = story.order("ord_1", at=0), story.completed("ord_1", at=5)
@@ -101,6 +108,33 @@ def test_what_was_completed_before_it_was_placed_does_not_count() -> None:
     world.run([story.completed("ord_1", at=-5), story.order("ord_1", at=0)])
     world.sweep(33)
     assert world.raised() == ["order:ord_1"]
+
+
+def test_of_events_of_one_moment_the_ids_say_which_was_first() -> None:
+    story, world = Story(), World(ORDERS)
+    world.run([story.completed("ord_1", at=0), story.order("ord_1", at=0)])
+    world.run([story.order("ord_2", at=0), story.completed("ord_2", at=0)])
+    world.sweep(33)
+    assert world.raised() == ["order:ord_1"]
+
+
+def test_what_comes_while_an_alert_is_raised_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its consumer may have found no alert that it could end."""
+    story, world = Story(), World(ORDERS)
+    world.run([story.order("ord_1", at=0)])
+    done = story.completed("ord_1", at=29)
+    raise_all = Alerts.raise_all
+
+    def overtaken(alerts: Alerts, some: Sequence[Alert]) -> None:
+        if some:
+            world.run([done])
+        raise_all(alerts, some)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Alerts, "raise_all", overtaken)
+        world.sweep(33)
+    assert world.raised() == ["order:ord_1"]
+    assert [one["reason"] for one in world.events("alert.ended")] == ["late"]
 
 
 def test_an_event_that_came_long_after_it_had_happened_sets_no_timer() -> None:
@@ -317,52 +351,20 @@ def test_copies_of_the_functions_at_once_tell_the_same() -> None:
     assert world.raised() == sorted([*missing, "user:thief"])
 
 
-class Failing(MemoryDynamoDB):
-    """Fails at one of the calls that it counts: before that takes effect, or with its answer lost."""
+def test_whatever_call_fails_the_alerts_are_the_same() -> None:
+    def told(tables: Shaky) -> object:
+        world, story = World(ORDERS, FLAGGED, stores=tables), Story()
+        first = [story.order("ord_1", at=0), *(story.flagged(minute) for minute in range(3))]
+        late = story.completed("ord_1", at=45)
+        world.append(first)
+        tables.retried(world.deliver, first, restart=world.restart)
+        for minutes in (33, 34):
+            tables.retried(world.sweep, minutes, restart=world.restart)
+        world.append([late])
+        tables.retried(world.deliver, [late], restart=world.restart)
+        tables.retried(world.track, world.deliveries(), restart=world.restart)
+        assert world.raised() == ["order:ord_1", "target:rev_1"]
+        ended = [one["reason"] for one in world.events("alert.ended")]
+        return ended, sorted(one["state"] for one in world.listed())
 
-    def __init__(self, at: int, *, lost: bool) -> None:
-        super().__init__()
-        self.at, self.took_effect = at, lost
-        self.fault = EndpointConnectionError(endpoint_url="memory")
-        self.count, self.counting = 0, False
-
-    def _fails(self, operation: str) -> bool:
-        self.count += self.counting
-        return (self.counting and self.count - 1 == self.at) or super()._fails(operation)
-
-
-def told(at: int, *, lost: bool) -> tuple[int, list[str], list[str], list[str]]:
-    """A story with one failure: how many calls it took, what was raised, what ended, and what is listed."""
-    dynamodb = Failing(at, lost=lost)
-    world, story = World(ORDERS, FLAGGED, stores=dynamodb), Story()
-    first = [story.order("ord_1", at=0), *(story.flagged(minute) for minute in range(3))]
-    late = story.completed("ord_1", at=45)
-
-    def retried(work: Callable[..., object], *given: Any) -> None:
-        dynamodb.counting = True
-        for _ in range(3):
-            try:
-                work(*given)
-                break
-            except RetryableError:
-                world.restart()
-        dynamodb.counting = False
-
-    world.append(first)
-    retried(world.deliver, first)
-    for minutes in (33, 34):
-        retried(world.sweep, minutes)
-    world.append([late])
-    retried(world.deliver, [late])
-    retried(world.track, world.deliveries())
-    ended = [one["reason"] for one in world.events("alert.ended")]
-    return dynamodb.count, world.raised(), ended, sorted(one["state"] for one in world.listed())
-
-
-@pytest.mark.parametrize("lost", [False, True])
-def test_whatever_call_fails_the_alerts_are_the_same(*, lost: bool) -> None:
-    calls, *wanted = told(-1, lost=lost)
-    assert wanted == [["order:ord_1", "target:rev_1"], ["late"], ["ended", "raised"]]
-    assert calls > 20
-    for at in range(calls):
-        assert told(at, lost=lost)[1:] == tuple(wanted), at
+    each_call(told, least=20)

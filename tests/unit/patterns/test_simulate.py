@@ -9,7 +9,7 @@ from millrace.contracts import registry
 from millrace.eventstore.row import from_item
 from millrace.patterns.simulate import simulate
 from tests.support.alerting import NOON
-from tests.unit.patterns.world import Story, World
+from tests.support.patterns import Story, World
 
 
 def story() -> Story:

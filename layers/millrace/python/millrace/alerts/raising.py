@@ -7,8 +7,8 @@ once change nothing:
 - `org#alert-rate#<kind>#<rule>` / `<hour>`: the alerts of a rule that were raised in an hour
 - `org#alert-held#<kind>#<rule>#<hour>` / `<alert>`: those that were held back
 
-Whoever is held back first raises an alert of kind `storm`, which ends with the hour and then says how many there were
-(`platform#alert-storm#0` lists the storms by their end).
+Whoever is held back first raises an alert of kind `storm`, which ends some minutes after the hour and then says how many there
+were (`platform#alert-storm#0` lists the storms by their end).
 """
 
 import hashlib
@@ -30,6 +30,8 @@ from millrace.eventstore.row import StoredEvent
 MOST_AN_HOUR = 20
 _LONGEST_SUBJECT = 400
 _HOUR = timedelta(hours=1)
+# Alerts of an hour are found some minutes after it as well: a timer that was due at its end, a batch that was late.
+_SETTLE = timedelta(minutes=10)
 # An alert may be found again as long as its events may be delivered again.
 _KEPT = timedelta(days=14)
 # Rows of an alert without an end of its quiet stay as long as alerts are listed.
@@ -134,12 +136,12 @@ class Alerts:
         }
 
     def end_storms(self, most: int = 100) -> int:
-        """Ends the storms whose hour is over, each with how many alerts were held back; returns how many ended.
+        """Ends the storms whose hour is over for a while, each with how many alerts were held back; returns how many ended.
 
         Raises:
             RetryableError: not all of them have ended.
         """
-        now = clock.utc_micros(self._now())
+        now = clock.utc_micros(self._now() - _SETTLE)
         due = self._analytics.query(
             "metricKey = :storms AND tileKey < :now",
             {":storms": _STORMS, ":now": {"S": now}},

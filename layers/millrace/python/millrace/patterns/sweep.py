@@ -95,14 +95,15 @@ class Lookout:
         cause = self._events.get(timer.org, timer.event_id) if pattern is not None else None
         if pattern is None or cause is None:
             return Outcome.DROPPED
-        if self._came(timer, pattern):
+        since = clock.from_epoch_micros(timer.micros)
+        if self._came(timer, pattern, since + pattern.within + _MICROSECOND):
             return Outcome.CAME
         alert = alerting.of_absence(
             timer.org, pattern, timer.key, timer.event_id, timer.micros, timer.due, cause
         )
         self._alerts.raise_all([alert])
-        # An event that came meanwhile may have found no alert to end.
-        if self._came(timer, pattern):
+        # An event that came meanwhile, in time or not, may have found no alert to end.
+        if self._came(timer, pattern, None):
             subject = pattern.subject(timer.key)
             self._alerts.end(
                 timer.org,
@@ -116,13 +117,12 @@ class Lookout:
             )
         return Outcome.FIRED
 
-    def _came(self, timer: Timer, pattern: Pattern) -> bool:
-        return any(self._reader.is_missing(pattern, event) for event in self._after(timer, pattern))
+    def _came(self, timer: Timer, pattern: Pattern, until: datetime | None) -> bool:
+        return any(self._reader.is_missing(pattern, event) for event in self._after(timer, pattern, until))
 
-    def _after(self, timer: Timer, pattern: Pattern) -> Iterator[StoredEvent]:
-        """The events of a timer's key behind its own and within its time."""
+    def _after(self, timer: Timer, pattern: Pattern, until: datetime | None) -> Iterator[StoredEvent]:
+        """The events of a timer's key behind its own and before a moment; None: all that there are."""
         since = clock.from_epoch_micros(timer.micros)
-        until = since + pattern.within + _MICROSECOND
         own, index = keys.sort(since, timer.event_id), self._index(timer.org, pattern, timer.key)
         listed = self._events.listed(timer.org, index, since, until, None, _PAGE)
         for one in islice(listed, MOST_EVENTS):

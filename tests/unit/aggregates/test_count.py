@@ -78,6 +78,9 @@ def test_a_batch_that_comes_again_leaves_the_same_facts_and_a_new_mark(stores: M
     again = lying(stores, rows.UNFOLDED)
     assert again.keys() == marks.keys()
     assert again != marks
+    # Also an hour later, by another copy.
+    counter(stores, AT + timedelta(hours=1)).count(batch)
+    assert lying(stores, rows.FACTS).keys() == facts.keys()
 
 
 def test_no_minute_is_marked_whose_facts_are_not_there(stores: MemoryDynamoDB) -> None:
@@ -85,6 +88,32 @@ def test_no_minute_is_marked_whose_facts_are_not_there(stores: MemoryDynamoDB) -
     with pytest.raises(RetryableError):
         counter(stores).count([delivery(events.transaction(timestamp=AT.isoformat()), AT)])
     assert stores.tables["Analytics"] == {}
+
+
+def test_marks_are_written_behind_the_facts(stores: MemoryDynamoDB, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    wrote = lambda _table, _old, new: order.append(new["metricKey"]["S"].split("#")[1])  # noqa: E731
+    monkeypatch.setattr(stores, "changed", wrote)
+    one = events.transaction(timestamp=AT.isoformat())
+    counter(stores).count([delivery(one, AT), delivery(one, AT, OTHER_ORG)])
+    assert order == [rows.FACTS, rows.FACTS, rows.UNFOLDED, rows.UNFOLDED]
+
+
+@pytest.mark.parametrize(
+    ("amount", "units"),
+    [
+        (12, 120_000),
+        (12.0, 120_000),
+        (0.07, 700),
+        (57.16, 571_600),
+        (999_999_999_999.9999, 9_999_999_999_999_999),
+    ],
+)
+def test_decimals_are_whole_ten_thousandths(stores: MemoryDynamoDB, amount: float, units: int) -> None:
+    made = events.transaction(timestamp=AT.isoformat(), payload={"amount": amount})
+    counter(stores).count([delivery(made, AT)])
+    (row,) = lying(stores, rows.FACTS).values()
+    assert [one.values["amount"] for one in unpack(row["facts"]["B"])] == [units]
 
 
 def test_what_was_received_days_ago_is_counted_by_the_seal(stores: MemoryDynamoDB) -> None:

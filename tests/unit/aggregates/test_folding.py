@@ -49,6 +49,25 @@ def test_copies_in_other_batches_and_a_redrive_a_day_later_change_nothing(world:
     assert world.numbers()["a"][0] == 3
 
 
+def test_what_is_taken_in_last_is_folded_from_facts_that_are_still_there(world: World) -> None:
+    received = AT.replace(hour=23, minute=59)
+    world.count(payment("a", received), received=received)
+    world.fold(received + timedelta(minutes=2))
+    world.now = received + rows.TAKEN
+    world.count(payment("a", received), received=received)
+    assert world.fold(world.now + timedelta(minutes=2)).events == 2
+    assert world.numbers()["a"][0] == 2
+
+
+def test_a_minute_whose_facts_may_be_gone_is_left_to_the_seal(world: World) -> None:
+    world.count(payment("a"))
+    assert world.fold(AT + rows.KEPT + timedelta(minutes=1)) == Folded()
+    ((sentence, about),) = world.said
+    assert "sealed again" in sentence
+    assert about["org"] == ORG
+    assert world.lying("mark") == {}
+
+
 def test_what_is_counted_while_a_minute_is_folded_has_it_folded_again(world: World) -> None:
     world.count(payment("a"))
     (mark,) = marks.of_all(world.table)

@@ -168,11 +168,24 @@ def test_a_sealed_day_counts_up_to_its_cut_and_live_rows_from_there(world: World
     world.fold(AT + timedelta(minutes=5))
     assert reader.volumes(**asked) == {("06:00", "a"): 6, ("06:00", "#b"): 7}
     assert reader.volumes(**asked, **{"by.merchant": "#b"}) == {("06:00", "#b"): 7}
+    # A redrive has yesterday's minute marked again, which is then read from its facts.
+    world.count(payment("a", yesterday), received=yesterday)
+    assert reader.volumes(**asked) == {("06:00", "a"): 6, ("06:00", "#b"): 7}
     assert reader.volumes(**{**asked, "to": "2026-11-20T08:00:00Z", "window": "1d"}) == {
         ("00:00", "a"): 6,
         ("00:00", "#b"): 7,
         ("00:00", "c"): 1,
     }
+
+
+def test_blocks_that_a_part_no_longer_has_are_not_read(world: World, reader: Reader) -> None:
+    """A minute that is folded anew may come to fewer blocks; the last ones of before still lie there."""
+    world.count(payment("a"))
+    world.fold()
+    for (key, tile), row in world.lying("part").items():
+        old = f"{tile.removesuffix('0')}1"
+        world.stores.tables["Analytics"][key, old] = {**row, "tileKey": {"S": old}}
+    assert reader.volumes() == {("06:00", "a"): 1}
 
 
 def test_large_days_are_split_so_that_one_key_is_read_from_one_block(world: World) -> None:

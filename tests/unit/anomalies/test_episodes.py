@@ -35,6 +35,8 @@ def test_an_hour_again_changes_nothing() -> None:
     assert advance(open_, 1, [finding(1)]).open == open_
     calm = advance(open_, 1 + CALM_HOURS, [])
     assert calm.ended == (open_["orders"],)
+    under_way = advance(open_, 1 + CALM_HOURS, [], whole=False)
+    assert (under_way.ended, under_way.open) == ((), open_)
 
 
 def test_while_all_is_off_no_key_is() -> None:

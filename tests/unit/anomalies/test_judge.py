@@ -124,6 +124,16 @@ def test_an_anomaly_is_not_learned() -> None:
     assert history.norms(24)["orders"].expected[6] == pytest.approx(300, rel=0.1)
 
 
+def test_the_same_anomaly_for_as_many_weeks_as_were_usual_is_not_learned() -> None:
+    history = learned(days=14)
+    for day in range(14, 28):
+        hours = [usual(day * 24 + hour) for hour in range(24)]
+        if day % 7 == 0:
+            hours[6] = {**hours[6], "orders": 0.0}
+        history.learn(hours)
+    assert history.norms(24)["orders"].expected[6] == pytest.approx(300, rel=0.1)
+
+
 def test_an_hour_that_is_not_over_can_only_be_too_much() -> None:
     hour = DAYS * 24 + 6
     judge = Judge(WATCH, learned().norms())

@@ -10,7 +10,7 @@ import pytest
 from millrace.contracts import registry
 from millrace.core import clock
 from millrace.core.consumer import Delivery
-from millrace.eventstore.row import to_item
+from millrace.eventstore.row import from_item, to_item
 from millrace.sigma import rules
 from millrace.sigma.detect import SigmaDetector
 from tests.support.alerting import NOON, ORG, Alerting, delivery
@@ -100,6 +100,13 @@ def test_what_is_past_is_counted_and_not_told(world: Alerting) -> None:
     detector.detect([*late, replace(again, record={"redriven": True})])
     assert [subject for _, subject, _, _ in raised(world)] == ["creator_id:usr_2"]
     assert passed == [2]
+
+
+def test_a_rule_holds_for_the_major_that_it_was_compiled_for(world: Alerting) -> None:
+    envelope = from_item(payout(world, 1, 20_000).item, world.codec).envelope
+    assert [one.rule.name for one in rules.load().matching(envelope)] == ["payout_large"]
+    newer = {**envelope, "platform": {**envelope["platform"], "contract": "payout.requested/2.0.0"}}
+    assert list(rules.load().matching(newer)) == []
 
 
 def test_what_an_alert_is_about(world: Alerting) -> None:

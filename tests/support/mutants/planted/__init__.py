@@ -1,6 +1,6 @@
 """The planted faults, by subject."""
 
-from tests.support.mutants.planted import access, events, fraud, lakehouse, learning, store
+from tests.support.mutants.planted import access, events, fraud, lakehouse, learning, realtime, store, tiles
 
 MUTANTS = (
     *store.MUTANTS,
@@ -9,4 +9,6 @@ MUTANTS = (
     *lakehouse.MUTANTS,
     *fraud.MUTANTS,
     *learning.MUTANTS,
+    *tiles.MUTANTS,
+    *realtime.MUTANTS,
 )

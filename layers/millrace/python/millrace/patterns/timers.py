@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from millrace.alerts.alert import GRACE
 from millrace.core import clock, keys
 from millrace.core.table import Item, Table
 from millrace.eventstore import derived_ids

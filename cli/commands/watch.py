@@ -71,11 +71,12 @@ def watch(
         query["top"] = str(top)
 
     def read() -> Answer:
-        since = clock.now() - timedelta(seconds=PAST * _seconds(slide or window or known["window"]))
         asked = {name: value for name, value in query.items() if value is not None}
-        answer: Answer = api.ask(
-            "GET", f"{PATH}/{quote(metric, safe='')}", query={**asked, "from": clock.utc_text(since)}
-        )
+        # Windows of several days: the one that is under way.
+        if _seconds(window or known["window"]) <= _SECONDS["d"]:
+            since = clock.now() - timedelta(seconds=PAST * _seconds(slide or window or known["window"]))
+            asked["from"] = clock.utc_text(since)
+        answer: Answer = api.ask("GET", f"{PATH}/{quote(metric, safe='')}", query=asked)
         return answer
 
     if as_json or not sys.stdout.isatty():

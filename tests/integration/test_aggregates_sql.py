@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from millrace.aggregates import measures
-from millrace.aggregates.definition import TILE_SECONDS, Aggregate, Measure, of_types
+from millrace.aggregates.definition import Aggregate, Measure, of_types
 from millrace.compiler.aggregates import compile_aggregates
-from millrace.compiler.warehouse import dialect
+from millrace.compiler.warehouse import aggregate_macros, dialect
 from millrace.compiler.warehouse.render import render
 from millrace.contracts.contract import Contract
 from millrace.contracts.fields import fields
@@ -29,6 +29,8 @@ from tests.support.silver_runs import CONTRACTS, DAY, run
 pytestmark = pytest.mark.integration
 ORGS = ("org_acme", "org_globex")
 # Seconds between an event and its receipt: at once, within the minute, six days, and beyond every lateness but one.
+# One of tests alone that has a macro.
+FADED = "faded"
 STEPS = ("product.viewed", "cart.item_added", "checkout.started", "order.completed")
 _MINUTES = ("00:00", "12:34", "23:59")
 _LATE = (0, 1.5, 59, 3_600, 3_600.001, 6 * 86_400, 8 * 86_400)
@@ -74,6 +76,16 @@ def _extreme(found: Sequence[Aggregate]) -> Iterator[Aggregate]:
         most_keys=1,
         ranked_by="revenue",
         keys=(*merchants.keys, by_name["transactions_by_country"].keys[0]),
+    )
+    hours = {"transaction.created": "hour"}
+    yield replace(
+        merchants,
+        name=FADED,
+        measures=(
+            Measure("transactions", "count", {}, "", (), 0, ()),
+            Measure("night", "sum", of, "decimal", ({"field": "hour", "below": 5},), 0, (), (), 3_600),
+            Measure("hours", "sum", hours, "int", (), 0, (), (), 3_600),
+        ),
     )
     yield replace(inventory, name="few_products", most_keys=1, ranked_by="change")
 
@@ -129,15 +141,20 @@ def _day(aggregates: Sequence[Aggregate], org: str, number: int, rng: random.Ran
 
 
 @pytest.fixture(scope="module")
-def macros(aggregates: list[Aggregate], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def macros(
+    registry: Registry, aggregates: list[Aggregate], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
     """Aggregate of the repository → its windows of 15 minutes that begin every five, as a transform has them."""
     project = tmp_path_factory.mktemp("warehouse")
     shutil.copytree(SCHEMAS.parent / "warehouse" / "macros", project / "macros")
     (project / "dbt_project.yml").write_text("vars: {}")
     (project / "models" / "gold").mkdir(parents=True)
     names = {one.name for one in aggregates} & {path.stem for path in (SCHEMAS / "aggregates").glob("*.yaml")}
-    for name in names:
+    more = [one for one in aggregates if one.name == FADED]
+    (project / "macros/more.sql").write_text(aggregate_macros.text(more, registry.contracts))
+    for name in (*names, FADED):
         (project / f"models/gold/{name}.sql").write_text(f"{{{{ {name}(15, slide=5) }}}}")
+    (project / "models/gold/month.sql").write_text("{{ interests(30 * 1440, slide=1440) }}")
     rendered = {one.name: one.sql for one in render(project)}
     for query in rendered.values():
         assert not dialect.problems(dialect.parse(query))
@@ -169,16 +186,25 @@ def _shown(measure: Measure, state: Any) -> Any:
     return [step["sessions"] for step in found["steps"]] if measure.kind == "funnel" else found
 
 
-def _windows(one: Aggregate, tiles: Tiles) -> dict[Any, Any]:
+def _starts(tile: int, seconds: int, slide: int) -> list[int]:
+    """The windows that a tile is in; of a day at most those that lie in one day."""
+    last = tile - tile % slide
+    starts = range(last, last + slide - seconds - 1, -slide)
+    return [one for one in starts if seconds > 86_400 or one // 86_400 == (one + seconds - 1) // 86_400]
+
+
+def _windows(one: Aggregate, tiles: Tiles, seconds: int = 900, slide: int = 300) -> dict[Any, Any]:
     """The same of merged tiles, as answers show them."""
     kinds = {measure.name: measures.of(measure) for measure in one.measures}
     merged: dict[Any, list[Any]] = {}
     for tile, keys in tiles.items():
         for key, states in keys.items():
-            for start in (tile, tile - TILE_SECONDS, tile - 2 * TILE_SECONDS):
-                if start // 86_400 != (start + 899) // 86_400:
-                    continue
-                read = [kind.read(state) for kind, state in zip(kinds.values(), states, strict=True)]
+            for start in _starts(tile, seconds, slide):
+                age = start + seconds - tile
+                read = [
+                    kind.aged(kind.read(state), age)
+                    for kind, state in zip(kinds.values(), states, strict=True)
+                ]
                 held = merged.get((start, *key))
                 merged[start, *key] = (
                     read
@@ -232,6 +258,11 @@ def test_the_stream_and_the_lake_have_the_same_tiles(
                     found = connection.sql(macros[one.name])
                     rows = [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
                     assert _by_window(one, rows) == _windows(one, tiles), one.name
+                if one.name == "interests":
+                    found = connection.sql(macros["month"])
+                    rows = [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
+                    assert _by_window(one, rows) == (month := _windows(one, tiles, 30 * 86_400, 86_400))
+                    assert len({window["interest"] for window in month.values()}) > 30
         (bought,) = (one for one in aggregates if one.name == "shop_conversion")
         windows = _windows(bought, counted["shop_conversion"])
         assert max(window["steps"][-1] for window in windows.values()) > 0

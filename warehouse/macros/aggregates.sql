@@ -34,7 +34,7 @@ WITH counted AS (
         "severity",
         COUNT(*) AS alerts
     FROM windowed
-    {%- if slide or 1440 % minutes %}
+    {%- if minutes <= 1440 and (slide or 1440 % minutes) %}
     WHERE FLOOR(EPOCH(window_start) / 86400)
         = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
     {%- endif %}
@@ -115,7 +115,7 @@ WITH counted AS (
         COUNT(*) FILTER (WHERE holds_6) AS over_plan,
         COUNT(*) FILTER (WHERE holds_7) AS under_plan
     FROM placed
-    {%- if slide or 1440 % minutes %}
+    {%- if minutes <= 1440 and (slide or 1440 % minutes) %}
     WHERE FLOOR(EPOCH(window_start) / 86400)
         = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
     {%- endif %}
@@ -414,7 +414,7 @@ WITH counted AS (
         "type",
         COUNT(*) AS events
     FROM windowed
-    {%- if slide or 1440 % minutes %}
+    {%- if minutes <= 1440 and (slide or 1440 % minutes) %}
     WHERE FLOOR(EPOCH(window_start) / 86400)
         = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
     {%- endif %}
@@ -436,7 +436,7 @@ WITH counted AS (
         org_id,
         event_time,
         "user_key" AS "user",
-        "category" AS value_3
+        "category" AS value_4
     FROM {{ events or source('silver', 'product_viewed_v1') }}
     WHERE ("user_key" IS NOT NULL){% if not late %} AND received_at <= event_time + INTERVAL '86400' SECOND{% endif %}
 ), windowed AS (
@@ -444,8 +444,9 @@ WITH counted AS (
     {% if not loop.first %}UNION ALL {% endif %}SELECT
         org_id,
         "user",
-        value_3,
+        value_4,
         event_time,
+        CAST(FLOOR(POWER(CAST(2 AS DOUBLE), -(FLOOR(EPOCH(event_time) / {{ (slide or minutes) * 60 }}) * {{ (slide or minutes) * 60 }} + {{ (minutes - step) * 60 }} - FLOOR(EPOCH(event_time) / 300) * 300) / 604800) * 1000000 + 0.5) AS BIGINT) AS weight_1,
         TO_TIMESTAMP(FLOOR(EPOCH(event_time) / {{ (slide or minutes) * 60 }}) * {{ (slide or minutes) * 60 }}
             - {{ step * 60 }}) AS window_start
     FROM counted
@@ -454,9 +455,10 @@ WITH counted AS (
     SELECT
         org_id,
         "user",
-        value_3,
+        value_4,
+        weight_1,
         window_start,
-        ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "user" ORDER BY CASE WHEN value_3 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, value_3 DESC) AS place_3
+        ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "user" ORDER BY CASE WHEN value_4 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, value_4 DESC) AS place_4
     FROM windowed
 ), measured AS (
     SELECT
@@ -464,9 +466,10 @@ WITH counted AS (
         window_start,
         "user",
         COUNT(*) AS views,
-        MAX(value_3) FILTER (WHERE place_3 = 1) AS last_category
+        ROUND(CAST(COALESCE(SUM(weight_1), 0) AS DECIMAL(31, 0)) * CAST('0.000001' AS DECIMAL(7, 6)), 4) AS interest,
+        MAX(value_4) FILTER (WHERE place_4 = 1) AS last_category
     FROM placed
-    {%- if slide or 1440 % minutes %}
+    {%- if minutes <= 1440 and (slide or 1440 % minutes) %}
     WHERE FLOOR(EPOCH(window_start) / 86400)
         = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
     {%- endif %}
@@ -479,6 +482,7 @@ SELECT
     window_start + INTERVAL '{{ minutes }}' MINUTE AS window_end,
     "user",
     views,
+    interest,
     last_category
 FROM measured
 {%- endmacro %}
@@ -539,7 +543,7 @@ WITH counted AS (
         COUNT(*) FILTER (WHERE holds_4) AS sales,
         COUNT(*) FILTER (WHERE holds_5) AS losses
     FROM placed
-    {%- if slide or 1440 % minutes %}
+    {%- if minutes <= 1440 and (slide or 1440 % minutes) %}
     WHERE FLOOR(EPOCH(window_start) / 86400)
         = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
     {%- endif %}
@@ -588,7 +592,7 @@ WITH counted AS (
         COUNT(*) AS orders,
         COALESCE({{ total('value_1') }}, 0) AS revenue
     FROM windowed
-    {%- if slide or 1440 % minutes %}
+    {%- if minutes <= 1440 and (slide or 1440 % minutes) %}
     WHERE FLOOR(EPOCH(window_start) / 86400)
         = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
     {%- endif %}
@@ -638,7 +642,7 @@ WITH counted AS (
         COUNT(DISTINCT value_2) AS campaigns,
         MAX(value_3) AS longest_ms
     FROM windowed
-    {%- if slide or 1440 % minutes %}
+    {%- if minutes <= 1440 and (slide or 1440 % minutes) %}
     WHERE FLOOR(EPOCH(window_start) / 86400)
         = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
     {%- endif %}
@@ -753,7 +757,7 @@ WITH counted AS (
         COUNT(DISTINCT CASE WHEN taken_0_4 IS NOT NULL THEN value_0 END) AS steps_4,
         COUNT(*) AS events
     FROM taken_0_4
-    {%- if slide or 1440 % minutes %}
+    {%- if minutes <= 1440 and (slide or 1440 % minutes) %}
     WHERE FLOOR(EPOCH(window_start) / 86400)
         = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
     {%- endif %}
@@ -829,7 +833,7 @@ WITH counted AS (
         COUNT(DISTINCT value_1) AS sessions,
         COUNT(DISTINCT value_2) AS users
     FROM windowed
-    {%- if slide or 1440 % minutes %}
+    {%- if minutes <= 1440 and (slide or 1440 % minutes) %}
     WHERE FLOOR(EPOCH(window_start) / 86400)
         = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
     {%- endif %}
@@ -900,7 +904,7 @@ WITH counted AS (
         COUNT(*) FILTER (WHERE value_9 >= 1000 AND value_9 < 5000) AS amounts_5,
         COUNT(*) FILTER (WHERE value_9 >= 5000) AS amounts_6
     FROM windowed
-    {%- if slide or 1440 % minutes %}
+    {%- if minutes <= 1440 and (slide or 1440 % minutes) %}
     WHERE FLOOR(EPOCH(window_start) / 86400)
         = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
     {%- endif %}
@@ -976,7 +980,7 @@ WITH counted AS (
         COUNT(DISTINCT value_6) AS devices,
         COUNT(DISTINCT value_7) AS merchants
     FROM windowed
-    {%- if slide or 1440 % minutes %}
+    {%- if minutes <= 1440 and (slide or 1440 % minutes) %}
     WHERE FLOOR(EPOCH(window_start) / 86400)
         = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
     {%- endif %}
@@ -1046,7 +1050,7 @@ WITH counted AS (
         COUNT(DISTINCT value_6) AS devices,
         COUNT(DISTINCT value_7) AS methods
     FROM windowed
-    {%- if slide or 1440 % minutes %}
+    {%- if minutes <= 1440 and (slide or 1440 % minutes) %}
     WHERE FLOOR(EPOCH(window_start) / 86400)
         = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
     {%- endif %}
@@ -1113,7 +1117,7 @@ WITH counted AS (
         COUNT(DISTINCT value_5) AS customers,
         COUNT(DISTINCT value_6) AS devices
     FROM windowed
-    {%- if slide or 1440 % minutes %}
+    {%- if minutes <= 1440 and (slide or 1440 % minutes) %}
     WHERE FLOOR(EPOCH(window_start) / 86400)
         = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
     {%- endif %}
@@ -1186,7 +1190,7 @@ WITH counted AS (
         COUNT(*) FILTER (WHERE holds_8) AS crypto_payment,
         COUNT(*) FILTER (WHERE holds_9) AS late_night
     FROM windowed
-    {%- if slide or 1440 % minutes %}
+    {%- if minutes <= 1440 and (slide or 1440 % minutes) %}
     WHERE FLOOR(EPOCH(window_start) / 86400)
         = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)
     {%- endif %}

@@ -389,3 +389,29 @@ def test_every_kind_of_measure_comes_through_its_rows(bundle: Path) -> None:
             "final": False,
         }
         world.fold()
+
+
+def test_what_decays_counts_less_the_older_it_is(bundle: Path) -> None:
+    faded = measure("interest", "count", half_life_seconds=7 * 86_400)
+    month = aggregate("months", measures=[measure("volume", "count"), faded], window_seconds=30 * 86_400)
+    world = World(aggregates(month))
+    for days in (14, 7, 0):
+        world.now = moment = AT - timedelta(days=days)
+        world.count(payment("a", moment), received=moment)
+        world.fold(moment + timedelta(minutes=2))
+    world.count(payment("b", AT))
+    world.now = LATER
+    reader = Reader(world)
+    # Without a question the window under way ends with today.
+    answer = json.loads(reader.ask("months", order="-interest")["body"])
+    assert (answer["window"], answer["slide"], answer["cursor"]) == ("30d", "1d", None)
+    assert [one["end"] for one in answer["items"]] == ["2026-11-22T00:00:00.000Z"] * 2
+    # 06:00 is eighteen hours before the end of the day.
+    today = 2 ** (-18 / 168)
+    assert [one["key"]["merchant"] for one in answer["items"]] == ["a", "b"]
+    assert [one["volume"] for one in answer["items"]] == [3, 1]
+    assert answer["items"][0]["interest"] == pytest.approx(1.75 * today, abs=1e-4)
+    assert answer["items"][1]["interest"] == round(today, 4)
+    (listed,) = json.loads(reader.ask("")["body"])["items"]
+    assert listed["measures"][1] == {"name": "interest", "measure": "count", "halfLife": "7d"}
+    assert reader.refused("months", window="32d") == (400, "window 32d is longer than 31d")

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from millrace.aggregates import blocks, measures
-from millrace.aggregates.definition import DAY_SECONDS, Aggregate, Key
+from millrace.aggregates.definition import DAY_SECONDS, Aggregate, Key, Measure
 from millrace.aggregates.fold import OTHER, KeyValues
 from millrace.aggregates.measures import Kind, State
 from millrace.aggregates.reads import Pieces, TenantTiles
@@ -136,6 +136,7 @@ class _Pager:
         self._aggregate, self._tiles, self._question = aggregate, tiles, question
         self._now = clock.epoch(now)
         self._kinds = [measures.of(measure) for measure in aggregate.measures]
+        self._fading = [at for at, one in enumerate(aggregate.measures) if one.half_life_seconds]
         self._held: Pieces = {}
         self._first = self._read_to = -1
         self._merged = 0
@@ -152,7 +153,7 @@ class _Pager:
         pieces: dict[KeyValues, list[list[State]]] = {}
         for tile in [one for one in self._held if start <= one < end]:
             for key, several in self._held[tile].items():
-                pieces.setdefault(key, []).extend(several)
+                pieces.setdefault(key, []).extend(self._aged(several, end - tile))
         self._merged += sum(map(len, pieces.values()))
         by_key = {key: blocks.merged(several, self._kinds) for key, several in pieces.items()}
         other = by_key.pop(OTHER, None) if self._aggregate.keys else None
@@ -162,6 +163,15 @@ class _Pager:
         if other is not None and not self._question.by:
             items.append({**self._item(start, end, None, other), "other": True})
         return items
+
+    def _aged(self, several: Sequence[list[State]], seconds: int) -> Sequence[list[State]]:
+        if not self._fading:
+            return several
+        kinds = self._kinds
+        return [
+            [kind.aged(state, seconds) for kind, state in zip(kinds, states, strict=True)]
+            for states in several
+        ]
 
     def _read(self, start: int, end: int) -> None:
         """Reads tiles up to a window's end, a day's at once where more windows follow."""
@@ -249,6 +259,11 @@ def _text_order(key: KeyValues) -> tuple[tuple[bool, str], ...]:
     return tuple((value is not None, "" if value is None else measures.text(value)) for value in key)
 
 
+def _measure(one: Measure, span: Callable[[int], str]) -> dict[str, Any]:
+    more = {"halfLife": span(one.half_life_seconds)} if one.half_life_seconds else {}
+    return {"name": one.name, "measure": one.kind, **more}
+
+
 def catalogue(aggregates: Iterable[Aggregate], span: Callable[[int], str]) -> list[dict[str, Any]]:
     """What there is to ask, by name; `span` writes seconds."""
     return [
@@ -260,7 +275,7 @@ def catalogue(aggregates: Iterable[Aggregate], span: Callable[[int], str]) -> li
             "events": list(one.events),
             "source": "log" if one.of_log else "table",
             "keys": [{"name": key.name, "type": key.type} for key in one.keys],
-            "measures": [{"name": measure.name, "measure": measure.kind} for measure in one.measures],
+            "measures": [_measure(measure, span) for measure in one.measures],
             "mostKeys": one.most_keys,
             "window": span(one.window_seconds),
             "lateness": span(one.lateness_seconds),

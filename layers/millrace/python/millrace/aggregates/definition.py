@@ -12,6 +12,8 @@ from millrace.contracts.conditions import Condition, names
 # Every window is a sum of these.
 TILE_SECONDS = 300
 DAY_SECONDS = 86_400
+# The longest window of an aggregate with a measure that decays.
+LONGEST_DECAYED = 31 * DAY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Measure:
         most: values that `top` keeps.
         edges: of a `distribution`, ascending.
         steps: event types of a `funnel`, in order.
+        half_life_seconds: behind which an event counts half; 0 where it always counts whole.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Measure:
     most: int
     edges: tuple[float, ...]
     steps: tuple[str, ...] = ()
+    half_life_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,12 @@ class Aggregate:
     lateness_seconds: int
     retention_days: int
     window_seconds: int
+
+    @property
+    def longest_window(self) -> int:
+        """Seconds; what decays is asked for over days."""
+        decays = any(one.half_life_seconds for one in self.measures)
+        return LONGEST_DECAYED if decays else DAY_SECONDS
 
     def columns(self, event_type: str) -> frozenset[str]:
         """The columns of a type's events that it reads, conditions included."""

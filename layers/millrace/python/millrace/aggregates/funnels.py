@@ -133,6 +133,9 @@ class Funnel:
             first += length
         return state
 
+    def aged(self, state: Sessions, _: int) -> Sessions:
+        return state
+
     def shown(self, state: Sessions) -> dict[str, Any]:
         """Sessions by the steps that they took in order, and whether these are all of them."""
         reached, exact = [0] * len(self._names), state.below == _ALL

@@ -14,7 +14,7 @@
 | `funnel` | sessions, and when each took which step (`funnels.py`) | sessions by the steps that they took in order |
 
 A state is plain JSON but for sketches and funnels, which are `Sketch` and `Sessions` in memory and bytes when stored. Events without a value count in
-`count` and `share` and in nothing else.
+`count` and `share` and in nothing else. A `count`, `sum` or `top` may decay (`decay.py`).
 """
 
 from binascii import a2b_base64
@@ -26,6 +26,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from millrace.aggregates.decay import Decayed
 from millrace.aggregates.definition import Measure
 from millrace.aggregates.funnels import Funnel
 from millrace.contracts.fields import UNITS, Value, decimal
@@ -76,8 +77,11 @@ class Kind(Protocol):
     def read(self, stored: Any) -> State:
         """A state from its stored form, to be merged."""
 
+    def aged(self, state: State, seconds: int) -> State:
+        """The state as it counts so many seconds behind the beginning of its tile; most do not change."""
+
     def shown(self, state: State) -> Any:
-        """The value in answers."""
+        """The value in answers, of a state that is aged."""
 
 
 class _Count:
@@ -104,6 +108,9 @@ class _Count:
 
     def read(self, stored: Any) -> State:
         return stored
+
+    def aged(self, state: State, _: int) -> State:
+        return state
 
     def shown(self, state: State) -> Any:
         return state
@@ -366,7 +373,8 @@ KINDS: dict[str, Callable[[Measure], Kind]] = {
 
 def of(measure: Measure) -> Kind:
     """The kind of a measure, made for it."""
-    return KINDS[measure.kind](measure)
+    kind = KINDS[measure.kind](measure)
+    return Decayed(kind, measure) if measure.half_life_seconds else kind
 
 
 def text(value: Value) -> str:

@@ -64,21 +64,24 @@ class Windows:
         return clock.epoch(datetime.combine(local.date(), time(), local.tzinfo))
 
 
-def read(window: str | int, slide: str | None = None, zone: str | None = None) -> Windows:
+def read(
+    window: str | int, slide: str | None = None, zone: str | None = None, longest: int = DAY_SECONDS
+) -> Windows:
     """Windows from what a caller says, such as `15m`, `5m`.
 
     Args:
         window: the length; or seconds.
-        slide: from one to the next; None: the window's length.
+        slide: from one to the next; None: the window's length, a day at most.
         zone: the name of a time zone, such as `Europe/Lisbon`, for windows of a day.
+        longest: seconds that a window may have.
 
     Raises:
         WindowError: there are no such windows.
     """
     seconds = window if isinstance(window, int) else _span(window, "window")
-    step = seconds if slide is None else _span(slide, "slide")
-    if seconds > DAY_SECONDS:
-        raise WindowError(f"window {window} is longer than 1d")
+    step = min(seconds, DAY_SECONDS) if slide is None else _span(slide, "slide")
+    if seconds > longest:
+        raise WindowError(f"window {window} is longer than {text(longest)}")
     if step > seconds:
         raise WindowError(
             f"slide {slide} is longer than the window: what happens between windows would be in none"

@@ -118,7 +118,10 @@ def _question(aggregate: Aggregate, call: Call, now: datetime) -> Question:
     if others := sorted(name for name in call.request.query if name not in named and not name.startswith(BY)):
         raise QuestionError(str(values.unknown(others, "parameter")))
     wanted = windows.read(
-        given.get("window", aggregate.window_seconds), given.get("slide"), given.get("timeZone")
+        given.get("window", aggregate.window_seconds),
+        given.get("slide"),
+        given.get("timeZone"),
+        aggregate.longest_window,
     )
     start, end = _interval(wanted, given, now)
     top = given.get("top")
@@ -127,7 +130,14 @@ def _question(aggregate: Aggregate, call: Call, now: datetime) -> Question:
 
 
 def _interval(wanted: Windows, given: Mapping[str, Any], now: datetime) -> tuple[int, int]:
-    """From the window that holds `from` to `to`; without them the window that is under way and the one before."""
+    """From the window that holds `from` to `to`; without them the window that is under way and the one before.
+
+    Windows of several days slide, and all that hold this moment are under way: without `from` and `to` the one that ends first
+    behind today.
+    """
+    if wanted.seconds > DAY_SECONDS and not {"from", "to"} & given.keys():
+        start = wanted.floor(clock.epoch(now)) - (wanted.seconds - wanted.slide)
+        return wanted.floor(start), wanted.floor(start) + 1
     end = _second(given.get("to")) if "to" in given else clock.epoch(now) + 1
     start = wanted.floor(_second(given["from"]) if "from" in given else end - 1 - wanted.seconds)
     if start >= end:

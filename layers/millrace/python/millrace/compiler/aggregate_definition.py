@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from millrace.aggregates.definition import TILE_SECONDS
+from millrace.aggregates import decay
+from millrace.aggregates.definition import LONGEST_DECAYED, TILE_SECONDS
 from millrace.aggregates.funnels import MOST_STEPS
 
 _SPAN = re.compile(r"([1-9][0-9]{0,4})([mhd])")
@@ -20,6 +21,7 @@ Text = Annotated[str, Field(min_length=1, max_length=500)]
 # Of every contract that is stored in the table.
 ALL = ["all"]
 MOST_EVENTS, MOST_KEYS, MOST_MEASURES, MOST_EDGES = 40, 4, 16, 40
+LEAST_HALF_LIFE, MOST_HALF_LIFE = 3600, 365 * DAY
 DEFAULT_MOST_KEYS, DEFAULT_RETENTION_DAYS, DEFAULT_WINDOW = 1000, 400, "10m"
 # What answers and tables have besides keys and measures.
 RESERVED = ("start", "end", "key", "final", "other", "org_id", "window_start", "window_end", "tile_start")
@@ -29,6 +31,7 @@ MEANINGS = {
     "lateness": "a span is a whole number of m, h or d, such as 10m or 7d",
     "window": "a window is a whole number of m or h, such as 10m or 1h, or 1d",
     "retention": "a retention is a whole number of days, such as 400d",
+    "halfLife": "a half-life is a whole number of h or d, such as 12h or 7d",
     "events": "an event type has parts with points between, such as order.created",
     **dict.fromkeys(("name", "of", "keys", "rankedBy"), "a name is in snake case"),
 }
@@ -46,7 +49,7 @@ TYPES: dict[str, tuple[str, ...]] = {
     "funnel": ("string", "int", "long"),
 }
 # Settings of measures that came after the first versions were pinned.
-_LATER = frozenset({"steps"})
+_LATER = frozenset({"steps", "decay"})
 KEY_TYPES = ("string", "int", "long", "boolean", "date")
 
 
@@ -69,6 +72,12 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class Decay(_Strict):
+    """How an event counts less the older it is at the end of the window."""
+
+    halfLife: Span  # noqa: N815  as authors write it
+
+
 class MeasureDefinition(_Strict):
     """A measure."""
 
@@ -81,6 +90,7 @@ class MeasureDefinition(_Strict):
     most: Annotated[int, Field(ge=1, le=50)] | None = None
     edges: list[int | float] = []
     steps: list[EventType] = []
+    decay: Decay | None = None
 
 
 class AggregateDefinition(_Strict):
@@ -156,8 +166,14 @@ def problems(one: AggregateDefinition) -> Iterator[tuple[str, str]]:
         )
         yield "/rankedBy" if one.rankedBy else "/measures", f"keys are kept by a count or sum, and {what}"
     window = seconds(one.window)
-    if window % TILE_SECONDS or window > DAY:
+    if window % TILE_SECONDS or (window > DAY and not any(measure.decay for measure in one.measures)):
         yield "/window", f"a window is a multiple of 5m up to 1d, not {one.window}"
+    elif window > DAY and (window % DAY or window > LONGEST_DECAYED):
+        most = LONGEST_DECAYED // DAY
+        yield (
+            "/window",
+            f"of what decays a window is a multiple of 5m up to 1d, or 2d to {most}d, not {one.window}",
+        )
     if one.lateness is not None and seconds(one.lateness) > seconds(one.retention):
         yield "/retention", f"{one.retention} is less than the lateness, {one.lateness}"
 
@@ -217,6 +233,17 @@ def _of_measure(one: MeasureDefinition) -> Iterator[tuple[str, str]]:
         yield "/edges", "edges ascend"
     if any(round(edge, 4) != edge for edge in one.edges):
         yield "/edges", "edges have at most four decimals"
+    if len(one.edges) > MOST_EDGES:
+        yield "/edges", f"there may be {MOST_EDGES} edges, not {len(one.edges)}"
+    yield from _of_time(one)
+
+
+def _of_time(one: MeasureDefinition) -> Iterator[tuple[str, str]]:
+    """What is wrong with steps, and with how a measure decays."""
+    if one.decay is not None and one.measure not in decay.KINDS:
+        yield "/decay", f"what is added up can decay, {', '.join(decay.KINDS)}, and not a {one.measure}"
+    if one.decay is not None and not LEAST_HALF_LIFE <= seconds(one.decay.halfLife) <= MOST_HALF_LIFE:
+        yield "/decay/halfLife", f"a half-life is 1h to 365d, not {one.decay.halfLife}"
     if (one.measure == "funnel") != bool(one.steps):
         yield (
             "" if one.measure == "funnel" else "/steps",
@@ -226,5 +253,3 @@ def _of_measure(one: MeasureDefinition) -> Iterator[tuple[str, str]]:
         yield "/steps", f"there may be 2 to {MOST_STEPS} steps, not {len(one.steps)}"
     if len(set(one.steps)) < len(one.steps):
         yield "/steps", "a type stands here twice"
-    if len(one.edges) > MOST_EDGES:
-        yield "/edges", f"there may be {MOST_EDGES} edges, not {len(one.edges)}"

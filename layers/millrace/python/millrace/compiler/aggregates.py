@@ -159,6 +159,9 @@ def _compiled(one: AggregateDefinition, types: Mapping[str, _Type]) -> dict[str,
                 "most": measure.most or 0,
                 "edges": list(measure.edges),
                 "steps": list(measure.steps),
+                "half_life_seconds": aggregate_definition.seconds(measure.decay.halfLife)
+                if measure.decay
+                else 0,
             }
             for measure in one.measures
         ],

@@ -138,6 +138,11 @@ def _measure_problems(
     if not measure:
         names = [measure["name"] for measure in aggregate["measures"]]
         yield "/measure", f"{one.aggregate} measures no {one.measure}{meant(one.measure, names, listed=True)}"
+    elif measure["half_life_seconds"]:
+        yield (
+            "/measure",
+            f"{one.measure} decays, so its hours are not those of other weeks: watch one that does not",
+        )
     elif measure["kind"] not in KINDS:
         yield (
             "/measure",

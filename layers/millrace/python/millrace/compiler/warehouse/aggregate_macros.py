@@ -5,14 +5,15 @@ from silver. All keys are there, and distinct values are counted exactly: the an
 estimate beyond 512 values. A `distribution` is a column for each bin, `<name>_0` …; a `funnel` one for each step, `<name>_1` …,
 the sessions that took it in order; a `top` has no column.
 
-A table of day grain is made of a day's rows, so windows are left out that reach into the next UTC day.
+A table of day grain is made of a day's rows, so windows of a day at most are left out that reach into the next UTC day.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from millrace.aggregates.definition import Aggregate, Key, Measure
+from millrace.aggregates.decay import WEIGHT
+from millrace.aggregates.definition import TILE_SECONDS, Aggregate, Key, Measure
 from millrace.compiler.aggregates import FOLDER, compile_aggregates
 from millrace.contracts import conditions
 from millrace.contracts.column_types import Scalar, duckdb_type
@@ -68,6 +69,11 @@ class _Macro:
         self._places = {
             at: f"place_{at}" for at, one in enumerate(aggregate.measures) if one.kind == "latest"
         }
+        self._weights = {
+            at: f"weight_{at}"
+            for at, one in enumerate(aggregate.measures)
+            if one.half_life_seconds and one.kind != "top"
+        }
         self._funnels = {at: one for at, one in enumerate(aggregate.measures) if one.kind == "funnel"}
         self._keys = [identifier(key.name) for key in aggregate.keys]
 
@@ -89,19 +95,24 @@ class _Macro:
             "    {%- for step in range(0, minutes, slide or minutes) %}",
             "    {% if not loop.first %}UNION ALL {% endif %}SELECT",
             *(f"        {name}," for name in (*carried, *moments)),
+            *(f"        {_weight(of.measures[at])} AS {name}," for at, name in self._weights.items()),
             "        TO_TIMESTAMP(FLOOR(EPOCH(event_time) / {{ (slide or minutes) * 60 }}) * {{ (slide or minutes) * 60 }}",
             "            - {{ step * 60 }}) AS window_start",
             "    FROM counted",
             "    {%- endfor %}",
-            *self._placed([*carried, *(moments if self._funnels else []), "window_start"]),
-            *self._taken([*carried, *self._places.values(), "event_time", "window_start"]),
+            *self._placed(
+                [*carried, *self._weights.values(), *(moments if self._funnels else []), "window_start"]
+            ),
+            *self._taken(
+                [*carried, *self._weights.values(), *self._places.values(), "event_time", "window_start"]
+            ),
             "), measured AS (",
             "    SELECT",
             *(f"        {name}," for name in ("org_id", "window_start", *self._keys)),
             ",\n".join(f"        {column} AS {name}" for name, column in self._measured()),
             f"    FROM {self._relations()[-1]}",
             # In numbers: a cast to a date asks the calendar for each row. Windows that part a day need none of it.
-            "    {%- if slide or 1440 % minutes %}",
+            "    {%- if minutes <= 1440 and (slide or 1440 % minutes) %}",
             "    WHERE FLOOR(EPOCH(window_start) / 86400)",
             "        = FLOOR((EPOCH(window_start) + {{ minutes * 60 - 1 }}) / 86400)",
             "    {%- endif %}",
@@ -233,8 +244,21 @@ class _Macro:
         macro = "total" if one.type == "decimal" else "total_integer"
         return f"{{{{ {macro}('{self._chosen(at)}') }}}}"
 
+    def _decayed(self, at: int, one: Measure) -> str:
+        """A sum of weights in millionths, rounded half away from zero, as both engines round a decimal."""
+        weight, holds = self._weights[at], self._holds.get(at, "")
+        if one.kind == "sum":
+            value = "DECIMAL(31, 4)" if one.type == "decimal" else "DECIMAL(31, 0)"
+            weight = f"CAST({self._values[at]} AS {value}) * CAST({weight} AS DECIMAL(7, 0))"
+        chosen = f"CASE WHEN {holds} THEN {weight} END" if holds else weight
+        room = "DECIMAL(31, 4)" if one.type == "decimal" else "DECIMAL(31, 0)"
+        added = f"CAST(COALESCE(SUM({chosen}), 0) AS {room})"
+        return f"ROUND({added} * CAST('0.000001' AS DECIMAL(7, 6)), 4)"
+
     def _measure(self, at: int, one: Measure) -> str:
         holds = self._holds.get(at, "")
+        if at in self._weights:
+            return self._decayed(at, one)
         match one.kind:
             case "count":
                 return f"COUNT(*) FILTER (WHERE {holds})" if holds else "COUNT(*)"
@@ -259,6 +283,14 @@ class _Macro:
                 "" if high is None else f"{value} < {high}",
             ]
             yield f"COUNT(*) FILTER (WHERE {' AND '.join(filter(None, parts))})"
+
+
+def _weight(one: Measure) -> str:
+    """What an event counts, in millionths, by the age of its tile at the end of the window."""
+    end = "FLOOR(EPOCH(event_time) / {{ (slide or minutes) * 60 }}) * {{ (slide or minutes) * 60 }} + {{ (minutes - step) * 60 }}"
+    tile = f"FLOOR(EPOCH(event_time) / {TILE_SECONDS}) * {TILE_SECONDS}"
+    power = f"POWER(CAST(2 AS DOUBLE), -({end} - {tile}) / {one.half_life_seconds})"
+    return f"CAST(FLOOR({power} * {WEIGHT} + 0.5) AS BIGINT)"
 
 
 def _condition(where: Sequence[Condition], event_type: str, known: Mapping[str, Field]) -> str:

@@ -19,7 +19,7 @@ from cli.table_names import SCHEMAS, TableReference, no_such_table, rewrite
 from cli.target import LOCAL_REGION, Target
 from millrace.core.errors import PermanentError
 from millrace.core.prefixes import RAW_EVENTS
-from millrace.core.sql import literal
+from millrace.core.sql import identifier, literal
 from millrace.iceberg.layout import RUN
 from millrace.lake import duck
 
@@ -346,10 +346,11 @@ def _raw_events(connection: "duckdb.DuckDBPyConnection", bucket: str, org: str |
     from millrace.archive.raw import SCHEMA
 
     pattern = f"s3://{bucket}/{RAW_EVENTS}{f'org={org}/' if org else ''}**/*.parquet"
-    connection.register("raw_columns", SCHEMA.empty_table())
     # All columns, also where there are no objects, or only some that were written before a column was.
-    partitions = ", ".join(f"NULL::VARCHAR AS {name}" for name in PARTITIONS)
-    rows = f"SELECT *, {partitions} FROM raw_columns"  # noqa: S608  our own names
+    kinds = {field.name: "TIMESTAMPTZ" if "timestamp" in str(field.type) else field.type for field in SCHEMA}
+    columns = {**kinds, **dict.fromkeys(PARTITIONS, "VARCHAR")}
+    empty = ", ".join(f"NULL::{kind} AS {identifier(name)}" for name, kind in columns.items())
+    rows = f"SELECT {empty} WHERE false"
     files = connection.execute(f"SELECT count(*) FROM glob({literal(pattern)})").fetchone()  # noqa: S608
     if files is not None and files[0]:
         # Partitions as text: 01 is a month, and an org that looks like a number is still a name.

@@ -15,8 +15,8 @@ from millrace.core.table import Item
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.emit import derived
 from millrace.eventstore.row import from_item, to_item
+from tests.support.patterns import Story, World
 from tests.support.platform import ACME, GLOBEX, Platform, platform
-from tests.unit.patterns.world import Story, World
 
 LIST = "/v1/events"
 CHECKOUT = "checkout-17"

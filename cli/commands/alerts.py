@@ -48,6 +48,9 @@ One = Annotated[str, typer.Argument(help="The alert's id, from the list.", metav
 def list_(
     *,
     state: Annotated[State | None, typer.Option("--state", help="Only those in this state.")] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", help="Only those that follow from an event of this user.")
+    ] = None,
     from_: Annotated[
         str | None, typer.Option("--from", help="Raised at or after this ISO 8601 time.")
     ] = None,
@@ -61,14 +64,15 @@ def list_(
     api = Api(find_target(env), org)
     items: list[dict[str, Any]] = []
     cursor: str | None = None
-    for page in repairs.pages(api, {"state": state, "from": from_, "to": to}, limit, "/v1/alerts"):
+    query = {"state": state, "userId": user, "from": from_, "to": to}
+    for page in repairs.pages(api, query, limit, "/v1/alerts"):
         items += page["items"]
         cursor = page.get("cursor")
     if as_json:
         print_json({"items": items, "cursor": cursor})
         return
     if not items:
-        out.print("There are no alerts." if state is from_ is to else "Nothing matches.")
+        out.print("Nothing matches." if any(query.values()) else "There are no alerts.")
         return
 
     def show() -> None:

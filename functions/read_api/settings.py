@@ -23,5 +23,7 @@ class Settings(FunctionSettings):
     user_events_table: str = uses(USER_EVENTS, "get", query=("sessionId-timestamp-index",))
     metadata_table: str = uses(METADATA, "get", "query")
     feature_store_table: str = uses(FEATURE_STORE, "batch_get")
-    analytics_table: str = uses(ANALYTICS, "batch_get", "query", query=("eventType-date-index",))
+    analytics_table: str = uses(
+        ANALYTICS, "batch_get", "query", query=("eventType-date-index", "userId-metricType-index")
+    )
     lake_bucket: str = uses(LAKE, read=(QUARANTINE,))

@@ -235,7 +235,8 @@ def test_the_command_line_talks_to_it(client: Client, environ: dict[str, str], t
     assert said("quarantine", "list")[1]["items"]
     eventually(lambda: client.get(f"/v1/events/{sent[0]['eventId']}/trace").body["status"], "complete".__eq__)
     code, found = said(
-        "query", f"select count(*) as n from raw.events where event_id = '{sent[0]['eventId']}'"
+        "query",
+        f"select count(log_sequence) as n from raw.events where event_id = '{sent[0]['eventId']}'",
     )
     assert (code, found[0]["n"] >= 1) == (0, True)
     assert command("trace", str(uuid.uuid4()), environ=environ).returncode == 1

@@ -11,8 +11,10 @@ import pytest
 
 from millrace.core import clock
 from millrace.eventstore.emit import Emitter
+from millrace.eventstore.row import from_item
 from tests.support.alerting import ALERT, Alerting
 from tests.support.platform import ACME, GLOBEX, Platform, platform
+from tests.unit.patterns.world import Story, World
 
 LIST, ACK, MUTE = "/v1/alerts", "/v1/alerts/{id}/acknowledge", "/v1/alerts/{id}/mute"
 
@@ -163,3 +165,33 @@ def mutes(running: Platform) -> dict[str, str | None]:
 def audited(running: Platform) -> list[dict[str, Any]]:
     rows = [row for row in running.rows("Metadata") if "#audit#" in row["entityTypeKey"]["S"]]
     return sorted(rows, key=lambda row: str(row["entityId"]["S"]))
+
+
+def test_alerts_of_a_user_are_those_that_follow_from_an_event_of_theirs(running: Platform) -> None:
+    world, story = World(stores=running.dynamodb), Story(noon=clock.now() - timedelta(hours=1))
+    world.now = story.noon
+    causes = [from_item(story.order(name, at), world.codec) for name, at in (("a", 0), ("b", 1), ("c", 2))]
+    theirs = from_item(story.order("d", 3, org=GLOBEX), world.codec)
+    world.alerts.raise_all(
+        [
+            *(
+                replace(ALERT, subject=f"order:{at}", at=one.happened_at, cause=one)
+                for at, one in enumerate(causes)
+            ),
+            replace(ALERT, org=GLOBEX, at=world.now, cause=theirs),
+            replace(ALERT, subject="nobody's", at=world.now),
+        ]
+    )
+    world.track([*world.deliveries(), *world.deliveries()])
+    items = listed(running, userId="usr_1")
+    assert {one["subject"] for one in items} == {"order:0", "order:1", "order:2"}
+    assert items == [one for one in listed(running) if one["subject"] != "nobody's"]
+    assert len(listed(running, GLOBEX, userId="usr_1")) == 1
+    assert listed(running, userId="usr_2") == []
+    first = running.get(LIST, query={"userId": "usr_1", "limit": "2"})["body"]
+    rest = running.get(LIST, query={"userId": "usr_1", "limit": "2", "cursor": first["cursor"]})["body"]
+    assert first["items"] + rest["items"] == items
+    world.alerts.end(ACME, ALERT.kind, ALERT.rule, "order:1", reason="late")
+    world.track()
+    assert [one["subject"] for one in listed(running, userId="usr_1", state="ended")] == ["order:1"]
+    assert listed(running, userId="usr_1", to=clock.utc_text(story.noon - timedelta(hours=1))) == []

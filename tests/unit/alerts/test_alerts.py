@@ -13,8 +13,10 @@ from millrace.alerts.alert import STORM
 from millrace.alerts.mutes import Mute
 from millrace.alerts.rows import AlertTracker
 from millrace.contracts import registry
+from millrace.core import clock
 from millrace.core.errors import RetryableError
 from millrace.eventstore.emit import Emitter
+from millrace.eventstore.row import StoredEvent
 from tests.support.alerting import ALERT, NOON, ORG, Alerting
 
 ENDED, RAISED, ACKNOWLEDGED = "alert.ended", "alert.raised", "alert.acknowledged"
@@ -147,7 +149,14 @@ def test_an_alert_that_could_not_be_stored_is_raised_by_the_retry(
 def acknowledged(world: Alerting, minutes: int, by: str) -> None:
     at = NOON + timedelta(minutes=minutes)
     payload = {"alertId": ALERT.alert_id, "acknowledgedBy": by, "acknowledgedAt": by}
-    world.rows.apply(ORG, ACKNOWLEDGED, f"event-{by}", at, payload, 4_000_000_000)
+    envelope = {
+        "eventId": f"event-{by}",
+        "eventType": ACKNOWLEDGED,
+        "timestamp": clock.utc_text(at),
+        "data": {"payload": payload},
+        "platform": {"orgId": ORG},
+    }
+    world.rows.apply(StoredEvent(envelope, b"", 4_000_000_000, ""))
 
 
 def test_rows_do_not_depend_on_the_order_of_events(world: Alerting) -> None:

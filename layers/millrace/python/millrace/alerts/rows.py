@@ -2,7 +2,8 @@
 
 The row `org#alert` / `<alert id>` holds of each of `alert.raised`, `alert.acknowledged` and `alert.ended` the first, by
 moment and id. `typeKey` (`org#alert#<state>`) and `date` (`<raised at>#<alert id>`) put it into the index by which alerts
-are listed; an alert that was not raised has none.
+are listed; an alert that was not raised has none. `userKey`, the user of the event that it follows from, puts it into the
+one by which a user's alerts are found.
 """
 
 import heapq
@@ -20,9 +21,9 @@ from millrace.core.table import KEYS_PER_CALL, Item, Table, is_expired
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.heads import is_derived
 from millrace.eventstore.order import HIGHEST, LOWEST
-from millrace.eventstore.row import from_item
+from millrace.eventstore.row import StoredEvent, from_item
 
-INDEX = "eventType-date-index"
+INDEX, USER_INDEX = "eventType-date-index", "userId-metricType-index"
 STATES = ("raised", "acknowledged", "ended")
 # Attribute of a row for each type: the event's place, and its payload beside it.
 _NAMES = {RAISED: "raised", ACKNOWLEDGED: "acknowledged", ENDED: "ended"}
@@ -37,39 +38,25 @@ class AlertRows:
     def __init__(self, analytics: Table) -> None:
         self._analytics = analytics
 
-    def apply(
-        self,
-        org: str,
-        event_type: str,
-        event_id: str,
-        happened_at: datetime,
-        payload: Mapping[str, Any],
-        expires_at: int | None = None,
-    ) -> None:
-        """Takes an event of an alert in; again, or in another order, it comes to the same.
-
-        Args:
-            org: the tenant.
-            event_type: one of `TYPES`.
-            event_id: of the event.
-            happened_at: its own moment.
-            payload: of the event.
-            expires_at: epoch second at which its row in Events goes; None where the alert has a row.
+    def apply(self, event: StoredEvent) -> None:
+        """Takes an event of an alert in, one of `TYPES`; again, or in another order, it comes to the same.
 
         Raises:
             RetryableError: the table did not take it.
         """
-        name, key = _NAMES[event_type], _key(org, payload["alertId"])
+        payload, name = event.envelope["data"]["payload"], _NAMES[event.event_type]
+        key = _key(event.org, payload["alertId"])
         values: dict[str, Any] = {
-            ":place": {"S": keys.sort(happened_at, event_id)},
+            ":place": {"S": keys.sort(event.happened_at, event.event_id)},
             ":payload": {"S": orjson.dumps(payload).decode()},
+            ":expires": {"N": str(event.expires_at)},
         }
-        expression = f"SET #name = :place, {name}Payload = :payload"
-        if expires_at is not None:
-            # That of `alert.raised`, whichever comes first.
-            kept = ":expires" if name == "raised" else "if_not_exists(expiresAt, :expires)"
-            expression += f", expiresAt = {kept}"
-            values[":expires"] = {"N": str(expires_at)}
+        # The row goes with `alert.raised`, whichever comes first.
+        expires = ":expires" if name == "raised" else "if_not_exists(expiresAt, :expires)"
+        expression = f"SET #name = :place, {name}Payload = :payload, expiresAt = {expires}"
+        if name == "raised" and (user := event.envelope.get("userId")):
+            expression += ", userKey = :user"
+            values[":user"] = {"S": keys.by_user(event.org, user)}
         self._analytics.update(
             key,
             expression,
@@ -78,7 +65,7 @@ class AlertRows:
             values=values,
             doing="keep alert",
         )
-        self._list(key, org)
+        self._list(key, event.org)
 
     def _list(self, key: Item, org: str) -> None:
         """Has the row listed in the state that it is in."""
@@ -127,6 +114,7 @@ class AlertRows:
         until: datetime | None,
         after: str | None,
         expected: int,
+        user: str | None = None,
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         """Alerts with their places, those raised last first, read as the iterator advances.
 
@@ -137,6 +125,7 @@ class AlertRows:
             until: raised before it.
             after: the place of the last alert of the page before.
             expected: how many the caller takes at most.
+            user: only those that follow from an event of this user. All of them are read.
 
         Raises:
             MillraceError: the table did not answer.
@@ -144,6 +133,10 @@ class AlertRows:
         low = clock.utc_micros(since) if since is not None else LOWEST
         high = min(clock.utc_micros(until) if until is not None else HIGHEST, after or HIGHEST)
         if low >= high:
+            return
+        if user is not None:
+            of_user = ((place, one) for place, one in self._of_user(org, user, states) if low <= place < high)
+            yield from heapq.nlargest(expected, of_user, key=lambda placed: placed[0])
             return
         found = [self._places(org, state, low, high, expected) for state in states]
         some: list[str] = []
@@ -168,6 +161,21 @@ class AlertRows:
             doing="list alerts",
         )
         return (item["date"]["S"] for page in rows for item in page.items if item["date"]["S"] < high)
+
+    def _of_user(self, org: str, user: str, states: Collection[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """In no order: the index knows users and kinds of rows, not moments."""
+        pages = self._analytics.pages(
+            "userKey = :user AND metricKey = :alerts",
+            {":user": {"S": keys.by_user(org, user)}, ":alerts": _key(org, "")["metricKey"]},
+            index=USER_INDEX,
+            page_size=KEYS_PER_CALL,
+            doing="list alerts of user",
+        )
+        for page in pages:
+            wanted = [_key(org, item["tileKey"]["S"]) for item in page.items]
+            for row in self._analytics.batch_get(wanted, doing="read alerts"):
+                if not is_expired(row) and _state(row) in states:
+                    yield f"{_moment(row['raised']['S'])}#{row['tileKey']['S']}", public(row)
 
     def _of(
         self, org: str, places: Sequence[str], states: Collection[str]
@@ -217,10 +225,7 @@ class AlertTracker:
                 continue
             event = from_item(delivery.item, self._codec)
             self._contract_of(event.envelope["platform"]["contract"])
-            payload = event.envelope["data"]["payload"]
-            self._rows.apply(
-                event.org, event.event_type, event.event_id, event.happened_at, payload, event.expires_at
-            )
+            self._rows.apply(event)
             counts[METRICS[event.event_type]] += 1
         if counts:
             self._count(counts)

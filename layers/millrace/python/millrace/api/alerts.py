@@ -34,7 +34,8 @@ class AlertsApi:
         limit, given = call.values["limit"], call.values
         states = [given["state"]] if "state" in given else STATES
         after = call.after(order.is_position)
-        found = self._rows.listed(call.org, states, given.get("from"), given.get("to"), after, limit + 1)
+        since, until, user = (given.get(name) for name in ("from", "to", "userId"))
+        found = self._rows.listed(call.org, states, since, until, after, limit + 1, user)
         page, more = sizes.fitting(found, limit, lambda placed: orjson.dumps(placed[1]))
         now = clock.now()
         items = [self.shown(call.org, item, now) for _, item in page]
@@ -122,8 +123,7 @@ class AlertChangesApi:
         # The stream brings it, too, but whoever asks next sees it already. Of two at once, the first is the stored one.
         stored = self._event(call.org, event.event_id)
         if stored is not None:
-            said = stored.envelope["data"]["payload"]
-            self._rows.apply(call.org, ACKNOWLEDGED, stored.event_id, stored.happened_at, said)
+            self._rows.apply(stored)
 
     def _event(self, org: str, event_id: str) -> StoredEvent | None:
         key = {"eventId": {"S": keys.event(org, event_id)}}

@@ -1,5 +1,6 @@
 """`millrace watch`: windows of an aggregate as they fill."""
 
+import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ PAST = 11
 LEVELS = " ▁▂▃▄▅▆▇█"
 MOST_ITEMS = 500
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400}
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z")
 Answer = Mapping[str, Any]
 
 
@@ -35,6 +37,9 @@ def watch(
     *,
     by: Annotated[
         list[str] | None, typer.Option("--by", help="Only this value of a key.", metavar="KEY=VALUE")
+    ] = None,
+    measure: Annotated[
+        list[str] | None, typer.Option("--measure", help="Only this measure, in this order.", metavar="NAME")
     ] = None,
     window: Annotated[
         str | None, typer.Option("--window", help="Such as 15m (default: the aggregate's).")
@@ -66,6 +71,8 @@ def watch(
         return
     unknown: Answer = {"window": "5m", "keys": [], "measures": []}
     known: Answer = next((one for one in listed if one["name"] == metric), unknown)
+    if measure:
+        known = {**known, "measures": _chosen(known, measure)}
     query = {**_keys(by or ()), "window": window, "slide": slide, "order": order, "limit": str(MOST_ITEMS)}
     if known["keys"]:
         query["top"] = str(top)
@@ -98,6 +105,13 @@ def _keys(given: Sequence[str]) -> dict[str, str | None]:
     return found
 
 
+def _chosen(known: Answer, names: Sequence[str]) -> list[Answer]:
+    by_name = {one["name"]: one for one in known["measures"]}
+    if others := [name for name in names if name not in by_name]:
+        raise UsageError(f"--measure {others[0]}: there are {', '.join(by_name) or 'none'}")
+    return [by_name[name] for name in names]
+
+
 def _seconds(span: str) -> int:
     number, unit = span[:-1], span[-1:]
     # What is no span is the API's to refuse.
@@ -123,7 +137,7 @@ def _drawn(answer: Answer, known: Answer) -> RenderableType:
     if not items:
         return Text(f"{answer['metric']}: nothing in the last windows of {answer['window']}.")
     named = [name for one in known["measures"] for name in _columns(one, answer["items"][-1])]
-    measured = [name for name in named if _is_number(items[-1].get(name))]
+    measured = [name for name in named if _is_shown([one.get(name) for one in items])]
     body = _by_key(items, measured, known) if known["keys"] else _by_window(items, measured)
     newest = items[-1]
     until = f"{_hour(newest['start'])}–{_hour(newest['end'])} UTC"
@@ -180,12 +194,14 @@ def _by_key(items: Sequence[Answer], measured: Sequence[str], known: Answer) -> 
     by_name: dict[str, dict[str, Answer]] = {}
     for one in items:
         by_name.setdefault(_name(one), {})[one["start"]] = one
-    greatest = max((float(one[measured[0]] or 0) for one in items), default=0.0) if measured else 0.0
+    # What the line is of.
+    counted = next((name for name in measured if not any(_is_moment(one[name]) for one in items)), None)
+    greatest = max((float(one[counted] or 0) for one in items), default=0.0) if counted else 0.0
     newest = [_name(one) for one in items if one["start"] == starts[-1]]
     rows = []
     for name in newest:
         held = by_name[name]
-        line = [held[start][measured[0]] if start in held and measured else 0 for start in starts]
+        line = [held[start][counted] if start in held and counted else 0 for start in starts]
         now = held[starts[-1]]
         rows.append([name, _line(line, greatest), *(_number(now[measure]) for measure in measured)])
     heading = ", ".join(key["name"] for key in known["keys"])
@@ -206,13 +222,25 @@ def _line(values: Sequence[float | None], greatest: float) -> str:
     )
 
 
+def _is_shown(values: Sequence[Any]) -> bool:
+    """Whether all are numbers, or all moments, but for those that are absent."""
+    found = [value for value in values if value is not None]
+    return all(map(_is_number, found)) or all(map(_is_moment, found))
+
+
 def _is_number(value: Any) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_moment(value: Any) -> bool:
+    return isinstance(value, str) and _MOMENT.fullmatch(value) is not None
 
 
 def _number(value: Any) -> str:
     if value is None:
         return "–"
+    if isinstance(value, str):
+        return value[:16].replace("T", " ")
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}" if abs(value) < 1 else f"{value:,.2f}"
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from millrace.aggregates import measures
-from millrace.aggregates.definition import Aggregate, Measure, of_types
+from millrace.aggregates.definition import Aggregate, Derived, Measure, of_types
+from millrace.aggregates.derived import with_derived
 from millrace.compiler.aggregates import compile_aggregates
 from millrace.compiler.warehouse import aggregate_macros, dialect
 from millrace.compiler.warehouse.render import render
@@ -105,6 +106,17 @@ def _payload(contract: Contract, rng: random.Random) -> dict[str, Any]:
             "location": rng.choice(["Lisbon, Portugal", "Paris, France", "nowhere", None]),
             "device_id": rng.choice([None, *(f"dev_{number}" for number in range(40))]),
         }
+    if contract.event_type == "campaign.pacing_recorded":
+        return {
+            "campaignId": f"c{rng.randrange(9)}",
+            "spent": rng.choice([0, 0.0001, 1234.5678, 999_999_999_999.9999, rng.randrange(10**9) / 10_000]),
+            "budget": rng.choice([0, 1000, 333.3333, rng.randrange(10**9) / 10_000]),
+            "expectedSpend": rng.choice([None, 0, 0.0003, 500, rng.randrange(10**9) / 10_000]),
+            "flightStart": rng.choice(
+                [None, f"{DAY}T00:00:00Z", f"{DAY}T12:34:00.123456Z", "2026-01-01T00:00:00Z"]
+            ),
+            "flightEnd": rng.choice([None, f"{DAY}T23:59:00Z", "2031-05-05T05:05:05.5Z"]),
+        }
     if contract.event_type == "inventory.adjusted":
         return {
             "productId": f"p{rng.randrange(4)}",
@@ -118,7 +130,12 @@ def _payload(contract: Contract, rng: random.Random) -> dict[str, Any]:
 def _day(aggregates: Sequence[Aggregate], org: str, number: int, rng: random.Random) -> list[StoredEvent]:
     """Events of a tenant's day in a few hours of it, so that tiles have many."""
     types = sorted(of_types(aggregates))
-    busy = ["transaction.created"] * 20 + ["inventory.adjusted"] * 4 + [*STEPS] * 4
+    busy = (
+        ["campaign.pacing_recorded"] * 2
+        + ["transaction.created"] * 20
+        + ["inventory.adjusted"] * 4
+        + [*STEPS] * 4
+    )
     made = []
     for _ in range(number):
         contract = CONTRACTS[f"{rng.choice([*types, *busy])}.v1"]
@@ -167,15 +184,15 @@ def _by_window(one: Aggregate, rows: list[dict[str, Any]]) -> dict[Any, Any]:
     return {
         (clock.epoch(row["window_start"]), *(row[key.name] for key in one.keys)): {
             measure.name: _in_row(measure, row)
-            for measure in one.measures
+            for measure in one.answered
             if measure.kind not in ("top", "distribution")
         }
         for row in rows
     }
 
 
-def _in_row(measure: Measure, row: dict[str, Any]) -> Any:
-    if measure.kind == "funnel":
+def _in_row(measure: Measure | Derived, row: dict[str, Any]) -> Any:
+    if isinstance(measure, Measure) and measure.kind == "funnel":
         return [row[f"{measure.name}_{number}"] for number in range(1, len(measure.steps) + 1)]
     value = row[measure.name]
     return clock.utc_micros(value) if isinstance(value, datetime) else value
@@ -212,11 +229,14 @@ def _windows(one: Aggregate, tiles: Tiles, seconds: int = 900, slide: int = 300)
                     else [kind.merge(*pair) for kind, *pair in zip(kinds.values(), held, read, strict=True)]
                 )
     return {
-        window: {
-            measure.name: _shown(measure, state)
-            for measure, state in zip(one.measures, states, strict=True)
-            if measure.kind not in ("top", "distribution")
-        }
+        window: with_derived(
+            one.derived,
+            {
+                measure.name: _shown(measure, state)
+                for measure, state in zip(one.measures, states, strict=True)
+                if measure.kind not in ("top", "distribution")
+            },
+        )
         for window, states in merged.items()
     }
 

@@ -61,9 +61,11 @@ WITH counted AS (
         "budget" AS value_2,
         "expected_spend" AS value_3,
         "pacing_ratio" AS value_4,
-        "flight_end" AS value_5,
-        coalesce("pacing_ratio" > CAST(1.1 AS DOUBLE), false) AS holds_6,
-        coalesce("pacing_ratio" < CAST(0.9 AS DOUBLE), false) AS holds_7
+        "event_time" AS value_5,
+        "flight_start" AS value_6,
+        "flight_end" AS value_7,
+        coalesce("pacing_ratio" > CAST(1.1 AS DOUBLE), false) AS holds_8,
+        coalesce("pacing_ratio" < CAST(0.9 AS DOUBLE), false) AS holds_9
     FROM {{ events or source('silver', 'campaign_pacing_recorded_v1') }}
     WHERE true{% if not late %} AND received_at <= event_time + INTERVAL '604800' SECOND{% endif %}
 ), windowed AS (
@@ -76,8 +78,10 @@ WITH counted AS (
         value_3,
         value_4,
         value_5,
-        holds_6,
-        holds_7,
+        value_6,
+        value_7,
+        holds_8,
+        holds_9,
         event_time,
         TO_TIMESTAMP(FLOOR(EPOCH(event_time) / {{ (slide or minutes) * 60 }}) * {{ (slide or minutes) * 60 }}
             - {{ step * 60 }}) AS window_start
@@ -92,14 +96,17 @@ WITH counted AS (
         value_3,
         value_4,
         value_5,
-        holds_6,
-        holds_7,
+        value_6,
+        value_7,
+        holds_8,
+        holds_9,
         window_start,
         ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "campaign" ORDER BY CASE WHEN value_1 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, value_1 DESC) AS place_1,
         ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "campaign" ORDER BY CASE WHEN value_2 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, value_2 DESC) AS place_2,
         ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "campaign" ORDER BY CASE WHEN value_3 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, value_3 DESC) AS place_3,
         ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "campaign" ORDER BY CASE WHEN value_4 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, value_4 DESC) AS place_4,
-        ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "campaign" ORDER BY CASE WHEN value_5 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, value_5 DESC) AS place_5
+        ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "campaign" ORDER BY CASE WHEN value_6 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, value_6 DESC) AS place_6,
+        ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "campaign" ORDER BY CASE WHEN value_7 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, value_7 DESC) AS place_7
     FROM windowed
 ), measured AS (
     SELECT
@@ -111,9 +118,11 @@ WITH counted AS (
         MAX(value_2) FILTER (WHERE place_2 = 1) AS budget,
         MAX(value_3) FILTER (WHERE place_3 = 1) AS expected_spend,
         MAX(value_4) FILTER (WHERE place_4 = 1) AS pacing_ratio,
-        MAX(value_5) FILTER (WHERE place_5 = 1) AS flight_end,
-        COUNT(*) FILTER (WHERE holds_6) AS over_plan,
-        COUNT(*) FILTER (WHERE holds_7) AS under_plan
+        MAX(value_5) AS reported_at,
+        MAX(value_6) FILTER (WHERE place_6 = 1) AS flight_start,
+        MAX(value_7) FILTER (WHERE place_7 = 1) AS flight_end,
+        COUNT(*) FILTER (WHERE holds_8) AS over_plan,
+        COUNT(*) FILTER (WHERE holds_9) AS under_plan
     FROM placed
     {%- if minutes <= 1440 and (slide or 1440 % minutes) %}
     WHERE FLOOR(EPOCH(window_start) / 86400)
@@ -132,9 +141,15 @@ SELECT
     budget,
     expected_spend,
     pacing_ratio,
+    reported_at,
+    flight_start,
     flight_end,
     over_plan,
-    under_plan
+    under_plan,
+    CASE WHEN expected_spend <> 0 THEN CASE WHEN ABS(CAST(spent AS DOUBLE) / CAST(expected_spend AS DOUBLE)) < 1000000000000000000 THEN CAST(FLOOR((CAST(spent AS DOUBLE) / CAST(expected_spend AS DOUBLE)) * 10000 + 0.5) AS DECIMAL(34, 0)) * CAST('0.0001' AS DECIMAL(4, 4)) END END AS pace,
+    CASE WHEN flight_start IS NOT NULL AND reported_at >= flight_end THEN CASE WHEN ABS(CAST(spent AS DOUBLE)) < 1000000000000000000 THEN CAST(FLOOR((CAST(spent AS DOUBLE)) * 10000 + 0.5) AS DECIMAL(34, 0)) * CAST('0.0001' AS DECIMAL(4, 4)) END WHEN reported_at > flight_start THEN CASE WHEN ABS(CAST(spent AS DOUBLE) * (EPOCH(flight_end) - EPOCH(flight_start)) / (EPOCH(reported_at) - EPOCH(flight_start))) < 1000000000000000000 THEN CAST(FLOOR((CAST(spent AS DOUBLE) * (EPOCH(flight_end) - EPOCH(flight_start)) / (EPOCH(reported_at) - EPOCH(flight_start))) * 10000 + 0.5) AS DECIMAL(34, 0)) * CAST('0.0001' AS DECIMAL(4, 4)) END END AS projected_spend,
+    CAST(CASE WHEN flight_start IS NOT NULL AND reported_at >= flight_end THEN CASE WHEN ABS(CAST(spent AS DOUBLE)) < 1000000000000000000 THEN CAST(FLOOR((CAST(spent AS DOUBLE)) * 10000 + 0.5) AS DECIMAL(34, 0)) * CAST('0.0001' AS DECIMAL(4, 4)) END WHEN reported_at > flight_start THEN CASE WHEN ABS(CAST(spent AS DOUBLE) * (EPOCH(flight_end) - EPOCH(flight_start)) / (EPOCH(reported_at) - EPOCH(flight_start))) < 1000000000000000000 THEN CAST(FLOOR((CAST(spent AS DOUBLE) * (EPOCH(flight_end) - EPOCH(flight_start)) / (EPOCH(reported_at) - EPOCH(flight_start))) * 10000 + 0.5) AS DECIMAL(34, 0)) * CAST('0.0001' AS DECIMAL(4, 4)) END END AS DECIMAL(38, 4)) - CAST(budget AS DECIMAL(38, 4)) AS over_budget,
+    CASE WHEN spent > 0 AND budget >= 0 AND reported_at > flight_start THEN CASE WHEN EPOCH(flight_start) + (EPOCH(reported_at) - EPOCH(flight_start)) * CAST(budget AS DOUBLE) / CAST(spent AS DOUBLE) < 253402300800 THEN TO_TIMESTAMP(FLOOR(EPOCH(flight_start) + (EPOCH(reported_at) - EPOCH(flight_start)) * CAST(budget AS DOUBLE) / CAST(spent AS DOUBLE))) END END AS projected_end
 FROM measured
 {%- endmacro %}
 

@@ -415,3 +415,19 @@ def test_what_decays_counts_less_the_older_it_is(bundle: Path) -> None:
     (listed,) = json.loads(reader.ask("")["body"])["items"]
     assert listed["measures"][1] == {"name": "interest", "measure": "count", "halfLife": "7d"}
     assert reader.refused("months", window="32d") == (400, "window 32d is longer than 31d")
+
+
+def test_what_is_derived_is_answered_and_ordered_by(bundle: Path) -> None:
+    ratio = {"name": "spending", "kind": "ratio", "of": {"of": "revenue", "by": "volume"}}
+    measures_ = [measure("volume", "count"), measure("revenue", "sum", "amount", "decimal")]
+    world = World(aggregates(aggregate(measures=measures_, derived=[ratio])))
+    world.count(*(payment(name, AT, amount=amount) for name, amount in (("a", 10), ("a", 5), ("b", 99))))
+    world.now = LATER
+    reader = Reader(world)
+    found = reader.items(order="-spending", top=1)
+    assert [(one["key"]["merchant"], one["spending"]) for one in found] == [("b", 99)]
+    body = reader.ask(**MORNING, format="csv")["body"]
+    lines = [*csv.DictReader(io.StringIO(body))]
+    assert [line["spending"] for line in lines] == ["7.5", "99"]
+    (listed,) = json.loads(reader.ask("")["body"])["items"]
+    assert listed["measures"][-1] == {"name": "spending", "measure": "ratio"}

@@ -121,6 +121,25 @@ def test_keys_have_a_line_of_their_past_and_the_numbers_of_now() -> None:
     assert "10:10–10:20 UTC" in shown
 
 
+def test_moments_are_shown_and_measures_can_be_chosen(
+    asked: list[tuple[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = {
+        "keys": [{"name": "merchant", "type": "string"}],
+        "measures": [{"name": name, "measure": "reached"} for name in ("used", "spent")],
+    }
+    items = [
+        item(10, name, 1, used=used, spent=2)
+        for name, used in (("a", "2026-12-24T18:00:00.000000Z"), ("b", None))
+    ]
+    shown = drawn(answer(*items), known)
+    assert "2026-12-24 18:00" in shown
+    assert "█" in shown
+    assert [one["name"] for one in watch._chosen(known, ["spent"])] == ["spent"]
+    assert run(["watch", "by_merchant", "--measure", "nothing"]) == 2
+    assert "there are transactions, revenue" in capsys.readouterr().err
+
+
 def test_a_funnel_has_a_column_for_each_step_and_its_conversions() -> None:
     steps = [
         {"event": "product.viewed", "sessions": 1200, "conversion": None},

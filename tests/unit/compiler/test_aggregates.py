@@ -125,6 +125,13 @@ def add(**measure: Any) -> Callable[[dict[str, Any]], Any]:
     return lambda of: of["measures"].append({**MEASURE, **measure})
 
 
+def derive(**part: Any) -> Callable[[dict[str, Any]], Any]:
+    return lambda of: of.update(
+        derived=[{"name": "d", **part}],
+        measures=[*of["measures"], {"name": "last", "measure": "max", "of": "event_time"}],
+    )
+
+
 def where(*conditions: Any) -> Callable[[dict[str, Any]], Any]:
     return lambda of: of.update(where=[*conditions])
 
@@ -168,6 +175,14 @@ REFUSED: list[tuple[Callable[[dict[str, Any]], Any], str, str]] = [
     (add(measure="distribution", of="total_amount"), "/measures/2", "distribution has `edges`"),
     (add(measure="distribution", of="total_amount", edges=[2, 1]), "/measures/2/edges", "edges ascend"),
     (add(measure="distribution", of="total_amount", edges=[0.00001]), "/measures/2/edges", "at most four decimals"),
+    (derive(derive="ratio", of="revenue"), "/derived/0", "ratio needs by: it takes of, by"),
+    (derive(derive="ratio", of="revenue", by="orders", at="last"), "/derived/0", "ratio has no at"),
+    (derive(derive="ratio", of="revenu", by="orders"), "/derived/0/of", "there is no measure revenu before it; did you mean revenue?"),
+    (derive(derive="ratio", of="revenue", by="d"), "/derived/0/by", "there is no measure d before it"),
+    (derive(derive="ratio", of="revenue", by="last"), "/derived/0/by", "last is a moment, and by of a ratio is a number"),
+    (derive(derive="reached", of="revenue", by="orders", since="last", at="orders"), "/derived/0/at", "orders is a whole number or a decimal, and at of a reached is a moment"),
+    (derive(name="orders", derive="ratio", of="revenue", by="orders"), "/derived/0/name", "there is a measure orders already"),
+    (derive(derive="sum", of="revenue"), "/derived/0/derive", "none of ratio, difference"),
     (add(decay={"halfLife": "30m"}), "/measures/2/decay/halfLife", "a half-life is 1h to 365d, not 30m"),
     (add(decay={"halfLife": "week"}), "/measures/2/decay/halfLife", "a half-life is a whole number of h or d"),
     (add(measure="mean", of="total_amount", decay={"halfLife": "7d"}), "/measures/2/decay", "can decay, count, sum, top, and not a mean"),

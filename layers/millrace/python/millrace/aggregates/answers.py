@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from millrace.aggregates import blocks, measures
-from millrace.aggregates.definition import DAY_SECONDS, Aggregate, Key, Measure
+from millrace.aggregates.definition import DAY_SECONDS, Aggregate, Derived, Key, Measure
+from millrace.aggregates.derived import with_derived
 from millrace.aggregates.fold import OTHER, KeyValues
 from millrace.aggregates.measures import Kind, State
 from millrace.aggregates.reads import Pieces, TenantTiles
@@ -96,7 +97,7 @@ def order_of(aggregate: Aggregate, text: str | None, top: int | None) -> tuple[s
     if text is None:
         return (aggregate.ranked_by, True) if top is not None and aggregate.ranked_by else None
     name = text.removeprefix("-")
-    kinds = {one.name: one.kind for one in aggregate.measures}
+    kinds = {one.name: one.kind for one in aggregate.answered}
     ordered = [one for one, kind in kinds.items() if kind not in _UNORDERED]
     if name not in ordered:
         raise QuestionError(f"{aggregate.name} has no order by {name}: there are {', '.join(ordered)}")
@@ -191,8 +192,7 @@ class _Pager:
         if self._question.order is None:
             return named
         name, descending = self._question.order
-        at = next(at for at, one in enumerate(self._aggregate.measures) if one.name == name)
-        shown = {key: self._kinds[at].shown(by_key[key][at]) for key in named}
+        shown = {key: _shown(self._aggregate, self._kinds, by_key[key])[name] for key in named}
         without = [key for key in named if shown[key] is None]
         valued = [key for key in named if shown[key] is not None]
         return [*sorted(valued, key=lambda key: shown[key], reverse=descending), *without]
@@ -240,7 +240,7 @@ def whole_key(aggregate: Aggregate, by: Mapping[int, Value | None]) -> KeyValues
 
 def _shown(aggregate: Aggregate, kinds: Sequence[Kind], states: Sequence[State]) -> dict[str, Any]:
     named = zip(aggregate.measures, kinds, states, strict=True)
-    return {measure.name: kind.shown(state) for measure, kind, state in named}
+    return with_derived(aggregate.derived, {one.name: kind.shown(state) for one, kind, state in named})
 
 
 def _typed(key: Key, text: str) -> Value:
@@ -259,8 +259,9 @@ def _text_order(key: KeyValues) -> tuple[tuple[bool, str], ...]:
     return tuple((value is not None, "" if value is None else measures.text(value)) for value in key)
 
 
-def _measure(one: Measure, span: Callable[[int], str]) -> dict[str, Any]:
-    more = {"halfLife": span(one.half_life_seconds)} if one.half_life_seconds else {}
+def _measure(one: Measure | Derived, span: Callable[[int], str]) -> dict[str, Any]:
+    half_life = one.half_life_seconds if isinstance(one, Measure) else 0
+    more = {"halfLife": span(half_life)} if half_life else {}
     return {"name": one.name, "measure": one.kind, **more}
 
 
@@ -275,7 +276,7 @@ def catalogue(aggregates: Iterable[Aggregate], span: Callable[[int], str]) -> li
             "events": list(one.events),
             "source": "log" if one.of_log else "table",
             "keys": [{"name": key.name, "type": key.type} for key in one.keys],
-            "measures": [_measure(measure, span) for measure in one.measures],
+            "measures": [_measure(measure, span) for measure in one.answered],
             "mostKeys": one.most_keys,
             "window": span(one.window_seconds),
             "lateness": span(one.lateness_seconds),

@@ -44,6 +44,15 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
+class Derived:
+    """What follows from measures of a window: its name in answers, one of `derived.ROLES`, and role → measure."""
+
+    name: str
+    kind: str
+    of: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Key:
     """A dimension: its name in answers, and event type → the column that gives its value. `type`: as Iceberg calls it."""
 
@@ -71,6 +80,7 @@ class Aggregate:
         lateness_seconds: how old an event may be on receipt (receivedAt - timestamp) and still be counted in its tile.
         retention_days: how long sealed tiles are kept.
         window_seconds: of answers that are asked for no window.
+        derived: what follows from the measures, in order.
     """
 
     name: str
@@ -87,6 +97,12 @@ class Aggregate:
     lateness_seconds: int
     retention_days: int
     window_seconds: int
+    derived: tuple[Derived, ...] = ()
+
+    @property
+    def answered(self) -> tuple[Measure | Derived, ...]:
+        """What answers have by name."""
+        return (*self.measures, *self.derived)
 
     @property
     def longest_window(self) -> int:
@@ -111,6 +127,7 @@ class Aggregate:
                 "where": tuple(document["where"]),
                 "keys": tuple(Key(**one) for one in document["keys"]),
                 "measures": tuple(_measure(one) for one in document["measures"]),
+                "derived": tuple(Derived(**one) for one in document.get("derived", ())),
             }
         )
 

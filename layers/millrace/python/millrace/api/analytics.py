@@ -172,7 +172,7 @@ def _wants_csv(call: Call) -> bool:
 
 def _csv(aggregate: Aggregate, page: Page, cursor: str | None) -> Document:
     """A line for each item; measures that are no number are JSON."""
-    keys, measured = [one.name for one in aggregate.keys], [one.name for one in aggregate.measures]
+    keys, measured = [one.name for one in aggregate.keys], [one.name for one in aggregate.answered]
     written = io.StringIO()
     lines = csv.writer(written, lineterminator="\r\n")
     lines.writerow(["start", "end", *keys, *measured, "final", "other"])

@@ -50,6 +50,8 @@ TYPES: dict[str, tuple[str, ...]] = {
 }
 # Settings of measures that came after the first versions were pinned.
 _LATER = frozenset({"steps", "decay"})
+# Who gives what a measure is derived from.
+ROLES = ("of", "by", "since", "at", "until")
 KEY_TYPES = ("string", "int", "long", "boolean", "date")
 
 
@@ -93,6 +95,22 @@ class MeasureDefinition(_Strict):
     decay: Decay | None = None
 
 
+class DerivedDefinition(_Strict):
+    """What follows from measures of a window; see `aggregates/derived.py`."""
+
+    name: Name
+    derive: Literal["ratio", "difference", "projection", "reached"]
+    of: Name
+    by: Name | None = None
+    since: Name | None = None
+    at: Name | None = None
+    until: Name | None = None
+
+    def roles(self) -> dict[str, str]:
+        """Role → measure, of those that are said."""
+        return {role: name for role in ROLES if (name := getattr(self, role)) is not None}
+
+
 class AggregateDefinition(_Strict):
     """A file. `events: [all]` are those of every contract that is stored in the table."""
 
@@ -105,6 +123,7 @@ class AggregateDefinition(_Strict):
     where: list[dict[str, Any]] = []
     keys: dict[Name, Columns] = {}
     measures: list[MeasureDefinition] = Field(min_length=1)
+    derived: list[DerivedDefinition] = []
     mostKeys: Annotated[int, Field(ge=1, le=10_000)] = DEFAULT_MOST_KEYS  # noqa: N815  as authors write it
     rankedBy: Name | None = None  # noqa: N815
     lateness: Span | None = None
@@ -141,8 +160,8 @@ def ranked_by(one: AggregateDefinition) -> str:
 
 
 def meaning(one: AggregateDefinition) -> dict[str, Any]:
-    """What decides what it counts, as its author wrote it, and nothing else."""
-    document = one.model_dump(exclude={"version", "description", "owner", "retention", "window"})
+    """What decides what it counts, as its author wrote it, and nothing else: what is derived is counted by nobody."""
+    document = one.model_dump(exclude={"version", "description", "owner", "retention", "window", "derived"})
     # What could not be said when a version was pinned is no part of it.
     document["measures"] = [
         {name: value for name, value in measure.items() if value or name not in _LATER}
@@ -184,6 +203,7 @@ def _sizes(one: AggregateDefinition) -> Iterator[tuple[str, str]]:
         ("/events", listed, MOST_EVENTS),
         ("/keys", len(one.keys), MOST_KEYS),
         ("/measures", len(one.measures), MOST_MEASURES),
+        ("/derived", len(one.derived), MOST_MEASURES),
     ):
         if number > most:
             yield pointer, f"there may be {most}, not {number}: what is more is another aggregate"
@@ -200,6 +220,7 @@ def _names(one: AggregateDefinition) -> Iterator[tuple[str, str]]:
     seen: dict[str, str] = {}
     named = [(name, f"/keys/{name}", "key") for name in one.keys]
     named += [(measure.name, f"/measures/{at}/name", "measure") for at, measure in enumerate(one.measures)]
+    named += [(derived.name, f"/derived/{at}/name", "measure") for at, derived in enumerate(one.derived)]
     for name, pointer, what in named:
         if name in RESERVED:
             yield pointer, f"{name} is the name of something else in answers or tables; choose another"

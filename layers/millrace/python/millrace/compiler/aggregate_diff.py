@@ -34,8 +34,8 @@ def _changed(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Itera
         if key not in before:
             reason = "rows that are read as one are split by it"
             yield Breaking(name, f"/keys/{key}", "redefined", reason)
-    measures = {one["name"]: one for one in new["measures"]}
-    for one in old["measures"]:
+    measures = {one["name"]: one for one in _answered(new)}
+    for one in _answered(old):
         pointer = f"/measures/{one['name']}"
         if one["name"] not in measures:
             yield Breaking(name, pointer, "removed", "a measure that is read is gone")
@@ -44,3 +44,9 @@ def _changed(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Itera
             yield Breaking(name, pointer, "retyped", reason)
         elif one.get("steps") != measures[one["name"]].get("steps"):
             yield Breaking(name, pointer, "redefined", "its steps are others, in order or in kind")
+
+
+def _answered(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Measures, and what is derived of them."""
+    yield from document["measures"]
+    yield from ({"name": one["name"], "measure": one["derive"]} for one in document.get("derived", ()))

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from millrace.compiler import aggregate_definition, pins, publications, satisfiable
+from millrace.compiler import aggregate_definition, aggregate_derived, pins, publications, satisfiable
 from millrace.compiler.aggregate_definition import KEY_TYPES, TYPES, AggregateDefinition
 from millrace.compiler.definitions import Definitions, check_pins
 from millrace.compiler.sentences import meant
@@ -165,6 +165,7 @@ def _compiled(one: AggregateDefinition, types: Mapping[str, _Type]) -> dict[str,
             }
             for measure in one.measures
         ],
+        "derived": [{"name": part.name, "kind": part.derive, "of": part.roles()} for part in one.derived],
         "most_keys": one.mostKeys,
         "ranked_by": aggregate_definition.ranked_by(one),
         "lateness_seconds": lateness,
@@ -209,6 +210,14 @@ class _Lint:
                     sentence = f"{name} is none of its events{meant(name, self._events, listed=True)}"
                     yield f"/measures/{at}/steps/{number}", sentence
         yield from self._conditions()
+        yield from aggregate_derived.problems(one, self._types_of)
+
+    def _types_of(self, measure: aggregate_definition.MeasureDefinition) -> set[str]:
+        """The types of the columns that a measure is of."""
+        events = measure.steps or self._events
+        named = aggregate_definition.of_types(measure.of, events).items()
+        known = {name: of.fields for name, of in self._types.items()}
+        return {known[name][column].type for name, column in named if column in known.get(name, {})}
 
     def _stores(self) -> Iterator[tuple[str, str]]:
         one = self._one

@@ -9,9 +9,10 @@ A table of day grain is made of a day's rows, so windows of a day at most are le
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from millrace.aggregates import derived
 from millrace.aggregates.decay import WEIGHT
 from millrace.aggregates.definition import TILE_SECONDS, Aggregate, Key, Measure
 from millrace.compiler.aggregates import FOLDER, compile_aggregates
@@ -124,7 +125,7 @@ class _Macro:
             "    window_start,",
             "    window_start + INTERVAL '{{ minutes }}' MINUTE AS window_end,",
             *(f"    {name}," for name in self._keys),
-            ",\n".join(f"    {column}" for column in self._columns()),
+            ",\n".join(f"    {column}" for column in (*self._columns(), *self._derived())),
             "FROM measured",
             "{%- endmacro %}",
             "",
@@ -235,6 +236,15 @@ class _Macro:
             elif one.kind != "top":
                 yield one.name
 
+    def _derived(self) -> Iterator[str]:
+        """What follows from the measures, in the same operations as `aggregates/derived.py`."""
+        columns = [column.rpartition(" AS ") for column in self._columns()]
+        written = {name: sql or name for sql, _, name in columns}
+        for one in self._of.derived:
+            taken = {role: written[name] for role, name in one.of.items()}
+            written[one.name] = _DERIVED[one.kind](**taken)
+            yield f"{written[one.name]} AS {one.name}"
+
     def _chosen(self, at: int) -> str:
         """The value of an event that is measured, else null."""
         value, holds = self._values[at], self._holds.get(at, "")
@@ -283,6 +293,48 @@ class _Macro:
                 "" if high is None else f"{value} < {high}",
             ]
             yield f"COUNT(*) FILTER (WHERE {' AND '.join(filter(None, parts))})"
+
+
+def _ratio(of: str, by: str) -> str:
+    return f"CASE WHEN {by} <> 0 THEN {_rounded(f'{_double(of)} / {_double(by)}')} END"
+
+
+def _difference(of: str, by: str) -> str:
+    return f"CAST({of} AS DECIMAL(38, 4)) - CAST({by} AS DECIMAL(38, 4))"
+
+
+def _projection(of: str, since: str, at: str, until: str) -> str:
+    grown = f"{_double(of)} * (EPOCH({until}) - EPOCH({since})) / (EPOCH({at}) - EPOCH({since}))"
+    return (
+        f"CASE WHEN {since} IS NOT NULL AND {at} >= {until} THEN {_rounded(_double(of))} "
+        f"WHEN {at} > {since} THEN {_rounded(grown)} END"
+    )
+
+
+def _reached(of: str, by: str, since: str, at: str) -> str:
+    second = f"EPOCH({since}) + (EPOCH({at}) - EPOCH({since})) * {_double(by)} / {_double(of)}"
+    return (
+        f"CASE WHEN {of} > 0 AND {by} >= 0 AND {at} > {since} THEN "
+        f"CASE WHEN {second} < {derived.LAST_SECOND} THEN TO_TIMESTAMP(FLOOR({second})) END END"
+    )
+
+
+def _double(sql: str) -> str:
+    return f"CAST({sql} AS DOUBLE)"
+
+
+def _rounded(sql: str) -> str:
+    """A double as a decimal of four places."""
+    units = f"CAST(FLOOR(({sql}) * 10000 + 0.5) AS DECIMAL(34, 0))"
+    return f"CASE WHEN ABS({sql}) < {derived.LARGEST} THEN {units} * CAST('0.0001' AS DECIMAL(4, 4)) END"
+
+
+_DERIVED: Mapping[str, Callable[..., str]] = {
+    "ratio": _ratio,
+    "difference": _difference,
+    "projection": _projection,
+    "reached": _reached,
+}
 
 
 def _weight(one: Measure) -> str:

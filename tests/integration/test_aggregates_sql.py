@@ -146,6 +146,9 @@ def _day(aggregates: Sequence[Aggregate], org: str, number: int, rng: random.Ran
         # Few sessions, so that each takes several steps; some events have none.
         session = rng.choice([None, *(f"session_{number}" for number in range(12))])
         moved = {"timestamp": clock.utc_micros(happened), "sessionId": session}
+        if contract.event_type == "inventory.adjusted":
+            # What orders adjustments of one moment: any text.
+            moved["eventId"] = f"{rng.choice('aZé')}{rng.getrandbits(64)}"
         one = StoredEvent({**one.envelope, **moved}, one.fingerprint, one.expires_at, "")
         platform = {**one.envelope["platform"], "receivedAt": clock.utc_text(happened)}
         made.append(

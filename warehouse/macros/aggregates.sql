@@ -56,6 +56,7 @@ WITH counted AS (
     SELECT
         org_id,
         event_time,
+        event_id,
         "campaign_id" AS "campaign",
         "spent" AS value_1,
         "budget" AS value_2,
@@ -83,6 +84,7 @@ WITH counted AS (
         holds_8,
         holds_9,
         event_time,
+        event_id,
         TO_TIMESTAMP(FLOOR(EPOCH(event_time) / {{ (slide or minutes) * 60 }}) * {{ (slide or minutes) * 60 }}
             - {{ step * 60 }}) AS window_start
     FROM counted
@@ -101,12 +103,12 @@ WITH counted AS (
         holds_8,
         holds_9,
         window_start,
-        ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "campaign" ORDER BY CASE WHEN value_1 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, value_1 DESC) AS place_1,
-        ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "campaign" ORDER BY CASE WHEN value_2 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, value_2 DESC) AS place_2,
-        ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "campaign" ORDER BY CASE WHEN value_3 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, value_3 DESC) AS place_3,
-        ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "campaign" ORDER BY CASE WHEN value_4 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, value_4 DESC) AS place_4,
-        ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "campaign" ORDER BY CASE WHEN value_6 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, value_6 DESC) AS place_6,
-        ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "campaign" ORDER BY CASE WHEN value_7 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, value_7 DESC) AS place_7
+        ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "campaign" ORDER BY CASE WHEN value_1 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, event_id DESC) AS place_1,
+        ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "campaign" ORDER BY CASE WHEN value_2 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, event_id DESC) AS place_2,
+        ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "campaign" ORDER BY CASE WHEN value_3 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, event_id DESC) AS place_3,
+        ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "campaign" ORDER BY CASE WHEN value_4 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, event_id DESC) AS place_4,
+        ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "campaign" ORDER BY CASE WHEN value_6 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, event_id DESC) AS place_6,
+        ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "campaign" ORDER BY CASE WHEN value_7 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, event_id DESC) AS place_7
     FROM windowed
 ), measured AS (
     SELECT
@@ -450,6 +452,7 @@ WITH counted AS (
     SELECT
         org_id,
         event_time,
+        event_id,
         "user_key" AS "user",
         "category" AS value_4
     FROM {{ events or source('silver', 'product_viewed_v1') }}
@@ -461,6 +464,7 @@ WITH counted AS (
         "user",
         value_4,
         event_time,
+        event_id,
         CAST(FLOOR(POWER(CAST(2 AS DOUBLE), -(FLOOR(EPOCH(event_time) / {{ (slide or minutes) * 60 }}) * {{ (slide or minutes) * 60 }} + {{ (minutes - step) * 60 }} - FLOOR(EPOCH(event_time) / 300) * 300) / 604800) * 1000000 + 0.5) AS BIGINT) AS weight_1,
         TO_TIMESTAMP(FLOOR(EPOCH(event_time) / {{ (slide or minutes) * 60 }}) * {{ (slide or minutes) * 60 }}
             - {{ step * 60 }}) AS window_start
@@ -473,7 +477,7 @@ WITH counted AS (
         value_4,
         weight_1,
         window_start,
-        ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "user" ORDER BY CASE WHEN value_4 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, value_4 DESC) AS place_4
+        ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "user" ORDER BY CASE WHEN value_4 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, event_id DESC) AS place_4
     FROM windowed
 ), measured AS (
     SELECT
@@ -507,6 +511,7 @@ WITH counted AS (
     SELECT
         org_id,
         event_time,
+        event_id,
         "product_id" AS "product",
         "warehouse_id" AS "warehouse",
         "delta" AS value_1,
@@ -528,6 +533,7 @@ WITH counted AS (
         holds_4,
         holds_5,
         event_time,
+        event_id,
         TO_TIMESTAMP(FLOOR(EPOCH(event_time) / {{ (slide or minutes) * 60 }}) * {{ (slide or minutes) * 60 }}
             - {{ step * 60 }}) AS window_start
     FROM counted
@@ -543,7 +549,7 @@ WITH counted AS (
         holds_4,
         holds_5,
         window_start,
-        ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "product", "warehouse" ORDER BY CASE WHEN value_2 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, value_2 DESC) AS place_2
+        ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "product", "warehouse" ORDER BY CASE WHEN value_2 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, event_id DESC) AS place_2
     FROM windowed
 ), measured AS (
     SELECT

@@ -240,7 +240,9 @@ def test_a_tile_is_half_open(offset: int, tile: int) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1, max_size=8), st.integers(1, 3))
-def test_the_latest_value_is_that_of_the_event_time(rows: list[tuple[int, int]], parts: int) -> None:
+def test_the_latest_value_is_that_of_the_event_time_and_of_the_greater_id_at_one_moment(
+    rows: list[tuple[int, int]], parts: int
+) -> None:
     one = replace(
         aggregate(keys=()),
         measures=(Measure("level", "latest", {"payment.made": "amount"}, "decimal", (), 0, ()),),
@@ -248,7 +250,11 @@ def test_the_latest_value_is_that_of_the_event_time(rows: list[tuple[int, int]],
     )
     fold, (kind,) = Fold([one], TYPES), [measures.of(measure) for measure in one.measures]
     facts = [
-        fact(number, {"merchant": None, "amount": amount, "user": None, "fraud": None}, START + second)
+        fact(
+            number,
+            {"merchant": None, "amount": amount, "user": None, "fraud": None, "event_id": f"{9 - number}"},
+            START + second,
+        )
         for number, (second, amount) in enumerate(rows)
     ]
     states = [
@@ -257,4 +263,5 @@ def test_the_latest_value_is_that_of_the_event_time(rows: list[tuple[int, int]],
     merged = states[0]
     for state in states[1:]:
         merged = kind.merge(merged, kind.read(kind.cut(state)))
-    assert kind.shown(merged) == Decimal(max(rows)[1]).scaleb(-4)
+    _, _, last = max((second, 9 - number, amount) for number, (second, amount) in enumerate(rows))
+    assert kind.shown(merged) == Decimal(last).scaleb(-4)

@@ -12,6 +12,8 @@ from millrace.contracts.conditions import Condition, names
 # Every window is a sum of these.
 TILE_SECONDS = 300
 DAY_SECONDS = 86_400
+# The column by which events of one moment are ordered.
+EVENT_ID = "event_id"
 # The longest window of an aggregate with a measure that decays.
 LONGEST_DECAYED = 31 * DAY_SECONDS
 
@@ -111,9 +113,10 @@ class Aggregate:
         return LONGEST_DECAYED if decays else DAY_SECONDS
 
     def columns(self, event_type: str) -> frozenset[str]:
-        """The columns of a type's events that it reads, conditions included."""
+        """The columns of a type's events that it reads, conditions included, and the id where events are put in order."""
         parts: tuple[Key | Measure, ...] = (*self.keys, *self.measures)
         named = [part.of[event_type] for part in parts if event_type in part.of]
+        named += [EVENT_ID for one in self.measures if one.kind == "latest" and event_type in one.of]
         groups = (self.where, *(measure.where for measure in self.measures))
         return frozenset(named).union(*(names(group) for group in groups))
 

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from millrace.aggregates import measures
-from millrace.aggregates.definition import TILE_SECONDS, Aggregate, of_types
+from millrace.aggregates.definition import EVENT_ID, TILE_SECONDS, Aggregate, of_types
 from millrace.aggregates.facts import Fact
 from millrace.aggregates.measures import Kind, State
 from millrace.contracts.conditions import Condition, Holds, holds
@@ -216,7 +216,11 @@ class _Table:
             return [(named, happened[at], one) for at in group if (one := values[at][column]) is not None]
         if kind == "latest":
             happened = self._happened
-            return [[happened[at], one] for at in group if (one := values[at][column]) is not None]
+            return [
+                [happened[at], values[at][EVENT_ID], one]
+                for at in group
+                if (one := values[at][column]) is not None
+            ]
         return [one for at in group if (one := values[at][column]) is not None]
 
 

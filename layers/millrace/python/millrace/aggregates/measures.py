@@ -6,7 +6,7 @@
 | `sum` | int, ten thousandths of a decimal | a number; 0 without values |
 | `mean` | sum and number of values | a decimal of four places, half to even; of whole numbers a float; null without values |
 | `min`, `max` | the value | a number or moment; null without values |
-| `latest` | when it happened (microseconds since 1970) and the value; of two at once the greater value | the value; null without values |
+| `latest` | when it happened (microseconds since 1970), the event's id, and the value; of two at once that of the greater id | the value; null without values |
 | `share` | how many meet its conditions, and how many there are | 0 to 1; null without events |
 | `distinct` | a theta sketch of Apache DataSketches (512 values), trimmed | a whole number: exact to 512 values, then within 9 % at 95 % confidence |
 | `top` | counts by value, and of `other` values | the greatest counts, and `other` |
@@ -186,7 +186,7 @@ class _Extreme(_Count):
 
 
 class _Latest(_Count):
-    """The value of an event is when it happened, and the column's."""
+    """The value of an event is when it happened, its id, and the column's: events are in the order of (timestamp, eventId)."""
 
     def __init__(self, measure: Measure) -> None:
         self._type = measure.type
@@ -206,7 +206,7 @@ class _Latest(_Count):
         return max(one, other)
 
     def shown(self, state: State) -> Any:
-        return None if state is None else shown(self._type, state[1])
+        return None if state is None else shown(self._type, state[-1])
 
 
 class _Share(_Count):

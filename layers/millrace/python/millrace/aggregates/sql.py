@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from millrace.aggregates import funnels, measures
-from millrace.aggregates.definition import TILE_SECONDS, Aggregate, Key, Measure
+from millrace.aggregates.definition import EVENT_ID, TILE_SECONDS, Aggregate, Key, Measure
 from millrace.aggregates.fold import OTHER, KeyValues
 from millrace.contracts import conditions
 from millrace.contracts.column_types import Scalar, duckdb_type
@@ -126,6 +126,8 @@ class _Tiles:
                 columns.append(f"{_column(source, one)} AS value_{at}")
             if one.kind in ("latest", "funnel"):
                 columns.append(f"epoch_us(event_time) AS time_{at}")
+            if one.kind == "latest":
+                columns.append(f"{EVENT_ID} AS id_{at}")
             if one.kind == "funnel":
                 columns.append(f"{_step(source, one)} AS step_{at}")
             if one.where:
@@ -206,7 +208,7 @@ def _extreme(at: int, one: Measure) -> str:
 
 def _latest(at: int, one: Measure) -> str:
     value = f"epoch_us(value_{at})" if one.type == "timestamptz" else f"value_{at}"
-    return _filtered(f"max({{'at': time_{at}, 'value': {value}}})", at, one)
+    return _filtered(f"max({{'at': time_{at}, 'id': id_{at}, 'value': {value}}})", at, one)
 
 
 def _distribution(at: int, one: Measure) -> str:
@@ -271,7 +273,7 @@ _READ: Mapping[str, Callable[[Measure, Any], Any]] = {
     "mean": lambda one, value: [_number(one, value[0]), int(value[1])],
     "min": _number,
     "max": _number,
-    "latest": lambda one, value: value and [value["at"], _number(one, value["value"])],
+    "latest": lambda one, value: value and [value["at"], value["id"], _number(one, value["value"])],
     "share": lambda _, value: [int(number) for number in value],
     "distinct": _distinct,
     "top": _top_state,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from millrace.aggregates import derived
 from millrace.aggregates.decay import WEIGHT
-from millrace.aggregates.definition import TILE_SECONDS, Aggregate, Key, Measure
+from millrace.aggregates.definition import EVENT_ID, TILE_SECONDS, Aggregate, Key, Measure
 from millrace.compiler.aggregates import FOLDER, compile_aggregates
 from millrace.contracts import conditions
 from millrace.contracts.column_types import Scalar, duckdb_type
@@ -88,6 +88,7 @@ class _Macro:
         steps = [f"step_{at}" for at in self._funnels]
         carried = ["org_id", *self._keys, *self._values.values(), *self._holds.values(), *steps]
         moments = ["event_time"] if self._places or self._funnels else []
+        moments += [EVENT_ID] if self._places else []
         lines = [
             f"{{% macro {of.name}({arguments}) -%}}",
             "WITH counted AS (",
@@ -102,7 +103,7 @@ class _Macro:
             "    FROM counted",
             "    {%- endfor %}",
             *self._placed(
-                [*carried, *self._weights.values(), *(moments if self._funnels else []), "window_start"]
+                [*carried, *self._weights.values(), *(moments[:1] if self._funnels else []), "window_start"]
             ),
             *self._taken(
                 [*carried, *self._weights.values(), *self._places.values(), "event_time", "window_start"]
@@ -151,7 +152,8 @@ class _Macro:
         if self._majors[event_type] > 1:
             # Rows that were converted from an older major lie in its own table, too.
             where.append(f"contract LIKE {literal(f'{event_type}/{contract.major}.%')}")
-        listed = ",\n".join(f"        {one}" for one in ("org_id", "event_time", *columns))
+        ordered = ["event_time", EVENT_ID] if self._places else ["event_time"]
+        listed = ",\n".join(f"        {one}" for one in ("org_id", *ordered, *columns))
         lateness = f"received_at <= event_time + INTERVAL '{of.lateness_seconds}' SECOND"
         return (
             f"    SELECT\n{listed}\n    FROM {source}\n"
@@ -159,7 +161,7 @@ class _Macro:
         )
 
     def _placed(self, columns: list[str]) -> Iterator[str]:
-        """Ranks by which the latest value of each `latest` is found; of two at once the greater value."""
+        """Ranks by which the latest value of each `latest` is found; of two at once that of the greater id."""
         if not self._places:
             return
         by = ", ".join(["org_id", "window_start", *self._keys])
@@ -172,7 +174,7 @@ class _Macro:
             holds = f"{self._holds[at]} AND " if at in self._holds else ""
             absent = f"CASE WHEN {holds}value_{at} IS NOT NULL THEN 0 ELSE 1 END"
             ranks.append(
-                f"        ROW_NUMBER() OVER (PARTITION BY {by} ORDER BY {absent}, event_time DESC, value_{at} DESC) AS {name}"
+                f"        ROW_NUMBER() OVER (PARTITION BY {by} ORDER BY {absent}, event_time DESC, {EVENT_ID} DESC) AS {name}"
             )
         yield ",\n".join(ranks)
         yield "    FROM windowed"

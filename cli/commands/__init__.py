@@ -38,6 +38,7 @@ COMMANDS = {
     "Operation": {
         "alerts": ("cli.commands.alerts", "List, acknowledge or mute alerts."),
         "patterns": ("cli.commands.patterns", "Try a pattern on past events."),
+        "sigma": ("cli.commands.sigma", "Try a Sigma rule on past events."),
         "status": ("cli.commands.status", "Show which platform answers, and its version."),
         "doctor": ("cli.commands.doctor", "Check the platform with an event down every path."),
         "reconcile": ("cli.commands.reconcile", "Compare all stores and repair what is missing."),

@@ -85,6 +85,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "millrace patterns test schemas/patterns/card_testing.yaml",
         "millrace patterns test new.yaml --from 2026-11-20 --to 2026-11-21 --json",
     ),
+    "sigma": ("millrace sigma test schemas/sigma/payout_large.yml",),
+    "sigma test": (
+        "millrace sigma test schemas/sigma/payout_large.yml",
+        "millrace sigma test new.yml --from 2026-11-01 --to 2026-11-21 --examples 20",
+    ),
     "status": ("millrace status", "millrace status --json"),
     "doctor": ("millrace doctor",),
     "reconcile": ("millrace reconcile", "millrace reconcile --from 2026-11-01 --org org_acme"),

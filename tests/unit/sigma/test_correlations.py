@@ -22,6 +22,7 @@ def world(bundle: Path) -> Alerting:
 
 def told(world: Alerting, name: str, *deliveries: Any) -> list[str]:
     events: list[StoredEvent] = [from_item(one.item, world.codec) for one in deliveries]
+    events.sort(key=lambda one: one.happened_at)
     (pattern,) = (one for one in definition.load() if one.name == name)
     until = NOON + timedelta(days=2)
     return [one["subject"] for one in simulate(pattern, events, registry.load().of_ref, until)]

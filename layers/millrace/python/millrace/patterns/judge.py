@@ -4,7 +4,7 @@ A match ends with its closing event, and an event closes a match or does not: th
 their own time. So a set of events has one set of closing events. Events of one moment are in the order of their ids.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from millrace.contracts.fields import Value
@@ -58,15 +58,24 @@ def matches(pattern: Pattern, facts: Sequence[Fact]) -> Iterator[Match]:
         facts: of one key, in any order; each once.
     """
     ordered = sorted(facts)
-    within = pattern.within.total_seconds() * 1_000_000
     for at, closing in enumerate(ordered):
-        before = [
-            one for one in ordered[:at] if one.micros >= closing.micros - within and one.place < closing.place
-        ]
-        together = pattern.kind == ALL
-        found = _Search(pattern.steps, before, together=together).of(closing, together=together)
-        if found is not None:
-            yield Match(tuple(sorted(found)))
+        if (match := closed_by(pattern, closing, ordered[:at])) is not None:
+            yield match
+
+
+def closed_by(pattern: Pattern, closing: Fact, earlier: Iterable[Fact]) -> Match | None:
+    """The match that an event closes; None where it closes none.
+
+    Args:
+        pattern: the pattern.
+        closing: the event.
+        earlier: others of its key in the order of time, among them all that may belong to the match.
+    """
+    oldest = closing.micros - pattern.within.total_seconds() * 1_000_000
+    before = [one for one in earlier if one.micros >= oldest and one.place < closing.place]
+    together = pattern.kind == ALL
+    found = _Search(pattern.steps, before, together=together).of(closing, together=together)
+    return None if found is None else Match(tuple(sorted(found)))
 
 
 class _Search:

@@ -35,10 +35,11 @@ Rule = TypeVar("Rule", SigmaRule, SigmaCorrelationRule)
 
 @dataclass(slots=True)
 class _Compiled:
-    """The rules that compile, the patterns of correlations, and what is pinned of both, by file."""
+    """What compiles, by the name of its file: rules, those of them that raise no alerts of their own, patterns of correlations, pins."""
 
-    rules: list[dict[str, Any]] = field(default_factory=list)
-    patterns: list[dict[str, Any]] = field(default_factory=list)
+    rules: dict[str, dict[str, Any]] = field(default_factory=dict)
+    silent: set[str] = field(default_factory=set)
+    patterns: dict[str, dict[str, Any]] = field(default_factory=dict)
     pinned: dict[str, pins.Pinned] = field(default_factory=dict)
 
 
@@ -58,7 +59,23 @@ def compile_rules(
     found = _compile(schemas_dir, contracts)
     if pinned:
         check_pins(found.pinned, schemas_dir / FOLDER)
-    return {"rules": found.rules, "patterns": found.patterns}
+    told = [one for name, one in found.rules.items() if name not in found.silent]
+    return {"rules": told, "patterns": [*found.patterns.values()]}
+
+
+def compile_file(path: Path, schemas_dir: Path, contracts: Iterable[Contract]) -> dict[str, Any]:
+    """One rule, as functions read it, or the pattern of a correlation, wherever its file lies and whatever is pinned.
+
+    Args:
+        path: of the file; it stands in the place of one that has its name.
+        schemas_dir: the folder with `sigma/`, with the rules that a correlation may refer to.
+        contracts: of all events.
+
+    Raises:
+        ContractError: with every problem of the file, or of those beside it.
+    """
+    found = _compile(schemas_dir, contracts, path)
+    return found.rules.get(path.stem) or found.patterns[path.stem]
 
 
 def pin(schemas_dir: Path, contracts: Iterable[Contract], kept: Container[str] | None = None) -> list[str]:
@@ -73,17 +90,19 @@ def pin(schemas_dir: Path, contracts: Iterable[Contract], kept: Container[str] |
     return added
 
 
-def _compile(schemas_dir: Path, contracts: Iterable[Contract]) -> _Compiled:
+def _compile(schemas_dir: Path, contracts: Iterable[Contract], further: Path | None = None) -> _Compiled:
     folder, listed = schemas_dir / FOLDER, [*contracts]
-    files = sorted(folder.glob("*.yml"))
+    files = {path.stem: path for path in sorted(folder.glob("*.yml"))}
+    if further is not None:
+        files[further.stem] = further
     if not files:
         return _Compiled()
     sources = Sources(yaml_file(schemas_dir / FILE, FILE), listed)
     problems: list[ContractProblem] = []
     bases: dict[str, Base] = {}
     correlations: dict[str, Any] = {}
-    pinned: dict[str, pins.Pinned] = {}
-    for path in files:
+    found = _Compiled()
+    for path in files.values():
         name = f"{FOLDER}/{path.name}"
         try:
             document = yaml_file(path, name)
@@ -91,25 +110,26 @@ def _compile(schemas_dir: Path, contracts: Iterable[Contract]) -> _Compiled:
                 correlations[path.stem] = document
             else:
                 bases[path.stem] = _compiled(document, name, sources)
-                pinned[name] = _pinned(document, path.stem)
+                found.pinned[name] = _pinned(document, path.stem)
         except ContractError as error:
             problems += error.problems
     problems += _repeated(one for one, _ in bases.values())
-    patterns, silent = [], set[str]()
     if not problems:
         types, known = Types(listed), _by_name(bases)
         for stem, document in correlations.items():
             try:
-                one = _correlated(document, stem, schemas_dir, known, types, silent)
-                patterns.append(one)
-                # What its rules match decides what it finds.
-                steps = [{"events": step["events"], "where": step["where"]} for step in one["steps"]]
-                pinned[f"{FOLDER}/{stem}.yml"] = _pinned(document, stem, steps)
+                one = _correlated(document, stem, schemas_dir, known, types, found.silent)
             except ContractError as error:
                 problems += error.problems
+                continue
+            found.patterns[stem] = one
+            # What its rules match decides what it finds.
+            steps = [{"events": step["events"], "where": step["where"]} for step in one["steps"]]
+            found.pinned[f"{FOLDER}/{stem}.yml"] = _pinned(document, stem, steps)
     if problems:
         raise ContractError(problems)
-    return _Compiled([one for name, (one, _) in bases.items() if name not in silent], patterns, pinned)
+    found.rules = {name: one for name, (one, _) in bases.items()}
+    return found
 
 
 def _pinned(document: Mapping[str, Any], name: str, more: Any = None) -> pins.Pinned:

@@ -132,6 +132,21 @@ def test_the_shipped_ones_compile_and_are_pinned() -> None:
             ),
             "no order.completed ever meets this: the conditions on order_id exclude each other",
         ),
+        (
+            "card_testing",
+            lambda one: one["steps"][0].update(distinct="card"),
+            "payment.failed/1.0.0 has no field card",
+        ),
+        (
+            "card_testing",
+            lambda one: one["steps"][0].update(distinct="amount"),
+            "/steps/0/distinct: amount is a decimal in payment.failed/1.0.0, and what is counted is a text or a whole number",
+        ),
+        (
+            "card_testing",
+            lambda one: one["steps"][1].update(distinct="device_id"),
+            "events of a step differ where there are several: add count",
+        ),
         ("card_testing", lambda one: one.update(step=[]), "there is no such setting; did you mean steps?"),
     ],
 )

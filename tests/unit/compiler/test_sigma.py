@@ -161,6 +161,7 @@ def test_our_correlations_are_patterns() -> None:
     }
     assert said == {
         "account_taken_over": ("sequence", "user", "user", 3600, "critical"),
+        "device_fails_for_many_users": ("count", "field", "device_id", 3600, "warning"),
         "high_value_burst_of_device": ("count", "field", "device_id", 600, "warning"),
         "mass_review_reports": ("count", "user", "user", 3600, "warning"),
     }
@@ -170,6 +171,8 @@ def test_our_correlations_are_patterns() -> None:
     ]
     (step,) = PATTERNS["high_value_burst_of_device"]["steps"]
     assert (step["count"], step["where"]) == (5, [{"field": "amount", "atLeast": 1000}])
+    (step,) = PATTERNS["device_fails_for_many_users"]["steps"]
+    assert (step["count"], step["distinct"], step["kept"]) == (5, "user_key", ["user_key"])
     # What a correlation refers to raises no alerts of its own.
     assert not {"review_reported", "payout_of_some_value"} & RULES.keys()
 
@@ -185,7 +188,12 @@ correlation:
 level: low
 """
 UNCORRELATED = [
-    ("event_count", "value_count", " /correlation/type: value_count is no pattern: there are event_count, "),
+    (
+        "event_count",
+        "value_sum",
+        " /correlation/type: value_sum makes a number of values, which is the work of an",
+    ),
+    ("event_count", "value_count", " /correlation: amount is a decimal in transaction.created/"),
     ("[rule]", "[rul]", " /correlation/rules/0: there is no rule rul; did you mean rule?"),
     (
         "[userId]",

@@ -12,7 +12,7 @@ from millrace.patterns.judge import Fact, compared, matches
 MINUTE = 60_000_000
 
 
-def pattern(kind: str, *counts: int, different: bool = False) -> Pattern:
+def pattern(kind: str, *counts: int, different: bool = False, distinct: bool = False) -> Pattern:
     steps = tuple(
         Step(
             f"s{at}",
@@ -21,6 +21,7 @@ def pattern(kind: str, *counts: int, different: bool = False) -> Pattern:
             count,
             (Comparison("v", 0, "v", same=False),) if different and at else (),
             ("v",),
+            "v" if distinct and count > 1 else "",
         )
         for at, count in enumerate(counts)
     )
@@ -47,6 +48,11 @@ def plain(one: Pattern, facts: list[Fact]) -> set[str]:
         steps = [fact.step for fact in some]
         if steps != needed and not (one.kind == ALL and sorted(steps) == needed):
             continue
+        if any(
+            a.step == b.step and one.steps[a.step].distinct and a.values == b.values
+            for a, b in combinations(some, 2)
+        ):
+            continue
         if all(compared(one.steps[a.step], a, b) for a, b in permutations(some, 2)):
             found.add(some[-1].event_id)
     return found
@@ -59,14 +65,14 @@ facts = st.lists(
         st.sampled_from("abcdefgh"),
         st.integers(0, 1),
         st.just(0),
-        st.sampled_from(["a", "b"]).map(lambda value: (("v", value),)),
+        st.sampled_from(["a", "b", "c"]).map(lambda value: (("v", value),)),
     ),
     max_size=8,
     unique_by=lambda fact: (fact.event_id, fact.step),
 )
 PATTERNS = [
-    pattern(kind, *counts, different=different)
-    for (kind, counts), different in product(
+    pattern(kind, *counts, different=different, distinct=distinct)
+    for (kind, counts), different, distinct in product(
         [
             (SEQUENCE, (1, 1)),
             (SEQUENCE, (2, 1)),
@@ -75,6 +81,7 @@ PATTERNS = [
             (ALL, (2, 1)),
             (COUNT, (3,)),
         ],
+        [False, True],
         [False, True],
     )
 ]

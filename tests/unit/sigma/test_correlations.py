@@ -59,6 +59,21 @@ def test_high_value_burst_of_device(world: Alerting) -> None:
     assert told(world, name, *(paid(world, number, 1_000, f"d{number}") for number in range(5))) == []
 
 
+def failed(world: Alerting, number: int, user: str, device: str | None = "d1") -> Any:
+    payload = {"paymentId": f"p{number}", "amount": 1, "currency": "EUR", "deviceId": device}
+    return delivered(world, "payment.failed", f"failed-{number}", payload, number * 5, userId=user)
+
+
+def test_device_fails_for_many_users(world: Alerting) -> None:
+    name = "device_fails_for_many_users"
+    users = ["a", "a", "b", "c", "b", "d", "e"]
+    fails = [failed(world, number, user) for number, user in enumerate(users)]
+    assert told(world, name, *fails) == ["device_id:d1"]
+    assert told(world, name, *fails[:-1]) == []
+    assert told(world, name, *(failed(world, number * 3, user) for number, user in enumerate(users))) == []
+    assert told(world, name, *(failed(world, number, user, None) for number, user in enumerate(users))) == []
+
+
 def test_account_taken_over(world: Alerting) -> None:
     name, country = "account_taken_over", {"country": "BR"}
     assert told(world, name, moved(world, **country), payout(world, 1, 500, minutes=59)) == ["user:usr_1"]

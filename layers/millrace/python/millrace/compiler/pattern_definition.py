@@ -19,6 +19,7 @@ MEANINGS = {
     "name": "a name is in snake case",
     "within": "a span is a whole number of m, h or d, such as 30m or 7d",
     "quiet": "a span is a whole number of m, h or d, such as 30m or 7d",
+    "distinct": "a field is named as silver's column is, in snake case",
     "event": "an event type has parts with points between, such as order.created",
 }
 _OF_STEP = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
@@ -56,6 +57,7 @@ class StepDefinition(_Strict):
     event: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$")]
     where: list[dict[str, Any]] = []
     count: Annotated[int, Field(ge=1, le=MOST_COUNT)] = 1
+    distinct: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] | None = None
     same: OfSteps = {}
     different: OfSteps = {}
 
@@ -100,6 +102,8 @@ def problems(one: PatternDefinition) -> Iterator[tuple[str, str]]:
         yield "/steps", f"a {one.pattern} has at least two steps; for many of one kind take pattern: count"
     names = [step.name for step in one.steps]
     for at, step in enumerate(one.steps):
+        if step.distinct is not None and step.count < 2:
+            yield f"/steps/{at}/distinct", "events of a step differ where there are several: add count"
         if step.name in names[:at]:
             yield f"/steps/{at}/name", f"two steps are called {step.name}; each has a name of its own"
         for word in ("same", "different"):
@@ -114,4 +118,10 @@ def problems(one: PatternDefinition) -> Iterator[tuple[str, str]]:
 
 def meaning(one: PatternDefinition) -> dict[str, Any]:
     """What decides what it finds: all but the words for people."""
-    return one.model_dump(exclude={"version", "title", "description", "owner"})
+    found = one.model_dump(exclude={"version", "title", "description", "owner"})
+    # Versions that were pinned before there was such a word stay what they are.
+    found["steps"] = [
+        {name: value for name, value in step.items() if name != "distinct" or value is not None}
+        for step in found["steps"]
+    ]
+    return found

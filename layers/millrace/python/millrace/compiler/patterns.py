@@ -158,7 +158,10 @@ def _compiled(one: PatternDefinition) -> dict[str, Any]:
                 "where": list(step.where),
                 "count": step.count,
                 "comparisons": compared,
-                "kept": sorted(referred | {*step.same, *step.different}),
+                "kept": sorted(
+                    {*referred, *step.same, *step.different, *([step.distinct] if step.distinct else [])}
+                ),
+                "distinct": step.distinct or "",
             }
         )
     missing = None
@@ -170,6 +173,7 @@ def _compiled(one: PatternDefinition) -> dict[str, Any]:
             "count": 1,
             "comparisons": [],
             "kept": [],
+            "distinct": "",
         }
     within = seconds(one.within)
     return {
@@ -244,16 +248,19 @@ def _of_step(one: PatternDefinition, step: Step, pointer: str, types: Types) -> 
                 more = f" in {contract.ref}{meant(name, known, listed=True)}" if missing else ""
                 yield here, f"{sentence}{more}"
         yield from _of_key(one, contract, pointer)
+        if isinstance(step, StepDefinition) and step.distinct:
+            yield from _text_or_number(step.distinct, contract, f"{pointer}/distinct", "what is counted")
     if not [*conditions.problems(step.where, types.fields(step.event), "")]:
         described = {column.name: column for column in columns.columns(newest)}
         if reason := satisfiable.why_never(step.where, step.event, types.fields(step.event), described):
             yield f"{pointer}/where", f"no {step.event} ever meets this: {reason}; change the condition"
     if isinstance(step, MissingDefinition):
         yield from _asked(one, newest, pointer)
-    for name in dict.fromkeys(conditions.names(step.where)):
+    distinct = step.distinct if isinstance(step, StepDefinition) else None
+    for name in dict.fromkeys([*conditions.names(step.where), *([distinct] if distinct else [])]):
         if protection := types.protected(step.event, name):
             yield (
-                f"{pointer}/where",
+                f"{pointer}/{'distinct' if name == distinct else 'where'}",
                 f"{name} of {step.event} is {protection}, and patterns compare no such fields",
             )
 
@@ -265,14 +272,20 @@ def _of_key(one: PatternDefinition, contract: Contract, pointer: str) -> Iterato
         listed = meant(name, contract.entity, listed=True) or "; it has none"
         yield f"{pointer}/event", f"{contract.ref} has no entity {name}{listed}"
     if kind == FIELD:
-        known = fields(contract)
-        if name not in known:
-            yield f"{pointer}/event", f"{contract.ref} has no field {name}{meant(name, known, listed=True)}"
-        elif known[name].type not in KEY_TYPES:
-            yield (
-                "/by/field",
-                f"{name} is a {known[name].type} in {contract.ref}, and a key is a text or a whole number",
-            )
+        yield from _text_or_number(name, contract, "/by/field", "a key", absent=f"{pointer}/event")
+
+
+def _text_or_number(
+    name: str, contract: Contract, pointer: str, what: str, absent: str = ""
+) -> Iterator[tuple[str, str]]:
+    known = fields(contract)
+    if name not in known:
+        yield absent or pointer, f"{contract.ref} has no field {name}{meant(name, known, listed=True)}"
+    elif known[name].type not in KEY_TYPES:
+        yield (
+            pointer,
+            f"{name} is a {known[name].type} in {contract.ref}, and {what} is a text or a whole number",
+        )
 
 
 def _asked(one: PatternDefinition, contract: Contract, pointer: str) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from millrace.compiler import aggregate_definition, aggregates, anomalies, patte
 from millrace.compiler.aggregate_definition import AggregateDefinition
 from millrace.compiler.diff import Breaking
 from millrace.compiler.documents import yaml_file
-from millrace.compiler.pattern_definition import PatternDefinition
+from millrace.compiler.pattern_definition import PatternDefinition, StepDefinition
 from millrace.compiler.places import at_line
 from millrace.compiler.sigma import sources
 from millrace.contracts import columns, conditions
@@ -130,6 +130,8 @@ def _of_pattern(file: str, one: PatternDefinition) -> Iterator[Read]:
     for pointer, step in steps:
         for name in conditions.names(step.where):
             yield Read(file, f"{pointer}/where", step.event, name)
+        if isinstance(step, StepDefinition) and step.distinct:
+            yield Read(file, f"{pointer}/distinct", step.event, step.distinct)
         if isinstance(one.by, dict) and FIELD in one.by:
             yield Read(file, "/by/field", step.event, one.by[FIELD])
     for at, step in enumerate(one.steps):
@@ -176,6 +178,9 @@ def _of_correlations(rules: Mapping[str, Mapping[str, Any]]) -> dict[str, list[t
         about = rule.get("correlation")
         if isinstance(about, dict):
             named = [(file, "/correlation/group-by", str(name)) for name in about.get("group-by") or ()]
+            condition = about.get("condition")
+            if isinstance(condition, dict) and "field" in condition:
+                named.append((file, "/correlation/condition/field", str(condition["field"])))
             for reference in about.get("rules") or ():
                 found.setdefault(str(reference), []).extend(named)
     return found

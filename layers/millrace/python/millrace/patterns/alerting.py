@@ -61,7 +61,10 @@ def span(time: timedelta) -> str:
 
 def _said(pattern: Pattern) -> str:
     parts = [
-        f"{f'{step.count} ' if step.count > 1 else ''}{', '.join(step.events)}" for step in pattern.steps
+        (f"{step.count} " if step.count > 1 else "")
+        + ", ".join(step.events)
+        + (f" with different {step.distinct}" if step.distinct else "")
+        for step in pattern.steps
     ]
     return (", then " if pattern.kind != "all" else " and ").join(parts)
 

@@ -39,6 +39,7 @@ class Step:
         count: how many of them.
         comparisons: with earlier steps.
         kept: fields whose values are kept, because a step is compared by them.
+        distinct: the field of which each of its events has another value; empty where that does not matter.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Step:
     count: int
     comparisons: tuple[Comparison, ...]
     kept: tuple[str, ...]
+    distinct: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ def _step(document: Mapping[str, Any]) -> Step:
         document["count"],
         tuple(Comparison(**one) for one in document["comparisons"]),
         tuple(document["kept"]),
+        document["distinct"],
     )
 
 

@@ -93,6 +93,8 @@ class _Search:
         """The events of a match that ends with this one; None where there is none."""
         if not together and closing.step != len(self._steps) - 1:
             return None
+        if not self._is_new(closing, ()):
+            return None
         needed = [step.count for step in self._steps]
         needed[closing.step] -= 1
         return self._chosen([closing], needed, len(needed) - 1, ordered=not together)
@@ -111,6 +113,8 @@ class _Search:
             of_step_before = ordered or chosen[-1].step == step
             if one.event_id in ids or (of_step_before and one.place >= bound) or not self._fits(one, chosen):
                 continue
+            if not self._is_new(one, chosen):
+                continue
             self._left -= 1
             needed[step] -= 1
             found = self._chosen([*chosen, one], needed, step, ordered=ordered)
@@ -119,6 +123,15 @@ class _Search:
             if found is not None or not self._goes_back or self._left <= 0:
                 return found
         return None
+
+    def _is_new(self, one: Fact, chosen: Sequence[Fact]) -> bool:
+        """Whether its value is none that an event of its step has, where these have to differ."""
+        if not (field := self._steps[one.step].distinct):
+            return True
+        value = _values(one).get(field)
+        return value is not None and all(
+            other.step != one.step or _values(other).get(field) != value for other in chosen
+        )
 
     def _fits(self, one: Fact, chosen: Sequence[Fact]) -> bool:
         return not self._compares or all(

@@ -3,6 +3,7 @@
 | Sigma | pattern |
 |---|---|
 | `event_count` with `gte` or `gt` | `count` |
+| `value_count` with `gte` or `gt` | `count` of events that differ in a field |
 | `temporal` | `all` |
 | `temporal_ordered` | `sequence` |
 
@@ -28,6 +29,7 @@ from millrace.sigma.rules import SEVERITIES
 
 _KINDS = {
     SigmaCorrelationType.EVENT_COUNT: "count",
+    SigmaCorrelationType.VALUE_COUNT: "count",
     SigmaCorrelationType.TEMPORAL: "all",
     SigmaCorrelationType.TEMPORAL_ORDERED: "sequence",
 }
@@ -67,10 +69,11 @@ def pattern(
     if kind is None:
         refuse(
             "/type",
-            f"{rule.type.name.lower()} is no pattern: there are event_count, temporal and temporal_ordered",
+            f"{rule.type.name.lower()} makes a number of values, which is the work of an aggregate: there are event_count, "
+            "value_count, temporal and temporal_ordered",
         )
     elif kind == "count" and steps:
-        steps = [{**steps[0], "count": _least(rule, steps, refuse)}]
+        steps = [{**steps[0], "count": _least(rule, steps, refuse), **_distinct(rule, bases, refuse)}]
     elif rule.condition != _all_of(rule):
         refuse("/condition", "of a temporal correlation all of the rules have to match")
     if rule.timespan.seconds % 60:
@@ -151,6 +154,22 @@ def _least(rule: SigmaCorrelationRule, steps: Iterable[Any], refuse: Report) -> 
         refuse("/condition", "a count tells when there are so many, with gte or gt")
         return 2
     return int(condition.count) + _AT_LEAST[condition.op]
+
+
+def _distinct(rule: SigmaCorrelationRule, bases: Iterable[Base], refuse: Report) -> dict[str, str]:
+    """The field whose values are counted, of `value_count`."""
+    if rule.type is not SigmaCorrelationType.VALUE_COUNT:
+        return {}
+    name = rule.condition.fieldref if isinstance(rule.condition, SigmaCorrelationCondition) else None
+    if not isinstance(name, str):
+        refuse("/condition", "a count of values is of those of one field: field: NAME")
+        return {}
+    _, source = next(iter(bases))
+    column = source.column(name)
+    if column is None:
+        refuse("/condition/field", source.problem(name))
+        return {}
+    return {"distinct": column}
 
 
 def _all_of(rule: SigmaCorrelationRule) -> SigmaCorrelationCondition:

@@ -24,6 +24,8 @@ FUNCTIONS = {
     "route_events",
     "score_transactions",
     "analyze_events",
+    "fold_tiles",
+    "sweep_timers",
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from millrace.aggregates import blocks, measures, registry, rows
+from millrace.aggregates import blocks, measures, registry, rows, sealing
 from millrace.aggregates.facts import Facts, minute
 from millrace.aggregates.fold import Fold
 from millrace.aggregates.heads import Head
@@ -22,6 +22,7 @@ from millrace.eventstore.row import StoredEvent
 from millrace.lake import raw_to_silver as transform_module
 from tests.support.raw_files import RawFiles, again, event
 from tests.support.sealed import Tiles, sealed, silver_of
+from tests.support.shaky import Shaky, each_call
 from tests.support.silver_runs import CONTRACTS, DAY, TRANSACTION, run
 from tests.support.stores import MemoryDynamoDB
 
@@ -57,9 +58,9 @@ def events() -> list[StoredEvent]:
 class World:
     """A tenant's silver and Analytics, and whoever seals."""
 
-    def __init__(self, folder: Path, aggregates: Aggregates) -> None:
+    def __init__(self, folder: Path, aggregates: Aggregates, stores: MemoryDynamoDB | None = None) -> None:
         self.folder, self.aggregates = folder, aggregates
-        self.stores = MemoryDynamoDB()
+        self.stores = stores or MemoryDynamoDB()
         self.analytics = Table(self.stores, "Analytics", attempts=1)
         self.sealer = Sealer(self.analytics, aggregates.contracts, ORG)
         self.of = aggregates.by_name["transactions_by_merchant"]
@@ -235,3 +236,31 @@ def test_what_depends_on_order_is_sealed_as_the_stream_counted_it(world: World, 
             done = world.seal(connection, "a", cut)
             assert (done.compared, done.different) == (True, 0)
         assert world.tiles() == sealed(world.of, connection, sources)[0]
+
+
+def test_whatever_call_of_a_seal_fails_the_next_one_ends_it(
+    world: World,
+    events: list[StoredEvent],
+    tmp_path: Path,
+    aggregates: Aggregates,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The same of silver each time.
+    counted: dict[str, blocks.Tiles] = {}
+    real = sealing._tiles
+    monkeypatch.setattr(
+        sealing,
+        "_tiles",
+        lambda *how: counted[how[-1]] if how[-1] in counted else counted.setdefault(how[-1], real(*how)),
+    )
+    with world.silver(events) as (connection, _):
+
+        def told(stores: Shaky) -> object:
+            here = World(tmp_path, aggregates, stores)
+            here.was_deployed_before()
+            here.counted(events)
+            for cut in (NEXT, THIRD):
+                stores.retried(here.seal, connection, "a", cut, restart=lambda: None)
+            return here.tiles(), here.heads()[here.of.name, DAY]
+
+        each_call(told, least=12)

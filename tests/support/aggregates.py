@@ -98,8 +98,8 @@ def payment(merchant: str = "a", at: datetime = AT, **payload: Any) -> dict[str,
 class World:
     """A table, what counts into it and what folds it, with a clock."""
 
-    def __init__(self, found: Aggregates) -> None:
-        self.stores, self.found, self.now = MemoryDynamoDB(), found, AT
+    def __init__(self, found: Aggregates, stores: MemoryDynamoDB | None = None) -> None:
+        self.stores, self.found, self.now = stores or MemoryDynamoDB(), found, AT
         self.table = Table(self.stores, "Analytics", attempts=1)
         self.said: list[tuple[str, Mapping[str, Any]]] = []
         self._tokens = iter(range(10_000))
@@ -143,7 +143,7 @@ def tiles(running: Platform) -> dict[tuple[Any, ...], Any]:
     """What every aggregate says of every tile and key of a platform, all that is marked folded: by tenant, metric, tile, key."""
     found = registry_of_aggregates.load()
     table = Table(running.dynamodb, "Analytics")
-    later = clock.now() + timedelta(minutes=5)
+    later = clock.now() + timedelta(hours=2)
     folded = Folding(table, found, lambda *_: None, now=lambda: later).run(60, lambda: 60.0)
     assert folded.failed == 0
     by_metric = {one.name: [measures.of(measure) for measure in one.measures] for one in found}

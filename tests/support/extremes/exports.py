@@ -27,8 +27,9 @@ from millrace.lake import duck
 from millrace.lake.sources import open_views
 from millrace.runs.store import RunStore
 from tests.support.extremes.places import RAW, Found
-from tests.support.extremes.world import World, standing_still
+from tests.support.extremes.world import World
 from tests.support.functions import function
+from tests.support.still import standing_still
 
 _SECONDS = 900_000
 # Entities of a tenant that are looked up.

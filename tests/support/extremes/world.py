@@ -8,7 +8,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, nullcontext
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import Any
@@ -18,7 +18,7 @@ import boto3
 from botocore import loaders, session
 
 from millrace.api.route import load_operations
-from millrace.core import clock, limits
+from millrace.core import limits
 from millrace.core.objects import Objects
 from millrace.runs.store import RunStore
 from tests.support.emulator import LOG, Lake, fresh
@@ -27,6 +27,7 @@ from tests.support.functions import function
 from tests.support.machines import machine, run_functions
 from tests.support.mappings import KinesisStream, ManualClock, MappingDriver, MappingSettings, Table
 from tests.support.platform import BUS, Platform
+from tests.support.still import standing_still
 from tests.support.templates import templates
 
 Row = dict[str, Any]
@@ -246,17 +247,3 @@ def _requests(made: Sequence[Made], rng: random.Random) -> Iterator[tuple[str, l
         for org, requests in queues.items():
             if requests:
                 yield org, requests.pop(0)
-
-
-@contextmanager
-def standing_still(now: datetime) -> Iterator[None]:
-    """Everything happens at one moment: what two worlds make of the same events can be compared."""
-
-    class Still(datetime):
-        @classmethod
-        def now(cls, _: object = None) -> datetime:  # type: ignore[override]
-            return now
-
-    # Below `now`, because some hold that function itself.
-    with patch.object(clock, "datetime", Still):
-        yield

@@ -9,7 +9,18 @@ import pytest
 from millrace.aggregates import folding, marks, rows
 from millrace.aggregates.folding import Folded
 from millrace.core import clock
-from tests.support.aggregates import AT, LATER, ORG, OTHER_ORG, World, aggregate, aggregates, payment
+from tests.support.aggregates import (
+    AT,
+    LATER,
+    ORG,
+    OTHER_ORG,
+    World,
+    aggregate,
+    aggregates,
+    deliveries,
+    payment,
+)
+from tests.support.shaky import Shaky, each_call
 
 
 @pytest.fixture
@@ -100,6 +111,24 @@ def test_a_fold_that_was_killed_is_done_by_the_next(world: World, monkeypatch: p
     world.fold(LATER + timedelta(minutes=1))
     assert world.numbers()["a"][0] == 1
     assert world.lying("mark") == {}
+
+
+def test_whatever_call_of_counters_and_folds_fails_the_numbers_are_the_same(bundle: Path) -> None:
+    """Killed between any two writes: of facts and marks, of two tiles, of parts and the mark, of the lease."""
+    assert bundle.is_dir()
+    tiles = [payment("a", AT - timedelta(minutes=5 * number)) for number in range(30)]
+    made = [deliveries(tiles, AT, org) for org in (ORG, OTHER_ORG)]
+
+    def told(stores: Shaky) -> object:
+        world = World(aggregates(), stores)
+        for batch in made:
+            stores.retried(world.counter.count, batch, restart=lambda: None)
+        for hours in range(1, 4):
+            stores.retried(world.fold, AT + timedelta(hours=hours), restart=lambda: None)
+        assert world.lying("mark") == {}
+        return world.numbers(), world.numbers(OTHER_ORG), world.lying("part").keys()
+
+    each_call(told, least=15)
 
 
 def test_one_tenant_s_poison_stops_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,8 @@ from millrace.anomalies.state import States
 from millrace.anomalies.watch import Watch
 from millrace.core.errors import RetryableError
 from tests.support.alerting import ORG, Alerting
+from tests.support.shaky import Shaky, each_call
+from tests.support.stores import MemoryDynamoDB
 
 START = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 MEANS = {"page.viewed": 90.0, "order.created": 8.0, "review.submitted": 0.4}
@@ -51,8 +53,8 @@ class Counted:
 class World:
     """What is counted, what watches, and the alerts."""
 
-    def __init__(self) -> None:
-        self.counted, self.alerting = Counted(), Alerting()
+    def __init__(self, tables: MemoryDynamoDB | None = None) -> None:
+        self.counted, self.alerting = Counted(), Alerting(tables)
         aggregate = registry.load().by_name["events_by_type"]
         self.reads = 0
 
@@ -159,6 +161,25 @@ def test_a_run_that_fails_behind_its_alerts_changes_nothing(
     assert world.run().failed == []
     world.watch(minutes=10)
     assert len(world.raised()) == 1
+
+
+def test_whatever_call_fails_an_episode_is_told_once_and_ends(world: World) -> None:
+    learned = {name: dict(rows) for name, rows in world.alerting.dynamodb.tables.items()}
+
+    def told(tables: Shaky) -> object:
+        tables.tables.update({name: dict(rows) for name, rows in learned.items()})
+        here, silent = World(tables), range(600, 3600)
+        here.counted.change = lambda key, tile: float(
+            key != "page.viewed" or tile - int(START.timestamp()) not in silent
+        )
+        for minutes in (30, 32, 6 * 60, 6 * 60 + 2):
+            here.counted.now = START + timedelta(minutes=minutes)
+            # A tenant that failed is judged by the next run.
+            tables.retried(here.run, restart=lambda: None)
+        ended = [one["reason"] for one in here.alerting.events("alert.ended")]
+        return here.raised(), ended
+
+    each_call(told, least=12)
 
 
 def test_a_tenant_without_events_has_none(world: World) -> None:

@@ -14,6 +14,7 @@ from millrace.eventstore.row import from_item, to_item
 from millrace.sigma import rules
 from millrace.sigma.detect import SigmaDetector
 from tests.support.alerting import NOON, ORG, Alerting, delivery
+from tests.support.shaky import Shaky, each_call
 
 
 @pytest.fixture
@@ -76,6 +77,18 @@ def test_a_match_raises_an_alert_and_a_second_delivery_none(world: Alerting) -> 
     assert payload["kind"] == "sigma"
     assert payload["title"] == "A payout of 10,000 or more"
     assert "event-1 of creator_id:usr_1" in payload["message"]
+
+
+def test_whatever_call_fails_the_alerts_are_the_same(bundle: Path) -> None:
+    assert bundle.is_dir()
+
+    def told(tables: Shaky) -> object:
+        world = Alerting(tables)
+        batch = [payout(world, number, 20_000, f"usr_{number % 2}") for number in range(3)]
+        tables.retried(lambda: detector(world).detect(batch), restart=lambda: None)
+        return raised(world)
+
+    each_call(told, least=6)
 
 
 def test_a_subject_has_one_in_an_hour(world: Alerting) -> None:

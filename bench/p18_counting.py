@@ -5,7 +5,6 @@ receipt is folded. Tables answer at once, so what is measured is our own code wi
 """
 
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from statistics import median
@@ -13,6 +12,7 @@ from typing import Any
 
 from bench import sent
 from bench.figure import Figure
+from bench.held import Held
 from millrace.aggregates import registry
 from millrace.aggregates.count import EventCounter
 from millrace.aggregates.facts import Facts
@@ -25,32 +25,6 @@ MICROS, ROWS = 60.0, 0.25
 BATCH, BATCHES, RATE = 500, 24, 1000
 ROUNDS = 3
 AT = datetime(2026, 11, 21, 10, 0, 0, tzinfo=UTC)
-
-
-class Held:
-    """DynamoDB that keeps rows in lists by partition, and answers what the fold asks."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, list[Mapping[str, Any]]] = {}
-        self.written = 0
-
-    def batch_write_item(self, *, RequestItems: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N803
-        for asked in RequestItems.values():
-            for one in asked:
-                item = one["PutRequest"]["Item"]
-                self.rows.setdefault(item["metricKey"]["S"], []).append(item)
-                self.written += 1
-        return {"UnprocessedItems": {}}
-
-    def query(self, *, ExpressionAttributeValues: Mapping[str, Any], **_: Any) -> dict[str, Any]:  # noqa: N803
-        found = self.rows.get(ExpressionAttributeValues[":key"]["S"], [])
-        last = {row["tileKey"]["S"]: row for row in found}
-        return {"Items": list(last.values())}
-
-    def put_item(self, **_: Any) -> dict[str, Any]:
-        return {}
-
-    delete_item = put_item
 
 
 def measure() -> list[Figure]:

@@ -6,13 +6,11 @@ answers at once with what a real one would hold, so what is measured is our own 
 
 import random
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from math import ceil
 from statistics import median
-from typing import Any
 
 from bench.figure import ROUNDS, Figure
+from bench.held import Held
 from millrace.aggregates import answers, blocks, measures, registry, rows, windows
 from millrace.aggregates.blocks import Tiles
 from millrace.aggregates.definition import DAY_SECONDS, TILE_SECONDS, Aggregate
@@ -24,48 +22,10 @@ from millrace.core import clock
 from millrace.core.table import Table
 
 MILLISECONDS = 30.0
-READ_UNIT = 4096
 METRIC, ORG, KEY = "transactions_by_merchant", "org_acme", ("merchant_7",)
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 KEYS, KEYS_A_MINUTE = 500, 20
 FAR = {"N": str(2**40)}
-
-
-class Held:
-    """DynamoDB that answers by key from sorted rows, and counts what is read."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, dict[str, Mapping[str, Any]]] = {}
-        self.calls = self.units = 0
-
-    def put(self, row: Mapping[str, Any]) -> None:
-        self.rows.setdefault(row["metricKey"]["S"], {})[row["tileKey"]["S"]] = row
-
-    def get_item(self, *, Key: Mapping[str, Any], **_: Any) -> dict[str, Any]:  # noqa: N803
-        row = self.rows.get(Key["metricKey"]["S"], {}).get(Key["tileKey"]["S"])
-        self._count([] if row is None else [row])
-        return {} if row is None else {"Item": row}
-
-    def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N803
-        ((name, asked),) = RequestItems.items()
-        found = [self.rows.get(key["metricKey"]["S"], {}).get(key["tileKey"]["S"]) for key in asked["Keys"]]
-        there = [row for row in found if row is not None]
-        self._count(there)
-        return {"Responses": {name: there}}
-
-    def query(self, *, ExpressionAttributeValues: Mapping[str, Any], **_: Any) -> dict[str, Any]:  # noqa: N803
-        given = {name: value["S"] for name, value in ExpressionAttributeValues.items()}
-        of_key = self.rows.get(given[":key"], {})
-        if ":from" in given:
-            found = [row for sort, row in of_key.items() if given[":from"] <= sort <= given[":to"]]
-        else:
-            found = []
-        self._count(found)
-        return {"Items": found}
-
-    def _count(self, found: list[Mapping[str, Any]]) -> None:
-        self.calls += 1
-        self.units += ceil(sum(len(row.get("part", {}).get("B", b"")) + 100 for row in found) / READ_UNIT)
 
 
 def measure() -> list[Figure]:
@@ -122,8 +82,6 @@ def _fill(held: Held, aggregate: Aggregate) -> None:
         part = Part({tile: {key: _states(aggregate, rng) for key in _keys(rng, KEYS_A_MINUTE)}})
         for row in part_rows(ORG, f"{at:%Y-%m-%dT%H:%M}", aggregate, part):
             held.put({**row, "expiresAt": FAR})
-    for of_key, several in held.rows.items():
-        held.rows[of_key] = dict(sorted(several.items()))
 
 
 def _seal(held: Held, aggregate: Aggregate, first: int, tiles: Tiles) -> None:

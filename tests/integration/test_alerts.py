@@ -13,8 +13,8 @@ from millrace.core import clock
 from millrace.eventstore.emit import Emitter
 from millrace.eventstore.row import from_item
 from tests.support.alerting import ALERT, Alerting
+from tests.support.patterns import Story, World
 from tests.support.platform import ACME, GLOBEX, Platform, platform
-from tests.unit.patterns.world import Story, World
 
 LIST, ACK, MUTE = "/v1/alerts", "/v1/alerts/{id}/acknowledge", "/v1/alerts/{id}/mute"
 

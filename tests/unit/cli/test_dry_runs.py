@@ -30,7 +30,7 @@ from millrace.patterns.judge import Fact, matches
 from millrace.patterns.reading import Reader
 from tests.support.alerting import NOON
 from tests.support.contracts import SCHEMAS
-from tests.unit.patterns.world import Story
+from tests.support.patterns import Story
 
 DAY = 24 * 60
 ORGS = ("org_acme", "org_globex")

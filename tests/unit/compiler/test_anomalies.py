@@ -16,13 +16,17 @@ AGGREGATES = [
         "name": "events_by_type",
         "keys": [{"name": "type"}],
         "measures": [
-            {"name": "events", "kind": "count"},
-            {"name": "users", "kind": "top"},
-            {"name": "paid", "kind": "mean"},
+            {"name": "events", "kind": "count", "half_life_seconds": 0},
+            {"name": "users", "kind": "top", "half_life_seconds": 0},
+            {"name": "paid", "kind": "mean", "half_life_seconds": 0},
         ],
     },
-    {"name": "orders", "keys": [], "measures": [{"name": "orders", "kind": "count"}]},
-    {"name": "both", "keys": [{"name": "a"}, {"name": "b"}], "measures": [{"name": "n", "kind": "count"}]},
+    {"name": "orders", "keys": [], "measures": [{"name": "orders", "kind": "count", "half_life_seconds": 0}]},
+    {
+        "name": "both",
+        "keys": [{"name": "a"}, {"name": "b"}],
+        "measures": [{"name": "n", "kind": "count", "half_life_seconds": 0}],
+    },
 ]
 
 

@@ -13,7 +13,7 @@ from millrace.contracts import registry
 from millrace.eventstore.row import StoredEvent, from_item
 from millrace.patterns.judge import matches
 from millrace.patterns.reading import Reader
-from tests.unit.patterns.world import Story, World
+from tests.support.patterns import Story, World
 
 NAME, ORGS, DEVICES = "device_fails_for_many_users", ("org_acme", "org_globex"), 8
 # Every event behind which there were five users of its device within an hour.

@@ -103,7 +103,7 @@ MUTANTS = (
         "events further apart than the pattern allows are a match",
         "pattern",
         f"{LAYER}/patterns/judge.py",
-        "one.micros >= closing.micros - within and one.place",
+        "one.micros >= oldest and one.place",
         "one.place",
         ("tests/unit/patterns/test_judge.py",),
     ),

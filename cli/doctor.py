@@ -1,4 +1,4 @@
-"""The checks of `millrace doctor` besides the canary's journey: stores, queues, dead letters, the last run."""
+"""The checks of `millrace doctor` besides the canary's journey: stores, queues, dead letters, tiles, the last run."""
 
 import time
 from collections import Counter
@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import account, assumptions, lag
+from cli import account, assumptions, counting, lag
 from cli.errors import RefusedError
 from cli.output import counted
 from cli.runs import OUTPUTS, failure_sentences
@@ -66,6 +66,8 @@ class Doctor:
             ("failed-batches", self._failed_batches),
             ("failed-invocations", self._failed_invocations),
             ("catalog", self._catalog),
+            ("tiles", self._tiles),
+            ("timers", self._timers),
             ("silver", self._silver),
             ("lag", self._lag),
             *self._of_aws(),
@@ -184,6 +186,14 @@ class Doctor:
         if status == 200 and isinstance(document, dict) and document.get("items"):
             return "ok", ""
         return "fail", f"GET /v1/datasets answered {status}"
+
+    def _tiles(self) -> Finding:
+        found = counting.read(self._target, datetime.now(UTC))
+        return ("fail" if found.tiles_late else "ok"), found.tiles
+
+    def _timers(self) -> Finding:
+        found = counting.read(self._target, datetime.now(UTC))
+        return ("fail" if found.overdue > counting.TIMERS_LATE else "ok"), found.timers
 
     def _silver(self) -> Finding:
         """The result of the pipeline run that ended last, and its age."""

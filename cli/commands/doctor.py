@@ -25,12 +25,15 @@ WORDS = {
     "log-only": "an event without a row is in raw",
     "quarantine": "a refused event is kept with its reason",
     "reads": "the API lists the event by its type",
+    "count": "it is counted, and in its window over HTTP",
     "bus": "an event from the bus is accepted",
     "capture": "new rows of Events go into the log",
     "dead-letters": "no record is set aside",
     "failed-batches": "no batch was given up",
     "failed-invocations": "no failed call waits in a queue",
     "catalog": "the API lists the tables",
+    "tiles": "what was counted is folded into tiles",
+    "timers": "timers of patterns are looked after in time",
 }
 
 

@@ -16,9 +16,20 @@ PATHS = {
     "log-only",
     "quarantine",
     "reads",
+    "count",
     "bus",
 }
-LOOKS = {"capture", "dead-letters", "failed-batches", "failed-invocations", "catalog", "silver", "lag"}
+LOOKS = {
+    "capture",
+    "dead-letters",
+    "failed-batches",
+    "failed-invocations",
+    "catalog",
+    "tiles",
+    "timers",
+    "silver",
+    "lag",
+}
 
 
 def test_doctor_proves_every_path_and_finds_a_dead_letter(client: Client, environ: dict[str, str]) -> None:

@@ -9,12 +9,12 @@ import pytest
 
 from millrace.canary import report
 from millrace.canary.events import ORG, CanaryEvents, canary_events
-from millrace.canary.journey import Gzip, Journey, PathCheck, paths
+from millrace.canary.journey import WINDOWS, Gzip, Journey, PathCheck, paths
 from millrace.contracts.registry import Registry
 from millrace.core.errors import RetryableError
 
 AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-ALL_STEPS = ("accepted", "projected", "archived", "routed", "scored")
+ALL_STEPS = ("accepted", "projected", "archived", "counted", "routed", "scored")
 
 
 def ids() -> Iterator[str]:
@@ -40,6 +40,7 @@ class Api:
     ) -> None:
         self._sent, self._without, self._post, self._compressed = sent, without, post, compressed
         self.calls: list[str] = []
+        self._posted = False
 
     def __call__(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         self.calls.append(f"{method} {path}")
@@ -47,6 +48,7 @@ class Api:
             assert body.body == [self._sent.canary]
             return self._compressed
         if method == "POST":
+            self._posted = True
             results = [{"status": "accepted"}] * 3 + [{"status": "rejected", "quarantineId": "q1"}]
             return self._post or (207, {"results": results})
         if any(part in path for part in self._without):
@@ -56,6 +58,11 @@ class Api:
             return 200, {"steps": steps}
         if path.startswith("/v1/quarantine/"):
             return 200, {"eventId": self._sent.broken["eventId"]}
+        if path.startswith(WINDOWS):
+            # Another canary was counted in this window before.
+            return 200, {
+                "items": [{"events": 2 if self._posted and "in its window" not in self._without else 1}]
+            }
         if path.startswith("/v1/events?"):
             return 200, {"items": [{"eventId": self._sent.canary["eventId"]}]}
         return 200, {"eventId": self._sent.over_bus["eventId"]}
@@ -84,6 +91,9 @@ def test_everything_arrives(sent: CanaryEvents) -> None:
         ("scored", "fraud"),
         ("/v1/quarantine/", "quarantine"),
         ("eventType=", "reads"),
+        ("counted", "count"),
+        ("in its window", "count"),
+        (WINDOWS, "count"),
     ],
 )
 def test_what_does_not_arrive_is_named_and_nothing_else(sent: CanaryEvents, missing: str, path: str) -> None:
@@ -121,7 +131,7 @@ def test_when_nothing_was_sent_nothing_is_waited_for(sent: CanaryEvents, post: t
     found = travel(sent, api)
     assert found["http"].status == "fail"
     assert {found[path].status for path in paths()} == {"skipped"}
-    assert len(api.calls) == 1
+    assert api.calls[1:] == ["POST /v1/events"]
 
 
 def test_metrics_say_how_many_failed_and_how_long_each_took(sent: CanaryEvents) -> None:

@@ -9,6 +9,7 @@ from millrace.contracts import registry
 from millrace.eventstore import consumers
 from millrace.eventstore.consumers import (
     ARCHIVE,
+    COUNTER,
     MOST_READERS_OF_TABLE_STREAM,
     PROJECTION,
     ROUTER,
@@ -59,8 +60,8 @@ def test_more_consumers_than_the_comparison_has_bits_for_are_refused(monkeypatch
 def test_who_handles_which_event() -> None:
     order, check = (registry.load().find(name) for name in ("order.created", "system.health.check"))
     transaction = registry.load().find("transaction.created")
-    handled = [one.name for one in ALL[:4] if one.expects(order, owned=True)]
-    assert handled == [PROJECTION.name, ARCHIVE.name, ROUTER.name]
+    handled = [one.name for one in ALL[:5] if one.expects(order, owned=True)]
+    assert handled == [PROJECTION.name, ARCHIVE.name, COUNTER.name, ROUTER.name]
     assert not PROJECTION.expects(check, owned=False)
     assert SCORER.expects(transaction, owned=True)
     assert ROUTER.expects(replace(check, route=True), owned=False)

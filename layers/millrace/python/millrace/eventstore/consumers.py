@@ -30,13 +30,15 @@ class ReceiptKind(StrEnum):
     """What a consumer leaves of each event, by which the trace and reconciliation see that it was handled.
 
     `BATCH`: rows of Metadata with the ids of each batch (`eventstore/receipts.py`). `POINTER`: a row of UserEvents.
-    `DERIVED`: an event that names this one as its origin.
+    `DERIVED`: an event that names this one as its origin. `FACT`: it is among the facts of its minute of receipt, which are
+    gone after some days, so that nothing waits for it.
     """
 
     NONE = "none"
     BATCH = "batch"
     POINTER = "pointer"
     DERIVED = "derived"
+    FACT = "fact"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +149,9 @@ COUNTER = ConsumerSpec(
     name="count_events",
     function="analyze_events",
     source=Source.TABLE_STREAM,
+    receipt=ReceiptKind.FACT,
+    step="counted",
+    check="count",
     cost="count",
     cost_profile="mix",
 )
@@ -164,9 +169,9 @@ BUS_INTAKE = ConsumerSpec(name="receive_bus_events", function="receive_bus_event
 CONSUMERS: tuple[ConsumerSpec, ...] = (
     PROJECTION,
     ARCHIVE,
+    COUNTER,
     ROUTER,
     SCORER,
-    COUNTER,
     ALERT_TRACKER,
     PATTERN_DETECTOR,
     SIGMA_DETECTOR,

@@ -70,15 +70,10 @@ class Tracer:
         owned = bool(event.envelope.get("userId") or event.envelope.get("sessionId"))
         for consumer in consumers.CONSUMERS:
             if consumer.step and consumer.expects(contract, owned=owned):
-                expected.add(consumer.step)
+                # Facts are there for some days only, so no trace waits for them.
+                if consumer.receipt is not ReceiptKind.FACT:
+                    expected.add(consumer.step)
                 steps.extend(self._of_consumer(consumer, event))
-        # Facts are there for some days only, so no trace waits for them.
-        fact = self._counted(event)
-        if fact is not None:
-            before = ("accepted", consumers.PROJECTION.step, consumers.ARCHIVE.step)
-            place = sum(step["step"] in before for step in steps)
-            detail = {"minute": fact.minute, "row": fact.row}
-            steps.insert(place, _step("counted", fact.at, __version__, detail))
         # Silver follows the schedule of the pipeline, so no trace waits for it.
         archived = next((one for one in steps if one["step"] == consumers.ARCHIVE.step), None)
         if archived is not None:
@@ -95,8 +90,16 @@ class Tracer:
                 return self._of_batch(consumer, event)
             case ReceiptKind.DERIVED:
                 return self._scored(consumer.step, event)
+            case ReceiptKind.FACT:
+                return self._counted_step(consumer.step, event)
             case ReceiptKind.NONE:
                 return []
+
+    def _counted_step(self, step: str, event: StoredEvent) -> list[Step]:
+        fact = self._counted(event)
+        if fact is None:
+            return []
+        return [_step(step, fact.at, __version__, {"minute": fact.minute, "row": fact.row})]
 
     def _projected(self, step: str, event: StoredEvent) -> list[Step]:
         pointer = self._reader.pointer(event)

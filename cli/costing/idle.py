@@ -79,6 +79,7 @@ def _of_schedule(name: str, runs: float, assumed: Mapping[str, float]) -> Usage:
         used["lambda.second"] += runs * assumed["watch_gb_seconds"]
         used["dynamodb.read"] += runs * assumed["watch_read_units"]
         used["logs.ingested"] += runs * assumed["platform_log_bytes"] / GB
+        used["cloudwatch.metric"] += assumed["watch_metrics"]
         return used
     if name.startswith("Timers"):
         used["lambda.second"] += runs * assumed["sweep_gb_seconds"]

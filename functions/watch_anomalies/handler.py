@@ -10,6 +10,7 @@ from millrace.access.credentials import orgs
 from millrace.anomalies.assemble import watcher
 from millrace.core.aws import client
 from millrace.core.edge import Event, Handler, edge, seconds_left
+from millrace.core.metrics import emit
 from millrace.core.table import Table
 
 NAME = "watch_anomalies"
@@ -24,8 +25,9 @@ def handler(settings: Settings, log: Logger) -> Handler:
     metadata = Table(client("dynamodb"), settings.metadata_table)
 
     def watch(_: Event, context: Any) -> dict[str, Any]:
-        watched = asdict(watching.run(orgs(metadata), seconds_left(context, SPARE_SECONDS)))
-        log.info("watched", extra=watched)
-        return watched
+        watched = watching.run(orgs(metadata), seconds_left(context, SPARE_SECONDS))
+        emit(NAME, settings.environment, watched.metrics())
+        log.info("watched", extra=asdict(watched))
+        return asdict(watched)
 
     return watch

@@ -1,7 +1,9 @@
 """Plain threshold alarms, all to one topic."""
 
+from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
@@ -42,7 +44,30 @@ def alarm_on(
         treat_missing_data=missing.BREACHING if silence_alarms else missing.NOT_BREACHING,
         alarm_description=f"{description} What to do: docs/runbook.md#{runbook}",
     )
+    _tell(alarm, topic)
+    return alarm
+
+
+def alarm_on_no_calls(
+    scope: Construct, construct_id: str, *, function: lambda_.IFunction, description: str, topic: sns.ITopic
+) -> cloudwatch.Alarm:
+    """An alarm on a function that a schedule calls every minute or two, and that nobody has called for a quarter of an hour."""
+    alarm = cloudwatch.Alarm(
+        scope,
+        construct_id,
+        metric=function.metric_invocations(statistic=cloudwatch.Stats.SUM, period=Duration.minutes(5)),
+        threshold=1,
+        evaluation_periods=3,
+        comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+        # Lambda says nothing of a function that is not called.
+        treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
+        alarm_description=f"{description} What to do: docs/runbook.md#not-called",
+    )
+    _tell(alarm, topic)
+    return alarm
+
+
+def _tell(alarm: cloudwatch.Alarm, topic: sns.ITopic) -> None:
     action = actions.SnsAction(topic)
     alarm.add_alarm_action(action)
     alarm.add_ok_action(action)
-    return alarm

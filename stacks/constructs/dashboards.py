@@ -11,6 +11,7 @@ from constructs import Construct
 
 from millrace.aggregates import folding
 from millrace.alerts.rows import METRICS
+from millrace.anomalies import run
 from millrace.canary.journey import paths
 from millrace.canary.report import FAILED, metric_name
 from millrace.core.metrics import NAMESPACE
@@ -97,7 +98,7 @@ class DataPipeline(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
 
-        def run(*names: str) -> list[cloudwatch.IMetric]:
+        def of_runs(*names: str) -> list[cloudwatch.IMetric]:
             return [logged_metric(name, "publish_run", environment) for name in names]
 
         _dashboard(
@@ -123,15 +124,20 @@ class DataPipeline(Construct):
                         for name in (folding.EVENTS, folding.LATE, folding.FAILED)
                     ],
                 ),
-                _graph("Rows of runs", run("RowsIn", "Rows", "Duplicates", "DeadRows")),
-                _graph("Checks that did not pass", run("ChecksFailed", "ChecksWarned", "TablesStale")),
                 _graph(
-                    "Tenant-days", run("TenantDays", "TenantDaysRemaining", "TenantDaysSetAside", "NotLanded")
+                    "Percent of events too late",
+                    [logged_metric(folding.LATE_SHARE, "fold_tiles", environment, MAXIMUM)],
+                ),
+                _graph("Rows of runs", of_runs("RowsIn", "Rows", "Duplicates", "DeadRows")),
+                _graph("Checks that did not pass", of_runs("ChecksFailed", "ChecksWarned", "TablesStale")),
+                _graph(
+                    "Tenant-days",
+                    of_runs("TenantDays", "TenantDaysRemaining", "TenantDaysSetAside", "NotLanded"),
                 ),
                 _graph(
                     "Seconds of a run", [logged_metric("RunSeconds", "publish_run", environment, MAXIMUM)]
                 ),
-                _graph("Runs that failed", run("RunsFailed")),
+                _graph("Runs that failed", of_runs("RunsFailed")),
                 _graph(
                     "Alerts",
                     [logged_metric(name, "analyze_events", environment) for name in METRICS.values()],
@@ -140,6 +146,18 @@ class DataPipeline(Construct):
                 _graph(
                     "Seconds that they were late",
                     [logged_metric(LATE_SECONDS, "sweep_timers", environment, MAXIMUM)],
+                ),
+                _graph(
+                    "Series that are watched, anomalies that began, tenants that were missed",
+                    [logged_metric(run.SERIES, "watch_anomalies", environment, MAXIMUM)]
+                    + [
+                        logged_metric(name, "watch_anomalies", environment)
+                        for name in (run.BEGUN, run.MISSED)
+                    ],
+                ),
+                _graph(
+                    "Watch: seconds behind",
+                    [logged_metric(run.LAG, "watch_anomalies", environment, MAXIMUM)],
                 ),
             ],
         )

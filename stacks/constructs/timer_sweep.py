@@ -6,7 +6,7 @@ from constructs import Construct
 
 from millrace.core.metrics import NAMESPACE
 from millrace.patterns.sweep import LATE_SECONDS
-from stacks.constructs.alarms import alarm_on
+from stacks.constructs.alarms import alarm_on, alarm_on_no_calls
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.platform_function import PlatformFunction
 from stacks.constructs.schedule import Schedule
@@ -53,5 +53,12 @@ class TimerSweep(Construct):
             threshold=_LATE.to_seconds(),
             description="Absences are told long after they were due: more timers fall due than a sweep gets through.",
             runbook="timers-late",
+            topic=fleet.alarms,
+        )
+        alarm_on_no_calls(
+            self,
+            "NotCalled",
+            function=function.function,
+            description="Nothing looks after the timers of patterns: absences are not told.",
             topic=fleet.alarms,
         )

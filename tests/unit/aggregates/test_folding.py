@@ -1,5 +1,6 @@
 """The fold over its rows: what comes again, late, at once or broken changes no other number."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from millrace.aggregates import folding, marks, rows
 from millrace.aggregates.folding import Folded
 from millrace.core import clock
+from millrace.core.errors import RetryableError
 from tests.support.aggregates import (
     AT,
     LATER,
@@ -180,12 +182,17 @@ def test_late_events_are_in_their_tile_up_to_the_lateness_and_named_behind_it(wo
     assert key == (f"{ORG}#merchant_10m#1.0.0#2026-11-21", "late#06:00")
     assert row["events"]["N"] == "1"
     assert world.said[0][1]["ids"] == row["ids"]["SS"]
+    # One late event of two is no share.
+    assert folding.LATE_SHARE not in folding.metrics(folded)
+    assert folding.metrics(replace(folded, events=200, late=30))[folding.LATE_SHARE][0] == 15
 
 
 def test_two_folds_are_not_at_work_at_once(world: World) -> None:
     world.count(payment("a"))
     assert world.table.put({**folding.LEASE, "until": {"N": str(clock.epoch_millis(LATER) + 1)}})
-    assert world.fold().idle
+    idle = world.fold()
+    assert (idle.idle, idle.left) == (True, 1)
+    assert folding.metrics(idle)[folding.LAG][0] == idle.lag_seconds > 0
     assert world.fold(LATER + timedelta(seconds=1)).minutes == 1, "a run that was killed ends with its lease"
     assert folding.LEASE["metricKey"]["S"] not in {key[0] for key in world.stores.tables["Analytics"]}
 
@@ -196,6 +203,19 @@ def test_a_backlog_is_folded_from_its_oldest_minute_and_what_is_left_is_told(wor
     folded = world.fold(AT + timedelta(minutes=10), seconds=0)
     assert (folded.minutes, folded.left, folded.lag_seconds) == (0, 3, 9 * 60 + 30)
     assert folding.metrics(folded)[folding.LAG][0] == 570
+
+
+def test_a_minute_that_waits_for_its_table_is_behind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise RetryableError("no answer")
+
+    world.count(payment("a"))
+    with monkeypatch.context() as patch:
+        patch.setattr(folding.Folding, "_fold_minute", refuse)
+        folded = world.fold()
+    assert (folded.failed, folded.left) == (0, 1)
+    assert folded.lag_seconds > 0
+    assert world.fold().lag_seconds == 0
 
 
 def test_clocks_ten_minutes_apart_count_each_event_once(world: World) -> None:

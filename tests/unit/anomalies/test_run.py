@@ -138,9 +138,15 @@ def test_where_nothing_is_counted_at_all_no_tenant_is_silent(world: World) -> No
     world.counted.stopped_at = world.counted.now
     world.watch(hours=2)
     assert world.alerting.events() == []
+    behind = world.run()
+    # The hour that was under way is over for 80 minutes, and more with each run.
+    assert behind.lag_seconds == behind.metrics()[run.LAG][0] == 80 * 60
+    assert behind.series == len(MEANS)
     world.counted.stopped_at = None
     world.watch(minutes=10)
     assert world.alerting.events() == []
+    assert world.run().lag_seconds == 0
+    assert world.run().metrics().keys() == {run.SERIES, run.LAG}
 
 
 def test_a_run_that_fails_behind_its_alerts_changes_nothing(
@@ -193,4 +199,6 @@ def test_a_tenant_without_events_has_none(world: World) -> None:
         now=lambda: START,
     )
     assert empty.run(["org_new"], lambda: 60.0).failed == []
-    assert empty.run(["org_new"], lambda: 0.0).left == 1
+    left = empty.run(["org_new"], lambda: 0.0)
+    assert (left.left, left.lag_seconds) == (1, 0)
+    assert left.metrics()[run.MISSED][0] == 1

@@ -5,7 +5,7 @@ one that is still under way must not write its parts behind those of a newer one
 """
 
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,8 +33,10 @@ MOST_NAMED = 100
 # Marks that one run looks at.
 MOST_MARKS = 50_000
 # Metrics: seconds from the end of the oldest minute that is not folded, events that were folded, those of them that were
-# too late, minutes that could not be folded.
-LAG, EVENTS, LATE, FAILED = "TileLag", "CountedEvents", "LateEvents", "FoldsFailed"
+# too late and their share in percent, minutes that could not be folded.
+LAG, EVENTS, LATE, LATE_SHARE, FAILED = "TileLag", "CountedEvents", "LateEvents", "LateShare", "FoldsFailed"
+# Of fewer events, a share says nothing.
+SHARE_OF = 100
 LEASE = {"metricKey": {"S": "platform#unfolded#lease"}, "tileKey": {"S": "fold"}}
 
 
@@ -46,10 +48,10 @@ class Folded:
         minutes: of tenants that were folded.
         events: in them, without copies.
         parts: rows written.
-        late: events beyond the lateness of an aggregate, each as often as there are such aggregates.
-        failed: minutes that could not be folded.
+        late: events beyond the lateness of some aggregate.
+        failed: minutes that could not be folded, whatever the table does.
         left: minutes that are over and not folded.
-        lag_seconds: from the end of the oldest of these to now; 0 where none is left.
+        lag_seconds: from the end of the oldest of these to now; 0 where none is left. Those that failed are not among them.
         idle: another run is at work, and this one did nothing.
     """
 
@@ -92,16 +94,15 @@ class Folding:
         if not waiting:
             return folded
         if not self._take(now, lease_seconds):
+            # The other run may have been killed: what waits is told meanwhile.
             folded.idle = True
+            self._leave(waiting, now, folded)
             return folded
         try:
-            for at, mark in enumerate(waiting):
-                if seconds_left() <= 0:
-                    self._leave(waiting[at:], now, folded)
-                    break
-                self._try(mark, folded, now)
+            left = [mark for mark in waiting if seconds_left() <= 0 or not self._try(mark, folded, now)]
         finally:
             self._analytics.delete(LEASE, doing="end fold")
+        self._leave(left, now, folded)
         return folded
 
     def _take(self, now: datetime, seconds: float) -> bool:
@@ -128,11 +129,13 @@ class Folding:
 
     @staticmethod
     def _leave(marks_left: list[Mark], now: datetime, folded: Folded) -> None:
+        if not marks_left:
+            return
         oldest = min(rows.at(mark.minute) for mark in marks_left)
         folded.left, folded.lag_seconds = len(marks_left), (now - oldest - MINUTE).total_seconds()
 
-    def _try(self, mark: Mark, folded: Folded, now: datetime) -> None:
-        """Folds a minute; whatever is wrong with it is its own affair."""
+    def _try(self, mark: Mark, folded: Folded, now: datetime) -> bool:
+        """Folds a minute; whatever is wrong with it is its own affair. False where it waits for the next run."""
         about = {"org": mark.org, "minute": mark.minute}
         try:
             if now - rows.at(mark.minute) > rows.KEPT:
@@ -141,25 +144,28 @@ class Folding:
                 self._fold_minute(mark, folded)
             marks.remove(self._analytics, mark)
         except RetryableError as error:
-            folded.failed += 1
             self._warn("a minute waits for a table that does not answer", {**about, "error": str(error)})
+            return False
         except Exception as error:  # noqa: BLE001  the next tenant's minute is folded whatever is wrong with this one
             folded.failed += 1
             reason = "".join(traceback.format_exception(error))
             self._warn("a minute cannot be folded", {**about, "error": reason})
             marks.put_off(self._analytics, mark, clock.epoch(now))
+        return True
 
     def _fold_minute(self, mark: Mark, folded: Folded) -> None:
         facts = {(one.event_type, one.id): one for one in self._facts(mark)}
         parts = self._fold.parts(facts.values())
         written: list[Item] = []
+        late = set[bytes]()
         for name, part in parts.items():
             aggregate = self._aggregates.by_name[name]
             written += part_rows(mark.org, mark.minute, aggregate, part)
             if part.late:
-                folded.late += self._tell_late(mark, aggregate, part, written)
+                late.update(self._tell_late(mark, aggregate, part, written))
         self._analytics.write_all(written, doing="write parts")
         folded.minutes += 1
+        folded.late += len(late)
         folded.events += len(facts)
         folded.parts += len(written)
 
@@ -172,7 +178,9 @@ class Folding:
                 about = {"org": mark.org, "minute": mark.minute, "row": name, "error": str(error)}
                 self._warn("facts that cannot be read", about)
 
-    def _tell_late(self, mark: Mark, aggregate: Aggregate, part: Part, written: list[Item]) -> int:
+    def _tell_late(
+        self, mark: Mark, aggregate: Aggregate, part: Part, written: list[Item]
+    ) -> Sequence[bytes]:
         ids = sorted(one for several in part.late.values() for one in several)
         named = [as_text(one) for one in ids[:MOST_NAMED]]
         self._warn(
@@ -194,7 +202,7 @@ class Folding:
                 "expiresAt": rows.expiry(mark.minute, rows.PARTS_KEPT),
             }
         )
-        return len(ids)
+        return ids
 
 
 def packed_facts(
@@ -241,4 +249,6 @@ def metrics(folded: Folded) -> dict[str, tuple[float, MetricUnit]]:
     for name, number in ((EVENTS, folded.events), (LATE, folded.late), (FAILED, folded.failed)):
         if number:
             found[name] = (number, MetricUnit.Count)
+    if folded.late and folded.events >= SHARE_OF:
+        found[LATE_SHARE] = (100 * folded.late / folded.events, MetricUnit.Percent)
     return found

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from aws_lambda_powertools.metrics import MetricUnit
+
 from millrace.alerts.raising import Alerts
 from millrace.anomalies import alerting
 from millrace.anomalies.episodes import Changes, Episode, advance
@@ -30,20 +32,45 @@ GRACE_SECONDS = 300
 SHORTEST_SILENCE = 360
 # Keys that are watched of a tenant: those with most.
 MOST_KEYS = 300
+# Metrics: series that are watched, anomalies that began, seconds from the end of the oldest hour that is over and not judged,
+# tenants that failed or were left.
+SERIES, BEGUN, LAG, MISSED = "WatchedSeries", "AnomaliesBegun", "WatchLag", "WatchesMissed"
 Open = Callable[[str, Watch, datetime], Series]
 """The series of a tenant and a watch, as they are at a moment."""
 
 
 @dataclass(slots=True)
 class Watched:
-    """What a run did."""
+    """What a run did.
+
+    Attributes:
+        tenants: there are.
+        series: that are watched of them.
+        hours: that were judged.
+        begun: episodes that began or escalated.
+        ended: episodes.
+        failed: tenants that could not be judged.
+        left: watches of tenants, for want of time.
+        lag_seconds: from the end of the oldest hour that is over and not judged to now; 0 where there is none. It grows where
+            nothing is counted of any tenant.
+    """
 
     tenants: int = 0
+    series: int = 0
     hours: int = 0
     begun: int = 0
     ended: int = 0
     failed: list[str] = field(default_factory=list)
     left: int = 0
+    lag_seconds: float = 0.0
+
+    def metrics(self) -> dict[str, tuple[float, MetricUnit]]:
+        """A run as metrics; what is nearly always nothing is there only when it is something, because each metric costs."""
+        found = {SERIES: (float(self.series), MetricUnit.Count), LAG: (self.lag_seconds, MetricUnit.Seconds)}
+        for name, number in ((BEGUN, self.begun), (MISSED, len(self.failed) + self.left)):
+            if number:
+                found[name] = (float(number), MetricUnit.Count)
+        return found
 
 
 @dataclass(slots=True)
@@ -101,6 +128,11 @@ class Watcher:
         if now - latest < SHORTEST_SILENCE:
             each(lambda unit: self._under_way(unit, now, watched))
         watched.left = len(left)
+        known = [unit.state for unit in units if unit.state is not None]
+        watched.series = sum(len(state.norms) for state in known)
+        # The hour behind the last one that was judged.
+        watched.lag_seconds = max((now - (state.judged + 2) * HOUR for state in known), default=0)
+        watched.lag_seconds = max(watched.lag_seconds, 0.0)
         return watched
 
     def _catch_up(self, unit: _Unit, over: int, watched: Watched) -> None:

@@ -4,7 +4,7 @@ import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -140,14 +140,14 @@ def _drawn(answer: Answer, known: Answer) -> RenderableType:
     measured = [name for name in named if _is_shown([one.get(name) for one in items])]
     body = _by_key(items, measured, known) if known["keys"] else _by_window(items, measured)
     newest = items[-1]
-    until = f"{_hour(newest['start'])}–{_hour(newest['end'])} UTC"
+    until = f"{_span(newest)} UTC"
     notes = [f"{answer['metric']}, windows of {answer['window']} by {answer['slide']}; the last is {until}"]
     notes += [_funnel(name, items[-1][name]) for name in _funnels(known) if not known["keys"]]
     if answer["otherKeys"]:
         notes.append("there are more keys than are kept: the rest is (other)")
     if answer["late"]:
         notes.append(f"{answer['late']:,} events came too late to be counted")
-    return Group(body, Text("\n".join(notes), style="dim"))
+    return Group(body, Text("\n".join(notes), style="dim", no_wrap=False, overflow="fold"))
 
 
 def _funnels(known: Answer) -> list[str]:
@@ -182,10 +182,7 @@ def _funnel(name: str, found: Answer) -> str:
 
 
 def _by_window(items: Sequence[Answer], measured: Sequence[str]) -> RenderableType:
-    rows = [
-        [f"{_hour(one['start'])}–{_hour(one['end'])}", *(_number(one[name]) for name in measured)]
-        for one in items[-PAST - 1 :]
-    ]
+    rows = [[_span(one), *(_number(one[name]) for name in measured)] for one in items[-PAST - 1 :]]
     return fitted(["window", *measured], rows, folded=(), optional=measured[:0:-1])
 
 
@@ -244,6 +241,10 @@ def _number(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}" if abs(value) < 1 else f"{value:,.2f}"
 
 
-def _hour(text: str) -> str:
-    moment: datetime = clock.parse(text)
-    return f"{moment:%H:%M}"
+def _span(item: Answer) -> str:
+    """From when to when; of a day and more the days, the last one with it."""
+    start, end = clock.parse(item["start"]), clock.parse(item["end"])
+    if end - start < timedelta(days=1):
+        return f"{start:%H:%M}–{end:%H:%M}"
+    last = end - timedelta(seconds=1)
+    return f"{start:%Y-%m-%d}" if last.date() == start.date() else f"{start:%Y-%m-%d} to {last:%Y-%m-%d}"

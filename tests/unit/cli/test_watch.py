@@ -150,7 +150,17 @@ def test_a_funnel_has_a_column_for_each_step_and_its_conversions() -> None:
     shown = drawn(found, known)
     assert "2 item_added" in shown
     assert "1,200" in shown
-    assert "steps: about product.viewed 1,200 → cart.item_added 300 (25.0%)" in " ".join(shown.split())
+    assert "steps: about product.viewed 1,200 → cart.item_added 300 (25.0%)" in shown
+    steps = [{"event": "a.very.long.event", "sessions": 1200, "conversion": 0.25}] * 6
+    shown = drawn(answer(item(0, None, 1, key={}, steps={"steps": steps, "exact": True})), known)
+    assert shown.count("a.very.long.event 1,200") == 6
+
+
+def test_windows_of_days_are_shown_as_days() -> None:
+    month = {**item(0, "a", 1), "start": "2026-11-01T00:00:00.000Z", "end": "2026-12-01T00:00:00.000Z"}
+    assert "the last is 2026-11-01 to 2026-11-30 UTC" in drawn(answer(month), LISTED["items"][0])  # type: ignore[index]
+    day = {**month, "start": "2026-11-30T00:00:00.000Z"}
+    assert "2026-11-30" in drawn(answer(day), LISTED["items"][1])  # type: ignore[index]
 
 
 def test_without_keys_each_window_is_a_row() -> None:

@@ -21,6 +21,7 @@ from tests.support.alerting import ORG, Alerting
 from tests.support.shaky import Shaky, each_call
 from tests.support.stores import MemoryDynamoDB
 
+WATCH = "event_volume"
 START = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 MEANS = {"page.viewed": 90.0, "order.created": 8.0, "review.submitted": 0.4}
 Change = Callable[[str, int], float]
@@ -63,7 +64,7 @@ class World:
             return Series(watch, aggregate, self.counted.between)
 
         self.watcher = Watcher(
-            assemble.watches(),
+            [one for one in assemble.watches() if one.name == WATCH],
             open_,
             States(self.alerting.analytics),
             self.alerting.alerts,
@@ -190,9 +191,10 @@ def test_whatever_call_fails_an_episode_is_told_once_and_ends(world: World) -> N
 
 def test_a_tenant_without_events_has_none(world: World) -> None:
     world.counted.change = lambda _key, _tile: 1.0
-    series = Series(assemble.watches()[0], registry.load().by_name["events_by_type"], lambda _start, _end: {})
+    (watch,) = (one for one in assemble.watches() if one.name == WATCH)
+    series = Series(watch, registry.load().by_name["events_by_type"], lambda _start, _end: {})
     empty = Watcher(
-        assemble.watches(),
+        [watch],
         lambda *_: series,
         States(world.alerting.analytics),
         world.alerting.alerts,
@@ -202,3 +204,12 @@ def test_a_tenant_without_events_has_none(world: World) -> None:
     left = empty.run(["org_new"], lambda: 0.0)
     assert (left.left, left.lag_seconds) == (1, 0)
     assert left.metrics()[run.MISSED][0] == 1
+
+
+def test_keys_that_are_not_watched_are_said(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "MOST_KEYS", 2)
+    said: list[str] = []
+    world.watcher._warn = said.append
+    world.counted.now += timedelta(days=3)
+    world.run()
+    assert said == ["event_volume of org_acme watches the 2 largest keys, and 1 are not watched"]

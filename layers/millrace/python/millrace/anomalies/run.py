@@ -143,12 +143,12 @@ class Watcher:
             return
         if state is None or over - state.judged > 2 * DAY:
             # What happened long ago is told by no alert.
-            state = self._learned(watch, series, over, state)
+            state = self._learned(org, watch, series, over, state)
             self._states.put(org, watch, state)
         values = series.hours(state.judged + 1, over)
         for hour, observed in enumerate(values, state.judged + 1):
             if hour >= state.start + DAY:
-                state = self._learned(watch, series, hour, state)
+                state = self._learned(org, watch, series, hour, state)
             found = Judge(watch, state.norms).hour(hour, observed)
             state.episodes = self._tell(org, watch, advance(state.episodes, hour, found), watched)
             state.judged = hour
@@ -157,7 +157,7 @@ class Watcher:
             self._states.put(org, watch, state)
         unit.state = state
 
-    def _learned(self, watch: Watch, series: Series, before: int, known: State | None) -> State:
+    def _learned(self, org: str, watch: Watch, series: Series, before: int, known: State | None) -> State:
         """Norms for the day of an hour, from what was before it; hours of that day up to it count as judged."""
         start = before - before % DAY
         history = History(watch, start - WEEKS * 7 * DAY)
@@ -166,7 +166,11 @@ class Watcher:
             for day in range(start - WEEKS * 7 * DAY, start, DAY)
             for hour in series.hours(day, day + DAY)
         ]
-        kept = _largest(hours)
+        kept, left = _largest(hours)
+        if left:
+            self._warn(
+                f"{watch.name} of {org} watches the {MOST_KEYS} largest keys, and {left:,} are not watched"
+            )
         # A series begins with its first event.
         for at in range(0, len(hours), DAY):
             history.learn([{key: hour[key] for key in hour.keys() & kept} for hour in hours[at : at + DAY]])
@@ -218,9 +222,11 @@ class Watcher:
         return changes.open
 
 
-def _largest(hours: Sequence[dict[str, float]]) -> frozenset[str]:
+def _largest(hours: Sequence[dict[str, float]]) -> tuple[frozenset[str], int]:
+    """The keys that are watched, and how many others there are."""
     totals: dict[str, float] = {}
     for hour in hours:
         for key, value in hour.items():
             totals[key] = totals.get(key, 0.0) + value
-    return frozenset(sorted(totals, key=lambda key: (-totals[key], key))[:MOST_KEYS])
+    kept = sorted(totals, key=lambda key: (-totals[key], key))[:MOST_KEYS]
+    return frozenset(kept), len(totals) - len(kept)

@@ -23,7 +23,7 @@ define setup
 @$(PYTHON) cli/bootstrap.py $(1) $(if $(filter file,$(origin PYTHON)),,chosen)
 endef
 
-.PHONY: help up down reset test unit calendar check style lint bench bench-fraud fuzz fault-points mutants histories extremes chaos guide interop mlflow warehouse docs notebook synth locks reference layers deploy clean run-environment test-environment
+.PHONY: help up down reset test unit calendar check style lint bench bench-fraud fuzz fault-points mutants histories equal-day extremes chaos guide interop mlflow warehouse docs notebook synth locks reference layers deploy clean run-environment test-environment
 
 help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -98,6 +98,9 @@ mutants: test-environment ## Plant faults that the tests must find (ONLY="G1 ...
 
 histories: test-environment ## Check the guarantees over DELIVERIES random deliveries
 	@$(BIN)/python -m tests.support.histories $(DELIVERIES)
+
+equal-day: test-environment ## Compare stream and lake over a day of EVENTS (20000)
+	@$(BIN)/python -m tests.support.equal_day $(EVENTS)
 
 extremes: test-environment ## Send extreme values through the whole platform (TURNS)
 	@$(BIN)/python -m tests.support.extremes $(TURNS)

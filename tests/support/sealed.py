@@ -68,7 +68,7 @@ def streamed(
                         if key in held
                         else stored
                     )
-    return {name: _stored(kinds[name], found) for name, found in tiles.items()}, late
+    return {name: in_stored_form(kinds[name], found) for name, found in tiles.items()}, late
 
 
 @contextmanager
@@ -114,7 +114,8 @@ def sealed(
     }, late
 
 
-def _stored(kinds: Sequence[Any], tiles: Tiles) -> Tiles:
+def in_stored_form(kinds: Sequence[Any], tiles: Tiles) -> Tiles:
+    """Tiles in memory with their states in stored form."""
     return {
         tile: {
             key: [

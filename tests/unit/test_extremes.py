@@ -81,7 +81,7 @@ def test_what_is_everywhere_is_no_complaint(registry: Registry) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["Events", "UserEvents", "raw", "manifest", "bus", "routed", "silver", "decision"]
+    "place", ["Events", "facts", "UserEvents", "raw", "manifest", "bus", "routed", "silver", "decision"]
 )
 def test_what_is_missing_somewhere_is_found(registry: Registry, place: str) -> None:
     one = made(registry)

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from millrace.aggregates.facts import Fact, unpack
 from millrace.archive.raw import SCHEMA
 from millrace.contracts import columns, derived
 from millrace.contracts.columns import Array, Column, Scalar, Struct, Type, snake
@@ -19,6 +20,7 @@ from millrace.contracts.pointers import parse, read
 from millrace.contracts.registry import Registry
 from millrace.core import clock, keys
 from millrace.core.consumer import decode
+from millrace.core.identity import as_text
 from millrace.core.prefixes import DEAD_LETTERS
 from millrace.eventstore import consumers, receipts
 from millrace.eventstore.codec import Codec
@@ -38,7 +40,7 @@ _FILLED_BY = {
     consumers.ROUTER.name: ("bus", "routed"),
     consumers.PROJECTION.name: ("UserEvents",),
     consumers.SCORER.name: ("decision",),
-    consumers.COUNTER.name: (),
+    consumers.COUNTER.name: ("facts",),
     consumers.ALERT_TRACKER.name: (),
     consumers.PATTERN_DETECTOR.name: (),
     consumers.SIGMA_DETECTOR.name: (),
@@ -91,11 +93,20 @@ def read_all(world: World, registry: Registry) -> Found:
                 one = packed[at : at + 32]
                 identifier = f"{one[:8]}-{one[8:12]}-{one[12:16]}-{one[16:20]}-{one[20:]}"
                 stores.note(MANIFEST if kind == receipts.MANIFEST else "routed", org, identifier, item)
+    for org, fact in _facts(world):
+        stores.note("facts", org, as_text(fact.id), fact)
     for message in world.published():
         detail = message["detail"]
         stores.note("bus", detail["platform"]["orgId"], detail["eventId"], detail)
     _read_dead(world, stores)
     return stores
+
+
+def _facts(world: World) -> Iterator[tuple[str, Fact]]:
+    for item in world.rows("Analytics"):
+        if "facts" in item:
+            org = item["metricKey"]["S"].partition(keys.SEPARATOR)[0]
+            yield from ((org, fact) for fact in unpack(bytes(item["facts"]["B"])))
 
 
 def _read_dead(world: World, stores: Found) -> None:
@@ -128,7 +139,7 @@ def check(stores: Found, accepted: Sequence[Made]) -> Iterator[str]:
                 yield f"{who} is in {place} and a dead letter too: {dead[0]}"
             elif dead and (len(set(dead)) > 1 or not dead[0]):
                 yield f"{who} has {len(dead)} dead letters of {place}: {dead}"
-        for place in {"Events", "UserEvents", "bus", "routed", "decision"} - belongs:
+        for place in {"Events", "facts", "UserEvents", "bus", "routed", "decision"} - belongs:
             if stores.has(place, key):
                 yield f"{who} is in {place} and does not belong there"
         for sentence in _differences(stores, made, key):
@@ -144,7 +155,8 @@ def wanted(made: Made) -> Iterator[str]:
     contract = made.contract
     yield from (RAW, MANIFEST, "silver")
     if contract.store == "table":
-        yield "Events"
+        # An aggregate counts every type of the table.
+        yield from ("Events", "facts")
         if user(made) or made.event.get("sessionId"):
             yield "UserEvents"
     if contract.route:

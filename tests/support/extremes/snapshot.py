@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any
@@ -19,6 +19,7 @@ from millrace.eventstore.row import from_item
 from millrace.iceberg import glue_tables
 from millrace.iceberg import tables as iceberg
 from millrace.lake import duck
+from tests.support.extremes import counted
 from tests.support.extremes.world import World
 from tests.support.rows import pointed_at
 
@@ -27,7 +28,7 @@ Snapshot = dict[str, list[str]]
 # Of the run or of the machine, not of what was sent: names of requests and runs, and how long each stage took.
 _OF_THE_RUN = {
     "requestId", "request_id", "stages", "runId", "run", "snapshot", "version", "object", "objects", "token", "bytes", "place",
-    "snapshots", "stateSnapshot",
+    "snapshots", "stateSnapshot", "log_shard", "log_sequence", "log_arrived_at",
 }  # fmt: skip
 _BATCHES = {receipts.MANIFEST, receipts.ROUTED}
 
@@ -97,12 +98,26 @@ def _everything(world: World) -> Iterator[tuple[str, str, str]]:
         yield "FeatureStore", _owner(item["featureKey"]["S"]), _text(item)
     for item in world.rows("Metadata"):
         yield from _metadata(item)
+    yield from _sums(world)
     for key, body in world.objects(QUARANTINE).items():
         for one in orjson.loads(body)["entries"]:
             what = {"raw": one["raw"], "errors": one["errors"], "type": one["eventType"]}
             yield "quarantine", key.split("org=")[1].partition("/")[0], _text(what)
     for message in world.published():
         yield "bus", message["detail"]["platform"]["orgId"], _text(message["detail"])
+
+
+def _sums(world: World) -> Iterator[tuple[str, str, str]]:
+    """What is the same in the sum alone, because batches are made of whatever was sent beside it."""
+    in_objects = Counter[tuple[str, str]]()
+    for item in world.rows("Metadata"):
+        org, kind, *more = item["entityTypeKey"]["S"].split(keys.SEPARATOR)
+        if kind == receipts.OBJECTS:
+            in_objects[org, more[0]] += int(item["rows"]["N"])
+    for (org, day), number in in_objects.items():
+        yield "Metadata objects", org, f"{day} {number}"
+    for (org, *tile), shown in counted.of(world).items():
+        yield "Analytics tiles", str(org), _text((tile, shown))
 
 
 def _metadata(item: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -114,7 +129,6 @@ def _metadata(item: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
             yield f"Metadata {kind}", org, f"{more} {packed[at : at + 16].hex()}"
     elif kind == "pending":
         yield "Metadata pending", _owner(name), name
-    # An object's row has no ids: which events a batch has depends on what was sent beside them, and the manifest has them.
     elif kind not in (
         receipts.OBJECTS,
         "quarantine",

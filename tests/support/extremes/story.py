@@ -12,7 +12,7 @@ from typing import Any
 
 from millrace.contracts import registry as contracts
 from millrace.contracts.registry import Registry
-from tests.support.extremes import edges, events, exports, gold, places, reads, snapshot
+from tests.support.extremes import counted, edges, events, exports, gold, places, reads, snapshot
 from tests.support.extremes.edges import Judge
 from tests.support.extremes.events import Made
 from tests.support.extremes.world import World
@@ -108,6 +108,7 @@ def _checks(
     stores = places.read_all(world, registry)
     tenants = sorted({made.org for made in everything})
     yield "places", places.check(stores, everything)
+    yield "tiles", counted.check(world)
     yield "tables", gold.check(stores.tables, everything, registry)
     yield "queries", exports.queries(world, stores, random.Random(size.seed), size.sample // 10)
     yield "features", exports.feature_values(world, RUN, tenants)

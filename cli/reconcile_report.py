@@ -17,6 +17,7 @@ STORES = {
     "manifest": ("manifest", "what the archive says it has written"),
     "raw": ("raw", "every event, in Parquet"),
     "silver": ("silver", "every event, in the table of its type"),
+    "tiles": ("tiles", "tiles and keys of aggregates; missing are those with other numbers than silver"),
 }
 WAITS = "waits for the next run of silver"
 # The beginning of a reason (`millrace/reconcile/judge.py`), and what to do about it.
@@ -44,6 +45,8 @@ REMEDIES = (
     ("its day opened for the next run of silver", "nothing; millrace etl takes it in now"),
     ("projected again", "nothing; a comparison a minute later shows whether it is there"),
     ("put into the log again", "nothing; a comparison a minute later shows whether it is there"),
+    ("the stream counted other numbers", "nothing; read the log of count_events and fold_tiles for why"),
+    ("its sealed tiles are not those", "nothing; millrace etl --seal counts them anew now"),
     ("repaired just now", "nothing; a comparison a minute later shows whether it is there"),
 )
 
@@ -96,7 +99,10 @@ class _Group:
         status = "repair begun" if self.status == "repaired" else self.status
         yield f"{self.org}  {self.day}  {status}: {self.why}"
         for name, count in self.missing.items():
-            yield f"  {counted(count, 'event')} missing in {STORES.get(name, (name, ''))[0]}"
+            if name == "tiles":
+                yield f"  {counted(count, 'key of a tile', 'keys of tiles')} unlike silver"
+            else:
+                yield f"  {counted(count, 'event')} missing in {STORES.get(name, (name, ''))[0]}"
         hours = ", ".join(f"{hour:02}:00" for hour in sorted(self.hours))
         if len(self.hours) > NAMED:
             hours = f"{len(self.hours)} hours, {min(self.hours):02}:00 to {max(self.hours):02}:00"

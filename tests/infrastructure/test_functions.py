@@ -150,6 +150,7 @@ RIGHTS = {
         "dynamodb:BatchWriteItem",
         "dynamodb:DeleteItem",
         "dynamodb:Query",
+        "dynamodb:UpdateItem",
         "glue:GetTable",
         "kinesis:PutRecords",
         "s3:GetObject",

@@ -28,6 +28,7 @@ SETTINGS = passes.ReconcileSettings(
     events_table="Events",
     user_events_table="UserEvents",
     metadata_table="Metadata",
+    analytics_table="Analytics",
     lake_bucket="lake",
     event_stream_arn="arn:aws:kinesis:us-east-1:123456789012:stream/events",
 )

@@ -13,13 +13,15 @@ import pytest
 from millrace.aggregates import blocks, measures, registry, rows, sealing
 from millrace.aggregates.facts import Facts, minute
 from millrace.aggregates.fold import Fold
-from millrace.aggregates.heads import Head
+from millrace.aggregates.heads import Compared, Head
 from millrace.aggregates.registry import Aggregates
 from millrace.aggregates.sealing import Sealed, Sealer, is_due
 from millrace.core import clock
 from millrace.core.table import Table
 from millrace.eventstore.row import StoredEvent
 from millrace.lake import raw_to_silver as transform_module
+from millrace.reconcile.judge import Status
+from millrace.reconcile.tiles import DAMAGED, TileCheck
 from tests.support.raw_files import RawFiles, again, event
 from tests.support.sealed import Tiles, sealed, silver_of
 from tests.support.shaky import Shaky, each_call
@@ -187,32 +189,61 @@ def test_a_day_is_sealed_up_to_its_cut_and_again_when_late_events_came(
 def test_what_the_stream_counted_is_compared_with_silver(world: World, events: list[StoredEvent]) -> None:
     with world.silver(events) as (connection, _):
         # Not known to have been counted all day.
-        assert not world.seal(connection, "a", NEXT).compared
+        assert not world.seal(connection, "a", NEXT).compared.tiles
         world.was_deployed_before()
         parts = world.counted(events)
         again_ = Sealer(world.analytics, world.aggregates.contracts, ORG)
         heads = {key: head for key, head in world.heads().items() if key[1] == BEFORE}
         now = clock.midnight(NEXT) + timedelta(hours=3)
-        assert again_.seal(connection, world.of, DAY, "a", NEXT, now, heads) == Sealed(
-            len(world.tiles()), 0, compared=True, different=0
-        )
+        sealed_ = again_.seal(connection, world.of, DAY, "a", NEXT, now, heads)
+        keys = sum(map(len, world.tiles().values()))
+        assert sealed_ == Sealed(len(world.tiles()), 0, Compared(keys, 0))
         # And from one cut to the next.
-        assert world.seal(connection, "a", THIRD).different == 0
+        assert world.seal(connection, "a", THIRD).compared.different == 0
         lost = next(row for row in parts if row["tileKey"]["S"].startswith(DAY))
         world.analytics.delete({name: lost[name] for name in ("metricKey", "tileKey")})
-        found = again_.seal(connection, world.of, DAY, "a", NEXT, now, heads)
-        assert found.compared
+        found = again_.seal(connection, world.of, DAY, "a", NEXT, now, heads).compared
         assert found.different > 0
+        # The keys are named, by the seal and by reconciliation, which finds them in its head.
+        assert found.named
+        assert world.heads()[world.of.name, DAY].compared == found
+        (result,) = TileCheck(world.analytics, world.aggregates).run(ORG, DAY)
+        assert (result.status, result.counts["tiles"]) == (Status.REPAIRED, found.tiles)
+        assert result.missing["tiles"] == found.different
+        assert [one["eventId"] for one in result.differences] == list(found.named)
+        # Sealed once more of the same it is known still.
+        world.seal(connection, "a", NEXT)
+        assert world.heads()[world.of.name, DAY].compared == found
+
+
+def test_sealed_tiles_that_are_lost_are_found_and_sealed_again(
+    world: World, events: list[StoredEvent]
+) -> None:
+    check, name = TileCheck(world.analytics, world.aggregates), (world.of.name, DAY)
+    with world.silver(events) as (connection, _):
+        world.seal(connection, "a", NEXT)
+        wanted = world.tiles()
+        assert check.run(ORG, DAY) == []
+        table = world.stores.tables["Analytics"]
+        del table[next(key for key in table if key[1].startswith("sealed#"))]
+        (result,) = check.run(ORG, DAY)
+        assert result.differences[0]["reasons"] == [DAMAGED]
+        assert is_due(world.heads()[name], "a", NEXT)
+        # Once is enough, until the next seal has mended it.
+        assert check.run(ORG, DAY) == []
+        world.seal(connection, "a", NEXT)
+        assert world.tiles() == wanted
+        assert check.run(ORG, DAY) == []
 
 
 def test_nothing_is_compared_while_minutes_wait_for_the_fold(world: World, events: list[StoredEvent]) -> None:
     world.was_deployed_before()
     mark = {"metricKey": {"S": rows.mark_key(ORG)}, "tileKey": {"S": rows.mark_sort(ORG, f"{DAY}T23:59")}}
     with world.silver(events) as (connection, _):
-        assert world.seal(connection, "a", NEXT).different > 0
+        assert world.seal(connection, "a", NEXT).compared.different > 0
         world.analytics.put(mark)
         heads = {key: head for key, head in world.heads().items() if key[1] == BEFORE}
-        assert not world.sealer.seal(connection, world.of, DAY, "a", NEXT, NOW, heads).compared
+        assert not world.sealer.seal(connection, world.of, DAY, "a", NEXT, NOW, heads).compared.tiles
 
 
 @pytest.mark.parametrize("metric", ["shop_conversion", "inventory"])

@@ -87,6 +87,7 @@ class World:
             events_table="Events",
             user_events_table="UserEvents",
             metadata_table="Metadata",
+            analytics_table="Analytics",
             lake_bucket=LAKE,
             event_stream_arn=STREAM,
             type_shards=type_shards,

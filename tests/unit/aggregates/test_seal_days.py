@@ -10,7 +10,7 @@ import pytest
 from millrace.aggregates import registry, seal_days
 from millrace.aggregates.blocks import Layout
 from millrace.aggregates.definition import Aggregate
-from millrace.aggregates.heads import Head
+from millrace.aggregates.heads import Compared, Head
 from millrace.aggregates.seal_days import Days, Done, SealDays
 from millrace.aggregates.sealing import Sealed, source_of
 from millrace.core import clock
@@ -45,7 +45,7 @@ class Sealer:
         if day in self.broken:
             raise ValueError("a broken file")
         self.sealed.append((aggregate.name, day))
-        return Sealed(3, 0, compared=True, different=int(day == "2026-11-20"))
+        return Sealed(3, 0, Compared(3, int(day == "2026-11-20")))
 
 
 class World:

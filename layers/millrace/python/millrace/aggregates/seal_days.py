@@ -154,11 +154,13 @@ class SealDays:
             self._warn("a day cannot be sealed", {**about, "error": in_a_line(error, 500)})
             return
         done.sealed += 1
-        done.compared += sealed.compared
-        done.different += sealed.different
-        if sealed.different:
+        found = sealed.compared
+        done.compared += found.tiles > 0
+        done.different += found.different
+        if found.different:
             self._warn(
-                "the stream counted other numbers than silver has", {**about, "keys": sealed.different}
+                "the stream counted other numbers than silver has",
+                {**about, "keys": found.different, "named": found.named},
             )
 
     def _unready(self, org: str, cut: date) -> set[str]:

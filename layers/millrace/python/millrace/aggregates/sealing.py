@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from millrace.aggregates import blocks, measures, rows, sql
 from millrace.aggregates.blocks import Tiles
 from millrace.aggregates.definition import Aggregate
-from millrace.aggregates.heads import Head
+from millrace.aggregates.fold import KeyValues
+from millrace.aggregates.heads import Compared, Head, Heads, digest
 from millrace.aggregates.sql import Source
 from millrace.contracts.columns import table
 from millrace.contracts.fields import fields
@@ -32,19 +35,17 @@ if TYPE_CHECKING:
 _SEEN = timedelta(days=2)
 # Receipts as old as this may have parts that are gone.
 _COMPARED = rows.PARTS_KEPT - timedelta(days=1)
+# Tiles and keys that differ, and that a head names.
+_MOST_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What came of a day: its tiles, events that were too late for them, and tiles and keys in which the stream had other numbers.
-
-    `compared`: whether the stream's numbers were compared.
-    """
+    """What came of a day: its tiles, events that were too late for them, and how the stream's numbers compare."""
 
     tiles: int
     late: int
-    compared: bool
-    different: int
+    compared: Compared
 
 
 class Sealer:
@@ -59,10 +60,7 @@ class Sealer:
         Raises:
             MillraceError: the table did not answer.
         """
-        named = {rows.day_key(self._org, one, day): (one.name, day) for one in aggregates for day in days}
-        wanted = [_key(name, rows.sealed_sort()) for name in named]
-        found = self._analytics.batch_get(wanted, consistent=True, doing="read seals")
-        return {named[item["metricKey"]["S"]]: Head.of(item) for item in found}
+        return Heads(self._analytics, self._org).read(aggregates, days)
 
     def tables(self, aggregate: Aggregate) -> tuple[str, ...]:
         """The tables of silver that an aggregate is sealed from."""
@@ -95,7 +93,10 @@ class Sealer:
         """
         head, sources = heads.get((aggregate.name, day)), self._sources(aggregate)
         before = f"received_at < TIMESTAMPTZ '{cut.isoformat()} 00:00:00+00'"
-        compared, different = self._compare(connection, aggregate, day, cut, heads)
+        compared = self._compare(connection, aggregate, day, cut, heads)
+        if not compared.tiles and head is not None and head.cut == cut.isoformat():
+            # The same seal again: what it found the first time is not to be lost.
+            compared = head.compared
         tiles = _tiles(connection, aggregate, sources, before)
         late = sum(
             number for _, number in connection.execute(sql.late(aggregate, sources, before)).fetchall()
@@ -110,11 +111,9 @@ class Sealer:
         name = rows.day_key(self._org, aggregate, day)
         expires = clock.midnight(date.fromisoformat(day)) + timedelta(days=aggregate.retention_days + 1)
         expiry = {"expiresAt": {"N": str(clock.epoch(expires))}}
+        sorts = {rows.sealed_sort(generation, *place): block for place, block in packed.items()}
         self._analytics.write_all(
-            [
-                {**_key(name, rows.sealed_sort(generation, *place)), "part": {"B": block}, **expiry}
-                for place, block in packed.items()
-            ],
+            [{**_key(name, sort), "part": {"B": block}, **expiry} for sort, block in sorts.items()],
             doing="write sealed tiles",
         )
         self._analytics.put(
@@ -129,12 +128,16 @@ class Sealer:
                 "late": {"N": str(late)},
                 "firstAt": {"S": head.first_at if head is not None else clock.utc_text(now)},
                 "at": {"S": clock.utc_text(now)},
+                "digest": {"S": digest(sorts.items())},
+                "compared": {"N": str(compared.tiles)},
+                "different": {"N": str(compared.different)},
+                "named": {"S": orjson.dumps(compared.named).decode()},
                 **expiry,
             },
             doing="seal",
         )
         self._forget(name, {generation, head.generation if head is not None else ""})
-        return Sealed(len(tiles), late, compared, different)
+        return Sealed(len(tiles), late, compared)
 
     def _compare(
         self,
@@ -143,8 +146,8 @@ class Sealer:
         day: str,
         cut: date,
         heads: Mapping[tuple[str, str], Head],
-    ) -> tuple[bool, int]:
-        """Whether what the stream counted since the last cut was compared with silver, and the keys that differ."""
+    ) -> Compared:
+        """What the stream counted since the last cut, compared with silver; nothing where that is not known to be whole."""
         head = heads.get((aggregate.name, day))
         first = head.cut if head is not None else ""
         begin = clock.midnight(date.fromisoformat(first or day))
@@ -155,19 +158,21 @@ class Sealer:
             or not _counted_since(aggregate.name, day, begin, heads)
             or self._is_open(cut)
         ):
-            return False, 0
+            return Compared()
         bounds = f"received_at < TIMESTAMPTZ '{cut.isoformat()} 00:00:00+00'"
         if first:
             bounds += f" AND received_at >= TIMESTAMPTZ '{first} 00:00:00+00'"
         counted = self._live(aggregate, day, first, cut.isoformat())
         wanted = _tiles(connection, aggregate, self._sources(aggregate), bounds)
-        different = [
-            (tile, key)
-            for tile in counted.keys() | wanted.keys()
-            for key in counted.get(tile, {}).keys() | wanted.get(tile, {}).keys()
+        places = {
+            (tile, key) for tiles in (counted, wanted) for tile, by_key in tiles.items() for key in by_key
+        }
+        different = sorted(
+            _named(tile, key)
+            for tile, key in places
             if counted.get(tile, {}).get(key) != wanted.get(tile, {}).get(key)
-        ]
-        return True, len(different)
+        )
+        return Compared(len(places), len(different), tuple(different[:_MOST_NAMED]))
 
     def _live(self, aggregate: Aggregate, day: str, first: str, before: str) -> Tiles:
         """What the stream counted of a day and received on the days [first, before), states in stored form."""
@@ -225,6 +230,12 @@ class Sealer:
             for event_type in aggregate.events
             for major, contract in sorted(self._contracts.majors(event_type).items())
         ]
+
+
+def _named(tile: int, key: KeyValues) -> str:
+    """`10:05 Nile, Lisbon`, the tile's UTC time and the key."""
+    values = ", ".join("" if value is None else measures.text(value) for value in key)
+    return f"{clock.utc_text(clock.from_epoch_millis(tile * 1000))[11:16]} {values or 'other keys'}"[:200]
 
 
 def source_of(files: Iterable[str]) -> str:

@@ -38,6 +38,7 @@ from millrace.reconcile.report import DayResult, HourResult
 from millrace.reconcile.request import SETTLE, Window
 from millrace.reconcile.results import ResultStore
 from millrace.reconcile.stores import Places
+from millrace.reconcile.tiles import TileCheck
 
 READERS = 8
 MOST_DANGLING = 500
@@ -68,6 +69,7 @@ class HourCheck:
         results: ResultStore,
         differences: Differences,
         repairs: Repairs,
+        tiles: TileCheck,
         *,
         events: Table,
         user_events: Table,
@@ -76,7 +78,7 @@ class HourCheck:
     ) -> None:
         self._registry, self._raw, self._cache = registry, raw, cache
         self._silver, self._results = silver, results
-        self._differences, self._repairs = differences, repairs
+        self._differences, self._repairs, self._tiles = differences, repairs, tiles
         self._events, self._user_events, self._metadata = events, user_events, metadata
         self._shards = range(type_shards)
 
@@ -94,6 +96,8 @@ class HourCheck:
         """
         with closing(Comparison()) as comparison:
             hours = self._compared(comparison, org, window, now, full=full)
+        if window.first == 0:
+            hours += self._tiles.run(org, window.day)
         self._results.keep(org, window.day, hours, now, whole=window.first == 0)
         return hours
 

@@ -17,6 +17,8 @@ from millrace.eventstore import consumers
 from millrace.eventstore.consumers import ARCHIVE, PROJECTION, ConsumerSpec
 
 EVENTS, POINTERS, MANIFEST, RAW, SILVER = 1, 2, 4, 8, 16
+# Of tiles it is the seals that compare (`reconcile/tiles.py`): tiles and keys of aggregates, no events.
+TILES = "tiles"
 # Further bits from raw: the event must have a row in Events, a pointer in UserEvents; its object has just been written.
 STORED, OWNED, YOUNG = 32, 64, 128
 STORES = {
@@ -114,7 +116,7 @@ def names(mask: int) -> list[str]:
 
 def store_names() -> list[str]:
     """Every store that is compared."""
-    return [*STORES.values(), *(consumer.kind for consumer in further().values())]
+    return [*STORES.values(), TILES, *(consumer.kind for consumer in further().values())]
 
 
 class Comparison:

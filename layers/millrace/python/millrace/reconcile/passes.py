@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from millrace.access.credentials import orgs
+from millrace.aggregates import registry as aggregates
 from millrace.contracts.registry import Registry
 from millrace.core.objects import Objects
 from millrace.core.prefixes import PROCESSED, RAW, RECONCILE
 from millrace.core.settings import FunctionSettings
 from millrace.core.table import Table
-from millrace.core.uses import CATALOG, EVENTS, LAKE, LOG, METADATA, USER_EVENTS, rights, uses
+from millrace.core.uses import ANALYTICS, CATALOG, EVENTS, LAKE, LOG, METADATA, USER_EVENTS, rights, uses
 from millrace.eventstore.append_to_log import LogAppender
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.consumers import compared
@@ -24,6 +25,7 @@ from millrace.reconcile.report import HourResult, PassReport
 from millrace.reconcile.request import Window
 from millrace.reconcile.results import ResultStore
 from millrace.reconcile.stores import INDEX, SetAside
+from millrace.reconcile.tiles import TileCheck
 
 # What must be left of an invocation for one more tenant's day to be begun.
 NEEDED_SECONDS = 180.0
@@ -42,6 +44,7 @@ class ReconcileSettings(FunctionSettings):
     events_table: str = uses(EVENTS, "batch_get", query=(INDEX,))
     type_shards: int = 1
     user_events_table: str = uses(USER_EVENTS, "batch_get", "write_all")
+    analytics_table: str = uses(ANALYTICS, "batch_get", "update")
     metadata_table: str = uses(METADATA, "batch_get", "query", "delete", "write_all")
     lake_bucket: str = uses(
         LAKE,
@@ -71,9 +74,14 @@ def day_check(
     warn: Callable[[str], None],
 ) -> HourCheck:
     """What compares a tenant's hours of a day, with the ways by which it repairs."""
-    events, user_events, metadata = (
+    events, user_events, metadata, analytics = (
         Table(dynamodb, name, attempts=TABLE_ATTEMPTS)
-        for name in (settings.events_table, settings.user_events_table, settings.metadata_table)
+        for name in (
+            settings.events_table,
+            settings.user_events_table,
+            settings.metadata_table,
+            settings.analytics_table,
+        )
     )
     lake, results = Objects(s3, settings.lake_bucket), ResultStore(metadata)
     codec = Codec(registry.dictionary)
@@ -93,6 +101,7 @@ def day_check(
         results,
         differences,
         repairs,
+        TileCheck(analytics, aggregates.load()),
         events=events,
         user_events=user_events,
         metadata=metadata,

@@ -12,6 +12,7 @@ from millrace.reconcile.compare import (
     OWNED,
     RAW,
     SILVER,
+    TILES,
     Comparison,
     Presence,
     missing,
@@ -39,7 +40,7 @@ class HourResult:
     """A tenant's events of a type that happened in one hour.
 
     Attributes:
-        event_type: their type.
+        event_type: their type; of tiles the aggregate, whose day is the first hour's.
         hour: of the UTC day.
         counts: distinct events by store, those that are still settling left out; `owned`: how many have a user or a session.
         missing: how many are missing, by store.
@@ -89,11 +90,12 @@ class HourResult:
 
     def to_json(self) -> dict[str, Any]:
         """As the command and the table have it."""
+        stores = [TILES] if TILES in self.counts else [name for name in store_names() if name != TILES]
         return {
             "eventType": self.event_type,
             "hour": self.hour,
             "status": self.status.word,
-            "counts": {name: self.counts[name] for name in (*store_names(), "owned")},
+            "counts": {name: self.counts[name] for name in (*stores, "owned")},
             "missing": dict(sorted(self.missing.items())),
             "settling": self.by_status[Status.SETTLING],
             "explained": self.by_status[Status.EXPLAINED],
@@ -129,7 +131,8 @@ class PassReport:
             self.hours[result.status.word] += 1
             self.counts.update(result.counts)
             self.missing.update(result.missing)
-            self.events.update(result.by_status)
+            if TILES not in result.counts:
+                self.events.update(result.by_status)
             if result.status.word != "equal" and len(self.differences) < MOST_DESCRIBED:
                 self.differences.append({"org": org, "day": day, **result.to_json()})
 

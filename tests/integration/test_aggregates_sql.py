@@ -117,6 +117,8 @@ def _payload(contract: Contract, rng: random.Random) -> dict[str, Any]:
             ),
             "flightEnd": rng.choice([None, f"{DAY}T23:59:00Z", "2031-05-05T05:05:05.5Z"]),
         }
+    if contract.event_type == "product.viewed":
+        return {"userId": f"u{rng.randrange(3)}", "brand": rng.choice([None, "Nordlicht", "Äther"])}
     if contract.event_type == "inventory.adjusted":
         return {
             "productId": f"p{rng.randrange(4)}",

@@ -454,7 +454,7 @@ WITH counted AS (
         event_time,
         event_id,
         "user_key" AS "user",
-        "category" AS value_4
+        "category" AS value_5
     FROM {{ events or source('silver', 'product_viewed_v1') }}
     WHERE ("user_key" IS NOT NULL){% if not late %} AND received_at <= event_time + INTERVAL '86400' SECOND{% endif %}
 ), windowed AS (
@@ -462,7 +462,7 @@ WITH counted AS (
     {% if not loop.first %}UNION ALL {% endif %}SELECT
         org_id,
         "user",
-        value_4,
+        value_5,
         event_time,
         event_id,
         CAST(FLOOR(POWER(CAST(2 AS DOUBLE), -(FLOOR(EPOCH(event_time) / {{ (slide or minutes) * 60 }}) * {{ (slide or minutes) * 60 }} + {{ (minutes - step) * 60 }} - FLOOR(EPOCH(event_time) / 300) * 300) / 604800) * 1000000 + 0.5) AS BIGINT) AS weight_1,
@@ -474,10 +474,10 @@ WITH counted AS (
     SELECT
         org_id,
         "user",
-        value_4,
+        value_5,
         weight_1,
         window_start,
-        ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "user" ORDER BY CASE WHEN value_4 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, event_id DESC) AS place_4
+        ROW_NUMBER() OVER (PARTITION BY org_id, window_start, "user" ORDER BY CASE WHEN value_5 IS NOT NULL THEN 0 ELSE 1 END, event_time DESC, event_id DESC) AS place_5
     FROM windowed
 ), measured AS (
     SELECT
@@ -486,7 +486,7 @@ WITH counted AS (
         "user",
         COUNT(*) AS views,
         ROUND(CAST(COALESCE(SUM(weight_1), 0) AS DECIMAL(31, 0)) * CAST('0.000001' AS DECIMAL(7, 6)), 4) AS interest,
-        MAX(value_4) FILTER (WHERE place_4 = 1) AS last_category
+        MAX(value_5) FILTER (WHERE place_5 = 1) AS last_category
     FROM placed
     {%- if minutes <= 1440 and (slide or 1440 % minutes) %}
     WHERE FLOOR(EPOCH(window_start) / 86400)

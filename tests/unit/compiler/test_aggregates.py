@@ -323,6 +323,14 @@ def test_what_answers_are_made_of_may_not_go() -> None:
     }
     (gone,) = gate_aggregates({"aggregates/orders.yaml": old}, {})
     assert (gone.pointer, gone.kind) == ("", "removed")
+    steps = {"name": "x", "measure": "funnel", "of": "session_id", "steps": ["a.b", "c.d"]}
+    ratio = {"name": "y", "derive": "ratio", "of": "revenue", "by": "orders"}
+    known = {**old, "measures": [*old["measures"], steps], "derived": [ratio]}
+    other = {**known, "measures": [*old["measures"], {**steps, "steps": ["c.d", "a.b"]}], "derived": []}
+    assert [(one.pointer, one.kind) for one in gate_aggregates({"x": known}, {"x": other})] == [
+        ("/measures/x", "redefined"),
+        ("/measures/y", "removed"),
+    ]
     more = {**old, "version": "1.1.0", "measures": [*old["measures"], MEASURE]}
     assert not [*gate_aggregates({"aggregates/orders.yaml": old}, {"aggregates/orders.yaml": more})]
 

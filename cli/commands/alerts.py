@@ -61,6 +61,9 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List alerts, those raised last first."""
+    from millrace.alerts.alert import STORM
+    from millrace.alerts.raising import MOST_AN_HOUR
+
     api = Api(find_target(env), org)
     items: list[dict[str, Any]] = []
     cursor: str | None = None
@@ -78,6 +81,10 @@ def list_(
     def show() -> None:
         for item in items:
             _print(item)
+        if any(item["kind"] == STORM for item in items):
+            out.print(
+                f"Of a rule {MOST_AN_HOUR} alerts an hour are raised; those of kind {STORM} say how many were held back."
+            )
         if cursor is not None:
             out.print(f"There are others; --limit shows more than {limit}.")
 

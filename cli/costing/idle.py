@@ -78,7 +78,6 @@ def _of_schedule(name: str, runs: float, assumed: Mapping[str, float]) -> Usage:
     if name.startswith("WatchAnomalies"):
         used["lambda.second"] += runs * assumed["watch_gb_seconds"]
         used["dynamodb.read"] += runs * assumed["watch_read_units"]
-        used["cloudwatch.metric"] += assumed["watch_metrics"]
         used["logs.ingested"] += runs * assumed["platform_log_bytes"] / GB
         used["cloudwatch.metric"] += assumed["watch_metrics"]
         return used

@@ -20,6 +20,7 @@ from millrace.core.table import Table
 from millrace.eventstore.batches import batches
 from millrace.eventstore.codec import Codec
 from millrace.patterns.assemble import detector
+from millrace.patterns.state import KEYS_CUT
 from millrace.sigma import rules
 from millrace.sigma.detect import SigmaDetector
 
@@ -41,6 +42,9 @@ def handler(settings: Settings, log: Logger) -> Handler:
     def passed_over(matches: int) -> None:
         count({PASSED_OVER: matches})
 
+    def cut(keys: int) -> None:
+        count({KEYS_CUT: keys})
+
     analytics, codec = Table(client("dynamodb"), settings.analytics_table), Codec(contracts.dictionary)
     counter = EventCounter(
         analytics,
@@ -54,7 +58,7 @@ def handler(settings: Settings, log: Logger) -> Handler:
     consumers = {
         "count_events": counter.count,
         "track_alerts": tracker.track,
-        "detect_patterns": detector(settings, log.warning, passed_over).detect,
+        "detect_patterns": detector(settings, log.warning, passed_over, cut).detect,
         "detect_sigma": sigma.detect,
     }
     return batches(consumers, settings.lake_bucket, log)

@@ -9,7 +9,7 @@ from functions.sweep_timers.settings import Settings
 from millrace.core import metrics
 from millrace.core.edge import Event, Handler, edge, seconds_left
 from millrace.patterns.assemble import sweeper
-from millrace.patterns.sweep import DUE, LATE_SECONDS
+from millrace.patterns.sweep import DUE, LATE_SECONDS, UNKNOWN, Outcome
 
 NAME = "sweep_timers"
 
@@ -25,7 +25,9 @@ def handler(settings: Settings, log: Logger) -> Handler:
         due = sum(swept.timers.values())
         if due:
             late = (swept.late_seconds, MetricUnit.Seconds)
-            metrics.emit(NAME, settings.environment, {DUE: (due, MetricUnit.Count), LATE_SECONDS: late})
+            counts = {DUE: due, UNKNOWN: swept.timers[Outcome.UNKNOWN]}
+            values = {name: (number, MetricUnit.Count) for name, number in counts.items() if number}
+            metrics.emit(NAME, settings.environment, {**values, LATE_SECONDS: late})
         if due or swept.storms or swept.held:
             log.info("swept", extra=answer)
         return answer

@@ -121,7 +121,9 @@ class World(Alerting):
 
         self.sweeper = Sweeper(self.timers, self.alerts, lookout, now=lambda: self.now)
 
-    def another(self, passed_over: Callable[[int], object] = int) -> PatternDetector:
+    def another(
+        self, passed_over: Callable[[int], object] = int, cut: Callable[[int], object] = int
+    ) -> PatternDetector:
         """A further copy of the consumer."""
         contracts = registry.load()
         return PatternDetector(
@@ -132,6 +134,7 @@ class World(Alerting):
             Codec(contracts.dictionary),
             lambda: self.now,
             passed_over=passed_over,
+            cut=cut,
         )
 
     def append(self, items: Iterable[Item]) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from millrace.alerts.alert import Alert
 from millrace.alerts.raising import Alerts
+from millrace.patterns import detect, state, sweep
 from millrace.patterns.sweep import Outcome
 from millrace.patterns.timers import Timer
 from tests.support.alerting import NOON
@@ -213,6 +214,35 @@ def test_a_new_version_begins_anew_and_ends_what_the_old_one_told() -> None:
     assert world.raised() == ["order:new", "order:told"]
     (ended,) = world.events("alert.ended")
     assert ended["reason"] == "late"
+
+
+def test_of_a_key_with_too_many_events_nothing_is_told_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sweep, "MOST_EVENTS", 5)
+    story, world = Story(), World(ORDERS)
+    world.run([story.order("ord_1", at=minute) for minute in range(8)])
+    said: list[str] = []
+    world.sweeper._log = said.append
+    swept = world.sweep(60)
+    # Behind the first two are more than five.
+    assert (swept.timers[Outcome.UNKNOWN], swept.timers[Outcome.FIRED]) == (2, 6)
+    assert len(said) == 2
+    assert said[0].endswith("its key has more than 5 events, and nothing is told")
+    assert world.raised() == ["order:ord_1"]
+
+
+def test_a_key_whose_steps_are_not_all_looked_at_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (state, detect):
+        monkeypatch.setattr(module, "MOST_FACTS", 4)
+    story, world = Story(), World(FLAGGED)
+    cut: list[int] = []
+    world.detector = world.another(cut=cut.append)
+    world.run([story.flagged(minute) for minute in range(3)])
+    assert cut == []
+    world.run([story.flagged(minute) for minute in range(3, 6)])
+    assert cut == [1]
+    assert world.raised() == ["target:rev_1"]
 
 
 def test_two_tenants_have_nothing_to_do_with_each_other() -> None:

@@ -24,7 +24,10 @@ class SweepSettings(assemble.AlertSettings, Protocol):
 
 
 def detector(
-    settings: assemble.AlertSettings, log: Callable[[str], None], passed_over: Callable[[int], object]
+    settings: assemble.AlertSettings,
+    log: Callable[[str], None],
+    passed_over: Callable[[int], object],
+    cut: Callable[[int], object],
 ) -> PatternDetector:
     """The consumer over the stores of these settings."""
     contracts = registry.load()
@@ -36,6 +39,7 @@ def detector(
         assemble.alerts(settings, log),
         Codec(contracts.dictionary),
         passed_over=passed_over,
+        cut=cut,
     )
 
 

@@ -21,7 +21,7 @@ from millrace.patterns import alerting
 from millrace.patterns.definition import ABSENCE, KIND, Pattern
 from millrace.patterns.judge import Match, matches
 from millrace.patterns.reading import Hit, Reader
-from millrace.patterns.state import PatternState
+from millrace.patterns.state import MOST_FACTS, PatternState
 from millrace.patterns.timers import Timer, Timers
 
 # How long a batch that comes late holds the timers back; while others come late, they do so again.
@@ -43,9 +43,10 @@ class PatternDetector:
         now: Callable[[], datetime] = clock.now,
         *,
         passed_over: Callable[[int], object] = int,
+        cut: Callable[[int], object] = int,
     ) -> None:
-        """`passed_over` takes how many matches of a batch are past."""
-        self._passed_over = passed_over
+        """`passed_over` takes how many matches of a batch are past, `cut` for how many keys not all of their steps were looked at."""
+        self._passed_over, self._cut = passed_over, cut
         self._reader, self._state, self._timers, self._alerts = reader, state, timers, alerts
         self._codec, self._now = codec, now
         self._held = datetime.min.replace(tzinfo=clock.EPOCH.tzinfo)
@@ -104,7 +105,10 @@ class PatternDetector:
         if not pattern.keeps_state:
             return (Match((hit.fact,)) for hit in hits)
         moments = [hit.fact.micros for hit in hits]
-        return matches(pattern, [*self._state.around(org, pattern, key, min(moments), max(moments))])
+        facts = [*self._state.around(org, pattern, key, min(moments), max(moments))]
+        if len(facts) == MOST_FACTS:
+            self._cut(1)
+        return matches(pattern, facts)
 
     def _end(self, missing: Sequence[tuple[StoredEvent, Hit]]) -> None:
         """Ends the alerts whose missing event has come after all."""

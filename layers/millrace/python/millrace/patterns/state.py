@@ -15,6 +15,8 @@ from millrace.patterns.definition import Pattern
 from millrace.patterns.judge import Fact
 from millrace.patterns.reading import Hit
 
+# A metric: keys of which an evaluation did not look at every event.
+KEYS_CUT = "PatternKeysCut"
 # Events of a key that one evaluation looks at, the latest ones.
 MOST_FACTS = 500
 # Beyond the time in which an event may still be delivered again.

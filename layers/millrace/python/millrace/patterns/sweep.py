@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import islice
 from typing import Any
 
 import orjson
@@ -27,11 +26,11 @@ from millrace.patterns.timers import SHARDS, Timer, Timers
 
 # Timers that are looked after at once; each mostly waits for a table.
 IN_FLIGHT = 16
-# Events of a key in its time that are looked through. A key of more is not silent.
+# Events of a key in its time that are looked through. Of a key that has more nothing is told: what is missing may be among the rest.
 MOST_EVENTS = 2000
 _PAGE = 50
 # Metrics of a sweep that found timers due.
-DUE, LATE_SECONDS = "TimersDue", "TimersLateSeconds"
+DUE, LATE_SECONDS, UNKNOWN = "TimersDue", "TimersLateSeconds", "TimersUnknown"
 # A sweep ends so long before its function does.
 _MARGIN_SECONDS = 10.0
 _MICROSECOND = timedelta(microseconds=1)
@@ -43,6 +42,7 @@ class Outcome(StrEnum):
     FIRED = "fired"
     CAME = "came"
     DROPPED = "dropped"
+    UNKNOWN = "unknown"
     FAILED = "failed"
 
 
@@ -96,8 +96,9 @@ class Lookout:
         if pattern is None or cause is None:
             return Outcome.DROPPED
         since = clock.from_epoch_micros(timer.micros)
-        if self._came(timer, pattern, since + pattern.within + _MICROSECOND):
-            return Outcome.CAME
+        came = self._came(timer, pattern, since + pattern.within + _MICROSECOND)
+        if came is not False:
+            return Outcome.CAME if came else Outcome.UNKNOWN
         alert = alerting.of_absence(
             timer.org, pattern, timer.key, timer.event_id, timer.micros, timer.due, cause
         )
@@ -117,15 +118,21 @@ class Lookout:
             )
         return Outcome.FIRED
 
-    def _came(self, timer: Timer, pattern: Pattern, until: datetime | None) -> bool:
-        return any(self._reader.is_missing(pattern, event) for event in self._after(timer, pattern, until))
+    def _came(self, timer: Timer, pattern: Pattern, until: datetime | None) -> bool | None:
+        """Whether the missing event is there; None where there are too many events to say so."""
+        for at, event in enumerate(self._after(timer, pattern, until)):
+            if at == MOST_EVENTS:
+                return None
+            if self._reader.is_missing(pattern, event):
+                return True
+        return False
 
     def _after(self, timer: Timer, pattern: Pattern, until: datetime | None) -> Iterator[StoredEvent]:
         """The events of a timer's key behind its own and before a moment; None: all that there are."""
         since = clock.from_epoch_micros(timer.micros)
         own, index = keys.sort(since, timer.event_id), self._index(timer.org, pattern, timer.key)
         listed = self._events.listed(timer.org, index, since, until, None, _PAGE)
-        for one in islice(listed, MOST_EVENTS):
+        for one in listed:
             if one.position > own:
                 yield StoredEvent(orjson.loads(one.body), b"", 0, "")
 
@@ -180,6 +187,10 @@ class Sweeper:
             if lookout is None:
                 lookout = self._own.lookout = self._make()
             outcome = lookout.outcome(timer)
+            if outcome is Outcome.UNKNOWN:
+                self._log(
+                    f"timer of {timer.pattern} in {timer.org}: its key has more than {MOST_EVENTS:,} events, and nothing is told"
+                )
             self._timers.remove(timer)
         except MillraceError as error:
             # It stays, and the next sweep looks after it.

@@ -202,6 +202,14 @@ def test_a_silence_is_one_alert_until_it_is_over(world: World) -> None:
     assert world.ended().count("recovered") == 1
 
 
+def test_an_outage_is_one_alert_of_all_together(world: World) -> None:
+    world.pass_by(42, DE=0, FR=0, PL=0)
+    found = ("transactions_by_country", "All keys together: silence of transactions")
+    assert world.is_one(found)
+    world.pass_by(60, step=12, DE=0, FR=0, PL=0)
+    assert world.is_one(found)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

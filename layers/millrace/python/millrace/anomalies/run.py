@@ -16,7 +16,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from millrace.alerts.raising import Alerts
 from millrace.anomalies import alerting
 from millrace.anomalies.episodes import Changes, Episode, advance
-from millrace.anomalies.judge import Finding, Judge
+from millrace.anomalies.judge import ALL, Finding, Judge
 from millrace.anomalies.norms import DAY, History
 from millrace.anomalies.series import HOUR, Series
 from millrace.anomalies.state import State, States
@@ -194,14 +194,19 @@ class Watcher:
         least = unit.watch.scores.get(Kind.SILENCE)
         if least is None or not unit.watch.counts or hour // DAY in unit.watch.holidays:
             return
+        silent: dict[str, float] = {}
         for key, norm in state.norms.items():
             since = unit.seen.get(key, hour * HOUR - HOUR)
-            expected = sum(
-                (norm.of(at) or 0.0) * max(min(second, (at + 1) * HOUR) - max(since, at * HOUR), 0) / HOUR
-                for at in (hour - 1, hour)
-            )
-            muted = unit.watch.muted(key, hour)
-            if second - since >= SHORTEST_SILENCE and expected >= least and not muted:
+            if second - since >= SHORTEST_SILENCE:
+                silent[key] = sum(
+                    (norm.of(at) or 0.0) * max(min(second, (at + 1) * HOUR) - max(since, at * HOUR), 0) / HOUR
+                    for at in (hour - 1, hour)
+                )
+        if len(silent) > 1 and all(second - since >= SHORTEST_SILENCE for since in unit.seen.values()):
+            # Nothing at all comes: one silence, not one of each key.
+            silent = {ALL: sum(silent.values())}
+        for key, expected in silent.items():
+            if expected >= least and not unit.watch.muted(key, hour):
                 yield Finding(
                     key, Kind.SILENCE, hour, 0.0, expected, -expected, critical=expected >= 2 * least
                 )

@@ -187,11 +187,11 @@ class Sweeper:
             if lookout is None:
                 lookout = self._own.lookout = self._make()
             outcome = lookout.outcome(timer)
+            self._timers.remove(timer)
             if outcome is Outcome.UNKNOWN:
                 self._log(
                     f"timer of {timer.pattern} in {timer.org}: its key has more than {MOST_EVENTS:,} events, and nothing is told"
                 )
-            self._timers.remove(timer)
         except MillraceError as error:
             # It stays, and the next sweep looks after it.
             self._log(f"timer of {timer.pattern} in {timer.org}: {error}")

@@ -6,13 +6,15 @@ for this interpreter, any other environment for Lambda (python3.13, arm64).
 """
 
 import argparse
+import fcntl
 import hashlib
 import os
 import shutil
 import sys
 import tempfile
 import zipfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -179,6 +181,22 @@ def install(name: str, environment: str, *, build: Path = BUILD) -> Layer:
     layer = third_party_layer(name, environment, build=build)
     if layer.built:
         return layer
+    with _alone(build, name):
+        # Another one may have built it meanwhile.
+        layer = third_party_layer(name, environment, build=build)
+        return layer if layer.built else _install(layer, name, environment, build)
+
+
+@contextmanager
+def _alone(build: Path, name: str) -> Iterator[None]:
+    """One build of a layer at a time in a checkout: two would take each other's files away."""
+    build.mkdir(parents=True, exist_ok=True)
+    with (build / f".{name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _install(layer: Layer, name: str, environment: str, build: Path) -> Layer:
     target = build / f"{name}-{_target(environment)}"
     with tempfile.TemporaryDirectory(dir=build, prefix=f".{name}-") as folder:
         fresh = Path(folder) / "layer"

@@ -107,43 +107,42 @@ class RealTimeStack(PlatformStack):
 
     def __init__(self, scope: Construct, construct_id: str, *, storage: StorageStack, layers: Path) -> None:
         super().__init__(scope, construct_id, storage=storage, layers=layers)
-        fold = PlatformFunction(
-            self,
+        self._called(
             "fold_tiles",
-            fleet=self.fleet,
-            description="Folds the facts of each minute that is over into tiles of aggregates.",
-            memory_mb=ONE_PROCESSOR_MB,
-            timeout=Duration.minutes(2),
-            layers=("runtime", "sketches"),
-        )
-        Schedule(
-            self,
-            "FoldTiles",
-            fleet=self.fleet,
             expression=EACH_MINUTE,
-            description="Minutes that are over, into tiles.",
-            function=fold,
-            payload="{}",
+            most=Duration.minutes(2),
+            does="Folds the facts of each minute that is over into tiles of aggregates.",
+            of="Minutes that are over, into tiles.",
         )
-        watch = PlatformFunction(
-            self,
+        self._called(
             "watch_anomalies",
-            fleet=self.fleet,
-            description="Compares each tenant's series with past weeks, and raises and ends alerts.",
-            memory_mb=ONE_PROCESSOR_MB,
-            timeout=Duration.minutes(5),
-            layers=("runtime", "sketches"),
-        )
-        Schedule(
-            self,
-            "WatchAnomalies",
-            fleet=self.fleet,
             expression=EACH_TWO_MINUTES,
-            description="Hours that are over, and silences.",
-            function=watch,
-            payload="{}",
+            most=Duration.minutes(5),
+            does="Compares each tenant's series with past weeks, and raises and ends alerts.",
+            of="Hours that are over, and silences.",
         )
         self._watch()
+
+    def _called(self, name: str, *, expression: str, most: Duration, does: str, of: str) -> None:
+        """A function that may take so long, and its schedule: what it does, and of what."""
+        function = PlatformFunction(
+            self,
+            name,
+            fleet=self.fleet,
+            description=does,
+            memory_mb=ONE_PROCESSOR_MB,
+            timeout=most,
+            layers=self.third_party,
+        )
+        Schedule(
+            self,
+            "".join(part.title() for part in name.split("_")),
+            fleet=self.fleet,
+            expression=expression,
+            description=of,
+            function=function,
+            payload="{}",
+        )
 
     def _watch(self) -> None:
         topic = self.fleet.alarms

@@ -7,6 +7,19 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from millrace.core.metrics import NAMESPACE
+
+
+def greatest(environment: str, service: str, name: str, period: Duration) -> cloudwatch.Metric:
+    """The greatest value of a metric of the platform's own in a period."""
+    return cloudwatch.Metric(
+        namespace=NAMESPACE,
+        metric_name=name,
+        dimensions_map={"environment": environment, "service": service},
+        statistic=cloudwatch.Stats.MAXIMUM,
+        period=period,
+    )
+
 
 def alarm_on(
     scope: Construct,

@@ -1,12 +1,10 @@
 """The canary: a function that sends an event down every path, its schedule, and the alarm on what does not arrive."""
 
 from aws_cdk import Duration
-from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from millrace.canary.report import FAILED
-from millrace.core.metrics import NAMESPACE
-from stacks.constructs.alarms import alarm_on
+from stacks.constructs.alarms import alarm_on, greatest
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.platform_function import PlatformFunction
 from stacks.constructs.schedule import Schedule
@@ -51,13 +49,7 @@ class Canary(Construct):
             alarm_on(
                 self,
                 "PathsFail",
-                metric=cloudwatch.Metric(
-                    namespace=NAMESPACE,
-                    metric_name=FAILED,
-                    dimensions_map={"environment": fleet.settings.name, "service": "send_canary"},
-                    statistic=cloudwatch.Stats.MAXIMUM,
-                    period=Duration.minutes(10),
-                ),
+                metric=greatest(fleet.settings.name, "send_canary", FAILED, Duration.minutes(10)),
                 threshold=1,
                 description="An event of the platform's own did not arrive, or none was sent: millrace doctor shows where.",
                 runbook="canary",

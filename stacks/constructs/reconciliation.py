@@ -3,12 +3,10 @@
 import json
 
 from aws_cdk import Duration
-from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from millrace.core.metrics import NAMESPACE
-from millrace.reconcile.report import LEFT, OPEN
-from stacks.constructs.alarms import alarm_on
+from millrace.reconcile.report import LEFT, OPEN, TILES_DIFFER
+from stacks.constructs.alarms import alarm_on, greatest
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.lake_functions import ICEBERG, LONGEST
 from stacks.constructs.platform_function import ONE_PROCESSOR_MB, PlatformFunction
@@ -64,6 +62,12 @@ class Reconciliation(Construct):
                 "Events are missing in a store and cannot be put there: millrace reconcile lists which and why.",
             ),
             (
+                "Tiles",
+                TILES_DIFFER,
+                "seals",
+                "Tiles of a sealed day are lost, or the stream had other numbers: millrace reconcile lists which.",
+            ),
+            (
                 "Left",
                 LEFT,
                 "reconcile-left",
@@ -73,13 +77,7 @@ class Reconciliation(Construct):
             alarm_on(
                 self,
                 name,
-                metric=cloudwatch.Metric(
-                    namespace=NAMESPACE,
-                    metric_name=metric,
-                    dimensions_map={"environment": fleet.settings.name, "service": NAME},
-                    statistic=cloudwatch.Stats.MAXIMUM,
-                    period=Duration.hours(1),
-                ),
+                metric=greatest(fleet.settings.name, NAME, metric, Duration.hours(1)),
                 threshold=1,
                 description=description,
                 runbook=runbook,

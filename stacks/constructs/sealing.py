@@ -1,12 +1,10 @@
 """The sealing of aggregates' days: a worker, its machine, and alarms on what it finds."""
 
 from aws_cdk import Duration
-from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from millrace.aggregates.seal_days import DIFFERENT, FAILED
-from millrace.core.metrics import NAMESPACE
-from stacks.constructs.alarms import alarm_on
+from stacks.constructs.alarms import alarm_on, greatest
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.lake_functions import worker
 from stacks.constructs.platform_function import PlatformFunction
@@ -48,13 +46,7 @@ class Sealing(Construct):
             alarm_on(
                 self,
                 name,
-                metric=cloudwatch.Metric(
-                    namespace=NAMESPACE,
-                    metric_name=metric,
-                    dimensions_map={"environment": fleet.settings.name, "service": NAME},
-                    statistic=cloudwatch.Stats.MAXIMUM,
-                    period=Duration.hours(1),
-                ),
+                metric=greatest(fleet.settings.name, NAME, metric, Duration.hours(1)),
                 threshold=1,
                 description=description,
                 runbook="seals",

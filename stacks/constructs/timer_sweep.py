@@ -1,12 +1,10 @@
 """The sweep of timers: a function that looks once a minute which absences are due, and the alarm on those that wait for long."""
 
 from aws_cdk import Duration
-from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from millrace.core.metrics import NAMESPACE
 from millrace.patterns.sweep import LATE_SECONDS
-from stacks.constructs.alarms import alarm_on, alarm_on_no_calls
+from stacks.constructs.alarms import alarm_on, alarm_on_no_calls, greatest
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.platform_function import PlatformFunction
 from stacks.constructs.schedule import Schedule
@@ -43,13 +41,7 @@ class TimerSweep(Construct):
         alarm_on(
             self,
             "Late",
-            metric=cloudwatch.Metric(
-                namespace=NAMESPACE,
-                metric_name=LATE_SECONDS,
-                dimensions_map={"environment": fleet.settings.name, "service": NAME},
-                statistic=cloudwatch.Stats.MAXIMUM,
-                period=Duration.minutes(5),
-            ),
+            metric=greatest(fleet.settings.name, NAME, LATE_SECONDS, Duration.minutes(5)),
             threshold=_LATE.to_seconds(),
             description="Absences are told long after they were due: more timers fall due than a sweep gets through.",
             runbook="timers-late",

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -60,6 +61,28 @@ def test_a_layer_of_another_machine_or_older_requirements_is_not_this_one(tmp_pa
     (tmp_path / "runtime-lambda.stamp").write_text(aws.revision)
     for environment in ("dev", "staging", "prod"):
         assert build.third_party_layer("runtime", environment, build=tmp_path).built
+
+
+def test_two_builds_at_once_make_a_layer_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    other = Thread(target=lambda: build.install("sketches", "local", build=tmp_path))
+
+    def install(layer: build.Layer, name: str, environment: str, folder: Path) -> build.Layer:
+        made.append(name)
+        if len(made) == 1:
+            other.start()
+            other.join(0.2)
+            assert other.is_alive(), "it waits"
+        target = folder / f"{name}-local"
+        (target / "python").mkdir(parents=True, exist_ok=True)
+        build._archive(target).write_bytes(b"")
+        build._stamp(target).write_text(layer.revision)
+        return build.third_party_layer(name, environment, build=folder)
+
+    monkeypatch.setattr(build, "_install", install)
+    assert build.install("sketches", "local", build=tmp_path).built
+    other.join(10)
+    assert made == ["sketches"]
 
 
 def test_trimming_keeps_what_the_core_of_arrow_links(tmp_path: Path) -> None:

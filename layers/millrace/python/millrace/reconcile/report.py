@@ -32,7 +32,7 @@ MOST_LOOKED_UP = 200_000
 # An id that only receipts have has neither type nor hour.
 UNPLACED = "unplaced"
 # Metrics that alarms watch.
-OPEN, LEFT = "EventsOpen", "TenantDaysLeft"
+OPEN, LEFT, TILES_DIFFER = "EventsOpen", "TenantDaysLeft", "MissingInTiles"
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from millrace.aggregates import blocks, measures
-from millrace.aggregates.definition import DAY_SECONDS, Aggregate, Derived, Key, Measure
+from millrace.aggregates.definition import DAY_SECONDS, TILE_SECONDS, Aggregate, Derived, Key, Measure
 from millrace.aggregates.derived import with_derived
 from millrace.aggregates.fold import OTHER, KeyValues
 from millrace.aggregates.measures import Kind, State
@@ -139,7 +139,7 @@ class _Pager:
         self._kinds = [measures.of(measure) for measure in aggregate.measures]
         self._fading = [at for at, one in enumerate(aggregate.measures) if one.half_life_seconds]
         self._held: Pieces = {}
-        self._first = self._read_to = -1
+        self._first = self._read_to = self._kept_from = -1
         self._merged = 0
         self.has_other = False
 
@@ -152,17 +152,18 @@ class _Pager:
         """The items of a window in order, `other` last."""
         self._read(start, end)
         pieces: dict[KeyValues, list[list[State]]] = {}
-        for tile in [one for one in self._held if start <= one < end]:
-            for key, several in self._held[tile].items():
+        for tile in range(start, end, TILE_SECONDS):
+            for key, several in self._held.get(tile, {}).items():
                 pieces.setdefault(key, []).extend(self._aged(several, end - tile))
         self._merged += sum(map(len, pieces.values()))
         by_key = {key: blocks.merged(several, self._kinds) for key, several in pieces.items()}
         other = by_key.pop(OTHER, None) if self._aggregate.keys else None
         self.has_other = self.has_other or other is not None
         ordered = self._ordered(by_key)[: self._question.top]
-        items = [self._item(start, end, key, by_key[key]) for key in ordered]
+        span, final = {"start": moment(start), "end": moment(end)}, self._is_final(start, end)
+        items = [{**span, **self._item(key, by_key[key]), "final": final} for key in ordered]
         if other is not None and not self._question.by:
-            items.append({**self._item(start, end, None, other), "other": True})
+            items.append({**span, **self._item(None, other), "final": final, "other": True})
         return items
 
     def _aged(self, several: Sequence[list[State]], seconds: int) -> Sequence[list[State]]:
@@ -177,9 +178,10 @@ class _Pager:
     def _read(self, start: int, end: int) -> None:
         """Reads tiles up to a window's end, a day's at once where more windows follow."""
         if self._first < 0:
-            self._first = self._read_to = start
-        for tile in [one for one in self._held if one < start]:
-            del self._held[tile]
+            self._first = self._read_to = self._kept_from = start
+        for tile in range(self._kept_from, start, TILE_SECONDS):
+            self._held.pop(tile, None)
+        self._kept_from = start
         if end <= self._read_to:
             return
         last = self._question.end + self._question.windows.longest()
@@ -197,14 +199,11 @@ class _Pager:
         valued = [key for key in named if shown[key] is not None]
         return [*sorted(valued, key=lambda key: shown[key], reverse=descending), *without]
 
-    def _item(self, start: int, end: int, key: KeyValues | None, states: Sequence[State]) -> dict[str, Any]:
+    def _item(self, key: KeyValues | None, states: Sequence[State]) -> dict[str, Any]:
         named = zip(self._aggregate.keys, key, strict=True) if key is not None else ()
         return {
-            "start": moment(start),
-            "end": moment(end),
             "key": {one.name: measures.shown(one.type, value) for one, value in named},
             **_shown(self._aggregate, self._kinds, states),
-            "final": self._is_final(start, end),
         }
 
     def _is_final(self, start: int, end: int) -> bool:

@@ -4,9 +4,10 @@ A block is a span of the day and those keys of it whose hash falls to it. The st
 """
 
 import base64
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from zlib import crc32
 
@@ -26,6 +27,9 @@ _MOST_READ = 400 * 1024 * 100
 # Behind this split there is one tile of a key, which no state makes larger than an item.
 _MOST_SPANS = 288
 _LARGEST = 2**63 - 1
+# Between two entries.
+_END = b"]]],"
+_decoded = json.JSONDecoder().raw_decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,39 +58,73 @@ def pack(tiles: Tiles, kinds: Sequence[Kind]) -> tuple[Layout, dict[tuple[int, i
         if wider is None or max(map(len, placed.values()), default=0) <= MOST_BYTES:
             break
         layout = wider
-    return layout, {place: zstandard.compress(block, 3) for place, block in placed.items()}
+    return layout, {place: _compressor().compress(block) for place, block in placed.items()}
 
 
-def unpack(packed: bytes, kinds: Sequence[Kind], wanted: Callable[[KeyValues], bool] | None = None) -> Tiles:
+def unpack(
+    packed: bytes,
+    kinds: Sequence[Kind],
+    wanted: Callable[[KeyValues], bool] | None = None,
+    keys: Sequence[KeyValues] = (),
+) -> Tiles:
     """What a block holds.
 
     Args:
         packed: the block.
         kinds: of the aggregate's measures.
         wanted: which keys are read, of all; None: each.
+        keys: the only ones that are read, which spares parsing the others; empty: those that are wanted.
 
     Raises:
         PermanentError: it is no block.
     """
     try:
-        entries = orjson.loads(_decompressor().decompress(packed, _MOST_READ))
-    except (zstandard.ZstdError, orjson.JSONDecodeError) as error:
+        text = _decompressor().decompress(packed, _MOST_READ)
+        entries = _entries_of(text, keys) if keys else orjson.loads(text)
+    except (zstandard.ZstdError, ValueError) as error:
         raise PermanentError(f"no block of tiles: {error}") from error
     found: Tiles = {}
+    readers = [kind.read for kind in kinds]
     for named, tiles, columns in entries:
         key = tuple(named)
         if wanted is not None and not wanted(key):
             continue
-        read = [map(kind.read, column) for kind, column in zip(kinds, columns, strict=True)]
-        for tile, *states in zip(tiles, *read, strict=True):
-            found.setdefault(tile, {})[key] = states
+        read = list(zip(readers, columns, strict=True))
+        for at, tile in enumerate(tiles):
+            found.setdefault(tile, {})[key] = [reader(column[at]) for reader, column in read]
     return found
 
 
+def _entries_of(text: bytes, keys: Sequence[KeyValues]) -> Iterator[Any]:
+    """The entries of these keys, of which some may be absent."""
+    for begins in map(_begins, keys):
+        # A quote within a text is escaped, so this is in no text; and states by themselves have no such brackets before it.
+        # From the end, which is the quicker search.
+        at = 1 if text.startswith(begins, 1) else text.rfind(_END + begins) + len(_END)
+        if at < len(_END) and not text.startswith(begins, at):
+            continue
+        end = text.find(_END, at)
+        try:
+            yield orjson.loads(text[at : end + len(_END) - 1] if end > 0 else text[at:-1])
+        except orjson.JSONDecodeError:
+            # The end was within a text.
+            yield _decoded(text[at:].decode())[0]
+
+
+@lru_cache(maxsize=8)
+def _begins(key: KeyValues) -> bytes:
+    return b"[" + orjson.dumps(key) + b",["
+
+
+# One of each for all, because making it takes longer than a block does. Functions handle one call at a time.
 @cache
 def _decompressor() -> zstandard.ZstdDecompressor:
-    """One for all, because making it takes longer than a block does. Functions handle one call at a time."""
     return zstandard.ZstdDecompressor()
+
+
+@cache
+def _compressor() -> zstandard.ZstdCompressor:
+    return zstandard.ZstdCompressor(level=3)
 
 
 def merge(into: Tiles, other: Tiles, kinds: Sequence[Kind]) -> None:
@@ -118,7 +156,9 @@ def _entries(tiles: Tiles, kinds: Sequence[Kind]) -> list[_Entry]:
     return [by_key[name] for name in sorted(by_key)]
 
 
-def _placed(entries: Sequence[_Entry], layout: Layout) -> dict[tuple[int, int], list[_Entry]]:
+def _placed(entries: Sequence[_Entry], layout: Layout) -> Mapping[tuple[int, int], Sequence[_Entry]]:
+    if layout == Layout():
+        return {(0, 0): entries} if entries else {}
     placed: dict[tuple[int, int], list[_Entry]] = {}
     for key, tiles, columns in entries:
         block = layout.block(key)

@@ -126,6 +126,9 @@ class _Sum(_Count):
     def add_all(self, state: State, values: Sequence[Any]) -> State:
         return state + sum(values)
 
+    def merge_all(self, states: Sequence[State]) -> State:
+        return sum(states)
+
     def read(self, stored: Any) -> State:
         # Beyond 64 bits it is stored as text.
         return int(stored)
@@ -149,6 +152,9 @@ class _Mean(_Sum):
 
     def merge(self, one: State, other: State) -> State:
         return [one[0] + other[0], one[1] + other[1]]
+
+    def merge_all(self, states: Sequence[State]) -> State:
+        return [sum(column) for column in zip(*states, strict=True)]
 
     def read(self, stored: Any) -> State:
         return [int(stored[0]), stored[1]]
@@ -226,6 +232,9 @@ class _Share(_Count):
     def merge(self, one: State, other: State) -> State:
         return [one[0] + other[0], one[1] + other[1]]
 
+    def merge_all(self, states: Sequence[State]) -> State:
+        return [sum(column) for column in zip(*states, strict=True)]
+
     def shown(self, state: State) -> Any:
         return state[0] / state[1] if state[1] else None
 
@@ -253,7 +262,7 @@ class _Distinct(_Count):
     def merge_all(self, states: Sequence[State]) -> State:
         union = _sketches().theta_union(SKETCH)
         for state in states:
-            union.update(_sketch(state))
+            union.update(_sketch(state) if isinstance(state, set) else state)
         return union.get_result()
 
     def cut(self, state: State) -> State:
@@ -261,7 +270,7 @@ class _Distinct(_Count):
 
     def read(self, stored: Any) -> State:
         held = a2b_base64(stored) if isinstance(stored, str) else bytes(stored)
-        return _sketches().compact_theta_sketch.deserialize(held)
+        return _reader()(held)
 
     def shown(self, state: State) -> Any:
         return round(_sketch(state).get_estimate())
@@ -273,6 +282,12 @@ def _sketches() -> Any:
     import datasketches  # noqa: PLC0415
 
     return datasketches
+
+
+@cache
+def _reader() -> Callable[[bytes], Any]:
+    read: Callable[[bytes], Any] = _sketches().compact_theta_sketch.deserialize
+    return read
 
 
 def _sketch(state: Any) -> Any:

@@ -77,14 +77,10 @@ class TenantTiles:
             seal = self._seal(rows.tile_day(first))
             if seal is not None:
                 for item in self._sealed(seal, *inside):
-                    self._add(
-                        found, blocks.unpack(bytes(item["part"]["B"]), self._kinds, self._wanted), *inside
-                    )
+                    self._add(found, self._unpack(item), *inside)
             if not self._aggregate.of_log:
                 for item in self._parts(seal, *inside):
-                    self._add(
-                        found, blocks.unpack(bytes(item["part"]["B"]), self._kinds, self._wanted), *inside
-                    )
+                    self._add(found, self._unpack(item), *inside)
                 for minute, tiles in self._unfolded:
                     if seal is None or minute >= seal.cut:
                         self._add(found, tiles, *inside)
@@ -108,13 +104,20 @@ class TenantTiles:
         seal = self._seal(rows.tile_day(tile))
         return 0 if seal is None else clock.epoch(clock.midnight(date.fromisoformat(seal.cut)))
 
+    def _unpack(self, item: Item) -> Tiles:
+        keys = () if self._key is None else (self._key, OTHER)
+        return blocks.unpack(bytes(item["part"]["B"]), self._kinds, self._wanted, keys)
+
     @staticmethod
     def _add(into: Pieces, tiles: Tiles, start: int, end: int) -> None:
         for tile, by_key in tiles.items():
             if start <= tile < end:
                 held = into.setdefault(tile, {})
                 for key, states in by_key.items():
-                    held.setdefault(key, []).append(states)
+                    if key in held:
+                        held[key].append(states)
+                    else:
+                        held[key] = [states]
 
     def _seal(self, day: str) -> Head | None:
         if day not in self._seals:

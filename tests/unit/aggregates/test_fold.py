@@ -265,3 +265,20 @@ def test_the_latest_value_is_that_of_the_event_time_and_of_the_greater_id_at_one
         merged = kind.merge(merged, kind.read(kind.cut(state)))
     _, _, last = max((second, 9 - number, amount) for number, (second, amount) in enumerate(rows))
     assert kind.shown(merged) == Decimal(last).scaleb(-4)
+
+
+def test_events_of_a_type_without_the_column_are_not_added() -> None:
+    one = replace(
+        aggregate(keys=()),
+        events=("payment.made", "payment.refused"),
+        where=(),
+        measures=(
+            Measure("events", "count", {}, "", (), 0, ()),
+            Measure("revenue", "sum", {"payment.made": "amount"}, "decimal", (), 0, ()),
+        ),
+    )
+    made = [fact(number, {"amount": 10_000}) for number in range(3)]
+    refused = [replace(fact(number, {}), event_type="payment.refused") for number in range(7)]
+    fold = Fold([one], {**TYPES, "payment.refused": {}})
+    states = fold.parts([*made, *refused])["payments"].tiles[START][()]
+    assert shown(states, one) == {"events": 10, "revenue": 3}

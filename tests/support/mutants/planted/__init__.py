@@ -1,6 +1,16 @@
 """The planted faults, by subject."""
 
-from tests.support.mutants.planted import access, events, fraud, lakehouse, learning, realtime, store, tiles
+from tests.support.mutants.planted import (
+    access,
+    events,
+    fraud,
+    lakehouse,
+    learning,
+    measures,
+    realtime,
+    store,
+    tiles,
+)
 
 MUTANTS = (
     *store.MUTANTS,
@@ -10,5 +20,6 @@ MUTANTS = (
     *fraud.MUTANTS,
     *learning.MUTANTS,
     *tiles.MUTANTS,
+    *measures.MUTANTS,
     *realtime.MUTANTS,
 )

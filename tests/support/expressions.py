@@ -134,9 +134,14 @@ class _Parser:
             low = self.operand()
             self._left.popleft()
             high = self.operand()
-            return lambda *given: (
-                _compared("<=", low(*given), held(*given)) and _compared("<=", held(*given), high(*given))
-            )
+
+            def between(*given: Any) -> bool:
+                least, most = low(*given), high(*given)
+                if not _compared("<=", least, most):
+                    refuse("ValidationException", "the upper bound of BETWEEN is below the lower one")
+                return _compared("<=", least, held(*given)) and _compared("<=", held(*given), most)
+
+            return between
         sign, other = self._left.popleft(), self.operand()
         return lambda *given: _compared(sign, held(*given), other(*given))
 

@@ -72,7 +72,8 @@ class TenantTiles:
     def pieces(self, start: int, end: int) -> Pieces:
         """The same before they are merged, for whoever merges tiles to windows."""
         found: Pieces = {}
-        for first in range(start - start % DAY_SECONDS, end, DAY_SECONDS):
+        # An empty span has no rows, and its bounds are in no order that a query takes.
+        for first in range(start - start % DAY_SECONDS, end, DAY_SECONDS) if start < end else ():
             inside = max(start, first), min(end, first + DAY_SECONDS)
             seal = self._seal(rows.tile_day(first))
             if seal is not None:

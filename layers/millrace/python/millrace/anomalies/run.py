@@ -139,12 +139,13 @@ class Watcher:
         """Judges the hours before one."""
         org, watch, series = unit.org, unit.watch, unit.series
         state = unit.state = self._states.get(org, watch)
-        if over <= 0 or (state is not None and over <= state.judged):
+        if over <= 0 or (state is not None and over <= state.judged + 1):
             return
         if state is None or over - state.judged > 2 * DAY:
             # What happened long ago is told by no alert.
             state = self._learned(org, watch, series, over, state)
             self._states.put(org, watch, state)
+            unit.state = state
         values = series.hours(state.judged + 1, over)
         for hour, observed in enumerate(values, state.judged + 1):
             if hour >= state.start + DAY:

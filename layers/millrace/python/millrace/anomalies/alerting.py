@@ -55,8 +55,9 @@ def alert(org: str, watch: Watch, episode: Episode) -> Alert:
 def _sentences(episode: Episode) -> Iterator[str]:
     worst = episode.worst
     hours = _HOURS.get(worst.kind, 1)
-    yield f"{worst.observed:,.10g} in {'the hour' if hours == 1 else f'{hours} hours'} up to "
-    yield f"{clock.utc_text(_moment(worst.hour + 1))}, where {worst.expected:,.10g} "
+    observed, expected = (f"{round(value, 2):,.10g}" for value in (worst.observed, worst.expected))
+    yield f"{observed} in {'the hour' if hours == 1 else f'{hours} hours'} up to "
+    yield f"{clock.utc_text(_moment(worst.hour + 1))}, where {expected} "
     yield "is the bound." if worst.kind in (Kind.ABOVE, Kind.BELOW) else "were expected."
 
 

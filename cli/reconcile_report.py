@@ -97,16 +97,18 @@ class _Group:
     def lines(self) -> Iterator[str]:
         """What is missing where and why, and some of the events."""
         status = "repair begun" if self.status == "repaired" else self.status
-        yield f"{self.org}  {self.day}  {status}: {self.why}"
-        for name, count in self.missing.items():
-            if name == "tiles":
-                yield f"  {counted(count, 'key of a tile', 'keys of tiles')} unlike silver"
-            else:
+        of = ", ".join(sorted(self.types))
+        if tiles := self.missing.get("tiles", 0):
+            yield f"{self.org}  {self.day}  {self.why}"
+            yield f"  {counted(tiles, 'key of a tile', 'keys of tiles')} of {of}, UTC time and key:"
+        else:
+            yield f"{self.org}  {self.day}  {status}: {self.why}"
+            for name, count in self.missing.items():
                 yield f"  {counted(count, 'event')} missing in {STORES.get(name, (name, ''))[0]}"
-        hours = ", ".join(f"{hour:02}:00" for hour in sorted(self.hours))
-        if len(self.hours) > NAMED:
-            hours = f"{len(self.hours)} hours, {min(self.hours):02}:00 to {max(self.hours):02}:00"
-        yield f"  of {', '.join(sorted(self.types))} ({hours} UTC)"
+            hours = ", ".join(f"{hour:02}:00" for hour in sorted(self.hours))
+            if len(self.hours) > NAMED:
+                hours = f"{len(self.hours)} hours, {min(self.hours):02}:00 to {max(self.hours):02}:00"
+            yield f"  of {of} ({hours} UTC)"
         if self.events:
             more = f", and {len(self.events) - NAMED:,} more" if len(self.events) > NAMED else ""
             yield f"  {', '.join(self.events[:NAMED])}{more}"

@@ -5,7 +5,7 @@ import json
 from aws_cdk import Duration
 from constructs import Construct
 
-from millrace.reconcile.report import LEFT, OPEN, TILES_DIFFER
+from millrace.reconcile.report import LEFT, OPEN, TILES_LOST
 from stacks.constructs.alarms import alarm_on, greatest
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.lake_functions import ICEBERG, LONGEST
@@ -63,9 +63,9 @@ class Reconciliation(Construct):
             ),
             (
                 "Tiles",
-                TILES_DIFFER,
+                TILES_LOST,
                 "seals",
-                "Tiles of a sealed day are lost, or the stream had other numbers: millrace reconcile lists which.",
+                "Tiles of a sealed day are lost until the next seal: millrace reconcile lists which.",
             ),
             (
                 "Left",

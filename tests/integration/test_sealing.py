@@ -21,6 +21,7 @@ from millrace.core.table import Table
 from millrace.eventstore.row import StoredEvent
 from millrace.lake import raw_to_silver as transform_module
 from millrace.reconcile.judge import Status
+from millrace.reconcile.report import TILES_LOST, PassReport
 from millrace.reconcile.tiles import DAMAGED, TileCheck
 from tests.support.raw_files import RawFiles, again, event
 from tests.support.sealed import Tiles, sealed, silver_of
@@ -208,7 +209,7 @@ def test_what_the_stream_counted_is_compared_with_silver(world: World, events: l
         assert found.named
         assert world.heads()[world.of.name, DAY].compared == found
         (result,) = TileCheck(world.analytics, world.aggregates).run(ORG, DAY)
-        assert (result.status, result.counts["tiles"]) == (Status.REPAIRED, found.tiles)
+        assert (result.status, result.counts["tiles"]) == (Status.EXPLAINED, found.tiles)
         assert result.missing["tiles"] == found.different
         assert [one["eventId"] for one in result.differences] == list(found.named)
         # Sealed once more of the same it is known still.
@@ -228,6 +229,9 @@ def test_sealed_tiles_that_are_lost_are_found_and_sealed_again(
         del table[next(key for key in table if key[1].startswith("sealed#"))]
         (result,) = check.run(ORG, DAY)
         assert result.differences[0]["reasons"] == [DAMAGED]
+        report = PassReport()
+        report.add(ORG, DAY, [result])
+        assert report.metrics()[TILES_LOST][0] == 1
         assert is_due(world.heads()[name], "a", NEXT)
         # Once is enough, until the next seal has mended it.
         assert check.run(ORG, DAY) == []

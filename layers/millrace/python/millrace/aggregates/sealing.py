@@ -18,7 +18,7 @@ import orjson
 from millrace.aggregates import blocks, measures, rows, sql
 from millrace.aggregates.blocks import Tiles
 from millrace.aggregates.definition import Aggregate
-from millrace.aggregates.fold import KeyValues
+from millrace.aggregates.fold import OTHER, KeyValues
 from millrace.aggregates.heads import Compared, Head, Heads, digest
 from millrace.aggregates.sql import Source
 from millrace.contracts.columns import table
@@ -168,7 +168,7 @@ class Sealer:
             (tile, key) for tiles in (counted, wanted) for tile, by_key in tiles.items() for key in by_key
         }
         different = sorted(
-            _named(tile, key)
+            _named(aggregate, tile, key)
             for tile, key in places
             if counted.get(tile, {}).get(key) != wanted.get(tile, {}).get(key)
         )
@@ -232,10 +232,12 @@ class Sealer:
         ]
 
 
-def _named(tile: int, key: KeyValues) -> str:
+def _named(aggregate: Aggregate, tile: int, key: KeyValues) -> str:
     """`10:05 Nile, Lisbon`, the tile's UTC time and the key."""
     values = ", ".join("" if value is None else measures.text(value) for value in key)
-    return f"{clock.utc_text(clock.from_epoch_millis(tile * 1000))[11:16]} {values or 'other keys'}"[:200]
+    if aggregate.keys and key == OTHER:
+        values = "the other keys"
+    return f"{clock.utc_text(clock.from_epoch_millis(tile * 1000))[11:16]} {values}".strip()[:200]
 
 
 def source_of(files: Iterable[str]) -> str:

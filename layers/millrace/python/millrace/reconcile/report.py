@@ -32,7 +32,7 @@ MOST_LOOKED_UP = 200_000
 # An id that only receipts have has neither type nor hour.
 UNPLACED = "unplaced"
 # Metrics that alarms watch.
-OPEN, LEFT, TILES_DIFFER = "EventsOpen", "TenantDaysLeft", "MissingInTiles"
+OPEN, LEFT, TILES_LOST = "EventsOpen", "TenantDaysLeft", "MissingInTiles"
 
 
 @dataclass(slots=True)
@@ -113,7 +113,7 @@ class PassReport:
         hours: hours of types by status.
         counts: as `HourResult`.
         missing: as `HourResult`.
-        events: missing events by what became of them.
+        events: missing events by what became of them; `tiles` likewise.
         differences: the hours that are not equal.
         left: tenant-days that failed, or that the time did not suffice for.
     """
@@ -122,6 +122,7 @@ class PassReport:
     counts: Counter[str] = field(default_factory=Counter)
     missing: Counter[str] = field(default_factory=Counter)
     events: Counter[Status] = field(default_factory=Counter)
+    tiles: Counter[Status] = field(default_factory=Counter)
     differences: list[dict[str, Any]] = field(default_factory=list)
     left: int = 0
 
@@ -131,8 +132,7 @@ class PassReport:
             self.hours[result.status.word] += 1
             self.counts.update(result.counts)
             self.missing.update(result.missing)
-            if TILES not in result.counts:
-                self.events.update(result.by_status)
+            (self.tiles if TILES in result.counts else self.events).update(result.by_status)
             if result.status.word != "equal" and len(self.differences) < MOST_DESCRIBED:
                 self.differences.append({"org": org, "day": day, **result.to_json()})
 
@@ -159,6 +159,8 @@ class PassReport:
             "EventsRepaired": self.events[Status.REPAIRED],
             "EventsExplained": self.events[Status.EXPLAINED],
             **{f"MissingIn{name[0].upper()}{name[1:]}": self.missing[name] for name in store_names()},
+            # Of what a seal found otherwise, it has told itself.
+            TILES_LOST: self.tiles[Status.REPAIRED],
         }
         values = always | {name: count for name, count in others.items() if count}
         return {name: (count, MetricUnit.Count) for name, count in values.items()}

@@ -4,6 +4,8 @@ The seal counts the day from silver whatever it found, so a difference is over w
 counted anew by the next seal.
 """
 
+from collections.abc import Sequence
+
 from millrace.aggregates.definition import Aggregate
 from millrace.aggregates.heads import Head, Heads
 from millrace.aggregates.registry import Aggregates
@@ -44,14 +46,14 @@ class TileCheck:
         result.counts[TILES] = found.tiles
         if head.digest and head.source and not heads.is_whole(one, day, head):
             heads.make_due(one, day, head)
-            _differ(result, 1, DAMAGED, [f"the day of {one.name}"])
+            _differ(result, Status.REPAIRED, 1, DAMAGED, [f"the day of {one.name}"])
         if found.different:
-            _differ(result, found.different, DIFFERENT, found.named)
+            _differ(result, Status.EXPLAINED, found.different, DIFFERENT, found.named)
         return result if found.tiles or result.by_status else None
 
 
-def _differ(result: HourResult, number: int, reason: str, named: "list[str] | tuple[str, ...]") -> None:
+def _differ(result: HourResult, status: Status, number: int, reason: str, named: Sequence[str]) -> None:
     result.missing[TILES] += number
-    result.by_status[Status.REPAIRED] += number
-    about = {"missing": [TILES], "status": Status.REPAIRED.word, "reasons": [reason]}
+    result.by_status[status] += number
+    about = {"missing": [TILES], "status": status.word, "reasons": [reason]}
     result.differences += [{"eventId": name, **about} for name in named[:MOST_NAMED]]

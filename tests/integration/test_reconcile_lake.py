@@ -23,14 +23,14 @@ from millrace.eventstore import pending
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.projection import Projection
 from millrace.eventstore.row import to_item
-from tests.integration.test_rights_lakehouse import BY_LAMBDA, STEPS, payload
+from tests.integration.test_rights_lakehouse import STEPS, payload
 from tests.support.contracts import FILES, compiled
 from tests.support.emulator import LOG, Lake, emulator, fresh, pointed_at
 from tests.support.functions import function
 from tests.support.machines import machine
 from tests.support.mappings.context import FunctionContext
 from tests.support.raw_files import event
-from tests.support.rights import Recorder, Rights
+from tests.support.rights import BY_LAMBDA, Recorder, Rights
 from tests.support.templates import templates
 
 __all__ = ["emulator"]
@@ -38,8 +38,9 @@ __all__ = ["emulator"]
 NAME = "reconcile_events"
 STREAM = "events"
 ORG = "org_acme"
-# Arrow reads silver with a client of its own, which is not recorded; and no record was set aside here.
+# Arrow reads silver with a client of its own, which is not recorded; and no record was set aside here, nor is a sealed day damaged.
 UNRECORDED = {
+    ("dynamodb:UpdateItem", "table/Analytics"),
     ("s3:GetObject", "lake/processed/*"),
     ("s3:GetObject", "lake/dead-letters/archive_events/*"),
     ("s3:GetObject", "lake/dead-letters/project_events/*"),
@@ -75,6 +76,7 @@ class World:
             "MEMORY_MB": "1024",
             "EVENTS_TABLE": "Events",
             "USER_EVENTS_TABLE": "UserEvents",
+            "ANALYTICS_TABLE": "Analytics",
             "EVENT_STREAM_ARN": arn,
             "BOUND_ORGS": f"{ORG},org_idle",
         }

@@ -16,7 +16,7 @@ from tests.support.doors import basic, knock, write_key
 from tests.support.faultpoints import Calls, Story
 from tests.support.mappings.context import FunctionContext
 from tests.support.platform import ACME, LAKE, platform
-from tests.support.rights import Call, Recorder, Rights
+from tests.support.rights import BY_LAMBDA, Call, Recorder, Rights
 from tests.support.templates import templates
 
 FUNCTIONS = (
@@ -34,28 +34,6 @@ FUNCTIONS = (
     "predict",
     "authorize",
 )
-# Of Lambda itself: logs, failed invocations, reading of streams and queues. No code of a function asks for these.
-BY_LAMBDA = {
-    "logs:CreateLogStream",
-    "logs:PutLogEvents",
-    "sqs:ChangeMessageVisibility",
-    "sqs:DeleteMessage",
-    "sqs:GetQueueAttributes",
-    "sqs:GetQueueUrl",
-    "sqs:ReceiveMessage",
-    "sqs:SendMessage",
-    "dynamodb:DescribeStream",
-    "dynamodb:GetRecords",
-    "dynamodb:GetShardIterator",
-    "dynamodb:ListStreams",
-    "kinesis:DescribeStream",
-    "kinesis:DescribeStreamSummary",
-    "kinesis:GetRecords",
-    "kinesis:GetShardIterator",
-    "kinesis:ListShards",
-    "kinesis:ListStreams",
-    "kinesis:SubscribeToShard",
-}
 DEAD = "only poison is set aside, and the day has none; tests/integration/test_slice.py has it"
 GIVEN_UP = "Lambda writes batches that are too old in the function's role, and asks first whether the bucket is there"
 ONE_INTAKE = "whatever the way in, intake may meet a tenant, a type or a refusal for the first time"

@@ -25,7 +25,7 @@ from tests.support.emulator import emulator, fresh, pointed_at
 from tests.support.functions import function
 from tests.support.machines import machine
 from tests.support.raw_files import event
-from tests.support.rights import Call, Recorder, Rights
+from tests.support.rights import BY_LAMBDA, Call, Recorder, Rights
 from tests.support.s3_watch import watched
 from tests.support.templates import templates
 
@@ -47,14 +47,6 @@ FUNCTIONS = (*STEPS.values(), *MAINTENANCE.values(), *SEALING.values())
 # Of Lambda: what is asked of it is how much time is left.
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000)
 DAYS = ("2026-11-19", "2026-11-20")
-# Of Lambda itself, as in test_rights.py: no code of a function asks for these.
-BY_LAMBDA = {
-    "logs:CreateLogStream",
-    "logs:PutLogEvents",
-    "sqs:GetQueueAttributes",
-    "sqs:GetQueueUrl",
-    "sqs:SendMessage",
-}
 MISSED = "without it an object that is not there is refused instead of missed, and here all are there"
 POISON = "only rows that cannot be typed are set aside, and these days have none"
 RANGE = "only a run over a range of days looks for tenants by prefix"

@@ -12,11 +12,10 @@ from millrace.core import clock
 from millrace.core.table import Table
 from millrace.patterns import definition
 from millrace.patterns.timers import Timer, Timers
-from tests.integration.test_rights import BY_LAMBDA
 from tests.integration.test_rights import UNUSED as OF_CONSUMERS
 from tests.support import events
 from tests.support.platform import ACME, Platform, platform
-from tests.support.rights import Call, Recorder, Rights
+from tests.support.rights import BY_LAMBDA, Call, Recorder, Rights
 from tests.support.templates import templates
 
 FUNCTIONS = ("analyze_events", "change_alerts", "sweep_timers", "watch_anomalies")

@@ -15,12 +15,12 @@ from botocore.stub import ANY, Stubber
 from millrace.core import custom_resource
 from millrace.core.aws import client
 from millrace.runs.names import MACHINES
-from tests.integration.test_rights import BY_LAMBDA, ONE_INTAKE, TWO_REPLAYS
+from tests.integration.test_rights import ONE_INTAKE, TWO_REPLAYS
 from tests.integration.test_waiting import Context, new_contracts
 from tests.support import events
 from tests.support.functions import function
 from tests.support.platform import BUS, LAKE, Platform, platform
-from tests.support.rights import Call, Recorder, Rights
+from tests.support.rights import BY_LAMBDA, Call, Recorder, Rights
 from tests.support.templates import stems, templates
 
 FUNCTIONS = (

@@ -14,6 +14,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "millrace events latest --type order.created",
         "millrace events latest --limit 5 --json",
     ),
+    "events story": (
+        "millrace events story corr_17",
+        "millrace events story order:ord_17 --by entity",
+    ),
     "events tail": ("millrace events tail", "millrace events tail --type order.created --json"),
     "trace": (f"millrace trace {_EVENT}",),
     "quarantine": ("millrace quarantine summary",),

@@ -15,7 +15,7 @@ from millrace.anomalies import run
 from millrace.canary.journey import paths
 from millrace.canary.report import FAILED, metric_name
 from millrace.core.metrics import NAMESPACE
-from millrace.patterns.sweep import DUE, LATE_SECONDS
+from millrace.patterns.sweep import DUE, LATE_SECONDS, UNKNOWN
 from stacks.constructs.dead_letter_alarm import dead_letters
 from stacks.constructs.platform_function import PlatformFunction
 
@@ -142,7 +142,10 @@ class DataPipeline(Construct):
                     "Alerts",
                     [logged_metric(name, "analyze_events", environment) for name in METRICS.values()],
                 ),
-                _graph("Timers that were due", [logged_metric(DUE, "sweep_timers", environment)]),
+                _graph(
+                    "Timers that were due, and those of which nobody knows",
+                    [logged_metric(name, "sweep_timers", environment) for name in (DUE, UNKNOWN)],
+                ),
                 _graph(
                     "Seconds that they were late",
                     [logged_metric(LATE_SECONDS, "sweep_timers", environment, MAXIMUM)],

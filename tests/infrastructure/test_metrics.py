@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
@@ -46,7 +47,7 @@ def written(bundle: Path) -> set[Metric]:
         patch.setattr(
             Folding, "run", lambda *_: Folded(events=200, late=20, failed=1, left=1, lag_seconds=1.0)
         )
-        patch.setattr(Watcher, "run", lambda *_: Watched(begun=1, left=1))
+        patch.setattr(Watcher, "run", lambda *_: Watched(series=1, learned=1, begun=1, left=1))
         patch.setattr(Sweeper, "sweep", lambda *_: Swept(timers=dict.fromkeys(Outcome, 1)))
         for stem in ("fold_tiles", "watch_anomalies", "sweep_timers"):
             running.functions[stem]({}, CONTEXT)
@@ -61,7 +62,7 @@ def written(bundle: Path) -> set[Metric]:
         checks = [PathCheck(path, "ok", 1) for path in ("http", *paths())]
         emit(send_canary.NAME, "local", report.metrics(checks, each_path=True))
         emit(seal_tiles.NAME, "local", seal_days.metrics(filled(seal_days.Done)))
-        emit(reconcile_events.NAME, "local", PassReport().metrics())
+        emit(reconcile_events.NAME, "local", PassReport(missing=Counter(tiles=1)).metrics())
         emit(publish_run.NAME, "local", publish.metrics(Summary("r", "done", AT, AT, (), (), ())))
     return {metric for line in lines for metric in metrics_of(line)}
 

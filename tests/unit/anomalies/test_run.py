@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -147,7 +148,8 @@ def test_where_nothing_is_counted_at_all_no_tenant_is_silent(world: World) -> No
     world.watch(minutes=10)
     assert world.alerting.events() == []
     assert world.run().lag_seconds == 0
-    assert world.run().metrics().keys() == {run.SERIES, run.LAG}
+    assert world.run().metrics().keys() == {run.LAG}
+    assert replace(behind, learned=1).metrics()[run.SERIES][0] == behind.series
 
 
 def test_a_run_that_fails_behind_its_alerts_changes_nothing(

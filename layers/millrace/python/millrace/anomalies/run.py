@@ -46,6 +46,7 @@ class Watched:
     Attributes:
         tenants: there are.
         series: that are watched of them.
+        learned: watches of tenants of which it learned anew what is expected.
         hours: that were judged.
         begun: episodes that began or escalated.
         ended: episodes.
@@ -57,6 +58,7 @@ class Watched:
 
     tenants: int = 0
     series: int = 0
+    learned: int = 0
     hours: int = 0
     begun: int = 0
     ended: int = 0
@@ -66,8 +68,10 @@ class Watched:
 
     def metrics(self) -> dict[str, tuple[float, MetricUnit]]:
         """A run as metrics; what is nearly always nothing is there only when it is something, because each metric costs."""
-        found = {SERIES: (float(self.series), MetricUnit.Count), LAG: (self.lag_seconds, MetricUnit.Seconds)}
-        for name, number in ((BEGUN, self.begun), (MISSED, len(self.failed) + self.left)):
+        found = {LAG: (self.lag_seconds, MetricUnit.Seconds)}
+        # Which series there are changes only when they are learned, once a day.
+        series = self.series if self.learned else 0
+        for name, number in ((SERIES, series), (BEGUN, self.begun), (MISSED, len(self.failed) + self.left)):
             if number:
                 found[name] = (float(number), MetricUnit.Count)
         return found
@@ -144,12 +148,14 @@ class Watcher:
         if state is None or over - state.judged > 2 * DAY:
             # What happened long ago is told by no alert.
             state = self._learned(org, watch, series, over, state)
+            watched.learned += 1
             self._states.put(org, watch, state)
             unit.state = state
         values = series.hours(state.judged + 1, over)
         for hour, observed in enumerate(values, state.judged + 1):
             if hour >= state.start + DAY:
                 state = self._learned(org, watch, series, hour, state)
+                watched.learned += 1
             found = Judge(watch, state.norms).hour(hour, observed)
             state.episodes = self._tell(org, watch, advance(state.episodes, hour, found), watched)
             state.judged = hour

@@ -24,6 +24,7 @@ from millrace.catalog import publish
 from millrace.core import clock
 from millrace.core.metrics import NAMESPACE, emit
 from millrace.patterns.sweep import Outcome, Sweeper, Swept
+from millrace.reconcile.judge import Status
 from millrace.reconcile.report import PassReport
 from millrace.runs.documents import Summary
 from tests.infrastructure.test_watching import WOKEN, alarms, dimensions
@@ -62,7 +63,7 @@ def written(bundle: Path) -> set[Metric]:
         checks = [PathCheck(path, "ok", 1) for path in ("http", *paths())]
         emit(send_canary.NAME, "local", report.metrics(checks, each_path=True))
         emit(seal_tiles.NAME, "local", seal_days.metrics(filled(seal_days.Done)))
-        emit(reconcile_events.NAME, "local", PassReport(missing=Counter(tiles=1)).metrics())
+        emit(reconcile_events.NAME, "local", PassReport(tiles=Counter({Status.REPAIRED: 1})).metrics())
         emit(publish_run.NAME, "local", publish.metrics(Summary("r", "done", AT, AT, (), (), ())))
     return {metric for line in lines for metric in metrics_of(line)}
 

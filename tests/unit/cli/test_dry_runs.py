@@ -46,6 +46,14 @@ level: high
 """
 
 
+KINDS = {
+    "string": pa.string(),
+    "decimal": pa.decimal128(18, 4),
+    "timestamptz": pa.timestamp("us", tz="UTC"),
+    "date": pa.date32(),
+}
+
+
 class FakeLake:
     """Raw and silver of some events, which DuckDB has in memory."""
 
@@ -66,21 +74,14 @@ class FakeLake:
         self._connection.execute(f"CREATE TABLE raw.events AS SELECT *, {parts} FROM archived")
         contract = registry.load().find("payout.requested")
         known = {name: one for name, one in fields(contract).items() if name != "event_type"}
-        kinds = {
-            "string": "VARCHAR",
-            "decimal": "DECIMAL(18,4)",
-            "timestamptz": "TIMESTAMPTZ",
-            "date": "DATE",
-        }
-        named = ", ".join(f'"{name}" {kinds[one.type]}' for name, one in known.items())
-        self._connection.execute(f"CREATE TABLE silver.{columns.table(contract)} ({named})")
         payouts = [one for one in self.events if one.event_type == contract.event_type]
         values = [
-            [_cell(field.type, field.read(one.envelope)) for field in known.values()] for one in payouts
+            {name: _cell(field.type, field.read(one.envelope)) for name, field in known.items()}
+            for one in payouts
         ]
-        self._connection.executemany(
-            f"INSERT INTO silver.{columns.table(contract)} VALUES ({', '.join('?' for _ in known)})", values
-        )
+        schema = pa.schema({name: KINDS[field.type] for name, field in known.items()})
+        self._connection.register("paid", pa.Table.from_pylist(values, schema=schema))
+        self._connection.execute(f"CREATE TABLE silver.{columns.table(contract)} AS SELECT * FROM paid")
 
     def __enter__(self) -> "FakeLake":
         return self

@@ -39,8 +39,8 @@ MUTANTS = (
         "of two adjustments at once the greater level is the latest",
         "measure",
         f"{LAYER}/aggregates/fold.py",
-        "[happened[at], values[at][EVENT_ID], one]",
-        '[happened[at], "", one]',
+        "[at, event[EVENT_ID], one]",
+        '[at, "", one]',
         ("tests/unit/aggregates/test_fold.py",),
     ),
     Mutant(

@@ -3,8 +3,8 @@
 A block is a span of the day and those keys of it whose hash falls to it. The states of a key stand together, by tile.
 """
 
-import base64
 import json
+from binascii import b2a_base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -53,7 +53,7 @@ def pack(tiles: Tiles, kinds: Sequence[Kind]) -> tuple[Layout, dict[tuple[int, i
     entries = _entries(tiles, kinds)
     layout = Layout()
     while True:
-        placed = {place: orjson.dumps(one, default=_bytes) for place, one in _placed(entries, layout).items()}
+        placed = {place: _dumps(one) for place, one in _placed(entries, layout).items()}
         wider = _wider(entries, layout)
         if wider is None or max(map(len, placed.values()), default=0) <= MOST_BYTES:
             break
@@ -84,14 +84,13 @@ def unpack(
     except (zstandard.ZstdError, ValueError) as error:
         raise PermanentError(f"no block of tiles: {error}") from error
     found: Tiles = {}
-    readers = [kind.read for kind in kinds]
     for named, tiles, columns in entries:
         key = tuple(named)
         if wanted is not None and not wanted(key):
             continue
-        read = list(zip(readers, columns, strict=True))
-        for at, tile in enumerate(tiles):
-            found.setdefault(tile, {})[key] = [reader(column[at]) for reader, column in read]
+        read = [kind.read_all(column) for kind, column in zip(kinds, columns, strict=True)]
+        for tile, states in zip(tiles, zip(*read, strict=True), strict=True):
+            found.setdefault(tile, {})[key] = list(states)
     return found
 
 
@@ -137,23 +136,27 @@ def merge(into: Tiles, other: Tiles, kinds: Sequence[Kind]) -> None:
 
 def merged(several: Sequence[Sequence[State]], kinds: Sequence[Kind]) -> list[State]:
     """The states of all of several, each with a state for each measure."""
+    if len(several) == 1:
+        return list(several[0])
     return [kind.merge_all(states) for kind, *states in zip(kinds, *several, strict=True)]
 
 
 # A key, its tiles, and of each measure the state in each of these tiles.
-_Entry = tuple[KeyValues, list[int], list[list[Any]]]
+_Entry = tuple[KeyValues, list[int], Sequence[Sequence[Any]]]
 
 
 def _entries(tiles: Tiles, kinds: Sequence[Kind]) -> list[_Entry]:
     """By key in the order of their text, and by tile: the same tiles make the same bytes."""
-    by_key: dict[bytes, _Entry] = {}
+    by_key: dict[bytes, tuple[KeyValues, list[int], list[list[State]]]] = {}
     for tile in sorted(tiles):
         for key, states in tiles[tile].items():
-            _, found, columns = by_key.setdefault(orjson.dumps(key), (key, [], [[] for _ in kinds]))
+            _, found, several = by_key.setdefault(orjson.dumps(key), (key, [], []))
             found.append(tile)
-            for column, kind, state in zip(columns, kinds, states, strict=True):
-                column.append(_exact(kind.cut(state)))
-    return [by_key[name] for name in sorted(by_key)]
+            several.append(states)
+    return [
+        (key, found, [kind.cut_all(states) for kind, *states in zip(kinds, *several, strict=True)])
+        for _, (key, found, several) in sorted(by_key.items())
+    ]
 
 
 def _placed(entries: Sequence[_Entry], layout: Layout) -> Mapping[tuple[int, int], Sequence[_Entry]]:
@@ -162,7 +165,7 @@ def _placed(entries: Sequence[_Entry], layout: Layout) -> Mapping[tuple[int, int
     placed: dict[tuple[int, int], list[_Entry]] = {}
     for key, tiles, columns in entries:
         block = layout.block(key)
-        by_span: dict[int, _Entry] = {}
+        by_span: dict[int, tuple[KeyValues, list[int], list[list[Any]]]] = {}
         for at, tile in enumerate(tiles):
             _, found, parts = by_span.setdefault(layout.span(tile), (key, [], [[] for _ in columns]))
             found.append(tile)
@@ -181,12 +184,20 @@ def _wider(entries: Sequence[_Entry], layout: Layout) -> Layout | None:
     return Layout(layout.spans * 2, layout.blocks) if several and layout.spans < _MOST_SPANS else None
 
 
+def _dumps(entries: Sequence[_Entry]) -> bytes:
+    try:
+        return orjson.dumps(entries, default=_bytes)
+    except orjson.JSONEncodeError:
+        exact = [(key, tiles, _exact(columns)) for key, tiles, columns in entries]
+        return orjson.dumps(exact, default=_bytes)
+
+
 def _exact(state: Any) -> Any:
-    """An integer beyond 64 bits as text: JSON is read without loss then. Kinds read either."""
+    """An integer beyond 64 bits as text, for JSON has none. Kinds read either."""
     if isinstance(state, list):
         return [_exact(one) for one in state]
     return str(state) if isinstance(state, int) and abs(state) > _LARGEST else state
 
 
 def _bytes(state: Any) -> str:
-    return base64.b64encode(state).decode()
+    return b2a_base64(state, newline=False).decode()

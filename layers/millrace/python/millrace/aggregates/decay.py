@@ -56,6 +56,12 @@ class Decayed:
     def read(self, stored: Any) -> "State":
         return self._kind.read(stored)
 
+    def cut_all(self, states: Sequence["State"]) -> Sequence[Any]:
+        return self._kind.cut_all(states)
+
+    def read_all(self, stored: Sequence[Any]) -> Sequence["State"]:
+        return self._kind.read_all(stored)
+
     def aged(self, state: "State", seconds: int) -> "State":
         by = weight(seconds, self._half_life)
         if not isinstance(state, dict):

@@ -159,16 +159,16 @@ class Fold:
             places.setdefault(tile, {}).setdefault(key, []).append(at)
         if places or part.late:
             parts[plan.aggregate.name] = part
-        chosen = [None if wanted is None else table.verdicts(wanted) for _, _, wanted, _ in plan.measures]
+        measured = [
+            (kind, table.measured(wanted, column, name)) for kind, column, wanted, name in plan.measures
+        ]
         for tile, by_key in places.items():
             held = part.tiles.setdefault(tile, {})
             for key, group in by_key.items():
-                states = held.get(key) or [kind.zero() for kind, *_ in plan.measures]
+                states = held.get(key) or [kind.zero() for kind, _ in measured]
                 held[key] = [
-                    kind.add_all(state, table.read(group, verdicts, column, name))
-                    for state, verdicts, (kind, column, _, name) in zip(
-                        states, chosen, plan.measures, strict=True
-                    )
+                    kind.add_all(state, [one for at in group if (one := values[at]) is not None])
+                    for state, (kind, values) in zip(states, measured, strict=True)
                 ]
 
 
@@ -197,31 +197,29 @@ class _Table:
             return range(len(self.values))
         return [at for at, held in enumerate(self.verdicts(wanted)) if held]
 
-    def read(
-        self, group: Sequence[int], verdicts: Sequence[bool] | None, column: str | None, kind: str
-    ) -> Sequence[Any]:
-        """What a measure of this kind takes of a group of facts."""
+    def measured(self, wanted: Wanted | None, column: str | None, kind: str) -> list[Any]:
+        """What a measure of this kind takes of each fact; None where it takes nothing."""
+        values = self._values(column, kind)
+        if wanted is None:
+            return values
         if kind == "share":
-            return [True] * len(group) if verdicts is None else [verdicts[at] for at in group]
-        if verdicts is not None:
-            group = [at for at in group if verdicts[at]]
-        if kind == "count":
-            return group
+            return self.verdicts(wanted)
+        return [one if held else None for one, held in zip(values, self.verdicts(wanted), strict=True)]
+
+    def _values(self, column: str | None, kind: str) -> list[Any]:
+        # A share without conditions is of all.
+        if kind in ("count", "share"):
+            return [True] * len(self.values)
         # Events of a type that has no such column.
         if column is None:
-            return []
-        values = self.values
+            return [None] * len(self.values)
+        values = [one[column] for one in self.values]
+        if kind not in ("funnel", "latest"):
+            return values
+        happened = zip(self.values, self._happened, values, strict=True)
         if kind == "funnel":
-            happened, named = self._happened, self._type
-            return [(named, happened[at], one) for at in group if (one := values[at][column]) is not None]
-        if kind == "latest":
-            happened = self._happened
-            return [
-                [happened[at], values[at][EVENT_ID], one]
-                for at in group
-                if (one := values[at][column]) is not None
-            ]
-        return [one for at in group if (one := values[at][column]) is not None]
+            return [None if one is None else (self._type, at, one) for _, at, one in happened]
+        return [None if one is None else [at, event[EVENT_ID], one] for event, at, one in happened]
 
 
 def _order(key: KeyValues) -> tuple[tuple[bool, str], ...]:

@@ -133,6 +133,12 @@ class Funnel:
             first += length
         return state
 
+    def cut_all(self, states: Sequence[Sessions]) -> list[bytes]:
+        return [self.cut(state) for state in states]
+
+    def read_all(self, stored: Sequence[Any]) -> list[Sessions]:
+        return [self.read(one) for one in stored]
+
     def aged(self, state: Sessions, _: int) -> Sessions:
         return state
 

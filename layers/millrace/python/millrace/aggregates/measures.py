@@ -21,7 +21,7 @@ from binascii import a2b_base64
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
-from functools import cache, reduce
+from functools import cache
 from typing import Any, Protocol
 
 import orjson
@@ -77,6 +77,12 @@ class Kind(Protocol):
     def read(self, stored: Any) -> State:
         """A state from its stored form, to be merged."""
 
+    def cut_all(self, states: Sequence[State]) -> Sequence[Any]:
+        """Several states as they are stored."""
+
+    def read_all(self, stored: Sequence[Any]) -> Sequence[State]:
+        """Several states as they stand in JSON, to be merged."""
+
     def aged(self, state: State, seconds: int) -> State:
         """The state as it counts so many seconds behind the beginning of its tile; most do not change."""
 
@@ -101,12 +107,18 @@ class _Count:
         return one + other
 
     def merge_all(self, states: Sequence[State]) -> State:
-        return reduce(self.merge, states)
+        return sum(states)
 
     def cut(self, state: State) -> State:
         return state
 
     def read(self, stored: Any) -> State:
+        return stored
+
+    def cut_all(self, states: Sequence[State]) -> Sequence[Any]:
+        return states
+
+    def read_all(self, stored: Sequence[Any]) -> Sequence[State]:
         return stored
 
     def aged(self, state: State, _: int) -> State:
@@ -126,12 +138,12 @@ class _Sum(_Count):
     def add_all(self, state: State, values: Sequence[Any]) -> State:
         return state + sum(values)
 
-    def merge_all(self, states: Sequence[State]) -> State:
-        return sum(states)
-
     def read(self, stored: Any) -> State:
         # Beyond 64 bits it is stored as text.
         return int(stored)
+
+    def read_all(self, stored: Sequence[Any]) -> Sequence[State]:
+        return list(map(int, stored))
 
     def shown(self, state: State) -> Any:
         return decimal(state) if self._decimal else state
@@ -159,6 +171,9 @@ class _Mean(_Sum):
     def read(self, stored: Any) -> State:
         return [int(stored[0]), stored[1]]
 
+    def read_all(self, stored: Sequence[Any]) -> Sequence[State]:
+        return list(map(self.read, stored))
+
     def shown(self, state: State) -> Any:
         total, number = state
         if not number:
@@ -183,9 +198,10 @@ class _Extreme(_Count):
         return self.merge(state, self._of(values)) if values else state
 
     def merge(self, one: State, other: State) -> State:
-        if one is None or other is None:
-            return other if one is None else one
-        return self._of(one, other)
+        return self.merge_all((one, other))
+
+    def merge_all(self, states: Sequence[State]) -> State:
+        return self._of((state for state in states if state is not None), default=None)
 
     def shown(self, state: State) -> Any:
         return shown(self._type, state)
@@ -207,9 +223,10 @@ class _Latest(_Count):
         return self.merge(state, max(values)) if values else state
 
     def merge(self, one: State, other: State) -> State:
-        if one is None or other is None:
-            return other if one is None else one
-        return max(one, other)
+        return self.merge_all((one, other))
+
+    def merge_all(self, states: Sequence[State]) -> State:
+        return max((state for state in states if state is not None), default=None)
 
     def shown(self, state: State) -> Any:
         return None if state is None else shown(self._type, state[-1])
@@ -272,6 +289,13 @@ class _Distinct(_Count):
         held = a2b_base64(stored) if isinstance(stored, str) else bytes(stored)
         return _reader()(held)
 
+    def cut_all(self, states: Sequence[State]) -> Sequence[Any]:
+        return list(map(self.cut, states))
+
+    def read_all(self, stored: Sequence[Any]) -> Sequence[State]:
+        reader = _reader()
+        return [reader(a2b_base64(one)) for one in stored]
+
     def shown(self, state: State) -> Any:
         return round(_sketch(state).get_estimate())
 
@@ -322,13 +346,20 @@ class _Top(_Count):
         return state
 
     def merge(self, one: State, other: State) -> State:
-        merged = dict(one["by"])
-        for name, number in other["by"].items():
-            merged[name] = merged.get(name, 0) + number
-        return {"by": merged, "other": one["other"] + other["other"]}
+        return self.merge_all((one, other))
+
+    def merge_all(self, states: Sequence[State]) -> State:
+        merged: dict[str, int] = {}
+        for state in states:
+            for name, number in state["by"].items():
+                merged[name] = merged.get(name, 0) + number
+        return {"by": merged, "other": sum(state["other"] for state in states)}
 
     def cut(self, state: State) -> State:
         return self._first(state, self._most * KEPT_PER_SHOWN)
+
+    def cut_all(self, states: Sequence[State]) -> Sequence[Any]:
+        return list(map(self.cut, states))
 
     def shown(self, state: State) -> Any:
         first = self._first(state, self._most)
@@ -364,7 +395,10 @@ class _Distribution(_Count):
         return state
 
     def merge(self, one: State, other: State) -> State:
-        return [here + there for here, there in zip(one, other, strict=True)]
+        return self.merge_all((one, other))
+
+    def merge_all(self, states: Sequence[State]) -> State:
+        return [sum(column) for column in zip(*states, strict=True)]
 
     def shown(self, state: State) -> Any:
         edges = (None, *self._edges, None)

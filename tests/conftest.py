@@ -113,17 +113,11 @@ def _dummy_account() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def bundle() -> Iterator[Path]:
     """The contracts of `schemas/`, compiled once a run; `MILLRACE_BUNDLE` names the folder meanwhile."""
+    from tests.support import own_layer
 
-    def compiled() -> str:
-        from millrace.compiler.bundle import assemble
-
-        made = tmp_path_factory.mktemp("bundle")
-        assemble(ROOT / "schemas", ROOT / "warehouse", made)
-        return str(made)
-
-    folder = Path(workers.once("bundle", compiled))
+    folder = own_layer.bundle()
     before = os.environ.get("MILLRACE_BUNDLE")
     os.environ["MILLRACE_BUNDLE"] = str(folder)
     yield folder

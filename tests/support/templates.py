@@ -1,7 +1,7 @@
 """The synthesized templates of an environment, and questions to them."""
 
 import json
-import tempfile
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stacks.environment import ENVIRONMENTS
-from tests.support import workers
+from tests.support import own_layer, workers
 
 # The CDK library starts a Node when it is imported: only who synthesizes waits for that.
 if TYPE_CHECKING:
@@ -97,14 +97,14 @@ def templates(environment: str) -> Templates:
 @cache
 def application(environment: str) -> "App":
     """The constructs of an environment, built once a session; whoever adds some builds an application of its own."""
-    folder = Path(tempfile.mkdtemp(prefix=f"millrace-{environment}-"))
+    folder = workers.folder(f"millrace-{environment}-")
     return build(environment, outdir=folder / "out", layers=unbuilt_layers())
 
 
 @cache
 def unbuilt_layers() -> Path:
-    """A folder with no third-party layer in it; our own is assembled there once a session, the same for all."""
-    return Path(tempfile.mkdtemp(prefix="millrace-layers-"))
+    """A folder with no third-party layer in it, of this process alone: every synth writes to it."""
+    return shutil.copytree(own_layer.assembled(), workers.folder("millrace-layers-"), dirs_exist_ok=True)
 
 
 def build(environment: str, *, outdir: Path, layers: Path) -> "App":

@@ -52,12 +52,17 @@ def end(config: pytest.Config) -> None:
         shutil.rmtree(config.stash[_STASH], ignore_errors=True)
 
 
+def folder(prefix: str) -> Path:
+    """A new folder, which goes with the one that the workers share."""
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=os.environ.get(_FOLDER)))
+
+
 def once(name: str, make: Callable[[], str]) -> str:
     """A text that takes long to make: made by the first process of this run that asks, read by the others."""
-    folder = os.environ.get(_FOLDER)
-    if folder is None:
+    shared = os.environ.get(_FOLDER)
+    if shared is None:
         return make()
-    with (Path(folder) / name).open("a+") as kept:
+    with (Path(shared) / name).open("a+") as kept:
         fcntl.flock(kept, fcntl.LOCK_EX)
         kept.seek(0)
         text = kept.read()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import available_timezones
@@ -18,6 +19,8 @@ FOLDER = "anomalies"
 # Measures that are one number.
 KINDS = ("count", "sum", "mean", "share", "distinct")
 _EPOCH = date(1970, 1, 1)
+# Each call looks through all files of the zones.
+_time_zones = cache(available_timezones)
 _MEANINGS = {
     "version": "a version is major.minor.patch, such as 1.2.0",
     "day": "a day is year-month-day, such as 2026-12-25",
@@ -113,10 +116,10 @@ def _problems(one: WatchDefinition, known: Mapping[str, Mapping[str, Any]]) -> I
         yield "/aggregate", f"there is no aggregate {one.aggregate}{meant(one.aggregate, known)}"
     else:
         yield from _measure_problems(one, known[one.aggregate], _measure(one, known))
-    if one.time_zone not in available_timezones():
+    if one.time_zone not in _time_zones():
         yield (
             "/timeZone",
-            f"there is no time zone {one.time_zone}{meant(one.time_zone, available_timezones())}",
+            f"there is no time zone {one.time_zone}{meant(one.time_zone, _time_zones())}",
         )
     if not one.thresholds and not any(one.scores.model_dump().values()):
         yield "/scores", "without a score or a threshold nothing is an anomaly"

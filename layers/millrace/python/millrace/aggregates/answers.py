@@ -239,7 +239,8 @@ def whole_key(aggregate: Aggregate, by: Mapping[int, Value | None]) -> KeyValues
 
 def _shown(aggregate: Aggregate, kinds: Sequence[Kind], states: Sequence[State]) -> dict[str, Any]:
     named = zip(aggregate.measures, kinds, states, strict=True)
-    return with_derived(aggregate.derived, {one.name: kind.shown(state) for one, kind, state in named})
+    found = {one.name: kind.shown(state) for one, kind, state in named}
+    return with_derived(aggregate.derived, found) if aggregate.derived else found
 
 
 def _typed(key: Key, text: str) -> Value:
@@ -255,7 +256,7 @@ def _typed(key: Key, text: str) -> Value:
 
 
 def _text_order(key: KeyValues) -> tuple[tuple[bool, str], ...]:
-    return tuple((value is not None, "" if value is None else measures.text(value)) for value in key)
+    return tuple([(value is not None, "" if value is None else measures.text(value)) for value in key])
 
 
 def _measure(one: Measure | Derived, span: Callable[[int], str]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import json
 from binascii import b2a_base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 from zlib import crc32
 
@@ -17,6 +17,7 @@ import zstandard
 from millrace.aggregates.definition import DAY_SECONDS
 from millrace.aggregates.fold import KeyValues
 from millrace.aggregates.measures import Kind, State
+from millrace.aggregates.packing import compressed, decompressed
 from millrace.core.errors import PermanentError
 
 Tiles = dict[int, dict[KeyValues, list[State]]]
@@ -58,7 +59,7 @@ def pack(tiles: Tiles, kinds: Sequence[Kind]) -> tuple[Layout, dict[tuple[int, i
         if wider is None or max(map(len, placed.values()), default=0) <= MOST_BYTES:
             break
         layout = wider
-    return layout, {place: _compressor().compress(block) for place, block in placed.items()}
+    return layout, {place: compressed(block) for place, block in placed.items()}
 
 
 def unpack(
@@ -79,7 +80,7 @@ def unpack(
         PermanentError: it is no block.
     """
     try:
-        text = _decompressor().decompress(packed, _MOST_READ)
+        text = decompressed(packed, _MOST_READ)
         entries = _entries_of(text, keys) if keys else orjson.loads(text)
     except (zstandard.ZstdError, ValueError) as error:
         raise PermanentError(f"no block of tiles: {error}") from error
@@ -113,17 +114,6 @@ def _entries_of(text: bytes, keys: Sequence[KeyValues]) -> Iterator[Any]:
 @lru_cache(maxsize=8)
 def _begins(key: KeyValues) -> bytes:
     return b"[" + orjson.dumps(key) + b",["
-
-
-# One of each for all, because making it takes longer than a block does. Functions handle one call at a time.
-@cache
-def _decompressor() -> zstandard.ZstdDecompressor:
-    return zstandard.ZstdDecompressor()
-
-
-@cache
-def _compressor() -> zstandard.ZstdCompressor:
-    return zstandard.ZstdCompressor(level=3)
 
 
 def merge(into: Tiles, other: Tiles, kinds: Sequence[Kind]) -> None:

@@ -14,8 +14,9 @@ import orjson
 import zstandard
 
 from millrace.aggregates.definition import Aggregate, of_types
+from millrace.aggregates.packing import compressed, decompressed
 from millrace.contracts.contract import Contract
-from millrace.contracts.fields import Field, Value, fields
+from millrace.contracts.fields import Read, Value, fields
 from millrace.core import clock
 from millrace.core.errors import PermanentError
 from millrace.core.identity import BYTES, identity
@@ -54,7 +55,7 @@ class Facts:
             event_type: tuple(sorted(frozenset().union(*(one.columns(event_type) for one in several))))
             for event_type, several in of_types([one for one in aggregates if not one.of_log]).items()
         }
-        self._fields = cache(lambda ref: fields(contract_of(ref)))
+        self._readers = cache(lambda ref, event_type: self._readers_of(contract_of(ref), event_type))
 
     @property
     def event_types(self) -> Collection[str]:
@@ -63,18 +64,23 @@ class Facts:
 
     def of(self, event: StoredEvent) -> Fact:
         """The fact of an event of one of these types."""
-        columns = self._columns[event.event_type]
-        envelope = event.envelope
+        envelope, event_type = event.envelope, event.event_type
         platform = envelope["platform"]
-        known: Mapping[str, Field] = self._fields(platform["contract"])
         return Fact(
             id=identity(event.event_id),
-            event_type=event.event_type,
+            event_type=event_type,
             happened_at=clock.epoch_micros(event.happened_at),
             received_at=clock.epoch_millis(clock.parse(platform["receivedAt"])),
-            # A column that an older major has not is absent.
-            values={name: known[name].read(envelope) if name in known else None for name in columns},
+            values={name: read(envelope) for name, read in self._readers(platform["contract"], event_type)},
         )
+
+    def _readers_of(self, contract: Contract, event_type: str) -> list[tuple[str, Read]]:
+        """How each column is read; one that an older major has not is absent."""
+        known = fields(contract)
+        return [
+            (name, known[name].read if name in known else lambda _: None)
+            for name in self._columns[event_type]
+        ]
 
 
 def minute(received_at: str) -> str:
@@ -97,7 +103,7 @@ def pack(facts: Iterable[Fact]) -> bytes:
         }
         for event_type, several in sorted(by_type.items())
     ]
-    return zstandard.compress(orjson.dumps(tables), 3)
+    return compressed(orjson.dumps(tables))
 
 
 def holds(packed: bytes, wanted: bytes) -> bool:
@@ -133,7 +139,7 @@ def unpack(packed: bytes) -> Iterator[Fact]:
 
 def _tables(packed: bytes) -> list[dict[str, Any]]:
     try:
-        tables: list[dict[str, Any]] = orjson.loads(zstandard.decompress(packed, MOST_BYTES * 100))
+        tables: list[dict[str, Any]] = orjson.loads(decompressed(packed, MOST_BYTES * 100))
     except (zstandard.ZstdError, orjson.JSONDecodeError) as error:
         raise PermanentError(f"no facts: {error}") from error
     return tables

@@ -280,8 +280,8 @@ def _rows(cursor: "DuckDBPyConnection") -> Iterator[tuple[Any, ...]]:
 class _AsStored:
     """Of states that are in stored form already."""
 
-    def cut(self, state: Any) -> Any:
-        return state
+    def cut_all(self, states: Any) -> Any:
+        return states
 
 
 _AS_STORED: Any = _AsStored()

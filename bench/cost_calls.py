@@ -20,7 +20,7 @@ from typing import Any
 
 import orjson
 
-from bench import cost_online, edge, sent
+from bench import cost_online, cost_tiles, edge, sent
 from bench.__main__ import surroundings
 from bench.cost_clients import ENVIRON, Recorded, Recording
 from millrace.core import aws, clock
@@ -45,6 +45,8 @@ def record(sizes: Sequence[int] = SIZES, rounds: int = ROUNDS) -> list[dict[str,
     if max(sizes) == SIZES[-1]:
         traces += [_archived(profile, rounds) for profile, read in CONSUMERS.items() if ARCHIVE in read]
         traces += map(cost_online.trace, cost_online.RATES)
+        traces += [_trace("mix", "fold_tiles", size, cost_tiles.fold(size)) for size in cost_tiles.MINUTES]
+        traces += [_trace("mix", "seal_tiles", size, cost_tiles.seal(size)) for size in cost_tiles.DAYS]
     return traces
 
 

@@ -70,7 +70,8 @@ def _indexes(model: type[Model]) -> list[tuple[str, ...]]:
     return indexes
 
 
-_INDEXES = {model.Meta.table_name: _indexes(model) for model in TABLES}
+# Table → the attributes of the entries of each of its indexes.
+INDEXES = {model.Meta.table_name: _indexes(model) for model in TABLES}
 
 
 class Recording(Network):
@@ -150,7 +151,7 @@ class Recording(Network):
 
     def _write(self, table: str, item: dict[str, Any]) -> None:
         size = rounding.item_bytes(item)
-        entries = rounding.index_entries(item, _INDEXES[table])
+        entries = rounding.index_entries(item, INDEXES[table])
         self._recorded.usage["dynamodb.write"] += rounding.write_units(size, entries)
         days = _days(item)
         held = size + rounding.ITEM_OVERHEAD

@@ -92,6 +92,7 @@ PLACES: Mapping[str, Mapping[str, str]] = {
         "projecteventsFunction": "project",
         "analyzeeventsFunction": "count",
         "foldtilesFunction": "count",
+        "SealingsealtilesFunction": "count",
         "scoretransactionsFunction": "fraud",
         "CanarysendcanaryFunction": IDLE,
         "reconcileeventsFunction": IDLE,
@@ -107,7 +108,6 @@ PLACES: Mapping[str, Mapping[str, str]] = {
         "publishrunFunction": "etl",
         "materializefeaturesFunction": "etl",
         "maintaintableFunction": IDLE,
-        "SealingsealtilesFunction": IDLE,
     },
     "AWS::SQS::Queue": {
         "SubscriberQueue": "route",

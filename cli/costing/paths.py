@@ -18,6 +18,7 @@ LAKE_PROFILE = "lake-only"
 MATERIALIZE = "materialize_features"
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html
 LEAST_MOVED = 128 * 1024
+DAY_SECONDS = 86_400
 
 
 class Paths:
@@ -149,22 +150,14 @@ class Paths:
         return used
 
     def _counted(self) -> Usage:
-        """Facts and marks, their storage, and what the fold of a minute writes."""
+        """Facts, marks, the fold of each minute and the seal of each day, with the storage of their rows."""
         used = self._consumed(COUNTER)
-        recorded = self._event(COUNTER.cost_profile, COUNTER.function, self._batch_of(COUNTER))
-        used.add(self._tables(recorded))
-        minute = self._rate * 60
-        units = min(minute * self._assumed["fold_units"], self._assumed["fold_most_units"])
-        memory = self._deployment.memory_mb("fold_tiles") / 1024
-        used.add(
-            _times(
-                {
-                    "dynamodb.write": units / minute,
-                    "dynamodb.read": recorded.usage["dynamodb.write"] / 4,
-                    "lambda.second": self._assumed["fold_ms"] / 1000 * memory,
-                }
-            )
-        )
+        used.add(self._tables(self._event(COUNTER.cost_profile, COUNTER.function, self._batch_of(COUNTER))))
+        for function, seconds in (("fold_tiles", 60), ("seal_tiles", DAY_SECONDS)):
+            recorded = self._event(COUNTER.cost_profile, function, self._rate * seconds)
+            used.add(self._function(function, recorded))
+            used.add(_times(recorded.usage))
+            used.add(self._tables(recorded))
         return used
 
     def _routed(self) -> Usage:
@@ -307,7 +300,13 @@ class Paths:
         lines = event.log_bytes + event.invocations * (
             self._assumed["platform_log_bytes"] + 4 * self._assumed["log_line_overhead"]
         )
-        used = _times({"lambda.request": event.invocations, "lambda.second": seconds * memory / 1024})
+        used = _times(
+            {
+                "lambda.request": event.invocations,
+                "lambda.second": seconds * memory / 1024,
+                "lambda.storage": seconds * (self._deployment.storage_mb(stem) - FREE_STORAGE_MB) / 1024,
+            }
+        )
         used.add(self._lines(lines * MILLION))
         return used
 

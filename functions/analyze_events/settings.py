@@ -8,7 +8,7 @@ from millrace.eventstore.consumers import ALERT_TRACKER, COUNTER, PATTERN_DETECT
 class Settings(FunctionSettings):
     """Where facts, alerts and steps lie, where alerts are raised, and the places for what cannot be handled."""
 
-    events_table: str = uses(EVENTS, "put")
+    events_table: str = uses(EVENTS, "get", "put")
     type_shards: int = 1
     analytics_table: str = uses(ANALYTICS, "get", "batch_get", "query", "put", "update", "write_all")
     metadata_table: str = uses(METADATA, "query")

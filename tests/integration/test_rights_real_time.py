@@ -27,6 +27,7 @@ OTHER_KEY = "of an absence that is joined by it, of which none is shipped"
 UNUSED: dict[str, dict[Call, str]] = {
     "analyze_events": {
         **OF_CONSUMERS["analyze_events"],
+        ("dynamodb:GetItem", "table/Events"): "of a match whose closing event came before the others",
         ("dynamodb:PutItem", "table/Analytics"): "of a batch that comes late, and of a storm of alerts",
     },
     "watch_anomalies": {

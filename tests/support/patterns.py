@@ -131,6 +131,7 @@ class World(Alerting):
             PatternState(self.analytics),
             Timers(self.analytics),
             self.made(),
+            Table(self.dynamodb, "Events"),
             Codec(contracts.dictionary),
             lambda: self.now,
             passed_over=passed_over,

@@ -398,3 +398,14 @@ def test_whatever_call_fails_the_alerts_are_the_same() -> None:
         return ended, sorted(one["state"] for one in world.listed())
 
     each_call(told, least=20)
+
+
+@pytest.mark.parametrize("closing_first", [False, True], ids=["in its order", "closing event first"])
+def test_an_alert_has_the_correlation_of_its_closing_event_whoever_comes_last(closing_first: bool) -> None:
+    story, world = Story(), World(FLAGGED)
+    several = [story.flagged(number, correlationId=f"c{number}") for number in range(3)]
+    world.append(several)
+    for one in reversed(several) if closing_first else several:
+        world.deliver([one])
+    (row,) = world.items()
+    assert row["correlationKey"]["S"] == "org_acme#c2"

@@ -37,6 +37,7 @@ def detector(
         PatternState(analytics),
         Timers(analytics),
         assemble.alerts(settings, log),
+        Table(client("dynamodb"), settings.events_table),
         Codec(contracts.dictionary),
         passed_over=passed_over,
         cut=cut,

@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 
 from millrace.alerts.alert import GRACE, Alert, is_past
 from millrace.alerts.raising import Alerts
-from millrace.core import clock
+from millrace.core import clock, keys
 from millrace.core.consumer import REDRIVEN, Delivery
+from millrace.core.table import Table
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import StoredEvent, from_item
 from millrace.patterns import alerting
@@ -39,16 +40,29 @@ class PatternDetector:
         state: PatternState,
         timers: Timers,
         alerts: Alerts,
+        events: Table,
         codec: Codec,
         now: Callable[[], datetime] = clock.now,
         *,
         passed_over: Callable[[int], object] = int,
         cut: Callable[[int], object] = int,
     ) -> None:
-        """`passed_over` takes how many matches of a batch are past, `cut` for how many keys not all of their steps were looked at."""
+        """Makes no call.
+
+        Args:
+            reader: tells which steps events are.
+            state: keeps them.
+            timers: of absences.
+            alerts: raises what is found.
+            events: the events, for a closing one that came in an earlier batch.
+            codec: reads them.
+            now: the clock.
+            passed_over: takes how many matches of a batch are past.
+            cut: takes for how many keys not all of their steps were looked at.
+        """
         self._passed_over, self._cut = passed_over, cut
         self._reader, self._state, self._timers, self._alerts = reader, state, timers, alerts
-        self._codec, self._now = codec, now
+        self._events, self._codec, self._now = events, codec, now
         self._held = datetime.min.replace(tzinfo=clock.EPOCH.tzinfo)
 
     def detect(self, deliveries: Sequence[Delivery]) -> None:
@@ -75,7 +89,7 @@ class PatternDetector:
         matched = [*self._closed(found)]
         closed = [one for one in matched if not _is_past(one[3])]
         self._timers.set([_timer(*one) for one in closed if one[1].kind == ABSENCE])
-        self._alerts.raise_all([_alert(*one) for one in closed if one[1].kind != ABSENCE])
+        self._alerts.raise_all([self._alert(*one) for one in closed if one[1].kind != ABSENCE])
         self._end([(event, hit) for event, hit in found if hit.missing])
         if len(closed) < len(matched):
             self._passed_over(len(matched) - len(closed))
@@ -110,6 +124,14 @@ class PatternDetector:
             self._cut(1)
         return matches(pattern, facts)
 
+    def _alert(self, org: str, pattern: Pattern, key: str, match: Match, cause: StoredEvent | None) -> Alert:
+        """The closing event lends an alert its user, session and correlation, whoever comes last."""
+        if cause is None:
+            place = {"eventId": {"S": keys.event(org, match.closing.event_id)}}
+            row = self._events.get(place, consistent=True, doing="read closing event")
+            cause = None if row is None else from_item(row, self._codec)
+        return alerting.of_match(org, pattern, key, match, cause)
+
     def _end(self, missing: Sequence[tuple[StoredEvent, Hit]]) -> None:
         """Ends the alerts whose missing event has come after all."""
         by_subject: Mapping[tuple[str, str, str, str], tuple[StoredEvent, Hit]] = {
@@ -129,7 +151,3 @@ def _is_past(match: Match) -> bool:
 
 def _timer(org: str, pattern: Pattern, key: str, match: Match, cause: StoredEvent | None) -> Timer:  # noqa: ARG001
     return Timer.behind(org, pattern, key, match.closing.event_id, match.closing.micros)
-
-
-def _alert(org: str, pattern: Pattern, key: str, match: Match, cause: StoredEvent | None) -> Alert:
-    return alerting.of_match(org, pattern, key, match, cause)

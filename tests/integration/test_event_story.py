@@ -157,6 +157,25 @@ def test_what_is_awaited_becomes_an_alert_and_that_ends(
     assert ended["story"]["cause"]["eventType"] == "order.completed"
 
 
+def test_a_pattern_s_alert_is_in_the_story_of_its_closing_event(
+    running: Platform, world: World, story: Story
+) -> None:
+    flags = World("review_flagged_thrice", stores=running.dynamodb)
+    flags.now = world.now
+    first, second, closing = (
+        story.flagged(number, correlationId=CHECKOUT if number == 2 else "another") for number in range(3)
+    )
+    # What closes it comes first.
+    for one in (closing, first, second):
+        flags.run([one])
+    flags.track()
+    # Reports themselves are in no index of correlations.
+    (raised,) = told(running)["items"]
+    assert raised["eventType"] == "alert.raised"
+    assert raised["story"]["cause"]["eventId"] == id_of(closing)
+    assert raised["story"]["alert"]["subject"] == "review:rev_1"
+
+
 def test_without_the_right_to_alerts_there_are_none(running: Platform, world: World, story: Story) -> None:
     world.run([story.order("a", 0, correlationId=CHECKOUT), story.order("b", 40, correlationId=CHECKOUT)])
     world.now = story.noon + timedelta(minutes=41)

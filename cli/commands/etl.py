@@ -1,5 +1,6 @@
 """`millrace etl`: runs the pipeline now, over new data or over an interval of days."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -78,7 +79,11 @@ def _seal(target: Target, minutes: float) -> None:
         )
     if status != "SUCCEEDED":
         raise RefusedError(cause or f"{run_id} ended {status}")
-    err.print(f"Run {run_id}: days of aggregates are sealed.", markup=False)
+    err.print(
+        f"Run {run_id}: days of aggregates are sealed as far as their events were accepted before today, "
+        f"{datetime.now(UTC):%Y-%m-%d} UTC. What was accepted today is counted live, and sealed tomorrow.",
+        markup=False,
+    )
 
 
 def request_of(first: str | None, last: str | None) -> tuple[bool, dict[str, Any]]:

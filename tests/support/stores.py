@@ -29,6 +29,7 @@ from tests.support.expressions import Row, checked, condition, means, plain, pro
 Key = tuple[str, ...]
 # DynamoDB's limits in bytes: of an item, of a partition key and of a sort key.
 ITEM, HASH_KEY, RANGE_KEY = 400 * 1024, 2048, 1024
+_EQUAL = re.compile(r"([#\w]+)\s*=\s*(:\w+)")
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -152,7 +153,14 @@ class MemoryDynamoDB(_Client):
             refuse("ValidationException", "Consistent reads are not supported on global secondary indexes")
         names, values = means(how)
         wanted, order = condition(KeyConditionExpression), schema.indexes[index] if index else schema.key
-        rows = [row for row in self._table(TableName).values() if wanted(row, names, values)]
+        # The partition first: the condition is evaluated for its rows and not for all of a table.
+        equal = {
+            names.get(name, name): values[value] for name, value in _EQUAL.findall(KeyConditionExpression)
+        }
+        held = list(self._table(TableName).values())
+        if order[0] in equal:
+            held = [row for row in held if row.get(order[0]) == equal[order[0]]]
+        rows = [row for row in held if wanted(row, names, values)]
         if index:
             kept = {*schema.key, *order}
             rows = [

@@ -173,7 +173,7 @@ def test_a_pattern_s_alert_is_in_the_story_of_its_closing_event(
     (raised,) = told(running)["items"]
     assert raised["eventType"] == "alert.raised"
     assert raised["story"]["cause"]["eventId"] == id_of(closing)
-    assert raised["story"]["alert"]["subject"] == "review:rev_1"
+    assert raised["story"]["alert"]["subject"] == "target:rev_1"
 
 
 def test_without_the_right_to_alerts_there_are_none(running: Platform, world: World, story: Story) -> None:

@@ -217,6 +217,8 @@ def test_a_field_that_something_reads_is_named_with_its_place(tmp_path: Path) ->
         f"transaction.created.v1: schemas/aggregates/transactions_by_country.yaml /measures/6/of {gone}",
         f"transaction.created.v1: schemas/aggregates/transactions_by_merchant.yaml /measures/6/of {gone}",
         f"transaction.created.v1: schemas/aggregates/transactions_by_payment_method.yaml /measures/6/of {gone}",
+        f"transaction.created.v1: schemas/anomalies/country_volume.yaml /aggregate {gone}",
+        f"transaction.created.v1: schemas/anomalies/merchant_fraud.yaml /aggregate {gone}",
         f"transaction.created.v1: schemas/sigma/high_value_burst_of_device.yml /correlation/group-by {gone}",
         f"transaction.created.v1: schemas/sigma/transaction_without_origin.yml /detection/no_device/0/device_id {gone}",
         f"transaction.created.v1: schemas/sigma/transaction_without_origin.yml /detection/no_device/1/device_id {gone}",

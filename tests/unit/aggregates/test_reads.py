@@ -431,3 +431,45 @@ def test_what_is_derived_is_answered_and_ordered_by(bundle: Path) -> None:
     assert [line["spending"] for line in lines] == ["7.5", "99"]
     (listed,) = json.loads(reader.ask("")["body"])["items"]
     assert listed["measures"][-1] == {"name": "spending", "measure": "ratio"}
+
+
+@pytest.mark.parametrize("zone", ["", "America/New_York", "Asia/Tokyo"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"to": "0001-01-01T00:00:00Z"},
+        {"from": "0001-01-01T00:00:00Z", "to": "0001-01-02T00:00:00Z"},
+        {"to": "1970-01-01T00:00:00Z"},
+        {"from": "9999-12-31T23:59:58Z", "to": "9999-12-31T23:59:59Z"},
+        {"from": "9999-12-31T23:59:59Z"},
+    ],
+)
+def test_where_nothing_can_be_counted_nothing_is_read(
+    reader: Reader, asked: dict[str, str], zone: str
+) -> None:
+    reader.world.now = AT
+    more = {"timeZone": zone} if zone else {"slide": "5m"}
+    answer = reader.ask(window="1d", **asked, **more)
+    if asked == {"from": "9999-12-31T23:59:59Z"}:
+        assert (answer["statusCode"], "from is not before to" in answer["body"]) == (400, True)
+    else:
+        assert (answer["statusCode"], json.loads(answer["body"])["items"]) == (200, [])
+
+
+def test_an_end_in_the_far_future_is_an_open_one(reader: Reader, world: World) -> None:
+    world.count(payment("a"), payment("b"))
+    start = clock.utc_text(AT - timedelta(hours=1))
+    far, near = (reader.volumes(**{"from": start, "to": to}) for to in ("9999-12-31T23:59:59Z", _end(world)))
+    assert far == near != {}
+
+
+def _end(world: World) -> str:
+    return clock.utc_text(world.now + timedelta(minutes=15))
+
+
+@pytest.mark.parametrize(
+    "forged", ["1796054700+" + "5" * 5_000, "9" * 4_400 + "+0", "９+0", "+0", "-1+0", "1+-1"]
+)
+def test_a_position_is_two_numbers_of_some_digits(forged: str) -> None:
+    assert answers.Position.of(forged) is None
+    assert answers.Position.of("1796054700+5") == answers.Position(1_796_054_700, 5)

@@ -63,3 +63,13 @@ def test_what_cannot_be_asked_is_said(window: str, slide: str | None, zone: str 
 
 def test_a_span_is_written_as_it_is_read() -> None:
     assert [windows.text(one) for one in (300, 3600, 5400, 86_400)] == ["5m", "1h", "90m", "1d"]
+
+
+@pytest.mark.parametrize(
+    "zone",
+    ["A/" * 500 + "x", "localtime", "posixrules", "../../etc/passwd", "/Europe/Berlin", "", "a" * 1_000],
+)
+def test_a_time_zone_is_a_name_and_nothing_of_this_machine(zone: str) -> None:
+    with pytest.raises(WindowError, match="there is no time zone"):
+        windows.read("1d", zone=zone)
+    assert str(windows.read("1d", zone="America/Argentina/Salta").zone) == "America/Argentina/Salta"

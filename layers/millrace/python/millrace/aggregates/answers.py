@@ -1,5 +1,6 @@
 """What is asked of an aggregate, and the windows that answer it, a page at a time."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,7 @@ from millrace.core import clock
 
 # Work of one page: states that are merged, and days whose tiles are read. The next page goes on from there.
 MOST_MERGED, MOST_DAYS = 200_000, 31
+_POSITION, _WHOLE = re.compile(r"([0-9]{1,12})\+([0-9]{1,9})"), re.compile(r"-?[0-9]{1,19}")
 # Measures whose value has no order.
 _UNORDERED = frozenset({"top", "distribution", "funnel"})
 
@@ -38,8 +40,8 @@ class Position:
     @classmethod
     def of(cls, text: str) -> "Position | None":
         """Read back; None for a text that is none."""
-        start, plus, skip = text.partition("+")
-        return cls(int(start), int(skip)) if plus and start.isdecimal() and skip.isdecimal() else None
+        matched = _POSITION.fullmatch(text)
+        return cls(int(matched[1]), int(matched[2])) if matched else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +247,7 @@ def _shown(aggregate: Aggregate, kinds: Sequence[Kind], states: Sequence[State])
 
 def _typed(key: Key, text: str) -> Value:
     if key.type in ("int", "long"):
-        if not text.removeprefix("-").isdecimal():
+        if not _WHOLE.fullmatch(text):
             raise QuestionError(f"by.{key.name} is a whole number, and {text} is none")
         return int(text)
     if key.type == "boolean":

@@ -15,6 +15,8 @@ from millrace.core import clock
 
 _SPAN = re.compile(r"([1-9][0-9]{0,3})([mhd])")
 _UNITS = {"m": 60, "h": 3600, "d": DAY_SECONDS}
+# As names are, `America/Argentina/Salta` the longest kind of them; no path, and none that means what a machine is set to.
+_ZONE = re.compile(r"(?!localtime$|posixrules$)[A-Za-z0-9_+-]{1,32}(/[A-Za-z0-9_+-]{1,32}){0,2}")
 
 
 class WindowError(ValueError):
@@ -90,10 +92,13 @@ def read(
         return Windows(seconds, step)
     if (seconds, step) != (DAY_SECONDS, DAY_SECONDS):
         raise WindowError("timeZone is for windows of 1d that do not slide")
+    unknown = WindowError(f"there is no time zone {zone[:64]}: its name is such as Europe/Lisbon")
+    if not _ZONE.fullmatch(zone):
+        raise unknown
     try:
         return Windows(seconds, step, ZoneInfo(zone))
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise WindowError(f"there is no time zone {zone}: its name is such as Europe/Lisbon") from error
+        raise unknown from error
 
 
 def _span(text: str, name: str) -> int:

@@ -18,7 +18,7 @@ from millrace.aggregates.reads import TenantTiles
 from millrace.aggregates.registry import Aggregates
 from millrace.aggregates.windows import WindowError, Windows
 from millrace.api.route import Call
-from millrace.core import clock, values
+from millrace.core import clock, limits, values
 from millrace.core.http import JSON, Document, Problem
 from millrace.core.table import Table
 
@@ -123,13 +123,15 @@ def _question(aggregate: Aggregate, call: Call, now: datetime) -> Question:
         given.get("timeZone"),
         aggregate.longest_window,
     )
-    start, end = _interval(wanted, given, now)
+    start, end = _interval(aggregate, wanted, given, now)
     top = given.get("top")
     order = answers.order_of(aggregate, given.get("order"), top)
     return Question(wanted, start, end, answers.key_filter(aggregate, by), order, top)
 
 
-def _interval(wanted: Windows, given: Mapping[str, Any], now: datetime) -> tuple[int, int]:
+def _interval(
+    aggregate: Aggregate, wanted: Windows, given: Mapping[str, Any], now: datetime
+) -> tuple[int, int]:
     """From the window that holds `from` to `to`; without them the window that is under way and the one before.
 
     Windows of several days slide, and all that hold this moment are under way: without `from` and `to` the one that ends first
@@ -139,12 +141,19 @@ def _interval(wanted: Windows, given: Mapping[str, Any], now: datetime) -> tuple
         start = wanted.floor(clock.epoch(now)) - (wanted.seconds - wanted.slide)
         return wanted.floor(start), wanted.floor(start) + 1
     end = _second(given.get("to")) if "to" in given else clock.epoch(now) + 1
-    start = wanted.floor(_second(given["from"]) if "from" in given else end - 1 - wanted.seconds)
+    start = _second(given["from"]) if "from" in given else end - 1 - wanted.seconds
     if start >= end:
         raise QuestionError("from is not before to")
-    if end - start > MOST_DAYS * DAY_SECONDS + wanted.longest():
+    if "from" in given and min(end, _latest(now)) - start > MOST_DAYS * DAY_SECONDS + wanted.longest():
         raise QuestionError(f"from and to are more than {MOST_DAYS} days apart: ask for less at once")
-    return start, end
+    # Beyond what can have been counted there is nothing to read, and no calendar that reaches as far.
+    earliest = clock.epoch(now) - aggregate.retention_days * DAY_SECONDS - wanted.longest()
+    return wanted.floor(min(max(start, earliest), _latest(now))), max(min(end, _latest(now)), earliest)
+
+
+def _latest(now: datetime) -> int:
+    """The second before which every event lies that has been accepted."""
+    return clock.epoch(now + limits.AHEAD) + 1
 
 
 def _second(text: Any) -> int:

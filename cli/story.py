@@ -1,10 +1,12 @@
 """A story of events as people read it: one line for each, and below it what came from what. Pure."""
 
+import shlex
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, timedelta
 from typing import Any
 
-from cli.output import counted, visible
+from cli.output import counted, visible, wrapped
 from millrace.core import clock
 
 # As late as events may come before a pattern says that one is missing.
@@ -13,8 +15,8 @@ _UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "
 Item = Mapping[str, Any]
 
 
-def lines(items: Sequence[Item], left_out: Mapping[str, bool]) -> Iterator[str]:
-    """The lines of a story."""
+def lines(items: Sequence[Item], left_out: Mapping[str, Any], by: str, name: str) -> Iterator[str]:
+    """The lines of a story of the events whose `by` is `name`."""
     if left_out.get("older"):
         yield "There are events before these; --to tells of them."
     for item in items:
@@ -23,6 +25,16 @@ def lines(items: Sequence[Item], left_out: Mapping[str, bool]) -> Iterator[str]:
     yield _total(items)
     if left_out.get("alerts"):
         yield "Without alerts: this key has no right to read them (alerts:read)."
+    types = left_out.get("types", ())
+    if types:
+        yield from wrapped(f"Not found by {by}: {', '.join(types)}.", hang="  ")
+    # Events of alerts have neither the user nor the session of what they were raised for.
+    if by != "correlationId" and not any("alert" in one for one in _stories(items)):
+        user = f" --user {shlex.quote(visible(name))}" if by == "userId" else ""
+        yield f"A story by {by} has no alerts; they are listed by: millrace alerts list{user}"
+    raised = [alert for alert in _alerts(items) if alert["state"] == "raised"]
+    if raised:
+        yield f"To acknowledge an alert: millrace alerts ack {visible(raised[0]['alertId'])}"
 
 
 def span(millis: int) -> str:
@@ -61,10 +73,11 @@ def _said(story: Item, *, derived: bool) -> Iterator[str]:
     if story.get("alert"):
         alert = story["alert"]
         muted = f", muted until {alert['mutedUntil']}" if alert["mutedUntil"] else ""
-        yield visible(f"alert {alert['title']}: {alert['severity']}, {alert['state']} now{muted}")
+        said = f"{alert['severity']}, state {alert['state']}{muted}"
+        yield visible(f"alert {alert['alertId']} ({said}): {alert['title']}")
     for awaited in story.get("awaits", ()):
         types = " or ".join(awaited["eventTypes"]) or "any event"
-        yield f"awaits {types} until {awaited['due']} ({awaited['pattern']})"
+        yield f"awaits {types} until {awaited['until']}, else an alert after {awaited['due']} ({awaited['pattern']})"
 
 
 def _cause(cause: Item) -> str:
@@ -87,10 +100,10 @@ def _total(items: Sequence[Item]) -> str:
     parts += [f"{late:,} late"] if late else []
     decided = [one["decision"] for one in sent if "decision" in one]
     parts += [counted(len(decided), "decision") + _pending(decided)] if decided else []
-    alerts = {one["alert"]["alertId"]: one["alert"]["state"] for one in _stories(items) if one.get("alert")}
-    parts += [
-        f"{counted(len(alerts), 'alert')} ({sum(state != 'ended' for state in alerts.values())} open)"
-    ] * bool(alerts)
+    states = Counter(one["state"] for one in _alerts(items))
+    if states:
+        by_state = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+        parts.append(f"{counted(states.total(), 'alert')} ({by_state})")
     awaited = sum(len(one.get("awaits", ())) for one in sent)
     parts += [f"{awaited} awaited"] if awaited else []
     return ", ".join(parts) + "."
@@ -98,6 +111,11 @@ def _total(items: Sequence[Item]) -> str:
 
 def _stories(items: Sequence[Item]) -> Iterator[Item]:
     return (one["story"] for one in items)
+
+
+def _alerts(items: Sequence[Item]) -> Sequence[Item]:
+    """Each alert once."""
+    return [*{one["alert"]["alertId"]: one["alert"] for one in _stories(items) if one.get("alert")}.values()]
 
 
 def _pending(decided: Sequence[Item | None]) -> str:

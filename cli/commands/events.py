@@ -117,10 +117,11 @@ def story(
     """Tell the events of a correlation id as a story, oldest first.
 
     Each event with the time since the one before, what the platform derived it from, how late it came, the fraud decision
-    on it, its alert as it is now, and what a pattern still waits for.
+    on it, its alert as it is now, and what a pattern still waits for. Found are events of types whose contract has the
+    index for what ID is (correlation, entity, session, user); a last line names the types without it.
     """
     items: list[Event] = []
-    left_out, cursor = dict[str, bool](), None
+    left_out, cursor = dict[str, Any](), None
     query = {by.value: name, "story": "true", "from": from_, "to": to}
     for page in repairs.pages(Api(find_target(env), org), query, limit, "/v1/events"):
         items += page["items"]
@@ -131,7 +132,7 @@ def story(
         return
 
     def show() -> None:
-        for line in stories.lines(items, left_out):
+        for line in stories.lines(items, left_out, by.value, name):
             out.print(line, markup=False)
         if cursor is not None:
             out.print(f"There are others; --limit shows more than {limit}.")

@@ -85,7 +85,9 @@ def test_events_are_told_oldest_first_with_gaps_and_lateness(
     said = [(one["story"]["sincePreviousMs"], one["story"]["lateMs"]) for one in items]
     assert said == [(None, 0), (1_200_000, 420_000), (0, 0)]
     assert {one["story"]["cause"] for one in items} == {None}
+    types = body["leftOut"].pop("types")
     assert body["leftOut"] == {"older": False, "alerts": False}
+    assert types == sorted({*types})
     assert len(told(running, org=GLOBEX)["items"]) == 1
     # The envelopes are those of the list.
     listed = running.get(LIST, query={"correlationId": CHECKOUT})["body"]
@@ -121,8 +123,8 @@ def test_what_is_awaited_becomes_an_alert_and_that_ends(
 ) -> None:
     world.run([story.order("a", 0, correlationId=CHECKOUT)])
     (order,) = told(running)["items"]
-    due = clock.utc_text(story.noon + timedelta(minutes=32))
-    awaited = [{"pattern": PATTERN, "eventTypes": ["order.completed"], "due": due}]
+    until, due = (clock.utc_text(story.noon + timedelta(minutes=minutes)) for minutes in (30, 32))
+    awaited = [{"pattern": PATTERN, "eventTypes": ["order.completed"], "until": until, "due": due}]
     assert order["story"]["awaits"] == awaited
 
     world.now = story.noon + timedelta(minutes=33)
@@ -157,6 +159,35 @@ def test_what_is_awaited_becomes_an_alert_and_that_ends(
     assert ended["story"]["cause"]["eventType"] == "order.completed"
 
 
+@pytest.mark.parametrize("asked", [0, 20])
+def test_what_has_come_is_not_awaited_though_its_timer_is_set(
+    running: Platform, world: World, story: Story, monkeypatch: pytest.MonkeyPatch, asked: int
+) -> None:
+    monkeypatch.setattr(stories, "MOST_ASKED", asked)
+    for number, name in enumerate("abcd"):
+        story.order(name, number, correlationId=CHECKOUT)
+    # One on the page, one of another correlation, one too late.
+    story.completed("a", 4, correlationId=CHECKOUT)
+    story.completed("b", 5, correlationId="another")
+    story.completed("c", 33, correlationId=CHECKOUT)
+    world.run(story.items)
+    awaiting = [number for number, one in enumerate(told(running)["items"]) if "awaits" in one["story"]]
+    # The page alone does not show the second.
+    assert awaiting == ([2, 3] if asked else [1, 2, 3])
+
+
+def test_types_that_a_filter_does_not_find_are_named(running: Platform, world: World, story: Story) -> None:
+    world.append([story.order("a", 0, correlationId=CHECKOUT)])
+    types = told(running)["leftOut"]["types"]
+    assert "cart.item_added" in types
+    assert not {"order.created", "alert.raised"} & {*types}
+    by_user = running.get(LIST, query={"userId": "usr_1", "story": "true"})["body"]["leftOut"]["types"]
+    assert "alert.raised" in by_user
+    assert "cart.item_added" not in by_user
+    of_type = {"eventType": "order.created", "story": "true"}
+    assert running.get(LIST, query=of_type)["body"]["leftOut"]["types"] == []
+
+
 def test_a_pattern_s_alert_is_in_the_story_of_its_closing_event(
     running: Platform, world: World, story: Story
 ) -> None:
@@ -185,7 +216,7 @@ def test_without_the_right_to_alerts_there_are_none(running: Platform, world: Wo
     body = told(running, scopes="events:read")
     assert [one["eventType"] for one in body["items"]] == ["order.created"] * 2
     assert not [one for one in body["items"] if one["story"].keys() & {"alert", "awaits"}]
-    assert body["leftOut"] == {"older": False, "alerts": True}
+    assert body["leftOut"] == {"older": False, "alerts": True, "types": body["leftOut"]["types"]}
     assert running.get(LIST, query={"correlationId": CHECKOUT}, scopes="alerts:read")["status"] == 403
 
 

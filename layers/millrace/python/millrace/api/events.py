@@ -1,6 +1,6 @@
 """Events by id, lists by index, traces."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -8,6 +8,7 @@ import orjson
 
 from millrace.api.route import Call
 from millrace.api.story import Story
+from millrace.contracts.contract import Contract
 from millrace.core import sizes
 from millrace.core.http import JSON, Document, Problem
 from millrace.eventstore import order
@@ -16,13 +17,26 @@ from millrace.eventstore.trace import Tracer
 
 # What DynamoDB takes as a partition key; characters of a filter are bounded by the API's document.
 _KEY_BYTES = 2048
+# The index of a contract that each filter needs.
+_NEEDED = {
+    "eventType": "type",
+    "userId": "user",
+    "correlationId": "correlation",
+    "sessionId": "session",
+    "entity": "entity",
+}
+# Types that a story names of those that its filter does not find.
+_MOST_TYPES = 100
 
 
 class EventsApi:
     """Answers of the calls under `/v1/events`."""
 
-    def __init__(self, reader: EventReader, tracer: Tracer, story: Story) -> None:
-        self._reader, self._tracer, self._story = reader, tracer, story
+    def __init__(
+        self, reader: EventReader, tracer: Tracer, story: Story, contracts: Sequence[Contract]
+    ) -> None:
+        """`contracts`: those in force."""
+        self._reader, self._tracer, self._story, self._contracts = reader, tracer, story, contracts
         self._indexes: dict[str, Callable[[str, str], Index]] = {
             "eventType": reader.of_type,
             "userId": reader.of_user,
@@ -52,9 +66,10 @@ class EventsApi:
         after = call.after(order.is_position)
         if call.values.get("story"):
             sees_alerts = "alerts:read" in call.request.authenticated.scopes
-            told, position, left_out = self._story.page(
+            told, position, without = self._story.page(
                 call.org, index, since, until, after, limit, with_alerts=sees_alerts
             )
+            left_out = {**without, "types": _not_found(self._given(call), call, self._contracts)}
             return {"items": told, "cursor": call.cursor(position), "leftOut": left_out}
         listed = self._reader.listed(call.org, index, since, until, after, limit + 1)
         page, more = sizes.fitting(listed, limit, lambda event: event.body)
@@ -62,15 +77,31 @@ class EventsApi:
         items = [orjson.Fragment(event.body) for event in page]
         return {"items": items, "cursor": call.cursor(page[-1].position if more else None)}
 
-    def _index(self, call: Call) -> Index:
+    def _given(self, call: Call) -> str:
         given = [name for name in self._indexes if name in call.values]
         if len(given) != 1:
             raise Problem(HTTPStatus.BAD_REQUEST, f"give exactly one of {', '.join(self._indexes)}")
-        (name,) = given
+        return given[0]
+
+    def _index(self, call: Call) -> Index:
+        name = self._given(call)
         index = self._indexes[name](call.org, call.values[name])
         if any(len(key.encode()) > _KEY_BYTES for key in index.values):
             raise Problem(HTTPStatus.BAD_REQUEST, f"{name} is too long")
         return index
+
+
+def _not_found(name: str, call: Call, contracts: Sequence[Contract]) -> list[str]:
+    """The tenant's types whose contract has no index for the filter of that name, sorted."""
+    asked = call.values.get("eventType")
+    types = {
+        one.event_type
+        for one in contracts
+        if one.tenant in {None, call.org}
+        and asked in {None, one.event_type}
+        and _NEEDED[name] not in one.indexes
+    }
+    return sorted(types)[:_MOST_TYPES]
 
 
 def _no_event() -> Problem:

@@ -83,6 +83,7 @@ def reads(settings: ReadSettings, log: Callable[[str], None]) -> Router:
         reader,
         Tracer(reader, metadata, registry.of_ref, decision_id, counted(analytics)),
         Story(reader, decision_id, steps, Timers(analytics), alert_rows, alerts.shown),
+        registry.contracts,
     )
     health = {"status": "ok", "version": __version__, "environment": settings.environment}
     functions: dict[str, Function] = {

@@ -1,6 +1,6 @@
 """The story that events tell: oldest first, each with what it came from, what was decided on it, and what is still awaited."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from millrace.core.identity import identity_text
 from millrace.core.limits import Limit
 from millrace.eventstore.reader import EventReader, Index
 from millrace.eventstore.row import StoredEvent
+from millrace.patterns.arrivals import Arrivals, last_moment
 from millrace.patterns.definition import ABSENCE, Pattern
 from millrace.patterns.reading import Reader
 from millrace.patterns.timers import Timer, Timers
@@ -21,9 +22,13 @@ from millrace.patterns.timers import Timer, Timers
 # A story is of so many events, the newest; `to` asks for those before.
 MOST_EVENTS = 10_000
 LIMITS = (Limit("events of a story", f"{MOST_EVENTS:,}", "the newest of them, and `leftOut.older`"),)
+# Timers of a page of which the index is asked whether what they wait for has come, and the events of each that are looked
+# through; the events of the page itself say it of any further ones.
+MOST_ASKED, MOST_LOOKED_THROUGH = 20, 200
 # Bytes that what is said of an event takes at most, but for an alert, which says of itself what its event says.
-_ROOM = bytes(600)
+_ROOM = bytes(700)
 _OF_ALERTS = (RAISED, ACKNOWLEDGED, ENDED)
+Waiting = tuple[Timer, Pattern]
 Shown = Callable[[str, dict[str, Any], datetime], dict[str, Any]]
 
 
@@ -40,7 +45,8 @@ class _Step:
         cause: the id of the event that it was derived from; empty where there is none.
         decision: the id of the decision on it; None for what fraud does not score.
         alert: the id of the alert whose event it is; empty for any other event.
-        timers: that it may have set, each with the types that it waits for.
+        timers: that it may have set, each with its pattern.
+        ends: names and versions of patterns that wait for such an event, each with the event's key.
     """
 
     event_id: str
@@ -51,7 +57,8 @@ class _Step:
     cause: str
     decision: str | None
     alert: str
-    timers: Sequence[tuple[Timer, tuple[str, ...]]]
+    timers: Sequence[Waiting]
+    ends: Sequence[tuple[str, str]]
 
     @property
     def position(self) -> str:
@@ -88,6 +95,7 @@ class Story:
         """
         self._reader, self._decision_id = reader, decision_id
         self._patterns, self._timers, self._alerts, self._shown = patterns, timers, alerts, shown
+        self._arrivals = Arrivals(reader, patterns)
 
     def page(
         self,
@@ -124,6 +132,8 @@ class Story:
 
     def _step(self, event: StoredEvent, body: bytes, with_alerts: bool) -> _Step:
         platform, payload = event.envelope["platform"], event.envelope["data"]["payload"]
+        found = self._patterns.hits(event) if with_alerts else ()
+        hits = [hit for hit in found if hit.pattern.kind == ABSENCE]
         is_of_alert = event.event_type in _OF_ALERTS and platform["requestId"] == event.event_id
         return _Step(
             identity_text(event.event_id),
@@ -134,21 +144,22 @@ class Story:
             platform.get("derivedFrom", ""),
             self._decision_id(event),
             payload["alertId"] if is_of_alert else "",
-            [*self._timers_of(event)] if with_alerts else [],
+            [
+                (
+                    Timer.behind(event.org, hit.pattern, hit.key, hit.fact.event_id, hit.fact.micros),
+                    hit.pattern,
+                )
+                for hit in hits
+                if not hit.missing
+            ],
+            [(hit.pattern.ref, hit.key) for hit in hits if hit.missing],
         )
-
-    def _timers_of(self, event: StoredEvent) -> Iterator[tuple[Timer, tuple[str, ...]]]:
-        for hit in self._patterns.hits(event):
-            pattern, fact = hit.pattern, hit.fact
-            if pattern.kind == ABSENCE and not hit.missing:
-                yield Timer.behind(event.org, pattern, hit.key, fact.event_id, fact.micros), _missing(pattern)
 
     def _items(self, org: str, page: Sequence[_Step], previous: datetime | None) -> Iterator[orjson.Fragment]:
         causes = self._causes(org, page)
         decisions = self._reader.some(org, [step.decision for step in page if step.decision])
         alerts = self._alerts.some(org, [step.alert for step in page if step.alert])
-        waiting = [timer for step in page for timer, _ in step.timers]
-        still_set = {timer.row["tileKey"]["S"] for timer in self._timers.still_set(waiting)}
+        awaits = self._awaits(page)
         now = clock.now()
         for step in page:
             story: dict[str, Any] = {
@@ -161,12 +172,28 @@ class Story:
             if step.alert:
                 alert = alerts.get(step.alert)
                 story["alert"] = None if alert is None else self._shown(org, alert, now)
-            awaited = [one for one in step.timers if one[0].row["tileKey"]["S"] in still_set]
+            awaited = [_awaited(*one) for one in step.timers if one[0] in awaits]
             if awaited:
-                story["awaits"] = [_awaited(*one) for one in awaited]
+                story["awaits"] = awaited
             previous = step.at
             # What was stored stands in the answer as it is.
             yield orjson.Fragment(step.body[:-1] + b',"story":' + orjson.dumps(story) + b"}")
+
+    def _awaits(self, page: Sequence[_Step]) -> Collection[Timer]:
+        """The timers of a page that are set, and whose event has not come.
+
+        A timer stays until it is due, whatever comes meanwhile.
+        """
+        waiting = {_name(one[0]): one for step in page for one in step.timers}
+        still_set = map(_name, self._timers.still_set([timer for timer, _ in waiting.values()]))
+        ends: dict[tuple[str, str], list[_Step]] = {}
+        for step in page:
+            for end in step.ends:
+                ends.setdefault(end, []).append(step)
+        left = [one for one in map(waiting.__getitem__, sorted(still_set)) if not _came(*one, ends)]
+        asked, rest = left[:MOST_ASKED], left[MOST_ASKED:]
+        missing = [one for one in asked if self._arrivals.in_time(*one, MOST_LOOKED_THROUGH) is False]
+        return {timer for timer, _ in (*missing, *rest)}
 
     def _causes(self, org: str, page: Sequence[_Step]) -> Mapping[str, tuple[str, datetime]]:
         """Type and moment of the events that those of a page came from; of this page, or of anywhere in the tenant."""
@@ -201,13 +228,25 @@ def _decision(decision: StoredEvent | None, step: _Step) -> dict[str, Any] | Non
     }
 
 
-def _awaited(timer: Timer, missing: tuple[str, ...]) -> dict[str, Any]:
-    name = timer.pattern.partition("@")[0]
-    return {"pattern": name, "eventTypes": [*missing], "due": clock.utc_text(timer.due)}
+def _name(timer: Timer) -> str:
+    """Of the timer's row; those due first are first."""
+    return str(timer.row["tileKey"]["S"])
 
 
-def _missing(pattern: Pattern) -> tuple[str, ...]:
-    return pattern.missing.events if pattern.missing is not None else ()
+def _came(timer: Timer, pattern: Pattern, ends: Mapping[tuple[str, str], Sequence[_Step]]) -> bool:
+    """Whether what a timer waits for is among the events of a page."""
+    own = keys.sort(clock.from_epoch_micros(timer.micros), timer.event_id)
+    last = last_moment(timer, pattern)
+    return any(one.position > own and one.at <= last for one in ends.get((timer.pattern, timer.key), ()))
+
+
+def _awaited(timer: Timer, pattern: Pattern) -> dict[str, Any]:
+    return {
+        "pattern": pattern.name,
+        "eventTypes": [*pattern.missing.events] if pattern.missing is not None else [],
+        "until": clock.utc_text(last_moment(timer, pattern)),
+        "due": clock.utc_text(timer.due),
+    }
 
 
 def _millis(since: datetime, until: datetime) -> int:

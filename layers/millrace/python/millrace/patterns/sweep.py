@@ -1,26 +1,24 @@
 """The timers of absences whose moment has come: each asks whether the event is there, and only then raises an alert.
 
-What was accepted is in the index of Events, whatever the consumers have seen of it; so a timer that survives a restart, or
-that two sweeps take at once, says the same. An alert is raised before its timer is removed, and raised again it is the same.
+A timer that survives a restart, or that two sweeps take at once, says the same. An alert is raised before its
+timer is removed, and raised again it is the same.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-import orjson
-
 from millrace.alerts.raising import Alerts
-from millrace.core import clock, keys
+from millrace.core import clock
 from millrace.core.errors import MillraceError
-from millrace.eventstore.reader import EventReader, Index
-from millrace.eventstore.row import StoredEvent
+from millrace.eventstore.reader import EventReader
 from millrace.patterns import alerting
-from millrace.patterns.definition import CORRELATION, ENTITY, KIND, SESSION, Pattern
+from millrace.patterns.arrivals import Arrivals
+from millrace.patterns.definition import KIND, Pattern
 from millrace.patterns.reading import Reader
 from millrace.patterns.timers import SHARDS, Timer, Timers
 
@@ -28,12 +26,10 @@ from millrace.patterns.timers import SHARDS, Timer, Timers
 IN_FLIGHT = 16
 # Events of a key in its time that are looked through. Of a key that has more nothing is told: what is missing may be among the rest.
 MOST_EVENTS = 2000
-_PAGE = 50
 # Metrics of a sweep that found timers due.
 DUE, LATE_SECONDS, UNKNOWN = "TimersDue", "TimersLateSeconds", "TimersUnknown"
 # A sweep ends so long before its function does.
 _MARGIN_SECONDS = 10.0
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class Outcome(StrEnum):
@@ -82,7 +78,8 @@ class Lookout:
         self, patterns: Sequence[Pattern], events: EventReader, reader: Reader, alerts: Alerts
     ) -> None:
         self._patterns = {one.ref: one for one in patterns}
-        self._events, self._reader, self._alerts = events, reader, alerts
+        self._events, self._alerts = events, alerts
+        self._arrivals = Arrivals(events, reader)
 
     def outcome(self, timer: Timer) -> Outcome:
         """Raises an alert if the event is missing.
@@ -95,8 +92,7 @@ class Lookout:
         cause = self._events.get(timer.org, timer.event_id) if pattern is not None else None
         if pattern is None or cause is None:
             return Outcome.DROPPED
-        since = clock.from_epoch_micros(timer.micros)
-        came = self._came(timer, pattern, since + pattern.within + _MICROSECOND)
+        came = self._arrivals.in_time(timer, pattern, MOST_EVENTS)
         if came is not False:
             return Outcome.CAME if came else Outcome.UNKNOWN
         alert = alerting.of_absence(
@@ -104,7 +100,7 @@ class Lookout:
         )
         self._alerts.raise_all([alert])
         # An event that came meanwhile, in time or not, may have found no alert to end.
-        if self._came(timer, pattern, None):
+        if self._arrivals.at_all(timer, pattern, MOST_EVENTS):
             subject = pattern.subject(timer.key)
             self._alerts.end(
                 timer.org,
@@ -117,30 +113,6 @@ class Lookout:
                 cause=cause,
             )
         return Outcome.FIRED
-
-    def _came(self, timer: Timer, pattern: Pattern, until: datetime | None) -> bool | None:
-        """Whether the missing event is there; None where there are too many events to say so."""
-        for at, event in enumerate(self._after(timer, pattern, until)):
-            if at == MOST_EVENTS:
-                return None
-            if self._reader.is_missing(pattern, event):
-                return True
-        return False
-
-    def _after(self, timer: Timer, pattern: Pattern, until: datetime | None) -> Iterator[StoredEvent]:
-        """The events of a timer's key behind its own and before a moment; None: all that there are."""
-        since = clock.from_epoch_micros(timer.micros)
-        own, index = keys.sort(since, timer.event_id), self._index(timer.org, pattern, timer.key)
-        listed = self._events.listed(timer.org, index, since, until, None, _PAGE)
-        for one in listed:
-            if one.position > own:
-                yield StoredEvent(orjson.loads(one.body), b"", 0, "")
-
-    def _index(self, org: str, pattern: Pattern, key: str) -> Index:
-        if pattern.by == ENTITY:
-            return self._events.of_entity(org, pattern.name_of_key, key)
-        of = {SESSION: self._events.of_session, CORRELATION: self._events.of_correlation}
-        return of.get(pattern.by, self._events.of_user)(org, key)
 
 
 class Sweeper:

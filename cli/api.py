@@ -93,7 +93,7 @@ class Api:
             ConnectionResetError: the connection broke once it was open; the call may have had its effect.
         """
         parameters = "&".join(
-            f"{name}={quote(value, safe='')}" for name, value in (query or {}).items() if value
+            f"{name}={quote(value, safe='')}" for name, value in (query or {}).items() if value is not None
         )
         url = self._target.api_url + path + (f"?{parameters}" if parameters else "")
         headers = self._headers if body is None else {**self._headers, "content-type": content_type}

@@ -277,6 +277,32 @@ def test_late_events_are_counted_in_the_answer(world: World, reader: Reader) -> 
     assert (answer["late"], answer["items"][0]["volume"]) == (1, 1)
 
 
+def test_late_events_are_those_of_every_day_of_the_windows(bundle: Path) -> None:
+    interest = measure("interest", "count", half_life_seconds=7 * 86_400)
+    months = aggregate("months", measures=[interest], ranked_by="", window_seconds=30 * 86_400)
+    world = World(aggregates(months))
+    world.count(payment("a", AT - timedelta(days=8)))
+    world.fold()
+    reader = Reader(world)
+    for query in ({}, {"window": "7d"}, {"window": "1d"}, MORNING):
+        assert json.loads(reader.ask("months", **query)["body"])["late"] == 1
+    earlier = {"window": "1d", "from": "2026-11-19T00:00:00Z", "to": "2026-11-21T00:00:00Z"}
+    assert json.loads(reader.ask("months", **earlier)["body"])["late"] == 0
+
+
+def test_an_empty_value_asks_for_events_without_the_key(bundle: Path) -> None:
+    world = World(aggregates())
+    world.now = LATER
+    reader = Reader(world)
+    without = payment("a")
+    del without["data"]["payload"]["merchant"]
+    world.count(payment("a"), without)
+    for _ in range(2):
+        (item,) = reader.items(**{"by.merchant": ""})
+        assert (item["key"], item["volume"]) == ({"merchant": None}, 1)
+        world.fold()
+
+
 def test_csv_has_a_line_for_each_window_and_key(world: World, reader: Reader) -> None:
     world.count(payment('"a",b'), payment("c", amount=1e12))
     for how in ({"format": "csv"}, {"accept": "text/csv"}):

@@ -48,6 +48,12 @@ def test_empty_pieces_say_nothing() -> None:
     assert query.read({}) == query.read({"queryStringParameters": None, "rawQueryString": ""}) == {}
 
 
+def test_the_key_of_an_aggregate_may_be_empty() -> None:
+    assert query.read({"rawQueryString": "by.merchant=&limit=1"}) == {"by.merchant": "", "limit": "1"}
+    with pytest.raises(ValueError, match="given twice"):
+        query.read({"rawQueryString": "by.merchant=&by.merchant=a"})
+
+
 @pytest.mark.parametrize("value", ["", "\ud800", "a" * 8193])
 def test_what_a_gateway_has_read_already_is_judged_too(value: str) -> None:
     with pytest.raises(ValueError, match=r"parameter|query"):

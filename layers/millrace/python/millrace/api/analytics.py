@@ -20,9 +20,9 @@ from millrace.aggregates.windows import WindowError, Windows
 from millrace.api.route import Call
 from millrace.core import clock, limits, values
 from millrace.core.http import JSON, Document, Problem
+from millrace.core.query import BY
 from millrace.core.table import Table
 
-BY = "by."
 CSV = "text/csv; charset=utf-8"
 # Of a question, from its earliest window to its latest.
 MOST_DAYS = 400
@@ -86,7 +86,7 @@ class AnalyticsApi:
             "slide": windows.text(question.windows.slide),
             "items": page.items,
             "otherKeys": page.has_other,
-            "late": tiles.late(question.start, min(question.end, clock.epoch(now))),
+            "late": tiles.late(question.start, min(_last_end(question), clock.epoch(now))),
             "cursor": cursor,
         }
         return Document(orjson.dumps(answer, default=_number), JSON)
@@ -154,6 +154,12 @@ def _interval(
 def _latest(now: datetime) -> int:
     """The second before which every event lies that has been accepted."""
     return clock.epoch(now + limits.AHEAD) + 1
+
+
+def _last_end(question: Question) -> int:
+    """Where the last window of an answer ends."""
+    last = question.windows.floor(question.end - 1)
+    return max(end for _, end in question.windows.between(last, question.end))
 
 
 def _second(text: Any) -> int:

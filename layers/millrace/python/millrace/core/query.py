@@ -1,5 +1,7 @@
 """The query of a URL, read strictly: each parameter once, with a value, percent-encoded UTF-8.
 
+The key of an aggregate (`by.merchant`) may be empty: it asks for events without one.
+
 The gateway's own reading joins a parameter that is given twice with a comma, and replaces what it cannot decode.
 """
 
@@ -13,6 +15,7 @@ from millrace.core.limits import Limit
 # The gateway takes 10,240 bytes of request line and headers together.
 LONGEST = 8192
 LIMITS = (Limit("a query parameter", f"{LONGEST:,} characters", "400"),)
+BY = "by."
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SHOWN = 60
 
@@ -50,7 +53,7 @@ def _once(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     for name, value in pairs:
         if name in query:
             raise ValueError(f"the parameter {name[:_SHOWN]!r} is given twice")
-        if not value:
+        if not value and not name.startswith(BY):
             raise ValueError(f"the parameter {name[:_SHOWN]!r} has no value")
         if len(value) > LONGEST:
             raise ValueError(f"the parameter {name[:_SHOWN]!r} is too long")

@@ -55,7 +55,8 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         code = failures.STOPPED
     except TyperException as error:
-        return _end(as_json, error.format_message(), error.exit_code)
+        # What a choice refuses is worded by pydantic.
+        return _end(as_json, error.format_message().replace("Value error, ", ""), error.exit_code)
     except CommandError as error:
         return _end(as_json, str(error), error.exit_code)
     except (BrokenPipeError, SystemExit) as error:

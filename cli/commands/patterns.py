@@ -68,6 +68,12 @@ def dry_run(
     try:
         pattern = Pattern.from_json(compile_file(file, contracts))
     except ContractError as error:
+        missing = {one.pointer for one in error.problems if one.sentence == "is missing"}
+        if missing >= {"/pattern", "/steps"}:
+            sentence = (
+                f"{file} is no pattern: it has neither pattern nor steps. Patterns are in schemas/patterns"
+            )
+            raise RefusedError(sentence) from error
         raise RefusedError(said(file, error)) from error
     show(find_target(env), org, pattern, contracts, since, until, as_json=as_json)
 

@@ -11,12 +11,13 @@ from urllib.parse import quote
 import typer
 from rich.console import Group, RenderableType
 from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
 from cli.api import Api
 from cli.errors import UsageError
 from cli.options import Env, Json, Org
-from cli.output import fitted, out, print_json, visible
+from cli.output import counted, fitted, out, print_json, visible
 from cli.target import find_target
 from millrace.core import clock
 
@@ -25,6 +26,10 @@ PATH = "/v1/analytics"
 PAST = 11
 LEVELS = " ▁▂▃▄▅▆▇█"
 MOST_ITEMS = 500
+# Keys of a window, so that all windows with their `other` are a page.
+MOST_KEYS = 40
+# Characters of a text, and of the values of a `top`, of which so many are shown.
+WIDEST, VALUES = 32, 3
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400}
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z")
 Answer = Mapping[str, Any]
@@ -51,7 +56,7 @@ def watch(
         str | None,
         typer.Option("--order", help="The measure that orders keys; -revenue: the greatest first."),
     ] = None,
-    top: Annotated[int, typer.Option("--top", min=1, max=40, help="Keys of a window at most.")] = 15,
+    top: Annotated[int, typer.Option("--top", min=1, max=MOST_KEYS, help="Keys of a window at most.")] = 15,
     every: Annotated[float, typer.Option("--every", min=1, help="Seconds between two reads.")] = 5.0,
     org: Org = None,
     env: Env = None,
@@ -61,6 +66,8 @@ def watch(
 
     A pipe and --json get the last twelve windows once, as the API answers them.
     """
+    from millrace.aggregates.derived import ROLES
+
     api = Api(find_target(env), org)
     listed = api.ask("GET", PATH)["items"]
     if metric is None:
@@ -74,8 +81,10 @@ def watch(
     if measure:
         known = {**known, "measures": _chosen(known, measure)}
     query = {**_keys(by or ()), "window": window, "slide": slide, "order": order, "limit": str(MOST_ITEMS)}
+    at_once = as_json or not sys.stdout.isatty()
     if known["keys"]:
-        query["top"] = str(top)
+        # The table says how many keys it leaves out.
+        query["top"] = str(top if at_once else MOST_KEYS)
 
     def read() -> Answer:
         asked = {name: value for name, value in query.items() if value is not None}
@@ -86,13 +95,15 @@ def watch(
         answer: Answer = api.ask("GET", f"{PATH}/{quote(metric, safe='')}", query=asked)
         return answer
 
-    if as_json or not sys.stdout.isatty():
+    if at_once:
         print_json(read())
         return
-    with Live(_drawn(read(), known), console=out, auto_refresh=False) as live:
+    # Measures that were chosen are left out from the last on.
+    derived = [] if measure else [one["name"] for one in known["measures"] if one["measure"] in ROLES]
+    with Live(_drawn(read(), known, top, derived), console=out, auto_refresh=False) as live:
         while True:
             time.sleep(every)
-            live.update(_drawn(read(), known), refresh=True)
+            live.update(_drawn(read(), known, top, derived), refresh=True)
 
 
 def _keys(given: Sequence[str]) -> dict[str, str | None]:
@@ -128,26 +139,58 @@ def _catalogue(listed: Sequence[Answer]) -> RenderableType:
         ]
         for one in listed
     ]
-    return fitted(["aggregate", "by", "measures", "window"], rows, folded=["by", "measures"])
+    made = fitted(["aggregate", "by", "measures", "window"], rows, folded=["by", "measures"])
+    # No name is broken, nor parted from its comma.
+    made.columns[2].min_width = max((len(word) for row in rows for word in row[2].split()), default=0)
+    return made
 
 
-def _drawn(answer: Answer, known: Answer) -> RenderableType:
-    """A table of the newest window, with the ones before as a line; without keys a row for each window."""
+def _drawn(answer: Answer, known: Answer, top: int = 15, kept: Sequence[str] = ()) -> RenderableType:
+    """A table of the newest window, with the ones before as a line; without keys a row for each window.
+
+    `top` keys are shown; where not all measures fit, the first and those that are to be `kept` stay longest.
+    """
     items = [_flat(one, known) for one in answer["items"]]
     if not items:
         return Text(f"{answer['metric']}: nothing in the last windows of {answer['window']}.")
-    named = [name for one in known["measures"] for name in _columns(one, answer["items"][-1])]
-    measured = [name for name in named if _is_shown([one.get(name) for one in items])]
-    body = _by_key(items, measured, known) if known["keys"] else _by_window(items, measured)
-    newest = items[-1]
-    until = f"{_span(newest)} UTC"
-    notes = [f"{answer['metric']}, windows of {answer['window']} by {answer['slide']}; the last is {until}"]
-    notes += [_funnel(name, items[-1][name]) for name in _funnels(known) if not known["keys"]]
+    measured = [name for one in known["measures"] for name in _columns(one, answer["items"][-1])]
+    rest = measured[:0:-1]
+    optional = [name for name in rest if name not in kept] + [name for name in rest if name in kept]
+    notes = [f"{answer['metric']}, windows of {answer['window']} by {answer['slide']}"]
+    if known["keys"]:
+        body = _by_key(items, measured, known, top, optional)
+        notes += [f"the numbers are of {_dated(items[-1])} UTC", *_unseen(items, top)]
+    else:
+        body = _by_window(items, measured, optional)
+        notes[0] += f"; the last is {_dated(items[-1])} UTC"
+        notes += [_funnel(name, items[-1][name]) for name in _funnels(known)]
+    shown = [str(column.header) for column in body.columns]
+    if hidden := [name for name in measured if name not in shown]:
+        notes.append(f"{counted(len(hidden), 'more measure')}: {', '.join(hidden)}; choose with --measure")
     if answer["otherKeys"]:
         notes.append("there are more keys than are kept: the rest is (other)")
     if answer["late"]:
-        notes.append(f"{answer['late']:,} events came too late to be counted")
+        notes.append(f"{counted(answer['late'], 'event')} came too late to be counted")
     return Group(body, Text("\n".join(notes), style="dim", no_wrap=False, overflow="fold"))
+
+
+def _unseen(items: Sequence[Answer], top: int) -> list[str]:
+    """How many keys the table leaves out."""
+    newest = {_name(one) for one in _newest(items) if not one.get("other")}
+    notes = []
+    if (more := len(newest) - top) > 0:
+        least = "at least " if len(newest) == MOST_KEYS else ""
+        notes.append(f"{least}{counted(more, 'more key')}; --top {len(newest)}")
+    earlier = {_name(one) for one in items if not one.get("other")} - newest
+    # Of a window with more keys than a page has, others may be in it as well.
+    if earlier and len(newest) < MOST_KEYS:
+        notes.append(f"{counted(len(earlier), 'key')} had events only in earlier windows")
+    return notes
+
+
+def _newest(items: Sequence[Answer]) -> list[Answer]:
+    """Those of the last window; items come oldest first."""
+    return [one for one in items if one["start"] == items[-1]["start"]]
 
 
 def _funnels(known: Answer) -> list[str]:
@@ -181,29 +224,32 @@ def _funnel(name: str, found: Answer) -> str:
     return f"{name}: {'' if found['exact'] else 'about '}{' → '.join(parts)}"
 
 
-def _by_window(items: Sequence[Answer], measured: Sequence[str]) -> RenderableType:
-    rows = [[_span(one), *(_number(one[name]) for name in measured)] for one in items[-PAST - 1 :]]
-    return fitted(["window", *measured], rows, folded=(), optional=measured[:0:-1])
+def _by_window(items: Sequence[Answer], measured: Sequence[str], optional: Sequence[str]) -> Table:
+    rows = [[_span(one), *(_text(one[name]) for name in measured)] for one in items[-PAST - 1 :]]
+    return fitted(["window", *measured], rows, folded=(), optional=optional)
 
 
-def _by_key(items: Sequence[Answer], measured: Sequence[str], known: Answer) -> RenderableType:
+def _by_key(
+    items: Sequence[Answer], measured: Sequence[str], known: Answer, top: int, optional: Sequence[str]
+) -> Table:
     starts = sorted({one["start"] for one in items})
     by_name: dict[str, dict[str, Answer]] = {}
     for one in items:
         by_name.setdefault(_name(one), {})[one["start"]] = one
     # What the line is of.
-    counted = next((name for name in measured if not any(_is_moment(one[name]) for one in items)), None)
-    greatest = max((float(one[counted] or 0) for one in items), default=0.0) if counted else 0.0
-    newest = [_name(one) for one in items if one["start"] == starts[-1]]
+    line_of = next((name for name in measured if all(_is_number(one[name]) for one in items)), None)
+    greatest = max((float(one[line_of] or 0) for one in items), default=0.0) if line_of else 0.0
+    newest = _newest(items)
     rows = []
-    for name in newest:
-        held = by_name[name]
-        line = [held[start][counted] if start in held and counted else 0 for start in starts]
-        now = held[starts[-1]]
-        rows.append([name, _line(line, greatest), *(_number(now[measure]) for measure in measured)])
+    others = [one for one in newest if one.get("other")]
+    for now in [*[one for one in newest if not one.get("other")][:top], *others]:
+        held = by_name[_name(now)]
+        past = [held[start][line_of] if start in held else 0 for start in starts] if line_of else []
+        line = [_line(past, greatest)] if line_of else []
+        rows.append([_name(now), *line, *(_text(now[name]) for name in measured)])
     heading = ", ".join(key["name"] for key in known["keys"])
-    columns = [heading, f"{len(starts)} windows", *measured]
-    return fitted(columns, rows, folded=[heading], optional=measured[:0:-1])
+    columns = [heading, *([counted(len(starts), "window")] if line_of else []), *measured]
+    return fitted(columns, rows, folded=[heading], optional=optional)
 
 
 def _name(item: Answer) -> str:
@@ -219,26 +265,35 @@ def _line(values: Sequence[float | None], greatest: float) -> str:
     )
 
 
-def _is_shown(values: Sequence[Any]) -> bool:
-    """Whether all are numbers, or all moments, but for those that are absent."""
-    found = [value for value in values if value is not None]
-    return all(map(_is_number, found)) or all(map(_is_moment, found))
-
-
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
-def _is_moment(value: Any) -> bool:
-    return isinstance(value, str) and _MOMENT.fullmatch(value) is not None
+def _text(value: Any) -> str:
+    """A value of any measure on one line, cut to a width: of a `top` the first values, of a distribution a mark for each bin."""
+    match value:
+        case None:
+            return "–"
+        case bool():
+            return str(value).lower()
+        case str() if _MOMENT.fullmatch(value):
+            return value[:16].replace("T", " ")
+        case str():
+            return _cut(visible(value))
+        case {"items": items}:
+            first = [f"{visible(str(one['value']))} {_text(one['count'])}" for one in items[:VALUES]]
+            return _cut(", ".join(first)) or "–"
+        case list():
+            counts = [one["count"] for one in value]
+            return _line(counts, max(counts, default=0))
+        case int():
+            return f"{value:,}"
+        case _:
+            return f"{value:,.4g}" if abs(value) < 1 else f"{value:,.2f}"
 
 
-def _number(value: Any) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, str):
-        return value[:16].replace("T", " ")
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}" if abs(value) < 1 else f"{value:,.2f}"
+def _cut(text: str) -> str:
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
 
 
 def _span(item: Answer) -> str:
@@ -248,3 +303,9 @@ def _span(item: Answer) -> str:
         return f"{start:%H:%M}–{end:%H:%M}"
     last = end - timedelta(seconds=1)
     return f"{start:%Y-%m-%d}" if last.date() == start.date() else f"{start:%Y-%m-%d} to {last:%Y-%m-%d}"
+
+
+def _dated(item: Answer) -> str:
+    """The same with the day on which it begins."""
+    start, text = clock.parse(item["start"]), _span(item)
+    return text if text.startswith(f"{start:%Y}-") else f"{start:%Y-%m-%d} {text}"

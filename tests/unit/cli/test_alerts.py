@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.commands import alerts as command
-from cli.main import app
+from cli.main import app, run
 from millrace.core import clock
 
 ALERT: dict[str, Any] = {
@@ -75,6 +75,13 @@ def test_an_alert_is_a_block_without_anything_that_steers_the_terminal() -> None
     assert ran("list", "--json")[1].splitlines()[-1] == json.dumps(
         {"items": [ALERT], "cursor": None}, separators=(",", ":")
     )
+
+
+def test_a_state_that_there_is_not_is_said_in_plain_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["alerts", "list", "--state", "open"]) == 2
+    said = capsys.readouterr().err
+    assert "'open' is not one of 'raised', 'acknowledged', 'ended'" in " ".join(said.split())
+    assert "Value error" not in said
 
 
 def test_what_is_acknowledged_or_muted_is_said_to_the_api() -> None:

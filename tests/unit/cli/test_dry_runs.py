@@ -235,6 +235,11 @@ def test_what_is_wrong_with_a_rule_is_said_with_its_line(tmp_path: Path) -> None
     assert "did you mean amount?" in str(result.exception)
 
 
+def test_another_file_is_no_pattern() -> None:
+    result = CliRunner().invoke(app, ["patterns", "test", str(SCHEMAS / "aggregates" / "inventory.yaml")])
+    assert "inventory.yaml is no pattern: it has neither pattern nor steps" in str(result.exception)
+
+
 def test_a_span_is_days_and_times() -> None:
     now = NOON + timedelta(hours=11, minutes=59)
     assert past.span(None, None, now) == (now - timedelta(days=7), now)

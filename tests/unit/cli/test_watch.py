@@ -4,11 +4,13 @@ from typing import Any
 
 import orjson
 import pytest
+import urllib3
 from rich.console import Console
 
 from cli.api import Api
 from cli.commands import watch
 from cli.main import run
+from cli.output import out
 from cli.target import Target
 
 LISTED = {
@@ -74,10 +76,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
     return requests
 
 
-def drawn(found: dict[str, Any], known: dict[str, Any]) -> str:
+def drawn(found: dict[str, Any], known: dict[str, Any], *more: Any) -> str:
     console = Console(width=80, record=True, file=None, force_terminal=False)
     with console.capture() as captured:
-        console.print(watch._drawn(found, known))
+        console.print(watch._drawn(found, known, *more))
     return captured.get()
 
 
@@ -156,9 +158,80 @@ def test_a_funnel_has_a_column_for_each_step_and_its_conversions() -> None:
     assert shown.count("a.very.long.event 1,200") == 6
 
 
+def test_an_empty_value_of_a_key_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    urls: list[str] = []
+
+    def request(_: urllib3.PoolManager, __: str, url: str, **___: Any) -> urllib3.HTTPResponse:
+        urls.append(url)
+        document = LISTED if url.endswith(watch.PATH) else answer()
+        return urllib3.HTTPResponse(body=orjson.dumps(document), status=200)
+
+    target = Target("local", "http://localhost:1", keys={"org_acme": "k"})
+    monkeypatch.setattr(watch, "find_target", lambda _: target)
+    monkeypatch.setattr(urllib3.PoolManager, "request", request)
+    assert run(["watch", "by_merchant", "--by", "merchant=", "--json"]) == 0
+    assert "?by.merchant=&" in urls[-1]
+
+
+def test_what_the_table_leaves_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(out, "width", 80)
+    names = ["reports", *(f"a_rather_long_name_{at}" for at in range(5)), "pace"]
+    known = {
+        "keys": [{"name": "merchant"}],
+        "measures": [{"name": name, "measure": "latest"} for name in names],
+    }
+    numbers = dict.fromkeys(names, 1.5)
+    now = [item(10, f"m{at:02}", 1, **numbers) for at in range(21)]
+    shown = drawn(answer(item(0, "gone", 1, **numbers), *now), known, 15, ["pace"])
+    assert max(map(len, shown.splitlines())) <= 80
+    table, _, notes = shown.partition("by_merchant, windows")
+    assert "pace" in table
+    assert "m14" in table
+    assert "m15" not in table
+    assert "the numbers are of 2026-11-21 10:10–10:20 UTC" in notes
+    assert "6 more keys; --top 21" in notes
+    assert "1 key had events only in earlier windows" in notes
+    assert "4 more measures: a_rather_long_name_1, a_rather_long_name_2" in notes
+    assert "choose with" in notes
+    many = [item(10, f"m{at:02}", 1, **numbers) for at in range(watch.MOST_KEYS)]
+    shown = drawn(answer(item(0, "gone", 1, **numbers), *many), known, 15)
+    assert "at least 25 more keys; --top 40" in shown
+    assert "earlier" not in shown
+
+
+def test_what_is_no_number_is_shown_on_a_line() -> None:
+    known = {
+        "keys": [{"name": "merchant"}],
+        "measures": [{"name": name, "measure": name} for name in ("top", "latest", "distribution")],
+    }
+    values = {
+        "top": {
+            "items": [{"value": "shoes\x1b", "count": 3.25}, {"value": "b" * 40, "count": 1}],
+            "other": 0,
+        },
+        "latest": "visa",
+        "distribution": [{"from": None, "to": 1, "count": 1}, {"from": 1, "to": None, "count": 8}],
+    }
+    shown = drawn(answer(item(10, "a", 1, **values)), known)
+    for part in ("shoes\\u001b 3.25, bbb", "b…", "visa", "▁█"):
+        assert part in shown
+    assert "window " not in shown.partition("by_merchant")[0], "nothing has a line"
+
+
+def test_no_name_of_the_list_is_parted_from_its_comma(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(out, "width", 80)
+    measures = [{"name": name} for name in ("spent", "projected_spend", "over_budget")]
+    listed = {"name": "transactions_by_payment_method", "keys": [{"name": "payment_method"}], "window": "1h"}
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(watch._catalogue([{**listed, "measures": measures}]))
+    assert "projected_spend, " in captured.get()
+    assert "│ ," not in captured.get()
+
+
 def test_windows_of_days_are_shown_as_days() -> None:
     month = {**item(0, "a", 1), "start": "2026-11-01T00:00:00.000Z", "end": "2026-12-01T00:00:00.000Z"}
-    assert "the last is 2026-11-01 to 2026-11-30 UTC" in drawn(answer(month), LISTED["items"][0])  # type: ignore[index]
+    assert "the numbers are of 2026-11-01 to 2026-11-30 UTC" in drawn(answer(month), LISTED["items"][0])  # type: ignore[index]
     day = {**month, "start": "2026-11-30T00:00:00.000Z"}
     assert "2026-11-30" in drawn(answer(day), LISTED["items"][1])  # type: ignore[index]
 

@@ -14,6 +14,7 @@ import pytest
 from millrace.aggregates import answers, blocks, measures, rows
 from millrace.aggregates.definition import Aggregate
 from millrace.aggregates.fold import KeyValues
+from millrace.aggregates.reads import TenantTiles
 from millrace.api.analytics import AnalyticsApi
 from millrace.api.router import Router
 from millrace.core import clock
@@ -499,3 +500,25 @@ def _end(world: World) -> str:
 def test_a_position_is_two_numbers_of_some_digits(forged: str) -> None:
     assert answers.Position.of(forged) is None
     assert answers.Position.of("1796054700+5") == answers.Position(1_796_054_700, 5)
+
+
+def test_a_page_asks_for_late_events_of_its_own_days_alone(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    real = TenantTiles.late
+    monkeypatch.setattr(
+        TenantTiles,
+        "late",
+        lambda tiles, start, end: asked.append(end - start) or real(tiles, start, end),  # type: ignore[func-returns-value]
+    )
+    query, pages = {"from": clock.utc_text(reader.world.now - timedelta(days=390))}, 0
+    while pages == 0 or "cursor" in query:
+        answer = reader.ask(window="1d", **query)
+        assert answer["statusCode"] == 200
+        pages += 1
+        cursor = json.loads(answer["body"])["cursor"]
+        query = {"from": query["from"], **({"cursor": cursor} if cursor else {})}
+    assert pages > 10
+    assert max(asked) <= 33 * 86_400
+    assert sum(asked) >= 389 * 86_400

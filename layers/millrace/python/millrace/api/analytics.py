@@ -68,14 +68,8 @@ class AnalyticsApi:
             wanted=answers.wanted(question.by),
             warn=self._warn,
         )
-        page = answers.page(
-            aggregate,
-            tiles,
-            question,
-            limit=call.values["limit"],
-            after=None if after is None else Position.of(after),
-            now=now,
-        )
+        position = None if after is None else Position.of(after)
+        page = answers.page(aggregate, tiles, question, limit=call.values["limit"], after=position, now=now)
         cursor = call.cursor(None if page.position is None else str(page.position))
         if _wants_csv(call):
             return _csv(aggregate, page, cursor)
@@ -86,7 +80,10 @@ class AnalyticsApi:
             "slide": windows.text(question.windows.slide),
             "items": page.items,
             "otherKeys": page.has_other,
-            "late": tiles.late(question.start, min(_last_end(question), clock.epoch(now))),
+            "late": tiles.late(
+                question.start if position is None else position.start,
+                min(_last_end(question, page), clock.epoch(now)),
+            ),
             "cursor": cursor,
         }
         return Document(orjson.dumps(answer, default=_number), JSON)
@@ -156,10 +153,10 @@ def _latest(now: datetime) -> int:
     return clock.epoch(now + limits.AHEAD) + 1
 
 
-def _last_end(question: Question) -> int:
-    """Where the last window of an answer ends."""
-    last = question.windows.floor(question.end - 1)
-    return max(end for _, end in question.windows.between(last, question.end))
+def _last_end(question: Question, page: Page) -> int:
+    """Where the last window of a page ends, or the one under way in it."""
+    last = question.windows.floor(question.end - 1) if page.position is None else page.position.start
+    return next(end for _, end in question.windows.between(last, last + 1))
 
 
 def _second(text: Any) -> int:

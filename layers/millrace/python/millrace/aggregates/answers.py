@@ -156,7 +156,8 @@ class _Pager:
         pieces: dict[KeyValues, list[list[State]]] = {}
         for tile in range(start, end, TILE_SECONDS):
             for key, several in self._held.get(tile, {}).items():
-                pieces.setdefault(key, []).extend(self._aged(several, end - tile))
+                aged = self._aged(several, end - tile) if self._fading else several
+                pieces.setdefault(key, []).extend(aged)
         self._merged += sum(map(len, pieces.values()))
         by_key = {key: blocks.merged(several, self._kinds) for key, several in pieces.items()}
         other = by_key.pop(OTHER, None) if self._aggregate.keys else None
@@ -169,8 +170,6 @@ class _Pager:
         return items
 
     def _aged(self, several: Sequence[list[State]], seconds: int) -> Sequence[list[State]]:
-        if not self._fading:
-            return several
         kinds = self._kinds
         return [
             [kind.aged(state, seconds) for kind, state in zip(kinds, states, strict=True)]

@@ -89,6 +89,11 @@ def unpack(
         key = tuple(named)
         if wanted is not None and not wanted(key):
             continue
+        if len(tiles) == 1:
+            # As in nearly every part.
+            only = [kind.read(column[0]) for kind, column in zip(kinds, columns, strict=True)]
+            found.setdefault(tiles[0], {})[key] = only
+            continue
         read = [kind.read_all(column) for kind, column in zip(kinds, columns, strict=True)]
         for tile, states in zip(tiles, zip(*read, strict=True), strict=True):
             found.setdefault(tile, {})[key] = list(states)

@@ -144,11 +144,11 @@ class TenantTiles:
         """Rows of parts of tiles in [start, end) of one day, but of minutes that are marked."""
         blocks_of: dict[str, int] = {}
         for item in self._rows_of_parts(seal, start, end):
-            received_day, _, received, number = item["tileKey"]["S"].split(keys.SEPARATOR)
+            name, _, number = item["tileKey"]["S"].rpartition(keys.SEPARATOR)
+            received_day, _, received = name.split(keys.SEPARATOR)
             if f"{received_day}T{received}" in self._open or rows.is_over(item, self._now):
                 continue
             # A part that was folded anew may have fewer blocks than before.
-            name = item["tileKey"]["S"].rpartition(keys.SEPARATOR)[0]
             if number == "0":
                 blocks_of[name] = int(item["blocks"]["N"])
             if int(number) < blocks_of.get(name, 0):

@@ -1,11 +1,13 @@
 """Calls of the HTTP API: every wait is bounded, and every refusal becomes one plain sentence."""
 
+import json
 import os
 import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
@@ -85,8 +87,9 @@ class Api:
         query: Mapping[str, str | None] | None = None,
         body: bytes | None = None,
         content_type: str = "application/json",
+        exact: bool = False,
     ) -> ApiResponse:
-        """One call, without a retry.
+        """One call, without a retry; `exact`: numbers with a point come as decimals, with all of their digits.
 
         Raises:
             NoPlatformError: nothing answers at the address.
@@ -106,7 +109,9 @@ class Api:
         except urllib3.exceptions.HTTPError as error:
             raise ConnectionResetError(f"{method} {path}: {error}") from error
         return ApiResponse(
-            response.status, _document(response.data), _seconds(response.headers.get("retry-after"))
+            response.status,
+            _document(response.data, exact=exact),
+            _seconds(response.headers.get("retry-after")),
         )
 
     def ask(self, method: str, path: str, **more: Any) -> Any:
@@ -164,10 +169,10 @@ def must_answer(target: Target) -> None:
         Api(target, anonymous=True).call("GET", "/v1/health")
 
 
-def _document(body: bytes) -> Any:
+def _document(body: bytes, *, exact: bool) -> Any:
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
+        return json.loads(body, parse_float=Decimal) if exact else orjson.loads(body)
+    except ValueError:
         return None
 
 

@@ -92,7 +92,8 @@ def watch(
         if _seconds(window or known["window"]) <= _SECONDS["d"]:
             since = clock.now() - timedelta(seconds=PAST * _seconds(slide or window or known["window"]))
             asked["from"] = clock.utc_text(since)
-        answer: Answer = api.ask("GET", f"{PATH}/{quote(metric, safe='')}", query=asked)
+        # What is printed as it is keeps every digit of its decimals.
+        answer: Answer = api.ask("GET", f"{PATH}/{quote(metric, safe='')}", query=asked, exact=at_once)
         return answer
 
     if at_once:

@@ -65,7 +65,7 @@ def answer(*items: dict[str, Any], other: bool = False, late: int = 0) -> dict[s
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
     requests: list[tuple[str, Any]] = []
 
-    def ask(_: Api, method: str, path: str, query: Any = None) -> Any:
+    def ask(_: Api, method: str, path: str, query: Any = None, exact: bool = False) -> Any:
         requests.append((f"{method} {path}", query))
         return LISTED if path == watch.PATH else answer(item(10, "a", 3))
 
@@ -171,6 +171,24 @@ def test_an_empty_value_of_a_key_is_asked_for(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(urllib3.PoolManager, "request", request)
     assert run(["watch", "by_merchant", "--by", "merchant=", "--json"]) == 0
     assert "?by.merchant=&" in urls[-1]
+
+
+def test_json_has_every_digit_of_the_answer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    digits = (
+        b'{"items":[{"revenue":499999999999999.95,"mean":0.10000000000000000001,"events":500}],"cursor":null}'
+    )
+
+    def request(_: urllib3.PoolManager, __: str, url: str, **___: Any) -> urllib3.HTTPResponse:
+        body = orjson.dumps(LISTED) if url.endswith(watch.PATH) else digits
+        return urllib3.HTTPResponse(body=body, status=200)
+
+    target = Target("local", "http://localhost:1", keys={"org_acme": "k"})
+    monkeypatch.setattr(watch, "find_target", lambda _: target)
+    monkeypatch.setattr(urllib3.PoolManager, "request", request)
+    assert run(["watch", "by_merchant", "--json"]) == 0
+    assert capsys.readouterr().out.strip().encode() == digits
 
 
 def test_what_the_table_leaves_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

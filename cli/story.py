@@ -7,10 +7,11 @@ from datetime import UTC, timedelta
 from typing import Any
 
 from cli.output import counted, visible, wrapped
+from millrace.alerts.alert import GRACE
 from millrace.core import clock
 
-# As late as events may come before a pattern says that one is missing.
-LATE_MS = 120_000
+# Later than that, an event raises no alert any more.
+LATE_MS = GRACE // timedelta(milliseconds=1)
 _UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms"))
 Item = Mapping[str, Any]
 

@@ -195,10 +195,17 @@ class _Pager:
         if self._question.order is None:
             return named
         name, descending = self._question.order
-        shown = {key: _shown(self._aggregate, self._kinds, by_key[key])[name] for key in named}
+        shown = {key: self._value(name, by_key[key]) for key in named}
         without = [key for key in named if shown[key] is None]
         valued = [key for key in named if shown[key] is not None]
         return [*sorted(valued, key=lambda key: shown[key], reverse=descending), *without]
+
+    def _value(self, name: str, states: Sequence[State]) -> Any:
+        """One value of an item; the others of a key that only takes part in the order are not made."""
+        at = next((at for at, one in enumerate(self._aggregate.measures) if one.name == name), None)
+        if at is None:
+            return _shown(self._aggregate, self._kinds, states)[name]
+        return self._kinds[at].shown(states[at])
 
     def _item(self, key: KeyValues | None, states: Sequence[State]) -> dict[str, Any]:
         named = zip(self._aggregate.keys, key, strict=True) if key is not None else ()

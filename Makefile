@@ -23,7 +23,7 @@ define setup
 @$(PYTHON) cli/bootstrap.py $(1) $(if $(filter file,$(origin PYTHON)),,chosen)
 endef
 
-.PHONY: help up down reset test unit calendar check style lint bench bench-fraud fuzz fault-points mutants histories equal-day extremes chaos guide interop mlflow warehouse docs notebook synth locks reference layers deploy clean run-environment test-environment
+.PHONY: help up down reset test unit calendar check style lint bench bench-fraud fuzz fault-points mutants histories equal-day extremes chaos hunt guide interop mlflow warehouse docs notebook synth locks reference layers deploy clean run-environment test-environment
 
 help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -107,6 +107,9 @@ extremes: test-environment ## Send extreme values through the whole platform (TU
 
 chaos: test-environment ## Kill the local platform KILLS times under load
 	@$(BIN)/python -m tests.support.chaos $(KILLS)
+
+hunt: test-environment ## Look for personal values in clear after EVENTS (5000)
+	@MILLRACE_HUNT=$(or $(EVENTS),5000) $(BIN)/python -m pytest -q -n 0 --timeout 3600 tests/integration/test_clear_text.py
 
 guide: test-environment ## Follow docs/guide in a fresh clone, and time it
 	@$(BIN)/python -m tests.support.guide

@@ -17,20 +17,29 @@ from millrace.core.table import Table
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.append_to_log import LogAppender
 from millrace.intake.accept import Intake
+from millrace.privacy.tenant_box import TenantBox
 from millrace.quarantine.store import QuarantineStore
 from tests.support.functions import function
+from tests.support.people import EverybodyIsKnown
 
 ENVIRON = {
     "ENVIRONMENT": "local",
     "EVENTS_TABLE": "Events",
     "METADATA_TABLE": "Metadata",
+    "SUBJECT_KEYS_TABLE": "SubjectKeys",
     "LAKE_BUCKET": "lake",
     "EVENT_STREAM_ARN": "arn:aws:kinesis:us-east-1:123456789012:stream/events",
     "TENANT_KEY_ID": "alias/tenants",
     "EVENTS_PER_SECOND": "1000000000",
+    "KEY_EVENTS_PER_SECOND": "1000000000",
     "LOG_LEVEL": "INFO",
 }
 SERVICES = ("dynamodb", "s3", "kinesis", "kms")
+
+
+def no_limits(*_: object) -> dict[str, float]:
+    """Of a tenant without limits of its own."""
+    return {}
 
 
 class Sink(StringIO):
@@ -82,6 +91,7 @@ def collect() -> Iterator[Handler]:
         redirect_stdout(Sink()),
         function("collect", ENVIRON) as handler,
         patch("functions.collect.handler.intake", lambda *_: alone),
+        patch("millrace.rates.tenant_limits.read", no_limits),
         patch("functions.collect.handler.RememberedKeys", OneHolder),
     ):
         yield handler
@@ -96,7 +106,10 @@ def post_events(network: Network | None, client: Nothing | None = None) -> Itera
     with redirect_stdout(Sink()), function("post_events", ENVIRON) as handler:
         if network is None:
             alone = _alone(client or Nothing())
-            with patch("functions.post_events.handler.intake", lambda *_: alone):
+            with (
+                patch("functions.post_events.handler.intake", lambda *_: alone),
+                patch("millrace.rates.tenant_limits.read", no_limits),
+            ):
                 yield handler
         else:
             for service in SERVICES:
@@ -115,8 +128,9 @@ def _alone(client: Nothing) -> Intake:
                 "none": LogAppender(client, ENVIRON["EVENT_STREAM_ARN"]),
             }
         ),
-        QuarantineStore(Table(client, "Metadata"), Objects(client, "lake")),
+        QuarantineStore(Table(client, "Metadata"), Objects(client, "lake"), TenantBox(OneKey())),
         OneKey(),
+        EverybodyIsKnown(),
     )
 
 

@@ -9,7 +9,9 @@ from millrace.core.table import Item
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import to_item
 from millrace.intake.enrich import Origin, enrich
+from millrace.intake.protect import Protection
 from millrace.intake.validate import Valid
+from tests.support.people import EverybodyIsKnown
 
 EVENTS = 2000
 # As long as the gateway's ids are.
@@ -19,7 +21,7 @@ REQUEST = "JKJaXmPLvHcESHA="
 def measure() -> list[Figure]:
     """The 95th percentile of bytes over 1,024, for the mix and for each type."""
     known = contracts()
-    codec = Codec(known.dictionary)
+    codec, protection = Codec(known.dictionary), Protection(EverybodyIsKnown())
     origin = Origin("org_acme", "shop", REQUEST, sent.NOW)
     sizes: dict[str, list[int]] = {}
     for start in range(0, EVENTS, 500):
@@ -27,7 +29,10 @@ def measure() -> list[Figure]:
             if not isinstance(verdict, Valid):
                 raise TypeError(f"a seeded event is not valid: {verdict}")
             envelope = enrich(candidate.event, verdict.contract, origin, verdict.happened_at)
-            item = to_item(envelope, verdict.contract, bytes(16), codec)
+            named = protection.named(envelope, verdict.contract)
+            people = protection.people(origin.org, named.names())
+            envelope = protection.stored(envelope, verdict.contract, named, people)
+            item = to_item(envelope, verdict.contract, bytes(17), codec)
             sizes.setdefault(verdict.contract.event_type, []).append(size_of(item))
     everything = [size for lengths in sizes.values() for size in lengths]
     return [

@@ -10,6 +10,7 @@ rows of users and merchants along, and each kind of model is in force in turn; t
 import base64
 import random
 import time
+from collections.abc import Iterable
 from itertools import cycle
 from typing import Any
 
@@ -208,12 +209,19 @@ def _base64(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
 
+def _unknown(_: str, users: Iterable[str]) -> dict[str, str]:
+    """Nobody is known: that is asked each time, where people who are known are remembered."""
+    time.sleep(STORE_SECONDS)
+    return {user: user for user in users}
+
+
 def _latency(made: Trained | None) -> list[Figure]:
     nothing = _Nothing(STORE_SECONDS)
     nothing.online = _online() if made else {}
     predictor = Predictor(
         UserSetStore(Table(nothing, "FeatureStore")),
         rulebook.load(),
+        _unknown,
         features_budget_ms=500,
         champions=Champions(InForce(made)) if made else None,
         model_budget_ms=60_000,

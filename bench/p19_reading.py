@@ -34,7 +34,7 @@ def measure() -> list[Figure]:
     aggregate = found.by_name[METRIC]
     held = Held()
     _fill(held, aggregate)
-    by = {0: KEY[0]}
+    by: dict[int, answers.Values] = {0: (KEY[0],)}
     start = clock.epoch(NOON) // DAY_SECONDS * DAY_SECONDS - 6 * DAY_SECONDS
     question = answers.Question(windows.read("1h"), start, clock.epoch(NOON), by)
     spent = []
@@ -47,7 +47,7 @@ def measure() -> list[Figure]:
             aggregate,
             found.types,
             NOON,
-            key=answers.whole_key(aggregate, by),
+            only=answers.whole_keys(aggregate, by),
             wanted=answers.wanted(by),
         )
         page = answers.page(aggregate, tiles, question, limit=500, after=None, now=NOON)

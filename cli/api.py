@@ -14,7 +14,7 @@ from urllib.parse import quote
 import orjson
 import urllib3
 
-from cli import tenants
+from cli import sign_in, tenants
 from cli.errors import NoPlatformError, RefusedError
 from cli.target import Target
 
@@ -88,8 +88,11 @@ class Api:
         body: bytes | None = None,
         content_type: str = "application/json",
         exact: bool = False,
+        parse: Callable[[bytes], Any] | None = None,
     ) -> ApiResponse:
         """One call, without a retry; `exact`: numbers with a point come as decimals, with all of their digits.
+
+        `parse` reads JSON in place of both.
 
         Raises:
             NoPlatformError: nothing answers at the address.
@@ -110,7 +113,7 @@ class Api:
             raise ConnectionResetError(f"{method} {path}: {error}") from error
         return ApiResponse(
             response.status,
-            _document(response.data, exact=exact),
+            _document(response.data, parse or (_exactly if exact else orjson.loads)),
             _seconds(response.headers.get("retry-after")),
         )
 
@@ -140,8 +143,13 @@ class Api:
     def refusal(self, answer: ApiResponse) -> RefusedError:
         """One sentence for an answer that is not a success."""
         match answer.status:
+            # The platform's own refusal is about this call; the gateway's is about the credential.
+            case 403 if isinstance(answer.document, dict) and "detail" in answer.document:
+                return RefusedError(f"not allowed: {answer.sentence}")
             case 401 | 403:
                 why = tenants.why_refused(self._target, self._key) or answer.sentence
+                if sign_in.is_token(self._key):
+                    return RefusedError(f"the platform refused the sign-in: {answer.sentence}. {why}")
                 given = os.environ.get(tenants.VARIABLE) or self._target.env != "local"
                 where = tenants.VARIABLE if given else ".local/keys.json (make up renews those of the demo)"
                 return RefusedError(f"the platform refused the key in {where}: {why}")
@@ -169,11 +177,15 @@ def must_answer(target: Target) -> None:
         Api(target, anonymous=True).call("GET", "/v1/health")
 
 
-def _document(body: bytes, *, exact: bool) -> Any:
+def _document(body: bytes, parse: Callable[[bytes], Any]) -> Any:
     try:
-        return json.loads(body, parse_float=Decimal) if exact else orjson.loads(body)
+        return parse(body)
     except ValueError:
         return None
+
+
+def _exactly(body: bytes) -> Any:
+    return json.loads(body, parse_float=Decimal)
 
 
 def _seconds(text: str | None) -> float | None:

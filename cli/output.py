@@ -1,18 +1,12 @@
 """Output of commands: text and tables for people, one JSON document for programs."""
 
-import base64
 import json
-import math
 import os
 import re
 import sys
 import textwrap
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from pathlib import PurePath
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
-from uuid import UUID
 
 import orjson
 from rich.cells import cell_len
@@ -20,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from millrace.core import clock
+from millrace.core.plain import plain
 
 # A pipe or a log has no width; rich would assume 80 columns and break what a person wants to copy.
 WIDTH_OF_PIPES = 160
@@ -122,40 +116,6 @@ def wrapped(text: str, indent: str = "", hang: str = "") -> list[str]:
 def visible(value: str) -> str:
     """A text of somebody else on one line, with what would steer the terminal or turn its direction written out."""
     return _STEERING.sub(lambda match: _ESCAPES.get(match[0], f"\\u{ord(match[0]):04x}"), value)
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON: decimals exactly as numbers, times as ISO UTC with `Z`, bytes as base64."""
-    match value:
-        case None | bool() | str():
-            return value
-        case int():
-            return value if -(2**63) <= value < 2**63 else orjson.Fragment(str(value))
-        case float():
-            return value if math.isfinite(value) else None
-        case Decimal():
-            return orjson.Fragment(format(value, "f")) if value.is_finite() else None
-        case datetime():
-            return _moment(value)
-        case date() | time():
-            return value.isoformat()
-        case timedelta():
-            return value.total_seconds()
-        case bytes() | bytearray() | memoryview():
-            return base64.b64encode(value).decode()
-        case Mapping():
-            return {str(key): plain(item) for key, item in value.items()}
-        case list() | tuple() | set() | frozenset():
-            return [plain(item) for item in value]
-        case UUID() | PurePath():
-            return str(value)
-        case _:
-            return str(value)
-
-
-def _moment(value: datetime) -> str:
-    moment = clock.as_utc(value)
-    return clock.utc_micros(moment) if moment.microsecond % 1000 else clock.utc_text(moment)
 
 
 def print_json(document: Any) -> None:

@@ -55,6 +55,8 @@ def edit_and_replay(refused: refusals.Refused, post: repairs.Post) -> dict[str, 
 
 
 def _text(refused: Mapping[str, Any]) -> str:
+    if refused["raw"] is None:
+        raise RefusedError("what was sent may hold personal data, and this key has no right personal:read")
     if refused.get("rawEncoding") != "base64":
         return str(refused["raw"])
     try:

@@ -76,6 +76,9 @@ def whole(refused: Refused) -> Iterator[str]:
 def sent_lines(refused: Refused) -> Iterator[str]:
     """What was sent, on lines that a terminal can take."""
     raw = refused["raw"]
+    if raw is None:
+        yield "  (not shown: it may hold personal data, and this key has no right personal:read)"
+        return
     if refused.get("rawEncoding") == "base64":
         yield "  (written in base64)"
     else:

@@ -122,6 +122,18 @@ def pages(
             break
 
 
+def listed(
+    api: Api, query: Mapping[str, str | None], most: int | None = None, path: str = "/v1/quarantine"
+) -> tuple[list[dict[str, Any]], str | None]:
+    """The items of `pages`, and the cursor behind them; None where there is nothing behind them."""
+    items: list[dict[str, Any]] = []
+    cursor: str | None = None
+    for page in pages(api, query, most, path):
+        items += page["items"]
+        cursor = page.get("cursor")
+    return items, cursor
+
+
 def why_not(api: Api, quarantine_id: str) -> str:
     """Why no open event has an id."""
     answer = api.call("GET", f"/v1/quarantine/{quote(quarantine_id, safe='')}")

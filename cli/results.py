@@ -1,4 +1,4 @@
-"""Rows of a query as people and programs read them: a table, one column a line, CSV, a Parquet file."""
+"""Rows of a query as people and programs read them: a table, one column a line, CSV."""
 
 import os
 import shlex
@@ -8,22 +8,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import orjson
 from rich.table import Table
 from rich.text import Text
 
-from cli.errors import RefusedError
-from cli.output import fits, out, plain, visible
+from cli.output import fits, out, visible
 from millrace.core import clock
+from millrace.core.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cli.lake import Answer
+    from cli.answers import Answer
 
 CRLF = "\r\n"
 NOTHING = "NULL"
@@ -133,33 +131,6 @@ def csv(answer: "Answer") -> Iterator[str]:
 def _field(value: str) -> str:
     plain_text = value and value == value.strip() and not set(value) & set('",\r\n')
     return value if plain_text else '"' + value.replace('"', '""') + '"'
-
-
-def parquet(answer: "Answer", path: Path) -> int:
-    """Writes the rows to a Parquet file, which is there whole or not at all; returns how many.
-
-    Raises:
-        RefusedError: the file cannot be written.
-    """
-    import pyarrow as pa
-    from pyarrow.parquet import ParquetWriter
-
-    reader, written = answer.batches(), 0
-    schema = pa.schema(
-        [field.with_name(name) for name, field in zip(answer.names, reader.schema, strict=True)]
-    )
-    made = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        with ParquetWriter(made, schema, compression="zstd") as writer:
-            for batch in reader:
-                writer.write_batch(pa.record_batch(batch.columns, schema=schema))
-                written += batch.num_rows
-        made.replace(path)
-    except (OSError, pa.ArrowException) as error:
-        raise RefusedError(f"{path} cannot be written: {error}") from error
-    finally:
-        made.unlink(missing_ok=True)
-    return written
 
 
 def paged(write: "Callable[[], None]") -> None:

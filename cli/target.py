@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from cli import sign_in
 from cli.errors import NoPlatformError, RefusedError, UsageError
 from cli.places import around, being_changed
 
@@ -70,8 +71,22 @@ class Target:
         return value
 
 
-def find_target(env: str | None) -> Target:
+def unsigned(service: str, region: str) -> Any:
+    """A client for calls of AWS that need no rights."""
+    import boto3
+    from botocore import UNSIGNED
+    from botocore.config import Config
+
+    config = Config(signature_version=UNSIGNED, connect_timeout=3, read_timeout=30)
+    return boto3.client(service, region_name=region, config=config)
+
+
+def find_target(env: str | None, *, key_needed: bool = True) -> Target:
     """The platform that `--env` names, by default the local one.
+
+    Args:
+        env: the environment.
+        key_needed: whether a key, a token or a kept sign-in must be there outside of local.
 
     Raises:
         UsageError: no such environment, or its address or key is not given.
@@ -83,11 +98,12 @@ def find_target(env: str | None) -> Target:
     if name == "local":
         return _local()
     url, key = os.environ.get("MILLRACE_API_URL", ""), os.environ.get("MILLRACE_API_KEY", "")
-    if not url or not key:
+    known = key or os.environ.get("MILLRACE_TOKEN", "") or sign_in.kept(name)
+    if not url or (key_needed and not known):
         raise UsageError(
-            f"--env {name} needs MILLRACE_API_URL (the ApiUrl output) and MILLRACE_API_KEY (mk_…)"
+            f"--env {name} needs MILLRACE_API_URL (the ApiUrl output), and MILLRACE_API_KEY (mk_…) or millrace login"
         )
-    return Target(name, url.rstrip("/"), keys={"": key})
+    return Target(name, url.rstrip("/"), keys={"": key} if key else {})
 
 
 def _local() -> Target:

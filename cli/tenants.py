@@ -1,6 +1,6 @@
-"""Whose data a command reads or writes: decided here for all commands, by `--org` and MILLRACE_API_KEY.
+"""Whose data a command reads or writes: decided here for all commands, by `--org` and MILLRACE_API_KEY or a sign-in.
 
-A key belongs to one tenant. Where MILLRACE_API_KEY is set it decides, and `--org` can only confirm it; otherwise `--org`
+A key belongs to one tenant, and so does a sign-in. Where MILLRACE_API_KEY is set, or somebody is signed in, that decides, and `--org` can only confirm it; otherwise `--org`
 chooses among the keys of the local platform.
 """
 
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from cli import sign_in
 from cli.errors import CommandError, RefusedError, UsageError
 from cli.places import around
-from cli.target import FIRST_ORG, SAMPLE_ORG, Target
+from cli.target import FIRST_ORG, SAMPLE_ORG, Target, unsigned
 
 if TYPE_CHECKING:
     from millrace.access.credentials import Holder
@@ -63,7 +64,7 @@ def of_key(target: Target, org: str | None) -> str | None:
     """
     given = os.environ.get(VARIABLE, "")
     if not given:
-        return None
+        return _of_token(target, org)
     holder = _holder(target, given)
     problem = "is not a key of this platform" if holder is None else holder.problem
     if holder is None or problem:
@@ -84,6 +85,9 @@ def key(target: Target, org: str | None) -> str:
     if given and org is None and target.env != "local":
         # The API decides; a caller there may have no right to look a key up.
         return given
+    if not given and (token := _token(target)):
+        owner = _of_token(target, org)
+        return token if sign_in.org_of(token) or owner is None else f"{owner}/{token}"
     name = tenant(target, org)
     known = given or target.keys.get(name)
     if not known:
@@ -94,9 +98,41 @@ def key(target: Target, org: str | None) -> str:
     return known
 
 
+def _token(target: Target) -> str:
+    """Of MILLRACE_TOKEN, or of the kept sign-in; empty if there is none."""
+    return sign_in.token(
+        target.env,
+        lambda session: (
+            target.client("cognito-idp") if target.env == "local" else unsigned("cognito-idp", session.region)
+        ),
+    )
+
+
+def _of_token(target: Target, org: str | None) -> str | None:
+    """The tenant that a token is used for: the one that stands before it, `--org`, or the only one; None without a token.
+
+    Raises:
+        UsageError: it is used for another tenant than `--org` names, or for none.
+    """
+    token = _token(target)
+    if not token:
+        return None
+    named = sign_in.org_of(token)
+    if named and org not in (None, named):
+        raise UsageError(f"the sign-in is for {named}, not for {org}: millrace login --org {org}")
+    if named or org:
+        return named or org
+    from cli.api import Api
+
+    me = Api(target, key=token).ask("GET", "/v1/me")
+    if len(me["orgs"]) != 1:
+        raise UsageError(f"name a tenant with --org: {', '.join(me['orgs'])}")
+    return str(me["org"])
+
+
 def existing(target: Target) -> list[str]:
     """The tenants that have or had a key: of the platform, or those of `.local/keys.json` if it does not answer."""
-    from millrace.access.credentials import orgs
+    from millrace.access.tenants import orgs
     from millrace.core.errors import MillraceError
 
     try:
@@ -117,6 +153,8 @@ def why_refused(target: Target, api_key: str) -> str:
     """Why the platform refuses a key, in words; empty if it cannot be found out, or the key is valid."""
     from botocore.exceptions import BotoCoreError, ClientError
 
+    if sign_in.is_token(api_key):
+        return "it is over, or of no member of that tenant; sign in again: millrace login"
     # The answer itself is refused anyway; who has no right to the table reads the platform's own reason.
     with suppress(CommandError, BotoCoreError, ClientError):
         holder = _holder(target, api_key)
@@ -128,24 +166,36 @@ def why_refused(target: Target, api_key: str) -> str:
     return ""
 
 
-def remember(target: Target, org: str, api_key: str) -> str | None:
+def remember(target: Target, org: str, api_key: str, *, replaces: str = "") -> str | None:
     """Writes a new key to `.local/keys.json`, readable by the user alone, unless a better one of its tenant is there.
+
+    Args:
+        target: the platform.
+        org: the tenant.
+        api_key: the key.
+        replaces: the id of the key that it replaces; that one is none that is better.
 
     Returns:
         The file, or None if it was not written.
     """
+    from millrace.access.rows import digest
+
     places = around()
     if target.env != "local" or places is None:
         return None
-    new, old = _holder(target, api_key), _holder(target, target.keys.get(org, ""))
-    if new is None or (
-        old is not None and old.org == org and not old.problem and not set(old.scopes) < set(new.scopes)
-    ):
-        return None
+    kept = target.keys.get(org, "")
+    if not replaces or digest(kept) != replaces:
+        new, old = _holder(target, api_key), _holder(target, kept)
+        if new is None or (
+            old is not None and old.org == org and not old.problem and not set(old.scopes) < set(new.scopes)
+        ):
+            return None
     # The sample tenant's key has a file of its own.
-    held = {name: key for name, key in target.keys.items() if name != SAMPLE_ORG}
-    write_keys(places.keys, {**held, org: api_key})
-    return os.path.relpath(places.keys)
+    is_sample = org == SAMPLE_ORG
+    held = {name: key for name, key in target.keys.items() if (name == SAMPLE_ORG) == is_sample}
+    file = places.sample_keys if is_sample else places.keys
+    write_keys(file, {**held, org: api_key})
+    return os.path.relpath(file)
 
 
 def write_keys(path: Path, keys: Mapping[str, str]) -> None:

@@ -26,11 +26,14 @@ html_show_sphinx = False
 # Caption → pages. The pages of a folder stand below its README, in the order in which it links to them.
 MENU = {
     "Use": ("guide/README", "reference/README", "api", "clients", "recipes"),
-    "Run": ("local", "runbook", "cost", "requirements"),
+    "Run": ("local", "runbook", "sign-in", "access", "security", "audit", "cost", "requirements"),
     "Parts": (
         "lakehouse",
         "features",
         "models",
+        "protection",
+        "personal-data",
+        "erasure",
         "fraud",
         "real-time",
         "aggregates",

@@ -31,7 +31,19 @@ SOURCE = ROOT / "layers" / "millrace" / "python"
 SCHEMAS = ROOT / "schemas"
 WAREHOUSE = ROOT / "warehouse"
 BUILD = ROOT / "build" / "layers"
-THIRD_PARTY = ("runtime", "lake", "registry", "duckdb", "iceberg", "onnx", "mlflow", "sketches")
+THIRD_PARTY = (
+    "runtime",
+    "lake",
+    "registry",
+    "duckdb",
+    "iceberg",
+    "onnx",
+    "mlflow",
+    "sketches",
+    "policies",
+    "privacy",
+    "avro",
+)
 # Of the laptop only, and attached to no function: on AWS the training container installs the same requirements. With
 # runtime, lake and onnx it is more than Lambda takes, and the local platform refuses that on an update.
 LOCAL_ONLY = ("training",)
@@ -39,13 +51,21 @@ LOCAL_ONLY = ("training",)
 SETS = (
     ("runtime", "lake"),
     ("runtime", "registry"),
+    ("runtime", "privacy"),
+    ("runtime", "policies"),
+    ("runtime", "policies", "privacy"),
     ("runtime", "onnx"),
+    ("runtime", "onnx", "privacy"),
     ("runtime", "sketches"),
+    ("runtime", "sketches", "privacy"),
     ("runtime", "duckdb"),
+    ("runtime", "duckdb", "avro"),
+    ("runtime", "duckdb", "privacy"),
     ("runtime", "duckdb", "sketches"),
     ("runtime", "lake", "duckdb"),
     ("runtime", "mlflow"),
     ("runtime", "lake", "iceberg"),
+    ("runtime", "lake", "iceberg", "privacy"),
 )
 # python3.13 on Lambda is Amazon Linux 2023 (glibc 2.34), which runs wheels of this tag and of older ones.
 LAMBDA_PLATFORM = "aarch64-manylinux_2_28"
@@ -71,7 +91,8 @@ TRIMMED_FILES = (
 SDK = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six.py", "urllib3")
 # Of botocore's descriptions of 400 services, 25 MB, those that functions call.
 SERVICES = frozenset(
-    {"dynamodb", "events", "glue", "kinesis", "kms", "s3", "sagemaker", "sqs", "ssm", "stepfunctions", "sts"}
+    {"cognito-idp", "dynamodb", "events", "glue", "kinesis", "kms"}
+    | {"s3", "sagemaker", "sqs", "ssm", "stepfunctions", "sts"}
 )
 # What a layer's requirements bring along and none of its functions imports, or the runtime layer has already: two
 # versions of one package must not meet in /opt/python.
@@ -79,6 +100,8 @@ _PYDANTIC = ("pydantic", "pydantic_core", "annotated_types", "typing_inspection"
 WITHOUT = {
     # Its second backend, for interpreters that are not CPython.
     "runtime": ("zstandard/_cffi.*",),
+    # Lists of numbers that belong to no person.
+    "privacy": ("stdnum/oui.dat", "stdnum/imsi.dat"),
     "registry": _PYDANTIC,
     # Of onnxruntime's requirements only numpy is imported to score; the rest is for its tools.
     "onnx": ("google", "flatbuffers", "packaging"),
@@ -364,6 +387,11 @@ def _hash_files(files: Iterable[Path], *, relative_to: Path, more: str) -> str:
 
 
 def _size(folder: Path) -> int:
+    archive = _archive(folder)
+    if archive.is_file():
+        # What is deployed; in the folder, Python leaves what it compiles when it runs from there.
+        with zipfile.ZipFile(archive) as packed:
+            return sum(one.file_size for one in packed.infolist())
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 

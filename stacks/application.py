@@ -7,11 +7,14 @@ from aws_cdk import App, Tags, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from layers import build
+from stacks.access import AccessStack
 from stacks.consumers import ConsumersStack
-from stacks.environment import EnvironmentSettings, to_deploy
+from stacks.environment import EnvironmentSettings, Omission, to_deploy
 from stacks.errors import SettingsError
 from stacks.ingestion import IngestionStack
+from stacks.lake_readers import lake_readers
 from stacks.lakehouse import LakehouseStack
+from stacks.network import NetworkStack
 from stacks.real_time import RealTimeStack
 from stacks.storage import StorageStack
 
@@ -41,20 +44,36 @@ def build_application(app: App, settings: EnvironmentSettings, *, layers: Path =
         layers: the folder in which `layers/build.py` keeps the layers.
     """
     storage = StorageStack(app, f"millrace-{settings.name}-storage", settings=settings)
-    above = [
-        kind(app, f"millrace-{settings.name}-{name}", storage=storage, layers=layers)
-        for name, kind in (
-            ("ingestion", IngestionStack),
-            ("consumers", ConsumersStack),
-            ("lakehouse", LakehouseStack),
-            ("real-time", RealTimeStack),
-        )
+    access = AccessStack(app, f"millrace-{settings.name}-access", settings=settings)
+
+    def named(name: str) -> str:
+        return f"millrace-{settings.name}-{name}"
+
+    wanted = settings.network
+    network = (
+        None if wanted is None else NetworkStack(app, named("network"), settings=settings, network=wanted)
+    )
+    lakehouse = LakehouseStack(app, named("lakehouse"), storage=storage, layers=layers, network=network)
+    readers = [
+        ConsumersStack(app, named("consumers"), storage=storage, layers=layers, network=network),
+        lakehouse,
+        RealTimeStack(app, named("real-time"), storage=storage, layers=layers, network=network),
     ]
-    ingestion, *readers = above
+    ingestion = IngestionStack(
+        app,
+        named("ingestion"),
+        storage=storage,
+        layers=layers,
+        network=network,
+        access=access,
+        erasure=lakehouse.erasure,
+    )
     for reader in readers:
         # A contract is known to whatever reads events before the first event of it is accepted.
         ingestion.add_stack_dependency(reader)
-    for stack in (storage, *above):
+    people = [] if settings.omits(Omission.LAKE_FORMATION) else lake_readers(app, storage=storage)
+    networks = [] if network is None else [network]
+    for stack in (storage, access, ingestion, *readers, *people, *networks):
         Tags.of(stack).add("project", "millrace")
         Tags.of(stack).add("environment", settings.name)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app, verbose=True))

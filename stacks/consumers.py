@@ -18,6 +18,7 @@ from stacks.constructs.stream_mapping import BATCH_SIZE, StreamMapping
 from stacks.constructs.subscriber import SubscriberQueue
 from stacks.constructs.timer_sweep import TimerSweep
 from stacks.environment import ROUTED_SOURCE
+from stacks.network import NetworkStack
 from stacks.platform_stack import PlatformStack
 from stacks.storage import StorageStack
 
@@ -33,8 +34,16 @@ class ConsumersStack(PlatformStack):
 
     third_party = ("runtime", "lake", "onnx")
 
-    def __init__(self, scope: Construct, construct_id: str, *, storage: StorageStack, layers: Path) -> None:
-        super().__init__(scope, construct_id, storage=storage, layers=layers)
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        storage: StorageStack,
+        layers: Path,
+        network: NetworkStack | None,
+    ) -> None:
+        super().__init__(scope, construct_id, storage=storage, layers=layers, network=network)
         archive = self._consumer(
             "archive_events",
             "Writes the log's events to the lake as Parquet, with a manifest of where they are.",

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from ipaddress import IPv4Network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal, Self
@@ -22,6 +23,7 @@ from pydantic import (
 from millrace.compiler.sentences import meant
 from millrace.core.settings import Environment
 from millrace.eventstore import receipts
+from millrace.quarantine import entry as refused
 from stacks.errors import SettingsError, wrong_settings
 
 HOURS_PER_DAY = 24
@@ -44,7 +46,9 @@ class Omission(StrEnum):
     TARGET_DEAD_LETTERS = "target-dead-letters"
     ALARMS = "alarms"
     ACCESS_LOG_BUCKET = "access-log-bucket"
+    GATEWAY_ACCESS_LOGS = "gateway-access-logs"
     TRAINING_JOBS = "training-jobs"
+    LAKE_FORMATION = "lake-formation"
 
 
 OMISSION_REASONS: Mapping[Omission, str] = MappingProxyType(
@@ -63,6 +67,11 @@ OMISSION_REASONS: Mapping[Omission, str] = MappingProxyType(
             "The emulator records no metrics of functions that a stream or the HTTP API invokes, so no alarm could fire."
         ),
         Omission.ACCESS_LOG_BUCKET: "The emulator does not write server access logs of buckets.",
+        Omission.GATEWAY_ACCESS_LOGS: "The emulator writes no access log of the HTTP API, so nothing would be handed on to the lake.",
+        Omission.LAKE_FORMATION: (
+            "The emulator has no Lake Formation, and its Athena reads no Iceberg table: nothing would hold readers of the lake, or "
+            "credentials for BI, to their rows and columns. `millrace query` shows the same."
+        ),
         Omission.TRAINING_JOBS: (
             "The emulator has no SageMaker: the state machine trains in the function `train_model`, which exists in `local` "
             "only and runs the same script under the same contract."
@@ -97,7 +106,9 @@ class LakeSettings(_Settings):
     """Until documents of runs are deleted."""
     query_result_expiry_days: Days = 7
     """Until results of Athena are deleted."""
-    quarantine_expiry_days: Days = 90
+    query_file_expiry_days: Days = 1
+    """Until files with results of queries are deleted."""
+    quarantine_expiry_days: Annotated[int, Field(ge=1, le=refused.KEPT_DAYS)] = refused.KEPT_DAYS
     """Until bodies of refused events are deleted."""
     dead_letter_expiry_days: Days = 180
     """Until dead letters are deleted."""
@@ -125,6 +136,12 @@ class LakehouseSettings(_Settings):
     """What DynamoDB may take to carry a row into the log, mostly less than a second: a run does not look before."""
     worker_storage_mb: int = Field(default=4608, ge=1024, le=10240)
     """Of a worker's /tmp, for what DuckDB spills."""
+    query_memory_mb: int = Field(default=1769, ge=1024, le=10240)
+    """Of the function that runs SQL of people; half of it is the statement's."""
+    query_storage_mb: int = Field(default=4608, ge=1024, le=10240)
+    """Of its /tmp, for what a query reads and what DuckDB spills."""
+    query_read_mb: int = Field(default=300, ge=1)
+    """What one query may read of the lake, compressed; one that would read more is refused before it reads."""
     optimizers: bool = False
     """Glue compacts tables, expires snapshots and removes orphans by itself; elsewhere the maintenance machine does."""
     lineage_url: str = Field(default="", pattern=r"^$|^https?://[^@\s]+$")
@@ -185,6 +202,50 @@ class ThrottleSettings(_Settings):
     """Requests a second, in the long run."""
     burst: int = Field(ge=1)
     """Requests at once."""
+
+
+class NetworkSettings(_Settings):
+    """A network for the functions: private subnets without a way to the internet, and endpoints of the services that they call."""
+
+    zones: Literal[2, 3] = 2
+    """Availability zones; each endpoint costs by the zone and hour."""
+    cidr: str = "10.64.0.0/16"
+    """IPv4 addresses of the network, for peering of one's own: a private range of /16 to /20."""
+
+    @field_validator("cidr")
+    @classmethod
+    def _holds_a_subnet_a_zone(cls, cidr: str) -> str:
+        try:
+            found = IPv4Network(cidr)
+        except ValueError as error:
+            raise ValueError(f"{cidr} is no range of IPv4 addresses, such as 10.64.0.0/16") from error
+        if not (found.is_private and 16 <= found.prefixlen <= 20):
+            raise ValueError(f"{cidr} is not a private range of /16 to /20")
+        return cidr
+
+
+class SignInSettings(_Settings):
+    """How people sign in."""
+
+    mfa: Literal["off", "optional", "required"] = "optional"
+    """Whether a code of an authenticator app is asked for besides the password."""
+    domain: str = Field(default="", pattern=r"^$|^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
+    """The prefix of Cognito's own pages for signing in; empty: there are none, and the command line signs in by itself."""
+
+
+class LakeReader(_Settings):
+    """People of one tenant who read the lake with Athena, by one role of theirs."""
+
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,62}$")
+    """Of the reader, unique in its environment."""
+    org: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    """The tenant whose rows are read."""
+    role: Literal["analyst", "data-engineer", "ml-engineer", "marketplace-admin"]
+    """What is read of them: the columns that this role sees."""
+    assumed_by: str | None = Field(
+        default=None, pattern=r"^arn:aws:iam::[0-9]{12}:(?:role|user)/[A-Za-z0-9_+=,.@/-]{1,512}$"
+    )
+    """The role or user of IAM by which people come; None: `POST /v1/bi-credentials`."""
 
 
 class BusBinding(_Settings):
@@ -258,8 +319,16 @@ class EnvironmentSettings(_Settings):
     """How long new events of a shard of the table's stream are gathered before they are counted: a batch leaves a row for each tenant and minute, and its events are not seen before."""
     lake: LakeSettings
     """The lake's lifecycle."""
+    audit_lock_years: int | None = Field(default=None, ge=1, le=100)
+    """For how long nobody can change or delete an anchor of the audit (Object Lock in compliance mode), in a bucket of its own that cannot be removed for as long; None: anchors are in the lake."""
     throttle: ThrottleSettings
     """What the HTTP API lets through."""
+    rate_limit_url: str = Field(default="", pattern=r"^$|^(valkey|valkeys|redis|rediss)://[^@\s]+$")
+    """Of a Valkey server that counts the calls of each tenant and credential for all functions, which must reach it, such as `rediss://rates.example:6379`; empty: each warm function counts for itself."""
+    network: NetworkSettings | None = None
+    """A network of their own for the functions; None: they are in none, and reach services at their public addresses, over TLS."""
+    sign_in: SignInSettings = SignInSettings()
+    """How people sign in."""
     lakehouse: LakehouseSettings = LakehouseSettings()
     """Runs of the pipeline."""
     learning: LearningSettings = LearningSettings()
@@ -279,6 +348,8 @@ class EnvironmentSettings(_Settings):
     """Topics of alerts; an alert goes to each that it fits."""
     bus_bindings: tuple[BusBinding, ...] = (CANARY_BINDING,)
     """Rules that feed events of an EventBridge bus to intake."""
+    lake_readers: tuple[LakeReader, ...] = ()
+    """Roles of IAM that read the lake with Athena, each the rows of one tenant in the columns of one role. Their tables have to exist."""
     canary: Schedule | None = None
     """When the canary is sent, in EventBridge Scheduler's syntax; None: only `millrace doctor` sends one."""
     reserved_concurrency: Mapping[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
@@ -300,11 +371,11 @@ class EnvironmentSettings(_Settings):
                 raise ValueError(f"{contact} is neither an e-mail address nor an https address")
         return contacts
 
-    @field_validator("bus_bindings", "alert_routes")
+    @field_validator("bus_bindings", "alert_routes", "lake_readers")
     @classmethod
     def _are_called_apart(
-        cls, named: tuple[BusBinding | AlertRoute, ...], info: ValidationInfo
-    ) -> tuple[BusBinding | AlertRoute, ...]:
+        cls, named: tuple[BusBinding | AlertRoute | LakeReader, ...], info: ValidationInfo
+    ) -> tuple[BusBinding | AlertRoute | LakeReader, ...]:
         names = [one.name for one in named]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             what = str(info.field_name).rpartition("_")[2]
@@ -319,6 +390,12 @@ class EnvironmentSettings(_Settings):
             if name not in known:
                 raise ValueError(f"no function is called {name}{meant(name, known)}")
         return reserved
+
+    @model_validator(mode="after")
+    def _local_has_no_network(self) -> Self:
+        if self.network is not None and self.name == "local":
+            raise ValueError("the emulator has no networks, so local cannot have `network`")
+        return self
 
     def fraud_budgets(self) -> dict[str, str]:
         """Budgets of the functions that decide on fraud, where they differ from what these say themselves."""
@@ -418,8 +495,10 @@ def _prod() -> EnvironmentSettings:
         stream=StreamSettings(shards=2, retention_hours=7 * HOURS_PER_DAY),
         type_shards=4,
         lake=LakeSettings(raw_infrequent_days=90, tables_infrequent_days=90),
+        audit_lock_years=7,
         lakehouse=LakehouseSettings(optimizers=True),
         throttle=ThrottleSettings(rate=2000, burst=4000),
+        sign_in=SignInSettings(mfa="required"),
         log_retention_days=365,
         alarms=True,
         fraud_fan_out=True,

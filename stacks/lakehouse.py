@@ -9,6 +9,7 @@ from constructs import Construct
 
 from millrace.contracts.tables import LAYERS
 from millrace.core.uses import Resource
+from stacks.constructs.erasure import Erasure
 from stacks.constructs.glue_catalog import GlueCatalog
 from stacks.constructs.grants import Deployed
 from stacks.constructs.lake_functions import hourly_functions, maintain_table, plan_backfill
@@ -18,6 +19,7 @@ from stacks.constructs.reconciliation import Reconciliation
 from stacks.constructs.schedule import Schedule
 from stacks.constructs.sealing import Sealing
 from stacks.constructs.state_machine import PlatformStateMachine, camel
+from stacks.network import NetworkStack
 from stacks.platform_stack import PlatformStack
 from stacks.storage import StorageStack
 
@@ -25,10 +27,18 @@ from stacks.storage import StorageStack
 class LakehouseStack(PlatformStack):
     """From raw Parquet to the tables that people read, by machines that can be restarted at any time."""
 
-    third_party = ("runtime", "lake", "duckdb", "iceberg", "mlflow", "sketches")
+    third_party = ("runtime", "lake", "duckdb", "iceberg", "mlflow", "sketches", "privacy")
 
-    def __init__(self, scope: Construct, construct_id: str, *, storage: StorageStack, layers: Path) -> None:
-        super().__init__(scope, construct_id, storage=storage, layers=layers)
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        storage: StorageStack,
+        layers: Path,
+        network: NetworkStack | None,
+    ) -> None:
+        super().__init__(scope, construct_id, storage=storage, layers=layers, network=network)
         self.catalog = GlueCatalog(
             self, "Catalog", settings=self.settings, lake=storage.lake, key=storage.data_key
         )
@@ -80,6 +90,8 @@ class LakehouseStack(PlatformStack):
         learning = Learning(self, fleet=self.fleet, pin_sources=functions["pin_sources"], folder=layers)
         # Those that are started by themselves; they start the others.
         self._machines = (hourly_etl, backfill, maintenance, sealing.machine, learning.machine)
+        # Started by whoever takes the request, not by the clock.
+        self.erasure = Erasure(self, "Erasure", fleet=self.fleet).machine
         self._schedule(self._start_run())
         Reconciliation(self, "Reconciliation", fleet=self.fleet)
         self._outputs()

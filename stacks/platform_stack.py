@@ -7,6 +7,7 @@ from aws_cdk import Stack
 from constructs import Construct
 
 from stacks.constructs.fleet import Fleet
+from stacks.network import NetworkStack
 from stacks.storage import StorageStack
 
 
@@ -19,7 +20,15 @@ class PlatformStack(Stack):
 
     third_party: ClassVar[tuple[str, ...]]
 
-    def __init__(self, scope: Construct, construct_id: str, *, storage: StorageStack, layers: Path) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        storage: StorageStack,
+        layers: Path,
+        network: NetworkStack | None,
+    ) -> None:
         """Makes what its functions share.
 
         Args:
@@ -27,7 +36,10 @@ class PlatformStack(Stack):
             construct_id: the stack's name.
             storage: the environment's state, with its settings.
             layers: the folder in which `layers/build.py` keeps the layers.
+            network: that the functions are in, if they are in one.
         """
         super().__init__(scope, construct_id)
         self.storage, self.settings = storage, storage.settings
-        self.fleet = Fleet(self, "Fleet", storage=storage, third_party=self.third_party, layers=layers)
+        self.fleet = Fleet(
+            self, "Fleet", storage=storage, third_party=self.third_party, layers=layers, network=network
+        )

@@ -13,8 +13,10 @@ from millrace.alerts.rows import METRICS
 from millrace.anomalies import run
 from millrace.core.metrics import NAMESPACE
 from stacks.constructs.alarms import alarm_on
+from stacks.constructs.audit_keeping import AuditKeeping
 from stacks.constructs.platform_function import ONE_PROCESSOR_MB, PlatformFunction
 from stacks.constructs.schedule import Schedule
+from stacks.network import NetworkStack
 from stacks.platform_stack import PlatformStack
 from stacks.storage import StorageStack
 
@@ -105,8 +107,16 @@ class RealTimeStack(PlatformStack):
 
     third_party = ("runtime", "sketches")
 
-    def __init__(self, scope: Construct, construct_id: str, *, storage: StorageStack, layers: Path) -> None:
-        super().__init__(scope, construct_id, storage=storage, layers=layers)
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        storage: StorageStack,
+        layers: Path,
+        network: NetworkStack | None,
+    ) -> None:
+        super().__init__(scope, construct_id, storage=storage, layers=layers, network=network)
         self._called(
             "fold_tiles",
             expression=EACH_MINUTE,
@@ -121,6 +131,7 @@ class RealTimeStack(PlatformStack):
             does="Compares each tenant's series with past weeks, and raises and ends alerts.",
             of="Hours that are over, and silences.",
         )
+        AuditKeeping(self, "Audit", fleet=self.fleet)
         self._watch()
 
     def _called(self, name: str, *, expression: str, most: Duration, does: str, of: str) -> None:

@@ -8,6 +8,7 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
@@ -15,6 +16,7 @@ from pynamodb.models import Model
 
 from millrace.eventstore import tables
 from millrace.eventstore.consumers import Source, reading
+from stacks.constructs.audit_bucket import AuditBucket
 from stacks.constructs.lake import Lake
 from stacks.constructs.log_alarms import LogAlarms
 from stacks.constructs.platform_role import source
@@ -38,11 +40,22 @@ class StorageStack(Stack):
         self.settings = settings
         self.data_key = self._key("DataKey", "Encrypts Millrace's tables, lake and log.")
         self.tenant_key = self._key("TenantKey", "Wraps the keys of Millrace's tenants.")
+        self.signing_key = kms.Key(
+            self,
+            "SigningKey",
+            description="Signs Millrace's certificates of erasures.",
+            key_spec=kms.KeySpec.ECC_NIST_P256,
+            key_usage=kms.KeyUsage.SIGN_VERIFY,
+            pending_window=Duration.days(30 if settings.retain else 7),
+            # Without it no old certificate could be compared with the key that the platform shows.
+            removal_policy=RemovalPolicy.RETAIN if settings.retain else RemovalPolicy.DESTROY,
+        )
         self.alarms = self._alarm_topic() if settings.alarms else None
         self.stream = self._stream()
         self.tables = {model.__name__: self._table(model) for model in tables.TABLES}
         self.events = self.tables["Events"].table
         self.lake = Lake(self, "Lake", settings=settings, key=self.data_key).bucket
+        self.audit = self._audit()
         self.bus = events.EventBus(self, "Bus", event_bus_name=f"millrace-{settings.name}")
         if self.alarms is not None:
             LogAlarms(
@@ -55,6 +68,13 @@ class StorageStack(Stack):
                 topic=self.alarms,
             )
         self._outputs()
+
+    def _audit(self) -> s3.IBucket:
+        """Where the audit is anchored."""
+        years = self.settings.audit_lock_years
+        return (
+            self.lake if years is None else AuditBucket(self, "Audit", key=self.data_key, years=years).bucket
+        )
 
     def _key(self, construct_id: str, description: str) -> kms.Key:
         return kms.Key(
@@ -127,6 +147,7 @@ class StorageStack(Stack):
         outputs = {
             **{f"{name}Table": one.table.table_name for name, one in self.tables.items()},
             "LakeBucket": self.lake.bucket_name,
+            "AuditBucket": self.audit.bucket_name,
             "EventStream": self.stream.stream_name,
             "EventBus": self.bus.event_bus_name,
             "TenantKeyId": self.tenant_key.key_id,

@@ -1,15 +1,13 @@
 """`millrace alerts`: what needs attention, who looks after it, and what nobody is told of for a while."""
 
-import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
-from cli import repairs, results
+from cli import durations, repairs, results
 from cli.api import Api
 from cli.errors import UsageError
 from cli.options import Env, Json, Org
@@ -22,7 +20,6 @@ app = typer.Typer(
     add_completion=False,
     help="What needs attention: list alerts, acknowledge them, mute them for a while.",
 )
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 class State(StrEnum):
@@ -65,12 +62,8 @@ def list_(
     from millrace.alerts.raising import MOST_AN_HOUR
 
     api = Api(find_target(env), org)
-    items: list[dict[str, Any]] = []
-    cursor: str | None = None
     query = {"state": state, "userId": user, "from": from_, "to": to}
-    for page in repairs.pages(api, query, limit, "/v1/alerts"):
-        items += page["items"]
-        cursor = page.get("cursor")
+    items, cursor = repairs.listed(api, query, limit, "/v1/alerts")
     if as_json:
         print_json({"items": items, "cursor": cursor})
         return
@@ -127,7 +120,7 @@ def mute(
     if (time is None) == (until is None):
         raise UsageError("say how long with --for or --until")
     body: dict[str, Any] = {
-        "until": until or clock.utc_text(clock.now() + _duration(time or "")),
+        "until": until or clock.utc_text(clock.now() + durations.parse("--for", time or "")),
         "reason": why,
     }
     if alike:
@@ -137,13 +130,6 @@ def mute(
 
 def _path(alert_id: str, call: str) -> str:
     return f"/v1/alerts/{quote(alert_id, safe='')}/{call}"
-
-
-def _duration(text: str) -> timedelta:
-    found = re.fullmatch(r"([0-9]{1,5})([mhd])", text)
-    if found is None:
-        raise UsageError(f"--for is {text!r}, and a time is a number with m, h or d, such as 2h")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 def _shown(alert: Mapping[str, Any], as_json: bool) -> None:

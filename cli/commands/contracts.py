@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.commands import first_contract
+from cli.commands import first_contract, unused_fields
+from cli.commands import rights as rights_command
 from cli.errors import RefusedError, UsageError
 from cli.options import Json
 from cli.output import complain, counted, out, print_json
@@ -26,6 +27,8 @@ DEFAULT_BASE = " (of this checkout; --env compares with what is deployed)"
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The data contracts of this checkout.")
 app.command()(first_contract.init)
 app.command()(first_contract.build)
+app.command()(rights_command.rights)
+app.command()(unused_fields.unused)
 
 
 @app.command()
@@ -48,6 +51,9 @@ def lint(as_json: Json = False) -> None:
         out.print(
             f"{counted(count, 'contract')} compiled: {report.events} of events, {report.tables} of tables"
         )
+        if report.beside:
+            found = ", ".join(f"{number} {name}" for name, number in report.beside.items())
+            out.print(f"Checked with them: {found}, fraud rules, the API's document and the warehouse")
 
 
 @app.command()
@@ -74,11 +80,11 @@ def diff(
         raise UsageError("compare with a revision or with an environment, not with both")
     schemas = checkout().root / "schemas"
     option = f" --env {env}" if env is not None else f" {base}" if base is not None else ""
-    with _compile_errors(as_json=as_json):
+    with compile_errors(as_json=as_json):
         before, where = _base(base, env)
         written = gate.fix(before, schemas) if fix else []
         comparison = gate.compare(before, schemas)
-    count = len(_compiled(schemas, as_json=as_json)) + len(_tables(schemas, as_json=as_json))
+    count = len(compiled(schemas, as_json=as_json)) + len(tables_of(schemas, as_json=as_json))
     if as_json:
         breaking = [
             {**one.to_json(), "remedy": gate.remedy(one, comparison, option)} for one in comparison.breaking
@@ -139,7 +145,7 @@ def docs(
 
     root = checkout().root
     target = folder or root / "build" / "docs" / "events"
-    contracts = _compiled(root / "schemas", as_json=as_json)
+    contracts = compiled(root / "schemas", as_json=as_json)
     target.mkdir(parents=True, exist_ok=True)
     for contract in contracts:
         golden = samples.golden(file_of(contract, root / "schemas"))
@@ -158,7 +164,7 @@ def publish(as_json: Json = False) -> None:
     from millrace.compiler import publications
 
     schemas = checkout().root / "schemas"
-    written = publications.publish(_compiled(schemas, as_json=as_json), schemas)
+    written = publications.publish(compiled(schemas, as_json=as_json), schemas)
     names = [str(path.relative_to(schemas.parent)) for path in written]
     if as_json:
         print_json({"published": names})
@@ -181,10 +187,10 @@ def dictionaries(
 
     schemas = checkout().root / "schemas"
     made = []
-    for contract in _compiled(schemas, as_json=as_json):
+    for contract in compiled(schemas, as_json=as_json):
         wanted = contract.event_type == renew if renew else not contract.dictionary
         if contract.store == "table" and wanted:
-            with _compile_errors(as_json=as_json):
+            with compile_errors(as_json=as_json):
                 path = new_dictionary(contract, samples.golden(file_of(contract, schemas)), schemas)
             made += [path.name] if path is not None else []
     if as_json:
@@ -214,7 +220,7 @@ def announce(
     from cli.announcement import announce as write
 
     root = checkout().root
-    contracts = _compiled(root / "schemas", as_json=as_json)
+    contracts = compiled(root / "schemas", as_json=as_json)
     consumers = _consumers(root, contracts, as_json=as_json)
     changed = write(root, contracts, event_type, major, ends, decision, consumers.of)
     _print_changes(changed, consumers, as_json=as_json)
@@ -226,7 +232,7 @@ def announce(
 def status(as_json: Json = False) -> None:
     """List the major versions whose end is announced: when, in favour of which, and who reads them."""
     root = checkout().root
-    contracts = _compiled(root / "schemas", as_json=as_json)
+    contracts = compiled(root / "schemas", as_json=as_json)
     consumers = _consumers(root, contracts, as_json=as_json)
     _print_changes([one for one in contracts if one.retirement is not None], consumers, as_json=as_json)
 
@@ -234,8 +240,8 @@ def status(as_json: Json = False) -> None:
 def _consumers(root: Path, contracts: "list[Contract]", *, as_json: bool) -> "Consumers":
     from cli.consumers import Consumers
 
-    tables = _tables(root / "schemas", as_json=as_json)
-    with _compile_errors(as_json=as_json):
+    tables = tables_of(root / "schemas", as_json=as_json)
+    with compile_errors(as_json=as_json):
         return Consumers(root, contracts, tables)
 
 
@@ -268,22 +274,25 @@ def _print_changes(contracts: "list[Contract]", consumers: "Consumers", *, as_js
         out.print("\n".join(lines), markup=False, highlight=False)
 
 
-def _compiled(schemas: Path, *, as_json: bool, where: str = "") -> "list[Contract]":
+def compiled(schemas: Path, *, as_json: bool, where: str = "") -> "list[Contract]":
+    """The contracts of events; RefusedError where they do not compile."""
     from millrace.compiler.event_contracts import compile_contracts
 
-    with _compile_errors(as_json=as_json, where=where):
+    with compile_errors(as_json=as_json, where=where):
         return compile_contracts(schemas)
 
 
-def _tables(schemas: Path, *, as_json: bool, where: str = "") -> "list[LakeTable]":
+def tables_of(schemas: Path, *, as_json: bool, where: str = "") -> "list[LakeTable]":
+    """The contracts of tables; RefusedError where they do not compile."""
     from millrace.compiler.table_contracts import compile_tables
 
-    with _compile_errors(as_json=as_json, where=where):
+    with compile_errors(as_json=as_json, where=where):
         return compile_tables(schemas)
 
 
 @contextmanager
-def _compile_errors(*, as_json: bool, where: str = "") -> Iterator[None]:
+def compile_errors(*, as_json: bool, where: str = "") -> Iterator[None]:
+    """Says what does not compile, with its place, and ends with RefusedError."""
     from millrace.compiler.places import located
     from millrace.compiler.warehouse.errors import WarehouseError
     from millrace.contracts.errors import ContractError

@@ -2,6 +2,7 @@
 
 _EVENT = "1532fa55-7c4d-42cb-a153-36c7cf6561b6"
 _ALERT = "0b4a0c63-5a9f-4b3a-8f0e-6f2f6a8b1c7d"
+_GRANT = "20261130T121314123-9f3a0c12d4"
 _REFUSED = "01a22b9e5309ead7eaae82008ed02bde0dfd"
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
@@ -37,6 +38,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "contracts init": ("millrace contracts init --from samples.ndjson --type ticket.opened",),
     "contracts build": ("millrace contracts build",),
     "contracts lint": ("millrace contracts lint",),
+    "contracts rights": ("millrace contracts rights",),
     "contracts diff": ("millrace contracts diff", "millrace contracts diff main --fix"),
     "contracts docs": ("millrace contracts docs --out build/contracts",),
     "contracts publish": ("millrace contracts publish",),
@@ -44,6 +46,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "contracts announce": (
         "millrace contracts announce order.created --major 1 --ends 2027-03-01 \\\n"
         "  --decision docs/decisions/order-2.md",
+    ),
+    "contracts unused": (
+        "millrace contracts unused",
+        "millrace contracts unused --type order.created --json",
     ),
     "contracts status": ("millrace contracts status",),
     "etl": ("millrace etl", "millrace etl --from 2026-11-01 --to 2026-11-07"),
@@ -69,6 +75,21 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "models show": ("millrace models show 3",),
     "models promote": ("millrace models promote 3",),
     "models rollback": ("millrace models rollback",),
+    "erase": (
+        'millrace erase usr_4711 --reason "asked for by letter" \\\n  --wait --certificate erased.json',
+        "millrace erase --verify erased.json --key millrace.pem",
+    ),
+    "export": ("millrace export usr_4711 --out usr_4711.zip",),
+    "privacy": ("millrace privacy report --json",),
+    "privacy number": ("millrace privacy number usr_4711", "millrace privacy number 5021846650738291 --json"),
+    "privacy report": (
+        "millrace privacy report --html report.html --pdf report.pdf",
+        "millrace privacy report --days 365 --json",
+    ),
+    "holds": ("millrace holds list",),
+    "holds list": ("millrace holds list --org org_acme",),
+    "holds set": ('millrace holds set usr_4711 --why "case 2026-17"',),
+    "holds lift": ("millrace holds lift usr_4711",),
     "watch": (
         "millrace watch",
         "millrace watch transactions_by_merchant --order -revenue",
@@ -97,10 +118,38 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "status": ("millrace status", "millrace status --json"),
     "doctor": ("millrace doctor",),
     "reconcile": ("millrace reconcile", "millrace reconcile --from 2026-11-01 --org org_acme"),
+    "protect": ("millrace protect --dry-run", "millrace protect --org org_acme --rate 50"),
     "rebuild": ("millrace rebuild --table UserEvents --into UserEventsNew",),
     "redrive": ("millrace redrive archive_events --dry-run", "millrace redrive archive_events"),
+    "anonymised": ("millrace anonymised list",),
+    "anonymised list": ("millrace anonymised list --json",),
+    "anonymised release": ("millrace anonymised release orders_by_month 2026-10",),
+    "anonymised show": ("millrace anonymised show orders_by_month 2026-10 --json",),
+    "consents": ("millrace consents list usr_4711",),
+    "consents list": ("millrace consents list usr_4711 --json",),
+    "consents grant": ("millrace consents grant usr_4711 marketing",),
+    "consents withdraw": ("millrace consents withdraw usr_4711 marketing",),
     "tenants": ("millrace tenants list",),
     "tenants list": ("millrace tenants list",),
+    "tenants create": ("millrace tenants create org_new --name New --admin ana@example.com",),
+    "tenants suspend": ("millrace tenants suspend org_new",),
+    "tenants resume": ("millrace tenants resume org_new",),
+    "users": ("millrace users list",),
+    "users reset": ("millrace users reset 0d6a1f9e-6a4e-4c8e-9b1b-6f0c2d1e7a90",),
+    "users invite": ("millrace users invite ana@example.com --role analyst",),
+    "users list": ("millrace users list --org org_acme",),
+    "users roles": (f"millrace users roles {_EVENT} --role analyst",),
+    "users disable": (f"millrace users disable {_EVENT}",),
+    "users enable": (f"millrace users enable {_EVENT}",),
+    "users sign-out": (f"millrace users sign-out {_EVENT}",),
+    "users remove": (f"millrace users remove {_EVENT}",),
+    "roles": ("millrace roles list",),
+    "roles list": ("millrace roles list",),
+    "login": (
+        "millrace login --user ana@example.com",
+        "millrace login --user ana@example.com --totp 123456 --org org_acme",
+    ),
+    "logout": ("millrace logout",),
     "tenants ids": ("millrace tenants ids any --org org_acme",),
     "keys": ("millrace keys list",),
     "keys create": (
@@ -108,8 +157,31 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "millrace keys create --org org_acme --name web \\\n"
         "  --scope events:write:public --origin https://shop.example",
     ),
-    "keys list": ("millrace keys list",),
+    "keys list": ("millrace keys list", "millrace keys list --org org_acme --json"),
+    "keys rotate": ("millrace keys rotate 3f9a1c04be7d --overlap 24h",),
+    "keys bind-role": (
+        "millrace keys bind-role arn:aws:iam::111122223333:role/loader \\\n"
+        "  --org org_acme --scope events:write",
+    ),
+    "keys unbind-role": ("millrace keys unbind-role arn:aws:iam::111122223333:role/loader",),
+    "keys list-roles": ("millrace keys list-roles",),
     "keys revoke": ("millrace keys revoke 3f9a1c04be7d",),
+    "grants": ("millrace grants list --state requested",),
+    "grants list": ("millrace grants list --state requested", "millrace grants list --mine --json"),
+    "grants request": ("millrace grants request 'silver.*' --purpose research --reason why --for 30d",),
+    "grants approve": (f"millrace grants approve {_GRANT}",),
+    "grants refuse": (f"millrace grants refuse {_GRANT} --reason 'no'",),
+    "grants revoke": (f"millrace grants revoke {_GRANT}",),
+    "audit": ("millrace audit list --limit 10",),
+    "audit list": (
+        "millrace audit list --action keys.create",
+        "millrace audit list --from 2026-11-21T06:00:00Z --json",
+    ),
+    "audit verify": ("millrace audit verify", "millrace audit verify --file audit.ndjson"),
+    "audit logs": (
+        "millrace audit logs --env prod --status 401",
+        "millrace audit logs --env prod --from 2026-11-21 --org org_acme --json",
+    ),
     "cost": ("millrace cost --rate 500", "millrace cost --rate 500 --mix traffic.yaml --monthly"),
     "preflight": ("millrace preflight --env dev",),
     "help": ("millrace help quarantine replay",),

@@ -3,17 +3,18 @@
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import tenants
+from cli import durations, operators, tenants
 from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json
 from cli.output import fitted, out, print_json
-from cli.target import find_target
+from cli.target import Target, find_target
 
 if TYPE_CHECKING:
+    from millrace.access.keys import KeyRecord
     from millrace.core.table import Table
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="API keys of tenants.")
@@ -30,7 +31,13 @@ def create(
         str, typer.Option("--name", help="Its holder; the eventSource of events that have none.")
     ],
     scope: Annotated[
-        list[str] | None, typer.Option("--scope", help="A right; may be repeated (default: all).")
+        list[str] | None,
+        typer.Option(
+            "--scope",
+            help="A right, or a dataset as dataset:marts.orders_by_day, dataset:marts.*; may be repeated "
+            "(default: all rights to data and all datasets, so personal:read as well, which shows protected "
+            "values in clear; none of administration).",
+        ),
     ] = None,
     origin: Annotated[
         list[str] | None,
@@ -46,16 +53,18 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Create a key and show it, this once."""
-    from millrace.access.credentials import ALL_SCOPES, create_api_key
-    from millrace.core.table import Table
+    from millrace.access import rows
+    from millrace.access.credentials import DATA_SCOPES, create_api_key
 
     target = find_target(env)
     expires = datetime.now(UTC) + timedelta(days=days) if days else None
-    scopes = tuple(scope or ALL_SCOPES)
-    metadata = Table(target.client("dynamodb"), target.output("MetadataTable"))
+    scopes = tuple(scope or DATA_SCOPES)
+    metadata = _metadata(target)
     key = create_api_key(
         metadata, org=org, name=name, scopes=scopes, expires_at=expires, origins=origin or ()
     )
+    # Nobody has it before the line is written.
+    operators.audit(metadata, org, "keys.create", {"name": name, "id": rows.digest(key), "scopes": scopes})
     file = tenants.remember(target, org, key)
     if as_json:
         print_json(
@@ -74,37 +83,74 @@ def create(
 
 
 @app.command("list")
-def list_(env: Env = None, as_json: Json = False) -> None:
+def list_(
+    org: Annotated[
+        str | None, typer.Option("--org", help="The tenant whose keys are listed (default: every tenant).")
+    ] = None,
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
     """List the keys' holders; the keys themselves are not stored."""
-    from millrace.core.table import Table
+    from millrace.access import keys
 
-    target = find_target(env)
-    metadata = Table(target.client("dynamodb"), target.output("MetadataTable"))
-    with ThreadPoolExecutor(8) as pool:
-        partitions = pool.map(lambda number: _partition(metadata, number), range(PARTITIONS))
-        items = sorted(
-            (item for partition in partitions for item in partition),
-            key=lambda item: (item["org"], item["createdAt"]),
-        )
+    metadata = _metadata(find_target(env))
+    found = keys.listed(metadata, org) if org else _every(metadata)
+    items = sorted(found, key=lambda one: (one.org, one.created_at))
     if as_json:
-        print_json({"items": items})
+        print_json({"items": [item.to_json() for item in items]})
         return
-    from millrace.core import clock
-
     rows = [
         (
-            item["id"][:SHOWN],
-            item["org"],
-            item["name"],
-            item["status"],
-            item["createdAt"],
-            clock.utc_text(item["expiresAt"]) if item["expiresAt"] else "never",
-            " ".join(item["scopes"]),
+            item.id[:SHOWN],
+            f"{item.prefix}…" if item.prefix else "",
+            item.org,
+            item.name,
+            item.status,
+            item.created_at,
+            item.to_json()["expiresAt"] or "never",
+            item.last_used_at or "",
+            " ".join(item.scopes),
         )
         for item in items
     ]
-    columns = ("id", "org", "name", "status", "created", "expires", "rights")
-    out.print(fitted(columns, rows, folded={"name", "rights"}, optional=("created", "expires")))
+    columns = ("id", "key", "org", "name", "status", "created", "expires", "last used", "rights")
+    out.print(
+        fitted(columns, rows, folded={"name", "rights"}, optional=("created", "expires", "last used", "key"))
+    )
+
+
+@app.command()
+def rotate(
+    key: Annotated[str, typer.Argument(help="The key's id from the list.", metavar="ID")],
+    overlap: Annotated[
+        str, typer.Option("--overlap", help="How long the old key is good: 30m, 24h, 7d.", metavar="TIME")
+    ] = "24h",
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Make a key with the rights of another, which is refused after an overlap."""
+    from millrace.access import keys, rows
+
+    target = find_target(env)
+    metadata, span = _metadata(target), durations.parse("--overlap", overlap)
+    if span > keys.LONGEST_OVERLAP:
+        raise UsageError(f"--overlap is at most {keys.LONGEST_OVERLAP.days}d")
+    if not _ID.fullmatch(key):
+        raise UsageError(_no_id(key))
+    item = metadata.get(rows.credential(_full_id(metadata, key)), consistent=True)
+    if item is None:
+        raise RefusedError("there is no such key")
+    old = keys.read(item)
+    operators.audit(metadata, old.org, "keys.rotate", {"id": old.id, "overlap": overlap})
+    made = keys.rotate(metadata, old, span)
+    if made is None:
+        raise RefusedError("the key was revoked, has expired, or has a successor already")
+    file = tenants.remember(target, old.org, made, replaces=old.id)
+    if as_json:
+        print_json({"key": made, "id": rows.digest(made), "replaces": old.id, "org": old.org})
+    else:
+        kept = f"It is in {file}, so --org {old.org} uses it from here." if file else "Keep it now."
+        out.print(f"{made}\n{kept} The old key of {old.name} is refused in {overlap}.", markup=False)
 
 
 @app.command()
@@ -116,23 +162,80 @@ def revoke(
     as_json: Json = False,
 ) -> None:
     """Revoke a key; the gateway refuses it within 60 seconds."""
-    from millrace.access.credentials import PREFIX, revoke_api_key, revoke_digest
-    from millrace.core.table import Table
+    from millrace.access import keys, rows
+    from millrace.access.credentials import PREFIX, revoke_digest
 
     target = find_target(env)
     by_id = not key.startswith(PREFIX)
     if by_id and not _ID.fullmatch(key):
-        raise UsageError(
-            f"{key!r} is neither a key (mk_…) nor an id from the list (its first {SHOWN} digits or more)"
-        )
-    metadata = Table(target.client("dynamodb"), target.output("MetadataTable"))
-    done = revoke_digest(metadata, _full_id(metadata, key)) if by_id else revoke_api_key(metadata, key)
-    if not done:
+        raise UsageError(_no_id(key))
+    metadata = _metadata(target)
+    held = keys.find(metadata, _full_id(metadata, key) if by_id else rows.digest(key))
+    if held is None:
         raise RefusedError("there is no such key")
+    operators.audit(metadata, held.org, "keys.revoke", {"id": held.id})
+    revoke_digest(metadata, held.id)
     if as_json:
         print_json({"revoked": True})
     else:
         out.print("revoked")
+
+
+Arn = Annotated[
+    str, typer.Argument(help="Of the role: arn:aws:iam::111122223333:role/loader.", metavar="ARN")
+]
+
+
+@app.command("bind-role")
+def bind_role(
+    arn: Arn,
+    org: Annotated[str, typer.Option("--org", help="The tenant that the role calls for.")],
+    scope: Annotated[
+        list[str], typer.Option("--scope", help="A right, or a dataset, as of a key; may be repeated.")
+    ],
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Let a role of AWS get tokens at POST /v1/token, in place of a key."""
+    from millrace.access import aws_roles
+
+    metadata = _metadata(find_target(env))
+    made = aws_roles.bind(metadata, arn, org, scope)
+    operators.audit(metadata, org, "keys.bind-role", {"role": made.role, "scopes": made.scopes})
+    if as_json:
+        print_json({"role": made.role, "org": made.org, "scopes": made.scopes})
+    else:
+        out.print(f"{made.role} calls for {made.org}", markup=False)
+
+
+@app.command("unbind-role")
+def unbind_role(arn: Arn, env: Env = None, as_json: Json = False) -> None:
+    """End what bind-role began; a token of the role is good for 15 minutes at most."""
+    from millrace.access import aws_roles
+
+    metadata = _metadata(find_target(env))
+    held = aws_roles.bound(metadata, arn)
+    if held is None:
+        raise RefusedError("this role is not bound")
+    operators.audit(metadata, held.org, "keys.unbind-role", {"role": held.role})
+    aws_roles.unbind(metadata, arn)
+    if as_json:
+        print_json({"unbound": True})
+    else:
+        out.print("unbound")
+
+
+@app.command("list-roles")
+def list_roles(env: Env = None, as_json: Json = False) -> None:
+    """List the roles of AWS that get tokens, and for which tenant."""
+    from millrace.access import aws_roles
+
+    found = aws_roles.listed(_metadata(find_target(env)))
+    if as_json:
+        print_json({"items": [{"role": one.role, "org": one.org, "scopes": one.scopes} for one in found]})
+    else:
+        rows = [(one.role, one.org, " ".join(one.scopes)) for one in found]
+        out.print(fitted(("role", "org", "rights"), rows, folded={"rights"}))
 
 
 def _full_id(metadata: "Table", shown: str) -> str:
@@ -148,23 +251,22 @@ def _full_id(metadata: "Table", shown: str) -> str:
             raise RefusedError("several keys have that id; use the full id: millrace keys list --json")
 
 
-def _partition(metadata: "Table", number: int) -> list[dict[str, Any]]:
-    from millrace.access.credentials import KIND, PLATFORM
-    from millrace.core import keys
-
-    key = {":key": {"S": keys.metadata(PLATFORM, KIND, f"{number:02x}")}}
-    return [_holder(item) for item in metadata.query("entityTypeKey = :key", key)]
+def _no_id(given: str) -> str:
+    return f"{given!r} is neither a key (mk_…) nor an id from the list (its first {SHOWN} digits or more)"
 
 
-def _holder(item: dict[str, Any]) -> dict[str, Any]:
-    expires = item.get("expiresAt")
-    return {
-        "id": item["entityId"]["S"],
-        "org": item["orgId"]["S"],
-        "name": item["name"]["S"],
-        "scopes": sorted(item["scopes"]["SS"]),
-        "origins": sorted(item["origins"]["SS"]) if "origins" in item else [],
-        "status": item["status"]["S"],
-        "createdAt": item["createdAt"]["S"],
-        "expiresAt": datetime.fromtimestamp(int(expires["N"]), UTC) if expires else None,
-    }
+def _every(metadata: "Table") -> list["KeyRecord"]:
+    """The keys of every tenant; those of earlier versions are in their tenants' lists from then on."""
+    from millrace.access import keys
+
+    with ThreadPoolExecutor(8) as pool:
+        partitions = pool.map(lambda number: keys.in_partition(metadata, f"{number:02x}"), range(PARTITIONS))
+        items = [item for partition in partitions for item in partition]
+    keys.list_older(metadata, items)
+    return [keys.read(item) for item in items]
+
+
+def _metadata(target: Target) -> "Table":
+    from millrace.core.table import Table
+
+    return Table(target.client("dynamodb"), target.output("MetadataTable"))

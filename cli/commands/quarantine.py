@@ -60,11 +60,7 @@ def list_(
 ) -> None:
     """List refused events, newest first."""
     api = Api(find_target(env), org)
-    items: list[dict[str, Any]] = []
-    cursor: str | None = None
-    for page in repairs.pages(api, _query(event_type, code, status, from_, to), limit):
-        items += page["items"]
-        cursor = page.get("cursor")
+    items, cursor = repairs.listed(api, _query(event_type, code, status, from_, to), limit)
     if as_json:
         print_json({"items": items, "cursor": cursor})
         return

@@ -1,4 +1,4 @@
-"""`millrace query`: one statement of SQL over the lake, on DuckDB."""
+"""`millrace query`: one statement of SQL over the lake, which the platform runs."""
 
 import sys
 from pathlib import Path
@@ -11,12 +11,12 @@ from cli.errors import UsageError
 from cli.lake import Lake
 from cli.options import Env, Json
 from cli.output import counted, err, out, print_json, visible
-from cli.statements import words
-from cli.table_names import SCHEMAS
 from cli.target import Target, find_target
+from millrace.queries.references import SCHEMAS
+from millrace.queries.tokens import words
 
 if TYPE_CHECKING:
-    from cli.lake import Answer
+    from cli.answers import Answer
 
 SHOWN = 200
 
@@ -59,32 +59,37 @@ def query(
     spinner = err.status("querying …")
     spinner.start()
     try:
-        with Lake(target, chosen) as lake, lake.ask(sql) as answer:
+        with Lake(target, chosen) as lake:
             if parquet is not None:
-                written = results.parquet(answer, parquet)
+                written = lake.save(sql, parquet)
                 spinner.stop()
                 if as_json:
                     print_json({"rows": written, "file": str(parquet)})
                 else:
                     out.print(f"{counted(written, 'row')} in {parquet}", markup=False)
-            elif as_json:
-                write_json(answer)
-            elif as_csv:
-                spinner.stop()
-                lines = results.csv(answer)
-                if sys.stdout.isatty():
-                    # A file gets the bytes; a terminal would obey some of them.
-                    lines = (f"{visible(line.removesuffix(results.CRLF))}\n" for line in lines)
-                sys.stdout.writelines(lines)
-                sys.stdout.flush()
             else:
-                rows, more = first(answer)
-                spinner.stop()
-                results.paged(lambda: show(answer.names, rows, more, wide=wide))
+                with lake.ask(sql) as answer:
+                    spinner.stop()
+                    _write(answer, as_json=as_json, as_csv=as_csv, wide=wide)
         if chosen is None and not (as_json or all_tenants):
             _say_whose(target, sql)
     finally:
         spinner.stop()
+
+
+def _write(answer: "Answer", *, as_json: bool, as_csv: bool, wide: bool) -> None:
+    if as_json:
+        write_json(answer)
+    elif as_csv:
+        lines = results.csv(answer)
+        if sys.stdout.isatty():
+            # A file gets the bytes; a terminal would obey some of them.
+            lines = (f"{visible(line.removesuffix(results.CRLF))}\n" for line in lines)
+        sys.stdout.writelines(lines)
+        sys.stdout.flush()
+    else:
+        rows, more = first(answer)
+        results.paged(lambda: show(answer.names, rows, more, wide=wide))
 
 
 def chosen_tenant(target: Target, org: str | None, *, all_tenants: bool) -> str | None:

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cli.api import Api
 from cli.batches import MOST_EVENTS, Line, Merged
-from cli.commands.send import show
+from cli.commands.send import show, summary
 from cli.errors import UsageError
 from cli.options import Env, Json, Org
 from cli.output import err, out
@@ -94,10 +94,12 @@ def seed(
             for lines in due(numbered(events, types)) if live else chunks(numbered(events, types)):
                 send_lines(api, lines, merged, lambda sent: progress.advance(task, sent))
         except KeyboardInterrupt:
-            if count is not None:
-                raise
             # Without a count, stopping is how it ends.
-    show({**merged.document(), "types": dict(sorted(types.items()))}, as_json)
+            if count is not None:
+                if not as_json:
+                    err.print(f"so far {summary(merged.document())}; --seed {chosen} sends the same again")
+                raise
+    show({**merged.document(), "types": dict(sorted(types.items()))}, as_json, org)
 
 
 def yesterday(seed_number: int, now: datetime, count: int) -> Iterator[Event]:

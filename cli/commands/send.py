@@ -42,7 +42,7 @@ def send(
                 f"so far {summary(merged.document())}; send it again: what is accepted is not stored twice"
             )
         raise
-    show(merged.document(), as_json)
+    show(merged.document(), as_json, org)
 
 
 def _read(file: str) -> list[Line]:
@@ -56,7 +56,7 @@ def _read(file: str) -> list[Line]:
         raise UsageError(f"{'standard input' if file == '-' else file}: {error}") from error
 
 
-def show(document: dict[str, Any], as_json: bool) -> None:
+def show(document: dict[str, Any], as_json: bool, org: str | None) -> None:
     """Shows a merged answer.
 
     Raises:
@@ -81,9 +81,9 @@ def show(document: dict[str, Any], as_json: bool) -> None:
                 "waits in quarantine for it is replayed by itself."
             )
     if not all_accepted(document):
-        raise RefusedError(
-            "" if as_json else "not every event was accepted; millrace quarantine list shows the refused ones"
-        )
+        option = "" if org is None else f" --org {org}"
+        sentence = f"not every event was accepted; millrace quarantine list{option} shows the refused ones"
+        raise RefusedError("" if as_json else sentence)
 
 
 def summary(document: dict[str, Any]) -> str:

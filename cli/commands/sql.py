@@ -13,9 +13,9 @@ from cli.errors import CommandError
 from cli.lake import Lake
 from cli.options import Env, Json
 from cli.output import complain, err, out
-from cli.statements import split, words
-from cli.table_names import rewrite
 from cli.target import Target, find_target
+from millrace.queries.references import rewrite
+from millrace.queries.tokens import split, words
 
 HISTORY_LINES = 2_000
 # They are complete without a semicolon, as an answer to what people type.
@@ -126,10 +126,12 @@ class Shell:
         """What may complete a word: tables, the columns of those that are named, keywords."""
         if self._tables is None:
             self._tables = self._lake.tables()
+        columns: list[str] = []
         with suppress(Exception):
             # A statement that is half written may be wrong in any way.
-            self._lake.open([one for one in rewrite(line)[1] if one.table in self._tables])
-        known = [*self._tables, *self._lake.columns(), *KEYWORDS]
+            named = [one.table for one in rewrite(line)[1] if one.table in self._tables]
+            columns = sorted({column for table in named for column in self._lake.columns(table)})
+        known = [*self._tables, *columns, *KEYWORDS]
         return [one for one in known if one.lower().startswith(begun.lower())]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from cli.costing.deployment import Deployment
 from cli.costing.prices import GB, HOURS_A_MONTH, Prices, Usage
+from millrace.core.metrics import UNWATCHED
 
 MINUTES_A_MONTH = HOURS_A_MONTH * 60
 _UNITS = {"minute": 1, "hour": 60, "day": 1440}
@@ -25,6 +26,9 @@ def usage(deployment: Deployment, prices: Prices) -> Usage:
         used["kinesis.shard"] += hours
         used["kinesis.fan_out_shard"] += hours * deployment.fan_outs
         used["kinesis.retention_shard"] += hours if deployment.retention_hours > 24 else 0
+    for _, endpoint in deployment.of("AWS::EC2::VPCEndpoint"):
+        # One interface in each zone's subnet; those of S3 and DynamoDB have none.
+        used["vpc.endpoint"] += len(endpoint.get("SubnetIds", [])) * HOURS_A_MONTH
     for _, alarm in deployment.of("AWS::CloudWatch::Alarm"):
         metrics = [one for one in alarm.get("Metrics", []) if "MetricStat" in one]
         used["cloudwatch.alarm"] += max(1, len(metrics))
@@ -42,7 +46,8 @@ def usage(deployment: Deployment, prices: Prices) -> Usage:
             used["sqs.request"] += assumed["sqs_pollers"] * HOURS_A_MONTH * 3600 / 20
     for name, schedule in deployment.of("AWS::Scheduler::Schedule"):
         if schedule.get("State", "ENABLED") == "ENABLED":
-            used.add(_of_schedule(name, runs_a_month(str(schedule["ScheduleExpression"])), assumed))
+            runs = runs_a_month(str(schedule["ScheduleExpression"]))
+            used.add(_of_schedule(name, runs, assumed, deployment.environment))
     return Usage({name: quantity for name, quantity in used.items() if quantity})
 
 
@@ -54,7 +59,7 @@ def _canary_metrics(deployment: Deployment, assumed: Mapping[str, float]) -> flo
     return 0.0
 
 
-def _of_schedule(name: str, runs: float, assumed: Mapping[str, float]) -> Usage:
+def _of_schedule(name: str, runs: float, assumed: Mapping[str, float], environment: str) -> Usage:
     used = Usage({"scheduler.call": runs, "lambda.request": runs})
     if name.startswith("Canary"):
         # Its events cost what any event costs, each in a batch of its own.
@@ -69,7 +74,8 @@ def _of_schedule(name: str, runs: float, assumed: Mapping[str, float]) -> Usage:
         used["lambda.second"] += runs * assumed["empty_fold_gb_seconds"]
         used["dynamodb.read"] += runs * assumed["empty_fold_read_units"]
         used["logs.ingested"] += runs * assumed["empty_fold_log_bytes"] / GB
-        used["cloudwatch.metric"] += assumed["fold_metrics"]
+        if environment not in UNWATCHED:
+            used["cloudwatch.metric"] += assumed["fold_metrics"]
         return used
     if name.startswith("Reconcile"):
         used["lambda.second"] += runs * assumed["canary_gb_seconds"]
@@ -80,6 +86,17 @@ def _of_schedule(name: str, runs: float, assumed: Mapping[str, float]) -> Usage:
         used["dynamodb.read"] += runs * assumed["watch_read_units"]
         used["logs.ingested"] += runs * assumed["platform_log_bytes"] / GB
         used["cloudwatch.metric"] += assumed["watch_metrics"]
+        return used
+    if name.startswith("AuditHourly"):
+        used["lambda.second"] += runs * assumed["audit_watch_gb_seconds"]
+        used["dynamodb.read"] += runs * assumed["audit_watch_read_units"]
+        used["logs.ingested"] += runs * assumed["platform_log_bytes"] / GB
+        return used
+    if name.startswith("Audit"):
+        used["lambda.second"] += runs * assumed["canary_gb_seconds"]
+        used["dynamodb.read"] += runs * assumed["audit_read_units"]
+        used["dynamodb.write"] += runs * assumed["audit_write_units"]
+        used["s3.put"] += runs * 3
         return used
     if name.startswith("Timers"):
         used["lambda.second"] += runs * assumed["sweep_gb_seconds"]

@@ -28,6 +28,7 @@ SERVICES = {
     "sns": "SNS",
     "sqs": "SQS",
     "states": "Step Functions",
+    "vpc": "PrivateLink",
     "xray": "X-Ray",
 }
 # Events flow through the shards that stand there anyway, until these do not suffice.

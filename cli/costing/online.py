@@ -7,6 +7,8 @@ from millrace.training.channel import VIEWS
 PROFILE = "paid.weekly"
 # A batched read of users' sets and online rows is consistent (millrace/fraud/store.py): a unit for each row of at most 4 KB.
 UNITS_READ = 1.0
+# A person whom a warm copy of `predict` meets for the first time, in a read that is not consistent (millrace/privacy/subjects.py).
+UNITS_OF_PERSON = 0.5
 # An entity's marker is written as a run begins and as it ends.
 MARKER_WRITES = 2
 

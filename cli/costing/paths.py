@@ -1,6 +1,8 @@
 """Dollars per million events by path: recorded calls, an environment's templates, a rate, the price table."""
 
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 
 from cli.costing import log, online, traces
 from cli.costing.deployment import FREE_STORAGE_MB, Deployment
@@ -72,8 +74,10 @@ class Paths:
         used.add(self._lines(MILLION / self._request * self._assumed["access_log_bytes"]))
         authorized = self._assumed["callers"] / 60 / self._rate * MILLION
         used["lambda.request"] += authorized
-        used["lambda.second"] += authorized * 0.01 * self._deployment.memory_mb("authorize") / 1024
-        used["dynamodb.read"] += authorized
+        used["lambda.second"] += authorized * 0.02 * self._deployment.memory_mb("authorize") / 1024
+        # The credential, its tenant, and what its holder was granted; once an hour of each key, when it was used.
+        used["dynamodb.read"] += 3 * authorized
+        used["dynamodb.write"] += authorized / 60
         return used
 
     def _store(self, profile: str) -> Usage:
@@ -179,7 +183,8 @@ class Paths:
 
     @property
     def _predict_units(self) -> float:
-        return online.UNITS_READ * online.rows_read(self._views())
+        """Each request is of a user whom the copy has not met in the last minute."""
+        return online.UNITS_OF_PERSON + online.UNITS_READ * online.rows_read(_views(checkout().root))
 
     def _request_of(self, function: str, milliseconds: float, read_units: float) -> Usage:
         """A million requests that read."""
@@ -196,9 +201,6 @@ class Paths:
         used.add(self._lines(MILLION * a_request))
         return used
 
-    def _views(self) -> FeatureViews:
-        return FeatureViews.from_json({"views": compile_views(checkout().root / "schemas")})
-
     def _fraud(self) -> Usage:
         """A decision on each of a million transactions, the decision's own path to the log, and its row's end."""
         used = self._consumed(SCORER)
@@ -213,7 +215,7 @@ class Paths:
 
     def _features(self) -> Usage:
         """Online rows written for a million transactions, each the only one of its user in the hour, and rows that a model reads."""
-        views, recorded = self._views(), self._event(online.PROFILE, MATERIALIZE, 1)
+        views, recorded = _views(checkout().root), self._event(online.PROFILE, MATERIALIZE, 1)
         used = _times(recorded.usage)
         runs = MILLION / (self._rate * 3600)
         used["dynamodb.write"] += runs * online.written_by_a_run(views, self._assumed["online_merchants"])
@@ -324,3 +326,9 @@ class Paths:
 
 def _times(of_event: Mapping[str, float]) -> Usage:
     return Usage({name: value * MILLION for name, value in of_event.items() if value})
+
+
+@cache
+def _views(root: Path) -> FeatureViews:
+    """Those of a checkout, the same for each environment and rate."""
+    return FeatureViews.from_json({"views": compile_views(root / "schemas")})

@@ -49,7 +49,8 @@ def ensure_keys(places: Places, target: Target) -> dict[str, str]:
 
 
 def _valid(metadata: "Table", keys: dict[str, str], orgs: Sequence[str]) -> dict[str, str]:
-    from millrace.access.credentials import ALL_SCOPES, Credentials, create_api_key
+    from millrace.access.credentials import ALL_SCOPES, create_api_key
+    from millrace.access.recognition import Credentials
 
     known = Credentials(metadata)
     for org in orgs:

@@ -124,7 +124,7 @@ def _send(places: Places, target: Target, steps: Steps) -> list[dict[str, Any]]:
     with steps.step("Following them to the lake") as step:
         traces = demo.await_traces(target, accepted)
         done = sum(demo.settled(trace) for trace in traces.values())
-        step.note = f"{done} of {len(accepted)} complete"
+        step.note, step.complete = f"{done} of {len(accepted)} complete", done == len(accepted)
     return [
         {
             "eventId": event["eventId"],

@@ -10,7 +10,7 @@ from cli.ml.models import MODEL
 from cli.output import counted
 from cli.places import checkout
 from cli.target import LOCAL_REGION, Target, find_target
-from millrace.access.credentials import orgs
+from millrace.access.tenants import orgs
 from millrace.core.errors import MillraceError
 from millrace.core.table import Table
 

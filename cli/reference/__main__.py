@@ -17,7 +17,10 @@ def pages(root: Path) -> dict[str, str]:
             "properties of a contract: of events, of tables, of their checks",
             contracts.contracts(),
         ),
-        "codes.md": ("codes of refused events, statuses of the API, exit codes", answers.codes(root)),
+        "codes.md": (
+            "codes of refused events, statuses of the API, actions of the audit, exit codes",
+            answers.codes(root),
+        ),
         "limits.md": ("limits", answers.limit_page()),
         "commands.md": ("commands of `millrace`, with their options", commands.commands()),
         "routes.md": ("routes of the API, with their rights and statuses", answers.routes(root)),

@@ -7,10 +7,11 @@ from typing import Any
 
 from cli.commands import EXIT_CODES
 from cli.reference.markdown import code, listed, page, table
-from millrace.api import story
+from millrace.api import detokenise, story
 from millrace.compiler import api_document, untrusted
 from millrace.contracts.errors import CODES
 from millrace.core import limits, query, sizes
+from millrace.core.audit_actions import ACTIONS
 from millrace.intake import patches, replay
 
 
@@ -26,6 +27,9 @@ def codes(root: Path) -> str:
         "An error is `application/problem+json` (RFC 9457); `detail` says what is wrong. What the gateway itself refuses has the gateway's "
         "own short body. [Routes](routes.md) has the statuses of each call.",
         table(("status", "means"), _statuses(document)),
+        "## Actions of the audit",
+        "What a line of [the audit](../audit.md) can tell of.",
+        table(("action", "says"), ((code(name), text) for name, text in ACTIONS.items())),
         "## Exit codes of `millrace`",
         table(("code", "means"), ((code(name), text) for name, text in EXIT_CODES)),
     )
@@ -38,6 +42,7 @@ def limit_page() -> str:
         *query.LIMITS,
         *sizes.LIMITS,
         *story.LIMITS,
+        *detokenise.LIMITS,
         *replay.LIMITS,
         *patches.LIMITS,
         *untrusted.LIMITS,

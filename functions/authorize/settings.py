@@ -5,6 +5,11 @@ from millrace.core.uses import METADATA, uses
 
 
 class Settings(FunctionSettings):
-    """Where credentials are looked up."""
+    """Where credentials are looked up, and when a key was used is written; whose access tokens are users'.
 
-    metadata_table: str = uses(METADATA, "get")
+    `user_pool_issuer` and `user_pool_client_id` are what a token says of itself.
+    """
+
+    metadata_table: str = uses(METADATA, "get", "put", "update")
+    user_pool_issuer: str
+    user_pool_client_id: str

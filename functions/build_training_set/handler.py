@@ -12,7 +12,9 @@ from millrace.core.edge import Event, Handler, edge
 from millrace.core.errors import PermanentError
 from millrace.core.objects import Objects
 from millrace.features import views as feature_views
+from millrace.lake.suppression import left_out
 from millrace.lake.worker import connect
+from millrace.privacy.suppressed import TRAINING
 from millrace.runs.store import RunStore
 from millrace.training.locations import job
 from millrace.training.training_set import TrainingSetBuilder, TrainingSetRequest
@@ -24,7 +26,7 @@ LONGEST_REASON = 1000
 def handler(settings: Settings, log: Logger) -> Handler:
     """Writes the training set of a tenant; one that cannot be built is refused with the reason, which is not an error."""
     lake = Objects(client("s3"), settings.lake_bucket)
-    runs = RunStore(lake)
+    runs, without = RunStore(lake), left_out(settings, TRAINING)
 
     def build(event: Event, _: object) -> dict[str, Any]:
         request = TrainingSetRequest(
@@ -34,7 +36,9 @@ def handler(settings: Settings, log: Logger) -> Handler:
         if sources is None:
             raise PermanentError(f"the run {request.run} has pinned no sources")
         with closing(connect(settings)) as connection:
-            builder = TrainingSetBuilder(connection, lake, feature_views.load(), registry.load().tables())
+            builder = TrainingSetBuilder(
+                connection, lake, feature_views.load(), registry.load().tables(), without
+            )
             try:
                 training_set = builder.build(request, sources)
             except PermanentError as error:

@@ -1,9 +1,10 @@
 """Settings of intake behind the open doors."""
 
+from millrace.api.guard import RatedSettings
 from millrace.intake.assemble import IntakeSettings
 
 
-class Settings(IntakeSettings):
-    """How many events a second one tenant may send to one warm copy."""
+class Settings(IntakeSettings, RatedSettings):
+    """A key that everybody can read sends no more than half of what its tenant may."""
 
-    events_per_second: float = 1000
+    key_events_per_second: float = 1000

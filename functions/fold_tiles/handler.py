@@ -10,7 +10,7 @@ from millrace.aggregates import registry
 from millrace.aggregates.folding import Folding, metrics
 from millrace.core.aws import client
 from millrace.core.edge import Event, Handler, edge, seconds_left
-from millrace.core.metrics import emit
+from millrace.core.metrics import UNWATCHED, emit
 from millrace.core.table import Table
 
 NAME = "fold_tiles"
@@ -30,7 +30,8 @@ def handler(settings: Settings, log: Logger) -> Handler:
         )
         left = seconds_left(context)
         folded = folding.run(left() + 1, lambda: left() - SPARE_SECONDS)
-        emit(NAME, settings.environment, metrics(folded))
+        if settings.environment not in UNWATCHED:
+            emit(NAME, settings.environment, metrics(folded))
         log.info("folded", extra=asdict(folded))
         return asdict(folded)
 

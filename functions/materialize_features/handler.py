@@ -18,7 +18,9 @@ from millrace.features.materialize import Materializer
 from millrace.features.online_writer import OnlineWriter
 from millrace.iceberg.layout import feature_state
 from millrace.lake.sources import open_views, portion, tenants
+from millrace.lake.suppression import left_out
 from millrace.lake.worker import connect
+from millrace.privacy.suppressed import SCORING
 from millrace.runs.documents import Materialized, Sources
 from millrace.runs.store import RunStore
 from millrace.runs.tenants import materialize_tenants
@@ -37,11 +39,12 @@ def handler(settings: Settings, log: Logger) -> Handler:
     """
     runs = RunStore(Objects(client("s3"), settings.lake_bucket))
     writer = OnlineWriter(Table(client("dynamodb"), settings.feature_store_table))
+    without = left_out(settings, SCORING)
     state_path = partial(feature_state, settings.lake_bucket)
 
     def materialize_one(run: str, sources: Sources, org: str) -> Materialized:
         with closing(connect(settings)) as connection:
-            open_views(connection, sources, org)
+            open_views(connection, sources, org, without(org))
             materializer = Materializer(connection, feature_views.load(), writer, state_path)
             results = tuple(map(asdict, materializer.materialize(org, run, sources.at)))
         log.info("materialized", extra={"org": org, "asOf": sources.at, "entities": results})

@@ -1,9 +1,8 @@
 """Settings of intake behind the HTTP API."""
 
+from millrace.api.guard import GuardedSettings
 from millrace.intake.assemble import IntakeSettings
 
 
-class Settings(IntakeSettings):
-    """How many events a second one tenant may send to one warm copy."""
-
-    events_per_second: float = 2000
+class Settings(IntakeSettings, GuardedSettings):
+    """Those of intake, and of every function behind the authorizer."""

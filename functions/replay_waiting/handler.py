@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from functions.replay_waiting.settings import Settings
-from millrace.access.credentials import orgs
+from millrace.access.tenants import orgs
 from millrace.core import clock
 from millrace.core.aws import Lazy, client
 from millrace.core.custom_resource import ANSWER_SECONDS, acknowledge

@@ -9,6 +9,6 @@ class Settings(FunctionSettings):
 
     api_url: str
     event_bus: str = uses(BUS, "put")
-    metadata_table: str = uses(METADATA, "query", "write_all")
+    metadata_table: str = uses(METADATA, "query", "put")
     wait_seconds: float = 60
     each_path: bool = False

@@ -1,6 +1,6 @@
 """Settings of silver's workers."""
 
-from millrace.core.prefixes import DEAD_LETTERS, PROCESSED, RAW, RUNS
+from millrace.core.prefixes import DEAD_LETTERS, PROCESSED, RAW_EVENTS, RUNS
 from millrace.core.uses import LAKE, uses
 from millrace.lake.worker import WorkerSettings
 
@@ -12,6 +12,6 @@ class Settings(WorkerSettings):
         LAKE,
         "list",
         # Silver too: the checks of quality measure the file that was written.
-        read=(RUNS, RAW, PROCESSED),
+        read=(RUNS, RAW_EVENTS, PROCESSED),
         write=(RUNS, PROCESSED, f"{DEAD_LETTERS}transform_partitions/"),
     )

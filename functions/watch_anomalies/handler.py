@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from functions.watch_anomalies.settings import Settings
-from millrace.access.credentials import orgs
+from millrace.access.tenants import orgs
 from millrace.anomalies.assemble import watcher
 from millrace.core.aws import client
 from millrace.core.edge import Event, Handler, edge, seconds_left

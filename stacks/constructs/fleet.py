@@ -9,6 +9,7 @@ from constructs import Construct
 from stacks.constructs.alarms import alarm_on
 from stacks.constructs.layers import FunctionLayers
 from stacks.constructs.waivers import waive
+from stacks.network import NetworkStack
 from stacks.storage import StorageStack
 
 
@@ -23,6 +24,7 @@ class Fleet(Construct):
         storage: StorageStack,
         third_party: tuple[str, ...],
         layers: Path,
+        network: NetworkStack | None,
     ) -> None:
         """Makes them.
 
@@ -32,8 +34,10 @@ class Fleet(Construct):
             storage: the state that the functions work on, with the environment's settings.
             third_party: the layers that one of the functions or another imports from.
             layers: the folder in which `layers/build.py` keeps the layers.
+            network: that they are in, if they are in one.
         """
         super().__init__(scope, construct_id)
+        self.network = network
         self.storage, self.settings, self.alarms = storage, storage.settings, storage.alarms
         self.layers = FunctionLayers(
             self, "Layers", settings=storage.settings, third_party=third_party, folder=layers

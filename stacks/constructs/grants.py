@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from millrace.core import prefixes
-from millrace.core.uses import BUS, LAKE, LOG, TENANT_KEY, Kind, Resource, Use
+from millrace.core.uses import AUDIT, BUS, LAKE, LOG, SIGNING_KEY, TENANT_KEY, Kind, Resource, Use
 from millrace.iceberg.layout import database
 from millrace.training.locations import DATASETS
 from stacks.constructs.platform_role import PlatformRole
@@ -32,6 +32,9 @@ ACTIONS: Mapping[Kind, Mapping[str, tuple[str, ...]]] = {
         "read": ("s3:GetObject",),
         "write": ("s3:PutObject",),
         "delete": ("s3:DeleteObject",),
+        # Older versions, too, and for good.
+        "list_versions": ("s3:ListBucketVersions",),
+        "purge": ("s3:DeleteObjectVersion",),
     },
     "stream": {
         "put": ("kinesis:PutRecords",),
@@ -46,8 +49,17 @@ ACTIONS: Mapping[Kind, Mapping[str, tuple[str, ...]]] = {
         ),
     },
     "bus": {"put": ("events:PutEvents",)},
-    "key": {"decrypt": ("kms:Decrypt",), "generate": ("kms:GenerateDataKey",)},
+    "key": {
+        "decrypt": ("kms:Decrypt",),
+        "generate": ("kms:GenerateDataKey",),
+        "sign": ("kms:Sign",),
+        "public": ("kms:GetPublicKey",),
+    },
     "queue": {"send": ("sqs:SendMessage",)},
+    "pool": {
+        "invite": ("cognito-idp:AdminCreateUser", "cognito-idp:AdminGetUser"),
+        "remove": ("cognito-idp:AdminDeleteUser",),
+    },
     "machine": {"start": ("states:ListExecutions", "states:StartExecution")},
     # Glue checks by itself that a commit replaces the version that it read.
     "catalog": {
@@ -60,14 +72,20 @@ ACTIONS: Mapping[Kind, Mapping[str, tuple[str, ...]]] = {
 # Why rights on objects end in a wildcard: what their names are made of. The longest prefix that fits counts.
 PREFIX_REASONS: Mapping[str, str] = {
     prefixes.RAW: "Objects are named by tenant, category, day and the sequence numbers they hold.",
+    prefixes.ACCESS_LOGS: "An object of the access log is named by the batch that it holds.",
     prefixes.PROCESSED: "Objects are named by table, run, tenant and day.",
     prefixes.CURATED: "Objects are named by table, run, tenant and day.",
+    prefixes.ANONYMISED: "Releases are named by tenant, table and period.",
     prefixes.FEATURE_STATES: "Objects are named by feature view, tenant and run.",
     prefixes.LINEAGE: "Objects are named by the run whose lineage they hold.",
     prefixes.RUNS: "What one step of a run hands to another is below the run's name.",
     prefixes.QUARANTINE: "The refused events of a request are one object, named by tenant, day and request.",
     prefixes.DEAD_LETTERS: "A record that can never succeed is an object of its own, named by its place in its source.",
     prefixes.RECONCILE: "What was read of raw is kept by tenant, day and moment.",
+    prefixes.ANCHORS: "An anchor of the audit is an object of its own, named by its day.",
+    prefixes.QUERY_RESULTS: "Results of queries are named by their tenant and query.",
+    prefixes.CERTIFICATES: "A certificate is named by tenant and request.",
+    prefixes.EXPORTS: "An export is named by tenant, person and request.",
     prefixes.MODELS: "Artifacts are named by tenant, model and version.",
     DATASETS: "A training set and what is made of it are below the tenant's and the run's name.",
 }
@@ -92,9 +110,11 @@ def deployed(storage: StorageStack) -> dict[Resource, Deployed]:
     return {
         **tables,
         LAKE: Deployed(lake.bucket_name, lake.bucket_arn),
+        AUDIT: Deployed(storage.audit.bucket_name, storage.audit.bucket_arn),
         LOG: Deployed(storage.stream.stream_arn, storage.stream.stream_arn),
         BUS: Deployed(bus.event_bus_name, bus.event_bus_arn),
         TENANT_KEY: Deployed(key.key_id, key.key_arn),
+        SIGNING_KEY: Deployed(storage.signing_key.key_id, storage.signing_key.key_arn),
     }
 
 
@@ -114,22 +134,26 @@ def grant(
     several = list(uses)
     actions: dict[tuple[Resource, str], list[str]] = {}
     for use in several:
-        if use.resource.kind == "bucket" and bool(use.part) == (use.verb == "list"):
+        if use.resource.kind == "bucket" and bool(use.part) == use.verb.startswith("list"):
             raise ValueError(
                 f"{use}: a bucket is listed as a whole; its objects are read and written by prefix"
             )
         actions.setdefault((use.resource, use.part), []).extend(ACTIONS[use.resource.kind][use.verb])
     databases: dict[tuple[str, ...], list[str]] = {}
+    buckets = {LAKE: storage.lake, AUDIT: storage.audit}
     for (resource, part), allowed in actions.items():
         if resource.kind == "catalog":
             databases.setdefault(tuple(allowed), []).append(database(storage.settings.name, part))
         elif resource.kind == "bucket" and part:
-            role.allow_objects(*allowed, bucket=storage.lake, prefix=part, reason=_reason(part))
+            bucket = buckets[resource]
+            role.allow_objects(*allowed, bucket=bucket, prefix=part, reason=_reason(part))
         else:
             role.allow(*allowed, on=[_arn(resources[resource], part)])
-    read = [use.part for use in several if use.resource.kind == "bucket" and use.verb == "read"]
-    if read and not any(use.verb == "list" for use in several if use.resource.kind == "bucket"):
-        role.allow_listing(storage.lake, read)
+    for resource, bucket in buckets.items():
+        of_bucket = [use for use in several if use.resource == resource]
+        read = [use.part for use in of_bucket if use.verb == "read"]
+        if read and not any(use.verb == "list" for use in of_bucket):
+            role.allow_listing(bucket, read)
     for glue_actions, named in databases.items():
         role.allow_tables(*glue_actions, databases=named)
     if any(use.resource.kind in {"table", "bucket", "stream"} and use.verb != "capture" for use in several):

@@ -12,6 +12,7 @@ from aws_cdk import aws_apigatewayv2_integrations as integrations
 from constructs import Construct, IDependable
 
 from millrace.compiler import api_document
+from millrace.core.http import AWS
 from stacks.constructs.log_groups import log_group
 from stacks.constructs.platform_function import PlatformFunction
 from stacks.constructs.waivers import waive
@@ -23,7 +24,8 @@ _OPEN = {
     "read_api": "Answers whether the service is up and nothing else, for monitors without a credential.",
     "collect": "Its clients send no bearer token: a write key in the body or in basic authentication is checked by the function.",
 }
-# The request id is the one that a handler answers with as x-request-id.
+# The request id is the one that a handler answers with as x-request-id. Nothing of a person: ids and no names, no address of a client, no path (an id may be in
+# it, so only the route's template), no header but the name of the program that calls.
 _ACCESS_LOG = {
     "requestId": "$context.requestId",
     "time": "$context.requestTime",
@@ -32,8 +34,8 @@ _ACCESS_LOG = {
     "bytes": "$context.responseLength",
     "latencyMs": "$context.responseLatency",
     "org": "$context.authorizer.org",
-    "principal": "$context.authorizer.principal",
-    "client": "$context.identity.sourceIp",
+    "kind": "$context.authorizer.kind",
+    "principal": "$context.authorizer.id",
     "agent": "$context.identity.userAgent",
     "authorizerError": "$context.authorizer.error",
     "integrationError": "$context.integrationErrorMessage",
@@ -74,6 +76,7 @@ class EventApi(Construct):
             identity_source=["$request.header.Authorization"],
             results_cache_ttl=Duration.seconds(60),
         )
+        self._signed = authorizers.HttpIamAuthorizer()
         self._integrations = {
             stem: integrations.HttpLambdaIntegration(stem, function.function, scope_permission_to_route=False)
             for stem, function in functions.items()
@@ -96,13 +99,13 @@ class EventApi(Construct):
             http_api=self.api,
             route_key=apigateway.HttpRouteKey.with_(path, apigateway.HttpMethod[method]),
             integration=self._integrations[route["function"]],
-            authorizer=None if is_open else self._authorizer,
+            authorizer=None if is_open else self._signed if route["right"] == AWS else self._authorizer,
         )
         if is_open:
             waive(made, "APIG4", _OPEN[route["function"]])
 
     def _serve(self, settings: EnvironmentSettings, after: IDependable) -> None:
-        access_logs = log_group(self, "AccessLogs", settings=settings, delivered="apis/access")
+        self.access_logs = log_group(self, "AccessLogs", settings=settings, delivered="apis/access")
         stage = apigateway.HttpStage(
             self,
             "Stage",
@@ -117,6 +120,6 @@ class EventApi(Construct):
         if not isinstance(resource, apigateway.CfnStage):
             raise TypeError("an HttpStage is made of one CfnStage")
         resource.access_log_settings = apigateway.CfnStage.AccessLogSettingsProperty(
-            destination_arn=access_logs.log_group_arn, format=json.dumps(_ACCESS_LOG)
+            destination_arn=self.access_logs.log_group_arn, format=json.dumps(_ACCESS_LOG)
         )
         stage.node.add_dependency(after)

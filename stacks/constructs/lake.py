@@ -6,23 +6,30 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from millrace.core.prefixes import (
+    ACCESS_LOGS,
     ATHENA_RESULTS,
     CURATED,
     DEAD_LETTERS,
+    EXPORTS,
     FAILED_BATCHES,
     FEATURE_STATES,
     PROCESSED,
     QUARANTINE,
+    QUERY_RESULTS,
     RAW,
     RECONCILE,
     REDRIVEN,
     RUNS,
 )
+from stacks.constructs.bucket_keys import refuse_kms, refuse_other_keys
 from stacks.constructs.waivers import waive
 from stacks.environment import OMISSION_REASONS, RAW_EXPIRY_DAYS, EnvironmentSettings, Omission
 
 ACCESS_LOG_DAYS = 90
 OLD_VERSION_DAYS = 30
+EXPORT_DAYS = 7
+# Who called is looked for within a year; the audit, which says what was done, is kept for seven.
+GATEWAY_LOG_DAYS = 365
 # Longer than a week, after which nothing is compared with a state any more.
 FEATURE_STATE_DAYS = 14
 
@@ -54,6 +61,7 @@ class Lake(Construct):
             removal_policy=self._removal,
             auto_delete_objects=self._emptied,
         )
+        refuse_other_keys(self.bucket, key)
         if settings.omits(Omission.ACCESS_LOG_BUCKET):
             waive(self.bucket, "S1", OMISSION_REASONS[Omission.ACCESS_LOG_BUCKET])
 
@@ -73,6 +81,7 @@ class Lake(Construct):
             removal_policy=self._removal,
             auto_delete_objects=self._emptied,
         )
+        refuse_kms(bucket)
         waive(bucket, "S1", "This bucket holds access logs; logging access to it would never end.")
         return bucket
 
@@ -84,17 +93,26 @@ class Lake(Construct):
             FAILED_BATCHES: lake.dead_letter_expiry_days,
             REDRIVEN: lake.dead_letter_expiry_days,
             RUNS: lake.run_expiry_days,
+            ACCESS_LOGS: GATEWAY_LOG_DAYS,
             # What was written online, to be compared with once; after this long all of it is written anew.
             FEATURE_STATES: FEATURE_STATE_DAYS,
             # As long as what it was read of may be compared.
             RECONCILE: RAW_EXPIRY_DAYS,
             ATHENA_RESULTS: lake.query_result_expiry_days,
+            QUERY_RESULTS: lake.query_file_expiry_days,
         }
         return [
             s3.LifecycleRule(
                 id="old-versions-and-broken-uploads",
                 noncurrent_version_expiration=Duration.days(OLD_VERSION_DAYS),
                 abort_incomplete_multipart_upload_after=Duration.days(7),
+            ),
+            # Values in clear: gone after a week, older versions too.
+            s3.LifecycleRule(
+                id="exports",
+                prefix=EXPORTS,
+                expiration=Duration.days(EXPORT_DAYS),
+                noncurrent_version_expiration=Duration.days(1),
             ),
             *self._rules("raw", RAW, lake.raw_infrequent_days, lake.raw_expiry_days),
             *self._rules("processed", PROCESSED, lake.tables_infrequent_days, None),

@@ -51,8 +51,9 @@ def hourly_functions(scope: Construct, fleet: Fleet) -> list[PlatformFunction]:
         worker(
             scope,
             "transform_partitions",
-            "Makes silver's rows of a portion of tenant-days.",
+            "Makes silver's rows of a portion of tenant-days, and looks for personal data in a sample.",
             fleet=fleet,
+            layers=("runtime", "duckdb", "privacy"),
         ),
         _commit_table(scope, fleet),
         PlatformFunction(

@@ -3,8 +3,10 @@
 import importlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from aws_cdk import Duration, IgnoreMode, Size
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
 from constructs import Construct
@@ -17,10 +19,22 @@ from stacks.constructs.grants import Deployed, deployed, grant
 from stacks.constructs.log_groups import log_group
 from stacks.constructs.platform_role import PlatformRole
 from stacks.constructs.waivers import waive
+from stacks.network import OUTSIDE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Lambda gives a function of this much memory one whole processor.
 ONE_PROCESSOR_MB = 1769
+# The layers of a function that seals or unseals protected values.
+PROTECTING = ("runtime", "privacy")
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
+INTERFACE_ACTIONS = (
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+)
 # The rest of a function's /tmp is Python's and whatever else writes there.
 TEMP_RESERVE_MB = 512
 
@@ -73,6 +87,7 @@ class PlatformFunction(Construct):
             "log_level": settings.log_level,
             **{field: known[uses[0].resource].value for field, uses in declared.items()},
             **_declared_numbers(model, memory_mb, storage_mb, settings.type_shards),
+            **({"rate_limit_url": settings.rate_limit_url} if "rate_limit_url" in model.model_fields else {}),
             **(variables or {}),
         }
         self.function = lambda_.Function(
@@ -90,11 +105,14 @@ class PlatformFunction(Construct):
             timeout=timeout,
             ephemeral_storage_size=None if storage_mb is None else Size.mebibytes(storage_mb),
             environment=model.model_validate(values).environment_variables(),
+            **_placed(stem, fleet),
             reserved_concurrent_executions=settings.reserved_concurrency.get(stem),
             on_failure=destinations.SqsDestination(fleet.failures),
             retry_attempts=2,
             max_event_age=Duration.hours(6),
         )
+        if fleet.network is not None and stem not in OUTSIDE:
+            _allow_interfaces(self.role)
         self.role.allow("logs:CreateLogStream", "logs:PutLogEvents", on=[logs_of_function.log_group_arn])
         uses = [*model.also_uses, *(use for several in declared.values() for use in several)]
         grant(self.role, uses, storage=fleet.storage, resources=known)
@@ -143,6 +161,29 @@ def _code(stem: str) -> lambda_.Code:
     kept = ("functions", "functions/__init__.py", f"functions/{stem}", f"functions/{stem}/*.py")
     exclude = ["**", *(f"!/{path}" for path in kept)]
     return lambda_.Code.from_asset(str(ROOT), exclude=exclude, ignore_mode=IgnoreMode.GIT)
+
+
+def _placed(stem: str, fleet: Fleet) -> dict[str, Any]:
+    """Where the function is, in a network or in none."""
+    if fleet.network is None or stem in OUTSIDE:
+        return {}
+    return {
+        "vpc": fleet.network.vpc,
+        "vpc_subnets": ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),
+        "security_groups": [fleet.network.functions],
+    }
+
+
+def _allow_interfaces(role: PlatformRole) -> None:
+    """What Lambda itself does in the role's name to place the function; the function's own code may do none of it."""
+    role.allow_wildcard(
+        "Interfaces",
+        *INTERFACE_ACTIONS,
+        on="*",
+        reason="Lambda makes network interfaces for a function before they have names, and these actions take no other resource.",
+        # A call of the function's code names the function. https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
+        conditions={"Null": {"lambda:SourceFunctionArn": "true"}},
+    )
 
 
 def _declared_numbers(

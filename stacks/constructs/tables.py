@@ -5,6 +5,7 @@ from typing import Any
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from constructs import Construct
@@ -12,6 +13,7 @@ from pynamodb.attributes import Attribute, TTLAttribute
 from pynamodb.indexes import GlobalSecondaryIndex
 from pynamodb.models import Model
 
+from millrace.eventstore import tables
 from stacks.constructs.waivers import waive
 from stacks.environment import EnvironmentSettings
 
@@ -26,6 +28,16 @@ _PROJECTIONS = {
     "INCLUDE": dynamodb.ProjectionType.INCLUDE,
     "ALL": dynamodb.ProjectionType.ALL,
 }
+
+
+# What can change or remove a row that is there, but for a put without a condition.
+CHANGES = (
+    "dynamodb:BatchWriteItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:PartiQLDelete",
+    "dynamodb:PartiQLUpdate",
+    "dynamodb:UpdateItem",
+)
 
 
 class ModelTable(Construct):
@@ -74,6 +86,8 @@ class ModelTable(Construct):
             stream=stream,
             kinesis_stream=capture_into,
         )
+        for refused in _refused(model):
+            self.table.add_to_resource_policy(refused)
         self.index_names = tuple(self._add_indexes(model))
         if not recovery:
             waive(self.table, "DDB3", without_backup or _test_data(settings))
@@ -89,6 +103,30 @@ class ModelTable(Construct):
                 non_key_attributes=projection.non_key_attributes,
             )
             yield index.Meta.index_name
+
+
+def _refused(model: type[Model]) -> Iterator[iam.PolicyStatement]:
+    """What the table refuses to everybody, whatever their own rights are."""
+    everybody = [iam.AnyPrincipal()]
+    # In a table's own policy: this table. Its ARN there would be a circle.
+    this = ["*"]
+    yield iam.PolicyStatement(
+        sid="OverTlsOnly",
+        effect=iam.Effect.DENY,
+        principals=everybody,
+        actions=["dynamodb:*"],
+        resources=this,
+        conditions={"Bool": {"aws:SecureTransport": "false"}},
+    )
+    if model is tables.Metadata:
+        yield iam.PolicyStatement(
+            sid="AuditIsAppendOnly",
+            effect=iam.Effect.DENY,
+            principals=everybody,
+            actions=list(CHANGES),
+            resources=this,
+            conditions={"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": ["*#audit#*"]}},
+        )
 
 
 def indexes(model: type[Model]) -> list[Any]:

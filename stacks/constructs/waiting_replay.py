@@ -7,7 +7,7 @@ from millrace.core.uses import Resource
 from stacks.constructs.dead_lettered_queue import DeadLetteredQueue
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.grants import Deployed
-from stacks.constructs.platform_function import ONE_PROCESSOR_MB, PlatformFunction
+from stacks.constructs.platform_function import ONE_PROCESSOR_MB, PROTECTING, PlatformFunction
 
 TIMEOUT = Duration.minutes(2)
 
@@ -29,6 +29,7 @@ class WaitingReplay(DeadLetteredQueue):
             "replay_waiting",
             fleet=fleet,
             description="Replays the events that waited for a contract through intake, once it is deployed.",
+            layers=PROTECTING,
             memory_mb=ONE_PROCESSOR_MB,
             timeout=TIMEOUT,
             variables={"bound_orgs": fleet.settings.bound_orgs},

@@ -165,7 +165,6 @@ def _but(name: str, **more: Any) -> tuple[dict[str, Any], ...]:
         ({"lateness": "6d"}, "/lateness", "narrowed"),
         ({"category": "system-events"}, "/category", "access"),
         ({"enrich": {}}, "/enrich", "access"),
-        ({"derived": True}, "/derived", "access"),
         ({"silver": EARLIER["silver"][:1]}, "/silver", "removed"),
         ({"silver": [{**BAND, "edges": [1, 3]}, EARLIER["silver"][1]]}, "/silver", "redefined"),
         ({"silver": [{**BAND, "labels": ["s", "m", "xl"]}, EARLIER["silver"][1]]}, "/silver", "redefined"),
@@ -177,6 +176,12 @@ def _but(name: str, **more: Any) -> tuple[dict[str, Any], ...]:
 def test_our_own_properties_are_promises_too(custom: dict[str, Any], pointer: str, kind: str) -> None:
     found = compare(_with(version="1.0.0"), _with(**custom), TODAY)
     assert [(one.pointer, one.kind) for one in found] == [(pointer, kind)]
+
+
+def test_a_type_that_clients_send_does_not_become_the_platform_s_own() -> None:
+    open_fields = _but("secret", classification="internal")
+    before, after = _with(version="1.0.0", fields=open_fields), _with(derived=True, fields=open_fields)
+    assert [(one.pointer, one.kind) for one in compare(before, after, TODAY)] == [("/derived", "access")]
 
 
 @pytest.mark.parametrize(

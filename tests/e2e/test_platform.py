@@ -99,7 +99,11 @@ def test_one_event_is_followed_to_the_lake_and_the_subscriber(client: Client) ->
             sqs.delete_message_batch(QueueUrl=queue, Entries=taken)
         return seen
 
-    assert stored in eventually(delivered, lambda all_: stored in all_, seconds=60)
+    # Behind intake a user is a number.
+    person = client.get(f"/v1/subjects/{event['data']['payload']['userId']}").body
+    payload = {**stored["data"]["payload"], "userId": person["subject"]}
+    sent = {**stored, "userId": person["subject"], "data": {**stored["data"], "payload": payload}}
+    assert sent in eventually(delivered, lambda all_: sent in all_, seconds=60)
 
 
 def test_events_come_in_over_the_bus_for_the_tenant_of_the_binding(client: Client) -> None:
@@ -227,7 +231,7 @@ def test_the_command_line_talks_to_it(client: Client, environ: dict[str, str], t
     code, answer = said("send", str(file))
     assert (code, answer["accepted"], answer["rejected"]) == (1, 1, 1)
     code, answer = said("status")
-    assert (code, answer["env"], len(answer["stacks"])) == (0, "local", 5)
+    assert (code, answer["env"], len(answer["stacks"])) == (0, "local", 6)
     code, answer = said("seed", "--count", "50", "--seed", str(random.randrange(10**6)))
     assert code == 0
     assert sum(answer["types"].values()) == 50

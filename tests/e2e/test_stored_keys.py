@@ -18,6 +18,7 @@ KEYS = {
     "Metadata": ("entityTypeKey", "entityId"),
     "FeatureStore": ("featureKey", "sortKey"),
     "MLModels": ("modelKey", "version"),
+    "SubjectKeys": ("subjectKey", None),
 }
 
 

@@ -51,15 +51,9 @@ def test_every_omission_has_a_reason_and_only_local_has_any() -> None:
     assert {name for name, settings in ENVIRONMENTS.items() if settings.omissions} == {"local"}
 
 
-def test_what_reads_events_is_deployed_before_what_accepts_them() -> None:
+def test_what_reads_events_is_deployed_before_what_accepts_them(dev: Templates) -> None:
     """Else the first event of a new contract could meet consumers that do not know it."""
-    stacks = {
-        stack.stack_name: stack
-        for stack in support.application("dev").node.find_all()
-        if isinstance(stack, Stack)
-    }
-    before = {one.stack_name for one in stacks["millrace-dev-ingestion"].dependencies}
-    assert before >= {"millrace-dev-consumers", "millrace-dev-lakehouse"}
+    assert {*dev.before["millrace-dev-ingestion"]} >= {"millrace-dev-consumers", "millrace-dev-lakehouse"}
 
 
 def test_other_partitions_are_refused() -> None:
@@ -266,18 +260,11 @@ def test_an_unwaived_finding_stops_the_synth(tmp_path: Path) -> None:
     assert "Careless" in report
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_a_construct_waives_a_rule_once_and_with_its_reason(name: str) -> None:
-    app = support.application(name)
-    waivers: list[tuple[str, str, str]] = []
-    for construct in app.node.find_all():
-        for entry in construct.node.metadata:
-            if isinstance(entry.data, dict) and "acknowledged" in entry.type.lower():
-                waivers += [(construct.node.path, rule, reason) for rule, reason in entry.data.items()]
-    assert waivers
-    per_rule = Counter((path, rule.split("::")[-1].split("[")[0]) for path, rule, _ in waivers)
+def test_a_construct_waives_a_rule_once_and_with_its_reason(every: Templates) -> None:
+    assert every.waivers
+    per_rule = Counter((path, rule.split("::")[-1].split("[")[0]) for path, rule, _ in every.waivers)
     assert max(per_rule.values()) == 1, per_rule.most_common(1)
-    for path, rule, reason in waivers:
+    for path, rule, reason in every.waivers:
         assert path.count("/") >= 1, f"{rule} is waived for all of {path}"
         assert reason.endswith("."), (path, rule)
         assert len(reason) > 40, (path, rule)

@@ -20,6 +20,7 @@ COMMON = {"ENVIRONMENT", "LOG_LEVEL"}
 INTAKE = {
     "dynamodb:PutItem",
     "dynamodb:GetItem",
+    "dynamodb:BatchGetItem",
     "dynamodb:BatchWriteItem",
     "kinesis:PutRecords",
     "kms:Decrypt",
@@ -28,30 +29,110 @@ INTAKE = {
 }
 # S3 answers 404 for an object that is missing only to those that may list it.
 READS = {"s3:GetObject", "s3:ListBucket"}
+# Whom a function behind the API denies what is a line of the audit.
+AUDITED = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}
+# Whom an id of a user names, and whom a number does.
+PEOPLE = {"dynamodb:BatchGetItem", "kms:Decrypt", "kms:GenerateDataKey"}
 RUN_DOCUMENTS = {"s3:GetObject", "s3:PutObject", "s3:ListBucket"}
 READS_TABLES = {"glue:GetDatabase", "glue:GetTable", "glue:GetTables"}
 WRITES_TABLES = READS_TABLES | {"glue:CreateTable", "glue:UpdateTable"}
 # What each function may do.
 RIGHTS = {
-    "authorize": {"dynamodb:GetItem"},
-    "post_events": INTAKE,
+    "authorize": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
+    "manage_access": {
+        "dynamodb:BatchGetItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+        "kms:Decrypt",
+        "kms:GenerateDataKey",
+        "cognito-idp:AdminCreateUser",
+        "cognito-idp:AdminDeleteUser",
+        "cognito-idp:AdminGetUser",
+    },
+    "post_events": INTAKE | {"dynamodb:Query"},
     "collect": INTAKE,
     "receive_bus_events": INTAKE | {"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"},
-    "check_schema": set(),
+    "check_schema": AUDITED,
     "replay_waiting": INTAKE
     | READS
-    | {"dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:BatchGetItem"}
+    | {"dynamodb:Query", "dynamodb:UpdateItem"}
     | {"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage", "sqs:SendMessage"},
-    "replay_quarantine": INTAKE | READS | {"dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:BatchGetItem"},
+    "replay_quarantine": INTAKE | READS | {"dynamodb:Query", "dynamodb:UpdateItem"},
     "change_alerts": {
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+        "dynamodb:BatchGetItem",
+        "kms:Decrypt",
+    },
+    "change_subjects": READS
+    | {
+        "dynamodb:BatchGetItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+        "kms:Decrypt",
+        "kms:GenerateDataKey",
+        "kms:GetPublicKey",
+        "states:ListExecutions",
+        "states:StartExecution",
+    },
+    "erase_subject": READS
+    | {
+        "dynamodb:BatchGetItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+        "glue:GetTable",
+        "kms:Decrypt",
+        "kms:GenerateDataKey",
+        "kms:GetPublicKey",
+        "kms:Sign",
+        "s3:DeleteObjectVersion",
+        "s3:ListBucketVersions",
+        "s3:PutObject",
+    },
+    "read_api": READS
+    | {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:Query"}
+    | {"kms:Decrypt", "kms:GenerateDataKey"},
+    "keep_audit": {
+        "dynamodb:BatchGetItem",
+        "dynamodb:BatchWriteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:PutObject",
+    },
+    "keep_access_logs": {"s3:PutObject"},
+    "watch_audit": {
         "dynamodb:BatchWriteItem",
         "dynamodb:GetItem",
         "dynamodb:PutItem",
         "dynamodb:Query",
         "dynamodb:UpdateItem",
     },
-    "read_api": READS | {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"},
-    "predict": READS | {"dynamodb:BatchGetItem", "dynamodb:GetItem"},
+    "decide_grants": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+    "query_lake": RUN_DOCUMENTS
+    | READS_TABLES
+    | {
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+    },
+    "predict": READS | AUDITED | PEOPLE,
     "score_transactions": READS
     | {
         "s3:PutObject",
@@ -72,7 +153,7 @@ RIGHTS = {
         "dynamodb:Query",
         "dynamodb:UpdateItem",
     },
-    "read_analytics": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"},
+    "read_analytics": AUDITED | PEOPLE,
     "fold_tiles": {
         "dynamodb:BatchWriteItem",
         "dynamodb:DeleteItem",
@@ -105,7 +186,7 @@ RIGHTS = {
         "dynamodb:Query",
         "dynamodb:UpdateItem",
     },
-    "send_canary": {"dynamodb:BatchWriteItem", "dynamodb:Query", "events:PutEvents"},
+    "send_canary": {"dynamodb:PutItem", "dynamodb:Query", "events:PutEvents"},
     "start_run": {"states:ListExecutions", "states:StartExecution"},
     "plan_backfill": RUN_DOCUMENTS,
     "plan_run": RUN_DOCUMENTS
@@ -118,7 +199,8 @@ RIGHTS = {
     "build_table": RUN_DOCUMENTS,
     "pin_sources": RUN_DOCUMENTS | READS_TABLES,
     "materialize_features": RUN_DOCUMENTS
-    | {"dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
+    | {"dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
+    | {"dynamodb:Query"},
     "publish_run": RUN_DOCUMENTS
     | {
         "dynamodb:BatchWriteItem",
@@ -128,7 +210,7 @@ RIGHTS = {
         "dynamodb:UpdateItem",
     },
     "train_model": READS | {"s3:PutObject"},
-    "build_training_set": {"s3:GetObject", "s3:ListBucket", "s3:PutObject"},
+    "build_training_set": {"dynamodb:Query", "s3:GetObject", "s3:ListBucket", "s3:PutObject"},
     "register_models": {
         "dynamodb:GetItem",
         "dynamodb:PutItem",
@@ -182,6 +264,8 @@ READS_A_STREAM = {
 # Workers over a million rows at once: as much time as Lambda has, and memory as the environment's settings say.
 WORKERS = {"transform_partitions", "build_table", "materialize_features"}
 LONG = WORKERS | {
+    "keep_audit",
+    "erase_subject",
     "seal_tiles",
     "commit_table",
     "maintain_table",
@@ -313,6 +397,7 @@ def test_a_function_carries_no_layer_that_it_does_not_need(every: Templates) -> 
         own = {
             "archive_events": {"Lake"},
             "check_schema": {"Registry"},
+            "query_lake": {"Duckdb"},
             **{one: {"Sketches"} for one in ("fold_tiles", "read_analytics", "watch_anomalies")},
             "seal_tiles": {"Duckdb", "Sketches"},
             **{scorer: {"Onnx"} for scorer in ("predict", "score_transactions")},
@@ -327,6 +412,7 @@ def test_a_function_carries_no_layer_that_it_does_not_need(every: Templates) -> 
                     "pin_sources",
                     "maintain_table",
                     "reconcile_events",
+                    "erase_subject",
                 )
             },
         }
@@ -348,6 +434,8 @@ def test_rights_are_exactly_those_of_the_table(every: Templates, stem: str) -> N
     wanted = RIGHTS[stem] | PLUMBING
     if stem == "commit_table" and ENVIRONMENTS[every.environment].lakehouse.optimizers:
         wanted |= {"glue:CreateTableOptimizer", "iam:PassRole"}
+    if stem == "manage_access" and every.environment != "local":
+        wanted |= {"sts:AssumeRole"}
     if stem in READS_A_STREAM:
         wanted |= STREAM_READS[READS_A_STREAM[stem]]
         if every.environment != "local":
@@ -374,18 +462,30 @@ def test_a_wildcard_resource_stands_alone_in_its_policy_and_is_a_prefix(every: T
             assert len(as_list(statement["Resource"])) == 1, name
             prefixes.add(text.split("'")[-2].lstrip("/:"))
     wanted = {
-        "raw/*",
+        "raw/logs/*",
         "quarantine/*",
+        "privacy/certificates/*",
+        "privacy/exports/*",
+        "raw/events/*",
         "models/*",
         *(f"{one.dead_letters}*" for one in CONSUMERS if one.redrivable),
     }
     wanted |= {"runs/*", "processed/*", "curated/*", "lineage/*", "dead-letters/transform_partitions/*"}
-    wanted |= {"reconcile/*", "processed/ml-datasets/*", "processed/features/*"}
+    wanted |= {
+        "query-results/*",
+        "curated/anonymised/*",
+        "audit/anchors/*",
+        "reconcile/*",
+        "processed/ml-datasets/*",
+        "processed/features/*",
+    }
     wanted |= {
         f"table/millrace_{every.environment}_{layer}/*"
         for layer in ("silver", "gold", "marts", "ml_features")
     }
-    assert prefixes == wanted | ({"aws/lambda/*"} if every.environment != "local" else set())
+    if every.environment != "local":
+        wanted |= {"aws/lambda/*", f"role/millrace-{every.environment}-bi-*"}
+    assert prefixes == wanted
 
 
 def _is_a_machines(policy: str) -> bool:

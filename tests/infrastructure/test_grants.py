@@ -6,7 +6,7 @@ import pytest
 from aws_cdk import App, Stack
 from constructs import Construct
 
-from millrace.core.uses import CATALOG, EVENTS, LAKE, LOG, TENANT_KEY, Resource, Use, rights
+from millrace.core.uses import AUDIT, CATALOG, EVENTS, LAKE, LOG, TENANT_KEY, Resource, Use, rights
 from stacks.application import new_app
 from stacks.constructs.grants import ACTIONS, PREFIX_REASONS, deployed, grant
 from stacks.constructs.platform_function import settings_model
@@ -58,7 +58,7 @@ def test_no_action_is_in_two_verbs_of_a_kind_but_what_capture_needs() -> None:
 
 
 def test_every_prefix_has_its_reason_and_no_reason_is_left_over() -> None:
-    prefixes = {use.part for _, use in every_use() if use.resource == LAKE and use.part}
+    prefixes = {use.part for _, use in every_use() if use.resource in (AUDIT, LAKE) and use.part}
     for prefix in prefixes:
         assert prefix.endswith("/"), prefix
         assert any(prefix.startswith(one) for one in PREFIX_REASONS), prefix
@@ -73,7 +73,17 @@ def test_a_field_names_one_resource() -> None:
 
 
 def test_a_setting_that_names_a_place_declares_what_is_done_there() -> None:
-    named = ("_table", "_bucket", "_bus", "_queue_url", "_machine", "_stream_arn", "tenant_key_id")
+    named = (
+        "_table",
+        "_bucket",
+        "_bus",
+        "_queue_url",
+        "_machine",
+        "_stream_arn",
+        "tenant_key_id",
+        "signing_key_id",
+        "user_pool_id",
+    )
     for stem in stems():
         model = settings_model(stem)
         places = {field for field in model.model_fields if field.endswith(named)}

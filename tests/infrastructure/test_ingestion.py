@@ -1,16 +1,18 @@
 """The HTTP API is its document; nothing passes without a credential but health and what takes a write key; capture is open before it."""
 
+import json
 import re
 from typing import Any
 
 from openapi_spec_validator import validate
 
-from millrace.access.credentials import ALL_SCOPES
+from millrace.access.actions import ACTIONS
 from millrace.compiler import api_document, deployed
+from millrace.core.http import ANY, AWS
 from stacks.constructs.http_api import OPENAPI
 from stacks.environment import ENVIRONMENTS
 from tests.support.contracts import SCHEMAS
-from tests.support.templates import Templates
+from tests.support.templates import Templates, as_list
 
 ROUTE = "AWS::ApiGatewayV2::Route"
 CALLS = {
@@ -27,6 +29,20 @@ CALLS = {
         for method in ("POST", "OPTIONS")
     },
     "GET /i": ("collect", None),
+    "GET /v1/subjects/{id}": ("read_api", "personal:read"),
+    "DELETE /v1/subjects/{id}": ("change_subjects", "subjects:write"),
+    "GET /v1/subjects/{id}/erasure": ("change_subjects", "subjects:read"),
+    "GET /v1/subjects/{id}/export": ("change_subjects", "subjects:write"),
+    "POST /v1/subjects/{id}/export": ("change_subjects", "subjects:write"),
+    "PUT /v1/subjects/{id}/restriction": ("change_subjects", "subjects:write"),
+    "DELETE /v1/subjects/{id}/restriction": ("change_subjects", "subjects:write"),
+    "POST /v1/subjects/{id}/rectification": ("change_subjects", "subjects:write"),
+    "PUT /v1/subjects/{id}/hold": ("change_subjects", "subjects:write"),
+    "DELETE /v1/subjects/{id}/hold": ("change_subjects", "subjects:write"),
+    "GET /v1/subjects/holds": ("change_subjects", "subjects:read"),
+    "GET /v1/subjects/requests": ("change_subjects", "subjects:read"),
+    "POST /v1/subjects/requests/{requestId}/done": ("change_subjects", "subjects:write"),
+    "GET /v1/subjects/signing-key": ("change_subjects", "subjects:read"),
     "GET /v1/events": ("read_api", "events:read"),
     "GET /v1/events/{eventId}": ("read_api", "events:read"),
     "GET /v1/events/{eventId}/trace": ("read_api", "events:read"),
@@ -35,6 +51,7 @@ CALLS = {
     "POST /v1/schemas/check": ("check_schema", "schemas:read"),
     "GET /v1/quarantine": ("read_api", "quarantine:read"),
     "GET /v1/quarantine/{id}": ("read_api", "quarantine:read"),
+    "POST /v1/detokenise": ("read_api", "personal:detokenise"),
     "POST /v1/quarantine/replay": ("replay_quarantine", "quarantine:write"),
     "POST /v1/quarantine/discard": ("replay_quarantine", "quarantine:write"),
     "POST /v1/predict": ("predict", "fraud:read"),
@@ -47,9 +64,36 @@ CALLS = {
     "GET /v1/analytics": ("read_analytics", "events:read"),
     "GET /v1/analytics/{metric}": ("read_analytics", "events:read"),
     "GET /v1/alerts": ("read_api", "alerts:read"),
+    "GET /v1/audit": ("read_api", "audit:read"),
     "POST /v1/alerts/{id}/acknowledge": ("change_alerts", "alerts:write"),
     "POST /v1/alerts/{id}/mute": ("change_alerts", "alerts:write"),
+    "GET /v1/grants": ("decide_grants", "grants:read"),
+    "POST /v1/grants": ("decide_grants", "grants:request"),
+    "POST /v1/grants/{id}/approve": ("decide_grants", "grants:approve"),
+    "POST /v1/grants/{id}/refuse": ("decide_grants", "grants:approve"),
+    "POST /v1/grants/{id}/revoke": ("decide_grants", "grants:request"),
+    "GET /v1/anonymised": ("query_lake", "catalog:read"),
+    "GET /v1/anonymised/{name}": ("query_lake", "catalog:read"),
+    "POST /v1/anonymised/{name}": ("query_lake", "datasets:anonymise"),
+    "POST /v1/query": ("query_lake", "query:run"),
+    "DELETE /v1/query/{id}": ("query_lake", "query:run"),
     "GET /v1/features": ("read_api", "features:read"),
+    "POST /v1/bi-credentials": ("manage_access", "query:run"),
+    "POST /v1/token": ("manage_access", "aws"),
+    "GET /v1/me": ("manage_access", "any"),
+    "GET /v1/tenants": ("manage_access", "tenants:read"),
+    "POST /v1/tenants": ("manage_access", "tenants:write"),
+    "GET /v1/roles": ("manage_access", "roles:read"),
+    "GET /v1/users": ("manage_access", "users:read"),
+    "POST /v1/users": ("manage_access", "users:write"),
+    "PATCH /v1/users/{id}": ("manage_access", "users:write"),
+    "DELETE /v1/users/{id}": ("manage_access", "users:write"),
+    "GET /v1/keys": ("manage_access", "keys:read"),
+    "POST /v1/keys": ("manage_access", "keys:write"),
+    "POST /v1/keys/{id}/rotate": ("manage_access", "keys:write"),
+    "DELETE /v1/keys/{id}": ("manage_access", "keys:write"),
+    "GET /v1/subjects/{id}/consents": ("manage_access", "subjects:read"),
+    "PUT /v1/subjects/{id}/consents/{purpose}": ("manage_access", "subjects:write"),
     "GET /v1/openapi.json": ("read_api", "schemas:read"),
     "GET /v1/health": ("read_api", None),
     **dict.fromkeys(
@@ -89,7 +133,7 @@ def test_the_document_is_openapi_and_has_every_call() -> None:
     validate(_document())
     routes = api_document.routes(_document())
     assert {key: (route["function"], route["right"]) for key, route in routes.items()} == CALLS
-    assert {right for _, right in CALLS.values() if right is not None} == set(ALL_SCOPES)
+    assert {right for _, right in CALLS.values() if right is not None} <= {ANY, AWS, *ACTIONS}
 
 
 def test_routes_are_those_of_the_document(every: Templates) -> None:
@@ -112,7 +156,13 @@ def test_only_health_and_the_doors_of_write_keys_are_open(every: Templates) -> N
     assert open_routes == {"GET /v1/health"} | doors
     closed = [r["Properties"] for r in every.resources(ROUTE).values() if "AuthorizerId" in r["Properties"]]
     assert {r["AuthorizationType"] for r in closed} == {"CUSTOM"}
-    assert len(closed) == len(CALLS) - len(open_routes)
+    signed = [
+        r["Properties"]["RouteKey"]
+        for r in every.resources(ROUTE).values()
+        if r["Properties"]["AuthorizationType"] == "AWS_IAM"
+    ]
+    assert signed == ["POST /v1/token"]
+    assert len(closed) == len(CALLS) - len(open_routes) - len(signed)
 
 
 def test_the_authorizer_answers_simply_and_is_asked_once_a_minute(every: Templates) -> None:
@@ -136,6 +186,33 @@ def test_the_stage_is_bounded_and_logs_who_called_without_what_they_carried(ever
     assert "$context.requestId" in log
     assert "$context.authorizer.org" in log
     assert not re.search("authorization|header", log, re.IGNORECASE)
+    # Neither who a person is or where a client is, nor a path or a query with somebody's id in it.
+    assert not re.search(
+        r"authorizer\.principal|sourceIp|context\.path|requestOverride|querystring", log, re.IGNORECASE
+    )
+
+
+def test_the_access_log_is_handed_on_to_the_lake(every: Templates) -> None:
+    subscriptions = every.resources("AWS::Logs::SubscriptionFilter")
+    if every.environment == "local":
+        assert subscriptions == {}
+        return
+    ((_, one),) = subscriptions.items()
+    (stage,) = every.resources("AWS::ApiGatewayV2::Stage").values()
+    group = stage["Properties"]["AccessLogSettings"]["DestinationArn"]["Fn::GetAtt"][0]
+    assert one["Properties"]["LogGroupName"] == {"Ref": group}
+    assert "keepaccesslogs" in json.dumps(one["Properties"]["DestinationArn"])
+    # Every line, also of calls that nobody was recognised in.
+    assert one["Properties"]["FilterPattern"] == ""
+
+
+def test_nothing_that_serves_people_reads_the_access_log(every: Templates) -> None:
+    """It is of all tenants, so it is read with rights of AWS alone."""
+    for stem in every.functions():
+        for statement in every.rights(stem):
+            if {"s3:GetObject", "s3:GetObject*"} & set(as_list(statement["Action"])):
+                text = json.dumps(statement["Resource"])
+                assert not re.search(r'"/(\*|raw/\*|raw/logs/[^"]*)"', text), stem
 
 
 def test_capture_is_open_before_the_api_serves(every: Templates) -> None:
@@ -169,6 +246,7 @@ def test_a_new_shard_is_read_before_it_is_written(every: Templates) -> None:
     writers = {
         "change_alerts",
         "collect",
+        "manage_access",
         "post_events",
         "receive_bus_events",
         "replay_quarantine",
@@ -176,11 +254,13 @@ def test_a_new_shard_is_read_before_it_is_written(every: Templates) -> None:
     }
     assert used == writers | {
         "analyze_events",
+        "keep_audit",
         "read_api",
         "reconcile_events",
         "score_transactions",
         "sweep_timers",
         "watch_anomalies",
+        "watch_audit",
         "publish_run",
         "move_model",
     }
@@ -193,7 +273,15 @@ def test_a_new_shard_is_read_before_it_is_written(every: Templates) -> None:
 
 def test_outputs(every: Templates) -> None:
     names = {name for stack in every.stacks.values() for name in stack.get("Outputs", ())}
-    wanted = {"ApiUrl", "LakeBucket", "EventStream", "EventBus", "TenantKeyId", "SubscriberQueue"}
+    wanted = {
+        "ApiUrl",
+        "LakeBucket",
+        "EventStream",
+        "EventBus",
+        "TenantKeyId",
+        "SubscriberQueue",
+        "QueryFunction",
+    }
     wanted |= {f"{name}Table" for name in ("Events", "UserEvents", "Analytics", "Metadata", "MLModels")}
     assert wanted | {"FeatureStoreTable"} <= names
     assert not str(every.stacks["ingestion"]["Outputs"]["ApiUrl"]["Value"]).endswith("/']]}")

@@ -34,6 +34,7 @@ CALLS = {
     "backfill": {"PlanBackfill": "planbackfill"},
     "maintenance": {"MaintainTable": "maintaintable"},
     "seal_tiles": {"PinSources": "pinsources", "SealTiles": "Sealingsealtiles"},
+    "erase_subject": {"EraseSubject": "Erasureerasesubject"},
     "train_model": {"PinSources": "pinsources"},
     "train_tenants": {
         "PinSources": "pinsources",
@@ -207,7 +208,9 @@ def test_runs_start_by_themselves_everywhere(every: Templates) -> None:
         assert properties["State"] == "ENABLED"
         assert properties["ScheduleExpressionTimezone"] == "UTC"
         if not properties["Target"]["Arn"]["Fn::GetAtt"][0].startswith("startrunFunction"):
-            assert name.startswith(("Canary", "FoldTiles", "Reconciliation", "Timers", "WatchAnomalies"))
+            assert name.startswith(
+                ("Audit", "Canary", "FoldTiles", "Reconciliation", "Timers", "WatchAnomalies")
+            )
             continue
         assert ("DeadLetterConfig" in properties["Target"]) is (every.environment != "local")
         found[name.split("Schedule")[0]] = (

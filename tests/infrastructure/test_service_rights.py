@@ -16,13 +16,14 @@ from tests.support.templates import templates
 ENVIRONMENTS = ("dev", "staging", "prod")
 # What derives a relation of each of these must find some, or it looks for the wrong thing.
 CALLING = {
-    "dev": {"apigateway", "events", "lambda", "logging.s3", "sagemaker", "scheduler", "states"},
+    "dev": {"apigateway", "events", "lambda", "logging.s3", "logs", "sagemaker", "scheduler", "states"},
     "staging": {
         "apigateway",
         "cloudwatch",
         "events",
         "lambda",
         "logging.s3",
+        "logs",
         "sagemaker",
         "scheduler",
         "states",
@@ -34,6 +35,7 @@ CALLING = {
         "glue",
         "lambda",
         "logging.s3",
+        "logs",
         "sagemaker",
         "scheduler",
         "states",

@@ -1,5 +1,6 @@
 """State: how it is encrypted, kept and derived, in every environment."""
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from aws_cdk.assertions import Match, Template
 
 from layers import build
 from millrace.compiler.event_contracts import compile_contracts
+from millrace.core import audit
 from millrace.eventstore.tables import TABLES
 from stacks.application import new_app
 from stacks.environment import ENVIRONMENTS
@@ -60,7 +62,7 @@ KEYS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, ...]], bool]] = {
         {"featureName-dataType-index": ("featureName", "dataType")},
         True,
     ),
-    "SubjectKeys": (("subjectKey",), {}, False),
+    "SubjectKeys": (("subjectKey",), {"listed-index": ("listedKey", "listed")}, False),
 }
 
 
@@ -123,6 +125,62 @@ def test_recovery_and_deletion_protection_by_environment(every: Templates) -> No
         assert properties["DeletionProtectionEnabled"] is (every.environment == "prod")
 
 
+def _denied(table: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    statements = table["Properties"]["ResourcePolicy"]["PolicyDocument"]["Statement"]
+    assert {one["Effect"] for one in statements} == {"Deny"}
+    assert {str(one["Principal"]) for one in statements} == {str({"AWS": "*"})}
+    return {one["Sid"]: one for one in statements}
+
+
+def test_tables_are_reached_over_tls_only(every: Templates) -> None:
+    for model in TABLES:
+        denied = _denied(_table(every, model.__name__))["OverTlsOnly"]
+        assert denied["Action"] == "dynamodb:*"
+        assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_nobody_may_change_or_remove_a_line_of_the_audit(every: Templates) -> None:
+    denied = _denied(_table(every, "Metadata"))["AuditIsAppendOnly"]
+    assert set(denied["Action"]) == {
+        f"dynamodb:{name}"
+        for name in ("BatchWriteItem", "DeleteItem", "PartiQLDelete", "PartiQLUpdate", "UpdateItem")
+    }
+    ((operator, keys),) = denied["Condition"].items()
+    (pattern,) = keys["dynamodb:LeadingKeys"]
+    assert operator == "ForAnyValue:StringLike"
+    for key, is_audit in (
+        (audit.partition("org_acme"), True),
+        ("org_acme#audit#2026-11-21", True),
+        (audit.chains(), False),
+        ("org_acme#audit-names", False),
+        ("org_acme#mutes", False),
+    ):
+        assert fnmatchcase(key, pattern) is is_audit
+    # What a role may do beyond that is to put, on a condition that the code sets.
+    uses = {action for _, one in every.statements() for action in as_list(one["Action"])}
+    assert {one for one in uses if one.startswith("dynamodb:PartiQL")} == set()
+
+
+def test_anchors_of_the_audit_are_locked_where_the_settings_say_so(every: Templates) -> None:
+    years = ENVIRONMENTS[every.environment].audit_lock_years
+    locked = {
+        name: one["Properties"]
+        for name, one in every.resources("AWS::S3::Bucket").items()
+        if one["Properties"].get("ObjectLockEnabled")
+    }
+    output = every.stacks["storage"]["Outputs"]["AuditBucket"]["Value"]["Ref"]
+    if years is None:
+        assert locked == {}
+        assert output == every.stacks["storage"]["Outputs"]["LakeBucket"]["Value"]["Ref"]
+        return
+    assert set(locked) == {output}
+    retention = locked[output]["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]
+    assert retention["Mode"] == "COMPLIANCE"
+    assert years * 365 + 1 <= retention["Days"] <= years * 366
+    assert locked[output]["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert every.environment == "prod"
+
+
 def test_recovery_of_events_is_one_setting_away(tmp_path: Path) -> None:
     settings = ENVIRONMENTS["prod"].model_copy(update={"recover_events": True})
     template = Template.from_stack(StorageStack(new_app(str(tmp_path)), "storage", settings=settings))
@@ -171,10 +229,12 @@ def test_a_log_on_demand_is_one_setting_away(tmp_path: Path) -> None:
     assert "IncomingBytes" not in metrics, "there is no limit that it could come near"
 
 
-def test_keys_rotate_and_are_two(every: Templates) -> None:
-    keys = every.resources("AWS::KMS::Key")
-    assert {name[:4] for name in keys} == {"Data", "Tena"}
-    assert all(key["Properties"]["EnableKeyRotation"] for key in keys.values())
+def test_keys_rotate_and_are_two_beside_the_one_that_signs(every: Templates) -> None:
+    keys = {name[:4]: key["Properties"] for name, key in every.resources("AWS::KMS::Key").items()}
+    signing = keys.pop("Sign")
+    assert (signing["KeySpec"], signing["KeyUsage"]) == ("ECC_NIST_P256", "SIGN_VERIFY")
+    assert keys.keys() == {"Data", "Tena"}
+    assert all(key["EnableKeyRotation"] for key in keys.values()), "KMS rotates no key that signs"
 
 
 def test_the_lake_is_versioned_encrypted_and_private(every: Templates) -> None:
@@ -190,12 +250,15 @@ def test_the_lake_is_versioned_encrypted_and_private(every: Templates) -> None:
 def test_lifecycle_of_the_lake(every: Templates) -> None:
     properties = every.one("AWS::S3::Bucket", "LakeBucket")["Properties"]
     rules = {rule.get("Prefix", ""): rule for rule in properties["LifecycleConfiguration"]["Rules"]}
-    assert rules["quarantine/"]["ExpirationInDays"] == 90
+    assert rules["quarantine/"]["ExpirationInDays"] == 25
     assert rules["dead-letters/"]["ExpirationInDays"] == 180
     assert rules["aws/lambda/"]["ExpirationInDays"] == 180
     assert rules["runs/"]["ExpirationInDays"] == 90
     assert rules["reconcile/"]["ExpirationInDays"] == 400
     assert rules["athena-results/"]["ExpirationInDays"] == 7
+    exports = rules["privacy/exports/"]
+    assert exports["ExpirationInDays"] == 7
+    assert exports["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}, "they hold values in clear"
     for prefix in ("processed/", "curated/"):
         assert "ExpirationInDays" not in rules.get(prefix, {}), "what the tables name stays"
         assert (prefix in rules) is (every.environment == "prod")

@@ -20,7 +20,7 @@ ENTRY = """
       operationId: putThings
       summary: Put things on a shelf
       x-millrace-function: shelves
-      x-millrace-scope: things:write
+      x-millrace-scope: alerts:write
       parameters:
         - name: shelf
           in: path
@@ -66,7 +66,7 @@ def put_things(call: Call) -> dict[str, Any]:
 class Api:
     """The gateway of a document with one more entry, in front of a function that answers it."""
 
-    def __init__(self, folder: Path, scopes: str = "things:write") -> None:
+    def __init__(self, folder: Path, scopes: str = "alerts:write") -> None:
         path = folder / api_document.FILE
         path.write_text(DOCUMENT.read_text().replace("\npaths:\n", f"\npaths:\n{ENTRY.lstrip(chr(10))}", 1))
         document = api_document.load(path)
@@ -142,5 +142,5 @@ def test_what_its_entry_does_not_allow_never_reaches_the_function(
 
 
 def test_its_right_is_asked_for(tmp_path: Path) -> None:
-    status, answer = Api(tmp_path, scopes="things:read").put({"name": "bolt"})
-    assert (status, answer["detail"]) == (403, "this credential lacks the right things:write")
+    status, answer = Api(tmp_path, scopes="alerts:read").put({"name": "bolt"})
+    assert (status, answer["detail"]) == (403, "this credential lacks the right alerts:write")

@@ -9,12 +9,14 @@ from typing import Any
 import orjson
 import pytest
 
+from millrace.alerts.raising import raised_id
 from millrace.core import clock
 from millrace.eventstore.emit import Emitter
 from millrace.eventstore.row import from_item
 from tests.support.alerting import ALERT, Alerting
 from tests.support.patterns import Story, World
 from tests.support.platform import ACME, GLOBEX, Platform, platform
+from tests.support.user_ids import number_of
 
 LIST, ACK, MUTE = "/v1/alerts", "/v1/alerts/{id}/acknowledge", "/v1/alerts/{id}/mute"
 
@@ -121,7 +123,7 @@ def test_another_tenants_alert_is_not_there(running: Platform, world: Alerting) 
         assert changed(running, call, alert, body, org=GLOBEX)["status"] == 404
         assert changed(running, call, alert, body, scopes="alerts:read")["status"] == 403
         assert changed(running, call, "nothing", body)["status"] == 404
-    assert audited(running) == []
+    assert {line["action"]["S"] for line in audited(running) if "action" in line} == {"access.denied"}
 
 
 def test_a_mute_holds_for_alerts_alike_until_it_ends(running: Platform, world: Alerting) -> None:
@@ -195,3 +197,60 @@ def test_alerts_of_a_user_are_those_that_follow_from_an_event_of_theirs(running:
     world.track()
     assert [one["subject"] for one in listed(running, userId="usr_1", state="ended")] == ["order:1"]
     assert listed(running, userId="usr_1", to=clock.utc_text(story.noon - timedelta(hours=1))) == []
+
+
+def test_alerts_name_users_by_their_ids(running: Platform, world: Alerting) -> None:
+    """In subjects and sentences, in every answer; what is stored, audited and muted has the number."""
+    number, other = number_of(running, "ann@x"), number_of(running, "ann@x", GLOBEX)
+    alerts = [
+        replace(
+            ALERT,
+            rule=f"of {one}",
+            at=world.now,
+            subject=f"user:{one}",
+            message=f"Two of user:{one}, at once.",
+        )
+        for one in (number, other)
+    ]
+    world.alerts.raise_all(alerts)
+    world.track()
+    by_rule = {one["rule"]: one for one in listed(running)}
+    named, foreign = by_rule[f"of {number}"], by_rule[f"of {other}"]
+    assert (named["subject"], named["message"]) == ("user:ann@x", "Two of user:ann@x, at once.")
+    assert foreign["subject"] == f"user:{other}", "another tenant's person is nobody's here"
+    acknowledged = changed(running, ACK, named["alertId"])["body"]
+    until = clock.utc_text(clock.now() + timedelta(hours=1))
+    muted = changed(running, MUTE, named["alertId"], {"until": until, "reason": "x", "alike": ["subject"]})
+    assert acknowledged["subject"] == muted["body"]["subject"] == "user:ann@x"
+    (line,) = [row for row in audited(running) if row["action"]["S"] == "alerts.mute"]
+    assert orjson.loads(line["detail"]["S"])["alike"] == {"subject": f"user:{number}"}
+    assert mutes(running)["user:ann@x"] == until
+    again = replace(alerts[0], rule="another", about=("again",), at=clock.now())
+    world.alerts.raise_all([again])
+    world.track()
+    rows = [row for name in ("Analytics", "Metadata") for row in running.rows(name)]
+    assert "ann@x" not in str([*rows, *world.events()])
+    assert {one["mutedUntil"] for one in listed(running) if one["subject"] == "user:ann@x"} == {until}
+    read = running.get("/v1/events/{eventId}", eventId=raised_id(ACME, again.alert_id))["body"]
+    assert read["data"]["payload"]["subject"] == "user:ann@x"
+
+
+def test_alerts_of_a_user_are_found_by_the_id_before_and_since_it_is_a_number(running: Platform) -> None:
+    world, story = World(stores=running.dynamodb), Story(noon=clock.now() - timedelta(hours=1))
+    world.now = story.noon
+    number = number_of(running, "usr_1")
+    before, since = from_item(story.order("a", 0), world.codec), from_item(story.order("b", 1), world.codec)
+    since.envelope["userId"] = number
+    world.alerts.raise_all(
+        [
+            replace(ALERT, subject=f"order:{at}", at=one.happened_at, cause=one)
+            for at, one in enumerate((before, since))
+        ]
+    )
+    world.track([*world.deliveries(), *world.deliveries()])
+    found = [one["subject"] for one in listed(running, userId="usr_1")]
+    assert sorted(found) == ["order:0", "order:1"]
+    assert [one["subject"] for one in listed(running, userId=number)] == ["order:1"]
+    first = running.get(LIST, query={"userId": "usr_1", "limit": "1"})["body"]
+    rest = running.get(LIST, query={"userId": "usr_1", "limit": "1", "cursor": first["cursor"]})["body"]
+    assert [one["subject"] for one in (*first["items"], *rest["items"])] == found

@@ -11,7 +11,7 @@ from millrace.core import limits
 from millrace.core.errors import PermanentError
 from millrace.core.http import Problem
 from millrace.core.table import Table
-from millrace.intake.rate import RateLimiter
+from millrace.rates.rates import Rates
 from tests.support import events
 from tests.support.doors import PAGE, basic, knock, write_key
 from tests.support.platform import ACME, GLOBEX, Platform
@@ -110,7 +110,7 @@ def test_a_page_reads_that_it_sends_too_much(running: Platform, monkeypatch: pyt
     def full(*_: object) -> None:
         raise Problem(429, "too many events", headers={"retry-after": "1"})
 
-    monkeypatch.setattr(RateLimiter, "take", full)
+    monkeypatch.setattr(Rates, "take_events", full)
     body = {"writeKey": write_key(running), "events": [events.order()]}
     answer = knock(running, DOOR, body, origin=PAGE)
     assert (answer["status"], answer["headers"]["access-control-allow-origin"]) == (429, PAGE)

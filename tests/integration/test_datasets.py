@@ -185,3 +185,18 @@ def test_bad_questions(running: Platform) -> None:
 def test_the_catalog_needs_its_right(running: Platform) -> None:
     for route in ("/v1/datasets", "/v1/datasets/{name}", "/v1/datasets/{name}/lineage"):
         assert running.get(route, name="raw.events", scopes="events:read")["status"] == 403
+
+
+def test_a_dataset_says_how_queries_of_its_caller_show_each_column(
+    running: Platform, warehouse: object
+) -> None:
+    def shown(name: str, scopes: str) -> dict[str, str]:
+        found = running.get("/v1/datasets/{name}", name=name, scopes=scopes)["body"]
+        return {column["name"]: column["visibility"] for column in found["columns"]}
+
+    orders = shown(ORDERS, "catalog:read dataset:*")
+    assert orders["order_id"] == "clear"
+    assert orders["meta_shipping_address_city"] == "token"
+    assert orders["meta_shipping_address_street"] == "absent"
+    assert shown("raw.events", "catalog:read dataset:raw.events")["payload"] == "masked"
+    assert set(shown(ORDERS, "catalog:read dataset:marts.* personal:read").values()) == {"absent"}

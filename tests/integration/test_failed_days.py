@@ -9,7 +9,7 @@ import pytest
 from cli.commands import pending as command
 from cli.main import run
 from cli.target import Target
-from millrace.core import keys
+from millrace.core import audit as audit_lines
 from millrace.core.table import Table
 from millrace.eventstore import failed_days, pending
 from millrace.eventstore.failed_days import FailedDay, Reason
@@ -66,7 +66,7 @@ def test_set_aside_and_taken_in_happen_once_each(running: Platform) -> None:
     audit = running.dynamodb.query(
         TableName="Metadata",
         KeyConditionExpression="entityTypeKey = :key",
-        ExpressionAttributeValues={":key": {"S": keys.metadata(ACME, "audit", "2026-11-21")}},
+        ExpressionAttributeValues={":key": {"S": audit_lines.partition(ACME)}},
     )["Items"]
     assert sorted((item["action"]["S"], item["principal"]["S"]) for item in audit) == [
         ("pending.set-aside", "cli:ann"),

@@ -13,6 +13,7 @@ import pytest
 from tests.support.faultpoints import Calls, Fault, Point, Story, different
 from tests.support.faultpoints.plan import together
 from tests.support.faultpoints.state import State
+from tests.support.people import same_numbers
 from tests.support.platform import platform
 
 FUNCTIONS = {
@@ -40,7 +41,7 @@ class Stage:
 @pytest.fixture(scope="module")
 def stage(bundle: Path) -> Iterator[Stage]:
     calls = Calls()
-    with platform(bundle, scoring=True) as running, calls.installed():
+    with same_numbers(), platform(bundle, scoring=True) as running, calls.installed():
         story = Story(running, calls)
         expected = story.tell()
         yield Stage(story, calls, calls.points, expected)

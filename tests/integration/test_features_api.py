@@ -9,6 +9,7 @@ from millrace.core import clock
 from millrace.features import views as feature_views
 from tests.support import online_rows
 from tests.support.platform import ACME, GLOBEX, Platform
+from tests.support.user_ids import number_of
 
 pytestmark = pytest.mark.integration
 ROUTE = "/v1/features"
@@ -67,6 +68,27 @@ def test_an_entity_that_was_never_seen_is_missing(counted: Counted) -> None:
     for user in ("43", "042", "42.0", "a#b", "🦊"):
         (result,) = counted.results("user_features:order_count", user_id=user)
         assert (result["value"], result["status"], result["asOf"]) == (0, "missing", counted.at)
+
+
+def test_users_are_asked_for_by_their_ids(counted: Counted) -> None:
+    """Their rows have their numbers, as the lake has them; those of who is not known have the id."""
+    number = number_of(counted.running, "42")
+    counted.put(ACME, "user_features", number, order_count=3)
+    # As another tenant's person may be called, and as rows from before are.
+    counted.put(ACME, "user_features", "42", order_count=9)
+    counted.put(ACME, "user_features", "43", order_count=5)
+    counted.put(ACME, "merchant_features", "42", fraud_share_7d=0.5)
+
+    def count(**query: str) -> Any:
+        return counted.results("user_features:order_count", **query)[0]["value"]
+
+    assert (count(user_id="42"), count(user_id=number), count(user_id="43")) == (3, 3, 5)
+    names = "user_features:order_count,merchant_features:fraud_share_7d"
+    values = [one["value"] for one in counted.results(names, user_id="42", merchant="42")]
+    assert values == [3, 0.5], "a merchant is no user"
+    other = number_of(counted.running, "42", GLOBEX)
+    assert other != number
+    assert count(user_id=other) == 0
 
 
 def test_another_tenant_sees_nothing(counted: Counted) -> None:

@@ -16,6 +16,7 @@ from tests.support import events
 from tests.support.decisions import at, decisions, sets_of
 from tests.support.mappings import Faults
 from tests.support.platform import ACME, GLOBEX, Platform, platform
+from tests.support.user_ids import number_of
 
 DECISION = "/v1/fraud/decisions/{transactionId}"
 WINDOW = timedelta(minutes=30)
@@ -102,9 +103,11 @@ def test_every_decision_is_the_rules_over_what_it_counted_and_the_sets_are_brute
         assert not running.objects("dead-letters/")
         moments = {key: _moment(event) for key, event in sent.items()}
         hashes = {(org, velocity.id_hash(event)): (org, event) for org, event in sent}
-        users: dict[tuple[str, int], list[tuple[str, str]]] = defaultdict(list)
+        ids = {(key[0], event["data"]["payload"]["user_id"]) for key, event in sent.items()}
+        numbers = {(org, user): number_of(running, str(user), org) for org, user in ids}
+        users: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
         for key, event in sent.items():
-            users[(key[0], event["data"]["payload"]["user_id"])].append(key)
+            users[(key[0], numbers[key[0], event["data"]["payload"]["user_id"]])].append(key)
         _check_decisions(sent, found, moments, hashes)
         _check_sets(running, users, moments)
 
@@ -142,7 +145,7 @@ def _check_decisions(
 
 def _check_sets(
     running: Platform,
-    users: dict[tuple[str, int], list[tuple[str, str]]],
+    users: dict[tuple[str, str], list[tuple[str, str]]],
     moments: dict[tuple[str, str], datetime],
 ) -> None:
     sets = sets_of(running)

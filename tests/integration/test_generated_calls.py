@@ -43,7 +43,7 @@ def shared(bundle: Path) -> Iterator[Platform]:
 @pytest.fixture(scope="module")
 def api(shared: Platform) -> Any:
     schema = schemathesis.openapi.from_dict(DOCUMENT)
-    schema.app = Gateway(DOCUMENT, shared.functions)
+    schema.app = Gateway(DOCUMENT, shared.functions, remembers=True)
     return schema
 
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -14,12 +15,12 @@ from cli.commands import keys
 from cli.main import run
 from cli.target import Target
 from millrace.access.credentials import (
-    Credentials,
     create_api_key,
     digests_like,
     revoke_api_key,
     revoke_digest,
 )
+from millrace.access.recognition import Credentials
 from millrace.core import clock
 from millrace.core.errors import PermanentError
 from millrace.core.table import Table
@@ -63,8 +64,19 @@ def put(dynamodb: Any, identifier: str) -> None:
         "entityTypeKey": f"platform#credential#{identifier[:2]}",
         "entityId": identifier,
         "status": "active",
+        "orgId": "org_acme",
+        "name": "twin",
+        "createdAt": "2026-01-02T03:04:05.678Z",
     }
-    dynamodb.put_item(TableName=TABLE, Item={name: {"S": value} for name, value in item.items()})
+    scopes = {"scopes": {"SS": ["events:read"]}}
+    named = {name: {"S": value} for name, value in item.items()}
+    dynamodb.put_item(TableName=TABLE, Item={**named, **scopes})
+
+
+def states(dynamodb: Any) -> dict[str, str]:
+    """Of the keys by id; lines of the audit have none."""
+    items = dynamodb.scan(TableName=TABLE)["Items"]
+    return {item["entityId"]["S"]: item["status"]["S"] for item in items if "status" in item}
 
 
 def test_revoking_ends_one_key_and_no_other(dynamodb: Any) -> None:
@@ -117,10 +129,9 @@ def test_an_id_that_several_keys_have_revokes_none(
         put(dynamodb, one)
     assert command(["keys", "revoke", "ab" * 6]) == 1
     assert "several" in capsys.readouterr().err
-    assert {item["status"]["S"] for item in dynamodb.scan(TableName=TABLE)["Items"]} == {"active"}
+    assert set(states(dynamodb).values()) == {"active"}
     assert command(["keys", "revoke", twins[1]]) == 0
-    states = {item["entityId"]["S"]: item["status"]["S"] for item in dynamodb.scan(TableName=TABLE)["Items"]}
-    assert states == {twins[0]: "active", twins[1]: "revoked"}
+    assert states(dynamodb) == {twins[0]: "active", twins[1]: "revoked"}
 
 
 @pytest.mark.parametrize(
@@ -191,3 +202,55 @@ def test_what_an_operator_types_is_judged_as_well(
     assert "\x1b" not in printed.err + printed.out
     assert "\u202e" not in printed.err + printed.out
     assert dynamodb.scan(TableName=TABLE)["Items"] == []
+
+
+def test_a_key_is_rotated_by_its_id(
+    dynamodb: Any,
+    command: Any,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    old = made(dynamodb)
+    assert command(["keys", "rotate", digest(old)[: keys.SHOWN], "--overlap", "0m", "--json"]) == 0
+    said = orjson.loads(capsys.readouterr().out)
+    assert said["replaces"] == digest(old)
+    assert said["id"] == digest(said["key"])
+    assert (serves(dynamodb, old), serves(dynamodb, said["key"])) == (False, True)
+    assert command(["keys", "rotate", digest(old)]) == 1
+    assert "has a successor" in capsys.readouterr().err
+    for wrong in (
+        [said["id"], "--overlap", "31d"],
+        [said["id"], "--overlap", "soon"],
+        ["shop"],
+        [said["key"]],
+    ):
+        assert command(["keys", "rotate", *wrong]) == 2
+    assert command(["keys", "rotate", "0" * 64]) == 1
+    assert serves(dynamodb, said["key"])
+
+
+def test_a_list_of_all_puts_older_keys_into_their_tenants_lists(
+    dynamodb: Any, command: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for org in ("org_acme", "org_globex"):
+        identifier = hashlib.sha256(org.encode()).hexdigest()
+        item = {
+            "entityTypeKey": {"S": f"platform#credential#{identifier[:2]}"},
+            "entityId": {"S": identifier},
+            "orgId": {"S": org},
+            "name": {"S": "old"},
+            "scopes": {"SS": ["events:read"]},
+            "status": {"S": "active"},
+            "createdAt": {"S": "2026-01-02T03:04:05.678Z"},
+        }
+        dynamodb.put_item(TableName=TABLE, Item=item)
+    listed = ["keys", "list", "--org", "org_acme", "--json"]
+    assert command(listed) == 0
+    assert orjson.loads(capsys.readouterr().out) == {"items": []}
+    for _ in range(2):
+        assert command(["keys", "list", "--json"]) == 0
+        assert len(orjson.loads(capsys.readouterr().out)["items"]) == 2
+    assert command(listed) == 0
+    assert [one["org"] for one in orjson.loads(capsys.readouterr().out)["items"]] == ["org_acme"]

@@ -76,7 +76,10 @@ def test_a_dry_run_changes_nothing_and_the_replay_keeps_the_id(running: Platform
     audits = [
         row for row in running.rows("Metadata") if row.get("action", {}).get("S") == "quarantine.replay"
     ]
-    assert json.loads(audits[0]["detail"]["S"])["patch"] == FIX
+    told = [json.loads(row["detail"]["S"]) for row in audits]
+    assert sorted(one["state"] for one in told) == ["begun", "done", "tried"]
+    kept = [{"op": "replace", "path": "/data/payload/totalAmount", "bytes": 5}]
+    assert [one["patch"] for one in told] == [kept] * 3, "no value of a patch is in the audit"
     # What still fails is not kept a second time, and what passed is not replayed a second time.
     retry = running.call(REPLAY, {"filter": ALL, "patch": FIX})["body"]
     assert (retry["matched"], retry["stillFailing"]) == (1, 1)

@@ -7,7 +7,10 @@ from unittest.mock import patch
 
 import pytest
 
+from millrace.access import keys, rows
+from millrace.access.credentials import create_api_key
 from millrace.aggregates import folding
+from millrace.core.table import Table
 from millrace.eventstore.consumers import Source, named, reading
 from millrace.features import views as feature_views
 from tests.support import champions, events
@@ -38,21 +41,26 @@ DEAD = "only poison is set aside, and the day has none; tests/integration/test_s
 GIVEN_UP = "Lambda writes batches that are too old in the function's role, and asks first whether the bucket is there"
 ONE_INTAKE = "whatever the way in, intake may meet a tenant, a type or a refusal for the first time"
 TWO_REPLAYS = "of two replays at once, which tests/integration/test_repairs.py has"
+NOBODY_YET = "of a tenant that asks before its first event has come"
+NEW_PERSON: dict[Call, str] = {("dynamodb:PutItem", "table/SubjectKeys"): ONE_INTAKE}
 # Allowed and not used: function → action and resource → why it stays.
 UNUSED: dict[str, dict[Call, str]] = {
     "collect": {
+        **NEW_PERSON,
         ("kms:GenerateDataKey", "tenant-key"): ONE_INTAKE,
         ("dynamodb:PutItem", "table/Metadata"): ONE_INTAKE,
         ("kinesis:PutRecords", "log"): ONE_INTAKE,
     },
     "receive_bus_events": {
+        **NEW_PERSON,
         ("kms:GenerateDataKey", "tenant-key"): ONE_INTAKE,
         ("dynamodb:PutItem", "table/Metadata"): ONE_INTAKE,
         ("kinesis:PutRecords", "log"): ONE_INTAKE,
     },
     "replay_quarantine": {
+        **NEW_PERSON,
         ("kms:GenerateDataKey", "tenant-key"): ONE_INTAKE,
-        ("dynamodb:PutItem", "table/Metadata"): ONE_INTAKE,
+        ("dynamodb:BatchWriteItem", "table/Metadata"): ONE_INTAKE,
         ("kinesis:PutRecords", "log"): ONE_INTAKE,
         ("s3:PutObject", "lake/quarantine/*"): ONE_INTAKE,
         (
@@ -60,6 +68,7 @@ UNUSED: dict[str, dict[Call, str]] = {
             "table/Metadata",
         ): TWO_REPLAYS,
     },
+    "read_api": {("kms:GenerateDataKey", "tenant-key"): "masks of rows from before a tenant had a key"},
     "fold_tiles": {
         (
             "dynamodb:UpdateItem",
@@ -67,8 +76,10 @@ UNUSED: dict[str, dict[Call, str]] = {
         ): "a minute that fails is put off; tests/unit/aggregates/test_folding.py has it"
     },
     "read_analytics": {
-        ("dynamodb:BatchGetItem", "table/Analytics"): "of sealed days; tests/integration/test_sealing.py"
+        ("dynamodb:BatchGetItem", "table/Analytics"): "of sealed days; tests/integration/test_sealing.py",
+        ("kms:GenerateDataKey", "tenant-key"): NOBODY_YET,
     },
+    "predict": {("kms:GenerateDataKey", "tenant-key"): NOBODY_YET},
     **{
         stem: {
             **{("s3:PutObject", f"lake/{one.dead_letters}*"): DEAD for one in named(stem)},
@@ -98,7 +109,7 @@ def recorded(bundle: Path) -> Iterator[dict[str, set[Call]]]:
         champions.deploy(running.dynamodb, running.s3, feature_views.load(bundle), bucket=LAKE, org=ACME)
         # A copy that is new finds the tenant's key there and has it unwrapped.
         running.restart_all()
-        order, transaction = events.order(), events.transaction()
+        order, transaction = events.shipped_order(), events.transaction()
         broken = events.order()
         del broken["data"]["payload"]["orderId"]
         results = running.post([order, transaction, broken])["body"]["results"]
@@ -114,9 +125,15 @@ def recorded(bundle: Path) -> Iterator[dict[str, set[Call]]]:
         with recorder.of("read_analytics"):
             path, metric = "/v1/analytics/{metric}", "events_by_type"
             assert running.get(path, metric=metric, query={"window": "1d"})["body"]["items"]
+            of_user = {"window": "1d", "by.user": "usr_4711"}
+            assert running.get(path, metric="orders_by_user", query=of_user)["body"]["items"]
+            assert running.get(path, metric=metric, scopes="")["status"] == 403
+        assert running.post(order, scopes="")["status"] == 403
+        assert running.call("/v1/predict", b"{}", function="predict", scopes="")["status"] == 403
         with recorder.of("read_api"):
             assert running.get("/v1/alerts")["body"]["items"]
             assert running.get("/v1/alerts", query={"userId": "usr_4711"})["status"] == 200
+            assert running.get("/v1/audit")["status"] == 200
             ids = {"eventId": order["eventId"]}
             running.get("/v1/events/{eventId}", **ids)
             running.get("/v1/events/{eventId}/trace", **ids)
@@ -143,9 +160,14 @@ def recorded(bundle: Path) -> Iterator[dict[str, set[Call]]]:
         )
         running.call("/v1/predict", transaction["data"]["payload"], function="predict")
         running.call("/v1/quarantine/discard", {"filter": {"code": "missing"}})
-        call = {"headers": {"authorization": f"Bearer {running.keys[ACME]}"}, "routeKey": "GET /v1/events"}
+        # A key of an earlier version is put into its tenant's list when it is used.
+        metadata = Table(running.dynamodb, "Metadata")
+        key = create_api_key(metadata, org=ACME, name="old", scopes=["events:read"])
+        held = keys.in_partition(metadata, rows.digest(key)[:2])
+        metadata.write_all([{name: one for name, one in item.items() if name != "prefix"} for item in held])
+        call = {"headers": {"authorization": f"Bearer {key}"}, "routeKey": "GET /v1/events"}
         with recorder.of("authorize"):
-            running.functions["authorize"](call, None)
+            assert running.functions["authorize"](call, None)["isAuthorized"]
         yield recorder.calls
 
 

@@ -1,5 +1,6 @@
 """The same for the steps of a run, on the emulator: what boto3, DuckDB and Arrow ask, the steps' roles allow."""
 
+import json
 import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import urllib3
 
 from millrace.aggregates import registry as aggregate_registry
 from millrace.aggregates.reads import TenantTiles
@@ -43,7 +45,8 @@ STEPS = {
 }
 MAINTENANCE = {"MaintainTable": "maintain_table"}
 SEALING = {"SealTiles": "seal_tiles"}
-FUNCTIONS = (*STEPS.values(), *MAINTENANCE.values(), *SEALING.values())
+QUERY = "query_lake"
+FUNCTIONS = (*STEPS.values(), *MAINTENANCE.values(), *SEALING.values(), QUERY)
 # Of Lambda: what is asked of it is how much time is left.
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000)
 DAYS = ("2026-11-19", "2026-11-20")
@@ -57,6 +60,7 @@ OLD = "only a table with old snapshots is committed and loses files, and these a
 DAILY = "daily models read what hourly ones made, and these runs are hourly"
 FAILING = "only a check that fails is an event, and here none does"
 LEFT_OUT = "only a day that the run could not commit is kept with its errors, and here all land"
+LINK = "whoever follows a link to a result reads by the right of who signed it"
 THIRD = "only the third seal of a day deletes the blocks of the first"
 UNUSED: dict[str, dict[Call, str]] = {
     "plan_run": {
@@ -81,6 +85,18 @@ UNUSED: dict[str, dict[Call, str]] = {
         ("glue:GetTables", "glue"): GROUP,
     },
     "materialize_features": {("s3:ListBucket", "lake"): MISSED},
+    "query_lake": {
+        ("glue:GetDatabase", "glue"): GROUP,
+        ("s3:GetObject", "lake/query-results/*"): LINK,
+        (
+            "dynamodb:Query",
+            "table/SubjectKeys/index/listed-index",
+        ): "for callers of the API; here an operator asks, who sees all rows",
+        (
+            "s3:PutObject",
+            "lake/curated/anonymised/*",
+        ): "of releases; no month here has ended, or is of ten people",
+    },
     "seal_tiles": {
         ("s3:ListBucket", "lake"): MISSED,
         ("dynamodb:DeleteItem", "table/Analytics"): THIRD,
@@ -165,7 +181,46 @@ def recorded(bundle: Path, emulator: str) -> Iterator[dict[str, set[Call]]]:
         start = clock.epoch(datetime(2026, 11, 20, tzinfo=UTC))
         counted = [by_key["terminal_7",][0] for by_key in tiles.between(start, start + 86_400).values()]
         assert sum(counted) == 20
+        _query(make(QUERY))
         yield recorder.calls
+
+
+def _query(invoke: Callable[[Any], Any]) -> None:
+    """Queries of an operator: of raw, silver, a view between, marts, their past; with a file as the result; and cancelled."""
+
+    def asked(sql: str, **how: Any) -> Any:
+        return json.loads(invoke({"sql": sql, **how})["body"])
+
+    orders = "silver.order_created_v1"
+    for sql, rows in (
+        (
+            "SELECT event_type, count(*) FROM raw.events GROUP BY 1 ORDER BY 1",
+            [["order.created", 40], ["transaction.created", 40]],
+        ),
+        (f"SELECT org_id, count(*), sum(total_amount) FROM {orders} GROUP BY 1", [["org_acme", 40, 399.6]]),
+        ("SELECT count(*) FROM staging.stg_orders", [[40]]),
+        (
+            "SELECT count(*) FROM marts.fct_transactions f JOIN silver.transaction_created_v1 t USING (transaction_id)",
+            [[40]],
+        ),
+        (f"SELECT count(*) FROM {orders} WHERE event_time >= '2026-11-25'", [[0]]),
+        (
+            "SELECT count(*) FROM raw.events WHERE event_time < '2026-11-20' AND event_type = 'order.created'",
+            [[20]],
+        ),
+    ):
+        assert asked(sql)["rows"] == rows, sql
+    assert asked(f"SELECT count(*) FROM {orders}", org="org_globex")["rows"] == [[0]]
+    then = asked(
+        f"SELECT arg_min(snapshot, committed_at)::VARCHAR FROM lake.snapshots WHERE \"table\" = '{orders}'"
+    )["rows"][0][0]
+    assert asked(f"SELECT count(*) FROM {orders} AS OF {then}")["rows"] == [[20]]
+    assert asked(f"SELECT count(*) FROM {orders} AS OF 5")["error"] == "sql"
+    kept = asked("SELECT * FROM raw.events", format="parquet")
+    assert (kept["rowCount"], "query-results/platform/" in kept["link"]) == (80, True)
+    assert urllib3.request("GET", kept["link"]).status == 200
+    assert json.loads(invoke({"cancel": "nothing"})["body"]) == {"cancelled": False}
+    assert {"raw.events", orders, "staging.stg_orders"} <= {name for (name,) in asked("SHOW TABLES")["rows"]}
 
 
 def deliveries(day: str, number: int) -> list[Delivery]:

@@ -1,24 +1,37 @@
-"""The same for what is made of events as they come: alerts, patterns and their timers."""
+"""The same for what is made of events as they come, alerts, patterns and their timers; and for requests for access."""
 
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from millrace.core import clock
+from millrace.core import audit, clock
 from millrace.core.table import Table
 from millrace.patterns import definition
 from millrace.patterns.timers import Timer, Timers
+from millrace.people.requests import OPEN, Requests, SubjectRequest, due, new_id
 from tests.integration.test_rights import UNUSED as OF_CONSUMERS
 from tests.support import events
+from tests.support.alerting import ALERT, Alerting
+from tests.support.callers import Person
 from tests.support.platform import ACME, Platform, platform
 from tests.support.rights import BY_LAMBDA, Call, Recorder, Rights
 from tests.support.templates import templates
+from tests.support.user_ids import number_of
 
-FUNCTIONS = ("analyze_events", "change_alerts", "sweep_timers", "watch_anomalies")
+FUNCTIONS = (
+    "analyze_events",
+    "change_alerts",
+    "decide_grants",
+    "keep_audit",
+    "sweep_timers",
+    "watch_anomalies",
+    "watch_audit",
+)
 STORM = "only of a storm of alerts; tests/unit/alerts/test_alerts.py has it"
 ANOMALY = (
     "only of an anomaly, two weeks after a tenant's first event; tests/unit/anomalies/test_run.py has it"
@@ -30,11 +43,19 @@ UNUSED: dict[str, dict[Call, str]] = {
         ("dynamodb:GetItem", "table/Events"): "of a match whose closing event came before the others",
         ("dynamodb:PutItem", "table/Analytics"): "of a batch that comes late, and of a storm of alerts",
     },
+    "keep_audit": {
+        ("dynamodb:BatchWriteItem", "table/Analytics"): STORM,
+        ("dynamodb:PutItem", "table/Analytics"): STORM,
+    },
     "watch_anomalies": {
         ("dynamodb:BatchGetItem", "table/Analytics"): "of sealed days",
         ("dynamodb:BatchWriteItem", "table/Analytics"): STORM,
         ("dynamodb:PutItem", "table/Events"): ANOMALY,
         ("dynamodb:UpdateItem", "table/Analytics"): ANOMALY,
+    },
+    "watch_audit": {
+        ("dynamodb:BatchWriteItem", "table/Analytics"): STORM,
+        ("dynamodb:PutItem", "table/Analytics"): STORM,
     },
     "sweep_timers": {
         ("dynamodb:BatchWriteItem", "table/Analytics"): STORM,
@@ -63,11 +84,52 @@ def recorded(bundle: Path) -> Iterator[dict[str, set[Call]]]:
         items = running.get("/v1/alerts")["body"]["items"]
         assert {one["kind"] for one in items} == {"pattern"}
         assert len(items) == 3
+        # One that names a user, whom an answer calls by the id.
+        world, number = Alerting(running.dynamodb), number_of(running, "usr_4711")
+        world.now = clock.now()
+        world.alerts.raise_all([replace(ALERT, at=world.now, subject=f"user:{number}")])
+        world.track()
+        items = [
+            one for one in running.get("/v1/alerts")["body"]["items"] if one["subject"] == "user:usr_4711"
+        ]
         until = clock.utc_text(clock.now() + timedelta(hours=1))
         for call, body in (("acknowledge", {}), ("mute", {"until": until, "reason": "x"})):
             path, alert = f"/v1/alerts/{{id}}/{call}", items[0]["alertId"]
             assert running.call(path, body, function="change_alerts", id=alert)["status"] == 200
+        received = clock.now() - timedelta(days=26)
+        waits = SubjectRequest(
+            request_id=new_id(received),
+            kind="erase",
+            state=OPEN,
+            subject="7",
+            place="p",
+            by="officer",
+            reason="asked",
+            received_at=clock.utc_text(received),
+            due_at=due(received),
+        )
+        Requests(Table(running.dynamodb, "Metadata")).open(ACME, waits)
+        for anchored in (True, False):
+            kept = running.invoke("keep_audit", {}, Context())
+            assert (kept["anchor"] is not None, kept["requestsDue"]) == (anchored, 1)
+        _ask(running)
+        for _ in range(2):
+            audit.write(Table(running.dynamodb, "Metadata"), ACME, "access.denied", "shop", {"denials": 20})
+            # More than this one where the approval was given at night.
+            assert running.invoke("watch_audit", {}, Context())["alerts"] >= 1
         yield recorder.calls
+
+
+def _ask(running: Platform) -> None:
+    """A request for access, approved."""
+    ana, lead = Person("u_ana", ("analyst",)), Person("u_lead", ("team-lead",))
+    until = clock.utc_text(clock.now() + timedelta(days=1))
+    body = {"dataset": "raw.events", "purpose": "research", "reason": "x", "until": until}
+    ana.join(running)
+    _, grant = ana.call(running, "decide_grants", "POST /v1/grants", body)
+    assert lead.call(running, "decide_grants", "GET /v1/grants")[1]["items"] == [grant]
+    approve = "POST /v1/grants/{id}/approve"
+    assert lead.call(running, "decide_grants", approve, id=grant["id"])[0] == 200
 
 
 def _tell(running: Platform) -> None:

@@ -26,6 +26,7 @@ from millrace.scoring.answer import unpack
 from millrace.scoring.registered import RegisteredModels
 from tests.support import champions, events
 from tests.support.platform import ACME, GLOBEX, LAKE, Platform, platform
+from tests.support.user_ids import number_of
 
 DECISION = "/v1/fraud/decisions/{transactionId}"
 MEAN, SHARE, FRAUDS = 50.0, 0.25, 2
@@ -56,7 +57,8 @@ def know(
     running: Platform, views: FeatureViews, org: str, *, user: str = "9", merchant: str = "nile"
 ) -> None:
     complete(running, views, org)
-    put(running, champions.online(org, user, (views.view("user_features"), {"mean_amount_30d": MEAN})))
+    number = number_of(running, user, org)
+    put(running, champions.online(org, number, (views.view("user_features"), {"mean_amount_30d": MEAN})))
     share, frauds = {"fraud_share_7d": SHARE}, {"fraud_count_30d": FRAUDS}
     of_merchant = ((views.view("merchant_features"), share), (views.view("merchant_risk"), frauds))
     put(running, champions.online(org, merchant, *of_merchant))

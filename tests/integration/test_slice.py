@@ -16,6 +16,7 @@ from tests.support import events
 from tests.support.mappings import Faults
 from tests.support.platform import ACME, GLOBEX, Platform, ids, platform
 from tests.support.rows import pointed_at
+from tests.support.user_ids import number_of
 
 EVENT, LIST, TRACE = "/v1/events/{eventId}", "/v1/events", "/v1/events/{eventId}/trace"
 
@@ -60,7 +61,11 @@ def test_one_event_goes_the_whole_way(running: Platform) -> None:
         io.BytesIO(running.objects(found.removeprefix("s3://lake/")).popitem()[1])
     ).to_pylist()[0]
     assert row["event_id"] == event["eventId"]
-    assert running.messages()[0]["detail"] == stored
+    # Behind intake a user is a number.
+    number = number_of(running, "usr_4711")
+    payload = {**stored["data"]["payload"], "userId": number}
+    detail = {**stored, "userId": number, "data": {**stored["data"], "payload": payload}}
+    assert running.messages()[0]["detail"] == detail
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,33 @@ def test_an_update_changes_what_it_names(metadata: Table) -> None:
     assert metadata.get(key("a")) == item("a", day="later", state="open")
 
 
+def test_what_is_in_a_map_is_named_by_a_path(metadata: Table) -> None:
+    metadata.put({**key("a"), "said": {"M": {}}})
+
+    def say(purpose: str, value: str) -> bool:
+        return metadata.update(
+            key("a"),
+            "SET said.#purpose = :new",
+            condition="attribute_exists(said) AND NOT (said.#purpose.granted = :value)",
+            names={"#purpose": purpose},
+            values={":new": {"M": {"granted": {"S": value}}}, ":value": {"S": value}},
+        )
+
+    assert [say("ads", "yes"), say("ads", "yes"), say("ads", "no"), say("mail", "no")] == [
+        True,
+        False,
+        True,
+        True,
+    ]
+    kept = {"M": {name: {"M": {"granted": {"S": "no"}}} for name in ("ads", "mail")}}
+    assert metadata.get(key("a")) == {**key("a"), "said": kept}
+    metadata.put(key("b"))
+    with pytest.raises(PermanentError):
+        metadata.update(
+            key("b"), "SET said.#purpose = :new", names={"#purpose": "ads"}, values={":new": {"S": "x"}}
+        )
+
+
 def test_conditions_on_numbers_and_on_what_is_not_there(metadata: Table) -> None:
     free = "#status = :open AND (attribute_not_exists(claimedUntil) OR claimedUntil < :now)"
 

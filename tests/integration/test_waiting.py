@@ -56,7 +56,7 @@ def statuses(running: Platform, org: str) -> list[str]:
 def replayed(running: Platform) -> int:
     """How many events all rounds have replayed, by what they wrote up."""
     audits = [row for row in running.rows("Metadata") if row.get("principal", {}).get("S") == "deploy"]
-    return sum(json.loads(row["detail"]["S"])["replayed"] for row in audits)
+    return sum(json.loads(row["detail"]["S"]).get("replayed", 0) for row in audits)
 
 
 SUCCESS = {"status": "SUCCESS", "reason": ""}

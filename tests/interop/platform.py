@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import boto3
@@ -21,7 +23,7 @@ from millrace.iceberg import tables as iceberg
 from millrace.iceberg.commit import Committer
 from tests.e2e.conftest import command
 from tests.interop.readers import facts
-from tests.support import events, lake_files
+from tests.support import events, lake_files, lake_queries
 from tests.support.client import Client, eventually
 from tests.support.contracts import FILES, compiled
 from tests.support.emulator import Lake
@@ -125,11 +127,13 @@ class Platform:
         return [_question(table) for table in opened if table is not None and table.files()]
 
     def right(self, question: facts.Question) -> facts.Facts:
-        """The facts of a table by `millrace query`, which reads the data files and not Iceberg."""
+        """The facts of a table as queries read it, by its data files and not by an engine for Iceberg."""
         relation = question["table"]
         if question["snapshot"] is not None:
             relation += f" AS OF {question['snapshot']}"
-        _, rows = queries.rows(self._target, facts.select(question, relation, facts.DUCKDB))
+        with TemporaryDirectory() as folder:
+            asked = lake_queries.queries(self.endpoint, self.catalog.bucket, Path(folder), unmasked=True)
+            _, rows = lake_queries.rows(asked, facts.select(question, relation, facts.DUCKDB))
         return facts.of_select(question, rows)
 
 

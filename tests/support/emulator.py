@@ -60,6 +60,7 @@ class Lake:
             "ENVIRONMENT": self.environment,
             "LAKE_BUCKET": self.bucket,
             "METADATA_TABLE": "Metadata",
+            "SUBJECT_KEYS_TABLE": "SubjectKeys",
             "EVENTS_TABLE": "Events",
             "EVENT_STREAM_ARN": LOG,
             "FEATURE_STORE_TABLE": "FeatureStore",

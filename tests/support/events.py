@@ -40,6 +40,23 @@ def order(**changes: Any) -> dict[str, Any]:
     }
 
 
+# Marked, so that a search of all stores finds them where they must not be.
+ADDRESS = {
+    "recipient": "Ann Marked",
+    "street": "Marked Street 1",
+    "city": "Markedville",
+    "postalCode": "MARK-1",
+    "country": "DE",
+}
+
+
+def shipped_order(**changes: Any) -> dict[str, Any]:
+    """An `order.created` with an address: two restricted fields, and two confidential ones."""
+    event = order(**changes)
+    event["data"]["metadata"] = {"shippingAddress": {**ADDRESS}}
+    return event
+
+
 def transaction(**changes: Any) -> dict[str, Any]:
     """A `transaction.created`."""
     at = changes.pop("timestamp", moment())

@@ -21,7 +21,7 @@ Operand = Callable[[Row, Names, Values], Mapping[str, Any] | None]
 _EXPRESSIONS = (
     "ConditionExpression", "KeyConditionExpression", "FilterExpression", "UpdateExpression", "ProjectionExpression",
 )  # fmt: skip
-_TOKEN = re.compile(r"\s*([(),]|<=|>=|<>|=|<|>|[#:]?\w+)")
+_TOKEN = re.compile(r"\s*([(),]|<=|>=|<>|=|<|>|[#:]?\w+(?:\.#?\w+)*)")
 _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": lambda one, other: bool(one == other),
     "<>": lambda one, other: bool(one != other),
@@ -56,11 +56,7 @@ def update(expression: str) -> Callable[[Row, Names, Values], Row]:
         new = dict(row)
         for name, change in steps:
             # Every clause reads the row as it was.
-            held = change(row, names, values)
-            if held is None:
-                new.pop(names.get(name, name), None)
-            else:
-                new[names.get(name, name)] = dict(held)
+            new = _put(new, _path(name, names), change(row, names, values))
         return new
 
     return apply
@@ -75,8 +71,32 @@ def _step(kind: str, text: str) -> tuple[str, Operand]:
             return text, lambda _row, _names, _values: None
         case "ADD":
             name, value = text.split()
-            return name, lambda row, names, values: _added(row.get(names.get(name, name)), values[value])
+            return name, lambda row, names, values: _added(_at(row, _path(name, names)), values[value])
     raise AssertionError(f"no update says {kind} here")
+
+
+def _path(text: str, names: Names) -> tuple[str, ...]:
+    """`consents.#purpose`: an attribute, and what is in it."""
+    return tuple(names.get(part, part) for part in text.split("."))
+
+
+def _at(row: Row, path: tuple[str, ...]) -> Mapping[str, Any] | None:
+    found = row.get(path[0])
+    for name in path[1:]:
+        found = (found or {}).get("M", {}).get(name)
+    return found
+
+
+def _put(row: Row, path: tuple[str, ...], value: Mapping[str, Any] | None) -> Row:
+    """A copy with a value at a path; without what is there, if it is None."""
+    name, *rest = path
+    if rest:
+        if "M" not in (row.get(name) or {}):
+            refuse("ValidationException", "The document path provided in the update expression is invalid")
+        value = {"M": _put(row[name]["M"], tuple(rest), value)}
+    if value is None:
+        return {one: held for one, held in row.items() if one != name}
+    return {**row, name: dict(value)}
 
 
 def _added(old: Mapping[str, Any] | None, more: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -105,7 +125,7 @@ class _Parser:
             return lambda *given: path(*given) or other(*given)
         if token.startswith(":"):
             return lambda _row, _names, values: values[token]
-        return lambda row, names, _values: row.get(names.get(token, token))
+        return lambda row, names, _values: _at(row, _path(token, names))
 
     def _either(self) -> Condition:
         tests = [self._both()]

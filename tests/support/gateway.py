@@ -11,14 +11,31 @@ from urllib.parse import parse_qsl, quote, unquote
 
 Handler = Callable[[dict[str, Any], object], dict[str, Any]]
 Start = Callable[[str, list[tuple[str, str]]], object]
-METHODS = ("get", "post", "put", "delete", "options")
+METHODS = ("get", "post", "put", "patch", "delete", "options")
 
 
 class Gateway:
     """Hands a call to the function that the API's document names, with payload 2.0 as AWS builds it."""
 
-    def __init__(self, document: Mapping[str, Any], functions: Mapping[str, Any]) -> None:
-        self._functions = functions
+    def __init__(
+        self,
+        document: Mapping[str, Any],
+        functions: Mapping[str, Any],
+        *,
+        aws_caller: str = "",
+        remembers: bool = False,
+    ) -> None:
+        """Makes no call.
+
+        Args:
+            document: the API's.
+            functions: handlers by name.
+            aws_caller: the ARN of who signs each call; nobody does if it is empty.
+            remembers: a credential is judged once, as at AWS within a minute: for whoever changes none of its rights.
+        """
+        self._functions, self._aws_caller = functions, aws_caller
+        self._remembers = remembers
+        self._verdicts: dict[str, dict[str, Any]] = {}
         self._routes = [
             (method.upper(), path, _pattern(path), operation)
             for path, operations in document["paths"].items()
@@ -50,12 +67,19 @@ class Gateway:
 
     def _allowed(self, event: dict[str, Any], operation: Mapping[str, Any]) -> dict[str, Any]:
         handler: Handler = self._functions[operation["x-millrace-function"]]
-        if operation.get("security") != []:
-            if not event["headers"].get("authorization"):
+        if operation.get("x-millrace-scope") == "aws":
+            if not self._aws_caller:
+                return _message(HTTPStatus.FORBIDDEN, "Forbidden")
+            event["requestContext"]["authorizer"] = {"iam": {"userArn": self._aws_caller}}
+        elif operation.get("security") != []:
+            credential = event["headers"].get("authorization")
+            if not credential:
                 return _message(HTTPStatus.UNAUTHORIZED, "Unauthorized")
-            verdict = self._functions["authorize"](
-                {**event, "identitySource": [event["headers"]["authorization"]]}, None
-            )
+            verdict = self._verdicts.get(credential)
+            if verdict is None:
+                verdict = self._functions["authorize"]({**event, "identitySource": [credential]}, None)
+                if self._remembers:
+                    self._verdicts[credential] = verdict
             if not verdict["isAuthorized"]:
                 return _message(HTTPStatus.FORBIDDEN, "Forbidden")
             event["requestContext"]["authorizer"] = {"lambda": verdict["context"]}

@@ -23,6 +23,7 @@ from millrace.core.objects import Objects
 from millrace.eventstore.consumers import SCORER, ConsumerSpec, Source, filter_pattern, reading
 from millrace.eventstore.tables import TABLES
 from millrace.intake import replay
+from millrace.privacy import tenant_secrets
 from millrace.quarantine import store
 from tests.support import quick_moto
 from tests.support.functions import function
@@ -37,6 +38,7 @@ from tests.support.mappings import (
     Table,
 )
 from tests.support.stores import SCHEMAS, MemoryDynamoDB, MemoryS3
+from tests.support.user_pool import user_pool
 
 ACME, GLOBEX = "org_acme", "org_globex"
 LAKE, BUS = "lake", "millrace-test"
@@ -72,6 +74,15 @@ class Platform:
                 model.create_table(billing_mode="PAY_PER_REQUEST")
             self.s3.create_bucket(Bucket=LAKE)
         self.kms_key = self.kms.create_key()["KeyMetadata"]["KeyId"]
+        self.signing_key = self.kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")[
+            "KeyMetadata"
+        ]["KeyId"]
+        self.states = boto3.client("stepfunctions")
+        self.erasing = self.states.create_state_machine(
+            name="erasesubject",
+            definition=json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}),
+            roleArn="arn:aws:iam::123456789012:role/any",
+        )["stateMachineArn"]
         self.kinesis = boto3.client("kinesis")
         self.kinesis.create_stream(StreamName="events", ShardCount=1)
         self.queue = self._subscribe()
@@ -82,33 +93,50 @@ class Platform:
             )
             for org in (ACME, GLOBEX)
         }
+        self.cognito = boto3.client("cognito-idp")
+        self.user_pool = user_pool(self.cognito)
         environ = {
             "ENVIRONMENT": "local",
             "EVENTS_TABLE": "Events",
             "USER_EVENTS_TABLE": "UserEvents",
             "ANALYTICS_TABLE": "Analytics",
             "METADATA_TABLE": "Metadata",
+            "SUBJECT_KEYS_TABLE": "SubjectKeys",
             "FEATURE_STORE_TABLE": "FeatureStore",
             "FEATURES_BUDGET_MS": "60000",
             "MODELS_TABLE": "MLModels",
             "MODEL_BUDGET_MS": "60000",
             "LAKE_BUCKET": LAKE,
+            "AUDIT_BUCKET": LAKE,
             "EVENT_BUS": BUS,
             "EVENT_STREAM_ARN": "arn:aws:kinesis:us-east-1:123456789012:stream/events",
             "TENANT_KEY_ID": self.kms_key,
+            "SIGNING_KEY_ID": self.signing_key,
+            "ERASE_SUBJECT_MACHINE": self.erasing,
             "WAITING_QUEUE_URL": self.waiting,
+            "USER_POOL_ID": self.user_pool.id,
+            "USER_POOL_ISSUER": self.user_pool.issuer,
+            "USER_POOL_CLIENT_ID": self.user_pool.client_id,
             "EVENTS_PER_SECOND": REQUEST_LIMIT_OFF,
+            "KEY_EVENTS_PER_SECOND": REQUEST_LIMIT_OFF,
+            "REQUESTS_PER_SECOND": REQUEST_LIMIT_OFF,
+            "KEY_REQUESTS_PER_SECOND": REQUEST_LIMIT_OFF,
             "LOG_LEVEL": "ERROR",
         }
         stems = (
             "authorize",
+            "manage_access",
             "post_events",
             "collect",
             "read_api",
             "replay_quarantine",
             "change_alerts",
+            "decide_grants",
+            "change_subjects",
+            "erase_subject",
             "replay_waiting",
             "check_schema",
+            "query_lake",
             "receive_bus_events",
             "archive_events",
             "route_events",
@@ -117,6 +145,9 @@ class Platform:
             "sweep_timers",
             "fold_tiles",
             "watch_anomalies",
+            "keep_audit",
+            "watch_audit",
+            "keep_access_logs",
             "read_analytics",
             "score_transactions",
             "predict",
@@ -187,10 +218,17 @@ class Platform:
             with function(stem, self._environ) as fresh:
                 self.functions[stem] = fresh
 
-    def empty(self) -> None:
-        """Takes out all rows, objects and messages; what comes into Events now is new to its streams."""
+    def empty(self, *, keys_too: bool = False) -> None:
+        """Takes out all rows, objects and messages; what comes into Events now is new to its streams.
+
+        With `keys_too` also the keys of tenants, which only functions that start anew do not remember.
+        """
         for name, schema in SCHEMAS.items():
-            keys = [{part: row[part] for part in schema.key} for row in self.rows(name)]
+            keys = [
+                {part: row[part] for part in schema.key}
+                for row in self.rows(name)
+                if keys_too or not _is_key(row)
+            ]
             gone = [{"DeleteRequest": {"Key": key}} for key in keys]
             for start in range(0, len(gone), 25):
                 self.dynamodb.batch_write_item(RequestItems={name: gone[start : start + 25]})
@@ -363,6 +401,25 @@ def platform(
     aws.client.cache_clear()
 
 
+def called(
+    running: Platform,
+    route: str,
+    function: str,
+    *,
+    org: str = ACME,
+    scopes: str = " ".join(ALL_SCOPES),
+    body: Any = None,
+    query: Mapping[str, str] | None = None,
+    **path: str,
+) -> dict[str, Any]:
+    """Calls any route: `called(platform, "DELETE /v1/subjects/{id}", "change_subjects", id=…)`."""
+    event = _call(route, org, scopes, headers={"Content-Type": "application/json"})
+    event["pathParameters"], event["queryStringParameters"] = path, dict(query or {})
+    if body is not None:
+        event["body"] = json.dumps(body)
+    return _answer(running.invoke(function, event))
+
+
 def _mapping(settings: MappingSettings, hosted: Sequence[ConsumerSpec]) -> MappingSettings:
     """As the stack maps a function to its source."""
     pattern = filter_pattern(hosted)
@@ -400,3 +457,7 @@ def _answer(response: dict[str, Any]) -> dict[str, Any]:
 def ids(items: Iterable[Mapping[str, Any]]) -> list[str]:
     """The event ids of envelopes."""
     return [str(item["eventId"]) for item in items]
+
+
+def _is_key(row: Mapping[str, Any]) -> bool:
+    return str(row.get("entityTypeKey", {}).get("S", "")).endswith(f"#{tenant_secrets.USE}")

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from botocore.exceptions import ClientError
 
-from millrace.access.credentials import orgs
+from millrace.access.tenants import orgs
 from millrace.contracts import registry
 from millrace.core import clock, keys
 from millrace.core.identity import identity

@@ -28,11 +28,10 @@ Call = tuple[str, str]
 # Operations whose action has another name.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
 _ACTIONS: Mapping[str, tuple[str, ...]] = {
-    # Each of its parts needs the right of that part, and ours are puts.
-    "dynamodb:TransactWriteItems": ("dynamodb:PutItem",),
     "sqs:SendMessageBatch": ("sqs:SendMessage",),
     "s3:HeadObject": ("s3:GetObject",),
     "s3:ListObjectsV2": ("s3:ListBucket",),
+    "s3:ListObjectVersions": ("s3:ListBucketVersions",),
     "s3:HeadBucket": ("s3:ListBucket",),
     "s3:DeleteObjects": ("s3:DeleteObject",),
     "s3:CopyObject": ("s3:GetObject", "s3:PutObject"),
@@ -46,11 +45,16 @@ _WORDS = (
     (re.compile(r"GetAtt(\w+?)Table[0-9A-F]{8}StreamArn"), r"stream-of/\1"),
     (re.compile(r"GetAtt(\w+?)Table[0-9A-F]{8}Arn"), r"table/\1"),
     (re.compile(r"GetAttLakeBucket[0-9A-F]{8}Arn"), "lake"),
+    # In prod only; elsewhere it is the lake.
+    (re.compile(r"GetAttAuditBucket[0-9A-F]{8}Arn"), "lake"),
     (re.compile(r"GetAttEventLog[0-9A-F]{8}Arn"), "log"),
     (re.compile(r"GetAttBus[0-9A-F]{8}Arn"), "bus"),
     (re.compile(r"WaitingQueue[0-9A-F]{8}"), "waiting-queue"),
     (re.compile(r"GetAttTenantKey[0-9A-F]{8}Arn"), "tenant-key"),
+    (re.compile(r"GetAttSigningKey[0-9A-F]{8}Arn"), "signing-key"),
+    (re.compile(r"Ref(\w+?)Machine[0-9A-F]{16}"), r"machine/\1"),
     (re.compile(r"GetAttDataKey[0-9A-F]{8}Arn"), "data-key"),
+    (re.compile(r"GetAttUsers[0-9A-F]{8}Arn"), "user-pool"),
 )
 
 # Of Lambda itself: logs, failed invocations, reading of streams and queues. No code of a function asks for these.
@@ -117,11 +121,21 @@ class Recorder:
         if self._function is None:
             return
         name = f"{_SERVICES.get(service, service)}:{operation}"
-        calls = {
-            (action, resource)
-            for action in _ACTIONS.get(name, (name,))
-            for resource in _resources(service, operation, params)
-        }
+        if operation == "DeleteObjects" and all("VersionId" in one for one in params["Delete"]["Objects"]):
+            name = "s3:DeleteObjectVersion"
+        if operation == "TransactWriteItems":
+            # Each of its parts needs the right of that part.
+            calls = {
+                (f"dynamodb:{kind}Item", f"table/{part['TableName']}")
+                for one in params["TransactItems"]
+                for kind, part in one.items()
+            }
+        else:
+            calls = {
+                (action, resource)
+                for action in _ACTIONS.get(name, (name,))
+                for resource in _resources(service, operation, params)
+            }
         with self._lock:
             self.calls[self._function] |= calls
 
@@ -130,8 +144,6 @@ def _resources(service: str, operation: str, params: Mapping[str, Any]) -> list[
     match service:
         case "dynamodb" if "RequestItems" in params:
             return [f"table/{name}" for name in params["RequestItems"]]
-        case "dynamodb" if "TransactItems" in params:
-            return [f"table/{one['Put']['TableName']}" for one in params["TransactItems"]]
         case "dynamodb":
             index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
             return [f"table/{params['TableName']}{index}"]
@@ -148,11 +160,13 @@ def _resources(service: str, operation: str, params: Mapping[str, Any]) -> list[
         case "kinesis":
             return ["log"]
         case "kms":
-            return ["tenant-key"]
+            return ["signing-key" if operation in {"Sign", "GetPublicKey"} else "tenant-key"]
         case "events":
             return ["bus"]
         case "sqs":
             return [f"{str(params['QueueUrl']).rsplit('/', 1)[-1]}-queue"]
+        case "cognito-idp":
+            return ["user-pool"]
         case "stepfunctions":
             return [f"machine/{str(params['stateMachineArn']).rsplit(':', 1)[-1]}"]
         case _:
@@ -190,6 +204,8 @@ def _shown(resource: Any, environment: str) -> str:
     """A resource of a template in the words in which calls are noted."""
     if isinstance(resource, dict) and "Fn::Join" in resource:
         text = "".join(_shown(part, environment) for part in resource["Fn::Join"][1])
+        if re.search(r":role/millrace-\w+-bi-\*$", text):
+            return "role/bi"
         glue = re.search(r":glue:.*:(catalog|database/.*|table/.*)$", text)
         if glue is None:
             return text

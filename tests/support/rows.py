@@ -12,7 +12,10 @@ from millrace.core.table import Item
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import to_item
 from millrace.intake.enrich import Origin, enrich
+from millrace.intake.protect import Protection
+from tests.support.people import EverybodyIsKnown
 
+_PROTECTION = Protection(EverybodyIsKnown())
 _DIGITS = re.compile(r"[0-9]+|(?<![a-zA-Z])[0-9a-f]{6,}")
 _WORD = re.compile(r"[A-Za-z]{3,}")
 _SYLLABLES = (
@@ -56,7 +59,9 @@ def item(event: dict[str, Any], contract: Contract, codec: Codec, rng: random.Ra
     request = str(uuid.UUID(int=rng.getrandbits(128), version=4))
     origin = Origin(org="org_acme", principal="webshop", request_id=request, received_at=received_at)
     envelope = enrich(event, contract, origin, clock.parse(event["timestamp"]))
-    return to_item(envelope, contract, rng.randbytes(16), codec)
+    named = _PROTECTION.named(envelope, contract)
+    stored = _PROTECTION.stored(envelope, contract, named, _PROTECTION.people(origin.org, named.names()))
+    return to_item(stored, contract, rng.randbytes(16), codec)
 
 
 def size(item: Item) -> int:

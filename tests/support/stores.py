@@ -412,6 +412,28 @@ class MemoryS3(_Client):
             self._forget(one["Key"])
         return {}
 
+    @_operation
+    def list_object_versions(
+        self,
+        *,
+        Bucket: str,  # noqa: N803
+        Prefix: str = "",  # noqa: N803
+        KeyMarker: str = "",  # noqa: N803
+        VersionIdMarker: str = "",  # noqa: N803
+    ) -> dict[str, Any]:
+        """As of a bucket that keeps no older versions."""
+        left = [key for key in sorted(self.objects) if key.startswith(Prefix) and key > KeyMarker]
+        page = left[: self.page_keys]
+        answer: dict[str, Any] = {"IsTruncated": len(left) > len(page)}
+        if page:
+            answer["Versions"] = [{"Key": key, "VersionId": "null", "IsLatest": True} for key in page]
+        if answer["IsTruncated"]:
+            answer |= {"NextKeyMarker": page[-1], "NextVersionIdMarker": "null"}
+        return answer
+
+    def generate_presigned_url(self, operation: str, *, Params: Mapping[str, str], ExpiresIn: int) -> str:  # noqa: N803
+        return f"memory://{Params['Bucket']}/{Params['Key']}?{operation}&{ExpiresIn}"
+
     def _head(self, key: str) -> dict[str, Any]:
         said = self.described.get(key, {})
         return {
@@ -439,6 +461,9 @@ def size_of(row: Mapping[str, Mapping[str, Any]]) -> int:
         ((kind, value),) = held.items()
         if kind == "M":
             size += len(name) + 3 + len(value) + size_of(value)
+            continue
+        if kind in {"BOOL", "NULL"}:
+            size += len(name) + 1
             continue
         parts = value if kind in {"SS", "NS", "BS"} else [value]
         encoded = parts if kind in {"B", "BS"} else map(str.encode, parts)

@@ -3,12 +3,12 @@
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stacks.environment import ENVIRONMENTS
+from stacks.environment import ENVIRONMENTS, EnvironmentSettings, NetworkSettings
 from tests.support import own_layer, workers
 
 # The CDK library starts a Node when it is imported: only who synthesizes waits for that.
@@ -18,19 +18,33 @@ if TYPE_CHECKING:
 
 Resource = dict[str, Any]
 NAMES = tuple(ENVIRONMENTS)
-STACKS = ("storage", "ingestion", "consumers", "lakehouse", "real-time")
+# Environments with a setting that none has by itself.
+NETWORKED = "prod-network"
+VARIANTS: dict[str, EnvironmentSettings] = {
+    NETWORKED: ENVIRONMENTS["prod"].model_copy(update={"network": NetworkSettings()})
+}
+STACKS = ("storage", "access", "ingestion", "consumers", "lakehouse", "real-time")
 
 
 @dataclass(frozen=True)
 class Templates:
-    """The templates of one environment, by the stack's short name."""
+    """The templates of one environment, by the stack's short name, and what of the constructs no template shows.
+
+    Attributes:
+        environment: its name.
+        stacks: the templates.
+        before: stack → those that are deployed before it.
+        waivers: path of a construct, rule and reason.
+    """
 
     environment: str
     stacks: dict[str, dict[str, Any]]
+    before: dict[str, list[str]] = field(default_factory=dict)
+    waivers: list[tuple[str, str, str]] = field(default_factory=list)
 
     def resources(self, kind: str, stack: str | None = None) -> dict[str, Resource]:
         """Resources of a type by logical id, over all stacks or in one."""
-        chosen = STACKS if stack is None else (stack,)
+        chosen = self.stacks if stack is None else (stack,)
         return {
             logical_id: resource
             for name in chosen
@@ -80,25 +94,36 @@ LOCAL_ONLY = {"train_model"}
 
 def stems(environment: str = "local") -> list[str]:
     """The folders under `functions/` that an environment deploys."""
+    return sorted(_folders() if environment == "local" else _folders() - LOCAL_ONLY)
+
+
+@cache
+def _folders() -> frozenset[str]:
     folder = Path(__file__).parent.parent.parent / "functions"
-    folders = {path.name for path in folder.iterdir() if (path / "settings.py").is_file()}
-    return sorted(folders if environment == "local" else folders - LOCAL_ONLY)
+    return frozenset(path.name for path in folder.iterdir() if (path / "settings.py").is_file())
 
 
 @cache
 def templates(environment: str) -> Templates:
-    """An environment synthesized with no third-party layer built, and cdk-nag's checks on: once a session."""
-    made = workers.once(
-        f"{environment}.json", lambda: json.dumps(read(environment, application(environment).synth()).stacks)
-    )
-    return Templates(environment, json.loads(made))
+    """An environment synthesized with no third-party layer built, and cdk-nag's checks on: once a run."""
+    made = workers.once(f"{environment}.json", lambda: json.dumps(asdict(_synthesized(environment))))
+    return Templates(**json.loads(made))
 
 
-@cache
-def application(environment: str) -> "App":
-    """The constructs of an environment, built once a session; whoever adds some builds an application of its own."""
+def _synthesized(environment: str) -> Templates:
+    from aws_cdk import Stack
+
     folder = workers.folder(f"millrace-{environment}-")
-    return build(environment, outdir=folder / "out", layers=unbuilt_layers())
+    app = build(environment, outdir=folder / "out", layers=unbuilt_layers())
+    before: dict[str, list[str]] = {}
+    waivers: list[tuple[str, str, str]] = []
+    for construct in app.node.find_all():
+        if isinstance(construct, Stack):
+            before[construct.stack_name] = [one.stack_name for one in construct.dependencies]
+        for entry in construct.node.metadata:
+            if isinstance(entry.data, dict) and "acknowledged" in entry.type.lower():
+                waivers += [(construct.node.path, rule, reason) for rule, reason in entry.data.items()]
+    return Templates(environment, read(environment, app.synth()).stacks, before, waivers)
 
 
 @cache
@@ -112,17 +137,18 @@ def build(environment: str, *, outdir: Path, layers: Path) -> "App":
     from stacks.application import build_application, new_app
 
     app = new_app(str(outdir))
-    build_application(app, ENVIRONMENTS[environment], layers=layers)
+    build_application(app, VARIANTS.get(environment) or ENVIRONMENTS[environment], layers=layers)
     return app
 
 
 def read(environment: str, assembly: "CloudAssembly") -> Templates:
     """The templates of an assembly."""
+    prefix, names = f"millrace-{environment}-", list(STACKS)
+    if environment in VARIANTS:
+        prefix, names = f"millrace-{VARIANTS[environment].name}-", [*STACKS, "network"]
     stacks = {
-        name: json.loads(
-            Path(assembly.get_stack_by_name(f"millrace-{environment}-{name}").template_full_path).read_text()
-        )
-        for name in STACKS
+        name: json.loads(Path(assembly.get_stack_by_name(f"{prefix}{name}").template_full_path).read_text())
+        for name in names
     }
     return Templates(environment, stacks)
 

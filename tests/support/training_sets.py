@@ -15,6 +15,7 @@ from millrace.contracts.columns import duckdb_type
 from millrace.core.objects import Objects
 from millrace.features import views as feature_views
 from millrace.lake.duck import connect
+from millrace.lake.sources import NOBODY, LeftOut
 from millrace.runs.documents import Input, InputFile, Sources
 from millrace.training.channel import TrainingRequest
 from millrace.training.training_set import TrainingSet, TrainingSetBuilder, TrainingSetRequest
@@ -46,6 +47,8 @@ class Stage:
         self.files: list[InputFile] = []
         self.uploads = folder / "uploads"
         self.uploads.mkdir()
+        # Tenant → the people nothing is learned from.
+        self.left_out: dict[str, LeftOut] = {}
 
     def keep(self, org: str, rows: list[Row]) -> None:
         path = self.folder / f"{org}-{len(self.files)}.parquet"
@@ -82,7 +85,13 @@ class Stage:
 
     def build(self, request: TrainingSetRequest = REQUEST, sources: Sources | None = None) -> TrainingSet:
         with connect(memory_mb=500, threads=2, temp_dir=self.folder) as connection:
-            builder = FolderBuilder(connection, Objects(self.s3, "lake"), self.views, self.tables)
+            builder = FolderBuilder(
+                connection,
+                Objects(self.s3, "lake"),
+                self.views,
+                self.tables,
+                lambda org: self.left_out.get(org, NOBODY),
+            )
             builder.folder = self.uploads
             return builder.build(request, sources or self.sources())
 

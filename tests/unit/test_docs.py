@@ -69,6 +69,16 @@ def test_every_page_and_every_decision_is_in_its_index() -> None:
         assert missing == ["README.md"], folder
 
 
+def test_each_kind_of_item_stands_once_among_the_keys() -> None:
+    for section in text(ROOT / "docs/keys.md").split("\n## ")[1:]:
+        table, _, rows = section.partition("\n")
+        kinds = re.findall(r"^\| (`[^|]*\|[^|]*)\|", rows, flags=re.MULTILINE)
+        if table == "SubjectKeys":
+            kinds = [kind.partition("|")[0] for kind in kinds]
+        assert kinds, table
+        assert len(kinds) == len(set(kinds)), table
+
+
 def test_the_guide_is_named_where_it_is(tmp_path: Path) -> None:
     places = Places(tmp_path)
     assert docs.guide(places) == "docs/guide/README.md (make docs makes a site of it)"

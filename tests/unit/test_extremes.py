@@ -56,7 +56,7 @@ def test_the_largest_free_objects_are_at_an_edge(registry: Registry) -> None:
 
 def everywhere(made: Made) -> places.Found:
     """As if the platform had done all that it should."""
-    found, event = places.Found(), made.event
+    found, event = places.Found(), places.stored(made.event, made.contract, made.org)
     for place in sorted(places.wanted(made)):
         what: Any = {"data": event["data"]}
         if place == "raw":

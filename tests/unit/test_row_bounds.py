@@ -11,14 +11,16 @@ import orjson
 import pytest
 
 from millrace.contracts.validator import MAX_ERRORS
-from millrace.core import clock
+from millrace.core import audit, clock
 from millrace.core.objects import Objects
 from millrace.core.table import Table
 from millrace.eventstore import receipts
+from millrace.privacy.tenant_box import TenantBox
 from millrace.quarantine import entry as entries
 from millrace.quarantine.entry import QuarantineEntry
 from millrace.quarantine.store import QuarantineStore
 from tests.support import events
+from tests.support.stores import MemoryDynamoDB
 
 LIMIT = 400 * 1024
 AT = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
@@ -64,7 +66,7 @@ def test_an_index_row_of_quarantine_keeps_its_size_whatever_a_client_names_its_f
             contract=None,
         )
     ]
-    document = orjson.loads(entries.to_object("org", "request", AT, "http", refused))
+    document = orjson.loads(entries.to_object("org", "request", AT, "http", refused, lambda _: {}))
     assert document["entries"][0]["errors"] == list(errors), "the object keeps them whole"
     (row,) = entries.to_rows(document, "key")
     assert size(row) < LIMIT / 4
@@ -74,19 +76,17 @@ def test_an_index_row_of_quarantine_keeps_its_size_whatever_a_client_names_its_f
 
 
 def test_an_audit_row_of_a_huge_patch_keeps_its_size() -> None:
-    class Client:
-        def batch_write_item(self, *, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803
-            self.items = [put["PutRequest"]["Item"] for put in RequestItems["Metadata"]]
-            return {}
-
-    client = Client()
-    store = QuarantineStore(Table(client, "Metadata"), Objects(None, "lake"))
+    metadata = Table(MemoryDynamoDB(), "Metadata")
+    store = QuarantineStore(metadata, Objects(None, "lake"), TenantBox(None))  # type: ignore[arg-type]
     patch = [{"op": "add", "path": "/data/payload/x", "value": "v" * 3_000_000}]
-    store.audit("org", "replay", "me", "request", {"replayed": 3, "patch": patch}, clock.now())
-    (row,) = client.items
+    detail = {"replayed": 3, "state": "done"}
+    store.audit("org", "replay", "me", "one", {**detail, "patch": patch}, clock.now())
+    (row,) = (row for row in metadata.scan() if "detail" in row)
     assert size(row) < LIMIT / 4
     document = orjson.loads(row["detail"]["S"])
     assert document["replayed"] == 3
     assert document["patch"]["bytes"] > 3_000_000
-    store.audit("org", "replay", "me", "request", {"replayed": 3, "patch": patch[:0]}, clock.now())
-    assert orjson.loads(client.items[0]["detail"]["S"]) == {"replayed": 3, "patch": []}
+    store.audit("org", "replay", "me", "two", {**detail, "patch": patch[:0]}, clock.now())
+    last = audit.newest(metadata, "org")
+    assert last is not None
+    assert orjson.loads(last.detail) == {**detail, "patch": []}

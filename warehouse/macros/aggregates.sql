@@ -230,6 +230,20 @@ WITH counted AS (
     SELECT
         org_id,
         event_time,
+        'consent.granted' AS "type"
+    FROM {{ source('silver', 'consent_granted_v1') }}
+    WHERE true{% if not late %} AND received_at <= event_time + INTERVAL '86400' SECOND{% endif %}
+    UNION ALL
+    SELECT
+        org_id,
+        event_time,
+        'consent.withdrawn' AS "type"
+    FROM {{ source('silver', 'consent_withdrawn_v1') }}
+    WHERE true{% if not late %} AND received_at <= event_time + INTERVAL '86400' SECOND{% endif %}
+    UNION ALL
+    SELECT
+        org_id,
+        event_time,
         'contract.retirement.announced' AS "type"
     FROM {{ source('silver', 'contract_retirement_announced_v1') }}
     WHERE true{% if not late %} AND received_at <= event_time + INTERVAL '86400' SECOND{% endif %}

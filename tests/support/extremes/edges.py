@@ -11,6 +11,7 @@ from millrace.intake.accept import Intake
 from millrace.intake.enrich import Origin
 from millrace.intake.parse import parse_one
 from tests.support.extremes.events import EXTRA, Made, ordinary, written
+from tests.support.people import EverybodyIsKnown
 
 # Each makes a value of a size; the larger, the more of one thing.
 SHAPES: dict[str, Callable[[int], Any]] = {
@@ -42,7 +43,7 @@ class Judge:
                 return bytes(32)
 
         # A dry run reaches neither a table nor the quarantine.
-        self._intake: Any = Intake(registry, Appender({}), None, Keys())  # type: ignore[arg-type]
+        self._intake: Any = Intake(registry, Appender({}), None, Keys(), EverybodyIsKnown())  # type: ignore[arg-type]
         self._now = now
 
     def errors(self, made: Made) -> list[Any]:

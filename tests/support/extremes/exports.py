@@ -7,14 +7,14 @@ import random
 from collections.abc import Iterator
 from contextlib import closing, redirect_stdout
 from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
 
-from cli import lake
 from cli.output import print_json
 from cli.results import text
-from cli.target import Target
 from millrace.core import clock
 from millrace.core.objects import Objects
 from millrace.core.sql import identifier
@@ -25,7 +25,9 @@ from millrace.features.online import OnlineStore
 from millrace.features.query import FeatureQuery
 from millrace.lake import duck
 from millrace.lake.sources import open_views
+from millrace.queries import masks
 from millrace.runs.store import RunStore
+from tests.support import lake_queries
 from tests.support.extremes.places import RAW, Found
 from tests.support.extremes.world import World
 from tests.support.functions import function
@@ -37,13 +39,14 @@ _ENTITIES = 40
 
 
 def queries(world: World, stores: Found, rng: random.Random, sample: int) -> Iterator[str]:
-    """Raw and so many tables by `millrace query`, with and without `--json`: all of their rows come out."""
-    target = Target("local", world.lake.endpoint, {"LakeBucket": world.lake.bucket})
+    """Raw and so many tables as `millrace query` has them, with and without `--json`: all of their rows come out."""
     counts = {name: len(rows) for name, rows in stores.tables.items()}
-    counts[lake.RAW_TABLE] = sum(len(held) for held in stores.places[RAW].values())
-    names = [lake.RAW_TABLE, *rng.sample(sorted(stores.tables), min(sample, len(stores.tables)))]
-    for name in names:
-        columns, rows = lake.rows(target, f"SELECT * FROM {name}")
+    counts[masks.RAW] = sum(len(held) for held in stores.places[RAW].values())
+    names = [masks.RAW, *rng.sample(sorted(stores.tables), min(sample, len(stores.tables)))]
+    with TemporaryDirectory() as folder:
+        asked = lake_queries.queries(world.lake.endpoint, world.lake.bucket, Path(folder))
+        answers = {name: lake_queries.rows(asked, f"SELECT * FROM {name}") for name in names}
+    for name, (columns, rows) in answers.items():
         out = io.StringIO()
         with redirect_stdout(out):
             print_json([dict(zip(columns, row, strict=True)) for row in rows])

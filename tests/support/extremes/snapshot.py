@@ -13,12 +13,16 @@ import pyarrow.parquet as pq
 from millrace.contracts import registry
 from millrace.core import keys
 from millrace.core.prefixes import DEAD_LETTERS, QUARANTINE, RAW_EVENTS
-from millrace.eventstore import receipts
+from millrace.core.table import Table
+from millrace.eventstore import receipts, tenant_key
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import from_item
 from millrace.iceberg import glue_tables
 from millrace.iceberg import tables as iceberg
 from millrace.lake import duck
+from millrace.privacy import assemble, tenant_secrets
+from millrace.privacy.tenant_box import TenantBox
+from millrace.quarantine import bodies
 from tests.support.extremes import counted
 from tests.support.extremes.world import World
 from tests.support.rows import pointed_at
@@ -29,6 +33,8 @@ Snapshot = dict[str, list[str]]
 _OF_THE_RUN = {
     "requestId", "request_id", "stages", "runId", "run", "snapshot", "version", "object", "objects", "token", "bytes", "place",
     "snapshots", "stateSnapshot", "log_shard", "log_sequence", "log_arrived_at",
+    # Sealed for a person with a key that is random, and so is what the sealing adds.
+    "sealed", "sealed_subject", "sealed_values",
 }  # fmt: skip
 _BATCHES = {receipts.MANIFEST, receipts.ROUTED}
 
@@ -86,11 +92,16 @@ def _everything(world: World) -> Iterator[tuple[str, str, str]]:
     for name, row in tables(world):
         yield name, str(row["org_id"]), _text(row)
     for row in raw(world):
-        yield "raw", row["org_id"], _text({**row, "payload": orjson.loads(row["payload"])})
+        held = {**row, "payload": orjson.loads(row["payload"])}
+        if row["sealed_subject"] is not None:
+            del held["fingerprint"]
+        yield "raw", row["org_id"], _text(held)
     codec = Codec(registry.load().dictionary)
     for item in world.rows("Events"):
         envelope = from_item(item, codec).envelope
-        plain = {name: held for name, held in item.items() if name not in ("body", "requestId")}
+        # A fingerprint over protected values is made with the person's key.
+        kept = ("body", "requestId", *(("fingerprint",) if "sealed" in envelope["platform"] else ()))
+        plain = {name: held for name, held in item.items() if name not in kept}
         yield "Events", item["orgId"]["S"], _text({"envelope": envelope, **plain})
     for item in world.rows("UserEvents"):
         yield "UserEvents", pointed_at(item)[0], _text(item)
@@ -99,9 +110,12 @@ def _everything(world: World) -> Iterator[tuple[str, str, str]]:
     for item in world.rows("Metadata"):
         yield from _metadata(item)
     yield from _sums(world)
+    box = TenantBox(assemble.tenant_keys(Table(world.dynamodb, "Metadata"), world.kms_key))
     for key, body in world.objects(QUARANTINE).items():
-        for one in orjson.loads(body)["entries"]:
-            what = {"raw": one["raw"], "errors": one["errors"], "type": one["eventType"]}
+        refused = orjson.loads(body)
+        for one in refused["entries"]:
+            raw_text = bodies.opened(one, refused["orgId"], box)
+            what = {"raw": raw_text, "errors": one["errors"], "type": one["eventType"]}
             yield "quarantine", key.split("org=")[1].partition("/")[0], _text(what)
     for message in world.published():
         yield "bus", message["detail"]["platform"]["orgId"], _text(message["detail"])
@@ -134,7 +148,8 @@ def _metadata(item: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         "quarantine",
         "audit",
         "setting",
-        "fingerprint-key",
+        tenant_key.KIND,
+        tenant_secrets.USE,
         "credential",
         "tenant",
     ):

@@ -16,6 +16,7 @@ from tests.support.extremes import counted, edges, events, exports, gold, places
 from tests.support.extremes.edges import Judge
 from tests.support.extremes.events import Made
 from tests.support.extremes.world import World
+from tests.support.people import same_numbers
 
 QUIET = ("org_acme", "org_globex")
 # Names at the ends of what a tenant's name may be, and two that mean something elsewhere.
@@ -85,11 +86,11 @@ def run_extremes(endpoint: str, size: Size) -> RunReport:
         for org in QUIET
         if not contract.derived
     ]
-    with ExitStack() as stack, report.timed("alone"):
+    with same_numbers(), ExitStack() as stack, report.timed("alone"):
         world = World(endpoint, stack, now)
         alone = _alone(world, quiet, size, report)
         kept = world.tenant_keys()
-    with ExitStack() as stack:
+    with same_numbers(), ExitStack() as stack:
         with report.timed("mixed"):
             world = World(endpoint, stack, now, kept)
             accepted = _mixed(world, registry, quiet, size, report)

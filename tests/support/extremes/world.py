@@ -20,6 +20,8 @@ from botocore import loaders, session
 from millrace.api.route import load_operations
 from millrace.core import limits
 from millrace.core.objects import Objects
+from millrace.eventstore import tenant_key
+from millrace.privacy import tenant_secrets
 from millrace.runs.store import RunStore
 from tests.support.emulator import LOG, Lake, fresh
 from tests.support.extremes.events import Made, written
@@ -48,7 +50,7 @@ class World(Platform):
             endpoint: of the emulator, to which the process points already.
             stack: ends with the world.
             now: when everything is received.
-            kept: keys of tenants of an earlier world, so that the same events have the same fingerprints.
+            kept: keys of tenants of an earlier world, so that the same events have the same fingerprints and tokens.
         """
         self.lake: Lake = fresh(endpoint)
         self.dynamodb, self.s3 = self.lake.dynamodb, self.lake.s3
@@ -130,9 +132,8 @@ class World(Platform):
 
     def tenant_keys(self) -> list[Row]:
         """What another world is given as `kept`."""
-        rows = [
-            row for row in self.rows("Metadata") if row["entityTypeKey"]["S"].endswith("#fingerprint-key")
-        ]
+        kinds = (f"#{tenant_key.KIND}", f"#{tenant_secrets.USE}")
+        rows = [row for row in self.rows("Metadata") if row["entityTypeKey"]["S"].endswith(kinds)]
         return [{**row, "kmsKey": {"S": self.kms_key}} for row in rows]
 
     def objects(self, prefix: str) -> dict[str, bytes]:
@@ -200,6 +201,7 @@ class World(Platform):
             "EVENT_STREAM_ARN": f"arn:aws:kinesis:us-east-1:000000000000:stream/{STREAM}",
             "TENANT_KEY_ID": self.kms_key,
             "EVENTS_PER_SECOND": "1000000",
+            "KEY_EVENTS_PER_SECOND": "1000000",
             "MEMORY_MB": "1024",
             "POWERTOOLS_METRICS_DISABLED": "true",
         }

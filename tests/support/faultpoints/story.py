@@ -136,7 +136,7 @@ class Story:
                 raise AssertionError(f"{stem} does not get through")
 
     def _empty(self) -> None:
-        self.running.empty()
+        self.running.empty(keys_too=True)
         self._fed = len(self.running.log_records())
 
     def _moment(self, number: int) -> str:

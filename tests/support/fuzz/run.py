@@ -23,10 +23,12 @@ ENVIRON = {
     "ENVIRONMENT": "local",
     "EVENTS_TABLE": "Events",
     "METADATA_TABLE": "Metadata",
+    "SUBJECT_KEYS_TABLE": "SubjectKeys",
     "LAKE_BUCKET": "lake",
     "EVENT_STREAM_ARN": "arn:aws:kinesis:us-east-1:123456789012:stream/events",
     "TENANT_KEY_ID": "alias/tenants",
     "EVENTS_PER_SECOND": "1000000",
+    "KEY_EVENTS_PER_SECOND": "1000000",
     "LOG_LEVEL": "ERROR",
 }
 OPERATIONS = ("put_item", "get_item", "generate_data_key", "put_object", "batch_write_item", "put_records")

@@ -15,6 +15,7 @@ from millrace.core.identity import identity
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import from_item
 from tests.support.histories.world import ORGS, Answered, World
+from tests.support.people import number
 
 Key = tuple[str, str]
 _PASSED = ("accepted", "duplicate")
@@ -95,7 +96,8 @@ def _events(world: World, first: dict[tuple[str, str, int], Answered]) -> None:
     assert set(stored) <= set(newest), "a row that nobody was told of"
     for key, event in stored.items():
         said = newest[key].sent.body()
-        assert event.envelope["data"] == said["data"], f"{key}: not the first write"
+        data = {**said["data"], "payload": _stored(key[0], said["data"]["payload"])}
+        assert event.envelope["data"] == data, f"{key}: not the first write"
         assert event.envelope["timestamp"] == said["timestamp"]
     for key, answer in newest.items():
         if key not in stored:
@@ -136,7 +138,9 @@ def _lake(world: World, first: dict[tuple[str, str, int], Answered]) -> None:
             if key not in raw or row["received_at"] < raw[key]["received_at"]:
                 raw[key] = row
     wanted = {
-        (org, event_id, answer.sent.at.date().isoformat()): answer.sent.body()["data"]["payload"]
+        (org, event_id, answer.sent.at.date().isoformat()): _stored(
+            org, answer.sent.body()["data"]["payload"]
+        )
         for (org, event_id, _), answer in first.items()
     }
     assert set(raw) == set(wanted)
@@ -168,5 +172,15 @@ def _pointers(world: World, first: dict[tuple[str, str, int], Answered]) -> None
         payload = answer.sent.body()["data"]["payload"]
         user = payload.get("userId") or payload.get("user_id")
         if user is not None:
-            wanted.add((f"{org}#{user}", keys.sort(answer.sent.at, event_id)))
+            wanted.add((f"{org}#{number(org, user)}", keys.sort(answer.sent.at, event_id)))
     assert pointers == wanted
+
+
+def _stored(org: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """A payload with the number of its user."""
+    made = dict(payload)
+    if "userId" in made:
+        made["userId"] = str(number(org, made["userId"]))
+    if "user_id" in made:
+        made["user_id"] = number(org, made["user_id"])
+    return made

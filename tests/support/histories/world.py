@@ -28,6 +28,7 @@ from millrace.intake.enrich import Origin
 from millrace.intake.parse import candidates, parse_one
 from millrace.quarantine.entry import QuarantineEntry
 from tests.support.histories.stores import Row, Stores
+from tests.support.people import EverybodyIsKnown
 
 ORGS = ("org_acme", "org_globex")
 START = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -147,7 +148,7 @@ class World:
 
     def _intake(self, registry: Registry) -> Intake:
         appender = Appender({"table": TableAppender(Table(self.stores, "Events"))})
-        return Intake(registry, appender, self.quarantine, _TenantKeys())
+        return Intake(registry, appender, self.quarantine, _TenantKeys(), EverybodyIsKnown())
 
     def close(self) -> None:
         """Ends the two clients."""

@@ -207,6 +207,8 @@ class Deployment:
                 return self._resolve(stack, given[1])[int(given[0])]
             case "Fn::Sub" if isinstance(given, str):
                 return re.sub(r"\$\{([^}!]+)\}", lambda match: self._substitute(stack, match[1]), given)
+            case "Fn::GetAZs":
+                return [f"{REGION}{zone}" for zone in "abcdef"]
             case "Fn::ImportValue":
                 owner, exported = self._exports[given]
                 return self._resolve(owner, exported)

@@ -149,7 +149,7 @@ def _train_and_wait(deployment: Deployment, caller: As, arguments: Mapping[str, 
 
 def _job(deployment: Deployment, job: As, arguments: Mapping[str, Any]) -> Iterator[Use]:
     """https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createtrainingjob-perms."""
-    (lake,) = (one for one in deployment.of("AWS::S3::Bucket") if deployment.key_of(one.arn))
+    (lake,) = (one for one in deployment.of("AWS::S3::Bucket") if "/LakeBucket" in one.id)
     script = arguments["HyperParameters"]["sagemaker_submit_directory"].removeprefix("s3://")
     yield job.does("s3:GetObject", f"arn:aws:s3:::{script}")
     for channel in arguments["InputDataConfig"]:

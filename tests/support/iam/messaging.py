@@ -52,6 +52,19 @@ def schedule(deployment: Deployment, one: Resource) -> Iterator[Use]:
         yield from send(deployment, replace(caller, because=f"{one.id} gives a call up"), one, dead)
 
 
+def log_subscription(deployment: Deployment, one: Resource) -> Iterator[Use]:
+    """CloudWatch Logs hands the lines of a group on, in its own name.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html#LambdaFunctionExample
+    """
+    target, group = one.properties["DestinationArn"], one.properties["LogGroupName"]
+    if service(target) != "lambda":
+        raise unknown(one, f"the destination {target}")
+    source = f"arn:aws:logs:{AT}:log-group:{group}:*"
+    caller = As("logs.amazonaws.com", f"{one.id} hands lines on", source=source)
+    yield from send(deployment, caller, one, target)
+
+
 def subscription(deployment: Deployment, one: Resource) -> Iterator[Use]:
     """SNS delivers to queues and functions; people and addresses need no right."""
     protocol, topic = one.properties["Protocol"], one.properties["TopicArn"]

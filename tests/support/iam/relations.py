@@ -40,6 +40,7 @@ CALLS: Mapping[str, Callable[[Deployment, Resource], Iterator[Use]]] = {
     "AWS::Lambda::EventInvokeConfig": functions.invoke_config,
     "AWS::Lambda::EventSourceMapping": functions.mapping,
     "AWS::Lambda::Function": functions.function,
+    "AWS::Logs::SubscriptionFilter": messaging.log_subscription,
     "AWS::S3::Bucket": storage.bucket,
     "AWS::SNS::Subscription": messaging.subscription,
     "AWS::Scheduler::Schedule": messaging.schedule,
@@ -52,6 +53,9 @@ SILENT = {
     # Access logs: API Gateway writes the log's resource policy with the rights of whoever deploys the stage.
     # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging.html
     "AWS::ApiGatewayV2::Stage",
+    # Without triggers, and with Cognito's own mails.
+    "AWS::Cognito::UserPool",
+    "AWS::Cognito::UserPoolClient",
     # Athena reads and writes in the name of whoever queries.
     "AWS::Athena::WorkGroup",
     "AWS::CloudWatch::Dashboard",

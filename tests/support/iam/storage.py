@@ -104,7 +104,7 @@ def _optimizers(deployment: Deployment, role: Resource) -> Iterator[Use]:
     # Glue documents no source for the roles of optimizers.
     yield assumed(role.arn, "glue.amazonaws.com", f"an optimizer of a table takes on {role.id}")
     caller = As(role.arn, f"an optimizer of a table works as {role.id}")
-    (lake,) = (one for one in deployment.of("AWS::S3::Bucket") if deployment.key_of(one.arn))
+    (lake,) = (one for one in deployment.of("AWS::S3::Bucket") if "/LakeBucket" in one.id)
     for layer in LAYERS:
         database = next(
             str(one.get("DatabaseInput", "Name"))

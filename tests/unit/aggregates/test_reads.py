@@ -17,8 +17,10 @@ from millrace.aggregates.fold import KeyValues
 from millrace.aggregates.reads import TenantTiles
 from millrace.api.analytics import AnalyticsApi
 from millrace.api.router import Router
+from millrace.api.user_ids import UserIds
 from millrace.core import clock
 from tests.support.aggregates import AT, LATER, ORG, OTHER_ORG, World, aggregate, aggregates, measure, payment
+from tests.support.user_ids import KnownUsers
 
 METRIC = "GET /v1/analytics/{metric}"
 MORNING = {"from": "2026-11-21T06:00:00Z", "to": "2026-11-21T06:10:00Z"}
@@ -27,10 +29,11 @@ MORNING = {"from": "2026-11-21T06:00:00Z", "to": "2026-11-21T06:10:00Z"}
 class Reader:
     """Asks the API over a world's table."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, users: KnownUsers | None = None) -> None:
         self.world = world
         self.warned: list[str] = []
-        api = AnalyticsApi(world.table, world.found, self.warned.append, now=lambda: self.world.now)
+        user_ids = UserIds(users or KnownUsers())
+        api = AnalyticsApi(world.table, world.found, user_ids, self.warned.append, now=lambda: self.world.now)
         self._router = Router({METRIC: api.get, "GET /v1/analytics": api.list}, self.warned.append)
 
     def ask(

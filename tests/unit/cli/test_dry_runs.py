@@ -16,9 +16,9 @@ import pytest
 from typer.testing import CliRunner
 
 from cli import past
+from cli.answers import Answer
 from cli.commands import patterns, sigma
 from cli.errors import UsageError
-from cli.lake import Answer
 from cli.main import app
 from millrace.archive import raw
 from millrace.contracts import columns, conditions, registry
@@ -52,6 +52,20 @@ KINDS = {
     "timestamptz": pa.timestamp("us", tz="UTC"),
     "date": pa.date32(),
 }
+
+
+class Fetched:
+    """What DuckDB answered."""
+
+    def __init__(self, names: list[str], cursor: duckdb.DuckDBPyConnection) -> None:
+        self.names, self._cursor = names, cursor
+
+    def parts(self, size: int = 1000) -> Iterator[list[tuple[Any, ...]]]:
+        while part := self._cursor.fetchmany(size):
+            yield part
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        return self._cursor.fetchall()
 
 
 class FakeLake:
@@ -96,7 +110,7 @@ class FakeLake:
     def ask(self, sql: str) -> Iterator[Answer]:
         cursor = self._connection.cursor()
         cursor.execute(sql)
-        yield Answer([column[0] for column in cursor.description or ()], cursor)
+        yield Fetched([column[0] for column in cursor.description or ()], cursor)
 
 
 def _cell(kind: str, value: Any) -> Any:

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import orjson
 import pytest
 from botocore.client import BaseClient
@@ -19,7 +18,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from cli import failures, lake
+from cli import failures
 from cli.api import Api, ApiResponse
 from cli.errors import NoPlatformError
 from cli.main import run
@@ -55,6 +54,7 @@ COMMANDS = [
     ["models", "rollback"],
     ["redrive", "archive_events"],
     ["rebuild", "--table", "Events", "--into", "EventsCopy"],
+    ["protect", "--org", "org_acme"],
     ["doctor"],
     ["etl"],
     ["reconcile"],
@@ -66,6 +66,7 @@ COMMANDS = [
 # Of a deployed platform: what the commands above read of `outputs.json`.
 OUTPUTS = (
     *("EventBus", "EventsTable", "HourlyEtlMachine", "LakeBucket", "MLModelsTable", "MetadataTable"),
+    *("AnalyticsTable", "FeatureStoreTable", "SubjectKeysTable", "TenantKeyId", "UserEventsTable"),
     "TrainModelMachine",
 )
 
@@ -136,14 +137,9 @@ def test_a_platform_that_was_stopped_is_no_platform(
 
     monkeypatch.setattr(Api, "call", call)
     monkeypatch.setattr(BaseClient, "_make_api_call", aws)
-    monkeypatch.setattr(lake, "_connect", unreachable)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(EVENT)))
     assert run(command) == 3
     assert "make up" in capsys.readouterr().err
-
-
-def unreachable(*_: Any) -> None:
-    raise duckdb.IOException("Could not establish connection")
 
 
 @pytest.mark.usefixtures("nowhere")
@@ -356,6 +352,30 @@ def test_ctrl_c_ends_without_a_traceback(
     monkeypatch.setattr(Api, "call", call)
     assert run(["trace", "x"]) == 130
     assert capsys.readouterr().err == "stopped\n"
+
+
+@pytest.mark.usefixtures("platform")
+def test_a_stopped_seed_says_what_was_accepted_and_how_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = iter([answer_of(500)])
+
+    def call(*_: Any, **__: Any) -> ApiResponse:
+        try:
+            return next(answers)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    monkeypatch.setattr(Api, "call", call)
+    assert run(["seed", "--count", "1200", "--seed", "7"]) == 130
+    said = [line for line in capsys.readouterr().err.splitlines() if line]
+    assert said == ["so far 500 accepted; --seed 7 sends the same again", "stopped"]
+
+
+def answer_of(count: int) -> ApiResponse:
+    results = [{"index": one, "eventId": f"{one}", "status": "accepted"} for one in range(count)]
+    counts = {"accepted": count, "duplicates": 0, "conflicts": 0, "rejected": 0, "unavailable": 0}
+    return ApiResponse(202, {**counts, "results": results})
 
 
 @pytest.mark.usefixtures("platform")

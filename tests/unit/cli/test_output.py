@@ -14,9 +14,11 @@ from cli.api import Api
 from cli.commands import keys, models, pending, quarantine
 from cli.commands import query as query_command
 from cli.commands import trace as trace_command
-from cli.output import counted, fitted, plain, print_json
+from cli.output import counted, fitted, print_json
 from cli.target import Target
 from millrace.access.credentials import ALL_SCOPES
+from millrace.access.keys import KeyRecord
+from millrace.core.plain import plain
 from millrace.eventstore.failed_days import FailedDay, Reason
 
 
@@ -94,16 +96,20 @@ def refused(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def holders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    item = {
-        "id": "3f9a1c04be7d" * 5,
-        "org": "org_acme",
-        "name": "checkout of the web shop",
-        "status": "active",
-        "createdAt": "2026-11-21T05:54:16.123Z",
-        "expiresAt": datetime(2027, 11, 21, tzinfo=UTC),
-        "scopes": sorted(ALL_SCOPES),
-    }
-    monkeypatch.setattr(keys, "_partition", lambda _, number: [item] if number == 0 else [])
+    record = KeyRecord(
+        id="3f9a1c04be7d" * 5,
+        org="org_acme",
+        name="checkout of the web shop",
+        prefix="mk_Ab3dEf7h",
+        scopes=tuple(sorted(ALL_SCOPES)),
+        origins=(),
+        status="active",
+        created_at="2026-11-21T05:54:16.123Z",
+        expires_at=datetime(2027, 11, 21, tzinfo=UTC),
+        last_used_at="2026-11-22T05:54:16.123Z",
+        replaced_by=None,
+    )
+    monkeypatch.setattr(keys, "_every", lambda _: [record])
     keys.list_()
     return ["3f9a1c04be7d", "org_acme"]
 

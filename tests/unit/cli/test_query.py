@@ -4,23 +4,28 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from threading import Timer
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import duckdb
+import orjson
 import pytest
 
-from cli import lake, statements
+from cli import lake
 from cli.errors import RefusedError, UsageError
 from cli.main import run
 from cli.output import counted
-from cli.table_names import TableReference
 from cli.target import Target
+from millrace.queries.invocation import answer_operator
+from millrace.queries.names import distinct
+from millrace.queries.tokens import split
+from tests.support.queries import queries
 
 pytestmark = pytest.mark.unit
 # Each module is hidden by the command of its name.
@@ -29,12 +34,23 @@ shell = import_module("cli.commands.sql")
 
 
 @pytest.fixture
-def no_platform(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The statement needs no table."""
+def no_platform(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, bundle: Path
+) -> None:
+    """The function runs in this process, and its links are files."""
+    assert bundle.is_dir()
     monkeypatch.delenv("MILLRACE_API_KEY", raising=False)
-    target = object.__new__(Target)
-    monkeypatch.setattr(command, "find_target", lambda _: target)
-    monkeypatch.setattr(lake, "_connect", lambda connection, _: connection.execute("SET TimeZone = 'UTC'"))
+    target = Target("local", "http://localhost:1", {"QueryFunction": "query"})
+    asked, _ = queries(tmp_path_factory.mktemp("lake"))
+
+    def invoke(FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
+        assert FunctionName == "query"
+        return {"Payload": io.BytesIO(orjson.dumps(answer_operator(asked, orjson.loads(Payload), 20)))}
+
+    monkeypatch.setattr(Target, "client", lambda *_, **__: SimpleNamespace(invoke=invoke))
+    monkeypatch.setattr(lake, "download", shutil.copyfile)
+    for module in (command, shell):
+        monkeypatch.setattr(module, "find_target", lambda _: target)
 
 
 @pytest.fixture
@@ -88,7 +104,7 @@ def test_names_are_those_that_duckdb_gives_a_subquery() -> None:
     for columns in ("1 as a, 2 as a", "1 as a, 2 as A, 3 as a", "1 as a_1, 2 as a, 3 as a, 4 as a"):
         own = duckdb.execute(f"SELECT * FROM (SELECT {columns})").description
         given = duckdb.execute(f"SELECT {columns}").description
-        assert lake.distinct(column[0] for column in given) == [column[0] for column in own]
+        assert distinct(column[0] for column in given) == [column[0] for column in own]
 
 
 def test_decimals_and_structs_in_a_table(ask: Callable[..., str]) -> None:
@@ -169,55 +185,6 @@ def test_what_does_more_than_read_is_refused(ask: Callable[..., str], sql: str) 
 
 
 @pytest.mark.parametrize(
-    "sql",
-    [
-        "select * from read_parquet('s3://lake/x')",
-        "select * from 's3://lake/x.parquet'",
-        'select * from "s3://lake/x.parquet"',
-        "select (select count(*) from glob('s3://lake/**'))",
-        "with a as (select * from query('select 1')) select * from a",
-        "select * from query_table('x')",
-        "summarize select * from parquet_metadata('s3://lake/x')",
-        "explain analyze select * from read_text('s3://lake/x')",
-    ],
-)
-def test_with_a_tenant_nothing_but_tables_is_read(sql: str) -> None:
-    with duckdb.connect() as connection, pytest.raises(RefusedError, match=r"refused|is not a table"):
-        statements.check(connection, sql, one_tenant=True)
-
-
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "select * from silver.x where org_id in (select 's3://x')",
-        "with a as (select 1 as n) select * from a, range(3), unnest([1])",
-        "describe silver.x",
-        "summarize silver.x",
-        "explain select 1",
-        'select * from silver."x@1" as x',
-        "pivot (select 1 as a) on a in (1) using count(*)",
-    ],
-)
-def test_with_a_tenant_tables_are_read(sql: str) -> None:
-    with duckdb.connect() as connection:
-        statements.check(connection, sql, one_tenant=True)
-
-
-def test_views_of_a_tenant_hold_its_rows_alone(tmp_path: Path) -> None:
-    file = str(tmp_path / "two.parquet")
-    duckdb.execute(f"COPY (SELECT unnest(['org_a', 'org_b', 'org_b']) AS org_id) TO '{file}'")
-    reference = TableReference("silver.x", None, "silver.x")
-    table = SimpleNamespace(
-        columns=[("org_id", "VARCHAR")], files=lambda **_: [SimpleNamespace(path=file)], snapshots=list
-    )
-    with duckdb.connect() as connection, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("millrace.iceberg.tables.open_table", lambda *_: table)
-        for org, count in ((None, 3), ("org_b", 2), ("org_a' or 'a' = 'a", 0)):
-            lake._view(connection, cast("Any", None), reference, org)
-            assert connection.execute("SELECT count(*) FROM silver.x").fetchall() == [(count,)]
-
-
-@pytest.mark.parametrize(
     ("sql", "sentence"),
     [
         ("select merchnt from (select 1 as merchant)", "there is no column merchnt"),
@@ -250,7 +217,6 @@ def test_ctrl_c_stops_a_long_query(no_platform: None, capsys: pytest.CaptureFixt
 def test_statements_of_a_pipe_run_one_after_the_other(
     no_platform: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(shell, "find_target", lambda _: object.__new__(Target))
     text = "select 1 as a; select ';' as b -- ;\n, 2 as c\n;\n\\x\nselect 3 as d"
     monkeypatch.setattr("sys.stdin", io.StringIO(text))
     assert run(["sql", "--json"]) == 0
@@ -275,7 +241,7 @@ def test_statements_of_a_pipe_run_one_after_the_other(
     ],
 )
 def test_a_semicolon_ends_a_statement_where_it_is_one(text: str, done: list[str], rest: str) -> None:
-    assert statements.split(text) == (done, rest)
+    assert split(text) == (done, rest)
 
 
 def test_what_python_cannot_hold_is_a_sentence(no_platform: None) -> None:

@@ -131,8 +131,8 @@ def test_what_is_not_shown_is_counted_and_an_unknown_type_has_a_next_step(
     merged, error = Merged(), {"pointer": "/eventType", "code": "unknown_type", "message": "no contract"}
     for number in range(SHOWN + 3):
         merged.note(Line(number, b"{}"), "rejected", errors=[error])
-    with pytest.raises(RefusedError):
-        show(merged.document(), as_json=False)
+    with pytest.raises(RefusedError, match="millrace quarantine list --org org_acme shows"):
+        show(merged.document(), as_json=False, org="org_acme")
     printed = " ".join(capsys.readouterr().out.split())
     assert f"[{SHOWN - 1}]" in printed
     assert f"[{SHOWN}]" not in printed

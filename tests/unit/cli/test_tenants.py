@@ -1,5 +1,6 @@
 """Whose data a command works on: MILLRACE_API_KEY and `--org` decide it for all commands alike, or the command is refused."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from cli.errors import RefusedError, UsageError
 from cli.main import run
 from cli.target import Target
 from millrace.access.credentials import ALL_SCOPES, create_api_key, revoke_api_key
+from millrace.access.rows import digest
 from millrace.core.errors import RetryableError
 from millrace.core.table import Table
 from tests.support.stores import MemoryDynamoDB
@@ -129,6 +131,28 @@ def test_a_created_key_is_used_from_then_on(platform: Path, capsys: pytest.Captu
     assert run(["keys", "revoke", key]) == 0
     assert run(["keys", "create", "--org", "org_new", "--name", "c", "--scope", "events:read"]) == 0
     assert orjson.loads(file.read_bytes())["org_new"] != key
+
+
+@pytest.mark.parametrize(("org", "file"), [("org_acme", "keys.json"), ("org_demo", "sample-keys.json")])
+def test_a_key_that_is_rotated_is_replaced_where_it_is_kept(
+    org: str, file: str, platform: Path, metadata: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, other = (create_api_key(metadata, org=org, name="a", scopes=["events:read"]) for _ in "12")
+    local = platform / ".local"
+    kept = DEMO | {org: first} if file == "keys.json" else DEMO
+    (local / "keys.json").write_bytes(orjson.dumps(kept))
+    (local / file).write_bytes(orjson.dumps(kept if file == "keys.json" else {org: first}))
+    # One that is kept elsewhere leaves the file as it is.
+    assert run(["keys", "rotate", digest(other), "--json"]) == 0
+    assert orjson.loads((local / file).read_bytes())[org] == first
+    capsys.readouterr()
+    assert run(["keys", "rotate", digest(first), "--overlap", "1h"]) == 0
+    said = capsys.readouterr().out
+    (key,) = re.findall(r"mk_\S+", said)
+    assert f"It is in .local/{file}, so --org {org} uses it" in said
+    assert orjson.loads((local / file).read_bytes())[org] == key
+    assert (local / file).stat().st_mode & 0o777 == 0o600
+    assert orjson.loads((local / "keys.json").read_bytes())["org_globex"] == DEMO["org_globex"]
 
 
 def test_a_platform_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:

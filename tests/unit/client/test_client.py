@@ -16,6 +16,7 @@ import orjson
 import pytest
 
 from millrace.client import BufferFullError, Client, ClosedError, Response, client
+from millrace.client.buffer import Buffer
 
 pytestmark = pytest.mark.unit
 
@@ -169,6 +170,22 @@ def test_what_send_returned_an_id_for_is_in_the_file_before_any_request(tmp_path
     assert orjson.loads(body)["eventId"] == sent
     held.set()
     events.close()
+
+
+def test_what_is_counted_has_left_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[int] = []
+    real = Buffer.remove
+
+    def remove(buffer: Buffer, numbers: Sequence[int]) -> None:
+        counted.append(sender.counts.taken)
+        real(buffer, numbers)
+
+    monkeypatch.setattr(Buffer, "remove", remove)
+    with made(Platform(), buffer=tmp_path / "events.sqlite") as sender:
+        sender.send("order.created", {"n": 1})
+        assert sender.flush(10)
+        assert sender.counts.taken == 1
+    assert counted == [0], "a process that is killed here sends the event again, and counts it once"
 
 
 def test_without_a_file_the_log_says_how_many_are_lost(caplog: pytest.LogCaptureFixture) -> None:

@@ -152,6 +152,8 @@ REFUSED: list[tuple[Callable[[dict[str, Any]], Any], str, str]] = [
     (lambda of: of.update(keys={"amount": "total_amount"}), "/keys/amount", "total_amount of order.created is a decimal, and a key takes string"),
     (lambda of: of.update(keys={"id": "event_id"}), "/keys/id", "no use as a key: every event has its own"),
     (lambda of: of.update(keys={"city": "meta_shipping_address_city"}), "/keys/city", "is confidential"),
+    (lambda of: of.update(where=[{"field": "user_key", "equals": "usr_1"}]), "/where", "user_key of order.created holds users, who are numbers"),
+    (lambda of: of.update(where=[{"not": [{"field": "user_id", "startsWith": "bot_"}]}]), "/where", "user_id of order.created holds users, who are numbers"),
     (lambda of: of.update(keys={"orders": "user_id"}), "/measures/0/name", "there is a key orders already"),
     (lambda of: of.update(keys={"start": "user_id"}), "/keys/start", "the name of something else"),
     (lambda of: of.update(keys={f"k{at}": "currency" for at in range(5)}), "/keys", "there may be 4, not 5"),
@@ -206,10 +208,11 @@ REFUSED: list[tuple[Callable[[dict[str, Any]], Any], str, str]] = [
     (of_adjustments(where=[{"any": [{"field": "reason", "in": ["theft"]}, {"field": "on_hand", "atMost": -1}]}]), "/where", "no inventory.adjusted ever meets this"),
     (of_adjustments(where=[{"all": [{"field": "reason", "like": "THEFT*"}]}]), "/where", "reason is one of sale"),
     (where({"field": "total_amount", "above": 5}, {"field": "total_amount", "below": 5}), "/where", "no order.created ever meets this"),
-    (where({"field": "user_id", "equals": "a"}, {"field": "user_id", "equals": "b"}), "/where", "the conditions on user_id exclude each other"),
+    (where({"field": "order_id", "equals": "a"}, {"field": "order_id", "equals": "b"}), "/where", "the conditions on order_id exclude each other"),
     (where({"field": "event_type", "equals": "order.create"}), "/where", "event_type is order.created; change"),
     (where({"field": "user", "equals": "a"}), "/where/0/field", "has no field user; did you mean user_id?"),
-    (where({"field": "meta_shipping_address_city", "startsWith": "B"}), "/where", "compared for equality only"),
+    (where({"field": "meta_shipping_address_city", "startsWith": "B"}), "/where", "whether it is there"),
+    (where({"field": "meta_shipping_address_city", "equals": "Bonn"}), "/where", "whether it is there"),
     (add(where=[{"field": "total_amount", "below": -1}]), "/measures/2/where", "total_amount is at least 0"),
 ]  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Routes as the API's document has them, and what the build says of an operation that cannot be a route."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,17 @@ from openapi_spec_validator import validate
 
 from millrace.compiler import api_document
 from millrace.compiler.event_contracts import compile_contracts
+from millrace.contracts import formats
 from millrace.contracts.errors import ContractError
+from millrace.core import values
+from millrace.core.values import BadValueError
 
 DOCUMENT = Path(__file__).parents[3] / "schemas" / api_document.FILE
 OPEN: dict[str, Any] = {status: {} for status in ("400", "429", "500", "503")}
 CLOSED = {**OPEN, "401": {}, "403": {}}
 READ: dict[str, Any] = {
     "x-millrace-function": "read_api",
-    "x-millrace-scope": "things:read",
+    "x-millrace-scope": "catalog:read",
     "responses": CLOSED,
 }
 
@@ -34,7 +38,7 @@ def complaints(*arguments: str, **operation: Any) -> str:
 def test_an_operation_becomes_a_route() -> None:
     (route,) = api_document.routes(document(**READ)).items()
     nothing = {"parameters": [], "anyQuery": False, "body": None}
-    assert route == ("GET /v1/things", {"function": "read_api", "right": "things:read", **nothing})
+    assert route == ("GET /v1/things", {"function": "read_api", "right": "catalog:read", **nothing})
 
 
 def test_the_served_document_stands_alone() -> None:
@@ -46,6 +50,32 @@ def test_the_served_document_stands_alone() -> None:
     assert (
         "Every event was refused" in served["paths"]["/v1/events"]["post"]["responses"]["400"]["description"]
     )
+
+
+WORDS = {"reason", "note"}
+
+
+def _words() -> list[tuple[str, dict[str, Any]]]:
+    """What people write in their own words, by route."""
+    found = []
+    for name, route in api_document.routes(api_document.load(DOCUMENT)).items():
+        fields = {one["name"]: one["schema"] for one in route["parameters"]}
+        fields |= ((route["body"] or {}).get("schema") or {}).get("properties", {})
+        found += [(name, schema) for field, schema in fields.items() if field in WORDS]
+    return found
+
+
+def test_words_of_people_hold_no_character_that_nobody_sees() -> None:
+    every = re.compile(f"[{formats.UNPRINTABLE}]")
+    unseen = [chr(code) for code in range(0x2100) if every.match(chr(code))]
+    assert {"\x00", "\u202e"} < set(unseen)
+    found = _words()
+    assert {"POST /v1/grants", "POST /v1/grants/{id}/revoke"} < {name for name, _ in found}
+    for name, schema in found:
+        assert values.parse(schema, "Fall 4711, größer – 再", "reason"), name
+        for one in unseen:
+            with pytest.raises(BadValueError, match=f"without the character U\\+{ord(one):04X}"):
+                values.parse(schema, f"a{one}b", "reason")
 
 
 def test_a_name_that_stands_twice_in_the_document_is_found(tmp_path: Path) -> None:
@@ -60,6 +90,10 @@ def test_a_name_that_stands_twice_in_the_document_is_found(tmp_path: Path) -> No
         ({"x-millrace-scope": "events:read"}, "x-millrace-function is missing"),
         ({"x-millrace-function": "read_api"}, "needs x-millrace-scope"),
         ({"x-millrace-function": "read_api", "security": []}, None),
+        (
+            {"x-millrace-function": "read_api", "x-millrace-scope": "things:read"},
+            "things:read is not an action",
+        ),
         ({"x-millrace-function": "read_api", "security": [], "x-millrace-scope": "events:read"}, "needs"),
         ({"x-millrace-function": "read_api", "security": [{"credential": []}]}, "needs x-millrace-scope"),
     ],

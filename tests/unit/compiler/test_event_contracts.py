@@ -106,6 +106,7 @@ def test_two_fields_may_not_be_one_column() -> None:
         ({"userId": "/data/payload/long"}, "at most 480 characters"),
         ({"indexes": ["entity"], "entity": {"thing": "/data/payload/long"}}, "at most 480 characters"),
         ({"derived": "yes"}, "true or false"),
+        ({"derived": True}, "no field of such a type is confidential"),
         ({"tenant": "org_acme"}, "open to every tenant"),
         ({"derived": True, "tenant": 7}, "name of a tenant"),
         ({"userId": "/userId"}, "from the data"),

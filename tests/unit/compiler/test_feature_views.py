@@ -128,6 +128,17 @@ def test_views_of_one_entity_have_one_key(schemas: Path) -> None:
     assert "the key of a user is seller_id in sellers" in refused(schemas, pinned=False)
 
 
+@pytest.mark.parametrize("key", ["user_id", "user_key"])
+def test_whoever_is_a_user_in_silver_is_one_in_a_view(schemas: Path, key: str) -> None:
+    text = VIEW.replace("{name: user, key: user_id}", "{name: buyer, key: buyer}").replace(
+        "    key: user_id", f"    key: {key}"
+    )
+    (schemas / FOLDER / "buyers.yaml").write_text(text)
+    assert f"{key} of silver.order_created_v1 holds users: call the entity user" in refused(
+        schemas, pinned=False
+    )
+
+
 def test_no_view_reads_a_label_before_it_is_known() -> None:
     for document in compile_views(SCHEMAS):
         for group in document["groups"]:

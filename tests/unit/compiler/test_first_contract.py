@@ -170,3 +170,40 @@ def test_whatever_it_writes_accepts_every_sample(payloads: list[dict[str, Any]])
     validator = Validator(compile_document(contract.document, "it"))
     for event in contract.golden:
         assert validator.errors(event) == []
+
+
+def test_a_field_is_classified_by_what_its_values_hold_too() -> None:
+    values = {
+        "comment": "ring me at +351 912 345 678",
+        "reference": "DE89 3704 0044 0532 0130 00",
+        "link": "https://shop.example/?email=ada@example.org",
+        "origin": "from 203.0.113.7",
+        "plain": "nothing here",
+    }
+    contract = made({**TICKET, **values}, {**TICKET, **values, "plain": "card 4111 1111 1111 1111"})
+    classes = {name: one.get("classification") for name, one in fields(contract).items() if name in values}
+    assert classes == {
+        "comment": "confidential",
+        "reference": "restricted",
+        "link": "confidential",
+        "origin": "confidential",
+        "plain": "restricted",
+    }
+    written = contract.text + json.dumps(contract.golden)
+    assert not any(
+        part in written for part in ("912 345", "0532", "ada@example.org", "203.0.113.7", "4111 1111")
+    )
+    assert (
+        "/data/payload/plain is restricted by its values: line 2 holds what looks like payment card"
+        in contract.guesses
+    )
+
+
+def test_a_number_that_looks_personal_is_named_for_it_cannot_be_protected() -> None:
+    contract = made({**TICKET, "value": 4111111111111111})
+    assert any("/data/payload/value looks like payment card (line 1)" in one for one in contract.guesses)
+
+
+def test_a_key_that_looks_personal_makes_a_contract_nevertheless() -> None:
+    contract = made({**TICKET, "customerId": "ada@example.org"})
+    assert fields(contract)["customerId"]["classification"] == "confidential"

@@ -421,7 +421,7 @@ def test_what_needs_contracts_waits_for_them(root: Path) -> None:
 
 def test_an_online_view_has_a_key_that_the_api_knows(root: Path) -> None:
     shutil.copy(SCHEMAS / "openapi.yaml", root / "schemas")
-    change(root / VIEW, "entity: {name: user, key: user_id}", "entity: {name: payer, key: payer_id}")
+    change(root / VIEW, "entity: {name: user, key: user_id}", "entity: {name: user, key: payer_id}")
     change(root / VIEW, "version: 1.0.0", "version: 1.1.0")
     feature_views.pin(root / "schemas")
     assert lint(root).problems == ()

@@ -69,6 +69,11 @@ def test_the_shipped_ones_compile_and_are_pinned() -> None:
         ),
         (
             "card_testing",
+            lambda one: one["steps"][0].update(where=[{"field": "user_key", "equals": "usr_1"}]),
+            "user_key of payment.failed holds users, who are numbers in what is stored",
+        ),
+        (
+            "card_testing",
             lambda one: one["steps"][0].update(where=[{"field": "amount", "startsWith": "1"}]),
             "amount is a decimal, and startsWith is of texts",
         ),

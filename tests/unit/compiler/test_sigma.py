@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from millrace.compiler.documents import yaml_file
 from millrace.compiler.event_contracts import compile_document as compile_contract
 from millrace.compiler.places import located
-from millrace.compiler.sigma.compile import compile_document, compile_rules, pin
+from millrace.compiler.sigma.compile import compile_document, compile_file, compile_rules, pin
 from millrace.compiler.sigma.sources import FILE, Sources
 from millrace.contracts import conditions
 from millrace.contracts.contract import Contract
@@ -35,6 +35,43 @@ id: 6f2f0f5e-7a0e-4a4e-9f57-0a4f0b5c9d11
 logsource: {product: millrace, service: transaction.created}
 level: high
 """
+
+
+AUDIT = """title: A rule
+id: 6f2f0f5e-7a0e-4a4e-9f57-0a4f0b5c9d11
+logsource: {product: millrace, service: audit%s}
+detection: {selection: {%s}, condition: selection}
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "selection", "sentence"),
+    [
+        (", category: user-events", "action: keys.create", "lines of the audit are of no category"),
+        ("", "action: keys.made", "never keys.made"),
+        ("", "detail.reason: x", "no event of audit.line.v1 has a field detail.reason"),
+        ("", "detail.denials|contains: x", "detail_denials is a long, and"),
+    ],
+)
+def test_what_a_rule_about_the_audit_cannot_ask(source: str, selection: str, sentence: str) -> None:
+    document = yaml.safe_load(AUDIT % (source, selection))
+    with pytest.raises(ContractError) as caught:
+        compile_document(document, "sigma/rule.yml", SOURCES)
+    assert sentence in str(caught.value)
+
+
+def test_the_audit_and_events_are_not_joined(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="are in different places, and are not joined"):
+        compile_file(_joined(tmp_path), SCHEMAS, CONTRACTS)
+
+
+def _joined(folder: Path) -> Path:
+    path = folder / "joined.yml"
+    path.write_text(
+        "title: Both\nid: 0d1c9c1e-54d2-4dbb-9b8b-5f6b1d9f2f10\ncorrelation:\n  type: temporal\n"
+        "  rules: [key_made, payout_of_some_value]\n  group-by: [userId]\n  timespan: 1h\nlevel: low\n"
+    )
+    return path
 
 
 def rule(tmp_path: Path, text: str, contracts: list[Contract] = CONTRACTS) -> dict[str, Any]:
@@ -454,8 +491,8 @@ def test_a_field_of_some_types_is_absent_in_the_others(tmp_path: Path) -> None:
     text = HEAD.replace("service: transaction.created", "category: user-events")
     present = rule(tmp_path, f"{text}detection:\n  s: {{productId: a}}\n  condition: s\n")
     assert set(present["where"]) == {"cart.item_added.v1", "product.viewed.v1"}
-    absent = rule(tmp_path, f"{text}detection:\n  s: {{productId: null, userId: u}}\n  condition: s\n")
-    assert absent["where"]["page.viewed.v1"] == [{"field": "user_key", "like": "u"}]
+    absent = rule(tmp_path, f"{text}detection:\n  s: {{productId: null, sessionId: u}}\n  condition: s\n")
+    assert absent["where"]["page.viewed.v1"] == [{"field": "session_id", "like": "u"}]
 
 
 def test_rules_for_web_servers_ask_pages(tmp_path: Path) -> None:
@@ -599,3 +636,34 @@ def test_stream_and_lake_agree_with_sigma(a: Any, b: Any, condition: str, payloa
     )
     in_stream = conditions.holds(where, columns)(event("transaction.created", **payload))
     assert (in_stream, in_lake) == (_means(detection, payload),) * 2
+
+
+def test_of_what_is_protected_only_presence_can_be_asked(tmp_path: Path) -> None:
+    about = """title: A rule
+id: 6f2f0f5e-7a0e-4a4e-9f57-0a4f0b5c9d11
+logsource: {category: webserver}
+level: high
+detection:
+  s: {%s}
+  condition: s
+"""
+    for asked in ("c-ip: 192.0.2.7", "c-ip|startswith: '192.0.2.'", "c-ip|cidr: 192.0.2.0/24"):
+        with pytest.raises(ContractError, match="says only whether it was there"):
+            rule(tmp_path, about % asked)
+    assert rule(tmp_path, about % "c-ip|exists: true")["where"]["page.viewed.v1"]
+
+
+def test_of_users_only_presence_can_be_asked(tmp_path: Path) -> None:
+    """Their numbers are drawn when they are first met: no rule can know one."""
+    about = """title: A rule
+id: 6f2f0f5e-7a0e-4a4e-9f57-0a4f0b5c9d11
+logsource: {product: millrace, service: order.created}
+level: high
+detection:
+  s: {%s}
+  condition: s
+"""
+    for asked in ("userId: usr_1", "userId|startswith: usr_"):
+        with pytest.raises(ContractError, match="user_key holds users, who are numbers in what is stored"):
+            rule(tmp_path, about % asked)
+    assert rule(tmp_path, about % "userId|exists: true")["where"]["order.created.v1"]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from millrace.core.http import Problem, read_request
+from millrace.core.http import Problem, answer, problem_answer, read_request
 
 
 def test_what_the_gateway_leaves_out_is_empty() -> None:
@@ -51,3 +51,27 @@ def test_a_replacement_character_that_was_sent_stays(length: bool) -> None:
     headers = {"content-length": str(len(sent))} if length else {}
     assert read_request({"headers": headers, "body": sent.decode()}).body == sent
     assert read_request({"headers": {"content-length": "many"}, "body": sent.decode()}).body == sent
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        answer("r", {}),
+        answer("r", b"GIF89a", content_type="image/gif", headers={"x-other": "1"}),
+        problem_answer("r", Problem(404, "there is no such call", headers={"retry-after": "1"})),
+    ],
+)
+def test_every_answer_is_kept_nowhere_framed_nowhere_and_taken_for_what_it_says(made: dict[str, Any]) -> None:
+    headers = made["headers"]
+    assert headers["cache-control"] == "no-store"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+    seconds = int(headers["strict-transport-security"].partition("=")[2].partition(";")[0])
+    assert seconds >= 365 * 86_400
+    assert headers["x-request-id"] == "r"
+
+
+def test_what_a_call_says_of_its_own_answer_stands() -> None:
+    headers = answer("r", {}, headers={"cache-control": "max-age=60"})["headers"]
+    assert headers["cache-control"] == "max-age=60"

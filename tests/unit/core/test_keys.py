@@ -22,6 +22,14 @@ def test_different_parts_give_different_keys(one: list[str], other: list[str]) -
     assert (keys.join(*one) == keys.join(*other)) == (one == other)
 
 
+@given(TEXT, TEXT)
+@example("org", "session:a")
+@example("o#rg", "session%3Aa")
+def test_a_user_is_read_from_the_key(org: str, user: str) -> None:
+    assert keys.user_of(keys.by_user(org, user)) == (org, user)
+    assert keys.user_of(keys.by_session(org, user)) == (org, None)
+
+
 def test_an_id_is_one_id_in_either_case() -> None:
     spelled = "0DBF2F5E-7F1D-4D1B-9C55-0A3F0E6B9C21"
     assert keys.event("org", spelled) == keys.event("org", spelled.lower()) == f"org#{spelled.lower()}"

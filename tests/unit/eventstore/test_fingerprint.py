@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from millrace.eventstore.append import AppendResult, compare
 from millrace.eventstore.content import read
-from millrace.eventstore.fingerprint import Fingerprint, fingerprint
+from millrace.eventstore.fingerprint import Fingerprint, fingerprint, later, told_nothing
 from millrace.intake.parse import candidates
 from tests.unit.intake.test_accept import World, codes, order, statuses
 
@@ -155,3 +155,47 @@ def test_a_row_of_the_second_form_holds_nulls_as_they_were_sent() -> None:
     assert isinstance(kept, tuple)
     assert fingerprint(kept, event, KEY).matches(second)
     assert not fingerprint(kept, without, KEY).matches(second)
+
+
+PERSON, OTHERS = b"p" * 32, b"o" * 32
+SENT = {"eventId": ID.upper(), "street": "Marked Street 1", "floor": None, "amount": 10.0}
+HIDDEN = {"eventId": ID.upper(), "street": "HMAC", "amount": 10}
+
+
+def protected(sent: Any, person: bytes = PERSON) -> Fingerprint:
+    """Of an event with a protected value, as intake makes it now."""
+    kept, hidden = read({name: value for name, value in sent.items() if value is not None}), read(HIDDEN)
+    assert isinstance(kept, tuple)
+    assert isinstance(hidden, tuple)
+    return fingerprint(kept, sent, KEY, hidden, person)
+
+
+def in_clear(form: int, sent: Any) -> bytes:
+    """As a row in clear has it."""
+    by_value = {**sent, "eventId": ID, "amount": int(sent["amount"])}
+    if form == 1:
+        return older(sent)
+    said = by_value if form == 2 else {name: one for name, one in by_value.items() if one is not None}
+    written = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
+    return bytes([form]) + hmac.digest(KEY, written, hashlib.sha256)[:16]
+
+
+@pytest.mark.parametrize("form", [1, 2, 3])
+def test_a_row_that_was_protected_later_is_the_same_event(form: int) -> None:
+    stored = later(in_clear(form, SENT), PERSON)
+    assert (stored[0], len(stored)) == (5, 17)
+    assert protected(SENT).matches(stored)
+    assert not protected({**SENT, "street": "Another Street 2"}).matches(stored)
+    assert not protected(SENT, OTHERS).matches(stored), "without the person's key no guess can be tested"
+    assert not of(SENT).matches(stored)
+    assert later(stored, OTHERS) == stored, "once is enough"
+    assert protected(SENT).matches(in_clear(form, SENT)), "and rows in clear are still the same event"
+
+
+def test_a_fingerprint_that_tells_nothing_is_no_events() -> None:
+    assert not protected(SENT).matches(told_nothing(ID))
+    assert told_nothing(ID) != told_nothing(ID.upper())
+
+
+def test_one_of_a_protected_event_stays() -> None:
+    assert later(bytes(protected(SENT)), PERSON) == protected(SENT)

@@ -24,7 +24,7 @@ def test_an_expired_event_is_neither_read_nor_listed(bundle: Path, expires_at: i
     dynamodb.put_item(TableName="Events", Item={**item, "expiresAt": {"N": str(expires_at)}})
     reader = EventReader(Table(dynamodb, "Events"), Table(dynamodb, "UserEvents"), codec)
     assert (reader.get(ORG, event["eventId"]) is not None) is there
-    assert (reader.body(ORG, event["eventId"]) is not None) is there
+    assert (reader.one(ORG, event["eventId"]) is not None) is there
     listed = list(reader.listed(ORG, reader.of_type(ORG, "order.created"), None, None, None, 10))
     assert len(listed) == there
 

@@ -20,12 +20,18 @@ from millrace.eventstore.codec import Codec
 from millrace.eventstore.reader import EventReader
 from millrace.eventstore.row import to_item
 from tests.support import events, rows
+from tests.support.people import person
 from tests.support.stores import MemoryDynamoDB
 
 ORG, TYPE = "org_acme", "order.created"
 START = datetime(2026, 11, 21, 5, 54, 16, tzinfo=UTC)
 NEVER = {"N": "99999999999"}
-BODY: Item = {"dict": {"S": "none"}, "body": {"B": b"{}"}, "fingerprint": {"B": b""}}
+BODY: Item = {
+    "eventType": {"S": TYPE},
+    "dict": {"S": "none"},
+    "body": {"B": b"{}"},
+    "fingerprint": {"B": b""},
+}
 
 
 class Plain(Codec):
@@ -207,7 +213,12 @@ def test_only_the_key_by_type_says_the_shard(bundle: Path) -> None:
     codec, contract = Codec(registry.dictionary), registry.find(TYPE)
     event = events.order(version="1.2.0", userId="usr_4711")
     one = rows.item(event, contract, codec, random.Random(1))
-    envelope = {**event, "platform": {"orgId": ORG, "receivedAt": one["receivedAt"]["S"], "requestId": "r"}}
+    number = str(person(ORG, "user:usr_4711").subject)
+    envelope = {
+        **event,
+        "userId": number,
+        "platform": {"orgId": ORG, "receivedAt": one["receivedAt"]["S"], "requestId": "r"},
+    }
     sharded, upper = (
         to_item({**envelope, "eventId": event_id}, contract, bytes(16), codec, type_shards=8)
         for event_id in (event["eventId"], event["eventId"].upper())

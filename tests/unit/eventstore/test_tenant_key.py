@@ -80,3 +80,31 @@ def test_another_tenant_s_wrapped_key_is_no_key(dynamodb: MemoryDynamoDB, kms: K
     dynamodb.put_item(TableName="Metadata", Item={**row, "entityTypeKey": {"S": f"{GLOBEX}#fingerprint-key"}})
     with pytest.raises(MillraceError):
         tenant_keys(dynamodb, kms).key(GLOBEX)
+
+
+def test_a_use_has_a_key_of_its_own_that_no_other_use_can_unwrap(dynamodb: MemoryDynamoDB, kms: KMS) -> None:
+    other = WrappedTenantKeys(Table(dynamodb, "Metadata"), kms, "key-id", use="privacy-key")
+    assert other.key(ACME) != tenant_keys(dynamodb, kms).key(ACME)
+    (row,) = [row for row in dynamodb.tables["Metadata"].values() if "privacy" in row["entityTypeKey"]["S"]]
+    dynamodb.put_item(TableName="Metadata", Item={**row, "entityTypeKey": {"S": f"{ACME}#fingerprint-key"}})
+    with pytest.raises(MillraceError):
+        tenant_keys(dynamodb, kms).key(ACME)
+
+
+def test_a_key_is_unwrapped_again_after_its_time_and_the_oldest_is_forgotten(
+    dynamodb: MemoryDynamoDB, kms: KMS
+) -> None:
+    now = [0.0]
+    kept = WrappedTenantKeys(
+        Table(dynamodb, "Metadata"), kms, "key-id", seconds=300, tenants=1, clock=lambda: now[0]
+    )
+
+    def unwraps(org: str) -> bool:
+        before = dynamodb.calls["get_item"]
+        kept.key(org)
+        return dynamodb.calls["get_item"] > before
+
+    assert [unwraps(org) for org in (ACME, ACME, GLOBEX, ACME, ACME)] == [True, False, True, True, False]
+    now[0] = 301.0
+    assert unwraps(ACME)
+    assert not unwraps(ACME)

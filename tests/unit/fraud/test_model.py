@@ -33,6 +33,7 @@ from millrace.scoring.champion import Champion, Model
 from millrace.scoring.champions import Champions
 from tests.support import champions, events
 from tests.support.stores import MemoryDynamoDB
+from tests.support.user_ids import KnownUsers
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 ORG = "org_acme"
@@ -208,6 +209,7 @@ def test_a_question_with_a_model_is_one_read(contracts: Registry, views: Feature
     predictor = Predictor(
         UserSetStore(Table(dynamodb, "FeatureStore")),
         rulebook.load(),
+        KnownUsers().ids,
         features_budget_ms=BUDGET_MS,
         champions=Champions(InForce(views, "serving")),
         model_budget_ms=BUDGET_MS,

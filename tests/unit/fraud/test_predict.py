@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,19 @@ import pytest
 from millrace.api.fraud import PredictApi
 from millrace.api.router import Router
 from millrace.contracts.registry import Registry
+from millrace.core.errors import RetryableError
 from millrace.core.table import Table
 from millrace.fraud import rulebook
 from millrace.fraud.decision import user_of
-from millrace.fraud.predict import Predictor
+from millrace.fraud.predict import Predictor, Stored
 from millrace.fraud.store import UserSetStore
 from millrace.fraud.user import Transaction, UserSets, additions
 from tests.support import events
 from tests.support.stores import MemoryDynamoDB
+from tests.support.user_ids import KnownUsers
 
 SILENT_SECONDS = 2.0
+NOBODY = KnownUsers().ids
 
 
 class Slow(MemoryDynamoDB):
@@ -42,9 +46,14 @@ def registry(bundle: Path) -> Registry:
     return Registry(bundle)
 
 
-def router(registry: Registry, dynamodb: MemoryDynamoDB, budget_ms: int = 500) -> Router:
+def router(
+    registry: Registry,
+    dynamodb: MemoryDynamoDB,
+    budget_ms: int = 500,
+    stored: Stored = NOBODY,
+) -> Router:
     predictor = Predictor(
-        UserSetStore(Table(dynamodb, "FeatureStore")), rulebook.load(), features_budget_ms=budget_ms
+        UserSetStore(Table(dynamodb, "FeatureStore")), rulebook.load(), stored, features_budget_ms=budget_ms
     )
     api = PredictApi(predictor, registry)
     answers = {"POST /v1/predict": api.one, "POST /v1/predict/batch": api.batch}
@@ -92,6 +101,40 @@ def test_a_question_is_counted_beside_a_transaction_whose_event_has_its_name(reg
     store.add(("org_acme", user_of(payload)), additions(UserSets(), [earlier]), (), moment)
     answer = router(registry, dynamodb)(call("/v1/predict", payload))
     assert orjson.loads(answer["body"])["features"]["velocity"] == 2
+
+
+def test_users_are_counted_by_their_numbers(registry: Registry) -> None:
+    """Another user, whose id is no one's number, has none of these transactions."""
+    dynamodb, payload = MemoryDynamoDB(), events.transaction(user=42)["data"]["payload"]
+    moment = datetime.fromisoformat(payload["timestamp"]) - timedelta(minutes=1)
+    number = 4503599627370539
+    earlier = Transaction.of("earlier", moment, payload)
+    store = UserSetStore(Table(dynamodb, "FeatureStore"))
+    store.add(("org_acme", str(number)), additions(UserSets(), [earlier]), (), moment)
+    served = router(registry, dynamodb, stored=KnownUsers({"42": number}).ids)
+
+    def velocity(user: int) -> int:
+        body = orjson.loads(served(call("/v1/predict", {**payload, "user_id": user}))["body"])
+        assert body["fallback"] is None
+        return int(body["features"]["velocity"])
+
+    assert [velocity(user) for user in (42, number, 43)] == [2, 2, 1]
+    batch = [{**payload, "user_id": 43}, payload]
+    results = orjson.loads(served(call("/v1/predict/batch", batch))["body"])["results"]
+    assert [one["features"]["velocity"] for one in results] == [1, 2]
+
+
+def test_without_people_a_question_is_decided_without_the_user(registry: Registry) -> None:
+    """What has the user's own id may be somebody else's: it is not read instead."""
+
+    def failing(org: str, users: Iterable[str]) -> Mapping[str, str]:
+        raise RetryableError(f"{org} has no people today")
+
+    dynamodb, payload = MemoryDynamoDB(), events.transaction()["data"]["payload"]
+    answer = router(registry, dynamodb, stored=failing)(call("/v1/predict", payload))
+    body = orjson.loads(answer["body"])
+    assert (answer["statusCode"], body["fallback"]) == (200, "velocity")
+    assert not dynamodb.calls
 
 
 @pytest.mark.parametrize("kind", ["throttled", "silent"])

@@ -23,6 +23,7 @@ from millrace.intake.enrich import Origin
 from millrace.intake.parse import Candidate, parse_one
 from millrace.quarantine.entry import QuarantineEntry
 from tests.support import events
+from tests.support.people import EverybodyIsKnown, person
 
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 
@@ -78,7 +79,11 @@ class World:
         self.table, self.kept, self.keys = Table(), Kept(), Keys()
         self.registry = registry.load()
         self.intake = Intake(
-            self.registry, Appender({"table": self.table, "none": self.table}), self.kept, self.keys
+            self.registry,
+            Appender({"table": self.table, "none": self.table}),
+            self.kept,
+            self.keys,
+            EverybodyIsKnown(),
         )
         self.requests = 0
 
@@ -286,7 +291,13 @@ def test_the_stored_row_holds_what_was_sent(world: World) -> None:
     world.send(event)
     (row,) = world.table.rows.values()
     stored = from_item(row, Codec(world.registry.dictionary))
-    assert {name: stored.envelope[name] for name in event} == event
+    number = str(person("org_acme", "user:usr_4711").subject)
+    payload = {**event["data"]["payload"], "userId": number}
+    assert {name: stored.envelope[name] for name in event} == {
+        **event,
+        "data": {**event["data"], "payload": payload},
+    }
+    assert stored.envelope["userId"] == number
     assert row["eventId"]["S"] == f"org_acme#{event['eventId']}"
     assert row["typeKey"]["S"] == "org_acme#order.created#0"
     assert row["entityKey"]["S"] == f"org_acme#order#{event['data']['payload']['orderId']}"

@@ -7,7 +7,7 @@ import pytest
 
 from millrace.eventstore.append import AppendResult
 from millrace.intake import refusals
-from millrace.intake.accept import EventResult
+from millrace.intake.case import EventResult
 
 
 def results() -> list[EventResult]:

@@ -24,6 +24,8 @@ OWN = {
     "alert.acknowledged",
     "alert.ended",
     "alert.raised",
+    "consent.granted",
+    "consent.withdrawn",
     "contract.retirement.announced",
     "fraud.decision.made",
     "ml.model.moved",

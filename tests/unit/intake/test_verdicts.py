@@ -18,6 +18,7 @@ from millrace.intake.parse import body_of, candidates
 from tests.support.events import order, transaction
 from tests.support.fuzz.post import events
 from tests.support.fuzz.spelling import recased, spell
+from tests.support.people import person
 from tests.unit.intake.test_accept import World
 
 JSON, NDJSON = "application/json", "application/x-ndjson"
@@ -162,4 +163,4 @@ def test_a_whole_number_is_an_integer_however_spelled(bundle: Path, spelled: str
     assert result["status"] == status, result
     if status == "accepted":
         (row,) = door.world.table.rows.values()
-        assert row["userKey"]["S"] == "org_acme#1042"
+        assert row["userKey"]["S"] == f"org_acme#{person('org_acme', 'user:1042').subject}"

@@ -12,12 +12,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from millrace.contracts import registry
 from millrace.core.errors import PermanentError
 from millrace.lake.duck import connect
+from millrace.lake.sources import LeftOut
 from millrace.training import transactions
 from millrace.training.errors import InsufficientDataError
 from millrace.training.locations import upload
 from millrace.training.training_set import TrainingSetRequest
+from millrace.warehouse import project
+from millrace.warehouse.persons import person_columns
 from tests.support.training_sets import FACTS, REQUEST, RUN, TODAY, Row, Stage, history, transaction
 
 
@@ -50,6 +54,17 @@ def test_a_set_has_a_row_a_labelled_transaction_and_says_what_it_is_of(stage: St
         assert (pin.version, pin.digest) == (stage.views.view(name).version, stage.views.view(name).digest)
     assert built.rows == 23 * 20
     assert built.frauds == 23 * 2
+
+
+def test_nothing_is_learned_from_who_has_withdrawn_that(stage: Stage) -> None:
+    stage.keep("org_acme", history())
+    stage.keep("org_globex", history("org_globex"))
+    persons = person_columns(registry.load(), project.load())
+    stage.left_out["org_acme"] = LeftOut(["3", "5"], persons)
+    assert {row["user_id"] for row in history()} == set(range(1, 9))
+    for org, users in (("org_acme", {1, 2, 4, 6, 7, 8}), ("org_globex", set(range(1, 9)))):
+        stage.build(replace(REQUEST, org=org))
+        assert {row["user_id"] for row in stage.rows(org)} == users
 
 
 def test_built_again_it_is_the_same_to_the_byte(stage: Stage) -> None:

@@ -240,18 +240,20 @@ class Client:
     def _settle(
         self, batch: Sequence[Waiting], results: Sequence[Mapping[str, Any]], response: Response
     ) -> Response | None:
-        settled = []
+        settled, refused = [], 0
         for waiting, result in zip(batch, results, strict=True):
             status = result.get("status")
-            if status in _TAKEN:
-                self.counts.taken += 1
-            elif status in _REFUSED:
-                self.counts.refused += 1
+            if status in _REFUSED:
+                refused += 1
                 self._tell(waiting, dict(result))
-            else:
+            elif status not in _TAKEN:
                 continue
             settled.append(waiting.number)
-        self._buffer.remove(settled)
+        # Counted is what has left the buffer, wherever this process ends; whoever waits for that sees both.
+        with self._changed:
+            self._buffer.remove(settled)
+            self.counts.refused += refused
+            self.counts.taken += len(settled) - refused
         return None if len(settled) == len(batch) else response
 
     def _tell(self, waiting: Waiting, result: dict[str, Any]) -> None:

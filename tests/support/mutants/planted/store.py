@@ -126,7 +126,7 @@ MUTANTS = (
     Mutant(
         "a conflicting event is not kept",
         "G5",
-        f"{LAYER}/intake/accept.py",
+        f"{LAYER}/intake/case.py",
         "frozenset({AppendResult.REJECTED, AppendResult.CONFLICT})",
         "frozenset({AppendResult.REJECTED})",
         ("tests/unit/intake/test_accept.py",),
@@ -198,10 +198,10 @@ MUTANTS = (
     Mutant(
         "a tenant that sends too many events is not slowed down",
         "limit",
-        f"{LAYER}/intake/rate.py",
-        "if tokens >= needed:",
-        "if tokens >= needed or self._size:",
-        ("tests/unit/intake/test_rate.py",),
+        f"{LAYER}/rates/buckets.py",
+        "given = all(left >= one.needed(cost) for left, one in zip(tokens, buckets, strict=True))",
+        "given = True",
+        ("tests/unit/rates/test_rates.py",),
     ),
     Mutant(
         "an error tells the value of a protected field",
@@ -255,9 +255,39 @@ MUTANTS = (
         "a dry run of a replay appends",
         "quarantine",
         f"{LAYER}/intake/replay.py",
-        "origin, dry_run=True), strict=True",
-        "origin, dry_run=False), strict=True",
+        "repair.replayed(some, origin, dry_run=True)",
+        "repair.replayed(some, origin, dry_run=False)",
         ("tests/integration/test_quarantine.py::test_a_dry_run_changes_nothing_and_the_replay_keeps_the_id",),
+    ),
+    Mutant(
+        "a repair reads what is protected without the right",
+        "quarantine",
+        f"{LAYER}/intake/replay.py",
+        "problem = None if self.personal else reach.forbidden()",
+        "problem = None",
+        (
+            "tests/integration/test_repairs_of_protected.py::test_a_test_answers_the_same_for_a_right_and_a_wrong_guess",
+        ),
+    ),
+    Mutant(
+        "a repair moves what is protected to where it is stored in clear",
+        "quarantine",
+        f"{LAYER}/intake/replay.py",
+        "problem = reach.weakened(event)",
+        "problem = None",
+        (
+            "tests/integration/test_repairs_of_protected.py::test_with_the_right_no_value_comes_to_a_weaker_class_and_none_is_shown",
+        ),
+    ),
+    Mutant(
+        "an error after a repair shows what it has moved",
+        "quarantine",
+        f"{LAYER}/intake/replay.py",
+        "reach.discreet(result.errors, candidate.event)",
+        "result.errors",
+        (
+            "tests/integration/test_repairs_of_protected.py::test_a_type_that_nobody_knew_is_changed_with_the_right_and_no_message_shows_a_value",
+        ),
     ),
     Mutant(
         "a replay appends what somebody else has closed meanwhile",
@@ -270,7 +300,7 @@ MUTANTS = (
     Mutant(
         "a refused event forgets what its door has filled in",
         "quarantine",
-        f"{LAYER}/intake/accept.py",
+        f"{LAYER}/intake/case.py",
         "sent=None if case.candidate.sent is None else exact_json.dumps(case.candidate.sent),",
         "sent=None,",
         ("tests/integration/test_replayed_doors.py",),

@@ -1,49 +1,40 @@
-"""API keys in the Metadata table: `platform#credential#<2 hex>` / SHA-256 of the key.
+"""API keys in the Metadata table, below the SHA-256 of each (`access.rows`).
 
-The key itself is shown once, when it is made, and stored nowhere.
+The key itself is shown once, when it is made, and stored nowhere; its first characters are, so that people know it again.
 """
 
-import base64
-import hashlib
 import re
 import secrets
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from millrace.access import actions, rows, tenants
 from millrace.contracts import formats
 from millrace.contracts.contract import RESERVED_NAMES
-from millrace.core import clock, keys
-from millrace.core.errors import PermanentError
+from millrace.core import clock
+from millrace.core.errors import PermanentError, RetryableError
 from millrace.core.table import Item, Table, is_expired
 
 PREFIX = "mk_"
-PLATFORM = "platform"
-KIND = "credential"
-TENANT = "tenant"
-ALL_SCOPES = (
-    "events:write",
-    "events:read",
-    "schemas:read",
-    "quarantine:read",
-    "quarantine:write",
-    "fraud:read",
-    "catalog:read",
-    "features:read",
-    "alerts:read",
-    "alerts:write",
-)
-# Of a key that stands in a page for all to read: it sends events, and may have no other right.
-PUBLIC_SCOPE = "events:write:public"
-REMEMBERED_SECONDS = 60
-_MOST_REMEMBERED = 10_000
-_ORIGIN = re.compile(r"https?://[a-z0-9.-]{1,253}(:[0-9]{1,5})?")
+# Of a token: it lives for minutes, and is looked up as a key is.
+TOKEN_PREFIX = "mt_"  # noqa: S105  the beginning of each
+# Of a key, what is kept to know it again: 48 of its 256 bits.
+SHOWN_CHARACTERS = len(PREFIX) + 8
+DATA_SCOPES = (*actions.DATA, actions.ALL_DATASETS)
+ALL_SCOPES = (*actions.DATA, *actions.ADMINISTRATION, actions.ALL_DATASETS)
+PUBLIC_SCOPE = actions.PUBLIC
+# Of a transaction, as `Table.transact` takes it.
+Action = dict[str, dict[str, Any]]
+# Makes all of these writes or none; False where a condition did not hold.
+Write = Callable[[list[Action]], bool]
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]{1,253}(:([1-9][0-9]{0,4}))?")
+_LAST_PORT = 65535
 _NAME = formats.FORMATS["identifier"]
 # `$` would match before a line's end as well; and half a surrogate pair is not text.
 _PRINTABLE = re.compile(_NAME["pattern"].replace(formats.UNPRINTABLE, rf"{formats.UNPRINTABLE}\ud800-\udfff"))
-_ORG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_KEY = re.compile(r"mk_[A-Za-z0-9_-]{43}")
+CREDENTIAL = re.compile(rf"({PREFIX}|{TOKEN_PREFIX})[A-Za-z0-9_-]{{43}}")
 _PREFIX = re.compile(r"[0-9a-f]{2,64}")
 
 
@@ -56,6 +47,10 @@ class Principal:
     scopes: tuple[str, ...]
     # Of the pages that may send with a public key.
     origins: tuple[str, ...] = ()
+    # `key` or `user`; and which one: the key's digest, or the user's id.
+    kind: str = "key"
+    id: str = ""
+    roles: tuple[str, ...] = ()
 
 
 def create_api_key(
@@ -66,6 +61,7 @@ def create_api_key(
     scopes: Sequence[str],
     expires_at: datetime | None = None,
     origins: Sequence[str] = (),
+    write: Write | None = None,
 ) -> str:
     """Makes a key of 256 random bits for a tenant and returns it; only its hash is stored.
 
@@ -73,42 +69,69 @@ def create_api_key(
         metadata: the table.
         org: the tenant.
         name: of the holder.
-        scopes: of `ALL_SCOPES`, or `PUBLIC_SCOPE` alone.
+        scopes: rights and datasets (`actions.is_scope`), or `PUBLIC_SCOPE` alone.
         expires_at: from when on it is refused.
         origins: of pages that may send with it, such as `https://shop.example`; for a public key only.
+        write: of the table, where more is written with the key, such as a line of the audit.
 
     Raises:
         PermanentError: the org, a scope, an origin or the name is none we know how to write.
         MillraceError: the table did not take it.
     """
-    if not _ORG.fullmatch(org) or org == PLATFORM:
-        raise PermanentError(f"{org!r} is not an org: use 1 to 63 of a-z, 0-9, _ and -, and not 'platform'")
-    unknown = sorted(set(scopes) - {*ALL_SCOPES, PUBLIC_SCOPE})
+    tenants.check_org(org)
+    unknown = sorted(scope for scope in set(scopes) if not actions.is_scope(scope))
     if unknown or not scopes or not name:
-        raise PermanentError(f"a key needs a name and scopes of {', '.join(ALL_SCOPES)}; unknown: {unknown}")
+        known = ", ".join(ALL_SCOPES)
+        raise PermanentError(f"a key needs a name and scopes of {known}, dataset:NAME; unknown: {unknown}")
+    if sentence := actions.too_many(scopes):
+        raise PermanentError(sentence)
     is_public = PUBLIC_SCOPE in scopes
     if is_public and set(scopes) != {PUBLIC_SCOPE}:
         raise PermanentError(f"a key with {PUBLIC_SCOPE} is read by everybody: it has no other scope")
-    if wrong := [one for one in origins if not is_public or not _ORIGIN.fullmatch(one)]:
+    if wrong := [one for one in origins if not is_public or not _is_origin(one)]:
         raise PermanentError(f"{wrong[0]!r} is not an origin of a public key, such as https://shop.example")
     _check_name(name)
+    held: Item = {"orgId": {"S": org}, "name": {"S": name}, "scopes": {"SS": sorted(set(scopes))}}
+    if origins:
+        held["origins"] = {"SS": sorted(set(origins))}
+    key, writes = new_key(org, held, expires_at)
+    # A tenant that is there stays as it is, suspended or not.
+    metadata.insert(
+        {**rows.tenant(org), "createdAt": {"S": clock.utc_text(clock.now())}},
+        "entityTypeKey",
+        doing="create tenant",
+    )
+    made = metadata.transact(writes, doing="create API key") if write is None else write(writes)
+    if not made:
+        raise RetryableError("create API key: the same call was answered already")
+    return key
+
+
+def new_key(org: str, held: Item, expires_at: datetime | None = None) -> tuple[str, list[Action]]:
+    """A key of 256 random bits, and the writes of one transaction that make it.
+
+    Args:
+        org: the tenant.
+        held: what the key's item has besides: name, rights, origins.
+        expires_at: from when on it is refused.
+    """
     key = PREFIX + secrets.token_urlsafe(32)
-    digest = _digest(key)
+    digest = rows.digest(key)
+    ends: Item = {} if expires_at is None else {"expiresAt": {"N": str(clock.epoch(expires_at))}}
     item: Item = {
-        **_key(digest),
-        "orgId": {"S": org},
-        "name": {"S": name},
-        "scopes": {"SS": sorted(set(scopes))},
+        **held,
+        **rows.credential(digest),
+        "prefix": {"S": key[:SHOWN_CHARACTERS]},
         "status": {"S": "active"},
         "createdAt": {"S": clock.utc_text(clock.now())},
+        **ends,
     }
-    if origins:
-        item["origins"] = {"SS": sorted(set(origins))}
-    if expires_at is not None:
-        item["expiresAt"] = {"N": str(clock.epoch(expires_at))}
-    tenant = {"entityTypeKey": {"S": keys.metadata(PLATFORM, TENANT)}, "entityId": {"S": org}}
-    metadata.write_all([tenant, item])
-    return key
+    return key, [{"Put": {"Item": item}}, {"Put": {"Item": {**rows.listed(org, digest), **ends}}}]
+
+
+def _is_origin(text: str) -> bool:
+    found = _ORIGIN.fullmatch(text)
+    return found is not None and int(found[2] or 1) <= _LAST_PORT
 
 
 def _check_name(name: str) -> None:
@@ -121,24 +144,13 @@ def _check_name(name: str) -> None:
         )
 
 
-def orgs(metadata: Table) -> list[str]:
-    """Every tenant that was ever given a credential.
-
-    Raises:
-        MillraceError: the table did not answer.
-    """
-    tenants = {":tenants": {"S": keys.metadata(PLATFORM, TENANT)}}
-    rows = metadata.query("entityTypeKey = :tenants", tenants, doing="list tenants")
-    return [row["entityId"]["S"] for row in rows]
-
-
 def revoke_api_key(metadata: Table, key: str) -> bool:
     """Revokes a key, which the gateway forgets within 60 seconds; False if there is no such key.
 
     Raises:
         MillraceError: the table did not take it.
     """
-    return revoke_digest(metadata, _digest(key))
+    return revoke_digest(metadata, rows.digest(key))
 
 
 def revoke_digest(metadata: Table, digest: str) -> bool:
@@ -148,7 +160,7 @@ def revoke_digest(metadata: Table, digest: str) -> bool:
         MillraceError: the table did not take it.
     """
     return metadata.update(
-        _key(digest),
+        rows.credential(digest),
         "SET #status = :revoked",
         condition="attribute_exists(entityId)",
         names={"#status": "status"},
@@ -166,14 +178,14 @@ def digests_like(metadata: Table, prefix: str) -> list[str]:
     """
     if not _PREFIX.fullmatch(prefix):
         raise PermanentError(f"{prefix!r} is not the beginning of a key's id: 2 to 64 of 0-9 and a-f")
-    rows = metadata.query(
+    found = metadata.query(
         "entityTypeKey = :key AND begins_with(entityId, :prefix)",
-        {":key": {"S": _partition(prefix)}, ":prefix": {"S": prefix}},
+        {":key": rows.credential(prefix)["entityTypeKey"], ":prefix": {"S": prefix}},
         projection="entityId",
         most=2,
         doing="look for API key",
     )
-    return [row["entityId"]["S"] for row in rows]
+    return [item["entityId"]["S"] for item in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +203,11 @@ def holder(metadata: Table, key: str) -> Holder | None:
     Raises:
         RetryableError: the table did not answer.
     """
-    item = metadata.get(_key(_digest(key)), doing="look up credential") if _KEY.fullmatch(key) else None
+    item = (
+        metadata.get(rows.credential(rows.digest(key)), doing="look up credential")
+        if CREDENTIAL.fullmatch(key)
+        else None
+    )
     if item is None:
         return None
     problem = ""
@@ -200,87 +216,3 @@ def holder(metadata: Table, key: str) -> Holder | None:
     elif is_expired(item):
         problem = f"expired at {clock.utc_text(clock.from_epoch_millis(int(item['expiresAt']['N']) * 1000))}"
     return Holder(item["orgId"]["S"], tuple(sorted(item["scopes"]["SS"])), problem)
-
-
-class Credentials:
-    """Looks credentials up. The gateway remembers an answer for 60 seconds; here nothing is remembered on top."""
-
-    def __init__(self, metadata: Table) -> None:
-        self._metadata = metadata
-
-    def authenticate(self, header: str) -> Principal | None:
-        """The principal of an `Authorization` header, or None for what is absent, unknown, revoked or expired.
-
-        A key is a bearer token, or the password or the user's name of basic authentication, for clients that know no other.
-
-        Raises:
-            RetryableError: the table did not answer.
-        """
-        scheme, _, given = header.strip().partition(" ")
-        return self.find(given.strip() if scheme.lower() == "bearer" else from_basic(header))
-
-    def find(self, key: str) -> Principal | None:
-        """The principal of a key, or None as for `authenticate`.
-
-        Raises:
-            RetryableError: the table did not answer.
-        """
-        return self._look_up(_digest(key)) if _KEY.fullmatch(key) else None
-
-    def _look_up(self, digest: str) -> Principal | None:
-        item = self._metadata.get(_key(digest), doing="look up credential")
-        if item is None or item["status"]["S"] != "active" or is_expired(item):
-            return None
-        return Principal(
-            org=item["orgId"]["S"],
-            name=item["name"]["S"],
-            scopes=tuple(sorted(item["scopes"]["SS"])),
-            origins=tuple(item["origins"]["SS"]) if "origins" in item else (),
-        )
-
-
-class RememberedKeys:
-    """Keys of doors that the gateway leaves open: an answer is remembered for 60 seconds, as the gateway does for others."""
-
-    def __init__(self, credentials: Credentials, clock: Callable[[], float] = time.monotonic) -> None:
-        self._credentials, self._clock = credentials, clock
-        self._known: dict[str, tuple[float, Principal | None]] = {}
-
-    def find(self, key: str) -> Principal | None:
-        """The principal of a key, or None for one that is unknown, revoked or expired.
-
-        Raises:
-            RetryableError: the table did not answer.
-        """
-        moment = self._clock()
-        until, principal = self._known.get(key, (moment, None))
-        if moment >= until:
-            principal = self._credentials.find(key)
-            if len(self._known) >= _MOST_REMEMBERED:
-                self._known.clear()
-            self._known[key] = (moment + REMEMBERED_SECONDS, principal)
-        return principal
-
-
-def from_basic(header: str) -> str:
-    """What an `Authorization` header of basic authentication gives as a key; empty where it gives none."""
-    scheme, _, given = header.strip().partition(" ")
-    if scheme.lower() != "basic":
-        return ""
-    try:
-        user, _, password = base64.b64decode(given.strip(), validate=True).decode("ascii").partition(":")
-    except ValueError:
-        return ""
-    return password or user
-
-
-def _digest(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()
-
-
-def _key(digest: str) -> Item:
-    return {"entityTypeKey": {"S": _partition(digest)}, "entityId": {"S": digest}}
-
-
-def _partition(digest: str) -> str:
-    return keys.metadata(PLATFORM, KIND, digest[:2])

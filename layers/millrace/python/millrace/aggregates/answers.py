@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 from typing import Any
 
 from millrace.aggregates import blocks, measures
@@ -21,6 +22,10 @@ MOST_MERGED, MOST_DAYS = 200_000, 31
 _POSITION, _WHOLE = re.compile(r"([0-9]{1,12})\+([0-9]{1,9})"), re.compile(r"-?[0-9]{1,19}")
 # Measures whose value has no order.
 _UNORDERED = frozenset({"top", "distribution", "funnel"})
+
+
+# One value of a key, in each of the forms that it may have been counted under.
+Values = tuple[Value | None, ...]
 
 
 class QuestionError(ValueError):
@@ -52,7 +57,7 @@ class Question:
         windows: of which kind.
         start: seconds since 1970: windows begin from here on.
         end: and before this.
-        by: values that keys are to have, by their place.
+        by: values that keys are to have, by their place: any one of several, and what has another one is added to the first.
         order: the measure by which the keys of a window are ordered, and whether the greatest comes first; None: by key.
         top: keys of a window at most; None: all.
     """
@@ -60,7 +65,7 @@ class Question:
     windows: Windows
     start: int
     end: int
-    by: Mapping[int, Value | None]
+    by: Mapping[int, Values]
     order: tuple[str, bool] | None = None
     top: int | None = None
 
@@ -74,19 +79,31 @@ class Page:
     has_other: bool
 
 
-def key_filter(aggregate: Aggregate, given: Mapping[str, str]) -> dict[int, Value | None]:
+def key_filter(
+    aggregate: Aggregate,
+    given: Mapping[str, str],
+    forms: Callable[[str], Sequence[str]] = lambda user: (user,),
+) -> dict[int, Values]:
     """The values of keys that are asked for, by their place; an empty text asks for events without a value.
+
+    Args:
+        aggregate: whose keys.
+        given: value by name of a key.
+        forms: gives what a user may have been counted under, most recent first.
 
     Raises:
         QuestionError: the aggregate has no such key, or its values are of another type.
     """
     names = [key.name for key in aggregate.keys]
-    found: dict[int, Value | None] = {}
+    found: dict[int, Values] = {}
     for name, text in given.items():
         if name not in names:
             known = f"its keys are {', '.join(names)}" if names else "it has no keys"
             raise QuestionError(f"{aggregate.name} is not counted by {name}: {known}")
-        found[names.index(name)] = None if text == "" else _typed(aggregate.keys[names.index(name)], text)
+        key = aggregate.keys[names.index(name)]
+        value = None if text == "" else _typed(key, text)
+        several = forms(str(value)) if key.of_user and value is not None else ()
+        found[names.index(name)] = tuple(_typed(key, one) for one in several) or (value,)
     return found
 
 
@@ -143,6 +160,7 @@ class _Pager:
         self._held: Pieces = {}
         self._first = self._read_to = self._kept_from = -1
         self._merged = 0
+        self._has_forms = any(len(values) > 1 for values in question.by.values())
         self.has_other = False
 
     def is_tired(self, end: int) -> bool:
@@ -157,7 +175,8 @@ class _Pager:
         for tile in range(start, end, TILE_SECONDS):
             for key, several in self._held.get(tile, {}).items():
                 aged = self._aged(several, end - tile) if self._fading else several
-                pieces.setdefault(key, []).extend(aged)
+                shared = self._shared(key) if self._has_forms else key
+                pieces.setdefault(shared, []).extend(aged)
         self._merged += sum(map(len, pieces.values()))
         by_key = {key: blocks.merged(several, self._kinds) for key, several in pieces.items()}
         other = by_key.pop(OTHER, None) if self._aggregate.keys else None
@@ -168,6 +187,13 @@ class _Pager:
         if other is not None and not self._question.by:
             items.append({**span, **self._item(None, other), "final": final, "other": True})
         return items
+
+    def _shared(self, key: KeyValues) -> KeyValues:
+        """The key that a key's states are added to: that of the first of the values that were asked for."""
+        if key == OTHER:
+            return key
+        by = self._question.by
+        return tuple(by[at][0] if at in by else value for at, value in enumerate(key))
 
     def _aged(self, several: Sequence[list[State]], seconds: int) -> Sequence[list[State]]:
         kinds = self._kinds
@@ -228,21 +254,21 @@ def moment(second: int) -> str:
     return clock.utc_text(clock.from_epoch_millis(second * 1000))
 
 
-def wanted(by: Mapping[int, Value | None]) -> Callable[[KeyValues], bool] | None:
+def wanted(by: Mapping[int, Values]) -> Callable[[KeyValues], bool] | None:
     """Which keys have these values; those that were added up as `other` are looked at, too: they may be among them."""
     if not by:
         return None
     if sorted(by) == list(range(len(by))):
         # A key that is whole, or its beginning.
-        start = tuple(by[at] for at in range(len(by)))
-        return lambda key: key[: len(start)] == start or key == OTHER
-    return lambda key: key == OTHER or all(key[at] == value for at, value in by.items())
+        size, starts = len(by), frozenset(product(*(by[at] for at in range(len(by)))))
+        return lambda key: key[:size] in starts or key == OTHER
+    return lambda key: key == OTHER or all(key[at] in values for at, values in by.items())
 
 
-def whole_key(aggregate: Aggregate, by: Mapping[int, Value | None]) -> KeyValues | None:
-    """The one key that is asked for; None where there may be several."""
+def whole_keys(aggregate: Aggregate, by: Mapping[int, Values]) -> Sequence[KeyValues]:
+    """The only keys that are asked for; none where there may be any."""
     places = range(len(aggregate.keys))
-    return tuple(by[at] for at in places) if places and len(by) == len(aggregate.keys) else None
+    return [*product(*(by[at] for at in places))] if places and len(by) == len(aggregate.keys) else []
 
 
 def _shown(aggregate: Aggregate, kinds: Sequence[Kind], states: Sequence[State]) -> dict[str, Any]:

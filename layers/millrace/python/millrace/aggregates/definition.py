@@ -32,6 +32,7 @@ class Measure:
         edges: of a `distribution`, ascending.
         steps: event types of a `funnel`, in order.
         half_life_seconds: behind which an event counts half; 0 where it always counts whole.
+        of_user: whether its values are users.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Measure:
     edges: tuple[float, ...]
     steps: tuple[str, ...] = ()
     half_life_seconds: int = 0
+    of_user: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,19 @@ class Derived:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A dimension: its name in answers, and event type → the column that gives its value. `type`: as Iceberg calls it."""
+    """A dimension.
+
+    Attributes:
+        name: in answers.
+        of: event type → the column that gives its value.
+        type: of those columns, as Iceberg calls it.
+        of_user: whether its values are users: numbers of people where they are counted, ids in questions and answers.
+    """
 
     name: str
     of: Mapping[str, str]
     type: str
+    of_user: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ minute of receipt is read from its facts as long as it is marked, and from its p
 is folded meanwhile still has its facts.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
@@ -40,7 +40,7 @@ class TenantTiles:
         types: Mapping[str, Mapping[str, str]],
         now: datetime,
         *,
-        key: KeyValues | None = None,
+        only: Sequence[KeyValues] = (),
         wanted: Wanted | None = None,
         warn: Callable[[str], object] = lambda _: None,
     ) -> None:
@@ -52,12 +52,12 @@ class TenantTiles:
             aggregate: whose tiles.
             types: event type → column → its type, for every column that it reads.
             now: the present moment.
-            key: the only key that is asked for: the others' blocks of sealed days are not read.
+            only: the only keys that are asked for: the others' blocks of sealed days are not read. None: all.
             wanted: which keys are asked for; None: all.
             warn: takes a sentence about what could not be read.
         """
         self._analytics, self._org, self._aggregate, self._now = analytics, org, aggregate, now
-        self._key, self._wanted, self._warn = key, wanted, warn
+        self._only, self._wanted, self._warn = only, wanted, warn
         self._kinds = [measures.of(measure) for measure in aggregate.measures]
         self._fold = Fold([aggregate], types)
         self._seals: dict[str, Head | None] = {}
@@ -106,7 +106,7 @@ class TenantTiles:
         return 0 if seal is None else clock.epoch(clock.midnight(date.fromisoformat(seal.cut)))
 
     def _unpack(self, item: Item) -> Tiles:
-        keys = () if self._key is None else (self._key, OTHER)
+        keys = (*self._only, OTHER) if self._only else ()
         return blocks.unpack(bytes(item["part"]["B"]), self._kinds, self._wanted, keys)
 
     @staticmethod
@@ -132,11 +132,11 @@ class TenantTiles:
 
     def _sealed(self, seal: Head, start: int, end: int) -> Iterator[Item]:
         layout, day_key = seal.layout, rows.day_key(self._org, self._aggregate, rows.tile_day(start))
-        of_key = range(layout.blocks) if self._key is None else [layout.block(self._key)]
+        of_keys = sorted({*map(layout.block, self._only)}) or range(layout.blocks)
         wanted = [
             {"metricKey": {"S": day_key}, "tileKey": {"S": rows.sealed_sort(seal.generation, span, block)}}
             for span in range(layout.span(start), layout.span(end - 1) + 1)
-            for block in of_key
+            for block in of_keys
         ]
         return self._analytics.batch_get(wanted, doing="read sealed tiles")
 

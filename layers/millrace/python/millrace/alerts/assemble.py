@@ -12,17 +12,22 @@ from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.emit import Emitter
 
 
-class AlertSettings(Protocol):
-    """Where alerts are kept: `put` on Events; `get`, `batch_get`, `query`, `put`, `update`, `delete`, `write_all` on Analytics; `query` on Metadata."""
+class EmitterSettings(Protocol):
+    """Where events are appended: `put` on Events."""
 
     events_table: str
     type_shards: int
+
+
+class AlertSettings(EmitterSettings, Protocol):
+    """Where alerts are kept: `put` on Events; `get`, `batch_get`, `query`, `put`, `update`, `delete`, `write_all` on Analytics; `query` on Metadata."""
+
     analytics_table: str
     metadata_table: str
 
 
-def emitter(settings: AlertSettings, log: Callable[[str], None]) -> Emitter:
-    """Appends the events of alerts."""
+def emitter(settings: EmitterSettings, log: Callable[[str], None]) -> Emitter:
+    """Appends events of the platform's own, such as those of alerts."""
     appender = Appender({"table": TableAppender(Table(client("dynamodb"), settings.events_table), log)})
     return Emitter(registry.load(), appender, log, type_shards=settings.type_shards)
 

@@ -3,7 +3,7 @@
 The row `org#alert` / `<alert id>` holds of each of `alert.raised`, `alert.acknowledged` and `alert.ended` the first, by
 moment and id. `typeKey` (`org#alert#<state>`) and `date` (`<raised at>#<alert id>`) put it into the index by which alerts
 are listed; an alert that was not raised has none. `userKey`, the user of the event that it follows from, puts it into the
-one by which a user's alerts are found.
+one by which a user's alerts are found; it is the person's number, and in rows from before the user's id.
 """
 
 import heapq
@@ -114,7 +114,7 @@ class AlertRows:
         until: datetime | None,
         after: str | None,
         expected: int,
-        user: str | None = None,
+        users: Collection[str] | None = None,
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         """Alerts with their places, those raised last first, read as the iterator advances.
 
@@ -125,7 +125,7 @@ class AlertRows:
             until: raised before it.
             after: the place of the last alert of the page before.
             expected: how many the caller takes at most.
-            user: only those that follow from an event of this user. All of them are read.
+            users: only those that follow from an event of one of these. All of them are read.
 
         Raises:
             MillraceError: the table did not answer.
@@ -134,9 +134,10 @@ class AlertRows:
         high = min(clock.utc_micros(until) if until is not None else HIGHEST, after or HIGHEST)
         if low >= high:
             return
-        if user is not None:
-            of_user = ((place, one) for place, one in self._of_user(org, user, states) if low <= place < high)
-            yield from heapq.nlargest(expected, of_user, key=lambda placed: placed[0])
+        if users is not None:
+            all_of = (one for user in users for one in self._of_user(org, user, states))
+            of_users = ((place, one) for place, one in all_of if low <= place < high)
+            yield from heapq.nlargest(expected, of_users, key=lambda placed: placed[0])
             return
         found = [self._places(org, state, low, high, expected) for state in states]
         some: list[str] = []

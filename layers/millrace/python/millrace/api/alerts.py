@@ -1,5 +1,6 @@
-"""Alerts: listed, acknowledged, muted."""
+"""Alerts: listed, acknowledged, muted. They speak of users by their ids; what is stored has numbers of people."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -11,6 +12,7 @@ from millrace.alerts.mutes import Mute, Mutes
 from millrace.alerts.raising import raised_id
 from millrace.alerts.rows import STATES, AlertRows
 from millrace.api.route import Call
+from millrace.api.user_ids import UserIds
 from millrace.core import audit, clock, keys, sizes
 from millrace.core.http import Problem
 from millrace.core.table import Table
@@ -21,13 +23,15 @@ from millrace.eventstore.row import StoredEvent, from_item
 
 # Whoever mutes for longer has no use for the rule.
 LONGEST_MUTE = timedelta(days=366)
+# What of an alert may name users.
+_TOLD = ("subject", "title", "message")
 
 
 class AlertsApi:
     """Answers of `GET /v1/alerts`."""
 
-    def __init__(self, rows: AlertRows, mutes: Mutes) -> None:
-        self._rows, self._mutes = rows, mutes
+    def __init__(self, rows: AlertRows, mutes: Mutes, user_ids: UserIds) -> None:
+        self._rows, self._mutes, self._user_ids = rows, mutes, user_ids
 
     def list(self, call: Call) -> dict[str, Any]:
         """Alerts, those raised last first."""
@@ -35,27 +39,38 @@ class AlertsApi:
         states = [given["state"]] if "state" in given else STATES
         after = call.after(order.is_position)
         since, until, user = (given.get(name) for name in ("from", "to", "userId"))
-        found = self._rows.listed(call.org, states, since, until, after, limit + 1, user)
+        users = None if user is None else self._user_ids.keys(call.org, user)
+        found = self._rows.listed(call.org, states, since, until, after, limit + 1, users)
         page, more = sizes.fitting(found, limit, lambda placed: orjson.dumps(placed[1]))
-        now = clock.now()
-        items = [self.shown(call.org, item, now) for _, item in page]
+        items = self.shown(call.org, [item for _, item in page], clock.now())
         return {"items": items, "cursor": call.cursor(page[-1][0] if more else None)}
 
-    def shown(self, org: str, alert: dict[str, Any], now: datetime) -> dict[str, Any]:
-        """An alert with the moment until which it is muted now."""
+    def shown(self, org: str, alerts: Sequence[dict[str, Any]], now: datetime) -> Sequence[dict[str, Any]]:
+        """Alerts as answers have them, in order: with users' ids, and with the moment until which each is muted now."""
+        muted = [{**alert, "mutedUntil": self._muted_until(org, alert, now)} for alert in alerts]
+        return self._user_ids.told(org, muted, _TOLD)
+
+    def _muted_until(self, org: str, alert: dict[str, Any], now: datetime) -> str | None:
         until = self._mutes.until(org, alert["kind"], alert["rule"] or "", alert["subject"] or "", now)
-        return {**alert, "mutedUntil": None if until is None else clock.utc_text(until)}
+        return None if until is None else clock.utc_text(until)
 
 
 class AlertChangesApi:
     """Answers of `POST /v1/alerts/{id}/acknowledge` and `/mute`."""
 
     def __init__(
-        self, rows: AlertRows, mutes: Mutes, emitter: Emitter, events: Table, metadata: Table, codec: Codec
+        self,
+        rows: AlertRows,
+        mutes: Mutes,
+        emitter: Emitter,
+        events: Table,
+        metadata: Table,
+        codec: Codec,
+        user_ids: UserIds,
     ) -> None:
         self._rows, self._mutes, self._emitter, self._metadata = rows, mutes, emitter, metadata
         self._events, self._codec = events, codec
-        self._reads = AlertsApi(rows, mutes)
+        self._reads = AlertsApi(rows, mutes, user_ids)
 
     def acknowledge(self, call: Call) -> dict[str, Any]:
         """Says that somebody looks after an alert; one that is acknowledged or has ended stays as it is."""
@@ -64,7 +79,7 @@ class AlertChangesApi:
             self._audit(call, "alerts.acknowledge", now, {"note": call.body.get("note")})
             self._acknowledge(call, alert, now)
             alert = self._alert(call)
-        return self._reads.shown(call.org, alert, now)
+        return self._reads.shown(call.org, [alert], now)[0]
 
     def mute(self, call: Call) -> dict[str, Any]:
         """Has nobody told of alerts like this one until a moment; one that has passed ends the mute."""
@@ -89,7 +104,7 @@ class AlertChangesApi:
             **alike,
         )
         self._mutes.put(call.org, mute, now)
-        return self._reads.shown(call.org, alert, now)
+        return self._reads.shown(call.org, [alert], now)[0]
 
     def _alert(self, call: Call) -> dict[str, Any]:
         alert = self._rows.get(call.org, call.values["id"])
@@ -133,12 +148,12 @@ class AlertChangesApi:
     def _audit(self, call: Call, action: str, at: datetime, detail: dict[str, Any]) -> None:
         # Before the first write, so that none is made without an audit row.
         who = call.request.authenticated
-        line = audit.item(
+        audit.write(
+            self._metadata,
             call.org,
             action,
             who.principal,
             {"alertId": call.values["id"], **detail},
-            at,
             call.request.request_id,
+            at=at,
         )
-        self._metadata.write_all([line], doing="write audit")

@@ -17,7 +17,9 @@ from millrace.aggregates.definition import DAY_SECONDS, Aggregate
 from millrace.aggregates.reads import TenantTiles
 from millrace.aggregates.registry import Aggregates
 from millrace.aggregates.windows import WindowError, Windows
+from millrace.api.counted_users import Counted
 from millrace.api.route import Call
+from millrace.api.user_ids import UserIds
 from millrace.core import clock, limits, values
 from millrace.core.http import JSON, Document, Problem
 from millrace.core.query import BY
@@ -36,11 +38,13 @@ class AnalyticsApi:
         self,
         analytics: Table,
         aggregates: Aggregates,
+        user_ids: UserIds,
         warn: Callable[[str], object],
         now: Callable[[], datetime] = clock.now,
     ) -> None:
         """`warn` takes what could not be read; `now` is the clock."""
-        self._analytics, self._aggregates, self._warn, self._now = analytics, aggregates, warn, now
+        self._analytics, self._aggregates, self._user_ids = analytics, aggregates, user_ids
+        self._warn, self._now = warn, now
 
     def list(self, _: Call) -> dict[str, Any]:
         """What there is to ask."""
@@ -54,8 +58,9 @@ class AnalyticsApi:
         call = replace(call, values={**call.values, **by})
         now = self._now()
         after = call.after(lambda text: Position.of(text) is not None)
+        users = Counted(self._user_ids, call.org, aggregate)
         try:
-            question = _question(aggregate, call, now)
+            question = _question(aggregate, call, now, users)
         except (WindowError, QuestionError) as error:
             raise Problem(HTTPStatus.BAD_REQUEST, str(error)) from error
         tiles = TenantTiles(
@@ -64,12 +69,13 @@ class AnalyticsApi:
             aggregate,
             self._aggregates.types,
             now,
-            key=answers.whole_key(aggregate, question.by),
+            only=answers.whole_keys(aggregate, question.by),
             wanted=answers.wanted(question.by),
             warn=self._warn,
         )
         position = None if after is None else Position.of(after)
         page = answers.page(aggregate, tiles, question, limit=call.values["limit"], after=position, now=now)
+        page.items = users.told(page.items)
         cursor = call.cursor(None if page.position is None else str(page.position))
         if _wants_csv(call):
             return _csv(aggregate, page, cursor)
@@ -96,7 +102,7 @@ class AnalyticsApi:
         return found
 
 
-def _question(aggregate: Aggregate, call: Call, now: datetime) -> Question:
+def _question(aggregate: Aggregate, call: Call, now: datetime, users: Counted) -> Question:
     given = call.values
     named = {
         "metric",
@@ -123,7 +129,7 @@ def _question(aggregate: Aggregate, call: Call, now: datetime) -> Question:
     start, end = _interval(aggregate, wanted, given, now)
     top = given.get("top")
     order = answers.order_of(aggregate, given.get("order"), top)
-    return Question(wanted, start, end, answers.key_filter(aggregate, by), order, top)
+    return Question(wanted, start, end, answers.key_filter(aggregate, by, users.forms), order, top)
 
 
 def _interval(

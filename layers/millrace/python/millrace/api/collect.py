@@ -13,7 +13,8 @@ from typing import Any
 
 import orjson
 
-from millrace.access.credentials import PUBLIC_SCOPE, from_basic
+from millrace.access.credentials import PUBLIC_SCOPE
+from millrace.access.recognition import from_basic
 from millrace.api import cross_origin
 from millrace.api.cross_origin import Keys
 from millrace.api.route import Call
@@ -23,7 +24,7 @@ from millrace.core.http import JSON, PROBLEM, Caller, Document, Problem, Request
 from millrace.eventstore.append import AppendResult
 from millrace.intake import answer as answers
 from millrace.intake import parse
-from millrace.intake.accept import EventResult
+from millrace.intake.case import EventResult
 from millrace.intake.parse import Candidate
 from millrace.producers import segment, snowplow
 
@@ -149,7 +150,7 @@ class CollectApi:
         origin = request.headers.get("origin")
         if origin is not None and origin not in principal.origins:
             raise Problem(HTTPStatus.FORBIDDEN, "this write key takes no events from pages of this origin")
-        return Caller(principal.org, principal.name, frozenset(principal.scopes))
+        return Caller(principal.org, principal.name, frozenset(principal.scopes), id=principal.id)
 
 
 def read_json(request: Request) -> tuple[Any, bool]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from millrace.access.credentials import PREFIX, Principal, from_basic
+from millrace.access.credentials import PREFIX, Principal
+from millrace.access.recognition import from_basic
 from millrace.core.errors import MillraceError
 
 # Names of headers, as a browser lists them.
@@ -31,7 +32,7 @@ def allowed(headers: Mapping[str, str]) -> dict[str, str]:
         "access-control-allow-origin": origin,
         # Trackers send with credentials; there are none that this platform sets or reads.
         "access-control-allow-credentials": "true",
-        "access-control-expose-headers": "retry-after, x-request-id",
+        "access-control-expose-headers": "ratelimit, ratelimit-policy, retry-after, x-request-id",
         "vary": "origin",
     }
 

@@ -6,6 +6,7 @@ from typing import Any
 from millrace.api.route import Call
 from millrace.catalog.datasets import Catalog
 from millrace.core.http import Problem
+from millrace.queries import masks
 
 
 class DatasetsApi:
@@ -21,8 +22,14 @@ class DatasetsApi:
         return {"items": items, "cursor": call.cursor(items[-1]["name"] if more else None)}
 
     def get(self, call: Call) -> dict[str, Any]:
-        """A dataset with its columns and the results of its checks."""
-        return _known(self._catalog.get(call.org, call.values["name"]))
+        """A dataset with its columns, how queries of the caller show each, and the results of its checks."""
+        name, caller = call.values["name"], call.request.authenticated
+        dataset = _known(self._catalog.get(call.org, name))
+        columns = [
+            {**column, "visibility": masks.shown(caller, name, column["name"], column["classification"])}
+            for column in dataset["columns"]
+        ]
+        return {**dataset, "columns": columns}
 
     def lineage(self, call: Call) -> dict[str, Any]:
         """`{"upstream", "downstream", "columns"}` of a dataset."""

@@ -1,19 +1,24 @@
 """Events by id, lists by index, traces."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 import orjson
 
+from millrace.api.personal import Personal
 from millrace.api.route import Call
 from millrace.api.story import Story
+from millrace.api.user_ids import UserIds
 from millrace.contracts.contract import Contract
+from millrace.contracts.stored_form import user_pointers
 from millrace.core import sizes
 from millrace.core.http import JSON, Document, Problem
 from millrace.eventstore import order
 from millrace.eventstore.reader import EventReader, Index
 from millrace.eventstore.trace import Tracer
+from millrace.privacy.reading import StoredBody
 
 # What DynamoDB takes as a partition key; characters of a filter are bounded by the API's document.
 _KEY_BYTES = 2048
@@ -33,23 +38,31 @@ class EventsApi:
     """Answers of the calls under `/v1/events`."""
 
     def __init__(
-        self, reader: EventReader, tracer: Tracer, story: Story, contracts: Sequence[Contract]
+        self,
+        reader: EventReader,
+        tracer: Tracer,
+        story: Story,
+        contracts: Sequence[Contract],
+        personal: Personal,
+        user_ids: UserIds,
     ) -> None:
         """`contracts`: those in force."""
         self._reader, self._tracer, self._story, self._contracts = reader, tracer, story, contracts
+        self._personal, self._user_ids = personal, user_ids
         self._indexes: dict[str, Callable[[str, str], Index]] = {
             "eventType": reader.of_type,
-            "userId": reader.of_user,
+            "userId": self._of_user,
             "correlationId": reader.of_correlation,
             "sessionId": reader.of_session,
-            "entity": lambda org, value: reader.of_entity(org, *value.split(":", 1)),
+            "entity": self._of_entity,
         }
 
     def get(self, call: Call) -> Document:
-        """The stored envelope with `platform`, as the bytes that were stored."""
-        body = self._reader.body(call.org, call.values["eventId"])
-        if body is None:
+        """The stored envelope with `platform`, as the bytes that were stored where nothing in it is protected."""
+        event = self._reader.one(call.org, call.values["eventId"])
+        if event is None:
             raise _no_event()
+        (body,) = self._personal.shown(call, [StoredBody(event.event_type, event.body)])
         return Document(body, JSON)
 
     def trace(self, call: Call) -> dict[str, Any]:
@@ -67,15 +80,33 @@ class EventsApi:
         if call.values.get("story"):
             sees_alerts = "alerts:read" in call.request.authenticated.scopes
             told, position, without = self._story.page(
-                call.org, index, since, until, after, limit, with_alerts=sees_alerts
+                call.org,
+                index,
+                since,
+                until,
+                after,
+                limit,
+                with_alerts=sees_alerts,
+                personal=partial(self._personal.shown, call),
             )
             left_out = {**without, "types": _not_found(self._given(call), call, self._contracts)}
             return {"items": told, "cursor": call.cursor(position), "leftOut": left_out}
         listed = self._reader.listed(call.org, index, since, until, after, limit + 1)
         page, more = sizes.fitting(listed, limit, lambda event: event.body)
-        # What was stored stands in the answer as it is: nothing parses it, whatever it holds.
-        items = [orjson.Fragment(event.body) for event in page]
+        # What was stored stands in the answer as it is, unless something in it is protected: nothing parses it, whatever it
+        # holds. What is shown of a protected event is shorter than what is stored of it.
+        bodies = self._personal.shown(call, [StoredBody(event.event_type, event.body) for event in page])
+        items = [*map(orjson.Fragment, bodies)]
         return {"items": items, "cursor": call.cursor(page[-1].position if more else None)}
+
+    def _of_user(self, org: str, user: str) -> Index:
+        return self._reader.of_user(org, user, self._user_ids.stored(org, user))
+
+    def _of_entity(self, org: str, value: str) -> Index:
+        entity, name = value.split(":", 1)
+        is_person = any(one.entity.get(entity) in user_pointers(one) for one in self._contracts)
+        stored = [self._user_ids.stored(org, name)] if is_person else []
+        return self._reader.of_entity(org, entity, name, *stored)
 
     def _given(self, call: Call) -> str:
         given = [name for name in self._indexes if name in call.values]

@@ -1,14 +1,15 @@
-"""Features of entities as they are now: `GET /v1/features`."""
+"""Features of entities as they are now: `GET /v1/features`. Users are named by their ids; their rows have numbers of people."""
 
 from http import HTTPStatus
 from typing import Any
 
 from millrace.api.route import Call
+from millrace.api.user_ids import UserIds
 from millrace.core import values
 from millrace.core.http import Problem
 from millrace.features.online import OnlineStore
 from millrace.features.query import FeatureQuery
-from millrace.features.views import FeatureError, FeatureViews
+from millrace.features.views import USER, FeatureError, FeatureViews
 
 FEATURES = "features"
 
@@ -16,14 +17,17 @@ FEATURES = "features"
 class FeaturesApi:
     """Answers of `GET /v1/features`."""
 
-    def __init__(self, store: OnlineStore, views: FeatureViews) -> None:
-        self._store, self._views = store, views
+    def __init__(self, store: OnlineStore, views: FeatureViews, user_ids: UserIds) -> None:
+        self._store, self._views, self._user_ids = store, views, user_ids
 
     def get(self, call: Call) -> dict[str, Any]:
         """The features that are named, in order, of the entities whose keys stand beside them."""
         try:
             query = FeatureQuery(self._views, call.values[FEATURES])
-            (answers,) = self._store.answers(call.org, query, [_row(call, query)])
+            row = _row(call, query)
+            users = {view.key: row[view.key] for view in query.views if view.entity == USER}
+            stored = {key: self._user_ids.stored(call.org, user) for key, user in users.items()}
+            (answers,) = self._store.answers(call.org, query, [{**row, **stored}])
         except FeatureError as error:
             raise Problem(HTTPStatus.BAD_REQUEST, str(error)[:500]) from error
         return {
@@ -34,7 +38,7 @@ class FeaturesApi:
         }
 
 
-def _row(call: Call, query: FeatureQuery) -> dict[str, object]:
+def _row(call: Call, query: FeatureQuery) -> dict[str, Any]:
     """The entity row that the query is. It holds what the features need and nothing else."""
     given = call.values
     if others := sorted(given.keys() - {FEATURES, *query.keys, *query.request}):

@@ -9,21 +9,20 @@ from millrace.core import clock
 from millrace.core.http import JSON, Caller, Document, Request
 from millrace.intake import answer as answers
 from millrace.intake import refusals
-from millrace.intake.accept import EventResult, Intake
+from millrace.intake.accept import Intake
+from millrace.intake.case import EventResult
 from millrace.intake.enrich import Origin
 from millrace.intake.parse import Candidate, body_of, candidates, media_type_of
-from millrace.intake.rate import RateLimiter
 from millrace.producers import cloudevents
+from millrace.rates.rates import Rates
 
 
 class PostApi:
     """Answers `POST /v1/events`, and takes what other doors have read."""
 
-    def __init__(
-        self, intake: Intake, limiter: RateLimiter, environment: str, log: Callable[..., Any]
-    ) -> None:
+    def __init__(self, intake: Intake, rates: Rates, environment: str, log: Callable[..., Any]) -> None:
         """`environment` stands on metrics; `log` takes a line for each request."""
-        self._intake, self._limiter, self._environment, self._log = intake, limiter, environment, log
+        self._intake, self._rates, self._environment, self._log = intake, rates, environment, log
 
     def post(self, call: Call) -> Document:
         """A result for each event of the request.
@@ -32,8 +31,8 @@ class PostApi:
             Problem: the body cannot be read as events, or the tenant sends too many.
         """
         request = call.request
-        results = self.take(request, request.authenticated, _read(request), clock.now())
-        return Document(answers.body(results), JSON, answers.status(results))
+        results, headers = self._taken(request, request.authenticated, _read(request), clock.now())
+        return Document(answers.body(results), JSON, answers.status(results), headers)
 
     def take(
         self, request: Request, caller: Caller, events: Sequence[Candidate], received_at: datetime
@@ -41,15 +40,20 @@ class PostApi:
         """A result for each event.
 
         Raises:
-            Problem: 429, the tenant sends too many.
+            Problem: 429, the tenant or the credential sends too many.
         """
-        self._limiter.take(caller.org, len(events))
+        return self._taken(request, caller, events, received_at)[0]
+
+    def _taken(
+        self, request: Request, caller: Caller, events: Sequence[Candidate], received_at: datetime
+    ) -> tuple[list[EventResult], dict[str, str]]:
+        headers = self._rates.take_events(caller, len(events))
         facts = {"userAgent": request.headers.get("user-agent", ""), "clientAddress": request.source_ip}
         origin = Origin(caller.org, caller.principal, request.request_id, received_at, facts=facts)
         results = self._intake.accept(events, origin)
         refusals.emit_metrics(results, self._environment)
         self._log("request", extra={"org": caller.org, "events": len(results)})
-        return results
+        return results, headers
 
 
 def _read(request: Request) -> list[Candidate]:

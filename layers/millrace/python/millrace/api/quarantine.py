@@ -1,5 +1,6 @@
 """Refused events: listed and read."""
 
+import base64
 from collections.abc import Mapping
 from datetime import timedelta
 from http import HTTPStatus
@@ -7,18 +8,31 @@ from typing import Any
 
 import orjson
 
+from millrace.access.visibility import PERSONAL
+from millrace.api.personal import READ_PERSONAL
 from millrace.api.route import Call
-from millrace.core import clock, sizes
+from millrace.contracts.registry import Registry
+from millrace.core import audit, clock, sizes
 from millrace.core.http import Problem
+from millrace.core.table import Table
+from millrace.people import mentions
+from millrace.privacy import places
+from millrace.privacy.person import of_user
+from millrace.privacy.subjects import ERASING, RESTRICTED, Subjects
 from millrace.quarantine.entry import KEPT_DAYS, is_id
 from millrace.quarantine.store import Filter, QuarantineStore
+
+HIDDEN = frozenset({RESTRICTED, ERASING})
 
 
 class QuarantineApi:
     """Answers of the reads under `/v1/quarantine`."""
 
-    def __init__(self, store: QuarantineStore) -> None:
-        self._store = store
+    def __init__(
+        self, store: QuarantineStore, registry: Registry, metadata: Table, subjects: Subjects
+    ) -> None:
+        """`metadata`: where the audit is; `subjects`: people, of whom some are restricted."""
+        self._store, self._registry, self._metadata, self._subjects = store, registry, metadata, subjects
 
     def list(self, call: Call) -> dict[str, Any]:
         """Refused events, newest first; without `from` as far back as they are kept."""
@@ -27,11 +41,30 @@ class QuarantineApi:
         return {"items": items, "cursor": call.cursor(items[-1]["quarantineId"] if more else None)}
 
     def get(self, call: Call) -> dict[str, Any]:
-        """One refused event with its `raw`."""
+        """One refused event with its `raw`, which may be personal in any place unless its contract protects nothing.
+
+        Who reads such a one in clear is written down before. Nobody does that is about a person who is restricted or being erased.
+        """
         event = self._store.get(call.org, call.values["id"])
         if event is None:
             raise Problem(HTTPStatus.NOT_FOUND, "there is no such refused event")
+        contract = self._registry.described(event)
+        if contract is not None and not places.of(contract):
+            return event
+        caller = call.request.authenticated
+        if PERSONAL not in caller.scopes or self._is_hidden(call.org, event):
+            return {**event, "raw": None, "rawEncoding": None}
+        detail = {"call": call.request.route, "quarantineId": event["quarantineId"]}
+        audit.write(
+            self._metadata, call.org, READ_PERSONAL, caller.principal, detail, call.request.request_id
+        )
         return event
+
+    def _is_hidden(self, org: str, event: Mapping[str, Any]) -> bool:
+        raw = event["raw"]
+        text = base64.b64decode(raw) if event["rawEncoding"] == "base64" else raw.encode()
+        names = map(of_user, mentions.users(self._registry, text))
+        return any(person.state in HIDDEN for person in self._subjects.known(org, names).values())
 
 
 def refused(given: Mapping[str, Any], after: str | None) -> Filter:

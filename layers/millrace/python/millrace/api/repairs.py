@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
+from millrace.access.visibility import PERSONAL
 from millrace.api.quarantine import refused
 from millrace.api.route import Call
 from millrace.core import clock
@@ -24,7 +25,9 @@ class RepairsApi:
         caller, patch = call.request.authenticated, call.body.get("patch") or []
         origin = Origin(caller.org, caller.principal, call.request.request_id, clock.now(), kind="replay")
         try:
-            report = self._replayer.replay(_filter(call), patch, origin, dry_run=call.body["dryRun"])
+            report = self._replayer.replay(
+                _filter(call), patch, origin, dry_run=call.body["dryRun"], personal=PERSONAL in caller.scopes
+            )
         except BadPatchError as error:
             raise Problem(HTTPStatus.BAD_REQUEST, str(error)) from error
         return {**report, "cursor": call.cursor(report.pop("after"))}

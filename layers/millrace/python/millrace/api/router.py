@@ -7,7 +7,9 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from millrace.api.guard import Guard
 from millrace.api.route import Call, Route, load_operations
+from millrace.core import audit
 from millrace.core.edge import Event, Handler
 from millrace.core.errors import MillraceError
 from millrace.core.http import FAULT, Document, Problem, Request, answer, problem_answer, read_request
@@ -24,6 +26,8 @@ class Router:
         functions: Mapping[str, Function],
         log: Callable[[str], None],
         operations: Mapping[str, Mapping[str, Any]] | None = None,
+        *,
+        guard: Guard | None = None,
     ) -> None:
         """Makes a router; a route is prepared when it is first called.
 
@@ -31,7 +35,9 @@ class Router:
             functions: by route, such as `GET /v1/events/{eventId}`.
             log: takes what is not the caller's fault.
             operations: of the API's document by route, as it was compiled; without them those of the bundle in force.
+            guard: of functions behind the authorizer; without one no call is counted here.
         """
+        self._guard = guard
         self._functions, self._log = dict(functions), log
         self._operations = load_operations() if operations is None else operations
         self._routes: dict[str, Route] = {}
@@ -40,18 +46,26 @@ class Router:
         """The gateway's answer to the gateway's event."""
         request_id = str(event.get("requestContext", {}).get("requestId", ""))
         try:
-            result = self._answer(read_request(event))
+            result, headers = self._answer(read_request(event))
             if isinstance(result, Document):
                 return answer(
                     request_id,
                     result.payload,
                     status=result.status,
                     content_type=result.content_type,
-                    headers=result.headers,
+                    headers={**headers, **result.headers},
                 )
-            return answer(request_id, result)
+            return answer(request_id, result, headers=headers)
         except Problem as problem:
             return problem_answer(request_id, problem)
+        except audit.BusyError as error:
+            self._log(str(error))
+            busy = Problem(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "too many calls of the tenant are written to its audit at once: try again",
+                headers={"retry-after": "1"},
+            )
+            return problem_answer(request_id, busy)
         except MillraceError as error:
             self._log(str(error))
             unavailable = Problem(
@@ -65,14 +79,23 @@ class Router:
             fault = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, FAULT)
             return problem_answer(request_id, fault)
 
-    def _answer(self, request: Request) -> object:
+    def _answer(self, request: Request) -> tuple[object, Mapping[str, str]]:
         name = request.route
         if name not in self._functions or name not in self._operations:
             raise Problem(HTTPStatus.NOT_FOUND, "there is no such call")
         route = self._routes.get(name)
         if route is None:
             route = self._routes[name] = Route(self._operations[name])
-        return self._functions[name](route.call(request))
+        headers: Mapping[str, str] = {}
+        try:
+            if self._guard is not None:
+                headers = self._guard.admit(request, name)
+            return self._functions[name](route.call(request)), headers
+        except Problem as problem:
+            if problem.status == HTTPStatus.FORBIDDEN and not problem.audited and self._guard is not None:
+                self._guard.denied(request, problem)
+            problem.headers = {**headers, **problem.headers}
+            raise
 
 
 def routed(router: Router, log: Logger) -> Handler:

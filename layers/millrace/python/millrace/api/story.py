@@ -18,6 +18,7 @@ from millrace.patterns.arrivals import Arrivals, last_moment
 from millrace.patterns.definition import ABSENCE, Pattern
 from millrace.patterns.reading import Reader
 from millrace.patterns.timers import Timer, Timers
+from millrace.privacy.reading import StoredBody
 
 # A story is of so many events, the newest; `to` asks for those before.
 MOST_EVENTS = 10_000
@@ -29,7 +30,8 @@ MOST_ASKED, MOST_LOOKED_THROUGH = 20, 200
 _ROOM = bytes(700)
 _OF_ALERTS = (RAISED, ACKNOWLEDGED, ENDED)
 Waiting = tuple[Timer, Pattern]
-Shown = Callable[[str, dict[str, Any], datetime], dict[str, Any]]
+Personal = Callable[[Sequence[StoredBody]], list[bytes]]
+Shown = Callable[[str, Sequence[dict[str, Any]], datetime], Sequence[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class Story:
             patterns: says what an event has to be followed by.
             timers: those that are set.
             alerts: as they are now.
-            shown: makes of an alert what the API says of it.
+            shown: makes of alerts what the API says of each.
         """
         self._reader, self._decision_id = reader, decision_id
         self._patterns, self._timers, self._alerts, self._shown = patterns, timers, alerts, shown
@@ -107,6 +109,7 @@ class Story:
         limit: int,
         *,
         with_alerts: bool,
+        personal: Personal,
     ) -> tuple[list[orjson.Fragment], str | None, dict[str, bool]]:
         """A page: its items, the position behind which there are others, and what the story leaves out.
 
@@ -118,6 +121,7 @@ class Story:
             after: the position of the last event of the page before.
             limit: events at most.
             with_alerts: whether it has alerts, and what patterns wait for.
+            personal: shows of stored events what the caller may see, in their order.
 
         Raises:
             MillraceError: a table did not answer.
@@ -128,7 +132,8 @@ class Story:
         page, more = sizes.fitting(wanted, limit, lambda step: step.weight)
         previous = None if after is None else clock.parse(after.partition(keys.SEPARATOR)[0])
         left_out = {"older": has_older, "alerts": not with_alerts}
-        return [*self._items(org, page, previous)], page[-1].position if more else None, left_out
+        bodies = personal([StoredBody(step.event_type, step.body) for step in page])
+        return [*self._items(org, page, previous, bodies)], page[-1].position if more else None, left_out
 
     def _step(self, event: StoredEvent, body: bytes, with_alerts: bool) -> _Step:
         platform, payload = event.envelope["platform"], event.envelope["data"]["payload"]
@@ -155,13 +160,15 @@ class Story:
             [(hit.pattern.ref, hit.key) for hit in hits if hit.missing],
         )
 
-    def _items(self, org: str, page: Sequence[_Step], previous: datetime | None) -> Iterator[orjson.Fragment]:
+    def _items(
+        self, org: str, page: Sequence[_Step], previous: datetime | None, bodies: Sequence[bytes]
+    ) -> Iterator[orjson.Fragment]:
         causes = self._causes(org, page)
         decisions = self._reader.some(org, [step.decision for step in page if step.decision])
-        alerts = self._alerts.some(org, [step.alert for step in page if step.alert])
+        some = self._alerts.some(org, [step.alert for step in page if step.alert])
+        alerts = dict(zip(some, self._shown(org, [*some.values()], clock.now()), strict=True))
         awaits = self._awaits(page)
-        now = clock.now()
-        for step in page:
+        for step, body in zip(page, bodies, strict=True):
             story: dict[str, Any] = {
                 "sincePreviousMs": None if previous is None else _millis(previous, step.at),
                 "lateMs": _millis(step.at, step.received_at),
@@ -170,14 +177,13 @@ class Story:
             if step.decision is not None:
                 story["decision"] = _decision(decisions.get(identity_text(step.decision)), step)
             if step.alert:
-                alert = alerts.get(step.alert)
-                story["alert"] = None if alert is None else self._shown(org, alert, now)
+                story["alert"] = alerts.get(step.alert)
             awaited = [_awaited(*one) for one in step.timers if one[0] in awaits]
             if awaited:
                 story["awaits"] = awaited
             previous = step.at
-            # What was stored stands in the answer as it is.
-            yield orjson.Fragment(step.body[:-1] + b',"story":' + orjson.dumps(story) + b"}")
+            # What was stored stands in the answer as it is, or as its caller may see it.
+            yield orjson.Fragment(body[:-1] + b',"story":' + orjson.dumps(story) + b"}")
 
     def _awaits(self, page: Sequence[_Step]) -> Collection[Timer]:
         """The timers of a page that are set, and whose event has not come.

@@ -1,5 +1,6 @@
 """The raw table: one fixed schema for all event types, so that any event ever accepted can be read in the same way."""
 
+import base64
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,6 +44,9 @@ SCHEMA = pa.schema(
         pa.field("log_shard", pa.string()),
         pa.field("log_sequence", pa.string()),
         pa.field("log_arrived_at", _MOMENT),
+        # Protected values, encrypted for one person (`millrace.privacy`). Null where there are none, and in older objects.
+        pa.field("sealed_subject", pa.int64()),
+        pa.field("sealed_values", pa.binary()),
     ]
 )
 
@@ -63,6 +67,7 @@ def row(event: StoredEvent, delivery: Delivery | None = None) -> dict[str, Any]:
     envelope = event.envelope
     platform, data = envelope["platform"], envelope["data"]
     metadata = data.get("metadata")
+    sealed = platform.get("sealed")
     return {
         "event_id": envelope["eventId"],
         "event_type": envelope["eventType"],
@@ -89,6 +94,8 @@ def row(event: StoredEvent, delivery: Delivery | None = None) -> dict[str, Any]:
         "log_shard": None if delivery is None else delivery.shard,
         "log_sequence": None if delivery is None else delivery.sequence,
         "log_arrived_at": None if delivery is None else delivery.arrived_at,
+        "sealed_subject": None if sealed is None else sealed["subject"],
+        "sealed_values": None if sealed is None else base64.b64decode(sealed["data"]),
     }
 
 

@@ -1,5 +1,6 @@
 """From rows of the raw table back to stored events: the raw schema holds all that a row of Events is made from."""
 
+import base64
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -23,16 +24,16 @@ _OPTIONAL = {
 
 def to_event(row: Mapping[str, Any]) -> StoredEvent:
     """The event of a raw row; `raw.row` of it is that row again, but for its place in the log."""
-    data: dict[str, Any] = {"payload": orjson.loads(row["payload"])}
+    fields: dict[str, Any] = {"payload": orjson.loads(row["payload"])}
     if row["metadata"] is not None:
-        data["metadata"] = orjson.loads(row["metadata"])
+        fields["metadata"] = orjson.loads(row["metadata"])
     envelope: Envelope = {
         "eventId": row["event_id"],
         "eventType": row["event_type"],
         "eventSource": row["event_source"],
         "timestamp": row["timestamp"],
         "version": row["version"],
-        "data": data,
+        "data": fields,
     }
     for name, column in _OPTIONAL.items():
         if row[column] is not None:
@@ -47,6 +48,10 @@ def to_event(row: Mapping[str, Any]) -> StoredEvent:
     }
     if row["derived_from"] is not None:
         envelope["platform"]["derivedFrom"] = row["derived_from"]
+    # Objects of earlier versions have no such column.
+    if row.get("sealed_values") is not None:
+        data = base64.b64encode(row["sealed_values"]).decode()
+        envelope["platform"]["sealed"] = {"subject": row["sealed_subject"], "data": data}
     return StoredEvent(envelope, row["fingerprint"], row["expires_at"], row["dictionary"])
 
 

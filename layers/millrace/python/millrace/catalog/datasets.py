@@ -1,13 +1,14 @@
 """What a tenant reads of the catalog: every dataset as it is described, whether or not a run has filled it, and what is in it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from millrace.catalog import lag
-from millrace.catalog.lineage import RAW, LineageGraph, all_edges
+from millrace.catalog import lag, suspects
+from millrace.catalog.lineage import RAW, Columns, LineageGraph, all_edges
 from millrace.catalog.store import CatalogEntry, CatalogStore, DatasetChecks
+from millrace.catalog.suspects import Suspect
 from millrace.contracts.columns import glue_type
 from millrace.contracts.registry import Registry
 from millrace.contracts.tables import LakeTable
@@ -44,6 +45,8 @@ RAW_COLUMNS: Mapping[str, tuple[str, str]] = {
     "log_shard": ("string", "The shard of the log that brought it; null in objects of earlier versions."),
     "log_sequence": ("string", "The number of its record in the shard."),
     "log_arrived_at": ("timestamp", "About when the log had its record."),
+    "sealed_subject": ("bigint", "The number of the person whose key opens the sealed values."),
+    "sealed_values": ("binary", "Protected values, encrypted for that person; null where there are none."),
 }
 # These hold whatever the sender put into a field of any class.
 _WHOLE = frozenset({"payload", "metadata", "user_id"})
@@ -104,6 +107,11 @@ class Catalog:
     def _inputs(self) -> dict[str, tuple[str, ...]]:
         return {name: edges.inputs for name, edges in all_edges(self._registry, self._load()).items()}
 
+    @cached_property
+    def _sources(self) -> dict[str, Columns]:
+        edges = all_edges(self._registry, self._load())
+        return {name: one.columns for name, one in edges.items() if not name.startswith("silver.")}
+
     def list(self, org: str, layer: str | None, after: str, limit: int) -> tuple[list[dict[str, Any]], bool]:
         """A page of datasets by name, and whether there are more.
 
@@ -137,9 +145,30 @@ class Catalog:
         checks, entries = self._checks(org, name).get(name), self._store.entries(org)
         return {
             **_line(dataset, entries.get(name), checks, self._lag(name, entries, self._waiting(org))),
-            "columns": list(dataset.columns),
+            **self._columns(org, dataset),
             "checks": list(checks.results) if checks is not None else [],
             "checkedAt": checks.at if checks is not None else None,
+        }
+
+    def _columns(self, org: str, dataset: Dataset) -> dict[str, Any]:
+        """The columns, each with what is suspected of it; and what is of fields that the contract does not declare."""
+        known = self._store.suspects(org)
+        found: Mapping[str | None, Sequence[Suspect]] = {}
+        if known and dataset.table is not None:
+            silver = {
+                table: suspects.by_column(
+                    of_table, self._registry.of_ref(self._datasets[table].contract or "")
+                )
+                for table, of_table in known.items()
+                if table in self._datasets
+            }
+            found = silver.get(dataset.name) or suspects.downstream(silver, self._sources, dataset.name)
+        return {
+            "columns": [
+                {**column, "suspected": [one.to_json() for one in found.get(column["name"], ())]}
+                for column in dataset.columns
+            ],
+            "undeclared": [{"pointer": one.pointer, **one.to_json()} for one in found.get(None, ())],
         }
 
     def lineage(self, name: str, *, transitive: bool) -> dict[str, Any] | None:
@@ -240,7 +269,7 @@ def _raw() -> Dataset:
                 "description": description,
                 "classification": "restricted" if name in _WHOLE else "internal",
                 "required": name not in ("correlation_id", "user_id", "session_id", "environment")
-                and name not in ("region", "derived_from", "metadata"),
+                and name not in ("region", "derived_from", "metadata", "sealed_subject", "sealed_values"),
             }
             for name, (kind, description) in RAW_COLUMNS.items()
         ),

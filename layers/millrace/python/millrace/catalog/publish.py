@@ -4,6 +4,7 @@ All of it may be repeated: items are replaced by the same items, events have ids
 cleared last, so a publish that fails half way is repeated whole.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -11,7 +12,7 @@ from datetime import datetime
 import orjson
 from aws_lambda_powertools.metrics import MetricUnit
 
-from millrace.catalog import checks, openlineage, receipts
+from millrace.catalog import checks, openlineage, receipts, suspects
 from millrace.catalog.checks import CheckEvents, Results
 from millrace.catalog.lineage import RAW, Edges, all_edges
 from millrace.catalog.lineage_http import LineageServer
@@ -29,7 +30,7 @@ from millrace.eventstore import failed_days, pending
 from millrace.quality import results
 from millrace.quality.checks import FRESHNESS
 from millrace.quality.results import Status
-from millrace.runs.documents import Summary, TableSummary
+from millrace.runs.documents import Part, Summary, TableSummary
 from millrace.runs.store import RunStore
 from millrace.warehouse.project import Project
 
@@ -72,12 +73,13 @@ class Publisher:
         of_run = checks.results_of(outcome)
         TenantTables(self._catalog, self._registry.tables(), outcome).update()
         self._put_checks(outcome, of_run)
+        suspected = self._put_suspects(outcome)
         self._put_lineage(outcome, edges, of_run)
         items = receipts.silver_receipts(outcome, self._registry.tables(), self._lake)
         self._metadata.write_all(items, doing="keep receipts")
         self._events.append(list(checks.failed_checks(outcome)))
         self._notices.append(self._now())
-        summary = self._summary(outcome, of_run)
+        summary = replace(self._summary(outcome, of_run), suspected=suspected)
         self._runs.put_summary(summary)
         self._put_failed_days(outcome)
         for day in outcome.finished:
@@ -108,6 +110,24 @@ class Publisher:
                 for (org, table), of_table in of_run.items()
             ]
         )
+
+    def _put_suspects(self, outcome: RunOutcome) -> int:
+        """Stores which fields look personal; how many the run found, over all tenants. A tenant without any costs a read."""
+        by_tenant: dict[str, dict[str, list[Part]]] = defaultdict(lambda: defaultdict(list))
+        for table, parts in outcome.parts.items():
+            for part in parts:
+                if part.looked:
+                    by_tenant[part.org][table].append(part)
+        count, at = 0, outcome.plan.planned_at
+        for org, tables in sorted(by_tenant.items()):
+            known = self._catalog.suspects(org)
+            for table, searched in sorted(tables.items()):
+                before, found = known.get(table, []), suspects.of_parts(searched)
+                now = suspects.merged(before, found, at[:10])
+                if now != before:
+                    self._catalog.put_suspects(org, table, now, at)
+                count += len(found)
+        return count
 
     def _put_lineage(self, outcome: RunOutcome, edges: Mapping[str, Edges], of_run: Results) -> None:
         plan = outcome.plan
@@ -249,6 +269,9 @@ def metrics(summary: Summary) -> dict[str, tuple[float, MetricUnit]]:
         "TablesStale": sum(line.status == "fail" for line in summary.checks if line.check == FRESHNESS),
         "RunsFailed": int(summary.status == "failed"),
     }
+    # Only where there are any: a metric costs the hours in which it has a value.
+    if summary.suspected:
+        counts["PersonalDataFields"] = summary.suspected
     seconds = (clock.parse(summary.ended_at) - clock.parse(summary.started_at)).total_seconds()
     return {
         **{name: (float(value), MetricUnit.Count) for name, value in counts.items()},

@@ -6,6 +6,7 @@
 | `org#partitions#<dataset>` | day, or `all` | rows of one replaced part, from which the tenant's rows are summed |
 | `org#quality#latest` | dataset | results of the newest run that looked at it |
 | `org#quality#<day of the run>` | `dataset#run` | the same, as history (400 days) |
+| `org#suspects#0` | dataset | its fields that look personal and are not protected |
 | `platform#catalog#0` | org | tenants that have tables |
 | `platform#lineage#0` | dataset | edges of the newest run that made it; no tenant's data |
 
@@ -14,17 +15,18 @@ An item is never replaced by an older one: two runs may be published in another 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
 import orjson
 
+from millrace.catalog.suspects import Suspect
 from millrace.core import clock, keys
 from millrace.core.table import Item, Table
 
 PLATFORM = "platform"
-CATALOG, PARTITIONS, QUALITY, LINEAGE = "catalog", "partitions", "quality", "lineage"
+CATALOG, PARTITIONS, QUALITY, LINEAGE, SUSPECTS = "catalog", "partitions", "quality", "lineage", "suspects"
 SHARD, LATEST, ALL = "0", "latest", "all"
 KEPT_DAYS = 400
 # Half the connections that a client holds; items are small and the table answers in milliseconds.
@@ -154,6 +156,18 @@ class CatalogStore:
             )
             for item in self._query(keys.metadata(org, QUALITY, day), dataset)
         ]
+
+    def put_suspects(self, org: str, dataset: str, suspects: Sequence[Suspect], at: str) -> None:
+        """Stores the fields of a tenant's dataset that look personal, in place of what was stored of them."""
+        item = _key(keys.metadata(org, SUSPECTS, SHARD), dataset)
+        self._put({**item, "suspects": {"S": orjson.dumps([asdict(one) for one in suspects]).decode()}}, at)
+
+    def suspects(self, org: str) -> dict[str, list[Suspect]]:
+        """The fields of a tenant's datasets that look personal and are not protected, by dataset."""
+        return {
+            item["entityId"]["S"]: [Suspect(**one) for one in orjson.loads(item["suspects"]["S"])]
+            for item in self._query(keys.metadata(org, SUSPECTS, SHARD))
+        }
 
     def put_lineage(self, lineage: Sequence[DatasetLineage]) -> None:
         """Stores where datasets came from, in place of what was stored of them."""

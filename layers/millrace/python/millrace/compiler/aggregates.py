@@ -14,7 +14,7 @@ import orjson
 from millrace.compiler import aggregate_definition, aggregate_derived, pins, publications, satisfiable
 from millrace.compiler.aggregate_definition import KEY_TYPES, TYPES, AggregateDefinition
 from millrace.compiler.definitions import Definitions, check_pins
-from millrace.compiler.sentences import meant
+from millrace.compiler.sentences import USERS, meant
 from millrace.contracts import columns, conditions
 from millrace.contracts.column_types import Column, snake
 from millrace.contracts.contract import PROTECTED, Contract
@@ -50,6 +50,10 @@ class _Type:
     @cached_property
     def columns(self) -> dict[str, Column]:
         return {one.name: one for one in columns.columns(self.newest)}
+
+    @cached_property
+    def users(self) -> frozenset[str]:
+        return columns.users(self.newest)
 
     def other_types(self, name: str) -> Iterator[tuple[str, str]]:
         """The older majors in which a column is of another type, and which."""
@@ -138,7 +142,11 @@ def _compiled(one: AggregateDefinition, types: Mapping[str, _Type]) -> dict[str,
     def of(named: aggregate_definition.Columns | None, types_of: Sequence[str] = events) -> dict[str, Any]:
         mapping = aggregate_definition.of_types(named, types_of)
         event_type, column = next(iter(mapping.items()), ("", ""))
-        return {"of": mapping, "type": types[event_type].fields[column].type if column else ""}
+        return {
+            "of": mapping,
+            "type": types[event_type].fields[column].type if column else "",
+            "of_user": any(name in types[of_type].users for of_type, name in mapping.items()),
+        }
 
     lateness = aggregate_definition.seconds(one.lateness) if one.lateness else _least_lateness(one, types)
     return {
@@ -330,15 +338,14 @@ class _Lint:
             yield here, self._missing(event_type, name) if missing else sentence
         for name, kind in _leaf_kinds(listed):
             column = of.columns.get(name)
-            if (
-                column is not None
-                and column.classification in PROTECTED
-                and kind not in ("equals", "in", "present")
-            ):
+            if column is not None and column.classification in PROTECTED and kind != "present":
                 yield (
                     pointer,
-                    f"{name} of {event_type} is {column.classification}: it is compared for equality only",
+                    f"{name} of {event_type} is {column.classification}: a token or `sealed` is stored in its place, so all that can be asked is whether it is there",
                 )
+        for name in conditions.compared(listed):
+            if name in of.users:
+                yield pointer, f"{name} of {event_type} {USERS}"
 
     def _never(self, listed: Sequence[Mapping[str, Any]], pointer: str) -> Iterator[tuple[str, str]]:
         """Conditions that no event meets; of the aggregate's own, also what is met by no event of one type."""

@@ -12,12 +12,14 @@ from typing import Any
 
 import yaml
 
+from millrace.access.actions import ACTIONS
 from millrace.compiler.documents import FastLoader, parse_document
 from millrace.compiler.exports import json_schema
 from millrace.compiler.exports.avro import pascal
 from millrace.contracts.contract import Contract
 from millrace.contracts.errors import Findings
 from millrace.core import values
+from millrace.core.http import ANY, AWS
 
 FILE = "openapi.yaml"
 METHODS = ("get", "put", "post", "delete", "patch", "options")
@@ -175,6 +177,8 @@ def _check(
         report("x-millrace-function is missing")
     if (operation.get("security") == []) == (route["right"] is not None):
         report("needs x-millrace-scope exactly when it needs a credential")
+    elif route["right"] is not None and route["right"] not in {ANY, AWS, *ACTIONS}:
+        report(f"x-millrace-scope {route['right']} is not an action; they are listed in access/actions.py")
     in_path = {parameter["name"] for parameter in route["parameters"] if parameter["in"] == "path"}
     if in_path != set(re.findall(r"\{(\w+)\}", path)):
         report("its path and its parameters name different values")

@@ -10,10 +10,12 @@ import orjson
 from millrace.compiler import api_document, deployed, dictionaries, publications, retirements
 from millrace.compiler.aggregates import compile_aggregates
 from millrace.compiler.anomalies import compile_watches
+from millrace.compiler.anonymised import compile_anonymised
 from millrace.compiler.event_contracts import compile_contracts, file_of
 from millrace.compiler.feature_views import compile_services, compile_views
 from millrace.compiler.fraud_rules import compile_rulebook
 from millrace.compiler.patterns import compile_patterns
+from millrace.compiler.purposes import compile_purposes
 from millrace.compiler.table_contracts import compile_tables
 from millrace.compiler.type_names import compile_names
 from millrace.contracts.contract import Contract
@@ -42,7 +44,8 @@ def compile_all(schemas_dir: Path, warehouse_dir: Path) -> Files:
         ContractError: with every problem of the first kind of file that has one.
         WarehouseError: with every problem of every table of the warehouse.
     """
-    # What needs only contracts is compiled without parsers of SQL and of Sigma rules.
+    # What needs only contracts is compiled without parsers of policies, of SQL and of Sigma rules.
+    from millrace.compiler.policies import compile_policies  # noqa: PLC0415
     from millrace.compiler.sigma.compile import compile_rules  # noqa: PLC0415
     from millrace.compiler.warehouse.compile import compile_project  # noqa: PLC0415
 
@@ -52,13 +55,15 @@ def compile_all(schemas_dir: Path, warehouse_dir: Path) -> Files:
     lake = [*map(silver_table, contracts), *tables]
     files = _contracts(schemas_dir, contracts, tables)
     files[bundle.WAREHOUSE] = orjson.dumps(compile_project(warehouse_dir, lake).to_json())
+    files[bundle.POLICIES] = _sorted(compile_policies(schemas_dir))
     files[bundle.FRAUD_RULES] = _sorted(compile_rulebook(schemas_dir))
     aggregates = compile_aggregates(schemas_dir, contracts)
     files[bundle.AGGREGATES] = _sorted(aggregates)
     files[bundle.ANOMALIES] = _sorted(compile_watches(schemas_dir, aggregates))
+    files[bundle.ANONYMISED] = _sorted(compile_anonymised(schemas_dir, lake))
     sigma = compile_rules(schemas_dir, contracts)
     files[bundle.PATTERNS] = _sorted([*compile_patterns(schemas_dir, contracts), *sigma["patterns"]])
-    files[bundle.SIGMA] = _sorted({"rules": sigma["rules"]})
+    files[bundle.SIGMA] = _sorted({name: sigma[name] for name in ("rules", "auditRules", "auditPatterns")})
     views = compile_views(schemas_dir, lake)
     files[bundle.FEATURES] = _sorted({"views": views, "services": compile_services(views)})
     return files
@@ -99,6 +104,7 @@ def _contracts(schemas_dir: Path, contracts: Sequence[Contract], tables: Iterabl
             [one.to_json() for one in publications.with_history(contracts, schemas_dir)]
         ),
         bundle.TYPE_NAMES: orjson.dumps(compile_names(schemas_dir, contracts)),
+        bundle.PURPOSES: orjson.dumps([one.to_json() for one in compile_purposes(schemas_dir).values()]),
         bundle.TABLES: orjson.dumps([to_json(table) for table in tables]),
         bundle.OPENAPI: orjson.dumps(
             api_document.with_contracts(api, contracts) if openapi.exists() else api

@@ -7,6 +7,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from millrace.compiler import personal_data, purposes
 from millrace.contracts import columns, derived, envelope, rules
 from millrace.contracts.contract import FACT_LENGTH, KEY_LENGTH, PROTECTED, Contract
 from millrace.contracts.decimals import SCALE, is_decimal
@@ -53,6 +54,8 @@ def check(contract: Contract, report: Report) -> None:
         _columns(contract, report)
     _naming(contract, known, report)
     _rules(contract, known, report)
+    for sentence in (*personal_data.problems(contract), *purposes.problems(contract)):
+        report("/customProperties", sentence)
 
 
 def _rules(contract: Contract, known: dict[str, dict[str, Any]], report: Report) -> None:
@@ -189,6 +192,10 @@ def _naming(contract: Contract, known: dict[str, dict[str, Any]], report: Report
         (
             contract.lateness_seconds > contract.retention_days * 86_400,
             "lateness: an event cannot be late for longer than it is kept",
+        ),
+        (
+            contract.derived and not PROTECTED.isdisjoint(contract.classification.values()),
+            "derived: the platform stores what it makes as it is, so no field of such a type is confidential or restricted",
         ),
     ):
         if wrong:

@@ -14,6 +14,7 @@ import orjson
 
 from millrace.contracts.contract import Contract
 from millrace.contracts.errors import ContractError, ContractProblem
+from millrace.privacy import identities, places, stored_form
 
 FOLDER = "dictionaries"
 SUFFIX = ".zdict"
@@ -53,7 +54,22 @@ def stored_envelope(event: dict[str, Any], contract: Contract) -> bytes:
         "day": "2026-11-21",
     }
     envelope = {key: event[key] for key in (*first, *rest) if key in event}
-    return orjson.dumps({**envelope, "platform": platform})
+    return orjson.dumps(_protected({**envelope, "platform": platform}, contract))
+
+
+def _protected(envelope: dict[str, Any], contract: Contract) -> Any:
+    """An envelope as it is behind intake, with a person's number, tokens and an empty blob."""
+    number = str(identities.LEAST)
+    stored = identities.of(contract).rewritten(envelope, lambda _: number)
+    masked = places.of(contract).rewritten(
+        stored, lambda _, kind, value: stored_form.masked(kind, value, b"")
+    )
+    if masked is stored:
+        return stored
+    return {
+        **masked,
+        "platform": {**masked["platform"], stored_form.BLOCK: {"subject": int(number), "data": ""}},
+    }
 
 
 def content(contract: Contract, samples: list[dict[str, Any]]) -> bytes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from millrace.compiler import retirements, up_converters
+from millrace.compiler import personal_data, retirements, up_converters
 from millrace.compiler.schema_diff import Finding, compare_schemas, missing, same
 from millrace.contracts import columns
 from millrace.contracts.columns import WIDE_INTEGER, WIDE_MONEY, Scalar, Type, duckdb_type
@@ -102,7 +102,18 @@ def notices(before: Iterable[Contract], after: Iterable[Contract]) -> list[str]:
     sentences = []
     for old in before:
         changed = new.get(old.name)
-        if changed is None or old.additional_properties != "allow":
+        if changed is None:
+            continue
+        if (old.additional_properties, changed.additional_properties) == ("allow", "drop"):
+            sentences.append(
+                f"{old.name}: fields that the contract does not declare were kept in raw, and are left out of new events"
+            )
+        sentences += [
+            f"{old.name}: events of persons who have not agreed to {rule['purpose']} were taken, and now it is {rule['without']}"
+            for rule in changed.consent
+            if rule not in old.consent
+        ]
+        if old.additional_properties == "reject":
             continue
         known = dict(leaves(old.data_schema, "/data"))
         added = [pointer for pointer, _ in leaves(changed.data_schema, "/data") if pointer not in known]
@@ -125,6 +136,8 @@ def _rules(old: Contract, new: Contract) -> Iterator[Finding]:
     if new.user_id_pointer not in (None, old.user_id_pointer):
         reason = "an event whose userId differs from it was accepted"
         yield Finding(str(new.user_id_pointer), "rule", reason)
+    for pointer, reason in personal_data.stricter(old, new):
+        yield Finding(pointer, "rule", reason)
 
 
 def _is_no_stricter(rule: dict[str, Any], known: dict[str, Any]) -> bool:

@@ -10,7 +10,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from millrace.compiler import contract_checks, dictionaries, odcs, properties, retirements, up_converters
+from millrace.compiler import (
+    contract_checks,
+    dictionaries,
+    odcs,
+    properties,
+    purposes,
+    retirements,
+    up_converters,
+)
 from millrace.compiler.documents import yaml_document
 from millrace.compiler.fields import Translation
 from millrace.contracts.contract import Contract
@@ -47,6 +55,7 @@ def compile_contracts(schemas_dir: Path) -> list[Contract]:
         *contract_checks.references(compiled.values()),
         *retirements.references(compiled.values()),
         *up_converters.references(compiled.values()),
+        *purposes.references(compiled.values(), purposes.compile_purposes(schemas_dir)),
     ):
         problems.append(ContractProblem(places[name], "/customProperties", sentence))
     for name, sentence in contract_checks.shared_names(compiled.values()):
@@ -131,6 +140,9 @@ def compile_document(document: Any, name: str) -> Contract:
         retirement=values.retirement,
         consumers=values.consumers,
         up_converter=values.up_converter,
+        consent=values.consent,
+        personal_data=values.personal_data.action,
+        personal_data_except=values.personal_data.exempt,
     )
     contract_checks.check(contract, report)
     findings.check()

@@ -17,7 +17,7 @@ from millrace.contracts.column_types import Scalar
 from millrace.contracts.errors import ContractError, ContractProblem
 from millrace.contracts.tables import LakeTable
 from millrace.features import evaluate, expression
-from millrace.features.views import FeatureViews
+from millrace.features.views import USER, FeatureViews
 from millrace.training import channel
 from millrace.training.channel import VIEWS as MODEL_VIEWS
 
@@ -45,7 +45,8 @@ def compile_views(
     """
     views, problems = DEFINITIONS.read(schemas_dir)
     unread = bool(problems)
-    columns = _columns(lake_tables(schemas_dir) if tables is None and views else tables or ())
+    listed = [*(lake_tables(schemas_dir) if tables is None and views else tables or ())]
+    columns, users = _columns(listed), {table.full_name: table.users for table in listed}
     documents = {file: _document(view, columns) for file, view in views.items()}
     names = {one["name"]: _kinds(one) for one in documents.values()}
     for file, view in views.items():
@@ -53,6 +54,7 @@ def compile_views(
         problems += [ContractProblem(file, *one) for one in _source_problems(view, columns)]
         problems += [ContractProblem(file, *one) for one in _expression_problems(view, names, unread=unread)]
         problems += [ContractProblem(file, *one) for one in _entity_problems(view, views.values())]
+        problems += [ContractProblem(file, *one) for one in _user_problems(view, users)]
     if problems:
         raise ContractError(problems)
     if pinned:
@@ -130,6 +132,15 @@ def _entity_problems(view: ViewDefinition, views: Iterable[ViewDefinition]) -> I
     for other in views:
         if own and other.entity and own.name == other.entity.name and own.key != other.entity.key:
             yield "/entity/key", f"the key of a {own.name} is {other.entity.key} in {other.name}"
+
+
+def _user_problems(view: ViewDefinition, users: Mapping[str, frozenset[str]]) -> Iterator[tuple[str, str]]:
+    """Silver has numbers in place of users' ids, and the API finds the number of an entity that is called `user`."""
+    for group in view.sources:
+        if view.entity and view.entity.name != USER and group.key in users.get(group.table, ()):
+            sentence = f"{group.key} of {group.table} holds users: call the entity {USER}, so that it is found by their ids"
+            yield "/entity/name", sentence
+            return
 
 
 def _kinds(document: Mapping[str, Any]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from millrace.contracts import formats
 from millrace.contracts.decimals import INT64, LIMIT, SCALE
+from millrace.privacy import detector
 
 # A text with this few values in at least so many samples is taken for a list of values.
 ENUM_VALUES, ENUM_SAMPLES = 8, 12
@@ -31,6 +32,23 @@ _PERSONAL = (
     (re.compile(r"(birth[-_]?(date|day)|date[-_]?of[-_]?birth)$", re.I), "restricted", "2000-01-01"),
 )
 _ADDRESS = re.compile(r"(^|[a-z_])ip([-_]?addr(ess)?)?$|client[-_]?address$", re.I)
+# What the detector finds in a value: the class of its field, and what stands in the golden samples instead.
+_CLASS_OF_KIND = {
+    detector.CARD: "restricted",
+    detector.IBAN: "restricted",
+    detector.NATIONAL_ID: "restricted",
+    detector.EMAIL: "confidential",
+    detector.PHONE: "confidential",
+    detector.IP: "confidential",
+}
+_MASK_OF_KIND = {
+    detector.CARD: "0000 0000 0000 0000",
+    detector.IBAN: "XX00 0000 0000 0000",
+    detector.NATIONAL_ID: "000-00-0000",
+    detector.EMAIL: "someone@example.org",
+    detector.PHONE: "+351 000 000 000",
+    detector.IP: "192.0.2.1",
+}
 # Tried in this order; each holds for all values or is not taken.
 _FORMATS = ("uuid", "email", "ipv4", "uri")
 _PATTERNS = {name: re.compile(schema["pattern"]) for name, schema in formats.FORMATS.items()}
@@ -100,6 +118,12 @@ class Guess:
         return {"logicalType": "boolean"}
 
     def _integer(self, one: Field) -> dict[str, Any]:
+        found = _found(one)
+        if found is not None:
+            line, kind = found
+            self.guesses.append(
+                f"{one.pointer} looks like {kind.replace('_', ' ')} (line {line}), and only texts are protected: send it as a text"
+            )
         low, high = INT64
         for line, value in one.seen:
             if value is not None and not low <= value <= high:
@@ -133,12 +157,20 @@ class Guess:
                 return {"logicalType": kind}
         chosen = next((n for n in _FORMATS if all(_PATTERNS[n].match(value) for value in values)), None)
         chosen = chosen or _named_format(one.name, values)
+        why = "by its name: it looks personal"
         if personal is None and chosen in ("email", "ipv4", "ip-address"):
             personal = ("confidential", "someone@example.org" if chosen == "email" else "192.0.2.1")
+        elif personal is None and (found := _found(one)) is not None:
+            line, kind = found
+            personal = (
+                _CLASS_OF_KIND[kind],
+                _MASK_OF_KIND[kind] if chosen != "uri" else "https://example.org/",
+            )
+            why = f"by its values: line {line} holds what looks like {kind.replace('_', ' ')}"
         options = {"logicalTypeOptions": {"format": chosen}} if chosen else {}
         if personal is not None:
             classification, self.masks[one.pointer] = personal
-            self.guesses.append(f"{one.pointer} is {classification} by its name: it looks personal")
+            self.guesses.append(f"{one.pointer} is {classification} {why}")
             return {
                 "#": f"guessed: {classification}, because it looks personal",
                 "logicalType": "string",
@@ -182,6 +214,18 @@ class Guess:
             inner.pop(key, None)
         comment = {"#": inner.pop("#")} if "#" in inner else {}
         return {**comment, "logicalType": "array", "items": inner}
+
+
+def _found(one: Field) -> tuple[int, str] | None:
+    """The first line whose value of a field holds personal data, and of which kind; the strictest class counts most."""
+    found: dict[str, int] = {}
+    for line, value in one.seen:
+        for kind in detector.kinds(value, one.name):
+            found.setdefault(kind, line)
+    for kind in _CLASS_OF_KIND:
+        if kind in found:
+            return found[kind], kind
+    return None
 
 
 def _named_format(name: str, values: Sequence[str]) -> str | None:

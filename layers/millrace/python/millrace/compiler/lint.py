@@ -1,13 +1,14 @@
 """All that is below `schemas/` and `warehouse/`, compiled and held together: every problem, each with its file and line. Build only."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from millrace.compiler import api_document, dictionaries, publications, samples
 from millrace.compiler.aggregates import compile_aggregates
 from millrace.compiler.anomalies import compile_watches
+from millrace.compiler.anonymised import compile_anonymised
 from millrace.compiler.bundle import check_decisions
 from millrace.compiler.event_contracts import compile_contracts, file_of
 from millrace.compiler.feature_views import FOLDER, compile_views
@@ -34,6 +35,8 @@ class Linted:
     tables: int
     problems: tuple[str, ...]
     skipped: str = ""
+    # What stands on the contracts, by name, where it was looked at: aggregates, patterns, …
+    beside: dict[str, int] = field(default_factory=dict)
 
 
 def lint(root: Path) -> Linted:
@@ -44,7 +47,10 @@ def lint(root: Path) -> Linted:
     # What else is deployed stands on all contracts; a folder of contracts alone has none of it.
     is_whole = (root / "warehouse").is_dir()
     if is_whole:
+        from millrace.compiler.policies import compile_policies  # noqa: PLC0415
+
         collected.of(lambda: compile_rulebook(schemas))
+        collected.of(lambda: compile_policies(schemas))
     routes = None
     if is_whole and (schemas / api_document.FILE).exists():
         routes = collected.of(lambda: api_document.routes(api_document.load(schemas / api_document.FILE)))
@@ -56,16 +62,17 @@ def lint(root: Path) -> Linted:
 
         collected.of(lambda: compile_names(schemas, contracts))
         collected.of(lambda: _refuse(aggregate_macros.problems(schemas, contracts, root / "warehouse")))
-        collected.of(lambda: compile_patterns(schemas, contracts))
+        patterns = collected.of(lambda: compile_patterns(schemas, contracts))
         aggregates = collected.of(lambda: compile_aggregates(schemas, contracts))
         if aggregates is not None:
             collected.of(lambda: compile_watches(schemas, aggregates))
-        collected.of(lambda: compile_rules(schemas, contracts))
+        rules = collected.of(lambda: compile_rules(schemas, contracts))
     if contracts is None or tables is None:
         skipped = (
             "feature views, the warehouse and what stands beside contracts follow once the contracts compile"
         )
         return Linted(len(contracts or ()), len(tables or ()), collected.lines(), skipped)
+    beside: dict[str, int] = {}
     if is_whole:
         # What needs only contracts is compiled without a parser of SQL.
         from millrace.compiler.warehouse.compile import compile_project  # noqa: PLC0415
@@ -74,8 +81,11 @@ def lint(root: Path) -> Linted:
         views = collected.of(lambda: compile_views(schemas, lake))
         if routes is not None and views is not None:
             collected.of(lambda: _refuse(_of_views(views, routes)))
+        collected.of(lambda: compile_anonymised(schemas, lake))
         collected.of(lambda: compile_project(root / "warehouse", lake))
-    return Linted(len(contracts), len(tables), collected.lines())
+        stood = {"aggregates": aggregates, "patterns": patterns, "Sigma rules": rules, "feature views": views}
+        beside = {name: len(found) for name, found in stood.items() if found}
+    return Linted(len(contracts), len(tables), collected.lines(), beside=beside)
 
 
 def _of_contracts(contracts: list[Contract], schemas: Path) -> Iterable[ContractProblem]:

@@ -13,7 +13,7 @@ from millrace.compiler import pattern_definition, pins, satisfiable
 from millrace.compiler.aggregate_definition import seconds
 from millrace.compiler.definitions import Definitions, check_pins
 from millrace.compiler.pattern_definition import ANY, MissingDefinition, PatternDefinition, StepDefinition
-from millrace.compiler.sentences import meant
+from millrace.compiler.sentences import USERS, meant
 from millrace.contracts import columns, conditions
 from millrace.contracts.contract import PROTECTED, Contract
 from millrace.contracts.errors import ContractError, ContractProblem
@@ -251,9 +251,7 @@ def _of_step(one: PatternDefinition, step: Step, pointer: str, types: Types) -> 
         if isinstance(step, StepDefinition) and step.distinct:
             yield from _text_or_number(step.distinct, contract, f"{pointer}/distinct", "what is counted")
     if not [*conditions.problems(step.where, types.fields(step.event), "")]:
-        described = {column.name: column for column in columns.columns(newest)}
-        if reason := satisfiable.why_never(step.where, step.event, types.fields(step.event), described):
-            yield f"{pointer}/where", f"no {step.event} ever meets this: {reason}; change the condition"
+        yield from _of_where(step, f"{pointer}/where", newest, types)
     if isinstance(step, MissingDefinition):
         yield from _asked(one, newest, pointer)
     distinct = step.distinct if isinstance(step, StepDefinition) else None
@@ -263,6 +261,16 @@ def _of_step(one: PatternDefinition, step: Step, pointer: str, types: Types) -> 
                 f"{pointer}/{'distinct' if name == distinct else 'where'}",
                 f"{name} of {step.event} is {protection}, and patterns compare no such fields",
             )
+
+
+def _of_where(step: Step, pointer: str, newest: Contract, types: Types) -> Iterator[tuple[str, str]]:
+    """What is wrong with conditions that can be read."""
+    described = {column.name: column for column in columns.columns(newest)}
+    if reason := satisfiable.why_never(step.where, step.event, types.fields(step.event), described):
+        yield pointer, f"no {step.event} ever meets this: {reason}; change the condition"
+    for name in conditions.compared(step.where):
+        if name in columns.users(newest):
+            yield pointer, f"{name} of {step.event} {USERS}"
 
 
 def _of_key(one: PatternDefinition, contract: Contract, pointer: str) -> Iterator[tuple[str, str]]:

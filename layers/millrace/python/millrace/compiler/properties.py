@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from millrace.compiler import retirements, up_converters
+from millrace.compiler import personal_data, purposes, retirements, up_converters
 from millrace.compiler.sentences import meant
-from millrace.contracts.contract import CATEGORIES, FACTS, IDS, INDEXES, STORES
+from millrace.contracts.contract import ADDITIONAL_PROPERTIES, CATEGORIES, FACTS, IDS, INDEXES, STORES
 from millrace.contracts.retirement import Retirement
 
 Report = Callable[[str, str], None]
@@ -44,7 +44,9 @@ PROPERTIES: Mapping[str, Property] = {
         _one_of(IDS), "uuid4", "What an event's id is: a UUID of version 4, or any printable text."
     ),
     "additionalProperties": Property(
-        _one_of(("allow", "reject")), "allow", "Whether fields that the contract does not have are kept."
+        _one_of(ADDITIONAL_PROPERTIES),
+        "allow",
+        "Whether fields that the contract does not have are kept, refused with their event, or left out of what is stored.",
     ),
     "indexes": Property(
         f"a list of {', '.join(INDEXES)}",
@@ -84,6 +86,16 @@ PROPERTIES: Mapping[str, Property] = {
         up_converters.FORM,
         {},
         "How rows of an older major version become rows of this one.",
+    ),
+    "consent": Property(
+        purposes.FORM,
+        [],
+        "Which purposes of `schemas/purposes.yaml` an event or some of its fields need the person's consent for, and what becomes of them without it.",
+    ),
+    "personalData": Property(
+        personal_data.FORM,
+        "flag",
+        "Whether an event is refused that holds personal data in a field which is not protected, or only its field is named in the catalog.",
     ),
 }
 
@@ -129,6 +141,8 @@ class Values:
     retirement: Retirement | None
     consumers: tuple[dict[str, str], ...]
     up_converter: dict[str, Any]
+    personal_data: personal_data.Found
+    consent: tuple[dict[str, Any], ...]
 
 
 class _Reader:
@@ -220,7 +234,7 @@ def read(document: dict[str, Any], report: Report) -> Values:
         subject=reader.pointer("subject"),
         user_id=reader.pointer("userId"),
         partition_key=reader.pointer("partitionKey"),
-        additional_properties=reader.one_of("additionalProperties", ("allow", "reject")),
+        additional_properties=reader.one_of("additionalProperties", ADDITIONAL_PROPERTIES),
         lateness_seconds=_lateness(reader),
         rules=_rules(reader),
         enrich=_enrich(reader),
@@ -232,6 +246,8 @@ def read(document: dict[str, Any], report: Report) -> Values:
         retirement=reader.parsed("retirement", retirements.read),
         consumers=tuple(reader.parsed("consumers", retirements.read_consumers)),
         up_converter=reader.parsed("upConverter", up_converters.read),
+        personal_data=_personal_data(reader),
+        consent=tuple(reader.parsed("consent", purposes.read)),
     )
 
 
@@ -287,6 +303,11 @@ def _rules(reader: _Reader) -> tuple[dict[str, Any], ...]:
         reader.wrong("rules", "a rule is an object with a kind")
         return ()
     return tuple(rules)
+
+
+def _personal_data(reader: _Reader) -> personal_data.Found:
+    read: personal_data.Found | str = reader.parsed("personalData", personal_data.read)
+    return read if isinstance(read, personal_data.Found) else personal_data.read(read)
 
 
 def _tenant(reader: _Reader) -> str | None:

@@ -13,6 +13,8 @@ from millrace.contracts.pointers import write
 
 # Characters of a value that is shown.
 SHOWN = 40
+# What is wrong with a comparison of a column of users, behind its name.
+USERS = "holds users, who are numbers in what is stored: all that can be asked is whether there is one"
 _KINDS = {
     "int": "a whole number",
     "float": "a number",

@@ -24,6 +24,7 @@ from millrace.contracts.column_types import (
     type_of,
 )
 from millrace.contracts.contract import CLASSES, Contract
+from millrace.contracts.stored_form import stored, user_pointers
 
 __all__ = [
     "ENVELOPE",
@@ -42,6 +43,7 @@ __all__ = [
     "snake",
     "table",
     "type_of",
+    "users",
 ]
 
 _STRING, _MOMENT = Scalar("string"), Scalar("timestamptz")
@@ -68,8 +70,8 @@ def table(contract: Contract) -> str:
 
 
 def columns(contract: Contract) -> tuple[Column, ...]:
-    """All columns of the contract's silver table, in order."""
-    parts = contract.data_schema["properties"]
+    """All columns of the contract's silver table, in order: of what is stored, where protected fields are any text."""
+    parts = stored(contract).data_schema["properties"]
     classes = _strictest(contract.classification)
     payload = _flatten(parts["payload"], "/data/payload", "", classes, required=True)
     metadata = _flatten(parts.get("metadata", {}), "/data/metadata", "meta_", classes, required=False)
@@ -77,6 +79,12 @@ def columns(contract: Contract) -> tuple[Column, ...]:
     made = derived.columns(contract.silver, declared)
     # Last, so that the tables of contracts that had no such column only grow by one.
     return (*declared, *made, *((DERIVED_FROM,) if contract.derived else ()))
+
+
+def users(contract: Contract) -> frozenset[str]:
+    """The columns that hold users: numbers of people in what is stored."""
+    pointers = {"/userId", *user_pointers(contract)}
+    return frozenset(one.name for one in columns(contract) if one.pointer in pointers)
 
 
 def _strictest(classes: dict[str, str]) -> dict[str, str]:

@@ -66,6 +66,15 @@ def names(conditions: Sequence[Condition]) -> Iterator[str]:
             yield from names(_inside(one))
 
 
+def compared(conditions: Sequence[Condition]) -> Iterator[str]:
+    """The fields whose values are looked at; of others it is asked only whether they are there."""
+    for one in conditions:
+        if "field" not in one:
+            yield from compared(_inside(one))
+        elif "present" not in one:
+            yield str(one["field"])
+
+
 def problems(
     conditions: Any, fields: Mapping[str, Field], pointer: str, depth: int = 0
 ) -> Iterator[tuple[str, str]]:

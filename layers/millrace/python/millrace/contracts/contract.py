@@ -22,6 +22,10 @@ RESERVED_NAMES = "millrace."
 # What names something is part of a key. DynamoDB's have 2,048 bytes, a character takes up to four of them, and a tenant
 # and a name stand before it.
 KEY_LENGTH = 480
+# Fields that a contract does not declare are kept, refused with their event, or taken out of it.
+ADDITIONAL_PROPERTIES = ("allow", "reject", "drop")
+# What becomes of an event with personal data in a field that is not protected: its field is named in the catalog, or it is refused.
+PERSONAL_DATA = ("flag", "quarantine")
 CLASSES = ("public", "internal", "confidential", "restricted")
 # Classes that `protect` tokenises or encrypts.
 PROTECTED = frozenset({"confidential", "restricted"})
@@ -43,7 +47,7 @@ class Contract:
         user_id_pointer: where an absent envelope `userId` is filled from.
         partition_key: pointer of the log's partition key; for `store: none` only. No code reads it yet: the log is spread
             by the event's id.
-        additional_properties: `allow` (kept) or `reject`.
+        additional_properties: what becomes of fields that it does not declare, of `ADDITIONAL_PROPERTIES`.
         lateness_seconds: how old an event may be on receipt and still enter stream windows. No code reads it yet: the windows will.
         retention_days: how long its row lives.
         data_schema: JSON Schema 2020-12 of `data`.
@@ -62,6 +66,10 @@ class Contract:
         consumers: who reads its events, as they have declared themselves: name and contact.
         up_converter: how rows of an older major, `from`, become rows of this one: `fields` from pointer to what each is made
             of, as `millrace.compiler.up_converters` reads them; empty where only this major feeds its table.
+        consent: what needs which purpose, and what becomes of an event without it: `{purpose, without, fields}` each, as
+            `millrace.privacy.consent` reads them.
+        personal_data: one of `PERSONAL_DATA`.
+        personal_data_except: pointers of fields that hold personal data on purpose, and are not searched.
     """
 
     event_type: str
@@ -91,6 +99,9 @@ class Contract:
     retirement: Retirement | None = None
     consumers: tuple[dict[str, str], ...] = ()
     up_converter: dict[str, Any] = field(default_factory=dict)
+    personal_data: str = "flag"
+    personal_data_except: tuple[str, ...] = ()
+    consent: tuple[dict[str, Any], ...] = ()
 
     @property
     def major(self) -> int:
@@ -121,6 +132,8 @@ class Contract:
             "silver": list(self.silver),
             "retirement": self.retirement.to_json() if self.retirement is not None else None,
             "consumers": list(self.consumers),
+            "personal_data_except": list(self.personal_data_except),
+            "consent": list(self.consent),
         }
 
     @classmethod
@@ -135,5 +148,7 @@ class Contract:
                 "silver": tuple(document.get("silver", ())),
                 "retirement": Retirement.from_json(retirement) if retirement is not None else None,
                 "consumers": tuple(document.get("consumers", ())),
+                "personal_data_except": tuple(document.get("personal_data_except", ())),
+                "consent": tuple(document.get("consent", ())),
             }
         )

@@ -32,6 +32,8 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "region": _optional("identifier", "The producer's region."),
 }
 
+NAMES = frozenset(_FIELDS)
+
 # What an event's id may be, by the contract's word for it.
 IDS: dict[str, dict[str, Any]] = {
     "uuid4": _FIELDS["eventId"],

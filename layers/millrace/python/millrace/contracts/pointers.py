@@ -5,10 +5,15 @@ from functools import cache
 from typing import Any
 
 
+def parse_once(pointer: str) -> tuple[str, ...]:
+    """`/data/payload/a~1b` as its parts, unescaped."""
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
+
+
 @cache
 def parse(pointer: str) -> tuple[str, ...]:
-    """`/data/payload/a~1b` as its parts, unescaped. Remembered: only for pointers of contracts, never of clients."""
-    return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
+    """The same, remembered: only for pointers of contracts, never of clients."""
+    return parse_once(pointer)
 
 
 def write(parts: Iterable[str | int]) -> str:

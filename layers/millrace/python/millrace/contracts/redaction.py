@@ -51,6 +51,13 @@ class Redaction:
                 return tuple(above)
         return tuple(path)
 
+    def declared(self, path: Sequence[str | int]) -> tuple[str | int, ...]:
+        """The part of a path that the contract itself names."""
+        for length, part in enumerate(path):
+            if not (isinstance(part, int) or _pointer(path[: length + 1]) in self._declared):
+                return tuple(path[:length])
+        return tuple(path)
+
     def shows_names(self, path: Iterable[str | int]) -> bool:
         """Whether the names of unknown fields in the object at a path may be shown."""
         if not self._protected:

@@ -36,6 +36,7 @@ class LakeTable:
         freshness_hours: age of the newest row at which to warn, and at which it is an error; None where it is not checked.
         rules: name of a rule across columns → SQL condition that holds for the rows that break it.
         contract: which promise it keeps, such as `order.created/1.2.0` or `marts.fct_transactions/1.0.0`.
+        users: columns of silver that hold users; where a table is read from its JSON, none are known.
     """
 
     layer: Layer
@@ -50,6 +51,7 @@ class LakeTable:
     freshness_hours: tuple[float, float] | None = None
     rules: tuple[tuple[str, str], ...] = ()
     contract: str = ""
+    users: frozenset[str] = frozenset()
 
     @property
     def full_name(self) -> str:
@@ -71,6 +73,7 @@ def silver_table(contract: Contract) -> LakeTable:
         freshness_hours=None if contract.category in _AS_IT_HAPPENS else FRESHNESS_HOURS,
         rules=tuple(_rules(contract)),
         contract=contract.ref,
+        users=columns.users(contract),
     )
 
 

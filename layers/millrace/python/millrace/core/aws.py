@@ -32,6 +32,13 @@ def client(service: str) -> Any:
     return boto3.client(service, config=config)
 
 
+@cache
+def links(*, bucket_in_path: bool) -> Any:
+    """A client of S3 that makes links; `bucket_in_path` is for an emulator, whose host no name of a bucket leads to."""
+    style = "path" if bucket_in_path else "virtual"
+    return boto3.client("s3", config=Config(signature_version="s3v4", s3={"addressing_style": style}))
+
+
 class Lazy:
     """A client that is made at its first call.
 

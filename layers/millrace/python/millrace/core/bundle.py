@@ -14,6 +14,7 @@ from millrace.core.errors import NotDeployedError
 
 CONTRACTS = "contracts.json"
 TYPE_NAMES = "type_names.json"
+PURPOSES = "purposes.json"
 TABLES = "tables.json"
 PUBLISHED = "published.json"
 # The sources of the contracts, packed, for the template of a stack.
@@ -25,6 +26,8 @@ FEATURES = "features.json"
 AGGREGATES = "aggregates.json"
 PATTERNS = "patterns.json"
 ANOMALIES = "anomalies.json"
+ANONYMISED = "anonymised.json"
+POLICIES = "policies.json"
 OPENAPI = "openapi.json"
 ROUTES = "routes.json"
 DICTIONARIES = "dictionaries"

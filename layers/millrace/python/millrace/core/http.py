@@ -13,6 +13,16 @@ from millrace.core import query as queries
 PROBLEM = "application/problem+json"
 JSON = "application/json"
 _REPLACED = "\ufffd".encode()
+# What a route asks for in the place of a right: any credential of ours, or a signature of AWS's.
+ANY, AWS = "any", "aws"
+# Of every answer. Nothing of it is kept on the way, shown in a frame, or taken for another type than it says.
+SECURE: Mapping[str, str] = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "strict-transport-security": "max-age=63072000; includeSubDomains",
+    "x-content-type-options": "nosniff",
+}
 FAULT = "a fault of ours; it is in the log under this request's id"
 
 
@@ -20,12 +30,20 @@ class Problem(Exception):  # noqa: N818  the name RFC 9457 gives it
     """An answer other than success, raised wherever it arises and mapped once at the edge."""
 
     def __init__(
-        self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **extra: Any
+        self,
+        status: int,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        audited: bool = False,
+        **extra: Any,
     ) -> None:
+        """`audited`: the audit has a line of it already."""
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.headers = dict(headers or {})
+        self.audited = audited
         self.extra = extra
 
 
@@ -36,14 +54,18 @@ class Caller:
     org: str
     principal: str
     scopes: frozenset[str]
+    # `key` or `user`; and which one: the key's digest, or the user's id.
+    kind: str = "key"
+    id: str = ""
+    roles: frozenset[str] = frozenset()
 
     def require(self, scope: str) -> None:
-        """Lets the call go on.
+        """Lets the call go on; every caller has `ANY`.
 
         Raises:
             Problem: 403, the caller is known but has no such right.
         """
-        if scope not in self.scopes:
+        if scope != ANY and scope not in self.scopes:
             raise Problem(HTTPStatus.FORBIDDEN, f"this credential lacks the right {scope}")
 
 
@@ -59,6 +81,8 @@ class Request:
     body: bytes = field(repr=False, default=b"")
     caller: Caller | None = None
     source_ip: str = ""
+    # The ARN of who signed the call, on a route that asks for that.
+    aws_caller: str = ""
 
     @property
     def authenticated(self) -> Caller:
@@ -106,6 +130,7 @@ def read_request(event: Mapping[str, Any]) -> Request:
         body=raw,
         caller=_caller(context.get("authorizer") or {}),
         source_ip=str(context.get("http", {}).get("sourceIp", "")),
+        aws_caller=str(((context.get("authorizer") or {}).get("iam") or {}).get("userArn") or ""),
     )
 
 
@@ -125,8 +150,18 @@ def _caller(authorizer: Mapping[str, Any]) -> Caller | None:
     context = authorizer.get("lambda") or {}
     if not context.get("org"):
         return None
-    scopes = frozenset(str(context.get("scopes", "")).split())
-    return Caller(org=str(context["org"]), principal=str(context.get("principal", "")), scopes=scopes)
+    return Caller(
+        org=str(context["org"]),
+        principal=str(context.get("principal", "")),
+        scopes=_words(context.get("scopes")),
+        kind=str(context.get("kind") or "key"),
+        id=str(context.get("id") or ""),
+        roles=_words(context.get("roles")),
+    )
+
+
+def _words(text: object) -> frozenset[str]:
+    return frozenset(str(text or "").split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +186,7 @@ def answer(
     body = payload if isinstance(payload, bytes) else orjson.dumps(payload)
     made: dict[str, Any] = {
         "statusCode": int(status),
-        "headers": {"content-type": content_type, "x-request-id": request_id, **(headers or {})},
+        "headers": {**SECURE, "content-type": content_type, "x-request-id": request_id, **(headers or {})},
     }
     if content_type.startswith("image/"):
         return {**made, "body": base64.b64encode(body).decode(), "isBase64Encoded": True}

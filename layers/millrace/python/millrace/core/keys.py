@@ -8,6 +8,8 @@ from millrace.core.identity import identity_text
 
 SEPARATOR = "#"
 _SESSION = "session:"
+# How the name of a user begins in a key who is called so.
+_CALLED_SESSION = _SESSION.replace(":", "%3A")
 
 
 def escape(value: str) -> str:
@@ -49,6 +51,15 @@ def by_user(org: str, user: str) -> str:
     if name.startswith(_SESSION):
         name = name.replace(":", "%3A", 1)
     return f"{escape(org)}{SEPARATOR}{name}"
+
+
+def user_of(key: str) -> tuple[str, str | None]:
+    """Tenant and user of such a key; None where it is a session's."""
+    org, _, name = key.partition(SEPARATOR)
+    is_session, is_called_so = name.startswith(_SESSION), name.startswith(_CALLED_SESSION)
+    # A `%` of the user's own is escaped.
+    user = unescape(name.replace(_CALLED_SESSION, _SESSION, 1) if is_called_so else name)
+    return unescape(org), None if is_session else user
 
 
 def by_session(org: str, session: str) -> str:

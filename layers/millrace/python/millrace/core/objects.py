@@ -6,7 +6,7 @@ Which method for which need:
 - its size before its bytes, or its lines as they come: `open` (None where it is missing)
 - write, replacing what is there: `put`; write unless the key is taken: `put_new` returns whether it wrote
 - the objects below a prefix, in the order of their keys: `list_objects`; the folders below one: `list_folders`
-- remove: `delete`, `delete_all` (1,000 a call); copy within the bucket: `copy`; its own metadata: `metadata`
+- remove: `delete`, `delete_all` (1,000 a call), with all older versions: `purge`; copy within the bucket: `copy`; its own metadata: `metadata`
 
 `doing` begins the message of an error ("read dead letter").
 
@@ -172,6 +172,47 @@ class Objects:
                 answer = self._s3.delete_objects(Bucket=self.bucket, Delete={"Objects": some, "Quiet": True})
             if stayed := answer.get("Errors"):
                 raise RetryableError(f"{doing}: {len(stayed)} of {len(some)} stayed")
+
+    def purge(self, prefix: str, *, but_newest: bool = False, doing: str = "remove all versions") -> int:
+        """Deletes every version of the objects below a prefix, for good; returns how many versions there were.
+
+        Args:
+            prefix: what their keys begin with; a whole key is one.
+            but_newest: leave the newest version of each.
+            doing: for the message of an error.
+
+        Raises:
+            RetryableError: some of them stayed.
+        """
+        request: dict[str, Any] = {"Bucket": self.bucket, "Prefix": prefix}
+        purged = 0
+        while True:
+            with calling(doing):
+                page = self._s3.list_object_versions(**request)
+            some = [
+                {"Key": one["Key"], "VersionId": one["VersionId"]}
+                for one in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+                if not (but_newest and one["IsLatest"])
+            ]
+            if some:
+                with calling(doing):
+                    answer = self._s3.delete_objects(
+                        Bucket=self.bucket, Delete={"Objects": some, "Quiet": True}
+                    )
+                if stayed := answer.get("Errors"):
+                    raise RetryableError(f"{doing}: {len(stayed)} of {len(some)} stayed")
+            purged += len(some)
+            if not page.get("IsTruncated"):
+                return purged
+            request["KeyMarker"] = page["NextKeyMarker"]
+            request["VersionIdMarker"] = page["NextVersionIdMarker"]
+
+    def link(self, key: str, seconds: int) -> str:
+        """An address from which anybody can read an object for so long, or until the caller's own credentials end."""
+        made: str = self._s3.generate_presigned_url(
+            "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=seconds
+        )
+        return made
 
     def _open(self, key: str, doing: str) -> Opened:
         doing = doing or f"read {key}"

@@ -5,7 +5,7 @@ Which method for which need:
 - one item by its key: `get` (None where there is none)
 - any number of items by their keys: `batch_get` (100 a call; unprocessed keys are retried)
 - the items of a partition or an index, in order: `query`; a page at a time, or from where a page ended: `pages`
-- every item: `scan`
+- every item: `scan`; a page at a time, or from where a page ended: `scan_pages`
 - put, replacing what is there: `put` for one item, `write_all` for many (25 a call; unprocessed items are retried)
 - put, update or delete under a condition: `put`, `update`, `delete` return whether the condition held
 - put unless the key is taken: `insert` returns the item that is there already
@@ -209,6 +209,39 @@ class Table:
         """Every item, in no order, read a page at a time as they are asked for."""
         request = _given(TableName=self.name, ConsistentRead=consistent)
         return (item for page in self._pages("scan", doing, request) for item in page.items)
+
+    def scan_pages(
+        self,
+        *,
+        filter_by: str = "",
+        values: Mapping[str, Any] | None = None,
+        after: Mapping[str, Any] | None = None,
+        page_size: int | None = None,
+        consistent: bool = False,
+        doing: str = "",
+    ) -> Iterator[Page]:
+        """The same, a page at a time: at most 1 MB, or `page_size` items before the filter.
+
+        Args:
+            filter_by: a filter expression, which leaves items out after they were read.
+            values: what `:…` stands for in it.
+            after: the exclusive start key, which is `last` of a page.
+            page_size: items at most.
+            consistent: strongly consistent reads.
+            doing: for the message of an error.
+        """
+        return self._pages(
+            "scan",
+            doing,
+            _given(
+                TableName=self.name,
+                ConsistentRead=consistent,
+                FilterExpression=filter_by,
+                ExpressionAttributeValues=values,
+                ExclusiveStartKey=after,
+                Limit=page_size,
+            ),
+        )
 
     def insert(self, item: Mapping[str, Any], key: str, *, doing: str = "") -> Item | None:
         """Puts an item unless there is one under its key.

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-Kind = Literal["table", "bucket", "stream", "bus", "key", "queue", "machine", "catalog"]
+Kind = Literal["table", "bucket", "stream", "bus", "key", "queue", "machine", "catalog", "pool"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,18 @@ ANALYTICS = Resource("table", "Analytics")
 METADATA = Resource("table", "Metadata")
 MODELS_TABLE = Resource("table", "MLModels")
 FEATURE_STORE = Resource("table", "FeatureStore")
+SUBJECT_KEYS = Resource("table", "SubjectKeys")
 LAKE = Resource("bucket", "Lake")
+# The lake, or a bucket of its own where its objects are locked.
+AUDIT = Resource("bucket", "Audit")
 LOG = Resource("stream", "EventLog")
 BUS = Resource("bus", "Bus")
 TENANT_KEY = Resource("key", "TenantKey")
+# Asymmetric: it signs certificates.
+SIGNING_KEY = Resource("key", "SigningKey")
 CATALOG = Resource("catalog", "Glue")
+# What the access stack deploys.
+USER_POOL = Resource("pool", "Users")
 
 
 def rights(resource: Resource, *verbs: str, **parts: Iterable[str]) -> tuple[Use, ...]:

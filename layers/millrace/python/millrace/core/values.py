@@ -151,7 +151,11 @@ def _text(schema: Schema, value: str, name: str) -> Any:
     if len(value) > schema.get("maxLength", math.inf):
         raise BadValueError(f"{name} is too long: at most {schema['maxLength']} characters")
     if "pattern" in schema and not re.fullmatch(schema["pattern"], value, re.ASCII | re.DOTALL):
-        raise BadValueError(f"{name} must look like {' or '.join(schema['examples'])}")
+        # Nobody sees what is not printable, so it is named.
+        odd = next(
+            (f", without the character U+{ord(one):04X}" for one in value if not one.isprintable()), ""
+        )
+        raise BadValueError(f"{name} must look like {' or '.join(schema['examples'])}{odd}")
     if schema.get("format") == "date-time":
         try:
             return clock.parse(value)

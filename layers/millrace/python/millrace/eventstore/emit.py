@@ -43,6 +43,7 @@ class PlatformEvent:
         digest: SHA-256 of what makes it this event and no other; its id is cut from it.
         fingerprint: follows from the same parts, and no client can make it.
         cause: the stored event that it is derived from, if there is one.
+        user: the number of the person whom it is about, as text; empty if it is about nobody, or about the cause's user.
     """
 
     event_type: str
@@ -56,6 +57,7 @@ class PlatformEvent:
     digest: bytes
     fingerprint: bytes
     cause: StoredEvent | None = None
+    user: str = ""
 
     @property
     def event_id(self) -> str:
@@ -110,6 +112,7 @@ def stated(
     payload: Mapping[str, Any],
     parts: Sequence[str],
     cause: StoredEvent | None = None,
+    user: str = "",
 ) -> PlatformEvent:
     """An event with a moment of its own, the same whenever it is made of the same parts.
 
@@ -121,12 +124,13 @@ def stated(
         payload: of the event.
         parts: what makes it this event and no other.
         cause: an event that it follows from, which lends it user, session and correlation.
+        user: the number of the person whom it is about, as text.
     """
     happened_at = clock.parse(at)
     day, digest = clock.day_text(happened_at), derived_ids.digest(*parts)
     fingerprint = hashlib.sha256("\n".join(("fingerprint", *parts)).encode()).digest()[:BYTES]
     return PlatformEvent(
-        event_type, source, org, at, happened_at, day, at, payload, digest, fingerprint, cause
+        event_type, source, org, at, happened_at, day, at, payload, digest, fingerprint, cause, user
     )
 
 
@@ -224,6 +228,8 @@ class Emitter:
             for name in _FROM_CAUSE:
                 if name in cause.envelope:
                     envelope[name] = cause.envelope[name]
+        if event.user:
+            envelope["userId"] = event.user
         if judged:
             errors = self._registry.validator(contract).errors(envelope)
             if errors:

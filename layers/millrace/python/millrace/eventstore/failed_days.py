@@ -115,7 +115,8 @@ def set_aside(metadata: Table, org: str, day: str, *, by: str, now: datetime) ->
     """
     condition = "attribute_not_exists(#state) OR #state = :from"
     change = _change(org, day, ("pending", "set_aside"), condition, by, now)
-    return _transact(metadata, change, audit.item(org, "pending.set-aside", by, {"day": day}, now))
+    actions = [{"Update": change}]
+    return audit.write(metadata, org, "pending.set-aside", by, {"day": day}, at=now, also=actions)
 
 
 def take_in(metadata: Table, org: str, day: str, *, by: str, now: datetime) -> bool:
@@ -129,7 +130,8 @@ def take_in(metadata: Table, org: str, day: str, *, by: str, now: datetime) -> b
     """
     change = _change(org, day, ("set_aside", "pending"), "#state = :from", by, now)
     (waiting,) = pending.to_items([(org, day)], pending.new_token(), now)
-    return _transact(metadata, change, audit.item(org, "pending.take-in", by, {"day": day}, now), waiting)
+    actions = [{"Update": change}, {"Put": {"Item": waiting}}]
+    return audit.write(metadata, org, "pending.take-in", by, {"day": day}, at=now, also=actions)
 
 
 def _change(
@@ -149,11 +151,6 @@ def _change(
             ":at": {"S": clock.utc_text(now)},
         },
     }
-
-
-def _transact(metadata: Table, change: dict[str, Any], *items: Item) -> bool:
-    actions = [{"Update": change}, *({"Put": {"Item": item}} for item in items)]
-    return metadata.transact(actions, doing="change the state of a day")
 
 
 def _of(row: Item) -> FailedDay:

@@ -31,9 +31,10 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class ListedEvent:
-    """An event of a list: its sort key in microseconds, and its envelope as the JSON that was stored."""
+    """An event of a list: its sort key in microseconds, its type, and its envelope as the JSON that was stored."""
 
     position: str
+    event_type: str
     body: bytes
 
 
@@ -56,14 +57,16 @@ class EventReader:
         row = self._row(org, event_id)
         return None if row is None else from_item(row, self._codec)
 
-    def body(self, org: str, event_id: str) -> bytes | None:
-        """The envelope of one event as the JSON that was stored; None as for `get`.
+    def one(self, org: str, event_id: str) -> ListedEvent | None:
+        """One event as a list has it; None as for `get`.
 
         Raises:
             MillraceError: the table did not answer.
         """
         row = self._row(org, event_id)
-        return None if row is None else body_of(row, self._codec)
+        if row is None:
+            return None
+        return ListedEvent(row["sortKey"]["S"], row["eventType"]["S"], body_of(row, self._codec))
 
     def _row(self, org: str, event_id: str) -> Item | None:
         key = {"eventId": {"S": keys.event(org, event_id)}}
@@ -88,9 +91,10 @@ class EventReader:
         values = tuple(keys.by_type(org, event_type, shard) for shard in range(self._shards))
         return Index(self._events, "eventType-timestamp-index", "typeKey", values)
 
-    def of_user(self, org: str, user: str) -> Index:
-        """Events of a user."""
-        return Index(self._events, "userId-timestamp-index", "userKey", (keys.by_user(org, user),))
+    def of_user(self, org: str, *stored: str) -> Index:
+        """Events of a user: `stored` is what stands in their rows, the id in the oldest, then the person's number."""
+        values = tuple(keys.by_user(org, one) for one in dict.fromkeys(stored))
+        return Index(self._events, "userId-timestamp-index", "userKey", values)
 
     def of_correlation(self, org: str, correlation: str) -> Index:
         """Events with a correlation id."""
@@ -103,9 +107,9 @@ class EventReader:
             self._user_events, "sessionId-timestamp-index", "sessionKey", (keys.by_session(org, session),)
         )
 
-    def of_entity(self, org: str, entity: str, entity_id: str) -> Index:
-        """Events about an entity, such as an order."""
-        values = (keys.by_entity(org, entity, entity_id),)
+    def of_entity(self, org: str, entity: str, *stored: str) -> Index:
+        """Events about an entity, such as an order; `stored` is what stands in their rows, as for `of_user`."""
+        values = tuple(keys.by_entity(org, entity, one) for one in dict.fromkeys(stored))
         return Index(self._events, "entity-timestamp-index", "entityKey", values)
 
     def listed(
@@ -136,7 +140,7 @@ class EventReader:
             if keys.is_of_milliseconds(sort_key):
                 event = from_item(row, self._codec)
                 sort_key = keys.sort(event.happened_at, event.event_id)  # noqa: PLW2901  the exact form of the same key
-            yield ListedEvent(sort_key, body_of(row, self._codec))
+            yield ListedEvent(sort_key, row["eventType"]["S"], body_of(row, self._codec))
 
     def told(
         self,

@@ -220,6 +220,15 @@ class FeatureStore(Model):
     by_name = _FeaturesByName()
 
 
+class _ListedPeople(GlobalSecondaryIndex["SubjectKeys"]):
+    class Meta:
+        index_name = "listed-index"
+        projection = KeysOnlyProjection()
+
+    listedKey = UnicodeAttribute(hash_key=True)
+    listed = UnicodeAttribute(range_key=True)
+
+
 class SubjectKeys(Model):
     """One wrapped key per person. Erasure deletes the row, so this table is never backed up."""
 
@@ -228,6 +237,10 @@ class SubjectKeys(Model):
 
     subjectKey = UnicodeAttribute(hash_key=True)
     version = NumberAttribute(null=True)
+    # Of those only whose rows reads leave out.
+    listedKey = UnicodeAttribute(null=True)
+    listed = UnicodeAttribute(null=True)
+    by_listed = _ListedPeople()
 
 
 TABLES: tuple[type[Model], ...] = (

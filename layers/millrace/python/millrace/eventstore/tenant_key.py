@@ -1,5 +1,12 @@
-"""The fingerprint key of a tenant: 32 random bytes, wrapped by KMS in Metadata, unwrapped once per warm function."""
+"""Keys of a tenant: 32 random bytes for each use, wrapped by KMS in Metadata, unwrapped once per warm function.
 
+The fingerprint's key is one of them; `millrace.privacy` has another.
+"""
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from millrace.core import keys
@@ -9,10 +16,12 @@ from millrace.core.table import Table
 KIND = "fingerprint-key"
 ENTITY = "current"
 BYTES = 32
+# Tenants whose key is remembered, each in some 300 bytes.
+TENANTS = 10_000
 
 
 class TenantKeys(Protocol):
-    """Gives the fingerprint key of an org."""
+    """Gives the key of an org for one use."""
 
     def key(self, org: str) -> bytes:
         """32 bytes, or RetryableError."""
@@ -20,11 +29,33 @@ class TenantKeys(Protocol):
 
 
 class WrappedTenantKeys:
-    """Tenant keys in Metadata. Made on a tenant's first event, never rotated while rows live."""
+    """Tenant keys in Metadata. Made when a tenant first needs one, never rotated while rows live."""
 
-    def __init__(self, metadata: Table, kms: Any, kms_key_id: str) -> None:
-        self._metadata, self._kms, self._kms_key_id = metadata, kms, kms_key_id
-        self._unwrapped: dict[str, bytes] = {}
+    def __init__(
+        self,
+        metadata: Table,
+        kms: Any,
+        kms_key_id: str,
+        *,
+        use: str = KIND,
+        seconds: float = math.inf,
+        tenants: int = TENANTS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Makes no call.
+
+        Args:
+            metadata: where wrapped keys lie.
+            kms: client.
+            kms_key_id: of the key that wraps them.
+            use: what the keys are for; part of what KMS binds them to, so none serves another use.
+            seconds: after which a key is unwrapped again.
+            tenants: whose keys are remembered.
+            clock: seconds, never back.
+        """
+        self._metadata, self._kms, self._kms_key_id, self._use = metadata, kms, kms_key_id, use
+        self._seconds, self._tenants, self._clock = seconds, tenants, clock
+        self._unwrapped: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
 
     def key(self, org: str) -> bytes:
         """32 bytes.
@@ -32,15 +63,19 @@ class WrappedTenantKeys:
         Raises:
             RetryableError: Metadata or KMS did not answer.
         """
-        key = self._unwrapped.get(org)
-        if key is None:
+        moment = self._clock()
+        unwrapped_at, key = self._unwrapped.get(org, (-math.inf, b""))
+        if not key or moment - unwrapped_at > self._seconds:
             with calling("unwrap tenant key"):
-                key = self._unwrapped[org] = self._unwrap(org)
+                key = self._unwrap(org)
+            self._unwrapped[org] = (moment, key)
+            while len(self._unwrapped) > self._tenants:
+                self._unwrapped.popitem(last=False)
         return key
 
     def _unwrap(self, org: str) -> bytes:
-        context = {"org": org, "use": KIND}
-        row = {"entityTypeKey": {"S": keys.metadata(org, KIND)}, "entityId": {"S": ENTITY}}
+        context = {"org": org, "use": self._use}
+        row = {"entityTypeKey": {"S": keys.metadata(org, self._use)}, "entityId": {"S": ENTITY}}
         stored = self._metadata.get(row, consistent=True, doing="read tenant key")
         if stored is None:
             made = self._kms.generate_data_key(

@@ -13,6 +13,8 @@ from millrace.features import expression
 # SQL's, without values that are null, NaN or infinite.
 Aggregate = Literal["count", "sum", "mean", "share", "min", "max", "stddev", "latest", "since"]
 Kind = Literal["long", "double", "string"]
+# The entity whose keys are users: they are stored as numbers of people, and the API speaks of them by their ids.
+USER = "user"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,12 @@ from millrace.fraud import rulebook
 from millrace.fraud.consumer import Scorer
 from millrace.fraud.predict import Predictor
 from millrace.fraud.store import UserSetStore
+from millrace.privacy import assemble as privacy
 from millrace.scoring.assemble import ChampionSettings, champions
 
 Log = Callable[[str], None]
+# Short pauses: a decision has a budget of milliseconds.
+ATTEMPTS, PAUSE_SECONDS = 4, 0.02
 
 
 class DecisionSettings(ChampionSettings, Protocol):
@@ -24,6 +27,14 @@ class DecisionSettings(ChampionSettings, Protocol):
     feature_store_table: str
     features_budget_ms: int
     model_budget_ms: int
+
+
+class PredictorSettings(DecisionSettings, Protocol):
+    """Where people are as well, whom a caller names by their ids."""
+
+    metadata_table: str
+    subject_keys_table: str
+    tenant_key_id: str
 
 
 class ScorerSettings(DecisionSettings, Protocol):
@@ -51,12 +62,18 @@ def scorer(settings: ScorerSettings, log: Log) -> Scorer:
     )
 
 
-def predictor(settings: DecisionSettings, log: Log) -> Predictor:
+def predictor(settings: PredictorSettings, log: Log) -> Predictor:
     """What decides when it is asked; it writes nothing."""
-    features = _features(settings)
+    features, dynamodb = _features(settings), client("dynamodb")
+    people = privacy.subjects(
+        Table(dynamodb, settings.subject_keys_table, attempts=ATTEMPTS, first_pause_seconds=PAUSE_SECONDS),
+        Table(dynamodb, settings.metadata_table),
+        settings.tenant_key_id,
+    )
     return Predictor(
         UserSetStore(features),
         rulebook.load(),
+        people.ids,
         features_budget_ms=settings.features_budget_ms,
         champions=champions(settings, features, Lazy("s3"), log),
         model_budget_ms=settings.model_budget_ms,
@@ -64,5 +81,9 @@ def predictor(settings: DecisionSettings, log: Log) -> Predictor:
 
 
 def _features(settings: DecisionSettings) -> Table:
-    # Short pauses: a decision has a budget of milliseconds.
-    return Table(client("dynamodb"), settings.feature_store_table, attempts=4, first_pause_seconds=0.02)
+    return Table(
+        client("dynamodb"),
+        settings.feature_store_table,
+        attempts=ATTEMPTS,
+        first_pause_seconds=PAUSE_SECONDS,
+    )

@@ -1,21 +1,27 @@
-"""The decision on a transaction that a caller of /v1/predict sends: read only."""
+"""The decision on a transaction that a caller of /v1/predict sends: read only.
+
+The caller names users by their ids; sets and features are those of the numbers that are stored in their places.
+"""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 from millrace.core import clock
 from millrace.core.errors import RetryableError
 from millrace.fraud.decision import answer, assess, moment_of, user_of
 from millrace.fraud.rulebook import Rulebook
-from millrace.fraud.store import Read, User, UserSetStore
+from millrace.fraud.store import User, UserSetStore
 from millrace.fraud.user import Transaction, UserSets, additions
 from millrace.scoring.answer import ModelResult
 from millrace.scoring.batch import US_PER_MS, Batch, ScoringRequest
 from millrace.scoring.champions import Champions
 
 IN_FLIGHT = 4
+T = TypeVar("T")
+# (tenant, users' ids) → what is stored in place of each.
+Stored = Callable[[str, Iterable[str]], Mapping[str, str]]
 
 
 class Predictor:
@@ -25,6 +31,7 @@ class Predictor:
         self,
         store: UserSetStore,
         rulebook: Rulebook,
+        stored: Stored,
         *,
         features_budget_ms: int,
         champions: Champions | None = None,
@@ -35,11 +42,12 @@ class Predictor:
         Args:
             store: of the users' sets and the online features.
             rulebook: the rules of every tenant.
-            features_budget_ms: for reading.
+            stored: gives what is stored in place of users' ids.
+            features_budget_ms: for reading, of people and then of features.
             champions: of every tenant; without them no model is used.
             model_budget_ms: to wait for a champion that has to be loaded.
         """
-        self._store, self._rulebook = store, rulebook
+        self._store, self._rulebook, self._stored = store, rulebook, stored
         self._budget_seconds = features_budget_ms / 1000
         self._champions, self._model_seconds = champions, model_budget_ms / 1000
         self._pool = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="features")
@@ -48,13 +56,21 @@ class Predictor:
         """One decision for each payload, each as if it were the only one. The payloads must be valid under their contract."""
         started, now = time.monotonic(), clock.now()
         moments = [moment_of(payload) or now for payload in payloads]
+        named = [user_of(payload) for payload in payloads]
+        stored = self._within(lambda: self._stored(org, {*named}))
+        if stored is not None:
+            payloads = [
+                {**payload, "user_id": int(stored[user])}
+                for payload, user in zip(payloads, named, strict=True)
+            ]
         requests = [
             ScoringRequest(org, payload, clock.epoch_millis(moment) * US_PER_MS)
             for payload, moment in zip(payloads, moments, strict=True)
         ]
         models = Batch(self._champions, requests, self._model_seconds)
         users: list[User] = [(org, user_of(payload)) for payload in payloads]
-        read = self._read(users, models.keys())
+        # Without people nothing is found: what has a user's own id is not the user's.
+        read = None if stored is None else self._within(lambda: self._store.read(users, models.keys()))
         results = models.answers(read.rows if read else None)
         sets = read.sets if read else {}
         return [
@@ -64,8 +80,9 @@ class Predictor:
             for payload, moment, user, model in zip(payloads, moments, users, results, strict=True)
         ]
 
-    def _read(self, users: list[User], keys: list[str]) -> Read | None:
-        pending: Future[Read] = self._pool.submit(self._store.read, users, keys)
+    def _within(self, read: Callable[[], T]) -> T | None:
+        """What a read gives; None if it fails, or not in time."""
+        pending: Future[T] = self._pool.submit(read)
         try:
             return pending.result(timeout=self._budget_seconds)
         except (RetryableError, TimeoutError):

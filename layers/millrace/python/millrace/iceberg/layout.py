@@ -15,6 +15,25 @@ FOLDERS: dict[Layer, str] = {
     "ml_features": f"{CURATED}ml-training/",
 }
 
+ORG_COLUMN = "org_id"
+# Manifests that are read at once: each is a request of tens of milliseconds.
+READERS = 8
+# Iceberg's scalar types as DuckDB calls them.
+DUCKDB = {
+    "string": "VARCHAR",
+    "int": "INTEGER",
+    "long": "BIGINT",
+    "float": "FLOAT",
+    "double": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "time": "TIME",
+    "timestamp": "TIMESTAMP",
+    "timestamptz": "TIMESTAMPTZ",
+    "uuid": "UUID",
+    "binary": "BLOB",
+}
+
 
 def database(environment: str, layer: str) -> str:
     """The Glue database of a layer (or of `raw`): `millrace_dev_silver`."""

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from millrace.core.errors import PermanentError, RetryableError, in_a_line
 from millrace.core.objects import Objects
 from millrace.iceberg import compaction, optimizers
-from millrace.iceberg.layout import location
+from millrace.iceberg.layout import READERS, location
 from millrace.iceberg.retry import until_committed
-from millrace.iceberg.tables import READERS, IcebergCatalog, OpenTable, SnapshotInfo, open_table
+from millrace.iceberg.tables import IcebergCatalog, OpenTable, SnapshotInfo, open_table
 
 # A run that is still going may have written files that no snapshot names yet.
 ORPHAN_DAYS = 3

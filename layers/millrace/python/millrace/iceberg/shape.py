@@ -34,8 +34,8 @@ from millrace.contracts.columns import WIDE_INTEGER, WIDE_MONEY, Array, Column, 
 from millrace.contracts.tables import LakeTable
 from millrace.core.errors import PermanentError
 from millrace.iceberg.data_file import DataFile
-from millrace.iceberg.layout import location
-from millrace.iceberg.tables import ORG_COLUMN, IcebergCatalog, OpenTable, open_table
+from millrace.iceberg.layout import ORG_COLUMN, location
+from millrace.iceberg.tables import IcebergCatalog, OpenTable, open_table
 from millrace.quality.checks import unique_columns
 
 # What Glue takes as the comment of a column, and as the description of a table.

@@ -28,27 +28,10 @@ from millrace.core.aws import calling
 from millrace.core.errors import PermanentError
 from millrace.core.sql import identifier
 from millrace.iceberg.data_file import DataFile
-from millrace.iceberg.layout import database, split
+from millrace.iceberg.layout import DUCKDB, ORG_COLUMN, READERS, database, split
 
-ORG_COLUMN = "org_id"
 CONNECT_SECONDS = 2
 READ_SECONDS = 30
-# Manifests that are read at once: each is a request of tens of milliseconds.
-READERS = 8
-_DUCKDB = {
-    "string": "VARCHAR",
-    "int": "INTEGER",
-    "long": "BIGINT",
-    "float": "FLOAT",
-    "double": "DOUBLE",
-    "boolean": "BOOLEAN",
-    "date": "DATE",
-    "time": "TIME",
-    "timestamp": "TIMESTAMP",
-    "timestamptz": "TIMESTAMPTZ",
-    "uuid": "UUID",
-    "binary": "BLOB",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +210,7 @@ def duckdb_type(of: IcebergType) -> str:
         return f"MAP({duckdb_type(of.key_type)}, {duckdb_type(of.value_type)})"
     if isinstance(of, DecimalType):
         return f"DECIMAL({of.precision},{of.scale})"
-    return _DUCKDB[str(of)]
+    return DUCKDB[str(of)]
 
 
 def _day(value: Any) -> date:

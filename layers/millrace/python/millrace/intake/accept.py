@@ -1,11 +1,11 @@
 """Acceptance of a request: each event judged by itself, all appended together, the refused ones kept in quarantine."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
-from millrace.contracts import absent, pointers
+from millrace.contracts import absent, pointers, undeclared
 from millrace.contracts.contract import Contract
 from millrace.contracts.redaction import Redaction
 from millrace.contracts.registry import Registry
@@ -17,17 +17,23 @@ from millrace.core.table import Item
 from millrace.eventstore import content
 from millrace.eventstore.append import Appender, AppendResult
 from millrace.eventstore.codec import Codec
-from millrace.eventstore.fingerprint import Fingerprint, fingerprint, spelled
-from millrace.eventstore.row import to_item
+from millrace.eventstore.fingerprint import Fingerprint, fingerprint
+from millrace.eventstore.row import Envelope, to_item
 from millrace.eventstore.tenant_key import TenantKeys
 from millrace.intake import protobuf_json, reserved
+from millrace.intake.case import REFUSED, Case, EventResult, Judged, case_of, entry_of, is_same
+from millrace.intake.consent import Consents
 from millrace.intake.enrich import Origin, enrich
 from millrace.intake.parse import PROTOBUF, Candidate
+from millrace.intake.personal_data import PersonalData
+from millrace.intake.protect import Named, People, Protection
 from millrace.intake.validate import Refused, validate
-from millrace.quarantine.entry import QuarantineEntry, quarantine_id
+from millrace.privacy.consent import Purpose
+from millrace.privacy.purposes import load as all_purposes
+from millrace.privacy.subjects import Person
+from millrace.quarantine.entry import QuarantineEntry
 
 _NULL = b":null"
-REFUSED = frozenset({AppendResult.REJECTED, AppendResult.CONFLICT})
 _CONFLICT = FieldError("/eventId", "conflict", "this id is taken by an event that says something else")
 
 
@@ -41,32 +47,6 @@ class Quarantine(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class EventResult:
-    """The result of one event of a request."""
-
-    index: int
-    event_id: str | None
-    event_type: str | None = None
-    outcome: AppendResult = AppendResult.UNAVAILABLE
-    errors: list[FieldError] = field(default_factory=list)
-    quarantine_id: str | None = None
-
-
-@dataclass(slots=True)
-class _Case:
-    """One event of a request: its candidate, its result, and its row once it is valid."""
-
-    candidate: Candidate
-    result: EventResult
-    item: Item = field(default_factory=dict)  # empty: the event is not valid
-    contract: Contract | None = None
-
-    @property
-    def key(self) -> str:
-        return str(self.item["eventId"]["S"])
-
-
 class Intake:
     """Takes the candidates of a request and answers for each. Holds no state of a request."""
 
@@ -76,20 +56,28 @@ class Intake:
         appender: Appender,
         quarantine: Quarantine,
         tenant_keys: TenantKeys,
+        people: People,
         log: Callable[[str], None] = lambda _: None,
         *,
         type_shards: int = 1,
         takes_any_id: Callable[[str], bool] = lambda _: False,
+        purposes: Mapping[str, Purpose] | None = None,
     ) -> None:
         self._registry, self._appender, self._quarantine = registry, appender, quarantine
-        self._tenant_keys, self._log = tenant_keys, log
+        self._tenant_keys, self._protection, self._log = tenant_keys, Protection(people), log
         self._codec, self._type_shards = Codec(registry.dictionary), type_shards
         self._takes_any_id = takes_any_id
+        self._personal_data, self._consents = PersonalData(), Consents(people, purposes or all_purposes())
+
+    @property
+    def registry(self) -> Registry:
+        """The contracts that it judges by."""
+        return self._registry
 
     def accept(self, candidates: Sequence[Candidate], origin: Origin) -> list[EventResult]:
         """One result per candidate, in order. Raises nothing, whatever an event holds and a store answers."""
         cases = self._attempt(candidates, origin, dry_run=False)
-        refused = [case for case in cases if case.result.outcome in REFUSED]
+        refused = [case for case in cases if case.result.outcome in REFUSED and case.kept]
         if refused:
             self._keep(refused, origin)
         return [case.result for case in cases]
@@ -101,9 +89,9 @@ class Intake:
         """
         return [case.result for case in self._attempt(candidates, origin, dry_run=dry_run)]
 
-    def _attempt(self, candidates: Sequence[Candidate], origin: Origin, *, dry_run: bool) -> list[_Case]:
+    def _attempt(self, candidates: Sequence[Candidate], origin: Origin, *, dry_run: bool) -> list[Case]:
         events = map(self._as_event, candidates)
-        cases = [_Case(candidate, _result(candidate)) for candidate in events]
+        cases = [case_of(candidate) for candidate in events]
         try:
             tenant_key = self._tenant_keys.key(origin.org)
         except MillraceError as error:
@@ -111,15 +99,17 @@ class Intake:
             return cases
         for case in cases:
             try:
-                self._judge(case, origin, tenant_key)
+                self._judge(case, origin)
             except MillraceError as error:
                 self._log(str(error))
-        valid = [case for case in cases if case.item]
+        self._heed_consents([case for case in cases if case.valid], origin.org)
+        valid = [case for case in cases if case.valid]
         if dry_run:
             for case in valid:
                 case.result.outcome = AppendResult.ACCEPTED
         else:
-            self._append(valid)
+            self._make_rows(valid, origin.org, tenant_key)
+            self._append([case for case in valid if case.item])
         return cases
 
     def _as_event(self, candidate: Candidate) -> Candidate:
@@ -128,7 +118,7 @@ class Intake:
             return candidate
         return replace(candidate, event=protobuf_json.event(candidate.event, self._registry))
 
-    def _judge(self, case: _Case, origin: Origin, tenant_key: bytes) -> None:
+    def _judge(self, case: Case, origin: Origin) -> None:
         candidate, result = case.candidate, case.result
         if candidate.error is not None:
             result.outcome, result.errors = (
@@ -159,23 +149,111 @@ class Intake:
             return
         if _NULL in canonical:
             read = event, _ = self._without_nulls(event, verdict.contract)
+        if verdict.contract.additional_properties == "drop":
+            event, dropped = undeclared.without(event, verdict.contract)
+            if dropped:
+                result.dropped = undeclared.named(dropped, verdict.contract)
+        if found := self._personal_data.errors(event, verdict.contract):
+            result.outcome, result.errors = AppendResult.REJECTED, list(found)
+            return
         sender = origin if principal == origin.principal else replace(origin, principal=principal)
         envelope = enrich(event, verdict.contract, sender, verdict.happened_at)
-        made = self._fingerprint(candidate, read, verdict.contract, tenant_key)
-        case.item = to_item(envelope, verdict.contract, made, self._codec, type_shards=self._type_shards)
+        case.valid = verdict.contract, envelope, read
 
-    def _fingerprint(
-        self, candidate: Candidate, read: content.Content, contract: Contract, tenant_key: bytes
-    ) -> Fingerprint:
+    def _heed_consents(self, valid: list[Case], org: str) -> None:
+        """Takes out whom a person's consents forbid; where they cannot be read, those that need them stay unavailable."""
+        asked = [(case, case.valid) for case in valid if case.valid is not None and case.valid[0].consent]
+        if not asked:
+            return
+        try:
+            people = self._consents.said(org, [(contract, envelope) for _, (contract, envelope, _) in asked])
+        except MillraceError as error:
+            self._log(str(error))
+            for case, _ in asked:
+                case.valid = None
+            return
+        for case, (contract, envelope, _) in asked:
+            heeded = self._consents.heed(contract, envelope, people)
+            if heeded.error is not None:
+                case.valid, case.kept = None, heeded.kept
+                case.result.outcome, case.result.errors = AppendResult.REJECTED, [heeded.error]
+            else:
+                case.heeded, case.result.masked = heeded.envelope, heeded.masked
+
+    def _make_rows(self, valid: list[Case], org: str, tenant_key: bytes) -> None:
+        """Those that name people have none, and stay unavailable, where the people could not be had."""
+        checked = [
+            (case, case.valid, self._protection.named(case.valid[1], case.valid[0]))
+            for case in valid
+            if case.valid is not None
+        ]
+        events = [(judged[1], named.names()) for _, judged, named in checked]
+        people: Mapping[str, Person] = {}
+        if any(names for _, names in events):
+            try:
+                people = self._people(org, events)
+            except MillraceError as error:
+                self._log(str(error))
+        for (case, judged, named), (_, names) in zip(checked, events, strict=True):
+            try:
+                if names <= people.keys():
+                    refusals = (self._protection.refusal(judged[1], people[name]) for name in names)
+                    refusal = next(filter(None, refusals), None)
+                    if refusal is not None:
+                        case.result.outcome, case.result.errors = AppendResult.REJECTED, [refusal]
+                        # Of a person who was erased nothing is kept, in quarantine neither.
+                        case.kept = False
+                        continue
+                    case.item = self._row(case, judged, tenant_key, named, people)
+            except MillraceError as error:
+                self._log(str(error))
+
+    def _people(self, org: str, events: list[tuple[Envelope, set[str]]]) -> Mapping[str, Person]:
+        """The people whom these events name; one who was erased, and has done something since, is a new one."""
+        people = self._protection.people(org, set().union(*(names for _, names in events)))
+        back = {
+            name
+            for envelope, names in events
+            for name in names
+            if name in people and self._protection.came_back(envelope, people[name])
+        }
+        return {**people, **self._protection.returned(org, back)} if back else people
+
+    def _row(
+        self, case: Case, judged: Judged, tenant_key: bytes, named: Named, people: Mapping[str, Person]
+    ) -> Item:
+        contract, envelope, read = judged
+        person = None if named.sealed_for is None else people[named.sealed_for]
+        # Of what was sent, whatever consents leave of it: a retry after a withdrawal is the same event.
+        compared, sent = self._compared(case.candidate, read, contract)
+        envelope = envelope if case.heeded is None else case.heeded
+
+        def made_of(read: content.Content) -> Fingerprint:
+            comparable = None if person is None else self._protection.comparable(read, contract, person)
+            return fingerprint(read, sent, tenant_key, comparable, None if person is None else person.key)
+
+        if contract.additional_properties == "drop":
+            event, dropped = undeclared.without(compared[0], contract)
+            made = made_of(content.rewritten(event) if dropped else compared)
+            made.whole = made_of(compared) if dropped else None
+        else:
+            made = made_of(compared)
+        stored = self._protection.stored(envelope, contract, named, people)
+        return to_item(stored, contract, made, self._codec, type_shards=self._type_shards)
+
+    def _compared(
+        self, candidate: Candidate, read: content.Content, contract: Contract
+    ) -> tuple[content.Content, Any]:
+        """What decides whether two deliveries are one event, and the same as it was sent."""
         if candidate.sent is None:
-            return fingerprint(read, candidate.event, tenant_key)
+            return read, candidate.event
         sent = content.read(candidate.sent)
         if isinstance(sent, FieldError):
-            return fingerprint(read, candidate.sent, tenant_key)
+            return read, candidate.sent
         if _NULL in sent[1]:
             # As above, because another delivery may be filled in with nothing.
             sent = self._without_nulls(renamed(sent[0], self._registry.type_names), contract)
-        return fingerprint(sent, candidate.sent, tenant_key)
+        return sent, candidate.sent
 
     @staticmethod
     def _without_nulls(event: Any, contract: Contract) -> content.Content:
@@ -189,10 +267,10 @@ class Intake:
         shown = Redaction(self._registry.described(event)).shown(path)
         return FieldError(pointers.write(shown), error.code, error.message)
 
-    def _append(self, valid: list[_Case]) -> None:
+    def _append(self, valid: list[Case]) -> None:
         """The first of an id in the request is written; its result answers the others."""
-        first: dict[str, _Case] = {}
-        later: list[_Case] = []
+        first: dict[str, Case] = {}
+        later: list[Case] = []
         for case in valid:
             if first.setdefault(case.key, case) is not case:
                 later.append(case)
@@ -203,13 +281,13 @@ class Intake:
             if case.result.outcome is AppendResult.CONFLICT:
                 case.result.errors = [_CONFLICT]
 
-    def _follow(self, first: dict[str, _Case], later: list[_Case]) -> list[_Case]:
+    def _follow(self, first: dict[str, Case], later: list[Case]) -> list[Case]:
         """Answers repeats of an id that is in the table now. Where the first met the row of another event, each is put itself."""
-        retried: dict[str, _Case] = {}
-        left: list[_Case] = []
+        retried: dict[str, Case] = {}
+        left: list[Case] = []
         for case in later:
             leader = first[case.key]
-            same = _is_same(leader, case)
+            same = is_same(leader, case)
             if leader.result.outcome is AppendResult.UNAVAILABLE:
                 case.result.outcome = AppendResult.UNAVAILABLE
             elif same:
@@ -222,13 +300,13 @@ class Intake:
         self._put(list(retried.values()))
         return left
 
-    def _put(self, cases: list[_Case]) -> None:
+    def _put(self, cases: list[Case]) -> None:
         rows = [(case.contract, case.item) for case in cases if case.contract is not None]
         for case, result in zip(cases, self._appender.append(rows), strict=True):
             case.result.outcome = result
 
-    def _keep(self, refused: list[_Case], origin: Origin) -> None:
-        entries = [_entry(case, origin) for case in refused]
+    def _keep(self, refused: list[Case], origin: Origin) -> None:
+        entries = [entry_of(case, origin) for case in refused]
         try:
             self._quarantine.keep(origin.org, origin.request_id, origin.received_at, origin.kind, entries)
         except MillraceError as error:
@@ -238,39 +316,3 @@ class Intake:
             return
         for case, entry in zip(refused, entries, strict=True):
             case.result.quarantine_id = entry.quarantine_id
-
-
-def _is_same(leader: _Case, case: _Case) -> bool:
-    """Whether both have the same result."""
-    if leader.item["fingerprint"] != case.item["fingerprint"]:
-        return False
-    # A row with an older fingerprint holds numbers as they were written: it may conflict with one and equal the other.
-    return leader.result.outcome is not AppendResult.CONFLICT or (
-        spelled(leader.candidate.event) == spelled(case.candidate.event)
-    )
-
-
-def _result(candidate: Candidate) -> EventResult:
-    event = candidate.event if isinstance(candidate.event, dict) else {}
-    return EventResult(candidate.index, _text(event.get("eventId")), _text(event.get("eventType")))
-
-
-def _text(value: Any) -> str | None:
-    return value[:256] if isinstance(value, str) else None
-
-
-def _entry(case: _Case, origin: Origin) -> QuarantineEntry:
-    event = case.candidate.event if isinstance(case.candidate.event, dict) else {}
-    return QuarantineEntry(
-        quarantine_id=quarantine_id(origin.request_id, case.candidate.index, origin.received_at),
-        index=case.candidate.index,
-        raw=case.candidate.raw_bytes(),
-        errors=tuple(e.to_json() for e in case.result.errors),
-        event_id=_text(event.get("eventId")),
-        event_type=_text(event.get("eventType")),
-        version=_text(event.get("version")),
-        contract=case.contract.ref if case.contract is not None else None,
-        principal=origin.principal,
-        form=case.candidate.form,
-        sent=None if case.candidate.sent is None else exact_json.dumps(case.candidate.sent),
-    )

@@ -10,7 +10,7 @@ import orjson
 from millrace.contracts.errors import FieldError
 from millrace.core import sizes
 from millrace.eventstore.append import AppendResult
-from millrace.intake.accept import EventResult
+from millrace.intake.case import EventResult
 
 # Each takes at most 1.2 KB of an answer, so that so many always fit.
 ERRORS = 3_000
@@ -54,6 +54,10 @@ def _one(result: EventResult, errors: Sequence[FieldError]) -> dict[str, Any]:
         "eventId": result.event_id,
         "status": str(result.outcome),
     }
+    if result.masked:
+        answer["masked"] = list(result.masked)
+    if result.dropped:
+        answer["dropped"] = list(result.dropped)
     if result.quarantine_id is not None:
         answer["quarantineId"] = result.quarantine_id
     if errors:

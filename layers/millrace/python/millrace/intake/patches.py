@@ -62,6 +62,16 @@ class Patch:
         """The same for the same operations only."""
         return hashlib.sha256(self._text).hexdigest()
 
+    @property
+    def operations(self) -> list[dict[str, Any]]:
+        """The operations, a copy of their own."""
+        operations: list[dict[str, Any]] = exact_json.loads(self._text)[0]
+        return operations
+
+    def told(self) -> list[dict[str, Any]]:
+        """The operations as the audit keeps them: of values only how many bytes they have as JSON."""
+        return [_told(operation) for operation in self.operations]
+
     def __len__(self) -> int:
         return self._count
 
@@ -71,7 +81,7 @@ class Patch:
         Raises:
             NotApplicableError: an operation does not apply, or the event grows beyond all bounds.
         """
-        for number, operation in enumerate(exact_json.loads(self._text)[0], 1):
+        for number, operation in enumerate(self.operations, 1):
             name = operation["op"]
             try:
                 event = _copy(operation, event) if name == "copy" else _apply(operation, event)
@@ -86,6 +96,13 @@ class Patch:
             if size > BYTES:
                 raise NotApplicableError(f"operation {number} of the patch: the event grows too large")
         return event
+
+
+def _told(operation: dict[str, Any]) -> dict[str, Any]:
+    told = {name: value for name, value in operation.items() if name in ("op", "from", "path")}
+    if "value" in operation:
+        told["bytes"] = len(exact_json.dumps(operation["value"]))
+    return told
 
 
 def _apply(operation: dict[str, Any], event: Any) -> Any:

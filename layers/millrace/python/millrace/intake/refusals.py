@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from millrace.contracts import registry
-from millrace.intake.accept import REFUSED, EventResult
+from millrace.intake.case import REFUSED, EventResult
 
 METRIC, TYPE = "EventsRefused", "eventType"
 UNKNOWN = "unknown"

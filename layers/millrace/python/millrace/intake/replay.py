@@ -10,10 +10,12 @@ import orjson
 from millrace.contracts.validator import FieldError
 from millrace.core import clock, exact_json, limits, sizes
 from millrace.eventstore.append import AppendResult
-from millrace.intake.accept import EventResult, Intake
+from millrace.intake.accept import Intake
+from millrace.intake.case import EventResult
 from millrace.intake.enrich import Origin
-from millrace.intake.parse import Candidate, parse_one
+from millrace.intake.parse import PROTOBUF, Candidate, parse_one
 from millrace.intake.patches import BadPatchError, NotApplicableError, Patch
+from millrace.intake.reach import Reach
 from millrace.quarantine import entry as entries
 from millrace.quarantine.store import Filter, QuarantineStore, Refusal
 
@@ -108,13 +110,15 @@ class Replayer:
         origin: Origin,
         *,
         dry_run: bool,
+        personal: bool = False,
         most: int | None = None,
     ) -> dict[str, Any]:
         """The outcome of each open refusal that matches, `most` of them or what one call does (`more`: others are left).
 
         Each is claimed before its append, so that nobody discards it meanwhile, and marked `replayed` after it: a
         replay that is cut off and made again finds it as a duplicate, never as a second event. Counted is what this
-        call has done: an event that another call closed first is not in the answer.
+        call has done: an event that another call closed first is not in the answer. `personal`: the caller may see
+        personal data, so that a patch may copy, move and test protected values, within their classes.
 
         Returns:
             The counts, `results`, and `after`: the id behind which the next call goes on; None where nothing is left.
@@ -125,29 +129,31 @@ class Replayer:
         """
         repair = Patch(patch)
         call = _Call(len(repair), self.now() + SECONDS, EVENTS_PER_CALL if most is None else most)
-        detail = {"filter": wanted.to_json(), "patch": patch}
+        detail = {"filter": wanted.to_json(), "patch": repair.told()}
         begun = False
         for some in call.rounds(self.quarantine.open(origin.org, wanted), self.now):
             if dry_run:
-                self._try(call, some, repair, origin)
+                self._try(call, some, _Repair(repair, self.intake, personal), origin)
                 continue
             if not begun:
                 self._audit(origin, {**detail, "state": "begun"})
                 begun = True
-            self._take(call, some, repair, origin)
+            self._take(call, some, _Repair(repair, self.intake, personal), origin)
         report = call.report(dry_run)
         if begun:
             self._audit(origin, {**report, **detail, "state": "done"})
+        elif dry_run:
+            self._audit(origin, {**report, **detail, "state": "tried"})
         return {**report, "results": call.results, "after": call.last if call.more else None}
 
-    def _try(self, call: _Call, some: list[Refusal], repair: Patch, origin: Origin) -> None:
-        candidates = [_repaired(index, refusal, repair) for index, refusal in enumerate(some)]
-        for refusal, result in zip(some, self.intake.replay(candidates, origin, dry_run=True), strict=True):
+    def _try(self, call: _Call, some: list[Refusal], repair: "_Repair", origin: Origin) -> None:
+        results = repair.replayed(some, origin, dry_run=True)
+        for refusal, result in zip(some, results, strict=True):
             call.passed += result.outcome in PASSED
             call.add(_answer(refusal, result, dry_run=True))
 
-    def _take(self, call: _Call, some: list[Refusal], repair: Patch, origin: Origin) -> None:
-        claimed = self.quarantine.claim(origin.org, some, origin.request_id, repair.digest)
+    def _take(self, call: _Call, some: list[Refusal], repair: "_Repair", origin: Origin) -> None:
+        claimed = self.quarantine.claim(origin.org, some, origin.request_id, repair.patch.digest)
         others = [refusal for refusal in some if refusal.quarantine_id not in claimed]
         # Closed by another call: it is in that call's answer. Open: a replay with another patch is at work on it.
         busy = self.quarantine.open_ones(origin.org, others)
@@ -155,9 +161,7 @@ class Replayer:
             if refusal.quarantine_id in busy:
                 call.add(_answer(refusal, EventResult(index, None), dry_run=False))
         mine = [refusal for refusal in some if refusal.quarantine_id in claimed]
-        candidates = [_repaired(index, refusal, repair) for index, refusal in enumerate(mine)]
-        results = self.intake.replay(candidates, origin, dry_run=False)
-        pairs = list(zip(mine, results, strict=True))
+        pairs = list(zip(mine, repair.replayed(mine, origin, dry_run=False), strict=True))
         passed = [refusal for refusal, result in pairs if result.outcome in PASSED]
         failed = [
             (refusal, _attempt(result, origin)) for refusal, result in pairs if result.outcome not in PASSED
@@ -177,18 +181,43 @@ class Replayer:
         )
 
 
-def _repaired(index: int, refusal: Refusal, repair: Patch) -> Candidate:
-    candidate = _candidate(index, refusal)
-    # Of what is not JSON nothing can be repaired; it can be replaced as a whole.
-    if not len(repair) or (candidate.event is None and not repair.is_whole):
-        return candidate
-    try:
-        event = repair.apply(candidate.event)
-    except NotApplicableError as error:
-        return replace(_candidate(index, refusal), error=FieldError("", "rule", str(error)))
-    # Written and parsed once more, so that a repaired event is judged by exactly the rules of a sent one.
-    repaired = replace(refusal, raw=exact_json.dumps(event), sent=_repaired_sent(candidate.sent, repair))
-    return _candidate(index, repaired)
+@dataclass(frozen=True, slots=True)
+class _Repair:
+    """A patch in the hands of a caller; `personal`: who may see personal data."""
+
+    patch: Patch
+    intake: Intake
+    personal: bool
+
+    def replayed(self, some: list[Refusal], origin: Origin, *, dry_run: bool) -> list[EventResult]:
+        """The results of the repaired events; their errors show nothing that the patch has moved."""
+        repaired = [self._repaired(index, refusal) for index, refusal in enumerate(some)]
+        results = self.intake.replay([candidate for candidate, _ in repaired], origin, dry_run=dry_run)
+        for (candidate, reach), result in zip(repaired, results, strict=True):
+            if reach is not None:
+                result.errors = reach.discreet(result.errors, candidate.event)
+        return results
+
+    def _repaired(self, index: int, refusal: Refusal) -> tuple[Candidate, Reach | None]:
+        candidate = _candidate(index, refusal)
+        # Of what is not JSON nothing can be repaired; it can be replaced as a whole.
+        if not len(self.patch) or (candidate.event is None and not self.patch.is_whole):
+            return candidate, None
+        reach = Reach(
+            self.intake.registry, self.patch.operations, candidate.event, candidate.form == PROTOBUF
+        )
+        try:
+            problem = None if self.personal else reach.forbidden()
+            if problem is None:
+                event = self.patch.apply(candidate.event)
+                problem = reach.weakened(event)
+        except NotApplicableError as error:
+            problem = str(error)
+        if problem is not None:
+            return replace(_candidate(index, refusal), error=FieldError("", "rule", problem)), None
+        # Written and parsed once more, so that a repaired event is judged by exactly the rules of a sent one.
+        sent = _repaired_sent(candidate.sent, self.patch)
+        return _candidate(index, replace(refusal, raw=exact_json.dumps(event), sent=sent)), reach
 
 
 def _repaired_sent(sent: Any, repair: Patch) -> bytes | None:

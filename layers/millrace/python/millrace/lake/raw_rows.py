@@ -1,5 +1,6 @@
 """The raw rows of one unit as DuckDB sees them: checked against the plan, counted, and without the second of a kind."""
 
+import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -126,6 +127,23 @@ class RawRows:
         refs = ", ".join(literal(group.ref) for group in groups)
         without = " ANTI JOIN later USING (filename, file_row_number)" if distinct else ""
         return f"(SELECT * FROM {self._scan(objects)}{without} WHERE {self._mine()} AND contract IN ({refs}))"  # noqa: S608
+
+    def sample(self, groups: Sequence[ContractRows], seed: str, most: int) -> tuple[str, int]:
+        """Rows of these groups out of at most so many objects, as what stands behind FROM, and how many these are, about.
+
+        Args:
+            groups: of `groups`.
+            seed: the same makes the same choice.
+            most: objects.
+        """
+        urls = sorted({url for group in groups for url in group.objects})
+        chosen = set(random.Random(seed).sample(urls, min(most, len(urls))))  # noqa: S311  a choice, no secret
+        kept = [
+            ContractRows(group.ref, group.rows, tuple(url for url in group.objects if url in chosen))
+            for group in groups
+        ]
+        rows = sum(group.rows for group in groups) * len(chosen) // len(urls)
+        return self.of(kept, distinct=False), rows
 
     def note_unfit(self, source: str, made: Callable[[str], str]) -> int:
         """Notes each row over which the engine fails, in the table `unfit` with its reason; how many there are.

@@ -15,7 +15,7 @@ from millrace.core.errors import RetryableError, in_a_line
 from millrace.core.prefixes import DEAD_LETTERS
 from millrace.core.sql import literal
 from millrace.iceberg.layout import data_file
-from millrace.lake import conversion_sql, silver_sql
+from millrace.lake import conversion_sql, silver_sql, suspects
 from millrace.lake.duck import is_passing
 from millrace.lake.raw_rows import MOST_UNFIT, BadRowsError, ContractRows, RawRows
 from millrace.quality.checks import checks_of
@@ -111,7 +111,12 @@ class SilverTransform:
             nulled = (
                 self._nulled(connection, contract, rows.of(older, distinct=counts[1] > 0)) if older else ()
             )
-            done.parts.append(replace(part, checks=(*part.checks, *nulled)))
+            # Another choice in each run, so that a day's runs together look at most of its objects.
+            sample = rows.sample(groups, f"{run}/{unit.org}/{unit.day}/{unit.bucket}", suspects.OBJECTS)
+            looked, suspected = suspects.find(connection, contract, *sample)
+            done.parts.append(
+                replace(part, checks=(*part.checks, *nulled), looked=looked, suspected=suspected)
+            )
         for contract, groups in known.values():
             for newer in self._registry.majors(contract.event_type).values():
                 if newer.up_converter.get("from") == contract.major:

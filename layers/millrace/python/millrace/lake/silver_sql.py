@@ -20,6 +20,7 @@ from millrace.contracts import columns, derived
 from millrace.contracts.columns import Array, Column, Scalar, Struct, Type, duckdb_type, snake, type_of
 from millrace.contracts.contract import Contract
 from millrace.contracts.schema import json_type
+from millrace.contracts.stored_form import stored
 from millrace.core.sql import identifier, literal
 from millrace.quality.conditions import broken
 
@@ -161,7 +162,7 @@ def _does_not_fit(field: _Field) -> str:
 def _parsed(contract: Contract, source: str) -> str:
     parsed = []
     for part, name in _PARTS.items():
-        shape = _shape(contract.data_schema["properties"].get(part, {}))
+        shape = _shape(stored(contract).data_schema["properties"].get(part, {}))
         # What is not JSON at all has no value, and so lacks what is required of it.
         read = f"TRY(from_json({part}, {literal(orjson.dumps(shape).decode())}))" if shape else "NULL"
         parsed.append(f"{read} AS {name}")
@@ -183,7 +184,7 @@ def _shape(schema: dict[str, Any]) -> Any:
 def _fields(contract: Contract) -> Iterator[tuple[str, _Field]]:
     """Pointer and field of each column, as `columns` flattens them."""
     for part, name in _PARTS.items():
-        schema = contract.data_schema["properties"].get(part, {})
+        schema = stored(contract).data_schema["properties"].get(part, {})
         yield from _below(_Field(f"raw.{name}", schema, part, "$", f"/data/{part}", contract.since))
 
 

@@ -3,7 +3,8 @@
 DuckDB sees one tenant's rows: views are made of that tenant's files and hold that tenant's rows only.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from millrace.contracts.tables import LakeTable
 from millrace.core import clock
 from millrace.core.errors import PermanentError, RetryableError
 from millrace.core.sql import literal
+from millrace.lake import left_out
 from millrace.lake.duck import create_view
 from millrace.runs.documents import Input, InputFile, Sources
 from millrace.runs.store import RunStore
@@ -128,17 +130,40 @@ def open_day(connection: "DuckDBPyConnection", sources: Sources, org: str, day: 
         create_view(connection, one.table, one.columns, files.get(one.table, ()), f"org_id = {literal(org)}")
 
 
-def open_views(connection: "DuckDBPyConnection", sources: Sources, org: str) -> None:
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """People whose rows are left out.
+
+    Attributes:
+        people: their numbers, as text.
+        persons: full name of a table → its columns that name persons.
+    """
+
+    people: Collection[str] = ()
+    persons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+NOBODY = LeftOut()
+
+
+def open_views(
+    connection: "DuckDBPyConnection", sources: Sources, org: str, without: LeftOut = NOBODY
+) -> None:
     """Makes each pinned table a view `schema.table` of one tenant's rows.
 
     Args:
         connection: of lake/duck.py; views of these names are replaced.
         sources: what a run has pinned.
         org: the tenant; one without a file has empty views.
+        without: whose rows are left out.
 
     Raises:
         duckdb.Error: a file cannot be read.
     """
+    if without.people:
+        left_out.keep(connection, without.people)
     for one in sources.inputs:
         files = [file.path for file in one.files if file.org == org]
-        create_view(connection, one.table, one.columns, files, f"org_id = {literal(org)}")
+        persons = without.persons.get(one.table, ()) if without.people else ()
+        where = left_out.condition(persons, f"org_id = {literal(org)}")
+        create_view(connection, one.table, one.columns, files, where)

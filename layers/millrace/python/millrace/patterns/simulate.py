@@ -46,6 +46,13 @@ def simulate(
             yield _public(alert)
 
 
+def found(
+    pattern: Pattern, events: Iterable[StoredEvent], contract_of: Callable[[str], Contract], until: datetime
+) -> Iterator[Alert]:
+    """All that `simulate` finds, whether or not another alert stands for it: to be raised by whoever knows the open ones."""
+    return _Past(pattern, Reader([pattern], contract_of)).alerts(events, clock.epoch_micros(until))
+
+
 @dataclass(slots=True)
 class _Past:
     """What is kept of the events so far.

@@ -1,8 +1,8 @@
 """One refused event as it is kept: in an object of its request, and as an index row that the object can rebuild."""
 
-import base64
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,8 @@ from millrace.core import clock, keys
 from millrace.core.prefixes import QUARANTINE
 
 KIND = "quarantine"
-KEPT_DAYS = 90
+# A person who is to be forgotten is so within a month, whatever was refused of theirs.
+KEPT_DAYS = 25
 SHARD = "0"
 _MOMENT_DIGITS = 12
 # Of a pointer in an index row: it names a client's keys, which may be as long as an event, and a row has 400 KB.
@@ -86,9 +87,14 @@ def object_key(org: str, received_at: datetime, request_id: str) -> str:
 
 
 def to_object(
-    org: str, request_id: str, received_at: datetime, source: str, entries: list[QuarantineEntry]
+    org: str,
+    request_id: str,
+    received_at: datetime,
+    source: str,
+    entries: list[QuarantineEntry],
+    sealed: Callable[[QuarantineEntry], dict[str, Any]],
 ) -> bytes:
-    """The object of one request. `raw` is base64: what was refused may be any bytes."""
+    """The object of one request; `sealed` gives the bytes of an event, encrypted."""
     return orjson.dumps(
         {
             "orgId": org,
@@ -106,8 +112,7 @@ def to_object(
                     "principal": entry.principal,
                     "form": entry.form,
                     "errors": entry.errors,
-                    "raw": base64.b64encode(entry.raw).decode(),
-                    "sent": None if entry.sent is None else entry.sent.decode(),
+                    "sealed": sealed(entry),
                 }
                 for entry in entries
             ],

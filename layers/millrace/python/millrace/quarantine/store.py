@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -13,7 +14,9 @@ import orjson
 from millrace.core import audit, clock, sizes
 from millrace.core.objects import Objects
 from millrace.core.table import Item, Table, is_expired
+from millrace.quarantine import bodies
 from millrace.quarantine import entry as entries
+from millrace.quarantine.bodies import Box
 from millrace.quarantine.entry import QuarantineEntry
 from millrace.quarantine.transitions import Transitions
 
@@ -77,8 +80,8 @@ class Discarded:
 class QuarantineStore:
     """Keeps and finds refused events. A tenant reaches its own and no other's."""
 
-    def __init__(self, metadata: Table, lake: Objects) -> None:
-        self._metadata, self._lake = metadata, lake
+    def __init__(self, metadata: Table, lake: Objects, box: Box) -> None:
+        self._metadata, self._lake, self._box = metadata, lake, box
         self._transitions = Transitions(metadata)
 
     def keep(
@@ -90,7 +93,9 @@ class QuarantineStore:
             MillraceError: they are not stored; the caller must not answer that they are.
         """
         key = entries.object_key(org, received_at, request_id)
-        document = entries.to_object(org, request_id, received_at, source, refused)
+        document = entries.to_object(
+            org, request_id, received_at, source, refused, partial(bodies.sealed, org=org, box=self._box)
+        )
         self._lake.put(key, document, content_type="application/json", doing="keep refused events")
         self._metadata.write_all(entries.to_rows(orjson.loads(document), key))
 
@@ -108,8 +113,16 @@ class QuarantineStore:
         Raises:
             MillraceError: table or lake did not answer.
         """
+        return self.kept(org, replace(query, status="open"))
+
+    def kept(self, org: str, query: Filter) -> Iterator[Refusal]:
+        """Refused events of any status with their bytes, likewise.
+
+        Raises:
+            MillraceError: table or lake did not answer.
+        """
         read: dict[str, dict[str, dict[str, Any]]] = {}
-        for row in self._newest(org, replace(query, status="open")):
+        for row in self._newest(org, query):
             identifier, key = row["entityId"]["S"], row["object"]["S"]
             if key not in read:
                 # Those of one request follow each other, but for requests of the same millisecond.
@@ -117,8 +130,33 @@ class QuarantineStore:
                     del read[next(iter(read))]
                 read[key] = self._entries_of(key)
             kept = read[key].get(identifier)
-            if kept:
-                yield _refusal(row, kept)
+            if kept and (texts := bodies.opened(kept, org, self._box)) is not None:
+                yield _refusal(row, kept, *texts)
+
+    def remove(self, org: str, identifiers: Sequence[str]) -> None:
+        """Removes refused events for good, in every version of their objects: first the bytes, then the rows that find them.
+
+        Raises:
+            MillraceError: table or lake did not answer; the same call goes on.
+        """
+        for identifier in identifiers:
+            day = clock.day_text(entries.moment_of(identifier))
+            key = {"entityTypeKey": {"S": entries.day_key(org, day)}, "entityId": {"S": identifier}}
+            row = self._metadata.get(key, consistent=True, doing="read refused event")
+            if row is not None:
+                self._take_out(row["object"]["S"], identifier)
+                self._metadata.delete(key, doing="remove refused event")
+
+    def _take_out(self, key: str, identifier: str) -> None:
+        stored = self._lake.find(key, doing="read refused events")
+        kept = {"entries": []} if stored is None else orjson.loads(stored)
+        others = [one for one in kept["entries"] if one["quarantineId"] != identifier]
+        if others:
+            document = orjson.dumps({**kept, "entries": others})
+            self._lake.put(key, document, content_type="application/json", doing="keep refused events")
+            self._lake.purge(key, but_newest=True)
+        else:
+            self._lake.purge(key)
 
     def claim(self, org: str, refusals: Sequence[Refusal], by: str, patch: str) -> set[str]:
         """Keeps discards and replays with other patches away from open refusals for a while; the ids of those that it claimed.
@@ -191,13 +229,13 @@ class QuarantineStore:
         detail: Mapping[str, Any],
         at: datetime,
     ) -> None:
-        """Records who did what to the quarantine; a second record of the same request replaces the first.
+        """Records who did what to the quarantine, once for each state of a request.
 
         Raises:
             MillraceError: the table did not take it.
         """
-        line = audit.item(org, f"quarantine.{action}", principal, detail, at, request_id)
-        self._metadata.write_all([line])
+        name = f"{request_id}#{detail['state']}"
+        audit.write(self._metadata, org, f"quarantine.{action}", principal, detail, name, at=at)
 
     def _newest(self, org: str, query: Filter) -> Iterator[Item]:
         if query.only is not None:
@@ -229,9 +267,8 @@ class QuarantineStore:
         if row is None or is_expired(row):
             return None
         kept = self._entries_of(row["object"]["S"]).get(identifier)
-        if kept is None:
-            return None
-        return {**_public(row), **_raw(base64.b64decode(kept["raw"])), **_history(row)}
+        texts = None if kept is None else bodies.opened(kept, org, self._box)
+        return None if texts is None else {**_public(row), **_raw(texts[0]), **_history(row)}
 
     def _rows(self, org: str, day: date, query: Filter) -> Iterator[Item]:
         low = entries.first_id(query.since)
@@ -304,14 +341,13 @@ def _public(row: Item) -> dict[str, Any]:
     }
 
 
-def _refusal(row: Item, kept: dict[str, Any]) -> Refusal:
-    sent = kept.get("sent")
+def _refusal(row: Item, kept: dict[str, Any], raw: bytes, sent: bytes | None) -> Refusal:
     return Refusal(
         row["entityId"]["S"],
-        base64.b64decode(kept["raw"]),
+        raw,
         kept.get("principal"),
         kept.get("form"),
-        None if sent is None else sent.encode(),
+        sent,
         tuple(_attempts(row)),
     )
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from millrace.access.credentials import orgs
+from millrace.access.tenants import orgs
 from millrace.aggregates import registry as aggregates
 from millrace.contracts.registry import Registry
 from millrace.core.objects import Objects
-from millrace.core.prefixes import PROCESSED, RAW, RECONCILE
+from millrace.core.prefixes import PROCESSED, RAW_EVENTS, RECONCILE
 from millrace.core.settings import FunctionSettings
 from millrace.core.table import Table
 from millrace.core.uses import ANALYTICS, CATALOG, EVENTS, LAKE, LOG, METADATA, USER_EVENTS, rights, uses
@@ -49,7 +49,7 @@ class ReconcileSettings(FunctionSettings):
     lake_bucket: str = uses(
         LAKE,
         "list",
-        read=(RAW, PROCESSED, RECONCILE, *(consumer.dead_letters for consumer in compared())),
+        read=(RAW_EVENTS, PROCESSED, RECONCILE, *(consumer.dead_letters for consumer in compared())),
         write=(RECONCILE,),
     )
     event_stream_arn: str = uses(LOG, "put")

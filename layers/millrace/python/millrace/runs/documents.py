@@ -105,8 +105,25 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspected:
+    """A field that is not protected and holds what looks like personal data, in so many of the events that were looked at.
+
+    Attributes:
+        pointer: the field's; `*` for items of lists, and for names that are personal data themselves.
+        kind: one of `millrace.privacy.detector.KINDS`.
+    """
+
+    pointer: str
+    kind: str
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
-    """What a worker wrote of one tenant (and day) for one table: `rows_in = rows + duplicates + dead`."""
+    """What a worker wrote of one tenant (and day) for one table: `rows_in = rows + duplicates + dead`.
+
+    `looked` is how many events were searched for personal data, which `suspected` was found in.
+    """
 
     table: str
     org: str
@@ -120,6 +137,8 @@ class Part:
     checks: tuple[CheckResult, ...] = ()
     # Of the tenant-day that silver's rows were made of; empty for built tables.
     manifest: str = ""
+    looked: int = 0
+    suspected: tuple[Suspected, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +302,7 @@ class Summary:
     remaining: int = field(default=0)
     set_aside: int = 0
     mark: Mark | None = None
+    suspected: int = 0
 
 
 Document = TypeVar("Document")

@@ -1,7 +1,7 @@
 """Builds a training set: each labelled transaction with the features that a decision would have seen."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from millrace.core.errors import PermanentError
 from millrace.core.objects import Objects
 from millrace.features.offline import EVENT_TIMESTAMP, OfflineStore
 from millrace.features.views import FeatureViews
+from millrace.lake.sources import NOBODY, LeftOut
 from millrace.model_registry.artifact import ViewPin
 from millrace.model_registry.rows import check_names
 from millrace.runs.documents import Sources
@@ -76,6 +77,7 @@ class TrainingSetBuilder:
         lake: Objects,
         views: FeatureViews,
         tables: Mapping[str, LakeTable],
+        left_out: Callable[[str], LeftOut] = lambda _: NOBODY,
     ) -> None:
         """Joins what it reads and writes with.
 
@@ -84,11 +86,13 @@ class TrainingSetBuilder:
             lake: where the set is written.
             views: the feature views.
             tables: every table's contract.
+            left_out: of a tenant, the people whose rows nothing is learned from.
         """
+        self._left_out = left_out
         self._connection, self._lake, self._views, self._tables = connection, lake, views, tables
 
     def build(self, request: TrainingSetRequest, sources: Sources) -> TrainingSet:
-        """Writes `rows.parquet` and `training.json`; the same sources make the same bytes.
+        """Writes `rows.parquet` and `training.json`; the same sources and consents make the same bytes.
 
         Raises:
             InsufficientDataError: there are too few days, or days without a fraud.
@@ -123,7 +127,7 @@ class TrainingSetBuilder:
     def _open(self, request: TrainingSetRequest, sources: Sources) -> str:
         """Opens the transactions to train on; returns `lake` or `file:<sha256>`."""
         if request.data is None:
-            transactions.open_lake(self._connection, sources, request.org)
+            transactions.open_lake(self._connection, sources, request.org, self._left_out(request.org))
             return "lake"
         digest = digest_of(request.data, self._lake.bucket, request.org)
         others = [self._tables[name] for name in self._views.sources() if name != transactions.FACTS]

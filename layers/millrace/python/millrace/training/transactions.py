@@ -15,7 +15,7 @@ from millrace.core.errors import PermanentError
 from millrace.features import missing
 from millrace.features.sources import ORG
 from millrace.lake.duck import create_view, parquet
-from millrace.lake.sources import open_views
+from millrace.lake.sources import NOBODY, LeftOut, open_views
 from millrace.runs.documents import Sources
 
 if TYPE_CHECKING:
@@ -40,13 +40,15 @@ BEHIND = "INTERVAL 10 MINUTE"
 _COMPLETE = "is_fraud IS NOT NULL AND amount IS NOT NULL AND user_id IS NOT NULL"
 
 
-def open_lake(connection: "DuckDBPyConnection", sources: Sources, org: str) -> None:
-    """Makes the pinned tables views of one tenant's rows.
+def open_lake(
+    connection: "DuckDBPyConnection", sources: Sources, org: str, without: LeftOut = NOBODY
+) -> None:
+    """Makes the pinned tables views of one tenant's rows, without those of some people.
 
     Raises:
         PermanentError: the transactions are not among them.
     """
-    open_views(connection, sources, org)
+    open_views(connection, sources, org, without)
     if FACTS not in {one.table for one in sources.inputs}:
         raise PermanentError(f"{FACTS} is not among the pinned tables")
 

@@ -22,6 +22,8 @@ _LIMITS = {
     "pattern": "`{}`",
 }
 
+_OTHER_FIELDS = {"allow": "are kept", "reject": "are refused", "drop": "are left out of what is stored"}
+
 
 def page(contract: Contract, example: dict[str, Any] | None = None) -> str:
     """The page of one contract.
@@ -76,7 +78,13 @@ def _facts(contract: Contract) -> Iterator[tuple[str, str]]:
     for fact, pointer in contract.enrich.items():
         yield f"{fact} of the request", f"into `{pointer}` where the client sent none"
     yield "goes to the bus", "yes" if contract.route else "no"
-    yield "other fields", "are kept" if contract.additional_properties == "allow" else "are refused"
+    yield "other fields", _OTHER_FIELDS[contract.additional_properties]
+    for rule in contract.consent:
+        fate = {"drop": "it is kept nowhere", "refuse": "it is refused"}.get(rule["without"])
+        names = ", ".join(f"`{pointer}`" for pointer in rule["fields"])
+        yield f"without consent for {rule['purpose']}", fate or f"{names} left out"
+    if contract.personal_data == "quarantine":
+        yield "personal data in other fields than the protected ones", "is refused"
     yield "kept for", f"{contract.retention_days} days"
     if contract.retirement is not None:
         yield "accepted until", f"{contract.retirement.ends} (UTC), then version {contract.retirement.by}"

@@ -25,6 +25,7 @@ from millrace.compiler.pattern_definition import PatternDefinition
 from millrace.compiler.patterns import Types, compile_definition
 from millrace.compiler.sentences import meant, sentences
 from millrace.compiler.sigma.sources import Source
+from millrace.sigma import audit_lines
 from millrace.sigma.rules import SEVERITIES
 
 _KINDS = {
@@ -64,6 +65,8 @@ def pattern(
         report(f"/correlation{part}", sentence)
 
     bases = [*_bases(rule, known, refuse)]
+    if len({source.kinds[0].contract.event_type == audit_lines.EVENT_TYPE for _, source in bases}) > 1:
+        refuse("/rules", "lines of the audit and events are in different places, and are not joined")
     steps = [step for base, _ in bases if (step := _step(base, refuse)) is not None]
     by, kind = _by(rule, bases, refuse), _KINDS.get(rule.type)
     if kind is None:

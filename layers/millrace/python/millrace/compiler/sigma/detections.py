@@ -38,7 +38,7 @@ from sigma.types import (
 )
 
 from millrace.compiler import satisfiable
-from millrace.compiler.sentences import meant
+from millrace.compiler.sentences import USERS, meant
 from millrace.compiler.sigma.groups import Compiled, all_of, any_of, negated
 from millrace.compiler.sigma.sources import Kind, Source
 from millrace.contracts import columns as silver
@@ -159,6 +159,15 @@ class _Compiler:
         field = self._kind.fields.get(column)
         if field is None:
             return isinstance(value, SigmaNull) or (isinstance(value, SigmaExists) and not value.exists)
+        kind = self._kind.protected.get(column)
+        if kind is not None and not isinstance(value, SigmaNull | SigmaExists):
+            self._report(
+                name, f"{column} is {kind}: what is stored in its place says only whether it was there"
+            )
+            return False
+        if column in self._kind.users and not isinstance(value, SigmaNull | SigmaExists):
+            self._report(name, f"{column} {USERS}")
+            return False
         try:
             compiled = _condition(field, value)
             self._check_values(field, compiled)

@@ -10,8 +10,9 @@ from millrace.compiler.sentences import meant, sentences
 from millrace.contracts import columns as silver
 from millrace.contracts import fields
 from millrace.contracts.column_types import snake
-from millrace.contracts.contract import CATEGORIES, Contract
+from millrace.contracts.contract import CATEGORIES, PROTECTED, Contract
 from millrace.contracts.errors import ContractError, ContractProblem
+from millrace.sigma import audit_lines
 
 FOLDER = "sigma"
 FILE = f"{FOLDER}/fields.yaml"
@@ -38,11 +39,13 @@ class _Mapping(_Model):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """An event type in one major, as a rule sees it: its columns by name, and the few values that some of them have."""
+    """An event type in one major, as a rule sees it: its columns by name, the few values that some have, what is protected, and what holds users."""
 
     contract: Contract
     fields: Mapping[str, fields.Field]
     values: Mapping[str, Sequence[str]]
+    protected: Mapping[str, str]
+    users: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ class Sources:
         """
         # What raises alerts about alerts does not end.
         self._kinds = [_kind(one) for one in contracts if not one.event_type.startswith(_ALERTS)]
+        self._audit = Source([_kind(audit_lines.CONTRACT)], {"timestamp": "event_time", "orgId": "org_id"})
         try:
             self._mapping = _Mapping.model_validate(document)
         except ValidationError as error:
@@ -117,6 +121,8 @@ class Sources:
             return (
                 "an event type as the service, or a category of events, says which events the rule is about"
             )
+        if service == audit_lines.SERVICE:
+            return "lines of the audit are of no category" if category is not None else self._audit
         found = self._kinds
         if service is not None:
             found = [one for one in found if one.contract.event_type == service]
@@ -164,4 +170,9 @@ def _kind(contract: Contract) -> Kind:
     values = {
         column.name: column.schema["enum"] for column in silver.columns(contract) if "enum" in column.schema
     }
-    return Kind(contract, fields.fields(contract), values)
+    protected = {
+        column.name: column.classification
+        for column in silver.columns(contract)
+        if column.classification in PROTECTED
+    }
+    return Kind(contract, fields.fields(contract), values, protected, silver.users(contract))

@@ -19,6 +19,7 @@ from millrace.compiler.warehouse import dialect
 from millrace.compiler.warehouse.column_lineage import Schema, column_lineage
 from millrace.compiler.warehouse.descriptions import Descriptions
 from millrace.compiler.warehouse.errors import WarehouseError
+from millrace.compiler.warehouse.protection import exposed, weaker
 from millrace.compiler.warehouse.render import STAGING, Rendered, render
 from millrace.compiler.warehouse.shape import Shapes, by_name, differences
 from millrace.compiler.warehouse.widths import Widths
@@ -151,11 +152,22 @@ class _Compilation:
             differing = differences(self._shapes.of(transform.sql), self._shapes.promised(table))
             sources = tuple((f"{STAGING}.{view.name}", view.sql) for view in views)
             lineage = _lineage(transform.sql, sources, self._columns_of(inputs)) if not differing else {}
+            for place, view in enumerate(views):
+                of_view = _lineage(
+                    view.sql,
+                    sources[:place],
+                    self._columns_of(self._physical(self._all[f"{STAGING}.{view.name}"])),
+                )
+                for sentence in exposed(of_view, self._tables):
+                    self._problems.append(f"{STAGING}.{view.name}: {sentence}")
         except ValueError as error:
             self._problems.append(f"{transform.full_name}: {error}")
             return
         if not differing:
             self._judge(transform.full_name, query)
+            self._problems += [
+                f"{transform.full_name}: {sentence}" for sentence in weaker(table, lineage, self._tables)
+            ]
         self._problems += [f"{transform.full_name}: {sentence}" for sentence in differing]
         if table.grain == "day" and all(self._tables[name].grain == "org" for name in inputs):
             self._problems.append(f"{transform.full_name}: of grain day, but nothing that it reads has days")

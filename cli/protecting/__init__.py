@@ -1,0 +1,1 @@
+"""`millrace protect`: what was stored before fields were protected and users were numbers is rewritten in place."""

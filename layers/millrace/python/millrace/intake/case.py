@@ -1,0 +1,94 @@
+"""One event of a request on its way through intake, and its result."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from millrace.contracts.contract import Contract
+from millrace.contracts.validator import FieldError
+from millrace.core import exact_json
+from millrace.core.table import Item
+from millrace.eventstore import content
+from millrace.eventstore.append import AppendResult
+from millrace.eventstore.fingerprint import spelled
+from millrace.eventstore.row import Envelope
+from millrace.intake.enrich import Origin
+from millrace.intake.parse import Candidate
+from millrace.quarantine.entry import QuarantineEntry, quarantine_id
+
+REFUSED = frozenset({AppendResult.REJECTED, AppendResult.CONFLICT})
+Judged = tuple[Contract, Envelope, content.Content]
+"""Of a valid event: its contract, its envelope, and the content that its client sent."""
+
+
+@dataclass(slots=True)
+class EventResult:
+    """The result of one event of a request."""
+
+    index: int
+    event_id: str | None
+    event_type: str | None = None
+    outcome: AppendResult = AppendResult.UNAVAILABLE
+    errors: list[FieldError] = field(default_factory=list)
+    quarantine_id: str | None = None
+    # Pointers of fields that were left out of what is stored, because the contract does not declare them.
+    dropped: tuple[str, ...] = ()
+    # Pointers of fields that were left out because the person has not agreed to what they are for.
+    masked: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Case:
+    """One event of a request: its candidate, its result, its envelope once it is valid, and its row once that is made."""
+
+    candidate: Candidate
+    result: EventResult
+    contract: Contract | None = None
+    valid: Judged | None = None
+    # What is stored of it, where consents leave less than the envelope.
+    heeded: Envelope | None = None
+    # Whether it goes to quarantine if it is refused.
+    kept: bool = True
+    item: Item = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        return str(self.item["eventId"]["S"])
+
+
+def is_same(leader: Case, case: Case) -> bool:
+    """Whether both have the same result."""
+    if leader.item["fingerprint"] != case.item["fingerprint"]:
+        return False
+    # A row with an older fingerprint holds numbers as they were written: it may conflict with one and equal the other.
+    return leader.result.outcome is not AppendResult.CONFLICT or (
+        spelled(leader.candidate.event) == spelled(case.candidate.event)
+    )
+
+
+def case_of(candidate: Candidate) -> Case:
+    """A candidate before it is judged."""
+    event = candidate.event if isinstance(candidate.event, dict) else {}
+    result = EventResult(candidate.index, _text(event.get("eventId")), _text(event.get("eventType")))
+    return Case(candidate, result)
+
+
+def _text(value: Any) -> str | None:
+    return value[:256] if isinstance(value, str) else None
+
+
+def entry_of(case: Case, origin: Origin) -> QuarantineEntry:
+    """A refused event as the quarantine keeps it."""
+    event = case.candidate.event if isinstance(case.candidate.event, dict) else {}
+    return QuarantineEntry(
+        quarantine_id=quarantine_id(origin.request_id, case.candidate.index, origin.received_at),
+        index=case.candidate.index,
+        raw=case.candidate.raw_bytes(),
+        errors=tuple(e.to_json() for e in case.result.errors),
+        event_id=_text(event.get("eventId")),
+        event_type=_text(event.get("eventType")),
+        version=_text(event.get("version")),
+        contract=case.contract.ref if case.contract is not None else None,
+        principal=origin.principal,
+        form=case.candidate.form,
+        sent=None if case.candidate.sent is None else exact_json.dumps(case.candidate.sent),
+    )

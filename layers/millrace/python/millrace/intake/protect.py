@@ -1,0 +1,137 @@
+"""What is stored of an event: numbers in place of users' ids, tokens and one sealed blob in place of protected values.
+
+It stands between enrich and the row. An event that names nobody and has no protected value costs nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from millrace.contracts.contract import Contract
+from millrace.contracts.validator import FieldError
+from millrace.core import clock
+from millrace.eventstore import content
+from millrace.eventstore.row import Envelope
+from millrace.privacy import identities, places, stored_form
+from millrace.privacy.identities import Identities
+from millrace.privacy.person import name_of, of_user
+from millrace.privacy.places import Places
+from millrace.privacy.subjects import ERASED, ERASING, Person
+from millrace.privacy.tenant_secrets import TenantSecrets
+
+
+class People(Protocol):
+    """Where the keys of people are (`millrace.privacy.subjects.Subjects`)."""
+
+    def secrets(self, org: str) -> TenantSecrets:
+        """The tenant's keys, or RetryableError."""
+        ...
+
+    def known(self, org: str, names: Iterable[str]) -> Mapping[str, Person]:
+        """Those of these names that there are, or RetryableError."""
+        ...
+
+    def known_or_new(self, org: str, names: Iterable[str]) -> Mapping[str, Person]:
+        """The people of these names, without those that could not be written; or RetryableError."""
+        ...
+
+    def returned(self, org: str, names: Iterable[str]) -> Mapping[str, Person]:
+        """New people in the place of those who were erased, likewise."""
+        ...
+
+
+_FORGOTTEN = FieldError(
+    "", "rule", "the person whom this event is about was erased: nothing from before that is taken"
+)
+_LEAVING = FieldError("", "rule", "the person whom this event is about is being erased")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Whom an event names.
+
+    Attributes:
+        sealed_for: the name of the person for whom its values are sealed; None where it has nothing to protect.
+        users: ids of users that stand in it.
+    """
+
+    sealed_for: str | None
+    users: tuple[str, ...]
+
+    def names(self) -> set[str]:
+        """All of them by name."""
+        names = {of_user(user) for user in self.users}
+        return names if self.sealed_for is None else names | {self.sealed_for}
+
+
+class Protection:
+    """Protects the events of one intake, whose contracts are those of one registry."""
+
+    def __init__(self, people: People) -> None:
+        """Makes no call."""
+        self._people = people
+        self._places: dict[str, tuple[Places, Identities]] = {}
+
+    def named(self, envelope: Envelope, contract: Contract) -> Named:
+        """Whom an event names."""
+        where, identity = self._of(contract)
+        sealed_for = name_of(envelope, contract) if where and where.holds(envelope) else None
+        return Named(sealed_for, identity.users(envelope))
+
+    def people(self, org: str, names: Iterable[str]) -> Mapping[str, Person]:
+        """The people of these names, read and made at once for all events of a request.
+
+        Raises:
+            MillraceError: a table or KMS did not answer.
+        """
+        return self._people.known_or_new(org, names)
+
+    def returned(self, org: str, names: Iterable[str]) -> Mapping[str, Person]:
+        """New people in the place of those who had these names and were erased: they came back.
+
+        Raises:
+            MillraceError: a table or KMS did not answer.
+        """
+        return self._people.returned(org, names)
+
+    @staticmethod
+    def came_back(envelope: Envelope, person: Person) -> bool:
+        """Whether an event says that somebody who was erased is here again: it happened later."""
+        return person.state == ERASED and clock.parse(envelope["timestamp"]) > clock.parse(person.erased_at)
+
+    @staticmethod
+    def refusal(envelope: Envelope, person: Person) -> FieldError | None:
+        """Why an event of this person is not taken, nor kept in any other place; None where it is."""
+        if person.state == ERASING:
+            return _LEAVING
+        if person.erased_at and clock.parse(envelope["timestamp"]) <= clock.parse(person.erased_at):
+            return _FORGOTTEN
+        return None
+
+    def stored(
+        self, envelope: Envelope, contract: Contract, named: Named, people: Mapping[str, Person]
+    ) -> Envelope:
+        """The envelope as it is stored.
+
+        Raises:
+            MillraceError: KMS did not answer.
+        """
+        where, identity = self._of(contract)
+        if named.users:
+            envelope = identity.rewritten(envelope, lambda user: str(people[of_user(user)].subject))
+        if named.sealed_for is None:
+            return envelope
+        token_key = self._people.secrets(envelope["platform"]["orgId"]).token
+        person = people[named.sealed_for]
+        return dict(stored_form.protected(envelope, where, token_key, person.subject, person.key))
+
+    def comparable(self, read: content.Content, contract: Contract, person: Person) -> content.Content | None:
+        """What the fingerprint of an event is made of; None where this delivery has no protected value."""
+        event = stored_form.comparable(read[0], self._of(contract)[0], person.key)
+        return None if event is read[0] else content.rewritten(event)
+
+    def _of(self, contract: Contract) -> tuple[Places, Identities]:
+        found = self._places.get(contract.ref)
+        if found is None:
+            found = self._places[contract.ref] = places.of(contract), identities.of(contract)
+        return found

@@ -1,0 +1,159 @@
+"""Verifies an erasure by reading: a sample of the person's events, in Events, raw and silver, and the key itself.
+
+The work is bounded, however many events there are: nothing of an erasure depends on the size of the lake.
+"""
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from millrace.contracts import columns
+from millrace.contracts.contract import PROTECTED, Contract
+from millrace.contracts.errors import UnknownType, UnknownVersion
+from millrace.contracts.registry import Registry
+from millrace.core import clock
+from millrace.core.errors import PermanentError
+from millrace.core.objects import Objects
+from millrace.core.table import Table
+from millrace.eventstore import receipts, silver
+from millrace.eventstore.codec import Codec
+from millrace.eventstore.row import StoredEvent, from_item
+from millrace.people.events import PersonEvents
+from millrace.people.rows import PeopleRows
+from millrace.privacy import identities, places
+from millrace.privacy.identities import Identities
+from millrace.privacy.tokens import SEALED, is_token
+
+# The newest events that are looked at; of them, those that are looked at in the lake as well.
+SAMPLE, IN_LAKE = 20, 5
+
+
+class SilverReads(Protocol):
+    """Reads single rows of silver."""
+
+    def row(self, table: str, org: str, day: str, event_id: str) -> Mapping[str, Any] | None:
+        """The row of an event; None where the table has none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Where it is read."""
+
+    people: PeopleRows
+    events: PersonEvents
+    metadata: Table
+    lake: Objects
+    silver: SilverReads
+    registry: Registry
+    codec: Codec
+
+
+def verified(stores: Stores, org: str, user: str, place: str, subject: int) -> dict[str, Any]:
+    """What was looked at: `{"key": {…}, "events": {…}, "raw": {…}, "silver": {…}, "before": {…}}`, each with how many.
+
+    Args:
+        stores: where it is read.
+        org: the tenant.
+        user: the id of the person, which no row may have.
+        place: the key of the person's item.
+        subject: the number of the person, by which rows are found: who came back after the erasure has another one.
+
+    Raises:
+        PermanentError: a key, a value or the id can be read.
+        MillraceError: a store did not answer.
+    """
+    if stores.people.has_key(org, place, subject):
+        raise PermanentError("the key of the person is there")
+    mine = [from_item(row, stores.codec) for row in stores.events.rows(org, [str(subject)], SAMPLE)]
+    for event in mine:
+        _require_hidden(stores, event.envelope, user, "Events")
+    raw, in_silver = 0, 0
+    for event in mine[:IN_LAKE]:
+        found = _object_of(stores, event)
+        if found is None:
+            continue
+        for envelope in _raw(stores.lake, found, event.event_id):
+            _require_hidden(stores, {**event.envelope, **envelope}, user, "raw")
+            raw += 1
+        in_silver += _verified_in_silver(stores, event, user, found)
+    # Rows from before users were numbers have the id. The certificate says whether there are any.
+    before = len([*stores.events.rows(org, [user], SAMPLE)])
+    return {
+        "key": {"readable": False},
+        "events": {"looked": len(mine), "unreadable": len(mine)},
+        "raw": {"looked": raw, "unreadable": raw},
+        "silver": {"looked": in_silver, "unreadable": in_silver},
+        "before": {"looked": before},
+    }
+
+
+def _require_hidden(stores: Stores, envelope: Mapping[str, Any], user: str, store: str) -> None:
+    def check(pointer: str, _: str, value: Any) -> Any:
+        if value != SEALED and not is_token(value):
+            raise PermanentError(f"{store} has a value in clear: {envelope['eventId']} {pointer}")
+        return value
+
+    contract, identity = _contract(stores, envelope), Identities()
+    if contract is not None:  # of a type that is no longer known, what it had sealed lies in the blob
+        places.of(contract).rewritten(envelope, check)
+        identity = identities.of(contract)
+    if user in identity.users(envelope):
+        raise PermanentError(f"{store} has the id of the person: {envelope['eventId']}")
+
+
+def _contract(stores: Stores, envelope: Mapping[str, Any]) -> Contract | None:
+    try:
+        return stores.registry.of_ref(envelope["platform"]["contract"])
+    except (UnknownType, UnknownVersion):
+        return None
+
+
+def _object_of(stores: Stores, event: StoredEvent) -> str | None:
+    """The key of the raw object that holds an event; None as long as it is not archived, and for older manifests."""
+    since = clock.parse(event.envelope["platform"]["receivedAt"])
+    item = receipts.find(stores.metadata, event.org, receipts.MANIFEST, event.day, event.event_id, since)
+    return None if item is None or "object" not in item else str(item["object"]["S"]).split("/", 3)[3]
+
+
+def _raw(lake: Objects, key: str, event_id: str) -> Iterator[dict[str, Any]]:
+    body = lake.find(key, doing="read raw")
+    if body is None:
+        return
+    names = ["event_id", "user_id", "payload", "metadata"]
+    table = pq.read_table(io.BytesIO(body), columns=names)
+    for row in table.filter(pc.equal(table["event_id"], event_id)).to_pylist():
+        data = {"payload": orjson.loads(row["payload"])}
+        if row["metadata"] is not None:
+            data["metadata"] = orjson.loads(row["metadata"])
+        yield {"userId": row["user_id"], "data": data}
+
+
+def _verified_in_silver(stores: Stores, event: StoredEvent, user: str, key: str) -> int:
+    contract = _contract(stores, event.envelope)
+    if contract is None:
+        return 0
+    table = f"silver.{columns.table(contract)}"
+    if silver.find(stores.metadata, event.org, event.day, table, key, event.event_id) is None:
+        return 0
+    row = stores.silver.row(table, event.org, event.day, event.event_id)
+    if row is None:
+        return 0
+    users = columns.users(contract)
+    for column in columns.columns(contract):
+        if column.classification in PROTECTED and column.pointer is not None:
+            for value in _texts(row.get(column.name)):
+                if value != SEALED and not is_token(value):
+                    raise PermanentError(f"{table} has a value in clear: {event.event_id} {column.name}")
+        elif column.name in users and str(row.get(column.name)) == user:
+            raise PermanentError(f"{table} has the id of the person: {event.event_id} {column.name}")
+    return 1
+
+
+def _texts(value: Any) -> Sequence[Any]:
+    return () if value is None else value if isinstance(value, list) else (value,)

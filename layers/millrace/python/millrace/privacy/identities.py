@@ -1,0 +1,109 @@
+"""Where an event names people, and what is stored there: the person's number in place of the user's id. Pure.
+
+An event names a person in `userId`, and where its contract points with `subject` and `userId`. All of them leave intake as
+numbers of 16 digits, as text or integer as the field was; reads for people put the ids back. The platform's own events, which
+never pass intake, may name people within texts, too, such as `user:4503599627370497` as the subject of an alert.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from millrace.contracts import pointers
+from millrace.contracts.contract import Contract
+from millrace.contracts.stored_form import NUMBER_BITS, user_pointers
+
+# Numbers of people are from 2^52 to below 2^53, so all have 16 digits; these bits of them are drawn.
+BITS = NUMBER_BITS - 1
+LEAST = 1 << BITS
+# How such a number is found in the JSON of a stored event, without parsing what has none.
+WRITTEN = re.compile(rb"[4-9][0-9]{15}")
+_ENVELOPE = ("userId",)
+_DIGITS = re.compile(r"[4-9][0-9]{15}")
+_IN_TEXT = re.compile(r"(?<![0-9])[4-9][0-9]{15}(?![0-9])")
+
+Parts = tuple[str, ...]
+Change = Callable[[str], str | None]
+"""From what stands there, as text, to what is to stand there; None leaves it."""
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is what a person's number looks like."""
+    return _DIGITS.fullmatch(text) is not None and LEAST <= int(text) < 2 * LEAST
+
+
+def numbers_in(text: str) -> set[int]:
+    """What looks like numbers of people within a text."""
+    return {int(one) for one in _IN_TEXT.findall(text) if is_number(one)}
+
+
+def with_ids(text: str, users: Mapping[int, str]) -> str:
+    """A text with the ids of these users in place of their numbers."""
+    return _IN_TEXT.sub(lambda found: users.get(int(found[0]), found[0]), text)
+
+
+class Identities:
+    """The places where events of one contract name people."""
+
+    __slots__ = ("_in_texts", "_places")
+
+    def __init__(self, places: Iterable[Parts] = (), *, in_texts: bool = False) -> None:
+        """Makes them.
+
+        Args:
+            places: besides the envelope's `userId`.
+            in_texts: whether texts of the payload may name people, too, in events as they are stored.
+        """
+        self._places, self._in_texts = tuple(dict.fromkeys((_ENVELOPE, *places))), in_texts
+
+    def users(self, envelope: Mapping[str, Any]) -> tuple[str, ...]:
+        """What stands there, as text: ids of users in what was sent, numbers in what is stored."""
+        found: dict[str, None] = {}
+        for place in self._places:
+            value = pointers.read(envelope, place)
+            # Most ids are texts already, and this runs for every event.
+            text = value if value.__class__ is str else pointers.as_text(value)
+            if text:
+                found[text] = None
+        return tuple(found)
+
+    def rewritten(self, envelope: Mapping[str, Any], change: Change) -> Any:
+        """A copy with what `change` says in each place, an integer where there was one; the same object where nothing changes."""
+        made: Any = envelope
+        for place in self._places:
+            old = pointers.read(envelope, place)
+            text = old if old.__class__ is str else pointers.as_text(old)
+            new = change(text) if text else None
+            if new is not None:
+                made = _put(made, place, 0, new if text is old else int(new))
+        return made
+
+    def restored(self, envelope: Mapping[str, Any], users: Mapping[int, str]) -> Any:
+        """A stored envelope with the ids of these users in place of their numbers."""
+        made = self.rewritten(envelope, lambda text: users.get(int(text)) if is_number(text) else None)
+        texts = self._texts(made)
+        changed = {name: new for name, text in texts.items() if (new := with_ids(text, users)) != text}
+        if not changed:
+            return made
+        return {**made, "data": {**made["data"], "payload": {**made["data"]["payload"], **changed}}}
+
+    def numbers(self, envelope: Mapping[str, Any]) -> set[int]:
+        """The numbers of people that a stored envelope has."""
+        found = {int(one) for one in self.users(envelope) if is_number(one)}
+        return found.union(*map(numbers_in, self._texts(envelope).values()))
+
+    def _texts(self, envelope: Mapping[str, Any]) -> dict[str, str]:
+        """The texts of the payload that may name people, by their names."""
+        if not self._in_texts:
+            return {}
+        return {name: value for name, value in envelope["data"]["payload"].items() if isinstance(value, str)}
+
+
+def of(contract: Contract) -> Identities:
+    """The places of a contract. A protected field is none: its value has left the event already."""
+    return Identities(map(pointers.parse, sorted(user_pointers(contract))), in_texts=contract.derived)
+
+
+def _put(value: Any, place: Parts, depth: int, new: Any) -> Any:
+    name = place[depth]
+    return {**value, name: new if depth + 1 == len(place) else _put(value[name], place, depth + 1, new)}

@@ -1,0 +1,57 @@
+"""`GET /v1/subjects/{id}`: from a user's id to the number that the lake has, and back, for who may, each in the audit."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import events
+from tests.support.platform import ACME, GLOBEX, Platform, platform
+from tests.support.user_ids import number_of
+
+ROUTE = "/v1/subjects/{id}"
+
+
+@pytest.fixture(scope="module")
+def running(bundle: Path) -> Any:
+    with platform(bundle, in_memory=True) as made:
+        yield made
+
+
+def lines(running: Platform, org: str = ACME) -> list[dict[str, Any]]:
+    asked = running.get("/v1/audit", org=org, query={"action": "subjects.read"})["body"]["items"]
+    return [json.loads(json.dumps(one)) for one in asked]
+
+
+def test_an_id_leads_to_its_number_and_back_and_is_in_no_line_of_the_audit(running: Platform) -> None:
+    sent = events.order(user="a/b#ann@x")
+    assert running.post(sent)["status"] == 202
+    number = number_of(running, "a/b#ann@x")
+    expected = {"userId": "a/b#ann@x", "subject": number}
+    assert running.get(ROUTE, id="a/b#ann@x")["body"] == expected
+    assert running.get(ROUTE, id=number)["body"] == expected
+    found = lines(running)
+    assert [one["detail"] for one in found] == [{"subject": number}] * 2
+    assert "ann" not in str(found)
+    # The number is what the event has.
+    (event,) = running.get("/v1/events", query={"userId": number})["body"]["items"]
+    assert event["eventId"] == sent["eventId"]
+
+
+def test_nobody_else_is_told(running: Platform) -> None:
+    number = number_of(running, "told")
+    before = len(lines(running, GLOBEX))
+    for name in ("told", number, "4" * 16, "holds?", "4503599627370497"):
+        assert running.get(ROUTE, org=GLOBEX, id=name)["status"] == 404
+    assert running.get(ROUTE, id="told", scopes="events:read subjects:read")["status"] == 403
+    assert len(lines(running, GLOBEX)) == before
+
+
+def test_a_number_of_who_is_restricted_says_nobody(running: Platform) -> None:
+    number = number_of(running, "shy")
+    for row in running.rows("SubjectKeys"):
+        if row.get("subject") == {"N": number}:
+            running.dynamodb.put_item(TableName="SubjectKeys", Item={**row, "state": {"S": "restricted"}})
+    assert running.get(ROUTE, id=number)["status"] == 404
+    assert running.get(ROUTE, id="shy")["body"] == {"userId": "shy", "subject": number}

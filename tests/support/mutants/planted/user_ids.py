@@ -1,0 +1,67 @@
+"""Planted faults: users who are not found by their ids, or whose numbers are told to the wrong one."""
+
+from tests.support.mutants.mutant import LAYER, Mutant
+
+COUNTED = ("tests/unit/aggregates/test_counted_users.py",)
+PREDICT = ("tests/unit/fraud/test_predict.py",)
+NAMED = ("tests/unit/privacy/test_identities.py",)
+PERSONS = ("tests/integration/test_persons.py",)
+
+MUTANTS = (
+    Mutant(
+        "a prediction looks for features by the user's id",
+        "user ids",
+        f"{LAYER}/fraud/predict.py",
+        '"user_id": int(stored[user])',
+        '"user_id": int(user)',
+        PREDICT,
+    ),
+    Mutant(
+        "a prediction without people reads what has the user's own id",
+        "user ids",
+        f"{LAYER}/fraud/predict.py",
+        "None if stored is None else self._within(lambda: self._store.read(users, models.keys()))",
+        "self._within(lambda: self._store.read(users, models.keys()))",
+        PREDICT,
+    ),
+    Mutant(
+        "what was counted under an id is another user",
+        "user ids",
+        f"{LAYER}/aggregates/answers.py",
+        "return tuple(by[at][0] if at in by else value for at, value in enumerate(key))",
+        "return key",
+        COUNTED,
+    ),
+    Mutant(
+        "part of a longer number is somebody",
+        "user ids",
+        f"{LAYER}/privacy/identities.py",
+        '_IN_TEXT = re.compile(r"(?<![0-9])[4-9][0-9]{15}(?![0-9])")',
+        '_IN_TEXT = re.compile(r"[4-9][0-9]{15}")',
+        NAMED,
+    ),
+    Mutant(
+        "the audit has the id of whom was asked for",
+        "user ids",
+        f"{LAYER}/api/persons.py",
+        '{"subject": number}',
+        '{"subject": given}',
+        PERSONS,
+    ),
+    Mutant(
+        "a feature of a user is looked for by the id",
+        "user ids",
+        f"{LAYER}/api/features.py",
+        "if view.entity == USER",
+        "if not view.entity",
+        ("tests/integration/test_features_api.py::test_users_are_asked_for_by_their_ids",),
+    ),
+    Mutant(
+        "an alert shows the number of its user",
+        "user ids",
+        f"{LAYER}/api/alerts.py",
+        "return self._user_ids.told(org, muted, _TOLD)",
+        "return muted",
+        ("tests/integration/test_alerts.py::test_alerts_name_users_by_their_ids",),
+    ),
+)

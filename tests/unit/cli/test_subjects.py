@@ -1,0 +1,131 @@
+"""What the commands about people ask of the API, and what they say."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli import subjects
+from cli.commands import erase, export, holds, privacy
+from cli.errors import RefusedError
+from cli.main import run
+
+CERTIFICATE: dict[str, Any] = {
+    "form": "millrace/erasure/1",
+    "requestId": "r-1",
+    "finalAt": "2026-12-01T12:00:00.000Z",
+    "removed": [{"store": "quarantine", "entries": 2}],
+    "verified": {"events": {"looked": 3, "unreadable": 3}},
+    "remains": [{"store": "silver", "what": "tokens", "why": "One-way."}],
+    "key": {"fingerprint": "ab", "publicKey": "none"},
+    "signature": "",
+}
+REQUEST = {"requestId": "r-1", "state": "open", "receivedAt": "then", "dueAt": "later", "steps": []}
+DONE = {**REQUEST, "state": "done", "steps": ["forget"], "certificate": CERTIFICATE}
+HOLD = {"subject": "77", "reason": "case", "by": "legal", "at": "then"}
+
+
+class FakeApi:
+    """Notes what is asked, and answers each path in turn."""
+
+    calls: list[tuple[str, str, Any]] = []  # noqa: RUF012
+    answers: dict[str, list[Any]] = {}  # noqa: RUF012
+
+    def __init__(self, *_: object) -> None:
+        """Asks nothing."""
+
+    def ask(self, method: str, path: str, *, query: object = None, body: bytes = b"null") -> Any:
+        self.calls.append((method, path, query or json.loads(body)))
+        left = self.answers[f"{method} {path}"]
+        return left.pop(0) if len(left) > 1 else left[0]
+
+
+@pytest.fixture(autouse=True)
+def _api(monkeypatch: pytest.MonkeyPatch) -> None:
+    FakeApi.calls.clear()
+    for module in (erase, export, holds, privacy):
+        monkeypatch.setattr(module, "Api", FakeApi)
+        monkeypatch.setattr(module, "find_target", lambda _: None)
+    monkeypatch.setattr(subjects, "PAUSE_SECONDS", 0.0)
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> Any:
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_a_person_is_erased_and_the_certificate_is_awaited_and_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    FakeApi.answers = {
+        "DELETE /v1/subjects/u%2F1": [REQUEST],
+        "GET /v1/subjects/u%2F1/erasure": [{**REQUEST, "certificate": None}, DONE],
+    }
+    file = tmp_path / "certificate.json"
+    assert run(["erase", "u/1", "--reason", "asked", "--wait", "--certificate", str(file)]) == 0
+    assert FakeApi.calls[0] == ("DELETE", "/v1/subjects/u%2F1", {"reason": "asked"})
+    assert json.loads(file.read_text()) == CERTIFICATE
+    shown = capsys.readouterr().out
+    assert "final at 2026-12-01" in shown
+    assert "remains  silver: tokens" in shown
+
+
+def test_without_waiting_it_says_until_when_it_is_due(capsys: pytest.CaptureFixture[str]) -> None:
+    FakeApi.answers = {"DELETE /v1/subjects/u-1": [REQUEST], "GET /v1/subjects/u-1/erasure": [DONE]}
+    assert run(["erase", "u-1"]) == 0
+    assert "due later" in capsys.readouterr().out
+    assert run(["erase", "u-1", "--status", "--json"]) == 0
+    assert said(capsys) == DONE
+
+
+def test_what_is_no_certificate_is_refused_and_one_argument_is_needed(tmp_path: Path) -> None:
+    file = tmp_path / "certificate.json"
+    file.write_text(json.dumps(CERTIFICATE))
+    assert run(["erase", "--verify", str(file)]) == 1
+    assert run(["erase", "--verify", str(tmp_path / "none")]) == 2
+    assert run(["erase"]) == 2
+    assert run(["erase", "u-1", "--verify", str(file)]) == 2
+
+
+def test_a_failed_request_and_an_endless_one_end_the_waiting() -> None:
+    with pytest.raises(RefusedError, match="failed"):
+        subjects.awaited(lambda: {"state": "failed"}, lambda _: False)
+    with pytest.raises(RefusedError, match="goes on waiting"):
+        subjects.awaited(lambda: {"state": "open"}, lambda _: False, longest=0.0)
+
+
+def test_an_export_gives_its_link(capsys: pytest.CaptureFixture[str]) -> None:
+    ready = {**REQUEST, "state": "done", "link": "https://x", "linkEndsAt": "then", "events": 3}
+    asked = {**REQUEST, "link": None}
+    FakeApi.answers = {
+        "POST /v1/subjects/u-1/export": [asked],
+        "GET /v1/subjects/u-1/export": [asked, ready],
+    }
+    assert run(["export", "u-1", "--json"]) == 0
+    assert said(capsys)["link"] == "https://x"
+    assert [method for method, *_ in FakeApi.calls] == ["POST", "GET", "GET"]
+    assert FakeApi.calls[0][2] == {"reason": "asked for by the person"}
+
+
+def test_holds_are_set_listed_and_lifted(capsys: pytest.CaptureFixture[str]) -> None:
+    FakeApi.answers = {
+        "PUT /v1/subjects/u-1/hold": [HOLD],
+        "DELETE /v1/subjects/u-1/hold": [{"lifted": False}],
+        "GET /v1/subjects/holds": [{"items": [HOLD], "cursor": None}],
+    }
+    assert run(["holds", "set", "u-1", "--why", "case", "--json"]) == 0
+    assert said(capsys) == HOLD
+    assert FakeApi.calls[-1][2] == {"reason": "case"}
+    assert run(["holds", "list", "--json"]) == 0
+    assert said(capsys) == {"items": [HOLD]}
+    assert run(["holds", "lift", "u-1"]) == 0
+    assert "no hold" in capsys.readouterr().out
+
+
+def test_the_number_of_a_user_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    found = {"userId": "u/1", "subject": "5021846650738291"}
+    FakeApi.answers = {"GET /v1/subjects/u%2F1": [found], "GET /v1/subjects/5021846650738291": [found]}
+    assert run(["privacy", "number", "u/1"]) == 0
+    assert capsys.readouterr().out == "u/1: 5021846650738291\n"
+    assert run(["privacy", "number", "5021846650738291", "--json"]) == 0
+    assert said(capsys) == found

@@ -1,0 +1,104 @@
+"""Where events name people, and what stands there once they are stored."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from millrace.contracts import registry
+from millrace.privacy import identities
+from millrace.privacy.identities import LEAST, Identities, is_number
+
+PLACES = Identities([("data", "payload", "who"), ("data", "payload", "whom")])
+NUMBERS = {"42": LEAST + 1, "usr_7": LEAST + 2}
+
+
+def event(**payload: Any) -> dict[str, Any]:
+    return {"userId": "42", "data": {"payload": payload, "metadata": {"who": 42}}}
+
+
+def stored(envelope: dict[str, Any]) -> Any:
+    return PLACES.rewritten(envelope, lambda user: str(NUMBERS[user]))
+
+
+def test_every_place_is_rewritten_as_the_field_was_and_comes_back() -> None:
+    sent = event(who=42, whom="usr_7", other=42)
+    made = stored(sent)
+    assert made == {
+        "userId": str(LEAST + 1),
+        "data": {
+            "payload": {"who": LEAST + 1, "whom": str(LEAST + 2), "other": 42},
+            "metadata": {"who": 42},
+        },
+    }
+    assert PLACES.numbers(made) == {*NUMBERS.values()}
+    assert PLACES.restored(made, {number: user for user, number in NUMBERS.items()}) == sent
+    assert sent == event(who=42, whom="usr_7", other=42), "the event itself is not changed"
+
+
+def test_who_is_not_known_any_more_stays_a_number() -> None:
+    made = stored(event(who=42))
+    assert PLACES.restored(made, {}) is made
+
+
+@pytest.mark.parametrize("value", [None, "", [42], {"id": 42}, True, 1.5])
+def test_what_names_nobody_stays(value: Any) -> None:
+    envelope = {"data": {"payload": {"who": value}}}
+    assert PLACES.users(envelope) == ()
+    assert stored(envelope) is envelope
+
+
+def test_ids_of_rows_from_before_are_no_numbers() -> None:
+    assert not any(
+        map(is_number, ["42", "usr_7", "4" * 15, str(LEAST - 1), str(2 * LEAST), f" {LEAST}", "4" * 17])
+    )
+    assert is_number(str(LEAST))
+    assert is_number(str(2 * LEAST - 1))
+
+
+def test_a_protected_subject_has_left_the_event_already(bundle: Path) -> None:
+    contract = replace(
+        registry.load().find("user.registered"),
+        subject="/data/payload/email",
+        classification={"/data/payload/email": "confidential"},
+    )
+    sent = {"userId": "42", "data": {"payload": {"email": "usr_7", "userId": "42"}}}
+    assert identities.of(contract).users(sent) == ("42",)
+
+
+def test_the_platforms_own_events_name_people_within_texts(bundle: Path) -> None:
+    ann, bob = LEAST + 1, LEAST + 2
+    sent = {
+        "userId": str(ann),
+        "data": {
+            "payload": {
+                "subject": f"user:{ann}",
+                "message": f"Two of user:{ann}, then {bob}; not 1{ann}, {ann}0 or {2 * LEAST}.",
+                "score": ann,
+            }
+        },
+    }
+    raised = identities.of(registry.load().find("alert.raised"))
+    assert raised.numbers(sent) == {ann, bob}
+    assert raised.restored(sent, {ann: "a+b@x"}) == {
+        "userId": "a+b@x",
+        "data": {
+            "payload": {
+                "subject": "user:a+b@x",
+                "message": f"Two of user:a+b@x, then {bob}; not 1{ann}, {ann}0 or {2 * LEAST}.",
+                "score": ann,
+            }
+        },
+    }
+    assert raised.restored(sent, {}) is sent
+    # What clients say is theirs: only the places of the contract are numbers of people.
+    said = {"data": {"payload": {"message": f"user:{ann}"}}}
+    assert identities.of(registry.load().find("campaign.alert_raised")).restored(said, {ann: "42"}) is said
+
+
+def test_a_decision_names_its_user(bundle: Path) -> None:
+    decision = identities.of(registry.load().find("fraud.decision.made"))
+    stored = {"data": {"payload": {"userId": str(LEAST), "counted": "q83v"}}}
+    assert decision.numbers(stored) == {LEAST}
+    assert decision.restored(stored, {LEAST: "42"})["data"]["payload"]["userId"] == "42"

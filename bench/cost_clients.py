@@ -191,13 +191,19 @@ class Recording(Network):
         self._recorded.usage["log.records"] += 1
 
 
+def kept_days(expires: float, now: float) -> float:
+    """Days from `now` until `expires`, both in seconds since 1970; what ends with a UTC day has come at that of all hours that is their mean."""
+    written = now // DAY_SECONDS * DAY_SECONDS + DAY_SECONDS / 2 if expires % DAY_SECONDS == 0 else now
+    return (expires - written) / DAY_SECONDS
+
+
 def _days(item: dict[str, Any]) -> float:
     """How long a row lies in its table; one that says that a day is pending, until the next hourly run."""
     if item.get("entityTypeKey", {}).get("S", "") == positions.partition():
         # One a shard, written over by each batch.
         return 0.0
     if "expiresAt" in item:
-        return (float(item["expiresAt"]["N"]) - time()) / DAY_SECONDS
+        return kept_days(float(item["expiresAt"]["N"]), time())
     if item.get("entityTypeKey", {}).get("S", "").startswith(f"platform#{pending.ENTITY}#"):
         return 1 / 24
     return 365.0

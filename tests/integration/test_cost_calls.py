@@ -1,13 +1,15 @@
 """What `millrace cost` reckons with is what the handlers do today."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from bench import cost_online
 from bench.cost_calls import FILE, record
+from bench.cost_clients import kept_days
+from millrace.core import clock
 
 SIZE = 10
 
@@ -29,6 +31,13 @@ def test_the_recorded_calls_are_those_of_the_code(
             assert found["usage"].get(name, 0) == pytest.approx(value, rel=0.15), f"{key} {name}"
         for table, held in kept[key]["stored"].items():
             assert found["stored"][table]["byteDays"] == pytest.approx(held["byteDays"], rel=0.15), f"{key}"  # type: ignore[index]
+
+
+def test_what_a_row_costs_that_ends_with_its_day_is_no_matter_of_the_hour() -> None:
+    day = datetime(2026, 11, 20, tzinfo=UTC)
+    ends, midnight = clock.epoch(day + timedelta(days=4)), clock.epoch(day)
+    assert {kept_days(ends, midnight + hour * 3600) for hour in (0, 9, 23)} == {3.5}
+    assert kept_days(midnight + 90_000, midnight + 3_600) == 1.0
 
 
 def test_the_recorded_rows_online_are_those_of_the_code(bundle: Path) -> None:

@@ -13,13 +13,13 @@ from cli.api import Api
 from cli.commands.patterns import From, To
 from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json, Org
-from cli.output import complain, err, out, print_json, visible, wrapped
+from cli.output import complain, counted, err, out, print_json, visible, wrapped
 from cli.target import Target, find_target
 from cli.tenants import of_key
 
 if TYPE_CHECKING:
     from millrace.audit.store import AuditStore
-    from millrace.audit.verify import Verdict
+    from millrace.audit.verdict import Verdict
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -83,8 +83,9 @@ def verify(
 ) -> None:
     """Verify that no line of the audit was changed, removed, inserted or reordered.
 
-    Needs AWS rights on the Metadata table and the lake, not an API key: the daily anchors of all chains are checked as well. Lines behind the
-    newest anchor are proven by each other alone. Exits with 1 where something does not fit.
+    Needs AWS rights on the Metadata table and the lake, not an API key. It says of each chain how far the daily anchors prove it: lines behind
+    the newest anchor are proven by each other alone, and that their end is whole is not proven. Where somebody is signed in, or with
+    MILLRACE_API_KEY, only the chain of that tenant is verified. Exits with 1 where something does not fit.
     """
     if file is not None:
         if org is not None or save is not None:
@@ -96,7 +97,7 @@ def verify(
     if as_json:
         print_json(document)
     else:
-        _show(document)
+        _show(document, org)
     if verdict.broken:
         complain("the audit is not as it was written")
         raise typer.Exit(RefusedError.exit_code)
@@ -157,8 +158,7 @@ def _of_platform(target: Target, org: str | None, save: Path | None) -> "Verdict
 
     chosen = of_key(target, org) or org
     store = _store(target)
-    # A chain of which nothing is left is known by the anchors.
-    known = sorted({*store.chains(), *(name for one in store.anchors() for name in one.heads)})
+    known = store.known()
     if chosen is not None and chosen not in known:
         raise UsageError(f"{chosen} has no chain; there are {', '.join(known) or 'none yet'}")
     if save is not None:
@@ -170,7 +170,10 @@ def _of_platform(target: Target, org: str | None, save: Path | None) -> "Verdict
             raise UsageError(f"{save} cannot be written: {error.strerror}") from error
         return _of_file(save)
     with err.status("verifying …"):
-        return store.verify(None if chosen is None else [chosen])
+        verdict = store.verify(None if chosen is None else [chosen])
+    verdict.org = chosen
+    verdict.refuse_nothing()
+    return verdict
 
 
 def _store(target: Target) -> "AuditStore":
@@ -182,18 +185,52 @@ def _store(target: Target) -> "AuditStore":
     return AuditStore(metadata, Objects(target.client("s3"), target.output("AuditBucket")))
 
 
-def _show(document: Mapping[str, Any]) -> None:
-    broken = document["broken"]
-    what = f"{document['lines']:,} lines and {document['anchors']:,} anchors"
-    out.print(
-        f"{what}: {f'{len(broken)} do not fit' if broken else 'all are as they were written'}", markup=False
+def _show(document: Mapping[str, Any], named: str | None) -> None:
+    broken, chains = document["broken"], document["chains"]
+    what = (
+        f"{counted(document['lines'], 'line')} of {counted(len(chains), 'chain')} and "
+        f"{counted(document['anchors'], 'anchor')}"
     )
+    _print(f"{what}: {counted(len(broken), 'fault') if broken else 'all are as they were written'}")
+    if document["org"] is not None:
+        why = "" if named else ", whose credential this is"
+        _print(f"only the chain of {document['org']}{why}: other chains were not looked at")
+    for one in chains:
+        _show_chain(one)
+    newest = document["newestAnchor"]
+    if newest is not None:
+        _print(f"newest anchor: {newest['key']}, SHA-256")
+        _print(newest["sha256"], "  ")
     for one in broken[:MOST_SHOWN]:
-        place = one["anchor"] if one["org"] is None else f"{one['org']} line {one['number']}"
-        for line in wrapped(f"{place}: {one['kind']}: {one['why']}", "  "):
-            out.print(line, markup=False)
+        place = f"{one['org']} line {one['number']}" if one["org"] is not None else one["anchor"] or "all"
+        _print(f"{place}: {one['kind']}: {one['why']}", "  ")
     if len(broken) > MOST_SHOWN:
-        out.print(f"  and {len(broken) - MOST_SHOWN} others; --json has all", markup=False)
+        _print(f"and {len(broken) - MOST_SHOWN} others; --json has all", "  ")
+
+
+def _show_chain(chain: Mapping[str, Any]) -> None:
+    from millrace.audit.order import numbers_text
+
+    org, last, anchored = chain["org"], chain["last"], chain["anchoredUpTo"]
+    if not chain["lines"]:
+        _print(f"{org}: no lines")
+        return
+    _print(f"{org}: {numbers_text(chain['first'], last)}, {chain['firstAt']} to {chain['lastAt']}")
+    if anchored is None:
+        _print("no anchor: its lines are proven by each other alone, and its end is unproven", "  ")
+        return
+    _print(f"anchored up to line {anchored:,} by {chain['anchor']}", "  ")
+    if chain["unproven"]:
+        behind = numbers_text(anchored + 1, last)
+        verb = "is" if chain["unproven"] == 1 else "are"
+        _print(f"unproven: {behind} {verb} proven by the hashes alone, and the end may be cut", "  ")
+    else:
+        _print(f"unproven: whether lines were removed behind line {last:,}", "  ")
+
+
+def _print(text: str, indent: str = "") -> None:
+    for line in wrapped(visible(text), indent):
+        out.print(line, markup=False)
 
 
 def _lines(item: Mapping[str, Any]) -> Iterator[str]:

@@ -22,6 +22,7 @@ from millrace.core.table import Table
 from tests.support.stores import MemoryDynamoDB, MemoryS3
 
 ACME, GLOBEX = "org_acme", "org_globex"
+EMPTY = Objects(MemoryS3(), "lake")
 
 
 @pytest.fixture
@@ -79,11 +80,80 @@ def verified(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, 
 
 def test_a_whole_audit_is_verified(stores: AuditStore, capsys: pytest.CaptureFixture[str]) -> None:
     code, document = verified(capsys)
-    assert (code, document) == (0, {"verified": True, "lines": 6, "anchors": 1, "broken": []})
+    assert code == 0
+    assert {name: document[name] for name in ("verified", "org", "lines", "anchors", "broken")} == {
+        "verified": True,
+        "org": None,
+        "lines": 6,
+        "anchors": 1,
+        "broken": [],
+    }
     assert verified(capsys, "--org", ACME)[1]["lines"] == 3
     assert run(["audit", "verify"]) == 0
     assert "all are as they were written" in capsys.readouterr().out
     assert run(["audit", "verify", "--org", "org_nobody"]) == 2
+
+
+def test_it_says_how_far_each_chain_is_proven(stores: AuditStore, capsys: pytest.CaptureFixture[str]) -> None:
+    (anchor,) = stores.anchors()[0]
+    audit.write(stores.metadata, ACME, "keys.create", "ann", {})
+    audit.write(stores.metadata, "org_new", "keys.create", "ann", {})
+    _, document = verified(capsys)
+    assert document["newestAnchor"] == {"key": anchor.key, "sha256": anchor.digest}
+    chains = {one["org"]: one for one in document["chains"]}
+    assert {
+        org: (one["first"], one["last"], one["anchoredUpTo"], one["unproven"]) for org, one in chains.items()
+    } == {ACME: (1, 4, 3, 1), GLOBEX: (1, 2, 2, 0), "org_new": (1, 1, None, 1), "platform": (1, 1, None, 1)}
+    assert chains[ACME]["anchor"] == anchor.key
+    assert run(["audit", "verify"]) == 0
+    shown = capsys.readouterr().out
+    assert max(len(line) for line in shown.splitlines()) <= 80
+    text = " ".join(shown.split())
+    assert f"anchored up to line 3 by {anchor.key} unproven: line 4 is proven by the hashes alone" in text
+    assert "unproven: whether lines were removed behind line 2" in text
+    assert "no anchor: its lines are proven by each other alone, and its end is unproven" in text
+    assert anchor.digest in shown
+    assert "only the chain" not in text
+
+
+def test_of_a_credential_only_its_tenant_is_verified_and_that_is_said(
+    stores: AuditStore, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(["audit", "verify", "--org", ACME]) == 0
+    assert "only the chain of org_acme: other chains" in capsys.readouterr().out
+    monkeypatch.setattr(command, "of_key", lambda *_: ACME)
+    assert run(["audit", "verify"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "only the chain of org_acme, whose credential this is: other chains were not looked at" in shown
+    code, document = verified(capsys)
+    assert (code, document["org"], [one["org"] for one in document["chains"]]) == (0, ACME, [ACME])
+
+
+def test_a_changed_anchor_is_named_also_for_one_tenant_and_in_a_file(
+    stores: AuditStore, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (anchor,) = stores.anchors()[0]
+    stores.objects.put(anchor.key, b"{}")
+    for more in ([], ["--org", ACME], ["--save", str(tmp_path / "audit.ndjson")]):
+        code, document = verified(capsys, *more)
+        found = [(one["kind"], one["anchor"]) for one in document["broken"]]
+        assert (code, found) == (1, [("changed", anchor.key)])
+
+
+def test_nothing_is_not_proven(
+    stores: AuditStore,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = tmp_path / "audit.ndjson"
+    for text in ("", "\n", '{"kind": "end", "org": null, "chains": {}}\n'):
+        file.write_text(text)
+        code, document = verified(capsys, "--file", str(file))
+        assert (code, document["verified"]) == (1, False)
+        assert [one["kind"] for one in document["broken"]] == ["empty"]
+    monkeypatch.setattr(command, "_store", lambda _: AuditStore(Table(MemoryDynamoDB(), "Metadata"), EMPTY))
+    assert verified(capsys)[0] == 1
 
 
 def test_what_is_broken_is_named_and_is_a_failure(
@@ -122,30 +192,73 @@ def test_a_file_is_verified_without_a_platform(
     assert (code, saved["verified"], saved["lines"]) == (0, True, 3 if org else 6)
     assert verified(capsys, "--file", str(file)) == (0, saved)
     whole = [orjson.loads(line) for line in file.read_bytes().splitlines()]
-    assert {one["org"] for one in whole if "org" in one} == ({ACME} if org else {ACME, GLOBEX, "platform"})
-    for edited in edits(whole):
+    assert {one["org"] for one in whole if one["kind"] == "line"} == (
+        {ACME} if org else {ACME, GLOBEX, "platform"}
+    )
+    for found, edited in edits(whole):
         file.write_bytes(b"".join(orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE) for one in edited))
-        assert verified(capsys, "--file", str(file))[0] == 1
+        code, document = verified(capsys, "--file", str(file))
+        assert code == 1
+        assert [(one["kind"], one["number"]) for one in document["broken"]] == found
 
 
-def edits(whole: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """A changed line, a removed one, a removed end, two in the other order."""
-    lines = [at for at, one in enumerate(whole) if one.get("org") == ACME and one["kind"] == "line"]
-    first, second, last = lines
+Edited = tuple[list[tuple[str, int | None]], list[dict[str, Any]]]
+
+
+def edits(whole: list[dict[str, Any]]) -> Iterator[Edited]:
+    """A changed line, a removed one, a removed end, an inserted line, two in the other order; and an end of the file that is gone."""
+    first, second, last = (
+        at for at, one in enumerate(whole) if one.get("org") == ACME and one["kind"] == "line"
+    )
     changed = {**whole[second], "detail": {"a": "e", "b": 1}}
-    yield [*whole[:second], changed, *whole[second + 1 :]]
-    yield [*whole[:second], *whole[second + 1 :]]
-    yield [*whole[:last], *whole[last + 1 :]]
-    yield [*whole[:first], whole[second], whole[first], *whole[last:]]
+    yield [("changed", 2)], [*whole[:second], changed, *whole[second + 1 :]]
+    yield [("removed", 2)], [*whole[:second], *whole[second + 1 :]]
+    yield [("removed", 3)], [*whole[:last], *whole[last + 1 :]]
+    yield [("removed", 1)], [*whole[:first], *whole[last + 1 :]]
+    yield [("reordered", 1)], [*whole[:first], whole[second], whole[first], *whole[last:]]
+    yield [("inserted", 2)], [*whole[:last], whole[second], *whole[last:]]
+    yield [("cut", None)], whole[:-1]
+    yield [("inserted", None)], [*whole, whole[-1]]
+
+
+def test_a_cut_file_is_found_also_without_an_anchor(
+    stores: AuditStore, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for _ in range(2):
+        audit.write(stores.metadata, ACME, "keys.create", "ann", {})
+    file = tmp_path / "audit.ndjson"
+    verified(capsys, "--save", str(file), "--org", ACME)
+    saved = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join([*saved[:-2], saved[-1]]))
+    _, document = verified(capsys, "--file", str(file))
+    assert [(one["kind"], one["number"]) for one in document["broken"]] == [("removed", 5)]
+    assert "when the file was saved" in document["broken"][0]["why"]
+    # Where the end is written anew as well, nothing is left that knows of the line: it is said that this is unproven.
+    end = orjson.loads(saved[-1])
+    end["chains"][ACME] = [4, orjson.loads(saved[-3])["hash"], orjson.loads(saved[-3])["at"]]
+    file.write_bytes(b"".join([*saved[:-2], orjson.dumps(end)]))
+    code, document = verified(capsys, "--file", str(file))
+    assert (code, document["chains"][0]["unproven"]) == (0, 1)
+    # What is behind the end that was saved was not there.
+    file.write_bytes(b"".join([*saved[:-1], orjson.dumps(end)]))
+    _, document = verified(capsys, "--file", str(file))
+    assert [(one["kind"], one["number"]) for one in document["broken"]] == [("inserted", 5)]
 
 
 def test_a_file_that_is_none_is_refused(stores: AuditStore, tmp_path: Path) -> None:
     file = tmp_path / "audit.ndjson"
     assert run(["audit", "verify", "--file", str(file)]) == 2
-    for text in ('{"kind": "other"}\n', "x\n", '{"kind": "line"}\n', "[]\n"):
+    for text in ('{"kind": "other"}\n', "x\n", '{"kind": "line"}\n', "[]\n", *wrong(stores)):
         file.write_text(text)
         assert run(["audit", "verify", "--file", str(file)]) == 2
     assert run(["audit", "verify", "--file", str(file), "--org", ACME]) == 2
+
+
+def wrong(stores: AuditStore) -> Iterator[str]:
+    """A line whose values are of other types."""
+    line = next(stores.lines(ACME)).to_json()
+    for more in ({"number": "1"}, {"number": True}, {"principal": 7}, {"previousAt": None}):
+        yield orjson.dumps({"kind": "line", "org": ACME, **line, **more}).decode()
 
 
 def test_lines_are_listed_as_the_api_has_them(

@@ -8,7 +8,8 @@ import orjson
 
 from millrace.audit import anchor as anchors
 from millrace.audit.anchor import Anchor
-from millrace.audit.verify import Broken, Verdict, added, verify_anchors, verify_chain
+from millrace.audit.verdict import CHANGED, Broken, Verdict
+from millrace.audit.verify import verify_anchors, verify_chain
 from millrace.core import audit, clock
 from millrace.core.audit import Head, Line
 from millrace.core.objects import Objects
@@ -79,15 +80,37 @@ class AuditStore(Chains):
 
     objects: Objects
 
-    def anchors(self) -> Iterator[Anchor]:
-        """All anchors, oldest first.
+    def anchors(self) -> tuple[list[Anchor], list[Broken]]:
+        """All anchors, oldest first, and the objects that are none.
 
         Raises:
-            ValueError: an object is none.
+            MillraceError: the lake did not answer.
+        """
+        kept: list[Anchor] = []
+        broken: list[Broken] = []
+        for key, body in self.anchor_objects():
+            try:
+                kept.append(anchors.read(key, body))
+            except ValueError as error:
+                broken.append(Broken(CHANGED, str(error), anchor=key))
+        return kept, broken
+
+    def anchor_objects(self) -> Iterator[tuple[str, bytes]]:
+        """The keys and bodies of the objects below the anchors, oldest first.
+
+        Raises:
             MillraceError: the lake did not answer.
         """
         for one in self.objects.list_objects(ANCHORS, doing="list anchors of the audit"):
-            yield anchors.read(one.key, self.objects.get(one.key))
+            yield one.key, self.objects.get(one.key)
+
+    def known(self) -> list[str]:
+        """The tenants that have a chain or had one: where nothing is left of it, anchors know it.
+
+        Raises:
+            MillraceError: table or lake did not answer.
+        """
+        return sorted({*self.chains(), *(org for one in self.anchors()[0] for org in one.heads)})
 
     def anchor(self, now: datetime) -> Anchor | None:
         """Writes the anchor of a day; None where the day has one. Made again after a crash, it goes on where it was.
@@ -112,26 +135,24 @@ class AuditStore(Chains):
         """Checks chains and anchors.
 
         Args:
-            orgs: the chains; all of them and the anchors if None.
+            orgs: the chains; all of them if None. Anchors are checked in both cases.
             now: the present moment.
 
         Raises:
             MillraceError: table or lake did not answer.
         """
-        moment, verdict = now or clock.now(), Verdict()
-        try:
-            kept = list(self.anchors())
-        except ValueError as error:
-            verdict.broken.append(Broken("changed", str(error)))
-            kept = []
+        moment, (kept, broken) = now or clock.now(), self.anchors()
+        verdict, told = Verdict(broken=broken), self._told()
+        for one in broken:
+            told.pop(one.anchor or "", None)
+        verdict.add(verify_anchors(kept, told))
         if orgs is None:
-            verdict = added(verdict, verify_anchors(kept, self._told()))
             # A chain of which nothing is left is known by the anchors.
             named = {org for one in kept for org in one.heads}
             orgs = sorted({*self.chains(), *named})
         for org in orgs:
             heads = {one.key: one.heads[org] for one in kept if org in one.heads}
-            verdict = added(verdict, verify_chain(org, self.lines(org), heads, moment))
+            verdict.add(verify_chain(org, self.lines(org), heads, moment))
         return verdict
 
     def verify_new(self, now: datetime) -> Verdict:
@@ -148,7 +169,7 @@ class AuditStore(Chains):
         for org in sorted({*self.chains(), *heads}):
             first = heads.get(org, Head(1)).number
             anchored = {newest.key: heads[org]} if newest is not None and org in heads else {}
-            verdict = added(verdict, verify_chain(org, self.lines(org, first - 1), anchored, now, first))
+            verdict.add(verify_chain(org, self.lines(org, first - 1), anchored, now, first))
         if verdict.broken:
             told = [one.to_json() for one in verdict.broken[:MOST_TOLD]]
             detail = {"count": len(verdict.broken), "broken": told}
@@ -169,9 +190,12 @@ class AuditStore(Chains):
         audit.write(self.metadata, PLATFORM, ANCHORED, PRINCIPAL, detail, made.key)
 
     def _told(self) -> dict[str, str]:
-        told: dict[str, str] = {}
-        for line in self.lines(PLATFORM):
-            if line.action == ANCHORED:
-                detail = orjson.loads(line.detail)
-                told[detail["key"]] = detail["sha256"]
-        return told
+        return told_of(self.lines(PLATFORM))
+
+
+def told_of(lines: Iterable[Line]) -> dict[str, str]:
+    """The key and the digest of each anchor that lines of the platform's chain tell of; one that was changed tells of none."""
+    details = [
+        orjson.loads(one.detail) for one in lines if one.action == ANCHORED and one.hash == one.expected
+    ]
+    return {detail["key"]: detail["sha256"] for detail in details}

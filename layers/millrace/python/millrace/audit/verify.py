@@ -1,64 +1,22 @@
 """Whether chains of the audit are as they were written: pure, over lines and anchors from wherever they were read."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from millrace.audit.anchor import Anchor
+from millrace.audit.order import Order, missing, numbers_text
+from millrace.audit.verdict import CHANGED, INSERTED, REMOVED, Broken, Chain, Verdict
 from millrace.core import audit, clock
 from millrace.core.audit import Head, Line
 
-# What is wrong with a line or an anchor.
-CHANGED, REMOVED, INSERTED, REORDERED, UNLINKED = "changed", "removed", "inserted", "reordered", "unlinked"
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """What does not fit: a line by its tenant and number, or an anchor by its key; `why` is a sentence."""
-
-    kind: str
-    why: str
-    org: str | None = None
-    number: int | None = None
-    anchor: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """As `millrace audit verify` prints it."""
-        return {
-            "org": self.org,
-            "number": self.number,
-            "anchor": self.anchor,
-            "kind": self.kind,
-            "why": self.why,
-        }
-
-
-@dataclass(slots=True)
-class Verdict:
-    """How many lines and anchors were looked at, and what is wrong with them."""
-
-    lines: int = 0
-    anchors: int = 0
-    broken: list[Broken] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """As `millrace audit verify` prints it."""
-        return {
-            "verified": not self.broken,
-            "lines": self.lines,
-            "anchors": self.anchors,
-            "broken": [one.to_json() for one in self.broken],
-        }
-
-
-def added(one: Verdict, other: Verdict) -> Verdict:
-    """Two verdicts as one."""
-    return Verdict(one.lines + other.lines, one.anchors + other.anchors, [*one.broken, *other.broken])
-
 
 def verify_chain(
-    org: str, lines: Iterable[Line], anchored: Mapping[str, Head], now: datetime, first: int = 1
+    org: str,
+    lines: Iterable[Line],
+    anchored: Mapping[str, Head],
+    now: datetime,
+    first: int = 1,
+    saved: Head | None = None,
 ) -> Verdict:
     """Checks a tenant's lines in their order, and against the ends that anchors keep of them.
 
@@ -68,50 +26,79 @@ def verify_chain(
         anchored: the key of each anchor that names the tenant, with the end of its chain.
         now: what is older than seven years by it may be missing.
         first: the number that `lines` begin at.
+        saved: the end that the chain had when it was saved to the file that `lines` are of.
     """
-    verdict, last = Verdict(), Head()
-    ends: dict[int, list[str]] = {}
-    for key, head in anchored.items():
-        ends.setdefault(head.number, []).append(key)
-    seen: set[str] = set()
+    order, ends = Order(org), _Ends(anchored)
+    count, lowest, highest = 0, Head(), Head()
+    began = ""
     for line in lines:
-        verdict.lines += 1
-        problem = _problem(line, last if verdict.lines > 1 else None, first, now)
-        if problem is not None:
-            verdict.broken.append(Broken(*problem, org, line.number))
-        for key in ends.get(line.number, ()):
-            seen.add(key)
-            if anchored[key].hash != line.hash:
-                why = f"line {line.number} is another one than when {key} was written"
-                verdict.broken.append(Broken(CHANGED, why, org, line.number, key))
-        last = line.head
-    for key, head in anchored.items():
-        if key not in seen and not _expired(head.at, now) and head.number > last.number:
-            why = f"the chain ends at line {last.number}; when {key} was written it had {head.number}"
-            verdict.broken.append(Broken(REMOVED, why, org, head.number, key))
-    return verdict
+        count += 1
+        order.add(line)
+        ends.see(line)
+        if count == 1 or line.number < lowest.number:
+            lowest, began = line.head, line.previous_at
+        if line.number > highest.number:
+            highest = line.head
+    broken = list(order.problems(first, may_begin_later=_expired(began, now)))
+    broken += ends.problems(org)
+    broken += _end_problems(org, highest.number, anchored, saved, now)
+    number, key = ends.newest
+    chain = Chain(org, count, lowest.number, highest.number, lowest.at, highest.at, number, key)
+    return Verdict(count, broken=broken, chains=[chain])
 
 
-def _problem(line: Line, last: Head | None, first: int, now: datetime) -> tuple[str, str] | None:
-    if line.hash != line.expected:
-        return CHANGED, "its hash is not that of its content"
-    if last is None:
-        if line.number == first or _expired(line.previous_at, now):
-            return None
-        return REMOVED, f"lines {first} to {line.number - 1} are missing"
-    if line.number == last.number:
-        return INSERTED, "there are two lines of this number"
-    if line.number < last.number:
-        return REORDERED, f"it comes behind line {last.number}"
-    if line.number > last.number + 1:
-        return REMOVED, f"lines {last.number + 1} to {line.number - 1} are missing"
-    if line.previous != last.hash or line.previous_at != last.at:
-        return UNLINKED, "it was not written behind the line that stands before it"
-    return None
+class _Ends:
+    """The ends that anchors keep, and what stands there."""
+
+    def __init__(self, anchored: Mapping[str, Head]) -> None:
+        self._anchored = anchored
+        self._keys: dict[int, list[str]] = {}
+        self._found: set[int] = set()
+        self._fitting: set[str] = set()
+        for key, head in anchored.items():
+            self._keys.setdefault(head.number, []).append(key)
+
+    def see(self, line: Line) -> None:
+        keys = self._keys.get(line.number)
+        if keys is not None:
+            self._found.add(line.number)
+            self._fitting.update(key for key in keys if self._anchored[key].hash == line.hash)
+
+    @property
+    def newest(self) -> tuple[int, str]:
+        """The highest number that an anchor keeps and that stands there, and the first anchor that does."""
+        highest = max((self._anchored[key].number for key in self._fitting), default=0)
+        return highest, min((key for key in self._keys.get(highest, ()) if key in self._fitting), default="")
+
+    def problems(self, org: str) -> Iterator[Broken]:
+        for key, head in self._anchored.items():
+            if head.number in self._found and key not in self._fitting:
+                why = f"line {head.number} is another one than when {key} was written"
+                yield Broken(CHANGED, why, org, head.number, key)
+
+
+def _end_problems(
+    org: str, last: int, anchored: Mapping[str, Head], saved: Head | None, now: datetime
+) -> Iterator[Broken]:
+    """A removed end is told once, by whatever knows the longest chain."""
+    known = {f"when {key} was written": head for key, head in anchored.items()}
+    if saved is not None:
+        known["when the file was saved"] = saved
+    beyond = {when: head for when, head in known.items() if head.number > last and not _expired(head.at, now)}
+    if beyond:
+        when, head = max(beyond.items(), key=lambda one: one[1].number)
+        yield missing(org, last + 1, head.number, f": the chain had {head.number:,} lines {when}")
+    elif saved is not None and saved.number < last:
+        what = numbers_text(saved.number + 1, last)
+        yield Broken(INSERTED, f"{what}: not there when the file was saved", org, saved.number + 1)
 
 
 def _expired(at: str, now: datetime) -> bool:
-    return bool(at) and clock.parse(at) + audit.KEPT <= now
+    """Whether what was written then may be gone; what is no moment may not."""
+    try:
+        return bool(at) and clock.parse(at) + audit.KEPT <= now
+    except ValueError:
+        return False
 
 
 def verify_anchors(anchors: Iterable[Anchor], known: Mapping[str, str]) -> Verdict:
@@ -130,6 +117,8 @@ def verify_anchors(anchors: Iterable[Anchor], known: Mapping[str, str]) -> Verdi
         last = anchor
     for key in sorted(known.keys() - found.keys()):
         verdict.broken.append(Broken(REMOVED, f"{key} was written and is not there", anchor=key))
+    if last is not None:
+        verdict.newest_anchor = last.key, last.digest
     return verdict
 
 

@@ -1,6 +1,7 @@
 """Consents over the API: given, withdrawn, read, in the audit; of two tenants none sees the other's; intake reads what was said."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -172,6 +173,75 @@ def test_a_call_that_ended_before_its_event_is_completed_by_the_next(
     api.running.restart_all()
     answer = api(key, "PUT", path, {"granted": True})[1]
     assert [one["timestamp"] for one in events_of(api, ACME, "usr_ended")] == [answer["statement"]["at"]]
+
+
+def test_of_statements_at_once_the_last_one_written_is_the_newest(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls of one moment, and one whose clock is behind: the moments, and so the events, have the order of the writes."""
+    key, path = api.key(ACME, "subjects:read", "subjects:write"), "/v1/subjects/usr_once/consents/marketing"
+    now = clock.now()
+    for granted, ago in ((True, 0), (False, 0), (True, 0), (False, 5), (True, 60)):
+        monkeypatch.setattr(clock, "now", lambda ago=ago: now - timedelta(seconds=ago))
+        answer = api(key, "PUT", path, {"granted": granted})[1]
+        assert (answer["holds"], answer["statement"]["granted"]) == (granted, granted)
+    monkeypatch.undo()
+    found = events_of(api, ACME, "usr_once")
+    said = ["consent.granted", "consent.withdrawn", "consent.granted", "consent.withdrawn", "consent.granted"]
+    assert [one["eventType"] for one in found] == said
+    moments = [one["timestamp"] for one in found]
+    assert moments == sorted(set(moments)), "no two are of one moment"
+    api.running.restart_all()
+    assert held(api, key, "/v1/subjects/usr_once/consents")["marketing"] is True
+
+
+def test_a_statement_that_lost_a_race_is_behind_the_one_that_won(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have read the same row; the one with the earlier moment is written second, and stands."""
+    key, path = api.key(ACME, "subjects:read", "subjects:write"), "/v1/subjects/usr_race/consents/marketing"
+    assert api(key, "PUT", path, {"granted": True})[0] == 200
+    running = api.running
+    people = assemble.subjects(
+        Table(running.dynamodb, "SubjectKeys"), Table(running.dynamodb, "Metadata"), running.kms_key
+    )
+    update, now = Table.update, clock.now()
+    later = Statement(True, 2, clock.utc_text(now + timedelta(seconds=30)), "other").to_item()
+
+    def overtaken(table: Table, *arguments: Any, **more: Any) -> bool:
+        monkeypatch.setattr(Table, "update", update)
+        assert people.put_consent(ACME, "user:usr_race", "marketing", later) == later
+        return update(table, *arguments, **more)
+
+    monkeypatch.setattr(Table, "update", overtaken)
+    earlier = Statement(False, 1, clock.utc_text(now), "shop").to_item()
+    kept = people.put_consent(ACME, "user:usr_race", "marketing", earlier)
+    assert kept is not None
+    assert kept["M"]["granted"] == {"BOOL": False}
+    assert kept["M"]["at"]["S"] > later["M"]["at"]["S"]
+    assert held(api, key, "/v1/subjects/usr_race/consents")["marketing"] is False
+
+
+@pytest.mark.parametrize("erased", [False, True])
+def test_a_person_is_named_by_the_id_and_not_by_the_number(api: Api, erased: bool) -> None:
+    key, running = api.key(ACME, "subjects:read", "subjects:write"), api.running
+    user = f"usr_numbered_{erased}"
+    assert api(key, "PUT", f"/v1/subjects/{user}/consents/marketing", {"granted": True})[0] == 200
+    table = Table(running.dynamodb, "SubjectKeys")
+    people = assemble.subjects(table, Table(running.dynamodb, "Metadata"), running.kms_key)
+    number = people.ids(ACME, [user])[user]
+    if erased:
+        table.delete({"subjectKey": {"S": person_key(ACME, people.secrets(ACME), f"user:{user}")}})
+    path = f"/v1/subjects/{number}/consents"
+    before = len(running.rows("SubjectKeys"))
+    for method, where, body in (("PUT", f"{path}/marketing", {"granted": False}), ("GET", path, None)):
+        status, problem = api(key, method, where, body)
+        assert status == 400
+        assert "name the user by the id" in problem["detail"]
+    assert len(running.rows("SubjectKeys")) == before, "nobody is made under a number"
+    # What only looks like one is an id as any other; of another tenant it is nobody's number.
+    other = api.key(GLOBEX, "subjects:read", "subjects:write")
+    assert api(other, "PUT", f"{path}/marketing", {"granted": True})[0] == 200
 
 
 def test_a_shipped_contract_heeds_what_was_said(api: Api) -> None:

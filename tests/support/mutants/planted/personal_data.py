@@ -9,6 +9,22 @@ GROUPED = ("tests/unit/anonymised/test_grouping.py",)
 
 MUTANTS = (
     Mutant(
+        "of consents given at once an older one stands",
+        "H4",
+        f"{LAYER}/privacy/subjects.py",
+        "statement = consent.behind(statement, held)",
+        "statement = max(statement, held, key=lambda one: str(one['M']['at']))",
+        ("tests/integration/test_consents.py",),
+    ),
+    Mutant(
+        "a consent is kept under the number of a person",
+        "H4",
+        f"{LAYER}/api/consents.py",
+        "if self._subjects.is_number(call.org, user):",
+        "if not user:",
+        ("tests/integration/test_consents.py",),
+    ),
+    Mutant(
         "a withdrawal counts for its own version only",
         "H4",
         f"{LAYER}/privacy/consent.py",

@@ -35,8 +35,13 @@ class ConsentsApi:
         self._emitter = emitter
 
     def list(self, call: Call) -> dict[str, Any]:
-        """Every purpose, and whether it holds for the person; of who is not known, by default."""
-        name = of_user(call.values["id"])
+        """Every purpose, and whether it holds for the person; of who is not known, by default.
+
+        Raises:
+            Problem: 400, the person is named by a number.
+            MillraceError: a store did not answer.
+        """
+        name = of_user(self._user(call))
         person = self._subjects.known(call.org, [name]).get(name)
         consents = {} if person is None else person.consents
         return {"items": [_shown(one, said(consents, one.name)) for one in self._purposes.values()]}
@@ -47,7 +52,8 @@ class ConsentsApi:
         What was said before already stays as it was said then.
 
         Raises:
-            Problem: 404, there is no such purpose; 409, the person is being erased; 400, it rests on no consent, or the version is not one that there was.
+            Problem: 404, there is no such purpose; 409, the person is being erased; 400, it rests on no consent, the version is not one that there was, or the
+                person is named by a number.
             MillraceError: a store did not answer, and the statement may hold or not; the same call goes on.
         """
         purpose = self._purposes.get(call.values["purpose"])
@@ -62,7 +68,7 @@ class ConsentsApi:
             raise Problem(
                 HTTPStatus.BAD_REQUEST, f"the newest version of {purpose.name} is {purpose.version}"
             )
-        caller, user = call.request.authenticated, call.values["id"]
+        caller, user = call.request.authenticated, self._user(call)
         statement = Statement(granted, version, clock.utc_text(clock.now()), caller.principal)
         name = of_user(user)
         person = self._subjects.known_or_new(call.org, [name]).get(name)
@@ -88,6 +94,16 @@ class ConsentsApi:
         held = Statement.of_item(kept)
         self._emitter.emit([_event(call.org, person.subject, purpose, held, caller)])
         return _shown(purpose, held)
+
+    def _user(self, call: Call) -> str:
+        """The id of a call. Under a number there would be a second person, of whom no event tells."""
+        user: str = call.values["id"]
+        if self._subjects.is_number(call.org, user):
+            raise Problem(
+                HTTPStatus.BAD_REQUEST,
+                "this is the number that the platform gave a user: name the user by the id that events are sent with",
+            )
+        return user
 
 
 def _event(org: str, subject: int, purpose: Purpose, held: Statement, caller: Caller) -> PlatformEvent:

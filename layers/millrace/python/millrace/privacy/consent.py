@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any
+
+from millrace.core import clock
 
 # What the use of data for a purpose rests on (GDPR, article 6). Of these two a person may withdraw or object.
 CONSENT, INTEREST = "consent", "legitimate_interest"
 BASES = (CONSENT, INTEREST, "contract", "legal_obligation")
 WITHDRAWABLE = frozenset({CONSENT, INTEREST})
+_MILLISECOND = timedelta(milliseconds=1)
 # What becomes of an event without consent: kept nowhere, refused into quarantine, or stored without some fields.
 WITHOUT = ("drop", "mask", "refuse")
 
@@ -60,6 +64,20 @@ class Statement:
         """Reads what `to_item` wrote."""
         held = item["M"]
         return cls(held["granted"]["BOOL"], int(held["version"]["N"]), held["at"]["S"], held["by"]["S"])
+
+
+def behind(statement: Mapping[str, Any], held: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A statement with a moment behind that of the one that it replaces: so the moments, of which events are made, have the order of the writes.
+
+    Args:
+        statement: the new one, in DynamoDB's form.
+        held: the one that holds, in DynamoDB's form.
+    """
+    new, old = (one["M"]["at"]["S"] for one in (statement, held))
+    if new > old:
+        return statement
+    at = clock.utc_text(clock.parse(old) + _MILLISECOND)
+    return {"M": {**statement["M"], "at": {"S": at}}}
 
 
 def said(consents: Mapping[str, Any], purpose: str) -> Statement | None:

@@ -20,7 +20,7 @@ from millrace.core.errors import MillraceError, RetryableError
 from millrace.core.table import Item, Table
 from millrace.core.worker_pool import WorkerPool
 from millrace.eventstore.tenant_key import TenantKeys
-from millrace.privacy import identities, listing, seal
+from millrace.privacy import consent, identities, listing, seal
 from millrace.privacy.person import of_user, user_in
 from millrace.privacy.tenant_secrets import TenantSecrets, secrets
 from millrace.privacy.tokens import short_digest
@@ -167,6 +167,8 @@ class Subjects:
     ) -> Mapping[str, Any] | None:
         """Stores what a person has said of a purpose, in place of what was said before.
 
+        Of calls at once the one that is written last is the newest: its moment is behind the one before, whatever the callers' clocks say.
+
         Returns:
             The statement that holds from now on: this one, or the one in which the same was said before; None where there is no
             such person, or where one is left who was erased.
@@ -184,6 +186,8 @@ class Subjects:
             held: Mapping[str, Any] | None = row["consents"]["M"].get(purpose)
             if held is not None and all(held["M"][part] == statement["M"][part] for part in _SAID):
                 statement = held
+            elif held is not None:
+                statement = consent.behind(statement, held)
             consents = {**row["consents"]["M"], purpose: statement}
             number, state = int(row["subject"]["N"]), row["state"]
             listed = listing.entry(number, consents, restricted=state["S"] == RESTRICTED)
@@ -234,6 +238,17 @@ class Subjects:
             RetryableError: the table or KMS did not answer.
         """
         return users(org, self.of_numbers(org, numbers))
+
+    def is_number(self, org: str, text: str) -> bool:
+        """Whether a text is the number of somebody, also of one who was erased.
+
+        Raises:
+            RetryableError: the table did not answer.
+        """
+        if not identities.is_number(text):
+            return False
+        key = {"subjectKey": {"S": subject_key(org, int(text))}}
+        return self._table.get(key, doing="read person") is not None
 
     def ids(self, org: str, users: Iterable[str]) -> dict[str, str]:
         """The user's id → what is stored in its place: the number of the person; of those who are not known, the id itself.

@@ -39,6 +39,12 @@ def list_(
     principal: Annotated[
         str | None, typer.Option("--principal", help="Only what this credential or user did.")
     ] = None,
+    subject: Annotated[
+        str | None,
+        typer.Option(
+            "--subject", help="Only lines about this person, such as reads of their values, by the user's id."
+        ),
+    ] = None,
     from_: Annotated[
         str | None, typer.Option("--from", help="Written at or after this ISO 8601 time.")
     ] = None,
@@ -50,7 +56,7 @@ def list_(
 ) -> None:
     """List lines of the audit, newest first."""
     api = Api(find_target(env), org)
-    query = {"action": action, "principal": principal, "from": from_, "to": to}
+    query = {"action": action, "principal": principal, "subject": subject, "from": from_, "to": to}
     items, cursor = repairs.listed(api, query, limit, "/v1/audit")
     if as_json:
         print_json({"items": items, "cursor": cursor})

@@ -175,6 +175,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "audit": ("millrace audit list --limit 10",),
     "audit list": (
         "millrace audit list --action keys.create",
+        "millrace audit list --subject usr_4711",
         "millrace audit list --from 2026-11-21T06:00:00Z --json",
     ),
     "audit verify": ("millrace audit verify", "millrace audit verify --file audit.ndjson"),

@@ -316,3 +316,69 @@ def test_more_tokens_than_the_rate_are_asked_to_come_back(warm: Platform) -> Non
     assert len(left) == 2
     assert all(int(one) < 100 for one in left)
     assert detokenise(warm, some, org=GLOBEX)["status"] == 200, "one tenant's flood is its own"
+
+
+AUDIT = "/v1/audit"
+
+
+def about(running: Platform, subject: str, org: str = ACME, **query: str) -> list[dict[str, Any]]:
+    answer = running.get(AUDIT, query={"subject": subject, **query}, org=org)
+    assert answer["status"] == 200
+    items: list[dict[str, Any]] = answer["body"]["items"]
+    return items
+
+
+def test_who_saw_a_person_is_asked_by_the_id_and_answered_by_the_number(warm: Platform) -> None:
+    mine = events.shipped_order(user="usr_mine", userId="usr_mine", correlationId="both")
+    other = events.shipped_order(user="usr_other", userId="usr_other", correlationId="both")
+    warm.post([mine, other])
+    warm.get(ONE, eventId=mine["eventId"])
+    warm.get(ONE, eventId=other["eventId"])
+    warm.get("/v1/events", query={"correlationId": "both"})
+    detokenise(warm, [*tokens_of(warm, mine), {**tokens_of(warm, other)[0], "token": "tk_" + "A" * 22}])
+    warm.get("/v1/subjects/{id}", id="usr_other")
+    found = about(warm, "usr_mine")
+    assert [one["action"] for one in found] == [
+        "audit.read",
+        "personal.detokenise",
+        "personal.read",
+        "personal.read",
+    ]
+    number = found[0]["detail"]["subject"]
+    assert found[1]["detail"]["subjects"] == [number], "of the other nothing was told"
+    assert number in found[2]["detail"]["subjects"]
+    assert len(found[2]["detail"]["subjects"]) == 2
+    assert found[3]["detail"]["subjects"] == [number]
+    assert "usr_mine" not in str(warm.rows("Metadata")), "no line has the id"
+    # An erased person is known by the number alone.
+    assert [one["action"] for one in about(warm, number)[1:]] == [one["action"] for one in found]
+    assert [one["action"] for one in about(warm, "usr_other")][1:] == [
+        "subjects.read",
+        "personal.read",
+        "personal.read",
+    ]
+    assert [one["number"] for one in about(warm, "usr_mine", action="personal.detokenise")] == [
+        found[1]["number"]
+    ]
+
+
+def test_the_question_who_saw_somebody_is_of_one_tenant_and_of_auditors(warm: Platform) -> None:
+    event = events.shipped_order(user="usr_same", userId="usr_same")
+    warm.post([event])
+    warm.post([events.shipped_order(user="usr_same", userId="usr_same")], org=GLOBEX)
+    warm.get(ONE, eventId=event["eventId"])
+    (read, seen) = about(warm, "usr_same")
+    assert (read["action"], seen["action"]) == ("audit.read", "personal.read")
+    assert [one["action"] for one in about(warm, "usr_same", org=GLOBEX)] == ["audit.read"]
+    elsewhere = about(warm, seen["detail"]["subjects"][0], org=GLOBEX)
+    assert [one["action"] for one in elsewhere] == ["audit.read"], "the number is of another tenant"
+    refused = warm.get(AUDIT, query={"subject": "usr_same"}, scopes=" ".join({*ALL_SCOPES} - {"audit:read"}))
+    assert refused["status"] == 403
+    assert warm.get(AUDIT, query={"subject": ""})["status"] == 400
+
+
+def test_the_audit_has_no_id_of_somebody_who_is_not_known(warm: Platform) -> None:
+    assert about(warm, "ann@example.com") == []
+    (line,) = audited(warm, action="audit.read")
+    assert line == {"subject": None}
+    assert "ann@example.com" not in str(warm.rows("Metadata"))

@@ -6,11 +6,13 @@ from typing import Any
 import orjson
 
 from millrace.api.route import Call
+from millrace.api.user_ids import UserIds
 from millrace.audit.reading import AuditReader, Wanted, is_position
 from millrace.core import audit, clock, sizes
 from millrace.core.audit_actions import ACTIONS
 from millrace.core.http import Problem
 from millrace.core.table import Table
+from millrace.privacy import identities
 
 READ = "audit.read"
 
@@ -18,18 +20,27 @@ READ = "audit.read"
 class AuditApi:
     """Answers of `GET /v1/audit`."""
 
-    def __init__(self, metadata: Table) -> None:
-        self._metadata, self._reader = metadata, AuditReader(metadata)
+    def __init__(self, metadata: Table, user_ids: UserIds) -> None:
+        """`metadata`: where the audit is."""
+        self._metadata, self._reader, self._user_ids = metadata, AuditReader(metadata), user_ids
 
     def list(self, call: Call) -> dict[str, Any]:
-        """Lines, newest first; that they were read is a line itself, one for all pages."""
+        """Lines, newest first; that they were read is a line itself, one for all pages.
+
+        Raises:
+            Problem: 400, there is no such action.
+            MillraceError: a store did not answer.
+        """
         given, limit = call.values, call.values["limit"]
         if given.get("action") is not None and given["action"] not in ACTIONS:
             raise Problem(
                 HTTPStatus.BAD_REQUEST, "action is none of the audit's: its documentation lists them"
             )
         after = call.after(is_position)
-        wanted = Wanted(*(given.get(name) for name in ("from", "to", "action", "principal")))
+        wanted = Wanted(
+            *(given.get(name) for name in ("from", "to", "action", "principal")),
+            None if given.get("subject") is None else self._user_ids.stored(call.org, given["subject"]),
+        )
         if after is None:
             self._tell(call, wanted)
         page = self._reader.page(call.org, wanted, after, limit)
@@ -47,5 +58,8 @@ class AuditApi:
             if moment
         }
         others = {"action": wanted.action, "principal": wanted.principal}
-        detail = times | {name: value for name, value in others.items() if value}
+        detail: dict[str, Any] = times | {name: value for name, value in others.items() if value}
+        if wanted.subject is not None:
+            # The id of somebody who is not known would be a name in the audit.
+            detail["subject"] = wanted.subject if identities.is_number(wanted.subject) else None
         audit.write(self._metadata, call.org, READ, who.principal, detail, call.request.request_id)

@@ -1,6 +1,6 @@
 """From tokens back to values, for a purpose: each token with an event that has it, for nobody can turn a token back by itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from millrace.api.route import Call
@@ -10,6 +10,7 @@ from millrace.core.limits import Limit
 from millrace.core.table import Table
 from millrace.eventstore.reader import EventReader
 from millrace.privacy.reading import PersonalReads
+from millrace.privacy.stored_form import Envelope
 from millrace.rates.rates import TOKENS_A_SECOND, TOKENS_BURST_SECONDS, Rates
 
 MOST_TOKENS = 100
@@ -43,23 +44,36 @@ class Detokenise:
         asked: list[Mapping[str, str]] = call.body["tokens"]
         caller = call.request.authenticated
         self._rates.take_tokens(caller, len(asked))
-        values = self._values(call.org, {identity_text(one["eventId"]) for one in asked})
+        parts = self._parts(call.org, {identity_text(one["eventId"]) for one in asked})
+        values = self._reads.by_token(call.org, parts)
         found = [values.get(identity_text(one["eventId"]), {}).get(one["token"]) for one in asked]
         detail = {
             "purpose": call.body["purpose"],
             "reason": call.body["reason"],
             "tokens": [dict(one) for one in asked],
             "found": sum(value is not None for value in found),
+            "subjects": self._subjects(asked, parts, values),
         }
         audit.write(self._metadata, call.org, ACTION, caller.principal, detail, call.request.request_id)
         return {"values": [{**one, "value": value} for one, value in zip(asked, found, strict=True)]}
 
-    def _values(self, org: str, ids: set[str]) -> dict[str, dict[str, str]]:
-        """Event → token → value."""
-        bodies = {}
+    def _parts(self, org: str, ids: set[str]) -> dict[str, Envelope]:
+        """Event → what names and holds its values."""
+        parts = {}
         for event_id in sorted(ids):
             event = self._reader.one(org, event_id)
             if event is not None:
                 # Parsed one at a time, and of each only what is sealed is held.
-                bodies[event_id] = self._reads.sealed_part(event.body)
-        return self._reads.by_token(org, bodies)
+                parts[event_id] = self._reads.sealed_part(event.body)
+        return parts
+
+    def _subjects(
+        self,
+        asked: Sequence[Mapping[str, str]],
+        parts: Mapping[str, Envelope],
+        values: Mapping[str, Mapping[str, str]],
+    ) -> list[str]:
+        """The people of whom values are told."""
+        named = ((identity_text(one["eventId"]), one["token"]) for one in asked)
+        told = {event for event, token in named if token in values.get(event, {})}
+        return sorted({subject for event in told if (subject := self._reads.subject(parts[event]))})

@@ -9,7 +9,7 @@ from millrace.core.table import Table
 from millrace.privacy.reading import PersonalReads, StoredBody
 
 READ_PERSONAL = "personal.read"
-# Ids of events that a line of the audit names; of more it says how many there were.
+# Ids of events and numbers of people that a line of the audit names; of more events it says how many there were.
 _MOST_IDS = 1_000
 
 
@@ -33,6 +33,7 @@ class Personal:
                 "call": call.request.route,
                 "events": len(shown.disclosed),
                 "eventIds": shown.disclosed[:_MOST_IDS],
+                "subjects": shown.subjects[:_MOST_IDS],
             }
             audit.write(
                 self._metadata, call.org, READ_PERSONAL, caller.principal, detail, call.request.request_id

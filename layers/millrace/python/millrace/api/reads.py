@@ -120,7 +120,7 @@ def reads(settings: ReadSettings, log: Callable[[str], None], guard: Guard) -> R
         "GET /v1/datasets/{name}": datasets.get,
         "GET /v1/datasets/{name}/lineage": datasets.lineage,
         "GET /v1/alerts": alerts.list,
-        "GET /v1/audit": AuditApi(metadata).list,
+        "GET /v1/audit": AuditApi(metadata, user_ids).list,
         "GET /v1/subjects/{id}": PersonsApi(user_ids, metadata).get,
         "GET /v1/features": FeaturesApi(online, views, user_ids).get,
         "GET /v1/schemas": schemas.list,

@@ -24,12 +24,16 @@ _IN_CHAIN, _BEFORE = "chain", "before"
 
 
 class Wanted(NamedTuple):
-    """Which lines: of [since, until), and of an action and a principal where they are named."""
+    """Which lines: of [since, until), and of an action, a principal and a person where they are named.
+
+    `subject`: the person's number; lines have no other name of a person.
+    """
 
     since: datetime | None = None
     until: datetime | None = None
     action: str | None = None
     principal: str | None = None
+    subject: str | None = None
 
 
 class Page(NamedTuple):
@@ -64,7 +68,7 @@ class AuditReader:
             for line in islice(self._chain(org, below), MOST_LINES):
                 if wanted.since is not None and line.at < clock.utc_text(wanted.since):
                     return Page(items, None)
-                if _matches(line.action, line.principal, wanted):
+                if _matches(line.action, line.principal, line.detail, wanted):
                     items.append({**line.to_json(), "inChain": True})
                 below = line.number
                 if len(items) == limit:
@@ -108,8 +112,10 @@ class AuditReader:
                 return Page(items, None)
             for row in self._rows(org, clock.day_text(day), name):
                 name = row["entityId"]["S"]
-                item = _before_the_chain(row)
-                if _within(item["at"], wanted) and _matches(item["action"], item["principal"], wanted):
+                item, detail = _before_the_chain(row), row["detail"]["S"]
+                if _within(item["at"], wanted) and _matches(
+                    item["action"], item["principal"], detail, wanted
+                ):
                     items.append(item)
                 if len(items) == limit:
                     return Page(items, f"{_BEFORE}:{clock.day_text(day)}/{name}")
@@ -137,8 +143,20 @@ def is_position(text: str) -> bool:
     return kind == _BEFORE
 
 
-def _matches(action: str, principal: str, wanted: Wanted) -> bool:
-    return wanted.action in (None, action) and wanted.principal in (None, principal)
+def _matches(action: str, principal: str, detail: str, wanted: Wanted) -> bool:
+    if wanted.action not in (None, action) or wanted.principal not in (None, principal):
+        return False
+    return wanted.subject is None or _is_about(detail, wanted.subject)
+
+
+def _is_about(detail: str, subject: str) -> bool:
+    """Whether a line's detail says that it is about a person, alone or among others."""
+    # Most lines are about others, and need not be parsed for that.
+    if f'"{subject}"' not in detail:
+        return False
+    said = orjson.loads(detail)
+    among = said.get("subjects")
+    return said.get("subject") == subject or (isinstance(among, list) and subject in among)
 
 
 def _within(at: str, wanted: Wanted) -> bool:

@@ -32,10 +32,17 @@ class StoredBody:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a caller sees: the envelopes as JSON, in order, and the ids of the events in which it sees protected values."""
+    """What a caller sees.
+
+    Attributes:
+        bodies: the envelopes as JSON, in order.
+        disclosed: the ids of the events in which it sees protected values.
+        subjects: the numbers of the people whom these events are about, in order.
+    """
 
     bodies: list[bytes]
     disclosed: list[str]
+    subjects: list[str]
 
 
 class PersonalReads:
@@ -65,7 +72,8 @@ class PersonalReads:
         known = self._subjects.of_numbers(org, self._numbers(bodies, clear=clear))
         people = {number: person for number, person in known.items() if person.state == ACTIVE}
         users = subjects.users(org, people)
-        disclosed = []
+        disclosed: list[str] = []
+        about: set[int] = set()
         for index, event in enumerate(events):
             is_protected = self._is_protected(event)
             if not is_protected and WRITTEN.search(event.body) is None:
@@ -77,10 +85,13 @@ class PersonalReads:
                 made = stored_form.hidden(envelope, where, self._token_key(org))
             elif where.holds(made):
                 disclosed.append(str(envelope["eventId"]))
+                about |= identity.numbers(envelope)
+                if blob := stored_form.blob(envelope):
+                    about.add(blob.subject)
             made = identity.restored(made, users)
             if made is not envelope:
                 bodies[index] = _written(made)
-        return Shown(bodies, disclosed)
+        return Shown(bodies, disclosed, [str(one) for one in sorted(about)])
 
     def _numbers(self, bodies: Sequence[bytes], *, clear: bool) -> set[int]:
         """The people whom these events name, and, for who sees values, for whom their values are sealed."""
@@ -122,6 +133,12 @@ class PersonalReads:
         # Rows from before anything was protected have their values in clear.
         self._of(envelope)[0].rewritten(envelope, look)
         return {**head, "clear": clear}
+
+    @staticmethod
+    def subject(part: Envelope) -> str | None:
+        """The number of the person for whom values of a stored event are sealed; None where none are. `part`: of `sealed_part`."""
+        blob = stored_form.blob(part)
+        return None if blob is None else str(blob.subject)
 
     def by_token(self, org: str, parts: Mapping[str, Envelope]) -> dict[str, dict[str, str]]:
         """The values that events have, by their tokens; none of those that nobody can read (any more), or may.

@@ -198,8 +198,8 @@ def test_a_wrong_type_is_all_that_is_said_of_a_place() -> None:
         ({"logicalType": "integer", "logicalTypeOptions": {"minimum": 0}}, -3, "must be >= 0, got -3"),
         ({"logicalType": "number", "logicalTypeOptions": {"exclusiveMaximum": 1}}, 1, "must be < 1, got 1"),
         ({"logicalType": "integer"}, 2**63, "must be <= 9223372036854775807, got 9223372036854775808"),
-        ({"logicalType": "string"}, True, "must be a string, got true"),
-        ({"logicalType": "boolean"}, "true", 'must be true or false, got "true"'),
+        ({"logicalType": "string"}, True, "must be a string, got true or false"),
+        ({"logicalType": "boolean"}, "true", "must be true or false, got a text of 4 characters"),
         ({"logicalType": "array", "items": {"logicalType": "string"}}, {}, "must be an array, got an object"),
         (
             {"logicalType": "string", "logicalTypeOptions": {"minLength": 1}},
@@ -255,6 +255,57 @@ def test_what_is_protected_is_not_told_again(kind: str) -> None:
     errors = Validator(contract(secret, listed)).errors(event({"secret": "ana.souza", "list": ["ana.souza"]}))
     assert found(errors) == [("/data/payload/list/0", "enum"), ("/data/payload/secret", "format")]
     assert all("ana" not in error.message for error in errors)
+
+
+MAIL = "vera@example.com"
+
+
+@pytest.mark.parametrize("name", [*IDS, "eventId", "timestamp", "version"])
+def test_of_the_envelope_no_message_quotes_a_value(plain: Validator, name: str) -> None:
+    for sent in (MAIL + "\n", "vera\n", 4711):
+        (error,) = plain.errors(event({}, **{name: sent}))
+        assert error.pointer == f"/{name}"
+        assert "vera" not in error.message
+        assert "4711" not in error.message
+    assert "got a number" in error.message
+
+
+@pytest.mark.parametrize(
+    ("described", "value", "got"),
+    [
+        # A user's id, whatever it is called, and what the person is called by whom the contract is.
+        ({"custom": {"userId": "/data/payload/x"}, "logicalType": "integer"}, 0.5, "a number"),
+        ({"custom": {"subject": "/data/payload/x"}, "logicalType": "integer"}, 0.5, "a number"),
+        # A value of another type is none that the contract's class is about.
+        ({"logicalType": "integer"}, "vera", "a text of 4 characters"),
+        ({"logicalType": "string"}, 491701234567, "a number"),
+        # A text that is not one word may be an address, a number or a name.
+        ({"logicalType": "string", "enum": [{"value": "new"}]}, MAIL, "a text of 16 characters"),
+        ({"logicalType": "string", "enum": [{"value": "new"}]}, "Vera Rubin", "a text of 10 characters"),
+        ({"logicalType": "string", "enum": [{"value": "new"}]}, "4711", "a text of 4 characters"),
+        # And what the contract does say is shown.
+        ({"logicalType": "string", "enum": [{"value": "new"}]}, "second-hand", '"second-hand"'),
+        ({"logicalType": "integer", "logicalTypeOptions": {"minimum": 0}}, -3, "-3"),
+    ],
+)
+def test_a_message_quotes_what_the_contract_calls_open_and_of_all_else_says_the_kind(
+    described: dict[str, Any], value: Any, got: str
+) -> None:
+    custom = described.get("custom", {})
+    made = contract(
+        {"name": "x", **{name: one for name, one in described.items() if name != "custom"}}, **custom
+    )
+    (error,) = Validator(made).errors(event({"x": value}))
+    assert error.message.endswith(f", got {got}")
+
+
+def test_a_name_that_a_client_made_up_is_shown_where_it_looks_like_one() -> None:
+    made = contract(field("open"), additionalProperties="reject")
+    errors = Validator(made).errors(event({MAIL: 1, "4711": 1, "opne": 1, "Vera Rubin": 1}))
+    assert [(error.pointer, error.code) for error in errors] == [
+        ("/data/payload", "unknown_field"),
+        ("/data/payload/opne", "unknown_field"),
+    ]
 
 
 ADDRESS = field(
@@ -322,8 +373,8 @@ def test_what_is_beside_the_protected_is_told() -> None:
     )
     assert [(error.pointer, error.message) for error in errors] == [
         ("/data/payload/address/zip", 'must match ^[0-9]+$, got "z"'),
-        ("/data/payload/lines/0/n", 'must be an integer, got "y"'),
-        ("/data/payload/open", 'must be an integer, got "x"'),
+        ("/data/payload/lines/0/n", "must be an integer, got a text of 1 character"),
+        ("/data/payload/open", "must be an integer, got a text of 1 character"),
         ("/data/payload/opne", "is not a field here"),
     ]
 

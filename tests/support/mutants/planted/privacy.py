@@ -147,6 +147,22 @@ MUTANTS = (
         ERASED,
     ),
     Mutant(
+        "a message quotes a text of any form",
+        "H4",
+        f"{LAYER}/contracts/redaction.py",
+        "if isinstance(value, str) and _WORD.fullmatch(value) is None:",
+        "if isinstance(value, str) and value is None:",
+        ("tests/unit/contracts/test_validator.py",),
+    ),
+    Mutant(
+        "a message quotes a user's id",
+        "H4",
+        f"{LAYER}/contracts/redaction.py",
+        "if pointer not in named and contract",
+        "if contract",
+        ("tests/unit/contracts/test_validator.py",),
+    ),
+    Mutant(
         "a certificate is not what was signed",
         "H4",
         f"{LAYER}/people/certificate.py",

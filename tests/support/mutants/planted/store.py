@@ -207,8 +207,8 @@ MUTANTS = (
         "an error tells the value of a protected field",
         "classified",
         f"{LAYER}/contracts/redaction.py",
-        "            and pointer not in self._protected\n            and self._protected.isdisjoint(_ancestors(pointer))\n        )\n\n    def shown",
-        "        )\n\n    def shown",
+        "            and pointer not in self._protected\n            and self._protected.isdisjoint(_ancestors(pointer))\n        )\n        if not is_told",
+        "        )\n        if not is_told",
         ("tests/unit/contracts/test_validator.py",),
     ),
     Mutant(

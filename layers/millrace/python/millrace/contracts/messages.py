@@ -1,6 +1,6 @@
 """From what the validator finds to the interface's codes and sentences."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
@@ -9,6 +9,7 @@ from jsonschema_rs import ValidationError
 from millrace.contracts import formats
 from millrace.contracts.errors import FieldError
 from millrace.contracts.pointers import write
+from millrace.contracts.redaction import Redaction, is_name
 
 MAX_MESSAGE = 80
 _MAX_VALUE = 24
@@ -20,7 +21,7 @@ _TYPES = {
     "object": "an object",
     "array": "an array",
 }
-_WORDS = {"True": "true", "False": "false", "None": "null"}
+_WORDS = {"True": "true", "False": "false"}
 # Keyword → code, direction, and what is counted.
 _COUNTED = {
     "minLength": ("minimum", "least", "character"),
@@ -32,52 +33,71 @@ _COUNTED = {
 }
 
 
-def from_validation(
-    error: ValidationError, *, show_value: bool, show_names: bool = True
-) -> Iterator[FieldError]:
+def from_validation(error: ValidationError, redaction: Redaction) -> Iterator[FieldError]:
     """The errors that one finding stands for; several only for unknown fields.
 
     Args:
         error: what jsonschema-rs found.
-        show_value: whether the value may be shown, or its length; not so for protected fields.
-        show_names: whether the names of unknown fields may be shown.
+        redaction: decides what they may show.
     """
-    kind, path = error.kind.name, error.instance_path
+    kind, path = error.kind.name, redaction.named(error.instance_path)
     limit = error.kind.value
-    if kind == "required":
+    if len(path) < len(error.instance_path):
+        # Of a place whose name is not shown, no more is told than that something is wrong below.
+        yield FieldError(
+            write(path), _code(kind, limit), "holds what is not valid below a name that is not shown"
+        )
+    elif kind == "required":
         yield FieldError(write([*path, limit]), "missing", "is required")
     elif kind in ("additionalProperties", "unevaluatedProperties"):
-        if not show_names:
+        shows_names = redaction.shows_names(path)
+        named = [name for name in limit if shows_names and is_name(name)]
+        if len(named) < len(limit):
             yield FieldError(write(path), "unknown_field", "holds what is not a field here")
-            return
-        for name in limit:
+        for name in named:
             yield FieldError(write([*path, name]), "unknown_field", "is not a field here")
     elif kind in _COUNTED:
         code, least, what = _COUNTED[kind]
         what = what if limit == 1 else f"{what}s"
-        got = f", got {_count(error.instance)}" if show_value else ""
+        got = f", got {_count(error.instance)}" if redaction.told(path, error.instance) != "nothing" else ""
         yield FieldError(write(path), code, f"must have at {least} {limit} {what}{got}")
     else:
         code, sentence = _sentence(kind, limit)
-        got = f", got {shown(error.instance)}" if show_value and kind != "uniqueItems" else ""
+        got = "" if kind == "uniqueItems" else _got(path, error.instance, redaction)
         room = MAX_MESSAGE - len(got)
         yield FieldError(
             write(path), code, (sentence if len(sentence) <= room else sentence[: room - 1] + "…") + got
         )
 
 
-def decimal_error(path: tuple[str | int, ...], value: float, *, show_value: bool) -> FieldError:
+def decimal_error(path: tuple[str | int, ...], value: float, redaction: Redaction) -> FieldError:
     """A decimal with too many decimals."""
-    got = f", got {shown(value)}" if show_value else ""
-    return FieldError(write(path), "format", f"must have at most 4 decimals{got}")
+    got = _got(path, value, redaction)
+    return FieldError(write(redaction.named(path)), "format", f"must have at most 4 decimals{got}")
 
 
-def shown(value: Any) -> str:
-    """A value as JSON in ASCII, shortened: nothing in it can steer a terminal or turn the direction of writing."""
+def _got(path: Sequence[str | int], value: Any, redaction: Redaction) -> str:
+    told = redaction.told(path, value)
+    if told == "nothing":
+        return ""
+    return f", got {quoted(value) if told == 'value' else described(value)}"
+
+
+def described(value: Any) -> str:
+    """The kind and length of a value, and nothing of what it says."""
+    if isinstance(value, str):
+        return f"a text of {len(value)} character{'' if len(value) == 1 else 's'}"
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
         return "an array"
+    if value is None:
+        return "null"
+    return "true or false" if isinstance(value, bool) else "a number"
+
+
+def quoted(value: Any) -> str:
+    """A scalar as JSON in ASCII, shortened: nothing in it can steer a terminal or turn the direction of writing."""
     # Cut before it is written: a text of a megabyte is not written out to show twenty characters of it.
     text = (
         encode_basestring_ascii(value[: _MAX_VALUE * 2])
@@ -85,6 +105,14 @@ def shown(value: Any) -> str:
         else _WORDS.get(str(value), str(value))
     )
     return text if len(text) <= _MAX_VALUE else text[: _MAX_VALUE - 1] + "…"
+
+
+def _code(kind: str, limit: Any) -> str:
+    if kind == "required":
+        return "missing"
+    if kind in ("additionalProperties", "unevaluatedProperties"):
+        return "unknown_field"
+    return _COUNTED[kind][0] if kind in _COUNTED else _sentence(kind, limit)[0]
 
 
 _BOUNDS = {

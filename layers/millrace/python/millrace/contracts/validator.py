@@ -74,18 +74,12 @@ class Validator:
                 # Some are left out, and which must not hang on the order of keys.
                 findings = list(islice(self._schema.iter_errors(_in_order(event)), _MAX_FINDINGS))
             for finding in findings:
-                path = finding.instance_path
-                errors += messages.from_validation(
-                    finding,
-                    show_value=self._discretion.shows_value(path),
-                    show_names=self._discretion.shows_names(path),
-                )
+                errors += messages.from_validation(finding, self._discretion)
         return errors
 
     def _decimal_errors(self, event: Any) -> list[FieldError]:
         wrong = self._decimals.errors(event) if self._decimals is not None else []
-        shows = self._discretion.shows_value
-        return [messages.decimal_error(path, value, show_value=shows(path)) for path, value in wrong]
+        return [messages.decimal_error(path, value, self._discretion) for path, value in wrong]
 
     def _compile(self) -> Callable[[Any], bool]:
         contract = self._contract

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,6 +120,52 @@ def test_what_was_held_back_ends_without_an_event(world: Alerting) -> None:
         ORG, ALERT.kind, ALERT.rule, f"order:ord_{raising.MOST_AN_HOUR}", reason="late"
     ) and world.events(ENDED)
     assert held == []
+
+
+@pytest.mark.parametrize("before", ["_admit", "_hold"])
+def test_an_alert_that_ends_while_it_is_raised_is_held_back_or_told_and_never_both(
+    world: Alerting, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    """Another function ends it when its episode has begun, and nobody has decided yet whether it is raised."""
+    world.raise_some(raising.MOST_AN_HOUR)
+    original = getattr(raising.Alerts, before)
+
+    def ended_first(alerts: raising.Alerts, opened: list[Any]) -> Any:
+        assert end(world, subject="order:new")
+        return original(alerts, opened)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(raising.Alerts, before, ended_first)
+        world.alerts.raise_all([replace(ALERT, subject="order:new")])
+    assert world.events(ENDED) == []
+    assert "order:new" not in {one["subject"] for one in world.events(RAISED)}
+    world.now += timedelta(hours=2)
+    assert world.alerts.end_storms() == 1
+    (storm,) = world.events(ENDED)
+    assert storm["observed"] == 1, "it is counted"
+
+
+def test_an_alert_that_ends_while_it_is_raised_is_told_where_there_is_room(
+    world: Alerting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.raise_some(raising.MOST_AN_HOUR - 1)
+    original = raising.Alerts._admit
+
+    def ended_first(alerts: raising.Alerts, opened: list[Any]) -> Any:
+        assert end(world, subject="order:new")
+        # The last place is taken, and not by the other.
+        world.made().raise_all([replace(ALERT, subject="order:other")])
+        return original(alerts, opened)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(raising.Alerts, "_admit", lambda *given: (patch.undo(), ended_first(*given))[1])
+        world.alerts.raise_all([replace(ALERT, subject="order:new")])
+    raised = [one for one in world.events(RAISED) if one["kind"] != STORM]
+    assert len(raised) == raising.MOST_AN_HOUR
+    (new,) = (one for one in raised if one["subject"] == "order:new")
+    assert [one["alertId"] for one in world.events(ENDED)] == [new["alertId"]]
+    world.track()
+    assert [one["subject"] for one in world.listed("ended")] == ["order:new"]
 
 
 def test_a_muted_alert_is_raised_and_says_that_it_is_muted(world: Alerting) -> None:

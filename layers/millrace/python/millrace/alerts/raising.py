@@ -12,7 +12,7 @@ were (`platform#alert-storm#0` lists the storms by their end).
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -104,8 +104,7 @@ class Alerts:
         if row is None or "ended" in row or (alert_id is not None and row["alertId"]["S"] != alert_id):
             return False
         found = row["alertId"]["S"]
-        held = _key(org, _HELD, kind, rule, row["hour"]["S"], tile=found)
-        if self._analytics.get(held, consistent=True, doing="read alert") is None:
+        if self._is_told(org, kind, rule, row["hour"]["S"], found, int(row["expiresAt"]["N"])):
             about = _about(kind, rule, subject, row)
             self._emit_end(org, found, about, reason, row["raisedAt"]["S"], observed, cause)
         self._analytics.update(
@@ -116,6 +115,23 @@ class Alerts:
             doing="end alert",
         )
         return True
+
+    def _is_told(self, org: str, kind: str, rule: str, hour: str, alert_id: str, expires: int) -> bool:
+        """Whether an alert was raised or will be; False where it is held back.
+
+        Who raises it may stand between the beginning of its episode and that decision. Then it is made here, and holds for both: an alert that was told
+        as ended is never held back, and one that is held back is never told.
+        """
+        rate = self._analytics.get(_rate(org, kind, rule, hour), consistent=True, doing="count alerts")
+        if alert_id in _admitted(rate):
+            return True
+        held = _held(org, kind, rule, hour, alert_id)
+        if self._analytics.get(held, consistent=True, doing="read alert") is not None:
+            return False
+        if alert_id in self._admit_one(org, kind, rule, hour, alert_id, expires):
+            return True
+        self._analytics.put({**held, "expiresAt": {"N": str(expires)}}, doing="hold alerts")
+        return False
 
     def open_ones(
         self, subjects: Sequence[tuple[str, str, str, str]]
@@ -208,39 +224,45 @@ class Alerts:
     def _admit(self, opened: list[_Opened]) -> tuple[list[_Opened], list[_Opened]]:
         """Which of a rule's alerts of one hour are raised, and which are held back."""
         first = opened[0].alert
-        key = _key(first.org, _RATE, first.kind, first.rule, tile=_hour(first.at))
-        admitted: list[_Opened] = []
+        hour, expires = _hour(first.at), clock.epoch(first.at + _KEPT)
         for place, one in enumerate(opened):
             alert_id = one.alert.alert_id
-            if not self._analytics.update(
-                key,
-                "SET expiresAt = :expires ADD admitted :one, #count :1",
-                condition="attribute_not_exists(#count) OR (#count < :most AND NOT contains(admitted, :id))",
-                names={"#count": "count"},
-                values={
-                    ":one": {"SS": [alert_id]},
-                    ":id": {"S": alert_id},
-                    ":1": {"N": "1"},
-                    ":most": {"N": str(MOST_AN_HOUR)},
-                    ":expires": {"N": str(clock.epoch(first.at + _KEPT))},
-                },
-                doing="count alerts",
-            ):
-                row = self._analytics.get(key, consistent=True, doing="count alerts") or {}
-                known = set(row.get("admitted", {}).get("SS", ()))
-                if alert_id not in known:
-                    # Full, and a set only grows.
-                    rest = opened[place:]
-                    admitted += [other for other in rest if other.alert.alert_id in known]
-                    return admitted, [other for other in rest if other.alert.alert_id not in known]
-            admitted.append(one)
-        return admitted, []
+            known = self._admit_one(first.org, first.kind, first.rule, hour, alert_id, expires)
+            if alert_id not in known:
+                # Full, and a set only grows.
+                rest = opened[place:]
+                admitted = [other for other in rest if other.alert.alert_id in known]
+                held = [other for other in rest if other.alert.alert_id not in known]
+                return [*opened[:place], *admitted], held
+        return opened, []
+
+    def _admit_one(
+        self, org: str, kind: str, rule: str, hour: str, alert_id: str, expires: int
+    ) -> Collection[str]:
+        """Admits an alert of a rule's hour if there is room; those that are admitted, as far as it is known: with it, unless it is held back."""
+        key = _rate(org, kind, rule, hour)
+        if self._analytics.update(
+            key,
+            "SET expiresAt = :expires ADD admitted :one, #count :1",
+            condition="attribute_not_exists(#count) OR (#count < :most AND NOT contains(admitted, :id))",
+            names={"#count": "count"},
+            values={
+                ":one": {"SS": [alert_id]},
+                ":id": {"S": alert_id},
+                ":1": {"N": "1"},
+                ":most": {"N": str(MOST_AN_HOUR)},
+                ":expires": {"N": str(expires)},
+            },
+            doing="count alerts",
+        ):
+            return (alert_id,)
+        return _admitted(self._analytics.get(key, consistent=True, doing="count alerts"))
 
     def _hold(self, held: Sequence[_Opened]) -> None:
         first, hour = held[0].alert, _hour(held[0].alert.at)
         expires = {"N": str(clock.epoch(first.at + _KEPT))}
         rows = {
-            one.alert.alert_id: _key(first.org, _HELD, first.kind, first.rule, hour, tile=one.alert.alert_id)
+            one.alert.alert_id: _held(first.org, first.kind, first.rule, hour, one.alert.alert_id)
             for one in held
         }
         self._analytics.write_all(
@@ -335,6 +357,19 @@ def _storm_row(storm: Alert, kind: str, hour: str, until: datetime, raised_at: s
     }
     expires = {"N": str(clock.epoch(until + _KEPT))}
     return {"metricKey": _STORMS, "expiresAt": expires, **{name: {"S": text} for name, text in texts.items()}}
+
+
+def _rate(org: str, kind: str, rule: str, hour: str) -> Item:
+    return _key(org, _RATE, kind, rule, tile=hour)
+
+
+def _admitted(row: Item | None) -> frozenset[str]:
+    """The alerts that a row of a rule's hour admits."""
+    return frozenset((row or {}).get("admitted", {}).get("SS", ()))
+
+
+def _held(org: str, kind: str, rule: str, hour: str, alert_id: str) -> Item:
+    return _key(org, _HELD, kind, rule, hour, tile=alert_id)
 
 
 def _episode(org: str, kind: str, rule: str, subject: str) -> Item:

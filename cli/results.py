@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.output import fits, out, visible
-from millrace.core import clock
+from millrace.core import clock, csv_cells
 from millrace.core.plain import plain
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CRLF = "\r\n"
 NOTHING = "NULL"
+_NUMBERS = (int, float, Decimal)
 # Beyond it even --wide breaks lines.
 LONGEST_LINE = 1_000_000
 # Microseconds that a fraction of a second counts, by how many digits it has.
@@ -115,17 +116,21 @@ def _precision(moments: Sequence[datetime]) -> str:
 
 def _are_numbers(values: Sequence[Any]) -> bool:
     some = [value for value in values if value is not None]
-    return bool(some) and all(
-        isinstance(value, int | float | Decimal) and not isinstance(value, bool) for value in some
-    )
+    return bool(some) and all(isinstance(value, _NUMBERS) and not isinstance(value, bool) for value in some)
 
 
 def csv(answer: "Answer") -> Iterator[str]:
-    """Lines of CSV (RFC 4180) with a head; null is an empty field, an empty text is `""`."""
-    yield ",".join(map(_field, answer.names)) + CRLF
+    """Lines of CSV (RFC 4180) with a head; null is an empty field, an empty text is `""`, and no text is a formula."""
+    yield ",".join(_field(csv_cells.cell(name)) for name in answer.names) + CRLF
     for part in answer.parts():
         for row in part:
-            yield ",".join("" if value is None else _field(text(value)) for value in row) + CRLF
+            yield ",".join(map(_csv_cell, row)) + CRLF
+
+
+def _csv_cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return _field(text(value) if isinstance(value, _NUMBERS) else csv_cells.cell(text(value)))
 
 
 def _field(value: str) -> str:

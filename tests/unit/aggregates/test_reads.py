@@ -320,6 +320,15 @@ def test_csv_has_a_line_for_each_window_and_key(world: World, reader: Reader) ->
         assert next(csv.DictReader(io.StringIO(more["body"])))["revenue"] == "1000000000000"
 
 
+@pytest.mark.parametrize("merchant", ["=HYPERLINK(1)", "+a", "-a", "@a", "\ta"])
+def test_a_key_that_would_be_a_formula_is_a_text_in_csv(world: World, reader: Reader, merchant: str) -> None:
+    world.count(payment(merchant, amount=-5))
+    body = reader.ask(**MORNING, format="csv")["body"]
+    (line,) = csv.DictReader(io.StringIO(body))
+    assert (line["merchant"], line["revenue"]) == (f"'{merchant}", "-5")
+    assert [one["key"]["merchant"] for one in reader.items(**MORNING)] == [merchant]
+
+
 def test_the_catalogue_says_what_can_be_asked(reader: Reader) -> None:
     answer = json.loads(reader.ask("")["body"])
     assert [one["name"] for one in answer["items"]] == ["merchant_10m", "users_10m"]

@@ -150,6 +150,17 @@ def test_csv_is_that_of_rfc_4180(ask: Callable[..., str]) -> None:
     )
 
 
+def test_csv_has_no_formulas_and_numbers_stay_numbers(ask: Callable[..., str]) -> None:
+    sql = "select * from (values ('=1+1', -5, -1.50::decimal(9,2), -0.5::double, '-7'), ('@a,b', 1, null, null, '-x')) t(\"=h\", i, d, f, s)"
+    assert ask(sql, as_json=False, as_csv=True).split("\r\n") == [
+        "'=h,i,d,f,s",
+        "'=1+1,-5,-1.50,-0.5,-7",
+        "\"'@a,b\",1,,,'-x",
+        "",
+    ]
+    assert json.loads(ask("select '=1' as a")) == [{"a": "=1"}], "JSON has what is stored"
+
+
 def test_parquet_holds_the_rows(ask: Callable[..., str], tmp_path: Path) -> None:
     file = tmp_path / "it's.parquet"
     assert json.loads(ask("select range as a, 1 as a from range(25000)", parquet=file)) == {

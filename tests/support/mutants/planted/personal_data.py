@@ -9,6 +9,22 @@ GROUPED = ("tests/unit/anonymised/test_grouping.py",)
 
 MUTANTS = (
     Mutant(
+        "a text of an event is a formula in a spreadsheet",
+        "secret",
+        f"{LAYER}/core/csv_cells.py",
+        "if not text or text[0] not in _BEGINS or _NUMBER.fullmatch(text):",
+        "if not text or text[0] not in _BEGINS or text[1:]:",
+        ("tests/unit/core/test_csv_cells.py",),
+    ),
+    Mutant(
+        "keys of aggregates are formulas in CSV",
+        "secret",
+        f"{LAYER}/api/analytics.py",
+        'return csv_cells.cell(value or "")',
+        'return value or ""',
+        ("tests/unit/aggregates/test_reads.py",),
+    ),
+    Mutant(
         "of consents given at once an older one stands",
         "H4",
         f"{LAYER}/privacy/subjects.py",

@@ -20,7 +20,7 @@ from millrace.aggregates.windows import WindowError, Windows
 from millrace.api.counted_users import Counted
 from millrace.api.route import Call
 from millrace.api.user_ids import UserIds
-from millrace.core import clock, limits, values
+from millrace.core import clock, csv_cells, limits, values
 from millrace.core.http import JSON, Document, Problem
 from millrace.core.query import BY
 from millrace.core.table import Table
@@ -189,7 +189,7 @@ def _wants_csv(call: Call) -> bool:
 
 
 def _csv(aggregate: Aggregate, page: Page, cursor: str | None) -> Document:
-    """A line for each item; measures that are no number are JSON."""
+    """A line for each item; measures that are no number are JSON, and no text is a formula."""
     keys, measured = [one.name for one in aggregate.keys], [one.name for one in aggregate.answered]
     written = io.StringIO()
     lines = csv.writer(written, lineterminator="\r\n")
@@ -204,7 +204,7 @@ def _csv(aggregate: Aggregate, page: Page, cursor: str | None) -> Document:
 
 def _cell(value: Any) -> str:
     if value is None or isinstance(value, str):
-        return value or ""
+        return csv_cells.cell(value or "")
     if isinstance(value, Decimal):
         return _digits(value)
     return orjson.dumps(value, default=_number).decode()

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from millrace.core import csv_cells
 from millrace.privacy.reading import PersonalReads, StoredBody
 
 # Events that are held in memory at once.
@@ -97,9 +98,4 @@ def _cells(envelope: Mapping[str, Any]) -> list[str]:
     data = envelope["data"]
     parts = {"payload": data["payload"], "metadata": data.get("metadata")}
     cells = {**envelope, **{name: orjson.dumps(part).decode() for name, part in parts.items() if part}}
-    return [_safe(str(cells.get(name) or "")) for name in COLUMNS]
-
-
-def _safe(cell: str) -> str:
-    """A text that a spreadsheet does not take for a formula (OWASP, "CSV Injection")."""
-    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+    return [csv_cells.cell(str(cells.get(name) or "")) for name in COLUMNS]

@@ -4,13 +4,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import orjson
 
 from cli.api import Api
 from cli.errors import UsageError
 from millrace.core import exact_json
+from millrace.core.path_ids import segment
 
 # A bound for a platform that would return cursors for ever. A call handles up to 500 events, at least one large one.
 MOST_CALLS = 2000
@@ -102,7 +102,7 @@ def post(api: Api, path: str, body: dict[str, Any]) -> dict[str, Any]:
 
 def read(api: Api, quarantine_id: str) -> dict[str, Any]:
     """One refused event as the API answers it."""
-    item: dict[str, Any] = api.ask("GET", f"/v1/quarantine/{quote(quarantine_id, safe='')}")
+    item: dict[str, Any] = api.ask("GET", f"/v1/quarantine/{segment(quarantine_id)}")
     return item
 
 
@@ -136,7 +136,7 @@ def listed(
 
 def why_not(api: Api, quarantine_id: str) -> str:
     """Why no open event has an id."""
-    answer = api.call("GET", f"/v1/quarantine/{quote(quarantine_id, safe='')}")
+    answer = api.call("GET", f"/v1/quarantine/{segment(quarantine_id)}")
     if answer.status == 404:
         return f"There is no refused event {quarantine_id} of this tenant."
     if answer.status != 200:

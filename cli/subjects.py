@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import urllib3
 
 from cli.errors import RefusedError
+from millrace.core.path_ids import segment
 
 # A machine waits a minute for the memory of functions; the rest is seconds.
 PAUSE_SECONDS, LONGEST_SECONDS = 3.0, 1800.0
@@ -17,7 +17,7 @@ PAUSE_SECONDS, LONGEST_SECONDS = 3.0, 1800.0
 def path(subject: str, call: str = "") -> str:
     """The path of a call about a person."""
     tail = f"/{call}" if call else ""
-    return f"/v1/subjects/{quote(subject, safe='')}{tail}"
+    return f"/v1/subjects/{segment(subject)}{tail}"
 
 
 def awaited(

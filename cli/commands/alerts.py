@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
@@ -14,6 +13,7 @@ from cli.options import Env, Json, Org
 from cli.output import out, print_json, visible, wrapped
 from cli.target import find_target
 from millrace.core import clock
+from millrace.core.path_ids import segment
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -129,7 +129,7 @@ def mute(
 
 
 def _path(alert_id: str, call: str) -> str:
-    return f"/v1/alerts/{quote(alert_id, safe='')}/{call}"
+    return f"/v1/alerts/{segment(alert_id)}/{call}"
 
 
 def _shown(alert: Mapping[str, Any], as_json: bool) -> None:

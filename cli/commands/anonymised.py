@@ -1,7 +1,6 @@
 """`millrace anonymised`: tables about nobody."""
 
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import orjson
 import typer
@@ -10,6 +9,7 @@ from cli.api import Api
 from cli.options import Env, Json, Org
 from cli.output import err, fitted, out, print_json
 from cli.target import find_target
+from millrace.core.path_ids import segment
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Tables about nobody: groups of many people each."
@@ -53,7 +53,7 @@ def show(name: Name, period: Period, org: Org = None, env: Env = None, as_json: 
 
 
 def _path(name: str) -> str:
-    return f"/v1/anonymised/{quote(name, safe='')}"
+    return f"/v1/anonymised/{segment(name)}"
 
 
 def _print(answer: dict[str, Any], *, as_json: bool) -> None:

@@ -1,7 +1,6 @@
 """`millrace consents`: what persons have agreed to."""
 
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
@@ -10,6 +9,7 @@ from cli.options import Json
 from cli.output import fitted, out, print_json
 from cli.target import find_target
 from millrace.core import exact_json
+from millrace.core.path_ids import segment
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="What persons have agreed to.")
 User = Annotated[str, typer.Argument(help="The user's id, as events have it.", metavar="USER")]
@@ -57,7 +57,7 @@ def _body(version: int | None, *, granted: bool) -> dict[str, Any]:
 
 
 def _record(user: str, purpose: str, body: dict[str, Any], api: Api, *, as_json: bool) -> None:
-    answer = api.ask("PUT", f"{_path(user)}/{quote(purpose, safe='')}", body=exact_json.dumps(body))
+    answer = api.ask("PUT", f"{_path(user)}/{segment(purpose)}", body=exact_json.dumps(body))
     if as_json:
         print_json(answer)
     else:
@@ -65,7 +65,7 @@ def _record(user: str, purpose: str, body: dict[str, Any], api: Api, *, as_json:
 
 
 def _path(user: str) -> str:
-    return f"/v1/subjects/{quote(user, safe='')}/consents"
+    return f"/v1/subjects/{segment(user)}/consents"
 
 
 def _print(items: list[dict[str, Any]]) -> None:

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import quote
 
 import orjson
 import typer
@@ -15,6 +14,7 @@ from cli.output import counted, err, fitted, out, print_json, table
 from cli.places import checkout
 from cli.target import Target, find_target
 from millrace.core import clock
+from millrace.core.path_ids import segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,7 +101,7 @@ def _models(target: Target) -> "Callable[[str], Rescore]":
 
 def _stored(api: Api, event_id: str) -> dict[str, Any]:
     """The payload of the decision's event, whose id is in the trace of the transaction's event."""
-    for step in api.ask("GET", f"/v1/events/{quote(event_id, safe='')}/trace")["steps"]:
+    for step in api.ask("GET", f"/v1/events/{segment(event_id)}/trace")["steps"]:
         if step["step"] == "scored":
             envelope = api.ask("GET", f"/v1/events/{step['detail']['eventId']}")
             payload: dict[str, Any] = envelope["data"]["payload"]

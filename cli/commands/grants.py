@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
@@ -14,6 +13,7 @@ from cli.options import Env, Json, Org
 from cli.output import out, print_json, visible, wrapped
 from cli.target import find_target
 from millrace.core import clock
+from millrace.core.path_ids import segment
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -140,7 +140,7 @@ def revoke(
 def _decided(
     grant_id: str, call: str, reason: str | None, org: str | None, env: str | None, *, as_json: bool
 ) -> None:
-    path = f"/v1/grants/{quote(grant_id, safe='')}/{call}"
+    path = f"/v1/grants/{segment(grant_id)}/{call}"
     body = {} if reason is None else {"reason": reason}
     _shown(repairs.post(Api(find_target(env), org), path, body), as_json)
 

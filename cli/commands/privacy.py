@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
@@ -16,6 +15,7 @@ from cli.options import Env, Json, Org
 from cli.output import err, out, print_json
 from cli.target import Target, find_target
 from millrace.core import clock
+from millrace.core.path_ids import segment
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -97,7 +97,7 @@ def number(
     as_json: Json = False,
 ) -> None:
     """Say which number a user has in the lake, or whose a number is; the audit has a line of it."""
-    answer = Api(find_target(env), org).ask("GET", f"/v1/subjects/{quote(user, safe='')}")
+    answer = Api(find_target(env), org).ask("GET", f"/v1/subjects/{segment(user)}")
     if as_json:
         print_json(answer)
     else:

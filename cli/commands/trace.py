@@ -1,7 +1,6 @@
 """`millrace trace`: where an event is."""
 
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
@@ -9,6 +8,7 @@ from cli.api import Api
 from cli.options import Env, Json, Org
 from cli.output import fitted, out, print_json
 from cli.target import find_target
+from millrace.core.path_ids import segment
 
 
 def trace(
@@ -18,9 +18,7 @@ def trace(
     as_json: Json = False,
 ) -> None:
     """Show each step of an event, down to its object in the lake."""
-    document: dict[str, Any] = Api(find_target(env), org).ask(
-        "GET", f"/v1/events/{quote(event_id, safe='')}/trace"
-    )
+    document: dict[str, Any] = Api(find_target(env), org).ask("GET", f"/v1/events/{segment(event_id)}/trace")
     if as_json:
         print_json(document)
         return

@@ -2,7 +2,6 @@
 
 import secrets
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
@@ -12,6 +11,7 @@ from cli.errors import RefusedError
 from cli.options import Env, Json, Org
 from cli.output import fitted, out, print_json
 from cli.target import find_target
+from millrace.core.path_ids import segment
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Who belongs to a tenant, with which roles."
@@ -122,7 +122,7 @@ def reset(
 @app.command()
 def remove(user: Id, org: Org = None, env: Env = None, as_json: Json = False) -> None:
     """End a user's membership of the tenant."""
-    _shown(_call(env, org, "DELETE", f"/v1/users/{quote(user, safe='')}", None), as_json, "removed")
+    _shown(_call(env, org, "DELETE", f"/v1/users/{segment(user)}", None), as_json, "removed")
 
 
 def _row(user: dict[str, Any]) -> tuple[str, str, str, str]:
@@ -137,7 +137,7 @@ def _row(user: dict[str, Any]) -> tuple[str, str, str, str]:
 
 
 def _change(env: str | None, org: str | None, user: str, body: dict[str, Any]) -> dict[str, Any]:
-    return _call(env, org, "PATCH", f"/v1/users/{quote(user, safe='')}", body)
+    return _call(env, org, "PATCH", f"/v1/users/{segment(user)}", body)
 
 
 def _call(env: str | None, org: str | None, method: str, path: str, body: Any) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 from rich.console import Group, RenderableType
@@ -20,6 +19,7 @@ from cli.options import Env, Json, Org
 from cli.output import counted, fitted, out, print_json, visible
 from cli.target import find_target
 from millrace.core import clock
+from millrace.core.path_ids import segment
 
 PATH = "/v1/analytics"
 # Windows before the one under way, each a mark of the line of a key.
@@ -93,7 +93,7 @@ def watch(
             since = clock.now() - timedelta(seconds=PAST * _seconds(slide or window or known["window"]))
             asked["from"] = clock.utc_text(since)
         # What is printed as it is keeps every digit of its decimals.
-        answer: Answer = api.ask("GET", f"{PATH}/{quote(metric, safe='')}", query=asked, exact=at_once)
+        answer: Answer = api.ask("GET", f"{PATH}/{segment(metric)}", query=asked, exact=at_once)
         return answer
 
     if at_once:

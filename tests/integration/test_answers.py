@@ -13,6 +13,7 @@ import pytest
 
 from millrace.access.credentials import create_api_key
 from millrace.core.http import ANY, AWS
+from millrace.core.path_ids import segment
 from millrace.core.table import Table
 from tests.support import events
 from tests.support.gateway import METHODS, Gateway
@@ -301,14 +302,31 @@ def test_every_id_that_is_accepted_is_read_by_every_call(api: Api) -> None:
         decisions = "/v1/fraud/decisions"
         status, body = api.checked("get", decisions, f"{decisions}?transactionId={text}", key=key)
         assert (status, body.get("transactionId")) == (200, value)
-        if not {"/", "%"} & set(value) and value not in (".", ".."):
-            template = f"{decisions}/{{transactionId}}"
-            status, body = api.checked("get", template, filled(template, value), key=key)
-            assert (status, body.get("transactionId")) == (200, value)
+        template = f"{decisions}/{{transactionId}}"
+        url = f"{decisions}/{segment(value)}"
+        status, body = api.checked("get", template, url, key=key)
+        assert (status, body.get("transactionId")) == (200, value)
         # Another tenant has none of them.
         other = running.keys[GLOBEX]
         assert api.checked("get", decisions, f"{decisions}?transactionId={text}", key=other)[0] == 404
         assert api.checked("get", "/v1/events", f"/v1/events?userId={text}", key=other)[1]["items"] == []
+
+
+def test_a_path_names_each_person_and_no_other(api: Api) -> None:
+    running, key = api.running, api.running.keys[ACME]
+    template, odd = (
+        "/v1/subjects/{id}",
+        ["100%", "100%25", "a/b", "a%2Fb", "~x", "~eA", "x", "é", " ", ".", "..", "?", "x?y", "#"],
+    )
+    assert running.post([events.order(user=one) for one in odd])["body"]["accepted"] == len(odd)
+    numbers = {}
+    for one in odd:
+        status, body = api.checked("get", template, f"/v1/subjects/{segment(one)}", key=key)
+        assert (status, body.get("userId")) == (200, one)
+        numbers[one] = body["subject"]
+    assert len({*numbers.values()}) == len(odd)
+    for written in ("100%25", "100%2525", "a%252Fb", "~x", "~", "%7Ex"):
+        assert api.checked("get", template, f"/v1/subjects/{written}", key=key)[0] == 400, written
 
 
 def test_the_features_of_any_entity_can_be_read(api: Api) -> None:

@@ -86,7 +86,7 @@ def test_a_state_that_there_is_not_is_said_in_plain_words(capsys: pytest.Capture
 
 def test_what_is_acknowledged_or_muted_is_said_to_the_api() -> None:
     assert ran("ack", "an/id", "--note", "known")[0] == 0
-    assert FakeApi.calls == [("POST", "/v1/alerts/an%2Fid/acknowledge", {"note": "known"})]
+    assert FakeApi.calls == [("POST", "/v1/alerts/~YW4vaWQ/acknowledge", {"note": "known"})]
     before = clock.now()
     assert ran("mute", "x", "--for", "2h", "--why", "a move", "--alike", "rule", "--alike", "kind")[0] == 0
     method, path, body = FakeApi.calls[-1]

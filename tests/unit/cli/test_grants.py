@@ -106,7 +106,7 @@ def test_a_request_that_is_not_clear_is_not_sent(arguments: tuple[str, ...]) -> 
 @pytest.mark.parametrize(
     ("arguments", "call", "body"),
     [
-        (("approve", "g/1"), "g%2F1/approve", {}),
+        (("approve", "g/1"), "~Zy8x/approve", {}),
         (("refuse", "g", "--reason", "no"), "g/refuse", {"reason": "no"}),
         (("revoke", "g"), "g/revoke", {}),
     ],

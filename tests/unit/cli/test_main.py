@@ -211,7 +211,7 @@ def test_a_refusal_is_one_sentence_with_the_platforms_reason(
 def test_ids_are_escaped_into_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = answers(monkeypatch, 200, {"eventId": "x", "status": "pending", "steps": []})
     assert run(["trace", "../quarantine?x=1#"]) == 0
-    assert asked[0][1] == "/v1/events/..%2Fquarantine%3Fx%3D1%23/trace"
+    assert asked[0][1] == "/v1/events/~Li4vcXVhcmFudGluZT94PTEj/trace"
 
 
 @pytest.mark.usefixtures("platform")

@@ -58,12 +58,12 @@ def test_a_person_is_erased_and_the_certificate_is_awaited_and_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     FakeApi.answers = {
-        "DELETE /v1/subjects/u%2F1": [REQUEST],
-        "GET /v1/subjects/u%2F1/erasure": [{**REQUEST, "certificate": None}, DONE],
+        "DELETE /v1/subjects/~dS8x": [REQUEST],
+        "GET /v1/subjects/~dS8x/erasure": [{**REQUEST, "certificate": None}, DONE],
     }
     file = tmp_path / "certificate.json"
     assert run(["erase", "u/1", "--reason", "asked", "--wait", "--certificate", str(file)]) == 0
-    assert FakeApi.calls[0] == ("DELETE", "/v1/subjects/u%2F1", {"reason": "asked"})
+    assert FakeApi.calls[0] == ("DELETE", "/v1/subjects/~dS8x", {"reason": "asked"})
     assert json.loads(file.read_text()) == CERTIFICATE
     shown = capsys.readouterr().out
     assert "final at 2026-12-01" in shown
@@ -124,7 +124,7 @@ def test_holds_are_set_listed_and_lifted(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_the_number_of_a_user_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     found = {"userId": "u/1", "subject": "5021846650738291"}
-    FakeApi.answers = {"GET /v1/subjects/u%2F1": [found], "GET /v1/subjects/5021846650738291": [found]}
+    FakeApi.answers = {"GET /v1/subjects/~dS8x": [found], "GET /v1/subjects/5021846650738291": [found]}
     assert run(["privacy", "number", "u/1"]) == 0
     assert capsys.readouterr().out == "u/1: 5021846650738291\n"
     assert run(["privacy", "number", "5021846650738291", "--json"]) == 0

@@ -6,8 +6,25 @@ COUNTED = ("tests/unit/aggregates/test_counted_users.py",)
 PREDICT = ("tests/unit/fraud/test_predict.py",)
 NAMED = ("tests/unit/privacy/test_identities.py",)
 PERSONS = ("tests/integration/test_persons.py",)
+PATHS = ("tests/unit/core/test_path_ids.py",)
 
 MUTANTS = (
+    Mutant(
+        "a percent sign in a path is of the id as it arrived",
+        "user ids",
+        f"{LAYER}/core/path_ids.py",
+        'if "%" in arrived:',
+        'if "%" in arrived[:0]:',
+        PATHS,
+    ),
+    Mutant(
+        "an id that a path cannot hold stands there as it is",
+        "user ids",
+        f"{LAYER}/core/path_ids.py",
+        'r"[A-Za-z0-9_-][A-Za-z0-9_.-]*"',
+        'r"[A-Za-z0-9_.?%/-]+"',
+        PATHS,
+    ),
     Mutant(
         "a prediction looks for features by the user's id",
         "user ids",

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from millrace.core import path_ids
 from millrace.core import query as queries
 
 PROBLEM = "application/problem+json"
@@ -100,7 +101,8 @@ def read_request(event: Mapping[str, Any]) -> Request:
     """Reads the event that the gateway hands to a function.
 
     Raises:
-        Problem: 400, a body that is declared as base64 and is not, or a query that cannot be read (`core.query`).
+        Problem: 400, a body that is declared as base64 and is not, a query that cannot be read (`core.query`), or a segment of
+            the path that may name several ids (`core.path_ids`).
     """
     context = event.get("requestContext", {})
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
@@ -113,10 +115,11 @@ def read_request(event: Mapping[str, Any]) -> Request:
     else:
         # A lone surrogate cannot be encoded; it is passed on as bytes that no parser accepts, so that the caller gets an answer.
         raw = _as_sent(body.encode("utf-8", "surrogatepass"), headers)
-    path = dict(event.get("pathParameters") or {})
+    arrived = dict(event.get("pathParameters") or {})
     try:
         query = queries.read(event)
-        "".join(path.values()).encode("utf-8")
+        "".join(arrived.values()).encode("utf-8")
+        path = {name: path_ids.read(segment) for name, segment in arrived.items()}
     except UnicodeError as error:
         raise Problem(HTTPStatus.BAD_REQUEST, "the path is not UTF-8") from error
     except ValueError as error:

@@ -1,5 +1,6 @@
 """Calls about people: their paths, and waiting for what the platform carries out."""
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,16 +9,19 @@ from typing import Any
 import urllib3
 
 from cli.errors import RefusedError
-from millrace.core.path_ids import segment
+from millrace.core.path_ids import named, segment
 
 # A machine waits a minute for the memory of functions; the rest is seconds.
+_WORD = re.compile("[a-z-]+")
 PAUSE_SECONDS, LONGEST_SECONDS = 3.0, 1800.0
 
 
 def path(subject: str, call: str = "") -> str:
     """The path of a call about a person."""
     tail = f"/{call}" if call else ""
-    return f"/v1/subjects/{segment(subject)}{tail}"
+    # Words may be those of other paths: `/v1/subjects/requests` asks for the requests of all.
+    name = named(subject) if _WORD.fullmatch(subject) else segment(subject)
+    return f"/v1/subjects/{name}{tail}"
 
 
 def awaited(

@@ -39,7 +39,7 @@ COMMANDS = {
         "erase": ("cli.commands.erase", "Erase a person, and verify the certificate."),
         "export": ("cli.commands.export", "Export what is kept of a person."),
         "holds": ("cli.commands.holds", "List, set and lift legal holds."),
-        "privacy": ("cli.commands.privacy", "Report what an auditor asks for."),
+        "privacy": ("cli.commands.privacy", "Reports, restrictions, corrections, numbers."),
         "protect": ("cli.commands.protect", "Rewrite what an earlier release stored in clear."),
         "anonymised": ("cli.commands.anonymised", "Release tables about nobody."),
     },

@@ -82,6 +82,21 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "export": ("millrace export usr_4711 --out usr_4711.zip",),
     "privacy": ("millrace privacy report --json",),
     "privacy number": ("millrace privacy number usr_4711", "millrace privacy number 5021846650738291 --json"),
+    "privacy requests": (
+        "millrace privacy requests --state open",
+        "millrace privacy requests --kind rectify --json",
+    ),
+    "privacy restrict": ('millrace privacy restrict usr_4711 --reason "case 17"',),
+    "privacy release": ("millrace privacy release usr_4711",),
+    "privacy rectify": ('millrace privacy rectify usr_4711 --reason "the street"',),
+    "privacy done": (
+        'millrace privacy done 0193f0c1-7b1e-7d53-b5a4-2a5f0c6b9d01 \\\n  --note "sent the right street"',
+    ),
+    "privacy detokenise": (
+        "millrace privacy detokenise tk_3q2-7wAAAAAAAAAAAAAAAA \\\n"
+        "  --event 0f9f6f0e-6c6c-4a52-9a5e-3d8c3f3f5b11 \\\n"
+        '  --purpose customer-support --reason "parcel 17"',
+    ),
     "privacy report": (
         "millrace privacy report --html report.html --pdf report.pdf",
         "millrace privacy report --days 365 --json",

@@ -1,4 +1,4 @@
-"""`millrace privacy`: the compliance report of a tenant, and the numbers of its users."""
+"""`millrace privacy`: the compliance report of a tenant, what its users ask for, and their numbers."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -7,21 +7,30 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import repairs, tenants
+from cli import repairs, subjects, tenants
 from cli.api import Api
+from cli.commands import requests_of_people
 from cli.compliance import report as reports
 from cli.errors import UsageError
 from cli.options import Env, Json, Org
 from cli.output import err, out, print_json
 from cli.target import Target, find_target
 from millrace.core import clock
-from millrace.core.path_ids import segment
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="What an auditor asks for: requests, access, recovery, keys; and which number a user has.",
+    help="What an auditor and a person ask for: reports, restrictions, corrections, numbers, values.",
 )
+for _command in (
+    requests_of_people.requests,
+    requests_of_people.restrict,
+    requests_of_people.release,
+    requests_of_people.rectify,
+    requests_of_people.done,
+    requests_of_people.detokenise,
+):
+    app.command()(_command)
 # Tables that recover to no moment, by design; stacks/storage.py has the reasons that deploys go by.
 WITHOUT_RECOVERY = {
     "Events": "The log and the lake have each row.",
@@ -33,7 +42,7 @@ TABLES = ("Events", "UserEvents", "Analytics", "Metadata", "MLModels", "FeatureS
 
 @app.callback()
 def privacy() -> None:
-    """What an auditor asks for: requests, access, recovery, keys; and which number a user has."""
+    """What an auditor and a person ask for: reports, restrictions, corrections, numbers, values."""
 
 
 @app.command()
@@ -97,7 +106,7 @@ def number(
     as_json: Json = False,
 ) -> None:
     """Say which number a user has in the lake, or whose a number is; the audit has a line of it."""
-    answer = Api(find_target(env), org).ask("GET", f"/v1/subjects/{segment(user)}")
+    answer = Api(find_target(env), org).ask("GET", subjects.path(user))
     if as_json:
         print_json(answer)
     else:

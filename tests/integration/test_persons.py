@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from millrace.core.path_ids import named
 from tests.support import events
 from tests.support.platform import ACME, GLOBEX, Platform, platform
 from tests.support.user_ids import number_of
@@ -37,6 +38,15 @@ def test_an_id_leads_to_its_number_and_back_and_is_in_no_line_of_the_audit(runni
     # The number is what the event has.
     (event,) = running.get("/v1/events", query={"userId": number})["body"]["items"]
     assert event["eventId"] == sent["eventId"]
+
+
+@pytest.mark.parametrize("user", ["requests", "holds", "signing-key", "..", "a b/ü"])
+def test_an_id_that_is_a_word_of_another_path_is_named_by_its_code(running: Platform, user: str) -> None:
+    number = number_of(running, user)
+    for given in (user, number):
+        answer = running.get(ROUTE, id=named(given))
+        assert (answer["status"], answer["body"]) == (200, {"userId": user, "subject": number})
+    assert running.get(ROUTE, id=named(user), org=GLOBEX)["status"] == 404
 
 
 def test_nobody_else_is_told(running: Platform) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from cli import subjects
-from cli.commands import erase, export, holds, privacy
+from cli.commands import erase, export, holds, privacy, requests_of_people
 from cli.errors import RefusedError
 from cli.main import run
 
@@ -44,7 +45,7 @@ class FakeApi:
 @pytest.fixture(autouse=True)
 def _api(monkeypatch: pytest.MonkeyPatch) -> None:
     FakeApi.calls.clear()
-    for module in (erase, export, holds, privacy):
+    for module in (erase, export, holds, privacy, requests_of_people):
         monkeypatch.setattr(module, "Api", FakeApi)
         monkeypatch.setattr(module, "find_target", lambda _: None)
     monkeypatch.setattr(subjects, "PAUSE_SECONDS", 0.0)
@@ -129,3 +130,96 @@ def test_the_number_of_a_user_is_said(capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().out == "u/1: 5021846650738291\n"
     assert run(["privacy", "number", "5021846650738291", "--json"]) == 0
     assert said(capsys) == found
+    # Also where the id is a word of another path.
+    FakeApi.answers = {"GET /v1/subjects/~cmVxdWVzdHM": [found]}
+    assert run(["privacy", "number", "requests"]) == 0
+
+
+ASKED = {
+    "requestId": "r-1",
+    "kind": "restrict",
+    "state": "done",
+    "subject": "5021846650738291",
+    "by": "ann",
+    "reason": "case 17",
+    "receivedAt": "2026-12-01T12:00:00.000Z",
+    "dueAt": "2026-12-31T12:00:00.000Z",
+    "doneAt": "2026-12-01T12:00:01.000Z",
+    "overdue": False,
+}
+OPEN = {**ASKED, "kind": "rectify", "state": "open", "doneAt": None}
+
+
+def test_a_person_is_restricted_and_released(capsys: pytest.CaptureFixture[str]) -> None:
+    FakeApi.answers = {
+        "PUT /v1/subjects/~dS8x/restriction": [ASKED],
+        "DELETE /v1/subjects/~dS8x/restriction": [{"restricted": False}],
+    }
+    assert run(["privacy", "restrict", "u/1", "--reason", "case 17"]) == 0
+    assert "values of 5021846650738291 are shown to nobody" in capsys.readouterr().out
+    assert FakeApi.calls[-1][2] == {"reason": "case 17"}
+    assert run(["privacy", "restrict", "u/1"]) == 2, "a reason is needed"
+    assert run(["privacy", "release", "u/1", "--json"]) == 0
+    assert said(capsys) == {"restricted": False}
+    assert run(["privacy", "release", "u/1"]) == 0
+    assert capsys.readouterr().out.startswith("released")
+
+
+def test_a_correction_is_kept_listed_and_ended(capsys: pytest.CaptureFixture[str]) -> None:
+    overdue = {**OPEN, "requestId": "r-2", "user": "usr_1", "overdue": True}
+    FakeApi.answers = {
+        "POST /v1/subjects/u-1/rectification": [OPEN],
+        "GET /v1/subjects/requests": [{"items": [OPEN, overdue, ASKED], "cursor": None}],
+        "POST /v1/subjects/requests/r-1/done": [{**OPEN, "state": "done"}],
+    }
+    assert run(["privacy", "rectify", "u-1", "--reason", "the street"]) == 0
+    assert capsys.readouterr().out == "request r-1, due 2026-12-31T12:00:00.000Z\n"
+    assert run(["privacy", "requests", "--state", "open"]) == 0
+    shown = capsys.readouterr().out
+    assert "rectify  open, due 2026-12-31" in shown
+    assert "rectify  open, overdue since 2026-12-31" in shown
+    assert "restrict  done 2026-12-01" in shown
+    assert "request r-2 of usr_1, by ann: case 17" in shown
+    assert "request r-1 of 5021846650738291, by ann" in shown
+    assert FakeApi.calls[-1][2]["state"] == "open"
+    assert run(["privacy", "done", "r-1", "--note", "sent"]) == 0
+    assert (FakeApi.calls[-1][2], capsys.readouterr().out) == ({"note": "sent"}, "request r-1: done\n")
+
+
+def test_values_behind_tokens_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    tokens = ["tk_" + letter * 22 for letter in "ab"]
+    values = [
+        {"token": tokens[0], "eventId": "e-1", "value": "Marked\x1b[31mville"},
+        {"token": tokens[1], "eventId": "e-1", "value": None},
+    ]
+    FakeApi.answers = {"POST /v1/detokenise": [{"values": values}]}
+    call = ["privacy", "detokenise", *tokens, "--event", "e-1", "--reason", "parcel 17"]
+    assert run([*call, "--purpose", "customer-support"]) == 0
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "ville" in shown
+    assert "nobody can say it" in shown
+    assert FakeApi.calls[-1][2] == {
+        "tokens": [{"token": one, "eventId": "e-1"} for one in tokens],
+        "purpose": "customer-support",
+        "reason": "parcel 17",
+    }
+    assert run([*call, "--purpose", "customer-support", "--json"]) == 0
+    assert said(capsys) == {"values": values}
+    before = len(FakeApi.calls)
+    assert run([*call, "--purpose", "curiosity"]) == 2
+    assert run([*call, *(["tk_x"] * 99), "--purpose", "data-quality"]) == 2
+    assert len(FakeApi.calls) == before
+
+
+def test_the_bounds_that_commands_know_are_those_of_the_api() -> None:
+    from millrace.api import detokenise
+
+    document = yaml.safe_load(
+        (Path(__file__).parents[3] / "schemas/openapi.yaml").read_text(encoding="utf-8")
+    )
+    assert list(requests_of_people.PURPOSES) == document["components"]["schemas"]["PersonalPurpose"]["enum"]
+    asked = document["paths"]["/v1/subjects/requests"]["get"]["parameters"]
+    listed = {one["name"]: one["schema"]["enum"] for one in asked if "name" in one}
+    assert listed == {"state": [*requests_of_people.STATES], "kind": [*requests_of_people.KINDS]}
+    assert requests_of_people.MOST_TOKENS == detokenise.MOST_TOKENS

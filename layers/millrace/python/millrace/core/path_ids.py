@@ -23,8 +23,15 @@ def segment(text: str) -> str:
     Raises:
         UnicodeEncodeError: the text has half a surrogate pair, which no id has.
     """
-    if _PLAIN.fullmatch(text):
-        return text
+    return text if _PLAIN.fullmatch(text) else named(text)
+
+
+def named(text: str) -> str:
+    """The segment that names an id by its code: an id that is a word of another path, such as `requests`, has to be named so.
+
+    Raises:
+        UnicodeEncodeError: as in `segment`.
+    """
     return MARK + base64.urlsafe_b64encode(text.encode("utf-8")).rstrip(b"=").decode("ascii")
 
 
